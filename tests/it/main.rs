@@ -1,1 +1,2 @@
-fn main(){}
+//! Integration tests: one binary, because linking is the cost of a test binary.
+fn main() {}
