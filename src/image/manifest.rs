@@ -128,7 +128,7 @@ pub enum ManifestOrIndex {
     /// One image.
     Manifest(Box<Manifest>),
     /// Several.
-    Index(Index),
+    Index(Box<Index>),
 }
 
 impl RawDocument {
@@ -189,7 +189,7 @@ impl RawDocument {
         if media_type::document(&self.media_type) == Some(Document::Index) {
             let index: Index = parse_strict("index", &self.bytes)?;
             check_limit("manifests", index.manifests.len() as u64, MAX_CHILDREN as u64)?;
-            return Ok(ManifestOrIndex::Index(index));
+            return Ok(ManifestOrIndex::Index(Box::new(index)));
         }
         let manifest: Manifest = parse_strict("manifest", &self.bytes)?;
         check_limit("layers", manifest.layers.len() as u64, MAX_LAYERS as u64)?;

@@ -1,7 +1,27 @@
 //! Layers: from planned entries to a reproducible blob.
+//!
+//! Layer format 1, described in `docs/layer-format.md`: a canonical tar, cut into bodies, each encoded
+//! alone on any core or found again from an earlier build, stitched into one gzip member. Its bytes are a
+//! pure function of the entries: no thread count, clock, locale, directory order or cache state reaches
+//! them. Nothing here knows configuration, registries or what an artifact is.
 
+mod body;
+mod build;
+mod content;
+mod encode;
 mod entry;
+mod identity;
+mod known;
+mod spec;
+mod tar;
 
+pub use build::{Built, LayerError, Work, Workshop, build};
+pub use content::ContentError;
+pub use encode::{Compression, ZstdLevel};
 pub use entry::{
     Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, EntryPathError, Metadata, Stamp,
 };
+pub use identity::{FORMAT, entry_key, identify, layer_key};
+pub use known::{BodyRecord, KnownBodies};
+pub use spec::{LayerSpec, SpecError};
+pub use tar::TarError;

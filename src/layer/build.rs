@@ -1,0 +1,746 @@
+//! Building a layer: bodies are read, looked up or encoded on all cores, and come out in order.
+//!
+//! ```text
+//!                    ┌► read → BLAKE3 → cached? else encode ─┐            ┌► SHA-256 of the tar (diffID)
+//! bodies ─► window ──┼► …                                    ├─► in order ┤
+//!                    └► read → BLAKE3 → cached? else encode ─┘            └► SHA-256 of the blob, store
+//! ```
+//!
+//! At most a window of bodies is in flight, so memory is bounded by cores × body size however large the
+//! layer is. The two digests are sequential by nature and run on threads of their own.
+
+use std::collections::VecDeque;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::body::{self, Bodies, Body, Kind, Segment};
+use super::content::{self, Chain, ContentError};
+use super::encode::Compression;
+use super::entry::{Content, ContentSource, EntryKind};
+use super::identity::{self, body_key};
+use super::known::{BodyRecord, KnownBodies};
+use super::spec::LayerSpec;
+use super::tar::{self, TarError};
+use crate::deflate;
+use crate::digest::{ContentId, Digest, Key, Sha256};
+use crate::error::{Explain, Kind as ErrorKind};
+use crate::image::Descriptor;
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::observer::{Phase, Progress, Task};
+use crate::store::{BlobWriter, Blobs};
+
+/// Why a layer cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum LayerError {
+    /// A payload cannot be read.
+    #[error("layer `{layer}`: {source}")]
+    Content {
+        /// The layer.
+        layer: String,
+        /// The reason.
+        source: ContentError,
+    },
+    /// An entry cannot be written as tar.
+    #[error("layer `{layer}`: {source}")]
+    Tar {
+        /// The layer.
+        layer: String,
+        /// The reason.
+        source: TarError,
+    },
+    /// The blob cannot be stored.
+    #[error("layer `{layer}`: cannot store the blob: {source}")]
+    Store {
+        /// The layer.
+        layer: String,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The user interrupted.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// A worker panicked.
+    #[error("layer `{0}`: a worker thread panicked")]
+    Panicked(String),
+}
+
+impl Explain for LayerError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Content { .. } | Self::Tar { .. } | Self::Store { .. } => ErrorKind::Input,
+            Self::Interrupted(_) => ErrorKind::Interrupted,
+            Self::Panicked(_) => ErrorKind::Bug,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Content { source: ContentError::Changed(_), .. } => {
+                Some("wait until the artifact is finished, then build again".into())
+            }
+            Self::Store { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some("free some space, or set PACK_CACHE_DIR to another disk; `pack cache prune` empties the store".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What layers are built with.
+#[derive(Clone, Copy)]
+pub struct Workshop<'a> {
+    /// Where blobs go.
+    pub blobs: &'a Blobs,
+    /// The threads that read and encode.
+    pub pool: &'a rayon::ThreadPool,
+    /// Encoded bodies that are known already.
+    pub known: &'a KnownBodies,
+    /// Who is told.
+    pub progress: &'a Progress,
+    /// Whether to stop.
+    pub interrupt: &'a Interrupt,
+}
+
+/// A finished layer, in the store.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The blob.
+    pub descriptor: Descriptor,
+    /// The digest of the uncompressed tar.
+    pub diff_id: Digest,
+    /// The bodies of the blob, in order.
+    pub bodies: Vec<BodyRecord>,
+    /// The content ids of files that were read, by entry index.
+    pub ids: Vec<(usize, ContentId)>,
+    /// How much work it was.
+    pub work: Work,
+}
+
+/// How much of a layer had to be done and how much was known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Work {
+    /// Bodies in the layer.
+    pub bodies: usize,
+    /// Bodies that were encoded.
+    pub encoded: usize,
+    /// Bytes of tar.
+    pub bytes: u64,
+    /// Bytes of tar that were encoded.
+    pub encoded_bytes: u64,
+}
+
+/// Builds the layer and stores its blob.
+///
+/// # Errors
+/// When a payload cannot be read or is not what was planned, when the blob cannot be stored, or when the
+/// user interrupts. Nothing is left behind.
+pub fn build(
+    layer: &LayerSpec,
+    compression: Compression,
+    workshop: &Workshop<'_>,
+) -> Result<Built, LayerError> {
+    let store_error = |source| LayerError::Store { layer: layer.name().to_owned(), source };
+    let writer = workshop.blobs.writer().map_err(store_error)?;
+    let task = workshop.progress.task(Phase::Layer, layer.name(), Some(layer.payload_size()));
+    let window = 2 * workshop.pool.current_num_threads() + 2;
+    let shared = Shared {
+        layer: layer.clone(),
+        compression,
+        encoder: compression.encoder_id(),
+        buffers: Buffers::default(),
+    };
+    let shared = Arc::new(shared);
+    let collected = std::thread::scope(|scope| {
+        let (plain, plain_in) = sync_channel::<Arc<Vec<u8>>>(4);
+        let (coded, coded_in) = sync_channel::<Encoded>(4);
+        let diff = scope.spawn({
+            let shared = &shared;
+            move || digest_tar(plain_in, &shared.buffers)
+        });
+        let blob = scope.spawn({
+            let shared = &shared;
+            move || write_blob(writer, coded_in, shared)
+        });
+        let collected = run(&shared, workshop, window, &task, &plain, &coded);
+        drop((plain, coded));
+        let panicked = || LayerError::Panicked(layer.name().to_owned());
+        let diff_id = diff.join().map_err(|_| panicked())?;
+        let blob = blob.join().map_err(|_| panicked())?;
+        // The writer's error is the cause when collecting stopped because its channel closed.
+        let collected = match (collected, &blob) {
+            (Err(Stop::ChannelClosed), Ok(_)) => return Err(panicked()),
+            (Err(Stop::ChannelClosed), Err(_)) => Collected::default(),
+            (Err(Stop::Failed(error)), _) => return Err(error),
+            (Ok(collected), _) => collected,
+        };
+        Ok((diff_id, blob.map_err(store_error)?, collected))
+    });
+    let (diff_id, (mut writer, hasher, length), collected) = collected?;
+    let epilogue = compression.epilogue(collected.crc.clone().finalize(), collected.work.bytes);
+    writer.write_all(&epilogue).map_err(store_error)?;
+    let mut hasher = hasher;
+    hasher.update(&epilogue);
+    let (digest, size) = (hasher.finish(), length + epilogue.len() as u64);
+    writer.commit_as(digest, size).map_err(store_error)?;
+    task.finish("built");
+    Ok(Built {
+        descriptor: Descriptor::new(compression.media_type(), digest, size),
+        diff_id,
+        bodies: collected.records,
+        ids: collected.ids,
+        work: collected.work,
+    })
+}
+
+/// What every worker needs; owned, because the pool outlives the call.
+struct Shared {
+    layer: LayerSpec,
+    compression: Compression,
+    encoder: String,
+    buffers: Buffers,
+}
+
+/// Buffers that went through the pipeline once and can go again.
+#[derive(Default)]
+struct Buffers(Mutex<Vec<Vec<u8>>>);
+
+impl Buffers {
+    fn take(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+    }
+
+    fn give_shared(&self, buffer: Arc<Vec<u8>>) {
+        if let Ok(buffer) = Arc::try_unwrap(buffer) {
+            self.give(buffer);
+        }
+    }
+}
+
+/// A body that a worker has finished.
+struct Finished {
+    plain: Arc<Vec<u8>>,
+    encoded: Encoded,
+    record: BodyRecord,
+    was_known: bool,
+    ids: Vec<(usize, ContentId)>,
+    /// For a piece of a large file: the entry and the piece's hash.
+    piece: Option<(usize, ContentId)>,
+}
+
+/// Encoded bytes; an uncompressed layer's are the plain ones.
+enum Encoded {
+    Same(Arc<Vec<u8>>),
+    Own(Vec<u8>),
+}
+
+impl Encoded {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Same(bytes) => bytes,
+            Self::Own(bytes) => bytes,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Collected {
+    crc: crc32fast::Hasher,
+    records: Vec<BodyRecord>,
+    ids: Vec<(usize, ContentId)>,
+    work: Work,
+}
+
+enum Stop {
+    Failed(LayerError),
+    ChannelClosed,
+}
+
+impl<E: Into<LayerError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+type Slot = Receiver<Result<Finished, LayerError>>;
+
+/// Keeps the window full and passes finished bodies on, in order.
+fn run(
+    shared: &Arc<Shared>,
+    workshop: &Workshop<'_>,
+    window: usize,
+    task: &Task,
+    plain: &SyncSender<Arc<Vec<u8>>>,
+    coded: &SyncSender<Encoded>,
+) -> Result<Collected, Stop> {
+    let mut slots: VecDeque<Slot> = VecDeque::new();
+    let mut dispatcher = Dispatcher { shared, workshop, chain: None };
+    let mut collector = Collector::default();
+    let result = (|| {
+        for body in Bodies::new(shared.layer.entries()) {
+            workshop.interrupt.check().map_err(LayerError::from)?;
+            let body = body
+                .map_err(|source| LayerError::Tar { layer: shared.layer.name().to_owned(), source })?;
+            slots.push_back(dispatcher.start(body));
+            if slots.len() >= window
+                && let Some(slot) = slots.pop_front()
+            {
+                collector.take(shared, &slot, task, plain, coded)?;
+            }
+        }
+        while let Some(slot) = slots.pop_front() {
+            collector.take(shared, &slot, task, plain, coded)?;
+        }
+        Ok(())
+    })();
+    if result.is_err() {
+        dispatcher.abandon();
+        // Workers borrow nothing, but what they write into must not outlive a failed build unnoticed.
+        slots.iter().for_each(|slot| drop(slot.recv()));
+    }
+    result.map(|()| collector.collected)
+}
+
+/// Starts bodies on the pool.
+struct Dispatcher<'a, 'w> {
+    shared: &'a Arc<Shared>,
+    workshop: &'a Workshop<'w>,
+    /// The large zip entry under way.
+    chain: Option<(usize, Arc<Chain>)>,
+}
+
+impl Dispatcher<'_, '_> {
+    fn start(&mut self, body: Body) -> Slot {
+        let (sender, receiver) = sync_channel(1);
+        let shared = Arc::clone(self.shared);
+        let known = self.workshop.known.clone();
+        let chain = self.chain_for(&body);
+        let interrupt = self.workshop.interrupt.clone();
+        self.workshop.pool.spawn_fifo(move || {
+            let result = interrupt.check().map_err(LayerError::from).and_then(|()| {
+                finish_body(&shared, &known, &body, chain.as_deref())
+            });
+            if result.is_err()
+                && let Some(chain) = &chain
+            {
+                chain.abandon();
+            }
+            // Nobody waits any more when the build has failed elsewhere.
+            let _ = sender.send(result);
+        });
+        receiver
+    }
+
+    fn chain_for(&mut self, body: &Body) -> Option<Arc<Chain>> {
+        let [Segment::Payload { entry, offset, .. }] = body.segments[..] else { return None };
+        if body.kind != Kind::Data {
+            return None;
+        }
+        if offset == 0 {
+            let content = content_of(&self.shared.layer, entry)?;
+            self.chain = Chain::new(content).map(|chain| (entry, chain));
+        }
+        self.chain.as_ref().filter(|(of, _)| *of == entry).map(|(_, chain)| Arc::clone(chain))
+    }
+
+    fn abandon(&self) {
+        if let Some((_, chain)) = &self.chain {
+            chain.abandon();
+        }
+    }
+}
+
+fn content_of(layer: &LayerSpec, entry: usize) -> Option<&Content> {
+    match &layer.entries()[entry].kind {
+        EntryKind::File(content) => Some(content),
+        _ => None,
+    }
+}
+
+/// The work of one worker on one body.
+fn finish_body(
+    shared: &Shared,
+    known: &KnownBodies,
+    body: &Body,
+    chain: Option<&Chain>,
+) -> Result<Finished, LayerError> {
+    let mut plain = shared.buffers.take();
+    let ids = fill(shared, body, chain, &mut plain)?;
+    let content = ContentId::of(&plain);
+    let key = body_key(&shared.encoder, body.kind, &content);
+    let piece = piece_of(shared, body, content);
+    let plain = Arc::new(plain);
+    if shared.compression == Compression::None {
+        let record = BodyRecord::new(key, &plain, &plain);
+        let encoded = Encoded::Same(Arc::clone(&plain));
+        return Ok(Finished { plain, encoded, record, was_known: false, ids, piece });
+    }
+    let mut encoded = shared.buffers.take();
+    let (record, was_known) = match known.read(&key, plain.len(), &mut encoded) {
+        Some(record) => (record, true),
+        None => (encode(shared, key, &plain, &mut encoded)?, false),
+    };
+    Ok(Finished { plain, encoded: Encoded::Own(encoded), record, was_known, ids, piece })
+}
+
+fn encode(shared: &Shared, key: Key, plain: &[u8], out: &mut Vec<u8>) -> Result<BodyRecord, LayerError> {
+    thread_local! {
+        static SCRATCH: std::cell::RefCell<deflate::Scratch> = std::cell::RefCell::default();
+    }
+    SCRATCH
+        .with_borrow_mut(|scratch| shared.compression.encode(plain, scratch, out))
+        .map_err(|source| LayerError::Store { layer: shared.layer.name().to_owned(), source })?;
+    Ok(BodyRecord::new(key, plain, out))
+}
+
+/// Reads a body's bytes; returns the ids of the small files in it.
+fn fill(
+    shared: &Shared,
+    body: &Body,
+    chain: Option<&Chain>,
+    plain: &mut Vec<u8>,
+) -> Result<Vec<(usize, ContentId)>, LayerError> {
+    let layer = || shared.layer.name().to_owned();
+    plain.reserve(body.length as usize);
+    let mut ids = Vec::new();
+    for segment in &body.segments {
+        match *segment {
+            Segment::Header(index) => tar::write_header(&shared.layer.entries()[index], plain)
+                .map_err(|source| LayerError::Tar { layer: layer(), source })?,
+            Segment::Zeros(length) => plain.resize(plain.len() + length, 0),
+            Segment::Payload { entry, offset, length } => {
+                let Some(content) = content_of(&shared.layer, entry) else { continue };
+                let start = plain.len();
+                match chain {
+                    Some(chain) => chain.read(offset, length, plain),
+                    None => content::read(content, offset, length, plain),
+                }
+                .map_err(|source| LayerError::Content { layer: layer(), source })?;
+                if matches!(content.source, ContentSource::File(..)) && content.size < body::LARGE {
+                    ids.push((entry, ContentId::of(&plain[start..])));
+                }
+            }
+        }
+    }
+    Ok(ids)
+}
+
+fn piece_of(shared: &Shared, body: &Body, content: ContentId) -> Option<(usize, ContentId)> {
+    let [Segment::Payload { entry, .. }] = body.segments[..] else { return None };
+    let is_file = matches!(content_of(&shared.layer, entry)?.source, ContentSource::File(..));
+    (body.kind == Kind::Data && is_file).then_some((entry, content))
+}
+
+/// Takes finished bodies in order.
+#[derive(Default)]
+struct Collector {
+    collected: Collected,
+    /// The large file under way: its entry and the hashes of its pieces so far.
+    pieces: Option<(usize, Vec<ContentId>)>,
+}
+
+impl Collector {
+    fn take(
+        &mut self,
+        shared: &Shared,
+        slot: &Slot,
+        task: &Task,
+        plain: &SyncSender<Arc<Vec<u8>>>,
+        coded: &SyncSender<Encoded>,
+    ) -> Result<(), Stop> {
+        let panicked = || LayerError::Panicked(shared.layer.name().to_owned());
+        let finished = slot.recv().map_err(|_| panicked())??;
+        let length = finished.plain.len() as u64;
+        self.count(&finished);
+        self.remember_piece(shared, finished.piece);
+        self.collected.ids.extend(finished.ids);
+        plain.send(finished.plain).map_err(|_| Stop::ChannelClosed)?;
+        coded.send(finished.encoded).map_err(|_| Stop::ChannelClosed)?;
+        task.advance(length);
+        Ok(())
+    }
+
+    fn count(&mut self, finished: &Finished) {
+        let record = finished.record;
+        let work = &mut self.collected.work;
+        work.bodies += 1;
+        work.bytes += u64::from(record.plain_length);
+        if !finished.was_known {
+            work.encoded += 1;
+            work.encoded_bytes += u64::from(record.plain_length);
+        }
+        let part = crc32fast::Hasher::new_with_initial_len(record.crc32, u64::from(record.plain_length));
+        self.collected.crc.combine(&part);
+        self.collected.records.push(record);
+    }
+
+    fn remember_piece(&mut self, shared: &Shared, piece: Option<(usize, ContentId)>) {
+        let Some((entry, hash)) = piece else { return };
+        match &mut self.pieces {
+            Some((of, hashes)) if *of == entry => hashes.push(hash),
+            pieces => *pieces = Some((entry, vec![hash])),
+        }
+        let size = shared.layer.entries()[entry].payload_size();
+        if let Some((_, hashes)) = &self.pieces
+            && hashes.len() as u64 == size.div_ceil(body::PIECE)
+        {
+            self.collected.ids.push((entry, identity::of_pieces(hashes)));
+        }
+    }
+}
+
+fn digest_tar(bodies: Receiver<Arc<Vec<u8>>>, buffers: &Buffers) -> Digest {
+    let mut hasher = Sha256::new();
+    for body in bodies {
+        hasher.update(&body);
+        buffers.give_shared(body);
+    }
+    hasher.finish()
+}
+
+fn write_blob(
+    mut writer: BlobWriter,
+    bodies: Receiver<Encoded>,
+    shared: &Shared,
+) -> io::Result<(BlobWriter, Sha256, u64)> {
+    let mut hasher = Sha256::new();
+    let prologue = shared.compression.prologue();
+    hasher.update(prologue);
+    writer.write_all(prologue)?;
+    let mut length = prologue.len() as u64;
+    for encoded in bodies {
+        hasher.update(encoded.bytes());
+        writer.write_all(encoded.bytes())?;
+        length += encoded.bytes().len() as u64;
+        match encoded {
+            Encoded::Own(buffer) => shared.buffers.give(buffer),
+            Encoded::Same(buffer) => shared.buffers.give_shared(buffer),
+        }
+    }
+    Ok((writer, hasher, length))
+}
+
+impl LayerError {
+    /// The file at fault, if it is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Content { source: ContentError::Io { path, .. } | ContentError::Changed(path), .. } => {
+                Some(path)
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+    use crate::layer::{Entry, EntryPath, Metadata};
+
+    struct Bench {
+        directory: tempfile::TempDir,
+        blobs: Blobs,
+        progress: Progress,
+        interrupt: Interrupt,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().expect("temporary directory");
+            let blobs = crate::store::blobs_for_test(directory.path());
+            Self { directory, blobs, progress: Progress::default(), interrupt: Interrupt::default() }
+        }
+
+        fn build(&self, spec: &LayerSpec, threads: usize, known: &KnownBodies) -> Result<Built, LayerError> {
+            self.build_as(spec, Compression::default(), threads, known)
+        }
+
+        fn build_as(
+            &self,
+            spec: &LayerSpec,
+            compression: Compression,
+            threads: usize,
+            known: &KnownBodies,
+        ) -> Result<Built, LayerError> {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("pool");
+            let workshop = Workshop {
+                blobs: &self.blobs,
+                pool: &pool,
+                known,
+                progress: &self.progress,
+                interrupt: &self.interrupt,
+            };
+            build(spec, compression, &workshop)
+        }
+
+        fn blob(&self, built: &Built) -> Vec<u8> {
+            let mut bytes = Vec::new();
+            let mut file = self.blobs.open(&built.descriptor.digest).expect("blob");
+            file.read_to_end(&mut bytes).expect("readable");
+            assert_eq!(Digest::of(&bytes), built.descriptor.digest);
+            assert_eq!(bytes.len() as u64, built.descriptor.size);
+            bytes
+        }
+    }
+
+    /// Bytes that neither compress to nothing nor refuse to.
+    fn noise(length: usize, seed: u64) -> Vec<u8> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            b"abcdefghijklmnop \n"[(state >> 33) as usize % 18]
+        };
+        std::iter::repeat_with(next).take(length).collect()
+    }
+
+    fn tree() -> Vec<(String, Vec<u8>)> {
+        let mut files: Vec<(String, Vec<u8>)> =
+            (0..150).map(|i| (format!("app/f{i:03}"), noise(i * 97 % 5000, i as u64))).collect();
+        files.push(("app/big".into(), noise(3_500_000, 7)));
+        files.push(("app/empty".into(), Vec::new()));
+        files.push(("app/middle".into(), noise(300_000, 8)));
+        files
+    }
+
+    fn spec(files: &[(String, Vec<u8>)]) -> LayerSpec {
+        let path = |text: &str| EntryPath::new(text.as_bytes()).expect("path");
+        let mut entries = vec![Entry::directory(path("app"))];
+        entries.extend(
+            files.iter().map(|(name, bytes)| Entry::bytes(path(name), Metadata::file(false), bytes)),
+        );
+        LayerSpec::new("app", entries).expect("valid")
+    }
+
+    fn decoded(blob: &[u8]) -> Vec<u8> {
+        let mut tar = Vec::new();
+        flate2::read::GzDecoder::new(blob).read_to_end(&mut tar).expect("one gzip member");
+        tar
+    }
+
+    #[test]
+    fn the_blob_is_the_canonical_tar_whatever_the_threads() {
+        let bench = Bench::new();
+        let spec = spec(&tree());
+        let one = bench.build(&spec, 1, &KnownBodies::default()).expect("builds");
+        let eight = bench.build(&spec, 8, &KnownBodies::default()).expect("builds");
+        assert_eq!((&one.descriptor, one.diff_id), (&eight.descriptor, eight.diff_id));
+        let tar = decoded(&bench.blob(&one));
+        let mut expected = Vec::new();
+        for entry in spec.entries() {
+            tar::write_header(entry, &mut expected).expect("header");
+            if let EntryKind::File(content) = &entry.kind {
+                content::read(content, 0, content.size, &mut expected).expect("content");
+                expected.resize(expected.len() + tar::padding(content.size), 0);
+            }
+        }
+        expected.extend_from_slice(&tar::END);
+        assert_eq!(tar, expected);
+        assert_eq!(Digest::of(&tar), one.diff_id);
+    }
+
+    #[test]
+    fn every_compression_holds_the_same_tar() {
+        let bench = Bench::new();
+        let spec = spec(&tree());
+        let gzip = bench.build(&spec, 2, &KnownBodies::default()).expect("builds");
+        let zstd = Compression::Zstd(crate::layer::ZstdLevel::default());
+        for compression in [zstd, Compression::None] {
+            let built = bench.build_as(&spec, compression, 2, &KnownBodies::default()).expect("builds");
+            assert_eq!(built.diff_id, gzip.diff_id);
+            let blob = bench.blob(&built);
+            let tar = if compression == zstd { zstd::decode_all(&blob[..]).expect("zstd") } else { blob };
+            assert_eq!(Digest::of(&tar), built.diff_id);
+        }
+    }
+
+    #[test]
+    fn a_change_encodes_only_the_bodies_it_touches() {
+        let bench = Bench::new();
+        let mut files = tree();
+        let first = bench.build(&spec(&files), 2, &KnownBodies::default()).expect("builds");
+        assert_eq!(first.work.encoded, first.work.bodies);
+        let lists = || [(first.descriptor.digest, first.bodies.clone())];
+        let known = KnownBodies::new(&bench.blobs, Compression::default(), lists());
+        files[40].1 = noise(1000, 99);
+        let warm = bench.build(&spec(&files), 2, &known).expect("builds");
+        assert_eq!(warm.work.encoded, 1);
+        let cold = bench.build(&spec(&files), 2, &KnownBodies::default()).expect("builds");
+        assert_eq!(warm.descriptor, cold.descriptor);
+    }
+
+    #[test]
+    fn a_damaged_blob_is_a_miss() {
+        let bench = Bench::new();
+        let files = tree();
+        let first = bench.build(&spec(&files), 2, &KnownBodies::default()).expect("builds");
+        let path = bench.blobs.path(&first.descriptor.digest);
+        let good = std::fs::read(&path).expect("blob");
+        for damage in 0..3 {
+            let mut bytes = good.clone();
+            match damage {
+                0 => bytes.truncate(1000),
+                1 => bytes.iter_mut().for_each(|byte| *byte = 0),
+                _ => bytes[good.len() / 2] ^= 1,
+            }
+            std::fs::write(&path, &bytes).expect("damaged");
+            let lists = [(first.descriptor.digest, first.bodies.clone())];
+            let known = KnownBodies::new(&bench.blobs, Compression::default(), lists);
+            let again = bench.build(&spec(&files), 2, &known).expect("builds");
+            assert_eq!(again.descriptor, first.descriptor);
+            assert!(again.work.encoded > 0);
+            assert_eq!(std::fs::read(&path).expect("blob"), good, "healed");
+        }
+    }
+
+    #[test]
+    fn ids_of_files_are_those_that_identify_gives() {
+        let bench = Bench::new();
+        let mut entries = Vec::new();
+        for (name, bytes) in tree() {
+            let file = bench.directory.path().join(name.replace('/', "-"));
+            std::fs::write(&file, &bytes).expect("written");
+            let stamp = crate::layer::Stamp::of(&file.symlink_metadata().expect("stat"));
+            let content = Content { size: bytes.len() as u64, source: ContentSource::File(file, stamp) };
+            entries.push(Entry {
+                path: EntryPath::new(name.as_bytes()).expect("path"),
+                metadata: Metadata::file(false),
+                kind: EntryKind::File(content),
+            });
+        }
+        let layer = LayerSpec::new("files", entries).expect("valid");
+        let built = bench.build(&layer, 2, &KnownBodies::default()).expect("builds");
+        let with_bytes = layer.entries().iter().filter(|entry| entry.payload_size() > 0).count();
+        assert_eq!(built.ids.len(), with_bytes);
+        for (index, id) in built.ids {
+            let content = content_of(&layer, index).expect("file");
+            assert_eq!(identity::identify(content).expect("readable"), id);
+        }
+    }
+
+    #[test]
+    fn a_file_that_changed_is_an_error_and_leaves_nothing() {
+        let bench = Bench::new();
+        let file = bench.directory.path().join("grows");
+        std::fs::write(&file, noise(400_000, 1)).expect("written");
+        let stamp = crate::layer::Stamp::of(&file.symlink_metadata().expect("stat"));
+        let content = Content { size: 400_000, source: ContentSource::File(file.clone(), stamp) };
+        let entry = Entry {
+            path: EntryPath::new(b"grows").expect("path"),
+            metadata: Metadata::file(false),
+            kind: EntryKind::File(content),
+        };
+        let layer = LayerSpec::new("l", vec![entry]).expect("valid");
+        std::fs::write(&file, noise(400_001, 1)).expect("changed");
+        let error = bench.build(&layer, 2, &KnownBodies::default()).expect_err("changed");
+        assert!(error.to_string().contains("changed while it was read"), "{error}");
+    }
+}

@@ -1,0 +1,180 @@
+//! Reading payloads: from files, zip archives or memory, in pieces, from many threads at once.
+//!
+//! What is read must be what was planned: a file whose stamp changed, or that ends early, is an error,
+//! because the tar header with its size is already fixed.
+
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::entry::{Content, ContentSource, Stamp};
+use crate::zip::{Archive, EntryReader};
+
+/// Why a payload cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// The operating system refused.
+    #[error("cannot read `{path}`: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// Not what it was when the layer was planned.
+    #[error("`{0}` changed while it was read")]
+    Changed(PathBuf),
+    /// The zip archive is damaged.
+    #[error("`{archive}`, entry `{entry}`: {source}")]
+    Zip {
+        /// The archive.
+        archive: PathBuf,
+        /// The entry.
+        entry: String,
+        /// The reason.
+        source: io::Error,
+    },
+    /// An earlier piece of the same entry failed.
+    #[error("an earlier part of the entry could not be read")]
+    Earlier,
+}
+
+/// Appends `length` bytes of a payload that is not a large zip entry, from `offset` on.
+pub(crate) fn read(content: &Content, offset: u64, length: u64, out: &mut Vec<u8>) -> Result<(), ContentError> {
+    match &content.source {
+        ContentSource::Bytes(bytes) => {
+            out.extend_from_slice(&bytes[offset as usize..(offset + length) as usize]);
+            Ok(())
+        }
+        ContentSource::File(path, stamp) => read_file(path, stamp, offset, length, out),
+        ContentSource::Zip(archive, index) => {
+            let mut stream = open_zip(archive, *index)?;
+            read_exact(&mut stream, length, out)
+                .and_then(|()| expect_end(&mut stream, offset + length == content.size))
+                .map_err(|source| zip_error(archive, *index, source))
+        }
+    }
+}
+
+fn read_file(
+    path: &Path,
+    planned: &Stamp,
+    offset: u64,
+    length: u64,
+    out: &mut Vec<u8>,
+) -> Result<(), ContentError> {
+    let io_error = |source| ContentError::Io { path: path.to_owned(), source };
+    let file = std::fs::File::open(path).map_err(io_error)?;
+    let start = out.len();
+    out.resize(start + length as usize, 0);
+    match file.read_exact_at(&mut out[start..], offset) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            return Err(ContentError::Changed(path.to_owned()));
+        }
+        Err(error) => return Err(io_error(error)),
+    }
+    // After the read, so that a change before or during it shows.
+    let stamp = Stamp::of(&file.metadata().map_err(io_error)?);
+    if stamp == *planned { Ok(()) } else { Err(ContentError::Changed(path.to_owned())) }
+}
+
+fn open_zip(archive: &Arc<Archive>, index: usize) -> Result<EntryReader, ContentError> {
+    Archive::reader(archive, index)
+        .map_err(|error| zip_error(archive, index, io::Error::other(error.to_string())))
+}
+
+fn zip_error(archive: &Archive, index: usize, source: io::Error) -> ContentError {
+    let name = archive.entries().get(index).map_or(&b"?"[..], |entry| &entry.name);
+    ContentError::Zip {
+        archive: archive.path().to_owned(),
+        entry: String::from_utf8_lossy(name).into_owned(),
+        source,
+    }
+}
+
+fn read_exact(stream: &mut impl Read, length: u64, out: &mut Vec<u8>) -> io::Result<()> {
+    let start = out.len();
+    out.resize(start + length as usize, 0);
+    stream.read_exact(&mut out[start..])
+}
+
+/// The archive's checksum is checked where the stream ends, so the end must be reached.
+fn expect_end(stream: &mut impl Read, at_end: bool) -> io::Result<()> {
+    if at_end && stream.read(&mut [0])? != 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "longer than its directory entry says"));
+    }
+    Ok(())
+}
+
+/// A large zip entry, inflated piece by piece, in order, by whichever thread needs the next piece.
+///
+/// Pieces are handed to the pool in order and the pool starts them in order, so whoever waits here waits
+/// for a thread that runs already.
+pub(crate) struct Chain {
+    archive: Arc<Archive>,
+    index: usize,
+    size: u64,
+    state: Mutex<ChainState>,
+    turn: Condvar,
+}
+
+struct ChainState {
+    next: u64,
+    stream: Option<EntryReader>,
+    failed: bool,
+}
+
+impl Chain {
+    /// A chain over the payload, if it is one that needs it.
+    pub(crate) fn new(content: &Content) -> Option<Arc<Self>> {
+        let ContentSource::Zip(archive, index) = &content.source else { return None };
+        let state = ChainState { next: 0, stream: None, failed: false };
+        Some(Arc::new(Self {
+            archive: Arc::clone(archive),
+            index: *index,
+            size: content.size,
+            state: Mutex::new(state),
+            turn: Condvar::new(),
+        }))
+    }
+
+    /// Appends the piece at `offset`, after all pieces before it.
+    pub(crate) fn read(&self, offset: u64, length: u64, out: &mut Vec<u8>) -> Result<(), ContentError> {
+        let mut state = self.lock();
+        while state.next != offset && !state.failed {
+            state = self.turn.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.failed {
+            return Err(ContentError::Earlier);
+        }
+        let result = self.read_next(&mut state, length, out);
+        state.failed = result.is_err();
+        state.next += length;
+        drop(state);
+        self.turn.notify_all();
+        result
+    }
+
+    fn read_next(&self, state: &mut ChainState, length: u64, out: &mut Vec<u8>) -> Result<(), ContentError> {
+        let at_end = state.next + length == self.size;
+        let stream = match &mut state.stream {
+            Some(stream) => stream,
+            empty => empty.insert(open_zip(&self.archive, self.index)?),
+        };
+        read_exact(stream, length, out)
+            .and_then(|()| expect_end(stream, at_end))
+            .map_err(|source| zip_error(&self.archive, self.index, source))
+    }
+
+    /// Releases everyone who waits for a piece that will never be read.
+    pub(crate) fn abandon(&self) {
+        self.lock().failed = true;
+        self.turn.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ChainState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

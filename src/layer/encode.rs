@@ -1,0 +1,169 @@
+//! Encoding bodies and stitching them into one blob.
+//!
+//! A gzip layer is ONE member (RFC 1952): a fixed ten-byte header, the bodies as byte-aligned runs of
+//! non-final DEFLATE blocks, an empty final block, and a trailer whose CRC-32 is combined from those of
+//! the bodies. Multi-member gzip would be simpler, but several real decoders stop after the first member.
+//! A zstd layer is one frame per body (RFC 8878 allows concatenation). An uncompressed layer is the bodies.
+
+use std::fmt;
+
+use crate::deflate;
+use crate::image::MediaType;
+
+/// How layers are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// gzip with our own DEFLATE encoder.
+    Gzip(deflate::Level),
+    /// Zstandard, level 1 to 19.
+    Zstd(ZstdLevel),
+    /// A plain tar.
+    None,
+}
+
+/// A Zstandard level, 1 to 19.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ZstdLevel(u8);
+
+impl ZstdLevel {
+    /// The level, if it is one.
+    #[must_use]
+    pub const fn new(level: u8) -> Option<Self> {
+        if matches!(level, 1..=19) { Some(Self(level)) } else { None }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for ZstdLevel {
+    fn default() -> Self {
+        Self(3)
+    }
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        Self::Gzip(deflate::Level::default())
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gzip(level) => write!(f, "gzip:{}", level.get()),
+            Self::Zstd(level) => write!(f, "zstd:{}", level.get()),
+            Self::None => f.write_str("none"),
+        }
+    }
+}
+
+impl Compression {
+    /// The media type of a layer compressed so.
+    #[must_use]
+    pub const fn media_type(&self) -> MediaType {
+        match self {
+            Self::Gzip(_) => MediaType::ImageLayerGzip,
+            Self::Zstd(_) => MediaType::ImageLayerZstd,
+            Self::None => MediaType::ImageLayer,
+        }
+    }
+
+    /// The encoder with its exact version and level: two encoders with the same id give the same bytes.
+    #[must_use]
+    pub(crate) fn encoder_id(&self) -> String {
+        match self {
+            Self::Gzip(level) => format!("{}:{}", deflate::ENCODER_ID, level.get()),
+            Self::Zstd(level) => format!("zstd-{}:{}", zstd::zstd_safe::VERSION_NUMBER, level.get()),
+            Self::None => "none".to_owned(),
+        }
+    }
+
+    /// What a blob begins with.
+    pub(crate) const fn prologue(self) -> &'static [u8] {
+        match self {
+            // No flags, no time, no extra flags, operating system unknown.
+            Self::Gzip(_) => &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff],
+            Self::Zstd(_) | Self::None => &[],
+        }
+    }
+
+    /// What a blob ends with, for a tar of `length` bytes with this CRC-32.
+    pub(crate) fn epilogue(self, crc32: u32, length: u64) -> Vec<u8> {
+        match self {
+            Self::Gzip(_) => {
+                // An empty final block with fixed codes, then CRC-32 and length modulo 2^32.
+                let mut bytes = vec![0x03, 0x00];
+                bytes.extend_from_slice(&crc32.to_le_bytes());
+                bytes.extend_from_slice(&(length as u32).to_le_bytes());
+                bytes
+            }
+            Self::Zstd(_) | Self::None => Vec::new(),
+        }
+    }
+
+    /// Appends the encoded form of one body to `out`.
+    pub(crate) fn encode(
+        self,
+        body: &[u8],
+        scratch: &mut deflate::Scratch,
+        out: &mut Vec<u8>,
+    ) -> std::io::Result<()> {
+        match self {
+            Self::Gzip(level) => deflate::encode(level, body, scratch, out),
+            Self::Zstd(level) => zstd_frame(level, body, out)?,
+            Self::None => out.extend_from_slice(body),
+        }
+        Ok(())
+    }
+}
+
+/// One frame from a fresh context: content size on, checksum off, one thread.
+fn zstd_frame(level: ZstdLevel, body: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut compressor = zstd::bulk::Compressor::new(i32::from(level.get()))?;
+    compressor.include_checksum(false)?;
+    compressor.include_contentsize(true)?;
+    out.extend_from_slice(&compressor.compress(body)?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    fn stitch(compression: Compression, bodies: &[&[u8]]) -> Vec<u8> {
+        let mut out = compression.prologue().to_vec();
+        let mut crc = crc32fast::Hasher::new();
+        let mut length = 0;
+        for body in bodies {
+            compression.encode(body, &mut deflate::Scratch::default(), &mut out).expect("encodes");
+            crc.update(body);
+            length += body.len() as u64;
+        }
+        out.extend_from_slice(&compression.epilogue(crc.finalize(), length));
+        out
+    }
+
+    #[test]
+    fn a_gzip_blob_is_one_member() {
+        let bodies: [&[u8]; 4] = [b"first ", b"", b"second ", &[0; 100_000]];
+        let blob = stitch(Compression::default(), &bodies);
+        let mut out = Vec::new();
+        let mut decoder = flate2::bufread::GzDecoder::new(&blob[..]);
+        decoder.read_to_end(&mut out).expect("decodes");
+        assert_eq!(out, bodies.concat());
+        assert!(decoder.into_inner().is_empty(), "nothing after the member");
+    }
+
+    #[test]
+    fn a_zstd_blob_is_frames() {
+        let bodies: [&[u8]; 3] = [b"first ", b"second ", &[0; 100_000]];
+        let blob = stitch(Compression::Zstd(ZstdLevel::default()), &bodies);
+        assert_eq!(zstd::decode_all(&blob[..]).expect("decodes"), bodies.concat());
+    }
+}

@@ -1,0 +1,97 @@
+//! Identities for memos: of contents, of bodies and of whole layers. Never part of an image.
+
+use super::body::{self, Kind};
+use super::content::{self, ContentError};
+use super::encode::Compression;
+use super::entry::{Content, ContentSource, Entry, EntryKind};
+use crate::digest::{ContentId, Key, KeyBuilder};
+
+/// The output format that these layers have; see the changelog's `Digests` sections.
+pub const FORMAT: u64 = 1;
+
+/// The key of an encoded body: format, kind, encoder, and the exact bytes.
+pub(crate) fn body_key(encoder: &str, kind: Kind, content: &ContentId) -> Key {
+    KeyBuilder::new("pack body")
+        .number(FORMAT)
+        .part(kind.name().as_bytes())
+        .part(encoder.as_bytes())
+        .part(&content.0)
+        .finish()
+}
+
+/// The identity of a large payload, from the hashes of its pieces: the pieces are hashed as bodies anyway.
+pub(crate) fn of_pieces(pieces: &[ContentId]) -> ContentId {
+    let mut key = KeyBuilder::new("pack pieces");
+    for piece in pieces {
+        key.add(&piece.0);
+    }
+    ContentId(key.finish().0)
+}
+
+/// Reads a file's content and identifies it.
+///
+/// # Errors
+/// When it cannot be read or changed since it was planned.
+pub fn identify(content: &Content) -> Result<ContentId, ContentError> {
+    let mut buffer = Vec::new();
+    if content.size < body::LARGE {
+        content::read(content, 0, content.size, &mut buffer)?;
+        return Ok(ContentId::of(&buffer));
+    }
+    let mut pieces = Vec::new();
+    let mut offset = 0;
+    while offset < content.size {
+        let length = body::PIECE.min(content.size - offset);
+        buffer.clear();
+        content::read(content, offset, length, &mut buffer)?;
+        pieces.push(ContentId::of(&buffer));
+        offset += length;
+    }
+    Ok(of_pieces(&pieces))
+}
+
+/// The key of an entry: everything that reaches the layer's bytes. `content` is the identity of a file's
+/// payload where it is known; `None` if it is needed and unknown.
+#[must_use]
+pub fn entry_key(entry: &Entry, content: Option<&ContentId>) -> Option<Key> {
+    let metadata = &entry.metadata;
+    let mut key = KeyBuilder::new("pack entry")
+        .part(entry.path.as_bytes())
+        .number(u64::from(metadata.mode))
+        .number(metadata.uid)
+        .number(metadata.gid)
+        .number(metadata.mtime);
+    for (name, value) in &metadata.xattrs {
+        key = key.part(name.as_bytes()).part(value);
+    }
+    let key = match &entry.kind {
+        EntryKind::Directory => key.part(b"directory"),
+        EntryKind::Symlink(target) => key.part(b"symlink").part(target),
+        EntryKind::Hardlink(path) => key.part(b"hardlink").part(path.as_bytes()),
+        EntryKind::CharacterDevice(major, minor) => {
+            key.part(b"character").number(u64::from(*major)).number(u64::from(*minor))
+        }
+        EntryKind::BlockDevice(major, minor) => {
+            key.part(b"block").number(u64::from(*major)).number(u64::from(*minor))
+        }
+        EntryKind::Fifo => key.part(b"fifo"),
+        EntryKind::File(file) => {
+            let id = match &file.source {
+                ContentSource::Bytes(bytes) => ContentId::of(bytes),
+                _ => *content?,
+            };
+            key.part(b"file").number(file.size).part(&id.0)
+        }
+    };
+    Some(key.finish())
+}
+
+/// The key of a layer: format, encoder, entries in order.
+#[must_use]
+pub fn layer_key(compression: Compression, entries: &[Key]) -> Key {
+    let mut key = KeyBuilder::new("pack layer").number(FORMAT).part(compression.encoder_id().as_bytes());
+    for entry in entries {
+        key.add(&entry.0);
+    }
+    key.finish()
+}

@@ -1,0 +1,137 @@
+//! A layer before it is built: named, sorted, checked.
+
+use std::sync::Arc;
+
+use super::entry::{Entry, EntryPath};
+use super::tar;
+
+/// A layer to build: its entries in canonical order, without duplicates. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct LayerSpec {
+    name: Arc<str>,
+    entries: Arc<[Entry]>,
+}
+
+/// Why entries are not a layer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// A path twice.
+    #[error("layer `{layer}` has {path} twice")]
+    Duplicate {
+        /// The layer.
+        layer: String,
+        /// The path.
+        path: EntryPath,
+    },
+    /// Something below what is no directory.
+    #[error("layer `{layer}` has {path} below {parent}, which is not a directory")]
+    NotADirectory {
+        /// The layer.
+        layer: String,
+        /// The entry.
+        path: EntryPath,
+        /// The entry above it.
+        parent: EntryPath,
+    },
+    /// A name that unpackers read as a deletion.
+    #[error("layer `{layer}` has {path}: names that start with `.wh.` mean a deletion in a layer")]
+    Whiteout {
+        /// The layer.
+        layer: String,
+        /// The path.
+        path: EntryPath,
+    },
+}
+
+impl LayerSpec {
+    /// Sorts and checks `entries`.
+    ///
+    /// # Errors
+    /// When a path occurs twice, lies below something that is no directory, or is a whiteout.
+    pub fn new(name: &str, mut entries: Vec<Entry>) -> Result<Self, SpecError> {
+        let layer = || name.to_owned();
+        entries.sort_by_cached_key(tar::full_name);
+        if let Some(entry) = entries.iter().find(|entry| entry.path.file_name().starts_with(b".wh.")) {
+            return Err(SpecError::Whiteout { layer: layer(), path: entry.path.clone() });
+        }
+        check_tree(&entries, &layer)?;
+        Ok(Self { name: name.into(), entries: entries.into() })
+    }
+
+    /// The layer's name, for people.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The entries in canonical order.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Bytes of payload.
+    #[must_use]
+    pub fn payload_size(&self) -> u64 {
+        self.entries.iter().map(Entry::payload_size).sum()
+    }
+
+    /// How many entries are not directories.
+    #[must_use]
+    pub fn file_count(&self) -> usize {
+        self.entries.iter().filter(|entry| !entry.is_directory()).count()
+    }
+}
+
+/// No path twice, whatever its kind, and nothing below a file.
+fn check_tree(entries: &[Entry], layer: &dyn Fn() -> String) -> Result<(), SpecError> {
+    let mut by_path: Vec<&Entry> = entries.iter().collect();
+    by_path.sort_by(|a, b| a.path.cmp(&b.path));
+    if let Some(pair) = by_path.windows(2).find(|pair| pair[0].path == pair[1].path) {
+        return Err(SpecError::Duplicate { layer: layer(), path: pair[0].path.clone() });
+    }
+    for entry in entries {
+        let Some(parent) = entry.path.parent() else { continue };
+        let above = by_path.binary_search_by(|other| other.path.cmp(&parent)).ok().map(|at| by_path[at]);
+        if let Some(above) = above.filter(|above| !above.is_directory()) {
+            return Err(SpecError::NotADirectory {
+                layer: layer(),
+                path: entry.path.clone(),
+                parent: above.path.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::{EntryKind, Metadata};
+
+    fn path(text: &str) -> EntryPath {
+        EntryPath::new(text.as_bytes()).expect("path")
+    }
+
+    fn file(text: &str) -> Entry {
+        Entry::bytes(path(text), Metadata::file(false), b"x")
+    }
+
+    #[test]
+    fn sorts_by_full_name() {
+        let entries = vec![file("a/b"), file("a.txt"), Entry::directory(path("a")), file("a-b")];
+        let spec = LayerSpec::new("l", entries).expect("valid");
+        let names: Vec<String> = spec.entries().iter().map(|entry| entry.path.to_string()).collect();
+        assert_eq!(names, ["/a-b", "/a.txt", "/a", "/a/b"]);
+    }
+
+    #[test]
+    fn refuses_what_unpackers_disagree_about() {
+        let twice = vec![file("a"), Entry::directory(path("a"))];
+        assert!(matches!(LayerSpec::new("l", twice), Err(SpecError::Duplicate { .. })));
+        let link = Entry { kind: EntryKind::Symlink(b"/etc".to_vec()), ..file("a") };
+        let below = vec![link, file("a/b")];
+        assert!(matches!(LayerSpec::new("l", below), Err(SpecError::NotADirectory { .. })));
+        assert!(matches!(LayerSpec::new("l", vec![file("d/.wh.x")]), Err(SpecError::Whiteout { .. })));
+    }
+}
