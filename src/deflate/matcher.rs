@@ -1,0 +1,289 @@
+//! Match finders: where do the bytes at a position occur among the 32 KiB before it?
+//!
+//! Two kinds share the tables: buckets that hold the latest few positions of a hash (fast), and chains that link all
+//! positions of a hash (thorough). Entries are positions counted from the scratch's birth, not from the input's start:
+//! whatever an earlier body left is then out of the window by construction, so nothing has to be cleared between
+//! bodies, and nothing of them can be seen.
+
+use super::symbols::{MAX_MATCH, WINDOW};
+
+/// Bytes that must follow a position for it to be looked up or inserted.
+pub(super) const LOOKAHEAD: usize = 8;
+
+/// Entries of the main table.
+const HEADS: usize = 1 << 16;
+/// Entries of the table of three-byte strings.
+const SHORT_HEADS: usize = 1 << 12;
+/// A three-byte match further back than this costs more bits than its literals.
+const SHORT_REACH: u32 = 4096;
+
+/// The longest input that one epoch of positions serves.
+pub(super) const MAX_SEGMENT: usize = 1 << 30;
+
+/// The tables of all finders.
+pub(super) struct Tables {
+    heads: Box<[u32; HEADS]>,
+    short_heads: Box<[u32; SHORT_HEADS]>,
+    /// Per position modulo the window: how far back the previous position with its hash is.
+    links: Box<[u16; WINDOW]>,
+    /// The number of the first position of the current input.
+    base: u32,
+    /// The number of the first position never used.
+    next: u32,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            heads: Box::new([0; HEADS]),
+            short_heads: Box::new([0; SHORT_HEADS]),
+            links: Box::new([0; WINDOW]),
+            base: 0,
+            next: 1,
+        }
+    }
+}
+
+impl Tables {
+    /// Bytes that the tables occupy.
+    #[cfg(test)]
+    pub(super) const SIZE: usize = 4 * HEADS + 4 * SHORT_HEADS + 2 * WINDOW;
+
+    /// Starts on a new input of `len` bytes, at most `MAX_SEGMENT`.
+    pub(super) fn begin(&mut self, len: usize) {
+        debug_assert!(len <= MAX_SEGMENT);
+        let len = len as u32;
+        let gap = WINDOW as u32 + 1;
+        self.base = match self.next.checked_add(gap).filter(|base| base.checked_add(len).is_some()) {
+            Some(base) => base,
+            None => self.restart(gap),
+        };
+        self.next = self.base + len;
+    }
+
+    /// Empties the tables when the position numbers run out, and gives the first number to use.
+    fn restart(&mut self, gap: u32) -> u32 {
+        self.heads.fill(0);
+        self.short_heads.fill(0);
+        gap
+    }
+
+    /// Pretends that nearly all position numbers were used.
+    #[cfg(test)]
+    pub(super) fn exhaust(&mut self, left: u32) {
+        self.next = u32::MAX - left;
+    }
+}
+
+/// A back reference; none when `len` is zero.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Match {
+    pub(super) len: usize,
+    pub(super) distance: u32,
+}
+
+/// Finds matches and learns positions. Every position is inserted at most once, in ascending order.
+pub(super) trait Finder {
+    /// Inserts `pos` and finds a match at it that is longer than `than` and at most `max` (at most 258) long.
+    /// `LOOKAHEAD` bytes must follow `pos`.
+    fn find(&mut self, data: &[u8], pos: usize, than: usize, max: usize) -> Match;
+
+    /// Inserts `pos`, which `LOOKAHEAD` bytes must follow.
+    fn insert(&mut self, data: &[u8], pos: usize);
+}
+
+#[inline(always)]
+fn load32(data: &[u8], pos: usize) -> u32 {
+    match data.get(pos..).and_then(|rest| rest.first_chunk()) {
+        Some(bytes) => u32::from_le_bytes(*bytes),
+        None => 0,
+    }
+}
+
+#[inline(always)]
+fn load64(data: &[u8], pos: usize) -> u64 {
+    match data.get(pos..).and_then(|rest| rest.first_chunk()) {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None => 0,
+    }
+}
+
+/// How many bytes at `a` and `b` agree, at most `max`; `a < b` and `b + max` lies within `data`.
+#[inline(always)]
+fn match_len(data: &[u8], a: usize, b: usize, max: usize) -> usize {
+    // Most matches end within the first word, which needs no loop.
+    if max >= 8 {
+        let differ = load64(data, a) ^ load64(data, b);
+        if differ != 0 {
+            return (differ.trailing_zeros() >> 3) as usize;
+        }
+        return 8 + long_match_len(data, a + 8, b + 8, max - 8);
+    }
+    long_match_len(data, a, b, max)
+}
+
+#[inline(always)]
+fn long_match_len(data: &[u8], a: usize, b: usize, max: usize) -> usize {
+    let (Some(x), Some(y)) = (data.get(a..a + max), data.get(b..b + max)) else { return 0 };
+    let (x_words, x_rest) = x.as_chunks::<8>();
+    let (y_words, y_rest) = y.as_chunks::<8>();
+    let mut len = 0;
+    for (x, y) in x_words.iter().zip(y_words) {
+        let differ = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
+        if differ != 0 {
+            return len + (differ.trailing_zeros() >> 3) as usize;
+        }
+        len += 8;
+    }
+    len + x_rest.iter().zip(y_rest).take_while(|(x, y)| x == y).count()
+}
+
+#[inline(always)]
+fn hash32(value: u32, bits: u32) -> usize {
+    (value.wrapping_mul(0x9E37_79B1) >> (32 - bits)) as usize
+}
+
+/// The latest `WAYS` positions of every hash of four bytes.
+pub(super) struct Buckets<'a, const WAYS: usize> {
+    heads: &'a mut [u32; HEADS],
+    base: u32,
+}
+
+impl<'a, const WAYS: usize> Buckets<'a, WAYS> {
+    const BITS: u32 = HEADS.ilog2() - WAYS.ilog2();
+
+    pub(super) fn new(tables: &'a mut Tables) -> Self {
+        Self { heads: &mut tables.heads, base: tables.base }
+    }
+
+    /// Puts `number` at the front of the bucket of `value`, and gives what was in it.
+    #[inline(always)]
+    fn push(&mut self, value: u32, number: u32) -> [u32; WAYS] {
+        let first = hash32(value, Self::BITS) * WAYS;
+        let mut old = [0; WAYS];
+        let mut carry = number;
+        for (way, old) in old.iter_mut().enumerate() {
+            let slot = &mut self.heads[(first + way) & (HEADS - 1)];
+            *old = *slot;
+            *slot = carry;
+            carry = *old;
+        }
+        old
+    }
+}
+
+impl<const WAYS: usize> Finder for Buckets<'_, WAYS> {
+    #[inline(always)]
+    fn find(&mut self, data: &[u8], pos: usize, than: usize, max: usize) -> Match {
+        let value = load32(data, pos);
+        let number = self.base.wrapping_add(pos as u32);
+        let mut best = Match { len: than, distance: 0 };
+        for old in self.push(value, number) {
+            let distance = number.wrapping_sub(old);
+            if distance > WINDOW as u32 {
+                break;
+            }
+            let candidate = pos - distance as usize;
+            if load32(data, candidate) == value {
+                let len = match_len(data, candidate, pos, max);
+                if len > best.len {
+                    best = Match { len, distance };
+                }
+            }
+        }
+        if best.distance == 0 { Match::default() } else { best }
+    }
+
+    #[inline(always)]
+    fn insert(&mut self, data: &[u8], pos: usize) {
+        self.push(load32(data, pos), self.base.wrapping_add(pos as u32));
+    }
+}
+
+/// All positions of every hash of four bytes, and the latest of every hash of three.
+pub(super) struct Chains<'a> {
+    heads: &'a mut [u32; HEADS],
+    short_heads: &'a mut [u32; SHORT_HEADS],
+    links: &'a mut [u16; WINDOW],
+    base: u32,
+    /// How many links to follow.
+    depth: u32,
+    /// A match of this length ends the search.
+    enough: usize,
+}
+
+impl<'a> Chains<'a> {
+    const BITS: u32 = 15;
+
+    pub(super) fn new(tables: &'a mut Tables, depth: u32, enough: usize) -> Self {
+        Self {
+            heads: &mut tables.heads,
+            short_heads: &mut tables.short_heads,
+            links: &mut tables.links,
+            base: tables.base,
+            depth,
+            enough,
+        }
+    }
+
+    /// Inserts `number` and gives the previous numbers with the same four and the same three bytes.
+    #[inline(always)]
+    fn push(&mut self, value: u32, number: u32) -> (u32, u32) {
+        let head = &mut self.heads[hash32(value, Self::BITS)];
+        let old = *head;
+        *head = number;
+        // Anything beyond the window is as good as the end of the chain.
+        self.links[number as usize % WINDOW] = number.wrapping_sub(old).min(u32::from(u16::MAX)) as u16;
+        let short = &mut self.short_heads[hash32(value << 8, SHORT_HEADS.ilog2())];
+        let old_short = *short;
+        *short = number;
+        (old, old_short)
+    }
+}
+
+impl Finder for Chains<'_> {
+    #[inline(always)]
+    fn find(&mut self, data: &[u8], pos: usize, than: usize, max: usize) -> Match {
+        let value = load32(data, pos);
+        let number = self.base.wrapping_add(pos as u32);
+        let (old, old_short) = self.push(value, number);
+        let mut best = Match { len: than, distance: 0 };
+        if than < 3 && max >= 3 {
+            let distance = number.wrapping_sub(old_short);
+            if distance <= SHORT_REACH && (load32(data, pos - distance as usize) ^ value) << 8 == 0 {
+                best = Match { len: 3, distance };
+            }
+        }
+        let mut distance = number.wrapping_sub(old);
+        for _ in 0..self.depth {
+            if distance > WINDOW as u32 || best.len >= max {
+                break;
+            }
+            let candidate = pos - distance as usize;
+            // A longer match must agree in the four bytes up to the one that makes it longer.
+            let probe = best.len.max(3) - 3;
+            if load32(data, candidate + probe) == load32(data, pos + probe) && load32(data, candidate) == value {
+                let len = match_len(data, candidate, pos, max);
+                if len > best.len {
+                    best = Match { len, distance };
+                    if len >= self.enough {
+                        break;
+                    }
+                }
+            }
+            distance += u32::from(self.links[number.wrapping_sub(distance) as usize % WINDOW]);
+        }
+        if best.distance == 0 { Match::default() } else { best }
+    }
+
+    #[inline(always)]
+    fn insert(&mut self, data: &[u8], pos: usize) {
+        self.push(load32(data, pos), self.base.wrapping_add(pos as u32));
+    }
+}
+
+/// The longest match that may start at `pos` when the parse ends at `end`.
+#[inline(always)]
+pub(super) fn longest(pos: usize, end: usize) -> usize {
+    (end - pos).min(MAX_MATCH)
+}

@@ -1,0 +1,133 @@
+//! The DEFLATE encoder of layer format 1 (RFC 1951).
+//!
+//! It compresses *bodies*: independent pieces of a layer that are later joined into one stream. Its bytes are part of
+//! the format, so it is the project's own, and no dependency upgrade can move them; `docs/encoder.md` has the
+//! measurements behind it.
+//!
+//! Invariants:
+//! - The output is a function of the level and the input bytes alone: no CPU feature, thread, buffer size, float or
+//!   earlier use of the scratch memory reaches it. Any change of output needs a new [`ENCODER_ID`].
+//! - It is a run of non-final blocks that ends byte aligned with an empty stored block (`00 00 FF FF`) and refers to
+//!   nothing before the input, so bodies may be joined in any order and ended with `03 00`.
+//! - It is at most [`max_encoded_len`] bytes long.
+//!
+//! Not done here: containers (gzip, zlib), checksums, preset dictionaries, decoding.
+//!
+//! The way of the bytes: `probe` sets aside what is compressed already; `parse` turns the rest into literals and
+//! matches that `matcher` finds; `split` and `cost` say where a block ends; `huffman` makes its codes; `block` and `bits`
+//! write it.
+
+mod bits;
+mod block;
+mod cost;
+mod huffman;
+mod matcher;
+mod parse;
+mod probe;
+mod split;
+mod symbols;
+#[cfg(test)]
+mod tests;
+
+use block::BlockWriter;
+use matcher::{Buckets, Chains, MAX_SEGMENT, Tables};
+use parse::{Span, Tokens, greedy, lazy};
+use probe::Probe;
+use split::Splitter;
+use std::ops::Range;
+
+/// Names the encoder and the version of its output, for cache keys and format descriptions.
+pub const ENCODER_ID: &str = "pack-deflate-1";
+
+/// How hard to search for matches: from 1 (fastest) to 9 (smallest output).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Level(u8);
+
+impl Level {
+    /// The level `level`, if it is in 1..=9.
+    pub fn new(level: u8) -> Option<Self> {
+        (1..=9).contains(&level).then_some(Self(level))
+    }
+
+    /// The level as a number.
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for Level {
+    /// The best level that is still 2.5 times as fast as `pigz -6`.
+    fn default() -> Self {
+        Self(3)
+    }
+}
+
+/// Reusable working memory of [`encode`], about 900 KiB. What it was used for before has no influence on the output.
+#[derive(Default)]
+pub struct Scratch {
+    tables: Tables,
+    probe: Probe,
+    tokens: Tokens,
+}
+
+/// The most bytes that [`encode`] appends for `len` bytes of input.
+pub const fn max_encoded_len(len: usize) -> usize {
+    len + 5 * len.div_ceil(65_535) + 5
+}
+
+/// Encodes `input` as a run of non-final DEFLATE blocks ending byte aligned with an empty stored block (`00 00 FF
+/// FF`), appended to `out`; never references bytes before `input`; BFINAL never set.
+///
+/// It cannot fail, and appends at most [`max_encoded_len`] bytes. Inputs of any size are fine; bodies of up to a few
+/// MiB are what it is made for.
+pub fn encode(level: Level, input: &[u8], scratch: &mut Scratch, out: &mut Vec<u8>) {
+    let mut writer = BlockWriter::new(out);
+    // Positions have 32 bits, so a huge input is encoded in pieces. Bodies are one piece.
+    for segment in input.chunks(MAX_SEGMENT) {
+        writer.begin(segment);
+        encode_segment(level, segment, scratch, &mut writer);
+    }
+    writer.finish();
+}
+
+fn encode_segment<'a>(level: Level, data: &'a [u8], scratch: &mut Scratch, writer: &mut BlockWriter<'a>) {
+    scratch.tables.begin(data.len());
+    for part in scratch.probe.cut(data) {
+        if part.dense {
+            writer.store(part.range);
+        } else {
+            encode_part(level, data, part.range, scratch, writer);
+        }
+    }
+}
+
+/// Bytes parsed before it is considered whether a new block should begin.
+const CHUNK: usize = 8 << 10;
+
+/// Encodes a run of compressible regions as blocks.
+fn encode_part(level: Level, data: &[u8], part: Range<usize>, scratch: &mut Scratch, writer: &mut BlockWriter<'_>) {
+    let Scratch { tables, tokens, .. } = scratch;
+    let mut splitter = Splitter::new(writer, part.start);
+    let mut pos = part.start;
+    while pos < part.end {
+        let span = Span { start: pos, stop: part.end.min(pos + CHUNK), end: part.end };
+        pos = parse(level, data, span, tables, tokens);
+        splitter.take(tokens, pos);
+    }
+    splitter.finish(tokens);
+}
+
+/// Parses with the search that the level stands for. Gives the position reached.
+fn parse(level: Level, data: &[u8], span: Span, tables: &mut Tables, tokens: &mut Tokens) -> usize {
+    match level.0 {
+        1 => greedy(&mut Buckets::<1>::new(tables), data, span, tokens),
+        2 => greedy(&mut Buckets::<2>::new(tables), data, span, tokens),
+        3 => lazy::<_, 1>(&mut Buckets::<2>::new(tables), 24, data, span, tokens),
+        4 => lazy::<_, 1>(&mut Buckets::<4>::new(tables), 32, data, span, tokens),
+        5 => lazy::<_, 1>(&mut Chains::new(tables, 8, 32), 32, data, span, tokens),
+        6 => lazy::<_, 1>(&mut Chains::new(tables, 20, 64), 64, data, span, tokens),
+        7 => lazy::<_, 1>(&mut Chains::new(tables, 60, 128), 128, data, span, tokens),
+        8 => lazy::<_, 2>(&mut Chains::new(tables, 150, 258), 258, data, span, tokens),
+        _ => lazy::<_, 2>(&mut Chains::new(tables, 500, 258), 258, data, span, tokens),
+    }
+}

@@ -1,0 +1,170 @@
+//! The parse: turns bytes into literals and matches, and counts the symbols that stand for them.
+//!
+//! Greedy takes the first match it sees; lazy takes it only when the next position (and, for the slowest levels, the
+//! one after) has none that is worth more. Not done here: deciding where blocks end, or writing bits.
+
+use super::matcher::{Finder, LOOKAHEAD, Match, longest};
+use super::symbols::{FIRST_LENGTH, LENGTH_SLOT, MIN_MATCH, distance_slot};
+
+/// A run of literals and the match after it; no match when `distance` is zero.
+#[derive(Clone, Copy)]
+pub(super) struct Sequence {
+    pub(super) literals: u32,
+    pub(super) distance: u16,
+    /// Less three.
+    pub(super) length: u8,
+    /// The distance symbol.
+    pub(super) slot: u8,
+}
+
+/// How often each symbol occurs. The sizes are those of the fixed codes, two symbols of each being never used.
+#[derive(Clone)]
+pub(super) struct Histogram {
+    pub(super) litlen: [u32; 288],
+    pub(super) dist: [u32; 32],
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { litlen: [0; 288], dist: [0; 32] }
+    }
+}
+
+impl Histogram {
+    pub(super) fn add(&mut self, other: &Self) {
+        for (count, more) in self.litlen.iter_mut().zip(&other.litlen) {
+            *count += more;
+        }
+        for (count, more) in self.dist.iter_mut().zip(&other.dist) {
+            *count += more;
+        }
+    }
+}
+
+/// What a parse produces.
+#[derive(Default)]
+pub(super) struct Tokens {
+    pub(super) sequences: Vec<Sequence>,
+    pub(super) histogram: Histogram,
+    /// Literals since the last match.
+    run: u32,
+}
+
+impl Tokens {
+    #[inline(always)]
+    fn literal(&mut self, byte: u8) {
+        self.histogram.litlen[usize::from(byte)] += 1;
+        self.run += 1;
+    }
+
+    #[inline(always)]
+    fn reference(&mut self, found: Match) {
+        let length = (found.len - MIN_MATCH) as u8;
+        let slot = distance_slot(found.distance);
+        self.histogram.litlen[FIRST_LENGTH + usize::from(LENGTH_SLOT[usize::from(length)])] += 1;
+        self.histogram.dist[usize::from(slot & 31)] += 1;
+        self.sequences.push(Sequence { literals: self.run, distance: found.distance as u16, length, slot });
+        self.run = 0;
+    }
+
+    /// Ends a run of literals that no match ends.
+    fn close(&mut self) {
+        if self.run > 0 {
+            self.sequences.push(Sequence { literals: self.run, distance: 0, length: 0, slot: 0 });
+            self.run = 0;
+        }
+    }
+}
+
+/// Where a parse runs: from `start` to at least `stop`, never past `end`.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    pub(super) start: usize,
+    pub(super) stop: usize,
+    pub(super) end: usize,
+}
+
+/// Takes every match found. Gives the position reached.
+pub(super) fn greedy<F: Finder>(finder: &mut F, data: &[u8], span: Span, tokens: &mut Tokens) -> usize {
+    let mut pos = span.start;
+    let last = data.len().saturating_sub(LOOKAHEAD);
+    while pos < span.stop.min(last) {
+        let found = finder.find(data, pos, MIN_MATCH - 1, longest(pos, span.end));
+        if found.len < MIN_MATCH {
+            tokens.literal(data[pos]);
+            pos += 1;
+            continue;
+        }
+        tokens.reference(found);
+        let next = pos + found.len;
+        for covered in pos + 1..next.min(last) {
+            finder.insert(data, covered);
+        }
+        pos = next;
+    }
+    rest(data, pos, span, tokens)
+}
+
+/// Takes a match unless one of the next `LOOKS` positions has a better one. Gives the position reached.
+pub(super) fn lazy<F: Finder, const LOOKS: usize>(
+    finder: &mut F, enough: usize, data: &[u8], span: Span, tokens: &mut Tokens,
+) -> usize {
+    let mut pos = span.start;
+    let last = data.len().saturating_sub(LOOKAHEAD);
+    while pos < span.stop.min(last) {
+        let mut found = finder.find(data, pos, MIN_MATCH - 1, longest(pos, span.end));
+        if found.len < MIN_MATCH {
+            tokens.literal(data[pos]);
+            pos += 1;
+            continue;
+        }
+        let mut inserted = pos + 1;
+        'better: while found.len < enough {
+            for look in 1..=LOOKS {
+                let ahead = pos + look;
+                if ahead >= last || ahead + found.len > span.end {
+                    break 'better;
+                }
+                debug_assert!(ahead >= inserted);
+                let other = finder.find(data, ahead, found.len - look, longest(ahead, span.end));
+                inserted = ahead + 1;
+                if worth(other, found, look) {
+                    for skipped in pos..ahead {
+                        tokens.literal(data[skipped]);
+                    }
+                    pos = ahead;
+                    found = other;
+                    continue 'better;
+                }
+            }
+            break;
+        }
+        tokens.reference(found);
+        let next = pos + found.len;
+        for covered in inserted..next.min(last) {
+            finder.insert(data, covered);
+        }
+        pos = next;
+    }
+    rest(data, pos, span, tokens)
+}
+
+/// Whether `other`, which costs `look` literals first, is better than `found`.
+#[inline(always)]
+fn worth(other: Match, found: Match, look: usize) -> bool {
+    if other.distance == 0 {
+        return false;
+    }
+    // A byte more is worth four bits; each doubling of the distance costs one.
+    let bits = |m: Match| 4 * m.len as i32 - (31 - m.distance.leading_zeros()) as i32;
+    bits(other) > bits(found) + if look == 1 { 2 } else { 6 }
+}
+
+/// Literals for what is too near the end of the data to be looked up.
+fn rest(data: &[u8], pos: usize, span: Span, tokens: &mut Tokens) -> usize {
+    for &byte in data.get(pos..span.stop).unwrap_or_default() {
+        tokens.literal(byte);
+    }
+    tokens.close();
+    pos.max(span.stop)
+}
