@@ -4,6 +4,7 @@
 //! Changes are functions that return a new image. Nothing here reads a disk or a network.
 
 mod config;
+mod derive;
 mod descriptor;
 mod manifest;
 pub mod media_type;
@@ -11,6 +12,7 @@ pub mod media_type;
 use std::collections::BTreeMap;
 
 pub use config::{ConfigFile, Healthcheck, History, RootFs, RunConfig};
+pub use derive::{Change, NewLayer, derive};
 pub use descriptor::{Descriptor, PlatformFields};
 pub use manifest::{
     DocumentError, Index, MAX_CHILDREN, MAX_DOCUMENT, MAX_LAYERS, Manifest, ManifestOrIndex, RawDocument,

@@ -99,14 +99,7 @@ pub(crate) struct Bodies<'a> {
 impl<'a> Bodies<'a> {
     /// Starts at the first entry.
     pub(crate) const fn new(entries: &'a [Entry]) -> Self {
-        Self {
-            entries,
-            next: 0,
-            open: Body::new(Kind::Group),
-            large: None,
-            ended: false,
-            header: Vec::new(),
-        }
+        Self { entries, next: 0, open: Body::new(Kind::Group), large: None, ended: false, header: Vec::new() }
     }
 
     /// Adds entries to the open body until it must be closed; returns it unless it is empty.

@@ -285,8 +285,8 @@ fn run(
     let result = (|| {
         for body in Bodies::new(shared.layer.entries()) {
             workshop.interrupt.check().map_err(LayerError::from)?;
-            let body = body
-                .map_err(|source| LayerError::Tar { layer: shared.layer.name().to_owned(), source })?;
+            let body =
+                body.map_err(|source| LayerError::Tar { layer: shared.layer.name().to_owned(), source })?;
             slots.push_back(dispatcher.start(body));
             if slots.len() >= window
                 && let Some(slot) = slots.pop_front()
@@ -323,9 +323,10 @@ impl Dispatcher<'_, '_> {
         let chain = self.chain_for(&body);
         let interrupt = self.workshop.interrupt.clone();
         self.workshop.pool.spawn_fifo(move || {
-            let result = interrupt.check().map_err(LayerError::from).and_then(|()| {
-                finish_body(&shared, &known, &body, chain.as_deref())
-            });
+            let result = interrupt
+                .check()
+                .map_err(LayerError::from)
+                .and_then(|()| finish_body(&shared, &known, &body, chain.as_deref()));
             if result.is_err()
                 && let Some(chain) = &chain
             {
@@ -614,9 +615,8 @@ mod tests {
     fn spec(files: &[(String, Vec<u8>)]) -> LayerSpec {
         let path = |text: &str| EntryPath::new(text.as_bytes()).expect("path");
         let mut entries = vec![Entry::directory(path("app"))];
-        entries.extend(
-            files.iter().map(|(name, bytes)| Entry::bytes(path(name), Metadata::file(false), bytes)),
-        );
+        entries
+            .extend(files.iter().map(|(name, bytes)| Entry::bytes(path(name), Metadata::file(false), bytes)));
         LayerSpec::new("app", entries).expect("valid")
     }
 

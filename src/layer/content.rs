@@ -41,7 +41,12 @@ pub enum ContentError {
 }
 
 /// Appends `length` bytes of a payload that is not a large zip entry, from `offset` on.
-pub(crate) fn read(content: &Content, offset: u64, length: u64, out: &mut Vec<u8>) -> Result<(), ContentError> {
+pub(crate) fn read(
+    content: &Content,
+    offset: u64,
+    length: u64,
+    out: &mut Vec<u8>,
+) -> Result<(), ContentError> {
     match &content.source {
         ContentSource::Bytes(bytes) => {
             out.extend_from_slice(&bytes[offset as usize..(offset + length) as usize]);

@@ -11,6 +11,7 @@ mod content;
 mod encode;
 mod entry;
 mod identity;
+mod index;
 mod known;
 mod spec;
 mod tar;
@@ -22,6 +23,7 @@ pub use entry::{
     Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, EntryPathError, Metadata, Stamp,
 };
 pub use identity::{FORMAT, entry_key, identify, layer_key};
+pub use index::{LayerIndex, Lookup, Node};
 pub use known::{BodyRecord, KnownBodies};
 pub use spec::{LayerSpec, SpecError};
 pub use tar::TarError;

@@ -52,9 +52,7 @@ pub(crate) fn write_header(entry: &Entry, out: &mut Vec<u8>) -> Result<(), TarEr
     let split = split_name(&name);
 
     let mut records = Records::default();
-    for (key, value, fits) in
-        [("path", &name[..], split.is_some()), ("linkpath", link, link.len() <= NAME)]
-    {
+    for (key, value, fits) in [("path", &name[..], split.is_some()), ("linkpath", link, link.len() <= NAME)] {
         if !value.is_ascii() || !fits {
             records.add_text(key, value, fits)?;
         }
@@ -253,7 +251,7 @@ mod tests {
         let mut entries = archive.entries().expect("entries");
         let mut entry = entries.next().expect("one entry").expect("valid");
         let path = entry.path_bytes().into_owned();
-        let link = entry.link_name_bytes().map(|link| link.into_owned());
+        let link = entry.link_name_bytes().map(std::borrow::Cow::into_owned);
         let mut payload = Vec::new();
         entry.read_to_end(&mut payload).expect("payload");
         let header = entry.header().clone();

@@ -1,0 +1,3 @@
+//! stand-in
+mod place;
+pub use place::{BaseTree, PlaceError, place};
