@@ -1,0 +1,315 @@
+//! What earlier builds learned, under keys that hash everything it depends on.
+//!
+//! | record | key | value |
+//! |---|---|---|
+//! | `files` | project | path, stamp → content id: an unchanged file is not read |
+//! | `archive` | path of a zip archive | stamp, content id of every entry: an unchanged archive is not read |
+//! | `layer` | layer key | digest, size, diffID: a known layer is not built |
+//! | `bodies` | blob digest | the bodies of the blob: a known body is not encoded |
+//! | `listing` | project and layer | path → entry key: which file made the layer change |
+//! | `recent` | | blobs of the latest builds, to look for bodies in |
+//!
+//! Every record may be lost, stale or damaged: then the work is done again.
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{ContentId, Digest, Key, KeyBuilder};
+use crate::layer::{
+    self, BodyRecord, Compression, Content, ContentSource, EntryKind, EntryPath, KnownBodies, LayerSpec, Stamp,
+};
+use crate::store::Store;
+use crate::zip::Archive;
+
+/// How many blobs of earlier builds are searched for bodies.
+const RECENT: usize = 64;
+
+/// What is known of a finished layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerFacts {
+    /// The blob.
+    pub digest: Digest,
+    /// The blob's size in bytes.
+    pub size: u64,
+    /// The digest of the uncompressed tar.
+    pub diff_id: Digest,
+}
+
+/// Which path made a layer differ from its last build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The first path that differs.
+    pub path: String,
+    /// How it differs.
+    pub how: How,
+    /// How many paths differ.
+    pub paths: usize,
+}
+
+/// How a path differs from the last build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Removed,
+    /// Its content or metadata changed.
+    Changed,
+}
+
+impl std::fmt::Display for How {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+        })
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct FileRecord {
+    path: Vec<u8>,
+    stamp: Stamp,
+    id: ContentId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ArchiveRecord {
+    stamp: Stamp,
+    ids: Vec<ContentId>,
+}
+
+/// The memos of one project. A project is where its build file or artifact lies; that decides only what
+/// is found quickly, never what is built.
+pub struct Memos<'a> {
+    store: &'a Store,
+    project: Key,
+    /// Nanoseconds since the epoch when this build began.
+    now: i64,
+    files: BTreeMap<Vec<u8>, (Stamp, ContentId)>,
+    used: Vec<FileRecord>,
+    learned: bool,
+}
+
+impl<'a> Memos<'a> {
+    /// Opens the memos of the project at `project`; `now` is the time in nanoseconds since the epoch.
+    pub fn open(store: &'a Store, project: &Path, now: i64) -> Self {
+        let project = KeyBuilder::new("pack project").part(project.as_os_str().as_bytes()).finish();
+        let records: Vec<FileRecord> = store.memo_load("files", &project).unwrap_or_default();
+        let files = records.into_iter().map(|record| (record.path, (record.stamp, record.id))).collect();
+        Self { store, project, now, files, used: Vec::new(), learned: false }
+    }
+
+    /// Whether the project, or anything on this machine, was built before: only then can hashing files
+    /// ahead of building find a finished layer.
+    fn knows_anything(&self) -> bool {
+        !self.files.is_empty() || !self.recent().is_empty()
+    }
+
+    /// The content ids of a layer's entries, by index; `None` where one is not needed or not known.
+    ///
+    /// # Errors
+    /// When a file that must be read cannot be, or changed since it was planned.
+    pub fn identities(&mut self, layer: &LayerSpec) -> Result<Vec<Option<ContentId>>, layer::ContentError> {
+        let mut ids: Vec<Option<ContentId>> = vec![None; layer.entries().len()];
+        let mut unknown = Vec::new();
+        let mut archives: BTreeMap<&Path, (&Archive, Vec<ContentId>)> = BTreeMap::new();
+        for (index, entry) in layer.entries().iter().enumerate() {
+            let EntryKind::File(content) = &entry.kind else { continue };
+            match &content.source {
+                ContentSource::File(path, stamp) => {
+                    ids[index] = self.file(path, stamp);
+                    if ids[index].is_none() {
+                        unknown.push((index, content));
+                    }
+                }
+                ContentSource::Zip(archive, of) => {
+                    if !archives.contains_key(archive.path()) {
+                        archives.insert(archive.path(), (archive, self.archive(archive)?));
+                    }
+                    ids[index] =
+                        archives.get(archive.path()).and_then(|(_, ids)| ids.get(*of).copied());
+                }
+                ContentSource::Bytes(_) => {}
+            }
+        }
+        if !unknown.is_empty() && self.knows_anything() {
+            let found: Result<Vec<(usize, &Content, ContentId)>, _> = unknown
+                .par_iter()
+                .map(|(index, content)| Ok((*index, *content, layer::identify(content)?)))
+                .collect();
+            for (index, content, id) in found? {
+                ids[index] = Some(id);
+                self.learn(content, id);
+            }
+        }
+        Ok(ids)
+    }
+
+    fn file(&mut self, path: &Path, stamp: &Stamp) -> Option<ContentId> {
+        let path = path.as_os_str().as_bytes();
+        let (known, id) = self.files.get(path)?;
+        if known != stamp {
+            return None;
+        }
+        self.used.push(FileRecord { path: path.to_vec(), stamp: *stamp, id: *id });
+        Some(*id)
+    }
+
+    /// Remembers what a file holds, unless it may have changed after it was read without its stamp showing
+    /// it: git's racy-timestamp rule.
+    pub fn learn(&mut self, content: &Content, id: ContentId) {
+        let ContentSource::File(path, stamp) = &content.source else { return };
+        if is_settled(stamp, self.now) {
+            self.used.push(FileRecord { path: path.as_os_str().as_bytes().to_vec(), stamp: *stamp, id });
+            self.learned = true;
+        }
+    }
+
+    /// The identities of a zip archive's entries: hashes of their compressed bytes, so that nothing is
+    /// inflated to see that nothing changed.
+    fn archive(&self, archive: &Archive) -> Result<Vec<ContentId>, layer::ContentError> {
+        let key = KeyBuilder::new("pack archive").part(archive.path().as_os_str().as_bytes()).finish();
+        let record: Option<ArchiveRecord> = self.store.memo_load("archive", &key);
+        if let Some(record) = record
+            && record.stamp == *archive.stamp()
+            && record.ids.len() == archive.entries().len()
+        {
+            return Ok(record.ids);
+        }
+        let ids: Result<Vec<ContentId>, _> =
+            (0..archive.entries().len()).into_par_iter().map(|index| layer::identify_zipped(archive, index)).collect();
+        let ids = ids?;
+        if is_settled(archive.stamp(), self.now) {
+            self.store.memo_save("archive", &key, &ArchiveRecord { stamp: *archive.stamp(), ids: ids.clone() });
+        }
+        Ok(ids)
+    }
+
+    /// What is known of the layer with this key.
+    pub fn layer(&self, key: &Key) -> Option<LayerFacts> {
+        self.store.memo_load("layer", key)
+    }
+
+    /// Remembers a finished layer.
+    pub fn learn_layer(&self, key: &Key, facts: &LayerFacts, bodies: &[BodyRecord]) {
+        self.store.memo_save("layer", key, facts);
+        if !bodies.is_empty() {
+            self.store.memo_save("bodies", &blob_key(&facts.digest), &bodies);
+            self.remember_blob(facts.digest);
+        }
+    }
+
+    fn recent(&self) -> Vec<Digest> {
+        self.store.memo_load("recent", &recent_key()).unwrap_or_default()
+    }
+
+    /// Blobs of this machine's latest builds, newest first.
+    fn remember_blob(&self, blob: Digest) {
+        let mut recent = self.recent();
+        recent.retain(|known| *known != blob);
+        recent.insert(0, blob);
+        recent.truncate(RECENT);
+        self.store.memo_save("recent", &recent_key(), &recent);
+    }
+
+    /// Encoded bodies of earlier builds.
+    pub fn known_bodies(&self, compression: Compression) -> KnownBodies {
+        let lists = self.recent().into_iter().filter_map(|blob| {
+            let records: Vec<BodyRecord> = self.store.memo_load("bodies", &blob_key(&blob))?;
+            Some((blob, records))
+        });
+        KnownBodies::new(self.store.blobs(), compression, lists)
+    }
+
+    /// What differs from the last time this layer of the project was built; `None` the first time, and
+    /// when nothing differs.
+    pub fn difference(&self, layer: &LayerSpec, keys: &[Key]) -> Option<Difference> {
+        let before: Vec<(EntryPath, Key)> = self.store.memo_load("listing", &self.listing_key(layer))?;
+        let before: BTreeMap<&EntryPath, &Key> = before.iter().map(|(path, key)| (path, key)).collect();
+        let now: BTreeMap<&EntryPath, &Key> =
+            layer.entries().iter().map(|entry| &entry.path).zip(keys).collect();
+        differences(&before, &now)
+    }
+
+    /// Remembers the layer's paths, to say next time what changed.
+    pub fn learn_listing(&self, layer: &LayerSpec, keys: &[Key]) {
+        let listing: Vec<(&EntryPath, &Key)> =
+            layer.entries().iter().map(|entry| &entry.path).zip(keys).collect();
+        self.store.memo_save("listing", &self.listing_key(layer), &listing);
+    }
+
+    fn listing_key(&self, layer: &LayerSpec) -> Key {
+        KeyBuilder::new("pack listing").part(&self.project.0).part(layer.name().as_bytes()).finish()
+    }
+
+    /// Writes what was learned of files; those that this build did not see are forgotten.
+    pub fn save(self) {
+        if self.learned || self.used.len() != self.files.len() {
+            self.store.memo_save("files", &self.project, &self.used);
+        }
+    }
+}
+
+fn differences(
+    before: &BTreeMap<&EntryPath, &Key>,
+    now: &BTreeMap<&EntryPath, &Key>,
+) -> Option<Difference> {
+    let new_or_changed = now.iter().filter_map(|(path, key)| match before.get(path) {
+        None => Some((*path, How::Added)),
+        Some(old) => (old != key).then_some((*path, How::Changed)),
+    });
+    let removed = before.keys().filter(|path| !now.contains_key(*path)).map(|path| (*path, How::Removed));
+    let all: Vec<(&EntryPath, How)> = new_or_changed.chain(removed).collect();
+    let (path, how) = all.iter().min_by_key(|(path, _)| *path)?;
+    Some(Difference { path: path.to_string(), how: *how, paths: all.len() })
+}
+
+fn blob_key(blob: &Digest) -> Key {
+    KeyBuilder::new("pack bodies of").part(blob.as_bytes()).finish()
+}
+
+fn recent_key() -> Key {
+    KeyBuilder::new("pack recent blobs").finish()
+}
+
+/// Whether a change after `now` must show in the stamp. File systems tick: most every few milliseconds,
+/// some (those whose times are whole milliseconds or coarser) every one or two seconds.
+const fn is_settled(stamp: &Stamp, now: i64) -> bool {
+    let latest = if stamp.mtime_ns > stamp.ctime_ns { stamp.mtime_ns } else { stamp.ctime_ns };
+    let tick = if stamp.ctime_ns % 1_000_000 == 0 { 2_000_000_000 } else { 20_000_000 };
+    latest < now - tick
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_touched_just_now_is_not_trusted() {
+        let stamp = |ns| Stamp { size: 0, mtime_ns: 5, ctime_ns: ns, inode: 1, device: 1 };
+        let now = 10_000_000_123;
+        assert!(is_settled(&stamp(now - 30_000_000), now));
+        assert!(!is_settled(&stamp(now - 10_000_000), now));
+        assert!(!is_settled(&stamp(now + 1), now));
+        assert!(!is_settled(&stamp(9_000_000_000), now), "whole seconds: a coarse clock");
+    }
+
+    #[test]
+    fn the_first_difference_is_named() {
+        let path = |text: &str| EntryPath::new(text.as_bytes()).expect("path");
+        let (a, b, c, d) = (path("a"), path("b"), path("c"), path("d"));
+        let (one, two) = (Key([1; 32]), Key([2; 32]));
+        let before = BTreeMap::from([(&a, &one), (&b, &one), (&c, &one)]);
+        let now = BTreeMap::from([(&a, &one), (&c, &two), (&d, &one)]);
+        let found = differences(&before, &now).expect("differs");
+        assert_eq!((found.path.as_str(), found.how, found.paths), ("/b", How::Removed, 3));
+        assert_eq!(differences(&before, &before), None);
+    }
+}
