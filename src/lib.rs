@@ -7,5 +7,6 @@ pub mod layer;
 pub mod observer;
 pub mod platform;
 pub mod reference;
+pub mod store;
 pub mod transport;
 pub mod zip;
