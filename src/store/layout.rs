@@ -1,0 +1,625 @@
+//! An OCI image layout: a directory with `oci-layout`, `index.json` and `blobs/` (image specification,
+//! `image-layout.md`).
+//!
+//! Invariants:
+//! - `index.json` changes under a lock, by rename: readers see the old one or the new one, and of two
+//!   writers neither loses the other's names. Where the file system has no locks, the last writer wins.
+//! - A name is set after everything it reaches is stored; setting it is the one step that makes an image
+//!   visible.
+//! - A directory that holds something else is never written to.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+
+use super::blobs::{Blobs, Durability, replace};
+use crate::digest::Digest;
+use crate::error::{Explain, Kind, nearest};
+use crate::image::{
+    Descriptor, DocumentError, Index, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument, parse_strict,
+    to_json,
+};
+use crate::reference::Reference;
+
+/// The annotation that names an entry of an index: a tag, or in the local store a whole reference.
+pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// containerd's annotation for the whole reference, which `docker load` and `ctr import` prefer.
+pub const CONTAINERD_NAME: &str = "io.containerd.image.name";
+/// The content of the file `oci-layout`.
+pub const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// A store of many images has a longer index than any one document may be.
+const MAX_INDEX: u64 = 64 << 20;
+
+/// Why a layout cannot be used as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// Reading or writing failed; the message names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The directory does not exist.
+    #[error("there is no directory `{}`", .0.display())]
+    NoDirectory(PathBuf),
+    /// Nothing says that the directory is a layout.
+    #[error("`{}` is not an OCI image layout: {why}", .dir.display())]
+    NotALayout {
+        /// The directory.
+        dir: PathBuf,
+        /// What is missing or wrong.
+        why: String,
+    },
+    /// There is something else in the directory that was to become a layout.
+    #[error("`{}` is not empty and not an OCI image layout", .0.display())]
+    NotEmpty(PathBuf),
+    /// The index is damaged.
+    #[error("`{}`: {source}", .path.display())]
+    Index {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DocumentError,
+    },
+    /// The image cannot be told from the index.
+    #[error("{place}: {source}")]
+    Pick {
+        /// The layout or archive.
+        place: String,
+        /// Why.
+        source: PickError,
+    },
+    /// A blob that is linked to is missing or damaged.
+    #[error("{place}: {source}")]
+    Blob {
+        /// The layout or archive.
+        place: String,
+        /// Names the digest.
+        source: io::Error,
+    },
+    /// A manifest or index cannot be trusted.
+    #[error("{place}: {digest}: {source}")]
+    Document {
+        /// The layout or archive.
+        place: String,
+        /// Which one.
+        digest: Digest,
+        /// What is wrong with it.
+        source: DocumentError,
+    },
+}
+
+impl Explain for LayoutError {
+    fn kind(&self) -> Kind {
+        Kind::Input
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotEmpty(_) => {
+                Some("name a new or empty directory, or one that already is an OCI layout".to_owned())
+            }
+            Self::Pick { source, .. } => source.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// Why an index does not say which image is meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PickError {
+    /// No entry has the name.
+    #[error("there is no image `{wanted}`{}", listed(.existing))]
+    Unknown {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        existing: Vec<String>,
+    },
+    /// No name was given and there are several images.
+    #[error("there are several images and none was named{}", listed(.0))]
+    Several(Vec<String>),
+    /// There are no images.
+    #[error("there are no images")]
+    Empty,
+}
+
+/// At most ten names, so that a message stays readable.
+fn listed(names: &[String]) -> String {
+    match names.len() {
+        0 => String::new(),
+        1..=10 => format!("; there is {}", names.join(", ")),
+        more => format!("; there is {} and {} more", names[..10].join(", "), more - 10),
+    }
+}
+
+impl PickError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { wanted, existing } => nearest(wanted, existing.iter().map(String::as_str))
+                .map(|name| format!("did you mean `{name}`?")),
+            Self::Several(names) => names.first().map(|name| format!("append the name, such as `:{name}`")),
+            Self::Empty => None,
+        }
+    }
+}
+
+/// What names an entry of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryName {
+    /// For [`REF_NAME`]; unique in the index.
+    pub reference: String,
+    /// For [`CONTAINERD_NAME`].
+    pub containerd: Option<String>,
+}
+
+impl EntryName {
+    /// The name of an image in a layout of one repository: its tag.
+    #[must_use]
+    pub fn tag(tag: &str) -> Self {
+        Self { reference: tag.to_owned(), containerd: None }
+    }
+
+    /// The name of an image among those of many repositories: its whole reference.
+    #[must_use]
+    pub fn full(reference: &Reference) -> Self {
+        let name = reference.to_string();
+        Self { reference: name.clone(), containerd: Some(name) }
+    }
+
+    /// Puts the name on `descriptor`.
+    pub fn put_on(&self, descriptor: &mut Descriptor) {
+        descriptor.annotations.insert(REF_NAME.to_owned(), self.reference.clone());
+        match &self.containerd {
+            Some(name) => descriptor.annotations.insert(CONTAINERD_NAME.to_owned(), name.clone()),
+            None => descriptor.annotations.remove(CONTAINERD_NAME),
+        };
+    }
+}
+
+/// The name of an entry, for people and for looking up.
+#[must_use]
+pub fn name_of(entry: &Descriptor) -> Option<&str> {
+    entry.annotations.get(REF_NAME).or_else(|| entry.annotations.get(CONTAINERD_NAME)).map(String::as_str)
+}
+
+/// Finds the entry that `wanted` names, by either annotation or by `sha256:` digest. Without a name, the
+/// only image is meant.
+///
+/// # Errors
+/// When no entry has the name, or none was given and there is not exactly one image.
+pub fn pick<'a>(entries: &'a [Descriptor], wanted: Option<&str>) -> Result<&'a Descriptor, PickError> {
+    let shown = |entry: &Descriptor| name_of(entry).map_or_else(|| entry.digest.to_string(), str::to_owned);
+    let existing = || entries.iter().map(shown).collect::<Vec<_>>();
+    let Some(wanted) = wanted else {
+        let Some(first) = entries.first() else { return Err(PickError::Empty) };
+        // One image under several names is still one image.
+        if entries.iter().any(|entry| entry.digest != first.digest) {
+            return Err(PickError::Several(existing()));
+        }
+        return Ok(first);
+    };
+    let by = |key: &str| {
+        entries.iter().find(|entry| entry.annotations.get(key).is_some_and(|name| name == wanted))
+    };
+    let by_digest = || {
+        let digest: Digest = wanted.parse().ok()?;
+        entries.iter().find(|entry| entry.digest == digest)
+    };
+    by(REF_NAME)
+        .or_else(|| by(CONTAINERD_NAME))
+        .or_else(by_digest)
+        .ok_or_else(|| PickError::Unknown { wanted: wanted.to_owned(), existing: existing() })
+}
+
+/// An image layout on disk. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    root: PathBuf,
+    blobs: Blobs,
+    durability: Durability,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LayoutFile {
+    image_layout_version: String,
+}
+
+impl Layout {
+    fn at(root: &Path, durability: Durability) -> Self {
+        let blobs = Blobs::new(root.join("blobs").join("sha256"), durability);
+        Self { root: root.to_owned(), blobs, durability }
+    }
+
+    /// Opens a layout that exists.
+    ///
+    /// # Errors
+    /// When it does not, or is of another version.
+    pub fn open(root: &Path) -> Result<Self, LayoutError> {
+        let not = |why: String| LayoutError::NotALayout { dir: root.to_owned(), why };
+        let bytes = match read_bounded(&root.join("oci-layout"), 64 << 10) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(if std::fs::metadata(root).is_ok_and(|metadata| metadata.is_dir()) {
+                    not("it has no file `oci-layout`".to_owned())
+                } else {
+                    LayoutError::NoDirectory(root.to_owned())
+                });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(not("it is a file".to_owned()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let file: LayoutFile =
+            serde_json::from_slice(&bytes).map_err(|error| not(format!("`oci-layout`: {error}")))?;
+        if !file.image_layout_version.starts_with("1.") {
+            return Err(not(format!("its version is `{}`, not 1.0.0", file.image_layout_version)));
+        }
+        Ok(Self::at(root, Durability::Fsync))
+    }
+
+    /// Opens a layout, or makes one in a directory that is missing or empty.
+    ///
+    /// # Errors
+    /// When the directory holds something else, or cannot be written.
+    pub fn create(root: &Path) -> Result<Self, LayoutError> {
+        match Self::open(root) {
+            Err(LayoutError::NotALayout { .. }) => match fs::read_dir(root)?.next() {
+                None => {}
+                Some(Ok(_)) => return Err(LayoutError::NotEmpty(root.to_owned())),
+                Some(Err(error)) => return Err(error.into()),
+            },
+            Err(LayoutError::NoDirectory(_)) => {}
+            result => return result,
+        }
+        Self::create_among(root, Durability::Fsync)
+    }
+
+    /// Makes a layout in a directory whatever else it holds: the local store's own.
+    pub(super) fn create_among(root: &Path, durability: Durability) -> Result<Self, LayoutError> {
+        let layout = Self::at(root, durability);
+        fs::create_dir_all(layout.blobs.dir())?;
+        // First of the files: whoever is killed after it has left a layout, if an empty one.
+        replace(&root.join("oci-layout"), OCI_LAYOUT, durability)?;
+        if std::fs::symlink_metadata(layout.index_path()).is_err() {
+            layout.update(|_| false)?;
+        }
+        Ok(layout)
+    }
+
+    /// The local store's layout, which it knows to exist.
+    pub(super) fn trusted(root: &Path, durability: Durability) -> Self {
+        Self::at(root, durability)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Its blobs.
+    #[must_use]
+    pub const fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    pub(super) fn index_path(&self) -> PathBuf {
+        self.root.join("index.json")
+    }
+
+    /// The index. One that is missing is empty: a writer was stopped before its first name.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged.
+    pub fn index(&self) -> Result<Index, LayoutError> {
+        let path = self.index_path();
+        let bytes = match read_bounded(&path, MAX_INDEX) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(empty_index()),
+            Err(error) => return Err(error.into()),
+        };
+        parse_strict("index", &bytes).map_err(|source| LayoutError::Index { path, source })
+    }
+
+    /// Every entry of the index with its name, in the index's order.
+    ///
+    /// # Errors
+    /// As for [`Layout::index`].
+    pub fn list(&self) -> Result<Vec<(Option<String>, Descriptor)>, LayoutError> {
+        let entries = self.index()?.manifests;
+        Ok(entries.into_iter().map(|entry| (name_of(&entry).map(str::to_owned), entry)).collect())
+    }
+
+    /// What a name stands for; a name is either annotation's value, or a `sha256:` digest.
+    ///
+    /// # Errors
+    /// As for [`Layout::index`].
+    pub fn resolve(&self, name: &str) -> Result<Option<Descriptor>, LayoutError> {
+        Ok(pick(&self.index()?.manifests, Some(name)).ok().cloned())
+    }
+
+    /// Lets `name` stand for `descriptor`, and no longer for anything else.
+    ///
+    /// # Errors
+    /// When the index cannot be read or written.
+    pub fn set(&self, name: &EntryName, descriptor: &Descriptor) -> Result<(), LayoutError> {
+        self.set_all(std::slice::from_ref(name), descriptor)
+    }
+
+    /// Sets several names at once: a reader sees all or none of them. With no names the image is listed
+    /// by digest only.
+    ///
+    /// # Errors
+    /// When the index cannot be read or written.
+    pub fn set_all(&self, names: &[EntryName], descriptor: &Descriptor) -> Result<(), LayoutError> {
+        self.update(|index| {
+            let before = index.manifests.clone();
+            enter(&mut index.manifests, names, descriptor);
+            before != index.manifests
+        })
+    }
+
+    /// Takes a name away, and says whether it was there.
+    ///
+    /// # Errors
+    /// When the index cannot be read or written.
+    pub fn remove(&self, name: &str) -> Result<bool, LayoutError> {
+        let mut removed = false;
+        self.update(|index| {
+            let before = index.manifests.len();
+            index.manifests.retain(|entry| name_of(entry) != Some(name));
+            removed = index.manifests.len() < before;
+            removed
+        })?;
+        Ok(removed)
+    }
+
+    /// Changes the index under the lock; `change` says whether it did.
+    pub(super) fn update(&self, change: impl FnOnce(&mut Index) -> bool) -> Result<(), LayoutError> {
+        // The directory itself is locked, so that no lock file lies about in what the user asked for.
+        // Network file systems may refuse; then the rename alone keeps the file whole.
+        let directory = fs::File::open(&self.root)?;
+        let _unlocked_on_close = directory.lock();
+        let mut index = self.index()?;
+        let missing = std::fs::symlink_metadata(self.index_path()).is_err();
+        if change(&mut index) || missing {
+            let bytes = to_json("index", &index)
+                .map_err(|source| LayoutError::Index { path: self.index_path(), source })?;
+            replace(&self.index_path(), &bytes, self.durability)?;
+        }
+        Ok(())
+    }
+
+    /// The manifest or index that `descriptor` links to, checked.
+    ///
+    /// # Errors
+    /// When it is missing, damaged, or not to be trusted.
+    pub fn document(&self, descriptor: &Descriptor) -> Result<RawDocument, LayoutError> {
+        let place = || format!("`{}`", self.root.display());
+        let bytes = self
+            .blobs
+            .read(descriptor, MAX_DOCUMENT)
+            .map_err(|source| LayoutError::Blob { place: place(), source })?;
+        RawDocument::new(Some(&descriptor.media_type), bytes).map_err(|source| LayoutError::Document {
+            place: place(),
+            digest: descriptor.digest,
+            source,
+        })
+    }
+
+    /// Whether everything that `root` reaches is there, by name and size.
+    #[must_use]
+    pub fn is_complete(&self, root: &Descriptor) -> bool {
+        is_complete(root, &|descriptor| self.document(descriptor).ok(), &|blob| self.blobs.has(blob))
+    }
+}
+
+/// Whether everything is there that `descriptor` reaches within the permitted depth.
+pub(crate) fn is_complete(
+    descriptor: &Descriptor,
+    document: &dyn Fn(&Descriptor) -> Option<RawDocument>,
+    has: &dyn Fn(&Descriptor) -> bool,
+) -> bool {
+    fn walk(
+        descriptor: &Descriptor,
+        depth: usize,
+        document: &dyn Fn(&Descriptor) -> Option<RawDocument>,
+        has: &dyn Fn(&Descriptor) -> bool,
+    ) -> bool {
+        match document(descriptor).and_then(|document| document.parse().ok()) {
+            Some(ManifestOrIndex::Manifest(manifest)) => {
+                has(&manifest.config) && manifest.layers.iter().all(has)
+            }
+            Some(ManifestOrIndex::Index(index)) => {
+                depth > 0 && index.manifests.iter().all(|entry| walk(entry, depth - 1, document, has))
+            }
+            None => false,
+        }
+    }
+    walk(descriptor, 4, document, has)
+}
+
+/// Puts `descriptor` under `names` into the entries of an index, in place where a name exists.
+pub(crate) fn enter(entries: &mut Vec<Descriptor>, names: &[EntryName], descriptor: &Descriptor) {
+    let same = |entry: &Descriptor| entry.digest == descriptor.digest;
+    if names.is_empty() {
+        if !entries.iter().any(same) {
+            entries.push(descriptor.clone());
+        }
+        return;
+    }
+    // A name makes the nameless entry of the same image superfluous.
+    entries.retain(|entry| !(same(entry) && name_of(entry).is_none()));
+    for name in names {
+        let mut entry = descriptor.clone();
+        name.put_on(&mut entry);
+        let named = |entry: &Descriptor| name_of(entry) == Some(name.reference.as_str());
+        match entries.iter().position(named) {
+            Some(position) => entries[position] = entry,
+            None => entries.push(entry),
+        }
+    }
+}
+
+/// An index without entries.
+pub(crate) fn empty_index() -> Index {
+    Index {
+        schema_version: 2,
+        media_type: Some(MediaType::ImageIndex),
+        artifact_type: None,
+        manifests: Vec::new(),
+        subject: None,
+        annotations: BTreeMap::new(),
+        rest: BTreeMap::new(),
+    }
+}
+
+/// A whole small file; one that is larger is an error, not cut off.
+fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("`{}` has more than {limit} bytes", path.display()),
+        ));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout() -> (tempfile::TempDir, Layout) {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let layout = Layout::create(&dir.path().join("layout")).expect("created");
+        (dir, layout)
+    }
+
+    fn image(text: &str) -> Descriptor {
+        Descriptor::of(MediaType::ImageManifest, text.as_bytes())
+    }
+
+    #[test]
+    fn a_new_layout_is_what_the_specification_says() {
+        let (_dir, layout) = layout();
+        let read = |name: &str| std::fs::read_to_string(layout.root().join(name)).expect(name);
+        assert_eq!(read("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#);
+        assert_eq!(
+            read("index.json"),
+            r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#
+        );
+        let mut names: Vec<_> = std::fs::read_dir(layout.root())
+            .expect("readable")
+            .map(|entry| entry.expect("entry").file_name().into_string().expect("UTF-8"))
+            .collect();
+        names.sort();
+        assert_eq!(names, ["blobs", "index.json", "oci-layout"]);
+    }
+
+    #[test]
+    fn refuses_what_is_no_layout() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let file = dir.path().join("file");
+        std::fs::write(&file, "x").expect("written");
+        assert!(matches!(Layout::create(dir.path()), Err(LayoutError::NotEmpty(_))));
+        assert!(matches!(Layout::open(dir.path()), Err(LayoutError::NotALayout { .. })));
+        assert!(matches!(Layout::open(&file), Err(LayoutError::NotALayout { .. })));
+        assert!(Layout::create(&file).is_err());
+        assert!(matches!(Layout::open(&dir.path().join("none")), Err(LayoutError::NoDirectory(_))));
+        for text in ["", "{}", r#"{"imageLayoutVersion":"2.0.0"}"#] {
+            let dir = tempfile::tempdir().expect("temporary directory");
+            std::fs::write(dir.path().join("oci-layout"), text).expect("written");
+            assert!(Layout::create(dir.path()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_killed_creator_left_is_finished() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        std::fs::write(dir.path().join("oci-layout"), OCI_LAYOUT).expect("written");
+        let layout = Layout::create(dir.path()).expect("opened");
+        assert!(layout.list().expect("empty").is_empty());
+        layout.set(&EntryName::tag("a"), &image("a")).expect("set");
+        assert_eq!(layout.list().expect("listed").len(), 1);
+    }
+
+    #[test]
+    fn names_move_and_are_unique() {
+        let (_dir, layout) = layout();
+        layout.set_all(&[], &image("one")).expect("set");
+        layout.set_all(&[], &image("one")).expect("set");
+        assert_eq!(layout.list().expect("listed").len(), 1);
+        layout.set(&EntryName::tag("a"), &image("one")).expect("set");
+        layout.set(&EntryName::tag("b"), &image("one")).expect("set");
+        layout.set(&EntryName::tag("a"), &image("two")).expect("set");
+        let names: Vec<_> = layout.list().expect("listed").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, [Some("a".to_owned()), Some("b".to_owned())]);
+        let digest = |name: &str| layout.resolve(name).expect("readable").map(|entry| entry.digest);
+        assert_eq!(digest("a"), Some(image("two").digest));
+        assert_eq!(digest(&image("one").digest.to_string()), Some(image("one").digest));
+        assert_eq!(digest("c"), None);
+        assert!(layout.remove("a").expect("removed"));
+        assert_eq!(digest("a"), None);
+        assert!(!layout.remove("a").expect("nothing to remove"));
+    }
+
+    #[test]
+    fn the_whole_reference_is_a_name_for_both_annotations() {
+        let (_dir, layout) = layout();
+        let reference: Reference = "localhost:5000/shop/bookstore:1.0".parse().expect("valid");
+        layout.set(&EntryName::full(&reference), &image("one")).expect("set");
+        let entry = layout.resolve(&reference.to_string()).expect("readable").expect("there");
+        assert_eq!(entry.annotations[REF_NAME], entry.annotations[CONTAINERD_NAME]);
+    }
+
+    #[test]
+    fn picking_without_a_name_needs_one_image() {
+        let named = |text: &str, name: &str| {
+            let mut entry = image(text);
+            EntryName::tag(name).put_on(&mut entry);
+            entry
+        };
+        assert_eq!(pick(&[], None), Err(PickError::Empty));
+        let one = [named("one", "latest"), named("one", "1.0")];
+        assert_eq!(pick(&one, None).expect("one image").digest, image("one").digest);
+        let two = [named("one", "latest"), named("two", "1.0")];
+        assert!(matches!(pick(&two, None), Err(PickError::Several(_))));
+        let error = pick(&two, Some("latst")).expect_err("unknown");
+        assert_eq!(error.to_string(), "there is no image `latst`; there is latest, 1.0");
+        assert_eq!(error.hint().as_deref(), Some("did you mean `latest`?"));
+    }
+
+    #[test]
+    fn concurrent_writers_lose_no_name() {
+        let (_dir, layout) = layout();
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let layout = &layout;
+                scope.spawn(move || {
+                    for number in 0..10 {
+                        let name = format!("{thread}-{number}");
+                        layout.set(&EntryName::tag(&name), &image(&name)).expect("set");
+                    }
+                });
+            }
+        });
+        assert_eq!(layout.list().expect("listed").len(), 80);
+    }
+
+    #[test]
+    fn a_damaged_index_is_an_error_and_stays() {
+        let (_dir, layout) = layout();
+        std::fs::write(layout.index_path(), "{").expect("written");
+        assert!(matches!(layout.index(), Err(LayoutError::Index { .. })));
+        layout.set(&EntryName::tag("a"), &image("a")).expect_err("damaged");
+        assert_eq!(std::fs::read_to_string(layout.index_path()).expect("there"), "{");
+    }
+}

@@ -1,0 +1,228 @@
+//! Memos: small records of what a step yielded, under a key that hashes everything it depended on.
+//!
+//! One file per record, `memo/<namespace>/<xx>/<hex>`:
+//!
+//! | bytes | |
+//! |---|---|
+//! | 8 | `PKMEMO` and a two-digit version |
+//! | 8 | length of the value, little endian |
+//! | 32 | BLAKE3 of the namespace, the key and the value, each with its length before it |
+//! | 32 | the key again |
+//! | … | the value |
+//!
+//! Invariants: whatever is not exactly such a record, for exactly this key in this namespace, is a miss. A
+//! record appears by rename. Its checksum is no signature: who can write here can choose values, so a memo
+//! may only hold what its reader can check or what is worth no more than the machine's own integrity.
+
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::blobs::{Durability, TEMPORARY, at, persist, temporary_in};
+use crate::digest::{Key, hex};
+
+const MAGIC: &[u8; 8] = b"PKMEMO01";
+const HEADER: usize = 8 + 8 + 32 + 32;
+/// A value that is longer is neither written nor read.
+pub(super) const MAX_VALUE: u64 = 256 << 20;
+
+/// What came of looking a memo up.
+pub(super) enum Found {
+    /// The value.
+    Value(Vec<u8>),
+    /// There is no record.
+    Nothing,
+    /// There is something, but not this record.
+    Damaged,
+}
+
+/// The file of a record.
+pub(super) fn path(memos: &Path, namespace: &str, key: &Key) -> PathBuf {
+    let name = hex(&key.0);
+    memos.join(namespace).join(&name[..2]).join(name)
+}
+
+/// Namespaces become directories, so they are words.
+pub(super) fn is_namespace(text: &str) -> bool {
+    (1..=40).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+fn checksum(namespace: &str, key: &[u8; 32], value: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for part in [namespace.as_bytes(), key, value] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// Reads the record of `key`.
+pub(super) fn get(memos: &Path, namespace: &str, key: &Key) -> Found {
+    match read(&path(memos, namespace, key)) {
+        Ok(record) => match decode(namespace, key, record) {
+            Some(value) => Found::Value(value),
+            None => Found::Damaged,
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
+        Err(_) => Found::Damaged,
+    }
+}
+
+/// Reads a regular file. The flags make a link an error and keep a FIFO from blocking.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    // Without fs_err: a lookup is as often a miss as not, and nobody sees the message.
+    let mut file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(flags.bits()).unwrap_or_default())
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > HEADER as u64 + MAX_VALUE {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut record = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
+    file.read_to_end(&mut record)?;
+    Ok(record)
+}
+
+fn decode(namespace: &str, key: &Key, mut record: Vec<u8>) -> Option<Vec<u8>> {
+    let (header, value) = record.split_at_checked(HEADER)?;
+    let length = u64::from_le_bytes(header[8..16].try_into().ok()?);
+    let valid = header[..8] == *MAGIC
+        && length == value.len() as u64
+        && header[48..] == key.0
+        && header[16..48] == checksum(namespace, &key.0, value);
+    if !valid {
+        return None;
+    }
+    record.drain(..HEADER);
+    Some(record)
+}
+
+/// Writes the record of `key`.
+pub(super) fn put(memos: &Path, namespace: &str, key: &Key, value: &[u8]) -> io::Result<()> {
+    let path = path(memos, namespace, key);
+    let dir = path.parent().unwrap_or(memos);
+    let mut record = Vec::with_capacity(HEADER + value.len());
+    record.extend_from_slice(MAGIC);
+    record.extend_from_slice(&(value.len() as u64).to_le_bytes());
+    record.extend_from_slice(&checksum(namespace, &key.0, value));
+    record.extend_from_slice(&key.0);
+    record.extend_from_slice(value);
+    let mut file = temporary_in(dir, TEMPORARY)?;
+    file.write_all(&record).map_err(|error| at(&error, &path))?;
+    match persist(file, &path, Durability::Relaxed) {
+        // A directory in the way is damage.
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            fs::remove_dir_all(&path)?;
+            put(memos, namespace, key, value)
+        }
+        result => result,
+    }
+}
+
+/// Whether the file at `path` is the record that its place says.
+pub(super) fn is_sound(namespace: &str, path: &Path) -> bool {
+    let key = || -> Option<Key> {
+        let digest: crate::digest::Digest = format!("sha256:{}", path.file_name()?.to_str()?).parse().ok()?;
+        Some(Key(*digest.as_bytes()))
+    };
+    let Some(key) = key() else { return false };
+    read(path).ok().and_then(|record| decode(namespace, &key, record)).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::digest::KeyBuilder;
+
+    fn key(text: &str) -> Key {
+        KeyBuilder::new("test").part(text.as_bytes()).finish()
+    }
+
+    fn value(memos: &Path, namespace: &str, key: &Key) -> Option<Vec<u8>> {
+        match get(memos, namespace, key) {
+            Found::Value(value) => Some(value),
+            Found::Nothing | Found::Damaged => None,
+        }
+    }
+
+    #[test]
+    fn a_record_is_found_under_its_own_key_and_namespace_only() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let memos = dir.path();
+        put(memos, "layer", &key("a"), b"value").expect("written");
+        assert_eq!(value(memos, "layer", &key("a")).as_deref(), Some(&b"value"[..]));
+        for (namespace, name) in [("layer", "b"), ("stat", "a")] {
+            let wrong = path(memos, namespace, &key(name));
+            std::fs::create_dir_all(wrong.parent().expect("parent")).expect("created");
+            std::fs::copy(path(memos, "layer", &key("a")), &wrong).expect("copied");
+            assert!(matches!(get(memos, namespace, &key(name)), Found::Damaged));
+            assert!(!is_sound(namespace, &wrong));
+        }
+        assert!(is_sound("layer", &path(memos, "layer", &key("a"))));
+    }
+
+    #[test]
+    fn no_single_damage_survives() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (memos, key) = (dir.path(), key("a"));
+        put(memos, "layer", &key, b"some value").expect("written");
+        let file = path(memos, "layer", &key);
+        let sound = std::fs::read(&file).expect("readable");
+        let check = |bytes: &[u8], what: &str| {
+            std::fs::write(&file, bytes).expect("damaged");
+            assert_eq!(value(memos, "layer", &key), None, "{what}");
+        };
+        for bit in 0..sound.len() * 8 {
+            let mut bytes = sound.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            check(&bytes, "flip");
+        }
+        for length in 0..sound.len() {
+            check(&sound[..length], "truncate");
+        }
+        check(&[&sound[..], b"x"].concat(), "extend");
+        check(&vec![0; sound.len()], "zero");
+        std::fs::write(&file, &sound).expect("restored");
+        assert!(value(memos, "layer", &key).is_some());
+    }
+
+    #[test]
+    fn what_is_no_file_is_a_miss_and_is_replaced() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (memos, key) = (dir.path(), key("a"));
+        let file = path(memos, "layer", &key);
+        put(memos, "layer", &key, b"v").expect("written");
+        let elsewhere = dir.path().join("elsewhere");
+        std::fs::rename(&file, &elsewhere).expect("moved");
+        std::os::unix::fs::symlink(&elsewhere, &file).expect("linked");
+        assert!(matches!(get(memos, "layer", &key), Found::Damaged));
+        put(memos, "layer", &key, b"v").expect("replaced");
+        assert!(value(memos, "layer", &key).is_some());
+        std::fs::remove_file(&file).expect("removed");
+        std::fs::create_dir(&file).expect("created");
+        assert!(matches!(get(memos, "layer", &key), Found::Damaged));
+        put(memos, "layer", &key, b"v").expect("replaced");
+        assert!(value(memos, "layer", &key).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_comes_back(bytes: Vec<u8>) {
+            let dir = tempfile::tempdir().expect("temporary directory");
+            put(dir.path(), "n", &key("a"), &bytes).expect("written");
+            prop_assert_eq!(value(dir.path(), "n", &key("a")), Some(bytes));
+        }
+
+        #[test]
+        fn foreign_bytes_are_never_a_record(bytes: Vec<u8>) {
+            prop_assert_eq!(decode("n", &key("a"), bytes), None);
+        }
+    }
+}

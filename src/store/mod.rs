@@ -1,0 +1,419 @@
+//! The local store: blobs that were built or fetched, names of local images, and memos.
+//!
+//! ```text
+//! <store>/oci-layout, index.json, blobs/sha256/<hex>   a valid OCI image layout: the truth
+//! <store>/memo/<namespace>/<xx>/<hex>                  records of finished steps; disposable
+//! <store>/locks/lease                                  held shared by builds, exclusively by a prune
+//! <store>/CACHEDIR.TAG                                 tells backup programs to pass by
+//! ```
+//!
+//! Invariants:
+//! - The store never fails a build and never changes an image. What it cannot read is a miss; what it cannot
+//!   write is not remembered. The first such trouble is told once, as a warning.
+//! - Any file can vanish or be damaged at any moment.
+//!
+//! The module keeps no policy: what is stored under which key is the caller's business.
+
+mod blobs;
+mod layout;
+mod memo;
+mod prune;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fs_err as fs;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tempfile::TempDir;
+
+pub use blobs::{BlobWriter, Blobs, Durability, Listed};
+pub(crate) use blobs::{at, persist, temporary_in};
+pub use layout::{
+    CONTAINERD_NAME, EntryName, Layout, LayoutError, OCI_LAYOUT, PickError, REF_NAME, name_of, pick,
+};
+pub(crate) use layout::{empty_index, enter, is_complete};
+pub use prune::{Damage, NamespaceUsage, PruneOptions, Pruned, StoreError, Usage};
+
+use crate::digest::Key;
+use crate::image::Descriptor;
+use crate::observer::Progress;
+
+/// The file that marks a directory as a cache; the signature is the convention's.
+const CACHE_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
+# This directory is the cache of pack. It can be deleted at any time.\n";
+
+/// The local store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    layout: Layout,
+    memos: PathBuf,
+    locks: PathBuf,
+    /// Where blobs go: the layout's own, or a scratch directory over them.
+    blobs: Blobs,
+    scratch: Option<TempDir>,
+    readable: bool,
+    writable: AtomicBool,
+    warned: AtomicBool,
+    progress: Progress,
+}
+
+/// Keeps a prune from running; held by whoever relies on what the store has.
+#[derive(Debug)]
+pub struct Lease(#[allow(dead_code, reason = "the lock lasts as long as the file is open")] Option<fs::File>);
+
+impl Store {
+    /// Opens the store in `dir`, or makes one there. It never fails: a store that is read-only is read, one
+    /// that is of no use at all misses everything, and either is one warning.
+    ///
+    /// Blobs must go somewhere even then: see [`Store::with_scratch`].
+    #[must_use]
+    pub fn open(dir: &Path, progress: &Progress) -> Self {
+        let trouble = prepare(dir).err();
+        let readable = trouble.is_none() || Layout::open(dir).is_ok();
+        let layout = Layout::trusted(dir, Durability::Relaxed);
+        let store = Self(Arc::new(State {
+            blobs: layout.blobs().clone(),
+            layout,
+            memos: dir.join("memo"),
+            locks: dir.join("locks"),
+            scratch: None,
+            readable,
+            writable: AtomicBool::new(trouble.is_none()),
+            warned: AtomicBool::new(false),
+            progress: progress.clone(),
+        }));
+        if let Some(error) = trouble {
+            store.warn(&error);
+        }
+        store
+    }
+
+    /// Gives a store that cannot be written a throw-away directory below `parent` for the blobs of this
+    /// run; a store that can be written is left as it is. The directory goes with the last clone.
+    ///
+    /// # Errors
+    /// When the directory is needed and cannot be made: then there is nowhere to put a layer.
+    pub fn with_scratch(self, parent: &Path) -> io::Result<Self> {
+        if self.is_writable() {
+            return Ok(self);
+        }
+        fs::create_dir_all(parent)?;
+        let scratch = tempfile::Builder::new().prefix("pack-").tempdir_in(parent)?;
+        let state = &self.0;
+        let dir = scratch.path().join("blobs").join("sha256");
+        Ok(Self(Arc::new(State {
+            blobs: Blobs::over(dir, state.layout.blobs().dir().to_owned(), Durability::Relaxed),
+            scratch: Some(scratch),
+            layout: state.layout.clone(),
+            memos: state.memos.clone(),
+            locks: state.locks.clone(),
+            readable: state.readable,
+            writable: AtomicBool::new(false),
+            warned: AtomicBool::new(true),
+            progress: state.progress.clone(),
+        })))
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.0.layout.root()
+    }
+
+    /// Whether anything can be stored, as far as is known now.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.0.writable.load(Ordering::Relaxed)
+    }
+
+    /// Whether blobs go to a throw-away directory.
+    #[must_use]
+    pub fn is_scratch(&self) -> bool {
+        self.0.scratch.is_some()
+    }
+
+    /// The blobs.
+    #[must_use]
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+
+    /// The store as the image layout that it is.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.0.layout
+    }
+
+    /// Gives up writing, and says so once.
+    fn degrade(&self, error: &dyn std::fmt::Display) {
+        self.0.writable.store(false, Ordering::Relaxed);
+        self.warn(error);
+    }
+
+    fn warn(&self, error: &dyn std::fmt::Display) {
+        if !self.0.warned.swap(true, Ordering::Relaxed) {
+            let effect = if self.0.readable { "nothing is added to it" } else { "working without it" };
+            self.0.progress.warn(format!("cache `{}`: {error}; {effect}", self.dir().display()));
+        }
+    }
+
+    /// The value of a memo. Whatever is damaged is a miss and is removed.
+    ///
+    /// `namespace` is a word of lower-case letters, digits and `-`; it names a step and the version of its
+    /// record.
+    #[must_use]
+    pub fn memo_get(&self, namespace: &str, key: &Key) -> Option<Vec<u8>> {
+        if !self.0.readable || !memo::is_namespace(namespace) {
+            return None;
+        }
+        match memo::get(&self.0.memos, namespace, key) {
+            memo::Found::Value(value) => Some(value),
+            memo::Found::Nothing => None,
+            memo::Found::Damaged => {
+                self.memo_remove(namespace, key);
+                None
+            }
+        }
+    }
+
+    /// Remembers a value, as far as that is possible.
+    pub fn memo_put(&self, namespace: &str, key: &Key, value: &[u8]) {
+        debug_assert!(memo::is_namespace(namespace), "{namespace}");
+        let fits = value.len() as u64 <= memo::MAX_VALUE && memo::is_namespace(namespace);
+        if fits
+            && self.is_writable()
+            && let Err(error) = memo::put(&self.0.memos, namespace, key, value)
+        {
+            self.degrade(&error);
+        }
+    }
+
+    /// Forgets a value: for a caller that found it wrong.
+    pub fn memo_remove(&self, namespace: &str, key: &Key) {
+        if memo::is_namespace(namespace) {
+            // Best effort: a record that stays is a miss again.
+            let _ = std::fs::remove_file(memo::path(&self.0.memos, namespace, key));
+        }
+    }
+
+    /// The value of a memo, decoded; one that does not decode to its last byte is a miss.
+    #[must_use]
+    pub fn memo_load<T: DeserializeOwned>(&self, namespace: &str, key: &Key) -> Option<T> {
+        let bytes = self.memo_get(namespace, key)?;
+        match postcard::take_from_bytes(&bytes) {
+            Ok((value, [])) => Some(value),
+            _ => {
+                self.memo_remove(namespace, key);
+                None
+            }
+        }
+    }
+
+    /// Remembers a value, encoded.
+    pub fn memo_save<T: Serialize + ?Sized>(&self, namespace: &str, key: &Key, value: &T) {
+        if !self.is_writable() {
+            return;
+        }
+        match postcard::to_stdvec(value) {
+            Ok(bytes) => self.memo_put(namespace, key, &bytes),
+            Err(error) => debug_assert!(false, "a memo does not encode: {error}"),
+        }
+    }
+
+    /// What a name of a local image stands for. A damaged index is moved aside: names are gone then, and
+    /// blobs are not.
+    #[must_use]
+    pub fn resolve(&self, name: &str) -> Option<Descriptor> {
+        if !self.0.readable {
+            return None;
+        }
+        self.heal_index();
+        self.0.layout.resolve(name).ok().flatten()
+    }
+
+    /// Moves an index aside that cannot be parsed, with a warning of its own: names were lost.
+    fn heal_index(&self) {
+        let layout = &self.0.layout;
+        if let Err(error @ LayoutError::Index { .. }) = layout.index() {
+            let path = layout.index_path();
+            if fs::rename(&path, path.with_extension("json.bad")).is_ok() {
+                self.0.progress.warn(format!("{error}; moved aside, the names of local images are lost"));
+            }
+        }
+    }
+
+    /// The store as a layout that names can be set in.
+    ///
+    /// # Errors
+    /// When the store cannot be written: an image that is to land in it would be lost.
+    pub fn writable_layout(&self) -> Result<&Layout, StoreError> {
+        if !self.is_writable() {
+            return Err(StoreError::Unusable(self.dir().to_owned()));
+        }
+        self.heal_index();
+        Ok(&self.0.layout)
+    }
+
+    /// Keeps a prune away as long as the lease lives; waits for one that runs. Without locks in the file
+    /// system only the prune's grace period protects.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        let path = self.0.locks.join("lease");
+        let open = || {
+            let file = if self.is_writable() {
+                std::fs::create_dir_all(&self.0.locks)?;
+                fs::OpenOptions::new().create(true).truncate(false).write(true).read(true).open(&path)?
+            } else {
+                fs::File::open(&path)?
+            };
+            file.lock_shared()?;
+            io::Result::Ok(file)
+        };
+        Lease(open().ok())
+    }
+}
+
+/// Makes whatever the store lacks, and says why it could not.
+fn prepare(dir: &Path) -> Result<(), LayoutError> {
+    match Layout::open(dir) {
+        Ok(layout) => {
+            // The one call that sees a read-only file system before the first write fails on it.
+            let blobs = layout.blobs().dir();
+            match rustix::fs::access(blobs, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
+                Ok(()) => return Ok(()),
+                Err(rustix::io::Errno::NOENT) => {}
+                Err(error) => return Err(at(&error.into(), blobs).into()),
+            }
+        }
+        Err(LayoutError::NoDirectory(_) | LayoutError::NotALayout { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    Layout::create_among(dir, Durability::Relaxed)?;
+    let tag = dir.join("CACHEDIR.TAG");
+    if std::fs::symlink_metadata(&tag).is_err() {
+        fs::write(tag, CACHE_TAG)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::digest::KeyBuilder;
+    use crate::image::MediaType;
+    use crate::observer::{Event, Observer};
+
+    #[derive(Clone, Default)]
+    struct Warnings(Arc<Mutex<Vec<String>>>);
+
+    impl Observer for Warnings {
+        fn event(&self, event: Event) {
+            if let Event::Warning(text) = event {
+                self.0.lock().expect("no panic").push(text);
+            }
+        }
+    }
+
+    impl Warnings {
+        fn count(&self) -> usize {
+            self.0.lock().expect("no panic").len()
+        }
+    }
+
+    fn key(text: &str) -> Key {
+        KeyBuilder::new("test").part(text.as_bytes()).finish()
+    }
+
+    fn open(dir: &Path) -> (Store, Warnings) {
+        let warnings = Warnings::default();
+        (Store::open(dir, &Progress::new(warnings.clone())), warnings)
+    }
+
+    #[test]
+    fn remembers_across_openings() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("deep/er");
+        let (store, warnings) = open(&path);
+        store.memo_save("step-1", &key("a"), &(7_u32, "seven".to_owned()));
+        let digest = store.blobs().put(b"blob").expect("stored");
+        let (store, _) = open(&path);
+        assert_eq!(store.memo_load("step-1", &key("a")), Some((7_u32, "seven".to_owned())));
+        assert_eq!(store.memo_load::<u64>("step-1", &key("b")), None);
+        assert_eq!(store.blobs().contains(&digest), Some(4));
+        assert_eq!(warnings.count(), 0);
+        assert!(Layout::open(&path).is_ok(), "it is an image layout");
+        assert!(path.join("CACHEDIR.TAG").exists());
+    }
+
+    #[test]
+    fn a_value_of_another_shape_is_a_miss_and_goes() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (store, _) = open(dir.path());
+        store.memo_save("step", &key("a"), &(1_u8, 2_u8));
+        assert_eq!(store.memo_load::<u8>("step", &key("a")), None);
+        assert!(store.memo_get("step", &key("a")).is_none(), "removed");
+        assert!(store.memo_get("../x", &key("a")).is_none());
+    }
+
+    #[test]
+    fn an_unusable_place_is_one_warning_and_no_cache() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let file = dir.path().join("file");
+        std::fs::write(&file, "x").expect("written");
+        let (store, warnings) = open(&file.join("store"));
+        assert!(!store.is_writable());
+        store.memo_put("step", &key("a"), b"v");
+        store.memo_save("step", &key("a"), &1);
+        assert_eq!(store.memo_get("step", &key("a")), None);
+        assert_eq!(store.resolve("a"), None);
+        let _lease = store.lease();
+        assert!(store.writable_layout().is_err());
+        assert_eq!(warnings.count(), 1);
+        let scratch = dir.path().join("scratch");
+        let store = store.with_scratch(&scratch).expect("scratch");
+        let digest = store.blobs().put(b"layer").expect("stored");
+        assert_eq!(store.blobs().contains(&digest), Some(5));
+        assert_eq!(warnings.count(), 1);
+        drop(store);
+        assert_eq!(std::fs::read_dir(&scratch).expect("readable").count(), 0);
+    }
+
+    #[test]
+    fn a_write_that_fails_is_one_warning_and_the_rest_is_read() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (store, warnings) = open(dir.path());
+        store.memo_put("good", &key("a"), b"v");
+        // A file where a directory must be makes writing fail for root, too.
+        std::fs::write(dir.path().join("memo/bad"), "x").expect("written");
+        store.memo_put("bad", &key("a"), b"v");
+        store.memo_put("bad", &key("b"), b"v");
+        assert_eq!(warnings.count(), 1);
+        assert_eq!(store.memo_get("good", &key("a")).as_deref(), Some(&b"v"[..]));
+    }
+
+    #[test]
+    fn a_damaged_layout_file_or_index_heals() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (store, _) = open(dir.path());
+        let digest = store.blobs().put(b"x").expect("stored");
+        std::fs::write(dir.path().join("oci-layout"), "").expect("damaged");
+        std::fs::write(dir.path().join("index.json"), "{").expect("damaged");
+        let (store, warnings) = open(dir.path());
+        assert!(store.is_writable());
+        assert_eq!(store.blobs().contains(&digest), Some(1));
+        assert_eq!(store.resolve("name"), None);
+        let name = EntryName::tag("name");
+        let layout = store.writable_layout().expect("writable");
+        layout.set(&name, &Descriptor::of(MediaType::ImageManifest, b"m")).expect("set");
+        assert!(store.resolve("name").is_some());
+        assert!(warnings.count() <= 2, "{:?}", warnings.0);
+    }
+}

@@ -1,0 +1,559 @@
+//! What the store holds, what of it can go, and whether it is sound.
+//!
+//! Invariants:
+//! - What a name of the index reaches stays, and so does everything while a build holds a lease.
+//! - What is younger than the grace period stays: a file system without locks hides leases, and a build may
+//!   be about to name what it has just written.
+//! - Ages are taken against the file system's own clock, which may be another machine's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use fs_err as fs;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::blobs::{QUARANTINED, TEMPORARY, files_in, last_used, temporary_in};
+use super::{Layout, LayoutError, Store, memo};
+use crate::digest::{Digest, Sha256};
+use crate::error::{Explain, Kind};
+use crate::image::{Descriptor, ManifestOrIndex, media_type};
+use crate::observer::Phase;
+
+/// Why the store cannot be looked after, or cannot take an image.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A build is running.
+    #[error("the cache `{}` is in use by a running build", .0.display())]
+    InUse(PathBuf),
+    /// It cannot be written.
+    #[error("the cache `{}` cannot be written", .0.display())]
+    Unusable(PathBuf),
+    /// Its index cannot be read.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// Reading or removing failed; the message names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Explain for StoreError {
+    fn kind(&self) -> Kind {
+        Kind::Input
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::InUse(_) => Some("try again when it has ended".to_owned()),
+            Self::Unusable(_) => Some("set `PACK_CACHE_DIR` to a directory that can be written".to_owned()),
+            Self::Layout(error) => error.hint(),
+            Self::Io(_) => None,
+        }
+    }
+}
+
+/// What the store holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// How many blobs.
+    pub blobs: u64,
+    /// Their bytes.
+    pub blob_bytes: u64,
+    /// Memos by namespace.
+    pub memos: BTreeMap<String, NamespaceUsage>,
+    /// Unfinished and quarantined files, in bytes.
+    pub leftover_bytes: u64,
+    /// The names of local images.
+    pub images: Vec<String>,
+}
+
+/// The memos of one namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NamespaceUsage {
+    /// How many.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// What a prune takes. Without a limit, it takes everything that no name reaches.
+#[derive(Clone, Copy, Debug)]
+pub struct PruneOptions {
+    /// Take what was used longest ago, until the rest is no larger.
+    pub max_bytes: Option<u64>,
+    /// Take what was not used for longer.
+    pub max_age: Option<Duration>,
+    /// Whether names keep their images; else names are dropped first.
+    pub keep_named: bool,
+    /// What is younger stays in any case.
+    pub grace: Duration,
+}
+
+impl Default for PruneOptions {
+    fn default() -> Self {
+        Self { max_bytes: None, max_age: None, keep_named: true, grace: Duration::from_secs(3600) }
+    }
+}
+
+/// What a prune did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Pruned {
+    /// Blobs removed.
+    pub blobs: u64,
+    /// Memos removed.
+    pub memos: u64,
+    /// Unfinished and quarantined files removed.
+    pub leftovers: u64,
+    /// Bytes freed.
+    pub bytes: u64,
+    /// Bytes that are left.
+    pub kept_bytes: u64,
+}
+
+/// Something in the store that is not what its name says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Damage {
+    /// The bytes of a blob are others, or cannot be read. It is quarantined: the next build heals it.
+    Blob {
+        /// Which one.
+        digest: Digest,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A memo is damaged. It is removed.
+    Memo {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The index cannot be read.
+    Index {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A local image lacks something.
+    Missing {
+        /// The image's name.
+        image: String,
+        /// What it lacks.
+        digest: Digest,
+    },
+}
+
+enum What {
+    Blob,
+    Memo,
+    Leftover,
+}
+
+struct Item {
+    what: What,
+    path: PathBuf,
+    size: u64,
+    used: SystemTime,
+}
+
+struct MemoFile {
+    namespace: String,
+    path: PathBuf,
+    metadata: std::fs::Metadata,
+}
+
+impl Store {
+    /// Every file below `memo/`, with its namespace; unfinished ones too.
+    fn memo_files(&self) -> io::Result<Vec<MemoFile>> {
+        let mut found = Vec::new();
+        for namespace in directories_in(&self.0.memos)? {
+            let name = namespace.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            for shard in directories_in(&namespace)? {
+                for (file, metadata) in files_in(&shard)? {
+                    found.push(MemoFile { namespace: name.clone(), path: shard.join(file), metadata });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Counts what the store holds.
+    ///
+    /// # Errors
+    /// When a directory cannot be read.
+    pub fn usage(&self) -> Result<Usage, StoreError> {
+        let layout = self.layout();
+        let mut usage = Usage::default();
+        for (name, metadata) in files_in(layout.blobs().dir())? {
+            if is_leftover(&name) {
+                usage.leftover_bytes += metadata.len();
+            } else {
+                usage.blobs += 1;
+                usage.blob_bytes += metadata.len();
+            }
+        }
+        for memo in self.memo_files()? {
+            if is_leftover(&file_name(&memo.path)) {
+                usage.leftover_bytes += memo.metadata.len();
+            } else {
+                let namespace = usage.memos.entry(memo.namespace).or_default();
+                namespace.count += 1;
+                namespace.bytes += memo.metadata.len();
+            }
+        }
+        let images = layout.list().unwrap_or_default();
+        usage.images = images.into_iter().filter_map(|(name, _)| name).collect();
+        Ok(usage)
+    }
+
+    /// Removes what `options` let go.
+    ///
+    /// # Errors
+    /// When a build holds a lease, when the index cannot be read (then nothing says what to keep), or when
+    /// something cannot be removed.
+    pub fn prune(&self, options: &PruneOptions) -> Result<Pruned, StoreError> {
+        if !self.is_writable() {
+            return Err(StoreError::Unusable(self.dir().to_owned()));
+        }
+        fs::create_dir_all(&self.0.locks)?;
+        let lock = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(self.0.locks.join("lease"))?;
+        if let Err(std::fs::TryLockError::WouldBlock) = lock.try_lock() {
+            return Err(StoreError::InUse(self.dir().to_owned()));
+        }
+        let now = self.now()?;
+        let age = |used: SystemTime| now.duration_since(used).unwrap_or_default();
+        let layout = self.layout();
+        if !options.keep_named {
+            layout.update(|index| {
+                let before = index.manifests.len();
+                index.manifests.retain(|entry| {
+                    let path = layout.blobs().path(&entry.digest);
+                    let used = std::fs::metadata(path).map_or(SystemTime::UNIX_EPOCH, |it| last_used(&it));
+                    age(used) < options.max_age.unwrap_or_default().max(options.grace)
+                });
+                index.manifests.len() != before
+            })?;
+        }
+        let marked = mark(layout)?;
+
+        let mut pruned = Pruned::default();
+        let mut items = Vec::new();
+        for (name, metadata) in files_in(layout.blobs().dir())? {
+            let path = layout.blobs().dir().join(&name);
+            let digest: Option<Digest> = format!("sha256:{name}").parse().ok();
+            let what = match digest {
+                Some(digest) if marked.contains(&digest) => {
+                    pruned.kept_bytes += metadata.len();
+                    continue;
+                }
+                Some(_) => What::Blob,
+                None if is_leftover(&name) => What::Leftover,
+                None => continue,
+            };
+            items.push(Item { what, path, size: metadata.len(), used: last_used(&metadata) });
+        }
+        for (name, metadata) in files_in(self.dir())? {
+            if is_leftover(&name) {
+                let (path, used) = (self.dir().join(name), last_used(&metadata));
+                items.push(Item { what: What::Leftover, path, size: metadata.len(), used });
+            }
+        }
+        for MemoFile { path, metadata, .. } in self.memo_files()? {
+            let what = if is_leftover(&file_name(&path)) { What::Leftover } else { What::Memo };
+            items.push(Item { what, path, size: metadata.len(), used: last_used(&metadata) });
+        }
+
+        // Oldest first; the path makes the order total.
+        items.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
+        let mut total = pruned.kept_bytes + items.iter().map(|item| item.size).sum::<u64>();
+        for item in &items {
+            let old = age(item.used);
+            let limits = options.max_age.is_some() || options.max_bytes.is_some();
+            let goes = match item.what {
+                What::Leftover => true,
+                What::Blob | What::Memo => {
+                    !limits
+                        || options.max_age.is_some_and(|max| old > max)
+                        || options.max_bytes.is_some_and(|max| total > max)
+                }
+            };
+            if old < options.grace || !goes {
+                pruned.kept_bytes += item.size;
+                continue;
+            }
+            match fs::remove_file(&item.path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+            total -= item.size;
+            pruned.bytes += item.size;
+            match item.what {
+                What::Blob => pruned.blobs += 1,
+                What::Memo => pruned.memos += 1,
+                What::Leftover => pruned.leftovers += 1,
+            }
+        }
+        Ok(pruned)
+    }
+
+    /// The file system's present, from a file that is made for it.
+    fn now(&self) -> io::Result<SystemTime> {
+        temporary_in(&self.0.locks, TEMPORARY)?.as_file().metadata()?.modified()
+    }
+
+    /// Hashes every blob and checks every memo. Bad blobs are quarantined and bad memos removed, so that the
+    /// next build makes them anew.
+    ///
+    /// # Errors
+    /// When a directory cannot be listed.
+    pub fn verify(&self) -> Result<Vec<Damage>, StoreError> {
+        let blobs = self.layout().blobs();
+        let listed = blobs.list()?;
+        let memos = self.memo_files()?;
+        let total = listed.iter().map(|blob| blob.size).sum::<u64>()
+            + memos.iter().map(|memo| memo.metadata.len()).sum::<u64>();
+        let task = self.0.progress.task(Phase::Verify, "cache", Some(total));
+        let mut damages: Vec<Damage> = listed
+            .par_iter()
+            .filter_map(|blob| {
+                let found =
+                    blobs.open(&blob.digest).and_then(|file| hash(file, &|bytes| task.advance(bytes)));
+                let reason = match found {
+                    Ok(digest) if digest == blob.digest => return None,
+                    Ok(digest) => format!("its bytes hash to {digest}"),
+                    Err(error) => error.to_string(),
+                };
+                // A blob that cannot be moved stays; each reader checks it anyway.
+                let _ = blobs.quarantine(&blob.digest);
+                Some(Damage::Blob { digest: blob.digest, reason })
+            })
+            .collect();
+        damages.par_extend(memos.par_iter().filter_map(|memo| {
+            task.advance(memo.metadata.len());
+            if is_leftover(&file_name(&memo.path)) || memo::is_sound(&memo.namespace, &memo.path) {
+                return None;
+            }
+            let _ = std::fs::remove_file(&memo.path);
+            Some(Damage::Memo { path: memo.path.clone() })
+        }));
+        match self.layout().index() {
+            Ok(index) => {
+                for entry in &index.manifests {
+                    let image = super::name_of(entry).unwrap_or("(no name)").to_owned();
+                    let mut reached = BTreeSet::new();
+                    reach(self.layout(), entry, 4, &mut reached);
+                    let missing = reached.into_iter().filter(|digest| blobs.contains(digest).is_none());
+                    damages.extend(missing.map(|digest| Damage::Missing { image: image.clone(), digest }));
+                }
+            }
+            Err(error) => damages.push(Damage::Index { reason: error.to_string() }),
+        }
+        task.finish("checked");
+        Ok(damages)
+    }
+}
+
+fn hash(mut file: impl Read, advance: &dyn Fn(u64)) -> io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(read) => {
+                hasher.update(&buffer[..read]);
+                advance(read as u64);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Everything that the names of the index reach.
+fn mark(layout: &Layout) -> Result<BTreeSet<Digest>, LayoutError> {
+    let mut marked = BTreeSet::new();
+    for entry in &layout.index()?.manifests {
+        reach(layout, entry, 4, &mut marked);
+    }
+    Ok(marked)
+}
+
+/// A document that cannot be read reaches nothing: what it named cannot be found through it either.
+fn reach(layout: &Layout, descriptor: &Descriptor, depth: usize, marked: &mut BTreeSet<Digest>) {
+    let is_document = media_type::document(&descriptor.media_type).is_some();
+    if !marked.insert(descriptor.digest) || !is_document {
+        return;
+    }
+    match layout.document(descriptor).ok().and_then(|document| document.parse().ok()) {
+        Some(ManifestOrIndex::Manifest(manifest)) => {
+            marked.insert(manifest.config.digest);
+            marked.extend(manifest.layers.iter().map(|layer| layer.digest));
+        }
+        Some(ManifestOrIndex::Index(index)) if depth > 0 => {
+            for entry in &index.manifests {
+                reach(layout, entry, depth - 1, marked);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_leftover(name: &str) -> bool {
+    name.starts_with(TEMPORARY) || name.starts_with(QUARANTINED)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The directories in a directory; none if there is none.
+fn directories_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::EntryName;
+    use super::*;
+    use crate::digest::{Key, KeyBuilder};
+    use crate::image::{ConfigFile, Image, MediaType};
+    use crate::observer::Progress;
+
+    const NOW: PruneOptions =
+        PruneOptions { max_bytes: None, max_age: None, keep_named: true, grace: Duration::ZERO };
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let store = Store::open(dir.path(), &Progress::default());
+        (dir, store)
+    }
+
+    fn key(text: &str) -> Key {
+        KeyBuilder::new("test").part(text.as_bytes()).finish()
+    }
+
+    /// Stores an image of one layer under a name.
+    fn image(store: &Store, name: &str) -> Image {
+        let layer = format!("layer of {name}").into_bytes();
+        let digest = store.blobs().put(&layer).expect("stored");
+        let mut config =
+            ConfigFile { os: "linux".into(), architecture: "amd64".into(), ..Default::default() };
+        config.rootfs.diff_ids = vec![digest];
+        let layers = vec![Descriptor::of(MediaType::ImageLayer, &layer)];
+        let image = Image::new(&config, layers, BTreeMap::new()).expect("an image");
+        store.blobs().put(image.raw_config()).expect("stored");
+        store.blobs().put(&image.raw().bytes).expect("stored");
+        store.layout().set(&EntryName::tag(name), &image.descriptor()).expect("set");
+        image
+    }
+
+    fn age(path: &Path, seconds: u64) {
+        let past = SystemTime::now() - Duration::from_secs(seconds);
+        let times = std::fs::FileTimes::new().set_accessed(past).set_modified(past);
+        let file = std::fs::File::options().write(true).open(path).expect("opened");
+        file.set_times(times).expect("aged");
+    }
+
+    #[test]
+    fn prune_keeps_what_names_reach() {
+        let (_dir, store) = store();
+        image(&store, "kept");
+        let loose = store.blobs().put(b"loose").expect("stored");
+        store.memo_put("step", &key("a"), b"v");
+        std::fs::write(store.blobs().dir().join(".tmp-stale"), "x").expect("written");
+        let usage = store.usage().expect("counted");
+        assert_eq!((usage.blobs, usage.memos["step"].count, usage.leftover_bytes), (4, 1, 1));
+        assert_eq!(usage.images, ["kept"]);
+
+        let graceful = store.prune(&PruneOptions::default()).expect("pruned");
+        assert_eq!(graceful.bytes, 0, "all of it is young");
+        let pruned = store.prune(&NOW).expect("pruned");
+        assert_eq!((pruned.blobs, pruned.memos, pruned.leftovers), (1, 1, 1));
+        assert_eq!(store.blobs().contains(&loose), None);
+        assert!(store.verify().expect("verified").is_empty());
+        let all = store.prune(&PruneOptions { keep_named: false, ..NOW }).expect("pruned");
+        assert_eq!((all.blobs, all.kept_bytes), (3, 0));
+        assert!(store.usage().expect("counted").images.is_empty());
+    }
+
+    #[test]
+    fn limits_take_the_oldest_first() {
+        let (_dir, store) = store();
+        let digests: Vec<Digest> =
+            (0..4).map(|number| store.blobs().put(&[number; 100]).expect("stored")).collect();
+        for (digest, days) in digests.iter().zip([40, 3, 2, 1]) {
+            age(&store.blobs().path(digest), days * 86_400);
+        }
+        let left = || store.blobs().list().expect("listed").len();
+        store
+            .prune(&PruneOptions { max_age: Some(Duration::from_secs(30 * 86_400)), ..NOW })
+            .expect("pruned");
+        assert_eq!(left(), 3);
+        store.blobs().touch(&digests[1]);
+        store.prune(&PruneOptions { max_bytes: Some(200), ..NOW }).expect("pruned");
+        assert_eq!(left(), 2);
+        assert_eq!(store.blobs().contains(&digests[2]), None, "the touched one was older");
+    }
+
+    #[test]
+    fn a_lease_keeps_prune_away() {
+        let (_dir, store) = store();
+        let lease = store.lease();
+        let _second = store.lease();
+        assert!(matches!(store.prune(&NOW), Err(StoreError::InUse(_))));
+        drop(lease);
+        assert!(store.prune(&NOW).is_err());
+        drop(_second);
+        store.prune(&NOW).expect("nobody holds it");
+    }
+
+    #[test]
+    fn a_damaged_index_prunes_nothing() {
+        let (_dir, store) = store();
+        image(&store, "kept");
+        std::fs::write(store.layout().index_path(), "{").expect("damaged");
+        assert!(matches!(store.prune(&NOW), Err(StoreError::Layout(_))));
+        assert_eq!(store.blobs().list().expect("listed").len(), 3);
+    }
+
+    #[test]
+    fn verify_lists_and_clears_every_damage() {
+        let (_dir, store) = store();
+        let image = image(&store, "app");
+        let layer = image.layers()[0].digest;
+        store.memo_put("step", &key("a"), b"v");
+        store.memo_put("step", &key("b"), b"v");
+        assert!(store.verify().expect("verified").is_empty());
+        std::fs::write(store.blobs().path(&layer), "other").expect("damaged");
+        std::fs::write(memo::path(&store.0.memos, "step", &key("a")), "x").expect("damaged");
+        let damages = store.verify().expect("verified");
+        assert_eq!(damages.len(), 3, "{damages:?}");
+        assert!(matches!(&damages[0], Damage::Blob { digest, .. } if *digest == layer));
+        assert!(matches!(&damages[1], Damage::Memo { .. }));
+        assert!(matches!(&damages[2], Damage::Missing { digest, .. } if *digest == layer));
+        assert_eq!(store.blobs().contains(&layer), None, "quarantined");
+        assert_eq!(store.memo_get("step", &key("a")), None);
+        assert!(store.memo_get("step", &key("b")).is_some());
+        let again = store.verify().expect("verified");
+        assert_eq!(again.len(), 1, "only the missing layer is left: {again:?}");
+    }
+}
