@@ -22,62 +22,15 @@ use crate::digest::{ContentId, Digest, Key, KeyBuilder};
 use crate::layer::{
     self, BodyRecord, Compression, Content, ContentSource, EntryKind, EntryPath, KnownBodies, LayerSpec, Stamp,
 };
+use crate::plan::{Difference, LayerFacts, LayerKeys};
 use crate::store::Store;
 use crate::zip::Archive;
 
 /// How many blobs of earlier builds are searched for bodies.
 const RECENT: usize = 64;
 
-/// What is known of a finished layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LayerFacts {
-    /// The blob.
-    pub digest: Digest,
-    /// The blob's size in bytes.
-    pub size: u64,
-    /// The digest of the uncompressed tar.
-    pub diff_id: Digest,
-}
-
-/// Which path made a layer differ from its last build.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// The first path that differs.
-    pub path: String,
-    /// How it differs.
-    pub how: How,
-    /// How many paths differ.
-    pub paths: usize,
-}
-
-/// How a path differs from the last build.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum How {
-    /// It is new.
-    Added,
-    /// It is gone.
-    Removed,
-    /// Its content or metadata changed.
-    Changed,
-}
-
-impl std::fmt::Display for How {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Added => "added",
-            Self::Removed => "removed",
-            Self::Changed => "changed",
-        })
-    }
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-struct FileRecord {
-    path: Vec<u8>,
-    stamp: Stamp,
-    id: ContentId,
-}
+/// What files hold, by path.
+type Files = BTreeMap<Vec<u8>, (Stamp, ContentId)>;
 
 #[derive(Serialize, Deserialize)]
 struct ArchiveRecord {
@@ -92,8 +45,9 @@ pub struct Memos<'a> {
     project: Key,
     /// Nanoseconds since the epoch when this build began.
     now: i64,
-    files: BTreeMap<Vec<u8>, (Stamp, ContentId)>,
-    used: Vec<FileRecord>,
+    files: Files,
+    /// Those that this build saw.
+    used: Files,
     learned: bool,
 }
 
@@ -101,9 +55,8 @@ impl<'a> Memos<'a> {
     /// Opens the memos of the project at `project`; `now` is the time in nanoseconds since the epoch.
     pub fn open(store: &'a Store, project: &Path, now: i64) -> Self {
         let project = KeyBuilder::new("pack project").part(project.as_os_str().as_bytes()).finish();
-        let records: Vec<FileRecord> = store.memo_load("files", &project).unwrap_or_default();
-        let files = records.into_iter().map(|record| (record.path, (record.stamp, record.id))).collect();
-        Self { store, project, now, files, used: Vec::new(), learned: false }
+        let files: Files = store.memo_load("files", &project).unwrap_or_default();
+        Self { store, project, now, files, used: Files::new(), learned: false }
     }
 
     /// Whether the project, or anything on this machine, was built before: only then can hashing files
@@ -158,8 +111,22 @@ impl<'a> Memos<'a> {
         if known != stamp {
             return None;
         }
-        self.used.push(FileRecord { path: path.to_vec(), stamp: *stamp, id: *id });
-        Some(*id)
+        let id = *id;
+        self.used.insert(path.to_vec(), (*stamp, id));
+        Some(id)
+    }
+
+    /// The keys of a layer whose every file is known.
+    ///
+    /// # Errors
+    /// As [`Memos::identities`].
+    pub fn keys(
+        &mut self,
+        layer: &LayerSpec,
+        compression: Compression,
+    ) -> Result<Option<LayerKeys>, layer::ContentError> {
+        let ids = self.identities(layer)?;
+        Ok(keys_of(layer, compression, &ids))
     }
 
     /// Remembers what a file holds, unless it may have changed after it was read without its stamp showing
@@ -167,7 +134,9 @@ impl<'a> Memos<'a> {
     pub fn learn(&mut self, content: &Content, id: ContentId) {
         let ContentSource::File(path, stamp) = &content.source else { return };
         if is_settled(stamp, self.now) {
-            self.used.push(FileRecord { path: path.as_os_str().as_bytes().to_vec(), stamp: *stamp, id });
+            let path = path.as_os_str().as_bytes().to_vec();
+            self.files.insert(path.clone(), (*stamp, id));
+            self.used.insert(path, (*stamp, id));
             self.learned = true;
         }
     }
@@ -235,7 +204,7 @@ impl<'a> Memos<'a> {
         let before: BTreeMap<&EntryPath, &Key> = before.iter().map(|(path, key)| (path, key)).collect();
         let now: BTreeMap<&EntryPath, &Key> =
             layer.entries().iter().map(|entry| &entry.path).zip(keys).collect();
-        differences(&before, &now)
+        Difference::between(&before, &now)
     }
 
     /// Remembers the layer's paths, to say next time what changed.
@@ -257,18 +226,12 @@ impl<'a> Memos<'a> {
     }
 }
 
-fn differences(
-    before: &BTreeMap<&EntryPath, &Key>,
-    now: &BTreeMap<&EntryPath, &Key>,
-) -> Option<Difference> {
-    let new_or_changed = now.iter().filter_map(|(path, key)| match before.get(path) {
-        None => Some((*path, How::Added)),
-        Some(old) => (old != key).then_some((*path, How::Changed)),
-    });
-    let removed = before.keys().filter(|path| !now.contains_key(*path)).map(|path| (*path, How::Removed));
-    let all: Vec<(&EntryPath, How)> = new_or_changed.chain(removed).collect();
-    let (path, how) = all.iter().min_by_key(|(path, _)| *path)?;
-    Some(Difference { path: path.to_string(), how: *how, paths: all.len() })
+/// The keys of a layer, if no file's identity is missing.
+pub fn keys_of(layer: &LayerSpec, compression: Compression, ids: &[Option<ContentId>]) -> Option<LayerKeys> {
+    let pairs = layer.entries().iter().zip(ids);
+    let entries: Option<Vec<Key>> = pairs.map(|(entry, id)| layer::entry_key(entry, id.as_ref())).collect();
+    let entries = entries?;
+    Some(LayerKeys { layer: layer::layer_key(compression, &entries), entries })
 }
 
 fn blob_key(blob: &Digest) -> Key {
@@ -299,17 +262,5 @@ mod tests {
         assert!(!is_settled(&stamp(now - 10_000_000), now));
         assert!(!is_settled(&stamp(now + 1), now));
         assert!(!is_settled(&stamp(9_000_000_000), now), "whole seconds: a coarse clock");
-    }
-
-    #[test]
-    fn the_first_difference_is_named() {
-        let path = |text: &str| EntryPath::new(text.as_bytes()).expect("path");
-        let (a, b, c, d) = (path("a"), path("b"), path("c"), path("d"));
-        let (one, two) = (Key([1; 32]), Key([2; 32]));
-        let before = BTreeMap::from([(&a, &one), (&b, &one), (&c, &one)]);
-        let now = BTreeMap::from([(&a, &one), (&c, &two), (&d, &one)]);
-        let found = differences(&before, &now).expect("differs");
-        assert_eq!((found.path.as_str(), found.how, found.paths), ("/b", How::Removed, 3));
-        assert_eq!(differences(&before, &before), None);
     }
 }

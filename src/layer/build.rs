@@ -183,7 +183,7 @@ pub fn build(
     let mut hasher = hasher;
     hasher.update(&epilogue);
     let (digest, size) = (hasher.finish(), length + epilogue.len() as u64);
-    writer.commit_as(digest, size).map_err(store_error)?;
+    writer.commit(digest, size).map_err(store_error)?;
     task.finish("built");
     Ok(Built {
         descriptor: Descriptor::new(compression.media_type(), digest, size),
@@ -557,7 +557,7 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let directory = tempfile::tempdir().expect("temporary directory");
-            let blobs = crate::store::blobs_for_test(directory.path());
+            let blobs = Blobs::new(directory.path().join("blobs"), crate::store::Durability::Relaxed);
             Self { directory, blobs, progress: Progress::default(), interrupt: Interrupt::default() }
         }
 

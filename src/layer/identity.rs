@@ -5,6 +5,7 @@ use super::content::{self, ContentError};
 use super::encode::Compression;
 use super::entry::{Content, ContentSource, Entry, EntryKind};
 use crate::digest::{ContentId, Key, KeyBuilder};
+use crate::zip::Archive;
 
 /// The output format that these layers have; see the changelog's `Digests` sections.
 pub const FORMAT: u64 = 1;
@@ -48,6 +49,22 @@ pub fn identify(content: &Content) -> Result<ContentId, ContentError> {
         offset += length;
     }
     Ok(of_pieces(&pieces))
+}
+
+/// Identifies an entry of a zip archive by its compressed bytes: they and the method decide the content,
+/// and need not be inflated.
+///
+/// # Errors
+/// When the archive cannot be read or changed since it was opened.
+pub fn identify_zipped(archive: &Archive, index: usize) -> Result<ContentId, ContentError> {
+    let mut hasher = blake3::Hasher::new();
+    content::read_compressed(archive, index, |bytes| drop(hasher.update(bytes)))?;
+    let entry = &archive.entries()[index];
+    let key = KeyBuilder::new("pack zip entry")
+        .number(entry.size)
+        .part(&[entry.method_number()])
+        .part(hasher.finalize().as_bytes());
+    Ok(ContentId(key.finish().0))
 }
 
 /// The key of an entry: everything that reaches the layer's bytes. `content` is the identity of a file's

@@ -22,7 +22,7 @@ pub use encode::{Compression, ZstdLevel};
 pub use entry::{
     Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, EntryPathError, Metadata, Stamp,
 };
-pub use identity::{FORMAT, entry_key, identify, layer_key};
+pub use identity::{FORMAT, entry_key, identify, identify_zipped, layer_key};
 pub use index::{LayerIndex, Lookup, Node};
 pub use known::{BodyRecord, KnownBodies};
 pub use spec::{LayerSpec, SpecError};

@@ -24,6 +24,37 @@ pub trait BaseTree {
     fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, Self::Error>;
 }
 
+/// A base without anything: scratch.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Empty;
+
+impl BaseTree for Empty {
+    type Error = std::convert::Infallible;
+
+    fn lookup(&mut self, _: &EntryPath) -> Result<Option<Node>, Self::Error> {
+        Ok(None)
+    }
+}
+
+/// Where a directory of the base really is, links followed; `None` when the base has none there.
+///
+/// # Errors
+/// When the base cannot be read.
+pub fn real_directory<B: BaseTree>(path: &EntryPath, base: &mut B) -> Result<Option<EntryPath>, B::Error> {
+    let mut placer = Placer {
+        base,
+        declared: BTreeMap::new(),
+        owned: &|_: &EntryPath| false,
+        real: BTreeMap::new(),
+        out: BTreeMap::new(),
+    };
+    match placer.directory(path, path, 0) {
+        Ok(real) => Ok(Some(real)),
+        Err(PlaceError::Base(error)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
 /// Why entries cannot be placed.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError<E> {

@@ -1,0 +1,429 @@
+//! The base: found lazily, cheapest place first.
+//!
+//! What a base's tag means comes from `build.lock`, else from where the base is. Its documents come from
+//! the store, else from there. What it has at a path comes from the lock, else from the store's index of
+//! the layer, and last by streaming layers from the top down, until the path is known. With a lock no base
+//! layer is ever read.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read as _};
+use std::sync::Arc;
+
+use crate::digest::{Digest, Key, KeyBuilder};
+use crate::error::{BoxedError, Explain, Kind};
+use crate::image::{
+    Descriptor, Image, MAX_DOCUMENT, MediaType, PlatformFields, RawDocument, media_type,
+};
+use crate::layer::{EntryPath, LayerIndex, Lookup, Node};
+use crate::lock::{Ancestor, BaseFacts, LockedBase, LockedPlatform};
+use crate::observer::{Phase, Progress, Task};
+use crate::plan::BaseTree;
+use crate::platform::Platform;
+use crate::reference::Repository;
+use crate::store::Store;
+use crate::transport::load::{load_image, offers};
+use crate::transport::{Blob, BlobStream, Source};
+
+/// Why a base cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BaseError {
+    /// `--offline`, and the store does not have it.
+    #[error("the base `{0}` is not in the store, and the network must not be used")]
+    Offline(String),
+    /// A layer of a media type that nobody can read.
+    #[error("layer {0} of the base `{1}` has the media type `{2}`, which is not a layer")]
+    NotALayer(Digest, String, MediaType),
+    /// A layer cannot be read.
+    #[error("layer {layer} of the base `{base}` cannot be read: {source}")]
+    Layer {
+        /// The base.
+        base: String,
+        /// The layer.
+        layer: Digest,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The base is not the one that the lock pins.
+    #[error("`{base}` is {found} now, and `build.lock` pins {locked}")]
+    Moved {
+        /// The base.
+        base: String,
+        /// In the lock.
+        locked: Digest,
+        /// Found.
+        found: Digest,
+    },
+}
+
+impl Explain for BaseError {
+    fn kind(&self) -> Kind {
+        Kind::Input
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Offline(_) => Some("build once with the network, or use `oci:DIR` as the base".into()),
+            Self::Layer { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
+                Some("the base is damaged where it is stored; push or copy it there again".into())
+            }
+            Self::Moved { .. } => Some("`pack update` takes the new one".into()),
+            _ => None,
+        }
+    }
+}
+
+/// A source whose documents are kept in the store, so that they are fetched once.
+pub struct Cached {
+    inner: Arc<dyn Source>,
+    store: Store,
+    /// The root, where a lock or digest pins it.
+    pinned: Option<Descriptor>,
+    offline: bool,
+}
+
+impl Cached {
+    /// Reads `inner` through the store. `pinned` is what the lock says of its root.
+    pub fn new(inner: Arc<dyn Source>, store: &Store, pinned: Option<Descriptor>, offline: bool) -> Self {
+        Self { inner, store: store.clone(), pinned, offline }
+    }
+
+    fn keep(&self, bytes: &[u8]) {
+        // The store is a cache: whoever cannot write to it has been told already.
+        let _ = self.store.blobs().put(bytes);
+    }
+
+    fn stored(&self, descriptor: &Descriptor) -> Option<Vec<u8>> {
+        self.store.blobs().read(descriptor, MAX_DOCUMENT).ok()
+    }
+
+    fn stored_document(&self, descriptor: &Descriptor) -> Option<RawDocument> {
+        RawDocument::new(Some(&descriptor.media_type), self.stored(descriptor)?).ok()
+    }
+
+    fn check_online(&self) -> Result<(), BoxedError> {
+        if self.offline && self.origin().is_some() {
+            return Err(BaseError::Offline(self.name()).into());
+        }
+        Ok(())
+    }
+}
+
+impl Source for Cached {
+    fn root(&self) -> Result<RawDocument, BoxedError> {
+        if let Some(pinned) = &self.pinned {
+            return self.document(pinned);
+        }
+        self.check_online()?;
+        let root = self.inner.root()?;
+        self.keep(&root.bytes);
+        Ok(root)
+    }
+
+    fn document(&self, descriptor: &Descriptor) -> Result<RawDocument, BoxedError> {
+        if let Some(document) = self.stored_document(descriptor) {
+            return Ok(document);
+        }
+        self.check_online()?;
+        let document = self.inner.document(descriptor)?;
+        self.keep(&document.bytes);
+        Ok(document)
+    }
+
+    fn blob(&self, descriptor: &Descriptor) -> Result<BlobStream, BoxedError> {
+        if self.store.blobs().contains(&descriptor.digest) == Some(descriptor.size)
+            && let Ok(reader) = self.store.blobs().reader(descriptor)
+        {
+            return Ok(Box::new(reader));
+        }
+        self.check_online()?;
+        let mut stream = self.inner.blob(descriptor)?;
+        if media_type::layer_compression(&descriptor.media_type).is_some() || descriptor.size > MAX_DOCUMENT {
+            return Ok(stream);
+        }
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).map_err(|source| BaseError::Layer {
+            base: self.name(),
+            layer: descriptor.digest,
+            source,
+        })?;
+        self.keep(&bytes);
+        Ok(Box::new(io::Cursor::new(bytes)))
+    }
+
+    fn origin(&self) -> Option<Repository> {
+        self.inner.origin()
+    }
+
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+}
+
+/// A base, open.
+#[derive(Clone)]
+pub struct Base {
+    /// As the build file has it.
+    pub reference: String,
+    source: Arc<Cached>,
+    locked: Option<LockedBase>,
+}
+
+/// The base for one platform.
+pub struct PlatformBase {
+    /// The image.
+    pub image: Image,
+    /// What the base's name resolves to: this image or an index.
+    pub root: Descriptor,
+    /// The platform; a base that does not say is taken for the one asked for.
+    pub platform: Platform,
+}
+
+impl Base {
+    /// A base that is read from `source`. `locked` is what the lock says of it.
+    pub fn new(
+        reference: String,
+        source: Arc<dyn Source>,
+        locked: Option<LockedBase>,
+        store: &Store,
+        offline: bool,
+    ) -> Self {
+        let pinned = locked.as_ref().and_then(|locked| {
+            let facts = locked.facts.as_ref()?;
+            Some(Descriptor::new(facts.media_type.clone(), locked.digest, facts.size))
+        });
+        Self { reference, source: Arc::new(Cached::new(source, store, pinned, offline)), locked }
+    }
+
+    /// The platforms that it offers.
+    ///
+    /// # Errors
+    /// When its documents cannot be read or trusted.
+    pub fn platforms(&self) -> Result<Vec<Platform>, BoxedError> {
+        if let Some(locked) = self.locked.as_ref().and_then(|locked| locked.facts.as_ref())
+            && media_type::document(&locked.media_type) == Some(media_type::Document::Manifest)
+        {
+            let known: Vec<Platform> =
+                locked.platforms.iter().map(|platform| platform.platform.clone()).collect();
+            if !known.is_empty() {
+                return Ok(known);
+            }
+        }
+        let offers = offers(&*self.source)?;
+        let mut platforms: Vec<Platform> = offers.into_iter().filter_map(|offer| offer.platform).collect();
+        platforms.sort();
+        platforms.dedup();
+        Ok(platforms)
+    }
+
+    /// The image for `platform`; without one, the only image there is.
+    ///
+    /// # Errors
+    /// When there is no such image, its documents cannot be read or trusted, or the lock pins another.
+    pub fn load(&self, platform: Option<&Platform>) -> Result<PlatformBase, BoxedError> {
+        let loaded = load_image(&*self.source, platform)?;
+        if let Some(locked) = &self.locked
+            && locked.digest != loaded.root.digest()
+        {
+            return Err(BaseError::Moved {
+                base: self.reference.clone(),
+                locked: locked.digest,
+                found: loaded.root.digest(),
+            }
+            .into());
+        }
+        let named = loaded.image.platform().or_else(|| {
+            loaded.platform_descriptor.platform.as_ref().and_then(PlatformFields::normalised)
+        });
+        let platform = named.or_else(|| platform.cloned()).unwrap_or_else(Platform::linux_amd64);
+        Ok(PlatformBase { root: loaded.root.descriptor(), image: loaded.image, platform })
+    }
+
+    /// The base's layers as blobs to deliver; none is opened here.
+    pub fn blobs(&self, image: &Image) -> Vec<Blob> {
+        let layers = image.layers().iter().enumerate();
+        layers
+            .map(|(number, descriptor)| {
+                let source = Arc::clone(&self.source);
+                let layer = descriptor.clone();
+                let content = move || {
+                    source.blob(&layer).map_err(|error| io::Error::other(error.to_string()))
+                };
+                let mut descriptor = descriptor.clone();
+                descriptor.media_type = media_type::to_oci(&descriptor.media_type);
+                Blob {
+                    descriptor,
+                    content: Arc::new(content),
+                    origin: self.source.origin(),
+                    title: format!("base layer {}", number + 1),
+                }
+            })
+            .collect()
+    }
+
+    /// The tree of `image`, asked path by path.
+    pub fn tree<'a>(&'a self, base: &'a PlatformBase, store: &'a Store, progress: &'a Progress) -> Tree<'a> {
+        let known = self
+            .locked
+            .as_ref()
+            .and_then(|locked| locked.platform(&base.platform))
+            .filter(|locked| locked.digest == base.image.digest())
+            .map(|locked| locked.ancestors.clone())
+            .unwrap_or_default();
+        let layers = base.image.layers().len();
+        Tree { base: self, image: &base.image, store, progress, known, indexes: vec![None; layers] }
+    }
+
+    /// What the lock should say of this base.
+    pub fn facts(&self, base: &PlatformBase, ancestors: BTreeMap<EntryPath, Ancestor>) -> LockedBase {
+        let manifest = base.image.raw().descriptor();
+        let platform = LockedPlatform {
+            platform: base.platform.clone(),
+            digest: manifest.digest,
+            media_type: manifest.media_type,
+            size: manifest.size,
+            ancestors,
+        };
+        LockedBase {
+            reference: self.reference.clone(),
+            digest: base.root.digest,
+            facts: Some(BaseFacts {
+                media_type: base.root.media_type.clone(),
+                size: base.root.size,
+                platforms: vec![platform],
+            }),
+        }
+    }
+}
+
+/// The tree of a base image. Remembers what it was asked.
+pub struct Tree<'a> {
+    base: &'a Base,
+    image: &'a Image,
+    store: &'a Store,
+    progress: &'a Progress,
+    known: BTreeMap<EntryPath, Ancestor>,
+    /// Bottom layer first, as in the manifest.
+    indexes: Vec<Option<Arc<LayerIndex>>>,
+}
+
+impl Tree<'_> {
+    /// Everything that was asked so far, or was in the lock.
+    pub fn into_known(self) -> BTreeMap<EntryPath, Ancestor> {
+        self.known
+    }
+
+    fn index(&mut self, number: usize) -> Result<Arc<LayerIndex>, BoxedError> {
+        if let Some(index) = &self.indexes[number] {
+            return Ok(Arc::clone(index));
+        }
+        let layer = &self.image.layers()[number];
+        let key = index_key(&layer.digest);
+        let index = match self.store.memo_load("layer-index", &key) {
+            Some(index) => index,
+            None => {
+                let index = self.read_layer(layer)?;
+                self.store.memo_save("layer-index", &key, &index);
+                index
+            }
+        };
+        let index = Arc::new(index);
+        self.indexes[number] = Some(Arc::clone(&index));
+        Ok(index)
+    }
+
+    fn read_layer(&self, layer: &Descriptor) -> Result<LayerIndex, BoxedError> {
+        let Some(compression) = media_type::layer_compression(&layer.media_type) else {
+            return Err(BaseError::NotALayer(
+                layer.digest,
+                self.base.reference.clone(),
+                layer.media_type.clone(),
+            )
+            .into());
+        };
+        let stream = self.base.source.blob(layer)?;
+        let task =
+            self.progress.task(Phase::Hash, format!("reading base {}", layer.digest.short()), Some(layer.size));
+        let counted = Counted { inner: io::BufReader::with_capacity(1 << 18, stream), task: &task };
+        let index = LayerIndex::read(counted, compression).map_err(|source| BaseError::Layer {
+            base: self.base.reference.clone(),
+            layer: layer.digest,
+            source,
+        })?;
+        task.finish("indexed");
+        Ok(index)
+    }
+
+    fn search(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
+        for number in (0..self.indexes.len()).rev() {
+            match self.index(number)?.lookup(path) {
+                Lookup::Here(node) => return Ok(Some(node.clone())),
+                Lookup::Hidden => return Ok(None),
+                Lookup::Below => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the base has anything at `path`, links followed.
+    ///
+    /// # Errors
+    /// When a layer cannot be read.
+    pub fn exists(&mut self, path: &EntryPath) -> Result<bool, BoxedError> {
+        // Placing an entry below it is what follows links.
+        let Some(parent) = path.parent() else { return Ok(self.search(path)?.is_some()) };
+        let real = crate::plan::real_directory(&parent, self);
+        match real {
+            Ok(Some(parent)) => match parent.join(path.file_name()) {
+                Ok(path) => Ok(self.search(&path)?.is_some()),
+                Err(_) => Ok(false),
+            },
+            Ok(None) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl BaseTree for Tree<'_> {
+    type Error = BoxedError;
+
+    fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
+        if let Some(ancestor) = self.known.get(path) {
+            return Ok(match ancestor.clone() {
+                Ancestor::Directory { mode, uid, gid } => {
+                    Some(Node::Directory { mode, uid: uid.into(), gid: gid.into() })
+                }
+                Ancestor::Symlink { target } => Some(Node::Symlink(target)),
+                Ancestor::Missing => None,
+            });
+        }
+        let node = self.search(path)?;
+        let ancestor = match &node {
+            Some(Node::Directory { mode, uid, gid }) => {
+                Some(Ancestor::Directory { mode: *mode, uid: *uid, gid: *gid })
+            }
+            Some(Node::Symlink(target)) => Some(Ancestor::Symlink { target: target.clone() }),
+            Some(Node::File | Node::Whiteout) => None,
+            None => Some(Ancestor::Missing),
+        };
+        self.known.extend(ancestor.map(|ancestor| (path.clone(), ancestor)));
+        Ok(node)
+    }
+}
+
+fn index_key(layer: &Digest) -> Key {
+    KeyBuilder::new("pack layer index 1").part(layer.as_bytes()).finish()
+}
+
+/// Tells a task how many bytes were read.
+struct Counted<'a, R> {
+    inner: R,
+    task: &'a Task,
+}
+
+impl<R: io::Read> io::Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.task.advance(read as u64);
+        Ok(read)
+    }
+}

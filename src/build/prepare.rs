@@ -1,0 +1,521 @@
+//! From settings to a plan: detect the artifact, open the base, place the entries, look up what is known.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::base::{Base, PlatformBase, Tree};
+use super::memo::Memos;
+use super::{BuildError, Context, Request};
+use crate::artifact::{self, AppOptions, AppRoot, Artifact, ArtifactKind, Proposal};
+use crate::config::{self, DiskPath, Mtime, Spanned};
+use crate::error::BoxedError;
+use crate::image::ConfigFile;
+use crate::layer::{
+    self, Compression, DEFAULT_MTIME, Entry, EntryKind, EntryPath, LayerSpec, Rules, ScanOptions,
+};
+use crate::lock::LockedBase;
+use crate::plan::{self, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage, PlannedLayer};
+use crate::platform::Platform;
+use crate::transport::Source;
+
+/// A plan with what is needed to execute it.
+pub struct Prepared<'a> {
+    /// The plan.
+    pub plan: Plan,
+    /// The base, open, if there is one.
+    pub base: Option<Base>,
+    /// The base's image for each image of the plan.
+    pub bases: Vec<Option<PlatformBase>>,
+    /// What the lock should say of the base.
+    pub locked: Option<LockedBase>,
+    /// What earlier builds learned.
+    pub memos: Memos<'a>,
+    /// How layers are compressed.
+    pub compression: Compression,
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// When the artifact, the base or a file cannot be read, or they do not suit each other.
+pub fn prepare<'a>(context: &'a Context, request: &Request) -> Result<Prepared<'a>, BoxedError> {
+    let settings = &request.settings;
+    let base = open_base(context, request)?;
+    let artifacts = detect(request)?;
+    let platforms = platforms(request, &artifacts, base.as_ref())?;
+    let mut preparer = Preparer {
+        context,
+        request,
+        memos: Memos::open(&context.store, &request.project, context.now),
+        compression: compression(settings.compression)?,
+        notes: Vec::new(),
+        warnings: Vec::new(),
+        locked: None,
+    };
+    let mut images = Vec::new();
+    let mut bases = Vec::new();
+    for platform in platforms {
+        let artifact = for_platform(&artifacts, platform.as_ref());
+        let (image, platform_base) = preparer.image(base.as_ref(), artifact, platform.as_ref())?;
+        images.push(image);
+        bases.push(platform_base);
+    }
+    let Preparer { memos, compression, mut notes, mut warnings, locked, .. } = preparer;
+    for messages in [&mut notes, &mut warnings] {
+        let mut seen = std::collections::BTreeSet::new();
+        messages.retain(|message| seen.insert(message.clone()));
+    }
+    let plan = Plan {
+        format: layer::FORMAT,
+        artifact: artifacts.first().map(|artifact| PlannedArtifact {
+            kind: artifact.kind.to_string(),
+            path: artifact.path.clone(),
+            why: artifact.why.clone(),
+        }),
+        images,
+        notes,
+        warnings,
+    };
+    Ok(Prepared { plan, base, bases, locked, memos, compression })
+}
+
+fn compression(written: config::Compression) -> Result<Compression, BuildError> {
+    let bad = || BuildError::Level(written.to_string());
+    Ok(match written {
+        config::Compression::None => Compression::None,
+        config::Compression::Gzip(None) => Compression::default(),
+        config::Compression::Gzip(Some(level)) => {
+            Compression::Gzip(crate::deflate::Level::new(level).ok_or_else(bad)?)
+        }
+        config::Compression::Zstd(None) => Compression::Zstd(layer::ZstdLevel::default()),
+        config::Compression::Zstd(Some(level)) => {
+            Compression::Zstd(layer::ZstdLevel::new(level).ok_or_else(bad)?)
+        }
+    })
+}
+
+/// Opens the base that the settings name; `None` for scratch.
+fn open_base(context: &Context, request: &Request) -> Result<Option<Base>, BoxedError> {
+    let Some(base) = &request.settings.base else { return Ok(None) };
+    let source: Arc<dyn Source> = match &base.value {
+        config::Base::Scratch => return Ok(None),
+        config::Base::Registry(reference) => {
+            Arc::new(crate::transport::registry::source(context.client.clone(), reference.clone()))
+        }
+        config::Base::Layout { path, tag } => Arc::new(crate::transport::layout::OciLayout::open(
+            path.path(),
+            tag.as_ref().map(crate::reference::Tag::as_str),
+        )?),
+        config::Base::OciArchive(path) | config::Base::DockerArchive(path) => {
+            crate::transport::archive::source(path.path(), None)?
+        }
+    };
+    let written = base.value.to_string();
+    let locked = request.lock.as_ref().and_then(|lock| lock.get(&written)).cloned();
+    if request.settings.locked && locked.is_none() {
+        return Err(BuildError::NotLocked(written).into());
+    }
+    Ok(Some(Base::new(written, source, locked, &context.store, request.settings.offline)))
+}
+
+fn detect(request: &Request) -> Result<Vec<Artifact>, BoxedError> {
+    let Some(app) = &request.settings.app else { return Ok(Vec::new()) };
+    let mut artifacts = Vec::new();
+    for path in app.paths.as_slice() {
+        let artifact = artifact::detect(path.value.path()).map_err(|error| {
+            let hint = crate::error::Explain::hint(&error);
+            at(request, path, error.into(), hint)
+        })?;
+        artifacts.push(artifact);
+    }
+    Ok(artifacts)
+}
+
+/// An error about something that a build file may have named: points at the line where there is one.
+fn at<T>(request: &Request, written: &Spanned<T>, error: BoxedError, hint: Option<String>) -> BoxedError {
+    if request.has_build_file {
+        request.settings.error_at(written.span, error.to_string(), hint).into()
+    } else {
+        error
+    }
+}
+
+/// The platforms to build for: what was asked for, else what the artifact is for, else what the base
+/// offers. `None`: whatever the one image of the base is.
+fn platforms(
+    request: &Request,
+    artifacts: &[Artifact],
+    base: Option<&Base>,
+) -> Result<Vec<Option<Platform>>, BoxedError> {
+    if !request.settings.platforms.is_empty() {
+        return Ok(request.settings.platforms.iter().map(|platform| Some(platform.value.clone())).collect());
+    }
+    let of_artifacts: Vec<Option<Platform>> =
+        artifacts.iter().filter_map(artifact_platform).map(Some).collect();
+    if !of_artifacts.is_empty() {
+        return Ok(of_artifacts);
+    }
+    let Some(base) = base else { return Ok(vec![None]) };
+    let offered = base.platforms()?;
+    if offered.len() > 1 { Ok(offered.into_iter().map(Some).collect()) } else { Ok(vec![None]) }
+}
+
+fn artifact_platform(artifact: &Artifact) -> Option<Platform> {
+    artifact.elf().map(|facts| facts.platform.clone())
+}
+
+fn for_platform<'a>(artifacts: &'a [Artifact], platform: Option<&Platform>) -> Option<&'a Artifact> {
+    let fits = |artifact: &&Artifact| artifact_platform(artifact).as_ref() == platform;
+    artifacts.iter().find(fits).or_else(|| artifacts.first())
+}
+
+struct Preparer<'a, 'r> {
+    context: &'a Context,
+    request: &'r Request,
+    memos: Memos<'a>,
+    compression: Compression,
+    notes: Vec<String>,
+    warnings: Vec<String>,
+    locked: Option<LockedBase>,
+}
+
+/// A layer before its entries are placed: what it owns decides which directories are the base's.
+struct Draft {
+    name: String,
+    why: String,
+    entries: Vec<Entry>,
+    owned: Owned,
+}
+
+/// Which directories a layer owns.
+enum Owned {
+    /// Everything: modes were kept on purpose.
+    All,
+    /// This one and all below it.
+    From(EntryPath),
+    /// These, and all below those.
+    Some { exactly: Vec<EntryPath>, below: Vec<EntryPath> },
+}
+
+impl Owned {
+    fn contains(&self, path: &EntryPath) -> bool {
+        match self {
+            Self::All => true,
+            Self::From(root) => path.starts_with(root),
+            Self::Some { exactly, below } => {
+                exactly.contains(path) || below.iter().any(|root| path != root && path.starts_with(root))
+            }
+        }
+    }
+}
+
+impl Preparer<'_, '_> {
+    fn image(
+        &mut self,
+        base: Option<&Base>,
+        artifact: Option<&Artifact>,
+        platform: Option<&Platform>,
+    ) -> Result<(PlannedImage, Option<PlatformBase>), BoxedError> {
+        let loaded = match base {
+            Some(base) => Some(base.load(platform).map_err(|error| self.at_base(error))?),
+            None => None,
+        };
+        let config = loaded.as_ref().map(|loaded| loaded.image.config());
+        let proposal = match artifact {
+            Some(artifact) => Some(artifact::propose(artifact, &self.app_options(artifact)?, config)?),
+            None => None,
+        };
+        let platform = platform
+            .cloned()
+            .or_else(|| loaded.as_ref().map(|loaded| loaded.platform.clone()))
+            .or_else(|| proposal.as_ref().and_then(|proposal| proposal.platform.clone()))
+            .unwrap_or_else(Platform::linux_amd64);
+        let (entrypoint, cmd) = proposal
+            .as_ref()
+            .map_or((None, None), |proposal| (proposal.entrypoint.clone(), proposal.cmd.clone()));
+        let drafts = self.drafts(artifact, proposal)?;
+        let layers = match (base, &loaded) {
+            (Some(base), Some(loaded)) => {
+                let mut tree = base.tree(loaded, &self.context.store, &self.context.progress);
+                let layers = self.place(drafts, &mut tree)?;
+                self.check(artifact, config, &layers, Some(&mut tree))?;
+                self.lock(base, loaded, tree);
+                layers
+            }
+            _ => {
+                let layers = self.place(drafts, &mut plan::Empty)?;
+                self.check(artifact, config, &layers, None)?;
+                layers
+            }
+        };
+        let planned_base = base.zip(loaded.as_ref()).map(|(base, loaded)| PlannedBase {
+            reference: base.reference.clone(),
+            digest: loaded.root.digest,
+            manifest: loaded.image.digest(),
+            layers: loaded.image.layers().to_vec(),
+        });
+        Ok((PlannedImage { platform, base: planned_base, layers, entrypoint, cmd }, loaded))
+    }
+
+    fn at_base(&self, error: BoxedError) -> BoxedError {
+        match &self.request.settings.base {
+            // A registry's own error says all there is to say; a wrong name is the build file's.
+            Some(base) if error.kind() == crate::error::Kind::Input => {
+                let hint = error.hint();
+                at(self.request, base, error, hint)
+            }
+            _ => error,
+        }
+    }
+
+    fn lock(&mut self, base: &Base, loaded: &PlatformBase, tree: Tree<'_>) {
+        let found = base.facts(loaded, tree.into_known());
+        match &mut self.locked {
+            None => self.locked = Some(found),
+            Some(locked) => {
+                let (Some(all), Some(more)) = (&mut locked.facts, found.facts) else { return };
+                all.platforms.extend(more.platforms);
+            }
+        }
+    }
+
+    fn app_options(&self, artifact: &Artifact) -> Result<AppOptions, BoxedError> {
+        let settings = &self.request.settings;
+        let Some(app) = &settings.app else { return Ok(AppOptions::default()) };
+        // Web servers derive ETag and Last-Modified from it.
+        let default = if artifact.kind == ArtifactKind::Site { Mtime::Commit } else { Mtime::At(DEFAULT_MTIME) };
+        let mtime = self.mtime(app.mtime.as_ref().map_or(default, |mtime| mtime.value));
+        let rules = Rules {
+            file_mode: app.mode.as_ref().map(|mode| mode.value.bits()),
+            owner: app.owner.as_ref().map(|owner| (owner.value.uid.into(), owner.value.gid.into())),
+            mtime,
+            ..Rules::default()
+        };
+        Ok(AppOptions {
+            layout: app.layout.as_ref().map(|layout| match layout.value {
+                config::Layout::Exploded => artifact::Layout::Exploded,
+                config::Layout::Packaged => artifact::Layout::Packaged,
+            }),
+            root: app.root.as_ref().map(|root| match root.value.entry() {
+                Some(path) => AppRoot::At(path.clone()),
+                None => AppRoot::Image,
+            }),
+            name: None,
+            rules,
+            xattrs: false,
+            include: patterns(&app.include),
+            exclude: patterns(&app.exclude),
+        })
+    }
+
+    fn mtime(&self, mtime: Mtime) -> u64 {
+        match mtime {
+            Mtime::At(seconds) => seconds,
+            Mtime::Commit => self.request.time(),
+        }
+    }
+
+    fn drafts(
+        &mut self,
+        artifact: Option<&Artifact>,
+        proposal: Option<Proposal>,
+    ) -> Result<Vec<Draft>, BoxedError> {
+        let mut drafts = Vec::new();
+        for layer in &self.request.settings.layers {
+            drafts.push(self.declared_layer(layer)?);
+        }
+        let Some(proposal) = proposal else {
+            if drafts.is_empty() && artifact.is_none() {
+                return Err(BuildError::Nothing.into());
+            }
+            return Ok(drafts);
+        };
+        self.notes.extend(proposal.notes);
+        self.warnings.extend(proposal.warnings);
+        for layer in proposal.layers {
+            let owned = proposal.app_root.clone().map_or(
+                Owned::Some { exactly: Vec::new(), below: Vec::new() },
+                Owned::From,
+            );
+            drafts.push(Draft { name: layer.name, why: layer.why, entries: layer.entries, owned });
+        }
+        Ok(drafts)
+    }
+
+    /// A `[[layer]]` of the build file.
+    fn declared_layer(&self, layer: &config::Layer) -> Result<Draft, BoxedError> {
+        let mtime = self.mtime(layer.mtime.as_ref().map_or(Mtime::At(DEFAULT_MTIME), |mtime| mtime.value));
+        let mut entries: BTreeMap<EntryPath, Entry> = BTreeMap::new();
+        let mut exactly = Vec::new();
+        let mut below = Vec::new();
+        let mut keeps_all = false;
+        for files in &layer.files {
+            let rules = rules(files, mtime);
+            let copied = self.copy(files, &rules)?;
+            keeps_all |= files.keep_modes && files.to.value.entry().is_none();
+            below.extend(files.to.value.entry().cloned());
+            for entry in copied {
+                // Two sets of files may share directories, and the first to say something is right.
+                entries.entry(entry.path.clone()).or_insert(entry);
+            }
+        }
+        for directory in &layer.directories {
+            let Some(path) = directory.path.value.entry() else { continue };
+            let mut metadata = layer::Metadata::with_mode(directory.mode.as_ref().map_or(0o755, |mode| mode.value.bits()));
+            metadata.mtime = mtime;
+            if let Some(owner) = &directory.owner {
+                (metadata.uid, metadata.gid) = (owner.value.uid.into(), owner.value.gid.into());
+            }
+            entries.insert(path.clone(), Entry { path: path.clone(), metadata, kind: EntryKind::Directory });
+            exactly.push(path.clone());
+        }
+        Ok(Draft {
+            name: layer.name.value.as_str().to_owned(),
+            why: "declared in the build file".to_owned(),
+            entries: entries.into_values().collect(),
+            owned: if keeps_all { Owned::All } else { Owned::Some { exactly, below } },
+        })
+    }
+
+    fn copy(&self, files: &config::Files, rules: &Rules) -> Result<Vec<Entry>, BoxedError> {
+        let from: &DiskPath = &files.from.value;
+        let metadata = std::fs::metadata(from.path()).map_err(|source| {
+            let error = BuildError::Missing { path: from.path().to_owned(), source };
+            let hint = crate::error::Explain::hint(&error);
+            at(self.request, &files.from, error.into(), hint)
+        })?;
+        if metadata.is_dir() {
+            let options = ScanOptions {
+                include: patterns(&files.include),
+                exclude: patterns(&files.exclude),
+                ignore_file: true,
+                xattrs: files.xattrs,
+            };
+            let found = layer::scan(from.path(), &options)?;
+            let mut entries = layer::entries(from.path(), &found, files.to.value.entry(), rules)?;
+            if let Some(to) = files.to.value.entry() {
+                entries.push(Entry { path: to.clone(), metadata: rules.directory(), kind: EntryKind::Directory });
+            }
+            return Ok(entries);
+        }
+        Ok(vec![self.one_file(files, rules, &metadata)?])
+    }
+
+    fn one_file(
+        &self,
+        files: &config::Files,
+        rules: &Rules,
+        metadata: &std::fs::Metadata,
+    ) -> Result<Entry, BoxedError> {
+        use std::os::unix::ffi::OsStrExt as _;
+        use std::os::unix::fs::PermissionsExt as _;
+        let from = files.from.value.path();
+        let name = from.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
+        let path = match files.to.value.entry() {
+            Some(to) if files.to.value.has_trailing_slash() => to.join(name).map_err(BuildError::Path)?,
+            Some(to) => to.clone(),
+            None => EntryPath::new(name).map_err(BuildError::Path)?,
+        };
+        let executable = metadata.permissions().mode() & 0o100 != 0;
+        let mut meta = rules.file(executable);
+        if files.keep_modes && files.mode.is_none() {
+            meta.mode = metadata.permissions().mode() & 0o7777;
+        }
+        let stamp = layer::Stamp::of(metadata);
+        let source = layer::ContentSource::File(from.to_owned(), stamp);
+        let content = layer::Content { size: stamp.size, source };
+        Ok(Entry { path, metadata: meta, kind: EntryKind::File(content) })
+    }
+
+    fn place<B>(&mut self, drafts: Vec<Draft>, base: &mut B) -> Result<Vec<PlannedLayer>, BoxedError>
+    where
+        B: plan::BaseTree,
+        BuildError: From<PlaceError<B::Error>>,
+    {
+        let mut layers = Vec::new();
+        for draft in drafts {
+            let owned = draft.owned;
+            let entries = plan::place(draft.entries, |path| owned.contains(path), base)
+                .map_err(BuildError::from)?;
+            let spec = LayerSpec::new(&draft.name, entries).map_err(BuildError::Spec)?;
+            let keys = self.memos.keys(&spec, self.compression).map_err(BuildError::Content)?;
+            let known = keys.as_ref().and_then(|keys| self.memos.layer(&keys.layer));
+            let difference = match (&keys, known) {
+                (Some(keys), None) => self.memos.difference(&spec, &keys.entries),
+                _ => None,
+            };
+            layers.push(PlannedLayer {
+                name: draft.name,
+                why: draft.why,
+                files: spec.file_count(),
+                size: spec.payload_size(),
+                spec,
+                keys,
+                known,
+                difference,
+            });
+        }
+        Ok(layers)
+    }
+
+    /// Whether the artifact suits the base: looked at only when something changed, because it reads.
+    fn check(
+        &mut self,
+        artifact: Option<&Artifact>,
+        config: Option<&ConfigFile>,
+        layers: &[PlannedLayer],
+        tree: Option<&mut Tree<'_>>,
+    ) -> Result<(), BoxedError> {
+        let Some(artifact) = artifact else { return Ok(()) };
+        if layers.iter().all(|layer| layer.known.is_some()) {
+            return Ok(());
+        }
+        let findings = artifact::check(artifact, config)?;
+        self.notes.extend(findings.notes);
+        self.warnings.extend(findings.warnings);
+        let Some(tree) = tree else { return Ok(()) };
+        if artifact.elf().is_none() {
+            return Ok(());
+        }
+        let failed: RefCell<Option<BoxedError>> = RefCell::new(None);
+        let tree = RefCell::new(tree);
+        let exists = |path: &str| {
+            let path = EntryPath::new(path.strip_prefix('/')?.as_bytes()).ok()?;
+            match tree.borrow_mut().exists(&path) {
+                Ok(exists) => Some(exists),
+                Err(error) => {
+                    failed.replace(Some(error));
+                    None
+                }
+            }
+        };
+        let findings = artifact::check_libraries(artifact, &exists)?;
+        self.notes.extend(findings.notes);
+        self.warnings.extend(findings.warnings);
+        failed.into_inner().map_or(Ok(()), Err)
+    }
+}
+
+fn rules(files: &config::Files, mtime: u64) -> Rules {
+    Rules {
+        keep_modes: files.keep_modes,
+        keep_owners: files.keep_owners,
+        file_mode: files.mode.as_ref().map(|mode| mode.value.bits()),
+        owner: files.owner.as_ref().map(|owner| (owner.value.uid.into(), owner.value.gid.into())),
+        mtime,
+        devices: files.keep_modes,
+        ..Rules::default()
+    }
+}
+
+fn patterns(patterns: &[Spanned<config::Pattern>]) -> Vec<String> {
+    patterns.iter().map(|pattern| pattern.value.as_str().to_owned()).collect()
+}
+
+/// Where the project of a build lies: its build file's directory, else the artifact.
+pub fn project_of(build_file: Option<&Path>, artifact: Option<&Path>) -> PathBuf {
+    let path = build_file.or(artifact).unwrap_or(Path::new("."));
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
