@@ -7,6 +7,7 @@ mod config;
 mod descriptor;
 mod manifest;
 pub mod media_type;
+pub mod select;
 
 use std::collections::BTreeMap;
 
