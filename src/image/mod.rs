@@ -8,6 +8,7 @@ mod derive;
 mod descriptor;
 mod manifest;
 pub mod media_type;
+pub mod select;
 
 use std::collections::BTreeMap;
 

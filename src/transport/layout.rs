@@ -1,0 +1,176 @@
+//! `oci:DIR[:NAME]`: an OCI image layout as source and destination.
+//!
+//! The local store is one too, with whole references for names: [`OciLayout::of_store`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Blob, BlobContent, BlobStream, Delivery, Destination, Source};
+use crate::digest::Digest;
+use crate::error::BoxedError;
+use crate::image::{Descriptor, RawDocument};
+use crate::observer::{Phase, Progress};
+use crate::reference::{Repository, Tag};
+use crate::store::{EntryName, Layout, LayoutError, Store, StoreError, pick};
+
+/// An image layout, and an image in it.
+#[derive(Clone, Debug)]
+pub struct OciLayout {
+    layout: Layout,
+    name: Option<String>,
+    naming: Naming,
+    progress: Progress,
+}
+
+/// How a tag becomes an entry's name.
+#[derive(Clone, Debug)]
+enum Naming {
+    /// As it is: the layout is about one repository.
+    Tag,
+    /// As a whole reference: the layout holds many repositories.
+    Full(Repository),
+}
+
+impl OciLayout {
+    /// The image `name` in the layout `dir`, or its only image.
+    ///
+    /// # Errors
+    /// When the directory is no layout.
+    pub fn open(dir: &Path, name: Option<&str>) -> Result<Self, LayoutError> {
+        Ok(Self::new(Layout::open(dir)?, name, Naming::Tag, &Progress::default()))
+    }
+
+    /// The layout `dir` to write to, made if it is missing; `name` is the tag where none else is given.
+    ///
+    /// # Errors
+    /// When the directory holds something else or cannot be written.
+    pub fn create(dir: &Path, name: Option<&str>, progress: &Progress) -> Result<Self, LayoutError> {
+        Ok(Self::new(Layout::create(dir)?, name, Naming::Tag, progress))
+    }
+
+    /// The local store, to write images of `repository` to.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn of_store(store: &Store, repository: &Repository, progress: &Progress) -> Result<Self, StoreError> {
+        let layout = store.writable_layout()?.clone();
+        Ok(Self::new(layout, None, Naming::Full(repository.clone()), progress))
+    }
+
+    /// The image `name` in the local store, if it has one.
+    #[must_use]
+    pub fn in_store(store: &Store, name: &str) -> Option<Self> {
+        store.resolve(name)?;
+        Some(Self::new(store.layout().clone(), Some(name), Naming::Tag, &Progress::default()))
+    }
+
+    fn new(layout: Layout, name: Option<&str>, naming: Naming, progress: &Progress) -> Self {
+        Self { layout, name: name.map(str::to_owned), naming, progress: progress.clone() }
+    }
+
+    /// The layout.
+    #[must_use]
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// A blob as content that can be opened again and again: for copying it elsewhere.
+    #[must_use]
+    pub fn content(&self, descriptor: &Descriptor) -> Arc<dyn BlobContent> {
+        self.layout.blobs().content(descriptor)
+    }
+
+    fn place(&self) -> String {
+        let dir = self.layout.root().display();
+        match &self.name {
+            Some(name) => format!("oci:{dir}:{name}"),
+            None => format!("oci:{dir}"),
+        }
+    }
+
+    fn failed(&self, source: std::io::Error) -> LayoutError {
+        LayoutError::Blob { place: self.place(), source }
+    }
+
+    fn entry_names(&self, tags: &[Tag]) -> Vec<EntryName> {
+        match (&self.naming, tags, &self.name) {
+            (Naming::Full(repository), tags, _) => {
+                tags.iter().map(|tag| EntryName::full(&repository.at_tag(tag.clone()))).collect()
+            }
+            (Naming::Tag, [], Some(name)) => vec![EntryName::tag(name)],
+            (Naming::Tag, tags, _) => tags.iter().map(|tag| EntryName::tag(tag.as_str())).collect(),
+        }
+    }
+}
+
+impl Source for OciLayout {
+    fn root(&self) -> Result<RawDocument, BoxedError> {
+        let entries = self.layout.index()?.manifests;
+        let entry = pick(&entries, self.name.as_deref())
+            .map_err(|source| LayoutError::Pick { place: self.place(), source })?;
+        Ok(self.layout.document(entry)?)
+    }
+
+    fn document(&self, descriptor: &Descriptor) -> Result<RawDocument, BoxedError> {
+        Ok(self.layout.document(descriptor)?)
+    }
+
+    fn blob(&self, descriptor: &Descriptor) -> Result<BlobStream, BoxedError> {
+        let reader = self.layout.blobs().reader(descriptor).map_err(|error| self.failed(error))?;
+        Ok(Box::new(reader))
+    }
+
+    fn name(&self) -> String {
+        self.place()
+    }
+}
+
+impl Destination for OciLayout {
+    /// A blob that is there in the right size is taken to be right: a layout is written whole or not at
+    /// all, and reading it checks the bytes.
+    fn blob(&self, blob: &Blob) -> Result<Delivery, BoxedError> {
+        let blobs = self.layout.blobs();
+        let descriptor = &blob.descriptor;
+        if blobs.has(descriptor) {
+            // Used now, as far as a prune is concerned.
+            blobs.touch(&descriptor.digest);
+            return Ok(Delivery::Present);
+        }
+        let task = self.progress.task(Phase::Write, &blob.title, Some(descriptor.size));
+        blob.content
+            .open()
+            .and_then(|stream| blobs.copy_in(descriptor, stream, |bytes| task.advance(bytes)))
+            .map_err(|error| self.failed(error))?;
+        task.finish("written");
+        Ok(Delivery::Uploaded)
+    }
+
+    fn document(&self, document: &RawDocument) -> Result<Delivery, BoxedError> {
+        self.layout.blobs().put(&document.bytes).map_err(|error| self.failed(error))?;
+        Ok(Delivery::Uploaded)
+    }
+
+    fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<(), BoxedError> {
+        self.layout.blobs().put(&root.bytes).map_err(|error| self.failed(error))?;
+        Ok(self.layout.set_all(&self.entry_names(tags), &root.descriptor())?)
+    }
+
+    fn is_current(&self, digest: &Digest, tags: &[Tag]) -> Result<bool, BoxedError> {
+        let entries = self.layout.index()?.manifests;
+        let names = self.entry_names(tags);
+        let mut wanted: Vec<&str> = names.iter().map(|name| name.reference.as_str()).collect();
+        let by_digest = digest.to_string();
+        if wanted.is_empty() {
+            wanted.push(&by_digest);
+        }
+        let current = |name: &&str| {
+            pick(&entries, Some(name))
+                .is_ok_and(|entry| entry.digest == *digest && self.layout.is_complete(entry))
+        };
+        Ok(wanted.iter().all(current))
+    }
+
+    fn name(&self) -> String {
+        self.place()
+    }
+}
