@@ -3,9 +3,11 @@
 pub mod digest;
 pub mod error;
 pub mod image;
+pub mod interrupt;
 pub mod layer;
 pub mod observer;
 pub mod platform;
 pub mod reference;
+pub mod registry;
 pub mod transport;
 pub mod zip;

@@ -4,6 +4,8 @@
 //! blobs in any order, from several threads, then manifests, then names: whoever stops in between has
 //! changed nothing that a name resolves to.
 
+pub mod registry;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
