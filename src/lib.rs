@@ -13,5 +13,6 @@ pub mod platform;
 pub mod reference;
 pub mod store;
 pub mod time;
+pub mod registry;
 pub mod transport;
 pub mod zip;

@@ -1,0 +1,59 @@
+//! The user's wish to stop, as a flag that long work looks at.
+//!
+//! Whoever handles signals calls [`Interrupt::trigger`]; whoever works calls [`Interrupt::check`] between
+//! steps. Nothing is torn down from outside, so half-done work can clean up after itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Explain, Kind};
+
+/// A shared flag, cheap to clone. Once triggered it stays so.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+/// The user interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
+impl Interrupt {
+    /// Asks everyone to stop.
+    pub fn trigger(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether everyone should stop.
+    #[must_use]
+    pub fn is_triggered(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Goes on, or stops.
+    ///
+    /// # Errors
+    /// When the user interrupted.
+    pub fn check(&self) -> Result<(), Interrupted> {
+        if self.is_triggered() { Err(Interrupted) } else { Ok(()) }
+    }
+}
+
+impl Explain for Interrupted {
+    fn kind(&self) -> Kind {
+        Kind::Interrupted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_clones_hear_it() {
+        let interrupt = Interrupt::default();
+        let heard = interrupt.clone();
+        assert_eq!(heard.check(), Ok(()));
+        interrupt.trigger();
+        assert_eq!(heard.check(), Err(Interrupted));
+    }
+}

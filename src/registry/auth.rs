@@ -1,0 +1,385 @@
+//! Logging in: Basic and Bearer, tokens cached and fetched once for all who wait for them.
+//!
+//! Nothing is sent before the registry asks for it. Credentials belong to one registry (rule A1): a token
+//! server gets them only over TLS or where the registry itself is plain HTTP, and never after a redirect to
+//! another host.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use url::{Url, form_urlencoded};
+
+use super::challenge::{self, Challenge};
+use super::credentials::{Credential, Login};
+use super::error::{Context, RegistryError, Step};
+use super::http::{Host, Http, MAX_ANSWER, Payload, Request, Response, lock};
+use super::location;
+use super::settings::Secret;
+use crate::reference::Repository;
+
+/// The specification's default lifetime of a token.
+const DEFAULT_LIFETIME: u64 = 60;
+/// Redirects of a token request.
+const MAX_REDIRECTS: u32 = 5;
+
+/// What a request must be allowed to do.
+#[derive(Clone, Debug)]
+pub(super) struct Access {
+    pub(super) repository: Repository,
+    pub(super) push: bool,
+    /// The repository to mount from.
+    pub(super) from: Option<Repository>,
+}
+
+impl Access {
+    pub(super) fn pull(repository: &Repository) -> Self {
+        Self { repository: repository.clone(), push: false, from: None }
+    }
+
+    pub(super) fn push(repository: &Repository) -> Self {
+        Self { repository: repository.clone(), push: true, from: None }
+    }
+
+    /// The scopes, the one for pushing first: some token servers look at no other.
+    fn scopes(&self) -> Vec<String> {
+        let actions = if self.push { "pull,push" } else { "pull" };
+        let own = format!("repository:{}:{actions}", self.repository.path());
+        let from = self.from.as_ref().map(|from| format!("repository:{}:pull", from.path()));
+        [Some(own), from].into_iter().flatten().collect()
+    }
+}
+
+/// What one registry asked for and gave.
+#[derive(Default)]
+pub(super) struct State {
+    challenge: Mutex<Option<Arc<Challenge>>>,
+    credentials: Mutex<HashMap<String, Arc<tokio::sync::OnceCell<Option<Credential>>>>>,
+    tokens: Mutex<HashMap<TokenKey, TokenCell>>,
+    /// Scopes that the registry asked for beyond ours.
+    extra: Mutex<HashMap<Vec<String>, BTreeSet<String>>>,
+}
+
+type TokenKey = (Option<Login>, Vec<String>);
+type TokenCell = Arc<tokio::sync::Mutex<Option<Token>>>;
+
+#[derive(Clone)]
+struct Token {
+    id: u64,
+    header: HeaderValue,
+    since: Instant,
+    lifetime: Duration,
+}
+
+impl Token {
+    /// Renewed early, and earlier before what takes long.
+    fn is_good(&self, fresh: bool) -> bool {
+        self.since.elapsed() < self.lifetime.mul_f32(if fresh { 0.5 } else { 0.8 })
+    }
+}
+
+/// What a request shows to the registry.
+pub(super) struct Authorization {
+    pub(super) header: HeaderValue,
+    token: Option<(TokenCell, u64)>,
+}
+
+impl Authorization {
+    fn constant(header: HeaderValue) -> Self {
+        Self { header, token: None }
+    }
+}
+
+impl Http {
+    /// What to show for `access`, as far as the registry has asked for anything yet.
+    pub(super) async fn authorization(
+        &self,
+        host: &Host,
+        access: &Access,
+        fresh: bool,
+    ) -> Result<Option<Authorization>, RegistryError> {
+        let asked = lock(&host.auth.challenge).clone();
+        let Some(asked) = asked else { return Ok(None) };
+        let credential = self.credential(host, access).await?;
+        let login = credential.as_ref().map(|credential| &credential.login);
+        match (asked.scheme.as_str(), login) {
+            (_, Some(Login::Bearer(token))) => Ok(header("Bearer", token.expose()).map(Authorization::constant)),
+            ("basic", Some(Login::Password(user, password))) => {
+                Ok(Some(Authorization::constant(basic(user, password))))
+            }
+            ("bearer", login) => self.token(host, access, &asked, login, fresh).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Learns from a 401 what the registry wants. Answers whether asking again can help.
+    pub(super) async fn learn(
+        &self,
+        host: &Host,
+        access: &Access,
+        response: &Response,
+        shown: Option<&Authorization>,
+    ) -> Result<bool, RegistryError> {
+        let challenges = challenge::parse(response.headers("www-authenticate"));
+        let bearer = challenges.iter().find(|asked| asked.scheme == "bearer" && asked.get("realm").is_some());
+        let basic = challenges.iter().find(|asked| asked.scheme == "basic");
+        let credential = self.credential(host, access).await?;
+        let has_password =
+            matches!(credential.as_ref().map(|credential| &credential.login), Some(Login::Password(..)));
+        let asked = match (bearer, basic) {
+            (Some(bearer), _) => bearer,
+            (None, Some(basic)) if has_password && shown.is_none() => basic,
+            _ => return Ok(false),
+        };
+        let is_constant = shown.is_some_and(|shown| shown.token.is_none());
+        let was_bearer = lock(&host.auth.challenge).as_ref().is_some_and(|old| old.scheme == "bearer");
+        if asked.scheme == "bearer" && is_constant && was_bearer {
+            // A token from a file cannot be renewed.
+            return Ok(false);
+        }
+        if let Some((cell, id)) = shown.and_then(|shown| shown.token.as_ref()) {
+            let mut token = cell.lock().await;
+            if token.as_ref().is_some_and(|token| token.id == *id) {
+                *token = None;
+            }
+        }
+        let ours = access.scopes();
+        let wanted: BTreeSet<String> =
+            asked.get("scope").into_iter().flat_map(str::split_whitespace).map(str::to_owned).collect();
+        if shown.is_some() && wanted.iter().any(|scope| !ours.iter().any(|own| covers(own, scope))) {
+            lock(&host.auth.extra).insert(ours, wanted);
+        }
+        *lock(&host.auth.challenge) = Some(Arc::new(resolve_realm(asked, response)));
+        Ok(true)
+    }
+
+    /// The login for a repository, looked up once.
+    async fn credential(&self, host: &Host, access: &Access) -> Result<Option<Credential>, RegistryError> {
+        let settings = self.settings.registries.get(&host.registry);
+        if let Some((user, password)) = settings.and_then(|settings| settings.login.as_ref()) {
+            let login = Login::Password(user.clone(), password.clone());
+            return Ok(Some(Credential::new(login, "the settings")));
+        }
+        let cell = {
+            let mut credentials = lock(&host.auth.credentials);
+            Arc::clone(credentials.entry(access.repository.path().to_owned()).or_default())
+        };
+        let find = || async {
+            let (credentials, repository) = (self.settings.credentials.clone(), access.repository.clone());
+            let found = tokio::task::spawn_blocking(move || credentials.find(&repository)).await;
+            found.unwrap_or_else(|error| {
+                let registry = host.registry.clone();
+                Err(RegistryError::Credentials { registry, from: "the lookup".to_owned(), why: error.to_string() })
+            })
+        };
+        cell.get_or_try_init(find).await.cloned()
+    }
+
+    /// What was shown, for messages; and whether that was nothing.
+    pub(super) async fn tried(&self, host: &Host, access: &Access) -> (String, bool) {
+        match self.credential(host, access).await {
+            Ok(Some(credential)) => (credential.describe(), false),
+            Ok(None) => (format!("no login found in {}", self.settings.credentials.places()), true),
+            Err(error) => (error.to_string(), true),
+        }
+    }
+
+    /// A token from the cache, or a new one; who asks at the same time waits for the same.
+    async fn token(
+        &self,
+        host: &Host,
+        access: &Access,
+        asked: &Challenge,
+        login: Option<&Login>,
+        fresh: bool,
+    ) -> Result<Authorization, RegistryError> {
+        let ours = access.scopes();
+        let cell_of = |scopes: &[String]| {
+            let key = (login.cloned(), scopes.to_vec());
+            Arc::clone(lock(&host.auth.tokens).entry(key).or_default())
+        };
+        // Who may push may pull.
+        if !access.push && access.from.is_none() {
+            let wider = cell_of(&Access { push: true, ..access.clone() }.scopes());
+            if let Ok(token) = wider.try_lock()
+                && let Some(token) = token.as_ref().filter(|token| token.is_good(fresh))
+            {
+                let shown = Some((Arc::clone(&wider), token.id));
+                return Ok(Authorization { header: token.header.clone(), token: shown });
+            }
+        }
+        let cell = cell_of(&ours);
+        let mut slot = cell.lock().await;
+        let token = match slot.as_ref().filter(|token| token.is_good(fresh)) {
+            Some(token) => token.clone(),
+            None => {
+                let mut scopes = ours.clone();
+                let extra = lock(&host.auth.extra).get(&ours).cloned().unwrap_or_default();
+                scopes.extend(extra.into_iter().filter(|scope| !ours.contains(scope)));
+                let token = self.fetch_token(host, access, asked, login, &scopes).await?;
+                *slot = Some(token.clone());
+                token
+            }
+        };
+        drop(slot);
+        Ok(Authorization { header: token.header, token: Some((cell, token.id)) })
+    }
+
+    async fn fetch_token(
+        &self,
+        host: &Host,
+        access: &Access,
+        asked: &Challenge,
+        login: Option<&Login>,
+        scopes: &[String],
+    ) -> Result<Token, RegistryError> {
+        let subject = access.repository.path().to_owned();
+        let context = Context { registry: host.registry.clone(), step: Step::Token, subject };
+        let fail = |why: String| RegistryError::Challenge { context: Box::new(context.clone()), why };
+        let realm = asked.get("realm").unwrap_or_default();
+        let mut realm = Url::parse(realm).map_err(|error| fail(format!("`realm` is no address: {error}")))?;
+        let since = Instant::now();
+        let mut request = match login {
+            Some(Login::Identity(token)) => {
+                let mut form = form_urlencoded::Serializer::new(String::new());
+                form.append_pair("grant_type", "refresh_token");
+                form.append_pair("service", asked.get("service").unwrap_or_default());
+                form.append_pair("client_id", "pack");
+                form.append_pair("scope", &scopes.join(" "));
+                form.append_pair("refresh_token", token.expose());
+                Request::new(Method::POST, realm.clone())
+                    .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                    .payload(Payload::Bytes(form.finish().into()))
+            }
+            _ => {
+                let mut query = realm.query_pairs_mut();
+                if let Some(service) = asked.get("service") {
+                    query.append_pair("service", service);
+                }
+                for scope in scopes {
+                    query.append_pair("scope", scope);
+                }
+                if let Some(Login::Password(user, _)) = login {
+                    query.append_pair("account", user);
+                }
+                drop(query);
+                Request::new(Method::GET, realm.clone())
+            }
+        };
+        let password = match login {
+            Some(Login::Password(user, password)) => Some(Authorization::constant(basic(user, password))),
+            _ => None,
+        };
+        let mut redirects = 0;
+        let response = loop {
+            location::check(&host.base, &request.url).map_err(fail)?;
+            // A redirect to another host is followed, but without the password.
+            let shown = password.as_ref().filter(|_| location::same_origin(&realm, &request.url));
+            let is_get = request.method == Method::GET;
+            let response = self.exchange(host, &context, request, shown).await?;
+            let next = response.header("location").filter(|_| (300..400).contains(&response.status()) && is_get);
+            let Some(next) = next else { break response };
+            redirects += 1;
+            if redirects > MAX_REDIRECTS {
+                return Err(fail(format!("redirected more than {MAX_REDIRECTS} times")));
+            }
+            let next = response.url.join(next).map_err(|error| fail(format!("redirected nowhere: {error}")))?;
+            request = Request::new(Method::GET, next);
+        };
+        if !response.is_success() {
+            return Err(self.failure(host, access, &context, response).await);
+        }
+        let broken = |fault| RegistryError::NoAnswer {
+            context: Box::new(context.clone()),
+            fault,
+            reached_before: true,
+        };
+        let from = location::host(&response.url);
+        let body = response.body(MAX_ANSWER).await.map_err(broken)?;
+        let body = body.ok_or(RegistryError::TooLarge { context: Box::new(context.clone()), limit: MAX_ANSWER })?;
+        #[derive(serde::Deserialize)]
+        struct Reply {
+            token: Option<Secret>,
+            access_token: Option<Secret>,
+            expires_in: Option<u64>,
+        }
+        // The parser's message may quote the token, so it is not passed on.
+        let reply: Reply =
+            serde_json::from_slice(&body).map_err(|_| fail(format!("{from} answers something other than JSON with a token")))?;
+        let token = [reply.token, reply.access_token].into_iter().flatten().find(|token| !token.expose().is_empty());
+        let token = token.ok_or_else(|| fail(format!("{from} answers without a token")))?;
+        let header = header("Bearer", token.expose()).ok_or_else(|| fail(format!("{from} answers no valid token")))?;
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        // Counted from before the request and by our own clock: theirs may be wrong.
+        let lifetime = Duration::from_secs(reply.expires_in.filter(|seconds| *seconds > 0).unwrap_or(DEFAULT_LIFETIME));
+        Ok(Token { id: NEXT.fetch_add(1, Ordering::Relaxed), header, since, lifetime })
+    }
+}
+
+/// A challenge whose realm is absolute: it may be relative to what was asked for.
+fn resolve_realm(asked: &Challenge, response: &Response) -> Challenge {
+    let mut asked = asked.clone();
+    if let Some(realm) = asked.parameters.get_mut("realm")
+        && asked.scheme == "bearer"
+        && let Ok(url) = response.url.join(realm)
+    {
+        *realm = url.into();
+    }
+    asked
+}
+
+/// Whether a token with scope `own` is good for `wanted`.
+fn covers(own: &str, wanted: &str) -> bool {
+    let split = |scope: &str| scope.rsplit_once(':').map(|(name, actions)| (name.to_owned(), actions.to_owned()));
+    match (split(own), split(wanted)) {
+        (Some((name, actions)), Some((other, needed))) => {
+            name == other && needed.split(',').all(|action| actions.split(',').any(|has| has == action))
+        }
+        _ => false,
+    }
+}
+
+fn basic(user: &str, password: &Secret) -> HeaderValue {
+    let pair = BASE64.encode(format!("{user}:{}", password.expose()));
+    header("Basic", &pair).unwrap_or_else(|| HeaderValue::from_static("Basic"))
+}
+
+fn header(scheme: &str, value: &str) -> Option<HeaderValue> {
+    let mut header = HeaderValue::from_str(&format!("{scheme} {value}")).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_put_pushing_first() {
+        let repository: Repository = "r.example/b".parse().expect("valid");
+        let from = Some("r.example/a".parse().expect("valid"));
+        let access = Access { from, ..Access::push(&repository) };
+        assert_eq!(access.scopes(), ["repository:b:pull,push", "repository:a:pull"]);
+        assert_eq!(Access::pull(&repository).scopes(), ["repository:b:pull"]);
+    }
+
+    #[test]
+    fn a_wider_scope_covers_a_narrower() {
+        assert!(covers("repository:a:pull,push", "repository:a:pull"));
+        assert!(covers("repository:a:pull,push", "repository:a:push,pull"));
+        assert!(!covers("repository:a:pull", "repository:a:pull,push"));
+        assert!(!covers("repository:a:pull,push", "repository:b:pull"));
+        assert!(!covers("repository:a:pull", "nonsense"));
+    }
+
+    #[test]
+    fn headers_are_never_printed() {
+        let printed = format!("{:?}", basic("alice", &Secret::new("hunter2")));
+        assert_eq!(printed, "Sensitive");
+    }
+}

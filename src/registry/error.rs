@@ -1,0 +1,463 @@
+//! What can go wrong with a registry, with enough context to act on it.
+//!
+//! Every variant names the registry and the step. Nothing here ever holds a secret: URLs are reduced to
+//! hosts, and what a registry says is shortened and stripped of control characters before it is kept.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::digest::Digest;
+use crate::error::{Explain, Kind};
+use crate::image::DocumentError;
+use crate::interrupt::Interrupted;
+use crate::reference::Registry;
+
+/// What was being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Asking what a name resolves to.
+    Resolve,
+    /// Downloading a manifest or index.
+    PullManifest,
+    /// Downloading a blob.
+    PullBlob,
+    /// Asking whether a blob is there.
+    CheckBlob,
+    /// Mounting a blob from another repository.
+    Mount,
+    /// Opening an upload.
+    StartUpload,
+    /// Sending a blob.
+    SendBlob,
+    /// Closing an upload.
+    CommitUpload,
+    /// Giving an upload up.
+    CancelUpload,
+    /// Uploading a manifest or index.
+    PushManifest,
+    /// Asking whether a name resolves to what was pushed.
+    Confirm,
+    /// Getting a token.
+    Token,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "resolving",
+            Self::PullManifest => "pulling the manifest",
+            Self::PullBlob => "pulling blob",
+            Self::CheckBlob => "checking blob",
+            Self::Mount => "mounting blob",
+            Self::StartUpload => "starting the upload of blob",
+            Self::SendBlob => "uploading blob",
+            Self::CommitUpload => "finishing the upload of blob",
+            Self::CancelUpload => "cancelling the upload of blob",
+            Self::PushManifest => "pushing the manifest",
+            Self::Confirm => "confirming",
+            Self::Token => "getting a token for",
+        })
+    }
+}
+
+/// Where and at what something went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// The registry.
+    pub registry: Registry,
+    /// What was being done.
+    pub step: Step,
+    /// To what: a repository with a tag or a digest.
+    pub subject: String,
+}
+
+impl fmt::Display for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}", self.registry, self.step, self.subject)
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing listens there.
+    Refused,
+    /// The host name does not resolve.
+    UnknownHost(String),
+    /// The connection broke.
+    Broken(String),
+    /// Nothing came for too long.
+    Stalled(&'static str),
+    /// The certificate is not trusted, or not for this host.
+    Untrusted(String),
+    /// The other side does not speak TLS.
+    NotTls,
+    /// TLS failed in another way.
+    Tls(String),
+    /// The other side does not speak HTTP.
+    NotHttp(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused => f.write_str("connection refused"),
+            Self::UnknownHost(why) => write!(f, "the host name does not resolve: {why}"),
+            Self::Broken(why) => write!(f, "the connection broke: {why}"),
+            Self::Stalled(what) => write!(f, "timed out while {what}"),
+            Self::Untrusted(why) => write!(f, "the TLS certificate is not trusted: {why}"),
+            Self::NotTls => f.write_str("the server does not speak TLS"),
+            Self::Tls(why) => write!(f, "TLS failed: {why}"),
+            Self::NotHttp(why) => write!(f, "the answer is not HTTP: {why}"),
+        }
+    }
+}
+
+/// An answer that is not the one hoped for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The registry's error code, such as `NAME_UNKNOWN`.
+    pub code: Option<String>,
+    /// The registry's message, shortened.
+    pub message: String,
+    /// How long the registry asks to be left alone.
+    pub retry_after: Option<Duration>,
+    /// The host that answered, where it was not the registry itself.
+    pub host: Option<String>,
+    /// Digests that the message names.
+    pub digests: Vec<Digest>,
+}
+
+impl Answer {
+    /// Whether the registry's code is one of `codes`.
+    #[must_use]
+    pub fn is_code(&self, codes: &[&str]) -> bool {
+        self.code.as_deref().is_some_and(|code| codes.contains(&code))
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(host) = &self.host {
+            write!(f, "{host} said ")?;
+        }
+        write!(f, "{}", self.status)?;
+        let reason = reqwest::StatusCode::from_u16(self.status).ok();
+        if let Some(reason) = reason.and_then(|status| status.canonical_reason()) {
+            write!(f, " {reason}")?;
+        }
+        match (&self.code, self.message.as_str()) {
+            (Some(code), "") => write!(f, ": {code}"),
+            (Some(code), message) => write!(f, ": {code}: {message}"),
+            (None, "") => Ok(()),
+            (None, message) => write!(f, ": {message}"),
+        }
+    }
+}
+
+/// Why a registry could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// The user interrupted.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// The HTTP client could not be set up.
+    #[error("cannot set up the connection to {host}: {why}")]
+    Setup {
+        /// The host.
+        host: String,
+        /// Why.
+        why: String,
+    },
+    /// A certificate or key file is unreadable or not PEM.
+    #[error("cannot use `{}`: {why}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A file with credentials, or a credential helper, failed.
+    #[error("cannot get credentials for {registry} from {from}: {why}")]
+    Credentials {
+        /// The registry.
+        registry: Registry,
+        /// The file or helper.
+        from: String,
+        /// Why.
+        why: String,
+    },
+    /// No answer.
+    #[error("{context}: {fault}")]
+    NoAnswer {
+        /// Where.
+        context: Box<Context>,
+        /// Why.
+        fault: Fault,
+        /// Whether this host has answered before: if not, the address is probably wrong.
+        reached_before: bool,
+    },
+    /// An answer that is not the one hoped for.
+    #[error("{context}: {answer}")]
+    Refused {
+        /// Where.
+        context: Box<Context>,
+        /// The answer.
+        answer: Box<Answer>,
+    },
+    /// 401 or 403.
+    #[error("{context}: {answer} ({tried})")]
+    Denied {
+        /// Where.
+        context: Box<Context>,
+        /// The answer.
+        answer: Box<Answer>,
+        /// What was shown to the registry, and where that came from.
+        tried: String,
+        /// Whether credentials were found at all.
+        anonymous: bool,
+    },
+    /// The registry's way of asking for credentials cannot be followed.
+    #[error("{context}: cannot authenticate: {why}")]
+    Challenge {
+        /// Where.
+        context: Box<Context>,
+        /// Why.
+        why: String,
+    },
+    /// It does not exist.
+    #[error("{context}: not found")]
+    NotFound {
+        /// Where.
+        context: Box<Context>,
+    },
+    /// A `Location` that is missing or is not followed.
+    #[error("{context}: {why}")]
+    Location {
+        /// Where.
+        context: Box<Context>,
+        /// Why.
+        why: String,
+    },
+    /// A document that is not to be trusted.
+    #[error("{context}: {source}")]
+    Document {
+        /// Where.
+        context: Box<Context>,
+        /// Why.
+        source: Box<DocumentError>,
+    },
+    /// Other bytes than those asked for.
+    #[error("{context}: expected {expected}, got {found}")]
+    Mismatch {
+        /// Where.
+        context: Box<Context>,
+        /// What was asked for.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+    /// More bytes than there may be.
+    #[error("{context}: the answer has more than {limit} bytes")]
+    TooLarge {
+        /// Where.
+        context: Box<Context>,
+        /// How many there may be.
+        limit: u64,
+    },
+    /// The registry claims success, but what was pushed is not there.
+    #[error("{context}: the registry answered {status}, but does not have it")]
+    Unverified {
+        /// Where.
+        context: Box<Context>,
+        /// What it answered.
+        status: u16,
+    },
+    /// The tag exists, resolves to something else, and the registry does not let it move.
+    #[error("{context}: the tag resolves to {found} and the registry does not let it move: {answer}")]
+    Immutable {
+        /// Where.
+        context: Box<Context>,
+        /// What the tag resolves to.
+        found: Digest,
+        /// The answer.
+        answer: Box<Answer>,
+    },
+    /// The registry asks for a longer pause than the user allows.
+    #[error(
+        "{context}: the registry asks to wait {} s, more than the {} s allowed: {answer}",
+        wait.as_secs(),
+        allowed.as_secs()
+    )]
+    WaitTooLong {
+        /// Where.
+        context: Box<Context>,
+        /// How long.
+        wait: Duration,
+        /// How long at most.
+        allowed: Duration,
+        /// The answer.
+        answer: Box<Answer>,
+    },
+    /// The local bytes to upload are gone or are not what they were.
+    #[error("{context}: the local content cannot be sent: {source}")]
+    Local {
+        /// Where.
+        context: Box<Context>,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Whether an error may go away by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chance {
+    /// It will not.
+    Never,
+    /// It may.
+    Later,
+    /// It may, after this time.
+    After(Duration),
+}
+
+impl RegistryError {
+    /// Rule P4: what is tried again.
+    pub(super) fn chance(&self) -> Chance {
+        match self {
+            Self::NoAnswer { fault, reached_before, .. } => match fault {
+                Fault::Broken(_) | Fault::Stalled(_) => Chance::Later,
+                // A host that never answered is more likely misspelt than restarting.
+                Fault::Refused | Fault::UnknownHost(_) | Fault::Tls(_) if *reached_before => Chance::Later,
+                _ => Chance::Never,
+            },
+            Self::Refused { answer, .. } => match (is_transient(answer.status), answer.retry_after) {
+                (false, _) => Chance::Never,
+                (true, None) => Chance::Later,
+                (true, Some(wait)) => Chance::After(wait),
+            },
+            Self::Unverified { .. } => Chance::Later,
+            _ => Chance::Never,
+        }
+    }
+
+    /// The answer, if there was one.
+    pub(super) fn answer(&self) -> Option<&Answer> {
+        match self {
+            Self::Refused { answer, .. } | Self::Denied { answer, .. } => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// The answer's status, if there was one.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.answer().map(|answer| answer.status)
+    }
+}
+
+/// Statuses that say "not now" and not "no".
+pub(super) const fn is_transient(status: u16) -> bool {
+    matches!(status, 408 | 429 | 499 | 500 | 502 | 503 | 504 | 520..=529)
+}
+
+impl Explain for RegistryError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Interrupted(_) => Kind::Interrupted,
+            Self::Certificate { .. } | Self::Credentials { .. } | Self::Local { .. } => Kind::Input,
+            _ => Kind::Registry,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let plain = |registry: &Registry| {
+            format!("if it is meant to be plain HTTP, set `plain-http = true` under `[registry.\"{registry}\"]`")
+        };
+        Some(match self {
+            Self::NoAnswer { context, fault, .. } => match fault {
+                Fault::Refused => {
+                    format!("nothing listens at {}: check the host and port, and that it runs", context.registry)
+                }
+                Fault::UnknownHost(_) => format!("check the spelling of `{}`", context.registry.host()),
+                Fault::Untrusted(_) => {
+                    "give the authority's certificate with `ca-file`, or for a test registry set `skip-tls-verify`"
+                        .to_owned()
+                }
+                Fault::NotTls => plain(&context.registry),
+                Fault::NotHttp(_) => {
+                    format!(
+                        "if it speaks TLS, set `plain-http = false` under `[registry.\"{}\"]`",
+                        context.registry
+                    )
+                }
+                _ => return None,
+            },
+            Self::Refused { context, answer } if answer.status == 400 && answer.message.contains("HTTPS server") => {
+                format!("it speaks TLS: set `plain-http = false` under `[registry.\"{}\"]`", context.registry)
+            }
+            Self::Refused { answer, .. } if answer.status == 429 => {
+                "the registry limits requests; logging in usually raises the limit".to_owned()
+            }
+            Self::Refused { answer, .. } if answer.status == 413 => {
+                "a limit of the registry or of a proxy before it; split the layer or raise the limit".to_owned()
+            }
+            Self::Denied { context, anonymous: true, .. } => {
+                format!("log in with `pack login {}`", context.registry)
+            }
+            Self::Denied { tried, .. } => format!("check {tried}"),
+            Self::NotFound { .. } => "check the name; some registries answer so to whoever may not read it".to_owned(),
+            Self::Immutable { .. } => "push under another tag".to_owned(),
+            Self::WaitTooLong { .. } => "try again later, or log in: the limit is usually per account".to_owned(),
+            Self::Local { .. } => "something changed the file while it was pushed; run again".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+/// The readable beginning of foreign text: one line, without control characters.
+pub(super) fn shorten(text: &str, limit: usize) -> String {
+    let words: Vec<&str> = text.split(|character: char| character.is_whitespace() || character.is_control()).collect();
+    let joined = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    if joined.chars().count() <= limit {
+        return joined;
+    }
+    joined.chars().take(limit).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16) -> RegistryError {
+        let registry = "localhost:5000".parse().expect("valid");
+        let context = Box::new(Context { registry, step: Step::SendBlob, subject: "a/b".to_owned() });
+        RegistryError::Refused { context, answer: Box::new(Answer { status, ..Answer::default() }) }
+    }
+
+    #[test]
+    fn retries_what_may_pass_and_nothing_else() {
+        for status in [408, 429, 499, 500, 502, 503, 504, 520, 524] {
+            assert_eq!(refused(status).chance(), Chance::Later, "{status}");
+        }
+        for status in [400, 401, 403, 404, 405, 413, 415, 416, 501] {
+            assert_eq!(refused(status).chance(), Chance::Never, "{status}");
+        }
+    }
+
+    #[test]
+    fn foreign_text_is_one_short_line() {
+        assert_eq!(shorten("a\n\u{1b}[31mb\t c", 20), "a [31mb c");
+        assert_eq!(shorten(&"x".repeat(30), 5), "xxxxx…");
+    }
+
+    #[test]
+    fn says_where_what_and_why() {
+        assert_eq!(
+            refused(502).to_string(),
+            "localhost:5000: uploading blob a/b: 502 Bad Gateway"
+        );
+    }
+}

@@ -1,0 +1,321 @@
+//! The OCI distribution protocol: resolve, pull and push.
+//!
+//! A [`Client`] is blocking and may be used from many threads; inside, one small runtime drives all of
+//! them. It opens nothing before the first request. Invariants:
+//!
+//! - Credentials go to the registry that they are for and its token server, and to nobody else.
+//! - A blob or document is handed out only if its bytes are what its digest says.
+//! - A push reports success only for what the registry was seen to hold.
+//! - Requests are bounded in number and time, and an [`Interrupt`] ends them all.
+//!
+//! It knows nothing about images beyond manifests being documents that name blobs.
+
+mod auth;
+mod challenge;
+mod credentials;
+mod error;
+#[cfg(any(test, feature = "testing"))]
+pub mod fake;
+mod http;
+mod location;
+mod pull;
+mod push;
+mod retry;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+use std::collections::{BTreeSet, HashMap};
+use std::future::Future;
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use self::auth::Access;
+pub use self::credentials::Credentials;
+pub use self::error::{Answer, Context, Fault, RegistryError, Step};
+use self::http::{Http, lock};
+use self::pull::Download;
+use self::push::{OpenSession, Push};
+pub use self::settings::{ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
+use self::upload::Sent;
+use crate::digest::{Digest, VerifyingReader};
+use crate::image::{Descriptor, MAX_DOCUMENT, RawDocument};
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::observer::{Phase, Progress};
+use crate::reference::{Reference, Registry, Repository};
+use crate::transport::{Blob, BlobStream, Delivery};
+
+/// How often waiting work looks whether the user interrupted.
+const GLANCE: Duration = Duration::from_millis(25);
+
+/// A registry client; cheap to clone, shared by all threads of a run.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    http: Http,
+    progress: Progress,
+    interrupt: Interrupt,
+    /// Which repositories are known to hold a blob.
+    known: Mutex<HashMap<Digest, BTreeSet<Repository>>>,
+    /// Held while a blob is brought to a registry, so that others can mount it instead.
+    busy: Mutex<HashMap<(Registry, Digest), Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+/// One runtime for the process: clients come and go, their connections' threads need not.
+fn runtime() -> Result<&'static Runtime, RegistryError> {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime);
+    }
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("network")
+        .enable_all()
+        .build()
+        .map_err(|error| RegistryError::Setup { host: "any host".to_owned(), why: error.to_string() })?;
+    Ok(RUNTIME.get_or_init(|| built))
+}
+
+impl Client {
+    /// A client that has done nothing yet: no file is read and no connection opened.
+    #[must_use]
+    pub fn new(settings: Settings, progress: Progress, interrupt: Interrupt) -> Self {
+        let http = Http::new(settings);
+        Self(Arc::new(Inner { http, progress, interrupt, known: Mutex::default(), busy: Mutex::default() }))
+    }
+
+    /// What a reference resolves to, or `None` where it does not exist. One HEAD where the registry
+    /// answers it well.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    pub fn resolve(&self, reference: &Reference) -> Result<Option<Descriptor>, RegistryError> {
+        self.look_up(&Access::pull(reference.repository()), &reference.manifest_name())
+    }
+
+    /// As [`Client::resolve`], where the same repository is going to be pushed to: the token that this
+    /// needs is good for both.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    pub fn resolve_for_push(&self, reference: &Reference) -> Result<Option<Descriptor>, RegistryError> {
+        self.look_up(&Access::push(reference.repository()), &reference.manifest_name())
+    }
+
+    fn look_up(&self, access: &Access, name: &str) -> Result<Option<Descriptor>, RegistryError> {
+        let host = self.http().host(access.repository.registry())?;
+        self.wait(async {
+            let _slot = host.document_slot().await;
+            self.http().retrying(&host, async || self.http().look_up(&host, access, name, Step::Resolve).await).await
+        })
+    }
+
+    /// The manifest or index with a tag or digest, checked against both its name and `expected`.
+    ///
+    /// # Errors
+    /// When it does not exist, cannot be fetched, or is not to be trusted.
+    pub fn document(
+        &self,
+        repository: &Repository,
+        name: &str,
+        expected: Option<&Descriptor>,
+    ) -> Result<RawDocument, RegistryError> {
+        let host = self.http().host(repository.registry())?;
+        let access = Access::pull(repository);
+        self.wait(async {
+            let _slot = host.document_slot().await;
+            let fetch = async || {
+                self.http().fetch_document(&host, &access, name, expected, Step::PullManifest).await
+            };
+            self.http().retrying(&host, fetch).await
+        })
+    }
+
+    /// A blob's bytes. Reading to the end fails unless they are what `descriptor` says; a broken download
+    /// goes on where it stopped. What is at most [`MAX_DOCUMENT`] long is fetched and checked at once.
+    ///
+    /// A stream holds one of the host's slots until it is read to its end or dropped, so open few at once.
+    ///
+    /// # Errors
+    /// When it does not exist or cannot be opened.
+    pub fn blob(&self, repository: &Repository, descriptor: &Descriptor) -> Result<BlobStream, RegistryError> {
+        let host = self.http().host(repository.registry())?;
+        let task = self.0.progress.task(Phase::Pull, descriptor.digest.short(), Some(descriptor.size));
+        let (digest, size) = (descriptor.digest, descriptor.size);
+        if size > MAX_DOCUMENT {
+            let download = self.wait(Download::open(self, host, repository, descriptor, task))?;
+            return Ok(Box::new(VerifyingReader::new(download, digest, size)));
+        }
+        let bytes = self.wait(async {
+            let mut download = Download::open(self, host, repository, descriptor, task).await?;
+            let bytes = download.rest().await?;
+            let found = Digest::of(&bytes);
+            if found != digest {
+                let context = Box::new(download.context().clone());
+                let (expected, found) = (digest.to_string(), found.to_string());
+                return Err(RegistryError::Mismatch { context, expected, found });
+            }
+            Ok(bytes)
+        })?;
+        Ok(Box::new(io::Cursor::new(bytes)))
+    }
+
+    /// Whether a repository has a blob.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    pub fn has_blob(&self, repository: &Repository, descriptor: &Descriptor) -> Result<bool, RegistryError> {
+        let host = self.http().host(repository.registry())?;
+        let access = Access::pull(repository);
+        self.wait(async {
+            let _slot = host.document_slot().await;
+            self.http().retrying(&host, async || self.http().has_blob(&host, &access, descriptor).await).await
+        })
+    }
+
+    /// Remembers that a repository holds a blob: it will not be asked for, and can be mounted elsewhere.
+    /// If it turns out otherwise when the manifest is pushed, the blob is uploaded then.
+    pub fn note_blob(&self, repository: &Repository, digest: Digest) {
+        lock(&self.0.known).entry(digest).or_default().insert(repository.clone());
+    }
+
+    /// Makes sure that a repository has a blob: finds, mounts or uploads it. Whoever asks for the same at
+    /// the same time waits for the first.
+    ///
+    /// # Errors
+    /// When it cannot be brought there, or its local bytes are not what its descriptor says.
+    pub fn push_blob(&self, repository: &Repository, blob: &Blob) -> Result<Delivery, RegistryError> {
+        let host = self.http().host(repository.registry())?;
+        let session = OpenSession::default();
+        let result = self.wait(self.bring(&host, repository, blob, false, &session));
+        self.cancel(&host, repository, &session);
+        result
+    }
+
+    async fn bring(
+        &self,
+        host: &http::Host,
+        repository: &Repository,
+        blob: &Blob,
+        force: bool,
+        session: &OpenSession,
+    ) -> Result<Delivery, RegistryError> {
+        let digest = blob.descriptor.digest;
+        let busy = {
+            let key = (repository.registry().clone(), digest);
+            Arc::clone(lock(&self.0.busy).entry(key).or_default())
+        };
+        let _turn = busy.lock().await;
+        let from = {
+            let mut known = lock(&self.0.known);
+            let holders = known.entry(digest).or_default();
+            if force {
+                holders.clear();
+            }
+            if let Some(origin) = blob.origin.as_ref().filter(|_| !force) {
+                holders.insert(origin.clone());
+            }
+            if holders.contains(repository) {
+                return Ok(Delivery::Present);
+            }
+            holders.iter().find(|holder| holder.registry() == repository.registry()).cloned()
+        };
+        let _slot = host.push_slot().await;
+        let task = self.0.progress.task(Phase::Push, blob.title.clone(), Some(blob.descriptor.size));
+        let progress = Arc::new(Sent::new(task));
+        let http = self.http();
+        let push = Push { http, host, repository, blob, from, force, session, progress: Arc::clone(&progress) };
+        let delivery = push.run().await?;
+        self.note_blob(repository, digest);
+        if let Some(progress) = Arc::into_inner(progress) {
+            progress.finish(match delivery {
+                Delivery::Present => "present",
+                Delivery::Mounted => "mounted",
+                Delivery::Uploaded => "uploaded",
+            });
+        }
+        Ok(delivery)
+    }
+
+    /// Stores a manifest or index under a tag or its digest. If the registry says that blobs are missing,
+    /// those among `blobs` are uploaded once more, whatever it said before.
+    ///
+    /// # Errors
+    /// When it cannot be stored, or does not resolve to itself afterwards.
+    pub fn push_document(
+        &self,
+        repository: &Repository,
+        name: &str,
+        document: &RawDocument,
+        blobs: &[Blob],
+    ) -> Result<Delivery, RegistryError> {
+        let host = self.http().host(repository.registry())?;
+        let session = OpenSession::default();
+        let result = self.wait(async {
+            let heal = async |named: &[Digest]| {
+                let missing = |blob: &&Blob| named.is_empty() || named.contains(&blob.descriptor.digest);
+                let mut any = false;
+                for blob in blobs.iter().filter(missing) {
+                    self.bring(&host, repository, blob, true, &session).await?;
+                    any = true;
+                }
+                Ok(any)
+            };
+            let _slot = host.document_slot().await;
+            self.http().push_document(&host, repository, name, document, heal).await
+        });
+        self.cancel(&host, repository, &session);
+        result
+    }
+
+    /// Asks whether a name resolves to `digest` now.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    pub fn confirm(&self, repository: &Repository, name: &str, digest: &Digest) -> Result<bool, RegistryError> {
+        let found = self.look_up(&Access::push(repository), name)?;
+        Ok(found.is_some_and(|descriptor| descriptor.digest == *digest))
+    }
+
+    fn http(&self) -> &Http {
+        &self.0.http
+    }
+
+    /// Waits on the caller's thread, until done or interrupted.
+    fn wait<T>(&self, work: impl Future<Output = Result<T, RegistryError>>) -> Result<T, RegistryError> {
+        let interrupt = &self.0.interrupt;
+        interrupt.check()?;
+        let interrupted = async {
+            while !interrupt.is_triggered() {
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        runtime()?.block_on(async {
+            tokio::select! {
+                biased;
+                result = work => result,
+                () = interrupted => Err(Interrupted.into()),
+            }
+        })
+    }
+
+    /// Cancels what an interrupted or failed upload left open.
+    fn cancel(&self, host: &http::Host, repository: &Repository, session: &OpenSession) {
+        if lock(session).is_some()
+            && let Ok(runtime) = runtime()
+        {
+            runtime.block_on(push::cancel(self.http(), host, repository, session));
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! Pulling: names, documents and blobs.
+//!
+//! Nothing that arrives is believed: documents are parsed strictly and hashed, blobs are hashed as they
+//! stream. A download that breaks goes on where it stopped, through the registry again, because the address
+//! that it was sent to may have expired.
+
+use std::io::{self, Read};
+
+use bytes::{Buf, Bytes};
+use reqwest::Method;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, RANGE};
+
+use super::Client;
+use super::auth::Access;
+use super::error::{Answer, Chance, Context, Fault, RegistryError, Step};
+use super::http::{Host, Http, Request, Response, Slot, context};
+use super::retry::Retry;
+use crate::digest::Digest;
+use crate::image::media_type::{DOCKER_MANIFEST, DOCKER_MANIFEST_LIST};
+use crate::image::{Descriptor, DocumentError, MAX_DOCUMENT, MediaType, RawDocument};
+use crate::observer::Task;
+use crate::reference::Repository;
+
+/// Every type that we can read. Some registries convert or refuse what is not listed.
+fn accept() -> String {
+    let (manifest, index) = (MediaType::ImageManifest, MediaType::ImageIndex);
+    format!("{manifest}, {index}, {DOCKER_MANIFEST}, {DOCKER_MANIFEST_LIST}")
+}
+
+/// `Content-Type` without parameters.
+fn media_type(response: &Response) -> Option<MediaType> {
+    let value = response.header("content-type")?.split(';').next()?.trim();
+    (!value.is_empty()).then(|| MediaType::from(value))
+}
+
+impl Http {
+    fn manifest_request(host: &Host, method: Method, path: &str, name: &str) -> Request {
+        let url = host.url(&format!("/v2/{path}/manifests/{name}"));
+        Request::new(method, url).header(ACCEPT, &accept())
+    }
+
+    /// What a name resolves to: one HEAD where the registry answers it well, else a GET.
+    pub(super) async fn look_up(
+        &self,
+        host: &Host,
+        access: &Access,
+        name: &str,
+        step: Step,
+    ) -> Result<Option<Descriptor>, RegistryError> {
+        let path = access.repository.path();
+        let context = context(&host.registry, step, path, name);
+        let request = Self::manifest_request(host, Method::HEAD, path, name);
+        let response = self.send(host, access, &context, request).await?;
+        match response.status() {
+            404 => return Ok(None),
+            200 => {
+                let parts = (media_type(&response), response.digest(), response.content_length());
+                if let (Some(media_type), Some(digest), Some(size)) = parts {
+                    let asked: Option<Digest> = name.parse().ok();
+                    if let Some(asked) = asked.filter(|asked| *asked != digest) {
+                        let (expected, found) = (asked.to_string(), digest.to_string());
+                        return Err(RegistryError::Mismatch { context: Box::new(context), expected, found });
+                    }
+                    return Ok(Some(Descriptor::new(media_type, digest, size)));
+                }
+            }
+            // HEAD is not for everyone.
+            400 | 405 | 415 | 501 | 201..=299 => {}
+            _ => return Err(self.failure(host, access, &context, response).await),
+        }
+        match self.fetch_document(host, access, name, None, step).await {
+            Ok(document) => Ok(Some(document.descriptor())),
+            Err(RegistryError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A manifest or index, checked against its name and against `expected`.
+    pub(super) async fn fetch_document(
+        &self,
+        host: &Host,
+        access: &Access,
+        name: &str,
+        expected: Option<&Descriptor>,
+        step: Step,
+    ) -> Result<RawDocument, RegistryError> {
+        let path = access.repository.path();
+        let context = context(&host.registry, step, path, name);
+        let boxed = || Box::new(context.clone());
+        let request = Self::manifest_request(host, Method::GET, path, name);
+        let response = self.send(host, access, &context, request).await?;
+        match response.status() {
+            200 => {}
+            404 => {
+                response.discard().await;
+                return Err(RegistryError::NotFound { context: boxed() });
+            }
+            _ => return Err(self.failure(host, access, &context, response).await),
+        }
+        if response.content_length().is_some_and(|length| length > MAX_DOCUMENT) {
+            return Err(RegistryError::TooLarge { context: boxed(), limit: MAX_DOCUMENT });
+        }
+        if response.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
+            let answer = Box::new(Answer {
+                status: 200,
+                message: "an HTML page instead of a manifest".to_owned(),
+                ..Answer::default()
+            });
+            return Err(RegistryError::Refused { context: boxed(), answer });
+        }
+        let announced = media_type(&response);
+        let length = response.content_length();
+        let broken = |fault| RegistryError::NoAnswer { context: boxed(), fault, reached_before: true };
+        let body = response.body(MAX_DOCUMENT).await.map_err(broken)?;
+        let body = body.ok_or_else(|| RegistryError::TooLarge { context: boxed(), limit: MAX_DOCUMENT })?;
+        if length.is_some_and(|length| length != body.len() as u64) {
+            return Err(broken(Fault::Broken("the answer ended early".to_owned())));
+        }
+        let found = Digest::of(&body);
+        for digest in [name.parse().ok(), expected.map(|expected| expected.digest)].into_iter().flatten() {
+            if digest != found {
+                let (expected, found) = (digest.to_string(), found.to_string());
+                return Err(RegistryError::Mismatch { context: boxed(), expected, found });
+            }
+        }
+        if let Some(expected) = expected
+            && expected.size != body.len() as u64
+        {
+            let (expected, found) = (format!("{} bytes", expected.size), format!("{} bytes", body.len()));
+            return Err(RegistryError::Mismatch { context: boxed(), expected, found });
+        }
+        let document = |source: DocumentError| RegistryError::Document { context: boxed(), source: Box::new(source) };
+        let linked = expected.map(|expected| &expected.media_type);
+        let raw = RawDocument::new(announced.as_ref(), body).map_err(document)?;
+        match linked {
+            Some(linked) if *linked != raw.media_type => {
+                let (inside, outside) = (raw.media_type, linked.clone());
+                Err(document(DocumentError::MediaType { inside, outside }))
+            }
+            _ => Ok(raw),
+        }
+    }
+
+    /// Opens a blob from byte `from` on.
+    async fn open_blob(
+        &self,
+        host: &Host,
+        access: &Access,
+        context: &Context,
+        descriptor: &Descriptor,
+        from: u64,
+    ) -> Result<Opened, RegistryError> {
+        let url = host.url(&format!("/v2/{}/blobs/{}", access.repository.path(), descriptor.digest));
+        let mut request = Request::new(Method::GET, url).header(ACCEPT_ENCODING, "identity");
+        if from > 0 {
+            request = request.header(RANGE, &format!("bytes={from}-"));
+        }
+        let response = self.send(host, access, context, request).await?;
+        match response.status() {
+            // The whole blob: what has been read already is read once more and thrown away.
+            200 => Ok(Opened { response, skip: from }),
+            206 if from > 0 && is_range(&response, from, descriptor.size) => Ok(Opened { response, skip: 0 }),
+            206 => Err(RegistryError::Mismatch {
+                context: Box::new(context.clone()),
+                expected: format!("the bytes from {from} on"),
+                found: format!("`{}`", response.header("content-range").unwrap_or_default()),
+            }),
+            404 => {
+                response.discard().await;
+                Err(RegistryError::NotFound { context: Box::new(context.clone()) })
+            }
+            _ => Err(self.failure(host, access, context, response).await),
+        }
+    }
+}
+
+struct Opened {
+    response: Response,
+    skip: u64,
+}
+
+/// Whether the answer holds exactly the bytes from `from` to the end.
+fn is_range(response: &Response, from: u64, size: u64) -> bool {
+    let range = response.header("content-range").and_then(|range| range.trim().strip_prefix("bytes "));
+    let Some((range, total)) = range.and_then(|range| range.split_once('/')) else { return false };
+    let Some((first, last)) = range.split_once('-') else { return false };
+    let is = |text: &str, number: u64| text.trim().parse() == Ok(number);
+    is(first, from) && is(last, size - 1) && (total.trim() == "*" || is(total, size))
+}
+
+/// A blob as it arrives. The digest is checked by whoever wraps it.
+pub(super) struct Download {
+    client: Client,
+    access: Access,
+    context: Context,
+    descriptor: Descriptor,
+    host: std::sync::Arc<Host>,
+    state: Option<Response>,
+    piece: Bytes,
+    skip: u64,
+    read: u64,
+    retry: Retry,
+    task: Task,
+    whole: bool,
+    _slot: Slot,
+}
+
+impl Download {
+    /// Opens the blob; retries until there is a first answer.
+    pub(super) async fn open(
+        client: &Client,
+        host: std::sync::Arc<Host>,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        task: Task,
+    ) -> Result<Self, RegistryError> {
+        let digest = descriptor.digest.to_string();
+        let slot = host.pull_slot().await;
+        let mut download = Self {
+            client: client.clone(),
+            access: Access::pull(repository),
+            context: context(&host.registry, Step::PullBlob, repository.path(), &digest),
+            descriptor: descriptor.clone(),
+            host,
+            state: None,
+            piece: Bytes::new(),
+            skip: 0,
+            read: 0,
+            retry: Retry::new(client.http().settings.retry),
+            task,
+            whole: false,
+            _slot: slot,
+        };
+        while download.state.is_none() {
+            if let Err(error) = download.reopen().await {
+                download.failed(error).await?;
+            }
+        }
+        Ok(download)
+    }
+
+    async fn reopen(&mut self) -> Result<(), RegistryError> {
+        let from = if self.whole { 0 } else { self.read };
+        let http = self.client.http();
+        let opened = http.open_blob(&self.host, &self.access, &self.context, &self.descriptor, from).await;
+        let skip = if self.whole { self.read } else { 0 };
+        let opened = opened?;
+        self.skip = opened.skip.max(skip);
+        self.state = Some(opened.response);
+        Ok(())
+    }
+
+    /// Waits for another try, or gives up.
+    async fn failed(&mut self, error: RegistryError) -> Result<(), RegistryError> {
+        self.state = None;
+        let mut chance = error.chance();
+        // A range that is refused or not what was asked for: once more from the start.
+        let is_range_fault =
+            matches!(error, RegistryError::Mismatch { .. }) || error.status() == Some(416);
+        // The address that the registry sent us to has expired: it will give another.
+        let has_expired = error.answer().is_some_and(|answer| answer.host.is_some() && answer.status == 403);
+        if is_range_fault && !self.whole && self.read > 0 {
+            self.whole = true;
+            chance = Chance::Later;
+        } else if has_expired {
+            chance = Chance::Later;
+        }
+        let pause = self.retry.after_chance(error, chance)?;
+        self.host.pause(pause).await;
+        Ok(())
+    }
+
+    /// The next piece, empty at the end.
+    async fn fill(&mut self) -> Result<(), RegistryError> {
+        while self.piece.is_empty() && self.read < self.descriptor.size {
+            let Some(response) = &mut self.state else {
+                if let Err(error) = self.reopen().await {
+                    self.failed(error).await?;
+                }
+                continue;
+            };
+            let fault = match response.chunk().await {
+                Ok(Some(mut piece)) => {
+                    let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(piece.len());
+                    piece.advance(skipped);
+                    self.skip -= skipped as u64;
+                    if !piece.is_empty() {
+                        self.retry.progress();
+                    }
+                    self.piece = piece;
+                    continue;
+                }
+                Ok(None) => Fault::Broken("the blob ended early".to_owned()),
+                Err(fault) => fault,
+            };
+            let context = Box::new(self.context.clone());
+            self.failed(RegistryError::NoAnswer { context, fault, reached_before: true }).await?;
+        }
+        Ok(())
+    }
+
+    /// Everything that is left, for what is small.
+    pub(super) async fn rest(&mut self) -> Result<Vec<u8>, RegistryError> {
+        let mut all = Vec::new();
+        loop {
+            self.fill().await?;
+            let piece = std::mem::take(&mut self.piece);
+            if piece.is_empty() {
+                return Ok(all);
+            }
+            self.took(piece.len());
+            all.extend_from_slice(&piece);
+            if all.len() as u64 > self.descriptor.size {
+                let (expected, found) = (format!("{} bytes", self.descriptor.size), "more".to_owned());
+                let context = Box::new(self.context.clone());
+                return Err(RegistryError::Mismatch { context, expected, found });
+            }
+        }
+    }
+
+    fn took(&mut self, length: usize) {
+        self.read += length as u64;
+        self.task.advance(length as u64);
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl Read for Download {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.piece.is_empty() {
+            let client = self.client.clone();
+            client.wait(self.fill()).map_err(io::Error::other)?;
+        }
+        let length = buffer.len().min(self.piece.len());
+        self.piece.copy_to_slice(&mut buffer[..length]);
+        self.took(length);
+        Ok(length)
+    }
+}

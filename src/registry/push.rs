@@ -1,0 +1,419 @@
+//! Pushing: the unit that is retried is the whole of look, mount, open, send and verify.
+//!
+//! After any ambiguous outcome the registry is asked what it has (rule P3): present means success, absent
+//! means a new session. A request of an old session is never sent again. What is not answered by `201` with
+//! the digest is looked up before it is believed (P6).
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
+
+use super::auth::Access;
+use super::error::{Chance, Context, RegistryError, Step, is_transient};
+use super::http::{Host, Http, Payload, Request, Response, context, lock};
+use super::location::{self, Target};
+use super::retry::Retry;
+use super::upload::{Content, Sent};
+use crate::digest::Digest;
+use crate::image::{Descriptor, RawDocument};
+use crate::reference::Repository;
+use crate::transport::{Blob, Delivery};
+
+/// How long giving up a session may take: nobody waits for it gladly.
+const CANCEL: Duration = Duration::from_secs(3);
+/// Above this size a token is renewed before the blob is sent.
+const LARGE: u64 = 8 << 20;
+
+/// The session that an upload has open, so that whoever stops the upload can cancel it.
+pub(super) type OpenSession = Mutex<Option<Target>>;
+
+/// One blob on its way to one repository.
+pub(super) struct Push<'a> {
+    pub(super) http: &'a Http,
+    pub(super) host: &'a Host,
+    pub(super) repository: &'a Repository,
+    pub(super) blob: &'a Blob,
+    /// Where it can be mounted from.
+    pub(super) from: Option<Repository>,
+    /// Upload whatever the registry says it has.
+    pub(super) force: bool,
+    pub(super) session: &'a OpenSession,
+    pub(super) progress: Arc<Sent>,
+}
+
+/// How a try went that did not succeed.
+struct Failure {
+    error: RegistryError,
+    /// Whether bytes may have arrived.
+    sent: bool,
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        Self { error, sent: false }
+    }
+}
+
+impl Push<'_> {
+    /// Brings the blob there, by whatever is cheapest.
+    pub(super) async fn run(mut self) -> Result<Delivery, RegistryError> {
+        let mut retry = Retry::new(self.http.settings.retry);
+        let mut sent = false;
+        let mut renewed = false;
+        loop {
+            let failure = match self.attempt().await {
+                // What an earlier try sent is not something that was there before.
+                Ok(Delivery::Present) if sent => return Ok(Delivery::Uploaded),
+                Ok(delivery) => return Ok(delivery),
+                Err(failure) => failure,
+            };
+            self.abandon().await;
+            self.from = None;
+            sent |= failure.sent;
+            let error = failure.error;
+            let mut chance = error.chance();
+            if chance == Chance::Never && failure.sent && !matches!(error, RegistryError::Local { .. }) {
+                if !self.force && self.is_there().await.unwrap_or(false) {
+                    return Ok(Delivery::Uploaded);
+                }
+                chance = self.second_chance(&error, &mut renewed);
+            }
+            self.host.pause(retry.after_chance(error, chance)?).await;
+        }
+    }
+
+    /// What a definite refusal of the bytes leaves to try, the blob not being there.
+    fn second_chance(&self, error: &RegistryError, renewed: &mut bool) -> Chance {
+        let Some(answer) = error.answer() else { return Chance::Never };
+        let lost = answer.is_code(&["BLOB_UPLOAD_UNKNOWN", "BLOB_UNKNOWN", "BLOB_UPLOAD_INVALID"]);
+        match answer.status {
+            // The token ended on the way; once.
+            401 if !*renewed => {
+                *renewed = true;
+                Chance::Later
+            }
+            404 | 409 | 416 => Chance::Later,
+            400 if lost => Chance::Later,
+            // Not in this shape: try the other one, once per host (rule P12).
+            400 | 405 | 411 | 415 | 501 if !self.host.wants_patch.swap(true, Ordering::Relaxed) => Chance::Later,
+            _ => Chance::Never,
+        }
+    }
+
+    async fn attempt(&self) -> Result<Delivery, Failure> {
+        let mut session = None;
+        if !self.force {
+            // One request that also finds what is there already, so it comes before HEAD.
+            if let Some(from) = &self.from {
+                match self.mount(from).await {
+                    Mount::Done => return Ok(Delivery::Mounted),
+                    Mount::Session(target) => session = Some(target),
+                    Mount::Failed => {}
+                }
+                if let Some(target) = &session {
+                    *lock(self.session) = Some(target.clone());
+                }
+            }
+            if self.is_there().await? {
+                self.abandon().await;
+                return Ok(Delivery::Present);
+            }
+        }
+        let (session, chunk_minimum) = match session {
+            Some(session) => (session, 0),
+            None => self.open().await?,
+        };
+        *lock(self.session) = Some(session.clone());
+        let response = self.send(session, chunk_minimum).await?;
+        let (status, found) = (response.status(), response.digest());
+        response.discard().await;
+        *lock(self.session) = None;
+        let digest = self.blob.descriptor.digest;
+        // A forced upload is for a registry whose HEAD is wrong: only the manifest can tell.
+        let verified = match found {
+            Some(found) => found == digest && (status == 201 || self.look().await?),
+            None => self.force || self.look().await?,
+        };
+        if verified {
+            return Ok(Delivery::Uploaded);
+        }
+        let context = Box::new(self.context(Step::CommitUpload));
+        Err(Failure { error: RegistryError::Unverified { context, status }, sent: true })
+    }
+
+    async fn look(&self) -> Result<bool, Failure> {
+        self.is_there().await.map_err(|error| Failure { error, sent: true })
+    }
+
+    async fn is_there(&self) -> Result<bool, RegistryError> {
+        let access = Access::push(self.repository);
+        self.http.has_blob(self.host, &access, &self.blob.descriptor).await
+    }
+
+    fn context(&self, step: Step) -> Context {
+        let digest = self.blob.descriptor.digest.to_string();
+        context(&self.host.registry, step, self.repository.path(), &digest)
+    }
+
+    /// Asks the registry to take the blob from `from`. Whatever fails here is no failure of the push, and
+    /// its token is not the push's: a scope that is refused must not take the other along (rule P7).
+    async fn mount(&self, from: &Repository) -> Mount {
+        let mut url = self.host.url(&format!("/v2/{}/blobs/uploads/", self.repository.path()));
+        let digest = self.blob.descriptor.digest;
+        url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", from.path());
+        let access = Access { from: Some(from.clone()), ..Access::push(self.repository) };
+        let request = Request::new(Method::POST, url).header(CONTENT_LENGTH, "0");
+        let Ok(response) = self.http.send(self.host, &access, &self.context(Step::Mount), request).await else {
+            return Mount::Failed;
+        };
+        let (status, found) = (response.status(), response.digest());
+        let target = self.location(Step::Mount, &response).ok();
+        response.discard().await;
+        match status {
+            201 if found == Some(digest) => Mount::Done,
+            202 => target.map_or(Mount::Failed, Mount::Session),
+            // Any other success is believed only if the look that follows finds the blob.
+            _ => Mount::Failed,
+        }
+    }
+
+    /// Opens a session; with it comes the smallest chunk that the registry takes.
+    async fn open(&self) -> Result<(Target, u64), RegistryError> {
+        let url = self.host.url(&format!("/v2/{}/blobs/uploads/", self.repository.path()));
+        let request = Request::new(Method::POST, url).header(CONTENT_LENGTH, "0");
+        let response = self.request(Step::StartUpload, request).await?;
+        let target = self.location(Step::StartUpload, &response)?;
+        let minimum = response.header("oci-chunk-min-length").and_then(|value| value.trim().parse().ok());
+        response.discard().await;
+        Ok((target, minimum.unwrap_or(0)))
+    }
+
+    fn location(&self, step: Step, response: &Response) -> Result<Target, RegistryError> {
+        let refuse = |why| RegistryError::Location { context: Box::new(self.context(step)), why };
+        let location = response
+            .header("location")
+            .filter(|location| !location.trim().is_empty())
+            .ok_or_else(|| refuse("the registry does not say where to upload to (no `Location`)".to_owned()))?;
+        let target = location::resolve(&self.host.base, &response.url, location).map_err(refuse)?;
+        // A session at another host leads nowhere that our credentials may follow.
+        Ok(Target { own: target.own && response.own, ..target })
+    }
+
+    /// A request whose success is any 2xx.
+    async fn request(&self, step: Step, request: Request) -> Result<Response, RegistryError> {
+        let (access, context) = (Access::push(self.repository), self.context(step));
+        let response = self.http.send(self.host, &access, &context, request).await?;
+        if response.is_success() {
+            return Ok(response);
+        }
+        Err(self.http.failure(self.host, &access, &context, response).await)
+    }
+
+    async fn send(&self, session: Target, chunk_minimum: u64) -> Result<Response, Failure> {
+        let sent = |error: RegistryError| Failure { error, sent: true };
+        let size = self.blob.descriptor.size;
+        let content = Content::open(self.blob, Arc::clone(&self.progress));
+        let upload = |method: Method, target: &Target, length: u64| {
+            Request::to(method, target)
+                .header(CONTENT_TYPE, "application/octet-stream")
+                .payload(Payload::Upload(content.take(length)))
+                .fresh(size > LARGE)
+        };
+        let chunk = self.host.chunk_size.map(|chunk| chunk.max(chunk_minimum)).filter(|chunk| *chunk > 0 && *chunk < size);
+        let wants_patch = self.host.wants_patch.load(Ordering::Relaxed);
+        let session = match chunk {
+            None if !wants_patch => {
+                let target = commit(&session, &self.blob.descriptor.digest);
+                return self.request(Step::SendBlob, upload(Method::PUT, &target, size)).await.map_err(sent);
+            }
+            None => {
+                let response =
+                    self.request(Step::SendBlob, upload(Method::PATCH, &session, size)).await.map_err(sent)?;
+                self.next(session, response).await.map_err(sent)?
+            }
+            Some(chunk) => {
+                let mut session = session;
+                let mut at = 0;
+                while at < size {
+                    let length = chunk.min(size - at);
+                    let range = format!("{at}-{}", at + length - 1);
+                    let request = upload(Method::PATCH, &session, length).header(CONTENT_RANGE, &range);
+                    let response = self.request(Step::SendBlob, request).await.map_err(sent)?;
+                    session = self.next(session, response).await.map_err(sent)?;
+                    at += length;
+                }
+                session
+            }
+        };
+        let target = commit(&session, &self.blob.descriptor.digest);
+        let request = Request::to(Method::PUT, &target).header(CONTENT_LENGTH, "0").fresh(true);
+        self.request(Step::CommitUpload, request).await.map_err(sent)
+    }
+
+    /// The session after a PATCH: it may move with each.
+    async fn next(&self, session: Target, response: Response) -> Result<Target, RegistryError> {
+        let next = match response.header("location") {
+            Some(_) => self.location(Step::SendBlob, &response)?,
+            None => session,
+        };
+        response.discard().await;
+        *lock(self.session) = Some(next.clone());
+        Ok(next)
+    }
+
+    /// Cancels the session that is open, if the registry can be bothered.
+    async fn abandon(&self) {
+        cancel(self.http, self.host, self.repository, self.session).await;
+    }
+}
+
+enum Mount {
+    Done,
+    /// Declined, but with a session to upload to.
+    Session(Target),
+    Failed,
+}
+
+fn commit(session: &Target, digest: &Digest) -> Target {
+    Target { url: location::with_digest(&session.url, digest), own: session.own }
+}
+
+/// Cancels an open session, best effort (rule P10).
+pub(super) async fn cancel(http: &Http, host: &Host, repository: &Repository, session: &OpenSession) {
+    let Some(target) = lock(session).take() else { return };
+    let context = context(&host.registry, Step::CancelUpload, repository.path(), "");
+    let (access, request) = (Access::push(repository), Request::to(Method::DELETE, &target));
+    if let Ok(Ok(response)) =
+        tokio::time::timeout(CANCEL, http.send(host, &access, &context, request)).await
+    {
+        response.discard().await;
+    }
+}
+
+impl Http {
+    /// Whether a blob is there, as far as one HEAD can tell; a registry that does not answer HEAD has nothing.
+    pub(super) async fn has_blob(
+        &self,
+        host: &Host,
+        access: &Access,
+        descriptor: &Descriptor,
+    ) -> Result<bool, RegistryError> {
+        let (path, digest) = (access.repository.path(), descriptor.digest);
+        let url = host.url(&format!("/v2/{path}/blobs/{digest}"));
+        let context = context(&host.registry, Step::CheckBlob, path, &digest.to_string());
+        let response = self.send(host, access, &context, Request::new(Method::HEAD, url)).await?;
+        let status = response.status();
+        if response.is_success() {
+            // Some servers say 200 to everything: something must show that this blob is meant.
+            let right_digest = response.digest().map(|found| found == digest);
+            let right_size = response.content_length().map(|size| size == descriptor.size);
+            return Ok(right_digest != Some(false)
+                && right_size != Some(false)
+                && (right_digest.is_some() || right_size.is_some()));
+        }
+        if status == 401 || is_transient(status) {
+            return Err(self.failure(host, access, &context, response).await);
+        }
+        Ok(false)
+    }
+
+    /// Stores a document under a tag or its digest. `heal` uploads again what the registry says is missing.
+    pub(super) async fn push_document(
+        &self,
+        host: &Host,
+        repository: &Repository,
+        name: &str,
+        document: &RawDocument,
+        heal: impl AsyncFn(&[Digest]) -> Result<bool, RegistryError>,
+    ) -> Result<Delivery, RegistryError> {
+        let digest = document.digest();
+        let context = context(&host.registry, Step::PushManifest, repository.path(), name);
+        let access = Access::push(repository);
+        let mut retry = Retry::new(self.settings.retry);
+        let mut healed = false;
+        loop {
+            let error = match self.put_document(host, &access, &context, name, document).await {
+                Ok(()) => return Ok(Delivery::Uploaded),
+                Err(error) => error,
+            };
+            let answer = error.answer().cloned();
+            if !healed
+                && answer.as_ref().is_some_and(|answer| {
+                    matches!(answer.status, 400 | 404) && answer.is_code(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"])
+                })
+            {
+                healed = true;
+                let named = answer.map(|answer| answer.digests).unwrap_or_default();
+                if heal(&named).await? {
+                    continue;
+                }
+            }
+            // It may have been stored all the same, by this push or by another.
+            let found = match &error {
+                RegistryError::Denied { .. } | RegistryError::Unverified { .. } => None,
+                _ => self.manifest_digest(host, &access, name).await.ok().flatten(),
+            };
+            if found == Some(digest) {
+                return Ok(Delivery::Present);
+            }
+            if let (Some(found), RegistryError::Refused { context, answer }) = (found, &error)
+                && is_immutable(answer.status, &answer.code, &answer.message)
+            {
+                let (context, answer) = (context.clone(), answer.clone());
+                return Err(RegistryError::Immutable { context, found, answer });
+            }
+            host.pause(retry.after(error)?).await;
+        }
+    }
+
+    async fn put_document(
+        &self,
+        host: &Host,
+        access: &Access,
+        context: &Context,
+        name: &str,
+        document: &RawDocument,
+    ) -> Result<(), RegistryError> {
+        let url = host.url(&format!("/v2/{}/manifests/{name}", access.repository.path()));
+        let request = Request::new(Method::PUT, url)
+            .header(CONTENT_TYPE, document.media_type.as_ref())
+            .payload(Payload::Bytes(document.bytes.clone().into()))
+            .fresh(true);
+        let response = self.send(host, access, context, request).await?;
+        if !response.is_success() {
+            return Err(self.failure(host, access, context, response).await);
+        }
+        let (status, found) = (response.status(), response.digest());
+        response.discard().await;
+        let digest = document.digest();
+        if status == 201 && found == Some(digest) {
+            return Ok(());
+        }
+        if self.manifest_digest(host, access, name).await? == Some(digest) {
+            return Ok(());
+        }
+        Err(RegistryError::Unverified { context: Box::new(context.clone()), status })
+    }
+
+    /// What a name resolves to now.
+    pub(super) async fn manifest_digest(
+        &self,
+        host: &Host,
+        access: &Access,
+        name: &str,
+    ) -> Result<Option<Digest>, RegistryError> {
+        let found = self.look_up(host, access, name, Step::Confirm).await?;
+        Ok(found.map(|descriptor| descriptor.digest))
+    }
+}
+
+/// Every registry has its own words for a tag that must not move.
+fn is_immutable(status: u16, code: &Option<String>, message: &str) -> bool {
+    let text = format!("{} {message}", code.as_deref().unwrap_or_default()).to_ascii_lowercase();
+    matches!(status, 400 | 403 | 405 | 409 | 412)
+        && ["immutable", "already exist", "alreadyexist", "overwrite"].iter().any(|word| text.contains(word))
+}
+

@@ -1,0 +1,168 @@
+//! What the command line decides for the registry client. Nothing here is read from the environment.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::credentials::Credentials;
+use crate::reference::Registry;
+
+/// A string that is never printed.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself; every use of this is a place to look at.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Settings of a [`Client`](super::Client).
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where credentials may be found.
+    pub credentials: Credentials,
+    /// What differs for some registries.
+    pub registries: BTreeMap<Registry, RegistrySettings>,
+    /// PEM bundles of authorities to trust beside the system's.
+    pub ca_files: Vec<PathBuf>,
+    /// How requests introduce themselves.
+    pub user_agent: String,
+    /// When to give up.
+    pub retry: RetryPolicy,
+    /// Blobs in flight per host and direction; one more request is allowed for manifests.
+    pub concurrency: usize,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+    /// Proxies; none is used unless given here.
+    pub proxy: Option<ProxySettings>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            credentials: Credentials::default(),
+            registries: BTreeMap::new(),
+            ca_files: Vec::new(),
+            user_agent: concat!("pack/", env!("CARGO_PKG_VERSION")).to_owned(),
+            retry: RetryPolicy::default(),
+            concurrency: 4,
+            timeouts: Timeouts::default(),
+            proxy: None,
+        }
+    }
+}
+
+/// Settings of one registry.
+#[derive(Clone, Debug, Default)]
+pub struct RegistrySettings {
+    /// HTTP without TLS. Unset means: only on this machine.
+    pub plain_http: Option<bool>,
+    /// Trust any certificate.
+    pub skip_tls_verify: bool,
+    /// PEM bundle of authorities to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM certificate chain to show.
+    pub client_cert: Option<PathBuf>,
+    /// PEM key of the certificate.
+    pub client_key: Option<PathBuf>,
+    /// User and password that override every other source.
+    pub login: Option<(String, Secret)>,
+    /// Upload in pieces of so many bytes; only for registries or proxies that limit a request's size.
+    pub chunk_size: Option<u64>,
+}
+
+/// When a failed request is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Tries in a row without progress, the first included.
+    pub attempts: u32,
+    /// Upper end of the first pause; it doubles with each.
+    pub first: Duration,
+    /// Upper end of every pause.
+    pub cap: Duration,
+    /// The longest pause that a registry may ask for.
+    pub retry_after_cap: Duration,
+    /// The longest time since the last progress, pauses included.
+    pub budget: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 6,
+            first: Duration::from_millis(500),
+            cap: Duration::from_secs(30),
+            retry_after_cap: Duration::from_secs(60),
+            budget: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// How long to wait; there is no limit on a whole body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection, TLS included.
+    pub connect: Duration,
+    /// For the head of an answer once the request is sent.
+    pub header: Duration,
+    /// As `header`, after a blob was sent: registries move it before they answer.
+    pub commit: Duration,
+    /// Between two pieces of a body, in either direction.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(15),
+            header: Duration::from_secs(60),
+            commit: Duration::from_secs(300),
+            idle: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Proxies by the scheme of the target; URLs may hold passwords.
+#[derive(Clone, Debug, Default)]
+pub struct ProxySettings {
+    /// For `https` targets.
+    pub https: Option<Secret>,
+    /// For `http` targets.
+    pub http: Option<Secret>,
+    /// Hosts, domains and networks that are reached directly, separated by commas; this machine always is.
+    pub no_proxy: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_printed() {
+        let mut settings = Settings::default();
+        let login = Some(("alice".to_owned(), Secret::new("hunter2")));
+        let registry = "r.example".parse().expect("valid");
+        settings.registries.insert(registry, RegistrySettings { login, ..RegistrySettings::default() });
+        settings.credentials.docker_auth_config = Some(Secret::new("hunter2"));
+        settings.proxy =
+            Some(ProxySettings { https: Some(Secret::new("http://u:hunter2@p")), ..ProxySettings::default() });
+        let printed = format!("{settings:?} {settings:#?}");
+        assert!(!printed.contains("hunter2"), "{printed}");
+        assert!(printed.contains("alice"));
+    }
+}

@@ -1,0 +1,190 @@
+//! Registries as sources and destinations: thin adapters over [`Client`].
+//!
+//! A destination asks as little as it can. Whether there is anything to do is one HEAD per tag; if there
+//! is, the manifest that the first tag resolves to now says which blobs are there without asking for each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::{Blob, BlobStream, Delivery, Destination, Source};
+use crate::digest::Digest;
+use crate::error::BoxedError;
+use crate::image::{Descriptor, ManifestOrIndex, RawDocument};
+use crate::reference::{Reference, Repository, Tag};
+use crate::registry::{Client, RegistryError};
+
+/// From an index on a tag, the blobs of so many platforms are looked up; the rest is asked for one by one.
+const PLATFORMS: usize = 4;
+
+/// An image in a registry.
+#[derive(Debug)]
+pub struct RegistrySource {
+    client: Client,
+    reference: Reference,
+    root: OnceLock<RawDocument>,
+}
+
+/// Reads from a registry.
+#[must_use]
+pub const fn source(client: Client, reference: Reference) -> RegistrySource {
+    RegistrySource { client, reference, root: OnceLock::new() }
+}
+
+impl Source for RegistrySource {
+    fn root(&self) -> Result<RawDocument, BoxedError> {
+        if let Some(root) = self.root.get() {
+            return Ok(root.clone());
+        }
+        let name = self.reference.manifest_name();
+        let root = self.client.document(self.reference.repository(), &name, None)?;
+        Ok(self.root.get_or_init(|| root).clone())
+    }
+
+    fn document(&self, descriptor: &Descriptor) -> Result<RawDocument, BoxedError> {
+        let name = descriptor.digest.to_string();
+        Ok(self.client.document(self.reference.repository(), &name, Some(descriptor))?)
+    }
+
+    fn blob(&self, descriptor: &Descriptor) -> Result<BlobStream, BoxedError> {
+        Ok(self.client.blob(self.reference.repository(), descriptor)?)
+    }
+
+    fn origin(&self) -> Option<Repository> {
+        Some(self.reference.repository().clone())
+    }
+
+    fn name(&self) -> String {
+        self.reference.to_string()
+    }
+}
+
+/// A repository that an image is pushed to.
+#[derive(Debug)]
+pub struct RegistryDestination {
+    client: Client,
+    repository: Repository,
+    state: Mutex<State>,
+    previous: OnceLock<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What a tag resolved to before, the first of those that did.
+    previous: Option<Descriptor>,
+    /// Tags that were seen to resolve to this digest.
+    current: BTreeMap<Tag, Digest>,
+    /// What was pushed, to push it again should the registry have lost it.
+    blobs: BTreeMap<Digest, Blob>,
+    documents: BTreeSet<Digest>,
+}
+
+/// Writes to a registry.
+#[must_use]
+pub fn destination(client: Client, repository: Repository) -> RegistryDestination {
+    RegistryDestination { client, repository, state: Mutex::default(), previous: OnceLock::new() }
+}
+
+impl RegistryDestination {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the client which blobs the image before this one has. Only saves requests, so it cannot fail.
+    fn note_previous(&self) {
+        let previous = self.state().previous.clone();
+        if let Some(previous) = previous
+            && let Ok(document) = self.fetch(&previous)
+        {
+            self.note_document(&document, 0);
+        }
+    }
+
+    fn fetch(&self, descriptor: &Descriptor) -> Result<RawDocument, RegistryError> {
+        self.client.document(&self.repository, &descriptor.digest.to_string(), Some(descriptor))
+    }
+
+    fn note_document(&self, document: &RawDocument, depth: u32) {
+        match document.parse() {
+            Ok(ManifestOrIndex::Manifest(manifest)) => {
+                for descriptor in manifest.layers.iter().chain([&manifest.config]) {
+                    // Layers with addresses of their own need not be in the registry.
+                    if descriptor.urls.is_empty() {
+                        self.client.note_blob(&self.repository, descriptor.digest);
+                    }
+                }
+            }
+            Ok(ManifestOrIndex::Index(index)) if depth == 0 => {
+                for child in index.manifests.iter().take(PLATFORMS) {
+                    if let Ok(document) = self.fetch(child) {
+                        self.note_document(&document, depth + 1);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn put(&self, name: &str, document: &RawDocument) -> Result<Delivery, RegistryError> {
+        let blobs: Vec<Blob> = self.state().blobs.values().cloned().collect();
+        self.client.push_document(&self.repository, name, document, &blobs)
+    }
+}
+
+impl Destination for RegistryDestination {
+    fn blob(&self, blob: &Blob) -> Result<Delivery, BoxedError> {
+        self.previous.get_or_init(|| self.note_previous());
+        self.state().blobs.insert(blob.descriptor.digest, blob.clone());
+        Ok(self.client.push_blob(&self.repository, blob)?)
+    }
+
+    fn document(&self, document: &RawDocument) -> Result<Delivery, BoxedError> {
+        let digest = document.digest();
+        if self.state().documents.contains(&digest) {
+            return Ok(Delivery::Present);
+        }
+        let delivery = self.put(&digest.to_string(), document)?;
+        self.state().documents.insert(digest);
+        Ok(delivery)
+    }
+
+    fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<(), BoxedError> {
+        let digest = root.digest();
+        if tags.is_empty() {
+            Destination::document(self, root)?;
+        }
+        for tag in tags {
+            if self.state().current.get(tag) == Some(&digest) {
+                continue;
+            }
+            self.put(tag.as_str(), root)?;
+            self.state().current.insert(tag.clone(), digest);
+        }
+        Ok(())
+    }
+
+    fn is_current(&self, digest: &Digest, tags: &[Tag]) -> Result<bool, BoxedError> {
+        if tags.is_empty() {
+            let reference = self.repository.at_digest(*digest);
+            return Ok(self.client.resolve_for_push(&reference)?.is_some());
+        }
+        let mut all = true;
+        for tag in tags {
+            let found = self.client.resolve_for_push(&self.repository.at_tag(tag.clone()))?;
+            match found {
+                Some(descriptor) if descriptor.digest == *digest => {
+                    self.state().current.insert(tag.clone(), *digest);
+                }
+                Some(descriptor) => {
+                    self.state().previous.get_or_insert(descriptor);
+                    all = false;
+                }
+                None => all = false,
+            }
+        }
+        Ok(all)
+    }
+
+    fn name(&self) -> String {
+        self.repository.to_string()
+    }
+}
