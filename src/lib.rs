@@ -2,11 +2,14 @@
 
 pub mod build;
 pub mod deflate;
+pub mod config;
 pub mod digest;
 pub mod error;
+pub mod git;
 pub mod image;
 pub mod interrupt;
 pub mod layer;
+pub mod lock;
 pub mod observer;
 pub mod plan;
 pub mod platform;
