@@ -1,8 +1,8 @@
 //! `pack` assembles reproducible OCI images from finished artifacts and pushes only what changed.
 
-pub mod build;
-pub mod deflate;
+//pub mod build;
 pub mod config;
+pub mod deflate;
 pub mod digest;
 pub mod error;
 pub mod git;
@@ -14,8 +14,8 @@ pub mod observer;
 pub mod plan;
 pub mod platform;
 pub mod reference;
+pub mod registry;
 pub mod store;
 pub mod time;
-pub mod registry;
 pub mod transport;
 pub mod zip;

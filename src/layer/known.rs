@@ -6,7 +6,7 @@
 //! blob or list is a miss, never a wrong byte.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::FileExt as _;
+use fs_err::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ struct Inner {
     blobs: Blobs,
     places: BTreeMap<Key, Place>,
     /// Blobs that are open, so that a body costs one read.
-    open: Mutex<BTreeMap<Digest, Option<Arc<std::fs::File>>>>,
+    open: Mutex<BTreeMap<Digest, Option<Arc<fs_err::File>>>>,
 }
 
 impl KnownBodies {
@@ -98,7 +98,7 @@ impl KnownBodies {
 }
 
 impl Inner {
-    fn file(&self, blob: &Digest) -> Option<Arc<std::fs::File>> {
+    fn file(&self, blob: &Digest) -> Option<Arc<fs_err::File>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.entry(*blob).or_insert_with(|| self.blobs.open(blob).ok().map(Arc::new)).clone()
     }

@@ -134,7 +134,7 @@ fn offers_of(source: &dyn Source, index: &Index) -> Result<Vec<Offer>, BoxedErro
     select::offers(index, &mut |descriptor| {
         let document = source.document(descriptor).map_err(WalkError::Boxed)?;
         match parse(source, &document).map_err(WalkError::Boxed)? {
-            ManifestOrIndex::Index(index) => Ok(index),
+            ManifestOrIndex::Index(index) => Ok(*index),
             // The descriptor says index, and a document that says otherwise is refused on reading.
             ManifestOrIndex::Manifest(_) => Err(WalkError::Select(SelectError::Empty)),
         }

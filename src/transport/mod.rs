@@ -4,13 +4,10 @@
 //! blobs in any order, from several threads, then manifests, then names: whoever stops in between has
 //! changed nothing that a name resolves to.
 
-<<<<<<< HEAD
 pub mod layout;
 pub mod load;
 pub mod name;
-=======
 pub mod registry;
->>>>>>> registry
 
 use std::fmt;
 use std::io::{self, Read};

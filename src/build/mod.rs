@@ -1,0 +1,389 @@
+//! Building: the one place that walks the whole flow.
+//!
+//! [`prepare`] makes the plan. [`build`] executes it: layers that are not known are built, the image is
+//! derived, and every destination gets what it lacks, while later layers are still being built. Where all
+//! layers are known and a destination is current already, one question to it is all that happens.
+
+pub mod base;
+mod deliver;
+mod layers;
+pub mod memo;
+mod prepare;
+mod report;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use prepare::{Prepared, prepare, project_of};
+pub use report::{DestinationReport, ImageReport, LayerReport, Report};
+
+use crate::config::{Facts, Settings, Spanned, TagTemplate, Template};
+use crate::digest::{Digest, Sha256};
+use crate::error::{BoxedError, Explain, Kind};
+use crate::image::{self, Change, Image, Index, MediaType, NewLayer, RawDocument};
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::layer::{ContentError, EntryPathError, SpecError};
+use crate::lock::{Lock, LockedBase};
+use crate::observer::Progress;
+use crate::plan::{PlaceError, PlannedImage};
+use crate::reference::{Repository, Tag};
+use crate::registry::Client;
+use crate::store::Store;
+use crate::transport::Destination;
+
+/// What a build works with. It is the same for every build of a process.
+pub struct Context {
+    /// The local store.
+    pub store: Store,
+    /// Registries.
+    pub client: Client,
+    /// Threads for reading, hashing and encoding.
+    pub pool: Arc<rayon::ThreadPool>,
+    /// Who is told.
+    pub progress: Progress,
+    /// Whether to stop.
+    pub interrupt: Interrupt,
+    /// When the process began, nanoseconds since the epoch. Decides only what caches trust.
+    pub now: i64,
+}
+
+/// What is to be built.
+pub struct Request {
+    /// Settings, resolved.
+    pub settings: Settings,
+    /// Whether the settings have a build file that errors can point into.
+    pub has_build_file: bool,
+    /// What templates may use; `content` is filled in when it is known.
+    pub facts: Facts,
+    /// The lock beside the build file, if there is one.
+    pub lock: Option<Lock>,
+    /// Where the project lies.
+    pub project: PathBuf,
+    /// The repository that the image is named after.
+    pub name: Repository,
+}
+
+impl Request {
+    /// The time that stands for "now" in the image: `SOURCE_DATE_EPOCH`, else that of the commit, else one
+    /// second after the epoch.
+    #[must_use]
+    pub fn time(&self) -> u64 {
+        let git = self.facts.git.as_ref().map(|git| git.time);
+        self.settings.source_date_epoch.or(git).unwrap_or(crate::layer::DEFAULT_MTIME)
+    }
+}
+
+/// Why nothing can be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Neither an artifact nor a layer.
+    #[error("there is nothing to build: neither an artifact nor a `[[layer]]`")]
+    Nothing,
+    /// `--locked`, and the base is not in the lock.
+    #[error("`build.lock` does not pin the base `{0}`, and `--locked` forbids to change it")]
+    NotLocked(String),
+    /// A level that the encoder does not have.
+    #[error("`{0}` is not a compression that can be written")]
+    Level(String),
+    /// Something to copy that is not there.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Missing {
+        /// What.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A name that cannot be a path in an image.
+    #[error(transparent)]
+    Path(EntryPathError),
+    /// Entries that are no layer.
+    #[error(transparent)]
+    Spec(SpecError),
+    /// A file that cannot be read.
+    #[error(transparent)]
+    Content(ContentError),
+    /// The base has something in the way.
+    #[error("{0}")]
+    Place(String),
+    /// A name leads out of the image.
+    #[error("the memo of layer `{layer}` says {expected}, and building it gave {found}")]
+    Poisoned {
+        /// The layer.
+        layer: String,
+        /// From the memo.
+        expected: Digest,
+        /// Built.
+        found: Digest,
+    },
+    /// The user interrupted.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// More layers than runtimes take.
+    #[error("the image would have {0} layers, more than the 127 that overlay file systems stack")]
+    TooManyLayers(usize),
+    /// A thread of ours died.
+    #[error("a worker thread panicked")]
+    Panicked,
+}
+
+impl Explain for BuildError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotLocked(_) => Kind::Policy,
+            Self::Interrupted(_) => Kind::Interrupted,
+            Self::Panicked => Kind::Bug,
+            _ => Kind::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Nothing => "name one: `pack build target/app.war`, or write `[app] path` into build.toml".into(),
+            Self::NotLocked(_) => "run `pack build` without `--locked`, or `pack update`, and commit build.lock".into(),
+            Self::Level(_) => "gzip has levels 1 to 9, zstd 1 to 19".into(),
+            Self::Missing { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "paths are relative to the directory of build.toml".into()
+            }
+            Self::Content(ContentError::Changed(_)) => {
+                "wait until the artifact is finished, then build again".into()
+            }
+            Self::Poisoned { .. } => "run `pack cache prune --all`: the cache was tampered with".into(),
+            _ => return None,
+        })
+    }
+}
+
+impl From<PlaceError<BoxedError>> for BuildError {
+    fn from(error: PlaceError<BoxedError>) -> Self {
+        Self::Place(error.to_string())
+    }
+}
+
+impl From<PlaceError<std::convert::Infallible>> for BuildError {
+    fn from(error: PlaceError<std::convert::Infallible>) -> Self {
+        Self::Place(error.to_string())
+    }
+}
+
+/// A destination with the word for it in reports.
+pub struct Target {
+    /// Where images go.
+    pub destination: Arc<dyn Destination>,
+    /// How many blobs it takes at a time.
+    pub parallel: usize,
+    /// Whether base layers must be brought there; a registry mounts them or has them.
+    pub describes: String,
+}
+
+/// An image, or an index of several, that is finished but for delivery.
+pub struct Finished {
+    /// What tags resolve to.
+    pub root: RawDocument,
+    /// The images, in the order of the plan.
+    pub images: Vec<Image>,
+    /// The tags.
+    pub tags: Vec<Tag>,
+    /// What the user may want to know of the derivation.
+    pub notes: Vec<String>,
+}
+
+/// Builds what `request` asks for and delivers it to `targets`.
+///
+/// # Errors
+/// When anything on the way fails. No tag then resolves to anything new, but for those of targets that
+/// were finished before.
+pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result<Report, BoxedError> {
+    let _lease = context.store.lease();
+    let mut prepared = prepare(context, request)?;
+    check_layer_count(&prepared)?;
+    let mut report = Report::new(&prepared.plan);
+    let known = layers::all_known(&prepared.plan);
+    if let Some(known) = known {
+        let finished = finish(request, &prepared, &known)?;
+        deliver::deliver_known(context, &prepared, &finished, &known, targets, &mut report)?;
+        report.finish(request, &finished);
+    } else {
+        let finished = deliver::build_and_deliver(context, request, &mut prepared, targets, &mut report)?;
+        report.finish(request, &finished);
+    }
+    report.locked = prepared.locked.take();
+    prepared.memos.save();
+    Ok(report)
+}
+
+/// overlayfs stacks 128 layers, of which a runtime needs one for itself.
+fn check_layer_count(prepared: &Prepared<'_>) -> Result<(), BuildError> {
+    for image in &prepared.plan.images {
+        let base = image.base.as_ref().map_or(0, |base| base.layers.len());
+        let all = base + image.layers.len();
+        if all > 127 {
+            return Err(BuildError::TooManyLayers(all));
+        }
+    }
+    Ok(())
+}
+
+/// Derives the images from the base and the finished layers, `layers[image][layer]`.
+fn finish(
+    request: &Request,
+    prepared: &Prepared<'_>,
+    layers: &[Vec<NewLayer>],
+) -> Result<Finished, BoxedError> {
+    let content = content_digest(prepared, layers);
+    let facts = Facts { content: Some(content), ..request.facts.clone() };
+    let tags = tags(request, &facts)?;
+    let mut images = Vec::new();
+    let mut notes = Vec::new();
+    for ((planned, base), layers) in prepared.plan.images.iter().zip(&prepared.bases).zip(layers) {
+        let change = change(request, planned, &facts)?;
+        let base = base.as_ref().map(|base| &base.image);
+        let (image, more) = image::derive(base, &planned.platform, layers, &change)?;
+        images.push(image);
+        notes.extend(more);
+    }
+    notes.dedup();
+    let root = match &images[..] {
+        [image] => image.raw().clone(),
+        images => index_of(images, annotations(request, prepared.plan.images.first(), &facts)?)?,
+    };
+    Ok(Finished { root, images, tags, notes })
+}
+
+fn index_of(
+    images: &[Image],
+    annotations: std::collections::BTreeMap<String, String>,
+) -> Result<RawDocument, image::ImageError> {
+    let index = Index {
+        schema_version: 2,
+        media_type: Some(MediaType::ImageIndex),
+        artifact_type: None,
+        manifests: images.iter().map(Image::descriptor).collect(),
+        subject: None,
+        annotations,
+        rest: std::collections::BTreeMap::new(),
+    };
+    let bytes = image::to_json("index", &index)?;
+    Ok(RawDocument::new(Some(&MediaType::ImageIndex), bytes)?)
+}
+
+/// Twelve digits over all that a build puts in: what `{content}` stands for.
+fn content_digest(prepared: &Prepared<'_>, layers: &[Vec<NewLayer>]) -> String {
+    let mut hasher = Sha256::new();
+    for (image, layers) in prepared.plan.images.iter().zip(layers) {
+        if let Some(base) = &image.base {
+            hasher.update(base.manifest.as_bytes());
+        }
+        for layer in layers {
+            hasher.update(layer.diff_id.as_bytes());
+        }
+    }
+    hasher.finish().short()
+}
+
+fn tags(request: &Request, facts: &Facts) -> Result<Vec<Tag>, BoxedError> {
+    let settings = &request.settings;
+    if settings.tags.is_empty() {
+        return Ok(vec![Template::default_tag(facts).resolve_tag(facts)?]);
+    }
+    let mut tags: Vec<Tag> = Vec::new();
+    for template in &settings.tags {
+        let tag = resolve(request, template, |template: &TagTemplate| template.template().resolve_tag(facts))?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Ok(tags)
+}
+
+fn resolve<T, V>(
+    request: &Request,
+    written: &Spanned<T>,
+    with: impl Fn(&T) -> Result<V, crate::config::TemplateError>,
+) -> Result<V, BoxedError> {
+    with(&written.value).map_err(|error| {
+        let hint = error.hint();
+        request.settings.error_at(written.span, error.to_string(), hint).into()
+    })
+}
+
+/// What the settings and the artifact change in the base's configuration.
+fn change(request: &Request, planned: &PlannedImage, facts: &Facts) -> Result<Change, BoxedError> {
+    let config = &request.settings.config;
+    let annotations = annotations(request, Some(planned), facts)?;
+    let mut labels = standard(request, planned, facts);
+    for (name, template) in &config.labels {
+        labels.insert(name.as_str().to_owned(), resolve(request, template, |text| text.resolve(facts))?);
+    }
+    let arguments = |arguments: &Option<Spanned<crate::config::Arguments>>| {
+        arguments.as_ref().map(|arguments| arguments.value.as_slice().to_vec())
+    };
+    let entrypoint = arguments(&config.entrypoint);
+    // The artifact's arguments belong to the artifact's entrypoint.
+    let cmd = arguments(&config.cmd).or_else(|| if entrypoint.is_none() { planned.cmd.clone() } else { None });
+    Ok(Change {
+        created: crate::time::rfc3339(request.time()),
+        env: config.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        unset_env: config.unset_env.iter().map(|name| name.value.as_str().to_owned()).collect(),
+        labels,
+        unset_labels: config.unset_labels.iter().map(|name| name.value.as_str().to_owned()).collect(),
+        ports: config.ports.iter().flat_map(|ports| ports.value.exposed()).collect(),
+        volumes: config.volumes.iter().map(|path| path.value.as_str().to_owned()).collect(),
+        user: config.user.as_ref().map(|user| user.value.as_str().to_owned()),
+        working_dir: config.workdir.as_ref().map(|path| path.value.as_str().to_owned()),
+        entrypoint: entrypoint.or_else(|| planned.entrypoint.clone()),
+        cmd,
+        healthcheck: config.healthcheck.as_ref().map(|health| health.value.to_image()),
+        stop_signal: config.stop_signal.as_ref().map(|signal| signal.value.as_str().to_owned()),
+        annotations,
+    })
+}
+
+/// The annotations of a manifest or index: the standard ones, and the user's over them.
+fn annotations(
+    request: &Request,
+    planned: Option<&PlannedImage>,
+    facts: &Facts,
+) -> Result<std::collections::BTreeMap<String, String>, BoxedError> {
+    let mut all = planned.map(|planned| standard(request, planned, facts)).unwrap_or_default();
+    for (name, template) in &request.settings.annotations {
+        all.insert(name.as_str().to_owned(), resolve(request, template, |text| text.resolve(facts))?);
+    }
+    Ok(all)
+}
+
+/// `org.opencontainers.image.*` of the image specification's `annotations.md`, where they are known.
+fn standard(
+    request: &Request,
+    planned: &PlannedImage,
+    facts: &Facts,
+) -> std::collections::BTreeMap<String, String> {
+    let git = facts.git.as_ref();
+    let dirty = |commit: &str, dirty| if dirty { format!("{commit}-dirty") } else { commit.to_owned() };
+    let title = request.name.path().rsplit('/').next().map(str::to_owned);
+    let base = planned.base.as_ref();
+    let values = [
+        ("created", Some(crate::time::rfc3339(request.time()))),
+        ("revision", git.map(|git| dirty(&git.commit, git.dirty))),
+        ("source", git.and_then(|git| git.origin.clone())),
+        ("version", facts.version.clone()),
+        ("title", title),
+        ("base.name", base.map(|base| base.reference.clone())),
+        ("base.digest", base.map(|base| base.digest.to_string())),
+    ];
+    let named = |(name, value): (&str, Option<String>)| {
+        Some((format!("org.opencontainers.image.{name}"), value?))
+    };
+    values.into_iter().filter_map(named).collect()
+}
+
+/// What `pack update` does: the base as it is now, with what the plan needs of it.
+///
+/// # Errors
+/// As for [`prepare`].
+pub fn lock(context: &Context, request: &Request) -> Result<Option<LockedBase>, BoxedError> {
+    let mut prepared = prepare(context, request)?;
+    let locked = prepared.locked.take();
+    prepared.memos.save();
+    Ok(locked)
+}
