@@ -1,6 +1,7 @@
 //! `pack` assembles reproducible OCI images from finished artifacts and pushes only what changed.
 
-//pub mod build;
+pub mod artifact;
+pub mod build;
 pub mod config;
 pub mod deflate;
 pub mod digest;

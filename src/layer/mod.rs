@@ -13,6 +13,7 @@ mod entry;
 mod identity;
 mod index;
 mod known;
+pub mod scan;
 mod spec;
 mod tar;
 
@@ -25,5 +26,8 @@ pub use entry::{
 pub use identity::{FORMAT, entry_key, identify, identify_zipped, layer_key};
 pub use index::{LayerIndex, Lookup, Node};
 pub use known::{BodyRecord, KnownBodies};
+pub use scan::{Rules, ScanOptions, entries, scan};
+pub(crate) use scan::{shown, shown_path};
 pub use spec::{LayerSpec, SpecError};
 pub use tar::TarError;
+

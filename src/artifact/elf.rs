@@ -1,0 +1,355 @@
+//! ELF programs: one executable file, its platform, and what it needs at run time.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use memchr::memmem;
+use object::elf;
+use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
+use object::{Endianness, ReadCache, ReadRef as _};
+
+use super::{
+    AppOptions, AppRoot, Artifact, ArtifactError, ArtifactKind, Findings, Proposal, ProposedLayer, Source,
+    count,
+};
+use crate::image::ConfigFile;
+use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, Metadata, Stamp, shown};
+use crate::platform::Platform;
+
+/// What the headers of an ELF program say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ElfFacts {
+    /// The platform that it runs on. For `arm` without a word on the variant, that is `arm/v7`.
+    pub platform: Platform,
+    /// The dynamic loader that it asks for.
+    pub interpreter: Option<String>,
+    /// The shared libraries that it asks for, in its order.
+    pub needed: Vec<String>,
+    /// Directories that it wants searched first (`DT_RUNPATH` or `DT_RPATH`).
+    pub run_path: Vec<String>,
+    /// Whether it needs neither loader nor libraries.
+    pub is_static: bool,
+}
+
+/// A library's name or the loader's path is a file name; longer ones are an attack.
+const MAX_STRING: u64 = 4096;
+
+pub(super) fn detect(path: &Path, stamp: Stamp) -> Result<Artifact, ArtifactError> {
+    let facts = read_facts(path)?;
+    let linked = match (&facts.interpreter, facts.needed.len()) {
+        _ if facts.is_static => "statically linked".to_owned(),
+        (Some(interpreter), 0) => format!("with the loader `{interpreter}`"),
+        (interpreter, needed) => format!(
+            "dynamically linked with {} by the loader `{}`",
+            count(needed, "library", "libraries"),
+            interpreter.as_deref().unwrap_or("none")
+        ),
+    };
+    let why = vec![format!("It begins with the ELF magic: a program for {}, {linked}.", facts.platform)];
+    Ok(Artifact { kind: ArtifactKind::Binary, path: path.to_owned(), why, source: Source::Elf(facts, stamp) })
+}
+
+pub(super) fn propose(
+    artifact: &Artifact,
+    facts: &ElfFacts,
+    stamp: Stamp,
+    options: &AppOptions,
+    base: Option<&ConfigFile>,
+) -> Result<Proposal, ArtifactError> {
+    let target = target(artifact, options)?;
+    match base {
+        None if !facts.is_static => {
+            let path = artifact.path.clone();
+            return Err(ArtifactError::MissingLibraries { path, missing: all_needed(facts) });
+        }
+        Some(base) => check_platform(artifact, facts, base)?,
+        None => {}
+    }
+    let mut metadata = options.rules.file(true);
+    if options.rules.file_mode.is_none() {
+        // Not writable, so that a program that is taken over cannot replace itself.
+        metadata.mode = 0o555;
+    }
+    let mut entries = Vec::new();
+    // Its default directory is its own; one that the user names belongs to whoever made it.
+    if options.root.is_none()
+        && let Some(parent) = target.parent()
+    {
+        let metadata = Metadata { mode: options.rules.directory_mode.unwrap_or(0o755), ..metadata.clone() };
+        entries.push(Entry { path: parent, metadata, kind: EntryKind::Directory });
+    }
+    let content = Content { size: stamp.size, source: ContentSource::File(artifact.path.clone(), stamp) };
+    entries.push(Entry { path: target.clone(), metadata, kind: EntryKind::File(content) });
+    let command = format!("/{}", String::from_utf8_lossy(target.as_bytes()));
+    let layer = ProposedLayer { name: "app".to_owned(), why: format!("the program, as `{target}`"), entries };
+    Ok(Proposal {
+        layers: vec![layer],
+        app_root: Some(target),
+        entrypoint: Some(vec![command]),
+        platform: Some(facts.platform.clone()),
+        ..Proposal::default()
+    })
+}
+
+/// The path of the program in the image.
+fn target(artifact: &Artifact, options: &AppOptions) -> Result<EntryPath, ArtifactError> {
+    let bad = |name: &[u8]| ArtifactError::BadName { name: shown(name) };
+    match &options.root {
+        Some(AppRoot::Image) => Err(ArtifactError::FileAsRoot { path: artifact.path.clone() }),
+        Some(AppRoot::At(path)) => {
+            // The entrypoint is JSON, which has no other bytes.
+            std::str::from_utf8(path.as_bytes()).map_err(|_| bad(path.as_bytes()))?;
+            Ok(path.clone())
+        }
+        None => {
+            let own = artifact.path.file_name().unwrap_or_default().as_encoded_bytes();
+            let name = options.name.as_deref().map_or(own, str::as_bytes);
+            if name.contains(&b'/') || std::str::from_utf8(name).is_err() {
+                return Err(bad(name));
+            }
+            EntryPath::new(&[b"app/", name].concat())
+                .ok()
+                .filter(|path| path.parent().is_some())
+                .ok_or_else(|| bad(name))
+        }
+    }
+}
+
+fn check_platform(artifact: &Artifact, facts: &ElfFacts, base: &ConfigFile) -> Result<(), ArtifactError> {
+    let program = &facts.platform;
+    match base.platform() {
+        // A variant is a minimum that the headers do not tell reliably.
+        Some(base) if base.os() != program.os() || base.architecture() != program.architecture() => {
+            let (program, base) = (Box::new(program.clone()), Box::new(base));
+            Err(ArtifactError::OtherPlatform { path: artifact.path.clone(), program, base })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn all_needed(facts: &ElfFacts) -> Vec<String> {
+    facts.interpreter.iter().chain(&facts.needed).map(|name| format!("`{name}`")).collect()
+}
+
+/// Whether a program on an empty base looks for certificates that are not there.
+pub(super) fn check(
+    artifact: &Artifact,
+    facts: &ElfFacts,
+    base: Option<&ConfigFile>,
+) -> Result<Findings, ArtifactError> {
+    let mut findings = Findings::default();
+    if base.is_none() && facts.is_static && mentions_certificates(&artifact.path)? {
+        findings.warnings.push(
+            "The program looks for certificates in `/etc/ssl/certs`, and the base is empty: if it is a TLS \
+             client, add `/etc/ssl/certs/ca-certificates.crt` in a `[[layer]]`."
+                .to_owned(),
+        );
+    }
+    Ok(findings)
+}
+
+/// Go, OpenSSL and rustls-native-certs all have this path in their data; programs that bring their own
+/// certificates do not need it.
+fn mentions_certificates(path: &Path) -> Result<bool, ArtifactError> {
+    const NEEDLE: &[u8] = b"/etc/ssl/certs";
+    const PIECE: usize = 1 << 20;
+    let io = |source| ArtifactError::Io { path: path.to_owned(), source };
+    let finder = memmem::Finder::new(NEEDLE);
+    let mut file = File::open(path).map_err(io)?;
+    let mut buffer = vec![0; PIECE + NEEDLE.len()];
+    let mut kept = 0;
+    loop {
+        let count = file.read(&mut buffer[kept..]).map_err(io)?;
+        if count == 0 {
+            return Ok(false);
+        }
+        let filled = kept + count;
+        if finder.find(&buffer[..filled]).is_some() {
+            return Ok(true);
+        }
+        // The needle may lie across two pieces.
+        kept = filled.min(NEEDLE.len() - 1);
+        buffer.copy_within(filled - kept..filled, 0);
+    }
+}
+
+pub(super) fn check_libraries(
+    path: &Path,
+    facts: &ElfFacts,
+    exists: &dyn Fn(&str) -> Option<bool>,
+) -> Result<Findings, ArtifactError> {
+    let (mut missing, mut unknown) = (Vec::new(), Vec::new());
+    let mut sort = |name: &str, answer: Option<bool>| match answer {
+        Some(true) => {}
+        Some(false) => missing.push(format!("`{name}`")),
+        None => unknown.push(format!("`{name}`")),
+    };
+    if let Some(interpreter) = &facts.interpreter {
+        sort(interpreter, exists(interpreter));
+    }
+    for name in &facts.needed {
+        // musl's loader is its C library.
+        let is_loader = facts.interpreter.as_deref().is_some_and(|interpreter| {
+            interpreter.ends_with(&format!("/{name}"))
+                || (interpreter.contains("/ld-musl-") && name.starts_with("libc.musl-"))
+        });
+        sort(name, if is_loader { Some(true) } else { find_library(name, facts, exists) });
+    }
+    if !missing.is_empty() {
+        return Err(ArtifactError::MissingLibraries { path: path.to_owned(), missing });
+    }
+    let mut findings = Findings::default();
+    if !unknown.is_empty() {
+        findings.notes.push(format!("Whether the base has {} is not known.", unknown.join(", ")));
+    }
+    Ok(findings)
+}
+
+/// A library is there if it is in one directory, and missing only if it is in none of them for certain.
+fn find_library(name: &str, facts: &ElfFacts, exists: &dyn Fn(&str) -> Option<bool>) -> Option<bool> {
+    if let Some(answer) = exists(name) {
+        return Some(answer);
+    }
+    if name.contains('/') {
+        return None;
+    }
+    let mut answer = Some(false);
+    // `$ORIGIN` is the application's own directory, which is not the base's.
+    let own = facts.run_path.iter().filter(|directory| directory.starts_with('/')).cloned();
+    for directory in own.chain(library_directories(&facts.platform)) {
+        match exists(&format!("{directory}/{name}")) {
+            Some(true) => return Some(true),
+            Some(false) => {}
+            None => answer = None,
+        }
+    }
+    answer
+}
+
+/// Where the loaders of Debian, Fedora and Alpine look.
+fn library_directories(platform: &Platform) -> Vec<String> {
+    let triplet = match (platform.architecture(), platform.variant()) {
+        ("amd64", _) => "x86_64-linux-gnu",
+        ("386", _) => "i386-linux-gnu",
+        ("arm64", _) => "aarch64-linux-gnu",
+        ("arm", Some("v5" | "v6")) => "arm-linux-gnueabi",
+        ("arm", _) => "arm-linux-gnueabihf",
+        ("ppc64le", _) => "powerpc64le-linux-gnu",
+        ("riscv64", _) => "riscv64-linux-gnu",
+        ("s390x", _) => "s390x-linux-gnu",
+        ("loong64", _) => "loongarch64-linux-gnu",
+        _ => "",
+    };
+    let mut directories: Vec<String> =
+        ["/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib"].map(str::to_owned).to_vec();
+    if !triplet.is_empty() {
+        directories.extend(["/lib", "/usr/lib", "/usr/local/lib"].map(|lib| format!("{lib}/{triplet}")));
+    }
+    directories
+}
+
+fn read_facts(path: &Path) -> Result<ElfFacts, ArtifactError> {
+    let file = File::open(path).map_err(|source| ArtifactError::Io { path: path.to_owned(), source })?;
+    let not_a_program = |why: String| ArtifactError::NotAProgram { path: path.to_owned(), why };
+    // Only the headers and tables that are looked at are read.
+    let data = ReadCache::new(file);
+    let class = data.read_bytes_at(4, 1).map_err(|()| not_a_program("the file is truncated".to_owned()))?;
+    let facts = match class {
+        [1] => facts_of::<elf::FileHeader32<Endianness>>(&data),
+        [2] => facts_of::<elf::FileHeader64<Endianness>>(&data),
+        _ => Err("its class is neither 32 nor 64 bits".to_owned()),
+    };
+    facts.map_err(not_a_program)
+}
+
+fn facts_of<H: FileHeader<Endian = Endianness>>(data: &ReadCache<File>) -> Result<ElfFacts, String> {
+    let text = |error: object::read::Error| error.to_string();
+    let header = H::parse(data).map_err(text)?;
+    let endian = header.endian().map_err(text)?;
+    let abi = header.e_ident().os_abi;
+    if abi != elf::ELFOSABI_NONE && abi != elf::ELFOSABI_GNU {
+        return Err(format!("its ABI is that of another system ({})", abi.0));
+    }
+    let kind = header.e_type(endian);
+    if kind != elf::ET_EXEC && kind != elf::ET_DYN {
+        return Err("it is an object or core file, not an executable".to_owned());
+    }
+    let machine = header.e_machine(endian);
+    let platform = platform(machine, endian, header.is_class_64())
+        .ok_or_else(|| format!("machine {} has no platform name", machine.0))?;
+    let segments = header.program_headers(endian, data).map_err(text)?;
+
+    let mut interpreter = None;
+    let mut dynamic: &[H::Dyn] = &[];
+    for segment in segments {
+        if let Some(bytes) = segment.interpreter(endian, data).map_err(text)? {
+            interpreter = Some(String::from_utf8_lossy(bytes).into_owned());
+        }
+        if let Some(table) = segment.dynamic(endian, data).map_err(text)? {
+            dynamic = table;
+        }
+    }
+    let end = dynamic.iter().position(|entry| entry.tag(endian) == elf::DT_NULL).unwrap_or(dynamic.len());
+    let dynamic = &dynamic[..end];
+    let value = |tag| dynamic.iter().find(|entry| entry.tag(endian) == tag).map(|entry| entry.val(endian));
+    // Addresses in memory become offsets in the file by the segment that is loaded there.
+    let offset_of = |address: u64| {
+        segments.iter().find_map(|segment| {
+            let loaded = segment.p_type(endian) == elf::PT_LOAD;
+            let delta = address.checked_sub(segment.p_vaddr(endian).into())?;
+            (loaded && delta < segment.p_filesz(endian).into())
+                .then(|| delta.checked_add(segment.p_offset(endian).into()))?
+        })
+    };
+    let strings = value(elf::DT_STRTAB).and_then(offset_of);
+    let string = |at: u64| -> Result<String, String> {
+        let start = strings.and_then(|strings| strings.checked_add(at));
+        let start = start.ok_or("its string table is outside the file")?;
+        let bytes = data
+            .read_bytes_at_until(start..start.saturating_add(MAX_STRING), 0)
+            .map_err(|()| "a library's name is outside the file")?;
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    };
+    let strings_of = |tag| {
+        let entries = dynamic.iter().filter(move |entry| entry.tag(endian) == tag);
+        entries.map(|entry| string(entry.val(endian))).collect::<Result<Vec<_>, _>>()
+    };
+    let needed = strings_of(elf::DT_NEEDED)?;
+    let mut run_path = strings_of(elf::DT_RUNPATH)?;
+    if run_path.is_empty() {
+        run_path = strings_of(elf::DT_RPATH)?;
+    }
+    let run_path = run_path.iter().flat_map(|path| path.split(':')).map(str::to_owned).collect();
+
+    let pie = value(elf::DT_FLAGS_1).is_some_and(|flags| flags & elf::DF_1_PIE.0 != 0);
+    let entry: u64 = header.e_entry(endian).into();
+    if kind == elf::ET_DYN && interpreter.is_none() && !pie && (entry == 0 || value(elf::DT_SONAME).is_some())
+    {
+        return Err("it is a shared library".to_owned());
+    }
+    let is_static = interpreter.is_none() && needed.is_empty();
+    Ok(ElfFacts { platform, interpreter, needed, run_path, is_static })
+}
+
+/// Go's name for the machine.
+fn platform(machine: elf::Machine, endian: Endianness, wide: bool) -> Option<Platform> {
+    let little = endian == Endianness::Little;
+    let architecture = match (machine, wide, little) {
+        (elf::EM_X86_64, true, _) => "amd64",
+        (elf::EM_386, ..) => "386",
+        (elf::EM_AARCH64, true, true) => "arm64",
+        (elf::EM_ARM, _, true) => "arm",
+        (elf::EM_PPC64, _, true) => "ppc64le",
+        (elf::EM_PPC64, _, false) => "ppc64",
+        (elf::EM_S390, true, _) => "s390x",
+        (elf::EM_RISCV, true, _) => "riscv64",
+        (elf::EM_LOONGARCH, true, _) => "loong64",
+        (elf::EM_MIPS, true, true) => "mips64le",
+        (elf::EM_MIPS, true, false) => "mips64",
+        (elf::EM_MIPS, false, true) => "mipsle",
+        (elf::EM_MIPS, false, false) => "mips",
+        _ => return None,
+    };
+    Platform::new("linux", architecture, None).ok()
+}

@@ -1,0 +1,222 @@
+//! Why an artifact cannot be packaged, and what to do.
+
+use std::path::PathBuf;
+
+use super::{ArtifactKind, Servlet};
+use crate::error::{Explain, Kind};
+use crate::layer::scan::ScanError;
+use crate::layer::{shown, shown_path};
+use crate::platform::Platform;
+use crate::zip::ZipError;
+
+/// Why an artifact cannot be packaged.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// Nothing there.
+    #[error("`{}` does not exist", shown_path(path))]
+    NotFound {
+        /// The path.
+        path: PathBuf,
+        /// A path that exists and is spelled nearly so.
+        nearest: Option<PathBuf>,
+    },
+    /// The system refused.
+    #[error("cannot read `{}`", shown_path(path))]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Nothing that can be packaged.
+    #[error("`{}` is {is}, not an artifact that can be packaged", shown_path(path))]
+    Unknown {
+        /// The path.
+        path: PathBuf,
+        /// What it seems to be.
+        is: &'static str,
+    },
+    /// No files in it.
+    #[error("`{}` has no files", shown_path(path))]
+    Empty {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A kind that is recognised and no more.
+    #[error("`{}` is {}, which is not supported yet", shown_path(path), kind.describe())]
+    NotSupported {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        kind: ArtifactKind,
+    },
+    /// The archive is refused.
+    #[error(transparent)]
+    Zip(#[from] ZipError),
+    /// The directory is refused.
+    #[error(transparent)]
+    Scan(Box<ScanError>),
+    /// Nobody says where it goes.
+    #[error(
+        "where `{}`, {}, goes is not known: {}",
+        shown_path(path),
+        kind.describe(),
+        if *empty_base { "the base is empty" } else { "the base is none of the servers that are known" }
+    )]
+    NoRoot {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        kind: ArtifactKind,
+        /// Whether there is no base.
+        empty_base: bool,
+    },
+    /// Packaged layout of something that is not packed.
+    #[error("`{}` is a directory, which the packaged layout cannot take", shown_path(path))]
+    NotPacked {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A file that cannot lie at the image's root.
+    #[error("`{}` is one file and cannot be the image's root", shown_path(path))]
+    FileAsRoot {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A name with a slash, or no name.
+    #[error("`{name}` is not a file name")]
+    BadName {
+        /// As given.
+        name: String,
+    },
+    /// A symbolic link in an archive leads out of it.
+    #[error(
+        "the symbolic link `{}` in `{}` leads out of the archive: `{}`",
+        shown(name),
+        shown_path(path),
+        shown(target)
+    )]
+    LinkLeaves {
+        /// The archive.
+        path: PathBuf,
+        /// The link.
+        name: Vec<u8>,
+        /// Its target.
+        target: Vec<u8>,
+    },
+    /// An entry in an archive is named like a deletion.
+    #[error("`{}` in `{}` has a name that means a deletion in an image layer", shown(name), shown_path(path))]
+    Whiteout {
+        /// The archive.
+        path: PathBuf,
+        /// The entry.
+        name: Vec<u8>,
+    },
+    /// The container in the base cannot run the application.
+    #[error(
+        "`{}` is written for {} ({evidence}), but {container} in the base runs {}",
+        shown_path(path),
+        found.package(),
+        wanted.package()
+    )]
+    OtherServlet {
+        /// The application.
+        path: PathBuf,
+        /// What it is written for.
+        found: Servlet,
+        /// What shows it.
+        evidence: String,
+        /// What the container runs.
+        wanted: Servlet,
+        /// The container with its version.
+        container: String,
+    },
+    /// The ELF file is damaged or no program for Linux.
+    #[error("`{}` is not a program for Linux: {why}", shown_path(path))]
+    NotAProgram {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The base does not have what a dynamic program needs.
+    #[error("`{}` is dynamically linked and the base lacks {}", shown_path(path), missing.join(", "))]
+    MissingLibraries {
+        /// The program.
+        path: PathBuf,
+        /// Its interpreter and libraries that are not there.
+        missing: Vec<String>,
+    },
+    /// A program and a base for different machines.
+    #[error("`{}` is for {program}, the base for {base}", shown_path(path))]
+    OtherPlatform {
+        /// The program.
+        path: PathBuf,
+        /// Its platform.
+        program: Box<Platform>,
+        /// That of the base.
+        base: Box<Platform>,
+    },
+}
+
+impl Explain for ArtifactError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Zip(error) => error.kind(),
+            Self::Scan(error) => error.kind(),
+            _ => Kind::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NotFound { nearest: Some(nearest), .. } => {
+                return Some(format!("there is `{}`", shown_path(nearest)));
+            }
+            Self::NotFound { .. } => "check the path, or build the artifact first",
+            Self::Io { .. } => return None,
+            Self::Zip(error) => return error.hint(),
+            Self::Scan(error) => return error.hint(),
+            Self::Unknown { is, .. } => match *is {
+                "a program for macOS" | "a program for Windows" => "build it for Linux",
+                "a gzip file" | "a zstd file" | "an xz file" | "a tar archive" => {
+                    "unpack it and give the directory"
+                }
+                _ => {
+                    "looked for: a zip archive with `WEB-INF/` (WAR) or a Java manifest, an ELF program, or a \
+                     directory; to package one file of another kind, put it into a directory and give that"
+                }
+            },
+            Self::Empty { .. } => "build the artifact first",
+            Self::NotSupported { .. } => {
+                "package it as a tree: put it into a directory, give that as a `[[layer]]` with its place, and \
+                 set the entrypoint in `[config]`"
+            }
+            Self::NoRoot { kind: ArtifactKind::War, .. } => {
+                "set `app.root`, such as \"/usr/local/tomcat/webapps/ROOT\""
+            }
+            Self::NoRoot { .. } => {
+                "set `app.root`, such as \"/usr/share/nginx/html\"; \"/\" means that it is a root file system"
+            }
+            Self::NotPacked { .. } => "give the `.war` file, or set `app.layout` to \"exploded\"",
+            Self::FileAsRoot { .. } => {
+                "set `app.root` to the path that it shall have, such as \"/app/server\""
+            }
+            Self::BadName { .. } => "give a name without slashes; `app.root` says where it goes",
+            Self::LinkLeaves { .. } => "replace the link with the file it leads to",
+            Self::Whiteout { .. } => "rename it",
+            Self::OtherServlet { wanted: Servlet::Jakarta, .. } => {
+                "use a base with Tomcat 9 or Jetty 10, or migrate the application to `jakarta.servlet`"
+            }
+            Self::OtherServlet { .. } => "use a base with Tomcat 10 or 11, or Jetty 11 or 12",
+            Self::NotAProgram { .. } => "give a program that was built for Linux",
+            Self::MissingLibraries { .. } => {
+                "link it statically (Go: `CGO_ENABLED=0`; Rust: a `musl` target), or use a base that has them"
+            }
+            Self::OtherPlatform { program, .. } => {
+                return Some(format!("build the program for the base, or use a base for {program}"));
+            }
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,298 @@
+//! Servers in a base image, known by its configuration: where applications and pages go, and which servlet
+//! API it runs. No layer is read.
+
+use crate::image::ConfigFile;
+use crate::layer::EntryPath;
+
+/// The two generations of the servlet API, which exclude each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Servlet {
+    /// `javax.servlet`, up to Servlet 4.0.
+    Javax,
+    /// `jakarta.servlet`, from Servlet 5.0.
+    Jakarta,
+}
+
+impl Servlet {
+    /// The package of its classes.
+    #[must_use]
+    pub const fn package(self) -> &'static str {
+        match self {
+            Self::Javax => "javax.servlet",
+            Self::Jakarta => "jakarta.servlet",
+        }
+    }
+
+    /// As it is written in the constants of a class file.
+    pub(super) const fn in_classes(self) -> &'static str {
+        match self {
+            Self::Javax => "javax/servlet/",
+            Self::Jakarta => "jakarta/servlet/",
+        }
+    }
+}
+
+/// Which servlet container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ContainerKind {
+    /// Apache Tomcat.
+    Tomcat,
+    /// Eclipse Jetty.
+    Jetty,
+}
+
+/// A servlet container in a base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Which.
+    pub kind: ContainerKind,
+    /// Major version, if the configuration tells.
+    pub version: Option<u32>,
+    /// The directory that it deploys applications from.
+    pub webapps: EntryPath,
+    /// What in the configuration shows it.
+    pub sign: String,
+    /// Whether it is Debian's package, which has an application of its own as `ROOT`.
+    pub debian: bool,
+}
+
+impl Container {
+    /// Its name with the version, for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let name = match self.kind {
+            ContainerKind::Tomcat => "Tomcat",
+            ContainerKind::Jetty => "Jetty",
+        };
+        self.version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
+    }
+
+    /// Which servlet API it runs; `None` if the version is not known, or runs either by its modules.
+    #[must_use]
+    pub const fn servlet(&self) -> Option<Servlet> {
+        match (self.kind, self.version) {
+            (ContainerKind::Tomcat, Some(..=9)) | (ContainerKind::Jetty, Some(..=10)) => Some(Servlet::Javax),
+            (ContainerKind::Tomcat, Some(10..)) | (ContainerKind::Jetty, Some(11)) => Some(Servlet::Jakarta),
+            _ => None,
+        }
+    }
+}
+
+/// The servlet container of a base with this configuration.
+#[must_use]
+pub fn container(base: &ConfigFile) -> Option<Container> {
+    let words = words(base);
+    let mentions = |what: &str| words.iter().find(|(_, word)| word.contains(what));
+    // Debian's units and images start `tomcatN` from its own directories; `CATALINA_BASE` may not be set.
+    let debian = words.iter().find_map(|(place, word)| Some((place, word, debian_tomcat(word)?)));
+    if let Some((place, word, version)) = debian {
+        let base_directory =
+            base.env("CATALINA_BASE").map_or_else(|| format!("/var/lib/tomcat{version}"), str::to_owned);
+        return Some(Container {
+            kind: ContainerKind::Tomcat,
+            version: Some(version),
+            webapps: webapps(&base_directory)?,
+            sign: format!("{place} has `{word}`"),
+            debian: true,
+        });
+    }
+    for name in ["CATALINA_BASE", "CATALINA_HOME", "TOMCAT_VERSION"] {
+        let Some(value) = base.env(name) else { continue };
+        let directory = if name == "TOMCAT_VERSION" { "/usr/local/tomcat" } else { value };
+        return Some(Container {
+            kind: ContainerKind::Tomcat,
+            version: tomcat_version(base),
+            webapps: webapps(directory)?,
+            sign: format!("its environment has `{name}={value}`"),
+            debian: false,
+        });
+    }
+    for name in ["JETTY_BASE", "JETTY_VERSION", "JETTY_HOME"] {
+        let Some(value) = base.env(name) else { continue };
+        let directory = if name == "JETTY_BASE" { value } else { "/var/lib/jetty" };
+        return Some(Container {
+            kind: ContainerKind::Jetty,
+            version: base.env("JETTY_VERSION").or_else(|| titled(base, "jetty")).and_then(major),
+            webapps: webapps(directory)?,
+            sign: format!("its environment has `{name}={value}`"),
+            debian: false,
+        });
+    }
+    if let Some((place, word)) = mentions("/usr/local/tomcat").or_else(|| mentions("catalina.sh")) {
+        let sign = format!("{place} has `{word}`");
+        let (kind, version) = (ContainerKind::Tomcat, tomcat_version(base));
+        return Some(Container {
+            kind,
+            version,
+            webapps: webapps("/usr/local/tomcat")?,
+            sign,
+            debian: false,
+        });
+    }
+    if let Some((place, word)) = mentions("/usr/local/jetty").or_else(|| mentions("/var/lib/jetty")) {
+        let sign = format!("{place} has `{word}`");
+        let (kind, version) = (ContainerKind::Jetty, titled(base, "jetty").and_then(major));
+        return Some(Container { kind, version, webapps: webapps("/var/lib/jetty")?, sign, debian: false });
+    }
+    for (title, kind, directory) in [
+        ("tomcat", ContainerKind::Tomcat, "/usr/local/tomcat"),
+        ("jetty", ContainerKind::Jetty, "/var/lib/jetty"),
+    ] {
+        if let Some(version) = titled(base, title) {
+            let sign = format!("its label `{TITLE}` has `{title}`");
+            return Some(Container {
+                kind,
+                version: major(version),
+                webapps: webapps(directory)?,
+                sign,
+                debian: false,
+            });
+        }
+    }
+    None
+}
+
+/// The directory of pages of a base with this configuration, and why it is that.
+#[must_use]
+pub fn web_root(base: &ConfigFile) -> Option<(EntryPath, String)> {
+    let at = |path: &str, name: &str, variable: &str| {
+        let path = EntryPath::new(path.as_bytes()).ok()?;
+        Some((path.clone(), format!("The base is {name} (`{variable}` is set): pages go to `{path}`.")))
+    };
+    if base.env("NGINX_VERSION").is_some() {
+        return at("/usr/share/nginx/html", "nginx", "NGINX_VERSION");
+    }
+    if let Some(prefix) = base.env("HTTPD_PREFIX") {
+        return at(&format!("{prefix}/htdocs"), "Apache httpd", "HTTPD_PREFIX");
+    }
+    if base.env("HTTPD_VERSION").is_some() {
+        return at("/usr/local/apache2/htdocs", "Apache httpd", "HTTPD_VERSION");
+    }
+    if base.env("CADDY_VERSION").is_some() {
+        return at("/usr/share/caddy", "Caddy", "CADDY_VERSION");
+    }
+    None
+}
+
+const TITLE: &str = "org.opencontainers.image.title";
+
+/// Everything in a configuration that names programs and directories, with the place it is in.
+fn words(base: &ConfigFile) -> Vec<(&'static str, &str)> {
+    let Some(config) = &base.config else { return Vec::new() };
+    let mut words = Vec::new();
+    words.extend(config.entrypoint.iter().flatten().map(|word| ("its entrypoint", word.as_str())));
+    words.extend(config.cmd.iter().flatten().map(|word| ("its command", word.as_str())));
+    for name in ["CATALINA_BASE", "CATALINA_HOME"] {
+        words.extend(base.env(name).map(|value| ("its environment", value)));
+    }
+    words.push(("its working directory", config.working_dir.as_str()));
+    words
+}
+
+/// The version of Debian's package that a word names: `/usr/share/tomcat10/…`, `/usr/libexec/tomcat9/…`.
+fn debian_tomcat(word: &str) -> Option<u32> {
+    ["/var/lib/tomcat", "/usr/share/tomcat", "/usr/libexec/tomcat", "/etc/tomcat"].iter().find_map(|start| {
+        let rest = &word[word.find(start)? + start.len()..];
+        let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
+        (rest[digits..].is_empty() || rest[digits..].starts_with('/')).then(|| rest[..digits].parse().ok())?
+    })
+}
+
+/// By the official image's variables, a directory such as `apache-tomcat-10.1.5`, or the labels.
+fn tomcat_version(base: &ConfigFile) -> Option<u32> {
+    let by_variable = || base.env("TOMCAT_VERSION").or_else(|| base.env("TOMCAT_MAJOR")).and_then(major);
+    let by_directory = || {
+        words(base).into_iter().find_map(|(_, word)| {
+            let rest = &word[word.find("tomcat")? + "tomcat".len()..];
+            major(rest.trim_start_matches('-'))
+        })
+    };
+    by_variable().or_else(by_directory).or_else(|| titled(base, "tomcat").and_then(major))
+}
+
+/// The version label of an image whose title label has `title`.
+fn titled<'a>(base: &'a ConfigFile, title: &str) -> Option<&'a str> {
+    let labels = &base.config.as_ref()?.labels;
+    let found = labels.get(TITLE)?.to_ascii_lowercase().contains(title);
+    found.then(|| labels.get("org.opencontainers.image.version").map_or("", String::as_str))
+}
+
+/// `10` of `10.1.24`.
+fn major(version: &str) -> Option<u32> {
+    let digits = version.find(|character: char| !character.is_ascii_digit()).unwrap_or(version.len());
+    version[..digits].parse().ok()
+}
+
+fn webapps(directory: &str) -> Option<EntryPath> {
+    EntryPath::new(format!("{directory}/webapps").as_bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::RunConfig;
+
+    fn base(env: &[&str], entrypoint: &[&str], cmd: &[&str]) -> ConfigFile {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let config = RunConfig {
+            env: words(env),
+            entrypoint: Some(words(entrypoint)),
+            cmd: Some(words(cmd)),
+            ..RunConfig::default()
+        };
+        ConfigFile { config: Some(config), ..ConfigFile::default() }
+    }
+
+    fn known(base: &ConfigFile) -> (String, String, Option<Servlet>) {
+        let container = container(base).expect("a container");
+        (container.describe(), container.webapps.to_string(), container.servlet())
+    }
+
+    #[test]
+    fn containers() {
+        let official = base(
+            &["CATALINA_HOME=/usr/local/tomcat", "TOMCAT_MAJOR=10", "TOMCAT_VERSION=10.1.24"],
+            &[],
+            &["catalina.sh", "run"],
+        );
+        assert_eq!(
+            known(&official),
+            ("Tomcat 10".into(), "/usr/local/tomcat/webapps".into(), Some(Servlet::Jakarta))
+        );
+        let nine = base(&["CATALINA_HOME=/opt/apache-tomcat-9.0.80"], &[], &[]);
+        assert_eq!(
+            known(&nine),
+            ("Tomcat 9".into(), "/opt/apache-tomcat-9.0.80/webapps".into(), Some(Servlet::Javax))
+        );
+        let debian =
+            base(&["CATALINA_HOME=/usr/share/tomcat10", "CATALINA_BASE=/var/lib/tomcat10"], &[], &[]);
+        assert_eq!(
+            known(&debian),
+            ("Tomcat 10".into(), "/var/lib/tomcat10/webapps".into(), Some(Servlet::Jakarta))
+        );
+        let unit = base(&[], &["/usr/libexec/tomcat9/tomcat-start.sh"], &[]);
+        assert_eq!(
+            known(&unit),
+            ("Tomcat 9".into(), "/var/lib/tomcat9/webapps".into(), Some(Servlet::Javax))
+        );
+        let jetty = base(
+            &["JETTY_VERSION=12.0.9", "JETTY_HOME=/usr/local/jetty", "JETTY_BASE=/var/lib/jetty"],
+            &[],
+            &[],
+        );
+        assert_eq!(known(&jetty), ("Jetty 12".into(), "/var/lib/jetty/webapps".into(), None));
+        let bare = base(&[], &[], &["catalina.sh", "run"]);
+        assert_eq!(known(&bare), ("Tomcat".into(), "/usr/local/tomcat/webapps".into(), None));
+        assert_eq!(container(&base(&["PATH=/usr/bin"], &[], &["bash"])), None);
+        assert_eq!(container(&ConfigFile::default()), None);
+    }
+
+    #[test]
+    fn web_roots() {
+        let root = |env: &str| web_root(&base(&[env], &[], &[])).map(|(path, _)| path.to_string());
+        assert_eq!(root("NGINX_VERSION=1.27.0").as_deref(), Some("/usr/share/nginx/html"));
+        assert_eq!(root("HTTPD_PREFIX=/usr/local/apache2").as_deref(), Some("/usr/local/apache2/htdocs"));
+        assert_eq!(root("CADDY_VERSION=v2.8").as_deref(), Some("/usr/share/caddy"));
+        assert_eq!(root("A=b"), None);
+    }
+}

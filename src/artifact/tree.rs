@@ -1,0 +1,58 @@
+//! Directories whose files go into the image as they are: static sites, distributions, root file systems.
+
+use super::{
+    AppOptions, AppRoot, Artifact, ArtifactError, ArtifactKind, Proposal, ProposedLayer, count, not_empty,
+    root_of, web_root,
+};
+use crate::image::ConfigFile;
+use crate::layer::scan::{FoundKind, ScanOptions, entries, scan};
+use crate::layer::{Entry, EntryKind};
+
+pub(super) fn propose(
+    artifact: &Artifact,
+    options: &AppOptions,
+    base: Option<&ConfigFile>,
+) -> Result<Proposal, ArtifactError> {
+    let (root, why_root) = root_of(artifact, options, base, web_root)?;
+    let scanned = ScanOptions { ignore_file: true, xattrs: options.xattrs, ..ScanOptions::default() };
+    let found = scan(&artifact.path, &scanned)?;
+    let mut all = Vec::with_capacity(found.len() + 1);
+    all.extend(root_entry(&root, options));
+    all.extend(entries(&found, root.path(), &options.rules)?);
+
+    let mut warnings = Vec::new();
+    if found.iter().any(|found| found.relative == b".git") {
+        warnings.push(
+            "The `.git` directory goes into the image: a line `.git/` in `.packignore` leaves it out."
+                .to_owned(),
+        );
+    }
+    let files = found.iter().filter(|found| found.kind != FoundKind::Directory).count();
+    let place = match &root {
+        AppRoot::Image => "the image's root".to_owned(),
+        AppRoot::At(path) => format!("`{path}`"),
+    };
+    let layer = ProposedLayer {
+        name: if artifact.kind == ArtifactKind::Site { "site" } else { "app" }.to_owned(),
+        why: format!("{}, to {place}", count(files, "file", "files")),
+        entries: all,
+    };
+    let layers = vec![layer];
+    not_empty(&artifact.path, &layers)?;
+    Ok(Proposal {
+        layers,
+        app_root: root.path().cloned(),
+        notes: why_root.into_iter().collect(),
+        warnings,
+        ..Proposal::default()
+    })
+}
+
+/// The application's own directory; the image's root has no entry.
+pub(super) fn root_entry(root: &AppRoot, options: &AppOptions) -> Option<Entry> {
+    root.path().map(|path| Entry {
+        path: path.clone(),
+        metadata: options.rules.directory(),
+        kind: EntryKind::Directory,
+    })
+}

@@ -1,0 +1,342 @@
+//! Java web applications: unpacked into layers by how often they change, or as the one file that they are.
+//!
+//! Exploded layers, bottom first: `dependencies` (files of `WEB-INF/lib`), `snapshots` (those named
+//! `SNAPSHOT`), `resources` (all the rest, class files outside `WEB-INF/classes` included) and `classes`. Each has
+//! the directories that its own files need, so a layer's bytes depend on nothing but its own files.
+
+mod servlet;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::tree::root_entry;
+use super::{
+    AppOptions, AppRoot, Artifact, ArtifactError, Layout, Proposal, ProposedLayer, container, count,
+    not_empty, root_of,
+};
+use crate::image::ConfigFile;
+use crate::layer::scan::{Found, FoundKind, ScanOptions, entries, is_whiteout, leaves, scan};
+use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, shown};
+use crate::zip::{Archive, ArchiveEntryKind, EntryProblem, ZipError};
+
+pub(super) use servlet::check;
+
+/// The change classes of a WAR's files, in layer order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Group {
+    Dependencies,
+    Snapshots,
+    Resources,
+    Classes,
+}
+
+impl Group {
+    const ALL: [Self; 4] = [Self::Dependencies, Self::Snapshots, Self::Resources, Self::Classes];
+
+    /// Of a file, by its path in the archive.
+    fn of(name: &[u8]) -> Self {
+        if let Some(library) = name.strip_prefix(b"WEB-INF/lib/")
+            && !library.contains(&b'/')
+        {
+            return if memchr::memmem::find(library, b"SNAPSHOT").is_some() {
+                Self::Snapshots
+            } else {
+                Self::Dependencies
+            };
+        }
+        if name.starts_with(b"WEB-INF/classes/") && name.ends_with(b".class") {
+            Self::Classes
+        } else {
+            Self::Resources
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Dependencies => "dependencies",
+            Self::Snapshots => "snapshots",
+            Self::Resources => "resources",
+            Self::Classes => "classes",
+        }
+    }
+
+    fn why(self, files: usize) -> String {
+        match self {
+            Self::Dependencies => {
+                format!("{} of `WEB-INF/lib`, which change seldom", count(files, "library", "libraries"))
+            }
+            Self::Snapshots => format!(
+                "{} of `WEB-INF/lib` named `SNAPSHOT`, which change more often than others",
+                count(files, "library", "libraries")
+            ),
+            Self::Resources => {
+                format!("{}, neither library nor class of the application", count(files, "file", "files"))
+            }
+            Self::Classes => {
+                format!("{} of `WEB-INF/classes`, which change most often", count(files, "class", "classes"))
+            }
+        }
+    }
+}
+
+/// What goes into one layer: paths, each with its index in the caller's list if it is listed there.
+type Members<'a> = Vec<(&'a [u8], Option<usize>)>;
+
+/// Sorts files and directories, given by path, into the layers that have any.
+///
+/// A directory is in each layer that has a file below it; one without any counts as a resource.
+fn layers_of<'a>(names: impl Iterator<Item = (&'a [u8], bool)>) -> BTreeMap<Group, Members<'a>> {
+    let names: Vec<(&[u8], bool)> = names.collect();
+    let mut directories: HashMap<&[u8], usize> = HashMap::new();
+    for (index, (name, directory)) in names.iter().enumerate() {
+        if *directory {
+            directories.insert(name, index);
+        }
+    }
+    let mut parents: HashSet<&[u8]> = HashSet::new();
+    for (name, _) in &names {
+        for parent in ancestors(name) {
+            if !parents.insert(parent) {
+                break;
+            }
+        }
+    }
+    let mut layers: BTreeMap<Group, (HashSet<&[u8]>, Members<'a>)> = BTreeMap::new();
+    for (index, (name, directory)) in names.iter().enumerate() {
+        if *directory && parents.contains(name) {
+            continue;
+        }
+        let group = if *directory { Group::Resources } else { Group::of(name) };
+        let (needed, members) = layers.entry(group).or_default();
+        members.push((name, Some(index)));
+        for parent in ancestors(name).take_while(|parent| needed.insert(parent)) {
+            members.push((parent, directories.get(parent).copied()));
+        }
+    }
+    let sorted = layers.into_iter().map(|(group, (_, mut members))| {
+        members.sort_unstable();
+        (group, members)
+    });
+    sorted.collect()
+}
+
+/// The directories above `name`, innermost first.
+fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let slashes = name.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
+    slashes.map(move |(at, _)| &name[..at])
+}
+
+pub(super) fn propose_directory(
+    artifact: &Artifact,
+    options: &AppOptions,
+    base: Option<&ConfigFile>,
+) -> Result<Proposal, ArtifactError> {
+    if options.layout == Some(Layout::Packaged) {
+        return Err(ArtifactError::NotPacked { path: artifact.path.clone() });
+    }
+    let (root, notes, warnings) = place(artifact, options, base)?;
+    let scanned = ScanOptions { ignore_file: true, xattrs: options.xattrs, ..ScanOptions::default() };
+    let found = scan(&artifact.path, &scanned)?;
+    let mut rules = options.rules.clone();
+    // An archive cannot say what an absolute target means, and its unpacked form is to be the same.
+    rules.absolute_links = false;
+    let names = found.iter().map(|found| (&found.relative[..], found.kind == FoundKind::Directory));
+    let layers = layers_of(names).into_iter().map(|(group, members)| {
+        let members: Vec<&Found> = members.iter().filter_map(|(_, index)| Some(&found[(*index)?])).collect();
+        let files = members.iter().filter(|found| found.kind != FoundKind::Directory).count();
+        let mut all: Vec<Entry> = root_entry(&root, options).into_iter().collect();
+        all.extend(entries(members, root.path(), &rules)?);
+        Ok(ProposedLayer { name: group.name().to_owned(), why: group.why(files), entries: all })
+    });
+    let layers = layers.collect::<Result<Vec<_>, ArtifactError>>()?;
+    not_empty(&artifact.path, &layers)?;
+    Ok(Proposal { layers, app_root: root.path().cloned(), notes, warnings, ..Proposal::default() })
+}
+
+pub(super) fn propose_archive(
+    artifact: &Artifact,
+    archive: &Arc<Archive>,
+    options: &AppOptions,
+    base: Option<&ConfigFile>,
+) -> Result<Proposal, ArtifactError> {
+    let (root, notes, warnings) = place(artifact, options, base)?;
+    if options.layout == Some(Layout::Packaged) {
+        return packaged(artifact, archive, &root, options, notes);
+    }
+    let names =
+        archive.entries().iter().map(|entry| (&entry.name[..], entry.kind == ArchiveEntryKind::Directory));
+    let layers = layers_of(names).into_iter().map(|(group, members)| {
+        let mut all: Vec<Entry> = root_entry(&root, options).into_iter().collect();
+        for (name, index) in &members {
+            all.push(archive_entry(archive, name, *index, &root, options)?);
+        }
+        let files = all.iter().filter(|entry| !entry.is_directory()).count();
+        Ok(ProposedLayer { name: group.name().to_owned(), why: group.why(files), entries: all })
+    });
+    let layers = layers.collect::<Result<Vec<_>, ArtifactError>>()?;
+    not_empty(&artifact.path, &layers)?;
+    Ok(Proposal { layers, app_root: root.path().cloned(), notes, warnings, ..Proposal::default() })
+}
+
+/// Where it goes, with notes and warnings about that.
+fn place(
+    artifact: &Artifact,
+    options: &AppOptions,
+    base: Option<&ConfigFile>,
+) -> Result<(AppRoot, Vec<String>, Vec<String>), ArtifactError> {
+    let found = base.and_then(container);
+    let by_base = |_: &ConfigFile| {
+        let container = found.as_ref()?;
+        let path = container.webapps.join(b"ROOT").ok()?;
+        let why = format!(
+            "The base has {} ({}): the application goes to `{path}`.",
+            container.describe(),
+            container.sign
+        );
+        Some((path, why))
+    };
+    let (root, why) = root_of(artifact, options, base, by_base)?;
+    let mut warnings = Vec::new();
+    if let Some(container) = &found
+        && container.debian
+        && options.layout != Some(Layout::Packaged)
+        && root.path().is_some_and(|root| Some(root) == container.webapps.join(b"ROOT").ok().as_ref())
+    {
+        // Debian's package fills ROOT with a page of its own; only an application's own file hides it.
+        warnings.push(
+            "Debian's Tomcat has an application of its own as `ROOT`: its files stay where this one has none \
+             of the same name."
+                .to_owned(),
+        );
+    }
+    Ok((root, why.into_iter().collect(), warnings))
+}
+
+/// The archive itself, `ROOT.war` beside where the directory `ROOT` would be.
+fn packaged(
+    artifact: &Artifact,
+    archive: &Arc<Archive>,
+    root: &AppRoot,
+    options: &AppOptions,
+    notes: Vec<String>,
+) -> Result<Proposal, ArtifactError> {
+    let Some(root) = root.path() else {
+        return Err(ArtifactError::FileAsRoot { path: artifact.path.clone() });
+    };
+    let stem = match &options.name {
+        Some(name)
+            if name.is_empty() || name.contains('/') || name.contains('\0') || name.starts_with('.') =>
+        {
+            return Err(ArtifactError::BadName { name: name.clone() });
+        }
+        Some(name) => name.strip_suffix(".war").unwrap_or(name).as_bytes().to_vec(),
+        None => root.file_name().strip_suffix(b".war").unwrap_or(root.file_name()).to_vec(),
+    };
+    let name = [&stem[..], b".war"].concat();
+    let bad = |_| ArtifactError::BadName { name: shown(&name) };
+    let path = match root.parent() {
+        Some(parent) => parent.join(&name),
+        None => EntryPath::new(&name),
+    };
+    let path = path.map_err(bad)?;
+    let stamp = *archive.stamp();
+    let content = Content { size: stamp.size, source: ContentSource::File(artifact.path.clone(), stamp) };
+    let entry =
+        Entry { path: path.clone(), metadata: options.rules.file(false), kind: EntryKind::File(content) };
+    let why = format!("the WAR as it is, to `{path}`; the container unpacks it when it starts");
+    let layers = vec![ProposedLayer { name: "app".to_owned(), why, entries: vec![entry] }];
+    Ok(Proposal { layers, app_root: Some(path), notes, ..Proposal::default() })
+}
+
+/// The entry for the archive's entry `index`; without one, for the directory `name` that it implies.
+fn archive_entry(
+    archive: &Arc<Archive>,
+    name: &[u8],
+    index: Option<usize>,
+    root: &AppRoot,
+    options: &AppOptions,
+) -> Result<Entry, ArtifactError> {
+    let own = index.map(|index| (index, &archive.entries()[index]));
+    if name.split(|byte| *byte == b'/').any(is_whiteout) {
+        return Err(ArtifactError::Whiteout { path: archive.path().to_owned(), name: name.to_vec() });
+    }
+    // Names of an archive are checked when it is opened.
+    let below = EntryPath::new(name).map_err(|_| ZipError::Entry {
+        path: archive.path().to_owned(),
+        name: name.to_vec(),
+        problem: EntryProblem::EmptyName,
+    })?;
+    let path = root.path().map_or_else(|| below.clone(), |root| below.below(root));
+    let rules = &options.rules;
+    let (kind, mut metadata) = match own {
+        None => (EntryKind::Directory, rules.directory()),
+        Some((index, entry)) => match entry.kind {
+            ArchiveEntryKind::Directory => (EntryKind::Directory, rules.directory()),
+            ArchiveEntryKind::File => {
+                let source = ContentSource::Zip(Arc::clone(archive), index);
+                let content = Content { size: entry.size, source };
+                (EntryKind::File(content), rules.file(entry.is_executable()))
+            }
+            ArchiveEntryKind::Symlink => {
+                let target = archive.read(index, MAX_TARGET)?;
+                if target.starts_with(b"/") || target.is_empty() || leaves(name, &target) {
+                    let path = archive.path().to_owned();
+                    return Err(ArtifactError::LinkLeaves { path, name: name.to_vec(), target });
+                }
+                (EntryKind::Symlink(target), rules.symlink())
+            }
+        },
+    };
+    let overridden = match kind {
+        EntryKind::Directory => rules.directory_mode.is_some(),
+        EntryKind::File(_) => rules.file_mode.is_some(),
+        _ => true,
+    };
+    if rules.keep_modes
+        && !overridden
+        && let Some(mode) = own.and_then(|(_, entry)| entry.mode)
+    {
+        metadata.mode = mode;
+    }
+    Ok(Entry { path, metadata, kind })
+}
+
+/// `PATH_MAX` of Linux: no longer target can be followed.
+const MAX_TARGET: u64 = 4096;
+
+/// One file of a WAR for reading, packed or not.
+struct Member<'a> {
+    name: &'a [u8],
+    place: Place<'a>,
+}
+
+enum Place<'a> {
+    Archive(&'a Archive, usize),
+    File(&'a Path),
+}
+
+impl Member<'_> {
+    fn read(&self, limit: u64) -> Result<Vec<u8>, ArtifactError> {
+        match self.place {
+            Place::Archive(archive, index) => Ok(archive.read(index, limit)?),
+            Place::File(path) => read_file(path, limit),
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match self.place {
+            Place::Archive(archive, index) => archive.entries()[index].size,
+            Place::File(path) => std::fs::symlink_metadata(path).map_or(0, |metadata| metadata.len()),
+        }
+    }
+}
+
+fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, ArtifactError> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(|source| ArtifactError::Io { path: path.to_owned(), source })?;
+    Ok(bytes)
+}

@@ -1,0 +1,182 @@
+//! Streams the uncompressed bytes of one entry, and verifies them.
+
+use std::io::{Error, ErrorKind, Read, Result};
+
+use flate2::{Decompress, FlushDecompress, Status};
+use rawzip::ReaderAt as _;
+
+use super::{Archive, ArchiveEntry, CompressedRange, EntryProblem, Method};
+
+const INPUT: u64 = 32 * 1024;
+
+/// Reads the uncompressed bytes of one entry: exactly as many as declared, with the declared CRC-32, else
+/// it fails.
+pub struct EntryReader<'a> {
+    archive: &'a Archive,
+    entry: &'a ArchiveEntry,
+    /// The compressed bytes not yet read from the file.
+    position: u64,
+    end: u64,
+    inflate: Option<Inflate>,
+    crc: crc32fast::Hasher,
+    produced: u64,
+    state: State,
+}
+
+struct Inflate {
+    decoder: Box<Decompress>,
+    input: Vec<u8>,
+    consumed: usize,
+    ended: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Reading,
+    Verified,
+    Failed,
+}
+
+impl std::fmt::Debug for EntryReader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EntryReader").field("entry", self.entry).field("produced", &self.produced).finish()
+    }
+}
+
+impl<'a> EntryReader<'a> {
+    pub(super) fn new(archive: &'a Archive, entry: &'a ArchiveEntry, range: CompressedRange) -> Self {
+        let inflate = (range.method == Method::Deflate).then(|| Inflate {
+            decoder: Box::new(Decompress::new(false)),
+            input: Vec::new(),
+            consumed: 0,
+            ended: false,
+        });
+        Self {
+            archive,
+            entry,
+            position: range.offset,
+            end: range.offset + range.len,
+            inflate,
+            crc: crc32fast::Hasher::new(),
+            produced: 0,
+            state: State::Reading,
+        }
+    }
+
+    fn invalid(&self, problem: EntryProblem) -> Error {
+        Error::new(ErrorKind::InvalidData, self.archive.problem(self.entry, problem))
+    }
+
+    fn wrong_size(&self) -> Error {
+        self.invalid(EntryProblem::WrongSize { declared: self.entry.size })
+    }
+
+    fn advance(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let left = usize::try_from(self.entry.size - self.produced).unwrap_or(usize::MAX);
+        let wanted = left.min(buffer.len());
+        let count = match self.inflate {
+            _ if wanted == 0 => 0,
+            None => self.copy(&mut buffer[..wanted])?,
+            Some(_) => self.inflate(&mut buffer[..wanted])?,
+        };
+        self.crc.update(&buffer[..count]);
+        self.produced += count as u64;
+        if self.produced == self.entry.size {
+            self.verify()?;
+            self.state = State::Verified;
+        } else if count == 0 {
+            return Err(self.wrong_size());
+        }
+        Ok(count)
+    }
+
+    fn copy(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let count = self.archive.bytes.read_at(buffer, self.position)?;
+        if count == 0 {
+            return Err(self.cut_off());
+        }
+        self.position += count as u64;
+        Ok(count)
+    }
+
+    /// The file ends where it did not when it was opened.
+    fn cut_off(&self) -> Error {
+        let path = self.archive.path.clone();
+        Error::new(ErrorKind::InvalidData, super::ZipError::Changed { path })
+    }
+
+    /// Inflates into `buffer`; 0 means the end of the stream or of the compressed bytes.
+    fn inflate(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let Some(inflate) = &mut self.inflate else { return Ok(0) };
+        while !inflate.ended {
+            if inflate.consumed == inflate.input.len() && self.position < self.end {
+                let count = usize::try_from((self.end - self.position).min(INPUT)).unwrap_or_default();
+                inflate.input.resize(count, 0);
+                inflate.consumed = 0;
+                let count = self.archive.bytes.read_at(&mut inflate.input, self.position)?;
+                inflate.input.truncate(count);
+                if count == 0 {
+                    return Err(self.cut_off());
+                }
+                self.position += count as u64;
+            }
+            let (taken, given) = (inflate.decoder.total_in(), inflate.decoder.total_out());
+            let input = &inflate.input[inflate.consumed..];
+            let status = inflate.decoder.decompress(input, buffer, FlushDecompress::None);
+            let taken = usize::try_from(inflate.decoder.total_in() - taken).unwrap_or_default();
+            let given = usize::try_from(inflate.decoder.total_out() - given).unwrap_or_default();
+            inflate.consumed += taken;
+            let problem = match status {
+                Ok(status) => {
+                    inflate.ended = status == Status::StreamEnd;
+                    if given > 0 {
+                        return Ok(given);
+                    }
+                    let exhausted = inflate.consumed == inflate.input.len() && self.position >= self.end;
+                    if taken > 0 || inflate.ended || !exhausted {
+                        continue;
+                    }
+                    EntryProblem::Damaged("its deflate stream is cut off".to_owned())
+                }
+                Err(error) => EntryProblem::Damaged(error.to_string()),
+            };
+            return Err(self.invalid(problem));
+        }
+        Ok(0)
+    }
+
+    /// All declared bytes are out: nothing may follow, and the checksum must be right.
+    fn verify(&mut self) -> Result<()> {
+        if self.inflate.is_some() && self.entry.compressed_size > 0 {
+            let more = self.inflate(&mut [0])?;
+            let unused = self.inflate.as_ref().is_some_and(|inflate| inflate.consumed < inflate.input.len());
+            if more > 0 || unused || self.position < self.end {
+                return Err(self.wrong_size());
+            }
+        }
+        let found = self.crc.clone().finalize();
+        if found != self.entry.crc32 {
+            let declared = self.entry.crc32;
+            return Err(self.invalid(EntryProblem::WrongChecksum { declared, found }));
+        }
+        self.archive.check_unchanged().map_err(|error| Error::new(ErrorKind::InvalidData, error))
+    }
+}
+
+impl Read for EntryReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        match self.state {
+            State::Verified => return Ok(0),
+            State::Failed => {
+                return Err(self.invalid(EntryProblem::Damaged("an earlier read failed".to_owned())));
+            }
+            State::Reading if buffer.is_empty() => return Ok(0),
+            State::Reading => {}
+        }
+        let result = self.advance(buffer);
+        if result.as_ref().is_err_and(|error| error.kind() != ErrorKind::Interrupted) {
+            self.state = State::Failed;
+        }
+        result
+    }
+}
