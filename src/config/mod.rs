@@ -1,0 +1,63 @@
+//! `build.toml` and what overrides it: parsed, checked, merged, with errors that point at the line.
+//!
+//! A [`Document`] is read, flags and variables are written into it, and [`Settings`] come out of it. All
+//! that is wrong is reported together. This module reads no file but the one that it is given, and no
+//! environment: [`Overrides`] carries what the command line found there.
+
+pub(crate) mod decode;
+pub(crate) mod document;
+mod schema;
+mod settings;
+mod source;
+mod template;
+mod value;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use document::Document;
+pub use schema::{
+    App, BuildFile, Config, Directory, Files, Health, HealthCommand, Healthcheck, Image, Layer, Name, Paths,
+    RegistryOptions, TagTemplate, Workspace, keys,
+};
+pub use settings::{Overrides, Settings};
+pub use source::{Diagnostic, Report, Sources, Span, Spanned};
+pub use template::{Facts, Template, TemplateError};
+pub use value::{
+    Arguments, Base, Compression, Count, DiskPath, EnvName, EnvTable, EnvValue, Format, ImagePath, Kind,
+    Layout, Mode, Mtime, Owner, Pattern, Period, Ports, Protocol, Signal, User,
+};
+
+use crate::error::Explain;
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// There is no such build file.
+    #[error("there is no `{}`", .0.display())]
+    NotFound(PathBuf),
+    /// The build file cannot be read.
+    #[error("cannot read the build file")]
+    Read(#[source] io::Error),
+    /// Something in the build file, a flag or a variable is wrong. Hints are part of the report.
+    #[error("{0}")]
+    Invalid(Box<Report>),
+}
+
+impl Explain for ConfigError {
+    fn kind(&self) -> crate::error::Kind {
+        crate::error::Kind::Input
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFound(_) => {
+                Some("`pack init` writes one; an artifact can also be given itself".to_owned())
+            }
+            Self::Read(_) | Self::Invalid(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
