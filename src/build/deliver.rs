@@ -29,7 +29,7 @@ pub(super) fn deliver_known(
     let mut stale = Vec::new();
     for (number, target) in targets.iter().enumerate() {
         if target.destination.is_current(&digest, &finished.tags)? {
-            report.current(number, &*target.destination.name());
+            report.current(&target.destination.name());
         } else {
             stale.push((number, target));
         }

@@ -18,10 +18,9 @@ use crate::transport::{Blob, BlobStream};
 
 /// All layers of all images, if every one of them is known.
 pub(super) fn all_known(plan: &Plan) -> Option<Vec<Vec<NewLayer>>> {
-    let compression = |planned: &PlannedLayer, facts| new_layer(planned, facts);
     plan.images
         .iter()
-        .map(|image| image.layers.iter().map(|layer| Some(compression(layer, &layer.known?))).collect())
+        .map(|image| image.layers.iter().map(|layer| Some(new_layer(layer, layer.known.as_ref()?))).collect())
         .collect()
 }
 
@@ -78,7 +77,7 @@ impl Workbench {
             return Ok((facts, None));
         }
         // Another platform's layer may have been the same.
-        let keys = memos.keys_if_known(&planned.spec, self.compression);
+        let keys = memos.keys_if_known(&planned.spec, self.compression).map_err(BuildError::Content)?;
         if let Some(facts) = keys.as_ref().and_then(|keys| memos.layer(&keys.layer)) {
             return Ok((facts, None));
         }
@@ -88,7 +87,7 @@ impl Workbench {
             size: built.descriptor.size,
             diff_id: built.diff_id,
         };
-        let mut ids = memos.known_ids(&planned.spec)?;
+        let (mut ids, _) = memos.remembered(&planned.spec).map_err(BuildError::Content)?;
         for (index, id) in &built.ids {
             ids[*index] = Some(*id);
             if let EntryKind::File(content) = &planned.spec.entries()[*index].kind {

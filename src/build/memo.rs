@@ -70,32 +70,11 @@ impl<'a> Memos<'a> {
     /// # Errors
     /// When a file that must be read cannot be, or changed since it was planned.
     pub fn identities(&mut self, layer: &LayerSpec) -> Result<Vec<Option<ContentId>>, layer::ContentError> {
-        let mut ids: Vec<Option<ContentId>> = vec![None; layer.entries().len()];
-        let mut unknown = Vec::new();
-        let mut archives: BTreeMap<&Path, (&Archive, Vec<ContentId>)> = BTreeMap::new();
-        for (index, entry) in layer.entries().iter().enumerate() {
-            let EntryKind::File(content) = &entry.kind else { continue };
-            match &content.source {
-                ContentSource::File(path, stamp) => {
-                    ids[index] = self.file(path, stamp);
-                    if ids[index].is_none() {
-                        unknown.push((index, content));
-                    }
-                }
-                ContentSource::Zip(archive, of) => {
-                    if !archives.contains_key(archive.path()) {
-                        archives.insert(archive.path(), (archive, self.archive(archive)?));
-                    }
-                    ids[index] =
-                        archives.get(archive.path()).and_then(|(_, ids)| ids.get(*of).copied());
-                }
-                ContentSource::Bytes(_) => {}
-            }
-        }
+        let (mut ids, unknown) = self.remembered(layer)?;
         if !unknown.is_empty() && self.knows_anything() {
             let found: Result<Vec<(usize, &Content, ContentId)>, _> = unknown
-                .par_iter()
-                .map(|(index, content)| Ok((*index, *content, layer::identify(content)?)))
+                .into_par_iter()
+                .map(|(index, content)| Ok((index, content, layer::identify(content)?)))
                 .collect();
             for (index, content, id) in found? {
                 ids[index] = Some(id);
@@ -103,6 +82,19 @@ impl<'a> Memos<'a> {
             }
         }
         Ok(ids)
+    }
+
+    /// The keys of a layer, if every file's identity is remembered; reads no file.
+    ///
+    /// # Errors
+    /// When a zip archive must be read and cannot be.
+    pub fn keys_if_known(
+        &mut self,
+        layer: &LayerSpec,
+        compression: Compression,
+    ) -> Result<Option<LayerKeys>, layer::ContentError> {
+        let (ids, _) = self.remembered(layer)?;
+        Ok(keys_of(layer, compression, &ids))
     }
 
     fn file(&mut self, path: &Path, stamp: &Stamp) -> Option<ContentId> {
@@ -114,6 +106,38 @@ impl<'a> Memos<'a> {
         let id = *id;
         self.used.insert(path.to_vec(), (*stamp, id));
         Some(id)
+    }
+
+    /// The ids that are remembered, and the files that are not.
+    ///
+    /// # Errors
+    /// When a zip archive must be read and cannot be.
+    pub fn remembered<'l>(
+        &mut self,
+        layer: &'l LayerSpec,
+    ) -> Result<(Vec<Option<ContentId>>, Vec<(usize, &'l Content)>), layer::ContentError> {
+        let mut ids: Vec<Option<ContentId>> = vec![None; layer.entries().len()];
+        let mut unknown = Vec::new();
+        let mut archives: BTreeMap<&Path, Vec<ContentId>> = BTreeMap::new();
+        for (index, entry) in layer.entries().iter().enumerate() {
+            let EntryKind::File(content) = &entry.kind else { continue };
+            match &content.source {
+                ContentSource::File(path, stamp) => {
+                    ids[index] = self.file(path, stamp);
+                    if ids[index].is_none() {
+                        unknown.push((index, content));
+                    }
+                }
+                ContentSource::Zip(archive, of) => {
+                    if !archives.contains_key(archive.path()) {
+                        archives.insert(archive.path(), self.archive(archive)?);
+                    }
+                    ids[index] = archives.get(archive.path()).and_then(|ids| ids.get(*of).copied());
+                }
+                ContentSource::Bytes(_) => {}
+            }
+        }
+        Ok((ids, unknown))
     }
 
     /// The keys of a layer whose every file is known.

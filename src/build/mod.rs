@@ -323,7 +323,11 @@ fn change(request: &Request, planned: &PlannedImage, facts: &Facts) -> Result<Ch
     let cmd = arguments(&config.cmd).or_else(|| if entrypoint.is_none() { planned.cmd.clone() } else { None });
     Ok(Change {
         created: crate::time::rfc3339(request.time()),
-        env: config.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        env: config
+            .env
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()))
+            .collect(),
         unset_env: config.unset_env.iter().map(|name| name.value.as_str().to_owned()).collect(),
         labels,
         unset_labels: config.unset_labels.iter().map(|name| name.value.as_str().to_owned()).collect(),

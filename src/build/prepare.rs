@@ -19,6 +19,7 @@ use crate::lock::LockedBase;
 use crate::plan::{self, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage, PlannedLayer};
 use crate::platform::Platform;
 use crate::transport::Source;
+use crate::transport::archive::Archive;
 
 /// A plan with what is needed to execute it.
 pub struct Prepared<'a> {
@@ -70,7 +71,7 @@ pub fn prepare<'a>(context: &'a Context, request: &Request) -> Result<Prepared<'
     let plan = Plan {
         format: layer::FORMAT,
         artifact: artifacts.first().map(|artifact| PlannedArtifact {
-            kind: artifact.kind.to_string(),
+            kind: artifact.kind.describe().to_owned(),
             path: artifact.path.clone(),
             why: artifact.why.clone(),
         }),
@@ -108,9 +109,8 @@ fn open_base(context: &Context, request: &Request) -> Result<Option<Base>, Boxed
             path.path(),
             tag.as_ref().map(crate::reference::Tag::as_str),
         )?),
-        config::Base::OciArchive(path) | config::Base::DockerArchive(path) => {
-            crate::transport::archive::source(path.path(), None)?
-        }
+        config::Base::OciArchive(path) => Arc::new(Archive::open_oci(path.path(), None)?),
+        config::Base::DockerArchive(path) => Arc::new(Archive::open_docker(path.path(), None)?),
     };
     let written = base.value.to_string();
     let locked = request.lock.as_ref().and_then(|lock| lock.get(&written)).cloned();
@@ -124,13 +124,29 @@ fn detect(request: &Request) -> Result<Vec<Artifact>, BoxedError> {
     let Some(app) = &request.settings.app else { return Ok(Vec::new()) };
     let mut artifacts = Vec::new();
     for path in app.paths.as_slice() {
-        let artifact = artifact::detect(path.value.path()).map_err(|error| {
+        let detected = match &app.kind {
+            Some(kind) => artifact::detect_as(path.value.path(), kind_of(kind.value)),
+            None => artifact::detect(path.value.path()),
+        };
+        artifacts.push(detected.map_err(|error| {
             let hint = crate::error::Explain::hint(&error);
             at(request, path, error.into(), hint)
-        })?;
-        artifacts.push(artifact);
+        })?);
     }
     Ok(artifacts)
+}
+
+const fn kind_of(written: config::Kind) -> ArtifactKind {
+    match written {
+        config::Kind::War => ArtifactKind::War,
+        config::Kind::SpringBoot => ArtifactKind::SpringBoot,
+        config::Kind::Jar => ArtifactKind::Jar,
+        config::Kind::Elf => ArtifactKind::Binary,
+        config::Kind::Node => ArtifactKind::Node,
+        config::Kind::Python => ArtifactKind::Python,
+        config::Kind::Site => ArtifactKind::Site,
+        config::Kind::Tree => ArtifactKind::Tree,
+    }
 }
 
 /// An error about something that a build file may have named: points at the line where there is one.
@@ -394,7 +410,7 @@ impl Preparer<'_, '_> {
                 xattrs: files.xattrs,
             };
             let found = layer::scan(from.path(), &options)?;
-            let mut entries = layer::entries(from.path(), &found, files.to.value.entry(), rules)?;
+            let mut entries = layer::entries(&found, files.to.value.entry(), rules)?;
             if let Some(to) = files.to.value.entry() {
                 entries.push(Entry { path: to.clone(), metadata: rules.directory(), kind: EntryKind::Directory });
             }
@@ -409,7 +425,7 @@ impl Preparer<'_, '_> {
         rules: &Rules,
         metadata: &std::fs::Metadata,
     ) -> Result<Entry, BoxedError> {
-        use std::os::unix::ffi::OsStrExt as _;
+        use std::os::unix::ffi::OsStrExt;
         use std::os::unix::fs::PermissionsExt as _;
         let from = files.from.value.path();
         let name = from.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
@@ -452,6 +468,7 @@ impl Preparer<'_, '_> {
                 files: spec.file_count(),
                 size: spec.payload_size(),
                 spec,
+                compression: self.compression,
                 keys,
                 known,
                 difference,

@@ -224,10 +224,7 @@ impl<T: Decode> Decode for Vec<T> {
                 Value::Table(_) => {
                     format!("write `[[{}]]`, once for each", decoder.path.join("."))
                 }
-<<<<<<< HEAD
-=======
                 Value::String(text) => format!("write `[{text:?}]`"),
->>>>>>> config
                 _ => format!("write `[{}]`", decoder.sources.text(node.span)),
             };
             return decoder.mismatch(node, "an array", Some(hint));

@@ -13,13 +13,8 @@ use super::decode::{Decode, Decoder};
 use super::source::{Diagnostic, Origin, Sources, Span};
 use super::{ConfigError, ConfigError::NotFound};
 
-<<<<<<< HEAD
-/// Syntax errors after these are mostly consequences of them.
-const MAX_SYNTAX_ERRORS: usize = 3;
-=======
 /// What the parser calls the one error that has no consequences.
 const DUPLICATE: &str = "duplicate key";
->>>>>>> config
 
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -107,10 +102,6 @@ impl Document {
         let base = self.sources.add(name, directory, Origin::File, text);
         let (table, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
-<<<<<<< HEAD
-            let diagnostics = errors.iter().take(MAX_SYNTAX_ERRORS).map(|error| syntax(error, base, text));
-            return Err(self.sources.error(diagnostics.collect()));
-=======
             // Whatever the parser finds after the first slip is mostly a consequence of it.
             let slip = errors.iter().filter(|error| error.message() != DUPLICATE).take(1);
             let mut reported: Vec<_> = slip.collect();
@@ -119,7 +110,6 @@ impl Document {
             }
             let diagnostics = reported.iter().map(|error| syntax(error, base, text)).collect();
             return Err(self.sources.error(diagnostics));
->>>>>>> config
         }
         self.root = Node {
             span: Span::new(base, &(0..0)),
@@ -281,11 +271,7 @@ fn inherit(table: &mut Table, key: &str, given: &(Span, Node)) {
 fn syntax(error: &toml::de::Error, base: usize, text: &str) -> Diagnostic {
     let range = error.span().unwrap_or(text.len()..text.len());
     let (message, hint) = match (error.message(), text.get(range.clone())) {
-<<<<<<< HEAD
-        ("duplicate key", Some(key)) => {
-=======
         (DUPLICATE, Some(key)) => {
->>>>>>> config
             (format!("the key `{key}` stands here twice"), Some("remove one of the two".to_owned()))
         }
         (message, _) => (message.to_owned(), None),

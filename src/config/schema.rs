@@ -180,13 +180,8 @@ table! {
 table! {
     /// `[registry."host"]`
     pub struct RegistryOptions {
-<<<<<<< HEAD
-        /// Whether it speaks HTTP without TLS.
-        "plain-http" => plain_http: bool,
-=======
         /// Whether it speaks HTTP without TLS; where not given, the address decides.
         "plain-http" => plain_http: Option<bool>,
->>>>>>> config
         /// Whether its certificate is not checked.
         "skip-tls-verify" => skip_tls_verify: Option<Spanned<bool>>,
         /// A file of certificate authorities to trust besides the usual ones.

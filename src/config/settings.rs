@@ -307,11 +307,7 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
         }
     }
     for options in file.registries.values() {
-<<<<<<< HEAD
-        if let (Some(skip), true) = (&options.skip_tls_verify, options.plain_http)
-=======
         if let (Some(skip), true) = (&options.skip_tls_verify, options.plain_http == Some(true))
->>>>>>> config
             && skip.value
         {
             let hint = "`plain-http` alone is enough: there is no certificate to check";

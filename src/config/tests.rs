@@ -753,32 +753,6 @@ fn a_health_check_is_as_image_configurations_have_it() {
     assert_eq!(check("false").test, ["NONE"]);
 }
 
-<<<<<<< HEAD
-#[test]
-fn the_example_parses_and_has_every_key() {
-    let example = include_str!("../../build.toml.example");
-    let settings = settings(example);
-    assert!(settings.app.is_some() && !settings.layers.is_empty());
-    // Every key stands there as a key, be it in a comment.
-    let mut missing = keys();
-    missing.retain(|path| {
-        let key = path.rsplit('.').next().unwrap_or_default();
-        let table = [format!("[{key}]"), format!("[[{key}]]"), format!("[{key}."), format!("[{path}]")];
-        !example.contains(&format!("{key} = ")) && !table.iter().any(|table| example.contains(table))
-    });
-    assert_eq!(missing, Vec::<String>::new());
-}
-
-#[test]
-fn what_the_example_comments_out_is_valid_too() {
-    let example = include_str!("../../build.toml.example");
-    let uncomment = |line: &str| match line.strip_prefix("#: ") {
-        Some(code) => code.to_owned(),
-        None => line.to_owned(),
-    };
-    let all: Vec<String> = example.lines().map(uncomment).collect();
-    settings(&all.join("\n"));
-=======
 /// The example with all that it comments out.
 fn whole_example() -> String {
     let example = include_str!("../../build.toml.example");
@@ -813,7 +787,6 @@ fn the_example_parses_and_has_every_key() {
     missing.retain(|key| !key.starts_with("workspace.image.") && !key.starts_with("workspace.config."));
     missing.retain(|key| !found.contains(key));
     assert_eq!(missing, Vec::<String>::new());
->>>>>>> config
 }
 
 #[test]
@@ -861,8 +834,6 @@ proptest! {
 }
 
 #[test]
-<<<<<<< HEAD
-=======
 fn a_byte_order_mark_and_windows_line_ends_are_no_error() {
     let text = "\u{feff}format = 1\r\n[image]\r\nnmae = 'ß'\r\n";
     let message = report(text);
@@ -884,7 +855,6 @@ fn one_slip_is_one_error() {
 }
 
 #[test]
->>>>>>> config
 fn a_deep_document_does_not_overflow_the_stack() {
     for text in [
         format!("{}a = 1", "a.".repeat(50_000)),

@@ -438,14 +438,9 @@ impl FromText for Pattern {
             return Err(Wrong::new("a pattern cannot be empty"));
         }
         if let Some(relative) = text.strip_prefix('/') {
-<<<<<<< HEAD
-            return Err(Wrong::new(format!("`{text}` can never match"))
-                .hint(format!("patterns are relative to `from`: write `\"{relative}\"`")));
-=======
             return Err(Wrong::new(format!("`{text}` can never match")).hint(format!(
                 "patterns are relative to the directory that is copied: write `\"{relative}\"`"
             )));
->>>>>>> config
         }
         globset::GlobBuilder::new(text)
             .literal_separator(true)

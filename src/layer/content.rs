@@ -85,12 +85,11 @@ fn read_file(
     if stamp == *planned { Ok(()) } else { Err(ContentError::Changed(path.to_owned())) }
 }
 
-fn open_zip(archive: &Arc<Archive>, index: usize) -> Result<EntryReader, ContentError> {
-    Archive::reader(archive, index)
-        .map_err(|error| zip_error(archive, index, io::Error::other(error.to_string())))
+fn open_zip(archive: &Arc<Archive>, index: usize) -> Result<EntryReader<Arc<Archive>>, ContentError> {
+    archive.shared_reader(index).map_err(|error| zip_error(archive, index, io::Error::other(error)))
 }
 
-fn zip_error(archive: &Archive, index: usize, source: io::Error) -> ContentError {
+pub(crate) fn zip_error(archive: &Archive, index: usize, source: io::Error) -> ContentError {
     let name = archive.entries().get(index).map_or(&b"?"[..], |entry| &entry.name);
     ContentError::Zip {
         archive: archive.path().to_owned(),
@@ -127,7 +126,7 @@ pub(crate) struct Chain {
 
 struct ChainState {
     next: u64,
-    stream: Option<EntryReader>,
+    stream: Option<EntryReader<Arc<Archive>>>,
     failed: bool,
 }
 

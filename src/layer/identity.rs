@@ -5,7 +5,7 @@ use super::content::{self, ContentError};
 use super::encode::Compression;
 use super::entry::{Content, ContentSource, Entry, EntryKind};
 use crate::digest::{ContentId, Key, KeyBuilder};
-use crate::zip::Archive;
+use crate::zip::{Archive, Method};
 
 /// The output format that these layers have; see the changelog's `Digests` sections.
 pub const FORMAT: u64 = 1;
@@ -58,11 +58,13 @@ pub fn identify(content: &Content) -> Result<ContentId, ContentError> {
 /// When the archive cannot be read or changed since it was opened.
 pub fn identify_zipped(archive: &Archive, index: usize) -> Result<ContentId, ContentError> {
     let mut hasher = blake3::Hasher::new();
-    content::read_compressed(archive, index, |bytes| drop(hasher.update(bytes)))?;
+    archive
+        .read_compressed(index, |bytes| drop(hasher.update(bytes)))
+        .map_err(|error| content::zip_error(archive, index, std::io::Error::other(error)))?;
     let entry = &archive.entries()[index];
     let key = KeyBuilder::new("pack zip entry")
         .number(entry.size)
-        .part(&[entry.method_number()])
+        .part(&[u8::from(entry.method == Method::Deflate)])
         .part(hasher.finalize().as_bytes());
     Ok(ContentId(key.finish().0))
 }

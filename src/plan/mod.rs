@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Key};
 use crate::image::Descriptor;
-use crate::layer::{EntryPath, LayerSpec};
+use crate::layer::{Compression, EntryPath, LayerSpec};
 use crate::platform::Platform;
 
 /// What a build will do.
@@ -89,6 +89,9 @@ pub struct PlannedLayer {
     /// The entries.
     #[serde(skip)]
     pub spec: LayerSpec,
+    /// How the layer is compressed.
+    #[serde(skip)]
+    pub compression: Compression,
     /// The keys of the entries and of the whole, where every file's identity is known.
     #[serde(skip)]
     pub keys: Option<LayerKeys>,

@@ -22,6 +22,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rawzip::{CompressionMethod, ErrorKind, ReaderAt, ZipFileHeaderRecord, ZipLocator};
 
@@ -193,10 +194,40 @@ impl Archive {
     /// # Errors
     /// When there is no such entry, its local header is damaged or it overlaps the next entry, or the
     /// archive was changed.
-    pub fn reader(&self, index: usize) -> Result<EntryReader<'_>, ZipError> {
+    pub fn reader(&self, index: usize) -> Result<EntryReader<&Self>, ZipError> {
         self.check_unchanged()?;
         let range = self.compressed_range(index)?;
-        Ok(EntryReader::new(self, &self.entries[index], range))
+        Ok(EntryReader::new(self, index, range))
+    }
+
+    /// As [`Archive::reader`], for a reader that outlives the borrow.
+    ///
+    /// # Errors
+    /// As [`Archive::reader`].
+    pub fn shared_reader(self: &Arc<Self>, index: usize) -> Result<EntryReader<Arc<Self>>, ZipError> {
+        self.check_unchanged()?;
+        let range = self.compressed_range(index)?;
+        Ok(EntryReader::new(Arc::clone(self), index, range))
+    }
+
+    /// Passes the compressed bytes of entry `index` to `take`, in pieces.
+    ///
+    /// # Errors
+    /// When they cannot be read, or the archive was changed.
+    pub fn read_compressed(&self, index: usize, mut take: impl FnMut(&[u8])) -> Result<(), ZipError> {
+        const PIECE: u64 = 256 << 10;
+        let range = self.compressed_range(index)?;
+        let mut buffer = vec![0; usize::try_from(range.len.min(PIECE)).unwrap_or_default()];
+        let mut done = 0;
+        while done < range.len {
+            let length = usize::try_from((range.len - done).min(PIECE)).unwrap_or_default();
+            self.bytes
+                .read_exact_at(&mut buffer[..length], range.offset + done)
+                .map_err(|source| self.read_error(source))?;
+            take(&buffer[..length]);
+            done += length as u64;
+        }
+        self.check_unchanged()
     }
 
     /// The uncompressed bytes of entry `index`, which must not be larger than `limit`.

@@ -1,5 +1,6 @@
 //! Streams the uncompressed bytes of one entry, and verifies them.
 
+use std::borrow::Borrow;
 use std::io::{Error, ErrorKind, Read, Result};
 
 use flate2::{Decompress, FlushDecompress, Status};
@@ -11,9 +12,9 @@ const INPUT: u64 = 32 * 1024;
 
 /// Reads the uncompressed bytes of one entry: exactly as many as declared, with the declared CRC-32, else
 /// it fails.
-pub struct EntryReader<'a> {
-    archive: &'a Archive,
-    entry: &'a ArchiveEntry,
+pub struct EntryReader<A> {
+    archive: A,
+    index: usize,
     /// The compressed bytes not yet read from the file.
     position: u64,
     end: u64,
@@ -37,14 +38,14 @@ enum State {
     Failed,
 }
 
-impl std::fmt::Debug for EntryReader<'_> {
+impl<A: Borrow<Archive>> std::fmt::Debug for EntryReader<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EntryReader").field("entry", self.entry).field("produced", &self.produced).finish()
+        f.debug_struct("EntryReader").field("entry", self.entry()).field("produced", &self.produced).finish()
     }
 }
 
-impl<'a> EntryReader<'a> {
-    pub(super) fn new(archive: &'a Archive, entry: &'a ArchiveEntry, range: CompressedRange) -> Self {
+impl<A: Borrow<Archive>> EntryReader<A> {
+    pub(super) fn new(archive: A, index: usize, range: CompressedRange) -> Self {
         let inflate = (range.method == Method::Deflate).then(|| Inflate {
             decoder: Box::new(Decompress::new(false)),
             input: Vec::new(),
@@ -53,7 +54,7 @@ impl<'a> EntryReader<'a> {
         });
         Self {
             archive,
-            entry,
+            index,
             position: range.offset,
             end: range.offset + range.len,
             inflate,
@@ -63,16 +64,20 @@ impl<'a> EntryReader<'a> {
         }
     }
 
+    fn entry(&self) -> &ArchiveEntry {
+        &self.archive.borrow().entries[self.index]
+    }
+
     fn invalid(&self, problem: EntryProblem) -> Error {
-        Error::new(ErrorKind::InvalidData, self.archive.problem(self.entry, problem))
+        Error::new(ErrorKind::InvalidData, self.archive.borrow().problem(self.entry(), problem))
     }
 
     fn wrong_size(&self) -> Error {
-        self.invalid(EntryProblem::WrongSize { declared: self.entry.size })
+        self.invalid(EntryProblem::WrongSize { declared: self.entry().size })
     }
 
     fn advance(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let left = usize::try_from(self.entry.size - self.produced).unwrap_or(usize::MAX);
+        let left = usize::try_from(self.entry().size - self.produced).unwrap_or(usize::MAX);
         let wanted = left.min(buffer.len());
         let count = match self.inflate {
             _ if wanted == 0 => 0,
@@ -81,7 +86,7 @@ impl<'a> EntryReader<'a> {
         };
         self.crc.update(&buffer[..count]);
         self.produced += count as u64;
-        if self.produced == self.entry.size {
+        if self.produced == self.entry().size {
             self.verify()?;
             self.state = State::Verified;
         } else if count == 0 {
@@ -91,7 +96,7 @@ impl<'a> EntryReader<'a> {
     }
 
     fn copy(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let count = self.archive.bytes.read_at(buffer, self.position)?;
+        let count = self.archive.borrow().bytes.read_at(buffer, self.position)?;
         if count == 0 {
             return Err(self.cut_off());
         }
@@ -101,7 +106,7 @@ impl<'a> EntryReader<'a> {
 
     /// The file ends where it did not when it was opened.
     fn cut_off(&self) -> Error {
-        let path = self.archive.path.clone();
+        let path = self.archive.borrow().path.clone();
         Error::new(ErrorKind::InvalidData, super::ZipError::Changed { path })
     }
 
@@ -113,7 +118,7 @@ impl<'a> EntryReader<'a> {
                 let count = usize::try_from((self.end - self.position).min(INPUT)).unwrap_or_default();
                 inflate.input.resize(count, 0);
                 inflate.consumed = 0;
-                let count = self.archive.bytes.read_at(&mut inflate.input, self.position)?;
+                let count = self.archive.borrow().bytes.read_at(&mut inflate.input, self.position)?;
                 inflate.input.truncate(count);
                 if count == 0 {
                     return Err(self.cut_off());
@@ -147,7 +152,7 @@ impl<'a> EntryReader<'a> {
 
     /// All declared bytes are out: nothing may follow, and the checksum must be right.
     fn verify(&mut self) -> Result<()> {
-        if self.inflate.is_some() && self.entry.compressed_size > 0 {
+        if self.inflate.is_some() && self.entry().compressed_size > 0 {
             let more = self.inflate(&mut [0])?;
             let unused = self.inflate.as_ref().is_some_and(|inflate| inflate.consumed < inflate.input.len());
             if more > 0 || unused || self.position < self.end {
@@ -155,15 +160,15 @@ impl<'a> EntryReader<'a> {
             }
         }
         let found = self.crc.clone().finalize();
-        if found != self.entry.crc32 {
-            let declared = self.entry.crc32;
+        if found != self.entry().crc32 {
+            let declared = self.entry().crc32;
             return Err(self.invalid(EntryProblem::WrongChecksum { declared, found }));
         }
-        self.archive.check_unchanged().map_err(|error| Error::new(ErrorKind::InvalidData, error))
+        self.archive.borrow().check_unchanged().map_err(|error| Error::new(ErrorKind::InvalidData, error))
     }
 }
 
-impl Read for EntryReader<'_> {
+impl<A: Borrow<Archive>> Read for EntryReader<A> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         match self.state {
             State::Verified => return Ok(0),
