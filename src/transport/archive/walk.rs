@@ -147,11 +147,6 @@ impl<R: Skip> Walk<R> {
         self.terminated
     }
 
-    /// The input, after the last block that was looked at.
-    pub(crate) fn into_inner(self) -> R {
-        self.input
-    }
-
     /// The next entry.
     pub(crate) fn next(&mut self) -> Result<Option<Entry>, TarError> {
         let mut extensions = Extensions::default();
