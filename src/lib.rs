@@ -19,4 +19,5 @@ pub mod registry;
 pub mod store;
 pub mod time;
 pub mod transport;
+pub mod verify;
 pub mod zip;

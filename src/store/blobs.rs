@@ -463,7 +463,8 @@ mod tests {
     fn every_damage_is_found_on_reading_and_healed_by_writing() {
         use std::os::unix::fs::symlink;
         let original = b"0123456789".repeat(100);
-        let damages: [(&str, fn(&Path, &[u8])); 6] = [
+        type Damage = fn(&Path, &[u8]);
+        let damages: [(&str, Damage); 6] = [
             ("flip", |path, bytes| {
                 let mut bytes = bytes.to_vec();
                 bytes[500] ^= 1;

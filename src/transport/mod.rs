@@ -4,6 +4,7 @@
 //! blobs in any order, from several threads, then manifests, then names: whoever stops in between has
 //! changed nothing that a name resolves to.
 
+pub mod archive;
 pub mod layout;
 pub mod load;
 pub mod name;

@@ -1,0 +1,193 @@
+//! `oci-archive:FILE` and `docker-archive:FILE`: images in one tar.
+//!
+//! Reading takes one pass over the headers and then serves blobs from their places in the file; nothing is
+//! unpacked. Writing makes one file that is both: an OCI image layout with a `manifest.json` beside it, whose
+//! paths lead to the same blobs.
+
+mod read;
+pub(crate) mod walk;
+mod write;
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::digest::Digest;
+use crate::error::{Explain, Kind};
+use crate::image::{DocumentError, ImageError};
+use crate::store::PickError;
+
+pub use read::Archive;
+pub use walk::TarError;
+pub use write::ArchiveOutput;
+
+/// Why an archive cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// Reading or writing failed; the message names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A directory, a pipe or a device.
+    #[error("`{}` is not a regular file", .0.display())]
+    NotAFile(PathBuf),
+    /// A compressed tar cannot be read at random.
+    #[error("`{}` is compressed with {compression}", .path.display())]
+    Compressed {
+        /// The file.
+        path: PathBuf,
+        /// By what.
+        compression: &'static str,
+    },
+    /// Not a tar.
+    #[error("`{}` is not a tar that can be read: {source}", .path.display())]
+    Tar {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: TarError,
+    },
+    /// The file ends before a member does.
+    #[error("`{}` ends within `{name}`", .path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// The member.
+        name: String,
+    },
+    /// No OCI archive.
+    #[error("`{}` has no `index.json`: it is not an OCI archive", .path.display())]
+    NoIndex {
+        /// The file.
+        path: PathBuf,
+        /// Whether it is a Docker archive.
+        docker: bool,
+    },
+    /// No Docker archive.
+    #[error("`{}` has no `manifest.json`: it is not a Docker archive", .path.display())]
+    NoManifest {
+        /// The file.
+        path: PathBuf,
+        /// Whether it is an OCI archive.
+        oci: bool,
+    },
+    /// The image cannot be told from what the archive lists.
+    #[error("{place}: {source}")]
+    Pick {
+        /// The archive.
+        place: String,
+        /// Why.
+        source: PickError,
+    },
+    /// A document is broken.
+    #[error("{place}: `{name}`: {source}")]
+    Document {
+        /// The archive.
+        place: String,
+        /// The member.
+        name: String,
+        /// What is wrong with it.
+        source: DocumentError,
+    },
+    /// A document is larger than any honest one.
+    #[error("`{}`: `{name}` is too large for a document", .path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The member.
+        name: String,
+    },
+    /// The documents are no image.
+    #[error("{place}: {source}")]
+    Image {
+        /// The archive.
+        place: String,
+        /// Why.
+        source: ImageError,
+    },
+    /// A member is not there.
+    #[error("{place}: `{name}` is missing")]
+    Missing {
+        /// The archive.
+        place: String,
+        /// The member.
+        name: String,
+    },
+    /// A blob has another size than its descriptor.
+    #[error("{place}: {digest} has {found} bytes, {expected} were announced")]
+    OtherSize {
+        /// The archive.
+        place: String,
+        /// The blob.
+        digest: Digest,
+        /// Bytes in the archive.
+        found: u64,
+        /// Bytes in the descriptor.
+        expected: u64,
+    },
+    /// A blob's bytes are not its own.
+    #[error("{place}: {source}")]
+    Blob {
+        /// The archive.
+        place: String,
+        /// Names the digest.
+        source: io::Error,
+    },
+    /// The configuration does not match the layers.
+    #[error("{place}: there are {layers} layers, the configuration has {diff_ids} diff IDs")]
+    LayerCount {
+        /// The archive.
+        place: String,
+        /// In `manifest.json`.
+        layers: usize,
+        /// In the configuration.
+        diff_ids: usize,
+    },
+    /// A layer is compressed in a way that no media type names.
+    #[error("{place}: the layer `{name}` is compressed with {compression}")]
+    LayerCompression {
+        /// The archive.
+        place: String,
+        /// The member.
+        name: String,
+        /// By what.
+        compression: &'static str,
+    },
+    /// An image was finished before everything it refers to had arrived.
+    #[error("{place}: {digest} is referred to and was not written")]
+    Incomplete {
+        /// The archive.
+        place: String,
+        /// What is missing.
+        digest: Digest,
+    },
+}
+
+impl Explain for ArchiveError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Incomplete { .. } => Kind::Bug,
+            _ => Kind::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Compressed { .. } => Some("decompress it first".to_owned()),
+            Self::NoIndex { docker: true, path } => {
+                Some(format!("read it as `docker-archive:{}`", path.display()))
+            }
+            Self::NoManifest { oci: true, path } => {
+                Some(format!("read it as `oci-archive:{}`", path.display()))
+            }
+            Self::Pick { source, .. } => source.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// Where a layout keeps a blob.
+fn blob_path(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+#[cfg(test)]
+mod tests;

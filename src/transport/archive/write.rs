@@ -1,0 +1,361 @@
+//! Writing images to a tar that OCI tools and `docker load` both read.
+//!
+//! Invariants:
+//! - The bytes are a function of the images and their names: members in name order, time 1, owner 0, no
+//!   trace of the order in which blobs arrived.
+//! - The file appears by rename, whole or not at all.
+//!
+//! Blobs are only noted as they come. When the last is known, so is every offset, and all are written at
+//! once, each to its place, on several threads. Every byte is copied once, there is no spool, and nothing
+//! waits for a lock.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use fs_err as fs;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::walk::BLOCK;
+use super::{ArchiveError, blob_path};
+use crate::digest::{Digest, VerifyingReader};
+use crate::error::BoxedError;
+use crate::image::select::{self, SelectError};
+use crate::image::{
+    Descriptor, Index, Manifest, ManifestOrIndex, MediaType, RawDocument, media_type, to_json,
+};
+use crate::observer::{Phase, Progress};
+use crate::reference::{Reference, Repository, Tag};
+use crate::store::{
+    CONTAINERD_NAME, Durability, EntryName, OCI_LAYOUT, at, empty_index, enter, persist, temporary_in,
+};
+use crate::transport::{Blob, Delivery, Destination};
+
+/// Zero means "unknown" to several readers.
+const MTIME: u64 = 1;
+
+/// An archive being made.
+#[derive(Debug)]
+pub struct ArchiveOutput {
+    place: String,
+    path: PathBuf,
+    repository: Option<Repository>,
+    name: Option<String>,
+    progress: Progress,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    blobs: BTreeMap<Digest, Blob>,
+    documents: BTreeMap<Digest, RawDocument>,
+    entries: Vec<Descriptor>,
+}
+
+/// An image in `manifest.json`, as `docker save` writes it.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Saved {
+    config: String,
+    repo_tags: Vec<String>,
+    layers: Vec<String>,
+}
+
+/// A member of the tar.
+enum Content<'a> {
+    Directory,
+    Bytes(&'a [u8]),
+    Blob(&'a Blob),
+}
+
+impl Content<'_> {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Directory => 0,
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Blob(blob) => blob.descriptor.size,
+        }
+    }
+}
+
+impl ArchiveOutput {
+    /// An archive to be written to `path`. Tags become names within `repository`; `name` is what the image
+    /// is called where no tag is given.
+    ///
+    /// # Errors
+    /// When there is something at `path` that is no file.
+    pub fn new(
+        path: &Path,
+        repository: Option<&Repository>,
+        name: Option<&str>,
+        progress: &Progress,
+    ) -> Result<Self, ArchiveError> {
+        let place = format!("oci-archive:{}", path.display());
+        let path = match fs::symlink_metadata(path) {
+            // A rename would replace the link and leave what it leads to.
+            Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path)?,
+            _ => path.to_owned(),
+        };
+        if std::fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(ArchiveError::NotAFile(path));
+        }
+        Ok(Self {
+            place,
+            path,
+            repository: repository.cloned(),
+            name: name.map(str::to_owned),
+            progress: progress.clone(),
+            state: Mutex::default(),
+        })
+    }
+
+    /// A thread that panicked has at worst not noted its blob, which is then found missing.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As `docker save` has it: the tag for OCI tools, the whole reference for containerd.
+    fn entry_names(&self, tags: &[Tag]) -> Vec<EntryName> {
+        if let ([], Some(name)) = (tags, &self.name) {
+            let reference: Option<Reference> = name.parse().ok();
+            let whole = reference.filter(|reference| reference.tag().is_some() && name.contains(':'));
+            let containerd = whole.map(|reference| reference.to_string());
+            return vec![EntryName { reference: name.clone(), containerd }];
+        }
+        let name = |tag: &Tag| EntryName {
+            reference: tag.to_string(),
+            containerd: self.repository.as_ref().map(|it| it.at_tag(tag.clone()).to_string()),
+        };
+        tags.iter().map(name).collect()
+    }
+
+    fn incomplete(&self, digest: Digest) -> ArchiveError {
+        ArchiveError::Incomplete { place: self.place.clone(), digest }
+    }
+
+    fn document_error(&self, digest: &Digest, source: crate::image::DocumentError) -> ArchiveError {
+        ArchiveError::Document { place: self.place.clone(), name: blob_path(digest), source }
+    }
+
+    /// The image that `docker load` gets for an entry: the manifest itself, or the first of an index, for
+    /// a Docker archive knows no platforms.
+    fn docker_image(&self, state: &State, entry: &Descriptor) -> Result<Option<Manifest>, ArchiveError> {
+        let parse = |descriptor: &Descriptor| -> Result<ManifestOrIndex, ArchiveError> {
+            let digest = &descriptor.digest;
+            let document = state.documents.get(digest).ok_or_else(|| self.incomplete(*digest))?;
+            document.parse().map_err(|source| self.document_error(digest, source))
+        };
+        let manifest = match parse(entry)? {
+            ManifestOrIndex::Manifest(manifest) => *manifest,
+            ManifestOrIndex::Index(index) => {
+                let nested = &mut |descriptor: &Descriptor| -> Result<Index, Nested> {
+                    match parse(descriptor)? {
+                        ManifestOrIndex::Index(index) => Ok(index),
+                        ManifestOrIndex::Manifest(_) => Ok(empty_index()),
+                    }
+                };
+                // An index that is nested too deep was refused before it came here, or holds no image.
+                let offers = match select::offers(&index, nested) {
+                    Ok(offers) => offers,
+                    Err(Nested::Archive(error)) => return Err(error),
+                    Err(Nested::Select) => return Ok(None),
+                };
+                let Some(first) = offers.first() else { return Ok(None) };
+                if offers.len() > 1 {
+                    let platform = first.platform.as_ref().map_or_else(String::new, |it| format!(", {it}"));
+                    self.progress
+                        .note(format!("{}: `docker load` sees the first image only{platform}", self.place));
+                }
+                match parse(&first.descriptor)? {
+                    ManifestOrIndex::Manifest(manifest) => *manifest,
+                    ManifestOrIndex::Index(_) => return Ok(None),
+                }
+            }
+        };
+        let is_image = media_type::to_oci(&manifest.config.media_type) == MediaType::ImageConfig;
+        Ok(is_image.then_some(manifest))
+    }
+
+    /// Everything that `entry` reaches must have been noted.
+    fn check_complete(&self, state: &State, entry: &Descriptor) -> Result<(), ArchiveError> {
+        let digest = entry.digest;
+        let document = state.documents.get(&digest).ok_or_else(|| self.incomplete(digest))?;
+        match document.parse().map_err(|source| self.document_error(&digest, source))? {
+            ManifestOrIndex::Manifest(manifest) => {
+                let linked = std::iter::once(&manifest.config).chain(&manifest.layers);
+                match linked.into_iter().find(|blob| !state.blobs.contains_key(&blob.digest)) {
+                    Some(missing) => Err(self.incomplete(missing.digest)),
+                    None => Ok(()),
+                }
+            }
+            // Documents arrive after what they refer to, so there is no cycle to run into.
+            ManifestOrIndex::Index(index) => {
+                index.manifests.iter().try_for_each(|entry| self.check_complete(state, entry))
+            }
+        }
+    }
+
+    fn write(&self, state: &State) -> Result<(), ArchiveError> {
+        let mut index = empty_index();
+        index.manifests.clone_from(&state.entries);
+        let mut saved: Vec<Saved> = Vec::new();
+        for entry in &state.entries {
+            self.check_complete(state, entry)?;
+            let tag = entry.annotations.get(CONTAINERD_NAME).cloned();
+            // The same image under several names is one entry with several tags.
+            let Some(manifest) = self.docker_image(state, entry)? else { continue };
+            let config = blob_path(&manifest.config.digest);
+            match saved.iter_mut().find(|saved| saved.config == config) {
+                Some(saved) => saved.repo_tags.extend(tag),
+                None => saved.push(Saved {
+                    config,
+                    repo_tags: tag.into_iter().collect(),
+                    layers: manifest.layers.iter().map(|layer| blob_path(&layer.digest)).collect(),
+                }),
+            }
+        }
+        let json = |name: &str| {
+            let (place, name) = (self.place.clone(), name.to_owned());
+            move |source| ArchiveError::Document { place, name, source }
+        };
+        let index = to_json("index", &index).map_err(json("index.json"))?;
+        let manifest = to_json("Docker archive manifest", &saved).map_err(json("manifest.json"))?;
+
+        let mut members: BTreeMap<String, Content<'_>> = BTreeMap::from([
+            ("blobs/".to_owned(), Content::Directory),
+            ("blobs/sha256/".to_owned(), Content::Directory),
+            ("index.json".to_owned(), Content::Bytes(&index)),
+            ("manifest.json".to_owned(), Content::Bytes(&manifest)),
+            ("oci-layout".to_owned(), Content::Bytes(OCI_LAYOUT)),
+        ]);
+        members.extend(state.blobs.iter().map(|(digest, blob)| (blob_path(digest), Content::Blob(blob))));
+        let documents = state.documents.iter();
+        members.extend(documents.map(|(digest, it)| (blob_path(digest), Content::Bytes(&it.bytes))));
+
+        let mut end = 0;
+        let mut placed = Vec::with_capacity(members.len());
+        for (name, content) in &members {
+            placed.push((end, name, content));
+            end += BLOCK + content.size().next_multiple_of(BLOCK);
+        }
+        // Two blocks of zeros end a tar; they and all padding are what the file is made of at first.
+        let dir = self.path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = temporary_in(dir, ".pack-")?;
+        let failed = |error: io::Error| ArchiveError::Io(at(&error, &self.path));
+        file.as_file().set_len(end + 2 * BLOCK).map_err(failed)?;
+        placed
+            .par_iter()
+            .try_for_each(|(offset, name, content)| self.put(file.as_file(), *offset, name, content))?;
+        Ok(persist(file, &self.path, Durability::Fsync)?)
+    }
+
+    fn put(
+        &self,
+        file: &std::fs::File,
+        offset: u64,
+        name: &str,
+        content: &Content<'_>,
+    ) -> Result<(), ArchiveError> {
+        use std::os::unix::fs::FileExt as _;
+        let write = |bytes: &[u8], offset| {
+            file.write_all_at(bytes, offset).map_err(|error| ArchiveError::Io(at(&error, &self.path)))
+        };
+        write(&header(name, content)?, offset)?;
+        let mut offset = offset + BLOCK;
+        let blob = match content {
+            Content::Directory => return Ok(()),
+            Content::Bytes(bytes) => return write(bytes, offset),
+            Content::Blob(blob) => blob,
+        };
+        let Descriptor { digest, size, .. } = blob.descriptor;
+        let wrong = |source| ArchiveError::Blob { place: self.place.clone(), source };
+        let task = self.progress.task(Phase::Write, &blob.title, Some(size));
+        let mut reader = VerifyingReader::new(blob.content.open().map_err(wrong)?, digest, size);
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => {
+                    write(&buffer[..read], offset)?;
+                    offset += read as u64;
+                    task.advance(read as u64);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(wrong(error)),
+            }
+        }
+        task.finish("written");
+        Ok(())
+    }
+}
+
+/// Either error of a walk over an index.
+enum Nested {
+    Select,
+    Archive(ArchiveError),
+}
+
+impl From<SelectError> for Nested {
+    fn from(_: SelectError) -> Self {
+        Self::Select
+    }
+}
+
+impl From<ArchiveError> for Nested {
+    fn from(error: ArchiveError) -> Self {
+        Self::Archive(error)
+    }
+}
+
+/// A ustar header; a size of 8 GiB or more is in base 256, which every reader knows.
+fn header(name: &str, content: &Content<'_>) -> io::Result<[u8; BLOCK as usize]> {
+    let mut header = tar::Header::new_ustar();
+    header.set_path(name)?;
+    let directory = matches!(content, Content::Directory);
+    header.set_entry_type(if directory { tar::EntryType::Directory } else { tar::EntryType::Regular });
+    header.set_mode(if directory { 0o755 } else { 0o644 });
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(MTIME);
+    header.set_size(content.size());
+    header.set_cksum();
+    Ok(*header.as_bytes())
+}
+
+impl Destination for ArchiveOutput {
+    /// Notes the blob. Its content is read, once, when the archive is finished.
+    fn blob(&self, blob: &Blob) -> Result<Delivery, BoxedError> {
+        self.state().blobs.entry(blob.descriptor.digest).or_insert_with(|| blob.clone());
+        Ok(Delivery::Uploaded)
+    }
+
+    fn document(&self, document: &RawDocument) -> Result<Delivery, BoxedError> {
+        self.state().documents.insert(document.digest(), document.clone());
+        Ok(Delivery::Uploaded)
+    }
+
+    /// Writes the archive with all that has come so far. Called again, it writes it again, with the
+    /// images and names of before.
+    fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<(), BoxedError> {
+        let mut state = self.state();
+        let descriptor = root.descriptor();
+        state.documents.insert(descriptor.digest, root.clone());
+        enter(&mut state.entries, &self.entry_names(tags), &descriptor);
+        Ok(self.write(&state)?)
+    }
+
+    /// Whether the file lists exactly this image under exactly these names, and is whole.
+    fn is_current(&self, digest: &Digest, tags: &[Tag]) -> Result<bool, BoxedError> {
+        let mut wanted = Vec::new();
+        // Only annotations and digest are compared; the type and size come from the file.
+        let names = self.entry_names(tags);
+        enter(&mut wanted, &names, &Descriptor::new(MediaType::ImageManifest, *digest, 0));
+        Ok(super::read::holds(&self.path, &wanted))
+    }
+
+    fn name(&self) -> String {
+        self.place.clone()
+    }
+}
