@@ -35,6 +35,9 @@ pub struct ElfFacts {
 /// A library's name or the loader's path is a file name; longer ones are an attack.
 const MAX_STRING: u64 = 4096;
 
+/// 65,536 dynamic entries; real programs have some dozens.
+const MAX_SEGMENT: u64 = 1 << 20;
+
 pub(super) fn detect(path: &Path, stamp: Stamp) -> Result<Artifact, ArtifactError> {
     let facts = read_facts(path)?;
     let linked = match (&facts.interpreter, facts.needed.len()) {
@@ -283,6 +286,11 @@ fn facts_of<H: FileHeader<Endian = Endianness>>(data: &ReadCache<File>) -> Resul
     let mut interpreter = None;
     let mut dynamic: &[H::Dyn] = &[];
     for segment in segments {
+        let kind = segment.p_type(endian);
+        let is_read = kind == elf::PT_INTERP || kind == elf::PT_DYNAMIC;
+        if is_read && segment.p_filesz(endian).into() > MAX_SEGMENT {
+            return Err("its dynamic section or interpreter is absurdly large".to_owned());
+        }
         if let Some(bytes) = segment.interpreter(endian, data).map_err(text)? {
             interpreter = Some(String::from_utf8_lossy(bytes).into_owned());
         }
@@ -306,9 +314,9 @@ fn facts_of<H: FileHeader<Endian = Endianness>>(data: &ReadCache<File>) -> Resul
     let string = |at: u64| -> Result<String, String> {
         let start = strings.and_then(|strings| strings.checked_add(at));
         let start = start.ok_or("its string table is outside the file")?;
-        let bytes = data
-            .read_bytes_at_until(start..start.saturating_add(MAX_STRING), 0)
-            .map_err(|()| "a library's name is outside the file")?;
+        let end = start.saturating_add(MAX_STRING).min(data.len().unwrap_or_default());
+        let bytes =
+            data.read_bytes_at_until(start..end, 0).map_err(|()| "a library's name is outside the file")?;
         Ok(String::from_utf8_lossy(bytes).into_owned())
     };
     let strings_of = |tag| {

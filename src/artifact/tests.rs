@@ -1,1 +1,510 @@
+use std::os::unix::fs::symlink;
 
+use super::*;
+use crate::error::Explain as _;
+use crate::image::RunConfig;
+use crate::layer::{ContentSource, EntryKind};
+use crate::zip::fixture::{Item, write};
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("temporary directory"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("directories");
+        std::fs::write(&path, content).expect("written");
+        path
+    }
+
+    fn zip(&self, name: &str, items: &[Item]) -> PathBuf {
+        self.file(name, write(items))
+    }
+}
+
+fn base(env: &[&str]) -> ConfigFile {
+    let env = env.iter().map(|variable| (*variable).to_owned()).collect();
+    let (os, architecture) = ("linux".to_owned(), "amd64".to_owned());
+    let config = Some(RunConfig { env, ..RunConfig::default() });
+    ConfigFile { os, architecture, config, ..ConfigFile::default() }
+}
+
+fn tomcat(version: &str) -> ConfigFile {
+    base(&["CATALINA_HOME=/usr/local/tomcat", &format!("TOMCAT_VERSION={version}")])
+}
+
+fn at(root: &str) -> AppOptions {
+    AppOptions { root: Some(root.parse().expect("a root")), ..AppOptions::default() }
+}
+
+/// `name: path path/ …` of each layer.
+fn outline(proposal: &Proposal) -> Vec<String> {
+    let layers = proposal.layers.iter().map(|layer| {
+        assert!(layer.entries.is_sorted_by(|a, b| a.path < b.path), "{} is sorted", layer.name);
+        let paths = layer.entries.iter().map(|entry| {
+            let slash = if entry.is_directory() { "/" } else { "" };
+            format!(" {}{slash}", entry.path)
+        });
+        format!("{}:{}", layer.name, paths.collect::<String>())
+    });
+    layers.collect()
+}
+
+const SERVLET: &[u8] =
+    b"\xca\xfe\xba\xbe\0\0\0\x3d Ljakarta/servlet/http/HttpServlet; jakarta/servlet/Servlet";
+const OLD_SERVLET: &[u8] = b"\xca\xfe\xba\xbe\0\0\0\x34 javax/servlet/http/HttpServlet";
+const PLAIN: &[u8] = b"\xca\xfe\xba\xbe\0\0\0\x34 java/lang/Object";
+
+fn war_items() -> Vec<Item> {
+    vec![
+        Item::stored("META-INF/", b""),
+        Item::deflated("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\n"),
+        Item::deflated("WEB-INF/classes/app/Main.class", SERVLET),
+        Item::deflated("WEB-INF/classes/app/app.properties", b"a=b"),
+        Item::stored("WEB-INF/lib/util-1.0.jar", b"jar"),
+        Item::stored("WEB-INF/lib/own-1.0-SNAPSHOT.jar", b"jar"),
+        Item::stored("WEB-INF/lib/deep/x.jar", b"jar"),
+        Item::stored("WEB-INF/", b""),
+        Item::deflated("org/springframework/boot/loader/Launcher.class", PLAIN),
+        Item::deflated("run.sh", b"#!/bin/sh").unix(0o100_755),
+        Item::stored("empty/", b""),
+        Item::deflated("index.html", b"<html>"),
+    ]
+}
+
+const WAR_OUTLINE: [&str; 4] = [
+    "dependencies: /r/ /r/WEB-INF/ /r/WEB-INF/lib/ /r/WEB-INF/lib/util-1.0.jar",
+    "snapshots: /r/ /r/WEB-INF/ /r/WEB-INF/lib/ /r/WEB-INF/lib/own-1.0-SNAPSHOT.jar",
+    "resources: /r/ /r/META-INF/ /r/META-INF/MANIFEST.MF /r/WEB-INF/ /r/WEB-INF/classes/ /r/WEB-INF/classes/app/ \
+     /r/WEB-INF/classes/app/app.properties /r/WEB-INF/lib/ /r/WEB-INF/lib/deep/ /r/WEB-INF/lib/deep/x.jar \
+     /r/empty/ /r/index.html /r/org/ /r/org/springframework/ /r/org/springframework/boot/ \
+     /r/org/springframework/boot/loader/ /r/org/springframework/boot/loader/Launcher.class /r/run.sh",
+    "classes: /r/ /r/WEB-INF/ /r/WEB-INF/classes/ /r/WEB-INF/classes/app/ /r/WEB-INF/classes/app/Main.class",
+];
+
+#[test]
+fn a_war_becomes_layers_by_change() {
+    let place = Place::new();
+    let artifact = detect(&place.zip("app.war", &war_items())).expect("detected");
+    assert_eq!(artifact.kind, ArtifactKind::War);
+    let proposal = propose(&artifact, &at("/r"), None).expect("proposed");
+    assert_eq!(outline(&proposal), WAR_OUTLINE);
+    assert_eq!(proposal.app_root, Some(EntryPath::new(b"r").expect("a path")));
+    assert!(proposal.entrypoint.is_none() && proposal.cmd.is_none() && proposal.platform.is_none());
+    let resources = &proposal.layers[2].entries;
+    let mode = |name: &[u8]| {
+        let entry = resources.iter().find(|entry| entry.path.file_name() == name).expect("an entry");
+        entry.metadata.mode
+    };
+    assert_eq!((mode(b"run.sh"), mode(b"index.html"), mode(b"empty")), (0o755, 0o644, 0o755));
+}
+
+#[test]
+fn packed_in_any_order_or_unpacked_a_war_is_the_same() {
+    let place = Place::new();
+    let mut items = war_items();
+    let unpacked = place.path("unpacked");
+    for item in &items {
+        let path = unpacked.join(String::from_utf8_lossy(&item.name).as_ref());
+        if item.name.ends_with(b"/") {
+            std::fs::create_dir_all(path).expect("made");
+        } else {
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+            std::fs::write(&path, b"").expect("written");
+            if item.attributes != 0 {
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(item.attributes >> 16);
+                std::fs::set_permissions(&path, mode).expect("mode set");
+            }
+        }
+    }
+    items.reverse();
+    items.retain(|item| item.name != b"META-INF/");
+    for path in [place.zip("reversed.zip", &items), unpacked] {
+        let artifact = detect(&path).expect("detected");
+        assert_eq!(artifact.kind, ArtifactKind::War);
+        let proposal = propose(&artifact, &at("/r"), None).expect("proposed");
+        assert_eq!(outline(&proposal), WAR_OUTLINE);
+        let run = proposal.layers[2].entries.last().expect("an entry");
+        assert_eq!(run.metadata.mode, 0o755);
+    }
+}
+
+#[test]
+fn the_base_says_where_a_war_goes() {
+    let place = Place::new();
+    let artifact = detect(&place.zip("app.war", &war_items())).expect("detected");
+    let root = |base: &ConfigFile, layout| {
+        let options = AppOptions { layout, ..AppOptions::default() };
+        let proposal = propose(&artifact, &options, Some(base)).expect("proposed");
+        (proposal.app_root.expect("a root").to_string(), proposal.warnings.len(), proposal.layers.len())
+    };
+    let (exploded, packaged) = (None, Some(Layout::Packaged));
+    assert_eq!(root(&tomcat("10.1.24"), exploded), ("/usr/local/tomcat/webapps/ROOT".into(), 0, 4));
+    assert_eq!(root(&tomcat("10.1.24"), packaged), ("/usr/local/tomcat/webapps/ROOT.war".into(), 0, 1));
+    assert_eq!(root(&base(&["JETTY_BASE=/srv/jetty"]), exploded), ("/srv/jetty/webapps/ROOT".into(), 0, 4));
+    let debian = base(&["CATALINA_BASE=/var/lib/tomcat10"]);
+    assert_eq!(root(&debian, exploded), ("/var/lib/tomcat10/webapps/ROOT".into(), 1, 4));
+
+    for base in [None, Some(&base(&["PATH=/bin"]))] {
+        let error = propose(&artifact, &AppOptions::default(), base).expect_err("nowhere");
+        assert!(matches!(error, ArtifactError::NoRoot { .. }));
+        assert!(error.hint().is_some_and(|hint| hint.contains("app.root")));
+    }
+}
+
+#[test]
+fn a_packaged_war_is_one_file() {
+    let place = Place::new();
+    let path = place.zip("app.war", &war_items());
+    let artifact = detect(&path).expect("detected");
+    let options =
+        AppOptions { layout: Some(Layout::Packaged), name: Some("shop".to_owned()), ..at("/w/ROOT") };
+    let proposal = propose(&artifact, &options, None).expect("proposed");
+    assert_eq!(outline(&proposal), ["app: /w/shop.war"]);
+    let EntryKind::File(content) = &proposal.layers[0].entries[0].kind else { panic!("a file") };
+    assert_eq!(content.size, std::fs::metadata(&path).expect("metadata").len());
+    assert!(matches!(&content.source, ContentSource::File(from, _) if *from == path));
+    let bad = AppOptions { name: Some("../x".to_owned()), ..options };
+    assert!(matches!(propose(&artifact, &bad, None), Err(ArtifactError::BadName { .. })));
+    place.file("unpacked/WEB-INF/web.xml", "<web-app/>");
+    let unpacked = detect(&place.path("unpacked")).expect("detected");
+    let options = AppOptions { layout: Some(Layout::Packaged), ..at("/w/ROOT") };
+    assert!(matches!(propose(&unpacked, &options, None), Err(ArtifactError::NotPacked { .. })));
+}
+
+#[test]
+fn links_and_deletions_in_a_war() {
+    let place = Place::new();
+    let with = |item: Item| {
+        let artifact =
+            detect(&place.zip("app.war", &[Item::stored("WEB-INF/", b""), item])).expect("detected");
+        propose(&artifact, &at("/r"), None)
+    };
+    let link = |target: &[u8]| Item::deflated("a/l", target).unix(0o120_777);
+    let proposal = with(link(b"../b")).expect("inside");
+    assert!(matches!(&proposal.layers[0].entries[3].kind, EntryKind::Symlink(target) if target == b"../b"));
+    for target in [&b"../../b"[..], b"/etc/passwd", b""] {
+        assert!(matches!(with(link(target)), Err(ArtifactError::LinkLeaves { .. })));
+    }
+    assert!(with(link(&[b'x'; 5000])).is_err());
+    assert!(matches!(with(Item::stored("a/.wh.b", b"")), Err(ArtifactError::Whiteout { .. })));
+    assert!(matches!(with(Item::stored(".wh.d/b", b"")), Err(ArtifactError::Whiteout { .. })));
+    assert!(matches!(with(Item::stored("d/", b"")), Err(ArtifactError::Empty { .. })));
+}
+
+#[test]
+fn servlet_generations() {
+    let place = Place::new();
+    let checked = |items: &[Item], base: &ConfigFile| {
+        let items = [&[Item::stored("WEB-INF/", b"")], items].concat();
+        check(&detect(&place.zip("app.war", &items)).expect("detected"), Some(base))
+    };
+    let class = |name: &str, bytes: &[u8]| Item::deflated(format!("WEB-INF/classes/{name}.class"), bytes);
+    let (new, old) = (class("New", SERVLET), class("Old", OLD_SERVLET));
+    let (nine, ten) = (tomcat("9.0.80"), tomcat("10.1.24"));
+
+    assert!(checked(std::slice::from_ref(&new), &ten).is_ok());
+    assert!(checked(std::slice::from_ref(&old), &nine).is_ok());
+    assert!(checked(&[old.clone(), new.clone()], &ten).is_ok(), "classes for both run on either");
+    let error = checked(&[class("Plain", PLAIN), old.clone()], &ten).expect_err("mismatch");
+    let said = error.to_string();
+    assert!(said.contains("javax.servlet (`WEB-INF/classes/Old.class`), but Tomcat 10"), "{said}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("Tomcat 9")));
+    assert!(checked(std::slice::from_ref(&new), &nine).is_err());
+
+    // Libraries count only by the classes that the descriptor names.
+    let jar = write(&[Item::deflated("lib/Front.class", OLD_SERVLET)]);
+    let library = Item::deflated("WEB-INF/lib/a.jar", &jar);
+    let descriptor = |class: &str| {
+        let text = format!(
+            "<web-app xmlns='http://java.sun.com/xml/ns/javaee' version='3.0'><servlet>\
+             <servlet-class>{class}</servlet-class></servlet></web-app>"
+        );
+        Item::deflated("WEB-INF/web.xml", text.as_bytes())
+    };
+    let error = checked(&[library.clone(), descriptor("lib.Front")], &ten).expect_err("mismatch");
+    assert!(error.to_string().contains("`lib/Front.class` of `WEB-INF/lib/a.jar`"), "{error}");
+    assert!(checked(&[library.clone(), descriptor("lib.Front")], &nine).is_ok());
+    let warned = checked(&[library.clone(), descriptor("lib.Other")], &ten).expect("a warning");
+    assert_eq!(warned.warnings.len(), 1);
+    let broken = Item::stored("WEB-INF/lib/b.jar", b"no zip");
+    assert!(checked(&[library, broken], &ten).expect("nothing to say").warnings.is_empty());
+
+    for unknown in [base(&[]), base(&["JETTY_BASE=/j"]), base(&["JETTY_BASE=/j", "JETTY_VERSION=12.0.9"])] {
+        let findings = checked(std::slice::from_ref(&old), &unknown).expect("a note");
+        assert_eq!((findings.notes.len(), findings.warnings.len()), (1, 0));
+    }
+    let twelve = base(&["JETTY_BASE=/j", "JETTY_VERSION=12.0.9"]);
+    let findings = checked(&[old], &twelve).expect("a note");
+    assert!(findings.notes[0].contains("`ee8`"), "{findings:?}");
+
+    place.file("unpacked/WEB-INF/classes/A.class", OLD_SERVLET);
+    let unpacked = detect(&place.path("unpacked")).expect("detected");
+    assert!(check(&unpacked, Some(&ten)).is_err());
+    assert!(check(&unpacked, Some(&nine)).is_ok());
+}
+
+#[test]
+fn kinds_are_told_by_content() {
+    let place = Place::new();
+    let boot = b"Manifest-Version: 1.0\nSpring-Boot-Classes: BOOT-INF/classes/\nStart-Class: a.B\n";
+    let manifest = |bytes: &[u8]| Item::deflated("META-INF/MANIFEST.MF", bytes);
+    let web = Item::stored("WEB-INF/web.xml", b"<web-app/>");
+    place.file("venv/pyvenv.cfg", "home = /usr");
+    place.file("target/flask-1.0.dist-info/METADATA", "");
+    place.file("modules/package.json", "{}");
+    place.file("modules/node_modules/x/index.js", "");
+    place.file("started/package.json", r#"{"scripts":{"start":"node ."}}"#);
+    place.file("dist/package.json", r#"{"main":"x.js"}"#);
+    place.file("dist/index.html", "");
+    place.file("site/index.html", "");
+    place.file("other/file", "");
+    place.file("boot/META-INF/MANIFEST.MF", boot);
+    place.file("web/WEB-INF/web.xml", "");
+    let expected = [
+        (place.zip("a.zip", std::slice::from_ref(&web)), ArtifactKind::War),
+        (place.zip("b.jar", &[web, manifest(boot)]), ArtifactKind::War),
+        (place.zip("c.war", &[Item::stored("index.jsp", b"")]), ArtifactKind::War),
+        (place.zip("d.bin", &[manifest(boot)]), ArtifactKind::SpringBoot),
+        (place.zip("e.jar", &[manifest(b"Main-Class: a.B\n")]), ArtifactKind::Jar),
+        (place.zip("f", &[Item::stored("a/B.class", PLAIN)]), ArtifactKind::Jar),
+        (place.path("venv"), ArtifactKind::Python),
+        (place.path("target"), ArtifactKind::Python),
+        (place.path("modules"), ArtifactKind::Node),
+        (place.path("started"), ArtifactKind::Node),
+        (place.path("dist"), ArtifactKind::Site),
+        (place.path("site"), ArtifactKind::Site),
+        (place.path("other"), ArtifactKind::Tree),
+        (place.path("boot"), ArtifactKind::SpringBoot),
+        (place.path("web"), ArtifactKind::War),
+    ];
+    for (path, kind) in expected {
+        let artifact = detect(&path).expect("detected");
+        assert_eq!(artifact.kind, kind, "{}", path.display());
+        assert!(!artifact.why.is_empty());
+        if matches!(
+            kind,
+            ArtifactKind::SpringBoot | ArtifactKind::Jar | ArtifactKind::Node | ArtifactKind::Python
+        ) {
+            let error = propose(&artifact, &at("/app"), None).expect_err("not yet");
+            assert!(error.to_string().ends_with("which is not supported yet"), "{error}");
+            assert!(error.hint().is_some_and(|hint| hint.contains("tree")));
+        }
+    }
+}
+
+#[test]
+fn what_is_no_artifact() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("empty")).expect("made");
+    assert!(matches!(detect(&place.path("empty")), Err(ArtifactError::Empty { .. })));
+    for (content, is) in [
+        (&b""[..], "an empty file"),
+        (b"MZ\x90\0\xff", "a program for Windows"),
+        (b"\xcf\xfa\xed\xfe\x07\0\0\x01", "a program for macOS"),
+        (b"\xca\xfe\xba\xbe\0\0\0\x34", "a Java class file"),
+        (b"\x1f\x8b\x08\0", "a gzip file"),
+        (b"#!/bin/sh\n", "a script"),
+        (b"hello", "a text file"),
+        (b"\xff\xfe\xfd", "a file of unknown format"),
+    ] {
+        let error = detect(&place.file("app.bin", content)).expect_err("no artifact");
+        assert!(error.to_string().contains(is), "{error}");
+        assert!(error.hint().is_some());
+    }
+    place.file("bookstore.war", "no zip");
+    assert!(matches!(detect(&place.path("bookstore.war")), Err(ArtifactError::Zip(_))));
+    let error = detect(&place.path("bookstor.war")).expect_err("missing");
+    assert!(error.hint().is_some_and(|hint| hint.contains("bookstore.war")));
+    let error = detect(&place.zip("pages.zip", &[Item::stored("index.html", b"")])).expect_err("no artifact");
+    assert!(error.to_string().contains("without `WEB-INF/`"), "{error}");
+}
+
+#[test]
+fn trees_and_sites() {
+    let place = Place::new();
+    place.file("site/index.html", "hello");
+    place.file("site/css/a.css", "");
+    place.file("site/.packignore", "*.map\n");
+    place.file("site/css/a.map", "");
+    let site = detect(&place.path("site")).expect("detected");
+    let mut options = AppOptions::default();
+    options.rules.mtime = 1_700_000_000;
+    let proposal = propose(&site, &options, Some(&base(&["NGINX_VERSION=1.27"]))).expect("proposed");
+    let html = "/usr/share/nginx/html";
+    let expected = format!("site: {html}/ {html}/css/ {html}/css/a.css {html}/index.html");
+    assert_eq!(outline(&proposal), [expected]);
+    assert!(proposal.layers[0].entries.iter().all(|entry| entry.metadata.mtime == 1_700_000_000));
+    assert!(matches!(propose(&site, &options, Some(&base(&[]))), Err(ArtifactError::NoRoot { .. })));
+
+    place.file("root/bin/su", "");
+    symlink("/etc/x", place.path("root/l")).expect("linked");
+    let tree = detect(&place.path("root")).expect("detected");
+    let proposal = propose(&tree, &at("/"), None).expect("proposed");
+    assert_eq!(outline(&proposal), ["app: /bin/ /bin/su /l"]);
+    assert_eq!(proposal.app_root, None);
+    place.file("root/.git/HEAD", "");
+    assert_eq!(propose(&tree, &at("/x"), None).expect("proposed").warnings.len(), 1);
+}
+
+/// A small ELF file: 64 bits, little endian, with an interpreter and libraries if any.
+fn elf(machine: u16, kind: u16, interpreter: Option<&str>, needed: &[&str]) -> Vec<u8> {
+    let mut strings = vec![0];
+    let mut dynamic: Vec<(u64, u64)> = Vec::new();
+    for name in needed {
+        dynamic.push((1, strings.len() as u64));
+        strings.extend(name.as_bytes());
+        strings.push(0);
+    }
+    let interpreter = interpreter.map(|name| [name.as_bytes(), &[0]].concat()).unwrap_or_default();
+    let headers = 64 + 3 * 56;
+    let (at_interpreter, at_strings) = (headers, headers + interpreter.len());
+    let at_dynamic = (at_strings + strings.len()).next_multiple_of(8);
+    dynamic.push((5, 0x1000 + at_strings as u64));
+    dynamic.push((0, 0));
+    let total = at_dynamic + dynamic.len() * 16;
+
+    let mut out = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    out.extend(kind.to_le_bytes());
+    out.extend(machine.to_le_bytes());
+    out.extend(1u32.to_le_bytes());
+    out.extend(0x1040u64.to_le_bytes());
+    out.extend(64u64.to_le_bytes());
+    out.extend(0u64.to_le_bytes());
+    out.extend(0u32.to_le_bytes());
+    for half in [64u16, 56, 3, 0, 0, 0] {
+        out.extend(half.to_le_bytes());
+    }
+    let mut segment = |kind: u32, offset: usize, size: usize| {
+        out.extend(kind.to_le_bytes());
+        out.extend(4u32.to_le_bytes());
+        for value in [offset as u64, 0x1000 + offset as u64, 0, size as u64, size as u64, 8] {
+            out.extend(value.to_le_bytes());
+        }
+    };
+    segment(1, 0, total);
+    segment(if interpreter.is_empty() { 0 } else { 3 }, at_interpreter, interpreter.len());
+    segment(if needed.is_empty() { 0 } else { 2 }, at_dynamic, dynamic.len() * 16);
+    out.extend(&interpreter);
+    out.extend(&strings);
+    out.resize(at_dynamic, 0);
+    for (tag, value) in dynamic {
+        out.extend(tag.to_le_bytes());
+        out.extend(value.to_le_bytes());
+    }
+    out
+}
+
+const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
+
+#[test]
+fn static_programs_run_anywhere() {
+    let place = Place::new();
+    let artifact = detect(&place.file("server", elf(62, 2, None, &[]))).expect("detected");
+    assert_eq!(artifact.kind, ArtifactKind::Binary);
+    let proposal = propose(&artifact, &AppOptions::default(), None).expect("proposed");
+    assert_eq!(outline(&proposal), ["app: /app/ /app/server"]);
+    assert_eq!(proposal.layers[0].entries[1].metadata.mode, 0o555);
+    assert_eq!(proposal.entrypoint, Some(vec!["/app/server".to_owned()]));
+    assert_eq!(proposal.platform, Some(Platform::linux_amd64()));
+    let named = propose(&artifact, &at("/usr/bin/x"), None).expect("proposed");
+    assert_eq!(outline(&named), ["app: /usr/bin/x"]);
+    assert!(matches!(propose(&artifact, &at("/"), None), Err(ArtifactError::FileAsRoot { .. })));
+    for (machine, platform) in [(183, "linux/arm64"), (243, "linux/riscv64"), (3, "linux/386")] {
+        let other = detect(&place.file("other", elf(machine, 3, None, &[]))).expect("detected");
+        assert_eq!(other.elf().expect("facts").platform, platform.parse().expect("a platform"));
+        let error = propose(&other, &AppOptions::default(), Some(&base(&[]))).expect_err("another machine");
+        assert!(matches!(error, ArtifactError::OtherPlatform { .. }));
+    }
+}
+
+#[test]
+fn dynamic_programs_need_their_libraries() {
+    let place = Place::new();
+    let path = place.file("server", elf(62, 3, Some(LOADER), &["libc.so.6", "libz.so.1"]));
+    let artifact = detect(&path).expect("detected");
+    let facts = artifact.elf().expect("facts");
+    assert_eq!(facts.interpreter.as_deref(), Some(LOADER));
+    assert_eq!(facts.needed, ["libc.so.6", "libz.so.1"]);
+    assert!(!facts.is_static);
+    let error = propose(&artifact, &AppOptions::default(), None).expect_err("nothing there");
+    let said = error.to_string();
+    assert!(
+        said.ends_with("the base lacks `/lib64/ld-linux-x86-64.so.2`, `libc.so.6`, `libz.so.1`"),
+        "{said}"
+    );
+    assert!(propose(&artifact, &AppOptions::default(), Some(&base(&[]))).is_ok());
+
+    let files = [LOADER, "/lib/x86_64-linux-gnu/libc.so.6", "/usr/lib/libz.so.1"];
+    let has =
+        |known: Vec<&'static str>| move |path: &str| path.starts_with('/').then(|| known.contains(&path));
+    assert_eq!(check_libraries(&artifact, &has(files.to_vec())).expect("all there"), Findings::default());
+    let error = check_libraries(&artifact, &has(files[..2].to_vec())).expect_err("one missing");
+    assert!(error.to_string().ends_with("the base lacks `libz.so.1`"), "{error}");
+    assert_eq!(check_libraries(&artifact, &|_| None).expect("a note").notes.len(), 1);
+    assert!(check_libraries(&artifact, &|name| Some(name != "libz.so.1")).is_err());
+    let musl = place.file("musl", elf(62, 3, Some("/lib/ld-musl-x86_64.so.1"), &["libc.musl-x86_64.so.1"]));
+    let only_loader = |path: &str| Some(path == "/lib/ld-musl-x86_64.so.1");
+    assert!(check_libraries(&detect(&musl).expect("detected"), &only_loader).is_ok());
+}
+
+#[test]
+fn broken_programs() {
+    let place = Place::new();
+    let whole = elf(62, 3, Some(LOADER), &["libc.so.6"]);
+    for length in 4..whole.len() {
+        // Never a panic; where the end is not read, it may pass.
+        let _ = detect(&place.file("cut", &whole[..length]));
+    }
+    assert!(matches!(detect(&place.path("cut")), Err(ArtifactError::NotAProgram { .. })));
+    let mut foreign = elf(62, 2, None, &[]);
+    foreign[7] = 9;
+    assert!(matches!(detect(&place.file("bsd", foreign)), Err(ArtifactError::NotAProgram { .. })));
+    let object = elf(62, 1, None, &[]);
+    assert!(matches!(detect(&place.file("a.o", object)), Err(ArtifactError::NotAProgram { .. })));
+    let mut library = elf(62, 3, None, &["libc.so.6"]);
+    library[24..32].fill(0);
+    let error = detect(&place.file("a.so", library)).expect_err("a library");
+    assert!(error.to_string().ends_with("it is a shared library"), "{error}");
+}
+
+#[test]
+fn a_client_without_certificates_is_warned_of() {
+    let place = Place::new();
+    let mut program = elf(62, 2, None, &[]);
+    // Across the border of two pieces.
+    program.resize((1 << 20) + 4, 0);
+    program.extend(b"/etc/ssl/certs/ca-certificates.crt");
+    let artifact = detect(&place.file("client", program)).expect("detected");
+    assert_eq!(check(&artifact, None).expect("checked").warnings.len(), 1);
+    assert!(check(&artifact, Some(&base(&[]))).expect("checked").warnings.is_empty());
+    let artifact = detect(&place.file("plain", elf(62, 2, None, &[]))).expect("detected");
+    assert!(check(&artifact, None).expect("checked").warnings.is_empty());
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_file_is_detected_or_refused(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200), magic in 0usize..4) {
+        let place = Place::new();
+        let start: &[u8] = [&b""[..], b"\x7fELF\x02\x01\x01\0", b"PK\x03\x04", b"\x7fELF\x01\x02\x01\0"][magic];
+        let _ = detect(&place.file("f", [start, &bytes].concat()));
+    }
+
+    #[test]
+    fn damaged_programs_never_panic(changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), proptest::prelude::any::<u8>()), 1..5)) {
+        let mut bytes = elf(62, 3, Some(LOADER), &["libc.so.6"]);
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        let place = Place::new();
+        let _ = detect(&place.file("f", bytes));
+    }
+}

@@ -32,8 +32,6 @@ enum Group {
 }
 
 impl Group {
-    const ALL: [Self; 4] = [Self::Dependencies, Self::Snapshots, Self::Resources, Self::Classes];
-
     /// Of a file, by its path in the archive.
     fn of(name: &[u8]) -> Self {
         if let Some(library) = name.strip_prefix(b"WEB-INF/lib/")
