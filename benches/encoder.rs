@@ -3,7 +3,8 @@
 //! Every path (a file, or a directory that is walked) is a data set of its own; without paths, trees that a Debian
 //! machine usually has. A set is cut into bodies roughly as layers are: large files in 1 MiB pieces, small ones in
 //! groups of 128 KiB. In-process encoders get the bodies one by one; `gzip`, `pigz` and `zstd` get the set as one
-//! stream, which helps their ratio. All run on one core. `ENCODER_BENCH=quick` leaves out all but our own encoder.
+//! stream, which helps their ratio. All run on one core. `ENCODER_LEVELS=3,6` leaves out all but
+//! these levels of our own.
 #![allow(clippy::print_stdout)]
 
 use flate2::{Compress, Compression, FlushCompress};
@@ -21,7 +22,7 @@ const PIECE: usize = 1 << 20;
 const GROUP: usize = 128 << 10;
 const LARGE: usize = 256 << 10;
 /// The best of so many rounds counts.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// Name, root and file name parts of the default sets.
 const DEFAULT_SETS: [(&str, &str, &[&str]); 6] = [
@@ -47,15 +48,20 @@ struct Outcome {
 }
 
 fn main() {
-    let quick = std::env::var("ENCODER_BENCH").is_ok_and(|mode| mode == "quick");
+    let levels = levels();
     let sets = sets();
     let mut total: Vec<Outcome> = Vec::new();
     for set in &sets {
-        let outcomes = run(set, quick);
+        let outcomes = run(set, levels.as_deref());
         print_table(&set.name, set.len, &outcomes);
         merge(&mut total, outcomes);
     }
     print_table("all sets", sets.iter().map(|set| set.len).sum(), &total);
+}
+
+fn levels() -> Option<Vec<u8>> {
+    let levels = std::env::var("ENCODER_LEVELS").ok()?;
+    Some(levels.split(',').filter_map(|level| level.parse().ok()).collect())
 }
 
 fn sets() -> Vec<Set> {
@@ -98,11 +104,11 @@ fn files(root: &Path, parts: &[&str]) -> Vec<PathBuf> {
     wanted.map(walkdir::DirEntry::into_path).collect()
 }
 
-fn run(set: &Set, quick: bool) -> Vec<Outcome> {
-    let mut outcomes: Vec<Outcome> = (1..=9).map(|level| ours(set, level)).collect();
-    if quick {
-        return outcomes;
+fn run(set: &Set, levels: Option<&[u8]>) -> Vec<Outcome> {
+    if let Some(levels) = levels {
+        return levels.iter().map(|&level| ours(set, level)).collect();
     }
+    let mut outcomes: Vec<Outcome> = (1..=9).map(|level| ours(set, level)).collect();
     outcomes.extend([1, 2, 3, 6].map(|level| libdeflate(set, level)));
     outcomes.extend([1, 3, 6].map(|level| zlib_rs(set, level)));
     let external: [&[&str]; 3] = [&["gzip", "-6"], &["pigz", "-6", "-p1"], &["zstd", "-3", "--single-thread"]];

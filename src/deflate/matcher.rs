@@ -6,6 +6,7 @@
 //! bodies, and nothing of them can be seen.
 
 use super::symbols::{MAX_MATCH, WINDOW};
+use super::window::Window;
 
 /// Bytes that must follow a position for it to be looked up or inserted.
 pub(super) const LOOKAHEAD: usize = 8;
@@ -28,6 +29,8 @@ pub(super) struct Tables {
     links: Box<[u16; WINDOW]>,
     /// The number of the first position of the current input.
     base: u32,
+    /// The number of the first position of the window.
+    place: u32,
     /// The number of the first position never used.
     next: u32,
 }
@@ -39,6 +42,7 @@ impl Default for Tables {
             short_heads: Box::new([0; SHORT_HEADS]),
             links: Box::new([0; WINDOW]),
             base: 0,
+            place: 0,
             next: 1,
         }
     }
@@ -59,6 +63,11 @@ impl Tables {
             None => self.restart(gap),
         };
         self.next = self.base + len;
+    }
+
+    /// Lets positions given to the finders count from `origin` of the input.
+    pub(super) fn place(&mut self, origin: usize) {
+        self.place = self.base + origin as u32;
     }
 
     /// Empties the tables when the position numbers run out, and gives the first number to use.
@@ -86,56 +95,10 @@ pub(super) struct Match {
 pub(super) trait Finder {
     /// Inserts `pos` and finds a match at it that is longer than `than` and at most `max` (at most 258) long.
     /// `LOOKAHEAD` bytes must follow `pos`.
-    fn find(&mut self, data: &[u8], pos: usize, than: usize, max: usize) -> Match;
+    fn find(&mut self, data: &Window, pos: usize, than: usize, max: usize) -> Match;
 
     /// Inserts `pos`, which `LOOKAHEAD` bytes must follow.
-    fn insert(&mut self, data: &[u8], pos: usize);
-}
-
-#[inline(always)]
-fn load32(data: &[u8], pos: usize) -> u32 {
-    match data.get(pos..).and_then(|rest| rest.first_chunk()) {
-        Some(bytes) => u32::from_le_bytes(*bytes),
-        None => 0,
-    }
-}
-
-#[inline(always)]
-fn load64(data: &[u8], pos: usize) -> u64 {
-    match data.get(pos..).and_then(|rest| rest.first_chunk()) {
-        Some(bytes) => u64::from_le_bytes(*bytes),
-        None => 0,
-    }
-}
-
-/// How many bytes at `a` and `b` agree, at most `max`; `a < b` and `b + max` lies within `data`.
-#[inline(always)]
-fn match_len(data: &[u8], a: usize, b: usize, max: usize) -> usize {
-    // Most matches end within the first word, which needs no loop.
-    if max >= 8 {
-        let differ = load64(data, a) ^ load64(data, b);
-        if differ != 0 {
-            return (differ.trailing_zeros() >> 3) as usize;
-        }
-        return 8 + long_match_len(data, a + 8, b + 8, max - 8);
-    }
-    long_match_len(data, a, b, max)
-}
-
-#[inline(always)]
-fn long_match_len(data: &[u8], a: usize, b: usize, max: usize) -> usize {
-    let (Some(x), Some(y)) = (data.get(a..a + max), data.get(b..b + max)) else { return 0 };
-    let (x_words, x_rest) = x.as_chunks::<8>();
-    let (y_words, y_rest) = y.as_chunks::<8>();
-    let mut len = 0;
-    for (x, y) in x_words.iter().zip(y_words) {
-        let differ = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
-        if differ != 0 {
-            return len + (differ.trailing_zeros() >> 3) as usize;
-        }
-        len += 8;
-    }
-    len + x_rest.iter().zip(y_rest).take_while(|(x, y)| x == y).count()
+    fn insert(&mut self, data: &Window, pos: usize);
 }
 
 #[inline(always)]
@@ -153,7 +116,7 @@ impl<'a, const WAYS: usize> Buckets<'a, WAYS> {
     const BITS: u32 = HEADS.ilog2() - WAYS.ilog2();
 
     pub(super) fn new(tables: &'a mut Tables) -> Self {
-        Self { heads: &mut tables.heads, base: tables.base }
+        Self { heads: &mut tables.heads, base: tables.place }
     }
 
     /// Puts `number` at the front of the bucket of `value`, and gives what was in it.
@@ -174,8 +137,8 @@ impl<'a, const WAYS: usize> Buckets<'a, WAYS> {
 
 impl<const WAYS: usize> Finder for Buckets<'_, WAYS> {
     #[inline(always)]
-    fn find(&mut self, data: &[u8], pos: usize, than: usize, max: usize) -> Match {
-        let value = load32(data, pos);
+    fn find(&mut self, data: &Window, pos: usize, than: usize, max: usize) -> Match {
+        let value = data.load32(pos);
         let number = self.base.wrapping_add(pos as u32);
         let mut best = Match { len: than, distance: 0 };
         for old in self.push(value, number) {
@@ -183,9 +146,9 @@ impl<const WAYS: usize> Finder for Buckets<'_, WAYS> {
             if distance > WINDOW as u32 {
                 break;
             }
-            let candidate = pos - distance as usize;
-            if load32(data, candidate) == value {
-                let len = match_len(data, candidate, pos, max);
+            let candidate = pos.wrapping_sub(distance as usize);
+            if data.load32(candidate) == value {
+                let len = data.agree(candidate, pos, max);
                 if len > best.len {
                     best = Match { len, distance };
                 }
@@ -195,8 +158,8 @@ impl<const WAYS: usize> Finder for Buckets<'_, WAYS> {
     }
 
     #[inline(always)]
-    fn insert(&mut self, data: &[u8], pos: usize) {
-        self.push(load32(data, pos), self.base.wrapping_add(pos as u32));
+    fn insert(&mut self, data: &Window, pos: usize) {
+        self.push(data.load32(pos), self.base.wrapping_add(pos as u32));
     }
 }
 
@@ -220,7 +183,7 @@ impl<'a> Chains<'a> {
             heads: &mut tables.heads,
             short_heads: &mut tables.short_heads,
             links: &mut tables.links,
-            base: tables.base,
+            base: tables.place,
             depth,
             enough,
         }
@@ -243,33 +206,37 @@ impl<'a> Chains<'a> {
 
 impl Finder for Chains<'_> {
     #[inline(always)]
-    fn find(&mut self, data: &[u8], pos: usize, than: usize, max: usize) -> Match {
-        let value = load32(data, pos);
+    fn find(&mut self, data: &Window, pos: usize, than: usize, max: usize) -> Match {
+        let value = data.load32(pos);
         let number = self.base.wrapping_add(pos as u32);
         let (old, old_short) = self.push(value, number);
+        let enough = self.enough.min(max);
         let mut best = Match { len: than, distance: 0 };
         if than < 3 && max >= 3 {
             let distance = number.wrapping_sub(old_short);
-            if distance <= SHORT_REACH && (load32(data, pos - distance as usize) ^ value) << 8 == 0 {
+            if distance <= SHORT_REACH && (data.load32(pos.wrapping_sub(distance as usize)) ^ value) << 8 == 0 {
                 best = Match { len: 3, distance };
             }
         }
+        // Beating a match in hand is unlikely, so less is spent on trying.
+        let mut depth = if than < 3 { self.depth } else { self.depth / 2 };
         let mut distance = number.wrapping_sub(old);
-        for _ in 0..self.depth {
-            if distance > WINDOW as u32 || best.len >= max {
-                break;
-            }
-            let candidate = pos - distance as usize;
+        while distance <= WINDOW as u32 {
+            let candidate = pos.wrapping_sub(distance as usize);
             // A longer match must agree in the four bytes up to the one that makes it longer.
             let probe = best.len.max(3) - 3;
-            if load32(data, candidate + probe) == load32(data, pos + probe) && load32(data, candidate) == value {
-                let len = match_len(data, candidate, pos, max);
+            if data.load32(candidate + probe) == data.load32(pos + probe) && data.load32(candidate) == value {
+                let len = data.agree(candidate, pos, max);
                 if len > best.len {
                     best = Match { len, distance };
-                    if len >= self.enough {
+                    if len >= enough {
                         break;
                     }
                 }
+            }
+            depth -= 1;
+            if depth == 0 {
+                break;
             }
             distance += u32::from(self.links[number.wrapping_sub(distance) as usize % WINDOW]);
         }
@@ -277,8 +244,8 @@ impl Finder for Chains<'_> {
     }
 
     #[inline(always)]
-    fn insert(&mut self, data: &[u8], pos: usize) {
-        self.push(load32(data, pos), self.base.wrapping_add(pos as u32));
+    fn insert(&mut self, data: &Window, pos: usize) {
+        self.push(data.load32(pos), self.base.wrapping_add(pos as u32));
     }
 }
 

@@ -28,13 +28,15 @@ mod split;
 mod symbols;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use block::BlockWriter;
-use matcher::{Buckets, Chains, MAX_SEGMENT, Tables};
+use matcher::{Buckets, Chains, LOOKAHEAD, MAX_SEGMENT, Tables};
 use parse::{Span, Tokens, greedy, lazy};
 use probe::Probe;
 use split::Splitter;
 use std::ops::Range;
+use window::Window;
 
 /// Names the encoder and the version of its output, for cache keys and format descriptions.
 pub const ENCODER_ID: &str = "pack-deflate-1";
@@ -66,6 +68,7 @@ impl Default for Level {
 #[derive(Default)]
 pub struct Scratch {
     tables: Tables,
+    window: Window,
     probe: Probe,
     tokens: Tokens,
 }
@@ -92,6 +95,7 @@ pub fn encode(level: Level, input: &[u8], scratch: &mut Scratch, out: &mut Vec<u
 
 fn encode_segment<'a>(level: Level, data: &'a [u8], scratch: &mut Scratch, writer: &mut BlockWriter<'a>) {
     scratch.tables.begin(data.len());
+    scratch.window.begin();
     for part in scratch.probe.cut(data) {
         if part.dense {
             writer.store(part.range);
@@ -106,19 +110,27 @@ const CHUNK: usize = 8 << 10;
 
 /// Encodes a run of compressible regions as blocks.
 fn encode_part(level: Level, data: &[u8], part: Range<usize>, scratch: &mut Scratch, writer: &mut BlockWriter<'_>) {
-    let Scratch { tables, tokens, .. } = scratch;
+    let Scratch { tables, window, tokens, .. } = scratch;
     let mut splitter = Splitter::new(writer, part.start);
     let mut pos = part.start;
     while pos < part.end {
-        let span = Span { start: pos, stop: part.end.min(pos + CHUNK), end: part.end };
-        pos = parse(level, data, span, tables, tokens);
+        let stop = part.end.min(pos + CHUNK);
+        let origin = window.show(data, pos, stop);
+        let span = Span {
+            start: pos - origin,
+            stop: stop - origin,
+            end: part.end - origin,
+            last: data.len().saturating_sub(origin + LOOKAHEAD),
+        };
+        tables.place(origin);
+        pos = origin + parse(level, window, span, tables, tokens);
         splitter.take(tokens, pos);
     }
     splitter.finish(tokens);
 }
 
 /// Parses with the search that the level stands for. Gives the position reached.
-fn parse(level: Level, data: &[u8], span: Span, tables: &mut Tables, tokens: &mut Tokens) -> usize {
+fn parse(level: Level, data: &Window, span: Span, tables: &mut Tables, tokens: &mut Tokens) -> usize {
     match level.0 {
         1 => greedy(&mut Buckets::<1>::new(tables), data, span, tokens),
         2 => greedy(&mut Buckets::<2>::new(tables), data, span, tokens),

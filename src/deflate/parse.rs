@@ -3,8 +3,9 @@
 //! Greedy takes the first match it sees; lazy takes it only when the next position (and, for the slowest levels, the
 //! one after) has none that is worth more. Not done here: deciding where blocks end, or writing bits.
 
-use super::matcher::{Finder, LOOKAHEAD, Match, longest};
+use super::matcher::{Finder, Match, longest};
 use super::symbols::{FIRST_LENGTH, LENGTH_SLOT, MIN_MATCH, distance_slot};
+use super::window::Window;
 
 /// A run of literals and the match after it; no match when `distance` is zero.
 #[derive(Clone, Copy)]
@@ -46,75 +47,74 @@ impl Histogram {
 pub(super) struct Tokens {
     pub(super) sequences: Vec<Sequence>,
     pub(super) histogram: Histogram,
-    /// Literals since the last match.
-    run: u32,
 }
 
 impl Tokens {
     #[inline(always)]
     fn literal(&mut self, byte: u8) {
         self.histogram.litlen[usize::from(byte)] += 1;
-        self.run += 1;
     }
 
+    /// Adds a match after `literals` that were counted already.
     #[inline(always)]
-    fn reference(&mut self, found: Match) {
+    fn reference(&mut self, literals: usize, found: Match) {
         let length = (found.len - MIN_MATCH) as u8;
         let slot = distance_slot(found.distance);
         self.histogram.litlen[FIRST_LENGTH + usize::from(LENGTH_SLOT[usize::from(length)])] += 1;
         self.histogram.dist[usize::from(slot & 31)] += 1;
-        self.sequences.push(Sequence { literals: self.run, distance: found.distance as u16, length, slot });
-        self.run = 0;
+        self.sequences.push(Sequence { literals: literals as u32, distance: found.distance as u16, length, slot });
     }
 
     /// Ends a run of literals that no match ends.
-    fn close(&mut self) {
-        if self.run > 0 {
-            self.sequences.push(Sequence { literals: self.run, distance: 0, length: 0, slot: 0 });
-            self.run = 0;
+    fn close(&mut self, literals: usize) {
+        if literals > 0 {
+            self.sequences.push(Sequence { literals: literals as u32, distance: 0, length: 0, slot: 0 });
         }
     }
 }
 
-/// Where a parse runs: from `start` to at least `stop`, never past `end`.
+/// Where a parse runs: from `start` to at least `stop`, never past `end`. Positions in the window.
 #[derive(Clone, Copy)]
 pub(super) struct Span {
     pub(super) start: usize,
     pub(super) stop: usize,
     pub(super) end: usize,
+    /// From here on too few bytes follow for a look-up.
+    pub(super) last: usize,
 }
 
 /// Takes every match found. Gives the position reached.
-pub(super) fn greedy<F: Finder>(finder: &mut F, data: &[u8], span: Span, tokens: &mut Tokens) -> usize {
+pub(super) fn greedy<F: Finder>(finder: &mut F, data: &Window, span: Span, tokens: &mut Tokens) -> usize {
     let mut pos = span.start;
-    let last = data.len().saturating_sub(LOOKAHEAD);
-    while pos < span.stop.min(last) {
+    let mut run_start = pos;
+    while pos < span.stop.min(span.last) {
         let found = finder.find(data, pos, MIN_MATCH - 1, longest(pos, span.end));
         if found.len < MIN_MATCH {
-            tokens.literal(data[pos]);
+            tokens.literal(data.byte(pos));
             pos += 1;
             continue;
         }
-        tokens.reference(found);
+        tokens.reference(pos - run_start, found);
         let next = pos + found.len;
-        for covered in pos + 1..next.min(last) {
+        for covered in pos + 1..next.min(span.last) {
             finder.insert(data, covered);
         }
         pos = next;
+        run_start = pos;
     }
-    rest(data, pos, span, tokens)
+    rest(data, run_start, pos, span, tokens)
 }
 
 /// Takes a match unless one of the next `LOOKS` positions has a better one. Gives the position reached.
 pub(super) fn lazy<F: Finder, const LOOKS: usize>(
-    finder: &mut F, enough: usize, data: &[u8], span: Span, tokens: &mut Tokens,
+    finder: &mut F, enough: usize, data: &Window, span: Span, tokens: &mut Tokens,
 ) -> usize {
     let mut pos = span.start;
-    let last = data.len().saturating_sub(LOOKAHEAD);
-    while pos < span.stop.min(last) {
+    let mut run_start = pos;
+    while pos < span.stop.min(span.last) {
         let mut found = finder.find(data, pos, MIN_MATCH - 1, longest(pos, span.end));
         if found.len < MIN_MATCH {
-            tokens.literal(data[pos]);
+            tokens.literal(data.byte(pos));
             pos += 1;
             continue;
         }
@@ -122,7 +122,7 @@ pub(super) fn lazy<F: Finder, const LOOKS: usize>(
         'better: while found.len < enough {
             for look in 1..=LOOKS {
                 let ahead = pos + look;
-                if ahead >= last || ahead + found.len > span.end {
+                if ahead >= span.last || ahead + found.len > span.end {
                     break 'better;
                 }
                 debug_assert!(ahead >= inserted);
@@ -130,7 +130,7 @@ pub(super) fn lazy<F: Finder, const LOOKS: usize>(
                 inserted = ahead + 1;
                 if worth(other, found, look) {
                     for skipped in pos..ahead {
-                        tokens.literal(data[skipped]);
+                        tokens.literal(data.byte(skipped));
                     }
                     pos = ahead;
                     found = other;
@@ -139,14 +139,15 @@ pub(super) fn lazy<F: Finder, const LOOKS: usize>(
             }
             break;
         }
-        tokens.reference(found);
+        tokens.reference(pos - run_start, found);
         let next = pos + found.len;
-        for covered in inserted..next.min(last) {
+        for covered in inserted..next.min(span.last) {
             finder.insert(data, covered);
         }
         pos = next;
+        run_start = pos;
     }
-    rest(data, pos, span, tokens)
+    rest(data, run_start, pos, span, tokens)
 }
 
 /// Whether `other`, which costs `look` literals first, is better than `found`.
@@ -161,10 +162,11 @@ fn worth(other: Match, found: Match, look: usize) -> bool {
 }
 
 /// Literals for what is too near the end of the data to be looked up.
-fn rest(data: &[u8], pos: usize, span: Span, tokens: &mut Tokens) -> usize {
-    for &byte in data.get(pos..span.stop).unwrap_or_default() {
-        tokens.literal(byte);
+fn rest(data: &Window, run_start: usize, pos: usize, span: Span, tokens: &mut Tokens) -> usize {
+    for pos in pos..span.stop {
+        tokens.literal(data.byte(pos));
     }
-    tokens.close();
-    pos.max(span.stop)
+    let end = pos.max(span.stop);
+    tokens.close(end - run_start);
+    end
 }
