@@ -58,7 +58,11 @@ impl Tables {
         debug_assert!(len <= MAX_SEGMENT);
         let len = len as u32;
         let gap = WINDOW as u32 + 1;
-        self.base = match self.next.checked_add(gap).filter(|base| base.checked_add(len).is_some()) {
+        self.base = match self
+            .next
+            .checked_add(gap)
+            .filter(|base| base.checked_add(len).is_some())
+        {
             Some(base) => base,
             None => self.restart(gap),
         };
@@ -106,17 +110,45 @@ fn hash32(value: u32, bits: u32) -> usize {
     (value.wrapping_mul(0x9E37_79B1) >> (32 - bits)) as usize
 }
 
-/// The latest `WAYS` positions of every hash of four bytes.
-pub(super) struct Buckets<'a, const WAYS: usize> {
+/// The latest position of every hash of three bytes, for matches too short for the main table.
+struct Short<'a>(&'a mut [u32; SHORT_HEADS]);
+
+impl Short<'_> {
+    /// Replaces the position with the three bytes of `value` by `number`, and gives it.
+    #[inline(always)]
+    fn push(&mut self, value: u32, number: u32) -> u32 {
+        // The shift drops the fourth byte.
+        std::mem::replace(&mut self.0[hash32(value << 8, SHORT_HEADS.ilog2())], number)
+    }
+
+    /// The match of three bytes that `push` gave, if it is one and near enough to pay.
+    #[inline(always)]
+    fn check(data: &Window, pos: usize, value: u32, distance: u32) -> Match {
+        let candidate = pos.wrapping_sub(distance as usize);
+        if distance <= SHORT_REACH && (data.load32(candidate) ^ value) << 8 == 0 {
+            Match { len: 3, distance }
+        } else {
+            Match::default()
+        }
+    }
+}
+
+/// The latest `WAYS` positions of every hash of four bytes; if `SHORT`, also the latest of every hash of three.
+pub(super) struct Buckets<'a, const WAYS: usize, const SHORT: bool> {
     heads: &'a mut [u32; HEADS],
+    short: Short<'a>,
     base: u32,
 }
 
-impl<'a, const WAYS: usize> Buckets<'a, WAYS> {
+impl<'a, const WAYS: usize, const SHORT: bool> Buckets<'a, WAYS, SHORT> {
     const BITS: u32 = HEADS.ilog2() - WAYS.ilog2();
 
     pub(super) fn new(tables: &'a mut Tables) -> Self {
-        Self { heads: &mut tables.heads, base: tables.place }
+        Self {
+            heads: &mut tables.heads,
+            short: Short(&mut tables.short_heads),
+            base: tables.place,
+        }
     }
 
     /// Puts `number` at the front of the bucket of `value`, and gives what was in it.
@@ -135,12 +167,20 @@ impl<'a, const WAYS: usize> Buckets<'a, WAYS> {
     }
 }
 
-impl<const WAYS: usize> Finder for Buckets<'_, WAYS> {
+impl<const WAYS: usize, const SHORT: bool> Finder for Buckets<'_, WAYS, SHORT> {
     #[inline(always)]
     fn find(&mut self, data: &Window, pos: usize, than: usize, max: usize) -> Match {
         let value = data.load32(pos);
         let number = self.base.wrapping_add(pos as u32);
-        let mut best = Match { len: than, distance: 0 };
+        let mut best = Match {
+            len: than,
+            distance: 0,
+        };
+        let old_short = if SHORT {
+            self.short.push(value, number)
+        } else {
+            0
+        };
         for old in self.push(value, number) {
             let distance = number.wrapping_sub(old);
             if distance > WINDOW as u32 {
@@ -154,19 +194,30 @@ impl<const WAYS: usize> Finder for Buckets<'_, WAYS> {
                 }
             }
         }
-        if best.distance == 0 { Match::default() } else { best }
+        if best.distance > 0 {
+            best
+        } else if SHORT && than < 3 && max >= 3 {
+            Short::check(data, pos, value, number.wrapping_sub(old_short))
+        } else {
+            Match::default()
+        }
     }
 
     #[inline(always)]
     fn insert(&mut self, data: &Window, pos: usize) {
-        self.push(data.load32(pos), self.base.wrapping_add(pos as u32));
+        let value = data.load32(pos);
+        let number = self.base.wrapping_add(pos as u32);
+        self.push(value, number);
+        if SHORT {
+            self.short.push(value, number);
+        }
     }
 }
 
 /// All positions of every hash of four bytes, and the latest of every hash of three.
 pub(super) struct Chains<'a> {
     heads: &'a mut [u32; HEADS],
-    short_heads: &'a mut [u32; SHORT_HEADS],
+    short: Short<'a>,
     links: &'a mut [u16; WINDOW],
     base: u32,
     /// How many links to follow.
@@ -181,7 +232,7 @@ impl<'a> Chains<'a> {
     pub(super) fn new(tables: &'a mut Tables, depth: u32, enough: usize) -> Self {
         Self {
             heads: &mut tables.heads,
-            short_heads: &mut tables.short_heads,
+            short: Short(&mut tables.short_heads),
             links: &mut tables.links,
             base: tables.place,
             depth,
@@ -196,10 +247,9 @@ impl<'a> Chains<'a> {
         let old = *head;
         *head = number;
         // Anything beyond the window is as good as the end of the chain.
-        self.links[number as usize % WINDOW] = number.wrapping_sub(old).min(u32::from(u16::MAX)) as u16;
-        let short = &mut self.short_heads[hash32(value << 8, SHORT_HEADS.ilog2())];
-        let old_short = *short;
-        *short = number;
+        self.links[number as usize % WINDOW] =
+            number.wrapping_sub(old).min(u32::from(u16::MAX)) as u16;
+        let old_short = self.short.push(value, number);
         (old, old_short)
     }
 }
@@ -211,11 +261,14 @@ impl Finder for Chains<'_> {
         let number = self.base.wrapping_add(pos as u32);
         let (old, old_short) = self.push(value, number);
         let enough = self.enough.min(max);
-        let mut best = Match { len: than, distance: 0 };
+        let mut best = Match {
+            len: than,
+            distance: 0,
+        };
         if than < 3 && max >= 3 {
-            let distance = number.wrapping_sub(old_short);
-            if distance <= SHORT_REACH && (data.load32(pos.wrapping_sub(distance as usize)) ^ value) << 8 == 0 {
-                best = Match { len: 3, distance };
+            let short = Short::check(data, pos, value, number.wrapping_sub(old_short));
+            if short.distance > 0 {
+                best = short;
             }
         }
         // Beating a match in hand is unlikely, so less is spent on trying.
@@ -225,7 +278,9 @@ impl Finder for Chains<'_> {
             let candidate = pos.wrapping_sub(distance as usize);
             // A longer match must agree in the four bytes up to the one that makes it longer.
             let probe = best.len.max(3) - 3;
-            if data.load32(candidate + probe) == data.load32(pos + probe) && data.load32(candidate) == value {
+            if data.load32(candidate + probe) == data.load32(pos + probe)
+                && data.load32(candidate) == value
+            {
                 let len = data.agree(candidate, pos, max);
                 if len > best.len {
                     best = Match { len, distance };
@@ -240,7 +295,11 @@ impl Finder for Chains<'_> {
             }
             distance += u32::from(self.links[number.wrapping_sub(distance) as usize % WINDOW]);
         }
-        if best.distance == 0 { Match::default() } else { best }
+        if best.distance == 0 {
+            Match::default()
+        } else {
+            best
+        }
     }
 
     #[inline(always)]

@@ -60,7 +60,7 @@ impl Level {
 impl Default for Level {
     /// The best level that is still 2.5 times as fast as `pigz -6`.
     fn default() -> Self {
-        Self(3)
+        Self(5)
     }
 }
 
@@ -93,7 +93,12 @@ pub fn encode(level: Level, input: &[u8], scratch: &mut Scratch, out: &mut Vec<u
     writer.finish();
 }
 
-fn encode_segment<'a>(level: Level, data: &'a [u8], scratch: &mut Scratch, writer: &mut BlockWriter<'a>) {
+fn encode_segment<'a>(
+    level: Level,
+    data: &'a [u8],
+    scratch: &mut Scratch,
+    writer: &mut BlockWriter<'a>,
+) {
     scratch.tables.begin(data.len());
     scratch.window.begin();
     for part in scratch.probe.cut(data) {
@@ -109,8 +114,19 @@ fn encode_segment<'a>(level: Level, data: &'a [u8], scratch: &mut Scratch, write
 const CHUNK: usize = 8 << 10;
 
 /// Encodes a run of compressible regions as blocks.
-fn encode_part(level: Level, data: &[u8], part: Range<usize>, scratch: &mut Scratch, writer: &mut BlockWriter<'_>) {
-    let Scratch { tables, window, tokens, .. } = scratch;
+fn encode_part(
+    level: Level,
+    data: &[u8],
+    part: Range<usize>,
+    scratch: &mut Scratch,
+    writer: &mut BlockWriter<'_>,
+) {
+    let Scratch {
+        tables,
+        window,
+        tokens,
+        ..
+    } = scratch;
     let mut splitter = Splitter::new(writer, part.start);
     let mut pos = part.start;
     while pos < part.end {
@@ -130,16 +146,22 @@ fn encode_part(level: Level, data: &[u8], part: Range<usize>, scratch: &mut Scra
 }
 
 /// Parses with the search that the level stands for. Gives the position reached.
-fn parse(level: Level, data: &Window, span: Span, tables: &mut Tables, tokens: &mut Tokens) -> usize {
+fn parse(
+    level: Level,
+    data: &Window,
+    span: Span,
+    tables: &mut Tables,
+    tokens: &mut Tokens,
+) -> usize {
     match level.0 {
-        1 => greedy(&mut Buckets::<1>::new(tables), data, span, tokens),
-        2 => greedy(&mut Buckets::<2>::new(tables), data, span, tokens),
-        3 => lazy::<_, 1>(&mut Buckets::<2>::new(tables), 24, data, span, tokens),
-        4 => lazy::<_, 1>(&mut Buckets::<4>::new(tables), 32, data, span, tokens),
+        1 => greedy(&mut Buckets::<1, false>::new(tables), data, span, tokens),
+        2 => greedy(&mut Buckets::<2, true>::new(tables), data, span, tokens),
+        3 => lazy::<_, 1>(&mut Buckets::<2, true>::new(tables), 16, data, span, tokens),
+        4 => lazy::<_, 1>(&mut Chains::new(tables, 4, 16), 16, data, span, tokens),
         5 => lazy::<_, 1>(&mut Chains::new(tables, 8, 32), 32, data, span, tokens),
         6 => lazy::<_, 1>(&mut Chains::new(tables, 20, 64), 64, data, span, tokens),
         7 => lazy::<_, 1>(&mut Chains::new(tables, 60, 128), 128, data, span, tokens),
         8 => lazy::<_, 2>(&mut Chains::new(tables, 150, 258), 258, data, span, tokens),
-        _ => lazy::<_, 2>(&mut Chains::new(tables, 500, 258), 258, data, span, tokens),
+        _ => lazy::<_, 2>(&mut Chains::new(tables, 400, 258), 258, data, span, tokens),
     }
 }

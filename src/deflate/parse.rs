@@ -27,7 +27,10 @@ pub(super) struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { litlen: [0; 288], dist: [0; 32] }
+        Self {
+            litlen: [0; 288],
+            dist: [0; 32],
+        }
     }
 }
 
@@ -62,13 +65,23 @@ impl Tokens {
         let slot = distance_slot(found.distance);
         self.histogram.litlen[FIRST_LENGTH + usize::from(LENGTH_SLOT[usize::from(length)])] += 1;
         self.histogram.dist[usize::from(slot & 31)] += 1;
-        self.sequences.push(Sequence { literals: literals as u32, distance: found.distance as u16, length, slot });
+        self.sequences.push(Sequence {
+            literals: literals as u32,
+            distance: found.distance as u16,
+            length,
+            slot,
+        });
     }
 
     /// Ends a run of literals that no match ends.
     fn close(&mut self, literals: usize) {
         if literals > 0 {
-            self.sequences.push(Sequence { literals: literals as u32, distance: 0, length: 0, slot: 0 });
+            self.sequences.push(Sequence {
+                literals: literals as u32,
+                distance: 0,
+                length: 0,
+                slot: 0,
+            });
         }
     }
 }
@@ -84,14 +97,18 @@ pub(super) struct Span {
 }
 
 /// Takes every match found. Gives the position reached.
-pub(super) fn greedy<F: Finder>(finder: &mut F, data: &Window, span: Span, tokens: &mut Tokens) -> usize {
+pub(super) fn greedy<F: Finder>(
+    finder: &mut F,
+    data: &Window,
+    span: Span,
+    tokens: &mut Tokens,
+) -> usize {
     let mut pos = span.start;
     let mut run_start = pos;
     while pos < span.stop.min(span.last) {
         let found = finder.find(data, pos, MIN_MATCH - 1, longest(pos, span.end));
         if found.len < MIN_MATCH {
-            tokens.literal(data.byte(pos));
-            pos += 1;
+            pos = pass(data, run_start, pos, span, tokens);
             continue;
         }
         tokens.reference(pos - run_start, found);
@@ -107,15 +124,18 @@ pub(super) fn greedy<F: Finder>(finder: &mut F, data: &Window, span: Span, token
 
 /// Takes a match unless one of the next `LOOKS` positions has a better one. Gives the position reached.
 pub(super) fn lazy<F: Finder, const LOOKS: usize>(
-    finder: &mut F, enough: usize, data: &Window, span: Span, tokens: &mut Tokens,
+    finder: &mut F,
+    enough: usize,
+    data: &Window,
+    span: Span,
+    tokens: &mut Tokens,
 ) -> usize {
     let mut pos = span.start;
     let mut run_start = pos;
     while pos < span.stop.min(span.last) {
         let mut found = finder.find(data, pos, MIN_MATCH - 1, longest(pos, span.end));
         if found.len < MIN_MATCH {
-            tokens.literal(data.byte(pos));
-            pos += 1;
+            pos = pass(data, run_start, pos, span, tokens);
             continue;
         }
         let mut inserted = pos + 1;
@@ -149,6 +169,25 @@ pub(super) fn lazy<F: Finder, const LOOKS: usize>(
     }
     rest(data, run_start, pos, span, tokens)
 }
+
+/// Takes literals at `pos`: one, or more the longer the run of them has become. Gives the position after.
+///
+/// What has had no match for hundreds of bytes is likely compressed data inside something else, an archive say, where
+/// looking at every position is a waste.
+#[inline(always)]
+fn pass(data: &Window, run_start: usize, pos: usize, span: Span, tokens: &mut Tokens) -> usize {
+    let step = 1 + ((pos - run_start) / PATIENCE).min(MAX_STEP - 1);
+    let next = (pos + step).min(span.stop);
+    for pos in pos..next {
+        tokens.literal(data.byte(pos));
+    }
+    next
+}
+
+/// Literals in a row after which the search begins to leave out positions.
+const PATIENCE: usize = 64;
+/// The most literals taken at once.
+const MAX_STEP: usize = 16;
 
 /// Whether `other`, which costs `look` literals first, is better than `found`.
 #[inline(always)]
