@@ -240,17 +240,14 @@ impl<'a> Chains<'a> {
         }
     }
 
-    /// Inserts `number` and gives the previous numbers with the same four and the same three bytes.
+    /// Inserts `number` and gives the previous number with the same four bytes.
     #[inline(always)]
-    fn push(&mut self, value: u32, number: u32) -> (u32, u32) {
-        let head = &mut self.heads[hash32(value, Self::BITS)];
-        let old = *head;
-        *head = number;
+    fn push(&mut self, value: u32, number: u32) -> u32 {
+        let old = std::mem::replace(&mut self.heads[hash32(value, Self::BITS)], number);
         // Anything beyond the window is as good as the end of the chain.
         self.links[number as usize % WINDOW] =
             number.wrapping_sub(old).min(u32::from(u16::MAX)) as u16;
-        let old_short = self.short.push(value, number);
-        (old, old_short)
+        old
     }
 }
 
@@ -259,7 +256,8 @@ impl Finder for Chains<'_> {
     fn find(&mut self, data: &Window, pos: usize, than: usize, max: usize) -> Match {
         let value = data.load32(pos);
         let number = self.base.wrapping_add(pos as u32);
-        let (old, old_short) = self.push(value, number);
+        let old = self.push(value, number);
+        let old_short = self.short.push(value, number);
         let enough = self.enough.min(max);
         let mut best = Match {
             len: than,

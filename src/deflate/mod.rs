@@ -154,8 +154,14 @@ fn parse(
     tokens: &mut Tokens,
 ) -> usize {
     match level.0 {
-        1 => greedy(&mut Buckets::<1, false>::new(tables), data, span, tokens),
-        2 => greedy(&mut Buckets::<2, true>::new(tables), data, span, tokens),
+        1 => greedy(
+            &mut Buckets::<1, false>::new(tables),
+            16,
+            data,
+            span,
+            tokens,
+        ),
+        2 => greedy(&mut Buckets::<1, true>::new(tables), 16, data, span, tokens),
         3 => lazy::<_, 1>(&mut Buckets::<2, true>::new(tables), 16, data, span, tokens),
         4 => lazy::<_, 1>(&mut Chains::new(tables, 4, 16), 16, data, span, tokens),
         5 => lazy::<_, 1>(&mut Chains::new(tables, 8, 32), 32, data, span, tokens),

@@ -6,6 +6,7 @@
 use super::matcher::{Finder, Match, longest};
 use super::symbols::{FIRST_LENGTH, LENGTH_SLOT, MIN_MATCH, distance_slot};
 use super::window::Window;
+use std::ops::Range;
 
 /// A run of literals and the match after it; no match when `distance` is zero.
 #[derive(Clone, Copy)]
@@ -99,6 +100,7 @@ pub(super) struct Span {
 /// Takes every match found. Gives the position reached.
 pub(super) fn greedy<F: Finder>(
     finder: &mut F,
+    enough: usize,
     data: &Window,
     span: Span,
     tokens: &mut Tokens,
@@ -113,9 +115,7 @@ pub(super) fn greedy<F: Finder>(
         }
         tokens.reference(pos - run_start, found);
         let next = pos + found.len;
-        for covered in pos + 1..next.min(span.last) {
-            finder.insert(data, covered);
-        }
+        learn(finder, enough, data, pos + 1..next.min(span.last));
         pos = next;
         run_start = pos;
     }
@@ -161,13 +161,26 @@ pub(super) fn lazy<F: Finder, const LOOKS: usize>(
         }
         tokens.reference(pos - run_start, found);
         let next = pos + found.len;
-        for covered in inserted..next.min(span.last) {
-            finder.insert(data, covered);
-        }
+        learn(finder, enough, data, inserted..next.min(span.last));
         pos = next;
         run_start = pos;
     }
     rest(data, run_start, pos, span, tokens)
+}
+
+/// Inserts the positions that a match covers: all of them or, of a long match, `enough` at either end, since what is
+/// found through the middle is nearly always found through the start.
+#[inline(always)]
+fn learn<F: Finder>(finder: &mut F, enough: usize, data: &Window, covered: Range<usize>) {
+    let Range { start, end } = covered;
+    let skip = if covered.len() > 2 * enough {
+        start + enough..end - enough
+    } else {
+        end..end
+    };
+    for pos in (start..skip.start).chain(skip.end..end) {
+        finder.insert(data, pos);
+    }
 }
 
 /// Takes literals at `pos`: one, or more the longer the run of them has become. Gives the position after.
