@@ -21,7 +21,7 @@ const STEP: usize = 16;
 /// Bytes between the starts of two such rows.
 const ROW_STRIDE: usize = 256;
 /// Rows with a hit that make a region compressible, out of `REGION / ROW_STRIDE` (64).
-const MIN_HITS: usize = 4;
+const MIN_HITS: usize = 8;
 const TABLE: usize = 1 << 12;
 
 /// A run of regions that are alike.

@@ -1,4 +1,5 @@
 //! What holds for whole bodies: they decode to their input, keep the promises of the module, and never change.
+#![allow(clippy::unwrap_used)]
 
 use super::*;
 use proptest::prelude::*;
@@ -268,20 +269,28 @@ fn higher_levels_do_not_give_larger_bodies() {
 #[test]
 fn scratch_memory_is_as_documented() {
     let fixed = Tables::SIZE + Window::SIZE + Probe::SIZE;
-    assert_eq!(
-        fixed,
-        503_816 - 8 + 8,
-        "update the documentation of `Scratch`"
-    );
+    assert_eq!(fixed, 491_528, "update the documentation of `Scratch`");
 }
 
 /// The first eight bytes of the BLAKE3 hash of each output, by level. A change here is a new `ENCODER_ID`.
 #[rustfmt::skip]
 const GOLDEN: [(&str, [&str; 9]); 4] = [
-    ("text", [""; 9]),
-    ("records", [""; 9]),
-    ("noise", [""; 9]),
-    ("mixed", [""; 9]),
+    ("text", [
+        "2627560f0f2cd950", "97b193087649bc2f", "9cbd85d3399ef7b9", "5e057bfc2d0af97f", "993aaf4f95aa6a33",
+        "7acc19951db1bced", "958377f62d9642c4", "68c310dc30bae4b7", "68c310dc30bae4b7",
+    ]),
+    ("records", [
+        "3b947eaaee029b48", "769bdd460faa2c07", "b257d1fe9e787266", "cba7c93438e3e1cf", "8cd69ba784f11b21",
+        "c2a5abf432f8212e", "92dc0d6553d04337", "12b4c1d6388e0710", "e81644b87cc41708",
+    ]),
+    ("noise", [
+        "c2f6d46058fdba30", "c2f6d46058fdba30", "c2f6d46058fdba30", "c2f6d46058fdba30", "c2f6d46058fdba30",
+        "c2f6d46058fdba30", "c2f6d46058fdba30", "c2f6d46058fdba30", "c2f6d46058fdba30",
+    ]),
+    ("mixed", [
+        "2cc76eb208999f2e", "6bf1102f41476acf", "be91baf568718349", "51b9df9d77347a0e", "754bd277b37515bb",
+        "36cab9bde0934d56", "b71d30c91bc0c0fb", "85ab50ea852dc172", "2001dda1e2ca4a68",
+    ]),
 ];
 
 #[test]
@@ -310,7 +319,7 @@ fn golden_inputs_never_change() {
         mixed(),
     ]
     .concat();
-    assert_eq!(&blake3::hash(&inputs).to_hex()[..16], "");
+    assert_eq!(&blake3::hash(&inputs).to_hex()[..16], "e0c8fd8abdac92c5");
 }
 
 /// Bytes with structure: a few pieces, each noise, a run, few symbols, or a copy of what came before.
