@@ -3,7 +3,8 @@
 //! Every path (a file, or a directory that is walked) is a data set of its own; without paths, trees that a Debian
 //! machine usually has. A set is cut into bodies roughly as layers are: large files in 1 MiB pieces, small ones in
 //! groups of 128 KiB. In-process encoders get the bodies one by one; `gzip`, `pigz` and `zstd` get the set as one
-//! stream, which helps their ratio. All run on one core. `ENCODER_BENCH=quick` leaves out all but our own encoder.
+//! stream, which helps their ratio. All run on one core. `ENCODER_LEVELS=3,6` leaves out all but
+//! these levels of our own.
 #![allow(clippy::print_stdout)]
 
 use flate2::{Compress, Compression, FlushCompress};
@@ -21,16 +22,28 @@ const PIECE: usize = 1 << 20;
 const GROUP: usize = 128 << 10;
 const LARGE: usize = 256 << 10;
 /// The best of so many rounds counts.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// Name, root and file name parts of the default sets.
 const DEFAULT_SETS: [(&str, &str, &[&str]); 6] = [
     ("shared libraries", "/usr/lib/x86_64-linux-gnu", &[".so"]),
     ("JDK class image", "/usr/lib/jvm", &["modules"]),
-    ("JavaScript", "/usr/lib/node_modules", &[".js", ".json", ".md"]),
+    (
+        "JavaScript",
+        "/usr/lib/node_modules",
+        &[".js", ".json", ".md"],
+    ),
     ("Python", "/usr/lib/python3", &[".py"]),
-    ("HTML and text", "/usr/share/doc", &[".html", ".txt", "copyright"]),
-    ("compressed files", "/usr/share", &[".jar", ".png", ".gz", ".zst"]),
+    (
+        "HTML and text",
+        "/usr/share/doc",
+        &[".html", ".txt", "copyright"],
+    ),
+    (
+        "compressed files",
+        "/usr/share",
+        &[".jar", ".png", ".gz", ".zst"],
+    ),
 ];
 
 struct Set {
@@ -47,24 +60,42 @@ struct Outcome {
 }
 
 fn main() {
-    let quick = std::env::var("ENCODER_BENCH").is_ok_and(|mode| mode == "quick");
+    let levels = levels();
     let sets = sets();
     let mut total: Vec<Outcome> = Vec::new();
     for set in &sets {
-        let outcomes = run(set, quick);
+        let outcomes = run(set, levels.as_deref());
         print_table(&set.name, set.len, &outcomes);
         merge(&mut total, outcomes);
     }
     print_table("all sets", sets.iter().map(|set| set.len).sum(), &total);
 }
 
+fn levels() -> Option<Vec<u8>> {
+    let levels = std::env::var("ENCODER_LEVELS").ok()?;
+    Some(
+        levels
+            .split(',')
+            .filter_map(|level| level.parse().ok())
+            .collect(),
+    )
+}
+
 fn sets() -> Vec<Set> {
-    let paths: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let paths: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with('-'))
+        .collect();
     if paths.is_empty() {
-        let sets = DEFAULT_SETS.iter().map(|(name, root, parts)| load(name, Path::new(root), parts));
+        let sets = DEFAULT_SETS
+            .iter()
+            .map(|(name, root, parts)| load(name, Path::new(root), parts));
         return sets.filter(|set| set.len > 0).collect();
     }
-    paths.iter().map(|path| load(path, Path::new(path), &[])).collect()
+    paths
+        .iter()
+        .map(|path| load(path, Path::new(path), &[]))
+        .collect()
 }
 
 fn load(name: &str, root: &Path, parts: &[&str]) -> Set {
@@ -72,7 +103,9 @@ fn load(name: &str, root: &Path, parts: &[&str]) -> Set {
     let mut group = Vec::new();
     let mut len = 0;
     for file in files(root, parts) {
-        let Ok(mut bytes) = fs_err::read(&file) else { continue };
+        let Ok(mut bytes) = fs_err::read(&file) else {
+            continue;
+        };
         bytes.truncate(CAP - len);
         len += bytes.len();
         if bytes.len() >= LARGE {
@@ -85,11 +118,18 @@ fn load(name: &str, root: &Path, parts: &[&str]) -> Set {
         }
     }
     bodies.push(group);
-    Set { name: name.to_owned(), bodies, len }
+    Set {
+        name: name.to_owned(),
+        bodies,
+        len,
+    }
 }
 
 fn files(root: &Path, parts: &[&str]) -> Vec<PathBuf> {
-    let entries = walkdir::WalkDir::new(root).sort_by_file_name().into_iter().filter_map(Result::ok);
+    let entries = walkdir::WalkDir::new(root)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_map(Result::ok);
     let regular = entries.filter(|entry| entry.file_type().is_file());
     let wanted = regular.filter(|entry| {
         let name = entry.file_name().to_string_lossy();
@@ -98,14 +138,18 @@ fn files(root: &Path, parts: &[&str]) -> Vec<PathBuf> {
     wanted.map(walkdir::DirEntry::into_path).collect()
 }
 
-fn run(set: &Set, quick: bool) -> Vec<Outcome> {
-    let mut outcomes: Vec<Outcome> = (1..=9).map(|level| ours(set, level)).collect();
-    if quick {
-        return outcomes;
+fn run(set: &Set, levels: Option<&[u8]>) -> Vec<Outcome> {
+    if let Some(levels) = levels {
+        return levels.iter().map(|&level| ours(set, level)).collect();
     }
+    let mut outcomes: Vec<Outcome> = (1..=9).map(|level| ours(set, level)).collect();
     outcomes.extend([1, 2, 3, 6].map(|level| libdeflate(set, level)));
     outcomes.extend([1, 3, 6].map(|level| zlib_rs(set, level)));
-    let external: [&[&str]; 3] = [&["gzip", "-6"], &["pigz", "-6", "-p1"], &["zstd", "-3", "--single-thread"]];
+    let external: [&[&str]; 3] = [
+        &["gzip", "-6"],
+        &["pigz", "-6", "-p1"],
+        &["zstd", "-3", "--single-thread"],
+    ];
     outcomes.extend(external.iter().filter_map(|command| piped(set, command)));
     outcomes
 }
@@ -114,7 +158,15 @@ fn ours(set: &Set, level: u8) -> Outcome {
     let level = Level::new(level).unwrap_or_default();
     let mut scratch = Scratch::default();
     let mut out = Vec::new();
-    let encoder = format!("pack {}{}", level.get(), if level == Level::default() { " (default)" } else { "" });
+    let encoder = format!(
+        "pack {}{}",
+        level.get(),
+        if level == Level::default() {
+            " (default)"
+        } else {
+            ""
+        }
+    );
     timed(set, encoder, |body| {
         out.clear();
         encode(level, body, &mut scratch, &mut out);
@@ -125,7 +177,9 @@ fn ours(set: &Set, level: u8) -> Outcome {
 fn libdeflate(set: &Set, level: i32) -> Outcome {
     let mut compressor = Compressor::new(CompressionLvl::new(level).unwrap_or_default());
     let mut out = vec![0; 2 * PIECE];
-    timed(set, format!("libdeflate {level}"), |body| compressor.deflate_compress(body, &mut out).unwrap_or(0))
+    timed(set, format!("libdeflate {level}"), |body| {
+        compressor.deflate_compress(body, &mut out).unwrap_or(0)
+    })
 }
 
 fn zlib_rs(set: &Set, level: u32) -> Outcome {
@@ -138,7 +192,11 @@ fn zlib_rs(set: &Set, level: u32) -> Outcome {
 }
 
 fn timed(set: &Set, encoder: String, mut encode: impl FnMut(&[u8]) -> usize) -> Outcome {
-    let mut best = Outcome { encoder, out: 0, time: Duration::MAX };
+    let mut best = Outcome {
+        encoder,
+        out: 0,
+        time: Duration::MAX,
+    };
     for _ in 0..ROUNDS {
         let start = Instant::now();
         best.out = set.bodies.iter().map(|body| encode(body)).sum();
@@ -149,11 +207,20 @@ fn timed(set: &Set, encoder: String, mut encode: impl FnMut(&[u8]) -> usize) -> 
 
 fn piped(set: &Set, command: &[&str]) -> Option<Outcome> {
     let input = set.bodies.concat();
-    let mut best = Outcome { encoder: command.join(" "), out: 0, time: Duration::MAX };
+    let mut best = Outcome {
+        encoder: command.join(" "),
+        out: 0,
+        time: Duration::MAX,
+    };
     for _ in 0..ROUNDS {
         let start = Instant::now();
         let mut process = Command::new(command[0]);
-        let mut child = process.args(&command[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+        let mut child = process
+            .args(&command[1..])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .ok()?;
         let mut stdin = child.stdin.take()?;
         let output = std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -182,13 +249,18 @@ fn merge(total: &mut Vec<Outcome>, outcomes: Vec<Outcome>) {
 }
 
 fn print_table(name: &str, len: usize, outcomes: &[Outcome]) {
-    let gzip = outcomes.iter().find(|outcome| outcome.encoder == "gzip -6").map(|outcome| outcome.out as f64);
+    let gzip = outcomes
+        .iter()
+        .find(|outcome| outcome.encoder == "gzip -6")
+        .map(|outcome| outcome.out as f64);
     println!("\n{name}, {:.1} MB\n", len as f64 / 1e6);
     println!("| encoder | MB/s | ratio | bytes against gzip -6 |\n|---|---:|---:|---:|");
     for Outcome { encoder, out, time } in outcomes {
         let speed = len as f64 / 1e6 / time.as_secs_f64();
         let ratio = *out as f64 / len as f64;
-        let against = gzip.map_or(String::new(), |gzip| format!("{:+.1} %", (*out as f64 / gzip - 1.0) * 100.0));
+        let against = gzip.map_or(String::new(), |gzip| {
+            format!("{:+.1} %", (*out as f64 / gzip - 1.0) * 100.0)
+        });
         println!("| {encoder} | {speed:.0} | {ratio:.4} | {against} |");
     }
 }

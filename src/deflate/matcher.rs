@@ -6,6 +6,7 @@
 //! bodies, and nothing of them can be seen.
 
 use super::symbols::{MAX_MATCH, WINDOW};
+use super::window::Window;
 
 /// Bytes that must follow a position for it to be looked up or inserted.
 pub(super) const LOOKAHEAD: usize = 8;
@@ -28,6 +29,8 @@ pub(super) struct Tables {
     links: Box<[u16; WINDOW]>,
     /// The number of the first position of the current input.
     base: u32,
+    /// The number of the first position of the window.
+    place: u32,
     /// The number of the first position never used.
     next: u32,
 }
@@ -39,6 +42,7 @@ impl Default for Tables {
             short_heads: Box::new([0; SHORT_HEADS]),
             links: Box::new([0; WINDOW]),
             base: 0,
+            place: 0,
             next: 1,
         }
     }
@@ -54,11 +58,20 @@ impl Tables {
         debug_assert!(len <= MAX_SEGMENT);
         let len = len as u32;
         let gap = WINDOW as u32 + 1;
-        self.base = match self.next.checked_add(gap).filter(|base| base.checked_add(len).is_some()) {
+        self.base = match self
+            .next
+            .checked_add(gap)
+            .filter(|base| base.checked_add(len).is_some())
+        {
             Some(base) => base,
             None => self.restart(gap),
         };
         self.next = self.base + len;
+    }
+
+    /// Lets positions given to the finders count from `origin` of the input.
+    pub(super) fn place(&mut self, origin: usize) {
+        self.place = self.base + origin as u32;
     }
 
     /// Empties the tables when the position numbers run out, and gives the first number to use.
@@ -86,56 +99,10 @@ pub(super) struct Match {
 pub(super) trait Finder {
     /// Inserts `pos` and finds a match at it that is longer than `than` and at most `max` (at most 258) long.
     /// `LOOKAHEAD` bytes must follow `pos`.
-    fn find(&mut self, data: &[u8], pos: usize, than: usize, max: usize) -> Match;
+    fn find(&mut self, data: &Window, pos: usize, than: usize, max: usize) -> Match;
 
     /// Inserts `pos`, which `LOOKAHEAD` bytes must follow.
-    fn insert(&mut self, data: &[u8], pos: usize);
-}
-
-#[inline(always)]
-fn load32(data: &[u8], pos: usize) -> u32 {
-    match data.get(pos..).and_then(|rest| rest.first_chunk()) {
-        Some(bytes) => u32::from_le_bytes(*bytes),
-        None => 0,
-    }
-}
-
-#[inline(always)]
-fn load64(data: &[u8], pos: usize) -> u64 {
-    match data.get(pos..).and_then(|rest| rest.first_chunk()) {
-        Some(bytes) => u64::from_le_bytes(*bytes),
-        None => 0,
-    }
-}
-
-/// How many bytes at `a` and `b` agree, at most `max`; `a < b` and `b + max` lies within `data`.
-#[inline(always)]
-fn match_len(data: &[u8], a: usize, b: usize, max: usize) -> usize {
-    // Most matches end within the first word, which needs no loop.
-    if max >= 8 {
-        let differ = load64(data, a) ^ load64(data, b);
-        if differ != 0 {
-            return (differ.trailing_zeros() >> 3) as usize;
-        }
-        return 8 + long_match_len(data, a + 8, b + 8, max - 8);
-    }
-    long_match_len(data, a, b, max)
-}
-
-#[inline(always)]
-fn long_match_len(data: &[u8], a: usize, b: usize, max: usize) -> usize {
-    let (Some(x), Some(y)) = (data.get(a..a + max), data.get(b..b + max)) else { return 0 };
-    let (x_words, x_rest) = x.as_chunks::<8>();
-    let (y_words, y_rest) = y.as_chunks::<8>();
-    let mut len = 0;
-    for (x, y) in x_words.iter().zip(y_words) {
-        let differ = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
-        if differ != 0 {
-            return len + (differ.trailing_zeros() >> 3) as usize;
-        }
-        len += 8;
-    }
-    len + x_rest.iter().zip(y_rest).take_while(|(x, y)| x == y).count()
+    fn insert(&mut self, data: &Window, pos: usize);
 }
 
 #[inline(always)]
@@ -143,17 +110,45 @@ fn hash32(value: u32, bits: u32) -> usize {
     (value.wrapping_mul(0x9E37_79B1) >> (32 - bits)) as usize
 }
 
-/// The latest `WAYS` positions of every hash of four bytes.
-pub(super) struct Buckets<'a, const WAYS: usize> {
+/// The latest position of every hash of three bytes, for matches too short for the main table.
+struct Short<'a>(&'a mut [u32; SHORT_HEADS]);
+
+impl Short<'_> {
+    /// Replaces the position with the three bytes of `value` by `number`, and gives it.
+    #[inline(always)]
+    fn push(&mut self, value: u32, number: u32) -> u32 {
+        // The shift drops the fourth byte.
+        std::mem::replace(&mut self.0[hash32(value << 8, SHORT_HEADS.ilog2())], number)
+    }
+
+    /// The match of three bytes that `push` gave, if it is one and near enough to pay.
+    #[inline(always)]
+    fn check(data: &Window, pos: usize, value: u32, distance: u32) -> Match {
+        let candidate = pos.wrapping_sub(distance as usize);
+        if distance <= SHORT_REACH && (data.load32(candidate) ^ value) << 8 == 0 {
+            Match { len: 3, distance }
+        } else {
+            Match::default()
+        }
+    }
+}
+
+/// The latest `WAYS` positions of every hash of four bytes; if `SHORT`, also the latest of every hash of three.
+pub(super) struct Buckets<'a, const WAYS: usize, const SHORT: bool> {
     heads: &'a mut [u32; HEADS],
+    short: Short<'a>,
     base: u32,
 }
 
-impl<'a, const WAYS: usize> Buckets<'a, WAYS> {
+impl<'a, const WAYS: usize, const SHORT: bool> Buckets<'a, WAYS, SHORT> {
     const BITS: u32 = HEADS.ilog2() - WAYS.ilog2();
 
     pub(super) fn new(tables: &'a mut Tables) -> Self {
-        Self { heads: &mut tables.heads, base: tables.base }
+        Self {
+            heads: &mut tables.heads,
+            short: Short(&mut tables.short_heads),
+            base: tables.place,
+        }
     }
 
     /// Puts `number` at the front of the bucket of `value`, and gives what was in it.
@@ -172,38 +167,57 @@ impl<'a, const WAYS: usize> Buckets<'a, WAYS> {
     }
 }
 
-impl<const WAYS: usize> Finder for Buckets<'_, WAYS> {
+impl<const WAYS: usize, const SHORT: bool> Finder for Buckets<'_, WAYS, SHORT> {
     #[inline(always)]
-    fn find(&mut self, data: &[u8], pos: usize, than: usize, max: usize) -> Match {
-        let value = load32(data, pos);
+    fn find(&mut self, data: &Window, pos: usize, than: usize, max: usize) -> Match {
+        let value = data.load32(pos);
         let number = self.base.wrapping_add(pos as u32);
-        let mut best = Match { len: than, distance: 0 };
+        let mut best = Match {
+            len: than,
+            distance: 0,
+        };
+        let old_short = if SHORT {
+            self.short.push(value, number)
+        } else {
+            0
+        };
         for old in self.push(value, number) {
             let distance = number.wrapping_sub(old);
             if distance > WINDOW as u32 {
                 break;
             }
-            let candidate = pos - distance as usize;
-            if load32(data, candidate) == value {
-                let len = match_len(data, candidate, pos, max);
+            let candidate = pos.wrapping_sub(distance as usize);
+            if data.load32(candidate) == value {
+                let len = data.agree(candidate, pos, max);
                 if len > best.len {
                     best = Match { len, distance };
                 }
             }
         }
-        if best.distance == 0 { Match::default() } else { best }
+        if best.distance > 0 {
+            best
+        } else if SHORT && than < 3 && max >= 3 {
+            Short::check(data, pos, value, number.wrapping_sub(old_short))
+        } else {
+            Match::default()
+        }
     }
 
     #[inline(always)]
-    fn insert(&mut self, data: &[u8], pos: usize) {
-        self.push(load32(data, pos), self.base.wrapping_add(pos as u32));
+    fn insert(&mut self, data: &Window, pos: usize) {
+        let value = data.load32(pos);
+        let number = self.base.wrapping_add(pos as u32);
+        self.push(value, number);
+        if SHORT {
+            self.short.push(value, number);
+        }
     }
 }
 
 /// All positions of every hash of four bytes, and the latest of every hash of three.
 pub(super) struct Chains<'a> {
     heads: &'a mut [u32; HEADS],
-    short_heads: &'a mut [u32; SHORT_HEADS],
+    short: Short<'a>,
     links: &'a mut [u16; WINDOW],
     base: u32,
     /// How many links to follow.
@@ -218,67 +232,77 @@ impl<'a> Chains<'a> {
     pub(super) fn new(tables: &'a mut Tables, depth: u32, enough: usize) -> Self {
         Self {
             heads: &mut tables.heads,
-            short_heads: &mut tables.short_heads,
+            short: Short(&mut tables.short_heads),
             links: &mut tables.links,
-            base: tables.base,
+            base: tables.place,
             depth,
             enough,
         }
     }
 
-    /// Inserts `number` and gives the previous numbers with the same four and the same three bytes.
+    /// Inserts `number` and gives the previous number with the same four bytes.
     #[inline(always)]
-    fn push(&mut self, value: u32, number: u32) -> (u32, u32) {
-        let head = &mut self.heads[hash32(value, Self::BITS)];
-        let old = *head;
-        *head = number;
+    fn push(&mut self, value: u32, number: u32) -> u32 {
+        let old = std::mem::replace(&mut self.heads[hash32(value, Self::BITS)], number);
         // Anything beyond the window is as good as the end of the chain.
-        self.links[number as usize % WINDOW] = number.wrapping_sub(old).min(u32::from(u16::MAX)) as u16;
-        let short = &mut self.short_heads[hash32(value << 8, SHORT_HEADS.ilog2())];
-        let old_short = *short;
-        *short = number;
-        (old, old_short)
+        self.links[number as usize % WINDOW] =
+            number.wrapping_sub(old).min(u32::from(u16::MAX)) as u16;
+        old
     }
 }
 
 impl Finder for Chains<'_> {
     #[inline(always)]
-    fn find(&mut self, data: &[u8], pos: usize, than: usize, max: usize) -> Match {
-        let value = load32(data, pos);
+    fn find(&mut self, data: &Window, pos: usize, than: usize, max: usize) -> Match {
+        let value = data.load32(pos);
         let number = self.base.wrapping_add(pos as u32);
-        let (old, old_short) = self.push(value, number);
-        let mut best = Match { len: than, distance: 0 };
+        let old = self.push(value, number);
+        let old_short = self.short.push(value, number);
+        let enough = self.enough.min(max);
+        let mut best = Match {
+            len: than,
+            distance: 0,
+        };
         if than < 3 && max >= 3 {
-            let distance = number.wrapping_sub(old_short);
-            if distance <= SHORT_REACH && (load32(data, pos - distance as usize) ^ value) << 8 == 0 {
-                best = Match { len: 3, distance };
+            let short = Short::check(data, pos, value, number.wrapping_sub(old_short));
+            if short.distance > 0 {
+                best = short;
             }
         }
+        // Beating a match in hand is unlikely, so less is spent on trying.
+        let mut depth = if than < 3 { self.depth } else { self.depth / 2 };
         let mut distance = number.wrapping_sub(old);
-        for _ in 0..self.depth {
-            if distance > WINDOW as u32 || best.len >= max {
-                break;
-            }
-            let candidate = pos - distance as usize;
+        while distance <= WINDOW as u32 {
+            let candidate = pos.wrapping_sub(distance as usize);
             // A longer match must agree in the four bytes up to the one that makes it longer.
             let probe = best.len.max(3) - 3;
-            if load32(data, candidate + probe) == load32(data, pos + probe) && load32(data, candidate) == value {
-                let len = match_len(data, candidate, pos, max);
+            if data.load32(candidate + probe) == data.load32(pos + probe)
+                && data.load32(candidate) == value
+            {
+                let len = data.agree(candidate, pos, max);
                 if len > best.len {
                     best = Match { len, distance };
-                    if len >= self.enough {
+                    if len >= enough {
                         break;
                     }
                 }
             }
+            depth -= 1;
+            if depth == 0 {
+                break;
+            }
             distance += u32::from(self.links[number.wrapping_sub(distance) as usize % WINDOW]);
         }
-        if best.distance == 0 { Match::default() } else { best }
+        if best.distance == 0 {
+            Match::default()
+        } else {
+            best
+        }
     }
 
     #[inline(always)]
-    fn insert(&mut self, data: &[u8], pos: usize) {
-        self.push(load32(data, pos), self.base.wrapping_add(pos as u32));
+    fn insert(&mut self, data: &Window, pos: usize) {
+        self.push(data.load32(pos), self.base.wrapping_add(pos as u32));
     }
 }
 

@@ -3,8 +3,10 @@
 //! Greedy takes the first match it sees; lazy takes it only when the next position (and, for the slowest levels, the
 //! one after) has none that is worth more. Not done here: deciding where blocks end, or writing bits.
 
-use super::matcher::{Finder, LOOKAHEAD, Match, longest};
+use super::matcher::{Finder, Match, longest};
 use super::symbols::{FIRST_LENGTH, LENGTH_SLOT, MIN_MATCH, distance_slot};
+use super::window::Window;
+use std::ops::Range;
 
 /// A run of literals and the match after it; no match when `distance` is zero.
 #[derive(Clone, Copy)]
@@ -26,7 +28,10 @@ pub(super) struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { litlen: [0; 288], dist: [0; 32] }
+        Self {
+            litlen: [0; 288],
+            dist: [0; 32],
+        }
     }
 }
 
@@ -46,83 +51,98 @@ impl Histogram {
 pub(super) struct Tokens {
     pub(super) sequences: Vec<Sequence>,
     pub(super) histogram: Histogram,
-    /// Literals since the last match.
-    run: u32,
 }
 
 impl Tokens {
     #[inline(always)]
     fn literal(&mut self, byte: u8) {
         self.histogram.litlen[usize::from(byte)] += 1;
-        self.run += 1;
     }
 
+    /// Adds a match after `literals` that were counted already.
     #[inline(always)]
-    fn reference(&mut self, found: Match) {
+    fn reference(&mut self, literals: usize, found: Match) {
         let length = (found.len - MIN_MATCH) as u8;
         let slot = distance_slot(found.distance);
         self.histogram.litlen[FIRST_LENGTH + usize::from(LENGTH_SLOT[usize::from(length)])] += 1;
         self.histogram.dist[usize::from(slot & 31)] += 1;
-        self.sequences.push(Sequence { literals: self.run, distance: found.distance as u16, length, slot });
-        self.run = 0;
+        self.sequences.push(Sequence {
+            literals: literals as u32,
+            distance: found.distance as u16,
+            length,
+            slot,
+        });
     }
 
     /// Ends a run of literals that no match ends.
-    fn close(&mut self) {
-        if self.run > 0 {
-            self.sequences.push(Sequence { literals: self.run, distance: 0, length: 0, slot: 0 });
-            self.run = 0;
+    fn close(&mut self, literals: usize) {
+        if literals > 0 {
+            self.sequences.push(Sequence {
+                literals: literals as u32,
+                distance: 0,
+                length: 0,
+                slot: 0,
+            });
         }
     }
 }
 
-/// Where a parse runs: from `start` to at least `stop`, never past `end`.
+/// Where a parse runs: from `start` to at least `stop`, never past `end`. Positions in the window.
 #[derive(Clone, Copy)]
 pub(super) struct Span {
     pub(super) start: usize,
     pub(super) stop: usize,
     pub(super) end: usize,
+    /// From here on too few bytes follow for a look-up.
+    pub(super) last: usize,
 }
 
 /// Takes every match found. Gives the position reached.
-pub(super) fn greedy<F: Finder>(finder: &mut F, data: &[u8], span: Span, tokens: &mut Tokens) -> usize {
+pub(super) fn greedy<F: Finder>(
+    finder: &mut F,
+    enough: usize,
+    data: &Window,
+    span: Span,
+    tokens: &mut Tokens,
+) -> usize {
     let mut pos = span.start;
-    let last = data.len().saturating_sub(LOOKAHEAD);
-    while pos < span.stop.min(last) {
+    let mut run_start = pos;
+    while pos < span.stop.min(span.last) {
         let found = finder.find(data, pos, MIN_MATCH - 1, longest(pos, span.end));
         if found.len < MIN_MATCH {
-            tokens.literal(data[pos]);
-            pos += 1;
+            pos = pass(data, run_start, pos, span, tokens);
             continue;
         }
-        tokens.reference(found);
+        tokens.reference(pos - run_start, found);
         let next = pos + found.len;
-        for covered in pos + 1..next.min(last) {
-            finder.insert(data, covered);
-        }
+        learn(finder, enough, data, pos + 1..next.min(span.last));
         pos = next;
+        run_start = pos;
     }
-    rest(data, pos, span, tokens)
+    rest(data, run_start, pos, span, tokens)
 }
 
 /// Takes a match unless one of the next `LOOKS` positions has a better one. Gives the position reached.
 pub(super) fn lazy<F: Finder, const LOOKS: usize>(
-    finder: &mut F, enough: usize, data: &[u8], span: Span, tokens: &mut Tokens,
+    finder: &mut F,
+    enough: usize,
+    data: &Window,
+    span: Span,
+    tokens: &mut Tokens,
 ) -> usize {
     let mut pos = span.start;
-    let last = data.len().saturating_sub(LOOKAHEAD);
-    while pos < span.stop.min(last) {
+    let mut run_start = pos;
+    while pos < span.stop.min(span.last) {
         let mut found = finder.find(data, pos, MIN_MATCH - 1, longest(pos, span.end));
         if found.len < MIN_MATCH {
-            tokens.literal(data[pos]);
-            pos += 1;
+            pos = pass(data, run_start, pos, span, tokens);
             continue;
         }
         let mut inserted = pos + 1;
         'better: while found.len < enough {
             for look in 1..=LOOKS {
                 let ahead = pos + look;
-                if ahead >= last || ahead + found.len > span.end {
+                if ahead >= span.last || ahead + found.len > span.end {
                     break 'better;
                 }
                 debug_assert!(ahead >= inserted);
@@ -130,7 +150,7 @@ pub(super) fn lazy<F: Finder, const LOOKS: usize>(
                 inserted = ahead + 1;
                 if worth(other, found, look) {
                     for skipped in pos..ahead {
-                        tokens.literal(data[skipped]);
+                        tokens.literal(data.byte(skipped));
                     }
                     pos = ahead;
                     found = other;
@@ -139,15 +159,48 @@ pub(super) fn lazy<F: Finder, const LOOKS: usize>(
             }
             break;
         }
-        tokens.reference(found);
+        tokens.reference(pos - run_start, found);
         let next = pos + found.len;
-        for covered in inserted..next.min(last) {
-            finder.insert(data, covered);
-        }
+        learn(finder, enough, data, inserted..next.min(span.last));
         pos = next;
+        run_start = pos;
     }
-    rest(data, pos, span, tokens)
+    rest(data, run_start, pos, span, tokens)
 }
+
+/// Inserts the positions that a match covers: all of them or, of a long match, `enough` at either end, since what is
+/// found through the middle is nearly always found through the start.
+#[inline(always)]
+fn learn<F: Finder>(finder: &mut F, enough: usize, data: &Window, covered: Range<usize>) {
+    let Range { start, end } = covered;
+    let skip = if covered.len() > 2 * enough {
+        start + enough..end - enough
+    } else {
+        end..end
+    };
+    for pos in (start..skip.start).chain(skip.end..end) {
+        finder.insert(data, pos);
+    }
+}
+
+/// Takes literals at `pos`: one, or more the longer the run of them has become. Gives the position after.
+///
+/// What has had no match for hundreds of bytes is likely compressed data inside something else, an archive say, where
+/// looking at every position is a waste.
+#[inline(always)]
+fn pass(data: &Window, run_start: usize, pos: usize, span: Span, tokens: &mut Tokens) -> usize {
+    let step = 1 + ((pos - run_start) / PATIENCE).min(MAX_STEP - 1);
+    let next = (pos + step).min(span.stop);
+    for pos in pos..next {
+        tokens.literal(data.byte(pos));
+    }
+    next
+}
+
+/// Literals in a row after which the search begins to leave out positions.
+const PATIENCE: usize = 64;
+/// The most literals taken at once.
+const MAX_STEP: usize = 16;
 
 /// Whether `other`, which costs `look` literals first, is better than `found`.
 #[inline(always)]
@@ -161,10 +214,11 @@ fn worth(other: Match, found: Match, look: usize) -> bool {
 }
 
 /// Literals for what is too near the end of the data to be looked up.
-fn rest(data: &[u8], pos: usize, span: Span, tokens: &mut Tokens) -> usize {
-    for &byte in data.get(pos..span.stop).unwrap_or_default() {
-        tokens.literal(byte);
+fn rest(data: &Window, run_start: usize, pos: usize, span: Span, tokens: &mut Tokens) -> usize {
+    for pos in pos..span.stop {
+        tokens.literal(data.byte(pos));
     }
-    tokens.close();
-    pos.max(span.stop)
+    let end = pos.max(span.stop);
+    tokens.close(end - run_start);
+    end
 }
