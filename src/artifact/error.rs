@@ -42,6 +42,16 @@ pub enum ArtifactError {
         /// The path.
         path: PathBuf,
     },
+    /// The user says that it is something else than it is.
+    #[error("`{}` is {}, not {}", path.display(), found.describe(), wanted.describe())]
+    NotOfKind {
+        /// Where.
+        path: PathBuf,
+        /// What it is said to be.
+        wanted: ArtifactKind,
+        /// What it is.
+        found: ArtifactKind,
+    },
     /// A kind that is recognised and no more.
     #[error("`{}` is {}, which is not supported yet", shown_path(path), kind.describe())]
     NotSupported {
@@ -188,6 +198,10 @@ impl Explain for ArtifactError {
                 }
             },
             Self::Empty { .. } => "build the artifact first",
+            Self::NotOfKind { .. } => "remove `app.kind`, or give another artifact",
+            Self::NotSupported { path, .. } if path.is_dir() => {
+                "`app.kind = \"tree\"` copies it as it is; set `app.root`, and the entrypoint in `[config]`"
+            }
             Self::NotSupported { .. } => {
                 "package it as a tree: put it into a directory, give that as a `[[layer]]` with its place, and \
                  set the entrypoint in `[config]`"

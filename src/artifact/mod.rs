@@ -29,7 +29,7 @@ pub use server::{Container, ContainerKind, Servlet, container, web_root};
 
 use crate::error::nearest;
 use crate::image::ConfigFile;
-use crate::layer::scan::{Rules, ScanError};
+use crate::layer::scan::{Rules, ScanError, ScanOptions};
 use crate::layer::{Entry, EntryPath, EntryPathError};
 use crate::platform::Platform;
 use crate::zip::Archive;
@@ -143,6 +143,21 @@ pub struct AppOptions {
     pub rules: Rules,
     /// Whether `security.capability` and `user.*` attributes are kept.
     pub xattrs: bool,
+    /// Of a directory, only what matches one of these globs; empty for all.
+    pub include: Vec<String>,
+    /// Of a directory, nothing that matches one of these globs.
+    pub exclude: Vec<String>,
+}
+
+impl AppOptions {
+    fn scan_options(&self) -> ScanOptions {
+        ScanOptions {
+            include: self.include.clone(),
+            exclude: self.exclude.clone(),
+            ignore_file: true,
+            xattrs: self.xattrs,
+        }
+    }
 }
 
 /// What an artifact becomes in an image.
@@ -238,6 +253,37 @@ pub fn detect(path: &Path) -> Result<Artifact, ArtifactError> {
         return java::detect_archive(path, Arc::new(Archive::open(path)?));
     }
     Err(ArtifactError::Unknown { path: path.to_owned(), is: guess(&start) })
+}
+
+/// What is at `path`, where the user says that it is a `kind`.
+///
+/// # Errors
+/// As [`detect`], and when what is there cannot be that.
+pub fn detect_as(path: &Path, kind: ArtifactKind) -> Result<Artifact, ArtifactError> {
+    let directories = [
+        ArtifactKind::War,
+        ArtifactKind::Site,
+        ArtifactKind::Tree,
+        ArtifactKind::SpringBoot,
+        ArtifactKind::Jar,
+        ArtifactKind::Node,
+        ArtifactKind::Python,
+    ];
+    let why = vec!["The build file says so.".to_owned()];
+    if path.is_dir() && directories.contains(&kind) {
+        return Ok(Artifact { kind, path: path.to_owned(), why, source: Source::Directory });
+    }
+    let detected = detect(path)?;
+    let archives = [ArtifactKind::War, ArtifactKind::SpringBoot, ArtifactKind::Jar];
+    let fits = match detected.source {
+        Source::Directory => false,
+        Source::Archive(_) => archives.contains(&kind),
+        Source::Elf(..) => kind == ArtifactKind::Binary,
+    };
+    if fits {
+        return Ok(Artifact { kind, why, ..detected });
+    }
+    Err(ArtifactError::NotOfKind { path: path.to_owned(), wanted: kind, found: detected.kind })
 }
 
 /// What becomes of `artifact` on a base with the configuration `base`; `None` is an empty base.

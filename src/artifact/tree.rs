@@ -5,7 +5,7 @@ use super::{
     root_of, web_root,
 };
 use crate::image::ConfigFile;
-use crate::layer::scan::{FoundKind, ScanOptions, entries, scan};
+use crate::layer::scan::{FoundKind, entries, scan};
 use crate::layer::{Entry, EntryKind};
 
 pub(super) fn propose(
@@ -14,7 +14,7 @@ pub(super) fn propose(
     base: Option<&ConfigFile>,
 ) -> Result<Proposal, ArtifactError> {
     let (root, why_root) = root_of(artifact, options, base, web_root)?;
-    let scanned = ScanOptions { ignore_file: true, xattrs: options.xattrs, ..ScanOptions::default() };
+    let scanned = options.scan_options();
     let found = scan(&artifact.path, &scanned)?;
     let mut all = Vec::with_capacity(found.len() + 1);
     all.extend(root_entry(&root, options));

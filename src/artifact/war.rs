@@ -16,7 +16,7 @@ use super::{
     not_empty, root_of,
 };
 use crate::image::ConfigFile;
-use crate::layer::scan::{Found, FoundKind, ScanOptions, entries, is_whiteout, leaves, scan};
+use crate::layer::scan::{Found, FoundKind, entries, is_whiteout, leaves, scan};
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, shown};
 use crate::zip::{Archive, ArchiveEntryKind, EntryProblem, ZipError};
 
@@ -134,7 +134,7 @@ pub(super) fn propose_directory(
         return Err(ArtifactError::NotPacked { path: artifact.path.clone() });
     }
     let (root, notes, warnings) = place(artifact, options, base)?;
-    let scanned = ScanOptions { ignore_file: true, xattrs: options.xattrs, ..ScanOptions::default() };
+    let scanned = options.scan_options();
     let found = scan(&artifact.path, &scanned)?;
     let mut rules = options.rules.clone();
     // An archive cannot say what an absolute target means, and its unpacked form is to be the same.

@@ -59,7 +59,9 @@ pub fn identify(content: &Content) -> Result<ContentId, ContentError> {
 pub fn identify_zipped(archive: &Archive, index: usize) -> Result<ContentId, ContentError> {
     let mut hasher = blake3::Hasher::new();
     archive
-        .read_compressed(index, |bytes| drop(hasher.update(bytes)))
+        .read_compressed(index, |bytes| {
+            hasher.update(bytes);
+        })
         .map_err(|error| content::zip_error(archive, index, std::io::Error::other(error)))?;
     let entry = &archive.entries()[index];
     let key = KeyBuilder::new("pack zip entry")

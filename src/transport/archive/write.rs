@@ -152,7 +152,7 @@ impl ArchiveOutput {
             ManifestOrIndex::Index(index) => {
                 let nested = &mut |descriptor: &Descriptor| -> Result<Index, Nested> {
                     match parse(descriptor)? {
-                        ManifestOrIndex::Index(index) => Ok(index),
+                        ManifestOrIndex::Index(index) => Ok(*index),
                         ManifestOrIndex::Manifest(_) => Ok(empty_index()),
                     }
                 };
