@@ -18,8 +18,9 @@ const SHORT_HEADS: usize = 1 << 12;
 /// A three-byte match further back than this costs more bits than its literals.
 const SHORT_REACH: u32 = 4096;
 
-/// The longest input that one epoch of positions serves.
-pub(super) const MAX_SEGMENT: usize = 1 << 30;
+/// The longest input that one epoch of positions serves: a gibibyte, rounded to whole stored blocks so that cutting
+/// there costs no extra header.
+pub(super) const MAX_SEGMENT: usize = 65_535 << 14;
 
 /// The tables of all finders.
 pub(super) struct Tables {
