@@ -28,22 +28,10 @@ const ROUNDS: usize = 3;
 const DEFAULT_SETS: [(&str, &str, &[&str]); 6] = [
     ("shared libraries", "/usr/lib/x86_64-linux-gnu", &[".so"]),
     ("JDK class image", "/usr/lib/jvm", &["modules"]),
-    (
-        "JavaScript",
-        "/usr/lib/node_modules",
-        &[".js", ".json", ".md"],
-    ),
+    ("JavaScript", "/usr/lib/node_modules", &[".js", ".json", ".md"]),
     ("Python", "/usr/lib/python3", &[".py"]),
-    (
-        "HTML and text",
-        "/usr/share/doc",
-        &[".html", ".txt", "copyright"],
-    ),
-    (
-        "compressed files",
-        "/usr/share",
-        &[".jar", ".png", ".gz", ".zst"],
-    ),
+    ("HTML and text", "/usr/share/doc", &[".html", ".txt", "copyright"]),
+    ("compressed files", "/usr/share", &[".jar", ".png", ".gz", ".zst"]),
 ];
 
 struct Set {
@@ -73,29 +61,16 @@ fn main() {
 
 fn levels() -> Option<Vec<u8>> {
     let levels = std::env::var("ENCODER_LEVELS").ok()?;
-    Some(
-        levels
-            .split(',')
-            .filter_map(|level| level.parse().ok())
-            .collect(),
-    )
+    Some(levels.split(',').filter_map(|level| level.parse().ok()).collect())
 }
 
 fn sets() -> Vec<Set> {
-    let paths: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|arg| !arg.starts_with('-'))
-        .collect();
+    let paths: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     if paths.is_empty() {
-        let sets = DEFAULT_SETS
-            .iter()
-            .map(|(name, root, parts)| load(name, Path::new(root), parts));
+        let sets = DEFAULT_SETS.iter().map(|(name, root, parts)| load(name, Path::new(root), parts));
         return sets.filter(|set| set.len > 0).collect();
     }
-    paths
-        .iter()
-        .map(|path| load(path, Path::new(path), &[]))
-        .collect()
+    paths.iter().map(|path| load(path, Path::new(path), &[])).collect()
 }
 
 fn load(name: &str, root: &Path, parts: &[&str]) -> Set {
@@ -118,18 +93,11 @@ fn load(name: &str, root: &Path, parts: &[&str]) -> Set {
         }
     }
     bodies.push(group);
-    Set {
-        name: name.to_owned(),
-        bodies,
-        len,
-    }
+    Set { name: name.to_owned(), bodies, len }
 }
 
 fn files(root: &Path, parts: &[&str]) -> Vec<PathBuf> {
-    let entries = walkdir::WalkDir::new(root)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_map(Result::ok);
+    let entries = walkdir::WalkDir::new(root).sort_by_file_name().into_iter().filter_map(Result::ok);
     let regular = entries.filter(|entry| entry.file_type().is_file());
     let wanted = regular.filter(|entry| {
         let name = entry.file_name().to_string_lossy();
@@ -145,11 +113,8 @@ fn run(set: &Set, levels: Option<&[u8]>) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = (1..=9).map(|level| ours(set, level)).collect();
     outcomes.extend([1, 2, 3, 6].map(|level| libdeflate(set, level)));
     outcomes.extend([1, 3, 6].map(|level| zlib_rs(set, level)));
-    let external: [&[&str]; 3] = [
-        &["gzip", "-6"],
-        &["pigz", "-6", "-p1"],
-        &["zstd", "-3", "--single-thread"],
-    ];
+    let external: [&[&str]; 3] =
+        [&["gzip", "-6"], &["pigz", "-6", "-p1"], &["zstd", "-3", "--single-thread"]];
     outcomes.extend(external.iter().filter_map(|command| piped(set, command)));
     outcomes
 }
@@ -158,15 +123,8 @@ fn ours(set: &Set, level: u8) -> Outcome {
     let level = Level::new(level).unwrap_or_default();
     let mut scratch = Scratch::default();
     let mut out = Vec::new();
-    let encoder = format!(
-        "pack {}{}",
-        level.get(),
-        if level == Level::default() {
-            " (default)"
-        } else {
-            ""
-        }
-    );
+    let encoder =
+        format!("pack {}{}", level.get(), if level == Level::default() { " (default)" } else { "" });
     timed(set, encoder, |body| {
         out.clear();
         encode(level, body, &mut scratch, &mut out);
@@ -177,9 +135,7 @@ fn ours(set: &Set, level: u8) -> Outcome {
 fn libdeflate(set: &Set, level: i32) -> Outcome {
     let mut compressor = Compressor::new(CompressionLvl::new(level).unwrap_or_default());
     let mut out = vec![0; 2 * PIECE];
-    timed(set, format!("libdeflate {level}"), |body| {
-        compressor.deflate_compress(body, &mut out).unwrap_or(0)
-    })
+    timed(set, format!("libdeflate {level}"), |body| compressor.deflate_compress(body, &mut out).unwrap_or(0))
 }
 
 fn zlib_rs(set: &Set, level: u32) -> Outcome {
@@ -192,11 +148,7 @@ fn zlib_rs(set: &Set, level: u32) -> Outcome {
 }
 
 fn timed(set: &Set, encoder: String, mut encode: impl FnMut(&[u8]) -> usize) -> Outcome {
-    let mut best = Outcome {
-        encoder,
-        out: 0,
-        time: Duration::MAX,
-    };
+    let mut best = Outcome { encoder, out: 0, time: Duration::MAX };
     for _ in 0..ROUNDS {
         let start = thread_time();
         best.out = set.bodies.iter().map(|body| encode(body)).sum();
@@ -216,25 +168,14 @@ fn thread_time() -> Duration {
 fn children_time() -> Duration {
     let text = fs_err::read_to_string("/proc/self/stat").unwrap_or_default();
     // The second field, a name in parentheses, may itself have spaces; the two wanted are the 16th and 17th.
-    let fields = text
-        .rsplit_once(')')
-        .map_or("", |(_, rest)| rest)
-        .split_whitespace();
-    let ticks: u64 = fields
-        .skip(13)
-        .take(2)
-        .filter_map(|field| field.parse::<u64>().ok())
-        .sum();
+    let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+    let ticks: u64 = fields.skip(13).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(10 * ticks)
 }
 
 fn piped(set: &Set, command: &[&str]) -> Option<Outcome> {
     let input = set.bodies.concat();
-    let mut best = Outcome {
-        encoder: command.join(" "),
-        out: 0,
-        time: Duration::MAX,
-    };
+    let mut best = Outcome { encoder: command.join(" "), out: 0, time: Duration::MAX };
     for _ in 0..ROUNDS {
         let start = children_time();
         best.out = pipe(&input, command)?;
@@ -246,12 +187,7 @@ fn piped(set: &Set, command: &[&str]) -> Option<Outcome> {
 /// Pipes `input` through a command and gives the length of its output, or nothing if it cannot be run.
 fn pipe(input: &[u8], command: &[&str]) -> Option<usize> {
     let mut process = Command::new(command[0]);
-    let mut child = process
-        .args(&command[1..])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .ok()?;
+    let mut child = process.args(&command[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
     let mut stdin = child.stdin.take()?;
     let output = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -277,18 +213,14 @@ fn merge(total: &mut Vec<Outcome>, outcomes: Vec<Outcome>) {
 }
 
 fn print_table(name: &str, len: usize, outcomes: &[Outcome]) {
-    let gzip = outcomes
-        .iter()
-        .find(|outcome| outcome.encoder == "gzip -6")
-        .map(|outcome| outcome.out as f64);
+    let gzip = outcomes.iter().find(|outcome| outcome.encoder == "gzip -6").map(|outcome| outcome.out as f64);
     println!("\n{name}, {:.1} MB\n", len as f64 / 1e6);
     println!("| encoder | MB/s | ratio | bytes against gzip -6 |\n|---|---:|---:|---:|");
     for Outcome { encoder, out, time } in outcomes {
         let speed = len as f64 / 1e6 / time.as_secs_f64();
         let ratio = *out as f64 / len as f64;
-        let against = gzip.map_or(String::new(), |gzip| {
-            format!("{:+.1} %", (*out as f64 / gzip - 1.0) * 100.0)
-        });
+        let against =
+            gzip.map_or(String::new(), |gzip| format!("{:+.1} %", (*out as f64 / gzip - 1.0) * 100.0));
         println!("| {encoder} | {speed:.0} | {ratio:.4} | {against} |");
     }
 }

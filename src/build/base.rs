@@ -11,9 +11,7 @@ use std::sync::Arc;
 
 use crate::digest::{Digest, Key, KeyBuilder};
 use crate::error::{BoxedError, Explain, Kind};
-use crate::image::{
-    Descriptor, Image, MAX_DOCUMENT, MediaType, PlatformFields, RawDocument, media_type,
-};
+use crate::image::{Descriptor, Image, MAX_DOCUMENT, MediaType, PlatformFields, RawDocument, media_type};
 use crate::layer::{EntryPath, LayerIndex, Lookup, Node};
 use crate::lock::{Ancestor, BaseFacts, LockedBase, LockedPlatform};
 use crate::observer::{Phase, Progress, Task};
@@ -231,9 +229,10 @@ impl Base {
             }
             .into());
         }
-        let named = loaded.image.platform().or_else(|| {
-            loaded.platform_descriptor.platform.as_ref().and_then(PlatformFields::normalised)
-        });
+        let named = loaded
+            .image
+            .platform()
+            .or_else(|| loaded.platform_descriptor.platform.as_ref().and_then(PlatformFields::normalised));
         let platform = named.or_else(|| platform.cloned()).unwrap_or_else(Platform::linux_amd64);
         Ok(PlatformBase { root: loaded.root.descriptor(), image: loaded.image, platform })
     }
@@ -245,9 +244,8 @@ impl Base {
             .map(|(number, descriptor)| {
                 let source = Arc::clone(&self.source);
                 let layer = descriptor.clone();
-                let content = move || {
-                    source.blob(&layer).map_err(|error| io::Error::other(error.to_string()))
-                };
+                let content =
+                    move || source.blob(&layer).map_err(|error| io::Error::other(error.to_string()));
                 let mut descriptor = descriptor.clone();
                 descriptor.media_type = media_type::to_oci(&descriptor.media_type);
                 Blob {
@@ -341,8 +339,11 @@ impl Tree<'_> {
             .into());
         };
         let stream = self.base.source.blob(layer)?;
-        let task =
-            self.progress.task(Phase::Hash, format!("reading base {}", layer.digest.short()), Some(layer.size));
+        let task = self.progress.task(
+            Phase::Hash,
+            format!("reading base {}", layer.digest.short()),
+            Some(layer.size),
+        );
         let counted = Counted { inner: io::BufReader::with_capacity(1 << 18, stream), task: &task };
         let index = LayerIndex::read(counted, compression).map_err(|source| BaseError::Layer {
             base: self.base.reference.clone(),

@@ -219,10 +219,9 @@ fn carry(
             .map_err(|error| BuildError::from(error).into())
             .and_then(|()| target.destination.blob(&blob));
         match result {
-            Ok(delivery) => delivered
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((number, blob, delivery)),
+            Ok(delivery) => {
+                delivered.lock().unwrap_or_else(PoisonError::into_inner).push((number, blob, delivery))
+            }
             Err(error) => failure.set(error),
         }
     }

@@ -20,7 +20,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::{ContentId, Digest, Key, KeyBuilder};
 use crate::layer::{
-    self, BodyRecord, Compression, Content, ContentSource, EntryKind, EntryPath, KnownBodies, LayerSpec, Stamp,
+    self, BodyRecord, Compression, Content, ContentSource, EntryKind, EntryPath, KnownBodies, LayerSpec,
+    Stamp,
 };
 use crate::plan::{Difference, LayerFacts, LayerKeys};
 use crate::store::Store;
@@ -176,11 +177,17 @@ impl<'a> Memos<'a> {
         {
             return Ok(record.ids);
         }
-        let ids: Result<Vec<ContentId>, _> =
-            (0..archive.entries().len()).into_par_iter().map(|index| layer::identify_zipped(archive, index)).collect();
+        let ids: Result<Vec<ContentId>, _> = (0..archive.entries().len())
+            .into_par_iter()
+            .map(|index| layer::identify_zipped(archive, index))
+            .collect();
         let ids = ids?;
         if is_settled(archive.stamp(), self.now) {
-            self.store.memo_save("archive", &key, &ArchiveRecord { stamp: *archive.stamp(), ids: ids.clone() });
+            self.store.memo_save(
+                "archive",
+                &key,
+                &ArchiveRecord { stamp: *archive.stamp(), ids: ids.clone() },
+            );
         }
         Ok(ids)
     }

@@ -139,8 +139,12 @@ impl Explain for BuildError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Nothing => "name one: `pack build target/app.war`, or write `[app] path` into build.toml".into(),
-            Self::NotLocked(_) => "run `pack build` without `--locked`, or `pack update`, and commit build.lock".into(),
+            Self::Nothing => {
+                "name one: `pack build target/app.war`, or write `[app] path` into build.toml".into()
+            }
+            Self::NotLocked(_) => {
+                "run `pack build` without `--locked`, or `pack update`, and commit build.lock".into()
+            }
             Self::Level(_) => "gzip has levels 1 to 9, zstd 1 to 19".into(),
             Self::Missing { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "paths are relative to the directory of build.toml".into()
@@ -288,7 +292,8 @@ fn tags(request: &Request, facts: &Facts) -> Result<Vec<Tag>, BoxedError> {
     }
     let mut tags: Vec<Tag> = Vec::new();
     for template in &settings.tags {
-        let tag = resolve(request, template, |template: &TagTemplate| template.template().resolve_tag(facts))?;
+        let tag =
+            resolve(request, template, |template: &TagTemplate| template.template().resolve_tag(facts))?;
         if !tags.contains(&tag) {
             tags.push(tag);
         }
@@ -320,7 +325,8 @@ fn change(request: &Request, planned: &PlannedImage, facts: &Facts) -> Result<Ch
     };
     let entrypoint = arguments(&config.entrypoint);
     // The artifact's arguments belong to the artifact's entrypoint.
-    let cmd = arguments(&config.cmd).or_else(|| if entrypoint.is_none() { planned.cmd.clone() } else { None });
+    let cmd =
+        arguments(&config.cmd).or_else(|| if entrypoint.is_none() { planned.cmd.clone() } else { None });
     Ok(Change {
         created: crate::time::rfc3339(request.time()),
         env: config
@@ -375,9 +381,8 @@ fn standard(
         ("base.name", base.map(|base| base.reference.clone())),
         ("base.digest", base.map(|base| base.digest.to_string())),
     ];
-    let named = |(name, value): (&str, Option<String>)| {
-        Some((format!("org.opencontainers.image.{name}"), value?))
-    };
+    let named =
+        |(name, value): (&str, Option<String>)| Some((format!("org.opencontainers.image.{name}"), value?));
     values.into_iter().filter_map(named).collect()
 }
 

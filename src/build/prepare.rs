@@ -301,7 +301,8 @@ impl Preparer<'_, '_> {
         let settings = &self.request.settings;
         let Some(app) = &settings.app else { return Ok(AppOptions::default()) };
         // Web servers derive ETag and Last-Modified from it.
-        let default = if artifact.kind == ArtifactKind::Site { Mtime::Commit } else { Mtime::At(DEFAULT_MTIME) };
+        let default =
+            if artifact.kind == ArtifactKind::Site { Mtime::Commit } else { Mtime::At(DEFAULT_MTIME) };
         let mtime = self.mtime(app.mtime.as_ref().map_or(default, |mtime| mtime.value));
         let rules = Rules {
             file_mode: app.mode.as_ref().map(|mode| mode.value.bits()),
@@ -351,10 +352,10 @@ impl Preparer<'_, '_> {
         self.notes.extend(proposal.notes);
         self.warnings.extend(proposal.warnings);
         for layer in proposal.layers {
-            let owned = proposal.app_root.clone().map_or(
-                Owned::Some { exactly: Vec::new(), below: Vec::new() },
-                Owned::From,
-            );
+            let owned = proposal
+                .app_root
+                .clone()
+                .map_or(Owned::Some { exactly: Vec::new(), below: Vec::new() }, Owned::From);
             drafts.push(Draft { name: layer.name, why: layer.why, entries: layer.entries, owned });
         }
         Ok(drafts)
@@ -379,7 +380,8 @@ impl Preparer<'_, '_> {
         }
         for directory in &layer.directories {
             let Some(path) = directory.path.value.entry() else { continue };
-            let mut metadata = layer::Metadata::with_mode(directory.mode.as_ref().map_or(0o755, |mode| mode.value.bits()));
+            let mut metadata =
+                layer::Metadata::with_mode(directory.mode.as_ref().map_or(0o755, |mode| mode.value.bits()));
             metadata.mtime = mtime;
             if let Some(owner) = &directory.owner {
                 (metadata.uid, metadata.gid) = (owner.value.uid.into(), owner.value.gid.into());
@@ -412,7 +414,11 @@ impl Preparer<'_, '_> {
             let found = layer::scan(from.path(), &options)?;
             let mut entries = layer::entries(&found, files.to.value.entry(), rules)?;
             if let Some(to) = files.to.value.entry() {
-                entries.push(Entry { path: to.clone(), metadata: rules.directory(), kind: EntryKind::Directory });
+                entries.push(Entry {
+                    path: to.clone(),
+                    metadata: rules.directory(),
+                    kind: EntryKind::Directory,
+                });
             }
             return Ok(entries);
         }
@@ -453,8 +459,8 @@ impl Preparer<'_, '_> {
         let mut layers = Vec::new();
         for draft in drafts {
             let owned = draft.owned;
-            let entries = plan::place(draft.entries, |path| owned.contains(path), base)
-                .map_err(BuildError::from)?;
+            let entries =
+                plan::place(draft.entries, |path| owned.contains(path), base).map_err(BuildError::from)?;
             let spec = LayerSpec::new(&draft.name, entries).map_err(BuildError::Spec)?;
             let keys = self.memos.keys(&spec, self.compression).map_err(BuildError::Content)?;
             let known = keys.as_ref().and_then(|keys| self.memos.layer(&keys.layer));

@@ -19,12 +19,7 @@ pub(super) struct BitWriter<'a> {
 impl<'a> BitWriter<'a> {
     pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
         let len = out.len();
-        Self {
-            out,
-            len,
-            bits: 0,
-            count: 0,
-        }
+        Self { out, len, bits: 0, count: 0 }
     }
 
     /// Makes room for `bits` further bits.

@@ -30,9 +30,7 @@ const MAX_STORED: usize = 65_535;
 const STORED_BONUS: u64 = 48;
 
 /// The order in which lengths of the code length code are sent.
-const PRECODE_ORDER: [usize; 19] = [
-    16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
-];
+const PRECODE_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// Writes blocks.
 pub(super) struct BlockWriter<'a> {
@@ -54,10 +52,7 @@ impl Codes {
         let mut litlen = [8; 288];
         litlen[144..256].fill(9);
         litlen[256..280].fill(7);
-        Self {
-            litlen: Code::from_lengths(litlen),
-            dist: Code::from_lengths([5; 32]),
-        }
+        Self { litlen: Code::from_lengths(litlen), dist: Code::from_lengths([5; 32]) }
     }
 
     fn optimal(histogram: &Histogram) -> Self {
@@ -70,11 +65,7 @@ impl Codes {
     /// Bits of the symbols, without extra bits.
     fn cost(&self, histogram: &Histogram) -> u64 {
         fn cost(freqs: &[u32], lengths: &[u8]) -> u64 {
-            freqs
-                .iter()
-                .zip(lengths)
-                .map(|(&freq, &length)| u64::from(freq) * u64::from(length))
-                .sum()
+            freqs.iter().zip(lengths).map(|(&freq, &length)| u64::from(freq) * u64::from(length)).sum()
         }
         cost(&histogram.litlen, &self.litlen.lengths) + cost(&histogram.dist, &self.dist.lengths)
     }
@@ -82,26 +73,15 @@ impl Codes {
 
 /// Extra bits of all symbols.
 fn extra_cost(histogram: &Histogram) -> u64 {
-    let lengths = histogram.litlen[FIRST_LENGTH..LITLEN]
-        .iter()
-        .zip(LENGTH_EXTRA);
-    let lengths: u64 = lengths
-        .map(|(&freq, extra)| u64::from(freq) * u64::from(extra))
-        .sum();
+    let lengths = histogram.litlen[FIRST_LENGTH..LITLEN].iter().zip(LENGTH_EXTRA);
+    let lengths: u64 = lengths.map(|(&freq, extra)| u64::from(freq) * u64::from(extra)).sum();
     let dists = histogram.dist.iter().enumerate();
-    lengths
-        + dists
-            .map(|(slot, &freq)| u64::from(freq) * u64::from(distance_extra(slot)))
-            .sum::<u64>()
+    lengths + dists.map(|(slot, &freq)| u64::from(freq) * u64::from(distance_extra(slot))).sum::<u64>()
 }
 
 impl<'a> BlockWriter<'a> {
     pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
-        Self {
-            bits: BitWriter::new(out),
-            data: &[],
-            stored: 0..0,
-        }
+        Self { bits: BitWriter::new(out), data: &[], stored: 0..0 }
     }
 
     /// From now on, ranges refer to `data`.
@@ -121,12 +101,7 @@ impl<'a> BlockWriter<'a> {
     }
 
     /// Writes the block of `range` that `sequences` describe, whose symbols `histogram` counts.
-    pub(super) fn write(
-        &mut self,
-        range: Range<usize>,
-        sequences: &[Sequence],
-        histogram: &mut Histogram,
-    ) {
+    pub(super) fn write(&mut self, range: Range<usize>, sequences: &[Sequence], histogram: &mut Histogram) {
         histogram.litlen[END] = 1;
         let extra = extra_cost(histogram);
         let fixed = Codes::fixed();
@@ -204,17 +179,9 @@ impl Header {
             freqs[usize::from(symbol)] += 1;
         }
         let precode = Code::build(&freqs, PRECODE_LIMIT);
-        let sent = PRECODE_ORDER
-            .iter()
-            .rposition(|&symbol| precode.lengths[symbol] > 0)
-            .map_or(4, |last| last + 1);
-        Self {
-            litlens,
-            dists,
-            runs,
-            precode,
-            sent: sent.max(4),
-        }
+        let sent =
+            PRECODE_ORDER.iter().rposition(|&symbol| precode.lengths[symbol] > 0).map_or(4, |last| last + 1);
+        Self { litlens, dists, runs, precode, sent: sent.max(4) }
     }
 
     fn cost(&self) -> u64 {
@@ -233,10 +200,7 @@ impl Header {
         }
         for &(symbol, extra) in &self.runs {
             let index = usize::from(symbol);
-            bits.put(
-                u64::from(self.precode.words[index]),
-                u32::from(self.precode.lengths[index]),
-            );
+            bits.put(u64::from(self.precode.words[index]), u32::from(self.precode.lengths[index]));
             bits.put(u64::from(extra), run_extra(symbol));
         }
     }
@@ -244,10 +208,7 @@ impl Header {
 
 /// One more than the last used symbol.
 fn used(lengths: &[u8]) -> usize {
-    lengths
-        .iter()
-        .rposition(|&length| length > 0)
-        .map_or(0, |last| last + 1)
+    lengths.iter().rposition(|&length| length > 0).map_or(0, |last| last + 1)
 }
 
 /// Extra bits of a symbol of the code length code.
@@ -328,12 +289,7 @@ struct Emitter {
 
 impl Emitter {
     fn new(codes: &Codes) -> Self {
-        let litlen = |symbol: usize| {
-            (
-                u32::from(codes.litlen.words[symbol]),
-                codes.litlen.lengths[symbol],
-            )
-        };
+        let litlen = |symbol: usize| (u32::from(codes.litlen.words[symbol]), codes.litlen.lengths[symbol]);
         let literal = |symbol| Packed::new(litlen(symbol).0, litlen(symbol).1);
         let length = |length: usize| {
             let slot = usize::from(LENGTH_SLOT[length]);
@@ -408,11 +364,7 @@ mod tests {
             for length in [0, 5] {
                 let mut lengths = vec![length; count];
                 lengths.push(9);
-                assert_eq!(
-                    unfold(&run_lengths(&lengths)),
-                    lengths,
-                    "{count} times {length}"
-                );
+                assert_eq!(unfold(&run_lengths(&lengths)), lengths, "{count} times {length}");
             }
         }
     }

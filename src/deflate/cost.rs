@@ -81,10 +81,7 @@ mod tests {
         for n in 1..100_000u32 {
             let exact = f64::from(n).log2() * 256.0;
             let ours = log2(n) as f64;
-            assert!(
-                ours <= exact + 1e-6 && ours > exact - 3.0,
-                "{n}: {ours} for {exact}"
-            );
+            assert!(ours <= exact + 1e-6 && ours > exact - 3.0, "{n}: {ours} for {exact}");
         }
         assert_eq!(log2(1 << 20), 20 * 256);
     }
@@ -93,9 +90,6 @@ mod tests {
     fn a_uniform_block_costs_its_bits() {
         let mut histogram = Histogram::default();
         histogram.litlen[..256].fill(64);
-        assert_eq!(
-            estimate(&histogram),
-            256 * 64 * 8 + HEADER + HEADER_PER_SYMBOL * 256
-        );
+        assert_eq!(estimate(&histogram), 256 * 64 * 8 + HEADER + HEADER_PER_SYMBOL * 256);
     }
 }

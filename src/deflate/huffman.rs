@@ -139,10 +139,7 @@ fn package_merge(leaves: &[Leaf], depths: &mut [u8], limit: u8) {
 
 /// One row of package-merge, its item kinds put in `kinds`.
 fn merge_row(leaves: &[Leaf], below: &[u64], kinds: &mut [bool]) -> Vec<u64> {
-    let mut packages = below
-        .chunks_exact(2)
-        .map(|pair| pair[0] + pair[1])
-        .peekable();
+    let mut packages = below.chunks_exact(2).map(|pair| pair[0] + pair[1]).peekable();
     let mut leaves = leaves.iter().map(|&leaf| weight(leaf)).peekable();
     let mut row = Vec::with_capacity(2 * MAX_SYMBOLS);
     loop {
@@ -150,11 +147,7 @@ fn merge_row(leaves: &[Leaf], below: &[u64], kinds: &mut [bool]) -> Vec<u64> {
             (Some(leaf), Some(package)) => leaf <= package,
             (leaf, _) => leaf.is_some(),
         };
-        let next = if leaf_next {
-            leaves.next()
-        } else {
-            packages.next()
-        };
+        let next = if leaf_next { leaves.next() } else { packages.next() };
         let Some(weight) = next else { return row };
         kinds[row.len()] = leaf_next;
         row.push(weight);
@@ -190,26 +183,15 @@ mod tests {
 
     /// The Kraft sum in units of 2^-15.
     fn kraft(lengths: &[u8]) -> u32 {
-        lengths
-            .iter()
-            .filter(|&&length| length > 0)
-            .map(|&length| 1 << (15 - length))
-            .sum()
+        lengths.iter().filter(|&&length| length > 0).map(|&length| 1 << (15 - length)).sum()
     }
 
     fn cost(freqs: &[u32], lengths: &[u8]) -> u64 {
-        freqs
-            .iter()
-            .zip(lengths)
-            .map(|(&freq, &length)| u64::from(freq) * u64::from(length))
-            .sum()
+        freqs.iter().zip(lengths).map(|(&freq, &length)| u64::from(freq) * u64::from(length)).sum()
     }
 
     fn package_merged<const N: usize>(freqs: &[u32; N], limit: u8) -> [u8; N] {
-        let mut leaves: Vec<Leaf> = (0u64..)
-            .zip(freqs)
-            .map(|(s, &f)| (u64::from(f) << 16) | s)
-            .collect();
+        let mut leaves: Vec<Leaf> = (0u64..).zip(freqs).map(|(s, &f)| (u64::from(f) << 16) | s).collect();
         leaves.sort_unstable();
         let mut depths = [0; N];
         package_merge(&leaves, &mut depths, limit);

@@ -59,11 +59,7 @@ impl Tables {
         debug_assert!(len <= MAX_SEGMENT);
         let len = len as u32;
         let gap = WINDOW as u32 + 1;
-        self.base = match self
-            .next
-            .checked_add(gap)
-            .filter(|base| base.checked_add(len).is_some())
-        {
+        self.base = match self.next.checked_add(gap).filter(|base| base.checked_add(len).is_some()) {
             Some(base) => base,
             None => self.restart(gap),
         };
@@ -145,11 +141,7 @@ impl<'a, const WAYS: usize, const SHORT: bool> Buckets<'a, WAYS, SHORT> {
     const BITS: u32 = HEADS.ilog2() - WAYS.ilog2();
 
     pub(super) fn new(tables: &'a mut Tables) -> Self {
-        Self {
-            heads: &mut tables.heads,
-            short: Short(&mut tables.short_heads),
-            base: tables.place,
-        }
+        Self { heads: &mut tables.heads, short: Short(&mut tables.short_heads), base: tables.place }
     }
 
     /// Puts `number` at the front of the bucket of `value`, and gives what was in it.
@@ -173,15 +165,8 @@ impl<const WAYS: usize, const SHORT: bool> Finder for Buckets<'_, WAYS, SHORT> {
     fn find(&mut self, data: &Window, pos: usize, than: usize, max: usize) -> Match {
         let value = data.load32(pos);
         let number = self.base.wrapping_add(pos as u32);
-        let mut best = Match {
-            len: than,
-            distance: 0,
-        };
-        let old_short = if SHORT {
-            self.short.push(value, number)
-        } else {
-            0
-        };
+        let mut best = Match { len: than, distance: 0 };
+        let old_short = if SHORT { self.short.push(value, number) } else { 0 };
         for old in self.push(value, number) {
             let distance = number.wrapping_sub(old);
             if distance > WINDOW as u32 {
@@ -246,8 +231,7 @@ impl<'a> Chains<'a> {
     fn push(&mut self, value: u32, number: u32) -> u32 {
         let old = std::mem::replace(&mut self.heads[hash32(value, Self::BITS)], number);
         // Anything beyond the window is as good as the end of the chain.
-        self.links[number as usize % WINDOW] =
-            number.wrapping_sub(old).min(u32::from(u16::MAX)) as u16;
+        self.links[number as usize % WINDOW] = number.wrapping_sub(old).min(u32::from(u16::MAX)) as u16;
         old
     }
 }
@@ -260,10 +244,7 @@ impl Finder for Chains<'_> {
         let old = self.push(value, number);
         let old_short = self.short.push(value, number);
         let enough = self.enough.min(max);
-        let mut best = Match {
-            len: than,
-            distance: 0,
-        };
+        let mut best = Match { len: than, distance: 0 };
         if than < 3 && max >= 3 {
             let short = Short::check(data, pos, value, number.wrapping_sub(old_short));
             if short.distance > 0 {
@@ -277,9 +258,7 @@ impl Finder for Chains<'_> {
             let candidate = pos.wrapping_sub(distance as usize);
             // A longer match must agree in the four bytes up to the one that makes it longer.
             let probe = best.len.max(3) - 3;
-            if data.load32(candidate + probe) == data.load32(pos + probe)
-                && data.load32(candidate) == value
-            {
+            if data.load32(candidate + probe) == data.load32(pos + probe) && data.load32(candidate) == value {
                 let len = data.agree(candidate, pos, max);
                 if len > best.len {
                     best = Match { len, distance };
@@ -294,11 +273,7 @@ impl Finder for Chains<'_> {
             }
             distance += u32::from(self.links[number.wrapping_sub(distance) as usize % WINDOW]);
         }
-        if best.distance == 0 {
-            Match::default()
-        } else {
-            best
-        }
+        if best.distance == 0 { Match::default() } else { best }
     }
 
     #[inline(always)]

@@ -94,12 +94,7 @@ pub fn encode(level: Level, input: &[u8], scratch: &mut Scratch, out: &mut Vec<u
     writer.finish();
 }
 
-fn encode_segment<'a>(
-    level: Level,
-    data: &'a [u8],
-    scratch: &mut Scratch,
-    writer: &mut BlockWriter<'a>,
-) {
+fn encode_segment<'a>(level: Level, data: &'a [u8], scratch: &mut Scratch, writer: &mut BlockWriter<'a>) {
     scratch.tables.begin(data.len());
     scratch.window.begin();
     for part in scratch.probe.cut(data) {
@@ -122,12 +117,7 @@ fn encode_part(
     scratch: &mut Scratch,
     writer: &mut BlockWriter<'_>,
 ) {
-    let Scratch {
-        tables,
-        window,
-        tokens,
-        ..
-    } = scratch;
+    let Scratch { tables, window, tokens, .. } = scratch;
     let mut splitter = Splitter::new(writer, part.start);
     let mut pos = part.start;
     while pos < part.end {
@@ -150,28 +140,10 @@ fn encode_part(
 ///
 /// The numbers were found by measurement, each level being the smallest output at about its speed. `enough` is the
 /// length of a match that is taken without looking further, and of the ends of a long match that are inserted.
-fn parse(
-    level: Level,
-    data: &Window,
-    span: Span,
-    tables: &mut Tables,
-    tokens: &mut Tokens,
-) -> usize {
+fn parse(level: Level, data: &Window, span: Span, tables: &mut Tables, tokens: &mut Tokens) -> usize {
     match level.0 {
-        1 => greedy(
-            &mut Buckets::<1, false>::new(tables),
-            16,
-            data,
-            span,
-            tokens,
-        ),
-        2 => greedy(
-            &mut Buckets::<2, false>::new(tables),
-            16,
-            data,
-            span,
-            tokens,
-        ),
+        1 => greedy(&mut Buckets::<1, false>::new(tables), 16, data, span, tokens),
+        2 => greedy(&mut Buckets::<2, false>::new(tables), 16, data, span, tokens),
         3 => lazy::<_, 1>(&mut Buckets::<2, true>::new(tables), 16, data, span, tokens),
         4 => lazy::<_, 1>(&mut Chains::new(tables, 4, 16), 16, data, span, tokens),
         5 => lazy::<_, 1>(&mut Chains::new(tables, 8, 32), 32, data, span, tokens),

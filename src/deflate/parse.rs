@@ -28,10 +28,7 @@ pub(super) struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self {
-            litlen: [0; 288],
-            dist: [0; 32],
-        }
+        Self { litlen: [0; 288], dist: [0; 32] }
     }
 }
 
@@ -77,12 +74,7 @@ impl Tokens {
     /// Ends a run of literals that no match ends.
     fn close(&mut self, literals: usize) {
         if literals > 0 {
-            self.sequences.push(Sequence {
-                literals: literals as u32,
-                distance: 0,
-                length: 0,
-                slot: 0,
-            });
+            self.sequences.push(Sequence { literals: literals as u32, distance: 0, length: 0, slot: 0 });
         }
     }
 }
@@ -173,11 +165,7 @@ pub(super) fn lazy<F: Finder, const LOOKS: usize>(
 #[inline(always)]
 fn learn<F: Finder>(finder: &mut F, enough: usize, data: &Window, covered: Range<usize>) {
     let Range { start, end } = covered;
-    let skip = if covered.len() > 2 * enough {
-        start + enough..end - enough
-    } else {
-        end..end
-    };
+    let skip = if covered.len() > 2 * enough { start + enough..end - enough } else { end..end };
     for pos in (start..skip.start).chain(skip.end..end) {
         finder.insert(data, pos);
     }

@@ -41,10 +41,7 @@ pub(super) struct Probe {
 
 impl Default for Probe {
     fn default() -> Self {
-        Self {
-            table: Box::new([0; TABLE]),
-            dirty: false,
-        }
+        Self { table: Box::new([0; TABLE]), dirty: false }
     }
 }
 
@@ -63,10 +60,7 @@ impl Probe {
             let dense = self.is_dense(data, start..end);
             match parts.last_mut() {
                 Some(part) if part.dense == dense => part.range.end = end,
-                _ => parts.push(Part {
-                    range: start..end,
-                    dense,
-                }),
+                _ => parts.push(Part { range: start..end, dense }),
             }
             start = end;
         }
@@ -104,18 +98,13 @@ impl Probe {
                 return false;
             };
             let seen = self.table[slot(here)] as usize;
-            seen > 0
-                && seen <= pos
-                && pos - (seen - 1) <= WINDOW
-                && word(data, seen - 1) == Some(here)
+            seen > 0 && seen <= pos && pos - (seen - 1) <= WINDOW && word(data, seen - 1) == Some(here)
         })
     }
 }
 
 fn word(data: &[u8], pos: usize) -> Option<u64> {
-    data.get(pos..)?
-        .first_chunk()
-        .map(|bytes| u64::from_le_bytes(*bytes))
+    data.get(pos..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
 fn slot(word: u64) -> usize {
@@ -127,10 +116,7 @@ fn slot(word: u64) -> usize {
 fn is_even(region: &[u8]) -> bool {
     let mut counts = [[0u16; 256]; 2];
     let mut sampled = 0u64;
-    for stripe in region
-        .chunks(STRIDE)
-        .filter_map(|stride| stride.get(..STRIPE))
-    {
+    for stripe in region.chunks(STRIDE).filter_map(|stride| stride.get(..STRIPE)) {
         // Two tables, since the same counter twice in a row waits for itself.
         for pair in stripe.as_chunks::<2>().0 {
             counts[0][usize::from(pair[0])] += 1;
@@ -141,11 +127,7 @@ fn is_even(region: &[u8]) -> bool {
     // The collision sum of n random bytes is n^2 / 256 + n; an excess of 1/8 of the first term corresponds to 0.09
     // bits of entropy missing per byte.
     let [even, odd] = &counts;
-    let collisions: u64 = even
-        .iter()
-        .zip(odd)
-        .map(|(&a, &b)| (u64::from(a) + u64::from(b)).pow(2))
-        .sum();
+    let collisions: u64 = even.iter().zip(odd).map(|(&a, &b)| (u64::from(a) + u64::from(b)).pow(2)).sum();
     let square = sampled * sampled;
     256 * collisions <= square + square / 8 + 256 * sampled
 }
@@ -156,11 +138,7 @@ mod tests {
     use crate::deflate::tests::random_bytes;
 
     fn cut(data: &[u8]) -> Vec<(Range<usize>, bool)> {
-        Probe::default()
-            .cut(data)
-            .into_iter()
-            .map(|part| (part.range, part.dense))
-            .collect()
+        Probe::default().cut(data).into_iter().map(|part| (part.range, part.dense)).collect()
     }
 
     #[test]
@@ -176,10 +154,7 @@ mod tests {
 
     #[test]
     fn six_bit_symbols_are_not() {
-        let data: Vec<u8> = random_bytes(7, 100_000)
-            .iter()
-            .map(|byte| byte & 63)
-            .collect();
+        let data: Vec<u8> = random_bytes(7, 100_000).iter().map(|byte| byte & 63).collect();
         assert_eq!(cut(&data), [(0..100_000, false)]);
     }
 

@@ -25,14 +25,7 @@ pub(super) struct Splitter<'w, 'a> {
 
 impl<'w, 'a> Splitter<'w, 'a> {
     pub(super) fn new(writer: &'w mut BlockWriter<'a>, start: usize) -> Self {
-        Self {
-            writer,
-            start,
-            end: start,
-            histogram: Histogram::default(),
-            cost: 0,
-            sequences: 0,
-        }
+        Self { writer, start, end: start, histogram: Histogram::default(), cost: 0, sequences: 0 }
     }
 
     /// Takes the chunk that ends at `end`, whose symbols `tokens` counts and whose sequences are its last.
@@ -63,8 +56,7 @@ impl<'w, 'a> Splitter<'w, 'a> {
     /// Writes the open block and begins one at its end.
     fn write(&mut self, tokens: &mut Tokens) {
         let sequences = &tokens.sequences[..self.sequences];
-        self.writer
-            .write(self.start..self.end, sequences, &mut self.histogram);
+        self.writer.write(self.start..self.end, sequences, &mut self.histogram);
         tokens.sequences.drain(..self.sequences);
         self.sequences = 0;
         self.start = self.end;

@@ -14,9 +14,8 @@ pub(super) const MAX_MATCH: usize = 258;
 pub(super) const WINDOW: usize = 32768;
 
 /// Extra bits of each length symbol.
-pub(super) const LENGTH_EXTRA: [u8; 29] = [
-    0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0,
-];
+pub(super) const LENGTH_EXTRA: [u8; 29] =
+    [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
 
 /// The length symbol (less 257) of each length, which is given less three.
 pub(super) const LENGTH_SLOT: [u8; 256] = length_slots();
@@ -76,15 +75,8 @@ mod tests {
     #[test]
     fn lengths_map_as_in_the_rfc() {
         let of = |length: usize| FIRST_LENGTH + usize::from(LENGTH_SLOT[length - MIN_MATCH]);
-        for (length, symbol) in [
-            (3, 257),
-            (10, 264),
-            (11, 265),
-            (12, 265),
-            (13, 266),
-            (130, 280),
-            (131, 281),
-        ] {
+        for (length, symbol) in [(3, 257), (10, 264), (11, 265), (12, 265), (13, 266), (130, 280), (131, 281)]
+        {
             assert_eq!(of(length), symbol, "length {length}");
         }
         assert_eq!((of(257), of(258)), (284, 285));
@@ -107,9 +99,6 @@ mod tests {
         ] {
             assert_eq!(distance_slot(distance), slot, "distance {distance}");
         }
-        assert_eq!(
-            (distance_extra(1), distance_extra(4), distance_extra(29)),
-            (0, 1, 13)
-        );
+        assert_eq!((distance_extra(1), distance_extra(4), distance_extra(29)), (0, 1, 13));
     }
 }

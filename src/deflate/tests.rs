@@ -10,10 +10,7 @@ struct Lcg(u64);
 
 impl Lcg {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % bound
     }
 }
@@ -26,11 +23,8 @@ pub(super) fn random_bytes(seed: u64, len: usize) -> Vec<u8> {
 /// Words of a made-up language, common ones more often.
 fn text(seed: u64, len: usize) -> Vec<u8> {
     let mut lcg = Lcg(seed);
-    let word = |lcg: &mut Lcg| -> Vec<u8> {
-        (0..2 + lcg.below(8))
-            .map(|_| b'a' + lcg.below(26) as u8)
-            .collect()
-    };
+    let word =
+        |lcg: &mut Lcg| -> Vec<u8> { (0..2 + lcg.below(8)).map(|_| b'a' + lcg.below(26) as u8).collect() };
     let words: Vec<Vec<u8>> = (0..2000).map(|_| word(&mut lcg)).collect();
     let mut out = Vec::new();
     while out.len() < len {
@@ -48,16 +42,7 @@ fn records(seed: u64, len: usize) -> Vec<u8> {
     let mut out = Vec::new();
     for number in 0u32.. {
         out.extend(number.to_le_bytes());
-        out.extend([
-            lcg.below(4) as u8,
-            0,
-            0,
-            lcg.below(100) as u8,
-            0xff,
-            0,
-            0,
-            0,
-        ]);
+        out.extend([lcg.below(4) as u8, 0, 0, lcg.below(100) as u8, 0xff, 0, 0, 0]);
         if out.len() >= len {
             break;
         }
@@ -69,15 +54,8 @@ fn records(seed: u64, len: usize) -> Vec<u8> {
 /// Text, noise, zeros, records, and a repeat of the noise.
 fn mixed() -> Vec<u8> {
     let noise = random_bytes(1, 60_000);
-    [
-        &text(2, 90_000)[..],
-        &noise,
-        &[0; 70_000],
-        &records(3, 50_000),
-        &noise[..20_000],
-        &noise[..20_000],
-    ]
-    .concat()
+    [&text(2, 90_000)[..], &noise, &[0; 70_000], &records(3, 50_000), &noise[..20_000], &noise[..20_000]]
+        .concat()
 }
 
 fn level(n: u8) -> Level {
@@ -106,20 +84,9 @@ fn check(n: u8, input: &[u8], scratch: &mut Scratch) {
     encode(level(n), input, scratch, &mut out);
     let body = out.strip_prefix(b"before").unwrap();
     assert!(inflate(body) == input, "level {n} does not round trip");
-    assert!(
-        body.ends_with(&[0, 0, 0xff, 0xff]),
-        "level {n} does not end with an empty stored block"
-    );
-    assert!(
-        body.len() <= max_encoded_len(input.len()),
-        "level {n}: {} from {}",
-        body.len(),
-        input.len()
-    );
-    assert!(
-        body == encoded(n, input),
-        "level {n}: used scratch memory changes the output"
-    );
+    assert!(body.ends_with(&[0, 0, 0xff, 0xff]), "level {n} does not end with an empty stored block");
+    assert!(body.len() <= max_encoded_len(input.len()), "level {n}: {} from {}", body.len(), input.len());
+    assert!(body == encoded(n, input), "level {n}: used scratch memory changes the output");
 }
 
 fn check_all(input: &[u8]) {
@@ -143,12 +110,7 @@ fn nothing_is_an_empty_stored_block() {
 
 #[test]
 fn short_inputs_of_every_length() {
-    let sources = [
-        random_bytes(5, 300),
-        text(5, 300),
-        vec![b'x'; 300],
-        b"ab".repeat(150),
-    ];
+    let sources = [random_bytes(5, 300), text(5, 300), vec![b'x'; 300], b"ab".repeat(150)];
     let mut scratch = Scratch::default();
     for source in &sources {
         for len in 0..=300 {
@@ -183,11 +145,7 @@ fn noise_is_stored_in_the_largest_blocks() {
     for len in [1, 65_534, 65_535, 65_536, 131_070, 131_071, 1_300_000] {
         let noise = random_bytes(11, len);
         check_all(&noise);
-        assert_eq!(
-            encoded(5, &noise).len(),
-            max_encoded_len(len),
-            "{len} bytes of noise"
-        );
+        assert_eq!(encoded(5, &noise).len(), max_encoded_len(len), "{len} bytes of noise");
     }
 }
 
@@ -221,17 +179,8 @@ fn fibonacci_frequencies() {
 
 #[test]
 fn bodies_join_in_any_order() {
-    let parts = [
-        text(1, 5000),
-        Vec::new(),
-        random_bytes(2, 70_000),
-        records(3, 20_000),
-        vec![7; 3],
-    ];
-    let bodies: Vec<Vec<u8>> = (1..)
-        .zip(&parts)
-        .map(|(n, part)| encoded(n, part))
-        .collect();
+    let parts = [text(1, 5000), Vec::new(), random_bytes(2, 70_000), records(3, 20_000), vec![7; 3]];
+    let bodies: Vec<Vec<u8>> = (1..).zip(&parts).map(|(n, part)| encoded(n, part)).collect();
     assert!(inflate(&bodies.concat()) == parts.concat());
     let turned: Vec<&[u8]> = bodies.iter().rev().map(Vec::as_slice).collect();
     let expected: Vec<&[u8]> = parts.iter().rev().map(Vec::as_slice).collect();
@@ -256,12 +205,7 @@ fn higher_levels_do_not_give_larger_bodies() {
     for data in [text(6, 200_000), records(6, 200_000), mixed()] {
         let sizes: Vec<usize> = (1..=9).map(|n| encoded(n, &data).len()).collect();
         // Greed may win by luck on some inputs, but not by much.
-        assert!(
-            sizes
-                .windows(2)
-                .all(|pair| pair[1] <= pair[0] + pair[0] / 20),
-            "{sizes:?}"
-        );
+        assert!(sizes.windows(2).all(|pair| pair[1] <= pair[0] + pair[0] / 20), "{sizes:?}");
         assert!(sizes[8] < sizes[0], "{sizes:?}");
     }
 }
@@ -295,16 +239,10 @@ const GOLDEN: [(&str, [&str; 9]); 4] = [
 
 #[test]
 fn outputs_never_change() {
-    let inputs = [
-        text(42, 250_000),
-        records(42, 150_000),
-        random_bytes(42, 100_000),
-        mixed(),
-    ];
+    let inputs = [text(42, 250_000), records(42, 150_000), random_bytes(42, 100_000), mixed()];
     for ((name, hashes), input) in GOLDEN.iter().zip(&inputs) {
-        let found: Vec<String> = (1..=9)
-            .map(|n| blake3::hash(&encoded(n, input)).to_hex()[..16].to_owned())
-            .collect();
+        let found: Vec<String> =
+            (1..=9).map(|n| blake3::hash(&encoded(n, input)).to_hex()[..16].to_owned()).collect();
         assert_eq!(found, hashes, "{name}");
     }
 }
@@ -312,13 +250,7 @@ fn outputs_never_change() {
 /// The generators above are part of the golden hashes: if this fails, they moved, not the encoder.
 #[test]
 fn golden_inputs_never_change() {
-    let inputs = [
-        text(42, 250_000),
-        records(42, 150_000),
-        random_bytes(42, 100_000),
-        mixed(),
-    ]
-    .concat();
+    let inputs = [text(42, 250_000), records(42, 150_000), random_bytes(42, 100_000), mixed()].concat();
     assert_eq!(&blake3::hash(&inputs).to_hex()[..16], "e0c8fd8abdac92c5");
 }
 

@@ -24,11 +24,7 @@ pub(super) struct Window {
 
 impl Default for Window {
     fn default() -> Self {
-        Self {
-            bytes: Box::new([0; SIZE + PAD]),
-            start: 0,
-            end: 0,
-        }
+        Self { bytes: Box::new([0; SIZE + PAD]), start: 0, end: 0 }
     }
 }
 
@@ -71,9 +67,7 @@ impl Window {
     #[inline(always)]
     fn load64(&self, pos: usize) -> u64 {
         let at = pos % SIZE;
-        self.bytes[at..at + 8]
-            .first_chunk()
-            .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+        self.bytes[at..at + 8].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 
     /// How many bytes at `a` and `b` agree, at most `max`, the first four of them being known to.
@@ -116,9 +110,6 @@ mod tests {
         let data = [b"0123456789abcdefgh", &b"0123456789abcdefgX"[..], &[0; 16]].concat();
         let mut window = Window::default();
         window.show(&data, 0, data.len());
-        assert_eq!(
-            [4, 5, 12, 17, 18].map(|max| window.agree(0, 18, max)),
-            [4, 5, 12, 17, 17]
-        );
+        assert_eq!([4, 5, 12, 17, 18].map(|max| window.agree(0, 18, max)), [4, 5, 12, 17, 17]);
     }
 }

@@ -5,8 +5,8 @@
 //! The list says where each body lies and what its bytes hash to; every read is checked, so a damaged
 //! blob or list is a miss, never a wrong byte.
 
-use std::collections::BTreeMap;
 use fs_err::os::unix::fs::FileExt as _;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};

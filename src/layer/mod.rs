@@ -30,4 +30,3 @@ pub use scan::{Rules, ScanOptions, entries, scan};
 pub(crate) use scan::{shown, shown_path};
 pub use spec::{LayerSpec, SpecError};
 pub use tar::TarError;
-

@@ -117,7 +117,9 @@ impl Client {
         let host = self.http().host(access.repository.registry())?;
         self.wait(async {
             let _slot = host.document_slot().await;
-            self.http().retrying(&host, async || self.http().look_up(&host, access, name, Step::Resolve).await).await
+            self.http()
+                .retrying(&host, async || self.http().look_up(&host, access, name, Step::Resolve).await)
+                .await
         })
     }
 
@@ -135,9 +137,8 @@ impl Client {
         let access = Access::pull(repository);
         self.wait(async {
             let _slot = host.document_slot().await;
-            let fetch = async || {
-                self.http().fetch_document(&host, &access, name, expected, Step::PullManifest).await
-            };
+            let fetch =
+                async || self.http().fetch_document(&host, &access, name, expected, Step::PullManifest).await;
             self.http().retrying(&host, fetch).await
         })
     }
@@ -149,7 +150,11 @@ impl Client {
     ///
     /// # Errors
     /// When it does not exist or cannot be opened.
-    pub fn blob(&self, repository: &Repository, descriptor: &Descriptor) -> Result<BlobStream, RegistryError> {
+    pub fn blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+    ) -> Result<BlobStream, RegistryError> {
         let host = self.http().host(repository.registry())?;
         let task = self.0.progress.task(Phase::Pull, descriptor.digest.short(), Some(descriptor.size));
         let (digest, size) = (descriptor.digest, descriptor.size);
@@ -235,7 +240,8 @@ impl Client {
         let task = self.0.progress.task(Phase::Push, blob.title.clone(), Some(blob.descriptor.size));
         let progress = Arc::new(Sent::new(task));
         let http = self.http();
-        let push = Push { http, host, repository, blob, from, force, session, progress: Arc::clone(&progress) };
+        let push =
+            Push { http, host, repository, blob, from, force, session, progress: Arc::clone(&progress) };
         let delivery = push.run().await?;
         self.note_blob(repository, digest);
         if let Some(progress) = Arc::into_inner(progress) {
@@ -283,7 +289,12 @@ impl Client {
     ///
     /// # Errors
     /// When the registry cannot be asked.
-    pub fn confirm(&self, repository: &Repository, name: &str, digest: &Digest) -> Result<bool, RegistryError> {
+    pub fn confirm(
+        &self,
+        repository: &Repository,
+        name: &str,
+        digest: &Digest,
+    ) -> Result<bool, RegistryError> {
         let found = self.look_up(&Access::push(repository), name)?;
         Ok(found.is_some_and(|descriptor| descriptor.digest == *digest))
     }

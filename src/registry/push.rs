@@ -98,7 +98,9 @@ impl Push<'_> {
             404 | 409 | 416 => Chance::Later,
             400 if lost => Chance::Later,
             // Not in this shape: try the other one, once per host (rule P12).
-            400 | 405 | 411 | 415 | 501 if !self.host.wants_patch.swap(true, Ordering::Relaxed) => Chance::Later,
+            400 | 405 | 411 | 415 | 501 if !self.host.wants_patch.swap(true, Ordering::Relaxed) => {
+                Chance::Later
+            }
             _ => Chance::Never,
         }
     }
@@ -166,7 +168,8 @@ impl Push<'_> {
         url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", from.path());
         let access = Access { from: Some(from.clone()), ..Access::push(self.repository) };
         let request = Request::new(Method::POST, url).header(CONTENT_LENGTH, "0");
-        let Ok(response) = self.http.send(self.host, &access, &self.context(Step::Mount), request).await else {
+        let Ok(response) = self.http.send(self.host, &access, &self.context(Step::Mount), request).await
+        else {
             return Mount::Failed;
         };
         let (status, found) = (response.status(), response.digest());
@@ -193,10 +196,10 @@ impl Push<'_> {
 
     fn location(&self, step: Step, response: &Response) -> Result<Target, RegistryError> {
         let refuse = |why| RegistryError::Location { context: Box::new(self.context(step)), why };
-        let location = response
-            .header("location")
-            .filter(|location| !location.trim().is_empty())
-            .ok_or_else(|| refuse("the registry does not say where to upload to (no `Location`)".to_owned()))?;
+        let location =
+            response.header("location").filter(|location| !location.trim().is_empty()).ok_or_else(|| {
+                refuse("the registry does not say where to upload to (no `Location`)".to_owned())
+            })?;
         let target = location::resolve(&self.host.base, &response.url, location).map_err(refuse)?;
         // A session at another host leads nowhere that our credentials may follow.
         Ok(Target { own: target.own && response.own, ..target })
@@ -222,7 +225,11 @@ impl Push<'_> {
                 .payload(Payload::Upload(content.take(length)))
                 .fresh(size > LARGE)
         };
-        let chunk = self.host.chunk_size.map(|chunk| chunk.max(chunk_minimum)).filter(|chunk| *chunk > 0 && *chunk < size);
+        let chunk = self
+            .host
+            .chunk_size
+            .map(|chunk| chunk.max(chunk_minimum))
+            .filter(|chunk| *chunk > 0 && *chunk < size);
         let wants_patch = self.host.wants_patch.load(Ordering::Relaxed);
         let session = match chunk {
             None if !wants_patch => {
@@ -230,8 +237,10 @@ impl Push<'_> {
                 return self.request(Step::SendBlob, upload(Method::PUT, &target, size)).await.map_err(sent);
             }
             None => {
-                let response =
-                    self.request(Step::SendBlob, upload(Method::PATCH, &session, size)).await.map_err(sent)?;
+                let response = self
+                    .request(Step::SendBlob, upload(Method::PATCH, &session, size))
+                    .await
+                    .map_err(sent)?;
                 self.next(session, response).await.map_err(sent)?
             }
             Some(chunk) => {
@@ -286,8 +295,7 @@ pub(super) async fn cancel(http: &Http, host: &Host, repository: &Repository, se
     let Some(target) = lock(session).take() else { return };
     let context = context(&host.registry, Step::CancelUpload, repository.path(), "");
     let (access, request) = (Access::push(repository), Request::to(Method::DELETE, &target));
-    if let Ok(Ok(response)) =
-        tokio::time::timeout(CANCEL, http.send(host, &access, &context, request)).await
+    if let Ok(Ok(response)) = tokio::time::timeout(CANCEL, http.send(host, &access, &context, request)).await
     {
         response.discard().await;
     }
@@ -342,7 +350,8 @@ impl Http {
             let answer = error.answer().cloned();
             if !healed
                 && answer.as_ref().is_some_and(|answer| {
-                    matches!(answer.status, 400 | 404) && answer.is_code(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"])
+                    matches!(answer.status, 400 | 404)
+                        && answer.is_code(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"])
                 })
             {
                 healed = true;
@@ -416,4 +425,3 @@ fn is_immutable(status: u16, code: &Option<String>, message: &str) -> bool {
     matches!(status, 400 | 403 | 405 | 409 | 412)
         && ["immutable", "already exist", "alreadyexist", "overwrite"].iter().any(|word| text.contains(word))
 }
-

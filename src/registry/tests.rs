@@ -85,15 +85,23 @@ fn image(layers: &[&Blob], created: &str) -> Image {
     Image::new(&config, layers, std::collections::BTreeMap::new()).expect("belongs together")
 }
 
-fn push(client: &Client, repository: &Repository, image: &Image, blobs: &[&Blob], tags: &[Tag]) -> Vec<Delivery> {
+fn push(
+    client: &Client,
+    repository: &Repository,
+    image: &Image,
+    blobs: &[&Blob],
+    tags: &[Tag],
+) -> Vec<Delivery> {
     let destination = crate::transport::registry::destination(client.clone(), repository.clone());
     if destination.is_current(&image.digest(), tags).map_err(|e| e.to_string()).expect("answers") {
         return Vec::new();
     }
     let config = Blob::in_memory(image.manifest().config.clone(), image.raw_config().to_vec(), "config");
-    let deliveries = blobs.iter().copied().chain([&config]).map(|blob| {
-        destination.blob(blob).map_err(|error| error.to_string()).expect("is pushed")
-    });
+    let deliveries = blobs
+        .iter()
+        .copied()
+        .chain([&config])
+        .map(|blob| destination.blob(blob).map_err(|error| error.to_string()).expect("is pushed"));
     let deliveries = deliveries.collect();
     destination.finish(image.raw(), tags).map_err(|error| error.to_string()).expect("is tagged");
     deliveries
@@ -112,7 +120,12 @@ fn real_registry_and_how_many_requests_it_takes() {
     let small = layer(b"first");
     let first = image(&[&bases[0], &bases[1], &bases[2], &small], "2020-01-01T00:00:00Z");
     let all = [&bases[0], &bases[1], &bases[2], &small];
-    let mut report = |what: &str, real: &mut Real, client: &Client, repository: &Repository, image: &Image, blobs: &[&Blob]| {
+    let mut report = |what: &str,
+                      real: &mut Real,
+                      client: &Client,
+                      repository: &Repository,
+                      image: &Image,
+                      blobs: &[&Blob]| {
         let start = Instant::now();
         let deliveries = push(client, repository, image, blobs, &tags);
         let took = start.elapsed();
@@ -127,15 +140,34 @@ fn real_registry_and_how_many_requests_it_takes() {
     report("no change", &mut real, &new_client(), &repository, &first, &all);
     let second_small = layer(b"second");
     let second = image(&[&bases[0], &bases[1], &bases[2], &second_small], "2020-01-01T00:00:00Z");
-    report("one layer", &mut real, &new_client(), &repository, &second, &[&bases[0], &bases[1], &bases[2], &second_small]);
+    report(
+        "one layer",
+        &mut real,
+        &new_client(),
+        &repository,
+        &second,
+        &[&bases[0], &bases[1], &bases[2], &second_small],
+    );
     let with_origin: Vec<Blob> =
         bases.iter().map(|base| Blob { origin: Some(repository.clone()), ..base.clone() }).collect();
-    report("other repository", &mut real, &new_client(), &other, &second, &[&with_origin[0], &with_origin[1], &with_origin[2], &second_small]);
+    report(
+        "other repository",
+        &mut real,
+        &new_client(),
+        &other,
+        &second,
+        &[&with_origin[0], &with_origin[1], &with_origin[2], &second_small],
+    );
     let source = crate::transport::registry::source(new_client(), repository.at_tag(tags[0].clone()));
     let root = source.root().map_err(|error| error.to_string()).expect("pulls");
     assert_eq!(root, *second.raw());
     let mut bytes = Vec::new();
-    source.blob(&bases[2].descriptor).map_err(|e| e.to_string()).expect("opens").read_to_end(&mut bytes).expect("reads");
+    source
+        .blob(&bases[2].descriptor)
+        .map_err(|e| e.to_string())
+        .expect("opens")
+        .read_to_end(&mut bytes)
+        .expect("reads");
     assert_eq!(bytes, vec![2; 5_000_000]);
     eprintln!("pull: {:?}", real.requests().len());
 }
