@@ -536,7 +536,7 @@ fn read_tar(
         Err(error) => outcome.problems.push(Finding::new(Check::Tar, subject, error.to_string())),
         // Nothing at all is an empty layer as some tools write it.
         Ok(()) if !terminated && entries > 0 => {
-            let message = "the tar has no end marker";
+            let message = "the tar ends without an end marker";
             outcome.warnings.push(Finding::new(Check::Tar, subject, message));
         }
         Ok(()) => {}
@@ -550,7 +550,8 @@ fn oddity(entry: &crate::transport::archive::walk::Entry) -> Option<&'static str
     if climbs(&entry.path) {
         return Some("contains `..`");
     }
-    if entry.path.starts_with(b"/") {
+    // The root itself is an entry of many layers, in any spelling.
+    if entry.path.starts_with(b"/") && entry.path != b"/" {
         return Some("is absolute");
     }
     if entry.path.contains(&0) {
@@ -799,6 +800,11 @@ mod tests {
         let report = layer(MediaType::ImageLayer, plain[..1024].to_vec(), &plain[..1024]);
         assert!(report.is_sound());
         assert_eq!(checks(&report.warnings), [Check::Tar], "no end marker");
+        let report = layer(MediaType::ImageLayer, plain[..515].to_vec(), &plain[..515]);
+        assert!(report.is_sound(), "only padding is missing");
+        assert_eq!(checks(&report.warnings), [Check::Tar]);
+        let report = layer(MediaType::ImageLayer, plain[..514].to_vec(), &plain[..514]);
+        assert_eq!(checks(&report.problems), [Check::Tar]);
         for name in ["../up", "/absolute", "a/../b"] {
             let odd = tar_of(name);
             let report = layer(MediaType::ImageLayer, odd.clone(), &odd);
