@@ -14,7 +14,7 @@ use sha2::Digest as _;
 use crate::digest::Digest;
 use crate::error::BoxedError;
 use crate::image::media_type::{self, LayerCompression};
-use crate::image::select::MAX_DEPTH;
+use crate::image::select::{MAX_DEPTH, is_attestation};
 use crate::image::{
     ConfigFile, Descriptor, MAX_DOCUMENT, Manifest, ManifestOrIndex, MediaType, RawDocument, parse_strict,
 };
@@ -280,6 +280,8 @@ impl Graph<'_> {
         if !is_image {
             self.want(&manifest.config, None);
         }
+        // BuildKit dresses attestations up as images, with layers of JSON.
+        let is_attestation = entry.is_some_and(is_attestation);
         let layers = manifest.layers.len();
         let mut diff_ids = Vec::new();
         if let Some(config) = &config {
@@ -307,7 +309,8 @@ impl Graph<'_> {
             self.platform(config, subject, entry);
         }
         for (position, layer) in manifest.layers.iter().enumerate() {
-            if is_image && media_type::layer_compression(&layer.media_type).is_none() {
+            let opaque = media_type::layer_compression(&layer.media_type).is_none();
+            if is_image && !is_attestation && opaque {
                 let message = format!(
                     "layer {} has the type `{}`: only its digest is checked",
                     position + 1,
@@ -316,6 +319,9 @@ impl Graph<'_> {
                 self.report.warnings.push(Finding::new(Check::MediaType, layer.digest, message));
             }
             self.want(layer, diff_ids.get(position).map(|diff_id| (*diff_id, digest)));
+        }
+        if is_attestation {
+            return;
         }
         self.report.images.push(ImageReport {
             digest,
