@@ -14,7 +14,7 @@ use sha2::Digest as _;
 use crate::digest::Digest;
 use crate::error::BoxedError;
 use crate::image::media_type::{self, LayerCompression};
-use crate::image::select::MAX_DEPTH;
+use crate::image::select::{MAX_DEPTH, is_attestation};
 use crate::image::{
     ConfigFile, Descriptor, MAX_DOCUMENT, Manifest, ManifestOrIndex, MediaType, RawDocument, parse_strict,
 };
@@ -280,6 +280,8 @@ impl Graph<'_> {
         if !is_image {
             self.want(&manifest.config, None);
         }
+        // BuildKit dresses attestations up as images, with layers of JSON.
+        let is_attestation = entry.is_some_and(is_attestation);
         let layers = manifest.layers.len();
         let mut diff_ids = Vec::new();
         if let Some(config) = &config {
@@ -307,7 +309,8 @@ impl Graph<'_> {
             self.platform(config, subject, entry);
         }
         for (position, layer) in manifest.layers.iter().enumerate() {
-            if is_image && media_type::layer_compression(&layer.media_type).is_none() {
+            let opaque = media_type::layer_compression(&layer.media_type).is_none();
+            if is_image && !is_attestation && opaque {
                 let message = format!(
                     "layer {} has the type `{}`: only its digest is checked",
                     position + 1,
@@ -316,6 +319,9 @@ impl Graph<'_> {
                 self.report.warnings.push(Finding::new(Check::MediaType, layer.digest, message));
             }
             self.want(layer, diff_ids.get(position).map(|diff_id| (*diff_id, digest)));
+        }
+        if is_attestation {
+            return;
         }
         self.report.images.push(ImageReport {
             digest,
@@ -536,7 +542,7 @@ fn read_tar(
         Err(error) => outcome.problems.push(Finding::new(Check::Tar, subject, error.to_string())),
         // Nothing at all is an empty layer as some tools write it.
         Ok(()) if !terminated && entries > 0 => {
-            let message = "the tar has no end marker";
+            let message = "the tar ends without an end marker";
             outcome.warnings.push(Finding::new(Check::Tar, subject, message));
         }
         Ok(()) => {}
@@ -550,7 +556,8 @@ fn oddity(entry: &crate::transport::archive::walk::Entry) -> Option<&'static str
     if climbs(&entry.path) {
         return Some("contains `..`");
     }
-    if entry.path.starts_with(b"/") {
+    // The root itself is an entry of many layers, in any spelling.
+    if entry.path.starts_with(b"/") && entry.path != b"/" {
         return Some("is absolute");
     }
     if entry.path.contains(&0) {
@@ -799,6 +806,11 @@ mod tests {
         let report = layer(MediaType::ImageLayer, plain[..1024].to_vec(), &plain[..1024]);
         assert!(report.is_sound());
         assert_eq!(checks(&report.warnings), [Check::Tar], "no end marker");
+        let report = layer(MediaType::ImageLayer, plain[..515].to_vec(), &plain[..515]);
+        assert!(report.is_sound(), "only padding is missing");
+        assert_eq!(checks(&report.warnings), [Check::Tar]);
+        let report = layer(MediaType::ImageLayer, plain[..514].to_vec(), &plain[..514]);
+        assert_eq!(checks(&report.problems), [Check::Tar]);
         for name in ["../up", "/absolute", "a/../b"] {
             let odd = tar_of(name);
             let report = layer(MediaType::ImageLayer, odd.clone(), &odd);

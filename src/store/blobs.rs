@@ -5,17 +5,19 @@
 //!   one: the last rename wins and the bytes are the same.
 //! - A name proves nothing about the bytes behind it, which may be torn, damaged or poisoned. Whoever reads
 //!   a blob checks it: [`Blobs::reader`] does, [`Blobs::open`] and [`Blobs::content`] leave it to the caller.
+//! - The local store's blobs heal: one that turns out damaged on reading is moved aside, and is a miss the
+//!   next time. They also spill: what does not fit goes to a throw-away directory, for this run only.
 //! - A writer that is dropped, or that fails, leaves nothing behind. A killed process can leave a file
 //!   whose name starts with `.tmp-`, which is in nobody's way and goes at the next prune.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use fs_err as fs;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::digest::{Digest, HashingWriter, VerifyingReader};
 use crate::image::Descriptor;
@@ -46,8 +48,41 @@ pub struct Blobs(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     dir: PathBuf,
-    behind: Option<PathBuf>,
     durability: Durability,
+    heals: bool,
+    spill: Option<Spill>,
+}
+
+/// Where blobs go that the directory does not take.
+pub(super) struct Spill {
+    /// In here a directory is made when it is needed; it goes with the last clone of the blobs.
+    pub(super) parent: PathBuf,
+    /// Whether the directory is known to take nothing.
+    pub(super) always: bool,
+    /// Told why, each time something is spilled.
+    pub(super) told: Box<dyn Fn(&io::Error) + Send + Sync>,
+    /// The directory.
+    pub(super) made: OnceLock<TempDir>,
+}
+
+impl std::fmt::Debug for Spill {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Spill")
+            .field("parent", &self.parent)
+            .field("made", &self.made)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Spill {
+    fn dir(&self) -> io::Result<&Path> {
+        if self.made.get().is_none() {
+            fs::create_dir_all(&self.parent)?;
+            // Of two threads one is too late, and its directory goes at once.
+            let _ = self.made.set(tempfile::Builder::new().prefix("pack-").tempdir_in(&self.parent)?);
+        }
+        self.made.get().map(TempDir::path).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
 }
 
 /// One blob as the directory lists it, unread.
@@ -65,13 +100,12 @@ impl Blobs {
     /// The blobs in `dir`, which is `blobs/sha256` of some layout and need not exist yet.
     #[must_use]
     pub fn new(dir: PathBuf, durability: Durability) -> Self {
-        Self(Arc::new(Inner { dir, behind: None, durability }))
+        Self(Arc::new(Inner { dir, durability, heals: false, spill: None }))
     }
 
-    /// The blobs in `dir`, and those in `behind`, which is only read.
-    #[must_use]
-    pub fn over(dir: PathBuf, behind: PathBuf, durability: Durability) -> Self {
-        Self(Arc::new(Inner { dir, behind: Some(behind), durability }))
+    /// The local store's blobs.
+    pub(super) fn of_store(dir: PathBuf, spill: Option<Spill>) -> Self {
+        Self(Arc::new(Inner { dir, durability: Durability::Relaxed, heals: true, spill }))
     }
 
     /// The directory that is written to.
@@ -90,7 +124,8 @@ impl Blobs {
     /// make layouts of links, and the digest decides about the bytes anyway.
     fn find(&self, digest: &Digest) -> Option<(PathBuf, u64)> {
         let name = digest.hex();
-        [Some(&self.0.dir), self.0.behind.as_ref()].into_iter().flatten().find_map(|dir| {
+        let spilled = self.0.spill.as_ref().and_then(|spill| spill.made.get()).map(TempDir::path);
+        [Some(self.0.dir.as_path()), spilled].into_iter().flatten().find_map(|dir| {
             let path = dir.join(&name);
             let metadata = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
             Some((path, metadata.len()))
@@ -129,16 +164,19 @@ impl Blobs {
     ///
     /// # Errors
     /// As for [`Blobs::open`], and of kind [`io::ErrorKind::InvalidData`] when the size is another.
-    pub fn reader(&self, descriptor: &Descriptor) -> io::Result<VerifyingReader<fs::File>> {
+    pub fn reader(&self, descriptor: &Descriptor) -> io::Result<BlobReader> {
         let file = self.open(&descriptor.digest)?;
         let size = file.metadata()?.len();
         if size != descriptor.size {
+            // Which of the two is wrong is not known: the name alone says nothing about a size.
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("{}: {size} bytes are stored, {} were announced", descriptor.digest, descriptor.size),
             ));
         }
-        Ok(VerifyingReader::new(file, descriptor.digest, descriptor.size))
+        let inner = VerifyingReader::new(file, descriptor.digest, descriptor.size);
+        let heals = self.0.heals.then(|| self.clone());
+        Ok(BlobReader { inner, digest: descriptor.digest, heals })
     }
 
     /// The whole blob, checked; for documents.
@@ -169,8 +207,27 @@ impl Blobs {
     /// # Errors
     /// When a temporary file cannot be created.
     pub fn writer(&self) -> io::Result<BlobWriter> {
-        let file = temporary_in(&self.0.dir, TEMPORARY)?;
-        Ok(BlobWriter { file, length: 0, blobs: self.clone() })
+        let begin = |file, dir: &Path| BlobWriter {
+            file,
+            dir: dir.to_owned(),
+            length: 0,
+            spilled: dir != self.0.dir,
+            blobs: self.clone(),
+        };
+        let spill = self.0.spill.as_ref();
+        if let Some(spill) = spill.filter(|spill| spill.always) {
+            let dir = spill.dir()?;
+            return Ok(begin(temporary_in(dir, TEMPORARY)?, dir));
+        }
+        match (temporary_in(&self.0.dir, TEMPORARY), spill) {
+            (Ok(file), _) => Ok(begin(file, &self.0.dir)),
+            (Err(error), None) => Err(error),
+            (Err(error), Some(spill)) => {
+                (spill.told)(&error);
+                let dir = spill.dir()?;
+                Ok(begin(temporary_in(dir, TEMPORARY)?, dir))
+            }
+        }
     }
 
     /// Begins a blob that is hashed on its way: `finish()` gives the writer to commit, the digest and the
@@ -234,8 +291,9 @@ impl Blobs {
     /// # Errors
     /// When it cannot be moved; not when it is gone.
     pub fn quarantine(&self, digest: &Digest) -> io::Result<()> {
-        let aside = self.0.dir.join(format!("{QUARANTINED}{}", digest.hex()));
-        match fs::rename(self.path(digest), aside) {
+        let path = self.find(digest).map_or_else(|| self.path(digest), |(path, _)| path);
+        let aside = path.with_file_name(format!("{QUARANTINED}{}", digest.hex()));
+        match fs::rename(path, aside) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         }
@@ -264,11 +322,34 @@ impl Blobs {
 
 const COPY_BUFFER: usize = 256 << 10;
 
+/// Reads a blob and checks it; see [`Blobs::reader`].
+pub struct BlobReader {
+    inner: VerifyingReader<fs::File>,
+    digest: Digest,
+    heals: Option<Blobs>,
+}
+
+impl Read for BlobReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = self.inner.read(buffer);
+        if let Err(error) = &result
+            && error.kind() == io::ErrorKind::InvalidData
+            && let Some(blobs) = self.heals.take()
+        {
+            // Best effort: one that cannot be moved is found out again.
+            let _ = blobs.quarantine(&self.digest);
+        }
+        result
+    }
+}
+
 /// A blob being written. Dropping it removes what was written.
 #[derive(Debug)]
 pub struct BlobWriter {
     file: NamedTempFile,
+    dir: PathBuf,
     length: u64,
+    spilled: bool,
     blobs: Blobs,
 }
 
@@ -284,18 +365,42 @@ impl BlobWriter {
                 format!("{digest}: {} bytes were written, {size} were announced", self.length),
             ));
         }
-        let target = self.blobs.path(&digest);
+        let target = self.dir.join(digest.hex());
         // A rename replaces a file or a link, but not a directory: that is damage, moved aside.
         if std::fs::symlink_metadata(&target).is_ok_and(|metadata| metadata.is_dir()) {
-            self.blobs.quarantine(&digest)?;
+            fs::rename(&target, target.with_file_name(format!("{QUARANTINED}{}", digest.hex())))?;
         }
         persist(self.file, &target, self.blobs.0.durability)
+    }
+
+    /// Goes on elsewhere with what was written so far, if there is an elsewhere.
+    fn spill(&mut self, trouble: io::Error) -> io::Result<()> {
+        let Some(spill) = self.blobs.0.spill.as_ref().filter(|_| !self.spilled) else { return Err(trouble) };
+        (spill.told)(&trouble);
+        let dir = spill.dir()?;
+        let mut file = temporary_in(dir, TEMPORARY)?;
+        // A failed write may have left part of a piece behind what counts.
+        self.file.rewind()?;
+        let copied = io::copy(&mut (&mut self.file).take(self.length), &mut file)?;
+        if copied != self.length {
+            return Err(trouble);
+        }
+        self.dir = dir.to_owned();
+        self.file = file;
+        self.spilled = true;
+        Ok(())
     }
 }
 
 impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.as_file_mut().write(bytes).map_err(|error| at(&error, self.file.path()))?;
+        let written = match self.file.as_file_mut().write(bytes) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                self.spill(at(&error, self.file.path()))?;
+                self.file.as_file_mut().write(bytes).map_err(|error| at(&error, self.file.path()))?
+            }
+            result => result?,
+        };
         self.length += written as u64;
         Ok(written)
     }
@@ -520,14 +625,69 @@ mod tests {
         assert_eq!(names(&blobs).len(), 1);
     }
 
+    fn spilling(dir: &Path, told: &Arc<std::sync::atomic::AtomicUsize>) -> Blobs {
+        let told = Arc::clone(told);
+        Blobs::of_store(
+            dir.join("store"),
+            Some(Spill {
+                parent: dir.join("scratch"),
+                always: false,
+                told: Box::new(move |_| {
+                    told.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }),
+                made: OnceLock::new(),
+            }),
+        )
+    }
+
     #[test]
-    fn reads_what_lies_behind() {
-        let (dir, first) = blobs();
-        let digest = first.put(b"old").expect("stored");
-        let second = Blobs::over(dir.path().join("scratch"), first.dir().to_owned(), Durability::Relaxed);
-        assert_eq!(second.contains(&digest), Some(3));
-        second.put(b"new").expect("stored");
-        assert_eq!(first.contains(&Digest::of(b"new")), None);
+    fn a_write_that_fails_half_way_goes_on_elsewhere() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let told = Arc::default();
+        let blobs = spilling(dir.path(), &told);
+        let mut writer = blobs.hashing_writer().expect("writer");
+        writer.write_all(b"first half, ").expect("written");
+        let (mut writer, _, _) = writer.finish();
+        // A file that is open for reading only refuses the next write, as a full disk does.
+        let path = writer.file.into_temp_path();
+        let file = std::fs::File::open(&path).expect("opened");
+        writer.file = NamedTempFile::from_parts(file, path);
+        writer.write_all(b"second half").expect("written elsewhere");
+        let whole = b"first half, second half";
+        writer.commit(Digest::of(whole), whole.len() as u64).expect("committed");
+        assert_eq!(blobs.read(&descriptor(whole), 100).expect("found"), whole);
+        assert!(names(&blobs).is_empty());
+        assert_eq!(told.load(std::sync::atomic::Ordering::Relaxed), 1);
+        drop(blobs);
+        assert_eq!(std::fs::read_dir(dir.path().join("scratch")).expect("readable").count(), 0);
+    }
+
+    #[test]
+    fn a_directory_that_takes_nothing_spills() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        std::fs::write(dir.path().join("store"), "a file").expect("written");
+        let told = Arc::default();
+        let blobs = spilling(dir.path(), &told);
+        let digest = blobs.put(b"blob").expect("stored");
+        assert_eq!(blobs.contains(&digest), Some(4));
+        assert!(!dir.path().join("store").is_dir());
+        let plain = Blobs::new(dir.path().join("store"), Durability::Relaxed);
+        plain.put(b"blob").expect_err("nowhere to go");
+    }
+
+    #[test]
+    fn the_stores_blobs_heal() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        for heals in [true, false] {
+            let blobs = match heals {
+                true => Blobs::of_store(dir.path().to_owned(), None),
+                false => Blobs::new(dir.path().to_owned(), Durability::Fsync),
+            };
+            let digest = blobs.put(b"good").expect("stored");
+            std::fs::write(blobs.path(&digest), "evil").expect("damaged");
+            blobs.read(&descriptor(b"good"), 100).expect_err("other bytes");
+            assert_eq!(blobs.contains(&digest).is_none(), heals);
+        }
     }
 
     proptest! {

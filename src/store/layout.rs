@@ -293,8 +293,10 @@ impl Layout {
     }
 
     /// The local store's layout, which it knows to exist.
-    pub(super) fn trusted(root: &Path, durability: Durability) -> Self {
-        Self::at(root, durability)
+    pub(super) fn of_store(root: &Path) -> Self {
+        let mut layout = Self::at(root, Durability::Relaxed);
+        layout.blobs = Blobs::of_store(layout.blobs.dir().to_owned(), None);
+        layout
     }
 
     /// The directory.

@@ -21,15 +21,15 @@ mod prune;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use fs_err as fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tempfile::TempDir;
 
-pub use blobs::{BlobWriter, Blobs, Durability, Listed};
+use blobs::Spill;
+pub use blobs::{BlobReader, BlobWriter, Blobs, Durability, Listed};
 pub(crate) use blobs::{at, persist, temporary_in};
 pub use layout::{
     CONTAINERD_NAME, EntryName, Layout, LayoutError, OCI_LAYOUT, PickError, REF_NAME, name_of, pick,
@@ -49,18 +49,35 @@ const CACHE_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
 #[derive(Clone, Debug)]
 pub struct Store(Arc<State>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct State {
     layout: Layout,
     memos: PathBuf,
     locks: PathBuf,
-    /// Where blobs go: the layout's own, or a scratch directory over them.
+    /// The layout's own blobs, which may also spill.
     blobs: Blobs,
-    scratch: Option<TempDir>,
+    health: Arc<Health>,
+}
+
+/// What is known of the directory, and whether the user knows.
+#[derive(Debug)]
+struct Health {
+    dir: PathBuf,
     readable: bool,
     writable: AtomicBool,
     warned: AtomicBool,
     progress: Progress,
+}
+
+impl Health {
+    /// Gives up writing, and says so once.
+    fn degrade(&self, error: &dyn std::fmt::Display) {
+        self.writable.store(false, Ordering::Relaxed);
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            let effect = if self.readable { "nothing is added to it" } else { "working without it" };
+            self.progress.warn(format!("cache `{}`: {error}; {effect}", self.dir.display()));
+        }
+    }
 }
 
 /// Keeps a prune from running; held by whoever relies on what the store has.
@@ -75,49 +92,39 @@ impl Store {
     #[must_use]
     pub fn open(dir: &Path, progress: &Progress) -> Self {
         let trouble = prepare(dir).err();
-        let readable = trouble.is_none() || Layout::open(dir).is_ok();
-        let layout = Layout::trusted(dir, Durability::Relaxed);
-        let store = Self(Arc::new(State {
+        let layout = Layout::of_store(dir);
+        let health = Health {
+            dir: dir.to_owned(),
+            readable: trouble.is_none() || Layout::open(dir).is_ok(),
+            writable: AtomicBool::new(true),
+            warned: AtomicBool::new(false),
+            progress: progress.clone(),
+        };
+        if let Some(error) = trouble {
+            health.degrade(&error);
+        }
+        Self(Arc::new(State {
             blobs: layout.blobs().clone(),
             layout,
             memos: dir.join("memo"),
             locks: dir.join("locks"),
-            scratch: None,
-            readable,
-            writable: AtomicBool::new(trouble.is_none()),
-            warned: AtomicBool::new(false),
-            progress: progress.clone(),
-        }));
-        if let Some(error) = trouble {
-            store.warn(&error);
-        }
-        store
+            health: Arc::new(health),
+        }))
     }
 
-    /// Gives a store that cannot be written a throw-away directory below `parent` for the blobs of this
-    /// run; a store that can be written is left as it is. The directory goes with the last clone.
-    ///
-    /// # Errors
-    /// When the directory is needed and cannot be made: then there is nowhere to put a layer.
-    pub fn with_scratch(self, parent: &Path) -> io::Result<Self> {
-        if self.is_writable() {
-            return Ok(self);
-        }
-        fs::create_dir_all(parent)?;
-        let scratch = tempfile::Builder::new().prefix("pack-").tempdir_in(parent)?;
-        let state = &self.0;
-        let dir = scratch.path().join("blobs").join("sha256");
-        Ok(Self(Arc::new(State {
-            blobs: Blobs::over(dir, state.layout.blobs().dir().to_owned(), Durability::Relaxed),
-            scratch: Some(scratch),
-            layout: state.layout.clone(),
-            memos: state.memos.clone(),
-            locks: state.locks.clone(),
-            readable: state.readable,
-            writable: AtomicBool::new(false),
-            warned: AtomicBool::new(true),
-            progress: state.progress.clone(),
-        })))
+    /// Lets blobs that the store cannot take, now or when it fills up, go to a throw-away directory below
+    /// `parent` for this run. It is made when it is needed and goes with the last clone.
+    #[must_use]
+    pub fn with_scratch(self, parent: &Path) -> Self {
+        let health = Arc::clone(&self.0.health);
+        let spill = Spill {
+            parent: parent.to_owned(),
+            always: !self.is_writable(),
+            told: Box::new(move |error| health.degrade(error)),
+            made: OnceLock::new(),
+        };
+        let blobs = Blobs::of_store(self.0.layout.blobs().dir().to_owned(), Some(spill));
+        Self(Arc::new(State { blobs, ..State::clone(&self.0) }))
     }
 
     /// The directory.
@@ -129,13 +136,7 @@ impl Store {
     /// Whether anything can be stored, as far as is known now.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.0.writable.load(Ordering::Relaxed)
-    }
-
-    /// Whether blobs go to a throw-away directory.
-    #[must_use]
-    pub fn is_scratch(&self) -> bool {
-        self.0.scratch.is_some()
+        self.0.health.writable.load(Ordering::Relaxed)
     }
 
     /// The blobs.
@@ -150,26 +151,13 @@ impl Store {
         &self.0.layout
     }
 
-    /// Gives up writing, and says so once.
-    fn degrade(&self, error: &dyn std::fmt::Display) {
-        self.0.writable.store(false, Ordering::Relaxed);
-        self.warn(error);
-    }
-
-    fn warn(&self, error: &dyn std::fmt::Display) {
-        if !self.0.warned.swap(true, Ordering::Relaxed) {
-            let effect = if self.0.readable { "nothing is added to it" } else { "working without it" };
-            self.0.progress.warn(format!("cache `{}`: {error}; {effect}", self.dir().display()));
-        }
-    }
-
     /// The value of a memo. Whatever is damaged is a miss and is removed.
     ///
     /// `namespace` is a word of lower-case letters, digits and `-`; it names a step and the version of its
     /// record.
     #[must_use]
     pub fn memo_get(&self, namespace: &str, key: &Key) -> Option<Vec<u8>> {
-        if !self.0.readable || !memo::is_namespace(namespace) {
+        if !self.0.health.readable || !memo::is_namespace(namespace) {
             return None;
         }
         match memo::get(&self.0.memos, namespace, key) {
@@ -190,7 +178,7 @@ impl Store {
             && self.is_writable()
             && let Err(error) = memo::put(&self.0.memos, namespace, key, value)
         {
-            self.degrade(&error);
+            self.0.health.degrade(&error);
         }
     }
 
@@ -230,7 +218,7 @@ impl Store {
     /// blobs are not.
     #[must_use]
     pub fn resolve(&self, name: &str) -> Option<Descriptor> {
-        if !self.0.readable {
+        if !self.0.health.readable {
             return None;
         }
         self.heal_index();
@@ -243,7 +231,10 @@ impl Store {
         if let Err(error @ LayoutError::Index { .. }) = layout.index() {
             let path = layout.index_path();
             if fs::rename(&path, path.with_extension("json.bad")).is_ok() {
-                self.0.progress.warn(format!("{error}; moved aside, the names of local images are lost"));
+                self.0
+                    .health
+                    .progress
+                    .warn(format!("{error}; moved aside, the names of local images are lost"));
             }
         }
     }
@@ -378,7 +369,7 @@ mod tests {
         assert!(store.writable_layout().is_err());
         assert_eq!(warnings.count(), 1);
         let scratch = dir.path().join("scratch");
-        let store = store.with_scratch(&scratch).expect("scratch");
+        let store = store.with_scratch(&scratch);
         let digest = store.blobs().put(b"layer").expect("stored");
         assert_eq!(store.blobs().contains(&digest), Some(5));
         assert_eq!(warnings.count(), 1);

@@ -317,7 +317,7 @@ impl Store {
         let memos = self.memo_files()?;
         let total = listed.iter().map(|blob| blob.size).sum::<u64>()
             + memos.iter().map(|memo| memo.metadata.len()).sum::<u64>();
-        let task = self.0.progress.task(Phase::Verify, "cache", Some(total));
+        let task = self.0.health.progress.task(Phase::Verify, "cache", Some(total));
         let mut damages: Vec<Damage> = listed
             .par_iter()
             .filter_map(|blob| {
