@@ -1,5 +1,6 @@
 //! `pack` assembles reproducible OCI images from finished artifacts and pushes only what changed.
 
+pub mod cli;
 pub mod deflate;
 pub mod digest;
 pub mod error;
