@@ -2,6 +2,7 @@
 
 pub mod artifact;
 pub mod build;
+pub mod cli;
 pub mod config;
 pub mod deflate;
 pub mod digest;

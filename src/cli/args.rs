@@ -1,0 +1,693 @@
+//! What the user typed: the one definition behind the parser, the help, the manual and the completions.
+//!
+//! Values are checked here only where a core type does it (platforms, repositories, numbers). What has a
+//! grammar of its own, such as a base or `--set`, stays text: the module that owns the grammar reads it, and
+//! says whether a flag or `build.toml` was wrong.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use super::printer::{self, ColorChoice};
+use crate::platform::Platform;
+use crate::reference::Repository;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    Done
+  1    Something is wrong with the input: a file, a setting, an artifact
+  2    The command line cannot be understood
+  3    A registry or the network failed
+  4    A policy refused, such as `--locked`
+  70   A bug in `pack`
+  130  Interrupted";
+
+const BUILD_HELP: &str = "\
+Examples:
+  pack build                                  Build what ./build.toml describes into the local store
+  pack build --push                           Build and push under the name and tags of build.toml
+  pack build app.war --base tomcat:10 --name localhost:5000/shop/app --push
+                                              No build.toml needed
+  pack build -o oci-archive:app.tar           Write a file that `skopeo`, `podman` and `docker load` read
+  pack build --push -o docker                 Push, and load into the local Docker as well
+  pack build --locked --set config.user=1000  In CI: the base of build.lock, one setting changed
+
+Environment:
+  PACK_NAME, PACK_BASE, PACK_TAGS, PACK_PLATFORMS, PACK_COMPRESSION, PACK_JOBS, PACK_OFFLINE, PACK_LOCKED
+                     As the flags of the same names; a flag wins over a variable, a variable over build.toml
+  PACK_CACHE_DIR     The local store
+  SOURCE_DATE_EPOCH  The time that the image and its files have, in seconds since 1970
+  DOCKER_CONFIG, REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG
+                     Where logins are
+  HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE
+                     How registries are reached
+
+Exit codes:
+  0    Done
+  1    Something is wrong with the input: a file, a setting, an artifact
+  2    The command line cannot be understood
+  3    A registry or the network failed
+  4    A policy refused, such as `--locked`
+  70   A bug in `pack`
+  130  Interrupted; nothing that a tag resolves to was changed";
+
+/// Assemble reproducible OCI images from finished artifacts, without a daemon, and push only what changed
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "pack",
+    version,
+    styles = STYLES,
+    max_term_width = 110,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_long_help = EXIT_CODES,
+)]
+pub struct Cli {
+    /// For every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Print results and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Say more; twice for requests and cache decisions
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// When to use colour; colour never carries meaning
+    ///
+    /// `auto` colours on a terminal unless `NO_COLOR` is set, and anywhere if `CLICOLOR_FORCE` is.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub color: ColorChoice,
+
+    /// The local store of blobs and memos [env: PACK_CACHE_DIR] [default: ~/.cache/pack]
+    ///
+    /// Without it, `PACK_CACHE_DIR`, then `$XDG_CACHE_HOME/pack`, then `~/.cache/pack`. It can be deleted at
+    /// any time: the next build is slower, and the same.
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub cache_dir: Option<PathBuf>,
+
+    /// Use this many threads [env: PACK_JOBS] [default: one per core]
+    ///
+    /// The image is the same for every number.
+    #[arg(short, long, global = true, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Build an image from a finished artifact, and push it
+    ///
+    /// Takes a finished artifact (a WAR, a static site, a directory, a binary), lays it in layers on a base
+    /// image and writes the result to the local store, a registry, a layout, an archive or Docker. What did
+    /// not change since the last build is neither read, compressed, hashed nor sent again. The same inputs
+    /// give the same digest on any machine.
+    #[command(after_long_help = BUILD_HELP)]
+    Build(BuildArgs),
+    /// Show what a build would do, and why
+    ///
+    /// Prints every layer with its files, its size, whether it is cached, whether its blob is at the
+    /// destination, can be mounted there or has to be uploaded, and which file changed the top layer. Writes
+    /// nothing.
+    #[command(after_long_help = "\
+Examples:
+  pack plan            What `pack build` would do
+  pack plan --push     What `pack build --push` would do, with what the registry has already
+  pack plan app.war --base scratch --json")]
+    Plan(PlanArgs),
+    /// Move build.lock to what the base's tag means now
+    ///
+    /// Resolves the base of build.toml again and writes the digests, and what the base says about the
+    /// directories that the layers share with it, to build.lock. Builds use that file until the next update.
+    #[command(after_long_help = "\
+Examples:
+  pack update          Take the newest base of that tag
+  pack update -q && git diff --exit-code build.lock
+                       Is there a newer base?")]
+    Update(UpdateArgs),
+    /// Write a build.toml for an artifact
+    ///
+    /// Looks at the artifact, says what it is and why, and writes the few lines that are needed, with the
+    /// rest as comments.
+    #[command(after_long_help = "\
+Examples:
+  pack init                          Look for an artifact below the current directory
+  pack init build/libs/app.war --base tomcat:10 --name localhost:5000/shop/app")]
+    Init(InitArgs),
+    /// Show an image: digest, platforms, layers, configuration
+    #[command(after_long_help = IMAGE_HELP)]
+    Inspect(InspectArgs),
+    /// Show how an image came to be, layer by layer, newest first
+    ///
+    /// Layers and steps of the base are marked `base`, those on top of it `added`, so that two versions
+    /// visibly share their base.
+    #[command(after_long_help = IMAGE_HELP)]
+    History(HistoryArgs),
+    /// Re-derive every digest, size and diffID of an image
+    ///
+    /// Reads all of it, decompresses every layer, and lists everything that is not what its name says. Looks
+    /// at every platform unless some are named. Exit code 1 if anything is wrong.
+    #[command(after_long_help = IMAGE_HELP)]
+    Verify(VerifyArgs),
+    /// Look at the local store, or clean it
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Cache {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: CacheCommand,
+    },
+    /// Print completions for a shell
+    #[command(after_long_help = "\
+Examples:
+  pack completions bash > ~/.local/share/bash-completion/completions/pack
+  pack completions zsh > ~/.zfunc/_pack
+  pack completions fish > ~/.config/fish/completions/pack.fish")]
+    Completions(CompletionsArgs),
+    /// Print a manual page, or write all of them
+    #[command(after_long_help = "\
+Examples:
+  pack man | man -l -            The page of `pack`
+  pack man cache prune           The page of a command
+  pack man --dir /usr/local/share/man/man1")]
+    Man(ManArgs),
+}
+
+const IMAGE_HELP: &str = "\
+IMAGE is one of:
+  NAME[:TAG]               An image in the local store, else in its registry
+  NAME@sha256:…            The same, by digest
+  oci:DIR[:TAG]            In an OCI layout
+  oci-archive:FILE         In a tar of an OCI layout
+  docker-archive:FILE      In a file of `docker save`";
+
+/// Whether results are JSON.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Format {
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to build: the arguments that `build` and `plan` share.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ImageArgs {
+    /// A directory with a build.toml, or an artifact [default: .]
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub path: Option<PathBuf>,
+
+    /// Read this file instead of build.toml
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// Push to the registry of the image's name; short for `-o registry`
+    #[arg(long, help_heading = "Output", conflicts_with = "offline")]
+    pub push: bool,
+
+    /// Write to `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`, `docker` or `registry`
+    ///
+    /// May be repeated. Without it and without `--push`, the image goes to the local store, where `pack
+    /// inspect NAME` finds it.
+    #[arg(short, long = "output", value_name = "OUTPUT", help_heading = "Output")]
+    pub outputs: Vec<String>,
+
+    /// Tag the image; replaces the tags of build.toml
+    ///
+    /// May be repeated, and may have templates: `{git.short}`, `{git.commit}`, `{git.branch}`, `{git.time}`,
+    /// `{version}`, `{env.NAME}`. `latest` is only ever set if it is written here or in build.toml.
+    #[arg(short, long = "tag", value_name = "TAG", help_heading = "Image")]
+    pub tags: Vec<String>,
+
+    /// The image to build on
+    ///
+    /// A registry reference, `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`, or `scratch` for
+    /// nothing.
+    #[arg(long, value_name = "REF", help_heading = "Image")]
+    pub base: Option<String>,
+
+    /// The image's name, without a tag, such as localhost:5000/shop/app
+    #[arg(long, value_name = "NAME", value_parser = repository, help_heading = "Image")]
+    pub name: Option<Repository>,
+
+    /// Where in the image the application goes; the default comes from its kind and the base
+    #[arg(long, value_name = "PATH", value_parser = absolute, help_heading = "Image")]
+    pub root: Option<String>,
+
+    /// Whether the archive is unpacked into layers by how often they change, or copied as one file
+    #[arg(long, value_enum, help_heading = "Image")]
+    pub layout: Option<Layout>,
+
+    /// Build for this platform, such as linux/arm64; may be repeated
+    ///
+    /// The default is every platform that both the base and the artifact offer.
+    #[arg(
+        long = "platform", value_name = "PLATFORM", value_delimiter = ',', value_parser = Platform::from_str,
+        help_heading = "Image"
+    )]
+    pub platforms: Vec<Platform>,
+
+    /// Compress layers with `gzip`, `zstd` or `none`, with a level after a colon: `zstd:9`
+    #[arg(long, value_name = "FORMAT[:LEVEL]", help_heading = "Image")]
+    pub compression: Option<String>,
+
+    /// Set a key of build.toml, such as config.user=1000; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", help_heading = "Image")]
+    pub set: Vec<String>,
+
+    /// Fail if build.lock would have to change
+    #[arg(long)]
+    pub locked: bool,
+
+    /// Use no network: the base must be in the local store or on disk
+    #[arg(long)]
+    pub offline: bool,
+}
+
+impl ImageArgs {
+    /// The outputs, with `--push` as the `registry` that it stands for.
+    #[must_use]
+    pub fn all_outputs(&self) -> Vec<&str> {
+        let push = self.push && !self.outputs.iter().any(|output| output == "registry");
+        push.then_some("registry").into_iter().chain(self.outputs.iter().map(String::as_str)).collect()
+    }
+}
+
+/// `pack build`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct BuildArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub image: ImageArgs,
+
+    /// Write digest, tags and layers to this file as JSON
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub metadata_file: Option<PathBuf>,
+
+    /// Write the image's `NAME@DIGEST`, one a line, to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub image_refs: Option<PathBuf>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack plan`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct PlanArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub image: ImageArgs,
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack update`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct UpdateArgs {
+    /// A directory with a build.toml [default: .]
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub path: Option<PathBuf>,
+
+    /// Read this file instead of build.toml
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack init`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct InitArgs {
+    /// The artifact, or a directory to look for one in [default: .]
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub path: Option<PathBuf>,
+
+    /// The image to build on
+    #[arg(long, value_name = "REF")]
+    pub base: Option<String>,
+
+    /// The image's name, without a tag, such as localhost:5000/shop/app
+    #[arg(long, value_name = "NAME", value_parser = repository)]
+    pub name: Option<Repository>,
+
+    /// Replace a build.toml that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `pack inspect`.
+#[derive(Clone, Debug, Args)]
+pub struct InspectArgs {
+    /// The image
+    pub image: String,
+
+    /// Which platform of an index to show; without it, the index itself is shown
+    #[arg(long, value_parser = Platform::from_str)]
+    pub platform: Option<Platform>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack history`.
+#[derive(Clone, Debug, Args)]
+pub struct HistoryArgs {
+    /// The image
+    pub image: String,
+
+    /// Which platform of an index to show [default: this machine's]
+    #[arg(long, value_parser = Platform::from_str)]
+    pub platform: Option<Platform>,
+
+    /// Cut nothing to the width of the terminal
+    #[arg(long)]
+    pub no_trunc: bool,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack verify`.
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// The image
+    pub image: String,
+
+    /// Look at this platform only; may be repeated
+    #[arg(
+        long = "platform", value_name = "PLATFORM", value_delimiter = ',', value_parser = Platform::from_str
+    )]
+    pub platforms: Vec<Platform>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack cache`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CacheCommand {
+    /// Show where the store is, what it holds and how large it is
+    Info(Format),
+    /// Remove what no image in the store needs
+    ///
+    /// Without a limit, removes every blob and memo that no name reaches. With limits, removes what was used
+    /// longest ago. What a running build uses stays.
+    #[command(after_long_help = "\
+Examples:
+  pack cache prune
+  pack cache prune --max-size 10GB --max-age 30d
+  pack cache prune --all         Everything, named images too")]
+    Prune(PruneArgs),
+    /// Check every blob and memo of the store; what is damaged is set aside and built again
+    Verify(Format),
+}
+
+/// `pack cache prune`.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct PruneArgs {
+    /// Remove what was used longest ago until this much is left, such as 10GB
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_size: Option<u64>,
+
+    /// Remove what was not used for so long, such as 12h or 30d
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub max_age: Option<Duration>,
+
+    /// Remove images that have a name, too
+    #[arg(long)]
+    pub all: bool,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack completions`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `pack man`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ManArgs {
+    /// The command whose page to print [default: `pack` itself]
+    pub command: Vec<String>,
+
+    /// Write all pages into this directory instead
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "command")]
+    pub dir: Option<PathBuf>,
+}
+
+/// How an archive goes into the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Layout {
+    /// Unpacked, in layers by how often they change
+    Exploded,
+    /// As one file
+    Packaged,
+}
+
+impl Layout {
+    /// As `build.toml` spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exploded => "exploded",
+            Self::Packaged => "packaged",
+        }
+    }
+}
+
+impl Command {
+    /// Whether results are asked for as JSON.
+    #[must_use]
+    pub const fn json(&self) -> bool {
+        match self {
+            Self::Build(args) => args.format.json,
+            Self::Plan(args) => args.format.json,
+            Self::Update(args) => args.format.json,
+            Self::Inspect(args) => args.format.json,
+            Self::History(args) => args.format.json,
+            Self::Verify(args) => args.format.json,
+            Self::Cache { command: CacheCommand::Info(format) | CacheCommand::Verify(format) } => format.json,
+            Self::Cache { command: CacheCommand::Prune(args) } => args.format.json,
+            Self::Init(_) | Self::Completions(_) | Self::Man(_) => false,
+        }
+    }
+}
+
+impl Cli {
+    /// What the printer has to know.
+    #[must_use]
+    pub const fn printer_options(&self) -> printer::Options {
+        printer::Options {
+            quiet: self.global.quiet,
+            verbose: self.global.verbose,
+            json: self.command.json(),
+            color: self.global.color,
+        }
+    }
+}
+
+fn repository(text: &str) -> Result<Repository, String> {
+    let error = match text.parse::<Repository>() {
+        Ok(repository) => return Ok(repository),
+        Err(error) => error,
+    };
+    // The likeliest mistake: `docker build -t` takes both in one.
+    match text.parse::<crate::reference::Reference>() {
+        Ok(reference) if reference.digest().is_none() => {
+            let tag = reference.tag().map(ToString::to_string).unwrap_or_default();
+            Err(format!("a name has no tag; give it with `--tag {tag}`"))
+        }
+        _ => Err(error.to_string()),
+    }
+}
+
+fn absolute(text: &str) -> Result<String, &'static str> {
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path in an image begins with `/`") }
+}
+
+/// `10GB`, `500 MiB`, `1000`: decimal and binary units.
+fn size(text: &str) -> Result<u64, &'static str> {
+    const ERROR: &str = "expected a number of bytes, such as `10GB`, `500MiB` or `1000000`";
+    let (number, unit) = split_unit(text);
+    let factor: u64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "t" | "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return Err(ERROR),
+    };
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or(ERROR)
+}
+
+/// `90m`, `12h`, `30d`, `2w`.
+fn age(text: &str) -> Result<Duration, &'static str> {
+    const ERROR: &str = "expected a number and a unit, such as `90m`, `12h`, `30d` or `2w`";
+    let (number, unit) = split_unit(text);
+    let factor = match unit {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        _ => return Err(ERROR),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    seconds.map(Duration::from_secs).ok_or(ERROR)
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    (&text[..end], text[end..].trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    /// The words of every command, `pack` itself first.
+    fn commands(command: &clap::Command, words: &[String]) -> Vec<Vec<String>> {
+        let words = [words, &[command.get_name().to_owned()]].concat();
+        let below = command.get_subcommands().flat_map(|subcommand| commands(subcommand, &words));
+        std::iter::once(words.clone()).chain(below).collect()
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        let all = commands(&Cli::command(), &[]);
+        let names: Vec<String> = all.iter().map(|words| words.join(" ")).collect();
+        insta::assert_snapshot!(names.join("\n"), @r"
+        pack
+        pack build
+        pack plan
+        pack update
+        pack init
+        pack inspect
+        pack history
+        pack verify
+        pack cache
+        pack cache info
+        pack cache prune
+        pack cache verify
+        pack completions
+        pack man
+        ");
+        for words in all {
+            for flag in ["-h", "--help"] {
+                let line = words.iter().map(String::as_str).chain([flag]);
+                let help = Cli::try_parse_from(line).expect_err("help");
+                assert_eq!(help.kind(), ErrorKind::DisplayHelp, "{words:?}");
+                assert_eq!(help.exit_code(), 0);
+                let text = help.to_string();
+                assert!(text.contains("Usage: pack") && text.contains("--quiet"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_build_line_in_full() {
+        let cli = parse(
+            "pack build app.war -f b.toml --push -o oci:out:1 -o docker -t 1.0 -t {git.short} --base tomcat:10 \
+             --name localhost:5000/shop/app --root /srv --layout packaged --platform linux/x86_64,linux/arm64 \
+             --set config.user=1000 --locked --metadata-file m.json --image-refs r --compression zstd:9 \
+             --json --jobs 3 --cache-dir c -vv",
+        )
+        .expect("valid");
+        assert_eq!((cli.global.verbose, cli.global.jobs.map(NonZeroUsize::get)), (2, Some(3)));
+        assert!(cli.printer_options().json);
+        let Command::Build(build) = cli.command else { panic!("not build") };
+        assert_eq!(build.image.all_outputs(), ["registry", "oci:out:1", "docker"]);
+        assert_eq!(build.image.tags, ["1.0", "{git.short}"]);
+        assert_eq!(build.image.name.expect("name").path(), "shop/app");
+        let platforms: Vec<String> = build.image.platforms.iter().map(ToString::to_string).collect();
+        assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
+        assert_eq!(build.image.layout.map(Layout::as_str), Some("packaged"));
+    }
+
+    #[test]
+    fn mistakes_say_what_is_expected() {
+        let cases = [
+            ("pack build --platform linux", "expected `os/architecture`"),
+            ("pack build --name localhost:5000/a:1.0", "give it with `--tag 1.0`"),
+            ("pack build --root srv", "begins with `/`"),
+            ("pack build --jobs 0", "--jobs"),
+            ("pack build --push --offline", "cannot be used with"),
+            ("pack biuld", "build"),
+            ("pack -q -v build", "cannot be used with"),
+            ("pack inspect", "<IMAGE>"),
+            ("pack cache prune --max-size 10XB", "10GB"),
+            ("pack cache prune --max-age 3", "30d"),
+        ];
+        for (line, part) in cases {
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(part), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_ages() {
+        assert_eq!(size("10GB"), Ok(10_000_000_000));
+        assert_eq!(size("500 MiB"), Ok(524_288_000));
+        assert_eq!(size("7"), Ok(7));
+        assert!(size("99999999999TB").is_err() && size("GB").is_err() && size("-1").is_err());
+        assert_eq!(age("30d"), Ok(Duration::from_secs(2_592_000)));
+        assert!(age("30").is_err());
+    }
+}

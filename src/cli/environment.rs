@@ -1,0 +1,300 @@
+//! Everything that is read from the process: variables, working directory, clock.
+//!
+//! Read once at the start into a plain [`Environment`] that the rest receives, so that nothing below
+//! `cli` depends on the machine and a test can be any machine it likes. An empty variable counts as not
+//! set, as the XDG base directory specification and most tools have it.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::error::{Explain, Kind};
+
+/// A snapshot of what the process was started with.
+///
+/// It holds credentials, so that its `Debug` shows no values.
+#[derive(Clone)]
+pub struct Environment {
+    /// The working directory.
+    pub cwd: PathBuf,
+    /// The time of the start.
+    pub now: SystemTime,
+    variables: BTreeMap<OsString, OsString>,
+}
+
+/// Why the environment cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// The working directory is gone or out of reach.
+    #[error("the working directory cannot be read")]
+    WorkingDirectory(#[source] std::io::Error),
+    /// `SOURCE_DATE_EPOCH` is no count of seconds.
+    #[error("`SOURCE_DATE_EPOCH` is `{0}`, which is not a whole number of seconds since 1970")]
+    SourceDateEpoch(String),
+    /// There is nowhere to put the cache.
+    #[error("there is no place for the cache: none of `PACK_CACHE_DIR`, `XDG_CACHE_HOME` and `HOME` is set")]
+    NoCacheDir,
+}
+
+impl Explain for EnvironmentError {
+    fn kind(&self) -> Kind {
+        Kind::Input
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::WorkingDirectory(_) => Some("change to a directory that exists".to_owned()),
+            Self::SourceDateEpoch(_) => Some(
+                "`SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)` takes the time of the last commit".into(),
+            ),
+            Self::NoCacheDir => Some("give one with `--cache-dir DIR`".to_owned()),
+        }
+    }
+}
+
+/// The proxies to use, as the variables give them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proxies {
+    /// For `https` URLs: `https_proxy` or `HTTPS_PROXY`.
+    pub https: Option<String>,
+    /// For `http` URLs: `http_proxy` or `HTTP_PROXY`.
+    pub http: Option<String>,
+    /// For both where they have none: `all_proxy` or `ALL_PROXY`.
+    pub all: Option<String>,
+    /// Hosts to reach directly: `no_proxy` or `NO_PROXY`.
+    pub none: Option<String>,
+}
+
+impl Environment {
+    /// Reads the process.
+    ///
+    /// # Errors
+    /// When the working directory is gone.
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment and the clock")]
+    pub fn read() -> Result<Self, EnvironmentError> {
+        let cwd = std::env::current_dir().map_err(EnvironmentError::WorkingDirectory)?;
+        Ok(Self::new(cwd, SystemTime::now(), std::env::vars_os()))
+    }
+
+    /// An environment with these variables.
+    pub fn new<K: Into<OsString>, V: Into<OsString>>(
+        cwd: PathBuf,
+        now: SystemTime,
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let variables = variables
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        Self { cwd, now, variables }
+    }
+
+    /// A variable's value.
+    #[must_use]
+    pub fn raw(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
+    /// A variable's value as text; one that is not UTF-8 counts as not set.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.raw(name)?.to_str()
+    }
+
+    /// A variable's value as an absolute path; a relative one is taken from the working directory.
+    #[must_use]
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.raw(name).map(|value| self.cwd.join(value))
+    }
+
+    /// A directory of the XDG specification, which wants relative values to be ignored.
+    fn xdg(&self, name: &str) -> Option<PathBuf> {
+        self.raw(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+
+    /// The user's home directory.
+    #[must_use]
+    pub fn home(&self) -> Option<PathBuf> {
+        self.xdg("HOME")
+    }
+
+    /// The store: `given` (the flag), `PACK_CACHE_DIR`, `$XDG_CACHE_HOME/pack` or `~/.cache/pack`.
+    ///
+    /// # Errors
+    /// When none of them says where.
+    pub fn cache_dir(&self, given: Option<&Path>) -> Result<PathBuf, EnvironmentError> {
+        given
+            .map(|given| self.cwd.join(given))
+            .or_else(|| self.path("PACK_CACHE_DIR"))
+            .or_else(|| Some(self.xdg("XDG_CACHE_HOME")?.join("pack")))
+            .or_else(|| Some(self.home()?.join(".cache/pack")))
+            .ok_or(EnvironmentError::NoCacheDir)
+    }
+
+    /// `$XDG_RUNTIME_DIR`, where `podman` and `skopeo` keep logins.
+    #[must_use]
+    pub fn runtime_dir(&self) -> Option<PathBuf> {
+        self.xdg("XDG_RUNTIME_DIR")
+    }
+
+    /// `$XDG_CONFIG_HOME`, else `~/.config`.
+    #[must_use]
+    pub fn config_home(&self) -> Option<PathBuf> {
+        self.xdg("XDG_CONFIG_HOME").or_else(|| Some(self.home()?.join(".config")))
+    }
+
+    /// Docker's configuration directory: `$DOCKER_CONFIG`, else `~/.docker`.
+    #[must_use]
+    pub fn docker_config(&self) -> Option<PathBuf> {
+        self.path("DOCKER_CONFIG").or_else(|| Some(self.home()?.join(".docker")))
+    }
+
+    /// `$DOCKER_AUTH_CONFIG`: the text of a `config.json`, as CI systems pass it. A secret.
+    #[must_use]
+    pub fn docker_auth_config(&self) -> Option<&str> {
+        self.text("DOCKER_AUTH_CONFIG")
+    }
+
+    /// `$REGISTRY_AUTH_FILE`: an `auth.json`.
+    #[must_use]
+    pub fn registry_auth_file(&self) -> Option<PathBuf> {
+        self.path("REGISTRY_AUTH_FILE")
+    }
+
+    /// `$SSL_CERT_FILE`: certificates to trust.
+    #[must_use]
+    pub fn ssl_cert_file(&self) -> Option<PathBuf> {
+        self.path("SSL_CERT_FILE")
+    }
+
+    /// The proxies. The lower-case spelling wins, as in curl.
+    #[must_use]
+    pub fn proxies(&self) -> Proxies {
+        let either = |lower: &str| {
+            let value = self.text(lower).or_else(|| self.text(&lower.to_ascii_uppercase()));
+            value.map(str::to_owned)
+        };
+        let mut http = either("http_proxy");
+        // Under CGI a client can set `HTTP_PROXY` by sending a `Proxy` header (CVE-2016-5385).
+        if self.raw("REQUEST_METHOD").is_some() {
+            http = self.text("http_proxy").map(str::to_owned);
+        }
+        Proxies { https: either("https_proxy"), http, all: either("all_proxy"), none: either("no_proxy") }
+    }
+
+    /// `$SOURCE_DATE_EPOCH`: the time that everything in the image has, in seconds since 1970
+    /// (reproducible-builds.org's specification).
+    ///
+    /// # Errors
+    /// When it is not a whole number: a build that silently took another time would not be reproducible.
+    pub fn source_date_epoch(&self) -> Result<Option<u64>, EnvironmentError> {
+        let Some(value) = self.raw("SOURCE_DATE_EPOCH") else { return Ok(None) };
+        let error = || EnvironmentError::SourceDateEpoch(value.to_string_lossy().into_owned());
+        let text = value.to_str().ok_or_else(error)?;
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(error());
+        }
+        text.parse().map(Some).map_err(|_| error())
+    }
+
+    /// Whether a CI system runs this.
+    #[must_use]
+    pub fn is_ci(&self) -> bool {
+        self.text("CI").is_some_and(|value| !matches!(value, "false" | "0"))
+    }
+
+    /// The directories of `$PATH`, for credential helpers and `git`. A relative one is left out: what it
+    /// names depends on where the program was started.
+    #[must_use]
+    pub fn search_path(&self) -> Vec<PathBuf> {
+        let path = self.raw("PATH").unwrap_or_default();
+        std::env::split_paths(path).filter(|directory| directory.is_absolute()).collect()
+    }
+
+    /// The time of the start in seconds since 1970; 0 for a clock that is before it.
+    #[must_use]
+    pub fn now_seconds(&self) -> u64 {
+        self.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&OsString> = self.variables.keys().collect();
+        f.debug_struct("Environment")
+            .field("cwd", &self.cwd)
+            .field("variables", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+pub(super) fn for_test(variables: &[(&str, &str)]) -> Environment {
+    Environment::new("/work".into(), UNIX_EPOCH, variables.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_is_where_the_nearest_voice_says() {
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>, &'a str);
+        let home = ("HOME", "/home/u");
+        let cases: [Case<'_>; 7] = [
+            (&[home], None, "/home/u/.cache/pack"),
+            (&[home, ("XDG_CACHE_HOME", "/c")], None, "/c/pack"),
+            (&[home, ("XDG_CACHE_HOME", "relative")], None, "/home/u/.cache/pack"),
+            (&[home, ("XDG_CACHE_HOME", "")], None, "/home/u/.cache/pack"),
+            (&[home, ("XDG_CACHE_HOME", "/c"), ("PACK_CACHE_DIR", "/p")], None, "/p"),
+            (&[("PACK_CACHE_DIR", "p")], None, "/work/p"),
+            (&[("PACK_CACHE_DIR", "/p")], Some("flag"), "/work/flag"),
+        ];
+        for (variables, given, expected) in cases {
+            let dir = for_test(variables).cache_dir(given.map(Path::new)).expect("a directory");
+            assert_eq!(dir, Path::new(expected), "{variables:?}");
+        }
+        assert!(for_test(&[]).cache_dir(None).is_err());
+    }
+
+    #[test]
+    fn a_source_date_epoch_is_a_number_or_an_error() {
+        let epoch = |value| for_test(&[("SOURCE_DATE_EPOCH", value)]).source_date_epoch();
+        assert_eq!(epoch("1700000000").expect("valid"), Some(1_700_000_000));
+        assert_eq!(epoch("").expect("as if not set"), None);
+        for wrong in ["yesterday", "-1", "+1", "1.5", " 1", "99999999999999999999"] {
+            assert!(epoch(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn proxies_in_both_spellings() {
+        let proxies = for_test(&[
+            ("HTTPS_PROXY", "http://upper"),
+            ("https_proxy", "http://lower"),
+            ("HTTP_PROXY", "http://header"),
+            ("NO_PROXY", "localhost"),
+        ])
+        .proxies();
+        assert_eq!(proxies.https.as_deref(), Some("http://lower"));
+        assert_eq!(proxies.http.as_deref(), Some("http://header"));
+        assert_eq!(proxies.none.as_deref(), Some("localhost"));
+        let cgi = for_test(&[("HTTP_PROXY", "http://header"), ("REQUEST_METHOD", "GET")]).proxies();
+        assert_eq!(cgi.http, None);
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let environment = for_test(&[("DOCKER_AUTH_CONFIG", "hunter2")]);
+        assert!(!format!("{environment:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn only_absolute_directories_are_searched() {
+        let path = for_test(&[("PATH", "/usr/bin:.::bin:/bin")]).search_path();
+        assert_eq!(path, [Path::new("/usr/bin"), Path::new("/bin")]);
+    }
+}

@@ -1,0 +1,229 @@
+//! What a command ends with: an exit code, and an error with its causes and hints.
+//!
+//! Errors of the library know their [`Kind`] and perhaps a hint ([`Explain`]); here they become the one
+//! type that a command returns, and text.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use super::format::printable_lines;
+use crate::error::{BoxedError, Explain, Kind};
+
+/// How the process ends. The numbers are a promise to scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExitStatus {
+    /// Done.
+    Done,
+    /// Something is wrong with what the user gave.
+    Input,
+    /// The command line cannot be understood.
+    Usage,
+    /// A registry or the network failed.
+    Registry,
+    /// A policy refused.
+    Policy,
+    /// A bug in this program (`EX_SOFTWARE` of sysexits).
+    Bug,
+    /// Stopped by a signal, as shells report SIGINT.
+    Interrupted,
+}
+
+impl ExitStatus {
+    /// The number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Input => 1,
+            Self::Usage => 2,
+            Self::Registry => 3,
+            Self::Policy => 4,
+            Self::Bug => 70,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<ExitStatus> for std::process::ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        status.code().into()
+    }
+}
+
+impl From<Kind> for ExitStatus {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Input => Self::Input,
+            Kind::Registry => Self::Registry,
+            Kind::Policy => Self::Policy,
+            Kind::Interrupted => Self::Interrupted,
+            Kind::Bug => Self::Bug,
+        }
+    }
+}
+
+/// Why a command failed: a message, what caused it, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandError {
+    /// Decides the exit code.
+    pub status: ExitStatus,
+    /// The message, then its causes, outermost first; no entry repeats one before it. Never empty.
+    pub chain: Vec<String>,
+    /// What to do about it, a sentence each, without a trailing period.
+    pub hints: Vec<String>,
+}
+
+impl CommandError {
+    /// An error of the command line itself.
+    #[must_use]
+    pub fn new(status: ExitStatus, message: impl Into<String>) -> Self {
+        Self { status, chain: vec![message.into()], hints: Vec::new() }
+    }
+
+    /// Flags that make no sense together, or an argument that is none: exit code 2.
+    #[must_use]
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(ExitStatus::Usage, message)
+    }
+
+    /// Wraps any error that does not know its own kind.
+    #[must_use]
+    pub fn from_error(status: ExitStatus, error: &(dyn Error + 'static)) -> Self {
+        Self { status, chain: chain(error), hints: Vec::new() }
+    }
+
+    /// Says what was being done; the error so far becomes the cause.
+    #[must_use]
+    pub fn context(mut self, message: impl Into<String>) -> Self {
+        self.chain.insert(0, message.into());
+        self
+    }
+
+    /// Adds a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The text to show: `error: …`, `  caused by: …`, `hint: …`. `label` dresses up the three labels,
+    /// which a terminal may colour; the words stay.
+    #[must_use]
+    pub fn render(&self, label: impl Fn(&'static str) -> String) -> String {
+        let mut text = String::new();
+        for (depth, message) in self.chain.iter().enumerate() {
+            let message = printable_lines(message.trim_end());
+            if depth == 0 {
+                push_line(&mut text, &label("error:"), &message);
+            } else {
+                // A cause of several lines stays a block of its own.
+                push_line(&mut text, &label("  caused by:"), &message.replace('\n', "\n    "));
+            }
+        }
+        let bug = (self.status == ExitStatus::Bug).then_some(BUG_HINT);
+        for hint in self.hints.iter().map(String::as_str).chain(bug) {
+            push_line(&mut text, &label("hint:"), &printable_lines(hint.trim_end()));
+        }
+        text
+    }
+}
+
+/// What to say about a bug.
+pub(super) const BUG_HINT: &str =
+    "this is a bug in `pack`; please report it with this message and the output of `pack --version`";
+
+fn push_line(text: &mut String, label: &str, message: &str) {
+    // Writing to a `String` cannot fail.
+    let _ = writeln!(text, "{label} {message}");
+}
+
+/// The messages of an error and its sources. Many errors print their source as part of their own message;
+/// such a source is left out, for it says nothing new.
+fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
+    let mut messages = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let message = cause.to_string();
+        if !messages.iter().any(|before| before.contains(message.trim())) {
+            messages.push(message);
+        }
+        source = cause.source();
+    }
+    messages
+}
+
+impl<E: Explain> From<E> for CommandError {
+    fn from(error: E) -> Self {
+        Self { status: error.kind().into(), chain: chain(&error), hints: error.hint().into_iter().collect() }
+    }
+}
+
+impl From<BoxedError> for CommandError {
+    fn from(error: BoxedError) -> Self {
+        let error: &dyn Explain = &*error;
+        Self { status: error.kind().into(), chain: chain(error), hints: error.hint().into_iter().collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("`app.war` cannot be read")]
+    struct Outer(#[source] Middle);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("entry 7: {0}")]
+    struct Middle(#[source] std::io::Error);
+
+    impl Explain for Outer {
+        fn kind(&self) -> Kind {
+            Kind::Input
+        }
+        fn hint(&self) -> Option<String> {
+            Some("build it again".into())
+        }
+    }
+
+    fn outer() -> Outer {
+        Outer(Middle(std::io::Error::other("checksum mismatch")))
+    }
+
+    #[test]
+    fn causes_follow_and_nothing_is_said_twice() {
+        let error = CommandError::from(outer()).hint("or take another");
+        insta::assert_snapshot!(error.render(str::to_owned), @r"
+        error: `app.war` cannot be read
+          caused by: entry 7: checksum mismatch
+        hint: build it again
+        hint: or take another
+        ");
+        let boxed: BoxedError = outer().into();
+        assert_eq!(CommandError::from(boxed), CommandError::from(outer()));
+    }
+
+    #[test]
+    fn a_bug_asks_to_be_reported() {
+        let error = CommandError::new(ExitStatus::Bug, "two layers\nwith one name").context("building");
+        insta::assert_snapshot!(error.render(str::to_owned), @r"
+        error: building
+          caused by: two layers
+            with one name
+        hint: this is a bug in `pack`; please report it with this message and the output of `pack --version`
+        ");
+    }
+
+    #[test]
+    fn a_message_cannot_move_the_cursor() {
+        let error = CommandError::usage("no \u{1b}[2J\r");
+        assert_eq!(error.render(str::to_owned), "error: no \\u{1b}[2J\n");
+    }
+
+    #[test]
+    fn the_codes_are_a_promise() {
+        use ExitStatus as S;
+        let codes = [S::Done, S::Input, S::Usage, S::Registry, S::Policy, S::Bug, S::Interrupted];
+        assert_eq!(codes.map(S::code), [0, 1, 2, 3, 4, 70, 130]);
+    }
+}

@@ -1,0 +1,324 @@
+//! Numbers, times and tables for people.
+//!
+//! Sizes are decimal, as Docker prints them. Text that comes from an image or a registry goes through
+//! [`printable`]: a label must not be able to move the reader's cursor.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// Bytes as `999 B`, `12.3 kB`, `1.5 GB`: decimal units, one digit after the point.
+#[must_use]
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let (mut unit, mut index) = (1000_u128, 0);
+    // Rounded first: 999,960 bytes are 1.0 MB, not 1000.0 kB.
+    let mut tenths = tenths_of(bytes, unit);
+    while tenths >= 10_000 {
+        unit *= 1000;
+        index += 1;
+        tenths = tenths_of(bytes, unit);
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[index])
+}
+
+const fn tenths_of(bytes: u64, unit: u128) -> u128 {
+    (bytes as u128 * 10 + unit / 2) / unit
+}
+
+/// A duration as `40 ms`, `3.2 s`, `2 min 5 s`, `1 h 2 min`.
+#[must_use]
+pub fn duration(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    if millis < 950 {
+        return format!("{millis} ms");
+    }
+    let tenths = (millis + 50) / 100;
+    if tenths < 600 {
+        return format!("{}.{} s", tenths / 10, tenths % 10);
+    }
+    seconds(u64::try_from((millis + 500) / 1000).unwrap_or(u64::MAX))
+}
+
+/// Whole seconds as `30 s`, `2 min 5 s`, `1 h 2 min`.
+#[must_use]
+pub fn seconds(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+/// A number with separators: `1,234,567`.
+#[must_use]
+pub fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number of things: `1 layer`, `10,000 files`. `noun` is the singular of a regular noun.
+#[must_use]
+pub fn count(count: u64, noun: &str) -> String {
+    let plural = match noun.strip_suffix('y') {
+        _ if count == 1 => noun.to_owned(),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{noun}s"),
+    };
+    format!("{} {plural}", number(count))
+}
+
+/// `text` on one line and without anything that a terminal acts on: control characters are escaped, and
+/// so are those that reverse the direction of writing.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_active) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(escape(text, |_| false))
+}
+
+/// Like [`printable`], but line breaks and tabs stay: for messages that are laid out in lines.
+#[must_use]
+pub fn printable_lines(text: &str) -> Cow<'_, str> {
+    let kept = |character| matches!(character, '\n' | '\t');
+    if !text.contains(|character| is_active(character) && !kept(character)) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(escape(text, kept))
+}
+
+fn escape(text: &str, kept: impl Fn(char) -> bool) -> String {
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_active(character) && !kept(character) {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+fn is_active(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// How a column stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Align {
+    Left,
+    Right,
+}
+
+/// A column of a [`Table`].
+#[derive(Clone, Debug)]
+pub struct Column {
+    title: &'static str,
+    align: Align,
+    flexible: bool,
+}
+
+impl Column {
+    /// Text.
+    #[must_use]
+    pub const fn left(title: &'static str) -> Self {
+        Self { title, align: Align::Left, flexible: false }
+    }
+
+    /// Numbers.
+    #[must_use]
+    pub const fn right(title: &'static str) -> Self {
+        Self { title, align: Align::Right, flexible: false }
+    }
+
+    /// Text that may be cut where the terminal is too narrow.
+    #[must_use]
+    pub const fn flexible(title: &'static str) -> Self {
+        Self { title, align: Align::Left, flexible: true }
+    }
+}
+
+/// Aligned columns, two spaces apart. A column that is empty in every row is left out.
+#[derive(Clone, Debug)]
+pub struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+}
+
+/// What stays of a flexible column however narrow the terminal is.
+const NARROWEST: usize = 12;
+const GAP: usize = 2;
+
+impl Table {
+    /// A table without rows.
+    #[must_use]
+    pub fn new(columns: impl Into<Vec<Column>>) -> Self {
+        Self { columns: columns.into(), rows: Vec::new() }
+    }
+
+    /// Adds a row; cells beyond the columns are dropped, missing ones are empty.
+    pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        let mut row: Vec<String> =
+            cells.into_iter().map(|cell| printable(cell.as_ref()).into_owned()).collect();
+        row.resize(self.columns.len(), String::new());
+        self.rows.push(row);
+    }
+
+    /// The lines, each ended by a line break and without trailing spaces. With a `width`, flexible columns
+    /// are cut to fit; without, as for a pipe, nothing ever is.
+    #[must_use]
+    pub fn render(&self, width: Option<usize>) -> String {
+        let used: Vec<usize> = (0..self.columns.len())
+            .filter(|&column| self.rows.iter().any(|row| !row[column].is_empty()))
+            .collect();
+        let mut widths: Vec<usize> = used
+            .iter()
+            .map(|&column| {
+                let cells = self.rows.iter().map(|row| length(&row[column]));
+                cells.chain([length(self.columns[column].title)]).max().unwrap_or_default()
+            })
+            .collect();
+        if let Some(width) = width {
+            self.shrink(&used, &mut widths, width);
+        }
+        let titles: Vec<String> = self.columns.iter().map(|column| column.title.to_owned()).collect();
+        let titled = titles.iter().any(|title| !title.is_empty());
+        let mut text = String::new();
+        for row in titled.then_some(&titles).into_iter().chain(&self.rows) {
+            let mut line = String::new();
+            for (&column, &width) in used.iter().zip(&widths) {
+                let cell = cut(&row[column], width);
+                let padding = " ".repeat(width.saturating_sub(length(&cell)));
+                match self.columns[column].align {
+                    Align::Left => line.extend([&cell, padding.as_str()]),
+                    Align::Right => line.extend([padding.as_str(), &cell]),
+                }
+                line.push_str("  ");
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Takes what is too much from the flexible columns, the widest first.
+    fn shrink(&self, used: &[usize], widths: &mut [usize], width: usize) {
+        let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        while total(widths) > width {
+            let widest = (0..used.len())
+                .filter(|&index| self.columns[used[index]].flexible && widths[index] > NARROWEST)
+                .max_by_key(|&index| widths[index]);
+            let Some(widest) = widest else { return };
+            widths[widest] -= 1;
+        }
+    }
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+fn cut(text: &str, width: usize) -> Cow<'_, str> {
+    if length(text) <= width {
+        return Cow::Borrowed(text);
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    Cow::Owned(format!("{}…", kept.trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_decimal_and_never_a_thousand_of_a_unit() {
+        let cases = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (12_345, "12.3 kB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.0 MB"),
+            (98_200_000, "98.2 MB"),
+            (1_500_000_000, "1.5 GB"),
+            (u64::MAX, "18.4 EB"),
+        ];
+        for (given, text) in cases {
+            assert_eq!(bytes(given), text);
+        }
+    }
+
+    #[test]
+    fn durations_and_counts() {
+        let cases = [
+            (0, "0 ms"),
+            (949, "949 ms"),
+            (950, "1.0 s"),
+            (3_240, "3.2 s"),
+            (59_949, "59.9 s"),
+            (59_950, "1 min 0 s"),
+            (125_000, "2 min 5 s"),
+            (3_725_000, "1 h 2 min"),
+        ];
+        for (given, text) in cases {
+            assert_eq!(duration(Duration::from_millis(given)), text);
+        }
+        assert_eq!(count(1, "file"), "1 file");
+        assert_eq!(count(0, "layer"), "0 layers");
+        assert_eq!(count(1_234_567, "file"), "1,234,567 files");
+        assert_eq!(count(2, "body"), "2 bodies");
+        assert_eq!(count(2, "key"), "2 keys");
+    }
+
+    fn table() -> Table {
+        let mut table = Table::new([
+            Column::left("NAME"),
+            Column::right("SIZE"),
+            Column::left("NEVER"),
+            Column::flexible("BY"),
+        ]);
+        table.row(["classes", "12.3 kB", "", "pack: classes of the application"]);
+        table.row(["lib", "6.0 MB", "", "pack: lib\u{1b}[2J"]);
+        table
+    }
+
+    #[test]
+    fn a_table_aligns_and_drops_empty_columns() {
+        insta::assert_snapshot!(table().render(None), @r"
+        NAME        SIZE  BY
+        classes  12.3 kB  pack: classes of the application
+        lib       6.0 MB  pack: lib\u{1b}[2J
+        ");
+    }
+
+    #[test]
+    fn a_table_cuts_only_flexible_columns_and_only_so_far() {
+        insta::assert_snapshot!(table().render(Some(36)), @r"
+        NAME        SIZE  BY
+        classes  12.3 kB  pack: classes of…
+        lib       6.0 MB  pack: lib\u{1b}[2J
+        ");
+        insta::assert_snapshot!(table().render(Some(5)), @r"
+        NAME        SIZE  BY
+        classes  12.3 kB  pack: class…
+        lib       6.0 MB  pack: lib\u…
+        ");
+    }
+
+    #[test]
+    fn nothing_from_outside_moves_the_cursor() {
+        assert_eq!(printable("plain ü"), "plain ü");
+        assert_eq!(printable("a\n\u{1b}[31mb\u{202e}"), "a\\n\\u{1b}[31mb\\u{202e}");
+        assert_eq!(printable_lines("a\n\tb\r"), "a\n\tb\\r");
+    }
+}

@@ -1,0 +1,68 @@
+//! `pack man`: manual pages from the one definition of the arguments.
+
+use std::io;
+
+use clap::CommandFactory as _;
+
+use super::args::Cli;
+
+/// A manual page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The file's name, such as `pack-build.1`.
+    pub file_name: String,
+    /// roff.
+    pub text: Vec<u8>,
+}
+
+/// All pages, `pack.1` first.
+///
+/// # Errors
+/// Never in practice: the pages are written to memory.
+pub fn pages() -> io::Result<Vec<Page>> {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    // Resolves the full names and the global flags of the subcommands.
+    command.build();
+    let mut pages = Vec::new();
+    collect(&command, &mut pages)?;
+    Ok(pages)
+}
+
+/// The page of the command `words`, such as `["cache", "prune"]`, or of `pack` itself for none.
+///
+/// # Errors
+/// As for [`pages`].
+pub fn page<'a>(words: impl IntoIterator<Item = &'a str>) -> io::Result<Option<Page>> {
+    let words: Vec<&str> = std::iter::once("pack").chain(words).collect();
+    let file_name = format!("{}.1", words.join("-"));
+    Ok(pages()?.into_iter().find(|page| page.file_name == file_name))
+}
+
+fn collect(command: &clap::Command, pages: &mut Vec<Page>) -> io::Result<()> {
+    let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
+    let man = clap_mangen::Man::new(command.clone());
+    let mut text = Vec::new();
+    man.render(&mut text)?;
+    pages.push(Page { file_name: format!("{name}.1"), text });
+    command.get_subcommands().try_for_each(|subcommand| collect(subcommand, pages))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_a_page() {
+        let pages = pages().expect("pages");
+        let names: Vec<&str> = pages.iter().map(|page| page.file_name.as_str()).collect();
+        insta::assert_snapshot!(names.join(" "), @r"
+        pack.1 pack-build.1 pack-plan.1 pack-update.1 pack-init.1 pack-inspect.1 pack-history.1 pack-verify.1 pack-cache.1 pack-cache-info.1 pack-cache-prune.1 pack-cache-verify.1 pack-completions.1 pack-man.1
+        ");
+        for page in &pages {
+            let text = String::from_utf8(page.text.clone()).expect("text");
+            assert!(text.contains(".SH NAME"), "{}", page.file_name);
+        }
+        assert!(page(["cache", "prune"]).expect("page").is_some());
+        assert!(page(["nothing"]).expect("pages").is_none());
+    }
+}

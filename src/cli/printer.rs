@@ -1,0 +1,436 @@
+//! The one way out: results to stdout, everything else to stderr.
+//!
+//! A script reads stdout, so nothing but results may appear there. Messages say in words what they are;
+//! colour only repeats it. A reader that goes away early (`pack history IMAGE | head`) is no error; a full
+//! disk behind stdout is, and [`Printer::finish`] reports it.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use indicatif::MultiProgress;
+use serde::Serialize;
+
+use super::environment::Environment;
+use super::error::{CommandError, ExitStatus};
+use super::format::printable_lines;
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set; anywhere if `CLICOLOR_FORCE` is.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What the user asked of the output.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Nothing but results and errors.
+    pub quiet: bool,
+    /// How many `-v`.
+    pub verbose: u8,
+    /// Results as JSON.
+    pub json: bool,
+    /// When to colour.
+    pub color: ColorChoice,
+}
+
+/// How a piece of text is dressed up where there is colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// An error.
+    Error,
+    /// A warning.
+    Warning,
+    /// A hint or a note.
+    Hint,
+    /// A heading.
+    Heading,
+    /// Something of less interest.
+    Dim,
+}
+
+impl Style {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Error => "1;31",
+            Self::Warning => "1;33",
+            Self::Hint => "1;36",
+            Self::Heading => "1",
+            Self::Dim => "2",
+        }
+    }
+}
+
+/// One of the two streams.
+struct Stream {
+    sink: Mutex<Box<dyn Write + Send>>,
+    terminal: bool,
+    color: bool,
+    /// Columns, on a terminal.
+    width: Option<usize>,
+}
+
+/// Writes results and messages; cheap to clone, safe from any thread.
+#[derive(Clone)]
+pub struct Printer(Arc<Inner>);
+
+struct Inner {
+    options: Options,
+    out: Stream,
+    err: Stream,
+    interactive: bool,
+    /// Bars on stderr, once there are some: messages must go above them.
+    bars: OnceLock<MultiProgress>,
+    /// The first failure to write a result.
+    failure: Mutex<Option<io::Error>>,
+}
+
+impl std::fmt::Debug for Printer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Printer({:?})", self.0.options)
+    }
+}
+
+impl Printer {
+    /// Writes to the process's stdout and stderr.
+    #[must_use]
+    pub fn new(options: Options, environment: &Environment) -> Self {
+        let (out, err) = (io::stdout(), io::stderr());
+        let width = |terminal: bool, size: rustix::io::Result<rustix::termios::Winsize>| {
+            let asked = || size.ok().map(|size| usize::from(size.ws_col)).filter(|&columns| columns > 0);
+            let given = || environment.text("COLUMNS")?.parse().ok();
+            terminal.then(|| asked().or_else(given).unwrap_or(80))
+        };
+        let out = Stream {
+            terminal: out.is_terminal(),
+            color: colored(options.color, out.is_terminal(), environment),
+            width: width(out.is_terminal(), rustix::termios::tcgetwinsize(&out)),
+            sink: Mutex::new(Box::new(out)),
+        };
+        let err = Stream {
+            terminal: err.is_terminal(),
+            color: colored(options.color, err.is_terminal(), environment),
+            width: width(err.is_terminal(), rustix::termios::tcgetwinsize(&err)),
+            sink: Mutex::new(Box::new(err)),
+        };
+        // A CI system may give its jobs a terminal, but what it keeps is a log.
+        let interactive = err.terminal && environment.text("TERM") != Some("dumb") && !environment.is_ci();
+        Self::with(options, out, err, interactive)
+    }
+
+    fn with(options: Options, out: Stream, err: Stream, interactive: bool) -> Self {
+        let inner =
+            Inner { options, out, err, interactive, bars: OnceLock::new(), failure: Mutex::new(None) };
+        Self(Arc::new(inner))
+    }
+
+    /// What the user asked for.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        self.0.options
+    }
+
+    /// The columns of stdout if it is a terminal; for [`super::format::Table::render`].
+    #[must_use]
+    pub fn width(&self) -> Option<usize> {
+        self.0.out.width
+    }
+
+    /// The columns of stderr if it is a terminal.
+    #[must_use]
+    pub fn message_width(&self) -> Option<usize> {
+        self.0.err.width
+    }
+
+    /// Whether a person watches stderr, so that bars make sense.
+    #[must_use]
+    pub fn is_interactive(&self) -> bool {
+        self.0.interactive
+    }
+
+    /// Prints a line, or several, of the result to stdout.
+    pub fn result(&self, text: impl AsRef<str>) {
+        let text = text.as_ref();
+        let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+        self.write_result(&[text.as_bytes(), end.as_bytes()]);
+    }
+
+    /// Prints the result to stdout byte for byte, with nothing added.
+    pub fn raw(&self, bytes: &[u8]) {
+        self.write_result(&[bytes]);
+    }
+
+    /// Prints the result to stdout as indented JSON, the same on a terminal and in a pipe.
+    pub fn json(&self, value: &impl Serialize) {
+        match serde_json::to_string_pretty(value) {
+            Ok(text) => self.result(text),
+            // Our own types have string keys and no failing parts; whoever adds one hears of it here.
+            Err(error) => self.fail(io::Error::other(error)),
+        }
+    }
+
+    fn write_result(&self, parts: &[&[u8]]) {
+        let written = self.above_bars(|| {
+            let mut sink = self.0.out.sink.lock().unwrap_or_else(PoisonError::into_inner);
+            parts.iter().try_for_each(|part| sink.write_all(part))?;
+            sink.flush()
+        });
+        if let Err(error) = written {
+            self.fail(error);
+        }
+    }
+
+    fn fail(&self, error: io::Error) {
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+
+    /// Tells whether all results arrived; the last thing that a command does.
+    ///
+    /// # Errors
+    /// When a result could not be written for another reason than that nobody reads any more.
+    pub fn finish(&self) -> Result<(), CommandError> {
+        match self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            None => Ok(()),
+            Some(error) => Err(CommandError::from_error(ExitStatus::Input, &error)
+                .context("the result cannot be written to standard output")),
+        }
+    }
+
+    /// Prints lines without a label to stderr, such as the summary; not with `--quiet`.
+    pub fn message(&self, text: impl AsRef<str>) {
+        if !self.0.options.quiet {
+            let text = text.as_ref();
+            self.write_message(&format!("{}\n", text.trim_end_matches('\n')));
+        }
+    }
+
+    /// Prints something worth knowing to stderr; not with `--quiet`.
+    pub fn note(&self, text: impl AsRef<str>) {
+        self.message(format!("{} {}", self.paint(Style::Hint, "note:"), printable_lines(text.as_ref())));
+    }
+
+    /// Prints something worth knowing for whoever asked with `-v`.
+    pub fn detail(&self, text: impl AsRef<str>) {
+        if self.0.options.verbose > 0 {
+            self.message(printable_lines(text.as_ref()));
+        }
+    }
+
+    /// Prints something that the user should probably change to stderr; not with `--quiet`.
+    pub fn warning(&self, text: impl AsRef<str>) {
+        let label = self.paint(Style::Warning, "warning:");
+        self.message(format!("{label} {}", printable_lines(text.as_ref())));
+    }
+
+    /// Prints an error with its causes and hints to stderr, always.
+    pub fn error(&self, error: &CommandError) {
+        let text = error
+            .render(|label| self.paint(if label == "hint:" { Style::Hint } else { Style::Error }, label));
+        self.write_message(&text);
+    }
+
+    /// `text`, coloured if stderr is.
+    #[must_use]
+    pub fn paint(&self, style: Style, text: &str) -> String {
+        paint(self.0.err.color, style, text)
+    }
+
+    /// `text`, coloured if stdout is.
+    #[must_use]
+    pub fn paint_result(&self, style: Style, text: &str) -> String {
+        paint(self.0.out.color, style, text)
+    }
+
+    fn write_message(&self, text: &str) {
+        self.above_bars(|| {
+            let mut sink = self.0.err.sink.lock().unwrap_or_else(PoisonError::into_inner);
+            // There is nowhere left to complain to.
+            let _ = sink.write_all(text.as_bytes()).and_then(|()| sink.flush());
+        });
+    }
+
+    fn above_bars<T>(&self, write: impl FnOnce() -> T) -> T {
+        match self.0.bars.get() {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// The bars of this process, made when first asked for.
+    pub(super) fn bars(&self) -> &MultiProgress {
+        self.0.bars.get_or_init(|| {
+            let target = if self.0.interactive {
+                indicatif::ProgressDrawTarget::stderr_with_hz(10)
+            } else {
+                indicatif::ProgressDrawTarget::hidden()
+            };
+            MultiProgress::with_draw_target(target)
+        })
+    }
+
+    /// Leaves the terminal fit for a shell prompt, without waiting for any lock: for the moment before an
+    /// exit in the middle of everything. Bars stay as they were drawn last, the prompt comes below.
+    pub fn restore_terminal(&self) {
+        if self.0.interactive && self.0.bars.get().is_some() {
+            // Straight to the descriptor: whoever holds the lock of stderr may be what hangs.
+            let _ = rustix::io::write(io::stderr(), b"\x1b[0m\x1b[?25h\n");
+        }
+    }
+}
+
+fn paint(color: bool, style: Style, text: &str) -> String {
+    if color { format!("\x1b[{}m{text}\x1b[0m", style.code()) } else { text.to_owned() }
+}
+
+/// Whether to colour: the flag, then `NO_COLOR` (no-color.org), then `CLICOLOR_FORCE` and `CLICOLOR`
+/// (bixense.com/clicolors), then whether it is a terminal that can.
+fn colored(choice: ColorChoice, terminal: bool, environment: &Environment) -> bool {
+    let is_on = |name| environment.text(name).is_some_and(|value| value != "0");
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto if environment.raw("NO_COLOR").is_some() => false,
+        ColorChoice::Auto if is_on("CLICOLOR_FORCE") => true,
+        ColorChoice::Auto => {
+            terminal
+                && environment.text("CLICOLOR") != Some("0")
+                && environment.text("TERM").is_some_and(|term| term != "dumb")
+        }
+    }
+}
+
+/// A printer into memory, and what it wrote.
+#[cfg(test)]
+pub(super) mod captured {
+    use super::*;
+
+    #[derive(Clone, Default)]
+    pub(in crate::cli) struct Capture(Arc<Mutex<Vec<u8>>>);
+
+    impl Capture {
+        pub(in crate::cli) fn take(&self) -> String {
+            String::from_utf8(std::mem::take(&mut self.0.lock().expect("lock"))).expect("text")
+        }
+    }
+
+    impl Write for Capture {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("lock").write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    pub(super) fn stream(sink: impl Write + Send + 'static) -> Stream {
+        Stream { sink: Mutex::new(Box::new(sink)), terminal: false, color: false, width: None }
+    }
+
+    pub(in crate::cli) fn printer(options: Options) -> (Printer, Capture, Capture) {
+        let (out, err) = (Capture::default(), Capture::default());
+        let printer = Printer::with(options, stream(out.clone()), stream(err.clone()), false);
+        (printer, out, err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::environment::for_test;
+    use super::captured::{Capture, printer, stream};
+    use super::*;
+
+    #[test]
+    fn results_and_messages_never_meet() {
+        let (printer, out, err) = printer(Options::default());
+        printer.result("localhost/a@sha256:…");
+        printer.note("the tree is dirty");
+        printer.warning("no `build.lock`");
+        printer.error(&CommandError::usage("`--x` is unknown").hint("try `--help`"));
+        printer.detail("not asked for");
+        printer.json(&[1]);
+        assert_eq!(out.take(), "localhost/a@sha256:…\n[\n  1\n]\n");
+        insta::assert_snapshot!(err.take(), @r"
+        note: the tree is dirty
+        warning: no `build.lock`
+        error: `--x` is unknown
+        hint: try `--help`
+        ");
+    }
+
+    #[test]
+    fn quiet_leaves_results_and_errors() {
+        let (printer, out, err) = printer(Options { quiet: true, ..Options::default() });
+        printer.message("summary");
+        printer.note("note");
+        printer.warning("warning");
+        printer.error(&CommandError::usage("error"));
+        printer.result("result");
+        assert_eq!((out.take().as_str(), err.take().as_str()), ("result\n", "error: error\n"));
+    }
+
+    #[test]
+    fn the_flag_beats_the_environment_and_no_color_beats_force() {
+        use ColorChoice::{Always, Auto, Never};
+        type Case<'a> = (ColorChoice, bool, &'a [(&'a str, &'a str)], bool);
+        let cases: [Case<'_>; 9] = [
+            (Auto, true, &[("TERM", "xterm")], true),
+            (Auto, false, &[("TERM", "xterm")], false),
+            (Auto, true, &[("TERM", "dumb")], false),
+            (Auto, true, &[("TERM", "xterm"), ("NO_COLOR", "1")], false),
+            (Auto, true, &[("TERM", "xterm"), ("NO_COLOR", "")], true),
+            (Auto, false, &[("CLICOLOR_FORCE", "1")], true),
+            (Auto, false, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+            (Always, false, &[("NO_COLOR", "1")], true),
+            (Never, true, &[("CLICOLOR_FORCE", "1")], false),
+        ];
+        for (choice, terminal, variables, expected) in cases {
+            assert_eq!(colored(choice, terminal, &for_test(variables)), expected, "{choice:?} {variables:?}");
+        }
+    }
+
+    #[test]
+    fn colour_only_repeats_what_the_words_say() {
+        let (mut out, mut err) = (stream(Capture::default()), Capture::default());
+        out.color = false;
+        let mut colored = stream(err.clone());
+        colored.color = true;
+        let printer = Printer::with(Options::default(), out, colored, false);
+        printer.error(&CommandError::usage("no"));
+        assert_eq!(err.take(), "\u{1b}[1;31merror:\u{1b}[0m no\n");
+        assert_eq!(printer.paint_result(Style::Dim, "x"), "x");
+        err.flush().expect("memory");
+    }
+
+    struct Failing(io::ErrorKind);
+
+    impl Write for Failing {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_left_is_no_error_and_a_full_disk_is() {
+        for (kind, fine) in [(io::ErrorKind::BrokenPipe, true), (io::ErrorKind::StorageFull, false)] {
+            let printer = Printer::with(
+                Options::default(),
+                stream(Failing(kind)),
+                stream(Failing(io::ErrorKind::BrokenPipe)),
+                false,
+            );
+            printer.result("x");
+            printer.note("x");
+            assert_eq!(printer.finish().is_ok(), fine, "{kind:?}");
+        }
+    }
+}

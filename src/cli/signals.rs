@@ -1,0 +1,90 @@
+//! Ctrl-C, SIGTERM and panics: how the program ends when it does not come to its end.
+//!
+//! The first signal asks the work to stop, which removes temporary files and leaves nothing half-written.
+//! The second exits at once: the user knows better.
+
+use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, Write as _};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::error::{BUG_HINT, ExitStatus};
+use super::format::printable_lines;
+use super::printer::Printer;
+
+/// Calls `on_signal` once, at the first SIGINT or SIGTERM, from a thread of its own; exits at the second.
+///
+/// # Errors
+/// When the handlers or the thread cannot be set up.
+pub fn install(printer: &Printer, on_signal: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let printer = printer.clone();
+    let wait = move || {
+        let mut received = signals.forever();
+        if received.next().is_none() {
+            return;
+        }
+        on_signal();
+        // The message may wait for a lock that the hung work holds; the second signal must not.
+        let message = printer.clone();
+        let note = move || message.note("stopping; press Ctrl-C again to quit at once");
+        let _ = std::thread::Builder::new().spawn(note);
+        if received.next().is_some() {
+            printer.restore_terminal();
+            std::process::exit(ExitStatus::Interrupted.code().into());
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
+    Ok(())
+}
+
+/// Runs the program; a panic in it becomes an error message and [`ExitStatus::Bug`].
+pub fn catch_panics(printer: &Printer, program: impl FnOnce() -> ExitStatus) -> ExitStatus {
+    install_panic_hook(printer);
+    // Nothing that the program touched is looked at after a panic.
+    panic::catch_unwind(AssertUnwindSafe(program)).unwrap_or(ExitStatus::Bug)
+}
+
+fn install_panic_hook(printer: &Printer) {
+    let printer = printer.clone();
+    let told = AtomicBool::new(false);
+    panic::set_hook(Box::new(move |info| {
+        printer.restore_terminal();
+        let place = info.location().map(|location| format!(" ({location})")).unwrap_or_default();
+        let mut text =
+            format!("error: internal error: {}{place}\n", printable_lines(message(info.payload())));
+        let backtrace = Backtrace::capture();
+        if backtrace.status() == BacktraceStatus::Captured {
+            text.push_str(&backtrace.to_string());
+        }
+        // One panic often brings down several threads; one request to report it is enough.
+        if !told.swap(true, Ordering::Relaxed) {
+            text.push_str("hint: ");
+            text.push_str(BUG_HINT);
+            text.push('\n');
+        }
+        // Not through the printer, whose locks the panicking thread may hold.
+        let _ = io::stderr().write_all(text.as_bytes());
+    }));
+}
+
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_says_what_it_says() {
+        assert_eq!(message(&"text"), "text");
+        assert_eq!(message(&"owned".to_owned()), "owned");
+        assert_eq!(message(&7), "unknown");
+    }
+}

@@ -1,0 +1,318 @@
+//! The end of a build: what every layer cost, where the image is, and what was sent.
+//!
+//! Plain data that the build fills in; the same data as text and as JSON.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::format::{Column, Table, bytes, count, duration};
+use crate::digest::Digest;
+use crate::layer::Work;
+use crate::platform::Platform;
+use crate::transport::Delivery;
+
+/// What a build did.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// The image's name, without tag and digest.
+    pub name: String,
+    /// The digest of the manifest, or of the index for several platforms.
+    pub digest: Digest,
+    /// The tags that resolve to it now.
+    pub tags: Vec<String>,
+    /// One per platform.
+    pub images: Vec<ImageSummary>,
+    /// Where it was written to, as the user would write it; empty for the local store alone.
+    pub outputs: Vec<String>,
+    /// Requests to registries, if one was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
+    /// Bytes sent to registries.
+    pub uploaded: u64,
+    /// How long it all took; `elapsedSeconds` in JSON.
+    #[serde(rename = "elapsedSeconds", serialize_with = "seconds")]
+    pub elapsed: Duration,
+}
+
+/// One platform's part of it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageSummary {
+    /// The platform.
+    pub platform: Platform,
+    /// The manifest's digest.
+    pub digest: Digest,
+    /// The layers, bottom first.
+    pub layers: Vec<LayerSummary>,
+}
+
+/// One layer.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LayerSummary {
+    /// Its name: `classes`, or `base layer 2`.
+    pub name: String,
+    /// The blob's digest.
+    pub digest: Digest,
+    /// Files and directories in it, where known: a base layer is not opened to count them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
+    /// Bytes of the compressed blob.
+    pub size: u64,
+    /// What had to be done for it.
+    pub state: LayerState,
+    /// How it came to the destination; absent for the local store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
+    /// Time spent on it; absent for no time. `seconds` in JSON.
+    #[serde(
+        rename = "seconds",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "optional_seconds"
+    )]
+    pub time: Option<Duration>,
+}
+
+/// What had to be done for a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum LayerState {
+    /// It is the base's.
+    Base,
+    /// It was known as a whole.
+    Cached,
+    /// It was put together from bodies, of which some were known.
+    Built(Work),
+}
+
+impl LayerState {
+    fn text(self) -> String {
+        match self {
+            Self::Base => "base".to_owned(),
+            Self::Cached => "cached".to_owned(),
+            Self::Built(Work { bodies, encoded, .. }) if encoded == bodies => "built".to_owned(),
+            Self::Built(Work { bodies, encoded, .. }) => {
+                format!("{encoded} of {} encoded", count(bodies as u64, "body"))
+            }
+        }
+    }
+}
+
+const fn delivery(delivery: Delivery) -> &'static str {
+    match delivery {
+        Delivery::Present => "present",
+        Delivery::Mounted => "mounted",
+        Delivery::Uploaded => "uploaded",
+    }
+}
+
+fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_millis() as f64 / 1000.0)
+}
+
+fn optional_seconds<S: serde::Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    seconds(&time.unwrap_or_default(), serializer)
+}
+
+impl Summary {
+    /// The result: the one line of stdout.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        format!("{}@{}", self.name, self.digest)
+    }
+
+    /// The table of layers and a line in total, for stderr. With a `width`, names are cut to fit.
+    #[must_use]
+    pub fn text(&self, width: Option<usize>) -> String {
+        let mut text = String::new();
+        for image in &self.images {
+            if self.images.len() > 1 {
+                text.push_str(&format!("{}  {}\n", image.platform, image.digest.short()));
+            }
+            text.push_str(&image.table().render(width));
+        }
+        text.push_str(&self.total());
+        text.push('\n');
+        text
+    }
+
+    fn total(&self) -> String {
+        let tags = if self.tags.is_empty() { String::new() } else { format!(":{}", self.tags.join(",")) };
+        let mut parts = vec![format!("{}{tags} {}", self.name, self.digest.short())];
+        if !self.outputs.is_empty() {
+            parts.push(format!("to {}", self.outputs.join(" and ")));
+        }
+        if let Some(requests) = self.requests {
+            parts.push(count(requests, "request"));
+            parts.push(format!("{} uploaded", bytes(self.uploaded)));
+        }
+        parts.push(duration(self.elapsed));
+        parts.join(", ")
+    }
+}
+
+impl ImageSummary {
+    fn table(&self) -> Table {
+        let mut table = Table::new([
+            Column::flexible("LAYER"),
+            Column::right("FILES"),
+            Column::right("SIZE"),
+            Column::left("BUILD"),
+            Column::left("DELIVERY"),
+            Column::right("TIME"),
+        ]);
+        for layer in &self.layers {
+            table.row([
+                layer.name.clone(),
+                layer.files.map(super::format::number).unwrap_or_default(),
+                bytes(layer.size),
+                layer.state.text(),
+                layer.delivery.map(delivery).unwrap_or_default().to_owned(),
+                layer.time.map(duration).unwrap_or_default(),
+            ]);
+        }
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(name: &str, size: u64, state: LayerState) -> LayerSummary {
+        LayerSummary {
+            name: name.into(),
+            digest: Digest::of(name.as_bytes()),
+            files: None,
+            size,
+            state,
+            delivery: None,
+            time: None,
+        }
+    }
+
+    fn summary() -> Summary {
+        let work = |encoded| Work { bodies: 12, encoded, bytes: 6_000_000, encoded_bytes: 500_000 };
+        let layers = vec![
+            LayerSummary {
+                delivery: Some(Delivery::Mounted),
+                ..layer("base layer 1", 48_100_000, LayerState::Base)
+            },
+            LayerSummary {
+                files: Some(1_234),
+                delivery: Some(Delivery::Present),
+                ..layer("lib", 5_800_000, LayerState::Cached)
+            },
+            LayerSummary {
+                files: Some(12),
+                delivery: Some(Delivery::Uploaded),
+                time: Some(Duration::from_millis(31)),
+                ..layer("web", 812_000, LayerState::Built(work(1)))
+            },
+            LayerSummary {
+                files: Some(3),
+                delivery: Some(Delivery::Uploaded),
+                time: Some(Duration::from_millis(4)),
+                ..layer("classes", 12_345, LayerState::Built(work(12)))
+            },
+        ];
+        Summary {
+            name: "localhost:5000/shop/bookstore".into(),
+            digest: Digest::of(b"image"),
+            tags: vec!["1.0".into(), "3f2a1b9".into()],
+            images: vec![ImageSummary {
+                platform: Platform::linux_amd64(),
+                digest: Digest::of(b"image"),
+                layers,
+            }],
+            outputs: vec!["registry".into()],
+            requests: Some(9),
+            uploaded: 824_345,
+            elapsed: Duration::from_millis(1_240),
+        }
+    }
+
+    #[test]
+    fn a_build_in_a_table_and_a_line() {
+        insta::assert_snapshot!(summary().text(None), @r"
+        LAYER         FILES      SIZE  BUILD                   DELIVERY   TIME
+        base layer 1          48.1 MB  base                    mounted
+        lib           1,234    5.8 MB  cached                  present
+        web              12  812.0 kB  1 of 12 bodies encoded  uploaded  31 ms
+        classes           3   12.3 kB  built                   uploaded   4 ms
+        localhost:5000/shop/bookstore:1.0,3f2a1b9 6105d6cc76af, to registry, 9 requests, 824.3 kB uploaded, 1.2 s
+        ");
+    }
+
+    #[test]
+    fn the_local_store_has_no_delivery_and_a_second_platform_a_heading() {
+        let mut summary = summary();
+        summary.requests = None;
+        summary.outputs.clear();
+        for layer in &mut summary.images[0].layers {
+            layer.delivery = None;
+        }
+        summary.images[0].layers.truncate(1);
+        let mut arm = summary.images[0].clone();
+        arm.platform = "linux/arm64".parse().expect("platform");
+        summary.images.push(arm);
+        insta::assert_snapshot!(summary.text(None), @r"
+        linux/amd64  6105d6cc76af
+        LAYER            SIZE  BUILD
+        base layer 1  48.1 MB  base
+        linux/arm64  6105d6cc76af
+        LAYER            SIZE  BUILD
+        base layer 1  48.1 MB  base
+        localhost:5000/shop/bookstore:1.0,3f2a1b9 6105d6cc76af, 1.2 s
+        ");
+    }
+
+    #[test]
+    fn the_same_as_json() {
+        let mut summary = summary();
+        summary.images[0].layers.drain(..2);
+        summary.images[0].layers.truncate(1);
+        let json = serde_json::to_string_pretty(&summary).expect("json");
+        insta::assert_snapshot!(json, @r#"
+        {
+          "name": "localhost:5000/shop/bookstore",
+          "digest": "sha256:6105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d",
+          "tags": [
+            "1.0",
+            "3f2a1b9"
+          ],
+          "images": [
+            {
+              "platform": "linux/amd64",
+              "digest": "sha256:6105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d",
+              "layers": [
+                {
+                  "name": "web",
+                  "digest": "sha256:4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2",
+                  "files": 12,
+                  "size": 812000,
+                  "state": {
+                    "kind": "built",
+                    "bodies": 12,
+                    "encoded": 1,
+                    "bytes": 6000000,
+                    "encoded_bytes": 500000
+                  },
+                  "delivery": "uploaded",
+                  "seconds": 0.031
+                }
+              ]
+            }
+          ],
+          "outputs": [
+            "registry"
+          ],
+          "requests": 9,
+          "uploaded": 824345,
+          "elapsedSeconds": 1.24
+        }
+        "#);
+    }
+}
