@@ -1,2 +1,7 @@
-//! The command line of `pack`.
-fn main() {}
+//! The command line of `pack`; everything is in the library's `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pack::cli::main()
+}

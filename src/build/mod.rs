@@ -170,14 +170,12 @@ impl From<PlaceError<std::convert::Infallible>> for BuildError {
     }
 }
 
-/// A destination with the word for it in reports.
+/// A destination and how it likes to be fed.
 pub struct Target {
     /// Where images go.
     pub destination: Arc<dyn Destination>,
     /// How many blobs it takes at a time.
     pub parallel: usize,
-    /// Whether base layers must be brought there; a registry mounts them or has them.
-    pub describes: String,
 }
 
 /// An image, or an index of several, that is finished but for delivery.

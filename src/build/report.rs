@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::deliver::Deliveries;
 use super::{Finished, Request, Target};
 use crate::digest::Digest;
-use crate::image::MediaType;
+use crate::image::{Descriptor, MediaType};
 use crate::layer::Work;
 use crate::lock::LockedBase;
 use crate::plan::{Difference, LayerFacts, Plan};
@@ -50,8 +50,8 @@ pub struct ImageReport {
     pub digest: Option<Digest>,
     /// The digest of its configuration: what Docker calls the image ID.
     pub config: Option<Digest>,
-    /// How many layers are the base's.
-    pub base_layers: usize,
+    /// The base's layers, bottom first.
+    pub base: Vec<Descriptor>,
     /// Our layers, bottom first.
     pub layers: Vec<LayerReport>,
 }
@@ -96,7 +96,7 @@ impl Report {
             platform: image.platform.clone(),
             digest: None,
             config: None,
-            base_layers: image.base.as_ref().map_or(0, |base| base.layers.len()),
+            base: image.base.as_ref().map(|base| base.layers.clone()).unwrap_or_default(),
             layers: image
                 .layers
                 .iter()

@@ -4,7 +4,9 @@ use std::io;
 
 use clap::CommandFactory as _;
 
-use super::args::Cli;
+use super::args::{Cli, ManArgs};
+use super::error::{CommandError, ExitStatus};
+use super::session::Session;
 
 /// A manual page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,27 @@ pub fn page<'a>(words: impl IntoIterator<Item = &'a str>) -> io::Result<Option<P
     let words: Vec<&str> = std::iter::once("pack").chain(words).collect();
     let file_name = format!("{}.1", words.join("-"));
     Ok(pages()?.into_iter().find(|page| page.file_name == file_name))
+}
+
+/// `pack man`.
+///
+/// # Errors
+/// When there is no such command, or a page cannot be written.
+pub fn run(session: &Session, args: &ManArgs) -> Result<(), CommandError> {
+    let failed = |error: io::Error| CommandError::from_error(ExitStatus::Input, &error);
+    if let Some(dir) = &args.dir {
+        let dir = session.absolute(dir);
+        for page in pages().map_err(failed)? {
+            fs_err::write(dir.join(&page.file_name), &page.text).map_err(failed)?;
+        }
+        return Ok(());
+    }
+    let words = args.command.iter().map(String::as_str);
+    match page(words).map_err(failed)? {
+        Some(page) => session.printer.raw(&page.text),
+        None => return Err(CommandError::usage(format!("there is no command `{}`", args.command.join(" ")))),
+    }
+    Ok(())
 }
 
 fn collect(command: &clap::Command, pages: &mut Vec<Page>) -> io::Result<()> {

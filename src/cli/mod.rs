@@ -5,6 +5,7 @@
 //! text. stdout carries results alone; everything else goes to stderr.
 
 pub mod args;
+pub mod commands;
 pub mod completions;
 pub mod environment;
 pub mod error;
@@ -12,6 +13,65 @@ pub mod format;
 pub mod man;
 pub mod printer;
 pub mod progress;
+pub mod session;
 pub mod signals;
 pub mod summary;
 pub mod view;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser as _;
+
+use args::Cli;
+use environment::Environment;
+use error::{CommandError, ExitStatus};
+use printer::Printer;
+use session::Session;
+
+use crate::interrupt::Interrupt;
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let started = Instant::now();
+    let cli = Cli::parse();
+    let environment = match Environment::read() {
+        Ok(environment) => environment,
+        Err(error) => {
+            let printer = Printer::new(cli.printer_options(), &Environment::default());
+            let error = CommandError::from(error);
+            printer.error(&error);
+            return ExitCode::from(error.status.code());
+        }
+    };
+    let printer = Printer::new(cli.printer_options(), &environment);
+    let status = signals::catch_panics(&printer, || run(&cli, environment, &printer, started));
+    ExitCode::from(status.code())
+}
+
+fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant) -> ExitStatus {
+    let interrupt = Interrupt::default();
+    let flag = interrupt.clone();
+    if let Err(error) = signals::install(printer, move || flag.trigger()) {
+        printer.warning(format!("Ctrl-C cannot be handled cleanly: {error}"));
+    }
+    let (progress, guard) = progress::observe(printer);
+    let session = Session {
+        environment,
+        printer: printer.clone(),
+        progress,
+        interrupt,
+        started,
+        global: cli.global.clone(),
+    };
+    let result = commands::run(&session, cli);
+    drop(guard);
+    match result.and_then(|()| printer.finish()) {
+        Ok(()) => ExitStatus::Done,
+        Err(error) => {
+            printer.error(&error);
+            error.status
+        }
+    }
+}

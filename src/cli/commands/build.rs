@@ -1,0 +1,147 @@
+//! `pack build`.
+
+use std::path::Path;
+
+use super::super::args::BuildArgs;
+use super::super::error::{CommandError, ExitStatus};
+use super::super::session::Session;
+use super::super::summary::{ImageSummary, LayerState, LayerSummary, Summary};
+use super::request::{self, Asked};
+use crate::build::{self, DestinationReport, ImageReport, Report};
+use crate::digest::Digest;
+use crate::lock::Lock;
+
+/// Builds and delivers.
+///
+/// # Errors
+/// Whatever stopped it; no tag then resolves to anything new.
+pub fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandError> {
+    let asked = request::ask(session, &args.image)?;
+    let context = session.context(&asked.request.settings)?;
+    let targets = request::targets(session, &asked, &context, &args.image.all_outputs())?;
+    let report = build::build(&context, &asked.request, &targets)?;
+    write_lock(session, &asked, &report)?;
+    let summary = summary(session, &report)?;
+    if let Some(file) = &args.metadata_file {
+        write_file(&session.absolute(file), &metadata(&report))?;
+    }
+    if let Some(file) = &args.image_refs {
+        write_file(&session.absolute(file), format!("{}\n", summary.reference()).as_bytes())?;
+    }
+    for note in &report.notes {
+        session.printer.note(note);
+    }
+    for warning in &report.warnings {
+        session.printer.warning(warning);
+    }
+    session.printer.message(summary.text(session.printer.message_width()));
+    if args.format.json {
+        session.printer.json(&summary);
+    } else {
+        session.printer.result(summary.reference());
+    }
+    Ok(())
+}
+
+/// Writes the lock if the build learned something, unless it must not change.
+fn write_lock(session: &Session, asked: &Asked, report: &Report) -> Result<(), CommandError> {
+    let (Some(path), Some(found)) = (&asked.lock_path, &report.locked) else { return Ok(()) };
+    if asked.request.settings.locked {
+        return Ok(());
+    }
+    let old = asked.request.lock.clone().unwrap_or_default();
+    let mut lock = old.clone();
+    lock.update(found.clone());
+    lock.retain(|reference| reference == found.reference);
+    if lock.write(path)? {
+        for change in old.changes(&lock) {
+            session.printer.note(format!("build.lock: {change}"));
+        }
+    }
+    Ok(())
+}
+
+/// The report for machines, with a few names that other builders' metadata files have.
+fn metadata(report: &Report) -> Vec<u8> {
+    let mut value = serde_json::to_value(report).unwrap_or_default();
+    if let (Some(object), Some(digest)) = (value.as_object_mut(), report.digest) {
+        object.insert("containerimage.digest".to_owned(), digest.to_string().into());
+        if let Some(name) = &report.name {
+            let names: Vec<String> = report.tags.iter().map(|tag| format!("{name}:{tag}")).collect();
+            object.insert("image.name".to_owned(), names.join(",").into());
+        }
+        let config = report.images.first().and_then(|image| image.config);
+        if let Some(config) = config {
+            object.insert("containerimage.config.digest".to_owned(), config.to_string().into());
+        }
+    }
+    let mut bytes = serde_json::to_vec_pretty(&value).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Writes a file whole or not at all.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        std::io::Write::write_all(&mut file, bytes)?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(file.path(), mode)?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok::<(), std::io::Error>(())
+    };
+    write().map_err(|error| {
+        CommandError::from_error(ExitStatus::Input, &error).context(format!("cannot write `{}`", path.display()))
+    })
+}
+
+fn summary(session: &Session, report: &Report) -> Result<Summary, CommandError> {
+    let unfinished = || CommandError::new(ExitStatus::Bug, "the build ended without an image");
+    let images: Option<Vec<ImageSummary>> = report.images.iter().map(|image| image_summary(image, report)).collect();
+    Ok(Summary {
+        name: report.name.as_ref().ok_or_else(unfinished)?.to_string(),
+        digest: report.digest.ok_or_else(unfinished)?,
+        tags: report.tags.iter().map(ToString::to_string).collect(),
+        images: images.ok_or_else(unfinished)?,
+        outputs: report.destinations.iter().map(output).collect(),
+        requests: None,
+        uploaded: report.destinations.iter().map(|destination| destination.uploaded).sum(),
+        elapsed: session.started.elapsed(),
+    })
+}
+
+fn output(destination: &DestinationReport) -> String {
+    if destination.current { format!("{} (unchanged)", destination.name) } else { destination.name.clone() }
+}
+
+fn image_summary(image: &ImageReport, report: &Report) -> Option<ImageSummary> {
+    let delivery = |digest: &Digest| {
+        report.destinations.iter().find_map(|destination| destination.blobs.get(digest).copied())
+    };
+    let base = image.base.iter().enumerate().map(|(number, layer)| {
+        Some(LayerSummary {
+            name: format!("base layer {}", number + 1),
+            digest: layer.digest,
+            files: None,
+            size: layer.size,
+            state: LayerState::Base,
+            delivery: delivery(&layer.digest),
+            time: None,
+        })
+    });
+    let ours = image.layers.iter().map(|layer| {
+        let facts = layer.facts?;
+        Some(LayerSummary {
+            name: layer.name.clone(),
+            digest: facts.digest,
+            files: Some(layer.files as u64),
+            size: facts.size,
+            state: layer.work.map_or(LayerState::Cached, LayerState::Built),
+            delivery: delivery(&facts.digest),
+            time: layer.work.map(|_| std::time::Duration::from_millis(layer.milliseconds)),
+        })
+    });
+    let layers: Option<Vec<LayerSummary>> = base.chain(ours).collect();
+    Some(ImageSummary { platform: image.platform.clone(), digest: image.digest?, layers: layers? })
+}

@@ -1,0 +1,87 @@
+//! `pack cache info`, `prune`, `verify`.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::super::args::{CacheCommand, Format, PruneArgs};
+use super::super::error::{CommandError, ExitStatus};
+use super::super::format::{self, Column, Table};
+use super::super::session::Session;
+use crate::store::{Damage, PruneOptions};
+
+/// Looks at the store, or cleans it.
+///
+/// # Errors
+/// When the store cannot be read or written, or is damaged.
+pub fn run(session: &Session, command: &CacheCommand) -> Result<(), CommandError> {
+    match command {
+        CacheCommand::Info(format) => info(session, *format),
+        CacheCommand::Prune(args) => prune(session, args),
+        CacheCommand::Verify(format) => verify(session, *format),
+    }
+}
+
+fn info(session: &Session, format: Format) -> Result<(), CommandError> {
+    let store = session.store()?;
+    let usage = store.usage()?;
+    if format.json {
+        session.printer.json(&json!({ "directory": store.dir(), "usage": usage }));
+        return Ok(());
+    }
+    let mut table = Table::new([Column::left("WHAT"), Column::right("COUNT"), Column::right("SIZE")]);
+    table.row(["blobs", &format::number(usage.blobs), &format::bytes(usage.blob_bytes)]);
+    for (namespace, memos) in &usage.memos {
+        let name = format!("memos: {namespace}");
+        table.row([&name, &format::number(memos.count), &format::bytes(memos.bytes)]);
+    }
+    table.row(["leftovers", "", &format::bytes(usage.leftover_bytes)]);
+    let printer = &session.printer;
+    printer.result(format!("{}\n", store.dir().display()));
+    printer.result(table.render(printer.width()).trim_end());
+    if !usage.images.is_empty() {
+        printer.result(format!("\nimages:\n  {}", usage.images.join("\n  ")));
+    }
+    Ok(())
+}
+
+fn prune(session: &Session, args: &PruneArgs) -> Result<(), CommandError> {
+    let no_limits = args.max_size.is_none() && args.max_age.is_none();
+    let options = PruneOptions {
+        max_bytes: args.max_size,
+        // Without limits everything that no name reaches goes.
+        max_age: if no_limits { Some(Duration::ZERO) } else { args.max_age },
+        keep_named: !args.all,
+        ..PruneOptions::default()
+    };
+    let pruned = session.store()?.prune(&options)?;
+    if args.format.json {
+        session.printer.json(&pruned);
+        return Ok(());
+    }
+    session.printer.result(format!(
+        "removed {}, {} and {}; {} freed, {} kept",
+        format::count(pruned.blobs, "blob"),
+        format::count(pruned.memos, "memo"),
+        format::count(pruned.leftovers, "leftover"),
+        format::bytes(pruned.bytes),
+        format::bytes(pruned.kept_bytes),
+    ));
+    Ok(())
+}
+
+fn verify(session: &Session, format: Format) -> Result<(), CommandError> {
+    let found = session.store()?.verify()?;
+    if format.json {
+        session.printer.json(&found);
+    } else if found.is_empty() {
+        session.printer.result("the store is undamaged");
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let count = format::count(found.len() as u64, "damaged record");
+    let mut error = CommandError::new(ExitStatus::Input, format!("the store has {count}"));
+    error.chain.extend(found.iter().map(Damage::to_string));
+    Err(error.hint("blobs are set aside and memos removed; the next build makes them again"))
+}

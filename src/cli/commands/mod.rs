@@ -1,0 +1,36 @@
+//! The commands, one thin file each: arguments in, calls of the library, text out.
+
+mod build;
+mod cache;
+mod images;
+mod init;
+mod plan;
+mod request;
+mod update;
+
+use super::args::{Cli, Command};
+use super::error::CommandError;
+use super::session::Session;
+use super::{completions, man};
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever stopped it.
+pub fn run(session: &Session, cli: &Cli) -> Result<(), CommandError> {
+    match &cli.command {
+        Command::Build(args) => build::run(session, args),
+        Command::Plan(args) => plan::run(session, args),
+        Command::Update(args) => update::run(session, args),
+        Command::Init(args) => init::run(session, args),
+        Command::Inspect(args) => images::inspect(session, args),
+        Command::History(args) => images::history(session, args),
+        Command::Verify(args) => images::verify(session, args),
+        Command::Cache { command } => cache::run(session, command),
+        Command::Completions(args) => {
+            session.printer.raw(&completions::script(args.shell));
+            Ok(())
+        }
+        Command::Man(args) => man::run(session, args),
+    }
+}

@@ -1,0 +1,174 @@
+//! `pack plan`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::super::args::PlanArgs;
+use super::super::error::CommandError;
+use super::super::format::{self, Column, Table};
+use super::super::session::Session;
+use super::request;
+use crate::build::{self, Context, Prepared, Request};
+use crate::digest::Digest;
+use crate::image::Descriptor;
+use crate::plan::{Plan, PlannedImage};
+use crate::reference::Repository;
+use crate::transport::Blob;
+
+/// What a registry would have to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Transfer {
+    /// The blob is there.
+    Present,
+    /// The registry can take it from another of its repositories.
+    Mountable,
+    /// It must be sent.
+    ToUpload,
+}
+
+#[derive(Serialize)]
+struct View<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    /// By digest, where a registry was asked.
+    transfers: BTreeMap<Digest, Transfer>,
+}
+
+/// Prints what a build would do.
+///
+/// # Errors
+/// Whatever would stop the build before it begins.
+pub fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError> {
+    let asked = request::ask(session, &args.image)?;
+    let context = session.context(&asked.request.settings)?;
+    let prepared = build::prepare(&context, &asked.request)?;
+    let pushes = args.image.all_outputs().contains(&"registry");
+    let transfers = if pushes { transfers(&context, &asked.request, &prepared)? } else { BTreeMap::new() };
+    let plan = &prepared.plan;
+    for note in &plan.notes {
+        session.printer.note(note);
+    }
+    for warning in &plan.warnings {
+        session.printer.warning(warning);
+    }
+    if args.format.json {
+        session.printer.json(&View { plan, transfers });
+        return Ok(());
+    }
+    let printer = &session.printer;
+    printer.result(head(plan, &asked.request));
+    for image in &plan.images {
+        printer.result(image_text(image, pushes, &transfers, printer.width()).trim_end());
+    }
+    Ok(())
+}
+
+/// Asks the registry of the image's name for every blob whose digest is known.
+fn transfers(
+    context: &Context,
+    request: &Request,
+    prepared: &Prepared<'_>,
+) -> Result<BTreeMap<Digest, Transfer>, CommandError> {
+    let mut all = BTreeMap::new();
+    let mut ask = |descriptor: &Descriptor, origin: Option<&Repository>| -> Result<(), CommandError> {
+        let transfer = if context.client.has_blob(&request.name, descriptor)? {
+            Transfer::Present
+        } else if origin.is_some_and(|origin| origin.registry() == request.name.registry()) {
+            Transfer::Mountable
+        } else {
+            Transfer::ToUpload
+        };
+        all.insert(descriptor.digest, transfer);
+        Ok(())
+    };
+    for (image, loaded) in prepared.plan.images.iter().zip(&prepared.bases) {
+        let blobs: Vec<Blob> = match (&prepared.base, loaded) {
+            (Some(base), Some(loaded)) => base.blobs(&loaded.image),
+            _ => Vec::new(),
+        };
+        for blob in &blobs {
+            ask(&blob.descriptor, blob.origin.as_ref())?;
+        }
+        for layer in &image.layers {
+            if let Some(facts) = &layer.known {
+                ask(&Descriptor::new(layer.compression.media_type(), facts.digest, facts.size), None)?;
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn head(plan: &Plan, request: &Request) -> String {
+    let mut text = format!("image     {}\n", request.name);
+    if let Some(artifact) = &plan.artifact {
+        text.push_str(&format!("artifact  {}: {}\n", artifact.path.display(), artifact.kind));
+        for why in &artifact.why {
+            text.push_str(&format!("          {why}\n"));
+        }
+    }
+    text
+}
+
+fn image_text(
+    image: &PlannedImage,
+    pushes: bool,
+    transfers: &BTreeMap<Digest, Transfer>,
+    width: Option<usize>,
+) -> String {
+    let mut text = format!("platform  {}\n", image.platform);
+    match &image.base {
+        Some(base) => text.push_str(&format!("base      {}@{}\n\n", base.reference, base.digest)),
+        None => text.push_str("base      scratch\n\n"),
+    }
+    let mut columns = vec![
+        Column::left("LAYER"),
+        Column::right("FILES"),
+        Column::right("SIZE"),
+        Column::left("BUILD"),
+        Column::left("DIGEST"),
+    ];
+    if pushes {
+        columns.push(Column::left("PUSH"));
+    }
+    columns.push(Column::flexible("WHY"));
+    let mut table = Table::new(columns);
+    let transfer = |digest: Option<&Digest>| match digest.and_then(|digest| transfers.get(digest)) {
+        Some(Transfer::Present) => "present",
+        Some(Transfer::Mountable) => "mount",
+        Some(Transfer::ToUpload) => "upload",
+        None => "upload",
+    };
+    for (number, layer) in image.base.iter().flat_map(|base| &base.layers).enumerate() {
+        let mut row = vec![
+            format!("base layer {}", number + 1),
+            String::new(),
+            format::bytes(layer.size),
+            "base".to_owned(),
+            layer.digest.short(),
+        ];
+        if pushes {
+            row.push(transfer(Some(&layer.digest)).to_owned());
+        }
+        row.push(String::new());
+        table.row(row);
+    }
+    for layer in &image.layers {
+        let digest = layer.known.map(|facts| facts.digest);
+        let mut row = vec![
+            layer.name.clone(),
+            format::number(layer.files as u64),
+            format::bytes(layer.size),
+            if layer.known.is_some() { "cached" } else { "build" }.to_owned(),
+            digest.map_or_else(|| "?".to_owned(), |digest| digest.short()),
+        ];
+        if pushes {
+            row.push(transfer(digest.as_ref()).to_owned());
+        }
+        row.push(layer.difference.as_ref().map_or_else(|| layer.why.clone(), ToString::to_string));
+        table.row(row);
+    }
+    text.push_str(&table.render(width));
+    text
+}

@@ -1,0 +1,199 @@
+//! From arguments to a build request: finds the build file, merges flags and variables, asks git.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::super::args::ImageArgs;
+use super::super::error::CommandError;
+use super::super::session::Session;
+use crate::build::{Request, Target, project_of};
+use crate::config::{self, Document, Facts, Overrides, Settings};
+use crate::lock::{self, Lock};
+use crate::reference::Repository;
+use crate::transport::archive::ArchiveOutput;
+use crate::transport::layout::OciLayout;
+use crate::transport::name::Location;
+
+/// The name of a build file.
+pub const BUILD_FILE: &str = "build.toml";
+
+/// A request and where its lock is.
+pub struct Asked {
+    /// What to build.
+    pub request: Request,
+    /// Where the lock is kept; `None` without a build file.
+    pub lock_path: Option<PathBuf>,
+}
+
+/// Resolves everything that decides what is built.
+///
+/// # Errors
+/// When there is no build file and no artifact, or a setting is wrong.
+pub fn ask(session: &Session, args: &ImageArgs) -> Result<Asked, CommandError> {
+    let found = find(session, args)?;
+    let document = match &found.build_file {
+        Some(file) => Document::read(file)?,
+        None => Document::empty(&session.environment.cwd),
+    };
+    let lookup = |name: &str| session.environment.text(name).map(str::to_owned);
+    let environment = Overrides::from_environment(lookup)?;
+    let flags = overrides(session, args, found.artifact.clone())?;
+    let settings = Settings::resolve(document, &flags, &environment)?;
+    let directory = found.directory(session);
+    let lookup = |name: &str| session.environment.raw(name).map(OsString::from);
+    let git = crate::git::facts(&directory, &lookup)?;
+    let names: Vec<String> = settings.env_names().map(str::to_owned).collect();
+    let env = names
+        .into_iter()
+        .filter_map(|name| session.environment.text(&name).map(|value| (name.clone(), value.to_owned())))
+        .collect();
+    let lock_path = found.build_file.as_ref().map(|file| file.with_file_name(lock::FILE_NAME));
+    let lock = match &lock_path {
+        Some(path) => Lock::read(path)?,
+        None => None,
+    };
+    let name = name_of(&settings, &found, &directory);
+    let request = Request {
+        has_build_file: found.build_file.is_some(),
+        facts: Facts { git, version: None, env, content: None },
+        lock,
+        project: project_of(found.build_file.as_deref(), found.artifact.as_deref()),
+        name,
+        settings,
+    };
+    Ok(Asked { request, lock_path })
+}
+
+/// What PATH and `--file` mean.
+struct Found {
+    build_file: Option<PathBuf>,
+    artifact: Option<PathBuf>,
+}
+
+impl Found {
+    fn directory(&self, session: &Session) -> PathBuf {
+        let of = |path: &PathBuf| path.parent().map(Path::to_owned);
+        let artifact = |path: &PathBuf| if path.is_dir() { Some(path.clone()) } else { of(path) };
+        self.build_file
+            .as_ref()
+            .and_then(of)
+            .or_else(|| self.artifact.as_ref().and_then(artifact))
+            .unwrap_or_else(|| session.environment.cwd.clone())
+    }
+}
+
+/// A directory with a build file is a project; anything else is an artifact, with the settings of
+/// `--file` if that is given.
+fn find(session: &Session, args: &ImageArgs) -> Result<Found, CommandError> {
+    let path = session.absolute(args.path.as_deref().unwrap_or(Path::new("")));
+    let file = args.file.as_ref().map(|file| session.absolute(file));
+    let build_file = path.join(BUILD_FILE);
+    if let Some(file) = file {
+        let artifact = args.path.is_some().then_some(path).filter(|path| !path.join(BUILD_FILE).is_file());
+        return Ok(Found { build_file: Some(file), artifact });
+    }
+    if build_file.is_file() {
+        return Ok(Found { build_file: Some(build_file), artifact: None });
+    }
+    if args.path.is_none() {
+        return Err(config::ConfigError::NotFound(PathBuf::from(BUILD_FILE)).into());
+    }
+    Ok(Found { build_file: None, artifact: Some(path) })
+}
+
+fn overrides(
+    session: &Session,
+    args: &ImageArgs,
+    artifact: Option<PathBuf>,
+) -> Result<Overrides, CommandError> {
+    let mut set = args.set.clone();
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    set.extend(args.root.as_ref().map(|root| format!("app.root={}", quoted(root))));
+    set.extend(args.layout.map(|layout| format!("app.layout={}", quoted(layout.as_str()))));
+    Ok(Overrides {
+        artifact,
+        name: args.name.as_ref().map(ToString::to_string),
+        base: args.base.clone(),
+        tags: args.tags.clone(),
+        platforms: args.platforms.iter().map(ToString::to_string).collect(),
+        compression: args.compression.clone(),
+        set,
+        offline: args.offline.then_some(true),
+        locked: args.locked.then_some(true),
+        jobs: session.global.jobs,
+        source_date_epoch: session.environment.source_date_epoch()?,
+    })
+}
+
+/// The image's name: as given, else `localhost/` and the artifact's, as podman names local images.
+fn name_of(settings: &Settings, found: &Found, directory: &Path) -> Repository {
+    if let Some(name) = &settings.name {
+        return name.value.clone();
+    }
+    let app = settings.app.as_ref().and_then(|app| app.paths.as_slice().first());
+    let path = app.map(|path| path.value.path()).or(found.artifact.as_deref()).unwrap_or(directory);
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let plain: String =
+        stem.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '-' }).collect();
+    let words: Vec<&str> = plain.split('-').filter(|word| !word.is_empty()).collect();
+    let name = if words.is_empty() { "image".to_owned() } else { words.join("-") };
+    let parsed = format!("localhost/{name}").parse();
+    parsed.unwrap_or_else(|_| unreachable!("words of letters and digits are a name"))
+}
+
+/// The targets that the outputs mean; without any, the local store.
+///
+/// # Errors
+/// When an output is none, or cannot be written.
+pub fn targets(
+    session: &Session,
+    asked: &Asked,
+    context: &crate::build::Context,
+    outputs: &[&str],
+) -> Result<Vec<Target>, CommandError> {
+    let name = &asked.request.name;
+    let progress = &context.progress;
+    if outputs.is_empty() {
+        if !context.store.is_writable() {
+            return Err(CommandError::usage("the local store cannot be written, and no other output was given")
+                .hint("give `-o oci:DIR` or `--push`, or set PACK_CACHE_DIR"));
+        }
+        let store = OciLayout::of_store(&context.store, name, progress)?;
+        return Ok(vec![Target { destination: std::sync::Arc::new(store), parallel: 2 }]);
+    }
+    let mut targets: Vec<Target> = Vec::new();
+    for output in outputs {
+        let target = match Location::output(output)? {
+            Location::OciLayout { dir, name } => {
+                let layout = OciLayout::create(&session.absolute(&dir), name.as_deref(), progress)?;
+                Target { destination: std::sync::Arc::new(layout), parallel: 2 }
+            }
+            Location::OciArchive { file, name: tag } | Location::DockerArchive { file, name: tag } => {
+                let file = session.absolute(&file);
+                let archive = ArchiveOutput::new(&file, Some(name), tag.as_deref(), progress)?;
+                Target { destination: std::sync::Arc::new(archive), parallel: 1 }
+            }
+            Location::OwnRegistry => {
+                if asked.request.settings.name.is_none() {
+                    return Err(CommandError::usage("to push, the image needs a name")
+                        .hint("give `--name REGISTRY/REPOSITORY`, or write `name` into `[image]`"));
+                }
+                if asked.request.settings.offline {
+                    return Err(CommandError::usage("`--offline` and pushing exclude each other"));
+                }
+                let registry = crate::transport::registry::destination(context.client.clone(), name.clone());
+                Target { destination: std::sync::Arc::new(registry), parallel: 4 }
+            }
+            Location::Docker => {
+                return Err(CommandError::usage("`docker` is not an output yet")
+                    .hint("`-o docker-archive:image.tar` and `docker load -i image.tar` do it"));
+            }
+            Location::Registry(_) | Location::Scratch => {
+                return Err(CommandError::usage(format!("`{output}` is not an output"))
+                    .hint("to push, give `--name` and `--push`"));
+            }
+        };
+        targets.push(target);
+    }
+    Ok(targets)
+}

@@ -1,0 +1,41 @@
+//! `pack update`.
+
+use super::super::args::{ImageArgs, UpdateArgs};
+use super::super::error::CommandError;
+use super::super::session::Session;
+use super::request;
+use crate::build;
+use crate::lock::Lock;
+
+/// Moves the lock to what the base means now.
+///
+/// # Errors
+/// Whatever stopped it; the lock is then as it was.
+pub fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandError> {
+    let image = ImageArgs { path: args.path.clone(), file: args.file.clone(), ..ImageArgs::default() };
+    let mut asked = request::ask(session, &image)?;
+    let Some(path) = asked.lock_path.clone() else {
+        return Err(CommandError::usage("there is no build file, so there is no lock to update"));
+    };
+    let old = asked.request.lock.take().unwrap_or_default();
+    asked.request.settings.locked = false;
+    let context = session.context(&asked.request.settings)?;
+    let found = build::lock(&context, &asked.request)?;
+    let mut new = Lock::default();
+    if let Some(found) = found {
+        new.update(found);
+    }
+    new.write(&path)?;
+    let changes: Vec<String> = old.changes(&new).iter().map(ToString::to_string).collect();
+    if args.format.json {
+        session.printer.json(&serde_json::json!({ "changes": changes }));
+        return Ok(());
+    }
+    if changes.is_empty() {
+        session.printer.message("build.lock is up to date");
+    }
+    for change in changes {
+        session.printer.result(change);
+    }
+    Ok(())
+}

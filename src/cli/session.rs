@@ -1,0 +1,175 @@
+//! What every command starts from: environment, terminal, store, registries.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Instant, UNIX_EPOCH};
+
+use super::args::Global;
+use super::environment::Environment;
+use super::error::{CommandError, ExitStatus};
+use super::printer::Printer;
+use crate::build::Context;
+use crate::config::{RegistryOptions, Settings};
+use crate::interrupt::Interrupt;
+use crate::observer::Progress;
+use crate::reference::{Reference, Registry};
+use crate::registry::{self, Client, Credentials, ProxySettings, RegistrySettings, Secret};
+use crate::store::Store;
+use crate::transport::Source;
+use crate::transport::archive::Archive;
+use crate::transport::layout::OciLayout;
+use crate::transport::name::Location;
+
+/// One run of the program.
+pub struct Session {
+    /// What the environment says.
+    pub environment: Environment,
+    /// The terminal.
+    pub printer: Printer,
+    /// Who is told of progress.
+    pub progress: Progress,
+    /// Set by Ctrl-C.
+    pub interrupt: Interrupt,
+    /// When the program started.
+    pub started: Instant,
+    /// Flags of every command.
+    pub global: Global,
+}
+
+impl Session {
+    /// `path` as it is from the directory that the program was started in.
+    #[must_use]
+    pub fn absolute(&self, path: &Path) -> PathBuf {
+        self.environment.cwd.join(path)
+    }
+
+    /// Opens the local store.
+    ///
+    /// # Errors
+    /// When nothing says where it is.
+    pub fn store(&self) -> Result<Store, CommandError> {
+        let dir = self.environment.cache_dir(self.global.cache_dir.as_deref())?;
+        Ok(Store::open(&self.absolute(&dir), &self.progress))
+    }
+
+    /// A client for registries, which opens nothing before it is asked something.
+    #[must_use]
+    pub fn client(&self, registries: &BTreeMap<Registry, RegistryOptions>) -> Client {
+        let environment = &self.environment;
+        let credentials = Credentials {
+            docker_auth_config: environment.docker_auth_config().map(Secret::new),
+            registry_auth_file: environment.registry_auth_file(),
+            xdg_runtime_dir: environment.runtime_dir(),
+            xdg_config_home: environment.config_home(),
+            docker_config: environment.docker_config(),
+            home: environment.home(),
+            helper_path: environment.raw("PATH").map(ToOwned::to_owned),
+            ..Credentials::default()
+        };
+        let proxies = environment.proxies();
+        let proxy = (proxies.https.is_some() || proxies.http.is_some() || proxies.all.is_some()).then(|| {
+            let or_all = |one: Option<String>| one.or_else(|| proxies.all.clone()).map(Secret::new);
+            ProxySettings {
+                https: or_all(proxies.https.clone()),
+                http: or_all(proxies.http.clone()),
+                no_proxy: proxies.none.clone().unwrap_or_default(),
+            }
+        });
+        let settings = registry::Settings {
+            credentials,
+            registries: registries.iter().map(|(host, options)| (host.clone(), registry_settings(options))).collect(),
+            ca_files: environment.ssl_cert_file().into_iter().collect(),
+            proxy,
+            ..registry::Settings::default()
+        };
+        Client::new(settings, self.progress.clone(), self.interrupt.clone())
+    }
+
+    /// How many threads to use.
+    #[must_use]
+    pub fn jobs(&self, settings: Option<&Settings>) -> usize {
+        let given = self.global.jobs.or_else(|| settings.and_then(|settings| settings.jobs));
+        given.map_or_else(
+            || std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            NonZeroUsize::get,
+        )
+    }
+
+    /// What builds work with. A store that cannot be written gives way to one that lasts as long as the
+    /// program.
+    ///
+    /// # Errors
+    /// When there is no place for a store or threads cannot be started.
+    pub fn context(&self, settings: &Settings) -> Result<Context, CommandError> {
+        let store = self.store()?;
+        let store = if store.is_writable() {
+            store
+        } else {
+            let parent = self.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"));
+            store.with_scratch(&parent).map_err(|error| {
+                CommandError::from_error(ExitStatus::Input, &error)
+                    .context("neither the store nor a temporary directory can be written")
+                    .hint("set PACK_CACHE_DIR or TMPDIR to a directory with free space")
+            })?
+        };
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.jobs(Some(settings)))
+            .thread_name(|number| format!("worker {number}"))
+            .build()
+            .map_err(|error| CommandError::from_error(ExitStatus::Input, &error).context("cannot start threads"))?;
+        let now = self.environment.now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Context {
+            store,
+            client: self.client(&settings.registries),
+            pool: Arc::new(pool),
+            progress: self.progress.clone(),
+            interrupt: self.interrupt.clone(),
+            now: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
+        })
+    }
+
+    /// Opens an image that the user names: in the store, in a registry, in a layout or an archive.
+    ///
+    /// # Errors
+    /// When the name is none or what it names cannot be opened.
+    pub fn image(&self, name: &str) -> Result<Arc<dyn Source>, CommandError> {
+        let registries = BTreeMap::new();
+        Ok(match Location::base(name)? {
+            Location::OciLayout { dir, name } => {
+                Arc::new(OciLayout::open(&self.absolute(&dir), name.as_deref())?)
+            }
+            Location::OciArchive { file, name } => {
+                Arc::new(Archive::open_oci(&self.absolute(&file), name.as_deref())?)
+            }
+            Location::DockerArchive { file, name } => {
+                Arc::new(Archive::open_docker(&self.absolute(&file), name.as_deref())?)
+            }
+            Location::Registry(reference) => match self.stored(name, &reference)? {
+                Some(stored) => Arc::new(stored),
+                None => Arc::new(crate::transport::registry::source(self.client(&registries), reference)),
+            },
+            Location::Scratch | Location::Docker | Location::OwnRegistry => {
+                return Err(CommandError::usage(format!("`{name}` is not an image")));
+            }
+        })
+    }
+
+    /// The image in the local store: by its whole name, or as `localhost/NAME`, which is what a build
+    /// without a registry in its name is called.
+    fn stored(&self, name: &str, reference: &Reference) -> Result<Option<OciLayout>, CommandError> {
+        let store = self.store()?;
+        let names = [reference.to_string(), name.to_owned(), format!("localhost/{name}")];
+        Ok(names.iter().find_map(|name| OciLayout::in_store(&store, name)))
+    }
+}
+
+fn registry_settings(options: &RegistryOptions) -> RegistrySettings {
+    RegistrySettings {
+        plain_http: options.plain_http,
+        skip_tls_verify: options.skip_tls_verify.as_ref().is_some_and(|skip| skip.value),
+        ca_file: options.ca_file.as_ref().map(|file| file.value.path().to_owned()),
+        ..RegistrySettings::default()
+    }
+}
