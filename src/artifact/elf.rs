@@ -14,7 +14,7 @@ use super::{
     count,
 };
 use crate::image::ConfigFile;
-use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, Metadata, Stamp, shown};
+use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, Stamp, shown};
 use crate::platform::Platform;
 
 /// What the headers of an ELF program say.
@@ -74,16 +74,8 @@ pub(super) fn propose(
         // Not writable, so that a program that is taken over cannot replace itself.
         metadata.mode = 0o555;
     }
-    let mut entries = Vec::new();
-    // Its default directory is its own; one that the user names belongs to whoever made it.
-    if options.root.is_none()
-        && let Some(parent) = target.parent()
-    {
-        let metadata = Metadata { mode: options.rules.directory_mode.unwrap_or(0o755), ..metadata.clone() };
-        entries.push(Entry { path: parent, metadata, kind: EntryKind::Directory });
-    }
     let content = Content { size: stamp.size, source: ContentSource::File(artifact.path.clone(), stamp) };
-    entries.push(Entry { path: target.clone(), metadata, kind: EntryKind::File(content) });
+    let entries = vec![Entry { path: target.clone(), metadata, kind: EntryKind::File(content) }];
     let command = format!("/{}", String::from_utf8_lossy(target.as_bytes()));
     let layer = ProposedLayer { name: "app".to_owned(), why: format!("the program, as `{target}`"), entries };
     Ok(Proposal {

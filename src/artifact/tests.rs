@@ -410,8 +410,8 @@ fn static_programs_run_anywhere() {
     let artifact = detect(&place.file("server", elf(62, 2, None, &[]))).expect("detected");
     assert_eq!(artifact.kind, ArtifactKind::Binary);
     let proposal = propose(&artifact, &AppOptions::default(), None).expect("proposed");
-    assert_eq!(outline(&proposal), ["app: /app/ /app/server"]);
-    assert_eq!(proposal.layers[0].entries[1].metadata.mode, 0o555);
+    assert_eq!(outline(&proposal), ["app: /app/server"]);
+    assert_eq!(proposal.layers[0].entries[0].metadata.mode, 0o555);
     assert_eq!(proposal.entrypoint, Some(vec!["/app/server".to_owned()]));
     assert_eq!(proposal.platform, Some(Platform::linux_amd64()));
     let named = propose(&artifact, &at("/usr/bin/x"), None).expect("proposed");
