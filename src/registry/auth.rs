@@ -108,7 +108,9 @@ impl Http {
         let credential = self.credential(host, access).await?;
         let login = credential.as_ref().map(|credential| &credential.login);
         match (asked.scheme.as_str(), login) {
-            (_, Some(Login::Bearer(token))) => Ok(header("Bearer", token.expose()).map(Authorization::constant)),
+            (_, Some(Login::Bearer(token))) => {
+                Ok(header("Bearer", token.expose()).map(Authorization::constant))
+            }
             ("basic", Some(Login::Password(user, password))) => {
                 Ok(Some(Authorization::constant(basic(user, password))))
             }
@@ -174,7 +176,11 @@ impl Http {
             let found = tokio::task::spawn_blocking(move || credentials.find(&repository)).await;
             found.unwrap_or_else(|error| {
                 let registry = host.registry.clone();
-                Err(RegistryError::Credentials { registry, from: "the lookup".to_owned(), why: error.to_string() })
+                Err(RegistryError::Credentials {
+                    registry,
+                    from: "the lookup".to_owned(),
+                    why: error.to_string(),
+                })
             })
         };
         cell.get_or_try_init(find).await.cloned()
@@ -282,13 +288,15 @@ impl Http {
             let shown = password.as_ref().filter(|_| location::same_origin(&realm, &request.url));
             let is_get = request.method == Method::GET;
             let response = self.exchange(host, &context, request, shown).await?;
-            let next = response.header("location").filter(|_| (300..400).contains(&response.status()) && is_get);
+            let next =
+                response.header("location").filter(|_| (300..400).contains(&response.status()) && is_get);
             let Some(next) = next else { break response };
             redirects += 1;
             if redirects > MAX_REDIRECTS {
                 return Err(fail(format!("redirected more than {MAX_REDIRECTS} times")));
             }
-            let next = response.url.join(next).map_err(|error| fail(format!("redirected nowhere: {error}")))?;
+            let next =
+                response.url.join(next).map_err(|error| fail(format!("redirected nowhere: {error}")))?;
             request = Request::new(Method::GET, next);
         };
         if !response.is_success() {
@@ -301,7 +309,8 @@ impl Http {
         };
         let from = location::host(&response.url);
         let body = response.body(MAX_ANSWER).await.map_err(broken)?;
-        let body = body.ok_or(RegistryError::TooLarge { context: Box::new(context.clone()), limit: MAX_ANSWER })?;
+        let body =
+            body.ok_or(RegistryError::TooLarge { context: Box::new(context.clone()), limit: MAX_ANSWER })?;
         #[derive(serde::Deserialize)]
         struct Reply {
             token: Option<Secret>,
@@ -309,14 +318,17 @@ impl Http {
             expires_in: Option<u64>,
         }
         // The parser's message may quote the token, so it is not passed on.
-        let reply: Reply =
-            serde_json::from_slice(&body).map_err(|_| fail(format!("{from} answers something other than JSON with a token")))?;
-        let token = [reply.token, reply.access_token].into_iter().flatten().find(|token| !token.expose().is_empty());
+        let reply: Reply = serde_json::from_slice(&body)
+            .map_err(|_| fail(format!("{from} answers something other than JSON with a token")))?;
+        let token =
+            [reply.token, reply.access_token].into_iter().flatten().find(|token| !token.expose().is_empty());
         let token = token.ok_or_else(|| fail(format!("{from} answers without a token")))?;
-        let header = header("Bearer", token.expose()).ok_or_else(|| fail(format!("{from} answers no valid token")))?;
+        let header =
+            header("Bearer", token.expose()).ok_or_else(|| fail(format!("{from} answers no valid token")))?;
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // Counted from before the request and by our own clock: theirs may be wrong.
-        let lifetime = Duration::from_secs(reply.expires_in.filter(|seconds| *seconds > 0).unwrap_or(DEFAULT_LIFETIME));
+        let lifetime =
+            Duration::from_secs(reply.expires_in.filter(|seconds| *seconds > 0).unwrap_or(DEFAULT_LIFETIME));
         Ok(Token { id: NEXT.fetch_add(1, Ordering::Relaxed), header, since, lifetime })
     }
 }
@@ -335,7 +347,8 @@ fn resolve_realm(asked: &Challenge, response: &Response) -> Challenge {
 
 /// Whether a token with scope `own` is good for `wanted`.
 fn covers(own: &str, wanted: &str) -> bool {
-    let split = |scope: &str| scope.rsplit_once(':').map(|(name, actions)| (name.to_owned(), actions.to_owned()));
+    let split =
+        |scope: &str| scope.rsplit_once(':').map(|(name, actions)| (name.to_owned(), actions.to_owned()));
     match (split(own), split(wanted)) {
         (Some((name, actions)), Some((other, needed))) => {
             name == other && needed.split(',').all(|action| actions.split(',').any(|has| has == action))

@@ -158,7 +158,10 @@ impl Credentials {
         let candidates = [
             self.xdg_runtime_dir.clone().map(containers),
             self.xdg_config_home.clone().or_else(|| home(".config")).map(containers),
-            self.docker_config.clone().or_else(|| home(".docker")).map(|directory| directory.join("config.json")),
+            self.docker_config
+                .clone()
+                .or_else(|| home(".docker"))
+                .map(|directory| directory.join("config.json")),
         ];
         candidates.into_iter().flatten().collect()
     }
@@ -174,7 +177,8 @@ impl Credentials {
             Ok(file) => file,
             // The parser's message can quote the text; the position is enough.
             Err(error) => {
-                let why = format!("not valid JSON of this kind at line {} column {}", error.line(), error.column());
+                let why =
+                    format!("not valid JSON of this kind at line {} column {}", error.line(), error.column());
                 return Err((name.to_owned(), why));
             }
         };
@@ -312,7 +316,8 @@ fn read(path: &Path) -> std::io::Result<Option<String>> {
 /// The value with the longest key that is the repository, a parent of it, or its registry.
 fn lookup<'a, T>(map: &'a BTreeMap<String, T>, repository: &Repository) -> Option<&'a T> {
     let full = repository.to_string();
-    let fits = |key: &str| full.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let fits =
+        |key: &str| full.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     map.iter()
         .map(|(key, value)| (normalise(key), value))
         .filter(|(key, _)| fits(key))
@@ -440,8 +445,7 @@ mod tests {
     fn looks_in_order_and_names_the_source() {
         let directory = tempfile::tempdir().expect("writable");
         let root = directory.path();
-        let entry =
-            |user: &str| format!(r#"{{"auths":{{"r.example":{{"auth":"{}"}}}}}}"#, auth(user, "p"));
+        let entry = |user: &str| format!(r#"{{"auths":{{"r.example":{{"auth":"{}"}}}}}}"#, auth(user, "p"));
         let places = [
             ("home/.docker/config.json", "docker"),
             ("home/.config/containers/auth.json", "config"),
@@ -489,7 +493,8 @@ mod tests {
             };
             credentials.find(&repository(name))
         };
-        let named = |name: &str| format!(r#"{{"credHelpers":{{"r.example":"{name}","docker.io":"{name}"}}}}"#);
+        let named =
+            |name: &str| format!(r#"{{"credHelpers":{{"r.example":"{name}","docker.io":"{name}"}}}}"#);
         let good = find(&named("good"), "r.example/a").expect("runs");
         assert_eq!(user(good.as_ref()), Some("get r.example"));
         let hub = find(&named("good"), "debian").expect("runs");

@@ -374,7 +374,9 @@ impl Explain for RegistryError {
 
     fn hint(&self) -> Option<String> {
         let plain = |registry: &Registry| {
-            format!("if it is meant to be plain HTTP, set `plain-http = true` under `[registry.\"{registry}\"]`")
+            format!(
+                "if it is meant to be plain HTTP, set `plain-http = true` under `[registry.\"{registry}\"]`"
+            )
         };
         Some(match self {
             Self::NoAnswer { context, fault, .. } => match fault {
@@ -419,7 +421,8 @@ impl Explain for RegistryError {
 
 /// The readable beginning of foreign text: one line, without control characters.
 pub(super) fn shorten(text: &str, limit: usize) -> String {
-    let words: Vec<&str> = text.split(|character: char| character.is_whitespace() || character.is_control()).collect();
+    let words: Vec<&str> =
+        text.split(|character: char| character.is_whitespace() || character.is_control()).collect();
     let joined = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     if joined.chars().count() <= limit {
         return joined;
@@ -455,9 +458,6 @@ mod tests {
 
     #[test]
     fn says_where_what_and_why() {
-        assert_eq!(
-            refused(502).to_string(),
-            "localhost:5000: uploading blob a/b: 502 Bad Gateway"
-        );
+        assert_eq!(refused(502).to_string(), "localhost:5000: uploading blob a/b: 502 Bad Gateway");
     }
 }

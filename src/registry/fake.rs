@@ -394,7 +394,16 @@ impl Shared {
         let _ = stream.set_read_timeout(Some(Duration::from_secs(20)));
         let _ = stream.set_nodelay(true);
         let mut reader = BufReader::new(stream);
-        while let Ok(Some(mut request)) = read_head(&mut reader) {
+        loop {
+            let mut request = match read_head(&mut reader) {
+                Ok(Some(request)) => request,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    // Somebody speaks TLS.
+                    let _ = (&mut &*stream).write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n");
+                    return;
+                }
+                _ => return,
+            };
             let busy = self.busy.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_busy.fetch_max(busy, Ordering::SeqCst);
             let goes_on = self.answer(&mut request, &mut reader, stream, foreign);
@@ -501,9 +510,13 @@ impl State {
     fn note(&mut self, request: &Request, kind: Kind, foreign: bool) -> Option<Action> {
         let query: Vec<String> =
             request.query.iter().flat_map(|(k, vs)| vs.iter().map(move |v| format!("{k}={v}"))).collect();
-        let target =
-            if query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, query.join("&")) };
-        let (method, authorization) = (request.method.clone(), request.header("authorization").map(str::to_owned));
+        let target = if query.is_empty() {
+            request.path.clone()
+        } else {
+            format!("{}?{}", request.path, query.join("&"))
+        };
+        let (method, authorization) =
+            (request.method.clone(), request.header("authorization").map(str::to_owned));
         self.log.push(Logged { method, kind, target, authorization, foreign });
         let mut action = None;
         for fault in &mut self.faults {
@@ -530,8 +543,10 @@ impl State {
         let shown = request.header("authorization").unwrap_or_default();
         if !auth.bearer {
             let good = auth.login.as_ref().is_some_and(|(user, password)| shown == basic(user, password));
-            return (!good)
-                .then(|| Reply::error(401, "UNAUTHORIZED", "who are you").header("WWW-Authenticate", "Basic realm=\"fake\""));
+            return (!good).then(|| {
+                Reply::error(401, "UNAUTHORIZED", "who are you")
+                    .header("WWW-Authenticate", "Basic realm=\"fake\"")
+            });
         }
         let token = shown.strip_prefix("Bearer ").and_then(|token| self.tokens.get_mut(token));
         if let Some((scopes, uses)) = token {
@@ -609,7 +624,8 @@ impl State {
             return Reply::error(400, "MANIFEST_INVALID", "no JSON");
         };
         let layers = json["layers"].as_array().cloned().unwrap_or_default();
-        let linked = layers.iter().chain([&json["config"]]).filter_map(|link| link["digest"].as_str()?.parse().ok());
+        let linked =
+            layers.iter().chain([&json["config"]]).filter_map(|link| link["digest"].as_str()?.parse().ok());
         let children = json["manifests"].as_array().cloned().unwrap_or_default();
         let blobs = self.blobs.get(&repository);
         for blob in linked {
@@ -704,7 +720,9 @@ fn basic(user: &str, password: &str) -> String {
 }
 
 fn ranged(request: &Request, bytes: &[u8]) -> Reply {
-    let from = request.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+    let from = request
+        .header("range")
+        .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
     match from {
         Some(from) if from < bytes.len() => Reply::new(206)
             .header("Content-Range", format!("bytes {from}-{}/{}", bytes.len() - 1, bytes.len()))

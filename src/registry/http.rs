@@ -293,7 +293,8 @@ impl Http {
             return Ok(Arc::clone(host));
         }
         let settings = self.settings.registries.get(registry);
-        let plain = settings.and_then(|settings| settings.plain_http).unwrap_or_else(|| registry.is_loopback());
+        let plain =
+            settings.and_then(|settings| settings.plain_http).unwrap_or_else(|| registry.is_loopback());
         let scheme = if plain { "http" } else { "https" };
         let authority = match registry.as_str() {
             DOCKER_HUB => "registry-1.docker.io",
@@ -516,7 +517,8 @@ impl Http {
                     pem.push(b'\n');
                     pem.extend(read(key)?);
                 }
-                builder = builder.identity(Identity::from_pem(&pem).map_err(|error| certificate(path, &error))?);
+                builder =
+                    builder.identity(Identity::from_pem(&pem).map_err(|error| certificate(path, &error))?);
             }
         }
         builder.build().map_err(setup)
@@ -555,8 +557,12 @@ fn fault(error: reqwest::Error) -> Fault {
     let error = error.without_url();
     for cause in causes(&error) {
         match cause.downcast_ref::<rustls::Error>() {
-            Some(rustls::Error::InvalidCertificate(why)) => return Fault::Untrusted(shorten(&why.to_string(), 300)),
-            Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) => return Fault::NotTls,
+            Some(rustls::Error::InvalidCertificate(why)) => {
+                return Fault::Untrusted(shorten(&why.to_string(), 300));
+            }
+            Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) => {
+                return Fault::NotTls;
+            }
             Some(other) => return Fault::Tls(shorten(&other.to_string(), 300)),
             None => {}
         }

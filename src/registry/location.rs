@@ -23,8 +23,9 @@ pub(super) struct Target {
 /// `registry` is the registry's base URL.
 pub(super) fn resolve(registry: &Url, request: &Url, location: &str) -> Result<Target, String> {
     let shown = || host(request);
-    let mut url =
-        request.join(location.trim()).map_err(|error| format!("{} sends to no valid address: {error}", shown()))?;
+    let mut url = request
+        .join(location.trim())
+        .map_err(|error| format!("{} sends to no valid address: {error}", shown()))?;
     url.set_fragment(None);
     // A proxy that ends TLS makes registries believe that they were called without.
     if registry.scheme() == "https" && url.scheme() == "http" && url.host() == registry.host() {
@@ -56,7 +57,7 @@ pub(super) fn check(registry: &Url, url: &Url) -> Result<(), String> {
     let (from, to) = (reach(registry), reach(url));
     let inside = match to {
         Reach::Public => true,
-        Reach::Private => from != Reach::Public,
+        Reach::Private => from == Reach::Private,
         Reach::Loopback => from == Reach::Loopback,
         Reach::LinkLocal => false,
     };
@@ -102,18 +103,26 @@ fn reach(url: &Url) -> Reach {
     let address = match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
         Some(Host::Ipv6(address)) => address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4),
-        Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => return Reach::Loopback,
+        Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => {
+            return Reach::Loopback;
+        }
         _ => return Reach::Public,
     };
     match address {
         IpAddr::V4(v4) if v4.is_loopback() => Reach::Loopback,
-        IpAddr::V4(v4) if v4.is_link_local() || v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast() => {
+        IpAddr::V4(v4)
+            if v4.is_link_local() || v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast() =>
+        {
             Reach::LinkLocal
         }
         // 100.64.0.0/10 is shared address space (RFC 6598), where some clouds keep their metadata.
-        IpAddr::V4(v4) if v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64) => Reach::Private,
+        IpAddr::V4(v4) if v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64) => {
+            Reach::Private
+        }
         IpAddr::V6(v6) if v6.is_loopback() => Reach::Loopback,
-        IpAddr::V6(v6) if v6.is_unicast_link_local() || v6.is_unspecified() || v6.is_multicast() => Reach::LinkLocal,
+        IpAddr::V6(v6) if v6.is_unicast_link_local() || v6.is_unspecified() || v6.is_multicast() => {
+            Reach::LinkLocal
+        }
         IpAddr::V6(v6) if v6.is_unique_local() => Reach::Private,
         _ => Reach::Public,
     }
@@ -189,6 +198,7 @@ mod tests {
         assert!(from("http://localhost:5000/", "http://127.0.0.1:5001/x").is_ok());
         assert!(from("http://10.0.0.5:5000/", "http://10.0.0.6/x").is_ok());
         assert!(from("http://10.0.0.5:5000/", "http://127.0.0.1/x").is_err());
+        assert!(from("http://127.0.0.1:5000/", "http://10.0.0.5/x").is_err());
         assert!(from("http://127.0.0.1:5000/", "http://169.254.169.254/x").is_err());
     }
 

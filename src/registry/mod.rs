@@ -63,8 +63,10 @@ struct Inner {
     /// Which repositories are known to hold a blob.
     known: Mutex<HashMap<Digest, BTreeSet<Repository>>>,
     /// Held while a blob is brought to a registry, so that others can mount it instead.
-    busy: Mutex<HashMap<(Registry, Digest), Arc<tokio::sync::Mutex<()>>>>,
+    busy: Mutex<HashMap<(Registry, Digest), Turn>>,
 }
+
+type Turn = Arc<tokio::sync::Mutex<()>>;
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -117,7 +119,9 @@ impl Client {
         let host = self.http().host(access.repository.registry())?;
         self.wait(async {
             let _slot = host.document_slot().await;
-            self.http().retrying(&host, async || self.http().look_up(&host, access, name, Step::Resolve).await).await
+            self.http()
+                .retrying(&host, async || self.http().look_up(&host, access, name, Step::Resolve).await)
+                .await
         })
     }
 
@@ -135,9 +139,8 @@ impl Client {
         let access = Access::pull(repository);
         self.wait(async {
             let _slot = host.document_slot().await;
-            let fetch = async || {
-                self.http().fetch_document(&host, &access, name, expected, Step::PullManifest).await
-            };
+            let fetch =
+                async || self.http().fetch_document(&host, &access, name, expected, Step::PullManifest).await;
             self.http().retrying(&host, fetch).await
         })
     }
@@ -149,7 +152,11 @@ impl Client {
     ///
     /// # Errors
     /// When it does not exist or cannot be opened.
-    pub fn blob(&self, repository: &Repository, descriptor: &Descriptor) -> Result<BlobStream, RegistryError> {
+    pub fn blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+    ) -> Result<BlobStream, RegistryError> {
         let host = self.http().host(repository.registry())?;
         let task = self.0.progress.task(Phase::Pull, descriptor.digest.short(), Some(descriptor.size));
         let (digest, size) = (descriptor.digest, descriptor.size);
@@ -235,7 +242,8 @@ impl Client {
         let task = self.0.progress.task(Phase::Push, blob.title.clone(), Some(blob.descriptor.size));
         let progress = Arc::new(Sent::new(task));
         let http = self.http();
-        let push = Push { http, host, repository, blob, from, force, session, progress: Arc::clone(&progress) };
+        let push =
+            Push { http, host, repository, blob, from, force, session, progress: Arc::clone(&progress) };
         let delivery = push.run().await?;
         self.note_blob(repository, digest);
         if let Some(progress) = Arc::into_inner(progress) {
@@ -283,7 +291,12 @@ impl Client {
     ///
     /// # Errors
     /// When the registry cannot be asked.
-    pub fn confirm(&self, repository: &Repository, name: &str, digest: &Digest) -> Result<bool, RegistryError> {
+    pub fn confirm(
+        &self,
+        repository: &Repository,
+        name: &str,
+        digest: &Digest,
+    ) -> Result<bool, RegistryError> {
         let found = self.look_up(&Access::push(repository), name)?;
         Ok(found.is_some_and(|descriptor| descriptor.digest == *digest))
     }

@@ -129,7 +129,8 @@ impl Http {
             let (expected, found) = (format!("{} bytes", expected.size), format!("{} bytes", body.len()));
             return Err(RegistryError::Mismatch { context: boxed(), expected, found });
         }
-        let document = |source: DocumentError| RegistryError::Document { context: boxed(), source: Box::new(source) };
+        let document =
+            |source: DocumentError| RegistryError::Document { context: boxed(), source: Box::new(source) };
         let linked = expected.map(|expected| &expected.media_type);
         let raw = RawDocument::new(announced.as_ref(), body).map_err(document)?;
         match linked {
@@ -255,8 +256,7 @@ impl Download {
         self.state = None;
         let mut chance = error.chance();
         // A range that is refused or not what was asked for: once more from the start.
-        let is_range_fault =
-            matches!(error, RegistryError::Mismatch { .. }) || error.status() == Some(416);
+        let is_range_fault = matches!(error, RegistryError::Mismatch { .. }) || error.status() == Some(416);
         // The address that the registry sent us to has expired: it will give another.
         let has_expired = error.answer().is_some_and(|answer| answer.host.is_some() && answer.status == 403);
         if is_range_fault && !self.whole && self.read > 0 {

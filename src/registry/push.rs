@@ -63,8 +63,9 @@ impl Push<'_> {
         let mut retry = Retry::new(self.http.settings.retry);
         let mut sent = false;
         let mut renewed = false;
+        let mut is_absent = false;
         loop {
-            let failure = match self.attempt().await {
+            let failure = match self.attempt(is_absent).await {
                 // What an earlier try sent is not something that was there before.
                 Ok(Delivery::Present) if sent => return Ok(Delivery::Uploaded),
                 Ok(delivery) => return Ok(delivery),
@@ -73,12 +74,15 @@ impl Push<'_> {
             self.abandon().await;
             self.from = None;
             sent |= failure.sent;
+            is_absent = false;
             let error = failure.error;
             let mut chance = error.chance();
             if chance == Chance::Never && failure.sent && !matches!(error, RegistryError::Local { .. }) {
                 if !self.force && self.is_there().await.unwrap_or(false) {
                     return Ok(Delivery::Uploaded);
                 }
+                // The next try need not look once more.
+                is_absent = true;
                 chance = self.second_chance(&error, &mut renewed);
             }
             self.host.pause(retry.after_chance(error, chance)?).await;
@@ -98,14 +102,16 @@ impl Push<'_> {
             404 | 409 | 416 => Chance::Later,
             400 if lost => Chance::Later,
             // Not in this shape: try the other one, once per host (rule P12).
-            400 | 405 | 411 | 415 | 501 if !self.host.wants_patch.swap(true, Ordering::Relaxed) => Chance::Later,
+            400 | 405 | 411 | 415 | 501 if !self.host.wants_patch.swap(true, Ordering::Relaxed) => {
+                Chance::Later
+            }
             _ => Chance::Never,
         }
     }
 
-    async fn attempt(&self) -> Result<Delivery, Failure> {
+    async fn attempt(&self, is_absent: bool) -> Result<Delivery, Failure> {
         let mut session = None;
-        if !self.force {
+        if !self.force && !is_absent {
             // One request that also finds what is there already, so it comes before HEAD.
             if let Some(from) = &self.from {
                 match self.mount(from).await {
@@ -166,7 +172,8 @@ impl Push<'_> {
         url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", from.path());
         let access = Access { from: Some(from.clone()), ..Access::push(self.repository) };
         let request = Request::new(Method::POST, url).header(CONTENT_LENGTH, "0");
-        let Ok(response) = self.http.send(self.host, &access, &self.context(Step::Mount), request).await else {
+        let Ok(response) = self.http.send(self.host, &access, &self.context(Step::Mount), request).await
+        else {
             return Mount::Failed;
         };
         let (status, found) = (response.status(), response.digest());
@@ -193,10 +200,10 @@ impl Push<'_> {
 
     fn location(&self, step: Step, response: &Response) -> Result<Target, RegistryError> {
         let refuse = |why| RegistryError::Location { context: Box::new(self.context(step)), why };
-        let location = response
-            .header("location")
-            .filter(|location| !location.trim().is_empty())
-            .ok_or_else(|| refuse("the registry does not say where to upload to (no `Location`)".to_owned()))?;
+        let location =
+            response.header("location").filter(|location| !location.trim().is_empty()).ok_or_else(|| {
+                refuse("the registry does not say where to upload to (no `Location`)".to_owned())
+            })?;
         let target = location::resolve(&self.host.base, &response.url, location).map_err(refuse)?;
         // A session at another host leads nowhere that our credentials may follow.
         Ok(Target { own: target.own && response.own, ..target })
@@ -222,7 +229,11 @@ impl Push<'_> {
                 .payload(Payload::Upload(content.take(length)))
                 .fresh(size > LARGE)
         };
-        let chunk = self.host.chunk_size.map(|chunk| chunk.max(chunk_minimum)).filter(|chunk| *chunk > 0 && *chunk < size);
+        let chunk = self
+            .host
+            .chunk_size
+            .map(|chunk| chunk.max(chunk_minimum))
+            .filter(|chunk| *chunk > 0 && *chunk < size);
         let wants_patch = self.host.wants_patch.load(Ordering::Relaxed);
         let session = match chunk {
             None if !wants_patch => {
@@ -230,8 +241,10 @@ impl Push<'_> {
                 return self.request(Step::SendBlob, upload(Method::PUT, &target, size)).await.map_err(sent);
             }
             None => {
-                let response =
-                    self.request(Step::SendBlob, upload(Method::PATCH, &session, size)).await.map_err(sent)?;
+                let response = self
+                    .request(Step::SendBlob, upload(Method::PATCH, &session, size))
+                    .await
+                    .map_err(sent)?;
                 self.next(session, response).await.map_err(sent)?
             }
             Some(chunk) => {
@@ -286,8 +299,7 @@ pub(super) async fn cancel(http: &Http, host: &Host, repository: &Repository, se
     let Some(target) = lock(session).take() else { return };
     let context = context(&host.registry, Step::CancelUpload, repository.path(), "");
     let (access, request) = (Access::push(repository), Request::to(Method::DELETE, &target));
-    if let Ok(Ok(response)) =
-        tokio::time::timeout(CANCEL, http.send(host, &access, &context, request)).await
+    if let Ok(Ok(response)) = tokio::time::timeout(CANCEL, http.send(host, &access, &context, request)).await
     {
         response.discard().await;
     }
@@ -342,7 +354,8 @@ impl Http {
             let answer = error.answer().cloned();
             if !healed
                 && answer.as_ref().is_some_and(|answer| {
-                    matches!(answer.status, 400 | 404) && answer.is_code(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"])
+                    matches!(answer.status, 400 | 404)
+                        && answer.is_code(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"])
                 })
             {
                 healed = true;
@@ -416,4 +429,3 @@ fn is_immutable(status: u16, code: &Option<String>, message: &str) -> bool {
     matches!(status, 400 | 403 | 405 | 409 | 412)
         && ["immutable", "already exist", "alreadyexist", "overwrite"].iter().any(|word| text.contains(word))
 }
-

@@ -34,7 +34,11 @@ impl Retry {
     }
 
     /// As [`Retry::after`], for a failure that deserves another try whatever its kind.
-    pub(super) fn after_chance(&mut self, error: RegistryError, chance: Chance) -> Result<Pause, RegistryError> {
+    pub(super) fn after_chance(
+        &mut self,
+        error: RegistryError,
+        chance: Chance,
+    ) -> Result<Pause, RegistryError> {
         self.failures += 1;
         let pause = match chance {
             Chance::Never => return Err(error),
@@ -107,7 +111,10 @@ mod tests {
         let registry = "r.example".parse().expect("valid");
         let context = Box::new(Context { registry, step: Step::CheckBlob, subject: String::new() });
         let retry_after = wait.map(Duration::from_secs);
-        RegistryError::Refused { context, answer: Box::new(Answer { status, retry_after, ..Answer::default() }) }
+        RegistryError::Refused {
+            context,
+            answer: Box::new(Answer { status, retry_after, ..Answer::default() }),
+        }
     }
 
     #[test]

@@ -159,8 +159,10 @@ mod tests {
         let registry = "r.example".parse().expect("valid");
         settings.registries.insert(registry, RegistrySettings { login, ..RegistrySettings::default() });
         settings.credentials.docker_auth_config = Some(Secret::new("hunter2"));
-        settings.proxy =
-            Some(ProxySettings { https: Some(Secret::new("http://u:hunter2@p")), ..ProxySettings::default() });
+        settings.proxy = Some(ProxySettings {
+            https: Some(Secret::new("http://u:hunter2@p")),
+            ..ProxySettings::default()
+        });
         let printed = format!("{settings:?} {settings:#?}");
         assert!(!printed.contains("hunter2"), "{printed}");
         assert!(printed.contains("alice"));
