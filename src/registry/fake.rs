@@ -100,6 +100,8 @@ pub enum Action {
     Edit(Arc<dyn Fn(&mut Reply) + Send + Sync>),
     /// It is answered as if it were done, but is not.
     Lose,
+    /// This is the answer, before the body is read; the connection closes.
+    Early(Reply),
     /// The connection closes after so many bytes of the body; nothing is done.
     CloseAfter(usize),
     /// It is done, and the connection closes without an answer.
@@ -430,6 +432,13 @@ impl Shared {
             reader.read_exact(&mut some)?;
             return Ok(false);
         }
+        if let Some(Action::Early(reply)) = &action {
+            write!(stream, "HTTP/1.1 {} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", reply.status)?;
+            // Lingers a little, as servers do, so that the answer is not lost with the connection.
+            stream.shutdown(std::net::Shutdown::Write)?;
+            std::thread::sleep(Duration::from_millis(100));
+            return Ok(false);
+        }
         request.body = vec![0; length];
         reader.read_exact(&mut request.body)?;
         let is_head = request.method == "HEAD";
@@ -740,6 +749,9 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
     }
     let mut words = line.split_whitespace();
     let (Some(method), Some(target)) = (words.next(), words.next()) else { return Ok(None) };
+    // A proxy is asked for whole addresses; what is asked for is here all the same.
+    let target =
+        target.strip_prefix("http://").map_or(target, |rest| rest.find('/').map_or("/", |at| &rest[at..]));
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut request = Request {
         method: method.to_owned(),

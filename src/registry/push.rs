@@ -24,6 +24,8 @@ use crate::transport::{Blob, Delivery};
 
 /// How long giving up a session may take: nobody waits for it gladly.
 const CANCEL: Duration = Duration::from_secs(3);
+/// Once to ask for what was only believed to be there, once to upload whatever the registry says.
+const MAX_HEALS: u32 = 2;
 /// Above this size a token is renewed before the blob is sent.
 const LARGE: u64 = 8 << 20;
 
@@ -77,7 +79,7 @@ impl Push<'_> {
             is_absent = false;
             let error = failure.error;
             let mut chance = error.chance();
-            if chance == Chance::Never && failure.sent && !matches!(error, RegistryError::Local { .. }) {
+            if chance == Chance::Never && failure.sent && !is_ours(&error) {
                 if !self.force && self.is_there().await.unwrap_or(false) {
                     return Ok(Delivery::Uploaded);
                 }
@@ -283,6 +285,11 @@ impl Push<'_> {
     }
 }
 
+/// Whether the reason is on this side, which no registry can tell more about.
+const fn is_ours(error: &RegistryError) -> bool {
+    matches!(error, RegistryError::Local { .. } | RegistryError::Source { .. })
+}
+
 enum Mount {
     Done,
     /// Declined, but with a session to upload to.
@@ -345,20 +352,20 @@ impl Http {
         let context = context(&host.registry, Step::PushManifest, repository.path(), name);
         let access = Access::push(repository);
         let mut retry = Retry::new(self.settings.retry);
-        let mut healed = false;
+        let mut healed = 0;
         loop {
             let error = match self.put_document(host, &access, &context, name, document).await {
                 Ok(()) => return Ok(Delivery::Uploaded),
                 Err(error) => error,
             };
             let answer = error.answer().cloned();
-            if !healed
+            if healed < MAX_HEALS
                 && answer.as_ref().is_some_and(|answer| {
                     matches!(answer.status, 400 | 404)
                         && answer.is_code(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"])
                 })
             {
-                healed = true;
+                healed += 1;
                 let named = answer.map(|answer| answer.digests).unwrap_or_default();
                 if heal(&named).await? {
                     continue;

@@ -253,3 +253,72 @@ fn tls_to_a_plain_registry_says_what_to_set() {
     assert!(error.to_string().contains("does not speak TLS"), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("plain-http = true")));
 }
+
+#[test]
+fn a_blob_may_come_from_a_registry() {
+    let bench = Bench::new();
+    let bytes: Vec<u8> = (0..5_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    bench.fake.put_blob("shop/app", &bytes);
+    let descriptor = Descriptor::of(MediaType::ImageLayerGzip, &bytes);
+    let mut settings = quick();
+    settings.concurrency = 1;
+    let client = client(settings);
+    let copy = |to: &str| {
+        let (source, repository, wanted) = (client.clone(), bench.repository.clone(), descriptor.clone());
+        let content = move || source.blob(&repository, &wanted).map_err(io::Error::other);
+        let content = std::sync::Arc::new(content);
+        let blob = Blob { descriptor: descriptor.clone(), content, origin: None, title: "copied".to_owned() };
+        let to: Repository = format!("{}/{to}", bench.fake.address()).parse().expect("valid");
+        client.push_blob(&to, &blob)
+    };
+    // Both directions at once on one host, with one slot each.
+    assert_eq!(copy("shop/one").expect("succeeds"), Delivery::Uploaded);
+    assert!(bench.fake.blob("shop/one", &descriptor.digest).as_ref() == Some(&bytes));
+
+    bench.fake.fault(Fault::always("POST", Kind::Mount, Action::Answer(Reply::new(400))));
+    bench.fake.fault(Fault::always("GET", Kind::Blob, Action::Answer(Reply::new(404))));
+    let error = copy("shop/two").expect_err("has no source");
+    assert!(matches!(error, RegistryError::Source { .. }), "{error}");
+    assert!(error.to_string().contains("pulling blob shop/app@"), "{error}");
+}
+
+#[test]
+fn what_was_believed_wrongly_is_asked_for_when_the_manifest_is_refused() {
+    let bench = Bench::new();
+    let client = client(quick());
+    for blob in &bench.blobs {
+        client.note_blob(&bench.repository, blob.descriptor.digest);
+        assert_eq!(client.push_blob(&bench.repository, blob).expect("succeeds"), Delivery::Present);
+    }
+    let pushed = client.push_document(&bench.repository, TAG, bench.image.raw(), &bench.blobs);
+    assert_eq!(pushed.expect("succeeds"), Delivery::Uploaded);
+    assert!(bench.holds_the_image());
+    assert!(bench.fake.commits().values().all(|times| *times == 1));
+}
+
+#[test]
+fn an_early_refusal_is_heard() {
+    let bench = Bench::new();
+    bench.fake.fault(Fault::always("PUT", Kind::Session, Action::Early(Reply::new(413))));
+    let blob = layer(&vec![1; 8_000_000]);
+    let error = client(quick()).push_blob(&bench.repository, &blob).expect_err("is too large");
+    assert!(error.to_string().contains("413"), "{error}");
+}
+
+#[test]
+fn a_proxy_is_used_only_where_it_is_given() {
+    let bench = Bench::new();
+    let reference = "registry.invalid/shop/app:1.0".parse().expect("valid");
+    let mut settings = quick();
+    let own = RegistrySettings { plain_http: Some(true), ..RegistrySettings::default() };
+    settings.registries.insert("registry.invalid".parse().expect("valid"), own);
+    let error = client(settings.clone()).resolve(&reference).expect_err("does not exist");
+    assert!(error.to_string().contains("does not resolve"), "{error}");
+    let http = Some(Secret::new(format!("http://{}", bench.fake.address())));
+    settings.proxy = Some(ProxySettings { http, ..ProxySettings::default() });
+    assert!(client(settings.clone()).resolve(&reference).expect("answers").is_some());
+    if let Some(proxy) = &mut settings.proxy {
+        proxy.no_proxy = "example.com,registry.invalid".to_owned();
+    }
+    assert!(client(settings).resolve(&reference).is_err());
+}
