@@ -311,6 +311,14 @@ pub enum RegistryError {
         /// Why.
         source: std::io::Error,
     },
+    /// What is pushed is pulled at the same time, and the pull failed.
+    #[error("{context}: its content cannot be pulled: {source}")]
+    Source {
+        /// Where it was pushed to.
+        context: Box<Context>,
+        /// Why.
+        source: Box<RegistryError>,
+    },
 }
 
 /// Whether an error may go away by itself.
@@ -367,6 +375,7 @@ impl Explain for RegistryError {
     fn kind(&self) -> Kind {
         match self {
             Self::Interrupted(_) => Kind::Interrupted,
+            Self::Source { source, .. } => source.kind(),
             Self::Certificate { .. } | Self::Credentials { .. } | Self::Local { .. } => Kind::Input,
             _ => Kind::Registry,
         }
@@ -384,6 +393,10 @@ impl Explain for RegistryError {
                     format!("nothing listens at {}: check the host and port, and that it runs", context.registry)
                 }
                 Fault::UnknownHost(_) => format!("check the spelling of `{}`", context.registry.host()),
+                Fault::Untrusted(why) if why.contains("CaUsedAsEndEntity") => {
+                    "the server shows an authority's certificate as its own; issue one with `basicConstraints=CA:FALSE`"
+                        .to_owned()
+                }
                 Fault::Untrusted(_) => {
                     "give the authority's certificate with `ca-file`, or for a test registry set `skip-tls-verify`"
                         .to_owned()
@@ -413,6 +426,7 @@ impl Explain for RegistryError {
             Self::NotFound { .. } => "check the name; some registries answer so to whoever may not read it".to_owned(),
             Self::Immutable { .. } => "push under another tag".to_owned(),
             Self::WaitTooLong { .. } => "try again later, or log in: the limit is usually per account".to_owned(),
+            Self::Source { source, .. } => return source.hint(),
             Self::Local { .. } => "something changed the file while it was pushed; run again".to_owned(),
             _ => return None,
         })

@@ -100,6 +100,8 @@ pub enum Action {
     Edit(Arc<dyn Fn(&mut Reply) + Send + Sync>),
     /// It is answered as if it were done, but is not.
     Lose,
+    /// This is the answer, before the body is read; the connection closes.
+    Early(Reply),
     /// The connection closes after so many bytes of the body; nothing is done.
     CloseAfter(usize),
     /// It is done, and the connection closes without an answer.
@@ -394,7 +396,16 @@ impl Shared {
         let _ = stream.set_read_timeout(Some(Duration::from_secs(20)));
         let _ = stream.set_nodelay(true);
         let mut reader = BufReader::new(stream);
-        while let Ok(Some(mut request)) = read_head(&mut reader) {
+        loop {
+            let mut request = match read_head(&mut reader) {
+                Ok(Some(request)) => request,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    // Somebody speaks TLS.
+                    let _ = (&mut &*stream).write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n");
+                    return;
+                }
+                _ => return,
+            };
             let busy = self.busy.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_busy.fetch_max(busy, Ordering::SeqCst);
             let goes_on = self.answer(&mut request, &mut reader, stream, foreign);
@@ -419,6 +430,13 @@ impl Shared {
         if let Some(Action::CloseAfter(bytes)) = action {
             let mut some = vec![0; bytes.min(length)];
             reader.read_exact(&mut some)?;
+            return Ok(false);
+        }
+        if let Some(Action::Early(reply)) = &action {
+            write!(stream, "HTTP/1.1 {} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", reply.status)?;
+            // Lingers a little, as servers do, so that the answer is not lost with the connection.
+            stream.shutdown(std::net::Shutdown::Write)?;
+            std::thread::sleep(Duration::from_millis(100));
             return Ok(false);
         }
         request.body = vec![0; length];
@@ -731,6 +749,9 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
     }
     let mut words = line.split_whitespace();
     let (Some(method), Some(target)) = (words.next(), words.next()) else { return Ok(None) };
+    // A proxy is asked for whole addresses; what is asked for is here all the same.
+    let target =
+        target.strip_prefix("http://").map_or(target, |rest| rest.find('/').map_or("/", |at| &rest[at..]));
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut request = Request {
         method: method.to_owned(),

@@ -401,7 +401,11 @@ impl Http {
         };
         let context = || Box::new(context.clone());
         if let Some(source) = local {
-            return Err(RegistryError::Local { context: context(), source });
+            // The content may be a blob of another registry, and that failed in its own way.
+            return Err(match source.downcast::<RegistryError>() {
+                Ok(source) => RegistryError::Source { context: context(), source: Box::new(source) },
+                Err(source) => RegistryError::Local { context: context(), source },
+            });
         }
         let failed = match result {
             Ok(Ok(inner)) => {

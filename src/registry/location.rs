@@ -57,7 +57,7 @@ pub(super) fn check(registry: &Url, url: &Url) -> Result<(), String> {
     let (from, to) = (reach(registry), reach(url));
     let inside = match to {
         Reach::Public => true,
-        Reach::Private => from != Reach::Public,
+        Reach::Private => from == Reach::Private,
         Reach::Loopback => from == Reach::Loopback,
         Reach::LinkLocal => false,
     };
@@ -198,6 +198,7 @@ mod tests {
         assert!(from("http://localhost:5000/", "http://127.0.0.1:5001/x").is_ok());
         assert!(from("http://10.0.0.5:5000/", "http://10.0.0.6/x").is_ok());
         assert!(from("http://10.0.0.5:5000/", "http://127.0.0.1/x").is_err());
+        assert!(from("http://127.0.0.1:5000/", "http://10.0.0.5/x").is_err());
         assert!(from("http://127.0.0.1:5000/", "http://169.254.169.254/x").is_err());
     }
 

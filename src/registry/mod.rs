@@ -62,9 +62,13 @@ struct Inner {
     interrupt: Interrupt,
     /// Which repositories are known to hold a blob.
     known: Mutex<HashMap<Digest, BTreeSet<Repository>>>,
+    /// Those of them that the registry itself confirmed in this run.
+    confirmed: Mutex<BTreeSet<(Repository, Digest)>>,
     /// Held while a blob is brought to a registry, so that others can mount it instead.
-    busy: Mutex<HashMap<(Registry, Digest), Arc<tokio::sync::Mutex<()>>>>,
+    busy: Mutex<HashMap<(Registry, Digest), Turn>>,
 }
+
+type Turn = Arc<tokio::sync::Mutex<()>>;
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -92,7 +96,14 @@ impl Client {
     #[must_use]
     pub fn new(settings: Settings, progress: Progress, interrupt: Interrupt) -> Self {
         let http = Http::new(settings);
-        Self(Arc::new(Inner { http, progress, interrupt, known: Mutex::default(), busy: Mutex::default() }))
+        Self(Arc::new(Inner {
+            http,
+            progress,
+            interrupt,
+            known: Mutex::default(),
+            confirmed: Mutex::default(),
+            busy: Mutex::default(),
+        }))
     }
 
     /// What a reference resolves to, or `None` where it does not exist. One HEAD where the registry
@@ -244,6 +255,7 @@ impl Client {
             Push { http, host, repository, blob, from, force, session, progress: Arc::clone(&progress) };
         let delivery = push.run().await?;
         self.note_blob(repository, digest);
+        lock(&self.0.confirmed).insert((repository.clone(), digest));
         if let Some(progress) = Arc::into_inner(progress) {
             progress.finish(match delivery {
                 Delivery::Present => "present",
@@ -252,6 +264,25 @@ impl Client {
             });
         }
         Ok(delivery)
+    }
+
+    /// Brings a blob that the registry says it does not have, though it seemed to: asks for it if it has not
+    /// been asked for, and else uploads it whatever the answer was.
+    async fn bring_back(
+        &self,
+        host: &http::Host,
+        repository: &Repository,
+        blob: &Blob,
+        session: &OpenSession,
+    ) -> Result<Delivery, RegistryError> {
+        let digest = blob.descriptor.digest;
+        let force = lock(&self.0.confirmed).contains(&(repository.clone(), digest));
+        if let Some(holders) = lock(&self.0.known).get_mut(&digest) {
+            holders.remove(repository);
+        }
+        let other_origin = blob.origin.clone().filter(|origin| origin != repository);
+        let blob = Blob { origin: other_origin, ..blob.clone() };
+        self.bring(host, repository, &blob, force, session).await
     }
 
     /// Stores a manifest or index under a tag or its digest. If the registry says that blobs are missing,
@@ -270,13 +301,12 @@ impl Client {
         let session = OpenSession::default();
         let result = self.wait(async {
             let heal = async |named: &[Digest]| {
-                let missing = |blob: &&Blob| named.is_empty() || named.contains(&blob.descriptor.digest);
-                let mut any = false;
-                for blob in blobs.iter().filter(missing) {
-                    self.bring(&host, repository, blob, true, &session).await?;
-                    any = true;
+                let is_named = |blob: &Blob| named.contains(&blob.descriptor.digest);
+                let any_named = blobs.iter().any(is_named);
+                for blob in blobs.iter().filter(|blob| is_named(blob) || !any_named) {
+                    self.bring_back(&host, repository, blob, &session).await?;
                 }
-                Ok(any)
+                Ok(!blobs.is_empty())
             };
             let _slot = host.document_slot().await;
             self.http().push_document(&host, repository, name, document, heal).await

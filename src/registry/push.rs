@@ -24,6 +24,8 @@ use crate::transport::{Blob, Delivery};
 
 /// How long giving up a session may take: nobody waits for it gladly.
 const CANCEL: Duration = Duration::from_secs(3);
+/// Once to ask for what was only believed to be there, once to upload whatever the registry says.
+const MAX_HEALS: u32 = 2;
 /// Above this size a token is renewed before the blob is sent.
 const LARGE: u64 = 8 << 20;
 
@@ -63,8 +65,9 @@ impl Push<'_> {
         let mut retry = Retry::new(self.http.settings.retry);
         let mut sent = false;
         let mut renewed = false;
+        let mut is_absent = false;
         loop {
-            let failure = match self.attempt().await {
+            let failure = match self.attempt(is_absent).await {
                 // What an earlier try sent is not something that was there before.
                 Ok(Delivery::Present) if sent => return Ok(Delivery::Uploaded),
                 Ok(delivery) => return Ok(delivery),
@@ -73,12 +76,15 @@ impl Push<'_> {
             self.abandon().await;
             self.from = None;
             sent |= failure.sent;
+            is_absent = false;
             let error = failure.error;
             let mut chance = error.chance();
-            if chance == Chance::Never && failure.sent && !matches!(error, RegistryError::Local { .. }) {
+            if chance == Chance::Never && failure.sent && !is_ours(&error) {
                 if !self.force && self.is_there().await.unwrap_or(false) {
                     return Ok(Delivery::Uploaded);
                 }
+                // The next try need not look once more.
+                is_absent = true;
                 chance = self.second_chance(&error, &mut renewed);
             }
             self.host.pause(retry.after_chance(error, chance)?).await;
@@ -105,9 +111,9 @@ impl Push<'_> {
         }
     }
 
-    async fn attempt(&self) -> Result<Delivery, Failure> {
+    async fn attempt(&self, is_absent: bool) -> Result<Delivery, Failure> {
         let mut session = None;
-        if !self.force {
+        if !self.force && !is_absent {
             // One request that also finds what is there already, so it comes before HEAD.
             if let Some(from) = &self.from {
                 match self.mount(from).await {
@@ -279,6 +285,11 @@ impl Push<'_> {
     }
 }
 
+/// Whether the reason is on this side, which no registry can tell more about.
+const fn is_ours(error: &RegistryError) -> bool {
+    matches!(error, RegistryError::Local { .. } | RegistryError::Source { .. })
+}
+
 enum Mount {
     Done,
     /// Declined, but with a session to upload to.
@@ -341,20 +352,20 @@ impl Http {
         let context = context(&host.registry, Step::PushManifest, repository.path(), name);
         let access = Access::push(repository);
         let mut retry = Retry::new(self.settings.retry);
-        let mut healed = false;
+        let mut healed = 0;
         loop {
             let error = match self.put_document(host, &access, &context, name, document).await {
                 Ok(()) => return Ok(Delivery::Uploaded),
                 Err(error) => error,
             };
             let answer = error.answer().cloned();
-            if !healed
+            if healed < MAX_HEALS
                 && answer.as_ref().is_some_and(|answer| {
                     matches!(answer.status, 400 | 404)
                         && answer.is_code(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"])
                 })
             {
-                healed = true;
+                healed += 1;
                 let named = answer.map(|answer| answer.digests).unwrap_or_default();
                 if heal(&named).await? {
                     continue;
