@@ -71,7 +71,7 @@ pub struct LayerReport {
     /// What had to be done; `None` when the layer was known.
     pub work: Option<Work>,
     /// How long that took, in milliseconds.
-    pub milliseconds: u128,
+    pub milliseconds: u64,
     /// What made it differ from the last build.
     pub difference: Option<Difference>,
 }
@@ -135,7 +135,7 @@ impl Report {
         let layer = &mut self.images[image].layers[layer];
         layer.facts = Some(*facts);
         layer.work = work;
-        layer.milliseconds = elapsed.as_millis();
+        layer.milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     }
 
     pub(super) fn current(&mut self, name: &str) {

@@ -9,7 +9,6 @@ use super::super::summary::{ImageSummary, LayerState, LayerSummary, Summary};
 use super::request::{self, Asked};
 use crate::build::{self, DestinationReport, ImageReport, Report};
 use crate::digest::Digest;
-use crate::lock::Lock;
 
 /// Builds and delivers.
 ///

@@ -82,6 +82,15 @@ fn verify(session: &Session, format: Format) -> Result<(), CommandError> {
     }
     let count = format::count(found.len() as u64, "damaged record");
     let mut error = CommandError::new(ExitStatus::Input, format!("the store has {count}"));
-    error.chain.extend(found.iter().map(Damage::to_string));
+    error.chain.extend(found.iter().map(describe));
     Err(error.hint("blobs are set aside and memos removed; the next build makes them again"))
+}
+
+fn describe(damage: &Damage) -> String {
+    match damage {
+        Damage::Blob { digest, reason } => format!("blob {digest}: {reason}"),
+        Damage::Memo { path } => format!("memo `{}`", path.display()),
+        Damage::Index { reason } => format!("index.json: {reason}"),
+        Damage::Missing { image, digest } => format!("image `{image}` lacks {digest}"),
+    }
 }
