@@ -34,23 +34,32 @@ Exit codes:
 
 const BUILD_HELP: &str = "\
 Examples:
-  pack build                                  Build what ./build.toml describes into the local store
-  pack build --push                           Build and push under the name and tags of build.toml
+  pack build
+      Build what ./build.toml describes into the local store
+  pack build --push
+      Build, and push under the name and tags of build.toml
   pack build app.war --base tomcat:10 --name localhost:5000/shop/app --push
-                                              No build.toml needed
-  pack build -o oci-archive:app.tar           Write a file that `skopeo`, `podman` and `docker load` read
-  pack build --push -o docker                 Push, and load into the local Docker as well
-  pack build --locked --set config.user=1000  In CI: the base of build.lock, one setting changed
+      Build without a build.toml
+  pack build -o oci-archive:app.tar
+      Write a file that `skopeo`, `podman` and `docker load` read
+  pack build --push -o docker
+      Push, and load into the local Docker as well
+  pack build --locked --set config.user=1000
+      In CI: on exactly the base of build.lock, with one setting changed
 
 Environment:
-  PACK_NAME, PACK_BASE, PACK_TAGS, PACK_PLATFORMS, PACK_COMPRESSION, PACK_JOBS, PACK_OFFLINE, PACK_LOCKED
-                     As the flags of the same names; a flag wins over a variable, a variable over build.toml
-  PACK_CACHE_DIR     The local store
-  SOURCE_DATE_EPOCH  The time that the image and its files have, in seconds since 1970
+  PACK_NAME, PACK_BASE, PACK_TAGS, PACK_PLATFORMS, PACK_COMPRESSION,
+  PACK_JOBS, PACK_OFFLINE, PACK_LOCKED
+      As the flags of the same names; a flag wins over a variable, and a
+      variable over build.toml
+  PACK_CACHE_DIR
+      The local store
+  SOURCE_DATE_EPOCH
+      The time that the image and its files have, in seconds since 1970
   DOCKER_CONFIG, REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG
-                     Where logins are
+      Where logins are
   HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE
-                     How registries are reached
+      How registries are reached
 
 Exit codes:
   0    Done
@@ -139,9 +148,12 @@ pub enum Command {
     /// nothing.
     #[command(after_long_help = "\
 Examples:
-  pack plan            What `pack build` would do
-  pack plan --push     What `pack build --push` would do, with what the registry has already
-  pack plan app.war --base scratch --json")]
+  pack plan
+      What `pack build` would do
+  pack plan --push
+      What `pack build --push` would do, given what the registry has already
+  pack plan app.war --base scratch --json
+      The same for a script")]
     Plan(PlanArgs),
     /// Move build.lock to what the base's tag means now
     ///
@@ -149,9 +161,10 @@ Examples:
     /// directories that the layers share with it, to build.lock. Builds use that file until the next update.
     #[command(after_long_help = "\
 Examples:
-  pack update          Take the newest base of that tag
+  pack update
+      Take what the base's tag means now
   pack update -q && git diff --exit-code build.lock
-                       Is there a newer base?")]
+      Tell whether there is a newer base")]
     Update(UpdateArgs),
     /// Write a build.toml for an artifact
     ///
@@ -159,8 +172,10 @@ Examples:
     /// rest as comments.
     #[command(after_long_help = "\
 Examples:
-  pack init                          Look for an artifact below the current directory
-  pack init build/libs/app.war --base tomcat:10 --name localhost:5000/shop/app")]
+  pack init
+      Look for an artifact below the current directory
+  pack init build/libs/app.war --base tomcat:10 --name localhost:5000/shop/app
+      Say all of it at once")]
     Init(InitArgs),
     /// Show an image: digest, platforms, layers, configuration
     #[command(after_long_help = IMAGE_HELP)]
@@ -636,6 +651,21 @@ mod tests {
                 assert_eq!(help.exit_code(), 0);
                 let text = help.to_string();
                 assert!(text.contains("Usage: pack") && text.contains("--quiet"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn examples_fit_a_narrow_terminal() {
+        for words in commands(&Cli::command(), &[]) {
+            let root = Cli::command();
+            let mut command = &root;
+            for word in &words[1..] {
+                command = command.find_subcommand(word).expect("a command");
+            }
+            let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{words:?}: {line}");
             }
         }
     }

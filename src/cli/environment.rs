@@ -233,7 +233,7 @@ impl fmt::Debug for Environment {
 
 #[cfg(test)]
 pub(super) fn for_test(variables: &[(&str, &str)]) -> Environment {
-    Environment::new("/work".into(), UNIX_EPOCH, variables.iter().copied())
+    Environment::new("/cwd".into(), UNIX_EPOCH, variables.iter().copied())
 }
 
 #[cfg(test)]
@@ -250,8 +250,8 @@ mod tests {
             (&[home, ("XDG_CACHE_HOME", "relative")], None, "/home/u/.cache/pack"),
             (&[home, ("XDG_CACHE_HOME", "")], None, "/home/u/.cache/pack"),
             (&[home, ("XDG_CACHE_HOME", "/c"), ("PACK_CACHE_DIR", "/p")], None, "/p"),
-            (&[("PACK_CACHE_DIR", "p")], None, "/work/p"),
-            (&[("PACK_CACHE_DIR", "/p")], Some("flag"), "/work/flag"),
+            (&[("PACK_CACHE_DIR", "p")], None, "/cwd/p"),
+            (&[("PACK_CACHE_DIR", "/p")], Some("flag"), "/cwd/flag"),
         ];
         for (variables, given, expected) in cases {
             let dir = for_test(variables).cache_dir(given.map(Path::new)).expect("a directory");

@@ -248,7 +248,8 @@ impl Printer {
         paint(self.0.out.color, style, text)
     }
 
-    fn write_message(&self, text: &str) {
+    /// Prints `text` to stderr as it is, above the bars.
+    pub(super) fn write_message(&self, text: &str) {
         self.above_bars(|| {
             let mut sink = self.0.err.sink.lock().unwrap_or_else(PoisonError::into_inner);
             // There is nowhere left to complain to.
@@ -273,6 +274,14 @@ impl Printer {
             };
             MultiProgress::with_draw_target(target)
         })
+    }
+
+    /// Takes all bars off the screen.
+    pub(super) fn clear_bars(&self) {
+        if let Some(bars) = self.0.bars.get() {
+            // A terminal that is gone needs no clearing.
+            let _ = bars.clear();
+        }
     }
 
     /// Leaves the terminal fit for a shell prompt, without waiting for any lock: for the moment before an

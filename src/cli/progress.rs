@@ -268,12 +268,13 @@ impl Task {
         format!("{:>10} {name:<NAME$}", doing(self.phase))
     }
 
-    /// Updates the rate; the last second or two count most.
+    /// Updates the rate: the average at first, then the last second or two count most.
     fn measure(&mut self, now: Instant) {
         let elapsed = now.duration_since(self.seen.0).as_secs_f64();
         if elapsed > 0.0 {
             let current = (self.done - self.seen.1) as f64 / elapsed;
-            let weight = if self.seen.1 == 0 { 1.0 } else { 1.0 - (-elapsed).exp() };
+            let share = elapsed / now.duration_since(self.started).as_secs_f64();
+            let weight = share.max(1.0 - (-elapsed).exp());
             self.rate += weight * (current - self.rate);
             self.seen = (now, self.done);
         }

@@ -8,6 +8,8 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write as _};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -46,14 +48,17 @@ pub fn install(printer: &Printer, on_signal: impl FnOnce() + Send + 'static) -> 
 pub fn catch_panics(printer: &Printer, program: impl FnOnce() -> ExitStatus) -> ExitStatus {
     install_panic_hook(printer);
     // Nothing that the program touched is looked at after a panic.
-    panic::catch_unwind(AssertUnwindSafe(program)).unwrap_or(ExitStatus::Bug)
+    panic::catch_unwind(AssertUnwindSafe(program)).unwrap_or_else(|_| {
+        // Bars do not draw while a thread unwinds, not even to go away.
+        printer.clear_bars();
+        ExitStatus::Bug
+    })
 }
 
 fn install_panic_hook(printer: &Printer) {
     let printer = printer.clone();
     let told = AtomicBool::new(false);
     panic::set_hook(Box::new(move |info| {
-        printer.restore_terminal();
         let place = info.location().map(|location| format!(" ({location})")).unwrap_or_default();
         let mut text =
             format!("error: internal error: {}{place}\n", printable_lines(message(info.payload())));
@@ -67,9 +72,26 @@ fn install_panic_hook(printer: &Printer) {
             text.push_str(BUG_HINT);
             text.push('\n');
         }
-        // Not through the printer, whose locks the panicking thread may hold.
-        let _ = io::stderr().write_all(text.as_bytes());
+        tell(&printer, &text);
     }));
+}
+
+/// Prints `text` above the bars; from another thread, because the panicking one may hold the locks that
+/// this takes. If so, prints it anyway.
+fn tell(printer: &Printer, text: &str) {
+    const PATIENCE: Duration = Duration::from_millis(500);
+    let (told, wait) = mpsc::channel();
+    let (other, copy) = (printer.clone(), text.to_owned());
+    let print = move || {
+        other.write_message(&copy);
+        // The receiver is gone if it lost its patience.
+        let _ = told.send(());
+    };
+    let thread = std::thread::Builder::new().spawn(print);
+    if thread.is_err() || wait.recv_timeout(PATIENCE).is_err() {
+        printer.restore_terminal();
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
 }
 
 fn message(payload: &(dyn Any + Send)) -> &str {

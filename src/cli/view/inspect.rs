@@ -181,7 +181,10 @@ impl ImageView {
         facts.add("Base", &self.base.as_ref().map(Base::reference).unwrap_or_default());
         let sections = [
             ("", facts.text),
-            ("Layers, bottom first", indent(&self.layer_table().render(width.map(|width| width - INDENT)))),
+            (
+                "Layers, bottom first",
+                indent(&self.layer_table().render(width.map(|width| width.saturating_sub(INDENT)))),
+            ),
             ("Configuration", indent(&run_config(&self.config))),
             ("Annotations", indent(&pairs(&self.annotations))),
         ];
@@ -233,7 +236,7 @@ impl IndexView {
         }
         let sections = [
             ("", facts.text),
-            ("Manifests", indent(&table.render(width.map(|width| width - INDENT)))),
+            ("Manifests", indent(&table.render(width.map(|width| width.saturating_sub(INDENT))))),
             ("Annotations", indent(&pairs(&self.annotations))),
         ];
         join(sections)
