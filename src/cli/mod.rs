@@ -18,6 +18,7 @@ pub mod signals;
 pub mod summary;
 pub mod view;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -39,7 +40,9 @@ pub fn main() -> ExitCode {
     let environment = match Environment::read() {
         Ok(environment) => environment,
         Err(error) => {
-            let printer = Printer::new(cli.printer_options(), &Environment::default());
+            let variables: [(&str, &str); 0] = [];
+            let nothing = Environment::new(PathBuf::new(), std::time::UNIX_EPOCH, variables);
+            let printer = Printer::new(cli.printer_options(), &nothing);
             let error = CommandError::from(error);
             printer.error(&error);
             return ExitCode::from(error.status.code());

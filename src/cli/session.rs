@@ -104,16 +104,8 @@ impl Session {
     /// When there is no place for a store or threads cannot be started.
     pub fn context(&self, settings: &Settings) -> Result<Context, CommandError> {
         let store = self.store()?;
-        let store = if store.is_writable() {
-            store
-        } else {
-            let parent = self.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"));
-            store.with_scratch(&parent).map_err(|error| {
-                CommandError::from_error(ExitStatus::Input, &error)
-                    .context("neither the store nor a temporary directory can be written")
-                    .hint("set PACK_CACHE_DIR or TMPDIR to a directory with free space")
-            })?
-        };
+        let parent = self.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"));
+        let store = store.with_scratch(&parent);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.jobs(Some(settings)))
             .thread_name(|number| format!("worker {number}"))

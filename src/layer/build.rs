@@ -120,6 +120,7 @@ pub struct Built {
 
 /// How much of a layer had to be done and how much was known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Work {
     /// Bodies in the layer.
     pub bodies: usize,

@@ -14,7 +14,7 @@ use crate::digest::Digest;
 ///
 /// # Errors
 /// Whatever stopped it; no tag then resolves to anything new.
-pub fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandError> {
+pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandError> {
     let asked = request::ask(session, &args.image)?;
     let context = session.context(&asked.request.settings)?;
     let targets = request::targets(session, &asked, &context, &args.image.all_outputs())?;

@@ -14,7 +14,7 @@ use crate::store::{Damage, PruneOptions};
 ///
 /// # Errors
 /// When the store cannot be read or written, or is damaged.
-pub fn run(session: &Session, command: &CacheCommand) -> Result<(), CommandError> {
+pub(super) fn run(session: &Session, command: &CacheCommand) -> Result<(), CommandError> {
     match command {
         CacheCommand::Info(format) => info(session, *format),
         CacheCommand::Prune(args) => prune(session, args),

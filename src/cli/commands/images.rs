@@ -16,7 +16,7 @@ use crate::verify;
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn inspect(session: &Session, args: &InspectArgs) -> Result<(), CommandError> {
+pub(super) fn inspect(session: &Session, args: &InspectArgs) -> Result<(), CommandError> {
     let source = session.image(&args.image)?;
     let root = source.root()?;
     let width = session.printer.width();
@@ -38,7 +38,7 @@ pub fn inspect(session: &Session, args: &InspectArgs) -> Result<(), CommandError
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn history(session: &Session, args: &HistoryArgs) -> Result<(), CommandError> {
+pub(super) fn history(session: &Session, args: &HistoryArgs) -> Result<(), CommandError> {
     let source = session.image(&args.image)?;
     let loaded = load_image(&*source, chosen(&*source, args.platform.as_ref())?.as_ref())?;
     let view = view::history::view(&args.image, &loaded.image, Base::of(&loaded.image));
@@ -65,7 +65,7 @@ fn chosen(source: &dyn Source, asked: Option<&Platform>) -> Result<Option<Platfo
 ///
 /// # Errors
 /// When it cannot be read, and when anything in it is not what its name says.
-pub fn verify(session: &Session, args: &VerifyArgs) -> Result<(), CommandError> {
+pub(super) fn verify(session: &Session, args: &VerifyArgs) -> Result<(), CommandError> {
     let source = session.image(&args.image)?;
     if args.platforms.is_empty() {
         return verify_source(session, args, &*source);

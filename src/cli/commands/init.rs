@@ -15,7 +15,7 @@ const USUAL: [&str; 6] = ["target", "build/libs", "build", "dist", "out", "publi
 ///
 /// # Errors
 /// When there is one already, or no artifact is found.
-pub fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError> {
+pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError> {
     let cwd = &session.environment.cwd;
     let target = cwd.join(BUILD_FILE);
     if target.exists() && !args.force {

@@ -40,7 +40,7 @@ struct View<'a> {
 ///
 /// # Errors
 /// Whatever would stop the build before it begins.
-pub fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError> {
+pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError> {
     let asked = request::ask(session, &args.image)?;
     let context = session.context(&asked.request.settings)?;
     let prepared = build::prepare(&context, &asked.request)?;

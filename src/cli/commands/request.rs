@@ -15,10 +15,10 @@ use crate::transport::layout::OciLayout;
 use crate::transport::name::Location;
 
 /// The name of a build file.
-pub const BUILD_FILE: &str = "build.toml";
+pub(super) const BUILD_FILE: &str = "build.toml";
 
 /// A request and where its lock is.
-pub struct Asked {
+pub(super) struct Asked {
     /// What to build.
     pub request: Request,
     /// Where the lock is kept; `None` without a build file.
@@ -29,7 +29,7 @@ pub struct Asked {
 ///
 /// # Errors
 /// When there is no build file and no artifact, or a setting is wrong.
-pub fn ask(session: &Session, args: &ImageArgs) -> Result<Asked, CommandError> {
+pub(super) fn ask(session: &Session, args: &ImageArgs) -> Result<Asked, CommandError> {
     let found = find(session, args)?;
     let document = match &found.build_file {
         Some(file) => Document::read(file)?,
@@ -145,7 +145,7 @@ fn name_of(settings: &Settings, found: &Found, directory: &Path) -> Repository {
 ///
 /// # Errors
 /// When an output is none, or cannot be written.
-pub fn targets(
+pub(super) fn targets(
     session: &Session,
     asked: &Asked,
     context: &crate::build::Context,

@@ -11,7 +11,7 @@ use crate::lock::Lock;
 ///
 /// # Errors
 /// Whatever stopped it; the lock is then as it was.
-pub fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandError> {
+pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandError> {
     let image = ImageArgs { path: args.path.clone(), file: args.file.clone(), ..ImageArgs::default() };
     let mut asked = request::ask(session, &image)?;
     let Some(path) = asked.lock_path.clone() else {
