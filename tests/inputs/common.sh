@@ -1,0 +1,95 @@
+# Shared by tests/run, tests/inputs/* and benches/compare. Sourced, never run.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+PACK_TEST_CACHE=$(mkdir -p "${PACK_TEST_CACHE:-$root/target/test-inputs}" && cd "${PACK_TEST_CACHE:-$root/target/test-inputs}" && pwd)
+export PACK_TEST_CACHE LC_ALL=C DEBIAN_FRONTEND=noninteractive
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+# step WORDS -- COMMAND: one line with the time it took; the command's own words only when it fails.
+step() {
+    local what=() log start took code=0
+    while [ "$1" != -- ]; do what+=("$1"); shift; done
+    shift
+    log=$(mktemp "${TMPDIR:-/tmp}/pack-step.XXXXXX")
+    start=$(date +%s.%N)
+    # No `step … ||` by callers: it would switch `set -e` off inside the command.
+    (set -euo pipefail; "$@") </dev/null >"$log" 2>&1 & wait $! || code=$?
+    took=$(awk -v a="$start" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f", b - a }')
+    if [ "$code" != 0 ]; then
+        say "FAILED  ${what[*]} (${took} s)"
+        cat "$log" >&2
+        rm -f "$log"
+        exit "$code"
+    fi
+    rm -f "$log"
+    printf '%7s s  %s\n' "$took" "${what[*]}" >&2
+}
+
+# fresh_lists: package lists, once per run. Without root, the lists that are there must do.
+fresh_lists() {
+    [ "$(id -u)" = 0 ] || return 0
+    [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mmin -720 -print -quit 2>/dev/null)" ] || return 0
+    apt-get update -qq
+}
+
+# missing PACKAGE...: those that are not installed.
+missing() {
+    local p
+    for p; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || printf '%s\n' "$p"
+    done
+}
+
+# install PACKAGE...: installs what is missing, and lets no package start a service.
+install_packages() {
+    local policy=/usr/sbin/policy-rc.d wanted
+    wanted=$(missing "$@" | tr '\n' ' ')
+    [ -n "${wanted// /}" ] || return 0
+    [ "$(id -u)" = 0 ] || die "as root, run: apt-get install --no-install-recommends $wanted"
+    fresh_lists
+    if [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' > $policy
+        chmod 755 $policy
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    # shellcheck disable=SC2086
+    apt-get install -y -qq --no-install-recommends $wanted
+}
+
+# unpack DIRECTORY PACKAGE...: the files of Debian packages, without installing them or what they depend on.
+unpack() {
+    local to=$1 debs
+    shift
+    fresh_lists
+    debs=$(mktemp -d "$to.debs.XXXXXX")
+    mkdir -p "$to"
+    (cd "$debs" && apt-get download -qq -o APT::Sandbox::User=root "$@")
+    for deb in "$debs"/*.deb; do dpkg-deb -x "$deb" "$to"; done
+    rm -rf "$debs"
+}
+
+# input NAME SCRIPT [ARGUMENT...]: makes $PACK_TEST_CACHE/NAME by `SCRIPT DIRECTORY ARGUMENT...`, unless it is there. It appears whole or not at all.
+input() {
+    local name=$1 script=$2 tmp
+    shift 2
+    [ ! -e "$PACK_TEST_CACHE/$name" ] || return 0
+    tmp=$PACK_TEST_CACHE/.making-$name.$$
+    rm -rf "$tmp"
+    mkdir -p "$tmp"
+    step "input $name" -- "$script" "$tmp" "$@"
+    mv -T "$tmp" "$PACK_TEST_CACHE/$name"
+}
+
+# war DIRECTORY FILE: what `jar cf` makes, without a JDK.
+war() {
+    local manifest
+    rm -f "$2"
+    manifest=$(mktemp -d "$2.XXXXXX")
+    mkdir "$manifest/META-INF"
+    printf 'Manifest-Version: 1.0\r\nCreated-By: tests\r\n\r\n' > "$manifest/META-INF/MANIFEST.MF"
+    (cd "$manifest" && zip -q -X -r "$2" META-INF/MANIFEST.MF)
+    rm -rf "$manifest"
+    (cd "$1" && zip -q -X -r "$2" . -x META-INF/MANIFEST.MF)
+}
