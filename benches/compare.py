@@ -20,8 +20,8 @@ import os
 import pathlib
 import platform
 import re
-import shlex
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -359,6 +359,7 @@ def main():
     parser.add_argument("--without-lock", action="store_true", help="pack's `cold` has no build.lock either")
     parser.add_argument("--output", type=pathlib.Path, help="the markdown file; a .json with every run lands beside it")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="compare.", dir=args.cache))
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
@@ -403,12 +404,11 @@ def main():
         results = {name: next(turn) for name, turn in turns.items()}
         everything[workload.name] = results
         report.append(table(workload, results))
-    text = "\n".join(report)
-    if args.output:
-        head = "# Benchmarks\n\nMade by `benches/compare`; what is measured and how stands at the top of `benches/compare.py`.\n\n"
-        args.output.write_text(head + text)
-        args.output.with_suffix(".json").write_text(json.dumps(everything, indent=1))
-    print(text)
+        print(report[-1], flush=True)
+        if args.output:
+            head = "# Benchmarks\n\nMade by `benches/compare`; what is measured and how stands at the top of `benches/compare.py`.\n\n"
+            args.output.write_text(head + "\n".join(report))
+            args.output.with_suffix(".json").write_text(json.dumps(everything, indent=1))
 
 
 main()

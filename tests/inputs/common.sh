@@ -70,16 +70,21 @@ unpack() {
     rm -rf "$debs"
 }
 
-# input NAME SCRIPT [ARGUMENT...]: makes $PACK_TEST_CACHE/NAME by `SCRIPT DIRECTORY ARGUMENT...`, unless it is there. It appears whole or not at all.
+# input NAME COMMAND [ARGUMENT...]: makes $PACK_TEST_CACHE/NAME by `COMMAND DIRECTORY ARGUMENT...`, unless this same COMMAND (a script or
+# a function) has made it. It appears whole or not at all, and one process at a time makes inputs.
 input() {
-    local name=$1 script=$2 tmp
+    local name=$1 by=$2
     shift 2
-    [ ! -e "$PACK_TEST_CACHE/$name" ] || return 0
-    tmp=$PACK_TEST_CACHE/.making-$name.$$
-    rm -rf "$tmp"
-    mkdir -p "$tmp"
-    step "input $name" -- "$script" "$tmp" "$@"
-    mv -T "$tmp" "$PACK_TEST_CACHE/$name"
+    (
+        flock 9
+        stamp=$({ if [ -f "$by" ]; then cat "$by"; else declare -f "$by"; fi; echo "$@"; } | cksum)
+        [ ! -e "$PACK_TEST_CACHE/$name" ] || [ "$stamp" != "$(cat "$PACK_TEST_CACHE/.made-$name" 2> /dev/null)" ] || exit 0
+        rm -rf "$PACK_TEST_CACHE/.making" "${PACK_TEST_CACHE:?}/$name"
+        mkdir "$PACK_TEST_CACHE/.making"
+        step "input $name" -- "$by" "$PACK_TEST_CACHE/.making" "$@"
+        mv -T "$PACK_TEST_CACHE/.making" "$PACK_TEST_CACHE/$name"
+        echo "$stamp" > "$PACK_TEST_CACHE/.made-$name"
+    ) 9> "$PACK_TEST_CACHE/.lock"
 }
 
 # war DIRECTORY FILE: what `jar cf` makes, without a JDK.
@@ -92,4 +97,13 @@ war() {
     (cd "$manifest" && zip -q -X -r "$2" META-INF/MANIFEST.MF)
     rm -rf "$manifest"
     (cd "$1" && zip -q -X -r "$2" . -x META-INF/MANIFEST.MF)
+}
+
+# peer_input NAME COMMAND: an input of tests/inputs/peer, left out with a word where its client is missing or gets no answer.
+peer_input() {
+    if ! command -v "$2" > /dev/null; then
+        say "skipped  $1: no $2 here"
+    elif ! (input "$1" "$root/tests/inputs/peer" "$1"); then
+        say "skipped  $1: $2 could not fetch it"
+    fi
 }
