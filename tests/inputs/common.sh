@@ -27,11 +27,13 @@ step() {
     printf '%7s s  %s\n' "$took" "${what[*]}" >&2
 }
 
-# fresh_lists: package lists, once per run. Without root, the lists that are there must do.
+# fresh_lists: Debian's package lists, not older than half a day. Without root, those that are there must do.
 fresh_lists() {
     [ "$(id -u)" = 0 ] || return 0
-    [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mmin -720 -print -quit 2>/dev/null)" ] || return 0
-    apt-get update -qq
+    if [ -z "$(find "$PACK_TEST_CACHE/.lists" -mmin -720 2> /dev/null)" ] || ! compgen -G '/var/lib/apt/lists/*Packages*' > /dev/null; then
+        apt-get update -qq
+        touch "$PACK_TEST_CACHE/.lists"
+    fi
 }
 
 # missing PACKAGE...: those that are not installed.
