@@ -348,6 +348,15 @@ def machine():
     return f"{os.cpu_count()} cores, {cpu[1] if cpu else platform.processor()}, {flags} SHA-NI"
 
 
+def versions(args):
+    ask = {"skopeo": "skopeo --version", "umoci": "umoci --version", "buildah": "buildah --version"}
+    if args.peers:
+        ask["crane"] = f"{args.cache}/{Crane.needs} version"
+    found = [f"{name} {re.search(r'v?([0-9][0-9.]*)', subprocess.check_output(command.split(), text=True))[1]}" for name, command in ask.items()]
+    found += [f"Jib {jar.stem.rsplit('-', 1)[1]}" for jar in args.cache.glob("jib/lib/jib-core-*.jar") if args.peers]
+    return ", ".join(found)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=pathlib.Path, required=True)
@@ -357,7 +366,8 @@ def main():
     parser.add_argument("--only", help="workloads: war-small,war-large,files,tree")
     parser.add_argument("--tools", help="names as in the table")
     parser.add_argument("--without-lock", action="store_true", help="pack's `cold` has no build.lock either")
-    parser.add_argument("--output", type=pathlib.Path, help="the markdown file; a .json with every run lands beside it")
+    parser.add_argument("--output", type=pathlib.Path, help="where the tables go, besides standard output")
+    parser.add_argument("--json", type=pathlib.Path, help="where the figures of every run go")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
@@ -389,7 +399,8 @@ def main():
         tools = [t for t in tools if t.name in args.tools.split(",")]
 
     began = time.time()
-    report = [f"Measured on {machine()}; medians of {args.runs} runs.", ""]
+    report = [f"Measured on {machine()}; medians of {args.runs} runs; {versions(args)}.", ""]
+    print(report[0], flush=True)
     everything = {}
     for workload in workloads:
         turns = {}
@@ -408,7 +419,8 @@ def main():
         if args.output:
             head = "# Benchmarks\n\nMade by `benches/compare`; what is measured and how stands at the top of `benches/compare.py`.\n\n"
             args.output.write_text(head + "\n".join(report))
-            args.output.with_suffix(".json").write_text(json.dumps(everything, indent=1))
+        if args.json:
+            args.json.write_text(json.dumps(everything, indent=1))
 
 
 main()
