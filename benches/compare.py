@@ -1,0 +1,426 @@
+"""Times pack and its peers on the same work, against the same registry, one after the other in every round.
+
+Scenarios, in this order in each round:
+  cold        the tool's own state is empty; the registry's repository holds the base image and nothing else
+  no change   the same command again
+  one file    the same command after one file of the application changed
+
+Every tool is handed the exploded directory, except pack, which is handed the WAR where there is one. A tool that works on a local copy
+of the base fetches it in `cold`. pack keeps its `build.lock`, as a clone of the project would (`--without-lock` removes it too).
+
+Wall time is that of the whole command; CPU time is user + system of it and of all its children; memory is the largest process's peak.
+Bytes and requests come from one more round, untimed, in which a relay that counts stands where the registry stood.
+"""
+
+import argparse
+import atexit
+import http.client
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+SCENARIOS = ["cold", "no change", "one file"]
+
+
+class Registry:
+    """docker-registry on one port of the loopback, directly or behind a relay that counts bytes."""
+
+    def __init__(self, binary, directory):
+        self.binary, self.directory = binary, directory
+        self.port, self.hidden = free_port(), free_port()
+        self.host = f"127.0.0.1:{self.port}"
+        self.process = self.relay = None
+        (directory / "blobs").mkdir(parents=True)
+        atexit.register(self.stop)
+
+    def start(self, counted):
+        self.stop()
+        port = self.hidden if counted else self.port
+        config = self.directory / "config.yml"
+        config.write_text(json.dumps({  # JSON is YAML
+            "version": "0.1",
+            "log": {"accesslog": {"disabled": False}, "level": "error"},
+            "storage": {
+                "filesystem": {"rootdirectory": str(self.directory / "blobs")},
+                "delete": {"enabled": True},
+                "cache": {"blobdescriptor": "inmemory"},
+                "maintenance": {"uploadpurging": {"enabled": False}},
+            },
+            "http": {"addr": f"127.0.0.1:{port}", "secret": "only to sign upload sessions"},
+        }))
+        self.access = self.directory / "access.log"
+        with open(self.access, "w") as access, open(self.directory / "error.log", "a") as errors:
+            self.process = subprocess.Popen([self.binary, "serve", config], stdout=access, stderr=errors,
+                                            env={**os.environ, "OTEL_TRACES_EXPORTER": "none"})
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                time.sleep(0.02)
+        else:
+            sys.exit((self.directory / "error.log").read_text())
+        if counted:
+            self.relay = Relay(self.port, port)
+
+    def stop(self):
+        if self.relay:
+            self.relay.close()
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+        self.process = self.relay = None
+
+    def requests(self):
+        return [line.split('"')[1].split(" ")[:2] for line in self.access.read_text().splitlines()]
+
+    def call(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection(self.host)
+        connection.request(method, path, body, headers or {})
+        response = connection.getresponse()
+        data = response.read()
+        if response.status >= 300:
+            sys.exit(f"{method} {path}: {response.status} {data[:300]}")
+        return data, response.headers["Content-Type"]
+
+    def manifest(self, repository, tag):
+        data, kind = self.call("GET", f"/v2/{repository}/manifests/{tag}", headers={"Accept": MANIFESTS})
+        return data, kind, json.loads(data)
+
+    def give(self, source, repository):
+        """Mounts the base's blobs into a repository and tags it there."""
+        data, kind, manifest = self.manifest(source, "base")
+        for blob in [manifest["config"], *manifest["layers"]]:
+            self.call("POST", f"/v2/{repository}/blobs/uploads/?mount={blob['digest']}&from={source}", headers={"Content-Length": "0"})
+        self.call("PUT", f"/v2/{repository}/manifests/base", data, {"Content-Type": kind})
+
+
+class Relay:
+    """Passes connections on and counts what the clients send."""
+
+    def __init__(self, port, to):
+        self.to, self.sent = to, 0
+        self.server = socket.create_server(("127.0.0.1", port), backlog=64)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            upstream = socket.create_connection(("127.0.0.1", self.to))
+            threading.Thread(target=self.pump, args=(client, upstream, True), daemon=True).start()
+            threading.Thread(target=self.pump, args=(upstream, client, False), daemon=True).start()
+
+    def pump(self, source, target, counted):
+        try:
+            while data := source.recv(1 << 16):
+                if counted:
+                    self.sent += len(data)
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+
+
+class Workload:
+    def __init__(self, name, title, directory, to, changed, war=None):
+        self.name, self.title, self.directory, self.to, self.war = name, title, directory, to, war
+        self.changed = directory / changed
+        self.original = self.changed.read_bytes()
+        self.stamp = self.changed.stat()
+
+    def facts(self):
+        sizes = [f.lstat().st_size for f in self.directory.rglob("*") if f.is_file() and not f.is_symlink()]
+        return f"{len(sizes):,} files, {sum(sizes) / 1e6:.1f} MB; `{self.changed.relative_to(self.directory)}` changes"
+
+    def change(self, number):
+        data = bytearray(self.original)
+        middle = len(data) // 2
+        data[middle:middle + 16] = f"<!--{number:08d}-->".ljust(16)[:16].encode()
+        self.write(bytes(data))
+
+    def restore(self):
+        self.write(self.original)
+        os.utime(self.changed, ns=(self.stamp.st_atime_ns, self.stamp.st_mtime_ns))
+
+    def write(self, data):
+        self.changed.write_bytes(data)
+        if self.war:
+            subprocess.run(["zip", "-q", "-X", self.war, self.changed.relative_to(self.directory)], cwd=self.directory, check=True)
+
+
+class Tool:
+    """How one tool is called. `script` is a shell script; `clear` empties the tool's state, which lives in `state` alone."""
+    needs = None
+
+    def __init__(self, args, registry, state):
+        self.args, self.registry, self.state = args, registry, state
+
+    def clear(self):
+        shutil.rmtree(self.state, ignore_errors=True)
+        self.state.mkdir(parents=True)
+        for entry in pathlib.Path("/var/lib/containers").iterdir():
+            shutil.rmtree(entry)
+
+    def reference(self, repository, tag="app"):
+        return f"{self.registry.host}/{repository}:{tag}"
+
+    def takes(self, workload):
+        return True
+
+
+class Umoci(Tool):
+    name = "umoci + skopeo"
+
+    def script(self, w, repository, cold):
+        fetch = f"skopeo copy -q --src-tls-verify=false docker://{self.reference(repository, 'base')} oci:image:base" if cold else "true"
+        return f"""cd {self.state}
+            {fetch}
+            umoci insert --image image:base --tag app {w.directory} {w.to}
+            exec skopeo copy -q --dest-tls-verify=false oci:image:app docker://{self.reference(repository)}"""
+
+
+class Buildah(Tool):
+    name = "buildah"
+
+    def options(self):
+        return f"--root {self.state}/root --runroot {self.state}/run --storage-driver overlay"
+
+    def clear(self):
+        if self.state.exists():
+            subprocess.run(f"buildah {self.options()} rmi --all --force".split(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            subprocess.run(["umount", "-q", self.state / "root/overlay"])
+        super().clear()
+
+    def script(self, w, repository, cold):
+        (self.state / "Containerfile").write_text(f"FROM {self.reference(repository, 'base')}\nCOPY . {w.to}\n")
+        return f"""buildah {self.options()} bud -q --layers --tls-verify=false -f {self.state}/Containerfile -t app {w.directory}
+            exec buildah {self.options()} push -q --tls-verify=false app docker://{self.reference(repository)}"""
+
+
+class Crane(Tool):
+    name = "tar + crane"
+    needs = "crane/crane"
+
+    def script(self, w, repository, cold):
+        return f"""tar -C {w.directory} --sort=name --mtime=@1 --owner=0 --group=0 --numeric-owner --transform='flags=rSh;s,^\\.,{w.to.lstrip("/")},' \
+                -cf {self.state}/layer.tar .
+            exec {self.args.cache}/{self.needs} append --insecure -b {self.reference(repository, 'base')} -t {self.reference(repository)} -f {self.state}/layer.tar"""
+
+
+class Jib(Tool):
+    name = "Jib"
+    needs = "jib/classes"
+
+    def takes(self, workload):
+        return workload.war is not None
+
+    def script(self, w, repository, cold):
+        return f"""exec java -cp '{self.args.cache}/jib/classes:{self.args.cache}/jib/lib/*' Push {self.reference(repository, 'base')} \
+                {self.reference(repository)} {self.state}/cache {w.to} {w.directory}"""
+
+
+class Pack(Tool):
+    name = "pack"
+
+    def clear(self):
+        lock = self.state / "project/build.lock"
+        kept = lock.read_bytes() if lock.exists() and not self.args.without_lock else None
+        super().clear()
+        lock.parent.mkdir()
+        if kept is not None:
+            lock.write_bytes(kept)
+
+    def script(self, w, repository, cold):
+        # One lock serves all rounds, so the base is named where it is the same in all of them.
+        (self.state / "project/build.toml").write_text(f"""format = 1
+[image]
+name = "{self.registry.host}/{repository}"
+base = "{self.registry.host}/{BASE}:base"
+tags = ["app"]
+[app]
+path = "{w.war or w.directory}"
+root = "{w.to}"
+""")
+        return f"exec env PACK_CACHE_DIR={self.state}/cache {self.args.pack} build {self.state}/project --push"
+
+
+TOOLS = [Pack, Umoci, Buildah, Crane, Jib]
+BASE = "base/tomcat"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def measure(script, log):
+    """Runs a shell script; wall and CPU seconds, peak MB of its largest process."""
+    with tempfile.NamedTemporaryFile() as peak, open(log, "wb") as output:
+        # GNU time reports the peak: this process's own would hide a smaller one.
+        command = ["time", "-f", "%M", "-o", peak.name, "sh", "-euc", script]
+        start = time.perf_counter()
+        pid = os.posix_spawnp(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, output.fileno(), 1),
+                                                                             (os.POSIX_SPAWN_DUP2, output.fileno(), 2)])
+        _, status, usage = os.wait4(pid, 0)
+        wall = time.perf_counter() - start
+        if status != 0:
+            sys.exit(f"failed:\n{script}\n{pathlib.Path(log).read_text(errors='replace')}")
+        return {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "peak": int(peak.read().split()[-1]) / 1000}
+
+
+def rounds(tool, workload, args, registry, log):
+    """Measures each scenario `args.runs` times, then counts once; yields between rounds, so that tools take turns."""
+    cells = {s: {"wall": [], "cpu": [], "peak": []} for s in SCENARIOS}
+    for number in range(args.runs + 1):
+        counted = number == args.runs
+        repository = f"bench/{workload.name}-{re.sub('[^a-z]+', '-', tool.name.lower())}-{number}"
+        registry.give(BASE, repository)
+        tool.clear()
+        if number == 0 and isinstance(tool, Pack) and not args.without_lock:
+            measure(tool.script(workload, repository + "-first", True), log)
+            tool.clear()
+        for scenario in SCENARIOS:
+            if scenario == "one file":
+                workload.change(number)
+            script = tool.script(workload, repository, scenario == "cold")
+            if counted:
+                registry.start(counted=True)
+            figures = measure(script, log)
+            cell = cells[scenario]
+            if counted:
+                cell["requests"] = len(registry.requests())
+                cell["sent"] = registry.relay.sent
+                cell["asked"] = registry.requests()
+                registry.start(counted=False)
+                layers = registry.manifest(repository, "app")[2]["layers"]
+                base = registry.manifest(BASE, "base")[2]["layers"]
+                assert [l["digest"] for l in layers[:len(base)]] == [l["digest"] for l in base], f"{tool.name} lost the base"
+                cell["layers"] = [l["size"] for l in layers[len(base):]]
+            else:
+                for key, value in figures.items():
+                    cell[key].append(value)
+        workload.restore()
+        tool.clear()
+        yield
+    for cell in cells.values():
+        for key in ["wall", "cpu", "peak"]:
+            cell[key + " runs"] = cell[key]
+            cell[key] = statistics.median(cell[key])
+    yield cells
+
+
+def table(workload, results):
+    lines = [f"### {workload.title}", "", workload.facts() + ".", "",
+             "| tool | scenario | wall s | CPU s | peak MB | sent MB | requests | layers MB | wall, of the fastest peer's |",
+             "|---|---|--:|--:|--:|--:|--:|--:|--:|"]
+    for scenario in SCENARIOS:
+        peers = [cells[scenario]["wall"] for name, cells in results.items() if name != Pack.name]
+        for name, cells in results.items():
+            c = cells[scenario]
+            ratio = f"{c['wall'] / min(peers):.2f}" if peers else ""
+            lines.append(f"| {name} | {scenario} | {c['wall']:.3f} | {c['cpu']:.3f} | {c['peak']:.0f} | {c['sent'] / 1e6:.3f} | {c['requests']} "
+                         f"| {sum(c['layers']) / 1e6:.2f} | {ratio} |")
+    return "\n".join(lines) + "\n"
+
+
+def machine():
+    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    flags = "with" if " sha_ni" in pathlib.Path("/proc/cpuinfo").read_text() else "without"
+    return f"{os.cpu_count()} cores, {cpu[1] if cpu else platform.processor()}, {flags} SHA-NI"
+
+
+def versions(args):
+    ask = {"skopeo": "skopeo --version", "umoci": "umoci --version", "buildah": "buildah --version"}
+    if args.peers:
+        ask["crane"] = f"{args.cache}/{Crane.needs} version"
+    found = [f"{name} {re.search(r'v?([0-9][0-9.]*)', subprocess.check_output(command.split(), text=True))[1]}" for name, command in ask.items()]
+    found += [f"Jib {jar.stem.rsplit('-', 1)[1]}" for jar in args.cache.glob("jib/lib/jib-core-*.jar") if args.peers]
+    return ", ".join(found)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=pathlib.Path, required=True)
+    parser.add_argument("--pack", type=pathlib.Path)
+    parser.add_argument("--peers", action="store_true", help="crane and Jib too, where they were made")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", help="workloads: war-small,war-large,files,tree")
+    parser.add_argument("--tools", help="names as in the table")
+    parser.add_argument("--without-lock", action="store_true", help="pack's `cold` has no build.lock either")
+    parser.add_argument("--output", type=pathlib.Path, help="where the tables go, besides standard output")
+    parser.add_argument("--json", type=pathlib.Path, help="where the figures of every run go")
+    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="compare.", dir=args.cache))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    hidden = scratch / "containers"
+    hidden.mkdir()
+    os.makedirs("/var/lib/containers", exist_ok=True)
+    subprocess.run(["mount", "--bind", hidden, "/var/lib/containers"], check=True)
+    registry = Registry(args.cache / "tools/docker-registry", scratch / "registry")
+    registry.start(counted=False)
+    subprocess.run(["skopeo", "copy", "-q", "--dest-tls-verify=false", f"oci:{args.cache}/bench-base:base", f"docker://{registry.host}/{BASE}:base"],
+                   check=True)
+
+    inputs = scratch / "inputs"  # a copy: one file will change
+    shutil.copytree(args.cache / "bench", inputs, symlinks=True)
+    root = "/var/lib/tomcat10/webapps/ROOT"
+    page = "jsp/jsp2/el/basic-arithmetic.jsp"
+    workloads = [
+        Workload("war-small", "WAR, 6 MB", inputs / "war-small", root, page, inputs / "war-small.war"),
+        Workload("war-large", "WAR, 64 MB", inputs / "war-large", root, page, inputs / "war-large.war"),
+        Workload("files", "10,000 small files", inputs / "files", "/opt/files", "django/db/models/query.py"),
+        Workload("tree", "jars and libraries, 500 MB", inputs / "tree", "/opt/tree", "java/commons-lang3.jar"),
+    ]
+    if args.only:
+        workloads = [w for w in workloads if w.name in args.only.split(",")]
+    tools = [t for t in TOOLS if (args.pack or t is not Pack) and (t.needs is None or args.peers and (args.cache / t.needs).exists())]
+    if args.tools:
+        tools = [t for t in tools if t.name in args.tools.split(",")]
+
+    began = time.time()
+    report = [f"Measured on {machine()}; medians of {args.runs} runs; {versions(args)}.", ""]
+    print(report[0], flush=True)
+    everything = {}
+    for workload in workloads:
+        turns = {}
+        for kind in tools:
+            tool = kind(args, registry, scratch / f"state-{kind.name.split()[0]}")
+            if tool.takes(workload):
+                turns[tool.name] = rounds(tool, workload, args, registry, scratch / "log")
+        for number in range(args.runs + 1):
+            for turn in turns.values():
+                next(turn)
+            print(f"{time.time() - began:7.1f} s  {workload.title}: round {number + 1} of {args.runs + 1}", file=sys.stderr, flush=True)
+        results = {name: next(turn) for name, turn in turns.items()}
+        everything[workload.name] = results
+        report.append(table(workload, results))
+        print(report[-1], flush=True)
+        if args.output:
+            head = "# Benchmarks\n\nMade by `benches/compare`; what is measured and how stands at the top of `benches/compare.py`.\n\n"
+            args.output.write_text(head + "\n".join(report))
+        if args.json:
+            args.json.write_text(json.dumps(everything, indent=1))
+
+
+main()
