@@ -75,6 +75,7 @@ impl std::fmt::Debug for Spill {
 }
 
 impl Spill {
+    /// The directory, made now if it is the first time.
     fn dir(&self) -> io::Result<&Path> {
         if self.made.get().is_none() {
             fs::create_dir_all(&self.parent)?;

@@ -467,9 +467,10 @@ mod tests {
     }
 
     fn age(path: &Path, seconds: u64) {
-        let past = SystemTime::now() - Duration::from_secs(seconds);
-        let times = std::fs::FileTimes::new().set_accessed(past).set_modified(past);
         let file = std::fs::File::options().write(true).open(path).expect("opened");
+        let written = file.metadata().and_then(|metadata| metadata.modified()).expect("a time");
+        let past = written - Duration::from_secs(seconds);
+        let times = std::fs::FileTimes::new().set_accessed(past).set_modified(past);
         file.set_times(times).expect("aged");
     }
 
