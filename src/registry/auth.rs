@@ -391,6 +391,20 @@ mod tests {
     }
 
     #[test]
+    fn tokens_are_renewed_early_and_earlier_for_what_takes_long() {
+        let after = |seconds| Token {
+            id: 1,
+            header: HeaderValue::from_static("x"),
+            since: Instant::now()
+                .checked_sub(Duration::from_secs(seconds))
+                .expect("the machine is up for longer"),
+            lifetime: Duration::from_secs(10),
+        };
+        let states = [0, 6, 9].map(|seconds| (after(seconds).is_good(false), after(seconds).is_good(true)));
+        assert_eq!(states, [(true, true), (true, false), (false, false)]);
+    }
+
+    #[test]
     fn headers_are_never_printed() {
         let printed = format!("{:?}", basic("alice", &Secret::new("hunter2")));
         assert_eq!(printed, "Sensitive");
