@@ -1,6 +1,6 @@
 //! Logging in: Basic and Bearer, tokens cached and fetched once for all who wait for them.
 //!
-//! Nothing is sent before the registry asks for it. Credentials belong to one registry (rule A1): a token
+//! Nothing is sent before the registry asks for it. Credentials belong to one registry: a token
 //! server gets them only over TLS or where the registry itself is plain HTTP, and never after a redirect to
 //! another host.
 

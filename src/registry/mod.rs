@@ -24,6 +24,7 @@ mod retry;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod upload;
 
 use std::collections::{BTreeSet, HashMap};

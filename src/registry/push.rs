@@ -1,8 +1,8 @@
 //! Pushing: the unit that is retried is the whole of look, mount, open, send and verify.
 //!
-//! After any ambiguous outcome the registry is asked what it has (rule P3): present means success, absent
+//! After any ambiguous outcome the registry is asked what it has: present means success, absent
 //! means a new session. A request of an old session is never sent again. What is not answered by `201` with
-//! the digest is looked up before it is believed (P6).
+//! the digest is looked up before it is believed.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -105,7 +105,7 @@ impl Push<'_> {
             }
             404 | 409 | 416 => Chance::Later,
             400 if lost => Chance::Later,
-            // Not in this shape: try the other one, once per host (rule P12).
+            // Not in this shape: try the other one, once per host.
             400 | 405 | 411 | 415 | 501 if !self.host.wants_patch.swap(true, Ordering::Relaxed) => {
                 Chance::Later
             }
@@ -169,7 +169,7 @@ impl Push<'_> {
     }
 
     /// Asks the registry to take the blob from `from`. Whatever fails here is no failure of the push, and
-    /// its token is not the push's: a scope that is refused must not take the other along (rule P7).
+    /// its token is not the push's: a scope that is refused must not take the other along.
     async fn mount(&self, from: &Repository) -> Mount {
         let mut url = self.host.url(&format!("/v2/{}/blobs/uploads/", self.repository.path()));
         let digest = self.blob.descriptor.digest;
@@ -301,7 +301,7 @@ fn commit(session: &Target, digest: &Digest) -> Target {
     Target { url: location::with_digest(&session.url, digest), own: session.own }
 }
 
-/// Cancels what is open, best effort (rule P10).
+/// Cancels what is open, best effort.
 pub(super) async fn cancel(http: &Http, host: &Host, repository: &Repository, sessions: &OpenSessions) {
     let sessions = std::mem::take(&mut *lock(sessions));
     let context = context(&host.registry, Step::CancelUpload, repository.path(), "");
