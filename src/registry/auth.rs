@@ -1,6 +1,6 @@
 //! Logging in: Basic and Bearer, tokens cached and fetched once for all who wait for them.
 //!
-//! Nothing is sent before the registry asks for it. Credentials belong to one registry (rule A1): a token
+//! Nothing is sent before the registry asks for it. Credentials belong to one registry: a token
 //! server gets them only over TLS or where the registry itself is plain HTTP, and never after a redirect to
 //! another host.
 
@@ -388,6 +388,20 @@ mod tests {
         assert!(!covers("repository:a:pull", "repository:a:pull,push"));
         assert!(!covers("repository:a:pull,push", "repository:b:pull"));
         assert!(!covers("repository:a:pull", "nonsense"));
+    }
+
+    #[test]
+    fn tokens_are_renewed_early_and_earlier_for_what_takes_long() {
+        let after = |seconds| Token {
+            id: 1,
+            header: HeaderValue::from_static("x"),
+            since: Instant::now()
+                .checked_sub(Duration::from_secs(seconds))
+                .expect("the machine is up for longer"),
+            lifetime: Duration::from_secs(10),
+        };
+        let states = [0, 6, 9].map(|seconds| (after(seconds).is_good(false), after(seconds).is_good(true)));
+        assert_eq!(states, [(true, true), (true, false), (false, false)]);
     }
 
     #[test]

@@ -333,7 +333,7 @@ pub(super) enum Chance {
 }
 
 impl RegistryError {
-    /// Rule P4: what is tried again.
+    /// Whether the same may succeed a little later. A definite answer is never asked for twice.
     pub(super) fn chance(&self) -> Chance {
         match self {
             Self::NoAnswer { fault, reached_before, .. } => match fault {
@@ -394,7 +394,7 @@ impl Explain for RegistryError {
                 }
                 Fault::UnknownHost(_) => format!("check the spelling of `{}`", context.registry.host()),
                 Fault::Untrusted(why) if why.contains("CaUsedAsEndEntity") => {
-                    "the server shows an authority's certificate as its own; issue one with `basicConstraints=CA:FALSE`"
+                    "the server's certificate is its own authority; to trust it, give that certificate with `ca-file`"
                         .to_owned()
                 }
                 Fault::Untrusted(_) => {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Identity, Method, NoProxy, Proxy};
+use reqwest::{Identity, Method, NoProxy, Proxy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
@@ -21,6 +21,7 @@ use super::error::{Answer, Context, Fault, RegistryError, Step, shorten};
 use super::location;
 use super::retry::{Pause, Retry, retry_after};
 use super::settings::Settings;
+use super::tls;
 use super::upload::Upload;
 use crate::digest::Digest;
 use crate::reference::{DOCKER_HUB, Registry};
@@ -506,30 +507,34 @@ impl Http {
             ClientKey::System => None,
             ClientKey::Own(registry) => settings.registries.get(registry),
         };
-        let files = settings.ca_files.iter().chain(registry.and_then(|registry| registry.ca_file.as_ref()));
-        for path in files {
-            let certificates = Certificate::from_pem_bundle(&read(path)?);
-            builder = builder.tls_certs_merge(certificates.map_err(|error| certificate(path, &error))?);
-        }
-        if let Some(registry) = registry {
-            if registry.skip_tls_verify {
-                builder = builder.tls_danger_accept_invalid_certs(true);
-            }
-            if let Some(path) = &registry.client_cert {
+        let files: Vec<_> =
+            settings.ca_files.iter().chain(registry.and_then(|registry| registry.ca_file.as_ref())).collect();
+        let identity = match registry.and_then(|registry| registry.client_cert.as_ref()) {
+            None => None,
+            Some(path) => {
                 let mut pem = read(path)?;
-                if let Some(key) = &registry.client_key {
+                if let Some(key) = registry.and_then(|registry| registry.client_key.as_ref()) {
                     pem.push(b'\n');
                     pem.extend(read(key)?);
                 }
+                Some((path, pem))
+            }
+        };
+        if registry.is_some_and(|registry| registry.skip_tls_verify) {
+            builder = builder.tls_danger_accept_invalid_certs(true);
+            if let Some((path, pem)) = identity {
                 builder =
                     builder.identity(Identity::from_pem(&pem).map_err(|error| certificate(path, &error))?);
             }
+        } else if !files.is_empty() || identity.is_some() {
+            let identity = identity.map(|(path, pem)| (path.as_path(), pem));
+            builder = builder.tls_backend_preconfigured(tls::config(&files, identity)?);
         }
         builder.build().map_err(setup)
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, RegistryError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, RegistryError> {
     std::fs::read(path)
         .map_err(|error| RegistryError::Certificate { path: path.to_owned(), why: error.to_string() })
 }

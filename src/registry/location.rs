@@ -1,6 +1,6 @@
 //! Where a registry may send us: `Location` of uploads, redirects of downloads, token realms.
 //!
-//! A `Location` after POST is not a redirect, so no HTTP library guards it (rule P5): this module does.
+//! A `Location` after POST is not a redirect, so no HTTP library guards it: this module does.
 //! Credentials go to one (scheme, host, port) only; TLS is never given up; addresses inside a network are
 //! reachable only for registries that are inside themselves.
 

@@ -24,6 +24,7 @@ mod retry;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod upload;
 
 use std::collections::{BTreeSet, HashMap};
@@ -39,7 +40,7 @@ pub use self::credentials::Credentials;
 pub use self::error::{Answer, Context, Fault, RegistryError, Step};
 use self::http::{Http, lock};
 use self::pull::Download;
-use self::push::{OpenSession, Push};
+use self::push::{OpenSessions, Push};
 pub use self::settings::{ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
 use self::upload::Sent;
 use crate::digest::{Digest, VerifyingReader};
@@ -154,6 +155,24 @@ impl Client {
         })
     }
 
+    /// As [`Client::document`] by digest, but with one try only: for what merely saves requests.
+    ///
+    /// # Errors
+    /// As for [`Client::document`], and for every passing fault.
+    pub fn try_document(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+    ) -> Result<RawDocument, RegistryError> {
+        let host = self.http().host(repository.registry())?;
+        let access = Access::pull(repository);
+        let name = descriptor.digest.to_string();
+        self.wait(async {
+            let _slot = host.document_slot().await;
+            self.http().fetch_document(&host, &access, &name, Some(descriptor), Step::PullManifest).await
+        })
+    }
+
     /// A blob's bytes. Reading to the end fails unless they are what `descriptor` says; a broken download
     /// goes on where it stopped. What is at most [`MAX_DOCUMENT`] long is fetched and checked at once.
     ///
@@ -213,9 +232,9 @@ impl Client {
     /// When it cannot be brought there, or its local bytes are not what its descriptor says.
     pub fn push_blob(&self, repository: &Repository, blob: &Blob) -> Result<Delivery, RegistryError> {
         let host = self.http().host(repository.registry())?;
-        let session = OpenSession::default();
-        let result = self.wait(self.bring(&host, repository, blob, false, &session));
-        self.cancel(&host, repository, &session);
+        let sessions = OpenSessions::default();
+        let result = self.wait(self.bring(&host, repository, blob, false, &sessions));
+        self.cancel(&host, repository, &sessions);
         result
     }
 
@@ -225,7 +244,7 @@ impl Client {
         repository: &Repository,
         blob: &Blob,
         force: bool,
-        session: &OpenSession,
+        sessions: &OpenSessions,
     ) -> Result<Delivery, RegistryError> {
         let digest = blob.descriptor.digest;
         let busy = {
@@ -252,7 +271,7 @@ impl Client {
         let progress = Arc::new(Sent::new(task));
         let http = self.http();
         let push =
-            Push { http, host, repository, blob, from, force, session, progress: Arc::clone(&progress) };
+            Push { http, host, repository, blob, from, force, sessions, progress: Arc::clone(&progress) };
         let delivery = push.run().await?;
         self.note_blob(repository, digest);
         lock(&self.0.confirmed).insert((repository.clone(), digest));
@@ -273,7 +292,7 @@ impl Client {
         host: &http::Host,
         repository: &Repository,
         blob: &Blob,
-        session: &OpenSession,
+        sessions: &OpenSessions,
     ) -> Result<Delivery, RegistryError> {
         let digest = blob.descriptor.digest;
         let force = lock(&self.0.confirmed).contains(&(repository.clone(), digest));
@@ -282,7 +301,7 @@ impl Client {
         }
         let other_origin = blob.origin.clone().filter(|origin| origin != repository);
         let blob = Blob { origin: other_origin, ..blob.clone() };
-        self.bring(host, repository, &blob, force, session).await
+        self.bring(host, repository, &blob, force, sessions).await
     }
 
     /// Stores a manifest or index under a tag or its digest. If the registry says that blobs are missing,
@@ -298,20 +317,20 @@ impl Client {
         blobs: &[Blob],
     ) -> Result<Delivery, RegistryError> {
         let host = self.http().host(repository.registry())?;
-        let session = OpenSession::default();
+        let sessions = OpenSessions::default();
         let result = self.wait(async {
             let heal = async |named: &[Digest]| {
                 let is_named = |blob: &Blob| named.contains(&blob.descriptor.digest);
                 let any_named = blobs.iter().any(is_named);
                 for blob in blobs.iter().filter(|blob| is_named(blob) || !any_named) {
-                    self.bring_back(&host, repository, blob, &session).await?;
+                    self.bring_back(&host, repository, blob, &sessions).await?;
                 }
                 Ok(!blobs.is_empty())
             };
             let _slot = host.document_slot().await;
             self.http().push_document(&host, repository, name, document, heal).await
         });
-        self.cancel(&host, repository, &session);
+        self.cancel(&host, repository, &sessions);
         result
     }
 
@@ -352,11 +371,11 @@ impl Client {
     }
 
     /// Cancels what an interrupted or failed upload left open.
-    fn cancel(&self, host: &http::Host, repository: &Repository, session: &OpenSession) {
-        if lock(session).is_some()
+    fn cancel(&self, host: &http::Host, repository: &Repository, sessions: &OpenSessions) {
+        if !lock(sessions).is_empty()
             && let Ok(runtime) = runtime()
         {
-            runtime.block_on(push::cancel(self.http(), host, repository, session));
+            runtime.block_on(push::cancel(self.http(), host, repository, sessions));
         }
     }
 }

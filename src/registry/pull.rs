@@ -16,7 +16,7 @@ use super::error::{Answer, Chance, Context, Fault, RegistryError, Step};
 use super::http::{Host, Http, Request, Response, Slot, context};
 use super::retry::Retry;
 use crate::digest::Digest;
-use crate::image::media_type::{DOCKER_MANIFEST, DOCKER_MANIFEST_LIST};
+use crate::image::media_type::{self, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST};
 use crate::image::{Descriptor, DocumentError, MAX_DOCUMENT, MediaType, RawDocument};
 use crate::observer::Task;
 use crate::reference::Repository;
@@ -28,7 +28,7 @@ fn accept() -> String {
 }
 
 /// `Content-Type` without parameters.
-fn media_type(response: &Response) -> Option<MediaType> {
+fn content_type(response: &Response) -> Option<MediaType> {
     let value = response.header("content-type")?.split(';').next()?.trim();
     (!value.is_empty()).then(|| MediaType::from(value))
 }
@@ -54,8 +54,10 @@ impl Http {
         match response.status() {
             404 => return Ok(None),
             200 => {
-                let parts = (media_type(&response), response.digest(), response.content_length());
-                if let (Some(media_type), Some(digest), Some(size)) = parts {
+                let parts = (content_type(&response), response.digest(), response.content_length());
+                if let (Some(media_type), Some(digest), Some(size)) = parts
+                    && media_type::document(&media_type).is_some()
+                {
                     let asked: Option<Digest> = name.parse().ok();
                     if let Some(asked) = asked.filter(|asked| *asked != digest) {
                         let (expected, found) = (asked.to_string(), digest.to_string());
@@ -108,7 +110,7 @@ impl Http {
             });
             return Err(RegistryError::Refused { context: boxed(), answer });
         }
-        let announced = media_type(&response);
+        let announced = content_type(&response);
         let length = response.content_length();
         let broken = |fault| RegistryError::NoAnswer { context: boxed(), fault, reached_before: true };
         let body = response.body(MAX_DOCUMENT).await.map_err(broken)?;

@@ -1,8 +1,8 @@
 //! Pushing: the unit that is retried is the whole of look, mount, open, send and verify.
 //!
-//! After any ambiguous outcome the registry is asked what it has (rule P3): present means success, absent
+//! After any ambiguous outcome the registry is asked what it has: present means success, absent
 //! means a new session. A request of an old session is never sent again. What is not answered by `201` with
-//! the digest is looked up before it is believed (P6).
+//! the digest is looked up before it is believed.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -29,8 +29,11 @@ const MAX_HEALS: u32 = 2;
 /// Above this size a token is renewed before the blob is sent.
 const LARGE: u64 = 8 << 20;
 
-/// The session that an upload has open, so that whoever stops the upload can cancel it.
-pub(super) type OpenSession = Mutex<Option<Target>>;
+/// The sessions that an upload may have left open, the current one last.
+///
+/// They are cancelled when all is over and not between two tries: a registry that was too slow to answer
+/// may still be storing what it got, and cancelling would undo that.
+pub(super) type OpenSessions = Mutex<Vec<Target>>;
 
 /// One blob on its way to one repository.
 pub(super) struct Push<'a> {
@@ -42,7 +45,7 @@ pub(super) struct Push<'a> {
     pub(super) from: Option<Repository>,
     /// Upload whatever the registry says it has.
     pub(super) force: bool,
-    pub(super) session: &'a OpenSession,
+    pub(super) sessions: &'a OpenSessions,
     pub(super) progress: Arc<Sent>,
 }
 
@@ -73,7 +76,6 @@ impl Push<'_> {
                 Ok(delivery) => return Ok(delivery),
                 Err(failure) => failure,
             };
-            self.abandon().await;
             self.from = None;
             sent |= failure.sent;
             is_absent = false;
@@ -103,7 +105,7 @@ impl Push<'_> {
             }
             404 | 409 | 416 => Chance::Later,
             400 if lost => Chance::Later,
-            // Not in this shape: try the other one, once per host (rule P12).
+            // Not in this shape: try the other one, once per host.
             400 | 405 | 411 | 415 | 501 if !self.host.wants_patch.swap(true, Ordering::Relaxed) => {
                 Chance::Later
             }
@@ -121,24 +123,24 @@ impl Push<'_> {
                     Mount::Session(target) => session = Some(target),
                     Mount::Failed => {}
                 }
-                if let Some(target) = &session {
-                    *lock(self.session) = Some(target.clone());
-                }
+                lock(self.sessions).extend(session.clone());
             }
             if self.is_there().await? {
-                self.abandon().await;
                 return Ok(Delivery::Present);
             }
         }
         let (session, chunk_minimum) = match session {
             Some(session) => (session, 0),
-            None => self.open().await?,
+            None => {
+                let (session, minimum) = self.open().await?;
+                lock(self.sessions).push(session.clone());
+                (session, minimum)
+            }
         };
-        *lock(self.session) = Some(session.clone());
         let response = self.send(session, chunk_minimum).await?;
         let (status, found) = (response.status(), response.digest());
         response.discard().await;
-        *lock(self.session) = None;
+        lock(self.sessions).pop();
         let digest = self.blob.descriptor.digest;
         // A forced upload is for a registry whose HEAD is wrong: only the manifest can tell.
         let verified = match found {
@@ -167,7 +169,7 @@ impl Push<'_> {
     }
 
     /// Asks the registry to take the blob from `from`. Whatever fails here is no failure of the push, and
-    /// its token is not the push's: a scope that is refused must not take the other along (rule P7).
+    /// its token is not the push's: a scope that is refused must not take the other along.
     async fn mount(&self, from: &Repository) -> Mount {
         let mut url = self.host.url(&format!("/v2/{}/blobs/uploads/", self.repository.path()));
         let digest = self.blob.descriptor.digest;
@@ -275,13 +277,11 @@ impl Push<'_> {
             None => session,
         };
         response.discard().await;
-        *lock(self.session) = Some(next.clone());
+        let mut sessions = lock(self.sessions);
+        sessions.pop();
+        sessions.push(next.clone());
+        drop(sessions);
         Ok(next)
-    }
-
-    /// Cancels the session that is open, if the registry can be bothered.
-    async fn abandon(&self) {
-        cancel(self.http, self.host, self.repository, self.session).await;
     }
 }
 
@@ -301,15 +301,21 @@ fn commit(session: &Target, digest: &Digest) -> Target {
     Target { url: location::with_digest(&session.url, digest), own: session.own }
 }
 
-/// Cancels an open session, best effort (rule P10).
-pub(super) async fn cancel(http: &Http, host: &Host, repository: &Repository, session: &OpenSession) {
-    let Some(target) = lock(session).take() else { return };
+/// Cancels what is open, best effort.
+pub(super) async fn cancel(http: &Http, host: &Host, repository: &Repository, sessions: &OpenSessions) {
+    let sessions = std::mem::take(&mut *lock(sessions));
     let context = context(&host.registry, Step::CancelUpload, repository.path(), "");
-    let (access, request) = (Access::push(repository), Request::to(Method::DELETE, &target));
-    if let Ok(Ok(response)) = tokio::time::timeout(CANCEL, http.send(host, &access, &context, request)).await
-    {
-        response.discard().await;
-    }
+    let access = Access::push(repository);
+    let all = async {
+        for target in sessions {
+            let request = Request::to(Method::DELETE, &target);
+            if let Ok(response) = http.send(host, &access, &context, request).await {
+                response.discard().await;
+            }
+        }
+    };
+    // Whatever is left ends by itself some day.
+    let _ = tokio::time::timeout(CANCEL, all).await;
 }
 
 impl Http {

@@ -1,6 +1,6 @@
 //! When to try again: exponential pauses with full jitter, `Retry-After`, a budget.
 //!
-//! There is one owner of retries per unit of work (rule P2): whoever holds a [`Retry`]. Pauses that a
+//! There is one owner of retries per unit of work: whoever holds a [`Retry`]. Pauses that a
 //! registry asks for are shared by all work on that host; see `http::Host`.
 
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -93,14 +93,10 @@ impl RegistryDestination {
     fn note_previous(&self) {
         let previous = self.state().previous.clone();
         if let Some(previous) = previous
-            && let Ok(document) = self.fetch(&previous)
+            && let Ok(document) = self.client.try_document(&self.repository, &previous)
         {
             self.note_document(&document, 0);
         }
-    }
-
-    fn fetch(&self, descriptor: &Descriptor) -> Result<RawDocument, RegistryError> {
-        self.client.document(&self.repository, &descriptor.digest.to_string(), Some(descriptor))
     }
 
     fn note_document(&self, document: &RawDocument, depth: u32) {
@@ -115,7 +111,7 @@ impl RegistryDestination {
             }
             Ok(ManifestOrIndex::Index(index)) if depth == 0 => {
                 for child in index.manifests.iter().take(PLATFORMS) {
-                    if let Ok(document) = self.fetch(child) {
+                    if let Ok(document) = self.client.try_document(&self.repository, child) {
                         self.note_document(&document, depth + 1);
                     }
                 }
@@ -174,9 +170,10 @@ impl Destination for RegistryDestination {
                 Some(descriptor) if descriptor.digest == *digest => {
                     self.state().current.insert(tag.clone(), *digest);
                 }
+                // There is work to do, and an image to compare with: the other tags need not be asked for.
                 Some(descriptor) => {
                     self.state().previous.get_or_insert(descriptor);
-                    all = false;
+                    return Ok(false);
                 }
                 None => all = false,
             }

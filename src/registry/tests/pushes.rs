@@ -112,6 +112,29 @@ fn the_same_blob_is_sent_once_by_many_threads() {
 }
 
 #[test]
+fn two_pushers_at_once_both_succeed() {
+    let bench = Bench::new();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| bench.push(&client(quick())).map_err(|error| shown(&error)).expect("succeeds"));
+        }
+    });
+    assert!(bench.holds_the_image());
+}
+
+#[test]
+fn a_slow_registry_is_not_stopped_from_storing() {
+    let bench = Bench::new();
+    bench.fake.fault(Fault::once("PUT", Kind::Session, Action::Delay(Duration::from_millis(900))));
+    client(quick()).push_blob(&bench.repository, &bench.blobs[1]).expect("succeeds");
+    let log = bench.fake.take_log();
+    let at =
+        |method: &str, kind| log.iter().rposition(|request| request.method == method && request.kind == kind);
+    assert!(at("HEAD", Kind::Blob) < at("DELETE", Kind::Session), "{:?}", methods(&log));
+    assert_eq!(bench.fake.commits()[&bench.added()], 1);
+}
+
+#[test]
 fn a_host_gets_few_requests_at_once() {
     let bench = Bench::new();
     let client = client(quick());

@@ -70,12 +70,12 @@ impl Real {
     }
 }
 
-/// A certificate for 127.0.0.1 that nobody trusts.
+/// A certificate for 127.0.0.1 that nobody trusts, made as the registry's manual says: its own authority.
 fn certify(directory: &std::path::Path) {
     let status = Command::new("openssl")
         .current_dir(directory)
         .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split(' '))
-        .args("-keyout key.pem -out cert.pem -subj /CN=test -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=CA:FALSE".split(' '))
+        .args("-keyout key.pem -out cert.pem -subj /CN=test -addext subjectAltName=IP:127.0.0.1".split(' '))
         .stderr(Stdio::null())
         .status();
     assert!(status.expect("openssl is installed").success());
@@ -166,6 +166,19 @@ fn a_real_registry_over_tls() {
     let log = real.requests();
     assert_eq!(log.len(), 1 + 3 * 3 + 1, "{log:#?}");
     assert!(log.iter().all(|request| request.ends_with("HTTP/2.0")), "{log:#?}");
+    // Another name than the certificate's, or another certificate than the file's, is not good enough.
+    let elsewhere = real.address.replace("127.0.0.1", "localhost");
+    let elsewhere: Repository = format!("{elsewhere}/shop/app").parse().expect("valid");
+    let ca_file = Some(real.directory.path().join("cert.pem"));
+    let mut settings = quick();
+    let own = RegistrySettings { ca_file, ..tls() };
+    settings.registries.insert(elsewhere.registry().clone(), own);
+    let other = client(settings).resolve(&elsewhere.at_tag(Tag::latest())).expect_err("is not named");
+    assert!(other.to_string().contains("not trusted"), "{other}");
+    certify(real.directory.path());
+    let ca_file = Some(real.directory.path().join("cert.pem"));
+    let other = with(RegistrySettings { ca_file, ..tls() }).resolve(&reference).expect_err("is another");
+    assert!(other.to_string().contains("not trusted"), "{other}");
     let trusting = with(RegistrySettings { skip_tls_verify: true, ..tls() });
     let mut bytes = Vec::new();
     trusting.blob(&repository, &layers[0].descriptor).expect("opens").read_to_end(&mut bytes).expect("reads");

@@ -1,0 +1,106 @@
+//! TLS for a registry with a certificate file of its own.
+//!
+//! The file adds to the system's authorities. It may also be the server's own certificate, as the usual
+//! recipe for a registry of one's own makes it: an authority that signed itself. WebPKI refuses that as a
+//! server's certificate, so it is accepted here if it is in the file byte for byte and names the host. The
+//! server still has to prove that it has the key. How long such a certificate is good is up to whoever
+//! keeps it in the file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls_platform_verifier::Verifier;
+
+use super::error::RegistryError;
+
+/// A client that trusts the system's authorities and those in `files`, and shows the certificate and key in
+/// `identity`.
+pub(super) fn config(
+    files: &[&PathBuf],
+    identity: Option<(&Path, Vec<u8>)>,
+) -> Result<ClientConfig, RegistryError> {
+    let mut given = Vec::new();
+    for path in files {
+        let pem = super::http::read(path)?;
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        given.extend(certificates.map_err(|error| bad(path, &error))?);
+    }
+    let first = || files.first().map_or(Path::new("the system's certificates"), |path| path.as_path());
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let system = Verifier::new_with_extra_roots(given.iter().cloned(), Arc::clone(&provider))
+        .map_err(|error| bad(first(), &error))?;
+    let builder = ClientConfig::builder_with_provider(Arc::<CryptoProvider>::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| bad(first(), &error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Given { system, given }));
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some((path, pem)) => {
+            let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+            let chain = chain.map_err(|error| bad(path, &error))?;
+            let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| bad(path, &error))?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| bad(path, &error))?
+        }
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn bad(path: &Path, error: &dyn std::fmt::Display) -> RegistryError {
+    RegistryError::Certificate { path: path.to_owned(), why: error.to_string() }
+}
+
+/// The system's judgement, except for certificates that were given themselves.
+#[derive(Debug)]
+struct Given {
+    system: Verifier,
+    given: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Given {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let judged = self.system.verify_server_cert(certificate, chain, name, ocsp, now);
+        if judged.is_err() && self.given.contains(certificate) {
+            verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+            return Ok(ServerCertVerified::assertion());
+        }
+        judged
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.system.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.system.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.system.supported_verify_schemes()
+    }
+}
