@@ -6,6 +6,7 @@
 //! stream, which helps their ratio. Times are CPU time of one thread, so that a busy machine matters less (Linux only). `ENCODER_LEVELS=3,6` leaves out all but
 //! these levels of our own.
 #![allow(clippy::print_stdout)]
+#![allow(clippy::disallowed_methods, reason = "a benchmark is configured by its environment")]
 
 use flate2::{Compress, Compression, FlushCompress};
 use libdeflater::{CompressionLvl, Compressor};

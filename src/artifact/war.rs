@@ -6,7 +6,7 @@
 
 mod servlet;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -86,13 +86,13 @@ type Members<'a> = Vec<(&'a [u8], Option<usize>)>;
 /// A directory is in each layer that has a file below it; one without any counts as a resource.
 fn layers_of<'a>(names: impl Iterator<Item = (&'a [u8], bool)>) -> BTreeMap<Group, Members<'a>> {
     let names: Vec<(&[u8], bool)> = names.collect();
-    let mut directories: HashMap<&[u8], usize> = HashMap::new();
+    let mut directories: BTreeMap<&[u8], usize> = BTreeMap::new();
     for (index, (name, directory)) in names.iter().enumerate() {
         if *directory {
             directories.insert(name, index);
         }
     }
-    let mut parents: HashSet<&[u8]> = HashSet::new();
+    let mut parents: BTreeSet<&[u8]> = BTreeSet::new();
     for (name, _) in &names {
         for parent in ancestors(name) {
             if !parents.insert(parent) {
@@ -100,7 +100,7 @@ fn layers_of<'a>(names: impl Iterator<Item = (&'a [u8], bool)>) -> BTreeMap<Grou
             }
         }
     }
-    let mut layers: BTreeMap<Group, (HashSet<&[u8]>, Members<'a>)> = BTreeMap::new();
+    let mut layers: BTreeMap<Group, (BTreeSet<&[u8]>, Members<'a>)> = BTreeMap::new();
     for (index, (name, directory)) in names.iter().enumerate() {
         if *directory && parents.contains(name) {
             continue;

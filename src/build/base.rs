@@ -390,9 +390,7 @@ impl BaseTree for Tree<'_> {
     fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
         if let Some(ancestor) = self.known.get(path) {
             return Ok(match ancestor.clone() {
-                Ancestor::Directory { mode, uid, gid } => {
-                    Some(Node::Directory { mode, uid: uid.into(), gid: gid.into() })
-                }
+                Ancestor::Directory { mode, uid, gid } => Some(Node::Directory { mode, uid, gid }),
                 Ancestor::Symlink { target } => Some(Node::Symlink(target)),
                 Ancestor::Missing => None,
             });

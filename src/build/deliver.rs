@@ -220,7 +220,7 @@ fn carry(
             .and_then(|()| target.destination.blob(&blob));
         match result {
             Ok(delivery) => {
-                delivered.lock().unwrap_or_else(PoisonError::into_inner).push((number, blob, delivery))
+                delivered.lock().unwrap_or_else(PoisonError::into_inner).push((number, blob, delivery));
             }
             Err(error) => failure.set(error),
         }

@@ -30,6 +30,9 @@ use crate::zip::Archive;
 /// How many blobs of earlier builds are searched for bodies.
 const RECENT: usize = 64;
 
+/// Ids by entry index, and the files whose ids are not remembered.
+type Remembered<'l> = (Vec<Option<ContentId>>, Vec<(usize, &'l Content)>);
+
 /// What files hold, by path.
 type Files = BTreeMap<Vec<u8>, (Stamp, ContentId)>;
 
@@ -113,10 +116,7 @@ impl<'a> Memos<'a> {
     ///
     /// # Errors
     /// When a zip archive must be read and cannot be.
-    pub fn remembered<'l>(
-        &mut self,
-        layer: &'l LayerSpec,
-    ) -> Result<(Vec<Option<ContentId>>, Vec<(usize, &'l Content)>), layer::ContentError> {
+    pub fn remembered<'l>(&mut self, layer: &'l LayerSpec) -> Result<Remembered<'l>, layer::ContentError> {
         let mut ids: Vec<Option<ContentId>> = vec![None; layer.entries().len()];
         let mut unknown = Vec::new();
         let mut archives: BTreeMap<&Path, Vec<ContentId>> = BTreeMap::new();

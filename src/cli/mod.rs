@@ -59,6 +59,9 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
     if let Err(error) = signals::install(printer, move || flag.trigger()) {
         printer.warning(format!("Ctrl-C cannot be handled cleanly: {error}"));
     }
+    if cli.global.verbose > 1 {
+        trace(printer);
+    }
     let (progress, guard) = progress::observe(printer);
     let session = Session {
         environment,
@@ -76,5 +79,33 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
             printer.error(&error);
             error.status
         }
+    }
+}
+
+/// Tells of every request, for `-vv`. What is logged carries no secrets: headers and query values are not.
+fn trace(printer: &Printer) {
+    let printer = printer.clone();
+    let writer = move || TraceWriter(printer.clone());
+    // Only the first call in a process can succeed, and there is only one.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter("pack=debug")
+        .without_time()
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(writer)
+        .try_init();
+}
+
+/// Passes trace lines to the printer, which knows about bars.
+struct TraceWriter(Printer);
+
+impl std::io::Write for TraceWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.detail(String::from_utf8_lossy(bytes).trim_end());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

@@ -79,7 +79,10 @@ impl Session {
         });
         let settings = registry::Settings {
             credentials,
-            registries: registries.iter().map(|(host, options)| (host.clone(), registry_settings(options))).collect(),
+            registries: registries
+                .iter()
+                .map(|(host, options)| (host.clone(), registry_settings(options)))
+                .collect(),
             ca_files: environment.ssl_cert_file().into_iter().collect(),
             proxy,
             ..registry::Settings::default()
@@ -110,7 +113,9 @@ impl Session {
             .num_threads(self.jobs(Some(settings)))
             .thread_name(|number| format!("worker {number}"))
             .build()
-            .map_err(|error| CommandError::from_error(ExitStatus::Input, &error).context("cannot start threads"))?;
+            .map_err(|error| {
+                CommandError::from_error(ExitStatus::Input, &error).context("cannot start threads")
+            })?;
         let now = self.environment.now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Context {
             store,

@@ -298,7 +298,7 @@ mod tests {
                     "bodies": 12,
                     "encoded": 1,
                     "bytes": 6000000,
-                    "encoded_bytes": 500000
+                    "encodedBytes": 500000
                   },
                   "delivery": "uploaded",
                   "seconds": 0.031

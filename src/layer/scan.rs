@@ -15,7 +15,7 @@
 //! an excluded directory cannot be taken back. `\#` and `\!` begin a pattern with that character. The file
 //! itself is never part of the result.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry};
 use std::io;
@@ -495,7 +495,7 @@ fn included(seen: Vec<Seen>) -> Vec<Found> {
     if seen.iter().all(|seen| seen.included) {
         return seen.into_iter().map(|seen| seen.found).collect();
     }
-    let mut needed: HashSet<Vec<u8>> = HashSet::new();
+    let mut needed: BTreeSet<Vec<u8>> = BTreeSet::new();
     for seen in seen.iter().filter(|seen| seen.included) {
         let mut rest = &seen.found.relative[..];
         while let Some(slash) = rest.iter().rposition(|byte| *byte == b'/') {
@@ -561,7 +561,7 @@ pub fn entries<'a>(
     target_root: Option<&EntryPath>,
     rules: &Rules,
 ) -> Result<Vec<Entry>, ScanError> {
-    let mut first_names: HashMap<(u64, u64), EntryPath> = HashMap::new();
+    let mut first_names: BTreeMap<(u64, u64), EntryPath> = BTreeMap::new();
     let mut entries = Vec::new();
     for found in found {
         let name = EntryPath::new(&found.relative)
@@ -577,10 +577,10 @@ pub fn entries<'a>(
                 };
                 if found.links > 1 {
                     match first_names.entry((found.stamp.device, found.stamp.inode)) {
-                        std::collections::hash_map::Entry::Occupied(first) => {
+                        std::collections::btree_map::Entry::Occupied(first) => {
                             EntryKind::Hardlink(first.get().clone())
                         }
-                        std::collections::hash_map::Entry::Vacant(slot) => {
+                        std::collections::btree_map::Entry::Vacant(slot) => {
                             slot.insert(path.clone());
                             EntryKind::File(content)
                         }

@@ -4,7 +4,7 @@
 //! server gets them only over TLS or where the registry itself is plain HTTP, and never after a redirect to
 //! another host.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -59,10 +59,10 @@ impl Access {
 #[derive(Default)]
 pub(super) struct State {
     challenge: Mutex<Option<Arc<Challenge>>>,
-    credentials: Mutex<HashMap<String, Arc<tokio::sync::OnceCell<Option<Credential>>>>>,
-    tokens: Mutex<HashMap<TokenKey, TokenCell>>,
+    credentials: Mutex<BTreeMap<String, Arc<tokio::sync::OnceCell<Option<Credential>>>>>,
+    tokens: Mutex<BTreeMap<TokenKey, TokenCell>>,
     /// Scopes that the registry asked for beyond ours.
-    extra: Mutex<HashMap<Vec<String>, BTreeSet<String>>>,
+    extra: Mutex<BTreeMap<Vec<String>, BTreeSet<String>>>,
 }
 
 type TokenKey = (Option<Login>, Vec<String>);

@@ -4,7 +4,7 @@
 //! decided here, because it decides where credentials go. Nothing is opened before the first request to a
 //! host, and a host without TLS never loads the system's certificates.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,12 +34,12 @@ const MAX_REDIRECTS: u32 = 10;
 /// All hosts of one client.
 pub(super) struct Http {
     pub(super) settings: Settings,
-    clients: Mutex<HashMap<ClientKey, reqwest::Client>>,
+    clients: Mutex<BTreeMap<ClientKey, reqwest::Client>>,
     hosts: Mutex<BTreeMap<Registry, Arc<Host>>>,
 }
 
 /// One connection pool for each way of setting up TLS.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum ClientKey {
     Plain,
     System,

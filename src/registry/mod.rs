@@ -27,7 +27,7 @@ mod tests;
 mod tls;
 mod upload;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -62,11 +62,11 @@ struct Inner {
     progress: Progress,
     interrupt: Interrupt,
     /// Which repositories are known to hold a blob.
-    known: Mutex<HashMap<Digest, BTreeSet<Repository>>>,
+    known: Mutex<BTreeMap<Digest, BTreeSet<Repository>>>,
     /// Those of them that the registry itself confirmed in this run.
     confirmed: Mutex<BTreeSet<(Repository, Digest)>>,
     /// Held while a blob is brought to a registry, so that others can mount it instead.
-    busy: Mutex<HashMap<(Registry, Digest), Turn>>,
+    busy: Mutex<BTreeMap<(Registry, Digest), Turn>>,
 }
 
 type Turn = Arc<tokio::sync::Mutex<()>>;

@@ -86,6 +86,7 @@ fn too_long(error: RegistryError, wait: Duration, allowed: Duration) -> Registry
 
 /// `Retry-After` (RFC 9110, 10.2.3): seconds, or a date, which is compared with the answer's own `Date`
 /// where there is one, because the two clocks are the same.
+#[allow(clippy::disallowed_methods, reason = "how long to wait is no content")]
 pub(super) fn retry_after(value: Option<&str>, date: Option<&str>) -> Option<Duration> {
     let value = value?.trim();
     if value.is_empty() {

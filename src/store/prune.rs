@@ -413,16 +413,14 @@ fn file_name(path: &Path) -> String {
 
 /// The directories in a directory; none if there is none.
 fn directories_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
+    if !dir.exists() {
+        return Ok(Vec::new());
+    }
     let mut found = Vec::new();
-    for entry in entries {
+    for entry in walkdir::WalkDir::new(dir).min_depth(1).max_depth(1) {
         let entry = entry?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            found.push(entry.path());
+        if entry.file_type().is_dir() {
+            found.push(entry.into_path());
         }
     }
     Ok(found)

@@ -81,6 +81,9 @@ impl OciLayout {
     }
 
     fn place(&self) -> String {
+        if matches!(self.naming, Naming::Full(_)) {
+            return "the local store".to_owned();
+        }
         let dir = self.layout.root().display();
         match &self.name {
             Some(name) => format!("oci:{dir}:{name}"),

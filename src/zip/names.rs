@@ -1,5 +1,9 @@
 //! Names of entries: one spelling each, never outside the root, never twice.
 
+#[allow(
+    clippy::disallowed_types,
+    reason = "only looked up in, never walked; twice as fast for 15,000 names"
+)]
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::path::Path;
@@ -49,6 +53,7 @@ struct Known {
 pub(super) fn check(path: &Path, entries: &[ArchiveEntry]) -> Result<(), ZipError> {
     let fail =
         |name: &[u8], problem| Err(ZipError::Entry { path: path.to_owned(), name: name.to_vec(), problem });
+    #[allow(clippy::disallowed_types, reason = "see the import")]
     let mut known: HashMap<&[u8], Known> = HashMap::with_capacity(entries.len() + entries.len() / 8);
     for entry in entries {
         let directory = entry.kind == ArchiveEntryKind::Directory;

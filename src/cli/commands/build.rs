@@ -27,8 +27,10 @@ pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandErro
     if let Some(file) = &args.image_refs {
         write_file(&session.absolute(file), format!("{}\n", summary.reference()).as_bytes())?;
     }
+    let news = report.images.iter().flat_map(|image| &image.layers).any(|layer| layer.work.is_some());
     for note in &report.notes {
-        session.printer.note(note);
+        // Said once: a rebuild that changes nothing has nothing to say.
+        if news { session.printer.note(note) } else { session.printer.detail(note) }
     }
     for warning in &report.warnings {
         session.printer.warning(warning);
@@ -91,13 +93,15 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
         Ok::<(), std::io::Error>(())
     };
     write().map_err(|error| {
-        CommandError::from_error(ExitStatus::Input, &error).context(format!("cannot write `{}`", path.display()))
+        CommandError::from_error(ExitStatus::Input, &error)
+            .context(format!("cannot write `{}`", path.display()))
     })
 }
 
 fn summary(session: &Session, report: &Report) -> Result<Summary, CommandError> {
     let unfinished = || CommandError::new(ExitStatus::Bug, "the build ended without an image");
-    let images: Option<Vec<ImageSummary>> = report.images.iter().map(|image| image_summary(image, report)).collect();
+    let images: Option<Vec<ImageSummary>> =
+        report.images.iter().map(|image| image_summary(image, report)).collect();
     Ok(Summary {
         name: report.name.as_ref().ok_or_else(unfinished)?.to_string(),
         digest: report.digest.ok_or_else(unfinished)?,

@@ -8,8 +8,8 @@ use super::super::view::{self, Base};
 use crate::error::BoxedError;
 use crate::image::{Descriptor, ManifestOrIndex, RawDocument};
 use crate::platform::Platform;
-use crate::transport::{BlobStream, Source};
 use crate::transport::load::load_image;
+use crate::transport::{BlobStream, Source};
 use crate::verify;
 
 /// Shows an image or an index.
@@ -25,12 +25,20 @@ pub(super) fn inspect(session: &Session, args: &InspectArgs) -> Result<(), Comma
             root.parse().map_err(|error| CommandError::from_error(ExitStatus::Input, &error))?
     {
         let view = view::inspect::index(&args.image, &root, &index);
-        if args.format.json { session.printer.json(&view) } else { session.printer.result(view.text(width)) }
+        if args.format.json {
+            session.printer.json(&view);
+        } else {
+            session.printer.result(view.text(width));
+        }
         return Ok(());
     }
     let loaded = load_image(&*source, args.platform.as_ref())?;
     let view = view::inspect::image(&args.image, &loaded.image, Base::of(&loaded.image));
-    if args.format.json { session.printer.json(&view) } else { session.printer.result(view.text(width)) }
+    if args.format.json {
+        session.printer.json(&view);
+    } else {
+        session.printer.result(view.text(width));
+    }
     Ok(())
 }
 
@@ -58,7 +66,8 @@ fn chosen(source: &dyn Source, asked: Option<&Platform>) -> Result<Option<Platfo
     }
     let here = Platform::new("linux", std::env::consts::ARCH, None).ok();
     let offers = crate::transport::load::offers(source)?;
-    Ok(here.filter(|here| offers.len() > 1 && offers.iter().any(|offer| offer.platform.as_ref() == Some(here))))
+    Ok(here
+        .filter(|here| offers.len() > 1 && offers.iter().any(|offer| offer.platform.as_ref() == Some(here))))
 }
 
 /// Re-derives every digest of an image.
@@ -122,6 +131,8 @@ fn verify_source(session: &Session, args: &VerifyArgs, source: &dyn Source) -> R
     }
     let count = format::count(report.problems.len() as u64, "problem");
     let mut error = CommandError::new(ExitStatus::Input, format!("`{}` has {count}", args.image));
-    error.chain.extend(report.problems.iter().map(|problem| format!("{}: {}", problem.subject, problem.message)));
+    error
+        .chain
+        .extend(report.problems.iter().map(|problem| format!("{}: {}", problem.subject, problem.message)));
     Err(error)
 }

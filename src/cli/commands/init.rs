@@ -30,7 +30,8 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
     for why in &found.why {
         session.printer.note(why);
     }
-    let name = args.name.as_ref().map_or_else(|| "localhost:5000/example/app".to_owned(), ToString::to_string);
+    let name =
+        args.name.as_ref().map_or_else(|| "localhost:5000/example/app".to_owned(), ToString::to_string);
     let base = args.base.clone().unwrap_or_else(|| default_base(found.kind).to_owned());
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let text = format!(
@@ -42,7 +43,8 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
         quoted(&shown),
     );
     std::fs::write(&target, text).map_err(|error| {
-        CommandError::from_error(ExitStatus::Input, &error).context(format!("cannot write `{}`", target.display()))
+        CommandError::from_error(ExitStatus::Input, &error)
+            .context(format!("cannot write `{}`", target.display()))
     })?;
     session.printer.result(BUILD_FILE);
     Ok(())
@@ -52,7 +54,9 @@ const fn default_base(kind: artifact::ArtifactKind) -> &'static str {
     match kind {
         artifact::ArtifactKind::War => "docker.io/library/tomcat:10",
         artifact::ArtifactKind::Site => "docker.io/library/nginx:stable",
-        artifact::ArtifactKind::SpringBoot | artifact::ArtifactKind::Jar => "docker.io/library/eclipse-temurin:21-jre",
+        artifact::ArtifactKind::SpringBoot | artifact::ArtifactKind::Jar => {
+            "docker.io/library/eclipse-temurin:21-jre"
+        }
         artifact::ArtifactKind::Node => "docker.io/library/node:22-slim",
         artifact::ArtifactKind::Python => "docker.io/library/python:3.13-slim",
         artifact::ArtifactKind::Tree | artifact::ArtifactKind::Binary => "scratch",

@@ -133,8 +133,10 @@ fn name_of(settings: &Settings, found: &Found, directory: &Path) -> Repository {
     let app = settings.app.as_ref().and_then(|app| app.paths.as_slice().first());
     let path = app.map(|path| path.value.path()).or(found.artifact.as_deref()).unwrap_or(directory);
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let plain: String =
-        stem.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '-' }).collect();
+    let plain: String = stem
+        .chars()
+        .map(|character| if character.is_ascii_alphanumeric() { character } else { '-' })
+        .collect();
     let words: Vec<&str> = plain.split('-').filter(|word| !word.is_empty()).collect();
     let name = if words.is_empty() { "image".to_owned() } else { words.join("-") };
     let parsed = format!("localhost/{name}").parse();
@@ -155,8 +157,10 @@ pub(super) fn targets(
     let progress = &context.progress;
     if outputs.is_empty() {
         if !context.store.is_writable() {
-            return Err(CommandError::usage("the local store cannot be written, and no other output was given")
-                .hint("give `-o oci:DIR` or `--push`, or set PACK_CACHE_DIR"));
+            return Err(CommandError::usage(
+                "the local store cannot be written, and no other output was given",
+            )
+            .hint("give `-o oci:DIR` or `--push`, or set PACK_CACHE_DIR"));
         }
         let store = OciLayout::of_store(&context.store, name, progress)?;
         return Ok(vec![Target { destination: std::sync::Arc::new(store), parallel: 2 }]);

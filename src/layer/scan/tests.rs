@@ -222,6 +222,7 @@ fn roots_that_are_no_directories() {
 #[test]
 fn unreadable() {
     const CHILD: &str = "PACK_TEST_UNREADABLE";
+    #[allow(clippy::disallowed_methods, reason = "tells the child from the parent")]
     if let Some(place) = std::env::var_os(CHILD) {
         for name in ["file", "directory"] {
             let error = scan(&Path::new(&place).join(name), &ScanOptions::default()).expect_err("unreadable");
