@@ -18,6 +18,9 @@ const MAX_PATH: usize = 8192;
 /// And unpack to at most this many bytes: beyond any real layer, short of a bomb that runs for days.
 const MAX_UNPACKED: u64 = 1 << 40;
 
+/// Padding of one block and the two blocks that end an archive.
+const TRAILER: u64 = 3 * 512;
+
 /// What a path is in one layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Node {
@@ -72,7 +75,9 @@ impl LayerIndex {
 
     fn read_tar(tar: impl Read) -> io::Result<Self> {
         let mut index = Self::default();
-        let mut archive = tar::Archive::new(tar.take(MAX_UNPACKED));
+        // umoci leaves out the last padding and the end of the archive, and every runtime takes that.
+        let tar = tar.take(MAX_UNPACKED).chain(io::repeat(0).take(TRAILER));
+        let mut archive = tar::Archive::new(tar);
         for entry in archive.entries()? {
             let entry = entry?;
             index.add(&entry)?;
@@ -176,6 +181,23 @@ mod tests {
         }
         let tar = builder.into_inner().expect("tar");
         LayerIndex::read(&tar[..], LayerCompression::None).expect("index")
+    }
+
+    #[test]
+    fn a_tar_without_its_last_padding_is_read() {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(5);
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        builder.append_data(&mut header, "etc/hosts", &b"hello"[..]).expect("entry");
+        let tar = builder.into_inner().expect("tar");
+        for end in [512 + 5, 1024, 1024 + 512, tar.len()] {
+            let index = LayerIndex::read(&tar[..end], LayerCompression::None).expect("index");
+            assert_eq!(index.len(), 1, "{end}");
+        }
+        assert!(LayerIndex::read(&tar[..150], LayerCompression::None).is_err(), "a cut header is damage");
     }
 
     #[test]
