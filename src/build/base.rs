@@ -192,6 +192,12 @@ impl Base {
         Self { reference, source: Arc::new(Cached::new(source, store, pinned, offline)), locked }
     }
 
+    /// The repository that it is in, if it is in a registry.
+    #[must_use]
+    pub fn origin(&self) -> Option<Repository> {
+        self.source.origin()
+    }
+
     /// The platforms that it offers.
     ///
     /// # Errors

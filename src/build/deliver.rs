@@ -12,7 +12,7 @@ use super::layers::Workbench;
 use super::report::Report;
 use super::{BuildError, Context, Finished, Prepared, Request, Target, finish};
 use crate::digest::Digest;
-use crate::error::BoxedError;
+use crate::error::{BoxedError, Kind};
 use crate::image::{Image, MediaType, NewLayer};
 use crate::transport::{Blob, Delivery};
 
@@ -217,13 +217,22 @@ fn carry(
             .interrupt
             .check()
             .map_err(|error| BuildError::from(error).into())
-            .and_then(|()| target.destination.blob(&blob));
+            .and_then(|()| bring(target, &blob));
         match result {
             Ok(delivery) => {
                 delivered.lock().unwrap_or_else(PoisonError::into_inner).push((number, blob, delivery));
             }
             Err(error) => failure.set(error),
         }
+    }
+}
+
+/// Brings one blob to the target. Bytes that turn out to be damaged here are set aside by whoever read them,
+/// and are made again when they are opened once more.
+fn bring(target: &Target, blob: &Blob) -> Result<Delivery, BoxedError> {
+    match target.destination.blob(blob) {
+        Err(error) if error.kind() == Kind::Input => target.destination.blob(blob),
+        result => result,
     }
 }
 

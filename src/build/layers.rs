@@ -124,7 +124,8 @@ impl Workbench {
             check(spec, descriptor.digest, built.descriptor.digest).map_err(io::Error::other)?;
         }
         drop(one_at_a_time);
-        Ok(Box::new(self.blobs.open(&descriptor.digest)?))
+        // Sets a damaged blob aside, so that opening it once more builds it again.
+        Ok(Box::new(self.blobs.reader(descriptor)?))
     }
 }
 

@@ -197,7 +197,7 @@ pub struct Finished {
 /// were finished before.
 pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result<Report, BoxedError> {
     let _lease = context.store.lease();
-    let mut prepared = prepare(context, request)?;
+    let mut prepared = context.pool.install(|| prepare(context, request))?;
     check_layer_count(&prepared)?;
     let mut report = Report::new(&prepared.plan);
     let known = layers::all_known(&prepared.plan);
@@ -370,13 +370,15 @@ fn standard(
     let dirty = |commit: &str, dirty| if dirty { format!("{commit}-dirty") } else { commit.to_owned() };
     let title = request.name.path().rsplit('/').next().map(str::to_owned);
     let base = planned.base.as_ref();
+    // A path on this machine is nobody's business, and would make the digest depend on the directory.
+    let base_name = base.filter(|base| base.is_in_registry).map(|base| base.reference.clone());
     let values = [
         ("created", Some(crate::time::rfc3339(request.time()))),
         ("revision", git.map(|git| dirty(&git.commit, git.dirty))),
         ("source", git.and_then(|git| git.origin.clone())),
         ("version", facts.version.clone()),
         ("title", title),
-        ("base.name", base.map(|base| base.reference.clone())),
+        ("base.name", base_name),
         ("base.digest", base.map(|base| base.digest.to_string())),
     ];
     let named =
@@ -389,7 +391,7 @@ fn standard(
 /// # Errors
 /// As for [`prepare`].
 pub fn lock(context: &Context, request: &Request) -> Result<Option<LockedBase>, BoxedError> {
-    let mut prepared = prepare(context, request)?;
+    let mut prepared = context.pool.install(|| prepare(context, request))?;
     let locked = prepared.locked.take();
     prepared.memos.save();
     Ok(locked)

@@ -100,10 +100,15 @@ fn compression(written: config::Compression) -> Result<Compression, BuildError> 
 /// Opens the base that the settings name; `None` for scratch.
 fn open_base(context: &Context, request: &Request) -> Result<Option<Base>, BoxedError> {
     let Some(base) = &request.settings.base else { return Ok(None) };
+    let written = base.value.to_string();
+    let locked = request.lock.as_ref().and_then(|lock| lock.get(&written)).cloned();
     let source: Arc<dyn Source> = match &base.value {
         config::Base::Scratch => return Ok(None),
         config::Base::Registry(reference) => {
-            Arc::new(crate::transport::registry::source(context.client.clone(), reference.clone()))
+            // The lock pins bytes; what the tag means by now is not asked.
+            let pinned = locked.as_ref().map(|locked| reference.repository().at_digest(locked.digest));
+            let reference = pinned.unwrap_or_else(|| reference.clone());
+            Arc::new(crate::transport::registry::source(context.client.clone(), reference))
         }
         config::Base::Layout { path, tag } => Arc::new(crate::transport::layout::OciLayout::open(
             path.path(),
@@ -112,8 +117,6 @@ fn open_base(context: &Context, request: &Request) -> Result<Option<Base>, Boxed
         config::Base::OciArchive(path) => Arc::new(Archive::open_oci(path.path(), None)?),
         config::Base::DockerArchive(path) => Arc::new(Archive::open_docker(path.path(), None)?),
     };
-    let written = base.value.to_string();
-    let locked = request.lock.as_ref().and_then(|lock| lock.get(&written)).cloned();
     if request.settings.locked && locked.is_none() {
         return Err(BuildError::NotLocked(written).into());
     }
@@ -268,6 +271,7 @@ impl Preparer<'_, '_> {
         };
         let planned_base = base.zip(loaded.as_ref()).map(|(base, loaded)| PlannedBase {
             reference: base.reference.clone(),
+            is_in_registry: base.origin().is_some(),
             digest: loaded.root.digest,
             manifest: loaded.image.digest(),
             layers: loaded.image.layers().to_vec(),

@@ -66,6 +66,8 @@ pub struct PlannedImage {
 pub struct PlannedBase {
     /// As the user has it.
     pub reference: String,
+    /// Whether that names an image in a registry, not a path.
+    pub is_in_registry: bool,
     /// What the reference resolves to: a manifest or an index.
     pub digest: Digest,
     /// The manifest of this platform.

@@ -53,7 +53,6 @@ fn write_lock(session: &Session, asked: &Asked, report: &Report) -> Result<(), C
     let old = asked.request.lock.clone().unwrap_or_default();
     let mut lock = old.clone();
     lock.update(found.clone());
-    lock.retain(|reference| reference == found.reference);
     if lock.write(path)? {
         for change in old.changes(&lock) {
             session.printer.note(format!("build.lock: {change}"));

@@ -43,7 +43,7 @@ struct View<'a> {
 pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError> {
     let asked = request::ask(session, &args.image)?;
     let context = session.context(&asked.request.settings)?;
-    let prepared = build::prepare(&context, &asked.request)?;
+    let prepared = context.pool.install(|| build::prepare(&context, &asked.request))?;
     let pushes = args.image.all_outputs().contains(&"registry");
     let transfers = if pushes { transfers(&context, &asked.request, &prepared)? } else { BTreeMap::new() };
     let plan = &prepared.plan;
