@@ -1,6 +1,7 @@
 //! `pack` assembles reproducible OCI images from finished artifacts and pushes only what changed.
 
 pub mod artifact;
+pub mod blob;
 pub mod build;
 pub mod cli;
 pub mod config;
@@ -17,6 +18,8 @@ pub mod plan;
 pub mod platform;
 pub mod reference;
 pub mod registry;
+pub(crate) mod shown;
+pub mod stamp;
 pub mod store;
 pub mod time;
 pub mod transport;

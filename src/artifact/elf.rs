@@ -14,8 +14,9 @@ use super::{
     count,
 };
 use crate::image::ConfigFile;
-use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, Stamp, shown};
+use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, Stamp};
 use crate::platform::Platform;
+use crate::shown::shown;
 
 /// What the headers of an ELF program say.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::{ArtifactKind, Servlet};
 use crate::error::{Explain, Kind};
 use crate::layer::scan::ScanError;
-use crate::layer::{shown, shown_path};
 use crate::platform::Platform;
+use crate::shown::{shown, shown_path};
 use crate::zip::ZipError;
 
 /// Why an artifact cannot be packaged.

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::image::ConfigFile;
 use crate::layer::scan::{Found, FoundKind, entries, is_whiteout, leaves, scan};
-use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, shown};
+use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath};
+use crate::shown::shown;
 use crate::zip::{Archive, ArchiveEntryKind, EntryProblem, ZipError};
 
 pub(super) use servlet::check;

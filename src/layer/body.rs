@@ -8,7 +8,9 @@
 //!   content only: a rename, a chmod or a move to another layer finds them again;
 //! * the padding after it and the headers up to the next payload are a small [`Kind::Glue`] body;
 //! * everything else is grouped: before a payload the open body is closed if it holds [`GROUP_MIN`] bytes
-//!   and the path's hash says so (one path in [`GROUP_ODDS`]), or if it holds [`GROUP_MAX`] bytes.
+//!   and the path's hash says so (one path in [`GROUP_ODDS`]), or if it holds [`GROUP_MAX`] bytes;
+//! * entries without a payload never ask for a cut, but a body that reaches [`PIECE`] bytes is closed after
+//!   such an entry, so that a hundred thousand links do not become one body.
 
 use super::entry::Entry;
 use super::tar::{self, TarError};
@@ -122,6 +124,9 @@ impl<'a> Bodies<'a> {
                 return Ok(Some(closed));
             }
             self.push_payload(index, size);
+            if size == 0 && self.open.length >= PIECE {
+                return Ok(Some(std::mem::replace(&mut self.open, Body::new(Kind::Group))));
+            }
         }
         self.ended = true;
         self.open.push(Segment::Zeros(tar::END.len()), tar::END.len() as u64);
@@ -232,6 +237,14 @@ mod tests {
         let mean = bodies.iter().map(|body| body.length).sum::<u64>() / bodies.len() as u64;
         assert!((100_000..220_000).contains(&mean), "{mean}");
         assert!(bodies.iter().all(|body| body.length < GROUP_MAX + LARGE + 2048));
+    }
+
+    #[test]
+    fn entries_without_payload_are_bounded_too() {
+        let entries: Vec<Entry> = (0..10_000).map(|i| file(&format!("f{i:05}"), 0)).collect();
+        let bodies = cut(&entries);
+        assert_eq!(bodies.len(), 5);
+        assert!(bodies.iter().all(|body| body.length <= PIECE + 1024));
     }
 
     #[test]

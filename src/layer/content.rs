@@ -8,7 +8,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::entry::{Content, ContentSource, Stamp};
+use super::entry::{Content, ContentSource};
+use crate::stamp::Stamp;
 use crate::zip::{Archive, EntryReader};
 
 /// Why a payload cannot be read.

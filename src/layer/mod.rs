@@ -17,16 +17,16 @@ pub mod scan;
 mod spec;
 mod tar;
 
+pub use crate::stamp::Stamp;
 pub use build::{Built, LayerError, Work, Workshop, build};
 pub use content::ContentError;
 pub use encode::{Compression, ZstdLevel};
 pub use entry::{
-    Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, EntryPathError, Metadata, Stamp,
+    Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, EntryPathError, Metadata,
 };
 pub use identity::{FORMAT, entry_key, identify, identify_zipped, layer_key};
 pub use index::{LayerIndex, Lookup, Node};
 pub use known::{BodyRecord, KnownBodies};
 pub use scan::{Rules, ScanOptions, entries, scan};
-pub(crate) use scan::{shown, shown_path};
 pub use spec::{LayerSpec, SpecError};
 pub use tar::TarError;

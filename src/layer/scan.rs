@@ -30,6 +30,7 @@ use super::{
     Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, EntryPathError, Metadata, Stamp,
 };
 use crate::error::{Explain, Kind};
+use crate::shown::{shown, shown_path};
 
 /// The file at the root of a tree that says what to leave out.
 pub const IGNORE_FILE: &str = ".packignore";
@@ -303,24 +304,6 @@ impl Explain for ScanError {
         };
         Some(hint)
     }
-}
-
-/// Bytes of a name as text that cannot upset a terminal.
-pub(crate) fn shown(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for character in String::from_utf8_lossy(bytes).chars() {
-        if character.is_control() {
-            text.extend(character.escape_debug());
-        } else {
-            text.push(character);
-        }
-    }
-    text
-}
-
-/// A path as text that cannot upset a terminal.
-pub(crate) fn shown_path(path: &Path) -> String {
-    shown(path.as_os_str().as_bytes())
 }
 
 /// Whether a file of this name would be read as a deletion (image specification, `layer.md`).

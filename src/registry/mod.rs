@@ -43,12 +43,12 @@ use self::pull::Download;
 use self::push::{OpenSessions, Push};
 pub use self::settings::{ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
 use self::upload::Sent;
+use crate::blob::{Blob, BlobStream, Delivery};
 use crate::digest::{Digest, VerifyingReader};
 use crate::image::{Descriptor, MAX_DOCUMENT, RawDocument};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::observer::{Phase, Progress};
 use crate::reference::{Reference, Registry, Repository};
-use crate::transport::{Blob, BlobStream, Delivery};
 
 /// How often waiting work looks whether the user interrupted.
 const GLANCE: Duration = Duration::from_millis(25);

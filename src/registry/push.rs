@@ -17,10 +17,10 @@ use super::http::{Host, Http, Payload, Request, Response, context, lock};
 use super::location::{self, Target};
 use super::retry::Retry;
 use super::upload::{Content, Sent};
+use crate::blob::{Blob, Delivery};
 use crate::digest::Digest;
 use crate::image::{Descriptor, RawDocument};
 use crate::reference::Repository;
-use crate::transport::{Blob, Delivery};
 
 /// How long giving up a session may take: nobody waits for it gladly.
 const CANCEL: Duration = Duration::from_secs(3);

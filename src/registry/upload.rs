@@ -14,9 +14,9 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
 use super::http::lock;
+use crate::blob::Blob;
 use crate::digest::Sha256;
 use crate::observer::Task;
-use crate::transport::Blob;
 
 /// Large enough to keep system calls rare, small enough that several wait per upload.
 const PIECE: usize = 128 << 10;

@@ -19,9 +19,9 @@ use std::time::SystemTime;
 use fs_err as fs;
 use tempfile::{NamedTempFile, TempDir};
 
+use crate::blob::{BlobContent, BlobStream};
 use crate::digest::{Digest, HashingWriter, VerifyingReader};
 use crate::image::Descriptor;
-use crate::transport::{BlobContent, BlobStream};
 
 /// Unfinished files start with this.
 pub(super) const TEMPORARY: &str = ".tmp-";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::TYPE_MASK;
 use crate::error::{Explain, Kind};
-use crate::layer::{shown, shown_path};
+use crate::shown::{shown, shown_path};
 
 /// Why an archive cannot be used.
 #[derive(Debug, thiserror::Error)]

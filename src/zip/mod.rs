@@ -29,7 +29,7 @@ use rawzip::{CompressionMethod, ErrorKind, ReaderAt, ZipFileHeaderRecord, ZipLoc
 pub use error::{EntryProblem, ZipError};
 pub use reader::EntryReader;
 
-use crate::layer::Stamp;
+use crate::stamp::Stamp;
 
 /// An open archive: its path and the checked entries of its central directory.
 ///

@@ -16,7 +16,7 @@ use crate::artifact::{
 };
 use crate::image::ConfigFile;
 use crate::layer::scan::{Found, FoundKind, ScanOptions, scan};
-use crate::layer::shown;
+use crate::shown::shown;
 use crate::zip::{Archive, ArchiveEntryKind};
 
 /// No class file is larger: its methods are limited to 64 KiB each, and real ones stay below 1 MiB.
