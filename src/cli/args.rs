@@ -42,8 +42,8 @@ Examples:
       Build without a build.toml
   pack build -o oci-archive:app.tar
       Write a file that `skopeo`, `podman` and `docker load` read
-  pack build --push -o docker
-      Push, and load into the local Docker as well
+  pack build -o docker-archive:app.tar && docker load -i app.tar
+      Load into the local Docker
   pack build --locked --set config.user=1000
       In CI: on exactly the base of build.lock, with one setting changed
 
@@ -136,7 +136,7 @@ pub enum Command {
     /// Build an image from a finished artifact, and push it
     ///
     /// Takes a finished artifact (a WAR, a static site, a directory, a binary), lays it in layers on a base
-    /// image and writes the result to the local store, a registry, a layout, an archive or Docker. What did
+    /// image and writes the result to the local store, a registry, a layout or an archive. What did
     /// not change since the last build is neither read, compressed, hashed nor sent again. The same inputs
     /// give the same digest on any machine.
     #[command(after_long_help = BUILD_HELP)]
@@ -246,7 +246,7 @@ pub struct ImageArgs {
     #[arg(long, help_heading = "Output", conflicts_with = "offline")]
     pub push: bool,
 
-    /// Write to `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`, `docker` or `registry`
+    /// Write to `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE` or `registry`
     ///
     /// May be repeated. Without it and without `--push`, the image goes to the local store, where `pack
     /// inspect NAME` finds it.
