@@ -249,7 +249,7 @@ pub struct ImageArgs {
     /// Write to `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE` or `registry`
     ///
     /// May be repeated. Without it and without `--push`, the image goes to the local store, where `pack
-    /// inspect NAME` finds it.
+    /// inspect NAME:TAG` finds it.
     #[arg(short, long = "output", value_name = "OUTPUT", help_heading = "Output")]
     pub outputs: Vec<String>,
 
@@ -609,6 +609,19 @@ mod tests {
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_readme_begins_with_a_command_that_works() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let readme = include_str!("../../README.md");
+        let line = readme.lines().find_map(|line| line.strip_prefix("cargo run --release -- ")).unwrap();
+        let words = line.split('#').next().unwrap();
+        let Command::Build(build) = parse(&format!("pack {words}")).unwrap().command else {
+            panic!("no build: {line}")
+        };
+        assert!(root.join(build.image.path.unwrap()).join("build.toml").is_file(), "{line}");
+        assert!(readme.contains("tests/run") && root.join("tests/run").is_file());
     }
 
     #[test]
