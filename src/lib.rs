@@ -37,7 +37,7 @@
 //!
 //! # Files
 //! Read:
-//! - `build.toml`, or what `--file` names; the `build.toml` of the workspace above it.
+//! - `build.toml`, or what `--file` names.
 //! - The artifact, the `from` of layers, and `.packignore` at the root of a directory that is copied.
 //! - Bases and images: `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`.
 //! - Logins: what `DOCKER_AUTH_CONFIG` holds, the file of `REGISTRY_AUTH_FILE`, `containers/auth.json` in
@@ -45,10 +45,10 @@
 //! - Authorities: the system's, `SSL_CERT_FILE`, `ca-file` of a registry.
 //! - The git repository around the project, by running `git`.
 //!
-//! Written, everything by rename:
+//! Written, by rename:
 //! - `build.lock` beside `build.toml`: what the base's name meant. Read, too.
 //! - Outputs: `oci:DIR` (`oci-layout`, `index.json`, `blobs/sha256/`), `oci-archive:FILE`, `docker-archive:FILE`.
-//! - `--metadata-file`, `--image-refs`; `build.toml` by `pack init`; pages by `pack man --dir`.
+//! - `--metadata-file`, `--image-refs`. Not by rename: `build.toml` by `pack init`, pages by `pack man --dir`.
 //! - The store, in `--cache-dir`, `$PACK_CACHE_DIR`, `$XDG_CACHE_HOME/pack` or `~/.cache/pack`. It may be deleted at any time:
 //!   - `oci-layout`, `index.json`, `blobs/sha256/HEX`: an OCI image layout with what was built and the documents of bases.
 //!   - `blobs/sha256/.tmp-*`, `.bad-HEX`: what a killed process left, and what was found damaged; a prune removes them.
