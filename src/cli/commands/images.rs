@@ -75,7 +75,8 @@ fn chosen(source: &dyn Source, asked: Option<&Platform>) -> Result<Option<Platfo
 /// The base that `image` names, with its layers counted where the store still has its documents.
 fn base_of(session: &Session, image: &Image) -> Option<Base> {
     let base = Base::of(image)?;
-    let stored = session.store().ok().zip(base.digest).and_then(|(store, digest)| stored(&store, digest, image));
+    let stored =
+        session.store().ok().zip(base.digest).and_then(|(store, digest)| stored(&store, digest, image));
     Some(match stored {
         Some(stored) => base.counted(image, &stored),
         None => base,
