@@ -26,7 +26,7 @@
 //!
 //! What is wanted:
 //! - [`config`]: `build.toml` and what overrides it.
-//! - [`lock`]: `build.lock`.
+//! - [`lock`]: the base that `build.lock` pins.
 //! - [`git`]: what git says about a directory.
 //! - [`artifact`]: what a path is, and what it becomes in an image.
 //! - [`plan`]: what goes where, as data.
@@ -51,7 +51,8 @@
 //! - `--metadata-file`, `--image-refs`. Not by rename: `build.toml` by `pack init`, pages by `pack man --dir`.
 //! - The store, in `--cache-dir`, `$PACK_CACHE_DIR`, `$XDG_CACHE_HOME/pack` or `~/.cache/pack`. It may be deleted at any time:
 //!   - `oci-layout`, `index.json`, `blobs/sha256/HEX`: an OCI image layout with what was built and the documents of bases.
-//!   - `blobs/sha256/.tmp-*`, `.bad-HEX`: what a killed process left, and what was found damaged; a prune removes them.
+//!   - `blobs/sha256/.tmp-*`, `.bad-HEX`: what a killed process left, and what was found damaged; a prune removes
+//!     them. `index.json.bad`: a damaged index.
 //!   - `memo/NAMESPACE/XX/HEX`: records of finished steps, see [`build::memo`]; `layer-index` says what base layers contain.
 //!   - `locks/lease`: held shared by builds and exclusively by a prune.
 //!   - `CACHEDIR.TAG`.
