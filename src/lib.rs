@@ -1,4 +1,62 @@
 //! `pack` assembles reproducible OCI images from finished artifacts and pushes only what changed.
+//!
+//! # Modules
+//! From the ground up; each knows only what is above it here, but for [`transport`], whose words for blobs [`registry`] uses too.
+//!
+//! What everything is made of:
+//! - [`error`]: whose fault an error is, and what to do.
+//! - [`interrupt`]: the user's wish to stop.
+//! - [`observer`]: progress as events.
+//! - [`time`]: seconds since the epoch as RFC 3339, without a clock.
+//! - [`digest`]: SHA-256 names of content, BLAKE3 keys of caches.
+//! - [`platform`]: operating system, architecture, variant.
+//! - [`mod@reference`]: names of images.
+//!
+//! Bytes:
+//! - [`deflate`]: the DEFLATE encoder whose bytes are part of the format.
+//! - [`zip`]: zip archives, read only and checked.
+//! - [`image`]: manifests, indexes and configurations as immutable values.
+//! - [`layer`]: from entries to a layer: scan, tar, bodies, encoding, digests.
+//!
+//! Where bytes are:
+//! - [`store`]: the local store of blobs and memos.
+//! - [`registry`]: the distribution protocol; the only module that knows HTTP.
+//! - [`transport`]: where images come from and go to, behind one `Source` and one `Destination`.
+//! - [`verify`]: every digest of an image derived again, by other code.
+//!
+//! What is wanted:
+//! - [`config`]: `build.toml` and what overrides it.
+//! - [`lock`]: the base that `build.lock` pins.
+//! - [`git`]: what git says about a directory.
+//! - [`artifact`]: what a path is, and what it becomes in an image.
+//! - [`plan`]: what goes where, as data.
+//!
+//! Doing it:
+//! - [`build`]: the one place that walks the whole flow.
+//! - [`cli`]: arguments, environment, terminal, exit codes.
+//!
+//! # Files
+//! Read:
+//! - `build.toml`, or what `--file` names.
+//! - The artifact, the `from` of layers, and `.packignore` at the root of a directory that is copied.
+//! - Bases and images: `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`.
+//! - Logins: what `DOCKER_AUTH_CONFIG` holds, the file of `REGISTRY_AUTH_FILE`, `containers/auth.json` in
+//!   `$XDG_RUNTIME_DIR` and `$XDG_CONFIG_HOME`, `$DOCKER_CONFIG/config.json`; programs `docker-credential-NAME`.
+//! - Authorities: the system's, `SSL_CERT_FILE`, `ca-file` of a registry.
+//! - The git repository around the project, by running `git`.
+//!
+//! Written, by rename:
+//! - `build.lock` beside `build.toml`: what the base's name meant. Read, too.
+//! - Outputs: `oci:DIR` (`oci-layout`, `index.json`, `blobs/sha256/`), `oci-archive:FILE`, `docker-archive:FILE`.
+//! - `--metadata-file`, `--image-refs`. Not by rename: `build.toml` by `pack init`, pages by `pack man --dir`.
+//! - The store, in `--cache-dir`, `$PACK_CACHE_DIR`, `$XDG_CACHE_HOME/pack` or `~/.cache/pack`. It may be deleted at any time:
+//!   - `oci-layout`, `index.json`, `blobs/sha256/HEX`: an OCI image layout with what was built and the documents of bases.
+//!   - `blobs/sha256/.tmp-*`, `.bad-HEX`: what a killed process left, and what was found damaged; a prune removes
+//!     them. `index.json.bad`: a damaged index.
+//!   - `memo/NAMESPACE/XX/HEX`: records of finished steps, see [`build::memo`]; `layer-index` says what base layers contain.
+//!   - `locks/lease`: held shared by builds and exclusively by a prune.
+//!   - `CACHEDIR.TAG`.
+//! - `$TMPDIR/pack-*`: blobs of this run, where the store cannot be written.
 
 pub mod artifact;
 pub mod blob;

@@ -42,8 +42,8 @@ Examples:
       Build without a build.toml
   pack build -o oci-archive:app.tar
       Write a file that `skopeo`, `podman` and `docker load` read
-  pack build --push -o docker
-      Push, and load into the local Docker as well
+  pack build -o docker-archive:app.tar && docker load -i app.tar
+      Load into the local Docker
   pack build --locked --set config.user=1000
       In CI: on exactly the base of build.lock, with one setting changed
 
@@ -136,7 +136,7 @@ pub enum Command {
     /// Build an image from a finished artifact, and push it
     ///
     /// Takes a finished artifact (a WAR, a static site, a directory, a binary), lays it in layers on a base
-    /// image and writes the result to the local store, a registry, a layout, an archive or Docker. What did
+    /// image and writes the result to the local store, a registry, a layout or an archive. What did
     /// not change since the last build is neither read, compressed, hashed nor sent again. The same inputs
     /// give the same digest on any machine.
     #[command(after_long_help = BUILD_HELP)]
@@ -246,10 +246,10 @@ pub struct ImageArgs {
     #[arg(long, help_heading = "Output", conflicts_with = "offline")]
     pub push: bool,
 
-    /// Write to `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`, `docker` or `registry`
+    /// Write to `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE` or `registry`
     ///
     /// May be repeated. Without it and without `--push`, the image goes to the local store, where `pack
-    /// inspect NAME` finds it.
+    /// inspect NAME:TAG` finds it.
     #[arg(short, long = "output", value_name = "OUTPUT", help_heading = "Output")]
     pub outputs: Vec<String>,
 
@@ -609,6 +609,19 @@ mod tests {
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_readme_begins_with_a_command_that_works() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let readme = include_str!("../../README.md");
+        let line = readme.lines().find_map(|line| line.strip_prefix("cargo run --release -- ")).unwrap();
+        let words = line.split('#').next().unwrap();
+        let Command::Build(build) = parse(&format!("pack {words}")).unwrap().command else {
+            panic!("no build: {line}")
+        };
+        assert!(root.join(build.image.path.unwrap()).join("build.toml").is_file(), "{line}");
+        assert!(readme.contains("tests/run") && root.join("tests/run").is_file());
     }
 
     #[test]

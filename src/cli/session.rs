@@ -153,12 +153,13 @@ impl Session {
         })
     }
 
-    /// The image in the local store: by its whole name, or as `localhost/NAME`, which is what a build
-    /// without a registry in its name is called.
+    /// The image in the local store: by its whole name, as `localhost/NAME`, which is what a build without a
+    /// registry in its name is called, or by its digest.
     fn stored(&self, name: &str, reference: &Reference) -> Result<Option<OciLayout>, CommandError> {
         let store = self.store()?;
+        let digest = reference.digest().map(|digest| digest.to_string());
         let names = [reference.to_string(), name.to_owned(), format!("localhost/{name}")];
-        Ok(names.iter().find_map(|name| OciLayout::in_store(&store, name)))
+        Ok(names.iter().chain(&digest).find_map(|name| OciLayout::in_store(&store, name)))
     }
 }
 

@@ -5,7 +5,7 @@
 //! | `oci:DIR[:NAME]` | image layout | image layout |
 //! | `oci-archive:FILE[:NAME]` | tar of a layout | tar of a layout, also a Docker archive |
 //! | `docker-archive:FILE[:NAME]` | `docker save` | the same file as `oci-archive:` |
-//! | `docker` | | the Docker daemon |
+//! | `docker` | | the Docker daemon; refused, with advice, until it can be reached |
 //! | `registry` | | the registry that the image's name says |
 //! | `scratch` | nothing | |
 //! | anything else | registry reference | |
@@ -70,7 +70,7 @@ pub enum LocationError {
     Reference(#[from] ReferenceError),
     /// Not an output.
     #[error(
-        "`{0}` is not an output: expected `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`, `docker` or `registry`"
+        "`{0}` is not an output: expected `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE` or `registry`"
     )]
     NotAnOutput(String),
 }
@@ -100,7 +100,7 @@ impl Explain for LocationError {
     }
 }
 
-const WORDS: [&str; 5] = ["oci", "oci-archive", "docker-archive", "docker", "registry"];
+const WORDS: [&str; 4] = ["oci", "oci-archive", "docker-archive", "registry"];
 
 /// Transports of containers/image that are not ours; no repository is likely to have such a name.
 const FOREIGN: [&str; 7] =

@@ -5,9 +5,11 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::format;
 use super::super::session::Session;
 use super::super::view::{self, Base};
+use crate::digest::Digest;
 use crate::error::BoxedError;
-use crate::image::{Descriptor, ManifestOrIndex, RawDocument};
+use crate::image::{Descriptor, Image, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument};
 use crate::platform::Platform;
+use crate::store::Store;
 use crate::transport::load::load_image;
 use crate::transport::{BlobStream, Source};
 use crate::verify;
@@ -33,7 +35,7 @@ pub(super) fn inspect(session: &Session, args: &InspectArgs) -> Result<(), Comma
         return Ok(());
     }
     let loaded = load_image(&*source, args.platform.as_ref())?;
-    let view = view::inspect::image(&args.image, &loaded.image, Base::of(&loaded.image));
+    let view = view::inspect::image(&args.image, &loaded.image, base_of(session, &loaded.image));
     if args.format.json {
         session.printer.json(&view);
     } else {
@@ -49,7 +51,7 @@ pub(super) fn inspect(session: &Session, args: &InspectArgs) -> Result<(), Comma
 pub(super) fn history(session: &Session, args: &HistoryArgs) -> Result<(), CommandError> {
     let source = session.image(&args.image)?;
     let loaded = load_image(&*source, chosen(&*source, args.platform.as_ref())?.as_ref())?;
-    let view = view::history::view(&args.image, &loaded.image, Base::of(&loaded.image));
+    let view = view::history::view(&args.image, &loaded.image, base_of(session, &loaded.image));
     if args.format.json {
         session.printer.json(&view);
     } else {
@@ -68,6 +70,38 @@ fn chosen(source: &dyn Source, asked: Option<&Platform>) -> Result<Option<Platfo
     let offers = crate::transport::load::offers(source)?;
     Ok(here
         .filter(|here| offers.len() > 1 && offers.iter().any(|offer| offer.platform.as_ref() == Some(here))))
+}
+
+/// The base that `image` names, with its layers counted where the store still has its documents.
+fn base_of(session: &Session, image: &Image) -> Option<Base> {
+    let base = Base::of(image)?;
+    let stored =
+        session.store().ok().zip(base.digest).and_then(|(store, digest)| stored(&store, digest, image));
+    Some(match stored {
+        Some(stored) => base.counted(image, &stored),
+        None => base,
+    })
+}
+
+/// The image that `image` was put on, from the documents that the build kept: `digest`, or what an index of
+/// this digest lists.
+fn stored(store: &Store, digest: Digest, image: &Image) -> Option<Image> {
+    let size = store.blobs().contains(&digest)?;
+    let load = |descriptor: &Descriptor| {
+        let bytes = store.blobs().read(descriptor, MAX_DOCUMENT).ok()?;
+        RawDocument::new(None, bytes).ok()
+    };
+    let root = load(&Descriptor::new(MediaType::ImageManifest, digest, size))?;
+    let manifests = match root.parse().ok()? {
+        ManifestOrIndex::Manifest(_) => vec![root],
+        ManifestOrIndex::Index(index) => index.manifests.iter().filter_map(load).collect(),
+    };
+    manifests.into_iter().find_map(|manifest| {
+        let ManifestOrIndex::Manifest(parsed) = manifest.parse().ok()? else { return None };
+        let config = store.blobs().read(&parsed.config, MAX_DOCUMENT).ok()?;
+        let base = Image::from_raw(manifest, config).ok()?;
+        image.diff_ids().starts_with(base.diff_ids()).then_some(base)
+    })
 }
 
 /// Re-derives every digest of an image.
