@@ -206,11 +206,15 @@ impl Explain for ArtifactError {
                 "package it as a tree: put it into a directory, give that as a `[[layer]]` with its place, and \
                  set the entrypoint in `[config]`"
             }
+            Self::NoRoot { empty_base: true, .. } => {
+                "name a base with `--base REF` or `base` in `[image]`; on an empty one, `--root PATH` or `app.root` \
+                 says where it goes"
+            }
             Self::NoRoot { kind: ArtifactKind::War, .. } => {
-                "set `app.root`, such as \"/usr/local/tomcat/webapps/ROOT\""
+                "set `app.root` or `--root`, such as \"/usr/local/tomcat/webapps/ROOT\""
             }
             Self::NoRoot { .. } => {
-                "set `app.root`, such as \"/usr/share/nginx/html\"; \"/\" means that it is a root file system"
+                "set `app.root` or `--root`, such as \"/usr/share/nginx/html\"; \"/\" means that it is a root file system"
             }
             Self::NotPacked { .. } => "give the `.war` file, or set `app.layout` to \"exploded\"",
             Self::FileAsRoot { .. } => {

@@ -29,7 +29,7 @@ pub(super) fn deliver_known(
     let mut stale = Vec::new();
     for (number, target) in targets.iter().enumerate() {
         if target.destination.is_current(&digest, &finished.tags)? {
-            report.current(&target.destination.name());
+            report.current(target);
         } else {
             stale.push((number, target));
         }
@@ -61,6 +61,11 @@ pub(super) fn build_and_deliver(
 ) -> Result<Finished, BoxedError> {
     let bench = Workbench::new(context, &prepared.memos, prepared.compression);
     let all: Vec<(usize, &Target)> = targets.iter().enumerate().collect();
+    // Tags that depend on the content are not known yet; whoever has only those is asked blob by blob.
+    let tags = super::tags(request, &request.facts).unwrap_or_default();
+    for target in targets {
+        target.destination.begin(&tags)?;
+    }
     let mut layer_reports = Vec::new();
     let finished = with_queues(context, &all, report, |queues| {
         queues.base(prepared);

@@ -176,6 +176,8 @@ pub struct Target {
     pub destination: Arc<dyn Destination>,
     /// How many blobs it takes at a time.
     pub parallel: usize,
+    /// Whether it is the local store.
+    pub is_local: bool,
 }
 
 /// An image, or an index of several, that is finished but for delivery.

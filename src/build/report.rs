@@ -82,6 +82,8 @@ pub struct LayerReport {
 pub struct DestinationReport {
     /// As the user would write it.
     pub name: String,
+    /// Whether it is the local store.
+    pub is_local: bool,
     /// Whether its tags resolved to the image already.
     pub current: bool,
     /// How each blob came there.
@@ -138,9 +140,10 @@ impl Report {
         layer.milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     }
 
-    pub(super) fn current(&mut self, name: &str) {
+    pub(super) fn current(&mut self, target: &Target) {
         self.destinations.push(DestinationReport {
-            name: name.to_owned(),
+            name: target.destination.name(),
+            is_local: target.is_local,
             current: true,
             blobs: Deliveries::new(),
             uploaded: 0,
@@ -151,6 +154,7 @@ impl Report {
         let first = self.destinations.len();
         self.destinations.extend(targets.iter().map(|(_, target)| DestinationReport {
             name: target.destination.name(),
+            is_local: target.is_local,
             current: false,
             blobs: Deliveries::new(),
             uploaded: 0,

@@ -47,6 +47,15 @@ pub trait Source: Send + Sync {
 
 /// Somewhere to write an image to.
 pub trait Destination: Send + Sync {
+    /// Says which tags are about to be set, before any blob comes: a destination may look at what they
+    /// resolve to now, to be asked less later, and fails early where it cannot be reached.
+    ///
+    /// # Errors
+    /// When the destination cannot be reached or refuses.
+    fn begin(&self, _tags: &[Tag]) -> Result<(), BoxedError> {
+        Ok(())
+    }
+
     /// Makes sure that the blob is there. Called from several threads.
     ///
     /// # Errors

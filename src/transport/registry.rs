@@ -127,6 +127,13 @@ impl RegistryDestination {
 }
 
 impl Destination for RegistryDestination {
+    fn begin(&self, tags: &[Tag]) -> Result<(), BoxedError> {
+        if let Some(tag) = tags.first() {
+            self.state().previous = self.client.resolve_for_push(&self.repository.at_tag(tag.clone()))?;
+        }
+        Ok(())
+    }
+
     fn blob(&self, blob: &Blob) -> Result<Delivery, BoxedError> {
         self.previous.get_or_init(|| self.note_previous());
         self.state().blobs.insert(blob.descriptor.digest, blob.clone());

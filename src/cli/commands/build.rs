@@ -118,8 +118,11 @@ fn output(destination: &DestinationReport) -> String {
 }
 
 fn image_summary(image: &ImageReport, report: &Report) -> Option<ImageSummary> {
+    // In the local store a layer is where it was built.
+    let elsewhere = |destination: &&DestinationReport| !destination.is_local;
     let delivery = |digest: &Digest| {
-        report.destinations.iter().find_map(|destination| destination.blobs.get(digest).copied())
+        let mut others = report.destinations.iter().filter(elsewhere);
+        others.find_map(|destination| destination.blobs.get(digest).copied())
     };
     let base = image.base.iter().enumerate().map(|(number, layer)| {
         Some(LayerSummary {

@@ -52,7 +52,8 @@ fn prune(session: &Session, args: &PruneArgs) -> Result<(), CommandError> {
         // Without limits everything that no name reaches goes.
         max_age: if no_limits { Some(Duration::ZERO) } else { args.max_age },
         keep_named: !args.all,
-        ..PruneOptions::default()
+        // What a running build uses is protected by its lease; the grace is for builds on other machines.
+        grace: if args.all { Duration::ZERO } else { PruneOptions::default().grace },
     };
     let pruned = session.store()?.prune(&options)?;
     if args.format.json {

@@ -157,8 +157,14 @@ fn verify_source(session: &Session, args: &VerifyArgs, source: &dyn Source) -> R
     if args.format.json {
         session.printer.json(&report);
     } else if report.problems.is_empty() {
-        let blobs = format::count(report.blobs, "blob");
-        session.printer.result(format!("{}: ok, {blobs}, {}", report.root, format::bytes(report.bytes)));
+        let images = format::count(report.images.len() as u64, "image");
+        let layers: usize = report.images.iter().map(|image| image.layers).sum();
+        let layers = format::count(layers as u64, "layer");
+        session.printer.result(format!(
+            "{}: ok, {images}, {layers}, {}",
+            report.root,
+            format::bytes(report.bytes)
+        ));
     }
     if report.problems.is_empty() {
         return Ok(());

@@ -163,19 +163,19 @@ pub(super) fn targets(
             .hint("give `-o oci:DIR` or `--push`, or set PACK_CACHE_DIR"));
         }
         let store = OciLayout::of_store(&context.store, name, progress)?;
-        return Ok(vec![Target { destination: std::sync::Arc::new(store), parallel: 2 }]);
+        return Ok(vec![Target { destination: std::sync::Arc::new(store), parallel: 2, is_local: true }]);
     }
     let mut targets: Vec<Target> = Vec::new();
     for output in outputs {
         let target = match Location::output(output)? {
             Location::OciLayout { dir, name } => {
                 let layout = OciLayout::create(&session.absolute(&dir), name.as_deref(), progress)?;
-                Target { destination: std::sync::Arc::new(layout), parallel: 2 }
+                Target { destination: std::sync::Arc::new(layout), parallel: 2, is_local: false }
             }
             Location::OciArchive { file, name: tag } | Location::DockerArchive { file, name: tag } => {
                 let file = session.absolute(&file);
                 let archive = ArchiveOutput::new(&file, Some(name), tag.as_deref(), progress)?;
-                Target { destination: std::sync::Arc::new(archive), parallel: 1 }
+                Target { destination: std::sync::Arc::new(archive), parallel: 1, is_local: false }
             }
             Location::OwnRegistry => {
                 if asked.request.settings.name.is_none() {
@@ -186,7 +186,7 @@ pub(super) fn targets(
                     return Err(CommandError::usage("`--offline` and pushing exclude each other"));
                 }
                 let registry = crate::transport::registry::destination(context.client.clone(), name.clone());
-                Target { destination: std::sync::Arc::new(registry), parallel: 4 }
+                Target { destination: std::sync::Arc::new(registry), parallel: 4, is_local: false }
             }
             Location::Docker => {
                 return Err(CommandError::usage("`docker` is not an output yet")
