@@ -6,9 +6,11 @@ use super::super::format;
 use super::super::session::Session;
 use super::super::view::{self, Base};
 use crate::error::BoxedError;
-use crate::image::{Descriptor, ManifestOrIndex, RawDocument};
+use crate::image::{Descriptor, Image, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument};
 use crate::platform::Platform;
+use crate::transport::layout::OciLayout;
 use crate::transport::load::load_image;
+use crate::transport::name::Location;
 use crate::transport::{BlobStream, Source};
 use crate::verify;
 
@@ -33,7 +35,7 @@ pub(super) fn inspect(session: &Session, args: &InspectArgs) -> Result<(), Comma
         return Ok(());
     }
     let loaded = load_image(&*source, args.platform.as_ref())?;
-    let view = view::inspect::image(&args.image, &loaded.image, Base::of(&loaded.image));
+    let view = view::inspect::image(&args.image, &loaded.image, base(session, &*source, &loaded.image));
     if args.format.json {
         session.printer.json(&view);
     } else {
@@ -49,7 +51,7 @@ pub(super) fn inspect(session: &Session, args: &InspectArgs) -> Result<(), Comma
 pub(super) fn history(session: &Session, args: &HistoryArgs) -> Result<(), CommandError> {
     let source = session.image(&args.image)?;
     let loaded = load_image(&*source, chosen(&*source, args.platform.as_ref())?.as_ref())?;
-    let view = view::history::view(&args.image, &loaded.image, Base::of(&loaded.image));
+    let view = view::history::view(&args.image, &loaded.image, base(session, &*source, &loaded.image));
     if args.format.json {
         session.printer.json(&view);
     } else {
@@ -57,6 +59,41 @@ pub(super) fn history(session: &Session, args: &HistoryArgs) -> Result<(), Comma
         session.printer.result(view.text(width));
     }
     Ok(())
+}
+
+/// What the image says of its base, and how many layers are the base's where its manifest is at hand: in the
+/// local store since the build, or in the registry that the image itself was read from. Elsewhere the history
+/// has to tell.
+fn base(session: &Session, source: &dyn Source, image: &Image) -> Option<Base> {
+    let base = Base::of(image)?;
+    let found = stored_base(session, &base, image).or_else(|| neighbour(session, source, &base, image));
+    Some(match found {
+        Some(found) => base.counted(image, &found),
+        None => base,
+    })
+}
+
+fn stored_base(session: &Session, base: &Base, image: &Image) -> Option<Image> {
+    let store = session.store().ok()?;
+    let digest = base.digest?;
+    let size = store.blobs().contains(&digest)?;
+    let bytes =
+        store.blobs().read(&Descriptor::new(MediaType::ImageManifest, digest, size), MAX_DOCUMENT).ok()?;
+    let root = RawDocument::new(None, bytes).ok()?;
+    let stored = OciLayout::all_of_store(&store);
+    let source = OnePlatform { source: &stored, root };
+    Some(load_image(&source, image.platform().as_ref()).ok()?.image)
+}
+
+fn neighbour(session: &Session, source: &dyn Source, base: &Base, image: &Image) -> Option<Image> {
+    let here = source.origin()?;
+    let Ok(Location::Registry(reference)) = Location::base(base.name.as_deref()?) else { return None };
+    let repository = reference.repository();
+    if repository.registry() != here.registry() {
+        return None;
+    }
+    let source = session.image(&repository.at_digest(base.digest?).to_string()).ok()?;
+    Some(load_image(&*source, image.platform().as_ref()).ok()?.image)
 }
 
 /// The platform asked for, else this machine's where an index offers it.
