@@ -25,9 +25,15 @@ fn refused(project: &Project, code: i32, texts: &[&str]) -> Outcome {
     outcome
 }
 
+/// Whether nothing in a layout can be reached, and what is there is whole.
 fn is_empty_layout(layout: &Path) -> bool {
     let index = crate::support::json(&fs::read_to_string(layout.join("index.json")).unwrap());
-    index["manifests"].as_array().unwrap().is_empty() && !fs::exists(layout.join("blobs/sha256")).unwrap()
+    let is_whole = |path: &std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        pack::digest::Digest::of(&fs::read(path).unwrap()).to_string() == format!("sha256:{name}")
+    };
+    index["manifests"].as_array().unwrap().is_empty()
+        && files_below(&layout.join("blobs")).iter().all(is_whole)
 }
 
 fn replace(project: &Project, file: &str, from: &str, to: &str) {
@@ -113,7 +119,7 @@ fn a_truncated_archive() {
 fn a_damaged_archive() {
     let mut bytes = war(&webapp());
     bytes[200] ^= 0xff;
-    war_refused(&bytes, &["index.html", "web.xml"][1..].as_ref());
+    war_refused(&bytes, &["index.html"]);
 }
 
 #[test]
@@ -128,7 +134,7 @@ fn archive_entries_with_bad_names() {
     for (name, why) in names {
         let mut zip = Zip::default();
         zip.stored("WEB-INF/web.xml", b"<web-app/>").stored(name, b"x");
-        war_refused(&zip.finish(), &[&name.replace('\\', "\\")[..2], why]);
+        war_refused(&zip.finish(), &[&name[..2], why]);
     }
 }
 
@@ -335,9 +341,9 @@ fn an_output_that_is_something_else() {
 }
 
 #[test]
-fn an_output_below_nothing() {
+fn an_output_below_a_file() {
     let project = Project::small();
-    project.pack("build -o oci-archive:no/such/directory/out.tar").fails(1).says(&["no/such/directory"]);
+    project.pack("build -o oci-archive:files/a.txt/out.tar").fails(1).says(&["files/a.txt"]);
     project.check_store();
 }
 

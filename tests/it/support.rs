@@ -237,8 +237,8 @@ impl Run<'_> {
         let metadata = directory.path().join("metadata.json");
         let mut run = self.clone();
         run.arguments.extend(arguments.split_whitespace().map(str::to_owned));
-        let outcome = run.arg("--metadata-file").arg(metadata.display().to_string()).ok();
-        let built = Built { metadata: json(&fs::read_to_string(&metadata).unwrap()), outcome };
+        run.arg("--metadata-file").arg(metadata.display().to_string()).ok();
+        let built = Built { metadata: json(&fs::read_to_string(&metadata).unwrap()) };
         let outputs: Vec<&str> = arguments
             .split_whitespace()
             .zip(arguments.split_whitespace().skip(1))
@@ -249,7 +249,9 @@ impl Run<'_> {
             let mut verify = self.clone();
             verify.arguments = vec!["verify".to_owned(), name.to_owned()];
             let said = verify.ok();
-            assert!(said.stdout.starts_with(&built.digest()), "{said:?} {built:?}");
+            // What Docker has is the same image with another manifest.
+            let is_docker = name.starts_with("docker-archive:");
+            assert!(is_docker || said.stdout.starts_with(&built.digest()), "{said:?} {built:?}");
         }
         built
     }
@@ -303,8 +305,6 @@ impl Outcome {
 pub(crate) struct Built {
     /// As `--metadata-file` has it.
     pub(crate) metadata: Value,
-    /// What was said.
-    pub(crate) outcome: Outcome,
 }
 
 /// One layer: its blob's digest and its diff ID.
