@@ -137,8 +137,8 @@ fn has_word(text: &str, needle: &str) -> bool {
     text.match_indices(needle).any(|(at, _)| {
         let before = text[..at].chars().next_back().is_some_and(is_word);
         let after = text[at + needle.len()..].chars().next().is_some_and(is_word);
-        let ends_in_word = needle.chars().next_back().is_some_and(is_word);
-        !before && !(ends_in_word && after)
+        let goes_on = after && needle.chars().next_back().is_some_and(is_word);
+        !before && !goes_on
     })
 }
 

@@ -90,11 +90,9 @@ fn the_cache_is_shown_checked_and_cleaned() {
 
     project.append("files/a.txt", "more\n");
     let newer = project.build("");
-    project.pack("cache prune").ok();
-    project.pack("verify localhost/tree:1").ok();
     project.pack("cache prune --all").ok();
-    let info = project.pack("cache info --json").ok().json();
-    assert_eq!(info["usage"]["blobs"], 0);
+    assert!(path.exists(), "what is young stays: a build may be about to name it");
+    project.pack("verify localhost/tree:1").ok();
     assert_eq!(project.build("").digest(), newer.digest());
 }
 

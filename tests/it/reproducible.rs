@@ -78,9 +78,9 @@ fn make_tree(root: &Path, nodes: &[(Vec<u8>, Node)], reversed: bool) {
         }
     };
     if reversed {
-        nodes.iter().rev().for_each(make)
+        nodes.iter().rev().for_each(make);
     } else {
-        nodes.iter().for_each(make)
+        nodes.iter().for_each(make);
     }
     for (name, node) in nodes {
         if let Node::HardLink(target) = node {
