@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -190,7 +189,7 @@ impl Run<'_> {
         if let Some(umask) = self.umask {
             program.extend(["sh".into(), "-c".into(), format!("umask {umask}; exec \"$0\" \"$@\"")]);
         }
-        program.push(if self.nobody { for_everybody() } else { PACK.to_owned() });
+        program.push(if self.nobody { for_everybody(self.project) } else { PACK.to_owned() });
         let mut command = Command::new(&program[0]);
         command.args(&program[1..]).args(&self.arguments).current_dir(&self.cwd).env_clear();
         let beside = |name: &str| self.project.beside(name);
@@ -375,16 +374,12 @@ pub(crate) fn skipped(what: &str, why: &str) {
 }
 
 /// The program at a place that every user can run it from.
-fn for_everybody() -> String {
-    static COPY: OnceLock<TempDir> = OnceLock::new();
-    let dir = COPY.get_or_init(|| {
-        // Removed by the next boot: statics are not dropped.
-        let dir = tempfile::Builder::new().prefix("pack-it-program-").tempdir().unwrap();
-        chmod(dir.path(), 0o755);
-        fs::copy(PACK, dir.path().join("pack")).unwrap();
-        dir
-    });
-    dir.path().join("pack").display().to_string()
+fn for_everybody(project: &Project) -> String {
+    let program = project.beside("pack");
+    if !program.exists() && fs::hard_link(PACK, &program).is_err() {
+        fs::copy(PACK, &program).unwrap();
+    }
+    program.display().to_string()
 }
 
 /// Sets permissions.
