@@ -123,6 +123,8 @@ impl<'a> Memos<'a> {
         for (index, entry) in layer.entries().iter().enumerate() {
             let EntryKind::File(content) = &entry.kind else { continue };
             match &content.source {
+                // Building does not open it, so that nobody else says what is in it.
+                ContentSource::File(..) if content.size == 0 => ids[index] = Some(ContentId::of(&[])),
                 ContentSource::File(path, stamp) => {
                     ids[index] = self.file(path, stamp);
                     if ids[index].is_none() {

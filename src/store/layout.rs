@@ -101,6 +101,9 @@ impl Explain for LayoutError {
                 Some("name a new or empty directory, or one that already is an OCI layout".to_owned())
             }
             Self::Pick { source, .. } => source.hint(),
+            Self::Io(source) | Self::Blob { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some("free some space; `pack cache prune` empties the local store".to_owned())
+            }
             _ => None,
         }
     }

@@ -1,2 +1,17 @@
-//! Integration tests: one binary, because linking is the cost of a test binary.
-fn main() {}
+//! Integration tests of the program: what is built with it, from the outside.
+//!
+//! One binary, because linking is the cost of a test binary. Every test has a directory of its own, outside
+//! any git repository, with its own store and an environment that nothing of the machine reaches. Every
+//! image that is built is verified with `pack verify`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "these are tests, whose helpers lint cannot tell"
+)]
+
+mod architecture;
+mod commands;
+mod inputs;
+mod reproducible;
+mod support;

@@ -1,0 +1,344 @@
+//! What the commands say and write, beyond building.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Project, REPOSITORY, json, text, tree_on};
+
+#[test]
+fn a_plan_says_what_would_be_done_and_why() {
+    let project = Project::bookstore();
+    let plan = project.pack("plan").ok().stdout;
+    assert!(plan.contains("base layer 1") && plan.contains("build") && !plan.contains("cached"), "{plan}");
+    let info = project.pack("cache info --json").ok().json();
+    assert_eq!(info["usage"]["images"], serde_json::json!([]), "a plan sets no name");
+    project.build("");
+    let plan = project.pack("plan --json").ok().json();
+    let layers = plan["images"][0]["layers"].as_array().unwrap();
+    assert!(layers.iter().all(|layer| layer["known"].is_object() && layer["size"].as_u64() > Some(0)));
+    assert_eq!(layers.iter().map(|layer| text(&layer["name"])).collect::<Vec<_>>(), ["conf", "resources"]);
+    assert_eq!(layers[1]["files"], 3);
+    project.append("webapp/index.jsp", "changed\n");
+    let plan = project.pack("plan").ok().stdout;
+    let row = |name: &str| plan.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(row("conf").contains("cached"), "{plan}");
+    assert!(row("resources").contains("build"), "{plan}");
+    assert!(row("resources").contains("webapps/ROOT/index.jsp changed"), "{plan}");
+    let built = project.build("");
+    assert_eq!(built.built_layers(), ["resources"]);
+}
+
+#[test]
+fn the_part_of_the_base_is_marked() {
+    let project = Project::bookstore();
+    let built = project.build("");
+    let history = project.pack(&format!("history --json {}", built.name_and_tag())).ok().json();
+    let shown = history.to_string();
+    let origins = |origin: &str| shown.matches(&format!("\"origin\":\"{origin}\"")).count();
+    assert_eq!((origins("base"), origins("added")), (1, 2), "{history:#}");
+    let history = project.pack(&format!("history {}", built.name_and_tag())).ok().stdout;
+    let tomcat = history.lines().find(|line| line.contains("pack: tomcat")).unwrap();
+    assert!(tomcat.starts_with("base"), "{history}");
+    let shown = project.pack(&format!("inspect {}", built.name_and_tag())).ok().stdout;
+    assert!(shown.contains(&built.digest()), "{shown}");
+    assert!(shown.contains("catalina.sh") && shown.contains("CATALINA_HOME=/usr/local/tomcat"), "{shown}");
+}
+
+#[test]
+fn verify_finds_a_changed_byte() {
+    let project = Project::bookstore();
+    let built = project.build("-o oci:out");
+    let mut named: Vec<String> = built.layers().into_iter().map(|layer| layer.blob).collect();
+    named.extend([built.digest(), text(&built.metadata["containerimage.config.digest"])]);
+    for digest in named {
+        let path = project.path("out/blobs/sha256").join(digest.trim_start_matches("sha256:"));
+        let good = fs::read(&path).unwrap();
+        let mut bytes = good.clone();
+        let last = bytes.len() - 1;
+        bytes[last / 2] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        project.pack("verify oci:out").run().has_code(1).says(&[&digest]);
+        fs::write(&path, &bytes[..last]).unwrap();
+        project.pack("verify oci:out").run().has_code(1).says(&[&digest[7..19]]);
+        fs::remove_file(&path).unwrap();
+        project.pack("verify oci:out").run().has_code(1);
+        fs::write(&path, good).unwrap();
+    }
+    let report = project.pack("verify oci:out --json").ok().json();
+    assert_eq!(report["problems"].as_array().map(Vec::len), Some(0));
+    assert_eq!(report["images"][0]["layers"], 3);
+}
+
+#[test]
+fn the_cache_is_shown_checked_and_cleaned() {
+    let project = Project::small();
+    let built = project.build("");
+    let info = project.pack("cache info --json").ok().json();
+    assert_eq!(info["usage"]["images"][0], "localhost/tree:1");
+    assert!(info["usage"]["blobs"].as_u64() >= Some(3), "{info}");
+    assert!(project.pack("cache info").ok().stdout.contains("localhost/tree:1"));
+
+    let layer = built.layers()[0].blob.trim_start_matches("sha256:").to_owned();
+    let path = project.cache().join("blobs/sha256").join(&layer);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[30] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    project.pack("cache verify").run().has_code(1).says(&[&layer]).hints();
+    assert_eq!(project.build("").digest(), built.digest());
+    project.check_store();
+
+    project.append("files/a.txt", "more\n");
+    let newer = project.build("");
+    project.pack("cache prune --all").ok();
+    assert!(path.exists(), "what is young stays: a build may be about to name it");
+    project.pack("verify localhost/tree:1").ok();
+    assert_eq!(project.build("").digest(), newer.digest());
+}
+
+#[test]
+fn results_alone_are_on_stdout() {
+    let project = Project::small();
+    let reference = format!("localhost/tree@{}\n", project.build("").digest());
+    assert_eq!(project.pack("build").ok().stdout, reference);
+    let quiet = project.pack("build --quiet --compression gzip:1").ok();
+    assert_eq!(quiet.stderr, "");
+    assert_eq!(quiet.stdout.lines().count(), 1);
+    let shown = project.pack("build --json").ok().json();
+    assert_eq!(format!("localhost/tree@{}\n", text(&shown["digest"])), reference);
+    assert_eq!(shown["tags"][0], "1");
+    project.pack("build --image-refs refs.txt --metadata-file metadata.json").ok();
+    assert_eq!(fs::read_to_string(project.path("refs.txt")).unwrap(), reference);
+    let metadata = json(&fs::read_to_string(project.path("metadata.json")).unwrap());
+    assert_eq!(metadata["containerimage.digest"], shown["digest"]);
+    assert_eq!(metadata["image.name"], "localhost/tree:1");
+}
+
+#[test]
+fn one_archive_is_both_kinds() {
+    let project = Project::bookstore();
+    let in_store = project.build("");
+    for output in ["oci-archive", "docker-archive"] {
+        let built = project.build(&format!("-o {output}:{output}.tar"));
+        assert_eq!(built.digest(), in_store.digest());
+    }
+    let bytes = |name: &str| fs::read(project.path(name)).unwrap();
+    assert!(bytes("oci-archive.tar") == bytes("docker-archive.tar"), "one format for both");
+    let oci = project.pack("inspect --json oci-archive:oci-archive.tar").ok().json();
+    let docker = project.pack("inspect --json docker-archive:oci-archive.tar").ok().json();
+    assert_eq!(text(&oci["digest"]), in_store.digest());
+    let diff_ids = |shown: &serde_json::Value| -> Vec<String> {
+        shown["layers"].as_array().unwrap().iter().map(|layer| text(&layer["diffId"])).collect()
+    };
+    assert_eq!(diff_ids(&oci), diff_ids(&docker));
+    project.pack("verify docker-archive:oci-archive.tar").ok();
+    // And it is a base.
+    let project_on_it = Project::with(&tree_on("oci-archive:base.tar"));
+    project_on_it.write("files/a", "a").write("base.tar", bytes("oci-archive.tar"));
+    project_on_it.build("");
+    let on_docker = project_on_it.pack("build --base docker-archive:base.tar").ok();
+    assert!(on_docker.stdout.starts_with("localhost/tree@sha256:"));
+}
+
+#[test]
+fn the_lock_pins_the_base() {
+    let project = Project::bookstore();
+    let lock = || fs::read_to_string(project.path("build.lock")).unwrap();
+    let first_lock = lock();
+    let first = project.build("--locked");
+    // The base moves.
+    let base = Project::new();
+    crate::support::copy_tree(&Path::new(REPOSITORY).join("fixtures/base"), &base.root());
+    base.append("tree/etc/passwd", "shop:x:1000:1000::/:/bin/false\n");
+    base.build("-o oci:made");
+    fs::remove_dir_all(project.path("base")).unwrap();
+    crate::support::copy_tree(&base.path("made"), &project.path("base"));
+    // A store that does not know the pinned one cannot get it any more.
+    let moved = project.pack("build --locked --cache-dir elsewhere").run();
+    let moved = moved.has_code(1).says(&["build.toml"]);
+    let pinned = first_lock.split('"').find(|word| word.starts_with("sha256:")).unwrap();
+    assert!(moved.stderr.contains(pinned), "{moved:?}");
+    assert_eq!(lock(), first_lock);
+    let updated = project.pack("update").ok();
+    assert_ne!(lock(), first_lock, "{updated:?}");
+    let second = project.build("--locked --offline");
+    assert_ne!(second.digest(), first.digest());
+    // A bot writes another digest; the rest is derived again.
+    let moved_lock = lock();
+    let digest = |lock: &str| {
+        let line = lock.lines().find(|line| line.starts_with("digest = ")).unwrap();
+        line.split('"').nth(1).unwrap().to_owned()
+    };
+    let (old, new) = (digest(&first_lock), digest(&moved_lock));
+    fs::write(project.path("build.lock"), first_lock.replacen(&old, &new, 1)).unwrap();
+    let third = project.build("");
+    assert_eq!(third.digest(), second.digest());
+    assert_eq!(lock(), moved_lock);
+}
+
+#[test]
+fn a_build_without_a_lock_writes_one() {
+    let project = Project::bookstore();
+    let committed = fs::read(project.path("build.lock")).unwrap();
+    fs::remove_file(project.path("build.lock")).unwrap();
+    project.pack("build --locked").fails(4).says(&["build.lock", "--locked"]).hints();
+    project.build("");
+    assert_eq!(fs::read(project.path("build.lock")).unwrap(), committed);
+}
+
+fn git(project: &Project, arguments: &str) -> String {
+    let mut git = Command::new("git");
+    git.current_dir(project.root()).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    git.env("HOME", project.beside("home")).env("GIT_CONFIG_NOSYSTEM", "1");
+    for who in ["AUTHOR", "COMMITTER"] {
+        git.env(format!("GIT_{who}_NAME"), "n").env(format!("GIT_{who}_EMAIL"), "n@example.com");
+        git.env(format!("GIT_{who}_DATE"), "1700000000 +0000");
+    }
+    let output = git.args(arguments.split_whitespace()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn tags_come_from_git() {
+    let project = Project::small();
+    let tags = |arguments: &str| -> Vec<String> {
+        let metadata = project.build(arguments).metadata;
+        metadata["tags"].as_array().unwrap().iter().map(text).collect()
+    };
+    let build_toml = fs::read_to_string(project.path("build.toml")).unwrap();
+    project.write("build.toml", build_toml.replace("tags = [\"1\"]\n", ""));
+    let without = tags("");
+    assert_eq!(without.len(), 1, "the content where there is no commit: {without:?}");
+    git(&project, "init -q -b main");
+    git(&project, "add .");
+    git(&project, "commit -q -m first");
+    let commit = git(&project, "rev-parse HEAD");
+    let clean = tags("");
+    assert_eq!(clean.len(), 1);
+    assert!(commit.starts_with(&clean[0]), "{clean:?} {commit}");
+    assert_eq!(tags("--tag {git.branch}-{git.short}"), [format!("main-{}", clean[0])]);
+    project.append("files/a.txt", "not committed\n");
+    let dirty = tags("");
+    assert!(dirty[0].starts_with(&clean[0]) && dirty[0] != clean[0], "{dirty:?}");
+    assert_eq!(tags(""), dirty, "derived from the content, not from the time");
+    project.append("files/a.txt", "more\n");
+    assert_ne!(tags(""), dirty);
+    assert_eq!(tags("--tag latest"), ["latest"]);
+}
+
+#[test]
+fn configuration_is_inherited_and_set() {
+    let project = Project::bookstore();
+    project.append(
+        "build.toml",
+        "labels = { \"com.example.team\" = \"shop\" }\nuser = \"1000:1000\"\nvolumes = [\"/data\"]\n\
+         unset-env = [\"TOMCAT_VERSION\"]\n",
+    );
+    let built = project.build("-o oci:out");
+    let config = |built: &crate::support::Built| {
+        let digest = text(&built.metadata["containerimage.config.digest"]);
+        let path = project.path("out/blobs/sha256").join(digest.trim_start_matches("sha256:"));
+        json(&fs::read_to_string(path).unwrap())["config"].clone()
+    };
+    let config_of = config(&built);
+    assert_eq!(config_of["Cmd"], serde_json::json!(["catalina.sh", "run"]), "inherited");
+    assert_eq!(config_of["WorkingDir"], "/usr/local/tomcat");
+    assert_eq!(config_of["User"], "1000:1000");
+    assert_eq!(config_of["Labels"]["com.example.team"], "shop");
+    assert_eq!(config_of["Volumes"], serde_json::json!({ "/data": {} }));
+    assert_eq!(config_of["ExposedPorts"], serde_json::json!({ "8080/tcp": {} }));
+    let env: Vec<String> = config_of["Env"].as_array().unwrap().iter().map(text).collect();
+    assert!(env.contains(&"JAVA_OPTS=-Xmx256m".to_owned()), "{env:?}");
+    assert!(env.contains(&"CATALINA_HOME=/usr/local/tomcat".to_owned()), "{env:?}");
+    assert!(!env.iter().any(|variable| variable.starts_with("TOMCAT_VERSION=")), "{env:?}");
+    let other = project.pack("build -o oci:out --set").arg("config.entrypoint=[\"run\"]").ok();
+    assert!(other.stdout.contains("@sha256:"));
+    let other = project.pack("build").arg("--set").arg("config.entrypoint=[\"run\"]").built("-o oci:out");
+    assert_eq!(config(&other)["Entrypoint"], serde_json::json!(["run"]));
+    assert!(config(&other)["Cmd"].is_null(), "an entrypoint drops the base's arguments");
+}
+
+#[test]
+fn a_layer_has_the_owners_and_modes_that_it_says() {
+    let project = Project::with(
+        "[image]\nname = \"localhost/l\"\nbase = \"scratch\"\ntags = [\"1\"]\n\n[[layer]]\nname = \"conf\"\n\
+         files = [{ from = \"conf\", to = \"/etc/app/\", include = [\"**/*.xml\"], mode = \"0640\", owner = \"7:8\" }]\n\
+         directories = [{ path = \"/var/data\", owner = \"1000:1001\", mode = \"0750\" }]\n",
+    );
+    project.write("conf/a.xml", "<a/>").write("conf/b.txt", "no").write("conf/deep/c.xml", "<c/>");
+    let built = project.build("-o oci:out --compression none");
+    let blob = built.layers()[0].blob.clone();
+    assert_eq!(blob, built.layers()[0].diff_id, "not compressed");
+    let file = fs::File::open(project.path("out/blobs/sha256").join(&blob[7..])).unwrap();
+    let mut archive = tar::Archive::new(file);
+    let entries: Vec<(String, u32, u64, u64)> = archive
+        .entries()
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let header = entry.header();
+            let name = entry.path().unwrap().display().to_string();
+            (name, header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap())
+        })
+        .collect();
+    let has = |name: &str, mode, uid, gid| {
+        let wanted = (name.to_owned(), mode, uid, gid);
+        assert!(entries.contains(&wanted), "{wanted:?} is not in {entries:?}");
+    };
+    has("etc/app/a.xml", 0o640, 7, 8);
+    has("etc/app/deep/c.xml", 0o640, 7, 8);
+    has("var/data/", 0o750, 1000, 1001);
+    assert!(!entries.iter().any(|(name, ..)| name.contains("b.txt")), "{entries:?}");
+}
+
+#[test]
+fn an_index_has_an_image_for_each_platform() {
+    let base = Project::with(&tree_on("scratch"));
+    base.write("files/a", "base");
+    let built = base.build("--platform linux/amd64 --platform linux/arm64 -o oci:index");
+    assert_eq!(built.metadata["mediaType"], "application/vnd.oci.image.index.v1+json");
+    let project = Project::with(&tree_on("oci:base"));
+    project.write("files/b", "app");
+    crate::support::copy_tree(&base.path("index"), &project.path("base"));
+    let built = project.build("-o oci:out");
+    let platforms: Vec<String> =
+        built.metadata["images"].as_array().unwrap().iter().map(|image| text(&image["platform"])).collect();
+    assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
+    let report = project.pack("verify --json oci:out").ok().json();
+    assert_eq!(report["images"].as_array().map(Vec::len), Some(2));
+    project.pack("inspect oci:out --platform linux/arm64").ok();
+    project.pack("history oci:out --platform linux/amd64").ok();
+    project.pack("inspect oci:out --platform linux/s390x").fails(1).says(&["linux/s390x", "linux/arm64"]);
+    let one = project.build("--platform linux/arm64 -o oci:one");
+    assert_eq!(one.metadata["mediaType"], "application/vnd.oci.image.manifest.v1+json");
+}
+
+#[test]
+fn the_program_explains_itself() {
+    let project = Project::new();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(project.pack(&format!("completions {shell}")).ok().stdout.contains("pack"));
+    }
+    assert!(project.pack("man").ok().stdout.contains(".TH pack"));
+    assert!(project.pack("man cache prune").ok().stdout.contains("prune"));
+    for command in ["build", "plan", "update", "init", "inspect", "history", "verify", "cache"] {
+        let help = project.pack(&format!("{command} --help")).ok().stdout;
+        assert!(help.contains("Usage: pack"), "{help}");
+    }
+    assert!(project.pack("--version").ok().stdout.starts_with("pack "));
+    let unknown = project.pack("biuld").fails(2).says(&["build"]);
+    assert_eq!(unknown.code, Some(2));
+    let long_and_short = project.pack("build --help").ok().stdout;
+    assert!(long_and_short.contains("SOURCE_DATE_EPOCH") && long_and_short.contains("Exit codes"));
+}
+
+#[test]
+fn an_artifact_needs_no_build_file() {
+    let project = Project::new();
+    project.write("public/index.html", "<h1>hello</h1>\n");
+    let built = project.build("public --base scratch --root /srv --tag 1");
+    assert_eq!(built.name_and_tag(), "localhost/public:1");
+    project.pack("init public").ok();
+    assert!(project.path("build.toml").exists());
+}
