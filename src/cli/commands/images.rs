@@ -5,10 +5,13 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::format;
 use super::super::session::Session;
 use super::super::view::{self, Base};
+use crate::digest::Digest;
 use crate::error::BoxedError;
-use crate::image::{Descriptor, ManifestOrIndex, RawDocument};
+use crate::image::{Descriptor, Image, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument};
 use crate::platform::Platform;
-use crate::transport::load::load_image;
+use crate::store::Store;
+use crate::transport::load::{LoadError, load_image};
+use crate::transport::name::Location;
 use crate::transport::{BlobStream, Source};
 use crate::verify;
 
@@ -33,7 +36,8 @@ pub(super) fn inspect(session: &Session, args: &InspectArgs) -> Result<(), Comma
         return Ok(());
     }
     let loaded = load_image(&*source, args.platform.as_ref())?;
-    let view = view::inspect::image(&args.image, &loaded.image, Base::of(&loaded.image));
+    let base = base_of(session, &*source, &loaded.image);
+    let view = view::inspect::image(&args.image, &loaded.image, base);
     if args.format.json {
         session.printer.json(&view);
     } else {
@@ -49,7 +53,8 @@ pub(super) fn inspect(session: &Session, args: &InspectArgs) -> Result<(), Comma
 pub(super) fn history(session: &Session, args: &HistoryArgs) -> Result<(), CommandError> {
     let source = session.image(&args.image)?;
     let loaded = load_image(&*source, chosen(&*source, args.platform.as_ref())?.as_ref())?;
-    let view = view::history::view(&args.image, &loaded.image, Base::of(&loaded.image));
+    let base = base_of(session, &*source, &loaded.image);
+    let view = view::history::view(&args.image, &loaded.image, base);
     if args.format.json {
         session.printer.json(&view);
     } else {
@@ -57,6 +62,66 @@ pub(super) fn history(session: &Session, args: &HistoryArgs) -> Result<(), Comma
         session.printer.result(view.text(width));
     }
     Ok(())
+}
+
+/// What `image` says of its base, with the base's layers counted if the base can be looked at: the history
+/// alone cannot tell layers that were put on a base from those of a base made by this tool. A build leaves
+/// its base's documents in the store; for an image in a registry the base's own registry is asked, too.
+fn base_of(session: &Session, source: &dyn Source, image: &Image) -> Option<Base> {
+    let base = Base::of(image)?;
+    let found = base.digest.and_then(|digest| {
+        let platform = image.platform();
+        let load = |source: &dyn Source| load_image(source, platform.as_ref()).ok();
+        let stored = session.store().ok().and_then(|store| load(&Stored { store, digest }));
+        stored.or_else(|| {
+            // Where the network was not needed for the image, it is not worth waiting for.
+            source.origin()?;
+            let Location::Registry(reference) = Location::base(base.name.as_deref()?).ok()? else {
+                return None;
+            };
+            let client = session.client(&std::collections::BTreeMap::new());
+            load(&crate::transport::registry::source(client, reference.repository().at_digest(digest)))
+        })
+    });
+    Some(match found {
+        Some(found) => base.counted(image, &found.image),
+        None => base,
+    })
+}
+
+/// An image whose documents are in the store, where no name of its own leads to it.
+struct Stored {
+    store: Store,
+    digest: Digest,
+}
+
+impl Source for Stored {
+    fn root(&self) -> Result<RawDocument, BoxedError> {
+        let size = self.store.blobs().contains(&self.digest).unwrap_or(MAX_DOCUMENT + 1);
+        // The document itself says what it is.
+        let descriptor = Descriptor::new(MediaType::ImageManifest, self.digest, size);
+        let bytes = self.store.blobs().read(&descriptor, MAX_DOCUMENT).map_err(|error| self.failed(error))?;
+        RawDocument::new(None, bytes).map_err(|error| self.failed(std::io::Error::other(error)))
+    }
+
+    fn document(&self, descriptor: &Descriptor) -> Result<RawDocument, BoxedError> {
+        Ok(self.store.layout().document(descriptor)?)
+    }
+
+    fn blob(&self, descriptor: &Descriptor) -> Result<BlobStream, BoxedError> {
+        let reader = self.store.blobs().reader(descriptor).map_err(|error| self.failed(error))?;
+        Ok(Box::new(reader))
+    }
+
+    fn name(&self) -> String {
+        self.digest.to_string()
+    }
+}
+
+impl Stored {
+    fn failed(&self, source: std::io::Error) -> BoxedError {
+        LoadError::Config { place: self.name(), digest: self.digest, source }.into()
+    }
 }
 
 /// The platform asked for, else this machine's where an index offers it.
