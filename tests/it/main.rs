@@ -1,2 +1,2 @@
 //! Integration tests: one binary, because linking is the cost of a test binary.
-fn main() {}
+mod real;
