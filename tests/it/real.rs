@@ -26,13 +26,13 @@ fn inputs(needed: &[&str]) -> Option<PathBuf> {
     let required = std::env::var_os("PACK_TEST_REQUIRE").is_some();
     let Some(inputs) = std::env::var_os("PACK_TEST_INPUTS").map(PathBuf::from) else {
         assert!(!required, "PACK_TEST_INPUTS is not set");
-        println!("not run: `tests/run` prepares what this needs");
+        say("not run: `tests/run` prepares what this needs");
         return None;
     };
     for name in needed {
         if !inputs.join(name).exists() {
             assert!(!required, "{} is missing", inputs.join(name).display());
-            println!("not run: `{name}` is missing; `tests/run` prepares it");
+            say(&format!("not run: `{name}` is missing; `tests/run` prepares it"));
             return None;
         }
     }
@@ -44,9 +44,14 @@ fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("can be made")
 }
 
-/// A line with the time since `begun`, past libtest's capture.
+/// A line past libtest's capture.
+fn say(what: &str) {
+    let _ = writeln!(std::io::stderr(), "{what}");
+}
+
+/// A line with the time since `begun`, which begins anew.
 fn tell(begun: &mut Instant, what: &str) {
-    let _ = writeln!(std::io::stderr(), "{:8.1} s  {what}", begun.elapsed().as_secs_f64());
+    say(&format!("{:8.1} s  {what}", begun.elapsed().as_secs_f64()));
     *begun = Instant::now();
 }
 
@@ -115,7 +120,7 @@ fn a_web_application_on_a_real_base() {
     ];
     let Some(inputs) = inputs(&needed) else { return };
     if !rustix::process::geteuid().is_root() {
-        println!("not run: a base's files, and running it, are root's");
+        say("not run: a base's files, and running it, are root's");
         return;
     }
     let all = Instant::now();
@@ -178,7 +183,7 @@ fn a_web_application_on_a_real_base() {
     tell(&mut clock, "podman runs it: a page, a JSP and a servlet answer 200");
 
     // A changed page.
-    change(&inputs, directory, &war);
+    change(&inputs, directory, &war, "changed");
     server.requests();
     let second = maker.ok(&["build", &app, "--push", "--tag", "2"]);
     assert_ne!(second, first);
@@ -191,6 +196,7 @@ fn a_web_application_on_a_real_base() {
     assert_eq!(uploaded(&log), sorted(vec![new[0].clone(), config]), "{log:#?}");
     assert!(fetched(&log).iter().all(|digest| !base_layers.contains(digest)), "{log:#?}");
     tell(&mut clock, &format!("a changed page pushed, {} requests", log.len()));
+    server.requests();
     let third = maker.ok(&["build", &app, "--push", "--tag", "2"]);
     assert_eq!(third, second);
     let log = server.requests();
@@ -208,7 +214,8 @@ fn a_web_application_on_a_real_base() {
     assert_eq!(text.lines().filter(|line| line.starts_with("base ")).count(), 3 + 1, "{text}");
     tell(&mut clock, "history marks the base");
 
-    another_registry(&program, directory, &mut server, &maker, &app, &base_layers);
+    let again = || change(&inputs, directory, &war, "again");
+    another_registry(&program, directory, &mut server, &app, &base_layers, again);
     tell(&mut clock, "another registry gets what it lacks");
 
     serve(&directory.join("podman-2"), &changed, "<p>changed 21</p>");
@@ -221,9 +228,9 @@ fn another_registry(
     program: &Path,
     directory: &Path,
     first: &mut Server,
-    maker: &Pack,
     app: &str,
     base_layers: &[String],
+    change: impl FnOnce(),
 ) {
     let mut second = Server::start(program, &directory.join("registry-2"), false);
     let name = format!("{}/shop/examples", second.host());
@@ -235,19 +242,14 @@ fn another_registry(
     let mut fetched_layers = fetched(&from);
     fetched_layers.retain(|digest| base_layers.contains(digest));
     assert_eq!(fetched_layers, base_layers, "each once: {from:#?}");
-    let own = layers(maker, &format!("{name}:2"), "added");
+    let own = layers(&streamer, &format!("{name}:2"), "added");
     assert_eq!(uploaded(&to).len(), base_layers.len() + own.len() + 1, "{to:#?}");
     assert!(mounted(&to).is_empty(), "{to:#?}");
     // Now it lacks nothing of the base.
-    std::fs::write(Path::new(app).join("motd"), "hello\n").expect("can be written");
-    let more = format!("{app}/more.toml");
-    let text = std::fs::read_to_string(Path::new(app).join("build.toml")).expect("can be read");
-    let text =
-        format!("{text}[[layer]]\nname = \"motd\"\nfiles = [{{ from = \"motd\", to = \"/etc/motd\" }}]\n");
-    std::fs::write(&more, text).expect("can be written");
+    change();
     first.requests();
     second.requests();
-    streamer.ok(&["build", "--file", &more, "--push", "--tag", "2", "--name", &name]);
+    streamer.ok(&["build", app, "--push", "--tag", "2", "--name", &name]);
     let (from, to) = (first.requests(), second.requests());
     assert!(fetched(&from).iter().all(|digest| !base_layers.contains(digest)), "{from:#?}");
     assert_eq!(uploaded(&to).len(), 1 + 1, "the new layer and the configuration: {to:#?}");
@@ -256,7 +258,7 @@ fn another_registry(
 }
 
 fn config_digest(pack: &Pack, image: &str) -> String {
-    let digest = pack.json(&["inspect", image])["config"]["digest"].as_str().map(str::to_owned);
+    let digest = pack.json(&["inspect", image])["configDigest"].as_str().map(str::to_owned);
     digest.expect("names its configuration")
 }
 
@@ -343,9 +345,9 @@ fn serve(directory: &Path, image: &str, text: &str) {
 }
 
 /// Changes one page of the WAR, as a build would.
-fn change(inputs: &Path, directory: &Path, war: &Path) {
+fn change(inputs: &Path, directory: &Path, war: &Path, word: &str) {
     let page = std::fs::read_to_string(inputs.join("artifacts/examples").join(PAGE)).expect("can be read");
-    let changed = page.replacen("</body>", "<p>changed ${3 * 7}</p></body>", 1);
+    let changed = page.replacen("</body>", &format!("<p>{word} ${{3 * 7}}</p></body>"), 1);
     assert_ne!(changed, page);
     let file = directory.join("edit").join(PAGE);
     std::fs::create_dir_all(file.parent().expect("has a parent")).expect("can be made");

@@ -129,6 +129,9 @@ fn chosen(source: &dyn Source, asked: Option<&Platform>) -> Result<Option<Platfo
     if asked.is_some() {
         return Ok(asked.cloned());
     }
+    if let Ok(ManifestOrIndex::Manifest(_)) = source.root()?.parse() {
+        return Ok(None);
+    }
     let here = Platform::new("linux", std::env::consts::ARCH, None).ok();
     let offers = crate::transport::load::offers(source)?;
     Ok(here

@@ -2,14 +2,14 @@
 
 use super::server::{Server, uploaded};
 use super::tools::{Pack, run};
-use super::{inputs, project, scratch};
+use super::{inputs, project, say, scratch};
 
 fn peer(name: &str) -> Option<std::path::PathBuf> {
     let wanted = std::env::var_os("PACK_TEST_PEERS").is_some();
     let path = std::env::var_os("PACK_TEST_INPUTS").map(|inputs| std::path::Path::new(&inputs).join(name));
     let path = path.filter(|path| wanted && path.exists());
     if path.is_none() {
-        println!("not run: `{name}` is missing; `tests/run --peers` fetches it");
+        say(&format!("not run: `{name}` is missing; `tests/run --peers` fetches it"));
     }
     path
 }
