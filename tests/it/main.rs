@@ -13,5 +13,6 @@
 mod architecture;
 mod commands;
 mod inputs;
+mod real;
 mod reproducible;
 mod support;
