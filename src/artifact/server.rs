@@ -52,8 +52,6 @@ pub struct Container {
     pub webapps: EntryPath,
     /// What in the configuration shows it.
     pub sign: String,
-    /// Whether it is Debian's package, which has an application of its own as `ROOT`.
-    pub debian: bool,
 }
 
 impl Container {
@@ -93,7 +91,6 @@ pub fn container(base: &ConfigFile) -> Option<Container> {
             version: Some(version),
             webapps: webapps(&base_directory)?,
             sign: format!("{place} has `{word}`"),
-            debian: true,
         });
     }
     for name in ["CATALINA_BASE", "CATALINA_HOME", "TOMCAT_VERSION"] {
@@ -104,7 +101,6 @@ pub fn container(base: &ConfigFile) -> Option<Container> {
             version: tomcat_version(base),
             webapps: webapps(directory)?,
             sign: format!("its environment has `{name}={value}`"),
-            debian: false,
         });
     }
     for name in ["JETTY_BASE", "JETTY_VERSION", "JETTY_HOME"] {
@@ -115,24 +111,17 @@ pub fn container(base: &ConfigFile) -> Option<Container> {
             version: base.env("JETTY_VERSION").or_else(|| titled(base, "jetty")).and_then(major),
             webapps: webapps(directory)?,
             sign: format!("its environment has `{name}={value}`"),
-            debian: false,
         });
     }
     if let Some((place, word)) = mentions("/usr/local/tomcat").or_else(|| mentions("catalina.sh")) {
         let sign = format!("{place} has `{word}`");
         let (kind, version) = (ContainerKind::Tomcat, tomcat_version(base));
-        return Some(Container {
-            kind,
-            version,
-            webapps: webapps("/usr/local/tomcat")?,
-            sign,
-            debian: false,
-        });
+        return Some(Container { kind, version, webapps: webapps("/usr/local/tomcat")?, sign });
     }
     if let Some((place, word)) = mentions("/usr/local/jetty").or_else(|| mentions("/var/lib/jetty")) {
         let sign = format!("{place} has `{word}`");
         let (kind, version) = (ContainerKind::Jetty, titled(base, "jetty").and_then(major));
-        return Some(Container { kind, version, webapps: webapps("/var/lib/jetty")?, sign, debian: false });
+        return Some(Container { kind, version, webapps: webapps("/var/lib/jetty")?, sign });
     }
     for (title, kind, directory) in [
         ("tomcat", ContainerKind::Tomcat, "/usr/local/tomcat"),
@@ -140,13 +129,7 @@ pub fn container(base: &ConfigFile) -> Option<Container> {
     ] {
         if let Some(version) = titled(base, title) {
             let sign = format!("its label `{TITLE}` has `{title}`");
-            return Some(Container {
-                kind,
-                version: major(version),
-                webapps: webapps(directory)?,
-                sign,
-                debian: false,
-            });
+            return Some(Container { kind, version: major(version), webapps: webapps(directory)?, sign });
         }
     }
     None

@@ -150,7 +150,7 @@ fn the_base_says_where_a_war_goes() {
     assert_eq!(root(&tomcat("10.1.24"), packaged), ("/usr/local/tomcat/webapps/ROOT.war".into(), 0, 1));
     assert_eq!(root(&base(&["JETTY_BASE=/srv/jetty"]), exploded), ("/srv/jetty/webapps/ROOT".into(), 0, 4));
     let debian = base(&["CATALINA_BASE=/var/lib/tomcat10"]);
-    assert_eq!(root(&debian, exploded), ("/var/lib/tomcat10/webapps/ROOT".into(), 1, 4));
+    assert_eq!(root(&debian, exploded), ("/var/lib/tomcat10/webapps/ROOT".into(), 0, 4));
 
     for base in [None, Some(&base(&["PATH=/bin"]))] {
         let error = propose(&artifact, &AppOptions::default(), base).expect_err("nowhere");

@@ -134,7 +134,7 @@ pub(super) fn propose_directory(
     if options.layout == Some(Layout::Packaged) {
         return Err(ArtifactError::NotPacked { path: artifact.path.clone() });
     }
-    let (root, notes, warnings) = place(artifact, options, base)?;
+    let (root, notes) = place(artifact, options, base)?;
     let scanned = options.scan_options();
     let found = scan(&artifact.path, &scanned)?;
     let mut rules = options.rules.clone();
@@ -150,7 +150,7 @@ pub(super) fn propose_directory(
     });
     let layers = layers.collect::<Result<Vec<_>, ArtifactError>>()?;
     not_empty(&artifact.path, &layers)?;
-    Ok(Proposal { layers, app_root: root.path().cloned(), notes, warnings, ..Proposal::default() })
+    Ok(Proposal { layers, app_root: root.path().cloned(), notes, ..Proposal::default() })
 }
 
 pub(super) fn propose_archive(
@@ -159,7 +159,7 @@ pub(super) fn propose_archive(
     options: &AppOptions,
     base: Option<&ConfigFile>,
 ) -> Result<Proposal, ArtifactError> {
-    let (root, notes, warnings) = place(artifact, options, base)?;
+    let (root, notes) = place(artifact, options, base)?;
     if options.layout == Some(Layout::Packaged) {
         return packaged(artifact, archive, &root, options, notes);
     }
@@ -175,15 +175,15 @@ pub(super) fn propose_archive(
     });
     let layers = layers.collect::<Result<Vec<_>, ArtifactError>>()?;
     not_empty(&artifact.path, &layers)?;
-    Ok(Proposal { layers, app_root: root.path().cloned(), notes, warnings, ..Proposal::default() })
+    Ok(Proposal { layers, app_root: root.path().cloned(), notes, ..Proposal::default() })
 }
 
-/// Where it goes, with notes and warnings about that.
+/// Where it goes, with notes about that.
 fn place(
     artifact: &Artifact,
     options: &AppOptions,
     base: Option<&ConfigFile>,
-) -> Result<(AppRoot, Vec<String>, Vec<String>), ArtifactError> {
+) -> Result<(AppRoot, Vec<String>), ArtifactError> {
     let found = base.and_then(container);
     let by_base = |_: &ConfigFile| {
         let container = found.as_ref()?;
@@ -196,20 +196,7 @@ fn place(
         Some((path, why))
     };
     let (root, why) = root_of(artifact, options, base, by_base)?;
-    let mut warnings = Vec::new();
-    if let Some(container) = &found
-        && container.debian
-        && options.layout != Some(Layout::Packaged)
-        && root.path().is_some_and(|root| Some(root) == container.webapps.join(b"ROOT").ok().as_ref())
-    {
-        // Debian's package fills ROOT with a page of its own; only an application's own file hides it.
-        warnings.push(
-            "Debian's Tomcat has an application of its own as `ROOT`: its files stay where this one has none \
-             of the same name."
-                .to_owned(),
-        );
-    }
-    Ok((root, why.into_iter().collect(), warnings))
+    Ok((root, why.into_iter().collect()))
 }
 
 /// The archive itself, `ROOT.war` beside where the directory `ROOT` would be.

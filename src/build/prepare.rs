@@ -13,10 +13,12 @@ use crate::config::{self, DiskPath, Mtime, Spanned};
 use crate::error::BoxedError;
 use crate::image::ConfigFile;
 use crate::layer::{
-    self, Compression, DEFAULT_MTIME, Entry, EntryKind, EntryPath, LayerSpec, Rules, ScanOptions,
+    self, Compression, DEFAULT_MTIME, Entry, EntryKind, EntryPath, LayerSpec, Node, Rules, ScanOptions,
 };
 use crate::lock::LockedBase;
-use crate::plan::{self, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage, PlannedLayer};
+use crate::plan::{
+    self, BaseTree as _, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage, PlannedLayer,
+};
 use crate::platform::Platform;
 use crate::transport::Source;
 use crate::transport::archive::Archive;
@@ -254,11 +256,13 @@ impl Preparer<'_, '_> {
         let (entrypoint, cmd) = proposal
             .as_ref()
             .map_or((None, None), |proposal| (proposal.entrypoint.clone(), proposal.cmd.clone()));
+        let app_root = proposal.as_ref().and_then(|proposal| proposal.app_root.clone());
         let drafts = self.drafts(artifact, proposal)?;
         let layers = match (base, &loaded) {
             (Some(base), Some(loaded)) => {
                 let mut tree = base.tree(loaded, &self.context.store, &self.context.progress);
                 let layers = self.place(drafts, &mut tree)?;
+                self.look_beneath(app_root.as_ref(), &mut tree)?;
                 self.check(artifact, config, &layers, Some(&mut tree))?;
                 self.lock(base, loaded, tree);
                 layers
@@ -277,6 +281,17 @@ impl Preparer<'_, '_> {
             layers: loaded.image.layers().to_vec(),
         });
         Ok((PlannedImage { platform, base: planned_base, layers, entrypoint, cmd }, loaded))
+    }
+
+    /// An application of the base in the same place shines through: only a file of the same name hides it.
+    fn look_beneath(&mut self, app_root: Option<&EntryPath>, tree: &mut Tree<'_>) -> Result<(), BoxedError> {
+        let Some(root) = app_root else { return Ok(()) };
+        if let Some(Node::Directory { .. }) = tree.lookup(root)? {
+            self.warnings.push(format!(
+                "the base has {root} already: its files there stay where the application has none of the same name"
+            ));
+        }
+        Ok(())
     }
 
     fn at_base(&self, error: BoxedError) -> BoxedError {

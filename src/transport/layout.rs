@@ -64,12 +64,6 @@ impl OciLayout {
         Some(Self::new(store.layout().clone(), Some(name), Naming::Tag, &Progress::default()))
     }
 
-    /// The blobs of the local store, whatever names it has: for documents whose digest is known.
-    #[must_use]
-    pub fn all_of_store(store: &Store) -> Self {
-        Self::new(store.layout().clone(), None, Naming::Tag, &Progress::default())
-    }
-
     fn new(layout: Layout, name: Option<&str>, naming: Naming, progress: &Progress) -> Self {
         Self { layout, name: name.map(str::to_owned), naming, progress: progress.clone() }
     }

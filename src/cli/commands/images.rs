@@ -194,7 +194,11 @@ fn verify_source(session: &Session, args: &VerifyArgs, source: &dyn Source) -> R
         let images = format::count(report.images.len() as u64, "image");
         let layers: usize = report.images.iter().map(|image| image.layers).sum();
         let layers = format::count(layers as u64, "layer");
-        session.printer.result(format!("{}: ok, {images}, {layers}, {}", report.root, format::bytes(report.bytes)));
+        session.printer.result(format!(
+            "{}: ok, {images}, {layers}, {}",
+            report.root,
+            format::bytes(report.bytes)
+        ));
     }
     if report.problems.is_empty() {
         return Ok(());
