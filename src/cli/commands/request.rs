@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::super::args::ImageArgs;
-use super::super::error::CommandError;
+use super::super::error::{CommandError, ExitStatus};
 use super::super::session::Session;
 use crate::build::{Request, Target, project_of};
 use crate::config::{self, Document, Facts, Overrides, Settings};
@@ -39,6 +39,10 @@ pub(super) fn ask(session: &Session, args: &ImageArgs) -> Result<Asked, CommandE
     let environment = Overrides::from_environment(lookup)?;
     let flags = overrides(session, args, found.artifact.clone())?;
     let settings = Settings::resolve(document, &flags, &environment)?;
+    if settings.workspace.is_some() {
+        return Err(CommandError::new(ExitStatus::Input, "a `[workspace]` cannot be built as a whole yet")
+            .hint("build its members one by one, each with a build.toml of its own"));
+    }
     let directory = found.directory(session);
     let lookup = |name: &str| session.environment.raw(name).map(OsString::from);
     let git = crate::git::facts(&directory, &lookup)?;
