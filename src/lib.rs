@@ -1,7 +1,7 @@
 //! `pack` assembles reproducible OCI images from finished artifacts and pushes only what changed.
 //!
 //! # Modules
-//! From the ground up; each knows only what is above it here, but for [`transport`], whose words for blobs [`registry`] uses too.
+//! From the ground up; a test holds them to whom they may know.
 //!
 //! What everything is made of:
 //! - [`error`]: whose fault an error is, and what to do.
@@ -11,11 +11,13 @@
 //! - [`digest`]: SHA-256 names of content, BLAKE3 keys of caches.
 //! - [`platform`]: operating system, architecture, variant.
 //! - [`mod@reference`]: names of images.
+//! - [`stamp`]: what tells, without reading a file, whether it changed.
 //!
 //! Bytes:
 //! - [`deflate`]: the DEFLATE encoder whose bytes are part of the format.
 //! - [`zip`]: zip archives, read only and checked.
 //! - [`image`]: manifests, indexes and configurations as immutable values.
+//! - [`blob`]: bytes with a descriptor that can be opened as often as it takes.
 //! - [`layer`]: from entries to a layer: scan, tar, bodies, encoding, digests.
 //!
 //! Where bytes are:

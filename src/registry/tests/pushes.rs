@@ -36,6 +36,19 @@ fn a_new_layer_on_a_known_base_is_nine_requests() {
 }
 
 #[test]
+fn a_build_that_begins_asks_for_no_blob_of_the_image_before() {
+    let bench = Bench::new();
+    let destination = destination(client(quick()), bench.repository.clone());
+    destination.begin(&Bench::tags()).expect("answers");
+    for blob in &bench.blobs {
+        destination.blob(blob).expect("pushed");
+    }
+    destination.finish(bench.image.raw(), &Bench::tags()).expect("pushed");
+    assert!(bench.holds_the_image());
+    assert_eq!(bench.fake.take_log().len(), 9);
+}
+
+#[test]
 fn a_mount_is_one_request() {
     let bench = Bench::new();
     let other: Repository = format!("{}/shop/other", bench.fake.address()).parse().expect("valid");
