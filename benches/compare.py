@@ -371,7 +371,8 @@ def main():
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
-    scratch = pathlib.Path(tempfile.mkdtemp(prefix="compare.", dir=args.cache))
+    # Outside any git repository: pack asks git about the one around a project, and the others do not.
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="compare."))
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     hidden = scratch / "containers"
     hidden.mkdir()

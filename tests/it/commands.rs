@@ -99,6 +99,20 @@ fn the_cache_is_shown_checked_and_cleaned() {
 }
 
 #[test]
+fn a_damaged_layer_is_mended_on_its_way_out() {
+    let project = Project::small();
+    let built = project.build("");
+    let layer = built.layers()[0].blob.trim_start_matches("sha256:").to_owned();
+    let path = project.cache().join("blobs/sha256").join(layer);
+    let good = fs::read(&path).unwrap();
+    let mut bad = good.clone();
+    bad[good.len() / 2] ^= 1;
+    fs::write(&path, bad).unwrap();
+    assert_eq!(project.build("-o oci:out").digest(), built.digest());
+    assert_eq!(fs::read(&path).unwrap(), good, "the store is mended, too");
+}
+
+#[test]
 fn results_alone_are_on_stdout() {
     let project = Project::small();
     let reference = format!("localhost/tree@{}\n", project.build("").digest());
