@@ -1,8 +1,12 @@
 //! Blobs in motion: bytes with a descriptor, wherever they are, that can be opened as often as it takes.
 
+mod growing;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
+
+pub use growing::{Grower, Growing, GrowingReader, growing};
 
 use crate::image::Descriptor;
 use crate::reference::Repository;
@@ -17,6 +21,15 @@ pub trait BlobContent: Send + Sync {
     /// # Errors
     /// When the content is gone or cannot be reached.
     fn open(&self) -> io::Result<BlobStream>;
+
+    /// As [`BlobContent::open`], for a caller that checks the bytes and, if they are wrong, opens and reads the
+    /// content the other way: that one may find out what is wrong and set it right for the next time.
+    ///
+    /// # Errors
+    /// As for [`BlobContent::open`].
+    fn open_unchecked(&self) -> io::Result<BlobStream> {
+        self.open()
+    }
 }
 
 impl<F: Fn() -> io::Result<BlobStream> + Send + Sync> BlobContent for F {
@@ -58,7 +71,7 @@ impl fmt::Debug for Blob {
 }
 
 /// How a blob came to be at its destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Delivery {
     /// It was there.

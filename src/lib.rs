@@ -12,6 +12,7 @@
 //! - [`platform`]: operating system, architecture, variant.
 //! - [`mod@reference`]: names of images.
 //! - [`stamp`]: what tells, without reading a file, whether it changed.
+//! - [`workers`]: the threads that do the work, started when there is some.
 //!
 //! Bytes:
 //! - [`deflate`]: the DEFLATE encoder whose bytes are part of the format.
@@ -84,4 +85,5 @@ pub mod store;
 pub mod time;
 pub mod transport;
 pub mod verify;
+pub mod workers;
 pub mod zip;

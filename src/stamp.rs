@@ -31,4 +31,29 @@ impl Stamp {
             device: metadata.dev(),
         }
     }
+
+    /// Whether a change after `now`, in nanoseconds since the epoch, must show in the stamp: git's
+    /// racy-timestamp rule. File systems tick: most every few milliseconds, some (those whose times are whole
+    /// milliseconds or coarser) every one or two seconds.
+    #[must_use]
+    pub const fn is_settled(&self, now: i64) -> bool {
+        let latest = if self.mtime_ns > self.ctime_ns { self.mtime_ns } else { self.ctime_ns };
+        let tick = if self.ctime_ns % 1_000_000 == 0 { 2_000_000_000 } else { 20_000_000 };
+        latest < now - tick
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_touched_just_now_is_not_trusted() {
+        let stamp = |ns| Stamp { size: 0, mtime_ns: 5, ctime_ns: ns, inode: 1, device: 1 };
+        let now = 10_000_000_123;
+        assert!(stamp(now - 30_000_000).is_settled(now));
+        assert!(!stamp(now - 10_000_000).is_settled(now));
+        assert!(!stamp(now + 1).is_settled(now));
+        assert!(!stamp(9_000_000_000).is_settled(now), "whole seconds: a coarse clock");
+    }
 }

@@ -29,7 +29,7 @@ pub use server::{Container, ContainerKind, Servlet, container, web_root};
 
 use crate::error::nearest;
 use crate::image::ConfigFile;
-use crate::layer::scan::{Rules, ScanError, ScanOptions};
+use crate::layer::scan::{Rules, ScanError, ScanOptions, Scanner};
 use crate::layer::{Entry, EntryPath, EntryPathError};
 use crate::platform::Platform;
 use crate::zip::Archive;
@@ -150,7 +150,9 @@ pub struct AppOptions {
 }
 
 impl AppOptions {
-    fn scan_options(&self) -> ScanOptions {
+    /// What is looked at of an artifact that is a directory.
+    #[must_use]
+    pub fn scan_options(&self) -> ScanOptions {
         ScanOptions {
             include: self.include.clone(),
             exclude: self.exclude.clone(),
@@ -295,16 +297,17 @@ pub fn propose(
     artifact: &Artifact,
     options: &AppOptions,
     base: Option<&ConfigFile>,
+    scanner: &Scanner,
 ) -> Result<Proposal, ArtifactError> {
     match (artifact.kind, &artifact.source) {
         (ArtifactKind::War, Source::Archive(archive)) => {
             war::propose_archive(artifact, archive, options, base)
         }
-        (ArtifactKind::War, _) => war::propose_directory(artifact, options, base),
+        (ArtifactKind::War, _) => war::propose_directory(artifact, options, base, scanner),
         (ArtifactKind::Binary, Source::Elf(facts, stamp)) => {
             elf::propose(artifact, facts, *stamp, options, base)
         }
-        (ArtifactKind::Site | ArtifactKind::Tree, _) => tree::propose(artifact, options, base),
+        (ArtifactKind::Site | ArtifactKind::Tree, _) => tree::propose(artifact, options, base, scanner),
         (kind, _) => Err(ArtifactError::NotSupported { path: artifact.path.clone(), kind }),
     }
 }
@@ -313,9 +316,14 @@ pub fn propose(
 ///
 /// # Errors
 /// When it cannot be read, or the base cannot run it.
-pub fn check(artifact: &Artifact, base: Option<&ConfigFile>) -> Result<Findings, ArtifactError> {
+pub fn check(
+    artifact: &Artifact,
+    options: &AppOptions,
+    base: Option<&ConfigFile>,
+    scanner: &Scanner,
+) -> Result<Findings, ArtifactError> {
     match (artifact.kind, &artifact.source) {
-        (ArtifactKind::War, _) => war::check(artifact, base),
+        (ArtifactKind::War, _) => war::check(artifact, options, base, scanner),
         (ArtifactKind::Binary, Source::Elf(facts, _)) => elf::check(artifact, facts, base),
         _ => Ok(Findings::default()),
     }

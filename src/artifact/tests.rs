@@ -6,6 +6,18 @@ use crate::image::RunConfig;
 use crate::layer::{ContentSource, EntryKind};
 use crate::zip::fixture::{Item, write};
 
+fn propose(
+    artifact: &Artifact,
+    options: &AppOptions,
+    base: Option<&ConfigFile>,
+) -> Result<Proposal, ArtifactError> {
+    super::propose(artifact, options, base, &Scanner::default())
+}
+
+fn check(artifact: &Artifact, base: Option<&ConfigFile>) -> Result<Findings, ArtifactError> {
+    super::check(artifact, &AppOptions::default(), base, &Scanner::default())
+}
+
 struct Place(tempfile::TempDir);
 
 impl Place {

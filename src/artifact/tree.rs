@@ -5,20 +5,20 @@ use super::{
     root_of, web_root,
 };
 use crate::image::ConfigFile;
-use crate::layer::scan::{FoundKind, entries, scan};
+use crate::layer::scan::{FoundKind, Scanner, entries};
 use crate::layer::{Entry, EntryKind};
 
 pub(super) fn propose(
     artifact: &Artifact,
     options: &AppOptions,
     base: Option<&ConfigFile>,
+    scanner: &Scanner,
 ) -> Result<Proposal, ArtifactError> {
     let (root, why_root) = root_of(artifact, options, base, web_root)?;
-    let scanned = options.scan_options();
-    let found = scan(&artifact.path, &scanned)?;
+    let found = scanner.scan(&artifact.path, &options.scan_options())?;
     let mut all = Vec::with_capacity(found.len() + 1);
     all.extend(root_entry(&root, options));
-    all.extend(entries(&found, root.path(), &options.rules)?);
+    all.extend(entries(found.iter(), root.path(), &options.rules)?);
 
     let mut warnings = Vec::new();
     if found.iter().any(|found| found.relative == b".git") {

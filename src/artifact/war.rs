@@ -16,7 +16,7 @@ use super::{
     not_empty, root_of,
 };
 use crate::image::ConfigFile;
-use crate::layer::scan::{Found, FoundKind, entries, is_whiteout, leaves, scan};
+use crate::layer::scan::{Found, FoundKind, Scanner, entries, is_whiteout, leaves};
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath};
 use crate::shown::shown;
 use crate::zip::{Archive, ArchiveEntryKind, EntryProblem, ZipError};
@@ -130,13 +130,13 @@ pub(super) fn propose_directory(
     artifact: &Artifact,
     options: &AppOptions,
     base: Option<&ConfigFile>,
+    scanner: &Scanner,
 ) -> Result<Proposal, ArtifactError> {
     if options.layout == Some(Layout::Packaged) {
         return Err(ArtifactError::NotPacked { path: artifact.path.clone() });
     }
     let (root, notes) = place(artifact, options, base)?;
-    let scanned = options.scan_options();
-    let found = scan(&artifact.path, &scanned)?;
+    let found = scanner.scan(&artifact.path, &options.scan_options())?;
     let mut rules = options.rules.clone();
     // An archive cannot say what an absolute target means, and its unpacked form is to be the same.
     rules.absolute_links = false;

@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, Scope};
 
 use super::layers::Workbench;
 use super::report::Report;
 use super::{BuildError, Context, Finished, Prepared, Request, Target, finish};
+use crate::blob::{Grower, Growing, growing};
 use crate::digest::Digest;
 use crate::error::{BoxedError, Kind};
 use crate::image::{Image, MediaType, NewLayer};
@@ -45,7 +46,7 @@ pub(super) fn deliver_known(
                 queues.send(&bench.blob(planned, layer));
             }
         }
-        queues.configs(&finished.images);
+        finished.images.iter().for_each(|image| queues.send(&config_of(image)));
         Ok(())
     })?;
     conclude(context, finished, &stale)
@@ -61,13 +62,10 @@ pub(super) fn build_and_deliver(
 ) -> Result<Finished, BoxedError> {
     let bench = Workbench::new(context, &prepared.memos, prepared.compression);
     let all: Vec<(usize, &Target)> = targets.iter().enumerate().collect();
-    // Tags that depend on the content are not known yet; whoever has only those is asked blob by blob.
-    let tags = super::tags(request, &request.facts).unwrap_or_default();
-    for target in targets {
-        target.destination.begin(&tags)?;
-    }
     let mut layer_reports = Vec::new();
     let finished = with_queues(context, &all, report, |queues| {
+        let configs: Vec<Option<Grower>> =
+            prepared.plan.images.iter().map(|_| queues.grow("config")).collect();
         queues.base(prepared);
         let mut layers: Vec<Vec<NewLayer>> = Vec::new();
         let Prepared { plan, memos, .. } = &mut *prepared;
@@ -76,16 +74,27 @@ pub(super) fn build_and_deliver(
             for (position, planned) in image.layers.iter().enumerate() {
                 queues.check()?;
                 let begun = std::time::Instant::now();
-                let (facts, work) = bench.finish(planned, memos)?;
+                let grower = planned.known.is_none().then(|| queues.grow(&planned.name));
+                let (facts, work) = bench.finish(planned, memos, grower.flatten())?;
                 layer_reports.push((number, position, facts, work, begun.elapsed()));
                 let layer = super::layers::new_layer(planned, &facts);
-                queues.send(&bench.blob(planned, &layer));
+                if work.is_some() {
+                    queues.send_grown(&bench.blob(planned, &layer));
+                } else {
+                    queues.send(&bench.blob(planned, &layer));
+                }
                 of_image.push(layer);
             }
             layers.push(of_image);
         }
         let finished = finish(request, prepared, &layers)?;
-        queues.configs(&finished.images);
+        for (grower, image) in configs.into_iter().zip(&finished.images) {
+            let config = config_of(image);
+            if let Some(grower) = grower {
+                grower.finish(config.clone());
+            }
+            queues.send_grown(&config);
+        }
         Ok(finished)
     })?;
     for (image, layer, facts, work, elapsed) in layer_reports {
@@ -110,11 +119,30 @@ fn conclude(context: &Context, finished: &Finished, targets: &[(usize, &Target)]
     Ok(())
 }
 
+fn config_of(image: &Image) -> Blob {
+    Blob::in_memory(image.manifest().config.clone(), image.raw_config().to_vec(), "config")
+}
+
 /// Blobs on their way to every target.
-struct Queues<'a> {
-    senders: Vec<Sender<Blob>>,
+struct Queues<'scope, 'env> {
+    scope: &'scope Scope<'scope, 'env>,
+    lanes: Vec<Lane<'env>>,
     sent: BTreeSet<Digest>,
-    failure: &'a Failure,
+    common: &'env Common<'env>,
+}
+
+/// The way to one target.
+struct Lane<'env> {
+    number: usize,
+    target: &'env Target,
+    sender: Sender<Blob>,
+}
+
+/// What all threads share.
+struct Common<'a> {
+    context: &'a Context,
+    failure: Failure,
+    delivered: Mutex<Vec<(usize, Blob, Delivery)>>,
 }
 
 /// The first thing that went wrong on any thread.
@@ -135,14 +163,35 @@ impl Failure {
     }
 }
 
-impl Queues<'_> {
+impl Queues<'_, '_> {
     fn send(&mut self, blob: &Blob) {
+        self.send_to(blob, |_| true);
+    }
+
+    /// Sends a blob to those targets that did not see it grow.
+    fn send_grown(&mut self, blob: &Blob) {
+        self.send_to(blob, |target| !target.destination.follows());
+    }
+
+    fn send_to(&mut self, blob: &Blob, wanted: impl Fn(&Target) -> bool) {
         if self.sent.insert(blob.descriptor.digest) {
-            for sender in &self.senders {
+            for lane in self.lanes.iter().filter(|lane| wanted(lane.target)) {
                 // A target whose threads have stopped has said why in `failure`.
-                let _ = sender.send(blob.clone());
+                let _ = lane.sender.send(blob.clone());
             }
         }
+    }
+
+    /// A blob that begins to be made, for targets that take it as it grows; `None` where there are none.
+    fn grow(&self, title: &str) -> Option<Grower> {
+        let (growing, grower) = growing(title);
+        let mut followed = false;
+        for lane in self.lanes.iter().filter(|lane| lane.target.destination.follows()) {
+            followed = true;
+            let (number, target, common, growing) = (lane.number, lane.target, self.common, growing.clone());
+            self.scope.spawn(move || follow(number, target, common, &growing));
+        }
+        followed.then_some(grower)
     }
 
     fn base(&mut self, prepared: &Prepared<'_>) {
@@ -152,16 +201,9 @@ impl Queues<'_> {
         }
     }
 
-    fn configs(&mut self, images: &[Image]) {
-        for image in images {
-            let descriptor = image.manifest().config.clone();
-            self.send(&Blob::in_memory(descriptor, image.raw_config().to_vec(), "config"));
-        }
-    }
-
     /// Stops building when nobody will take the layers any more.
     fn check(&self) -> Result<(), BoxedError> {
-        self.failure.take().map_or(Ok(()), Err)
+        self.common.failure.take().map_or(Ok(()), Err)
     }
 }
 
@@ -170,64 +212,68 @@ fn with_queues<T>(
     context: &Context,
     targets: &[(usize, &Target)],
     report: &mut Report,
-    work: impl FnOnce(&mut Queues<'_>) -> Result<T, BoxedError>,
+    work: impl FnOnce(&mut Queues<'_, '_>) -> Result<T, BoxedError>,
 ) -> Result<T, BoxedError> {
-    let failure = Failure::default();
-    let delivered: Mutex<Vec<(usize, Blob, Delivery)>> = Mutex::new(Vec::new());
+    let common = Common { context, failure: Failure::default(), delivered: Mutex::default() };
     let result = thread::scope(|scope| {
-        let mut senders = Vec::new();
+        let mut lanes = Vec::new();
         for (number, target) in targets {
             let (sender, receiver) = channel::<Blob>();
-            let receiver = std::sync::Arc::new(Mutex::new(receiver));
+            let receiver = Arc::new(Mutex::new(receiver));
             for _ in 0..target.parallel.max(1) {
-                let (receiver, failure, delivered) = (std::sync::Arc::clone(&receiver), &failure, &delivered);
-                scope.spawn(move || carry(context, *number, target, &receiver, failure, delivered));
+                let (receiver, common) = (Arc::clone(&receiver), &common);
+                scope.spawn(move || carry(*number, target, common, &receiver));
             }
-            senders.push(sender);
+            lanes.push(Lane { number: *number, target, sender });
         }
-        let mut queues = Queues { senders, sent: BTreeSet::new(), failure: &failure };
+        let mut queues = Queues { scope, lanes, sent: BTreeSet::new(), common: &common };
         let result = work(&mut queues);
         if result.is_err() {
             // Whatever is still queued is not wanted any more.
-            failure.set(BuildError::Interrupted(crate::interrupt::Interrupted).into());
+            common.failure.set(BuildError::Interrupted(crate::interrupt::Interrupted).into());
         }
         result
     });
     let result = result?;
-    if let Some(error) = failure.take() {
+    if let Some(error) = common.failure.take() {
         return Err(error);
     }
-    let delivered = delivered.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let delivered = common.delivered.into_inner().unwrap_or_else(PoisonError::into_inner);
     report.delivered(targets, delivered);
     Ok(result)
 }
 
 /// One thread of one target.
-fn carry(
-    context: &Context,
-    number: usize,
-    target: &Target,
-    blobs: &Mutex<Receiver<Blob>>,
-    failure: &Failure,
-    delivered: &Mutex<Vec<(usize, Blob, Delivery)>>,
-) {
+fn carry(number: usize, target: &Target, common: &Common<'_>, blobs: &Mutex<Receiver<Blob>>) {
     loop {
         // The lock is held while waiting: one thread waits for the queue, the others for the thread.
         let next = blobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(blob) = next else { return };
-        if failure.happened() {
-            continue;
+        common.deliver(number, &blob, || bring(target, &blob));
+    }
+}
+
+/// Brings a blob to the target while it is made; if that fails for any reason, once more when it is.
+fn follow(number: usize, target: &Target, common: &Common<'_>, growing: &Growing) {
+    let followed = target.destination.follow(growing);
+    // What is not finished has failed elsewhere.
+    let Some(blob) = growing.finished() else { return };
+    common.deliver(number, &blob, || followed.map_or_else(|| bring(target, &blob), Ok));
+}
+
+impl Common<'_> {
+    /// Delivers a blob by `bring`, unless all is lost already.
+    fn deliver(&self, number: usize, blob: &Blob, bring: impl FnOnce() -> Result<Delivery, BoxedError>) {
+        if self.failure.happened() {
+            return;
         }
-        let result = context
-            .interrupt
-            .check()
-            .map_err(|error| BuildError::from(error).into())
-            .and_then(|()| bring(target, &blob));
-        match result {
+        let interrupted = self.context.interrupt.check().map_err(|error| BuildError::from(error).into());
+        match interrupted.and_then(|()| bring()) {
             Ok(delivery) => {
-                delivered.lock().unwrap_or_else(PoisonError::into_inner).push((number, blob, delivery));
+                let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+                delivered.push((number, blob.clone(), delivery));
             }
-            Err(error) => failure.set(error),
+            Err(error) => self.failure.set(error),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::memo::{Memos, keys_of};
 use super::{BuildError, Context};
+use crate::blob::Grower;
 use crate::digest::Digest;
 use crate::error::BoxedError;
 use crate::image::{Descriptor, NewLayer};
@@ -14,7 +15,8 @@ use crate::layer::{self, Built, Compression, EntryKind, KnownBodies, LayerSpec, 
 use crate::observer::Progress;
 use crate::plan::{LayerFacts, Plan, PlannedLayer};
 use crate::store::Blobs;
-use crate::transport::{Blob, BlobStream};
+use crate::transport::{Blob, BlobContent, BlobStream};
+use crate::workers::Workers;
 
 /// All layers of all images, if every one of them is known.
 pub(super) fn all_known(plan: &Plan) -> Option<Vec<Vec<NewLayer>>> {
@@ -37,7 +39,7 @@ pub(super) fn new_layer(planned: &PlannedLayer, facts: &LayerFacts) -> NewLayer 
 #[derive(Clone)]
 pub(super) struct Workbench {
     blobs: Blobs,
-    pool: Arc<rayon::ThreadPool>,
+    workers: Workers,
     known: KnownBodies,
     progress: Progress,
     interrupt: Interrupt,
@@ -48,7 +50,7 @@ impl Workbench {
     pub(super) fn new(context: &Context, memos: &Memos<'_>, compression: Compression) -> Self {
         Self {
             blobs: context.store.blobs().clone(),
-            pool: Arc::clone(&context.pool),
+            workers: context.workers.clone(),
             known: memos.known_bodies(compression),
             progress: context.progress.clone(),
             interrupt: context.interrupt.clone(),
@@ -56,10 +58,11 @@ impl Workbench {
         }
     }
 
-    fn build(&self, spec: &LayerSpec) -> Result<Built, layer::LayerError> {
+    fn build(&self, spec: &LayerSpec, grower: Option<&Grower>) -> Result<Built, layer::LayerError> {
         let workshop = Workshop {
+            grower,
             blobs: &self.blobs,
-            pool: &self.pool,
+            workers: &self.workers,
             known: &self.known,
             progress: &self.progress,
             interrupt: &self.interrupt,
@@ -67,11 +70,13 @@ impl Workbench {
         layer::build(spec, self.compression, &workshop)
     }
 
-    /// The layer's facts: from a build of this run, else by building it now. Remembers what it learned.
+    /// The layer's facts: from a build of this run, else by building it now, for `grower`'s readers to see.
+    /// Remembers what it learned.
     pub(super) fn finish(
         &self,
         planned: &PlannedLayer,
         memos: &mut Memos<'_>,
+        grower: Option<Grower>,
     ) -> Result<(LayerFacts, Option<Work>), BoxedError> {
         if let Some(facts) = planned.known {
             return Ok((facts, None));
@@ -81,12 +86,15 @@ impl Workbench {
         if let Some(facts) = keys.as_ref().and_then(|keys| memos.layer(&keys.layer)) {
             return Ok((facts, None));
         }
-        let built = self.build(&planned.spec)?;
+        let built = self.build(&planned.spec, grower.as_ref())?;
         let facts = LayerFacts {
             digest: built.descriptor.digest,
             size: built.descriptor.size,
             diff_id: built.diff_id,
         };
+        if let Some(grower) = grower {
+            grower.finish(self.blob(planned, &new_layer(planned, &facts)));
+        }
         let (mut ids, _) = memos.remembered(&planned.spec).map_err(BuildError::Content)?;
         for (index, id) in &built.ids {
             ids[*index] = Some(*id);
@@ -107,8 +115,7 @@ impl Workbench {
         let bench = self.clone();
         let spec = planned.spec.clone();
         let descriptor = layer.descriptor.clone();
-        let once = Mutex::new(());
-        let content = move || bench.open(&spec, &descriptor, &once);
+        let content = Remade { bench, spec, descriptor, once: Mutex::new(()) };
         Blob {
             descriptor: layer.descriptor.clone(),
             content: Arc::new(content),
@@ -116,16 +123,38 @@ impl Workbench {
             title: planned.name.clone(),
         }
     }
+}
 
-    fn open(&self, spec: &LayerSpec, descriptor: &Descriptor, once: &Mutex<()>) -> io::Result<BlobStream> {
-        let one_at_a_time = once.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.blobs.contains(&descriptor.digest) != Some(descriptor.size) {
-            let built = self.build(spec).map_err(io::Error::other)?;
-            check(spec, descriptor.digest, built.descriptor.digest).map_err(io::Error::other)?;
+/// A stored layer that is made again if the store has lost it.
+struct Remade {
+    bench: Workbench,
+    spec: LayerSpec,
+    descriptor: Descriptor,
+    /// Held while it is made again.
+    once: Mutex<()>,
+}
+
+impl Remade {
+    fn ensure(&self) -> io::Result<()> {
+        let _one_at_a_time = self.once.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.bench.blobs.contains(&self.descriptor.digest) != Some(self.descriptor.size) {
+            let built = self.bench.build(&self.spec, None).map_err(io::Error::other)?;
+            check(&self.spec, self.descriptor.digest, built.descriptor.digest).map_err(io::Error::other)?;
         }
-        drop(one_at_a_time);
-        // Sets a damaged blob aside, so that opening it once more builds it again.
-        Ok(Box::new(self.blobs.reader(descriptor)?))
+        Ok(())
+    }
+}
+
+impl BlobContent for Remade {
+    /// Sets a damaged blob aside, so that opening it once more builds it again.
+    fn open(&self) -> io::Result<BlobStream> {
+        self.ensure()?;
+        Ok(Box::new(self.bench.blobs.reader(&self.descriptor)?))
+    }
+
+    fn open_unchecked(&self) -> io::Result<BlobStream> {
+        self.ensure()?;
+        Ok(Box::new(self.bench.blobs.open(&self.descriptor.digest)?))
     }
 }
 

@@ -7,17 +7,19 @@
 //! | `layer` | layer key | digest, size, diffID: a known layer is not built |
 //! | `bodies` | blob digest | the bodies of the blob: a known body is not encoded |
 //! | `listing` | project and layer | path → entry key: which file made the layer change |
+//! | `outcome` | all that decides a build, seen from outside | the report: nothing is planned |
 //! | `recent` | | blobs of the latest builds, to look for bodies in |
 //!
 //! Every record may be lost, stale or damaged: then the work is done again.
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::report::Report;
 use crate::digest::{ContentId, Digest, Key, KeyBuilder};
 use crate::layer::{
     self, BodyRecord, Compression, Content, ContentSource, EntryKind, EntryPath, KnownBodies, LayerSpec,
@@ -53,6 +55,8 @@ pub struct Memos<'a> {
     /// Those that this build saw.
     used: Files,
     learned: bool,
+    /// Identities of archives, once they are known in this build.
+    archives: BTreeMap<PathBuf, Vec<ContentId>>,
 }
 
 impl<'a> Memos<'a> {
@@ -60,7 +64,7 @@ impl<'a> Memos<'a> {
     pub fn open(store: &'a Store, project: &Path, now: i64) -> Self {
         let project = KeyBuilder::new("pack project").part(project.as_os_str().as_bytes()).finish();
         let files: Files = store.memo_load("files", &project).unwrap_or_default();
-        Self { store, project, now, files, used: Files::new(), learned: false }
+        Self { store, project, now, files, used: Files::new(), learned: false, archives: BTreeMap::new() }
     }
 
     /// Whether the project, or anything on this machine, was built before: only then can hashing files
@@ -119,7 +123,6 @@ impl<'a> Memos<'a> {
     pub fn remembered<'l>(&mut self, layer: &'l LayerSpec) -> Result<Remembered<'l>, layer::ContentError> {
         let mut ids: Vec<Option<ContentId>> = vec![None; layer.entries().len()];
         let mut unknown = Vec::new();
-        let mut archives: BTreeMap<&Path, Vec<ContentId>> = BTreeMap::new();
         for (index, entry) in layer.entries().iter().enumerate() {
             let EntryKind::File(content) = &entry.kind else { continue };
             match &content.source {
@@ -132,10 +135,7 @@ impl<'a> Memos<'a> {
                     }
                 }
                 ContentSource::Zip(archive, of) => {
-                    if !archives.contains_key(archive.path()) {
-                        archives.insert(archive.path(), self.archive(archive)?);
-                    }
-                    ids[index] = archives.get(archive.path()).and_then(|ids| ids.get(*of).copied());
+                    ids[index] = self.archive(archive)?.get(*of).copied();
                 }
                 ContentSource::Bytes(_) => {}
             }
@@ -160,7 +160,7 @@ impl<'a> Memos<'a> {
     /// it: git's racy-timestamp rule.
     pub fn learn(&mut self, content: &Content, id: ContentId) {
         let ContentSource::File(path, stamp) = &content.source else { return };
-        if is_settled(stamp, self.now) {
+        if stamp.is_settled(self.now) {
             let path = path.as_os_str().as_bytes().to_vec();
             self.files.insert(path.clone(), (*stamp, id));
             self.used.insert(path, (*stamp, id));
@@ -170,7 +170,15 @@ impl<'a> Memos<'a> {
 
     /// The identities of a zip archive's entries: hashes of their compressed bytes, so that nothing is
     /// inflated to see that nothing changed.
-    fn archive(&self, archive: &Archive) -> Result<Vec<ContentId>, layer::ContentError> {
+    fn archive(&mut self, archive: &Archive) -> Result<&[ContentId], layer::ContentError> {
+        if !self.archives.contains_key(archive.path()) {
+            let ids = self.look_into(archive)?;
+            self.archives.insert(archive.path().to_owned(), ids);
+        }
+        Ok(self.archives.get(archive.path()).map_or(&[], |ids| ids))
+    }
+
+    fn look_into(&self, archive: &Archive) -> Result<Vec<ContentId>, layer::ContentError> {
         let key = KeyBuilder::new("pack archive").part(archive.path().as_os_str().as_bytes()).finish();
         let record: Option<ArchiveRecord> = self.store.memo_load("archive", &key);
         if let Some(record) = record
@@ -184,7 +192,7 @@ impl<'a> Memos<'a> {
             .map(|index| layer::identify_zipped(archive, index))
             .collect();
         let ids = ids?;
-        if is_settled(archive.stamp(), self.now) {
+        if archive.stamp().is_settled(self.now) {
             self.store.memo_save(
                 "archive",
                 &key,
@@ -259,6 +267,19 @@ impl<'a> Memos<'a> {
     }
 }
 
+/// What came of an earlier build with the inputs of this key. Kept as JSON, since the image model is only that.
+pub(super) fn outcome(store: &Store, key: &Key) -> Option<Report> {
+    let record: String = store.memo_load("outcome", key)?;
+    serde_json::from_str(&record).ok()
+}
+
+/// Remembers what came of a build, but for how it went.
+pub(super) fn learn_outcome(store: &Store, key: &Key, report: &Report) {
+    if let Ok(record) = serde_json::to_string(&report.without_work()) {
+        store.memo_save("outcome", key, &record);
+    }
+}
+
 /// The keys of a layer, if no file's identity is missing.
 pub fn keys_of(layer: &LayerSpec, compression: Compression, ids: &[Option<ContentId>]) -> Option<LayerKeys> {
     let pairs = layer.entries().iter().zip(ids);
@@ -273,27 +294,4 @@ fn blob_key(blob: &Digest) -> Key {
 
 fn recent_key() -> Key {
     KeyBuilder::new("pack recent blobs").finish()
-}
-
-/// Whether a change after `now` must show in the stamp. File systems tick: most every few milliseconds,
-/// some (those whose times are whole milliseconds or coarser) every one or two seconds.
-const fn is_settled(stamp: &Stamp, now: i64) -> bool {
-    let latest = if stamp.mtime_ns > stamp.ctime_ns { stamp.mtime_ns } else { stamp.ctime_ns };
-    let tick = if stamp.ctime_ns % 1_000_000 == 0 { 2_000_000_000 } else { 20_000_000 };
-    latest < now - tick
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_touched_just_now_is_not_trusted() {
-        let stamp = |ns| Stamp { size: 0, mtime_ns: 5, ctime_ns: ns, inode: 1, device: 1 };
-        let now = 10_000_000_123;
-        assert!(is_settled(&stamp(now - 30_000_000), now));
-        assert!(!is_settled(&stamp(now - 10_000_000), now));
-        assert!(!is_settled(&stamp(now + 1), now));
-        assert!(!is_settled(&stamp(9_000_000_000), now), "whole seconds: a coarse clock");
-    }
 }

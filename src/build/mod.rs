@@ -6,6 +6,7 @@
 
 pub mod base;
 mod deliver;
+mod inputs;
 mod layers;
 pub mod memo;
 mod prepare;
@@ -14,7 +15,9 @@ mod report;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
+use inputs::Inputs;
 pub use prepare::{Prepared, prepare, project_of};
 pub use report::{DestinationReport, ImageReport, LayerReport, Report};
 
@@ -23,7 +26,7 @@ use crate::digest::{Digest, Sha256};
 use crate::error::{BoxedError, Explain, Kind};
 use crate::image::{self, Change, Image, Index, MediaType, NewLayer, RawDocument};
 use crate::interrupt::{Interrupt, Interrupted};
-use crate::layer::{ContentError, EntryPathError, SpecError};
+use crate::layer::{ContentError, EntryPathError, Scanner, SpecError};
 use crate::lock::{Lock, LockedBase};
 use crate::observer::Progress;
 use crate::plan::{PlaceError, PlannedImage};
@@ -31,6 +34,7 @@ use crate::reference::{Repository, Tag};
 use crate::registry::Client;
 use crate::store::Store;
 use crate::transport::Destination;
+use crate::workers::Workers;
 
 /// What a build works with. It is the same for every build of a process.
 pub struct Context {
@@ -39,7 +43,7 @@ pub struct Context {
     /// Registries.
     pub client: Client,
     /// Threads for reading, hashing and encoding.
-    pub pool: Arc<rayon::ThreadPool>,
+    pub workers: Workers,
     /// Who is told.
     pub progress: Progress,
     /// Whether to stop.
@@ -65,6 +69,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// What the lock says of the base.
+    fn locked_base(&self) -> Option<&LockedBase> {
+        let base = self.settings.base.as_ref()?;
+        self.lock.as_ref()?.get(&base.value.to_string())
+    }
+
     /// The time that stands for "now" in the image: `SOURCE_DATE_EPOCH`, else that of the commit, else one
     /// second after the epoch.
     #[must_use]
@@ -199,8 +209,21 @@ pub struct Finished {
 /// were finished before.
 pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result<Report, BoxedError> {
     let _lease = context.store.lease();
-    let mut prepared = context.pool.install(|| prepare(context, request))?;
+    // The targets are asked while the files are looked at.
+    let mut looked = Looking::start(request, targets);
+    let scanner = Scanner::default();
+    let inputs = Inputs::look(context, request, &scanner)?;
+    let locked = request.locked_base();
+    let key = inputs.as_ref().and_then(|inputs| inputs.key(request, locked));
+    if let Some(outcome) = key.and_then(|key| memo::outcome(&context.store, &key)) {
+        looked.wait()?;
+        if let Some(report) = unchanged(outcome, targets)? {
+            return Ok(report);
+        }
+    }
+    let mut prepared = context.workers.pool()?.install(|| prepare(context, request, &scanner))?;
     check_layer_count(&prepared)?;
+    looked.wait()?;
     let mut report = Report::new(&prepared.plan);
     let known = layers::all_known(&prepared.plan);
     if let Some(known) = known {
@@ -213,7 +236,54 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     }
     report.locked = prepared.locked.take();
     prepared.memos.save();
+    let locked = report.locked.as_ref().or(locked);
+    if let Some(inputs) = inputs.filter(Inputs::are_settled)
+        && let Some(key) = inputs.key(request, locked)
+    {
+        memo::learn_outcome(&context.store, &key, &report);
+    }
     Ok(report)
+}
+
+/// The outcome of an earlier build of the same inputs, if all targets have it.
+fn unchanged(outcome: Report, targets: &[Target]) -> Result<Option<Report>, BoxedError> {
+    let Some(digest) = outcome.digest else { return Ok(None) };
+    let mut report = outcome;
+    for target in targets {
+        if !target.destination.is_current(&digest, &report.tags)? {
+            return Ok(None);
+        }
+        report.current(target);
+    }
+    Ok(Some(report))
+}
+
+/// The question to all targets what the tags mean there now, asked by a thread of its own.
+struct Looking(Option<JoinHandle<Result<(), BoxedError>>>);
+
+impl Looking {
+    /// Asks, unless the tags depend on what is going to be built. Whoever fails before the answer comes does
+    /// not wait for it.
+    fn start(request: &Request, targets: &[Target]) -> Self {
+        let elsewhere = targets.iter().filter(|target| !target.is_local);
+        let destinations: Vec<_> = elsewhere.map(|target| Arc::clone(&target.destination)).collect();
+        // A tag that is wrong is reported where it is used.
+        let tags = tags(request, &request.facts).unwrap_or_default();
+        if destinations.is_empty() || tags.is_empty() {
+            return Self(None);
+        }
+        let ask = move || destinations.iter().try_for_each(|destination| destination.begin(&tags));
+        Self(thread::Builder::new().name("looking".to_owned()).spawn(ask).ok())
+    }
+
+    /// Waits for the answer, the first time.
+    fn wait(&mut self) -> Result<(), BoxedError> {
+        match self.0.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(BuildError::Panicked.into()),
+        }
+    }
 }
 
 /// overlayfs stacks 128 layers, of which a runtime needs one for itself.
@@ -393,7 +463,8 @@ fn standard(
 /// # Errors
 /// As for [`prepare`].
 pub fn lock(context: &Context, request: &Request) -> Result<Option<LockedBase>, BoxedError> {
-    let mut prepared = context.pool.install(|| prepare(context, request))?;
+    let scanner = Scanner::default();
+    let mut prepared = context.workers.pool()?.install(|| prepare(context, request, &scanner))?;
     let locked = prepared.locked.take();
     prepared.memos.save();
     Ok(locked)

@@ -14,6 +14,7 @@ use crate::error::BoxedError;
 use crate::image::ConfigFile;
 use crate::layer::{
     self, Compression, DEFAULT_MTIME, Entry, EntryKind, EntryPath, LayerSpec, Node, Rules, ScanOptions,
+    Scanner,
 };
 use crate::lock::LockedBase;
 use crate::plan::{
@@ -43,7 +44,11 @@ pub struct Prepared<'a> {
 ///
 /// # Errors
 /// When the artifact, the base or a file cannot be read, or they do not suit each other.
-pub fn prepare<'a>(context: &'a Context, request: &Request) -> Result<Prepared<'a>, BoxedError> {
+pub fn prepare<'a>(
+    context: &'a Context,
+    request: &Request,
+    scanner: &Scanner,
+) -> Result<Prepared<'a>, BoxedError> {
     let settings = &request.settings;
     let base = open_base(context, request)?;
     let artifacts = detect(request)?;
@@ -51,6 +56,7 @@ pub fn prepare<'a>(context: &'a Context, request: &Request) -> Result<Prepared<'
     let mut preparer = Preparer {
         context,
         request,
+        scanner,
         memos: Memos::open(&context.store, &request.project, context.now),
         compression: compression(settings.compression)?,
         notes: Vec::new(),
@@ -103,7 +109,7 @@ fn compression(written: config::Compression) -> Result<Compression, BuildError> 
 fn open_base(context: &Context, request: &Request) -> Result<Option<Base>, BoxedError> {
     let Some(base) = &request.settings.base else { return Ok(None) };
     let written = base.value.to_string();
-    let locked = request.lock.as_ref().and_then(|lock| lock.get(&written)).cloned();
+    let locked = request.locked_base().cloned();
     let source: Arc<dyn Source> = match &base.value {
         config::Base::Scratch => return Ok(None),
         config::Base::Registry(reference) => {
@@ -195,6 +201,7 @@ fn for_platform<'a>(artifacts: &'a [Artifact], platform: Option<&Platform>) -> O
 struct Preparer<'a, 'r> {
     context: &'a Context,
     request: &'r Request,
+    scanner: &'r Scanner,
     memos: Memos<'a>,
     compression: Compression,
     notes: Vec<String>,
@@ -245,7 +252,9 @@ impl Preparer<'_, '_> {
         };
         let config = loaded.as_ref().map(|loaded| loaded.image.config());
         let proposal = match artifact {
-            Some(artifact) => Some(artifact::propose(artifact, &self.app_options(artifact)?, config)?),
+            Some(artifact) => {
+                Some(artifact::propose(artifact, &self.app_options(artifact), config, self.scanner)?)
+            }
             None => None,
         };
         let platform = platform
@@ -316,9 +325,8 @@ impl Preparer<'_, '_> {
         }
     }
 
-    fn app_options(&self, artifact: &Artifact) -> Result<AppOptions, BoxedError> {
-        let settings = &self.request.settings;
-        let Some(app) = &settings.app else { return Ok(AppOptions::default()) };
+    fn app_options(&self, artifact: &Artifact) -> AppOptions {
+        let Some(app) = &self.request.settings.app else { return AppOptions::default() };
         // Web servers derive ETag and Last-Modified from it.
         let default =
             if artifact.kind == ArtifactKind::Site { Mtime::Commit } else { Mtime::At(DEFAULT_MTIME) };
@@ -329,7 +337,7 @@ impl Preparer<'_, '_> {
             mtime,
             ..Rules::default()
         };
-        Ok(AppOptions {
+        AppOptions {
             layout: app.layout.as_ref().map(|layout| match layout.value {
                 config::Layout::Exploded => artifact::Layout::Exploded,
                 config::Layout::Packaged => artifact::Layout::Packaged,
@@ -338,12 +346,9 @@ impl Preparer<'_, '_> {
                 Some(path) => AppRoot::At(path.clone()),
                 None => AppRoot::Image,
             }),
-            name: None,
             rules,
-            xattrs: false,
-            include: patterns(&app.include),
-            exclude: patterns(&app.exclude),
-        })
+            ..taken_of(app)
+        }
     }
 
     fn mtime(&self, mtime: Mtime) -> u64 {
@@ -424,14 +429,8 @@ impl Preparer<'_, '_> {
             at(self.request, &files.from, error.into(), hint)
         })?;
         if metadata.is_dir() {
-            let options = ScanOptions {
-                include: patterns(&files.include),
-                exclude: patterns(&files.exclude),
-                ignore_file: true,
-                xattrs: files.xattrs,
-            };
-            let found = layer::scan(from.path(), &options)?;
-            let mut entries = layer::entries(&found, files.to.value.entry(), rules)?;
+            let found = self.scanner.scan(from.path(), &scan_options_of(files))?;
+            let mut entries = layer::entries(found.iter(), files.to.value.entry(), rules)?;
             if let Some(to) = files.to.value.entry() {
                 entries.push(Entry {
                     path: to.clone(),
@@ -514,7 +513,7 @@ impl Preparer<'_, '_> {
         if layers.iter().all(|layer| layer.known.is_some()) {
             return Ok(());
         }
-        let findings = artifact::check(artifact, config)?;
+        let findings = artifact::check(artifact, &self.app_options(artifact), config, self.scanner)?;
         self.notes.extend(findings.notes);
         self.warnings.extend(findings.warnings);
         let Some(tree) = tree else { return Ok(()) };
@@ -549,6 +548,26 @@ fn rules(files: &config::Files, mtime: u64) -> Rules {
         mtime,
         devices: files.keep_modes,
         ..Rules::default()
+    }
+}
+
+/// What is looked at of an artifact that is a directory.
+pub(super) fn scan_options_of_app(app: &config::App) -> ScanOptions {
+    taken_of(app).scan_options()
+}
+
+/// The options that say what is taken of an artifact.
+fn taken_of(app: &config::App) -> AppOptions {
+    AppOptions { include: patterns(&app.include), exclude: patterns(&app.exclude), ..AppOptions::default() }
+}
+
+/// What is looked at of files that are a directory.
+pub(super) fn scan_options_of(files: &config::Files) -> ScanOptions {
+    ScanOptions {
+        include: patterns(&files.include),
+        exclude: patterns(&files.exclude),
+        ignore_file: true,
+        xattrs: files.xattrs,
     }
 }
 

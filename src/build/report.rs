@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::deliver::Deliveries;
 use super::{Finished, Request, Target};
@@ -16,7 +16,7 @@ use crate::reference::{Repository, Tag};
 use crate::transport::{Blob, Delivery};
 
 /// What a build did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The repository that the image is named after.
@@ -41,7 +41,7 @@ pub struct Report {
 }
 
 /// One image.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageReport {
     /// The platform.
@@ -57,7 +57,7 @@ pub struct ImageReport {
 }
 
 /// One layer of ours.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LayerReport {
     /// Its name.
@@ -77,7 +77,7 @@ pub struct LayerReport {
 }
 
 /// One destination.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DestinationReport {
     /// As the user would write it.
@@ -123,6 +123,27 @@ impl Report {
             notes: plan.notes.clone(),
             warnings: plan.warnings.clone(),
             locked: None,
+        }
+    }
+
+    /// The report of a build that found all of this as it is.
+    pub(super) fn without_work(&self) -> Self {
+        let images = self.images.iter().cloned().map(|mut image| {
+            for layer in &mut image.layers {
+                (layer.work, layer.milliseconds, layer.difference) = (None, 0, None);
+            }
+            image
+        });
+        Self {
+            images: images.collect(),
+            destinations: Vec::new(),
+            notes: self.notes.clone(),
+            warnings: self.warnings.clone(),
+            locked: None,
+            name: self.name.clone(),
+            tags: self.tags.clone(),
+            digest: self.digest,
+            media_type: self.media_type.clone(),
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use super::args::Global;
 use super::environment::Environment;
-use super::error::{CommandError, ExitStatus};
+use super::error::CommandError;
 use super::printer::Printer;
 use crate::build::Context;
 use crate::config::{RegistryOptions, Settings};
@@ -21,6 +21,7 @@ use crate::transport::Source;
 use crate::transport::archive::Archive;
 use crate::transport::layout::OciLayout;
 use crate::transport::name::Location;
+use crate::workers::Workers;
 
 /// One run of the program.
 pub struct Session {
@@ -92,12 +93,9 @@ impl Session {
 
     /// How many threads to use.
     #[must_use]
-    pub fn jobs(&self, settings: Option<&Settings>) -> usize {
+    pub fn jobs(&self, settings: Option<&Settings>) -> NonZeroUsize {
         let given = self.global.jobs.or_else(|| settings.and_then(|settings| settings.jobs));
-        given.map_or_else(
-            || std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
-            NonZeroUsize::get,
-        )
+        given.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
     }
 
     /// What builds work with. A store that cannot be written gives way to one that lasts as long as the
@@ -109,18 +107,11 @@ impl Session {
         let store = self.store()?;
         let parent = self.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"));
         let store = store.with_scratch(&parent);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.jobs(Some(settings)))
-            .thread_name(|number| format!("worker {number}"))
-            .build()
-            .map_err(|error| {
-                CommandError::from_error(ExitStatus::Input, &error).context("cannot start threads")
-            })?;
         let now = self.environment.now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Context {
             store,
             client: self.client(&settings.registries),
-            pool: Arc::new(pool),
+            workers: Workers::new(self.jobs(Some(settings))),
             progress: self.progress.clone(),
             interrupt: self.interrupt.clone(),
             now: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),

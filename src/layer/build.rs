@@ -23,6 +23,7 @@ use super::identity::{self, body_key};
 use super::known::{BodyRecord, KnownBodies};
 use super::spec::LayerSpec;
 use super::tar::{self, TarError};
+use crate::blob::Grower;
 use crate::deflate;
 use crate::digest::{ContentId, Digest, Key, Sha256};
 use crate::error::{Explain, Kind as ErrorKind};
@@ -30,6 +31,7 @@ use crate::image::Descriptor;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::observer::{Phase, Progress, Task};
 use crate::store::{BlobWriter, Blobs};
+use crate::workers::{Workers, WorkersError};
 
 /// Why a layer cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,9 @@ pub enum LayerError {
     /// The user interrupted.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+    /// There are no threads to work with.
+    #[error(transparent)]
+    Threads(#[from] WorkersError),
     /// A worker panicked.
     #[error("layer `{0}`: a worker thread panicked")]
     Panicked(String),
@@ -71,12 +76,14 @@ impl Explain for LayerError {
         match self {
             Self::Content { .. } | Self::Tar { .. } | Self::Store { .. } => ErrorKind::Input,
             Self::Interrupted(_) => ErrorKind::Interrupted,
+            Self::Threads(error) => error.kind(),
             Self::Panicked(_) => ErrorKind::Bug,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Threads(error) => error.hint(),
             Self::Content { source: ContentError::Changed(_), .. } => {
                 Some("wait until the artifact is finished, then build again".into())
             }
@@ -94,9 +101,11 @@ pub struct Workshop<'a> {
     /// Where blobs go.
     pub blobs: &'a Blobs,
     /// The threads that read and encode.
-    pub pool: &'a rayon::ThreadPool,
+    pub workers: &'a Workers,
     /// Encoded bodies that are known already.
     pub known: &'a KnownBodies,
+    /// Who reads the blob while it is written.
+    pub grower: Option<&'a Grower>,
     /// Who is told.
     pub progress: &'a Progress,
     /// Whether to stop.
@@ -119,7 +128,7 @@ pub struct Built {
 }
 
 /// How much of a layer had to be done and how much was known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Work {
     /// Bodies in the layer.
@@ -143,9 +152,10 @@ pub fn build(
     workshop: &Workshop<'_>,
 ) -> Result<Built, LayerError> {
     let store_error = |source| LayerError::Store { layer: layer.name().to_owned(), source };
-    let writer = workshop.blobs.writer().map_err(store_error)?;
+    let output = Output::new(workshop.blobs.writer().map_err(store_error)?, workshop.grower);
     let task = workshop.progress.task(Phase::Layer, layer.name(), Some(layer.payload_size()));
-    let window = 2 * workshop.pool.current_num_threads() + 2;
+    let pool = workshop.workers.pool()?;
+    let window = 2 * pool.current_num_threads() + 2;
     let shared = Shared {
         layer: layer.clone(),
         compression,
@@ -162,9 +172,9 @@ pub fn build(
         });
         let blob = scope.spawn({
             let shared = &shared;
-            move || write_blob(writer, coded_in, shared)
+            move || write_blob(output, coded_in, shared)
         });
-        let collected = run(&shared, workshop, window, &task, &plain, &coded);
+        let collected = run(&shared, workshop, pool, window, &task, &plain, &coded);
         drop((plain, coded));
         let panicked = || LayerError::Panicked(layer.name().to_owned());
         let diff_id = diff.join().map_err(|_| panicked())?;
@@ -178,13 +188,11 @@ pub fn build(
         };
         Ok((diff_id, blob.map_err(store_error)?, collected))
     });
-    let (diff_id, (mut writer, hasher, length), collected) = collected?;
-    let epilogue = compression.epilogue(collected.crc.clone().finalize(), collected.work.bytes);
-    writer.write_all(&epilogue).map_err(store_error)?;
-    let mut hasher = hasher;
-    hasher.update(&epilogue);
-    let (digest, size) = (hasher.finish(), length + epilogue.len() as u64);
-    writer.commit(digest, size).map_err(store_error)?;
+    let (diff_id, mut output, collected) = collected?;
+    output
+        .write(&compression.epilogue(collected.crc.clone().finalize(), collected.work.bytes))
+        .map_err(store_error)?;
+    let (digest, size) = output.commit().map_err(store_error)?;
     task.finish("built");
     Ok(Built {
         descriptor: Descriptor::new(compression.media_type(), digest, size),
@@ -275,13 +283,14 @@ type Slot = Receiver<Result<Finished, LayerError>>;
 fn run(
     shared: &Arc<Shared>,
     workshop: &Workshop<'_>,
+    pool: &rayon::ThreadPool,
     window: usize,
     task: &Task,
     plain: &SyncSender<Arc<Vec<u8>>>,
     coded: &SyncSender<Encoded>,
 ) -> Result<Collected, Stop> {
     let mut slots: VecDeque<Slot> = VecDeque::new();
-    let mut dispatcher = Dispatcher { shared, workshop, chain: None };
+    let mut dispatcher = Dispatcher { shared, workshop, pool, chain: None };
     let mut collector = Collector::default();
     let result = (|| {
         for body in Bodies::new(shared.layer.entries()) {
@@ -312,6 +321,7 @@ fn run(
 struct Dispatcher<'a, 'w> {
     shared: &'a Arc<Shared>,
     workshop: &'a Workshop<'w>,
+    pool: &'a rayon::ThreadPool,
     /// The large zip entry under way.
     chain: Option<(usize, Arc<Chain>)>,
 }
@@ -323,7 +333,7 @@ impl Dispatcher<'_, '_> {
         let known = self.workshop.known.clone();
         let chain = self.chain_for(&body);
         let interrupt = self.workshop.interrupt.clone();
-        self.workshop.pool.spawn_fifo(move || {
+        self.pool.spawn_fifo(move || {
             let result = interrupt
                 .check()
                 .map_err(LayerError::from)
@@ -506,26 +516,58 @@ fn digest_tar(bodies: Receiver<Arc<Vec<u8>>>, buffers: &Buffers) -> Digest {
     hasher.finish()
 }
 
-fn write_blob(
-    mut writer: BlobWriter,
+fn write_blob<'g>(
+    mut output: Output<'g>,
     bodies: Receiver<Encoded>,
     shared: &Shared,
-) -> io::Result<(BlobWriter, Sha256, u64)> {
-    let mut hasher = Sha256::new();
-    let prologue = shared.compression.prologue();
-    hasher.update(prologue);
-    writer.write_all(prologue)?;
-    let mut length = prologue.len() as u64;
+) -> io::Result<Output<'g>> {
+    output.write(shared.compression.prologue())?;
     for encoded in bodies {
-        hasher.update(encoded.bytes());
-        writer.write_all(encoded.bytes())?;
-        length += encoded.bytes().len() as u64;
+        output.write(encoded.bytes())?;
         match encoded {
             Encoded::Own(buffer) => shared.buffers.give(buffer),
             Encoded::Same(buffer) => shared.buffers.give_shared(buffer),
         }
     }
-    Ok((writer, hasher, length))
+    Ok(output)
+}
+
+/// The blob on its way to the store, hashed, and shown to whoever reads along.
+struct Output<'g> {
+    writer: BlobWriter,
+    hasher: Sha256,
+    length: u64,
+    grower: Option<&'g Grower>,
+    /// Which of the writer's files the readers have.
+    shown: Option<u32>,
+}
+
+impl<'g> Output<'g> {
+    fn new(writer: BlobWriter, grower: Option<&'g Grower>) -> Self {
+        Self { writer, hasher: Sha256::new(), length: 0, grower, shown: None }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.write_all(bytes)?;
+        self.length += bytes.len() as u64;
+        if let Some(grower) = self.grower {
+            let file = Some(self.writer.moves());
+            if self.shown != file {
+                grower.file(self.writer.handle()?);
+                self.shown = file;
+            }
+            grower.reach(self.length);
+        }
+        // After the readers know of the bytes: they have work of their own to do with them.
+        self.hasher.update(bytes);
+        Ok(())
+    }
+
+    fn commit(self) -> io::Result<(Digest, u64)> {
+        let digest = self.hasher.finish();
+        self.writer.commit(digest, self.length)?;
+        Ok((digest, self.length))
+    }
 }
 
 impl LayerError {
@@ -573,10 +615,11 @@ mod tests {
             threads: usize,
             known: &KnownBodies,
         ) -> Result<Built, LayerError> {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("pool");
+            let workers = Workers::new(std::num::NonZeroUsize::new(threads).expect("a thread"));
             let workshop = Workshop {
                 blobs: &self.blobs,
-                pool: &pool,
+                workers: &workers,
+                grower: None,
                 known,
                 progress: &self.progress,
                 interrupt: &self.interrupt,

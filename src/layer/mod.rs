@@ -27,6 +27,6 @@ pub use entry::{
 pub use identity::{FORMAT, entry_key, identify, identify_zipped, layer_key};
 pub use index::{LayerIndex, Lookup, Node};
 pub use known::{BodyRecord, KnownBodies};
-pub use scan::{Rules, ScanOptions, entries, scan};
+pub use scan::{Rules, ScanOptions, Scanner, entries, scan};
 pub use spec::{LayerSpec, SpecError};
 pub use tar::TarError;

@@ -22,6 +22,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 use rayon::prelude::*;
@@ -41,7 +42,7 @@ const MANY_NAMES: usize = 256;
 const FEW_DIRECTORIES: usize = 8;
 
 /// What to look at.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScanOptions {
     /// Globs of paths relative to the root; if any, only what matches one, or lies below a directory that
     /// does, is found, with the directories that lead there.
@@ -342,6 +343,30 @@ pub fn scan(root: &Path, options: &ScanOptions) -> Result<Vec<Found>, ScanError>
     found.par_sort_unstable_by(|a, b| a.relative.cmp(&b.relative));
     check_absolute_links(root, &found)?;
     Ok(found)
+}
+
+/// Scans that are remembered: all parts of a build see a tree once, and as it was then.
+#[derive(Debug, Default)]
+pub struct Scanner(Mutex<Vec<Scanned>>);
+
+/// A root, what was looked at, and what was found.
+type Scanned = (PathBuf, ScanOptions, Arc<Vec<Found>>);
+
+impl Scanner {
+    /// As [`scan`], the first time; then what was found.
+    ///
+    /// # Errors
+    /// As for [`scan`].
+    pub fn scan(&self, root: &Path, options: &ScanOptions) -> Result<Arc<Vec<Found>>, ScanError> {
+        let scanned = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |(of, with, _): &&Scanned| of == root && with == options;
+        if let Some((_, _, found)) = scanned().iter().find(same) {
+            return Ok(Arc::clone(found));
+        }
+        let found = Arc::new(scan(root, options)?);
+        scanned().push((root.to_owned(), options.clone(), Arc::clone(&found)));
+        Ok(found)
+    }
 }
 
 /// A thing that was seen, and whether an include glob takes it.

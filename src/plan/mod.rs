@@ -125,7 +125,7 @@ pub struct LayerFacts {
 }
 
 /// Which path made a layer differ from its last build.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// The first path that differs.
     pub path: String,
@@ -136,7 +136,7 @@ pub struct Difference {
 }
 
 /// How a path differs from the last build.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum How {
     /// It is new.

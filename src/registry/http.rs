@@ -55,6 +55,8 @@ pub(super) struct Host {
     pub(super) chunk_size: Option<u64>,
     /// Whether it refused whole blobs in one PUT.
     pub(super) wants_patch: AtomicBool,
+    /// Whether an upload failed that was begun before its end was known.
+    pub(super) refused_following: AtomicBool,
     reached: AtomicBool,
     not_before: Mutex<Option<Instant>>,
     // Reading and writing have slots of their own: a blob that is copied within a host needs both at once.
@@ -310,6 +312,7 @@ impl Http {
             auth: auth::State::default(),
             chunk_size: settings.and_then(|settings| settings.chunk_size),
             wants_patch: AtomicBool::new(false),
+            refused_following: AtomicBool::new(false),
             reached: AtomicBool::new(false),
             not_before: Mutex::new(None),
             pull: Arc::new(Semaphore::new(slots)),

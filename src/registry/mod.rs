@@ -16,6 +16,7 @@ mod credentials;
 mod error;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
+mod follow;
 mod http;
 mod location;
 mod pull;
@@ -30,6 +31,7 @@ mod upload;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -38,12 +40,13 @@ use tokio::runtime::Runtime;
 use self::auth::Access;
 pub use self::credentials::Credentials;
 pub use self::error::{Answer, Context, Fault, RegistryError, Step};
+use self::follow::Follow;
 use self::http::{Http, lock};
 use self::pull::Download;
-use self::push::{OpenSessions, Push};
+use self::push::{OpenSessions, Push, Uploads};
 pub use self::settings::{ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
 use self::upload::Sent;
-use crate::blob::{Blob, BlobStream, Delivery};
+use crate::blob::{Blob, BlobStream, Delivery, Growing};
 use crate::digest::{Digest, VerifyingReader};
 use crate::image::{Descriptor, MAX_DOCUMENT, RawDocument};
 use crate::interrupt::{Interrupt, Interrupted};
@@ -238,6 +241,46 @@ impl Client {
         result
     }
 
+    /// Brings a blob to a repository while it is being made; `None` if that does not come off for whatever
+    /// reason, and [`Client::push_blob`] is to do it.
+    pub fn follow_blob(&self, repository: &Repository, growing: &Growing) -> Option<Delivery> {
+        let host = self.http().host(repository.registry()).ok()?;
+        // A registry that wants chunks wants to know their lengths.
+        if host.chunk_size.is_some() || host.refused_following.load(Ordering::Relaxed) {
+            return None;
+        }
+        let sessions = OpenSessions::default();
+        let task = self.0.progress.task(Phase::Push, growing.title(), None);
+        let progress = Arc::new(Sent::new(task));
+        let subject = growing.title().to_owned();
+        let uploads = Uploads { http: self.http(), host: &host, repository, subject, sessions: &sessions };
+        let follow = Follow { uploads, growing, progress };
+        let known = |digest: &Digest| {
+            lock(&self.0.known).get(digest).is_some_and(|holders| holders.contains(repository))
+        };
+        let result = self.wait(follow.run(known));
+        self.cancel(&host, repository, &sessions);
+        match result {
+            Ok(delivery) => {
+                let digest = growing.finished()?.descriptor.digest;
+                self.note_blob(repository, digest);
+                if delivery == Delivery::Uploaded {
+                    lock(&self.0.confirmed).insert((repository.clone(), digest));
+                }
+                Sent::conclude(follow.progress, delivery);
+                Some(delivery)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "not uploaded while it was made");
+                // Not again in this run, unless it is not the registry's fault.
+                if !matches!(error, RegistryError::Local { .. } | RegistryError::Interrupted(_)) {
+                    host.refused_following.store(true, Ordering::Relaxed);
+                }
+                None
+            }
+        }
+    }
+
     async fn bring(
         &self,
         host: &http::Host,
@@ -275,13 +318,7 @@ impl Client {
         let delivery = push.run().await?;
         self.note_blob(repository, digest);
         lock(&self.0.confirmed).insert((repository.clone(), digest));
-        if let Some(progress) = Arc::into_inner(progress) {
-            progress.finish(match delivery {
-                Delivery::Present => "present",
-                Delivery::Mounted => "mounted",
-                Delivery::Uploaded => "uploaded",
-            });
-        }
+        Sent::conclude(progress, delivery);
         Ok(delivery)
     }
 

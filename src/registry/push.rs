@@ -27,13 +27,25 @@ const CANCEL: Duration = Duration::from_secs(3);
 /// Once to ask for what was only believed to be there, once to upload whatever the registry says.
 const MAX_HEALS: u32 = 2;
 /// Above this size a token is renewed before the blob is sent.
-const LARGE: u64 = 8 << 20;
+pub(super) const LARGE: u64 = 8 << 20;
+/// The media type of a blob's bytes on their way.
+pub(super) const OCTETS: &str = "application/octet-stream";
 
 /// The sessions that an upload may have left open, the current one last.
 ///
 /// They are cancelled when all is over and not between two tries: a registry that was too slow to answer
 /// may still be storing what it got, and cancelling would undo that.
 pub(super) type OpenSessions = Mutex<Vec<Target>>;
+
+/// Upload sessions of one repository.
+pub(super) struct Uploads<'a> {
+    pub(super) http: &'a Http,
+    pub(super) host: &'a Host,
+    pub(super) repository: &'a Repository,
+    /// What is uploaded, for messages: a digest, or a title where that is not known yet.
+    pub(super) subject: String,
+    pub(super) sessions: &'a OpenSessions,
+}
 
 /// One blob on its way to one repository.
 pub(super) struct Push<'a> {
@@ -131,11 +143,7 @@ impl Push<'_> {
         }
         let (session, chunk_minimum) = match session {
             Some(session) => (session, 0),
-            None => {
-                let (session, minimum) = self.open().await?;
-                lock(self.sessions).push(session.clone());
-                (session, minimum)
-            }
+            None => self.uploads().open().await?,
         };
         let response = self.send(session, chunk_minimum).await?;
         let (status, found) = (response.status(), response.digest());
@@ -164,8 +172,12 @@ impl Push<'_> {
     }
 
     fn context(&self, step: Step) -> Context {
-        let digest = self.blob.descriptor.digest.to_string();
-        context(&self.host.registry, step, self.repository.path(), &digest)
+        self.uploads().context(step)
+    }
+
+    fn uploads(&self) -> Uploads<'_> {
+        let Self { http, host, repository, sessions, .. } = *self;
+        Uploads { http, host, repository, subject: self.blob.descriptor.digest.to_string(), sessions }
     }
 
     /// Asks the registry to take the blob from `from`. Whatever fails here is no failure of the push, and
@@ -181,7 +193,7 @@ impl Push<'_> {
             return Mount::Failed;
         };
         let (status, found) = (response.status(), response.digest());
-        let target = self.location(Step::Mount, &response).ok();
+        let target = self.uploads().location(Step::Mount, &response).ok();
         response.discard().await;
         match status {
             201 if found == Some(digest) => Mount::Done,
@@ -191,14 +203,73 @@ impl Push<'_> {
         }
     }
 
-    /// Opens a session; with it comes the smallest chunk that the registry takes.
-    async fn open(&self) -> Result<(Target, u64), RegistryError> {
+    async fn send(&self, session: Target, chunk_minimum: u64) -> Result<Response, Failure> {
+        let sent = |error: RegistryError| Failure { error, sent: true };
+        let uploads = self.uploads();
+        let size = self.blob.descriptor.size;
+        let content = Content::open(self.blob, Arc::clone(&self.progress));
+        let upload = |method: Method, target: &Target, length: u64| {
+            Request::to(method, target)
+                .header(CONTENT_TYPE, OCTETS)
+                .payload(Payload::Upload(content.take(length)))
+                .fresh(size > LARGE)
+        };
+        let chunk = self
+            .host
+            .chunk_size
+            .map(|chunk| chunk.max(chunk_minimum))
+            .filter(|chunk| *chunk > 0 && *chunk < size);
+        let wants_patch = self.host.wants_patch.load(Ordering::Relaxed);
+        let session = match chunk {
+            None if !wants_patch => {
+                let target = commit(&session, &self.blob.descriptor.digest);
+                return uploads
+                    .request(Step::SendBlob, upload(Method::PUT, &target, size))
+                    .await
+                    .map_err(sent);
+            }
+            None => {
+                let response = uploads
+                    .request(Step::SendBlob, upload(Method::PATCH, &session, size))
+                    .await
+                    .map_err(sent)?;
+                uploads.next(session, response).await.map_err(sent)?
+            }
+            Some(chunk) => {
+                let mut session = session;
+                let mut at = 0;
+                while at < size {
+                    let length = chunk.min(size - at);
+                    let range = format!("{at}-{}", at + length - 1);
+                    let request = upload(Method::PATCH, &session, length).header(CONTENT_RANGE, &range);
+                    let response = uploads.request(Step::SendBlob, request).await.map_err(sent)?;
+                    session = uploads.next(session, response).await.map_err(sent)?;
+                    at += length;
+                }
+                session
+            }
+        };
+        let target = commit(&session, &self.blob.descriptor.digest);
+        let request = Request::to(Method::PUT, &target).header(CONTENT_LENGTH, "0").fresh(true);
+        uploads.request(Step::CommitUpload, request).await.map_err(sent)
+    }
+}
+
+impl Uploads<'_> {
+    pub(super) fn context(&self, step: Step) -> Context {
+        context(&self.host.registry, step, self.repository.path(), &self.subject)
+    }
+
+    /// Opens a session, to be cancelled if it comes to nothing; with it comes the smallest chunk that the
+    /// registry takes.
+    pub(super) async fn open(&self) -> Result<(Target, u64), RegistryError> {
         let url = self.host.url(&format!("/v2/{}/blobs/uploads/", self.repository.path()));
         let request = Request::new(Method::POST, url).header(CONTENT_LENGTH, "0");
         let response = self.request(Step::StartUpload, request).await?;
         let target = self.location(Step::StartUpload, &response)?;
         let minimum = response.header("oci-chunk-min-length").and_then(|value| value.trim().parse().ok());
         response.discard().await;
+        lock(self.sessions).push(target.clone());
         Ok((target, minimum.unwrap_or(0)))
     }
 
@@ -214,7 +285,7 @@ impl Push<'_> {
     }
 
     /// A request whose success is any 2xx.
-    async fn request(&self, step: Step, request: Request) -> Result<Response, RegistryError> {
+    pub(super) async fn request(&self, step: Step, request: Request) -> Result<Response, RegistryError> {
         let (access, context) = (Access::push(self.repository), self.context(step));
         let response = self.http.send(self.host, &access, &context, request).await?;
         if response.is_success() {
@@ -223,55 +294,8 @@ impl Push<'_> {
         Err(self.http.failure(self.host, &access, &context, response).await)
     }
 
-    async fn send(&self, session: Target, chunk_minimum: u64) -> Result<Response, Failure> {
-        let sent = |error: RegistryError| Failure { error, sent: true };
-        let size = self.blob.descriptor.size;
-        let content = Content::open(self.blob, Arc::clone(&self.progress));
-        let upload = |method: Method, target: &Target, length: u64| {
-            Request::to(method, target)
-                .header(CONTENT_TYPE, "application/octet-stream")
-                .payload(Payload::Upload(content.take(length)))
-                .fresh(size > LARGE)
-        };
-        let chunk = self
-            .host
-            .chunk_size
-            .map(|chunk| chunk.max(chunk_minimum))
-            .filter(|chunk| *chunk > 0 && *chunk < size);
-        let wants_patch = self.host.wants_patch.load(Ordering::Relaxed);
-        let session = match chunk {
-            None if !wants_patch => {
-                let target = commit(&session, &self.blob.descriptor.digest);
-                return self.request(Step::SendBlob, upload(Method::PUT, &target, size)).await.map_err(sent);
-            }
-            None => {
-                let response = self
-                    .request(Step::SendBlob, upload(Method::PATCH, &session, size))
-                    .await
-                    .map_err(sent)?;
-                self.next(session, response).await.map_err(sent)?
-            }
-            Some(chunk) => {
-                let mut session = session;
-                let mut at = 0;
-                while at < size {
-                    let length = chunk.min(size - at);
-                    let range = format!("{at}-{}", at + length - 1);
-                    let request = upload(Method::PATCH, &session, length).header(CONTENT_RANGE, &range);
-                    let response = self.request(Step::SendBlob, request).await.map_err(sent)?;
-                    session = self.next(session, response).await.map_err(sent)?;
-                    at += length;
-                }
-                session
-            }
-        };
-        let target = commit(&session, &self.blob.descriptor.digest);
-        let request = Request::to(Method::PUT, &target).header(CONTENT_LENGTH, "0").fresh(true);
-        self.request(Step::CommitUpload, request).await.map_err(sent)
-    }
-
     /// The session after a PATCH: it may move with each.
-    async fn next(&self, session: Target, response: Response) -> Result<Target, RegistryError> {
+    pub(super) async fn next(&self, session: Target, response: Response) -> Result<Target, RegistryError> {
         let next = match response.header("location") {
             Some(_) => self.location(Step::SendBlob, &response)?,
             None => session,
@@ -297,7 +321,7 @@ enum Mount {
     Failed,
 }
 
-fn commit(session: &Target, digest: &Digest) -> Target {
+pub(super) fn commit(session: &Target, digest: &Digest) -> Target {
     Target { url: location::with_digest(&session.url, digest), own: session.own }
 }
 

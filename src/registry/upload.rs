@@ -3,19 +3,21 @@
 //! The last piece is held back until all bytes are known to be what the descriptor says, so a registry
 //! never gets a complete blob that is not the announced one.
 
+use std::cmp::Ordering;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
 use super::http::lock;
-use crate::blob::Blob;
-use crate::digest::Sha256;
+use crate::blob::{Blob, Delivery, Growing};
+use crate::digest::{Digest, Sha256};
+use crate::image::Descriptor;
 use crate::observer::Task;
 
 /// Large enough to keep system calls rare, small enough that several wait per upload.
@@ -38,7 +40,16 @@ struct Pieces {
 /// One request's share of a [`Content`].
 pub(super) struct Upload {
     content: Content,
-    remaining: u64,
+    /// Bytes to go; `None` for all that come.
+    remaining: Option<u64>,
+}
+
+/// The beginning of a content.
+pub(super) enum Gathered {
+    /// These are all its bytes, and they are what they should be.
+    All(Bytes),
+    /// There are more.
+    Start(Bytes),
 }
 
 /// How far an upload has got, for everyone who asks.
@@ -50,6 +61,8 @@ pub(super) struct Watch {
 struct Moment {
     moved: Instant,
     done: bool,
+    /// Whether the network waits for bytes and not the bytes for the network.
+    waits: bool,
     sent: u64,
     error: Option<io::Error>,
 }
@@ -73,20 +86,41 @@ impl Sent {
         }
     }
 
-    pub(super) fn finish(self, outcome: &'static str) {
-        self.task.finish(outcome);
+    /// Says how it went, once nobody else reports.
+    pub(super) fn conclude(sent: Arc<Self>, delivery: Delivery) {
+        if let Some(sent) = Arc::into_inner(sent) {
+            sent.task.finish(match delivery {
+                Delivery::Present => "present",
+                Delivery::Mounted => "mounted",
+                Delivery::Uploaded => "uploaded",
+            });
+        }
     }
 }
 
 impl Content {
     /// Starts to read `blob` on a thread of the runtime that this is called in.
     pub(super) fn open(blob: &Blob, progress: Arc<Sent>) -> Self {
+        let blob = blob.clone();
+        Self::start(progress, move |sender| read(&blob, sender))
+    }
+
+    /// Starts to read what is being made, as it is made.
+    pub(super) fn follow(growing: &Growing, progress: Arc<Sent>) -> Self {
+        let growing = growing.clone();
+        Self::start(progress, move |sender| follow(&growing, sender))
+    }
+
+    fn start(
+        progress: Arc<Sent>,
+        read: impl FnOnce(&mpsc::Sender<Bytes>) -> io::Result<()> + Send + 'static,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(AHEAD);
-        let state = Moment { moved: Instant::now(), done: false, sent: 0, error: None };
+        let state = Moment { moved: Instant::now(), done: false, waits: false, sent: 0, error: None };
         let watch = Arc::new(Watch { state: Mutex::new(state), progress });
-        let (blob, reader) = (blob.clone(), Arc::clone(&watch));
+        let reader = Arc::clone(&watch);
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = read(&blob, &sender) {
+            if let Err(error) = read(&sender) {
                 // Before the channel closes, which is what the request notices.
                 lock(&reader.state).error = Some(error);
             }
@@ -95,53 +129,128 @@ impl Content {
         Self { pieces: Arc::new(Mutex::new(Pieces { receiver, rest: Bytes::new() })), watch }
     }
 
+    /// Takes bytes until there are more than `limit` or no more.
+    pub(super) async fn gather(&self, limit: usize) -> Gathered {
+        let mut bytes = BytesMut::new();
+        loop {
+            let next = std::future::poll_fn(|context| lock(&self.pieces).receiver.poll_recv(context)).await;
+            match next {
+                Some(piece) => bytes.extend_from_slice(&piece),
+                None if self.failed() => return Gathered::Start(bytes.freeze()),
+                None => return Gathered::All(bytes.freeze()),
+            }
+            if bytes.len() > limit {
+                return Gathered::Start(bytes.freeze());
+            }
+        }
+    }
+
+    /// `start` and all that come after it as a request's body.
+    pub(super) fn rest(&self, start: Bytes) -> Upload {
+        lock(&self.pieces).rest = start;
+        lock(&self.watch.state).moved = Instant::now();
+        Upload { content: self.clone(), remaining: None }
+    }
+
+    /// How many bytes requests have taken.
+    pub(super) fn sent(&self) -> u64 {
+        lock(&self.watch.state).sent
+    }
+
+    /// Why the content could not be read, if so.
+    pub(super) fn take_error(&self) -> Option<io::Error> {
+        self.watch.take_error()
+    }
+
+    fn failed(&self) -> bool {
+        lock(&self.watch.state).error.is_some()
+    }
+
     /// The next `length` bytes as a request's body.
     pub(super) fn take(&self, length: u64) -> Upload {
         let mut state = lock(&self.watch.state);
         state.moved = Instant::now();
         state.done = length == 0;
         drop(state);
-        Upload { content: self.clone(), remaining: length }
+        Upload { content: self.clone(), remaining: Some(length) }
     }
+}
+
+/// Sends bytes as they are made; fails at the end unless they are what they were made to be.
+fn follow(growing: &Growing, sender: &mpsc::Sender<Bytes>) -> io::Result<()> {
+    let mut content = growing.reader();
+    let mut hasher = Sha256::new();
+    loop {
+        let piece = next_piece(&mut content)?;
+        if piece.is_empty() {
+            break;
+        }
+        hasher.update(&piece);
+        if sender.blocking_send(piece).is_err() {
+            return Ok(());
+        }
+    }
+    let found = hasher.finish();
+    match growing.finished() {
+        Some(blob) if blob.descriptor.digest == found => Ok(()),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("what was sent is {found}, not the layer"),
+        )),
+    }
+}
+
+/// The next piece, as long as a piece can be; an empty one at the end.
+fn next_piece(content: &mut impl Read) -> io::Result<Bytes> {
+    let mut piece = Vec::with_capacity(PIECE);
+    content.take(PIECE as u64).read_to_end(&mut piece)?;
+    Ok(piece.into())
 }
 
 /// Sends the blob's bytes, the last piece only if all are as announced.
 fn read(blob: &Blob, sender: &mpsc::Sender<Bytes>) -> io::Result<()> {
     let descriptor = &blob.descriptor;
-    let changed = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
-    let mut content = blob.content.open()?;
+    let mut content = blob.content.open_unchecked()?;
     let mut hasher = Sha256::new();
     let mut seen = 0;
     let mut held: Option<Bytes> = None;
-    loop {
-        let mut piece = Vec::with_capacity(PIECE);
-        let read = (&mut content).take(PIECE as u64).read_to_end(&mut piece)?;
-        if read == 0 {
+    while seen <= descriptor.size {
+        let piece = next_piece(&mut content)?;
+        if piece.is_empty() {
             break;
         }
         hasher.update(&piece);
-        seen += read as u64;
-        if seen > descriptor.size {
-            return Err(changed(format!("it has more than the announced {} bytes", descriptor.size)));
-        }
-        if let Some(held) = held.replace(piece.into())
+        seen += piece.len() as u64;
+        if let Some(held) = held.replace(piece)
             && sender.blocking_send(held).is_err()
         {
             // The request is over; whether its answer is good is not decided here.
             return Ok(());
         }
     }
-    if seen != descriptor.size {
-        return Err(changed(format!("it has {seen} bytes, {} were announced", descriptor.size)));
-    }
     let found = hasher.finish();
-    if found != descriptor.digest {
-        return Err(changed(format!("its digest is {found}, {} was announced", descriptor.digest)));
+    if seen != descriptor.size || found != descriptor.digest {
+        return Err(wrong(blob, seen, found));
     }
     if let Some(held) = held {
         let _ = sender.blocking_send(held);
     }
     Ok(())
+}
+
+/// What to say of content that is not as announced. Reading it the checked way first gives its keeper the
+/// chance to put it right.
+fn wrong(blob: &Blob, seen: u64, found: Digest) -> io::Error {
+    if let Err(error) = blob.content.open().and_then(|mut content| io::copy(&mut content, &mut io::sink())) {
+        return error;
+    }
+    let Descriptor { size, digest, .. } = &blob.descriptor;
+    let what = match seen.cmp(size) {
+        Ordering::Greater => format!("it has more than the announced {size} bytes"),
+        Ordering::Less => format!("it has {seen} bytes, {size} were announced"),
+        Ordering::Equal => format!("its digest is {found}, {digest} was announced"),
+    };
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 impl Watch {
@@ -152,7 +261,7 @@ impl Watch {
                 let state = lock(&self.state);
                 let (limit, what) =
                     if state.done { (commit, "waiting for the answer") } else { (idle, "sending") };
-                (limit, what, state.moved)
+                (limit, what, if state.waits { Instant::now() } else { state.moved })
             };
             let Some(left) = limit.checked_sub(moved.elapsed()).filter(|left| !left.is_zero()) else {
                 return what;
@@ -170,6 +279,7 @@ impl Watch {
         let mut state = lock(&self.state);
         state.moved = Instant::now();
         state.done = done;
+        state.waits = false;
         state.sent += bytes;
         let sent = state.sent;
         drop(state);
@@ -191,30 +301,40 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        if self.remaining == 0 {
+        if self.remaining == Some(0) {
             return Poll::Ready(None);
         }
+        let watch = &self.content.watch;
         let piece = {
             let mut pieces = lock(&self.content.pieces);
             if pieces.rest.is_empty() {
-                pieces.rest = match ready!(pieces.receiver.poll_recv(context)) {
-                    Some(piece) => piece,
+                let next = pieces.receiver.poll_recv(context);
+                lock(&watch.state).waits = next.is_pending();
+                match ready!(next) {
+                    Some(piece) => pieces.rest = piece,
+                    None if self.remaining.is_none() && !self.content.failed() => {
+                        watch.advance(0, true);
+                        return Poll::Ready(None);
+                    }
                     None => return Poll::Ready(Some(Err(io::Error::other("the content ended early")))),
-                };
+                }
             }
-            let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(pieces.rest.len());
+            let there = pieces.rest.len();
+            let length = self
+                .remaining
+                .map_or(there, |remaining| usize::try_from(remaining).unwrap_or(usize::MAX).min(there));
             pieces.rest.split_to(length)
         };
-        self.remaining -= piece.len() as u64;
-        self.content.watch.advance(piece.len() as u64, self.remaining == 0);
+        self.remaining = self.remaining.map(|remaining| remaining - piece.len() as u64);
+        self.content.watch.advance(piece.len() as u64, self.remaining == Some(0));
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.remaining == 0
+        self.remaining == Some(0)
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.remaining)
+        self.remaining.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

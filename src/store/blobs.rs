@@ -360,6 +360,21 @@ pub struct BlobWriter {
 }
 
 impl BlobWriter {
+    /// Another handle of the file that is written, to read along by position, as long as
+    /// [`BlobWriter::moves`] is the same.
+    ///
+    /// # Errors
+    /// When the system has no handle left.
+    pub fn handle(&self) -> io::Result<std::fs::File> {
+        self.file.as_file().try_clone()
+    }
+
+    /// How often what was written has moved to another file.
+    #[must_use]
+    pub const fn moves(&self) -> u32 {
+        self.spilled as u32
+    }
+
     /// Gives the blob its name. The caller vouches for the digest; the size is checked.
     ///
     /// # Errors

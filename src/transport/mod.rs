@@ -10,7 +10,7 @@ pub mod load;
 pub mod name;
 pub mod registry;
 
-pub use crate::blob::{Blob, BlobContent, BlobStream, Delivery};
+pub use crate::blob::{Blob, BlobContent, BlobStream, Delivery, Growing};
 use crate::digest::Digest;
 use crate::error::BoxedError;
 use crate::image::{Descriptor, RawDocument};
@@ -61,6 +61,17 @@ pub trait Destination: Send + Sync {
     /// # Errors
     /// When it cannot be stored or sent, or its bytes are not what its descriptor says.
     fn blob(&self, blob: &Blob) -> Result<Delivery, BoxedError>;
+
+    /// Whether [`Destination::follow`] does anything.
+    fn follows(&self) -> bool {
+        false
+    }
+
+    /// Takes a blob while it is being made, so that it is there soon after it is finished. `None` whenever
+    /// that does not come off: [`Destination::blob`] is the one to try again and to say what is wrong.
+    fn follow(&self, _growing: &Growing) -> Option<Delivery> {
+        None
+    }
 
     /// Stores a manifest or index by its digest, after all it refers to.
     ///

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::{Blob, BlobStream, Delivery, Destination, Source};
+use super::{Blob, BlobStream, Delivery, Destination, Growing, Source};
 use crate::digest::Digest;
 use crate::error::BoxedError;
 use crate::image::{Descriptor, ManifestOrIndex, RawDocument};
@@ -71,6 +71,8 @@ pub struct RegistryDestination {
 struct State {
     /// What a tag resolved to before, the first of those that did.
     previous: Option<Descriptor>,
+    /// What tags were seen to resolve to, before anything was pushed.
+    seen: BTreeMap<Tag, Option<Descriptor>>,
     /// Tags that were seen to resolve to this digest.
     current: BTreeMap<Tag, Digest>,
     /// What was pushed, to push it again should the registry have lost it.
@@ -120,6 +122,10 @@ impl RegistryDestination {
         }
     }
 
+    fn resolve(&self, tag: &Tag) -> Result<Option<Descriptor>, RegistryError> {
+        self.client.resolve_for_push(&self.repository.at_tag(tag.clone()))
+    }
+
     fn put(&self, name: &str, document: &RawDocument) -> Result<Delivery, RegistryError> {
         let blobs: Vec<Blob> = self.state().blobs.values().cloned().collect();
         self.client.push_document(&self.repository, name, document, &blobs)
@@ -129,7 +135,9 @@ impl RegistryDestination {
 impl Destination for RegistryDestination {
     fn begin(&self, tags: &[Tag]) -> Result<(), BoxedError> {
         if let Some(tag) = tags.first() {
-            self.state().previous = self.client.resolve_for_push(&self.repository.at_tag(tag.clone()))?;
+            let found = self.resolve(tag)?;
+            self.state().previous.clone_from(&found);
+            self.state().seen.insert(tag.clone(), found);
         }
         Ok(())
     }
@@ -138,6 +146,17 @@ impl Destination for RegistryDestination {
         self.previous.get_or_init(|| self.note_previous());
         self.state().blobs.insert(blob.descriptor.digest, blob.clone());
         Ok(self.client.push_blob(&self.repository, blob)?)
+    }
+
+    fn follows(&self) -> bool {
+        true
+    }
+
+    fn follow(&self, growing: &Growing) -> Option<Delivery> {
+        let delivery = self.client.follow_blob(&self.repository, growing)?;
+        let blob = growing.finished()?;
+        self.state().blobs.insert(blob.descriptor.digest, blob);
+        Some(delivery)
     }
 
     fn document(&self, document: &RawDocument) -> Result<Delivery, BoxedError> {
@@ -172,7 +191,11 @@ impl Destination for RegistryDestination {
         }
         let mut all = true;
         for tag in tags {
-            let found = self.client.resolve_for_push(&self.repository.at_tag(tag.clone()))?;
+            let seen = self.state().seen.remove(tag);
+            let found = match seen {
+                Some(found) => found,
+                None => self.resolve(tag)?,
+            };
             match found {
                 Some(descriptor) if descriptor.digest == *digest => {
                     self.state().current.insert(tag.clone(), *digest);

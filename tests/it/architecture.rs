@@ -18,6 +18,7 @@ const VALUES: [&str; 11] = [
     "reference",
     "shown",
     "stamp",
+    "workers",
     "time",
 ];
 

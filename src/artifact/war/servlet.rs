@@ -7,15 +7,16 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use memchr::memmem;
 
 use super::{Group, Member, Place};
 use crate::artifact::{
-    Artifact, ArtifactError, Container, ContainerKind, Findings, Servlet, Source, container,
+    AppOptions, Artifact, ArtifactError, Container, ContainerKind, Findings, Servlet, Source, container,
 };
 use crate::image::ConfigFile;
-use crate::layer::scan::{Found, FoundKind, ScanOptions, scan};
+use crate::layer::scan::{Found, FoundKind, Scanner};
 use crate::shown::shown;
 use crate::zip::{Archive, ArchiveEntryKind};
 
@@ -34,7 +35,9 @@ struct Evidence {
 
 pub(in crate::artifact) fn check(
     artifact: &Artifact,
+    options: &AppOptions,
     base: Option<&ConfigFile>,
+    scanner: &Scanner,
 ) -> Result<Findings, ArtifactError> {
     let mut findings = Findings::default();
     let Some(container) = base.and_then(container) else {
@@ -44,7 +47,7 @@ pub(in crate::artifact) fn check(
         );
         return Ok(findings);
     };
-    let found: Vec<Found>;
+    let found: Arc<Vec<Found>>;
     let members: Vec<Member<'_>> = match &artifact.source {
         Source::Archive(archive) => {
             let entries = archive.entries().iter().enumerate();
@@ -54,7 +57,7 @@ pub(in crate::artifact) fn check(
                 .collect()
         }
         _ => {
-            found = scan(&artifact.path, &ScanOptions { ignore_file: true, ..ScanOptions::default() })?;
+            found = scanner.scan(&artifact.path, &options.scan_options())?;
             let files = found.iter().filter(|found| matches!(found.kind, FoundKind::File { .. }));
             files.map(|found| Member { name: &found.relative, place: Place::File(&found.path) }).collect()
         }

@@ -180,7 +180,7 @@ impl Source for OnePlatform<'_> {
 
 fn verify_source(session: &Session, args: &VerifyArgs, source: &dyn Source) -> Result<(), CommandError> {
     let options = verify::Options {
-        jobs: session.jobs(None),
+        jobs: session.jobs(None).get(),
         progress: session.progress.clone(),
         ..verify::Options::default()
     };

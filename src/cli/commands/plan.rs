@@ -12,6 +12,7 @@ use super::request;
 use crate::build::{self, Context, Prepared, Request};
 use crate::digest::Digest;
 use crate::image::Descriptor;
+use crate::layer::Scanner;
 use crate::plan::{Plan, PlannedImage};
 use crate::reference::Repository;
 use crate::transport::Blob;
@@ -43,7 +44,8 @@ struct View<'a> {
 pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError> {
     let asked = request::ask(session, &args.image)?;
     let context = session.context(&asked.request.settings)?;
-    let prepared = context.pool.install(|| build::prepare(&context, &asked.request))?;
+    let scanner = Scanner::default();
+    let prepared = context.workers.pool()?.install(|| build::prepare(&context, &asked.request, &scanner))?;
     let pushes = args.image.all_outputs().contains(&"registry");
     let transfers = if pushes { transfers(&context, &asked.request, &prepared)? } else { BTreeMap::new() };
     let plan = &prepared.plan;

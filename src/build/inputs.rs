@@ -1,0 +1,160 @@
+//! All that decides a build, seen from outside: settings, lock, facts, and the stamps of files.
+//!
+//! No file but a tree's `.packignore` is opened. The key of a build is that of its outcome: where both are as
+//! they were, nothing is left to do but to ask whether the targets have it.
+
+use std::path::Path;
+
+use super::{Context, Request, prepare};
+use crate::artifact;
+use crate::config::{self, Facts};
+use crate::digest::{Key, KeyBuilder};
+use crate::error::BoxedError;
+use crate::layer::scan::{Found, FoundKind};
+use crate::layer::{self, ScanOptions, Scanner, Stamp};
+use crate::lock::LockedBase;
+
+/// What a build starts from.
+pub(super) struct Inputs {
+    base: Key,
+    /// Whether a change from now on must show in the stamps.
+    settled: bool,
+}
+
+impl Inputs {
+    /// Looks at everything that the request names; `None` where the base is not pinned, so that what it is
+    /// cannot be told from outside.
+    pub(super) fn look(
+        context: &Context,
+        request: &Request,
+        scanner: &Scanner,
+    ) -> Result<Option<Self>, BoxedError> {
+        let mut looker = Looker {
+            key: KeyBuilder::new("pack build 1").part(env!("CARGO_PKG_VERSION").as_bytes()),
+            settled: true,
+            context,
+            scanner,
+        };
+        looker.settings(request);
+        let settings = &request.settings;
+        for path in settings.app.iter().flat_map(|app| app.paths.as_slice()) {
+            let app = settings.app.as_ref().map(prepare::scan_options_of_app).unwrap_or_default();
+            looker.artifact(path.value.path(), &app)?;
+        }
+        for files in settings.layers.iter().flat_map(|layer| &layer.files) {
+            looker.path(files.from.value.path(), &prepare::scan_options_of(files))?;
+        }
+        let known = match settings.base.as_ref().map(|base| &base.value) {
+            None | Some(config::Base::Scratch | config::Base::Registry(_)) => true,
+            Some(config::Base::Layout { path, .. }) => looker.file(&path.path().join("index.json")),
+            Some(config::Base::OciArchive(path) | config::Base::DockerArchive(path)) => {
+                looker.file(path.path())
+            }
+        };
+        Ok(known.then(|| Self { base: looker.key.finish(), settled: looker.settled }))
+    }
+
+    /// The key of the outcome, where the base is what `locked` says; `None` where nothing pins it.
+    pub(super) fn key(&self, request: &Request, locked: Option<&LockedBase>) -> Option<Key> {
+        let base = request.settings.base.as_ref().map(|base| &base.value);
+        let needs_lock = !matches!(base, None | Some(config::Base::Scratch));
+        if needs_lock && locked.is_none_or(|locked| locked.facts.is_none()) {
+            return None;
+        }
+        let locked = format!("{locked:?}");
+        Some(KeyBuilder::new("pack outcome 1").part(&self.base.0).part(locked.as_bytes()).finish())
+    }
+
+    /// Whether what is known of these inputs now may be remembered.
+    pub(super) const fn are_settled(&self) -> bool {
+        self.settled
+    }
+}
+
+struct Looker<'a> {
+    key: KeyBuilder,
+    settled: bool,
+    context: &'a Context,
+    scanner: &'a Scanner,
+}
+
+impl Looker<'_> {
+    /// The settings as they print for debugging, which has every field of them, and new ones by itself.
+    fn settings(&mut self, request: &Request) {
+        let Request { settings, has_build_file: _, facts, lock: _, project, name } = request;
+        let Facts { git, version, env, content: _ } = facts;
+        let text = format!("{settings:?} {git:?} {version:?} {env:?} {project:?} {name}");
+        self.key.add(text.as_bytes());
+        self.key.add(&layer::FORMAT.to_le_bytes());
+    }
+
+    /// An artifact: what a directory is taken for depends on files that need not be part of it.
+    fn artifact(&mut self, path: &Path, options: &ScanOptions) -> Result<(), BoxedError> {
+        if path.is_dir() {
+            let kind = artifact::detect(path).map(|artifact| artifact.kind);
+            self.key.add(format!("{kind:?}").as_bytes());
+        }
+        self.path(path, options)
+    }
+
+    fn path(&mut self, path: &Path, options: &ScanOptions) -> Result<(), BoxedError> {
+        // What is wrong with it is found, and told better, when it is planned.
+        if !path.is_dir() {
+            self.file(path);
+            return Ok(());
+        }
+        let found = self.context.workers.pool()?.install(|| self.scanner.scan(path, options))?;
+        let mut bytes = Vec::with_capacity(found.len() * 128);
+        for found in found.iter() {
+            self.settled &= found.kind == FoundKind::Directory || found.stamp.is_settled(self.context.now);
+            describe(found, &mut bytes);
+        }
+        self.key.add(&bytes);
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path) -> bool {
+        let Ok(metadata) = std::fs::metadata(path) else { return false };
+        let stamp = Stamp::of(&metadata);
+        self.settled &= stamp.is_settled(self.context.now);
+        let mut bytes = Vec::new();
+        describe_stamp(&stamp, &mut bytes);
+        self.key.add(&bytes);
+        true
+    }
+}
+
+/// Everything of a found thing that can reach an image. A directory's own times change with whatever is
+/// made and removed in it, part of the image or not.
+fn describe(found: &Found, out: &mut Vec<u8>) {
+    let Found { relative, path: _, kind, stamp, mode, links, uid, gid, xattrs } = found;
+    let mut put = |bytes: &[u8]| {
+        out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        out.extend_from_slice(bytes);
+    };
+    put(relative);
+    match kind {
+        FoundKind::Directory => put(b"directory"),
+        FoundKind::File { .. } => put(b"file"),
+        FoundKind::Symlink(target) => put(target),
+        other => put(format!("{other:?}").as_bytes()),
+    }
+    for (name, value) in xattrs {
+        put(name.as_bytes());
+        put(value);
+    }
+    for number in [*mode, *uid, *gid] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+    if *kind != FoundKind::Directory {
+        out.extend_from_slice(&links.to_le_bytes());
+        describe_stamp(stamp, out);
+    }
+}
+
+fn describe_stamp(stamp: &Stamp, out: &mut Vec<u8>) {
+    let Stamp { size, mtime_ns, ctime_ns, inode, device } = *stamp;
+    for number in [size, mtime_ns.cast_unsigned(), ctime_ns.cast_unsigned(), inode, device] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+}
