@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
+use super::clock::Clock;
 use super::http::lock;
 use crate::blob::Blob;
 use crate::digest::Sha256;
@@ -45,6 +46,7 @@ pub(super) struct Upload {
 pub(super) struct Watch {
     state: Mutex<Moment>,
     progress: Arc<Sent>,
+    clock: Clock,
 }
 
 struct Moment {
@@ -80,10 +82,10 @@ impl Sent {
 
 impl Content {
     /// Starts to read `blob` on a thread of the runtime that this is called in.
-    pub(super) fn open(blob: &Blob, progress: Arc<Sent>) -> Self {
+    pub(super) fn open(blob: &Blob, progress: Arc<Sent>, clock: Clock) -> Self {
         let (sender, receiver) = mpsc::channel(AHEAD);
-        let state = Moment { moved: Instant::now(), done: false, sent: 0, error: None };
-        let watch = Arc::new(Watch { state: Mutex::new(state), progress });
+        let state = Moment { moved: clock.now(), done: false, sent: 0, error: None };
+        let watch = Arc::new(Watch { state: Mutex::new(state), progress, clock });
         let (blob, reader) = (blob.clone(), Arc::clone(&watch));
         tokio::task::spawn_blocking(move || {
             if let Err(error) = read(&blob, &sender) {
@@ -98,7 +100,7 @@ impl Content {
     /// The next `length` bytes as a request's body.
     pub(super) fn take(&self, length: u64) -> Upload {
         let mut state = lock(&self.watch.state);
-        state.moved = Instant::now();
+        state.moved = self.watch.clock.now();
         state.done = length == 0;
         drop(state);
         Upload { content: self.clone(), remaining: length }
@@ -154,10 +156,10 @@ impl Watch {
                     if state.done { (commit, "waiting for the answer") } else { (idle, "sending") };
                 (limit, what, state.moved)
             };
-            let Some(left) = limit.checked_sub(moved.elapsed()).filter(|left| !left.is_zero()) else {
+            if self.clock.now() >= moved + limit {
                 return what;
-            };
-            tokio::time::sleep(left).await;
+            }
+            self.clock.reach(moved + limit).await;
         }
     }
 
@@ -168,7 +170,7 @@ impl Watch {
 
     fn advance(&self, bytes: u64, done: bool) {
         let mut state = lock(&self.state);
-        state.moved = Instant::now();
+        state.moved = self.clock.now();
         state.done = done;
         state.sent += bytes;
         let sent = state.sent;
