@@ -78,8 +78,8 @@ struct Token {
 
 impl Token {
     /// Renewed early, and earlier before what takes long.
-    fn is_good(&self, fresh: bool) -> bool {
-        self.since.elapsed() < self.lifetime.mul_f32(if fresh { 0.5 } else { 0.8 })
+    fn is_good(&self, now: Instant, fresh: bool) -> bool {
+        now.duration_since(self.since) < self.lifetime.mul_f32(if fresh { 0.5 } else { 0.8 })
     }
 }
 
@@ -204,7 +204,7 @@ impl Http {
         login: Option<&Login>,
         fresh: bool,
     ) -> Result<Authorization, RegistryError> {
-        let ours = access.scopes();
+        let (now, ours) = (self.settings.clock.now(), access.scopes());
         let cell_of = |scopes: &[String]| {
             let key = (login.cloned(), scopes.to_vec());
             Arc::clone(lock(&host.auth.tokens).entry(key).or_default())
@@ -213,7 +213,7 @@ impl Http {
         if !access.push && access.from.is_none() {
             let wider = cell_of(&Access { push: true, ..access.clone() }.scopes());
             if let Ok(token) = wider.try_lock()
-                && let Some(token) = token.as_ref().filter(|token| token.is_good(fresh))
+                && let Some(token) = token.as_ref().filter(|token| token.is_good(now, fresh))
             {
                 let shown = Some((Arc::clone(&wider), token.id));
                 return Ok(Authorization { header: token.header.clone(), token: shown });
@@ -221,7 +221,7 @@ impl Http {
         }
         let cell = cell_of(&ours);
         let mut slot = cell.lock().await;
-        let token = match slot.as_ref().filter(|token| token.is_good(fresh)) {
+        let token = match slot.as_ref().filter(|token| token.is_good(now, fresh)) {
             Some(token) => token.clone(),
             None => {
                 let mut scopes = ours.clone();
@@ -249,7 +249,7 @@ impl Http {
         let fail = |why: String| RegistryError::Challenge { context: Box::new(context.clone()), why };
         let realm = asked.get("realm").unwrap_or_default();
         let mut realm = Url::parse(realm).map_err(|error| fail(format!("`realm` is no address: {error}")))?;
-        let since = Instant::now();
+        let since = self.settings.clock.now();
         let mut request = match login {
             Some(Login::Identity(token)) => {
                 let mut form = form_urlencoded::Serializer::new(String::new());
@@ -392,15 +392,13 @@ mod tests {
 
     #[test]
     fn tokens_are_renewed_early_and_earlier_for_what_takes_long() {
-        let after = |seconds| Token {
-            id: 1,
-            header: HeaderValue::from_static("x"),
-            since: Instant::now()
-                .checked_sub(Duration::from_secs(seconds))
-                .expect("the machine is up for longer"),
-            lifetime: Duration::from_secs(10),
-        };
-        let states = [0, 6, 9].map(|seconds| (after(seconds).is_good(false), after(seconds).is_good(true)));
+        let since = Instant::now();
+        let lifetime = Duration::from_secs(10);
+        let token = Token { id: 1, header: HeaderValue::from_static("x"), since, lifetime };
+        let states = [0, 6, 9].map(|seconds| {
+            let now = since + Duration::from_secs(seconds);
+            (token.is_good(now, false), token.is_good(now, true))
+        });
         assert_eq!(states, [(true, true), (true, false), (false, false)]);
     }
 

@@ -39,7 +39,8 @@ impl Follow<'_> {
             let _slot = host.push_slot().await;
             self.uploads.open().await?.0
         };
-        let content = Content::follow(self.growing, Arc::clone(&self.progress));
+        let clock = self.uploads.http.settings.clock.clone();
+        let content = Content::follow(self.growing, Arc::clone(&self.progress), clock);
         let gathered = content.gather(SMALL).await;
         let _slot = host.push_slot().await;
         let (session, payload) = match gathered {

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use super::auth::{self, Access, Authorization};
+use super::clock::Clock;
 use super::error::{Answer, Context, Fault, RegistryError, Step, shorten};
 use super::location;
 use super::retry::{Pause, Retry, retry_after};
@@ -63,6 +64,7 @@ pub(super) struct Host {
     pull: Arc<Semaphore>,
     push: Arc<Semaphore>,
     documents: Arc<Semaphore>,
+    clock: Clock,
 }
 
 /// A slot among the requests that a host gets at the same time.
@@ -95,17 +97,17 @@ impl Host {
     /// Waits, and if the registry asked for it, makes everyone wait.
     pub(super) async fn pause(&self, pause: Pause) {
         if pause.shared {
-            let until = Instant::now() + pause.time;
+            let until = self.clock.now() + pause.time;
             let mut not_before = lock(&self.not_before);
             *not_before = Some(not_before.map_or(until, |other| other.max(until)));
         }
-        tokio::time::sleep(pause.time).await;
+        self.clock.pause(pause.time).await;
     }
 
     async fn turn(&self) {
         let until = *lock(&self.not_before);
-        if let Some(wait) = until.and_then(|until| until.checked_duration_since(Instant::now())) {
-            tokio::time::sleep(wait).await;
+        if let Some(wait) = until.and_then(|until| until.checked_duration_since(self.clock.now())) {
+            self.clock.pause(wait).await;
         }
     }
 }
@@ -180,6 +182,7 @@ pub(super) struct Response {
     /// Whether the registry itself answered.
     pub(super) own: bool,
     idle: Duration,
+    clock: Clock,
 }
 
 impl Response {
@@ -211,10 +214,10 @@ impl Response {
 
     /// The next piece of the body.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
-        match tokio::time::timeout(self.idle, self.inner.chunk()).await {
-            Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(fault(error)),
-            Err(_) => Err(Fault::Stalled("reading the answer")),
+        match self.clock.within(self.idle, self.inner.chunk()).await {
+            Some(Ok(chunk)) => Ok(chunk),
+            Some(Err(error)) => Err(fault(error)),
+            None => Err(Fault::Stalled("reading the answer")),
         }
     }
 
@@ -318,6 +321,7 @@ impl Http {
             pull: Arc::new(Semaphore::new(slots)),
             push: Arc::new(Semaphore::new(slots)),
             documents: Arc::new(Semaphore::new(1)),
+            clock: self.settings.clock.clone(),
         });
         hosts.insert(registry.clone(), Arc::clone(&host));
         Ok(host)
@@ -381,14 +385,15 @@ impl Http {
         }
         tracing::debug!(%method, host = location::host(&url), path = url.path(), "request");
         let builder = client.request(method, url.clone()).headers(headers);
-        let timeouts = &self.settings.timeouts;
+        let (timeouts, clock) = (&self.settings.timeouts, &self.settings.clock);
         let (result, local) = match payload {
             Payload::Upload(upload) => {
                 let watch = upload.watch();
                 let sent = builder.body(reqwest::Body::wrap(upload)).send();
                 let result = tokio::select! {
-                    result = sent => Ok(result),
+                    biased;
                     what = watch.stalled(timeouts.idle, timeouts.commit) => Err(what),
+                    result = sent => Ok(result),
                 };
                 (result, watch.take_error())
             }
@@ -399,8 +404,8 @@ impl Http {
                 };
                 // The connection has its own limit, and is within this one.
                 let limit = timeouts.connect + timeouts.header;
-                let result = tokio::time::timeout(limit, builder.send()).await;
-                (result.map_err(|_| "waiting for the answer"), None)
+                let result = clock.within(limit, builder.send()).await;
+                (result.ok_or("waiting for the answer"), None)
             }
         };
         let context = || Box::new(context.clone());
@@ -415,7 +420,7 @@ impl Http {
             Ok(Ok(inner)) => {
                 host.reached.store(true, Ordering::Relaxed);
                 tracing::debug!(status = inner.status().as_u16(), "answer");
-                return Ok(Response { inner, url, own, idle: timeouts.idle });
+                return Ok(Response { inner, url, own, idle: timeouts.idle, clock: clock.clone() });
             }
             Ok(Err(error)) => fault(error),
             Err(what) => Fault::Stalled(what),
@@ -449,13 +454,18 @@ impl Http {
         host: &Host,
         mut operation: impl AsyncFnMut() -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let mut retry = Retry::new(self.settings.retry);
+        let mut retry = self.retry();
         loop {
             match operation().await {
                 Ok(value) => return Ok(value),
                 Err(error) => host.pause(retry.after(error)?).await,
             }
         }
+    }
+
+    /// The tries of one unit of work, beginning now.
+    pub(super) fn retry(&self) -> Retry {
+        Retry::new(self.settings.retry, self.settings.clock.clone())
     }
 
     fn client(&self, url: &Url) -> Result<reqwest::Client, RegistryError> {

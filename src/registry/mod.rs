@@ -12,6 +12,7 @@
 
 mod auth;
 mod challenge;
+mod clock;
 mod credentials;
 mod error;
 #[cfg(any(test, feature = "testing"))]
@@ -38,6 +39,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use self::auth::Access;
+pub use self::clock::Clock;
 pub use self::credentials::Credentials;
 pub use self::error::{Answer, Context, Fault, RegistryError, Step};
 use self::follow::Follow;

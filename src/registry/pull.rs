@@ -229,7 +229,7 @@ impl Download {
             piece: Bytes::new(),
             skip: 0,
             read: 0,
-            retry: Retry::new(client.http().settings.retry),
+            retry: client.http().retry(),
             task,
             whole: false,
             _slot: slot,

@@ -15,7 +15,6 @@ use super::auth::Access;
 use super::error::{Chance, Context, RegistryError, Step, is_transient};
 use super::http::{Host, Http, Payload, Request, Response, context, lock};
 use super::location::{self, Target};
-use super::retry::Retry;
 use super::upload::{Content, Sent};
 use crate::blob::{Blob, Delivery};
 use crate::digest::Digest;
@@ -77,7 +76,7 @@ impl From<RegistryError> for Failure {
 impl Push<'_> {
     /// Brings the blob there, by whatever is cheapest.
     pub(super) async fn run(mut self) -> Result<Delivery, RegistryError> {
-        let mut retry = Retry::new(self.http.settings.retry);
+        let mut retry = self.http.retry();
         let mut sent = false;
         let mut renewed = false;
         let mut is_absent = false;
@@ -207,7 +206,8 @@ impl Push<'_> {
         let sent = |error: RegistryError| Failure { error, sent: true };
         let uploads = self.uploads();
         let size = self.blob.descriptor.size;
-        let content = Content::open(self.blob, Arc::clone(&self.progress));
+        let clock = self.http.settings.clock.clone();
+        let content = Content::open(self.blob, Arc::clone(&self.progress), clock);
         let upload = |method: Method, target: &Target, length: u64| {
             Request::to(method, target)
                 .header(CONTENT_TYPE, OCTETS)
@@ -339,7 +339,7 @@ pub(super) async fn cancel(http: &Http, host: &Host, repository: &Repository, se
         }
     };
     // Whatever is left ends by itself some day.
-    let _ = tokio::time::timeout(CANCEL, all).await;
+    let _ = http.settings.clock.within(CANCEL, all).await;
 }
 
 impl Http {
@@ -381,7 +381,7 @@ impl Http {
         let digest = document.digest();
         let context = context(&host.registry, Step::PushManifest, repository.path(), name);
         let access = Access::push(repository);
-        let mut retry = Retry::new(self.settings.retry);
+        let mut retry = self.retry();
         let mut healed = 0;
         loop {
             let error = match self.put_document(host, &access, &context, name, document).await {

@@ -6,6 +6,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::clock::Clock;
 use super::error::{Chance, RegistryError};
 use super::settings::RetryPolicy;
 
@@ -14,17 +15,18 @@ pub(super) struct Retry {
     policy: RetryPolicy,
     failures: u32,
     since: Instant,
+    clock: Clock,
 }
 
 impl Retry {
-    pub(super) fn new(policy: RetryPolicy) -> Self {
-        Self { policy, failures: 0, since: Instant::now() }
+    pub(super) fn new(policy: RetryPolicy, clock: Clock) -> Self {
+        Self { policy, failures: 0, since: clock.now(), clock }
     }
 
     /// Something was achieved: counting starts again.
     pub(super) fn progress(&mut self) {
         self.failures = 0;
-        self.since = Instant::now();
+        self.since = self.clock.now();
     }
 
     /// The pause before the next try, or the error if there is none.
@@ -48,7 +50,8 @@ impl Retry {
             }
             Chance::After(wait) => Pause { time: wait, shared: true },
         };
-        if self.failures >= self.policy.attempts || self.since.elapsed() + pause.time > self.policy.budget {
+        let spent = self.clock.now().duration_since(self.since);
+        if self.failures >= self.policy.attempts || spent + pause.time > self.policy.budget {
             return Err(error);
         }
         Ok(pause)
@@ -137,7 +140,7 @@ mod tests {
 
     #[test]
     fn gives_up_after_the_tries_and_counts_again_after_progress() {
-        let mut retry = Retry::new(RetryPolicy { attempts: 3, ..RetryPolicy::default() });
+        let mut retry = Retry::new(RetryPolicy { attempts: 3, ..RetryPolicy::default() }, Clock::default());
         assert!(retry.after(error(500, None)).is_ok());
         assert!(retry.after(error(500, None)).is_ok());
         retry.progress();
@@ -148,7 +151,7 @@ mod tests {
 
     #[test]
     fn waits_as_told_up_to_the_cap() {
-        let mut retry = Retry::new(RetryPolicy::default());
+        let mut retry = Retry::new(RetryPolicy::default(), Clock::default());
         let pause = retry.after(error(429, Some(9))).expect("within the cap");
         assert_eq!(pause, Pause { time: Duration::from_secs(9), shared: true });
         let refused = retry.after(error(429, Some(3600))).expect_err("over the cap");
@@ -158,14 +161,14 @@ mod tests {
     #[test]
     fn stops_when_the_budget_is_spent() {
         let policy = RetryPolicy { budget: Duration::from_secs(5), ..RetryPolicy::default() };
-        assert!(Retry::new(policy).after(error(429, Some(9))).is_err());
+        assert!(Retry::new(policy, Clock::default()).after(error(429, Some(9))).is_err());
     }
 
     proptest! {
         #[test]
         fn pauses_are_bounded(failures in 1_u32..100) {
             let policy = RetryPolicy { attempts: 1000, ..RetryPolicy::default() };
-            let mut retry = Retry::new(policy);
+            let mut retry = Retry::new(policy, Clock::default());
             retry.failures = failures;
             prop_assert!(retry.jitter() <= policy.cap);
         }

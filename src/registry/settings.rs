@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::clock::Clock;
 use super::credentials::Credentials;
 use crate::reference::Registry;
 
@@ -50,6 +51,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// Proxies; none is used unless given here.
     pub proxy: Option<ProxySettings>,
+    /// What pauses and time-outs are measured with.
+    pub clock: Clock,
 }
 
 impl Default for Settings {
@@ -63,6 +66,7 @@ impl Default for Settings {
             concurrency: 4,
             timeouts: Timeouts::default(),
             proxy: None,
+            clock: Clock::default(),
         }
     }
 }

@@ -14,6 +14,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
+use super::clock::Clock;
 use super::http::lock;
 use crate::blob::{Blob, Delivery, Growing};
 use crate::digest::{Digest, Sha256};
@@ -56,6 +57,7 @@ pub(super) enum Gathered {
 pub(super) struct Watch {
     state: Mutex<Moment>,
     progress: Arc<Sent>,
+    clock: Clock,
 }
 
 struct Moment {
@@ -100,24 +102,25 @@ impl Sent {
 
 impl Content {
     /// Starts to read `blob` on a thread of the runtime that this is called in.
-    pub(super) fn open(blob: &Blob, progress: Arc<Sent>) -> Self {
+    pub(super) fn open(blob: &Blob, progress: Arc<Sent>, clock: Clock) -> Self {
         let blob = blob.clone();
-        Self::start(progress, move |sender| read(&blob, sender))
+        Self::start(progress, clock, move |sender| read(&blob, sender))
     }
 
     /// Starts to read what is being made, as it is made.
-    pub(super) fn follow(growing: &Growing, progress: Arc<Sent>) -> Self {
+    pub(super) fn follow(growing: &Growing, progress: Arc<Sent>, clock: Clock) -> Self {
         let growing = growing.clone();
-        Self::start(progress, move |sender| follow(&growing, sender))
+        Self::start(progress, clock, move |sender| follow(&growing, sender))
     }
 
     fn start(
         progress: Arc<Sent>,
+        clock: Clock,
         read: impl FnOnce(&mpsc::Sender<Bytes>) -> io::Result<()> + Send + 'static,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(AHEAD);
-        let state = Moment { moved: Instant::now(), done: false, waits: false, sent: 0, error: None };
-        let watch = Arc::new(Watch { state: Mutex::new(state), progress });
+        let state = Moment { moved: clock.now(), done: false, waits: false, sent: 0, error: None };
+        let watch = Arc::new(Watch { state: Mutex::new(state), progress, clock });
         let reader = Arc::clone(&watch);
         tokio::task::spawn_blocking(move || {
             if let Err(error) = read(&sender) {
@@ -148,7 +151,7 @@ impl Content {
     /// `start` and all that come after it as a request's body.
     pub(super) fn rest(&self, start: Bytes) -> Upload {
         lock(&self.pieces).rest = start;
-        lock(&self.watch.state).moved = Instant::now();
+        lock(&self.watch.state).moved = self.watch.clock.now();
         Upload { content: self.clone(), remaining: None }
     }
 
@@ -169,7 +172,7 @@ impl Content {
     /// The next `length` bytes as a request's body.
     pub(super) fn take(&self, length: u64) -> Upload {
         let mut state = lock(&self.watch.state);
-        state.moved = Instant::now();
+        state.moved = self.watch.clock.now();
         state.done = length == 0;
         drop(state);
         Upload { content: self.clone(), remaining: Some(length) }
@@ -261,12 +264,12 @@ impl Watch {
                 let state = lock(&self.state);
                 let (limit, what) =
                     if state.done { (commit, "waiting for the answer") } else { (idle, "sending") };
-                (limit, what, if state.waits { Instant::now() } else { state.moved })
+                (limit, what, if state.waits { self.clock.now() } else { state.moved })
             };
-            let Some(left) = limit.checked_sub(moved.elapsed()).filter(|left| !left.is_zero()) else {
+            if self.clock.now() >= moved + limit {
                 return what;
-            };
-            tokio::time::sleep(left).await;
+            }
+            self.clock.reach(moved + limit).await;
         }
     }
 
@@ -277,7 +280,7 @@ impl Watch {
 
     fn advance(&self, bytes: u64, done: bool) {
         let mut state = lock(&self.state);
-        state.moved = Instant::now();
+        state.moved = self.clock.now();
         state.done = done;
         state.waits = false;
         state.sent += bytes;

@@ -1,6 +1,6 @@
 //! Logging in.
 
-use super::super::fake::{Action, Fault, Kind, Reply};
+use super::super::fake::{Action, End, Fault, Kind, Reply};
 use super::*;
 
 fn bearer() -> Auth {
@@ -110,7 +110,7 @@ fn token_servers_that_fail() {
     let huge = Reply::new(200).body(vec![b' '; 100_000]);
     let cases = [
         ("500 once", Fault::once("GET", Kind::Token, Action::Answer(Reply::new(500))), None),
-        ("reset once", Fault::once("GET", Kind::Token, Action::CloseUnanswered), None),
+        ("reset once", Fault::once("GET", Kind::Token, Action::Unanswered(End::Closed)), None),
         (
             "500 for ever",
             Fault::always("GET", Kind::Token, Action::Answer(Reply::new(500))),

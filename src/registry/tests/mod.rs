@@ -7,7 +7,6 @@
 //! 5. No secret goes to another host.
 //! 6. The number of requests is bounded.
 
-mod faults;
 mod logins;
 mod pulls;
 mod pushes;

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::super::fake::{Action, Fault, Kind, Reply};
+use super::super::fake::{Action, End, Fault, Kind, Reply};
 use super::*;
 use crate::image::MAX_DOCUMENT;
 use crate::reference::Reference;
@@ -43,7 +43,7 @@ fn a_broken_download_goes_on_where_it_stopped() {
     let cases = [
         ("truncated once", vec![Fault::once("GET", Kind::Blob, cut())]),
         ("truncated thrice", vec![Fault::nth("GET", Kind::Blob, 1, 3, cut())]),
-        ("reset first", vec![Fault::once("GET", Kind::Blob, Action::CloseUnanswered)]),
+        ("reset first", vec![Fault::once("GET", Kind::Blob, Action::Unanswered(End::Closed))]),
         ("500 first", vec![Fault::once("GET", Kind::Blob, Action::Answer(Reply::new(500)))]),
         (
             "500 on resuming",

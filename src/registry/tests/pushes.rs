@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::super::fake::{Action, Fault, Kind, Logged, Reply};
+use super::super::fake::{Action, End, Fault, Kind, Logged, Reply};
 use super::*;
 
 fn methods(log: &[Logged]) -> Vec<(String, Kind)> {
@@ -82,7 +82,7 @@ fn a_mount_that_fails_is_no_failure() {
         Action::Answer(Reply::new(500)),
         Action::Answer(Reply::new(201)),
         Action::Answer(Reply::new(202)),
-        Action::CloseUnanswered,
+        Action::Unanswered(End::Closed),
     ];
     for action in answers {
         let bench = Bench::new();
