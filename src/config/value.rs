@@ -961,6 +961,15 @@ mod tests {
     }
 
     #[test]
+    fn buckets_are_powers_of_two() {
+        assert_eq!(ok::<Buckets>("auto"), Buckets::Auto);
+        for number in [1, 2, 4, 8, 16] {
+            assert_eq!(ok::<Buckets>(&number.to_string()), Buckets::Number(number));
+        }
+        all_wrong::<Buckets>(&["", "0", "3", "12", "32", "256", "-1", "+1", "1.0", "Auto", "all"]);
+    }
+
+    #[test]
     fn image_paths_are_absolute_and_normal() {
         let path: ImagePath = ok("/a//./b/");
         assert_eq!((path.as_str(), path.has_trailing_slash()), ("/a/b", true));
