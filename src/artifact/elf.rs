@@ -78,7 +78,12 @@ pub(super) fn propose(
     let content = Content { size: stamp.size, source: ContentSource::File(artifact.path.clone(), stamp) };
     let entries = vec![Entry { path: target.clone(), metadata, kind: EntryKind::File(content) }];
     let command = format!("/{}", String::from_utf8_lossy(target.as_bytes()));
-    let layer = ProposedLayer { name: "app".to_owned(), why: format!("the program, as `{target}`"), entries };
+    let layer = ProposedLayer {
+        name: "app".to_owned(),
+        why: format!("the program, as `{target}`"),
+        entries,
+        is_divisible: false,
+    };
     Ok(Proposal {
         layers: vec![layer],
         app_root: Some(target),

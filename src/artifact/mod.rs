@@ -190,6 +190,8 @@ pub struct ProposedLayer {
     pub why: String,
     /// Its entries, sorted by path.
     pub entries: Vec<Entry>,
+    /// Whether it is made of packages that change one by one, so that it may be split where it is large.
+    pub is_divisible: bool,
 }
 
 /// What [`check`] found out.

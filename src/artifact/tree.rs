@@ -36,6 +36,7 @@ pub(super) fn propose(
         name: if artifact.kind == ArtifactKind::Site { "site" } else { "app" }.to_owned(),
         why: format!("{}, to {place}", count(files, "file", "files")),
         entries: all,
+        is_divisible: true,
     };
     let layers = vec![layer];
     not_empty(&artifact.path, &layers)?;

@@ -60,6 +60,12 @@ impl Group {
         }
     }
 
+    fn layer(self, files: usize, entries: Vec<Entry>) -> ProposedLayer {
+        // The other groups are what changes from build to build.
+        let is_divisible = self == Self::Dependencies;
+        ProposedLayer { name: self.name().to_owned(), why: self.why(files), entries, is_divisible }
+    }
+
     fn why(self, files: usize) -> String {
         match self {
             Self::Dependencies => {
@@ -146,7 +152,7 @@ pub(super) fn propose_directory(
         let files = members.iter().filter(|found| found.kind != FoundKind::Directory).count();
         let mut all: Vec<Entry> = root_entry(&root, options).into_iter().collect();
         all.extend(entries(members, root.path(), &rules)?);
-        Ok(ProposedLayer { name: group.name().to_owned(), why: group.why(files), entries: all })
+        Ok(group.layer(files, all))
     });
     let layers = layers.collect::<Result<Vec<_>, ArtifactError>>()?;
     not_empty(&artifact.path, &layers)?;
@@ -171,7 +177,7 @@ pub(super) fn propose_archive(
             all.push(archive_entry(archive, name, *index, &root, options)?);
         }
         let files = all.iter().filter(|entry| !entry.is_directory()).count();
-        Ok(ProposedLayer { name: group.name().to_owned(), why: group.why(files), entries: all })
+        Ok(group.layer(files, all))
     });
     let layers = layers.collect::<Result<Vec<_>, ArtifactError>>()?;
     not_empty(&artifact.path, &layers)?;
@@ -231,7 +237,8 @@ fn packaged(
     let entry =
         Entry { path: path.clone(), metadata: options.rules.file(false), kind: EntryKind::File(content) };
     let why = format!("the WAR as it is, to `{path}`; the container unpacks it when it starts");
-    let layers = vec![ProposedLayer { name: "app".to_owned(), why, entries: vec![entry] }];
+    let layers =
+        vec![ProposedLayer { name: "app".to_owned(), why, entries: vec![entry], is_divisible: false }];
     Ok(Proposal { layers, app_root: Some(path), notes, ..Proposal::default() })
 }
 

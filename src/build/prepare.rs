@@ -17,6 +17,7 @@ use crate::layer::{
     Scanner,
 };
 use crate::lock::LockedBase;
+use crate::plan::buckets::{self, Bucket, BucketCount};
 use crate::plan::{
     self, BaseTree as _, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage, PlannedLayer,
 };
@@ -215,6 +216,17 @@ struct Draft {
     why: String,
     entries: Vec<Entry>,
     owned: Owned,
+    is_divisible: bool,
+}
+
+/// How far divisible layers are split.
+struct Splitting {
+    /// What the user wants; `None` leaves it to the size.
+    wanted: Option<BucketCount>,
+    /// How many layers a class may become.
+    room: usize,
+    /// What the application owns.
+    root: Option<EntryPath>,
 }
 
 /// Which directories a layer owns.
@@ -267,17 +279,23 @@ impl Preparer<'_, '_> {
             .map_or((None, None), |proposal| (proposal.entrypoint.clone(), proposal.cmd.clone()));
         let app_root = proposal.as_ref().and_then(|proposal| proposal.app_root.clone());
         let drafts = self.drafts(artifact, proposal)?;
+        let base_layers = loaded.as_ref().map_or(0, |loaded| loaded.image.layers().len());
+        let splitting = Splitting {
+            wanted: self.wanted_buckets(),
+            room: buckets::room(base_layers, drafts.len().saturating_sub(1)),
+            root: app_root.clone(),
+        };
         let layers = match (base, &loaded) {
             (Some(base), Some(loaded)) => {
                 let mut tree = base.tree(loaded, &self.context.store, &self.context.progress);
-                let layers = self.place(drafts, &mut tree)?;
+                let layers = self.place(drafts, &mut tree, &splitting)?;
                 self.look_beneath(app_root.as_ref(), &mut tree)?;
                 self.check(artifact, config, &layers, Some(&mut tree))?;
                 self.lock(base, loaded, tree);
                 layers
             }
             _ => {
-                let layers = self.place(drafts, &mut plan::Empty)?;
+                let layers = self.place(drafts, &mut plan::Empty, &splitting)?;
                 self.check(artifact, config, &layers, None)?;
                 layers
             }
@@ -380,7 +398,13 @@ impl Preparer<'_, '_> {
                 .app_root
                 .clone()
                 .map_or(Owned::Some { exactly: Vec::new(), below: Vec::new() }, Owned::From);
-            drafts.push(Draft { name: layer.name, why: layer.why, entries: layer.entries, owned });
+            drafts.push(Draft {
+                name: layer.name,
+                why: layer.why,
+                entries: layer.entries,
+                owned,
+                is_divisible: layer.is_divisible,
+            });
         }
         Ok(drafts)
     }
@@ -418,6 +442,7 @@ impl Preparer<'_, '_> {
             why: "declared in the build file".to_owned(),
             entries: entries.into_values().collect(),
             owned: if keeps_all { Owned::All } else { Owned::Some { exactly, below } },
+            is_divisible: false,
         })
     }
 
@@ -469,7 +494,21 @@ impl Preparer<'_, '_> {
         Ok(Entry { path, metadata: meta, kind: EntryKind::File(content) })
     }
 
-    fn place<B>(&mut self, drafts: Vec<Draft>, base: &mut B) -> Result<Vec<PlannedLayer>, BoxedError>
+    /// How many buckets the user wants; `None` leaves it to the size.
+    fn wanted_buckets(&self) -> Option<BucketCount> {
+        let app = self.request.settings.app.as_ref()?;
+        match app.buckets.as_ref()?.value {
+            config::Buckets::Auto => None,
+            config::Buckets::Number(number) => Some(BucketCount::at_most(number.into())),
+        }
+    }
+
+    fn place<B>(
+        &mut self,
+        drafts: Vec<Draft>,
+        base: &mut B,
+        splitting: &Splitting,
+    ) -> Result<Vec<PlannedLayer>, BoxedError>
     where
         B: plan::BaseTree,
         BuildError: From<PlaceError<B::Error>>,
@@ -480,25 +519,54 @@ impl Preparer<'_, '_> {
             let entries =
                 plan::place(draft.entries, |path| owned.contains(path), base).map_err(BuildError::from)?;
             let spec = LayerSpec::new(&draft.name, entries).map_err(BuildError::Spec)?;
-            let keys = self.memos.keys(&spec, self.compression).map_err(BuildError::Content)?;
-            let known = keys.as_ref().and_then(|keys| self.memos.layer(&keys.layer));
-            let difference = match (&keys, known) {
-                (Some(keys), None) => self.memos.difference(&spec, &keys.entries),
-                _ => None,
-            };
-            layers.push(PlannedLayer {
-                name: draft.name,
-                why: draft.why,
-                files: spec.file_count(),
-                size: spec.payload_size(),
-                spec,
-                compression: self.compression,
-                keys,
-                known,
-                difference,
-            });
+            let parts = if draft.is_divisible { self.split(&spec, splitting) } else { None };
+            match parts {
+                Some(parts) => {
+                    for part in parts {
+                        let why = part.why(&draft.why);
+                        layers.push(self.planned(part.spec, why)?);
+                    }
+                }
+                None => layers.push(self.planned(spec, draft.why)?),
+            }
         }
         Ok(layers)
+    }
+
+    /// The buckets of a placed layer; `None` leaves it whole.
+    fn split(&mut self, spec: &LayerSpec, splitting: &Splitting) -> Option<Vec<Bucket>> {
+        let wanted = splitting.wanted.unwrap_or_else(|| BucketCount::for_payload(spec.payload_size()));
+        let count = wanted.within(splitting.room);
+        if splitting.wanted.is_some() && count < wanted {
+            self.notes.push(format!(
+                "`{}` is split into at most {} layers, not {}: the image has no room for more",
+                spec.name(),
+                count.get(),
+                wanted.get()
+            ));
+        }
+        buckets::split(spec, splitting.root.as_ref(), count)
+    }
+
+    /// A layer with what earlier builds know of it.
+    fn planned(&mut self, spec: LayerSpec, why: String) -> Result<PlannedLayer, BoxedError> {
+        let keys = self.memos.keys(&spec, self.compression).map_err(BuildError::Content)?;
+        let known = keys.as_ref().and_then(|keys| self.memos.layer(&keys.layer));
+        let difference = match (&keys, known) {
+            (Some(keys), None) => self.memos.difference(&spec, &keys.entries),
+            _ => None,
+        };
+        Ok(PlannedLayer {
+            name: spec.name().to_owned(),
+            why,
+            files: spec.file_count(),
+            size: spec.payload_size(),
+            spec,
+            compression: self.compression,
+            keys,
+            known,
+            difference,
+        })
     }
 
     /// Whether the artifact suits the base: looked at only when something changed, because it reads.

@@ -10,8 +10,8 @@ use super::document::{Node, Value};
 use super::source::Spanned;
 use super::template::Template;
 use super::value::{
-    Arguments, Base, Compression, Count, DiskPath, EnvName, EnvTable, Format, ImagePath, Kind, Layout, Mode,
-    Mtime, Owner, Pattern, Period, Ports, Signal, User, one_or_many,
+    Arguments, Base, Buckets, Compression, Count, DiskPath, EnvName, EnvTable, Format, ImagePath, Kind,
+    Layout, Mode, Mtime, Owner, Pattern, Period, Ports, Signal, User, one_or_many,
 };
 use crate::image;
 use crate::platform::Platform;
@@ -76,6 +76,8 @@ table! {
         "include" => include: Vec<Spanned<Pattern>>,
         /// Of a directory, nothing that matches one of these.
         "exclude" => exclude: Vec<Spanned<Pattern>>,
+        /// Into how many layers its dependencies, or its files, are split at most.
+        "buckets" => buckets: Option<Spanned<Buckets>>,
     }
 }
 

@@ -654,6 +654,7 @@ fn set_reaches_every_key() {
         ("app.mtime", "commit"),
         ("app.include", "['*']"),
         ("app.exclude", "['*']"),
+        ("app.buckets", "4"),
         ("layer", "[]"),
         ("config.env", "{ A = 'b' }"),
         ("config.unset-env", "['B']"),

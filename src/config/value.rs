@@ -247,6 +247,37 @@ impl FromText for Compression {
     }
 }
 
+/// Into how many layers a large one is split. Written `"auto"`, or 1, 2, 4, 8 or 16.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Buckets {
+    /// As its size wants it.
+    #[default]
+    Auto,
+    /// A power of two; 1 never splits.
+    Number(u8),
+}
+
+impl FromText for Buckets {
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        match (text, decimal::<u8>(text)) {
+            ("auto", _) => Ok(Self::Auto),
+            (_, Some(number)) if number <= 16 && number.is_power_of_two() => Ok(Self::Number(number)),
+            _ => Err(Wrong::new(format!("`{text}` is not a number of buckets"))
+                .hint("write `\"auto\"`, or 1, 2, 4, 8 or 16; 1 never splits")),
+        }
+    }
+}
+
+impl Decode for Buckets {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let Value::Integer(number) = node.value else { return decoder.text(node) };
+        match Self::from_text(&number.to_string()) {
+            Ok(buckets) => Some(buckets),
+            Err(wrong) => decoder.wrong(node.span, wrong),
+        }
+    }
+}
+
 /// One of a few words, with the nearest suggested.
 fn unknown(what: &str, given: &str, known: &[&str]) -> Wrong {
     let hint = match nearest(given, known.iter().copied()) {
@@ -927,6 +958,15 @@ mod tests {
         all_wrong::<Compression>(&[
             "", "gzip:", "gzip:0", "gzip:10", "zstd:23", "none:1", "bzip2", "gzip:+1",
         ]);
+    }
+
+    #[test]
+    fn buckets_are_powers_of_two() {
+        assert_eq!(ok::<Buckets>("auto"), Buckets::Auto);
+        for number in [1, 2, 4, 8, 16] {
+            assert_eq!(ok::<Buckets>(&number.to_string()), Buckets::Number(number));
+        }
+        all_wrong::<Buckets>(&["", "0", "3", "12", "32", "256", "-1", "+1", "1.0", "Auto", "all"]);
     }
 
     #[test]

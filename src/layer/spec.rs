@@ -70,6 +70,16 @@ impl LayerSpec {
         &self.entries
     }
 
+    /// Those of its entries that `keep` says, by index, as a layer named `name`.
+    ///
+    /// Order, and that nothing lies below what is no directory, are inherited. That the file of each hard link
+    /// is kept with it is up to the caller.
+    #[must_use]
+    pub fn part(&self, name: &str, keep: impl Fn(usize) -> bool) -> Self {
+        let kept = self.entries.iter().enumerate().filter(|(index, _)| keep(*index));
+        Self { name: name.into(), entries: kept.map(|(_, entry)| entry.clone()).collect() }
+    }
+
     /// Bytes of payload.
     #[must_use]
     pub fn payload_size(&self) -> u64 {

@@ -2,8 +2,9 @@
 //!
 //! A [`Plan`] is data: `pack plan` prints it, `build` executes it. Making one reads what it must (the
 //! base's documents, `lstat` of every file) and writes nothing. [`place`] is the part of planning that is
-//! about the base's directories.
+//! about the base's directories, [`buckets`] the one that splits large layers.
 
+pub mod buckets;
 mod place;
 
 use std::collections::BTreeMap;

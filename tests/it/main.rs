@@ -11,6 +11,7 @@
 )]
 
 mod architecture;
+mod buckets;
 mod commands;
 mod inputs;
 mod real;

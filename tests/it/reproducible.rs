@@ -320,6 +320,19 @@ fn a_nasty_tree_has_one_digest() {
 }
 
 #[test]
+fn a_split_tree_has_one_digest() {
+    let projects = [&nasty_project(false), &nasty_project(true)];
+    for project in projects {
+        project.append("build.toml", "buckets = 4\n");
+    }
+    // Five shares no factor with three: all states of the cache and numbers of threads occur.
+    let built = check_matrix(projects, 5);
+    // One of the four has nothing in it.
+    assert_eq!(built.layers().len(), 3);
+    check_golden("nasty split", &built);
+}
+
+#[test]
 fn ten_thousand_files_have_one_digest() {
     // Seven shares no factor with three: all states of the cache and numbers of threads occur.
     let built = check_matrix([&many_files(false), &many_files(true)], 7);
