@@ -1,6 +1,7 @@
 //! Finished layers: known from an earlier build, or built now, or built again because somebody needs the
 //! bytes and the store has lost them.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,6 +45,7 @@ pub(super) struct Workbench {
     progress: Progress,
     interrupt: Interrupt,
     compression: Compression,
+    remade: Arc<Mutex<BTreeMap<Digest, Work>>>,
 }
 
 impl Workbench {
@@ -55,7 +57,13 @@ impl Workbench {
             progress: context.progress.clone(),
             interrupt: context.interrupt.clone(),
             compression,
+            remade: Arc::default(),
         }
+    }
+
+    /// Layers that were known, and whose blobs the store had lost when somebody needed them.
+    pub(super) fn remade(&self) -> BTreeMap<Digest, Work> {
+        self.remade.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn build(&self, spec: &LayerSpec, grower: Option<&Grower>) -> Result<Built, layer::LayerError> {
@@ -95,7 +103,7 @@ impl Workbench {
         if let Some(grower) = grower {
             grower.finish(self.blob(planned, &new_layer(planned, &facts)));
         }
-        let (mut ids, _) = memos.remembered(&planned.spec).map_err(BuildError::Content)?;
+        let mut ids = memos.remembered(&planned.spec).map_err(BuildError::Content)?.ids;
         for (index, id) in &built.ids {
             ids[*index] = Some(*id);
             if let EntryKind::File(content) = &planned.spec.entries()[*index].kind {
@@ -104,7 +112,7 @@ impl Workbench {
         }
         if let Some(keys) = keys_of(&planned.spec, self.compression, &ids) {
             memos.learn_layer(&keys.layer, &facts, &built.bodies);
-            memos.learn_listing(&planned.spec, &keys.entries);
+            memos.learn_listing(&planned.listing, &keys.listing);
         }
         Ok((facts, Some(built.work)))
     }
@@ -140,6 +148,8 @@ impl Remade {
         if self.bench.blobs.contains(&self.descriptor.digest) != Some(self.descriptor.size) {
             let built = self.bench.build(&self.spec, None).map_err(io::Error::other)?;
             check(&self.spec, self.descriptor.digest, built.descriptor.digest).map_err(io::Error::other)?;
+            let mut remade = self.bench.remade.lock().unwrap_or_else(PoisonError::into_inner);
+            remade.insert(self.descriptor.digest, built.work);
         }
         Ok(())
     }

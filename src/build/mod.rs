@@ -9,6 +9,7 @@ mod deliver;
 mod inputs;
 mod layers;
 pub mod memo;
+mod outcome;
 mod prepare;
 mod report;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use inputs::Inputs;
+pub use outcome::{InputChange, Outcome};
 pub use prepare::{Prepared, prepare, project_of};
 pub use report::{DestinationReport, ImageReport, LayerReport, Report};
 
@@ -28,7 +30,7 @@ use crate::image::{self, Change, Image, Index, MediaType, NewLayer, RawDocument}
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::layer::{ContentError, EntryPathError, Scanner, SpecError};
 use crate::lock::{Lock, LockedBase};
-use crate::observer::Progress;
+use crate::observer::{Progress, Stage};
 use crate::plan::{PlaceError, PlannedImage};
 use crate::reference::{Repository, Tag};
 use crate::registry::Client;
@@ -214,17 +216,28 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     let scanner = Scanner::default();
     let inputs = Inputs::look(context, request, &scanner)?;
     let locked = request.locked_base();
-    let key = inputs.as_ref().and_then(|inputs| inputs.key(request, locked));
-    if let Some(outcome) = key.and_then(|key| memo::outcome(&context.store, &key)) {
-        looked.wait()?;
-        if let Some(report) = unchanged(outcome, targets)? {
-            return Ok(report);
+    let whole = match find_outcome(context, request, inputs.as_ref()) {
+        Err(unknown) => unknown,
+        Ok(outcome) => {
+            let step = context.progress.step(Stage::Ask, "targets");
+            looked.wait()?;
+            let there = unchanged(*outcome, targets)?;
+            drop(step);
+            match there {
+                Ok(report) => return Ok(report),
+                Err(target) => Outcome::NotThere { target },
+            }
         }
-    }
+    };
+    let planning = context.progress.step(Stage::Plan, "plan");
     let mut prepared = context.workers.pool()?.install(|| prepare(context, request, &scanner))?;
     check_layer_count(&prepared)?;
+    drop(planning);
+    let asking = context.progress.step(Stage::Ask, "targets");
     looked.wait()?;
+    drop(asking);
     let mut report = Report::new(&prepared.plan);
+    report.outcome = whole;
     let known = layers::all_known(&prepared.plan);
     if let Some(known) = known {
         let finished = finish(request, &prepared, &known)?;
@@ -237,25 +250,48 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     report.locked = prepared.locked.take();
     prepared.memos.save();
     let locked = report.locked.as_ref().or(locked);
-    if let Some(inputs) = inputs.filter(Inputs::are_settled)
-        && let Some(key) = inputs.key(request, locked)
-    {
-        memo::learn_outcome(&context.store, &key, &report);
+    if let Some(inputs) = inputs {
+        inputs.learn(&context.store, request, locked, &report);
     }
     Ok(report)
 }
 
-/// The outcome of an earlier build of the same inputs, if all targets have it.
-fn unchanged(outcome: Report, targets: &[Target]) -> Result<Option<Report>, BoxedError> {
-    let Some(digest) = outcome.digest else { return Ok(None) };
+/// What came of an earlier build of the same inputs, else why that is not known.
+fn find_outcome(
+    context: &Context,
+    request: &Request,
+    inputs: Option<&Inputs>,
+) -> Result<Box<Report>, Outcome> {
+    let inputs = inputs.ok_or(Outcome::NotPinned)?;
+    let locked = request.locked_base();
+    let outcome = inputs.key(request, locked).and_then(|key| memo::outcome(&context.store, &key));
+    outcome.map(Box::new).ok_or_else(|| inputs.explain(&context.store, request, locked))
+}
+
+/// Whether the outcome of a build of `request` is known without planning it: what `pack plan` can say of that
+/// without asking the targets.
+///
+/// # Errors
+/// When a file cannot be looked at.
+pub fn look_up(context: &Context, request: &Request, scanner: &Scanner) -> Result<Outcome, BoxedError> {
+    let inputs = Inputs::look(context, request, scanner)?;
+    Ok(find_outcome(context, request, inputs.as_ref()).map_or_else(|unknown| unknown, |_| Outcome::Known))
+}
+
+/// The outcome of an earlier build of the same inputs, if all targets have it, else a target that has not.
+fn unchanged(outcome: Report, targets: &[Target]) -> Result<Result<Report, String>, BoxedError> {
     let mut report = outcome;
     for target in targets {
-        if !target.destination.is_current(&digest, &report.tags)? {
-            return Ok(None);
+        let is_current = match &report.digest {
+            Some(digest) => target.destination.is_current(digest, &report.tags)?,
+            None => false,
+        };
+        if !is_current {
+            return Ok(Err(target.destination.name()));
         }
         report.current(target);
     }
-    Ok(Some(report))
+    Ok(Ok(report))
 }
 
 /// The question to all targets what the tags mean there now, asked by a thread of its own.

@@ -129,6 +129,7 @@ impl Shared {
                     self.printer.message(line);
                 }
             }
+            Event::StepStarted { .. } | Event::StepFinished { .. } => {}
             Event::Note(text) => self.printer.note(text),
             Event::Warning(text) => self.printer.warning(text),
         }

@@ -25,6 +25,7 @@ use super::settings::Settings;
 use super::tls;
 use super::upload::Upload;
 use crate::digest::Digest;
+use crate::observer::{Progress, Stage};
 use crate::reference::{DOCKER_HUB, Registry};
 
 /// An error or token answer that is longer is cut or refused.
@@ -35,6 +36,7 @@ const MAX_REDIRECTS: u32 = 10;
 /// All hosts of one client.
 pub(super) struct Http {
     pub(super) settings: Settings,
+    progress: Progress,
     clients: Mutex<BTreeMap<ClientKey, reqwest::Client>>,
     hosts: Mutex<BTreeMap<Registry, Arc<Host>>>,
 }
@@ -289,8 +291,8 @@ fn digests(text: &str) -> Vec<Digest> {
 }
 
 impl Http {
-    pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, clients: Mutex::default(), hosts: Mutex::default() }
+    pub(super) fn new(settings: Settings, progress: Progress) -> Self {
+        Self { settings, progress, clients: Mutex::default(), hosts: Mutex::default() }
     }
 
     pub(super) fn host(&self, registry: &Registry) -> Result<Arc<Host>, RegistryError> {
@@ -384,6 +386,8 @@ impl Http {
             headers.insert(reqwest::header::AUTHORIZATION, authorization.header.clone());
         }
         tracing::debug!(%method, host = location::host(&url), path = url.path(), "request");
+        // The path alone: queries have secrets.
+        let step = self.progress.step_with(Stage::Request, || format!("{method} {}", url.path()));
         let builder = client.request(method, url.clone()).headers(headers);
         let (timeouts, clock) = (&self.settings.timeouts, &self.settings.clock);
         let (result, local) = match payload {
@@ -420,6 +424,7 @@ impl Http {
             Ok(Ok(inner)) => {
                 host.reached.store(true, Ordering::Relaxed);
                 tracing::debug!(status = inner.status().as_u16(), "answer");
+                step.finish(0, inner.status().as_u16().to_string());
                 return Ok(Response { inner, url, own, idle: timeouts.idle, clock: clock.clone() });
             }
             Ok(Err(error)) => fault(error),

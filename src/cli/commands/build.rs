@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::super::args::BuildArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::session::Session;
 use super::super::summary::{ImageSummary, LayerState, LayerSummary, Summary};
+use super::super::view::explain::{self, Explanation};
 use super::request::{self, Asked};
 use crate::build::{self, DestinationReport, ImageReport, Report};
 use crate::digest::Digest;
@@ -35,13 +38,27 @@ pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandErro
     for warning in &report.warnings {
         session.printer.warning(warning);
     }
+    if args.explain && !args.format.json {
+        session.printer.message(explain::built(&report));
+        session.printer.message("");
+    }
     session.printer.message(summary.text(session.printer.message_width()));
     if args.format.json {
-        session.printer.json(&summary);
+        let explanation = args.explain.then(|| Explanation::of(&report));
+        session.printer.json(&Shown { summary: &summary, explanation });
     } else {
         session.printer.result(summary.reference());
     }
     Ok(())
+}
+
+/// The result as JSON.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<Explanation<'a>>,
 }
 
 /// Writes the lock if the build learned something, unless it must not change.

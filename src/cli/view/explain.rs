@@ -1,0 +1,281 @@
+//! Why a build did what it did: what served it from earlier builds at each stage, and what did not, and why.
+//!
+//! Says only what the report or the plan says; where those know nothing, so does this.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::super::format::{bytes, count, printable};
+use crate::build::{DestinationReport, ImageReport, InputChange, LayerReport, Outcome, Report};
+use crate::layer::Work;
+use crate::plan::{Difference, FileMemo, LayerMemo, PathChange, Plan, PlannedLayer, Unknown};
+use crate::transport::Delivery;
+
+/// The explanation of a build for machines: the parts of the report that it is made from.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation<'a> {
+    outcome: &'a Outcome,
+    images: &'a [ImageReport],
+    destinations: &'a [DestinationReport],
+}
+
+impl<'a> Explanation<'a> {
+    /// The explanation of the build that `report` is about.
+    #[must_use]
+    pub fn of(report: &'a Report) -> Self {
+        Self { outcome: &report.outcome, images: &report.images, destinations: &report.destinations }
+    }
+}
+
+/// What a build did and why, for people.
+#[must_use]
+pub fn built(report: &Report) -> String {
+    let mut text = String::new();
+    whole(&mut text, &report.outcome);
+    for image in &report.images {
+        if report.images.len() > 1 {
+            let _ = writeln!(text, "\nplatform {}", image.platform);
+        }
+        base(&mut text, image, &report.destinations);
+        for layer in &image.layers {
+            built_layer(&mut text, layer, report);
+        }
+    }
+    text
+}
+
+/// What a build would find, for people.
+#[must_use]
+pub fn planned(plan: &Plan, outcome: &Outcome) -> String {
+    let mut text = String::new();
+    whole(&mut text, outcome);
+    for image in &plan.images {
+        if plan.images.len() > 1 {
+            let _ = writeln!(text, "\nplatform {}", image.platform);
+        }
+        for layer in &image.layers {
+            let what = if layer.known.is_some() { "known" } else { "to build" };
+            let _ = writeln!(text, "\nlayer {}: {what}", printable(&layer.name));
+            line(&mut text, "files", &files(&layer.file_memo));
+            line(&mut text, "layer", memo(layer.memo));
+            changes(&mut text, layer.difference.as_ref());
+            ahead(&mut text, layer);
+        }
+    }
+    text
+}
+
+fn ahead(text: &mut String, layer: &PlannedLayer) {
+    if layer.known.is_none() {
+        let all = count(layer.files as u64, "file");
+        line(text, "to read", &format!("{all}, {}, to put the layer together", bytes(layer.size)));
+    }
+}
+
+fn line(text: &mut String, title: &str, what: &str) {
+    // Writing to a `String` cannot fail.
+    let _ = writeln!(text, "  {title:<8} {what}");
+}
+
+fn whole(text: &mut String, outcome: &Outcome) {
+    let why = match outcome {
+        Outcome::Known => {
+            "known: all inputs are those of an earlier build, and no file was opened".to_owned()
+        }
+        Outcome::NotThere { target } => format!("known, but {} does not have it", printable(target)),
+        Outcome::NotPinned => "not known: nothing pins the base yet".to_owned(),
+        Outcome::New => "not known: nothing is remembered of this project".to_owned(),
+        Outcome::Changed { .. } => "not known: the inputs are not those of the last build".to_owned(),
+        Outcome::Untrusted => {
+            "not known: the inputs are those of the last build, when a file was too young to trust its times"
+                .to_owned()
+        }
+        Outcome::Lost => "not known: the inputs are those of the last build, whose record is lost".to_owned(),
+    };
+    let _ = writeln!(text, "build: {why}");
+    if let Outcome::Changed { inputs } = outcome {
+        for input in inputs {
+            line(text, "changed", &input_change(input));
+        }
+    }
+}
+
+fn input_change(change: &InputChange) -> String {
+    match change {
+        InputChange::Program { from, to } => format!("pack itself, {from} to {to}"),
+        InputChange::Base { from, to } => {
+            let short = |digest: &Option<crate::digest::Digest>| {
+                digest.map_or_else(|| "nothing".to_owned(), |digest| digest.short())
+            };
+            format!("the base, {} to {}", short(from), short(to))
+        }
+        InputChange::Lock => "what the lock says of the base, which is the same".to_owned(),
+        InputChange::Setting { name } => format!("the setting `{name}`"),
+        InputChange::Text => "the text of the settings, but none of them".to_owned(),
+        InputChange::Fact { name } => (*name).clone(),
+        InputChange::Path { path } => format!("{}: content, times, modes or names", printable(path)),
+    }
+}
+
+fn base(text: &mut String, image: &ImageReport, destinations: &[DestinationReport]) {
+    if image.base.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\nbase: {}, none of them rebuilt", count(image.base.len() as u64, "layer"));
+    for destination in destinations.iter().filter(|destination| !destination.is_local) {
+        if destination.current {
+            line(text, "there", &format!("{}: nothing was asked or sent", printable(&destination.name)));
+            continue;
+        }
+        for (number, layer) in image.base.iter().enumerate() {
+            let what = delivery(destination, &layer.digest, layer.size);
+            line(text, "there", &format!("{}: layer {} {what}", printable(&destination.name), number + 1));
+        }
+    }
+}
+
+fn built_layer(text: &mut String, layer: &LayerReport, report: &Report) {
+    let what = match (&layer.work, &layer.remade) {
+        (None, None) => "reused",
+        (None, Some(_)) => "known, and put together again",
+        (Some(_), _) => "built",
+    };
+    let _ = writeln!(text, "\nlayer {}: {what}", printable(&layer.name));
+    if let Some(memo) = &layer.file_memo {
+        line(text, "files", &files(memo));
+    }
+    line(text, "layer", memo(layer.memo));
+    changes(text, layer.difference.as_ref());
+    if let Some(work) = &layer.work {
+        line(text, "read", &format!("{}, {}", count(layer.files as u64, "file"), bytes(layer.size)));
+        line(text, "bodies", &bodies(work, &report.compression));
+    }
+    if let Some(work) = &layer.remade {
+        line(text, "blob", "was missing from the store or damaged, and somebody needed it");
+        line(text, "bodies", &bodies(work, &report.compression));
+    }
+    let Some(facts) = layer.facts else { return };
+    for destination in &report.destinations {
+        let what = delivery(destination, &facts.digest, facts.size);
+        line(text, "there", &format!("{}: {what}", printable(&destination.name)));
+    }
+}
+
+const fn memo(memo: LayerMemo) -> &'static str {
+    match memo {
+        LayerMemo::Known => "known: an earlier build made exactly this",
+        LayerMemo::NotAsked => "not looked up: the whole build was known",
+        LayerMemo::NothingKnown => {
+            "not known: nothing of any earlier build is, so files were not hashed before it was built"
+        }
+        LayerMemo::New => "not known: this project had no layer of this name",
+        LayerMemo::Changed => "not known: it differs from the one that was built last",
+        LayerMemo::Lost => "not known: it is the one that was built last, whose record is lost",
+        LayerMemo::SameAsAnother => "the same as another layer of this build",
+    }
+}
+
+const fn unknown(why: Unknown) -> &'static str {
+    match why {
+        Unknown::New => "not seen before",
+        Unknown::Restamped => "with other times, size or inode than remembered",
+        Unknown::Untrusted => "too young in the last build to trust its times",
+    }
+}
+
+/// What was known of the files without reading them, and why the rest was not.
+fn files(memo: &FileMemo) -> String {
+    let mut parts = Vec::new();
+    let mut part = |number: usize, what: &str| {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
+        }
+    };
+    part(memo.remembered, "known by size, times and inode");
+    part(memo.new, "not seen before");
+    part(memo.touched, "touched, with the content they had");
+    part(memo.changed, "with another content");
+    part(memo.restamped, "with other times, size or inode");
+    part(memo.untrusted, "too young in the last build to trust their times");
+    part(memo.archive_remembered, "known by the archive's size, times and inode");
+    if let Some(why) = memo.archive {
+        part(memo.archive_read, &format!("in an archive {}", unknown(why)));
+    }
+    part(memo.free, "empty or made by pack");
+    let mut text = if parts.is_empty() { "none".to_owned() } else { parts.join(", ") };
+    if memo.read_bytes > 0 {
+        let _ = write!(text, "; read {} to compare", bytes(memo.read_bytes));
+    }
+    if memo.young > 0 {
+        let _ = write!(text, "; {} too young to be trusted next time", memo.young);
+    }
+    text
+}
+
+fn changes(text: &mut String, difference: Option<&Difference>) {
+    let Some(difference) = difference else { return };
+    if let Some((from, to)) = &difference.encoder {
+        line(text, "changed", &format!("compression, {from} to {to}: every byte of it is another"));
+    }
+    if let Some((from, to)) = difference.all_times {
+        line(text, "changed", &format!("the time of all paths in the image, {from} to {to}"));
+    }
+    for change in &difference.first {
+        line(text, "changed", &change_text(change));
+    }
+    let more = difference.paths - difference.first.len();
+    if more > 0 {
+        let Difference { added, removed, content, metadata, .. } = difference;
+        line(
+            text,
+            "changed",
+            &format!(
+                "{more} more; in all {added} added, {removed} removed, {content} in content, {metadata} in metadata alone"
+            ),
+        );
+    }
+}
+
+fn change_text(change: &PathChange) -> String {
+    printable(&change.to_string()).into_owned()
+}
+
+fn bodies(work: &Work, compression: &str) -> String {
+    let Work { bodies, encoded, bytes: all, encoded_bytes, lost } = *work;
+    if compression == "none" {
+        return format!("{} written as they are: the layer is not compressed", count(bodies as u64, "body"));
+    }
+    let mut text = format!(
+        "{} of {} known, {encoded} encoded: {} of {}",
+        bodies - encoded,
+        count(bodies as u64, "body"),
+        bytes(encoded_bytes),
+        bytes(all)
+    );
+    if lost > 0 {
+        let _ = write!(text, "; {lost} of them because the blob that had them is gone or damaged");
+    }
+    text
+}
+
+fn delivery(destination: &DestinationReport, digest: &crate::digest::Digest, size: u64) -> String {
+    if destination.current {
+        return "has the whole image already, nothing was sent".to_owned();
+    }
+    let followed = destination.followed.contains(digest);
+    match (destination.blobs.get(digest), destination.is_remote) {
+        (Some(Delivery::Uploaded), true) if followed => {
+            format!("uploaded while it was made, {}", bytes(size))
+        }
+        (Some(Delivery::Uploaded), true) => format!("uploaded, {}", bytes(size)),
+        (Some(Delivery::Uploaded), false) => format!("written, {}", bytes(size)),
+        (Some(Delivery::Present), _) => "had it".to_owned(),
+        (Some(Delivery::Mounted), _) => "took it from another of its repositories".to_owned(),
+        (None, _) => "not needed there".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
