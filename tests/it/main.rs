@@ -13,6 +13,7 @@
 mod architecture;
 mod buckets;
 mod commands;
+mod explain;
 mod inputs;
 mod real;
 mod reproducible;

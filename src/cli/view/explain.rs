@@ -9,8 +9,11 @@ use serde::Serialize;
 use super::super::format::{bytes, count, printable};
 use crate::build::{DestinationReport, ImageReport, InputChange, LayerReport, Outcome, Report};
 use crate::layer::Work;
-use crate::plan::{Difference, FileMemo, LayerMemo, PathChange, Plan, PlannedLayer, Unknown};
+use crate::plan::{Difference, FileMemo, How, LayerMemo, PathChange, Plan, PlannedLayer, Unknown};
 use crate::transport::Delivery;
+
+/// Of a destination whose tags resolve to the image already.
+const CURRENT: &str = "its tags mean this image already, so nothing more was asked or sent";
 
 /// The explanation of a build for machines: the parts of the report that it is made from.
 #[derive(Debug, Serialize)]
@@ -58,7 +61,7 @@ pub fn planned(plan: &Plan, outcome: &Outcome) -> String {
         for layer in &image.layers {
             let what = if layer.known.is_some() { "known" } else { "to build" };
             let _ = writeln!(text, "\nlayer {}: {what}", printable(&layer.name));
-            line(&mut text, "files", &files(&layer.file_memo));
+            files(&mut text, &layer.file_memo);
             line(&mut text, "layer", memo(layer.memo));
             changes(&mut text, layer.difference.as_ref());
             ahead(&mut text, layer);
@@ -123,10 +126,10 @@ fn base(text: &mut String, image: &ImageReport, destinations: &[DestinationRepor
     if image.base.is_empty() {
         return;
     }
-    let _ = writeln!(text, "\nbase: {}, none of them rebuilt", count(image.base.len() as u64, "layer"));
+    let _ = writeln!(text, "\nbase: {}", count(image.base.len() as u64, "layer"));
     for destination in destinations.iter().filter(|destination| !destination.is_local) {
         if destination.current {
-            line(text, "there", &format!("{}: nothing was asked or sent", printable(&destination.name)));
+            line(text, "there", &format!("{}: {}", printable(&destination.name), CURRENT));
             continue;
         }
         for (number, layer) in image.base.iter().enumerate() {
@@ -144,7 +147,7 @@ fn built_layer(text: &mut String, layer: &LayerReport, report: &Report) {
     };
     let _ = writeln!(text, "\nlayer {}: {what}", printable(&layer.name));
     if let Some(memo) = &layer.file_memo {
-        line(text, "files", &files(memo));
+        files(text, memo);
     }
     line(text, "layer", memo(layer.memo));
     changes(text, layer.difference.as_ref());
@@ -153,7 +156,7 @@ fn built_layer(text: &mut String, layer: &LayerReport, report: &Report) {
         line(text, "bodies", &bodies(work, &report.compression));
     }
     if let Some(work) = &layer.remade {
-        line(text, "blob", "was missing from the store or damaged, and somebody needed it");
+        line(text, "blob", "the store had lost it, and a destination needed it");
         line(text, "bodies", &bodies(work, &report.compression));
     }
     let Some(facts) = layer.facts else { return };
@@ -186,32 +189,29 @@ const fn unknown(why: Unknown) -> &'static str {
 }
 
 /// What was known of the files without reading them, and why the rest was not.
-fn files(memo: &FileMemo) -> String {
-    let mut parts = Vec::new();
+fn files(text: &mut String, memo: &FileMemo) {
     let mut part = |number: usize, what: &str| {
         if number > 0 {
-            parts.push(format!("{number} {what}"));
+            line(text, "files", &format!("{number} {what}"));
         }
     };
-    part(memo.remembered, "known by size, times and inode");
+    part(memo.remembered, "not read: size, times and inode are as remembered");
+    part(memo.archive_remembered, "not read: the size, times and inode of their archive are as remembered");
+    part(memo.free, "with nothing to read: empty, or made by pack");
     part(memo.new, "not seen before");
-    part(memo.touched, "touched, with the content they had");
+    part(memo.touched, "touched: other times, size or inode, and the same content");
     part(memo.changed, "with another content");
     part(memo.restamped, "with other times, size or inode");
-    part(memo.untrusted, "too young in the last build to trust their times");
-    part(memo.archive_remembered, "known by the archive's size, times and inode");
+    part(memo.untrusted, "too young in the last build for their times to be trusted");
     if let Some(why) = memo.archive {
         part(memo.archive_read, &format!("in an archive {}", unknown(why)));
     }
-    part(memo.free, "empty or made by pack");
-    let mut text = if parts.is_empty() { "none".to_owned() } else { parts.join(", ") };
     if memo.read_bytes > 0 {
-        let _ = write!(text, "; read {} to compare", bytes(memo.read_bytes));
+        line(text, "files", &format!("read {} to see what changed", bytes(memo.read_bytes)));
     }
     if memo.young > 0 {
-        let _ = write!(text, "; {} too young to be trusted next time", memo.young);
+        line(text, "files", &format!("{} too young for their times to be trusted next time", memo.young));
     }
-    text
 }
 
 fn changes(text: &mut String, difference: Option<&Difference>) {
@@ -223,7 +223,7 @@ fn changes(text: &mut String, difference: Option<&Difference>) {
         line(text, "changed", &format!("the time of all paths in the image, {from} to {to}"));
     }
     for change in &difference.first {
-        line(text, "changed", &change_text(change));
+        path_change(text, change);
     }
     let more = difference.paths - difference.first.len();
     if more > 0 {
@@ -238,8 +238,16 @@ fn changes(text: &mut String, difference: Option<&Difference>) {
     }
 }
 
-fn change_text(change: &PathChange) -> String {
-    printable(&change.to_string()).into_owned()
+fn path_change(text: &mut String, change: &PathChange) {
+    let path = printable(&change.path);
+    match &change.how {
+        How::Added => line(text, "added", &path),
+        How::Removed => line(text, "removed", &path),
+        How::Changed { changes } => {
+            let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
+            line(text, "changed", &format!("{path}: {}", changes.join(", ")));
+        }
+    }
 }
 
 fn bodies(work: &Work, compression: &str) -> String {
@@ -248,9 +256,8 @@ fn bodies(work: &Work, compression: &str) -> String {
         return format!("{} written as they are: the layer is not compressed", count(bodies as u64, "body"));
     }
     let mut text = format!(
-        "{} of {} known, {encoded} encoded: {} of {}",
+        "{} of {bodies} known, {encoded} encoded: {} of {}",
         bodies - encoded,
-        count(bodies as u64, "body"),
         bytes(encoded_bytes),
         bytes(all)
     );
@@ -262,7 +269,7 @@ fn bodies(work: &Work, compression: &str) -> String {
 
 fn delivery(destination: &DestinationReport, digest: &crate::digest::Digest, size: u64) -> String {
     if destination.current {
-        return "has the whole image already, nothing was sent".to_owned();
+        return CURRENT.to_owned();
     }
     let followed = destination.followed.contains(digest);
     match (destination.blobs.get(digest), destination.is_remote) {

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::digest::Digest;
 use crate::image::{Descriptor, MediaType};
-use crate::plan::{Change, How, LayerFacts};
+use crate::plan::{Change, LayerFacts};
 use crate::platform::Platform;
 
 fn layer(name: &str, memo: LayerMemo) -> LayerReport {
@@ -99,7 +99,37 @@ fn a_change_is_followed_through_all_stages() {
         InputChange::Base { from: Some(Digest::of(b"1")), to: Some(Digest::of(b"2")) },
     ];
     let report = report(Outcome::Changed { inputs }, vec![lib, classes], vec![registry, disk]);
-    insta::assert_snapshot!(built(&report), @"");
+    insta::assert_snapshot!(built(&report), @r#"
+    build: not known: the inputs are not those of the last build
+      changed  /src/app.war: content, times, modes or names
+      changed  the setting `config`
+      changed  the base, 6b86b273ff34 to d4735e3a265e
+
+    base: 1 layer
+      there    localhost:5000/shop/app: layer 1 took it from another of its repositories
+      there    oci:out: layer 1 not needed there
+
+    layer lib: reused
+      files    12 not read: the size, times and inode of their archive are as remembered
+      layer    known: an earlier build made exactly this
+      there    localhost:5000/shop/app: had it
+      there    oci:out: written, 812.0 kB
+
+    layer classes: built
+      files    9 not read: size, times and inode are as remembered
+      files    1 touched: other times, size or inode, and the same content
+      files    2 with another content
+      files    read 7.0 kB to see what changed
+      files    1 too young for their times to be trusted next time
+      layer    not known: it differs from the one that was built last
+      changed  /app/A\u{7}.class: content
+      changed  /app/run: mode 0644 to 0755
+      changed  7 more; in all 0 added, 0 removed, 8 in content, 1 in metadata alone
+      read     12 files, 5.0 MB
+      bodies   10 of 12 known, 2 encoded: 900.0 kB of 6.0 MB; 1 of them because the blob that had them is gone or damaged
+      there    localhost:5000/shop/app: uploaded while it was made, 812.0 kB
+      there    oci:out: written, 812.0 kB
+    "#);
 }
 
 #[test]
@@ -142,8 +172,24 @@ fn files_are_counted_by_reason() {
         archive: Some(Unknown::Restamped),
         free: 11,
     };
-    insta::assert_snapshot!(files(&all), @"");
-    assert_eq!(files(&FileMemo::default()), "none");
+    let mut text = String::new();
+    files(&mut text, &all);
+    insta::assert_snapshot!(text, @r#"
+    files    1 not read: size, times and inode are as remembered
+    files    9 not read: the size, times and inode of their archive are as remembered
+    files    11 with nothing to read: empty, or made by pack
+    files    2 not seen before
+    files    4 touched: other times, size or inode, and the same content
+    files    5 with another content
+    files    3 with other times, size or inode
+    files    6 too young in the last build for their times to be trusted
+    files    10 in an archive with other times, size or inode than remembered
+    files    read 7.0 kB to see what changed
+    files    8 too young for their times to be trusted next time
+    "#);
+    let mut text = String::new();
+    files(&mut text, &FileMemo::default());
+    assert_eq!(text, "");
 }
 
 #[test]
@@ -160,7 +206,26 @@ fn what_was_lost_and_made_again_is_told() {
     let mut current = destination("oci:out", false, &[]);
     current.current = true;
     let report = report(Outcome::Lost, vec![lost, other], vec![current]);
-    insta::assert_snapshot!(built(&report), @"");
+    insta::assert_snapshot!(built(&report), @r#"
+    build: not known: the inputs are those of the last build, whose record is lost
+
+    base: 1 layer
+      there    oci:out: its tags mean this image already, so nothing more was asked or sent
+
+    layer lib: known, and put together again
+      layer    known: an earlier build made exactly this
+      blob     the store had lost it, and a destination needed it
+      bodies   0 of 4 known, 4 encoded: 4.0 MB of 4.0 MB; 4 of them because the blob that had them is gone or damaged
+      there    oci:out: its tags mean this image already, so nothing more was asked or sent
+
+    layer conf: built
+      layer    not known: it is the one that was built last, whose record is lost
+      changed  compression, gzip:6, layer format 1 to zstd:3, layer format 1: every byte of it is another
+      changed  the time of all paths in the image, 1 to 9
+      read     12 files, 5.0 MB
+      bodies   0 of 1 known, 1 encoded: 2.0 kB of 2.0 kB
+      there    oci:out: its tags mean this image already, so nothing more was asked or sent
+    "#);
 }
 
 #[test]
