@@ -200,6 +200,17 @@ impl std::fmt::Display for PathChange {
     }
 }
 
+/// A change of the modification time of several paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimesChange {
+    /// Before, seconds since the epoch.
+    pub from: u64,
+    /// Now.
+    pub to: u64,
+    /// How many paths.
+    pub paths: usize,
+}
+
 /// What made a layer differ from its last build.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
@@ -215,8 +226,8 @@ pub struct Difference {
     pub metadata: usize,
     /// The first few, by path.
     pub first: Vec<PathChange>,
-    /// The modification time of everything that stayed, where that is one change: before and now.
-    pub all_times: Option<(u64, u64)>,
+    /// The change of modification times, where several paths have one and all of them the same.
+    pub times: Option<TimesChange>,
     /// The encoder before and now, where that changed: every byte is then another.
     pub encoder: Option<(String, String)>,
 }
@@ -251,8 +262,7 @@ impl Difference {
         if before.encoder != now.encoder {
             difference.encoder = Some((before.encoder.clone(), now.encoder.clone()));
         }
-        // Every change of time so far, while they are all the same.
-        let mut times: Option<Option<(u64, u64)>> = None;
+        let mut times = std::collections::BTreeMap::new();
         let (mut before, mut now) = (before.entries.iter().peekable(), now.entries.iter().peekable());
         loop {
             let order = match (before.peek(), now.peek()) {
@@ -265,8 +275,9 @@ impl Difference {
             let now = if order.is_ge() { now.next() } else { None };
             match (before, now) {
                 (Some(before), Some(now)) => {
-                    let time = (before.mtime != now.mtime).then_some((before.mtime, now.mtime));
-                    times = Some(times.map_or(time, |times| times.filter(|times| Some(*times) == time)));
+                    if before.mtime != now.mtime {
+                        *times.entry((before.mtime, now.mtime)).or_insert(0) += 1;
+                    }
                     let changes = before.changes(now);
                     if !changes.is_empty() {
                         difference.count(&now.path, How::Changed { changes });
@@ -277,7 +288,12 @@ impl Difference {
                 (None, None) => break,
             }
         }
-        difference.all_times = times.flatten();
+        difference.times = match times.pop_first() {
+            Some(((from, to), paths)) if paths > 1 && times.is_empty() => {
+                Some(TimesChange { from, to, paths })
+            }
+            _ => None,
+        };
         (difference.paths > 0 || difference.encoder.is_some()).then_some(difference)
     }
 
@@ -335,7 +351,7 @@ mod tests {
             ["/b removed", "/c changed: content", "/d added", "/e changed: mode 0644 to 0755, time 1 to 7"]
         );
         assert_eq!((found.paths, found.added, found.removed, found.content, found.metadata), (4, 1, 1, 1, 1));
-        assert_eq!(found.all_times, None);
+        assert_eq!(found.times, None);
         assert_eq!(Difference::between(&before, &before), None);
     }
 
@@ -344,11 +360,11 @@ mod tests {
         let before = gzip(&[("a", 0o644, 1, b"1"), ("b", 0o644, 1, b"1")]);
         let now = gzip(&[("a", 0o644, 9, b"1"), ("b", 0o644, 9, b"1"), ("c", 0o644, 9, b"1")]);
         let found = Difference::between(&before, &now).expect("differs");
-        assert_eq!(found.all_times, Some((1, 9)));
-        let partly = gzip(&[("a", 0o644, 1, b"1"), ("b", 0o644, 9, b"1")]);
-        assert_eq!(Difference::between(&before, &partly).expect("differs").all_times, None);
-        let partly = gzip(&[("a", 0o644, 9, b"1"), ("b", 0o644, 1, b"1")]);
-        assert_eq!(Difference::between(&before, &partly).expect("differs").all_times, None);
+        assert_eq!(found.times, Some(TimesChange { from: 1, to: 9, paths: 2 }));
+        let one = gzip(&[("a", 0o644, 1, b"1"), ("b", 0o644, 9, b"1")]);
+        assert_eq!(Difference::between(&before, &one).expect("differs").times, None);
+        let others = gzip(&[("a", 0o644, 9, b"1"), ("b", 0o644, 8, b"1")]);
+        assert_eq!(Difference::between(&before, &others).expect("differs").times, None);
     }
 
     #[test]

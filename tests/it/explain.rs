@@ -236,9 +236,10 @@ fn settings_that_changed_are_named() {
     let names: Vec<String> =
         explained.outcome()["inputs"].as_array().unwrap().iter().map(|input| text(&input["name"])).collect();
     assert_eq!(names, ["app", "config"]);
-    assert_eq!(explained.layer()["difference"]["allTimes"], serde_json::json!([1, 7]));
-    assert_eq!(explained.layer()["difference"]["metadata"], 21, "20 files in a directory");
-    explained.plans(&["the setting `app`", "the time of all paths in the image, 1 to 7"]);
+    let times = serde_json::json!({ "from": 1, "to": 7, "paths": 21 });
+    assert_eq!(explained.layer()["difference"]["times"], times);
+    assert_eq!(explained.layer()["difference"]["metadata"], 21, "20 files and their directory");
+    explained.plans(&["the setting `app`", "the time that 21 paths have in the image, 1 to 7"]);
     let value = project.pack("build --explain --json --compression zstd").ok().json();
     let layer = &value["explanation"]["images"][0]["layers"][0];
     assert_eq!(layer["memo"], "changed");
@@ -278,7 +279,7 @@ fn the_text_is_on_stderr_and_quiet_is_quiet() {
     let project = project();
     let Outcome { stdout, stderr, .. } = project.pack("build --explain").ok();
     assert_eq!(stdout.lines().count(), 1);
-    for said in ["build: not known", "layer files: built", "bodies", "there    the local store: "] {
+    for said in ["build: not known", "layer app: built", "bodies", "there    the local store: "] {
         assert!(stderr.contains(said), "no `{said}` in:\n{stderr}");
     }
     assert_eq!(project.pack("build --explain --quiet").ok().stderr, "");
@@ -290,13 +291,13 @@ fn timings_are_a_page_or_json() {
     project.build("--timings -o oci:out");
     let page = fs::read_to_string(project.path("pack-timings.html")).unwrap();
     assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
-    assert!(page.contains("build files: built") && page.contains(env!("CARGO_PKG_VERSION")), "{page}");
+    assert!(page.contains("build app: built") && page.contains(env!("CARGO_PKG_VERSION")), "{page}");
     project.append("files/07.txt", "more\n");
     project.build("--timings=t.json --quiet");
     let record = json(&fs::read_to_string(project.path("t.json")).unwrap());
     let spans = record["spans"].as_array().unwrap();
     let of = |activity: &str| spans.iter().filter(|span| span["activity"] == activity).collect::<Vec<_>>();
-    for (activity, number) in [("look", 1), ("plan", 1), ("layer", 1), ("look-up", 1), ("conclude", 1)] {
+    for (activity, number) in [("look", 2), ("plan", 1), ("layer", 1), ("look-up", 1), ("conclude", 1)] {
         assert_eq!(of(activity).len(), number, "{activity}");
     }
     let end = record["elapsed"].as_u64();

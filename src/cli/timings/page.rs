@@ -11,6 +11,8 @@ use super::super::format::{bytes, number};
 use super::critical::{self, Leg};
 use super::{Activity, LayerFigures, Machine, Record, Span};
 
+/// What does not change, with a policy that lets the browser load nothing.
+const HEAD: &str = include_str!("head.html");
 const STYLE: &str = include_str!("page.css");
 /// Height of a row of a lane, pixels.
 const ROW: usize = 22;
@@ -29,10 +31,7 @@ pub fn page(record: &Record) -> String {
     // Writing to a `String` cannot fail.
     let _ = write!(
         out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>pack: where the time went</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+        "{HEAD}<style>\n{STYLE}</style>\n</head>\n<body>\n\
          <h1>Where the time went</h1>\n<p><code>{}</code></p>\n",
         escaped(&record.result)
     );

@@ -9,7 +9,9 @@ use serde::Serialize;
 use super::super::format::{bytes, count, printable};
 use crate::build::{DestinationReport, ImageReport, InputChange, LayerReport, Outcome, Report};
 use crate::layer::Work;
-use crate::plan::{Difference, FileMemo, How, LayerMemo, PathChange, Plan, PlannedLayer, Unknown};
+use crate::plan::{
+    Difference, FileMemo, How, LayerMemo, PathChange, Plan, PlannedLayer, TimesChange, Unknown,
+};
 use crate::transport::Delivery;
 
 /// Of a destination whose tags resolve to the image already.
@@ -219,8 +221,8 @@ fn changes(text: &mut String, difference: Option<&Difference>) {
     if let Some((from, to)) = &difference.encoder {
         line(text, "changed", &format!("compression, {from} to {to}: every byte of it is another"));
     }
-    if let Some((from, to)) = difference.all_times {
-        line(text, "changed", &format!("the time of all paths in the image, {from} to {to}"));
+    if let Some(TimesChange { from, to, paths }) = difference.times {
+        line(text, "changed", &format!("the time that {paths} paths have in the image, {from} to {to}"));
     }
     for change in &difference.first {
         path_change(text, change);

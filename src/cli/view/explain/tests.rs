@@ -200,7 +200,7 @@ fn what_was_lost_and_made_again_is_told() {
     other.work = Some(Work { bodies: 1, encoded: 1, bytes: 2048, encoded_bytes: 2048, lost: 0 });
     other.difference = Some(Difference {
         encoder: Some(("gzip:6, layer format 1".into(), "zstd:3, layer format 1".into())),
-        all_times: Some((1, 9)),
+        times: Some(TimesChange { from: 1, to: 9, paths: 3 }),
         ..Difference::default()
     });
     let mut current = destination("oci:out", false, &[]);
@@ -221,7 +221,7 @@ fn what_was_lost_and_made_again_is_told() {
     layer conf: built
       layer    not known: it is the one that was built last, whose record is lost
       changed  compression, gzip:6, layer format 1 to zstd:3, layer format 1: every byte of it is another
-      changed  the time of all paths in the image, 1 to 9
+      changed  the time that 3 paths have in the image, 1 to 9
       read     12 files, 5.0 MB
       bodies   0 of 1 known, 1 encoded: 2.0 kB of 2.0 kB
       there    oci:out: its tags mean this image already, so nothing more was asked or sent
