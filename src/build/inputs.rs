@@ -58,7 +58,7 @@ impl Inputs {
         };
         let project = project.as_os_str().as_bytes();
         let project = KeyBuilder::new("pack inputs 1").part(project).finish();
-        Ok(known.then(|| Self { parts: looker.parts, settled: looker.settled, project }))
+        Ok(known.then_some(Self { parts: looker.parts, settled: looker.settled, project }))
     }
 
     /// The key of the outcome, where the base is what `locked` says; `None` where nothing pins it.

@@ -52,14 +52,6 @@ pub struct FileMemo {
     pub free: usize,
 }
 
-impl FileMemo {
-    /// Files that nothing is known of without reading them.
-    #[must_use]
-    pub const fn unknown(&self) -> usize {
-        self.new + self.restamped + self.touched + self.changed + self.untrusted
-    }
-}
-
 /// Why nothing is known of a file without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

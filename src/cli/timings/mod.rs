@@ -152,7 +152,7 @@ impl LayerFigures {
     fn of(layer: &LayerReport, platform: &str, destinations: &[DestinationReport]) -> Self {
         let digest = layer.facts.map(|facts| facts.digest);
         let work = layer.work.or(layer.remade);
-        let known = |memo: FileMemo| layer.files.saturating_sub(memo.unknown() + memo.archive_read);
+        let known = |memo: FileMemo| memo.remembered + memo.archive_remembered;
         let delivery = |destination: &DestinationReport| {
             let blob = digest.and_then(|digest| destination.blobs.get(&digest));
             let followed = digest.is_some_and(|digest| destination.followed.contains(&digest));

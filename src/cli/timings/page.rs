@@ -70,7 +70,8 @@ pub(super) fn escaped(text: &str) -> String {
 /// A time in microseconds, with what precision it deserves.
 fn time(micros: u64) -> String {
     match micros {
-        0..10_000 => format!("{}.{:02} ms", micros / 1000, micros % 1000 / 10),
+        0 => "0".to_owned(),
+        1..10_000 => format!("{}.{:02} ms", micros / 1000, micros % 1000 / 10),
         10_000..950_000 => format!("{} ms", (micros + 500) / 1000),
         _ => super::super::format::duration(Duration::from_micros(micros)),
     }
@@ -360,8 +361,8 @@ fn layers(out: &mut String, layers: &[LayerFigures]) {
     let head = [
         "layer",
         "platform",
-        "files",
-        "known unread",
+        "entries",
+        "files known unread",
         "payload",
         "bodies known",
         "encoded",

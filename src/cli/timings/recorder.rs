@@ -46,7 +46,7 @@ impl Recorder {
                 self.begin(id, activity_of_task(phase), name, now, total.is_some());
             }
             Event::StepStarted { id, stage, name } => {
-                self.begin(id, activity_of_step(stage), name, now, true)
+                self.begin(id, activity_of_step(stage), name, now, true);
             }
             Event::Advanced { id, bytes } => {
                 if let Some(span) = self.state().open.get_mut(&id) {

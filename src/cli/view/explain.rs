@@ -74,8 +74,7 @@ pub fn planned(plan: &Plan, outcome: &Outcome) -> String {
 
 fn ahead(text: &mut String, layer: &PlannedLayer) {
     if layer.known.is_none() {
-        let all = count(layer.files as u64, "file");
-        line(text, "to read", &format!("{all}, {}, to put the layer together", bytes(layer.size)));
+        line(text, "to read", &format!("the content of all its files, {}", bytes(layer.size)));
     }
 }
 
@@ -86,9 +85,7 @@ fn line(text: &mut String, title: &str, what: &str) {
 
 fn whole(text: &mut String, outcome: &Outcome) {
     let why = match outcome {
-        Outcome::Known => {
-            "known: all inputs are those of an earlier build, and no file was opened".to_owned()
-        }
+        Outcome::Known => "known: all inputs are those of an earlier build".to_owned(),
         Outcome::NotThere { target } => format!("known, but {} does not have it", printable(target)),
         Outcome::NotPinned => "not known: nothing pins the base yet".to_owned(),
         Outcome::New => "not known: nothing is remembered of this project".to_owned(),
@@ -154,7 +151,7 @@ fn built_layer(text: &mut String, layer: &LayerReport, report: &Report) {
     line(text, "layer", memo(layer.memo));
     changes(text, layer.difference.as_ref());
     if let Some(work) = &layer.work {
-        line(text, "read", &format!("{}, {}", count(layer.files as u64, "file"), bytes(layer.size)));
+        line(text, "read", &format!("the content of all its files, {}", bytes(layer.size)));
         line(text, "bodies", &bodies(work, &report.compression));
     }
     if let Some(work) = &layer.remade {
@@ -184,9 +181,9 @@ const fn memo(memo: LayerMemo) -> &'static str {
 
 const fn unknown(why: Unknown) -> &'static str {
     match why {
-        Unknown::New => "not seen before",
-        Unknown::Restamped => "with other times, size or inode than remembered",
-        Unknown::Untrusted => "too young in the last build to trust its times",
+        Unknown::New => "was not seen before",
+        Unknown::Restamped => "has other times, size or inode than remembered",
+        Unknown::Untrusted => "was too young in the last build for its times to be trusted",
     }
 }
 
@@ -206,7 +203,7 @@ fn files(text: &mut String, memo: &FileMemo) {
     part(memo.restamped, "with other times, size or inode");
     part(memo.untrusted, "too young in the last build for their times to be trusted");
     if let Some(why) = memo.archive {
-        part(memo.archive_read, &format!("in an archive {}", unknown(why)));
+        part(memo.archive_read, &format!("read in their archive, which {}", unknown(why)));
     }
     if memo.read_bytes > 0 {
         line(text, "files", &format!("read {} to see what changed", bytes(memo.read_bytes)));

@@ -125,7 +125,7 @@ fn a_change_is_followed_through_all_stages() {
       changed  /app/A\u{7}.class: content
       changed  /app/run: mode 0644 to 0755
       changed  7 more; in all 0 added, 0 removed, 8 in content, 1 in metadata alone
-      read     12 files, 5.0 MB
+      read     the content of all its files, 5.0 MB
       bodies   10 of 12 known, 2 encoded: 900.0 kB of 6.0 MB; 1 of them because the blob that had them is gone or damaged
       there    localhost:5000/shop/app: uploaded while it was made, 812.0 kB
       there    oci:out: written, 812.0 kB
@@ -183,7 +183,7 @@ fn files_are_counted_by_reason() {
     files    5 with another content
     files    3 with other times, size or inode
     files    6 too young in the last build for their times to be trusted
-    files    10 in an archive with other times, size or inode than remembered
+    files    10 read in their archive, which has other times, size or inode than remembered
     files    read 7.0 kB to see what changed
     files    8 too young for their times to be trusted next time
     "#);
@@ -222,7 +222,7 @@ fn what_was_lost_and_made_again_is_told() {
       layer    not known: it is the one that was built last, whose record is lost
       changed  compression, gzip:6, layer format 1 to zstd:3, layer format 1: every byte of it is another
       changed  the time that 3 paths have in the image, 1 to 9
-      read     12 files, 5.0 MB
+      read     the content of all its files, 5.0 MB
       bodies   0 of 1 known, 1 encoded: 2.0 kB of 2.0 kB
       there    oci:out: its tags mean this image already, so nothing more was asked or sent
     "#);
