@@ -11,11 +11,10 @@ use std::thread::{self, Scope};
 use super::layers::Workbench;
 use super::report::Report;
 use super::{BuildError, Context, Finished, Prepared, Request, Target, finish};
-use crate::blob::{Grower, Growing, growing};
 use crate::digest::Digest;
 use crate::error::{BoxedError, Kind};
 use crate::image::{Image, MediaType, NewLayer};
-use crate::transport::{Blob, Delivery};
+use crate::transport::{Blob, Delivery, Grower, Growing, growing};
 
 /// Delivers an image whose every layer is known. A target that is current is left alone.
 pub(super) fn deliver_known(

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::memo::{Memos, keys_of};
 use super::{BuildError, Context};
-use crate::blob::Grower;
 use crate::digest::Digest;
 use crate::error::BoxedError;
 use crate::image::{Descriptor, NewLayer};
@@ -15,7 +14,7 @@ use crate::layer::{self, Built, Compression, EntryKind, KnownBodies, LayerSpec, 
 use crate::observer::Progress;
 use crate::plan::{LayerFacts, Plan, PlannedLayer};
 use crate::store::Blobs;
-use crate::transport::{Blob, BlobContent, BlobStream};
+use crate::transport::{Blob, BlobContent, BlobStream, Grower};
 use crate::workers::Workers;
 
 /// All layers of all images, if every one of them is known.

@@ -10,7 +10,7 @@ pub mod load;
 pub mod name;
 pub mod registry;
 
-pub use crate::blob::{Blob, BlobContent, BlobStream, Delivery, Growing};
+pub use crate::blob::{Blob, BlobContent, BlobStream, Delivery, Grower, Growing, growing};
 use crate::digest::Digest;
 use crate::error::BoxedError;
 use crate::image::{Descriptor, RawDocument};
