@@ -34,6 +34,7 @@
 //! - [`plan`]: what goes where, as data.
 //!
 //! Doing it:
+//! - [`copy`]: images from one place to another, byte for byte, and more names for one.
 //! - [`build`]: the one place that walks the whole flow.
 //! - [`cli`]: arguments, environment, terminal, exit codes.
 //!
@@ -65,6 +66,7 @@ pub mod blob;
 pub mod build;
 pub mod cli;
 pub mod config;
+pub mod copy;
 pub mod deflate;
 pub mod digest;
 pub mod error;

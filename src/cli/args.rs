@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::printer::{self, ColorChoice};
 use crate::platform::Platform;
-use crate::reference::Repository;
+use crate::reference::{Repository, Tag};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -192,6 +192,22 @@ Examples:
     /// at every platform unless some are named. Exit code 1 if anything is wrong.
     #[command(after_long_help = IMAGE_HELP)]
     Verify(VerifyArgs),
+    /// Copy an image or an index, byte for byte, with only what the other place lacks
+    ///
+    /// Between registries, OCI layouts, archives and the local store. Digests stay what they are, and formats too.
+    /// Blobs that the target has cost one question, those in the same registry are mounted. The tag is set last;
+    /// a target that has the image already is asked one question.
+    #[command(after_long_help = COPY_HELP)]
+    Copy(CopyArgs),
+    /// Give an image more tags where it is; nothing is transferred
+    ///
+    /// In a registry the same manifest is stored under each new tag, after a look whether the old one still
+    /// means it; in a layout or the local store the index gets the names.
+    #[command(after_long_help = "\
+Examples:
+  pack tag localhost:5000/shop/app:1.0 stable production
+  pack tag oci:images:1.0 1")]
+    Tag(TagArgs),
     /// Look at the local store, or clean it
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Cache {
@@ -222,6 +238,23 @@ IMAGE is one of:
   oci:DIR[:TAG]            In an OCI layout
   oci-archive:FILE         In a tar of an OCI layout
   docker-archive:FILE      In a file of `docker save`";
+
+const COPY_HELP: &str = "\
+SRC is one of:
+  NAME[:TAG], NAME@sha256:…   In the local store, else in its registry
+  oci:DIR[:TAG]               In an OCI layout
+  oci-archive:FILE[:TAG]      In a tar of an OCI layout
+  docker-archive:FILE[:TAG]   In a file of `docker save`
+DST is one of:
+  NAME[:TAG], NAME@sha256:…   In a registry; without a tag, that of SRC
+  store:NAME[:TAG]            In the local store
+  oci:DIR[:TAG]               In an OCI layout, made if it is missing
+  oci-archive:FILE[:TAG]      A new tar, which `docker load` reads, too;
+  docker-archive:FILE[:TAG]   the same
+Examples:
+  pack copy localhost:5000/shop/app:1.0 registry.example.com/shop/app
+  pack copy --referrers localhost:5000/shop/app:1.0 oci:mirror:1.0
+  pack copy --platform linux/arm64 debian:12 docker-archive:debian.tar";
 
 /// Whether results are JSON.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -432,6 +465,55 @@ pub struct VerifyArgs {
     pub format: Format,
 }
 
+/// `pack copy`.
+#[derive(Clone, Debug, Args)]
+pub struct CopyArgs {
+    /// The image or index to copy
+    #[arg(value_name = "SRC")]
+    pub from: String,
+
+    /// Where to
+    #[arg(value_name = "DST")]
+    pub to: String,
+
+    /// Copy only the image for this platform; may be repeated
+    ///
+    /// With one platform the copy is that image itself, with the digest that it has in the index. With
+    /// several it is a new index of them, which has a digest of its own.
+    #[arg(
+        long = "platform", value_name = "PLATFORM", value_delimiter = ',', value_parser = Platform::from_str
+    )]
+    pub platforms: Vec<Platform>,
+
+    /// Copy all that the name stands for, the whole of an index; this is the default
+    #[arg(long, conflicts_with = "platforms")]
+    pub all: bool,
+
+    /// Copy signatures, SBOMs and whatever else refers to the image, too
+    #[arg(long)]
+    pub referrers: bool,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack tag`.
+#[derive(Clone, Debug, Args)]
+pub struct TagArgs {
+    /// The image
+    #[arg(value_name = "SRC")]
+    pub image: String,
+
+    /// The tags to add
+    #[arg(value_name = "NEWTAG", required = true, value_parser = new_tag)]
+    pub tags: Vec<Tag>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
 /// `pack cache`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CacheCommand {
@@ -521,6 +603,8 @@ impl Command {
             Self::Inspect(args) => args.format.json,
             Self::History(args) => args.format.json,
             Self::Verify(args) => args.format.json,
+            Self::Copy(args) => args.format.json,
+            Self::Tag(args) => args.format.json,
             Self::Cache { command: CacheCommand::Info(format) | CacheCommand::Verify(format) } => format.json,
             Self::Cache { command: CacheCommand::Prune(args) } => args.format.json,
             Self::Init(_) | Self::Completions(_) | Self::Man(_) => false,
@@ -554,6 +638,17 @@ fn repository(text: &str) -> Result<Repository, String> {
         }
         _ => Err(error.to_string()),
     }
+}
+
+/// A tag alone: it is added where the image is.
+fn new_tag(text: &str) -> Result<Tag, String> {
+    text.parse().map_err(|error: crate::reference::ReferenceError| match text.parse::<crate::reference::Reference>() {
+        Ok(reference) if text.contains(['/', ':']) => {
+            let tag = reference.tag().map_or_else(|| "TAG".to_owned(), ToString::to_string);
+            format!("a tag has no name before it: give `{tag}`; to another place, `pack copy` brings the image")
+        }
+        _ => error.to_string(),
+    })
 }
 
 fn absolute(text: &str) -> Result<String, &'static str> {
@@ -649,6 +744,8 @@ mod tests {
         pack inspect
         pack history
         pack verify
+        pack copy
+        pack tag
         pack cache
         pack cache info
         pack cache prune

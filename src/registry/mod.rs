@@ -20,6 +20,7 @@ mod http;
 mod location;
 mod pull;
 mod push;
+mod referrers;
 mod retry;
 mod settings;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use self::error::{Answer, Context, Fault, RegistryError, Step};
 use self::http::{Http, lock};
 use self::pull::Download;
 use self::push::{OpenSessions, Push};
+pub use self::referrers::{Referrers, fallback_tag};
 pub use self::settings::{ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
 use self::upload::Sent;
 use crate::blob::{Blob, BlobStream, Delivery};

@@ -22,7 +22,7 @@ const VALUES: [&str; 11] = [
 ];
 
 /// What each module may know besides the values. Whatever is not here may not be known.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     // Values of the standard: manifest, index, configuration.
     ("image", &[]),
     ("zip", &[]),
@@ -38,6 +38,8 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("registry", &["blob", "image"]),
     ("transport", &["blob", "image", "store", "registry"]),
     ("verify", &["image", "transport"]),
+    // The name of the tag that stands in for the referrers API.
+    ("copy", &["image", "registry", "transport"]),
     ("artifact", &["image", "layer", "zip"]),
     ("plan", &["image", "layer"]),
     // The one that walks the whole flow.
@@ -51,6 +53,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "artifact",
             "build",
             "config",
+            "copy",
             "image",
             "layer",
             "lock",

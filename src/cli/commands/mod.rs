@@ -2,8 +2,10 @@
 
 mod build;
 mod cache;
+mod copy;
 mod images;
 mod init;
+mod place;
 mod plan;
 mod request;
 mod update;
@@ -26,6 +28,8 @@ pub fn run(session: &Session, cli: &Cli) -> Result<(), CommandError> {
         Command::Inspect(args) => images::inspect(session, args),
         Command::History(args) => images::history(session, args),
         Command::Verify(args) => images::verify(session, args),
+        Command::Copy(args) => copy::run(session, args),
+        Command::Tag(args) => copy::tag(session, args),
         Command::Cache { command } => cache::run(session, command),
         Command::Completions(args) => {
             session.printer.raw(&completions::script(args.shell));

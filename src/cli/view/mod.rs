@@ -1,5 +1,6 @@
 //! Images for people and for scripts: pure functions from documents to a view, which is text or JSON.
 
+pub mod copy;
 pub mod history;
 pub mod inspect;
 
