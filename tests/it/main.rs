@@ -12,6 +12,7 @@
 
 mod architecture;
 mod commands;
+mod images;
 mod inputs;
 mod real;
 mod reproducible;
