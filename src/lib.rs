@@ -24,6 +24,7 @@
 //! - [`store`]: the local store of blobs and memos.
 //! - [`registry`]: the distribution protocol; the only module that knows HTTP.
 //! - [`transport`]: where images come from and go to, behind one `Source` and one `Destination`.
+//! - [`diff`]: what two images have in common and what not, and why their digests differ.
 //! - [`verify`]: every digest of an image derived again, by other code.
 //!
 //! What is wanted:
@@ -68,6 +69,7 @@ pub mod cli;
 pub mod config;
 pub mod copy;
 pub mod deflate;
+pub mod diff;
 pub mod digest;
 pub mod error;
 pub mod git;

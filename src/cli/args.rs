@@ -208,6 +208,13 @@ Examples:
   pack tag localhost:5000/shop/app:1.0 stable production
   pack tag oci:images:1.0 1")]
     Tag(TagArgs),
+    /// Show what two images do not have in common, and why their digests differ
+    ///
+    /// Compares manifests, configurations and layers, then files: what was added, removed or changed, in bytes or
+    /// in mode, owner, time, type, link or attributes. Layers that both have are not fetched. Exit code 0 if the
+    /// images have the same digest, 1 if not, as diff(1) has it.
+    #[command(after_long_help = DIFF_HELP)]
+    Diff(DiffArgs),
     /// Look at the local store, or clean it
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Cache {
@@ -255,6 +262,20 @@ Examples:
   pack copy localhost:5000/shop/app:1.0 registry.example.com/shop/app
   pack copy --referrers localhost:5000/shop/app:1.0 oci:mirror:1.0
   pack copy --platform linux/arm64 debian:12 docker-archive:debian.tar";
+
+const DIFF_HELP: &str = "\
+A and B are each one of:
+  NAME[:TAG]               An image in the local store, else in its registry
+  NAME@sha256:…            The same, by digest
+  oci:DIR[:TAG]            In an OCI layout
+  oci-archive:FILE         In a tar of an OCI layout
+  docker-archive:FILE      In a file of `docker save`
+Examples:
+  pack diff localhost:5000/shop/app:1.0 localhost:5000/shop/app:1.1
+  pack diff --json oci:mine oci:theirs | jq -r .first
+Exit codes:
+  0    The images are the same
+  1    They are not; or one cannot be read, and then there is an `error:`";
 
 /// Whether results are JSON.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -514,6 +535,34 @@ pub struct TagArgs {
     pub format: Format,
 }
 
+/// `pack diff`.
+#[derive(Clone, Debug, Args)]
+pub struct DiffArgs {
+    /// The one image
+    pub a: String,
+
+    /// The other image
+    pub b: String,
+
+    /// Compare the images for this platform only
+    ///
+    /// Without it, two indexes are compared platform by platform.
+    #[arg(long, value_parser = Platform::from_str)]
+    pub platform: Option<Platform>,
+
+    /// List the entries of each pair of layers, too, and not only what a container sees
+    #[arg(long)]
+    pub layers: bool,
+
+    /// Read layers that both have, too: no difference is uncertain then
+    #[arg(long)]
+    pub full: bool,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
 /// `pack cache`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CacheCommand {
@@ -604,6 +653,7 @@ impl Command {
             Self::History(args) => args.format.json,
             Self::Verify(args) => args.format.json,
             Self::Copy(args) => args.format.json,
+            Self::Diff(args) => args.format.json,
             Self::Tag(args) => args.format.json,
             Self::Cache { command: CacheCommand::Info(format) | CacheCommand::Verify(format) } => format.json,
             Self::Cache { command: CacheCommand::Prune(args) } => args.format.json,
@@ -746,6 +796,7 @@ mod tests {
         pack verify
         pack copy
         pack tag
+        pack diff
         pack cache
         pack cache info
         pack cache prune

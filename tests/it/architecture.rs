@@ -22,7 +22,7 @@ const VALUES: [&str; 11] = [
 ];
 
 /// What each module may know besides the values. Whatever is not here may not be known.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     // Values of the standard: manifest, index, configuration.
     ("image", &[]),
     ("zip", &[]),
@@ -38,6 +38,8 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("registry", &["blob", "image"]),
     ("transport", &["blob", "image", "store", "registry"]),
     ("verify", &["image", "transport"]),
+    // Whose error it was that a layer could not be read.
+    ("diff", &["image", "registry", "transport"]),
     // The name of the tag that stands in for the referrers API.
     ("copy", &["image", "registry", "transport"]),
     ("artifact", &["image", "layer", "zip"]),
@@ -54,6 +56,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "build",
             "config",
             "copy",
+            "diff",
             "image",
             "layer",
             "lock",

@@ -3,6 +3,7 @@
 mod build;
 mod cache;
 mod copy;
+mod diff;
 mod images;
 mod init;
 mod place;
@@ -11,16 +12,17 @@ mod request;
 mod update;
 
 use super::args::{Cli, Command};
-use super::error::CommandError;
+use super::error::{CommandError, ExitStatus};
 use super::session::Session;
 use super::{completions, man};
 
-/// Runs the command.
+/// Runs the command; how the process ends if nothing went wrong.
 ///
 /// # Errors
 /// Whatever stopped it.
-pub fn run(session: &Session, cli: &Cli) -> Result<(), CommandError> {
-    match &cli.command {
+pub fn run(session: &Session, cli: &Cli) -> Result<ExitStatus, CommandError> {
+    let done = match &cli.command {
+        Command::Diff(args) => return diff::run(session, args),
         Command::Build(args) => build::run(session, args),
         Command::Plan(args) => plan::run(session, args),
         Command::Update(args) => update::run(session, args),
@@ -36,5 +38,6 @@ pub fn run(session: &Session, cli: &Cli) -> Result<(), CommandError> {
             Ok(())
         }
         Command::Man(args) => man::run(session, args),
-    }
+    };
+    done.map(|()| ExitStatus::Done)
 }

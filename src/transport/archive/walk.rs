@@ -258,7 +258,9 @@ impl<R: Skip> Walk<R> {
             let length = usize::try_from(self.pending).unwrap_or(usize::MAX).min(buffer.len());
             let read = match self.input.read(&mut buffer[..length]) {
                 Ok(0) => {
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the tar ends within a file").into());
+                    return Err(
+                        io::Error::new(io::ErrorKind::UnexpectedEof, "the tar ends within a file").into()
+                    );
                 }
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
