@@ -37,6 +37,7 @@
 //! Doing it:
 //! - [`copy`]: images from one place to another, byte for byte, and more names for one.
 //! - [`build`]: the one place that walks the whole flow.
+//! - [`rebase`]: another base under an image's own layers.
 //! - [`cli`]: arguments, environment, terminal, exit codes.
 //!
 //! # Files
@@ -80,6 +81,7 @@ pub mod lock;
 pub mod observer;
 pub mod plan;
 pub mod platform;
+pub mod rebase;
 pub mod reference;
 pub mod registry;
 pub(crate) mod shown;

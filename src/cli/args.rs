@@ -215,6 +215,17 @@ Examples:
     /// images have the same digest, 1 if not, as diff(1) has it.
     #[command(after_long_help = DIFF_HELP)]
     Diff(DiffArgs),
+    /// Put another base under an image's own layers, without building
+    ///
+    /// Takes the layers that an image has on top of its base, puts them on the new base, and derives the
+    /// configuration again as a build does: the new base's values, and the image's own over them. No layer is
+    /// read or built. The result goes where the image is, under the new tag. What would surely not run is
+    /// refused: another platform or C library, an older Java, another generation of the servlet container.
+    #[command(after_long_help = "\
+Examples:
+  pack rebase localhost:5000/shop/app:1.0 --base tomcat:10.1.30 -t 1.0-patched
+  pack rebase oci:images:1.0 --old-base debian:12.5 --base debian:12.6 -t 1.1")]
+    Rebase(RebaseArgs),
     /// Look at the local store, or clean it
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Cache {
@@ -563,6 +574,37 @@ pub struct DiffArgs {
     pub format: Format,
 }
 
+/// `pack rebase`.
+#[derive(Clone, Debug, Args)]
+pub struct RebaseArgs {
+    /// The image, in a registry, a layout or the local store
+    pub image: String,
+
+    /// The new base
+    #[arg(long, value_name = "REF")]
+    pub base: String,
+
+    /// Tag the result, where the image is; may be repeated
+    #[arg(short, long = "tag", value_name = "TAG", required = true, value_parser = new_tag)]
+    pub tags: Vec<Tag>,
+
+    /// The base that the image is on now [default: what its annotations or labels say]
+    #[arg(long, value_name = "REF")]
+    pub old_base: Option<String>,
+
+    /// Only the image for this platform; without it, every image of an index
+    #[arg(long, value_parser = Platform::from_str)]
+    pub platform: Option<Platform>,
+
+    /// Do what would be refused, with a warning
+    #[arg(long)]
+    pub force: bool,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
 /// `pack cache`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CacheCommand {
@@ -654,6 +696,7 @@ impl Command {
             Self::Verify(args) => args.format.json,
             Self::Copy(args) => args.format.json,
             Self::Diff(args) => args.format.json,
+            Self::Rebase(args) => args.format.json,
             Self::Tag(args) => args.format.json,
             Self::Cache { command: CacheCommand::Info(format) | CacheCommand::Verify(format) } => format.json,
             Self::Cache { command: CacheCommand::Prune(args) } => args.format.json,
@@ -797,6 +840,7 @@ mod tests {
         pack copy
         pack tag
         pack diff
+        pack rebase
         pack cache
         pack cache info
         pack cache prune

@@ -22,7 +22,7 @@ const VALUES: [&str; 11] = [
 ];
 
 /// What each module may know besides the values. Whatever is not here may not be known.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     // Values of the standard: manifest, index, configuration.
     ("image", &[]),
     ("zip", &[]),
@@ -49,6 +49,8 @@ const ALLOWED: [(&str, &[&str]); 16] = [
         "build",
         &["artifact", "config", "image", "layer", "lock", "plan", "registry", "store", "transport", "zip"],
     ),
+    // What a build knows of bases and of what runs on them, for an image that was built before.
+    ("rebase", &["artifact", "build", "copy", "image", "layer", "store", "transport"]),
     (
         "cli",
         &[
@@ -61,6 +63,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "layer",
             "lock",
             "plan",
+            "rebase",
             "registry",
             "store",
             "transport",

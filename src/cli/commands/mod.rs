@@ -8,6 +8,7 @@ mod images;
 mod init;
 mod place;
 mod plan;
+mod rebase;
 mod request;
 mod update;
 
@@ -32,6 +33,7 @@ pub fn run(session: &Session, cli: &Cli) -> Result<ExitStatus, CommandError> {
         Command::Verify(args) => images::verify(session, args),
         Command::Copy(args) => copy::run(session, args),
         Command::Tag(args) => copy::tag(session, args),
+        Command::Rebase(args) => rebase::run(session, args),
         Command::Cache { command } => cache::run(session, command),
         Command::Completions(args) => {
             session.printer.raw(&completions::script(args.shell));

@@ -1,4 +1,4 @@
-//! `pack copy` and `pack tag`: what was done, in a line.
+//! `pack copy`, `pack tag` and `pack rebase`: what was done, in a line.
 
 use crate::cli::format::{bytes, count};
 use crate::copy::Report;
@@ -43,6 +43,36 @@ pub fn copied(report: &Report) -> String {
         parts.push("nothing had to be sent".to_owned());
     }
     format!("{}: {}\n", name(report), parts.join(", "))
+}
+
+/// What a rebase brought, and what was there.
+#[must_use]
+pub fn rebased(report: &crate::rebase::Report) -> String {
+    let tags: Vec<String> = report.tags.iter().map(ToString::to_string).collect();
+    let mut parts: Vec<String> = report
+        .images
+        .iter()
+        .map(|image| {
+            let platform = image.platform.as_ref().map(|it| format!("{it}: ")).unwrap_or_default();
+            let (own, base) = (image.own_layers as u64, image.base_layers as u64);
+            format!("{platform}{} on {} of the base", count(own, "own layer"), count(base, "layer"))
+        })
+        .collect();
+    if report.current {
+        parts.push("the image was there".to_owned());
+    }
+    let blobs = &report.blobs;
+    if blobs.uploaded > 0 {
+        parts.push(format!(
+            "{} sent ({})",
+            count(blobs.uploaded as u64, "blob"),
+            bytes(blobs.uploaded_bytes)
+        ));
+    }
+    if blobs.mounted > 0 {
+        parts.push(format!("{} mounted", count(blobs.mounted as u64, "blob")));
+    }
+    format!("{} {} as {}: {}\n", report.destination, report.digest.short(), tags.join(", "), parts.join(", "))
 }
 
 /// Which tags an image has now.
