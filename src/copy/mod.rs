@@ -288,7 +288,7 @@ fn digests(descriptors: &[Descriptor]) -> impl Iterator<Item = Digest> + '_ {
 
 /// What `source` names, or the part of it that is for `platforms`. Whether it is an index of our own.
 fn select(source: &dyn Source, platforms: &[Platform]) -> Result<(RawDocument, bool), BoxedError> {
-    if let [] = platforms {
+    if platforms.is_empty() {
         return Ok((source.root()?, false));
     }
     if let [platform] = platforms {

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     fn shown(a: &str, b: &str) -> Vec<String> {
-        compare(a.as_bytes(), b.as_bytes()).iter().map(|field| field.to_string()).collect()
+        compare(a.as_bytes(), b.as_bytes()).iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -288,6 +288,7 @@ pub fn diff(a: &dyn Source, b: &dyn Source, options: &Options) -> Result<Report,
     if report.equal {
         return Ok(report);
     }
+    let mut read = Listings::new();
     if let Some(platform) = &options.platform {
         let (x, y) = (load_image(a, Some(platform))?.image, load_image(b, Some(platform))?.image);
         (report.a.digest, report.b.digest) = (x.digest(), y.digest());
@@ -295,7 +296,7 @@ pub fn diff(a: &dyn Source, b: &dyn Source, options: &Options) -> Result<Report,
         if report.equal {
             report.same.push(platform.to_string());
         } else {
-            report.images.push(compare(&x, &y, (a, b), Some(platform.to_string()), options)?);
+            report.images.push(compare(&x, &y, (a, b), Some(platform.to_string()), options, &mut read)?);
         }
     } else {
         for pair in pairs(&offers(a)?, &offers(b)?) {
@@ -305,7 +306,7 @@ pub fn diff(a: &dyn Source, b: &dyn Source, options: &Options) -> Result<Report,
                 (name, Some(x), Some(y)) if x.digest == y.digest => report.same.push(name),
                 (name, Some(x), Some(y)) => {
                     let (x, y) = (load_manifest(a, &x)?, load_manifest(b, &y)?);
-                    report.images.push(compare(&x, &y, (a, b), Some(name), options)?);
+                    report.images.push(compare(&x, &y, (a, b), Some(name), options, &mut read)?);
                 }
                 (_, None, None) => {}
             }
@@ -369,12 +370,16 @@ fn pairs(a: &[Offer], b: &[Offer]) -> Vec<Pair> {
     pairs.into_iter().map(|(name, (a, b))| (name, a, b)).collect()
 }
 
+/// Layers that were read: images for several platforms have some in common.
+type Listings = BTreeMap<Digest, Listing>;
+
 fn compare(
     a: &Image,
     b: &Image,
     (from_a, from_b): (&dyn Source, &dyn Source),
     platform: Option<String>,
     options: &Options,
+    listings: &mut Listings,
 ) -> Result<ImageDiff, BoxedError> {
     let manifest = document::compare(&a.raw().bytes, &b.raw().bytes);
     let config = document::compare(a.raw_config(), b.raw_config());
@@ -393,7 +398,9 @@ fn compare(
             wanted.insert(a.layers()[x].digest, (from_a, &a.layers()[x]));
         }
     }
-    let listings = read(&wanted, options)?;
+    wanted.retain(|digest, _| !listings.contains_key(digest));
+    listings.extend(read(&wanted, options)?);
+    let listings = &*listings;
     let listing = |image: &Image, number: usize| listings.get(&image.layers()[number].digest);
 
     let mut layers = Vec::new();
@@ -432,7 +439,7 @@ fn compare(
 fn read(
     wanted: &BTreeMap<Digest, (&dyn Source, &Descriptor)>,
     options: &Options,
-) -> Result<BTreeMap<Digest, Listing>, BoxedError> {
+) -> Result<Listings, BoxedError> {
     let one = |(digest, (source, layer)): (&Digest, &(&dyn Source, &Descriptor))| {
         options.interrupt.check().map_err(DiffError::from)?;
         Ok((*digest, Listing::read(*source, layer, &options.progress, &options.interrupt)?))

@@ -132,11 +132,10 @@ fn referrers_among(
         let is_list = name_of(entry) == Some(tag.as_str());
         match document(entry).and_then(|document| document.parse().ok()) {
             Some(ManifestOrIndex::Index(index)) if is_list => found.extend(index.manifests),
-            Some(ManifestOrIndex::Manifest(manifest)) => {
-                if manifest.subject.as_ref().is_some_and(|link| link.digest == *subject) {
-                    let media_type = entry.media_type.clone();
-                    found.push(referrer(&manifest, media_type, entry.digest, entry.size));
-                }
+            Some(ManifestOrIndex::Manifest(manifest))
+                if manifest.subject.as_ref().is_some_and(|link| link.digest == *subject) =>
+            {
+                found.push(referrer(&manifest, entry.media_type.clone(), entry.digest, entry.size));
             }
             _ => {}
         }

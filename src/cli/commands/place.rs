@@ -147,7 +147,9 @@ pub(super) fn place(session: &Session, client: &Client, name: &str) -> Result<Pl
     match &location {
         Location::Registry(reference) => {
             if let Some((stored, found_by)) = session.stored(name, reference)? {
-                let full: Option<Reference> = found_by.parse().ok();
+                // Found by its digest, it is what the user calls it.
+                let is_name = found_by.parse::<Digest>().is_err();
+                let full: Option<Reference> = found_by.parse().ok().filter(|_| is_name);
                 let repository = full.as_ref().unwrap_or(reference).repository();
                 let target = Target { tags, ..in_store(session, &session.store()?, repository)? };
                 return Ok(Place { source: Arc::new(stored), target });
