@@ -48,6 +48,7 @@ fn images_are_copied_tagged_compared_and_rebased() {
     let log = server.requests();
     assert_eq!((uploaded(&log), mounted(&log).len()), (Vec::new(), 4), "{log:?}");
     assert_eq!(raw(&format!("{copy}:1.0")), raw(&image));
+    server.requests();
     pack.ok(&["copy", &image, &copy]);
     let log = server.requests();
     let of_target = log.iter().filter(|request| request.path.contains("/mirror/")).count();
