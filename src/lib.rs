@@ -25,6 +25,7 @@
 //! - [`store`]: the local store of blobs and memos.
 //! - [`registry`]: the distribution protocol; the only module that knows HTTP.
 //! - [`transport`]: where images come from and go to, behind one `Source` and one `Destination`.
+//! - [`diff`]: what two images have in common and what not, and why their digests differ.
 //! - [`verify`]: every digest of an image derived again, by other code.
 //!
 //! What is wanted:
@@ -35,7 +36,9 @@
 //! - [`plan`]: what goes where, as data.
 //!
 //! Doing it:
+//! - [`copy`]: images from one place to another, byte for byte, and more names for one.
 //! - [`build`]: the one place that walks the whole flow.
+//! - [`rebase`]: another base under an image's own layers.
 //! - [`cli`]: arguments, environment, terminal, exit codes.
 //!
 //! # Files
@@ -66,7 +69,9 @@ pub mod blob;
 pub mod build;
 pub mod cli;
 pub mod config;
+pub mod copy;
 pub mod deflate;
+pub mod diff;
 pub mod digest;
 pub mod error;
 pub mod git;
@@ -77,6 +82,7 @@ pub mod lock;
 pub mod observer;
 pub mod plan;
 pub mod platform;
+pub mod rebase;
 pub mod reference;
 pub mod registry;
 pub(crate) mod shown;

@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::printer::{self, ColorChoice};
 use crate::platform::Platform;
-use crate::reference::Repository;
+use crate::reference::{Repository, Tag};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -192,6 +192,40 @@ Examples:
     /// at every platform unless some are named. Exit code 1 if anything is wrong.
     #[command(after_long_help = IMAGE_HELP)]
     Verify(VerifyArgs),
+    /// Copy an image or an index, byte for byte, with only what the other place lacks
+    ///
+    /// Between registries, OCI layouts, archives and the local store. Digests stay what they are, and formats too.
+    /// Blobs that the target has cost one question, those in the same registry are mounted. The tag is set last;
+    /// a target that has the image already is asked one question.
+    #[command(after_long_help = COPY_HELP)]
+    Copy(CopyArgs),
+    /// Give an image more tags where it is; nothing is transferred
+    ///
+    /// In a registry the same manifest is stored under each new tag, after a look whether the old one still
+    /// means it; in a layout or the local store the index gets the names.
+    #[command(after_long_help = "\
+Examples:
+  pack tag localhost:5000/shop/app:1.0 stable production
+  pack tag oci:images:1.0 1")]
+    Tag(TagArgs),
+    /// Show what two images do not have in common, and why their digests differ
+    ///
+    /// Compares manifests, configurations and layers, then files: what was added, removed or changed, in bytes or
+    /// in mode, owner, time, type, link or attributes. Layers that both have are not fetched. Exit code 0 if the
+    /// images have the same digest, 1 if not, as diff(1) has it.
+    #[command(after_long_help = DIFF_HELP)]
+    Diff(DiffArgs),
+    /// Put another base under an image's own layers, without building
+    ///
+    /// Takes the layers that an image has on top of its base, puts them on the new base, and derives the
+    /// configuration again as a build does: the new base's values, and the image's own over them. No layer is
+    /// read or built. The result goes where the image is, under the new tag. What would surely not run is
+    /// refused: another platform or C library, an older Java, another generation of the servlet container.
+    #[command(after_long_help = "\
+Examples:
+  pack rebase localhost:5000/shop/app:1.0 --base tomcat:10.1.30 -t 1.0-patched
+  pack rebase oci:images:1.0 --old-base debian:12.5 --base debian:12.6 -t 1.1")]
+    Rebase(RebaseArgs),
     /// Look at the local store, or clean it
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Cache {
@@ -222,6 +256,37 @@ IMAGE is one of:
   oci:DIR[:TAG]            In an OCI layout
   oci-archive:FILE         In a tar of an OCI layout
   docker-archive:FILE      In a file of `docker save`";
+
+const COPY_HELP: &str = "\
+SRC is one of:
+  NAME[:TAG], NAME@sha256:…   In the local store, else in its registry
+  oci:DIR[:TAG]               In an OCI layout
+  oci-archive:FILE[:TAG]      In a tar of an OCI layout
+  docker-archive:FILE[:TAG]   In a file of `docker save`
+DST is one of:
+  NAME[:TAG], NAME@sha256:…   In a registry; without a tag, that of SRC
+  store:NAME[:TAG]            In the local store
+  oci:DIR[:TAG]               In an OCI layout, made if it is missing
+  oci-archive:FILE[:TAG]      A new tar, which `docker load` reads, too;
+  docker-archive:FILE[:TAG]   the same
+Examples:
+  pack copy localhost:5000/shop/app:1.0 registry.example.com/shop/app
+  pack copy --referrers localhost:5000/shop/app:1.0 oci:mirror:1.0
+  pack copy --platform linux/arm64 debian:12 docker-archive:debian.tar";
+
+const DIFF_HELP: &str = "\
+A and B are each one of:
+  NAME[:TAG]               An image in the local store, else in its registry
+  NAME@sha256:…            The same, by digest
+  oci:DIR[:TAG]            In an OCI layout
+  oci-archive:FILE         In a tar of an OCI layout
+  docker-archive:FILE      In a file of `docker save`
+Examples:
+  pack diff localhost:5000/shop/app:1.0 localhost:5000/shop/app:1.1
+  pack diff --json oci:mine oci:theirs | jq -r .first
+Exit codes:
+  0    The images are the same
+  1    They are not; or one cannot be read, and then there is an `error:`";
 
 /// Whether results are JSON.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -432,6 +497,114 @@ pub struct VerifyArgs {
     pub format: Format,
 }
 
+/// `pack copy`.
+#[derive(Clone, Debug, Args)]
+pub struct CopyArgs {
+    /// The image or index to copy
+    #[arg(value_name = "SRC")]
+    pub from: String,
+
+    /// Where to
+    #[arg(value_name = "DST")]
+    pub to: String,
+
+    /// Copy only the image for this platform; may be repeated
+    ///
+    /// With one platform the copy is that image itself, with the digest that it has in the index. With
+    /// several it is a new index of them, which has a digest of its own.
+    #[arg(
+        long = "platform", value_name = "PLATFORM", value_delimiter = ',', value_parser = Platform::from_str
+    )]
+    pub platforms: Vec<Platform>,
+
+    /// Copy all that the name stands for, the whole of an index; this is the default
+    #[arg(long, conflicts_with = "platforms")]
+    pub all: bool,
+
+    /// Copy signatures, SBOMs and whatever else refers to the image, too
+    #[arg(long)]
+    pub referrers: bool,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack tag`.
+#[derive(Clone, Debug, Args)]
+pub struct TagArgs {
+    /// The image
+    #[arg(value_name = "SRC")]
+    pub image: String,
+
+    /// The tags to add
+    #[arg(value_name = "NEWTAG", required = true, value_parser = new_tag)]
+    pub tags: Vec<Tag>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack diff`.
+#[derive(Clone, Debug, Args)]
+pub struct DiffArgs {
+    /// The one image
+    pub a: String,
+
+    /// The other image
+    pub b: String,
+
+    /// Compare the images for this platform only
+    ///
+    /// Without it, two indexes are compared platform by platform.
+    #[arg(long, value_parser = Platform::from_str)]
+    pub platform: Option<Platform>,
+
+    /// List the entries of each pair of layers, too, and not only what a container sees
+    #[arg(long)]
+    pub layers: bool,
+
+    /// Read layers that both have, too: no difference is uncertain then
+    #[arg(long)]
+    pub full: bool,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack rebase`.
+#[derive(Clone, Debug, Args)]
+pub struct RebaseArgs {
+    /// The image, in a registry, a layout or the local store
+    pub image: String,
+
+    /// The new base
+    #[arg(long, value_name = "REF")]
+    pub base: String,
+
+    /// Tag the result, where the image is; may be repeated
+    #[arg(short, long = "tag", value_name = "TAG", required = true, value_parser = new_tag)]
+    pub tags: Vec<Tag>,
+
+    /// The base that the image is on now [default: what its annotations or labels say]
+    #[arg(long, value_name = "REF")]
+    pub old_base: Option<String>,
+
+    /// Only the image for this platform; without it, every image of an index
+    #[arg(long, value_parser = Platform::from_str)]
+    pub platform: Option<Platform>,
+
+    /// Do what would be refused, with a warning
+    #[arg(long)]
+    pub force: bool,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
 /// `pack cache`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CacheCommand {
@@ -521,6 +694,10 @@ impl Command {
             Self::Inspect(args) => args.format.json,
             Self::History(args) => args.format.json,
             Self::Verify(args) => args.format.json,
+            Self::Copy(args) => args.format.json,
+            Self::Diff(args) => args.format.json,
+            Self::Rebase(args) => args.format.json,
+            Self::Tag(args) => args.format.json,
             Self::Cache { command: CacheCommand::Info(format) | CacheCommand::Verify(format) } => format.json,
             Self::Cache { command: CacheCommand::Prune(args) } => args.format.json,
             Self::Init(_) | Self::Completions(_) | Self::Man(_) => false,
@@ -554,6 +731,17 @@ fn repository(text: &str) -> Result<Repository, String> {
         }
         _ => Err(error.to_string()),
     }
+}
+
+/// A tag alone: it is added where the image is.
+fn new_tag(text: &str) -> Result<Tag, String> {
+    text.parse().map_err(|error: crate::reference::ReferenceError| match text.parse::<crate::reference::Reference>() {
+        Ok(reference) if text.contains(['/', ':']) => {
+            let tag = reference.tag().map_or_else(|| "TAG".to_owned(), ToString::to_string);
+            format!("a tag has no name before it: give `{tag}`; to another place, `pack copy` brings the image")
+        }
+        _ => error.to_string(),
+    })
 }
 
 fn absolute(text: &str) -> Result<String, &'static str> {
@@ -649,6 +837,10 @@ mod tests {
         pack inspect
         pack history
         pack verify
+        pack copy
+        pack tag
+        pack diff
+        pack rebase
         pack cache
         pack cache info
         pack cache prune

@@ -73,8 +73,8 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
     };
     let result = commands::run(&session, cli);
     drop(guard);
-    match result.and_then(|()| printer.finish()) {
-        Ok(()) => ExitStatus::Done,
+    match result.and_then(|status| printer.finish().map(|()| status)) {
+        Ok(status) => status,
         Err(error) => {
             printer.error(&error);
             error.status

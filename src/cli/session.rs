@@ -123,7 +123,14 @@ impl Session {
     /// # Errors
     /// When the name is none or what it names cannot be opened.
     pub fn image(&self, name: &str) -> Result<Arc<dyn Source>, CommandError> {
-        let registries = BTreeMap::new();
+        self.image_with(name, &self.client(&BTreeMap::new()))
+    }
+
+    /// As [`Session::image`], with a client that others use, too.
+    ///
+    /// # Errors
+    /// As for [`Session::image`].
+    pub fn image_with(&self, name: &str, client: &Client) -> Result<Arc<dyn Source>, CommandError> {
         Ok(match Location::base(name)? {
             Location::OciLayout { dir, name } => {
                 Arc::new(OciLayout::open(&self.absolute(&dir), name.as_deref())?)
@@ -135,22 +142,30 @@ impl Session {
                 Arc::new(Archive::open_docker(&self.absolute(&file), name.as_deref())?)
             }
             Location::Registry(reference) => match self.stored(name, &reference)? {
-                Some(stored) => Arc::new(stored),
-                None => Arc::new(crate::transport::registry::source(self.client(&registries), reference)),
+                Some((stored, _)) => Arc::new(stored),
+                None => Arc::new(crate::transport::registry::source(client.clone(), reference)),
             },
-            Location::Scratch | Location::Docker | Location::OwnRegistry => {
+            Location::Scratch | Location::Docker | Location::OwnRegistry | Location::Store(_) => {
                 return Err(CommandError::usage(format!("`{name}` is not an image")));
             }
         })
     }
 
     /// The image in the local store: by its whole name, as `localhost/NAME`, which is what a build without a
-    /// registry in its name is called, or by its digest.
-    fn stored(&self, name: &str, reference: &Reference) -> Result<Option<OciLayout>, CommandError> {
+    /// registry in its name is called, or by its digest. With it, the name that it was found by.
+    ///
+    /// # Errors
+    /// When nothing says where the store is.
+    pub fn stored(
+        &self,
+        name: &str,
+        reference: &Reference,
+    ) -> Result<Option<(OciLayout, String)>, CommandError> {
         let store = self.store()?;
         let digest = reference.digest().map(|digest| digest.to_string());
         let names = [reference.to_string(), name.to_owned(), format!("localhost/{name}")];
-        Ok(names.iter().chain(&digest).find_map(|name| OciLayout::in_store(&store, name)))
+        let find = |name: &String| Some((OciLayout::in_store(&store, name)?, name.clone()));
+        Ok(names.iter().chain(&digest).find_map(find))
     }
 }
 

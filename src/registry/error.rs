@@ -38,6 +38,8 @@ pub enum Step {
     PushManifest,
     /// Asking whether a name resolves to what was pushed.
     Confirm,
+    /// Asking what refers to a manifest.
+    ListReferrers,
     /// Getting a token.
     Token,
 }
@@ -56,6 +58,7 @@ impl fmt::Display for Step {
             Self::CancelUpload => "cancelling the upload of blob",
             Self::PushManifest => "pushing the manifest",
             Self::Confirm => "confirming",
+            Self::ListReferrers => "listing the referrers of",
             Self::Token => "getting a token for",
         })
     }

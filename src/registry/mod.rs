@@ -22,6 +22,7 @@ mod http;
 mod location;
 mod pull;
 mod push;
+mod referrers;
 mod retry;
 mod settings;
 #[cfg(test)]
@@ -46,6 +47,7 @@ use self::follow::Follow;
 use self::http::{Http, lock};
 use self::pull::Download;
 use self::push::{OpenSessions, Push, Uploads};
+pub use self::referrers::{Referrers, fallback_tag};
 pub use self::settings::{ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
 use self::upload::Sent;
 use crate::blob::{Blob, BlobStream, Delivery, Growing};

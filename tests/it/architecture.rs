@@ -23,7 +23,7 @@ const VALUES: [&str; 12] = [
 ];
 
 /// What each module may know besides the values. Whatever is not here may not be known.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     // Values of the standard: manifest, index, configuration.
     ("image", &[]),
     ("zip", &[]),
@@ -39,6 +39,10 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("registry", &["blob", "image"]),
     ("transport", &["blob", "image", "store", "registry"]),
     ("verify", &["image", "transport"]),
+    // Whose error it was that a layer could not be read.
+    ("diff", &["image", "registry", "transport"]),
+    // The name of the tag that stands in for the referrers API.
+    ("copy", &["image", "registry", "transport"]),
     ("artifact", &["image", "layer", "zip"]),
     ("plan", &["image", "layer"]),
     // The one that walks the whole flow.
@@ -46,16 +50,21 @@ const ALLOWED: [(&str, &[&str]); 14] = [
         "build",
         &["artifact", "config", "image", "layer", "lock", "plan", "registry", "store", "transport", "zip"],
     ),
+    // What a build knows of bases and of what runs on them, for an image that was built before.
+    ("rebase", &["artifact", "build", "copy", "image", "layer", "store", "transport"]),
     (
         "cli",
         &[
             "artifact",
             "build",
             "config",
+            "copy",
+            "diff",
             "image",
             "layer",
             "lock",
             "plan",
+            "rebase",
             "registry",
             "store",
             "transport",

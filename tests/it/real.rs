@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests are told where their inputs are by the environment")]
 
 mod http;
+mod images;
 mod peers;
 mod server;
 mod tools;

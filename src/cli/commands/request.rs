@@ -196,7 +196,7 @@ pub(super) fn targets(
                 return Err(CommandError::usage("`docker` is not an output yet")
                     .hint("`-o docker-archive:image.tar` and `docker load -i image.tar` do it"));
             }
-            Location::Registry(_) | Location::Scratch => {
+            Location::Registry(_) | Location::Scratch | Location::Store(_) => {
                 return Err(CommandError::usage(format!("`{output}` is not an output"))
                     .hint("to push, give `--name` and `--push`"));
             }
