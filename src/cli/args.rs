@@ -14,7 +14,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::printer::{self, ColorChoice};
 use crate::platform::Platform;
-use crate::reference::Repository;
+use crate::reference::{Repository, Scope};
+use crate::registry::Secret;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -192,6 +193,29 @@ Examples:
     /// at every platform unless some are named. Exit code 1 if anything is wrong.
     #[command(after_long_help = IMAGE_HELP)]
     Verify(VerifyArgs),
+    /// Keep a login for a registry
+    ///
+    /// Asks the registry whether the login is good, and keeps it where `docker login` and `podman login` keep
+    /// theirs: in the credential helper that is configured, else in the file that has one for this registry, else
+    /// in Docker's config.json. Nothing is kept when the registry refuses it. Without `--password-stdin` the
+    /// password is asked for on the terminal.
+    #[command(after_long_help = "\
+Examples:
+  pack login registry.example.com
+      Ask for user and password
+  pass show registry | pack login registry.example.com -u ci --password-stdin
+      In a script; the password is in no argument and no history
+  pack login registry.example.com/team -u team-bot --password-stdin < token
+      For one part of the registry alone; the longest path wins")]
+    Login(LoginArgs),
+    /// Remove the login for a registry
+    ///
+    /// Removes it from all files and credential helpers that logins are looked for in.
+    #[command(after_long_help = "\
+Examples:
+  pack logout registry.example.com
+  pack logout registry.example.com/team")]
+    Logout(LogoutArgs),
     /// Look at the local store, or clean it
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Cache {
@@ -432,6 +456,56 @@ pub struct VerifyArgs {
     pub format: Format,
 }
 
+/// `pack login`.
+#[derive(Clone, Debug, Args)]
+pub struct LoginArgs {
+    /// The registry, or a path in it
+    #[arg(value_name = "REGISTRY[/PATH]")]
+    pub scope: Scope,
+
+    /// The user; asked for on the terminal where not given
+    #[arg(short, long, value_name = "USER")]
+    pub username: Option<String>,
+
+    /// Read the password or token from standard input
+    #[arg(long, conflicts_with = "password", requires = "username")]
+    pub password_stdin: bool,
+
+    /// The password or token; better given by `--password-stdin`
+    ///
+    /// Other users of the machine can read arguments while the program runs, and shells keep them.
+    #[arg(short, long, value_name = "PASSWORD", requires = "username")]
+    pub password: Option<Secret>,
+
+    /// Keep the login in this file; builds read it with REGISTRY_AUTH_FILE
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub authfile: Option<PathBuf>,
+
+    /// Take `[registry]` from this file [default: ./build.toml]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack logout`.
+#[derive(Clone, Debug, Args)]
+pub struct LogoutArgs {
+    /// The registry, or a path in it
+    #[arg(value_name = "REGISTRY[/PATH]")]
+    pub scope: Scope,
+
+    /// Look in this file alone
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub authfile: Option<PathBuf>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
 /// `pack cache`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CacheCommand {
@@ -521,6 +595,8 @@ impl Command {
             Self::Inspect(args) => args.format.json,
             Self::History(args) => args.format.json,
             Self::Verify(args) => args.format.json,
+            Self::Login(args) => args.format.json,
+            Self::Logout(args) => args.format.json,
             Self::Cache { command: CacheCommand::Info(format) | CacheCommand::Verify(format) } => format.json,
             Self::Cache { command: CacheCommand::Prune(args) } => args.format.json,
             Self::Init(_) | Self::Completions(_) | Self::Man(_) => false,
@@ -649,6 +725,8 @@ mod tests {
         pack inspect
         pack history
         pack verify
+        pack login
+        pack logout
         pack cache
         pack cache info
         pack cache prune
@@ -714,6 +792,9 @@ mod tests {
             ("pack biuld", "build"),
             ("pack -q -v build", "cannot be used with"),
             ("pack inspect", "<IMAGE>"),
+            ("pack login team", "has a dot or a port"),
+            ("pack login r.example --password-stdin", "--username"),
+            ("pack login r.example -u a -p b --password-stdin", "cannot be used with"),
             ("pack cache prune --max-size 10XB", "10GB"),
             ("pack cache prune --max-age 3", "30d"),
         ];

@@ -13,6 +13,7 @@ pub mod format;
 pub mod man;
 pub mod printer;
 pub mod progress;
+pub mod prompt;
 pub mod session;
 pub mod signals;
 pub mod summary;

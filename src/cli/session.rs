@@ -11,7 +11,7 @@ use super::environment::Environment;
 use super::error::{CommandError, ExitStatus};
 use super::printer::Printer;
 use crate::build::Context;
-use crate::config::{RegistryOptions, Settings};
+use crate::config::{Document, Overrides, RegistryOptions, Settings};
 use crate::interrupt::Interrupt;
 use crate::observer::Progress;
 use crate::reference::{Reference, Registry};
@@ -21,6 +21,9 @@ use crate::transport::Source;
 use crate::transport::archive::Archive;
 use crate::transport::layout::OciLayout;
 use crate::transport::name::Location;
+
+/// The name of a build file.
+pub const BUILD_FILE: &str = "build.toml";
 
 /// One run of the program.
 pub struct Session {
@@ -57,17 +60,58 @@ impl Session {
     /// A client for registries, which opens nothing before it is asked something.
     #[must_use]
     pub fn client(&self, registries: &BTreeMap<Registry, RegistryOptions>) -> Client {
+        self.client_with(
+            self.credentials(None),
+            registries.iter().map(|(host, options)| (host.clone(), registry_settings(options))).collect(),
+        )
+    }
+
+    /// Where logins are, or in `authfile` alone.
+    #[must_use]
+    pub fn credentials(&self, authfile: Option<&Path>) -> Credentials {
         let environment = &self.environment;
-        let credentials = Credentials {
+        let helper_path = environment.raw("PATH").map(ToOwned::to_owned);
+        if let Some(file) = authfile {
+            let registry_auth_file = Some(self.absolute(file));
+            return Credentials { registry_auth_file, helper_path, ..Credentials::default() };
+        }
+        Credentials {
             docker_auth_config: environment.docker_auth_config().map(Secret::new),
             registry_auth_file: environment.registry_auth_file(),
             xdg_runtime_dir: environment.runtime_dir(),
             xdg_config_home: environment.config_home(),
             docker_config: environment.docker_config(),
             home: environment.home(),
-            helper_path: environment.raw("PATH").map(ToOwned::to_owned),
+            helper_path,
             ..Credentials::default()
-        };
+        }
+    }
+
+    /// How registries are reached: what `file` says, or the build file of the working directory if there is one.
+    ///
+    /// # Errors
+    /// When the file is not valid.
+    pub fn registries(
+        &self,
+        file: Option<&Path>,
+    ) -> Result<BTreeMap<Registry, RegistryOptions>, CommandError> {
+        let path = self.absolute(file.unwrap_or(Path::new(BUILD_FILE)));
+        if file.is_none() && !path.is_file() {
+            return Ok(BTreeMap::new());
+        }
+        let settings =
+            Settings::resolve(Document::read(&path)?, &Overrides::default(), &Overrides::default())?;
+        Ok(settings.registries)
+    }
+
+    /// A client with other logins or settings than those of a build.
+    #[must_use]
+    pub fn client_with(
+        &self,
+        credentials: Credentials,
+        registries: BTreeMap<Registry, RegistrySettings>,
+    ) -> Client {
+        let environment = &self.environment;
         let proxies = environment.proxies();
         let proxy = (proxies.https.is_some() || proxies.http.is_some() || proxies.all.is_some()).then(|| {
             let or_all = |one: Option<String>| one.or_else(|| proxies.all.clone()).map(Secret::new);
@@ -79,10 +123,7 @@ impl Session {
         });
         let settings = registry::Settings {
             credentials,
-            registries: registries
-                .iter()
-                .map(|(host, options)| (host.clone(), registry_settings(options)))
-                .collect(),
+            registries,
             ca_files: environment.ssl_cert_file().into_iter().collect(),
             proxy,
             ..registry::Settings::default()
@@ -132,7 +173,6 @@ impl Session {
     /// # Errors
     /// When the name is none or what it names cannot be opened.
     pub fn image(&self, name: &str) -> Result<Arc<dyn Source>, CommandError> {
-        let registries = BTreeMap::new();
         Ok(match Location::base(name)? {
             Location::OciLayout { dir, name } => {
                 Arc::new(OciLayout::open(&self.absolute(&dir), name.as_deref())?)
@@ -145,7 +185,10 @@ impl Session {
             }
             Location::Registry(reference) => match self.stored(name, &reference)? {
                 Some(stored) => Arc::new(stored),
-                None => Arc::new(crate::transport::registry::source(self.client(&registries), reference)),
+                None => {
+                    let client = self.client(&self.registries(None)?);
+                    Arc::new(crate::transport::registry::source(client, reference))
+                }
             },
             Location::Scratch | Location::Docker | Location::OwnRegistry => {
                 return Err(CommandError::usage(format!("`{name}` is not an image")));
@@ -163,7 +206,9 @@ impl Session {
     }
 }
 
-fn registry_settings(options: &RegistryOptions) -> RegistrySettings {
+/// What the build file says of a registry, for the client.
+#[must_use]
+pub fn registry_settings(options: &RegistryOptions) -> RegistrySettings {
     RegistrySettings {
         plain_http: options.plain_http,
         skip_tls_verify: options.skip_tls_verify.as_ref().is_some_and(|skip| skip.value),

@@ -15,13 +15,14 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use url::{Url, form_urlencoded};
 
+use super::Greeting;
 use super::challenge::{self, Challenge};
 use super::credentials::{Credential, Login};
 use super::error::{Context, RegistryError, Step};
 use super::http::{Host, Http, MAX_ANSWER, Payload, Request, Response, lock};
 use super::location;
 use super::settings::Secret;
-use crate::reference::Repository;
+use crate::reference::{Repository, Scope};
 
 /// The specification's default lifetime of a token.
 const DEFAULT_LIFETIME: u64 = 60;
@@ -31,27 +32,45 @@ const MAX_REDIRECTS: u32 = 5;
 /// What a request must be allowed to do.
 #[derive(Clone, Debug)]
 pub(super) struct Access {
-    pub(super) repository: Repository,
-    pub(super) push: bool,
+    /// The repository, or more than one where nothing is read or written.
+    pub(super) repository: Scope,
+    pub(super) wants: Wants,
     /// The repository to mount from.
     pub(super) from: Option<Repository>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// To be known, and no more.
+    Nothing,
+    Pull,
+    Push,
+}
+
 impl Access {
+    /// For asking who one is.
+    pub(super) fn none(scope: &Scope) -> Self {
+        Self { repository: scope.clone(), wants: Wants::Nothing, from: None }
+    }
+
     pub(super) fn pull(repository: &Repository) -> Self {
-        Self { repository: repository.clone(), push: false, from: None }
+        Self { repository: repository.into(), wants: Wants::Pull, from: None }
     }
 
     pub(super) fn push(repository: &Repository) -> Self {
-        Self { repository: repository.clone(), push: true, from: None }
+        Self { repository: repository.into(), wants: Wants::Push, from: None }
     }
 
     /// The scopes, the one for pushing first: some token servers look at no other.
-    fn scopes(&self) -> Vec<String> {
-        let actions = if self.push { "pull,push" } else { "pull" };
-        let own = format!("repository:{}:{actions}", self.repository.path());
+    pub(super) fn scopes(&self) -> Vec<String> {
+        let actions = match self.wants {
+            Wants::Nothing => None,
+            Wants::Pull => Some("pull"),
+            Wants::Push => Some("pull,push"),
+        };
+        let own = actions.map(|actions| format!("repository:{}:{actions}", self.repository.path()));
         let from = self.from.as_ref().map(|from| format!("repository:{}:pull", from.path()));
-        [Some(own), from].into_iter().flatten().collect()
+        [own, from].into_iter().flatten().collect()
     }
 }
 
@@ -165,15 +184,15 @@ impl Http {
         let settings = self.settings.registries.get(&host.registry);
         if let Some((user, password)) = settings.and_then(|settings| settings.login.as_ref()) {
             let login = Login::Password(user.clone(), password.clone());
-            return Ok(Some(Credential::new(login, "the settings")));
+            return Ok(Some(Credential::new(login, "this command")));
         }
         let cell = {
             let mut credentials = lock(&host.auth.credentials);
             Arc::clone(credentials.entry(access.repository.path().to_owned()).or_default())
         };
         let find = || async {
-            let (credentials, repository) = (self.settings.credentials.clone(), access.repository.clone());
-            let found = tokio::task::spawn_blocking(move || credentials.find(&repository)).await;
+            let (credentials, scope) = (self.settings.credentials.clone(), access.repository.clone());
+            let found = tokio::task::spawn_blocking(move || credentials.find(&scope)).await;
             found.unwrap_or_else(|error| {
                 let registry = host.registry.clone();
                 Err(RegistryError::Credentials {
@@ -184,6 +203,29 @@ impl Http {
             })
         };
         cell.get_or_try_init(find).await.cloned()
+    }
+
+    /// Whether the registry knows us.
+    pub(super) async fn greet(&self, host: &Host, access: &Access) -> Result<Greeting, RegistryError> {
+        let subject = "whether it knows us".to_owned();
+        let context = Context { registry: host.registry.clone(), step: Step::Ping, subject };
+        let request = Request::new(Method::GET, host.url("/v2/"));
+        let response = self.send(host, access, &context, request).await?;
+        match response.status() {
+            200 => {}
+            404 => {
+                let why = "it answers 404 Not Found to `/v2/`, which every registry has".to_owned();
+                return Err(RegistryError::NotARegistry { context: Box::new(context), why });
+            }
+            _ => return Err(self.failure(host, access, &context, response).await),
+        }
+        if response.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
+            let why = "it answers `/v2/` with an HTML page".to_owned();
+            return Err(RegistryError::NotARegistry { context: Box::new(context), why });
+        }
+        response.discard().await;
+        let asked = lock(&host.auth.challenge).is_some();
+        Ok(if asked { Greeting::Known } else { Greeting::NotAsked })
     }
 
     /// What was shown, for messages; and whether that was nothing.
@@ -210,8 +252,8 @@ impl Http {
             Arc::clone(lock(&host.auth.tokens).entry(key).or_default())
         };
         // Who may push may pull.
-        if !access.push && access.from.is_none() {
-            let wider = cell_of(&Access { push: true, ..access.clone() }.scopes());
+        if access.wants == Wants::Pull && access.from.is_none() {
+            let wider = cell_of(&Access { wants: Wants::Push, ..access.clone() }.scopes());
             if let Ok(token) = wider.try_lock()
                 && let Some(token) = token.as_ref().filter(|token| token.is_good(fresh))
             {
@@ -244,7 +286,10 @@ impl Http {
         login: Option<&Login>,
         scopes: &[String],
     ) -> Result<Token, RegistryError> {
-        let subject = access.repository.path().to_owned();
+        let subject = match access.repository.path() {
+            "" => "this registry".to_owned(),
+            path => path.to_owned(),
+        };
         let context = Context { registry: host.registry.clone(), step: Step::Token, subject };
         let fail = |why: String| RegistryError::Challenge { context: Box::new(context.clone()), why };
         let realm = asked.get("realm").unwrap_or_default();

@@ -11,11 +11,13 @@ use crate::digest::Digest;
 use crate::error::{Explain, Kind};
 use crate::image::DocumentError;
 use crate::interrupt::Interrupted;
-use crate::reference::Registry;
+use crate::reference::{Registry, Scope};
 
 /// What was being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Asking whether it is a registry, and whether it knows us.
+    Ping,
     /// Asking what a name resolves to.
     Resolve,
     /// Downloading a manifest or index.
@@ -45,6 +47,7 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Ping => "asking",
             Self::Resolve => "resolving",
             Self::PullManifest => "pulling the manifest",
             Self::PullBlob => "pulling blob",
@@ -189,6 +192,26 @@ pub enum RegistryError {
         /// The file or helper.
         from: String,
         /// Why.
+        why: String,
+    },
+    /// A login could not be kept or removed.
+    #[error("cannot {what} the login for {scope} in {place}: {why}")]
+    Keep {
+        /// `store` or `remove`.
+        what: &'static str,
+        /// What the login is for.
+        scope: Scope,
+        /// The file or helper.
+        place: String,
+        /// Why.
+        why: String,
+    },
+    /// It does not speak the protocol.
+    #[error("{context}: {why}")]
+    NotARegistry {
+        /// Where.
+        context: Box<Context>,
+        /// What it did.
         why: String,
     },
     /// No answer.
@@ -376,7 +399,9 @@ impl Explain for RegistryError {
         match self {
             Self::Interrupted(_) => Kind::Interrupted,
             Self::Source { source, .. } => source.kind(),
-            Self::Certificate { .. } | Self::Credentials { .. } | Self::Local { .. } => Kind::Input,
+            Self::Certificate { .. } | Self::Credentials { .. } | Self::Keep { .. } | Self::Local { .. } => {
+                Kind::Input
+            }
             _ => Kind::Registry,
         }
     }
@@ -412,6 +437,9 @@ impl Explain for RegistryError {
             },
             Self::Refused { context, answer } if answer.status == 400 && answer.message.contains("HTTPS server") => {
                 format!("it speaks TLS: set `plain-http = false` under `[registry.\"{}\"]`", context.registry)
+            }
+            Self::NotARegistry { context, .. } => {
+                format!("check that `{}` is the registry's own host and port", context.registry)
             }
             Self::Refused { answer, .. } if answer.status == 429 => {
                 "the registry limits requests; logging in usually raises the limit".to_owned()

@@ -18,6 +18,7 @@ mod error;
 pub mod fake;
 mod http;
 mod location;
+mod login;
 mod pull;
 mod push;
 mod retry;
@@ -39,6 +40,7 @@ use self::auth::Access;
 pub use self::credentials::Credentials;
 pub use self::error::{Answer, Context, Fault, RegistryError, Step};
 use self::http::{Http, lock};
+pub use self::login::{Kept, Place, Removed};
 use self::pull::Download;
 use self::push::{OpenSessions, Push};
 pub use self::settings::{ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
@@ -48,7 +50,7 @@ use crate::digest::{Digest, VerifyingReader};
 use crate::image::{Descriptor, MAX_DOCUMENT, RawDocument};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::observer::{Phase, Progress};
-use crate::reference::{Reference, Registry, Repository};
+use crate::reference::{Reference, Registry, Repository, Scope};
 
 /// How often waiting work looks whether the user interrupted.
 const GLANCE: Duration = Duration::from_millis(25);
@@ -75,6 +77,15 @@ impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Client")
     }
+}
+
+/// How a registry greets whoever shows a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// It asked for a login and took it.
+    Known,
+    /// It asked for no login, so that none could be checked.
+    NotAsked,
 }
 
 /// One runtime for the process: clients come and go, their connections' threads need not.
@@ -105,6 +116,18 @@ impl Client {
             confirmed: Mutex::default(),
             busy: Mutex::default(),
         }))
+    }
+
+    /// Asks a registry whether it knows us: `GET /v2/`, with a token of no scope where it wants one.
+    ///
+    /// # Errors
+    /// When it refuses the login, cannot be asked, or is no registry.
+    pub fn check_login(&self, scope: &Scope) -> Result<Greeting, RegistryError> {
+        let host = self.http().host(scope.registry())?;
+        let access = Access::none(scope);
+        self.wait(async {
+            self.http().retrying(&host, async || self.http().greet(&host, &access).await).await
+        })
     }
 
     /// What a reference resolves to, or `None` where it does not exist. One HEAD where the registry

@@ -4,6 +4,7 @@ mod build;
 mod cache;
 mod images;
 mod init;
+mod login;
 mod plan;
 mod request;
 mod update;
@@ -26,6 +27,8 @@ pub fn run(session: &Session, cli: &Cli) -> Result<(), CommandError> {
         Command::Inspect(args) => images::inspect(session, args),
         Command::History(args) => images::history(session, args),
         Command::Verify(args) => images::verify(session, args),
+        Command::Login(args) => login::run(session, args),
+        Command::Logout(args) => login::out(session, args),
         Command::Cache { command } => cache::run(session, command),
         Command::Completions(args) => {
             session.printer.raw(&completions::script(args.shell));
