@@ -100,7 +100,7 @@ pub struct Global {
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// Say more; twice for requests and cache decisions
+    /// Tell of every request to a registry; twice for headers, too
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
@@ -216,6 +216,17 @@ Examples:
   pack logout registry.example.com
   pack logout registry.example.com/team")]
     Logout(LogoutArgs),
+    /// Explain step by step how a registry is reached and what it allows
+    ///
+    /// Address, proxy, network, certificate, credentials, login, pulling and pushing: what was done, what came of it,
+    /// and what to do about each step that fails. No secret is shown. Exit code 3 if anything fails.
+    #[command(after_long_help = "\
+Examples:
+  pack doctor registry.example.com
+      The registry itself
+  pack doctor registry.example.com/shop/app --push
+      A repository; begins an upload there and cancels it")]
+    Doctor(DoctorArgs),
     /// Look at the local store, or clean it
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Cache {
@@ -506,6 +517,30 @@ pub struct LogoutArgs {
     pub format: Format,
 }
 
+/// `pack doctor`.
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// The registry, or a repository in it
+    #[arg(value_name = "REGISTRY[/REPOSITORY]")]
+    pub scope: Scope,
+
+    /// Begin an upload, and cancel it
+    #[arg(long)]
+    pub push: bool,
+
+    /// Look for logins in this file alone
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub authfile: Option<PathBuf>,
+
+    /// Take `[registry]` from this file [default: ./build.toml]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
 /// `pack cache`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CacheCommand {
@@ -597,6 +632,7 @@ impl Command {
             Self::Verify(args) => args.format.json,
             Self::Login(args) => args.format.json,
             Self::Logout(args) => args.format.json,
+            Self::Doctor(args) => args.format.json,
             Self::Cache { command: CacheCommand::Info(format) | CacheCommand::Verify(format) } => format.json,
             Self::Cache { command: CacheCommand::Prune(args) } => args.format.json,
             Self::Init(_) | Self::Completions(_) | Self::Man(_) => false,
@@ -727,6 +763,7 @@ mod tests {
         pack verify
         pack login
         pack logout
+        pack doctor
         pack cache
         pack cache info
         pack cache prune

@@ -105,13 +105,19 @@ impl Token {
 /// What a request shows to the registry.
 pub(super) struct Authorization {
     pub(super) header: HeaderValue,
+    /// Whose it is and where that came from, for people.
+    pub(super) source: String,
     token: Option<(TokenCell, u64)>,
 }
 
 impl Authorization {
-    fn constant(header: HeaderValue) -> Self {
-        Self { header, token: None }
+    fn constant(header: HeaderValue, credential: Option<&Credential>) -> Self {
+        Self { header, source: described(credential), token: None }
     }
+}
+
+fn described(credential: Option<&Credential>) -> String {
+    credential.map_or_else(|| "no login".to_owned(), Credential::describe)
 }
 
 impl Http {
@@ -125,17 +131,41 @@ impl Http {
         let asked = lock(&host.auth.challenge).clone();
         let Some(asked) = asked else { return Ok(None) };
         let credential = self.credential(host, access).await?;
-        let login = credential.as_ref().map(|credential| &credential.login);
-        match (asked.scheme.as_str(), login) {
+        let credential = credential.as_ref();
+        match (asked.scheme.as_str(), credential.map(|credential| &credential.login)) {
             (_, Some(Login::Bearer(token))) => {
-                Ok(header("Bearer", token.expose()).map(Authorization::constant))
+                let header = self.header("Bearer", token.expose());
+                Ok(header.map(|header| Authorization::constant(header, credential)))
             }
             ("basic", Some(Login::Password(user, password))) => {
-                Ok(Some(Authorization::constant(basic(user, password))))
+                Ok(Some(Authorization::constant(self.basic(user, password), credential)))
             }
-            ("bearer", login) => self.token(host, access, &asked, login, fresh).await.map(Some),
+            ("bearer", _) => self.token(host, access, &asked, credential, fresh).await.map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// A header, whose secret is from then on known and taken out of whatever is printed.
+    fn header(&self, scheme: &str, secret: &str) -> Option<HeaderValue> {
+        self.scrubber.learn(secret);
+        header(scheme, secret)
+    }
+
+    fn basic(&self, user: &str, password: &Secret) -> HeaderValue {
+        self.scrubber.learn(password.expose());
+        self.scrubber.learn(&BASE64.encode(format!("{user}:{}", password.expose())));
+        basic(user, password)
+    }
+
+    /// As [`Http::authorization`], for an answer that asks for something: learns that first.
+    pub(super) async fn ask_for(
+        &self,
+        host: &Host,
+        access: &Access,
+        response: &Response,
+    ) -> Result<Option<Authorization>, RegistryError> {
+        self.learn(host, access, response, None).await?;
+        self.authorization(host, access, false).await
     }
 
     /// Learns from a 401 what the registry wants. Answers whether asking again can help.
@@ -243,10 +273,12 @@ impl Http {
         host: &Host,
         access: &Access,
         asked: &Challenge,
-        login: Option<&Login>,
+        credential: Option<&Credential>,
         fresh: bool,
     ) -> Result<Authorization, RegistryError> {
         let ours = access.scopes();
+        let login = credential.map(|credential| &credential.login);
+        let source = format!("a token for {}", described(credential));
         let cell_of = |scopes: &[String]| {
             let key = (login.cloned(), scopes.to_vec());
             Arc::clone(lock(&host.auth.tokens).entry(key).or_default())
@@ -258,7 +290,7 @@ impl Http {
                 && let Some(token) = token.as_ref().filter(|token| token.is_good(fresh))
             {
                 let shown = Some((Arc::clone(&wider), token.id));
-                return Ok(Authorization { header: token.header.clone(), token: shown });
+                return Ok(Authorization { header: token.header.clone(), source, token: shown });
             }
         }
         let cell = cell_of(&ours);
@@ -269,13 +301,13 @@ impl Http {
                 let mut scopes = ours.clone();
                 let extra = lock(&host.auth.extra).get(&ours).cloned().unwrap_or_default();
                 scopes.extend(extra.into_iter().filter(|scope| !ours.contains(scope)));
-                let token = self.fetch_token(host, access, asked, login, &scopes).await?;
+                let token = self.fetch_token(host, access, asked, credential, &scopes).await?;
                 *slot = Some(token.clone());
                 token
             }
         };
         drop(slot);
-        Ok(Authorization { header: token.header, token: Some((cell, token.id)) })
+        Ok(Authorization { header: token.header, source, token: Some((cell, token.id)) })
     }
 
     async fn fetch_token(
@@ -283,9 +315,10 @@ impl Http {
         host: &Host,
         access: &Access,
         asked: &Challenge,
-        login: Option<&Login>,
+        credential: Option<&Credential>,
         scopes: &[String],
     ) -> Result<Token, RegistryError> {
+        let login = credential.map(|credential| &credential.login);
         let subject = match access.repository.path() {
             "" => "this registry".to_owned(),
             path => path.to_owned(),
@@ -297,6 +330,7 @@ impl Http {
         let since = Instant::now();
         let mut request = match login {
             Some(Login::Identity(token)) => {
+                self.scrubber.learn(token.expose());
                 let mut form = form_urlencoded::Serializer::new(String::new());
                 form.append_pair("grant_type", "refresh_token");
                 form.append_pair("service", asked.get("service").unwrap_or_default());
@@ -323,7 +357,9 @@ impl Http {
             }
         };
         let password = match login {
-            Some(Login::Password(user, password)) => Some(Authorization::constant(basic(user, password))),
+            Some(Login::Password(user, password)) => {
+                Some(Authorization::constant(self.basic(user, password), credential))
+            }
             _ => None,
         };
         let mut redirects = 0;
@@ -368,8 +404,9 @@ impl Http {
         let token =
             [reply.token, reply.access_token].into_iter().flatten().find(|token| !token.expose().is_empty());
         let token = token.ok_or_else(|| fail(format!("{from} answers without a token")))?;
-        let header =
-            header("Bearer", token.expose()).ok_or_else(|| fail(format!("{from} answers no valid token")))?;
+        let header = self
+            .header("Bearer", token.expose())
+            .ok_or_else(|| fail(format!("{from} answers no valid token")))?;
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // Counted from before the request and by our own clock: theirs may be wrong.
         let lifetime =

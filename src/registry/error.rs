@@ -88,6 +88,8 @@ pub enum Fault {
     Refused,
     /// The host name does not resolve.
     UnknownHost(String),
+    /// The proxy cannot be reached or refuses.
+    Proxy(String),
     /// The connection broke.
     Broken(String),
     /// Nothing came for too long.
@@ -107,6 +109,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Refused => f.write_str("connection refused"),
             Self::UnknownHost(why) => write!(f, "the host name does not resolve: {why}"),
+            Self::Proxy(why) => write!(f, "the proxy {why}"),
             Self::Broken(why) => write!(f, "the connection broke: {why}"),
             Self::Stalled(what) => write!(f, "timed out while {what}"),
             Self::Untrusted(why) => write!(f, "the TLS certificate is not trusted: {why}"),
@@ -168,6 +171,14 @@ pub enum RegistryError {
     /// The user interrupted.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+    /// The proxy is not one.
+    #[error("cannot reach {host}: {why}")]
+    Proxy {
+        /// The host.
+        host: String,
+        /// Why.
+        why: String,
+    },
     /// The HTTP client could not be set up.
     #[error("cannot set up the connection to {host}: {why}")]
     Setup {
@@ -362,7 +373,11 @@ impl RegistryError {
             Self::NoAnswer { fault, reached_before, .. } => match fault {
                 Fault::Broken(_) | Fault::Stalled(_) => Chance::Later,
                 // A host that never answered is more likely misspelt than restarting.
-                Fault::Refused | Fault::UnknownHost(_) | Fault::Tls(_) if *reached_before => Chance::Later,
+                Fault::Refused | Fault::UnknownHost(_) | Fault::Proxy(_) | Fault::Tls(_)
+                    if *reached_before =>
+                {
+                    Chance::Later
+                }
                 _ => Chance::Never,
             },
             Self::Refused { answer, .. } => match (is_transient(answer.status), answer.retry_after) {
@@ -399,9 +414,11 @@ impl Explain for RegistryError {
         match self {
             Self::Interrupted(_) => Kind::Interrupted,
             Self::Source { source, .. } => source.kind(),
-            Self::Certificate { .. } | Self::Credentials { .. } | Self::Keep { .. } | Self::Local { .. } => {
-                Kind::Input
-            }
+            Self::Certificate { .. }
+            | Self::Proxy { .. }
+            | Self::Credentials { .. }
+            | Self::Keep { .. }
+            | Self::Local { .. } => Kind::Input,
             _ => Kind::Registry,
         }
     }
@@ -418,6 +435,9 @@ impl Explain for RegistryError {
                     format!("nothing listens at {}: check the host and port, and that it runs", context.registry)
                 }
                 Fault::UnknownHost(_) => format!("check the spelling of `{}`", context.registry.host()),
+                Fault::Proxy(_) => {
+                    "check HTTPS_PROXY and HTTP_PROXY; hosts in NO_PROXY are reached directly".to_owned()
+                }
                 Fault::Untrusted(why) if why.contains("CaUsedAsEndEntity") => {
                     "the server's certificate is its own authority; to trust it, give that certificate with `ca-file`"
                         .to_owned()
@@ -426,6 +446,10 @@ impl Explain for RegistryError {
                     "give the authority's certificate with `ca-file`, or for a test registry set `skip-tls-verify`"
                         .to_owned()
                 }
+                Fault::Tls(why) if why.contains("CertificateRequired") => format!(
+                    "it wants to see a certificate: set `client-cert` and `client-key` under `[registry.\"{}\"]`",
+                    context.registry
+                ),
                 Fault::NotTls => plain(&context.registry),
                 Fault::NotHttp(_) => {
                     format!(
@@ -438,6 +462,7 @@ impl Explain for RegistryError {
             Self::Refused { context, answer } if answer.status == 400 && answer.message.contains("HTTPS server") => {
                 format!("it speaks TLS: set `plain-http = false` under `[registry.\"{}\"]`", context.registry)
             }
+            Self::Proxy { .. } => "check HTTPS_PROXY and HTTP_PROXY".to_owned(),
             Self::NotARegistry { context, .. } => {
                 format!("check that `{}` is the registry's own host and port", context.registry)
             }

@@ -13,12 +13,14 @@
 mod auth;
 mod challenge;
 mod credentials;
+mod doctor;
 mod error;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
 mod http;
 mod location;
 mod login;
+mod proxy;
 mod pull;
 mod push;
 mod retry;
@@ -27,23 +29,25 @@ mod settings;
 mod tests;
 mod tls;
 mod upload;
+mod x509;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Runtime;
 
 use self::auth::Access;
 pub use self::credentials::Credentials;
+pub use self::doctor::{Check, Diagnosis, Health};
 pub use self::error::{Answer, Context, Fault, RegistryError, Step};
 use self::http::{Http, lock};
 pub use self::login::{Kept, Place, Removed};
 use self::pull::Download;
 use self::push::{OpenSessions, Push};
-pub use self::settings::{ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
+pub use self::settings::{Mirror, ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
 use self::upload::Sent;
 use crate::blob::{Blob, BlobStream, Delivery};
 use crate::digest::{Digest, VerifyingReader};
@@ -60,7 +64,7 @@ const GLANCE: Duration = Duration::from_millis(25);
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    http: Http,
+    http: Arc<Http>,
     progress: Progress,
     interrupt: Interrupt,
     /// Which repositories are known to hold a blob.
@@ -107,7 +111,7 @@ impl Client {
     /// A client that has done nothing yet: no file is read and no connection opened.
     #[must_use]
     pub fn new(settings: Settings, progress: Progress, interrupt: Interrupt) -> Self {
-        let http = Http::new(settings);
+        let http = Arc::new(Http::new(settings));
         Self(Arc::new(Inner {
             http,
             progress,
@@ -128,6 +132,16 @@ impl Client {
         self.wait(async {
             self.http().retrying(&host, async || self.http().greet(&host, &access).await).await
         })
+    }
+
+    /// Explains step by step how a registry, or a repository in it, is reached and what it lets us do. With
+    /// `push`, an upload is begun and cancelled. `now` is the time, which clocks and certificates are compared
+    /// with.
+    ///
+    /// # Errors
+    /// When interrupted; whatever else fails is in the diagnosis.
+    pub fn diagnose(&self, scope: &Scope, push: bool, now: SystemTime) -> Result<Diagnosis, RegistryError> {
+        self.wait(async { Ok(doctor::diagnose(&self.0.http, scope, push, now).await) })
     }
 
     /// What a reference resolves to, or `None` where it does not exist. One HEAD where the registry

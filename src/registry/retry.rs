@@ -51,6 +51,12 @@ impl Retry {
         if self.failures >= self.policy.attempts || self.since.elapsed() + pause.time > self.policy.budget {
             return Err(error);
         }
+        tracing::info!(
+            "try {} of {} in {:.1} s, because: {error}",
+            self.failures + 1,
+            self.policy.attempts,
+            pause.time.as_secs_f64()
+        );
         Ok(pause)
     }
 

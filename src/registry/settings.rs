@@ -1,12 +1,13 @@
 //! What the command line decides for the registry client. Nothing here is read from the environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::credentials::Credentials;
-use crate::reference::Registry;
+use crate::reference::{ReferenceError, Registry, Repository, Scope};
 
 /// A string that is never printed.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +36,44 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
+}
+
+/// Takes known secrets out of what others wrote, such as a registry that quotes what it was shown.
+#[derive(Debug, Default)]
+pub(super) struct Scrubber(Mutex<BTreeSet<Secret>>);
+
+/// What is shorter is no secret, and taking it out would make any text unreadable.
+const SHORTEST: usize = 4;
+
+impl Scrubber {
+    /// Remembers a secret in every form that it is sent in.
+    pub(super) fn learn(&self, secret: &str) {
+        let mut secrets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        for form in [secret.to_owned(), encoded, encoded_path(secret)] {
+            if form.len() >= SHORTEST {
+                secrets.insert(Secret(form));
+            }
+        }
+    }
+
+    /// `text` with `…` for each secret in it.
+    pub(super) fn scrub(&self, text: &str) -> String {
+        let secrets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = text.to_owned();
+        for secret in secrets.iter() {
+            if text.contains(secret.expose()) {
+                text = text.replace(secret.expose(), "…");
+            }
+        }
+        text
+    }
+}
+
+/// Percent-encoded, with `%20` for a space.
+fn encoded_path(secret: &str) -> String {
+    let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    form.replace('+', "%20")
 }
 
 /// Settings of a [`Client`](super::Client).
@@ -90,6 +129,53 @@ pub struct RegistrySettings {
     pub login: Option<(String, Secret)>,
     /// Upload in pieces of so many bytes; only for registries or proxies that limit a request's size.
     pub chunk_size: Option<u64>,
+    /// Where to look first when pulling, the first of them first.
+    pub mirrors: Vec<Mirror>,
+}
+
+/// Another registry that has what a registry has, maybe below a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mirror {
+    scope: Scope,
+    plain_http: bool,
+}
+
+impl Mirror {
+    /// Reads `https://HOST[:PORT][/PATH]`, or `http://…` for one without TLS.
+    ///
+    /// # Errors
+    /// When it is no such address.
+    pub fn parse(address: &str) -> Result<Self, ReferenceError> {
+        let (rest, plain_http) = match address.strip_prefix("http://") {
+            Some(rest) => (rest, true),
+            None => (address, false),
+        };
+        Ok(Self { scope: rest.parse()?, plain_http })
+    }
+
+    /// Its registry.
+    #[must_use]
+    pub const fn registry(&self) -> &Registry {
+        self.scope.registry()
+    }
+
+    /// Whether it is reached without TLS.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.plain_http
+    }
+
+    /// Its address, for people.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}://{}", if self.plain_http { "http" } else { "https" }, self.scope)
+    }
+
+    /// What a repository is called there; `None` if that is no name.
+    #[must_use]
+    pub fn of(&self, repository: &Repository) -> Option<Repository> {
+        format!("{}/{}", self.scope, repository.path()).parse().ok()
+    }
 }
 
 /// When a failed request is tried again.
@@ -157,6 +243,15 @@ pub struct ProxySettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_known_is_taken_out_in_every_form() {
+        let scrubber = Scrubber::default();
+        scrubber.learn("pass word&1");
+        scrubber.learn("abc");
+        let text = "a pass word&1 b pass+word%261 c pass%20word%261 d abc";
+        assert_eq!(scrubber.scrub(text), "a … b … c … d abc");
+    }
 
     #[test]
     fn no_secret_is_printed() {

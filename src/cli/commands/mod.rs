@@ -2,6 +2,7 @@
 
 mod build;
 mod cache;
+mod doctor;
 mod images;
 mod init;
 mod login;
@@ -29,6 +30,7 @@ pub fn run(session: &Session, cli: &Cli) -> Result<(), CommandError> {
         Command::Verify(args) => images::verify(session, args),
         Command::Login(args) => login::run(session, args),
         Command::Logout(args) => login::out(session, args),
+        Command::Doctor(args) => doctor::run(session, args),
         Command::Cache { command } => cache::run(session, command),
         Command::Completions(args) => {
             session.printer.raw(&completions::script(args.shell));
