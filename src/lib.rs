@@ -44,7 +44,7 @@
 //! - Bases and images: `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`.
 //! - Logins: what `DOCKER_AUTH_CONFIG` holds, the file of `REGISTRY_AUTH_FILE`, `containers/auth.json` in
 //!   `$XDG_RUNTIME_DIR` and `$XDG_CONFIG_HOME`, `$DOCKER_CONFIG/config.json`; programs `docker-credential-NAME`.
-//! - Authorities: the system's, `SSL_CERT_FILE`, `ca-file` of a registry.
+//! - Authorities: the system's, `SSL_CERT_FILE`, `ca-file` of a registry. Certificates to show: `client-cert`, `client-key`.
 //! - The git repository around the project, by running `git`.
 //!
 //! Written, by rename:

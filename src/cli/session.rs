@@ -15,7 +15,7 @@ use crate::config::{Document, Overrides, RegistryOptions, Settings};
 use crate::interrupt::Interrupt;
 use crate::observer::Progress;
 use crate::reference::{Reference, Registry};
-use crate::registry::{self, Client, Credentials, ProxySettings, RegistrySettings, Secret};
+use crate::registry::{self, Client, Credentials, Mirror, ProxySettings, RegistrySettings, Secret};
 use crate::store::Store;
 use crate::transport::Source;
 use crate::transport::archive::Archive;
@@ -213,6 +213,14 @@ pub fn registry_settings(options: &RegistryOptions) -> RegistrySettings {
         plain_http: options.plain_http,
         skip_tls_verify: options.skip_tls_verify.as_ref().is_some_and(|skip| skip.value),
         ca_file: options.ca_file.as_ref().map(|file| file.value.path().to_owned()),
-        ..RegistrySettings::default()
+        client_cert: options.client_cert.as_ref().map(|file| file.value.path().to_owned()),
+        client_key: options.client_key.as_ref().map(|file| file.value.path().to_owned()),
+        login: None,
+        chunk_size: options.chunk_size.as_ref().map(|size| size.value.get()),
+        mirrors: options
+            .mirrors
+            .iter()
+            .map(|mirror| Mirror::new(mirror.value.scope().clone(), mirror.value.is_plain()))
+            .collect(),
     }
 }

@@ -287,7 +287,14 @@ fn digests(text: &str) -> Vec<Digest> {
 }
 
 impl Http {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(mut settings: Settings) -> Self {
+        let mirrors: Vec<_> =
+            settings.registries.values().flat_map(|registry| registry.mirrors.iter().cloned()).collect();
+        for mirror in mirrors {
+            // The address says whether it is plain, unless the mirror has settings of its own.
+            let own = settings.registries.entry(mirror.registry().clone()).or_default();
+            own.plain_http.get_or_insert(mirror.is_plain());
+        }
         Self { settings, clients: Mutex::default(), hosts: Mutex::default(), scrubber: Scrubber::default() }
     }
 
@@ -494,7 +501,10 @@ impl Http {
         let registry = location::host(url).parse::<Registry>().ok();
         let own = registry.filter(|registry| {
             self.settings.registries.get(registry).is_some_and(|settings| {
-                settings.skip_tls_verify || settings.ca_file.is_some() || settings.client_cert.is_some()
+                settings.skip_tls_verify
+                    || settings.ca_file.is_some()
+                    || settings.client_cert.is_some()
+                    || settings.client_key.is_some()
             })
         });
         let key = match own {
@@ -564,9 +574,18 @@ impl Http {
 pub(super) fn identity(
     registry: Option<&RegistrySettings>,
 ) -> Result<Option<(&PathBuf, Vec<u8>)>, RegistryError> {
-    let Some(path) = registry.and_then(|registry| registry.client_cert.as_ref()) else { return Ok(None) };
+    let Some(registry) = registry else { return Ok(None) };
+    let Some(path) = &registry.client_cert else {
+        return match &registry.client_key {
+            None => Ok(None),
+            Some(key) => Err(RegistryError::Certificate {
+                path: key.clone(),
+                why: "a `client-key` needs a `client-cert`".to_owned(),
+            }),
+        };
+    };
     let mut pem = read(path)?;
-    if let Some(key) = registry.and_then(|registry| registry.client_key.as_ref()) {
+    if let Some(key) = &registry.client_key {
         pem.push(b'\n');
         pem.extend(read(key)?);
     }

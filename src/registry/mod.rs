@@ -45,12 +45,12 @@ pub use self::doctor::{Check, Diagnosis, Health};
 pub use self::error::{Answer, Context, Fault, RegistryError, Step};
 use self::http::{Http, lock};
 pub use self::login::{Kept, Place, Removed};
-use self::pull::Download;
+use self::pull::{Download, Watched};
 use self::push::{OpenSessions, Push};
 pub use self::settings::{Mirror, ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
 use self::upload::Sent;
 use crate::blob::{Blob, BlobStream, Delivery};
-use crate::digest::{Digest, VerifyingReader};
+use crate::digest::Digest;
 use crate::image::{Descriptor, MAX_DOCUMENT, RawDocument};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::observer::{Phase, Progress};
@@ -71,11 +71,31 @@ struct Inner {
     known: Mutex<BTreeMap<Digest, BTreeSet<Repository>>>,
     /// Those of them that the registry itself confirmed in this run.
     confirmed: Mutex<BTreeSet<(Repository, Digest)>>,
+    /// What tags that were pulled through mirrors resolved to first.
+    pinned: Mutex<BTreeMap<(Repository, String), Digest>>,
+    /// Mirrors that failed in this run.
+    failed_mirrors: Mutex<BTreeSet<Registry>>,
     /// Held while a blob is brought to a registry, so that others can mount it instead.
     busy: Mutex<BTreeMap<(Registry, Digest), Turn>>,
 }
 
 type Turn = Arc<tokio::sync::Mutex<()>>;
+
+impl Inner {
+    /// A mirror has failed: unless that is because it lacks something, it is not asked again in this run.
+    fn pass_over(&self, mirror: &Repository, error: RegistryError) -> Result<(), RegistryError> {
+        match error {
+            RegistryError::Interrupted(_) => return Err(error),
+            RegistryError::NotFound { .. } => tracing::info!("the mirror lacks it: {error}"),
+            _ => {
+                if lock(&self.failed_mirrors).insert(mirror.registry().clone()) {
+                    self.progress.warn(format!("going on without the mirror {}: {error}", mirror.registry()));
+                }
+            }
+        }
+        Ok(())
+    }
+}
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -118,6 +138,8 @@ impl Client {
             interrupt,
             known: Mutex::default(),
             confirmed: Mutex::default(),
+            pinned: Mutex::default(),
+            failed_mirrors: Mutex::default(),
             busy: Mutex::default(),
         }))
     }
@@ -174,6 +196,9 @@ impl Client {
 
     /// The manifest or index with a tag or digest, checked against both its name and `expected`.
     ///
+    /// Mirrors of the registry are asked first. What a tag was the first time it is for the rest of the run:
+    /// its parts may come from elsewhere than its name.
+    ///
     /// # Errors
     /// When it does not exist, cannot be fetched, or is not to be trusted.
     pub fn document(
@@ -182,14 +207,56 @@ impl Client {
         name: &str,
         expected: Option<&Descriptor>,
     ) -> Result<RawDocument, RegistryError> {
+        let mirrors = self.mirrors(repository);
+        if mirrors.is_empty() {
+            return self.document_at(repository, name, expected, false);
+        }
+        let key = (repository.clone(), name.to_owned());
+        let pinned = lock(&self.0.pinned).get(&key).map(Digest::to_string);
+        let name = pinned.as_deref().unwrap_or(name);
+        let mut found = None;
+        for mirror in &mirrors {
+            match self.document_at(mirror, name, expected, true) {
+                Ok(document) => {
+                    found = Some(document);
+                    break;
+                }
+                Err(error) => self.0.pass_over(mirror, error)?,
+            }
+        }
+        let document = match found {
+            Some(document) => document,
+            None => self.document_at(repository, name, expected, false)?,
+        };
+        lock(&self.0.pinned).entry(key).or_insert(document.digest());
+        Ok(document)
+    }
+
+    /// From this repository and no other; a mirror is asked once only.
+    fn document_at(
+        &self,
+        repository: &Repository,
+        name: &str,
+        expected: Option<&Descriptor>,
+        once: bool,
+    ) -> Result<RawDocument, RegistryError> {
         let host = self.http().host(repository.registry())?;
         let access = Access::pull(repository);
         self.wait(async {
             let _slot = host.document_slot().await;
             let fetch =
                 async || self.http().fetch_document(&host, &access, name, expected, Step::PullManifest).await;
-            self.http().retrying(&host, fetch).await
+            if once { fetch().await } else { self.http().retrying(&host, fetch).await }
         })
+    }
+
+    /// What a repository is called at the mirrors of its registry that have not failed yet.
+    fn mirrors(&self, repository: &Repository) -> Vec<Repository> {
+        let settings = self.http().settings.registries.get(repository.registry());
+        let failed = lock(&self.0.failed_mirrors);
+        let mirrors = settings.map_or(&[][..], |settings| &settings.mirrors);
+        let left = mirrors.iter().filter(|mirror| !failed.contains(mirror.registry()));
+        left.filter_map(|mirror| mirror.of(repository)).collect()
     }
 
     /// As [`Client::document`] by digest, but with one try only: for what merely saves requests.
@@ -222,23 +289,26 @@ impl Client {
         repository: &Repository,
         descriptor: &Descriptor,
     ) -> Result<BlobStream, RegistryError> {
-        let host = self.http().host(repository.registry())?;
         let task = self.0.progress.task(Phase::Pull, descriptor.digest.short(), Some(descriptor.size));
         let (digest, size) = (descriptor.digest, descriptor.size);
+        let mut places = self.mirrors(repository);
+        places.push(repository.clone());
         if size > MAX_DOCUMENT {
-            let download = self.wait(Download::open(self, host, repository, descriptor, task))?;
-            return Ok(Box::new(VerifyingReader::new(download, digest, size)));
+            let download = self.wait(Download::open(self, places, descriptor, task))?;
+            return Ok(Box::new(Watched::new(download, digest, size)));
         }
         let bytes = self.wait(async {
-            let mut download = Download::open(self, host, repository, descriptor, task).await?;
-            let bytes = download.rest().await?;
-            let found = Digest::of(&bytes);
-            if found != digest {
+            let mut download = Download::open(self, places, descriptor, task).await?;
+            loop {
+                let bytes = download.rest().await?;
+                let found = Digest::of(&bytes);
+                if found == digest {
+                    return Ok(bytes);
+                }
                 let context = Box::new(download.context().clone());
                 let (expected, found) = (digest.to_string(), found.to_string());
-                return Err(RegistryError::Mismatch { context, expected, found });
+                download.begin_elsewhere(RegistryError::Mismatch { context, expected, found }).await?;
             }
-            Ok(bytes)
         })?;
         Ok(Box::new(io::Cursor::new(bytes)))
     }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::credentials::Credentials;
-use crate::reference::{ReferenceError, Registry, Repository, Scope};
+use crate::reference::{Registry, Repository, Scope};
 
 /// A string that is never printed.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,16 +141,10 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// Reads `https://HOST[:PORT][/PATH]`, or `http://…` for one without TLS.
-    ///
-    /// # Errors
-    /// When it is no such address.
-    pub fn parse(address: &str) -> Result<Self, ReferenceError> {
-        let (rest, plain_http) = match address.strip_prefix("http://") {
-            Some(rest) => (rest, true),
-            None => (address, false),
-        };
-        Ok(Self { scope: rest.parse()?, plain_http })
+    /// A registry, or a path in it, that is reached with or without TLS.
+    #[must_use]
+    pub const fn new(scope: Scope, plain_http: bool) -> Self {
+        Self { scope, plain_http }
     }
 
     /// Its registry.
