@@ -551,6 +551,7 @@ fn greeting(response: &Response, challenges: &[Challenge], now: SystemTime) -> C
     if !matches!(status, 200 | 401) || (status == 200 && is_html) {
         check.health = Health::Bad;
         check.advice = Some(match status {
+            407 => "the proxy wants a login: write it into HTTPS_PROXY or HTTP_PROXY".to_owned(),
             500..=599 => "the registry or a proxy before it is in trouble: see its log".to_owned(),
             _ => "check that this is the registry's own host and port: every registry has `/v2/`".to_owned(),
         });

@@ -446,8 +446,9 @@ impl Explain for RegistryError {
                     "give the authority's certificate with `ca-file`, or for a test registry set `skip-tls-verify`"
                         .to_owned()
                 }
-                Fault::Tls(why) if why.contains("CertificateRequired") => format!(
-                    "it wants to see a certificate: set `client-cert` and `client-key` under `[registry.\"{}\"]`",
+                // `CertificateRequired`, `BadCertificate`, `UnknownCA`, …: servers differ.
+                Fault::Tls(why) if why.contains("alert: ") && (why.contains("Certificate") || why.contains("UnknownCA")) => format!(
+                    "it wants to see a certificate that it trusts: set `client-cert` and `client-key` under `[registry.\"{}\"]`",
                     context.registry
                 ),
                 Fault::NotTls => plain(&context.registry),
@@ -469,8 +470,12 @@ impl Explain for RegistryError {
             Self::Refused { answer, .. } if answer.status == 429 => {
                 "the registry limits requests; logging in usually raises the limit".to_owned()
             }
+            Self::Refused { answer, .. } if answer.status == 407 => {
+                "the proxy wants a login: write it into HTTPS_PROXY or HTTP_PROXY as `http://USER:PASSWORD@HOST`"
+                    .to_owned()
+            }
             Self::Refused { answer, .. } if answer.status == 413 => {
-                "a limit of the registry or of a proxy before it; split the layer or raise the limit".to_owned()
+                "a limit of the registry or of a proxy before it: raise it, or set `chunk-size` for the registry".to_owned()
             }
             Self::Denied { context, anonymous: true, .. } => {
                 format!("log in with `pack login {}`", context.registry)

@@ -728,6 +728,10 @@ fn fault(error: reqwest::Error) -> Fault {
     if error.is_timeout() {
         return Fault::Stalled("connecting");
     }
+    // HTTP/2 passes on no more than the words.
+    if why.contains("received fatal alert") {
+        return Fault::Tls(why);
+    }
     if why.starts_with("invalid HTTP") {
         return Fault::NotHttp(why);
     }

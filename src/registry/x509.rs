@@ -2,6 +2,8 @@
 //!
 //! Nothing is decided by what is read here; whether a certificate is trusted is rustls' to say.
 
+use std::net::IpAddr;
+
 use super::error::shorten;
 
 /// What people ask of a certificate.
@@ -119,20 +121,22 @@ fn alternative_names(content: &[u8]) -> Option<Vec<String>> {
         let mut names = Vec::new();
         let mut all = Der(Der(value).take(SEQUENCE)?);
         while let Some((tag, value)) = all.next() {
-            match (tag, value.len()) {
-                (0x82, _) => names.push(shorten(&String::from_utf8_lossy(value), 80)),
-                (0x87, 4) => {
-                    names.push(<[u8; 4]>::try_from(value).map(std::net::Ipv4Addr::from).ok()?.to_string())
-                }
-                (0x87, 16) => {
-                    names.push(<[u8; 16]>::try_from(value).map(std::net::Ipv6Addr::from).ok()?.to_string())
-                }
-                _ => {}
-            }
+            let name = match tag {
+                0x82 => Some(shorten(&String::from_utf8_lossy(value), 80)),
+                0x87 => address(value),
+                _ => None,
+            };
+            names.extend(name);
         }
         return Some(names);
     }
     None
+}
+
+fn address(bytes: &[u8]) -> Option<String> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    let address = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+    address.ok().map(|address| address.to_string())
 }
 
 /// `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ` in seconds since 1970.

@@ -32,7 +32,7 @@ pub(super) fn run(session: &Session, args: &DoctorArgs) -> Result<(), CommandErr
     let count = format::count(bad.len() as u64, "step");
     let message = format!("{}: {count} failed: {}", diagnosis.scope, names.join(", "));
     let error = CommandError::new(ExitStatus::Registry, message);
-    Err(bad.iter().filter_map(|check| check.advice.as_ref()).fold(error, |error, advice| error.hint(advice)))
+    Err(bad.iter().filter_map(|check| check.advice.as_ref()).fold(error, CommandError::hint))
 }
 
 /// A step: its name and how it went, then what was found, a line each.
