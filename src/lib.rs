@@ -59,7 +59,7 @@
 //!   - `memo/NAMESPACE/XX/HEX`: records of finished steps, see [`build::memo`]; `layer-index` says what base layers contain.
 //!   - `locks/lease`: held shared by builds and exclusively by a prune.
 //!   - `CACHEDIR.TAG`.
-//! - `$TMPDIR/pack-*`: blobs of this run, where the store cannot be written.
+//! - `$TMPDIR/pack-*`: blobs of this run, where the store cannot be written. Large blobs of mirrors, without a name.
 
 pub mod artifact;
 pub mod blob;

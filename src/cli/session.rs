@@ -126,9 +126,15 @@ impl Session {
             registries,
             ca_files: environment.ssl_cert_file().into_iter().collect(),
             proxy,
+            scratch: Some(self.scratch()),
             ..registry::Settings::default()
         };
         Client::new(settings, self.progress.clone(), self.interrupt.clone())
+    }
+
+    /// Where files are that nobody needs after the run.
+    fn scratch(&self) -> PathBuf {
+        self.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"))
     }
 
     /// How many threads to use.
@@ -148,8 +154,7 @@ impl Session {
     /// When there is no place for a store or threads cannot be started.
     pub fn context(&self, settings: &Settings) -> Result<Context, CommandError> {
         let store = self.store()?;
-        let parent = self.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"));
-        let store = store.with_scratch(&parent);
+        let store = store.with_scratch(&self.scratch());
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.jobs(Some(settings)))
             .thread_name(|number| format!("worker {number}"))

@@ -33,7 +33,8 @@ mod x509;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::io;
+use std::io::{self, Seek, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -50,7 +51,7 @@ use self::push::{OpenSessions, Push};
 pub use self::settings::{Mirror, ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
 use self::upload::Sent;
 use crate::blob::{Blob, BlobStream, Delivery};
-use crate::digest::Digest;
+use crate::digest::{Digest, Sha256};
 use crate::image::{Descriptor, MAX_DOCUMENT, RawDocument};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::observer::{Phase, Progress};
@@ -295,7 +296,10 @@ impl Client {
         places.push(repository.clone());
         if size > MAX_DOCUMENT {
             let download = self.wait(Download::open(self, places, descriptor, task))?;
-            return Ok(Box::new(Watched::new(download, digest, size)));
+            return match self.http().settings.scratch.as_deref().filter(|_| download.has_elsewhere()) {
+                Some(scratch) => Ok(Box::new(self.spool(download, scratch, &digest)?)),
+                None => Ok(Box::new(Watched::new(download, digest, size))),
+            };
         }
         let bytes = self.wait(async {
             let mut download = Download::open(self, places, descriptor, task).await?;
@@ -311,6 +315,36 @@ impl Client {
             }
         })?;
         Ok(Box::new(io::Cursor::new(bytes)))
+    }
+
+    /// All of a blob in a file without a name, once it is known to be right, wherever it came from.
+    fn spool(
+        &self,
+        mut download: Download,
+        scratch: &Path,
+        digest: &Digest,
+    ) -> Result<std::fs::File, RegistryError> {
+        loop {
+            let context = Box::new(download.context().clone());
+            let local = |source| RegistryError::Local { context: context.clone(), source };
+            let mut file = tempfile::tempfile_in(scratch).map_err(local)?;
+            let mut hasher = Sha256::new();
+            loop {
+                let piece = self.wait(download.piece())?;
+                if piece.is_empty() {
+                    break;
+                }
+                hasher.update(&piece);
+                file.write_all(&piece).map_err(local)?;
+            }
+            let found = hasher.finish();
+            if found == *digest {
+                file.rewind().map_err(local)?;
+                return Ok(file);
+            }
+            let (expected, found) = (digest.to_string(), found.to_string());
+            self.wait(download.begin_elsewhere(RegistryError::Mismatch { context, expected, found }))?;
+        }
     }
 
     /// Whether a repository has a blob.

@@ -352,6 +352,19 @@ impl Download {
         Ok(())
     }
 
+    /// Whether there is another place, should this one fail.
+    pub(super) fn has_elsewhere(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// The next piece, empty at the end.
+    pub(super) async fn piece(&mut self) -> Result<Bytes, RegistryError> {
+        self.fill().await?;
+        let piece = std::mem::take(&mut self.piece);
+        self.took(piece.len());
+        Ok(piece)
+    }
+
     /// Everything that is left, for what is small.
     pub(super) async fn rest(&mut self) -> Result<Vec<u8>, RegistryError> {
         let mut all = Vec::new();

@@ -95,6 +95,9 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// Proxies; none is used unless given here.
     pub proxy: Option<ProxySettings>,
+    /// Where a mirror's large blobs wait until they are known to be right; without it they are streamed, and one
+    /// that is wrong is an error.
+    pub scratch: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -108,6 +111,7 @@ impl Default for Settings {
             concurrency: 4,
             timeouts: Timeouts::default(),
             proxy: None,
+            scratch: None,
         }
     }
 }

@@ -155,14 +155,24 @@ fn whatever_a_mirror_does_the_registry_helps_out() {
 #[test]
 fn a_large_blob_that_is_another_is_never_taken() {
     let both = Mirrored::new();
-    let flip = Action::edit(|reply| {
-        if let Some(byte) = reply.body.last_mut() {
-            *byte ^= 1;
-        }
-    });
-    both.mirror.fault(Fault::nth("GET", Kind::Blob, 2, 1, flip));
+    let flip = || {
+        Action::edit(|reply| {
+            if let Some(byte) = reply.body.last_mut() {
+                *byte ^= 1;
+            }
+        })
+    };
+    both.mirror.fault(Fault::nth("GET", Kind::Blob, 2, 1, flip()));
     let error = both.pull(&client(both.settings())).expect_err("is refused");
     assert!(error.contains(&both.mirror.address()), "names the mirror: {error}");
+    // With a place to wait in, nobody sees it before it is known to be right.
+    let scratch = tempfile::tempdir().expect("writable");
+    let settings = Settings { scratch: Some(scratch.path().to_owned()), ..both.settings() };
+    assert!(both.origin.fake.take_log().is_empty());
+    both.mirror.fault(Fault::nth("GET", Kind::Blob, 2, 1, flip()));
+    assert_eq!(both.pull(&client(settings)), Ok(both.origin.image.digest()));
+    assert_eq!(both.origin.fake.take_log().len(), 1);
+    assert_eq!(std::fs::read_dir(scratch.path()).expect("readable").count(), 0);
 }
 
 #[test]
