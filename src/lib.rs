@@ -48,13 +48,14 @@
 //! - Bases and images: `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`.
 //! - Logins: what `DOCKER_AUTH_CONFIG` holds, the file of `REGISTRY_AUTH_FILE`, `containers/auth.json` in
 //!   `$XDG_RUNTIME_DIR` and `$XDG_CONFIG_HOME`, `$DOCKER_CONFIG/config.json`; programs `docker-credential-NAME`.
-//! - Authorities: the system's, `SSL_CERT_FILE`, `ca-file` of a registry.
+//! - Authorities: the system's, `SSL_CERT_FILE`, `ca-file` of a registry. Certificates to show: `client-cert`, `client-key`.
 //! - The git repository around the project, by running `git`.
 //!
 //! Written, by rename:
 //! - `build.lock` beside `build.toml`: what the base's name meant. Read, too.
 //! - Outputs: `oci:DIR` (`oci-layout`, `index.json`, `blobs/sha256/`), `oci-archive:FILE`, `docker-archive:FILE`.
 //! - `--metadata-file`, `--image-refs`. Not by rename: `build.toml` by `pack init`, pages by `pack man --dir`.
+//! - The files of logins above, by `pack login` and `pack logout`.
 //! - The store, in `--cache-dir`, `$PACK_CACHE_DIR`, `$XDG_CACHE_HOME/pack` or `~/.cache/pack`. It may be deleted at any time:
 //!   - `oci-layout`, `index.json`, `blobs/sha256/HEX`: an OCI image layout with what was built and the documents of bases.
 //!   - `blobs/sha256/.tmp-*`, `.bad-HEX`: what a killed process left, and what was found damaged; a prune removes
@@ -62,7 +63,7 @@
 //!   - `memo/NAMESPACE/XX/HEX`: records of finished steps, see [`build::memo`]; `layer-index` says what base layers contain.
 //!   - `locks/lease`: held shared by builds and exclusively by a prune.
 //!   - `CACHEDIR.TAG`.
-//! - `$TMPDIR/pack-*`: blobs of this run, where the store cannot be written.
+//! - `$TMPDIR/pack-*`: blobs of this run, where the store cannot be written. Large blobs of mirrors, without a name.
 
 pub mod artifact;
 pub mod blob;

@@ -14,7 +14,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::printer::{self, ColorChoice};
 use crate::platform::Platform;
-use crate::reference::{Repository, Tag};
+use crate::reference::{Repository, Scope, Tag};
+use crate::registry::Secret;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -99,7 +100,7 @@ pub struct Global {
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// Say more; twice for requests and cache decisions
+    /// Tell of every request to a registry; twice for headers, too
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
@@ -226,6 +227,40 @@ Examples:
   pack rebase localhost:5000/shop/app:1.0 --base tomcat:10.1.30 -t 1.0-patched
   pack rebase oci:images:1.0 --old-base debian:12.5 --base debian:12.6 -t 1.1")]
     Rebase(RebaseArgs),
+    /// Keep a login for a registry
+    ///
+    /// Asks the registry whether the login is good, and keeps it where `docker login` and `podman login` keep
+    /// theirs: in the credential helper that is configured, else in the file that has one for this registry, else
+    /// in Docker's config.json. Nothing is kept when the registry refuses it. Without `--password-stdin` the
+    /// password is asked for on the terminal.
+    #[command(after_long_help = "\
+Examples:
+  pack login registry.example.com
+      Ask for user and password
+  pass show registry | pack login registry.example.com -u ci --password-stdin
+      In a script; the password is in no argument and no history
+  pack login registry.example.com/team -u team-bot --password-stdin < token
+      For one part of the registry alone; the longest path wins")]
+    Login(LoginArgs),
+    /// Remove the login for a registry
+    ///
+    /// Removes it from all files and credential helpers that logins are looked for in.
+    #[command(after_long_help = "\
+Examples:
+  pack logout registry.example.com
+  pack logout registry.example.com/team")]
+    Logout(LogoutArgs),
+    /// Explain step by step how a registry is reached and what it allows
+    ///
+    /// Address, proxy, network, certificate, credentials, login, pulling and pushing: what was done, what came of it,
+    /// and what to do about each step that fails. No secret is shown. Exit code 3 if anything fails.
+    #[command(after_long_help = "\
+Examples:
+  pack doctor registry.example.com
+      The registry itself
+  pack doctor registry.example.com/shop/app --push
+      A repository; begins an upload there and cancels it")]
+    Doctor(DoctorArgs),
     /// Look at the local store, or clean it
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Cache {
@@ -530,6 +565,40 @@ pub struct CopyArgs {
     pub format: Format,
 }
 
+/// `pack login`.
+#[derive(Clone, Debug, Args)]
+pub struct LoginArgs {
+    /// The registry, or a path in it
+    #[arg(value_name = "REGISTRY[/PATH]")]
+    pub scope: Scope,
+
+    /// The user; asked for on the terminal where not given
+    #[arg(short, long, value_name = "USER")]
+    pub username: Option<String>,
+
+    /// Read the password or token from standard input
+    #[arg(long, conflicts_with = "password", requires = "username")]
+    pub password_stdin: bool,
+
+    /// The password or token; better given by `--password-stdin`
+    ///
+    /// Other users of the machine can read arguments while the program runs, and shells keep them.
+    #[arg(short, long, value_name = "PASSWORD", requires = "username")]
+    pub password: Option<Secret>,
+
+    /// Keep the login in this file; builds read it with REGISTRY_AUTH_FILE
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub authfile: Option<PathBuf>,
+
+    /// Take `[registry]` from this file [default: ./build.toml]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
 /// `pack tag`.
 #[derive(Clone, Debug, Args)]
 pub struct TagArgs {
@@ -540,6 +609,22 @@ pub struct TagArgs {
     /// The tags to add
     #[arg(value_name = "NEWTAG", required = true, value_parser = new_tag)]
     pub tags: Vec<Tag>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack logout`.
+#[derive(Clone, Debug, Args)]
+pub struct LogoutArgs {
+    /// The registry, or a path in it
+    #[arg(value_name = "REGISTRY[/PATH]")]
+    pub scope: Scope,
+
+    /// Look in this file alone
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub authfile: Option<PathBuf>,
 
     /// The format of the result.
     #[command(flatten)]
@@ -599,6 +684,30 @@ pub struct RebaseArgs {
     /// Do what would be refused, with a warning
     #[arg(long)]
     pub force: bool,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack doctor`.
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// The registry, or a repository in it
+    #[arg(value_name = "REGISTRY[/REPOSITORY]")]
+    pub scope: Scope,
+
+    /// Begin an upload, and cancel it
+    #[arg(long)]
+    pub push: bool,
+
+    /// Look for logins in this file alone
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub authfile: Option<PathBuf>,
+
+    /// Take `[registry]` from this file [default: ./build.toml]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
 
     /// The format of the result.
     #[command(flatten)]
@@ -698,6 +807,9 @@ impl Command {
             Self::Diff(args) => args.format.json,
             Self::Rebase(args) => args.format.json,
             Self::Tag(args) => args.format.json,
+            Self::Login(args) => args.format.json,
+            Self::Logout(args) => args.format.json,
+            Self::Doctor(args) => args.format.json,
             Self::Cache { command: CacheCommand::Info(format) | CacheCommand::Verify(format) } => format.json,
             Self::Cache { command: CacheCommand::Prune(args) } => args.format.json,
             Self::Init(_) | Self::Completions(_) | Self::Man(_) => false,
@@ -841,6 +953,9 @@ mod tests {
         pack tag
         pack diff
         pack rebase
+        pack login
+        pack logout
+        pack doctor
         pack cache
         pack cache info
         pack cache prune
@@ -906,6 +1021,9 @@ mod tests {
             ("pack biuld", "build"),
             ("pack -q -v build", "cannot be used with"),
             ("pack inspect", "<IMAGE>"),
+            ("pack login team", "has a dot or a port"),
+            ("pack login r.example --password-stdin", "--username"),
+            ("pack login r.example -u a -p b --password-stdin", "cannot be used with"),
             ("pack cache prune --max-size 10XB", "10GB"),
             ("pack cache prune --max-age 3", "30d"),
         ];

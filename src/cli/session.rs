@@ -11,17 +11,20 @@ use super::environment::Environment;
 use super::error::CommandError;
 use super::printer::Printer;
 use crate::build::Context;
-use crate::config::{RegistryOptions, Settings};
+use crate::config::{Document, Overrides, RegistryOptions, Settings};
 use crate::interrupt::Interrupt;
 use crate::observer::Progress;
 use crate::reference::{Reference, Registry};
-use crate::registry::{self, Client, Credentials, ProxySettings, RegistrySettings, Secret};
+use crate::registry::{self, Client, Credentials, Mirror, ProxySettings, RegistrySettings, Secret};
 use crate::store::Store;
 use crate::transport::Source;
 use crate::transport::archive::Archive;
 use crate::transport::layout::OciLayout;
 use crate::transport::name::Location;
 use crate::workers::Workers;
+
+/// The name of a build file.
+pub const BUILD_FILE: &str = "build.toml";
 
 /// One run of the program.
 pub struct Session {
@@ -58,17 +61,58 @@ impl Session {
     /// A client for registries, which opens nothing before it is asked something.
     #[must_use]
     pub fn client(&self, registries: &BTreeMap<Registry, RegistryOptions>) -> Client {
+        self.client_with(
+            self.credentials(None),
+            registries.iter().map(|(host, options)| (host.clone(), registry_settings(options))).collect(),
+        )
+    }
+
+    /// Where logins are, or in `authfile` alone.
+    #[must_use]
+    pub fn credentials(&self, authfile: Option<&Path>) -> Credentials {
         let environment = &self.environment;
-        let credentials = Credentials {
+        let helper_path = environment.raw("PATH").map(ToOwned::to_owned);
+        if let Some(file) = authfile {
+            let registry_auth_file = Some(self.absolute(file));
+            return Credentials { registry_auth_file, helper_path, ..Credentials::default() };
+        }
+        Credentials {
             docker_auth_config: environment.docker_auth_config().map(Secret::new),
             registry_auth_file: environment.registry_auth_file(),
             xdg_runtime_dir: environment.runtime_dir(),
             xdg_config_home: environment.config_home(),
             docker_config: environment.docker_config(),
             home: environment.home(),
-            helper_path: environment.raw("PATH").map(ToOwned::to_owned),
+            helper_path,
             ..Credentials::default()
-        };
+        }
+    }
+
+    /// How registries are reached: what `file` says, or the build file of the working directory if there is one.
+    ///
+    /// # Errors
+    /// When the file is not valid.
+    pub fn registries(
+        &self,
+        file: Option<&Path>,
+    ) -> Result<BTreeMap<Registry, RegistryOptions>, CommandError> {
+        let path = self.absolute(file.unwrap_or(Path::new(BUILD_FILE)));
+        if file.is_none() && !path.is_file() {
+            return Ok(BTreeMap::new());
+        }
+        let settings =
+            Settings::resolve(Document::read(&path)?, &Overrides::default(), &Overrides::default())?;
+        Ok(settings.registries)
+    }
+
+    /// A client with other logins or settings than those of a build.
+    #[must_use]
+    pub fn client_with(
+        &self,
+        credentials: Credentials,
+        registries: BTreeMap<Registry, RegistrySettings>,
+    ) -> Client {
+        let environment = &self.environment;
         let proxies = environment.proxies();
         let proxy = (proxies.https.is_some() || proxies.http.is_some() || proxies.all.is_some()).then(|| {
             let or_all = |one: Option<String>| one.or_else(|| proxies.all.clone()).map(Secret::new);
@@ -80,15 +124,18 @@ impl Session {
         });
         let settings = registry::Settings {
             credentials,
-            registries: registries
-                .iter()
-                .map(|(host, options)| (host.clone(), registry_settings(options)))
-                .collect(),
+            registries,
             ca_files: environment.ssl_cert_file().into_iter().collect(),
             proxy,
+            scratch: Some(self.scratch()),
             ..registry::Settings::default()
         };
         Client::new(settings, self.progress.clone(), self.interrupt.clone())
+    }
+
+    /// Where files are that nobody needs after the run.
+    fn scratch(&self) -> PathBuf {
+        self.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"))
     }
 
     /// How many threads to use.
@@ -105,8 +152,7 @@ impl Session {
     /// When there is no place for a store or threads cannot be started.
     pub fn context(&self, settings: &Settings) -> Result<Context, CommandError> {
         let store = self.store()?;
-        let parent = self.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"));
-        let store = store.with_scratch(&parent);
+        let store = store.with_scratch(&self.scratch());
         let now = self.environment.now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Context {
             store,
@@ -123,7 +169,7 @@ impl Session {
     /// # Errors
     /// When the name is none or what it names cannot be opened.
     pub fn image(&self, name: &str) -> Result<Arc<dyn Source>, CommandError> {
-        self.image_with(name, &self.client(&BTreeMap::new()))
+        self.open_image(name, || Ok(self.client(&self.registries(None)?)))
     }
 
     /// As [`Session::image`], with a client that others use, too.
@@ -131,6 +177,14 @@ impl Session {
     /// # Errors
     /// As for [`Session::image`].
     pub fn image_with(&self, name: &str, client: &Client) -> Result<Arc<dyn Source>, CommandError> {
+        self.open_image(name, || Ok(client.clone()))
+    }
+
+    fn open_image(
+        &self,
+        name: &str,
+        client: impl FnOnce() -> Result<Client, CommandError>,
+    ) -> Result<Arc<dyn Source>, CommandError> {
         Ok(match Location::base(name)? {
             Location::OciLayout { dir, name } => {
                 Arc::new(OciLayout::open(&self.absolute(&dir), name.as_deref())?)
@@ -143,7 +197,7 @@ impl Session {
             }
             Location::Registry(reference) => match self.stored(name, &reference)? {
                 Some((stored, _)) => Arc::new(stored),
-                None => Arc::new(crate::transport::registry::source(client.clone(), reference)),
+                None => Arc::new(crate::transport::registry::source(client()?, reference)),
             },
             Location::Scratch | Location::Docker | Location::OwnRegistry | Location::Store(_) => {
                 return Err(CommandError::usage(format!("`{name}` is not an image")));
@@ -169,11 +223,21 @@ impl Session {
     }
 }
 
-fn registry_settings(options: &RegistryOptions) -> RegistrySettings {
+/// What the build file says of a registry, for the client.
+#[must_use]
+pub fn registry_settings(options: &RegistryOptions) -> RegistrySettings {
     RegistrySettings {
         plain_http: options.plain_http,
         skip_tls_verify: options.skip_tls_verify.as_ref().is_some_and(|skip| skip.value),
         ca_file: options.ca_file.as_ref().map(|file| file.value.path().to_owned()),
-        ..RegistrySettings::default()
+        client_cert: options.client_cert.as_ref().map(|file| file.value.path().to_owned()),
+        client_key: options.client_key.as_ref().map(|file| file.value.path().to_owned()),
+        login: None,
+        chunk_size: options.chunk_size.as_ref().map(|size| size.value.get()),
+        mirrors: options
+            .mirrors
+            .iter()
+            .map(|mirror| Mirror::new(mirror.value.scope().clone(), mirror.value.is_plain()))
+            .collect(),
     }
 }

@@ -10,8 +10,8 @@ use super::document::{Node, Value};
 use super::source::Spanned;
 use super::template::Template;
 use super::value::{
-    Arguments, Base, Buckets, Compression, Count, DiskPath, EnvName, EnvTable, Format, ImagePath, Kind,
-    Layout, Mode, Mtime, Owner, Pattern, Period, Ports, Signal, User, one_or_many,
+    Arguments, Base, Buckets, ByteSize, Compression, Count, DiskPath, EnvName, EnvTable, Format, ImagePath,
+    Kind, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Period, Ports, Signal, User, one_or_many,
 };
 use crate::image;
 use crate::platform::Platform;
@@ -188,6 +188,14 @@ table! {
         "skip-tls-verify" => skip_tls_verify: Option<Spanned<bool>>,
         /// A file of certificate authorities to trust besides the usual ones.
         "ca-file" => ca_file: Option<Spanned<DiskPath>>,
+        /// A file with the certificate to show, its chain, and maybe its key.
+        "client-cert" => client_cert: Option<Spanned<DiskPath>>,
+        /// A file with the key of the certificate.
+        "client-key" => client_key: Option<Spanned<DiskPath>>,
+        /// Blobs are uploaded in pieces of this size.
+        "chunk-size" => chunk_size: Option<Spanned<ByteSize>>,
+        /// Registries that are asked first when pulling.
+        "mirrors" => mirrors: Vec<Spanned<MirrorAddress>>,
     }
 }
 

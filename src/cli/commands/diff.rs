@@ -1,7 +1,5 @@
 //! `pack diff`.
 
-use std::collections::BTreeMap;
-
 use super::super::args::DiffArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::session::Session;
@@ -13,7 +11,7 @@ use crate::diff::{self, Options};
 /// # Errors
 /// When one cannot be read.
 pub(super) fn run(session: &Session, args: &DiffArgs) -> Result<ExitStatus, CommandError> {
-    let client = session.client(&BTreeMap::new());
+    let client = session.client(&session.registries(None)?);
     let (a, b) = (session.image_with(&args.a, &client)?, session.image_with(&args.b, &client)?);
     let options = Options {
         platform: args.platform.clone(),

@@ -4,8 +4,10 @@ mod build;
 mod cache;
 mod copy;
 mod diff;
+mod doctor;
 mod images;
 mod init;
+mod login;
 mod place;
 mod plan;
 mod rebase;
@@ -34,6 +36,9 @@ pub fn run(session: &Session, cli: &Cli) -> Result<ExitStatus, CommandError> {
         Command::Copy(args) => copy::run(session, args),
         Command::Tag(args) => copy::tag(session, args),
         Command::Rebase(args) => rebase::run(session, args),
+        Command::Login(args) => login::run(session, args),
+        Command::Logout(args) => login::out(session, args),
+        Command::Doctor(args) => doctor::run(session, args),
         Command::Cache { command } => cache::run(session, command),
         Command::Completions(args) => {
             session.printer.raw(&completions::script(args.shell));

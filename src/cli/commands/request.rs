@@ -14,8 +14,7 @@ use crate::transport::archive::ArchiveOutput;
 use crate::transport::layout::OciLayout;
 use crate::transport::name::Location;
 
-/// The name of a build file.
-pub(super) const BUILD_FILE: &str = "build.toml";
+pub(super) use super::super::session::BUILD_FILE;
 
 /// A request and where its lock is.
 pub(super) struct Asked {

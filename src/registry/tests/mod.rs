@@ -7,6 +7,7 @@
 //! 5. No secret goes to another host.
 //! 6. The number of requests is bounded.
 
+mod doors;
 mod follow;
 mod logins;
 mod pulls;
