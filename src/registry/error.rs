@@ -339,7 +339,11 @@ impl RegistryError {
             Self::NoAnswer { fault, reached_before, .. } => match fault {
                 Fault::Broken(_) | Fault::Stalled(_) => Chance::Later,
                 // A host that never answered is more likely misspelt than restarting.
-                Fault::Refused | Fault::UnknownHost(_) | Fault::Tls(_) if *reached_before => Chance::Later,
+                Fault::Refused | Fault::UnknownHost(_) | Fault::Tls(_) | Fault::NotHttp(_)
+                    if *reached_before =>
+                {
+                    Chance::Later
+                }
                 _ => Chance::Never,
             },
             Self::Refused { answer, .. } => match (is_transient(answer.status), answer.retry_after) {
