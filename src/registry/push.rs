@@ -379,13 +379,16 @@ impl Http {
             }
             // It may have been stored all the same, by this push or by another.
             let found = match &error {
-                RegistryError::Denied { .. } | RegistryError::Unverified { .. } => None,
+                RegistryError::Unverified { .. } => None,
                 _ => self.manifest_digest(host, &access, name).await.ok().flatten(),
             };
             if found == Some(digest) {
                 return Ok(Delivery::Present);
             }
-            if let (Some(found), RegistryError::Refused { context, answer }) = (found, &error)
+            if let (
+                Some(found),
+                RegistryError::Refused { context, answer } | RegistryError::Denied { context, answer, .. },
+            ) = (found, &error)
                 && is_immutable(answer.status, &answer.code, &answer.message)
             {
                 let (context, answer) = (context.clone(), answer.clone());
