@@ -355,7 +355,10 @@ impl Http {
         heal: impl AsyncFn(&[Digest]) -> Result<bool, RegistryError>,
     ) -> Result<Delivery, RegistryError> {
         let digest = document.digest();
-        let context = context(&host.registry, Step::PushManifest, repository.path(), name);
+        let mut context = context(&host.registry, Step::PushManifest, repository.path(), name);
+        if name.parse::<Digest>().is_err() {
+            context.subject.push_str(&format!("@{digest}"));
+        }
         let access = Access::push(repository);
         let mut retry = self.retry();
         let mut healed = 0;
