@@ -56,6 +56,8 @@ pub(super) struct Host {
     pub(super) chunk_size: Option<u64>,
     /// Whether it refused whole blobs in one PUT.
     pub(super) wants_patch: AtomicBool,
+    /// Whether it refused blobs in pieces.
+    pub(super) refuses_chunks: AtomicBool,
     reached: AtomicBool,
     not_before: Mutex<Option<Instant>>,
     // Reading and writing have slots of their own: a blob that is copied within a host needs both at once.
@@ -313,6 +315,7 @@ impl Http {
             auth: auth::State::default(),
             chunk_size: settings.and_then(|settings| settings.chunk_size),
             wants_patch: AtomicBool::new(false),
+            refuses_chunks: AtomicBool::new(false),
             reached: AtomicBool::new(false),
             not_before: Mutex::new(None),
             pull: Arc::new(Semaphore::new(slots)),

@@ -66,7 +66,7 @@ impl Push<'_> {
     pub(super) async fn run(mut self) -> Result<Delivery, RegistryError> {
         let mut retry = self.http.retry();
         let mut sent = false;
-        let mut renewed = false;
+        let (mut renewed, mut lost) = (false, false);
         let mut is_absent = false;
         loop {
             let failure = match self.attempt(is_absent).await {
@@ -81,33 +81,42 @@ impl Push<'_> {
             let error = failure.error;
             let mut chance = error.chance();
             if chance == Chance::Never && failure.sent && !is_ours(&error) {
-                if !self.force && self.is_there().await.unwrap_or(false) {
+                let found = if self.force { Ok(false) } else { self.is_there().await };
+                if matches!(found, Ok(true)) {
                     return Ok(Delivery::Uploaded);
                 }
-                // The next try need not look once more.
-                is_absent = true;
-                chance = self.second_chance(&error, &mut renewed);
+                // Who was told that it is absent need not look once more; who was told nothing must.
+                is_absent = found.is_ok();
+                chance = self.second_chance(&error, &mut renewed, &mut lost);
             }
             self.host.pause(retry.after_chance(error, chance)?).await;
         }
     }
 
     /// What a definite refusal of the bytes leaves to try, the blob not being there.
-    fn second_chance(&self, error: &RegistryError, renewed: &mut bool) -> Chance {
+    fn second_chance(&self, error: &RegistryError, renewed: &mut bool, lost: &mut bool) -> Chance {
         let Some(answer) = error.answer() else { return Chance::Never };
-        let lost = answer.is_code(&["BLOB_UPLOAD_UNKNOWN", "BLOB_UNKNOWN", "BLOB_UPLOAD_INVALID"]);
+        let shape = if self.chunk(0).is_some() { &self.host.refuses_chunks } else { &self.host.wants_patch };
+        let is_lost = answer.is_code(&["BLOB_UPLOAD_UNKNOWN", "BLOB_UNKNOWN", "BLOB_UPLOAD_INVALID"]);
         match answer.status {
             // The token ended on the way; once.
             401 if !*renewed => {
                 *renewed = true;
                 Chance::Later
             }
-            404 | 409 | 416 => Chance::Later,
-            400 if lost => Chance::Later,
-            // Not in this shape: try the other one, once per host.
-            400 | 405 | 411 | 415 | 501 if !self.host.wants_patch.swap(true, Ordering::Relaxed) => {
+            // A session that is lost again and again: some take no whole blobs, and say it so.
+            404 => {
+                if std::mem::replace(lost, true) {
+                    shape.store(true, Ordering::Relaxed);
+                }
                 Chance::Later
             }
+            409 | 416 => Chance::Later,
+            400 if is_lost => Chance::Later,
+            // Not in this shape: try the other one, once per host.
+            400 | 405 | 411 | 415 | 501 if !shape.swap(true, Ordering::Relaxed) => Chance::Later,
+            // What was sent was right, so the registry lost some of it.
+            400 if answer.is_code(&["DIGEST_INVALID"]) => Chance::Later,
             _ => Chance::Never,
         }
     }
@@ -222,6 +231,13 @@ impl Push<'_> {
         Err(self.http.failure(self.host, &access, &context, response).await)
     }
 
+    /// How long the pieces are, if the blob is sent in pieces.
+    fn chunk(&self, minimum: u64) -> Option<u64> {
+        let chunk = self.host.chunk_size.map(|chunk| chunk.max(minimum));
+        let is_shorter = |chunk: &u64| *chunk > 0 && *chunk < self.blob.descriptor.size;
+        chunk.filter(is_shorter).filter(|_| !self.host.refuses_chunks.load(Ordering::Relaxed))
+    }
+
     async fn send(&self, session: Target, chunk_minimum: u64) -> Result<Response, Failure> {
         let sent = |error: RegistryError| Failure { error, sent: true };
         let size = self.blob.descriptor.size;
@@ -233,11 +249,7 @@ impl Push<'_> {
                 .payload(Payload::Upload(content.take(length)))
                 .fresh(size > LARGE)
         };
-        let chunk = self
-            .host
-            .chunk_size
-            .map(|chunk| chunk.max(chunk_minimum))
-            .filter(|chunk| *chunk > 0 && *chunk < size);
+        let chunk = self.chunk(chunk_minimum);
         let wants_patch = self.host.wants_patch.load(Ordering::Relaxed);
         let session = match chunk {
             None if !wants_patch => {
