@@ -25,6 +25,8 @@ use crate::reference::Repository;
 const CANCEL: Duration = Duration::from_secs(3);
 /// Once to ask for what was only believed to be there, once to upload whatever the registry says.
 const MAX_HEALS: u32 = 2;
+/// What registries say of a manifest that names what they do not have.
+const UNKNOWN: [&str; 3] = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"];
 /// Above this size a token is renewed before the blob is sent.
 const LARGE: u64 = 8 << 20;
 
@@ -104,14 +106,12 @@ impl Push<'_> {
                 *renewed = true;
                 Chance::Later
             }
-            // A session that is lost again and again: some take no whole blobs, and say it so.
-            404 => {
-                if std::mem::replace(lost, true) {
-                    shape.store(true, Ordering::Relaxed);
-                }
+            // Not a session that is lost, and again: some take no whole blobs, and say it so.
+            404 if !answer.is_code(&["BLOB_UPLOAD_UNKNOWN"]) && std::mem::replace(lost, true) => {
+                shape.store(true, Ordering::Relaxed);
                 Chance::Later
             }
-            409 | 416 => Chance::Later,
+            404 | 409 | 416 => Chance::Later,
             400 if is_lost => Chance::Later,
             // Not in this shape: try the other one, once per host.
             400 | 405 | 411 | 415 | 501 if !shape.swap(true, Ordering::Relaxed) => Chance::Later,
@@ -387,7 +387,7 @@ impl Http {
                 })
             {
                 healed += 1;
-                let named = answer.map(|answer| answer.digests).unwrap_or_default();
+                let named = answer.as_ref().map(|answer| answer.digests.clone()).unwrap_or_default();
                 if heal(&named).await? {
                     continue;
                 }
@@ -409,7 +409,11 @@ impl Http {
                 let (context, answer) = (context.clone(), answer.clone());
                 return Err(RegistryError::Immutable { context, found, answer });
             }
-            host.pause(retry.after(error)?).await;
+            // What it names was seen to be stored: another machine of the registry may not know yet.
+            let is_behind =
+                answer.is_some_and(|answer| matches!(answer.status, 400 | 404) && answer.is_code(&UNKNOWN));
+            let chance = if is_behind { Chance::Later } else { error.chance() };
+            host.pause(retry.after_chance(error, chance)?).await;
         }
     }
 
