@@ -393,7 +393,7 @@ impl Http {
                 let result = tokio::select! {
                     biased;
                     what = watch.stalled(timeouts.idle, timeouts.commit) => Err(what),
-                    result = sent => Ok(result),
+                    result = sent => watch.late(timeouts.idle, timeouts.commit).map_or(Ok(result), Err),
                 };
                 (result, watch.take_error())
             }
