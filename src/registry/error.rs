@@ -376,7 +376,11 @@ impl RegistryError {
             Self::NoAnswer { fault, reached_before, .. } => match fault {
                 Fault::Broken(_) | Fault::Stalled(_) => Chance::Later,
                 // A host that never answered is more likely misspelt than restarting.
-                Fault::Refused | Fault::UnknownHost(_) | Fault::Proxy(_) | Fault::Tls(_)
+                Fault::Refused
+                | Fault::UnknownHost(_)
+                | Fault::Proxy(_)
+                | Fault::Tls(_)
+                | Fault::NotHttp(_)
                     if *reached_before =>
                 {
                     Chance::Later

@@ -61,6 +61,8 @@ pub(super) struct Host {
     pub(super) wants_patch: AtomicBool,
     /// Whether an upload failed that was begun before its end was known.
     pub(super) refused_following: AtomicBool,
+    /// Whether it refused blobs in pieces.
+    pub(super) refuses_chunks: AtomicBool,
     reached: AtomicBool,
     not_before: Mutex<Option<Instant>>,
     // Reading and writing have slots of their own: a blob that is copied within a host needs both at once.
@@ -318,6 +320,7 @@ impl Http {
             chunk_size: settings.and_then(|settings| settings.chunk_size),
             wants_patch: AtomicBool::new(false),
             refused_following: AtomicBool::new(false),
+            refuses_chunks: AtomicBool::new(false),
             reached: AtomicBool::new(false),
             not_before: Mutex::new(None),
             pull: Arc::new(Semaphore::new(slots)),
@@ -416,7 +419,7 @@ impl Http {
                 let result = tokio::select! {
                     biased;
                     what = watch.stalled(timeouts.idle, timeouts.commit) => Err(what),
-                    result = sent => Ok(result),
+                    result = sent => watch.late(timeouts.idle, timeouts.commit).map_or(Ok(result), Err),
                 };
                 (result, watch.take_error())
             }
