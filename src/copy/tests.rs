@@ -291,6 +291,18 @@ fn signature(fake: &Fake, repository: &str, subject: &Descriptor, text: &str) ->
     (document, entry)
 }
 
+/// A registry of before the referrers API.
+fn start_without_referrers() -> Fake {
+    let fake = Fake::start().expect("ports");
+    without_referrers(&fake);
+    fake
+}
+
+fn without_referrers(fake: &Fake) {
+    let unknown = Reply::error(404, "NOT_FOUND", "there is no such thing");
+    fake.fault(Fault::always("GET", Asked::Referrers, Action::Answer(unknown)));
+}
+
 fn list(entries: &[Descriptor]) -> Vec<u8> {
     let index = Index {
         schema_version: 2,
@@ -307,7 +319,8 @@ fn list(entries: &[Descriptor]) -> Vec<u8> {
 #[test]
 fn referrers_come_along_by_their_tag() {
     let (from, root, images) = shop();
-    let to = Fake::start().expect("ports");
+    let to = start_without_referrers();
+    without_referrers(&from);
     let of_root = signature(&from, "shop/app", &root.descriptor(), "of the index");
     let of_child = signature(&from, "shop/app", &images[0].image.descriptor(), "of an image");
     let of_signature = signature(&from, "shop/app", &of_root.0.descriptor(), "of the signature");
@@ -379,14 +392,14 @@ fn referrers_come_along_by_the_api_page_by_page() {
             .body(list(std::slice::from_ref(&signatures[number].1)))
     };
     let more = format!("</v2/a/referrers/{}?page=2>; rel=\"next\"", subject.digest);
-    from.fault(Fault::nth("GET", Asked::Other, 1, 1, Action::Answer(page(0).header("Link", more))));
-    from.fault(Fault::nth("GET", Asked::Other, 2, 1, Action::Answer(page(1))));
+    from.fault(Fault::nth("GET", Asked::Referrers, 1, 1, Action::Answer(page(0).header("Link", more))));
+    from.fault(Fault::nth("GET", Asked::Referrers, 2, 1, Action::Answer(page(1))));
     // The API has nothing on the signatures themselves.
     let none = Reply::new(200).header("Content-Type", MediaType::ImageIndex.to_string()).body(list(&[]));
-    from.fault(Fault::nth("GET", Asked::Other, 3, 2, Action::Answer(none.clone())));
+    from.fault(Fault::nth("GET", Asked::Referrers, 3, 2, Action::Answer(none.clone())));
     // The target has the API, too, and needs no tag.
     let to = Fake::start().expect("ports");
-    to.fault(Fault::always("GET", Asked::Other, Action::Answer(none)));
+    to.fault(Fault::always("GET", Asked::Referrers, Action::Answer(none)));
     let client = client();
     let with = Options { referrers: true, ..options() };
     let report = copy(&source(&client, &from, "a:1.0"), &destination(&client, &to, "b"), &tags(), &with)
@@ -398,7 +411,7 @@ fn referrers_come_along_by_the_api_page_by_page() {
     let log = from.take_log();
     let pages: Vec<&str> = log
         .iter()
-        .filter(|logged| logged.kind == Asked::Other)
+        .filter(|logged| logged.kind == Asked::Referrers)
         .map(|logged| logged.target.split(&subject.digest.to_string()).last().expect("a part"))
         .collect();
     assert_eq!(pages[..2], ["", "?page=2"], "{log:?}");
@@ -417,26 +430,27 @@ fn a_list_of_referrers_stays_with_its_registry_and_within_limits() {
             .body(list(&[]))
     };
     let away = format!("<http://{}/v2/a/referrers/x>; rel=\"next\"", fake.foreign_address());
-    fake.fault(Fault::always("GET", Asked::Other, Action::Answer(reply(away))));
+    fake.fault(Fault::always("GET", Asked::Referrers, Action::Answer(reply(away))));
     let error = client.referrers(&repository, &subject).expect_err("another host");
     assert!(error.to_string().contains("another host"), "{error}");
     fake.heal();
     let round = format!("</v2/a/referrers/{subject}>; rel=\"next\"");
-    fake.fault(Fault::always("GET", Asked::Other, Action::Answer(reply(round))));
+    fake.fault(Fault::always("GET", Asked::Referrers, Action::Answer(reply(round))));
     let error = client.referrers(&repository, &subject).expect_err("without end");
     assert!(error.to_string().contains("pages of referrers"), "{error}");
     fake.heal();
-    fake.fault(Fault::always("GET", Asked::Other, Action::Answer(Reply::error(500, "X", "no"))));
+    fake.fault(Fault::always("GET", Asked::Referrers, Action::Answer(Reply::error(500, "X", "no"))));
     assert!(client.referrers(&repository, &subject).is_err(), "a failure is not an empty list");
     fake.heal();
-    fake.fault(Fault::always("GET", Asked::Other, Action::Answer(Reply::new(200).body("<html>"))));
+    fake.fault(Fault::always("GET", Asked::Referrers, Action::Answer(Reply::new(200).body("<html>"))));
     assert_eq!(client.referrers(&repository, &subject).expect("no API"), registry::Referrers::Nothing);
 }
 
 #[test]
 fn a_registry_without_referrers_is_told_of() {
     let (from, _, _) = shop();
-    let to = Fake::start().expect("ports");
+    let to = start_without_referrers();
+    without_referrers(&from);
     let (client, heard) = (client(), Heard::default());
     let with = Options { referrers: true, progress: Progress::new(heard.clone()), ..options() };
     let target = destination(&client, &to, "mirror/app");
