@@ -358,3 +358,13 @@ fn an_artifact_needs_no_build_file() {
     project.pack("init public").ok();
     assert!(project.path("build.toml").exists());
 }
+
+#[test]
+fn the_cache_in_a_registry_is_written_only_by_who_pushes() {
+    let project = Project::small();
+    project.pack("build --cache-to").fails(2).says(&["`--cache-to` needs `--push`"]).hints();
+    project.pack("build --cache-to -o oci:out").fails(2).hints();
+    project.pack("build --cache-verify 101").fails(2);
+    project.append("build.toml", "[cache]\nverify = 101\n");
+    project.pack("build").fails(1).says(&["`cache.verify` must be between 0 and 100"]);
+}
