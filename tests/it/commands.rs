@@ -385,3 +385,13 @@ fn a_build_of_what_is_as_it_was_needs_its_outcome_alone() {
     assert_ne!(project.build("-o oci:out").digest(), first.digest());
     project.pack("verify oci:out").ok();
 }
+
+#[test]
+fn the_cache_in_a_registry_is_written_only_by_who_pushes() {
+    let project = Project::small();
+    project.pack("build --cache-to").fails(2).says(&["`--cache-to` needs `--push`"]).hints();
+    project.pack("build --cache-to -o oci:out").fails(2).hints();
+    project.pack("build --cache-verify 101").fails(2);
+    project.append("build.toml", "[cache]\nverify = 101\n");
+    project.pack("build").fails(1).says(&["`cache.verify` must be between 0 and 100"]);
+}
