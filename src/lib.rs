@@ -25,6 +25,7 @@
 //! - [`store`]: the local store of blobs and memos.
 //! - [`registry`]: the distribution protocol; the only module that knows HTTP.
 //! - [`transport`]: where images come from and go to, behind one `Source` and one `Destination`.
+//! - [`diff`]: what two images have in common and what not, and why their digests differ.
 //! - [`verify`]: every digest of an image derived again, by other code.
 //!
 //! What is wanted:
@@ -35,7 +36,9 @@
 //! - [`plan`]: what goes where, as data.
 //!
 //! Doing it:
+//! - [`copy`]: images from one place to another, byte for byte, and more names for one.
 //! - [`build`]: the one place that walks the whole flow.
+//! - [`rebase`]: another base under an image's own layers.
 //! - [`cli`]: arguments, environment, terminal, exit codes.
 //!
 //! # Files
@@ -45,13 +48,16 @@
 //! - Bases and images: `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`.
 //! - Logins: what `DOCKER_AUTH_CONFIG` holds, the file of `REGISTRY_AUTH_FILE`, `containers/auth.json` in
 //!   `$XDG_RUNTIME_DIR` and `$XDG_CONFIG_HOME`, `$DOCKER_CONFIG/config.json`; programs `docker-credential-NAME`.
-//! - Authorities: the system's, `SSL_CERT_FILE`, `ca-file` of a registry.
+//! - Authorities: the system's, `SSL_CERT_FILE`, `ca-file` of a registry. Certificates to show: `client-cert`, `client-key`.
+//! - `NAME:pack-cache-KEY` in the registry, when pushing: layers of other machines, see [`build::cache`]. Written with
+//!   `--cache-to`.
 //! - The git repository around the project, by running `git`.
 //!
 //! Written, by rename:
 //! - `build.lock` beside `build.toml`: what the base's name meant. Read, too.
 //! - Outputs: `oci:DIR` (`oci-layout`, `index.json`, `blobs/sha256/`), `oci-archive:FILE`, `docker-archive:FILE`.
 //! - `--metadata-file`, `--image-refs`, `--timings`. Not by rename: `build.toml` by `pack init`, pages by `pack man --dir`.
+//! - The files of logins above, by `pack login` and `pack logout`.
 //! - The store, in `--cache-dir`, `$PACK_CACHE_DIR`, `$XDG_CACHE_HOME/pack` or `~/.cache/pack`. It may be deleted at any time:
 //!   - `oci-layout`, `index.json`, `blobs/sha256/HEX`: an OCI image layout with what was built and the documents of bases.
 //!   - `blobs/sha256/.tmp-*`, `.bad-HEX`: what a killed process left, and what was found damaged; a prune removes
@@ -59,14 +65,16 @@
 //!   - `memo/NAMESPACE/XX/HEX`: records of finished steps, see [`build::memo`]; `layer-index` says what base layers contain.
 //!   - `locks/lease`: held shared by builds and exclusively by a prune.
 //!   - `CACHEDIR.TAG`.
-//! - `$TMPDIR/pack-*`: blobs of this run, where the store cannot be written.
+//! - `$TMPDIR/pack-*`: blobs of this run, where the store cannot be written. Large blobs of mirrors, without a name.
 
 pub mod artifact;
 pub mod blob;
 pub mod build;
 pub mod cli;
 pub mod config;
+pub mod copy;
 pub mod deflate;
+pub mod diff;
 pub mod digest;
 pub mod error;
 pub mod git;
@@ -77,6 +85,7 @@ pub mod lock;
 pub mod observer;
 pub mod plan;
 pub mod platform;
+pub mod rebase;
 pub mod reference;
 pub mod registry;
 pub(crate) mod shown;

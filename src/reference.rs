@@ -22,6 +22,14 @@ pub struct Repository {
     path: String,
 }
 
+/// A registry, or a path in it: what a login is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope {
+    registry: Registry,
+    /// Empty for the whole registry.
+    path: String,
+}
+
 /// A tag: `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(String);
@@ -237,10 +245,66 @@ impl FromStr for Repository {
     }
 }
 
+impl Scope {
+    /// The registry.
+    #[must_use]
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The path within the registry; empty for the whole registry.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl From<&Repository> for Scope {
+    fn from(repository: &Repository) -> Self {
+        Self { registry: repository.registry.clone(), path: repository.path.clone() }
+    }
+}
+
+impl From<&Registry> for Scope {
+    fn from(registry: &Registry) -> Self {
+        Self { registry: registry.clone(), path: String::new() }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = ReferenceError;
+
+    /// `HOST[:PORT][/PATH]`, as people copy it: with `https://` and a slash at the end if need be.
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let fail = |why| ReferenceError { given: text.to_owned(), why };
+        let bare = text.strip_prefix("https://").unwrap_or(text).trim_end_matches('/');
+        let (host, path) = bare.split_once('/').unwrap_or((bare, ""));
+        if !is_host(host) {
+            return Err(fail("a registry has a dot or a port in its name, or is `localhost`"));
+        }
+        let registry = host.parse::<Registry>().map_err(|error| fail(error.why))?;
+        if !path.is_empty() && !path.split('/').all(is_path_component) {
+            return Err(fail("what follows the registry is not the beginning of a repository's name"));
+        }
+        Ok(Self { registry, path: path.to_owned() })
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if self.path.is_empty() { "" } else { "/" };
+        write!(f, "{}{separator}{}", self.registry, self.path)
+    }
+}
+
+/// Whether the first part of a name is a registry: Docker's rule.
+fn is_host(part: &str) -> bool {
+    part.contains(['.', ':', '[']) || part == "localhost"
+}
+
 fn parse_repository(name: &str) -> Result<Repository, &'static str> {
-    // The first part is a registry only if it looks like one: Docker's rule.
     let (host, path) = match name.split_once('/') {
-        Some((host, path)) if host.contains(['.', ':', '[']) || host == "localhost" => (Some(host), path),
+        Some((host, path)) if is_host(host) => (Some(host), path),
         _ => (None, name),
     };
     let registry = match host {

@@ -13,7 +13,7 @@ mod error;
 mod java;
 mod node;
 mod python;
-mod server;
+pub(crate) mod server;
 mod tree;
 mod war;
 

@@ -7,8 +7,9 @@ use std::fmt::Debug;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::outcome::{LastInputs, Outcome, Parts, PinnedBase};
-use super::{Context, Report, Request, memo, prepare};
+use super::cache::CachePolicy;
+use super::outcome::{Kept, LastInputs, Outcome, Parts, PinnedBase};
+use super::{Context, Request, prepare};
 use crate::artifact;
 use crate::config::{self, Facts, Settings};
 use crate::digest::{Key, KeyBuilder};
@@ -38,7 +39,7 @@ impl Inputs {
         scanner: &Scanner,
     ) -> Result<Option<Self>, BoxedError> {
         let _step = context.progress.step(Stage::Look, "inputs");
-        let Request { settings, has_build_file: _, facts, lock: _, project, name } = request;
+        let Request { settings, has_build_file: _, facts, lock: _, project, name, cache: _ } = request;
         let mut looker = Looker { parts: parts_of(settings, facts), settled: true, context, scanner };
         looker.parts.fact("project", &format!("{project:?}"));
         looker.parts.fact("name", &name.to_string());
@@ -61,34 +62,50 @@ impl Inputs {
         Ok(known.then_some(Self { parts: looker.parts, settled: looker.settled, project }))
     }
 
-    /// The key of the outcome, where the base is what `locked` says; `None` where nothing pins it.
-    pub(super) fn key(&self, request: &Request, locked: Option<&LockedBase>) -> Option<Key> {
+    /// The key of the outcome, where the base is what `locked` says; `None` where nothing pins it. `policy` is
+    /// that of the cache where it had a part in the outcome: what the cache said is not believed without it.
+    pub(super) fn key(
+        &self,
+        request: &Request,
+        locked: Option<&LockedBase>,
+        policy: Option<&CachePolicy>,
+    ) -> Option<Key> {
         let base = pinned(request, locked)?;
-        Some(KeyBuilder::new("pack outcome 2").part(&self.parts.key().0).part(&base.lock.0).finish())
+        let mut key = KeyBuilder::new("pack outcome 2").part(&self.parts.key().0).part(&base.lock.0);
+        if let Some(policy) = policy {
+            key.add(&policy.key().0);
+        }
+        Some(key.finish())
+    }
+
+    /// Whether what came of them is worth remembering: a change from now on must show in the stamps.
+    pub(super) const fn are_settled(&self) -> bool {
+        self.settled
     }
 
     /// Why the outcome is not known.
-    pub(super) fn explain(&self, store: &Store, request: &Request, locked: Option<&LockedBase>) -> Outcome {
+    pub(super) fn explain(&self, store: &Store, request: &Request) -> Outcome {
         let Some(last) = LastInputs::load(store, &self.project) else { return Outcome::New };
-        pinned(request, locked).map_or(Outcome::NotPinned, |base| last.explain(&self.parts, &base))
+        let Some(base) = pinned(request, request.locked_base()) else { return Outcome::NotPinned };
+        last.explain(&self.parts, &base, request.cache.key())
     }
 
-    /// Remembers these inputs, to say next time what changed. What came of them is worth remembering only if
-    /// they are settled.
-    pub(super) fn learn(
+    /// Remembers these inputs, to say next time what changed.
+    pub(super) fn remember(
         self,
         store: &Store,
         request: &Request,
         locked: Option<&LockedBase>,
-        report: &Report,
+        is_written: bool,
     ) {
-        let (key, base) = (self.key(request, locked), pinned(request, locked));
-        let (Some(key), Some(base)) = (key, base) else { return };
+        let Some(base) = pinned(request, locked) else { return };
         let Self { parts, settled, project } = self;
-        if settled {
-            memo::learn_outcome(store, &key, report);
-        }
-        LastInputs { parts, base, settled }.save(store, &project);
+        let kept = match (settled, is_written) {
+            (false, _) => Kept::Untrusted,
+            (true, false) => Kept::Unshared,
+            (true, true) => Kept::Kept,
+        };
+        LastInputs { parts, base, cache: request.cache.key(), kept }.save(store, &project);
     }
 }
 
@@ -118,6 +135,7 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         app,
         layers,
         config,
+        cache,
         registries,
         workspace,
         offline,
@@ -126,7 +144,7 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         source_date_epoch,
     } = settings;
     let mut parts = Parts::new(&format!("{sources:?}"));
-    let named: [(&str, &dyn Debug); 16] = [
+    let named: [(&str, &dyn Debug); 17] = [
         ("format", format),
         ("image.name", name),
         ("image.base", base),
@@ -137,6 +155,7 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         ("app", app),
         ("layer", layers),
         ("config", config),
+        ("cache", cache),
         ("registry", registries),
         ("workspace", workspace),
         ("--offline", offline),

@@ -5,6 +5,7 @@
 //! layers are known and a destination is current already, one question to it is all that happens.
 
 pub mod base;
+pub mod cache;
 mod deliver;
 mod inputs;
 mod layers;
@@ -18,13 +19,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+pub use cache::CachePolicy;
+use cache::NewEntry;
 use inputs::Inputs;
+use layers::Workbench;
 pub use outcome::{InputChange, Outcome};
 pub use prepare::{Prepared, prepare, project_of};
 pub use report::{DestinationReport, ImageReport, LayerReport, Report};
 
 use crate::config::{Facts, Settings, Spanned, TagTemplate, Template};
-use crate::digest::{Digest, Sha256};
+use crate::digest::Sha256;
 use crate::error::{BoxedError, Explain, Kind};
 use crate::image::{self, Change, Image, Index, MediaType, NewLayer, RawDocument};
 use crate::interrupt::{Interrupt, Interrupted};
@@ -68,6 +72,8 @@ pub struct Request {
     pub project: PathBuf,
     /// The repository that the image is named after.
     pub name: Repository,
+    /// What is done with the cache in a registry.
+    pub cache: CachePolicy,
 }
 
 impl Request {
@@ -118,15 +124,15 @@ pub enum BuildError {
     /// The base has something in the way.
     #[error("{0}")]
     Place(String),
-    /// A name leads out of the image.
-    #[error("the memo of layer `{layer}` says {expected}, and building it gave {found}")]
+    /// What is known of a layer is not what it is.
+    #[error("layer `{layer}` is remembered as {expected}, and building it gave {found}")]
     Poisoned {
         /// The layer.
         layer: String,
-        /// From the memo.
-        expected: Digest,
+        /// From the memo or the cache in a registry.
+        expected: String,
         /// Built.
-        found: Digest,
+        found: String,
     },
     /// The user interrupted.
     #[error(transparent)]
@@ -215,7 +221,6 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     let mut looked = Looking::start(request, targets);
     let scanner = Scanner::default();
     let inputs = Inputs::look(context, request, &scanner)?;
-    let locked = request.locked_base();
     let whole = match find_outcome(context, request, inputs.as_ref()) {
         Err(unknown) => unknown,
         Ok(outcome) => {
@@ -236,22 +241,13 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     let asking = context.progress.step(Stage::Ask, "targets");
     looked.wait()?;
     drop(asking);
-    let mut report = Report::new(&prepared.plan);
+    let (mut report, entries) = execute_or_start_over(context, request, &mut prepared, targets)?;
     report.outcome = whole;
-    let known = layers::all_known(&prepared.plan);
-    if let Some(known) = known {
-        let finished = finish(request, &prepared, &known)?;
-        deliver::deliver_known(context, &prepared, &finished, &known, targets, &mut report)?;
-        report.finish(request, &finished);
-    } else {
-        let finished = deliver::build_and_deliver(context, request, &mut prepared, targets, &mut report)?;
-        report.finish(request, &finished);
-    }
+    let is_written = write_cache(context, request, entries, &mut report);
     report.locked = prepared.locked.take();
     prepared.memos.save();
-    let locked = report.locked.as_ref().or(locked);
     if let Some(inputs) = inputs {
-        inputs.learn(&context.store, request, locked, &report);
+        learn(context, request, inputs, &report, is_written);
     }
     Ok(report)
 }
@@ -263,9 +259,8 @@ fn find_outcome(
     inputs: Option<&Inputs>,
 ) -> Result<Box<Report>, Outcome> {
     let inputs = inputs.ok_or(Outcome::NotPinned)?;
-    let locked = request.locked_base();
-    let outcome = inputs.key(request, locked).and_then(|key| memo::outcome(&context.store, &key));
-    outcome.map(Box::new).ok_or_else(|| inputs.explain(&context.store, request, locked))
+    let outcome = outcome(context, request, inputs);
+    outcome.map(Box::new).ok_or_else(|| inputs.explain(&context.store, request))
 }
 
 /// Whether the outcome of a build of `request` is known without planning it: what `pack plan` can say of that
@@ -276,6 +271,91 @@ fn find_outcome(
 pub fn look_up(context: &Context, request: &Request, scanner: &Scanner) -> Result<Outcome, BoxedError> {
     let inputs = Inputs::look(context, request, scanner)?;
     Ok(find_outcome(context, request, inputs.as_ref()).map_or_else(|unknown| unknown, |_| Outcome::Known))
+}
+
+/// Executes the plan. If the cache in a registry turns out to have said something wrong, nothing that it said is
+/// believed: the plan is executed once more without. No tag was moved by then.
+fn execute_or_start_over(
+    context: &Context,
+    request: &Request,
+    prepared: &mut Prepared<'_>,
+    targets: &[Target],
+) -> Result<(Report, Vec<NewEntry>), BoxedError> {
+    let error = match execute(context, request, prepared, targets) {
+        Ok(done) => return Ok(done),
+        Err(error) => error,
+    };
+    let Some(why) = prepared.distrust.take() else { return Err(error) };
+    context.interrupt.check().map_err(BuildError::from)?;
+    context.progress.warn(format!("the cache in the registry is wrong and is not used: {why}"));
+    prepared.forget_cached();
+    execute(context, request, prepared, targets)
+}
+
+/// Builds what is not known and delivers all; with the report comes what the cache in a registry may be told.
+fn execute(
+    context: &Context,
+    request: &Request,
+    prepared: &mut Prepared<'_>,
+    targets: &[Target],
+) -> Result<(Report, Vec<NewEntry>), BoxedError> {
+    let mut report = Report::new(&prepared.plan);
+    let bench = Workbench::new(context, request, prepared);
+    if let Some(known) = layers::all_known(&prepared.plan) {
+        let finished = finish(request, prepared, &known)?;
+        deliver::deliver_known(context, prepared, &bench, &finished, &known, targets, &mut report)?;
+        report.finish(request, &finished);
+        let writes = request.cache.write.is_some();
+        let entries = if writes { bench.entries_of_known(&prepared.plan) } else { Vec::new() };
+        return Ok((report, entries));
+    }
+    let (finished, entries) =
+        deliver::build_and_deliver(context, request, prepared, &bench, targets, &mut report)?;
+    report.finish(request, &finished);
+    Ok((report, entries))
+}
+
+/// Tells the cache in a registry what this machine knows. Whether it knows all of it now; that it does not is no
+/// reason for a finished build to fail.
+fn write_cache(context: &Context, request: &Request, entries: Vec<NewEntry>, report: &mut Report) -> bool {
+    let Some(repository) = &request.cache.write else { return true };
+    match cache::write(&context.client, repository, &request.name, entries) {
+        Ok(written) => {
+            report.cache_entries_written = written;
+            true
+        }
+        Err(error) => {
+            context.progress.warn(format!("the cache cannot be written: {error}"));
+            false
+        }
+    }
+}
+
+/// What came of an earlier build with the same inputs. One that the cache in a registry had a part in is taken
+/// only by who would ask it again; and who writes to the cache takes none that did not write.
+fn outcome(context: &Context, request: &Request, inputs: &Inputs) -> Option<Report> {
+    let policy = &request.cache;
+    let own = policy.write.is_none().then_some(None);
+    let shared = policy.is_used().then_some(Some(policy));
+    own.into_iter().chain(shared).find_map(|policy| {
+        let key = inputs.key(request, request.locked_base(), policy)?;
+        memo::outcome(&context.store, &key)
+    })
+}
+
+/// Remembers what came of a build.
+fn learn(context: &Context, request: &Request, inputs: Inputs, report: &Report, is_written: bool) {
+    let locked = report.locked.as_ref().or(request.locked_base());
+    let is_shared = report.has_layers_of_others();
+    let own = (!is_shared).then_some(None);
+    let has_part = is_shared || request.cache.write.is_some();
+    let shared = (has_part && is_written).then_some(Some(&request.cache));
+    for policy in own.into_iter().chain(shared) {
+        if let Some(key) = inputs.key(request, locked, policy).filter(|_| inputs.are_settled()) {
+            memo::learn_outcome(&context.store, &key, report);
+        }
+    }
+    inputs.remember(&context.store, request, locked, is_written);
 }
 
 /// The outcome of an earlier build of the same inputs, if all targets have it, else a target that has not.

@@ -31,6 +31,8 @@ pub enum Outcome {
     },
     /// The inputs are those of the last build, some of which were too young then for their stamps to be trusted.
     Untrusted,
+    /// The inputs are those of the last build, which could not write to the cache in a registry, as it was asked to.
+    Unshared,
     /// The inputs are those of the last build, and the record of what came of it is lost.
     Lost,
 }
@@ -55,6 +57,8 @@ pub enum InputChange {
     },
     /// What the lock says of the same base.
     Lock,
+    /// What is done with the cache in a registry.
+    Cache,
     /// A setting.
     Setting {
         /// Its table or key in the build file.
@@ -143,8 +147,19 @@ pub(super) struct PinnedBase {
 pub(super) struct LastInputs {
     pub(super) parts: Parts,
     pub(super) base: PinnedBase,
-    /// Whether a change after the build must show in the stamps.
-    pub(super) settled: bool,
+    /// What stands for the policy of the cache in a registry.
+    pub(super) cache: Key,
+    pub(super) kept: Kept,
+}
+
+/// Whether what came of a build was remembered, and why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Kept {
+    Kept,
+    /// A change after the build need not show in the stamps.
+    Untrusted,
+    /// The cache in a registry could not be written.
+    Unshared,
 }
 
 impl LastInputs {
@@ -157,16 +172,17 @@ impl LastInputs {
     }
 
     /// Why the outcome of a build with these inputs is not known, this being the last one.
-    pub(super) fn explain(&self, parts: &Parts, base: &PinnedBase) -> Outcome {
-        let inputs = self.changes(parts, base);
-        match (inputs.is_empty(), self.settled) {
+    pub(super) fn explain(&self, parts: &Parts, base: &PinnedBase, cache: Key) -> Outcome {
+        let inputs = self.changes(parts, base, cache);
+        match (inputs.is_empty(), self.kept) {
             (false, _) => Outcome::Changed { inputs },
-            (true, false) => Outcome::Untrusted,
-            (true, true) => Outcome::Lost,
+            (true, Kept::Untrusted) => Outcome::Untrusted,
+            (true, Kept::Unshared) => Outcome::Unshared,
+            (true, Kept::Kept) => Outcome::Lost,
         }
     }
 
-    fn changes(&self, now: &Parts, base: &PinnedBase) -> Vec<InputChange> {
+    fn changes(&self, now: &Parts, base: &PinnedBase, cache: Key) -> Vec<InputChange> {
         let before = &self.parts;
         let mut changes = Vec::new();
         if before.program != now.program {
@@ -180,6 +196,9 @@ impl LastInputs {
         let settings = differing(&before.settings, &now.settings);
         if settings.is_empty() && before.text != now.text {
             changes.push(InputChange::Text);
+        }
+        if self.cache != cache {
+            changes.push(InputChange::Cache);
         }
         changes.extend(settings.into_iter().map(|name| InputChange::Setting { name }));
         changes
@@ -214,8 +233,10 @@ mod tests {
         parts
     }
 
-    fn last(settled: bool) -> LastInputs {
-        LastInputs { parts: parts("text"), base: base(Some(b"1"), 1), settled }
+    const CACHE: Key = Key([7; 32]);
+
+    fn last(kept: Kept) -> LastInputs {
+        LastInputs { parts: parts("text"), base: base(Some(b"1"), 1), cache: CACHE, kept }
     }
 
     #[test]
@@ -225,7 +246,7 @@ mod tests {
         now.setting("app", "new");
         now.fact("git", "2");
         now.path("/app", b"again");
-        let found = last(true).explain(&now, &base(Some(b"2"), 2));
+        let found = last(Kept::Kept).explain(&now, &base(Some(b"2"), 2), CACHE);
         assert_eq!(
             found,
             Outcome::Changed {
@@ -242,14 +263,25 @@ mod tests {
 
     #[test]
     fn a_comment_is_no_setting_and_a_lock_no_base() {
-        let found = last(true).explain(&parts("other text"), &base(Some(b"1"), 2));
+        let found = last(Kept::Kept).explain(&parts("other text"), &base(Some(b"1"), 2), CACHE);
         assert_eq!(found, Outcome::Changed { inputs: vec![InputChange::Lock, InputChange::Text] });
     }
 
     #[test]
     fn nothing_changed() {
-        assert_eq!(last(true).explain(&parts("text"), &base(Some(b"1"), 1)), Outcome::Lost);
-        assert_eq!(last(false).explain(&parts("text"), &base(Some(b"1"), 1)), Outcome::Untrusted);
+        assert_eq!(last(Kept::Kept).explain(&parts("text"), &base(Some(b"1"), 1), CACHE), Outcome::Lost);
+        assert_eq!(
+            last(Kept::Untrusted).explain(&parts("text"), &base(Some(b"1"), 1), CACHE),
+            Outcome::Untrusted
+        );
+    }
+
+    #[test]
+    fn the_cache_in_a_registry_has_its_reasons() {
+        let base = base(Some(b"1"), 1);
+        assert_eq!(last(Kept::Unshared).explain(&parts("text"), &base, CACHE), Outcome::Unshared);
+        let found = last(Kept::Kept).explain(&parts("text"), &base, Key([8; 32]));
+        assert_eq!(found, Outcome::Changed { inputs: vec![InputChange::Cache] });
     }
 
     #[test]

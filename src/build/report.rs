@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::image::{Descriptor, MediaType};
 use crate::layer::Work;
 use crate::lock::LockedBase;
-use crate::plan::{Difference, FileMemo, LayerFacts, LayerMemo, Plan};
+use crate::plan::{Difference, FileMemo, KnownFrom, LayerFacts, LayerMemo, Plan};
 use crate::platform::Platform;
 use crate::reference::{Repository, Tag};
 use crate::transport::Delivery;
@@ -41,6 +41,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// What the user should probably change.
     pub warnings: Vec<String>,
+    /// How many entries were written to the cache in a registry.
+    pub cache_entries_written: usize,
     /// What the lock should say of the base.
     #[serde(skip)]
     pub locked: Option<LockedBase>,
@@ -74,6 +76,8 @@ pub struct LayerReport {
     pub size: u64,
     /// Digest, compressed size and diffID.
     pub facts: Option<LayerFacts>,
+    /// Who knew the layer.
+    pub known_from: Option<KnownFrom>,
     /// Whether it was known, and why not.
     pub memo: LayerMemo,
     /// What was known of its files; `None` where nobody looked at them one by one.
@@ -123,6 +127,7 @@ impl Report {
                     files: layer.files,
                     size: layer.size,
                     facts: layer.known,
+                    known_from: layer.known_from,
                     memo: layer.memo,
                     file_memo: Some(layer.file_memo),
                     work: None,
@@ -144,6 +149,7 @@ impl Report {
             destinations: Vec::new(),
             notes: plan.notes.clone(),
             warnings: plan.warnings.clone(),
+            cache_entries_written: 0,
             locked: None,
         }
     }
@@ -164,12 +170,19 @@ impl Report {
             destinations: Vec::new(),
             notes: self.notes.clone(),
             warnings: self.warnings.clone(),
+            cache_entries_written: 0,
             locked: None,
             name: self.name.clone(),
             tags: self.tags.clone(),
             digest: self.digest,
             media_type: self.media_type.clone(),
         }
+    }
+
+    /// Whether a layer is what the cache in a registry says.
+    pub(super) fn has_layers_of_others(&self) -> bool {
+        let mut layers = self.images.iter().flat_map(|image| &image.layers);
+        layers.any(|layer| layer.known_from == Some(KnownFrom::Registry))
     }
 
     pub(super) fn built(
@@ -182,7 +195,7 @@ impl Report {
     ) {
         let layer = &mut self.images[image].layers[layer];
         layer.facts = Some(*facts);
-        if work.is_none() && layer.memo != LayerMemo::Known {
+        if work.is_none() && layer.known_from.is_none() {
             layer.memo = LayerMemo::SameAsAnother;
         }
         layer.work = work;

@@ -14,7 +14,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::printer::{self, ColorChoice};
 use crate::platform::Platform;
-use crate::reference::Repository;
+use crate::reference::{Repository, Scope, Tag};
+use crate::registry::Secret;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -44,6 +45,8 @@ Examples:
       Write a file that `skopeo`, `podman` and `docker load` read
   pack build -o docker-archive:app.tar && docker load -i app.tar
       Load into the local Docker
+  pack build --push --cache-to
+      In CI that is trusted: let other machines take its layers
   pack build --locked --set config.user=1000
       In CI: on exactly the base of build.lock, with one setting changed
   pack build --push --explain --timings
@@ -101,7 +104,7 @@ pub struct Global {
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// Say more; twice for requests and cache decisions
+    /// Tell of every request to a registry; twice for headers, too
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
@@ -194,6 +197,74 @@ Examples:
     /// at every platform unless some are named. Exit code 1 if anything is wrong.
     #[command(after_long_help = IMAGE_HELP)]
     Verify(VerifyArgs),
+    /// Copy an image or an index, byte for byte, with only what the other place lacks
+    ///
+    /// Between registries, OCI layouts, archives and the local store. Digests stay what they are, and formats too.
+    /// Blobs that the target has cost one question, those in the same registry are mounted. The tag is set last;
+    /// a target that has the image already is asked one question.
+    #[command(after_long_help = COPY_HELP)]
+    Copy(CopyArgs),
+    /// Give an image more tags where it is; nothing is transferred
+    ///
+    /// In a registry the same manifest is stored under each new tag, after a look whether the old one still
+    /// means it; in a layout or the local store the index gets the names.
+    #[command(after_long_help = "\
+Examples:
+  pack tag localhost:5000/shop/app:1.0 stable production
+  pack tag oci:images:1.0 1")]
+    Tag(TagArgs),
+    /// Show what two images do not have in common, and why their digests differ
+    ///
+    /// Compares manifests, configurations and layers, then files: what was added, removed or changed, in bytes or
+    /// in mode, owner, time, type, link or attributes. Layers that both have are not fetched. Exit code 0 if the
+    /// images have the same digest, 1 if not, as diff(1) has it.
+    #[command(after_long_help = DIFF_HELP)]
+    Diff(DiffArgs),
+    /// Put another base under an image's own layers, without building
+    ///
+    /// Takes the layers that an image has on top of its base, puts them on the new base, and derives the
+    /// configuration again as a build does: the new base's values, and the image's own over them. No layer is
+    /// read or built. The result goes where the image is, under the new tag. What would surely not run is
+    /// refused: another platform or C library, an older Java, another generation of the servlet container.
+    #[command(after_long_help = "\
+Examples:
+  pack rebase localhost:5000/shop/app:1.0 --base tomcat:10.1.30 -t 1.0-patched
+  pack rebase oci:images:1.0 --old-base debian:12.5 --base debian:12.6 -t 1.1")]
+    Rebase(RebaseArgs),
+    /// Keep a login for a registry
+    ///
+    /// Asks the registry whether the login is good, and keeps it where `docker login` and `podman login` keep
+    /// theirs: in the credential helper that is configured, else in the file that has one for this registry, else
+    /// in Docker's config.json. Nothing is kept when the registry refuses it. Without `--password-stdin` the
+    /// password is asked for on the terminal.
+    #[command(after_long_help = "\
+Examples:
+  pack login registry.example.com
+      Ask for user and password
+  pass show registry | pack login registry.example.com -u ci --password-stdin
+      In a script; the password is in no argument and no history
+  pack login registry.example.com/team -u team-bot --password-stdin < token
+      For one part of the registry alone; the longest path wins")]
+    Login(LoginArgs),
+    /// Remove the login for a registry
+    ///
+    /// Removes it from all files and credential helpers that logins are looked for in.
+    #[command(after_long_help = "\
+Examples:
+  pack logout registry.example.com
+  pack logout registry.example.com/team")]
+    Logout(LogoutArgs),
+    /// Explain step by step how a registry is reached and what it allows
+    ///
+    /// Address, proxy, network, certificate, credentials, login, pulling and pushing: what was done, what came of it,
+    /// and what to do about each step that fails. No secret is shown. Exit code 3 if anything fails.
+    #[command(after_long_help = "\
+Examples:
+  pack doctor registry.example.com
+      The registry itself
+  pack doctor registry.example.com/shop/app --push
+      A repository; begins an upload there and cancels it")]
+    Doctor(DoctorArgs),
     /// Look at the local store, or clean it
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Cache {
@@ -224,6 +295,37 @@ IMAGE is one of:
   oci:DIR[:TAG]            In an OCI layout
   oci-archive:FILE         In a tar of an OCI layout
   docker-archive:FILE      In a file of `docker save`";
+
+const COPY_HELP: &str = "\
+SRC is one of:
+  NAME[:TAG], NAME@sha256:…   In the local store, else in its registry
+  oci:DIR[:TAG]               In an OCI layout
+  oci-archive:FILE[:TAG]      In a tar of an OCI layout
+  docker-archive:FILE[:TAG]   In a file of `docker save`
+DST is one of:
+  NAME[:TAG], NAME@sha256:…   In a registry; without a tag, that of SRC
+  store:NAME[:TAG]            In the local store
+  oci:DIR[:TAG]               In an OCI layout, made if it is missing
+  oci-archive:FILE[:TAG]      A new tar, which `docker load` reads, too;
+  docker-archive:FILE[:TAG]   the same
+Examples:
+  pack copy localhost:5000/shop/app:1.0 registry.example.com/shop/app
+  pack copy --referrers localhost:5000/shop/app:1.0 oci:mirror:1.0
+  pack copy --platform linux/arm64 debian:12 docker-archive:debian.tar";
+
+const DIFF_HELP: &str = "\
+A and B are each one of:
+  NAME[:TAG]               An image in the local store, else in its registry
+  NAME@sha256:…            The same, by digest
+  oci:DIR[:TAG]            In an OCI layout
+  oci-archive:FILE         In a tar of an OCI layout
+  docker-archive:FILE      In a file of `docker save`
+Examples:
+  pack diff localhost:5000/shop/app:1.0 localhost:5000/shop/app:1.1
+  pack diff --json oci:mine oci:theirs | jq -r .first
+Exit codes:
+  0    The images are the same
+  1    They are not; or one cannot be read, and then there is an `error:`";
 
 /// Whether results are JSON.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -298,6 +400,25 @@ pub struct ImageArgs {
     #[arg(long = "set", value_name = "KEY=VALUE", help_heading = "Image")]
     pub set: Vec<String>,
 
+    /// Read the cache in the registry when pushing, though build.toml says otherwise
+    ///
+    /// A layer that another machine built from the same files is then not built here. This is the default of
+    /// builds that push and write nothing else.
+    #[arg(long, help_heading = "Cache", overrides_with = "no_cache_from")]
+    pub cache_from: bool,
+
+    /// Do not read the cache in the registry
+    #[arg(long, help_heading = "Cache", overrides_with = "cache_from")]
+    pub no_cache_from: bool,
+
+    /// Keep the cache in this repository, not in the image's own
+    #[arg(long, value_name = "NAME", value_parser = repository, help_heading = "Cache")]
+    pub cache_repo: Option<Repository>,
+
+    /// Build so many percent of the layers that the cache has all the same, and compare
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), help_heading = "Cache")]
+    pub cache_verify: Option<u8>,
+
     /// Fail if build.lock would have to change
     #[arg(long)]
     pub locked: bool,
@@ -322,6 +443,12 @@ pub struct BuildArgs {
     /// What to build.
     #[command(flatten)]
     pub image: ImageArgs,
+
+    /// Tell the cache in the registry of the layers of this build, when pushing
+    ///
+    /// For builds that may be trusted: who writes the cache decides what is in the layers of those who read it.
+    #[arg(long, help_heading = "Cache")]
+    pub cache_to: bool,
 
     /// Write digest, tags and layers to this file as JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
@@ -464,6 +591,188 @@ pub struct VerifyArgs {
     pub format: Format,
 }
 
+/// `pack copy`.
+#[derive(Clone, Debug, Args)]
+pub struct CopyArgs {
+    /// The image or index to copy
+    #[arg(value_name = "SRC")]
+    pub from: String,
+
+    /// Where to
+    #[arg(value_name = "DST")]
+    pub to: String,
+
+    /// Copy only the image for this platform; may be repeated
+    ///
+    /// With one platform the copy is that image itself, with the digest that it has in the index. With
+    /// several it is a new index of them, which has a digest of its own.
+    #[arg(
+        long = "platform", value_name = "PLATFORM", value_delimiter = ',', value_parser = Platform::from_str
+    )]
+    pub platforms: Vec<Platform>,
+
+    /// Copy all that the name stands for, the whole of an index; this is the default
+    #[arg(long, conflicts_with = "platforms")]
+    pub all: bool,
+
+    /// Copy signatures, SBOMs and whatever else refers to the image, too
+    #[arg(long)]
+    pub referrers: bool,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack login`.
+#[derive(Clone, Debug, Args)]
+pub struct LoginArgs {
+    /// The registry, or a path in it
+    #[arg(value_name = "REGISTRY[/PATH]")]
+    pub scope: Scope,
+
+    /// The user; asked for on the terminal where not given
+    #[arg(short, long, value_name = "USER")]
+    pub username: Option<String>,
+
+    /// Read the password or token from standard input
+    #[arg(long, conflicts_with = "password", requires = "username")]
+    pub password_stdin: bool,
+
+    /// The password or token; better given by `--password-stdin`
+    ///
+    /// Other users of the machine can read arguments while the program runs, and shells keep them.
+    #[arg(short, long, value_name = "PASSWORD", requires = "username")]
+    pub password: Option<Secret>,
+
+    /// Keep the login in this file; builds read it with REGISTRY_AUTH_FILE
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub authfile: Option<PathBuf>,
+
+    /// Take `[registry]` from this file [default: ./build.toml]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack tag`.
+#[derive(Clone, Debug, Args)]
+pub struct TagArgs {
+    /// The image
+    #[arg(value_name = "SRC")]
+    pub image: String,
+
+    /// The tags to add
+    #[arg(value_name = "NEWTAG", required = true, value_parser = new_tag)]
+    pub tags: Vec<Tag>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack logout`.
+#[derive(Clone, Debug, Args)]
+pub struct LogoutArgs {
+    /// The registry, or a path in it
+    #[arg(value_name = "REGISTRY[/PATH]")]
+    pub scope: Scope,
+
+    /// Look in this file alone
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub authfile: Option<PathBuf>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack diff`.
+#[derive(Clone, Debug, Args)]
+pub struct DiffArgs {
+    /// The one image
+    pub a: String,
+
+    /// The other image
+    pub b: String,
+
+    /// Compare the images for this platform only
+    ///
+    /// Without it, two indexes are compared platform by platform.
+    #[arg(long, value_parser = Platform::from_str)]
+    pub platform: Option<Platform>,
+
+    /// List the entries of each pair of layers, too, and not only what a container sees
+    #[arg(long)]
+    pub layers: bool,
+
+    /// Read layers that both have, too: no difference is uncertain then
+    #[arg(long)]
+    pub full: bool,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack rebase`.
+#[derive(Clone, Debug, Args)]
+pub struct RebaseArgs {
+    /// The image, in a registry, a layout or the local store
+    pub image: String,
+
+    /// The new base
+    #[arg(long, value_name = "REF")]
+    pub base: String,
+
+    /// Tag the result, where the image is; may be repeated
+    #[arg(short, long = "tag", value_name = "TAG", required = true, value_parser = new_tag)]
+    pub tags: Vec<Tag>,
+
+    /// The base that the image is on now [default: what its annotations or labels say]
+    #[arg(long, value_name = "REF")]
+    pub old_base: Option<String>,
+
+    /// Only the image for this platform; without it, every image of an index
+    #[arg(long, value_parser = Platform::from_str)]
+    pub platform: Option<Platform>,
+
+    /// Do what would be refused, with a warning
+    #[arg(long)]
+    pub force: bool,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack doctor`.
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// The registry, or a repository in it
+    #[arg(value_name = "REGISTRY[/REPOSITORY]")]
+    pub scope: Scope,
+
+    /// Begin an upload, and cancel it
+    #[arg(long)]
+    pub push: bool,
+
+    /// Look for logins in this file alone
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub authfile: Option<PathBuf>,
+
+    /// Take `[registry]` from this file [default: ./build.toml]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
 /// `pack cache`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CacheCommand {
@@ -553,6 +862,13 @@ impl Command {
             Self::Inspect(args) => args.format.json,
             Self::History(args) => args.format.json,
             Self::Verify(args) => args.format.json,
+            Self::Copy(args) => args.format.json,
+            Self::Diff(args) => args.format.json,
+            Self::Rebase(args) => args.format.json,
+            Self::Tag(args) => args.format.json,
+            Self::Login(args) => args.format.json,
+            Self::Logout(args) => args.format.json,
+            Self::Doctor(args) => args.format.json,
             Self::Cache { command: CacheCommand::Info(format) | CacheCommand::Verify(format) } => format.json,
             Self::Cache { command: CacheCommand::Prune(args) } => args.format.json,
             Self::Init(_) | Self::Completions(_) | Self::Man(_) => false,
@@ -586,6 +902,17 @@ fn repository(text: &str) -> Result<Repository, String> {
         }
         _ => Err(error.to_string()),
     }
+}
+
+/// A tag alone: it is added where the image is.
+fn new_tag(text: &str) -> Result<Tag, String> {
+    text.parse().map_err(|error: crate::reference::ReferenceError| match text.parse::<crate::reference::Reference>() {
+        Ok(reference) if text.contains(['/', ':']) => {
+            let tag = reference.tag().map_or_else(|| "TAG".to_owned(), ToString::to_string);
+            format!("a tag has no name before it: give `{tag}`; to another place, `pack copy` brings the image")
+        }
+        _ => error.to_string(),
+    })
 }
 
 fn absolute(text: &str) -> Result<String, &'static str> {
@@ -681,6 +1008,13 @@ mod tests {
         pack inspect
         pack history
         pack verify
+        pack copy
+        pack tag
+        pack diff
+        pack rebase
+        pack login
+        pack logout
+        pack doctor
         pack cache
         pack cache info
         pack cache prune
@@ -746,6 +1080,9 @@ mod tests {
             ("pack biuld", "build"),
             ("pack -q -v build", "cannot be used with"),
             ("pack inspect", "<IMAGE>"),
+            ("pack login team", "has a dot or a port"),
+            ("pack login r.example --password-stdin", "--username"),
+            ("pack login r.example -u a -p b --password-stdin", "cannot be used with"),
             ("pack cache prune --max-size 10XB", "10GB"),
             ("pack cache prune --max-age 3", "30d"),
         ];

@@ -14,6 +14,8 @@ use crate::error::{BoxedError, Explain, Kind};
 pub enum ExitStatus {
     /// Done.
     Done,
+    /// Two images that were compared differ; no error, and the same number as diff(1) has.
+    Different,
     /// Something is wrong with what the user gave.
     Input,
     /// The command line cannot be understood.
@@ -34,7 +36,7 @@ impl ExitStatus {
     pub const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Input => 1,
+            Self::Different | Self::Input => 1,
             Self::Usage => 2,
             Self::Registry => 3,
             Self::Policy => 4,

@@ -13,6 +13,7 @@ pub mod format;
 pub mod man;
 pub mod printer;
 pub mod progress;
+pub mod prompt;
 pub mod session;
 pub mod signals;
 pub mod summary;
@@ -61,8 +62,8 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
     if let Err(error) = signals::install(printer, move || flag.trigger()) {
         printer.warning(format!("Ctrl-C cannot be handled cleanly: {error}"));
     }
-    if cli.global.verbose > 1 {
-        trace(printer);
+    if cli.global.verbose > 0 {
+        trace(printer, cli.global.verbose);
     }
     let recorder = match &cli.command {
         Command::Build(args) if args.timings.is_some() => Some(Recorder::new(started)),
@@ -80,8 +81,8 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
     };
     let result = commands::run(&session, cli);
     drop(guard);
-    match result.and_then(|()| printer.finish()) {
-        Ok(()) => ExitStatus::Done,
+    match result.and_then(|status| printer.finish().map(|()| status)) {
+        Ok(status) => status,
         Err(error) => {
             printer.error(&error);
             error.status
@@ -89,14 +90,15 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
     }
 }
 
-/// Tells of every request, for `-vv`. What is logged carries no secrets: headers and query values are not.
-fn trace(printer: &Printer) {
+/// Tells of every request: a line each for `-v`, its headers too for `-vv`. Nothing of it is a secret.
+fn trace(printer: &Printer, verbose: u8) {
     let printer = printer.clone();
     let writer = move || TraceWriter(printer.clone());
     // Only the first call in a process can succeed, and there is only one.
     let _ = tracing_subscriber::fmt()
-        .with_env_filter("pack=debug")
+        .with_env_filter(if verbose > 1 { "pack=debug" } else { "pack=info" })
         .without_time()
+        .with_level(false)
         .with_target(false)
         .with_ansi(false)
         .with_writer(writer)

@@ -12,17 +12,20 @@ use super::error::CommandError;
 use super::printer::Printer;
 use super::timings::Recorder;
 use crate::build::Context;
-use crate::config::{RegistryOptions, Settings};
+use crate::config::{Document, Overrides, RegistryOptions, Settings};
 use crate::interrupt::Interrupt;
 use crate::observer::Progress;
 use crate::reference::{Reference, Registry};
-use crate::registry::{self, Client, Credentials, ProxySettings, RegistrySettings, Secret};
+use crate::registry::{self, Client, Credentials, Mirror, ProxySettings, RegistrySettings, Secret};
 use crate::store::Store;
 use crate::transport::Source;
 use crate::transport::archive::Archive;
 use crate::transport::layout::OciLayout;
 use crate::transport::name::Location;
 use crate::workers::Workers;
+
+/// The name of a build file.
+pub const BUILD_FILE: &str = "build.toml";
 
 /// One run of the program.
 pub struct Session {
@@ -61,17 +64,58 @@ impl Session {
     /// A client for registries, which opens nothing before it is asked something.
     #[must_use]
     pub fn client(&self, registries: &BTreeMap<Registry, RegistryOptions>) -> Client {
+        self.client_with(
+            self.credentials(None),
+            registries.iter().map(|(host, options)| (host.clone(), registry_settings(options))).collect(),
+        )
+    }
+
+    /// Where logins are, or in `authfile` alone.
+    #[must_use]
+    pub fn credentials(&self, authfile: Option<&Path>) -> Credentials {
         let environment = &self.environment;
-        let credentials = Credentials {
+        let helper_path = environment.raw("PATH").map(ToOwned::to_owned);
+        if let Some(file) = authfile {
+            let registry_auth_file = Some(self.absolute(file));
+            return Credentials { registry_auth_file, helper_path, ..Credentials::default() };
+        }
+        Credentials {
             docker_auth_config: environment.docker_auth_config().map(Secret::new),
             registry_auth_file: environment.registry_auth_file(),
             xdg_runtime_dir: environment.runtime_dir(),
             xdg_config_home: environment.config_home(),
             docker_config: environment.docker_config(),
             home: environment.home(),
-            helper_path: environment.raw("PATH").map(ToOwned::to_owned),
+            helper_path,
             ..Credentials::default()
-        };
+        }
+    }
+
+    /// How registries are reached: what `file` says, or the build file of the working directory if there is one.
+    ///
+    /// # Errors
+    /// When the file is not valid.
+    pub fn registries(
+        &self,
+        file: Option<&Path>,
+    ) -> Result<BTreeMap<Registry, RegistryOptions>, CommandError> {
+        let path = self.absolute(file.unwrap_or(Path::new(BUILD_FILE)));
+        if file.is_none() && !path.is_file() {
+            return Ok(BTreeMap::new());
+        }
+        let settings =
+            Settings::resolve(Document::read(&path)?, &Overrides::default(), &Overrides::default())?;
+        Ok(settings.registries)
+    }
+
+    /// A client with other logins or settings than those of a build.
+    #[must_use]
+    pub fn client_with(
+        &self,
+        credentials: Credentials,
+        registries: BTreeMap<Registry, RegistrySettings>,
+    ) -> Client {
+        let environment = &self.environment;
         let proxies = environment.proxies();
         let proxy = (proxies.https.is_some() || proxies.http.is_some() || proxies.all.is_some()).then(|| {
             let or_all = |one: Option<String>| one.or_else(|| proxies.all.clone()).map(Secret::new);
@@ -83,15 +127,18 @@ impl Session {
         });
         let settings = registry::Settings {
             credentials,
-            registries: registries
-                .iter()
-                .map(|(host, options)| (host.clone(), registry_settings(options)))
-                .collect(),
+            registries,
             ca_files: environment.ssl_cert_file().into_iter().collect(),
             proxy,
+            scratch: Some(self.scratch()),
             ..registry::Settings::default()
         };
         Client::new(settings, self.progress.clone(), self.interrupt.clone())
+    }
+
+    /// Where files are that nobody needs after the run.
+    fn scratch(&self) -> PathBuf {
+        self.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"))
     }
 
     /// How many threads to use.
@@ -108,8 +155,7 @@ impl Session {
     /// When there is no place for a store or threads cannot be started.
     pub fn context(&self, settings: &Settings) -> Result<Context, CommandError> {
         let store = self.store()?;
-        let parent = self.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"));
-        let store = store.with_scratch(&parent);
+        let store = store.with_scratch(&self.scratch());
         let now = self.environment.now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Context {
             store,
@@ -126,7 +172,22 @@ impl Session {
     /// # Errors
     /// When the name is none or what it names cannot be opened.
     pub fn image(&self, name: &str) -> Result<Arc<dyn Source>, CommandError> {
-        let registries = BTreeMap::new();
+        self.open_image(name, || Ok(self.client(&self.registries(None)?)))
+    }
+
+    /// As [`Session::image`], with a client that others use, too.
+    ///
+    /// # Errors
+    /// As for [`Session::image`].
+    pub fn image_with(&self, name: &str, client: &Client) -> Result<Arc<dyn Source>, CommandError> {
+        self.open_image(name, || Ok(client.clone()))
+    }
+
+    fn open_image(
+        &self,
+        name: &str,
+        client: impl FnOnce() -> Result<Client, CommandError>,
+    ) -> Result<Arc<dyn Source>, CommandError> {
         Ok(match Location::base(name)? {
             Location::OciLayout { dir, name } => {
                 Arc::new(OciLayout::open(&self.absolute(&dir), name.as_deref())?)
@@ -138,30 +199,48 @@ impl Session {
                 Arc::new(Archive::open_docker(&self.absolute(&file), name.as_deref())?)
             }
             Location::Registry(reference) => match self.stored(name, &reference)? {
-                Some(stored) => Arc::new(stored),
-                None => Arc::new(crate::transport::registry::source(self.client(&registries), reference)),
+                Some((stored, _)) => Arc::new(stored),
+                None => Arc::new(crate::transport::registry::source(client()?, reference)),
             },
-            Location::Scratch | Location::Docker | Location::OwnRegistry => {
+            Location::Scratch | Location::Docker | Location::OwnRegistry | Location::Store(_) => {
                 return Err(CommandError::usage(format!("`{name}` is not an image")));
             }
         })
     }
 
     /// The image in the local store: by its whole name, as `localhost/NAME`, which is what a build without a
-    /// registry in its name is called, or by its digest.
-    fn stored(&self, name: &str, reference: &Reference) -> Result<Option<OciLayout>, CommandError> {
+    /// registry in its name is called, or by its digest. With it, the name that it was found by.
+    ///
+    /// # Errors
+    /// When nothing says where the store is.
+    pub fn stored(
+        &self,
+        name: &str,
+        reference: &Reference,
+    ) -> Result<Option<(OciLayout, String)>, CommandError> {
         let store = self.store()?;
         let digest = reference.digest().map(|digest| digest.to_string());
         let names = [reference.to_string(), name.to_owned(), format!("localhost/{name}")];
-        Ok(names.iter().chain(&digest).find_map(|name| OciLayout::in_store(&store, name)))
+        let find = |name: &String| Some((OciLayout::in_store(&store, name)?, name.clone()));
+        Ok(names.iter().chain(&digest).find_map(find))
     }
 }
 
-fn registry_settings(options: &RegistryOptions) -> RegistrySettings {
+/// What the build file says of a registry, for the client.
+#[must_use]
+pub fn registry_settings(options: &RegistryOptions) -> RegistrySettings {
     RegistrySettings {
         plain_http: options.plain_http,
         skip_tls_verify: options.skip_tls_verify.as_ref().is_some_and(|skip| skip.value),
         ca_file: options.ca_file.as_ref().map(|file| file.value.path().to_owned()),
-        ..RegistrySettings::default()
+        client_cert: options.client_cert.as_ref().map(|file| file.value.path().to_owned()),
+        client_key: options.client_key.as_ref().map(|file| file.value.path().to_owned()),
+        login: None,
+        chunk_size: options.chunk_size.as_ref().map(|size| size.value.get()),
+        mirrors: options
+            .mirrors
+            .iter()
+            .map(|mirror| Mirror::new(mirror.value.scope().clone(), mirror.value.is_plain()))
+            .collect(),
     }
 }

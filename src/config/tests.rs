@@ -671,6 +671,10 @@ fn set_reaches_every_key() {
         ("registry.\"localhost:5000\".plain-http", "true"),
         ("registry.localhost.skip-tls-verify", "true"),
         ("registry.localhost.ca-file", "ca.pem"),
+        ("registry.localhost.client-cert", "client.pem"),
+        ("registry.localhost.client-key", "client.key"),
+        ("registry.localhost.chunk-size", "16MiB"),
+        ("registry.localhost.mirrors", "['https://mirror.example/hub']"),
         ("workspace.members", "['a/*']"),
     ];
     let before = include_str!("../../build.toml.example");

@@ -12,7 +12,7 @@ use super::document::{Node, Value};
 use crate::error::nearest;
 use crate::layer::EntryPath;
 use crate::platform::Platform;
-use crate::reference::{Reference, Registry, Repository, Tag};
+use crate::reference::{Reference, Registry, Repository, Scope, Tag};
 
 /// Permission bits with setuid, setgid and sticky: at most `0o7777`. Written `"0644"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -785,6 +785,102 @@ impl Decode for Count {
     }
 }
 
+/// A number of bytes, such as `16MiB`; at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ByteSize(u64);
+
+impl ByteSize {
+    /// The number of bytes.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromText for ByteSize {
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(end);
+        let factor: Option<u64> = match unit.trim() {
+            "" | "B" => Some(1),
+            "kB" | "KB" => Some(1000),
+            "MB" => Some(1_000_000),
+            "GB" => Some(1_000_000_000),
+            "KiB" => Some(1 << 10),
+            "MiB" => Some(1 << 20),
+            "GiB" => Some(1 << 30),
+            _ => None,
+        };
+        let size =
+            number.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+        size.filter(|size| *size > 0).map(Self).ok_or_else(|| {
+            Wrong::new(format!("`{text}` is not a size")).hint("write a number and a unit, such as `16MiB`")
+        })
+    }
+}
+
+/// Where a registry's mirror is: `https://HOST[:PORT][/PATH]`, or `http://` for one without TLS.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MirrorAddress {
+    scope: Scope,
+    is_plain: bool,
+}
+
+impl MirrorAddress {
+    /// Its registry, and the path that stands before each repository.
+    #[must_use]
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Whether it is reached without TLS.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+}
+
+impl FromText for MirrorAddress {
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        let hint = "a mirror is written as `https://HOST[:PORT][/PATH]`, without user and password";
+        let (rest, is_plain) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+            (Some(rest), _) => (rest, false),
+            (None, Some(rest)) => (rest, true),
+            (None, None) => return Err(Wrong::new(format!("`{text}` has no scheme")).hint(hint)),
+        };
+        match rest.parse() {
+            Ok(scope) if !rest.starts_with("https://") => Ok(Self { scope, is_plain }),
+            Ok(_) => Err(Wrong::new(format!("`{text}` has two schemes")).hint(hint)),
+            Err(error) => {
+                let error: crate::reference::ReferenceError = error;
+                Err(Wrong::new(error.to_string()).hint(hint))
+            }
+        }
+    }
+}
+
+/// A share of all, in percent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Percent(u8);
+
+impl Percent {
+    /// All of them.
+    pub const ALL: Self = Self(100);
+
+    /// The number, from 0 to 100.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Decode for Percent {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let number = decoder.number(node, 100)?;
+        u8::try_from(number).ok().map(Self)
+    }
+}
+
 impl FromText for Repository {
     fn from_text(text: &str) -> Result<Self, Wrong> {
         text.parse().map_err(|error: crate::reference::ReferenceError| {
@@ -817,7 +913,18 @@ impl FromText for Registry {
     }
 }
 
-text_values!(Owner, Period, Compression, ImagePath, Pattern, Repository, Platform, EnvName,);
+text_values!(
+    ByteSize,
+    MirrorAddress,
+    Owner,
+    Period,
+    Compression,
+    ImagePath,
+    Pattern,
+    Repository,
+    Platform,
+    EnvName,
+);
 
 /// Defines an enum whose variants are written as words.
 macro_rules! words {
@@ -937,6 +1044,22 @@ mod tests {
         assert_eq!(ok::<Period>("30s").nanoseconds(), 30_000_000_000);
         assert_eq!(ok::<Period>("1m30s").duration(), Duration::from_secs(90));
         assert_eq!(ok::<Period>("1h500ms").duration(), Duration::from_millis(3_600_500));
+        assert_eq!(ok::<ByteSize>("16MiB").get(), 16 << 20);
+        assert_eq!(ok::<ByteSize>("5000000").get(), 5_000_000);
+        all_wrong::<ByteSize>(&["", "0", "MiB", "-1", "1.5MB", "16mb", "99999999999GiB"]);
+        assert_eq!(
+            ok::<MirrorAddress>("https://m.example:5000/hub/").scope().to_string(),
+            "m.example:5000/hub"
+        );
+        assert!(ok::<MirrorAddress>("http://10.0.0.1").is_plain());
+        all_wrong::<MirrorAddress>(&[
+            "",
+            "m.example",
+            "https://",
+            "https://u:p@m.example",
+            "ftp://m.example",
+            "https://m.example/A",
+        ]);
         all_wrong::<Period>(&["", "30", "s", "0s", "1s1m", "1s1s", "1.5s", "-1s", "1 s", "99999999999h"]);
     }
 

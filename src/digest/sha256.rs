@@ -5,7 +5,7 @@
 //! buffering are here, so that the state after any whole block can be taken out as a [`Midstate`] and
 //! resumed later: a stream with a known beginning need not be hashed from its start again.
 //!
-//! This is the one module of the crate that may contain `unsafe`.
+//! Beside `zip::inflate`, this is the one module of the crate that may contain `unsafe`.
 
 use serde::{Deserialize, Serialize};
 

@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::platform::Platform;
 
 /// Labels that describe one image and are wrong for every image made from it.
-const OWN_LABELS: [&str; 8] = [
+pub(super) const OWN_LABELS: [&str; 8] = [
     "org.opencontainers.image.created",
     "org.opencontainers.image.revision",
     "org.opencontainers.image.source",

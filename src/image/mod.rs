@@ -8,6 +8,7 @@ mod derive;
 mod descriptor;
 mod manifest;
 pub mod media_type;
+mod rebase;
 pub mod select;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use manifest::{
     parse_strict,
 };
 pub use media_type::MediaType;
+pub use rebase::{BASE_DIGEST, BASE_NAME, begins_with, rebase};
 
 use crate::digest::Digest;
 use crate::error::{Explain, Kind};

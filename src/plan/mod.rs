@@ -103,7 +103,9 @@ pub struct PlannedLayer {
     pub keys: Option<LayerKeys>,
     /// The finished layer, where an earlier build made it.
     pub known: Option<LayerFacts>,
-    /// Why it is or is not.
+    /// Who says so.
+    pub known_from: Option<KnownFrom>,
+    /// Whether this machine knows it, and why not.
     pub memo: LayerMemo,
     /// What was known of its files.
     pub file_memo: FileMemo,
@@ -123,6 +125,25 @@ pub struct LayerKeys {
     pub layer: Key,
     /// What to compare the next build with.
     pub listing: Listing,
+}
+
+/// Who knows a finished layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KnownFrom {
+    /// The local store: this machine built it.
+    Store,
+    /// The cache in a registry: another machine did.
+    Registry,
+}
+
+impl std::fmt::Display for KnownFrom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Store => "cached",
+            Self::Registry => "cached (registry)",
+        })
+    }
 }
 
 /// What is known of a finished layer.

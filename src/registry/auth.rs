@@ -15,13 +15,14 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use url::{Url, form_urlencoded};
 
+use super::Greeting;
 use super::challenge::{self, Challenge};
 use super::credentials::{Credential, Login};
 use super::error::{Context, RegistryError, Step};
 use super::http::{Host, Http, MAX_ANSWER, Payload, Request, Response, lock};
 use super::location;
 use super::settings::Secret;
-use crate::reference::Repository;
+use crate::reference::{Repository, Scope};
 
 /// The specification's default lifetime of a token.
 const DEFAULT_LIFETIME: u64 = 60;
@@ -31,27 +32,45 @@ const MAX_REDIRECTS: u32 = 5;
 /// What a request must be allowed to do.
 #[derive(Clone, Debug)]
 pub(super) struct Access {
-    pub(super) repository: Repository,
-    pub(super) push: bool,
+    /// The repository, or more than one where nothing is read or written.
+    pub(super) repository: Scope,
+    pub(super) wants: Wants,
     /// The repository to mount from.
     pub(super) from: Option<Repository>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// To be known, and no more.
+    Nothing,
+    Pull,
+    Push,
+}
+
 impl Access {
+    /// For asking who one is.
+    pub(super) fn none(scope: &Scope) -> Self {
+        Self { repository: scope.clone(), wants: Wants::Nothing, from: None }
+    }
+
     pub(super) fn pull(repository: &Repository) -> Self {
-        Self { repository: repository.clone(), push: false, from: None }
+        Self { repository: repository.into(), wants: Wants::Pull, from: None }
     }
 
     pub(super) fn push(repository: &Repository) -> Self {
-        Self { repository: repository.clone(), push: true, from: None }
+        Self { repository: repository.into(), wants: Wants::Push, from: None }
     }
 
     /// The scopes, the one for pushing first: some token servers look at no other.
-    fn scopes(&self) -> Vec<String> {
-        let actions = if self.push { "pull,push" } else { "pull" };
-        let own = format!("repository:{}:{actions}", self.repository.path());
+    pub(super) fn scopes(&self) -> Vec<String> {
+        let actions = match self.wants {
+            Wants::Nothing => None,
+            Wants::Pull => Some("pull"),
+            Wants::Push => Some("pull,push"),
+        };
+        let own = actions.map(|actions| format!("repository:{}:{actions}", self.repository.path()));
         let from = self.from.as_ref().map(|from| format!("repository:{}:pull", from.path()));
-        [Some(own), from].into_iter().flatten().collect()
+        [own, from].into_iter().flatten().collect()
     }
 }
 
@@ -86,13 +105,19 @@ impl Token {
 /// What a request shows to the registry.
 pub(super) struct Authorization {
     pub(super) header: HeaderValue,
+    /// Whose it is and where that came from, for people.
+    pub(super) source: String,
     token: Option<(TokenCell, u64)>,
 }
 
 impl Authorization {
-    fn constant(header: HeaderValue) -> Self {
-        Self { header, token: None }
+    fn constant(header: HeaderValue, credential: Option<&Credential>) -> Self {
+        Self { header, source: described(credential), token: None }
     }
+}
+
+fn described(credential: Option<&Credential>) -> String {
+    credential.map_or_else(|| "no login".to_owned(), Credential::describe)
 }
 
 impl Http {
@@ -106,17 +131,41 @@ impl Http {
         let asked = lock(&host.auth.challenge).clone();
         let Some(asked) = asked else { return Ok(None) };
         let credential = self.credential(host, access).await?;
-        let login = credential.as_ref().map(|credential| &credential.login);
-        match (asked.scheme.as_str(), login) {
+        let credential = credential.as_ref();
+        match (asked.scheme.as_str(), credential.map(|credential| &credential.login)) {
             (_, Some(Login::Bearer(token))) => {
-                Ok(header("Bearer", token.expose()).map(Authorization::constant))
+                let header = self.header("Bearer", token.expose());
+                Ok(header.map(|header| Authorization::constant(header, credential)))
             }
             ("basic", Some(Login::Password(user, password))) => {
-                Ok(Some(Authorization::constant(basic(user, password))))
+                Ok(Some(Authorization::constant(self.basic(user, password), credential)))
             }
-            ("bearer", login) => self.token(host, access, &asked, login, fresh).await.map(Some),
+            ("bearer", _) => self.token(host, access, &asked, credential, fresh).await.map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// A header, whose secret is from then on known and taken out of whatever is printed.
+    fn header(&self, scheme: &str, secret: &str) -> Option<HeaderValue> {
+        self.scrubber.learn(secret);
+        header(scheme, secret)
+    }
+
+    fn basic(&self, user: &str, password: &Secret) -> HeaderValue {
+        self.scrubber.learn(password.expose());
+        self.scrubber.learn(&BASE64.encode(format!("{user}:{}", password.expose())));
+        basic(user, password)
+    }
+
+    /// As [`Http::authorization`], for an answer that asks for something: learns that first.
+    pub(super) async fn ask_for(
+        &self,
+        host: &Host,
+        access: &Access,
+        response: &Response,
+    ) -> Result<Option<Authorization>, RegistryError> {
+        self.learn(host, access, response, None).await?;
+        self.authorization(host, access, false).await
     }
 
     /// Learns from a 401 what the registry wants. Answers whether asking again can help.
@@ -165,15 +214,15 @@ impl Http {
         let settings = self.settings.registries.get(&host.registry);
         if let Some((user, password)) = settings.and_then(|settings| settings.login.as_ref()) {
             let login = Login::Password(user.clone(), password.clone());
-            return Ok(Some(Credential::new(login, "the settings")));
+            return Ok(Some(Credential::new(login, "this command")));
         }
         let cell = {
             let mut credentials = lock(&host.auth.credentials);
             Arc::clone(credentials.entry(access.repository.path().to_owned()).or_default())
         };
         let find = || async {
-            let (credentials, repository) = (self.settings.credentials.clone(), access.repository.clone());
-            let found = tokio::task::spawn_blocking(move || credentials.find(&repository)).await;
+            let (credentials, scope) = (self.settings.credentials.clone(), access.repository.clone());
+            let found = tokio::task::spawn_blocking(move || credentials.find(&scope)).await;
             found.unwrap_or_else(|error| {
                 let registry = host.registry.clone();
                 Err(RegistryError::Credentials {
@@ -184,6 +233,29 @@ impl Http {
             })
         };
         cell.get_or_try_init(find).await.cloned()
+    }
+
+    /// Whether the registry knows us.
+    pub(super) async fn greet(&self, host: &Host, access: &Access) -> Result<Greeting, RegistryError> {
+        let subject = "whether it knows us".to_owned();
+        let context = Context { registry: host.registry.clone(), step: Step::Ping, subject };
+        let request = Request::new(Method::GET, host.url("/v2/"));
+        let response = self.send(host, access, &context, request).await?;
+        match response.status() {
+            200 => {}
+            404 => {
+                let why = "it answers 404 Not Found to `/v2/`, which every registry has".to_owned();
+                return Err(RegistryError::NotARegistry { context: Box::new(context), why });
+            }
+            _ => return Err(self.failure(host, access, &context, response).await),
+        }
+        if response.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
+            let why = "it answers `/v2/` with an HTML page".to_owned();
+            return Err(RegistryError::NotARegistry { context: Box::new(context), why });
+        }
+        response.discard().await;
+        let asked = lock(&host.auth.challenge).is_some();
+        Ok(if asked { Greeting::Known } else { Greeting::NotAsked })
     }
 
     /// What was shown, for messages; and whether that was nothing.
@@ -201,22 +273,24 @@ impl Http {
         host: &Host,
         access: &Access,
         asked: &Challenge,
-        login: Option<&Login>,
+        credential: Option<&Credential>,
         fresh: bool,
     ) -> Result<Authorization, RegistryError> {
         let (now, ours) = (self.settings.clock.now(), access.scopes());
+        let login = credential.map(|credential| &credential.login);
+        let source = format!("a token for {}", described(credential));
         let cell_of = |scopes: &[String]| {
             let key = (login.cloned(), scopes.to_vec());
             Arc::clone(lock(&host.auth.tokens).entry(key).or_default())
         };
         // Who may push may pull.
-        if !access.push && access.from.is_none() {
-            let wider = cell_of(&Access { push: true, ..access.clone() }.scopes());
+        if access.wants == Wants::Pull && access.from.is_none() {
+            let wider = cell_of(&Access { wants: Wants::Push, ..access.clone() }.scopes());
             if let Ok(token) = wider.try_lock()
                 && let Some(token) = token.as_ref().filter(|token| token.is_good(now, fresh))
             {
                 let shown = Some((Arc::clone(&wider), token.id));
-                return Ok(Authorization { header: token.header.clone(), token: shown });
+                return Ok(Authorization { header: token.header.clone(), source, token: shown });
             }
         }
         let cell = cell_of(&ours);
@@ -227,13 +301,13 @@ impl Http {
                 let mut scopes = ours.clone();
                 let extra = lock(&host.auth.extra).get(&ours).cloned().unwrap_or_default();
                 scopes.extend(extra.into_iter().filter(|scope| !ours.contains(scope)));
-                let token = self.fetch_token(host, access, asked, login, &scopes).await?;
+                let token = self.fetch_token(host, access, asked, credential, &scopes).await?;
                 *slot = Some(token.clone());
                 token
             }
         };
         drop(slot);
-        Ok(Authorization { header: token.header, token: Some((cell, token.id)) })
+        Ok(Authorization { header: token.header, source, token: Some((cell, token.id)) })
     }
 
     async fn fetch_token(
@@ -241,10 +315,14 @@ impl Http {
         host: &Host,
         access: &Access,
         asked: &Challenge,
-        login: Option<&Login>,
+        credential: Option<&Credential>,
         scopes: &[String],
     ) -> Result<Token, RegistryError> {
-        let subject = access.repository.path().to_owned();
+        let login = credential.map(|credential| &credential.login);
+        let subject = match access.repository.path() {
+            "" => "this registry".to_owned(),
+            path => path.to_owned(),
+        };
         let context = Context { registry: host.registry.clone(), step: Step::Token, subject };
         let fail = |why: String| RegistryError::Challenge { context: Box::new(context.clone()), why };
         let realm = asked.get("realm").unwrap_or_default();
@@ -252,6 +330,7 @@ impl Http {
         let since = self.settings.clock.now();
         let mut request = match login {
             Some(Login::Identity(token)) => {
+                self.scrubber.learn(token.expose());
                 let mut form = form_urlencoded::Serializer::new(String::new());
                 form.append_pair("grant_type", "refresh_token");
                 form.append_pair("service", asked.get("service").unwrap_or_default());
@@ -278,7 +357,9 @@ impl Http {
             }
         };
         let password = match login {
-            Some(Login::Password(user, password)) => Some(Authorization::constant(basic(user, password))),
+            Some(Login::Password(user, password)) => {
+                Some(Authorization::constant(self.basic(user, password), credential))
+            }
             _ => None,
         };
         let mut redirects = 0;
@@ -323,8 +404,9 @@ impl Http {
         let token =
             [reply.token, reply.access_token].into_iter().flatten().find(|token| !token.expose().is_empty());
         let token = token.ok_or_else(|| fail(format!("{from} answers without a token")))?;
-        let header =
-            header("Bearer", token.expose()).ok_or_else(|| fail(format!("{from} answers no valid token")))?;
+        let header = self
+            .header("Bearer", token.expose())
+            .ok_or_else(|| fail(format!("{from} answers no valid token")))?;
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // Counted from before the request and by our own clock: theirs may be wrong.
         let lifetime =

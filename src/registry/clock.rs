@@ -1,8 +1,8 @@
 //! Time as the client knows it: pauses, limits, and how old something is.
 //!
 //! Outside of tests it is the machine's. A test can have a clock that stands still until it is moved: a pause
-//! moves it by its own length, a slow peer by its delay, and a limit is over once the clock has passed it. So an
-//! hour of waiting takes no time, and how long something would have taken can be asked exactly.
+//! moves it by its own length, a slow peer by its delay, and a limit is over once the clock has passed it. So
+//! an hour of waiting takes no time, and how long something would have taken can be asked exactly.
 
 use std::future::Future;
 #[cfg(any(test, feature = "testing"))]
@@ -57,11 +57,13 @@ impl Clock {
 
     /// What `work` gives, unless it takes longer than `limit`.
     pub(super) async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-        // The limit first: with a clock that is moved, what comes in the same moment comes too late.
+        let end = self.now() + limit;
+        // What comes with the end of the limit comes too late, so that a clock that is moved knows one
+        // outcome.
         tokio::select! {
             biased;
-            () = self.reach(self.now() + limit) => None,
-            result = work => Some(result),
+            () = self.reach(end) => None,
+            result = work => (self.now() < end).then_some(result),
         }
     }
 }

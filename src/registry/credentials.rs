@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::error::{RegistryError, shorten};
 use super::settings::Secret;
-use crate::reference::{DOCKER_HUB, Registry, Repository};
+use crate::reference::{DOCKER_HUB, Registry, Scope};
 
 /// How Docker's tools call Docker Hub.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
@@ -79,17 +79,30 @@ impl Credential {
 /// The parts of `config.json` and `auth.json` that concern credentials.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct AuthFile {
+pub(super) struct AuthFile {
     #[serde(default)]
-    auths: BTreeMap<String, Option<Entry>>,
+    pub(super) auths: BTreeMap<String, Option<Entry>>,
     #[serde(default)]
-    creds_store: Option<String>,
+    pub(super) creds_store: Option<String>,
     #[serde(default)]
-    cred_helpers: BTreeMap<String, String>,
+    pub(super) cred_helpers: BTreeMap<String, String>,
+}
+
+impl AuthFile {
+    /// Reads the text of such a file; an empty one has nothing in it.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        // The parser's message can quote the text; the position is enough.
+        serde_json::from_str(text).map_err(|error| {
+            format!("not valid JSON of this kind at line {} column {}", error.line(), error.column())
+        })
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Entry {
+pub(super) struct Entry {
     #[serde(default)]
     auth: Option<Secret>,
     #[serde(default)]
@@ -109,31 +122,44 @@ impl<'de> Deserialize<'de> for Secret {
 }
 
 impl Credentials {
-    /// The first login that fits, and the names of all sources looked at.
+    /// The first login that fits.
     ///
     /// Blocks: it reads files and may run a helper.
-    pub(super) fn find(&self, repository: &Repository) -> Result<Option<Credential>, RegistryError> {
-        let broken = |from: &str, why: String| RegistryError::Credentials {
-            registry: repository.registry().clone(),
-            from: from.to_owned(),
-            why,
+    pub(super) fn find(&self, scope: &Scope) -> Result<Option<Credential>, RegistryError> {
+        self.search(scope, &mut |_, _| {})
+    }
+
+    /// As [`Credentials::find`]; `note` hears of each place that was looked at and what was there.
+    pub(super) fn search(
+        &self,
+        scope: &Scope,
+        note: &mut dyn FnMut(&str, &str),
+    ) -> Result<Option<Credential>, RegistryError> {
+        let broken = |from: &str, why: String, note: &mut dyn FnMut(&str, &str)| {
+            note(from, &why);
+            RegistryError::Credentials { registry: scope.registry().clone(), from: from.to_owned(), why }
         };
-        if let Some(text) = &self.docker_auth_config {
-            let found = self.in_text("DOCKER_AUTH_CONFIG", text.expose(), repository);
-            if let Some(found) = found.map_err(|(from, why)| broken(&from, why))? {
-                return Ok(Some(found));
-            }
-        }
-        for path in self.files() {
-            let name = path.display().to_string();
-            let text = match read(&path) {
+        let texts = self
+            .docker_auth_config
+            .iter()
+            .map(|text| ("DOCKER_AUTH_CONFIG".to_owned(), Ok(Some(text.expose().to_owned()))));
+        let files = self.files().into_iter().map(|path| (format!("`{}`", path.display()), read(&path)));
+        for (name, text) in texts.chain(files) {
+            let text = match text {
                 Ok(Some(text)) => text,
-                Ok(None) => continue,
-                Err(error) => return Err(broken(&format!("`{name}`"), error.to_string())),
+                Ok(None) => {
+                    note(&name, "does not exist");
+                    continue;
+                }
+                Err(error) => return Err(broken(&name, error.to_string(), note)),
             };
-            let found = self.in_text(&format!("`{name}`"), &text, repository);
-            if let Some(found) = found.map_err(|(from, why)| broken(&from, why))? {
-                return Ok(Some(found));
+            match self.in_text(&name, &text, scope) {
+                Ok(Some(found)) => {
+                    note(&name, &found.describe());
+                    return Ok(Some(found));
+                }
+                Ok(None) => note(&name, "has no login for it"),
+                Err((from, why)) => return Err(broken(&from, why, note)),
             }
         }
         Ok(None)
@@ -149,7 +175,8 @@ impl Credentials {
         if places.is_empty() { "no place to look in was given".to_owned() } else { places.join(", ") }
     }
 
-    fn files(&self) -> Vec<PathBuf> {
+    /// The files that are read, the first that knows a registry winning.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
         if let Some(file) = &self.registry_auth_file {
             return vec![file.clone()];
         }
@@ -166,44 +193,34 @@ impl Credentials {
         candidates.into_iter().flatten().collect()
     }
 
-    fn in_text(
-        &self,
-        name: &str,
-        text: &str,
-        repository: &Repository,
-    ) -> Result<Option<Credential>, (String, String)> {
-        let file: AuthFile = match serde_json::from_str(text) {
-            _ if text.trim().is_empty() => return Ok(None),
-            Ok(file) => file,
-            // The parser's message can quote the text; the position is enough.
-            Err(error) => {
-                let why =
-                    format!("not valid JSON of this kind at line {} column {}", error.line(), error.column());
-                return Err((name.to_owned(), why));
-            }
-        };
-        let helper = lookup(&file.cred_helpers, repository);
+    fn in_text(&self, name: &str, text: &str, scope: &Scope) -> Result<Option<Credential>, (String, String)> {
+        let file = AuthFile::parse(text).map_err(|why| (name.to_owned(), why))?;
+        let helper = lookup(&file.cred_helpers, scope);
         if let Some(helper) = helper.or(file.creds_store.as_ref()).filter(|helper| !helper.is_empty()) {
             let source = format!("`docker-credential-{helper}`, named in {name}");
-            match self.ask(helper, repository.registry()) {
+            match self.ask(helper, scope.registry()) {
                 Ok(Some(login)) => return Ok(Some(Credential::new(login, source))),
                 Ok(None) => {}
                 // A `credsStore` of a desktop that is not this machine is common; then the file may still know.
-                Err(HelperError::Missing) if lookup(&file.cred_helpers, repository).is_none() => {}
+                Err(HelperError::Missing) if lookup(&file.cred_helpers, scope).is_none() => {}
                 Err(error) => return Err((source, error.to_string())),
             }
         }
-        let Some(entry) = lookup(&file.auths, repository).and_then(Option::as_ref) else { return Ok(None) };
+        let Some(entry) = lookup(&file.auths, scope).and_then(Option::as_ref) else { return Ok(None) };
         let login = entry.login().map_err(|why| (name.to_owned(), why.to_owned()))?;
         Ok(login.map(|login| Credential::new(login, name)))
     }
 
-    fn ask(&self, helper: &str, registry: &Registry) -> Result<Option<Login>, HelperError> {
+    /// Runs a helper with one of its actions, without a shell.
+    pub(super) fn run(&self, helper: &str, action: &str, input: &str) -> Result<Output, HelperError> {
         let program = self.program(helper)?;
         let timeout =
             if self.helper_timeout.is_zero() { Duration::from_secs(30) } else { self.helper_timeout };
-        let key = if registry.as_str() == DOCKER_HUB { DOCKER_HUB_KEY } else { registry.as_str() };
-        let output = run(&program, key, timeout)?;
+        run(&program, action, input, timeout)
+    }
+
+    pub(super) fn ask(&self, helper: &str, registry: &Registry) -> Result<Option<Login>, HelperError> {
+        let output = self.run(helper, "get", key_of(registry))?;
         if !output.success {
             // Helpers say this on stdout, with exit code 1.
             let text = output.text.to_ascii_lowercase();
@@ -243,8 +260,13 @@ impl Credentials {
     }
 }
 
+/// What Docker's files and helpers call a registry.
+pub(super) fn key_of(registry: &Registry) -> &str {
+    if registry.as_str() == DOCKER_HUB { DOCKER_HUB_KEY } else { registry.as_str() }
+}
+
 #[derive(Debug, thiserror::Error)]
-enum HelperError {
+pub(super) enum HelperError {
     #[error("the helper's name has characters other than letters, digits, `.`, `_` and `-`")]
     Name,
     #[error("the program is not in PATH")]
@@ -259,15 +281,15 @@ enum HelperError {
     NotJson,
 }
 
-struct Output {
-    success: bool,
-    text: String,
+pub(super) struct Output {
+    pub(super) success: bool,
+    pub(super) text: String,
 }
 
-/// Runs `PROGRAM get`, without a shell.
-fn run(program: &Path, input: &str, timeout: Duration) -> Result<Output, HelperError> {
+/// Runs `PROGRAM ACTION`, without a shell.
+fn run(program: &Path, action: &str, input: &str, timeout: Duration) -> Result<Output, HelperError> {
     let mut child = Command::new(program)
-        .arg("get")
+        .arg(action)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -301,7 +323,7 @@ fn run(program: &Path, input: &str, timeout: Duration) -> Result<Output, HelperE
     Ok(Output { success: status.success(), text: String::from_utf8_lossy(&text).into_owned() })
 }
 
-fn read(path: &Path) -> std::io::Result<Option<String>> {
+pub(super) fn read(path: &Path) -> std::io::Result<Option<String>> {
     use std::io::ErrorKind::{NotADirectory, NotFound};
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
@@ -313,9 +335,9 @@ fn read(path: &Path) -> std::io::Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// The value with the longest key that is the repository, a parent of it, or its registry.
-fn lookup<'a, T>(map: &'a BTreeMap<String, T>, repository: &Repository) -> Option<&'a T> {
-    let full = repository.to_string();
+/// The value with the longest key that is the scope, a parent of it, or its registry.
+pub(super) fn lookup<'a, T>(map: &'a BTreeMap<String, T>, scope: &Scope) -> Option<&'a T> {
+    let full = scope.to_string();
     let fits =
         |key: &str| full.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     map.iter()
@@ -326,7 +348,7 @@ fn lookup<'a, T>(map: &'a BTreeMap<String, T>, repository: &Repository) -> Optio
 }
 
 /// `https://index.docker.io/v1/` → `docker.io`, `https://r.example/v2/` → `r.example`.
-fn normalise(key: &str) -> String {
+pub(super) fn normalise(key: &str) -> String {
     let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     let bare = bare.trim_end_matches('/');
     let bare = bare.strip_suffix("/v1").or_else(|| bare.strip_suffix("/v2")).unwrap_or(bare);
@@ -371,8 +393,8 @@ mod tests {
 
     use super::*;
 
-    fn repository(name: &str) -> Repository {
-        name.parse().expect(name)
+    fn repository(name: &str) -> Scope {
+        (&name.parse::<crate::reference::Repository>().expect(name)).into()
     }
 
     fn auth(user: &str, password: &str) -> String {

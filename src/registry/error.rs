@@ -11,11 +11,13 @@ use crate::digest::Digest;
 use crate::error::{Explain, Kind};
 use crate::image::DocumentError;
 use crate::interrupt::Interrupted;
-use crate::reference::Registry;
+use crate::reference::{Registry, Scope};
 
 /// What was being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Asking whether it is a registry, and whether it knows us.
+    Ping,
     /// Asking what a name resolves to.
     Resolve,
     /// Downloading a manifest or index.
@@ -38,6 +40,8 @@ pub enum Step {
     PushManifest,
     /// Asking whether a name resolves to what was pushed.
     Confirm,
+    /// Asking what refers to a manifest.
+    ListReferrers,
     /// Getting a token.
     Token,
 }
@@ -45,6 +49,7 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Ping => "asking",
             Self::Resolve => "resolving",
             Self::PullManifest => "pulling the manifest",
             Self::PullBlob => "pulling blob",
@@ -56,6 +61,7 @@ impl fmt::Display for Step {
             Self::CancelUpload => "cancelling the upload of blob",
             Self::PushManifest => "pushing the manifest",
             Self::Confirm => "confirming",
+            Self::ListReferrers => "listing the referrers of",
             Self::Token => "getting a token for",
         })
     }
@@ -85,6 +91,8 @@ pub enum Fault {
     Refused,
     /// The host name does not resolve.
     UnknownHost(String),
+    /// The proxy cannot be reached or refuses.
+    Proxy(String),
     /// The connection broke.
     Broken(String),
     /// Nothing came for too long.
@@ -104,6 +112,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Refused => f.write_str("connection refused"),
             Self::UnknownHost(why) => write!(f, "the host name does not resolve: {why}"),
+            Self::Proxy(why) => write!(f, "the proxy {why}"),
             Self::Broken(why) => write!(f, "the connection broke: {why}"),
             Self::Stalled(what) => write!(f, "timed out while {what}"),
             Self::Untrusted(why) => write!(f, "the TLS certificate is not trusted: {why}"),
@@ -165,6 +174,14 @@ pub enum RegistryError {
     /// The user interrupted.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+    /// The proxy is not one.
+    #[error("cannot reach {host}: {why}")]
+    Proxy {
+        /// The host.
+        host: String,
+        /// Why.
+        why: String,
+    },
     /// The HTTP client could not be set up.
     #[error("cannot set up the connection to {host}: {why}")]
     Setup {
@@ -189,6 +206,26 @@ pub enum RegistryError {
         /// The file or helper.
         from: String,
         /// Why.
+        why: String,
+    },
+    /// A login could not be kept or removed.
+    #[error("cannot {what} the login for {scope} in {place}: {why}")]
+    Keep {
+        /// `store` or `remove`.
+        what: &'static str,
+        /// What the login is for.
+        scope: Scope,
+        /// The file or helper.
+        place: String,
+        /// Why.
+        why: String,
+    },
+    /// It does not speak the protocol.
+    #[error("{context}: {why}")]
+    NotARegistry {
+        /// Where.
+        context: Box<Context>,
+        /// What it did.
         why: String,
     },
     /// No answer.
@@ -333,13 +370,28 @@ pub(super) enum Chance {
 }
 
 impl RegistryError {
+    /// Whether the registry answered well, but with what is no document to be trusted: asking for another one is
+    /// not in vain.
+    #[must_use]
+    pub const fn is_about_the_document(&self) -> bool {
+        matches!(self, Self::Document { .. } | Self::Mismatch { .. } | Self::TooLarge { .. })
+    }
+
     /// Whether the same may succeed a little later. A definite answer is never asked for twice.
     pub(super) fn chance(&self) -> Chance {
         match self {
             Self::NoAnswer { fault, reached_before, .. } => match fault {
                 Fault::Broken(_) | Fault::Stalled(_) => Chance::Later,
                 // A host that never answered is more likely misspelt than restarting.
-                Fault::Refused | Fault::UnknownHost(_) | Fault::Tls(_) if *reached_before => Chance::Later,
+                Fault::Refused
+                | Fault::UnknownHost(_)
+                | Fault::Proxy(_)
+                | Fault::Tls(_)
+                | Fault::NotHttp(_)
+                    if *reached_before =>
+                {
+                    Chance::Later
+                }
                 _ => Chance::Never,
             },
             Self::Refused { answer, .. } => match (is_transient(answer.status), answer.retry_after) {
@@ -376,7 +428,11 @@ impl Explain for RegistryError {
         match self {
             Self::Interrupted(_) => Kind::Interrupted,
             Self::Source { source, .. } => source.kind(),
-            Self::Certificate { .. } | Self::Credentials { .. } | Self::Local { .. } => Kind::Input,
+            Self::Certificate { .. }
+            | Self::Proxy { .. }
+            | Self::Credentials { .. }
+            | Self::Keep { .. }
+            | Self::Local { .. } => Kind::Input,
             _ => Kind::Registry,
         }
     }
@@ -393,6 +449,9 @@ impl Explain for RegistryError {
                     format!("nothing listens at {}: check the host and port, and that it runs", context.registry)
                 }
                 Fault::UnknownHost(_) => format!("check the spelling of `{}`", context.registry.host()),
+                Fault::Proxy(_) => {
+                    "check HTTPS_PROXY and HTTP_PROXY; hosts in NO_PROXY are reached directly".to_owned()
+                }
                 Fault::Untrusted(why) if why.contains("CaUsedAsEndEntity") => {
                     "the server's certificate is its own authority; to trust it, give that certificate with `ca-file`"
                         .to_owned()
@@ -401,6 +460,11 @@ impl Explain for RegistryError {
                     "give the authority's certificate with `ca-file`, or for a test registry set `skip-tls-verify`"
                         .to_owned()
                 }
+                // `CertificateRequired`, `BadCertificate`, `UnknownCA`, …: servers differ.
+                Fault::Tls(why) if why.contains("alert: ") && (why.contains("Certificate") || why.contains("UnknownCA")) => format!(
+                    "it wants to see a certificate that it trusts: set `client-cert` and `client-key` under `[registry.\"{}\"]`",
+                    context.registry
+                ),
                 Fault::NotTls => plain(&context.registry),
                 Fault::NotHttp(_) => {
                     format!(
@@ -413,11 +477,19 @@ impl Explain for RegistryError {
             Self::Refused { context, answer } if answer.status == 400 && answer.message.contains("HTTPS server") => {
                 format!("it speaks TLS: set `plain-http = false` under `[registry.\"{}\"]`", context.registry)
             }
+            Self::Proxy { .. } => "check HTTPS_PROXY and HTTP_PROXY".to_owned(),
+            Self::NotARegistry { context, .. } => {
+                format!("check that `{}` is the registry's own host and port", context.registry)
+            }
             Self::Refused { answer, .. } if answer.status == 429 => {
                 "the registry limits requests; logging in usually raises the limit".to_owned()
             }
+            Self::Refused { answer, .. } if answer.status == 407 => {
+                "the proxy wants a login: write it into HTTPS_PROXY or HTTP_PROXY as `http://USER:PASSWORD@HOST`"
+                    .to_owned()
+            }
             Self::Refused { answer, .. } if answer.status == 413 => {
-                "a limit of the registry or of a proxy before it; split the layer or raise the limit".to_owned()
+                "a limit of the registry or of a proxy before it: raise it, or set `chunk-size` for the registry".to_owned()
             }
             Self::Denied { context, anonymous: true, .. } => {
                 format!("log in with `pack login {}`", context.registry)

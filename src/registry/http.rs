@@ -5,14 +5,14 @@
 //! host, and a host without TLS never loads the system's certificates.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Identity, Method, NoProxy, Proxy};
+use reqwest::{Identity, Method, Proxy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
@@ -20,8 +20,9 @@ use super::auth::{self, Access, Authorization};
 use super::clock::Clock;
 use super::error::{Answer, Context, Fault, RegistryError, Step, shorten};
 use super::location;
+use super::proxy::{self, Way};
 use super::retry::{Pause, Retry, retry_after};
-use super::settings::Settings;
+use super::settings::{RegistrySettings, Scrubber, Settings};
 use super::tls;
 use super::upload::Upload;
 use crate::digest::Digest;
@@ -39,6 +40,8 @@ pub(super) struct Http {
     progress: Progress,
     clients: Mutex<BTreeMap<ClientKey, reqwest::Client>>,
     hosts: Mutex<BTreeMap<Registry, Arc<Host>>>,
+    /// The secrets of this run, which nothing that is printed may have in it.
+    pub(super) scrubber: Scrubber,
 }
 
 /// One connection pool for each way of setting up TLS.
@@ -60,6 +63,8 @@ pub(super) struct Host {
     pub(super) wants_patch: AtomicBool,
     /// Whether an upload failed that was begun before its end was known.
     pub(super) refused_following: AtomicBool,
+    /// Whether it refused blobs in pieces.
+    pub(super) refuses_chunks: AtomicBool,
     reached: AtomicBool,
     not_before: Mutex<Option<Instant>>,
     // Reading and writing have slots of their own: a blob that is copied within a host needs both at once.
@@ -243,7 +248,7 @@ impl Response {
     }
 
     /// What the registry says, for an answer that is not the one hoped for.
-    async fn answer(mut self) -> Answer {
+    async fn answer(mut self, scrubber: &Scrubber) -> Answer {
         let status = self.status();
         let retry_after = retry_after(self.header("retry-after"), self.header("date"));
         let host = (!self.own).then(|| location::host(&self.url));
@@ -256,7 +261,7 @@ impl Response {
                 break;
             }
         }
-        let (code, message) = explain(&body, is_html);
+        let (code, message) = explain(scrubber.scrub(&String::from_utf8_lossy(&body)).as_bytes(), is_html);
         let digests = digests(&String::from_utf8_lossy(&body));
         Answer { status, code, message, retry_after, host, digests }
     }
@@ -291,8 +296,21 @@ fn digests(text: &str) -> Vec<Digest> {
 }
 
 impl Http {
-    pub(super) fn new(settings: Settings, progress: Progress) -> Self {
-        Self { settings, progress, clients: Mutex::default(), hosts: Mutex::default() }
+    pub(super) fn new(mut settings: Settings, progress: Progress) -> Self {
+        let mirrors: Vec<_> =
+            settings.registries.values().flat_map(|registry| registry.mirrors.iter().cloned()).collect();
+        for mirror in mirrors {
+            // The address says whether it is plain, unless the mirror has settings of its own.
+            let own = settings.registries.entry(mirror.registry().clone()).or_default();
+            own.plain_http.get_or_insert(mirror.is_plain());
+        }
+        Self {
+            settings,
+            progress,
+            clients: Mutex::default(),
+            hosts: Mutex::default(),
+            scrubber: Scrubber::default(),
+        }
     }
 
     pub(super) fn host(&self, registry: &Registry) -> Result<Arc<Host>, RegistryError> {
@@ -301,15 +319,7 @@ impl Http {
             return Ok(Arc::clone(host));
         }
         let settings = self.settings.registries.get(registry);
-        let plain =
-            settings.and_then(|settings| settings.plain_http).unwrap_or_else(|| registry.is_loopback());
-        let scheme = if plain { "http" } else { "https" };
-        let authority = match registry.as_str() {
-            DOCKER_HUB => "registry-1.docker.io",
-            other => other,
-        };
-        let base = Url::parse(&format!("{scheme}://{authority}/"))
-            .map_err(|error| RegistryError::Setup { host: registry.to_string(), why: error.to_string() })?;
+        let (base, _) = self.base(registry)?;
         let slots = self.settings.concurrency.max(1);
         let host = Arc::new(Host {
             registry: registry.clone(),
@@ -318,6 +328,7 @@ impl Http {
             chunk_size: settings.and_then(|settings| settings.chunk_size),
             wants_patch: AtomicBool::new(false),
             refused_following: AtomicBool::new(false),
+            refuses_chunks: AtomicBool::new(false),
             reached: AtomicBool::new(false),
             not_before: Mutex::new(None),
             pull: Arc::new(Semaphore::new(slots)),
@@ -327,6 +338,25 @@ impl Http {
         });
         hosts.insert(registry.clone(), Arc::clone(&host));
         Ok(host)
+    }
+
+    /// A registry's address, and why it is plain HTTP or not.
+    pub(super) fn base(&self, registry: &Registry) -> Result<(Url, &'static str), RegistryError> {
+        let settings = self.settings.registries.get(registry);
+        let (plain, why) = match settings.and_then(|settings| settings.plain_http) {
+            Some(true) => (true, "`plain-http = true` is set"),
+            Some(false) => (false, "`plain-http = false` is set"),
+            None if registry.is_loopback() => (true, "it is on this machine"),
+            None => (false, "TLS is the rule"),
+        };
+        let scheme = if plain { "http" } else { "https" };
+        let authority = match registry.as_str() {
+            DOCKER_HUB => "registry-1.docker.io",
+            other => other,
+        };
+        let base = Url::parse(&format!("{scheme}://{authority}/"))
+            .map_err(|error| RegistryError::Setup { host: registry.to_string(), why: error.to_string() })?;
+        Ok((base, why))
     }
 
     /// Sends a request with what the registry wants to see, follows redirects of what can be sent again,
@@ -380,12 +410,14 @@ impl Http {
         authorization: Option<&Authorization>,
     ) -> Result<Response, RegistryError> {
         host.turn().await;
+        let way = self.way(&request.url)?;
         let client = self.client(&request.url)?;
+        let mut told = Told::new(&request, authorization, &way);
         let Request { method, url, own, mut headers, payload, .. } = request;
         if let Some(authorization) = authorization {
             headers.insert(reqwest::header::AUTHORIZATION, authorization.header.clone());
         }
-        tracing::debug!(%method, host = location::host(&url), path = url.path(), "request");
+        self.tell_headers('>', &headers);
         // The path alone: queries have secrets.
         let step = self.progress.step_with(Stage::Request, || format!("{method} {}", url.path()));
         let builder = client.request(method, url.clone()).headers(headers);
@@ -397,7 +429,7 @@ impl Http {
                 let result = tokio::select! {
                     biased;
                     what = watch.stalled(timeouts.idle, timeouts.commit) => Err(what),
-                    result = sent => Ok(result),
+                    result = sent => watch.late(timeouts.idle, timeouts.commit).map_or(Ok(result), Err),
                 };
                 (result, watch.take_error())
             }
@@ -423,14 +455,17 @@ impl Http {
         let failed = match result {
             Ok(Ok(inner)) => {
                 host.reached.store(true, Ordering::Relaxed);
-                tracing::debug!(status = inner.status().as_u16(), "answer");
+                told.answered(&inner);
+                tracing::info!("{told}");
+                self.tell_headers('<', inner.headers());
                 step.finish(0, inner.status().as_u16().to_string());
                 return Ok(Response { inner, url, own, idle: timeouts.idle, clock: clock.clone() });
             }
-            Ok(Err(error)) => fault(error),
+            Ok(Err(error)) => through(&way, fault(error)),
             Err(what) => Fault::Stalled(what),
         };
-        tracing::debug!(%failed, "no answer");
+        told.outcome = failed.to_string();
+        tracing::info!("{told}");
         let reached_before = host.reached.load(Ordering::Relaxed);
         Err(RegistryError::NoAnswer { context: context(), fault: failed, reached_before })
     }
@@ -444,7 +479,7 @@ impl Http {
         response: Response,
     ) -> RegistryError {
         let (status, own) = (response.status(), response.own);
-        let answer = Box::new(response.answer().await);
+        let answer = Box::new(response.answer(&self.scrubber).await);
         let context = Box::new(context.clone());
         if own && matches!(status, 401 | 403) {
             let (tried, anonymous) = self.tried(host, access).await;
@@ -473,11 +508,30 @@ impl Http {
         Retry::new(self.settings.retry, self.settings.clock.clone())
     }
 
+    /// Tells headers, for `-vv`: without those that are secrets, and without secrets in the others.
+    fn tell_headers(&self, mark: char, headers: &HeaderMap) {
+        for (name, value) in headers {
+            let is_secret = value.is_sensitive() || SECRET_HEADERS.contains(&name.as_str());
+            let value = if is_secret { "…".into() } else { String::from_utf8_lossy(value.as_bytes()) };
+            let value = if name == "location" { redacted_text(&value) } else { value.into_owned() };
+            tracing::debug!("  {mark} {name}: {}", shorten(&self.scrubber.scrub(&value), 300));
+        }
+    }
+
+    /// How an address is reached.
+    pub(super) fn way(&self, url: &Url) -> Result<Way, RegistryError> {
+        let way = proxy::way(self.settings.proxy.as_ref(), url);
+        way.map_err(|why| RegistryError::Proxy { host: location::host(url), why })
+    }
+
     fn client(&self, url: &Url) -> Result<reqwest::Client, RegistryError> {
         let registry = location::host(url).parse::<Registry>().ok();
         let own = registry.filter(|registry| {
             self.settings.registries.get(registry).is_some_and(|settings| {
-                settings.skip_tls_verify || settings.ca_file.is_some() || settings.client_cert.is_some()
+                settings.skip_tls_verify
+                    || settings.ca_file.is_some()
+                    || settings.client_cert.is_some()
+                    || settings.client_key.is_some()
             })
         });
         let key = match own {
@@ -492,6 +546,12 @@ impl Http {
         let client = self.build(&key, url)?;
         clients.insert(key, client.clone());
         Ok(client)
+    }
+
+    /// The files of authorities that count for a registry.
+    pub(super) fn authorities<'a>(&'a self, registry: Option<&'a RegistrySettings>) -> Vec<&'a PathBuf> {
+        let own = registry.and_then(|registry| registry.ca_file.as_ref());
+        self.settings.ca_files.iter().chain(own).collect()
     }
 
     fn build(&self, key: &ClientKey, url: &Url) -> Result<reqwest::Client, RegistryError> {
@@ -510,34 +570,19 @@ impl Http {
             // Shorter than what servers and balancers keep: a request on a closing connection is lost.
             .pool_idle_timeout(Duration::from_secs(30))
             .tls_backend_rustls();
-        if let Some(proxy) = &settings.proxy {
-            let direct = format!("localhost,127.0.0.0/8,::1,{}", proxy.no_proxy);
-            let no_proxy = || NoProxy::from_string(&direct);
-            if let Some(https) = &proxy.https {
-                builder = builder.proxy(Proxy::https(https.expose()).map_err(setup)?.no_proxy(no_proxy()));
-            }
-            if let Some(http) = &proxy.http {
-                builder = builder.proxy(Proxy::http(http.expose()).map_err(setup)?.no_proxy(no_proxy()));
-            }
+        if let Some(proxies) = settings.proxy.clone() {
+            builder = builder.proxy(Proxy::custom(move |url| match proxy::way(Some(&proxies), url) {
+                Ok(Way::Through(proxy)) => Some(proxy.expose().clone()),
+                _ => None,
+            }));
         }
         let registry = match key {
             ClientKey::Plain => return builder.http1_only().tls_certs_only([]).build().map_err(setup),
             ClientKey::System => None,
             ClientKey::Own(registry) => settings.registries.get(registry),
         };
-        let files: Vec<_> =
-            settings.ca_files.iter().chain(registry.and_then(|registry| registry.ca_file.as_ref())).collect();
-        let identity = match registry.and_then(|registry| registry.client_cert.as_ref()) {
-            None => None,
-            Some(path) => {
-                let mut pem = read(path)?;
-                if let Some(key) = registry.and_then(|registry| registry.client_key.as_ref()) {
-                    pem.push(b'\n');
-                    pem.extend(read(key)?);
-                }
-                Some((path, pem))
-            }
-        };
+        let files = self.authorities(registry);
+        let identity = identity(registry)?;
         if registry.is_some_and(|registry| registry.skip_tls_verify) {
             builder = builder.tls_danger_accept_invalid_certs(true);
             if let Some((path, pem)) = identity {
@@ -549,6 +594,97 @@ impl Http {
             builder = builder.tls_backend_preconfigured(tls::config(&files, identity)?);
         }
         builder.build().map_err(setup)
+    }
+}
+
+/// The certificate that a registry is shown, and its key.
+pub(super) fn identity(
+    registry: Option<&RegistrySettings>,
+) -> Result<Option<(&PathBuf, Vec<u8>)>, RegistryError> {
+    let Some(registry) = registry else { return Ok(None) };
+    let Some(path) = &registry.client_cert else {
+        return match &registry.client_key {
+            None => Ok(None),
+            Some(key) => Err(RegistryError::Certificate {
+                path: key.clone(),
+                why: "a `client-key` needs a `client-cert`".to_owned(),
+            }),
+        };
+    };
+    let mut pem = read(path)?;
+    if let Some(key) = &registry.client_key {
+        pem.push(b'\n');
+        pem.extend(read(key)?);
+    }
+    Ok(Some((path, pem)))
+}
+
+/// Headers that are never printed.
+const SECRET_HEADERS: [&str; 5] =
+    ["authorization", "proxy-authorization", "cookie", "set-cookie", "docker-upload-uuid"];
+
+/// Names in queries whose values are no secrets.
+const OPEN_QUERY: [&str; 6] = ["digest", "mount", "from", "scope", "service", "n"];
+
+/// An address without the values of its query: they may be signatures.
+pub(super) fn redacted(url: &Url) -> String {
+    let mut text = format!("{}://{}{}", url.scheme(), location::host(url), url.path());
+    let mut separator = '?';
+    for (name, value) in url.query_pairs() {
+        let is_open = OPEN_QUERY.contains(&name.as_ref());
+        let value = if is_open { shorten(&value, 100) } else { "…".to_owned() };
+        text.push_str(&format!("{separator}{}={value}", shorten(&name, 40)));
+        separator = '&';
+    }
+    text
+}
+
+/// The same for an address that may be relative.
+fn redacted_text(location: &str) -> String {
+    match (Url::parse(location), location.split_once('?')) {
+        (Ok(url), _) => redacted(&url),
+        (Err(_), Some((path, _))) => format!("{path}?…"),
+        (Err(_), None) => location.to_owned(),
+    }
+}
+
+/// What `-v` tells of a request.
+struct Told {
+    request: String,
+    begun: Instant,
+    sent: u64,
+    outcome: String,
+}
+
+impl Told {
+    fn new(request: &Request, authorization: Option<&Authorization>, way: &Way) -> Self {
+        let mut text = format!("{} {}", request.method, redacted(&request.url));
+        if let Way::Through(proxy) = way {
+            text.push_str(&format!(" through {proxy}"));
+        }
+        let source = authorization.map_or("no login", |authorization| authorization.source.as_str());
+        text.push_str(&format!(" with {source}"));
+        let sent = match &request.payload {
+            Payload::Nothing => 0,
+            Payload::Bytes(bytes) => bytes.len() as u64,
+            Payload::Upload(upload) => http_body::Body::size_hint(upload).exact().unwrap_or(0),
+        };
+        Self { request: text, begun: Instant::now(), sent, outcome: String::new() }
+    }
+
+    fn answered(&mut self, answer: &reqwest::Response) {
+        self.outcome = answer.status().as_u16().to_string();
+        if let Some(length) = answer.content_length().filter(|length| *length > 0) {
+            self.outcome.push_str(&format!(", {length} bytes"));
+        }
+    }
+}
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let millis = self.begun.elapsed().as_millis();
+        write!(f, "{}: {} after {millis} ms", self.request, self.outcome)?;
+        if self.sent > 0 { write!(f, ", {} bytes sent", self.sent) } else { Ok(()) }
     }
 }
 
@@ -579,6 +715,19 @@ fn root_cause(error: &reqwest::Error) -> String {
     shorten(&causes(error).last().map(ToString::to_string).unwrap_or_default(), 300)
 }
 
+/// What a failure means where a proxy stands between: it is the proxy that was connected to.
+fn through(way: &Way, fault: Fault) -> Fault {
+    match (way, &fault) {
+        (Way::Through(proxy), Fault::Refused | Fault::UnknownHost(_)) => {
+            Fault::Proxy(format!("{proxy} cannot be reached: {fault}"))
+        }
+        (Way::Through(proxy), Fault::Broken(why)) if why.contains("tunnel") || why.contains("proxy auth") => {
+            Fault::Proxy(format!("{proxy} refuses: {why}"))
+        }
+        _ => fault,
+    }
+}
+
 /// What a failure of the HTTP library means.
 fn fault(error: reqwest::Error) -> Fault {
     let error = error.without_url();
@@ -605,6 +754,10 @@ fn fault(error: reqwest::Error) -> Fault {
     }
     if error.is_timeout() {
         return Fault::Stalled("connecting");
+    }
+    // HTTP/2 passes on no more than the words.
+    if why.contains("received fatal alert") {
+        return Fault::Tls(why);
     }
     if why.starts_with("invalid HTTP") {
         return Fault::NotHttp(why);

@@ -14,46 +14,55 @@ mod auth;
 mod challenge;
 mod clock;
 mod credentials;
+mod doctor;
 mod error;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
 mod follow;
 mod http;
 mod location;
+mod login;
+mod proxy;
 mod pull;
 mod push;
+mod referrers;
 mod retry;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod upload;
+mod x509;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::io;
+use std::io::{self, Seek, Write};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Runtime;
 
 use self::auth::Access;
 pub use self::clock::Clock;
 pub use self::credentials::Credentials;
+pub use self::doctor::{Check, Diagnosis, Health};
 pub use self::error::{Answer, Context, Fault, RegistryError, Step};
 use self::follow::Follow;
 use self::http::{Http, lock};
-use self::pull::Download;
+pub use self::login::{Kept, Place, Removed};
+use self::pull::{Download, Watched};
 use self::push::{OpenSessions, Push, Uploads};
-pub use self::settings::{ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
+pub use self::referrers::{Referrers, fallback_tag};
+pub use self::settings::{Mirror, ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
 use self::upload::Sent;
 use crate::blob::{Blob, BlobStream, Delivery, Growing};
-use crate::digest::{Digest, VerifyingReader};
+use crate::digest::{Digest, Sha256};
 use crate::image::{Descriptor, MAX_DOCUMENT, RawDocument};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::observer::{Phase, Progress};
-use crate::reference::{Reference, Registry, Repository};
+use crate::reference::{Reference, Registry, Repository, Scope};
 
 /// How often waiting work looks whether the user interrupted.
 const GLANCE: Duration = Duration::from_millis(25);
@@ -63,23 +72,52 @@ const GLANCE: Duration = Duration::from_millis(25);
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    http: Http,
+    http: Arc<Http>,
     progress: Progress,
     interrupt: Interrupt,
     /// Which repositories are known to hold a blob.
     known: Mutex<BTreeMap<Digest, BTreeSet<Repository>>>,
     /// Those of them that the registry itself confirmed in this run.
     confirmed: Mutex<BTreeSet<(Repository, Digest)>>,
+    /// What tags that were pulled through mirrors resolved to first.
+    pinned: Mutex<BTreeMap<(Repository, String), Digest>>,
+    /// Mirrors that failed in this run.
+    failed_mirrors: Mutex<BTreeSet<Registry>>,
     /// Held while a blob is brought to a registry, so that others can mount it instead.
     busy: Mutex<BTreeMap<(Registry, Digest), Turn>>,
 }
 
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
+impl Inner {
+    /// A mirror has failed: unless that is because it lacks something, it is not asked again in this run.
+    fn pass_over(&self, mirror: &Repository, error: RegistryError) -> Result<(), RegistryError> {
+        match error {
+            RegistryError::Interrupted(_) => return Err(error),
+            RegistryError::NotFound { .. } => tracing::info!("the mirror lacks it: {error}"),
+            _ => {
+                if lock(&self.failed_mirrors).insert(mirror.registry().clone()) {
+                    self.progress.warn(format!("going on without the mirror {}: {error}", mirror.registry()));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Client")
     }
+}
+
+/// How a registry greets whoever shows a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// It asked for a login and took it.
+    Known,
+    /// It asked for no login, so that none could be checked.
+    NotAsked,
 }
 
 /// One runtime for the process: clients come and go, their connections' threads need not.
@@ -101,15 +139,39 @@ impl Client {
     /// A client that has done nothing yet: no file is read and no connection opened.
     #[must_use]
     pub fn new(settings: Settings, progress: Progress, interrupt: Interrupt) -> Self {
-        let http = Http::new(settings, progress.clone());
+        let http = Arc::new(Http::new(settings, progress.clone()));
         Self(Arc::new(Inner {
             http,
             progress,
             interrupt,
             known: Mutex::default(),
             confirmed: Mutex::default(),
+            pinned: Mutex::default(),
+            failed_mirrors: Mutex::default(),
             busy: Mutex::default(),
         }))
+    }
+
+    /// Asks a registry whether it knows us: `GET /v2/`, with a token of no scope where it wants one.
+    ///
+    /// # Errors
+    /// When it refuses the login, cannot be asked, or is no registry.
+    pub fn check_login(&self, scope: &Scope) -> Result<Greeting, RegistryError> {
+        let host = self.http().host(scope.registry())?;
+        let access = Access::none(scope);
+        self.wait(async {
+            self.http().retrying(&host, async || self.http().greet(&host, &access).await).await
+        })
+    }
+
+    /// Explains step by step how a registry, or a repository in it, is reached and what it lets us do. With
+    /// `push`, an upload is begun and cancelled. `now` is the time, which clocks and certificates are compared
+    /// with.
+    ///
+    /// # Errors
+    /// When interrupted; whatever else fails is in the diagnosis.
+    pub fn diagnose(&self, scope: &Scope, push: bool, now: SystemTime) -> Result<Diagnosis, RegistryError> {
+        self.wait(async { Ok(doctor::diagnose(&self.0.http, scope, push, now).await) })
     }
 
     /// What a reference resolves to, or `None` where it does not exist. One HEAD where the registry
@@ -142,6 +204,9 @@ impl Client {
 
     /// The manifest or index with a tag or digest, checked against both its name and `expected`.
     ///
+    /// Mirrors of the registry are asked first. What a tag was the first time it is for the rest of the run:
+    /// its parts may come from elsewhere than its name.
+    ///
     /// # Errors
     /// When it does not exist, cannot be fetched, or is not to be trusted.
     pub fn document(
@@ -150,14 +215,56 @@ impl Client {
         name: &str,
         expected: Option<&Descriptor>,
     ) -> Result<RawDocument, RegistryError> {
+        let mirrors = self.mirrors(repository);
+        if mirrors.is_empty() {
+            return self.document_at(repository, name, expected, false);
+        }
+        let key = (repository.clone(), name.to_owned());
+        let pinned = lock(&self.0.pinned).get(&key).map(Digest::to_string);
+        let name = pinned.as_deref().unwrap_or(name);
+        let mut found = None;
+        for mirror in &mirrors {
+            match self.document_at(mirror, name, expected, true) {
+                Ok(document) => {
+                    found = Some(document);
+                    break;
+                }
+                Err(error) => self.0.pass_over(mirror, error)?,
+            }
+        }
+        let document = match found {
+            Some(document) => document,
+            None => self.document_at(repository, name, expected, false)?,
+        };
+        lock(&self.0.pinned).entry(key).or_insert(document.digest());
+        Ok(document)
+    }
+
+    /// From this repository and no other; a mirror is asked once only.
+    fn document_at(
+        &self,
+        repository: &Repository,
+        name: &str,
+        expected: Option<&Descriptor>,
+        once: bool,
+    ) -> Result<RawDocument, RegistryError> {
         let host = self.http().host(repository.registry())?;
         let access = Access::pull(repository);
         self.wait(async {
             let _slot = host.document_slot().await;
             let fetch =
                 async || self.http().fetch_document(&host, &access, name, expected, Step::PullManifest).await;
-            self.http().retrying(&host, fetch).await
+            if once { fetch().await } else { self.http().retrying(&host, fetch).await }
         })
+    }
+
+    /// What a repository is called at the mirrors of its registry that have not failed yet.
+    fn mirrors(&self, repository: &Repository) -> Vec<Repository> {
+        let settings = self.http().settings.registries.get(repository.registry());
+        let failed = lock(&self.0.failed_mirrors);
+        let mirrors = settings.map_or(&[][..], |settings| &settings.mirrors);
+        let left = mirrors.iter().filter(|mirror| !failed.contains(mirror.registry()));
+        left.filter_map(|mirror| mirror.of(repository)).collect()
     }
 
     /// As [`Client::document`] by digest, but with one try only: for what merely saves requests.
@@ -178,6 +285,42 @@ impl Client {
         })
     }
 
+    /// A document of at most `limit` bytes with a tag, or `None` where there is none: one try, and given up after
+    /// `patience`, for what merely saves work. `to_push` says that the same repository is going to be pushed to, so
+    /// that one token is good for both.
+    ///
+    /// # Errors
+    /// As for [`Client::document`], for every passing fault, and when it takes too long.
+    pub fn glance(
+        &self,
+        reference: &Reference,
+        limit: u64,
+        patience: Duration,
+        to_push: bool,
+    ) -> Result<Option<RawDocument>, RegistryError> {
+        let repository = reference.repository();
+        let host = self.http().host(repository.registry())?;
+        let access = if to_push { Access::push(repository) } else { Access::pull(repository) };
+        let name = reference.manifest_name();
+        let step = Step::PullManifest;
+        let fetch = async {
+            let _slot = host.document_slot().await;
+            self.http().fetch_document_up_to(limit, &host, &access, &name, None, step).await
+        };
+        self.wait(async {
+            match self.http().settings.clock.within(patience, fetch).await {
+                Some(Ok(document)) => Ok(Some(document)),
+                Some(Err(RegistryError::NotFound { .. })) => Ok(None),
+                Some(Err(error)) => Err(error),
+                None => Err(RegistryError::NoAnswer {
+                    context: Box::new(http::context(&host.registry, step, repository.path(), &name)),
+                    fault: Fault::Stalled("looking into the cache"),
+                    reached_before: true,
+                }),
+            }
+        })
+    }
+
     /// A blob's bytes. Reading to the end fails unless they are what `descriptor` says; a broken download
     /// goes on where it stopped. What is at most [`MAX_DOCUMENT`] long is fetched and checked at once.
     ///
@@ -190,25 +333,61 @@ impl Client {
         repository: &Repository,
         descriptor: &Descriptor,
     ) -> Result<BlobStream, RegistryError> {
-        let host = self.http().host(repository.registry())?;
         let task = self.0.progress.task(Phase::Pull, descriptor.digest.short(), Some(descriptor.size));
         let (digest, size) = (descriptor.digest, descriptor.size);
+        let mut places = self.mirrors(repository);
+        places.push(repository.clone());
         if size > MAX_DOCUMENT {
-            let download = self.wait(Download::open(self, host, repository, descriptor, task))?;
-            return Ok(Box::new(VerifyingReader::new(download, digest, size)));
+            let download = self.wait(Download::open(self, places, descriptor, task))?;
+            return match self.http().settings.scratch.as_deref().filter(|_| download.has_elsewhere()) {
+                Some(scratch) => Ok(Box::new(self.spool(download, scratch, &digest)?)),
+                None => Ok(Box::new(Watched::new(download, digest, size))),
+            };
         }
         let bytes = self.wait(async {
-            let mut download = Download::open(self, host, repository, descriptor, task).await?;
-            let bytes = download.rest().await?;
-            let found = Digest::of(&bytes);
-            if found != digest {
+            let mut download = Download::open(self, places, descriptor, task).await?;
+            loop {
+                let bytes = download.rest().await?;
+                let found = Digest::of(&bytes);
+                if found == digest {
+                    return Ok(bytes);
+                }
                 let context = Box::new(download.context().clone());
                 let (expected, found) = (digest.to_string(), found.to_string());
-                return Err(RegistryError::Mismatch { context, expected, found });
+                download.begin_elsewhere(RegistryError::Mismatch { context, expected, found }).await?;
             }
-            Ok(bytes)
         })?;
         Ok(Box::new(io::Cursor::new(bytes)))
+    }
+
+    /// All of a blob in a file without a name, once it is known to be right, wherever it came from.
+    fn spool(
+        &self,
+        mut download: Download,
+        scratch: &Path,
+        digest: &Digest,
+    ) -> Result<std::fs::File, RegistryError> {
+        loop {
+            let context = Box::new(download.context().clone());
+            let local = |source| RegistryError::Local { context: context.clone(), source };
+            let mut file = tempfile::tempfile_in(scratch).map_err(local)?;
+            let mut hasher = Sha256::new();
+            loop {
+                let piece = self.wait(download.piece())?;
+                if piece.is_empty() {
+                    break;
+                }
+                hasher.update(&piece);
+                file.write_all(&piece).map_err(local)?;
+            }
+            let found = hasher.finish();
+            if found == *digest {
+                file.rewind().map_err(local)?;
+                return Ok(file);
+            }
+            let (expected, found) = (digest.to_string(), found.to_string());
+            self.wait(download.begin_elsewhere(RegistryError::Mismatch { context, expected, found }))?;
+        }
     }
 
     /// Whether a repository has a blob.

@@ -4,7 +4,9 @@
 //! stream. A download that breaks goes on where it stopped, through the registry again, because the address
 //! that it was sent to may have expired.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use reqwest::Method;
@@ -15,7 +17,8 @@ use super::auth::Access;
 use super::error::{Answer, Chance, Context, Fault, RegistryError, Step};
 use super::http::{Host, Http, Request, Response, Slot, context};
 use super::retry::Retry;
-use crate::digest::Digest;
+use super::settings::RetryPolicy;
+use crate::digest::{Digest, VerifyingReader};
 use crate::image::media_type::{self, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST};
 use crate::image::{Descriptor, DocumentError, MAX_DOCUMENT, MediaType, RawDocument};
 use crate::observer::Task;
@@ -86,6 +89,19 @@ impl Http {
         expected: Option<&Descriptor>,
         step: Step,
     ) -> Result<RawDocument, RegistryError> {
+        self.fetch_document_up_to(MAX_DOCUMENT, host, access, name, expected, step).await
+    }
+
+    /// The same of at most `limit` bytes.
+    pub(super) async fn fetch_document_up_to(
+        &self,
+        limit: u64,
+        host: &Host,
+        access: &Access,
+        name: &str,
+        expected: Option<&Descriptor>,
+        step: Step,
+    ) -> Result<RawDocument, RegistryError> {
         let path = access.repository.path();
         let context = context(&host.registry, step, path, name);
         let boxed = || Box::new(context.clone());
@@ -99,8 +115,8 @@ impl Http {
             }
             _ => return Err(self.failure(host, access, &context, response).await),
         }
-        if response.content_length().is_some_and(|length| length > MAX_DOCUMENT) {
-            return Err(RegistryError::TooLarge { context: boxed(), limit: MAX_DOCUMENT });
+        if response.content_length().is_some_and(|length| length > limit) {
+            return Err(RegistryError::TooLarge { context: boxed(), limit });
         }
         if response.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
             let answer = Box::new(Answer {
@@ -113,8 +129,8 @@ impl Http {
         let announced = content_type(&response);
         let length = response.content_length();
         let broken = |fault| RegistryError::NoAnswer { context: boxed(), fault, reached_before: true };
-        let body = response.body(MAX_DOCUMENT).await.map_err(broken)?;
-        let body = body.ok_or_else(|| RegistryError::TooLarge { context: boxed(), limit: MAX_DOCUMENT })?;
+        let body = response.body(limit).await.map_err(broken)?;
+        let body = body.ok_or_else(|| RegistryError::TooLarge { context: boxed(), limit })?;
         if length.is_some_and(|length| length != body.len() as u64) {
             return Err(broken(Fault::Broken("the answer ended early".to_owned())));
         }
@@ -194,45 +210,73 @@ fn is_range(response: &Response, from: u64, size: u64) -> bool {
 /// A blob as it arrives. The digest is checked by whoever wraps it.
 pub(super) struct Download {
     client: Client,
-    access: Access,
-    context: Context,
+    source: Source,
+    /// Where else it is, should this source fail.
+    places: VecDeque<Repository>,
     descriptor: Descriptor,
-    host: std::sync::Arc<Host>,
     state: Option<Response>,
     piece: Bytes,
     skip: u64,
     read: u64,
-    retry: Retry,
     task: Task,
     whole: bool,
+}
+
+/// Where the bytes come from.
+struct Source {
+    place: Repository,
+    access: Access,
+    context: Context,
+    host: Arc<Host>,
+    retry: Retry,
     _slot: Slot,
 }
 
+impl Source {
+    /// The last place is tried as often as may be, all others once.
+    async fn new(
+        client: &Client,
+        place: Repository,
+        descriptor: &Descriptor,
+        is_last: bool,
+    ) -> Result<Self, RegistryError> {
+        let host = client.http().host(place.registry())?;
+        let policy = client.http().settings.retry;
+        let attempts = if is_last { policy.attempts } else { 1 };
+        Ok(Self {
+            access: Access::pull(&place),
+            context: context(&host.registry, Step::PullBlob, place.path(), &descriptor.digest.to_string()),
+            retry: Retry::new(RetryPolicy { attempts, ..policy }, client.http().settings.clock.clone()),
+            _slot: host.pull_slot().await,
+            host,
+            place,
+        })
+    }
+}
+
 impl Download {
-    /// Opens the blob; retries until there is a first answer.
+    /// Opens the blob at the first of `places` that has it, the last being the registry itself; retries until
+    /// there is a first answer.
     pub(super) async fn open(
         client: &Client,
-        host: std::sync::Arc<Host>,
-        repository: &Repository,
+        places: Vec<Repository>,
         descriptor: &Descriptor,
         task: Task,
     ) -> Result<Self, RegistryError> {
-        let digest = descriptor.digest.to_string();
-        let slot = host.pull_slot().await;
+        let mut places = VecDeque::from(places);
+        let Some(place) = places.pop_front() else { unreachable!("the registry itself is a place") };
+        let source = Source::new(client, place, descriptor, places.is_empty()).await?;
         let mut download = Self {
             client: client.clone(),
-            access: Access::pull(repository),
-            context: context(&host.registry, Step::PullBlob, repository.path(), &digest),
+            source,
+            places,
             descriptor: descriptor.clone(),
-            host,
             state: None,
             piece: Bytes::new(),
             skip: 0,
             read: 0,
-            retry: client.http().retry(),
             task,
             whole: false,
-            _slot: slot,
         };
         while download.state.is_none() {
             if let Err(error) = download.reopen().await {
@@ -245,7 +289,9 @@ impl Download {
     async fn reopen(&mut self) -> Result<(), RegistryError> {
         let from = if self.whole { 0 } else { self.read };
         let http = self.client.http();
-        let opened = http.open_blob(&self.host, &self.access, &self.context, &self.descriptor, from).await;
+        let opened = http
+            .open_blob(&self.source.host, &self.source.access, &self.source.context, &self.descriptor, from)
+            .await;
         let skip = if self.whole { self.read } else { 0 };
         let opened = opened?;
         self.skip = opened.skip.max(skip);
@@ -267,8 +313,26 @@ impl Download {
         } else if has_expired {
             chance = Chance::Later;
         }
-        let pause = self.retry.after_chance(error, chance)?;
-        self.host.pause(pause).await;
+        match self.source.retry.after_chance(error, chance) {
+            Ok(pause) => self.source.host.pause(pause).await,
+            Err(error) => self.move_on(error).await?,
+        }
+        Ok(())
+    }
+
+    /// Goes on at the next place, with what has been read.
+    async fn move_on(&mut self, error: RegistryError) -> Result<(), RegistryError> {
+        let Some(place) = self.places.pop_front() else { return Err(error) };
+        self.client.0.pass_over(&self.source.place, error)?;
+        self.source = Source::new(&self.client, place, &self.descriptor, self.places.is_empty()).await?;
+        (self.state, self.whole) = (None, false);
+        Ok(())
+    }
+
+    /// Begins anew at the next place: what has been read is wrong.
+    pub(super) async fn begin_elsewhere(&mut self, error: RegistryError) -> Result<(), RegistryError> {
+        self.move_on(error).await?;
+        (self.read, self.skip, self.piece) = (0, 0, Bytes::new());
         Ok(())
     }
 
@@ -287,7 +351,7 @@ impl Download {
                     piece.advance(skipped);
                     self.skip -= skipped as u64;
                     if !piece.is_empty() {
-                        self.retry.progress();
+                        self.source.retry.progress();
                     }
                     self.piece = piece;
                     continue;
@@ -295,10 +359,23 @@ impl Download {
                 Ok(None) => Fault::Broken("the blob ended early".to_owned()),
                 Err(fault) => fault,
             };
-            let context = Box::new(self.context.clone());
+            let context = Box::new(self.source.context.clone());
             self.failed(RegistryError::NoAnswer { context, fault, reached_before: true }).await?;
         }
         Ok(())
+    }
+
+    /// Whether there is another place, should this one fail.
+    pub(super) fn has_elsewhere(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// The next piece, empty at the end.
+    pub(super) async fn piece(&mut self) -> Result<Bytes, RegistryError> {
+        self.fill().await?;
+        let piece = std::mem::take(&mut self.piece);
+        self.took(piece.len());
+        Ok(piece)
     }
 
     /// Everything that is left, for what is small.
@@ -314,7 +391,7 @@ impl Download {
             all.extend_from_slice(&piece);
             if all.len() as u64 > self.descriptor.size {
                 let (expected, found) = (format!("{} bytes", self.descriptor.size), "more".to_owned());
-                let context = Box::new(self.context.clone());
+                let context = Box::new(self.source.context.clone());
                 return Err(RegistryError::Mismatch { context, expected, found });
             }
         }
@@ -326,7 +403,7 @@ impl Download {
     }
 
     pub(super) fn context(&self) -> &Context {
-        &self.context
+        &self.source.context
     }
 }
 
@@ -340,5 +417,30 @@ impl Read for Download {
         self.piece.copy_to_slice(&mut buffer[..length]);
         self.took(length);
         Ok(length)
+    }
+}
+
+/// A large blob, whose bytes are checked as they are read. They cannot be taken back where they turn out
+/// wrong at the end, so that the error names who sent them.
+pub(super) struct Watched {
+    reader: VerifyingReader<Download>,
+    from: String,
+}
+
+impl Watched {
+    pub(super) fn new(download: Download, digest: Digest, size: u64) -> Self {
+        let from = download.context().to_string();
+        Self { reader: VerifyingReader::new(download, digest, size), from }
+    }
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => {
+                io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", self.from))
+            }
+            _ => error,
+        })
     }
 }

@@ -25,6 +25,8 @@ use crate::reference::Repository;
 const CANCEL: Duration = Duration::from_secs(3);
 /// Once to ask for what was only believed to be there, once to upload whatever the registry says.
 const MAX_HEALS: u32 = 2;
+/// What registries say of a manifest that names what they do not have.
+const UNKNOWN: [&str; 3] = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"];
 /// Above this size a token is renewed before the blob is sent.
 pub(super) const LARGE: u64 = 8 << 20;
 /// The media type of a blob's bytes on their way.
@@ -78,7 +80,7 @@ impl Push<'_> {
     pub(super) async fn run(mut self) -> Result<Delivery, RegistryError> {
         let mut retry = self.http.retry();
         let mut sent = false;
-        let mut renewed = false;
+        let (mut renewed, mut lost) = (false, false);
         let mut is_absent = false;
         loop {
             let failure = match self.attempt(is_absent).await {
@@ -93,33 +95,40 @@ impl Push<'_> {
             let error = failure.error;
             let mut chance = error.chance();
             if chance == Chance::Never && failure.sent && !is_ours(&error) {
-                if !self.force && self.is_there().await.unwrap_or(false) {
+                let found = if self.force { Ok(false) } else { self.is_there().await };
+                if matches!(found, Ok(true)) {
                     return Ok(Delivery::Uploaded);
                 }
-                // The next try need not look once more.
-                is_absent = true;
-                chance = self.second_chance(&error, &mut renewed);
+                // Who was told that it is absent need not look once more; who was told nothing must.
+                is_absent = found.is_ok();
+                chance = self.second_chance(&error, &mut renewed, &mut lost);
             }
             self.host.pause(retry.after_chance(error, chance)?).await;
         }
     }
 
     /// What a definite refusal of the bytes leaves to try, the blob not being there.
-    fn second_chance(&self, error: &RegistryError, renewed: &mut bool) -> Chance {
+    fn second_chance(&self, error: &RegistryError, renewed: &mut bool, lost: &mut bool) -> Chance {
         let Some(answer) = error.answer() else { return Chance::Never };
-        let lost = answer.is_code(&["BLOB_UPLOAD_UNKNOWN", "BLOB_UNKNOWN", "BLOB_UPLOAD_INVALID"]);
+        let shape = if self.chunk(0).is_some() { &self.host.refuses_chunks } else { &self.host.wants_patch };
+        let is_lost = answer.is_code(&["BLOB_UPLOAD_UNKNOWN", "BLOB_UNKNOWN", "BLOB_UPLOAD_INVALID"]);
         match answer.status {
             // The token ended on the way; once.
             401 if !*renewed => {
                 *renewed = true;
                 Chance::Later
             }
-            404 | 409 | 416 => Chance::Later,
-            400 if lost => Chance::Later,
-            // Not in this shape: try the other one, once per host.
-            400 | 405 | 411 | 415 | 501 if !self.host.wants_patch.swap(true, Ordering::Relaxed) => {
+            // Not a session that is lost, and again: some take no whole blobs, and say it so.
+            404 if !answer.is_code(&["BLOB_UPLOAD_UNKNOWN"]) && std::mem::replace(lost, true) => {
+                shape.store(true, Ordering::Relaxed);
                 Chance::Later
             }
+            404 | 409 | 416 => Chance::Later,
+            400 if is_lost => Chance::Later,
+            // Not in this shape: try the other one, once per host.
+            400 | 405 | 411 | 415 | 501 if !shape.swap(true, Ordering::Relaxed) => Chance::Later,
+            // What was sent was right, so the registry lost some of it.
+            400 if answer.is_code(&["DIGEST_INVALID"]) => Chance::Later,
             _ => Chance::Never,
         }
     }
@@ -202,6 +211,13 @@ impl Push<'_> {
         }
     }
 
+    /// How long the pieces are, if the blob is sent in pieces.
+    fn chunk(&self, minimum: u64) -> Option<u64> {
+        let chunk = self.host.chunk_size.map(|chunk| chunk.max(minimum));
+        let is_shorter = |chunk: &u64| *chunk > 0 && *chunk < self.blob.descriptor.size;
+        chunk.filter(is_shorter).filter(|_| !self.host.refuses_chunks.load(Ordering::Relaxed))
+    }
+
     async fn send(&self, session: Target, chunk_minimum: u64) -> Result<Response, Failure> {
         let sent = |error: RegistryError| Failure { error, sent: true };
         let uploads = self.uploads();
@@ -214,11 +230,7 @@ impl Push<'_> {
                 .payload(Payload::Upload(content.take(length)))
                 .fresh(size > LARGE)
         };
-        let chunk = self
-            .host
-            .chunk_size
-            .map(|chunk| chunk.max(chunk_minimum))
-            .filter(|chunk| *chunk > 0 && *chunk < size);
+        let chunk = self.chunk(chunk_minimum);
         let wants_patch = self.host.wants_patch.load(Ordering::Relaxed);
         let session = match chunk {
             None if !wants_patch => {
@@ -379,7 +391,10 @@ impl Http {
         heal: impl AsyncFn(&[Digest]) -> Result<bool, RegistryError>,
     ) -> Result<Delivery, RegistryError> {
         let digest = document.digest();
-        let context = context(&host.registry, Step::PushManifest, repository.path(), name);
+        let mut context = context(&host.registry, Step::PushManifest, repository.path(), name);
+        if name.parse::<Digest>().is_err() {
+            context.subject.push_str(&format!("@{digest}"));
+        }
         let access = Access::push(repository);
         let mut retry = self.retry();
         let mut healed = 0;
@@ -396,26 +411,33 @@ impl Http {
                 })
             {
                 healed += 1;
-                let named = answer.map(|answer| answer.digests).unwrap_or_default();
+                let named = answer.as_ref().map(|answer| answer.digests.clone()).unwrap_or_default();
                 if heal(&named).await? {
                     continue;
                 }
             }
             // It may have been stored all the same, by this push or by another.
             let found = match &error {
-                RegistryError::Denied { .. } | RegistryError::Unverified { .. } => None,
+                RegistryError::Unverified { .. } => None,
                 _ => self.manifest_digest(host, &access, name).await.ok().flatten(),
             };
             if found == Some(digest) {
                 return Ok(Delivery::Present);
             }
-            if let (Some(found), RegistryError::Refused { context, answer }) = (found, &error)
+            if let (
+                Some(found),
+                RegistryError::Refused { context, answer } | RegistryError::Denied { context, answer, .. },
+            ) = (found, &error)
                 && is_immutable(answer.status, &answer.code, &answer.message)
             {
                 let (context, answer) = (context.clone(), answer.clone());
                 return Err(RegistryError::Immutable { context, found, answer });
             }
-            host.pause(retry.after(error)?).await;
+            // What it names was seen to be stored: another machine of the registry may not know yet.
+            let is_behind =
+                answer.is_some_and(|answer| matches!(answer.status, 400 | 404) && answer.is_code(&UNKNOWN));
+            let chance = if is_behind { Chance::Later } else { error.chance() };
+            host.pause(retry.after_chance(error, chance)?).await;
         }
     }
 

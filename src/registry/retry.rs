@@ -54,6 +54,12 @@ impl Retry {
         if self.failures >= self.policy.attempts || spent + pause.time > self.policy.budget {
             return Err(error);
         }
+        tracing::info!(
+            "try {} of {} in {:.1} s, because: {error}",
+            self.failures + 1,
+            self.policy.attempts,
+            pause.time.as_secs_f64()
+        );
         Ok(pause)
     }
 

@@ -1,13 +1,14 @@
 //! What the command line decides for the registry client. Nothing here is read from the environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::clock::Clock;
 use super::credentials::Credentials;
-use crate::reference::Registry;
+use crate::reference::{Registry, Repository, Scope};
 
 /// A string that is never printed.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,10 +27,54 @@ impl Secret {
     }
 }
 
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
+}
+
+/// Takes known secrets out of what others wrote, such as a registry that quotes what it was shown.
+#[derive(Debug, Default)]
+pub(super) struct Scrubber(Mutex<BTreeSet<Secret>>);
+
+/// What is shorter is no secret, and taking it out would make any text unreadable.
+const SHORTEST: usize = 4;
+
+impl Scrubber {
+    /// Remembers a secret in every form that it is sent in.
+    pub(super) fn learn(&self, secret: &str) {
+        let mut secrets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        for form in [secret.to_owned(), encoded, encoded_path(secret)] {
+            if form.len() >= SHORTEST {
+                secrets.insert(Secret(form));
+            }
+        }
+    }
+
+    /// `text` with `…` for each secret in it.
+    pub(super) fn scrub(&self, text: &str) -> String {
+        let secrets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = text.to_owned();
+        for secret in secrets.iter() {
+            if text.contains(secret.expose()) {
+                text = text.replace(secret.expose(), "…");
+            }
+        }
+        text
+    }
+}
+
+/// Percent-encoded, with `%20` for a space.
+fn encoded_path(secret: &str) -> String {
+    let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    form.replace('+', "%20")
 }
 
 /// Settings of a [`Client`](super::Client).
@@ -53,6 +98,9 @@ pub struct Settings {
     pub proxy: Option<ProxySettings>,
     /// What pauses and time-outs are measured with.
     pub clock: Clock,
+    /// Where a mirror's large blobs wait until they are known to be right; without it they are streamed, and one
+    /// that is wrong is an error.
+    pub scratch: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -67,6 +115,7 @@ impl Default for Settings {
             timeouts: Timeouts::default(),
             proxy: None,
             clock: Clock::default(),
+            scratch: None,
         }
     }
 }
@@ -88,6 +137,47 @@ pub struct RegistrySettings {
     pub login: Option<(String, Secret)>,
     /// Upload in pieces of so many bytes; only for registries or proxies that limit a request's size.
     pub chunk_size: Option<u64>,
+    /// Where to look first when pulling, the first of them first.
+    pub mirrors: Vec<Mirror>,
+}
+
+/// Another registry that has what a registry has, maybe below a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mirror {
+    scope: Scope,
+    plain_http: bool,
+}
+
+impl Mirror {
+    /// A registry, or a path in it, that is reached with or without TLS.
+    #[must_use]
+    pub const fn new(scope: Scope, plain_http: bool) -> Self {
+        Self { scope, plain_http }
+    }
+
+    /// Its registry.
+    #[must_use]
+    pub const fn registry(&self) -> &Registry {
+        self.scope.registry()
+    }
+
+    /// Whether it is reached without TLS.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.plain_http
+    }
+
+    /// Its address, for people.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}://{}", if self.plain_http { "http" } else { "https" }, self.scope)
+    }
+
+    /// What a repository is called there; `None` if that is no name.
+    #[must_use]
+    pub fn of(&self, repository: &Repository) -> Option<Repository> {
+        format!("{}/{}", self.scope, repository.path()).parse().ok()
+    }
 }
 
 /// When a failed request is tried again.
@@ -155,6 +245,15 @@ pub struct ProxySettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_known_is_taken_out_in_every_form() {
+        let scrubber = Scrubber::default();
+        scrubber.learn("pass word&1");
+        scrubber.learn("abc");
+        let text = "a pass word&1 b pass+word%261 c pass%20word%261 d abc";
+        assert_eq!(scrubber.scrub(text), "a … b … c … d abc");
+    }
 
     #[test]
     fn no_secret_is_printed() {

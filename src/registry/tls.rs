@@ -26,21 +26,24 @@ pub(super) fn config(
     files: &[&PathBuf],
     identity: Option<(&Path, Vec<u8>)>,
 ) -> Result<ClientConfig, RegistryError> {
-    let mut given = Vec::new();
-    for path in files {
-        let pem = super::http::read(path)?;
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        given.extend(certificates.map_err(|error| bad(path, &error))?);
-    }
-    let first = || files.first().map_or(Path::new("the system's certificates"), |path| path.as_path());
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let system = Verifier::new_with_extra_roots(given.iter().cloned(), Arc::clone(&provider))
-        .map_err(|error| bad(first(), &error))?;
-    let builder = ClientConfig::builder_with_provider(Arc::<CryptoProvider>::clone(&provider))
+    with_verifier(Arc::new(judge(files)?), identity)
+}
+
+/// A client that takes any certificate, for looking at it: nothing may be sent over what it opens.
+pub(super) fn curious(identity: Option<(&Path, Vec<u8>)>) -> Result<ClientConfig, RegistryError> {
+    with_verifier(Arc::new(Curious(Arc::new(aws_lc_rs::default_provider()))), identity)
+}
+
+fn with_verifier(
+    verifier: Arc<dyn ServerCertVerifier>,
+    identity: Option<(&Path, Vec<u8>)>,
+) -> Result<ClientConfig, RegistryError> {
+    let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| bad(first(), &error))?
+        .map_err(|error| bad(Path::new("TLS"), &error))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Given { system, given }));
+        .with_custom_certificate_verifier(verifier);
     let mut config = match identity {
         None => builder.with_no_client_auth(),
         Some((path, pem)) => {
@@ -52,6 +55,35 @@ pub(super) fn config(
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// What decides whether a server is trusted, with the authorities in `files` besides the system's.
+pub(super) fn judge(files: &[&PathBuf]) -> Result<impl ServerCertVerifier + use<>, RegistryError> {
+    let mut given = Vec::new();
+    for path in files {
+        let pem = super::http::read(path)?;
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        given.extend(certificates.map_err(|error| bad(path, &error))?);
+    }
+    let first = files.first().map_or(Path::new("the system's certificates"), |path| path.as_path());
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let system = Verifier::new_with_extra_roots(given.iter().cloned(), provider)
+        .map_err(|error| bad(first, &error))?;
+    Ok(Given { system, given })
+}
+
+/// Whether `judge` trusts the first of `chain` for `name`, and if not, why.
+pub(super) fn verdict(
+    judge: &impl ServerCertVerifier,
+    chain: &[CertificateDer<'_>],
+    name: &ServerName<'_>,
+) -> Result<(), String> {
+    let Some((first, rest)) = chain.split_first() else { return Err("there is no certificate".to_owned()) };
+    let judged = judge.verify_server_cert(first, rest, name, &[], UnixTime::now());
+    judged.map(drop).map_err(|error| match error {
+        Error::InvalidCertificate(why) => why.to_string(),
+        other => other.to_string(),
+    })
 }
 
 fn bad(path: &Path, error: &dyn std::fmt::Display) -> RegistryError {
@@ -102,5 +134,46 @@ impl ServerCertVerifier for Given {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.system.supported_verify_schemes()
+    }
+}
+
+/// Trusts everyone, so that even what is wrong can be shown.
+#[derive(Debug)]
+struct Curious(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Curious {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -260,17 +260,27 @@ impl Watch {
     /// Returns once nothing has moved for `idle`, or, all being sent, no answer has come for `commit`.
     pub(super) async fn stalled(&self, idle: Duration, commit: Duration) -> &'static str {
         loop {
-            let (limit, what, moved) = {
-                let state = lock(&self.state);
-                let (limit, what) =
-                    if state.done { (commit, "waiting for the answer") } else { (idle, "sending") };
-                (limit, what, if state.waits { self.clock.now() } else { state.moved })
-            };
-            if self.clock.now() >= moved + limit {
+            if let Some(what) = self.late(idle, commit) {
                 return what;
             }
-            self.clock.reach(moved + limit).await;
+            let (until, _) = self.limit(idle, commit);
+            self.clock.reach(until).await;
         }
+    }
+
+    /// What has taken too long, if anything.
+    pub(super) fn late(&self, idle: Duration, commit: Duration) -> Option<&'static str> {
+        let (until, what) = self.limit(idle, commit);
+        (self.clock.now() >= until).then_some(what)
+    }
+
+    /// When something has taken too long, and what.
+    fn limit(&self, idle: Duration, commit: Duration) -> (Instant, &'static str) {
+        let state = lock(&self.state);
+        let (limit, what) = if state.done { (commit, "waiting for the answer") } else { (idle, "sending") };
+        // While there is nothing to send, nothing stands still.
+        let moved = if state.waits { self.clock.now() } else { state.moved };
+        (moved + limit, what)
     }
 
     /// Why the local content could not be read, if so.

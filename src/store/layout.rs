@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::blobs::{Blobs, Durability, replace};
 use crate::digest::Digest;
 use crate::error::{Explain, Kind, nearest};
+use crate::image::select::is_attestation;
 use crate::image::{
     Descriptor, DocumentError, Index, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument, parse_strict,
     to_json,
@@ -198,9 +199,11 @@ pub fn pick<'a>(entries: &'a [Descriptor], wanted: Option<&str>) -> Result<&'a D
     let shown = |entry: &Descriptor| name_of(entry).map_or_else(|| entry.digest.to_string(), str::to_owned);
     let existing = || entries.iter().map(shown).collect::<Vec<_>>();
     let Some(wanted) = wanted else {
-        let Some(first) = entries.first() else { return Err(PickError::Empty) };
+        // What refers to an image is not another image.
+        let images = || entries.iter().filter(|entry| !is_attestation(entry) || name_of(entry).is_some());
+        let Some(first) = images().next() else { return Err(PickError::Empty) };
         // One image under several names is still one image.
-        if entries.iter().any(|entry| entry.digest != first.digest) {
+        if images().any(|entry| entry.digest != first.digest) {
             return Err(PickError::Several(existing()));
         }
         return Ok(first);

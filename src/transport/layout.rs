@@ -123,6 +123,12 @@ impl Source for OciLayout {
         Ok(Box::new(reader))
     }
 
+    fn referrers(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, BoxedError> {
+        let entries = self.layout.index()?.manifests;
+        let document = |descriptor: &Descriptor| self.layout.document(descriptor).ok();
+        Ok(Some(super::referrers_among(&entries, subject, &document)))
+    }
+
     fn name(&self) -> String {
         self.place()
     }
@@ -151,6 +157,18 @@ impl Destination for OciLayout {
     fn document(&self, document: &RawDocument) -> Result<Delivery, BoxedError> {
         self.layout.blobs().put(&document.bytes).map_err(|error| self.failed(error))?;
         Ok(Delivery::Uploaded)
+    }
+
+    fn holds(&self, document: &Descriptor) -> Result<bool, BoxedError> {
+        Ok(self.layout.is_complete(document))
+    }
+
+    /// A layout lists what refers to an image beside it, without a name of its own.
+    fn refer(&self, _: &Digest, referrers: &[Descriptor]) -> Result<(), BoxedError> {
+        for referrer in referrers {
+            self.layout.set_all(&[], &super::nameless(referrer))?;
+        }
+        Ok(())
     }
 
     fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<(), BoxedError> {

@@ -114,6 +114,16 @@ pub fn load_image(source: &dyn Source, platform: Option<&Platform>) -> Result<Lo
     Ok(Loaded { image, root, platform_descriptor })
 }
 
+/// The image whose manifest `descriptor` links to.
+///
+/// # Errors
+/// When its documents cannot be read or trusted, or are no image.
+pub fn load_manifest(source: &dyn Source, descriptor: &Descriptor) -> Result<Image, BoxedError> {
+    let root = source.root()?;
+    let manifest = if root.digest() == descriptor.digest { root } else { source.document(descriptor)? };
+    image_of(source, manifest)
+}
+
 /// Every image that `source` offers; one that is not in an index is labelled by its configuration.
 ///
 /// # Errors

@@ -10,11 +10,15 @@ pub mod load;
 pub mod name;
 pub mod registry;
 
-pub use crate::blob::{Blob, BlobContent, BlobStream, Delivery, Growing};
+use std::collections::BTreeSet;
+
+pub use crate::blob::{Blob, BlobContent, BlobStream, Delivery, Grower, Growing, growing};
 use crate::digest::Digest;
 use crate::error::BoxedError;
-use crate::image::{Descriptor, RawDocument};
+use crate::image::{Descriptor, Manifest, ManifestOrIndex, MediaType, RawDocument};
 use crate::reference::{Repository, Tag};
+use crate::registry::fallback_tag;
+use crate::store::{CONTAINERD_NAME, REF_NAME, name_of};
 
 /// Somewhere to read an image from.
 pub trait Source: Send + Sync {
@@ -39,6 +43,19 @@ pub trait Source: Send + Sync {
     /// The repository that blobs can be mounted from, if the source is a registry.
     fn origin(&self) -> Option<Repository> {
         None
+    }
+
+    /// The digest that the source's own name pins, so that it is known without asking.
+    fn pinned(&self) -> Option<Digest> {
+        None
+    }
+
+    /// Manifests that name `subject` as what they refer to; `None` where the place cannot list any.
+    ///
+    /// # Errors
+    /// When the place cannot be asked.
+    fn referrers(&self, _subject: &Digest) -> Result<Option<Vec<Descriptor>>, BoxedError> {
+        Ok(None)
     }
 
     /// The source as the user would write it, for messages.
@@ -79,6 +96,24 @@ pub trait Destination: Send + Sync {
     /// When it cannot be stored or sent.
     fn document(&self, document: &RawDocument) -> Result<Delivery, BoxedError>;
 
+    /// Whether a manifest or index is there with everything that it refers to, so that nothing of it need be
+    /// sent. A destination that is written anew has nothing.
+    ///
+    /// # Errors
+    /// When the question cannot be asked.
+    fn holds(&self, _document: &Descriptor) -> Result<bool, BoxedError> {
+        Ok(false)
+    }
+
+    /// Lists manifests, which are stored already, as referring to `subject`, where the place does not do that
+    /// by itself.
+    ///
+    /// # Errors
+    /// When the list cannot be stored or sent.
+    fn refer(&self, _subject: &Digest, _referrers: &[Descriptor]) -> Result<(), BoxedError> {
+        Ok(())
+    }
+
     /// Makes `tags` resolve to `root`, last of all; with no tags the image is reachable by digest only.
     ///
     /// # Errors
@@ -98,4 +133,47 @@ pub trait Destination: Send + Sync {
 
     /// The destination as the user would write it, for messages.
     fn name(&self) -> String;
+}
+
+/// Those of the images that a layout or archive lists that refer to `subject`: by themselves, or by the tag
+/// that lists them where a registry does not.
+fn referrers_among(
+    entries: &[Descriptor],
+    subject: &Digest,
+    document: &dyn Fn(&Descriptor) -> Option<RawDocument>,
+) -> Vec<Descriptor> {
+    let tag = fallback_tag(subject);
+    let mut found: Vec<Descriptor> = Vec::new();
+    for entry in entries {
+        let is_list = name_of(entry) == Some(tag.as_str());
+        match document(entry).and_then(|document| document.parse().ok()) {
+            Some(ManifestOrIndex::Index(index)) if is_list => found.extend(index.manifests),
+            Some(ManifestOrIndex::Manifest(manifest))
+                if manifest.subject.as_ref().is_some_and(|link| link.digest == *subject) =>
+            {
+                found.push(referrer(&manifest, entry.media_type.clone(), entry.digest, entry.size));
+            }
+            _ => {}
+        }
+    }
+    let mut seen = BTreeSet::new();
+    found.retain(|descriptor| seen.insert(descriptor.digest));
+    found
+}
+
+/// An entry for the index of a layout or archive: whoever wrote the referrer's annotations names no image there.
+fn nameless(referrer: &Descriptor) -> Descriptor {
+    let mut entry = referrer.clone();
+    entry.annotations.retain(|name, _| name != REF_NAME && name != CONTAINERD_NAME);
+    entry
+}
+
+/// A descriptor as the referrers API has it: with the type of artifact and the manifest's annotations.
+pub(crate) fn referrer(manifest: &Manifest, media_type: MediaType, digest: Digest, size: u64) -> Descriptor {
+    let kind = manifest.artifact_type.clone().unwrap_or_else(|| manifest.config.media_type.to_string());
+    Descriptor {
+        artifact_type: Some(kind),
+        annotations: manifest.annotations.clone(),
+        ..Descriptor::new(media_type, digest, size)
+    }
 }

@@ -8,7 +8,8 @@
 //! | `docker` | | the Docker daemon; refused, with advice, until it can be reached |
 //! | `registry` | | the registry that the image's name says |
 //! | `scratch` | nothing | |
-//! | anything else | registry reference | |
+//! | `store:NAME[:TAG]` | | the local store; for copies |
+//! | anything else | registry reference | registry reference, for copies |
 //!
 //! As in skopeo, a path ends at its first colon, so that a name may have colons of its own
 //! (`oci:images:localhost:5000/shop/bookstore:1.0`) and a path may not.
@@ -45,6 +46,8 @@ pub enum Location {
         /// Which image in it.
         name: Option<String>,
     },
+    /// An image in the local store; what is copied to only.
+    Store(Reference),
     /// The Docker daemon; an output only.
     Docker,
     /// The registry that the image's own name says; an output only.
@@ -127,6 +130,17 @@ impl Location {
         Ok(Self::Registry(reference.parse()?))
     }
 
+    /// Where a copy of an image goes to.
+    ///
+    /// # Errors
+    /// When it is no such spelling.
+    pub fn target(text: &str) -> Result<Self, LocationError> {
+        match text.strip_prefix("store:") {
+            Some(name) => Ok(Self::Store(name.parse()?)),
+            None => Self::base(text),
+        }
+    }
+
     /// Where an image goes to.
     ///
     /// # Errors
@@ -165,6 +179,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (word, path, name) = match self {
             Self::Registry(reference) => return reference.fmt(f),
+            Self::Store(reference) => return write!(f, "store:{reference}"),
             Self::Docker => return f.write_str("docker"),
             Self::OwnRegistry => return f.write_str("registry"),
             Self::Scratch => return f.write_str("scratch"),
@@ -197,6 +212,11 @@ mod tests {
         assert_eq!(Location::output("docker"), Ok(Location::Docker));
         assert_eq!(Location::output("registry"), Ok(Location::OwnRegistry));
         assert_eq!(Location::base("scratch"), Ok(Location::Scratch));
+        assert_eq!(Location::target("oci:out"), Ok(layout("out", None)));
+        let store = Location::target("store:localhost/a:1").expect("the store");
+        assert_eq!(store.to_string(), "store:localhost/a:1");
+        assert!(matches!(Location::target("localhost:5000/a"), Ok(Location::Registry(_))));
+        assert!(Location::target("store:").is_err());
         for (text, full) in [
             ("docker:24", "docker.io/library/docker:24"),
             ("registry:2", "docker.io/library/registry:2"),

@@ -9,9 +9,10 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use super::{Blob, BlobStream, Delivery, Destination, Growing, Source};
 use crate::digest::Digest;
 use crate::error::BoxedError;
-use crate::image::{Descriptor, ManifestOrIndex, RawDocument};
+use crate::image::{Descriptor, Index, ManifestOrIndex, MediaType, RawDocument, to_json};
 use crate::reference::{Reference, Repository, Tag};
-use crate::registry::{Client, RegistryError};
+use crate::registry::{Client, Referrers, RegistryError, fallback_tag};
+use crate::store::{LayoutError, empty_index};
 
 /// From an index on a tag, the blobs of so many platforms are looked up; the rest is asked for one by one.
 const PLATFORMS: usize = 4;
@@ -51,6 +52,17 @@ impl Source for RegistrySource {
 
     fn origin(&self) -> Option<Repository> {
         Some(self.reference.repository().clone())
+    }
+
+    fn pinned(&self) -> Option<Digest> {
+        self.reference.digest()
+    }
+
+    fn referrers(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, BoxedError> {
+        Ok(match self.client.referrers(self.reference.repository(), subject)? {
+            Referrers::Api(found) | Referrers::Tag(found) => Some(found),
+            Referrers::Nothing => None,
+        })
     }
 
     fn name(&self) -> String {
@@ -167,6 +179,37 @@ impl Destination for RegistryDestination {
         let delivery = self.put(&digest.to_string(), document)?;
         self.state().documents.insert(digest);
         Ok(delivery)
+    }
+
+    /// One HEAD: a registry takes a manifest only with all that it refers to.
+    fn holds(&self, document: &Descriptor) -> Result<bool, BoxedError> {
+        let reference = self.repository.at_digest(document.digest);
+        Ok(self.client.resolve_for_push(&reference)?.is_some())
+    }
+
+    /// A registry with the referrers API lists by itself. Another gets the tag that stands in for it; two
+    /// clients that write it at once can lose each other's entries, which the specification accepts.
+    fn refer(&self, subject: &Digest, referrers: &[Descriptor]) -> Result<(), BoxedError> {
+        let mut all = match self.client.referrers_for_push(&self.repository, subject)? {
+            Referrers::Api(_) => return Ok(()),
+            Referrers::Tag(listed) => listed,
+            Referrers::Nothing => Vec::new(),
+        };
+        let before = all.len();
+        for referrer in referrers {
+            if !all.iter().any(|listed| listed.digest == referrer.digest) {
+                all.push(referrer.clone());
+            }
+        }
+        if all.len() == before {
+            return Ok(());
+        }
+        let index = Index { manifests: all, ..empty_index() };
+        let wrong = |source| LayoutError::Document { place: self.name(), digest: *subject, source };
+        let bytes = to_json("index", &index).map_err(wrong)?;
+        let document = RawDocument::new(Some(&MediaType::ImageIndex), bytes).map_err(wrong)?;
+        self.put(fallback_tag(subject).as_str(), &document)?;
+        Ok(())
     }
 
     fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<(), BoxedError> {

@@ -15,6 +15,7 @@
 mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod inflate;
 mod names;
 mod reader;
 

@@ -6,9 +6,13 @@ use std::io::{Error, ErrorKind, Read, Result};
 use flate2::{Decompress, FlushDecompress, Status};
 use rawzip::ReaderAt as _;
 
+use super::inflate::inflate;
 use super::{Archive, ArchiveEntry, CompressedRange, EntryProblem, Method};
 
 const INPUT: u64 = 32 * 1024;
+
+/// An entry is inflated at once if it is at most so large, before and after.
+const AT_ONCE: u64 = 4 << 20;
 
 /// Reads the uncompressed bytes of one entry: exactly as many as declared, with the declared CRC-32, else
 /// it fails.
@@ -19,6 +23,7 @@ pub struct EntryReader<A> {
     position: u64,
     end: u64,
     inflate: Option<Inflate>,
+    whole: Whole,
     crc: crc32fast::Hasher,
     produced: u64,
     state: State,
@@ -29,6 +34,17 @@ struct Inflate {
     input: Vec<u8>,
     consumed: usize,
     ended: bool,
+}
+
+/// An entry that is small enough is inflated at once, which is much faster. Whatever that does not take is
+/// inflated in pieces, which says what is wrong.
+enum Whole {
+    /// It is to be tried.
+    Untried,
+    /// All bytes, where the caller's buffer did not take them.
+    Done(Vec<u8>),
+    /// It is too large, or was no success.
+    No,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +68,10 @@ impl<A: Borrow<Archive>> EntryReader<A> {
             consumed: 0,
             ended: false,
         });
+        let size = archive.borrow().entries[index].size;
+        let fits = inflate.is_some() && (1..=AT_ONCE).contains(&size) && range.len <= AT_ONCE;
         Self {
+            whole: if fits { Whole::Untried } else { Whole::No },
             archive,
             index,
             position: range.offset,
@@ -82,7 +101,10 @@ impl<A: Borrow<Archive>> EntryReader<A> {
         let count = match self.inflate {
             _ if wanted == 0 => 0,
             None => self.copy(&mut buffer[..wanted])?,
-            Some(_) => self.inflate(&mut buffer[..wanted])?,
+            Some(_) => match self.inflate_whole(&mut buffer[..wanted])? {
+                0 => self.inflate(&mut buffer[..wanted])?,
+                count => count,
+            },
         };
         self.crc.update(&buffer[..count]);
         self.produced += count as u64;
@@ -108,6 +130,36 @@ impl<A: Borrow<Archive>> EntryReader<A> {
     fn cut_off(&self) -> Error {
         let path = self.archive.borrow().path.clone();
         Error::new(ErrorKind::InvalidData, super::ZipError::Changed { path })
+    }
+
+    /// Inflates all of the entry, into `buffer` if that takes it; 0 means that this is not how it is done.
+    fn inflate_whole(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        if matches!(self.whole, Whole::Untried) {
+            self.whole = Whole::No;
+            let mut input = vec![0; usize::try_from(self.end - self.position).unwrap_or_default()];
+            let Ok(size) = usize::try_from(self.entry().size) else { return Ok(0) };
+            self.archive
+                .borrow()
+                .bytes
+                .read_exact_at(&mut input, self.position)
+                .map_err(|_| self.cut_off())?;
+            if buffer.len() == size {
+                if inflate(&input, buffer) {
+                    self.whole = Whole::Done(Vec::new());
+                    return Ok(size);
+                }
+            } else {
+                let mut bytes = vec![0; size];
+                if inflate(&input, &mut bytes) {
+                    self.whole = Whole::Done(bytes);
+                }
+            }
+        }
+        let Whole::Done(bytes) = &self.whole else { return Ok(0) };
+        let start = usize::try_from(self.produced).unwrap_or_default();
+        let bytes = &bytes[start..start + buffer.len()];
+        buffer.copy_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     /// Inflates into `buffer`; 0 means the end of the stream or of the compressed bytes.
@@ -152,7 +204,9 @@ impl<A: Borrow<Archive>> EntryReader<A> {
 
     /// All declared bytes are out: nothing may follow, and the checksum must be right.
     fn verify(&mut self) -> Result<()> {
-        if self.inflate.is_some() && self.entry().compressed_size > 0 {
+        // At once, all was used and nothing is left.
+        let in_pieces = self.inflate.is_some() && !matches!(self.whole, Whole::Done(_));
+        if in_pieces && self.entry().compressed_size > 0 {
             let more = self.inflate(&mut [0])?;
             let unused = self.inflate.as_ref().is_some_and(|inflate| inflate.consumed < inflate.input.len());
             if more > 0 || unused || self.position < self.end {

@@ -79,7 +79,7 @@ fn base_of(session: &Session, source: &dyn Source, image: &Image) -> Option<Base
             let Location::Registry(reference) = Location::base(base.name.as_deref()?).ok()? else {
                 return None;
             };
-            let client = session.client(&std::collections::BTreeMap::new());
+            let client = session.client(&session.registries(None).ok()?);
             load(&crate::transport::registry::source(client, reference.repository().at_digest(digest)))
         })
     });
@@ -90,9 +90,9 @@ fn base_of(session: &Session, source: &dyn Source, image: &Image) -> Option<Base
 }
 
 /// An image whose documents are in the store, where no name of its own leads to it.
-struct Stored {
-    store: Store,
-    digest: Digest,
+pub(super) struct Stored {
+    pub(super) store: Store,
+    pub(super) digest: Digest,
 }
 
 impl Source for Stored {

@@ -10,7 +10,7 @@ use super::super::format::{bytes, count, printable};
 use crate::build::{DestinationReport, ImageReport, InputChange, LayerReport, Outcome, Report};
 use crate::layer::Work;
 use crate::plan::{
-    Difference, FileMemo, How, LayerMemo, PathChange, Plan, PlannedLayer, TimesChange, Unknown,
+    Difference, FileMemo, How, KnownFrom, LayerMemo, PathChange, Plan, PlannedLayer, TimesChange, Unknown,
 };
 use crate::transport::Delivery;
 
@@ -66,6 +66,7 @@ pub fn planned(plan: &Plan, outcome: &Outcome) -> String {
             files(&mut text, &layer.file_memo);
             line(&mut text, "layer", memo(layer.memo));
             changes(&mut text, layer.difference.as_ref());
+            shared(&mut text, layer.known_from);
             ahead(&mut text, layer);
         }
     }
@@ -94,6 +95,10 @@ fn whole(text: &mut String, outcome: &Outcome) {
             "not known: the inputs are those of the last build, when a file was too young to trust its times"
                 .to_owned()
         }
+        Outcome::Unshared => {
+            "not known: the inputs are those of the last build, which could not write to the cache in the registry"
+                .to_owned()
+        }
         Outcome::Lost => "not known: the inputs are those of the last build, whose record is lost".to_owned(),
     };
     let _ = writeln!(text, "build: {why}");
@@ -114,6 +119,7 @@ fn input_change(change: &InputChange) -> String {
             format!("the base, {} to {}", short(from), short(to))
         }
         InputChange::Lock => "what the lock says of the base, which is the same".to_owned(),
+        InputChange::Cache => "what is done with the cache in a registry".to_owned(),
         InputChange::Setting { name } => format!("the setting `{name}`"),
         InputChange::Text => "the text of the settings, but none of them".to_owned(),
         InputChange::Fact { name } => (*name).clone(),
@@ -150,6 +156,7 @@ fn built_layer(text: &mut String, layer: &LayerReport, report: &Report) {
     }
     line(text, "layer", memo(layer.memo));
     changes(text, layer.difference.as_ref());
+    shared(text, layer.known_from);
     if let Some(work) = &layer.work {
         line(text, "read", &format!("the content of all its files, {}", bytes(layer.size)));
         line(text, "bodies", &bodies(work, &report.compression));
@@ -162,6 +169,13 @@ fn built_layer(text: &mut String, layer: &LayerReport, report: &Report) {
     for destination in &report.destinations {
         let what = delivery(destination, &facts.digest, facts.size);
         line(text, "there", &format!("{}: {what}", printable(&destination.name)));
+    }
+}
+
+/// Of a layer that another machine built.
+fn shared(text: &mut String, known_from: Option<KnownFrom>) {
+    if known_from == Some(KnownFrom::Registry) {
+        line(text, "cache", "known: another machine made exactly this, says the cache in the registry");
     }
 }
 

@@ -1,5 +1,7 @@
 //! Images for people and for scripts: pure functions from documents to a view, which is text or JSON.
 
+pub mod copy;
+pub mod diff;
 pub mod explain;
 pub mod history;
 pub mod inspect;

@@ -73,8 +73,12 @@ impl State {
         }
         let challenge = auth.challenge.unwrap_or_else(|| {
             let realm = auth.realm.unwrap_or_else(|| format!("http://{address}/token"));
-            let scope = if action == "push" { "pull,push" } else { "pull" };
-            format!(r#"Bearer realm="{realm}",service="fake",scope="repository:{repository}:{scope}""#)
+            let scope = match (request.kind(), action) {
+                (Kind::Ping, _) => String::new(),
+                (_, "push") => format!(r#",scope="repository:{repository}:pull,push""#),
+                _ => format!(r#",scope="repository:{repository}:pull""#),
+            };
+            format!(r#"Bearer realm="{realm}",service="fake"{scope}"#)
         });
         Some(refused.header("WWW-Authenticate", challenge))
     }

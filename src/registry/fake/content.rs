@@ -21,6 +21,8 @@ pub(super) struct Session {
     pub(super) pieces: usize,
     /// The end of the first piece, for registries that never tell of the others.
     pub(super) first: usize,
+    /// How long the latest piece was.
+    pub(super) latest: usize,
 }
 
 /// What one machine holds.

@@ -95,7 +95,8 @@ pub enum Action {
     Truncate(usize),
     /// It is done, and answered late.
     Delay(Duration),
-    /// Nothing is done nor answered for so long; then the connection ends, unless the client has ended it.
+    /// The request is read, but nothing is done nor answered for so long; then the connection ends, unless
+    /// the client has ended it.
     Stall(Duration),
     /// It is done, and the answer stands still half-way for so long.
     StallAnswer(Duration),

@@ -1,7 +1,7 @@
 //! Well-known registries, each with what it is known to do differently.
 //!
-//! Every profile names where that was reported. They are caricatures: a quirk that came and went with a version,
-//! or shows now and then, is there all the time.
+//! Every profile names where that was reported. They are caricatures: a quirk that came and went with a
+//! version, or shows now and then, is there all the time.
 
 use std::time::Duration;
 
@@ -45,8 +45,9 @@ pub const PROFILES: [Profile; 11] = [
     Profile { name: "registry:2", quirks: registry_2, auth: bearer },
 ];
 
-/// A ranged PATCH above 4 MiB is a 416 (oras-project/rust-oci-client#35). Sessions live below `blobs/upload/`, and a
-/// PUT to one is answered `404 BLOB_UPLOAD_UNKNOWN` though the blob was stored (GoogleContainerTools/jib#4301).
+/// A ranged PATCH above 4 MiB is a 416 (oras-project/rust-oci-client#35). Sessions live below
+/// `blobs/upload/`, and a PUT to one is answered `404 BLOB_UPLOAD_UNKNOWN` though the blob was stored
+/// (GoogleContainerTools/jib#4301).
 fn ghcr() -> Quirks {
     Quirks {
         range_limit: Some(4 << 20),
@@ -57,13 +58,14 @@ fn ghcr() -> Quirks {
     }
 }
 
-/// No chunked uploads (containers/skopeo#1101, dotnet/sdk-container-builds#287); whole addresses as `Location`.
+/// No chunked uploads (containers/skopeo#1101, dotnet/sdk-container-builds#287); whole addresses as
+/// `Location`.
 fn gar() -> Quirks {
     Quirks { refuses_ranges: true, place: Place::Address, redirects: true, ..Quirks::default() }
 }
 
-/// PATCH answers 201 and a `Range` that stands still (aws/containers-roadmap#2831); no digest in the answers for
-/// manifests (aws/containers-roadmap#1931); a tag that must not move refuses even what it has
+/// PATCH answers 201 and a `Range` that stands still (aws/containers-roadmap#2831); no digest in the answers
+/// for manifests (aws/containers-roadmap#1931); a tag that must not move refuses even what it has
 /// (aws/containers-roadmap#2380, moby/buildkit#3776): see the cells of immutable tags.
 fn ecr() -> Quirks {
     Quirks {
@@ -77,7 +79,8 @@ fn ecr() -> Quirks {
 }
 
 /// A token server on another host; a mount whose source the token does not cover opens a session
-/// (moby/moby#20387). Its `429`, which is not even valid HTTP (docker/hub-feedback#1907), is a cell of its own.
+/// (moby/moby#20387). Its `429`, which is not even valid HTTP (docker/hub-feedback#1907), is a cell of its
+/// own.
 fn docker_hub() -> Quirks {
     Quirks { redirects: true, place: Place::State, ..Quirks::default() }
 }
@@ -90,8 +93,8 @@ fn docker_hub_auth(foreign: &str) -> Auth {
     }
 }
 
-/// A mount that it cannot do was a `400 INVALID_REQUEST` (GoogleContainerTools/jib#703, quay/quay#899), and so was
-/// one without `from`.
+/// A mount that it cannot do was a `400 INVALID_REQUEST` (GoogleContainerTools/jib#703, quay/quay#899), and
+/// so was one without `from`.
 fn quay() -> Quirks {
     Quirks { mount: Mount::DoneOr(400), redirects: true, ..Quirks::default() }
 }
@@ -113,14 +116,14 @@ fn artifactory() -> Quirks {
     Quirks { refuses_whole: Some((404, "BLOB_UNKNOWN")), place: Place::Address, ..Quirks::default() }
 }
 
-/// Tokens end after five minutes, in the middle of a push (moby/moby#33558), and say less than that here.
+/// Tokens end in the middle of a push (moby/moby#33558): here, after eight requests.
 fn gitlab() -> Quirks {
     Quirks { place: Place::State, mount: Mount::DoneOr(404), ..Quirks::default() }
 }
 
 fn gitlab_auth(foreign: &str) -> Auth {
     let lifetime = Some(Duration::from_secs(300));
-    Auth { uses: Some(4), lifetime, expires_in: Some("900"), ..bearer(foreign) }
+    Auth { uses: Some(8), lifetime, expires_in: Some("900"), ..bearer(foreign) }
 }
 
 /// Challenges of two schemes at once, the token server's address being nonsense in some versions
@@ -134,9 +137,9 @@ fn nexus_auth(foreign: &str) -> Auth {
     Auth { challenge: Some(challenge.to_owned()), ..basic(foreign) }
 }
 
-/// The session's state travels in the query and changes with every piece (distribution/distribution#1599); several
-/// of them behind one name forget each other's sessions (distribution/distribution#2519): see the cells of
-/// replicas.
+/// The session's state travels in the query and changes with every piece (distribution/distribution#1599);
+/// several of them behind one name forget each other's sessions (distribution/distribution#2519): see the
+/// cells of replicas.
 fn registry_2() -> Quirks {
     Quirks { place: Place::State, ..Quirks::default() }
 }

@@ -1,4 +1,5 @@
-//! What registries do differently from what the specification says, or from each other where it leaves a choice.
+//! What registries do differently from what the specification says, or from each other where it leaves a
+//! choice.
 
 /// Where the next request of an upload goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub struct Quirks {
     pub place: Place,
     /// How mounts are answered.
     pub mount: Mount,
-    /// `OCI-Chunk-Min-Length`: a piece but the last that is shorter is refused.
+    /// `OCI-Chunk-Min-Length`: after a piece that is shorter no other is taken.
     pub chunk_minimum: Option<usize>,
     /// A PATCH with a range that is longer is refused.
     pub range_limit: Option<usize>,

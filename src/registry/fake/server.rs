@@ -54,6 +54,23 @@ impl State {
     }
 }
 
+/// One of the requests that are served at the moment.
+struct Busy<'a>(&'a Shared);
+
+impl<'a> Busy<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        let busy = shared.busy.fetch_add(1, Ordering::SeqCst) + 1;
+        shared.most_busy.fetch_max(busy, Ordering::SeqCst);
+        Self(shared)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// What becomes of the connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Then {
@@ -111,11 +128,7 @@ impl Shared {
                 }
                 _ => return End::Closed,
             };
-            let busy = self.busy.fetch_add(1, Ordering::SeqCst) + 1;
-            self.most_busy.fetch_max(busy, Ordering::SeqCst);
-            let then = self.answer(&mut request, &mut reader, stream);
-            self.busy.fetch_sub(1, Ordering::SeqCst);
-            match then {
+            match self.answer(&mut request, &mut reader, stream) {
                 Ok(Then::GoOn) if !self.stopped.load(Ordering::SeqCst) => {}
                 Ok(Then::Ends(end)) => return end,
                 _ => return End::Closed,
@@ -131,6 +144,7 @@ impl Shared {
         mut stream: &TcpStream,
     ) -> io::Result<Then> {
         let action = self.state().note(request);
+        let busy = Busy::new(self);
         match &action {
             Some(Action::Cut(at, end)) => {
                 request.read_body(reader, at.of(request.length().unwrap_or(2000)))?;
@@ -144,6 +158,8 @@ impl Shared {
                 return Ok(Then::Ends(End::Closed));
             }
             Some(Action::Stall(time)) => {
+                // Time goes by for who waits, not for who still sends.
+                request.read_body(reader, usize::MAX)?;
                 self.clock.advance(*time);
                 drain(reader);
                 return Ok(Then::Ends(End::Closed));
@@ -169,6 +185,11 @@ impl Shared {
             }
             _ => self.perform(request),
         };
+        if let Some(Action::Delay(time)) = action {
+            self.clock.advance(time);
+        }
+        // Before the answer, since whoever has it may ask for more at once.
+        drop(busy);
         self.send(action, reply, request.is("HEAD"), reader, stream)
     }
 
@@ -202,7 +223,6 @@ impl Shared {
                 drain(reader);
                 return Ok(Then::Ends(End::Closed));
             }
-            Some(Action::Delay(time)) => self.clock.advance(time),
             _ => {}
         }
         stream.write_all(&reply.bytes(is_head))?;

@@ -128,6 +128,7 @@ impl State {
         }
         session.bytes.extend(&request.body);
         session.pieces += 1;
+        session.latest = request.body.len();
         if session.pieces == 1 {
             session.first = session.bytes.len();
         }
@@ -143,8 +144,10 @@ impl State {
         if let Some((status, code)) = quirks.refuses_whole.filter(|_| is_last && length > 0) {
             return Some(Reply::error(status, code, "no such way to upload"));
         }
-        if quirks.chunk_minimum.is_some_and(|minimum| length < minimum && !is_last) {
-            return Some(Reply::error(416, "SIZE_INVALID", "the piece is too short"));
+        // Only the last may be shorter, and that it is the last shows when another comes.
+        let is_short = |minimum| session.pieces > 0 && session.latest < minimum;
+        if quirks.chunk_minimum.is_some_and(is_short) && length > 0 {
+            return Some(Reply::error(416, "SIZE_INVALID", "the piece before was too short"));
         }
         let (first, last) = request.header("content-range")?.split_once('-')?;
         let numbers = first.parse::<usize>().ok().zip(last.parse::<usize>().ok());

@@ -1,14 +1,10 @@
-//! The client against the fake registry: every fault, and after each the same questions.
-//!
-//! 1. Success if and only if the tag and all it names are byte-exact.
-//! 2. A failure leaves the old tag alone and names the registry and the step.
-//! 3. Without the fault, running again succeeds.
-//! 4. No digest is uploaded to the end twice, unless the registry lost it.
-//! 5. No secret goes to another host.
-//! 6. The number of requests is bounded.
+//! The client against the fake registry: one thing after another here, and everything with everything in
+//! [`matrix`].
 
+mod doors;
 mod follow;
 mod logins;
+mod matrix;
 mod pulls;
 mod pushes;
 mod real;

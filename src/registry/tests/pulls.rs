@@ -86,6 +86,16 @@ fn a_registry_without_ranges_is_read_again() {
 }
 
 #[test]
+fn blobs_are_asked_for_as_they_are() {
+    let pull = Pull::new();
+    pull.bench.fake.fault(Fault::once("GET", Kind::Blob, Action::Truncate(1_000_000)));
+    assert!(pull.read().expect("succeeds") == pull.bytes);
+    let log = pull.bench.fake.take_log();
+    assert_eq!(log.len(), 2);
+    assert!(log.iter().all(|request| request.head.contains("accept-encoding: identity\r\n")), "{log:?}");
+}
+
+#[test]
 fn wrong_bytes_are_never_passed_on_as_right() {
     let pull = Pull::new();
     let flipped = |reply: &mut Reply| {

@@ -174,6 +174,8 @@ pub struct Archive {
     documents: BTreeMap<Digest, RawDocument>,
     /// Blobs that are not under `blobs/sha256/`.
     elsewhere: BTreeMap<Digest, Range>,
+    /// What the archive lists; nothing for a Docker archive.
+    entries: Vec<Descriptor>,
 }
 
 /// An image in `manifest.json`.
@@ -207,6 +209,7 @@ impl Archive {
             path: path.to_owned(),
             documents: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
+            entries: index.manifests.clone(),
             members,
             place,
         };
@@ -290,7 +293,7 @@ impl Archive {
         Image::from_raw(root.clone(), raw_config)
             .map_err(|source| ArchiveError::Image { place: place.clone(), source })?;
         let documents = BTreeMap::from([(root.digest(), root.clone())]);
-        Ok(Self { place, path: path.to_owned(), members, root, documents, elsewhere })
+        Ok(Self { place, path: path.to_owned(), members, root, documents, elsewhere, entries: Vec::new() })
     }
 
     fn find(&self, descriptor: &Descriptor) -> Result<Range, ArchiveError> {
@@ -348,6 +351,7 @@ pub(super) fn holds(path: &Path, entries: &[Descriptor]) -> bool {
             root: RawDocument { media_type: MediaType::ImageIndex, bytes: Vec::new() },
             documents: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
+            entries: Vec::new(),
         };
         let document = |descriptor: &Descriptor| archive.read_document(descriptor).ok();
         let has = |descriptor: &Descriptor| archive.find(descriptor).is_ok();
@@ -415,6 +419,14 @@ impl Source for Archive {
 
     fn blob(&self, descriptor: &Descriptor) -> Result<BlobStream, BoxedError> {
         Ok(Box::new(self.reader(descriptor)?))
+    }
+
+    fn referrers(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, BoxedError> {
+        if self.entries.is_empty() {
+            return Ok(None);
+        }
+        let document = |descriptor: &Descriptor| self.read_document(descriptor).ok();
+        Ok(Some(super::super::referrers_among(&self.entries, subject, &document)))
     }
 
     fn name(&self) -> String {

@@ -120,6 +120,12 @@ pub(crate) struct Entry {
     pub(crate) size: u64,
     /// Where the payload begins.
     pub(crate) offset: u64,
+    /// The header itself, for what only few want to know.
+    pub(crate) header: tar::Header,
+    /// What extension records say beyond path, link and size, in their order: times, owners, attributes.
+    pub(crate) records: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The extension records as they are written, each after its type.
+    pub(crate) extensions: Vec<u8>,
 }
 
 /// What extension records say about the entry after them.
@@ -129,6 +135,8 @@ struct Extensions {
     link: Option<Vec<u8>>,
     size: Option<u64>,
     sparse: bool,
+    others: Vec<(Vec<u8>, Vec<u8>)>,
+    raw: Vec<u8>,
 }
 
 /// A walk over entries.
@@ -183,9 +191,20 @@ impl<R: Skip> Walk<R> {
             let header = tar::Header::from_byte_slice(&block);
             let size = header.entry_size().map_err(|error| broken(error.to_string()))?;
             match header.entry_type() {
-                EntryType::XHeader => pax(&self.record(size)?, &mut extensions).map_err(broken)?,
-                EntryType::GNULongName => extensions.path = Some(until_nul(self.record(size)?)),
-                EntryType::GNULongLink => extensions.link = Some(until_nul(self.record(size)?)),
+                kind @ (EntryType::XHeader | EntryType::GNULongName | EntryType::GNULongLink) => {
+                    let record = self.record(size)?;
+                    if (extensions.raw.len() + record.len()) as u64 > 3 * self.limits.extension {
+                        let limit = self.limits.extension;
+                        return Err(TarError::Limit { what: "too many extension records", limit });
+                    }
+                    extensions.raw.push(kind.as_byte());
+                    extensions.raw.extend_from_slice(&record);
+                    match kind {
+                        EntryType::XHeader => pax(&record, &mut extensions).map_err(broken)?,
+                        EntryType::GNULongName => extensions.path = Some(until_nul(record)),
+                        _ => extensions.link = Some(until_nul(record)),
+                    }
+                }
                 EntryType::XGlobalHeader => {
                     (self.pending, self.padding) = (size, padding(size).ok_or_else(|| too_large(at))?);
                 }
@@ -217,10 +236,41 @@ impl<R: Skip> Walk<R> {
                     );
                     let size = if has_payload { extensions.size.unwrap_or(size) } else { 0 };
                     (self.pending, self.padding) = (size, padding(size).ok_or_else(|| too_large(at))?);
-                    return Ok(Some(Entry { path, link, kind, size, offset: self.position }));
+                    return Ok(Some(Entry {
+                        path,
+                        link,
+                        kind,
+                        size,
+                        offset: self.position,
+                        header: header.clone(),
+                        records: extensions.others,
+                        extensions: extensions.raw,
+                    }));
                 }
             }
         }
+    }
+
+    /// Reads the payload of the entry that came last, piece by piece.
+    pub(crate) fn payload(&mut self, mut take: impl FnMut(&[u8])) -> Result<(), TarError> {
+        let mut buffer = [0; 16 << 10];
+        while self.pending > 0 {
+            let length = usize::try_from(self.pending).unwrap_or(usize::MAX).min(buffer.len());
+            let read = match self.input.read(&mut buffer[..length]) {
+                Ok(0) => {
+                    return Err(
+                        io::Error::new(io::ErrorKind::UnexpectedEof, "the tar ends within a file").into()
+                    );
+                }
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error.into()),
+            };
+            take(&buffer[..read]);
+            self.pending -= read as u64;
+            self.position += read as u64;
+        }
+        Ok(())
     }
 
     /// Reads an extension record and the padding after it.
@@ -311,7 +361,7 @@ fn pax(mut records: &[u8], extensions: &mut Extensions) -> Result<(), String> {
                 extensions.size = Some(size.ok_or_else(malformed)?);
             }
             _ if key.starts_with(b"GNU.sparse.") => extensions.sparse = true,
-            _ => {}
+            _ => extensions.others.push((key.to_vec(), value.to_vec())),
         }
         records = &records[length..];
     }
@@ -372,6 +422,29 @@ mod tests {
         builder.append(&header, io::empty()).expect("appended");
         let found = entries(&builder.into_inner().expect("finished"), ARCHIVE).expect("read");
         assert_eq!((found[0].path.as_slice(), found[0].link.as_slice()), ("ä".as_bytes(), &b"x"[..]));
+        assert_eq!(found[0].records, [(b"mtime".to_vec(), b"1.5".to_vec())]);
+    }
+
+    #[test]
+    fn a_payload_is_read_or_passed_over() {
+        let bytes = tar_of(&[("a", b"one"), ("b", &[7; 40_000]), ("c", b"three")]);
+        for read in [[true, true, true], [false, true, false], [true, false, true]] {
+            let mut walk = Walk::new(ReadThrough(&bytes[..]), ARCHIVE);
+            let mut found = Vec::new();
+            for read in read {
+                walk.next().expect("read").expect("an entry");
+                let mut payload = Vec::new();
+                if read {
+                    walk.payload(|piece| payload.extend_from_slice(piece)).expect("read");
+                }
+                found.push(payload);
+            }
+            assert!(walk.next().expect("read").is_none());
+            let all = [b"one".to_vec(), vec![7; 40_000], b"three".to_vec()];
+            for ((found, all), read) in found.iter().zip(&all).zip(read) {
+                assert!(if read { found == all } else { found.is_empty() });
+            }
+        }
     }
 
     #[test]

@@ -204,6 +204,10 @@ impl ArchiveOutput {
         for entry in &state.entries {
             self.check_complete(state, entry)?;
             let tag = entry.annotations.get(CONTAINERD_NAME).cloned();
+            // A signature may look like an image, and `docker load` would take it for one.
+            if select::is_attestation(entry) {
+                continue;
+            }
             // The same image under several names is one entry with several tags.
             let Some(manifest) = self.docker_image(state, entry)? else { continue };
             let config = blob_path(&manifest.config.digest);
@@ -334,6 +338,14 @@ impl Destination for ArchiveOutput {
     fn document(&self, document: &RawDocument) -> Result<Delivery, BoxedError> {
         self.state().documents.insert(document.digest(), document.clone());
         Ok(Delivery::Uploaded)
+    }
+
+    fn refer(&self, _: &Digest, referrers: &[Descriptor]) -> Result<(), BoxedError> {
+        let mut state = self.state();
+        for referrer in referrers {
+            enter(&mut state.entries, &[], &crate::transport::nameless(referrer));
+        }
+        Ok(())
     }
 
     /// Writes the archive with all that has come so far. Called again, it writes it again, with the

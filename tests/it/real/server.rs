@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::http;
 
@@ -13,6 +13,13 @@ use super::http;
 pub(super) const USER: (&str, &str) = ("shop", "right horse");
 /// The same for the server: bcrypt, the only hash that it takes.
 const HTPASSWD: &str = "shop:$2b$04$omb0HRH2BGLwJMN54tc2H.y4jD5IKy7hNOgf61IEENlQYwGLVmDjW\n";
+
+/// The `auth` of a registry that knows [`USER`].
+pub(super) fn accounts_in(directory: &Path) -> Value {
+    let file = directory.join("htpasswd");
+    std::fs::write(&file, HTPASSWD).expect("can be written");
+    json!({ "htpasswd": { "realm": "shop", "path": file } })
+}
 
 /// A running registry; it is stopped when dropped.
 pub(super) struct Server {
@@ -34,6 +41,15 @@ pub(super) struct Request {
 impl Server {
     /// Starts a registry with its files in `directory`, which is made.
     pub(super) fn start(program: &Path, directory: &Path, accounts: bool) -> Self {
+        Self::start_with(program, directory, |config| {
+            if accounts {
+                config["auth"] = accounts_in(directory);
+            }
+        })
+    }
+
+    /// The same with a configuration that `change` has the last word on.
+    pub(super) fn start_with(program: &Path, directory: &Path, change: impl FnOnce(&mut Value)) -> Self {
         std::fs::create_dir_all(directory).expect("can be made");
         let mut server = Self {
             program: program.to_owned(),
@@ -53,11 +69,7 @@ impl Server {
             },
             "http": { "addr": server.host(), "secret": "signs upload sessions" },
         });
-        if accounts {
-            let file = directory.join("htpasswd");
-            std::fs::write(&file, HTPASSWD).expect("can be written");
-            config["auth"] = json!({ "htpasswd": { "realm": "shop", "path": file } });
-        }
+        change(&mut config);
         std::fs::write(directory.join("config.json"), config.to_string()).expect("can be written");
         server.resume();
         server
@@ -101,6 +113,11 @@ impl Server {
     /// `127.0.0.1:PORT`.
     pub(super) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its port.
+    pub(super) const fn port(&self) -> u16 {
+        self.port
     }
 
     fn data(&self) -> PathBuf {

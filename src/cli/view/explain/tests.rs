@@ -13,6 +13,7 @@ fn layer(name: &str, memo: LayerMemo) -> LayerReport {
         files: 12,
         size: 5_000_000,
         facts: Some(LayerFacts { digest, size: 812_000, diff_id: digest }),
+        known_from: None,
         memo,
         file_memo: None,
         work: None,
@@ -54,6 +55,7 @@ fn report(outcome: Outcome, layers: Vec<LayerReport>, destinations: Vec<Destinat
         destinations,
         notes: Vec::new(),
         warnings: Vec::new(),
+        cache_entries_written: 0,
         locked: None,
     }
 }

@@ -1,0 +1,54 @@
+//! `pack doctor`.
+
+use super::super::args::DoctorArgs;
+use super::super::error::{CommandError, ExitStatus};
+use super::super::format;
+use super::super::printer::{Printer, Style};
+use super::super::session::{Session, registry_settings};
+use crate::registry::{Check, Health};
+
+/// Examines a registry.
+///
+/// # Errors
+/// When a step fails.
+pub(super) fn run(session: &Session, args: &DoctorArgs) -> Result<(), CommandError> {
+    let options = session.registries(args.file.as_deref())?;
+    let registries =
+        options.iter().map(|(host, options)| (host.clone(), registry_settings(options))).collect();
+    let client = session.client_with(session.credentials(args.authfile.as_deref()), registries);
+    let diagnosis = client.diagnose(&args.scope, args.push, session.environment.now)?;
+    let printer = &session.printer;
+    if args.format.json {
+        printer.json(&diagnosis);
+    } else {
+        let checks: Vec<String> = diagnosis.checks.iter().map(|check| text(printer, check)).collect();
+        printer.result(checks.concat().trim_end());
+    }
+    if diagnosis.well {
+        return Ok(());
+    }
+    let bad: Vec<&Check> = diagnosis.checks.iter().filter(|check| check.health == Health::Bad).collect();
+    let names: Vec<&str> = bad.iter().map(|check| check.name).collect();
+    let count = format::count(bad.len() as u64, "step");
+    let message = format!("{}: {count} failed: {}", diagnosis.scope, names.join(", "));
+    let error = CommandError::new(ExitStatus::Registry, message);
+    Err(bad.iter().filter_map(|check| check.advice.as_ref()).fold(error, CommandError::hint))
+}
+
+/// A step: its name and how it went, then what was found, a line each.
+fn text(printer: &Printer, check: &Check) -> String {
+    let (word, style) = match check.health {
+        Health::Good => ("ok", Style::Hint),
+        Health::Note => ("note", Style::Warning),
+        Health::Bad => ("FAILED", Style::Error),
+        Health::Skipped => ("-", Style::Dim),
+    };
+    let mut text = format!("{:<12} {}\n", check.name, printer.paint_result(style, word));
+    for found in &check.found {
+        text.push_str(&format!("  {}\n", format::printable(found)));
+    }
+    if let Some(advice) = &check.advice {
+        text.push_str(&format!("  => {}\n", format::printable(advice)));
+    }
+    text
+}

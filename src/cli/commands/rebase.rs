@@ -1,0 +1,125 @@
+//! `pack rebase`.
+
+use std::sync::Arc;
+
+use super::super::args::RebaseArgs;
+use super::super::error::{CommandError, ExitStatus};
+use super::super::session::Session;
+use super::super::view;
+use super::images::Stored;
+use super::place::{self, Place};
+use crate::digest::Digest;
+use crate::image::{BASE_DIGEST, BASE_NAME, Image};
+use crate::platform::Platform;
+use crate::rebase::{self, Named, Request};
+use crate::registry::Client;
+use crate::transport::load::{load_image, load_manifest, offers};
+use crate::transport::name::Location;
+use crate::transport::{Source, registry};
+
+/// Puts an image on another base.
+///
+/// # Errors
+/// Whatever stopped it; no tag then resolves to anything new.
+pub(super) fn run(session: &Session, args: &RebaseArgs) -> Result<(), CommandError> {
+    let client = session.client(&session.registries(None)?);
+    let store = session.store()?;
+    let _lease = store.lease();
+    let Place { source, target } = place::place(session, &client, &args.image)?;
+    let new = named(session, &client, &args.base)?;
+    let old = match &args.old_base {
+        Some(name) => named(session, &client, name)?,
+        None => own_base(session, &client, args, &source)?,
+    };
+    let report = rebase::rebase(&Request {
+        image: source,
+        old: &old,
+        new: &new,
+        platform: args.platform.clone(),
+        force: args.force,
+        destination: &*target.destination,
+        tags: &args.tags,
+        parallel: target.parallel,
+        store: &store,
+        progress: session.progress.clone(),
+        interrupt: session.interrupt.clone(),
+    })?;
+    session.printer.message(view::copy::rebased(&report));
+    if args.format.json {
+        session.printer.json(&report);
+    } else {
+        session.printer.result(format!("{}{}", target.prefix, report.digest));
+    }
+    Ok(())
+}
+
+/// A base by its name. As in a build, a registry's is asked for there; only what no registry has, `localhost/NAME`,
+/// is looked for in the store.
+fn named(session: &Session, client: &Client, name: &str) -> Result<Named, CommandError> {
+    if let Location::Registry(reference) = Location::base(name)?
+        && reference.repository().registry().as_str() != "localhost"
+    {
+        let source: Arc<dyn Source> = Arc::new(registry::source(client.clone(), reference.clone()));
+        return Ok(Named { name: Some(reference.to_string()), source });
+    }
+    Ok(Named { name: None, source: session.image_with(name, client)? })
+}
+
+/// The base that an image says it is on: by its digest in the store, where a build leaves the documents of
+/// bases, else in the registry that it names.
+fn own_base(
+    session: &Session,
+    client: &Client,
+    args: &RebaseArgs,
+    source: &Arc<dyn Source>,
+) -> Result<Named, CommandError> {
+    let image = match &args.platform {
+        Some(platform) => load_image(&**source, Some(platform))?.image,
+        None => match offers(&**source)?.first() {
+            Some(offer) => load_manifest(&**source, &offer.descriptor)?,
+            None => load_image(&**source, None)?.image,
+        },
+    };
+    let says = |key: &str| {
+        let labels = image.config().config.as_ref().map(|config| &config.labels);
+        image.manifest().annotations.get(key).or_else(|| labels?.get(key)).cloned()
+    };
+    let (name, digest) =
+        (says(BASE_NAME), says(BASE_DIGEST).and_then(|digest| digest.parse::<Digest>().ok()));
+    let unknown = |why: String| {
+        CommandError::new(ExitStatus::Input, why).hint("name the base that it was built on with `--old-base`")
+    };
+    if let Some(digest) = digest
+        && let Some(stored) = in_store(session, digest, &image, image.platform().as_ref())
+    {
+        return Ok(Named { name, source: stored });
+    }
+    let Some(name) = name else {
+        let what = digest.map_or_else(
+            || "does not say what its base is".to_owned(),
+            |digest| format!("says that its base is {digest}, and nothing says where that is"),
+        );
+        return Err(unknown(format!("`{}` {what}", args.image)));
+    };
+    let Ok(Location::Registry(reference)) = Location::base(&name) else {
+        return Err(unknown(format!("`{}` says that its base is `{name}`, which is no name", args.image)));
+    };
+    let reference = match digest {
+        Some(digest) => reference.repository().at_digest(digest),
+        None => reference,
+    };
+    Ok(Named { name: Some(name), source: Arc::new(registry::source(client.clone(), reference)) })
+}
+
+/// The base in the store, if it is all there that is needed of it, for every platform of the image.
+fn in_store(
+    session: &Session,
+    digest: Digest,
+    image: &Image,
+    platform: Option<&Platform>,
+) -> Option<Arc<dyn Source>> {
+    let stored = Stored { store: session.store().ok()?, digest };
+    let found = load_image(&stored, platform).ok()?;
+    crate::image::begins_with(image, &found.image)?;
+    Some(Arc::new(stored))
+}

@@ -1,0 +1,163 @@
+//! Asking on the terminal.
+//!
+//! The terminal is read key by key, so that a password is never shown, Ctrl-C works, and nothing has to be
+//! undone in a signal handler.
+
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+use super::error::{CommandError, ExitStatus};
+use crate::registry::Secret;
+
+/// Keys that end or change a line.
+const CTRL_C: u8 = 3;
+const CTRL_D: u8 = 4;
+const BACKSPACE: u8 = 8;
+const CTRL_U: u8 = 21;
+const DELETE: u8 = 127;
+
+/// One line from the terminal that is standard input; `None` where it is none.
+///
+/// # Errors
+/// On Ctrl-C or Ctrl-D, and when the terminal cannot be read.
+pub fn line(question: &str, hidden: bool) -> Result<Option<Secret>, CommandError> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Ok(None);
+    }
+    let failed = |error: io::Error| {
+        CommandError::from_error(ExitStatus::Input, &error).context("the terminal cannot be read")
+    };
+    let _raw = Raw::begin(&stdin).map_err(failed)?;
+    let mut stderr = io::stderr();
+    stderr.write_all(question.as_bytes()).map_err(failed)?;
+    let mut line = Line::default();
+    let mut keys = stdin.lock().bytes();
+    let end = loop {
+        let Some(key) = keys.next().transpose().map_err(failed)? else { break Some(End::GivenUp) };
+        let shown = match line.press(key) {
+            Pressed::Ended(end) => break Some(end),
+            Pressed::Added(text) if !hidden => text,
+            Pressed::Removed(columns) if !hidden => "\u{8} \u{8}".repeat(columns),
+            _ => continue,
+        };
+        stderr.write_all(shown.as_bytes()).and_then(|()| stderr.flush()).map_err(failed)?;
+    };
+    stderr.write_all(b"\n").map_err(failed)?;
+    match end {
+        Some(End::Entered) => Ok(Some(Secret::new(line.text()?))),
+        _ => Err(CommandError::new(ExitStatus::Interrupted, "interrupted")),
+    }
+}
+
+/// What is typed, byte for byte: characters can be longer.
+#[derive(Default)]
+struct Line(Vec<u8>);
+
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Entered,
+    GivenUp,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Pressed {
+    /// A character is complete.
+    Added(String),
+    /// So many characters are gone.
+    Removed(usize),
+    Nothing,
+    Ended(End),
+}
+
+impl Line {
+    fn press(&mut self, key: u8) -> Pressed {
+        match key {
+            b'\r' | b'\n' => Pressed::Ended(End::Entered),
+            CTRL_C => Pressed::Ended(End::GivenUp),
+            CTRL_D if self.0.is_empty() => Pressed::Ended(End::GivenUp),
+            BACKSPACE | DELETE => {
+                let text = String::from_utf8_lossy(&self.0).into_owned();
+                let Some(last) = text.char_indices().last() else { return Pressed::Nothing };
+                self.0.truncate(last.0);
+                Pressed::Removed(1)
+            }
+            CTRL_U => {
+                let count = String::from_utf8_lossy(&self.0).chars().count();
+                self.0.clear();
+                Pressed::Removed(count)
+            }
+            control if control < 0x20 => Pressed::Nothing,
+            other => {
+                let before = std::str::from_utf8(&self.0).map_or_else(|error| error.valid_up_to(), str::len);
+                self.0.push(other);
+                match std::str::from_utf8(&self.0) {
+                    Ok(text) => Pressed::Added(text.get(before..).unwrap_or_default().to_owned()),
+                    Err(_) => Pressed::Nothing,
+                }
+            }
+        }
+    }
+
+    fn text(self) -> Result<String, CommandError> {
+        String::from_utf8(self.0).map_err(|_| CommandError::usage("what was typed is not UTF-8"))
+    }
+}
+
+/// The terminal without echo, lines and signals, until dropped.
+struct Raw {
+    stdin: io::Stdin,
+    before: Termios,
+}
+
+impl Raw {
+    fn begin(stdin: &io::Stdin) -> io::Result<Self> {
+        let before = tcgetattr(stdin)?;
+        let mut now = before.clone();
+        now.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+        tcsetattr(stdin, OptionalActions::Now, &now)?;
+        Ok(Self { stdin: io::stdin(), before })
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no restoring.
+        let _ = tcsetattr(&self.stdin, OptionalActions::Now, &self.before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(keys: &[u8]) -> (String, Option<End>) {
+        let mut line = Line::default();
+        for &key in keys {
+            if let Pressed::Ended(end) = line.press(key) {
+                return (line.text().expect("text"), Some(end));
+            }
+        }
+        (line.text().expect("text"), None)
+    }
+
+    #[test]
+    fn keys_make_a_line() {
+        assert_eq!(typed(b"hunter2\r"), ("hunter2".into(), Some(End::Entered)));
+        assert_eq!(typed(b"ab\x7fc\x08\x08d\n"), ("d".into(), Some(End::Entered)));
+        assert_eq!(typed(b"\x7fwrong\x15right\n"), ("right".into(), Some(End::Entered)));
+        assert_eq!(typed("pä\u{7f}ß\n".as_bytes()), ("pß".into(), Some(End::Entered)));
+        assert_eq!(typed(b"ab\x03"), ("ab".into(), Some(End::GivenUp)));
+        assert_eq!(typed(b"\x04"), (String::new(), Some(End::GivenUp)));
+        assert_eq!(typed(b"a\x04\x1bb"), ("ab".into(), None));
+    }
+
+    #[test]
+    fn a_character_is_shown_when_it_is_whole() {
+        let mut line = Line::default();
+        let pressed: Vec<Pressed> = "aä".bytes().map(|key| line.press(key)).collect();
+        assert_eq!(pressed, [Pressed::Added("a".into()), Pressed::Nothing, Pressed::Added("ä".into())]);
+        assert_eq!(line.press(CTRL_U), Pressed::Removed(2));
+    }
+}

@@ -1,0 +1,263 @@
+//! Every operation with every fault, once and for ever, pushing and pulling: each a cell with a name and a
+//! registry of its own, played with the limits of production and a clock that stands still.
+//!
+//! After each cell the same is asked:
+//!
+//! 1. Success if and only if the tag and all it names are byte-exact.
+//! 2. A failure leaves the old image alone; the error names the registry, the step, and the digest or tag.
+//! 3. Without the fault, running again succeeds.
+//! 4. No digest is uploaded to the end twice, unless the registry lost it.
+//! 5. No secret goes to another host, into an error, progress or traces.
+//! 6. The number of requests and the time that would have passed are bounded.
+//! 7. The local store is sound.
+//!
+//! Set `PACK_TEST_CELLS` to play only those whose name contains its value.
+
+mod rows;
+mod scene;
+mod troubles;
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use self::Play::{Both, Chunked, Index, Pull, Push};
+use self::scene::{Play, Scene};
+use self::troubles::{Class, Trouble, troubles};
+use super::super::fake::{Fault, Kind};
+use super::*;
+
+/// How a cell ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcome {
+    Succeeds,
+    /// It fails, and the error contains one of these.
+    Fails(Vec<&'static str>),
+    /// Either, as luck has it.
+    Any,
+}
+use Outcome::{Any, Fails, Succeeds};
+
+/// One scene with one trouble.
+struct Cell {
+    name: String,
+    play: Play,
+    /// The registry loses data or hides them, so that a blob may have to be sent again.
+    loses: bool,
+    outcome: Outcome,
+    prepare: Box<dyn Fn(&Scene) + Send + Sync>,
+}
+
+impl Cell {
+    /// Plays it; says what is wrong with it.
+    fn run(&self) -> Result<(), String> {
+        let wrong = |why: String| format!("{}: {why}", self.name);
+        let scene = Scene::new(self.play);
+        (self.prepare)(&scene);
+        let result = scene.run(self.loses).map_err(wrong)?;
+        match (&result, &self.outcome) {
+            (Ok(()), Succeeds) | (_, Any) => {}
+            (Err(error), Fails(texts))
+                if texts.is_empty() || texts.iter().any(|text| error.contains(text)) => {}
+            _ => return Err(wrong(format!("{result:?}, should be {:?}", self.outcome))),
+        }
+        scene.fake.heal();
+        if self.outcome != Succeeds {
+            scene.restore();
+        }
+        match scene.run(self.loses).map_err(wrong)? {
+            Ok(()) => Ok(()),
+            Err(error) => Err(wrong(format!("3: running again: {error}"))),
+        }
+    }
+}
+
+/// What the client asks of a registry.
+struct Step {
+    name: &'static str,
+    method: &'static str,
+    kind: Kind,
+    play: Play,
+    /// Whether the play cannot do without.
+    is_needed: bool,
+    /// Whether it is the first that the registry hears.
+    is_first: bool,
+    /// What an error says that was met here: one of these.
+    says: &'static [&'static str],
+}
+
+const fn step(
+    name: &'static str,
+    method: &'static str,
+    kind: Kind,
+    play: Play,
+    says: &'static [&'static str],
+) -> Step {
+    Step { name, method, kind, play, is_needed: true, is_first: false, says }
+}
+
+const UPLOADING: &[&str] =
+    &["uploading blob shop/app@sha256:", "finishing the upload of blob shop/app@sha256:"];
+const CHECKING: &[&str] = &["checking blob shop/app@sha256:"];
+const STARTING: &[&str] = &["starting the upload of blob shop/app@sha256:"];
+const PUSHING: &[&str] =
+    &["pushing the manifest shop/app:1.0@sha256:", "pushing the manifest shop/app@sha256:"];
+const RESOLVING: &[&str] = &["resolving shop/app:1.0"];
+const TOKEN: &[&str] = &["getting a token for shop/"];
+const MANIFEST: &[&str] = &["pulling the manifest shop/base:1"];
+const BLOB: &[&str] = &["pulling blob shop/base@sha256:"];
+
+/// Every operation of every play.
+const STEPS: [Step; 26] = [
+    step("token", "GET", Kind::Token, Push, TOKEN),
+    Step { is_first: true, ..step("HEAD tag", "HEAD", Kind::Manifest, Push, RESOLVING) },
+    Step { is_needed: false, ..step("GET previous manifest", "GET", Kind::Manifest, Push, &[]) },
+    step("HEAD blob", "HEAD", Kind::Blob, Push, CHECKING),
+    step("POST", "POST", Kind::Start, Push, STARTING),
+    step("PUT blob", "PUT", Kind::Session, Push, UPLOADING),
+    step("PUT manifest", "PUT", Kind::Manifest, Push, PUSHING),
+    step("token", "GET", Kind::Token, Pull, TOKEN),
+    Step { is_first: true, ..step("GET manifest", "GET", Kind::Manifest, Pull, MANIFEST) },
+    step("GET blob", "GET", Kind::Blob, Pull, BLOB),
+    step("token", "GET", Kind::Token, Both, TOKEN),
+    Step { is_first: true, ..step("HEAD tag", "HEAD", Kind::Manifest, Both, RESOLVING) },
+    step("GET manifest", "GET", Kind::Manifest, Both, MANIFEST),
+    step("GET blob", "GET", Kind::Blob, Both, BLOB),
+    Step { is_needed: false, ..step("mount", "POST", Kind::Mount, Both, &[]) },
+    step("HEAD blob", "HEAD", Kind::Blob, Both, CHECKING),
+    step("POST", "POST", Kind::Start, Both, STARTING),
+    step("PUT blob", "PUT", Kind::Session, Both, UPLOADING),
+    step("PUT manifest", "PUT", Kind::Manifest, Both, PUSHING),
+    step("POST", "POST", Kind::Start, Chunked, STARTING),
+    step("PATCH", "PATCH", Kind::Session, Chunked, UPLOADING),
+    step("PUT blob", "PUT", Kind::Session, Chunked, UPLOADING),
+    Step { is_first: true, ..step("HEAD tag", "HEAD", Kind::Manifest, Index, RESOLVING) },
+    step("HEAD blob", "HEAD", Kind::Blob, Index, CHECKING),
+    step("PUT blob", "PUT", Kind::Session, Index, UPLOADING),
+    step("PUT manifest", "PUT", Kind::Manifest, Index, PUSHING),
+];
+
+impl Step {
+    const fn is_upload(&self) -> bool {
+        matches!(self.kind, Kind::Session)
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
+    fn has_body(&self) -> bool {
+        matches!(self.method, "PUT" | "PATCH")
+    }
+
+    /// Whether a trouble is gone through by itself, being met once or for ever. This is the rules P3 to P6,
+    /// A3 and V2 in short.
+    fn is_survived(&self, trouble: &Trouble, for_ever: bool) -> bool {
+        // Whatever looks for a shorter way is never a reason to fail.
+        if !self.is_needed || trouble.class == Class::Harmless {
+            return true;
+        }
+        // What was stored is found when it is looked for, whatever was answered (P3).
+        let whole = self.is("PUT blob") || self.is("PUT manifest");
+        if trouble.done && whole {
+            return true;
+        }
+        match trouble.class {
+            Class::Harmless => true,
+            Class::Passing => !for_ever,
+            // Nothing else of it is known yet: it may be another service altogether.
+            Class::Garbage => !for_ever && !self.is_first,
+            Class::Unauthorized => !for_ever && !self.is("token"),
+            Class::TooLong => false,
+            Class::Page => match self.name {
+                // Not what was asked for, so it is asked for in another way.
+                "HEAD tag" | "HEAD blob" => true,
+                // Any success after PATCH is one, if the bytes are there; if not, there is another way (P12).
+                "PATCH" => true,
+                "PUT blob" | "PUT manifest" => !for_ever,
+                _ => false,
+            },
+            Class::Refused(status) => match self.name {
+                // Nobody need answer HEAD.
+                "HEAD blob" => true,
+                "HEAD tag" => matches!(status, 400 | 404 | 405 | 415 | 501),
+                // The session is lost, or this is not the way: another (P3, P12).
+                "PATCH" if matches!(status, 400 | 404 | 405 | 415 | 501) => true,
+                "PUT blob" | "PATCH" => !for_ever && !matches!(status, 403 | 413 | 418),
+                _ => false,
+            },
+        }
+    }
+}
+
+/// All operations with all faults.
+fn generated() -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for (number, step) in STEPS.iter().enumerate() {
+        // The realm is known only to a scene; the names, the classes and their number are not of it.
+        for (index, trouble) in troubles(step.is_upload(), step.has_body(), "").into_iter().enumerate() {
+            let principal = !matches!(step.play, Both | Index) || step.is("mount");
+            if !principal && !trouble.is_common {
+                continue;
+            }
+            let is_repeated = trouble.class == Class::Passing && principal;
+            let mut times = vec![("once", 1, 1), ("for ever", 1, usize::MAX)];
+            if is_repeated
+                && matches!(trouble.name.as_str(), "503" | "stall" | "reset when done" | "reset at byte 0")
+            {
+                times.push(("twice", 1, 2));
+            }
+            if trouble.is_common
+                && principal
+                && matches!(step.name, "HEAD blob" | "POST" | "PUT blob" | "PATCH" | "GET blob")
+            {
+                times.push(("the second time", 2, 1));
+            }
+            for (when, first, count) in times {
+                let is_survived = step.is_survived(&trouble, count == usize::MAX);
+                let prepare = move |scene: &Scene| {
+                    let step = &STEPS[number];
+                    let realm = format!("http://{}/token", scene.fake.address());
+                    let trouble = troubles(step.is_upload(), step.has_body(), &realm).swap_remove(index);
+                    scene.fake.fault(Fault::nth(step.method, step.kind, first, count, trouble.action));
+                };
+                cells.push(Cell {
+                    name: format!("{:?}/{}/{}/{when}", step.play, step.name, trouble.name),
+                    play: step.play,
+                    loses: false,
+                    outcome: if is_survived { Succeeds } else { Fails(step.says.to_vec()) },
+                    prepare: Box::new(prepare),
+                });
+            }
+        }
+    }
+    cells
+}
+
+#[test]
+fn every_cell() {
+    let mut cells = generated();
+    cells.extend(rows::all());
+    #[allow(clippy::disallowed_methods, reason = "which cells to play is no content")]
+    let wanted = std::env::var("PACK_TEST_CELLS").unwrap_or_default();
+    cells.retain(|cell| cell.name.contains(&wanted));
+    let count = cells.len();
+    assert!(count >= 400 || !wanted.is_empty(), "{count}");
+    let names: std::collections::BTreeSet<&str> = cells.iter().map(|cell| cell.name.as_str()).collect();
+    assert_eq!(names.len(), count, "every cell has a name of its own");
+
+    let (start, next) = (Instant::now(), AtomicUsize::new(0));
+    let work = || {
+        let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::SeqCst));
+        let cells = numbers.map_while(|number| cells.get(number));
+        cells.filter_map(|cell| cell.run().err()).collect::<Vec<_>>()
+    };
+    // Some of the time is spent waiting, so more at once than there are processors.
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..6).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
+    });
+    // Past the capture of tests, so that it is seen in every run.
+    let line = format!("fault matrix: {count} cells in {:.1} s\n", start.elapsed().as_secs_f32());
+    std::io::stderr().write_all(line.as_bytes()).expect("writes");
+    assert!(wrong.is_empty(), "{} of {count} cells:\n{}", wrong.len(), wrong.join("\n\n"));
+}
