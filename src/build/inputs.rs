@@ -103,7 +103,7 @@ impl Inputs {
         let kept = match (settled, is_written) {
             (false, _) => Kept::Untrusted,
             (true, false) => Kept::Unshared,
-            (true, true) => Kept::Kept,
+            (true, true) => Kept::Yes,
         };
         LastInputs { parts, base, cache: request.cache.key(), kept }.save(store, &project);
     }

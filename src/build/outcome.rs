@@ -155,7 +155,7 @@ pub(super) struct LastInputs {
 /// Whether what came of a build was remembered, and why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Kept {
-    Kept,
+    Yes,
     /// A change after the build need not show in the stamps.
     Untrusted,
     /// The cache in a registry could not be written.
@@ -178,7 +178,7 @@ impl LastInputs {
             (false, _) => Outcome::Changed { inputs },
             (true, Kept::Untrusted) => Outcome::Untrusted,
             (true, Kept::Unshared) => Outcome::Unshared,
-            (true, Kept::Kept) => Outcome::Lost,
+            (true, Kept::Yes) => Outcome::Lost,
         }
     }
 
@@ -246,7 +246,7 @@ mod tests {
         now.setting("app", "new");
         now.fact("git", "2");
         now.path("/app", b"again");
-        let found = last(Kept::Kept).explain(&now, &base(Some(b"2"), 2), CACHE);
+        let found = last(Kept::Yes).explain(&now, &base(Some(b"2"), 2), CACHE);
         assert_eq!(
             found,
             Outcome::Changed {
@@ -263,13 +263,13 @@ mod tests {
 
     #[test]
     fn a_comment_is_no_setting_and_a_lock_no_base() {
-        let found = last(Kept::Kept).explain(&parts("other text"), &base(Some(b"1"), 2), CACHE);
+        let found = last(Kept::Yes).explain(&parts("other text"), &base(Some(b"1"), 2), CACHE);
         assert_eq!(found, Outcome::Changed { inputs: vec![InputChange::Lock, InputChange::Text] });
     }
 
     #[test]
     fn nothing_changed() {
-        assert_eq!(last(Kept::Kept).explain(&parts("text"), &base(Some(b"1"), 1), CACHE), Outcome::Lost);
+        assert_eq!(last(Kept::Yes).explain(&parts("text"), &base(Some(b"1"), 1), CACHE), Outcome::Lost);
         assert_eq!(
             last(Kept::Untrusted).explain(&parts("text"), &base(Some(b"1"), 1), CACHE),
             Outcome::Untrusted
@@ -280,7 +280,7 @@ mod tests {
     fn the_cache_in_a_registry_has_its_reasons() {
         let base = base(Some(b"1"), 1);
         assert_eq!(last(Kept::Unshared).explain(&parts("text"), &base, CACHE), Outcome::Unshared);
-        let found = last(Kept::Kept).explain(&parts("text"), &base, Key([8; 32]));
+        let found = last(Kept::Yes).explain(&parts("text"), &base, Key([8; 32]));
         assert_eq!(found, Outcome::Changed { inputs: vec![InputChange::Cache] });
     }
 
