@@ -3,7 +3,8 @@
 //! Blobs are handed to the targets' threads as soon as they exist, so that a layer is sent while the next
 //! one is being built. Base layers go first: they are there or can be mounted, and cost one question each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope};
@@ -16,7 +17,13 @@ use crate::digest::Digest;
 use crate::error::{BoxedError, Kind};
 use crate::image::{Image, MediaType, NewLayer};
 use crate::observer::Stage;
+use crate::plan::Plan;
 use crate::transport::{Blob, Delivery, Grower, Growing, growing};
+
+/// Bytes of payload from which a layer counts as large.
+const SMALL_LAYER: u64 = 1 << 20;
+/// How many layers targets may begin to take before they are made.
+const AHEAD: usize = 4;
 
 /// Delivers an image whose every layer is known. A target that is current is left alone.
 pub(super) fn deliver_known(
@@ -69,29 +76,32 @@ pub(super) fn build_and_deliver(
     let finished = with_queues(context, &all, report, |queues| {
         let configs: Vec<Option<Grower>> =
             prepared.plan.images.iter().map(|_| queues.grow("config")).collect();
+        let order = order(&prepared.plan);
+        let mut growers = Growers::new(&prepared.plan, &order);
+        growers.open(queues);
         queues.base(prepared);
-        let mut layers: Vec<Vec<NewLayer>> = Vec::new();
+        let mut layers = BTreeMap::new();
         let Prepared { plan, memos, .. } = &mut *prepared;
-        for (number, image) in plan.images.iter().enumerate() {
-            let mut of_image = Vec::new();
-            for (position, planned) in image.layers.iter().enumerate() {
-                queues.check()?;
-                let begun = std::time::Instant::now();
-                let grower = planned.known.is_none().then(|| queues.grow(&planned.name));
-                let FinishedLayer { facts, work, key } = bench.finish(planned, memos, grower.flatten())?;
-                layer_reports.push((number, position, facts, work, begun.elapsed()));
-                let layer = super::layers::new_layer(planned, &facts);
-                let key = key.filter(|_| request.cache.write.is_some());
-                entries.extend(key.map(|key| bench.entry(planned, key, &layer)));
-                if work.is_some() {
-                    queues.send_grown(&bench.blob(planned, &layer));
-                } else {
-                    queues.send(&bench.blob(planned, &layer));
-                }
-                of_image.push(layer);
+        for &(number, position) in &order {
+            queues.check()?;
+            let planned = &plan.images[number].layers[position];
+            let begun = std::time::Instant::now();
+            let grower = growers.take((number, position), queues);
+            let FinishedLayer { facts, work, key } = bench.finish(planned, memos, grower)?;
+            layer_reports.push((number, position, facts, work, begun.elapsed()));
+            let layer = super::layers::new_layer(planned, &facts);
+            let key = key.filter(|_| request.cache.write.is_some());
+            entries.extend(key.map(|key| bench.entry(planned, key, &layer)));
+            if work.is_some() {
+                queues.send_grown(&bench.blob(planned, &layer));
+            } else {
+                queues.send(&bench.blob(planned, &layer));
             }
-            layers.push(of_image);
+            layers.insert((number, position), layer);
         }
+        let mut layers = layers.into_values();
+        let layers: Vec<Vec<NewLayer>> =
+            plan.images.iter().map(|image| layers.by_ref().take(image.layers.len()).collect()).collect();
         let finished = finish(request, prepared, &layers)?;
         for (grower, image) in configs.into_iter().zip(&finished.images) {
             let config = config_of(image);
@@ -108,6 +118,53 @@ pub(super) fn build_and_deliver(
     report.remade(&bench.remade());
     conclude(context, &finished, &all)?;
     Ok((finished, entries))
+}
+
+/// A layer, by the numbers of its image and of itself.
+type Place = (usize, usize);
+
+/// In which order layers are built. Opening and closing an upload takes the same time for a small layer as for a
+/// large one, so small layers come first and have theirs behind them while large ones are made; of those the
+/// largest comes first, for targets that take a layer only when it is finished.
+fn order(plan: &Plan) -> Vec<Place> {
+    let images = plan.images.iter().enumerate();
+    let all = images.flat_map(|(number, image)| (0..image.layers.len()).map(move |layer| (number, layer)));
+    let mut order: Vec<Place> = all.collect();
+    order.sort_by_key(|&(number, position)| {
+        let size = plan.images[number].layers[position].size;
+        (size >= SMALL_LAYER, Reverse(size))
+    });
+    order
+}
+
+/// Layers that are about to be made, for targets that take them as they grow: those targets begin with the next
+/// few while the first is being made.
+struct Growers {
+    waiting: VecDeque<(Place, String)>,
+    open: BTreeMap<Place, Option<Grower>>,
+}
+
+impl Growers {
+    fn new(plan: &Plan, order: &[Place]) -> Self {
+        let planned = order.iter().map(|place| (*place, &plan.images[place.0].layers[place.1]));
+        let unknown = planned.filter(|(_, layer)| layer.known.is_none());
+        let waiting = unknown.map(|(place, layer)| (place, layer.name.clone())).collect();
+        Self { waiting, open: BTreeMap::new() }
+    }
+
+    fn open(&mut self, queues: &Queues<'_, '_>) {
+        while self.open.len() < AHEAD
+            && let Some((place, name)) = self.waiting.pop_front()
+        {
+            self.open.insert(place, queues.grow(&name));
+        }
+    }
+
+    fn take(&mut self, place: Place, queues: &Queues<'_, '_>) -> Option<Grower> {
+        let grower = self.open.remove(&place).flatten();
+        self.open(queues);
+        grower
+    }
 }
 
 /// Manifests, index, tags: in this order, so that whoever stops before the last changes nothing that a
