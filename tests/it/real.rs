@@ -7,6 +7,7 @@ mod http;
 mod images;
 mod machines;
 mod peers;
+mod registries;
 mod server;
 mod tools;
 
