@@ -23,7 +23,7 @@
 //!
 //! Where bytes are:
 //! - [`store`]: the local store of blobs and memos.
-//! - [`registry`]: the distribution protocol; the only module that knows HTTP.
+//! - [`registry`]: the distribution protocol; the one client of the network.
 //! - [`transport`]: where images come from and go to, behind one `Source` and one `Destination`.
 //! - [`diff`]: what two images have in common and what not, and why their digests differ.
 //! - [`verify`]: every digest of an image derived again, by other code.
@@ -50,6 +50,8 @@
 //!   `$XDG_RUNTIME_DIR` and `$XDG_CONFIG_HOME`, `$DOCKER_CONFIG/config.json`; programs `docker-credential-NAME`.
 //! - Authorities: the system's, `SSL_CERT_FILE`, `ca-file` of a registry. Certificates to show: `client-cert`, `client-key`.
 //! - The git repository around the project, by running `git`.
+//! - For `-o docker`: the socket of `DOCKER_HOST`, else `/var/run/docker.sock`, `$XDG_RUNTIME_DIR/podman/podman.sock`,
+//!   `/run/podman/podman.sock`. What it is sent is the archive of `docker-archive:`, which is written nowhere.
 //!
 //! Written, by rename:
 //! - `build.lock` beside `build.toml`: what the base's name meant. Read, too.

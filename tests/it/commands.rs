@@ -358,3 +358,17 @@ fn an_artifact_needs_no_build_file() {
     project.pack("init public").ok();
     assert!(project.path("build.toml").exists());
 }
+
+#[test]
+fn an_engine_that_is_not_there_is_missed_before_anything_is_built() {
+    let project = Project::new();
+    project.write("public/index.html", "<h1>hello</h1>\n");
+    let run = project.pack("build public --base scratch --root /srv --tag 1 -o docker");
+    let nobody = project.path("nobody.sock").display().to_string();
+    run.clone()
+        .env("DOCKER_HOST", &format!("unix://{nobody}"))
+        .fails(3)
+        .says(&["no Docker or Podman answers", &nobody])
+        .hints();
+    run.env("DOCKER_HOST", "tcp://127.0.0.1:2375").fails(1).says(&["tcp://127.0.0.1:2375"]).hints();
+}

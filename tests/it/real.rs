@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests are told where their inputs are by the environment")]
 
 mod doors;
+mod engines;
 mod http;
 mod images;
 mod machines;
