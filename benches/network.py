@@ -4,15 +4,20 @@ The client is in the network namespace that this program was started in, the reg
 what is sent into one comes out of the other, after waiting for its turn at the line's rate, with a queue of one bandwidth-delay product
 or 200 packets, and half a round trip later, or never, at random (seed 20). `tc netem` would do the same in the kernel, and is missing in many.
 
-Scenarios, each `build --push` on `scratch`, plain HTTP, one registry and an empty repository per run:
+Scenarios, each `build --push` on `scratch`, one registry and an empty repository per run:
   cold        nothing is known: layers are made and sent
   warm        the store has the layers, the registry nothing: `build` before, then `build --push`
   no change   the same command again
 
-One more row has as many bytes on one connection, without a registry: what TCP by itself makes of the line.
+The registry is reached by `--over`:
+  http        HTTP/1.1 without TLS
+  tls1, tls2  through nginx beside it, HTTP/1.1 or HTTP/2 over TLS; nginx keeps bodies until they are whole, as it does by default
+  tls2p       HTTP/2, and nginx passes bodies on as they come (`proxy_request_buffering off`)
 
-The bound is what the line alone takes: one round trip to connect, one to ask, and the bytes at the line's rate (headers of packets included).
-`parts` is `app.buckets`: in how many layers the libraries are, and so how many large uploads are under way at once, of which there are at most 4.
+The bound is what the line alone takes: one round trip to connect, one to ask (with TLS, one more), and the bytes at the line's rate (headers of
+packets included). It knows no slow start and no retreat after a loss; the row `plain TCP` does: as many bytes over as many connections as there
+are uploads at once, with nothing said before and one byte after, is what TCP by itself makes of this line.
+`parts` is `app.buckets`: in how many layers the libraries are, and so how many large uploads there are. At most 4 are under way at once.
 """
 
 import argparse
@@ -34,12 +39,12 @@ import threading
 import time
 
 MTU = 1500
-CLIENT, SERVER, PORT = "10.77.0.1", "10.77.0.2", 5000
+CLIENT, SERVER, PORT, TLS_PORT = "10.77.0.1", "10.77.0.2", 5000, 5443
 CLONE_NEWNET = 0x40000000
 
 
-def run(*command):
-    subprocess.run(command, check=True)
+def run(*command, **options):
+    subprocess.run(command, check=True, **options)
 
 
 def tun(name):
@@ -129,6 +134,29 @@ class Registry:
         self.process.wait()
 
 
+class Nginx:
+    """TLS before the registry, with a certificate of its own authority."""
+
+    def __init__(self, over, directory, enter):
+        directory.mkdir()
+        self.ca, key = directory / "ca.pem", directory / "key.pem"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=registry",
+            "-addext", f"subjectAltName=IP:{SERVER}", "-keyout", key, "-out", self.ca, stderr=subprocess.DEVNULL)
+        passing = "proxy_request_buffering off; proxy_http_version 1.1;" if over == "tls2p" else ""
+        config = directory / "nginx.conf"
+        config.write_text(
+            f"daemon off; pid {directory}/pid; error_log {directory}/error.log; user root;\nevents {{}}\nhttp {{ access_log off;\n"
+            + "".join(f"{part}_temp_path {directory}/{part};\n" for part in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+            + f"server {{ listen {SERVER}:{TLS_PORT} ssl{'' if over == 'tls1' else ' http2'}; ssl_certificate {self.ca}; ssl_certificate_key {key};\n"
+            f"client_max_body_size 0; {passing} location / {{ proxy_pass http://{SERVER}:{PORT}; proxy_set_header Host $http_host;\n"
+            "proxy_set_header X-Forwarded-Proto https; } } }\n")
+        self.process = subprocess.Popen(["nginx", "-p", directory, "-c", config], stderr=subprocess.DEVNULL, preexec_fn=enter)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--registry", required=True)
@@ -137,9 +165,11 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--rtt", type=float, default=50, help="milliseconds")
     parser.add_argument("--loss", type=float, default=0, help="per cent, each way")
-    parser.add_argument("--mbit", type=float, default=100)
-    parser.add_argument("--congestion", default="cubic", help="how the client's TCP adapts to the line: cubic, bbr, reno")
-    parser.add_argument("--parts", type=int, nargs="*", default=[1, 2, 4])
+    parser.add_argument("--mbit", type=float, default=50)
+    parser.add_argument("--congestion", default="bbr", help="how the client's TCP adapts to the line: cubic, bbr, reno")
+    parser.add_argument("--parts", type=int, nargs="*", default=[1, 2, 4, 8])
+    parser.add_argument("--over", nargs="*", default=["http"], choices=["http", "tls1", "tls2", "tls2p"])
+    parser.add_argument("--scenarios", nargs="*", default=["cold", "warm", "no change"], choices=["cold", "warm", "no change"])
     options = parser.parse_args()
 
     other = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
@@ -166,70 +196,90 @@ def main():
 
 
 def measure(options, work, enter, lines):
-    print(f"| {options.congestion}, {options.mbit:g} Mbit/s, {options.rtt:g} ms, {options.loss:g} % loss | parts | wall s | least s | bound s | of the bound | requests |")
-    print("|---|--:|--:|--:|--:|--:|--:|")
-    number = 0
+    print(f"| {options.congestion}, {options.mbit:g} Mbit/s, {options.rtt:g} ms, {options.loss:g} % loss | over | parts | wall s | least s | bound s | of the bound | requests |")
+    print("|---|---|--:|--:|--:|--:|--:|--:|", flush=True)
     for war in options.war:
         for parts in options.parts:
-            walls, requests, sizes = {}, {}, {}
-            for _ in range(options.runs):
-                number += 1
-                for warm in (False, True):
-                    directory = work / f"{number}-{warm}"
-                    registry = Registry(options.registry, directory, enter)
-                    pack = Pack(options, directory, war, parts)
-                    try:
-                        if warm:
-                            pack("build")
-                        scenarios = ["warm"] if warm else ["cold", "no change"]
-                        for scenario in scenarios:
-                            before = registry.requests()
-                            begun = time.monotonic()
-                            pack("build", "--push")
-                            walls.setdefault(scenario, []).append(time.monotonic() - begun)
-                            requests[scenario] = registry.requests() - before
-                        blobs = sum(f.stat().st_size for f in (directory / "blobs").rglob("data") if "/blobs/sha256/" in str(f))
-                        sizes = {"cold": blobs, "warm": blobs, "no change": 0}
-                    finally:
-                        registry.stop()
-                        shutil.rmtree(directory)
-            if parts == options.parts[-1]:
-                walls["one plain stream"] = plain(enter, sizes["cold"], options.runs)
-                sizes["one plain stream"], requests["one plain stream"] = sizes["cold"], "-"
-            for scenario in walls:
-                # A packet carries 1,448 of its 1,500 bytes.
-                bound = 2 * options.rtt / 1000 + sizes[scenario] * MTU / 1448 * 8 / (options.mbit * 1e6)
-                wall = statistics.median(walls[scenario])
-                print(f"| {war.name}, {scenario} ({sizes[scenario] / 1e6:.1f} MB) | {parts} | {wall:.2f} | {min(walls[scenario]):.2f} | {bound:.2f} "
-                      f"| {wall / bound:.2f} | {requests[scenario]} |", flush=True)
+            for over in options.over:
+                size = pushes(options, work, enter, war, parts, over)
+            streams = min(parts, 4)
+            row(options, f"plain TCP, {streams} at once", "tcp", parts, size, plain(enter, size, streams, options.runs), "-")
     up, down = lines
-    print(f"\nTCP: {options.congestion}; packets: {up.packets} up, {down.packets} down; lost {up.lost + down.lost}, dropped at full queues {up.dropped + down.dropped}")
+    print(f"\nPackets: {up.packets} up, {down.packets} down; lost {up.lost + down.lost}, dropped at full queues {up.dropped + down.dropped}.")
+
+
+def pushes(options, work, enter, war, parts, over):
+    """Rows of all scenarios; how many bytes of blobs the registry has after one."""
+    walls, requests = {}, {}
+    for _ in range(options.runs):
+        for warm in (False, True):
+            scenarios = [it for it in options.scenarios if (it == "warm") == warm]
+            if not scenarios:
+                continue
+            directory = work / "run"
+            registry = Registry(options.registry, directory, enter)
+            nginx = None if over == "http" else Nginx(over, directory / "nginx", enter)
+            pack = Pack(options, directory, war, parts, nginx)
+            try:
+                if warm:
+                    pack("build")
+                for scenario in scenarios:
+                    before = registry.requests()
+                    begun = time.monotonic()
+                    pack("build", "--push")
+                    walls.setdefault(scenario, []).append(time.monotonic() - begun)
+                    requests[scenario] = registry.requests() - before
+                size = sum(f.stat().st_size for f in (directory / "blobs").rglob("data") if "/blobs/sha256/" in str(f))
+            finally:
+                if nginx:
+                    nginx.stop()
+                registry.stop()
+                shutil.rmtree(directory)
+    for scenario in walls:
+        row(options, f"{war.name}, {scenario}", over, parts, 0 if scenario == "no change" else size, walls[scenario], requests[scenario])
+    return size
+
+
+def row(options, what, over, parts, size, walls, requests):
+    # A packet carries 1,448 of its 1,500 bytes.
+    bound = (3 if over.startswith("tls") else 2) * options.rtt / 1000 + size * MTU / 1448 * 8 / (options.mbit * 1e6)
+    wall = statistics.median(walls)
+    print(f"| {what} ({size / 1e6:.1f} MB) | {over} | {parts} | {wall:.2f} | {min(walls):.2f} | {bound:.2f} | {wall / bound:.2f} | {requests} |", flush=True)
 
 
 SINK = f"""
-import socket
+import socket, threading
 listener = socket.create_server(("{SERVER}", {PORT + 1}))
-while True:
-    stream = listener.accept()[0]
+def serve(stream):
     while stream.recv(1 << 20):
         pass
     stream.sendall(b".")
     stream.close()
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],)).start()
 """
 
 
-def plain(enter, size, runs):
-    """Seconds for as many bytes on one connection, with nothing said before and one byte after: what TCP makes of the line."""
+def stream_of(size):
+    with socket.create_connection((SERVER, PORT + 1)) as stream:
+        stream.sendall(bytes(size))
+        stream.shutdown(socket.SHUT_WR)
+        stream.recv(1)
+
+
+def plain(enter, size, streams, runs):
+    """Seconds for `size` bytes on so many connections at once, each with its share."""
     sink = subprocess.Popen(["python3", "-c", SINK], preexec_fn=enter)
     times = []
     try:
         time.sleep(1)
         for _ in range(runs):
             begun = time.monotonic()
-            with socket.create_connection((SERVER, PORT + 1)) as stream:
-                stream.sendall(bytes(size))
-                stream.shutdown(socket.SHUT_WR)
-                stream.recv(1)
+            threads = [threading.Thread(target=stream_of, args=(size // streams,)) for _ in range(streams)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
             times.append(time.monotonic() - begun)
     finally:
         sink.kill()
@@ -240,13 +290,15 @@ def plain(enter, size, runs):
 class Pack:
     """pack with a home and a store of its own."""
 
-    def __init__(self, options, directory, war, parts):
+    def __init__(self, options, directory, war, parts, nginx):
         self.binary, self.directory, self.parts = options.pack, directory, parts
         project = directory / "project"
         project.mkdir()
+        host = f"{SERVER}:{TLS_PORT if nginx else PORT}"
+        way = f'plain-http = false\nca-file = "{nginx.ca}"' if nginx else "plain-http = true"
         (project / "build.toml").write_text(
-            f'[image]\nname = "{SERVER}:{PORT}/bench/app"\nbase = "scratch"\ntags = ["1"]\nplatforms = ["linux/amd64"]\n'
-            f'[app]\npath = "{war.resolve()}"\nroot = "/srv/ROOT"\n[registry."{SERVER}:{PORT}"]\nplain-http = true\n')
+            f'[image]\nname = "{host}/bench/app"\nbase = "scratch"\ntags = ["1"]\nplatforms = ["linux/amd64"]\n'
+            f'[app]\npath = "{war.resolve()}"\nroot = "/srv/ROOT"\n[registry."{host}"]\n{way}\n')
 
     def __call__(self, *arguments):
         said = subprocess.run([self.binary, *arguments, self.directory / "project", "--quiet", "--set", f"app.buckets={self.parts}"],
