@@ -58,7 +58,7 @@
 //! Written, by rename:
 //! - `build.lock` beside `build.toml`: what the base's name meant. Read, too.
 //! - Outputs: `oci:DIR` (`oci-layout`, `index.json`, `blobs/sha256/`), `oci-archive:FILE`, `docker-archive:FILE`.
-//! - `--metadata-file`, `--image-refs`. Not by rename: `build.toml` by `pack init`, pages by `pack man --dir`.
+//! - `--metadata-file`, `--image-refs`, `--timings`. Not by rename: `build.toml` by `pack init`, pages by `pack man --dir`.
 //! - The files of logins above, by `pack login` and `pack logout`.
 //! - The store, in `--cache-dir`, `$PACK_CACHE_DIR`, `$XDG_CACHE_HOME/pack` or `~/.cache/pack`. It may be deleted at any time:
 //!   - `oci-layout`, `index.json`, `blobs/sha256/HEX`: an OCI image layout with what was built and the documents of bases.

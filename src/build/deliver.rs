@@ -15,6 +15,7 @@ use super::{BuildError, Context, Finished, Prepared, Request, Target, finish};
 use crate::digest::Digest;
 use crate::error::{BoxedError, Kind};
 use crate::image::{Image, MediaType, NewLayer};
+use crate::observer::Stage;
 use crate::transport::{Blob, Delivery, Grower, Growing, growing};
 
 /// Delivers an image whose every layer is known. A target that is current is left alone.
@@ -49,6 +50,7 @@ pub(super) fn deliver_known(
         finished.images.iter().for_each(|image| queues.send(&config_of(image)));
         Ok(())
     })?;
+    report.remade(&bench.remade());
     conclude(context, finished, &stale)
 }
 
@@ -103,6 +105,7 @@ pub(super) fn build_and_deliver(
     for (image, layer, facts, work, elapsed) in layer_reports {
         report.built(image, layer, &facts, work, elapsed);
     }
+    report.remade(&bench.remade());
     conclude(context, &finished, &all)?;
     Ok((finished, entries))
 }
@@ -112,6 +115,7 @@ pub(super) fn build_and_deliver(
 fn conclude(context: &Context, finished: &Finished, targets: &[(usize, &Target)]) -> Result<(), BoxedError> {
     for (_, target) in targets {
         context.interrupt.check().map_err(BuildError::from)?;
+        let _step = context.progress.step(Stage::Conclude, &target.destination.name());
         if finished.root.media_type == MediaType::ImageIndex {
             for image in &finished.images {
                 target.destination.document(image.raw())?;
@@ -145,7 +149,17 @@ struct Lane<'env> {
 struct Common<'a> {
     context: &'a Context,
     failure: Failure,
-    delivered: Mutex<Vec<(usize, Blob, Delivery)>>,
+    delivered: Mutex<Vec<Delivered>>,
+}
+
+/// A blob that is there.
+pub(super) struct Delivered {
+    /// The target, by number.
+    pub(super) target: usize,
+    pub(super) blob: Blob,
+    pub(super) delivery: Delivery,
+    /// Whether it came there while it was being made.
+    pub(super) followed: bool,
 }
 
 /// The first thing that went wrong on any thread.
@@ -252,7 +266,7 @@ fn carry(number: usize, target: &Target, common: &Common<'_>, blobs: &Mutex<Rece
         // The lock is held while waiting: one thread waits for the queue, the others for the thread.
         let next = blobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(blob) = next else { return };
-        common.deliver(number, &blob, || bring(target, &blob));
+        common.deliver(number, &blob, || Ok((bring(target, &blob)?, false)));
     }
 }
 
@@ -261,20 +275,28 @@ fn follow(number: usize, target: &Target, common: &Common<'_>, growing: &Growing
     let followed = target.destination.follow(growing);
     // What is not finished has failed elsewhere.
     let Some(blob) = growing.finished() else { return };
-    common.deliver(number, &blob, || followed.map_or_else(|| bring(target, &blob), Ok));
+    common.deliver(number, &blob, || match followed {
+        Some(delivery) => Ok((delivery, true)),
+        None => Ok((bring(target, &blob)?, false)),
+    });
 }
 
 impl Common<'_> {
     /// Delivers a blob by `bring`, unless all is lost already.
-    fn deliver(&self, number: usize, blob: &Blob, bring: impl FnOnce() -> Result<Delivery, BoxedError>) {
+    fn deliver(
+        &self,
+        target: usize,
+        blob: &Blob,
+        bring: impl FnOnce() -> Result<(Delivery, bool), BoxedError>,
+    ) {
         if self.failure.happened() {
             return;
         }
         let interrupted = self.context.interrupt.check().map_err(|error| BuildError::from(error).into());
         match interrupted.and_then(|()| bring()) {
-            Ok(delivery) => {
+            Ok((delivery, followed)) => {
                 let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
-                delivered.push((number, blob.clone(), delivery));
+                delivered.push(Delivered { target, blob: blob.clone(), delivery, followed });
             }
             Err(error) => self.failure.set(error),
         }

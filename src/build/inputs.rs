@@ -3,23 +3,31 @@
 //! No file but a tree's `.packignore` is opened. The key of a build is that of its outcome: where both are as
 //! they were, nothing is left to do but to ask whether the targets have it.
 
+use std::fmt::Debug;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::cache::CachePolicy;
+use super::outcome::{Kept, LastInputs, Outcome, Parts, PinnedBase};
 use super::{Context, Request, prepare};
 use crate::artifact;
-use crate::config::{self, Facts};
+use crate::config::{self, Facts, Settings};
 use crate::digest::{Key, KeyBuilder};
 use crate::error::BoxedError;
 use crate::layer::scan::{Found, FoundKind};
 use crate::layer::{self, ScanOptions, Scanner, Stamp};
 use crate::lock::LockedBase;
+use crate::observer::Stage;
+use crate::shown::shown_path;
+use crate::store::Store;
 
 /// What a build starts from.
 pub(super) struct Inputs {
-    base: Key,
+    parts: Parts,
     /// Whether a change from now on must show in the stamps.
     settled: bool,
+    /// Where the inputs of the project's last build are remembered.
+    project: Key,
 }
 
 impl Inputs {
@@ -30,14 +38,11 @@ impl Inputs {
         request: &Request,
         scanner: &Scanner,
     ) -> Result<Option<Self>, BoxedError> {
-        let mut looker = Looker {
-            key: KeyBuilder::new("pack build 1").part(env!("CARGO_PKG_VERSION").as_bytes()),
-            settled: true,
-            context,
-            scanner,
-        };
-        looker.settings(request);
-        let settings = &request.settings;
+        let _step = context.progress.step(Stage::Look, "inputs");
+        let Request { settings, has_build_file: _, facts, lock: _, project, name, cache: _ } = request;
+        let mut looker = Looker { parts: parts_of(settings, facts), settled: true, context, scanner };
+        looker.parts.fact("project", &format!("{project:?}"));
+        looker.parts.fact("name", &name.to_string());
         for path in settings.app.iter().flat_map(|app| app.paths.as_slice()) {
             let app = settings.app.as_ref().map(prepare::scan_options_of_app).unwrap_or_default();
             looker.artifact(path.value.path(), &app)?;
@@ -52,7 +57,9 @@ impl Inputs {
                 looker.file(path.path())
             }
         };
-        Ok(known.then(|| Self { base: looker.key.finish(), settled: looker.settled }))
+        let project = project.as_os_str().as_bytes();
+        let project = KeyBuilder::new("pack inputs 1").part(project).finish();
+        Ok(known.then_some(Self { parts: looker.parts, settled: looker.settled, project }))
     }
 
     /// The key of the outcome, where the base is what `locked` says; `None` where nothing pins it. `policy` is
@@ -63,47 +70,125 @@ impl Inputs {
         locked: Option<&LockedBase>,
         policy: Option<&CachePolicy>,
     ) -> Option<Key> {
-        let base = request.settings.base.as_ref().map(|base| &base.value);
-        let needs_lock = !matches!(base, None | Some(config::Base::Scratch));
-        if needs_lock && locked.is_none_or(|locked| locked.facts.is_none()) {
-            return None;
-        }
-        let locked = format!("{locked:?}");
-        let mut key = KeyBuilder::new("pack outcome 1").part(&self.base.0).part(locked.as_bytes());
+        let base = pinned(request, locked)?;
+        let mut key = KeyBuilder::new("pack outcome 2").part(&self.parts.key().0).part(&base.lock.0);
         if let Some(policy) = policy {
             key.add(&policy.key().0);
         }
         Some(key.finish())
     }
 
-    /// Whether what is known of these inputs now may be remembered.
+    /// Whether what came of them is worth remembering: a change from now on must show in the stamps.
     pub(super) const fn are_settled(&self) -> bool {
         self.settled
     }
+
+    /// Why the outcome is not known.
+    pub(super) fn explain(&self, store: &Store, request: &Request) -> Outcome {
+        let Some(last) = LastInputs::load(store, &self.project) else { return Outcome::New };
+        let Some(base) = pinned(request, request.locked_base()) else { return Outcome::NotPinned };
+        last.explain(&self.parts, &base, request.cache.key())
+    }
+
+    /// Remembers these inputs, to say next time what changed.
+    pub(super) fn remember(
+        self,
+        store: &Store,
+        request: &Request,
+        locked: Option<&LockedBase>,
+        is_written: bool,
+    ) {
+        let Some(base) = pinned(request, locked) else { return };
+        let Self { parts, settled, project } = self;
+        let kept = match (settled, is_written) {
+            (false, _) => Kept::Untrusted,
+            (true, false) => Kept::Unshared,
+            (true, true) => Kept::Yes,
+        };
+        LastInputs { parts, base, cache: request.cache.key(), kept }.save(store, &project);
+    }
+}
+
+/// The base, where something says what it is.
+fn pinned(request: &Request, locked: Option<&LockedBase>) -> Option<PinnedBase> {
+    let base = request.settings.base.as_ref().map(|base| &base.value);
+    let needs_lock = !matches!(base, None | Some(config::Base::Scratch));
+    if needs_lock && locked.is_none_or(|locked| locked.facts.is_none()) {
+        return None;
+    }
+    let lock = KeyBuilder::new("pack locked").part(format!("{locked:?}").as_bytes()).finish();
+    Some(PinnedBase { digest: locked.map(|locked| locked.digest), lock })
+}
+
+/// The settings as they print for debugging, which has every field of them. New ones do not compile before
+/// they have a name here.
+fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
+    let Settings {
+        sources,
+        format,
+        name,
+        base,
+        tags,
+        platforms,
+        annotations,
+        compression,
+        app,
+        layers,
+        config,
+        cache,
+        registries,
+        workspace,
+        offline,
+        locked,
+        jobs,
+        source_date_epoch,
+    } = settings;
+    let mut parts = Parts::new(&format!("{sources:?}"));
+    let named: [(&str, &dyn Debug); 17] = [
+        ("format", format),
+        ("image.name", name),
+        ("image.base", base),
+        ("image.tags", tags),
+        ("image.platforms", platforms),
+        ("image.annotations", annotations),
+        ("image.compression", compression),
+        ("app", app),
+        ("layer", layers),
+        ("config", config),
+        ("cache", cache),
+        ("registry", registries),
+        ("workspace", workspace),
+        ("--offline", offline),
+        ("--locked", locked),
+        ("--jobs", jobs),
+        ("SOURCE_DATE_EPOCH", source_date_epoch),
+    ];
+    for (name, value) in named {
+        parts.setting(name, &format!("{value:?}"));
+    }
+    parts.setting("layer format", &layer::FORMAT.to_string());
+    let Facts { git, version, env, content: _ } = facts;
+    let facts: [(&str, &dyn Debug); 3] =
+        [("git", git), ("version", version), ("environment variables of templates", env)];
+    for (name, value) in facts {
+        parts.fact(name, &format!("{value:?}"));
+    }
+    parts
 }
 
 struct Looker<'a> {
-    key: KeyBuilder,
+    parts: Parts,
     settled: bool,
     context: &'a Context,
     scanner: &'a Scanner,
 }
 
 impl Looker<'_> {
-    /// The settings as they print for debugging, which has every field of them, and new ones by itself.
-    fn settings(&mut self, request: &Request) {
-        let Request { settings, has_build_file: _, facts, lock: _, project, name, cache: _ } = request;
-        let Facts { git, version, env, content: _ } = facts;
-        let text = format!("{settings:?} {git:?} {version:?} {env:?} {project:?} {name}");
-        self.key.add(text.as_bytes());
-        self.key.add(&layer::FORMAT.to_le_bytes());
-    }
-
     /// An artifact: what a directory is taken for depends on files that need not be part of it.
     fn artifact(&mut self, path: &Path, options: &ScanOptions) -> Result<(), BoxedError> {
         if path.is_dir() {
             let kind = artifact::detect(path).map(|artifact| artifact.kind);
-            self.key.add(format!("{kind:?}").as_bytes());
+            self.parts.path(&shown_path(path), format!("{kind:?}").as_bytes());
         }
         self.path(path, options)
     }
@@ -120,7 +205,7 @@ impl Looker<'_> {
             self.settled &= found.kind == FoundKind::Directory || found.stamp.is_settled(self.context.now);
             describe(found, &mut bytes);
         }
-        self.key.add(&bytes);
+        self.parts.path(&shown_path(path), &bytes);
         Ok(())
     }
 
@@ -130,7 +215,7 @@ impl Looker<'_> {
         self.settled &= stamp.is_settled(self.context.now);
         let mut bytes = Vec::new();
         describe_stamp(&stamp, &mut bytes);
-        self.key.add(&bytes);
+        self.parts.path(&shown_path(path), &bytes);
         true
     }
 }

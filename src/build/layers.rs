@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::cache::{Distrust, NewEntry};
 use super::memo::{Memos, keys_of};
 use super::{BuildError, Context, Prepared, Request};
-use crate::digest::Key;
+use crate::digest::{Digest, Key};
 use crate::error::BoxedError;
 use crate::image::{Descriptor, NewLayer};
 use crate::interrupt::Interrupt;
@@ -46,6 +46,7 @@ pub(super) struct Workbench {
     progress: Progress,
     interrupt: Interrupt,
     compression: Compression,
+    remade: Arc<Mutex<BTreeMap<Digest, Work>>>,
     /// Where the blobs of layers that the cache knew can be mounted from.
     origin: Option<Repository>,
     /// What the cache says of layers that are built to compare.
@@ -77,7 +78,17 @@ impl Workbench {
             progress: context.progress.clone(),
             interrupt: context.interrupt.clone(),
             compression,
+            remade: Arc::default(),
         }
+    }
+
+    /// Layers that were known, and whose blobs the store had lost when somebody needed them.
+    pub(super) fn remade(&self) -> BTreeMap<Digest, Work> {
+        self.remade.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_remade(&self, blob: Digest, work: Work) {
+        self.remade.lock().unwrap_or_else(PoisonError::into_inner).insert(blob, work);
     }
 
     fn build(&self, spec: &LayerSpec, grower: Option<&Grower>) -> Result<Built, layer::LayerError> {
@@ -116,7 +127,7 @@ impl Workbench {
         if let Some(grower) = grower {
             grower.finish(self.blob(planned, &new_layer(planned, &facts)));
         }
-        let (mut ids, _) = memos.remembered(&planned.spec).map_err(BuildError::Content)?;
+        let mut ids = memos.remembered(&planned.spec).map_err(BuildError::Content)?.ids;
         for (index, id) in &built.ids {
             ids[*index] = Some(*id);
             if let EntryKind::File(content) = &planned.spec.entries()[*index].kind {
@@ -126,7 +137,7 @@ impl Workbench {
         let keys = keys_of(&planned.spec, self.compression, &ids);
         if let Some(keys) = &keys {
             memos.learn_layer(&keys.layer, &facts, &built.bodies);
-            memos.learn_listing(&planned.spec, &keys.entries);
+            memos.learn_listing(&planned.listing, &keys.listing);
             if let Some(claimed) = self.claims.get(&keys.layer) {
                 check(&planned.spec, claimed, &facts)
                     .inspect_err(|error| self.distrust.because(error.to_string()))?;
@@ -187,7 +198,11 @@ impl Remade {
         let found = match *made {
             None if is_stored => return Ok(()),
             Some(found) if is_stored => found,
-            _ => facts_of(&self.bench.build(&self.spec, None).map_err(io::Error::other)?),
+            _ => {
+                let built = self.bench.build(&self.spec, None).map_err(io::Error::other)?;
+                self.bench.note_remade(digest, built.work);
+                facts_of(&built)
+            }
         };
         *made = Some(found);
         let result = check(&self.spec, &LayerFacts { digest, size, diff_id: self.layer.diff_id }, &found);

@@ -2,12 +2,13 @@
 //!
 //! | record | key | value |
 //! |---|---|---|
-//! | `files` | project | path, stamp → content id: an unchanged file is not read |
+//! | `files` | project | path, stamp → content id, or that the file was too young: an unchanged file is not read |
 //! | `archive` | path of a zip archive | stamp, content id of every entry: an unchanged archive is not read |
 //! | `layer` | layer key | digest, size, diffID: a known layer is not built |
 //! | `bodies` | blob digest | the bodies of the blob: a known body is not encoded |
-//! | `listing` | project and layer | path → entry key: which file made the layer change |
+//! | `listing` | project, platform and layer | encoder, path → metadata and content: what made the layer change |
 //! | `outcome` | all that decides a build, seen from outside | the report: nothing is planned |
+//! | `inputs` | project | keys of the last build's inputs: which of them changed |
 //! | `recent` | | blobs of the latest builds, to look for bodies in |
 //!
 //! Every record may be lost, stale or damaged: then the work is done again.
@@ -22,26 +23,41 @@ use serde::{Deserialize, Serialize};
 use super::report::Report;
 use crate::digest::{ContentId, Digest, Key, KeyBuilder};
 use crate::layer::{
-    self, BodyRecord, Compression, Content, ContentSource, EntryKind, EntryPath, KnownBodies, LayerSpec,
-    Stamp,
+    self, BodyRecord, Compression, Content, ContentSource, EntryKind, KnownBodies, LayerSpec, Stamp,
 };
-use crate::plan::{Difference, LayerFacts, LayerKeys};
+use crate::plan::{Difference, FileMemo, LayerFacts, LayerKeys, LayerMemo, Listing, Unknown};
+use crate::platform::Platform;
 use crate::store::Store;
 use crate::zip::Archive;
 
 /// How many blobs of earlier builds are searched for bodies.
 const RECENT: usize = 64;
 
-/// Ids by entry index, and the files whose ids are not remembered.
-type Remembered<'l> = (Vec<Option<ContentId>>, Vec<(usize, &'l Content)>);
+/// What is known of a layer's files before any is read.
+pub struct Remembered<'l> {
+    /// By entry index.
+    pub ids: Vec<Option<ContentId>>,
+    /// The files whose ids are not remembered.
+    unknown: Vec<(usize, &'l Content, Unknown)>,
+    /// The same, counted.
+    counts: FileMemo,
+}
 
-/// What files hold, by path.
-type Files = BTreeMap<Vec<u8>, (Stamp, ContentId)>;
+/// What files hold, by path; no content where the file was too young for its stamp to be trusted.
+type Files = BTreeMap<Vec<u8>, (Stamp, Option<ContentId>)>;
 
 #[derive(Serialize, Deserialize)]
 struct ArchiveRecord {
     stamp: Stamp,
+    /// None where it was too young for its stamp to be trusted.
+    ids: Option<Vec<ContentId>>,
+}
+
+/// The identities of an archive's entries.
+struct LookedInto {
     ids: Vec<ContentId>,
+    /// Why it was read; `None` if it was not.
+    unknown: Option<Unknown>,
 }
 
 /// The memos of one project. A project is where its build file or artifact lies; that decides only what
@@ -58,14 +74,14 @@ pub struct Memos<'a> {
     /// Whether others may know what this machine does not.
     asks_others: bool,
     /// Identities of archives, once they are known in this build.
-    archives: BTreeMap<PathBuf, Vec<ContentId>>,
+    archives: BTreeMap<PathBuf, LookedInto>,
 }
 
 impl<'a> Memos<'a> {
     /// Opens the memos of the project at `project`; `now` is the time in nanoseconds since the epoch. With
     /// `asks_others`, layers are identified even where no memo can know them.
     pub fn open(store: &'a Store, project: &Path, now: i64, asks_others: bool) -> Self {
-        let project = KeyBuilder::new("pack project").part(project.as_os_str().as_bytes()).finish();
+        let project = KeyBuilder::new("pack project 2").part(project.as_os_str().as_bytes()).finish();
         let files: Files = store.memo_load("files", &project).unwrap_or_default();
         let (used, archives) = (Files::new(), BTreeMap::new());
         Self { store, project, now, files, used, learned: false, asks_others, archives }
@@ -77,23 +93,34 @@ impl<'a> Memos<'a> {
         self.asks_others || !self.files.is_empty() || !self.recent().is_empty()
     }
 
-    /// The content ids of a layer's entries, by index; `None` where one is not needed or not known.
+    /// The content ids of a layer's entries, by index, `None` where one is not needed or not known; and what
+    /// was known before.
     ///
     /// # Errors
     /// When a file that must be read cannot be, or changed since it was planned.
-    pub fn identities(&mut self, layer: &LayerSpec) -> Result<Vec<Option<ContentId>>, layer::ContentError> {
-        let (mut ids, unknown) = self.remembered(layer)?;
+    pub fn identities(
+        &mut self,
+        layer: &LayerSpec,
+    ) -> Result<(Vec<Option<ContentId>>, FileMemo), layer::ContentError> {
+        let Remembered { mut ids, unknown, mut counts } = self.remembered(layer)?;
         if !unknown.is_empty() && self.may_know() {
-            let found: Result<Vec<(usize, &Content, ContentId)>, _> = unknown
+            let found: Result<Vec<(usize, &Content, ContentId, Unknown)>, _> = unknown
                 .into_par_iter()
-                .map(|(index, content)| Ok((index, content, layer::identify(content)?)))
+                .map(|(index, content, why)| Ok((index, content, layer::identify(content)?, why)))
                 .collect();
-            for (index, content, id) in found? {
+            for (index, content, id, why) in found? {
+                counts.read_bytes += content.size;
+                if why == Unknown::Restamped
+                    && let Some(before) = self.content_before(content)
+                {
+                    counts.restamped -= 1;
+                    *(if before == id { &mut counts.touched } else { &mut counts.changed }) += 1;
+                }
                 ids[index] = Some(id);
                 self.learn(content, id);
             }
         }
-        Ok(ids)
+        Ok((ids, counts))
     }
 
     /// The keys of a layer, if every file's identity is remembered; reads no file.
@@ -105,19 +132,25 @@ impl<'a> Memos<'a> {
         layer: &LayerSpec,
         compression: Compression,
     ) -> Result<Option<LayerKeys>, layer::ContentError> {
-        let (ids, _) = self.remembered(layer)?;
-        Ok(keys_of(layer, compression, &ids))
+        let remembered = self.remembered(layer)?;
+        Ok(keys_of(layer, compression, &remembered.ids))
     }
 
-    fn file(&mut self, path: &Path, stamp: &Stamp) -> Option<ContentId> {
+    fn file(&mut self, path: &Path, stamp: &Stamp) -> Result<ContentId, Unknown> {
         let path = path.as_os_str().as_bytes();
-        let (known, id) = self.files.get(path)?;
+        let (known, id) = self.files.get(path).ok_or(Unknown::New)?;
         if known != stamp {
-            return None;
+            return Err(Unknown::Restamped);
         }
-        let id = *id;
-        self.used.insert(path.to_vec(), (*stamp, id));
-        Some(id)
+        let id = id.ok_or(Unknown::Untrusted)?;
+        self.used.insert(path.to_vec(), (*stamp, Some(id)));
+        Ok(id)
+    }
+
+    /// What a file held according to a record whose stamp is not its stamp any more.
+    fn content_before(&self, content: &Content) -> Option<ContentId> {
+        let ContentSource::File(path, _) = &content.source else { return None };
+        self.files.get(path.as_os_str().as_bytes())?.1
     }
 
     /// The ids that are remembered, and the files that are not.
@@ -127,27 +160,46 @@ impl<'a> Memos<'a> {
     pub fn remembered<'l>(&mut self, layer: &'l LayerSpec) -> Result<Remembered<'l>, layer::ContentError> {
         let mut ids: Vec<Option<ContentId>> = vec![None; layer.entries().len()];
         let mut unknown = Vec::new();
+        let mut counts = FileMemo::default();
         for (index, entry) in layer.entries().iter().enumerate() {
             let EntryKind::File(content) = &entry.kind else { continue };
             match &content.source {
                 // Building does not open it, so that nobody else says what is in it.
-                ContentSource::File(..) if content.size == 0 => ids[index] = Some(ContentId::of(&[])),
-                ContentSource::File(path, stamp) => {
-                    ids[index] = self.file(path, stamp);
-                    if ids[index].is_none() {
-                        unknown.push((index, content));
+                ContentSource::File(..) if content.size == 0 => {
+                    ids[index] = Some(ContentId::of(&[]));
+                    counts.free += 1;
+                }
+                ContentSource::File(path, stamp) => match self.file(path, stamp) {
+                    Ok(id) => {
+                        ids[index] = Some(id);
+                        counts.remembered += 1;
                     }
-                }
+                    Err(why) => {
+                        *match why {
+                            Unknown::New => &mut counts.new,
+                            Unknown::Restamped => &mut counts.restamped,
+                            Unknown::Untrusted => &mut counts.untrusted,
+                        } += 1;
+                        counts.young += usize::from(!stamp.is_settled(self.now));
+                        unknown.push((index, content, why));
+                    }
+                },
                 ContentSource::Zip(archive, of) => {
-                    ids[index] = self.archive(archive)?.get(*of).copied();
+                    let looked = self.archive(archive)?;
+                    ids[index] = looked.ids.get(*of).copied();
+                    *match looked.unknown {
+                        Some(_) => &mut counts.archive_read,
+                        None => &mut counts.archive_remembered,
+                    } += 1;
+                    counts.archive = looked.unknown;
                 }
-                ContentSource::Bytes(_) => {}
+                ContentSource::Bytes(_) => counts.free += 1,
             }
         }
-        Ok((ids, unknown))
+        Ok(Remembered { ids, unknown, counts })
     }
 
-    /// The keys of a layer whose every file is known.
+    /// The keys of a layer whose every file is known, and what was known of the files before.
     ///
     /// # Errors
     /// As [`Memos::identities`].
@@ -155,55 +207,53 @@ impl<'a> Memos<'a> {
         &mut self,
         layer: &LayerSpec,
         compression: Compression,
-    ) -> Result<Option<LayerKeys>, layer::ContentError> {
-        let ids = self.identities(layer)?;
-        Ok(keys_of(layer, compression, &ids))
+    ) -> Result<(Option<LayerKeys>, FileMemo), layer::ContentError> {
+        let (ids, counts) = self.identities(layer)?;
+        Ok((keys_of(layer, compression, &ids), counts))
     }
 
-    /// Remembers what a file holds, unless it may have changed after it was read without its stamp showing
-    /// it: git's racy-timestamp rule.
+    /// Remembers what a file holds, but for a file that may have changed after it was read without its stamp
+    /// showing it: git's racy-timestamp rule. Of that one, only that it was seen.
     pub fn learn(&mut self, content: &Content, id: ContentId) {
         let ContentSource::File(path, stamp) = &content.source else { return };
-        if stamp.is_settled(self.now) {
-            let path = path.as_os_str().as_bytes().to_vec();
-            self.files.insert(path.clone(), (*stamp, id));
-            self.used.insert(path, (*stamp, id));
-            self.learned = true;
+        let trusted = stamp.is_settled(self.now).then_some(id);
+        let path = path.as_os_str().as_bytes().to_vec();
+        if trusted.is_some() {
+            self.files.insert(path.clone(), (*stamp, trusted));
         }
+        self.used.insert(path, (*stamp, trusted));
+        self.learned = true;
     }
 
     /// The identities of a zip archive's entries: hashes of their compressed bytes, so that nothing is
     /// inflated to see that nothing changed.
-    fn archive(&mut self, archive: &Archive) -> Result<&[ContentId], layer::ContentError> {
-        if !self.archives.contains_key(archive.path()) {
-            let ids = self.look_into(archive)?;
-            self.archives.insert(archive.path().to_owned(), ids);
-        }
-        Ok(self.archives.get(archive.path()).map_or(&[], |ids| ids))
+    fn archive(&mut self, archive: &Archive) -> Result<&LookedInto, layer::ContentError> {
+        let looked = match self.archives.remove(archive.path()) {
+            Some(looked) => looked,
+            None => self.look_into(archive)?,
+        };
+        Ok(self.archives.entry(archive.path().to_owned()).or_insert(looked))
     }
 
-    fn look_into(&self, archive: &Archive) -> Result<Vec<ContentId>, layer::ContentError> {
-        let key = KeyBuilder::new("pack archive").part(archive.path().as_os_str().as_bytes()).finish();
+    fn look_into(&self, archive: &Archive) -> Result<LookedInto, layer::ContentError> {
+        let key = KeyBuilder::new("pack archive 2").part(archive.path().as_os_str().as_bytes()).finish();
         let record: Option<ArchiveRecord> = self.store.memo_load("archive", &key);
-        if let Some(record) = record
-            && record.stamp == *archive.stamp()
-            && record.ids.len() == archive.entries().len()
-        {
-            return Ok(record.ids);
-        }
+        let unknown = match record {
+            None => Unknown::New,
+            Some(record) if record.stamp != *archive.stamp() => Unknown::Restamped,
+            Some(ArchiveRecord { ids: Some(ids), .. }) if ids.len() == archive.entries().len() => {
+                return Ok(LookedInto { ids, unknown: None });
+            }
+            Some(_) => Unknown::Untrusted,
+        };
         let ids: Result<Vec<ContentId>, _> = (0..archive.entries().len())
             .into_par_iter()
             .map(|index| layer::identify_zipped(archive, index))
             .collect();
         let ids = ids?;
-        if archive.stamp().is_settled(self.now) {
-            self.store.memo_save(
-                "archive",
-                &key,
-                &ArchiveRecord { stamp: *archive.stamp(), ids: ids.clone() },
-            );
-        }
-        Ok(ids)
+        let trusted = archive.stamp().is_settled(self.now).then(|| ids.clone());
+        self.store.memo_save("archive", &key, &ArchiveRecord { stamp: *archive.stamp(), ids: trusted });
+        Ok(LookedInto { ids, unknown: Some(unknown) })
     }
 
     /// What is known of the layer with this key.
@@ -242,25 +292,37 @@ impl<'a> Memos<'a> {
         KnownBodies::new(self.store.blobs(), compression, lists)
     }
 
-    /// What differs from the last time this layer of the project was built; `None` the first time, and
-    /// when nothing differs.
-    pub fn difference(&self, layer: &LayerSpec, keys: &[Key]) -> Option<Difference> {
-        let before: Vec<(EntryPath, Key)> = self.store.memo_load("listing", &self.listing_key(layer))?;
-        let before: BTreeMap<&EntryPath, &Key> = before.iter().map(|(path, key)| (path, key)).collect();
-        let now: BTreeMap<&EntryPath, &Key> =
-            layer.entries().iter().map(|entry| &entry.path).zip(keys).collect();
-        Difference::between(&before, &now)
+    /// What is known of a layer with these keys and this place for its listing, and why nothing is.
+    pub fn look_up(
+        &self,
+        listing: &Key,
+        keys: Option<&LayerKeys>,
+    ) -> (Option<LayerFacts>, LayerMemo, Option<Difference>) {
+        let Some(keys) = keys else { return (None, LayerMemo::NothingKnown, None) };
+        if let Some(facts) = self.layer(&keys.layer) {
+            return (Some(facts), LayerMemo::Known, None);
+        }
+        let Some(before) = self.store.memo_load::<Listing>("listing", listing) else {
+            return (None, LayerMemo::New, None);
+        };
+        match Difference::between(&before, &keys.listing) {
+            Some(difference) => (None, LayerMemo::Changed, Some(difference)),
+            None => (None, LayerMemo::Lost, None),
+        }
     }
 
-    /// Remembers the layer's paths, to say next time what changed.
-    pub fn learn_listing(&self, layer: &LayerSpec, keys: &[Key]) {
-        let listing: Vec<(&EntryPath, &Key)> =
-            layer.entries().iter().map(|entry| &entry.path).zip(keys).collect();
-        self.store.memo_save("listing", &self.listing_key(layer), &listing);
+    /// Remembers the layer's entries, to say next time what changed.
+    pub fn learn_listing(&self, key: &Key, listing: &Listing) {
+        self.store.memo_save("listing", key, listing);
     }
 
-    fn listing_key(&self, layer: &LayerSpec) -> Key {
-        KeyBuilder::new("pack listing").part(&self.project.0).part(layer.name().as_bytes()).finish()
+    /// Where the listing of a layer is remembered: platforms may have different ones.
+    pub fn listing_key(&self, platform: &Platform, layer: &LayerSpec) -> Key {
+        KeyBuilder::new("pack listing 2")
+            .part(&self.project.0)
+            .part(platform.to_string().as_bytes())
+            .part(layer.name().as_bytes())
+            .finish()
     }
 
     /// Writes what was learned of files; those that this build did not see are forgotten.
@@ -289,7 +351,8 @@ pub fn keys_of(layer: &LayerSpec, compression: Compression, ids: &[Option<Conten
     let pairs = layer.entries().iter().zip(ids);
     let entries: Option<Vec<Key>> = pairs.map(|(entry, id)| layer::entry_key(entry, id.as_ref())).collect();
     let entries = entries?;
-    Some(LayerKeys { layer: layer::layer_key(compression, &entries), entries })
+    let listing = Listing::new(compression, layer.entries(), ids)?;
+    Some(LayerKeys { layer: layer::layer_key(compression, &entries), entries, listing })
 }
 
 fn blob_key(blob: &Digest) -> Key {

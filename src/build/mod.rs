@@ -10,6 +10,7 @@ mod deliver;
 mod inputs;
 mod layers;
 pub mod memo;
+mod outcome;
 mod prepare;
 mod report;
 
@@ -22,6 +23,7 @@ pub use cache::CachePolicy;
 use cache::NewEntry;
 use inputs::Inputs;
 use layers::Workbench;
+pub use outcome::{InputChange, Outcome};
 pub use prepare::{Prepared, prepare, project_of};
 pub use report::{DestinationReport, ImageReport, LayerReport, Report};
 
@@ -32,7 +34,7 @@ use crate::image::{self, Change, Image, Index, MediaType, NewLayer, RawDocument}
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::layer::{ContentError, EntryPathError, Scanner, SpecError};
 use crate::lock::{Lock, LockedBase};
-use crate::observer::Progress;
+use crate::observer::{Progress, Stage};
 use crate::plan::{PlaceError, PlannedImage};
 use crate::reference::{Repository, Tag};
 use crate::registry::Client;
@@ -219,23 +221,56 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     let mut looked = Looking::start(request, targets);
     let scanner = Scanner::default();
     let inputs = Inputs::look(context, request, &scanner)?;
-    if let Some(outcome) = inputs.as_ref().and_then(|inputs| outcome(context, request, inputs)) {
-        looked.wait()?;
-        if let Some(report) = unchanged(outcome, targets)? {
-            return Ok(report);
+    let whole = match find_outcome(context, request, inputs.as_ref()) {
+        Err(unknown) => unknown,
+        Ok(outcome) => {
+            let step = context.progress.step(Stage::Ask, "targets");
+            looked.wait()?;
+            let there = unchanged(*outcome, targets)?;
+            drop(step);
+            match there {
+                Ok(report) => return Ok(report),
+                Err(target) => Outcome::NotThere { target },
+            }
         }
-    }
+    };
+    let planning = context.progress.step(Stage::Plan, "plan");
     let mut prepared = context.workers.pool()?.install(|| prepare(context, request, &scanner))?;
     check_layer_count(&prepared)?;
+    drop(planning);
+    let asking = context.progress.step(Stage::Ask, "targets");
     looked.wait()?;
+    drop(asking);
     let (mut report, entries) = execute_or_start_over(context, request, &mut prepared, targets)?;
+    report.outcome = whole;
     let is_written = write_cache(context, request, entries, &mut report);
     report.locked = prepared.locked.take();
     prepared.memos.save();
-    if let Some(inputs) = inputs.filter(Inputs::are_settled) {
-        learn(context, request, &inputs, &report, is_written);
+    if let Some(inputs) = inputs {
+        learn(context, request, inputs, &report, is_written);
     }
     Ok(report)
+}
+
+/// What came of an earlier build of the same inputs, else why that is not known.
+fn find_outcome(
+    context: &Context,
+    request: &Request,
+    inputs: Option<&Inputs>,
+) -> Result<Box<Report>, Outcome> {
+    let inputs = inputs.ok_or(Outcome::NotPinned)?;
+    let outcome = outcome(context, request, inputs);
+    outcome.map(Box::new).ok_or_else(|| inputs.explain(&context.store, request))
+}
+
+/// Whether the outcome of a build of `request` is known without planning it: what `pack plan` can say of that
+/// without asking the targets.
+///
+/// # Errors
+/// When a file cannot be looked at.
+pub fn look_up(context: &Context, request: &Request, scanner: &Scanner) -> Result<Outcome, BoxedError> {
+    let inputs = Inputs::look(context, request, scanner)?;
+    Ok(find_outcome(context, request, inputs.as_ref()).map_or_else(|unknown| unknown, |_| Outcome::Known))
 }
 
 /// Executes the plan. If the cache in a registry turns out to have said something wrong, nothing that it said is
@@ -309,30 +344,34 @@ fn outcome(context: &Context, request: &Request, inputs: &Inputs) -> Option<Repo
 }
 
 /// Remembers what came of a build.
-fn learn(context: &Context, request: &Request, inputs: &Inputs, report: &Report, is_written: bool) {
+fn learn(context: &Context, request: &Request, inputs: Inputs, report: &Report, is_written: bool) {
     let locked = report.locked.as_ref().or(request.locked_base());
     let is_shared = report.has_layers_of_others();
     let own = (!is_shared).then_some(None);
     let has_part = is_shared || request.cache.write.is_some();
     let shared = (has_part && is_written).then_some(Some(&request.cache));
     for policy in own.into_iter().chain(shared) {
-        if let Some(key) = inputs.key(request, locked, policy) {
+        if let Some(key) = inputs.key(request, locked, policy).filter(|_| inputs.are_settled()) {
             memo::learn_outcome(&context.store, &key, report);
         }
     }
+    inputs.remember(&context.store, request, locked, is_written);
 }
 
-/// The outcome of an earlier build of the same inputs, if all targets have it.
-fn unchanged(outcome: Report, targets: &[Target]) -> Result<Option<Report>, BoxedError> {
-    let Some(digest) = outcome.digest else { return Ok(None) };
+/// The outcome of an earlier build of the same inputs, if all targets have it, else a target that has not.
+fn unchanged(outcome: Report, targets: &[Target]) -> Result<Result<Report, String>, BoxedError> {
     let mut report = outcome;
     for target in targets {
-        if !target.destination.is_current(&digest, &report.tags)? {
-            return Ok(None);
+        let is_current = match &report.digest {
+            Some(digest) => target.destination.is_current(digest, &report.tags)?,
+            None => false,
+        };
+        if !is_current {
+            return Ok(Err(target.destination.name()));
         }
         report.current(target);
     }
-    Ok(Some(report))
+    Ok(Ok(report))
 }
 
 /// The question to all targets what the tags mean there now, asked by a thread of its own.

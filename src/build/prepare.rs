@@ -19,6 +19,7 @@ use crate::layer::{
     Scanner,
 };
 use crate::lock::LockedBase;
+use crate::observer::Stage;
 use crate::plan::buckets::{self, Bucket, BucketCount};
 use crate::plan::{
     self, BaseTree as _, KnownFrom, LayerFacts, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage,
@@ -84,6 +85,7 @@ pub fn prepare<'a>(
         notes: Vec::new(),
         warnings: Vec::new(),
         locked: None,
+        platform: Platform::linux_amd64(),
     };
     let mut images = Vec::new();
     let mut bases = Vec::new();
@@ -231,6 +233,8 @@ struct Preparer<'a, 'r> {
     notes: Vec<String>,
     warnings: Vec<String>,
     locked: Option<LockedBase>,
+    /// Of the image under way.
+    platform: Platform,
 }
 
 /// A layer before its entries are placed: what it owns decides which directories are the base's.
@@ -308,6 +312,7 @@ impl Preparer<'_, '_> {
             room: buckets::room(base_layers, drafts.len().saturating_sub(1)),
             root: app_root.clone(),
         };
+        self.platform = platform.clone();
         let layers = match (base, &loaded) {
             (Some(base), Some(loaded)) => {
                 let mut tree = base.tree(loaded, &self.context.store, &self.context.progress);
@@ -564,7 +569,6 @@ impl Preparer<'_, '_> {
             let Some(keys) = &layer.keys else { continue };
             if let Some(facts) = self.lookups.answer(&keys.layer) {
                 (layer.known, layer.known_from) = (Some(facts), Some(KnownFrom::Registry));
-                layer.difference = None;
             }
         }
     }
@@ -586,15 +590,14 @@ impl Preparer<'_, '_> {
 
     /// A layer with what earlier builds know of it.
     fn planned(&mut self, spec: LayerSpec, why: String) -> Result<PlannedLayer, BoxedError> {
-        let keys = self.memos.keys(&spec, self.compression).map_err(BuildError::Content)?;
-        let known = keys.as_ref().and_then(|keys| self.memos.layer(&keys.layer));
-        let difference = match (&keys, known) {
-            (Some(keys), None) => {
-                self.lookups.ask(&keys.layer);
-                self.memos.difference(&spec, &keys.entries)
-            }
-            _ => None,
-        };
+        let step = self.context.progress.step(Stage::LookUp, spec.name());
+        let (keys, file_memo) = self.memos.keys(&spec, self.compression).map_err(BuildError::Content)?;
+        let listing = self.memos.listing_key(&self.platform, &spec);
+        let (known, memo, difference) = self.memos.look_up(&listing, keys.as_ref());
+        step.finish(file_memo.read_bytes, if known.is_some() { "known" } else { "to build" });
+        if let (Some(keys), None) = (&keys, known) {
+            self.lookups.ask(&keys.layer);
+        }
         Ok(PlannedLayer {
             name: spec.name().to_owned(),
             why,
@@ -605,6 +608,9 @@ impl Preparer<'_, '_> {
             keys,
             known,
             known_from: known.map(|_| KnownFrom::Store),
+            memo,
+            file_memo,
+            listing,
             difference,
         })
     }

@@ -1,19 +1,21 @@
 //! What a build did, as data: the summary, `--json`, `--metadata-file` and `--image-refs` are views of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::deliver::Deliveries;
+use super::deliver::{Delivered, Deliveries};
+use super::outcome::Outcome;
 use super::{Finished, Request, Target};
 use crate::digest::Digest;
 use crate::image::{Descriptor, MediaType};
 use crate::layer::Work;
 use crate::lock::LockedBase;
-use crate::plan::{Difference, KnownFrom, LayerFacts, Plan};
+use crate::plan::{Difference, FileMemo, KnownFrom, LayerFacts, LayerMemo, Plan};
 use crate::platform::Platform;
 use crate::reference::{Repository, Tag};
-use crate::transport::{Blob, Delivery};
+use crate::transport::Delivery;
 
 /// What a build did.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,6 +23,10 @@ use crate::transport::{Blob, Delivery};
 pub struct Report {
     /// The repository that the image is named after.
     pub name: Option<Repository>,
+    /// Whether all of it was known before anything was planned, and why not.
+    pub outcome: Outcome,
+    /// How layers are compressed.
+    pub compression: String,
     /// Its tags.
     pub tags: Vec<Tag>,
     /// The digest of the manifest or index that the tags resolve to.
@@ -72,8 +78,14 @@ pub struct LayerReport {
     pub facts: Option<LayerFacts>,
     /// Who knew the layer.
     pub known_from: Option<KnownFrom>,
+    /// Whether it was known, and why not.
+    pub memo: LayerMemo,
+    /// What was known of its files; `None` where nobody looked at them one by one.
+    pub file_memo: Option<FileMemo>,
     /// What had to be done; `None` when the layer was known.
     pub work: Option<Work>,
+    /// What had to be done because the layer was known, needed, and lost by the store.
+    pub remade: Option<Work>,
     /// How long that took, in milliseconds.
     pub milliseconds: u64,
     /// What made it differ from the last build.
@@ -90,8 +102,12 @@ pub struct DestinationReport {
     pub is_local: bool,
     /// Whether its tags resolved to the image already.
     pub current: bool,
+    /// Whether it is somewhere else, behind a network.
+    pub is_remote: bool,
     /// How each blob came there.
     pub blobs: Deliveries,
+    /// Those that came there while they were being made.
+    pub followed: BTreeSet<Digest>,
     /// Bytes of blobs that were sent.
     pub uploaded: u64,
 }
@@ -112,13 +128,19 @@ impl Report {
                     size: layer.size,
                     facts: layer.known,
                     known_from: layer.known_from,
+                    memo: layer.memo,
+                    file_memo: Some(layer.file_memo),
                     work: None,
+                    remade: None,
                     milliseconds: 0,
                     difference: layer.difference.clone(),
                 })
                 .collect(),
         });
+        let mut layers = plan.images.iter().flat_map(|image| &image.layers);
         Self {
+            outcome: Outcome::default(),
+            compression: layers.next().map(|layer| layer.compression.to_string()).unwrap_or_default(),
             name: None,
             tags: Vec::new(),
             digest: None,
@@ -136,11 +158,14 @@ impl Report {
     pub(super) fn without_work(&self) -> Self {
         let images = self.images.iter().cloned().map(|mut image| {
             for layer in &mut image.layers {
-                (layer.work, layer.milliseconds, layer.difference) = (None, 0, None);
+                (layer.work, layer.remade, layer.milliseconds, layer.difference) = (None, None, 0, None);
+                (layer.memo, layer.file_memo) = (LayerMemo::NotAsked, None);
             }
             image
         });
         Self {
+            outcome: Outcome::Known,
+            compression: self.compression.clone(),
             images: images.collect(),
             destinations: Vec::new(),
             notes: self.notes.clone(),
@@ -170,33 +195,34 @@ impl Report {
     ) {
         let layer = &mut self.images[image].layers[layer];
         layer.facts = Some(*facts);
+        if work.is_none() && layer.known_from.is_none() {
+            layer.memo = LayerMemo::SameAsAnother;
+        }
         layer.work = work;
         layer.milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     }
 
-    pub(super) fn current(&mut self, target: &Target) {
-        self.destinations.push(DestinationReport {
-            name: target.destination.name(),
-            is_local: target.is_local,
-            current: true,
-            blobs: Deliveries::new(),
-            uploaded: 0,
-        });
+    /// Layers that had to be made again for somebody who needed them.
+    pub(super) fn remade(&mut self, remade: &BTreeMap<Digest, Work>) {
+        for layer in self.images.iter_mut().flat_map(|image| &mut image.layers) {
+            layer.remade = layer.facts.and_then(|facts| remade.get(&facts.digest).copied());
+        }
     }
 
-    pub(super) fn delivered(&mut self, targets: &[(usize, &Target)], blobs: Vec<(usize, Blob, Delivery)>) {
+    pub(super) fn current(&mut self, target: &Target) {
+        self.destinations.push(DestinationReport::new(target, true));
+    }
+
+    pub(super) fn delivered(&mut self, targets: &[(usize, &Target)], blobs: Vec<Delivered>) {
         let first = self.destinations.len();
-        self.destinations.extend(targets.iter().map(|(_, target)| DestinationReport {
-            name: target.destination.name(),
-            is_local: target.is_local,
-            current: false,
-            blobs: Deliveries::new(),
-            uploaded: 0,
-        }));
-        for (number, blob, delivery) in blobs {
-            let Some(position) = targets.iter().position(|(of, _)| *of == number) else { continue };
+        self.destinations.extend(targets.iter().map(|(_, target)| DestinationReport::new(target, false)));
+        for Delivered { target, blob, delivery, followed } in blobs {
+            let Some(position) = targets.iter().position(|(of, _)| *of == target) else { continue };
             let destination = &mut self.destinations[first + position];
             destination.blobs.insert(blob.descriptor.digest, delivery);
+            if followed {
+                destination.followed.insert(blob.descriptor.digest);
+            }
             if delivery == Delivery::Uploaded {
                 destination.uploaded += blob.descriptor.size;
             }
@@ -213,5 +239,19 @@ impl Report {
             report.config = Some(image.manifest().config.digest);
         }
         self.notes.extend(finished.notes.iter().cloned());
+    }
+}
+
+impl DestinationReport {
+    fn new(target: &Target, current: bool) -> Self {
+        Self {
+            name: target.destination.name(),
+            is_local: target.is_local,
+            is_remote: target.destination.is_remote(),
+            current,
+            blobs: Deliveries::new(),
+            followed: BTreeSet::new(),
+            uploaded: 0,
+        }
     }
 }

@@ -49,6 +49,8 @@ Examples:
       In CI that is trusted: let other machines take its layers
   pack build --locked --set config.user=1000
       In CI: on exactly the base of build.lock, with one setting changed
+  pack build --push --explain --timings
+      Say what was reused and why the rest was not, and where the time went
 
 Environment:
   PACK_NAME, PACK_BASE, PACK_TAGS, PACK_PLATFORMS, PACK_COMPRESSION,
@@ -456,6 +458,29 @@ pub struct BuildArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub image_refs: Option<PathBuf>,
 
+    /// Say at each stage what was reused, and why the rest was not
+    ///
+    /// For the build as a whole, then for each layer: which files were not read, whether the layer was known,
+    /// which paths changed and how, how much was encoded, and how it came to each destination. On stderr, or
+    /// with `--json` as `explanation`.
+    #[arg(long)]
+    pub explain: bool,
+
+    /// Write where the time went to this file: a page, or JSON if its name ends so [default: pack-timings.html]
+    ///
+    /// The page needs no network and no other file. It is written when the build has succeeded, and may not
+    /// lie in what the image is made from.
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "pack-timings.html",
+        value_hint = ValueHint::FilePath,
+        help_heading = "Output"
+    )]
+    pub timings: Option<PathBuf>,
+
     /// The format of the result.
     #[command(flatten)]
     pub format: Format,
@@ -467,6 +492,13 @@ pub struct PlanArgs {
     /// What to build.
     #[command(flatten)]
     pub image: ImageArgs,
+
+    /// Say at each stage what can be reused, and why the rest cannot
+    ///
+    /// Below the table. With `--json`, the layers have all of it anyway, and this adds the `outcome`.
+    #[arg(long)]
+    pub explain: bool,
+
     /// The format of the result.
     #[command(flatten)]
     pub format: Format,

@@ -17,6 +17,7 @@ pub mod prompt;
 pub mod session;
 pub mod signals;
 pub mod summary;
+pub mod timings;
 pub mod view;
 
 use std::path::PathBuf;
@@ -25,11 +26,12 @@ use std::time::Instant;
 
 use clap::Parser as _;
 
-use args::Cli;
+use args::{Cli, Command};
 use environment::Environment;
 use error::{CommandError, ExitStatus};
 use printer::Printer;
 use session::Session;
+use timings::Recorder;
 
 use crate::interrupt::Interrupt;
 
@@ -63,11 +65,16 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
     if cli.global.verbose > 0 {
         trace(printer, cli.global.verbose);
     }
-    let (progress, guard) = progress::observe(printer);
+    let recorder = match &cli.command {
+        Command::Build(args) if args.timings.is_some() => Some(Recorder::new(started)),
+        _ => None,
+    };
+    let (progress, guard) = progress::observe(printer, recorder.clone());
     let session = Session {
         environment,
         printer: printer.clone(),
         progress,
+        recorder,
         interrupt,
         started,
         global: cli.global.clone(),

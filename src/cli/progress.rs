@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::format::{bytes, duration, printable, seconds};
 use super::printer::Printer;
+use super::timings::Recorder;
 use crate::observer::{Event, Observer, Phase, Progress, Silent, TaskId};
 
 /// What is over sooner is not drawn: it would only flicker.
@@ -29,11 +30,12 @@ const LONG: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Guard(Option<Arc<Shared>>);
 
-/// Draws on `printer` what happens, until the guard is dropped.
+/// Draws on `printer` what happens, until the guard is dropped, and has it recorded.
 #[must_use]
-pub fn observe(printer: &Printer) -> (Progress, Guard) {
+pub fn observe(printer: &Printer, recorder: Option<Recorder>) -> (Progress, Guard) {
     if printer.options().quiet {
-        return (Progress::new(Silent), Guard(None));
+        let progress = recorder.map_or_else(|| Progress::new(Silent), Progress::new);
+        return (progress, Guard(None));
     }
     let shared = Arc::new(Shared {
         printer: printer.clone(),
@@ -41,7 +43,27 @@ pub fn observe(printer: &Printer) -> (Progress, Guard) {
         state: Mutex::default(),
         ticker: OnceLock::new(),
     });
-    (Progress::new(Drawer(Arc::clone(&shared))), Guard(Some(shared)))
+    let drawer = Drawer(Arc::clone(&shared));
+    let progress = match recorder {
+        Some(recorder) => Progress::new(Both(drawer, recorder)),
+        None => Progress::new(drawer),
+    };
+    (progress, Guard(Some(shared)))
+}
+
+/// Draws and records.
+struct Both(Drawer, Recorder);
+
+impl Observer for Both {
+    fn event(&self, event: Event) {
+        // First, so that drawing is in no time that is recorded.
+        self.1.event(event.clone());
+        self.0.event(event);
+    }
+
+    fn wants_steps(&self) -> bool {
+        self.1.wants_steps()
+    }
 }
 
 impl Drop for Guard {
@@ -129,6 +151,7 @@ impl Shared {
                     self.printer.message(line);
                 }
             }
+            Event::StepStarted { .. } | Event::StepFinished { .. } => {}
             Event::Note(text) => self.printer.note(text),
             Event::Warning(text) => self.printer.warning(text),
         }
@@ -453,7 +476,7 @@ mod tests {
     #[test]
     fn quiet_says_nothing() {
         let (printer, _, err) = printer(Options { quiet: true, ..Options::default() });
-        let (progress, guard) = observe(&printer);
+        let (progress, guard) = observe(&printer, None);
         progress.warn("x");
         drop(guard);
         assert_eq!(err.take(), "");

@@ -10,6 +10,7 @@ use super::args::Global;
 use super::environment::Environment;
 use super::error::CommandError;
 use super::printer::Printer;
+use super::timings::Recorder;
 use crate::build::Context;
 use crate::config::{Document, Overrides, RegistryOptions, Settings};
 use crate::interrupt::Interrupt;
@@ -35,6 +36,8 @@ pub struct Session {
     pub printer: Printer,
     /// Who is told of progress.
     pub progress: Progress,
+    /// Records it, where somebody wants to know where the time went.
+    pub recorder: Option<Recorder>,
     /// Set by Ctrl-C.
     pub interrupt: Interrupt,
     /// When the program started.

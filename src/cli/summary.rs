@@ -198,7 +198,7 @@ mod tests {
     }
 
     fn summary() -> Summary {
-        let work = |encoded| Work { bodies: 12, encoded, bytes: 6_000_000, encoded_bytes: 500_000 };
+        let work = |encoded| Work { bodies: 12, encoded, bytes: 6_000_000, encoded_bytes: 500_000, lost: 0 };
         let layers = vec![
             LayerSummary {
                 delivery: Some(Delivery::Mounted),
@@ -302,7 +302,8 @@ mod tests {
                     "bodies": 12,
                     "encoded": 1,
                     "bytes": 6000000,
-                    "encodedBytes": 500000
+                    "encodedBytes": 500000,
+                    "lost": 0
                   },
                   "delivery": "uploaded",
                   "seconds": 0.031

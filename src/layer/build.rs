@@ -20,7 +20,7 @@ use super::content::{self, Chain, ContentError};
 use super::encode::Compression;
 use super::entry::{Content, ContentSource, EntryKind};
 use super::identity::{self, body_key};
-use super::known::{BodyRecord, KnownBodies};
+use super::known::{BodyRecord, KnownBodies, NotKnown};
 use super::spec::LayerSpec;
 use super::tar::{self, TarError};
 use crate::blob::Grower;
@@ -29,7 +29,7 @@ use crate::digest::{ContentId, Digest, Key, Sha256};
 use crate::error::{Explain, Kind as ErrorKind};
 use crate::image::Descriptor;
 use crate::interrupt::{Interrupt, Interrupted};
-use crate::observer::{Phase, Progress, Task};
+use crate::observer::{Phase, Progress, Stage, Task};
 use crate::store::{BlobWriter, Blobs};
 use crate::workers::{Workers, WorkersError};
 
@@ -139,6 +139,8 @@ pub struct Work {
     pub bytes: u64,
     /// Bytes of tar that were encoded.
     pub encoded_bytes: u64,
+    /// Bodies that were encoded again because the blob that had them is gone or damaged.
+    pub lost: usize,
 }
 
 /// Builds the layer and stores its blob.
@@ -237,10 +239,21 @@ struct Finished {
     plain: Arc<Vec<u8>>,
     encoded: Encoded,
     record: BodyRecord,
-    was_known: bool,
+    /// Why it had to be encoded; `None` if it was known.
+    unknown: Option<NotKnown>,
     ids: Vec<(usize, ContentId)>,
     /// For a piece of a large file: the entry and the piece's hash.
     piece: Option<(usize, ContentId)>,
+}
+
+impl Finished {
+    const fn outcome(&self) -> &'static str {
+        match (&self.encoded, self.unknown) {
+            (Encoded::Same(_), _) => "copied",
+            (_, None) => "known",
+            (_, Some(_)) => "encoded",
+        }
+    }
 }
 
 /// Encoded bytes; an uncompressed layer's are the plain ones.
@@ -333,11 +346,16 @@ impl Dispatcher<'_, '_> {
         let known = self.workshop.known.clone();
         let chain = self.chain_for(&body);
         let interrupt = self.workshop.interrupt.clone();
+        let progress = self.workshop.progress.clone();
         self.pool.spawn_fifo(move || {
+            let step = progress.step(Stage::Body, shared.layer.name());
             let result = interrupt
                 .check()
                 .map_err(LayerError::from)
                 .and_then(|()| finish_body(&shared, &known, &body, chain.as_deref()));
+            if let Ok(finished) = &result {
+                step.finish(finished.plain.len() as u64, finished.outcome());
+            }
             if result.is_err()
                 && let Some(chain) = &chain
             {
@@ -391,14 +409,14 @@ fn finish_body(
     if shared.compression == Compression::None {
         let record = BodyRecord::new(key, &plain, &plain);
         let encoded = Encoded::Same(Arc::clone(&plain));
-        return Ok(Finished { plain, encoded, record, was_known: false, ids, piece });
+        return Ok(Finished { plain, encoded, record, unknown: Some(NotKnown::New), ids, piece });
     }
     let mut encoded = shared.buffers.take();
-    let (record, was_known) = match known.read(&key, plain.len(), &mut encoded) {
-        Some(record) => (record, true),
-        None => (encode(shared, key, &plain, &mut encoded)?, false),
+    let (record, unknown) = match known.read(&key, plain.len(), &mut encoded) {
+        Ok(record) => (record, None),
+        Err(why) => (encode(shared, key, &plain, &mut encoded)?, Some(why)),
     };
-    Ok(Finished { plain, encoded: Encoded::Own(encoded), record, was_known, ids, piece })
+    Ok(Finished { plain, encoded: Encoded::Own(encoded), record, unknown, ids, piece })
 }
 
 fn encode(shared: &Shared, key: Key, plain: &[u8], out: &mut Vec<u8>) -> Result<BodyRecord, LayerError> {
@@ -483,9 +501,10 @@ impl Collector {
         let work = &mut self.collected.work;
         work.bodies += 1;
         work.bytes += u64::from(record.plain_length);
-        if !finished.was_known {
+        if let Some(why) = finished.unknown {
             work.encoded += 1;
             work.encoded_bytes += u64::from(record.plain_length);
+            work.lost += usize::from(why == NotKnown::Lost);
         }
         let part = crc32fast::Hasher::new_with_initial_len(record.crc32, u64::from(record.plain_length));
         self.collected.crc.combine(&part);

@@ -49,6 +49,15 @@ struct Place {
     record: BodyRecord,
 }
 
+/// Why a body must be encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotKnown {
+    /// No blob of a recent build has it.
+    New,
+    /// The blob that has it is gone or damaged.
+    Lost,
+}
+
 /// Every encoded body that can be found, by key. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct KnownBodies(Option<Arc<Inner>>);
@@ -79,21 +88,26 @@ impl KnownBodies {
     }
 
     /// Appends the encoded body with this key to `out`, if it is known and undamaged.
-    pub(crate) fn read(&self, key: &Key, plain_length: usize, out: &mut Vec<u8>) -> Option<BodyRecord> {
-        let inner = self.0.as_ref()?;
-        let place = inner.places.get(key)?;
+    pub(crate) fn read(
+        &self,
+        key: &Key,
+        plain_length: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<BodyRecord, NotKnown> {
+        let inner = self.0.as_ref().ok_or(NotKnown::New)?;
+        let place = inner.places.get(key).ok_or(NotKnown::New)?;
         if place.record.plain_length as usize != plain_length {
-            return None;
+            return Err(NotKnown::Lost);
         }
-        let file = inner.file(&place.blob)?;
+        let file = inner.file(&place.blob).ok_or(NotKnown::Lost)?;
         let start = out.len();
         out.resize(start + place.record.encoded_length as usize, 0);
         let read = file.read_exact_at(&mut out[start..], place.offset);
         if read.is_ok() && ContentId::of(&out[start..]) == place.record.check {
-            return Some(place.record);
+            return Ok(place.record);
         }
         out.truncate(start);
-        None
+        Err(NotKnown::Lost)
     }
 }
 

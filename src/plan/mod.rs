@@ -5,17 +5,20 @@
 //! about the base's directories, [`buckets`] the one that splits large layers.
 
 pub mod buckets;
+mod difference;
 mod place;
+mod reuse;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use difference::{Change, Difference, How, Listing, PathChange, TimesChange};
 pub use place::{BaseTree, Empty, PlaceError, place, real_directory};
+pub use reuse::{FileMemo, LayerMemo, Unknown};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Key};
 use crate::image::Descriptor;
-use crate::layer::{Compression, EntryPath, LayerSpec};
+use crate::layer::{Compression, LayerSpec};
 use crate::platform::Platform;
 
 /// What a build will do.
@@ -102,7 +105,14 @@ pub struct PlannedLayer {
     pub known: Option<LayerFacts>,
     /// Who says so.
     pub known_from: Option<KnownFrom>,
-    /// What differs from the last build.
+    /// Whether this machine knows it, and why not.
+    pub memo: LayerMemo,
+    /// What was known of its files.
+    pub file_memo: FileMemo,
+    /// Where its listing is remembered.
+    #[serde(skip)]
+    pub listing: Key,
+    /// What differs from when it was built last.
     pub difference: Option<Difference>,
 }
 
@@ -113,6 +123,8 @@ pub struct LayerKeys {
     pub entries: Vec<Key>,
     /// Of the layer.
     pub layer: Key,
+    /// What to compare the next build with.
+    pub listing: Listing,
 }
 
 /// Who knows a finished layer.
@@ -144,80 +156,4 @@ pub struct LayerFacts {
     pub size: u64,
     /// The digest of the uncompressed tar.
     pub diff_id: Digest,
-}
-
-/// Which path made a layer differ from its last build.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Difference {
-    /// The first path that differs.
-    pub path: String,
-    /// How it differs.
-    pub how: How,
-    /// How many paths differ.
-    pub paths: usize,
-}
-
-/// How a path differs from the last build.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum How {
-    /// It is new.
-    Added,
-    /// It is gone.
-    Removed,
-    /// Its content or metadata changed.
-    Changed,
-}
-
-impl std::fmt::Display for How {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Added => "added",
-            Self::Removed => "removed",
-            Self::Changed => "changed",
-        })
-    }
-}
-
-impl std::fmt::Display for Difference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.path, self.how)?;
-        match self.paths {
-            0 | 1 => Ok(()),
-            2 => f.write_str(", and 1 more path"),
-            paths => write!(f, ", and {} more paths", paths - 1),
-        }
-    }
-}
-
-impl Difference {
-    /// What differs between two listings; `None` when nothing does.
-    #[must_use]
-    pub fn between(before: &BTreeMap<&EntryPath, &Key>, now: &BTreeMap<&EntryPath, &Key>) -> Option<Self> {
-        let new_or_changed = now.iter().filter_map(|(path, key)| match before.get(path) {
-            None => Some((*path, How::Added)),
-            Some(old) => (old != key).then_some((*path, How::Changed)),
-        });
-        let removed = before.keys().filter(|path| !now.contains_key(*path)).map(|path| (*path, How::Removed));
-        let all: Vec<(&EntryPath, How)> = new_or_changed.chain(removed).collect();
-        let (path, how) = all.iter().min_by_key(|(path, _)| *path)?;
-        Some(Self { path: path.to_string(), how: *how, paths: all.len() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_difference_is_named() {
-        let path = |text: &str| EntryPath::new(text.as_bytes()).expect("path");
-        let (a, b, c, d) = (path("a"), path("b"), path("c"), path("d"));
-        let (one, two) = (Key([1; 32]), Key([2; 32]));
-        let before = BTreeMap::from([(&a, &one), (&b, &one), (&c, &one)]);
-        let now = BTreeMap::from([(&a, &one), (&c, &two), (&d, &one)]);
-        let found = Difference::between(&before, &now).expect("differs");
-        assert_eq!(found.to_string(), "/b removed, and 2 more paths");
-        assert_eq!(Difference::between(&before, &before), None);
-    }
 }

@@ -26,6 +26,7 @@ use super::settings::{RegistrySettings, Scrubber, Settings};
 use super::tls;
 use super::upload::Upload;
 use crate::digest::Digest;
+use crate::observer::{Progress, Stage};
 use crate::reference::{DOCKER_HUB, Registry};
 
 /// An error or token answer that is longer is cut or refused.
@@ -39,6 +40,7 @@ const BULK: u64 = 1 << 20;
 /// All hosts of one client.
 pub(super) struct Http {
     pub(super) settings: Settings,
+    progress: Progress,
     clients: Mutex<BTreeMap<(ClientKey, Bodies), reqwest::Client>>,
     hosts: Mutex<BTreeMap<Registry, Arc<Host>>>,
     /// The secrets of this run, which nothing that is printed may have in it.
@@ -318,7 +320,7 @@ fn digests(text: &str) -> Vec<Digest> {
 }
 
 impl Http {
-    pub(super) fn new(mut settings: Settings) -> Self {
+    pub(super) fn new(mut settings: Settings, progress: Progress) -> Self {
         let mirrors: Vec<_> =
             settings.registries.values().flat_map(|registry| registry.mirrors.iter().cloned()).collect();
         for mirror in mirrors {
@@ -326,7 +328,13 @@ impl Http {
             let own = settings.registries.entry(mirror.registry().clone()).or_default();
             own.plain_http.get_or_insert(mirror.is_plain());
         }
-        Self { settings, clients: Mutex::default(), hosts: Mutex::default(), scrubber: Scrubber::default() }
+        Self {
+            settings,
+            progress,
+            clients: Mutex::default(),
+            hosts: Mutex::default(),
+            scrubber: Scrubber::default(),
+        }
     }
 
     pub(super) fn host(&self, registry: &Registry) -> Result<Arc<Host>, RegistryError> {
@@ -434,6 +442,8 @@ impl Http {
             headers.insert(reqwest::header::AUTHORIZATION, authorization.header.clone());
         }
         self.tell_headers('>', &headers);
+        // The path alone: queries have secrets.
+        let step = self.progress.step_with(Stage::Request, || format!("{method} {}", url.path()));
         let builder = client.request(method, url.clone()).headers(headers);
         let (timeouts, clock) = (&self.settings.timeouts, &self.settings.clock);
         let (result, local) = match payload {
@@ -472,6 +482,7 @@ impl Http {
                 told.answered(&inner);
                 tracing::info!("{told}");
                 self.tell_headers('<', inner.headers());
+                step.finish(0, inner.status().as_u16().to_string());
                 return Ok(Response { inner, url, own, idle: timeouts.idle, clock: clock.clone() });
             }
             Ok(Err(error)) => through(&way, fault(error)),

@@ -139,7 +139,7 @@ impl Client {
     /// A client that has done nothing yet: no file is read and no connection opened.
     #[must_use]
     pub fn new(settings: Settings, progress: Progress, interrupt: Interrupt) -> Self {
-        let http = Arc::new(Http::new(settings));
+        let http = Arc::new(Http::new(settings, progress.clone()));
         Self(Arc::new(Inner {
             http,
             progress,

@@ -127,6 +127,11 @@ pub trait Destination: Send + Sync {
     /// When the question cannot be asked.
     fn is_current(&self, digest: &Digest, tags: &[Tag]) -> Result<bool, BoxedError>;
 
+    /// Whether it is behind a network, so that what it lacks is sent and not just written.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     /// The destination as the user would write it, for messages.
     fn name(&self) -> String;
 }

@@ -254,6 +254,10 @@ impl Destination for RegistryDestination {
         Ok(all)
     }
 
+    fn is_remote(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> String {
         self.repository.to_string()
     }

@@ -213,7 +213,7 @@ impl Town {
         let store = Store::open(store.path(), &Progress::default());
         let mut memos = super::super::memo::Memos::open(&store, self.project.path(), 0, true);
         let mut key =
-            |name| memos.keys(&spec(name), Compression::default()).expect("read").expect("known").layer;
+            |name| memos.keys(&spec(name), Compression::default()).expect("read").0.expect("known").layer;
         vec![key("one"), key("two")]
     }
 

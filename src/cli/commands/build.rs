@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::super::args::BuildArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format;
 use super::super::session::Session;
 use super::super::summary::{ImageSummary, LayerState, LayerSummary, Summary};
+use super::super::timings::{Machine, Record};
+use super::super::view::explain::{self, Explanation};
 use super::request::{self, Asked};
 use crate::build::{self, DestinationReport, ImageReport, Report};
+use crate::config::Settings;
 use crate::digest::Digest;
 use crate::plan::KnownFrom;
 
@@ -21,6 +26,10 @@ pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandErro
     if args.cache_to {
         asked.write_cache(&args.image)?;
     }
+    let timings = args.timings.as_ref().map(|file| session.absolute(file));
+    if let Some(file) = &timings {
+        outside_of_inputs(file, &asked.request.settings)?;
+    }
     let context = session.context(&asked.request.settings)?;
     let targets = request::targets(session, &asked, &context, &args.image.all_outputs())?;
     let report = build::build(&context, &asked.request, &targets)?;
@@ -31,6 +40,13 @@ pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandErro
     }
     if let Some(file) = &args.image_refs {
         write_file(&session.absolute(file), format!("{}\n", summary.reference()).as_bytes())?;
+    }
+    if let (Some(file), Some(recorder)) = (&timings, &session.recorder) {
+        let jobs = session.jobs(Some(&asked.request.settings)).get();
+        let (machine, elapsed) = (Machine::this(jobs), session.started.elapsed());
+        let record = Record::new(machine, summary.reference(), elapsed, &report, recorder.spans());
+        write_file(file, &record.for_file(file))?;
+        session.printer.note(format!("where the time went: {}", file.display()));
     }
     let news = report.images.iter().flat_map(|image| &image.layers).any(|layer| layer.work.is_some());
     for note in &report.notes {
@@ -44,13 +60,27 @@ pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandErro
         let written = format::count(report.cache_entries_written as u64, "entry");
         session.printer.detail(format!("the cache in the registry got {written}"));
     }
+    if args.explain && !args.format.json {
+        session.printer.message(explain::built(&report));
+        session.printer.message("");
+    }
     session.printer.message(summary.text(session.printer.message_width()));
     if args.format.json {
-        session.printer.json(&summary);
+        let explanation = args.explain.then(|| Explanation::of(&report));
+        session.printer.json(&Shown { summary: &summary, explanation });
     } else {
         session.printer.result(summary.reference());
     }
     Ok(())
+}
+
+/// The result as JSON.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<Explanation<'a>>,
 }
 
 /// Writes the lock if the build learned something, unless it must not change.
@@ -87,6 +117,25 @@ fn metadata(report: &Report) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(&value).unwrap_or_default();
     bytes.push(b'\n');
     bytes
+}
+
+/// A page that is written into what the image is made from would be in the next image.
+fn outside_of_inputs(file: &Path, settings: &Settings) -> Result<(), CommandError> {
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let directory = real(file.parent().unwrap_or(Path::new("/")));
+    let app = settings.app.iter().flat_map(|app| app.paths.as_slice()).map(|path| path.value.path());
+    let files = settings.layers.iter().flat_map(|layer| &layer.files).map(|files| files.from.value.path());
+    match app.chain(files).find(|input| directory.starts_with(real(input))) {
+        None => Ok(()),
+        Some(input) => {
+            let (file, input) = (file.display(), input.display());
+            Err(CommandError::new(
+                ExitStatus::Input,
+                format!("`{file}` lies in `{input}`, which goes into the image"),
+            )
+            .hint("name another file: `--timings=../timings.html`"))
+        }
+    }
 }
 
 /// Writes a file whole or not at all.

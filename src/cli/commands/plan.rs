@@ -8,8 +8,9 @@ use super::super::args::PlanArgs;
 use super::super::error::CommandError;
 use super::super::format::{self, Column, Table};
 use super::super::session::Session;
+use super::super::view::explain;
 use super::request;
-use crate::build::{self, Context, Prepared, Request};
+use crate::build::{self, Context, Outcome, Prepared, Request};
 use crate::digest::Digest;
 use crate::image::Descriptor;
 use crate::layer::Scanner;
@@ -35,6 +36,9 @@ struct View<'a> {
     plan: &'a Plan,
     /// By digest, where a registry was asked.
     transfers: BTreeMap<Digest, Transfer>,
+    /// Whether the whole build is known, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
 }
 
 /// Prints what a build would do.
@@ -45,6 +49,8 @@ pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError
     let asked = request::ask(session, &args.image)?;
     let context = session.context(&asked.request.settings)?;
     let scanner = Scanner::default();
+    let look_up = || build::look_up(&context, &asked.request, &scanner);
+    let outcome = if args.explain { Some(look_up()?) } else { None };
     let prepared = context.workers.pool()?.install(|| build::prepare(&context, &asked.request, &scanner))?;
     let pushes = args.image.all_outputs().contains(&"registry");
     let transfers = if pushes { transfers(&context, &asked.request, &prepared)? } else { BTreeMap::new() };
@@ -56,13 +62,17 @@ pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError
         session.printer.warning(warning);
     }
     if args.format.json {
-        session.printer.json(&View { plan, transfers });
+        session.printer.json(&View { plan, transfers, outcome });
         return Ok(());
     }
     let printer = &session.printer;
     printer.result(head(plan, &asked.request));
     for image in &plan.images {
         printer.result(image_text(image, pushes, &transfers, printer.width()).trim_end());
+    }
+    if let Some(outcome) = outcome {
+        printer.result("");
+        printer.result(explain::planned(plan, &outcome).trim_end());
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::super::session::Session;
 use crate::build::{CachePolicy, Request, Target, project_of};
 use crate::config::{self, Document, Facts, Overrides, Settings};
 use crate::lock::{self, Lock};
+use crate::observer::Stage;
 use crate::reference::Repository;
 use crate::transport::archive::ArchiveOutput;
 use crate::transport::layout::OciLayout;
@@ -29,6 +30,7 @@ pub(super) struct Asked {
 /// # Errors
 /// When there is no build file and no artifact, or a setting is wrong.
 pub(super) fn ask(session: &Session, args: &ImageArgs) -> Result<Asked, CommandError> {
+    let _step = session.progress.step(Stage::Look, "settings and git");
     let found = find(session, args)?;
     let document = match &found.build_file {
         Some(file) => Document::read(file)?,

@@ -2,6 +2,7 @@
 
 pub mod copy;
 pub mod diff;
+pub mod explain;
 pub mod history;
 pub mod inspect;
 

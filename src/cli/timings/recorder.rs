@@ -1,0 +1,158 @@
+//! Takes the times of events.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::{Activity, Span, micros};
+use crate::observer::{Event, Observer, Phase, Stage, TaskId};
+
+/// Records every task and step, for later. Cheap to clone.
+#[derive(Clone)]
+pub struct Recorder(Arc<Inner>);
+
+struct Inner {
+    started: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    open: BTreeMap<TaskId, Span>,
+    spans: Vec<Span>,
+}
+
+impl Recorder {
+    /// Counts from `started` on.
+    #[must_use]
+    pub fn new(started: Instant) -> Self {
+        Self(Arc::new(Inner { started, state: Mutex::default() }))
+    }
+
+    /// What has ended so far.
+    #[must_use]
+    pub fn spans(&self) -> Vec<Span> {
+        self.state().spans.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, event: Event, now: Instant) {
+        let now = micros(now.saturating_duration_since(self.0.started));
+        match event {
+            Event::Started { id, phase, name, total } => {
+                self.begin(id, activity_of_task(phase), name, now, total.is_some());
+            }
+            Event::StepStarted { id, stage, name } => {
+                self.begin(id, activity_of_step(stage), name, now, true);
+            }
+            Event::Advanced { id, bytes } => {
+                if let Some(span) = self.state().open.get_mut(&id) {
+                    span.bytes = span.bytes.saturating_add(bytes);
+                }
+            }
+            Event::Finished { id, outcome } => self.end(id, now, 0, outcome),
+            Event::StepFinished { id, bytes, outcome } => self.end(id, now, bytes, &outcome),
+            Event::Note(_) | Event::Warning(_) => {}
+        }
+    }
+
+    fn begin(&self, id: TaskId, activity: Activity, name: String, now: u64, sized: bool) {
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        let span =
+            Span { activity, name, thread, start: now, end: now, bytes: 0, sized, outcome: String::new() };
+        self.state().open.insert(id, span);
+    }
+
+    fn end(&self, id: TaskId, now: u64, bytes: u64, outcome: &str) {
+        let mut state = self.state();
+        let Some(mut span) = state.open.remove(&id) else { return };
+        span.end = now.max(span.start);
+        span.bytes = span.bytes.saturating_add(bytes);
+        outcome.clone_into(&mut span.outcome);
+        state.spans.push(span);
+    }
+}
+
+impl Observer for Recorder {
+    fn event(&self, event: Event) {
+        self.take(event, Instant::now());
+    }
+
+    fn wants_steps(&self) -> bool {
+        true
+    }
+}
+
+const fn activity_of_task(phase: Phase) -> Activity {
+    match phase {
+        Phase::Hash => Activity::Hash,
+        Phase::Layer => Activity::Layer,
+        Phase::Pull => Activity::Pull,
+        Phase::Push => Activity::Push,
+        Phase::Write => Activity::Write,
+        Phase::Verify => Activity::Verify,
+    }
+}
+
+const fn activity_of_step(stage: Stage) -> Activity {
+    match stage {
+        Stage::Look => Activity::Look,
+        Stage::Ask => Activity::Ask,
+        Stage::Plan => Activity::Plan,
+        Stage::LookUp => Activity::LookUp,
+        Stage::Body => Activity::Body,
+        Stage::Request => Activity::Request,
+        Stage::Conclude => Activity::Conclude,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observer::Progress;
+
+    #[test]
+    fn tasks_and_steps_become_spans() {
+        let recorder = Recorder::new(Instant::now());
+        let progress = Progress::new(recorder.clone());
+        let task = progress.task(Phase::Push, "classes", None);
+        task.advance(5);
+        task.advance(7);
+        progress.step(Stage::Body, "classes").finish(100, "known");
+        drop(progress.step_with(Stage::Request, || "HEAD /".to_owned()));
+        task.finish("uploaded");
+        let unfinished = progress.task(Phase::Layer, "lib", Some(3));
+        let spans = recorder.spans();
+        drop(unfinished);
+        let short = |span: &Span| (span.activity, span.bytes, span.outcome.clone(), span.sized);
+        assert_eq!(
+            spans.iter().map(short).collect::<Vec<_>>(),
+            [
+                (Activity::Body, 100, "known".to_owned(), true),
+                (Activity::Request, 0, String::new(), true),
+                (Activity::Push, 12, "uploaded".to_owned(), false),
+            ]
+        );
+        assert!(spans.iter().all(|span| span.start <= span.end));
+        assert!(spans[2].start <= spans[0].start && spans[0].end <= spans[2].end);
+    }
+
+    #[test]
+    fn nobody_is_told_of_steps_who_does_not_want_them() {
+        #[derive(Clone, Default)]
+        struct Count(Arc<Mutex<usize>>);
+        impl Observer for Count {
+            fn event(&self, _: Event) {
+                *self.0.lock().expect("lock") += 1;
+            }
+        }
+        let count = Count::default();
+        let progress = Progress::new(count.clone());
+        let step = progress.step_with(Stage::Body, || unreachable!("the name is not even made"));
+        step.finish(1, "encoded");
+        assert_eq!(*count.0.lock().expect("lock"), 0);
+    }
+}

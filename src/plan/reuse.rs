@@ -1,0 +1,65 @@
+//! What of earlier builds serves a layer, and why the rest does not: said by the code that looked.
+
+use serde::{Deserialize, Serialize};
+
+/// What looking for a finished layer came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LayerMemo {
+    /// An earlier build made exactly this layer.
+    Known,
+    /// The build as a whole was known, so that nobody looked.
+    NotAsked,
+    /// Nothing of any earlier build is known, so that files are hashed when the layer is built and not before.
+    NothingKnown,
+    /// This project had no layer of this name.
+    New,
+    /// It differs from the layer of this name that was built last: see the [`Difference`](super::Difference).
+    Changed,
+    /// It is what was built last, and the record of that is lost.
+    Lost,
+    /// It was unknown when it was planned, and another layer of the same build turned out to be the same.
+    SameAsAnother,
+}
+
+/// What was known of the contents of a layer's files before any was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileMemo {
+    /// Files whose stamp is the one with which their content was remembered.
+    pub remembered: usize,
+    /// Files with a stamp and nothing remembered.
+    pub new: usize,
+    /// Files with another stamp than the remembered one, whose content was not compared.
+    pub restamped: usize,
+    /// Files with another stamp that turned out to have the same content.
+    pub touched: usize,
+    /// Files with another stamp and another content.
+    pub changed: usize,
+    /// Files with the stamp they had, which were too young then for it to be trusted.
+    pub untrusted: usize,
+    /// Bytes of the files that were read to see whether they changed.
+    pub read_bytes: u64,
+    /// Files that are too young for their stamp to be trusted next time.
+    pub young: usize,
+    /// Entries of zip archives that did not change since their contents were remembered.
+    pub archive_remembered: usize,
+    /// Entries of zip archives that were read.
+    pub archive_read: usize,
+    /// Why the archive was read; `None` if it was not.
+    pub archive: Option<Unknown>,
+    /// Files that need no reading: empty, or made here.
+    pub free: usize,
+}
+
+/// Why nothing is known of a file without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unknown {
+    /// It was not seen before.
+    New,
+    /// Its stamp is another.
+    Restamped,
+    /// It was too young, when it was read last, for its stamp to be trusted.
+    Untrusted,
+}

@@ -1,0 +1,361 @@
+//! That a build says truly what it reused and why not the rest, and where its time went.
+#![allow(clippy::disallowed_methods, reason = "tests compare the clock with the times of files")]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use crate::support::{Outcome, Project, chmod, json, prose, skipped, text, tree_on};
+
+/// Long enough ago for the times of a file to be trusted.
+fn settle(path: &Path) {
+    // The change time cannot be set, so that a test has to wait until it is past.
+    let age = || {
+        let changed = fs::metadata(path).unwrap();
+        let changed = std::os::unix::fs::MetadataExt::ctime_nsec(&changed) as u64
+            + std::os::unix::fs::MetadataExt::ctime(&changed) as u64 * 1_000_000_000;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
+        now.saturating_sub(changed)
+    };
+    while age() < 50_000_000 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A project of one layer with files that are old enough.
+fn project() -> Project {
+    let project = Project::with(&tree_on("scratch"));
+    for number in 0..20 {
+        project.write(&format!("files/{number:02}.txt"), prose(number, 100_000));
+    }
+    settle(&project.path("files/19.txt"));
+    project
+}
+
+/// A build that explains itself, verified, as JSON; and the same said again in words by the plan before it.
+struct Explained {
+    value: Value,
+    planned: String,
+}
+
+impl Explained {
+    fn of(project: &Project) -> Self {
+        let planned = project.pack("plan --explain").ok().stdout;
+        let value = project.pack("build --explain --json").ok().json();
+        project.pack("verify localhost/tree:1").ok();
+        Self { value: value["explanation"].clone(), planned }
+    }
+
+    fn outcome(&self) -> &Value {
+        &self.value["outcome"]
+    }
+
+    fn layer(&self) -> &Value {
+        &self.value["images"][0]["layers"][0]
+    }
+
+    /// Whether the file memo says exactly this, and nothing else of any file.
+    #[track_caller]
+    fn files(&self, expected: &[(&str, u64)]) {
+        let counted = ["remembered", "new", "restamped", "touched", "changed", "untrusted", "young"];
+        let memo = &self.layer()["fileMemo"];
+        for name in counted {
+            let number = expected.iter().find(|(of, _)| *of == name).map_or(0, |(_, number)| *number);
+            assert_eq!(memo[name], number, "{name} in {memo}");
+        }
+    }
+
+    #[track_caller]
+    fn memo(&self, expected: &str) {
+        assert_eq!(self.layer()["memo"], expected, "{}", self.layer());
+    }
+
+    #[track_caller]
+    fn plans(&self, texts: &[&str]) {
+        for text in texts {
+            assert!(self.planned.contains(text), "no `{text}` in:\n{}", self.planned);
+        }
+    }
+}
+
+#[test]
+fn a_first_build_knows_nothing() {
+    let explained = Explained::of(&project());
+    assert_eq!(explained.outcome()["state"], "new");
+    explained.memo("nothing-known");
+    explained.files(&[("new", 20)]);
+    let work = &explained.layer()["work"];
+    assert_eq!(work["bodies"], work["encoded"]);
+    explained.plans(&["build: not known: nothing is remembered of this project", "20 not seen before"]);
+}
+
+#[test]
+fn nothing_changed_and_nothing_is_looked_at() {
+    let project = project();
+    project.build("");
+    let explained = Explained::of(&project);
+    assert_eq!(explained.outcome()["state"], "known");
+    explained.memo("not-asked");
+    assert!(explained.layer()["work"].is_null() && explained.layer()["fileMemo"].is_null());
+    assert_eq!(explained.value["destinations"][0]["current"], true);
+    explained.plans(&["build: known: all inputs are those of an earlier build", "20 not read"]);
+    let said = project.pack("build --explain").ok().stderr;
+    assert!(said.contains("not looked up: the whole build was known"), "{said}");
+}
+
+#[test]
+fn one_file_changed() {
+    let project = project();
+    project.build("");
+    project.append("files/07.txt", "more\n");
+    settle(&project.path("files/07.txt"));
+    let explained = Explained::of(&project);
+    let inputs = &explained.outcome()["inputs"];
+    assert_eq!(inputs.as_array().unwrap().len(), 1);
+    assert_eq!(inputs[0]["input"], "path");
+    assert!(text(&inputs[0]["path"]).ends_with("/files"));
+    explained.memo("changed");
+    explained.files(&[("remembered", 19), ("changed", 1)]);
+    assert_eq!(explained.layer()["fileMemo"]["readBytes"], 100_005);
+    let difference = &explained.layer()["difference"];
+    assert_eq!((&difference["paths"], &difference["content"]), (&1.into(), &1.into()));
+    assert_eq!(difference["first"][0]["path"], "/srv/07.txt");
+    assert_eq!(difference["first"][0]["changes"], serde_json::json!([{ "what": "content" }]));
+    let work = &explained.layer()["work"];
+    assert!(work["encoded"].as_u64() < work["bodies"].as_u64(), "{work}");
+    assert_eq!(work["lost"], 0);
+    explained.plans(&["/srv/07.txt: content", "1 with another content", "19 not read"]);
+}
+
+#[test]
+fn only_the_mode_changed() {
+    let project = project();
+    project.build("");
+    chmod(&project.path("files/07.txt"), 0o755);
+    settle(&project.path("files/07.txt"));
+    let explained = Explained::of(&project);
+    explained.memo("changed");
+    // The mode is in the stamp by the change time, so that the file is read, and found to be the same.
+    explained.files(&[("remembered", 19), ("touched", 1)]);
+    let difference = &explained.layer()["difference"];
+    assert_eq!((&difference["paths"], &difference["metadata"]), (&1.into(), &1.into()));
+    explained.plans(&["/srv/07.txt: mode 0644 to 0755", "1 touched"]);
+}
+
+#[test]
+fn only_touched() {
+    let project = project();
+    let built = project.build("");
+    let path = project.path("files/07.txt");
+    let file = fs::File::options().append(true).open(&path).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+    settle(&path);
+    let explained = Explained::of(&project);
+    assert_eq!(explained.outcome()["state"], "changed");
+    explained.memo("known");
+    explained.files(&[("remembered", 19), ("touched", 1)]);
+    assert!(explained.layer()["difference"].is_null() && explained.layer()["work"].is_null());
+    explained
+        .plans(&["1 touched: other times, size or inode, and the same content", "known: an earlier build"]);
+    assert_eq!(project.build("").digest(), built.digest());
+}
+
+#[test]
+fn the_cache_was_deleted() {
+    let project = project();
+    let built = project.build("");
+    fs::remove_dir_all(project.cache()).unwrap();
+    let explained = Explained::of(&project);
+    assert_eq!(explained.outcome()["state"], "new");
+    explained.memo("nothing-known");
+    assert_eq!(project.build("").digest(), built.digest());
+}
+
+#[test]
+fn parts_of_the_cache_were_deleted() {
+    let project = project();
+    project.build("");
+    for memo in ["outcome", "layer"] {
+        fs::remove_dir_all(project.cache().join("memo").join(memo)).unwrap();
+    }
+    let explained = Explained::of(&project);
+    assert_eq!(explained.outcome()["state"], "lost");
+    explained.memo("lost");
+    assert_eq!(explained.layer()["work"]["encoded"], 0, "the bodies were all there");
+    // A blob that is gone takes its bodies with it.
+    let digest = text(&explained.layer()["facts"]["digest"]);
+    fs::remove_file(project.cache().join("blobs/sha256").join(&digest[7..])).unwrap();
+    fs::remove_dir_all(project.cache().join("memo/layer")).unwrap();
+    project.append("files/07.txt", "more\n");
+    let work = Explained::of(&project).layer()["work"].clone();
+    assert!(work["lost"].as_u64() > Some(0) && work["lost"].as_u64() < work["encoded"].as_u64(), "{work}");
+}
+
+#[test]
+fn a_lost_blob_is_made_again_and_told() {
+    let project = project();
+    let built = project.build("");
+    let layer = built.layers()[0].blob.clone();
+    fs::remove_file(project.cache().join("blobs/sha256").join(&layer[7..])).unwrap();
+    let value = project.pack("build --explain --json -o oci:out").ok().json();
+    project.pack("verify oci:out").ok();
+    let explained = &value["explanation"];
+    assert_eq!(explained["outcome"]["state"], "not-there");
+    let layer = &explained["images"][0]["layers"][0];
+    assert_eq!(layer["memo"], "known");
+    assert!(layer["work"].is_null() && layer["remade"]["encoded"].as_u64() > Some(0), "{layer}");
+}
+
+#[test]
+fn a_file_that_is_too_young_is_read_again() {
+    let project = Project::with(&tree_on("scratch"));
+    project.write("files/old.txt", "old\n");
+    settle(&project.path("files/old.txt"));
+    project.write("files/new.txt", "new\n");
+    // Times in the future are those of a file that is written right now, however slow the machine is.
+    let file = fs::File::options().append(true).open(project.path("files/new.txt")).unwrap();
+    file.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
+    project.build("");
+    let explained = Explained::of(&project);
+    assert_eq!(explained.outcome()["state"], "untrusted");
+    explained.memo("known");
+    explained.files(&[("remembered", 1), ("untrusted", 1), ("young", 1)]);
+}
+
+#[test]
+fn settings_that_changed_are_named() {
+    let project = project();
+    project.build("");
+    project.append("build.toml", "# a comment\n");
+    assert_eq!(Explained::of(&project).outcome()["inputs"], serde_json::json!([{ "input": "text" }]));
+    project.append("build.toml", "mtime = 7\n\n[config]\nuser = \"7\"\n");
+    let explained = Explained::of(&project);
+    let names: Vec<String> =
+        explained.outcome()["inputs"].as_array().unwrap().iter().map(|input| text(&input["name"])).collect();
+    assert_eq!(names, ["app", "config"]);
+    let times = serde_json::json!({ "from": 1, "to": 7, "paths": 21 });
+    assert_eq!(explained.layer()["difference"]["times"], times);
+    assert_eq!(explained.layer()["difference"]["metadata"], 21, "20 files and their directory");
+    explained.plans(&["the setting `app`", "the time that 21 paths have in the image, 1 to 7"]);
+    let value = project.pack("build --explain --json --compression zstd").ok().json();
+    let layer = &value["explanation"]["images"][0]["layers"][0];
+    assert_eq!(layer["memo"], "changed");
+    assert_eq!(layer["difference"]["paths"], 0);
+    assert_eq!(layer["difference"]["encoder"][1], "zstd:3, layer format 1");
+}
+
+#[test]
+fn the_base_was_updated() {
+    let project = Project::new();
+    for (base, content) in [("one", "1\n"), ("two", "2\n")] {
+        let build = format!(
+            "[image]\nname = \"localhost/{base}\"\nbase = \"scratch\"\ntags = [\"1\"]\n\n\
+             [[layer]]\nname = \"base\"\nfiles = [{{ from = \"{base}\", to = \"/etc/\" }}]\n"
+        );
+        project.write("base.toml", build).write(&format!("{base}/base"), content);
+        project.pack(&format!("build -f base.toml -o oci:{base}.layout:1")).ok();
+    }
+    symlink("one.layout", project.path("base")).unwrap();
+    project.write("build.toml", tree_on("oci:base:1")).write("files/a.txt", "a\n");
+    settle(&project.path("files/a.txt"));
+    let built = project.build("");
+    fs::remove_file(project.path("base")).unwrap();
+    symlink("two.layout", project.path("base")).unwrap();
+    project.pack("update").ok();
+    let explained = Explained::of(&project);
+    let inputs = explained.outcome()["inputs"].as_array().unwrap().clone();
+    let base = inputs.iter().find(|input| input["input"] == "base").unwrap();
+    assert_ne!(base["from"], base["to"]);
+    assert!(base["from"].is_string() && base["to"].is_string(), "{base}");
+    explained.memo("known");
+    assert_ne!(project.build("").digest(), built.digest());
+}
+
+#[test]
+fn the_text_is_on_stderr_and_quiet_is_quiet() {
+    let project = project();
+    let Outcome { stdout, stderr, .. } = project.pack("build --explain").ok();
+    assert_eq!(stdout.lines().count(), 1);
+    for said in ["build: not known", "layer app: built", "bodies", "there    the local store: "] {
+        assert!(stderr.contains(said), "no `{said}` in:\n{stderr}");
+    }
+    assert_eq!(project.pack("build --explain --quiet").ok().stderr, "");
+}
+
+#[test]
+fn timings_are_a_page_or_json() {
+    let project = project();
+    project.build("--timings -o oci:out");
+    let page = fs::read_to_string(project.path("pack-timings.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
+    assert!(page.contains("build app: built") && page.contains(env!("CARGO_PKG_VERSION")), "{page}");
+    project.append("files/07.txt", "more\n");
+    project.build("--timings=t.json --quiet");
+    let record = json(&fs::read_to_string(project.path("t.json")).unwrap());
+    let spans = record["spans"].as_array().unwrap();
+    let of = |activity: &str| spans.iter().filter(|span| span["activity"] == activity).collect::<Vec<_>>();
+    for (activity, number) in [("look", 2), ("plan", 1), ("layer", 1), ("look-up", 1), ("conclude", 1)] {
+        assert_eq!(of(activity).len(), number, "{activity}");
+    }
+    let end = record["elapsed"].as_u64();
+    assert!(
+        spans
+            .iter()
+            .all(|span| span["start"].as_u64() <= span["end"].as_u64() && span["end"].as_u64() <= end)
+    );
+    let bodies = record["layers"][0]["bodies"].clone();
+    let encoded = of("body").iter().filter(|span| span["outcome"] == "encoded").count();
+    assert_eq!(
+        (of("body").len(), encoded),
+        (bodies[0].as_u64().unwrap() as usize, bodies[1].as_u64().unwrap() as usize)
+    );
+}
+
+#[test]
+fn timings_do_not_get_into_the_image() {
+    let project = project();
+    project.pack("build --timings=files/t.html").fails(1).says(&["t.html", "goes into the image"]).hints();
+    fs::create_dir(project.path("files/sub")).unwrap();
+    symlink("files/sub", project.path("link")).unwrap();
+    project.pack("build --timings=link/t.html").fails(1).says(&["goes into the image"]);
+    assert!(!project.path("files/t.html").exists());
+}
+
+/// Looks at the page with a browser, if there is one.
+#[test]
+fn a_browser_shows_the_page() {
+    const BROWSER: &str = "/usr/bin/chromium";
+    if !Path::new(BROWSER).exists() {
+        return skipped("the page of timings in a browser", "no chromium; `tests/run --peers` installs it");
+    }
+    let project = project();
+    project.write("files/<img src=x onerror=alert(1)>.txt", "x\n");
+    project.build("--timings -o oci:out");
+    let browser = |how: &str| {
+        let mut command = Command::new(BROWSER);
+        command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]);
+        command.args(["--enable-logging=stderr", "--window-size=1200,1400", how]);
+        command.arg(format!("--user-data-dir={}", project.beside("browser").display()));
+        command.arg(format!("file://{}", project.path("pack-timings.html").display()));
+        command.env("HOME", project.beside("home")).current_dir(project.beside("tmp")).output().unwrap()
+    };
+    let shown = browser("--dump-dom");
+    let dom = String::from_utf8_lossy(&shown.stdout);
+    let said = String::from_utf8_lossy(&shown.stderr);
+    assert!(shown.status.success(), "{said}");
+    // What the page logs, errors of scripts and of its policy included.
+    assert!(!said.contains("CONSOLE"), "{said}");
+    assert_eq!(dom.matches("<h1>").count(), 1, "{dom}");
+    for lane in [">build</span>", ">layers</span>", ">looking up</span>", ">worker 0</span>", ">write</span>"]
+    {
+        assert!(dom.contains(lane), "no {lane} in {dom}");
+    }
+    assert!(dom.matches("<rect").count() > 10 && !dom.contains("<img") && !dom.contains("<script"), "{dom}");
+    let picture = project.beside("page.png");
+    let shown = browser(&format!("--screenshot={}", picture.display()));
+    assert!(shown.status.success() && fs::metadata(&picture).unwrap().len() > 10_000);
+}
