@@ -23,7 +23,7 @@
 //!
 //! Where bytes are:
 //! - [`store`]: the local store of blobs and memos.
-//! - [`registry`]: the distribution protocol; the only module that knows HTTP.
+//! - [`registry`]: the distribution protocol; the one client of the network.
 //! - [`transport`]: where images come from and go to, behind one `Source` and one `Destination`.
 //! - [`diff`]: what two images have in common and what not, and why their digests differ.
 //! - [`verify`]: every digest of an image derived again, by other code.
@@ -52,6 +52,8 @@
 //! - `NAME:pack-cache-KEY` in the registry, when pushing: layers of other machines, see [`build::cache`]. Written with
 //!   `--cache-to`.
 //! - The git repository around the project, by running `git`.
+//! - For `-o docker`: the socket of `DOCKER_HOST`, else `/var/run/docker.sock`, `$XDG_RUNTIME_DIR/podman/podman.sock`,
+//!   `/run/podman/podman.sock`. What it is sent is the archive of `docker-archive:`, which is written nowhere.
 //!
 //! Written, by rename:
 //! - `build.lock` beside `build.toml`: what the base's name meant. Read, too.

@@ -43,8 +43,8 @@ Examples:
       Build without a build.toml
   pack build -o oci-archive:app.tar
       Write a file that `skopeo`, `podman` and `docker load` read
-  pack build -o docker-archive:app.tar && docker load -i app.tar
-      Load into the local Docker
+  pack build -o docker
+      Load into the running Docker or Podman
   pack build --push --cache-to
       In CI that is trusted: let other machines take its layers
   pack build --locked --set config.user=1000
@@ -350,7 +350,7 @@ pub struct ImageArgs {
     #[arg(long, help_heading = "Output", conflicts_with = "offline")]
     pub push: bool,
 
-    /// Write to `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE` or `registry`
+    /// Write to `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`, `docker` or `registry`
     ///
     /// May be repeated. Without it and without `--push`, the image goes to the local store, where `pack
     /// inspect NAME:TAG` finds it.

@@ -20,6 +20,7 @@ use crate::registry::{self, Client, Credentials, Mirror, ProxySettings, Registry
 use crate::store::Store;
 use crate::transport::Source;
 use crate::transport::archive::Archive;
+use crate::transport::docker::{self, Engine};
 use crate::transport::layout::OciLayout;
 use crate::transport::name::Location;
 use crate::workers::Workers;
@@ -134,6 +135,21 @@ impl Session {
             ..registry::Settings::default()
         };
         Client::new(settings, self.progress.clone(), self.interrupt.clone())
+    }
+
+    /// The Docker or Podman that `DOCKER_HOST` names, else the first of the usual sockets that answers.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn engine(&self) -> Result<Engine, CommandError> {
+        let given = self.environment.text("DOCKER_HOST").filter(|host| !host.is_empty());
+        if let Some(host) = given {
+            return Ok(Engine::find([docker::socket_of(host)?])?);
+        }
+        let of_user = self.environment.runtime_dir().map(|directory| directory.join("podman/podman.sock"));
+        let usual = ["/var/run/docker.sock", "/run/podman/podman.sock"].map(PathBuf::from);
+        let [docker, podman] = usual;
+        Ok(Engine::find([Some(docker), of_user, Some(podman)].into_iter().flatten())?)
     }
 
     /// Where files are that nobody needs after the run.

@@ -33,12 +33,15 @@ use crate::reference::{DOCKER_HUB, Registry};
 pub(super) const MAX_ANSWER: u64 = 64 << 10;
 /// A download may be redirected so often.
 const MAX_REDIRECTS: u32 = 10;
+/// A body that is longer, in bytes, has an HTTP/1.1 connection of its own. In HTTP/2 a server lets only so many
+/// bytes of a stream be on their way (RFC 9113, 5.2), often 64 KiB, which at 50 ms is 1.3 MB/s; TCP's window grows.
+const BULK: u64 = 1 << 20;
 
 /// All hosts of one client.
 pub(super) struct Http {
     pub(super) settings: Settings,
     progress: Progress,
-    clients: Mutex<BTreeMap<ClientKey, reqwest::Client>>,
+    clients: Mutex<BTreeMap<(ClientKey, Bodies), reqwest::Client>>,
     hosts: Mutex<BTreeMap<Registry, Arc<Host>>>,
     /// The secrets of this run, which nothing that is printed may have in it.
     pub(super) scrubber: Scrubber,
@@ -50,6 +53,27 @@ enum ClientKey {
     Plain,
     System,
     Own(Registry),
+}
+
+/// What a connection pool is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Bodies {
+    Any,
+    /// Above [`BULK`], or of unknown length.
+    Large,
+}
+
+impl Bodies {
+    fn of(payload: &Payload) -> Self {
+        match payload {
+            Payload::Upload(upload)
+                if http_body::Body::size_hint(upload).exact().is_none_or(|it| it > BULK) =>
+            {
+                Self::Large
+            }
+            _ => Self::Any,
+        }
+    }
 }
 
 /// One registry.
@@ -411,7 +435,7 @@ impl Http {
     ) -> Result<Response, RegistryError> {
         host.turn().await;
         let way = self.way(&request.url)?;
-        let client = self.client(&request.url)?;
+        let client = self.client(&request.url, Bodies::of(&request.payload))?;
         let mut told = Told::new(&request, authorization, &way);
         let Request { method, url, own, mut headers, payload, .. } = request;
         if let Some(authorization) = authorization {
@@ -524,7 +548,7 @@ impl Http {
         way.map_err(|why| RegistryError::Proxy { host: location::host(url), why })
     }
 
-    fn client(&self, url: &Url) -> Result<reqwest::Client, RegistryError> {
+    fn client(&self, url: &Url, bodies: Bodies) -> Result<reqwest::Client, RegistryError> {
         let registry = location::host(url).parse::<Registry>().ok();
         let own = registry.filter(|registry| {
             self.settings.registries.get(registry).is_some_and(|settings| {
@@ -535,9 +559,10 @@ impl Http {
             })
         });
         let key = match own {
-            _ if url.scheme() == "http" => ClientKey::Plain,
-            Some(registry) => ClientKey::Own(registry),
-            None => ClientKey::System,
+            // This is HTTP/1.1 in any case.
+            _ if url.scheme() == "http" => (ClientKey::Plain, Bodies::Any),
+            Some(registry) => (ClientKey::Own(registry), bodies),
+            None => (ClientKey::System, bodies),
         };
         let mut clients = lock(&self.clients);
         if let Some(client) = clients.get(&key) {
@@ -554,7 +579,11 @@ impl Http {
         self.settings.ca_files.iter().chain(own).collect()
     }
 
-    fn build(&self, key: &ClientKey, url: &Url) -> Result<reqwest::Client, RegistryError> {
+    fn build(
+        &self,
+        (key, bodies): &(ClientKey, Bodies),
+        url: &Url,
+    ) -> Result<reqwest::Client, RegistryError> {
         let setup = |error: reqwest::Error| RegistryError::Setup {
             host: location::host(url),
             why: root_cause(&error.without_url()),
@@ -581,6 +610,9 @@ impl Http {
             ClientKey::System => None,
             ClientKey::Own(registry) => settings.registries.get(registry),
         };
+        if *bodies == Bodies::Large {
+            builder = builder.http1_only();
+        }
         let files = self.authorities(registry);
         let identity = identity(registry)?;
         if registry.is_some_and(|registry| registry.skip_tls_verify) {
@@ -591,7 +623,11 @@ impl Http {
             }
         } else if !files.is_empty() || identity.is_some() {
             let identity = identity.map(|(path, pem)| (path.as_path(), pem));
-            builder = builder.tls_backend_preconfigured(tls::config(&files, identity)?);
+            let mut config = tls::config(&files, identity)?;
+            if *bodies == Bodies::Large {
+                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            }
+            builder = builder.tls_backend_preconfigured(config);
         }
         builder.build().map_err(setup)
     }

@@ -5,6 +5,7 @@
 //! changed nothing that a name resolves to.
 
 pub mod archive;
+pub mod docker;
 pub mod layout;
 pub mod load;
 pub mod name;

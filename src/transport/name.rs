@@ -5,7 +5,7 @@
 //! | `oci:DIR[:NAME]` | image layout | image layout |
 //! | `oci-archive:FILE[:NAME]` | tar of a layout | tar of a layout, also a Docker archive |
 //! | `docker-archive:FILE[:NAME]` | `docker save` | the same file as `oci-archive:` |
-//! | `docker` | | the Docker daemon; refused, with advice, until it can be reached |
+//! | `docker` | | a running Docker or Podman, by its socket |
 //! | `registry` | | the registry that the image's name says |
 //! | `scratch` | nothing | |
 //! | `store:NAME[:TAG]` | | the local store; for copies |
@@ -48,7 +48,7 @@ pub enum Location {
     },
     /// An image in the local store; what is copied to only.
     Store(Reference),
-    /// The Docker daemon; an output only.
+    /// A running Docker or Podman; an output only.
     Docker,
     /// The registry that the image's own name says; an output only.
     OwnRegistry,
@@ -73,7 +73,7 @@ pub enum LocationError {
     Reference(#[from] ReferenceError),
     /// Not an output.
     #[error(
-        "`{0}` is not an output: expected `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE` or `registry`"
+        "`{0}` is not an output: expected `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`, `docker` or `registry`"
     )]
     NotAnOutput(String),
 }
@@ -103,7 +103,7 @@ impl Explain for LocationError {
     }
 }
 
-const WORDS: [&str; 4] = ["oci", "oci-archive", "docker-archive", "registry"];
+const WORDS: [&str; 5] = ["oci", "oci-archive", "docker-archive", "docker", "registry"];
 
 /// Transports of containers/image that are not ours; no repository is likely to have such a name.
 const FOREIGN: [&str; 7] =

@@ -73,13 +73,13 @@ unpack() {
 }
 
 # input NAME COMMAND [ARGUMENT...]: makes $PACK_TEST_CACHE/NAME by `COMMAND DIRECTORY ARGUMENT...`, unless this same COMMAND (a script or
-# a function) has made it. It appears whole or not at all, and one process at a time makes inputs.
+# a function) has made it from these same ARGUMENTs, files by their content. It appears whole or not at all, and one process at a time makes inputs.
 input() {
     local name=$1 by=$2
     shift 2
     (
         flock 9
-        stamp=$({ if [ -f "$by" ]; then cat "$by"; else declare -f "$by"; fi; echo "$@"; } | cksum)
+        stamp=$({ if [ -f "$by" ]; then cat "$by"; else declare -f "$by"; fi; echo "$@"; for file; do [ ! -f "$file" ] || cat "$file"; done; } | cksum)
         [ ! -e "$PACK_TEST_CACHE/$name" ] || [ "$stamp" != "$(cat "$PACK_TEST_CACHE/.made-$name" 2> /dev/null)" ] || exit 0
         rm -rf "$PACK_TEST_CACHE/.making" "${PACK_TEST_CACHE:?}/$name"
         mkdir "$PACK_TEST_CACHE/.making"
@@ -101,11 +101,11 @@ war() {
     (cd "$1" && zip -q -X -r "$2" . -x META-INF/MANIFEST.MF)
 }
 
-# peer_input NAME COMMAND: an input of tests/inputs/peer, left out with a word where its client is missing or gets no answer.
+# peer_input NAME COMMAND [SOURCE]: an input of tests/inputs/peer, left out with a word where its client is missing or gets no answer.
 peer_input() {
     if ! command -v "$2" > /dev/null; then
         say "skipped  $1: no $2 here"
-    elif ! (input "$1" "$root/tests/inputs/peer" "$1"); then
+    elif ! (input "$1" "$root/tests/inputs/peer" "$1" "${@:3}"); then
         say "skipped  $1: $2 could not fetch it"
     fi
 }

@@ -359,6 +359,60 @@ fn an_artifact_needs_no_build_file() {
     assert!(project.path("build.toml").exists());
 }
 
+#[test]
+fn an_engine_that_is_not_there_is_missed_before_anything_is_built() {
+    let project = Project::new();
+    project.write("public/index.html", "<h1>hello</h1>\n");
+    let run = project.pack("build public --base scratch --root /srv --tag 1 -o docker");
+    let nobody = project.path("nobody.sock").display().to_string();
+    run.clone()
+        .env("DOCKER_HOST", &format!("unix://{nobody}"))
+        .fails(3)
+        .says(&["no Docker or Podman answers", &nobody])
+        .hints();
+    run.env("DOCKER_HOST", "tcp://127.0.0.1:2375").fails(1).says(&["tcp://127.0.0.1:2375"]).hints();
+}
+
+#[test]
+fn what_an_engine_complains_of_is_told() {
+    let project = Project::new();
+    project.write("public/index.html", "<h1>hello</h1>\n");
+    let missing = "HTTP/1.0 404 Not Found\r\n\r\n{\"message\":\"no such image\"}";
+    let full = "HTTP/1.0 200 OK\r\n\r\n{\"stream\":\"x\"}\n{\"error\":\"no space left on device\"}\n";
+    let other = "HTTP/1.0 200 OK\r\n\r\n{\"Id\":\"sha256:00\"}";
+    let build = |socket: &str| {
+        project
+            .pack("build public --base scratch --root /srv --tag 1 --name localhost/shop -o docker")
+            .env("DOCKER_HOST", &format!("unix://{}", project.path(socket).display()))
+    };
+    engine(&project.path("full.sock"), missing, full);
+    build("full.sock").fails(3).says(&["no space left on device", "full.sock"]);
+    engine(&project.path("other.sock"), other, "HTTP/1.0 200 OK\r\n\r\n");
+    build("other.sock").fails(3).says(&["`localhost/shop:1` is sha256:00", "other.sock"]);
+    engine(&project.path("web.sock"), "<html>", "<html>");
+    build("web.sock").fails(3).says(&["does not answer as Docker or Podman do", "<html>"]);
+}
+
+/// An engine that gives the same answers to all questions and all loads, until the tests end.
+fn engine(socket: &std::path::Path, asked: &'static str, loaded: &'static str) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::os::unix::net::UnixListener::bind(socket).unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+            let length = length.map_or(0, |length| length.parse().unwrap());
+            let _ = std::io::copy(&mut (&stream).take(length), &mut std::io::sink());
+            let _ = stream.write_all(if head.starts_with("POST") { loaded } else { asked }.as_bytes());
+        }
+    });
+}
+
 /// What came of a build with the same inputs is enough to do nothing, and never enough to do the wrong thing.
 #[test]
 fn a_build_of_what_is_as_it_was_needs_its_outcome_alone() {

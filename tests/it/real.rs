@@ -4,10 +4,12 @@
 
 mod cache;
 mod doors;
+mod engines;
 mod http;
 mod images;
 mod machines;
 mod peers;
+mod registries;
 mod server;
 mod tools;
 

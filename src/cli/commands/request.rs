@@ -231,8 +231,8 @@ pub(super) fn targets(
                 Target { destination: std::sync::Arc::new(registry), parallel: 4, is_local: false }
             }
             Location::Docker => {
-                return Err(CommandError::usage("`docker` is not an output yet")
-                    .hint("`-o docker-archive:image.tar` and `docker load -i image.tar` do it"));
+                let archive = ArchiveOutput::into_engine(session.engine()?, name, progress);
+                Target { destination: std::sync::Arc::new(archive), parallel: 1, is_local: false }
             }
             Location::Registry(_) | Location::Scratch | Location::Store(_) => {
                 return Err(CommandError::usage(format!("`{output}` is not an output"))

@@ -1,4 +1,4 @@
-//! `oci-archive:FILE` and `docker-archive:FILE`: images in one tar.
+//! `oci-archive:FILE` and `docker-archive:FILE`: images in one tar; and `docker`, which loads such a tar.
 //!
 //! Reading takes one pass over the headers and then serves blobs from their places in the file; nothing is
 //! unpacked. Writing makes one file that is both: an OCI image layout with a `manifest.json` beside it, whose
@@ -15,6 +15,7 @@ use crate::digest::Digest;
 use crate::error::{Explain, Kind};
 use crate::image::{DocumentError, ImageError};
 use crate::store::PickError;
+use crate::transport::docker::EngineError;
 
 pub use read::Archive;
 pub use walk::TarError;
@@ -151,6 +152,9 @@ pub enum ArchiveError {
         /// By what.
         compression: &'static str,
     },
+    /// The engine that is to load it does not.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// An image was finished before everything it refers to had arrived.
     #[error("{place}: {digest} is referred to and was not written")]
     Incomplete {
@@ -165,6 +169,7 @@ impl Explain for ArchiveError {
     fn kind(&self) -> Kind {
         match self {
             Self::Incomplete { .. } => Kind::Bug,
+            Self::Engine(error) => error.kind(),
             _ => Kind::Input,
         }
     }
@@ -179,6 +184,7 @@ impl Explain for ArchiveError {
                 Some(format!("read it as `oci-archive:{}`", path.display()))
             }
             Self::Pick { source, .. } => source.hint(),
+            Self::Engine(error) => error.hint(),
             _ => None,
         }
     }

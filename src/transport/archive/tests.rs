@@ -1,15 +1,16 @@
 //! Round trips through our own reader, the `tar` crate and GNU tar, and the shapes that `docker save` has had.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{BufRead as _, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::image::{ConfigFile, Descriptor, Image, MediaType, PlatformFields, RawDocument, to_json};
 use crate::observer::Progress;
 use crate::platform::Platform;
 use crate::reference::{Repository, Tag};
+use crate::transport::docker::Engine;
 use crate::transport::layout::OciLayout;
 use crate::transport::load::{load_image, offers};
 use crate::transport::{Blob, BlobStream, Destination, Source};
@@ -335,4 +336,68 @@ fn a_layout_round_trips() {
     std::fs::remove_file(layout.layout().blobs().path(&sample.blobs[0].descriptor.digest)).expect("removed");
     assert!(!layout.is_current(&digest, &tags(&["1.0"])).expect("asked"));
     assert!(OciLayout::open(&path, Some("none")).expect("a layout").root().is_err());
+}
+
+/// An engine that says `id` of every name once something was loaded, or from the start; what was loaded.
+fn engine(id: &str, from_the_start: bool) -> (Engine, tempfile::TempDir, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let socket = dir.path().join("s");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).expect("listens");
+    let engine = Engine::find([socket]).expect("somebody listens");
+    let loaded = Arc::new(Mutex::new(Vec::new()));
+    let (id, heard) = (id.to_owned(), Arc::clone(&loaded));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = std::io::BufReader::new(stream.expect("comes"));
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).is_ok_and(|read| read > 0) {}
+            let body =
+                |length: &str| vec![0; length.lines().next().expect("a line").parse().expect("a number")];
+            let says = if let Some((_, length)) = head.split_once("Content-Length: ") {
+                let mut archive = body(length);
+                stream.read_exact(&mut archive).expect("all comes");
+                heard.lock().expect("sound").push(archive);
+                "200 OK\r\n\r\n{\"stream\":\"Loaded image\"}".to_owned()
+            } else if from_the_start || !heard.lock().expect("sound").is_empty() {
+                format!("200 OK\r\n\r\n{{\"Id\":\"{id}\"}}")
+            } else {
+                "404 Not Found\r\n\r\n{\"message\":\"no such image\"}".to_owned()
+            };
+            let _ = write!(stream.get_mut(), "HTTP/1.0 {says}");
+        }
+    });
+    (engine, dir, loaded)
+}
+
+#[test]
+fn an_engine_gets_the_bytes_of_the_file_and_only_if_it_lacks_the_image() {
+    let sample = sample("amd64", &["one", "two"]);
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("image.tar");
+    send(&output(&path), &sample, &["1.0", "stable"]);
+    let file = std::fs::read(&path).expect("readable");
+    let config = sample.image.manifest().config.digest;
+    let into = |engine| ArchiveOutput::into_engine(engine, &repository(), &Progress::default());
+
+    for (id, from_the_start, times) in [
+        (config.to_string(), false, 1),
+        (config.hex(), false, 1),
+        (sample.image.digest().to_string(), false, 1),
+        (config.to_string(), true, 0),
+    ] {
+        let (engine, _dir, loaded) = engine(&id, from_the_start);
+        send(&into(engine), &sample, &["1.0", "stable"]);
+        let loaded = loaded.lock().expect("sound");
+        assert_eq!(loaded.len(), times, "{id}");
+        assert!(loaded.iter().all(|archive| *archive == file), "the same bytes");
+    }
+
+    let (engine, _dir, _) = engine(&Digest::of(b"another").to_string(), false);
+    let archive = into(engine);
+    for blob in &sample.blobs {
+        archive.blob(blob).expect("noted");
+    }
+    let error = archive.finish(sample.image.raw(), &tags(&["1.0"])).expect_err("is another image");
+    assert_eq!(error.kind(), Kind::Registry);
+    assert!(error.to_string().contains(&config.to_string()), "{error}");
 }

@@ -7,9 +7,10 @@
 //!
 //! Blobs are only noted as they come. When the last is known, so is every offset, and all are written at
 //! once, each to its place, on several threads. Every byte is copied once, there is no spool, and nothing
-//! waits for a lock.
+//! waits for a lock. Into a running engine the same bytes go one after the other, without a file.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,20 +32,32 @@ use crate::reference::{Reference, Repository, Tag};
 use crate::store::{
     CONTAINERD_NAME, Durability, EntryName, OCI_LAYOUT, at, empty_index, enter, persist, temporary_in,
 };
+use crate::transport::docker::{Engine, EngineError, digest_of_id};
 use crate::transport::{Blob, Delivery, Destination};
 
 /// Zero means "unknown" to several readers.
 const MTIME: u64 = 1;
+/// Two blocks of zeros end a tar.
+const END: u64 = 2 * BLOCK;
 
 /// An archive being made.
 #[derive(Debug)]
 pub struct ArchiveOutput {
     place: String,
-    path: PathBuf,
+    sink: Sink,
     repository: Option<Repository>,
     name: Option<String>,
     progress: Progress,
     state: Mutex<State>,
+}
+
+/// Where an archive goes.
+#[derive(Debug)]
+enum Sink {
+    /// To a file.
+    File(PathBuf),
+    /// Into a running engine.
+    Engine(Engine),
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +91,11 @@ impl Content<'_> {
             Self::Blob(blob) => blob.descriptor.size,
         }
     }
+
+    /// Bytes with header and padding.
+    fn space(&self) -> u64 {
+        BLOCK + self.size().next_multiple_of(BLOCK)
+    }
 }
 
 impl ArchiveOutput {
@@ -103,12 +121,25 @@ impl ArchiveOutput {
         }
         Ok(Self {
             place,
-            path,
+            sink: Sink::File(path),
             repository: repository.cloned(),
             name: name.map(str::to_owned),
             progress: progress.clone(),
             state: Mutex::default(),
         })
+    }
+
+    /// An archive that `engine` loads. Tags become names within `repository`.
+    #[must_use]
+    pub fn into_engine(engine: Engine, repository: &Repository, progress: &Progress) -> Self {
+        Self {
+            place: format!("docker ({})", engine.socket().display()),
+            sink: Sink::Engine(engine),
+            repository: Some(repository.clone()),
+            name: None,
+            progress: progress.clone(),
+            state: Mutex::default(),
+        }
     }
 
     /// A thread that panicked has at worst not noted its blob, which is then found missing.
@@ -140,8 +171,13 @@ impl ArchiveOutput {
     }
 
     /// The image that `docker load` gets for an entry: the manifest itself, or the first of an index, for
-    /// a Docker archive knows no platforms.
-    fn docker_image(&self, state: &State, entry: &Descriptor) -> Result<Option<Manifest>, ArchiveError> {
+    /// a Docker archive knows no platforms. The user is `told` of what is left out.
+    fn docker_image(
+        &self,
+        state: &State,
+        entry: &Descriptor,
+        told: bool,
+    ) -> Result<Option<Manifest>, ArchiveError> {
         let parse = |descriptor: &Descriptor| -> Result<ManifestOrIndex, ArchiveError> {
             let digest = &descriptor.digest;
             let document = state.documents.get(digest).ok_or_else(|| self.incomplete(*digest))?;
@@ -163,7 +199,7 @@ impl ArchiveOutput {
                     Err(Nested::Select) => return Ok(None),
                 };
                 let Some(first) = offers.first() else { return Ok(None) };
-                if offers.len() > 1 {
+                if offers.len() > 1 && told {
                     let platform = first.platform.as_ref().map_or_else(String::new, |it| format!(", {it}"));
                     self.progress
                         .note(format!("{}: `docker load` sees the first image only{platform}", self.place));
@@ -209,7 +245,7 @@ impl ArchiveOutput {
                 continue;
             }
             // The same image under several names is one entry with several tags.
-            let Some(manifest) = self.docker_image(state, entry)? else { continue };
+            let Some(manifest) = self.docker_image(state, entry, true)? else { continue };
             let config = blob_path(&manifest.config.digest);
             match saved.iter_mut().find(|saved| saved.config == config) {
                 Some(saved) => saved.repo_tags.extend(tag),
@@ -238,39 +274,61 @@ impl ArchiveOutput {
         let documents = state.documents.iter();
         members.extend(documents.map(|(digest, it)| (blob_path(digest), Content::Bytes(&it.bytes))));
 
-        let mut end = 0;
-        let mut placed = Vec::with_capacity(members.len());
-        for (name, content) in &members {
-            placed.push((end, name, content));
-            end += BLOCK + content.size().next_multiple_of(BLOCK);
+        match &self.sink {
+            Sink::File(path) => self.write_file(path, &members),
+            Sink::Engine(engine) => self.load(engine, &members),
         }
-        // Two blocks of zeros end a tar; they and all padding are what the file is made of at first.
-        let dir = self.path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = temporary_in(dir, ".pack-")?;
-        let failed = |error: io::Error| ArchiveError::Io(at(&error, &self.path));
-        file.as_file().set_len(end + 2 * BLOCK).map_err(failed)?;
-        placed
-            .par_iter()
-            .try_for_each(|(offset, name, content)| self.put(file.as_file(), *offset, name, content))?;
-        Ok(persist(file, &self.path, Durability::Fsync)?)
     }
 
+    fn write_file(&self, path: &Path, members: &BTreeMap<String, Content<'_>>) -> Result<(), ArchiveError> {
+        use std::os::unix::fs::FileExt as _;
+        let mut end = 0;
+        let mut placed = Vec::with_capacity(members.len());
+        for (name, content) in members {
+            placed.push((end, name, content));
+            end += content.space();
+        }
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = temporary_in(dir, ".pack-")?;
+        let failed = |error: io::Error| ArchiveError::Io(at(&error, path));
+        // The end and all padding are zeros, which is what the file is made of at first.
+        file.as_file().set_len(end + END).map_err(failed)?;
+        let to: &File = file.as_file();
+        placed.par_iter().try_for_each(|(offset, name, content)| {
+            let mut offset = *offset;
+            self.put(name, content, &mut |bytes| {
+                to.write_all_at(bytes, offset).map_err(failed)?;
+                offset += bytes.len() as u64;
+                Ok(())
+            })
+        })?;
+        Ok(persist(file, path, Durability::Fsync)?)
+    }
+
+    fn load(&self, engine: &Engine, members: &BTreeMap<String, Content<'_>>) -> Result<(), ArchiveError> {
+        const ZEROS: [u8; END as usize] = [0; END as usize];
+        let size = members.values().map(Content::space).sum::<u64>() + END;
+        let mut loading = engine.load(size)?;
+        for (name, content) in members {
+            self.put(name, content, &mut |bytes| Ok(loading.send(bytes)?))?;
+            let padding = content.size().next_multiple_of(BLOCK) - content.size();
+            loading.send(&ZEROS[..padding as usize])?;
+        }
+        loading.send(&ZEROS)?;
+        Ok(loading.finish()?)
+    }
+
+    /// Header and content, one piece after the other.
     fn put(
         &self,
-        file: &std::fs::File,
-        offset: u64,
         name: &str,
         content: &Content<'_>,
+        write: &mut dyn FnMut(&[u8]) -> Result<(), ArchiveError>,
     ) -> Result<(), ArchiveError> {
-        use std::os::unix::fs::FileExt as _;
-        let write = |bytes: &[u8], offset| {
-            file.write_all_at(bytes, offset).map_err(|error| ArchiveError::Io(at(&error, &self.path)))
-        };
-        write(&header(name, content)?, offset)?;
-        let mut offset = offset + BLOCK;
+        write(&header(name, content)?)?;
         let blob = match content {
             Content::Directory => return Ok(()),
-            Content::Bytes(bytes) => return write(bytes, offset),
+            Content::Bytes(bytes) => return write(bytes),
             Content::Blob(blob) => blob,
         };
         let Descriptor { digest, size, .. } = blob.descriptor;
@@ -282,8 +340,7 @@ impl ArchiveOutput {
             match reader.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(read) => {
-                    write(&buffer[..read], offset)?;
-                    offset += read as u64;
+                    write(&buffer[..read])?;
                     task.advance(read as u64);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -292,6 +349,36 @@ impl ArchiveOutput {
         }
         task.finish("written");
         Ok(())
+    }
+
+    /// The first of `root`'s names that is not this image in `engine`, with what it is there. An engine names an
+    /// image by its configuration, or, where it keeps manifests, by the manifest or index.
+    fn stranger(
+        &self,
+        engine: &Engine,
+        state: &State,
+        root: &Descriptor,
+        tags: &[Tag],
+    ) -> Result<Option<EngineError>, ArchiveError> {
+        let Some(manifest) = self.docker_image(state, root, false)? else { return Ok(None) };
+        let expected = manifest.config.digest;
+        let mut known: Vec<Digest> = vec![expected, root.digest];
+        known.extend(state.documents.keys());
+        let mut names: Vec<String> =
+            self.entry_names(tags).into_iter().filter_map(|it| it.containerd).collect();
+        if names.is_empty() {
+            names.push(expected.to_string());
+        }
+        for name in names {
+            let found = engine.image_id(&name)?;
+            let digest = found.as_deref().and_then(digest_of_id);
+            if !digest.is_some_and(|digest| known.contains(&digest)) {
+                let socket = engine.socket().to_owned();
+                let found = found.unwrap_or_else(|| "missing".to_owned());
+                return Ok(Some(EngineError::OtherImage { socket, name, found, expected }));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -349,13 +436,21 @@ impl Destination for ArchiveOutput {
     }
 
     /// Writes the archive with all that has come so far. Called again, it writes it again, with the
-    /// images and names of before.
+    /// images and names of before. An engine that has the image under all its names is not sent it again.
     fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<(), BoxedError> {
         let mut state = self.state();
         let descriptor = root.descriptor();
         state.documents.insert(descriptor.digest, root.clone());
         enter(&mut state.entries, &self.entry_names(tags), &descriptor);
-        Ok(self.write(&state)?)
+        let Sink::Engine(engine) = &self.sink else { return Ok(self.write(&state)?) };
+        if self.stranger(engine, &state, &descriptor, tags)?.is_none() {
+            return Ok(());
+        }
+        self.write(&state)?;
+        match self.stranger(engine, &state, &descriptor, tags)? {
+            Some(error) => Err(ArchiveError::from(error).into()),
+            None => Ok(()),
+        }
     }
 
     /// Whether the file lists exactly this image under exactly these names, and is whole.
@@ -364,7 +459,11 @@ impl Destination for ArchiveOutput {
         // Only annotations and digest are compared; the type and size come from the file.
         let names = self.entry_names(tags);
         enter(&mut wanted, &names, &Descriptor::new(MediaType::ImageManifest, *digest, 0));
-        Ok(super::read::holds(&self.path, &wanted))
+        match &self.sink {
+            Sink::File(path) => Ok(super::read::holds(path, &wanted)),
+            // What an engine has is told by configurations, which are not known here; see `finish`.
+            Sink::Engine(_) => Ok(false),
+        }
     }
 
     fn name(&self) -> String {

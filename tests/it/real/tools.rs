@@ -137,6 +137,26 @@ impl Podman {
         run(&mut command);
     }
 
+    /// Starts the service that Docker's clients are served by; it listens on the socket that comes with it.
+    pub(super) fn serve(&self) -> (std::process::Child, PathBuf) {
+        let socket = self.short.path().join("s");
+        let mut command = self.line("system service --time=0");
+        command.arg(format!("unix://{}", socket.display())).stdin(Stdio::null());
+        let mut service = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("podman starts");
+        let begun = std::time::Instant::now();
+        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            let ended = service.try_wait().expect("can be asked");
+            assert!(ended.is_none() && begun.elapsed().as_secs() < 30, "no service: {ended:?}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        (service, socket)
+    }
+
+    /// Runs podman to its end; what it printed.
+    pub(super) fn run(&self, rest: &str) -> String {
+        run(&mut self.line(rest))
+    }
+
     /// What the container printed.
     pub(super) fn logs(&self) -> String {
         let output = self.line("logs app").output().expect("podman starts");

@@ -1,0 +1,391 @@
+//! A running Docker or Podman: images are loaded into it through the socket of its programming interface.
+//!
+//! Three requests are needed, one connection each, so this speaks HTTP/1.0 (RFC 1945) over the socket: an answer
+//! ends with its connection, and the size of what is sent is known before it begins. What the engine says is
+//! read to its end, because it may report a failure after a status of 200.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::digest::Digest;
+use crate::error::{Explain, Kind};
+
+/// How long an engine may neither take nor say anything; unpacking a large layer takes a while.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// What an engine says beyond this is not read.
+const MAX_ANSWER: u64 = 1 << 20;
+
+/// An engine that answered.
+#[derive(Debug)]
+pub struct Engine {
+    socket: PathBuf,
+}
+
+/// Why an image cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// `DOCKER_HOST` leads elsewhere.
+    #[error("`DOCKER_HOST` is `{0}`, and only a socket, `unix://PATH`, can be loaded into")]
+    NotASocket(String),
+    /// Nobody is there.
+    #[error("no Docker or Podman answers at {}", .tried.iter().map(|(path, why)| format!("`{}` ({why})", path.display())).collect::<Vec<_>>().join(", "))]
+    Nobody {
+        /// Where it was looked for, and what happened.
+        tried: Vec<(PathBuf, io::Error)>,
+    },
+    /// The connection broke.
+    #[error("{} `{}`: {source}", .doing, .socket.display())]
+    Broken {
+        /// What was being done.
+        doing: &'static str,
+        /// The socket.
+        socket: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It answers, but not as an engine does.
+    #[error("`{}` does not answer as Docker or Podman do: {said:?}", .socket.display())]
+    NoEngine {
+        /// The socket.
+        socket: PathBuf,
+        /// The beginning of what it said.
+        said: String,
+    },
+    /// It does not want the image.
+    #[error("the engine at `{}` refused: {said} (status {status})", .socket.display())]
+    Refused {
+        /// The socket.
+        socket: PathBuf,
+        /// The HTTP status.
+        status: u16,
+        /// Its words.
+        said: String,
+    },
+    /// It has another image than the one that was sent.
+    #[error("after loading, `{name}` is {found} at `{}`, not {expected}", .socket.display())]
+    OtherImage {
+        /// The socket.
+        socket: PathBuf,
+        /// The image's name there.
+        name: String,
+        /// What it is.
+        found: String,
+        /// The digest of its configuration.
+        expected: Digest,
+    },
+}
+
+impl Explain for EngineError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotASocket(_) => Kind::Input,
+            _ => Kind::Registry,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotASocket(_) => {
+                Some("`-o docker-archive:image.tar` and `docker load -i image.tar` do it".to_owned())
+            }
+            Self::Nobody { tried } if tried.iter().any(|(_, why)| why.kind() == io::ErrorKind::PermissionDenied) => {
+                Some("the socket is there, but not for this user: be in its group, or set DOCKER_HOST".to_owned())
+            }
+            Self::Nobody { .. } => Some(
+                "start Docker or `podman system service`, or set DOCKER_HOST to `unix://PATH`; without either, \
+                 `-o docker-archive:image.tar` writes a file to load later"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// The path in `unix://PATH`, which is what `DOCKER_HOST` may be here.
+///
+/// # Errors
+/// When it is anything else.
+pub fn socket_of(docker_host: &str) -> Result<PathBuf, EngineError> {
+    match docker_host.strip_prefix("unix://") {
+        Some(path) if path.starts_with('/') => Ok(PathBuf::from(path)),
+        _ => Err(EngineError::NotASocket(docker_host.to_owned())),
+    }
+}
+
+/// One line of the stream that loading answers with.
+#[derive(Deserialize)]
+struct Line {
+    error: Option<String>,
+    message: Option<String>,
+}
+
+/// An image as an engine describes it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    id: String,
+}
+
+/// What an engine answered.
+#[derive(Debug, PartialEq, Eq)]
+struct Answer {
+    status: u16,
+    body: String,
+}
+
+impl Engine {
+    /// The first of `sockets` that somebody listens on.
+    ///
+    /// # Errors
+    /// When nobody does.
+    pub fn find(sockets: impl IntoIterator<Item = PathBuf>) -> Result<Self, EngineError> {
+        let mut tried = Vec::new();
+        for socket in sockets {
+            match UnixStream::connect(&socket) {
+                Ok(_) => return Ok(Self { socket }),
+                Err(error) => tried.push((socket, error)),
+            }
+        }
+        Err(EngineError::Nobody { tried })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The ID of the image with this name or ID, as the engine spells it; `None` if it has none.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked.
+    pub fn image_id(&self, name: &str) -> Result<Option<String>, EngineError> {
+        let mut stream = self.connect()?;
+        let request = format!("GET /images/{name}/json HTTP/1.0\r\nHost: docker\r\n\r\n");
+        stream.write_all(request.as_bytes()).map_err(self.broken("asking"))?;
+        let answer = self.answer(&mut stream)?;
+        match answer.status {
+            404 => Ok(None),
+            200 => match serde_json::from_str::<Inspected>(&answer.body) {
+                Ok(image) => Ok(Some(image.id)),
+                Err(_) => Err(self.no_engine(&answer.body)),
+            },
+            _ => Err(self.refused(&answer)),
+        }
+    }
+
+    /// Begins to load an archive of `size` bytes.
+    ///
+    /// # Errors
+    /// When the engine cannot be reached.
+    pub fn load(&self, size: u64) -> Result<Loading<'_>, EngineError> {
+        let mut loading = Loading { engine: self, stream: self.connect()? };
+        let head = format!(
+            "POST /images/load?quiet=1 HTTP/1.0\r\nHost: docker\r\nContent-Type: application/x-tar\r\n\
+             Content-Length: {size}\r\n\r\n"
+        );
+        loading.send(head.as_bytes())?;
+        Ok(loading)
+    }
+
+    fn connect(&self) -> Result<UnixStream, EngineError> {
+        let stream = UnixStream::connect(&self.socket).map_err(self.broken("connecting to"))?;
+        let limits = stream.set_read_timeout(Some(PATIENCE)).and(stream.set_write_timeout(Some(PATIENCE)));
+        limits.map_err(self.broken("connecting to"))?;
+        Ok(stream)
+    }
+
+    fn answer(&self, stream: &mut UnixStream) -> Result<Answer, EngineError> {
+        let mut bytes = Vec::new();
+        let read = stream.take(MAX_ANSWER).read_to_end(&mut bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        match (read, parse(&text)) {
+            (Ok(_), Some(answer)) => Ok(answer),
+            (Ok(_), None) => Err(self.no_engine(&text)),
+            // Who refuses may hang up with bytes on their way, and has given its reason before.
+            (Err(_), Some(answer)) if answer.is_refusal() => Ok(answer),
+            (Err(error), _) => Err(self.broken("reading from")(error)),
+        }
+    }
+
+    fn broken(&self, doing: &'static str) -> impl Fn(io::Error) -> EngineError + '_ {
+        move |source| EngineError::Broken { doing, socket: self.socket.clone(), source }
+    }
+
+    fn no_engine(&self, said: &str) -> EngineError {
+        EngineError::NoEngine { socket: self.socket.clone(), said: said.chars().take(80).collect() }
+    }
+
+    fn refused(&self, answer: &Answer) -> EngineError {
+        let said = complaint(&answer.body).unwrap_or_else(|| answer.body.trim().chars().take(400).collect());
+        EngineError::Refused { socket: self.socket.clone(), status: answer.status, said }
+    }
+}
+
+impl Answer {
+    fn is_refusal(&self) -> bool {
+        self.status != 200 || complaint(&self.body).is_some()
+    }
+}
+
+/// An archive on its way into an engine.
+#[derive(Debug)]
+pub struct Loading<'a> {
+    engine: &'a Engine,
+    stream: UnixStream,
+}
+
+impl Loading<'_> {
+    /// Sends the next bytes.
+    ///
+    /// # Errors
+    /// When the engine takes no more; with its reason, if it gave one.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        self.stream.write_all(bytes).map_err(|error| match self.engine.answer(&mut self.stream) {
+            Ok(answer) if answer.is_refusal() => self.engine.refused(&answer),
+            _ => self.engine.broken("sending to")(error),
+        })
+    }
+
+    /// Waits until the engine has loaded all.
+    ///
+    /// # Errors
+    /// When it has not.
+    pub fn finish(mut self) -> Result<(), EngineError> {
+        let answer = self.engine.answer(&mut self.stream)?;
+        if answer.is_refusal() { Err(self.engine.refused(&answer)) } else { Ok(()) }
+    }
+}
+
+/// Status and body of a whole answer.
+fn parse(text: &str) -> Option<Answer> {
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let mut words = head.lines().next()?.split(' ');
+    let status = words.next().filter(|version| version.starts_with("HTTP/1.")).and(words.next())?;
+    Some(Answer { status: status.parse().ok()?, body: body.to_owned() })
+}
+
+/// The first error in a stream of JSON values.
+fn complaint(body: &str) -> Option<String> {
+    let lines = serde_json::Deserializer::from_str(body).into_iter::<Line>();
+    lines.map_while(Result::ok).find_map(|line| line.error.or(line.message))
+}
+
+/// The digest in an image's ID, which Docker spells with its algorithm and Podman, in places, without.
+#[must_use]
+pub fn digest_of_id(id: &str) -> Option<Digest> {
+    if id.contains(':') { id.parse().ok() } else { format!("sha256:{id}").parse().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use super::*;
+
+    /// An engine that takes `take` bytes of a request and answers; then it hears the rest, or hangs up. What it was told.
+    fn engine(
+        take: usize,
+        hangs_up: bool,
+        says: &'static str,
+    ) -> (Engine, tempfile::TempDir, thread::JoinHandle<Vec<u8>>) {
+        let directory = tempfile::tempdir().expect("can be made");
+        let socket = directory.path().join("s");
+        let listener = UnixListener::bind(&socket).expect("can listen");
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("is found");
+            drop(stream);
+            (stream, _) = listener.accept().expect("somebody comes");
+            let mut heard = vec![0; take];
+            let mut length = 0;
+            while length < take {
+                let read = stream.read(&mut heard[length..]).expect("can be read");
+                if read == 0 {
+                    break;
+                }
+                length += read;
+            }
+            heard.truncate(length);
+            let _ = stream.write_all(says.as_bytes());
+            if !hangs_up {
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+                let _ = stream.read_to_end(&mut Vec::new());
+            }
+            heard
+        });
+        let engine = Engine::find([directory.path().join("nobody"), socket]).expect("listens");
+        (engine, directory, server)
+    }
+
+    fn load(says: &'static str) -> Result<(), EngineError> {
+        let (engine, _directory, server) = engine(140, false, says);
+        let mut loading = engine.load(1 << 20)?;
+        loading.send(&[7; 1000])?;
+        let result = loading.finish();
+        let heard = server.join().expect("ends");
+        let heard = String::from_utf8_lossy(&heard).into_owned();
+        assert!(heard.starts_with("POST /images/load?quiet=1 HTTP/1.0\r\n"), "{heard}");
+        assert!(heard.contains("\r\nContent-Length: 1048576\r\n\r\n"), "{heard}");
+        result
+    }
+
+    #[test]
+    fn a_failure_after_200_is_a_failure() {
+        load("HTTP/1.0 200 OK\r\n\r\n{\"stream\":\"Loaded image: a\"}\n").expect("is loaded");
+        let said = "HTTP/1.0 200 OK\r\n\r\n{\"stream\":\"x\"}\n{\"errorDetail\":{\"message\":\"full\"},\"error\":\"full\"}";
+        let error = load(said).expect_err("is not");
+        assert!(matches!(&error, EngineError::Refused { said, .. } if said == "full"), "{error}");
+        let error = load("HTTP/1.0 500 Oh\r\n\r\n{\"message\":\"no\"}").expect_err("is not");
+        assert!(matches!(&error, EngineError::Refused { said, status: 500, .. } if said == "no"), "{error}");
+        let error = load("hello").expect_err("is no engine");
+        assert!(matches!(&error, EngineError::NoEngine { .. }), "{error}");
+        let error = load("").expect_err("says nothing");
+        assert!(matches!(&error, EngineError::NoEngine { .. } | EngineError::Broken { .. }), "{error}");
+    }
+
+    #[test]
+    fn an_engine_that_hangs_up_is_asked_why() {
+        let (engine, _directory, server) =
+            engine(10, true, "HTTP/1.0 507 Full\r\n\r\n{\"message\":\"disk\"}");
+        let mut loading = engine.load(u64::MAX).expect("begins");
+        let error = loop {
+            if let Err(error) = loading.send(&[0; 1 << 16]) {
+                break error;
+            }
+        };
+        server.join().expect("ends");
+        assert!(
+            matches!(&error, EngineError::Refused { status: 507, said, .. } if said == "disk"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_image_has_its_id() {
+        let hex = "ab".repeat(32);
+        let (engine, _directory, server) =
+            engine(30, false, "HTTP/1.0 200 OK\r\n\r\n{\"Id\":\"sha256:abc\",\"X\":1}");
+        assert_eq!(engine.image_id("a/b:1").expect("answers").as_deref(), Some("sha256:abc"));
+        assert!(
+            server.join().expect("ends").starts_with(b"GET /images/a/b:1/json HTTP/1.0\r\n"[..30].as_ref())
+        );
+        assert_eq!(digest_of_id(&hex), digest_of_id(&format!("sha256:{hex}")));
+        assert_eq!((digest_of_id(&hex).is_some(), digest_of_id("abc")), (true, None));
+    }
+
+    #[test]
+    fn only_sockets_are_loaded_into() {
+        assert_eq!(socket_of("unix:///run/a.sock").ok(), Some(PathBuf::from("/run/a.sock")));
+        for other in ["tcp://127.0.0.1:2375", "ssh://host", "unix://", "unix://relative", "/run/a.sock", ""] {
+            let error = socket_of(other).expect_err(other);
+            assert!(error.to_string().contains(other) && error.hint().is_some(), "{error}");
+        }
+        let error = Engine::find([PathBuf::from("/nonexistent/s")]).expect_err("nobody");
+        assert!(error.to_string().contains("`/nonexistent/s`") && error.hint().is_some(), "{error}");
+    }
+}
