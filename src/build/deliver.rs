@@ -20,8 +20,6 @@ use crate::observer::Stage;
 use crate::plan::Plan;
 use crate::transport::{Blob, Delivery, Grower, Growing, growing};
 
-/// Bytes of payload from which a layer counts as large.
-const SMALL_LAYER: u64 = 1 << 20;
 /// How many layers targets may begin to take before they are made.
 const AHEAD: usize = 4;
 
@@ -123,17 +121,13 @@ pub(super) fn build_and_deliver(
 /// A layer, by the numbers of its image and of itself.
 type Place = (usize, usize);
 
-/// In which order layers are built. Opening and closing an upload takes the same time for a small layer as for a
-/// large one, so small layers come first and have theirs behind them while large ones are made; of those the
-/// largest comes first, for targets that take a layer only when it is finished.
+/// In which order layers are built: the largest first. What a target has to do when it has all of a layer takes
+/// the longer the larger the layer is, and is done while the next ones are made.
 fn order(plan: &Plan) -> Vec<Place> {
     let images = plan.images.iter().enumerate();
     let all = images.flat_map(|(number, image)| (0..image.layers.len()).map(move |layer| (number, layer)));
     let mut order: Vec<Place> = all.collect();
-    order.sort_by_key(|&(number, position)| {
-        let size = plan.images[number].layers[position].size;
-        (size >= SMALL_LAYER, Reverse(size))
-    });
+    order.sort_by_key(|&(number, position)| Reverse(plan.images[number].layers[position].size));
     order
 }
 

@@ -95,6 +95,9 @@ pub enum Fault {
     Proxy(String),
     /// The connection broke.
     Broken(String),
+    /// The connection over TLS ended before the first answer: what a client without a certificate sees of a
+    /// server that wants one, where the server's reason is lost on the way.
+    Dismissed(String),
     /// Nothing came for too long.
     Stalled(&'static str),
     /// The certificate is not trusted, or not for this host.
@@ -113,7 +116,7 @@ impl fmt::Display for Fault {
             Self::Refused => f.write_str("connection refused"),
             Self::UnknownHost(why) => write!(f, "the host name does not resolve: {why}"),
             Self::Proxy(why) => write!(f, "the proxy {why}"),
-            Self::Broken(why) => write!(f, "the connection broke: {why}"),
+            Self::Broken(why) | Self::Dismissed(why) => write!(f, "the connection broke: {why}"),
             Self::Stalled(what) => write!(f, "timed out while {what}"),
             Self::Untrusted(why) => write!(f, "the TLS certificate is not trusted: {why}"),
             Self::NotTls => f.write_str("the server does not speak TLS"),
@@ -381,7 +384,7 @@ impl RegistryError {
     pub(super) fn chance(&self) -> Chance {
         match self {
             Self::NoAnswer { fault, reached_before, .. } => match fault {
-                Fault::Broken(_) | Fault::Stalled(_) => Chance::Later,
+                Fault::Broken(_) | Fault::Dismissed(_) | Fault::Stalled(_) => Chance::Later,
                 // A host that never answered is more likely misspelt than restarting.
                 Fault::Refused
                 | Fault::UnknownHost(_)
@@ -463,6 +466,10 @@ impl Explain for RegistryError {
                 // `CertificateRequired`, `BadCertificate`, `UnknownCA`, …: servers differ.
                 Fault::Tls(why) if why.contains("alert: ") && (why.contains("Certificate") || why.contains("UnknownCA")) => format!(
                     "it wants to see a certificate that it trusts: set `client-cert` and `client-key` under `[registry.\"{}\"]`",
+                    context.registry
+                ),
+                Fault::Dismissed(_) => format!(
+                    "if it wants to see a certificate, set `client-cert` and `client-key` under `[registry.\"{}\"]`",
                     context.registry
                 ),
                 Fault::NotTls => plain(&context.registry),

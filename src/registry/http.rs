@@ -485,13 +485,23 @@ impl Http {
                 step.finish(0, inner.status().as_u16().to_string());
                 return Ok(Response { inner, url, own, idle: timeouts.idle, clock: clock.clone() });
             }
-            Ok(Err(error)) => through(&way, fault(error)),
+            Ok(Err(error)) => match through(&way, fault(error)) {
+                Fault::Broken(why) if self.may_be_dismissed(host, &url) => Fault::Dismissed(why),
+                fault => fault,
+            },
             Err(what) => Fault::Stalled(what),
         };
         told.outcome = failed.to_string();
         tracing::info!("{told}");
         let reached_before = host.reached.load(Ordering::Relaxed);
         Err(RegistryError::NoAnswer { context: context(), fault: failed, reached_before })
+    }
+
+    /// Whether a connection that breaks may be one that was ended for want of a certificate.
+    fn may_be_dismissed(&self, host: &Host, url: &Url) -> bool {
+        let shows_one =
+            self.settings.registries.get(&host.registry).is_some_and(|own| own.client_cert.is_some());
+        url.scheme() == "https" && !shows_one && !host.reached.load(Ordering::Relaxed)
     }
 
     /// The error that an answer means.
