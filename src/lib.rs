@@ -16,6 +16,7 @@
 //!
 //! Bytes:
 //! - [`deflate`]: the DEFLATE encoder whose bytes are part of the format.
+//! - `untar`: walking the headers of a tar of unknown origin, within limits.
 //! - [`zip`]: zip archives, read only and checked.
 //! - [`image`]: manifests, indexes and configurations as immutable values.
 //! - [`blob`]: bytes with a descriptor that can be opened as often as it takes.
@@ -75,6 +76,9 @@ pub mod deflate;
 pub mod diff;
 pub mod digest;
 pub mod error;
+#[doc(hidden)]
+#[cfg(any(test, feature = "testing"))]
+pub mod fuzz;
 pub mod git;
 pub mod image;
 pub mod interrupt;
@@ -91,6 +95,7 @@ pub mod stamp;
 pub mod store;
 pub mod time;
 pub mod transport;
+pub(crate) mod untar;
 pub mod verify;
 pub mod workers;
 pub mod zip;

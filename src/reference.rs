@@ -86,7 +86,10 @@ impl FromStr for Registry {
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
             _ => (lower.as_str(), None),
         };
-        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        // A number may be written with a sign, a port may not.
+        let is_port =
+            |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+        if port.is_some_and(|port| !is_port(port)) {
             return Err(fail("the port is not a number below 65536"));
         }
         let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -408,6 +411,7 @@ mod tests {
             "A/b",
             "localhost:5000/",
             "localhost:99999/a",
+            "localhost:+5000/a",
             "a:b:c",
             "a@sha256:x",
             "a_-b",

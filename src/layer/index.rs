@@ -3,13 +3,14 @@
 //! Read once by streaming the layer, then remembered under its digest. Limits bound what a hostile layer
 //! can make us keep; nothing is unpacked to disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
 use super::entry::EntryPath;
 use crate::image::media_type::LayerCompression;
+use crate::untar::{Entry, LAYER, ReadThrough, TarError, Walk};
 
 /// A base layer may have at most this many entries.
 const MAX_ENTRIES: usize = 4_000_000;
@@ -17,9 +18,6 @@ const MAX_ENTRIES: usize = 4_000_000;
 const MAX_PATH: usize = 8192;
 /// And unpack to at most this many bytes: beyond any real layer, short of a bomb that runs for days.
 const MAX_UNPACKED: u64 = 1 << 40;
-
-/// Padding of one block and the two blocks that end an archive.
-const TRAILER: u64 = 3 * 512;
 
 /// What a path is in one layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +44,7 @@ pub enum Node {
 pub struct LayerIndex {
     nodes: BTreeMap<EntryPath, Node>,
     /// Directories whose content in lower layers is hidden (`.wh..wh..opq`).
-    opaque: Vec<EntryPath>,
+    opaque: BTreeSet<EntryPath>,
 }
 
 /// What a layer says of a path.
@@ -75,28 +73,34 @@ impl LayerIndex {
 
     fn read_tar(tar: impl Read) -> io::Result<Self> {
         let mut index = Self::default();
-        // umoci leaves out the last padding and the end of the archive, and every runtime takes that.
-        let tar = tar.take(MAX_UNPACKED).chain(io::repeat(0).take(TRAILER));
-        let mut archive = tar::Archive::new(tar);
-        for entry in archive.entries()? {
-            let entry = entry?;
+        let mut tar = tar.take(MAX_UNPACKED);
+        // Not the `tar` crate's own loop, which reads records of any length into memory.
+        let mut walk = Walk::new(ReadThrough(&mut tar), LAYER);
+        let broken = |error| match error {
+            TarError::Io(error) => error,
+            error => invalid(error.to_string()),
+        };
+        while let Some(entry) = walk.next().map_err(broken)? {
             index.add(&entry)?;
-            if index.nodes.len() > MAX_ENTRIES {
+            if index.nodes.len() + index.opaque.len() > MAX_ENTRIES {
                 return Err(invalid(format!("the layer has more than {MAX_ENTRIES} entries")));
             }
         }
         // To the end of the blob, so that whoever checks its digest sees all of it.
-        io::copy(&mut archive.into_inner(), &mut io::sink())?;
+        io::copy(&mut tar, &mut io::sink())?;
+        if tar.limit() == 0 {
+            return Err(invalid(format!("the layer unpacks to {MAX_UNPACKED} bytes or more")));
+        }
         Ok(index)
     }
 
-    fn add<R: Read>(&mut self, entry: &tar::Entry<'_, R>) -> io::Result<()> {
-        let name = entry.path_bytes();
+    fn add(&mut self, entry: &Entry) -> io::Result<()> {
+        let name = &entry.path;
         if name.len() > MAX_PATH {
             return Err(invalid(format!("a path in the layer is longer than {MAX_PATH} bytes")));
         }
         // The root itself is no entry; a name that climbs out is nothing that a runtime would unpack.
-        let Ok(path) = EntryPath::new(&name) else { return Ok(()) };
+        let Ok(path) = EntryPath::new(name) else { return Ok(()) };
         if path.file_name() == b".wh..wh..opq" {
             self.opaque.extend(path.parent());
             return Ok(());
@@ -111,14 +115,14 @@ impl LayerIndex {
             }
             return Ok(());
         }
-        let header = entry.header();
-        let node = match header.entry_type() {
-            tar::EntryType::Directory => {
-                Node::Directory { mode: header.mode()? & 0o7777, uid: header.uid()?, gid: header.gid()? }
-            }
-            tar::EntryType::Symlink => {
-                Node::Symlink(entry.link_name_bytes().map(std::borrow::Cow::into_owned).unwrap_or_default())
-            }
+        let header = &entry.header;
+        let node = match entry.kind {
+            tar::EntryType::Directory => Node::Directory {
+                mode: header.mode()? & 0o7777,
+                uid: id(entry, b"uid").map_or_else(|| header.uid(), Ok)?,
+                gid: id(entry, b"gid").map_or_else(|| header.gid(), Ok)?,
+            },
+            tar::EntryType::Symlink => Node::Symlink(entry.link.clone()),
             _ => Node::File,
         };
         self.nodes.insert(path, node);
@@ -151,6 +155,12 @@ impl LayerIndex {
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
+}
+
+/// The number that a record gives in place of the header's: there it did not fit.
+fn id(entry: &Entry, name: &[u8]) -> Option<u64> {
+    let (_, value) = entry.records.iter().rfind(|(key, _)| key == name)?;
+    std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 fn invalid(message: String) -> io::Error {

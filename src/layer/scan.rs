@@ -755,5 +755,28 @@ impl Ignore {
     }
 }
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz {
+    use super::*;
+
+    /// Whether each of `paths` is excluded by the ignore file `bytes`, if it is one.
+    pub(crate) fn ignored(bytes: &[u8], paths: &[&[u8]], directory: bool) -> Option<Vec<bool>> {
+        let ignore = match Ignore::parse(Path::new(IGNORE_FILE), bytes) {
+            Ok(ignore) => ignore,
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                return None;
+            }
+        };
+        Some(paths.iter().map(|path| ignore.excludes(&Candidate::from_bytes(path), directory)).collect())
+    }
+
+    /// Whether each of `paths` matches one of `patterns`, if they are globs.
+    pub(crate) fn matched(patterns: &[String], paths: &[&[u8]]) -> Option<Vec<bool>> {
+        let set = globs(patterns).ok()?;
+        Some(paths.iter().map(|path| set.is_match_candidate(&Candidate::from_bytes(path))).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -102,16 +102,21 @@ fn decode(namespace: &str, key: &Key, mut record: Vec<u8>) -> Option<Vec<u8>> {
     Some(record)
 }
 
-/// Writes the record of `key`.
-pub(super) fn put(memos: &Path, namespace: &str, key: &Key, value: &[u8]) -> io::Result<()> {
-    let path = path(memos, namespace, key);
-    let dir = path.parent().unwrap_or(memos);
+fn encode(namespace: &str, key: &Key, value: &[u8]) -> Vec<u8> {
     let mut record = Vec::with_capacity(HEADER + value.len());
     record.extend_from_slice(MAGIC);
     record.extend_from_slice(&(value.len() as u64).to_le_bytes());
     record.extend_from_slice(&checksum(namespace, &key.0, value));
     record.extend_from_slice(&key.0);
     record.extend_from_slice(value);
+    record
+}
+
+/// Writes the record of `key`.
+pub(super) fn put(memos: &Path, namespace: &str, key: &Key, value: &[u8]) -> io::Result<()> {
+    let path = path(memos, namespace, key);
+    let dir = path.parent().unwrap_or(memos);
+    let record = encode(namespace, key, value);
     let mut file = temporary_in(dir, TEMPORARY)?;
     file.write_all(&record).map_err(|error| at(&error, &path))?;
     match persist(file, &path, Durability::Relaxed) {
@@ -132,6 +137,33 @@ pub(super) fn is_sound(namespace: &str, path: &Path) -> bool {
     };
     let Some(key) = key() else { return false };
     read(path).ok().and_then(|record| decode(namespace, &key, record)).is_some()
+}
+
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz {
+    use super::*;
+
+    /// Foreign bytes are no record unless they are exactly ours; of ours, no damage is one.
+    pub(crate) fn record(data: &[u8]) {
+        let key = crate::digest::KeyBuilder::new("fuzz").finish();
+        let sound = |record: &[u8]| encode("layer", &key, &record[HEADER..]) == record;
+        if decode("layer", &key, data.to_vec()).is_some() {
+            assert!(sound(data), "a record that was never written");
+        }
+        let record = encode("layer", &key, data);
+        assert_eq!(decode("layer", &key, record.clone()).as_deref(), Some(data));
+        assert_eq!(decode("files", &key, record.clone()), None, "another namespace");
+        let at = data.iter().fold(0, |sum, byte| sum * 31 + usize::from(*byte)) % record.len();
+        let mut damaged = record.clone();
+        damaged[at] ^= 1 << (data.len() % 8);
+        assert_eq!(decode("layer", &key, damaged), None, "byte {at}");
+        assert_eq!(decode("layer", &key, record[..at].to_vec()), None, "cut at {at}");
+    }
+
+    /// A record to begin with.
+    pub(crate) fn seed(value: &[u8]) -> Vec<u8> {
+        encode("layer", &crate::digest::KeyBuilder::new("fuzz").finish(), value)
+    }
 }
 
 #[cfg(test)]

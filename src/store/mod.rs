@@ -35,6 +35,8 @@ pub use layout::{
     CONTAINERD_NAME, EntryName, Layout, LayoutError, OCI_LAYOUT, PickError, REF_NAME, name_of, pick,
 };
 pub(crate) use layout::{empty_index, enter, is_complete};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use memo::fuzz;
 pub use prune::{Damage, NamespaceUsage, PruneOptions, Pruned, StoreError, Usage};
 
 use crate::digest::Key;

@@ -5,7 +5,6 @@
 //! paths lead to the same blobs.
 
 mod read;
-pub(crate) mod walk;
 mod write;
 
 use std::io;
@@ -16,8 +15,8 @@ use crate::error::{Explain, Kind};
 use crate::image::{DocumentError, ImageError};
 use crate::store::PickError;
 
+pub use crate::untar::TarError;
 pub use read::Archive;
-pub use walk::TarError;
 pub use write::ArchiveOutput;
 
 /// Why an archive cannot be read or written.

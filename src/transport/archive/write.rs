@@ -18,7 +18,6 @@ use fs_err as fs;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::walk::BLOCK;
 use super::{ArchiveError, blob_path};
 use crate::digest::{Digest, VerifyingReader};
 use crate::error::BoxedError;
@@ -32,6 +31,7 @@ use crate::store::{
     CONTAINERD_NAME, Durability, EntryName, OCI_LAYOUT, at, empty_index, enter, persist, temporary_in,
 };
 use crate::transport::{Blob, Delivery, Destination};
+use crate::untar::BLOCK;
 
 /// Zero means "unknown" to several readers.
 const MTIME: u64 = 1;
