@@ -6,6 +6,7 @@
 
 #![allow(missing_docs, clippy::missing_panics_doc)]
 
+pub mod change;
 mod image;
 mod layer;
 mod seeds;

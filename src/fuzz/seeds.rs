@@ -186,7 +186,7 @@ pub(super) fn tar() -> Vec<Vec<u8>> {
     });
     let records = finished(&|it| {
         entry(it, T::XGlobalHeader, "pax_global_header", "", b"14 comment=abc\n");
-        entry(it, T::XHeader, "PaxHeaders/x", "", b"12 path=a/b\n13 uid=70000\n17 SCHILY.xattr.u=\n");
+        entry(it, T::XHeader, "PaxHeaders/x", "", b"12 path=a/b\n13 uid=70000\n19 SCHILY.xattr.u=\n");
         entry(it, T::Directory, "short", "", b"");
         entry(it, T::GNULongName, "././@LongLink", "", &[&[b'n'; 300][..], b"\0"].concat());
         entry(it, T::GNULongLink, "././@LongLink", "", &[&[b'l'; 300][..], b"\0"].concat());

@@ -133,12 +133,14 @@ pub(crate) fn credentials(data: &[u8]) {
         let before: Option<serde_json::Value> = serde_json::from_str(text).ok();
         let file = Credentials { registry_auth_file: Some(path.clone()), ..Credentials::default() };
         let password = Secret::new("correct horse");
-        if file.keep(&scope, "user", &password).is_err() {
+        let Ok(kept) = file.keep(&scope, "user", &password) else {
             assert_eq!(std::fs::read(&path).ok().as_deref(), Some(data), "a refused file is left alone");
             continue;
+        };
+        if kept.hidden_by.is_none() {
+            let found = file.find(&scope).ok().flatten().map(|found| found.login);
+            assert_eq!(found, Some(Login::Password("user".to_owned(), password)), "what is kept is found");
         }
-        let found = file.find(&scope).ok().flatten().map(|found| found.login);
-        assert_eq!(found, Some(Login::Password("user".to_owned(), password)), "what is kept is found");
         let after = std::fs::read_to_string(&path).unwrap_or_default();
         let after: Option<serde_json::Value> = serde_json::from_str(&after).ok();
         let rest = |value: Option<serde_json::Value>| {

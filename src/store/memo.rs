@@ -153,7 +153,9 @@ pub(crate) mod fuzz {
         let record = encode("layer", &key, data);
         assert_eq!(decode("layer", &key, record.clone()).as_deref(), Some(data));
         assert_eq!(decode("files", &key, record.clone()), None, "another namespace");
-        let at = data.iter().fold(0, |sum, byte| sum * 31 + usize::from(*byte)) % record.len();
+        let sum =
+            data.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
+        let at = sum % record.len();
         let mut damaged = record.clone();
         damaged[at] ^= 1 << (data.len() % 8);
         assert_eq!(decode("layer", &key, damaged), None, "byte {at}");
