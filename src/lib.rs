@@ -50,6 +50,8 @@
 //! - Logins: what `DOCKER_AUTH_CONFIG` holds, the file of `REGISTRY_AUTH_FILE`, `containers/auth.json` in
 //!   `$XDG_RUNTIME_DIR` and `$XDG_CONFIG_HOME`, `$DOCKER_CONFIG/config.json`; programs `docker-credential-NAME`.
 //! - Authorities: the system's, `SSL_CERT_FILE`, `ca-file` of a registry. Certificates to show: `client-cert`, `client-key`.
+//! - `NAME:pack-cache-KEY` in the registry, when pushing: layers of other machines, see [`build::cache`]. Written with
+//!   `--cache-to`.
 //! - The git repository around the project, by running `git`.
 //!
 //! Written, by rename:

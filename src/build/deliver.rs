@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope};
 
-use super::layers::Workbench;
+use super::cache::NewEntry;
+use super::layers::{FinishedLayer, Workbench};
 use super::report::Report;
 use super::{BuildError, Context, Finished, Prepared, Request, Target, finish};
 use crate::digest::Digest;
@@ -20,6 +21,7 @@ use crate::transport::{Blob, Delivery, Grower, Growing, growing};
 pub(super) fn deliver_known(
     context: &Context,
     prepared: &Prepared<'_>,
+    bench: &Workbench,
     finished: &Finished,
     layers: &[Vec<NewLayer>],
     targets: &[Target],
@@ -37,7 +39,6 @@ pub(super) fn deliver_known(
     if stale.is_empty() {
         return Ok(());
     }
-    let bench = Workbench::new(context, &prepared.memos, prepared.compression);
     with_queues(context, &stale, report, |queues| {
         queues.base(prepared);
         for (image, layers) in prepared.plan.images.iter().zip(layers) {
@@ -56,10 +57,11 @@ pub(super) fn build_and_deliver(
     context: &Context,
     request: &Request,
     prepared: &mut Prepared<'_>,
+    bench: &Workbench,
     targets: &[Target],
     report: &mut Report,
-) -> Result<Finished, BoxedError> {
-    let bench = Workbench::new(context, &prepared.memos, prepared.compression);
+) -> Result<(Finished, Vec<NewEntry>), BoxedError> {
+    let mut entries = Vec::new();
     let all: Vec<(usize, &Target)> = targets.iter().enumerate().collect();
     let mut layer_reports = Vec::new();
     let finished = with_queues(context, &all, report, |queues| {
@@ -74,9 +76,11 @@ pub(super) fn build_and_deliver(
                 queues.check()?;
                 let begun = std::time::Instant::now();
                 let grower = planned.known.is_none().then(|| queues.grow(&planned.name));
-                let (facts, work) = bench.finish(planned, memos, grower.flatten())?;
+                let FinishedLayer { facts, work, key } = bench.finish(planned, memos, grower.flatten())?;
                 layer_reports.push((number, position, facts, work, begun.elapsed()));
                 let layer = super::layers::new_layer(planned, &facts);
+                let key = key.filter(|_| request.cache.write.is_some());
+                entries.extend(key.map(|key| bench.entry(planned, key, &layer)));
                 if work.is_some() {
                     queues.send_grown(&bench.blob(planned, &layer));
                 } else {
@@ -100,7 +104,7 @@ pub(super) fn build_and_deliver(
         report.built(image, layer, &facts, work, elapsed);
     }
     conclude(context, &finished, &all)?;
-    Ok(finished)
+    Ok((finished, entries))
 }
 
 /// Manifests, index, tags: in this order, so that whoever stops before the last changes nothing that a

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use super::cache::CachePolicy;
 use super::{Context, Request, prepare};
 use crate::artifact;
 use crate::config::{self, Facts};
@@ -54,15 +55,25 @@ impl Inputs {
         Ok(known.then(|| Self { base: looker.key.finish(), settled: looker.settled }))
     }
 
-    /// The key of the outcome, where the base is what `locked` says; `None` where nothing pins it.
-    pub(super) fn key(&self, request: &Request, locked: Option<&LockedBase>) -> Option<Key> {
+    /// The key of the outcome, where the base is what `locked` says; `None` where nothing pins it. `policy` is
+    /// that of the cache where it had a part in the outcome: what the cache said is not believed without it.
+    pub(super) fn key(
+        &self,
+        request: &Request,
+        locked: Option<&LockedBase>,
+        policy: Option<&CachePolicy>,
+    ) -> Option<Key> {
         let base = request.settings.base.as_ref().map(|base| &base.value);
         let needs_lock = !matches!(base, None | Some(config::Base::Scratch));
         if needs_lock && locked.is_none_or(|locked| locked.facts.is_none()) {
             return None;
         }
         let locked = format!("{locked:?}");
-        Some(KeyBuilder::new("pack outcome 1").part(&self.base.0).part(locked.as_bytes()).finish())
+        let mut key = KeyBuilder::new("pack outcome 1").part(&self.base.0).part(locked.as_bytes());
+        if let Some(policy) = policy {
+            key.add(&policy.key().0);
+        }
+        Some(key.finish())
     }
 
     /// Whether what is known of these inputs now may be remembered.
@@ -81,7 +92,7 @@ struct Looker<'a> {
 impl Looker<'_> {
     /// The settings as they print for debugging, which has every field of them, and new ones by itself.
     fn settings(&mut self, request: &Request) {
-        let Request { settings, has_build_file: _, facts, lock: _, project, name } = request;
+        let Request { settings, has_build_file: _, facts, lock: _, project, name, cache: _ } = request;
         let Facts { git, version, env, content: _ } = facts;
         let text = format!("{settings:?} {git:?} {version:?} {env:?} {project:?} {name}");
         self.key.add(text.as_bytes());

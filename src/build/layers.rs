@@ -1,18 +1,21 @@
 //! Finished layers: known from an earlier build, or built now, or built again because somebody needs the
 //! bytes and the store has lost them.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::cache::{Distrust, NewEntry};
 use super::memo::{Memos, keys_of};
-use super::{BuildError, Context};
-use crate::digest::Digest;
+use super::{BuildError, Context, Prepared, Request};
+use crate::digest::Key;
 use crate::error::BoxedError;
 use crate::image::{Descriptor, NewLayer};
 use crate::interrupt::Interrupt;
 use crate::layer::{self, Built, Compression, EntryKind, KnownBodies, LayerSpec, Work, Workshop};
 use crate::observer::Progress;
-use crate::plan::{LayerFacts, Plan, PlannedLayer};
+use crate::plan::{KnownFrom, LayerFacts, Plan, PlannedLayer};
+use crate::reference::Repository;
 use crate::store::Blobs;
 use crate::transport::{Blob, BlobContent, BlobStream, Grower};
 use crate::workers::Workers;
@@ -43,11 +46,31 @@ pub(super) struct Workbench {
     progress: Progress,
     interrupt: Interrupt,
     compression: Compression,
+    /// Where the blobs of layers that the cache knew can be mounted from.
+    origin: Option<Repository>,
+    /// What the cache says of layers that are built to compare.
+    claims: Arc<BTreeMap<Key, LayerFacts>>,
+    distrust: Distrust,
+}
+
+/// A layer that is finished.
+pub(super) struct FinishedLayer {
+    pub(super) facts: LayerFacts,
+    /// What had to be done; `None` where it was known.
+    pub(super) work: Option<Work>,
+    /// Its key, if this machine knows that the facts belong to it.
+    pub(super) key: Option<Key>,
 }
 
 impl Workbench {
-    pub(super) fn new(context: &Context, memos: &Memos<'_>, compression: Compression) -> Self {
+    pub(super) fn new(context: &Context, request: &Request, prepared: &Prepared<'_>) -> Self {
+        let Prepared { memos, compression, claims, distrust, .. } = prepared;
+        let compression = *compression;
         Self {
+            // From its own repository a blob need not be mounted.
+            origin: request.cache.read.clone().filter(|origin| *origin != request.name),
+            claims: Arc::new(claims.clone()),
+            distrust: distrust.clone(),
             blobs: context.store.blobs().clone(),
             workers: context.workers.clone(),
             known: memos.known_bodies(compression),
@@ -76,21 +99,20 @@ impl Workbench {
         planned: &PlannedLayer,
         memos: &mut Memos<'_>,
         grower: Option<Grower>,
-    ) -> Result<(LayerFacts, Option<Work>), BoxedError> {
+    ) -> Result<FinishedLayer, BoxedError> {
         if let Some(facts) = planned.known {
-            return Ok((facts, None));
+            let key = own_key(planned);
+            return Ok(FinishedLayer { facts, work: None, key });
         }
         // Another platform's layer may have been the same.
         let keys = memos.keys_if_known(&planned.spec, self.compression).map_err(BuildError::Content)?;
-        if let Some(facts) = keys.as_ref().and_then(|keys| memos.layer(&keys.layer)) {
-            return Ok((facts, None));
+        if let Some(keys) = keys
+            && let Some(facts) = memos.layer(&keys.layer)
+        {
+            return Ok(FinishedLayer { facts, work: None, key: Some(keys.layer) });
         }
         let built = self.build(&planned.spec, grower.as_ref())?;
-        let facts = LayerFacts {
-            digest: built.descriptor.digest,
-            size: built.descriptor.size,
-            diff_id: built.diff_id,
-        };
+        let facts = facts_of(&built);
         if let Some(grower) = grower {
             grower.finish(self.blob(planned, &new_layer(planned, &facts)));
         }
@@ -101,11 +123,33 @@ impl Workbench {
                 memos.learn(content, *id);
             }
         }
-        if let Some(keys) = keys_of(&planned.spec, self.compression, &ids) {
+        let keys = keys_of(&planned.spec, self.compression, &ids);
+        if let Some(keys) = &keys {
             memos.learn_layer(&keys.layer, &facts, &built.bodies);
             memos.learn_listing(&planned.spec, &keys.entries);
+            if let Some(claimed) = self.claims.get(&keys.layer) {
+                check(&planned.spec, claimed, &facts)
+                    .inspect_err(|error| self.distrust.because(error.to_string()))?;
+            }
         }
-        Ok((facts, Some(built.work)))
+        Ok(FinishedLayer { facts, work: Some(built.work), key: keys.map(|keys| keys.layer) })
+    }
+
+    /// What the cache in a registry may be told of a layer. Its blob is in the image's repository by then.
+    pub(super) fn entry(&self, planned: &PlannedLayer, key: Key, layer: &NewLayer) -> NewEntry {
+        let Descriptor { digest, size, .. } = layer.descriptor;
+        let facts = LayerFacts { digest, size, diff_id: layer.diff_id };
+        NewEntry { key, facts, compression: self.compression, blob: self.blob(planned, layer) }
+    }
+
+    /// The same of all layers of a plan that this machine knows.
+    pub(super) fn entries_of_known(&self, plan: &Plan) -> Vec<NewEntry> {
+        let all = plan.images.iter().flat_map(|image| &image.layers);
+        let entry = |planned: &PlannedLayer| {
+            let layer = new_layer(planned, planned.known.as_ref()?);
+            Some(self.entry(planned, own_key(planned)?, &layer))
+        };
+        all.filter_map(entry).collect()
     }
 
     /// The layer as a blob to deliver. If the store has lost it, it is built again when somebody opens it,
@@ -113,14 +157,12 @@ impl Workbench {
     pub(super) fn blob(&self, planned: &PlannedLayer, layer: &NewLayer) -> Blob {
         let bench = self.clone();
         let spec = planned.spec.clone();
+        let is_from_cache = planned.known_from == Some(KnownFrom::Registry);
+        let origin = self.origin.clone().filter(|_| is_from_cache);
+        let layer = layer.clone();
         let descriptor = layer.descriptor.clone();
-        let content = Remade { bench, spec, descriptor, once: Mutex::new(()) };
-        Blob {
-            descriptor: layer.descriptor.clone(),
-            content: Arc::new(content),
-            origin: None,
-            title: planned.name.clone(),
-        }
+        let content = Remade { bench, spec, layer, is_from_cache, made: Mutex::default() };
+        Blob { descriptor, content: Arc::new(content), origin, title: planned.name.clone() }
     }
 }
 
@@ -128,19 +170,31 @@ impl Workbench {
 struct Remade {
     bench: Workbench,
     spec: LayerSpec,
-    descriptor: Descriptor,
-    /// Held while it is made again.
-    once: Mutex<()>,
+    layer: NewLayer,
+    /// Whether that is what the cache in a registry says.
+    is_from_cache: bool,
+    /// What it was when it was made again; held meanwhile.
+    made: Mutex<Option<LayerFacts>>,
 }
 
 impl Remade {
+    /// Makes sure that the store has the blob. What turned out to be something else stays an error, though the
+    /// store may have its blob by then.
     fn ensure(&self) -> io::Result<()> {
-        let _one_at_a_time = self.once.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.bench.blobs.contains(&self.descriptor.digest) != Some(self.descriptor.size) {
-            let built = self.bench.build(&self.spec, None).map_err(io::Error::other)?;
-            check(&self.spec, self.descriptor.digest, built.descriptor.digest).map_err(io::Error::other)?;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let Descriptor { digest, size, .. } = self.layer.descriptor;
+        let is_stored = self.bench.blobs.contains(&digest) == Some(size);
+        let found = match *made {
+            None if is_stored => return Ok(()),
+            Some(found) if is_stored => found,
+            _ => facts_of(&self.bench.build(&self.spec, None).map_err(io::Error::other)?),
+        };
+        *made = Some(found);
+        let result = check(&self.spec, &LayerFacts { digest, size, diff_id: self.layer.diff_id }, &found);
+        if let (Err(error), true) = (&result, self.is_from_cache) {
+            self.bench.distrust.because(error.to_string());
         }
-        Ok(())
+        result.map_err(io::Error::other)
     }
 }
 
@@ -148,18 +202,33 @@ impl BlobContent for Remade {
     /// Sets a damaged blob aside, so that opening it once more builds it again.
     fn open(&self) -> io::Result<BlobStream> {
         self.ensure()?;
-        Ok(Box::new(self.bench.blobs.reader(&self.descriptor)?))
+        Ok(Box::new(self.bench.blobs.reader(&self.layer.descriptor)?))
     }
 
     fn open_unchecked(&self) -> io::Result<BlobStream> {
         self.ensure()?;
-        Ok(Box::new(self.bench.blobs.open(&self.descriptor.digest)?))
+        Ok(Box::new(self.bench.blobs.open(&self.layer.descriptor.digest)?))
     }
 }
 
-fn check(spec: &LayerSpec, expected: Digest, found: Digest) -> Result<(), BuildError> {
+/// The key of a layer that this machine built once.
+fn own_key(planned: &PlannedLayer) -> Option<Key> {
+    let is_own = planned.known_from == Some(KnownFrom::Store);
+    planned.keys.as_ref().filter(|_| is_own).map(|keys| keys.layer)
+}
+
+const fn facts_of(built: &Built) -> LayerFacts {
+    let Descriptor { digest, size, .. } = built.descriptor;
+    LayerFacts { digest, size, diff_id: built.diff_id }
+}
+
+fn check(spec: &LayerSpec, expected: &LayerFacts, found: &LayerFacts) -> Result<(), BuildError> {
     if expected == found {
         return Ok(());
     }
+    let shown = |facts: &LayerFacts| {
+        format!("{} of {} bytes with diffID {}", facts.digest, facts.size, facts.diff_id)
+    };
+    let (expected, found) = (shown(expected), shown(found));
     Err(BuildError::Poisoned { layer: spec.name().to_owned(), expected, found })
 }

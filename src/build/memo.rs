@@ -55,22 +55,26 @@ pub struct Memos<'a> {
     /// Those that this build saw.
     used: Files,
     learned: bool,
+    /// Whether others may know what this machine does not.
+    asks_others: bool,
     /// Identities of archives, once they are known in this build.
     archives: BTreeMap<PathBuf, Vec<ContentId>>,
 }
 
 impl<'a> Memos<'a> {
-    /// Opens the memos of the project at `project`; `now` is the time in nanoseconds since the epoch.
-    pub fn open(store: &'a Store, project: &Path, now: i64) -> Self {
+    /// Opens the memos of the project at `project`; `now` is the time in nanoseconds since the epoch. With
+    /// `asks_others`, layers are identified even where no memo can know them.
+    pub fn open(store: &'a Store, project: &Path, now: i64, asks_others: bool) -> Self {
         let project = KeyBuilder::new("pack project").part(project.as_os_str().as_bytes()).finish();
         let files: Files = store.memo_load("files", &project).unwrap_or_default();
-        Self { store, project, now, files, used: Files::new(), learned: false, archives: BTreeMap::new() }
+        let (used, archives) = (Files::new(), BTreeMap::new());
+        Self { store, project, now, files, used, learned: false, asks_others, archives }
     }
 
-    /// Whether the project, or anything on this machine, was built before: only then can hashing files
-    /// ahead of building find a finished layer.
-    fn knows_anything(&self) -> bool {
-        !self.files.is_empty() || !self.recent().is_empty()
+    /// Whether the project, or anything on this machine, was built before, or others are asked: only then can
+    /// hashing files ahead of building find a finished layer.
+    fn may_know(&self) -> bool {
+        self.asks_others || !self.files.is_empty() || !self.recent().is_empty()
     }
 
     /// The content ids of a layer's entries, by index; `None` where one is not needed or not known.
@@ -79,7 +83,7 @@ impl<'a> Memos<'a> {
     /// When a file that must be read cannot be, or changed since it was planned.
     pub fn identities(&mut self, layer: &LayerSpec) -> Result<Vec<Option<ContentId>>, layer::ContentError> {
         let (mut ids, unknown) = self.remembered(layer)?;
-        if !unknown.is_empty() && self.knows_anything() {
+        if !unknown.is_empty() && self.may_know() {
             let found: Result<Vec<(usize, &Content, ContentId)>, _> = unknown
                 .into_par_iter()
                 .map(|(index, content)| Ok((index, content, layer::identify(content)?)))

@@ -5,6 +5,7 @@
 //! layers are known and a destination is current already, one question to it is all that happens.
 
 pub mod base;
+pub mod cache;
 mod deliver;
 mod inputs;
 mod layers;
@@ -17,12 +18,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+pub use cache::CachePolicy;
+use cache::NewEntry;
 use inputs::Inputs;
+use layers::Workbench;
 pub use prepare::{Prepared, prepare, project_of};
 pub use report::{DestinationReport, ImageReport, LayerReport, Report};
 
 use crate::config::{Facts, Settings, Spanned, TagTemplate, Template};
-use crate::digest::{Digest, Sha256};
+use crate::digest::Sha256;
 use crate::error::{BoxedError, Explain, Kind};
 use crate::image::{self, Change, Image, Index, MediaType, NewLayer, RawDocument};
 use crate::interrupt::{Interrupt, Interrupted};
@@ -66,6 +70,8 @@ pub struct Request {
     pub project: PathBuf,
     /// The repository that the image is named after.
     pub name: Repository,
+    /// What is done with the cache in a registry.
+    pub cache: CachePolicy,
 }
 
 impl Request {
@@ -116,15 +122,15 @@ pub enum BuildError {
     /// The base has something in the way.
     #[error("{0}")]
     Place(String),
-    /// A name leads out of the image.
-    #[error("the memo of layer `{layer}` says {expected}, and building it gave {found}")]
+    /// What is known of a layer is not what it is.
+    #[error("layer `{layer}` is remembered as {expected}, and building it gave {found}")]
     Poisoned {
         /// The layer.
         layer: String,
-        /// From the memo.
-        expected: Digest,
+        /// From the memo or the cache in a registry.
+        expected: String,
         /// Built.
-        found: Digest,
+        found: String,
     },
     /// The user interrupted.
     #[error(transparent)]
@@ -213,9 +219,7 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     let mut looked = Looking::start(request, targets);
     let scanner = Scanner::default();
     let inputs = Inputs::look(context, request, &scanner)?;
-    let locked = request.locked_base();
-    let key = inputs.as_ref().and_then(|inputs| inputs.key(request, locked));
-    if let Some(outcome) = key.and_then(|key| memo::outcome(&context.store, &key)) {
+    if let Some(outcome) = inputs.as_ref().and_then(|inputs| outcome(context, request, inputs)) {
         looked.wait()?;
         if let Some(report) = unchanged(outcome, targets)? {
             return Ok(report);
@@ -224,25 +228,98 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     let mut prepared = context.workers.pool()?.install(|| prepare(context, request, &scanner))?;
     check_layer_count(&prepared)?;
     looked.wait()?;
-    let mut report = Report::new(&prepared.plan);
-    let known = layers::all_known(&prepared.plan);
-    if let Some(known) = known {
-        let finished = finish(request, &prepared, &known)?;
-        deliver::deliver_known(context, &prepared, &finished, &known, targets, &mut report)?;
-        report.finish(request, &finished);
-    } else {
-        let finished = deliver::build_and_deliver(context, request, &mut prepared, targets, &mut report)?;
-        report.finish(request, &finished);
-    }
+    let (mut report, entries) = execute_or_start_over(context, request, &mut prepared, targets)?;
+    let is_written = write_cache(context, request, entries, &mut report);
     report.locked = prepared.locked.take();
     prepared.memos.save();
-    let locked = report.locked.as_ref().or(locked);
-    if let Some(inputs) = inputs.filter(Inputs::are_settled)
-        && let Some(key) = inputs.key(request, locked)
-    {
-        memo::learn_outcome(&context.store, &key, &report);
+    if let Some(inputs) = inputs.filter(Inputs::are_settled) {
+        learn(context, request, &inputs, &report, is_written);
     }
     Ok(report)
+}
+
+/// Executes the plan. If the cache in a registry turns out to have said something wrong, nothing that it said is
+/// believed: the plan is executed once more without. No tag was moved by then.
+fn execute_or_start_over(
+    context: &Context,
+    request: &Request,
+    prepared: &mut Prepared<'_>,
+    targets: &[Target],
+) -> Result<(Report, Vec<NewEntry>), BoxedError> {
+    let error = match execute(context, request, prepared, targets) {
+        Ok(done) => return Ok(done),
+        Err(error) => error,
+    };
+    let Some(why) = prepared.distrust.take() else { return Err(error) };
+    context.interrupt.check().map_err(BuildError::from)?;
+    context.progress.warn(format!("the cache in the registry is wrong and is not used: {why}"));
+    prepared.forget_cached();
+    execute(context, request, prepared, targets)
+}
+
+/// Builds what is not known and delivers all; with the report comes what the cache in a registry may be told.
+fn execute(
+    context: &Context,
+    request: &Request,
+    prepared: &mut Prepared<'_>,
+    targets: &[Target],
+) -> Result<(Report, Vec<NewEntry>), BoxedError> {
+    let mut report = Report::new(&prepared.plan);
+    let bench = Workbench::new(context, request, prepared);
+    if let Some(known) = layers::all_known(&prepared.plan) {
+        let finished = finish(request, prepared, &known)?;
+        deliver::deliver_known(context, prepared, &bench, &finished, &known, targets, &mut report)?;
+        report.finish(request, &finished);
+        let writes = request.cache.write.is_some();
+        let entries = if writes { bench.entries_of_known(&prepared.plan) } else { Vec::new() };
+        return Ok((report, entries));
+    }
+    let (finished, entries) =
+        deliver::build_and_deliver(context, request, prepared, &bench, targets, &mut report)?;
+    report.finish(request, &finished);
+    Ok((report, entries))
+}
+
+/// Tells the cache in a registry what this machine knows. Whether it knows all of it now; that it does not is no
+/// reason for a finished build to fail.
+fn write_cache(context: &Context, request: &Request, entries: Vec<NewEntry>, report: &mut Report) -> bool {
+    let Some(repository) = &request.cache.write else { return true };
+    match cache::write(&context.client, repository, &request.name, entries) {
+        Ok(written) => {
+            report.cache_entries_written = written;
+            true
+        }
+        Err(error) => {
+            context.progress.warn(format!("the cache cannot be written: {error}"));
+            false
+        }
+    }
+}
+
+/// What came of an earlier build with the same inputs. One that the cache in a registry had a part in is taken
+/// only by who would ask it again; and who writes to the cache takes none that did not write.
+fn outcome(context: &Context, request: &Request, inputs: &Inputs) -> Option<Report> {
+    let policy = &request.cache;
+    let own = policy.write.is_none().then_some(None);
+    let shared = policy.is_used().then_some(Some(policy));
+    own.into_iter().chain(shared).find_map(|policy| {
+        let key = inputs.key(request, request.locked_base(), policy)?;
+        memo::outcome(&context.store, &key)
+    })
+}
+
+/// Remembers what came of a build.
+fn learn(context: &Context, request: &Request, inputs: &Inputs, report: &Report, is_written: bool) {
+    let locked = report.locked.as_ref().or(request.locked_base());
+    let is_shared = report.has_layers_of_others();
+    let own = (!is_shared).then_some(None);
+    let has_part = is_shared || request.cache.write.is_some();
+    let shared = (has_part && is_written).then_some(Some(&request.cache));
+    for policy in own.into_iter().chain(shared) {
+        if let Some(key) = inputs.key(request, locked, policy) {
+            memo::learn_outcome(&context.store, &key, report);
+        }
+    }
 }
 
 /// The outcome of an earlier build of the same inputs, if all targets have it.

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::base::{Base, PlatformBase, Tree};
+use super::cache::{Distrust, Lookups};
 use super::memo::Memos;
 use super::{BuildError, Context, Request};
 use crate::artifact::{self, AppOptions, AppRoot, Artifact, ArtifactKind, Proposal};
 use crate::config::{self, DiskPath, Mtime, Spanned};
+use crate::digest::Key;
 use crate::error::BoxedError;
 use crate::image::ConfigFile;
 use crate::layer::{
@@ -19,7 +21,8 @@ use crate::layer::{
 use crate::lock::LockedBase;
 use crate::plan::buckets::{self, Bucket, BucketCount};
 use crate::plan::{
-    self, BaseTree as _, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage, PlannedLayer,
+    self, BaseTree as _, KnownFrom, LayerFacts, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage,
+    PlannedLayer,
 };
 use crate::platform::Platform;
 use crate::transport::Source;
@@ -39,6 +42,22 @@ pub struct Prepared<'a> {
     pub memos: Memos<'a>,
     /// How layers are compressed.
     pub compression: Compression,
+    /// What the cache in a registry says of layers that are built all the same.
+    pub(super) claims: BTreeMap<Key, LayerFacts>,
+    /// Why nothing that the cache says is believed.
+    pub(super) distrust: Distrust,
+}
+
+impl Prepared<'_> {
+    /// Drops what the cache in a registry said.
+    pub(super) fn forget_cached(&mut self) {
+        self.claims.clear();
+        for layer in self.plan.images.iter_mut().flat_map(|image| &mut image.layers) {
+            if layer.known_from == Some(KnownFrom::Registry) {
+                (layer.known, layer.known_from) = (None, None);
+            }
+        }
+    }
 }
 
 /// Makes the plan.
@@ -54,12 +73,14 @@ pub fn prepare<'a>(
     let base = open_base(context, request)?;
     let artifacts = detect(request)?;
     let platforms = platforms(request, &artifacts, base.as_ref())?;
+    let compression = compression(settings.compression)?;
     let mut preparer = Preparer {
         context,
         request,
         scanner,
-        memos: Memos::open(&context.store, &request.project, context.now),
-        compression: compression(settings.compression)?,
+        memos: Memos::open(&context.store, &request.project, context.now, request.cache.is_used()),
+        compression,
+        lookups: Lookups::new(&context.client, &request.cache, &request.name, compression),
         notes: Vec::new(),
         warnings: Vec::new(),
         locked: None,
@@ -72,7 +93,7 @@ pub fn prepare<'a>(
         images.push(image);
         bases.push(platform_base);
     }
-    let Preparer { memos, compression, mut notes, mut warnings, locked, .. } = preparer;
+    let Preparer { memos, compression, mut notes, mut warnings, locked, lookups, .. } = preparer;
     for messages in [&mut notes, &mut warnings] {
         let mut seen = std::collections::BTreeSet::new();
         messages.retain(|message| seen.insert(message.clone()));
@@ -88,7 +109,8 @@ pub fn prepare<'a>(
         notes,
         warnings,
     };
-    Ok(Prepared { plan, base, bases, locked, memos, compression })
+    let (claims, distrust) = (lookups.claims, Distrust::default());
+    Ok(Prepared { plan, base, bases, locked, memos, compression, claims, distrust })
 }
 
 fn compression(written: config::Compression) -> Result<Compression, BuildError> {
@@ -205,6 +227,7 @@ struct Preparer<'a, 'r> {
     scanner: &'r Scanner,
     memos: Memos<'a>,
     compression: Compression,
+    lookups: Lookups,
     notes: Vec<String>,
     warnings: Vec<String>,
     locked: Option<LockedBase>,
@@ -530,7 +553,20 @@ impl Preparer<'_, '_> {
                 None => layers.push(self.planned(spec, draft.why)?),
             }
         }
+        self.ask_others(&mut layers);
         Ok(layers)
+    }
+
+    /// Waits for what the cache in a registry says of layers that this machine does not know. They were asked for
+    /// one by one, while the files of the next were read.
+    fn ask_others(&mut self, layers: &mut [PlannedLayer]) {
+        for layer in layers.iter_mut().filter(|layer| layer.known.is_none()) {
+            let Some(keys) = &layer.keys else { continue };
+            if let Some(facts) = self.lookups.answer(&keys.layer) {
+                (layer.known, layer.known_from) = (Some(facts), Some(KnownFrom::Registry));
+                layer.difference = None;
+            }
+        }
     }
 
     /// The buckets of a placed layer; `None` leaves it whole.
@@ -553,7 +589,10 @@ impl Preparer<'_, '_> {
         let keys = self.memos.keys(&spec, self.compression).map_err(BuildError::Content)?;
         let known = keys.as_ref().and_then(|keys| self.memos.layer(&keys.layer));
         let difference = match (&keys, known) {
-            (Some(keys), None) => self.memos.difference(&spec, &keys.entries),
+            (Some(keys), None) => {
+                self.lookups.ask(&keys.layer);
+                self.memos.difference(&spec, &keys.entries)
+            }
             _ => None,
         };
         Ok(PlannedLayer {
@@ -565,6 +604,7 @@ impl Preparer<'_, '_> {
             compression: self.compression,
             keys,
             known,
+            known_from: known.map(|_| KnownFrom::Store),
             difference,
         })
     }

@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::image::{Descriptor, MediaType};
 use crate::layer::Work;
 use crate::lock::LockedBase;
-use crate::plan::{Difference, LayerFacts, Plan};
+use crate::plan::{Difference, KnownFrom, LayerFacts, Plan};
 use crate::platform::Platform;
 use crate::reference::{Repository, Tag};
 use crate::transport::{Blob, Delivery};
@@ -35,6 +35,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// What the user should probably change.
     pub warnings: Vec<String>,
+    /// How many entries were written to the cache in a registry.
+    pub cache_entries_written: usize,
     /// What the lock should say of the base.
     #[serde(skip)]
     pub locked: Option<LockedBase>,
@@ -68,6 +70,8 @@ pub struct LayerReport {
     pub size: u64,
     /// Digest, compressed size and diffID.
     pub facts: Option<LayerFacts>,
+    /// Who knew the layer.
+    pub known_from: Option<KnownFrom>,
     /// What had to be done; `None` when the layer was known.
     pub work: Option<Work>,
     /// How long that took, in milliseconds.
@@ -107,6 +111,7 @@ impl Report {
                     files: layer.files,
                     size: layer.size,
                     facts: layer.known,
+                    known_from: layer.known_from,
                     work: None,
                     milliseconds: 0,
                     difference: layer.difference.clone(),
@@ -122,6 +127,7 @@ impl Report {
             destinations: Vec::new(),
             notes: plan.notes.clone(),
             warnings: plan.warnings.clone(),
+            cache_entries_written: 0,
             locked: None,
         }
     }
@@ -139,12 +145,19 @@ impl Report {
             destinations: Vec::new(),
             notes: self.notes.clone(),
             warnings: self.warnings.clone(),
+            cache_entries_written: 0,
             locked: None,
             name: self.name.clone(),
             tags: self.tags.clone(),
             digest: self.digest,
             media_type: self.media_type.clone(),
         }
+    }
+
+    /// Whether a layer is what the cache in a registry says.
+    pub(super) fn has_layers_of_others(&self) -> bool {
+        let mut layers = self.images.iter().flat_map(|image| &image.layers);
+        layers.any(|layer| layer.known_from == Some(KnownFrom::Registry))
     }
 
     pub(super) fn built(

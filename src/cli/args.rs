@@ -45,6 +45,8 @@ Examples:
       Write a file that `skopeo`, `podman` and `docker load` read
   pack build -o docker-archive:app.tar && docker load -i app.tar
       Load into the local Docker
+  pack build --push --cache-to
+      In CI that is trusted: let other machines take its layers
   pack build --locked --set config.user=1000
       In CI: on exactly the base of build.lock, with one setting changed
 
@@ -396,6 +398,25 @@ pub struct ImageArgs {
     #[arg(long = "set", value_name = "KEY=VALUE", help_heading = "Image")]
     pub set: Vec<String>,
 
+    /// Read the cache in the registry when pushing, though build.toml says otherwise
+    ///
+    /// A layer that another machine built from the same files is then not built here. This is the default of
+    /// builds that push and write nothing else.
+    #[arg(long, help_heading = "Cache", overrides_with = "no_cache_from")]
+    pub cache_from: bool,
+
+    /// Do not read the cache in the registry
+    #[arg(long, help_heading = "Cache", overrides_with = "cache_from")]
+    pub no_cache_from: bool,
+
+    /// Keep the cache in this repository, not in the image's own
+    #[arg(long, value_name = "NAME", value_parser = repository, help_heading = "Cache")]
+    pub cache_repo: Option<Repository>,
+
+    /// Build so many percent of the layers that the cache has all the same, and compare
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), help_heading = "Cache")]
+    pub cache_verify: Option<u8>,
+
     /// Fail if build.lock would have to change
     #[arg(long)]
     pub locked: bool,
@@ -420,6 +441,12 @@ pub struct BuildArgs {
     /// What to build.
     #[command(flatten)]
     pub image: ImageArgs,
+
+    /// Tell the cache in the registry of the layers of this build, when pushing
+    ///
+    /// For builds that may be trusted: who writes the cache decides what is in the layers of those who read it.
+    #[arg(long, help_heading = "Cache")]
+    pub cache_to: bool,
 
     /// Write digest, tags and layers to this file as JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]

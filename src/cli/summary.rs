@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::format::{Column, Table, bytes, count, duration};
 use crate::digest::Digest;
 use crate::layer::Work;
+use crate::plan::KnownFrom;
 use crate::platform::Platform;
 use crate::transport::Delivery;
 
@@ -82,7 +83,10 @@ pub enum LayerState {
     /// It is the base's.
     Base,
     /// It was known as a whole.
-    Cached,
+    Cached {
+        /// By whom.
+        from: KnownFrom,
+    },
     /// It was put together from bodies, of which some were known.
     Built(Work),
 }
@@ -91,7 +95,7 @@ impl LayerState {
     fn text(self) -> String {
         match self {
             Self::Base => "base".to_owned(),
-            Self::Cached => "cached".to_owned(),
+            Self::Cached { from } => from.to_string(),
             Self::Built(Work { bodies, encoded, .. }) if encoded == bodies => "built".to_owned(),
             Self::Built(Work { bodies, encoded, .. }) => {
                 format!("{encoded} of {} encoded", count(bodies as u64, "body"))
@@ -203,7 +207,7 @@ mod tests {
             LayerSummary {
                 files: Some(1_234),
                 delivery: Some(Delivery::Present),
-                ..layer("lib", 5_800_000, LayerState::Cached)
+                ..layer("lib", 5_800_000, LayerState::Cached { from: KnownFrom::Store })
             },
             LayerSummary {
                 files: Some(12),

@@ -17,16 +17,16 @@ use std::path::PathBuf;
 
 pub use document::Document;
 pub use schema::{
-    App, BuildFile, Config, Directory, Files, Health, HealthCommand, Healthcheck, Image, Layer, Name, Paths,
-    RegistryOptions, TagTemplate, Workspace, keys,
+    App, BuildFile, Cache, Config, Directory, Files, Health, HealthCommand, Healthcheck, Image, Layer, Name,
+    Paths, RegistryOptions, TagTemplate, Workspace, keys,
 };
 pub use settings::{Overrides, Settings};
 pub use source::{Diagnostic, Report, Sources, Span, Spanned};
 pub use template::{Facts, Template, TemplateError};
 pub use value::{
     Arguments, Base, Buckets, ByteSize, Compression, Count, DiskPath, EnvName, EnvTable, EnvValue, Format,
-    ImagePath, Kind, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Period, Ports, Protocol, Signal,
-    User,
+    ImagePath, Kind, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, Protocol,
+    Signal, User,
 };
 
 use crate::error::Explain;

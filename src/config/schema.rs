@@ -11,7 +11,8 @@ use super::source::Spanned;
 use super::template::Template;
 use super::value::{
     Arguments, Base, Buckets, ByteSize, Compression, Count, DiskPath, EnvName, EnvTable, Format, ImagePath,
-    Kind, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Period, Ports, Signal, User, one_or_many,
+    Kind, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, Signal, User,
+    one_or_many,
 };
 use crate::image;
 use crate::platform::Platform;
@@ -30,6 +31,8 @@ table! {
         "layer" => layers: Vec<Layer>,
         /// How containers of the image run.
         "config" => config: Config,
+        /// Where other machines' layers are found.
+        "cache" => cache: Cache,
         /// How registries are reached.
         "registry" => registries: BTreeMap<Registry, RegistryOptions>,
         /// The images that are built together with this file as their common base.
@@ -208,6 +211,18 @@ table! {
         "image" => image: Image,
         /// What members leave out of their `[config]`.
         "config" => config: Config,
+    }
+}
+
+table! {
+    /// `[cache]`
+    pub struct Cache {
+        /// The repository with the entries; the image's own where not given.
+        "repository" => repository: Option<Spanned<Repository>>,
+        /// Whether it is read when pushing; it is where not given.
+        "read" => read: Option<bool>,
+        /// How many of the layers that are found are built all the same, to compare.
+        "verify" => verify: Option<Percent>,
     }
 }
 

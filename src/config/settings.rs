@@ -11,7 +11,7 @@ use super::ConfigError;
 use super::decode::Wrong;
 use super::document::Document;
 use super::schema::{
-    App, BuildFile, Config, Files, Layer, Name, Paths, RegistryOptions, TagTemplate, Workspace,
+    App, BuildFile, Cache, Config, Files, Layer, Name, Paths, RegistryOptions, TagTemplate, Workspace,
 };
 use super::source::{Diagnostic, Sources, Span, Spanned};
 use super::template::Template;
@@ -170,6 +170,8 @@ pub struct Settings {
     pub layers: Vec<Layer>,
     /// How containers run.
     pub config: Config,
+    /// Where other machines' layers are found.
+    pub cache: Cache,
     /// How registries are reached.
     pub registries: BTreeMap<Registry, RegistryOptions>,
     /// The workspace that this file is the root of.
@@ -211,7 +213,7 @@ impl Settings {
         if !diagnostics.is_empty() {
             return Err(sources.error(diagnostics));
         }
-        let BuildFile { format, image, app, layers, config, registries, workspace } = file;
+        let BuildFile { format, image, app, layers, config, cache, registries, workspace } = file;
         let mut platforms = image.platforms.unwrap_or_default();
         let mut seen = std::collections::BTreeSet::new();
         platforms.retain(|platform| seen.insert(platform.value.clone()));
@@ -227,6 +229,7 @@ impl Settings {
             app,
             layers,
             config,
+            cache,
             registries,
             workspace,
             offline: flags.offline.or(environment.offline).unwrap_or(false),

@@ -859,6 +859,28 @@ impl FromText for MirrorAddress {
     }
 }
 
+/// A share of all, in percent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Percent(u8);
+
+impl Percent {
+    /// All of them.
+    pub const ALL: Self = Self(100);
+
+    /// The number, from 0 to 100.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Decode for Percent {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let number = decoder.number(node, 100)?;
+        u8::try_from(number).ok().map(Self)
+    }
+}
+
 impl FromText for Repository {
     fn from_text(text: &str) -> Result<Self, Wrong> {
         text.parse().map_err(|error: crate::reference::ReferenceError| {

@@ -100,6 +100,8 @@ pub struct PlannedLayer {
     pub keys: Option<LayerKeys>,
     /// The finished layer, where an earlier build made it.
     pub known: Option<LayerFacts>,
+    /// Who says so.
+    pub known_from: Option<KnownFrom>,
     /// What differs from the last build.
     pub difference: Option<Difference>,
 }
@@ -111,6 +113,25 @@ pub struct LayerKeys {
     pub entries: Vec<Key>,
     /// Of the layer.
     pub layer: Key,
+}
+
+/// Who knows a finished layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KnownFrom {
+    /// The local store: this machine built it.
+    Store,
+    /// The cache in a registry: another machine did.
+    Registry,
+}
+
+impl std::fmt::Display for KnownFrom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Store => "cached",
+            Self::Registry => "cached (registry)",
+        })
+    }
 }
 
 /// What is known of a finished layer.

@@ -370,6 +370,13 @@ pub(super) enum Chance {
 }
 
 impl RegistryError {
+    /// Whether the registry answered well, but with what is no document to be trusted: asking for another one is
+    /// not in vain.
+    #[must_use]
+    pub const fn is_about_the_document(&self) -> bool {
+        matches!(self, Self::Document { .. } | Self::Mismatch { .. } | Self::TooLarge { .. })
+    }
+
     /// Whether the same may succeed a little later. A definite answer is never asked for twice.
     pub(super) fn chance(&self) -> Chance {
         match self {

@@ -287,6 +287,42 @@ impl Client {
         })
     }
 
+    /// A document of at most `limit` bytes with a tag, or `None` where there is none: one try, and given up after
+    /// `patience`, for what merely saves work. `to_push` says that the same repository is going to be pushed to, so
+    /// that one token is good for both.
+    ///
+    /// # Errors
+    /// As for [`Client::document`], for every passing fault, and when it takes too long.
+    pub fn glance(
+        &self,
+        reference: &Reference,
+        limit: u64,
+        patience: Duration,
+        to_push: bool,
+    ) -> Result<Option<RawDocument>, RegistryError> {
+        let repository = reference.repository();
+        let host = self.http().host(repository.registry())?;
+        let access = if to_push { Access::push(repository) } else { Access::pull(repository) };
+        let name = reference.manifest_name();
+        let step = Step::PullManifest;
+        let fetch = async {
+            let _slot = host.document_slot().await;
+            self.http().fetch_document_up_to(limit, &host, &access, &name, None, step).await
+        };
+        self.wait(async {
+            match self.http().settings.clock.within(patience, fetch).await {
+                Some(Ok(document)) => Ok(Some(document)),
+                Some(Err(RegistryError::NotFound { .. })) => Ok(None),
+                Some(Err(error)) => Err(error),
+                None => Err(RegistryError::NoAnswer {
+                    context: Box::new(http::context(&host.registry, step, repository.path(), &name)),
+                    fault: Fault::Stalled("looking into the cache"),
+                    reached_before: true,
+                }),
+            }
+        })
+    }
+
     /// A blob's bytes. Reading to the end fails unless they are what `descriptor` says; a broken download
     /// goes on where it stopped. What is at most [`MAX_DOCUMENT`] long is fetched and checked at once.
     ///

@@ -89,6 +89,19 @@ impl Http {
         expected: Option<&Descriptor>,
         step: Step,
     ) -> Result<RawDocument, RegistryError> {
+        self.fetch_document_up_to(MAX_DOCUMENT, host, access, name, expected, step).await
+    }
+
+    /// The same of at most `limit` bytes.
+    pub(super) async fn fetch_document_up_to(
+        &self,
+        limit: u64,
+        host: &Host,
+        access: &Access,
+        name: &str,
+        expected: Option<&Descriptor>,
+        step: Step,
+    ) -> Result<RawDocument, RegistryError> {
         let path = access.repository.path();
         let context = context(&host.registry, step, path, name);
         let boxed = || Box::new(context.clone());
@@ -102,8 +115,8 @@ impl Http {
             }
             _ => return Err(self.failure(host, access, &context, response).await),
         }
-        if response.content_length().is_some_and(|length| length > MAX_DOCUMENT) {
-            return Err(RegistryError::TooLarge { context: boxed(), limit: MAX_DOCUMENT });
+        if response.content_length().is_some_and(|length| length > limit) {
+            return Err(RegistryError::TooLarge { context: boxed(), limit });
         }
         if response.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
             let answer = Box::new(Answer {
@@ -116,8 +129,8 @@ impl Http {
         let announced = content_type(&response);
         let length = response.content_length();
         let broken = |fault| RegistryError::NoAnswer { context: boxed(), fault, reached_before: true };
-        let body = response.body(MAX_DOCUMENT).await.map_err(broken)?;
-        let body = body.ok_or_else(|| RegistryError::TooLarge { context: boxed(), limit: MAX_DOCUMENT })?;
+        let body = response.body(limit).await.map_err(broken)?;
+        let body = body.ok_or_else(|| RegistryError::TooLarge { context: boxed(), limit })?;
         if length.is_some_and(|length| length != body.len() as u64) {
             return Err(broken(Fault::Broken("the answer ended early".to_owned())));
         }

@@ -358,3 +358,40 @@ fn an_artifact_needs_no_build_file() {
     project.pack("init public").ok();
     assert!(project.path("build.toml").exists());
 }
+
+/// What came of a build with the same inputs is enough to do nothing, and never enough to do the wrong thing.
+#[test]
+fn a_build_of_what_is_as_it_was_needs_its_outcome_alone() {
+    let project = Project::bookstore();
+    // Stamps must be old enough to be trusted; the base's index is one of them.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let first = project.build("-o oci:out");
+    let outcomes = || fs::read_dir(project.cache().join("memo/outcome")).map_or(0, Iterator::count);
+    assert!(outcomes() > 0, "the outcome was remembered");
+    for memo in ["files", "layer", "bodies", "recent", "layer-index"] {
+        let _ = fs::remove_dir_all(project.cache().join("memo").join(memo));
+    }
+    let again = project.build("-o oci:out");
+    assert_eq!((again.digest(), again.built_layers().len()), (first.digest(), 0));
+    // Another target lacks it, so it is built.
+    let other = project.build("-o oci:other");
+    assert_eq!((other.digest(), other.built_layers().len()), (first.digest(), 2));
+    // Settings that are no file count as well, and so does a file's mode.
+    let labelled = project.build("-o oci:out --set config.labels.team=shop");
+    assert_ne!(labelled.digest(), first.digest());
+    assert_eq!(project.build("-o oci:out").digest(), first.digest());
+    let page = project.path("webapp/index.jsp");
+    fs::set_permissions(&page, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    assert_ne!(project.build("-o oci:out").digest(), first.digest());
+    project.pack("verify oci:out").ok();
+}
+
+#[test]
+fn the_cache_in_a_registry_is_written_only_by_who_pushes() {
+    let project = Project::small();
+    project.pack("build --cache-to").fails(2).says(&["`--cache-to` needs `--push`"]).hints();
+    project.pack("build --cache-to -o oci:out").fails(2).hints();
+    project.pack("build --cache-verify 101").fails(2);
+    project.append("build.toml", "[cache]\nverify = 101\n");
+    project.pack("build").fails(1).says(&["`cache.verify` must be between 0 and 100"]);
+}

@@ -2,6 +2,7 @@
 //! registries, and other tools as judges. `tests/run` prepares what it needs.
 #![allow(clippy::disallowed_methods, reason = "tests are told where their inputs are by the environment")]
 
+mod cache;
 mod doors;
 mod http;
 mod images;

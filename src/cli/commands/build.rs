@@ -4,18 +4,23 @@ use std::path::Path;
 
 use super::super::args::BuildArgs;
 use super::super::error::{CommandError, ExitStatus};
+use super::super::format;
 use super::super::session::Session;
 use super::super::summary::{ImageSummary, LayerState, LayerSummary, Summary};
 use super::request::{self, Asked};
 use crate::build::{self, DestinationReport, ImageReport, Report};
 use crate::digest::Digest;
+use crate::plan::KnownFrom;
 
 /// Builds and delivers.
 ///
 /// # Errors
 /// Whatever stopped it; no tag then resolves to anything new.
 pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandError> {
-    let asked = request::ask(session, &args.image)?;
+    let mut asked = request::ask(session, &args.image)?;
+    if args.cache_to {
+        asked.write_cache(&args.image)?;
+    }
     let context = session.context(&asked.request.settings)?;
     let targets = request::targets(session, &asked, &context, &args.image.all_outputs())?;
     let report = build::build(&context, &asked.request, &targets)?;
@@ -34,6 +39,10 @@ pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandErro
     }
     for warning in &report.warnings {
         session.printer.warning(warning);
+    }
+    if args.cache_to {
+        let written = format::count(report.cache_entries_written as u64, "entry");
+        session.printer.detail(format!("the cache in the registry got {written}"));
     }
     session.printer.message(summary.text(session.printer.message_width()));
     if args.format.json {
@@ -113,6 +122,12 @@ fn summary(session: &Session, report: &Report) -> Result<Summary, CommandError> 
     })
 }
 
+/// The state of a layer that was not built in this run.
+fn known(from: Option<KnownFrom>) -> LayerState {
+    // Unknown when the build began, it was built for another platform.
+    LayerState::Cached { from: from.unwrap_or(KnownFrom::Store) }
+}
+
 fn output(destination: &DestinationReport) -> String {
     if destination.current { format!("{} (unchanged)", destination.name) } else { destination.name.clone() }
 }
@@ -142,7 +157,7 @@ fn image_summary(image: &ImageReport, report: &Report) -> Option<ImageSummary> {
             digest: facts.digest,
             files: Some(layer.files as u64),
             size: facts.size,
-            state: layer.work.map_or(LayerState::Cached, LayerState::Built),
+            state: layer.work.map_or_else(|| known(layer.known_from), LayerState::Built),
             delivery: delivery(&facts.digest),
             time: layer.work.map(|_| std::time::Duration::from_millis(layer.milliseconds)),
         })

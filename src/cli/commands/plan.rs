@@ -13,7 +13,7 @@ use crate::build::{self, Context, Prepared, Request};
 use crate::digest::Digest;
 use crate::image::Descriptor;
 use crate::layer::Scanner;
-use crate::plan::{Plan, PlannedImage};
+use crate::plan::{KnownFrom, Plan, PlannedImage};
 use crate::reference::Repository;
 use crate::transport::Blob;
 
@@ -95,7 +95,10 @@ fn transfers(
         }
         for layer in &image.layers {
             if let Some(facts) = &layer.known {
-                ask(&Descriptor::new(layer.compression.media_type(), facts.digest, facts.size), None)?;
+                let is_shared = layer.known_from == Some(KnownFrom::Registry);
+                let origin =
+                    request.cache.read.as_ref().filter(|origin| is_shared && **origin != request.name);
+                ask(&Descriptor::new(layer.compression.media_type(), facts.digest, facts.size), origin)?;
             }
         }
     }
@@ -162,7 +165,7 @@ fn image_text(
             layer.name.clone(),
             format::number(layer.files as u64),
             format::bytes(layer.size),
-            if layer.known.is_some() { "cached" } else { "build" }.to_owned(),
+            layer.known_from.map_or_else(|| "build".to_owned(), |from| from.to_string()),
             digest.map_or_else(|| "?".to_owned(), |digest| digest.short()),
         ];
         if pushes {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::args::ImageArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::session::Session;
-use crate::build::{Request, Target, project_of};
+use crate::build::{CachePolicy, Request, Target, project_of};
 use crate::config::{self, Document, Facts, Overrides, Settings};
 use crate::lock::{self, Lock};
 use crate::reference::Repository;
@@ -61,10 +61,42 @@ pub(super) fn ask(session: &Session, args: &ImageArgs) -> Result<Asked, CommandE
         facts: Facts { git, version: None, env, content: None },
         lock,
         project: project_of(found.build_file.as_deref(), found.artifact.as_deref()),
+        cache: reading(&settings, &name, args),
         name,
         settings,
     };
     Ok(Asked { request, lock_path })
+}
+
+/// How the cache in a registry is read: a build that needs a layer's bytes has no use for it.
+fn reading(settings: &Settings, name: &Repository, args: &ImageArgs) -> CachePolicy {
+    let only_pushes = args.all_outputs() == ["registry"] && !settings.offline;
+    let reads = only_pushes && settings.cache.read.unwrap_or(true);
+    CachePolicy {
+        read: reads.then(|| cache_repository(settings, name)),
+        write: None,
+        verify: settings.cache.verify.unwrap_or_default(),
+    }
+}
+
+/// The repository with the entries of the cache.
+fn cache_repository(settings: &Settings, name: &Repository) -> Repository {
+    settings.cache.repository.as_ref().map_or_else(|| name.clone(), |repository| repository.value.clone())
+}
+
+impl Asked {
+    /// Has the build write to the cache in the registry.
+    ///
+    /// # Errors
+    /// When it does not push.
+    pub(super) fn write_cache(&mut self, args: &ImageArgs) -> Result<(), CommandError> {
+        if !args.all_outputs().contains(&"registry") {
+            return Err(CommandError::usage("`--cache-to` needs `--push`")
+                .hint("entries of the cache name layers that a registry has"));
+        }
+        self.request.cache.write = Some(cache_repository(&self.request.settings, &self.request.name));
+        Ok(())
+    }
 }
 
 /// What PATH and `--file` mean.
@@ -112,6 +144,11 @@ fn overrides(
     let mut set = args.set.clone();
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     set.extend(args.root.as_ref().map(|root| format!("app.root={}", quoted(root))));
+    set.extend(
+        args.cache_repo.as_ref().map(|name| format!("cache.repository={}", quoted(&name.to_string()))),
+    );
+    set.extend(args.cache_verify.map(|percent| format!("cache.verify={percent}")));
+    set.extend((args.cache_from || args.no_cache_from).then(|| format!("cache.read={}", args.cache_from)));
     set.extend(args.layout.map(|layout| format!("app.layout={}", quoted(layout.as_str()))));
     Ok(Overrides {
         artifact,

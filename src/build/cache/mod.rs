@@ -1,0 +1,249 @@
+//! The registry as a shared cache of layers: what one machine built, another need not.
+//!
+//! Below a layer's key, which hashes everything that decides its bytes, an entry says digest, size and diffID of
+//! the finished layer; see [`record`]. A machine with an empty store then reads its files to know the keys, and
+//! that is all.
+//!
+//! Invariants:
+//! - Whatever fails in looking an entry up is a miss. It never fails a build, and a build does not wait for it
+//!   longer than [`PATIENCE`] at a time; after one fault nothing more is looked up.
+//! - What an entry says is used in this build only, and not remembered as if this machine had built it.
+//! - If any entry is found to be wrong, everything that came from the cache is dropped, and the build starts over.
+//! - Nothing is written unless it was asked for, and only what this machine built or its own memos know.
+
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::config::Percent;
+use crate::digest::{Key, KeyBuilder};
+use crate::error::BoxedError;
+use crate::layer::Compression;
+use crate::plan::LayerFacts;
+use crate::reference::Repository;
+use crate::registry::Client;
+use crate::transport::Blob;
+
+/// How long an entry is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many entries are written at a time.
+const WRITERS: usize = 4;
+
+/// What a build does with the cache in a registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CachePolicy {
+    /// Where entries are read.
+    pub read: Option<Repository>,
+    /// Where entries are written.
+    pub write: Option<Repository>,
+    /// How many of the layers that are found are built all the same, to compare.
+    pub verify: Percent,
+}
+
+impl CachePolicy {
+    /// Whether layers must be identified before they are built.
+    pub(super) const fn is_used(&self) -> bool {
+        self.read.is_some() || self.write.is_some()
+    }
+
+    /// Stands for this policy in the keys of memos.
+    pub(super) fn key(&self) -> Key {
+        KeyBuilder::new("pack cache policy").part(format!("{self:?}").as_bytes()).finish()
+    }
+
+    /// Whether a layer with this key is among those that are built to compare: the same on every machine, so that
+    /// it does not depend on luck whether a build is fast, or fails to notice.
+    fn verifies(&self, key: &Key) -> bool {
+        let [first, second, third, fourth, ..] = key.0;
+        u32::from_le_bytes([first, second, third, fourth]) % 100 < u32::from(self.verify.get())
+    }
+}
+
+/// Why nothing from the cache is believed any more; shared by all who may find out.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Distrust(Arc<Mutex<Option<String>>>);
+
+impl Distrust {
+    pub(super) fn because(&self, why: impl Into<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why.into());
+    }
+
+    pub(super) fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Entries that are looked up while the plan is made.
+pub(super) struct Lookups {
+    asker: Option<Asker>,
+    policy: CachePolicy,
+    lookups: BTreeMap<Key, Lookup>,
+    /// What entries say of layers that are built to compare.
+    pub(super) claims: BTreeMap<Key, LayerFacts>,
+}
+
+enum Lookup {
+    Asked(JoinHandle<Option<LayerFacts>>),
+    Answered(Option<LayerFacts>),
+}
+
+#[derive(Clone)]
+struct Asker {
+    client: Client,
+    repository: Repository,
+    /// Whether the image is pushed to the same repository.
+    to_push: bool,
+    compression: Compression,
+    /// Whether a fault made the cache not worth asking.
+    is_down: Arc<AtomicBool>,
+}
+
+impl Lookups {
+    /// For an image that goes to `name`.
+    pub(super) fn new(
+        client: &Client,
+        policy: &CachePolicy,
+        name: &Repository,
+        compression: Compression,
+    ) -> Self {
+        let asker = policy.read.as_ref().map(|repository| Asker {
+            client: client.clone(),
+            repository: repository.clone(),
+            to_push: repository == name,
+            compression,
+            is_down: Arc::default(),
+        });
+        Self { asker, policy: policy.clone(), lookups: BTreeMap::new(), claims: BTreeMap::new() }
+    }
+
+    /// Begins to look for the layer with this key, once.
+    pub(super) fn ask(&mut self, key: &Key) {
+        let Some(asker) = self.asker.clone().filter(|_| !self.lookups.contains_key(key)) else { return };
+        let wanted = *key;
+        let asking = thread::Builder::new().name("cache".to_owned()).spawn(move || asker.look_up(&wanted));
+        let lookup = asking.map_or(Lookup::Answered(None), Lookup::Asked);
+        self.lookups.insert(*key, lookup);
+    }
+
+    /// What the cache says of a layer that was asked for; nothing of those that are to be built to compare.
+    pub(super) fn answer(&mut self, key: &Key) -> Option<LayerFacts> {
+        let facts = match self.lookups.remove(key)? {
+            Lookup::Asked(asking) => asking.join().ok().flatten(),
+            Lookup::Answered(facts) => facts,
+        };
+        self.lookups.insert(*key, Lookup::Answered(facts));
+        let facts = facts?;
+        if self.policy.verifies(key) {
+            self.claims.insert(*key, facts);
+            return None;
+        }
+        Some(facts)
+    }
+}
+
+impl Asker {
+    fn look_up(&self, key: &Key) -> Option<LayerFacts> {
+        if self.is_down.load(Ordering::Relaxed) {
+            return None;
+        }
+        let reference = self.repository.at_tag(record::tag(key));
+        let document = match self.client.glance(&reference, record::MAX_ENTRY, PATIENCE, self.to_push) {
+            Ok(Some(document)) => document,
+            Ok(None) => {
+                tracing::debug!(%reference, "not in the cache");
+                return None;
+            }
+            Err(error) => {
+                // A registry in trouble is not asked once more for each layer; a strange document is one layer's.
+                let is_fault = !error.is_about_the_document();
+                self.is_down.fetch_or(is_fault, Ordering::Relaxed);
+                tracing::debug!(%reference, %error, "the cache cannot be read");
+                return None;
+            }
+        };
+        match record::read(&document, key, self.compression) {
+            Ok(facts) => {
+                tracing::debug!(%reference, digest = %facts.digest, "found in the cache");
+                Some(facts)
+            }
+            Err(why) => {
+                tracing::debug!(%reference, why, "what is in the cache is no entry");
+                None
+            }
+        }
+    }
+}
+
+/// A layer that the cache is to know.
+pub(super) struct NewEntry {
+    pub(super) key: Key,
+    pub(super) facts: LayerFacts,
+    pub(super) compression: Compression,
+    /// For a repository that lacks it.
+    pub(super) blob: Blob,
+}
+
+/// Writes entries that are not there, of layers that `holder` has. How many were written; where one cannot be, the others are left out.
+///
+/// # Errors
+/// When the registry cannot be asked or refuses.
+pub(super) fn write(
+    client: &Client,
+    repository: &Repository,
+    holder: &Repository,
+    entries: Vec<NewEntry>,
+) -> Result<usize, BoxedError> {
+    let queue = Mutex::new(entries.into_iter());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let has_failed = AtomicBool::new(false);
+    let work = || {
+        let mut written = 0;
+        while !has_failed.load(Ordering::Relaxed)
+            && let Some(entry) = next()
+        {
+            match write_one(client, repository, holder, &entry) {
+                Ok(is_new) => written += usize::from(is_new),
+                Err(error) => {
+                    has_failed.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(written)
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..WRITERS).map(|_| scope.spawn(work)).collect();
+        let results = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(super::BuildError::Panicked.into())));
+        // All of them, so that no thread's result is lost.
+        results.collect::<Vec<_>>().into_iter().sum()
+    })
+}
+
+fn write_one(
+    client: &Client,
+    repository: &Repository,
+    holder: &Repository,
+    entry: &NewEntry,
+) -> Result<bool, BoxedError> {
+    let document = record::write(&entry.key, entry.compression, &entry.facts)?;
+    let tag = record::tag(&entry.key);
+    let found = client.resolve_for_push(&repository.at_tag(tag.clone()))?;
+    if found.is_some_and(|found| found.digest == document.digest()) {
+        return Ok(false);
+    }
+    let origin = (repository != holder).then(|| holder.clone());
+    let blobs = [record::empty(), Blob { origin, ..entry.blob.clone() }];
+    for blob in &blobs {
+        client.push_blob(repository, blob)?;
+    }
+    client.push_document(repository, tag.as_str(), &document, &blobs)?;
+    Ok(true)
+}
