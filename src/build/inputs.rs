@@ -3,7 +3,7 @@
 //! No file but a tree's `.packignore` is opened. The key of a build is that of its outcome: where both are as
 //! they were, nothing is left to do but to ask whether the targets have it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Context, Request, prepare};
 use crate::artifact;
@@ -19,6 +19,8 @@ pub(super) struct Inputs {
     base: Key,
     /// Whether a change from now on must show in the stamps.
     settled: bool,
+    /// The single files. Unlike a tree's, they are not held to these stamps when they are read.
+    files: Vec<(PathBuf, Stamp)>,
 }
 
 impl Inputs {
@@ -32,6 +34,7 @@ impl Inputs {
         let mut looker = Looker {
             key: KeyBuilder::new("pack build 1").part(env!("CARGO_PKG_VERSION").as_bytes()),
             settled: true,
+            files: Vec::new(),
             context,
             scanner,
         };
@@ -51,7 +54,7 @@ impl Inputs {
                 looker.file(path.path())
             }
         };
-        Ok(known.then(|| Self { base: looker.key.finish(), settled: looker.settled }))
+        Ok(known.then(|| Self { base: looker.key.finish(), settled: looker.settled, files: looker.files }))
     }
 
     /// The key of the outcome, where the base is what `locked` says; `None` where nothing pins it.
@@ -65,15 +68,22 @@ impl Inputs {
         Some(KeyBuilder::new("pack outcome 1").part(&self.base.0).part(locked.as_bytes()).finish())
     }
 
-    /// Whether what is known of these inputs now may be remembered.
-    pub(super) const fn are_settled(&self) -> bool {
-        self.settled
+    /// Whether what was built may be remembered under the key of these inputs.
+    ///
+    /// A file, or what a link leads to, may have been exchanged after it was looked at and before it was
+    /// read. The result is right then, and only its key is another's.
+    pub(super) fn are_settled(&self) -> bool {
+        let is_as_seen = |(path, seen): &(PathBuf, Stamp)| {
+            std::fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == *seen)
+        };
+        self.settled && self.files.iter().all(is_as_seen)
     }
 }
 
 struct Looker<'a> {
     key: KeyBuilder,
     settled: bool,
+    files: Vec<(PathBuf, Stamp)>,
     context: &'a Context,
     scanner: &'a Scanner,
 }
@@ -120,6 +130,7 @@ impl Looker<'_> {
         let mut bytes = Vec::new();
         describe_stamp(&stamp, &mut bytes);
         self.key.add(&bytes);
+        self.files.push((path.to_owned(), stamp));
         true
     }
 }

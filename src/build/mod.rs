@@ -463,6 +463,7 @@ fn standard(
 /// # Errors
 /// As for [`prepare`].
 pub fn lock(context: &Context, request: &Request) -> Result<Option<LockedBase>, BoxedError> {
+    let _lease = context.store.lease();
     let scanner = Scanner::default();
     let mut prepared = context.workers.pool()?.install(|| prepare(context, request, &scanner))?;
     let locked = prepared.locked.take();
