@@ -222,6 +222,7 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
         }
     }
     let mut prepared = context.workers.pool()?.install(|| prepare(context, request, &scanner))?;
+    let inputs = inputs.filter(|inputs| inputs.decide(&prepared.plan));
     check_layer_count(&prepared)?;
     looked.wait()?;
     let mut report = Report::new(&prepared.plan);
@@ -237,7 +238,7 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     report.locked = prepared.locked.take();
     prepared.memos.save();
     let locked = report.locked.as_ref().or(locked);
-    if let Some(inputs) = inputs.filter(Inputs::are_settled)
+    if let Some(inputs) = inputs
         && let Some(key) = inputs.key(request, locked)
     {
         memo::learn_outcome(&context.store, &key, &report);
