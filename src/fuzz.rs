@@ -24,10 +24,11 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     Target { name: "bodies", run: layer::bodies, seeds: seeds::bodies },
     Target { name: "build-lock", run: text::build_lock, seeds: seeds::build_lock },
     Target { name: "build-toml", run: text::build_toml, seeds: seeds::build_toml },
+    Target { name: "cache-entry", run: crate::build::cache::fuzz::entry, seeds: seeds::cache_entry },
     Target { name: "challenge", run: text::challenge, seeds: seeds::challenge },
     Target { name: "config", run: image::config, seeds: seeds::config },
     Target { name: "credentials", run: crate::registry::fuzz::credentials, seeds: seeds::credentials },

@@ -3,7 +3,8 @@
 //! No file but a tree's `.packignore` is opened. The key of a build is that of its outcome: where both are as
 //! they were, nothing is left to do but to ask whether the targets have it.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::cache::CachePolicy;
 use super::{Context, Request, prepare};
@@ -12,14 +13,17 @@ use crate::config::{self, Facts};
 use crate::digest::{Key, KeyBuilder};
 use crate::error::BoxedError;
 use crate::layer::scan::{Found, FoundKind};
-use crate::layer::{self, ScanOptions, Scanner, Stamp};
+use crate::layer::{self, ContentSource, Entry, EntryKind, ScanOptions, Scanner, Stamp};
 use crate::lock::LockedBase;
+use crate::plan::Plan;
 
 /// What a build starts from.
 pub(super) struct Inputs {
     base: Key,
     /// Whether a change from now on must show in the stamps.
     settled: bool,
+    /// The single files. Unlike a tree's, they are looked at again when they are planned.
+    files: BTreeMap<PathBuf, Stamp>,
 }
 
 impl Inputs {
@@ -33,6 +37,7 @@ impl Inputs {
         let mut looker = Looker {
             key: KeyBuilder::new("pack build 1").part(env!("CARGO_PKG_VERSION").as_bytes()),
             settled: true,
+            files: BTreeMap::new(),
             context,
             scanner,
         };
@@ -52,7 +57,7 @@ impl Inputs {
                 looker.file(path.path())
             }
         };
-        Ok(known.then(|| Self { base: looker.key.finish(), settled: looker.settled }))
+        Ok(known.then(|| Self { base: looker.key.finish(), settled: looker.settled, files: looker.files }))
     }
 
     /// The key of the outcome, where the base is what `locked` says; `None` where nothing pins it. `policy` is
@@ -76,15 +81,34 @@ impl Inputs {
         Some(key.finish())
     }
 
-    /// Whether what is known of these inputs now may be remembered.
-    pub(super) const fn are_settled(&self) -> bool {
+    /// Whether what is built by `plan` may be remembered under the key of these inputs.
+    ///
+    /// A file, or what a link leads to, may have been exchanged after it was looked at. The image is right
+    /// then, but its key is that of another one, which comes back when the link is led back.
+    pub(super) fn decide(&self, plan: &Plan) -> bool {
+        let is_as_seen = |(path, seen): (&PathBuf, &Stamp)| {
+            std::fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == *seen)
+        };
+        let is_planned_as_seen = |entry: &Entry| {
+            let EntryKind::File(content) = &entry.kind else { return true };
+            let (path, stamp) = match &content.source {
+                ContentSource::File(path, stamp) => (path.as_path(), stamp),
+                ContentSource::Zip(archive, _) => (archive.path(), archive.stamp()),
+                ContentSource::Bytes(_) => return true,
+            };
+            self.files.get(path).is_none_or(|seen| seen == stamp)
+        };
+        let mut layers = plan.images.iter().flat_map(|image| &image.layers);
         self.settled
+            && self.files.iter().all(is_as_seen)
+            && layers.all(|layer| layer.spec.entries().iter().all(is_planned_as_seen))
     }
 }
 
 struct Looker<'a> {
     key: KeyBuilder,
     settled: bool,
+    files: BTreeMap<PathBuf, Stamp>,
     context: &'a Context,
     scanner: &'a Scanner,
 }
@@ -131,6 +155,7 @@ impl Looker<'_> {
         let mut bytes = Vec::new();
         describe_stamp(&stamp, &mut bytes);
         self.key.add(&bytes);
+        self.files.insert(path.to_owned(), stamp);
         true
     }
 }

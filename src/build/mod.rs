@@ -226,13 +226,14 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
         }
     }
     let mut prepared = context.workers.pool()?.install(|| prepare(context, request, &scanner))?;
+    let inputs = inputs.filter(|inputs| inputs.decide(&prepared.plan));
     check_layer_count(&prepared)?;
     looked.wait()?;
     let (mut report, entries) = execute_or_start_over(context, request, &mut prepared, targets)?;
     let is_written = write_cache(context, request, entries, &mut report);
     report.locked = prepared.locked.take();
     prepared.memos.save();
-    if let Some(inputs) = inputs.filter(Inputs::are_settled) {
+    if let Some(inputs) = inputs {
         learn(context, request, &inputs, &report, is_written);
     }
     Ok(report)
@@ -540,6 +541,7 @@ fn standard(
 /// # Errors
 /// As for [`prepare`].
 pub fn lock(context: &Context, request: &Request) -> Result<Option<LockedBase>, BoxedError> {
+    let _lease = context.store.lease();
     let scanner = Scanner::default();
     let mut prepared = context.workers.pool()?.install(|| prepare(context, request, &scanner))?;
     let locked = prepared.locked.take();

@@ -23,6 +23,12 @@ pub(super) fn platform() -> Vec<Vec<u8>> {
     texts(&["linux/amd64", "linux/arm/v7", "Linux/x86_64/v1", "macos/aarch64/8", "linux/arm/6"])
 }
 
+pub(super) fn cache_entry() -> Vec<Vec<u8>> {
+    use crate::layer::Compression;
+    let seed = crate::build::cache::fuzz::seed;
+    [seed(Compression::default(), 4), seed(Compression::None, u64::MAX)].into_iter().flatten().collect()
+}
+
 pub(super) fn challenge() -> Vec<Vec<u8>> {
     texts(&[
         r#"Bearer realm="https://auth.example/token",service="r.example",scope="repository:a/b:pull""#,

@@ -70,6 +70,7 @@ changed_seeds! {
     bodies: "bodies",
     build_lock: "build-lock",
     build_toml: "build-toml",
+    cache_entry: "cache-entry",
     challenge: "challenge",
     config: "config",
     credentials: "credentials",

@@ -19,6 +19,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use rustix::io::Errno;
 
 use super::blobs::{Durability, TEMPORARY, at, persist, temporary_in};
 use crate::digest::{Key, hex};
@@ -67,6 +68,14 @@ pub(super) fn get(memos: &Path, namespace: &str, key: &Key) -> Found {
             None => Found::Damaged,
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
+        // The machine is short of something, and says nothing about the record.
+        Err(error)
+            if [Errno::MFILE, Errno::NFILE, Errno::NOMEM]
+                .map(|errno| Some(errno.raw_os_error()))
+                .contains(&error.raw_os_error()) =>
+        {
+            Found::Nothing
+        }
         Err(_) => Found::Damaged,
     }
 }
@@ -117,7 +126,11 @@ pub(super) fn put(memos: &Path, namespace: &str, key: &Key, value: &[u8]) -> io:
     let path = path(memos, namespace, key);
     let dir = path.parent().unwrap_or(memos);
     let record = encode(namespace, key, value);
-    let mut file = temporary_in(dir, TEMPORARY)?;
+    let mut file = match temporary_in(dir, TEMPORARY) {
+        // A file where a directory must be is damage.
+        Err(_) if clear(memos, dir)? => temporary_in(dir, TEMPORARY)?,
+        result => result?,
+    };
     file.write_all(&record).map_err(|error| at(&error, &path))?;
     match persist(file, &path, Durability::Relaxed) {
         // A directory in the way is damage.
@@ -127,6 +140,19 @@ pub(super) fn put(memos: &Path, namespace: &str, key: &Key, value: &[u8]) -> io:
         }
         result => result,
     }
+}
+
+/// Removes files that are in the way of the directory `dir` below `memos`, and says whether there were any.
+fn clear(memos: &Path, dir: &Path) -> io::Result<bool> {
+    let below = dir.ancestors().take_while(|path| path.starts_with(memos));
+    for path in below {
+        let is_directory = || std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
+        if std::fs::symlink_metadata(path).is_ok() && !is_directory() {
+            fs::remove_file(path)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether the file at `path` is the record that its place says.

@@ -13,6 +13,7 @@
 mod architecture;
 mod buckets;
 mod commands;
+mod faults;
 mod images;
 mod inputs;
 mod real;

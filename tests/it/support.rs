@@ -207,13 +207,7 @@ impl Run<'_> {
 
     /// Runs it.
     pub(crate) fn run(&self) -> Outcome {
-        let output = self.command().output().unwrap();
-        Outcome {
-            what: format!("pack {}", self.arguments.join(" ")),
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        outcome(&format!("pack {}", self.arguments.join(" ")), &self.command().output().unwrap())
     }
 
     /// Runs it; it must succeed.
@@ -296,6 +290,16 @@ impl Outcome {
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         json(&self.stdout)
+    }
+}
+
+/// What a process said that ran the program in its own way.
+pub(crate) fn outcome(what: &str, output: &std::process::Output) -> Outcome {
+    Outcome {
+        what: what.to_owned(),
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
 

@@ -45,6 +45,7 @@ pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError
     let asked = request::ask(session, &args.image)?;
     let context = session.context(&asked.request.settings)?;
     let scanner = Scanner::default();
+    let _lease = context.store.lease();
     let prepared = context.workers.pool()?.install(|| build::prepare(&context, &asked.request, &scanner))?;
     let pushes = args.image.all_outputs().contains(&"registry");
     let transfers = if pushes { transfers(&context, &asked.request, &prepared)? } else { BTreeMap::new() };

@@ -178,6 +178,9 @@ impl Explain for ArchiveError {
                 Some(format!("read it as `oci-archive:{}`", path.display()))
             }
             Self::Pick { source, .. } => source.hint(),
+            Self::Io(source) if source.kind() == io::ErrorKind::StorageFull => {
+                Some("free some space; `pack cache prune` empties the local store".to_owned())
+            }
             _ => None,
         }
     }
