@@ -7,6 +7,8 @@
 #![allow(missing_docs, clippy::missing_panics_doc)]
 
 pub mod change;
+#[cfg(test)]
+mod giant;
 mod image;
 mod layer;
 mod seeds;

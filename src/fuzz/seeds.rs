@@ -158,7 +158,13 @@ pub(super) fn config() -> Vec<Vec<u8>> {
 }
 
 /// One entry of a tar, in whatever format.
-fn entry(builder: &mut tar::Builder<Vec<u8>>, kind: tar::EntryType, name: &str, link: &str, content: &[u8]) {
+pub(super) fn entry(
+    builder: &mut tar::Builder<Vec<u8>>,
+    kind: tar::EntryType,
+    name: &str,
+    link: &str,
+    content: &[u8],
+) {
     let mut header = tar::Header::new_ustar();
     header.set_entry_type(kind);
     header.set_mode(if kind == tar::EntryType::Directory { 0o1777 } else { 0o644 });

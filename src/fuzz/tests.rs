@@ -1,14 +1,36 @@
-//! All entry points without a fuzzer: seeds, what was found once, and changes of the seeds that are always the same.
+//! All entry points without a fuzzer: seeds, what was found once, what is giant, and changes of the seeds that are
+//! always the same. `PACK_TEST_CHANGES` says how many of them, or `PACK_TEST_CHANGE_SECONDS` for how long.
 
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::change::changes;
 use super::*;
 
-/// Changes that are tried for each target.
+/// Changes that are tried for each target, unless the environment says how many.
 const CHANGES: usize = 600;
+
+fn number(variable: &str) -> Option<usize> {
+    std::env::var(variable).ok().map(|text| text.parse().unwrap())
+}
+
+/// Runs changes of the seeds and gives their number.
+fn run_changes(target: Target, seeds: &[Vec<u8>]) -> usize {
+    let end = number("PACK_TEST_CHANGE_SECONDS")
+        .map(|seconds| Instant::now() + Duration::from_secs(u64::try_from(seconds).unwrap()));
+    let most = number("PACK_TEST_CHANGES").unwrap_or(if end.is_some() { usize::MAX } else { CHANGES });
+    let mut ran = 0;
+    for data in changes(seeds).take(most) {
+        if end.is_some_and(|end| Instant::now() >= end) {
+            break;
+        }
+        run(target, &data, &format!("change {ran}"));
+        ran += 1;
+    }
+    ran
+}
 
 /// Runs `data` and says what it was if that panics.
 fn run(target: Target, data: &[u8], what: &str) {
@@ -41,6 +63,28 @@ fn what_was_found_once_stays_mended() {
     assert!(count > 0);
 }
 
+/// Says which by number: what is giant is not to be printed.
+fn run_giants(giants: &[Vec<u8>], is_for: impl Fn(&str) -> bool) {
+    for target in TARGETS.into_iter().filter(|target| is_for(target.name)) {
+        for (number, data) in giants.iter().enumerate() {
+            let result = std::panic::catch_unwind(|| (target.run)(data));
+            assert!(result.is_ok(), "{} fails on number {number} of what is giant", target.name);
+        }
+    }
+}
+
+const OF_ARCHIVES: [&str; 3] = ["tar", "verify", "zip"];
+
+#[test]
+fn deep_and_long_texts_exhaust_nothing() {
+    run_giants(&giant::texts(), |name| !OF_ARCHIVES.contains(&name) && name != "deflate");
+}
+
+#[test]
+fn archives_of_very_many_or_very_long_parts_exhaust_nothing() {
+    run_giants(&giant::archives(), |name| OF_ARCHIVES.contains(&name));
+}
+
 /// A test for each target, so that they run side by side.
 macro_rules! changed_seeds {
     ($($test:ident: $name:literal,)*) => {
@@ -53,9 +97,9 @@ macro_rules! changed_seeds {
                 for seed in &seeds {
                     run(target, seed, "a seed");
                 }
-                for (number, data) in changes(&seeds).take(CHANGES).enumerate() {
-                    run(target, &data, &format!("change {number}"));
-                }
+                let ran = run_changes(target, &seeds);
+                assert!(ran > 0);
+                println!("{}: {ran} changes", target.name);
             }
         )*
 
