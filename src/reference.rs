@@ -95,7 +95,7 @@ impl FromStr for Registry {
         let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let valid = match literal {
             Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => host.split('.').all(is_label),
+            None => host.split('.').all(is_label) && is_address_if_number(host),
         };
         if !valid {
             return Err(fail("the registry is not a host name"));
@@ -105,6 +105,16 @@ impl FromStr for Registry {
             _ => lower,
         }))
     }
+}
+
+/// A host that ends in a number is an IPv4 address or nothing, and URLs write `127.1` as another one (WHATWG URL
+/// Standard, "ends in a number checker").
+fn is_address_if_number(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or(host);
+    let hexadecimal =
+        last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|it| it.is_ascii_hexdigit()));
+    let is_number = hexadecimal || last.bytes().all(|byte| byte.is_ascii_digit());
+    !is_number || host.parse::<std::net::Ipv4Addr>().is_ok()
 }
 
 fn is_label(label: &str) -> bool {

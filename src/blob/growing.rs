@@ -31,7 +31,7 @@ struct State {
 }
 
 enum End {
-    Finished(Blob),
+    Finished(Box<Blob>),
     Abandoned,
 }
 
@@ -60,7 +60,7 @@ impl Grower {
 
     /// Says that all bytes are there, and what they are.
     pub fn finish(self, blob: Blob) {
-        self.0.end(End::Finished(blob));
+        self.0.end(End::Finished(Box::new(blob)));
     }
 }
 
@@ -83,7 +83,7 @@ impl Growing {
         let mut state = self.state();
         loop {
             match &state.end {
-                Some(End::Finished(blob)) => return Some(blob.clone()),
+                Some(End::Finished(blob)) => return Some(Blob::clone(blob)),
                 Some(End::Abandoned) => return None,
                 None => state = self.wait(state),
             }
@@ -122,7 +122,7 @@ pub struct GrowingReader {
 /// What to do next.
 enum Step {
     Read(Arc<File>, u64),
-    Open(Blob),
+    Open(Box<Blob>),
     End,
 }
 

@@ -12,6 +12,7 @@ use super::*;
 /// Changes that are tried for each target, unless the environment says how many.
 const CHANGES: usize = 600;
 
+#[allow(clippy::disallowed_methods, reason = "how long to try is no content")]
 fn number(variable: &str) -> Option<usize> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
 }

@@ -109,7 +109,7 @@ pub(super) fn build_lock(data: &[u8]) {
             for base in lock.bases() {
                 assert_eq!(
                     base.is_consistent(),
-                    again.get(&base.reference).is_some_and(|it| it.is_consistent())
+                    again.get(&base.reference).is_some_and(crate::lock::LockedBase::is_consistent)
                 );
             }
         }

@@ -104,7 +104,7 @@ impl Follow<'_> {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn is_there(&self, descriptor: &Descriptor) -> Result<bool, RegistryError> {

@@ -3,6 +3,8 @@
 //! `PACK_TEST_KILLS` and `PACK_TEST_DAMAGES` say how often (some dozens if unset), `PACK_TEST_SEED` where the
 //! random numbers begin. A failure names the numbers that it came with.
 
+#![allow(clippy::disallowed_methods, reason = "how often, and times of files, are no content")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
