@@ -95,7 +95,7 @@ impl FromStr for Registry {
         let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let valid = match literal {
             Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => host.split('.').all(is_label) && is_address_if_number(host),
+            None => host.split('.').all(is_label) && is_same_in_urls(host),
         };
         if !valid {
             return Err(fail("the registry is not a host name"));
@@ -107,14 +107,10 @@ impl FromStr for Registry {
     }
 }
 
-/// A host that ends in a number is an IPv4 address or nothing, and URLs write `127.1` as another one (WHATWG URL
-/// Standard, "ends in a number checker").
-fn is_address_if_number(host: &str) -> bool {
-    let last = host.rsplit('.').next().unwrap_or(host);
-    let hexadecimal =
-        last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|it| it.is_ascii_hexdigit()));
-    let is_number = hexadecimal || last.bytes().all(|byte| byte.is_ascii_digit());
-    !is_number || host.parse::<std::net::Ipv4Addr>().is_ok()
+/// Whether URLs take a name for the same host: they refuse some names that end in a number or begin with `xn--`,
+/// and take `127.1` for another one (WHATWG URL Standard, "host parsing").
+fn is_same_in_urls(host: &str) -> bool {
+    url::Host::parse(host).is_ok_and(|parsed| parsed.to_string() == host)
 }
 
 fn is_label(label: &str) -> bool {
@@ -422,6 +418,10 @@ mod tests {
             "localhost:5000/",
             "localhost:99999/a",
             "localhost:+5000/a",
+            "127.1/a",
+            "010.0.0.1/a",
+            "r.090/a",
+            "xn--o.example/a",
             "a:b:c",
             "a@sha256:x",
             "a_-b",
