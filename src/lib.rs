@@ -16,6 +16,7 @@
 //!
 //! Bytes:
 //! - [`deflate`]: the DEFLATE encoder whose bytes are part of the format.
+//! - `untar`: walking the headers of a tar of unknown origin, within limits.
 //! - [`zip`]: zip archives, read only and checked.
 //! - [`image`]: manifests, indexes and configurations as immutable values.
 //! - [`blob`]: bytes with a descriptor that can be opened as often as it takes.
@@ -64,7 +65,7 @@
 //!   - `oci-layout`, `index.json`, `blobs/sha256/HEX`: an OCI image layout with what was built and the documents of bases.
 //!   - `blobs/sha256/.tmp-*`, `.bad-HEX`: what a killed process left, and what was found damaged; a prune removes
 //!     them. `index.json.bad`: a damaged index.
-//!   - `memo/NAMESPACE/XX/HEX`: records of finished steps, see [`build::memo`]; `layer-index` says what base layers contain.
+//!   - `memo/NAMESPACE-HEX`: records of finished steps, see [`build::memo`]; `layer-index` says what base layers contain.
 //!   - `locks/lease`: held shared by builds and exclusively by a prune.
 //!   - `CACHEDIR.TAG`.
 //! - `$TMPDIR/pack-*`: blobs of this run, where the store cannot be written. Large blobs of mirrors, without a name.
@@ -79,6 +80,9 @@ pub mod deflate;
 pub mod diff;
 pub mod digest;
 pub mod error;
+#[doc(hidden)]
+#[cfg(any(test, feature = "testing"))]
+pub mod fuzz;
 pub mod git;
 pub mod image;
 pub mod interrupt;
@@ -95,6 +99,7 @@ pub mod stamp;
 pub mod store;
 pub mod time;
 pub mod transport;
+pub(crate) mod untar;
 pub mod verify;
 pub mod workers;
 pub mod zip;

@@ -434,6 +434,8 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file =
         tempfile::Builder::new().prefix(".build.lock.").permissions(permissions).tempfile_in(directory)?;
     file.write_all(bytes)?;
+    // Without it, a power failure can leave the name with nothing behind it.
+    file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

@@ -86,13 +86,16 @@ impl FromStr for Registry {
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
             _ => (lower.as_str(), None),
         };
-        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        // A number may be written with a sign, a port may not.
+        let is_port =
+            |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+        if port.is_some_and(|port| !is_port(port)) {
             return Err(fail("the port is not a number below 65536"));
         }
         let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let valid = match literal {
             Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => host.split('.').all(is_label),
+            None => host.split('.').all(is_label) && is_same_in_urls(host),
         };
         if !valid {
             return Err(fail("the registry is not a host name"));
@@ -102,6 +105,12 @@ impl FromStr for Registry {
             _ => lower,
         }))
     }
+}
+
+/// Whether URLs take a name for the same host: they refuse some names that end in a number or begin with `xn--`,
+/// and take `127.1` for another one (WHATWG URL Standard, "host parsing").
+fn is_same_in_urls(host: &str) -> bool {
+    url::Host::parse(host).is_ok_and(|parsed| parsed.to_string() == host)
 }
 
 fn is_label(label: &str) -> bool {
@@ -408,6 +417,11 @@ mod tests {
             "A/b",
             "localhost:5000/",
             "localhost:99999/a",
+            "localhost:+5000/a",
+            "127.1/a",
+            "010.0.0.1/a",
+            "r.090/a",
+            "xn--o.example/a",
             "a:b:c",
             "a@sha256:x",
             "a_-b",

@@ -21,7 +21,7 @@ use crate::image::{
 use crate::observer::{Phase, Progress, Task};
 use crate::platform::Platform;
 use crate::transport::Source;
-use crate::transport::archive::walk::{LAYER, ReadThrough, Walk};
+use crate::untar::{LAYER, ReadThrough, Walk};
 
 /// How to verify.
 #[derive(Clone, Debug)]
@@ -551,7 +551,7 @@ fn read_tar(
 }
 
 /// Why a path is not what a layer should have.
-fn oddity(entry: &crate::transport::archive::walk::Entry) -> Option<&'static str> {
+fn oddity(entry: &crate::untar::Entry) -> Option<&'static str> {
     let climbs = |path: &[u8]| path.split(|byte| *byte == b'/').any(|part| part == b"..");
     if climbs(&entry.path) {
         return Some("contains `..`");

@@ -3,9 +3,10 @@
 //! No file but a tree's `.packignore` is opened. The key of a build is that of its outcome: where both are as
 //! they were, nothing is left to do but to ask whether the targets have it.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::cache::CachePolicy;
 use super::outcome::{Kept, LastInputs, Outcome, Parts, PinnedBase};
@@ -15,19 +16,22 @@ use crate::config::{self, Facts, Settings};
 use crate::digest::{Key, KeyBuilder};
 use crate::error::BoxedError;
 use crate::layer::scan::{Found, FoundKind};
-use crate::layer::{self, ScanOptions, Scanner, Stamp};
+use crate::layer::{self, ContentSource, Entry, EntryKind, ScanOptions, Scanner, Stamp};
 use crate::lock::LockedBase;
 use crate::observer::Stage;
+use crate::plan::Plan;
 use crate::shown::shown_path;
 use crate::store::Store;
 
 /// What a build starts from.
 pub(super) struct Inputs {
     parts: Parts,
-    /// Whether a change from now on must show in the stamps.
+    /// Whether a change from now on must show in the stamps, and what is planned is what was seen.
     settled: bool,
     /// Where the inputs of the project's last build are remembered.
     project: Key,
+    /// The single files. Unlike a tree's, they are looked at again when they are planned.
+    files: BTreeMap<PathBuf, Stamp>,
 }
 
 impl Inputs {
@@ -40,7 +44,13 @@ impl Inputs {
     ) -> Result<Option<Self>, BoxedError> {
         let _step = context.progress.step(Stage::Look, "inputs");
         let Request { settings, has_build_file: _, facts, lock: _, project, name, cache: _ } = request;
-        let mut looker = Looker { parts: parts_of(settings, facts), settled: true, context, scanner };
+        let mut looker = Looker {
+            parts: parts_of(settings, facts),
+            settled: true,
+            files: BTreeMap::new(),
+            context,
+            scanner,
+        };
         looker.parts.fact("project", &format!("{project:?}"));
         looker.parts.fact("name", &name.to_string());
         for path in settings.app.iter().flat_map(|app| app.paths.as_slice()) {
@@ -59,7 +69,12 @@ impl Inputs {
         };
         let project = project.as_os_str().as_bytes();
         let project = KeyBuilder::new("pack inputs 1").part(project).finish();
-        Ok(known.then_some(Self { parts: looker.parts, settled: looker.settled, project }))
+        Ok(known.then_some(Self {
+            parts: looker.parts,
+            settled: looker.settled,
+            project,
+            files: looker.files,
+        }))
     }
 
     /// The key of the outcome, where the base is what `locked` says; `None` where nothing pins it. `policy` is
@@ -78,7 +93,30 @@ impl Inputs {
         Some(key.finish())
     }
 
-    /// Whether what came of them is worth remembering: a change from now on must show in the stamps.
+    /// Decides whether what is built by `plan` may be remembered under the key of these inputs.
+    ///
+    /// A file, or what a link leads to, may have been exchanged after it was looked at. The image is right
+    /// then, but its key is that of another one, which comes back when the link is led back.
+    pub(super) fn decide(&mut self, plan: &Plan) {
+        let is_as_seen = |(path, seen): (&PathBuf, &Stamp)| {
+            std::fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == *seen)
+        };
+        let is_planned_as_seen = |entry: &Entry| {
+            let EntryKind::File(content) = &entry.kind else { return true };
+            let (path, stamp) = match &content.source {
+                ContentSource::File(path, stamp) => (path.as_path(), stamp),
+                ContentSource::Zip(archive, _) => (archive.path(), archive.stamp()),
+                ContentSource::Bytes(_) => return true,
+            };
+            self.files.get(path).is_none_or(|seen| seen == stamp)
+        };
+        let mut layers = plan.images.iter().flat_map(|image| &image.layers);
+        self.settled = self.settled
+            && self.files.iter().all(is_as_seen)
+            && layers.all(|layer| layer.spec.entries().iter().all(is_planned_as_seen));
+    }
+
+    /// Whether what comes of them is worth remembering.
     pub(super) const fn are_settled(&self) -> bool {
         self.settled
     }
@@ -99,7 +137,7 @@ impl Inputs {
         is_written: bool,
     ) {
         let Some(base) = pinned(request, locked) else { return };
-        let Self { parts, settled, project } = self;
+        let Self { parts, settled, project, files: _ } = self;
         let kept = match (settled, is_written) {
             (false, _) => Kept::Untrusted,
             (true, false) => Kept::Unshared,
@@ -179,6 +217,7 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
 struct Looker<'a> {
     parts: Parts,
     settled: bool,
+    files: BTreeMap<PathBuf, Stamp>,
     context: &'a Context,
     scanner: &'a Scanner,
 }
@@ -216,6 +255,7 @@ impl Looker<'_> {
         let mut bytes = Vec::new();
         describe_stamp(&stamp, &mut bytes);
         self.parts.path(&shown_path(path), &bytes);
+        self.files.insert(path.to_owned(), stamp);
         true
     }
 }

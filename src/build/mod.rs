@@ -220,7 +220,7 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     // The targets are asked while the files are looked at.
     let mut looked = Looking::start(request, targets);
     let scanner = Scanner::default();
-    let inputs = Inputs::look(context, request, &scanner)?;
+    let mut inputs = Inputs::look(context, request, &scanner)?;
     let whole = match find_outcome(context, request, inputs.as_ref()) {
         Err(unknown) => unknown,
         Ok(outcome) => {
@@ -236,6 +236,9 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     };
     let planning = context.progress.step(Stage::Plan, "plan");
     let mut prepared = context.workers.pool()?.install(|| prepare(context, request, &scanner))?;
+    if let Some(inputs) = &mut inputs {
+        inputs.decide(&prepared.plan);
+    }
     check_layer_count(&prepared)?;
     drop(planning);
     let asking = context.progress.step(Stage::Ask, "targets");
@@ -579,6 +582,7 @@ fn standard(
 /// # Errors
 /// As for [`prepare`].
 pub fn lock(context: &Context, request: &Request) -> Result<Option<LockedBase>, BoxedError> {
+    let _lease = context.store.lease();
     let scanner = Scanner::default();
     let mut prepared = context.workers.pool()?.install(|| prepare(context, request, &scanner))?;
     let locked = prepared.locked.take();

@@ -473,6 +473,9 @@ impl FromText for Pattern {
                 "patterns are relative to the directory that is copied: write `\"{relative}\"`"
             )));
         }
+        if let Some(why) = crate::layer::scan::pattern_is_too_much(text) {
+            return Err(Wrong::new(format!("the pattern is too much: {why}")));
+        }
         globset::GlobBuilder::new(text)
             .literal_separator(true)
             .build()

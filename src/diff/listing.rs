@@ -8,8 +8,8 @@ use crate::digest::{Digest, Sha256};
 use crate::image::Descriptor;
 use crate::interrupt::Interrupt;
 use crate::observer::{Phase, Progress};
-use crate::transport::archive::walk::{Entry, LAYER, ReadThrough, Walk};
 use crate::transport::{BlobStream, Source};
+use crate::untar::{Entry, LAYER, ReadThrough, TarError, Walk};
 
 /// A layer may have so many entries.
 const MAX_ENTRIES: usize = 4_000_000;
@@ -147,11 +147,14 @@ impl Listing {
         let mut listing = Self::default();
         let mut walk = Walk::new(ReadThrough(&mut tar), LAYER);
         let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
-        let broken = |error: crate::transport::archive::TarError| match error {
-            crate::transport::archive::TarError::Io(error) => error,
+        let broken = |error: TarError| match error {
+            TarError::Io(error) => error,
             error => invalid(error.to_string()),
         };
         while let Some(entry) = walk.next().map_err(broken)? {
+            if entry.sparse {
+                return Err(broken(TarError::Sparse(String::from_utf8_lossy(&entry.path).into_owned())));
+            }
             if listing.entries.len() >= MAX_ENTRIES {
                 return Err(invalid(format!("the layer has more than {MAX_ENTRIES} entries")));
             }

@@ -11,6 +11,22 @@ mod listing;
 mod tests;
 mod tree;
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz {
+    use std::io;
+
+    /// The paths of a layer as they are written, once it was read twice with one result.
+    pub(crate) fn listing(blob: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+        let read = || super::Listing::read_blob(blob, &crate::interrupt::Interrupt::default());
+        let listing = read()?;
+        let same = super::first_difference(&listing, &read()?);
+        assert_eq!(same, "the entries are the same, padding or the end of the tar is not");
+        let tree = super::Tree::of([Some(&listing), Some(&listing)]);
+        drop(tree);
+        Ok(listing.entries.into_iter().map(|entry| entry.written).collect())
+    }
+}
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;

@@ -15,7 +15,18 @@ use crate::zip::Archive;
 /// It cannot be empty, absolute, or contain `.`, `..`, empty parts or NUL, so joining it to a root can
 /// never leave that root.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<u8>")]
 pub struct EntryPath(Vec<u8>);
+
+/// Takes a path that is written as [`EntryPath::as_bytes`] gives it, as a memo must.
+impl TryFrom<Vec<u8>> for EntryPath {
+    type Error = EntryPathError;
+
+    fn try_from(bytes: Vec<u8>) -> Result<Self, EntryPathError> {
+        let path = Self::new(&bytes)?;
+        if path.0 == bytes { Ok(path) } else { Err(EntryPathError::NotNormal(path.to_string())) }
+    }
+}
 
 /// Why bytes are not an entry path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +37,9 @@ pub enum EntryPathError {
     /// It has a `..`.
     #[error("`{0}` contains `..`")]
     Parent(String),
+    /// It is written otherwise than it should be.
+    #[error("`{0}` is not written in its normal form")]
+    NotNormal(String),
     /// It has a NUL byte.
     #[error("`{0}` contains a NUL byte")]
     Nul(String),

@@ -96,12 +96,15 @@ impl KnownBodies {
     ) -> Result<BodyRecord, NotKnown> {
         let inner = self.0.as_ref().ok_or(NotKnown::New)?;
         let place = inner.places.get(key).ok_or(NotKnown::New)?;
-        if place.record.plain_length as usize != plain_length {
+        // A list that lies could make us ask for gigabytes: no encoder makes a body much longer than it was.
+        let longest = plain_length + plain_length / 64 + 1024;
+        let encoded_length = place.record.encoded_length as usize;
+        if place.record.plain_length as usize != plain_length || encoded_length > longest {
             return Err(NotKnown::Lost);
         }
         let file = inner.file(&place.blob).ok_or(NotKnown::Lost)?;
         let start = out.len();
-        out.resize(start + place.record.encoded_length as usize, 0);
+        out.resize(start + encoded_length, 0);
         let read = file.read_exact_at(&mut out[start..], place.offset);
         if read.is_ok() && ContentId::of(&out[start..]) == place.record.check {
             return Ok(place.record);

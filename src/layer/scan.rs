@@ -659,8 +659,37 @@ impl Filter {
     }
 }
 
-fn glob(pattern: &str) -> Result<globset::Glob, globset::Error> {
-    GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build()
+/// Bytes of a pattern, which nobody writes by hand; the compiler of globs calls itself for each `{` in another.
+const MAX_PATTERN: usize = 4096;
+/// How deep `{…}` may be nested.
+const MAX_BRACES: usize = 16;
+
+/// Why a pattern is too long or too deep to be compiled; `None` where it is not.
+#[must_use]
+pub fn pattern_is_too_much(pattern: &str) -> Option<String> {
+    if pattern.len() > MAX_PATTERN {
+        return Some(format!("it is longer than {MAX_PATTERN} bytes"));
+    }
+    let mut depth = 0_usize;
+    for byte in pattern.bytes() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_BRACES {
+            return Some(format!("its braces are nested more than {MAX_BRACES} deep"));
+        }
+    }
+    None
+}
+
+fn glob(pattern: &str) -> Result<globset::Glob, String> {
+    if let Some(why) = pattern_is_too_much(pattern) {
+        return Err(why);
+    }
+    let built = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build();
+    built.map_err(|error| error.kind().to_string())
 }
 
 /// Globs of whole relative paths; `./x`, `/x` and `x/` mean `x`.
@@ -673,7 +702,7 @@ fn globs(patterns: &[String]) -> Result<GlobSet, ScanError> {
         if path.is_empty() {
             return Err(wrong("it is empty".to_owned()));
         }
-        set.add(glob(path).map_err(|error| wrong(error.kind().to_string()))?);
+        set.add(glob(path).map_err(wrong)?);
     }
     set.build().map_err(|error| ScanError::Glob {
         pattern: patterns.join(" "),
@@ -741,7 +770,7 @@ impl Ignore {
             if pattern.is_empty() || pattern == "**/" {
                 return Err(wrong(written, "it is empty".to_owned()));
             }
-            set.add(glob(&pattern).map_err(|error| wrong(written, error.kind().to_string()))?);
+            set.add(glob(&pattern).map_err(|why| wrong(written, why))?);
             lines.push(IgnoreLine { taken_back, directory });
         }
         let set = set.build().map_err(|error| wrong("", error.kind().to_string()))?;
@@ -752,6 +781,29 @@ impl Ignore {
         let matching = self.set.matches_candidate(candidate);
         let deciding = matching.into_iter().filter(|line| directory || !self.lines[*line].directory).max();
         deciding.is_some_and(|line| !self.lines[line].taken_back)
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz {
+    use super::*;
+
+    /// Whether each of `paths` is excluded by the ignore file `bytes`, if it is one.
+    pub(crate) fn ignored(bytes: &[u8], paths: &[&[u8]], directory: bool) -> Option<Vec<bool>> {
+        let ignore = match Ignore::parse(Path::new(IGNORE_FILE), bytes) {
+            Ok(ignore) => ignore,
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                return None;
+            }
+        };
+        Some(paths.iter().map(|path| ignore.excludes(&Candidate::from_bytes(path), directory)).collect())
+    }
+
+    /// Whether each of `paths` matches one of `patterns`, if they are globs.
+    pub(crate) fn matched(patterns: &[String], paths: &[&[u8]]) -> Option<Vec<bool>> {
+        let set = globs(patterns).ok()?;
+        Some(paths.iter().map(|path| set.is_match_candidate(&Candidate::from_bytes(path))).collect())
     }
 }
 

@@ -292,7 +292,7 @@ impl Response {
 }
 
 /// Code and message of an error body: `{"errors":[{"code","message","detail"}]}` or whatever it is.
-fn explain(body: &[u8], is_html: bool) -> (Option<String>, String) {
+pub(super) fn explain(body: &[u8], is_html: bool) -> (Option<String>, String) {
     #[derive(serde::Deserialize)]
     struct Body {
         errors: Vec<Entry>,
@@ -315,7 +315,7 @@ fn explain(body: &[u8], is_html: bool) -> (Option<String>, String) {
 }
 
 /// All digests that a text names.
-fn digests(text: &str) -> Vec<Digest> {
+pub(super) fn digests(text: &str) -> Vec<Digest> {
     text.match_indices("sha256:").filter_map(|(at, _)| text.get(at..at + 71)?.parse().ok()).collect()
 }
 

@@ -4,7 +4,7 @@
 //! Credentials go to one (scheme, host, port) only; TLS is never given up; addresses inside a network are
 //! reachable only for registries that are inside themselves.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
@@ -102,9 +102,12 @@ enum Reach {
 fn reach(url: &Url) -> Reach {
     let address = match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
-        Some(Host::Ipv6(address)) => address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4),
-        Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => {
-            return Reach::Loopback;
+        Some(Host::Ipv6(address)) => embedded(address).map_or(IpAddr::V6(address), IpAddr::V4),
+        Some(Host::Domain(name)) => {
+            // A dot at the end says that the name is complete, and not that it is another one.
+            let name = name.trim_end_matches('.');
+            let loopback = name == "localhost" || name.ends_with(".localhost");
+            return if loopback { Reach::Loopback } else { Reach::Public };
         }
         _ => return Reach::Public,
     };
@@ -126,6 +129,15 @@ fn reach(url: &Url) -> Reach {
         IpAddr::V6(v6) if v6.is_unique_local() => Reach::Private,
         _ => Reach::Public,
     }
+}
+
+/// The IPv4 address that an IPv6 one stands for: mapped (RFC 4291, 2.5.5.2), or for a translator (RFC 6052, 2.1).
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    if let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = address.segments() {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        return Some(Ipv4Addr::new(a, b, c, d));
+    }
+    address.to_ipv4_mapped()
 }
 
 #[cfg(test)]
@@ -181,6 +193,9 @@ mod tests {
             "https://[::1]/x",
             "https://[fe80::1]/x",
             "https://[::ffff:10.0.0.1]/x",
+            "https://[64:ff9b::10.0.0.1]/x",
+            "https://localhost./x",
+            "https://a.localhost./x",
             "https://100.100.100.200/x",
             "https://0x7f000001/x",
             "https://user:pass@cdn.example/x",

@@ -113,8 +113,12 @@ impl Credentials {
             }
         };
         let login = Login::Password(user.to_owned(), password.clone());
-        let found = self.find(scope)?.filter(|found| found.login != login);
-        Ok(Kept { place, hidden_by: found.map(|found| found.describe()) })
+        // It is kept by now: a helper before it that fails is in its way like any other login.
+        let hidden_by = match self.find(scope) {
+            Ok(found) => found.filter(|found| found.login != login).map(|found| found.describe()),
+            Err(error) => Some(error.to_string()),
+        };
+        Ok(Kept { place, hidden_by })
     }
 
     fn keep_in_helper(

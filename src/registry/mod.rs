@@ -19,6 +19,8 @@ mod error;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
 mod follow;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod http;
 mod location;
 mod login;

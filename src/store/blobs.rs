@@ -299,10 +299,7 @@ impl Blobs {
     pub fn quarantine(&self, digest: &Digest) -> io::Result<()> {
         let path = self.find(digest).map_or_else(|| self.path(digest), |(path, _)| path);
         let aside = path.with_file_name(format!("{QUARANTINED}{}", digest.hex()));
-        match fs::rename(path, aside) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => result,
-        }
+        move_aside(&path, &aside)
     }
 
     /// Marks a blob as used now, so that a prune takes others first; best effort.
@@ -316,7 +313,7 @@ impl Blobs {
     /// When the directory cannot be read; not when there is none.
     pub fn list(&self) -> io::Result<Vec<Listed>> {
         let mut listed = Vec::new();
-        for (name, metadata) in files_in(&self.0.dir)? {
+        for (name, metadata) in entries_in(&self.0.dir)? {
             if let Ok(digest) = format!("sha256:{name}").parse() {
                 listed.push(Listed { digest, size: metadata.len(), used: last_used(&metadata) });
             }
@@ -387,9 +384,9 @@ impl BlobWriter {
             ));
         }
         let target = self.dir.join(digest.hex());
-        // A rename replaces a file or a link, but not a directory: that is damage, moved aside.
+        // A rename replaces a file or a link, but not a directory: that is damage.
         if std::fs::symlink_metadata(&target).is_ok_and(|metadata| metadata.is_dir()) {
-            fs::rename(&target, target.with_file_name(format!("{QUARANTINED}{}", digest.hex())))?;
+            move_aside(&target, &target.with_file_name(format!("{QUARANTINED}{}", digest.hex())))?;
         }
         persist(self.file, &target, self.blobs.0.durability)
     }
@@ -500,25 +497,49 @@ pub(super) fn touch(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::empty())?)
 }
 
-/// Names and metadata of everything in a directory but directories; names that are not UTF-8 are not ours.
-pub(super) fn files_in(dir: &Path) -> io::Result<Vec<(String, std::fs::Metadata)>> {
+/// Renames what is damaged, whatever was set aside under that name before; nothing is not an error.
+pub(super) fn move_aside(path: &Path, aside: &Path) -> io::Result<()> {
+    // A rename puts neither a file over a directory nor a directory over anything but an empty one.
+    if std::fs::symlink_metadata(path).is_ok() {
+        remove(aside)?;
+    }
+    match fs::rename(path, aside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// Removes whatever a path names, with all that is in it; links are not followed.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    let removed = match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(at(&error, path)),
+    };
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// Names and metadata of everything in a directory, of a file as of a directory that is where a file should
+/// be; names that are not UTF-8 are not ours.
+pub(super) fn entries_in(dir: &Path) -> io::Result<Vec<(String, std::fs::Metadata)>> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let mut files = Vec::new();
+    let mut found = Vec::new();
     for entry in entries {
         let entry = entry?;
         // Another process may have removed it meanwhile.
         let Ok(metadata) = entry.metadata() else { continue };
-        if !metadata.is_dir()
-            && let Ok(name) = entry.file_name().into_string()
-        {
-            files.push((name, metadata));
+        if let Ok(name) = entry.file_name().into_string() {
+            found.push((name, metadata));
         }
     }
-    Ok(files)
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -539,7 +560,7 @@ mod tests {
     }
 
     fn names(blobs: &Blobs) -> Vec<String> {
-        files_in(blobs.dir()).expect("readable").into_iter().map(|(name, _)| name).collect()
+        entries_in(blobs.dir()).expect("readable").into_iter().map(|(name, _)| name).collect()
     }
 
     #[test]
@@ -638,6 +659,25 @@ mod tests {
         assert_eq!(blobs.contains(&digest), None);
         assert_eq!(names(&blobs), [format!(".bad-{}", digest.hex())]);
         assert!(blobs.list().expect("list").is_empty());
+    }
+
+    #[test]
+    fn damage_of_one_kind_after_another_is_moved_aside() {
+        let (_dir, blobs) = blobs();
+        let digest = blobs.put(b"good").expect("stored");
+        let path = blobs.path(&digest);
+        for kind in ["file", "directory", "file", "directory", "directory", "file"] {
+            remove(&path).expect("removed");
+            match kind {
+                "file" => std::fs::write(&path, "evil").expect("damaged"),
+                _ => std::fs::create_dir_all(path.join("full")).expect("damaged"),
+            }
+            blobs.quarantine(&digest).expect(kind);
+            assert!(std::fs::symlink_metadata(&path).is_err(), "{kind}");
+            std::fs::create_dir_all(path.join("full")).expect("damaged");
+            blobs.put(b"good").expect(kind);
+            assert_eq!(blobs.read(&descriptor(b"good"), 4).expect(kind), b"good");
+        }
     }
 
     #[test]

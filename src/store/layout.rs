@@ -13,9 +13,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::blobs::{Blobs, Durability, replace};
+use super::blobs::{Blobs, Durability, TEMPORARY, replace};
 use crate::digest::Digest;
 use crate::error::{Explain, Kind, nearest};
 use crate::image::select::is_attestation;
@@ -259,6 +260,7 @@ impl Layout {
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                 return Err(not("it is a file".to_owned()));
             }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(not(error.to_string())),
             Err(error) => return Err(error.into()),
         };
         let file: LayoutFile =
@@ -275,11 +277,8 @@ impl Layout {
     /// When the directory holds something else, or cannot be written.
     pub fn create(root: &Path) -> Result<Self, LayoutError> {
         match Self::open(root) {
-            Err(LayoutError::NotALayout { .. }) => match fs::read_dir(root)?.next() {
-                None => {}
-                Some(Ok(_)) => return Err(LayoutError::NotEmpty(root.to_owned())),
-                Some(Err(error)) => return Err(error.into()),
-            },
+            Err(LayoutError::NotALayout { .. }) if is_barely_begun(root)? => {}
+            Err(LayoutError::NotALayout { .. }) => return Err(LayoutError::NotEmpty(root.to_owned())),
             Err(LayoutError::NoDirectory(_)) => {}
             result => return result,
         }
@@ -388,12 +387,19 @@ impl Layout {
         Ok(removed)
     }
 
+    /// Keeps other writers of the index away until the file is closed.
+    ///
+    /// The directory itself is locked, so that no lock file lies about in what the user asked for. Network
+    /// file systems may refuse; then the rename alone keeps the file whole.
+    pub(super) fn lock(&self) -> io::Result<fs::File> {
+        let directory = fs::File::open(&self.root)?;
+        let _ = directory.lock();
+        Ok(directory)
+    }
+
     /// Changes the index under the lock; `change` says whether it did.
     pub(super) fn update(&self, change: impl FnOnce(&mut Index) -> bool) -> Result<(), LayoutError> {
-        // The directory itself is locked, so that no lock file lies about in what the user asked for.
-        // Network file systems may refuse; then the rename alone keeps the file whole.
-        let directory = fs::File::open(&self.root)?;
-        let _unlocked_on_close = directory.lock();
+        let _unlocked_on_close = self.lock()?;
         let mut index = self.index()?;
         let missing = std::fs::symlink_metadata(self.index_path()).is_err();
         if change(&mut index) || missing {
@@ -488,10 +494,59 @@ pub(crate) fn empty_index() -> Index {
     }
 }
 
-/// A whole small file; one that is larger is an error, not cut off.
+/// Whether `root` holds nothing but what is there before a layout's first file.
+///
+/// Its creator may have been killed, or may be at work.
+fn is_barely_begun(root: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        let is_begun = match entry.file_name().to_str() {
+            Some("blobs") => is_empty_but_for(&entry.path(), "sha256")?,
+            Some(name) => name.starts_with(TEMPORARY),
+            None => false,
+        };
+        if !is_begun {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a directory has nothing in it, or one empty directory of this name.
+fn is_empty_but_for(dir: &Path, name: &str) -> io::Result<bool> {
+    let is_empty = |dir: &Path| match fs::read_dir(dir) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(false),
+        Err(error) => Err(error),
+    };
+    match fs::read_dir(dir) {
+        Ok(entries) => {
+            for entry in entries {
+                let entry = entry?;
+                if entry.file_name() != name || !is_empty(&entry.path())? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A whole small regular file; one that is larger is an error, not cut off. A link is followed.
 fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    // Opening a FIFO waits for a writer without the flag.
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("`{}` is no regular file", path.display()),
+        ));
+    }
+    file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
@@ -557,6 +612,37 @@ mod tests {
         assert!(layout.list().expect("empty").is_empty());
         layout.set(&EntryName::tag("a"), &image("a")).expect("set");
         assert_eq!(layout.list().expect("listed").len(), 1);
+    }
+
+    #[test]
+    fn a_layout_that_was_barely_begun_is_finished() {
+        type Begin = fn(&Path);
+        let begun: [Begin; 4] = [
+            |dir| std::fs::create_dir(dir.join("blobs")).expect("created"),
+            |dir| std::fs::create_dir_all(dir.join("blobs/sha256")).expect("created"),
+            |dir| std::fs::write(dir.join(".tmp-Ab3xYz"), "{").expect("written"),
+            |dir| {
+                std::fs::create_dir_all(dir.join("blobs/sha256")).expect("created");
+                std::fs::write(dir.join(".tmp-Ab3xYz"), "").expect("written");
+            },
+        ];
+        for begin in begun {
+            let dir = tempfile::tempdir().expect("temporary directory");
+            begin(dir.path());
+            assert!(Layout::open(dir.path()).is_err());
+            Layout::create(dir.path()).expect("finished");
+            assert!(Layout::open(dir.path()).is_ok());
+        }
+        for other in ["blobs/sha256/file", "blobs/sha512", "other", "blobs/file"] {
+            let dir = tempfile::tempdir().expect("temporary directory");
+            let path = dir.path().join(other);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("created");
+            std::fs::write(path, "x").expect("written");
+            assert!(matches!(Layout::create(dir.path()), Err(LayoutError::NotEmpty(_))), "{other}");
+        }
+        let dir = tempfile::tempdir().expect("temporary directory");
+        std::fs::write(dir.path().join("blobs"), "x").expect("written");
+        assert!(matches!(Layout::create(dir.path()), Err(LayoutError::NotEmpty(_))));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Memos: small records of what a step yielded, under a key that hashes everything it depended on.
 //!
-//! One file per record, `memo/<namespace>/<xx>/<hex>`:
+//! One file per record, `memo/<namespace>-<hex>`. All lie in one directory, because making one is the slowest thing
+//! that a first build would do here, and file systems find one name among many:
 //!
 //! | bytes | |
 //! |---|---|
@@ -19,9 +20,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use rustix::io::Errno;
 
 use super::blobs::{Durability, TEMPORARY, at, persist, temporary_in};
-use crate::digest::{Key, hex};
+use crate::digest::{Digest, Key, hex};
 
 const MAGIC: &[u8; 8] = b"PKMEMO01";
 const HEADER: usize = 8 + 8 + 32 + 32;
@@ -40,11 +42,17 @@ pub(super) enum Found {
 
 /// The file of a record.
 pub(super) fn path(memos: &Path, namespace: &str, key: &Key) -> PathBuf {
-    let name = hex(&key.0);
-    memos.join(namespace).join(&name[..2]).join(name)
+    memos.join(format!("{namespace}-{}", hex(&key.0)))
 }
 
-/// Namespaces become directories, so they are words.
+/// The namespace and key that a file's name stands for.
+pub(super) fn parse(name: &str) -> Option<(&str, Key)> {
+    let (namespace, hex) = name.rsplit_once('-')?;
+    let digest: Digest = format!("sha256:{hex}").parse().ok()?;
+    is_namespace(namespace).then(|| (namespace, Key(*digest.as_bytes())))
+}
+
+/// Namespaces become parts of file names, so they are words.
 pub(super) fn is_namespace(text: &str) -> bool {
     (1..=40).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
@@ -67,6 +75,14 @@ pub(super) fn get(memos: &Path, namespace: &str, key: &Key) -> Found {
             None => Found::Damaged,
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
+        // The machine is short of something, and says nothing about the record.
+        Err(error)
+            if [Errno::MFILE, Errno::NFILE, Errno::NOMEM]
+                .map(|errno| Some(errno.raw_os_error()))
+                .contains(&error.raw_os_error()) =>
+        {
+            Found::Nothing
+        }
         Err(_) => Found::Damaged,
     }
 }
@@ -102,17 +118,26 @@ fn decode(namespace: &str, key: &Key, mut record: Vec<u8>) -> Option<Vec<u8>> {
     Some(record)
 }
 
-/// Writes the record of `key`.
-pub(super) fn put(memos: &Path, namespace: &str, key: &Key, value: &[u8]) -> io::Result<()> {
-    let path = path(memos, namespace, key);
-    let dir = path.parent().unwrap_or(memos);
+fn encode(namespace: &str, key: &Key, value: &[u8]) -> Vec<u8> {
     let mut record = Vec::with_capacity(HEADER + value.len());
     record.extend_from_slice(MAGIC);
     record.extend_from_slice(&(value.len() as u64).to_le_bytes());
     record.extend_from_slice(&checksum(namespace, &key.0, value));
     record.extend_from_slice(&key.0);
     record.extend_from_slice(value);
-    let mut file = temporary_in(dir, TEMPORARY)?;
+    record
+}
+
+/// Writes the record of `key`.
+pub(super) fn put(memos: &Path, namespace: &str, key: &Key, value: &[u8]) -> io::Result<()> {
+    let path = path(memos, namespace, key);
+    let dir = path.parent().unwrap_or(memos);
+    let record = encode(namespace, key, value);
+    let mut file = match temporary_in(dir, TEMPORARY) {
+        // A file where a directory must be is damage.
+        Err(_) if clear(memos, dir)? => temporary_in(dir, TEMPORARY)?,
+        result => result?,
+    };
     file.write_all(&record).map_err(|error| at(&error, &path))?;
     match persist(file, &path, Durability::Relaxed) {
         // A directory in the way is damage.
@@ -124,14 +149,53 @@ pub(super) fn put(memos: &Path, namespace: &str, key: &Key, value: &[u8]) -> io:
     }
 }
 
+/// Removes files that are in the way of the directory `dir` below `memos`, and says whether there were any.
+fn clear(memos: &Path, dir: &Path) -> io::Result<bool> {
+    let below = dir.ancestors().take_while(|path| path.starts_with(memos));
+    for path in below {
+        let is_directory = || std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
+        if std::fs::symlink_metadata(path).is_ok() && !is_directory() {
+            fs::remove_file(path)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether the file at `path` is the record that its place says.
-pub(super) fn is_sound(namespace: &str, path: &Path) -> bool {
-    let key = || -> Option<Key> {
-        let digest: crate::digest::Digest = format!("sha256:{}", path.file_name()?.to_str()?).parse().ok()?;
-        Some(Key(*digest.as_bytes()))
-    };
-    let Some(key) = key() else { return false };
+pub(super) fn is_sound(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let Some((namespace, key)) = name.and_then(parse) else { return false };
     read(path).ok().and_then(|record| decode(namespace, &key, record)).is_some()
+}
+
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz {
+    use super::*;
+
+    /// Foreign bytes are no record unless they are exactly ours; of ours, no damage is one.
+    pub(crate) fn record(data: &[u8]) {
+        let key = crate::digest::KeyBuilder::new("fuzz").finish();
+        let sound = |record: &[u8]| encode("layer", &key, &record[HEADER..]) == record;
+        if decode("layer", &key, data.to_vec()).is_some() {
+            assert!(sound(data), "a record that was never written");
+        }
+        let record = encode("layer", &key, data);
+        assert_eq!(decode("layer", &key, record.clone()).as_deref(), Some(data));
+        assert_eq!(decode("files", &key, record.clone()), None, "another namespace");
+        let sum =
+            data.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
+        let at = sum % record.len();
+        let mut damaged = record.clone();
+        damaged[at] ^= 1 << (data.len() % 8);
+        assert_eq!(decode("layer", &key, damaged), None, "byte {at}");
+        assert_eq!(decode("layer", &key, record[..at].to_vec()), None, "cut at {at}");
+    }
+
+    /// A record to begin with.
+    pub(crate) fn seed(value: &[u8]) -> Vec<u8> {
+        encode("layer", &crate::digest::KeyBuilder::new("fuzz").finish(), value)
+    }
 }
 
 #[cfg(test)]
@@ -163,9 +227,9 @@ mod tests {
             std::fs::create_dir_all(wrong.parent().expect("parent")).expect("created");
             std::fs::copy(path(memos, "layer", &key("a")), &wrong).expect("copied");
             assert!(matches!(get(memos, namespace, &key(name)), Found::Damaged));
-            assert!(!is_sound(namespace, &wrong));
+            assert!(!is_sound(&wrong));
         }
-        assert!(is_sound("layer", &path(memos, "layer", &key("a"))));
+        assert!(is_sound(&path(memos, "layer", &key("a"))));
     }
 
     #[test]

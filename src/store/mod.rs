@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <store>/oci-layout, index.json, blobs/sha256/<hex>   a valid OCI image layout: the truth
-//! <store>/memo/<namespace>/<xx>/<hex>                  records of finished steps; disposable
+//! <store>/memo/<namespace>-<hex>                       records of finished steps; disposable
 //! <store>/locks/lease                                  held shared by builds, exclusively by a prune
 //! <store>/CACHEDIR.TAG                                 tells backup programs to pass by
 //! ```
@@ -35,11 +35,17 @@ pub use layout::{
     CONTAINERD_NAME, EntryName, Layout, LayoutError, OCI_LAYOUT, PickError, REF_NAME, name_of, pick,
 };
 pub(crate) use layout::{empty_index, enter, is_complete};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use memo::fuzz;
 pub use prune::{Damage, NamespaceUsage, PruneOptions, Pruned, StoreError, Usage};
 
 use crate::digest::Key;
 use crate::image::Descriptor;
 use crate::observer::Progress;
+
+/// What must be a directory, and what must be a regular file, for anything else to be found or made.
+const DIRECTORIES: [&str; 4] = ["blobs", "blobs/sha256", "memo", "locks"];
+const FILES: [&str; 2] = ["oci-layout", "locks/lease"];
 
 /// The file that marks a directory as a cache; the signature is the convention's.
 const CACHE_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
@@ -228,9 +234,14 @@ impl Store {
     /// Moves an index aside that cannot be parsed, with a warning of its own: names were lost.
     fn heal_index(&self) {
         let layout = &self.0.layout;
-        if let Err(error @ LayoutError::Index { .. }) = layout.index() {
+        let damage = || layout.index().err().filter(is_damage);
+        // Looked at again under the lock: another process may have healed it, and named an image in it.
+        if damage().is_some()
+            && let Ok(_unlocked_on_close) = layout.lock()
+            && let Some(error) = damage()
+        {
             let path = layout.index_path();
-            if fs::rename(&path, path.with_extension("json.bad")).is_ok() {
+            if blobs::move_aside(&path, &path.with_extension("json.bad")).is_ok() {
                 self.0
                     .health
                     .progress
@@ -270,8 +281,34 @@ impl Store {
     }
 }
 
+/// Whether the file itself is wrong, and not only the way to it.
+fn is_damage(error: &LayoutError) -> bool {
+    match error {
+        LayoutError::Index { .. } => true,
+        LayoutError::Io(error) => error.kind() == io::ErrorKind::InvalidData,
+        _ => false,
+    }
+}
+
+/// Sets aside what is in the place of a directory or of a file and is of another kind. Links are followed.
+fn clear(dir: &Path) -> io::Result<()> {
+    let is_directory = |path: &Path| std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    let is_file = |path: &Path| std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let clear = |name: &str, is_right: &dyn Fn(&Path) -> bool| {
+        let path = dir.join(name);
+        if is_right(&path) || std::fs::symlink_metadata(&path).is_err() {
+            return Ok(());
+        }
+        let aside = format!("{}{}", blobs::QUARANTINED, name.replace('/', "-"));
+        blobs::move_aside(&path, &dir.join(aside))
+    };
+    DIRECTORIES.iter().try_for_each(|name| clear(name, &is_directory))?;
+    FILES.iter().try_for_each(|name| clear(name, &is_file))
+}
+
 /// Makes whatever the store lacks, and says why it could not.
 fn prepare(dir: &Path) -> Result<(), LayoutError> {
+    clear(dir)?;
     match Layout::open(dir) {
         Ok(layout) => {
             // The one call that sees a read-only file system before the first write fails on it.
@@ -285,7 +322,15 @@ fn prepare(dir: &Path) -> Result<(), LayoutError> {
         Err(LayoutError::NoDirectory(_) | LayoutError::NotALayout { .. }) => {}
         Err(error) => return Err(error),
     }
-    Layout::create_among(dir, Durability::Relaxed)?;
+    match Layout::create_among(dir, Durability::Relaxed) {
+        // No lease is held yet, so that a prune may have taken the temporary file.
+        Err(LayoutError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+            Layout::create_among(dir, Durability::Relaxed)?;
+        }
+        result => {
+            result?;
+        }
+    }
     let tag = dir.join("CACHEDIR.TAG");
     if std::fs::symlink_metadata(&tag).is_err() {
         fs::write(tag, CACHE_TAG)?;
@@ -382,12 +427,74 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         let (store, warnings) = open(dir.path());
         store.memo_put("good", &key("a"), b"v");
-        // A file where a directory must be makes writing fail for root, too.
-        std::fs::write(dir.path().join("memo/bad"), "x").expect("written");
+        // Nobody makes a file there, not even root.
+        let memos = dir.path().join("memo");
+        std::fs::rename(&memos, dir.path().join("aside")).expect("moved");
+        std::os::unix::fs::symlink("/proc/self", &memos).expect("linked");
         store.memo_put("bad", &key("a"), b"v");
         store.memo_put("bad", &key("b"), b"v");
         assert_eq!(warnings.count(), 1);
+        std::fs::remove_file(&memos).expect("removed");
+        std::fs::rename(dir.path().join("aside"), &memos).expect("moved");
         assert_eq!(store.memo_get("good", &key("a")).as_deref(), Some(&b"v"[..]));
+    }
+
+    /// Puts something of another kind in the place of whatever `path` names.
+    fn replace_with(path: &Path, kind: &str) {
+        blobs::remove(path).expect("removed");
+        match kind {
+            "file" => std::fs::write(path, "x").expect("written"),
+            "directory" => std::fs::create_dir_all(path.join("full")).expect("created"),
+            "link" => std::os::unix::fs::symlink("/nowhere", path).expect("linked"),
+            "fifo" => {
+                use rustix::fs::{CWD, FileType, Mode, mknodat};
+                mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("made");
+            }
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn anything_can_be_of_another_kind_and_heals() {
+        let places = DIRECTORIES.into_iter().chain(FILES).chain(["index.json"]);
+        for place in places {
+            for kind in ["file", "directory", "link", "fifo"] {
+                let dir = tempfile::tempdir().expect("temporary directory");
+                let path = dir.path();
+                drop(open(path).0.lease());
+                open(path).0.memo_put("step", &key("a"), b"v");
+                // Twice: the second time something is aside already.
+                for other in ["directory", kind, "file", kind] {
+                    replace_with(&path.join(place), other);
+                    let (store, _) = open(path);
+                    assert!(store.is_writable(), "{kind} for {place}");
+                    let lease = store.lease();
+                    let image = Descriptor::of(MediaType::ImageManifest, b"m");
+                    let layout = store.writable_layout().expect("writable");
+                    layout.set(&EntryName::tag("name"), &image).expect("set");
+                    assert!(store.resolve("name").is_some(), "{kind} for {place}");
+                    let digest = store.blobs().put(b"x").expect("stored");
+                    assert_eq!(store.blobs().contains(&digest), Some(1));
+                    assert!(store.memo_get("step", &key("b")).is_none());
+                    store.memo_put("step", &key("a"), b"v");
+                    assert_eq!(store.memo_get("step", &key("a")).as_deref(), Some(&b"v"[..]));
+                    assert!(store.is_writable(), "{kind} for {place}");
+                    assert!(lease.0.is_some(), "{kind} for {place}");
+                }
+                let now = PruneOptions {
+                    keep_named: false,
+                    grace: std::time::Duration::ZERO,
+                    ..Default::default()
+                };
+                let (store, _) = open(path);
+                store.prune(&now).expect("pruned");
+                let left = std::fs::read_dir(path).expect("readable");
+                let names =
+                    left.map(|entry| entry.expect("readable").file_name().into_string().expect("text"));
+                assert_eq!(names.filter(|name| name.starts_with('.')).count(), 0, "{kind} for {place}");
+                assert!(store.verify().expect("verified").is_empty(), "{kind} for {place}");
+            }
+        }
     }
 
     #[test]

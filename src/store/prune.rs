@@ -15,7 +15,7 @@ use fs_err as fs;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::blobs::{QUARANTINED, TEMPORARY, files_in, last_used, temporary_in};
+use super::blobs::{QUARANTINED, TEMPORARY, entries_in, last_used, remove, temporary_in};
 use super::{Layout, LayoutError, Store, memo};
 use crate::digest::{Digest, Sha256};
 use crate::error::{Explain, Kind};
@@ -162,18 +162,14 @@ struct MemoFile {
 }
 
 impl Store {
-    /// Every file below `memo/`, with its namespace; unfinished ones too.
+    /// Every file in `memo/`, with its namespace; unfinished ones too.
     fn memo_files(&self) -> io::Result<Vec<MemoFile>> {
-        let mut found = Vec::new();
-        for namespace in directories_in(&self.0.memos)? {
-            let name = namespace.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            for shard in directories_in(&namespace)? {
-                for (file, metadata) in files_in(&shard)? {
-                    found.push(MemoFile { namespace: name.clone(), path: shard.join(file), metadata });
-                }
-            }
-        }
-        Ok(found)
+        let memo = |(file, metadata): (String, std::fs::Metadata)| MemoFile {
+            namespace: memo::parse(&file).map_or("", |(namespace, _)| namespace).to_owned(),
+            path: self.0.memos.join(file),
+            metadata,
+        };
+        Ok(entries_in(&self.0.memos)?.into_iter().map(memo).collect())
     }
 
     /// Counts what the store holds.
@@ -183,7 +179,7 @@ impl Store {
     pub fn usage(&self) -> Result<Usage, StoreError> {
         let layout = self.layout();
         let mut usage = Usage::default();
-        for (name, metadata) in files_in(layout.blobs().dir())? {
+        for (name, metadata) in entries_in(layout.blobs().dir())? {
             if is_leftover(&name) {
                 usage.leftover_bytes += metadata.len();
             } else {
@@ -242,7 +238,7 @@ impl Store {
 
         let mut pruned = Pruned::default();
         let mut items = Vec::new();
-        for (name, metadata) in files_in(layout.blobs().dir())? {
+        for (name, metadata) in entries_in(layout.blobs().dir())? {
             let path = layout.blobs().dir().join(&name);
             let digest: Option<Digest> = format!("sha256:{name}").parse().ok();
             let what = match digest {
@@ -256,7 +252,7 @@ impl Store {
             };
             items.push(Item { what, path, size: metadata.len(), used: last_used(&metadata) });
         }
-        for (name, metadata) in files_in(self.dir())? {
+        for (name, metadata) in entries_in(self.dir())? {
             if is_leftover(&name) {
                 let (path, used) = (self.dir().join(name), last_used(&metadata));
                 items.push(Item { what: What::Leftover, path, size: metadata.len(), used });
@@ -285,11 +281,7 @@ impl Store {
                 pruned.kept_bytes += item.size;
                 continue;
             }
-            match fs::remove_file(&item.path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error.into()),
-            }
+            remove(&item.path)?;
             total -= item.size;
             pruned.bytes += item.size;
             match item.what {
@@ -335,10 +327,10 @@ impl Store {
             .collect();
         damages.par_extend(memos.par_iter().filter_map(|memo| {
             task.advance(memo.metadata.len());
-            if is_leftover(&file_name(&memo.path)) || memo::is_sound(&memo.namespace, &memo.path) {
+            if is_leftover(&file_name(&memo.path)) || memo::is_sound(&memo.path) {
                 return None;
             }
-            let _ = std::fs::remove_file(&memo.path);
+            let _ = remove(&memo.path);
             Some(Damage::Memo { path: memo.path.clone() })
         }));
         match self.layout().index() {
@@ -409,21 +401,6 @@ fn is_leftover(name: &str) -> bool {
 
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// The directories in a directory; none if there is none.
-fn directories_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    if !dir.exists() {
-        return Ok(Vec::new());
-    }
-    let mut found = Vec::new();
-    for entry in walkdir::WalkDir::new(dir).min_depth(1).max_depth(1) {
-        let entry = entry?;
-        if entry.file_type().is_dir() {
-            found.push(entry.into_path());
-        }
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

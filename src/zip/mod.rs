@@ -13,7 +13,7 @@
 //! Nothing here writes, extracts or follows links.
 
 mod error;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub(crate) mod fixture;
 mod inflate;
 mod names;

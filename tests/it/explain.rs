@@ -180,7 +180,7 @@ fn parts_of_the_cache_were_deleted() {
     let project = project();
     project.build("");
     for memo in ["outcome", "layer"] {
-        fs::remove_dir_all(project.cache().join("memo").join(memo)).unwrap();
+        project.forget(memo);
     }
     let explained = Explained::of(&project);
     assert_eq!(explained.outcome()["state"], "lost");
@@ -189,7 +189,7 @@ fn parts_of_the_cache_were_deleted() {
     // A blob that is gone takes its bodies with it.
     let digest = text(&explained.layer()["facts"]["digest"]);
     fs::remove_file(project.cache().join("blobs/sha256").join(&digest[7..])).unwrap();
-    fs::remove_dir_all(project.cache().join("memo/layer")).unwrap();
+    project.forget("layer");
     project.append("files/07.txt", "more\n");
     let work = Explained::of(&project).layer()["work"].clone();
     assert!(work["lost"].as_u64() > Some(0) && work["lost"].as_u64() < work["encoded"].as_u64(), "{work}");

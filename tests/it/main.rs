@@ -14,6 +14,7 @@ mod architecture;
 mod buckets;
 mod commands;
 mod explain;
+mod faults;
 mod images;
 mod inputs;
 mod real;

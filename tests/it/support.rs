@@ -75,6 +75,18 @@ impl Project {
         self.beside("cache")
     }
 
+    /// The records of a kind in the local store.
+    pub(crate) fn memos(&self, kind: &str) -> Vec<PathBuf> {
+        memos_in(&self.cache(), kind)
+    }
+
+    /// Removes the records of a kind from the local store.
+    pub(crate) fn forget(&self, kind: &str) {
+        for memo in self.memos(kind) {
+            std::fs::remove_file(memo).unwrap();
+        }
+    }
+
     /// Writes a file of the project, and the directories above it.
     pub(crate) fn write(&self, relative: &str, content: impl AsRef<[u8]>) -> &Self {
         let path = self.path(relative);
@@ -207,13 +219,7 @@ impl Run<'_> {
 
     /// Runs it.
     pub(crate) fn run(&self) -> Outcome {
-        let output = self.command().output().unwrap();
-        Outcome {
-            what: format!("pack {}", self.arguments.join(" ")),
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        outcome(&format!("pack {}", self.arguments.join(" ")), &self.command().output().unwrap())
     }
 
     /// Runs it; it must succeed.
@@ -296,6 +302,16 @@ impl Outcome {
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         json(&self.stdout)
+    }
+}
+
+/// What a process said that ran the program in its own way.
+pub(crate) fn outcome(what: &str, output: &std::process::Output) -> Outcome {
+    Outcome {
+        what: what.to_owned(),
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
 
@@ -539,4 +555,14 @@ pub(crate) fn war(files: &[(String, Vec<u8>)]) -> Vec<u8> {
         };
     }
     zip.finish()
+}
+
+/// The records of a kind in the local store at `cache`: their names are the kind and a key in hex.
+pub(crate) fn memos_in(cache: &Path, kind: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(cache.join("memo")).into_iter().flatten();
+    let files = entries.map(|entry| entry.unwrap().path());
+    let is_one = |path: &PathBuf| {
+        path.file_name().unwrap().to_string_lossy().rsplit_once('-').is_some_and(|(of, _)| of == kind)
+    };
+    files.filter(is_one).collect()
 }

@@ -12,6 +12,8 @@
 //! - Nothing is written unless it was asked for, and only what this machine built or its own memos know.
 
 mod record;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use record::fuzz;
 #[cfg(test)]
 mod tests;
 

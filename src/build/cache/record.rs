@@ -108,6 +108,39 @@ pub(super) fn read(
     Ok(facts)
 }
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz {
+    use super::*;
+
+    fn key() -> Key {
+        KeyBuilder::new("fuzz").finish()
+    }
+
+    /// What is believed is written the same; a changed byte of it is not believed, nor is another key.
+    pub(crate) fn entry(data: &[u8]) {
+        let Ok(document) = RawDocument::new(None, data.to_vec()) else { return };
+        for compression in [Compression::default(), Compression::None] {
+            let Ok(facts) = read(&document, &key(), compression) else { continue };
+            assert_eq!(write(&key(), compression, &facts).ok().as_ref(), Some(&document));
+            assert!(data.len() as u64 <= MAX_ENTRY, "longer than what is fetched");
+            assert!(read(&document, &KeyBuilder::new("other").finish(), compression).is_err());
+            for at in 0..data.len() {
+                let mut changed = data.to_vec();
+                changed[at] ^= 1 << (at % 8);
+                let believed = RawDocument::new(None, changed)
+                    .is_ok_and(|changed| read(&changed, &key(), compression).is_ok());
+                assert!(!believed, "byte {at}");
+            }
+        }
+    }
+
+    /// An honest entry.
+    pub(crate) fn seed(compression: Compression, size: u64) -> Option<Vec<u8>> {
+        let facts = LayerFacts { digest: Digest::of(b"blob"), size, diff_id: Digest::of(b"tar") };
+        write(&key(), compression, &facts).ok().map(|document| document.bytes)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -283,6 +283,21 @@ fn includes_and_excludes() {
 }
 
 #[test]
+fn patterns_without_end_are_refused() {
+    let nested = |depth: usize| format!("{}x{}", "{a,".repeat(depth), "}".repeat(depth));
+    assert_eq!(pattern_is_too_much(&nested(MAX_BRACES)), None);
+    for much in [nested(MAX_BRACES + 1), nested(100_000), "a".repeat(MAX_PATTERN + 1)] {
+        let tree = Tree::new();
+        tree.file("a");
+        let options = ScanOptions { exclude: vec![much.clone()], ..ScanOptions::default() };
+        assert!(matches!(Scanner::default().scan(tree.path(), &options), Err(ScanError::Glob { .. })));
+        fs::write(tree.path().join(IGNORE_FILE), much).expect("written");
+        let options = ScanOptions { ignore_file: true, ..ScanOptions::default() };
+        assert!(matches!(Scanner::default().scan(tree.path(), &options), Err(ScanError::Glob { .. })));
+    }
+}
+
+#[test]
 fn ignore_files() {
     let tree = Tree::new();
     for name in [

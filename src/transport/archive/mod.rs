@@ -5,7 +5,6 @@
 //! paths lead to the same blobs.
 
 mod read;
-pub(crate) mod walk;
 mod write;
 
 use std::io;
@@ -17,8 +16,8 @@ use crate::image::{DocumentError, ImageError};
 use crate::store::PickError;
 use crate::transport::docker::EngineError;
 
+pub use crate::untar::TarError;
 pub use read::Archive;
-pub use walk::TarError;
 pub use write::ArchiveOutput;
 
 /// Why an archive cannot be read or written.
@@ -185,6 +184,9 @@ impl Explain for ArchiveError {
             }
             Self::Pick { source, .. } => source.hint(),
             Self::Engine(error) => error.hint(),
+            Self::Io(source) if source.kind() == io::ErrorKind::StorageFull => {
+                Some("free some space; `pack cache prune` empties the local store".to_owned())
+            }
             _ => None,
         }
     }

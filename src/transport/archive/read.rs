@@ -9,7 +9,6 @@ use fs_err as fs;
 use fs_err::os::unix::fs::FileExt as _;
 use serde::Deserialize;
 
-use super::walk::{ARCHIVE, Seeking, Walk};
 use super::{ArchiveError, blob_path};
 use crate::digest::{Digest, Sha256, VerifyingReader};
 use crate::error::BoxedError;
@@ -20,6 +19,7 @@ use crate::image::{
 use crate::reference::Reference;
 use crate::store::{PickError, pick};
 use crate::transport::{BlobStream, Source};
+use crate::untar::{ARCHIVE, Seeking, Walk};
 
 /// Links that lead from one to the next.
 const MAX_LINKS: usize = 8;

@@ -19,7 +19,6 @@ use fs_err as fs;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::walk::BLOCK;
 use super::{ArchiveError, blob_path};
 use crate::digest::{Digest, VerifyingReader};
 use crate::error::BoxedError;
@@ -34,6 +33,7 @@ use crate::store::{
 };
 use crate::transport::docker::{Engine, EngineError, digest_of_id};
 use crate::transport::{Blob, Delivery, Destination};
+use crate::untar::BLOCK;
 
 /// Zero means "unknown" to several readers.
 const MTIME: u64 = 1;

@@ -9,6 +9,8 @@ use tar::EntryType;
 
 /// The unit of a tar.
 pub(crate) const BLOCK: u64 = 512;
+/// Where a block of a sparse map says that another one follows.
+const SPARSE_EXTENDED: usize = 504;
 
 /// What a tar may ask for.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +21,15 @@ pub(crate) struct Limits {
     pub(crate) path: usize,
     /// Bytes of one extension record.
     pub(crate) extension: u64,
+    /// Whether GNU's sparse files may be among them: their payload is not their content.
+    pub(crate) sparse: bool,
 }
 
 /// For the tar of an image: a handful of files for each layer.
-pub(crate) const ARCHIVE: Limits = Limits { entries: 20_000, path: 4096, extension: 64 << 10 };
+pub(crate) const ARCHIVE: Limits = Limits { entries: 20_000, path: 4096, extension: 64 << 10, sparse: false };
 /// For the tar of a layer: a whole file system. Extended attributes make long records.
-pub(crate) const LAYER: Limits = Limits { entries: 20_000_000, path: 16 << 10, extension: 4 << 20 };
+pub(crate) const LAYER: Limits =
+    Limits { entries: 20_000_000, path: 16 << 10, extension: 4 << 20, sparse: true };
 
 /// Why a tar cannot be walked.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +123,8 @@ pub(crate) struct Entry {
     pub(crate) kind: EntryType,
     /// Bytes of payload.
     pub(crate) size: u64,
+    /// Whether that payload is a sparse file's in GNU's format, and so not its content.
+    pub(crate) sparse: bool,
     /// Where the payload begins.
     pub(crate) offset: u64,
     /// The header itself, for what only few want to know.
@@ -135,6 +142,8 @@ struct Extensions {
     link: Option<Vec<u8>>,
     size: Option<u64>,
     sparse: bool,
+    /// The true path of a sparse file, whose header and `path` name a stand-in.
+    sparse_name: Option<Vec<u8>>,
     others: Vec<(Vec<u8>, Vec<u8>)>,
     raw: Vec<u8>,
 }
@@ -183,6 +192,7 @@ impl<R: Skip> Walk<R> {
             }
             self.position += BLOCK;
             if block == [0; BLOCK as usize] {
+                self.check_end()?;
                 self.terminated = true;
                 return Ok(None);
             }
@@ -213,7 +223,10 @@ impl<R: Skip> Walk<R> {
                     if self.entries > self.limits.entries {
                         return Err(TarError::Limit { what: "too many entries", limit: self.limits.entries });
                     }
-                    let path = extensions.path.unwrap_or_else(|| header.path_bytes().into_owned());
+                    let path = extensions
+                        .sparse_name
+                        .or(extensions.path)
+                        .unwrap_or_else(|| header.path_bytes().into_owned());
                     let link = extensions.link.unwrap_or_else(|| {
                         header.link_name_bytes().map(std::borrow::Cow::into_owned).unwrap_or_default()
                     });
@@ -221,7 +234,8 @@ impl<R: Skip> Walk<R> {
                         let limit = self.limits.path as u64;
                         return Err(TarError::Limit { what: "a path that is too long", limit });
                     }
-                    if extensions.sparse || kind == EntryType::GNUSparse {
+                    let sparse = extensions.sparse || kind == EntryType::GNUSparse;
+                    if sparse && !self.limits.sparse {
                         return Err(TarError::Sparse(String::from_utf8_lossy(&path).into_owned()));
                     }
                     // As Go's reader has it, which every container tool uses.
@@ -236,19 +250,58 @@ impl<R: Skip> Walk<R> {
                     );
                     let size = if has_payload { extensions.size.unwrap_or(size) } else { 0 };
                     (self.pending, self.padding) = (size, padding(size).ok_or_else(|| too_large(at))?);
+                    let header = header.clone();
+                    if kind == EntryType::GNUSparse {
+                        self.sparse_map(&header)?;
+                    }
                     return Ok(Some(Entry {
                         path,
                         link,
                         kind,
                         size,
+                        sparse,
                         offset: self.position,
-                        header: header.clone(),
+                        header,
                         records: extensions.others,
                         extensions: extensions.raw,
                     }));
                 }
             }
         }
+    }
+
+    /// A block of zeros ends a tar, and a second one stands behind it unless all ends there. Entries behind a
+    /// single one are read by some readers and not by others.
+    fn check_end(&mut self) -> Result<(), TarError> {
+        let mut block = [0; BLOCK as usize];
+        match fill(&mut self.input, &mut block) {
+            Ok(true) if block != [0; BLOCK as usize] => Err(TarError::Header {
+                at: self.position,
+                why: "it follows a single block of zeros".to_owned(),
+            }),
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Passes over the blocks of holes that stand between the header of an old sparse file and its payload.
+    fn sparse_map(&mut self, header: &tar::Header) -> Result<(), TarError> {
+        let mut extended = header.as_gnu().is_some_and(tar::GnuHeader::is_extended);
+        let mut passed = 0;
+        while extended {
+            passed += BLOCK;
+            if passed > self.limits.extension {
+                let limit = self.limits.extension;
+                return Err(TarError::Limit { what: "a sparse map that is too long", limit });
+            }
+            let mut block = [0; BLOCK as usize];
+            if !fill(&mut self.input, &mut block)? {
+                return Err(early_end().into());
+            }
+            self.position += BLOCK;
+            extended = block[SPARSE_EXTENDED] == 1;
+        }
+        Ok(())
     }
 
     /// Reads the payload of the entry that came last, piece by piece.
@@ -360,6 +413,10 @@ fn pax(mut records: &[u8], extensions: &mut Extensions) -> Result<(), String> {
                 let size = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
                 extensions.size = Some(size.ok_or_else(malformed)?);
             }
+            b"GNU.sparse.name" => {
+                extensions.sparse = true;
+                extensions.sparse_name = Some(value.to_vec());
+            }
             _ if key.starts_with(b"GNU.sparse.") => extensions.sparse = true,
             _ => extensions.others.push((key.to_vec(), value.to_vec())),
         }
@@ -449,7 +506,7 @@ mod tests {
 
     #[test]
     fn limits_are_errors() {
-        let small = Limits { entries: 1, path: 10, extension: 100 };
+        let small = Limits { entries: 1, path: 10, extension: 100, sparse: false };
         assert!(entries(&tar_of(&[("a", b"")]), small).is_ok());
         for files in
             [&[("a", &b""[..]), ("b", b"")][..], &[("much-too-long", b"")], &[(&"x".repeat(200), b"")]]

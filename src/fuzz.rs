@@ -1,0 +1,59 @@
+//! Hostile input: one entry point for each parser of foreign bytes, and for the encoder.
+//!
+//! Each asserts what must hold of whatever comes of any bytes: what is printed parses to the same, limits hold,
+//! two readers agree, damage is found. A panic is a bug. `fuzz/run` gives them to a fuzzer; the tests here replay
+//! `fuzz/regressions` and change seeds at random but always alike. Not for users of the library.
+
+#![allow(missing_docs, clippy::missing_panics_doc)]
+
+pub mod change;
+#[cfg(test)]
+mod giant;
+mod image;
+mod layer;
+mod seeds;
+mod text;
+
+/// One entry point.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// Its name: that of its directories, too.
+    pub name: &'static str,
+    /// Panics if something does not hold.
+    pub run: fn(&[u8]),
+    /// Small honest inputs to begin with.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// All of them.
+pub const TARGETS: [Target; 20] = [
+    Target { name: "bodies", run: layer::bodies, seeds: seeds::bodies },
+    Target { name: "build-lock", run: text::build_lock, seeds: seeds::build_lock },
+    Target { name: "build-toml", run: text::build_toml, seeds: seeds::build_toml },
+    Target { name: "cache-entry", run: crate::build::cache::fuzz::entry, seeds: seeds::cache_entry },
+    Target { name: "challenge", run: text::challenge, seeds: seeds::challenge },
+    Target { name: "config", run: image::config, seeds: seeds::config },
+    Target { name: "credentials", run: crate::registry::fuzz::credentials, seeds: seeds::credentials },
+    Target { name: "deflate", run: layer::deflate, seeds: seeds::deflate },
+    Target { name: "error-body", run: crate::registry::fuzz::error_body, seeds: seeds::error_body },
+    Target { name: "ignore", run: text::ignore, seeds: seeds::ignore },
+    Target { name: "index", run: image::index, seeds: seeds::index },
+    Target { name: "location", run: text::location, seeds: seeds::location },
+    Target { name: "manifest", run: image::manifest, seeds: seeds::manifest },
+    Target { name: "memo", run: crate::store::fuzz::record, seeds: seeds::memo },
+    Target { name: "platform", run: text::platform, seeds: seeds::platform },
+    Target { name: "reference", run: text::reference, seeds: seeds::reference },
+    Target { name: "retry-after", run: text::retry_after, seeds: seeds::retry_after },
+    Target { name: "tar", run: layer::tar, seeds: seeds::tar },
+    Target { name: "verify", run: image::verify, seeds: seeds::verify },
+    Target { name: "zip", run: layer::zip, seeds: seeds::zip },
+];
+
+/// The target of this name.
+#[must_use]
+pub fn target(name: &str) -> Option<Target> {
+    TARGETS.into_iter().find(|target| target.name == name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Documents of images, and images as a whole.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::blob::BlobStream;
+use crate::digest::Digest;
+use crate::error::BoxedError;
+use crate::image::select::{self, SelectError};
+use crate::image::{
+    ConfigFile, Descriptor, History, Image, Index, MAX_CHILDREN, MAX_LAYERS, Manifest, ManifestOrIndex,
+    MediaType, RawDocument, parse_strict, to_json,
+};
+use crate::platform::Platform;
+use crate::transport::Source;
+use crate::verify::{Check, Options, Report};
+
+/// What is written parses to the same, and is written alike.
+fn survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) -> Vec<u8> {
+    let written = to_json("document", value).unwrap_or_else(|error| panic!("{error}"));
+    let again: T = parse_strict("document", &written).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(&again, value);
+    assert_eq!(to_json("document", &again).ok().as_ref(), Some(&written));
+    written
+}
+
+pub(super) fn manifest(data: &[u8]) {
+    let Ok(raw) = RawDocument::new(None, data.to_vec()) else { return };
+    assert_eq!(raw.descriptor().digest, Digest::of(data));
+    // A document that says what it is is the same to whoever announces it so, and nothing else to others.
+    assert!(RawDocument::new(Some(&raw.media_type), data.to_vec()).is_ok());
+    let Ok(parsed) = raw.parse() else { return };
+    match parsed {
+        ManifestOrIndex::Manifest(manifest) => {
+            assert!(manifest.layers.len() <= MAX_LAYERS);
+            survives::<Manifest>(&manifest);
+        }
+        ManifestOrIndex::Index(index) => {
+            assert!(index.manifests.len() <= MAX_CHILDREN);
+            survives::<Index>(&index);
+        }
+    }
+}
+
+pub(super) fn config(data: &[u8]) {
+    let Ok(config) = parse_strict::<ConfigFile>("image configuration", data) else { return };
+    let written = survives(&config);
+    let platform = config.platform();
+    let layers: Vec<Descriptor> =
+        config.rootfs.diff_ids.iter().map(|id| Descriptor::new(MediaType::ImageLayer, *id, 1)).collect();
+    match Image::new(&config, layers, BTreeMap::new()) {
+        Ok(image) => {
+            assert_eq!(image.raw_config(), written);
+            assert_eq!(image.platform(), platform);
+            let again = Image::from_raw(image.raw().clone(), written).map(|again| again.digest());
+            assert_eq!(again.ok(), Some(image.digest()));
+        }
+        Err(error) => assert!(config.rootfs.diff_ids.len() > MAX_LAYERS, "{error}"),
+    }
+}
+
+/// An index that contains itself and what it lists: no walk is longer than allowed.
+pub(super) fn index(data: &[u8]) {
+    let Ok(index) = parse_strict::<Index>("index", data) else { return };
+    survives(&index);
+    let mut fetched = 0;
+    let offers = select::offers(&index, &mut |_: &Descriptor| {
+        fetched += 1;
+        Ok::<Index, SelectError>(index.clone())
+    });
+    assert!(fetched <= MAX_CHILDREN);
+    let Ok(offers) = offers else { return };
+    assert!(offers.len() <= MAX_CHILDREN);
+    let wanted = [None, Some(Platform::linux_amd64())];
+    for wanted in wanted.iter().map(Option::as_ref).chain(offers.iter().map(|offer| offer.platform.as_ref()))
+    {
+        match (select::choose(&offers, wanted), wanted) {
+            (Ok(chosen), Some(wanted)) => {
+                let alone = offers.len() == 1 && chosen.platform.is_none();
+                assert!(alone || chosen.platform.as_ref() == Some(wanted));
+            }
+            (Ok(_), None) => assert_eq!(offers.len(), 1),
+            (Err(error), _) => assert!(!error.to_string().is_empty()),
+        }
+    }
+}
+
+/// An image in memory, which gives what it has and checks nothing: that is for `verify`.
+struct Memory {
+    root: RawDocument,
+    blobs: BTreeMap<Digest, Vec<u8>>,
+}
+
+impl Source for Memory {
+    fn root(&self) -> Result<RawDocument, BoxedError> {
+        Ok(self.root.clone())
+    }
+
+    fn document(&self, descriptor: &Descriptor) -> Result<RawDocument, BoxedError> {
+        let bytes = self.blobs.get(&descriptor.digest).cloned().unwrap_or_default();
+        RawDocument::new(Some(&descriptor.media_type), bytes)
+            .map_err(|error| crate::image::ImageError::from(error).into())
+    }
+
+    fn blob(&self, descriptor: &Descriptor) -> Result<BlobStream, BoxedError> {
+        Ok(Box::new(Cursor::new(self.blobs.get(&descriptor.digest).cloned().unwrap_or_default())))
+    }
+
+    fn name(&self) -> String {
+        "memory".to_owned()
+    }
+}
+
+/// A layer may unpack to so much here.
+const UNPACKED: u64 = 4 << 20;
+
+fn check(source: &Memory) -> Option<Report> {
+    let options = Options { jobs: 1, max_layer_bytes: UNPACKED, ..Options::default() };
+    crate::verify::verify(source, &options).ok()
+}
+
+/// The first byte says how the layer is announced, the rest is its blob. Whatever it is, a changed byte is found.
+pub(super) fn verify(data: &[u8]) {
+    let Some((kind, blob)) = data.split_first() else { return };
+    let media_type = match kind % 3 {
+        0 => MediaType::ImageLayer,
+        1 => MediaType::ImageLayerGzip,
+        _ => MediaType::ImageLayerZstd,
+    };
+    let layer = Descriptor::of(media_type, blob);
+    let mut config = ConfigFile { os: "linux".into(), architecture: "amd64".into(), ..ConfigFile::default() };
+    config.rootfs.diff_ids.push(Digest::of(blob));
+    config.history.push(History::default());
+    let Ok(image) = Image::new(&config, vec![layer.clone()], BTreeMap::new()) else {
+        unreachable!("it is an image")
+    };
+    let blobs = BTreeMap::from([
+        (layer.digest, blob.to_vec()),
+        (image.manifest().config.digest, image.raw_config().to_vec()),
+    ]);
+    let mut source = Memory { root: image.raw().clone(), blobs };
+    let Some(report) = check(&source) else { panic!("the root is a manifest") };
+    let found: Vec<Check> = report.problems.iter().map(|problem| problem.check).collect();
+    assert!(!found.contains(&Check::Digest) && !found.contains(&Check::Size), "{report:?}");
+    // A layer that is not what it is announced as, or is no tar, is not sound: its diff ID is its digest here.
+    if report.is_sound() {
+        assert!(kind % 3 == 0, "{report:?}");
+        let mut index =
+            crate::layer::LayerIndex::read(blob, crate::image::media_type::LayerCompression::None);
+        // Modes and owners that are no numbers, and paths of thousands of bytes, are for builds to refuse.
+        if let Err(error) = &mut index {
+            assert!(
+                error.to_string().contains("numeric field") || error.to_string().contains("longer than"),
+                "{error}"
+            );
+        }
+    }
+    let digests: Vec<Digest> = source.blobs.keys().copied().collect();
+    for digest in digests {
+        let sound = source.blobs[&digest].clone();
+        let at = usize::from(*kind) % sound.len().max(1);
+        let mut damaged = sound.clone();
+        match damaged.get_mut(at) {
+            Some(byte) => *byte ^= 1 << (kind % 8),
+            None => damaged.push(0),
+        }
+        source.blobs.insert(digest, damaged);
+        let found = check(&source).map(|report| report.is_sound());
+        assert_eq!(found, Some(false), "byte {at} of {digest}");
+        source.blobs.insert(digest, sound);
+    }
+}

@@ -1,0 +1,202 @@
+//! Bytes of layers and archives, read and written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Cursor, Read, Write};
+use std::path::Path;
+use std::sync::OnceLock;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::deflate::{Level, Scratch, encode, max_encoded_len};
+use crate::digest::{ContentId, Digest, Key};
+use crate::image::media_type::LayerCompression;
+use crate::layer::{BodyRecord, Compression, EntryPath, KnownBodies, LayerIndex};
+use crate::observer::Progress;
+use crate::store::Store;
+use crate::untar::{LAYER, ReadThrough, Seeking, Skip, TarError, Walk};
+use crate::zip::{Archive, ArchiveEntryKind};
+
+const BLOCK: usize = 512;
+/// Where a header has its checksum, and where its format.
+const CHECKSUM: std::ops::Range<usize> = 148..156;
+const MAGIC: std::ops::Range<usize> = 257..262;
+
+/// Gives every block that looks like a header its checksum, which no change at random hits.
+fn with_checksums(data: &[u8]) -> Vec<u8> {
+    let mut tar = data.to_vec();
+    for block in tar.chunks_exact_mut(BLOCK).filter(|block| &block[MAGIC] == b"ustar") {
+        block[CHECKSUM].fill(b' ');
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[CHECKSUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+    tar
+}
+
+/// Reads a few bytes at a time.
+struct Slowly<R>(R);
+
+impl<R: Read> Read for Slowly<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer.len().min(37);
+        self.0.read(&mut buffer[..length])
+    }
+}
+
+type Seen = Vec<(Vec<u8>, u64, u64)>;
+
+fn walk(input: impl Skip) -> Result<Seen, TarError> {
+    let mut walk = Walk::new(input, LAYER);
+    let mut seen = Seen::new();
+    while let Some(entry) = walk.next()? {
+        assert!(entry.path.len().max(entry.link.len()) <= LAYER.path);
+        assert!(entry.extensions.len() as u64 <= 3 * LAYER.extension);
+        seen.push((entry.path, entry.size, entry.offset));
+    }
+    Ok(seen)
+}
+
+/// All readers of one tar see the same, whatever it is packed in and however it arrives.
+pub(super) fn tar(data: &[u8]) {
+    let tar = with_checksums(data);
+    let walked = walk(ReadThrough(&tar[..]));
+    let slowly = walk(ReadThrough(Slowly(&tar[..])));
+    assert_eq!(walked.as_ref().ok(), slowly.as_ref().ok());
+    let seeking = walk(Seeking(Cursor::new(&tar)));
+    if let Ok(seen) = &walked {
+        assert_eq!(seeking.ok().as_ref(), Some(seen));
+        for pair in seen.windows(2) {
+            assert!(pair[0].2 + pair[0].1 <= pair[1].2, "payloads do not overlap");
+        }
+    }
+    let plain = LayerIndex::read(&tar[..], LayerCompression::None);
+    let listed = crate::diff::fuzz::listing(&tar);
+    match &walked {
+        Ok(seen) => {
+            assert!(plain.as_ref().map_or(0, LayerIndex::len) <= seen.len());
+            if let Ok(listed) = listed {
+                assert!(listed.iter().eq(seen.iter().map(|(path, ..)| path)));
+            }
+        }
+        // `diff` looks for a compression, and an empty gzip is none.
+        Err(_) => assert!(plain.is_err() && (listed.is_err() || tar.starts_with(&[0x1f, 0x8b]))),
+    }
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let packed = gzip.write_all(&tar).and_then(|()| gzip.finish()).unwrap_or_default();
+    assert_eq!(LayerIndex::read(&packed[..], LayerCompression::Gzip).ok(), plain.as_ref().ok().cloned());
+    // The bytes as they are, as if they were packed: an error or an index, in bounded memory.
+    for compression in [LayerCompression::Gzip, LayerCompression::Zstd] {
+        let _ = LayerIndex::read(data.take(1 << 16), compression);
+    }
+    if let Ok(index) = plain {
+        remembered(&index);
+        for (path, ..) in walked.unwrap_or_default() {
+            if let Ok(path) = EntryPath::new(&path) {
+                let _ = index.lookup(&path);
+            }
+        }
+    }
+}
+
+/// A file of the archive may have so many bytes here.
+const FILE: u64 = 1 << 20;
+
+pub(super) fn zip(data: &[u8]) {
+    let Ok(archive) = Archive::from_bytes(Path::new("a.war"), data.to_vec()) else { return };
+    let mut names = BTreeSet::new();
+    for (number, entry) in archive.entries().iter().enumerate() {
+        assert!(names.insert(&entry.name), "a name occurs twice");
+        let normal = EntryPath::new(&entry.name);
+        assert_eq!(normal.as_ref().map(EntryPath::as_bytes), Ok(&entry.name[..]), "names are normal");
+        let Ok(range) = archive.compressed_range(number) else { continue };
+        assert!(range.offset + range.len <= data.len() as u64, "data within the archive");
+        let Ok(bytes) = archive.read(number, FILE) else { continue };
+        assert_eq!(bytes.len() as u64, entry.size);
+        assert_eq!(crc32fast::hash(&bytes), entry.crc32);
+        let mut again = Vec::new();
+        let slowly = archive.reader(number).map(|reader| Slowly(reader).read_to_end(&mut again));
+        assert!(slowly.is_ok_and(|read| read.is_ok()) && again == bytes, "read at once and in pieces");
+    }
+    for entry in archive.entries() {
+        let path = EntryPath::new(&entry.name);
+        for ancestor in path.iter().flat_map(EntryPath::ancestors) {
+            let kind = archive.position(ancestor.as_bytes()).map(|at| archive.entries()[at].kind);
+            assert!(kind.is_none_or(|kind| kind == ArchiveEntryKind::Directory), "below a file or link");
+        }
+    }
+}
+
+/// The first byte is the level, the second how often the rest is repeated.
+pub(super) fn deflate(data: &[u8]) {
+    let (level, times) = (data.first().copied().unwrap_or(5), data.get(1).copied().unwrap_or(0));
+    let Some(level) = Level::new(1 + level % 9) else { unreachable!("there are nine") };
+    let input = data.get(2..).unwrap_or_default().repeat(1 + usize::from(times % 64));
+    let mut body = b"before".to_vec();
+    let mut scratch = Scratch::default();
+    encode(level, &input, &mut scratch, &mut body);
+    let body = body.strip_prefix(b"before").unwrap_or_default();
+    assert!(body.ends_with(&[0, 0, 0xff, 0xff]), "it ends byte aligned");
+    assert!(body.len() <= max_encoded_len(input.len()));
+    // Twice, so that what the first left behind would show; and with used memory.
+    let mut twice = body.to_vec();
+    encode(level, &input, &mut scratch, &mut twice);
+    assert!(twice[body.len()..] == *body, "used memory changes the output");
+    twice.extend([3, 0]);
+    let mut decoder = flate2::bufread::DeflateDecoder::new(&twice[..]);
+    let mut out = Vec::new();
+    assert!(decoder.read_to_end(&mut out).is_ok() && decoder.total_in() == twice.len() as u64);
+    assert!(out == input.repeat(2), "it does not round trip");
+}
+
+/// A value that was remembered is the same when it is remembered again.
+fn remembered<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
+    let bytes = postcard::to_stdvec(value).unwrap_or_default();
+    assert_eq!(postcard::from_bytes::<T>(&bytes).ok().as_ref(), Some(value));
+}
+
+/// A blob that lists may lie about.
+pub(super) const BLOB: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xffonce upon a time there was a blob";
+
+fn store() -> &'static (tempfile::TempDir, Store, Digest) {
+    static STORE: OnceLock<(tempfile::TempDir, Store, Digest)> = OnceLock::new();
+    STORE.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let store = Store::open(dir.path(), &Progress::default());
+        let digest = store.blobs().put(BLOB).unwrap_or_else(|error| panic!("{error}"));
+        (dir, store, digest)
+    })
+}
+
+/// Values of memos, whose checksum is no signature: whatever they claim, what is read is what was hashed.
+pub(super) fn bodies(data: &[u8]) {
+    if let Ok((index, [])) = postcard::take_from_bytes::<LayerIndex>(data) {
+        remembered(&index);
+    }
+    if let Ok((listing, [])) = postcard::take_from_bytes::<Vec<(EntryPath, Key)>>(data) {
+        for (path, _) in &listing {
+            assert_eq!(EntryPath::new(path.as_bytes()).as_ref(), Ok(path), "a path is normal");
+        }
+        remembered(&listing);
+    }
+    let Ok((records, _)) = postcard::take_from_bytes::<Vec<BodyRecord>>(data) else { return };
+    remembered(&records);
+    let (_, store, blob) = store();
+    let known = KnownBodies::new(store.blobs(), Compression::default(), [(*blob, records.clone())]);
+    let by_key: BTreeMap<Key, BodyRecord> =
+        records.iter().rev().map(|record| (record.key, *record)).collect();
+    for (key, record) in by_key {
+        let mut out = b"before".to_vec();
+        let found = known.read(&key, record.plain_length as usize, &mut out);
+        let body = out.strip_prefix(b"before").unwrap_or_default();
+        match found {
+            Ok(found) => {
+                assert_eq!(ContentId::of(body), found.check);
+                assert!(body.is_empty() || BLOB.windows(body.len()).any(|part| part == body));
+            }
+            Err(_) => assert!(body.is_empty()),
+        }
+        // Nobody makes room for more than there can be; this one is for a body of nothing.
+        assert!(out.capacity() <= 64 << 10 || record.plain_length > 16 << 10, "{}", out.capacity());
+        assert!(known.read(&key, record.plain_length as usize + 1, &mut out).is_err());
+    }
+}
