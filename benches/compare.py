@@ -8,12 +8,14 @@ Scenarios, in this order in each round:
 Every tool is handed the exploded directory, except pack, which is handed the WAR where there is one. A tool that works on a local copy
 of the base fetches it in `cold`. pack keeps its `build.lock`, as a clone of the project would (`--without-lock` removes it too).
 
-Wall time is that of the whole command; CPU time is user + system of it and of all its children; memory is the largest process's peak.
+Wall time is that of the whole command; CPU time is user + system of it and of all its children; from both is taken what an empty command takes
+under the same `time` and `sh`. Memory is the largest process's peak.
 Bytes and requests come from one more round, untimed, in which a relay that counts stands where the registry stood.
 """
 
 import argparse
 import atexit
+import functools
 import http.client
 import json
 import os
@@ -273,6 +275,19 @@ def free_port():
 
 
 def measure(script, log):
+    """Runs a shell script; wall and CPU seconds, less what running an empty one takes, and peak MB of its largest process."""
+    result = run(script, log)
+    return {**result, "wall": result["wall"] - launch()["wall"], "cpu": max(0, result["cpu"] - launch()["cpu"])}
+
+
+@functools.cache
+def launch():
+    """What it takes to run nothing: `time` and `sh` start before any tool does, which matters where a tool takes milliseconds."""
+    empty = [run(":", os.devnull) for _ in range(25)]
+    return {key: statistics.median(result[key] for result in empty) for key in ("wall", "cpu")}
+
+
+def run(script, log):
     """Runs a shell script; wall and CPU seconds, peak MB of its largest process."""
     with tempfile.NamedTemporaryFile() as peak, open(log, "wb") as output:
         # GNU time reports the peak: this process's own would hide a smaller one.

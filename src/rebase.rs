@@ -397,7 +397,7 @@ fn one(request: &Request<'_>, new: &Base, image: &Image) -> Result<One, BoxedErr
     if layers > 127 {
         return Err(RebaseError::TooManyLayers(layers).into());
     }
-    let digest = found.root.digest.to_string();
+    let digest = found.root.digest().to_string();
     let name = request.new.name.as_deref();
     let (result, notes) =
         image::rebase(image, &old.image, &found.image, (name, &digest)).map_err(RebaseError::from)?;

@@ -76,13 +76,22 @@ pub struct Cached {
     store: Store,
     /// The root, where a lock or digest pins it.
     pinned: Option<Descriptor>,
+    /// What the lock has; each hashes to its digest.
+    locked: BTreeMap<Digest, String>,
     offline: bool,
 }
 
 impl Cached {
-    /// Reads `inner` through the store. `pinned` is what the lock says of its root.
-    pub fn new(inner: Arc<dyn Source>, store: &Store, pinned: Option<Descriptor>, offline: bool) -> Self {
-        Self { inner, store: store.clone(), pinned, offline }
+    /// Reads `inner` through the store. `facts` is what the lock says of the base whose root is `pinned`.
+    fn new(
+        inner: Arc<dyn Source>,
+        store: &Store,
+        pinned: Option<Descriptor>,
+        facts: Option<&BaseFacts>,
+        offline: bool,
+    ) -> Self {
+        let locked = facts.map(|facts| facts.documents.clone()).unwrap_or_default();
+        Self { inner, store: store.clone(), pinned, locked, offline }
     }
 
     fn keep(&self, bytes: &[u8]) {
@@ -91,6 +100,9 @@ impl Cached {
     }
 
     fn stored(&self, descriptor: &Descriptor) -> Option<Vec<u8>> {
+        if let Some(text) = self.locked.get(&descriptor.digest) {
+            return Some(text.clone().into_bytes());
+        }
         self.store.blobs().read(descriptor, MAX_DOCUMENT).ok()
     }
 
@@ -128,6 +140,9 @@ impl Source for Cached {
     }
 
     fn blob(&self, descriptor: &Descriptor) -> Result<BlobStream, BoxedError> {
+        if let Some(text) = self.locked.get(&descriptor.digest) {
+            return Ok(Box::new(io::Cursor::new(text.clone())));
+        }
         if self.store.blobs().contains(&descriptor.digest) == Some(descriptor.size)
             && let Ok(reader) = self.store.blobs().reader(descriptor)
         {
@@ -171,7 +186,7 @@ pub struct PlatformBase {
     /// The image.
     pub image: Image,
     /// What the base's name resolves to: this image or an index.
-    pub root: Descriptor,
+    pub root: RawDocument,
     /// The platform; a base that does not say is taken for the one asked for.
     pub platform: Platform,
 }
@@ -189,7 +204,9 @@ impl Base {
             let facts = locked.facts.as_ref()?;
             Some(Descriptor::new(facts.media_type.clone(), locked.digest, facts.size))
         });
-        Self { reference, source: Arc::new(Cached::new(source, store, pinned, offline)), locked }
+        let facts = locked.as_ref().and_then(|locked| locked.facts.as_ref());
+        let source = Arc::new(Cached::new(source, store, pinned, facts, offline));
+        Self { reference, source, locked }
     }
 
     /// The repository that it is in, if it is in a registry.
@@ -240,7 +257,7 @@ impl Base {
             .platform()
             .or_else(|| loaded.platform_descriptor.platform.as_ref().and_then(PlatformFields::normalised));
         let platform = named.or_else(|| platform.cloned()).unwrap_or_else(Platform::linux_amd64);
-        Ok(PlatformBase { root: loaded.root.descriptor(), image: loaded.image, platform })
+        Ok(PlatformBase { root: loaded.root, image: loaded.image, platform })
     }
 
     /// The base's layers as blobs to deliver; none is opened here.
@@ -287,15 +304,20 @@ impl Base {
             size: manifest.size,
             ancestors,
         };
-        LockedBase {
-            reference: self.reference.clone(),
-            digest: base.root.digest,
-            facts: Some(BaseFacts {
-                media_type: base.root.media_type.clone(),
-                size: base.root.size,
-                platforms: vec![platform],
-            }),
+        let root = base.root.descriptor();
+        let mut facts = BaseFacts {
+            media_type: root.media_type,
+            size: root.size,
+            platforms: vec![platform],
+            documents: BTreeMap::new(),
+        };
+        // What lies on this machine is read there.
+        if self.origin().is_some() {
+            for bytes in [&base.root.bytes[..], &base.image.raw().bytes, base.image.raw_config()] {
+                facts.add_document(bytes);
+            }
         }
+        LockedBase { reference: self.reference.clone(), digest: root.digest, facts: Some(facts) }
     }
 }
 

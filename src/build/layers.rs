@@ -12,7 +12,7 @@ use crate::digest::{Digest, Key};
 use crate::error::BoxedError;
 use crate::image::{Descriptor, NewLayer};
 use crate::interrupt::Interrupt;
-use crate::layer::{self, Built, Compression, EntryKind, KnownBodies, LayerSpec, Work, Workshop};
+use crate::layer::{self, Buffers, Built, Compression, EntryKind, KnownBodies, LayerSpec, Work, Workshop};
 use crate::observer::Progress;
 use crate::plan::{KnownFrom, LayerFacts, Plan, PlannedLayer};
 use crate::reference::Repository;
@@ -43,6 +43,7 @@ pub(super) struct Workbench {
     blobs: Blobs,
     workers: Workers,
     known: KnownBodies,
+    buffers: Buffers,
     progress: Progress,
     interrupt: Interrupt,
     compression: Compression,
@@ -79,6 +80,7 @@ impl Workbench {
             interrupt: context.interrupt.clone(),
             compression,
             remade: Arc::default(),
+            buffers: Buffers::default(),
         }
     }
 
@@ -93,6 +95,7 @@ impl Workbench {
 
     fn build(&self, spec: &LayerSpec, grower: Option<&Grower>) -> Result<Built, layer::LayerError> {
         let workshop = Workshop {
+            buffers: &self.buffers,
             grower,
             blobs: &self.blobs,
             workers: &self.workers,

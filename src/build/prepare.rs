@@ -331,7 +331,7 @@ impl Preparer<'_, '_> {
         let planned_base = base.zip(loaded.as_ref()).map(|(base, loaded)| PlannedBase {
             reference: base.reference.clone(),
             is_in_registry: base.origin().is_some(),
-            digest: loaded.root.digest,
+            digest: loaded.root.digest(),
             manifest: loaded.image.digest(),
             layers: loaded.image.layers().to_vec(),
         });
@@ -367,6 +367,7 @@ impl Preparer<'_, '_> {
             Some(locked) => {
                 let (Some(all), Some(more)) = (&mut locked.facts, found.facts) else { return };
                 all.platforms.extend(more.platforms);
+                all.documents.extend(more.documents);
             }
         }
     }

@@ -104,6 +104,8 @@ pub struct Workshop<'a> {
     pub workers: &'a Workers,
     /// Encoded bodies that are known already.
     pub known: &'a KnownBodies,
+    /// Buffers to use again.
+    pub buffers: &'a Buffers,
     /// Who reads the blob while it is written.
     pub grower: Option<&'a Grower>,
     /// Who is told.
@@ -157,12 +159,12 @@ pub fn build(
     let output = Output::new(workshop.blobs.writer().map_err(store_error)?, workshop.grower);
     let task = workshop.progress.task(Phase::Layer, layer.name(), Some(layer.payload_size()));
     let pool = workshop.workers.pool()?;
-    let window = 2 * pool.current_num_threads() + 2;
+    let window = pool.current_num_threads() + 2;
     let shared = Shared {
         layer: layer.clone(),
         compression,
         encoder: compression.encoder_id(),
-        buffers: Buffers::default(),
+        buffers: workshop.buffers.clone(),
     };
     let shared = Arc::new(shared);
     let collected = std::thread::scope(|scope| {
@@ -213,9 +215,9 @@ struct Shared {
     buffers: Buffers,
 }
 
-/// Buffers that went through the pipeline once and can go again.
-#[derive(Default)]
-struct Buffers(Mutex<Vec<Vec<u8>>>);
+/// Buffers that went through the pipeline once and can go again, of this layer or of another.
+#[derive(Clone, Default)]
+pub struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Buffers {
     fn take(&self) -> Vec<u8> {
@@ -555,6 +557,7 @@ fn write_blob<'g>(
 struct Output<'g> {
     writer: BlobWriter,
     hasher: Sha256,
+    sum: crc32fast::Hasher,
     length: u64,
     grower: Option<&'g Grower>,
     /// Which of the writer's files the readers have.
@@ -563,7 +566,7 @@ struct Output<'g> {
 
 impl<'g> Output<'g> {
     fn new(writer: BlobWriter, grower: Option<&'g Grower>) -> Self {
-        Self { writer, hasher: Sha256::new(), length: 0, grower, shown: None }
+        Self { writer, hasher: Sha256::new(), sum: crc32fast::Hasher::new(), length: 0, grower, shown: None }
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -575,7 +578,8 @@ impl<'g> Output<'g> {
                 grower.file(self.writer.handle()?);
                 self.shown = file;
             }
-            grower.reach(self.length);
+            self.sum.update(bytes);
+            grower.reach(self.length, self.sum.clone().finalize());
         }
         // After the readers know of the bytes: they have work of their own to do with them.
         self.hasher.update(bytes);
@@ -636,6 +640,7 @@ mod tests {
         ) -> Result<Built, LayerError> {
             let workers = Workers::new(std::num::NonZeroUsize::new(threads).expect("a thread"));
             let workshop = Workshop {
+                buffers: &Buffers::default(),
                 blobs: &self.blobs,
                 workers: &workers,
                 grower: None,

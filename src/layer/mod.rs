@@ -18,7 +18,7 @@ mod spec;
 mod tar;
 
 pub use crate::stamp::Stamp;
-pub use build::{Built, LayerError, Work, Workshop, build};
+pub use build::{Buffers, Built, LayerError, Work, Workshop, build};
 pub use content::ContentError;
 pub use encode::{Compression, ZstdLevel};
 pub use entry::{

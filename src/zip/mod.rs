@@ -23,7 +23,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rawzip::{CompressionMethod, ErrorKind, ReaderAt, ZipFileHeaderRecord, ZipLocator};
 
@@ -41,6 +41,8 @@ pub struct Archive {
     stamp: Stamp,
     bytes: Bytes,
     entries: Vec<ArchiveEntry>,
+    /// Where the bytes of each entry begin, once its local header was read.
+    offsets: Vec<OnceLock<u64>>,
 }
 
 /// Where the archive's own bytes are.
@@ -154,7 +156,8 @@ impl Archive {
         }
         let (bytes, entries) = read_directory(path, bytes, stamp.size)?;
         names::check(path, &entries)?;
-        Ok(Self { path: path.to_owned(), stamp, bytes, entries })
+        let offsets = entries.iter().map(|_| OnceLock::new()).collect();
+        Ok(Self { path: path.to_owned(), stamp, bytes, entries, offsets })
     }
 
     /// Whether `start`, the first bytes of a file, are those of an archive without prefixed bytes.
@@ -196,7 +199,6 @@ impl Archive {
     /// When there is no such entry, its local header is damaged or it overlaps the next entry, or the
     /// archive was changed.
     pub fn reader(&self, index: usize) -> Result<EntryReader<&Self>, ZipError> {
-        self.check_unchanged()?;
         let range = self.compressed_range(index)?;
         Ok(EntryReader::new(self, index, range))
     }
@@ -206,7 +208,6 @@ impl Archive {
     /// # Errors
     /// As [`Archive::reader`].
     pub fn shared_reader(self: &Arc<Self>, index: usize) -> Result<EntryReader<Arc<Self>>, ZipError> {
-        self.check_unchanged()?;
         let range = self.compressed_range(index)?;
         Ok(EntryReader::new(Arc::clone(self), index, range))
     }
@@ -216,7 +217,7 @@ impl Archive {
     /// # Errors
     /// When they cannot be read, or the archive was changed.
     pub fn read_compressed(&self, index: usize, mut take: impl FnMut(&[u8])) -> Result<(), ZipError> {
-        const PIECE: u64 = 256 << 10;
+        const PIECE: u64 = 64 << 10;
         let range = self.compressed_range(index)?;
         let mut buffer = vec![0; usize::try_from(range.len.min(PIECE)).unwrap_or_default()];
         let mut done = 0;
@@ -256,6 +257,9 @@ impl Archive {
             index,
             count: self.entries.len(),
         })?;
+        if let Some(offset) = self.offsets[index].get() {
+            return Ok(CompressedRange { offset: *offset, len: entry.compressed_size, method: entry.method });
+        }
         let mut header = [0; LOCAL_HEADER_LEN as usize];
         self.bytes
             .read_exact_at(&mut header, entry.header_offset)
@@ -270,6 +274,7 @@ impl Archive {
             Some(end) if end <= entry.limit => {}
             _ => return Err(self.problem(entry, EntryProblem::Overlap)),
         }
+        let offset = *self.offsets[index].get_or_init(|| offset);
         Ok(CompressedRange { offset, len: entry.compressed_size, method: entry.method })
     }
 
@@ -287,7 +292,11 @@ impl Archive {
         }
     }
 
+    /// What is wrong with an entry; of an archive that was written to meanwhile, only that.
     fn problem(&self, entry: &ArchiveEntry, problem: EntryProblem) -> ZipError {
+        if let Err(changed) = self.check_unchanged() {
+            return changed;
+        }
         ZipError::Entry { path: self.path.clone(), name: entry.name.clone(), problem }
     }
 

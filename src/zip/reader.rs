@@ -1,6 +1,7 @@
 //! Streams the uncompressed bytes of one entry, and verifies them.
 
 use std::borrow::Borrow;
+use std::cell::RefCell;
 use std::io::{Error, ErrorKind, Read, Result};
 
 use flate2::{Decompress, FlushDecompress, Status};
@@ -30,10 +31,16 @@ pub struct EntryReader<A> {
 }
 
 struct Inflate {
-    decoder: Box<Decompress>,
+    /// Made when it is needed: it has a window of 32 KiB.
+    decoder: Option<Box<Decompress>>,
     input: Vec<u8>,
     consumed: usize,
     ended: bool,
+}
+
+thread_local! {
+    /// The compressed bytes of an entry that is inflated at once; at most [`AT_ONCE`].
+    static COMPRESSED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// An entry that is small enough is inflated at once, which is much faster. Whatever that does not take is
@@ -63,7 +70,7 @@ impl<A: Borrow<Archive>> std::fmt::Debug for EntryReader<A> {
 impl<A: Borrow<Archive>> EntryReader<A> {
     pub(super) fn new(archive: A, index: usize, range: CompressedRange) -> Self {
         let inflate = (range.method == Method::Deflate).then(|| Inflate {
-            decoder: Box::new(Decompress::new(false)),
+            decoder: None,
             input: Vec::new(),
             consumed: 0,
             ended: false,
@@ -136,22 +143,24 @@ impl<A: Borrow<Archive>> EntryReader<A> {
     fn inflate_whole(&mut self, buffer: &mut [u8]) -> Result<usize> {
         if matches!(self.whole, Whole::Untried) {
             self.whole = Whole::No;
-            let mut input = vec![0; usize::try_from(self.end - self.position).unwrap_or_default()];
+            let length = usize::try_from(self.end - self.position).unwrap_or_default();
             let Ok(size) = usize::try_from(self.entry().size) else { return Ok(0) };
-            self.archive
-                .borrow()
-                .bytes
-                .read_exact_at(&mut input, self.position)
-                .map_err(|_| self.cut_off())?;
-            if buffer.len() == size {
-                if inflate(&input, buffer) {
-                    self.whole = Whole::Done(Vec::new());
-                    return Ok(size);
+            let done = COMPRESSED.with_borrow_mut(|input| -> Result<Option<Vec<u8>>> {
+                input.clear();
+                input.resize(length, 0);
+                let archive = self.archive.borrow();
+                archive.bytes.read_exact_at(input, self.position).map_err(|_| self.cut_off())?;
+                if buffer.len() == size {
+                    return Ok(inflate(input, buffer).then(Vec::new));
                 }
-            } else {
                 let mut bytes = vec![0; size];
-                if inflate(&input, &mut bytes) {
-                    self.whole = Whole::Done(bytes);
+                Ok(inflate(input, &mut bytes).then_some(bytes))
+            })?;
+            if let Some(bytes) = done {
+                let is_out = bytes.is_empty();
+                self.whole = Whole::Done(bytes);
+                if is_out {
+                    return Ok(size);
                 }
             }
         }
@@ -177,11 +186,12 @@ impl<A: Borrow<Archive>> EntryReader<A> {
                 }
                 self.position += count as u64;
             }
-            let (taken, given) = (inflate.decoder.total_in(), inflate.decoder.total_out());
+            let decoder = inflate.decoder.get_or_insert_with(|| Box::new(Decompress::new(false)));
+            let (taken, given) = (decoder.total_in(), decoder.total_out());
             let input = &inflate.input[inflate.consumed..];
-            let status = inflate.decoder.decompress(input, buffer, FlushDecompress::None);
-            let taken = usize::try_from(inflate.decoder.total_in() - taken).unwrap_or_default();
-            let given = usize::try_from(inflate.decoder.total_out() - given).unwrap_or_default();
+            let status = decoder.decompress(input, buffer, FlushDecompress::None);
+            let taken = usize::try_from(decoder.total_in() - taken).unwrap_or_default();
+            let given = usize::try_from(decoder.total_out() - given).unwrap_or_default();
             inflate.consumed += taken;
             let problem = match status {
                 Ok(status) => {

@@ -16,11 +16,12 @@ fn make(pieces: Vec<Vec<u8>>) -> (Growing, Blob) {
     std::thread::spawn(move || {
         let mut file = tempfile::tempfile().expect("temporary file");
         grower.file(file.try_clone().expect("another handle"));
-        let mut length = 0;
+        let (mut length, mut sum) = (0, crc32fast::Hasher::new());
         for piece in pieces {
             file.write_all(&piece).expect("written");
             length += piece.len() as u64;
-            grower.reach(length);
+            sum.update(&piece);
+            grower.reach(length, sum.clone().finalize());
             std::thread::yield_now();
         }
         grower.finish(made);
@@ -68,7 +69,7 @@ fn a_blob_that_is_given_up_leaves_nothing() {
         let mut file = tempfile::tempfile().expect("temporary file");
         file.write_all(&vec![7; bytes]).expect("written");
         grower.file(file);
-        grower.reach(bytes as u64);
+        grower.reach(bytes as u64, crc32fast::hash(&vec![7; bytes]));
         drop(grower);
         assert_eq!(follower.join().expect("no panic"), None);
         assert_eq!(bench.fake.open_sessions(), 0, "cancelled");
@@ -95,12 +96,12 @@ fn bytes_that_are_not_those_of_the_blob_are_never_committed() {
         let bench = Bench::new();
         let (growing, grower) = growing("layer");
         let mut bytes = pieces.concat();
-        let blob = layer(&bytes);
+        let (blob, sum) = (layer(&bytes), crc32fast::hash(&bytes));
         bytes[17] ^= 1;
         let mut file = tempfile::tempfile().expect("temporary file");
         file.write_all(&bytes).expect("written");
         grower.file(file);
-        grower.reach(bytes.len() as u64);
+        grower.reach(bytes.len() as u64, sum);
         grower.finish(blob);
         assert_eq!(client(quick()).follow_blob(&bench.repository, &growing), None);
         assert_eq!((bench.fake.commits().len(), bench.fake.open_sessions()), (0, 0));
