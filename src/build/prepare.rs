@@ -71,17 +71,19 @@ pub fn prepare<'a>(
     scanner: &Scanner,
 ) -> Result<Prepared<'a>, BoxedError> {
     let settings = &request.settings;
+    let compression = compression(settings.compression)?;
+    let mut lookups = Lookups::new(&context.client, &request.cache, &request.name, compression);
     let base = open_base(context, request)?;
     let artifacts = detect(request)?;
     let platforms = platforms(request, &artifacts, base.as_ref())?;
-    let compression = compression(settings.compression)?;
+    let asks_others = request.cache.write.is_some() || lookups.are_worth_asking();
     let mut preparer = Preparer {
         context,
         request,
         scanner,
-        memos: Memos::open(&context.store, &request.project, context.now, request.cache.is_used()),
+        memos: Memos::open(&context.store, &request.project, context.now, asks_others),
         compression,
-        lookups: Lookups::new(&context.client, &request.cache, &request.name, compression),
+        lookups,
         notes: Vec::new(),
         warnings: Vec::new(),
         locked: None,

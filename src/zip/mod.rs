@@ -263,7 +263,7 @@ impl Archive {
         let mut header = [0; LOCAL_HEADER_LEN as usize];
         self.bytes
             .read_exact_at(&mut header, entry.header_offset)
-            .map_err(|source| self.read_error(source))?;
+            .map_err(|source| self.check_unchanged().err().unwrap_or_else(|| self.read_error(source)))?;
         if !header.starts_with(LOCAL_HEADER) {
             return Err(self.problem(entry, EntryProblem::NoLocalHeader { offset: entry.header_offset }));
         }

@@ -81,9 +81,14 @@ impl Distrust {
     }
 }
 
-/// Entries that are looked up while the plan is made.
+/// Whether a repository has a cache, and its entries, looked up while the plan is made.
+///
+/// Most repositories have none. One question finds that out, asked while the plan begins; nothing is looked up in
+/// them, and no file is hashed for it.
 pub(super) struct Lookups {
     asker: Option<Asker>,
+    /// Whether there is a cache; asked for.
+    presence: Option<JoinHandle<bool>>,
     policy: CachePolicy,
     lookups: BTreeMap<Key, Lookup>,
     /// What entries say of layers that are built to compare.
@@ -121,11 +126,27 @@ impl Lookups {
             compression,
             is_down: Arc::default(),
         });
-        Self { asker, policy: policy.clone(), lookups: BTreeMap::new(), claims: BTreeMap::new() }
+        let presence = asker.clone().and_then(|asker| {
+            thread::Builder::new().name("cache".to_owned()).spawn(move || asker.is_there()).ok()
+        });
+        Self { asker, presence, policy: policy.clone(), lookups: BTreeMap::new(), claims: BTreeMap::new() }
+    }
+
+    /// Whether there is anything to look up. Waits for the answer, the first time.
+    pub(super) fn are_worth_asking(&mut self) -> bool {
+        if let Some(asking) = self.presence.take()
+            && !asking.join().unwrap_or(false)
+        {
+            self.asker = None;
+        }
+        self.asker.is_some()
     }
 
     /// Begins to look for the layer with this key, once.
     pub(super) fn ask(&mut self, key: &Key) {
+        if !self.are_worth_asking() {
+            return;
+        }
         let Some(asker) = self.asker.clone().filter(|_| !self.lookups.contains_key(key)) else { return };
         let wanted = *key;
         let asking = thread::Builder::new().name("cache".to_owned()).spawn(move || asker.look_up(&wanted));
@@ -150,6 +171,17 @@ impl Lookups {
 }
 
 impl Asker {
+    fn is_there(&self) -> bool {
+        let reference = self.repository.at_tag(record::marker_tag());
+        let found = self.client.glance(&reference, record::MAX_ENTRY, PATIENCE, self.to_push);
+        match &found {
+            Ok(Some(_)) => {}
+            Ok(None) => tracing::debug!(%reference, "there is no cache"),
+            Err(error) => tracing::debug!(%reference, %error, "the cache cannot be read"),
+        }
+        matches!(found, Ok(Some(_)))
+    }
+
     fn look_up(&self, key: &Key) -> Option<LayerFacts> {
         if self.is_down.load(Ordering::Relaxed) {
             return None;
@@ -201,6 +233,9 @@ pub(super) fn write(
     holder: &Repository,
     entries: Vec<NewEntry>,
 ) -> Result<usize, BoxedError> {
+    if !entries.is_empty() {
+        mark(client, repository)?;
+    }
     let queue = Mutex::new(entries.into_iter());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let has_failed = AtomicBool::new(false);
@@ -227,6 +262,19 @@ pub(super) fn write(
         // All of them, so that no thread's result is lost.
         results.collect::<Vec<_>>().into_iter().sum()
     })
+}
+
+/// Makes sure that readers see that there are entries.
+fn mark(client: &Client, repository: &Repository) -> Result<(), BoxedError> {
+    let (tag, document) = (record::marker_tag(), record::marker()?);
+    let found = client.resolve_for_push(&repository.at_tag(tag.clone()))?;
+    if found.is_some_and(|found| found.digest == document.digest()) {
+        return Ok(());
+    }
+    let empty = [record::empty()];
+    client.push_blob(repository, &empty[0])?;
+    client.push_document(repository, tag.as_str(), &document, &empty)?;
+    Ok(())
 }
 
 fn write_one(

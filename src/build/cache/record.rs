@@ -20,6 +20,8 @@ use crate::transport::Blob;
 
 /// The type of artifact that an entry is.
 pub(super) const ARTIFACT_TYPE: &str = "application/vnd.pack.cache.layer.v1";
+/// The type of artifact that says that there are entries.
+const MARKER_TYPE: &str = "application/vnd.pack.cache.v1";
 /// An entry is far shorter, in bytes.
 pub(super) const MAX_ENTRY: u64 = 8 << 10;
 /// What the configuration of an artifact is that has none (image specification, `manifest.md`).
@@ -35,6 +37,30 @@ const CHECK: &str = "pack.cache.check";
 pub(super) fn tag(key: &Key) -> Tag {
     let parsed = format!("pack-cache-{}", hex(&key.0)).parse();
     parsed.unwrap_or_else(|_| unreachable!("75 letters, digits and dashes are a tag"))
+}
+
+/// The tag that says that a repository has entries.
+pub(super) fn marker_tag() -> Tag {
+    "pack-cache".parse().unwrap_or_else(|_| unreachable!("letters and a dash are a tag"))
+}
+
+/// What is behind [`marker_tag`]: an artifact of nothing.
+///
+/// # Errors
+/// Never: all of it can be written as JSON.
+pub(super) fn marker() -> Result<RawDocument, ImageError> {
+    let empty = empty().descriptor;
+    let manifest = Manifest {
+        schema_version: 2,
+        media_type: Some(MediaType::ImageManifest),
+        artifact_type: Some(MARKER_TYPE.to_owned()),
+        config: empty.clone(),
+        layers: vec![empty],
+        subject: None,
+        annotations: BTreeMap::new(),
+        rest: BTreeMap::new(),
+    };
+    Ok(RawDocument::new(Some(&MediaType::ImageManifest), image::to_json("cache marker", &manifest)?)?)
 }
 
 /// The configuration that all entries share.

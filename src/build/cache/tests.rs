@@ -220,6 +220,8 @@ impl Town {
     /// Puts an entry for a layer's key.
     fn put_entry(&self, key: &Key, bytes: &[u8]) {
         let media_type = MediaType::ImageManifest.to_string();
+        let marker = record::marker().expect("can be written");
+        self.fake.put_manifest("shop/app", record::marker_tag().as_str(), &media_type, &marker.bytes);
         self.fake.put_manifest("shop/app", record::tag(key).as_str(), &media_type, bytes);
     }
 
@@ -284,6 +286,18 @@ fn a_cold_machine_builds_and_sends_no_layer() {
     assert_eq!(third.report.digest, first.report.digest);
     let log = town.fake.take_log();
     assert_eq!(log.iter().map(|request| request.method.as_str()).collect::<Vec<_>>(), ["HEAD"], "{log:?}");
+}
+
+#[test]
+fn where_there_is_no_cache_that_is_the_only_question() {
+    let town = Town::new();
+    let store = tempfile::tempdir().expect("a directory");
+    let built = town.build_at(store.path(), "shop/app", "1", town.reader());
+    assert_eq!(built.states(), [None; 2]);
+    let log = town.fake.take_log();
+    let asked = log.iter().filter(|request| request.target.contains("pack-cache"));
+    let asked: Vec<&str> = asked.map(|request| request.target.as_str()).collect();
+    assert_eq!(asked, ["/v2/shop/app/manifests/pack-cache"], "{log:?}");
 }
 
 #[test]
