@@ -7,7 +7,8 @@
 //! ```
 //!
 //! At most a window of bodies is in flight, so memory is bounded by cores × body size however large the
-//! layer is. The two digests are sequential by nature and run on threads of their own.
+//! layer is. The two digests are sequential by nature: that of the tar is computed by whoever puts the bodies in
+//! order, that of the blob by whoever writes it, on a thread of its own.
 
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
@@ -159,7 +160,7 @@ pub fn build(
     let output = Output::new(workshop.blobs.writer().map_err(store_error)?, workshop.grower);
     let task = workshop.progress.task(Phase::Layer, layer.name(), Some(layer.payload_size()));
     let pool = workshop.workers.pool()?;
-    let window = pool.current_num_threads() + 2;
+    let window = 2 * pool.current_num_threads() + 2;
     let shared = Shared {
         layer: layer.clone(),
         compression,
@@ -168,20 +169,14 @@ pub fn build(
     };
     let shared = Arc::new(shared);
     let collected = std::thread::scope(|scope| {
-        let (plain, plain_in) = sync_channel::<Arc<Vec<u8>>>(4);
-        let (coded, coded_in) = sync_channel::<Encoded>(4);
-        let diff = scope.spawn({
-            let shared = &shared;
-            move || digest_tar(plain_in, &shared.buffers)
-        });
+        let (coded, coded_in) = sync_channel::<Encoded>(2);
         let blob = scope.spawn({
             let shared = &shared;
             move || write_blob(output, coded_in, shared)
         });
-        let collected = run(&shared, workshop, pool, window, &task, &plain, &coded);
-        drop((plain, coded));
+        let collected = run(&shared, workshop, pool, window, &task, &coded);
+        drop(coded);
         let panicked = || LayerError::Panicked(layer.name().to_owned());
-        let diff_id = diff.join().map_err(|_| panicked())?;
         let blob = blob.join().map_err(|_| panicked())?;
         // The writer's error is the cause when collecting stopped because its channel closed.
         let collected = match (collected, &blob) {
@@ -190,9 +185,9 @@ pub fn build(
             (Err(Stop::Failed(error)), _) => return Err(error),
             (Ok(collected), _) => collected,
         };
-        Ok((diff_id, blob.map_err(store_error)?, collected))
+        Ok((blob.map_err(store_error)?, collected))
     });
-    let (diff_id, mut output, collected) = collected?;
+    let (mut output, collected) = collected?;
     output
         .write(&compression.epilogue(collected.crc.clone().finalize(), collected.work.bytes))
         .map_err(store_error)?;
@@ -200,7 +195,7 @@ pub fn build(
     task.finish("built");
     Ok(Built {
         descriptor: Descriptor::new(compression.media_type(), digest, size),
-        diff_id,
+        diff_id: collected.tar.finish(),
         bodies: collected.records,
         ids: collected.ids,
         work: collected.work,
@@ -221,7 +216,9 @@ pub struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Buffers {
     fn take(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        // Of full size at once: growing would move it, and only what is used of it takes memory.
+        let fresh = || Vec::with_capacity(body::PIECE as usize + (64 << 10));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_else(fresh)
     }
 
     fn give(&self, mut buffer: Vec<u8>) {
@@ -275,6 +272,7 @@ impl Encoded {
 
 #[derive(Default)]
 struct Collected {
+    tar: Sha256,
     crc: crc32fast::Hasher,
     records: Vec<BodyRecord>,
     ids: Vec<(usize, ContentId)>,
@@ -301,7 +299,6 @@ fn run(
     pool: &rayon::ThreadPool,
     window: usize,
     task: &Task,
-    plain: &SyncSender<Arc<Vec<u8>>>,
     coded: &SyncSender<Encoded>,
 ) -> Result<Collected, Stop> {
     let mut slots: VecDeque<Slot> = VecDeque::new();
@@ -316,11 +313,11 @@ fn run(
             if slots.len() >= window
                 && let Some(slot) = slots.pop_front()
             {
-                collector.take(shared, &slot, task, plain, coded)?;
+                collector.take(shared, &slot, task, coded)?;
             }
         }
         while let Some(slot) = slots.pop_front() {
-            collector.take(shared, &slot, task, plain, coded)?;
+            collector.take(shared, &slot, task, coded)?;
         }
         Ok(())
     })();
@@ -483,7 +480,6 @@ impl Collector {
         shared: &Shared,
         slot: &Slot,
         task: &Task,
-        plain: &SyncSender<Arc<Vec<u8>>>,
         coded: &SyncSender<Encoded>,
     ) -> Result<(), Stop> {
         let panicked = || LayerError::Panicked(shared.layer.name().to_owned());
@@ -492,8 +488,9 @@ impl Collector {
         self.count(&finished);
         self.remember_piece(shared, finished.piece);
         self.collected.ids.extend(finished.ids);
-        plain.send(finished.plain).map_err(|_| Stop::ChannelClosed)?;
         coded.send(finished.encoded).map_err(|_| Stop::ChannelClosed)?;
+        self.collected.tar.update(&finished.plain);
+        shared.buffers.give_shared(finished.plain);
         task.advance(length);
         Ok(())
     }
@@ -526,15 +523,6 @@ impl Collector {
             self.collected.ids.push((entry, identity::of_pieces(hashes)));
         }
     }
-}
-
-fn digest_tar(bodies: Receiver<Arc<Vec<u8>>>, buffers: &Buffers) -> Digest {
-    let mut hasher = Sha256::new();
-    for body in bodies {
-        hasher.update(&body);
-        buffers.give_shared(body);
-    }
-    hasher.finish()
 }
 
 fn write_blob<'g>(

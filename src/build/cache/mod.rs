@@ -1,12 +1,12 @@
 //! The registry as a shared cache of layers: what one machine built, another need not.
 //!
 //! Below a layer's key, which hashes everything that decides its bytes, an entry says digest, size and diffID of
-//! the finished layer; see [`record`]. A machine with an empty store then reads its files to know the keys, and
+//! the finished layer; see `record.rs`. A machine with an empty store then reads its files to know the keys, and
 //! that is all.
 //!
 //! Invariants:
 //! - Whatever fails in looking an entry up is a miss. It never fails a build, and a build does not wait for it
-//!   longer than [`PATIENCE`] at a time; after one fault nothing more is looked up.
+//!   longer than ten seconds at a time; after one fault nothing more is looked up.
 //! - What an entry says is used in this build only, and not remembered as if this machine had built it.
 //! - If any entry is found to be wrong, everything that came from the cache is dropped, and the build starts over.
 //! - Nothing is written unless it was asked for, and only what this machine built or its own memos know.
