@@ -8,6 +8,8 @@
 mod body;
 mod build;
 mod content;
+#[cfg(test)]
+mod counted;
 mod encode;
 mod entry;
 mod identity;
