@@ -9,7 +9,8 @@ use crate::deflate::{Level, Scratch, encode};
 
 /// Words, drawn by a linear congruential generator.
 fn text(length: usize) -> Vec<u8> {
-    let words = ["import", " ", "{", "}\n", "public", "static", "void", "String", "(", ");", "return", "value", "0x"];
+    let words =
+        ["import", " ", "{", "}\n", "public", "static", "void", "String", "(", ");", "return", "value", "0x"];
     let mut state = 20_u32;
     let mut text = Vec::with_capacity(length + 8);
     while text.len() < length {
