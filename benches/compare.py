@@ -5,8 +5,9 @@ Scenarios, in this order in each round:
   no change   the same command again
   one file    the same command after one file of the application changed
 
-Every tool is handed the exploded directory, except pack, which is handed the WAR where there is one. A tool that works on a local copy
-of the base fetches it in `cold`. pack keeps its `build.lock`, as a clone of the project would (`--without-lock` removes it too).
+Every tool is handed the same exploded directory. Where there is a WAR, `pack (.war)` is handed that instead: the others would have to unpack it
+first, which is not in their figures. A tool that works on a local copy of the base fetches it in `cold`. pack keeps its `build.lock`, as a clone of
+the project would (`--without-lock` removes it too).
 
 Wall time is that of the whole command; CPU time is user + system of it and of all its children; from both is taken what an empty command takes
 under the same `time` and `sh`. Memory is the largest process's peak.
@@ -251,6 +252,9 @@ class Pack(Tool):
         if kept is not None:
             lock.write_bytes(kept)
 
+    def artifact(self, w):
+        return w.directory
+
     def script(self, w, repository, cold):
         # One lock serves all rounds, so the base is named where it is the same in all of them.
         (self.state / "project/build.toml").write_text(f"""format = 1
@@ -259,13 +263,23 @@ name = "{self.registry.host}/{repository}"
 base = "{self.registry.host}/{BASE}:base"
 tags = ["app"]
 [app]
-path = "{w.war or w.directory}"
+path = "{self.artifact(w)}"
 root = "{w.to}"
 """)
         return f"exec env PACK_CACHE_DIR={self.state}/cache {self.args.pack} build {self.state}/project --push"
 
 
-TOOLS = [Pack, Umoci, Buildah, Crane, Jib]
+class PackWar(Pack):
+    name = "pack (.war)"
+
+    def takes(self, workload):
+        return workload.war is not None
+
+    def artifact(self, w):
+        return w.war
+
+
+TOOLS = [Pack, PackWar, Umoci, Buildah, Crane, Jib]
 BASE = "base/tomcat"
 
 
@@ -348,7 +362,7 @@ def table(workload, results):
              "| tool | scenario | wall s | CPU s | peak MB | sent MB | requests | layers MB | wall, of the fastest peer's |",
              "|---|---|--:|--:|--:|--:|--:|--:|--:|"]
     for scenario in SCENARIOS:
-        peers = [cells[scenario]["wall"] for name, cells in results.items() if name != Pack.name]
+        peers = [cells[scenario]["wall"] for name, cells in results.items() if name not in (Pack.name, PackWar.name)]
         for name, cells in results.items():
             c = cells[scenario]
             ratio = f"{c['wall'] / min(peers):.2f}" if peers else ""
@@ -410,7 +424,7 @@ def main():
     ]
     if args.only:
         workloads = [w for w in workloads if w.name in args.only.split(",")]
-    tools = [t for t in TOOLS if (args.pack or t is not Pack) and (t.needs is None or args.peers and (args.cache / t.needs).exists())]
+    tools = [t for t in TOOLS if (args.pack or not issubclass(t, Pack)) and (t.needs is None or args.peers and (args.cache / t.needs).exists())]
     if args.tools:
         tools = [t for t in tools if t.name in args.tools.split(",")]
 
@@ -421,7 +435,7 @@ def main():
     for workload in workloads:
         turns = {}
         for kind in tools:
-            tool = kind(args, registry, scratch / f"state-{kind.name.split()[0]}")
+            tool = kind(args, registry, scratch / f"state-{kind.__name__.lower()}")
             if tool.takes(workload):
                 turns[tool.name] = rounds(tool, workload, args, registry, scratch / "log")
         for number in range(args.runs + 1):

@@ -72,11 +72,11 @@ pub(super) fn build_and_deliver(
     let all: Vec<(usize, &Target)> = targets.iter().enumerate().collect();
     let mut layer_reports = Vec::new();
     let finished = with_queues(context, &all, report, |queues| {
-        let configs: Vec<Option<Grower>> =
-            prepared.plan.images.iter().map(|_| queues.grow("config")).collect();
         let order = order(&prepared.plan);
         let mut growers = Growers::new(&prepared.plan, &order);
         growers.open(queues);
+        let configs: Vec<Option<Grower>> =
+            prepared.plan.images.iter().map(|_| queues.grow("config")).collect();
         queues.base(prepared);
         let mut layers = BTreeMap::new();
         let Prepared { plan, memos, .. } = &mut *prepared;
@@ -101,6 +101,8 @@ pub(super) fn build_and_deliver(
         let layers: Vec<Vec<NewLayer>> =
             plan.images.iter().map(|image| layers.by_ref().take(image.layers.len()).collect()).collect();
         let finished = finish(request, prepared, &layers)?;
+        // While the targets take the rest.
+        prepared.memos.save();
         for (grower, image) in configs.into_iter().zip(&finished.images) {
             let config = config_of(image);
             if let Some(grower) = grower {
@@ -257,7 +259,13 @@ impl Queues<'_, '_> {
         for lane in self.lanes.iter().filter(|lane| lane.target.destination.follows()) {
             followed = true;
             let (number, target, common, growing) = (lane.number, lane.target, self.common, growing.clone());
-            self.scope.spawn(move || follow(number, target, common, &growing));
+            let (begin, begun) = channel::<()>();
+            self.scope.spawn(move || {
+                drop(begin);
+                follow(number, target, common, &growing);
+            });
+            // What grows for longest asks for its connection first.
+            let _ = begun.recv();
         }
         followed.then_some(grower)
     }

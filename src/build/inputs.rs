@@ -34,6 +34,15 @@ pub(super) struct Inputs {
     files: BTreeMap<PathBuf, Stamp>,
 }
 
+/// Whether nothing is remembered of the last build of the request's project.
+pub(super) fn is_new(store: &Store, request: &Request) -> bool {
+    LastInputs::load(store, &project_key(&request.project)).is_none()
+}
+
+fn project_key(project: &Path) -> Key {
+    KeyBuilder::new("pack inputs 1").part(project.as_os_str().as_bytes()).finish()
+}
+
 impl Inputs {
     /// Looks at everything that the request names; `None` where the base is not pinned, so that what it is
     /// cannot be told from outside.
@@ -67,8 +76,7 @@ impl Inputs {
                 looker.file(path.path())
             }
         };
-        let project = project.as_os_str().as_bytes();
-        let project = KeyBuilder::new("pack inputs 1").part(project).finish();
+        let project = project_key(project);
         Ok(known.then_some(Self {
             parts: looker.parts,
             settled: looker.settled,

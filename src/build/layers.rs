@@ -14,7 +14,7 @@ use crate::image::{Descriptor, NewLayer};
 use crate::interrupt::Interrupt;
 use crate::layer::{self, Buffers, Built, Compression, EntryKind, KnownBodies, LayerSpec, Work, Workshop};
 use crate::observer::Progress;
-use crate::plan::{KnownFrom, LayerFacts, Plan, PlannedLayer};
+use crate::plan::{KnownFrom, LayerFacts, LayerKeys, Plan, PlannedLayer};
 use crate::reference::Repository;
 use crate::store::Blobs;
 use crate::transport::{Blob, BlobContent, BlobStream, Grower};
@@ -93,7 +93,12 @@ impl Workbench {
         self.remade.lock().unwrap_or_else(PoisonError::into_inner).insert(blob, work);
     }
 
-    fn build(&self, spec: &LayerSpec, grower: Option<&Grower>) -> Result<Built, layer::LayerError> {
+    fn build(
+        &self,
+        spec: &LayerSpec,
+        keys: Option<&LayerKeys>,
+        grower: Option<&Grower>,
+    ) -> Result<Built, layer::LayerError> {
         let workshop = Workshop {
             buffers: &self.buffers,
             grower,
@@ -103,7 +108,7 @@ impl Workbench {
             progress: &self.progress,
             interrupt: &self.interrupt,
         };
-        layer::build(spec, self.compression, &workshop)
+        layer::build(spec, keys.map(|keys| &keys.entries[..]), self.compression, &workshop)
     }
 
     /// The layer's facts: from a build of this run, else by building it now, for `grower`'s readers to see.
@@ -120,12 +125,13 @@ impl Workbench {
         }
         // Another platform's layer may have been the same.
         let keys = memos.keys_if_known(&planned.spec, self.compression).map_err(BuildError::Content)?;
-        if let Some(keys) = keys
+        if let Some(keys) = &keys
             && let Some(facts) = memos.layer(&keys.layer)
         {
             return Ok(FinishedLayer { facts, work: None, key: Some(keys.layer) });
         }
-        let built = self.build(&planned.spec, grower.as_ref())?;
+        let keys = planned.keys.as_ref().or(keys.as_ref());
+        let built = self.build(&planned.spec, keys, grower.as_ref())?;
         let facts = facts_of(&built);
         if let Some(grower) = grower {
             grower.finish(self.blob(planned, &new_layer(planned, &facts)));
@@ -139,7 +145,8 @@ impl Workbench {
         }
         let keys = keys_of(&planned.spec, self.compression, &ids);
         if let Some(keys) = &keys {
-            memos.learn_layer(&keys.layer, &facts, &built.bodies);
+            let list = built.list(&planned.spec, self.compression, &keys.entries);
+            memos.learn_layer(&keys.layer, &facts, &list);
             memos.learn_listing(&planned.listing, &keys.listing);
             if let Some(claimed) = self.claims.get(&keys.layer) {
                 check(&planned.spec, claimed, &facts)
@@ -202,7 +209,7 @@ impl Remade {
             None if is_stored => return Ok(()),
             Some(found) if is_stored => found,
             _ => {
-                let built = self.bench.build(&self.spec, None).map_err(io::Error::other)?;
+                let built = self.bench.build(&self.spec, None, None).map_err(io::Error::other)?;
                 self.bench.note_remade(digest, built.work);
                 facts_of(&built)
             }

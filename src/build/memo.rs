@@ -5,7 +5,7 @@
 //! | `files` | project | path, stamp → content id, or that the file was too young: an unchanged file is not read |
 //! | `archive` | path of a zip archive | stamp, content id of every entry: an unchanged archive is not read |
 //! | `layer` | layer key | digest, size, diffID: a known layer is not built |
-//! | `bodies` | blob digest | the bodies of the blob: a known body is not encoded |
+//! | `bodies` | blob digest | the bodies of the blob and the states of its hashes: a known body is not encoded, a known beginning not read |
 //! | `listing` | project, platform and layer | encoder, path → metadata and content: what made the layer change |
 //! | `outcome` | all that decides a build, seen from outside | the report: nothing is planned |
 //! | `inputs` | project | keys of the last build's inputs: which of them changed |
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::report::Report;
 use crate::digest::{ContentId, Digest, Key, KeyBuilder};
 use crate::layer::{
-    self, BodyRecord, Compression, Content, ContentSource, EntryKind, KnownBodies, LayerSpec, Stamp,
+    self, BodyList, Compression, Content, ContentSource, EntryKind, KnownBodies, LayerSpec, Stamp,
 };
 use crate::plan::{Difference, FileMemo, LayerFacts, LayerKeys, LayerMemo, Listing, Unknown};
 use crate::platform::Platform;
@@ -71,39 +71,37 @@ pub struct Memos<'a> {
     /// Those that this build saw.
     used: Files,
     learned: bool,
-    /// Whether others may know what this machine does not.
-    asks_others: bool,
     /// Identities of archives, once they are known in this build.
     archives: BTreeMap<PathBuf, LookedInto>,
 }
 
 impl<'a> Memos<'a> {
-    /// Opens the memos of the project at `project`; `now` is the time in nanoseconds since the epoch. With
-    /// `asks_others`, layers are identified even where no memo can know them.
-    pub fn open(store: &'a Store, project: &Path, now: i64, asks_others: bool) -> Self {
+    /// Opens the memos of the project at `project`; `now` is the time in nanoseconds since the epoch.
+    pub fn open(store: &'a Store, project: &Path, now: i64) -> Self {
         let project = KeyBuilder::new("pack project 2").part(project.as_os_str().as_bytes()).finish();
         let files: Files = store.memo_load("files", &project).unwrap_or_default();
         let (used, archives) = (Files::new(), BTreeMap::new());
-        Self { store, project, now, files, used, learned: false, asks_others, archives }
+        Self { store, project, now, files, used, learned: false, archives }
     }
 
-    /// Whether the project, or anything on this machine, was built before, or others are asked: only then can
+    /// Whether the project, or anything on this machine, was built before: only then, or if others are asked, can
     /// hashing files ahead of building find a finished layer.
     fn may_know(&self) -> bool {
-        self.asks_others || !self.files.is_empty() || !self.recent().is_empty()
+        !self.files.is_empty() || !self.recent().is_empty()
     }
 
     /// The content ids of a layer's entries, by index, `None` where one is not needed or not known; and what
-    /// was known before.
+    /// was known before. `asks_others` says whether layers are identified even where no memo can know them.
     ///
     /// # Errors
     /// When a file that must be read cannot be, or changed since it was planned.
-    pub fn identities(
+    fn identities(
         &mut self,
         layer: &LayerSpec,
+        asks_others: impl FnOnce() -> bool,
     ) -> Result<(Vec<Option<ContentId>>, FileMemo), layer::ContentError> {
         let Remembered { mut ids, unknown, mut counts } = self.remembered(layer)?;
-        if !unknown.is_empty() && self.may_know() {
+        if !unknown.is_empty() && (self.may_know() || asks_others()) {
             let found: Result<Vec<(usize, &Content, ContentId, Unknown)>, _> = unknown
                 .into_par_iter()
                 .map(|(index, content, why)| Ok((index, content, layer::identify(content)?, why)))
@@ -199,16 +197,18 @@ impl<'a> Memos<'a> {
         Ok(Remembered { ids, unknown, counts })
     }
 
-    /// The keys of a layer whose every file is known, and what was known of the files before.
+    /// The keys of a layer whose every file is known, and what was known of the files before. `asks_others` says
+    /// whether files are read for that even where no memo can know the layer.
     ///
     /// # Errors
-    /// As [`Memos::identities`].
+    /// When a file that must be read cannot be, or changed since it was planned.
     pub fn keys(
         &mut self,
         layer: &LayerSpec,
         compression: Compression,
+        asks_others: impl FnOnce() -> bool,
     ) -> Result<(Option<LayerKeys>, FileMemo), layer::ContentError> {
-        let (ids, counts) = self.identities(layer)?;
+        let (ids, counts) = self.identities(layer, asks_others)?;
         Ok((keys_of(layer, compression, &ids), counts))
     }
 
@@ -262,12 +262,10 @@ impl<'a> Memos<'a> {
     }
 
     /// Remembers a finished layer.
-    pub fn learn_layer(&self, key: &Key, facts: &LayerFacts, bodies: &[BodyRecord]) {
+    pub fn learn_layer(&self, key: &Key, facts: &LayerFacts, list: &BodyList) {
         self.store.memo_save("layer", key, facts);
-        if !bodies.is_empty() {
-            self.store.memo_save("bodies", &blob_key(&facts.digest), &bodies);
-            self.remember_blob(facts.digest);
-        }
+        self.store.memo_save("bodies", &blob_key(&facts.digest), list);
+        self.remember_blob(facts.digest);
     }
 
     fn recent(&self) -> Vec<Digest> {
@@ -286,8 +284,8 @@ impl<'a> Memos<'a> {
     /// Encoded bodies of earlier builds.
     pub fn known_bodies(&self, compression: Compression) -> KnownBodies {
         let lists = self.recent().into_iter().filter_map(|blob| {
-            let records: Vec<BodyRecord> = self.store.memo_load("bodies", &blob_key(&blob))?;
-            Some((blob, records))
+            let list: BodyList = self.store.memo_load("bodies", &blob_key(&blob))?;
+            Some((blob, list))
         });
         KnownBodies::new(self.store.blobs(), compression, lists)
     }
@@ -326,8 +324,8 @@ impl<'a> Memos<'a> {
     }
 
     /// Writes what was learned of files; those that this build did not see are forgotten.
-    pub fn save(self) {
-        if self.learned || self.used.len() != self.files.len() {
+    pub fn save(&mut self) {
+        if std::mem::take(&mut self.learned) || self.used.len() != self.files.len() {
             self.store.memo_save("files", &self.project, &self.used);
         }
     }

@@ -20,11 +20,12 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 pub use cache::CachePolicy;
-use cache::NewEntry;
+use cache::{Lookups, NewEntry};
 use inputs::Inputs;
 use layers::Workbench;
 pub use outcome::{InputChange, Outcome};
-pub use prepare::{Prepared, prepare, project_of};
+use prepare::prepare_with;
+pub use prepare::{Prepared, project_of};
 pub use report::{DestinationReport, ImageReport, LayerReport, Report};
 
 use crate::config::{Facts, Settings, Spanned, TagTemplate, Template};
@@ -219,6 +220,10 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     let _lease = context.store.lease();
     // The targets are asked while the files are looked at.
     let mut looked = Looking::start(request, targets);
+    let mut lookups = lookups(context, request)?;
+    if inputs::is_new(&context.store, request) {
+        lookups.begin();
+    }
     let scanner = Scanner::default();
     let mut inputs = Inputs::look(context, request, &scanner)?;
     let whole = match find_outcome(context, request, inputs.as_ref()) {
@@ -235,7 +240,8 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
         }
     };
     let planning = context.progress.step(Stage::Plan, "plan");
-    let mut prepared = context.workers.pool()?.install(|| prepare(context, request, &scanner))?;
+    let pool = context.workers.pool()?;
+    let mut prepared = pool.install(|| prepare_with(context, request, &scanner, lookups))?;
     if let Some(inputs) = &mut inputs {
         inputs.decide(&prepared.plan);
     }
@@ -253,6 +259,25 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
         learn(context, request, inputs, &report, is_written);
     }
     Ok(report)
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// When the artifact, the base or a file cannot be read, or they do not suit each other.
+pub fn prepare<'a>(
+    context: &'a Context,
+    request: &Request,
+    scanner: &Scanner,
+) -> Result<Prepared<'a>, BoxedError> {
+    let lookups = lookups(context, request)?;
+    context.workers.pool()?.install(|| prepare_with(context, request, scanner, lookups))
+}
+
+/// Looks for finished layers where the request says.
+fn lookups(context: &Context, request: &Request) -> Result<Lookups, BuildError> {
+    let compression = prepare::compression(request.settings.compression)?;
+    Ok(Lookups::new(&context.client, &request.cache, &request.name, compression))
 }
 
 /// What came of an earlier build of the same inputs, else why that is not known.
@@ -584,7 +609,7 @@ fn standard(
 pub fn lock(context: &Context, request: &Request) -> Result<Option<LockedBase>, BoxedError> {
     let _lease = context.store.lease();
     let scanner = Scanner::default();
-    let mut prepared = context.workers.pool()?.install(|| prepare(context, request, &scanner))?;
+    let mut prepared = prepare(context, request, &scanner)?;
     let locked = prepared.locked.take();
     prepared.memos.save();
     Ok(locked)

@@ -61,27 +61,23 @@ impl Prepared<'_> {
     }
 }
 
-/// Makes the plan.
-///
-/// # Errors
-/// When the artifact, the base or a file cannot be read, or they do not suit each other.
-pub fn prepare<'a>(
+/// Makes the plan, with what is found by `lookups`.
+pub(super) fn prepare_with<'a>(
     context: &'a Context,
     request: &Request,
     scanner: &Scanner,
+    mut lookups: Lookups,
 ) -> Result<Prepared<'a>, BoxedError> {
-    let settings = &request.settings;
-    let compression = compression(settings.compression)?;
-    let mut lookups = Lookups::new(&context.client, &request.cache, &request.name, compression);
+    let compression = compression(request.settings.compression)?;
+    lookups.begin();
     let base = open_base(context, request)?;
     let artifacts = detect(request)?;
     let platforms = platforms(request, &artifacts, base.as_ref())?;
-    let asks_others = request.cache.write.is_some() || lookups.are_worth_asking();
     let mut preparer = Preparer {
         context,
         request,
         scanner,
-        memos: Memos::open(&context.store, &request.project, context.now, asks_others),
+        memos: Memos::open(&context.store, &request.project, context.now),
         compression,
         lookups,
         notes: Vec::new(),
@@ -117,7 +113,7 @@ pub fn prepare<'a>(
     Ok(Prepared { plan, base, bases, locked, memos, compression, claims, distrust })
 }
 
-fn compression(written: config::Compression) -> Result<Compression, BuildError> {
+pub(super) fn compression(written: config::Compression) -> Result<Compression, BuildError> {
     let bad = || BuildError::Level(written.to_string());
     Ok(match written {
         config::Compression::None => Compression::None,
@@ -594,7 +590,10 @@ impl Preparer<'_, '_> {
     /// A layer with what earlier builds know of it.
     fn planned(&mut self, spec: LayerSpec, why: String) -> Result<PlannedLayer, BoxedError> {
         let step = self.context.progress.step(Stage::LookUp, spec.name());
-        let (keys, file_memo) = self.memos.keys(&spec, self.compression).map_err(BuildError::Content)?;
+        let (writes, lookups) = (self.request.cache.write.is_some(), &mut self.lookups);
+        let asks_others = || writes || lookups.are_worth_asking();
+        let (keys, file_memo) =
+            self.memos.keys(&spec, self.compression, asks_others).map_err(BuildError::Content)?;
         let listing = self.memos.listing_key(&self.platform, &spec);
         let (known, memo, difference) = self.memos.look_up(&listing, keys.as_ref());
         step.finish(file_memo.read_bytes, if known.is_some() { "known" } else { "to build" });

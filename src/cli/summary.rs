@@ -198,7 +198,14 @@ mod tests {
     }
 
     fn summary() -> Summary {
-        let work = |encoded| Work { bodies: 12, encoded, bytes: 6_000_000, encoded_bytes: 500_000, lost: 0 };
+        let work = |encoded| Work {
+            bodies: 12,
+            encoded,
+            bytes: 6_000_000,
+            encoded_bytes: 500_000,
+            lost: 0,
+            ..Work::default()
+        };
         let layers = vec![
             LayerSummary {
                 delivery: Some(Delivery::Mounted),
@@ -303,7 +310,9 @@ mod tests {
                     "encoded": 1,
                     "bytes": 6000000,
                     "encodedBytes": 500000,
-                    "lost": 0
+                    "lost": 0,
+                    "kept": 0,
+                    "keptBytes": 0
                   },
                   "delivery": "uploaded",
                   "seconds": 0.031

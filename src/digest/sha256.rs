@@ -2,7 +2,7 @@
 //!
 //! The block function is AWS-LC's, which picks SHA-NI, AVX2 or ARMv8 assembly for the processor at run
 //! time: about twice the speed of portable code where the processor has no SHA instructions. Padding and
-//! buffering are here, so that the state after any whole block can be taken out as a [`Midstate`] and
+//! buffering are here, so that the state can be taken out anywhere as a [`Midstate`] and
 //! resumed later: a stream with a known beginning need not be hashed from its start again.
 //!
 //! Beside `zip::inflate`, this is the one module of the crate that may contain `unsafe`.
@@ -16,15 +16,37 @@ const BLOCK: usize = 64;
 const INITIAL: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
-/// The state of a hash after a whole number of 64-byte blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of a hash somewhere in a stream: of the compression function after the last whole block, and the bytes
+/// since then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct Midstate {
     words: [u32; 8],
     length: u64,
+    rest: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Unchecked {
+    words: [u32; 8],
+    length: u64,
+    rest: Vec<u8>,
+}
+
+impl TryFrom<Unchecked> for Midstate {
+    type Error = &'static str;
+
+    fn try_from(Unchecked { words, length, rest }: Unchecked) -> Result<Self, &'static str> {
+        if rest.len() as u64 == length % BLOCK as u64 {
+            Ok(Self { words, length, rest })
+        } else {
+            Err("no state after so many bytes has so many left over")
+        }
+    }
 }
 
 impl Midstate {
-    /// How many bytes were hashed to reach this state; a multiple of 64.
+    /// How many bytes were hashed to reach this state.
     #[must_use]
     pub const fn length(&self) -> u64 {
         self.length
@@ -55,14 +77,17 @@ impl Sha256 {
 
     /// Continues from a saved state.
     #[must_use]
-    pub const fn resume(state: &Midstate) -> Self {
-        Self { words: state.words, length: state.length, block: [0; BLOCK], filled: 0 }
+    pub fn resume(state: &Midstate) -> Self {
+        let filled = state.rest.len();
+        let mut block = [0; BLOCK];
+        block[..filled].copy_from_slice(&state.rest);
+        Self { words: state.words, length: state.length, block, filled }
     }
 
-    /// The state now, if a whole number of blocks was hashed.
+    /// The state now.
     #[must_use]
-    pub const fn midstate(&self) -> Option<Midstate> {
-        if self.filled == 0 { Some(Midstate { words: self.words, length: self.length }) } else { None }
+    pub fn midstate(&self) -> Midstate {
+        Midstate { words: self.words, length: self.length, rest: self.block[..self.filled].to_vec() }
     }
 
     /// Hashes `bytes`.
@@ -152,14 +177,26 @@ mod tests {
         }
 
         #[test]
-        fn resuming_a_midstate_gives_the_same_digest(head in 0usize..5, tail: Vec<u8>) {
+        fn resuming_a_midstate_gives_the_same_digest(head in 0usize..300, tail: Vec<u8>) {
             let mut hasher = Sha256::new();
-            hasher.update(&vec![7; head * BLOCK]);
-            let state = hasher.midstate().expect("whole blocks");
+            hasher.update(&vec![7; head]);
+            let state = hasher.midstate();
+            prop_assert_eq!(state.length(), head as u64);
+            let kept = postcard::to_stdvec(&state).expect("encodes");
+            let state: Midstate = postcard::from_bytes(&kept).expect("decodes");
             let mut resumed = Sha256::resume(&state);
             resumed.update(&tail);
             hasher.update(&tail);
             prop_assert_eq!(resumed.finish(), hasher.finish());
         }
+    }
+    #[test]
+    fn a_state_with_more_left_over_than_it_can_have_is_none() {
+        for (length, rest) in [(64_u64, 1_usize), (63, 64), (130, 3)] {
+            let bytes = postcard::to_stdvec(&([0_u32; 8], length, vec![0_u8; rest])).expect("encodes");
+            assert!(postcard::from_bytes::<Midstate>(&bytes).is_err(), "{length} {rest}");
+        }
+        let bytes = postcard::to_stdvec(&([0_u32; 8], 130_u64, vec![0_u8; 2])).expect("encodes");
+        assert!(postcard::from_bytes::<Midstate>(&bytes).is_ok());
     }
 }

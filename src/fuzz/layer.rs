@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::deflate::{Level, Scratch, encode, max_encoded_len};
 use crate::digest::{ContentId, Digest, Key};
 use crate::image::media_type::LayerCompression;
-use crate::layer::{BodyRecord, Compression, EntryPath, KnownBodies, LayerIndex};
+use crate::layer::{BodyList, BodyRecord, Compression, EntryPath, KnownBodies, LayerIndex};
 use crate::observer::Progress;
 use crate::store::Store;
 use crate::untar::{LAYER, ReadThrough, Seeking, Skip, TarError, Walk};
@@ -178,10 +178,11 @@ pub(super) fn bodies(data: &[u8]) {
         }
         remembered(&listing);
     }
-    let Ok((records, _)) = postcard::take_from_bytes::<Vec<BodyRecord>>(data) else { return };
-    remembered(&records);
+    let Ok((list, _)) = postcard::take_from_bytes::<BodyList>(data) else { return };
+    remembered(&list);
+    let records = list.bodies.clone();
     let (_, store, blob) = store();
-    let known = KnownBodies::new(store.blobs(), Compression::default(), [(*blob, records.clone())]);
+    let known = KnownBodies::new(store.blobs(), Compression::default(), [(*blob, list)]);
     let by_key: BTreeMap<Key, BodyRecord> =
         records.iter().rev().map(|record| (record.key, *record)).collect();
     for (key, record) in by_key {

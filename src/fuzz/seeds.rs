@@ -5,7 +5,7 @@ use std::io::Write;
 use super::layer;
 use crate::digest::{Digest, KeyBuilder};
 use crate::image::media_type::{DOCKER_CONFIG, DOCKER_FOREIGN_LAYER, DOCKER_LAYER_GZIP, DOCKER_MANIFEST};
-use crate::layer::BodyRecord;
+use crate::layer::{BodyList, BodyRecord};
 use crate::zip::fixture::{Item, write, write_with};
 
 fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
@@ -267,17 +267,18 @@ pub(super) fn memo() -> Vec<Vec<u8>> {
 pub(super) fn bodies() -> Vec<Vec<u8>> {
     let key = |text: &str| KeyBuilder::new("fuzz").part(text.as_bytes()).finish();
     let blob = layer::BLOB;
-    let list = [
+    let bodies = vec![
         BodyRecord::new(key("a"), b"plain", &blob[10..14]),
         BodyRecord::new(key("b"), b"more of it", &blob[14..20]),
         BodyRecord { encoded_length: u32::MAX, ..BodyRecord::new(key("c"), b"", b"") },
     ];
+    let list = BodyList { bodies, ..BodyList::default() };
     let index =
         crate::layer::LayerIndex::read(&tar()[0][..], crate::image::media_type::LayerCompression::None);
     let listing = [(&crate::layer::EntryPath::new(b"a/b").ok(), key("a"))];
     let listing: Vec<_> = listing.iter().filter_map(|(path, key)| Some((path.as_ref()?, key))).collect();
     [
-        postcard::to_stdvec(&list[..]).ok(),
+        postcard::to_stdvec(&list).ok(),
         index.ok().and_then(|index| postcard::to_stdvec(&index).ok()),
         postcard::to_stdvec(&listing).ok(),
     ]

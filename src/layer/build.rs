@@ -6,6 +6,9 @@
 //!                    └► read → BLAKE3 → cached? else encode ─┘            └► SHA-256 of the blob, store
 //! ```
 //!
+//! A layer that begins like an earlier one goes on from where the two part: the encoded bodies before that are
+//! copied, their files are not read, and both digests continue from the states that were kept there.
+//!
 //! At most a window of bodies is in flight, so memory is bounded by cores × body size however large the
 //! layer is. The two digests are sequential by nature: that of the tar is computed by whoever puts the bodies in
 //! order, that of the blob by whoever writes it, on a thread of its own.
@@ -21,12 +24,13 @@ use super::content::{self, Chain, ContentError};
 use super::encode::Compression;
 use super::entry::{Content, ContentSource, EntryKind};
 use super::identity::{self, body_key};
-use super::known::{BodyRecord, KnownBodies, NotKnown};
+use super::known::{Beginning, BodyList, BodyRecord, KnownBodies, NotKnown, Place};
 use super::spec::LayerSpec;
 use super::tar::{self, TarError};
+use super::trail::{self, Mark};
 use crate::blob::Grower;
 use crate::deflate;
-use crate::digest::{ContentId, Digest, Key, Sha256};
+use crate::digest::{ContentId, Digest, Key, Midstate, Sha256};
 use crate::error::{Explain, Kind as ErrorKind};
 use crate::image::Descriptor;
 use crate::interrupt::{Interrupt, Interrupted};
@@ -70,6 +74,9 @@ pub enum LayerError {
     /// A worker panicked.
     #[error("layer `{0}`: a worker thread panicked")]
     Panicked(String),
+    /// The blob that it begins like turned out to be gone or damaged.
+    #[error("layer `{0}`: the blob that it begins like is gone or damaged")]
+    NoBeginning(String),
 }
 
 impl Explain for LayerError {
@@ -78,7 +85,7 @@ impl Explain for LayerError {
             Self::Content { .. } | Self::Tar { .. } | Self::Store { .. } => ErrorKind::Input,
             Self::Interrupted(_) => ErrorKind::Interrupted,
             Self::Threads(error) => error.kind(),
-            Self::Panicked(_) => ErrorKind::Bug,
+            Self::Panicked(_) | Self::NoBeginning(_) => ErrorKind::Bug,
         }
     }
 
@@ -124,6 +131,8 @@ pub struct Built {
     pub diff_id: Digest,
     /// The bodies of the blob, in order.
     pub bodies: Vec<BodyRecord>,
+    /// The states of both hashes after some of them.
+    pub(crate) marks: Vec<Mark>,
     /// The content ids of files that were read, by entry index.
     pub ids: Vec<(usize, ContentId)>,
     /// How much work it was.
@@ -144,20 +153,53 @@ pub struct Work {
     pub encoded_bytes: u64,
     /// Bodies that were encoded again because the blob that had them is gone or damaged.
     pub lost: usize,
+    /// Bodies that were copied because the layer begins like an earlier one: neither read nor hashed.
+    pub kept: usize,
+    /// Bytes of tar of those.
+    pub kept_bytes: u64,
 }
 
-/// Builds the layer and stores its blob.
+impl Built {
+    /// What others need to use its blob, if the layer's entries have these keys.
+    #[must_use]
+    pub fn list(&self, layer: &LayerSpec, compression: Compression, keys: &[Key]) -> BodyList {
+        let checkpoints = trail::checkpoints(layer, compression, keys, &self.marks);
+        BodyList { bodies: self.bodies.clone(), checkpoints }
+    }
+}
+
+/// Builds the layer and stores its blob. With the keys of its entries, it goes on from an earlier blob that begins
+/// alike.
 ///
 /// # Errors
 /// When a payload cannot be read or is not what was planned, when the blob cannot be stored, or when the
 /// user interrupts. Nothing is left behind.
 pub fn build(
     layer: &LayerSpec,
+    keys: Option<&[Key]>,
+    compression: Compression,
+    workshop: &Workshop<'_>,
+) -> Result<Built, LayerError> {
+    let beginning = keys.and_then(|keys| workshop.known.beginning(layer, compression, keys));
+    let is_resumed = beginning.is_some();
+    match build_from(beginning, layer, compression, workshop) {
+        // What readers have seen of it is checked when it was read, and will come again.
+        Err(LayerError::NoBeginning(_)) if is_resumed => build_from(None, layer, compression, workshop),
+        result => result,
+    }
+}
+
+fn build_from(
+    beginning: Option<Beginning>,
+    layer: &LayerSpec,
     compression: Compression,
     workshop: &Workshop<'_>,
 ) -> Result<Built, LayerError> {
     let store_error = |source| LayerError::Store { layer: layer.name().to_owned(), source };
-    let output = Output::new(workshop.blobs.writer().map_err(store_error)?, workshop.grower);
+    let (places, mut marks) =
+        beginning.map_or_else(Default::default, |beginning| (beginning.places, beginning.marks));
+    let writer = workshop.blobs.writer().map_err(store_error)?;
+    let output = Output::new(writer, workshop.grower, marks.last());
     let task = workshop.progress.task(Phase::Layer, layer.name(), Some(layer.payload_size()));
     let pool = workshop.workers.pool()?;
     let window = 2 * pool.current_num_threads() + 2;
@@ -174,7 +216,8 @@ pub fn build(
             let shared = &shared;
             move || write_blob(output, coded_in, shared)
         });
-        let collected = run(&shared, workshop, pool, window, &task, &coded);
+        let collector = Collector::new(marks.last());
+        let collected = run(&shared, workshop, pool, window, &places, collector, &task, &coded);
         drop(coded);
         let panicked = || LayerError::Panicked(layer.name().to_owned());
         let blob = blob.join().map_err(|_| panicked())?;
@@ -191,12 +234,16 @@ pub fn build(
     output
         .write(&compression.epilogue(collected.crc.clone().finalize(), collected.work.bytes))
         .map_err(store_error)?;
+    let blob_states = std::mem::take(&mut output.states);
     let (digest, size) = output.commit().map_err(store_error)?;
+    let states = collected.states.into_iter().zip(blob_states);
+    marks.extend(states.map(|((bodies, tar), blob)| Mark { bodies, tar, blob }));
     task.finish("built");
     Ok(Built {
         descriptor: Descriptor::new(compression.media_type(), digest, size),
         diff_id: collected.tar.finish(),
         bodies: collected.records,
+        marks,
         ids: collected.ids,
         work: collected.work,
     })
@@ -235,6 +282,7 @@ impl Buffers {
 
 /// A body that a worker has finished.
 struct Finished {
+    /// Nothing of a body that is copied with what stands before it.
     plain: Arc<Vec<u8>>,
     encoded: Encoded,
     record: BodyRecord,
@@ -248,6 +296,7 @@ struct Finished {
 impl Finished {
     const fn outcome(&self) -> &'static str {
         match (&self.encoded, self.unknown) {
+            (Encoded::Kept(_), _) => "kept",
             (Encoded::Same(_), _) => "copied",
             (_, None) => "known",
             (_, Some(_)) => "encoded",
@@ -259,13 +308,15 @@ impl Finished {
 enum Encoded {
     Same(Arc<Vec<u8>>),
     Own(Vec<u8>),
+    /// A part of the beginning, which the state that was resumed has hashed.
+    Kept(Vec<u8>),
 }
 
 impl Encoded {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Same(bytes) => bytes,
-            Self::Own(bytes) => bytes,
+            Self::Own(bytes) | Self::Kept(bytes) => bytes,
         }
     }
 }
@@ -273,6 +324,8 @@ impl Encoded {
 #[derive(Default)]
 struct Collected {
     tar: Sha256,
+    /// Its states after some bodies.
+    states: Vec<(usize, Midstate)>,
     crc: crc32fast::Hasher,
     records: Vec<BodyRecord>,
     ids: Vec<(usize, ContentId)>,
@@ -292,24 +345,29 @@ impl<E: Into<LayerError>> From<E> for Stop {
 
 type Slot = Receiver<Result<Finished, LayerError>>;
 
-/// Keeps the window full and passes finished bodies on, in order.
+/// Keeps the window full and passes finished bodies on, in order; the first ones are copied from `places`.
+#[allow(clippy::too_many_arguments)]
 fn run(
     shared: &Arc<Shared>,
     workshop: &Workshop<'_>,
     pool: &rayon::ThreadPool,
     window: usize,
+    places: &[Place],
+    mut collector: Collector,
     task: &Task,
     coded: &SyncSender<Encoded>,
 ) -> Result<Collected, Stop> {
     let mut slots: VecDeque<Slot> = VecDeque::new();
     let mut dispatcher = Dispatcher { shared, workshop, pool, chain: None };
-    let mut collector = Collector::default();
     let result = (|| {
-        for body in Bodies::new(shared.layer.entries()) {
+        for (number, body) in Bodies::new(shared.layer.entries()).enumerate() {
             workshop.interrupt.check().map_err(LayerError::from)?;
             let body =
                 body.map_err(|source| LayerError::Tar { layer: shared.layer.name().to_owned(), source })?;
-            slots.push_back(dispatcher.start(body));
+            slots.push_back(match places.get(number) {
+                Some(place) => dispatcher.keep(*place),
+                None => dispatcher.start(body),
+            });
             if slots.len() >= window
                 && let Some(slot) = slots.pop_front()
             {
@@ -339,26 +397,43 @@ struct Dispatcher<'a, 'w> {
 }
 
 impl Dispatcher<'_, '_> {
+    /// Reads, and encodes what is not known.
     fn start(&mut self, body: Body) -> Slot {
+        let chain = self.chain_for(&body);
+        self.spawn(move |shared, known| {
+            let result = finish_body(shared, known, &body, chain.as_deref());
+            if let (Err(_), Some(chain)) = (&result, &chain) {
+                chain.abandon();
+            }
+            result
+        })
+    }
+
+    /// Copies a body of the beginning.
+    fn keep(&self, place: Place) -> Slot {
+        self.spawn(move |shared, known| {
+            let mut encoded = shared.buffers.take();
+            let record = known
+                .read_at(&place, place.record.plain_length as usize, &mut encoded)
+                .map_err(|_| LayerError::NoBeginning(shared.layer.name().to_owned()))?;
+            let (plain, encoded) = (Arc::default(), Encoded::Kept(encoded));
+            Ok(Finished { plain, encoded, record, unknown: None, ids: Vec::new(), piece: None })
+        })
+    }
+
+    fn spawn(
+        &self,
+        work: impl FnOnce(&Shared, &KnownBodies) -> Result<Finished, LayerError> + Send + 'static,
+    ) -> Slot {
         let (sender, receiver) = sync_channel(1);
         let shared = Arc::clone(self.shared);
         let known = self.workshop.known.clone();
-        let chain = self.chain_for(&body);
-        let interrupt = self.workshop.interrupt.clone();
         let progress = self.workshop.progress.clone();
         self.pool.spawn_fifo(move || {
             let step = progress.step(Stage::Body, shared.layer.name());
-            let result = interrupt
-                .check()
-                .map_err(LayerError::from)
-                .and_then(|()| finish_body(&shared, &known, &body, chain.as_deref()));
+            let result = work(&shared, &known);
             if let Ok(finished) = &result {
-                step.finish(finished.plain.len() as u64, finished.outcome());
-            }
-            if result.is_err()
-                && let Some(chain) = &chain
-            {
-                chain.abandon();
+                step.finish(u64::from(finished.record.plain_length), finished.outcome());
             }
             // Nobody waits any more when the build has failed elsewhere.
             let _ = sender.send(result);
@@ -371,9 +446,9 @@ impl Dispatcher<'_, '_> {
         if body.kind != Kind::Data {
             return None;
         }
-        if offset == 0 {
+        if self.chain.as_ref().is_none_or(|(of, _)| *of != entry) {
             let content = content_of(&self.shared.layer, entry)?;
-            self.chain = Chain::new(content).map(|chain| (entry, chain));
+            self.chain = Chain::new(content, offset).map(|chain| (entry, chain));
         }
         self.chain.as_ref().filter(|(of, _)| *of == entry).map(|(_, chain)| Arc::clone(chain))
     }
@@ -475,6 +550,12 @@ struct Collector {
 }
 
 impl Collector {
+    /// After what `mark` stands for, which others pass on.
+    fn new(mark: Option<&Mark>) -> Self {
+        let tar = mark.map_or_else(Sha256::new, |mark| Sha256::resume(&mark.tar));
+        Self { collected: Collected { tar, ..Collected::default() }, pieces: None }
+    }
+
     fn take(
         &mut self,
         shared: &Shared,
@@ -484,13 +565,20 @@ impl Collector {
     ) -> Result<(), Stop> {
         let panicked = || LayerError::Panicked(shared.layer.name().to_owned());
         let finished = slot.recv().map_err(|_| panicked())??;
-        let length = finished.plain.len() as u64;
+        let length = u64::from(finished.record.plain_length);
+        let is_kept = matches!(finished.encoded, Encoded::Kept(_));
         self.count(&finished);
         self.remember_piece(shared, finished.piece);
         self.collected.ids.extend(finished.ids);
         coded.send(finished.encoded).map_err(|_| Stop::ChannelClosed)?;
-        self.collected.tar.update(&finished.plain);
-        shared.buffers.give_shared(finished.plain);
+        if !is_kept {
+            self.collected.tar.update(&finished.plain);
+            let bodies = self.collected.work.bodies;
+            if trail::is_marked(bodies) {
+                self.collected.states.push((bodies, self.collected.tar.midstate()));
+            }
+            shared.buffers.give_shared(finished.plain);
+        }
         task.advance(length);
         Ok(())
     }
@@ -500,6 +588,10 @@ impl Collector {
         let work = &mut self.collected.work;
         work.bodies += 1;
         work.bytes += u64::from(record.plain_length);
+        if let Encoded::Kept(_) = finished.encoded {
+            work.kept += 1;
+            work.kept_bytes += u64::from(record.plain_length);
+        }
         if let Some(why) = finished.unknown {
             work.encoded += 1;
             work.encoded_bytes += u64::from(record.plain_length);
@@ -530,11 +622,21 @@ fn write_blob<'g>(
     bodies: Receiver<Encoded>,
     shared: &Shared,
 ) -> io::Result<Output<'g>> {
-    output.write(shared.compression.prologue())?;
-    for encoded in bodies {
-        output.write(encoded.bytes())?;
+    let prologue = shared.compression.prologue();
+    if output.is_resumed {
+        output.write_hashed(prologue)?
+    } else {
+        output.write(prologue)?
+    }
+    for (number, encoded) in bodies.into_iter().enumerate() {
+        if let Encoded::Kept(bytes) = &encoded {
+            output.write_hashed(bytes)?;
+        } else {
+            output.write(encoded.bytes())?;
+            output.mark(number + 1);
+        }
         match encoded {
-            Encoded::Own(buffer) => shared.buffers.give(buffer),
+            Encoded::Own(buffer) | Encoded::Kept(buffer) => shared.buffers.give(buffer),
             Encoded::Same(buffer) => shared.buffers.give_shared(buffer),
         }
     }
@@ -545,6 +647,10 @@ fn write_blob<'g>(
 struct Output<'g> {
     writer: BlobWriter,
     hasher: Sha256,
+    /// Whether the hasher has the beginning already.
+    is_resumed: bool,
+    /// The hasher's states after some bodies.
+    states: Vec<Midstate>,
     sum: crc32fast::Hasher,
     length: u64,
     grower: Option<&'g Grower>,
@@ -553,11 +659,21 @@ struct Output<'g> {
 }
 
 impl<'g> Output<'g> {
-    fn new(writer: BlobWriter, grower: Option<&'g Grower>) -> Self {
-        Self { writer, hasher: Sha256::new(), sum: crc32fast::Hasher::new(), length: 0, grower, shown: None }
+    fn new(writer: BlobWriter, grower: Option<&'g Grower>, mark: Option<&Mark>) -> Self {
+        let hasher = mark.map_or_else(Sha256::new, |mark| Sha256::resume(&mark.blob));
+        let (is_resumed, states, sum) = (mark.is_some(), Vec::new(), crc32fast::Hasher::new());
+        Self { writer, hasher, is_resumed, states, sum, length: 0, grower, shown: None }
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_hashed(bytes)?;
+        // After the readers know of the bytes: they have work of their own to do with them.
+        self.hasher.update(bytes);
+        Ok(())
+    }
+
+    /// Writes what the hasher has already.
+    fn write_hashed(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.writer.write_all(bytes)?;
         self.length += bytes.len() as u64;
         if let Some(grower) = self.grower {
@@ -569,9 +685,13 @@ impl<'g> Output<'g> {
             self.sum.update(bytes);
             grower.reach(self.length, self.sum.clone().finalize());
         }
-        // After the readers know of the bytes: they have work of their own to do with them.
-        self.hasher.update(bytes);
         Ok(())
+    }
+
+    fn mark(&mut self, bodies: usize) {
+        if trail::is_marked(bodies) {
+            self.states.push(self.hasher.midstate());
+        }
     }
 
     fn commit(self) -> io::Result<(Digest, u64)> {
@@ -600,6 +720,7 @@ mod tests {
 
     use super::*;
     use crate::layer::{Entry, EntryPath, Metadata};
+    use crate::zip::fixture::Item;
 
     struct Bench {
         directory: tempfile::TempDir,
@@ -636,7 +757,7 @@ mod tests {
                 progress: &self.progress,
                 interrupt: &self.interrupt,
             };
-            build(spec, compression, &workshop)
+            build(spec, None, compression, &workshop)
         }
 
         fn blob(&self, built: &Built) -> Vec<u8> {
@@ -724,13 +845,163 @@ mod tests {
         let mut files = tree();
         let first = bench.build(&spec(&files), 2, &KnownBodies::default()).expect("builds");
         assert_eq!(first.work.encoded, first.work.bodies);
-        let lists = || [(first.descriptor.digest, first.bodies.clone())];
+        let lists =
+            || [(first.descriptor.digest, BodyList { bodies: first.bodies.clone(), ..BodyList::default() })];
         let known = KnownBodies::new(&bench.blobs, Compression::default(), lists());
         files[40].1 = noise(1000, 99);
         let warm = bench.build(&spec(&files), 2, &known).expect("builds");
         assert_eq!(warm.work.encoded, 1);
         let cold = bench.build(&spec(&files), 2, &KnownBodies::default()).expect("builds");
         assert_eq!(warm.descriptor, cold.descriptor);
+    }
+
+    fn keys(spec: &LayerSpec) -> Vec<Key> {
+        let key = |entry: &Entry| identity::entry_key(entry, None).expect("its bytes are here");
+        spec.entries().iter().map(key).collect()
+    }
+
+    impl Bench {
+        /// What is known after these builds.
+        fn known(&self, compression: Compression, builds: &[(&LayerSpec, &Built)]) -> KnownBodies {
+            let lists = builds
+                .iter()
+                .map(|(spec, built)| (built.descriptor.digest, built.list(spec, compression, &keys(spec))));
+            KnownBodies::new(&self.blobs, compression, lists)
+        }
+
+        fn rebuild(&self, spec: &LayerSpec, compression: Compression, known: &KnownBodies) -> Built {
+            let workers = Workers::new(std::num::NonZeroUsize::new(2).expect("two"));
+            let workshop = Workshop {
+                buffers: &Buffers::default(),
+                blobs: &self.blobs,
+                workers: &workers,
+                grower: None,
+                known,
+                progress: &self.progress,
+                interrupt: &self.interrupt,
+            };
+            build(spec, Some(&keys(spec)), compression, &workshop).expect("builds")
+        }
+    }
+
+    #[test]
+    fn what_stands_before_a_change_is_kept() {
+        for compression in [Compression::default(), Compression::Zstd(Default::default()), Compression::None]
+        {
+            let bench = Bench::new();
+            let mut files = tree();
+            let old = spec(&files);
+            let first = bench.build_as(&old, compression, 2, &KnownBodies::default()).expect("builds");
+            let known = bench.known(compression, &[(&old, &first)]);
+            files[149].1 = noise(1000, 99);
+            let new = spec(&files);
+            let second = bench.rebuild(&new, compression, &known);
+            let work = second.work;
+            assert!(work.kept >= 4 && work.kept_bytes > 3_000_000, "{work:?}");
+            assert!(work.kept < work.bodies && work.encoded < work.bodies, "{work:?}");
+            let cold = bench.build_as(&new, compression, 2, &KnownBodies::default()).expect("builds");
+            assert_eq!((&second.descriptor, second.diff_id), (&cold.descriptor, cold.diff_id));
+            assert_eq!((&second.bodies, &second.marks), (&cold.bodies, &cold.marks));
+            bench.blob(&second);
+            // A layer that went on can be gone on from.
+            files[148].1 = noise(1000, 98);
+            let third =
+                bench.rebuild(&spec(&files), compression, &bench.known(compression, &[(&new, &second)]));
+            assert!(third.work.kept >= 4, "{:?}", third.work);
+            let cold =
+                bench.build_as(&spec(&files), compression, 1, &KnownBodies::default()).expect("builds");
+            assert_eq!((&third.descriptor, third.diff_id), (&cold.descriptor, cold.diff_id));
+        }
+    }
+
+    #[test]
+    fn a_damaged_beginning_is_built_again() {
+        let bench = Bench::new();
+        let mut files = tree();
+        let old = spec(&files);
+        let first = bench.build(&old, 2, &KnownBodies::default()).expect("builds");
+        let path = bench.blobs.path(&first.descriptor.digest);
+        let good = std::fs::read(&path).expect("blob");
+        files[149].1 = noise(1000, 99);
+        let new = spec(&files);
+        let cold = bench.build(&new, 2, &KnownBodies::default()).expect("builds");
+        for at in [0, 12, good.len() / 3] {
+            let mut bytes = good.clone();
+            bytes.truncate(if at == 0 { 1000 } else { good.len() });
+            bytes[at] ^= 1;
+            std::fs::write(&path, &bytes).expect("damaged");
+            let (growing, grower) = crate::blob::growing("app");
+            let mut reader = growing.reader();
+            let reading = std::thread::spawn(move || {
+                let mut seen = Vec::new();
+                reader.read_to_end(&mut seen).map(|_| seen)
+            });
+            let workers = Workers::new(std::num::NonZeroUsize::new(2).expect("two"));
+            let workshop = Workshop {
+                buffers: &Buffers::default(),
+                blobs: &bench.blobs,
+                workers: &workers,
+                grower: Some(&grower),
+                known: &bench.known(Compression::default(), &[(&old, &first)]),
+                progress: &bench.progress,
+                interrupt: &bench.interrupt,
+            };
+            let second = build(&new, Some(&keys(&new)), Compression::default(), &workshop).expect("builds");
+            assert_eq!((second.work.kept, second.work.lost > 0), (0, true), "{:?}", second.work);
+            assert_eq!((&second.descriptor, second.diff_id), (&cold.descriptor, cold.diff_id));
+            let blob = bench.blob(&second);
+            grower.finish(crate::blob::Blob::in_memory(second.descriptor.clone(), blob.clone(), "app"));
+            assert_eq!(reading.join().expect("no panic").expect("readable"), blob, "readers see the whole");
+        }
+    }
+
+    #[test]
+    fn a_layer_can_go_on_within_a_large_zip_entry() {
+        let bench = Bench::new();
+        let large = noise(9 << 20, 5);
+        let archive = |last: &[u8]| {
+            let file = bench.directory.path().join(format!("{}.zip", last.len()));
+            let items = [Item::deflated("a/large", &large), Item::deflated("b/last", last)];
+            std::fs::write(&file, crate::zip::fixture::write(&items)).expect("written");
+            Arc::new(crate::zip::Archive::open(&file).expect("an archive"))
+        };
+        let spec = |archive: &Arc<crate::zip::Archive>| {
+            let entry = |index: usize| Entry {
+                path: EntryPath::new(&archive.entries()[index].name).expect("path"),
+                metadata: Metadata::file(false),
+                kind: EntryKind::File(Content {
+                    size: archive.entries()[index].size,
+                    source: ContentSource::Zip(Arc::clone(archive), index),
+                }),
+            };
+            LayerSpec::new("app", vec![entry(0), entry(1)]).expect("valid")
+        };
+        let keys = |archive: &Arc<crate::zip::Archive>, spec: &LayerSpec| -> Vec<Key> {
+            let id = |index| identity::identify_zipped(archive, index).expect("readable");
+            let key = |(index, entry)| identity::entry_key(entry, Some(&id(index))).expect("known");
+            spec.entries().iter().enumerate().map(key).collect()
+        };
+        let (old, new) = (archive(b"one"), archive(b"three"));
+        let (before, after) = (spec(&old), spec(&new));
+        let compression = Compression::default();
+        let first = bench.build(&before, 2, &KnownBodies::default()).expect("builds");
+        let list = first.list(&before, compression, &keys(&old, &before));
+        let known = KnownBodies::new(&bench.blobs, compression, [(first.descriptor.digest, list)]);
+        let workers = Workers::new(std::num::NonZeroUsize::new(2).expect("two"));
+        let workshop = Workshop {
+            buffers: &Buffers::default(),
+            blobs: &bench.blobs,
+            workers: &workers,
+            grower: None,
+            known: &known,
+            progress: &bench.progress,
+            interrupt: &bench.interrupt,
+        };
+        let second = build(&after, Some(&keys(&new, &after)), compression, &workshop).expect("builds");
+        // A header, nine pieces: eight bodies are a multiple of the marks' distance.
+        assert_eq!(second.work.kept, 8, "{:?}", second.work);
+        let cold = bench.build(&after, 2, &KnownBodies::default()).expect("builds");
+        assert_eq!((&second.descriptor, second.diff_id), (&cold.descriptor, cold.diff_id));
     }
 
     #[test]
@@ -748,7 +1019,8 @@ mod tests {
                 _ => bytes[good.len() / 2] ^= 1,
             }
             std::fs::write(&path, &bytes).expect("damaged");
-            let lists = [(first.descriptor.digest, first.bodies.clone())];
+            let list = BodyList { bodies: first.bodies.clone(), ..BodyList::default() };
+            let lists = [(first.descriptor.digest, list)];
             let known = KnownBodies::new(&bench.blobs, Compression::default(), lists);
             let again = bench.build(&spec(&files), 2, &known).expect("builds");
             assert_eq!(again.descriptor, first.descriptor);

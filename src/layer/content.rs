@@ -105,6 +105,14 @@ fn read_exact(stream: &mut impl Read, length: u64, out: &mut Vec<u8>) -> io::Res
     stream.read_exact(&mut out[start..])
 }
 
+/// What stands before the first wanted byte must be inflated, too.
+fn skip(stream: &mut impl Read, length: u64) -> io::Result<()> {
+    if io::copy(&mut stream.take(length), &mut io::sink())? == length {
+        return Ok(());
+    }
+    Err(io::ErrorKind::UnexpectedEof.into())
+}
+
 /// The archive's checksum is checked where the stream ends, so the end must be reached.
 fn expect_end(stream: &mut impl Read, at_end: bool) -> io::Result<()> {
     if at_end && stream.read(&mut [0])? != 0 {
@@ -132,10 +140,10 @@ struct ChainState {
 }
 
 impl Chain {
-    /// A chain over the payload, if it is one that needs it.
-    pub(crate) fn new(content: &Content) -> Option<Arc<Self>> {
+    /// A chain over the payload from `first` on, if it is one that needs it.
+    pub(crate) fn new(content: &Content, first: u64) -> Option<Arc<Self>> {
         let ContentSource::Zip(archive, index) = &content.source else { return None };
-        let state = ChainState { next: 0, stream: None, failed: false };
+        let state = ChainState { next: first, stream: None, failed: false };
         Some(Arc::new(Self {
             archive: Arc::clone(archive),
             index: *index,
@@ -166,7 +174,12 @@ impl Chain {
         let at_end = state.next + length == self.size;
         let stream = match &mut state.stream {
             Some(stream) => stream,
-            empty => empty.insert(open_zip(&self.archive, self.index)?),
+            empty => {
+                let mut stream = open_zip(&self.archive, self.index)?;
+                skip(&mut stream, state.next)
+                    .map_err(|source| zip_error(&self.archive, self.index, source))?;
+                empty.insert(stream)
+            }
         };
         read_exact(stream, length, out)
             .and_then(|()| expect_end(stream, at_end))

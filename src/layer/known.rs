@@ -3,7 +3,7 @@
 //! A layer's blob is the concatenation of its encoded bodies, so the store's blobs are the body cache:
 //! nothing is kept twice, and a cold build writes nothing but the blob and a short list of its bodies.
 //! The list says where each body lies and what its bytes hash to; every read is checked, so a damaged
-//! blob or list is a miss, never a wrong byte.
+//! blob or list is a miss, never a wrong byte. It also says from where a layer that begins alike can go on.
 
 use fs_err::os::unix::fs::FileExt as _;
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::encode::Compression;
+use super::spec::LayerSpec;
+use super::trail::{Checkpoint, Mark, Trails};
 use crate::digest::{ContentId, Digest, Key};
 use crate::store::Blobs;
 
@@ -42,11 +44,29 @@ impl BodyRecord {
     }
 }
 
+/// What a blob is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BodyList {
+    /// Its bodies, in order.
+    pub(crate) bodies: Vec<BodyRecord>,
+    /// Where other layers can go on from it, in order.
+    pub(crate) checkpoints: Vec<Checkpoint>,
+}
+
+/// Where an encoded body is.
 #[derive(Clone, Copy)]
-struct Place {
+pub(crate) struct Place {
     blob: Digest,
     offset: u64,
-    record: BodyRecord,
+    pub(crate) record: BodyRecord,
+}
+
+/// The longest beginning of a layer that a blob has.
+pub(crate) struct Beginning {
+    /// Its bodies.
+    pub(crate) places: Vec<Place>,
+    /// The states after some of them; the last one after all.
+    pub(crate) marks: Vec<Mark>,
 }
 
 /// Why a body must be encoded.
@@ -65,6 +85,11 @@ pub struct KnownBodies(Option<Arc<Inner>>);
 struct Inner {
     blobs: Blobs,
     places: BTreeMap<Key, Place>,
+    lists: Vec<(Digest, BodyList)>,
+    /// By trail: a list and one of its checkpoints.
+    checkpoints: BTreeMap<Key, (usize, usize)>,
+    /// What a blob begins with before its first body.
+    start: u64,
     /// Blobs that are open, so that a body costs one read.
     open: Mutex<BTreeMap<Digest, Option<Arc<fs_err::File>>>>,
 }
@@ -74,17 +99,44 @@ impl KnownBodies {
     pub fn new(
         blobs: &Blobs,
         compression: Compression,
-        lists: impl IntoIterator<Item = (Digest, Vec<BodyRecord>)>,
+        lists: impl IntoIterator<Item = (Digest, BodyList)>,
     ) -> Self {
-        let mut places = BTreeMap::new();
-        for (blob, records) in lists {
-            let mut offset = compression.prologue().len() as u64;
-            for record in records {
-                places.entry(record.key).or_insert(Place { blob, offset, record });
-                offset += u64::from(record.encoded_length);
+        let start = compression.prologue().len() as u64;
+        let lists: Vec<(Digest, BodyList)> = lists.into_iter().collect();
+        let (mut places, mut checkpoints) = (BTreeMap::new(), BTreeMap::new());
+        for (number, (blob, list)) in lists.iter().enumerate() {
+            for place in places_of(*blob, start, &list.bodies) {
+                places.entry(place.record.key).or_insert(place);
+            }
+            for (position, checkpoint) in list.checkpoints.iter().enumerate() {
+                checkpoints.entry(checkpoint.trail).or_insert((number, position));
             }
         }
-        Self(Some(Arc::new(Inner { blobs: blobs.clone(), places, open: Mutex::default() })))
+        let open = Mutex::default();
+        Self(Some(Arc::new(Inner { blobs: blobs.clone(), places, lists, checkpoints, start, open })))
+    }
+
+    /// The longest beginning of the layer whose entries have these keys that some blob has.
+    pub(crate) fn beginning(
+        &self,
+        layer: &LayerSpec,
+        compression: Compression,
+        keys: &[Key],
+    ) -> Option<Beginning> {
+        let inner = self.0.as_ref().filter(|inner| !inner.checkpoints.is_empty())?;
+        let trails = Trails::new(layer, compression, keys);
+        let found = trails.map_while(|(bodies, trail)| Some((bodies, *inner.checkpoints.get(&trail)?)));
+        let (bodies, (list, position)) = found.last()?;
+        let (blob, list) = &inner.lists[list];
+        let marks: Vec<Mark> = list.checkpoints[..=position].iter().map(|point| point.mark.clone()).collect();
+        let places: Vec<Place> = places_of(*blob, inner.start, &list.bodies).take(bodies).collect();
+        // A list that contradicts itself is none.
+        let tar: u64 = places.iter().map(|place| u64::from(place.record.plain_length)).sum();
+        let end = places.last().map(|last| last.offset + u64::from(last.record.encoded_length))?;
+        let is_sound = marks.last().is_some_and(|mark| {
+            mark.bodies == bodies && mark.tar.length() == tar && mark.blob.length() == end
+        });
+        (is_sound && places.len() == bodies).then_some(Beginning { places, marks })
     }
 
     /// Appends the encoded body with this key to `out`, if it is known and undamaged.
@@ -96,6 +148,17 @@ impl KnownBodies {
     ) -> Result<BodyRecord, NotKnown> {
         let inner = self.0.as_ref().ok_or(NotKnown::New)?;
         let place = inner.places.get(key).ok_or(NotKnown::New)?;
+        self.read_at(place, plain_length, out)
+    }
+
+    /// Appends the encoded body that lies there to `out`, if it is undamaged.
+    pub(crate) fn read_at(
+        &self,
+        place: &Place,
+        plain_length: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<BodyRecord, NotKnown> {
+        let inner = self.0.as_ref().ok_or(NotKnown::Lost)?;
         // A list that lies could make us ask for gigabytes: no encoder makes a body much longer than it was.
         let longest = plain_length + plain_length / 64 + 1024;
         let encoded_length = place.record.encoded_length as usize;
@@ -112,6 +175,15 @@ impl KnownBodies {
         out.truncate(start);
         Err(NotKnown::Lost)
     }
+}
+
+/// Where the bodies of a blob lie; `start` is the length of what stands before the first.
+fn places_of(blob: Digest, start: u64, bodies: &[BodyRecord]) -> impl Iterator<Item = Place> {
+    bodies.iter().scan(start, move |next, record| {
+        let offset = *next;
+        *next += u64::from(record.encoded_length);
+        Some(Place { blob, offset, record: *record })
+    })
 }
 
 impl Inner {

@@ -18,6 +18,7 @@ mod known;
 pub mod scan;
 mod spec;
 mod tar;
+mod trail;
 
 pub use crate::stamp::Stamp;
 pub use build::{Buffers, Built, LayerError, Work, Workshop, build};
@@ -28,7 +29,7 @@ pub use entry::{
 };
 pub use identity::{FORMAT, entry_key, identify, identify_zipped, layer_key};
 pub use index::{LayerIndex, Lookup, Node};
-pub use known::{BodyRecord, KnownBodies};
+pub use known::{BodyList, BodyRecord, KnownBodies};
 pub use scan::{Rules, ScanOptions, Scanner, entries, scan};
 pub use spec::{LayerSpec, SpecError};
 pub use tar::TarError;

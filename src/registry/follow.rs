@@ -22,7 +22,7 @@ use crate::digest::Digest;
 use crate::image::Descriptor;
 
 /// A blob that is finished before so many bytes are sent in one piece, like one that was known from the start.
-const SMALL: usize = 1 << 20;
+const SMALL: usize = 256 << 10;
 
 /// A blob on its way to a repository while it is made.
 pub(super) struct Follow<'a> {

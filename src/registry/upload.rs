@@ -179,12 +179,52 @@ impl Content {
     }
 }
 
+/// Memory that pieces are read into, used again once they are sent: fresh memory is cleared by the system first.
+#[derive(Default)]
+struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
+
+/// A piece in memory that goes back to its pool.
+struct Lent {
+    memory: Vec<u8>,
+    length: usize,
+    home: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Pool {
+    /// The next piece, as long as a piece can be; an empty one at the end.
+    fn next_piece(&self, content: &mut impl Read) -> io::Result<Bytes> {
+        let mut memory = lock(&self.0).pop().unwrap_or_else(|| vec![0; PIECE]);
+        let mut length = 0;
+        while length < PIECE {
+            match content.read(&mut memory[length..]) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Bytes::from_owner(Lent { memory, length, home: Arc::clone(&self.0) }))
+    }
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.memory[..self.length]
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        lock(&self.home).push(std::mem::take(&mut self.memory));
+    }
+}
+
 /// Sends bytes as they are made; fails at the end unless they are what they were made to be.
 fn follow(growing: &Growing, sender: &mpsc::Sender<Bytes>) -> io::Result<()> {
     let mut content = growing.reader();
-    let mut sum = crc32fast::Hasher::new();
+    let (pool, mut sum) = (Pool::default(), crc32fast::Hasher::new());
     loop {
-        let piece = next_piece(&mut content)?;
+        let piece = pool.next_piece(&mut content)?;
         if piece.is_empty() {
             break;
         }
@@ -199,13 +239,6 @@ fn follow(growing: &Growing, sender: &mpsc::Sender<Bytes>) -> io::Result<()> {
     if is_right { Ok(()) } else { Err(wrong()) }
 }
 
-/// The next piece, as long as a piece can be; an empty one at the end.
-fn next_piece(content: &mut impl Read) -> io::Result<Bytes> {
-    let mut piece = Vec::with_capacity(PIECE);
-    content.take(PIECE as u64).read_to_end(&mut piece)?;
-    Ok(piece.into())
-}
-
 /// Sends the blob's bytes, the last piece only if all are as announced.
 fn read(blob: &Blob, sender: &mpsc::Sender<Bytes>) -> io::Result<()> {
     let descriptor = &blob.descriptor;
@@ -213,8 +246,9 @@ fn read(blob: &Blob, sender: &mpsc::Sender<Bytes>) -> io::Result<()> {
     let mut hasher = Sha256::new();
     let mut seen = 0;
     let mut held: Option<Bytes> = None;
+    let pool = Pool::default();
     while seen <= descriptor.size {
-        let piece = next_piece(&mut content)?;
+        let piece = pool.next_piece(&mut content)?;
         if piece.is_empty() {
             break;
         }

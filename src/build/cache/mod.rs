@@ -83,16 +83,22 @@ impl Distrust {
 
 /// Whether a repository has a cache, and its entries, looked up while the plan is made.
 ///
-/// Most repositories have none. One question finds that out, asked while the plan begins; nothing is looked up in
-/// them, and no file is hashed for it.
+/// Most repositories have none. One question finds that out, asked before the answer is needed; nothing is looked
+/// up in them, and no file is hashed for it.
 pub(super) struct Lookups {
     asker: Option<Asker>,
-    /// Whether there is a cache; asked for.
-    presence: Option<JoinHandle<bool>>,
+    presence: Presence,
     policy: CachePolicy,
     lookups: BTreeMap<Key, Lookup>,
     /// What entries say of layers that are built to compare.
     pub(super) claims: BTreeMap<Key, LayerFacts>,
+}
+
+/// Whether there is a cache.
+enum Presence {
+    NotAsked,
+    Asked(JoinHandle<bool>),
+    Answered,
 }
 
 enum Lookup {
@@ -126,15 +132,22 @@ impl Lookups {
             compression,
             is_down: Arc::default(),
         });
-        let presence = asker.clone().and_then(|asker| {
-            thread::Builder::new().name("cache".to_owned()).spawn(move || asker.is_there()).ok()
-        });
-        Self { asker, presence, policy: policy.clone(), lookups: BTreeMap::new(), claims: BTreeMap::new() }
+        let (presence, policy) = (Presence::NotAsked, policy.clone());
+        Self { asker, presence, policy, lookups: BTreeMap::new(), claims: BTreeMap::new() }
+    }
+
+    /// Asks whether there is anything to look up, once, and does not wait for the answer.
+    pub(super) fn begin(&mut self) {
+        if let (Presence::NotAsked, Some(asker)) = (&self.presence, self.asker.clone()) {
+            let asking = thread::Builder::new().name("cache".to_owned()).spawn(move || asker.is_there());
+            self.presence = asking.map_or(Presence::Answered, Presence::Asked);
+        }
     }
 
     /// Whether there is anything to look up. Waits for the answer, the first time.
     pub(super) fn are_worth_asking(&mut self) -> bool {
-        if let Some(asking) = self.presence.take()
+        self.begin();
+        if let Presence::Asked(asking) = std::mem::replace(&mut self.presence, Presence::Answered)
             && !asking.join().unwrap_or(false)
         {
             self.asker = None;

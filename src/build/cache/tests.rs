@@ -211,9 +211,10 @@ impl Town {
         };
         let store = tempfile::tempdir().expect("a directory");
         let store = Store::open(store.path(), &Progress::default());
-        let mut memos = super::super::memo::Memos::open(&store, self.project.path(), 0, true);
-        let mut key =
-            |name| memos.keys(&spec(name), Compression::default()).expect("read").0.expect("known").layer;
+        let mut memos = super::super::memo::Memos::open(&store, self.project.path(), 0);
+        let mut key = |name| {
+            memos.keys(&spec(name), Compression::default(), || true).expect("read").0.expect("known").layer
+        };
         vec![key("one"), key("two")]
     }
 

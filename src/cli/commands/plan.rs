@@ -52,7 +52,7 @@ pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError
     let _lease = context.store.lease();
     let look_up = || build::look_up(&context, &asked.request, &scanner);
     let outcome = if args.explain { Some(look_up()?) } else { None };
-    let prepared = context.workers.pool()?.install(|| build::prepare(&context, &asked.request, &scanner))?;
+    let prepared = build::prepare(&context, &asked.request, &scanner)?;
     let pushes = args.image.all_outputs().contains(&"registry");
     let transfers = if pushes { transfers(&context, &asked.request, &prepared)? } else { BTreeMap::new() };
     let plan = &prepared.plan;

@@ -264,8 +264,8 @@ fn path_change(text: &mut String, change: &PathChange) {
 }
 
 fn bodies(work: &Work, compression: &str) -> String {
-    let Work { bodies, encoded, bytes: all, encoded_bytes, lost } = *work;
-    if compression == "none" {
+    let Work { bodies, encoded, bytes: all, encoded_bytes, lost, kept, kept_bytes } = *work;
+    if compression == "none" && kept == 0 {
         return format!("{} written as they are: the layer is not compressed", count(bodies as u64, "body"));
     }
     let mut text = format!(
@@ -276,6 +276,11 @@ fn bodies(work: &Work, compression: &str) -> String {
     );
     if lost > 0 {
         let _ = write!(text, "; {lost} of them because the blob that had them is gone or damaged");
+    }
+    if kept > 0 {
+        let what = bytes(kept_bytes);
+        let _ =
+            write!(text, "; the first {kept} as an earlier layer has them: {what} neither read nor hashed");
     }
     text
 }

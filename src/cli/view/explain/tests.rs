@@ -72,7 +72,15 @@ fn a_change_is_followed_through_all_stages() {
         young: 1,
         ..FileMemo::default()
     });
-    classes.work = Some(Work { bodies: 12, encoded: 2, bytes: 6_000_000, encoded_bytes: 900_000, lost: 1 });
+    classes.work = Some(Work {
+        bodies: 12,
+        encoded: 2,
+        bytes: 6_000_000,
+        encoded_bytes: 900_000,
+        lost: 1,
+        kept: 6,
+        kept_bytes: 3_000_000,
+    });
     classes.difference = Some(Difference {
         paths: 9,
         content: 8,
@@ -128,7 +136,7 @@ fn a_change_is_followed_through_all_stages() {
       changed  /app/run: mode 0644 to 0755
       changed  7 more; in all 0 added, 0 removed, 8 in content, 1 in metadata alone
       read     the content of all its files, 5.0 MB
-      bodies   10 of 12 known, 2 encoded: 900.0 kB of 6.0 MB; 1 of them because the blob that had them is gone or damaged
+      bodies   10 of 12 known, 2 encoded: 900.0 kB of 6.0 MB; 1 of them because the blob that had them is gone or damaged; the first 6 as an earlier layer has them: 3.0 MB neither read nor hashed
       there    localhost:5000/shop/app: uploaded while it was made, 812.0 kB
       there    oci:out: written, 812.0 kB
     "#);
@@ -197,9 +205,17 @@ fn files_are_counted_by_reason() {
 #[test]
 fn what_was_lost_and_made_again_is_told() {
     let mut lost = layer("lib", LayerMemo::Known);
-    lost.remade = Some(Work { bodies: 4, encoded: 4, bytes: 4_000_000, encoded_bytes: 4_000_000, lost: 4 });
+    lost.remade = Some(Work {
+        bodies: 4,
+        encoded: 4,
+        bytes: 4_000_000,
+        encoded_bytes: 4_000_000,
+        lost: 4,
+        ..Work::default()
+    });
     let mut other = layer("conf", LayerMemo::Lost);
-    other.work = Some(Work { bodies: 1, encoded: 1, bytes: 2048, encoded_bytes: 2048, lost: 0 });
+    other.work =
+        Some(Work { bodies: 1, encoded: 1, bytes: 2048, encoded_bytes: 2048, lost: 0, ..Work::default() });
     other.difference = Some(Difference {
         encoder: Some(("gzip:6, layer format 1".into(), "zstd:3, layer format 1".into())),
         times: Some(TimesChange { from: 1, to: 9, paths: 3 }),
