@@ -31,6 +31,13 @@ impl Explain for WorkersError {
     }
 }
 
+impl Default for Workers {
+    /// One thread.
+    fn default() -> Self {
+        Self::new(NonZeroUsize::MIN)
+    }
+}
+
 impl Workers {
     /// Up to `count` threads, none of them started.
     #[must_use]

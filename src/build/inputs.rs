@@ -246,7 +246,7 @@ impl Looker<'_> {
             self.file(path);
             return Ok(());
         }
-        let found = self.context.workers.pool()?.install(|| self.scanner.scan(path, options))?;
+        let found = self.scanner.scan(path, options)?;
         let mut bytes = Vec::with_capacity(found.len() * 128);
         for found in found.iter() {
             self.settled &= found.kind == FoundKind::Directory || found.stamp.is_settled(self.context.now);

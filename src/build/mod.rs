@@ -224,7 +224,7 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     if inputs::is_new(&context.store, request) {
         lookups.begin();
     }
-    let scanner = Scanner::default();
+    let scanner = Scanner::new(&context.workers);
     let mut inputs = Inputs::look(context, request, &scanner)?;
     let whole = match find_outcome(context, request, inputs.as_ref()) {
         Err(unknown) => unknown,
@@ -608,7 +608,7 @@ fn standard(
 /// As for [`prepare`].
 pub fn lock(context: &Context, request: &Request) -> Result<Option<LockedBase>, BoxedError> {
     let _lease = context.store.lease();
-    let scanner = Scanner::default();
+    let scanner = Scanner::new(&context.workers);
     let mut prepared = prepare(context, request, &scanner)?;
     let locked = prepared.locked.take();
     prepared.memos.save();

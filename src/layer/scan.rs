@@ -32,14 +32,20 @@ use super::{
 };
 use crate::error::{Explain, Kind};
 use crate::shown::{shown, shown_path};
+use crate::workers::{Workers, WorkersError};
 
 /// The file at the root of a tree that says what to leave out.
 pub const IGNORE_FILE: &str = ".packignore";
 
-/// Directories with more names than this, and levels with more directories than [`FEW_DIRECTORIES`], are
-/// worth waking other threads for: below, the wake-up costs more than the work.
-const MANY_NAMES: usize = 256;
+/// A tree of fewer entries than this is looked at by one thread: starting others, and taking the processor from
+/// whoever asks the registry meanwhile, costs more than they spare.
+const MANY_ENTRIES: usize = 1000;
+/// Levels of fewer directories than this are, too.
 const FEW_DIRECTORIES: usize = 8;
+/// Levels of more are not, however few entries were seen so far.
+const MANY_DIRECTORIES: usize = 64;
+/// Directories of more names than this are looked at by all threads.
+const MANY_NAMES: usize = 1000;
 
 /// What to look at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -247,6 +253,9 @@ pub enum ScanError {
         /// Its target.
         target: Vec<u8>,
     },
+    /// There are no threads to look with.
+    #[error(transparent)]
+    Threads(#[from] WorkersError),
     /// A glob that is none.
     #[error("`{pattern}`{} is not a glob: {why}", origin.as_ref().map(|origin| format!(" in `{}`", shown_path(origin))).unwrap_or_default())]
     Glob {
@@ -282,6 +291,7 @@ impl Explain for ScanError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Threads(error) => return error.hint(),
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => {
                     format!("make it readable, or leave it out with a line in `{IGNORE_FILE}`")
@@ -317,21 +327,23 @@ pub(crate) fn is_whiteout(name: &[u8]) -> bool {
 /// # Errors
 /// When something cannot be read, is named like a deletion, is a symbolic link to an absolute path below
 /// `root`, or when a glob is wrong or includes nothing.
-pub fn scan(root: &Path, options: &ScanOptions) -> Result<Vec<Found>, ScanError> {
+pub fn scan(root: &Path, options: &ScanOptions, workers: &Workers) -> Result<Vec<Found>, ScanError> {
     let metadata = fs::metadata(root).map_err(io_error("read", root))?;
     if !metadata.is_dir() {
         return Err(ScanError::NotADirectory { path: root.to_owned() });
     }
-    let walk = Walk { filter: Filter::new(root, options)?, xattrs: options.xattrs };
+    let walk = Walk { filter: Filter::new(root, options)?, xattrs: options.xattrs, workers };
     let mut found: Vec<Seen> = Vec::new();
     let mut level =
         vec![Directory { path: root.to_owned(), relative: Vec::new(), included: walk.filter.all() }];
     // Level by level instead of recursively: the stack stays small however deep the tree is.
     while !level.is_empty() {
-        let read: Vec<Vec<Seen>> = if level.len() < FEW_DIRECTORIES {
+        let many = if found.len() < MANY_ENTRIES { MANY_DIRECTORIES } else { FEW_DIRECTORIES };
+        let read: Vec<Vec<Seen>> = if level.len() < many {
             level.iter().map(|directory| walk.read(directory)).collect::<Result<_, _>>()?
         } else {
-            level.par_iter().map(|directory| walk.read(directory)).collect::<Result<_, _>>()?
+            let read = || level.par_iter().map(|directory| walk.read(directory)).collect::<Result<_, _>>();
+            workers.pool()?.install(read)?
         };
         level = read.iter().flatten().filter_map(Seen::directory).collect();
         found.extend(read.into_iter().flatten());
@@ -340,30 +352,43 @@ pub fn scan(root: &Path, options: &ScanOptions) -> Result<Vec<Found>, ScanError>
     if found.is_empty() && !options.include.is_empty() {
         return Err(ScanError::NothingIncluded { path: root.to_owned(), patterns: options.include.clone() });
     }
-    found.par_sort_unstable_by(|a, b| a.relative.cmp(&b.relative));
+    if found.len() < MANY_ENTRIES {
+        found.sort_unstable_by(|a, b| a.relative.cmp(&b.relative));
+    } else {
+        workers.pool()?.install(|| found.par_sort_unstable_by(|a, b| a.relative.cmp(&b.relative)));
+    }
     check_absolute_links(root, &found)?;
     Ok(found)
 }
 
 /// Scans that are remembered: all parts of a build see a tree once, and as it was then.
 #[derive(Debug, Default)]
-pub struct Scanner(Mutex<Vec<Scanned>>);
+pub struct Scanner {
+    workers: Workers,
+    scanned: Mutex<Vec<Scanned>>,
+}
 
 /// A root, what was looked at, and what was found.
 type Scanned = (PathBuf, ScanOptions, Arc<Vec<Found>>);
 
 impl Scanner {
+    /// One that has looked at nothing yet.
+    #[must_use]
+    pub fn new(workers: &Workers) -> Self {
+        Self { workers: workers.clone(), scanned: Mutex::default() }
+    }
+
     /// As [`scan`], the first time; then what was found.
     ///
     /// # Errors
     /// As for [`scan`].
     pub fn scan(&self, root: &Path, options: &ScanOptions) -> Result<Arc<Vec<Found>>, ScanError> {
-        let scanned = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let scanned = || self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |(of, with, _): &&Scanned| of == root && with == options;
         if let Some((_, _, found)) = scanned().iter().find(same) {
             return Ok(Arc::clone(found));
         }
-        let found = Arc::new(scan(root, options)?);
+        let found = Arc::new(scan(root, options, &self.workers)?);
         scanned().push((root.to_owned(), options.clone(), Arc::clone(&found)));
         Ok(found)
     }
@@ -391,12 +416,13 @@ struct Directory {
     included: bool,
 }
 
-struct Walk {
+struct Walk<'a> {
     filter: Filter,
     xattrs: bool,
+    workers: &'a Workers,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn read(&self, directory: &Directory) -> Result<Vec<Seen>, ScanError> {
         let unreadable = || io_error("read the directory", &directory.path);
         let names: Vec<DirEntry> = fs::read_dir(&directory.path)
@@ -407,7 +433,8 @@ impl Walk {
             names.iter().filter_map(|entry| self.look(directory, entry).transpose()).collect()
         } else {
             let look = |entry: &DirEntry| self.look(directory, entry).transpose();
-            names.par_iter().with_min_len(MANY_NAMES / 4).filter_map(look).collect()
+            let look_at_all = || names.par_iter().with_min_len(64).filter_map(look).collect();
+            self.workers.pool()?.install(look_at_all)
         }
     }
 

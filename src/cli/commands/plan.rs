@@ -48,7 +48,7 @@ struct View<'a> {
 pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError> {
     let asked = request::ask(session, &args.image)?;
     let context = session.context(&asked.request.settings)?;
-    let scanner = Scanner::default();
+    let scanner = Scanner::new(&context.workers);
     let _lease = context.store.lease();
     let look_up = || build::look_up(&context, &asked.request, &scanner);
     let outcome = if args.explain { Some(look_up()?) } else { None };

@@ -75,7 +75,7 @@ pub fn planned(plan: &Plan, outcome: &Outcome) -> String {
 
 fn ahead(text: &mut String, layer: &PlannedLayer) {
     if layer.known.is_none() {
-        line(text, "to read", &format!("the content of all its files, {}", bytes(layer.size)));
+        line(text, "to read", &format!("the content of its files, at most {}", bytes(layer.size)));
     }
 }
 
@@ -158,7 +158,7 @@ fn built_layer(text: &mut String, layer: &LayerReport, report: &Report) {
     changes(text, layer.difference.as_ref());
     shared(text, layer.known_from);
     if let Some(work) = &layer.work {
-        line(text, "read", &format!("the content of all its files, {}", bytes(layer.size)));
+        line(text, "read", &read(work, layer.size));
         line(text, "bodies", &bodies(work, &report.compression));
     }
     if let Some(work) = &layer.remade {
@@ -260,6 +260,13 @@ fn path_change(text: &mut String, change: &PathChange) {
             let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
             line(text, "changed", &format!("{path}: {}", changes.join(", ")));
         }
+    }
+}
+
+fn read(work: &Work, size: u64) -> String {
+    match work.kept_bytes {
+        0 => format!("the content of all its files, {}", bytes(size)),
+        kept => format!("the content of the files after the first {} of the tar", bytes(kept)),
     }
 }
 

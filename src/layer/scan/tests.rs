@@ -5,6 +5,10 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::*;
 
+fn scan(root: &Path, options: &ScanOptions) -> Result<Vec<Found>, ScanError> {
+    super::scan(root, options, &Workers::default())
+}
+
 struct Tree(tempfile::TempDir);
 
 impl Tree {

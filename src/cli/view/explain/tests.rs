@@ -135,7 +135,7 @@ fn a_change_is_followed_through_all_stages() {
       changed  /app/A\u{7}.class: content
       changed  /app/run: mode 0644 to 0755
       changed  7 more; in all 0 added, 0 removed, 8 in content, 1 in metadata alone
-      read     the content of all its files, 5.0 MB
+      read     the content of the files after the first 3.0 MB of the tar
       bodies   10 of 12 known, 2 encoded: 900.0 kB of 6.0 MB; 1 of them because the blob that had them is gone or damaged; the first 6 as an earlier layer has them: 3.0 MB neither read nor hashed
       there    localhost:5000/shop/app: uploaded while it was made, 812.0 kB
       there    oci:out: written, 812.0 kB
