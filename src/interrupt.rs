@@ -10,7 +10,14 @@ use crate::error::{Explain, Kind};
 
 /// A shared flag, cheap to clone. Once triggered it stays so.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt(Arc<Flag>);
+
+#[derive(Debug, Default)]
+struct Flag {
+    is_set: AtomicBool,
+    /// Another whose wish is ours as well.
+    above: Option<Interrupt>,
+}
 
 /// The user interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,13 +27,19 @@ pub struct Interrupted;
 impl Interrupt {
     /// Asks everyone to stop.
     pub fn trigger(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_set.store(true, Ordering::Relaxed);
+    }
+
+    /// A flag for a part of the work: triggered with this one, or alone.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self(Arc::new(Flag { is_set: AtomicBool::default(), above: Some(self.clone()) }))
     }
 
     /// Whether everyone should stop.
     #[must_use]
     pub fn is_triggered(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_set.load(Ordering::Relaxed) || self.0.above.as_ref().is_some_and(Self::is_triggered)
     }
 
     /// Goes on, or stops.
@@ -55,5 +68,15 @@ mod tests {
         assert_eq!(heard.check(), Ok(()));
         interrupt.trigger();
         assert_eq!(heard.check(), Err(Interrupted));
+    }
+
+    #[test]
+    fn a_part_stops_with_the_whole_and_the_whole_goes_on_without_it() {
+        let whole = Interrupt::default();
+        let (one, other) = (whole.part(), whole.part());
+        one.trigger();
+        assert_eq!((whole.check(), one.check(), other.check()), (Ok(()), Err(Interrupted), Ok(())));
+        whole.trigger();
+        assert_eq!(other.check(), Err(Interrupted));
     }
 }

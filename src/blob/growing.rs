@@ -82,6 +82,13 @@ impl Growing {
         &self.0.title
     }
 
+    /// Whether there is anything to read yet.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        let state = self.state();
+        state.length > 0 || state.end.is_some()
+    }
+
     /// The blob when it is finished: waits for that; `None` when its maker gave up.
     #[must_use]
     pub fn finished(&self) -> Option<Blob> {

@@ -8,16 +8,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope};
+use std::time::{Duration, Instant};
 
 use super::cache::NewEntry;
 use super::layers::{FinishedLayer, Workbench};
+use super::making::{Made, Making, Place};
+use super::memo::Memos;
 use super::report::Report;
 use super::{BuildError, Context, Finished, Prepared, Request, Target, finish};
 use crate::digest::Digest;
 use crate::error::{BoxedError, Kind};
 use crate::image::{Image, MediaType, NewLayer};
+use crate::layer::Work;
 use crate::observer::Stage;
-use crate::plan::Plan;
+use crate::plan::{LayerFacts, Plan, PlannedLayer};
 use crate::transport::{Blob, Delivery, Grower, Growing, growing};
 
 /// How many layers targets may begin to take before they are made.
@@ -68,9 +72,8 @@ pub(super) fn build_and_deliver(
     targets: &[Target],
     report: &mut Report,
 ) -> Result<(Finished, Vec<NewEntry>), BoxedError> {
-    let mut entries = Vec::new();
     let all: Vec<(usize, &Target)> = targets.iter().enumerate().collect();
-    let mut layer_reports = Vec::new();
+    let mut done = Done::default();
     let finished = with_queues(context, &all, report, |queues| {
         let order = order(&prepared.plan);
         let mut growers = Growers::new(&prepared.plan, &order);
@@ -78,29 +81,10 @@ pub(super) fn build_and_deliver(
         let configs: Vec<Option<Grower>> =
             prepared.plan.images.iter().map(|_| queues.grow("config")).collect();
         queues.base(prepared);
-        let mut layers = BTreeMap::new();
         let Prepared { plan, memos, .. } = &mut *prepared;
-        for &(number, position) in &order {
-            queues.check()?;
-            let planned = &plan.images[number].layers[position];
-            let begun = std::time::Instant::now();
-            let grower = growers.take((number, position), queues);
-            let FinishedLayer { facts, work, key } = bench.finish(planned, memos, grower)?;
-            layer_reports.push((number, position, facts, work, begun.elapsed()));
-            let layer = super::layers::new_layer(planned, &facts);
-            let key = key.filter(|_| request.cache.write.is_some());
-            entries.extend(key.map(|key| bench.entry(planned, key, &layer)));
-            if work.is_some() {
-                queues.send_grown(&bench.blob(planned, &layer));
-            } else {
-                queues.send(&bench.blob(planned, &layer));
-            }
-            layers.insert((number, position), layer);
-        }
-        let mut layers = layers.into_values();
-        let layers: Vec<Vec<NewLayer>> =
-            plan.images.iter().map(|image| layers.by_ref().take(image.layers.len()).collect()).collect();
-        let finished = finish(request, prepared, &layers)?;
+        let mut assembly = Assembly { bench, memos, queues, growers, done: &mut done };
+        assembly.run(plan, &order)?;
+        let finished = finish(request, prepared, &done.layers_of(&prepared.plan))?;
         // While the targets take the rest.
         prepared.memos.save();
         for (grower, image) in configs.into_iter().zip(&finished.images) {
@@ -112,16 +96,103 @@ pub(super) fn build_and_deliver(
         }
         Ok(finished)
     })?;
-    for (image, layer, facts, work, elapsed) in layer_reports {
+    for ((image, layer), facts, work, elapsed) in done.reports {
         report.built(image, layer, &facts, work, elapsed);
     }
     report.remade(&bench.remade());
     conclude(context, &finished, &all)?;
-    Ok((finished, entries))
+    let writes = request.cache.write.is_some();
+    Ok((finished, if writes { done.entries } else { Vec::new() }))
 }
 
-/// A layer, by the numbers of its image and of itself.
-type Place = (usize, usize);
+/// Layers that are finished.
+#[derive(Default)]
+struct Done {
+    layers: BTreeMap<Place, NewLayer>,
+    reports: Vec<(Place, LayerFacts, Option<Work>, Duration)>,
+    /// What the cache in a registry may be told of them.
+    entries: Vec<NewEntry>,
+}
+
+impl Done {
+    /// By image, bottom first.
+    fn layers_of(&self, plan: &Plan) -> Vec<Vec<NewLayer>> {
+        let mut layers = self.layers.values().cloned();
+        plan.images.iter().map(|image| layers.by_ref().take(image.layers.len()).collect()).collect()
+    }
+}
+
+/// Finishing the layers of all images, one after the other.
+struct Assembly<'a, 'm, 'q, 'scope, 'env> {
+    bench: &'a Workbench,
+    memos: &'a mut Memos<'m>,
+    queues: &'q mut Queues<'scope, 'env>,
+    growers: Growers,
+    done: &'a mut Done,
+}
+
+impl Assembly<'_, '_, '_, '_, '_> {
+    fn run(&mut self, plan: &Plan, order: &[Place]) -> Result<(), BoxedError> {
+        let bench = self.bench;
+        thread::scope(|scope| {
+            let mut making = Making::new(scope, bench);
+            let result = self.finish_all(plan, order, &mut making);
+            if result.is_err() {
+                bench.give_up();
+            }
+            result
+        })
+    }
+
+    fn finish_all<'p: 's, 's>(
+        &mut self,
+        plan: &'p Plan,
+        order: &[Place],
+        making: &mut Making<'s, '_, 'p>,
+    ) -> Result<(), BoxedError> {
+        for &place in order {
+            self.queues.check()?;
+            let planned = &plan.images[place.0].layers[place.1];
+            let begun = Instant::now();
+            let grower = self.growers.take(place, self.queues);
+            // The layers of two platforms may be the same, which is known when one is finished.
+            if making.image().is_some_and(|image| image != place.0) {
+                self.settle(making, 0)?;
+            }
+            match self.bench.look_up(planned, self.memos)? {
+                Ok(finished) => self.add(place, planned, finished, begun.elapsed()),
+                Err(keys) => {
+                    making.start(place, planned, keys, grower);
+                    self.settle(making, 1)?;
+                }
+            }
+        }
+        self.settle(making, 0)
+    }
+
+    /// Takes what is finished until no more than `most` are under way.
+    fn settle<'p: 's, 's>(&mut self, making: &mut Making<'s, '_, 'p>, most: usize) -> Result<(), BoxedError> {
+        for Made { place, planned, built, elapsed } in making.settle(most)? {
+            let finished = self.bench.learn(planned, &built, self.memos)?;
+            self.add(place, planned, finished, elapsed);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, place: Place, planned: &PlannedLayer, finished: FinishedLayer, elapsed: Duration) {
+        let FinishedLayer { facts, work, key } = finished;
+        let layer = super::layers::new_layer(planned, &facts);
+        self.done.reports.push((place, facts, work, elapsed));
+        self.done.entries.extend(key.map(|key| self.bench.entry(planned, key, &layer)));
+        let blob = self.bench.blob(planned, &layer);
+        if work.is_some() {
+            self.queues.send_grown(&blob)
+        } else {
+            self.queues.send(&blob)
+        }
+        self.done.layers.insert(place, layer);
+    }
+}
 
 /// In which order layers are built: the largest first. What a target has to do when it has all of a layer takes
 /// the longer the larger the layer is, and is done while the next ones are made.

@@ -12,7 +12,8 @@ use crate::digest::{Digest, Key};
 use crate::error::BoxedError;
 use crate::image::{Descriptor, NewLayer};
 use crate::interrupt::Interrupt;
-use crate::layer::{self, Buffers, Built, Compression, EntryKind, KnownBodies, LayerSpec, Work, Workshop};
+pub(super) use crate::layer::Built;
+use crate::layer::{self, Buffers, Compression, EntryKind, KnownBodies, LayerSpec, Work, Workshop};
 use crate::observer::Progress;
 use crate::plan::{KnownFrom, LayerFacts, LayerKeys, Plan, PlannedLayer};
 use crate::reference::Repository;
@@ -77,7 +78,7 @@ impl Workbench {
             workers: context.workers.clone(),
             known: memos.known_bodies(compression),
             progress: context.progress.clone(),
-            interrupt: context.interrupt.clone(),
+            interrupt: context.interrupt.part(),
             compression,
             remade: Arc::default(),
             buffers: Buffers::default(),
@@ -98,6 +99,7 @@ impl Workbench {
         spec: &LayerSpec,
         keys: Option<&LayerKeys>,
         grower: Option<&Grower>,
+        handed_out: &(dyn Fn() + Sync),
     ) -> Result<Built, layer::LayerError> {
         let workshop = Workshop {
             buffers: &self.buffers,
@@ -107,35 +109,59 @@ impl Workbench {
             known: &self.known,
             progress: &self.progress,
             interrupt: &self.interrupt,
+            handed_out,
         };
         layer::build(spec, keys.map(|keys| &keys.entries[..]), self.compression, &workshop)
     }
 
-    /// The layer's facts: from a build of this run, else by building it now, for `grower`'s readers to see.
-    /// Remembers what it learned.
-    pub(super) fn finish(
+    /// A layer that needs no building, else its keys where they are known.
+    pub(super) fn look_up(
         &self,
         planned: &PlannedLayer,
         memos: &mut Memos<'_>,
-        grower: Option<Grower>,
-    ) -> Result<FinishedLayer, BoxedError> {
+    ) -> Result<Result<FinishedLayer, Option<LayerKeys>>, BoxedError> {
         if let Some(facts) = planned.known {
             let key = own_key(planned);
-            return Ok(FinishedLayer { facts, work: None, key });
+            return Ok(Ok(FinishedLayer { facts, work: None, key }));
         }
         // Another platform's layer may have been the same.
         let keys = memos.keys_if_known(&planned.spec, self.compression).map_err(BuildError::Content)?;
         if let Some(keys) = &keys
             && let Some(facts) = memos.layer(&keys.layer)
         {
-            return Ok(FinishedLayer { facts, work: None, key: Some(keys.layer) });
+            return Ok(Ok(FinishedLayer { facts, work: None, key: Some(keys.layer) }));
         }
-        let keys = planned.keys.as_ref().or(keys.as_ref());
-        let built = self.build(&planned.spec, keys, grower.as_ref())?;
-        let facts = facts_of(&built);
+        Ok(Err(planned.keys.clone().or(keys)))
+    }
+
+    /// Builds a layer, for `grower`'s readers to see.
+    pub(super) fn make(
+        &self,
+        planned: &PlannedLayer,
+        keys: Option<&LayerKeys>,
+        grower: Option<Grower>,
+        handed_out: &(dyn Fn() + Sync),
+    ) -> Result<Built, layer::LayerError> {
+        let built = self.build(&planned.spec, keys, grower.as_ref(), handed_out)?;
         if let Some(grower) = grower {
-            grower.finish(self.blob(planned, &new_layer(planned, &facts)));
+            grower.finish(self.blob(planned, &new_layer(planned, &facts_of(&built))));
         }
+        Ok(built)
+    }
+
+    /// Stops whatever is being built.
+    pub(super) fn give_up(&self) {
+        self.interrupt.trigger();
+    }
+
+    /// Remembers what was learned by building a layer.
+    pub(super) fn learn(
+        &self,
+        planned: &PlannedLayer,
+        built: &Built,
+        memos: &mut Memos<'_>,
+    ) -> Result<FinishedLayer, BoxedError> {
+        let facts = facts_of(built);
         let mut ids = memos.remembered(&planned.spec).map_err(BuildError::Content)?.ids;
         for (index, id) in &built.ids {
             ids[*index] = Some(*id);
@@ -209,7 +235,7 @@ impl Remade {
             None if is_stored => return Ok(()),
             Some(found) if is_stored => found,
             _ => {
-                let built = self.bench.build(&self.spec, None, None).map_err(io::Error::other)?;
+                let built = self.bench.build(&self.spec, None, None, &|| ()).map_err(io::Error::other)?;
                 self.bench.note_remade(digest, built.work);
                 facts_of(&built)
             }

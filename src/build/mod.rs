@@ -9,6 +9,7 @@ pub mod cache;
 mod deliver;
 mod inputs;
 mod layers;
+mod making;
 pub mod memo;
 mod outcome;
 mod prepare;

@@ -120,6 +120,8 @@ pub struct Workshop<'a> {
     pub progress: &'a Progress,
     /// Whether to stop.
     pub interrupt: &'a Interrupt,
+    /// Called when all bodies are handed to the threads, so that they will soon have time for others.
+    pub handed_out: &'a (dyn Fn() + Sync),
 }
 
 /// A finished layer, in the store.
@@ -374,6 +376,7 @@ fn run(
                 collector.take(shared, &slot, task, coded)?;
             }
         }
+        (workshop.handed_out)();
         while let Some(slot) = slots.pop_front() {
             collector.take(shared, &slot, task, coded)?;
         }
@@ -756,6 +759,7 @@ mod tests {
                 known,
                 progress: &self.progress,
                 interrupt: &self.interrupt,
+                handed_out: &|| (),
             };
             build(spec, None, compression, &workshop)
         }
@@ -879,6 +883,7 @@ mod tests {
                 known,
                 progress: &self.progress,
                 interrupt: &self.interrupt,
+                handed_out: &|| (),
             };
             build(spec, Some(&keys(spec)), compression, &workshop).expect("builds")
         }
@@ -945,6 +950,7 @@ mod tests {
                 known: &bench.known(Compression::default(), &[(&old, &first)]),
                 progress: &bench.progress,
                 interrupt: &bench.interrupt,
+                handed_out: &|| (),
             };
             let second = build(&new, Some(&keys(&new)), Compression::default(), &workshop).expect("builds");
             assert_eq!((second.work.kept, second.work.lost > 0), (0, true), "{:?}", second.work);
@@ -996,6 +1002,7 @@ mod tests {
             known: &known,
             progress: &bench.progress,
             interrupt: &bench.interrupt,
+            handed_out: &|| (),
         };
         let second = build(&after, Some(&keys(&new, &after)), compression, &workshop).expect("builds");
         // A header, nine pieces: eight bodies are a multiple of the marks' distance.

@@ -35,14 +35,14 @@ impl Follow<'_> {
     /// Brings the blob there. `known` tells of digests that are there already.
     pub(super) async fn run(&self, known: impl Fn(&Digest) -> bool) -> Result<Delivery, RegistryError> {
         let host = self.uploads.host;
-        let session = {
-            let _slot = host.push_slot().await;
-            self.uploads.open().await?.0
-        };
+        let slot = host.push_slot().await;
+        let session = self.uploads.open().await?.0;
+        // While nothing of it is there to be sent, others go first.
+        let slot = slot.filter(|_| self.growing.has_begun());
         let clock = self.uploads.http.settings.clock.clone();
         let content = Content::follow(self.growing, Arc::clone(&self.progress), clock);
         let gathered = content.gather(SMALL).await;
-        let _slot = host.push_slot().await;
+        let _slot = if slot.is_some() { slot } else { host.push_slot().await };
         let (session, payload) = match gathered {
             Gathered::All(bytes) => (session, Payload::Bytes(bytes)),
             Gathered::Start(bytes) => {
