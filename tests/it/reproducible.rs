@@ -447,3 +447,31 @@ fn the_time_of_the_image_is_the_one_that_was_asked_for() {
     let shown = project.pack(&format!("inspect {}", timed.name_and_tag())).ok();
     assert!(shown.stdout.contains("2023-11-14T22:13:20Z"), "{shown:?}");
 }
+
+/// What AWS-LC is told about the processor (`OPENSSL_ia32cap`): all it has; no SHA instructions; neither those nor
+/// SSSE3, AVX and AVX2. Elsewhere than on x86-64 this changes nothing.
+const PROCESSORS: [&str; 3] = ["", ":~0x20000000", "~0x1000020000000000:~0x20000020"];
+
+#[test]
+fn a_layer_goes_on_from_states_that_another_processor_kept() {
+    let project = Project::with(&tree_on("scratch"));
+    for number in 0..60_u64 {
+        project.write(&format!("files/part-{number:02}.txt"), prose(number, 90_000));
+    }
+    let changed = |seed: u64| project.write("files/part-58.txt", prose(1000 + seed, 91_000));
+    let mut seed = 0;
+    for keeps in PROCESSORS {
+        project.pack("build").env("OPENSSL_ia32cap", keeps).built("");
+        for resumes in PROCESSORS {
+            seed += 1;
+            changed(seed);
+            let said = project.pack("build --json").env("OPENSSL_ia32cap", resumes).ok().json();
+            let work = &said["images"][0]["layers"][0]["state"];
+            let (kept, bodies) = (work["kept"].as_u64().unwrap(), work["bodies"].as_u64().unwrap());
+            assert!(kept >= 16 && kept < bodies, "{work}");
+            let cold = project.pack("build").cache(&project.beside("cold")).built("");
+            assert_eq!(said["digest"], cold.digest(), "{keeps:?}, {resumes:?}");
+            fs::remove_dir_all(project.beside("cold")).unwrap();
+        }
+    }
+}
