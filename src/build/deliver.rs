@@ -160,7 +160,7 @@ impl Assembly<'_, '_, '_, '_, '_> {
                 self.settle(making, 0)?;
             }
             match self.bench.look_up(planned, self.memos)? {
-                Ok(finished) => self.add(place, planned, finished, begun.elapsed()),
+                Ok(finished) => self.add(place, planned, &finished, begun.elapsed()),
                 Err(keys) => {
                     making.start(place, planned, keys, grower);
                     self.settle(making, 1)?;
@@ -174,21 +174,21 @@ impl Assembly<'_, '_, '_, '_, '_> {
     fn settle<'p: 's, 's>(&mut self, making: &mut Making<'s, '_, 'p>, most: usize) -> Result<(), BoxedError> {
         for Made { place, planned, built, elapsed } in making.settle(most)? {
             let finished = self.bench.learn(planned, &built, self.memos)?;
-            self.add(place, planned, finished, elapsed);
+            self.add(place, planned, &finished, elapsed);
         }
         Ok(())
     }
 
-    fn add(&mut self, place: Place, planned: &PlannedLayer, finished: FinishedLayer, elapsed: Duration) {
-        let FinishedLayer { facts, work, key } = finished;
+    fn add(&mut self, place: Place, planned: &PlannedLayer, finished: &FinishedLayer, elapsed: Duration) {
+        let FinishedLayer { facts, work, key } = *finished;
         let layer = super::layers::new_layer(planned, &facts);
         self.done.reports.push((place, facts, work, elapsed));
         self.done.entries.extend(key.map(|key| self.bench.entry(planned, key, &layer)));
         let blob = self.bench.blob(planned, &layer);
         if work.is_some() {
-            self.queues.send_grown(&blob)
+            self.queues.send_grown(&blob);
         } else {
-            self.queues.send(&blob)
+            self.queues.send(&blob);
         }
         self.done.layers.insert(place, layer);
     }
