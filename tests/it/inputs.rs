@@ -217,6 +217,30 @@ fn an_unreadable_file() {
 }
 
 #[test]
+fn an_unreadable_file_of_one_layer_stops_the_others_and_is_what_is_told() {
+    for secret in ["large", "middle", "small"] {
+        let project = Project::with(&tree_on("scratch"));
+        for (number, (name, size)) in
+            [("large", 30_000_000), ("middle", 9_000_000), ("small", 4000)].iter().enumerate()
+        {
+            project.write(&format!("{name}/file"), noise(number as u64 + 1, *size));
+            project.append("build.toml", &format!("\n[[layer]]\nname = \"{name}\"\nfiles = [{{ from = \"{name}\", to = \"/opt/{name}\" }}]\n"));
+        }
+        project.write("files/a.txt", "a");
+        let path = project.path(&format!("{secret}/file"));
+        chmod(&path, 0);
+        fs::create_dir(project.cache()).unwrap();
+        chmod(&project.cache(), 0o777);
+        let run = project.pack("build");
+        let run = if is_root() { run.nobody() } else { run };
+        let said = run.fails(1).says(&[&format!("{secret}/file"), "ermission denied"]);
+        assert!(!said.stderr.contains("interrupted"), "{said:?}");
+        chmod(&path, 0o644);
+        run.built("");
+    }
+}
+
+#[test]
 fn a_file_that_changes_while_it_is_read() {
     let project = Project::small();
     let path = project.path("files/growing.log");
