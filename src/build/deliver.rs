@@ -11,7 +11,7 @@ use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use super::cache::NewEntry;
-use super::layers::{FinishedLayer, Workbench};
+use super::layers::{FinishedLayer, LookedUp, Workbench};
 use super::making::{Made, Making, Place};
 use super::memo::Memos;
 use super::report::Report;
@@ -82,7 +82,14 @@ pub(super) fn build_and_deliver(
             prepared.plan.images.iter().map(|_| queues.grow("config")).collect();
         queues.base(prepared);
         let Prepared { plan, memos, .. } = &mut *prepared;
-        let mut assembly = Assembly { bench, memos, queues, growers, done: &mut done };
+        let mut assembly = Assembly {
+            bench,
+            memos,
+            queues,
+            growers,
+            writes: request.cache.write.is_some(),
+            done: &mut done,
+        };
         assembly.run(plan, &order)?;
         let finished = finish(request, prepared, &done.layers_of(&prepared.plan))?;
         // While the targets take the rest.
@@ -101,8 +108,7 @@ pub(super) fn build_and_deliver(
     }
     report.remade(&bench.remade());
     conclude(context, &finished, &all)?;
-    let writes = request.cache.write.is_some();
-    Ok((finished, if writes { done.entries } else { Vec::new() }))
+    Ok((finished, done.entries))
 }
 
 /// Layers that are finished.
@@ -122,12 +128,14 @@ impl Done {
     }
 }
 
-/// Finishing the layers of all images, one after the other.
+/// Finishing the layers of all images; at most two are being built at a time.
 struct Assembly<'a, 'm, 'q, 'scope, 'env> {
     bench: &'a Workbench,
     memos: &'a mut Memos<'m>,
     queues: &'q mut Queues<'scope, 'env>,
     growers: Growers,
+    /// Whether the cache in a registry is told.
+    writes: bool,
     done: &'a mut Done,
 }
 
@@ -160,8 +168,8 @@ impl Assembly<'_, '_, '_, '_, '_> {
                 self.settle(making, 0)?;
             }
             match self.bench.look_up(planned, self.memos)? {
-                Ok(finished) => self.add(place, planned, &finished, begun.elapsed()),
-                Err(keys) => {
+                LookedUp::Finished(finished) => self.add(place, planned, &finished, begun.elapsed()),
+                LookedUp::ToBuild(keys) => {
                     making.start(place, planned, keys, grower);
                     self.settle(making, 1)?;
                 }
@@ -183,6 +191,7 @@ impl Assembly<'_, '_, '_, '_, '_> {
         let FinishedLayer { facts, work, key } = *finished;
         let layer = super::layers::new_layer(planned, &facts);
         self.done.reports.push((place, facts, work, elapsed));
+        let key = key.filter(|_| self.writes);
         self.done.entries.extend(key.map(|key| self.bench.entry(planned, key, &layer)));
         let blob = self.bench.blob(planned, &layer);
         if work.is_some() {

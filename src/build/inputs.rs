@@ -36,7 +36,7 @@ pub(super) struct Inputs {
 
 /// Whether nothing is remembered of the last build of the request's project.
 pub(super) fn is_new(store: &Store, request: &Request) -> bool {
-    LastInputs::load(store, &project_key(&request.project)).is_none()
+    !LastInputs::are_kept(store, &project_key(&request.project))
 }
 
 fn project_key(project: &Path) -> Key {

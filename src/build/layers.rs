@@ -12,8 +12,7 @@ use crate::digest::{Digest, Key};
 use crate::error::BoxedError;
 use crate::image::{Descriptor, NewLayer};
 use crate::interrupt::Interrupt;
-pub(super) use crate::layer::Built;
-use crate::layer::{self, Buffers, Compression, EntryKind, KnownBodies, LayerSpec, Work, Workshop};
+use crate::layer::{self, Buffers, Built, Compression, EntryKind, KnownBodies, LayerSpec, Work, Workshop};
 use crate::observer::Progress;
 use crate::plan::{KnownFrom, LayerFacts, LayerKeys, Plan, PlannedLayer};
 use crate::reference::Repository;
@@ -54,6 +53,13 @@ pub(super) struct Workbench {
     /// What the cache says of layers that are built to compare.
     claims: Arc<BTreeMap<Key, LayerFacts>>,
     distrust: Distrust,
+}
+
+/// What looking for a finished layer came to.
+pub(super) enum LookedUp {
+    Finished(FinishedLayer),
+    /// With its keys, where they are known before its files are read.
+    ToBuild(Option<LayerKeys>),
 }
 
 /// A layer that is finished.
@@ -114,24 +120,25 @@ impl Workbench {
         layer::build(spec, keys.map(|keys| &keys.entries[..]), self.compression, &workshop)
     }
 
-    /// A layer that needs no building, else its keys where they are known.
+    /// Whether a layer must be built.
     pub(super) fn look_up(
         &self,
         planned: &PlannedLayer,
         memos: &mut Memos<'_>,
-    ) -> Result<Result<FinishedLayer, Option<LayerKeys>>, BoxedError> {
+    ) -> Result<LookedUp, BoxedError> {
         if let Some(facts) = planned.known {
             let key = own_key(planned);
-            return Ok(Ok(FinishedLayer { facts, work: None, key }));
+            return Ok(LookedUp::Finished(FinishedLayer { facts, work: None, key }));
         }
         // Another platform's layer may have been the same.
         let keys = memos.keys_if_known(&planned.spec, self.compression).map_err(BuildError::Content)?;
         if let Some(keys) = &keys
             && let Some(facts) = memos.layer(&keys.layer)
         {
-            return Ok(Ok(FinishedLayer { facts, work: None, key: Some(keys.layer) }));
+            let key = Some(keys.layer);
+            return Ok(LookedUp::Finished(FinishedLayer { facts, work: None, key }));
         }
-        Ok(Err(planned.keys.clone().or(keys)))
+        Ok(LookedUp::ToBuild(planned.keys.clone().or(keys)))
     }
 
     /// Builds a layer, for `grower`'s readers to see.

@@ -9,8 +9,9 @@ use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use super::BuildError;
-use super::layers::{Built, Workbench};
+use super::layers::Workbench;
 use crate::error::{BoxedError, Kind};
+use crate::layer::Built;
 use crate::plan::{LayerKeys, PlannedLayer};
 use crate::transport::Grower;
 

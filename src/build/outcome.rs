@@ -163,6 +163,11 @@ pub(super) enum Kept {
 }
 
 impl LastInputs {
+    /// Whether there are any, without reading them.
+    pub(super) fn are_kept(store: &Store, project: &Key) -> bool {
+        store.has_memo("inputs", project)
+    }
+
     pub(super) fn load(store: &Store, project: &Key) -> Option<Self> {
         store.memo_load("inputs", project)
     }

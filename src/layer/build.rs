@@ -123,10 +123,9 @@ pub fn build(
     workshop: &Workshop<'_>,
 ) -> Result<Built, LayerError> {
     let beginning = keys.and_then(|keys| workshop.known.beginning(layer, compression, keys));
-    let is_resumed = beginning.is_some();
     match build_from(beginning, layer, compression, workshop) {
-        // What readers have seen of it is checked when it was read, and will come again.
-        Err(LayerError::NoBeginning(_)) if is_resumed => build_from(None, layer, compression, workshop),
+        // What readers have seen of it was checked, and comes again.
+        Err(LayerError::NoBeginning(_)) => build_from(None, layer, compression, workshop),
         result => result,
     }
 }
@@ -227,7 +226,7 @@ fn run(
             let body =
                 body.map_err(|source| LayerError::Tar { layer: shared.layer.name().to_owned(), source })?;
             slots.push_back(match places.get(number) {
-                Some(place) => dispatcher.keep(*place),
+                Some(place) => dispatcher.keep(*place, body.length),
                 None => dispatcher.start(body),
             });
             if slots.len() >= window

@@ -40,13 +40,11 @@ fn entries() -> Vec<Entry> {
 
 /// What the others cost before they begin.
 #[test]
-#[ignore = "counted by .ci/instructions"]
 fn nothing() {
     assert_eq!((black_box(text(256 << 10)).len(), black_box(entries()).len()), (256 << 10, 2000));
 }
 
 #[test]
-#[ignore = "counted by .ci/instructions"]
 fn encode_a_body() {
     let (text, entries) = (text(256 << 10), entries());
     let mut encoded = Vec::new();
@@ -55,7 +53,6 @@ fn encode_a_body() {
 }
 
 #[test]
-#[ignore = "counted by .ci/instructions"]
 fn cut_a_layer() {
     let (text, entries) = (text(256 << 10), entries());
     let layer = LayerSpec::new("counted", entries).expect("a layer");
@@ -64,7 +61,6 @@ fn cut_a_layer() {
 }
 
 #[test]
-#[ignore = "counted by .ci/instructions"]
 fn identify_a_layer() {
     let (text, entries) = (text(256 << 10), entries());
     let keys: Option<Vec<_>> = entries.iter().map(|entry| super::entry_key(entry, None)).collect();

@@ -176,6 +176,14 @@ impl Store {
         }
     }
 
+    /// Whether something is remembered; reading it may show that it is damaged.
+    #[must_use]
+    pub fn has_memo(&self, namespace: &str, key: &Key) -> bool {
+        self.0.health.readable
+            && memo::is_namespace(namespace)
+            && memo::path(&self.0.memos, namespace, key).exists()
+    }
+
     /// Remembers a value, as far as that is possible.
     pub fn memo_put(&self, namespace: &str, key: &Key, value: &[u8]) {
         debug_assert!(memo::is_namespace(namespace), "{namespace}");
@@ -394,8 +402,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         let (store, _) = open(dir.path());
         store.memo_save("step", &key("a"), &(1_u8, 2_u8));
+        assert!(store.has_memo("step", &key("a")) && !store.has_memo("step", &key("b")));
         assert_eq!(store.memo_load::<u8>("step", &key("a")), None);
-        assert!(store.memo_get("step", &key("a")).is_none(), "removed");
+        assert!(store.memo_get("step", &key("a")).is_none() && !store.has_memo("step", &key("a")), "removed");
         assert!(store.memo_get("../x", &key("a")).is_none());
     }
 

@@ -72,8 +72,12 @@ impl Dispatcher<'_, '_> {
     /// Reads, and encodes what is not known.
     pub(super) fn start(&mut self, body: Body) -> Slot {
         let chain = self.chain_for(&body);
+        let interrupt = self.workshop.interrupt.clone();
         self.spawn(move |shared, known| {
-            let result = finish_body(shared, known, &body, chain.as_deref());
+            let result = interrupt
+                .check()
+                .map_err(LayerError::from)
+                .and_then(|()| finish_body(shared, known, &body, chain.as_deref()));
             if let (Err(_), Some(chain)) = (&result, &chain) {
                 chain.abandon();
             }
@@ -81,12 +85,12 @@ impl Dispatcher<'_, '_> {
         })
     }
 
-    /// Copies a body of the beginning.
-    pub(super) fn keep(&self, place: Place) -> Slot {
+    /// Copies a body of the beginning, which is `length` bytes long before it is encoded.
+    pub(super) fn keep(&self, place: Place, length: u64) -> Slot {
         self.spawn(move |shared, known| {
             let mut encoded = shared.buffers.take();
             let record = known
-                .read_at(&place, place.record.plain_length as usize, &mut encoded)
+                .read_at(&place, length as usize, &mut encoded)
                 .map_err(|_| LayerError::NoBeginning(shared.layer.name().to_owned()))?;
             let (plain, encoded) = (Arc::default(), Encoded::Kept(encoded));
             Ok(Finished { plain, encoded, record, unknown: None, ids: Vec::new(), piece: None })
