@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Project, REPOSITORY, json, text, tree_on};
+use crate::support::{Project, REPOSITORY, json, settle, text, tree_on};
 
 #[test]
 fn a_plan_says_what_would_be_done_and_why() {
@@ -418,7 +418,7 @@ fn engine(socket: &std::path::Path, asked: &'static str, loaded: &'static str) {
 fn a_build_of_what_is_as_it_was_needs_its_outcome_alone() {
     let project = Project::bookstore();
     // Stamps must be old enough to be trusted; the base's index is one of them.
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    settle(&project.path("base/index.json"));
     let first = project.build("-o oci:out");
     let outcomes = || project.memos("outcome").len();
     assert!(outcomes() > 0, "the outcome was remembered");

@@ -9,22 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::support::{Outcome, Project, chmod, json, prose, skipped, text, tree_on};
-
-/// Long enough ago for the times of a file to be trusted.
-fn settle(path: &Path) {
-    // The change time cannot be set, so that a test has to wait until it is past.
-    let age = || {
-        let changed = fs::metadata(path).unwrap();
-        let changed = std::os::unix::fs::MetadataExt::ctime_nsec(&changed) as u64
-            + std::os::unix::fs::MetadataExt::ctime(&changed) as u64 * 1_000_000_000;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
-        now.saturating_sub(changed)
-    };
-    while age() < 50_000_000 {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
+use crate::support::{Outcome, Project, chmod, json, prose, settle, skipped, text, tree_on};
 
 /// A project of one layer with files that are old enough.
 fn project() -> Project {

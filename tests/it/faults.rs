@@ -7,15 +7,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::{
-    Outcome, Project, Run, copy_tree, files_below, is_root, json, memos_in, noise, outcome, prose, skipped,
-    tree_on,
+    Outcome, Project, Run, copy_tree, files_below, is_root, json, memos_in, noise, outcome, prose, settle,
+    skipped, tree_on,
 };
 
 /// The outputs of most builds here.
@@ -635,13 +635,6 @@ fn set_times(path: &Path, like: &fs::Metadata) {
     let times =
         fs::FileTimes::new().set_accessed(like.accessed().unwrap()).set_modified(like.modified().unwrap());
     fs::File::options().write(true).open(path).unwrap().set_times(times).unwrap();
-}
-
-/// Waits until changes of `path` would show in its times.
-fn settle(path: &Path) {
-    let changed = fs::metadata(path).unwrap();
-    let coarse = changed.ctime_nsec() % 1_000_000 == 0;
-    std::thread::sleep(Duration::from_millis(if coarse { 2_100 } else { 60 }));
 }
 
 #[test]

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use sha2::Digest as _;
 
+use crate::support::settle;
 use server::{Server, fetched, mounted, uploaded};
 use tools::{Pack, Podman, Said, line, run};
 
@@ -359,6 +360,7 @@ fn change(inputs: &Path, directory: &Path, war: &Path, word: &str) {
     std::fs::create_dir_all(file.parent().expect("has a parent")).expect("can be made");
     std::fs::write(&file, changed).expect("can be written");
     run(line("zip -q -X").arg(war).arg(PAGE).current_dir(directory.join("edit")));
+    settle(war);
 }
 
 /// A project with one small layer and, if that is wanted, one that takes its time to upload.

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -565,4 +566,13 @@ pub(crate) fn memos_in(cache: &Path, kind: &str) -> Vec<PathBuf> {
         path.file_name().unwrap().to_string_lossy().rsplit_once('-').is_some_and(|(of, _)| of == kind)
     };
     files.filter(is_one).collect()
+}
+
+/// Waits until any change of `path` after now shows in its times: before that, what a build finds out about
+/// it is not trusted by the next one.
+pub(crate) fn settle(path: &Path) {
+    let changed = fs::metadata(path).unwrap();
+    // The change time cannot be set. Where it is whole milliseconds, the file system's clock may tick slowly.
+    let coarse = changed.ctime_nsec() % 1_000_000 == 0;
+    std::thread::sleep(Duration::from_millis(if coarse { 2_100 } else { 60 }));
 }

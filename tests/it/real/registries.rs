@@ -9,7 +9,7 @@ use super::peers::peer;
 use super::server::{Request, Server, mounted, uploaded};
 use super::tools::{Pack, run};
 use super::{http, inputs, project, say, scratch};
-use crate::support::noise;
+use crate::support::{noise, settle};
 
 /// What tells one registry from another, seen from a client.
 struct Ways {
@@ -60,6 +60,7 @@ fn walk(ways: &Ways) {
     std::fs::write(app.join("files/page.html"), "one").expect("can be written");
     std::fs::write(app.join("data/noise"), noise(7, 3 << 20)).expect("can be written");
     let app_directory = project(&app, &text);
+    settle(&app.join("build.toml"));
     let build = |tag: &str| pack.ok(&["build", &app_directory, "--push", "--tag", tag]);
     let first = build("1");
     let log = server.requests();
