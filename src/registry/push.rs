@@ -136,17 +136,20 @@ impl Push<'_> {
     async fn attempt(&self, is_absent: bool) -> Result<Delivery, Failure> {
         let mut session = None;
         if !self.force && !is_absent {
-            // One request that also finds what is there already, so it comes before HEAD.
+            // Most pushes are not the first to their repository: the base is there, and asking is cheaper for
+            // the registry than mounting, and needs no right to read elsewhere.
+            if self.is_there().await? {
+                return Ok(Delivery::Present);
+            }
             if let Some(from) = &self.from {
                 match self.mount(from).await {
                     Mount::Done => return Ok(Delivery::Mounted),
                     Mount::Session(target) => session = Some(target),
-                    Mount::Failed => {}
+                    Mount::Refused => {}
+                    Mount::Unclear if self.is_there().await? => return Ok(Delivery::Present),
+                    Mount::Unclear => {}
                 }
                 lock(self.sessions).extend(session.clone());
-            }
-            if self.is_there().await? {
-                return Ok(Delivery::Present);
             }
         }
         let (session, chunk_minimum) = match session {
@@ -198,16 +201,16 @@ impl Push<'_> {
         let request = Request::new(Method::POST, url).header(CONTENT_LENGTH, "0");
         let Ok(response) = self.http.send(self.host, &access, &self.context(Step::Mount), request).await
         else {
-            return Mount::Failed;
+            return Mount::Unclear;
         };
         let (status, found) = (response.status(), response.digest());
         let target = self.uploads().location(Step::Mount, &response).ok();
         response.discard().await;
         match status {
             201 if found == Some(digest) => Mount::Done,
-            202 => target.map_or(Mount::Failed, Mount::Session),
-            // Any other success is believed only if the look that follows finds the blob.
-            _ => Mount::Failed,
+            202 => target.map_or(Mount::Refused, Mount::Session),
+            400..=499 => Mount::Refused,
+            _ => Mount::Unclear,
         }
     }
 
@@ -330,7 +333,9 @@ enum Mount {
     Done,
     /// Declined, but with a session to upload to.
     Session(Target),
-    Failed,
+    Refused,
+    /// It may be mounted: only looking tells.
+    Unclear,
 }
 
 pub(super) fn commit(session: &Target, digest: &Digest) -> Target {

@@ -124,7 +124,7 @@ fn a_real_registry_and_how_many_requests_it_takes() {
         ("cold", &repository, &first, 1 + 5 * 3 + 1),
         ("no change", &repository, &first, 1),
         ("one layer", &repository, &second, 1 + 1 + 2 * 3 + 1),
-        ("other repository", &other, &mounted, 1 + 3 + 2 * 3 + 1),
+        ("other repository", &other, &mounted, 1 + 2 * 3 + 2 * 3 + 1),
     ];
     for (name, repository, layers, requests) in steps {
         push(&new_client(), repository, layers);
