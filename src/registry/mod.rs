@@ -55,7 +55,7 @@ use self::follow::Follow;
 use self::http::{Http, lock};
 pub use self::login::{Kept, Place, Removed};
 use self::pull::{Download, Watched};
-use self::push::{OpenSessions, Push, Uploads};
+use self::push::{OpenSessions, Push, UNKNOWN_MANIFEST, Uploads};
 pub use self::referrers::{Referrers, fallback_tag};
 pub use self::settings::{Mirror, ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
 use self::upload::Sent;
@@ -90,6 +90,27 @@ struct Inner {
 }
 
 type Turn = Arc<tokio::sync::Mutex<()>>;
+
+/// What was pushed to a repository, to push it again should the registry have lost it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pushed<'a> {
+    /// What manifests name.
+    pub blobs: &'a [Blob],
+    /// What indexes name.
+    pub documents: &'a [RawDocument],
+}
+
+/// Those of `all` whose digests an answer names, or all if it names none of them.
+fn named_or_all<'a, T>(
+    all: &'a [T],
+    answer: &Answer,
+    digest: impl Fn(&T) -> Digest,
+) -> impl Iterator<Item = &'a T> {
+    let is_named = move |item: &T| answer.digests.contains(&digest(item));
+    let any_named = all.iter().any(&is_named);
+    let wanted: Vec<&T> = all.iter().filter(|item| !any_named || is_named(item)).collect();
+    wanted.into_iter()
+}
 
 impl Inner {
     /// A mirror has failed: unless that is because it lacks something, it is not asked again in this run.
@@ -524,8 +545,8 @@ impl Client {
         self.bring(host, repository, &blob, force, sessions).await
     }
 
-    /// Stores a manifest or index under a tag or its digest. If the registry says that blobs are missing,
-    /// those among `blobs` are uploaded once more, whatever it said before.
+    /// Stores a manifest or index under a tag or its digest. What was pushed before and the registry says is
+    /// missing is sent once more, whatever it said then.
     ///
     /// # Errors
     /// When it cannot be stored, or does not resolve to itself afterwards.
@@ -534,21 +555,36 @@ impl Client {
         repository: &Repository,
         name: &str,
         document: &RawDocument,
-        blobs: &[Blob],
+        before: Pushed<'_>,
     ) -> Result<Delivery, RegistryError> {
         let host = self.http().host(repository.registry())?;
         let sessions = OpenSessions::default();
+        let Pushed { blobs, documents } = before;
         let result = self.wait(async {
-            let heal = async |named: &[Digest]| {
-                let is_named = |blob: &Blob| named.contains(&blob.descriptor.digest);
-                let any_named = blobs.iter().any(is_named);
-                for blob in blobs.iter().filter(|blob| is_named(blob) || !any_named) {
+            let bring_blobs = async |answer: &Answer| {
+                if answer.is_code(&[UNKNOWN_MANIFEST]) {
+                    return Ok(false);
+                }
+                for blob in named_or_all(blobs, answer, |blob| blob.descriptor.digest) {
                     self.bring_back(&host, repository, blob, &sessions).await?;
                 }
                 Ok(!blobs.is_empty())
             };
+            let bring = async |answer: &Answer| {
+                if !answer.is_code(&[UNKNOWN_MANIFEST]) {
+                    return bring_blobs(answer).await;
+                }
+                let children = named_or_all(documents, answer, RawDocument::digest);
+                let mut any = false;
+                for child in children.filter(|child| child.digest() != document.digest()) {
+                    let name = child.digest().to_string();
+                    self.http().push_document(&host, repository, &name, child, &bring_blobs).await?;
+                    any = true;
+                }
+                Ok(any)
+            };
             let _slot = host.document_slot().await;
-            self.http().push_document(&host, repository, name, document, heal).await
+            self.http().push_document(&host, repository, name, document, bring).await
         });
         self.cancel(&host, repository, &sessions);
         result

@@ -12,7 +12,7 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 
 use super::auth::Access;
-use super::error::{Chance, Context, RegistryError, Step, is_transient};
+use super::error::{Answer, Chance, Context, RegistryError, Step, is_transient};
 use super::http::{Host, Http, Payload, Request, Response, context, lock};
 use super::location::{self, Target};
 use super::upload::{Content, Sent};
@@ -26,7 +26,9 @@ const CANCEL: Duration = Duration::from_secs(3);
 /// Once to ask for what was only believed to be there, once to upload whatever the registry says.
 const MAX_HEALS: u32 = 2;
 /// What registries say of a manifest that names what they do not have.
-const UNKNOWN: [&str; 3] = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"];
+const UNKNOWN: [&str; 3] = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", UNKNOWN_MANIFEST];
+/// What they say of an index with a manifest that they do not have.
+pub(super) const UNKNOWN_MANIFEST: &str = "MANIFEST_UNKNOWN";
 /// Above this size a token is renewed before the blob is sent.
 pub(super) const LARGE: u64 = 8 << 20;
 /// The media type of a blob's bytes on their way.
@@ -386,14 +388,15 @@ impl Http {
         Ok(false)
     }
 
-    /// Stores a document under a tag or its digest. `heal` uploads again what the registry says is missing.
+    /// Stores a document under a tag or its digest. `heal` sends again what the registry says is missing, and
+    /// says whether it did.
     pub(super) async fn push_document(
         &self,
         host: &Host,
         repository: &Repository,
         name: &str,
         document: &RawDocument,
-        heal: impl AsyncFn(&[Digest]) -> Result<bool, RegistryError>,
+        heal: impl AsyncFn(&Answer) -> Result<bool, RegistryError>,
     ) -> Result<Delivery, RegistryError> {
         let digest = document.digest();
         let mut context = context(&host.registry, Step::PushManifest, repository.path(), name);
@@ -408,16 +411,15 @@ impl Http {
                 Ok(()) => return Ok(Delivery::Uploaded),
                 Err(error) => error,
             };
-            let answer = error.answer().cloned();
+            // It names what the registry does not have, or another machine of the registry does not know yet.
+            let missing = error.answer().cloned();
+            let missing =
+                missing.filter(|answer| matches!(answer.status, 400 | 404) && answer.is_code(&UNKNOWN));
             if healed < MAX_HEALS
-                && answer.as_ref().is_some_and(|answer| {
-                    matches!(answer.status, 400 | 404)
-                        && answer.is_code(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"])
-                })
+                && let Some(answer) = &missing
             {
                 healed += 1;
-                let named = answer.as_ref().map(|answer| answer.digests.clone()).unwrap_or_default();
-                if heal(&named).await? {
+                if heal(answer).await? {
                     continue;
                 }
             }
@@ -438,10 +440,7 @@ impl Http {
                 let (context, answer) = (context.clone(), answer.clone());
                 return Err(RegistryError::Immutable { context, found, answer });
             }
-            // What it names was seen to be stored: another machine of the registry may not know yet.
-            let is_behind =
-                answer.is_some_and(|answer| matches!(answer.status, 400 | 404) && answer.is_code(&UNKNOWN));
-            let chance = if is_behind { Chance::Later } else { error.chance() };
+            let chance = if missing.is_some() { Chance::Later } else { error.chance() };
             host.pause(retry.after_chance(error, chance)?).await;
         }
     }

@@ -3,7 +3,7 @@
 //! A destination asks as little as it can. Whether there is anything to do is one HEAD per tag; if there
 //! is, the manifest that the first tag resolves to now says which blobs are there without asking for each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::{Blob, BlobStream, Delivery, Destination, Growing, Source};
@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::error::BoxedError;
 use crate::image::{Descriptor, Index, ManifestOrIndex, MediaType, RawDocument, to_json};
 use crate::reference::{Reference, Repository, Tag};
-use crate::registry::{Client, Referrers, RegistryError, fallback_tag};
+use crate::registry::{Client, Pushed, Referrers, RegistryError, fallback_tag};
 use crate::store::{LayoutError, empty_index};
 
 /// From an index on a tag, the blobs of so many platforms are looked up; the rest is asked for one by one.
@@ -89,7 +89,7 @@ struct State {
     current: BTreeMap<Tag, Digest>,
     /// What was pushed, to push it again should the registry have lost it.
     blobs: BTreeMap<Digest, Blob>,
-    documents: BTreeSet<Digest>,
+    documents: BTreeMap<Digest, RawDocument>,
 }
 
 /// Writes to a registry.
@@ -139,8 +139,12 @@ impl RegistryDestination {
     }
 
     fn put(&self, name: &str, document: &RawDocument) -> Result<Delivery, RegistryError> {
-        let blobs: Vec<Blob> = self.state().blobs.values().cloned().collect();
-        self.client.push_document(&self.repository, name, document, &blobs)
+        let state = self.state();
+        let blobs: Vec<Blob> = state.blobs.values().cloned().collect();
+        let documents: Vec<RawDocument> = state.documents.values().cloned().collect();
+        drop(state);
+        let before = Pushed { blobs: &blobs, documents: &documents };
+        self.client.push_document(&self.repository, name, document, before)
     }
 }
 
@@ -173,11 +177,11 @@ impl Destination for RegistryDestination {
 
     fn document(&self, document: &RawDocument) -> Result<Delivery, BoxedError> {
         let digest = document.digest();
-        if self.state().documents.contains(&digest) {
+        if self.state().documents.contains_key(&digest) {
             return Ok(Delivery::Present);
         }
         let delivery = self.put(&digest.to_string(), document)?;
-        self.state().documents.insert(digest);
+        self.state().documents.insert(digest, document.clone());
         Ok(delivery)
     }
 

@@ -29,7 +29,7 @@ use crate::error::BoxedError;
 use crate::layer::Compression;
 use crate::plan::LayerFacts;
 use crate::reference::Repository;
-use crate::registry::Client;
+use crate::registry::{Client, Pushed};
 use crate::transport::Blob;
 
 /// How long an entry is waited for.
@@ -286,7 +286,12 @@ fn mark(client: &Client, repository: &Repository) -> Result<(), BoxedError> {
     }
     let empty = [record::empty()];
     client.push_blob(repository, &empty[0])?;
-    client.push_document(repository, tag.as_str(), &document, &empty)?;
+    client.push_document(
+        repository,
+        tag.as_str(),
+        &document,
+        Pushed { blobs: &empty, ..Pushed::default() },
+    )?;
     Ok(())
 }
 
@@ -307,6 +312,11 @@ fn write_one(
     for blob in &blobs {
         client.push_blob(repository, blob)?;
     }
-    client.push_document(repository, tag.as_str(), &document, &blobs)?;
+    client.push_document(
+        repository,
+        tag.as_str(),
+        &document,
+        Pushed { blobs: &blobs, ..Pushed::default() },
+    )?;
     Ok(true)
 }

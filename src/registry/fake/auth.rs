@@ -72,7 +72,8 @@ impl State {
             }
         }
         let challenge = auth.challenge.unwrap_or_else(|| {
-            let realm = auth.realm.unwrap_or_else(|| format!("http://{address}/token"));
+            let own = request.secure.as_ref().map_or_else(|| format!("http://{address}"), Clone::clone);
+            let realm = auth.realm.unwrap_or_else(|| format!("{own}/token"));
             let scope = match (request.kind(), action) {
                 (Kind::Ping, _) => String::new(),
                 (_, "push") => format!(r#",scope="repository:{repository}:pull,push""#),

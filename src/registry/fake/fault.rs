@@ -72,6 +72,17 @@ impl fmt::Display for End {
     }
 }
 
+/// What becomes of the request in whose place a GOAWAY is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is not among those that the server has taken, and is not done; the connection stays open.
+    Refused,
+    /// It is done, and the connection ends without an answer.
+    Lost,
+    /// It is done and answered, as the last one of the connection.
+    Answered,
+}
+
 /// What happens to a request.
 #[derive(Clone)]
 pub enum Action {
@@ -104,9 +115,28 @@ pub enum Action {
     HalfClose,
     /// These bytes are the answer; nothing is done.
     Raw(Vec<u8>),
+    /// RST_STREAM with an error code (RFC 9113, 6.4 and 7). Over HTTP/1.1 the connection closes.
+    ResetStream {
+        /// The error code.
+        code: u32,
+        /// Whether the request is done first.
+        done: bool,
+    },
+    /// GOAWAY with an error code (RFC 9113, 6.8). Over HTTP/1.1 the connection closes.
+    GoAway {
+        /// The error code.
+        code: u32,
+        /// What becomes of the request.
+        fate: Fate,
+    },
 }
 
 impl Action {
+    /// Whether nothing is done and the body is not read, the line being what fails.
+    pub(super) const fn refuses(&self) -> bool {
+        matches!(self, Self::ResetStream { done: false, .. } | Self::GoAway { fate: Fate::Refused, .. })
+    }
+
     /// Changes the answer.
     pub fn edit(change: impl Fn(&mut Reply) + Send + Sync + 'static) -> Self {
         Self::Edit(Arc::new(change))

@@ -132,6 +132,7 @@ impl Reply {
 }
 
 /// A request; the body is read later, if at all.
+#[derive(Default)]
 pub(super) struct Request {
     pub(super) method: String,
     pub(super) path: String,
@@ -140,6 +141,8 @@ pub(super) struct Request {
     pub(super) head: String,
     pub(super) body: Vec<u8>,
     pub(super) foreign: bool,
+    /// Where it came to, if by TLS: `https://HOST:PORT`.
+    pub(super) secure: Option<String>,
     /// Which of the machines it came to.
     pub(super) replica: usize,
 }
@@ -157,20 +160,27 @@ impl Request {
         let target = target
             .strip_prefix("http://")
             .map_or(target, |rest| rest.find('/').map_or("/", |at| &rest[at..]));
+        let mut request = Self::new(method, target);
+        request.foreign = foreign;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line)?;
+            let Some((name, value)) = line.trim_end().split_once(':') else { break };
+            request.headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+            head.push_str(&line);
+        }
+        request.head = head;
+        Ok(Some(request))
+    }
+
+    /// A request without headers for a path with a query.
+    pub(super) fn new(method: &str, target: &str) -> Self {
         let (path, encoded) = target.split_once('?').unwrap_or((target, ""));
         let mut query: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(encoded.as_bytes()) {
             query.entry(name.into_owned()).or_default().push(value.into_owned());
         }
-        let (method, path, mut headers) = (method.to_owned(), path.to_owned(), BTreeMap::new());
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line)?;
-            let Some((name, value)) = line.trim_end().split_once(':') else { break };
-            headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-            head.push_str(&line);
-        }
-        Ok(Some(Self { method, path, query, headers, head, body: Vec::new(), foreign, replica: 0 }))
+        Self { method: method.to_owned(), path: path.to_owned(), query, ..Self::default() }
     }
 
     /// Reads the body up to its end or to `limit`, whichever comes first.

@@ -1,6 +1,6 @@
 //! A registry in memory that misbehaves on request.
 //!
-//! Without faults it is an ordinary registry over plain HTTP/1.1, and passes what the distribution
+//! Without faults it is an ordinary registry over plain HTTP/1.1 (and, in this crate's own tests, HTTP/2), and passes what the distribution
 //! specification's conformance list asks of pushing, pulling, discovery, management and referrers; its own
 //! tests are that list. A [`Fault`] picks requests by method, kind and position and says what happens to
 //! them, down to the bytes at which a connection is reset. [`Quirks`] are what a well-known registry does
@@ -16,6 +16,8 @@ mod blobs;
 mod conformance;
 mod content;
 mod fault;
+#[cfg(test)]
+mod http2;
 mod manifests;
 mod message;
 mod profile;
@@ -33,7 +35,7 @@ use std::time::Duration;
 pub use self::auth::Auth;
 use self::content::Document;
 pub use self::content::Replicas;
-pub use self::fault::{Action, At, End, Fault};
+pub use self::fault::{Action, At, End, Fate, Fault};
 pub use self::message::{Kind, Logged, Reply};
 pub use self::profile::{PROFILES, Profile};
 pub use self::quirks::{Mount, Place, Quirks};
@@ -44,7 +46,8 @@ use crate::digest::Digest;
 /// A running registry; stops when dropped.
 pub struct Fake {
     shared: Arc<Shared>,
-    addresses: [SocketAddr; 2],
+    /// Its own, the other host's, and that of HTTP/2 if that is served.
+    addresses: Vec<SocketAddr>,
 }
 
 impl Fake {
@@ -67,7 +70,7 @@ impl Fake {
         for (listener, foreign) in listeners.into_iter().zip([false, true]) {
             Arc::clone(&shared).listen(listener, foreign);
         }
-        Ok(Self { shared, addresses })
+        Ok(Self { shared, addresses: addresses.to_vec() })
     }
 
     /// Host and port.
@@ -80,6 +83,19 @@ impl Fake {
     #[must_use]
     pub fn foreign_address(&self) -> String {
         self.addresses[1].to_string()
+    }
+
+    /// The same registry over TLS, by HTTP/2 alone, on another port; whose certificate it shows.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    #[cfg(test)]
+    pub(super) fn listen_http2(&mut self) -> io::Result<(SocketAddr, &'static str)> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        self.addresses.push(address);
+        http2::listen(Arc::clone(&self.shared), listener)?;
+        Ok((address, http2::certificate()))
     }
 
     /// From now on asks for a login.
@@ -183,9 +199,9 @@ impl Fake {
 impl Drop for Fake {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
-        for address in self.addresses {
+        for address in &self.addresses {
             // Wakes the listener; if that fails there is nothing to wake.
-            let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
+            let _ = TcpStream::connect_timeout(address, Duration::from_secs(1));
         }
     }
 }

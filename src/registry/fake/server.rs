@@ -43,7 +43,7 @@ pub(super) struct State {
 
 impl State {
     /// Logs a request; what happens to it, the first fault first.
-    fn note(&mut self, request: &mut Request) -> Option<Action> {
+    pub(super) fn note(&mut self, request: &mut Request) -> Option<Action> {
         request.replica = self.content.turn();
         self.log.push(request.logged());
         let kind = request.kind();
@@ -55,10 +55,10 @@ impl State {
 }
 
 /// One of the requests that are served at the moment.
-struct Busy<'a>(&'a Shared);
+pub(super) struct Busy<'a>(&'a Shared);
 
 impl<'a> Busy<'a> {
-    fn new(shared: &'a Shared) -> Self {
+    pub(super) fn new(shared: &'a Shared) -> Self {
         let busy = shared.busy.fetch_add(1, Ordering::SeqCst) + 1;
         shared.most_busy.fetch_max(busy, Ordering::SeqCst);
         Self(shared)
@@ -169,14 +169,23 @@ impl Shared {
                 drain(reader);
                 return Ok(Then::Ends(End::Closed));
             }
+            Some(action) if action.refuses() => return Ok(Then::Ends(End::Closed)),
             _ => request.read_body(reader, usize::MAX)?,
         }
-        let reply = match &action {
+        if let Some(Action::Raw(bytes)) = &action {
+            stream.write_all(bytes)?;
+            return Ok(Then::Ends(End::Closed));
+        }
+        let reply = self.reply(request, action.as_ref());
+        // Before the answer, since whoever has it may ask for more at once.
+        drop(busy);
+        self.send(action.as_ref(), &reply, request.is("HEAD"), reader, stream)
+    }
+
+    /// What is answered, wherever it goes from here.
+    pub(super) fn reply(&self, request: &Request, action: Option<&Action>) -> Reply {
+        let mut reply = match action {
             Some(Action::Answer(reply)) => reply.clone(),
-            Some(Action::Raw(bytes)) => {
-                stream.write_all(bytes)?;
-                return Ok(Then::Ends(End::Closed));
-            }
             Some(Action::Lose) => {
                 let before = self.state().content.snapshot();
                 let reply = self.perform(request);
@@ -185,41 +194,41 @@ impl Shared {
             }
             _ => self.perform(request),
         };
-        if let Some(Action::Delay(time)) = action {
-            self.clock.advance(time);
+        match action {
+            Some(Action::Instead(other)) => reply = other.clone(),
+            Some(Action::Edit(change)) => change(&mut reply),
+            Some(Action::Delay(time)) => self.clock.advance(*time),
+            _ => {}
         }
-        // Before the answer, since whoever has it may ask for more at once.
-        drop(busy);
-        self.send(action, reply, request.is("HEAD"), reader, stream)
+        reply
     }
 
     fn send(
         &self,
-        action: Option<Action>,
-        mut reply: Reply,
+        action: Option<&Action>,
+        reply: &Reply,
         is_head: bool,
         reader: &mut BufReader<&TcpStream>,
         mut stream: &TcpStream,
     ) -> io::Result<Then> {
         match action {
-            Some(Action::Instead(other)) => reply = other,
-            Some(Action::Edit(change)) => change(&mut reply),
-            Some(Action::Unanswered(end)) => return Ok(Then::Ends(end)),
+            Some(Action::Unanswered(end)) => return Ok(Then::Ends(*end)),
+            Some(Action::ResetStream { .. } | Action::GoAway { .. }) => return Ok(Then::Ends(End::Closed)),
             Some(Action::CutAnswer(at, end)) => {
                 let bytes = reply.bytes(is_head);
                 stream.write_all(&bytes[..at.of(bytes.len())])?;
-                return Ok(Then::Ends(end));
+                return Ok(Then::Ends(*end));
             }
             Some(Action::Truncate(length)) => {
                 let mut bytes = reply.bytes(true);
-                bytes.extend(&reply.body[..length.min(reply.body.len())]);
+                bytes.extend(&reply.body[..(*length).min(reply.body.len())]);
                 stream.write_all(&bytes)?;
                 return Ok(Then::Ends(End::Closed));
             }
             Some(Action::StallAnswer(time)) => {
                 let bytes = reply.bytes(is_head);
                 stream.write_all(&bytes[..bytes.len() / 2])?;
-                self.clock.advance(time);
+                self.clock.advance(*time);
                 drain(reader);
                 return Ok(Then::Ends(End::Closed));
             }

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::SystemTime;
 
-use super::super::fake::{Action, End, Fault, Kind, Reply};
+use super::super::fake::{Action, End, Fate, Fault, Kind, Reply};
 use super::*;
 
 fn bearer() -> Auth {
@@ -304,4 +304,40 @@ fn the_doctor_finds_what_fails() {
     settings.registries.insert(bench.repository.registry().clone(), tls);
     let found = diagnose(&bench.fake, settings, "", false);
     assert_eq!(health(&found, "certificate"), Health::Bad, "it does not speak TLS: {found:#?}");
+}
+
+/// What the client says of a tag that it asks for by HTTP/2, with this happening to every request, and how
+/// often it asked.
+fn asked_by_http2(action: Action) -> (String, usize) {
+    let mut fake = Fake::start().expect("ports");
+    fake.fault(Fault::always("HEAD", Kind::Manifest, action));
+    let (address, certificate) = fake.listen_http2().expect("a port");
+    let directory = tempfile::tempdir().expect("a directory");
+    let ca_file = directory.path().join("certificate.pem");
+    std::fs::write(&ca_file, certificate).expect("can be written");
+    let mut settings = quick();
+    let own =
+        RegistrySettings { plain_http: Some(false), ca_file: Some(ca_file), ..RegistrySettings::default() };
+    settings.registries.insert(address.to_string().parse().expect("valid"), own);
+    let repository: Repository = format!("{address}/shop/app").parse().expect("valid");
+    let error = client(settings).resolve(&repository.at_tag(TAG.parse().expect("valid"))).expect_err("fails");
+    let log = fake.take_log();
+    assert!(log.iter().all(|request| request.head.contains(" HTTP/2\r\n")), "{log:?}");
+    (error.to_string(), log.len())
+}
+
+#[test]
+fn what_http2_says_of_requests_is_heard_and_told() {
+    let met = [
+        (Action::GoAway { code: 11, fate: Fate::Refused }, "detected excessive load"),
+        (Action::GoAway { code: 2, fate: Fate::Lost }, "closed connection"),
+        (Action::ResetStream { code: 7, done: false }, "refused stream"),
+        (Action::ResetStream { code: 2, done: true }, "unexpected internal error"),
+        (Action::Unanswered(End::Closed), "the connection broke"),
+    ];
+    for (action, text) in met {
+        let (error, requests) = asked_by_http2(action);
+        assert!(error.contains(text), "{error}");
+        assert_eq!(requests, quick().retry.attempts as usize, "{error}");
+    }
 }

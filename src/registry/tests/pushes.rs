@@ -327,7 +327,8 @@ fn what_was_believed_wrongly_is_asked_for_when_the_manifest_is_refused() {
         client.note_blob(&bench.repository, blob.descriptor.digest);
         assert_eq!(client.push_blob(&bench.repository, blob).expect("succeeds"), Delivery::Present);
     }
-    let pushed = client.push_document(&bench.repository, TAG, bench.image.raw(), &bench.blobs);
+    let before = Pushed { blobs: &bench.blobs, ..Pushed::default() };
+    let pushed = client.push_document(&bench.repository, TAG, bench.image.raw(), before);
     assert_eq!(pushed.expect("succeeds"), Delivery::Uploaded);
     assert!(bench.holds_the_image());
     assert!(bench.fake.commits().values().all(|times| *times == 1));

@@ -1,5 +1,5 @@
-//! Every operation with every fault, once and for ever, pushing and pulling: each a cell with a name and a
-//! registry of its own, played with the limits of production and a clock that stands still.
+//! Every operation with every fault, once and for ever, pushing and pulling, and over HTTP/2 those that only it has:
+//! each a cell with a name and a registry of its own, played with the limits of production and a clock that stands still.
 //!
 //! After each cell the same is asked:
 //!
@@ -13,6 +13,7 @@
 //!
 //! Set `PACK_TEST_CELLS` to play only those whose name contains its value.
 
+mod frames;
 mod rows;
 mod scene;
 mod troubles;
@@ -21,7 +22,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::Play::{Both, Chunked, Index, Pull, Push};
-use self::scene::{Play, Scene};
+use self::scene::{Play, Protocol, Scene};
 use self::troubles::{Class, Trouble, troubles};
 use super::super::fake::{Fault, Kind};
 use super::*;
@@ -41,6 +42,7 @@ use Outcome::{Any, Fails, Succeeds};
 struct Cell {
     name: String,
     play: Play,
+    protocol: Protocol,
     /// The registry loses data or hides them, so that a blob may have to be sent again.
     loses: bool,
     outcome: Outcome,
@@ -51,7 +53,7 @@ impl Cell {
     /// Plays it; says what is wrong with it.
     fn run(&self) -> Result<(), String> {
         let wrong = |why: String| format!("{}: {why}", self.name);
-        let scene = Scene::new(self.play);
+        let scene = Scene::new(self.play, self.protocol);
         (self.prepare)(&scene);
         let result = scene.run(self.loses).map_err(wrong)?;
         match (&result, &self.outcome) {
@@ -223,6 +225,7 @@ fn generated() -> Vec<Cell> {
                 cells.push(Cell {
                     name: format!("{:?}/{}/{}/{when}", step.play, step.name, trouble.name),
                     play: step.play,
+                    protocol: Protocol::Http1,
                     loses: false,
                     outcome: if is_survived { Succeeds } else { Fails(step.says.to_vec()) },
                     prepare: Box::new(prepare),
@@ -237,6 +240,7 @@ fn generated() -> Vec<Cell> {
 fn every_cell() {
     let mut cells = generated();
     cells.extend(rows::all());
+    cells.extend(frames::all());
     #[allow(clippy::disallowed_methods, reason = "which cells to play is no content")]
     let wanted = std::env::var("PACK_TEST_CELLS").unwrap_or_default();
     cells.retain(|cell| cell.name.contains(&wanted));

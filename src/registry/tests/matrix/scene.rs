@@ -30,6 +30,17 @@ pub(super) enum Play {
     Race,
 }
 
+/// What is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// HTTP/1.1 without TLS.
+    Http1,
+    /// HTTP/2 over TLS.
+    Http2,
+}
+
+/// The file with the certificate to trust.
+const CERTIFICATE: &str = "certificate.pem";
 const APP: &str = "shop/app";
 const BASE: &str = "shop/base";
 /// As a registry would see them: the password, the Basic login, and any token.
@@ -152,13 +163,25 @@ pub(super) struct Scene {
     base: Repository,
     store: Store,
     directory: tempfile::TempDir,
+    /// Where the registry is to be reached.
+    address: String,
     pub(super) play: Play,
+    pub(super) protocol: Protocol,
 }
 
 impl Scene {
-    pub(super) fn new(play: Play) -> Self {
+    pub(super) fn new(play: Play, protocol: Protocol) -> Self {
         let clock = Clock::standing();
-        let fake = Fake::with_clock(clock.clone()).expect("ports");
+        let mut fake = Fake::with_clock(clock.clone()).expect("ports");
+        let directory = tempfile::tempdir().expect("a directory");
+        let address = match protocol {
+            Protocol::Http1 => fake.address(),
+            Protocol::Http2 => {
+                let (address, certificate) = fake.listen_http2().expect("a port");
+                std::fs::write(directory.path().join(CERTIFICATE), certificate).expect("can be written");
+                address.to_string()
+            }
+        };
         let images = images();
         for (repository, tag, whole) in [(APP, TAG, &images.old), (BASE, "1", &images.base)] {
             for blob in &whole.blobs {
@@ -167,11 +190,10 @@ impl Scene {
             let raw = whole.image.raw();
             fake.put_manifest(repository, tag, raw.media_type.as_ref(), &raw.bytes);
         }
-        let repository = |path: &str| format!("{}/{path}", fake.address()).parse().expect("valid");
-        let directory = tempfile::tempdir().expect("a directory");
-        let store = Store::open(directory.path(), &Progress::default());
-        let scene =
-            Self { app: repository(APP), base: repository(BASE), fake, clock, store, directory, play };
+        let repository = |path: &str| format!("{address}/{path}").parse().expect("valid");
+        let store = Store::open(&directory.path().join("store"), &Progress::default());
+        let (app, base) = (repository(APP), repository(BASE));
+        let scene = Self { app, base, fake, clock, store, directory, address, play, protocol };
         scene.restore();
         scene
     }
@@ -192,6 +214,8 @@ impl Scene {
         let own = RegistrySettings {
             login: Some(("alice".to_owned(), Secret::new("hunter2"))),
             chunk_size: (self.play == Play::Chunked).then_some(15_000),
+            plain_http: Some(self.protocol == Protocol::Http1),
+            ca_file: (self.protocol == Protocol::Http2).then(|| self.directory.path().join(CERTIFICATE)),
             ..RegistrySettings::default()
         };
         settings.registries.insert(self.app.registry().clone(), own);
@@ -370,7 +394,7 @@ impl Scene {
         )?;
         if let Err(error) = &result {
             check(self.play == Play::Race || self.is_untouched(), "2: the old image is gone")?;
-            check(error.contains(&self.fake.address()), "2: does not name the registry")?;
+            check(error.contains(&self.address), "2: does not name the registry")?;
         }
         // 4
         let most = self.fake.commits().into_values().max().unwrap_or(0);

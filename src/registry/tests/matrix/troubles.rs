@@ -33,7 +33,7 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    fn new(name: impl Into<String>, class: Class, done: bool, action: Action) -> Self {
+    pub(super) fn new(name: impl Into<String>, class: Class, done: bool, action: Action) -> Self {
         Self { name: name.into(), class, done, is_common: false, action }
     }
 
