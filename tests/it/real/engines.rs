@@ -1,23 +1,139 @@
-//! `-o docker`: into a running engine, which here is Podman's service.
+//! `-o docker`: into a running engine, Podman's service and, where it is installed, Docker itself.
 
-use super::tools::{Pack, Podman, Said, line};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use super::tools::{Pack, Podman, Said, line, run};
 use super::{inputs, project, say, scratch};
 use crate::support::noise;
 
+/// An engine of the test's own.
+trait Engine {
+    fn socket(&self) -> &Path;
+    /// What its own client prints.
+    fn client(&self, line: &str) -> String;
+}
+
 #[test]
-fn an_image_is_loaded_into_a_running_engine() {
-    if inputs(&[]).is_none() {
-        return;
-    }
-    let there = line("podman --version").output().is_ok_and(|output| output.status.success());
-    if !there || !rustix::process::geteuid().is_root() {
-        say("not run: an engine of its own takes podman and root");
+fn an_image_is_loaded_into_podman() {
+    if !can_run("podman") {
         return;
     }
     let directory = scratch();
-    let directory = directory.path();
-    let podman = Podman::new(&directory.join("podman"));
-    let (mut service, socket) = podman.serve();
+    let podman = Podman::new(&directory.path().join("podman"));
+    let (service, socket) = podman.serve();
+    walk(&Service { podman, process: service, socket }, directory.path(), "--format docker-archive");
+}
+
+#[test]
+fn an_image_is_loaded_into_docker() {
+    if !can_run("dockerd") {
+        return;
+    }
+    let directory = scratch();
+    let docker = Docker::start(&directory.path().join("docker"));
+    walk(&docker, directory.path(), "");
+}
+
+/// Whether an engine of the test's own can be had.
+fn can_run(program: &str) -> bool {
+    if inputs(&[]).is_none() {
+        return false;
+    }
+    let there = line(&format!("{program} --version")).output().is_ok_and(|output| output.status.success());
+    let can = there && rustix::process::geteuid().is_root();
+    if !can {
+        say(&format!("not run: an engine of its own takes {program} and root"));
+    }
+    can
+}
+
+struct Service {
+    podman: Podman,
+    process: Child,
+    socket: PathBuf,
+}
+
+impl Engine for Service {
+    fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    fn client(&self, line: &str) -> String {
+        self.podman.run(line)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        stop(&mut self.process);
+    }
+}
+
+/// Docker with its data in a directory of its own, without a network.
+struct Docker {
+    process: Child,
+    /// Sockets have short names.
+    short: tempfile::TempDir,
+    socket: PathBuf,
+}
+
+impl Docker {
+    fn start(directory: &Path) -> Self {
+        let short = tempfile::Builder::new().prefix("pack-").tempdir_in("/tmp").expect("can be made");
+        let socket = short.path().join("s");
+        let mut command = line(&format!(
+            "dockerd --data-root {} --exec-root {s}/exec --pidfile {s}/pid --host unix://{} --bridge none \
+             --iptables=false --ip6tables=false --storage-driver vfs",
+            directory.display(),
+            socket.display(),
+            s = short.path().display(),
+        ));
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut docker = Self { process: command.spawn().expect("dockerd starts"), short, socket };
+        let begun = Instant::now();
+        while std::os::unix::net::UnixStream::connect(&docker.socket).is_err() {
+            let ended = docker.process.try_wait().expect("can be asked");
+            assert!(ended.is_none() && begun.elapsed().as_secs() < 60, "no Docker: {ended:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        docker
+    }
+}
+
+impl Engine for Docker {
+    fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    fn client(&self, rest: &str) -> String {
+        run(&mut line(&format!("docker --host unix://{} {rest}", self.socket.display())))
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        // It ends what it has started when it is asked to, not when it is killed.
+        let pid = rustix::process::Pid::from_child(&self.process);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let begun = Instant::now();
+        while matches!(self.process.try_wait(), Ok(None)) && begun.elapsed().as_secs() < 20 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        stop(&mut self.process);
+        let mut unmount = line("umount -q -l");
+        unmount.arg(self.short.path().join("exec/netns/default"));
+        let _ = unmount.stderr(Stdio::null()).status();
+    }
+}
+
+fn stop(process: &mut Child) {
+    let _ = process.kill();
+    let _ = process.wait();
+}
+
+fn walk(engine: &dyn Engine, directory: &Path, format: &str) {
     let pack = Pack::new(&directory.join("home"));
     let app = directory.join("app");
     let text = "[image]\nname = \"localhost/loaded\"\nbase = \"scratch\"\ntags = [\"1\", \"stable\"]\n\
@@ -33,7 +149,7 @@ fn an_image_is_loaded_into_a_running_engine() {
         std::fs::write(app.join("files/page"), content).expect("can be written");
         let out = format!("oci:out-{content}");
         let mut command = pack.command(&["build", &app_directory, "-o", "docker", "-o", &out]);
-        command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+        command.env("DOCKER_HOST", format!("unix://{}", engine.socket().display()));
         let said: Said = command.output().expect("pack starts").into();
         assert_eq!(said.code, Some(0), "{said:?}");
         pack.ok(&["verify", &format!("{out}:1")]);
@@ -41,7 +157,7 @@ fn an_image_is_loaded_into_a_running_engine() {
         image["configDigest"].as_str().expect("names its configuration").to_owned()
     };
     let id_of = |name: &str| {
-        let id = podman.run(&format!("image inspect --format {{{{.Id}}}} {name}"));
+        let id = engine.client(&format!("image inspect --format {{{{.Id}}}} {name}"));
         format!("sha256:{}", id.trim().trim_start_matches("sha256:"))
     };
     // Twice the same, the second time known by its ID; then another under the same names.
@@ -52,9 +168,7 @@ fn an_image_is_loaded_into_a_running_engine() {
         }
     }
     let saved = directory.join("saved.tar");
-    podman.run(&format!("save -q --format docker-archive -o {} localhost/loaded:1", saved.display()));
+    engine.client(&format!("save {format} -o {} localhost/loaded:1", saved.display()));
     let ok = pack.ok(&["verify", &format!("docker-archive:{}", saved.display())]);
     assert!(ok.contains(": ok, "), "{ok}");
-    let _ = service.kill();
-    let _ = service.wait();
 }
