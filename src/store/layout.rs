@@ -539,12 +539,14 @@ fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // Opening a FIFO waits for a writer without the flag.
     let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let no_file = || {
+        let text = format!("`{}` is no regular file", path.display());
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    };
+    let opened = fs::OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = opened.map_err(|error| if cannot_be_opened(path) { no_file() } else { error })?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("`{}` is no regular file", path.display()),
-        ));
+        return Err(no_file());
     }
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
@@ -554,6 +556,14 @@ fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         ));
     }
     Ok(bytes)
+}
+
+/// Whether what is there is such that nobody could open it: a socket, or a link that leads to itself.
+fn cannot_be_opened(path: &Path) -> bool {
+    match std::fs::metadata(path) {
+        Ok(metadata) => !metadata.is_file(),
+        Err(error) => error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()),
+    }
 }
 
 #[cfg(test)]

@@ -455,6 +455,8 @@ mod tests {
             "file" => std::fs::write(path, "x").expect("written"),
             "directory" => std::fs::create_dir_all(path.join("full")).expect("created"),
             "link" => std::os::unix::fs::symlink("/nowhere", path).expect("linked"),
+            "loop" => std::os::unix::fs::symlink(path, path).expect("linked"),
+            "socket" => drop(std::os::unix::net::UnixListener::bind(path).expect("bound")),
             "fifo" => {
                 use rustix::fs::{CWD, FileType, Mode, mknodat};
                 mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("made");
@@ -467,7 +469,7 @@ mod tests {
     fn anything_can_be_of_another_kind_and_heals() {
         let places = DIRECTORIES.into_iter().chain(FILES).chain(["index.json"]);
         for place in places {
-            for kind in ["file", "directory", "link", "fifo"] {
+            for kind in ["file", "directory", "link", "loop", "socket", "fifo"] {
                 let dir = tempfile::tempdir().expect("temporary directory");
                 let path = dir.path();
                 drop(open(path).0.lease());
