@@ -499,6 +499,10 @@ const fn compression_name(compression: LayerCompression) -> &'static str {
     }
 }
 
+/// What an eStargz layer's descriptor says of its table of contents, and the entry that this is.
+const TOC_DIGEST: &str = "containerd.io/snapshot/stargz/toc.digest";
+const TOC: &[u8] = b"stargz.index.json";
+
 /// Odd paths of one layer that are listed one by one.
 const MAX_PATHS: usize = 10;
 
@@ -512,9 +516,18 @@ fn read_tar(
     let mut plain = Hashed::new(plain, options.max_layer_bytes, None);
     let mut walk = Walk::new(ReadThrough(&mut plain), LAYER);
     let mut odd = 0;
+    let announced = descriptor.annotations.get(TOC_DIGEST);
+    let mut contents = None;
     let tar = loop {
         match walk.next() {
             Ok(Some(entry)) => {
+                if announced.is_some() && entry.path == TOC {
+                    let mut hasher = sha2::Sha256::new();
+                    if let Err(error) = walk.payload(|bytes| hasher.update(bytes)) {
+                        break Err(error);
+                    }
+                    contents = Some(Digest::from_bytes(hasher.finalize().into()));
+                }
                 if let Some(why) = oddity(&entry) {
                     odd += 1;
                     if odd <= MAX_PATHS {
@@ -537,6 +550,13 @@ fn read_tar(
     if let Some(error) = &plain.error {
         outcome.problems.push(Finding::new(Check::Compression, subject, error.to_string()));
         return None;
+    }
+    if let (Some(announced), Ok(())) = (announced, &tar)
+        && contents.is_none_or(|found| found.to_string() != *announced)
+    {
+        let found = contents.map_or_else(|| "none".to_owned(), |found| found.to_string());
+        let what = "digest of the table of contents";
+        outcome.problems.push(Finding::other(Check::Digest, subject, what, announced, &found));
     }
     match tar {
         Err(error) => outcome.problems.push(Finding::new(Check::Tar, subject, error.to_string())),

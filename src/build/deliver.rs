@@ -33,7 +33,6 @@ pub(super) fn deliver_known(
     prepared: &Prepared<'_>,
     bench: &Workbench,
     finished: &Finished,
-    layers: &[Vec<NewLayer>],
     targets: &[Target],
     report: &mut Report,
 ) -> Result<(), BoxedError> {
@@ -51,9 +50,9 @@ pub(super) fn deliver_known(
     }
     with_queues(context, &stale, report, |queues| {
         queues.base(prepared);
-        for (image, layers) in prepared.plan.images.iter().zip(layers) {
-            for (planned, layer) in image.layers.iter().zip(layers) {
-                queues.send(&bench.blob(planned, layer));
+        for planned in prepared.plan.images.iter().flat_map(|image| &image.layers) {
+            if let Some(facts) = planned.known {
+                queues.send(&bench.blob(planned, facts));
             }
         }
         finished.images.iter().for_each(|image| queues.send(&config_of(image)));
@@ -192,8 +191,8 @@ impl Assembly<'_, '_, '_, '_, '_> {
         let layer = super::layers::new_layer(planned, &facts);
         self.done.reports.push((place, facts, work, elapsed));
         let key = key.filter(|_| self.writes);
-        self.done.entries.extend(key.map(|key| self.bench.entry(planned, key, &layer)));
-        let blob = self.bench.blob(planned, &layer);
+        self.done.entries.extend(key.map(|key| self.bench.entry(planned, key, facts)));
+        let blob = self.bench.blob(planned, facts);
         if work.is_some() {
             self.queues.send_grown(&blob);
         } else {

@@ -31,7 +31,7 @@ pub(super) fn all_known(plan: &Plan) -> Option<Vec<Vec<NewLayer>>> {
 /// The layer as an image has it.
 pub(super) fn new_layer(planned: &PlannedLayer, facts: &LayerFacts) -> NewLayer {
     NewLayer {
-        descriptor: Descriptor::new(planned.compression.media_type(), facts.digest, facts.size),
+        descriptor: facts.descriptor(planned.compression),
         diff_id: facts.diff_id,
         name: planned.name.clone(),
     }
@@ -151,7 +151,7 @@ impl Workbench {
     ) -> Result<Built, layer::LayerError> {
         let built = self.build(&planned.spec, keys, grower.as_ref(), handed_out)?;
         if let Some(grower) = grower {
-            grower.finish(self.blob(planned, &new_layer(planned, &facts_of(&built))));
+            grower.finish(self.blob(planned, facts_of(&built)));
         }
         Ok(built)
     }
@@ -190,32 +190,33 @@ impl Workbench {
     }
 
     /// What the cache in a registry may be told of a layer. Its blob is in the image's repository by then.
-    pub(super) fn entry(&self, planned: &PlannedLayer, key: Key, layer: &NewLayer) -> NewEntry {
-        let Descriptor { digest, size, .. } = layer.descriptor;
-        let facts = LayerFacts { digest, size, diff_id: layer.diff_id };
-        NewEntry { key, facts, compression: self.compression, blob: self.blob(planned, layer) }
+    pub(super) fn entry(&self, planned: &PlannedLayer, key: Key, facts: LayerFacts) -> NewEntry {
+        NewEntry { key, facts, compression: self.compression, blob: self.blob(planned, facts) }
     }
 
     /// The same of all layers of a plan that this machine knows.
     pub(super) fn entries_of_known(&self, plan: &Plan) -> Vec<NewEntry> {
         let all = plan.images.iter().flat_map(|image| &image.layers);
-        let entry = |planned: &PlannedLayer| {
-            let layer = new_layer(planned, planned.known.as_ref()?);
-            Some(self.entry(planned, own_key(planned)?, &layer))
-        };
+        let entry = |planned: &PlannedLayer| Some(self.entry(planned, own_key(planned)?, planned.known?));
         all.filter_map(entry).collect()
     }
 
     /// The layer as a blob to deliver. If the store has lost it, it is built again when somebody opens it,
     /// and must come out the same.
-    pub(super) fn blob(&self, planned: &PlannedLayer, layer: &NewLayer) -> Blob {
+    pub(super) fn blob(&self, planned: &PlannedLayer, facts: LayerFacts) -> Blob {
         let bench = self.clone();
         let spec = planned.spec.clone();
         let is_from_cache = planned.known_from == Some(KnownFrom::Registry);
         let origin = self.origin.clone().filter(|_| is_from_cache);
-        let layer = layer.clone();
-        let descriptor = layer.descriptor.clone();
-        let content = Remade { bench, spec, layer, is_from_cache, made: Mutex::default() };
+        let descriptor = facts.descriptor(planned.compression);
+        let content = Remade {
+            bench,
+            spec,
+            descriptor: descriptor.clone(),
+            facts,
+            is_from_cache,
+            made: Mutex::default(),
+        };
         Blob { descriptor, content: Arc::new(content), origin, title: planned.name.clone() }
     }
 }
@@ -224,7 +225,8 @@ impl Workbench {
 struct Remade {
     bench: Workbench,
     spec: LayerSpec,
-    layer: NewLayer,
+    descriptor: Descriptor,
+    facts: LayerFacts,
     /// Whether that is what the cache in a registry says.
     is_from_cache: bool,
     /// What it was when it was made again; held meanwhile.
@@ -236,7 +238,7 @@ impl Remade {
     /// store may have its blob by then.
     fn ensure(&self) -> io::Result<()> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let Descriptor { digest, size, .. } = self.layer.descriptor;
+        let LayerFacts { digest, size, .. } = self.facts;
         let is_stored = self.bench.blobs.contains(&digest) == Some(size);
         let found = match *made {
             None if is_stored => return Ok(()),
@@ -248,7 +250,7 @@ impl Remade {
             }
         };
         *made = Some(found);
-        let result = check(&self.spec, &LayerFacts { digest, size, diff_id: self.layer.diff_id }, &found);
+        let result = check(&self.spec, &self.facts, &found);
         if let (Err(error), true) = (&result, self.is_from_cache) {
             self.bench.distrust.because(error.to_string());
         }
@@ -260,12 +262,12 @@ impl BlobContent for Remade {
     /// Sets a damaged blob aside, so that opening it once more builds it again.
     fn open(&self) -> io::Result<BlobStream> {
         self.ensure()?;
-        Ok(Box::new(self.bench.blobs.reader(&self.layer.descriptor)?))
+        Ok(Box::new(self.bench.blobs.reader(&self.descriptor)?))
     }
 
     fn open_unchecked(&self) -> io::Result<BlobStream> {
         self.ensure()?;
-        Ok(Box::new(self.bench.blobs.open(&self.layer.descriptor.digest)?))
+        Ok(Box::new(self.bench.blobs.open(&self.facts.digest)?))
     }
 }
 
@@ -277,7 +279,7 @@ fn own_key(planned: &PlannedLayer) -> Option<Key> {
 
 const fn facts_of(built: &Built) -> LayerFacts {
     let Descriptor { digest, size, .. } = built.descriptor;
-    LayerFacts { digest, size, diff_id: built.diff_id }
+    LayerFacts { digest, size, diff_id: built.diff_id, toc: built.toc }
 }
 
 fn check(spec: &LayerSpec, expected: &LayerFacts, found: &LayerFacts) -> Result<(), BuildError> {

@@ -332,7 +332,7 @@ fn execute(
     let bench = Workbench::new(context, request, prepared);
     if let Some(known) = layers::all_known(&prepared.plan) {
         let finished = finish(request, prepared, &known)?;
-        deliver::deliver_known(context, prepared, &bench, &finished, &known, targets, &mut report)?;
+        deliver::deliver_known(context, prepared, &bench, &finished, targets, &mut report)?;
         report.finish(request, &finished);
         let writes = request.cache.write.is_some();
         let entries = if writes { bench.entries_of_known(&prepared.plan) } else { Vec::new() };

@@ -11,6 +11,7 @@ use super::memo::Memos;
 use super::{BuildError, Context, Request};
 use crate::artifact::{self, AppOptions, AppRoot, Artifact, ArtifactKind, Proposal};
 use crate::config::{self, DiskPath, Mtime, Spanned};
+use crate::deflate;
 use crate::digest::Key;
 use crate::error::BoxedError;
 use crate::image::ConfigFile;
@@ -113,14 +114,17 @@ pub(super) fn prepare_with<'a>(
     Ok(Prepared { plan, base, bases, locked, memos, compression, claims, distrust })
 }
 
+/// The level, or the encoder's own.
+fn deflate_level(written: Option<u8>) -> Option<deflate::Level> {
+    written.map_or_else(|| Some(deflate::Level::default()), deflate::Level::new)
+}
+
 pub(super) fn compression(written: config::Compression) -> Result<Compression, BuildError> {
     let bad = || BuildError::Level(written.to_string());
     Ok(match written {
         config::Compression::None => Compression::None,
-        config::Compression::Gzip(None) => Compression::default(),
-        config::Compression::Gzip(Some(level)) => {
-            Compression::Gzip(crate::deflate::Level::new(level).ok_or_else(bad)?)
-        }
+        config::Compression::Gzip(level) => Compression::Gzip(deflate_level(level).ok_or_else(bad)?),
+        config::Compression::Estargz(level) => Compression::Estargz(deflate_level(level).ok_or_else(bad)?),
         config::Compression::Zstd(None) => Compression::Zstd(layer::ZstdLevel::default()),
         config::Compression::Zstd(Some(level)) => {
             Compression::Zstd(layer::ZstdLevel::new(level).ok_or_else(bad)?)

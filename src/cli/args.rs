@@ -392,7 +392,7 @@ pub struct ImageArgs {
     )]
     pub platforms: Vec<Platform>,
 
-    /// Compress layers with `gzip`, `zstd` or `none`, with a level after a colon: `zstd:9`
+    /// Compress layers with `gzip`, `estargz`, `zstd` or `none`, with a level after a colon: `zstd:9`
     #[arg(long, value_name = "FORMAT[:LEVEL]", help_heading = "Image")]
     pub compression: Option<String>,
 

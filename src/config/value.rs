@@ -194,13 +194,15 @@ impl Decode for Ports {
     }
 }
 
-/// How layers are compressed. Written `gzip`, `zstd` or `none`, with `:LEVEL` after the first two.
+/// How layers are compressed. Written `gzip`, `estargz`, `zstd` or `none`, with `:LEVEL` after all but the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Compression {
     /// A plain tar.
     None,
     /// gzip with a level of 1 to 9, or the encoder's default.
     Gzip(Option<u8>),
+    /// The same, with a table of contents: what is called eStargz.
+    Estargz(Option<u8>),
     /// Zstandard with a level of 1 to 19, or the encoder's default.
     Zstd(Option<u8>),
 }
@@ -216,8 +218,10 @@ impl fmt::Display for Compression {
         match self {
             Self::None => f.write_str("none"),
             Self::Gzip(None) => f.write_str("gzip"),
+            Self::Estargz(None) => f.write_str("estargz"),
             Self::Zstd(None) => f.write_str("zstd"),
             Self::Gzip(Some(level)) => write!(f, "gzip:{level}"),
+            Self::Estargz(Some(level)) => write!(f, "estargz:{level}"),
             Self::Zstd(Some(level)) => write!(f, "zstd:{level}"),
         }
     }
@@ -239,10 +243,11 @@ impl FromText for Compression {
         };
         match name {
             "gzip" => Ok(Self::Gzip(level(9)?)),
+            "estargz" => Ok(Self::Estargz(level(9)?)),
             "zstd" => Ok(Self::Zstd(level(19)?)),
             "none" if text == "none" => Ok(Self::None),
             "none" => Err(Wrong::new("`none` has no levels").hint("write `\"none\"`")),
-            _ => Err(unknown("compression", name, &["gzip", "zstd", "none"])),
+            _ => Err(unknown("compression", name, &["gzip", "estargz", "zstd", "none"])),
         }
     }
 }

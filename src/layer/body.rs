@@ -9,6 +9,8 @@
 //! * the padding after it and the headers up to the next payload are a small [`Kind::Glue`] body;
 //! * everything else is grouped: before a payload the open body is closed if it holds [`GROUP_MIN`] bytes
 //!   and the path's hash says so (one path in [`GROUP_ODDS`]), or if it holds [`GROUP_MAX`] bytes;
+//! * where every body is to be a gzip member, which other programs pick payloads from, the first payload of a
+//!   body stands at its start, and the archive's end is left to what follows;
 //! * entries without a payload never ask for a cut, but a body that reaches [`PIECE`] bytes is closed after
 //!   such an entry, so that a hundred thousand links do not become one body.
 
@@ -94,6 +96,10 @@ pub(crate) struct Bodies<'a> {
     open: Body,
     /// The large payload under way: its entry and how far it is cut.
     large: Option<(usize, u64)>,
+    /// Whether each body is to be a member of its own.
+    members: bool,
+    /// Whether the open body has a payload.
+    has_payload: bool,
     ended: bool,
     header: Vec<u8>,
 }
@@ -101,7 +107,27 @@ pub(crate) struct Bodies<'a> {
 impl<'a> Bodies<'a> {
     /// Starts at the first entry.
     pub(crate) const fn new(entries: &'a [Entry]) -> Self {
-        Self { entries, next: 0, open: Body::new(Kind::Group), large: None, ended: false, header: Vec::new() }
+        Self {
+            entries,
+            next: 0,
+            open: Body::new(Kind::Group),
+            large: None,
+            members: false,
+            has_payload: false,
+            ended: false,
+            header: Vec::new(),
+        }
+    }
+
+    /// The same, for bodies that become members; the archive has no end yet.
+    pub(crate) fn of_members(entries: &'a [Entry]) -> Self {
+        Self { members: true, ..Self::new(entries) }
+    }
+
+    /// The open body, which is followed by an empty one.
+    fn close(&mut self) -> Body {
+        self.has_payload = false;
+        std::mem::replace(&mut self.open, Body::new(Kind::Group))
     }
 
     /// Adds entries to the open body until it must be closed; returns it unless it is empty.
@@ -114,7 +140,7 @@ impl<'a> Bodies<'a> {
             self.open.push(Segment::Header(index), self.header.len() as u64);
             self.next += 1;
             if size > 0 && self.must_cut(entry) {
-                let closed = std::mem::replace(&mut self.open, Body::new(Kind::Group));
+                let closed = self.close();
                 if size < LARGE {
                     self.push_payload(index, size);
                 } else {
@@ -125,23 +151,28 @@ impl<'a> Bodies<'a> {
             }
             self.push_payload(index, size);
             if size == 0 && self.open.length >= PIECE {
-                return Ok(Some(std::mem::replace(&mut self.open, Body::new(Kind::Group))));
+                return Ok(Some(self.close()));
             }
         }
         self.ended = true;
-        self.open.push(Segment::Zeros(tar::END.len()), tar::END.len() as u64);
-        Ok(Some(std::mem::replace(&mut self.open, Body::new(Kind::Group))))
+        if !self.members {
+            self.open.push(Segment::Zeros(tar::END.len()), tar::END.len() as u64);
+        }
+        let last = self.close();
+        Ok((last.length > 0).then_some(last))
     }
 
     fn must_cut(&self, entry: &Entry) -> bool {
         let held = self.open.length;
         entry.payload_size() >= LARGE
             || self.open.kind == Kind::Glue
+            || (self.members && !self.has_payload && held > 0)
             || held >= GROUP_MAX
             || (held >= GROUP_MIN && path_hash(entry).is_multiple_of(GROUP_ODDS))
     }
 
     fn push_payload(&mut self, index: usize, size: u64) {
+        self.has_payload |= size > 0;
         self.open.push(Segment::Payload { entry: index, offset: 0, length: size }, size);
         let padding = tar::padding(size);
         self.open.push(Segment::Zeros(padding), padding as u64);

@@ -30,8 +30,8 @@ pub use self::error::LayerError;
 use self::order::{Collected, Collector};
 use self::output::{Output, write_blob};
 use self::work::{Dispatcher, Encoded, Slot};
-use super::body::Bodies;
 use super::encode::Compression;
+use super::estargz::{self, Toc};
 use super::known::{Beginning, BodyList, BodyRecord, KnownBodies, Place};
 use super::spec::LayerSpec;
 use super::trail::{self, Mark};
@@ -71,6 +71,8 @@ pub struct Built {
     pub descriptor: Descriptor,
     /// The digest of the uncompressed tar.
     pub diff_id: Digest,
+    /// Of an eStargz layer.
+    pub toc: Option<Toc>,
     /// The bodies of the blob, in order.
     pub bodies: Vec<BodyRecord>,
     /// The states of both hashes after some of them.
@@ -122,6 +124,12 @@ pub fn build(
     compression: Compression,
     workshop: &Workshop<'_>,
 ) -> Result<Built, LayerError> {
+    if compression.has_contents() {
+        estargz::check(layer)
+            .map_err(|source| LayerError::Contents { layer: layer.name().to_owned(), source })?;
+    }
+    // A table of contents needs the bytes of all files.
+    let keys = keys.filter(|_| !compression.has_contents());
     let beginning = keys.and_then(|keys| workshop.known.beginning(layer, compression, keys));
     match build_from(beginning, layer, compression, workshop) {
         // What readers have seen of it was checked, and comes again.
@@ -169,17 +177,32 @@ fn build_from(
         };
         Ok((blob.map_err(store_error)?, collected))
     });
-    let (mut output, collected) = collected?;
-    output
-        .write(&compression.epilogue(collected.crc.clone().finalize(), collected.work.bytes))
-        .map_err(store_error)?;
+    let (mut output, mut collected) = collected?;
+    let toc = match compression {
+        Compression::Estargz(level) => {
+            let Collected { files, records, tar, work, .. } = &mut collected;
+            let tail = estargz::tail(layer, level, files, records)
+                .map_err(|source| LayerError::Contents { layer: layer.name().to_owned(), source })?;
+            tar.update(&tail.tar);
+            work.bytes += tail.tar.len() as u64;
+            output.write(&tail.blob).map_err(store_error)?;
+            Some(tail.toc)
+        }
+        _ => {
+            let epilogue = compression.epilogue(collected.crc.clone().finalize(), collected.work.bytes);
+            output.write(&epilogue).map_err(store_error)?;
+            None
+        }
+    };
     let blob_states = std::mem::take(&mut output.states);
     let (digest, size) = output.commit().map_err(store_error)?;
     let states = collected.states.into_iter().zip(blob_states);
     marks.extend(states.map(|((bodies, tar), blob)| Mark { bodies, tar, blob }));
     task.finish("built");
+    let annotations = toc.map(|toc| toc.annotations()).unwrap_or_default();
     Ok(Built {
-        descriptor: Descriptor::new(compression.media_type(), digest, size),
+        descriptor: Descriptor { annotations, ..Descriptor::new(compression.media_type(), digest, size) },
+        toc,
         diff_id: collected.tar.finish(),
         bodies: collected.records,
         marks,
@@ -221,7 +244,7 @@ fn run(
     let mut slots: VecDeque<Slot> = VecDeque::new();
     let mut dispatcher = Dispatcher { shared, workshop, pool, chain: None };
     let result = (|| {
-        for (number, body) in Bodies::new(shared.layer.entries()).enumerate() {
+        for (number, body) in shared.compression.bodies(shared.layer.entries()).enumerate() {
             workshop.interrupt.check().map_err(LayerError::from)?;
             let body =
                 body.map_err(|source| LayerError::Tar { layer: shared.layer.name().to_owned(), source })?;

@@ -3,10 +3,14 @@
 //! A gzip layer is ONE member (RFC 1952): a fixed ten-byte header, the bodies as byte-aligned runs of
 //! non-final DEFLATE blocks, an empty final block, and a trailer whose CRC-32 is combined from those of
 //! the bodies. Multi-member gzip would be simpler, but several real decoders stop after the first member.
+//! An eStargz layer is one member per body, which is what it is for.
 //! A zstd layer is one frame per body (RFC 8878 allows concatenation). An uncompressed layer is the bodies.
 
 use std::fmt;
 
+use super::body::Bodies;
+use super::entry::Entry;
+use super::estargz;
 use crate::deflate;
 use crate::image::MediaType;
 
@@ -15,6 +19,8 @@ use crate::image::MediaType;
 pub enum Compression {
     /// gzip with our own DEFLATE encoder.
     Gzip(deflate::Level),
+    /// gzip whose files can be fetched one by one.
+    Estargz(deflate::Level),
     /// Zstandard, level 1 to 19.
     Zstd(ZstdLevel),
     /// A plain tar.
@@ -55,6 +61,7 @@ impl fmt::Display for Compression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gzip(level) => write!(f, "gzip:{}", level.get()),
+            Self::Estargz(level) => write!(f, "estargz:{}", level.get()),
             Self::Zstd(level) => write!(f, "zstd:{}", level.get()),
             Self::None => f.write_str("none"),
         }
@@ -66,7 +73,7 @@ impl Compression {
     #[must_use]
     pub const fn media_type(&self) -> MediaType {
         match self {
-            Self::Gzip(_) => MediaType::ImageLayerGzip,
+            Self::Gzip(_) | Self::Estargz(_) => MediaType::ImageLayerGzip,
             Self::Zstd(_) => MediaType::ImageLayerZstd,
             Self::None => MediaType::ImageLayer,
         }
@@ -77,31 +84,38 @@ impl Compression {
     pub(crate) fn encoder_id(&self) -> String {
         match self {
             Self::Gzip(level) => format!("{}:{}", deflate::ENCODER_ID, level.get()),
+            Self::Estargz(level) => format!("estargz-1+{}:{}", deflate::ENCODER_ID, level.get()),
             Self::Zstd(level) => format!("zstd-{}:{}", zstd::zstd_safe::VERSION_NUMBER, level.get()),
             Self::None => "none".to_owned(),
         }
     }
 
+    /// Whether a table of contents follows the bodies.
+    pub(crate) const fn has_contents(self) -> bool {
+        matches!(self, Self::Estargz(_))
+    }
+
     /// What a blob begins with.
     pub(crate) const fn prologue(self) -> &'static [u8] {
         match self {
-            // No flags, no time, no extra flags, operating system unknown.
-            Self::Gzip(_) => &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff],
-            Self::Zstd(_) | Self::None => &[],
+            Self::Gzip(_) => &GZIP_HEADER,
+            Self::Estargz(_) | Self::Zstd(_) | Self::None => &[],
         }
     }
 
     /// What a blob ends with, for a tar of `length` bytes with this CRC-32.
     pub(crate) fn epilogue(self, crc32: u32, length: u64) -> Vec<u8> {
         match self {
-            Self::Gzip(_) => {
-                // An empty final block with fixed codes, then CRC-32 and length modulo 2^32.
-                let mut bytes = vec![0x03, 0x00];
-                bytes.extend_from_slice(&crc32.to_le_bytes());
-                bytes.extend_from_slice(&(length as u32).to_le_bytes());
-                bytes
-            }
-            Self::Zstd(_) | Self::None => Vec::new(),
+            Self::Gzip(_) => gzip_trailer(crc32, length).to_vec(),
+            Self::Estargz(_) | Self::Zstd(_) | Self::None => Vec::new(),
+        }
+    }
+
+    /// The bodies of a layer with these entries.
+    pub(crate) fn bodies(self, entries: &[Entry]) -> Bodies<'_> {
+        match self {
+            Self::Estargz(_) => Bodies::of_members(entries),
+            Self::Gzip(_) | Self::Zstd(_) | Self::None => Bodies::new(entries),
         }
     }
 
@@ -114,11 +128,24 @@ impl Compression {
     ) -> std::io::Result<()> {
         match self {
             Self::Gzip(level) => deflate::encode(level, body, scratch, out),
+            Self::Estargz(level) => estargz::member(level, body, scratch, out),
             Self::Zstd(level) => zstd_frame(level, body, out)?,
             Self::None => out.extend_from_slice(body),
         }
         Ok(())
     }
+}
+
+/// What a gzip member begins with: no flags, no time, no extra flags, operating system unknown.
+pub(super) const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+
+/// What a gzip member ends with: an empty final block with fixed codes, then CRC-32 and length modulo 2^32.
+pub(super) fn gzip_trailer(crc32: u32, length: u64) -> [u8; 10] {
+    let mut bytes = [0; 10];
+    bytes[0] = 0x03;
+    bytes[2..6].copy_from_slice(&crc32.to_le_bytes());
+    bytes[6..].copy_from_slice(&(length as u32).to_le_bytes());
+    bytes
 }
 
 /// One frame from a fresh context: content size on, checksum off, one thread.

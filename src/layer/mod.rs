@@ -12,6 +12,7 @@ mod content;
 mod counted;
 mod encode;
 mod entry;
+mod estargz;
 mod identity;
 mod index;
 mod known;
@@ -27,6 +28,7 @@ pub use encode::{Compression, ZstdLevel};
 pub use entry::{
     Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, EntryPathError, Metadata,
 };
+pub use estargz::{ContentsError, Toc};
 pub use identity::{FORMAT, entry_key, identify, identify_zipped, layer_key};
 pub use index::{LayerIndex, Lookup, Node};
 pub use known::{BodyList, BodyRecord, KnownBodies};

@@ -71,7 +71,7 @@ impl<'a> Trails<'a> {
     pub(super) fn new(layer: &'a LayerSpec, compression: Compression, keys: &'a [Key]) -> Self {
         let start =
             KeyBuilder::new("pack trail").number(FORMAT).part(compression.encoder_id().as_bytes()).finish();
-        Self { bodies: Bodies::new(layer.entries()), keys, trail: start, count: 0 }
+        Self { bodies: compression.bodies(layer.entries()), keys, trail: start, count: 0 }
     }
 
     fn step(&mut self, body: &Body) {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Key};
 use crate::image::Descriptor;
-use crate::layer::{Compression, LayerSpec};
+use crate::layer::{Compression, LayerSpec, Toc};
 use crate::platform::Platform;
 
 /// What a build will do.
@@ -156,4 +156,15 @@ pub struct LayerFacts {
     pub size: u64,
     /// The digest of the uncompressed tar.
     pub diff_id: Digest,
+    /// Of an eStargz layer.
+    pub toc: Option<Toc>,
+}
+
+impl LayerFacts {
+    /// The blob as a manifest names it.
+    #[must_use]
+    pub fn descriptor(&self, compression: Compression) -> Descriptor {
+        let annotations = self.toc.map(|toc| toc.annotations()).unwrap_or_default();
+        Descriptor { annotations, ..Descriptor::new(compression.media_type(), self.digest, self.size) }
+    }
 }

@@ -13,6 +13,7 @@
 mod architecture;
 mod buckets;
 mod commands;
+mod estargz;
 mod explain;
 mod faults;
 mod images;

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use crate::digest::{Digest, Key, KeyBuilder, hex};
 use crate::image::{self, Descriptor, ImageError, Manifest, ManifestOrIndex, MediaType, RawDocument};
-use crate::layer::{Compression, FORMAT};
+use crate::layer::{Compression, FORMAT, Toc};
 use crate::plan::LayerFacts;
 use crate::reference::Tag;
 use crate::transport::Blob;
@@ -90,7 +90,7 @@ pub(super) fn write(
         media_type: Some(MediaType::ImageManifest),
         artifact_type: Some(ARTIFACT_TYPE.to_owned()),
         config: empty().descriptor,
-        layers: vec![Descriptor::new(compression.media_type(), facts.digest, facts.size)],
+        layers: vec![facts.descriptor(compression)],
         subject: None,
         annotations: annotations.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         rest: BTreeMap::new(),
@@ -100,14 +100,17 @@ pub(super) fn write(
 
 /// A hash over all that an entry says.
 fn check(key: &Key, encoder: &str, facts: &LayerFacts) -> Key {
-    KeyBuilder::new("pack cache entry")
+    let mut check = KeyBuilder::new("pack cache entry")
         .part(&key.0)
         .number(FORMAT)
         .part(encoder.as_bytes())
         .part(facts.digest.as_bytes())
         .number(facts.size)
-        .part(facts.diff_id.as_bytes())
-        .finish()
+        .part(facts.diff_id.as_bytes());
+    if let Some(toc) = &facts.toc {
+        check = check.part(toc.digest.as_bytes()).number(toc.tar_size);
+    }
+    check.finish()
 }
 
 /// What the entry for this key says, or why it is none.
@@ -126,7 +129,8 @@ pub(super) fn read(
     let [layer] = &manifest.layers[..] else { return Err("not of one layer") };
     let diff_id = manifest.annotations.get(DIFF_ID).and_then(|text| text.parse::<Digest>().ok());
     let diff_id = diff_id.ok_or("without a diffID")?;
-    let facts = LayerFacts { digest: layer.digest, size: layer.size, diff_id };
+    let toc = Toc::of(&layer.annotations);
+    let facts = LayerFacts { digest: layer.digest, size: layer.size, diff_id, toc };
     let expected = write(key, compression, &facts).map_err(|_| "not to be written")?;
     if *document != expected {
         return Err("not as it was written");
@@ -162,7 +166,7 @@ pub(crate) mod fuzz {
 
     /// An honest entry.
     pub(crate) fn seed(compression: Compression, size: u64) -> Option<Vec<u8>> {
-        let facts = LayerFacts { digest: Digest::of(b"blob"), size, diff_id: Digest::of(b"tar") };
+        let facts = LayerFacts { digest: Digest::of(b"blob"), size, diff_id: Digest::of(b"tar"), toc: None };
         write(&key(), compression, &facts).ok().map(|document| document.bytes)
     }
 }
@@ -174,7 +178,7 @@ mod tests {
     use super::*;
 
     fn facts() -> LayerFacts {
-        LayerFacts { digest: Digest::of(b"blob"), size: 4, diff_id: Digest::of(b"tar") }
+        LayerFacts { digest: Digest::of(b"blob"), size: 4, diff_id: Digest::of(b"tar"), toc: None }
     }
 
     fn key() -> Key {
@@ -307,7 +311,7 @@ mod tests {
         #[test]
         fn any_facts_are_read_again(key: [u8; 32], digest: [u8; 32], diff_id: [u8; 32], size in 0..u64::MAX) {
             let facts =
-                LayerFacts { digest: Digest::from_bytes(digest), size, diff_id: Digest::from_bytes(diff_id) };
+                LayerFacts { digest: Digest::from_bytes(digest), size, diff_id: Digest::from_bytes(diff_id), toc: None };
             let document = write(&Key(key), gzip(), &facts).expect("can be written");
             prop_assert_eq!(read(&document, &Key(key), gzip()), Ok(facts));
         }

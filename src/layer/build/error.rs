@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::super::content::ContentError;
+use super::super::estargz::ContentsError;
 use super::super::tar::TarError;
 use crate::error::{Explain, Kind as ErrorKind};
 use crate::interrupt::Interrupted;
@@ -27,6 +28,14 @@ pub enum LayerError {
         layer: String,
         /// The reason.
         source: TarError,
+    },
+    /// There can be no table of contents.
+    #[error("layer `{layer}`: {source}")]
+    Contents {
+        /// The layer.
+        layer: String,
+        /// The reason.
+        source: ContentsError,
     },
     /// The blob cannot be stored.
     #[error("layer `{layer}`: cannot store the blob: {source}")]
@@ -53,7 +62,9 @@ pub enum LayerError {
 impl Explain for LayerError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Content { .. } | Self::Tar { .. } | Self::Store { .. } => ErrorKind::Input,
+            Self::Content { .. } | Self::Tar { .. } | Self::Contents { .. } | Self::Store { .. } => {
+                ErrorKind::Input
+            }
             Self::Interrupted(_) => ErrorKind::Interrupted,
             Self::Threads(error) => error.kind(),
             Self::Panicked(_) | Self::NoBeginning(_) => ErrorKind::Bug,
@@ -66,6 +77,7 @@ impl Explain for LayerError {
             Self::Content { source: ContentError::Changed(_), .. } => {
                 Some("wait until the artifact is finished, then build again".into())
             }
+            Self::Contents { .. } => Some("`compression = \"gzip\"` has no such limit".into()),
             Self::Store { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space, or set PACK_CACHE_DIR to another disk; `pack cache prune` empties the store".into())
             }

@@ -3,6 +3,7 @@
 use std::sync::mpsc::SyncSender;
 
 use super::super::body;
+use super::super::estargz::Files;
 use super::super::identity;
 use super::super::known::{BodyRecord, NotKnown};
 use super::super::trail::{self, Mark};
@@ -20,6 +21,8 @@ pub(super) struct Collected {
     pub(super) records: Vec<BodyRecord>,
     pub(super) ids: Vec<(usize, ContentId)>,
     pub(super) work: Work,
+    /// For a table of contents.
+    pub(super) files: Files,
 }
 
 /// Takes finished bodies in order.
@@ -48,6 +51,8 @@ impl Collector {
         let finished = slot.recv().map_err(|_| panicked())??;
         let length = u64::from(finished.record.plain_length);
         let is_kept = matches!(finished.encoded, Encoded::Kept(_));
+        let number = self.collected.work.bodies;
+        self.collected.files.take(number, &finished.chunks, &finished.plain, &shared.layer);
         self.count(&finished);
         self.remember_piece(shared, finished.piece);
         self.collected.ids.extend(finished.ids);

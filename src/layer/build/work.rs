@@ -7,6 +7,7 @@ use super::super::body::{self, Body, Kind, Segment};
 use super::super::content::{self, Chain};
 use super::super::encode::Compression;
 use super::super::entry::{Content, ContentSource, EntryKind};
+use super::super::estargz::Chunk;
 use super::super::identity::body_key;
 use super::super::known::{BodyRecord, KnownBodies, NotKnown, Place};
 use super::super::spec::LayerSpec;
@@ -27,6 +28,8 @@ pub(super) struct Finished {
     pub(super) ids: Vec<(usize, ContentId)>,
     /// For a piece of a large file: the entry and the piece's hash.
     pub(super) piece: Option<(usize, ContentId)>,
+    /// Where files' bytes are in it, for a table of contents.
+    pub(super) chunks: Vec<Chunk>,
 }
 
 impl Finished {
@@ -93,7 +96,15 @@ impl Dispatcher<'_, '_> {
                 .read_at(&place, length as usize, &mut encoded)
                 .map_err(|_| LayerError::NoBeginning(shared.layer.name().to_owned()))?;
             let (plain, encoded) = (Arc::default(), Encoded::Kept(encoded));
-            Ok(Finished { plain, encoded, record, unknown: None, ids: Vec::new(), piece: None })
+            Ok(Finished {
+                plain,
+                encoded,
+                record,
+                unknown: None,
+                ids: Vec::new(),
+                piece: None,
+                chunks: Vec::new(),
+            })
         })
     }
 
@@ -151,7 +162,7 @@ fn finish_body(
     chain: Option<&Chain>,
 ) -> Result<Finished, LayerError> {
     let mut plain = shared.buffers.take();
-    let ids = fill(shared, body, chain, &mut plain)?;
+    let Filled { ids, chunks } = fill(shared, body, chain, &mut plain)?;
     let content = ContentId::of(&plain);
     let key = body_key(&shared.encoder, body.kind, &content);
     let piece = piece_of(shared, body, content);
@@ -159,14 +170,14 @@ fn finish_body(
     if shared.compression == Compression::None {
         let record = BodyRecord::new(key, &plain, &plain);
         let encoded = Encoded::Same(Arc::clone(&plain));
-        return Ok(Finished { plain, encoded, record, unknown: Some(NotKnown::New), ids, piece });
+        return Ok(Finished { plain, encoded, record, unknown: Some(NotKnown::New), ids, piece, chunks });
     }
     let mut encoded = shared.buffers.take();
     let (record, unknown) = match known.read(&key, plain.len(), &mut encoded) {
         Ok(record) => (record, None),
         Err(why) => (encode(shared, key, &plain, &mut encoded)?, Some(why)),
     };
-    Ok(Finished { plain, encoded: Encoded::Own(encoded), record, unknown, ids, piece })
+    Ok(Finished { plain, encoded: Encoded::Own(encoded), record, unknown, ids, piece, chunks })
 }
 
 fn encode(shared: &Shared, key: Key, plain: &[u8], out: &mut Vec<u8>) -> Result<BodyRecord, LayerError> {
@@ -179,16 +190,24 @@ fn encode(shared: &Shared, key: Key, plain: &[u8], out: &mut Vec<u8>) -> Result<
     Ok(BodyRecord::new(key, plain, out))
 }
 
-/// Reads a body's bytes; returns the ids of the small files in it.
+/// What is found out about a body's bytes while they are read.
+#[derive(Default)]
+struct Filled {
+    /// Of the small files in it.
+    ids: Vec<(usize, ContentId)>,
+    chunks: Vec<Chunk>,
+}
+
+/// Reads a body's bytes.
 fn fill(
     shared: &Shared,
     body: &Body,
     chain: Option<&Chain>,
     plain: &mut Vec<u8>,
-) -> Result<Vec<(usize, ContentId)>, LayerError> {
+) -> Result<Filled, LayerError> {
     let layer = || shared.layer.name().to_owned();
     plain.reserve(body.length as usize);
-    let mut ids = Vec::new();
+    let mut filled = Filled::default();
     for segment in &body.segments {
         match *segment {
             Segment::Header(index) => tar::write_header(&shared.layer.entries()[index], plain)
@@ -203,12 +222,15 @@ fn fill(
                 }
                 .map_err(|source| LayerError::Content { layer: layer(), source })?;
                 if matches!(content.source, ContentSource::File(..)) && content.size < body::LARGE {
-                    ids.push((entry, ContentId::of(&plain[start..])));
+                    filled.ids.push((entry, ContentId::of(&plain[start..])));
+                }
+                if shared.compression.has_contents() {
+                    filled.chunks.push(Chunk::new(entry, offset, start, &plain[start..]));
                 }
             }
         }
     }
-    Ok(ids)
+    Ok(filled)
 }
 
 fn piece_of(shared: &Shared, body: &Body, content: ContentId) -> Option<(usize, ContentId)> {

@@ -18,6 +18,40 @@ fn image_of(path: &str, more: &str) -> String {
     format!("[image]\nbase = \"scratch\"\ntags = [\"1\"]\n{more}\n[app]\npath = {path}\n")
 }
 
+/// The library that stargz-snapshotter reads its layers with finds every file and agrees with every digest.
+#[test]
+fn the_snapshotters_library_reads_estargz() {
+    if inputs(&[]).is_none() {
+        return;
+    }
+    let Some(reader) = peer("estargz/reader") else { return };
+    let directory = scratch();
+    let directory = directory.path();
+    let pack = Pack::new(&directory.join("home"));
+    let app = directory.join("app");
+    crate::estargz::fill(&app.join("files"));
+    let text = "root = \"/srv\"\nkind = \"tree\"\nbuckets = 1\n";
+    let text = image_of("\"files\"", "platforms = [\"linux/amd64\"]\nname = \"localhost/app\"") + text;
+    let out = format!("oci:{}", app.join("out").display());
+    pack.ok(&["build", &project(&app, &text), "--compression", "estargz", "-o", &out]);
+    let (layer, _) = crate::estargz::layer_in(&app.join("out"));
+    let digest = layer["digest"].as_str().expect("is text");
+    let blob = app.join("out/blobs/sha256").join(&digest["sha256:".len()..]);
+    let toc = &layer["annotations"]["containerd.io/snapshot/stargz/toc.digest"];
+    let mut command = std::process::Command::new(reader);
+    let found = run(command.arg(&blob).arg(toc.as_str().expect("is text")));
+    let mut found: Vec<&str> = found.lines().filter(|line| !line.ends_with(".landmark")).collect();
+    let files = app.join("files");
+    let sums = "find . -type f -printf '%P\\0' | xargs -0 sha256sum | sed 's,  , /srv/,'";
+    let sums = run(std::process::Command::new("sh").args(["-c", sums]).current_dir(&files));
+    // The one of two names that has the bytes.
+    let mut expected: Vec<&str> = sums.lines().filter(|line| !line.ends_with("/zz-hard")).collect();
+    found.retain(|line| !line.ends_with("/zz-hard"));
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn other_artifacts_and_other_judges() {
     let Some(inputs) = inputs(&["tools/docker-registry"]) else { return };
