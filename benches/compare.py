@@ -11,10 +11,12 @@ the project would (`--without-lock` removes it too).
 
 Wall time is that of the whole command; CPU time is user + system of it and of all its children; from both is taken what an empty command takes
 under the same `time` and `sh`. Memory is the largest process's peak.
-Below each table stands what pack's `one file` cannot do without: the CPU time of `no change`, of encoding the changed bodies, of SHA-256 over what
+Below each table stands what pack's `cold` cannot do without: its own CPU time on all cores, or the longest SHA-256 stream, whichever is longer; once more
+with the registry's CPU time, which is spent on the same cores. Then what its `one file` cannot do without: the CPU time of `no change`, of encoding the changed bodies, of SHA-256 over what
 stands after the change, of tar and blob, and of sending the blobs. Encoding is zlib's at level 6, hashing OpenSSL's, sending Python's.
+Then where the time went in each scenario, by phase.
 
-Bytes and requests come from one more round, untimed, in which a relay that counts stands where the registry stood.
+Bytes, requests and phases come from one more round, untimed, in which a relay that counts stands where the registry stood.
 """
 
 import argparse
@@ -40,6 +42,7 @@ import zlib
 
 MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 SCENARIOS = ["cold", "no change", "one file"]
+MEASURED = ["wall", "cpu", "faults", "peak", "registry"]
 
 
 class Registry:
@@ -90,6 +93,11 @@ class Registry:
             self.process.terminate()
             self.process.wait()
         self.process = self.relay = None
+
+    def cpu(self):
+        """CPU seconds that it has taken."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def requests(self):
         return [line.split('"')[1].split(" ")[:2] for line in self.access.read_text().splitlines()]
@@ -270,6 +278,14 @@ class Pack(Tool):
     def report(self):
         return self.state / "report.json"
 
+    def phases(self):
+        """Seconds and number of each kind of step of the last run."""
+        found = {}
+        for span in json.loads((self.state / "timings.json").read_text())["spans"]:
+            seconds, count = found.get(span["activity"], (0, 0))
+            found[span["activity"]] = seconds + (span["end"] - span["start"]) / 1e6, count + 1
+        return found
+
     def artifact(self, w):
         return w.directory
 
@@ -284,7 +300,8 @@ tags = ["app"]
 path = "{self.artifact(w)}"
 root = "{w.to}"
 """)
-        return f"exec env PACK_CACHE_DIR={self.state}/cache {self.args.pack} build {self.state}/project --push --json > {self.report}"
+        timings = f" --timings={self.state}/timings.json" if self.counted else ""
+        return f"exec env PACK_CACHE_DIR={self.state}/cache {self.args.pack} build {self.state}/project --push --json{timings} > {self.report}"
 
 
 class PackWar(Pack):
@@ -309,18 +326,18 @@ def free_port():
 def measure(script, log):
     """Runs a shell script; wall and CPU seconds, less what running an empty one takes, and peak MB of its largest process."""
     result = run(script, log)
-    return {**result, "wall": result["wall"] - launch()["wall"], "cpu": max(0, result["cpu"] - launch()["cpu"])}
+    return {**result, **{key: max(0, result[key] - launch()[key]) for key in ("wall", "cpu", "faults")}}
 
 
 @functools.cache
 def launch():
     """What it takes to run nothing: `time` and `sh` start before any tool does, which matters where a tool takes milliseconds."""
     empty = [run(":", os.devnull) for _ in range(25)]
-    return {key: statistics.median(result[key] for result in empty) for key in ("wall", "cpu")}
+    return {key: statistics.median(result[key] for result in empty) for key in ("wall", "cpu", "faults")}
 
 
 def run(script, log):
-    """Runs a shell script; wall and CPU seconds, peak MB of its largest process."""
+    """Runs a shell script; wall and CPU seconds, page faults, peak MB of its largest process."""
     with tempfile.NamedTemporaryFile() as peak, open(log, "wb") as output:
         # GNU time reports the peak: this process's own would hide a smaller one.
         command = ["time", "-f", "%M", "-o", peak.name, "sh", "-euc", script]
@@ -331,14 +348,14 @@ def run(script, log):
         wall = time.perf_counter() - start
         if status != 0:
             sys.exit(f"failed:\n{script}\n{pathlib.Path(log).read_text(errors='replace')}")
-        return {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "peak": int(peak.read().split()[-1]) / 1000}
+        return {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "faults": usage.ru_minflt, "peak": int(peak.read().split()[-1]) / 1000}
 
 
 def rounds(tool, workload, args, registry, log):
     """Measures each scenario `args.runs` times, then counts once; yields between rounds, so that tools take turns."""
-    cells = {s: {"wall": [], "cpu": [], "peak": []} for s in SCENARIOS}
+    cells = {s: {key: [] for key in MEASURED} for s in SCENARIOS}
     for number in range(args.runs + 1):
-        counted = number == args.runs
+        tool.counted = counted = number == args.runs
         repository = f"bench/{workload.name}-{re.sub('[^a-z]+', '-', tool.name.lower())}-{number}"
         registry.give(BASE, repository)
         tool.clear()
@@ -351,7 +368,9 @@ def rounds(tool, workload, args, registry, log):
             script = tool.script(workload, repository, scenario == "cold")
             if counted:
                 registry.start(counted=True)
+            before = registry.cpu()
             figures = measure(script, log)
+            figures["registry"] = registry.cpu() - before
             cell = cells[scenario]
             if counted:
                 cell["requests"] = len(registry.requests())
@@ -364,6 +383,7 @@ def rounds(tool, workload, args, registry, log):
                 cell["layers"] = [l["size"] for l in layers[len(base):]]
                 if isinstance(tool, Pack):
                     cell["report"] = json.loads(tool.report.read_text())
+                    cell["phases"] = tool.phases()
             else:
                 for key, value in figures.items():
                     cell[key].append(value)
@@ -371,7 +391,7 @@ def rounds(tool, workload, args, registry, log):
         tool.clear()
         yield
     for cell in cells.values():
-        for key in ["wall", "cpu", "peak"]:
+        for key in MEASURED:
             cell[key + " runs"] = cell[key]
             cell[key] = statistics.median(cell[key])
     yield cells
@@ -400,6 +420,31 @@ def bound(workload, registry, cells):
     return f"pack, one file: {is_now:.3f} s of CPU, {is_now / least:.2f} times the bound of {least:.3f} s: {listed}."
 
 
+def cold_bound(cells):
+    """What `cold` cannot do without: all the work on all cores, or the longest hash, which has one."""
+    cold = cells["cold"]
+    layers = [layer for image in cold["report"]["images"] for layer in image["layers"] if layer["state"]["kind"] == "built"]
+    longest = max(max(layer["size"], layer["state"]["bytes"]) for layer in layers)
+    sample = os.urandom(16 << 20)
+    hashing = longest * cpu(lambda: hashlib.sha256(sample)) / len(sample)
+    cores = os.cpu_count()
+    own, both = cold["cpu"] / cores, (cold["cpu"] + cold["registry"]) / cores
+    least, shared = max(own, hashing), max(both, hashing)
+    return (f"pack, cold: {cold['wall']:.3f} s, {cold['wall'] / least:.2f} times the bound of {least:.3f} s: {cold['cpu']:.3f} s of CPU on {cores} cores, "
+            f"or {hashing:.3f} s for the longest hash, of {longest / 1e6:.1f} MB. The registry's {cold['registry']:.3f} s of CPU are on the same cores: "
+            f"with them {cold['wall'] / shared:.2f} times {shared:.3f} s.")
+
+
+def phases(cells):
+    """Where the time of `pack` went, in the run that is counted."""
+    lines = []
+    for scenario in SCENARIOS:
+        found = cells[scenario]["phases"]
+        listed = ", ".join(f"{name} {1000 * seconds:.1f}" + (f" ({count})" if count > 1 else "") for name, (seconds, count) in found.items())
+        lines.append(f"pack, {scenario}, ms by phase, summed over threads, with how many there were: {listed}; {cells[scenario]['faults']:,.0f} page faults.")
+    return lines
+
+
 def cpu(work):
     """CPU seconds of this process, the least of some."""
     def once():
@@ -421,7 +466,8 @@ def table(workload, results, registry):
             lines.append(f"| {name} | {scenario} | {c['wall']:.3f} | {c['cpu']:.3f} | {c['peak']:.0f} | {c['sent'] / 1e6:.3f} | {c['requests']} "
                          f"| {sum(c['layers']) / 1e6:.2f} | {ratio} |")
     if Pack.name in results:
-        lines += ["", bound(workload, registry, results[Pack.name])]
+        cells = results[Pack.name]
+        lines += ["", cold_bound(cells), "", bound(workload, registry, cells), ""] + phases(cells)
     return "\n".join(lines) + "\n"
 
 
