@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 use crate::deflate::{Level, Scratch, encode, max_encoded_len};
 use crate::digest::{ContentId, Digest, Key};
 use crate::image::media_type::LayerCompression;
-use crate::layer::{BodyList, BodyRecord, Compression, EntryPath, KnownBodies, LayerIndex};
+use crate::layer::{
+    BodyList, BodyRecord, Compression, EntryPath, KnownBodies, LayerIndex, LayerSpec, sample,
+};
 use crate::observer::Progress;
 use crate::store::Store;
 use crate::untar::{LAYER, ReadThrough, Seeking, Skip, TarError, Walk};
@@ -167,6 +169,25 @@ fn store() -> &'static (tempfile::TempDir, Store, Digest) {
     })
 }
 
+/// Whatever lists say, a layer goes on only from bodies that the blob has, and no longer than planned ones can be.
+fn goes_on(list: &BodyList, known: &KnownBodies) {
+    static SAMPLE: OnceLock<(LayerSpec, Vec<Key>, BodyList)> = OnceLock::new();
+    let (layer, keys, true_list) = SAMPLE.get_or_init(|| sample(BLOB));
+    let Some(beginning) = known.beginning(layer, Compression::default(), keys) else {
+        assert_ne!(list, true_list, "it begins so");
+        return;
+    };
+    assert!(!beginning.places.is_empty() && beginning.marks.last().is_some());
+    let planned = Compression::default().bodies(layer.entries()).filter_map(Result::ok);
+    for (place, body) in beginning.places.iter().zip(planned) {
+        let mut out = Vec::new();
+        if known.read_at(place, body.length as usize, &mut out).is_ok() {
+            assert!(out.is_empty() || BLOB.windows(out.len()).any(|part| part == out));
+        }
+        assert!(out.capacity() as u64 <= 4 * body.length, "{}", out.capacity());
+    }
+}
+
 /// Values of memos, whose checksum is no signature: whatever they claim, what is read is what was hashed.
 pub(super) fn bodies(data: &[u8]) {
     if let Ok((index, [])) = postcard::take_from_bytes::<LayerIndex>(data) {
@@ -182,7 +203,8 @@ pub(super) fn bodies(data: &[u8]) {
     remembered(&list);
     let records = list.bodies.clone();
     let (_, store, blob) = store();
-    let known = KnownBodies::new(store.blobs(), Compression::default(), [(*blob, list)]);
+    let known = KnownBodies::new(store.blobs(), Compression::default(), [(*blob, list.clone())]);
+    goes_on(&list, &known);
     let by_key: BTreeMap<Key, BodyRecord> =
         records.iter().rev().map(|record| (record.key, *record)).collect();
     for (key, record) in by_key {

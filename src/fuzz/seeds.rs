@@ -277,8 +277,10 @@ pub(super) fn bodies() -> Vec<Vec<u8>> {
         crate::layer::LayerIndex::read(&tar()[0][..], crate::image::media_type::LayerCompression::None);
     let listing = [(&crate::layer::EntryPath::new(b"a/b").ok(), key("a"))];
     let listing: Vec<_> = listing.iter().filter_map(|(path, key)| Some((path.as_ref()?, key))).collect();
+    let (_, _, goes_on) = crate::layer::sample(blob);
     [
         postcard::to_stdvec(&list).ok(),
+        postcard::to_stdvec(&goes_on).ok(),
         index.ok().and_then(|index| postcard::to_stdvec(&index).ok()),
         postcard::to_stdvec(&listing).ok(),
     ]

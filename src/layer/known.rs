@@ -186,6 +186,39 @@ fn places_of(blob: Digest, start: u64, bodies: &[BodyRecord]) -> impl Iterator<I
     })
 }
 
+/// A layer of small files with keys for its entries, and a list by which it begins with `blob`'s bytes from the
+/// tenth on, one for each body.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn sample(blob: &[u8]) -> (LayerSpec, Vec<Key>, BodyList) {
+    use super::{Content, ContentSource, Entry, EntryKind, EntryPath, Metadata};
+    use crate::digest::{KeyBuilder, Sha256};
+    let bytes: Arc<[u8]> = vec![b'a'; 40_000].into();
+    let file = |number: u64| Entry {
+        path: EntryPath::new(format!("file-{number:02}").as_bytes()).expect("a path"),
+        metadata: Metadata::file(false),
+        kind: EntryKind::File(Content { size: 40_000, source: ContentSource::Bytes(Arc::clone(&bytes)) }),
+    };
+    let layer = LayerSpec::new("sample", (0..60).map(file).collect()).expect("a layer");
+    let keys: Vec<Key> = (0..60).map(|number| KeyBuilder::new("sample").number(number).finish()).collect();
+    let compression = Compression::default();
+    let start = compression.prologue().len();
+    let (mut bodies, mut marks) = (Vec::new(), Vec::new());
+    let (mut tar, mut hasher) = (Sha256::new(), Sha256::new());
+    hasher.update(&blob[..start]);
+    for (number, body) in compression.bodies(layer.entries()).enumerate() {
+        let Some(encoded) = blob.get(start + number..=start + number) else { break };
+        let plain = vec![0; body.expect("a body").length as usize];
+        bodies.push(BodyRecord::new(keys[number], &plain, encoded));
+        tar.update(&plain);
+        hasher.update(encoded);
+        if super::trail::is_marked(number + 1) {
+            marks.push(Mark { bodies: number + 1, tar: tar.midstate(), blob: hasher.midstate() });
+        }
+    }
+    let checkpoints = super::trail::checkpoints(&layer, compression, &keys, &marks);
+    (layer, keys, BodyList { bodies, checkpoints })
+}
+
 impl Inner {
     fn file(&self, blob: &Digest) -> Option<Arc<fs_err::File>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

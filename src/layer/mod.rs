@@ -31,6 +31,8 @@ pub use entry::{
 pub use estargz::{ContentsError, Toc};
 pub use identity::{FORMAT, entry_key, identify, identify_zipped, layer_key};
 pub use index::{LayerIndex, Lookup, Node};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use known::sample;
 pub use known::{BodyList, BodyRecord, KnownBodies};
 pub use scan::{Rules, ScanOptions, Scanner, entries, scan};
 pub use spec::{LayerSpec, SpecError};
