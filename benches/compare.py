@@ -10,7 +10,8 @@ first, which is not in their figures. A tool that works on a local copy of the b
 the project would (`--without-lock` removes it too).
 
 Wall time is that of the whole command; CPU time is user + system of it and of all its children; from both is taken what an empty command takes
-under the same `time` and `sh`. Memory is the largest process's peak.
+under the same `time` and `sh`. Memory is the largest process's peak. Before each command everything is written to disk (`sync`), so that none pays
+for what the one before it left in memory.
 Below each table stands what pack's `cold` cannot do without: its own CPU time on all cores, or the longest SHA-256 stream, whichever is longer; once more
 with the registry's CPU time, which is spent on the same cores. Then what its `one file` cannot do without: the CPU time of `no change`, of encoding the changed bodies, of SHA-256 over what
 stands after the change, of tar and blob, and of sending the blobs. Encoding is zlib's at level 6, hashing OpenSSL's, sending Python's.
@@ -368,6 +369,7 @@ def rounds(tool, workload, args, registry, log):
             script = tool.script(workload, repository, scenario == "cold")
             if counted:
                 registry.start(counted=True)
+            os.sync()  # what others wrote is not written back at this one's expense
             before = registry.cpu()
             figures = measure(script, log)
             figures["registry"] = registry.cpu() - before
@@ -441,7 +443,7 @@ def phases(cells):
     for scenario in SCENARIOS:
         found = cells[scenario]["phases"]
         listed = ", ".join(f"{name} {1000 * seconds:.1f}" + (f" ({count})" if count > 1 else "") for name, (seconds, count) in found.items())
-        lines.append(f"pack, {scenario}, ms by phase, summed over threads, with how many there were: {listed}; {cells[scenario]['faults']:,.0f} page faults.")
+        lines.append(f"- pack, {scenario}, ms by phase, summed over threads, with how many there were: {listed}; {cells[scenario]['faults']:,.0f} page faults.")
     return lines
 
 
