@@ -208,15 +208,8 @@ impl Workbench {
         let spec = planned.spec.clone();
         let is_from_cache = planned.known_from == Some(KnownFrom::Registry);
         let origin = self.origin.clone().filter(|_| is_from_cache);
-        let descriptor = facts.descriptor(planned.compression);
-        let content = Remade {
-            bench,
-            spec,
-            descriptor: descriptor.clone(),
-            facts,
-            is_from_cache,
-            made: Mutex::default(),
-        };
+        let descriptor = facts.descriptor(self.compression);
+        let content = Remade { bench, spec, facts, is_from_cache, made: Mutex::default() };
         Blob { descriptor, content: Arc::new(content), origin, title: planned.name.clone() }
     }
 }
@@ -225,7 +218,6 @@ impl Workbench {
 struct Remade {
     bench: Workbench,
     spec: LayerSpec,
-    descriptor: Descriptor,
     facts: LayerFacts,
     /// Whether that is what the cache in a registry says.
     is_from_cache: bool,
@@ -262,7 +254,7 @@ impl BlobContent for Remade {
     /// Sets a damaged blob aside, so that opening it once more builds it again.
     fn open(&self) -> io::Result<BlobStream> {
         self.ensure()?;
-        Ok(Box::new(self.bench.blobs.reader(&self.descriptor)?))
+        Ok(Box::new(self.bench.blobs.reader(&self.facts.descriptor(self.bench.compression))?))
     }
 
     fn open_unchecked(&self) -> io::Result<BlobStream> {

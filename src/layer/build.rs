@@ -67,11 +67,11 @@ pub struct Workshop<'a> {
 /// A finished layer, in the store.
 #[derive(Clone, Debug)]
 pub struct Built {
-    /// The blob.
+    /// The blob, without annotations.
     pub descriptor: Descriptor,
     /// The digest of the uncompressed tar.
     pub diff_id: Digest,
-    /// Of an eStargz layer.
+    /// Of an eStargz layer, from which no other goes on: its table needs the bytes of all files.
     pub toc: Option<Toc>,
     /// The bodies of the blob, in order.
     pub bodies: Vec<BodyRecord>,
@@ -196,12 +196,13 @@ fn build_from(
     };
     let blob_states = std::mem::take(&mut output.states);
     let (digest, size) = output.commit().map_err(store_error)?;
-    let states = collected.states.into_iter().zip(blob_states);
-    marks.extend(states.map(|((bodies, tar), blob)| Mark { bodies, tar, blob }));
+    if toc.is_none() {
+        let states = collected.states.into_iter().zip(blob_states);
+        marks.extend(states.map(|((bodies, tar), blob)| Mark { bodies, tar, blob }));
+    }
     task.finish("built");
-    let annotations = toc.map(|toc| toc.annotations()).unwrap_or_default();
     Ok(Built {
-        descriptor: Descriptor { annotations, ..Descriptor::new(compression.media_type(), digest, size) },
+        descriptor: Descriptor::new(compression.media_type(), digest, size),
         toc,
         diff_id: collected.tar.finish(),
         bodies: collected.records,

@@ -249,7 +249,8 @@ pub(super) fn tail(
     let line = line(&landmark.0)?;
     entries.push(Line { size: 1, offset: at, digest: Some(digest), chunk_digest: Some(digest), ..line });
 
-    let contents = serde_json::to_vec(&Contents { version: 1, entries }).unwrap_or_default();
+    let contents = serde_json::to_vec(&Contents { version: 1, entries })
+        .unwrap_or_else(|error| unreachable!("text and numbers: {error}"));
     let (header, payload) = file(CONTENTS, &contents);
     let start = add(&[&header.1[..], &payload, &tar::END].concat(), &mut blob);
     blob.extend_from_slice(&footer(start));
@@ -266,8 +267,8 @@ fn file(name: &str, bytes: &[u8]) -> ((Entry, Vec<u8>), Vec<u8>) {
         kind: EntryKind::File(content),
     };
     let mut header = Vec::new();
-    // A short name and no attributes: nothing that cannot be written.
-    let _ = tar::write_header(&entry, &mut header);
+    tar::write_header(&entry, &mut header)
+        .unwrap_or_else(|error| unreachable!("a short name and no attributes: {error}"));
     let mut payload = bytes.to_vec();
     payload.resize(bytes.len() + tar::padding(bytes.len() as u64), 0);
     ((entry, header), payload)

@@ -46,6 +46,9 @@ pub(super) fn checkpoints(
     keys: &[Key],
     marks: &[Mark],
 ) -> Vec<Checkpoint> {
+    if marks.is_empty() {
+        return Vec::new();
+    }
     let mut marks = marks.iter().peekable();
     let mut found = Vec::new();
     for (bodies, trail) in Trails::new(layer, compression, keys) {

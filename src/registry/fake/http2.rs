@@ -133,16 +133,14 @@ async fn answer(
     let stream = respond.stream_id().as_u32();
     let (mut request, mut body) = read_head(request);
     let action = shared.state().note(&mut request);
-    if !action.as_ref().is_some_and(Action::refuses) {
+    let reply = if action.as_ref().is_some_and(Action::refuses) {
+        None
+    } else {
         while let Some(piece) = body.data().await {
             let piece = piece.ok()?;
             request.body.extend_from_slice(&piece);
             body.flow_control().release_capacity(piece.len()).ok()?;
         }
-    }
-    let reply = if action.as_ref().is_some_and(Action::refuses) {
-        None
-    } else {
         let _busy = Busy::new(&shared);
         Some(shared.reply(&request, action.as_ref()))
     };

@@ -1,11 +1,11 @@
 //! A registry in memory that misbehaves on request.
 //!
-//! Without faults it is an ordinary registry over plain HTTP/1.1 (and, in this crate's own tests, HTTP/2), and passes what the distribution
-//! specification's conformance list asks of pushing, pulling, discovery, management and referrers; its own
-//! tests are that list. A [`Fault`] picks requests by method, kind and position and says what happens to
-//! them, down to the bytes at which a connection is reset. [`Quirks`] are what a well-known registry does
-//! differently all the time, and [`PROFILES`] names those. [`Replicas`] are two machines that learn of each
-//! other late.
+//! Without faults it is an ordinary registry over plain HTTP/1.1, in this crate's own tests over HTTP/2 and TLS
+//! as well, and passes what the distribution specification's conformance list asks of pushing, pulling,
+//! discovery, management and referrers; its own tests are that list. A [`Fault`] picks requests by method, kind
+//! and position and says what happens to them, down to the bytes at which a connection is reset. [`Quirks`]
+//! are what a well-known registry does differently all the time, and [`PROFILES`] names those. [`Replicas`]
+//! are two machines that learn of each other late.
 //!
 //! Everything that arrives is logged, so that a test can count requests and look where secrets went. It
 //! listens on two ports with one content: the second is "another host".

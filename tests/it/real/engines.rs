@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use super::tools::{Pack, Podman, Said, line, run};
+use super::tools::{Pack, Podman, Said, line, run, wait_for};
 use super::{inputs, project, say, scratch};
 use crate::support::noise;
 
@@ -92,12 +92,7 @@ impl Docker {
         ));
         let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut docker = Self { process: command.spawn().expect("dockerd starts"), short, socket };
-        let begun = Instant::now();
-        while std::os::unix::net::UnixStream::connect(&docker.socket).is_err() {
-            let ended = docker.process.try_wait().expect("can be asked");
-            assert!(ended.is_none() && begun.elapsed().as_secs() < 60, "no Docker: {ended:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_for(&mut docker.process, &docker.socket);
         docker
     }
 }

@@ -103,6 +103,16 @@ pub(super) fn line(words: &str) -> Command {
     command
 }
 
+/// Waits until a program listens on its socket.
+pub(super) fn wait_for(program: &mut std::process::Child, socket: &Path) {
+    let begun = std::time::Instant::now();
+    while std::os::unix::net::UnixStream::connect(socket).is_err() {
+        let ended = program.try_wait().expect("can be asked");
+        assert!(ended.is_none() && begun.elapsed().as_secs() < 60, "nobody at the socket: {ended:?}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 /// Containers in a directory of their own; they are stopped and removed when dropped.
 pub(super) struct Podman {
     directory: PathBuf,
@@ -143,12 +153,7 @@ impl Podman {
         let mut command = self.line("system service --time=0");
         command.arg(format!("unix://{}", socket.display())).stdin(Stdio::null());
         let mut service = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("podman starts");
-        let begun = std::time::Instant::now();
-        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-            let ended = service.try_wait().expect("can be asked");
-            assert!(ended.is_none() && begun.elapsed().as_secs() < 30, "no service: {ended:?}");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        wait_for(&mut service, &socket);
         (service, socket)
     }
 

@@ -35,30 +35,18 @@ fn troubles() -> Vec<Trouble> {
 pub(super) fn all() -> Vec<Cell> {
     let mut cells = Vec::new();
     for play in [Push, Pull, Both, Chunked, Index] {
-        cells.push(Cell {
-            name: format!("HTTP/2/{play:?}/nothing"),
-            play,
-            protocol: Protocol::Http2,
-            loses: false,
-            outcome: Succeeds,
-            prepare: Box::new(|_| ()),
-        });
+        let name = format!("HTTP/2/{play:?}/nothing");
+        cells.push(Cell::new(name, (play, Protocol::Http2), Succeeds, |_| ()));
     }
     for step in STEPS.iter().filter(|step| !matches!(step.play, Both | Index) || step.is("mount")) {
         for trouble in troubles() {
             for (when, count) in [("once", 1), ("for ever", usize::MAX)] {
-                let is_survived = step.is_survived(&trouble, count == usize::MAX);
+                let name = format!("HTTP/2/{:?}/{}/{}/{when}", step.play, step.name, trouble.name);
+                let outcome = step.outcome(&trouble, count == usize::MAX);
                 let action = trouble.action.clone();
-                cells.push(Cell {
-                    name: format!("HTTP/2/{:?}/{}/{}/{when}", step.play, step.name, trouble.name),
-                    play: step.play,
-                    protocol: Protocol::Http2,
-                    loses: false,
-                    outcome: if is_survived { Succeeds } else { Fails(step.says.to_vec()) },
-                    prepare: Box::new(move |scene| {
-                        scene.fake.fault(Fault::nth(step.method, step.kind, 1, count, action.clone()));
-                    }),
-                });
+                cells.push(Cell::new(name, (step.play, Protocol::Http2), outcome, move |scene| {
+                    scene.fake.fault(Fault::nth(step.method, step.kind, 1, count, action.clone()));
+                }));
             }
         }
     }

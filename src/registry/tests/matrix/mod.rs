@@ -50,6 +50,15 @@ struct Cell {
 }
 
 impl Cell {
+    fn new(
+        name: String,
+        (play, protocol): (Play, Protocol),
+        outcome: Outcome,
+        prepare: impl Fn(&Scene) + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, play, protocol, loses: false, outcome, prepare: Box::new(prepare) }
+    }
+
     /// Plays it; says what is wrong with it.
     fn run(&self) -> Result<(), String> {
         let wrong = |why: String| format!("{}: {why}", self.name);
@@ -147,6 +156,11 @@ impl Step {
         self.name == name
     }
 
+    /// How a cell ends that meets the trouble here.
+    fn outcome(&self, trouble: &Trouble, for_ever: bool) -> Outcome {
+        if self.is_survived(trouble, for_ever) { Succeeds } else { Fails(self.says.to_vec()) }
+    }
+
     fn has_body(&self) -> bool {
         matches!(self.method, "PUT" | "PATCH")
     }
@@ -215,21 +229,15 @@ fn generated() -> Vec<Cell> {
                 times.push(("the second time", 2, 1));
             }
             for (when, first, count) in times {
-                let is_survived = step.is_survived(&trouble, count == usize::MAX);
+                let outcome = step.outcome(&trouble, count == usize::MAX);
                 let prepare = move |scene: &Scene| {
                     let step = &STEPS[number];
                     let realm = format!("http://{}/token", scene.fake.address());
                     let trouble = troubles(step.is_upload(), step.has_body(), &realm).swap_remove(index);
                     scene.fake.fault(Fault::nth(step.method, step.kind, first, count, trouble.action));
                 };
-                cells.push(Cell {
-                    name: format!("{:?}/{}/{}/{when}", step.play, step.name, trouble.name),
-                    play: step.play,
-                    protocol: Protocol::Http1,
-                    loses: false,
-                    outcome: if is_survived { Succeeds } else { Fails(step.says.to_vec()) },
-                    prepare: Box::new(prepare),
-                });
+                let name = format!("{:?}/{}/{}/{when}", step.play, step.name, trouble.name);
+                cells.push(Cell::new(name, (step.play, Protocol::Http1), outcome, prepare));
             }
         }
     }

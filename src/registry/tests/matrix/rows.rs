@@ -40,14 +40,7 @@ fn prepared(
     prepare: impl Fn(&Scene) + Send + Sync + 'static,
 ) {
     let name = format!("{play:?}/{name}");
-    cells.push(Cell {
-        name,
-        play,
-        protocol: Protocol::Http1,
-        loses: false,
-        outcome,
-        prepare: Box::new(prepare),
-    });
+    cells.push(Cell::new(name, (play, Protocol::Http1), outcome, prepare));
 }
 
 /// The registry of the latest cell loses data.
