@@ -49,7 +49,7 @@ pub(super) fn deliver_known(
         return Ok(());
     }
     with_queues(context, &stale, report, |queues| {
-        queues.base(prepared);
+        base_blobs(prepared).iter().for_each(|blob| queues.send(blob));
         for planned in prepared.plan.images.iter().flat_map(|image| &image.layers) {
             if let Some(facts) = planned.known {
                 queues.send(&bench.blob(planned, facts));
@@ -75,24 +75,22 @@ pub(super) fn build_and_deliver(
     let mut done = Done::default();
     let finished = with_queues(context, &all, report, |queues| {
         let order = order(&prepared.plan);
-        let mut growers = Growers::new(&prepared.plan, &order);
-        growers.open(queues);
-        let configs: Vec<Option<Grower>> =
-            prepared.plan.images.iter().map(|_| queues.grow("config")).collect();
-        queues.base(prepared);
+        let growers = Growers::new(&prepared.plan, &order);
+        let base = base_blobs(prepared);
         let Prepared { plan, memos, .. } = &mut *prepared;
         let mut assembly = Assembly {
             bench,
             memos,
             queues,
             growers,
+            base,
+            configs: Vec::new(),
             writes: request.cache.write.is_some(),
             done: &mut done,
         };
         assembly.run(plan, &order)?;
+        let configs = assembly.configs;
         let finished = finish(request, prepared, &done.layers_of(&prepared.plan))?;
-        // While the targets take the rest.
-        prepared.memos.save();
         for (grower, image) in configs.into_iter().zip(&finished.images) {
             let config = config_of(image);
             if let Some(grower) = grower {
@@ -100,6 +98,9 @@ pub(super) fn build_and_deliver(
             }
             queues.send_grown(&config);
         }
+        // While the targets take the rest.
+        prepared.memos.save();
+        bench.clear();
         Ok(finished)
     })?;
     for ((image, layer), facts, work, elapsed) in done.reports {
@@ -133,6 +134,10 @@ struct Assembly<'a, 'm, 'q, 'scope, 'env> {
     memos: &'a mut Memos<'m>,
     queues: &'q mut Queues<'scope, 'env>,
     growers: Growers,
+    /// What the base has, until targets are asked for it.
+    base: Vec<Blob>,
+    /// The images' configurations, once targets know that they will come.
+    configs: Vec<Option<Grower>>,
     /// Whether the cache in a registry is told.
     writes: bool,
     done: &'a mut Done,
@@ -169,12 +174,27 @@ impl Assembly<'_, '_, '_, '_, '_> {
             match self.bench.look_up(planned, self.memos)? {
                 LookedUp::Finished(finished) => self.add(place, planned, &finished, begun.elapsed()),
                 LookedUp::ToBuild(keys) => {
-                    making.start(place, planned, keys, grower);
+                    let handed_out = making.start(place, planned, keys, grower);
+                    // The workers have something to do: time for all that is to be asked.
+                    self.ask_for_the_rest(plan);
+                    handed_out.wait();
                     self.settle(making, 1)?;
                 }
             }
         }
+        self.ask_for_the_rest(plan);
         self.settle(making, 0)
+    }
+
+    /// Lets targets prepare for what comes next, and look for what the base has.
+    fn ask_for_the_rest(&mut self, plan: &Plan) {
+        self.growers.open(self.queues);
+        if self.configs.is_empty() {
+            self.configs.extend(plan.images.iter().map(|_| self.queues.grow("config")));
+        }
+        for blob in std::mem::take(&mut self.base) {
+            self.queues.send(&blob);
+        }
     }
 
     /// Takes what is finished until no more than `most` are under way.
@@ -227,18 +247,25 @@ impl Growers {
         Self { waiting, open: BTreeMap::new() }
     }
 
+    /// Opens the next few.
     fn open(&mut self, queues: &Queues<'_, '_>) {
-        while self.open.len() < AHEAD
-            && let Some((place, name)) = self.waiting.pop_front()
-        {
+        while self.open.len() < AHEAD && !self.waiting.is_empty() {
+            self.open_next(queues);
+        }
+    }
+
+    fn open_next(&mut self, queues: &Queues<'_, '_>) {
+        if let Some((place, name)) = self.waiting.pop_front() {
             self.open.insert(place, queues.grow(&name));
         }
     }
 
+    /// The one of a layer that is about to be made.
     fn take(&mut self, place: Place, queues: &Queues<'_, '_>) -> Option<Grower> {
-        let grower = self.open.remove(&place).flatten();
-        self.open(queues);
-        grower
+        if self.waiting.front().is_some_and(|(next, _)| *next == place) {
+            self.open_next(queues);
+        }
+        self.open.remove(&place).flatten()
     }
 }
 
@@ -258,6 +285,12 @@ fn conclude(context: &Context, finished: &Finished, targets: &[(usize, &Target)]
     Ok(())
 }
 
+/// The layers of all bases.
+fn base_blobs(prepared: &Prepared<'_>) -> Vec<Blob> {
+    let Some(base) = &prepared.base else { return Vec::new() };
+    prepared.bases.iter().flatten().flat_map(|loaded| base.blobs(&loaded.image)).collect()
+}
+
 fn config_of(image: &Image) -> Blob {
     Blob::in_memory(image.manifest().config.clone(), image.raw_config().to_vec(), "config")
 }
@@ -275,6 +308,9 @@ struct Lane<'env> {
     number: usize,
     target: &'env Target,
     sender: Sender<Blob>,
+    receiver: Arc<Mutex<Receiver<Blob>>>,
+    /// Threads that take blobs there: one for each blob, up to as many as the target takes at a time.
+    carriers: usize,
 }
 
 /// What all threads share.
@@ -324,7 +360,13 @@ impl Queues<'_, '_> {
 
     fn send_to(&mut self, blob: &Blob, wanted: impl Fn(&Target) -> bool) {
         if self.sent.insert(blob.descriptor.digest) {
-            for lane in self.lanes.iter().filter(|lane| wanted(lane.target)) {
+            for lane in self.lanes.iter_mut().filter(|lane| wanted(lane.target)) {
+                if lane.carriers < lane.target.parallel.max(1) {
+                    lane.carriers += 1;
+                    let (number, target, common) = (lane.number, lane.target, self.common);
+                    let receiver = Arc::clone(&lane.receiver);
+                    self.scope.spawn(move || carry(number, target, common, &receiver));
+                }
                 // A target whose threads have stopped has said why in `failure`.
                 let _ = lane.sender.send(blob.clone());
             }
@@ -338,22 +380,9 @@ impl Queues<'_, '_> {
         for lane in self.lanes.iter().filter(|lane| lane.target.destination.follows()) {
             followed = true;
             let (number, target, common, growing) = (lane.number, lane.target, self.common, growing.clone());
-            let (begin, begun) = channel::<()>();
-            self.scope.spawn(move || {
-                drop(begin);
-                follow(number, target, common, &growing);
-            });
-            // What grows for longest asks for its connection first.
-            let _ = begun.recv();
+            self.scope.spawn(move || follow(number, target, common, &growing));
         }
         followed.then_some(grower)
-    }
-
-    fn base(&mut self, prepared: &Prepared<'_>) {
-        let Some(base) = &prepared.base else { return };
-        for loaded in prepared.bases.iter().flatten() {
-            base.blobs(&loaded.image).iter().for_each(|blob| self.send(blob));
-        }
     }
 
     /// Stops building when nobody will take the layers any more.
@@ -375,11 +404,7 @@ fn with_queues<T>(
         for (number, target) in targets {
             let (sender, receiver) = channel::<Blob>();
             let receiver = Arc::new(Mutex::new(receiver));
-            for _ in 0..target.parallel.max(1) {
-                let (receiver, common) = (Arc::clone(&receiver), &common);
-                scope.spawn(move || carry(*number, target, common, &receiver));
-            }
-            lanes.push(Lane { number: *number, target, sender });
+            lanes.push(Lane { number: *number, target, sender, receiver, carriers: 0 });
         }
         let mut queues = Queues { scope, lanes, sent: BTreeSet::new(), common: &common };
         let result = work(&mut queues);

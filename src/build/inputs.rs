@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::cache::CachePolicy;
+use super::notes::Notes;
 use super::outcome::{Kept, LastInputs, Outcome, Parts, PinnedBase};
 use super::{Context, Request, prepare};
 use crate::artifact;
@@ -139,7 +140,7 @@ impl Inputs {
     /// Remembers these inputs, to say next time what changed.
     pub(super) fn remember(
         self,
-        store: &Store,
+        notes: &mut Notes,
         request: &Request,
         locked: Option<&LockedBase>,
         is_written: bool,
@@ -151,7 +152,7 @@ impl Inputs {
             (true, false) => Kept::Unshared,
             (true, true) => Kept::Yes,
         };
-        LastInputs { parts, base, cache: request.cache.key(), kept }.save(store, &project);
+        LastInputs { parts, base, cache: request.cache.key(), kept }.save(notes, project);
     }
 }
 

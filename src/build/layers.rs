@@ -156,6 +156,11 @@ impl Workbench {
         Ok(built)
     }
 
+    /// Gives back the memory that layers are built in, once all are.
+    pub(super) fn clear(&self) {
+        self.buffers.release();
+    }
+
     /// Stops whatever is being built.
     pub(super) fn give_up(&self) {
         self.interrupt.trigger();
@@ -177,16 +182,17 @@ impl Workbench {
             }
         }
         let keys = keys_of(&planned.spec, self.compression, &ids);
-        if let Some(keys) = &keys {
+        let key = keys.as_ref().map(|keys| keys.layer);
+        if let Some(keys) = keys {
             let list = built.list(&planned.spec, self.compression, &keys.entries);
-            memos.learn_layer(&keys.layer, &facts, &list);
-            memos.learn_listing(&planned.listing, &keys.listing);
+            memos.learn_layer(&keys.layer, &facts, list);
+            memos.learn_listing(planned.listing, keys.listing);
             if let Some(claimed) = self.claims.get(&keys.layer) {
                 check(&planned.spec, claimed, &facts)
                     .inspect_err(|error| self.distrust.because(error.to_string()))?;
             }
         }
-        Ok(FinishedLayer { facts, work: Some(built.work), key: keys.map(|keys| keys.layer) })
+        Ok(FinishedLayer { facts, work: Some(built.work), key })
     }
 
     /// What the cache in a registry may be told of a layer. Its blob is in the image's repository by then.

@@ -4,7 +4,7 @@
 //! processors to the next.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,16 @@ struct Running<'scope, 'p> {
     thread: ScopedJoinHandle<'scope, Result<(Built, Duration), BoxedError>>,
 }
 
+/// Comes when all of a layer is handed to the workers, or it has ended.
+#[must_use]
+pub(super) struct HandedOut(Receiver<()>);
+
+impl HandedOut {
+    pub(super) fn wait(self) {
+        let _ = self.0.recv();
+    }
+}
+
 /// A layer that is built.
 pub(super) struct Made<'p> {
     pub(super) place: Place,
@@ -44,14 +54,14 @@ impl<'scope, 'env, 'p: 'scope> Making<'scope, 'env, 'p> {
         Self { scope, bench, running: VecDeque::new() }
     }
 
-    /// Begins to build a layer; returns when all of it is handed to the workers, or it has ended.
+    /// Begins to build a layer; the next one may begin when all of it is handed to the workers.
     pub(super) fn start(
         &mut self,
         place: Place,
         planned: &'p PlannedLayer,
         keys: Option<LayerKeys>,
         grower: Option<Grower>,
-    ) {
+    ) -> HandedOut {
         let (hand_out, handed_out) = channel();
         let bench = self.bench;
         let thread = self.scope.spawn(move || {
@@ -64,7 +74,7 @@ impl<'scope, 'env, 'p: 'scope> Making<'scope, 'env, 'p> {
             Ok((built, begun.elapsed()))
         });
         self.running.push_back(Running { place, planned, thread });
-        let _ = handed_out.recv();
+        HandedOut(handed_out)
     }
 
     /// The image of the layers under way, which are all of the same.

@@ -13,13 +13,16 @@
 //!
 //! Every record may be lost, stale or damaged: then the work is done again.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::notes::Notes;
 use super::report::Report;
 use crate::digest::{ContentId, Digest, Key, KeyBuilder};
 use crate::layer::{
@@ -46,6 +49,15 @@ pub struct Remembered<'l> {
 /// What files hold, by path; no content where the file was too young for its stamp to be trusted.
 type Files = BTreeMap<Vec<u8>, (Stamp, Option<ContentId>)>;
 
+/// The same on its way to the store.
+struct Noted(Arc<Files>);
+
+impl Serialize for Noted {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct ArchiveRecord {
     stamp: Stamp,
@@ -62,26 +74,43 @@ struct LookedInto {
 
 /// The memos of one project. A project is where its build file or artifact lies; that decides only what
 /// is found quickly, never what is built.
+///
+/// What is noted is written when they are dropped at the latest.
 pub struct Memos<'a> {
     store: &'a Store,
+    notes: Notes,
     project: Key,
     /// Nanoseconds since the epoch when this build began.
     now: i64,
-    files: Files,
+    files: Arc<Files>,
     /// Those that this build saw.
-    used: Files,
+    used: Arc<Files>,
     learned: bool,
     /// Identities of archives, once they are known in this build.
     archives: BTreeMap<PathBuf, LookedInto>,
+    /// Layers that this build finished.
+    finished: BTreeMap<Key, LayerFacts>,
+    /// Blobs of this machine's latest builds, newest first.
+    recent: OnceCell<Vec<Digest>>,
 }
 
 impl<'a> Memos<'a> {
     /// Opens the memos of the project at `project`; `now` is the time in nanoseconds since the epoch.
     pub fn open(store: &'a Store, project: &Path, now: i64) -> Self {
         let project = KeyBuilder::new("pack project 2").part(project.as_os_str().as_bytes()).finish();
-        let files: Files = store.memo_load("files", &project).unwrap_or_default();
-        let (used, archives) = (Files::new(), BTreeMap::new());
-        Self { store, project, now, files, used, learned: false, archives }
+        let files = Arc::new(store.memo_load("files", &project).unwrap_or_default());
+        Self {
+            store,
+            notes: Notes::new(store),
+            project,
+            now,
+            files,
+            used: Arc::default(),
+            learned: false,
+            archives: BTreeMap::new(),
+            finished: BTreeMap::new(),
+            recent: OnceCell::new(),
+        }
     }
 
     /// Whether the project, or anything on this machine, was built before: only then, or if others are asked, can
@@ -141,7 +170,7 @@ impl<'a> Memos<'a> {
             return Err(Unknown::Restamped);
         }
         let id = id.ok_or(Unknown::Untrusted)?;
-        self.used.insert(path.to_vec(), (*stamp, Some(id)));
+        Arc::make_mut(&mut self.used).insert(path.to_vec(), (*stamp, Some(id)));
         Ok(id)
     }
 
@@ -219,9 +248,9 @@ impl<'a> Memos<'a> {
         let trusted = stamp.is_settled(self.now).then_some(id);
         let path = path.as_os_str().as_bytes().to_vec();
         if trusted.is_some() {
-            self.files.insert(path.clone(), (*stamp, trusted));
+            Arc::make_mut(&mut self.files).insert(path.clone(), (*stamp, trusted));
         }
-        self.used.insert(path, (*stamp, trusted));
+        Arc::make_mut(&mut self.used).insert(path, (*stamp, trusted));
         self.learned = true;
     }
 
@@ -235,7 +264,7 @@ impl<'a> Memos<'a> {
         Ok(self.archives.entry(archive.path().to_owned()).or_insert(looked))
     }
 
-    fn look_into(&self, archive: &Archive) -> Result<LookedInto, layer::ContentError> {
+    fn look_into(&mut self, archive: &Archive) -> Result<LookedInto, layer::ContentError> {
         let key = KeyBuilder::new("pack archive 2").part(archive.path().as_os_str().as_bytes()).finish();
         let record: Option<ArchiveRecord> = self.store.memo_load("archive", &key);
         let unknown = match record {
@@ -252,40 +281,37 @@ impl<'a> Memos<'a> {
             .collect();
         let ids = ids?;
         let trusted = archive.stamp().is_settled(self.now).then(|| ids.clone());
-        self.store.memo_save("archive", &key, &ArchiveRecord { stamp: *archive.stamp(), ids: trusted });
+        self.notes.save("archive", key, ArchiveRecord { stamp: *archive.stamp(), ids: trusted });
         Ok(LookedInto { ids, unknown: Some(unknown) })
     }
 
     /// What is known of the layer with this key.
     pub fn layer(&self, key: &Key) -> Option<LayerFacts> {
-        self.store.memo_load("layer", key)
+        self.finished.get(key).copied().or_else(|| self.store.memo_load("layer", key))
     }
 
     /// Remembers a finished layer.
-    pub fn learn_layer(&self, key: &Key, facts: &LayerFacts, list: &BodyList) {
-        self.store.memo_save("layer", key, facts);
-        self.store.memo_save("bodies", &blob_key(&facts.digest), list);
-        self.remember_blob(facts.digest);
-    }
-
-    fn recent(&self) -> Vec<Digest> {
-        self.store.memo_load("recent", &recent_key()).unwrap_or_default()
-    }
-
-    /// Blobs of this machine's latest builds, newest first.
-    fn remember_blob(&self, blob: Digest) {
-        let mut recent = self.recent();
-        recent.retain(|known| *known != blob);
-        recent.insert(0, blob);
+    pub fn learn_layer(&mut self, key: &Key, facts: &LayerFacts, list: BodyList) {
+        self.finished.insert(*key, *facts);
+        self.notes.save("layer", *key, *facts);
+        self.notes.save("bodies", blob_key(&facts.digest), list);
+        let mut recent = self.recent().to_vec();
+        recent.retain(|known| *known != facts.digest);
+        recent.insert(0, facts.digest);
         recent.truncate(RECENT);
-        self.store.memo_save("recent", &recent_key(), &recent);
+        self.notes.save("recent", recent_key(), recent.clone());
+        self.recent = OnceCell::from(recent);
+    }
+
+    fn recent(&self) -> &[Digest] {
+        self.recent.get_or_init(|| self.store.memo_load("recent", &recent_key()).unwrap_or_default())
     }
 
     /// Encoded bodies of earlier builds.
     pub fn known_bodies(&self, compression: Compression) -> KnownBodies {
-        let lists = self.recent().into_iter().filter_map(|blob| {
-            let list: BodyList = self.store.memo_load("bodies", &blob_key(&blob))?;
-            Some((blob, list))
+        let lists = self.recent().iter().filter_map(|blob| {
+            let list: BodyList = self.store.memo_load("bodies", &blob_key(blob))?;
+            Some((*blob, list))
         });
         KnownBodies::new(self.store.blobs(), compression, lists)
     }
@@ -310,8 +336,8 @@ impl<'a> Memos<'a> {
     }
 
     /// Remembers the layer's entries, to say next time what changed.
-    pub fn learn_listing(&self, key: &Key, listing: &Listing) {
-        self.store.memo_save("listing", key, listing);
+    pub fn learn_listing(&mut self, key: Key, listing: Listing) {
+        self.notes.save("listing", key, listing);
     }
 
     /// Where the listing of a layer is remembered: platforms may have different ones.
@@ -326,8 +352,14 @@ impl<'a> Memos<'a> {
     /// Writes what was learned of files; those that this build did not see are forgotten.
     pub fn save(&mut self) {
         if std::mem::take(&mut self.learned) || self.used.len() != self.files.len() {
-            self.store.memo_save("files", &self.project, &self.used);
+            self.files = Arc::clone(&self.used);
+            self.notes.save("files", self.project, Noted(Arc::clone(&self.used)));
         }
+    }
+
+    /// Where more can be noted, which is written after all that was.
+    pub(super) const fn notes(&mut self) -> &mut Notes {
+        &mut self.notes
     }
 }
 
@@ -338,9 +370,9 @@ pub(super) fn outcome(store: &Store, key: &Key) -> Option<Report> {
 }
 
 /// Remembers what came of a build, but for how it went.
-pub(super) fn learn_outcome(store: &Store, key: &Key, report: &Report) {
+pub(super) fn learn_outcome(notes: &mut Notes, key: Key, report: &Report) {
     if let Ok(record) = serde_json::to_string(&report.without_work()) {
-        store.memo_save("outcome", key, &record);
+        notes.save("outcome", key, record);
     }
 }
 

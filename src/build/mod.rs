@@ -11,6 +11,7 @@ mod inputs;
 mod layers;
 mod making;
 pub mod memo;
+mod notes;
 mod outcome;
 mod prepare;
 mod report;
@@ -24,6 +25,7 @@ pub use cache::CachePolicy;
 use cache::{Lookups, NewEntry};
 use inputs::Inputs;
 use layers::Workbench;
+use notes::Notes;
 pub use outcome::{InputChange, Outcome};
 use prepare::prepare_with;
 pub use prepare::{Prepared, project_of};
@@ -257,7 +259,7 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     report.locked = prepared.locked.take();
     prepared.memos.save();
     if let Some(inputs) = inputs {
-        learn(context, request, inputs, &report, is_written);
+        learn(request, prepared.memos.notes(), inputs, &report, is_written);
     }
     Ok(report)
 }
@@ -373,7 +375,7 @@ fn outcome(context: &Context, request: &Request, inputs: &Inputs) -> Option<Repo
 }
 
 /// Remembers what came of a build.
-fn learn(context: &Context, request: &Request, inputs: Inputs, report: &Report, is_written: bool) {
+fn learn(request: &Request, notes: &mut Notes, inputs: Inputs, report: &Report, is_written: bool) {
     let locked = report.locked.as_ref().or(request.locked_base());
     let is_shared = report.has_layers_of_others();
     let own = (!is_shared).then_some(None);
@@ -381,10 +383,10 @@ fn learn(context: &Context, request: &Request, inputs: Inputs, report: &Report, 
     let shared = (has_part && is_written).then_some(Some(&request.cache));
     for policy in own.into_iter().chain(shared) {
         if let Some(key) = inputs.key(request, locked, policy).filter(|_| inputs.are_settled()) {
-            memo::learn_outcome(&context.store, &key, report);
+            memo::learn_outcome(notes, key, report);
         }
     }
-    inputs.remember(&context.store, request, locked, is_written);
+    inputs.remember(notes, request, locked, is_written);
 }
 
 /// The outcome of an earlier build of the same inputs, if all targets have it, else a target that has not.

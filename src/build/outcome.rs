@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::notes::Notes;
+
 use crate::digest::{Digest, Key, KeyBuilder};
 use crate::store::Store;
 
@@ -172,8 +174,8 @@ impl LastInputs {
         store.memo_load("inputs", project)
     }
 
-    pub(super) fn save(&self, store: &Store, project: &Key) {
-        store.memo_save("inputs", project, self);
+    pub(super) fn save(self, notes: &mut Notes, project: Key) {
+        notes.save("inputs", project, self);
     }
 
     /// Why the outcome of a build with these inputs is not known, this being the last one.

@@ -4,7 +4,6 @@
 //! because the tar header with its size is already fixed.
 
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -72,15 +71,20 @@ fn read_file(
 ) -> Result<(), ContentError> {
     let io_error = |source| ContentError::Io { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(io_error)?;
-    let start = out.len();
-    out.resize(start + length as usize, 0);
-    match file.read_exact_at(&mut out[start..], offset) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            return Err(ContentError::Changed(path.to_owned()));
+    let end = out.len() + length as usize;
+    out.reserve(length as usize);
+    let mut position = offset;
+    while out.len() < end {
+        // Straight into memory that nobody has cleared before.
+        match rustix::io::pread(&file, rustix::buffer::spare_capacity(out), position) {
+            Ok(0) => return Err(ContentError::Changed(path.to_owned())),
+            Ok(read) => position += read as u64,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(io_error(error.into())),
         }
-        Err(error) => return Err(io_error(error)),
     }
+    // As much was read as there was room for.
+    out.truncate(end);
     // After the read, so that a change before or during it shows.
     let stamp = Stamp::of(&file.metadata().map_err(io_error)?);
     if stamp == *planned { Ok(()) } else { Err(ContentError::Changed(path.to_owned())) }

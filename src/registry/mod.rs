@@ -145,17 +145,18 @@ pub enum Greeting {
 
 /// One runtime for the process: clients come and go, their connections' threads need not.
 fn runtime() -> Result<&'static Runtime, RegistryError> {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    if let Some(runtime) = RUNTIME.get() {
-        return Ok(runtime);
-    }
-    let built = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("network")
-        .enable_all()
-        .build()
-        .map_err(|error| RegistryError::Setup { host: "any host".to_owned(), why: error.to_string() })?;
-    Ok(RUNTIME.get_or_init(|| built))
+    static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
+    let build = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("network")
+            .enable_all()
+            .build()
+            .map_err(|error| error.to_string())
+    };
+    // Whoever comes second waits for the first, and does not build another one.
+    let built = RUNTIME.get_or_init(build).as_ref();
+    built.map_err(|why| RegistryError::Setup { host: "any host".to_owned(), why: why.clone() })
 }
 
 impl Client {

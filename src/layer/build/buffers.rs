@@ -20,6 +20,11 @@ impl Buffers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
     }
 
+    /// Gives the memory back: the system takes it while others work, and not when the process ends.
+    pub fn release(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     pub(super) fn give_shared(&self, buffer: Arc<Vec<u8>>) {
         if let Ok(buffer) = Arc::try_unwrap(buffer) {
             self.give(buffer);

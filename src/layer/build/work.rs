@@ -163,7 +163,11 @@ fn finish_body(
 ) -> Result<Finished, LayerError> {
     let mut plain = shared.buffers.take();
     let Filled { ids, chunks } = fill(shared, body, chain, &mut plain)?;
-    let content = ContentId::of(&plain);
+    let content = match (&body.segments[..], &ids[..]) {
+        // A body that is one whole file has its hash.
+        ([Segment::Payload { .. }], [(_, id)]) => *id,
+        _ => ContentId::of(&plain),
+    };
     let key = body_key(&shared.encoder, body.kind, &content);
     let piece = piece_of(shared, body, content);
     let plain = Arc::new(plain);
