@@ -32,6 +32,24 @@ impl Stamp {
         }
     }
 
+    /// The same of what the system itself says.
+    #[must_use]
+    #[allow(
+        clippy::unnecessary_cast,
+        clippy::useless_conversion,
+        reason = "widths differ between processors"
+    )]
+    pub fn of_stat(stat: &rustix::fs::Stat) -> Self {
+        let nanoseconds = |seconds: i64, rest: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(rest);
+        Self {
+            size: stat.st_size as u64,
+            mtime_ns: nanoseconds(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            ctime_ns: nanoseconds(stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+            inode: stat.st_ino,
+            device: stat.st_dev,
+        }
+    }
+
     /// Whether a change after `now`, in nanoseconds since the epoch, must show in the stamp: git's
     /// racy-timestamp rule. File systems tick: most every few milliseconds, some (those whose times are whole
     /// milliseconds or coarser) every one or two seconds.

@@ -1,9 +1,11 @@
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
 use proptest::prelude::*;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
+use super::filter::{MAX_BRACES, MAX_PATTERN};
 use super::*;
+use crate::layer::{DEFAULT_MTIME, Entry, EntryKind, EntryPath};
 
 fn scan(root: &Path, options: &ScanOptions) -> Result<Vec<Found>, ScanError> {
     super::scan(root, options, &Workers::default())
@@ -363,6 +365,27 @@ fn threads_and_creation_order_do_not_matter() {
 }
 
 proptest! {
+    #[test]
+    fn the_order_is_that_of_the_bytes_whatever_the_names(paths in prop::collection::btree_set("[a!.0~]{1,2}(/[a!.0~]{1,2}){0,4}", 1..30)) {
+        let tree = Tree::new();
+        for path in paths.iter().filter(|path| !path.split('/').any(|name| matches!(name, "." | ".."))) {
+            let path = tree.path().join(path);
+            // What is a file already can be no directory, and the other way round.
+            if fs::create_dir_all(path.parent().expect("a parent")).is_ok() {
+                let _ = fs::write(&path, b"");
+            }
+        }
+        let mut expected: Vec<Vec<u8>> = walkdir::WalkDir::new(tree.path())
+            .min_depth(1)
+            .into_iter()
+            .map(|entry| entry.expect("readable").into_path())
+            .map(|path| path.strip_prefix(tree.path()).expect("below").as_os_str().as_bytes().to_vec())
+            .collect();
+        expected.sort_unstable();
+        let found: Vec<Vec<u8>> = tree.scan().into_iter().map(|found| found.relative).collect();
+        prop_assert_eq!(found, expected);
+    }
+
     #[test]
     fn leaving_is_what_the_components_say(relative in "[ab]{1,2}(/[ab]{1,2}){0,3}", target in "(\\.\\.|\\.|a|)(/(\\.\\.|\\.|a|)){0,6}") {
         let mut place: Vec<&str> = relative.split('/').collect();

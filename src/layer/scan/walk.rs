@@ -1,0 +1,303 @@
+//! Looking at a tree, directory by directory: the names in it, and one `lstat` for each.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::ffi::{CStr, OsString};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat};
+
+use super::filter::Filter;
+use super::{Found, FoundKind, ScanError, io_error, is_whiteout};
+use crate::stamp::Stamp;
+use crate::workers::Workers;
+
+/// A tree of fewer entries than this is looked at by one thread: starting others, and taking the processor from
+/// whoever asks the registry meanwhile, costs more than they spare.
+const MANY_ENTRIES: usize = 1000;
+/// Levels of fewer directories than this are, too.
+const FEW_DIRECTORIES: usize = 8;
+/// Levels of more are not, however few entries were seen so far.
+const MANY_DIRECTORIES: usize = 64;
+/// Directories of more names than this are looked at by all threads.
+const MANY_NAMES: usize = 1000;
+/// Bytes of names that the system is asked for at a time.
+const NAMES: usize = 8 << 10;
+
+/// A thing that was seen, and whether an include glob takes it.
+pub(super) struct Seen {
+    pub(super) found: Found,
+    pub(super) included: bool,
+}
+
+/// A directory to look into.
+struct Directory {
+    path: PathBuf,
+    relative: Vec<u8>,
+    included: bool,
+}
+
+impl Directory {
+    fn of(seen: &Seen) -> Option<Self> {
+        let Seen { found, included } = seen;
+        (found.kind == FoundKind::Directory).then(|| Self {
+            path: found.path.clone(),
+            relative: found.relative.clone(),
+            included: *included,
+        })
+    }
+}
+
+/// Looks at trees.
+pub(super) struct Walk<'a> {
+    pub(super) filter: Filter,
+    pub(super) xattrs: bool,
+    pub(super) workers: &'a Workers,
+}
+
+impl Walk<'_> {
+    /// Everything below `root`, sorted by the raw bytes of the relative path.
+    pub(super) fn tree(&self, root: &Path) -> Result<Vec<Seen>, ScanError> {
+        let mut level =
+            vec![Directory { path: root.to_owned(), relative: Vec::new(), included: self.filter.all() }];
+        let (mut directories, mut count) = (Vec::new(), 0);
+        // Level by level instead of recursively: the stack stays small however deep the tree is.
+        while !level.is_empty() {
+            let many = if count < MANY_ENTRIES { MANY_DIRECTORIES } else { FEW_DIRECTORIES };
+            let read: Vec<Vec<Seen>> = if level.len() < many {
+                level.iter().map(|directory| self.read(directory)).collect::<Result<_, _>>()?
+            } else {
+                let read =
+                    || level.par_iter().map(|directory| self.read(directory)).collect::<Result<_, _>>();
+                self.workers.pool()?.install(read)?
+            };
+            level = read.iter().flatten().filter_map(Directory::of).collect();
+            count += read.iter().map(Vec::len).sum::<usize>();
+            directories.extend(read);
+        }
+        Ok(in_order(directories, count))
+    }
+
+    /// What is in a directory, sorted by name.
+    fn read(&self, directory: &Directory) -> Result<Vec<Seen>, ScanError> {
+        let unreadable =
+            |error: rustix::io::Errno| io_error("read the directory", &directory.path)(error.into());
+        let open = open(&directory.path).map_err(unreadable)?;
+        let names = Names::read(&open).map_err(unreadable)?;
+        let look =
+            |entry: &Name| self.look(directory, open.as_fd(), names.get(entry), entry.file_type).transpose();
+        if names.entries.len() < MANY_NAMES {
+            names.entries.iter().filter_map(look).collect()
+        } else {
+            let look_at_all = || names.entries.par_iter().with_min_len(64).filter_map(look).collect();
+            self.workers.pool()?.install(look_at_all)
+        }
+    }
+
+    fn look(
+        &self,
+        directory: &Directory,
+        open: BorrowedFd<'_>,
+        name: &CStr,
+        file_type: FileType,
+    ) -> Result<Option<Seen>, ScanError> {
+        let bytes = name.to_bytes();
+        let relative = joined(&directory.relative, bytes);
+        let path = || PathBuf::from(OsString::from_vec(joined(directory.path.as_os_str().as_bytes(), bytes)));
+        let stat = || {
+            let stat = rustix::fs::statat(open, name, AtFlags::SYMLINK_NOFOLLOW);
+            stat.map_err(|error| io_error("look at", &path())(error.into()))
+        };
+        // Some file systems do not say.
+        let (file_type, known) = match file_type {
+            FileType::Unknown => {
+                let stat = stat()?;
+                (FileType::from_raw_mode(stat.st_mode), Some(stat))
+            }
+            said => (said, None),
+        };
+        if self.filter.excludes(&relative, file_type.is_dir()) {
+            return Ok(None);
+        }
+        let included = directory.included || self.filter.includes(&relative);
+        if !included && !file_type.is_dir() {
+            return Ok(None);
+        }
+        if is_whiteout(bytes) {
+            return Err(ScanError::Whiteout { path: path() });
+        }
+        let stat = known.map_or_else(stat, Ok)?;
+        self.found(relative, path(), &stat).map(|found| Some(Seen { found, included }))
+    }
+
+    fn found(&self, relative: Vec<u8>, path: PathBuf, stat: &Stat) -> Result<Found, ScanError> {
+        let kind = kind_of(&path, stat)?;
+        let mode = stat.st_mode & 0o7777;
+        let is_file = matches!(kind, FoundKind::File { .. });
+        // Most files are readable for everyone; asking the kernel for each would cost as much as the scan.
+        if is_file && mode & 0o444 != 0o444 {
+            rustix::fs::access(&path, rustix::fs::Access::READ_OK)
+                .map_err(|error| io_error("read", &path)(error.into()))?;
+        }
+        let xattrs = if self.xattrs && (is_file || kind == FoundKind::Directory) {
+            read_xattrs(&path).map_err(io_error("read the extended attributes of", &path))?
+        } else {
+            BTreeMap::new()
+        };
+        #[allow(clippy::useless_conversion, reason = "its width differs between processors")]
+        let links = stat.st_nlink.into();
+        let (stamp, uid, gid) = (Stamp::of_stat(stat), stat.st_uid, stat.st_gid);
+        Ok(Found { relative, path, kind, stamp, mode, links, uid, gid, xattrs })
+    }
+}
+
+/// The names in a directory, sorted, in one piece of memory.
+struct Names {
+    bytes: Vec<u8>,
+    entries: Vec<Name>,
+}
+
+struct Name {
+    start: usize,
+    /// After the zero byte.
+    end: usize,
+    file_type: FileType,
+}
+
+impl Names {
+    fn read(directory: &OwnedFd) -> Result<Self, rustix::io::Errno> {
+        let mut buffer = [const { MaybeUninit::uninit() }; NAMES];
+        let mut names = RawDir::new(directory, &mut buffer);
+        let (mut bytes, mut entries) = (Vec::new(), Vec::new());
+        while let Some(entry) = names.next() {
+            let entry = entry?;
+            if matches!(entry.file_name().to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let start = bytes.len();
+            bytes.extend_from_slice(entry.file_name().to_bytes_with_nul());
+            entries.push(Name { start, end: bytes.len(), file_type: entry.file_type() });
+        }
+        entries.sort_unstable_by(|a, b| bytes[a.start..a.end].cmp(&bytes[b.start..b.end]));
+        Ok(Self { bytes, entries })
+    }
+
+    fn get(&self, name: &Name) -> &CStr {
+        CStr::from_bytes_with_nul(&self.bytes[name.start..name.end]).unwrap_or_default()
+    }
+}
+
+fn open(directory: &Path) -> Result<OwnedFd, rustix::io::Errno> {
+    rustix::fs::openat(CWD, directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// `name` below `directory`, which may be empty or end with a slash.
+fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut path = Vec::with_capacity(directory.len() + 1 + name.len());
+    path.extend_from_slice(directory);
+    if directory.last().is_some_and(|last| *last != b'/') {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+    path
+}
+
+/// Puts `count` things in the order of the raw bytes of their paths. `directories` is what is in each directory,
+/// sorted by name; first the root's, then those of each level in the order in which their names come.
+///
+/// What is below `a` comes where `a/` would: after `a-b`, though `a` comes before that.
+fn in_order(directories: Vec<Vec<Seen>>, count: usize) -> Vec<Seen> {
+    struct Frame {
+        rest: std::iter::Peekable<std::vec::IntoIter<Seen>>,
+        /// The number of the next directory below.
+        below: usize,
+        /// Directories that were passed, and whose things come later: place in the result, and number.
+        open: Vec<(usize, usize)>,
+    }
+    let mut below = 1;
+    let mut waiting: Vec<Option<Frame>> = directories
+        .into_iter()
+        .map(|seen| {
+            let first = below;
+            below += seen.iter().filter(|seen| seen.found.kind == FoundKind::Directory).count();
+            Some(Frame { rest: seen.into_iter().peekable(), below: first, open: Vec::new() })
+        })
+        .collect();
+    let mut sorted: Vec<Seen> = Vec::with_capacity(count);
+    let mut frames: Vec<Frame> = waiting.first_mut().and_then(Option::take).into_iter().collect();
+    while let Some(frame) = frames.last_mut() {
+        let next = frame.rest.peek().map(|seen| &seen.found.relative[..]);
+        if let Some((place, number)) = frame.open.last().copied()
+            && next.is_none_or(|next| is_below_before(&sorted[place].found.relative, next))
+        {
+            frame.open.pop();
+            frames.extend(waiting[number].take());
+            continue;
+        }
+        match frame.rest.next() {
+            Some(seen) => {
+                if seen.found.kind == FoundKind::Directory {
+                    frame.open.push((sorted.len(), frame.below));
+                    frame.below += 1;
+                }
+                sorted.push(seen);
+            }
+            None => drop(frames.pop()),
+        }
+    }
+    sorted
+}
+
+/// Whether what is below `directory` comes before `path`.
+fn is_below_before(directory: &[u8], path: &[u8]) -> bool {
+    directory.iter().chain(b"/").cmp(path.iter()) == Ordering::Less
+}
+
+fn kind_of(path: &Path, stat: &Stat) -> Result<FoundKind, ScanError> {
+    let device = || (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+    Ok(match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => FoundKind::Directory,
+        FileType::Symlink => {
+            let target = std::fs::read_link(path).map_err(io_error("read the symbolic link", path))?;
+            FoundKind::Symlink(target.into_os_string().into_vec())
+        }
+        FileType::Socket => FoundKind::Socket,
+        FileType::Fifo => FoundKind::Fifo,
+        FileType::CharacterDevice => {
+            let (major, minor) = device();
+            FoundKind::CharacterDevice(major, minor)
+        }
+        FileType::BlockDevice => {
+            let (major, minor) = device();
+            FoundKind::BlockDevice(major, minor)
+        }
+        FileType::RegularFile | FileType::Unknown => {
+            FoundKind::File { executable: stat.st_mode & 0o100 != 0 }
+        }
+    })
+}
+
+/// Others describe the build machine (`security.selinux`, `trusted.*`) or belong to the kernel.
+fn read_xattrs(path: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
+    let names = match xattr::list(path) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(BTreeMap::new()),
+        names => names?,
+    };
+    let mut read = BTreeMap::new();
+    for name in names {
+        // A name that is not text cannot be the key of a PAX record.
+        let Some(text) = name.to_str() else { continue };
+        if text != "security.capability" && !text.starts_with("user.") {
+            continue;
+        }
+        if let Some(value) = xattr::get(path, &name)? {
+            read.insert(text.to_owned(), value);
+        }
+    }
+    Ok(read)
+}
