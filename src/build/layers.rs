@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::cache::{Distrust, NewEntry};
 use super::memo::{Memos, keys_of};
 use super::{BuildError, Context, Prepared, Request};
-use crate::digest::{Digest, Key};
+use crate::digest::{ContentId, Digest, Key};
 use crate::error::BoxedError;
 use crate::image::{Descriptor, NewLayer};
 use crate::interrupt::Interrupt;
@@ -58,7 +58,7 @@ pub(super) struct Workbench {
 /// What looking for a finished layer came to.
 pub(super) enum LookedUp {
     Finished(FinishedLayer),
-    /// With its keys, where they are known before its files are read.
+    /// With its keys, where they became known after it was planned and before its files are read.
     ToBuild(Option<LayerKeys>),
 }
 
@@ -131,24 +131,28 @@ impl Workbench {
             return Ok(LookedUp::Finished(FinishedLayer { facts, work: None, key }));
         }
         // Another platform's layer may have been the same.
-        let keys = memos.keys_if_known(&planned.spec, self.compression).map_err(BuildError::Content)?;
-        if let Some(keys) = &keys
+        let later = match planned.keys {
+            Some(_) => None,
+            None => memos.keys_if_known(&planned.spec, self.compression).map_err(BuildError::Content)?,
+        };
+        if let Some(keys) = planned.keys.as_ref().or(later.as_ref())
             && let Some(facts) = memos.layer(&keys.layer)
         {
             let key = Some(keys.layer);
             return Ok(LookedUp::Finished(FinishedLayer { facts, work: None, key }));
         }
-        Ok(LookedUp::ToBuild(planned.keys.clone().or(keys)))
+        Ok(LookedUp::ToBuild(later))
     }
 
-    /// Builds a layer, for `grower`'s readers to see.
+    /// Builds a layer, for `grower`'s readers to see. `later` are its keys, if they were not planned.
     pub(super) fn make(
         &self,
         planned: &PlannedLayer,
-        keys: Option<&LayerKeys>,
+        later: Option<&LayerKeys>,
         grower: Option<Grower>,
         handed_out: &(dyn Fn() + Sync),
     ) -> Result<Built, layer::LayerError> {
+        let keys = planned.keys.as_ref().or(later);
         let built = self.build(&planned.spec, keys, grower.as_ref(), handed_out)?;
         if let Some(grower) = grower {
             grower.finish(self.blob(planned, facts_of(&built)));
@@ -174,14 +178,10 @@ impl Workbench {
         memos: &mut Memos<'_>,
     ) -> Result<FinishedLayer, BoxedError> {
         let facts = facts_of(built);
-        let mut ids = memos.remembered(&planned.spec).map_err(BuildError::Content)?.ids;
-        for (index, id) in &built.ids {
-            ids[*index] = Some(*id);
-            if let EntryKind::File(content) = &planned.spec.entries()[*index].kind {
-                memos.learn(content, *id);
-            }
-        }
-        let keys = keys_of(&planned.spec, self.compression, &ids);
+        let keys = match planned.keys.as_ref().filter(|keys| are_confirmed(&planned.spec, keys, built)) {
+            Some(keys) => Some(keys.clone()),
+            None => self.keys_after(planned, built, memos)?,
+        };
         let key = keys.as_ref().map(|keys| keys.layer);
         if let Some(keys) = keys {
             let list = built.list(&planned.spec, self.compression, &keys.entries);
@@ -193,6 +193,23 @@ impl Workbench {
             }
         }
         Ok(FinishedLayer { facts, work: Some(built.work), key })
+    }
+
+    /// The keys of a layer whose files were read when it was built.
+    fn keys_after(
+        &self,
+        planned: &PlannedLayer,
+        built: &Built,
+        memos: &mut Memos<'_>,
+    ) -> Result<Option<LayerKeys>, BoxedError> {
+        let mut ids = memos.remembered(&planned.spec).map_err(BuildError::Content)?.ids;
+        for (index, id) in &built.ids {
+            ids[*index] = Some(*id);
+            if let EntryKind::File(content) = &planned.spec.entries()[*index].kind {
+                memos.learn(content, *id);
+            }
+        }
+        Ok(keys_of(&planned.spec, self.compression, &ids))
     }
 
     /// What the cache in a registry may be told of a layer. Its blob is in the image's repository by then.
@@ -267,6 +284,14 @@ impl BlobContent for Remade {
         self.ensure()?;
         Ok(Box::new(self.bench.blobs.open(&self.facts.digest)?))
     }
+}
+
+/// Whether the files that were read have what the keys were made of.
+fn are_confirmed(spec: &LayerSpec, keys: &LayerKeys, built: &Built) -> bool {
+    let is_same = |(index, id): &(usize, ContentId)| {
+        layer::entry_key(&spec.entries()[*index], Some(id)).as_ref() == Some(&keys.entries[*index])
+    };
+    built.ids.iter().all(is_same)
 }
 
 /// The key of a layer that this machine built once.

@@ -98,6 +98,12 @@ impl EntryPath {
         Some(Self(self.0[..slash].to_vec()))
     }
 
+    /// All before the last part, with the slash between them; nothing at the top.
+    #[must_use]
+    pub fn directory(&self) -> &[u8] {
+        &self.0[..self.0.len() - self.file_name().len()]
+    }
+
     /// The last part.
     #[must_use]
     pub fn file_name(&self) -> &[u8] {

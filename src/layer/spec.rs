@@ -100,7 +100,13 @@ fn check_tree(entries: &[Entry], layer: &dyn Fn() -> String) -> Result<(), SpecE
     if let Some(pair) = by_path.windows(2).find(|pair| pair[0].path == pair[1].path) {
         return Err(SpecError::Duplicate { layer: layer(), path: pair[0].path.clone() });
     }
+    let mut last: &[u8] = b"";
     for entry in entries {
+        // Most entries lie beside the one before.
+        let above = entry.path.directory();
+        if std::mem::replace(&mut last, above) == above {
+            continue;
+        }
         let Some(parent) = entry.path.parent() else { continue };
         let above = by_path.binary_search_by(|other| other.path.cmp(&parent)).ok().map(|at| by_path[at]);
         if let Some(above) = above.filter(|above| !above.is_directory()) {

@@ -1,6 +1,7 @@
 //! What differs between a layer and the one of the same name that was built last.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,20 +39,28 @@ impl Listing {
     /// The listing of these entries; `None` if the identity of a file's content is missing in `ids`.
     #[must_use]
     pub fn new(compression: Compression, entries: &[Entry], ids: &[Option<ContentId>]) -> Option<Self> {
-        let entries = entries.iter().zip(ids).map(|(entry, id)| Listed::new(entry, id.as_ref()));
+        let no_attributes = attributes(&BTreeMap::new());
+        let pairs = entries.iter().zip(ids);
+        let entries = pairs.map(|(entry, id)| Listed::new(entry, id.as_ref(), &no_attributes));
         let encoder = format!("{compression}, layer format {FORMAT}");
         Some(Self { encoder, entries: entries.collect::<Option<_>>()? })
     }
 }
 
+/// Stands for extended attributes.
+fn attributes(xattrs: &BTreeMap<String, Vec<u8>>) -> Key {
+    let mut key = KeyBuilder::new("pack listed attributes");
+    for (name, value) in xattrs {
+        key.add(name.as_bytes());
+        key.add(value);
+    }
+    key.finish()
+}
+
 impl Listed {
-    fn new(entry: &Entry, id: Option<&ContentId>) -> Option<Self> {
+    /// `no_attributes` stands for none, which most entries have.
+    fn new(entry: &Entry, id: Option<&ContentId>, no_attributes: &Key) -> Option<Self> {
         let metadata = &entry.metadata;
-        let mut xattrs = KeyBuilder::new("pack listed attributes");
-        for (name, value) in &metadata.xattrs {
-            xattrs.add(name.as_bytes());
-            xattrs.add(value);
-        }
         let what = KeyBuilder::new("pack listed");
         let what = match &entry.kind {
             EntryKind::File(content) => {
@@ -72,7 +81,7 @@ impl Listed {
             uid: metadata.uid,
             gid: metadata.gid,
             mtime: metadata.mtime,
-            xattrs: xattrs.finish(),
+            xattrs: if metadata.xattrs.is_empty() { *no_attributes } else { attributes(&metadata.xattrs) },
             what: what.finish(),
             is_archived,
         })
