@@ -17,7 +17,8 @@ with the registry's CPU time, which is spent on the same cores. Then what its `o
 stands after the change, of tar and blob, and of sending the blobs. Encoding is zlib's at level 6, hashing OpenSSL's, sending Python's.
 Then where the time went in each scenario, by phase.
 
-Bytes, requests and phases come from one more round, untimed, in which a relay that counts stands where the registry stood.
+Bytes, requests and phases come from one more round, untimed, in which a relay that counts stands where the registry stood. Where there is valgrind,
+`no change` and `one file` of pack run once more under it: how often memory is asked for, and how many instructions that takes in all.
 """
 
 import argparse
@@ -287,6 +288,23 @@ class Pack(Tool):
             found[span["activity"]] = seconds + (span["end"] - span["start"]) / 1e6, count + 1
         return found
 
+    def allocations(self, w, repository, log):
+        """How often the same command asks for memory, and all its instructions. The processor that valgrind shows has no AVX-512 and no SHA-NI."""
+        profile = self.state / "callgrind.out"
+        script = self.script(w, repository, False)
+        measure(script.replace(f" {self.args.pack} ", f" valgrind -q --tool=callgrind --callgrind-out-file={profile} {self.args.pack} "), log)
+        names, calls, instructions, called = {}, 0, 0, ""
+        for line in profile.read_text().splitlines():
+            if match := re.match(r"c?fn=\((\d+)\)(?: (.*))?", line):
+                if match[2]:
+                    names[match[1]] = match[2]
+                called = names[match[1]]
+            elif line.startswith("calls=") and called in ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"):
+                calls += int(line[6:].split()[0])
+            elif line.startswith("totals:"):
+                instructions = int(line.split()[1])
+        return calls, instructions
+
     def artifact(self, w):
         return w.directory
 
@@ -389,6 +407,11 @@ def rounds(tool, workload, args, registry, log):
             else:
                 for key, value in figures.items():
                     cell[key].append(value)
+        if counted and isinstance(tool, Pack) and shutil.which("valgrind"):
+            for scenario in SCENARIOS[1:]:
+                if scenario == "one file":
+                    workload.change(number + 1)
+                cells[scenario]["allocations"] = tool.allocations(workload, repository, log)
         workload.restore()
         tool.clear()
         yield
@@ -443,7 +466,9 @@ def phases(cells):
     for scenario in SCENARIOS:
         found = cells[scenario]["phases"]
         listed = ", ".join(f"{name} {1000 * seconds:.1f}" + (f" ({count})" if count > 1 else "") for name, (seconds, count) in found.items())
-        lines.append(f"- pack, {scenario}, ms by phase, summed over threads, with how many there were: {listed}; {cells[scenario]['faults']:,.0f} page faults.")
+        allocations = "; {:,} allocations and {:,} instructions under valgrind".format(*cells[scenario]["allocations"]) if "allocations" in cells[scenario] else ""
+        lines.append(f"- pack, {scenario}, ms by phase, summed over threads, with how many there were: {listed}; {cells[scenario]['faults']:,.0f} page faults"
+                     f"{allocations}.")
     return lines
 
 

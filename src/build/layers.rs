@@ -178,7 +178,7 @@ impl Workbench {
         memos: &mut Memos<'_>,
     ) -> Result<FinishedLayer, BoxedError> {
         let facts = facts_of(built);
-        let keys = match planned.keys.as_ref().filter(|keys| are_confirmed(&planned.spec, keys, built)) {
+        let keys = match planned.keys.as_ref().filter(|keys| are_confirmed(&planned.spec, keys, &built.ids)) {
             Some(keys) => Some(keys.clone()),
             None => self.keys_after(planned, built, memos)?,
         };
@@ -287,11 +287,11 @@ impl BlobContent for Remade {
 }
 
 /// Whether the files that were read have what the keys were made of.
-fn are_confirmed(spec: &LayerSpec, keys: &LayerKeys, built: &Built) -> bool {
+fn are_confirmed(spec: &LayerSpec, keys: &LayerKeys, read: &[(usize, ContentId)]) -> bool {
     let is_same = |(index, id): &(usize, ContentId)| {
         layer::entry_key(&spec.entries()[*index], Some(id)).as_ref() == Some(&keys.entries[*index])
     };
-    built.ids.iter().all(is_same)
+    read.iter().all(is_same)
 }
 
 /// The key of a layer that this machine built once.
@@ -314,4 +314,24 @@ fn check(spec: &LayerSpec, expected: &LayerFacts, found: &LayerFacts) -> Result<
     };
     let (expected, found) = (shown(expected), shown(found));
     Err(BuildError::Poisoned { layer: spec.name().to_owned(), expected, found })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::{Content, ContentSource, Entry, EntryPath, Metadata, Stamp};
+
+    #[test]
+    fn keys_of_other_bytes_than_were_read_are_not_confirmed() {
+        let stamp = Stamp { size: 3, mtime_ns: 1, ctime_ns: 1, inode: 1, device: 1 };
+        let content = Content { size: 3, source: ContentSource::File("/a".into(), stamp) };
+        let path = EntryPath::new(b"a").expect("a path");
+        let entry = Entry { path, metadata: Metadata::file(false), kind: EntryKind::File(content) };
+        let spec = LayerSpec::new("l", vec![entry]).expect("a layer");
+        let (said, read) = (ContentId::of(b"one"), ContentId::of(b"two"));
+        let keys = keys_of(&spec, Compression::default(), &[Some(said)]).expect("all ids are known");
+        assert!(are_confirmed(&spec, &keys, &[(0, said)]));
+        assert!(are_confirmed(&spec, &keys, &[]), "nothing was read that says otherwise");
+        assert!(!are_confirmed(&spec, &keys, &[(0, read)]));
+    }
 }

@@ -7,6 +7,7 @@
 pub mod base;
 pub mod cache;
 mod deliver;
+mod derive;
 mod inputs;
 mod layers;
 mod making;
@@ -23,6 +24,8 @@ use std::thread::{self, JoinHandle};
 
 pub use cache::CachePolicy;
 use cache::{Lookups, NewEntry};
+pub use derive::Finished;
+use derive::{finish, tags};
 use inputs::Inputs;
 use layers::Workbench;
 use notes::Notes;
@@ -31,16 +34,14 @@ use prepare::prepare_with;
 pub use prepare::{Prepared, project_of};
 pub use report::{DestinationReport, ImageReport, LayerReport, Report};
 
-use crate::config::{Facts, Settings, Spanned, TagTemplate, Template};
-use crate::digest::Sha256;
+use crate::config::{Facts, Settings};
 use crate::error::{BoxedError, Explain, Kind};
-use crate::image::{self, Change, Image, Index, MediaType, NewLayer, RawDocument};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::layer::{ContentError, EntryPathError, Scanner, SpecError};
 use crate::lock::{Lock, LockedBase};
 use crate::observer::{Progress, Stage};
-use crate::plan::{PlaceError, PlannedImage};
-use crate::reference::{Repository, Tag};
+use crate::plan::PlaceError;
+use crate::reference::Repository;
 use crate::registry::Client;
 use crate::store::Store;
 use crate::transport::Destination;
@@ -200,18 +201,6 @@ pub struct Target {
     pub parallel: usize,
     /// Whether it is the local store.
     pub is_local: bool,
-}
-
-/// An image, or an index of several, that is finished but for delivery.
-pub struct Finished {
-    /// What tags resolve to.
-    pub root: RawDocument,
-    /// The images, in the order of the plan.
-    pub images: Vec<Image>,
-    /// The tags.
-    pub tags: Vec<Tag>,
-    /// What the user may want to know of the derivation.
-    pub notes: Vec<String>,
 }
 
 /// Builds what `request` asks for and delivers it to `targets`.
@@ -443,166 +432,6 @@ fn check_layer_count(prepared: &Prepared<'_>) -> Result<(), BuildError> {
         }
     }
     Ok(())
-}
-
-/// Derives the images from the base and the finished layers, `layers[image][layer]`.
-fn finish(
-    request: &Request,
-    prepared: &Prepared<'_>,
-    layers: &[Vec<NewLayer>],
-) -> Result<Finished, BoxedError> {
-    let content = content_digest(prepared, layers);
-    let facts = Facts { content: Some(content), ..request.facts.clone() };
-    let tags = tags(request, &facts)?;
-    let mut images = Vec::new();
-    let mut notes = Vec::new();
-    for ((planned, base), layers) in prepared.plan.images.iter().zip(&prepared.bases).zip(layers) {
-        let change = change(request, planned, &facts)?;
-        let base = base.as_ref().map(|base| &base.image);
-        let (image, more) = image::derive(base, &planned.platform, layers, &change)?;
-        images.push(image);
-        notes.extend(more);
-    }
-    notes.dedup();
-    let root = match &images[..] {
-        [image] => image.raw().clone(),
-        images => index_of(images, annotations(request, prepared.plan.images.first(), &facts)?)?,
-    };
-    Ok(Finished { root, images, tags, notes })
-}
-
-fn index_of(
-    images: &[Image],
-    annotations: std::collections::BTreeMap<String, String>,
-) -> Result<RawDocument, image::ImageError> {
-    let index = Index {
-        schema_version: 2,
-        media_type: Some(MediaType::ImageIndex),
-        artifact_type: None,
-        manifests: images.iter().map(Image::descriptor).collect(),
-        subject: None,
-        annotations,
-        rest: std::collections::BTreeMap::new(),
-    };
-    let bytes = image::to_json("index", &index)?;
-    Ok(RawDocument::new(Some(&MediaType::ImageIndex), bytes)?)
-}
-
-/// Twelve digits over all that a build puts in: what `{content}` stands for.
-fn content_digest(prepared: &Prepared<'_>, layers: &[Vec<NewLayer>]) -> String {
-    let mut hasher = Sha256::new();
-    for (image, layers) in prepared.plan.images.iter().zip(layers) {
-        if let Some(base) = &image.base {
-            hasher.update(base.manifest.as_bytes());
-        }
-        for layer in layers {
-            hasher.update(layer.diff_id.as_bytes());
-        }
-    }
-    hasher.finish().short()
-}
-
-fn tags(request: &Request, facts: &Facts) -> Result<Vec<Tag>, BoxedError> {
-    let settings = &request.settings;
-    if settings.tags.is_empty() {
-        return Ok(vec![Template::default_tag(facts).resolve_tag(facts)?]);
-    }
-    let mut tags: Vec<Tag> = Vec::new();
-    for template in &settings.tags {
-        let tag =
-            resolve(request, template, |template: &TagTemplate| template.template().resolve_tag(facts))?;
-        if !tags.contains(&tag) {
-            tags.push(tag);
-        }
-    }
-    Ok(tags)
-}
-
-fn resolve<T, V>(
-    request: &Request,
-    written: &Spanned<T>,
-    with: impl Fn(&T) -> Result<V, crate::config::TemplateError>,
-) -> Result<V, BoxedError> {
-    with(&written.value).map_err(|error| {
-        let hint = error.hint();
-        request.settings.error_at(written.span, error.to_string(), hint).into()
-    })
-}
-
-/// What the settings and the artifact change in the base's configuration.
-fn change(request: &Request, planned: &PlannedImage, facts: &Facts) -> Result<Change, BoxedError> {
-    let config = &request.settings.config;
-    let annotations = annotations(request, Some(planned), facts)?;
-    let mut labels = standard(request, planned, facts);
-    for (name, template) in &config.labels {
-        labels.insert(name.as_str().to_owned(), resolve(request, template, |text| text.resolve(facts))?);
-    }
-    let arguments = |arguments: &Option<Spanned<crate::config::Arguments>>| {
-        arguments.as_ref().map(|arguments| arguments.value.as_slice().to_vec())
-    };
-    let entrypoint = arguments(&config.entrypoint);
-    // The artifact's arguments belong to the artifact's entrypoint.
-    let cmd =
-        arguments(&config.cmd).or_else(|| if entrypoint.is_none() { planned.cmd.clone() } else { None });
-    Ok(Change {
-        created: crate::time::rfc3339(request.time()),
-        env: config
-            .env
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()))
-            .collect(),
-        unset_env: config.unset_env.iter().map(|name| name.value.as_str().to_owned()).collect(),
-        labels,
-        unset_labels: config.unset_labels.iter().map(|name| name.value.as_str().to_owned()).collect(),
-        ports: config.ports.iter().flat_map(|ports| ports.value.exposed()).collect(),
-        volumes: config.volumes.iter().map(|path| path.value.as_str().to_owned()).collect(),
-        user: config.user.as_ref().map(|user| user.value.as_str().to_owned()),
-        working_dir: config.workdir.as_ref().map(|path| path.value.as_str().to_owned()),
-        entrypoint: entrypoint.or_else(|| planned.entrypoint.clone()),
-        cmd,
-        healthcheck: config.healthcheck.as_ref().map(|health| health.value.to_image()),
-        stop_signal: config.stop_signal.as_ref().map(|signal| signal.value.as_str().to_owned()),
-        annotations,
-    })
-}
-
-/// The annotations of a manifest or index: the standard ones, and the user's over them.
-fn annotations(
-    request: &Request,
-    planned: Option<&PlannedImage>,
-    facts: &Facts,
-) -> Result<std::collections::BTreeMap<String, String>, BoxedError> {
-    let mut all = planned.map(|planned| standard(request, planned, facts)).unwrap_or_default();
-    for (name, template) in &request.settings.annotations {
-        all.insert(name.as_str().to_owned(), resolve(request, template, |text| text.resolve(facts))?);
-    }
-    Ok(all)
-}
-
-/// `org.opencontainers.image.*` of the image specification's `annotations.md`, where they are known.
-fn standard(
-    request: &Request,
-    planned: &PlannedImage,
-    facts: &Facts,
-) -> std::collections::BTreeMap<String, String> {
-    let git = facts.git.as_ref();
-    let dirty = |commit: &str, dirty| if dirty { format!("{commit}-dirty") } else { commit.to_owned() };
-    let title = request.name.path().rsplit('/').next().map(str::to_owned);
-    let base = planned.base.as_ref();
-    // A path on this machine is nobody's business, and would make the digest depend on the directory.
-    let base_name = base.filter(|base| base.is_in_registry).map(|base| base.reference.clone());
-    let values = [
-        ("created", Some(crate::time::rfc3339(request.time()))),
-        ("revision", git.map(|git| dirty(&git.commit, git.dirty))),
-        ("source", git.and_then(|git| git.origin.clone())),
-        ("version", facts.version.clone()),
-        ("title", title),
-        ("base.name", base_name),
-        ("base.digest", base.map(|base| base.digest.to_string())),
-    ];
-    let named =
-        |(name, value): (&str, Option<String>)| Some((format!("org.opencontainers.image.{name}"), value?));
-    values.into_iter().filter_map(named).collect()
 }
 
 /// What `pack update` does: the base as it is now, with what the plan needs of it.
