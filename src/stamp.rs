@@ -22,7 +22,6 @@ impl Stamp {
     #[must_use]
     pub fn of(metadata: &std::fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;
-        let nanoseconds = |seconds: i64, rest: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(rest);
         Self {
             size: metadata.size(),
             mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
@@ -34,13 +33,8 @@ impl Stamp {
 
     /// The same of what the system itself says.
     #[must_use]
-    #[allow(
-        clippy::unnecessary_cast,
-        clippy::useless_conversion,
-        reason = "widths differ between processors"
-    )]
+    #[allow(clippy::unnecessary_cast, reason = "widths differ between processors")]
     pub fn of_stat(stat: &rustix::fs::Stat) -> Self {
-        let nanoseconds = |seconds: i64, rest: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(rest);
         Self {
             size: stat.st_size as u64,
             mtime_ns: nanoseconds(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
@@ -59,6 +53,10 @@ impl Stamp {
         let tick = if self.ctime_ns % 1_000_000 == 0 { 2_000_000_000 } else { 20_000_000 };
         latest < now - tick
     }
+}
+
+const fn nanoseconds(seconds: i64, rest: i64) -> i64 {
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(rest)
 }
 
 #[cfg(test)]

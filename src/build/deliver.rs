@@ -100,7 +100,7 @@ pub(super) fn build_and_deliver(
         }
         // While the targets take the rest.
         prepared.memos.save();
-        bench.clear();
+        bench.release();
         Ok(finished)
     })?;
     for ((image, layer), facts, work, elapsed) in done.reports {

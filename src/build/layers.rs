@@ -161,7 +161,7 @@ impl Workbench {
     }
 
     /// Gives back the memory that layers are built in, once all are.
-    pub(super) fn clear(&self) {
+    pub(super) fn release(&self) {
         self.buffers.release();
     }
 

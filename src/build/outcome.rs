@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::notes::Notes;
-
 use crate::digest::{Digest, Key, KeyBuilder};
 use crate::store::Store;
 

@@ -188,7 +188,8 @@ impl Names {
     }
 
     fn get(&self, name: &Name) -> &CStr {
-        CStr::from_bytes_with_nul(&self.bytes[name.start..name.end]).unwrap_or_default()
+        CStr::from_bytes_with_nul(&self.bytes[name.start..name.end])
+            .unwrap_or_else(|error| unreachable!("copied with its zero byte: {error}"))
     }
 }
 
