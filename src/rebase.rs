@@ -13,9 +13,10 @@ use crate::build::base::{Base, PlatformBase};
 use crate::copy::{CopyError, Delivered, blob_of, deliver};
 use crate::digest::Digest;
 use crate::error::{BoxedError, Explain, Kind};
+use crate::image::select::is_attestation;
 use crate::image::{
-    self, ConfigFile, DocumentError, Image, ImageError, Index, ManifestOrIndex, MediaType, RawDocument,
-    to_json,
+    self, ConfigFile, Descriptor, DocumentError, Image, ImageError, Index, ManifestOrIndex, MediaType,
+    RawDocument, soci, to_json,
 };
 use crate::interrupt::Interrupt;
 use crate::layer::EntryPath;
@@ -23,7 +24,7 @@ use crate::observer::Progress;
 use crate::platform::Platform;
 use crate::reference::Tag;
 use crate::store::Store;
-use crate::transport::load::{load_image, load_manifest, offers};
+use crate::transport::load::{load_image, load_manifest, offers, soci_index};
 use crate::transport::{Blob, Destination, Source};
 
 /// A base as the user named it, or as the image does.
@@ -235,14 +236,22 @@ pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
     let images = images(request, &root)?;
     let new = base(request, request.new, false);
     let mut rebased = Vec::new();
+    let mut indexes = Vec::new();
     let mut parts = Vec::new();
     let mut blobs: Vec<Blob> = Vec::new();
     for image in &images {
         request.interrupt.check().map_err(CopyError::from)?;
-        let one = one(request, &new, image)?;
+        let one = one(request, &root, &new, image)?;
         let below = new.blobs(&one.base.image);
         let count = below.len();
         blobs.extend(below);
+        blobs.extend(new.table_blobs(&one.base.tables()?));
+        for table in &one.own_tables {
+            blobs.push(blob_of(&request.image, table, "table of a layer".to_owned()));
+        }
+        if one.soci.is_some() {
+            blobs.push(Blob::in_memory(soci::config(), soci::CONFIG.to_vec(), "SOCI index"));
+        }
         let total = one.result.layers().len();
         for (number, layer) in one.result.layers().iter().enumerate().skip(count) {
             blobs.push(blob_of(&request.image, layer, format!("layer {} of {total}", number + 1)));
@@ -259,12 +268,16 @@ pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
             own_layers: total - count,
         });
         rebased.push(one.result);
+        indexes.push(one.soci);
     }
+    let has_soci = indexes.iter().any(Option::is_some);
     let result = match (&rebased[..], root.parse().map_err(RebaseError::from)?) {
         ([image], ManifestOrIndex::Manifest(_)) => image.raw().clone(),
-        ([image], _) if request.platform.is_some() => image.raw().clone(),
-        (images, ManifestOrIndex::Index(index)) => index_of(images, *index, &parts)?,
-        (images, ManifestOrIndex::Manifest(_)) => index_of(images, crate::store::empty_index(), &parts)?,
+        ([image], _) if request.platform.is_some() && !has_soci => image.raw().clone(),
+        (images, ManifestOrIndex::Index(index)) => index_of(images, &indexes, *index, &parts)?,
+        (images, ManifestOrIndex::Manifest(_)) => {
+            index_of(images, &indexes, crate::store::empty_index(), &parts)?
+        }
     };
     let digest = result.digest();
     let mut report = Report {
@@ -284,8 +297,8 @@ pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
     report.blobs = deliver(request.destination, &blobs, request.parallel, &request.interrupt)?;
     request.interrupt.check().map_err(CopyError::from)?;
     if result.media_type == MediaType::ImageIndex {
-        for image in &rebased {
-            request.destination.document(image.raw())?;
+        for document in rebased.iter().map(Image::raw).chain(indexes.iter().flatten()) {
+            request.destination.document(document)?;
         }
     }
     request.destination.finish(&result, request.tags)?;
@@ -299,7 +312,7 @@ fn images(request: &Request<'_>, root: &RawDocument) -> Result<Vec<Image>, Boxed
     }
     let offers = offers(&*request.image)?;
     if let Ok(ManifestOrIndex::Index(index)) = root.parse()
-        && index.manifests.len() > offers.len()
+        && index.manifests.iter().any(|entry| is_attestation(entry) && !soci::is_entry(entry))
     {
         request.progress.note(
             "what the index has beside images, such as attestations, is about the old ones and left out",
@@ -309,7 +322,12 @@ fn images(request: &Request<'_>, root: &RawDocument) -> Result<Vec<Image>, Boxed
 }
 
 /// An index of the results, with what the old one says of them.
-fn index_of(images: &[Image], old: Index, parts: &[Rebased]) -> Result<RawDocument, RebaseError> {
+fn index_of(
+    images: &[Image],
+    soci: &[Option<RawDocument>],
+    old: Index,
+    parts: &[Rebased],
+) -> Result<RawDocument, RebaseError> {
     let mut annotations = old.annotations;
     if let (true, Some(part)) =
         (annotations.contains_key(image::BASE_DIGEST), images.first().zip(parts.first()))
@@ -322,17 +340,17 @@ fn index_of(images: &[Image], old: Index, parts: &[Rebased]) -> Result<RawDocume
             };
         }
     }
-    let index = Index {
-        manifests: images.iter().map(Image::descriptor).collect(),
-        annotations,
-        ..crate::store::empty_index()
-    };
+    let index = Index { manifests: soci::entries(images, soci), annotations, ..crate::store::empty_index() };
     let bytes = to_json("index", &index)?;
     Ok(RawDocument::new(Some(&MediaType::ImageIndex), bytes)?)
 }
 
 struct One {
     result: Image,
+    /// Its SOCI index, if the image had one.
+    soci: Option<RawDocument>,
+    /// The tables in that which the image brings along.
+    own_tables: Vec<Descriptor>,
     base: PlatformBase,
     old: Digest,
 }
@@ -342,7 +360,7 @@ fn base(request: &Request<'_>, named: &Named, offline: bool) -> Base {
     Base::new(reference, Arc::clone(&named.source), None, request.store, offline)
 }
 
-fn one(request: &Request<'_>, new: &Base, image: &Image) -> Result<One, BoxedError> {
+fn one(request: &Request<'_>, root: &RawDocument, new: &Base, image: &Image) -> Result<One, BoxedError> {
     let platform = image.platform();
     let not_on_base = || RebaseError::NotOnBase {
         image: request.image.name(),
@@ -352,7 +370,7 @@ fn one(request: &Request<'_>, new: &Base, image: &Image) -> Result<One, BoxedErr
     let old = base(request, request.old, false).load(platform.as_ref())?;
     let count = image::begins_with(image, &old.image).ok_or_else(not_on_base)?;
     let mut reasons = Vec::new();
-    let found = match new.load(platform.as_ref()) {
+    let mut found = match new.load(platform.as_ref()) {
         Ok(found) => found,
         // Not for this platform, or not there at all: what there is, if it is only one, tells which.
         Err(error) => match new.load(None) {
@@ -399,10 +417,16 @@ fn one(request: &Request<'_>, new: &Base, image: &Image) -> Result<One, BoxedErr
     }
     let digest = found.root.digest().to_string();
     let name = request.new.name.as_deref();
-    let (result, notes) =
-        image::rebase(image, &old.image, &found.image, (name, &digest)).map_err(RebaseError::from)?;
+    let mut own_tables = Vec::new();
+    if let Some(index) = soci_index(&*request.image, root, image)? {
+        found.soci = new.soci_index(&found)?;
+        own_tables = soci::tables(&index, &image.layers()[count..])?;
+    }
+    let tables = [found.tables()?, own_tables.clone()].concat();
+    let image::Rebased { image: result, soci, notes } =
+        image::rebase(image, &old.image, &found.image, (name, &digest), tables).map_err(RebaseError::from)?;
     notes.into_iter().for_each(|note| request.progress.note(note));
-    Ok(One { result, base: found, old: old.image.digest() })
+    Ok(One { result, soci, own_tables, base: found, old: old.image.digest() })
 }
 
 fn refused(request: &Request<'_>, reasons: Vec<Reason>) -> RebaseError {

@@ -4,6 +4,9 @@
 //! another SHA-256 (the `sha2` crate), and decoders that take any stream the formats allow rather than the
 //! one shape that is written here. It judges bytes, not taste.
 
+mod flatbuffer;
+mod soci;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Cursor, Read};
 
@@ -16,7 +19,8 @@ use crate::error::BoxedError;
 use crate::image::media_type::{self, LayerCompression};
 use crate::image::select::{MAX_DEPTH, is_attestation};
 use crate::image::{
-    ConfigFile, Descriptor, MAX_DOCUMENT, Manifest, ManifestOrIndex, MediaType, RawDocument, parse_strict,
+    self, ConfigFile, Descriptor, MAX_DOCUMENT, Manifest, ManifestOrIndex, MediaType, RawDocument,
+    parse_strict,
 };
 use crate::observer::{Phase, Progress, Task};
 use crate::platform::Platform;
@@ -108,6 +112,8 @@ pub enum Check {
     Tar,
     /// A layer has a path that leads out of the image, or that readers take differently.
     Path,
+    /// A table of contents does not say what is in its layer, or is not found from its image.
+    Contents,
 }
 
 /// One disagreement.
@@ -151,12 +157,17 @@ impl Finding {
 /// Only when the root document cannot be read: then there is nothing to verify.
 pub fn verify(source: &dyn Source, options: &Options) -> Result<Report, BoxedError> {
     let root = source.root()?;
-    let mut graph = Graph { source, report: Parts::default(), seen: BTreeSet::new(), blobs: BTreeMap::new() };
+    let mut graph = Graph::new(source);
     graph.document(&root, root.digest(), None, MAX_DEPTH);
+    let tables = graph.tables();
     let Graph { mut report, blobs, .. } = graph;
 
     let blobs: Vec<Wanted> = blobs.into_values().collect();
-    let check = || blobs.par_iter().map(|wanted| check_blob(source, wanted, options)).collect::<Vec<_>>();
+    let check = || {
+        let of_blobs = blobs.par_iter().map(|wanted| check_blob(source, wanted, options));
+        let of_tables = tables.par_iter().map(|(table, layer)| soci::check(source, table, layer));
+        of_blobs.chain(of_tables).collect::<Vec<_>>()
+    };
     let checked = match rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build() {
         Ok(pool) => pool.install(check),
         // No new threads to be had: those there are will do.
@@ -200,9 +211,51 @@ struct Graph<'a> {
     seen: BTreeSet<Digest>,
     /// Two descriptors of one digest may disagree about size or type; then at least one is wrong.
     blobs: BTreeMap<(Digest, u64, String), Wanted>,
+    /// SOCI indexes that were seen, with their tables of contents.
+    soci: BTreeMap<Digest, Vec<Descriptor>>,
+    /// Images that name one.
+    named: Vec<(Digest, Digest)>,
 }
 
-impl Graph<'_> {
+impl<'a> Graph<'a> {
+    fn new(source: &'a dyn Source) -> Self {
+        Self {
+            source,
+            report: Parts::default(),
+            seen: BTreeSet::new(),
+            blobs: BTreeMap::new(),
+            soci: BTreeMap::new(),
+            named: Vec::new(),
+        }
+    }
+
+    /// Tables of contents with their layers. What does not belong together is odd, and harms nobody.
+    fn tables(&mut self) -> Vec<(Descriptor, Descriptor)> {
+        let mut odd = |subject, message: String| {
+            self.report.warnings.push(Finding::new(Check::Contents, subject, message));
+        };
+        for (image, index) in &self.named {
+            if !self.soci.contains_key(index) {
+                odd(*image, format!("its SOCI index {index} is not here"));
+            }
+        }
+        let mut found = Vec::new();
+        for (index, tables) in &self.soci {
+            if !self.named.iter().any(|(_, named)| named == index) {
+                odd(*index, "no image names this SOCI index".to_owned());
+            }
+            for table in tables {
+                let layer = image::soci::layer_of(table)
+                    .and_then(|layer| self.blobs.values().find(|wanted| wanted.descriptor.digest == layer));
+                match layer {
+                    Some(layer) => found.push((table.clone(), layer.descriptor.clone())),
+                    None => odd(table.digest, "the table of contents is of no layer here".to_owned()),
+                }
+            }
+        }
+        found
+    }
+
     fn problem(&mut self, finding: Finding) {
         self.report.problems.push(finding);
     }
@@ -280,6 +333,10 @@ impl Graph<'_> {
         if !is_image {
             self.want(&manifest.config, None);
         }
+        if image::soci::is_index(manifest) {
+            self.soci.insert(digest, manifest.layers.clone());
+        }
+        self.named.extend(image::soci::named_by(manifest).map(|index| (digest, index)));
         // BuildKit dresses attestations up as images, with layers of JSON.
         let is_attestation = entry.is_some_and(is_attestation);
         let layers = manifest.layers.len();

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use crate::digest::{Digest, Key, KeyBuilder};
 use crate::error::{BoxedError, Explain, Kind};
-use crate::image::{Descriptor, Image, MAX_DOCUMENT, MediaType, PlatformFields, RawDocument, media_type};
+use crate::image::{
+    Descriptor, Image, ImageError, MAX_DOCUMENT, MediaType, PlatformFields, RawDocument, media_type, soci,
+};
 use crate::layer::{EntryPath, LayerIndex, Lookup, Node};
 use crate::lock::{Ancestor, BaseFacts, LockedBase, LockedPlatform};
 use crate::observer::{Phase, Progress, Task};
@@ -19,7 +21,7 @@ use crate::plan::BaseTree;
 use crate::platform::Platform;
 use crate::reference::Repository;
 use crate::store::Store;
-use crate::transport::load::{load_image, offers};
+use crate::transport::load::{load_image, offers, soci_index};
 use crate::transport::{Blob, BlobStream, Source};
 
 /// Why a base cannot be used.
@@ -189,6 +191,18 @@ pub struct PlatformBase {
     pub root: RawDocument,
     /// The platform; a base that does not say is taken for the one asked for.
     pub platform: Platform,
+    /// Its SOCI index, where that was asked for and there is one.
+    pub soci: Option<RawDocument>,
+}
+
+impl PlatformBase {
+    /// The tables of contents of its layers.
+    ///
+    /// # Errors
+    /// When its SOCI index is no manifest.
+    pub fn tables(&self) -> Result<Vec<Descriptor>, ImageError> {
+        self.soci.as_ref().map_or_else(|| Ok(Vec::new()), |index| soci::tables(index, self.image.layers()))
+    }
 }
 
 impl Base {
@@ -257,28 +271,34 @@ impl Base {
             .platform()
             .or_else(|| loaded.platform_descriptor.platform.as_ref().and_then(PlatformFields::normalised));
         let platform = named.or_else(|| platform.cloned()).unwrap_or_else(Platform::linux_amd64);
-        Ok(PlatformBase { root: loaded.root, image: loaded.image, platform })
+        Ok(PlatformBase { root: loaded.root, image: loaded.image, platform, soci: None })
+    }
+
+    /// The SOCI index of the image, if it has one.
+    ///
+    /// # Errors
+    /// When it cannot be read or trusted.
+    pub fn soci_index(&self, base: &PlatformBase) -> Result<Option<RawDocument>, BoxedError> {
+        soci_index(&*self.source, &base.root, &base.image)
     }
 
     /// The base's layers as blobs to deliver; none is opened here.
     pub fn blobs(&self, image: &Image) -> Vec<Blob> {
         let layers = image.layers().iter().enumerate();
-        layers
-            .map(|(number, descriptor)| {
-                let source = Arc::clone(&self.source);
-                let layer = descriptor.clone();
-                let content =
-                    move || source.blob(&layer).map_err(|error| io::Error::other(error.to_string()));
-                let mut descriptor = descriptor.clone();
-                descriptor.media_type = media_type::to_oci(&descriptor.media_type);
-                Blob {
-                    descriptor,
-                    content: Arc::new(content),
-                    origin: self.source.origin(),
-                    title: format!("base layer {}", number + 1),
-                }
-            })
-            .collect()
+        layers.map(|(number, layer)| self.blob(layer, format!("base layer {}", number + 1))).collect()
+    }
+
+    /// The tables of contents of its layers, likewise.
+    pub fn table_blobs(&self, tables: &[Descriptor]) -> Vec<Blob> {
+        tables.iter().map(|table| self.blob(table, "table of a base layer".to_owned())).collect()
+    }
+
+    fn blob(&self, descriptor: &Descriptor, title: String) -> Blob {
+        let (source, wanted) = (Arc::clone(&self.source), descriptor.clone());
+        let content = move || source.blob(&wanted).map_err(|error| io::Error::other(error.to_string()));
+        let mut descriptor = descriptor.clone();
+        descriptor.media_type = media_type::to_oci(&descriptor.media_type);
+        Blob { descriptor, content: Arc::new(content), origin: self.source.origin(), title }
     }
 
     /// The tree of `image`, asked path by path.
@@ -313,7 +333,11 @@ impl Base {
         };
         // What lies on this machine is read there.
         if self.origin().is_some() {
-            for bytes in [&base.root.bytes[..], &base.image.raw().bytes, base.image.raw_config()] {
+            let soci = base.soci.as_ref().map(|index| &index.bytes[..]);
+            for bytes in [&base.root.bytes[..], &base.image.raw().bytes, base.image.raw_config()]
+                .into_iter()
+                .chain(soci)
+            {
                 facts.add_document(bytes);
             }
         }

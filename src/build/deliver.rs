@@ -18,7 +18,7 @@ use super::report::Report;
 use super::{BuildError, Context, Finished, Prepared, Request, Target, finish};
 use crate::digest::Digest;
 use crate::error::{BoxedError, Kind};
-use crate::image::{Image, MediaType, NewLayer};
+use crate::image::{Image, NewLayer, soci};
 use crate::layer::Work;
 use crate::observer::Stage;
 use crate::plan::{LayerFacts, Plan, PlannedLayer};
@@ -49,13 +49,16 @@ pub(super) fn deliver_known(
         return Ok(());
     }
     with_queues(context, &stale, report, |queues| {
-        base_blobs(prepared).iter().for_each(|blob| queues.send(blob));
+        base_blobs(prepared)?.iter().for_each(|blob| queues.send(blob));
         for planned in prepared.plan.images.iter().flat_map(|image| &image.layers) {
             if let Some(facts) = planned.known {
-                queues.send(&bench.blob(planned, facts));
+                let (blob, table) = bench.blobs(planned, facts);
+                queues.send(&blob);
+                table.iter().for_each(|table| queues.send(table));
             }
         }
         finished.images.iter().for_each(|image| queues.send(&config_of(image)));
+        soci_config(finished).iter().for_each(|config| queues.send(config));
         Ok(())
     })?;
     report.remade(&bench.remade());
@@ -76,7 +79,7 @@ pub(super) fn build_and_deliver(
     let finished = with_queues(context, &all, report, |queues| {
         let order = order(&prepared.plan);
         let growers = Growers::new(&prepared.plan, &order);
-        let base = base_blobs(prepared);
+        let base = base_blobs(prepared)?;
         let Prepared { plan, memos, .. } = &mut *prepared;
         let mut assembly = Assembly {
             bench,
@@ -98,6 +101,7 @@ pub(super) fn build_and_deliver(
             }
             queues.send_grown(&config);
         }
+        soci_config(&finished).iter().for_each(|config| queues.send(config));
         // While the targets take the rest.
         prepared.memos.save();
         bench.release();
@@ -212,12 +216,13 @@ impl Assembly<'_, '_, '_, '_, '_> {
         self.done.reports.push((place, facts, work, elapsed));
         let key = key.filter(|_| self.writes);
         self.done.entries.extend(key.map(|key| self.bench.entry(planned, key, facts)));
-        let blob = self.bench.blob(planned, facts);
+        let (blob, table) = self.bench.blobs(planned, facts);
         if work.is_some() {
             self.queues.send_grown(&blob);
         } else {
             self.queues.send(&blob);
         }
+        table.iter().for_each(|table| self.queues.send(table));
         self.done.layers.insert(place, layer);
     }
 }
@@ -275,20 +280,29 @@ fn conclude(context: &Context, finished: &Finished, targets: &[(usize, &Target)]
     for (_, target) in targets {
         context.interrupt.check().map_err(BuildError::from)?;
         let _step = context.progress.step(Stage::Conclude, &target.destination.name());
-        if finished.root.media_type == MediaType::ImageIndex {
-            for image in &finished.images {
-                target.destination.document(image.raw())?;
-            }
+        for document in finished.documents() {
+            target.destination.document(document)?;
         }
         target.destination.finish(&finished.root, &finished.tags)?;
     }
     Ok(())
 }
 
-/// The layers of all bases.
-fn base_blobs(prepared: &Prepared<'_>) -> Vec<Blob> {
-    let Some(base) = &prepared.base else { return Vec::new() };
-    prepared.bases.iter().flatten().flat_map(|loaded| base.blobs(&loaded.image)).collect()
+/// The layers of all bases, and their tables of contents.
+fn base_blobs(prepared: &Prepared<'_>) -> Result<Vec<Blob>, BoxedError> {
+    let Some(base) = &prepared.base else { return Ok(Vec::new()) };
+    let mut blobs = Vec::new();
+    for loaded in prepared.bases.iter().flatten() {
+        blobs.extend(base.blobs(&loaded.image));
+        blobs.extend(base.table_blobs(&loaded.tables()?));
+    }
+    Ok(blobs)
+}
+
+/// What all SOCI indexes have for a configuration.
+fn soci_config(finished: &Finished) -> Option<Blob> {
+    let config = || Blob::in_memory(soci::config(), soci::CONFIG.to_vec(), "SOCI index");
+    finished.soci.iter().any(Option::is_some).then(config)
 }
 
 fn config_of(image: &Image) -> Blob {

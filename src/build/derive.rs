@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::base::PlatformBase;
 use super::{Prepared, Request};
 use crate::config::{Arguments, Facts, Spanned, TagTemplate, Template, TemplateError};
 use crate::digest::Sha256;
 use crate::error::{BoxedError, Explain as _};
-use crate::image::{self, Change, Image, Index, MediaType, NewLayer, RawDocument};
+use crate::image::{self, Change, Descriptor, Image, Index, MediaType, NewLayer, RawDocument, soci};
+use crate::layer::Compression;
 use crate::plan::PlannedImage;
 use crate::reference::Tag;
 
@@ -16,6 +18,8 @@ pub struct Finished {
     pub root: RawDocument,
     /// The images, in the order of the plan.
     pub images: Vec<Image>,
+    /// The SOCI indexes of those that have one.
+    pub soci: Vec<Option<RawDocument>>,
     /// The tags.
     pub tags: Vec<Tag>,
     /// What the user may want to know of the derivation.
@@ -32,31 +36,53 @@ pub(super) fn finish(
     let facts = Facts { content: Some(content), ..request.facts.clone() };
     let tags = tags(request, &facts)?;
     let mut images = Vec::new();
+    let mut indexes = Vec::new();
     let mut notes = Vec::new();
     for ((planned, base), layers) in prepared.plan.images.iter().zip(&prepared.bases).zip(layers) {
-        let change = change(request, planned, &facts)?;
+        let mut change = change(request, planned, &facts)?;
+        let mut tables = base.as_ref().map(PlatformBase::tables).transpose()?.unwrap_or_default();
+        tables.extend(layers.iter().filter_map(|layer| layer.table.clone()));
+        let index = soci::index(tables, &mut change.annotations)?;
+        if index.is_none() && matches!(prepared.compression, Compression::Soci(_)) {
+            notes.push(
+                "no layer has the 10 MiB from which on SOCI is worth while: there is no SOCI index".into(),
+            );
+        }
         let base = base.as_ref().map(|base| &base.image);
         let (image, more) = image::derive(base, &planned.platform, layers, &change)?;
         images.push(image);
+        indexes.push(index);
         notes.extend(more);
     }
     notes.dedup();
-    let root = match &images[..] {
-        [image] => image.raw().clone(),
-        images => index_of(images, annotations(request, prepared.plan.images.first(), &facts)?)?,
+    let root = match (&images[..], &indexes[..]) {
+        ([image], [None]) => image.raw().clone(),
+        _ => {
+            let manifests = soci::entries(&images, &indexes);
+            index_of(manifests, annotations(request, prepared.plan.images.first(), &facts)?)?
+        }
     };
-    Ok(Finished { root, images, tags, notes })
+    Ok(Finished { root, images, soci: indexes, tags, notes })
+}
+
+impl Finished {
+    /// What the root lists, in the order in which it can be stored.
+    pub(super) fn documents(&self) -> impl Iterator<Item = &RawDocument> {
+        let is_alone = self.root.media_type != MediaType::ImageIndex;
+        let images = self.images.iter().map(Image::raw).filter(move |_| !is_alone);
+        images.chain(self.soci.iter().flatten())
+    }
 }
 
 fn index_of(
-    images: &[Image],
+    manifests: Vec<Descriptor>,
     annotations: BTreeMap<String, String>,
 ) -> Result<RawDocument, image::ImageError> {
     let index = Index {
         schema_version: 2,
         media_type: Some(MediaType::ImageIndex),
         artifact_type: None,
-        manifests: images.iter().map(Image::descriptor).collect(),
+        manifests,
         subject: None,
         annotations,
         rest: BTreeMap::new(),

@@ -34,6 +34,7 @@ pub(super) fn new_layer(planned: &PlannedLayer, facts: &LayerFacts) -> NewLayer 
         descriptor: facts.descriptor(planned.compression),
         diff_id: facts.diff_id,
         name: planned.name.clone(),
+        table: facts.table(planned.compression),
     }
 }
 
@@ -155,7 +156,7 @@ impl Workbench {
         let keys = planned.keys.as_ref().or(later);
         let built = self.build(&planned.spec, keys, grower.as_ref(), handed_out)?;
         if let Some(grower) = grower {
-            grower.finish(self.blob(planned, facts_of(&built)));
+            grower.finish(self.blobs(planned, facts_of(&built)).0);
         }
         Ok(built)
     }
@@ -214,7 +215,13 @@ impl Workbench {
 
     /// What the cache in a registry may be told of a layer. Its blob is in the image's repository by then.
     pub(super) fn entry(&self, planned: &PlannedLayer, key: Key, facts: LayerFacts) -> NewEntry {
-        NewEntry { key, facts, compression: self.compression, blob: self.blob(planned, facts) }
+        let (blob, table) = self.blobs(planned, facts);
+        NewEntry {
+            key,
+            facts,
+            compression: self.compression,
+            blobs: std::iter::once(blob).chain(table).collect(),
+        }
     }
 
     /// The same of all layers of a plan that this machine knows.
@@ -224,16 +231,23 @@ impl Workbench {
         all.filter_map(entry).collect()
     }
 
-    /// The layer as a blob to deliver. If the store has lost it, it is built again when somebody opens it,
-    /// and must come out the same.
-    pub(super) fn blob(&self, planned: &PlannedLayer, facts: LayerFacts) -> Blob {
+    /// The layer as a blob to deliver, and the table of contents that belongs to it, if there is one. What the store
+    /// has lost is built again when somebody opens it, and must come out the same.
+    pub(super) fn blobs(&self, planned: &PlannedLayer, facts: LayerFacts) -> (Blob, Option<Blob>) {
         let bench = self.clone();
         let spec = planned.spec.clone();
         let is_from_cache = planned.known_from == Some(KnownFrom::Registry);
-        let origin = self.origin.clone().filter(|_| is_from_cache);
-        let descriptor = facts.descriptor(self.compression);
-        let content = Remade { bench, spec, facts, is_from_cache, made: Mutex::default() };
-        Blob { descriptor, content: Arc::new(content), origin, title: planned.name.clone() }
+        let layer = Arc::new(Remade { bench, spec, facts, is_from_cache, made: Mutex::default() });
+        let blob = |descriptor: Descriptor, title| {
+            let content = Part { layer: Arc::clone(&layer), descriptor: descriptor.clone() };
+            let origin = self.origin.clone().filter(|_| is_from_cache);
+            Blob { descriptor, content: Arc::new(content), origin, title }
+        };
+        let table = facts.table(self.compression);
+        (
+            blob(facts.descriptor(self.compression), planned.name.clone()),
+            table.map(|table| blob(table, format!("table of {}", planned.name))),
+        )
     }
 }
 
@@ -249,18 +263,17 @@ struct Remade {
 }
 
 impl Remade {
-    /// Makes sure that the store has the blob. What turned out to be something else stays an error, though the
-    /// store may have its blob by then.
-    fn ensure(&self) -> io::Result<()> {
+    /// Makes sure that the store has what `wanted` names of it. What turned out to be something else stays an error,
+    /// though the store may have its blob by then.
+    fn ensure(&self, wanted: &Descriptor) -> io::Result<()> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let LayerFacts { digest, size, .. } = self.facts;
-        let is_stored = self.bench.blobs.contains(&digest) == Some(size);
+        let is_stored = self.bench.blobs.contains(&wanted.digest) == Some(wanted.size);
         let found = match *made {
             None if is_stored => return Ok(()),
             Some(found) if is_stored => found,
             _ => {
                 let built = self.bench.build(&self.spec, None, None, &|| ()).map_err(io::Error::other)?;
-                self.bench.note_remade(digest, built.work);
+                self.bench.note_remade(self.facts.digest, built.work);
                 facts_of(&built)
             }
         };
@@ -273,16 +286,22 @@ impl Remade {
     }
 }
 
-impl BlobContent for Remade {
+/// One of the blobs that a layer comes to.
+struct Part {
+    layer: Arc<Remade>,
+    descriptor: Descriptor,
+}
+
+impl BlobContent for Part {
     /// Sets a damaged blob aside, so that opening it once more builds it again.
     fn open(&self) -> io::Result<BlobStream> {
-        self.ensure()?;
-        Ok(Box::new(self.bench.blobs.reader(&self.facts.descriptor(self.bench.compression))?))
+        self.layer.ensure(&self.descriptor)?;
+        Ok(Box::new(self.layer.bench.blobs.reader(&self.descriptor)?))
     }
 
     fn open_unchecked(&self) -> io::Result<BlobStream> {
-        self.ensure()?;
-        Ok(Box::new(self.bench.blobs.open(&self.facts.digest)?))
+        self.layer.ensure(&self.descriptor)?;
+        Ok(Box::new(self.layer.bench.blobs.open(&self.descriptor.digest)?))
     }
 }
 
@@ -302,7 +321,7 @@ fn own_key(planned: &PlannedLayer) -> Option<Key> {
 
 const fn facts_of(built: &Built) -> LayerFacts {
     let Descriptor { digest, size, .. } = built.descriptor;
-    LayerFacts { digest, size, diff_id: built.diff_id, toc: built.toc }
+    LayerFacts { digest, size, diff_id: built.diff_id, toc: built.toc, ztoc: built.ztoc }
 }
 
 fn check(spec: &LayerSpec, expected: &LayerFacts, found: &LayerFacts) -> Result<(), BuildError> {

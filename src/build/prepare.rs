@@ -125,6 +125,7 @@ pub(super) fn compression(written: config::Compression) -> Result<Compression, B
         config::Compression::None => Compression::None,
         config::Compression::Gzip(level) => Compression::Gzip(deflate_level(level).ok_or_else(bad)?),
         config::Compression::Estargz(level) => Compression::Estargz(deflate_level(level).ok_or_else(bad)?),
+        config::Compression::Soci(level) => Compression::Soci(deflate_level(level).ok_or_else(bad)?),
         config::Compression::Zstd(None) => Compression::Zstd(layer::ZstdLevel::default()),
         config::Compression::Zstd(Some(level)) => {
             Compression::Zstd(layer::ZstdLevel::new(level).ok_or_else(bad)?)
@@ -287,10 +288,19 @@ impl Preparer<'_, '_> {
         artifact: Option<&Artifact>,
         platform: Option<&Platform>,
     ) -> Result<(PlannedImage, Option<PlatformBase>), BoxedError> {
-        let loaded = match base {
+        let mut loaded = match base {
             Some(base) => Some(base.load(platform).map_err(|error| self.at_base(error))?),
             None => None,
         };
+        if let (Compression::Soci(_), Some((base, loaded))) = (self.compression, base.zip(loaded.as_mut())) {
+            loaded.soci = base.soci_index(loaded).map_err(|error| self.at_base(error))?;
+            if loaded.soci.is_none() {
+                self.notes.push(format!(
+                    "{} has no SOCI index: runtimes pull its layers as a whole",
+                    base.reference
+                ));
+            }
+        }
         let config = loaded.as_ref().map(|loaded| loaded.image.config());
         let proposal = match artifact {
             Some(artifact) => {

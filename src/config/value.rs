@@ -194,7 +194,7 @@ impl Decode for Ports {
     }
 }
 
-/// How layers are compressed. Written `gzip`, `estargz`, `zstd` or `none`, with `:LEVEL` after all but the last.
+/// How layers are compressed. Written `gzip`, `estargz`, `soci`, `zstd` or `none`, with `:LEVEL` after all but the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Compression {
     /// A plain tar.
@@ -203,6 +203,8 @@ pub enum Compression {
     Gzip(Option<u8>),
     /// The same, with a table of contents: what is called eStargz.
     Estargz(Option<u8>),
+    /// gzip, with a table of contents beside the image: what is called SOCI.
+    Soci(Option<u8>),
     /// Zstandard with a level of 1 to 19, or the encoder's default.
     Zstd(Option<u8>),
 }
@@ -219,9 +221,11 @@ impl fmt::Display for Compression {
             Self::None => f.write_str("none"),
             Self::Gzip(None) => f.write_str("gzip"),
             Self::Estargz(None) => f.write_str("estargz"),
+            Self::Soci(None) => f.write_str("soci"),
             Self::Zstd(None) => f.write_str("zstd"),
             Self::Gzip(Some(level)) => write!(f, "gzip:{level}"),
             Self::Estargz(Some(level)) => write!(f, "estargz:{level}"),
+            Self::Soci(Some(level)) => write!(f, "soci:{level}"),
             Self::Zstd(Some(level)) => write!(f, "zstd:{level}"),
         }
     }
@@ -244,10 +248,11 @@ impl FromText for Compression {
         match name {
             "gzip" => Ok(Self::Gzip(level(9)?)),
             "estargz" => Ok(Self::Estargz(level(9)?)),
+            "soci" => Ok(Self::Soci(level(9)?)),
             "zstd" => Ok(Self::Zstd(level(19)?)),
             "none" if text == "none" => Ok(Self::None),
             "none" => Err(Wrong::new("`none` has no levels").hint("write `\"none\"`")),
-            _ => Err(unknown("compression", name, &["gzip", "estargz", "zstd", "none"])),
+            _ => Err(unknown("compression", name, &["gzip", "estargz", "soci", "zstd", "none"])),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::error::{BoxedError, Explain, Kind};
 use crate::image::select::{MAX_DEPTH, SelectError, choose};
 use crate::image::{
     Descriptor, DocumentError, Index, MAX_CHILDREN, Manifest, ManifestOrIndex, MediaType, RawDocument,
-    media_type, to_json,
+    media_type, soci, to_json,
 };
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::observer::Progress;
@@ -292,7 +292,10 @@ fn select(source: &dyn Source, platforms: &[Platform]) -> Result<(RawDocument, b
         return Ok((source.root()?, false));
     }
     if let [platform] = platforms {
-        return Ok((load_image(source, Some(platform))?.image.raw().clone(), false));
+        let loaded = load_image(source, Some(platform))?;
+        if soci::named_by(loaded.image.manifest()).is_none() {
+            return Ok((loaded.image.raw().clone(), false));
+        }
     }
     let offers = offers(source)?;
     let mut chosen: Vec<&Descriptor> = Vec::new();
@@ -303,17 +306,24 @@ fn select(source: &dyn Source, platforms: &[Platform]) -> Result<(RawDocument, b
             chosen.push(&offer.descriptor);
         }
     }
-    if let [one] = chosen[..] {
-        return Ok((source.document(one)?, false));
-    }
     let root = source.root()?;
     let broken = |error| CopyError::Document { place: source.name(), digest: root.digest(), source: error };
     let ManifestOrIndex::Index(index) = root.parse().map_err(broken)? else { return Ok((root, false)) };
+    // What their manifests name, and what only an index can bring along.
+    let soci: Vec<&Descriptor> = index
+        .manifests
+        .iter()
+        .filter(|entry| chosen.iter().any(|image| soci::belongs_to(entry, &image.digest)))
+        .collect();
+    if let ([one], []) = (&chosen[..], &soci[..]) {
+        return Ok((source.document(one)?, false));
+    }
     // In the order of the index, so that the same choice is the same digest.
     let manifests: Vec<Descriptor> = offers
         .iter()
         .map(|offer| &offer.descriptor)
         .filter(|descriptor| chosen.contains(descriptor))
+        .chain(soci)
         .cloned()
         .collect();
     if manifests == index.manifests {

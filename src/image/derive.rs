@@ -32,6 +32,8 @@ pub struct NewLayer {
     pub diff_id: Digest,
     /// Its name, for the history.
     pub name: String,
+    /// A table of contents beside it.
+    pub table: Option<Descriptor>,
 }
 
 /// What changes in the configuration. `None` and empty mean: as the base has it.
@@ -203,6 +205,7 @@ mod tests {
             descriptor: Descriptor::new(MediaType::ImageLayerGzip, Digest::of(b"new"), 3),
             diff_id: Digest::of(b"diff"),
             name: "classes".into(),
+            table: None,
         }
     }
 

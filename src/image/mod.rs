@@ -10,6 +10,7 @@ mod manifest;
 pub mod media_type;
 mod rebase;
 pub mod select;
+pub mod soci;
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ pub use manifest::{
     parse_strict,
 };
 pub use media_type::MediaType;
-pub use rebase::{BASE_DIGEST, BASE_NAME, begins_with, rebase};
+pub use rebase::{BASE_DIGEST, BASE_NAME, Rebased, begins_with, rebase};
 
 use crate::digest::Digest;
 use crate::error::{Explain, Kind};

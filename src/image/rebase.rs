@@ -5,7 +5,10 @@
 //! the new base gives, byte for byte.
 
 use super::derive::OWN_LABELS;
-use super::{Change, History, Image, ImageError, NewLayer, RunConfig, derive, media_type};
+use super::{
+    Change, Descriptor, History, Image, ImageError, NewLayer, RawDocument, RunConfig, derive, media_type,
+    soci,
+};
 use crate::platform::Platform;
 
 /// The annotation and label with the name of the base.
@@ -20,8 +23,18 @@ pub fn begins_with(image: &Image, base: &Image) -> Option<usize> {
     image.diff_ids().starts_with(base.diff_ids()).then_some(count)
 }
 
-/// `image` on `new` instead of `old`, which it begins with; `name` and `digest` are those of the new base. Returns
-/// notes for the user beside it.
+/// An image on another base.
+pub struct Rebased {
+    /// The image.
+    pub image: Image,
+    /// Its SOCI index, if it has one.
+    pub soci: Option<RawDocument>,
+    /// For the user.
+    pub notes: Vec<String>,
+}
+
+/// `image` on `new` instead of `old`, which it begins with; `name` and `digest` are those of the new base, `tables`
+/// the tables of contents of all layers that have one.
 ///
 /// # Errors
 /// When the parts do not belong together.
@@ -30,7 +43,8 @@ pub fn rebase(
     old: &Image,
     new: &Image,
     (name, digest): (Option<&str>, &str),
-) -> Result<(Image, Vec<String>), ImageError> {
+    tables: Vec<Descriptor>,
+) -> Result<Rebased, ImageError> {
     let count = old.layers().len();
     let platform = new.platform().or_else(|| image.platform()).unwrap_or_else(Platform::linux_amd64);
     let mut change = own(image, old);
@@ -45,6 +59,7 @@ pub fn rebase(
     // The next rebase has to know.
     change.annotations.insert(BASE_DIGEST.to_owned(), digest.to_owned());
     change.annotations.extend(name.map(|name| (BASE_NAME.to_owned(), name.to_owned())));
+    let soci = soci::index(tables, &mut change.annotations)?;
     let no_layers: [NewLayer; 0] = [];
     let (below, notes) = derive(Some(new), &platform, &no_layers, &change)?;
 
@@ -63,7 +78,7 @@ pub fn rebase(
         layer.media_type = media_type::to_oci(&layer.media_type);
         layer
     }));
-    Ok((Image::new(&config, layers, change.annotations)?, notes))
+    Ok(Rebased { image: Image::new(&config, layers, change.annotations)?, soci, notes })
 }
 
 /// What `image` changed in the configuration of `old`.

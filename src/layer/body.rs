@@ -101,7 +101,6 @@ pub(crate) struct Bodies<'a> {
     /// Whether the open body has a payload.
     has_payload: bool,
     ended: bool,
-    header: Vec<u8>,
 }
 
 impl<'a> Bodies<'a> {
@@ -115,7 +114,6 @@ impl<'a> Bodies<'a> {
             members: false,
             has_payload: false,
             ended: false,
-            header: Vec::new(),
         }
     }
 
@@ -135,9 +133,7 @@ impl<'a> Bodies<'a> {
         while let Some(entry) = self.entries.get(self.next) {
             let index = self.next;
             let size = entry.payload_size();
-            self.header.clear();
-            tar::write_header(entry, &mut self.header)?;
-            self.open.push(Segment::Header(index), self.header.len() as u64);
+            self.open.push(Segment::Header(index), tar::header_length(entry)?);
             self.next += 1;
             if size > 0 && self.must_cut(entry) {
                 let closed = self.close();

@@ -29,12 +29,13 @@ pub use self::buffers::Buffers;
 pub use self::error::LayerError;
 use self::order::{Collected, Collector};
 use self::output::{Output, write_blob};
-use self::work::{Dispatcher, Encoded, Slot};
+use self::work::{Coded, Dispatcher, Slot};
 use super::encode::Compression;
 use super::estargz::{self, Toc};
 use super::known::{Beginning, BodyList, BodyRecord, KnownBodies, Place};
 use super::spec::LayerSpec;
 use super::trail::{self, Mark};
+use super::ztoc::{Spans, Ztoc};
 use crate::blob::Grower;
 use crate::digest::{ContentId, Digest, Key};
 use crate::image::Descriptor;
@@ -73,6 +74,8 @@ pub struct Built {
     pub diff_id: Digest,
     /// Of an eStargz layer, from which no other goes on: its table needs the bytes of all files.
     pub toc: Option<Toc>,
+    /// Of a SOCI layer that is large enough; in the store as well.
+    pub ztoc: Option<Ztoc>,
     /// The bodies of the blob, in order.
     pub bodies: Vec<BodyRecord>,
     /// The states of both hashes after some of them.
@@ -148,7 +151,8 @@ fn build_from(
     let (places, mut marks) =
         beginning.map_or_else(Default::default, |beginning| (beginning.places, beginning.marks));
     let writer = workshop.blobs.writer().map_err(store_error)?;
-    let output = Output::new(writer, workshop.grower, marks.last());
+    let spans = matches!(compression, Compression::Soci(_)).then(|| Spans::new(layer.payload_size()));
+    let output = Output::new(writer, workshop.grower, marks.last(), spans);
     let task = workshop.progress.task(Phase::Layer, layer.name(), Some(layer.payload_size()));
     let shared = Shared {
         layer: layer.clone(),
@@ -158,7 +162,7 @@ fn build_from(
     };
     let shared = Arc::new(shared);
     let collected = std::thread::scope(|scope| {
-        let (coded, coded_in) = sync_channel::<Encoded>(2);
+        let (coded, coded_in) = sync_channel::<Coded>(2);
         let blob = scope.spawn({
             let shared = &shared;
             move || write_blob(output, coded_in, shared)
@@ -178,6 +182,7 @@ fn build_from(
         Ok((blob.map_err(store_error)?, collected))
     });
     let (mut output, mut collected) = collected?;
+    let mut ztoc = None;
     let toc = match compression {
         Compression::Estargz(level) => {
             let Collected { files, records, tar, work, .. } = &mut collected;
@@ -191,6 +196,10 @@ fn build_from(
         _ => {
             let epilogue = compression.epilogue(collected.crc.clone().finalize(), collected.work.bytes);
             output.write(&epilogue).map_err(store_error)?;
+            if let Some(spans) = output.spans.take() {
+                let table = spans.finish(layer, &epilogue);
+                ztoc = table.map_err(|source| LayerError::Ztoc { layer: layer.name().to_owned(), source })?;
+            }
             None
         }
     };
@@ -200,10 +209,14 @@ fn build_from(
         let states = collected.states.into_iter().zip(blob_states);
         marks.extend(states.map(|((bodies, tar), blob)| Mark { bodies, tar, blob }));
     }
+    if let Some(table) = &ztoc {
+        workshop.blobs.put(&table.bytes).map_err(store_error)?;
+    }
     task.finish("built");
     Ok(Built {
         descriptor: Descriptor::new(compression.media_type(), digest, size),
         toc,
+        ztoc: ztoc.map(|table| table.ztoc),
         diff_id: collected.tar.finish(),
         bodies: collected.records,
         marks,
@@ -238,7 +251,7 @@ fn run(
     places: &[Place],
     mut collector: Collector,
     task: &Task,
-    coded: &SyncSender<Encoded>,
+    coded: &SyncSender<Coded>,
 ) -> Result<Collected, Stop> {
     let pool = workshop.workers.pool().map_err(LayerError::from)?;
     let window = 2 * pool.current_num_threads() + 2;

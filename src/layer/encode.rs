@@ -4,6 +4,7 @@
 //! non-final DEFLATE blocks, an empty final block, and a trailer whose CRC-32 is combined from those of
 //! the bodies. Multi-member gzip would be simpler, but several real decoders stop after the first member.
 //! An eStargz layer is one member per body, which is what it is for.
+//! A SOCI layer is a gzip layer, with a table of contents beside it.
 //! A zstd layer is one frame per body (RFC 8878 allows concatenation). An uncompressed layer is the bodies.
 
 use std::fmt;
@@ -21,6 +22,8 @@ pub enum Compression {
     Gzip(deflate::Level),
     /// gzip whose files can be fetched one by one.
     Estargz(deflate::Level),
+    /// gzip as it is, with a zTOC beside it by which files can be fetched one by one.
+    Soci(deflate::Level),
     /// Zstandard, level 1 to 19.
     Zstd(ZstdLevel),
     /// A plain tar.
@@ -62,6 +65,7 @@ impl fmt::Display for Compression {
         match self {
             Self::Gzip(level) => write!(f, "gzip:{}", level.get()),
             Self::Estargz(level) => write!(f, "estargz:{}", level.get()),
+            Self::Soci(level) => write!(f, "soci:{}", level.get()),
             Self::Zstd(level) => write!(f, "zstd:{}", level.get()),
             Self::None => f.write_str("none"),
         }
@@ -73,7 +77,7 @@ impl Compression {
     #[must_use]
     pub const fn media_type(&self) -> MediaType {
         match self {
-            Self::Gzip(_) | Self::Estargz(_) => MediaType::ImageLayerGzip,
+            Self::Gzip(_) | Self::Estargz(_) | Self::Soci(_) => MediaType::ImageLayerGzip,
             Self::Zstd(_) => MediaType::ImageLayerZstd,
             Self::None => MediaType::ImageLayer,
         }
@@ -83,10 +87,19 @@ impl Compression {
     #[must_use]
     pub(crate) fn encoder_id(&self) -> String {
         match self {
-            Self::Gzip(level) => format!("{}:{}", deflate::ENCODER_ID, level.get()),
+            Self::Gzip(level) | Self::Soci(level) => format!("{}:{}", deflate::ENCODER_ID, level.get()),
             Self::Estargz(level) => format!("estargz-1+{}:{}", deflate::ENCODER_ID, level.get()),
             Self::Zstd(level) => format!("zstd-{}:{}", zstd::zstd_safe::VERSION_NUMBER, level.get()),
             Self::None => "none".to_owned(),
+        }
+    }
+
+    /// The encoder, and what else comes of a layer.
+    #[must_use]
+    pub(crate) fn id(&self) -> String {
+        match self {
+            Self::Soci(_) => format!("soci-1+{}", self.encoder_id()),
+            _ => self.encoder_id(),
         }
     }
 
@@ -98,7 +111,7 @@ impl Compression {
     /// What a blob begins with.
     pub(crate) const fn prologue(self) -> &'static [u8] {
         match self {
-            Self::Gzip(_) => &GZIP_HEADER,
+            Self::Gzip(_) | Self::Soci(_) => &GZIP_HEADER,
             Self::Estargz(_) | Self::Zstd(_) | Self::None => &[],
         }
     }
@@ -106,7 +119,7 @@ impl Compression {
     /// What a blob ends with, for a tar of `length` bytes with this CRC-32.
     pub(crate) fn epilogue(self, crc32: u32, length: u64) -> Vec<u8> {
         match self {
-            Self::Gzip(_) => gzip_trailer(crc32, length).to_vec(),
+            Self::Gzip(_) | Self::Soci(_) => gzip_trailer(crc32, length).to_vec(),
             Self::Estargz(_) | Self::Zstd(_) | Self::None => Vec::new(),
         }
     }
@@ -115,7 +128,7 @@ impl Compression {
     pub(crate) fn bodies(self, entries: &[Entry]) -> Bodies<'_> {
         match self {
             Self::Estargz(_) => Bodies::of_members(entries),
-            Self::Gzip(_) | Self::Zstd(_) | Self::None => Bodies::new(entries),
+            Self::Gzip(_) | Self::Soci(_) | Self::Zstd(_) | Self::None => Bodies::new(entries),
         }
     }
 
@@ -127,7 +140,7 @@ impl Compression {
         out: &mut Vec<u8>,
     ) -> std::io::Result<()> {
         match self {
-            Self::Gzip(level) => deflate::encode(level, body, scratch, out),
+            Self::Gzip(level) | Self::Soci(level) => deflate::encode(level, body, scratch, out),
             Self::Estargz(level) => estargz::member(level, body, scratch, out),
             Self::Zstd(level) => zstd_frame(level, body, out)?,
             Self::None => out.extend_from_slice(body),

@@ -107,10 +107,10 @@ pub fn entry_key(entry: &Entry, content: Option<&ContentId>) -> Option<Key> {
     Some(key.finish())
 }
 
-/// The key of a layer: format, encoder, entries in order.
+/// The key of a layer and of what comes with it: format, encoder, entries in order.
 #[must_use]
 pub fn layer_key(compression: Compression, entries: &[Key]) -> Key {
-    let mut key = KeyBuilder::new("pack layer").number(FORMAT).part(compression.encoder_id().as_bytes());
+    let mut key = KeyBuilder::new("pack layer").number(FORMAT).part(compression.id().as_bytes());
     for entry in entries {
         key.add(&entry.0);
     }

@@ -20,6 +20,7 @@ pub mod scan;
 mod spec;
 mod tar;
 mod trail;
+mod ztoc;
 
 pub use crate::stamp::Stamp;
 pub use build::{Buffers, Built, LayerError, Work, Workshop, build};
@@ -37,3 +38,4 @@ pub use known::{BodyList, BodyRecord, KnownBodies};
 pub use scan::{Rules, ScanOptions, Scanner, entries, scan};
 pub use spec::{LayerSpec, SpecError};
 pub use tar::TarError;
+pub use ztoc::{Ztoc, ZtocError};

@@ -4,6 +4,8 @@
 //! "ustar Interchange Format" and "pax Extended Header"). No GNU extensions, no global headers, no access
 //! or change times. The bytes depend on the entry alone.
 
+use std::borrow::Cow;
+
 use super::entry::{Entry, EntryKind, EntryPath};
 
 /// tar works in blocks of 512 bytes.
@@ -38,51 +40,23 @@ pub(crate) const fn padding(size: u64) -> usize {
 
 /// Appends everything that comes before the payload of `entry`.
 pub(crate) fn write_header(entry: &Entry, out: &mut Vec<u8>) -> Result<(), TarError> {
+    let Spelling { name, split, link, records } = spell(entry)?;
+    if !records.is_empty() {
+        write_records(&records, &entry.path, out);
+    }
     let metadata = &entry.metadata;
-    if metadata.mtime > MAX_OCTAL_11 {
-        return Err(TarError::Time(entry.path.clone(), metadata.mtime));
-    }
-    let name = full_name(entry);
-    let link: &[u8] = match &entry.kind {
-        EntryKind::Symlink(target) => target,
-        EntryKind::Hardlink(path) => path.as_bytes(),
-        _ => b"",
-    };
-    let size = entry.payload_size();
-    let split = split_name(&name);
-
-    let mut records = Records::default();
-    for (key, value, fits) in [("path", &name[..], split.is_some()), ("linkpath", link, link.len() <= NAME)] {
-        if !value.is_ascii() || !fits {
-            records.add_text(key, value, fits)?;
-        }
-    }
-    for (key, value, limit) in
-        [("size", size, MAX_OCTAL_11), ("uid", metadata.uid, MAX_OCTAL_7), ("gid", metadata.gid, MAX_OCTAL_7)]
-    {
-        if value > limit {
-            records.add(key.as_bytes(), value.to_string().as_bytes());
-        }
-    }
-    for (key, value) in &metadata.xattrs {
-        records.add(format!("SCHILY.xattr.{key}").as_bytes(), value);
-    }
-    if !records.0.is_empty() {
-        records.write(&entry.path, out);
-    }
-
     let mut header = Header::new();
     match split {
-        Some((prefix, rest)) => {
-            header.text(345, prefix);
-            header.text(0, rest);
+        Some(slash) => {
+            header.text(345, &name[..slash]);
+            header.text(0, name[slash..].strip_prefix(b"/").unwrap_or(&name));
         }
         None => header.text(0, &name[..NAME]),
     }
     header.octal(100, 8, u64::from(metadata.mode & 0o7777));
     header.octal(108, 8, or_zero(metadata.uid, MAX_OCTAL_7));
     header.octal(116, 8, or_zero(metadata.gid, MAX_OCTAL_7));
-    header.octal(124, 12, or_zero(size, MAX_OCTAL_11));
+    header.octal(124, 12, or_zero(entry.payload_size(), MAX_OCTAL_11));
     header.octal(136, 12, metadata.mtime);
     header.0[156] = type_flag(&entry.kind);
     header.text(157, &link[..link.len().min(NAME)]);
@@ -94,13 +68,92 @@ pub(crate) fn write_header(entry: &Entry, out: &mut Vec<u8>) -> Result<(), TarEr
     Ok(())
 }
 
+/// How many bytes [`write_header`] appends.
+pub(crate) fn header_length(entry: &Entry) -> Result<u64, TarError> {
+    let records = spell(entry)?.records;
+    if records.is_empty() {
+        return Ok(BLOCK as u64);
+    }
+    let body: usize = records.iter().map(|(key, value)| record_length(key, value)).sum();
+    Ok((2 * BLOCK + body + padding(body as u64)) as u64)
+}
+
+/// The PAX records of `entry`, in key order.
+pub(crate) fn records(entry: &Entry) -> Result<Vec<Record>, TarError> {
+    Ok(spell(entry)?.records)
+}
+
 /// The name as it stands in the archive and as entries are sorted by: directories end in `/`.
 pub(crate) fn full_name(entry: &Entry) -> Vec<u8> {
-    let mut name = entry.path.as_bytes().to_vec();
-    if entry.is_directory() {
-        name.push(b'/');
+    name_of(entry).into_owned()
+}
+
+fn name_of(entry: &Entry) -> Cow<'_, [u8]> {
+    let path = entry.path.as_bytes();
+    if entry.is_directory() { [path, b"/"].concat().into() } else { path.into() }
+}
+
+/// What a link leads to.
+pub(crate) fn link_name(entry: &Entry) -> &[u8] {
+    match &entry.kind {
+        EntryKind::Symlink(target) => target,
+        EntryKind::Hardlink(path) => path.as_bytes(),
+        _ => b"",
     }
-    name
+}
+
+/// How an entry is told: what ustar has fields for, and records for the rest.
+struct Spelling<'a> {
+    name: Cow<'a, [u8]>,
+    /// Where the name is split into ustar's prefix and name, if it can be.
+    split: Option<usize>,
+    link: &'a [u8],
+    /// In key order.
+    records: Vec<Record>,
+}
+
+/// The key and value of a PAX record.
+pub(crate) type Record = (Vec<u8>, Vec<u8>);
+
+fn spell(entry: &Entry) -> Result<Spelling<'_>, TarError> {
+    let metadata = &entry.metadata;
+    if metadata.mtime > MAX_OCTAL_11 {
+        return Err(TarError::Time(entry.path.clone(), metadata.mtime));
+    }
+    let name = name_of(entry);
+    let link = link_name(entry);
+    let split = split_at(&name);
+
+    let mut records = Vec::new();
+    for (key, value, fits) in [("path", &name[..], split.is_some()), ("linkpath", link, link.len() <= NAME)] {
+        if !value.is_ascii() || !fits {
+            add_text(&mut records, key, value, fits)?;
+        }
+    }
+    for (key, value, limit) in [
+        ("size", entry.payload_size(), MAX_OCTAL_11),
+        ("uid", metadata.uid, MAX_OCTAL_7),
+        ("gid", metadata.gid, MAX_OCTAL_7),
+    ] {
+        if value > limit {
+            records.push((key.into(), value.to_string().into()));
+        }
+    }
+    for (key, value) in &metadata.xattrs {
+        records.push((format!("SCHILY.xattr.{key}").into(), value.clone()));
+    }
+    records.sort();
+    Ok(Spelling { name, split, link, records })
+}
+
+/// PAX text is UTF-8; other bytes stay in the ustar field alone, where they fit.
+fn add_text(records: &mut Vec<Record>, key: &str, value: &[u8], fits: bool) -> Result<(), TarError> {
+    if std::str::from_utf8(value).is_ok() {
+        records.push((key.into(), value.into()));
+    } else if !fits {
+        return Err(TarError::NotUtf8(String::from_utf8_lossy(value).into_owned()));
+    }
+    Ok(())
 }
 
 const fn type_flag(kind: &EntryKind) -> u8 {
@@ -120,15 +173,14 @@ const fn or_zero(value: u64, limit: u64) -> u64 {
     if value > limit { 0 } else { value }
 }
 
-/// Splits a name into ustar's prefix and name: the last slash that fits.
-fn split_name(name: &[u8]) -> Option<(&[u8], &[u8])> {
+/// Where a name is split into ustar's prefix and name: at the last slash that fits, or at 0 where it need not be.
+fn split_at(name: &[u8]) -> Option<usize> {
     if name.len() <= NAME {
-        return Some((b"", name));
+        return Some(0);
     }
     let last = name.len().checked_sub(2)?;
     let slash = (0..=last.min(PREFIX)).rev().find(|at| name[*at] == b'/' && *at > 0)?;
-    let rest = &name[slash + 1..];
-    (rest.len() <= NAME).then_some((&name[..slash], rest))
+    (name.len() - slash - 1 <= NAME).then_some(slash)
 }
 
 struct Header([u8; BLOCK]);
@@ -161,63 +213,45 @@ impl Header {
     }
 }
 
-/// PAX records, written in key order.
-#[derive(Default)]
-struct Records(Vec<(Vec<u8>, Vec<u8>)>);
-
-impl Records {
-    fn add(&mut self, key: &[u8], value: &[u8]) {
-        self.0.push((key.to_vec(), value.to_vec()));
+/// Appends an `x` header and its records.
+fn write_records(records: &[Record], path: &EntryPath, out: &mut Vec<u8>) {
+    let mut body = Vec::new();
+    for (key, value) in records {
+        write_record(key, value, &mut body);
     }
-
-    /// PAX text is UTF-8; other bytes stay in the ustar field alone, where they fit.
-    fn add_text(&mut self, key: &str, value: &[u8], fits: bool) -> Result<(), TarError> {
-        if std::str::from_utf8(value).is_ok() {
-            self.add(key.as_bytes(), value);
-            Ok(())
-        } else if fits {
-            Ok(())
-        } else {
-            Err(TarError::NotUtf8(String::from_utf8_lossy(value).into_owned()))
-        }
-    }
-
-    fn write(mut self, path: &EntryPath, out: &mut Vec<u8>) {
-        self.0.sort();
-        let mut body = Vec::new();
-        for (key, value) in &self.0 {
-            write_record(key, value, &mut body);
-        }
-        let mut name = b"PaxHeaders.0/".to_vec();
-        name.extend_from_slice(path.file_name());
-        name.truncate(NAME);
-        let mut header = Header::new();
-        header.text(0, &name);
-        header.octal(100, 8, 0o644);
-        header.octal(108, 8, 0);
-        header.octal(116, 8, 0);
-        header.octal(124, 12, body.len() as u64);
-        header.octal(136, 12, 0);
-        header.0[156] = b'x';
-        header.write(out);
-        out.extend_from_slice(&body);
-        out.resize(out.len() + padding(body.len() as u64), 0);
-    }
+    let mut name = b"PaxHeaders.0/".to_vec();
+    name.extend_from_slice(path.file_name());
+    name.truncate(NAME);
+    let mut header = Header::new();
+    header.text(0, &name);
+    header.octal(100, 8, 0o644);
+    header.octal(108, 8, 0);
+    header.octal(116, 8, 0);
+    header.octal(124, 12, body.len() as u64);
+    header.octal(136, 12, 0);
+    header.0[156] = b'x';
+    header.write(out);
+    out.extend_from_slice(&body);
+    out.resize(out.len() + padding(body.len() as u64), 0);
 }
 
 /// `LENGTH KEY=VALUE\n`, where LENGTH counts itself.
 fn write_record(key: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    let rest = key.len() + value.len() + 3;
-    let mut length = rest + 1;
-    while length != rest + digits(length) {
-        length = rest + digits(length);
-    }
-    out.extend_from_slice(length.to_string().as_bytes());
+    out.extend_from_slice(record_length(key, value).to_string().as_bytes());
     out.push(b' ');
     out.extend_from_slice(key);
     out.push(b'=');
     out.extend_from_slice(value);
     out.push(b'\n');
+}
+
+fn record_length(key: &[u8], value: &[u8]) -> usize {
+    let rest = key.len() + value.len() + 3;
+    let mut length = rest + 1;
+    while length != rest + digits(length) {
+        length = rest + digits(length);
+    }
+    length
 }
 
 const fn digits(number: usize) -> usize {
@@ -347,6 +381,9 @@ mod tests {
             prop_assume!(parts.iter().all(|part| part != "." && part != ".."));
             let mut entry = entry(path.as_bytes(), EntryKind::Symlink(link.clone().into_bytes()));
             entry.metadata = Metadata { mode, uid: ids[0], gid: ids[1], mtime, ..Metadata::symlink() };
+            let mut written = Vec::new();
+            write_header(&entry, &mut written).expect("header");
+            prop_assert_eq!(header_length(&entry).expect("header"), written.len() as u64);
             let (found, target, header) = read_back(&archive(&[entry]));
             prop_assert_eq!(found, path.into_bytes());
             prop_assert_eq!(target, Some(link.into_bytes()));

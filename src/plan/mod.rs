@@ -17,8 +17,8 @@ pub use reuse::{FileMemo, LayerMemo, Unknown};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Key};
-use crate::image::Descriptor;
-use crate::layer::{Compression, LayerSpec, Toc};
+use crate::image::{Descriptor, soci};
+use crate::layer::{Compression, LayerSpec, Toc, Ztoc};
 use crate::platform::Platform;
 
 /// What a build will do.
@@ -158,6 +158,8 @@ pub struct LayerFacts {
     pub diff_id: Digest,
     /// Of an eStargz layer.
     pub toc: Option<Toc>,
+    /// Of a SOCI layer that is large enough to have one.
+    pub ztoc: Option<Ztoc>,
 }
 
 impl LayerFacts {
@@ -166,5 +168,12 @@ impl LayerFacts {
     pub fn descriptor(&self, compression: Compression) -> Descriptor {
         let annotations = self.toc.map(|toc| toc.annotations()).unwrap_or_default();
         Descriptor { annotations, ..Descriptor::new(compression.media_type(), self.digest, self.size) }
+    }
+
+    /// Its table of contents beside it, as a SOCI index names it.
+    #[must_use]
+    pub fn table(&self, compression: Compression) -> Option<Descriptor> {
+        let Ztoc { digest, size, span } = self.ztoc?;
+        Some(soci::table(digest, size, span, &self.descriptor(compression)))
     }
 }

@@ -104,7 +104,8 @@ fn what_another_tool_made_keeps_what_is_its_own() {
     assert_eq!(image::begins_with(&image, &old), Some(1));
     assert_eq!(image::begins_with(&image, &new), None);
     let digest = new.digest().to_string();
-    let (result, _) = image::rebase(&image, &old, &new, (Some("new:1"), &digest)).expect("rebased");
+    let result =
+        image::rebase(&image, &old, &new, (Some("new:1"), &digest), Vec::new()).expect("rebased").image;
     let by: Vec<&str> =
         result.config().history.iter().filter_map(|step| step.created_by.as_deref()).collect();
     assert_eq!(by, ["one", "two", "CMD new", "ENV B=2", "COPY own", "USER 1"]);
@@ -120,7 +121,7 @@ fn what_another_tool_made_keeps_what_is_its_own() {
     assert_eq!(result.manifest().annotations[image::BASE_DIGEST], digest);
     // And back: what the old base has comes back, and the image is what it was but for the annotations.
     let digest = old.digest().to_string();
-    let (back, _) = image::rebase(&result, &new, &old, (None, &digest)).expect("rebased");
+    let back = image::rebase(&result, &new, &old, (None, &digest), Vec::new()).expect("rebased").image;
     assert_eq!(back.config().rootfs, image.config().rootfs);
     assert_eq!(back.config().history, image.config().history);
     assert_eq!(
@@ -166,6 +167,7 @@ fn in_a_registry_no_layer_is_read_and_the_bases_are_mounted() {
         descriptor: Descriptor::of(MediaType::ImageLayer, &own),
         diff_id: Digest::of(&own),
         name: "own".into(),
+        table: None,
     };
     let change = |base: &Image, name: &str| Change {
         created: "1970-01-01T00:00:01Z".into(),

@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::error::{BoxedError, Explain, Kind};
 use crate::image::select::{self, Offer, SelectError};
 use crate::image::{
-    Descriptor, DocumentError, Image, ImageError, Index, MAX_DOCUMENT, ManifestOrIndex, RawDocument,
+    Descriptor, DocumentError, Image, ImageError, Index, MAX_DOCUMENT, ManifestOrIndex, RawDocument, soci,
 };
 use crate::platform::Platform;
 
@@ -161,6 +161,19 @@ fn parse(source: &dyn Source, document: &RawDocument) -> Result<ManifestOrIndex,
 
 fn failed(source: &dyn Source, error: ImageError) -> LoadError {
     LoadError::Image { place: source.name(), source: error }
+}
+
+/// The SOCI index that `image` names, if `root` lists it.
+///
+/// # Errors
+/// When it cannot be read or trusted.
+pub fn soci_index(
+    source: &dyn Source,
+    root: &RawDocument,
+    image: &Image,
+) -> Result<Option<RawDocument>, BoxedError> {
+    let ManifestOrIndex::Index(root) = parse(source, root)? else { return Ok(None) };
+    soci::entry_of(&root, image).map(|entry| source.document(entry)).transpose()
 }
 
 /// Reads the configuration that a manifest names and puts both together.

@@ -232,8 +232,8 @@ pub(super) struct NewEntry {
     pub(super) key: Key,
     pub(super) facts: LayerFacts,
     pub(super) compression: Compression,
-    /// For a repository that lacks it.
-    pub(super) blob: Blob,
+    /// For a repository that lacks them.
+    pub(super) blobs: Vec<Blob>,
 }
 
 /// Writes entries that are not there, of layers that `holder` has. How many were written; where one cannot be, the others are left out.
@@ -308,7 +308,8 @@ fn write_one(
         return Ok(false);
     }
     let origin = (repository != holder).then(|| holder.clone());
-    let blobs = [record::empty(), Blob { origin, ..entry.blob.clone() }];
+    let of_layer = entry.blobs.iter().map(|blob| Blob { origin: origin.clone(), ..blob.clone() });
+    let blobs: Vec<Blob> = std::iter::once(record::empty()).chain(of_layer).collect();
     for blob in &blobs {
         client.push_blob(repository, blob)?;
     }

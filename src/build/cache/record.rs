@@ -12,8 +12,8 @@
 use std::collections::BTreeMap;
 
 use crate::digest::{Digest, Key, KeyBuilder, hex};
-use crate::image::{self, Descriptor, ImageError, Manifest, ManifestOrIndex, MediaType, RawDocument};
-use crate::layer::{Compression, FORMAT, Toc};
+use crate::image::{self, Descriptor, ImageError, Manifest, ManifestOrIndex, MediaType, RawDocument, soci};
+use crate::layer::{Compression, FORMAT, Toc, Ztoc};
 use crate::plan::LayerFacts;
 use crate::reference::Tag;
 use crate::transport::Blob;
@@ -77,7 +77,7 @@ pub(super) fn write(
     compression: Compression,
     facts: &LayerFacts,
 ) -> Result<RawDocument, ImageError> {
-    let encoder = compression.encoder_id();
+    let encoder = compression.id();
     let annotations = [
         (KEY, hex(&key.0)),
         (ENTRY_FORMAT, FORMAT.to_string()),
@@ -90,7 +90,7 @@ pub(super) fn write(
         media_type: Some(MediaType::ImageManifest),
         artifact_type: Some(ARTIFACT_TYPE.to_owned()),
         config: empty().descriptor,
-        layers: vec![facts.descriptor(compression)],
+        layers: std::iter::once(facts.descriptor(compression)).chain(facts.table(compression)).collect(),
         subject: None,
         annotations: annotations.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         rest: BTreeMap::new(),
@@ -110,6 +110,9 @@ fn check(key: &Key, encoder: &str, facts: &LayerFacts) -> Key {
     if let Some(toc) = &facts.toc {
         check = check.part(toc.digest.as_bytes()).number(toc.tar_size);
     }
+    if let Some(ztoc) = &facts.ztoc {
+        check = check.part(ztoc.digest.as_bytes()).number(ztoc.size).number(ztoc.span);
+    }
     check.finish()
 }
 
@@ -126,11 +129,22 @@ pub(super) fn read(
     if manifest.annotations.get(KEY) != Some(&hex(&key.0)) {
         return Err("for another key");
     }
-    let [layer] = &manifest.layers[..] else { return Err("not of one layer") };
+    let (layer, table) = match &manifest.layers[..] {
+        [layer] => (layer, None),
+        [layer, table] => (layer, Some(table)),
+        _ => return Err("not of one layer"),
+    };
     let diff_id = manifest.annotations.get(DIFF_ID).and_then(|text| text.parse::<Digest>().ok());
     let diff_id = diff_id.ok_or("without a diffID")?;
     let toc = Toc::of(&layer.annotations);
-    let facts = LayerFacts { digest: layer.digest, size: layer.size, diff_id, toc };
+    let ztoc = match table {
+        Some(table) => {
+            let span = soci::span_of(table).ok_or("of a table without a span")?;
+            Some(Ztoc { digest: table.digest, size: table.size, span })
+        }
+        None => None,
+    };
+    let facts = LayerFacts { digest: layer.digest, size: layer.size, diff_id, toc, ztoc };
     let expected = write(key, compression, &facts).map_err(|_| "not to be written")?;
     if *document != expected {
         return Err("not as it was written");
@@ -166,7 +180,13 @@ pub(crate) mod fuzz {
 
     /// An honest entry.
     pub(crate) fn seed(compression: Compression, size: u64) -> Option<Vec<u8>> {
-        let facts = LayerFacts { digest: Digest::of(b"blob"), size, diff_id: Digest::of(b"tar"), toc: None };
+        let facts = LayerFacts {
+            digest: Digest::of(b"blob"),
+            size,
+            diff_id: Digest::of(b"tar"),
+            toc: None,
+            ztoc: None,
+        };
         write(&key(), compression, &facts).ok().map(|document| document.bytes)
     }
 }
@@ -178,7 +198,13 @@ mod tests {
     use super::*;
 
     fn facts() -> LayerFacts {
-        LayerFacts { digest: Digest::of(b"blob"), size: 4, diff_id: Digest::of(b"tar"), toc: None }
+        LayerFacts {
+            digest: Digest::of(b"blob"),
+            size: 4,
+            diff_id: Digest::of(b"tar"),
+            toc: None,
+            ztoc: None,
+        }
     }
 
     fn key() -> Key {
@@ -311,7 +337,7 @@ mod tests {
         #[test]
         fn any_facts_are_read_again(key: [u8; 32], digest: [u8; 32], diff_id: [u8; 32], size in 0..u64::MAX) {
             let facts =
-                LayerFacts { digest: Digest::from_bytes(digest), size, diff_id: Digest::from_bytes(diff_id), toc: None };
+                LayerFacts { digest: Digest::from_bytes(digest), size, diff_id: Digest::from_bytes(diff_id), toc: None, ztoc: None };
             let document = write(&Key(key), gzip(), &facts).expect("can be written");
             prop_assert_eq!(read(&document, &Key(key), gzip()), Ok(facts));
         }

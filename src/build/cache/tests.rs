@@ -449,7 +449,7 @@ fn an_entry_that_names_a_blob_that_is_not_there_is_found_out() {
     let other = Digest::of(b"nobody has this");
     let lies = [
         LayerFacts { digest: other, ..true_facts },
-        LayerFacts { size: true_facts.size + 1, digest: other, diff_id: other, toc: None },
+        LayerFacts { size: true_facts.size + 1, digest: other, diff_id: other, toc: None, ztoc: None },
     ];
     for facts in lies {
         town.forge(&town.keys()[0], facts);

@@ -209,6 +209,7 @@ pub(super) mod fixture {
             descriptor: Descriptor::new(MediaType::ImageLayerGzip, Digest::of(content.as_bytes()), size),
             diff_id: Digest::of(format!("{content} diff").as_bytes()),
             name: name.into(),
+            table: None,
         };
         let layers =
             [layer("lib", "lib", 5_800_000), layer("classes", &format!("classes {version}"), 12_345)];
@@ -240,6 +241,7 @@ pub(super) mod fixture {
             descriptor: Descriptor::new(MediaType::ImageLayerGzip, Digest::of(b"conf"), 900),
             diff_id: Digest::of(b"conf diff"),
             name: "conf".into(),
+            table: None,
         };
         let change = Change { created: "1970-01-01T00:00:01Z".into(), ..Change::default() };
         derive(Some(&image("1.0")), &Platform::linux_amd64(), &[layer], &change).expect("image").0

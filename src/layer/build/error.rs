@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::super::content::ContentError;
 use super::super::estargz::ContentsError;
 use super::super::tar::TarError;
+use super::super::ztoc::ZtocError;
 use crate::error::{Explain, Kind as ErrorKind};
 use crate::interrupt::Interrupted;
 use crate::workers::WorkersError;
@@ -37,6 +38,14 @@ pub enum LayerError {
         /// The reason.
         source: ContentsError,
     },
+    /// There can be none beside it.
+    #[error("layer `{layer}`: {source}")]
+    Ztoc {
+        /// The layer.
+        layer: String,
+        /// The reason.
+        source: ZtocError,
+    },
     /// The blob cannot be stored.
     #[error("layer `{layer}`: cannot store the blob: {source}")]
     Store {
@@ -62,9 +71,11 @@ pub enum LayerError {
 impl Explain for LayerError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Content { .. } | Self::Tar { .. } | Self::Contents { .. } | Self::Store { .. } => {
-                ErrorKind::Input
-            }
+            Self::Content { .. }
+            | Self::Tar { .. }
+            | Self::Contents { .. }
+            | Self::Ztoc { .. }
+            | Self::Store { .. } => ErrorKind::Input,
             Self::Interrupted(_) => ErrorKind::Interrupted,
             Self::Threads(error) => error.kind(),
             Self::Panicked(_) | Self::NoBeginning(_) => ErrorKind::Bug,
@@ -77,7 +88,7 @@ impl Explain for LayerError {
             Self::Content { source: ContentError::Changed(_), .. } => {
                 Some("wait until the artifact is finished, then build again".into())
             }
-            Self::Contents { .. } => Some("`compression = \"gzip\"` has no such limit".into()),
+            Self::Contents { .. } | Self::Ztoc { .. } => Some("`compression = \"gzip\"` has no such limit".into()),
             Self::Store { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space, or set PACK_CACHE_DIR to another disk; `pack cache prune` empties the store".into())
             }

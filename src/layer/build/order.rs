@@ -7,7 +7,7 @@ use super::super::estargz::Files;
 use super::super::identity;
 use super::super::known::{BodyRecord, NotKnown};
 use super::super::trail::{self, Mark};
-use super::work::{Encoded, Finished, Slot};
+use super::work::{Coded, Encoded, Finished, Slot};
 use super::{LayerError, Shared, Stop, Work};
 use crate::digest::{ContentId, Midstate, Sha256};
 use crate::observer::Task;
@@ -45,7 +45,7 @@ impl Collector {
         shared: &Shared,
         slot: &Slot,
         task: &Task,
-        coded: &SyncSender<Encoded>,
+        coded: &SyncSender<Coded>,
     ) -> Result<(), Stop> {
         let panicked = || LayerError::Panicked(shared.layer.name().to_owned());
         let finished = slot.recv().map_err(|_| panicked())??;
@@ -56,7 +56,8 @@ impl Collector {
         self.count(&finished);
         self.remember_piece(shared, finished.piece);
         self.collected.ids.extend(finished.ids);
-        coded.send(finished.encoded).map_err(|_| Stop::ChannelClosed)?;
+        let body = Coded { encoded: finished.encoded, plain_length: length };
+        coded.send(body).map_err(|_| Stop::ChannelClosed)?;
         if !is_kept {
             self.collected.tar.update(&finished.plain);
             let bodies = self.collected.work.bodies;

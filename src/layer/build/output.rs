@@ -4,15 +4,16 @@ use std::io::{self, Write as _};
 use std::sync::mpsc::Receiver;
 
 use super::super::trail::{self, Mark};
+use super::super::ztoc::Spans;
 use super::Shared;
-use super::work::Encoded;
+use super::work::{Coded, Encoded};
 use crate::blob::Grower;
 use crate::digest::{Digest, Midstate, Sha256};
 use crate::store::BlobWriter;
 
 pub(super) fn write_blob<'g>(
     mut output: Output<'g>,
-    bodies: Receiver<Encoded>,
+    bodies: Receiver<Coded>,
     shared: &Shared,
 ) -> io::Result<Output<'g>> {
     let prologue = shared.compression.prologue();
@@ -21,12 +22,15 @@ pub(super) fn write_blob<'g>(
     } else {
         output.write(prologue)?;
     }
-    for (number, encoded) in bodies.into_iter().enumerate() {
+    for (number, Coded { encoded, plain_length }) in bodies.into_iter().enumerate() {
         if let Encoded::Kept(bytes) = &encoded {
             output.write_hashed(bytes)?;
         } else {
             output.write(encoded.bytes())?;
             output.mark(number + 1);
+        }
+        if let Some(spans) = &mut output.spans {
+            spans.body(encoded.bytes(), plain_length);
         }
         match encoded {
             Encoded::Own(buffer) | Encoded::Kept(buffer) => shared.buffers.give(buffer),
@@ -49,13 +53,20 @@ pub(super) struct Output<'g> {
     grower: Option<&'g Grower>,
     /// Which of the writer's files the readers have.
     shown: Option<u32>,
+    /// Of a SOCI layer.
+    pub(super) spans: Option<Spans>,
 }
 
 impl<'g> Output<'g> {
-    pub(super) fn new(writer: BlobWriter, grower: Option<&'g Grower>, mark: Option<&Mark>) -> Self {
+    pub(super) fn new(
+        writer: BlobWriter,
+        grower: Option<&'g Grower>,
+        mark: Option<&Mark>,
+        spans: Option<Spans>,
+    ) -> Self {
         let hasher = mark.map_or_else(Sha256::new, |mark| Sha256::resume(&mark.blob));
         let (is_resumed, states, sum) = (mark.is_some(), Vec::new(), crc32fast::Hasher::new());
-        Self { writer, hasher, is_resumed, states, sum, length: 0, grower, shown: None }
+        Self { writer, hasher, is_resumed, states, sum, length: 0, grower, shown: None, spans }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {

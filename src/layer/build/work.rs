@@ -51,6 +51,13 @@ pub(super) enum Encoded {
     Kept(Vec<u8>),
 }
 
+/// An encoded body on its way into the blob.
+pub(super) struct Coded {
+    pub(super) encoded: Encoded,
+    /// Before it was encoded.
+    pub(super) plain_length: u64,
+}
+
 impl Encoded {
     pub(super) fn bytes(&self) -> &[u8] {
         match self {

@@ -12,7 +12,7 @@ fn layer(name: &str, memo: LayerMemo) -> LayerReport {
         name: name.into(),
         files: 12,
         size: 5_000_000,
-        facts: Some(LayerFacts { digest, size: 812_000, diff_id: digest, toc: None }),
+        facts: Some(LayerFacts { digest, size: 812_000, diff_id: digest, toc: None, ztoc: None }),
         known_from: None,
         memo,
         file_memo: None,

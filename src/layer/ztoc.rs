@@ -1,0 +1,227 @@
+//! zTOC: a table of contents beside a gzip layer, for runtimes that start a container before its image is there
+//! ([SOCI](https://github.com/awslabs/soci-snapshotter), `ztoc/fbs/ztoc.fbs` and `ztoc/compression/gzip_zinfo.h`).
+//!
+//! It says where in the tar every file is, and at which places of the blob decoding can begin: *checkpoints*, each
+//! with the 32 KiB of tar before it that later bytes may refer back to. Bodies refer to nothing before them, so a
+//! checkpoint is any place between two bodies, and what stands before it is never needed: those 32 KiB are zeros.
+//! The layer is the same as without: nothing of it changes.
+
+mod flatbuffer;
+
+use serde::{Deserialize, Serialize};
+
+use self::flatbuffer::{Builder, Field, Part, Place};
+use super::encode::GZIP_HEADER;
+use super::entry::{Entry, EntryKind};
+use super::spec::LayerSpec;
+use super::tar::{self, TarError};
+use crate::digest::{Digest, Sha256};
+use crate::time::rfc3339;
+
+/// A smaller blob has none: pulling it whole is faster than piece by piece. The value is that of SOCI's own tool.
+const MIN_BLOB: u64 = 10 << 20;
+/// The shortest run of tar between two checkpoints; likewise.
+const SPAN: u64 = 4 << 20;
+/// There are about as many spans at most: each costs 32 KiB.
+const MAX_SPANS: u64 = 1024;
+/// So far back may DEFLATE refer (RFC 1951).
+const WINDOW: usize = 32 << 10;
+/// The version of the format.
+const VERSION: &[u8] = b"0.9";
+/// Who wrote it.
+const TOOL: &[u8] = b"pack";
+
+/// What is known of a layer's zTOC, which is a blob of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ztoc {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The shortest run of tar between two of its checkpoints, in bytes.
+    pub span: u64,
+}
+
+/// A part of a blob that is decoded by itself.
+struct Span {
+    /// Where it begins in the blob.
+    blob: u64,
+    /// Where it begins in the tar.
+    tar: u64,
+    digest: Digest,
+}
+
+/// The spans of a blob, hashed while it is written.
+pub(super) struct Spans {
+    /// The shortest.
+    length: u64,
+    finished: Vec<Span>,
+    hasher: Sha256,
+    /// Where the open one begins, in the blob and in the tar.
+    begun: (u64, u64),
+    /// The ends of both so far.
+    ends: (u64, u64),
+}
+
+impl Spans {
+    /// Of a layer with so many bytes of payload.
+    pub(super) fn new(payload: u64) -> Self {
+        let mut length = SPAN;
+        while payload / length >= MAX_SPANS {
+            length *= 2;
+        }
+        let start = (GZIP_HEADER.len() as u64, 0);
+        Self { length, finished: Vec::new(), hasher: Sha256::new(), begun: start, ends: start }
+    }
+
+    /// Takes the next body, which is so long before it is encoded.
+    pub(super) fn body(&mut self, encoded: &[u8], plain_length: u64) {
+        if self.ends.1 - self.begun.1 >= self.length {
+            self.close();
+        }
+        self.hasher.update(encoded);
+        self.ends.0 += encoded.len() as u64;
+        self.ends.1 += plain_length;
+    }
+
+    fn close(&mut self) {
+        let digest = std::mem::take(&mut self.hasher).finish();
+        self.finished.push(Span { blob: self.begun.0, tar: self.begun.1, digest });
+        self.begun = self.ends;
+    }
+
+    /// The zTOC of `layer`, whose blob ends with `epilogue`; `None` where the blob is too small for one.
+    ///
+    /// # Errors
+    /// When it would be larger than its own format allows.
+    pub(super) fn finish(mut self, layer: &LayerSpec, epilogue: &[u8]) -> Result<Option<Table>, ZtocError> {
+        self.hasher.update(epilogue);
+        self.ends.0 += epilogue.len() as u64;
+        self.close();
+        if self.ends.0 < MIN_BLOB {
+            return Ok(None);
+        }
+        let bytes = table(layer, &self)?;
+        let ztoc = Ztoc { digest: Digest::of(&bytes), size: bytes.len() as u64, span: self.length };
+        Ok(Some(Table { ztoc, bytes }))
+    }
+}
+
+/// A finished zTOC.
+pub(super) struct Table {
+    pub(super) ztoc: Ztoc,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Why there is no zTOC.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ZtocError {
+    /// It has more bytes than its offsets can say.
+    #[error("a SOCI table of contents for {0} files would be larger than 2 GiB, which its format forbids")]
+    TooLarge(usize),
+    /// An entry cannot be told.
+    #[error(transparent)]
+    Tar(#[from] TarError),
+}
+
+/// The whole of it.
+fn table(layer: &LayerSpec, spans: &Spans) -> Result<Vec<u8>, ZtocError> {
+    let mut out = Builder::default();
+    let (version, tool) = (out.string(VERSION), out.string(TOOL));
+    let files = files(&mut out, layer)?;
+    let files = out.vector(&files);
+    let contents = out.table(&[Field::To(files)]);
+
+    let checkpoints = checkpoints(&mut out, spans);
+    let digests: Vec<Place> =
+        spans.finished.iter().map(|span| out.string(span.digest.to_string().as_bytes())).collect();
+    let digests = out.vector(&digests);
+    let last = spans.finished.len() as i32 - 1;
+    // The first field is the algorithm, which is gzip unless it says otherwise.
+    let compression = out.table(&[Field::None, Field::Int(last), Field::To(digests), Field::To(checkpoints)]);
+    let (blob, tar) = spans.ends;
+    let root = out.table(&[
+        Field::To(version),
+        Field::To(tool),
+        Field::Long(blob as i64),
+        Field::Long(tar as i64),
+        Field::To(contents),
+        Field::To(compression),
+    ]);
+    out.finish(root).map_err(|_| ZtocError::TooLarge(layer.entries().len()))
+}
+
+/// `struct gzip_zinfo` as it is written: how many checkpoints, the length of spans, and for each the places in blob
+/// and tar, the bits of the byte before that belong to it, and the window.
+fn checkpoints(out: &mut Builder, spans: &Spans) -> Place {
+    let head = [&(spans.finished.len() as u32).to_le_bytes()[..], &spans.length.to_le_bytes()].concat();
+    let places: Vec<[u8; 17]> = spans
+        .finished
+        .iter()
+        .map(|span| {
+            let mut bytes = [0; 17];
+            bytes[..8].copy_from_slice(&span.blob.to_le_bytes());
+            bytes[8..16].copy_from_slice(&span.tar.to_le_bytes());
+            bytes
+        })
+        .collect();
+    let each = places.iter().flat_map(|place| [Part::Bytes(place), Part::Zeros(WINDOW)]);
+    let parts: Vec<Part<'_>> = std::iter::once(Part::Bytes(&head)).chain(each).collect();
+    out.bytes(&parts)
+}
+
+/// What the tar says of each entry, and where its payload is.
+fn files(out: &mut Builder, layer: &LayerSpec) -> Result<Vec<Place>, TarError> {
+    let mut at = 0;
+    let mut places = Vec::with_capacity(layer.entries().len());
+    for entry in layer.entries() {
+        let size = entry.payload_size();
+        at += tar::header_length(entry)?;
+        places.push(file(out, entry, at)?);
+        at += size + tar::padding(size) as u64;
+    }
+    Ok(places)
+}
+
+fn file(out: &mut Builder, entry: &Entry, at: u64) -> Result<Place, TarError> {
+    let metadata = &entry.metadata;
+    let (kind, device) = match entry.kind {
+        EntryKind::File(_) => (&b"reg"[..], (0, 0)),
+        EntryKind::Directory => (&b"dir"[..], (0, 0)),
+        EntryKind::Symlink(_) => (&b"symlink"[..], (0, 0)),
+        EntryKind::Hardlink(_) => (&b"hardlink"[..], (0, 0)),
+        EntryKind::CharacterDevice(major, minor) => (&b"char"[..], (major, minor)),
+        EntryKind::BlockDevice(major, minor) => (&b"block"[..], (major, minor)),
+        EntryKind::Fifo => (&b"fifo"[..], (0, 0)),
+    };
+    let records: Vec<Place> = tar::records(entry)?
+        .iter()
+        .map(|(key, value)| {
+            let fields = [Field::To(out.shared(key)), Field::To(out.string(value))];
+            out.table(&fields)
+        })
+        .collect();
+    let records = if records.is_empty() { Field::None } else { Field::To(out.vector(&records)) };
+    let name = out.string(&tar::full_name(entry));
+    let link = tar::link_name(entry);
+    let link = if link.is_empty() { Field::None } else { Field::To(out.shared(link)) };
+    let kind = out.shared(kind);
+    let modified = out.shared(rfc3339(metadata.mtime).as_bytes());
+    Ok(out.table(&[
+        Field::To(name),
+        Field::To(kind),
+        Field::Long(at as i64),
+        Field::Long(entry.payload_size() as i64),
+        link,
+        Field::Long(i64::from(metadata.mode & 0o7777)),
+        Field::Uint(metadata.uid as u32),
+        Field::Uint(metadata.gid as u32),
+        Field::None,
+        Field::None,
+        Field::To(modified),
+        Field::Long(i64::from(device.0)),
+        Field::Long(i64::from(device.1)),
+        records,
+    ]))
+}
