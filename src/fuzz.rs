@@ -26,7 +26,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     Target { name: "bodies", run: layer::bodies, seeds: seeds::bodies },
     Target { name: "build-lock", run: text::build_lock, seeds: seeds::build_lock },
     Target { name: "build-toml", run: text::build_toml, seeds: seeds::build_toml },
@@ -47,6 +47,7 @@ pub const TARGETS: [Target; 20] = [
     Target { name: "tar", run: layer::tar, seeds: seeds::tar },
     Target { name: "verify", run: image::verify, seeds: seeds::verify },
     Target { name: "zip", run: layer::zip, seeds: seeds::zip },
+    Target { name: "ztoc", run: crate::verify::soci::fuzz::table, seeds: seeds::ztoc },
 ];
 
 /// The target of this name.

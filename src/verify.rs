@@ -5,7 +5,7 @@
 //! one shape that is written here. It judges bytes, not taste.
 
 mod flatbuffer;
-mod soci;
+pub(crate) mod soci;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Cursor, Read};

@@ -392,7 +392,10 @@ pub struct ImageArgs {
     )]
     pub platforms: Vec<Platform>,
 
-    /// Compress layers with `gzip`, `estargz`, `zstd` or `none`, with a level after a colon: `zstd:9`
+    /// Compress layers with `gzip`, `estargz`, `soci`, `zstd` or `none`, with a level after a colon: `zstd:9`
+    ///
+    /// `estargz` and `soci` are gzip with a table of contents, in the layer or beside the image, for runtimes that
+    /// start a container before its image is there.
     #[arg(long, value_name = "FORMAT[:LEVEL]", help_heading = "Image")]
     pub compression: Option<String>,
 

@@ -288,3 +288,7 @@ pub(super) fn bodies() -> Vec<Vec<u8>> {
     .flatten()
     .collect()
 }
+
+pub(super) fn ztoc() -> Vec<Vec<u8>> {
+    vec![crate::layer::ztoc_fuzz::seed()]
+}

@@ -132,4 +132,5 @@ changed_seeds! {
     tar: "tar",
     verify: "verify",
     zip: "zip",
+    ztoc: "ztoc",
 }

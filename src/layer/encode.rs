@@ -11,7 +11,7 @@ use std::fmt;
 
 use super::body::Bodies;
 use super::entry::Entry;
-use super::estargz;
+use super::{estargz, ztoc};
 use crate::deflate;
 use crate::image::MediaType;
 
@@ -106,6 +106,11 @@ impl Compression {
     /// Whether a table of contents follows the bodies.
     pub(crate) const fn has_contents(self) -> bool {
         matches!(self, Self::Estargz(_))
+    }
+
+    /// Whether a table of contents comes beside a blob of so many bytes.
+    pub(crate) const fn has_table(self, size: u64) -> bool {
+        matches!(self, Self::Soci(_)) && size >= ztoc::MIN_BLOB
     }
 
     /// What a blob begins with.

@@ -38,4 +38,6 @@ pub use known::{BodyList, BodyRecord, KnownBodies};
 pub use scan::{Rules, ScanOptions, Scanner, entries, scan};
 pub use spec::{LayerSpec, SpecError};
 pub use tar::TarError;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use ztoc::fuzz as ztoc_fuzz;
 pub use ztoc::{Ztoc, ZtocError};

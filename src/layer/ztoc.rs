@@ -19,7 +19,7 @@ use crate::digest::{Digest, Sha256};
 use crate::time::rfc3339;
 
 /// A smaller blob has none: pulling it whole is faster than piece by piece. The value is that of SOCI's own tool.
-const MIN_BLOB: u64 = 10 << 20;
+pub(super) const MIN_BLOB: u64 = 10 << 20;
 /// The shortest run of tar between two checkpoints; likewise.
 const SPAN: u64 = 4 << 20;
 /// There are about as many spans at most: each costs 32 KiB.
@@ -224,4 +224,78 @@ fn file(out: &mut Builder, entry: &Entry, at: u64) -> Result<Place, TarError> {
         Field::Long(i64::from(device.1)),
         records,
     ]))
+}
+
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz {
+    use super::*;
+    use crate::layer::{EntryPath, Metadata};
+
+    /// The zTOC of a small layer in spans of two bodies each.
+    pub(crate) fn seed() -> Vec<u8> {
+        let entry = |path: &str, kind| Entry {
+            path: EntryPath::new(path.as_bytes()).unwrap_or_else(|_| unreachable!("a constant")),
+            metadata: Metadata::symlink(),
+            kind,
+        };
+        let entries =
+            vec![entry("d", EntryKind::Directory), entry("d/ü", EntryKind::Symlink(b"to".to_vec()))];
+        let layer = LayerSpec::new("l", entries).unwrap_or_else(|_| unreachable!("a constant"));
+        let mut spans = Spans { length: 2, ..Spans::new(0) };
+        for body in 0..5 {
+            spans.body(&[body; 3], 1);
+        }
+        spans.close();
+        table(&layer, &spans).unwrap_or_else(|_| unreachable!("it is small"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(spans: &Spans) -> Vec<(u64, u64)> {
+        spans.finished.iter().map(|span| (span.blob, span.tar)).collect()
+    }
+
+    #[test]
+    fn a_span_ends_with_the_body_that_makes_it_long_enough() {
+        let mut spans = Spans::new(0);
+        for (encoded, plain) in [(&b"ab"[..], SPAN - 1), (b"c", 1), (b"defg", SPAN + 5), (b"h", 1), (b"i", 1)]
+        {
+            spans.body(encoded, plain);
+        }
+        spans.close();
+        assert_eq!(places(&spans), [(10, 0), (13, SPAN), (17, 2 * SPAN + 5)]);
+        let digests = spans.finished.iter().map(|span| span.digest);
+        assert!(digests.eq([&b"abc"[..], b"defg", b"hi"].map(Digest::of)));
+        assert_eq!(spans.ends, (19, 2 * SPAN + 7));
+    }
+
+    #[test]
+    fn long_layers_have_longer_spans() {
+        for (payload, length) in
+            [(0, SPAN), (MAX_SPANS * SPAN - 1, SPAN), (MAX_SPANS * SPAN, 2 * SPAN), (100 << 30, 32 * SPAN)]
+        {
+            let spans = Spans::new(payload);
+            assert_eq!(spans.length, length, "{payload}");
+            assert!(payload / spans.length < MAX_SPANS);
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_blob_belongs_to_the_last_span() {
+        let layer = LayerSpec::new("l", Vec::new()).expect("a layer");
+        let large = vec![7; MIN_BLOB as usize - 12];
+        for (end, has_table) in [(&b"a"[..], false), (b"ab", true)] {
+            let mut spans = Spans::new(0);
+            spans.body(&large, 1);
+            let table = spans.finish(&layer, end).expect("small");
+            assert_eq!(table.is_some(), has_table, "exactly from 10 MiB on");
+            let Some(table) = table else { continue };
+            let digest = Digest::of(&[&large[..], end].concat()).to_string();
+            let is_there = table.bytes.windows(digest.len()).any(|window| window == digest.as_bytes());
+            assert!(is_there && table.ztoc.size == table.bytes.len() as u64);
+        }
+    }
 }

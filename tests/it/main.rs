@@ -20,4 +20,5 @@ mod images;
 mod inputs;
 mod real;
 mod reproducible;
+mod soci;
 mod support;

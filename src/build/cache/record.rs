@@ -139,12 +139,15 @@ pub(super) fn read(
     let toc = Toc::of(&layer.annotations);
     let ztoc = match table {
         Some(table) => {
-            let span = soci::span_of(table).ok_or("of a table without a span")?;
+            let span = soci::span_of(table).ok_or("not of one layer")?;
             Some(Ztoc { digest: table.digest, size: table.size, span })
         }
         None => None,
     };
     let facts = LayerFacts { digest: layer.digest, size: layer.size, diff_id, toc, ztoc };
+    if toc.is_some() != compression.has_contents() || ztoc.is_some() != compression.has_table(layer.size) {
+        return Err("with other tables of contents than such a layer has");
+    }
     let expected = write(key, compression, &facts).map_err(|_| "not to be written")?;
     if *document != expected {
         return Err("not as it was written");

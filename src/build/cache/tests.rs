@@ -42,6 +42,7 @@ struct Town {
     fake: Fake,
     clock: Clock,
     project: TempDir,
+    build_file: String,
 }
 
 /// What a machine did.
@@ -74,7 +75,7 @@ impl Town {
             std::fs::create_dir_all(path.parent().expect("has one")).expect("made");
             std::fs::write(path, content).expect("written");
         }
-        Self { fake, clock, project }
+        Self { fake, clock, project, build_file: BUILD_FILE.to_owned() }
     }
 
     fn repository(&self, path: &str) -> Repository {
@@ -123,7 +124,7 @@ impl Town {
             interrupt,
             now: i64::MAX,
         };
-        let document = Document::parse("build.toml", self.project.path(), BUILD_FILE).expect("parses");
+        let document = Document::parse("build.toml", self.project.path(), &self.build_file).expect("parses");
         let flags = Overrides { tags: vec![tag.to_owned()], ..Overrides::default() };
         let settings = Settings::resolve(document, &flags, &Overrides::default()).expect("settings");
         let name = self.repository(name);
@@ -583,4 +584,33 @@ fn an_entry_is_a_manifest_that_registries_take() {
             RawDocument::new(Some(&MediaType::ImageManifest), town.entry(key)).expect("a manifest");
         assert_eq!(record::read(&document, key, Compression::default()), Ok(first.facts(layer)));
     }
+}
+
+/// A table of contents comes along, and is built again where nobody has it.
+#[test]
+fn a_table_of_contents_is_known_with_its_layer() {
+    let mut town = Town::new();
+    town.build_file = BUILD_FILE.replace("tags", "compression = \"soci\"\ntags");
+    let mut noise = vec![0; 11 << 20];
+    let mut state = 1_u64;
+    for byte in &mut noise {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        *byte = (state >> 56) as u8;
+    }
+    std::fs::write(town.project.path().join("two/noise"), noise).expect("written");
+    let first = town.teach();
+    let ztoc = first.facts(1).ztoc.expect("it is large enough");
+    assert_eq!(first.facts(0).ztoc, None);
+
+    let known = town.cold("2", town.reader());
+    assert_eq!(known.states(), [Some(KnownFrom::Registry); 2]);
+    assert_eq!((known.facts(1).ztoc, known.report.digest), (Some(ztoc), first.report.digest));
+    // Another repository has neither, and this machine builds what it sends there.
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let sent = town.build_at(elsewhere.path(), "other/app", "1", town.reader());
+    assert_eq!(sent.report.digest, first.report.digest);
+    town.verify("other/app", "1", &sent);
+    // One without is another layer's.
+    town.build_file = BUILD_FILE.to_owned();
+    assert_eq!(town.cold("3", town.reader()).states(), [None, None]);
 }

@@ -40,10 +40,48 @@ fn the_snapshotters_library_reads_estargz() {
     let toc = &layer["annotations"]["containerd.io/snapshot/stargz/toc.digest"];
     let mut command = std::process::Command::new(reader);
     let found = run(command.arg(&blob).arg(toc.as_str().expect("is text")));
-    let mut found: Vec<&str> = found.lines().filter(|line| !line.ends_with(".landmark")).collect();
+    assert_same_files(&app.join("files"), &found);
+}
+
+/// The library of soci-snapshotter finds every file through its own reader of spans, and its builder makes the same
+/// table of contents of the layer.
+#[test]
+fn the_snapshotters_library_reads_soci() {
+    if inputs(&[]).is_none() {
+        return;
+    }
+    let Some(reader) = peer("soci/reader") else { return };
+    let directory = scratch();
+    let directory = directory.path();
+    let pack = Pack::new(&directory.join("home"));
+    let app = directory.join("app");
     let files = app.join("files");
+    crate::estargz::fill(&files);
+    std::fs::write(files.join("chunks/large"), crate::support::noise(7, 11 << 20)).expect("written");
+    let long = files.join("d".repeat(90));
+    std::fs::create_dir(&long).expect("made");
+    std::fs::write(long.join("n".repeat(120)), "a PAX record").expect("written");
+    std::os::unix::fs::symlink("t".repeat(150), files.join("far")).expect("made");
+    let text = "root = \"/srv\"\nkind = \"tree\"\nbuckets = 1\n";
+    let text = image_of("\"files\"", "platforms = [\"linux/amd64\"]\nname = \"localhost/app\"") + text;
+    let out = format!("oci:{}", app.join("out").display());
+    pack.ok(&["build", &project(&app, &text), "--compression", "soci", "-o", &out]);
+    let (image, index) = crate::soci::both(&app.join("out"));
+    let [layer, table] = [&image, &index].map(|document| {
+        let digest = document["layers"][0]["digest"].as_str().expect("is text");
+        app.join("out/blobs/sha256").join(&digest["sha256:".len()..])
+    });
+    let span = index["layers"][0]["annotations"]["com.amazon.soci.span-size"].as_str().expect("is text");
+    let mut command = std::process::Command::new(reader);
+    let found = run(command.args([&layer, &table]).arg(span).env("TZ", "UTC"));
+    assert_same_files(&files, &found);
+}
+
+/// That what a reader printed is SHA-256 and name of each file.
+fn assert_same_files(files: &std::path::Path, found: &str) {
+    let mut found: Vec<&str> = found.lines().filter(|line| !line.ends_with(".landmark")).collect();
     let sums = "find . -type f -printf '%P\\0' | xargs -0 sha256sum | sed 's,  , /srv/,'";
-    let sums = run(std::process::Command::new("sh").args(["-c", sums]).current_dir(&files));
+    let sums = run(std::process::Command::new("sh").args(["-c", sums]).current_dir(files));
     // The one of two names that has the bytes.
     let mut expected: Vec<&str> = sums.lines().filter(|line| !line.ends_with("/zz-hard")).collect();
     found.retain(|line| !line.ends_with("/zz-hard"));
@@ -95,4 +133,16 @@ fn other_artifacts_and_other_judges() {
     if let Some(site) = peer("swagger-ui/site") {
         check("swagger-ui", &(image_of(&quoted(&site), platform) + "root = \"/srv/www\"\n"));
     }
+
+    // With tables of contents; and on that, which brings its own along.
+    let large = directory.join("large");
+    std::fs::create_dir(&large).expect("made");
+    std::fs::write(large.join("noise"), crate::support::noise(5, 11 << 20)).expect("written");
+    let soci = format!("{platform}\ncompression = \"soci\"");
+    let root = "kind = \"tree\"\nroot = \"/srv\"\n";
+    let below = check("soci", &(image_of(&quoted(&large), &soci) + root));
+    let on_it = image_of(&quoted(&large), &soci).replace("\"scratch\"", &format!("{below:?}"));
+    let image = check("on-soci", &(on_it + &root.replace("srv", "app")));
+    let inspected = pack.ok(&["inspect", &image]);
+    assert!(inspected.contains("vnd.amazon.soci.index.v2+json"), "{inspected}");
 }
