@@ -204,7 +204,7 @@ impl Assembly<'_, '_, '_, '_, '_> {
     /// Takes what is finished until no more than `most` are under way.
     fn settle<'p: 's, 's>(&mut self, making: &mut Making<'s, '_, 'p>, most: usize) -> Result<(), BoxedError> {
         for Made { place, planned, built, elapsed } in making.settle(most)? {
-            let finished = self.bench.learn(planned, &built, self.memos)?;
+            let finished = self.bench.learn(planned, built, self.memos)?;
             self.add(place, planned, &finished, elapsed);
         }
         Ok(())

@@ -175,17 +175,17 @@ impl Workbench {
     pub(super) fn learn(
         &self,
         planned: &PlannedLayer,
-        built: &Built,
+        built: Built,
         memos: &mut Memos<'_>,
     ) -> Result<FinishedLayer, BoxedError> {
-        let facts = facts_of(built);
+        let (facts, work) = (facts_of(&built), Some(built.work));
         let keys = match planned.keys.as_ref().filter(|keys| are_confirmed(&planned.spec, keys, &built.ids)) {
             Some(keys) => Some(keys.clone()),
-            None => self.keys_after(planned, built, memos)?,
+            None => self.keys_after(planned, &built, memos)?,
         };
         let key = keys.as_ref().map(|keys| keys.layer);
         if let Some(keys) = keys {
-            let list = built.list(&planned.spec, self.compression, &keys.entries);
+            let list = built.into_list(&planned.spec, self.compression, &keys.entries);
             memos.learn_layer(&keys.layer, &facts, list);
             memos.learn_listing(planned.listing, keys.listing);
             if let Some(claimed) = self.claims.get(&keys.layer) {
@@ -193,7 +193,7 @@ impl Workbench {
                     .inspect_err(|error| self.distrust.because(error.to_string()))?;
             }
         }
-        Ok(FinishedLayer { facts, work: Some(built.work), key })
+        Ok(FinishedLayer { facts, work, key })
     }
 
     /// The keys of a layer whose files were read when it was built.

@@ -215,7 +215,7 @@ pub(crate) fn sample(blob: &[u8]) -> (LayerSpec, Vec<Key>, BodyList) {
             marks.push(Mark { bodies: number + 1, tar: tar.midstate(), blob: hasher.midstate() });
         }
     }
-    let checkpoints = super::trail::checkpoints(&layer, compression, &keys, &marks);
+    let checkpoints = super::trail::checkpoints(&layer, compression, &keys, marks);
     (layer, keys, BodyList { bodies, checkpoints })
 }
 

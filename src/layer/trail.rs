@@ -44,17 +44,17 @@ pub(super) fn checkpoints(
     layer: &LayerSpec,
     compression: Compression,
     keys: &[Key],
-    marks: &[Mark],
+    marks: Vec<Mark>,
 ) -> Vec<Checkpoint> {
     if marks.is_empty() {
         return Vec::new();
     }
-    let mut marks = marks.iter().peekable();
+    let mut marks = marks.into_iter().peekable();
     let mut found = Vec::new();
     for (bodies, trail) in Trails::new(layer, compression, keys) {
         while let Some(mark) = marks.next_if(|mark| mark.bodies <= bodies) {
             if mark.bodies == bodies {
-                found.push(Checkpoint { trail, mark: mark.clone() });
+                found.push(Checkpoint { trail, mark });
             }
         }
     }

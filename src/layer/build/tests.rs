@@ -161,9 +161,9 @@ fn keys(spec: &LayerSpec) -> Vec<Key> {
 impl Bench {
     /// What is known after these builds.
     fn known(&self, compression: Compression, builds: &[(&LayerSpec, &Built)]) -> KnownBodies {
-        let lists = builds
-            .iter()
-            .map(|(spec, built)| (built.descriptor.digest, built.list(spec, compression, &keys(spec))));
+        let lists = builds.iter().map(|(spec, built)| {
+            (built.descriptor.digest, (*built).clone().into_list(spec, compression, &keys(spec)))
+        });
         KnownBodies::new(&self.blobs, compression, lists)
     }
 
@@ -264,8 +264,9 @@ fn a_layer_can_go_on_within_a_large_zip_entry() {
     let (before, after) = (spec(&old), spec(&new));
     let compression = Compression::default();
     let first = bench.build(&before, 2, &KnownBodies::default()).expect("builds");
-    let list = first.list(&before, compression, &keys(&old, &before));
-    let known = KnownBodies::new(&bench.blobs, compression, [(first.descriptor.digest, list)]);
+    let blob = first.descriptor.digest;
+    let list = first.into_list(&before, compression, &keys(&old, &before));
+    let known = KnownBodies::new(&bench.blobs, compression, [(blob, list)]);
     let keys = keys(&new, &after);
     let second = bench.build_with(&after, Some(&keys), compression, 2, &known, None).expect("builds");
     // A header, nine pieces: eight bodies are a multiple of the marks' distance.
