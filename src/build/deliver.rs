@@ -62,7 +62,7 @@ pub(super) fn deliver_known(
         Ok(())
     })?;
     report.remade(&bench.remade());
-    conclude(context, finished, &stale)
+    conclude(context, finished, &stale, report)
 }
 
 /// Builds the layers that are not known and delivers each as soon as it is finished.
@@ -111,7 +111,7 @@ pub(super) fn build_and_deliver(
         report.built(image, layer, &facts, work, elapsed);
     }
     report.remade(&bench.remade());
-    conclude(context, &finished, &all)?;
+    conclude(context, &finished, &all, report)?;
     Ok((finished, done.entries))
 }
 
@@ -276,14 +276,21 @@ impl Growers {
 
 /// Manifests, index, tags: in this order, so that whoever stops before the last changes nothing that a
 /// tag resolves to.
-fn conclude(context: &Context, finished: &Finished, targets: &[(usize, &Target)]) -> Result<(), BoxedError> {
+fn conclude(
+    context: &Context,
+    finished: &Finished,
+    targets: &[(usize, &Target)],
+    report: &mut Report,
+) -> Result<(), BoxedError> {
     for (_, target) in targets {
         context.interrupt.check().map_err(BuildError::from)?;
         let _step = context.progress.step(Stage::Conclude, &target.destination.name());
         for document in finished.documents() {
             target.destination.document(document)?;
         }
-        target.destination.finish(&finished.root, &finished.tags)?;
+        if target.destination.finish(&finished.root, &finished.tags)? == Delivery::Present {
+            report.turned_out_current(target);
+        }
     }
     Ok(())
 }

@@ -213,6 +213,14 @@ impl Report {
         self.destinations.push(DestinationReport::new(target, true));
     }
 
+    /// What looked as if it were sent was there.
+    pub(super) fn turned_out_current(&mut self, target: &Target) {
+        let name = target.destination.name();
+        if let Some(destination) = self.destinations.iter_mut().find(|destination| destination.name == name) {
+            *destination = DestinationReport::new(target, true);
+        }
+    }
+
     pub(super) fn delivered(&mut self, targets: &[(usize, &Target)], blobs: Vec<Delivered>) {
         let first = self.destinations.len();
         self.destinations.extend(targets.iter().map(|(_, target)| DestinationReport::new(target, false)));

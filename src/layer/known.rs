@@ -84,7 +84,8 @@ pub struct KnownBodies(Option<Arc<Inner>>);
 
 struct Inner {
     blobs: Blobs,
-    places: BTreeMap<Key, Place>,
+    /// By key: a list, one of its bodies, and where that lies in the blob.
+    places: BTreeMap<Key, (u32, u32, u64)>,
     lists: Vec<(Digest, BodyList)>,
     /// By trail: a list and one of its checkpoints.
     checkpoints: BTreeMap<Key, (usize, usize)>,
@@ -105,8 +106,8 @@ impl KnownBodies {
         let lists: Vec<(Digest, BodyList)> = lists.into_iter().collect();
         let (mut places, mut checkpoints) = (BTreeMap::new(), BTreeMap::new());
         for (number, (blob, list)) in lists.iter().enumerate() {
-            for place in places_of(*blob, start, &list.bodies) {
-                places.entry(place.record.key).or_insert(place);
+            for (position, place) in places_of(*blob, start, &list.bodies).enumerate() {
+                places.entry(place.record.key).or_insert((number as u32, position as u32, place.offset));
             }
             for (position, checkpoint) in list.checkpoints.iter().enumerate() {
                 checkpoints.entry(checkpoint.trail).or_insert((number, position));
@@ -147,8 +148,10 @@ impl KnownBodies {
         out: &mut Vec<u8>,
     ) -> Result<BodyRecord, NotKnown> {
         let inner = self.0.as_ref().ok_or(NotKnown::New)?;
-        let place = inner.places.get(key).ok_or(NotKnown::New)?;
-        self.read_at(place, plain_length, out)
+        let (list, body, offset) = *inner.places.get(key).ok_or(NotKnown::New)?;
+        let (blob, list) = &inner.lists[list as usize];
+        let place = Place { blob: *blob, offset, record: list.bodies[body as usize] };
+        self.read_at(&place, plain_length, out)
     }
 
     /// Appends the encoded body that lies there to `out`, if it is undamaged.

@@ -171,9 +171,10 @@ impl Destination for OciLayout {
         Ok(())
     }
 
-    fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<(), BoxedError> {
+    fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<Delivery, BoxedError> {
         self.layout.blobs().put(&root.bytes).map_err(|error| self.failed(error))?;
-        Ok(self.layout.set_all(&self.entry_names(tags), &root.descriptor())?)
+        self.layout.set_all(&self.entry_names(tags), &root.descriptor())?;
+        Ok(Delivery::Uploaded)
     }
 
     fn is_current(&self, digest: &Digest, tags: &[Tag]) -> Result<bool, BoxedError> {

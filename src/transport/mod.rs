@@ -116,10 +116,11 @@ pub trait Destination: Send + Sync {
     }
 
     /// Makes `tags` resolve to `root`, last of all; with no tags the image is reachable by digest only.
+    /// [`Delivery::Present`] if only now it shows that all of it was there, and nothing was sent.
     ///
     /// # Errors
     /// When a name cannot be set. Names before it in the list may be set already.
-    fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<(), BoxedError>;
+    fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<Delivery, BoxedError>;
 
     /// Whether every tag resolves to `digest` already, so that nothing need be done.
     ///

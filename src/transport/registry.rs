@@ -216,7 +216,7 @@ impl Destination for RegistryDestination {
         Ok(())
     }
 
-    fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<(), BoxedError> {
+    fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<Delivery, BoxedError> {
         let digest = root.digest();
         if tags.is_empty() {
             Destination::document(self, root)?;
@@ -228,7 +228,7 @@ impl Destination for RegistryDestination {
             self.put(tag.as_str(), root)?;
             self.state().current.insert(tag.clone(), digest);
         }
-        Ok(())
+        Ok(Delivery::Uploaded)
     }
 
     fn is_current(&self, digest: &Digest, tags: &[Tag]) -> Result<bool, BoxedError> {

@@ -393,6 +393,27 @@ fn what_an_engine_complains_of_is_told() {
     build("web.sock").fails(3).says(&["does not answer as Docker or Podman do", "<html>"]);
 }
 
+/// That it has the image shows only when all of it is ready to be sent, and then nothing is.
+#[test]
+fn an_engine_that_has_the_image_is_sent_nothing() {
+    let project = Project::new();
+    project.write("public/index.html", "<h1>hello</h1>\n");
+    let line = "build public --base scratch --root /srv --tag 1 --name localhost/shop";
+    project.pack(&format!("{line} -o oci:out")).ok();
+    let index = json(&fs::read_to_string(project.path("out/index.json")).unwrap());
+    let digest = text(&index["manifests"][0]["digest"]);
+    let manifest = project.path("out/blobs/sha256").join(&digest["sha256:".len()..]);
+    let manifest = json(&fs::read_to_string(manifest).unwrap());
+    let answer = format!("HTTP/1.0 200 OK\r\n\r\n{{\"Id\":{}}}", manifest["config"]["digest"]);
+    engine(&project.path("has.sock"), answer.leak(), "HTTP/1.0 500 Nothing Was To Come\r\n\r\n");
+    let host = format!("unix://{}", project.path("has.sock").display());
+    let run = project.pack(&format!("{line} -o docker")).env("DOCKER_HOST", &host);
+    run.ok().says(&["(unchanged)"]);
+    let report = project.pack(&format!("{line} -o docker --json")).env("DOCKER_HOST", &host).ok().json();
+    assert_eq!(report["uploaded"], 0, "{report:#}");
+    assert!(report["images"][0]["layers"][0]["delivery"].is_null(), "{report:#}");
+}
+
 /// An engine that gives the same answers to all questions and all loads, until the tests end.
 fn engine(socket: &std::path::Path, asked: &'static str, loaded: &'static str) {
     use std::io::{Read as _, Write as _};

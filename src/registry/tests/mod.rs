@@ -99,7 +99,7 @@ impl Bench {
         for blob in &self.blobs {
             destination.blob(blob)?;
         }
-        destination.finish(self.image.raw(), &Self::tags())
+        destination.finish(self.image.raw(), &Self::tags()).map(drop)
     }
 
     /// The digest of the layer that is new.

@@ -437,19 +437,22 @@ impl Destination for ArchiveOutput {
 
     /// Writes the archive with all that has come so far. Called again, it writes it again, with the
     /// images and names of before. An engine that has the image under all its names is not sent it again.
-    fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<(), BoxedError> {
+    fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<Delivery, BoxedError> {
         let mut state = self.state();
         let descriptor = root.descriptor();
         state.documents.insert(descriptor.digest, root.clone());
         enter(&mut state.entries, &self.entry_names(tags), &descriptor);
-        let Sink::Engine(engine) = &self.sink else { return Ok(self.write(&state)?) };
+        let Sink::Engine(engine) = &self.sink else {
+            self.write(&state)?;
+            return Ok(Delivery::Uploaded);
+        };
         if self.stranger(engine, &state, &descriptor, tags)?.is_none() {
-            return Ok(());
+            return Ok(Delivery::Present);
         }
         self.write(&state)?;
         match self.stranger(engine, &state, &descriptor, tags)? {
             Some(error) => Err(ArchiveError::from(error).into()),
-            None => Ok(()),
+            None => Ok(Delivery::Uploaded),
         }
     }
 

@@ -254,7 +254,7 @@ impl Scene {
         for blob in &whole.blobs {
             destination.blob(blob)?;
         }
-        destination.finish(whole.image.raw(), &Bench::tags())
+        destination.finish(whole.image.raw(), &Bench::tags()).map(drop)
     }
 
     fn together(&self, wholes: [&Whole; 2], client: impl Fn() -> Client + Sync) -> Result<(), BoxedError> {
@@ -316,7 +316,7 @@ impl Scene {
             let content = std::sync::Arc::new(lazy);
             destination.blob(&Blob { content, origin: Some(self.base.clone()), ..blob.clone() })?;
         }
-        destination.finish(built.image.raw(), &Bench::tags())
+        destination.finish(built.image.raw(), &Bench::tags()).map(drop)
     }
 
     fn index(&self, client: &Client) -> Result<(), BoxedError> {
@@ -329,7 +329,7 @@ impl Scene {
             }
             destination.document(whole.image.raw())?;
         }
-        destination.finish(&images().index, &tags)
+        destination.finish(&images().index, &tags).map(drop)
     }
 
     /// Whether everything is where it should be, byte for byte.
