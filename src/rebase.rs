@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::artifact::server::{Container, container};
-use crate::build::base::{Base, PlatformBase};
+use crate::build::base::{Base, PlatformBase, soci_config};
 use crate::copy::{CopyError, Delivered, blob_of, deliver};
 use crate::digest::Digest;
 use crate::error::{BoxedError, Explain, Kind};
@@ -250,7 +250,7 @@ pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
             blobs.push(blob_of(&request.image, table, "table of a layer".to_owned()));
         }
         if one.soci.is_some() {
-            blobs.push(Blob::in_memory(soci::config(), soci::CONFIG.to_vec(), "SOCI index"));
+            blobs.push(soci_config());
         }
         let total = one.result.layers().len();
         for (number, layer) in one.result.layers().iter().enumerate().skip(count) {

@@ -165,7 +165,7 @@ pub fn verify(source: &dyn Source, options: &Options) -> Result<Report, BoxedErr
     let blobs: Vec<Wanted> = blobs.into_values().collect();
     let check = || {
         let of_blobs = blobs.par_iter().map(|wanted| check_blob(source, wanted, options));
-        let of_tables = tables.par_iter().map(|(table, layer)| soci::check(source, table, layer));
+        let of_tables = tables.par_iter().map(|(table, layer)| soci::check(source, table, layer, options));
         of_blobs.chain(of_tables).collect::<Vec<_>>()
     };
     let checked = match rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build() {

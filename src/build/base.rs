@@ -24,6 +24,12 @@ use crate::store::Store;
 use crate::transport::load::{load_image, offers, soci_index};
 use crate::transport::{Blob, BlobStream, Source};
 
+/// What all SOCI indexes have for a configuration.
+#[must_use]
+pub fn soci_config() -> Blob {
+    Blob::in_memory(soci::config(), soci::CONFIG.to_vec(), "SOCI index")
+}
+
 /// Why a base cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BaseError {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
+use super::base;
 use super::cache::NewEntry;
 use super::layers::{FinishedLayer, LookedUp, Workbench};
 use super::making::{Made, Making, Place};
@@ -18,7 +19,7 @@ use super::report::Report;
 use super::{BuildError, Context, Finished, Prepared, Request, Target, finish};
 use crate::digest::Digest;
 use crate::error::{BoxedError, Kind};
-use crate::image::{Image, NewLayer, soci};
+use crate::image::{Image, NewLayer};
 use crate::layer::Work;
 use crate::observer::Stage;
 use crate::plan::{LayerFacts, Plan, PlannedLayer};
@@ -306,10 +307,9 @@ fn base_blobs(prepared: &Prepared<'_>) -> Result<Vec<Blob>, BoxedError> {
     Ok(blobs)
 }
 
-/// What all SOCI indexes have for a configuration.
+/// The configuration of its SOCI indexes, if it has any.
 fn soci_config(finished: &Finished) -> Option<Blob> {
-    let config = || Blob::in_memory(soci::config(), soci::CONFIG.to_vec(), "SOCI index");
-    finished.soci.iter().any(Option::is_some).then(config)
+    finished.soci.iter().any(Option::is_some).then(base::soci_config)
 }
 
 fn config_of(image: &Image) -> Blob {

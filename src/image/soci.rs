@@ -7,14 +7,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{Descriptor, Image, ImageError, Index, Manifest, ManifestOrIndex, MediaType, RawDocument};
-use super::{PlatformFields, to_json};
+use super::{
+    Descriptor, Image, ImageError, Index, Manifest, ManifestOrIndex, MediaType, RawDocument, to_json,
+};
 use crate::digest::Digest;
 
 /// The annotation of an image's manifest that names its SOCI index.
-pub const INDEX_DIGEST: &str = "com.amazon.soci.index-digest";
+const INDEX_DIGEST: &str = "com.amazon.soci.index-digest";
 /// The annotation of an entry for a SOCI index that names the image's manifest.
-pub const IMAGE_DIGEST: &str = "com.amazon.soci.image-manifest-digest";
+const IMAGE_DIGEST: &str = "com.amazon.soci.image-manifest-digest";
 /// The annotation of a table that names its layer.
 const LAYER_DIGEST: &str = "com.amazon.soci.image-layer-digest";
 const LAYER_MEDIA_TYPE: &str = "com.amazon.soci.image-layer-mediaType";
@@ -99,7 +100,7 @@ pub fn entries(images: &[Image], indexes: &[Option<RawDocument>]) -> Vec<Descrip
     let soci = images.iter().zip(indexes).filter_map(|(image, index)| {
         let mut entry = index.as_ref()?.descriptor();
         entry.artifact_type = Some(ARTIFACT_TYPE.to_owned());
-        entry.platform = image.platform().as_ref().map(PlatformFields::from);
+        entry.platform = image.descriptor().platform;
         entry.annotations.insert(IMAGE_DIGEST.to_owned(), image.digest().to_string());
         Some(entry)
     });

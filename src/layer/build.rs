@@ -197,9 +197,10 @@ fn build_from(
         _ => {
             let epilogue = compression.epilogue(collected.crc.clone().finalize(), collected.work.bytes);
             output.write(&epilogue).map_err(store_error)?;
-            if let Some(spans) = output.spans.take() {
+            if let Some(spans) = output.spans.take().filter(|_| compression.has_table(output.length)) {
                 let table = spans.finish(layer, &epilogue);
-                ztoc = table.map_err(|source| LayerError::Ztoc { layer: layer.name().to_owned(), source })?;
+                let failed = |source| LayerError::Ztoc { layer: layer.name().to_owned(), source };
+                ztoc = Some(table.map_err(failed)?);
             }
             None
         }

@@ -206,6 +206,13 @@ mod tests {
     }
 
     #[test]
+    fn a_table_comes_beside_soci_blobs_from_10_mib_on() {
+        let soci = Compression::Soci(deflate::Level::default());
+        assert!(soci.has_table(10 << 20) && !soci.has_table((10 << 20) - 1));
+        assert!(!Compression::default().has_table(u64::MAX));
+    }
+
+    #[test]
     fn a_zstd_blob_is_frames() {
         let bodies: [&[u8]; 3] = [b"first ", b"second ", &[0; 100_000]];
         let blob = stitch(Compression::Zstd(ZstdLevel::default()), &bodies);

@@ -70,12 +70,16 @@ pub(crate) fn write_header(entry: &Entry, out: &mut Vec<u8>) -> Result<(), TarEr
 
 /// How many bytes [`write_header`] appends.
 pub(crate) fn header_length(entry: &Entry) -> Result<u64, TarError> {
-    let records = spell(entry)?.records;
+    Ok(length_with(&spell(entry)?.records))
+}
+
+/// The same of an entry with these PAX records.
+pub(crate) fn length_with(records: &[Record]) -> u64 {
     if records.is_empty() {
-        return Ok(BLOCK as u64);
+        return BLOCK as u64;
     }
     let body: usize = records.iter().map(|(key, value)| record_length(key, value)).sum();
-    Ok((2 * BLOCK + body + padding(body as u64)) as u64)
+    (2 * BLOCK + body + padding(body as u64)) as u64
 }
 
 /// The PAX records of `entry`, in key order.

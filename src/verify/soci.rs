@@ -6,12 +6,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use flate2::read::DeflateDecoder;
-use sha2::Digest as _;
 use tar::EntryType;
 
 use super::flatbuffer::{Broken, Table};
-use super::{Check, Finding, Outcome};
-use crate::digest::Digest;
+use super::{Check, Finding, Hashed, Options, Outcome};
 use crate::image::Descriptor;
 use crate::transport::Source;
 use crate::untar::{self, LAYER, ReadThrough, Walk};
@@ -50,16 +48,21 @@ impl From<Broken> for Why {
 }
 
 /// What disagrees between `table` and its layer; nothing if either cannot be read, which is found elsewhere.
-pub(super) fn check(source: &dyn Source, table: &Descriptor, layer: &Descriptor) -> Outcome {
+pub(super) fn check(
+    source: &dyn Source,
+    table: &Descriptor,
+    layer: &Descriptor,
+    options: &Options,
+) -> Outcome {
     let finding = |message: String| vec![Finding::new(Check::Contents, table.digest, message)];
-    match compare(source, table, layer) {
+    match compare(source, table, layer, options.max_layer_bytes) {
         Ok(()) => Outcome::default(),
         Err(Why::Wrong(message)) => Outcome { problems: finding(message), ..Outcome::default() },
         Err(Why::NotChecked(message)) => Outcome { warnings: finding(message), ..Outcome::default() },
     }
 }
 
-fn compare(source: &dyn Source, table: &Descriptor, layer: &Descriptor) -> Result<(), Why> {
+fn compare(source: &dyn Source, table: &Descriptor, layer: &Descriptor, limit: u64) -> Result<(), Why> {
     if table.size > MAX_TABLE {
         let message =
             format!("the table of contents has {} bytes; none above {MAX_TABLE} is read", table.size);
@@ -74,6 +77,10 @@ fn compare(source: &dyn Source, table: &Descriptor, layer: &Descriptor) -> Resul
         return Err(
             format!("the table of contents is of a layer of {found} bytes, this one has {size}").into()
         );
+    }
+    if contents.tar > limit {
+        let message = format!("the table of contents is of a layer that unpacks to more than {limit} bytes");
+        return Err(Why::NotChecked(message));
     }
     contents.compare(blob)?;
     Ok(())
@@ -273,20 +280,7 @@ enum State<R: Read> {
 }
 
 /// The bytes of a span, with an end where it has none.
-type Encoded<R> = io::Chain<Hashed<io::Take<R>>, &'static [u8]>;
-
-struct Hashed<R> {
-    inner: R,
-    hasher: sha2::Sha256,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..read]);
-        Ok(read)
-    }
-}
+type Encoded<R> = io::Chain<Hashed<'static, io::Take<R>>, &'static [u8]>;
 
 impl<'c, R: Read> Spans<'c, R> {
     fn new(mut blob: R, contents: &'c Contents<'c>) -> Result<Self, String> {
@@ -311,7 +305,7 @@ impl<'c, R: Read> Spans<'c, R> {
         let Some([start, end, ..]) = self.bounds(self.next) else { return Ok(false) };
         let length = end.checked_sub(start).filter(|length| *length > 0);
         let length = length.ok_or_else(|| format!("span {} ends before it begins", self.next))?;
-        let inner = Hashed { inner: blob.take(length), hasher: sha2::Sha256::new() };
+        let inner = Hashed::new(blob.take(length), u64::MAX, None);
         let is_last = self.next + 1 == self.contents.spans.len();
         let end: &[u8] = if is_last { &[] } else { &END };
         self.state = State::Within(Box::new(DeflateDecoder::new(inner.chain(end))));
@@ -320,10 +314,10 @@ impl<'c, R: Read> Spans<'c, R> {
     }
 
     /// Compares the open span with what is said of it.
-    fn close(&mut self, mut bytes: Hashed<io::Take<R>>) -> Result<R, String> {
+    fn close(&mut self, mut bytes: Hashed<'static, io::Take<R>>) -> Result<R, String> {
         io::copy(&mut bytes, &mut io::sink()).map_err(|error| error.to_string())?;
         let number = self.next;
-        let found = Digest::from_bytes(bytes.hasher.finalize().into()).to_string();
+        let found = bytes.digest().to_string();
         let expected = &self.contents.spans[number].digest;
         if found.as_bytes() != &expected[..] {
             let expected = String::from_utf8_lossy(expected);
@@ -338,6 +332,15 @@ impl<'c, R: Read> Spans<'c, R> {
         }
         self.next += 1;
         Ok(bytes.inner.into_inner())
+    }
+
+    /// What unpacks to more than is said is not read on, however little was read for it.
+    fn check_length(&self) -> Result<(), String> {
+        let [.., start, end] = self.bounds(self.next).unwrap_or_default();
+        if end.checked_sub(start).is_none_or(|length| self.decoded > length) {
+            return Err(format!("span {} is more bytes of tar than from {start} to {end}", self.next));
+        }
+        Ok(())
     }
 
     fn step(&mut self, buffer: &mut [u8]) -> Result<usize, String> {
@@ -356,6 +359,7 @@ impl<'c, R: Read> Spans<'c, R> {
                     if read > 0 {
                         self.decoded += read as u64;
                         self.state = State::Within(decoder);
+                        self.check_length()?;
                         return Ok(read);
                     }
                     let (bytes, _) = decoder.into_inner().into_inner();
@@ -387,5 +391,35 @@ pub(crate) mod fuzz {
     pub(crate) fn table(data: &[u8]) {
         let Ok(contents) = Contents::parse(data) else { return };
         assert!(contents.compare(io::empty()).is_err(), "no layer is empty");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader that counts what is taken from it.
+    struct Counting<'a>(&'a [u8], &'a std::cell::Cell<usize>);
+
+    impl Read for Counting<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let read = self.0.read(buffer)?;
+            self.1.set(self.1.get() + read);
+            Ok(read)
+        }
+    }
+
+    #[test]
+    fn a_span_that_unpacks_without_end_is_stopped() {
+        use std::io::Write as _;
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        (0..64).for_each(|_| encoder.write_all(&[0; 1 << 20]).expect("encodes"));
+        let bomb = encoder.finish().expect("encodes");
+        let span = Span { blob: 0, tar: 0, digest: Vec::new() };
+        let contents = Contents { blob: bomb.len() as u64, tar: 1024, spans: vec![span], files: Vec::new() };
+        let taken = std::cell::Cell::new(0);
+        let why = contents.compare(Counting(&bomb, &taken)).expect_err("is longer");
+        assert!(why.contains("span 0 is more bytes of tar"), "{why}");
+        assert!(taken.get() < bomb.len(), "{} of {} bytes were read", taken.get(), bomb.len());
     }
 }

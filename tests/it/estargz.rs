@@ -7,10 +7,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use crate::support::{Built, Project, chmod, files_below, json, noise, prose, settle, sha256, text, tree_on};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
-
-use crate::support::{Built, Project, chmod, files_below, json, noise, prose, settle, text, tree_on};
 
 /// Small files in several members, files in several chunks, and everything that has no bytes.
 pub(crate) fn fill(root: &Path) {
@@ -40,10 +38,6 @@ fn project() -> Project {
     fill(&project.path("files"));
     settle(&project.path("files/after"));
     project
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    format!("sha256:{}", Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
 /// The descriptor of the only layer of the image in a layout, and its blob.

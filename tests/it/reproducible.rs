@@ -33,7 +33,7 @@ impl Golden {
 
 /// Compares with the committed digests.
 #[track_caller]
-fn check_golden(name: &str, built: &Built) {
+pub(crate) fn check_golden(name: &str, built: &Built) {
     check_all_golden(BTreeMap::from([(name.to_owned(), Golden::of(built))]));
 }
 

@@ -308,6 +308,25 @@ mod tests {
     }
 
     #[test]
+    fn tables_of_contents_that_were_not_asked_for_are_not_believed() {
+        let ztoc = Ztoc { digest: Digest::of(b"table"), size: 5, span: 4 << 20 };
+        let toc = Toc { digest: Digest::of(b"table"), tar_size: 5 };
+        let large = LayerFacts { size: 10 << 20, ..facts() };
+        let soci = Compression::Soci(crate::deflate::Level::default());
+        let cases = [
+            (gzip(), LayerFacts { ztoc: Some(ztoc), ..large }, false),
+            (gzip(), LayerFacts { toc: Some(toc), ..large }, false),
+            (soci, large, false),
+            (soci, LayerFacts { ztoc: Some(ztoc), ..facts() }, false),
+            (soci, LayerFacts { ztoc: Some(ztoc), ..large }, true),
+        ];
+        for (compression, facts, is_believed) in cases {
+            let document = write(&key(), compression, &facts).expect("can be written");
+            assert_eq!(read(&document, &key(), compression).is_ok(), is_believed, "{facts:?}");
+        }
+    }
+
+    #[test]
     fn two_layers_are_none() {
         let ManifestOrIndex::Manifest(mut manifest) = entry().parse().expect("parses") else {
             panic!("a manifest")

@@ -49,7 +49,7 @@ pub(super) struct Output<'g> {
     /// The hasher's states after some bodies.
     pub(super) states: Vec<Midstate>,
     sum: crc32fast::Hasher,
-    length: u64,
+    pub(super) length: u64,
     grower: Option<&'g Grower>,
     /// Which of the writer's files the readers have.
     shown: Option<u32>,

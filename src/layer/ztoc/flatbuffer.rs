@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 /// Offsets are signed and of 32 bits.
 const MAX: usize = i32::MAX as usize;
-/// What comes before every vector: its length.
-const LENGTH: usize = 4;
+/// The size of an offset.
+const OFFSET: usize = 4;
 
 /// A buffer that is being written.
 #[derive(Default)]
@@ -178,7 +178,7 @@ impl Builder {
 
     /// How far it is from here to `place`.
     fn push_offset(&mut self, place: Place) {
-        let distance = self.reversed.len() + LENGTH - place.0;
+        let distance = self.reversed.len() + OFFSET - place.0;
         self.push(&(distance as u32).to_le_bytes());
     }
 }

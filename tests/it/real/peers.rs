@@ -18,28 +18,33 @@ fn image_of(path: &str, more: &str) -> String {
     format!("[image]\nbase = \"scratch\"\ntags = [\"1\"]\n{more}\n[app]\npath = {path}\n")
 }
 
-/// The library that stargz-snapshotter reads its layers with finds every file and agrees with every digest.
-#[test]
-fn the_snapshotters_library_reads_estargz() {
-    if inputs(&[]).is_none() {
-        return;
-    }
-    let Some(reader) = peer("estargz/reader") else { return };
-    let directory = scratch();
-    let directory = directory.path();
+/// An image of `app/files`, so compressed, in the layout `app/out`.
+fn build_files(directory: &std::path::Path, app: &std::path::Path, compression: &str) {
     let pack = Pack::new(&directory.join("home"));
-    let app = directory.join("app");
-    crate::estargz::fill(&app.join("files"));
     let text = "root = \"/srv\"\nkind = \"tree\"\nbuckets = 1\n";
     let text = image_of("\"files\"", "platforms = [\"linux/amd64\"]\nname = \"localhost/app\"") + text;
     let out = format!("oci:{}", app.join("out").display());
-    pack.ok(&["build", &project(&app, &text), "--compression", "estargz", "-o", &out]);
+    pack.ok(&["build", &project(app, &text), "--compression", compression, "-o", &out]);
+}
+
+/// The blob of a descriptor in the layout `app/out`.
+fn blob_of(app: &std::path::Path, descriptor: &serde_json::Value) -> std::path::PathBuf {
+    let digest = descriptor["digest"].as_str().expect("is text");
+    app.join("out/blobs/sha256").join(&digest["sha256:".len()..])
+}
+
+/// The library that stargz-snapshotter reads its layers with finds every file and agrees with every digest.
+#[test]
+fn the_snapshotters_library_reads_estargz() {
+    let (Some(_), Some(reader)) = (inputs(&[]), peer("estargz/reader")) else { return };
+    let directory = scratch();
+    let app = directory.path().join("app");
+    crate::estargz::fill(&app.join("files"));
+    build_files(directory.path(), &app, "estargz");
     let (layer, _) = crate::estargz::layer_in(&app.join("out"));
-    let digest = layer["digest"].as_str().expect("is text");
-    let blob = app.join("out/blobs/sha256").join(&digest["sha256:".len()..]);
     let toc = &layer["annotations"]["containerd.io/snapshot/stargz/toc.digest"];
     let mut command = std::process::Command::new(reader);
-    let found = run(command.arg(&blob).arg(toc.as_str().expect("is text")));
+    let found = run(command.arg(blob_of(&app, &layer)).arg(toc.as_str().expect("is text")));
     assert_same_files(&app.join("files"), &found);
 }
 
@@ -47,14 +52,9 @@ fn the_snapshotters_library_reads_estargz() {
 /// table of contents of the layer.
 #[test]
 fn the_snapshotters_library_reads_soci() {
-    if inputs(&[]).is_none() {
-        return;
-    }
-    let Some(reader) = peer("soci/reader") else { return };
+    let (Some(_), Some(reader)) = (inputs(&[]), peer("soci/reader")) else { return };
     let directory = scratch();
-    let directory = directory.path();
-    let pack = Pack::new(&directory.join("home"));
-    let app = directory.join("app");
+    let app = directory.path().join("app");
     let files = app.join("files");
     crate::estargz::fill(&files);
     std::fs::write(files.join("chunks/large"), crate::support::noise(7, 11 << 20)).expect("written");
@@ -62,18 +62,12 @@ fn the_snapshotters_library_reads_soci() {
     std::fs::create_dir(&long).expect("made");
     std::fs::write(long.join("n".repeat(120)), "a PAX record").expect("written");
     std::os::unix::fs::symlink("t".repeat(150), files.join("far")).expect("made");
-    let text = "root = \"/srv\"\nkind = \"tree\"\nbuckets = 1\n";
-    let text = image_of("\"files\"", "platforms = [\"linux/amd64\"]\nname = \"localhost/app\"") + text;
-    let out = format!("oci:{}", app.join("out").display());
-    pack.ok(&["build", &project(&app, &text), "--compression", "soci", "-o", &out]);
+    build_files(directory.path(), &app, "soci");
     let (image, index) = crate::soci::both(&app.join("out"));
-    let [layer, table] = [&image, &index].map(|document| {
-        let digest = document["layers"][0]["digest"].as_str().expect("is text");
-        app.join("out/blobs/sha256").join(&digest["sha256:".len()..])
-    });
-    let span = index["layers"][0]["annotations"]["com.amazon.soci.span-size"].as_str().expect("is text");
+    let (layer, table) = (&image["layers"][0], &index["layers"][0]);
+    let span = table["annotations"]["com.amazon.soci.span-size"].as_str().expect("is text");
     let mut command = std::process::Command::new(reader);
-    let found = run(command.args([&layer, &table]).arg(span).env("TZ", "UTC"));
+    let found = run(command.args([blob_of(&app, layer), blob_of(&app, table)]).arg(span).env("TZ", "UTC"));
     assert_same_files(&files, &found);
 }
 
