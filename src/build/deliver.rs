@@ -98,6 +98,7 @@ pub(super) fn build_and_deliver(
         for (grower, image) in configs.into_iter().zip(&finished.images) {
             let config = config_of(image);
             if let Some(grower) = grower {
+                grower.push(image.raw_config().to_vec().into());
                 grower.finish(config.clone());
             }
             queues.send_grown(&config);

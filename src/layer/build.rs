@@ -191,12 +191,12 @@ fn build_from(
                 .map_err(|source| LayerError::Contents { layer: layer.name().to_owned(), source })?;
             tar.update(&tail.tar);
             work.bytes += tail.tar.len() as u64;
-            output.write(&tail.blob).map_err(store_error)?;
+            output.write(tail.blob).map_err(store_error)?;
             Some(tail.toc)
         }
         _ => {
             let epilogue = compression.epilogue(collected.crc.clone().finalize(), collected.work.bytes);
-            output.write(&epilogue).map_err(store_error)?;
+            output.write(epilogue.clone()).map_err(store_error)?;
             if let Some(spans) = output.spans.take().filter(|_| compression.has_table(output.length)) {
                 let table = spans.finish(layer, &epilogue);
                 let failed = |source| LayerError::Ztoc { layer: layer.name().to_owned(), source };

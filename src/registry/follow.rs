@@ -45,8 +45,8 @@ impl Follow<'_> {
         let _slot = if slot.is_some() { slot } else { host.push_slot().await };
         let (session, payload) = match gathered {
             Gathered::All(bytes) => (session, Payload::Bytes(bytes)),
-            Gathered::Start(bytes) => {
-                let sending = self.send(session, content.rest(bytes));
+            Gathered::Start => {
+                let sending = self.send(session, content.rest());
                 tokio::select! {
                     session = sending => (session?, Payload::Nothing),
                     () = self.is_needless(&content, &known) => return Ok(Delivery::Present),
@@ -54,7 +54,7 @@ impl Follow<'_> {
             }
         };
         let blob = match content.take_error() {
-            None => finished(self.growing).await,
+            None => self.growing.ended().await,
             Some(source) => return Err(self.local(source)),
         };
         let Blob { descriptor, .. } = blob.ok_or_else(|| self.local(abandoned()))?;
@@ -98,7 +98,7 @@ impl Follow<'_> {
 
     /// Returns if the blob is finished, much of it is yet to be sent, and it turns out to be there already.
     async fn is_needless(&self, content: &Content, known: impl Fn(&Digest) -> bool) {
-        if let Some(Blob { descriptor, .. }) = finished(self.growing).await
+        if let Some(Blob { descriptor, .. }) = self.growing.ended().await
             && descriptor.size.saturating_sub(content.sent()) > LARGE
             && (known(&descriptor.digest) || self.is_there(&descriptor).await.unwrap_or(false))
         {
@@ -115,12 +115,6 @@ impl Follow<'_> {
     fn local(&self, source: io::Error) -> RegistryError {
         RegistryError::Local { context: Box::new(self.uploads.context(Step::SendBlob)), source }
     }
-}
-
-/// The blob, once it is finished; waits on a thread of its own.
-async fn finished(growing: &Growing) -> Option<Blob> {
-    let growing = growing.clone();
-    tokio::task::spawn_blocking(move || growing.finished()).await.ok().flatten()
 }
 
 fn abandoned() -> io::Error {

@@ -385,7 +385,20 @@ impl Http {
 
     /// Sends a request with what the registry wants to see, follows redirects of what can be sent again,
     /// and answers one 401 with a new token.
+    ///
+    /// Boxed, because it is large and all that waits for it would have room for it, once for each place: a
+    /// thread's stack would be touched for 40 kB to ask whether a blob is there.
     pub(super) async fn send(
+        &self,
+        host: &Host,
+        access: &Access,
+        context: &Context,
+        request: Request,
+    ) -> Result<Response, RegistryError> {
+        Box::pin(self.send_here(host, access, context, request)).await
+    }
+
+    async fn send_here(
         &self,
         host: &Host,
         access: &Access,

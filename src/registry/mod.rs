@@ -618,10 +618,12 @@ impl Client {
                 tokio::time::sleep(GLANCE).await;
             }
         };
+        // Pinned here and not moved on: it is large, and each place that it passes through has room for it.
+        let mut work = std::pin::pin!(work);
         runtime()?.block_on(async {
             tokio::select! {
                 biased;
-                result = work => result,
+                result = &mut work => result,
                 () = interrupted => Err(Interrupted.into()),
             }
         })
@@ -632,7 +634,7 @@ impl Client {
         if !lock(sessions).is_empty()
             && let Ok(runtime) = runtime()
         {
-            runtime.block_on(push::cancel(self.http(), host, repository, sessions));
+            runtime.block_on(Box::pin(push::cancel(self.http(), host, repository, sessions)));
         }
     }
 }

@@ -1,22 +1,25 @@
-//! The body of an upload: read by a thread of its own, hashed on the way, watched for standstill.
+//! The body of an upload, watched for standstill: a stored blob, read by a thread of its own and hashed on the way, or
+//! one that is being made, taken as it comes.
 //!
-//! The last piece is held back until all bytes are known to be what the descriptor says, so a registry
+//! The last piece of a stored blob is held back until all bytes are known to be what the descriptor says, so a registry
 //! never gets a complete blob that is not the announced one.
 
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::http::lock;
-use crate::blob::{Blob, Delivery, Growing};
+use crate::blob::{Blob, Delivery, Growing, GrowingReader, Part};
 use crate::digest::{Digest, Sha256};
 use crate::image::Descriptor;
 use crate::observer::Task;
@@ -34,8 +37,29 @@ pub(super) struct Content {
 }
 
 struct Pieces {
-    receiver: mpsc::Receiver<Bytes>,
-    rest: Bytes,
+    source: Source,
+    /// What was taken from the source and not yet sent.
+    rest: VecDeque<Bytes>,
+}
+
+enum Source {
+    /// A thread reads.
+    Stored(mpsc::Receiver<Bytes>),
+    Growing(Following),
+}
+
+/// The pieces of a blob that is being made.
+struct Following {
+    reader: GrowingReader,
+    /// Where those are that were taken from the reader and have not come out yet: one, while the one before is sent.
+    next: Option<Next>,
+    pool: Pool,
+}
+
+enum Next {
+    Here(Bytes),
+    /// A thread reads it.
+    Reading(JoinHandle<io::Result<Bytes>>),
 }
 
 /// One request's share of a [`Content`].
@@ -49,8 +73,8 @@ pub(super) struct Upload {
 pub(super) enum Gathered {
     /// These are all its bytes, and they are what they should be.
     All(Bytes),
-    /// There are more.
-    Start(Bytes),
+    /// There are more: they begin what is left.
+    Start,
 }
 
 /// How far an upload has got, for everyone who asks.
@@ -104,55 +128,66 @@ impl Content {
     /// Starts to read `blob` on a thread of the runtime that this is called in.
     pub(super) fn open(blob: &Blob, progress: Arc<Sent>, clock: Clock) -> Self {
         let blob = blob.clone();
-        Self::start(progress, clock, move |sender| read(&blob, sender))
-    }
-
-    /// Starts to read what is being made, as it is made.
-    pub(super) fn follow(growing: &Growing, progress: Arc<Sent>, clock: Clock) -> Self {
-        let growing = growing.clone();
-        Self::start(progress, clock, move |sender| follow(&growing, sender))
-    }
-
-    fn start(
-        progress: Arc<Sent>,
-        clock: Clock,
-        read: impl FnOnce(&mpsc::Sender<Bytes>) -> io::Result<()> + Send + 'static,
-    ) -> Self {
         let (sender, receiver) = mpsc::channel(AHEAD);
-        let state = Moment { moved: clock.now(), done: false, waits: false, sent: 0, error: None };
-        let watch = Arc::new(Watch { state: Mutex::new(state), progress, clock });
-        let reader = Arc::clone(&watch);
+        let content = Self::new(Source::Stored(receiver), Watch::new(progress, clock));
+        let watch = Arc::clone(&content.watch);
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = read(&sender) {
+            if let Err(error) = read(&blob, &sender) {
                 // Before the channel closes, which is what the request notices.
-                lock(&reader.state).error = Some(error);
+                lock(&watch.state).error = Some(error);
             }
             drop(sender);
         });
-        Self { pieces: Arc::new(Mutex::new(Pieces { receiver, rest: Bytes::new() })), watch }
+        content
+    }
+
+    /// Takes what is being made, as it is made.
+    pub(super) fn follow(growing: &Growing, progress: Arc<Sent>, clock: Clock) -> Self {
+        let source =
+            Source::Growing(Following { reader: growing.reader(), next: None, pool: Pool::default() });
+        Self::new(source, Watch::new(progress, clock))
+    }
+
+    fn new(source: Source, watch: Watch) -> Self {
+        let pieces = Pieces { source, rest: VecDeque::new() };
+        Self { pieces: Arc::new(Mutex::new(pieces)), watch: Arc::new(watch) }
     }
 
     /// Takes bytes until there are more than `limit` or no more.
     pub(super) async fn gather(&self, limit: usize) -> Gathered {
-        let mut bytes = BytesMut::new();
-        loop {
-            let next = std::future::poll_fn(|context| lock(&self.pieces).receiver.poll_recv(context)).await;
-            match next {
-                Some(piece) => bytes.extend_from_slice(&piece),
-                None if self.failed() => return Gathered::Start(bytes.freeze()),
-                None => return Gathered::All(bytes.freeze()),
-            }
-            if bytes.len() > limit {
-                return Gathered::Start(bytes.freeze());
+        let mut gathered = VecDeque::new();
+        let mut length = 0;
+        while length <= limit {
+            match std::future::poll_fn(|context| self.poll_next(context)).await {
+                Some(piece) => {
+                    length += piece.len();
+                    gathered.push_back(piece);
+                }
+                None if self.failed() => break,
+                None => return Gathered::All(joined(gathered)),
             }
         }
+        lock(&self.pieces).rest = gathered;
+        Gathered::Start
     }
 
-    /// `start` and all that come after it as a request's body.
-    pub(super) fn rest(&self, start: Bytes) -> Upload {
-        lock(&self.pieces).rest = start;
+    /// All that is left as a request's body.
+    pub(super) fn rest(&self) -> Upload {
         lock(&self.watch.state).moved = self.watch.clock.now();
         Upload { content: self.clone(), remaining: None }
+    }
+
+    /// The next piece of the source; nothing at its end, which may be that it has failed.
+    fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.failed() {
+            // What comes after a piece that is missing is of no use.
+            return Poll::Ready(None);
+        }
+        let next = ready!(lock(&self.pieces).source.poll_next(context));
+        Poll::Ready(next.unwrap_or_else(|error| {
+            lock(&self.watch.state).error = Some(error);
+            None
+        }))
     }
 
     /// How many bytes requests have taken.
@@ -180,22 +215,32 @@ impl Content {
 }
 
 /// Memory that pieces are read into, used again once they are sent: fresh memory is cleared by the system first.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
 
 /// A piece in memory that goes back to its pool.
 struct Lent {
     memory: Vec<u8>,
     length: usize,
-    home: Arc<Mutex<Vec<Vec<u8>>>>,
+    home: Pool,
 }
 
 impl Pool {
-    /// The next piece, as long as a piece can be; an empty one at the end.
-    fn next_piece(&self, content: &mut impl Read) -> io::Result<Bytes> {
-        let mut memory = lock(&self.0).pop().unwrap_or_else(|| vec![0; PIECE]);
+    fn take(&self, size: usize) -> Vec<u8> {
+        let mut memory = lock(&self.0).pop().unwrap_or_default();
+        memory.resize(size, 0);
+        memory
+    }
+
+    fn lend(&self, memory: Vec<u8>, length: usize) -> Bytes {
+        Bytes::from_owner(Lent { memory, length, home: self.clone() })
+    }
+
+    /// The next piece, of at most `most` bytes; an empty one at the end.
+    fn next_piece(&self, content: &mut impl Read, most: usize) -> io::Result<Bytes> {
+        let mut memory = self.take(most);
         let mut length = 0;
-        while length < PIECE {
+        while length < most {
             match content.read(&mut memory[length..]) {
                 Ok(0) => break,
                 Ok(read) => length += read,
@@ -203,7 +248,7 @@ impl Pool {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Bytes::from_owner(Lent { memory, length, home: Arc::clone(&self.0) }))
+        Ok(self.lend(memory, length))
     }
 }
 
@@ -215,28 +260,68 @@ impl AsRef<[u8]> for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        lock(&self.home).push(std::mem::take(&mut self.memory));
+        lock(&self.home.0).push(std::mem::take(&mut self.memory));
     }
 }
 
-/// Sends bytes as they are made; fails at the end unless they are what they were made to be.
-fn follow(growing: &Growing, sender: &mpsc::Sender<Bytes>) -> io::Result<()> {
-    let mut content = growing.reader();
-    let (pool, mut sum) = (Pool::default(), crc32fast::Hasher::new());
-    loop {
-        let piece = pool.next_piece(&mut content)?;
-        if piece.is_empty() {
-            break;
-        }
-        sum.update(&piece);
-        if sender.blocking_send(piece).is_err() {
-            return Ok(());
+impl Source {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        match self {
+            Self::Stored(receiver) => receiver.poll_recv(context).map(Ok),
+            Self::Growing(following) => following.poll_next(context),
         }
     }
-    // What did not grow before our eyes was opened in the way that checks it.
-    let is_right = growing.finished().is_some() && growing.crc32().is_none_or(|made| made == sum.finalize());
-    let wrong = || io::Error::new(io::ErrorKind::InvalidData, "what was read back is not the layer");
-    if is_right { Ok(()) } else { Err(wrong()) }
+}
+
+impl Following {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        let next = match self.next.take() {
+            Some(next) => next,
+            None => match ready!(self.reader.poll_next(context))? {
+                Some(part) => self.begin(part),
+                None => return Poll::Ready(Ok(None)),
+            },
+        };
+        let bytes = match next {
+            Next::Here(bytes) => bytes,
+            Next::Reading(mut reading) => match Pin::new(&mut reading).poll(context) {
+                Poll::Ready(read) => read.map_err(io::Error::other)??,
+                Poll::Pending => {
+                    self.next = Some(Next::Reading(reading));
+                    return Poll::Pending;
+                }
+            },
+        };
+        // What fails here fails again.
+        if let Poll::Ready(Ok(Some(part))) = self.reader.poll_next(context) {
+            self.next = Some(self.begin(part));
+        }
+        Poll::Ready(Ok(Some(bytes)))
+    }
+
+    fn begin(&self, part: Part) -> Next {
+        match part {
+            Part::Memory(bytes) => Next::Here(bytes),
+            Part::Stored(part) => {
+                let pool = self.pool.clone();
+                Next::Reading(tokio::task::spawn_blocking(move || {
+                    let mut memory = pool.take(part.size());
+                    let skip = part.read(&mut memory)?;
+                    Ok(pool.lend(memory, part.size()).slice(skip..))
+                }))
+            }
+        }
+    }
+}
+
+/// All pieces in one.
+fn joined(mut pieces: VecDeque<Bytes>) -> Bytes {
+    if pieces.len() <= 1 {
+        return pieces.pop_front().unwrap_or_default();
+    }
+    let mut bytes = Vec::with_capacity(pieces.iter().map(Bytes::len).sum());
+    pieces.iter().for_each(|piece| bytes.extend_from_slice(piece));
+    bytes.into()
 }
 
 /// Sends the blob's bytes, the last piece only if all are as announced.
@@ -248,7 +333,9 @@ fn read(blob: &Blob, sender: &mpsc::Sender<Bytes>) -> io::Result<()> {
     let mut held: Option<Bytes> = None;
     let pool = Pool::default();
     while seen <= descriptor.size {
-        let piece = pool.next_piece(&mut content)?;
+        // One more than there should be shows whether there is more.
+        let most = usize::try_from(descriptor.size - seen).map_or(PIECE, |left| PIECE.min(left.max(1)));
+        let piece = pool.next_piece(&mut content, most)?;
         if piece.is_empty() {
             break;
         }
@@ -287,6 +374,11 @@ fn wrong(blob: &Blob, seen: u64, found: Digest) -> io::Error {
 }
 
 impl Watch {
+    fn new(progress: Arc<Sent>, clock: Clock) -> Self {
+        let state = Moment { moved: clock.now(), done: false, waits: false, sent: 0, error: None };
+        Self { state: Mutex::new(state), progress, clock }
+    }
+
     /// Returns once nothing has moved for `idle`, or, all being sent, no answer has come for `commit`.
     pub(super) async fn stalled(&self, idle: Duration, commit: Duration) -> &'static str {
         loop {
@@ -347,27 +439,31 @@ impl Body for Upload {
         if self.remaining == Some(0) {
             return Poll::Ready(None);
         }
-        let watch = &self.content.watch;
-        let piece = {
-            let mut pieces = lock(&self.content.pieces);
-            if pieces.rest.is_empty() {
-                let next = pieces.receiver.poll_recv(context);
+        let content = &self.content;
+        let watch = &content.watch;
+        let taken = lock(&content.pieces).rest.pop_front();
+        let mut piece = match taken {
+            Some(piece) => piece,
+            None => {
+                let next = content.poll_next(context);
                 lock(&watch.state).waits = next.is_pending();
                 match ready!(next) {
-                    Some(piece) => pieces.rest = piece,
-                    None if self.remaining.is_none() && !self.content.failed() => {
+                    Some(piece) => piece,
+                    None if self.remaining.is_none() && !content.failed() => {
                         watch.advance(0, true);
                         return Poll::Ready(None);
                     }
                     None => return Poll::Ready(Some(Err(io::Error::other("the content ended early")))),
                 }
             }
-            let there = pieces.rest.len();
-            let length = self
-                .remaining
-                .map_or(there, |remaining| usize::try_from(remaining).unwrap_or(usize::MAX).min(there));
-            pieces.rest.split_to(length)
         };
+        // Not more at once than shows that something moves.
+        let most =
+            self.remaining.map_or(PIECE, |left| usize::try_from(left).map_or(PIECE, |left| left.min(PIECE)));
+        if piece.len() > most {
+            let rest = piece.split_off(most);
+            lock(&content.pieces).rest.push_front(rest);
+        }
         self.remaining = self.remaining.map(|remaining| remaining - piece.len() as u64);
         self.content.watch.advance(piece.len() as u64, self.remaining == Some(0));
         Poll::Ready(Some(Ok(Frame::data(piece))))

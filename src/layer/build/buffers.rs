@@ -1,33 +1,92 @@
 //! Memory for bodies, used again and again: fresh memory is cleared by the system first.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
 
 use super::super::body;
 
-/// Buffers that went through the pipeline once and can go again, of this layer or of another.
-#[derive(Clone, Default)]
-pub struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
+/// Buffers that went through the pipeline once and can go again, of this layer or of another; `None` once nobody
+/// needs them any more.
+#[derive(Clone)]
+pub struct Buffers(Arc<Mutex<Option<Vec<Vec<u8>>>>>);
+
+/// Bytes in a buffer that goes back when the last reader has let go of them.
+struct Lent {
+    buffer: Vec<u8>,
+    home: Buffers,
+}
+
+/// The same of a buffer that others read, too; who lets go of it last gives it back.
+struct LentShared {
+    buffer: Arc<Vec<u8>>,
+    home: Buffers,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Some(Vec::new()))))
+    }
+}
 
 impl Buffers {
     pub(super) fn take(&self) -> Vec<u8> {
         // Of full size at once: growing would move it, and only what is used of it takes memory.
         let fresh = || Vec::with_capacity(body::PIECE as usize + (64 << 10));
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_else(fresh)
+        self.lock().as_mut().and_then(Vec::pop).unwrap_or_else(fresh)
     }
 
-    pub(super) fn give(&self, mut buffer: Vec<u8>) {
+    fn give(&self, mut buffer: Vec<u8>) {
         buffer.clear();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        if let Some(buffers) = self.lock().as_mut() {
+            buffers.push(buffer);
+        }
+    }
+
+    pub(super) fn give_shared(&self, buffer: Arc<Vec<u8>>) {
+        if let Some(buffer) = Arc::into_inner(buffer) {
+            self.give(buffer);
+        }
+    }
+
+    pub(super) fn lend(&self, buffer: Vec<u8>) -> Bytes {
+        Bytes::from_owner(Lent { buffer, home: self.clone() })
+    }
+
+    pub(super) fn lend_shared(&self, buffer: Arc<Vec<u8>>) -> Bytes {
+        Bytes::from_owner(LentShared { buffer, home: self.clone() })
     }
 
     /// Gives the memory back: the system takes it while others work, and not when the process ends.
     pub fn release(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.lock() = None;
     }
 
-    pub(super) fn give_shared(&self, buffer: Arc<Vec<u8>>) {
-        if let Ok(buffer) = Arc::try_unwrap(buffer) {
-            self.give(buffer);
-        }
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Vec<u8>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.home.give(std::mem::take(&mut self.buffer));
+    }
+}
+
+impl AsRef<[u8]> for LentShared {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for LentShared {
+    fn drop(&mut self) {
+        self.home.give_shared(std::mem::take(&mut self.buffer));
     }
 }

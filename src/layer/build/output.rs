@@ -3,6 +3,8 @@
 use std::io::{self, Write as _};
 use std::sync::mpsc::Receiver;
 
+use bytes::Bytes;
+
 use super::super::trail::{self, Mark};
 use super::super::ztoc::Spans;
 use super::Shared;
@@ -16,25 +18,24 @@ pub(super) fn write_blob<'g>(
     bodies: Receiver<Coded>,
     shared: &Shared,
 ) -> io::Result<Output<'g>> {
-    let prologue = shared.compression.prologue();
-    if output.is_resumed {
-        output.write_hashed(prologue)?;
-    } else {
-        output.write(prologue)?;
+    let prologue = Bytes::from_static(shared.compression.prologue());
+    output.append(&prologue)?;
+    if !output.is_resumed {
+        output.hasher.update(&prologue);
     }
     for (number, Coded { encoded, plain_length }) in bodies.into_iter().enumerate() {
-        if let Encoded::Kept(bytes) = &encoded {
-            output.write_hashed(bytes)?;
-        } else {
-            output.write(encoded.bytes())?;
+        let is_kept = matches!(encoded, Encoded::Kept(_));
+        let bytes = match encoded {
+            Encoded::Own(buffer) | Encoded::Kept(buffer) => shared.buffers.lend(buffer),
+            Encoded::Same(buffer) => shared.buffers.lend_shared(buffer),
+        };
+        output.append(&bytes)?;
+        if !is_kept {
+            output.hasher.update(&bytes);
             output.mark(number + 1);
         }
         if let Some(spans) = &mut output.spans {
-            spans.body(encoded.bytes(), plain_length);
-        }
-        match encoded {
-            Encoded::Own(buffer) | Encoded::Kept(buffer) => shared.buffers.give(buffer),
-            Encoded::Same(buffer) => shared.buffers.give_shared(buffer),
+            spans.body(&bytes, plain_length);
         }
     }
     Ok(output)
@@ -48,7 +49,6 @@ pub(super) struct Output<'g> {
     is_resumed: bool,
     /// The hasher's states after some bodies.
     pub(super) states: Vec<Midstate>,
-    sum: crc32fast::Hasher,
     pub(super) length: u64,
     grower: Option<&'g Grower>,
     /// Which of the writer's files the readers have.
@@ -65,19 +65,20 @@ impl<'g> Output<'g> {
         spans: Option<Spans>,
     ) -> Self {
         let hasher = mark.map_or_else(Sha256::new, |mark| Sha256::resume(&mark.blob));
-        let (is_resumed, states, sum) = (mark.is_some(), Vec::new(), crc32fast::Hasher::new());
-        Self { writer, hasher, is_resumed, states, sum, length: 0, grower, shown: None, spans }
+        grower.iter().for_each(|grower| grower.begin());
+        let is_resumed = mark.is_some();
+        Self { writer, hasher, is_resumed, states: Vec::new(), length: 0, grower, shown: None, spans }
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_hashed(bytes)?;
-        // After the readers know of the bytes: they have work of their own to do with them.
-        self.hasher.update(bytes);
+    pub(super) fn write(&mut self, bytes: Vec<u8>) -> io::Result<()> {
+        let bytes = Bytes::from(bytes);
+        self.append(&bytes)?;
+        self.hasher.update(&bytes);
         Ok(())
     }
 
-    /// Writes what the hasher has already.
-    fn write_hashed(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Writes bytes that are hashed before or afterwards: readers have work of their own to do with them meanwhile.
+    fn append(&mut self, bytes: &Bytes) -> io::Result<()> {
         self.writer.write_all(bytes)?;
         self.length += bytes.len() as u64;
         if let Some(grower) = self.grower {
@@ -86,8 +87,7 @@ impl<'g> Output<'g> {
                 grower.file(self.writer.handle()?);
                 self.shown = file;
             }
-            self.sum.update(bytes);
-            grower.reach(self.length, self.sum.clone().finalize());
+            grower.push(bytes.clone());
         }
         Ok(())
     }

@@ -58,15 +58,6 @@ pub(super) struct Coded {
     pub(super) plain_length: u64,
 }
 
-impl Encoded {
-    pub(super) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Same(bytes) => bytes,
-            Self::Own(bytes) | Self::Kept(bytes) => bytes,
-        }
-    }
-}
-
 pub(super) type Slot = Receiver<Result<Finished, LayerError>>;
 
 /// Starts bodies on the pool.
