@@ -179,21 +179,24 @@ impl Workbench {
         memos: &mut Memos<'_>,
     ) -> Result<FinishedLayer, BoxedError> {
         let (facts, work) = (facts_of(&built), Some(built.work));
+        let after;
         let keys = match planned.keys.as_ref().filter(|keys| are_confirmed(&planned.spec, keys, &built.ids)) {
-            Some(keys) => Some(keys.clone()),
-            None => self.keys_after(planned, &built, memos)?,
+            Some(keys) => Some(keys),
+            None => {
+                after = self.keys_after(planned, &built, memos)?;
+                after.as_ref()
+            }
         };
-        let key = keys.as_ref().map(|keys| keys.layer);
         if let Some(keys) = keys {
             let list = built.into_list(&planned.spec, self.compression, &keys.entries);
             memos.learn_layer(&keys.layer, &facts, list);
-            memos.learn_listing(planned.listing, keys.listing);
+            memos.learn_listing(planned.listing, &planned.spec, self.compression, keys);
             if let Some(claimed) = self.claims.get(&keys.layer) {
                 check(&planned.spec, claimed, &facts)
                     .inspect_err(|error| self.distrust.because(error.to_string()))?;
             }
         }
-        Ok(FinishedLayer { facts, work, key })
+        Ok(FinishedLayer { facts, work, key: keys.map(|keys| keys.layer) })
     }
 
     /// The keys of a layer whose files were read when it was built.
@@ -210,7 +213,7 @@ impl Workbench {
                 memos.learn(content, *id);
             }
         }
-        Ok(keys_of(&planned.spec, self.compression, &ids))
+        Ok(keys_of(&planned.spec, self.compression, ids))
     }
 
     /// What the cache in a registry may be told of a layer. Its blob is in the image's repository by then.
@@ -348,7 +351,7 @@ mod tests {
         let entry = Entry { path, metadata: Metadata::file(false), kind: EntryKind::File(content) };
         let spec = LayerSpec::new("l", vec![entry]).expect("a layer");
         let (said, read) = (ContentId::of(b"one"), ContentId::of(b"two"));
-        let keys = keys_of(&spec, Compression::default(), &[Some(said)]).expect("all ids are known");
+        let keys = keys_of(&spec, Compression::default(), vec![Some(said)]).expect("all ids are known");
         assert!(are_confirmed(&spec, &keys, &[(0, said)]));
         assert!(are_confirmed(&spec, &keys, &[]), "nothing was read that says otherwise");
         assert!(!are_confirmed(&spec, &keys, &[(0, read)]));

@@ -13,6 +13,8 @@
 //!
 //! Every record may be lost, stale or damaged: then the work is done again.
 
+mod files;
+
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use self::files::Files;
 use super::notes::Notes;
 use super::report::Report;
 use crate::digest::{ContentId, Digest, Key, KeyBuilder};
@@ -46,10 +49,7 @@ pub struct Remembered<'l> {
     counts: FileMemo,
 }
 
-/// What files hold, by path; no content where the file was too young for its stamp to be trusted.
-type Files = BTreeMap<Vec<u8>, (Stamp, Option<ContentId>)>;
-
-/// The same on its way to the store.
+/// What was learned of files, on its way to the store.
 struct Noted(Arc<Files>);
 
 impl Serialize for Noted {
@@ -83,9 +83,7 @@ pub struct Memos<'a> {
     /// Nanoseconds since the epoch when this build began.
     now: i64,
     files: Arc<Files>,
-    /// Those that this build saw.
-    used: Arc<Files>,
-    learned: bool,
+    is_saved: bool,
     /// Identities of archives, once they are known in this build.
     archives: BTreeMap<PathBuf, LookedInto>,
     /// Layers that this build finished.
@@ -98,15 +96,14 @@ impl<'a> Memos<'a> {
     /// Opens the memos of the project at `project`; `now` is the time in nanoseconds since the epoch.
     pub fn open(store: &'a Store, project: &Path, now: i64) -> Self {
         let project = KeyBuilder::new("pack project 2").part(project.as_os_str().as_bytes()).finish();
-        let files = Arc::new(store.memo_load("files", &project).unwrap_or_default());
+        let files: Files = store.memo_load("files", &project).unwrap_or_default();
         Self {
             store,
             notes: Notes::new(store),
             project,
             now,
-            files,
-            used: Arc::default(),
-            learned: false,
+            files: Arc::new(files),
+            is_saved: false,
             archives: BTreeMap::new(),
             finished: BTreeMap::new(),
             recent: OnceCell::new(),
@@ -160,24 +157,29 @@ impl<'a> Memos<'a> {
         compression: Compression,
     ) -> Result<Option<LayerKeys>, layer::ContentError> {
         let remembered = self.remembered(layer)?;
-        Ok(keys_of(layer, compression, &remembered.ids))
+        Ok(keys_of(layer, compression, remembered.ids))
+    }
+
+    fn files(&mut self) -> &mut Files {
+        self.is_saved = false;
+        Arc::make_mut(&mut self.files)
     }
 
     fn file(&mut self, path: &Path, stamp: &Stamp) -> Result<ContentId, Unknown> {
         let path = path.as_os_str().as_bytes();
-        let (known, id) = self.files.get(path).ok_or(Unknown::New)?;
-        if known != stamp {
+        let (known, id) = self.files().get(path).ok_or(Unknown::New)?;
+        if known != *stamp {
             return Err(Unknown::Restamped);
         }
         let id = id.ok_or(Unknown::Untrusted)?;
-        Arc::make_mut(&mut self.used).insert(path.to_vec(), (*stamp, Some(id)));
+        self.files().mark(path);
         Ok(id)
     }
 
     /// What a file held according to a record whose stamp is not its stamp any more.
-    fn content_before(&self, content: &Content) -> Option<ContentId> {
+    fn content_before(&mut self, content: &Content) -> Option<ContentId> {
         let ContentSource::File(path, _) = &content.source else { return None };
-        self.files.get(path.as_os_str().as_bytes())?.1
+        self.files().get(path.as_os_str().as_bytes())?.1
     }
 
     /// The ids that are remembered, and the files that are not.
@@ -238,7 +240,7 @@ impl<'a> Memos<'a> {
         asks_others: impl FnOnce() -> bool,
     ) -> Result<(Option<LayerKeys>, FileMemo), layer::ContentError> {
         let (ids, counts) = self.identities(layer, asks_others)?;
-        Ok((keys_of(layer, compression, &ids), counts))
+        Ok((keys_of(layer, compression, ids), counts))
     }
 
     /// Remembers what a file holds, but for a file that may have changed after it was read without its stamp
@@ -246,12 +248,7 @@ impl<'a> Memos<'a> {
     pub fn learn(&mut self, content: &Content, id: ContentId) {
         let ContentSource::File(path, stamp) = &content.source else { return };
         let trusted = stamp.is_settled(self.now).then_some(id);
-        let path = path.as_os_str().as_bytes().to_vec();
-        if trusted.is_some() {
-            Arc::make_mut(&mut self.files).insert(path.clone(), (*stamp, trusted));
-        }
-        Arc::make_mut(&mut self.used).insert(path, (*stamp, trusted));
-        self.learned = true;
+        self.files().learn(path.as_os_str().as_bytes(), (*stamp, trusted));
     }
 
     /// The identities of a zip archive's entries: hashes of their compressed bytes, so that nothing is
@@ -319,6 +316,8 @@ impl<'a> Memos<'a> {
     /// What is known of a layer with these keys and this place for its listing, and why nothing is.
     pub fn look_up(
         &self,
+        layer: &LayerSpec,
+        compression: Compression,
         listing: &Key,
         keys: Option<&LayerKeys>,
     ) -> (Option<LayerFacts>, LayerMemo, Option<Difference>) {
@@ -329,15 +328,18 @@ impl<'a> Memos<'a> {
         let Some(before) = self.store.memo_load::<Listing>("listing", listing) else {
             return (None, LayerMemo::New, None);
         };
-        match Difference::between(&before, &keys.listing) {
+        let now = Listing::new(compression, layer.entries(), &keys.contents);
+        match now.and_then(|now| Difference::between(&before, &now)) {
             Some(difference) => (None, LayerMemo::Changed, Some(difference)),
             None => (None, LayerMemo::Lost, None),
         }
     }
 
     /// Remembers the layer's entries, to say next time what changed.
-    pub fn learn_listing(&mut self, key: Key, listing: Listing) {
-        self.notes.save("listing", key, listing);
+    pub fn learn_listing(&mut self, key: Key, layer: &LayerSpec, compression: Compression, keys: &LayerKeys) {
+        if let Some(listing) = Listing::new(compression, layer.entries(), &keys.contents) {
+            self.notes.save("listing", key, listing);
+        }
     }
 
     /// Where the listing of a layer is remembered: platforms may have different ones.
@@ -351,9 +353,8 @@ impl<'a> Memos<'a> {
 
     /// Writes what was learned of files; those that this build did not see are forgotten.
     pub fn save(&mut self) {
-        if std::mem::take(&mut self.learned) || self.used.len() != self.files.len() {
-            self.files = Arc::clone(&self.used);
-            self.notes.save("files", self.project, Noted(Arc::clone(&self.used)));
+        if !std::mem::replace(&mut self.is_saved, true) && self.files.is_changed() {
+            self.notes.save("files", self.project, Noted(Arc::clone(&self.files)));
         }
     }
 
@@ -377,12 +378,15 @@ pub(super) fn learn_outcome(notes: &mut Notes, key: Key, report: &Report) {
 }
 
 /// The keys of a layer, if no file's identity is missing.
-pub fn keys_of(layer: &LayerSpec, compression: Compression, ids: &[Option<ContentId>]) -> Option<LayerKeys> {
-    let pairs = layer.entries().iter().zip(ids);
+pub fn keys_of(
+    layer: &LayerSpec,
+    compression: Compression,
+    contents: Vec<Option<ContentId>>,
+) -> Option<LayerKeys> {
+    let pairs = layer.entries().iter().zip(&contents);
     let entries: Option<Vec<Key>> = pairs.map(|(entry, id)| layer::entry_key(entry, id.as_ref())).collect();
     let entries = entries?;
-    let listing = Listing::new(compression, layer.entries(), ids)?;
-    Some(LayerKeys { layer: layer::layer_key(compression, &entries), entries, listing })
+    Some(LayerKeys { layer: layer::layer_key(compression, &entries), entries, contents })
 }
 
 fn blob_key(blob: &Digest) -> Key {

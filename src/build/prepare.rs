@@ -609,7 +609,7 @@ impl Preparer<'_, '_> {
         let (keys, file_memo) =
             self.memos.keys(&spec, self.compression, asks_others).map_err(BuildError::Content)?;
         let listing = self.memos.listing_key(&self.platform, &spec);
-        let (known, memo, difference) = self.memos.look_up(&listing, keys.as_ref());
+        let (known, memo, difference) = self.memos.look_up(&spec, self.compression, &listing, keys.as_ref());
         step.finish(file_memo.read_bytes, if known.is_some() { "known" } else { "to build" });
         if let (Some(keys), None) = (&keys, known) {
             self.lookups.ask(&keys.layer);

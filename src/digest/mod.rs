@@ -167,27 +167,39 @@ impl fmt::Debug for Key {
 /// Builds a [`Key`] from parts. Every part is length-prefixed, so that no two different lists of parts
 /// meet in one key.
 #[derive(Clone)]
-pub struct KeyBuilder(blake3::Hasher);
+pub struct KeyBuilder {
+    /// Parts that are not hashed yet. Most keys are short, and are hashed at once: a BLAKE3 hasher is two kilobytes that
+    /// would be moved with each part.
+    pending: Vec<u8>,
+    /// What came before them.
+    hasher: Option<Box<blake3::Hasher>>,
+}
 
 impl KeyBuilder {
+    /// How much is collected before it is hashed: enough to hash several pieces of it side by side.
+    const PENDING: usize = 32 << 10;
+
     /// Starts a key in its own domain, such as `pack body 1`.
     #[must_use]
     pub fn new(domain: &str) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        part(&mut hasher, domain.as_bytes());
-        Self(hasher)
+        Self { pending: Vec::with_capacity(256), hasher: None }.part(domain.as_bytes())
     }
 
     /// Adds one part.
     #[must_use]
     pub fn part(mut self, bytes: &[u8]) -> Self {
-        part(&mut self.0, bytes);
+        self.add(bytes);
         self
     }
 
     /// Adds one part in place.
     pub fn add(&mut self, bytes: &[u8]) {
-        part(&mut self.0, bytes);
+        self.pending.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.pending.extend_from_slice(bytes);
+        if self.pending.len() >= Self::PENDING {
+            self.hasher.get_or_insert_default().update(&self.pending);
+            self.pending.clear();
+        }
     }
 
     /// Adds a number.
@@ -198,14 +210,13 @@ impl KeyBuilder {
 
     /// The key.
     #[must_use]
-    pub fn finish(&self) -> Key {
-        Key(*self.0.finalize().as_bytes())
+    pub fn finish(self) -> Key {
+        let hash = match self.hasher {
+            Some(mut hasher) => hasher.update(&self.pending).finalize(),
+            None => blake3::hash(&self.pending),
+        };
+        Key(*hash.as_bytes())
     }
-}
-
-fn part(hasher: &mut blake3::Hasher, bytes: &[u8]) {
-    hasher.update(&(bytes.len() as u64).to_le_bytes());
-    hasher.update(bytes);
 }
 
 impl ContentId {
@@ -313,6 +324,21 @@ mod tests {
     use super::*;
 
     const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn a_key_is_one_hash_of_all_its_parts_however_many() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(90_000).collect();
+        for lengths in [&[1_usize, 2, 3][..], &[40_000, 1, 40_000, 0], &[32 << 10], &[(32 << 10) - 40; 3]] {
+            let mut key = KeyBuilder::new("domain");
+            let mut whole = [&6_u64.to_le_bytes()[..], b"domain"].concat();
+            for length in lengths {
+                key.add(&bytes[..*length]);
+                whole.extend_from_slice(&(*length as u64).to_le_bytes());
+                whole.extend_from_slice(&bytes[..*length]);
+            }
+            assert_eq!(key.finish(), Key(*blake3::hash(&whole).as_bytes()), "{lengths:?}");
+        }
+    }
 
     #[test]
     fn prints_what_it_parses() {

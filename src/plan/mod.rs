@@ -16,7 +16,7 @@ pub use place::{BaseTree, Empty, PlaceError, place, real_directory};
 pub use reuse::{FileMemo, LayerMemo, Unknown};
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{Digest, Key};
+use crate::digest::{ContentId, Digest, Key};
 use crate::image::{Descriptor, soci};
 use crate::layer::{Compression, LayerSpec, Toc, Ztoc};
 use crate::platform::Platform;
@@ -119,12 +119,12 @@ pub struct PlannedLayer {
 /// Identities of a layer's entries and of the layer.
 #[derive(Debug, Clone)]
 pub struct LayerKeys {
+    /// Of each file's content, in the order of the entries; `None` where there is none, or it is in memory.
+    pub contents: Vec<Option<ContentId>>,
     /// Of each entry, in order.
     pub entries: Vec<Key>,
     /// Of the layer.
     pub layer: Key,
-    /// What to compare the next build with.
-    pub listing: Listing,
 }
 
 /// Who knows a finished layer.
