@@ -177,7 +177,7 @@ pub struct KeyBuilder {
 
 impl KeyBuilder {
     /// How much is collected before it is hashed: enough to hash several pieces of it side by side.
-    const PENDING: usize = 32 << 10;
+    const PENDING: usize = 8 << 10;
 
     /// Starts a key in its own domain, such as `pack body 1`.
     #[must_use]
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn a_key_is_one_hash_of_all_its_parts_however_many() {
         let bytes: Vec<u8> = (0..=255).cycle().take(90_000).collect();
-        for lengths in [&[1_usize, 2, 3][..], &[40_000, 1, 40_000, 0], &[32 << 10], &[(32 << 10) - 40; 3]] {
+        for lengths in [&[1_usize, 2, 3][..], &[40_000, 1, 40_000, 0], &[8 << 10], &[(8 << 10) - 40; 3]] {
             let mut key = KeyBuilder::new("domain");
             let mut whole = [&6_u64.to_le_bytes()[..], b"domain"].concat();
             for length in lengths {

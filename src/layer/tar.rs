@@ -5,6 +5,7 @@
 //! or change times. The bytes depend on the entry alone.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use super::entry::{Entry, EntryKind, EntryPath};
 
@@ -90,6 +91,17 @@ pub(crate) fn records(entry: &Entry) -> Result<Vec<Record>, TarError> {
 /// The name as it stands in the archive and as entries are sorted by: directories end in `/`.
 pub(crate) fn full_name(entry: &Entry) -> Vec<u8> {
     name_of(entry).into_owned()
+}
+
+/// Compares the full names of entries, without spelling them.
+pub(crate) fn by_full_name(one: &Entry, other: &Entry) -> Ordering {
+    let paths = (one.path.as_bytes(), other.path.as_bytes());
+    let common = paths.0.len().min(paths.1.len());
+    paths.0[..common].cmp(&paths.1[..common]).then_with(|| {
+        let slash = |entry: &Entry| entry.is_directory().then_some(b'/');
+        let rest = paths.0[common..].iter().copied().chain(slash(one));
+        rest.cmp(paths.1[common..].iter().copied().chain(slash(other)))
+    })
 }
 
 fn name_of(entry: &Entry) -> Cow<'_, [u8]> {

@@ -89,6 +89,8 @@ pub fn place<B: BaseTree>(
         .collect();
     let mut placer = Placer { base, declared, owned: &owned, real: BTreeMap::new(), out: BTreeMap::new() };
     let mut placed = Vec::with_capacity(entries.len());
+    // The directory, with its slash, of the entry before, where that is no link of the base's: most entries lie beside it.
+    let mut plain: Vec<u8> = Vec::new();
     for mut entry in entries {
         if entry.is_directory() {
             placer.directory(&entry.path, &entry.path, 0)?;
@@ -97,7 +99,14 @@ pub fn place<B: BaseTree>(
         if let EntryKind::Hardlink(target) = &entry.kind {
             entry.kind = EntryKind::Hardlink(placer.below_real_parent(target)?);
         }
-        entry.path = placer.below_real_parent(&entry.path)?;
+        if plain.is_empty() || entry.path.directory() != plain {
+            let real = placer.below_real_parent(&entry.path)?;
+            plain.clear();
+            if real == entry.path {
+                plain.extend_from_slice(entry.path.directory());
+            }
+            entry.path = real;
+        }
         placed.push(entry);
     }
     placed.extend(placer.out.into_values());
