@@ -256,7 +256,8 @@ fn run(
     coded: &SyncSender<Coded>,
 ) -> Result<Collected, Stop> {
     let pool = workshop.workers.pool().map_err(LayerError::from)?;
-    let window = 2 * pool.current_num_threads() + 2;
+    // So many that no worker waits for the next in line, and no more: each takes memory that the system clears first.
+    let window = 1 + pool.current_num_threads() * 3 / 2;
     let mut slots: VecDeque<Slot> = VecDeque::new();
     let mut dispatcher = Dispatcher { shared, workshop, pool, chain: None };
     let result = (|| {

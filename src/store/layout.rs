@@ -278,7 +278,10 @@ impl Layout {
     pub fn create(root: &Path) -> Result<Self, LayoutError> {
         match Self::open(root) {
             Err(LayoutError::NotALayout { .. }) if is_barely_begun(root)? => {}
-            Err(LayoutError::NotALayout { .. }) => return Err(LayoutError::NotEmpty(root.to_owned())),
+            Err(LayoutError::NotALayout { .. }) => {
+                // Unless what is there now is a layout that somebody else was making just then.
+                return Self::open(root).map_err(|_| LayoutError::NotEmpty(root.to_owned()));
+            }
             Err(LayoutError::NoDirectory(_)) => {}
             result => return result,
         }
@@ -653,6 +656,21 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         std::fs::write(dir.path().join("blobs"), "x").expect("written");
         assert!(matches!(Layout::create(dir.path()), Err(LayoutError::NotEmpty(_))));
+    }
+
+    #[test]
+    fn many_make_one_layout_at_the_same_time() {
+        for _ in 0..150 {
+            let dir = tempfile::tempdir().expect("temporary directory");
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        let layout = Layout::create(dir.path()).expect("made by somebody");
+                        layout.blobs().put(b"blob").expect("stored");
+                    });
+                }
+            });
+        }
     }
 
     #[test]
