@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What `lstat` says of a file that tells whether it changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     /// Size in bytes.
     pub size: u64,

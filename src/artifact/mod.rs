@@ -158,6 +158,7 @@ impl AppOptions {
             exclude: self.exclude.clone(),
             ignore_file: true,
             xattrs: self.xattrs,
+            directories: self.rules.keeps_what_directories_have(),
         }
     }
 }

@@ -25,6 +25,8 @@ use super::Blob;
 /// that a piece lies in may be larger than the piece.
 const WINDOW: usize = 2 << 20;
 const PIECES: usize = 8;
+/// How many bytes of a finished blob are kept: on a slow line many wait, while others are being made.
+const REST: usize = 512 << 10;
 
 /// A blob that is being made; cheap to clone.
 #[derive(Clone)]
@@ -84,6 +86,13 @@ impl State {
         self.stored.last().map_or(0, |last| last.end)
     }
 
+    fn wait<T>(&mut self, context: &Context<'_>) -> Poll<T> {
+        if !self.waiting.iter().any(|waiting| waiting.will_wake(context.waker())) {
+            self.waiting.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+
     fn wake(&mut self) {
         self.waiting.drain(..).for_each(Waker::wake);
     }
@@ -91,11 +100,12 @@ impl State {
     /// Lets go of the oldest pieces, if the file has them: of those that all readers have, and of more than is kept.
     fn evict(&mut self) {
         let passed = self.positions.iter().copied().min().unwrap_or(0);
+        let window = if self.end.is_some() { REST } else { WINDOW };
         while self.file.is_some()
             && let Some(piece) = self.recent.front()
         {
             let end = self.stored_length() + piece.len() as u64;
-            if end > passed && self.in_memory <= WINDOW && self.recent.len() <= PIECES {
+            if end > passed && self.in_memory <= window && self.recent.len() <= PIECES {
                 break;
             }
             self.stored.push(Stored { end, crc32: crc32fast::hash(piece) });
@@ -217,6 +227,7 @@ impl Growing {
     fn end(&self, end: End) {
         let mut state = self.state();
         state.end.get_or_insert(end);
+        state.evict();
         state.wake();
         drop(state);
         self.0.ended.notify_all();
@@ -229,15 +240,6 @@ impl End {
             Self::Finished(blob) => Some(Blob::clone(blob)),
             Self::Abandoned => None,
         }
-    }
-}
-
-impl State {
-    fn wait<T>(&mut self, context: &Context<'_>) -> Poll<T> {
-        if !self.waiting.iter().any(|waiting| waiting.will_wake(context.waker())) {
-            self.waiting.push(context.waker().clone());
-        }
-        Poll::Pending
     }
 }
 
@@ -316,16 +318,28 @@ impl GrowingReader {
     }
 }
 
+/// Wakes a thread that is parked.
+#[cfg(test)]
+struct Unpark(std::thread::Thread);
+
+#[cfg(test)]
+impl std::task::Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 #[cfg(test)]
 impl Growing {
     /// All bytes, and how many of them came from the file.
     pub(crate) fn read_to_end(&self) -> io::Result<(Vec<u8>, usize)> {
         let mut reader = self.reader();
         let (mut bytes, mut stored) = (Vec::new(), 0);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        runtime.block_on(async {
-            loop {
-                match std::future::poll_fn(|context| reader.poll_next(context)).await? {
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        loop {
+            match reader.poll_next(&Context::from_waker(&waker)) {
+                Poll::Pending => std::thread::park(),
+                Poll::Ready(part) => match part? {
                     Some(Part::Memory(piece)) => bytes.extend_from_slice(&piece),
                     Some(Part::Stored(part)) => {
                         let mut memory = vec![0; part.size()];
@@ -334,9 +348,9 @@ impl Growing {
                         bytes.extend_from_slice(&memory[skip..]);
                     }
                     None => return Ok((bytes, stored)),
-                }
+                },
             }
-        })
+        }
     }
 }
 
@@ -380,7 +394,7 @@ mod tests {
         }
         let (late, stored) = growing.read_to_end().expect("whole");
         assert_eq!(late, bytes);
-        assert!(bytes.len() - stored <= WINDOW, "no more than the window is in memory");
+        assert!(bytes.len() - stored <= REST, "no more than the window is in memory");
         assert_eq!(growing.finished().expect("finished").descriptor.digest, Digest::of(&bytes));
     }
 

@@ -698,6 +698,7 @@ pub(super) fn scan_options_of(files: &config::Files) -> ScanOptions {
         exclude: patterns(&files.exclude),
         ignore_file: true,
         xattrs: files.xattrs,
+        directories: rules(files, 0).keeps_what_directories_have(),
     }
 }
 

@@ -176,7 +176,7 @@ pub struct KeyBuilder {
 }
 
 impl KeyBuilder {
-    /// How much is collected before it is hashed: enough to hash several pieces of it side by side.
+    /// How much is collected before it is hashed.
     const PENDING: usize = 8 << 10;
 
     /// Starts a key in its own domain, such as `pack body 1`.
@@ -195,11 +195,12 @@ impl KeyBuilder {
     /// Adds one part in place.
     pub fn add(&mut self, bytes: &[u8]) {
         self.pending.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        self.pending.extend_from_slice(bytes);
-        if self.pending.len() >= Self::PENDING {
-            self.hasher.get_or_insert_default().update(&self.pending);
-            self.pending.clear();
+        if self.pending.len() + bytes.len() < Self::PENDING {
+            self.pending.extend_from_slice(bytes);
+            return;
         }
+        self.hasher.get_or_insert_default().update(&self.pending).update(bytes);
+        self.pending.clear();
     }
 
     /// Adds a number.

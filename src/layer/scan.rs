@@ -1,7 +1,8 @@
 //! Trees on disk: what is there, and what becomes of it in a layer.
 //!
-//! [`scan`] looks at every file once with `lstat`, in parallel where the tree is large, and never follows a
-//! symbolic link or opens a file. [`entries`] turns what was found into entries by fixed [`Rules`].
+//! [`scan`] looks at every file once with `lstat`, and at directories if their modes or owners are wanted, in
+//! parallel where the tree is large. It never follows a symbolic link below the root or opens a file. [`entries`] turns
+//! what was found into entries by fixed [`Rules`].
 //!
 //! Invariants: the result depends on the tree and the options alone, not on readdir order, umask, user,
 //! locale or the number of threads; names are raw bytes; nothing is left out silently except what the caller's
@@ -55,6 +56,9 @@ pub struct ScanOptions {
     pub ignore_file: bool,
     /// Whether `security.capability` and `user.*` attributes are read.
     pub xattrs: bool,
+    /// Whether directories have the modes and owners that they have on disk. Where nobody needs them, directories are
+    /// only read, and each is spared an `lstat`.
+    pub directories: bool,
 }
 
 /// One thing in a tree.
@@ -66,9 +70,9 @@ pub struct Found {
     pub path: PathBuf,
     /// What it is.
     pub kind: FoundKind,
-    /// What tells whether it changed.
+    /// What tells whether it changed; nothing of a directory that was not looked at.
     pub stamp: Stamp,
-    /// Permission bits, at most `0o7777`.
+    /// Permission bits, at most `0o7777`; 0755 for a directory that was not looked at, whose owner is 0:0.
     pub mode: u32,
     /// Number of hard links.
     pub links: u64,
@@ -240,7 +244,8 @@ pub fn scan(root: &Path, options: &ScanOptions, workers: &Workers) -> Result<Vec
     if !metadata.is_dir() {
         return Err(ScanError::NotADirectory { path: root.to_owned() });
     }
-    let walk = Walk { filter: Filter::new(root, options)?, xattrs: options.xattrs, workers };
+    let ScanOptions { xattrs, directories, .. } = *options;
+    let walk = Walk { filter: Filter::new(root, options)?, xattrs, directories, workers };
     let found = included(walk.tree(root)?);
     if found.is_empty() && !options.include.is_empty() {
         return Err(ScanError::NothingIncluded { path: root.to_owned(), patterns: options.include.clone() });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Found, FoundKind, ScanError};
+use super::{Found, FoundKind, ScanError, Stamp};
 use crate::layer::{Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, Metadata};
 
 /// What becomes of what was found. The default: mode 0644 or 0755, owner 0:0, [`DEFAULT_MTIME`].
@@ -69,7 +69,17 @@ impl Rules {
         metadata
     }
 
+    /// Whether modes or owners of directories count, so that a scan has to look at them.
+    #[must_use]
+    pub const fn keeps_what_directories_have(&self) -> bool {
+        self.keep_modes || self.keep_owners
+    }
+
     fn metadata(&self, found: &Found) -> Metadata {
+        debug_assert!(
+            !self.keeps_what_directories_have() || found.stamp != Stamp::default(),
+            "not looked at: {found:?}"
+        );
         let mut metadata = match found.kind {
             FoundKind::Symlink(_) => self.symlink(),
             FoundKind::Directory => self.directory(),

@@ -49,7 +49,9 @@ impl Tree {
     }
 
     fn entries(&self, root: Option<&str>, rules: &Rules) -> Result<Vec<Entry>, ScanError> {
-        entries(&self.scan(), root.map(at).as_ref(), rules)
+        let options =
+            ScanOptions { directories: rules.keeps_what_directories_have(), ..ScanOptions::default() };
+        entries(&scan(self.path(), &options)?, root.map(at).as_ref(), rules)
     }
 }
 
@@ -140,6 +142,19 @@ fn default_modes_and_kept_ones() {
     let fixed =
         Rules { keep_modes: true, file_mode: Some(0o444), directory_mode: Some(0o555), ..Rules::default() };
     assert_eq!(modes(&fixed), named([0o555, 0o444, 0o444, 0o444]));
+}
+
+#[test]
+fn directories_are_looked_at_where_somebody_wants_it() {
+    let tree = Tree::new();
+    tree.file("d/f");
+    tree.mode("d", 0o700);
+    for (directories, mode) in [(false, 0o755), (true, 0o700)] {
+        let found = scan(tree.path(), &ScanOptions { directories, ..ScanOptions::default() }).expect("scans");
+        assert_eq!((found[0].kind.clone(), found[0].mode), (FoundKind::Directory, mode));
+        assert_eq!(found[0].stamp == Stamp::default(), !directories);
+        assert_ne!(found[1].stamp, Stamp::default());
+    }
 }
 
 #[test]

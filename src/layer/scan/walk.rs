@@ -1,4 +1,4 @@
-//! Looking at a tree, directory by directory: the names in it, and one `lstat` for each.
+//! Looking at a tree, directory by directory: the names in it, and one `lstat` for each that is not a directory.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -57,6 +57,8 @@ impl Directory {
 pub(super) struct Walk<'a> {
     pub(super) filter: Filter,
     pub(super) xattrs: bool,
+    /// Whether directories are looked at, too.
+    pub(super) directories: bool,
     pub(super) workers: &'a Workers,
 }
 
@@ -87,7 +89,7 @@ impl Walk<'_> {
     fn read(&self, directory: &Directory) -> Result<Vec<Seen>, ScanError> {
         let unreadable =
             |error: rustix::io::Errno| io_error("read the directory", &directory.path)(error.into());
-        let open = open(&directory.path).map_err(unreadable)?;
+        let open = open(directory).map_err(unreadable)?;
         let names = Names::read(&open).map_err(unreadable)?;
         let look =
             |entry: &Name| self.look(directory, open.as_fd(), names.get(entry), entry.file_type).transpose();
@@ -131,8 +133,20 @@ impl Walk<'_> {
         if is_whiteout(bytes) {
             return Err(ScanError::Whiteout { path: path() });
         }
-        let stat = known.map_or_else(stat, Ok)?;
-        self.found(relative, path(), &stat).map(|found| Some(Seen { found, included }))
+        let found = if file_type.is_dir() && !self.directories {
+            self.directory(relative, path())?
+        } else {
+            let stat = known.map_or_else(stat, Ok)?;
+            self.found(relative, path(), &stat)?
+        };
+        Ok(Some(Seen { found, included }))
+    }
+
+    /// A directory that is not looked at.
+    fn directory(&self, relative: Vec<u8>, path: PathBuf) -> Result<Found, ScanError> {
+        let xattrs = self.xattrs_of(&path)?;
+        let (kind, stamp) = (FoundKind::Directory, Stamp::default());
+        Ok(Found { relative, path, kind, stamp, mode: 0o755, links: 1, uid: 0, gid: 0, xattrs })
     }
 
     fn found(&self, relative: Vec<u8>, path: PathBuf, stat: &Stat) -> Result<Found, ScanError> {
@@ -144,15 +158,19 @@ impl Walk<'_> {
             rustix::fs::access(&path, rustix::fs::Access::READ_OK)
                 .map_err(|error| io_error("read", &path)(error.into()))?;
         }
-        let xattrs = if self.xattrs && (is_file || kind == FoundKind::Directory) {
-            read_xattrs(&path).map_err(io_error("read the extended attributes of", &path))?
-        } else {
-            BTreeMap::new()
-        };
+        let xattrs =
+            if is_file || kind == FoundKind::Directory { self.xattrs_of(&path)? } else { BTreeMap::new() };
         #[allow(clippy::useless_conversion, reason = "its width differs between processors")]
         let links = stat.st_nlink.into();
         let (stamp, uid, gid) = (Stamp::of_stat(stat), stat.st_uid, stat.st_gid);
         Ok(Found { relative, path, kind, stamp, mode, links, uid, gid, xattrs })
+    }
+
+    fn xattrs_of(&self, path: &Path) -> Result<BTreeMap<String, Vec<u8>>, ScanError> {
+        if !self.xattrs {
+            return Ok(BTreeMap::new());
+        }
+        read_xattrs(path).map_err(io_error("read the extended attributes of", path))
     }
 }
 
@@ -193,8 +211,11 @@ impl Names {
     }
 }
 
-fn open(directory: &Path) -> Result<OwnedFd, rustix::io::Errno> {
-    rustix::fs::openat(CWD, directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+/// What was a directory and is a link now leads elsewhere; the root may be one.
+fn open(directory: &Directory) -> Result<OwnedFd, rustix::io::Errno> {
+    let follow = if directory.relative.is_empty() { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
+    rustix::fs::openat(CWD, &directory.path, flags, Mode::empty())
 }
 
 /// `name` below `directory`, which may be empty or end with a slash.
@@ -301,4 +322,22 @@ fn read_xattrs(path: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
         }
     }
     Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_became_a_link_is_not_followed() {
+        let tree = tempfile::tempdir().expect("temporary directory");
+        std::os::unix::fs::symlink("/etc", tree.path().join("link")).expect("linked");
+        let directory = |relative: &[u8]| Directory {
+            path: tree.path().join("link"),
+            relative: relative.to_vec(),
+            included: true,
+        };
+        assert!(open(&directory(b"link")).is_err());
+        assert!(open(&directory(b"")).is_ok(), "the root may be a link");
+    }
 }
