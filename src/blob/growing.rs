@@ -25,7 +25,8 @@ use super::Blob;
 /// that a piece lies in may be larger than the piece.
 const WINDOW: usize = 2 << 20;
 const PIECES: usize = 8;
-/// How many bytes of a finished blob are kept: on a slow line many wait, while others are being made.
+/// How many bytes of a finished blob are kept: on a slow line many wait, while others are being made. Nothing of a larger
+/// one that nobody reads yet.
 const REST: usize = 512 << 10;
 
 /// A blob that is being made; cheap to clone.
@@ -100,7 +101,11 @@ impl State {
     /// Lets go of the oldest pieces, if the file has them: of those that all readers have, and of more than is kept.
     fn evict(&mut self) {
         let passed = self.positions.iter().copied().min().unwrap_or(0);
-        let window = if self.end.is_some() { REST } else { WINDOW };
+        let window = match self.end {
+            None => WINDOW,
+            Some(_) if self.stored.is_empty() || !self.positions.is_empty() => REST,
+            Some(_) => 0,
+        };
         while self.file.is_some()
             && let Some(piece) = self.recent.front()
         {
@@ -396,6 +401,21 @@ mod tests {
         assert_eq!(late, bytes);
         assert!(bytes.len() - stored <= REST, "no more than the window is in memory");
         assert_eq!(growing.finished().expect("finished").descriptor.digest, Digest::of(&bytes));
+    }
+
+    #[test]
+    fn a_finished_blob_that_nobody_reads_yet_takes_no_memory() {
+        for (count, in_memory) in [(2_000_000, 0), (100_000, 400_000)] {
+            let (growing, grower) = growing("layer");
+            let bytes = numbers(count);
+            let mut file = tempfile::tempfile().expect("temporary file");
+            file.write_all(&bytes).expect("written");
+            grower.file(file);
+            bytes.chunks(1 << 20).for_each(|piece| grower.push(Bytes::copy_from_slice(piece)));
+            grower.finish(blob(&bytes));
+            let (read, stored) = growing.read_to_end().expect("whole");
+            assert_eq!((read.len() - stored, read == bytes), (in_memory, true));
+        }
     }
 
     #[test]
