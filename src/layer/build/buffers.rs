@@ -13,12 +13,6 @@ pub struct Buffers(Arc<Mutex<Option<Vec<Vec<u8>>>>>);
 
 /// Bytes in a buffer that goes back when the last reader has let go of them.
 struct Lent {
-    buffer: Vec<u8>,
-    home: Buffers,
-}
-
-/// The same of a buffer that others read, too; who lets go of it last gives it back.
-struct LentShared {
     buffer: Arc<Vec<u8>>,
     home: Buffers,
 }
@@ -36,25 +30,18 @@ impl Buffers {
         self.lock().as_mut().and_then(Vec::pop).unwrap_or_else(fresh)
     }
 
-    fn give(&self, mut buffer: Vec<u8>) {
-        buffer.clear();
-        if let Some(buffers) = self.lock().as_mut() {
+    /// Takes a buffer back, if nobody else reads it: else whoever lets go of it last gives it back.
+    pub(super) fn give(&self, buffer: Arc<Vec<u8>>) {
+        if let Some(mut buffer) = Arc::into_inner(buffer)
+            && let Some(buffers) = self.lock().as_mut()
+        {
+            buffer.clear();
             buffers.push(buffer);
         }
     }
 
-    pub(super) fn give_shared(&self, buffer: Arc<Vec<u8>>) {
-        if let Some(buffer) = Arc::into_inner(buffer) {
-            self.give(buffer);
-        }
-    }
-
-    pub(super) fn lend(&self, buffer: Vec<u8>) -> Bytes {
+    pub(super) fn lend(&self, buffer: Arc<Vec<u8>>) -> Bytes {
         Bytes::from_owner(Lent { buffer, home: self.clone() })
-    }
-
-    pub(super) fn lend_shared(&self, buffer: Arc<Vec<u8>>) -> Bytes {
-        Bytes::from_owner(LentShared { buffer, home: self.clone() })
     }
 
     /// Gives the memory back: the system takes it while others work, and not when the process ends.
@@ -76,17 +63,5 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         self.home.give(std::mem::take(&mut self.buffer));
-    }
-}
-
-impl AsRef<[u8]> for LentShared {
-    fn as_ref(&self) -> &[u8] {
-        &self.buffer
-    }
-}
-
-impl Drop for LentShared {
-    fn drop(&mut self) {
-        self.home.give_shared(std::mem::take(&mut self.buffer));
     }
 }

@@ -64,7 +64,7 @@ impl Collector {
             if trail::is_marked(bodies) {
                 self.collected.states.push((bodies, self.collected.tar.midstate()));
             }
-            shared.buffers.give_shared(finished.plain);
+            shared.buffers.give(finished.plain);
         }
         task.advance(length);
         Ok(())

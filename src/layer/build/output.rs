@@ -1,6 +1,7 @@
 //! The blob on its way to the store, hashed, and shown to whoever reads along.
 
 use std::io::{self, Write as _};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
@@ -26,8 +27,8 @@ pub(super) fn write_blob<'g>(
     for (number, Coded { encoded, plain_length }) in bodies.into_iter().enumerate() {
         let is_kept = matches!(encoded, Encoded::Kept(_));
         let bytes = match encoded {
-            Encoded::Own(buffer) | Encoded::Kept(buffer) => shared.buffers.lend(buffer),
-            Encoded::Same(buffer) => shared.buffers.lend_shared(buffer),
+            Encoded::Own(buffer) | Encoded::Kept(buffer) => shared.buffers.lend(Arc::new(buffer)),
+            Encoded::Same(buffer) => shared.buffers.lend(buffer),
         };
         output.append(&bytes)?;
         if !is_kept {
