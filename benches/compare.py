@@ -320,7 +320,7 @@ path = "{self.artifact(w)}"
 root = "{w.to}"
 """)
         timings = f" --timings={self.state}/timings.json" if self.counted else ""
-        return f"exec env PACK_CACHE_DIR={self.state}/cache {self.args.pack} build {self.state}/project --push --json{timings} > {self.report}"
+        return f"export PACK_CACHE_DIR={self.state}/cache; exec {self.args.pack} build {self.state}/project --push --json{timings} > {self.report}"
 
 
 class PackWar(Pack):

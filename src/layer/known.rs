@@ -140,43 +140,56 @@ impl KnownBodies {
         (is_sound && places.len() == bodies).then_some(Beginning { places, marks })
     }
 
-    /// Appends the encoded body with this key to `out`, if it is known and undamaged.
+    /// Puts the encoded body with this key in the place of what is in `out`, if it is known and undamaged; else
+    /// `out` is empty.
     pub(crate) fn read(
         &self,
         key: &Key,
         plain_length: usize,
         out: &mut Vec<u8>,
     ) -> Result<BodyRecord, NotKnown> {
-        let inner = self.0.as_ref().ok_or(NotKnown::New)?;
-        let (list, body, offset) = *inner.places.get(key).ok_or(NotKnown::New)?;
-        let (blob, list) = &inner.lists[list as usize];
-        let place = Place { blob: *blob, offset, record: list.bodies[body as usize] };
-        self.read_at(&place, plain_length, out)
+        match self.place(key) {
+            Some(place) => self.read_at(&place, plain_length, out),
+            None => {
+                out.clear();
+                Err(NotKnown::New)
+            }
+        }
     }
 
-    /// Appends the encoded body that lies there to `out`, if it is undamaged.
+    fn place(&self, key: &Key) -> Option<Place> {
+        let inner = self.0.as_ref()?;
+        let (list, body, offset) = *inner.places.get(key)?;
+        let (blob, list) = &inner.lists[list as usize];
+        Some(Place { blob: *blob, offset, record: list.bodies[body as usize] })
+    }
+
+    /// As [`KnownBodies::read`], for the encoded body that lies there.
     pub(crate) fn read_at(
         &self,
         place: &Place,
         plain_length: usize,
         out: &mut Vec<u8>,
     ) -> Result<BodyRecord, NotKnown> {
-        let inner = self.0.as_ref().ok_or(NotKnown::Lost)?;
+        let found = self.overwrite(place, plain_length, out);
+        if found.is_none() {
+            out.clear();
+        }
+        found.ok_or(NotKnown::Lost)
+    }
+
+    /// What was in `out` is overwritten: to clear it first would take about as long as to read.
+    fn overwrite(&self, place: &Place, plain_length: usize, out: &mut Vec<u8>) -> Option<BodyRecord> {
         // A list that lies could make us ask for gigabytes: no encoder makes a body much longer than it was.
         let longest = plain_length + plain_length / 64 + 1024;
         let encoded_length = place.record.encoded_length as usize;
         if place.record.plain_length as usize != plain_length || encoded_length > longest {
-            return Err(NotKnown::Lost);
+            return None;
         }
-        let file = inner.file(&place.blob).ok_or(NotKnown::Lost)?;
-        let start = out.len();
-        out.resize(start + encoded_length, 0);
-        let read = file.read_exact_at(&mut out[start..], place.offset);
-        if read.is_ok() && ContentId::of(&out[start..]) == place.record.check {
-            return Ok(place.record);
-        }
-        out.truncate(start);
-        Err(NotKnown::Lost)
+        let file = self.0.as_ref()?.file(&place.blob)?;
+        out.resize(encoded_length, 0);
+        file.read_exact_at(out, place.offset).ok()?;
+        (ContentId::of(out) == place.record.check).then_some(place.record)
     }
 }
 

@@ -6,36 +6,59 @@ use bytes::Bytes;
 
 use super::super::body;
 
-/// Buffers that went through the pipeline once and can go again, of this layer or of another; `None` once nobody
-/// needs them any more.
+/// Buffers that went through the pipeline once and can go again, of this layer or of another.
+///
+/// Those for bodies as they are and those for encoded bodies are kept apart: the former are filled to their end, of the
+/// latter a part is enough, and what is never touched takes no memory.
+#[derive(Clone, Default)]
+pub struct Buffers {
+    pub(super) plain: Shelf,
+    pub(super) encoded: Shelf,
+}
+
+impl Buffers {
+    /// Gives the memory back: the system takes it while others work, and not when the process ends.
+    pub fn release(&self) {
+        self.plain.release();
+        self.encoded.release();
+    }
+}
+
+/// Buffers for one purpose; `None` once nobody needs them any more.
 #[derive(Clone)]
-pub struct Buffers(Arc<Mutex<Option<Vec<Vec<u8>>>>>);
+pub(super) struct Shelf(Arc<Mutex<Option<Vec<Vec<u8>>>>>);
 
 /// Bytes in a buffer that goes back when the last reader has let go of them.
 struct Lent {
     buffer: Arc<Vec<u8>>,
-    home: Buffers,
+    home: Shelf,
 }
 
-impl Default for Buffers {
+impl Default for Shelf {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(Some(Vec::new()))))
     }
 }
 
-impl Buffers {
+impl Shelf {
+    /// A buffer with whatever was left in it, for whoever overwrites that: memory need not be cleared to be read into.
     pub(super) fn take(&self) -> Vec<u8> {
         // Of full size at once: growing would move it, and only what is used of it takes memory.
         let fresh = || Vec::with_capacity(body::PIECE as usize + (64 << 10));
         self.lock().as_mut().and_then(Vec::pop).unwrap_or_else(fresh)
     }
 
+    pub(super) fn take_empty(&self) -> Vec<u8> {
+        let mut buffer = self.take();
+        buffer.clear();
+        buffer
+    }
+
     /// Takes a buffer back, if nobody else reads it: else whoever lets go of it last gives it back.
     pub(super) fn give(&self, buffer: Arc<Vec<u8>>) {
-        if let Some(mut buffer) = Arc::into_inner(buffer)
+        if let Some(buffer) = Arc::into_inner(buffer)
             && let Some(buffers) = self.lock().as_mut()
         {
-            buffer.clear();
             buffers.push(buffer);
         }
     }
@@ -44,8 +67,7 @@ impl Buffers {
         Bytes::from_owner(Lent { buffer, home: self.clone() })
     }
 
-    /// Gives the memory back: the system takes it while others work, and not when the process ends.
-    pub fn release(&self) {
+    fn release(&self) {
         *self.lock() = None;
     }
 

@@ -64,7 +64,7 @@ impl Collector {
             if trail::is_marked(bodies) {
                 self.collected.states.push((bodies, self.collected.tar.midstate()));
             }
-            shared.buffers.give(finished.plain);
+            shared.buffers.plain.give(finished.plain);
         }
         task.advance(length);
         Ok(())

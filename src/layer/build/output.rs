@@ -27,8 +27,8 @@ pub(super) fn write_blob<'g>(
     for (number, Coded { encoded, plain_length }) in bodies.into_iter().enumerate() {
         let is_kept = matches!(encoded, Encoded::Kept(_));
         let bytes = match encoded {
-            Encoded::Own(buffer) | Encoded::Kept(buffer) => shared.buffers.lend(Arc::new(buffer)),
-            Encoded::Same(buffer) => shared.buffers.lend(buffer),
+            Encoded::Own(buffer) | Encoded::Kept(buffer) => shared.buffers.encoded.lend(Arc::new(buffer)),
+            Encoded::Same(buffer) => shared.buffers.plain.lend(buffer),
         };
         output.append(&bytes)?;
         if !is_kept {

@@ -89,7 +89,7 @@ impl Dispatcher<'_, '_> {
     /// Copies a body of the beginning, which is `length` bytes long before it is encoded.
     pub(super) fn keep(&self, place: Place, length: u64) -> Slot {
         self.spawn(move |shared, known| {
-            let mut encoded = shared.buffers.take();
+            let mut encoded = shared.buffers.encoded.take();
             let record = known
                 .read_at(&place, length as usize, &mut encoded)
                 .map_err(|_| LayerError::NoBeginning(shared.layer.name().to_owned()))?;
@@ -159,7 +159,7 @@ fn finish_body(
     body: &Body,
     chain: Option<&Chain>,
 ) -> Result<Finished, LayerError> {
-    let mut plain = shared.buffers.take();
+    let mut plain = shared.buffers.plain.take_empty();
     let Filled { ids, chunks } = fill(shared, body, chain, &mut plain)?;
     let content = match (&body.segments[..], &ids[..]) {
         // A body that is one whole file has its hash.
@@ -174,7 +174,7 @@ fn finish_body(
         let encoded = Encoded::Same(Arc::clone(&plain));
         return Ok(Finished { plain, encoded, record, unknown: Some(NotKnown::New), ids, piece, chunks });
     }
-    let mut encoded = shared.buffers.take();
+    let mut encoded = shared.buffers.encoded.take();
     let (record, unknown) = match known.read(&key, plain.len(), &mut encoded) {
         Ok(record) => (record, None),
         Err(why) => (encode(shared, key, &plain, &mut encoded)?, Some(why)),
