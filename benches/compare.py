@@ -547,6 +547,7 @@ def main():
         Workload("war-small", "WAR, 6 MB", inputs / "war-small", root, page, inputs / "war-small.war"),
         Workload("war-large", "WAR, 64 MB", inputs / "war-large", root, page, inputs / "war-large.war"),
         Workload("files", "10,000 small files", inputs / "files", "/opt/files", "django/db/models/query.py"),
+        Workload("node", "node_modules, 150 MB", inputs / "node", "/opt/node", "server.js"),
         Workload("tree", "jars and libraries, 500 MB", inputs / "tree", "/opt/tree", "java/commons-lang3.jar"),
     ]
     if args.only:

@@ -75,7 +75,8 @@ pub(super) fn propose(
         // Not writable, so that a program that is taken over cannot replace itself.
         metadata.mode = 0o555;
     }
-    let content = Content { size: stamp.size, source: ContentSource::File(artifact.path.clone(), stamp) };
+    let content =
+        Content { size: stamp.size, source: ContentSource::File(artifact.path.as_path().into(), stamp) };
     let entries = vec![Entry { path: target.clone(), metadata, kind: EntryKind::File(content) }];
     let command = format!("/{}", String::from_utf8_lossy(target.as_bytes()));
     let layer = ProposedLayer {

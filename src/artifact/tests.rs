@@ -182,7 +182,7 @@ fn a_packaged_war_is_one_file() {
     assert_eq!(outline(&proposal), ["app: /w/shop.war"]);
     let EntryKind::File(content) = &proposal.layers[0].entries[0].kind else { panic!("a file") };
     assert_eq!(content.size, std::fs::metadata(&path).expect("metadata").len());
-    assert!(matches!(&content.source, ContentSource::File(from, _) if *from == path));
+    assert!(matches!(&content.source, ContentSource::File(from, _) if **from == *path));
     let bad = AppOptions { name: Some("../x".to_owned()), ..options };
     assert!(matches!(propose(&artifact, &bad, None), Err(ArtifactError::BadName { .. })));
     place.file("unpacked/WEB-INF/web.xml", "<web-app/>");

@@ -16,12 +16,13 @@ pub(super) fn propose(
 ) -> Result<Proposal, ArtifactError> {
     let (root, why_root) = root_of(artifact, options, base, web_root)?;
     let found = scanner.scan(&artifact.path, &options.scan_options())?;
-    let mut all = Vec::with_capacity(found.len() + 1);
-    all.extend(root_entry(&root, options));
-    all.extend(entries(found.iter(), root.path(), &options.rules)?);
+    let mut all = entries(found.iter(), root.path(), &options.rules)?;
+    if let Some(root) = root_entry(&root, options) {
+        all.insert(0, root);
+    }
 
     let mut warnings = Vec::new();
-    if found.iter().any(|found| found.relative == b".git") {
+    if found.iter().any(|found| found.relative() == b".git") {
         warnings.push(
             "The `.git` directory goes into the image: a line `.git/` in `.packignore` leaves it out."
                 .to_owned(),

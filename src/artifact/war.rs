@@ -146,7 +146,7 @@ pub(super) fn propose_directory(
     let mut rules = options.rules.clone();
     // An archive cannot say what an absolute target means, and its unpacked form is to be the same.
     rules.absolute_links = false;
-    let names = found.iter().map(|found| (&found.relative[..], found.kind == FoundKind::Directory));
+    let names = found.iter().map(|found| (found.relative(), found.kind == FoundKind::Directory));
     let layers = layers_of(names).into_iter().map(|(group, members)| {
         let members: Vec<&Found> = members.iter().filter_map(|(_, index)| Some(&found[(*index)?])).collect();
         let files = members.iter().filter(|found| found.kind != FoundKind::Directory).count();
@@ -233,7 +233,8 @@ fn packaged(
     };
     let path = path.map_err(bad)?;
     let stamp = *archive.stamp();
-    let content = Content { size: stamp.size, source: ContentSource::File(artifact.path.clone(), stamp) };
+    let content =
+        Content { size: stamp.size, source: ContentSource::File(artifact.path.as_path().into(), stamp) };
     let entry =
         Entry { path: path.clone(), metadata: options.rules.file(false), kind: EntryKind::File(content) };
     let why = format!("the WAR as it is, to `{path}`; the container unpacks it when it starts");

@@ -113,7 +113,7 @@ impl Inputs {
         let is_planned_as_seen = |entry: &Entry| {
             let EntryKind::File(content) = &entry.kind else { return true };
             let (path, stamp) = match &content.source {
-                ContentSource::File(path, stamp) => (path.as_path(), stamp),
+                ContentSource::File(path, stamp) => (&**path, stamp),
                 ContentSource::Zip(archive, _) => (archive.path(), archive.stamp()),
                 ContentSource::Bytes(_) => return true,
             };
@@ -272,12 +272,12 @@ impl Looker<'_> {
 /// Everything of a found thing that can reach an image. A directory's own times change with whatever is
 /// made and removed in it, part of the image or not.
 fn describe(found: &Found, out: &mut Vec<u8>) {
-    let Found { relative, path: _, kind, stamp, mode, links, uid, gid, xattrs } = found;
+    let Found { path: _, below: _, kind, stamp, mode, links, uid, gid, xattrs } = found;
     let mut put = |bytes: &[u8]| {
         out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         out.extend_from_slice(bytes);
     };
-    put(relative);
+    put(found.relative());
     match kind {
         FoundKind::Directory => put(b"directory"),
         FoundKind::File { .. } => put(b"file"),

@@ -346,7 +346,8 @@ mod tests {
     #[test]
     fn keys_of_other_bytes_than_were_read_are_not_confirmed() {
         let stamp = Stamp { size: 3, mtime_ns: 1, ctime_ns: 1, inode: 1, device: 1 };
-        let content = Content { size: 3, source: ContentSource::File("/a".into(), stamp) };
+        let content =
+            Content { size: 3, source: ContentSource::File(std::path::Path::new("/a").into(), stamp) };
         let path = EntryPath::new(b"a").expect("a path");
         let entry = Entry { path, metadata: Metadata::file(false), kind: EntryKind::File(content) };
         let spec = LayerSpec::new("l", vec![entry]).expect("a layer");

@@ -21,7 +21,7 @@ use crate::layer::{
 };
 use crate::lock::LockedBase;
 use crate::observer::Stage;
-use crate::plan::buckets::{self, Bucket, BucketCount};
+use crate::plan::buckets::{self, BucketCount, Split};
 use crate::plan::{
     self, BaseTree as _, KnownFrom, LayerFacts, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage,
     PlannedLayer,
@@ -530,7 +530,7 @@ impl Preparer<'_, '_> {
             meta.mode = metadata.permissions().mode() & 0o7777;
         }
         let stamp = layer::Stamp::of(metadata);
-        let source = layer::ContentSource::File(from.to_owned(), stamp);
+        let source = layer::ContentSource::File(from.into(), stamp);
         let content = layer::Content { size: stamp.size, source };
         Ok(Entry { path, metadata: meta, kind: EntryKind::File(content) })
     }
@@ -560,15 +560,14 @@ impl Preparer<'_, '_> {
             let entries =
                 plan::place(draft.entries, |path| owned.contains(path), base).map_err(BuildError::from)?;
             let spec = LayerSpec::new(&draft.name, entries).map_err(BuildError::Spec)?;
-            let parts = if draft.is_divisible { self.split(&spec, splitting) } else { None };
-            match parts {
-                Some(parts) => {
+            match if draft.is_divisible { self.split(spec, splitting) } else { Split::Whole(spec) } {
+                Split::Parts(parts) => {
                     for part in parts {
                         let why = part.why(&draft.why);
                         layers.push(self.planned(part.spec, why)?);
                     }
                 }
-                None => layers.push(self.planned(spec, draft.why)?),
+                Split::Whole(spec) => layers.push(self.planned(spec, draft.why)?),
             }
         }
         self.ask_others(&mut layers);
@@ -586,8 +585,8 @@ impl Preparer<'_, '_> {
         }
     }
 
-    /// The buckets of a placed layer; `None` leaves it whole.
-    fn split(&mut self, spec: &LayerSpec, splitting: &Splitting) -> Option<Vec<Bucket>> {
+    /// The buckets of a placed layer, if it is split.
+    fn split(&mut self, spec: LayerSpec, splitting: &Splitting) -> Split {
         let wanted = splitting.wanted.unwrap_or_else(|| BucketCount::for_payload(spec.payload_size()));
         let count = wanted.within(splitting.room);
         if splitting.wanted.is_some() && count < wanted {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -51,11 +51,17 @@ impl EntryPath {
     /// # Errors
     /// When nothing is left, or a part is `..`, or there is a NUL byte.
     pub fn new(bytes: &[u8]) -> Result<Self, EntryPathError> {
+        Self::normal(b"", bytes)
+    }
+
+    /// `bytes` in their normal form below `above`, which is normal or nothing.
+    fn normal(above: &[u8], bytes: &[u8]) -> Result<Self, EntryPathError> {
         let shown = || String::from_utf8_lossy(bytes).into_owned();
         if bytes.contains(&0) {
             return Err(EntryPathError::Nul(shown()));
         }
-        let mut path = Vec::with_capacity(bytes.len());
+        let mut path = Vec::with_capacity(above.len() + 1 + bytes.len());
+        path.extend_from_slice(above);
         for part in bytes.split(|byte| *byte == b'/') {
             match part {
                 b"" | b"." => {}
@@ -68,7 +74,7 @@ impl EntryPath {
                 }
             }
         }
-        if path.is_empty() { Err(EntryPathError::Empty) } else { Ok(Self(path)) }
+        if path.len() == above.len() { Err(EntryPathError::Empty) } else { Ok(Self(path)) }
     }
 
     /// The bytes, without a leading or trailing slash.
@@ -88,7 +94,7 @@ impl EntryPath {
     /// # Errors
     /// As [`EntryPath::new`] for `name`.
     pub fn join(&self, name: &[u8]) -> Result<Self, EntryPathError> {
-        Ok(Self::new(name)?.below(self))
+        Self::normal(&self.0, name)
     }
 
     /// The directory that contains it; `None` at the top.
@@ -223,7 +229,7 @@ pub struct Content {
 #[derive(Clone, Debug)]
 pub enum ContentSource {
     /// In a file on disk, with what `lstat` said when it was planned.
-    File(PathBuf, Stamp),
+    File(Arc<Path>, Stamp),
     /// In a zip archive: the index of the entry in [`Archive::entries`].
     Zip(Arc<Archive>, usize),
     /// In memory.

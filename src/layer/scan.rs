@@ -64,10 +64,10 @@ pub struct ScanOptions {
 /// One thing in a tree.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Path below the root, raw bytes.
-    pub relative: Vec<u8>,
-    /// The root joined with it.
-    pub path: PathBuf,
+    /// The root joined with the path below it.
+    pub path: Arc<Path>,
+    /// Where in `path` that begins.
+    pub(crate) below: usize,
     /// What it is.
     pub kind: FoundKind,
     /// What tells whether it changed; nothing of a directory that was not looked at.
@@ -82,6 +82,14 @@ pub struct Found {
     pub gid: u32,
     /// Extended attributes, if asked for.
     pub xattrs: BTreeMap<String, Vec<u8>>,
+}
+
+impl Found {
+    /// Path below the root, raw bytes.
+    #[must_use]
+    pub fn relative(&self) -> &[u8] {
+        &self.path.as_os_str().as_bytes()[self.below..]
+    }
 }
 
 /// What a thing in a tree is.
@@ -298,7 +306,7 @@ fn included(seen: Vec<Seen>) -> Vec<Found> {
     }
     let mut needed: BTreeSet<Vec<u8>> = BTreeSet::new();
     for seen in seen.iter().filter(|seen| seen.included) {
-        let mut rest = &seen.found.relative[..];
+        let mut rest = seen.found.relative();
         while let Some(slash) = rest.iter().rposition(|byte| *byte == b'/') {
             rest = &rest[..slash];
             if !needed.insert(rest.to_vec()) {
@@ -306,7 +314,7 @@ fn included(seen: Vec<Seen>) -> Vec<Found> {
             }
         }
     }
-    let kept = seen.into_iter().filter(|seen| seen.included || needed.contains(&seen.found.relative));
+    let kept = seen.into_iter().filter(|seen| seen.included || needed.contains(seen.found.relative()));
     kept.map(|seen| seen.found).collect()
 }
 
@@ -329,7 +337,7 @@ fn check_absolute_links(root: &Path, found: &[Found]) -> Result<(), ScanError> {
         };
         let path = Path::new(OsStr::from_bytes(target));
         if places.iter().any(|place| path.starts_with(place)) {
-            return Err(ScanError::LinkToMachine { path: found.path.clone(), target: target.clone() });
+            return Err(ScanError::LinkToMachine { path: found.path.to_path_buf(), target: target.clone() });
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use super::tar;
 #[derive(Clone, Debug)]
 pub struct LayerSpec {
     name: Arc<str>,
-    entries: Arc<[Entry]>,
+    entries: Arc<Vec<Entry>>,
 }
 
 /// Why entries are not a layer.
@@ -56,7 +56,7 @@ impl LayerSpec {
             return Err(SpecError::Whiteout { layer: layer(), path: entry.path.clone() });
         }
         check_tree(&entries, &layer)?;
-        Ok(Self { name: name.into(), entries: entries.into() })
+        Ok(Self { name: name.into(), entries: Arc::new(entries) })
     }
 
     /// The layer's name, for people.
@@ -71,14 +71,31 @@ impl LayerSpec {
         &self.entries
     }
 
-    /// Those of its entries that `keep` says, by index, as a layer named `name`.
+    /// Its entries as several layers with these names: `members` has a bit for each layer that the entry with this
+    /// index is in, the lowest for the first.
     ///
     /// Order, and that nothing lies below what is no directory, are inherited. That the file of each hard link
-    /// is kept with it is up to the caller.
+    /// is in the same layer is up to the caller.
     #[must_use]
-    pub fn part(&self, name: &str, keep: impl Fn(usize) -> bool) -> Self {
-        let kept = self.entries.iter().enumerate().filter(|(index, _)| keep(*index));
-        Self { name: name.into(), entries: kept.map(|(_, entry)| entry.clone()).collect() }
+    pub fn into_parts(self, names: &[String], members: &[u16]) -> Vec<Self> {
+        let entries = Arc::try_unwrap(self.entries).unwrap_or_else(|shared| shared.to_vec());
+        let mut parts: Vec<Vec<Entry>> = names
+            .iter()
+            .enumerate()
+            .map(|(number, _)| members.iter().filter(|bits| *bits >> number & 1 == 1).count())
+            .map(Vec::with_capacity)
+            .collect();
+        for (entry, bits) in entries.into_iter().zip(members) {
+            let mut wanted = (0..parts.len()).filter(|number| bits >> number & 1 == 1);
+            let last = wanted.next_back();
+            wanted.for_each(|number| parts[number].push(entry.clone()));
+            if let Some(number) = last {
+                parts[number].push(entry);
+            }
+        }
+        let part =
+            |(name, entries): (&String, _)| Self { name: name.as_str().into(), entries: Arc::new(entries) };
+        names.iter().zip(parts).map(part).collect()
     }
 
     /// Bytes of payload.
@@ -94,29 +111,24 @@ impl LayerSpec {
     }
 }
 
-/// No path twice, whatever its kind, and nothing below a file.
+/// No path twice, whatever its kind, and nothing below a file. The entries are in order, where a directory does not
+/// stand beside a file of the same path.
 fn check_tree(entries: &[Entry], layer: &dyn Fn() -> String) -> Result<(), SpecError> {
-    let mut by_path: Vec<&Entry> = entries.iter().collect();
-    by_path.sort_by(|a, b| a.path.cmp(&b.path));
-    if let Some(pair) = by_path.windows(2).find(|pair| pair[0].path == pair[1].path) {
-        return Err(SpecError::Duplicate { layer: layer(), path: pair[0].path.clone() });
-    }
+    let is_file = |path: &[u8]| entries.binary_search_by(|entry| tar::by_name(entry, path)).is_ok();
     let mut last: &[u8] = b"";
-    for entry in entries {
+    for (entry, next) in entries.iter().zip(entries.iter().skip(1).map(Some).chain([None])) {
+        let is_twice = next.is_some_and(|next| next.path == entry.path)
+            || entry.is_directory() && is_file(entry.path.as_bytes());
+        if is_twice {
+            return Err(SpecError::Duplicate { layer: layer(), path: entry.path.clone() });
+        }
         // Most entries lie beside the one before.
         let above = entry.path.directory();
         if std::mem::replace(&mut last, above) == above {
             continue;
         }
-        let Some(parent) = entry.path.parent() else { continue };
-        let above = by_path.binary_search_by(|other| other.path.cmp(&parent)).ok().map(|at| by_path[at]);
-        if let Some(above) = above.filter(|above| !above.is_directory()) {
-            return Err(SpecError::NotADirectory {
-                layer: layer(),
-                path: entry.path.clone(),
-                parent: above.path.clone(),
-            });
-        }
+        let Some(parent) = entry.path.parent().filter(|parent| is_file(parent.as_bytes())) else { continue };
+        return Err(SpecError::NotADirectory { layer: layer(), path: entry.path.clone(), parent });
     }
     Ok(())
 }
@@ -154,6 +166,27 @@ mod tests {
             let mut entries: Vec<Entry> = texts.iter().zip(&kinds).filter_map(entry).collect();
             entries.sort_by(tar::by_full_name);
             prop_assert!(entries.is_sorted_by_key(tar::full_name));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_is_there_once_and_what_is_above_it_is_a_directory(
+            texts in proptest::collection::vec("[a-]{1,2}(/[a.]{1,2}){0,2}", 0..8),
+            kinds: [bool; 8],
+        ) {
+            let entry = |(text, is_directory): (&String, &bool)| {
+                let path = EntryPath::new(text.as_bytes()).ok()?;
+                Some(if *is_directory { Entry::directory(path) } else { Entry { path, ..file("x") } })
+            };
+            let entries: Vec<Entry> = texts.iter().zip(&kinds).filter_map(entry).collect();
+            let paths: std::collections::BTreeSet<&EntryPath> = entries.iter().map(|entry| &entry.path).collect();
+            let is_below_file = |entry: &Entry| {
+                let files = entries.iter().filter(|other| !other.is_directory());
+                files.into_iter().any(|file| entry.path.parent().as_ref() == Some(&file.path))
+            };
+            let is_sound = paths.len() == entries.len() && !entries.iter().any(is_below_file);
+            prop_assert_eq!(LayerSpec::new("l", entries.clone()).is_ok(), is_sound, "{:?}", paths);
         }
     }
 

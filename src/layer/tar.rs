@@ -95,12 +95,23 @@ pub(crate) fn full_name(entry: &Entry) -> Vec<u8> {
 
 /// Compares the full names of entries, without spelling them.
 pub(crate) fn by_full_name(one: &Entry, other: &Entry) -> Ordering {
-    let paths = (one.path.as_bytes(), other.path.as_bytes());
-    let common = paths.0.len().min(paths.1.len());
-    paths.0[..common].cmp(&paths.1[..common]).then_with(|| {
-        let slash = |entry: &Entry| entry.is_directory().then_some(b'/');
-        let rest = paths.0[common..].iter().copied().chain(slash(one));
-        rest.cmp(paths.1[common..].iter().copied().chain(slash(other)))
+    by_parts(one.path.as_bytes(), slash(one), other.path.as_bytes(), slash(other))
+}
+
+/// Compares the full name of an entry with one that is no directory's.
+pub(crate) fn by_name(entry: &Entry, name: &[u8]) -> Ordering {
+    by_parts(entry.path.as_bytes(), slash(entry), name, None)
+}
+
+fn slash(entry: &Entry) -> Option<u8> {
+    entry.is_directory().then_some(b'/')
+}
+
+fn by_parts(one: &[u8], end: Option<u8>, other: &[u8], other_end: Option<u8>) -> Ordering {
+    let common = one.len().min(other.len());
+    one[..common].cmp(&other[..common]).then_with(|| {
+        let rest = one[common..].iter().copied().chain(end);
+        rest.cmp(other[common..].iter().copied().chain(other_end))
     })
 }
 

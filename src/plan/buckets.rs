@@ -11,6 +11,7 @@
 
 mod package;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::layer::{EntryKind, EntryPath, LayerSpec};
@@ -94,30 +95,36 @@ impl Bucket {
     }
 }
 
-/// The buckets of `spec` that have anything, in order; `None` where one layer holds it all.
-///
-/// `spec` is a whole layer as it is placed, with the directories above its entries; `root` is the directory that
-/// the application owns, to which names are relative.
+/// What became of a layer.
+#[derive(Clone, Debug)]
+pub enum Split {
+    /// One layer holds it all.
+    Whole(LayerSpec),
+    /// The buckets that have anything, in order.
+    Parts(Vec<Bucket>),
+}
+
+/// Splits a whole layer as it is placed, with the directories above its entries; `root` is the directory that the
+/// application owns, to which names are relative.
 #[must_use]
-pub fn split(spec: &LayerSpec, root: Option<&EntryPath>, count: BucketCount) -> Option<Vec<Bucket>> {
+pub fn split(spec: LayerSpec, root: Option<&EntryPath>, count: BucketCount) -> Split {
     if count.get() == 1 {
-        return None;
+        return Split::Whole(spec);
     }
-    let mut assigned = Assigned::new(spec, root, count);
-    if assigned.packages.len() < 2 {
-        return None;
+    let mut assigned = Assigned::new(&spec, root, count);
+    if assigned.packages.iter().filter(|packages| !packages.is_empty()).count() < 2 {
+        return Split::Whole(spec);
     }
     assigned.add_directories();
-    let bucket = |(number, packages): (&usize, &BTreeSet<Vec<u8>>)| Bucket {
-        spec: spec.part(&format!("{} {}/{}", spec.name(), number + 1, count.get()), |index| {
-            assigned.members[index] & bit(*number) != 0
-        }),
-        packages: packages
-            .iter()
-            .map(|name| if name.is_empty() { ".".into() } else { shown(name) })
-            .collect(),
-    };
-    Some(assigned.packages.iter().map(bucket).collect())
+    let Assigned { members, packages, .. } = assigned;
+    let names: Vec<String> =
+        (1..=count.get()).map(|number| format!("{} {number}/{}", spec.name(), count.get())).collect();
+    let shown = |name: &Vec<u8>| if name.is_empty() { ".".into() } else { shown(name) };
+    let buckets = spec.into_parts(&names, &members).into_iter().zip(&packages);
+    let buckets = buckets.filter(|(_, packages)| !packages.is_empty());
+    let bucket =
+        |(spec, packages): (_, &BTreeSet<_>)| Bucket { spec, packages: packages.iter().map(shown).collect() };
+    Split::Parts(buckets.map(bucket).collect())
 }
 
 /// Which entries are in which buckets.
@@ -125,12 +132,8 @@ struct Assigned<'a> {
     spec: &'a LayerSpec,
     /// For each entry the buckets that it is in, a bit for each.
     members: Vec<u16>,
-    /// The packages of each bucket that has any.
-    packages: BTreeMap<usize, BTreeSet<Vec<u8>>>,
-}
-
-const fn bit(bucket: usize) -> u16 {
-    1 << bucket
+    /// The packages of each bucket.
+    packages: Vec<BTreeSet<Vec<u8>>>,
 }
 
 impl<'a> Assigned<'a> {
@@ -138,8 +141,11 @@ impl<'a> Assigned<'a> {
     /// something in them.
     fn new(spec: &'a LayerSpec, root: Option<&EntryPath>, count: BucketCount) -> Self {
         let entries = spec.entries();
-        let mut assigned = Self { spec, members: vec![0; entries.len()], packages: BTreeMap::new() };
+        let packages = vec![BTreeSet::new(); count.get()];
+        let mut assigned = Self { spec, members: vec![0; entries.len()], packages };
         let followed = hard_linked(spec);
+        // Most entries are of the same package as the one before.
+        let mut last: Option<(Cow<'_, [u8]>, usize)> = None;
         for (index, entry) in entries.iter().enumerate() {
             // What is in a directory stands right behind it.
             let next = entries.get(index + 1);
@@ -148,12 +154,16 @@ impl<'a> Assigned<'a> {
             }
             let path = followed.get(&entry.path).copied().unwrap_or(&entry.path);
             let name = package::name(relative(path, root));
-            let bucket = count.bucket(&name);
-            assigned.members[index] = bit(bucket);
-            let packages = assigned.packages.entry(bucket).or_default();
-            if !packages.contains(&name[..]) {
-                packages.insert(name.into_owned());
-            }
+            let bucket = match &last {
+                Some((of, bucket)) if *of == name => *bucket,
+                _ => {
+                    let bucket = count.bucket(&name);
+                    assigned.packages[bucket].insert(name.to_vec());
+                    last = Some((name, bucket));
+                    bucket
+                }
+            };
+            assigned.members[index] = 1 << bucket;
         }
         assigned
     }

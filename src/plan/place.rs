@@ -78,7 +78,7 @@ pub enum PlaceError<E> {
 /// # Errors
 /// When the base cannot be read, or has something in the way.
 pub fn place<B: BaseTree>(
-    entries: Vec<Entry>,
+    mut entries: Vec<Entry>,
     owned: impl Fn(&EntryPath) -> bool,
     base: &mut B,
 ) -> Result<Vec<Entry>, PlaceError<B::Error>> {
@@ -88,13 +88,11 @@ pub fn place<B: BaseTree>(
         .map(|entry| (entry.path.clone(), entry.metadata.clone()))
         .collect();
     let mut placer = Placer { base, declared, owned: &owned, real: BTreeMap::new(), out: BTreeMap::new() };
-    let mut placed = Vec::with_capacity(entries.len());
     // The directory, with its slash, of the entry before, where that is no link of the base's: most entries lie beside it.
     let mut plain: Vec<u8> = Vec::new();
-    for mut entry in entries {
+    let mut place = |entry: &mut Entry| {
         if entry.is_directory() {
-            placer.directory(&entry.path, &entry.path, 0)?;
-            continue;
+            return placer.directory(&entry.path, &entry.path, 0).map(drop);
         }
         if let EntryKind::Hardlink(target) = &entry.kind {
             entry.kind = EntryKind::Hardlink(placer.below_real_parent(target)?);
@@ -107,10 +105,12 @@ pub fn place<B: BaseTree>(
             }
             entry.path = real;
         }
-        placed.push(entry);
-    }
-    placed.extend(placer.out.into_values());
-    Ok(placed)
+        Ok(())
+    };
+    entries.iter_mut().try_for_each(&mut place)?;
+    entries.retain(|entry| !entry.is_directory());
+    entries.extend(placer.out.into_values());
+    Ok(entries)
 }
 
 struct Placer<'a, B, F> {

@@ -32,12 +32,21 @@ pub(super) const MAX_VALUE: u64 = 256 << 20;
 
 /// What came of looking a memo up.
 pub(super) enum Found {
-    /// The value.
-    Value(Vec<u8>),
+    /// It is there.
+    Record(Record),
     /// There is no record.
     Nothing,
     /// There is something, but not this record.
     Damaged,
+}
+
+/// A record as it lies on the disk.
+pub(super) struct Record(Vec<u8>);
+
+impl Record {
+    pub(super) fn value(&self) -> &[u8] {
+        self.0.get(HEADER..).unwrap_or_default()
+    }
 }
 
 /// The file of a record.
@@ -71,7 +80,7 @@ fn checksum(namespace: &str, key: &[u8; 32], value: &[u8]) -> [u8; 32] {
 pub(super) fn get(memos: &Path, namespace: &str, key: &Key) -> Found {
     match read(&path(memos, namespace, key)) {
         Ok(record) => match decode(namespace, key, record) {
-            Some(value) => Found::Value(value),
+            Some(record) => Found::Record(record),
             None => Found::Damaged,
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
@@ -104,41 +113,38 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(record)
 }
 
-fn decode(namespace: &str, key: &Key, mut record: Vec<u8>) -> Option<Vec<u8>> {
+fn decode(namespace: &str, key: &Key, record: Vec<u8>) -> Option<Record> {
     let (header, value) = record.split_at_checked(HEADER)?;
     let length = u64::from_le_bytes(header[8..16].try_into().ok()?);
     let valid = header[..8] == *MAGIC
         && length == value.len() as u64
         && header[48..] == key.0
         && header[16..48] == checksum(namespace, &key.0, value);
-    if !valid {
-        return None;
-    }
-    record.drain(..HEADER);
-    Some(record)
+    valid.then_some(Record(record))
 }
 
-fn encode(namespace: &str, key: &Key, value: &[u8]) -> Vec<u8> {
-    let mut record = Vec::with_capacity(HEADER + value.len());
-    record.extend_from_slice(MAGIC);
-    record.extend_from_slice(&(value.len() as u64).to_le_bytes());
-    record.extend_from_slice(&checksum(namespace, &key.0, value));
-    record.extend_from_slice(&key.0);
-    record.extend_from_slice(value);
-    record
+/// What stands before the value.
+fn header(namespace: &str, key: &Key, value: &[u8]) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    header[..8].copy_from_slice(MAGIC);
+    header[8..16].copy_from_slice(&(value.len() as u64).to_le_bytes());
+    header[16..48].copy_from_slice(&checksum(namespace, &key.0, value));
+    header[48..].copy_from_slice(&key.0);
+    header
 }
 
 /// Writes the record of `key`.
 pub(super) fn put(memos: &Path, namespace: &str, key: &Key, value: &[u8]) -> io::Result<()> {
     let path = path(memos, namespace, key);
     let dir = path.parent().unwrap_or(memos);
-    let record = encode(namespace, key, value);
+    let header = header(namespace, key, value);
     let mut file = match temporary_in(dir, TEMPORARY) {
         // A file where a directory must be is damage.
         Err(_) if clear(memos, dir)? => temporary_in(dir, TEMPORARY)?,
         result => result?,
     };
-    file.write_all(&record).map_err(|error| at(&error, &path))?;
+    let written = file.write_all(&header).and_then(|()| file.write_all(value));
+    written.map_err(|error| at(&error, &path))?;
     match persist(file, &path, Durability::Relaxed) {
         // A directory in the way is damage.
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
@@ -173,6 +179,10 @@ pub(super) fn is_sound(path: &Path) -> bool {
 pub(crate) mod fuzz {
     use super::*;
 
+    fn encode(namespace: &str, key: &Key, value: &[u8]) -> Vec<u8> {
+        [&header(namespace, key, value)[..], value].concat()
+    }
+
     /// Foreign bytes are no record unless they are exactly ours; of ours, no damage is one.
     pub(crate) fn record(data: &[u8]) {
         let key = crate::digest::KeyBuilder::new("fuzz").finish();
@@ -181,15 +191,16 @@ pub(crate) mod fuzz {
             assert!(sound(data), "a record that was never written");
         }
         let record = encode("layer", &key, data);
-        assert_eq!(decode("layer", &key, record.clone()).as_deref(), Some(data));
-        assert_eq!(decode("files", &key, record.clone()), None, "another namespace");
+        let decoded = |namespace, record: &[u8]| decode(namespace, &key, record.to_vec());
+        assert_eq!(decoded("layer", &record).as_ref().map(Record::value), Some(data));
+        assert!(decoded("files", &record).is_none(), "another namespace");
         let sum =
             data.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
         let at = sum % record.len();
         let mut damaged = record.clone();
         damaged[at] ^= 1 << (data.len() % 8);
-        assert_eq!(decode("layer", &key, damaged), None, "byte {at}");
-        assert_eq!(decode("layer", &key, record[..at].to_vec()), None, "cut at {at}");
+        assert!(decoded("layer", &damaged).is_none(), "byte {at}");
+        assert!(decoded("layer", &record[..at]).is_none(), "cut at {at}");
     }
 
     /// A record to begin with.
@@ -211,7 +222,7 @@ mod tests {
 
     fn value(memos: &Path, namespace: &str, key: &Key) -> Option<Vec<u8>> {
         match get(memos, namespace, key) {
-            Found::Value(value) => Some(value),
+            Found::Record(record) => Some(record.value().to_vec()),
             Found::Nothing | Found::Damaged => None,
         }
     }
@@ -286,7 +297,7 @@ mod tests {
 
         #[test]
         fn foreign_bytes_are_never_a_record(bytes: Vec<u8>) {
-            prop_assert_eq!(decode("n", &key("a"), bytes), None);
+            prop_assert!(decode("n", &key("a"), bytes).is_none());
         }
     }
 }

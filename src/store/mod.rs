@@ -157,17 +157,13 @@ impl Store {
         &self.0.layout
     }
 
-    /// The value of a memo. Whatever is damaged is a miss and is removed.
-    ///
-    /// `namespace` is a word of lower-case letters, digits and `-`; it names a step and the version of its
-    /// record.
-    #[must_use]
-    pub fn memo_get(&self, namespace: &str, key: &Key) -> Option<Vec<u8>> {
+    /// A memo. Whatever is damaged is a miss and is removed.
+    fn memo(&self, namespace: &str, key: &Key) -> Option<memo::Record> {
         if !self.0.health.readable || !memo::is_namespace(namespace) {
             return None;
         }
         match memo::get(&self.0.memos, namespace, key) {
-            memo::Found::Value(value) => Some(value),
+            memo::Found::Record(record) => Some(record),
             memo::Found::Nothing => None,
             memo::Found::Damaged => {
                 self.memo_remove(namespace, key);
@@ -204,11 +200,20 @@ impl Store {
         }
     }
 
-    /// The value of a memo, decoded; one that does not decode to its last byte is a miss.
+    /// The bytes of a memo's value.
+    #[cfg(test)]
+    pub(crate) fn memo_get(&self, namespace: &str, key: &Key) -> Option<Vec<u8>> {
+        self.memo(namespace, key).map(|record| record.value().to_vec())
+    }
+
+    /// The value of a memo, decoded; one that does not decode to its last byte is a miss, and so is whatever is damaged.
+    ///
+    /// `namespace` is a word of lower-case letters, digits and `-`; it names a step and the version of its
+    /// record.
     #[must_use]
     pub fn memo_load<T: DeserializeOwned>(&self, namespace: &str, key: &Key) -> Option<T> {
-        let bytes = self.memo_get(namespace, key)?;
-        match postcard::take_from_bytes(&bytes) {
+        let record = self.memo(namespace, key)?;
+        match postcard::take_from_bytes(record.value()) {
             Ok((value, [])) => Some(value),
             _ => {
                 self.memo_remove(namespace, key);

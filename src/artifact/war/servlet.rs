@@ -59,7 +59,7 @@ pub(in crate::artifact) fn check(
         _ => {
             found = scanner.scan(&artifact.path, &options.scan_options())?;
             let files = found.iter().filter(|found| matches!(found.kind, FoundKind::File { .. }));
-            files.map(|found| Member { name: &found.relative, place: Place::File(&found.path) }).collect()
+            files.map(|found| Member { name: found.relative(), place: Place::File(&found.path) }).collect()
         }
     };
     let descriptor = members.iter().find(|member| member.name == b"WEB-INF/web.xml");

@@ -49,15 +49,31 @@ impl Files {
         &self.paths[record.path.clone()]
     }
 
-    /// The number of the record with this path. Who asks for one path mostly asks for the next one then.
+    /// The number of the record with this path. Who asks for one path mostly asks for the next one then, or, of a layer
+    /// that is one of several, for one soon after it.
     fn find(&mut self, path: &[u8]) -> Option<usize> {
-        let is_next = self.before.get(self.next).is_some_and(|record| self.path(record) == path);
-        let number = match is_next {
-            true => self.next,
-            false => self.before.binary_search_by(|record| self.path(record).cmp(path)).ok()?,
-        };
+        let at = |number: usize| self.before.get(number).map(|record| self.path(record));
+        let number = if at(self.next) == Some(path) { self.next } else { self.search(path)? };
         self.next = number + 1;
         Some(number)
+    }
+
+    /// Looks among ever more records behind the one that was asked for last, or among all before it.
+    fn search(&self, path: &[u8]) -> Option<usize> {
+        let is_before = |record: &Record| self.path(record) < path;
+        let asked = self.next.checked_sub(1).and_then(|last| self.before.get(last));
+        let range = if asked.is_none_or(is_before) {
+            let (mut start, mut step) = (self.next, 1);
+            while self.before.get(start + step - 1).is_some_and(is_before) {
+                start += step;
+                step *= 2;
+            }
+            start..self.before.len().min(start + step)
+        } else {
+            0..self.next
+        };
+        let number = range.start + self.before.get(range)?.partition_point(is_before);
+        self.before.get(number).filter(|record| self.path(record) == path).map(|_| number)
     }
 
     /// What is known of a file, from this build or the last.

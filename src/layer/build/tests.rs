@@ -304,7 +304,7 @@ fn ids_of_files_are_those_that_identify_gives() {
         let file = bench.directory.path().join(name.replace('/', "-"));
         std::fs::write(&file, &bytes).expect("written");
         let stamp = crate::layer::Stamp::of(&file.symlink_metadata().expect("stat"));
-        let content = Content { size: bytes.len() as u64, source: ContentSource::File(file, stamp) };
+        let content = Content { size: bytes.len() as u64, source: ContentSource::File(file.into(), stamp) };
         entries.push(Entry {
             path: EntryPath::new(name.as_bytes()).expect("path"),
             metadata: Metadata::file(false),
@@ -327,7 +327,7 @@ fn a_file_that_changed_is_an_error_and_leaves_nothing() {
     let file = bench.directory.path().join("grows");
     std::fs::write(&file, noise(400_000, 1)).expect("written");
     let stamp = crate::layer::Stamp::of(&file.symlink_metadata().expect("stat"));
-    let content = Content { size: 400_000, source: ContentSource::File(file.clone(), stamp) };
+    let content = Content { size: 400_000, source: ContentSource::File(file.as_path().into(), stamp) };
     let entry = Entry {
         path: EntryPath::new(b"grows").expect("path"),
         metadata: Metadata::file(false),

@@ -1,6 +1,7 @@
 //! What becomes of what was found: entries of a layer.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Found, FoundKind, ScanError, Stamp};
 use crate::layer::{Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, Metadata};
@@ -126,23 +127,25 @@ pub(crate) fn leaves(relative: &[u8], target: &[u8]) -> bool {
 /// # Errors
 /// For sockets, for devices and named pipes that are not declared, and for symbolic links that lead out.
 pub fn entries<'a>(
-    found: impl IntoIterator<Item = &'a Found>,
+    found: impl IntoIterator<Item = &'a Found, IntoIter: ExactSizeIterator>,
     target_root: Option<&EntryPath>,
     rules: &Rules,
 ) -> Result<Vec<Entry>, ScanError> {
     let mut first_names: BTreeMap<(u64, u64), EntryPath> = BTreeMap::new();
-    let mut entries = Vec::new();
+    let found = found.into_iter();
+    // Callers add the directory that all is in.
+    let mut entries = Vec::with_capacity(found.len() + 1);
     for found in found {
-        let name = EntryPath::new(&found.relative)
-            .map_err(|source| ScanError::Name { path: found.path.clone(), source })?;
-        let path = target_root.map_or_else(|| name.clone(), |root| name.below(root));
-        let special = |kind| ScanError::Special { path: found.path.clone(), kind };
+        let path = target_root
+            .map_or_else(|| EntryPath::new(found.relative()), |root| root.join(found.relative()))
+            .map_err(|source| ScanError::Name { path: found.path.to_path_buf(), source })?;
+        let special = |kind| ScanError::Special { path: found.path.to_path_buf(), kind };
         let kind = match &found.kind {
             FoundKind::Directory => EntryKind::Directory,
             FoundKind::File { .. } => {
                 let content = Content {
                     size: found.stamp.size,
-                    source: ContentSource::File(found.path.clone(), found.stamp),
+                    source: ContentSource::File(Arc::clone(&found.path), found.stamp),
                 };
                 if found.links > 1 {
                     match first_names.entry((found.stamp.device, found.stamp.inode)) {
@@ -163,14 +166,17 @@ pub fn entries<'a>(
                 let out = if absolute {
                     !rules.absolute_links
                 } else {
-                    target_root.is_some() && leaves(&found.relative, target)
+                    target_root.is_some() && leaves(found.relative(), target)
                 };
                 if out {
-                    return Err(ScanError::LinkLeaves { path: found.path.clone(), target: target.clone() });
+                    return Err(ScanError::LinkLeaves {
+                        path: found.path.to_path_buf(),
+                        target: target.clone(),
+                    });
                 }
                 EntryKind::Symlink(target.clone())
             }
-            FoundKind::Socket => return Err(ScanError::Socket { path: found.path.clone() }),
+            FoundKind::Socket => return Err(ScanError::Socket { path: found.path.to_path_buf() }),
             FoundKind::Fifo if rules.devices => EntryKind::Fifo,
             FoundKind::Fifo => return Err(special("named pipe")),
             FoundKind::CharacterDevice(major, minor) if rules.devices => {

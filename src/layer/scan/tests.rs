@@ -45,7 +45,7 @@ impl Tree {
 
     fn names(&self, options: &ScanOptions) -> Vec<String> {
         let found = scan(self.path(), options).expect("scans");
-        found.iter().map(|found| shown(&found.relative)).collect()
+        found.iter().map(|found| shown(found.relative())).collect()
     }
 
     fn entries(&self, root: Option<&str>, rules: &Rules) -> Result<Vec<Entry>, ScanError> {
@@ -72,7 +72,7 @@ fn odd_names_and_long_paths() {
         tree.file(name);
     }
     let found = tree.scan();
-    assert!(found.is_sorted_by(|a, b| a.relative < b.relative));
+    assert!(found.is_sorted_by(|a, b| a.relative() < b.relative()));
     assert_eq!(found.iter().filter(|found| found.kind != FoundKind::Directory).count(), 7);
     let entries = tree.entries(Some("app"), &Rules::default()).expect("entries");
     let names: Vec<&[u8]> = entries.iter().map(|entry| entry.path.as_bytes()).collect();
@@ -397,7 +397,7 @@ proptest! {
             .map(|path| path.strip_prefix(tree.path()).expect("below").as_os_str().as_bytes().to_vec())
             .collect();
         expected.sort_unstable();
-        let found: Vec<Vec<u8>> = tree.scan().into_iter().map(|found| found.relative).collect();
+        let found: Vec<Vec<u8>> = tree.scan().into_iter().map(|found| found.relative().to_vec()).collect();
         prop_assert_eq!(found, expected);
     }
 

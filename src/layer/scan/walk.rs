@@ -2,12 +2,13 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::ffi::{CStr, OsString};
+use std::ffi::{CStr, OsStr};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat};
@@ -37,8 +38,10 @@ pub(super) struct Seen {
 
 /// A directory to look into.
 struct Directory {
-    path: PathBuf,
-    relative: Vec<u8>,
+    path: Arc<Path>,
+    /// Where in the paths of what is in it that begins which is below the root.
+    below: usize,
+    is_root: bool,
     included: bool,
 }
 
@@ -46,8 +49,9 @@ impl Directory {
     fn of(seen: &Seen) -> Option<Self> {
         let Seen { found, included } = seen;
         (found.kind == FoundKind::Directory).then(|| Self {
-            path: found.path.clone(),
-            relative: found.relative.clone(),
+            path: Arc::clone(&found.path),
+            below: found.below,
+            is_root: false,
             included: *included,
         })
     }
@@ -65,8 +69,9 @@ pub(super) struct Walk<'a> {
 impl Walk<'_> {
     /// Everything below `root`, sorted by the raw bytes of the relative path.
     pub(super) fn tree(&self, root: &Path) -> Result<Vec<Seen>, ScanError> {
+        let below = joined(root.as_os_str().as_bytes(), b"").len();
         let mut level =
-            vec![Directory { path: root.to_owned(), relative: Vec::new(), included: self.filter.all() }];
+            vec![Directory { path: root.into(), below, is_root: true, included: self.filter.all() }];
         let (mut directories, mut count) = (Vec::new(), 0);
         // Level by level instead of recursively: the stack stays small however deep the tree is.
         while !level.is_empty() {
@@ -92,7 +97,7 @@ impl Walk<'_> {
         let open = open(directory).map_err(unreadable)?;
         let names = Names::read(&open).map_err(unreadable)?;
         let look =
-            |entry: &Name| self.look(directory, open.as_fd(), names.get(entry), entry.file_type).transpose();
+            |name: &Name| self.look(directory, open.as_fd(), names.get(name), name.file_type).transpose();
         if names.entries.len() < MANY_NAMES {
             names.entries.iter().filter_map(look).collect()
         } else {
@@ -108,12 +113,11 @@ impl Walk<'_> {
         name: &CStr,
         file_type: FileType,
     ) -> Result<Option<Seen>, ScanError> {
-        let bytes = name.to_bytes();
-        let relative = joined(&directory.relative, bytes);
-        let path = || PathBuf::from(OsString::from_vec(joined(directory.path.as_os_str().as_bytes(), bytes)));
+        let bytes = joined(directory.path.as_os_str().as_bytes(), name.to_bytes());
+        let (path, relative) = (Path::new(OsStr::from_bytes(&bytes)), &bytes[directory.below..]);
         let stat = || {
             let stat = rustix::fs::statat(open, name, AtFlags::SYMLINK_NOFOLLOW);
-            stat.map_err(|error| io_error("look at", &path())(error.into()))
+            stat.map_err(|error| io_error("look at", path)(error.into()))
         };
         // Some file systems do not say.
         let (file_type, known) = match file_type {
@@ -123,47 +127,47 @@ impl Walk<'_> {
             }
             said => (said, None),
         };
-        if self.filter.excludes(&relative, file_type.is_dir()) {
+        if self.filter.excludes(relative, file_type.is_dir()) {
             return Ok(None);
         }
-        let included = directory.included || self.filter.includes(&relative);
+        let included = directory.included || self.filter.includes(relative);
         if !included && !file_type.is_dir() {
             return Ok(None);
         }
-        if is_whiteout(bytes) {
-            return Err(ScanError::Whiteout { path: path() });
+        if is_whiteout(name.to_bytes()) {
+            return Err(ScanError::Whiteout { path: path.to_owned() });
         }
         let found = if file_type.is_dir() && !self.directories {
-            self.directory(relative, path())?
+            self.directory(path, directory.below)?
         } else {
             let stat = known.map_or_else(stat, Ok)?;
-            self.found(relative, path(), &stat)?
+            self.found(path, directory.below, &stat)?
         };
         Ok(Some(Seen { found, included }))
     }
 
     /// A directory that is not looked at.
-    fn directory(&self, relative: Vec<u8>, path: PathBuf) -> Result<Found, ScanError> {
-        let xattrs = self.xattrs_of(&path)?;
+    fn directory(&self, path: &Path, below: usize) -> Result<Found, ScanError> {
+        let xattrs = self.xattrs_of(path)?;
         let (kind, stamp) = (FoundKind::Directory, Stamp::default());
-        Ok(Found { relative, path, kind, stamp, mode: 0o755, links: 1, uid: 0, gid: 0, xattrs })
+        Ok(Found { path: path.into(), below, kind, stamp, mode: 0o755, links: 1, uid: 0, gid: 0, xattrs })
     }
 
-    fn found(&self, relative: Vec<u8>, path: PathBuf, stat: &Stat) -> Result<Found, ScanError> {
-        let kind = kind_of(&path, stat)?;
+    fn found(&self, path: &Path, below: usize, stat: &Stat) -> Result<Found, ScanError> {
+        let kind = kind_of(path, stat)?;
         let mode = stat.st_mode & 0o7777;
         let is_file = matches!(kind, FoundKind::File { .. });
         // Most files are readable for everyone; asking the kernel for each would cost as much as the scan.
         if is_file && mode & 0o444 != 0o444 {
-            rustix::fs::access(&path, rustix::fs::Access::READ_OK)
-                .map_err(|error| io_error("read", &path)(error.into()))?;
+            rustix::fs::access(path, rustix::fs::Access::READ_OK)
+                .map_err(|error| io_error("read", path)(error.into()))?;
         }
         let xattrs =
-            if is_file || kind == FoundKind::Directory { self.xattrs_of(&path)? } else { BTreeMap::new() };
+            if is_file || kind == FoundKind::Directory { self.xattrs_of(path)? } else { BTreeMap::new() };
         #[allow(clippy::useless_conversion, reason = "its width differs between processors")]
         let links = stat.st_nlink.into();
         let (stamp, uid, gid) = (Stamp::of_stat(stat), stat.st_uid, stat.st_gid);
-        Ok(Found { relative, path, kind, stamp, mode, links, uid, gid, xattrs })
+        Ok(Found { path: path.into(), below, kind, stamp, mode, links, uid, gid, xattrs })
     }
 
     fn xattrs_of(&self, path: &Path) -> Result<BTreeMap<String, Vec<u8>>, ScanError> {
@@ -213,9 +217,9 @@ impl Names {
 
 /// What was a directory and is a link now leads elsewhere; the root may be one.
 fn open(directory: &Directory) -> Result<OwnedFd, rustix::io::Errno> {
-    let follow = if directory.relative.is_empty() { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let follow = if directory.is_root { OFlags::empty() } else { OFlags::NOFOLLOW };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
-    rustix::fs::openat(CWD, &directory.path, flags, Mode::empty())
+    rustix::fs::openat(CWD, &*directory.path, flags, Mode::empty())
 }
 
 /// `name` below `directory`, which may be empty or end with a slash.
@@ -253,9 +257,9 @@ fn in_order(directories: Vec<Vec<Seen>>, count: usize) -> Vec<Seen> {
     let mut sorted: Vec<Seen> = Vec::with_capacity(count);
     let mut frames: Vec<Frame> = waiting.first_mut().and_then(Option::take).into_iter().collect();
     while let Some(frame) = frames.last_mut() {
-        let next = frame.rest.peek().map(|seen| &seen.found.relative[..]);
+        let next = frame.rest.peek().map(|seen| seen.found.relative());
         if let Some((place, number)) = frame.open.last().copied()
-            && next.is_none_or(|next| is_below_before(&sorted[place].found.relative, next))
+            && next.is_none_or(|next| is_below_before(sorted[place].found.relative(), next))
         {
             frame.open.pop();
             frames.extend(waiting[number].take());
@@ -332,12 +336,9 @@ mod tests {
     fn a_directory_that_became_a_link_is_not_followed() {
         let tree = tempfile::tempdir().expect("temporary directory");
         std::os::unix::fs::symlink("/etc", tree.path().join("link")).expect("linked");
-        let directory = |relative: &[u8]| Directory {
-            path: tree.path().join("link"),
-            relative: relative.to_vec(),
-            included: true,
-        };
-        assert!(open(&directory(b"link")).is_err());
-        assert!(open(&directory(b"")).is_ok(), "the root may be a link");
+        let directory =
+            |is_root| Directory { path: tree.path().join("link").into(), below: 0, is_root, included: true };
+        assert!(open(&directory(false)).is_err());
+        assert!(open(&directory(true)).is_ok(), "the root may be a link");
     }
 }
