@@ -223,6 +223,9 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
     parts
 }
 
+/// How many bytes of descriptions are hashed at once: enough for all lanes of BLAKE3, and no more than caches hold.
+const DESCRIBED: usize = 64 << 10;
+
 struct Looker<'a> {
     parts: Parts,
     settled: bool,
@@ -248,12 +251,17 @@ impl Looker<'_> {
             return Ok(());
         }
         let found = self.scanner.scan(path, options)?;
-        let mut bytes = Vec::with_capacity(found.len() * 128);
+        let mut key = KeyBuilder::new("pack tree");
+        let mut bytes = Vec::with_capacity(DESCRIBED + (8 << 10));
         for found in found.iter() {
             self.settled &= found.kind == FoundKind::Directory || found.stamp.is_settled(self.context.now);
             describe(found, &mut bytes);
+            if bytes.len() >= DESCRIBED {
+                key.add(&bytes);
+                bytes.clear();
+            }
         }
-        self.parts.path(&shown_path(path), &bytes);
+        self.parts.path(&shown_path(path), &key.part(&bytes).finish().0);
         Ok(())
     }
 
