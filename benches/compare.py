@@ -9,6 +9,8 @@ Every tool is handed the same exploded directory. Where there is a WAR, `pack (.
 first, which is not in their figures. A tool that works on a local copy of the base fetches it in `cold`. pack keeps its `build.lock`, as a clone of
 the project would (`--without-lock` removes it too).
 
+BuildKit's daemon runs before each command; its CPU time counts, and its memory if it is more than the client's. Ratios are to tools without a daemon.
+
 Wall time is that of the whole command; CPU time is user + system of it and of all its children; from both is taken what an empty command takes
 under the same `time` and `sh`. Memory is the largest process's peak. Before each command everything is written to disk (`sync`), so that none pays
 for what the one before it left in memory.
@@ -42,6 +44,7 @@ import threading
 import time
 import zlib
 
+TOP = pathlib.Path(__file__).resolve().parent.parent
 MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 SCENARIOS = ["cold", "no change", "one file"]
 MEASURED = ["wall", "cpu", "faults", "peak", "registry"]
@@ -97,9 +100,7 @@ class Registry:
         self.process = self.relay = None
 
     def cpu(self):
-        """CPU seconds that it has taken."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_of(self.process)
 
     def requests(self):
         return [line.split('"')[1].split(" ")[:2] for line in self.access.read_text().splitlines()]
@@ -197,6 +198,7 @@ class Workload:
 class Tool:
     """How one tool is called. `script` is a shell script; `clear` empties the tool's state, which lives in `state` alone."""
     needs = None
+    daemon = None
 
     def __init__(self, args, registry, state):
         self.args, self.registry, self.state = args, registry, state
@@ -241,6 +243,48 @@ class Buildah(Tool):
         (self.state / "Containerfile").write_text(f"FROM {self.reference(repository, 'base')}\nCOPY . {w.to}\n")
         return f"""buildah {self.options()} bud -q --layers --tls-verify=false -f {self.state}/Containerfile -t app {w.directory}
             exec buildah {self.options()} push -q --tls-verify=false app docker://{self.reference(repository)}"""
+
+
+class BuildKit(Tool):
+    """With a daemon that runs already; to forget everything, it is started anew."""
+    name = "BuildKit"
+    needs = "buildkit/buildctl"
+
+    @property
+    def address(self):
+        return f"unix://{self.state}/socket"
+
+    def clear(self):
+        self.stop()
+        subprocess.run(["rm", "-rf", self.state], check=True)
+        super().clear()
+        (self.state / "buildkitd.toml").write_text(f'[registry."{self.registry.host}"]\nhttp = true\ninsecure = true\n')
+        command = [self.args.cache / "buildkit/buildkitd", "--config", self.state / "buildkitd.toml", "--root", self.state / "root", "--addr", self.address,
+                   "--containerd-worker=false", "--oci-worker-net=host"]
+        with open(self.state / "log", "wb") as log:
+            self.daemon = subprocess.Popen(command, stdout=log, stderr=log)
+        atexit.register(self.stop)
+        for _ in range(200):
+            if subprocess.run(self.client("debug", "workers"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+                return
+            time.sleep(0.05)
+        sys.exit((self.state / "log").read_text())
+
+    def stop(self):
+        if self.daemon:
+            self.daemon.terminate()
+            self.daemon.wait()
+            self.daemon = None
+
+    def client(self, *arguments):
+        return [str(self.args.cache / self.needs), "--addr", self.address, *arguments]
+
+    def script(self, w, repository, cold):
+        (self.state / "Dockerfile").write_text(f"FROM {self.reference(repository, 'base')}\nCOPY . {w.to}\n")
+        output = f"type=image,name={self.reference(repository)},push=true,registry.insecure=true,oci-mediatypes=true"
+        command = self.client("build", "--progress=plain", "--frontend=dockerfile.v0", f"--local=context={w.directory}",
+                              f"--local=dockerfile={self.state}", f"--output={output}")
+        return "exec " + " ".join(command)
 
 
 class Crane(Tool):
@@ -333,7 +377,7 @@ class PackWar(Pack):
         return w.war
 
 
-TOOLS = [Pack, PackWar, Umoci, Buildah, Crane, Jib]
+TOOLS = [Pack, PackWar, Umoci, Buildah, Crane, Jib, BuildKit]
 BASE = "base/tomcat"
 
 
@@ -346,6 +390,17 @@ def measure(script, log):
     """Runs a shell script; wall and CPU seconds, less what running an empty one takes, and peak MB of its largest process."""
     result = run(script, log)
     return {**result, **{key: max(0, result[key] - launch()[key]) for key in ("wall", "cpu", "faults")}}
+
+
+def cpu_of(process):
+    """CPU seconds that a process has taken, with children that have ended."""
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_of(process):
+    """Its peak of resident memory so far, MB."""
+    return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{process.pid}/status").read_text())[1]) / 1000
 
 
 @functools.cache
@@ -388,9 +443,12 @@ def rounds(tool, workload, args, registry, log):
             if counted:
                 registry.start(counted=True)
             os.sync()  # what others wrote is not written back at this one's expense
-            before = registry.cpu()
+            before, of_daemon = registry.cpu(), tool.daemon and cpu_of(tool.daemon)
             figures = measure(script, log)
             figures["registry"] = registry.cpu() - before
+            if tool.daemon:
+                figures["cpu"] += cpu_of(tool.daemon) - of_daemon
+                figures["peak"] = max(figures["peak"], peak_of(tool.daemon))
             cell = cells[scenario]
             if counted:
                 cell["requests"] = len(registry.requests())
@@ -486,7 +544,7 @@ def table(workload, results, registry):
              "| tool | scenario | wall s | CPU s | peak MB | sent MB | requests | layers MB | wall, of the fastest peer's |",
              "|---|---|--:|--:|--:|--:|--:|--:|--:|"]
     for scenario in SCENARIOS:
-        peers = [cells[scenario]["wall"] for name, cells in results.items() if name not in (Pack.name, PackWar.name)]
+        peers = [cells[scenario]["wall"] for name, cells in results.items() if name not in (Pack.name, PackWar.name, BuildKit.name)]
         for name, cells in results.items():
             c = cells[scenario]
             ratio = f"{c['wall'] / min(peers):.2f}" if peers else ""
@@ -494,6 +552,9 @@ def table(workload, results, registry):
                          f"| {sum(c['layers']) / 1e6:.2f} | {ratio} |")
     if Pack.name in results:
         cells = results[Pack.name]
+        if BuildKit.name in results:
+            ratios = [f"{s} {cells[s]['wall'] / results[BuildKit.name][s]['wall']:.3f}" for s in SCENARIOS]
+            lines += ["", f"pack's wall time as a part of BuildKit's, whose daemon runs already: {', '.join(ratios)}."]
         lines += ["", cold_bound(cells), "", bound(workload, registry, cells), ""] + phases(cells)
     return "\n".join(lines) + "\n"
 
@@ -509,6 +570,8 @@ def versions(args):
     if args.peers:
         ask["crane"] = f"{args.cache}/{Crane.needs} version"
     found = [f"{name} {re.search(r'v?([0-9][0-9.]*)', subprocess.check_output(command.split(), text=True))[1]}" for name, command in ask.items()]
+    if args.peers and (args.cache / BuildKit.needs).exists():  # its program does not know its own
+        found.append(f"BuildKit {re.search(r'moby/buildkit@v([0-9.]+)', (TOP / 'tests/inputs/peer').read_text())[1]}")
     found += [f"Jib {jar.stem.rsplit('-', 1)[1]}" for jar in args.cache.glob("jib/lib/jib-core-*.jar") if args.peers]
     return ", ".join(found)
 

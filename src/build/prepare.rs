@@ -560,7 +560,8 @@ impl Preparer<'_, '_> {
             let entries =
                 plan::place(draft.entries, |path| owned.contains(path), base).map_err(BuildError::from)?;
             let spec = LayerSpec::new(&draft.name, entries).map_err(BuildError::Spec)?;
-            match if draft.is_divisible { self.split(spec, splitting) } else { Split::Whole(spec) } {
+            let split = if draft.is_divisible { self.split(spec, splitting) } else { Split::Whole(spec) };
+            match split {
                 Split::Parts(parts) => {
                     for part in parts {
                         let why = part.why(&draft.why);

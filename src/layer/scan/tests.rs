@@ -81,6 +81,19 @@ fn odd_names_and_long_paths() {
 }
 
 #[test]
+fn a_root_may_be_written_in_more_than_one_way() {
+    let tree = Tree::new();
+    tree.file("a/b");
+    for end in ["", "/", "//", "/.", "/a/.."] {
+        let root = PathBuf::from(format!("{}{end}", tree.path().display()));
+        let found = scan(&root, &ScanOptions::default()).expect("scans");
+        let names: Vec<&[u8]> = found.iter().map(Found::relative).collect();
+        assert_eq!(names, [&b"a"[..], b"a/b"], "{end:?}");
+        assert!(found.iter().all(|found| found.path.exists()), "{end:?}");
+    }
+}
+
+#[test]
 fn links_are_never_followed() {
     let tree = Tree::new();
     tree.file("real/file");
