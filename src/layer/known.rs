@@ -92,7 +92,12 @@ struct Inner {
     /// What a blob begins with before its first body.
     start: u64,
     /// Blobs that are open, so that a body costs one read.
-    open: Mutex<BTreeMap<Digest, Option<Arc<fs_err::File>>>>,
+    open: Mutex<BTreeMap<Digest, Option<Arc<OpenBlob>>>>,
+}
+
+struct OpenBlob {
+    file: fs_err::File,
+    length: u64,
 }
 
 impl KnownBodies {
@@ -186,9 +191,14 @@ impl KnownBodies {
         if place.record.plain_length as usize != plain_length || encoded_length > longest {
             return None;
         }
-        let file = self.0.as_ref()?.file(&place.blob)?;
+        let blob = self.0.as_ref()?.open(&place.blob)?;
+        // Nor does anybody get memory for more than the blob has.
+        let end = place.offset.checked_add(encoded_length as u64)?;
+        if end > blob.length {
+            return None;
+        }
         out.resize(encoded_length, 0);
-        file.read_exact_at(out, place.offset).ok()?;
+        blob.file.read_exact_at(out, place.offset).ok()?;
         (ContentId::of(out) == place.record.check).then_some(place.record)
     }
 }
@@ -236,8 +246,13 @@ pub(crate) fn sample(blob: &[u8]) -> (LayerSpec, Vec<Key>, BodyList) {
 }
 
 impl Inner {
-    fn file(&self, blob: &Digest) -> Option<Arc<fs_err::File>> {
+    fn open(&self, blob: &Digest) -> Option<Arc<OpenBlob>> {
+        let opened = || {
+            let file = self.blobs.open(blob).ok()?;
+            let length = file.metadata().ok()?.len();
+            Some(Arc::new(OpenBlob { file, length }))
+        };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.entry(*blob).or_insert_with(|| self.blobs.open(blob).ok().map(Arc::new)).clone()
+        open.entry(*blob).or_insert_with(opened).clone()
     }
 }
