@@ -223,9 +223,6 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
     parts
 }
 
-/// How many bytes of descriptions are hashed at once: enough for all lanes of BLAKE3, and no more than caches hold.
-const DESCRIBED: usize = 64 << 10;
-
 struct Looker<'a> {
     parts: Parts,
     settled: bool,
@@ -252,16 +249,14 @@ impl Looker<'_> {
         }
         let found = self.scanner.scan(path, options)?;
         let mut key = KeyBuilder::new("pack tree");
-        let mut bytes = Vec::with_capacity(DESCRIBED + (8 << 10));
+        let mut bytes = Vec::new();
         for found in found.iter() {
             self.settled &= found.kind == FoundKind::Directory || found.stamp.is_settled(self.context.now);
+            bytes.clear();
             describe(found, &mut bytes);
-            if bytes.len() >= DESCRIBED {
-                key.add(&bytes);
-                bytes.clear();
-            }
+            key.add(&bytes);
         }
-        self.parts.path(&shown_path(path), &key.part(&bytes).finish().0);
+        self.parts.path(&shown_path(path), &key.finish().0);
         Ok(())
     }
 

@@ -66,7 +66,7 @@ pub struct ScanOptions {
 pub struct Found {
     /// The root joined with the path below it.
     pub path: Arc<Path>,
-    /// Where in `path` that begins.
+    /// Where in `path` the latter begins.
     pub(crate) below: usize,
     /// What it is.
     pub kind: FoundKind,

@@ -39,7 +39,7 @@ pub(super) struct Seen {
 /// A directory to look into.
 struct Directory {
     path: Arc<Path>,
-    /// Where in the paths of what is in it that begins which is below the root.
+    /// Where in the paths of what is in it the part below the root begins.
     below: usize,
     is_root: bool,
     included: bool,
