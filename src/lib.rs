@@ -5,6 +5,7 @@
 //!
 //! What everything is made of:
 //! - [`error`]: whose fault an error is, and what to do.
+//! - [`input`]: opens files that are to be read: regular, bounded, without blocking.
 //! - [`interrupt`]: the user's wish to stop.
 //! - [`observer`]: progress as events.
 //! - [`time`]: seconds since the epoch as RFC 3339, without a clock.
@@ -85,6 +86,7 @@ pub mod error;
 pub mod fuzz;
 pub mod git;
 pub mod image;
+pub mod input;
 pub mod interrupt;
 pub mod layer;
 pub mod lock;

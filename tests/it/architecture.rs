@@ -7,11 +7,12 @@ use std::path::Path;
 use crate::support::{REPOSITORY, files_below};
 
 /// Modules that know no other, or only `error`, which is the traits that messages are made of.
-const VALUES: [&str; 13] = [
+const VALUES: [&str; 14] = [
     "deflate",
     "digest",
     "error",
     "git",
+    "input",
     "interrupt",
     "observer",
     "platform",

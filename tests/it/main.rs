@@ -11,14 +11,23 @@
 )]
 
 mod architecture;
+mod artifacts;
 mod buckets;
+mod checkout;
 mod commands;
+mod content;
+mod documents;
 mod estargz;
 mod explain;
 mod faults;
+mod hostile;
 mod images;
 mod inputs;
+mod outputs;
+mod places;
 mod real;
+mod registry;
 mod reproducible;
 mod soci;
 mod support;
+mod terminal;

@@ -1,0 +1,1 @@
+//! Artifacts, bases and platforms: what is recognised, what is refused.

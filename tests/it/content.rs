@@ -1,0 +1,1 @@
+//! What is taken from disk, and what of it is in the image.

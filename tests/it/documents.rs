@@ -1,0 +1,1 @@
+//! Manifests, indexes and configurations that others wrote.

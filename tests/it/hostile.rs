@@ -1,0 +1,1 @@
+//! Hostile layers, archives and documents: refused in bounded memory and time.

@@ -1,0 +1,1 @@
+//! Outputs, files beside them, and how a run ends.

@@ -1,0 +1,1 @@
+//! Where an image is: one grammar, and which place is meant.

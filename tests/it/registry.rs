@@ -1,0 +1,1 @@
+//! Registries, logins and certificates as a user meets them.
