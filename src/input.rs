@@ -109,7 +109,10 @@ mod tests {
         assert_eq!(refused(&error), Some(&Refused::TooLarge(4)));
         std::fs::write(&path, b"\xff").expect("written");
         assert_eq!(read_text(&path, 5).expect_err("no text").kind(), io::ErrorKind::InvalidData);
-        assert_eq!(read(&directory.path().join("none"), 1).expect_err("none").kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            read(&directory.path().join("none"), 1).expect_err("none").kind(),
+            io::ErrorKind::NotFound
+        );
     }
 
     #[test]
