@@ -5,6 +5,7 @@
 //!
 //! What everything is made of:
 //! - [`error`]: whose fault an error is, and what to do.
+//! - [`budget`]: what an input that others wrote may cost.
 //! - [`input`]: opens files that are to be read: regular, bounded, without blocking.
 //! - [`interrupt`]: the user's wish to stop.
 //! - [`observer`]: progress as events.
@@ -73,6 +74,7 @@
 
 pub mod artifact;
 pub mod blob;
+pub mod budget;
 pub mod build;
 pub mod cli;
 pub mod config;

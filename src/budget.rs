@@ -1,0 +1,157 @@
+//! What an input that others wrote may cost: bytes that are kept of it, and steps that are taken over it.
+//!
+//! Limits of single parts multiply: a hundred thousand names of eight kilobytes each are within the limits of
+//! names and of their number, and fill a machine. So everything that is made of one input, by whatever part of
+//! the program, draws on one [`Budget`], and the first part that finds it empty gives up with [`OverBudget`].
+//! Clones share what is left; threads may draw at the same time.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What may be spent on one input. Clones are the same budget.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<Purse>);
+
+#[derive(Debug)]
+struct Purse {
+    /// What it is for, as it stands in the error: "the archive `a.war`".
+    input: String,
+    bytes: Meter,
+    steps: Meter,
+}
+
+#[derive(Debug)]
+struct Meter {
+    limit: u64,
+    left: AtomicU64,
+}
+
+impl Meter {
+    const fn new(limit: u64) -> Self {
+        Self { limit, left: AtomicU64::new(limit) }
+    }
+
+    /// Takes `amount`, or nothing if there is less.
+    fn take(&self, amount: u64) -> bool {
+        let less = |left: u64| left.checked_sub(amount);
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+}
+
+/// What has run out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// Bytes in memory.
+    Bytes,
+    /// Steps of work.
+    Steps,
+}
+
+/// An input costs more than it may.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{input} takes more than {}, the most that is spent on input of unknown origin", Cost(*resource, *limit))]
+pub struct OverBudget {
+    /// What costs too much.
+    pub input: String,
+    /// What there is too little of.
+    pub resource: Resource,
+    /// How much of it there was.
+    pub limit: u64,
+}
+
+impl From<OverBudget> for io::Error {
+    fn from(error: OverBudget) -> Self {
+        Self::new(io::ErrorKind::QuotaExceeded, error)
+    }
+}
+
+/// A limit in words.
+struct Cost(Resource, u64);
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Resource::Bytes if self.1 >= 1 << 20 => write!(f, "{} MiB of memory", self.1 >> 20),
+            Resource::Bytes => write!(f, "{} bytes of memory", self.1),
+            Resource::Steps => write!(f, "{} steps", self.1),
+        }
+    }
+}
+
+impl Budget {
+    /// A budget for `input`, which errors call so: `bytes` to keep, `steps` to take.
+    #[must_use]
+    pub fn new(input: impl Into<String>, bytes: u64, steps: u64) -> Self {
+        Self(Arc::new(Purse { input: input.into(), bytes: Meter::new(bytes), steps: Meter::new(steps) }))
+    }
+
+    /// Pays for `bytes` that are kept. To be asked before they are allocated.
+    ///
+    /// # Errors
+    /// When there is not so much left.
+    pub fn keep(&self, bytes: usize) -> Result<(), OverBudget> {
+        self.pay(&self.0.bytes, Resource::Bytes, bytes as u64)
+    }
+
+    /// Pays for `steps` of work: comparisons, characters looked at, whatever takes time.
+    ///
+    /// # Errors
+    /// When there are not so many left.
+    pub fn step(&self, steps: usize) -> Result<(), OverBudget> {
+        self.pay(&self.0.steps, Resource::Steps, steps as u64)
+    }
+
+    /// Gives `bytes` back that were kept and are no longer.
+    pub fn release(&self, bytes: usize) {
+        let meter = &self.0.bytes;
+        let more = |left: u64| Some(left.saturating_add(bytes as u64).min(meter.limit));
+        // The closure never declines.
+        let _ = meter.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+
+    fn pay(&self, meter: &Meter, resource: Resource, amount: u64) -> Result<(), OverBudget> {
+        if meter.take(amount) {
+            return Ok(());
+        }
+        Err(OverBudget { input: self.0.input.clone(), resource, limit: meter.limit })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_made_of_one_input_draws_on_one_budget() {
+        let budget = Budget::new("the layer", 10, 3);
+        let other = budget.clone();
+        budget.keep(6).expect("there are 10");
+        other.keep(5).expect_err("there are 4");
+        other.keep(4).expect("what was refused took nothing");
+        budget.release(1);
+        other.keep(1).expect("it was given back");
+        budget.release(100);
+        budget.keep(11).expect_err("there are never more than at first");
+        budget.step(3).expect("there are 3");
+        let error = other.step(1).expect_err("there are none");
+        assert_eq!(error, OverBudget { input: "the layer".into(), resource: Resource::Steps, limit: 3 });
+    }
+
+    #[test]
+    fn the_error_says_what_of_and_how_much() {
+        let spent = |bytes, steps| {
+            let budget = Budget::new("the archive `a.war`", bytes, steps);
+            (budget.keep(usize::MAX).expect_err("too much"), budget.step(usize::MAX).expect_err("too many"))
+        };
+        let (bytes, steps) = spent(64 << 20, 1000);
+        assert_eq!(
+            bytes.to_string(),
+            "the archive `a.war` takes more than 64 MiB of memory, the most that is spent on input of unknown origin"
+        );
+        assert!(steps.to_string().contains("more than 1000 steps"), "{steps}");
+        assert!(spent(999, 1).0.to_string().contains("999 bytes of memory"));
+        assert_eq!(io::Error::from(bytes).kind(), io::ErrorKind::QuotaExceeded);
+    }
+}
