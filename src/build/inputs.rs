@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::cache::CachePolicy;
 use super::notes::Notes;
 use super::outcome::{Kept, LastInputs, Outcome, Parts, PinnedBase};
-use super::{Context, Request, prepare};
+use super::{Context, Request, declared, prepare};
 use crate::artifact;
 use crate::config::{self, Facts, Settings};
 use crate::digest::{Key, KeyBuilder};
@@ -68,7 +68,7 @@ impl Inputs {
             looker.artifact(path.value.path(), &app)?;
         }
         for files in settings.layers.iter().flat_map(|layer| &layer.files) {
-            looker.path(files.from.value.path(), &prepare::scan_options_of(files))?;
+            looker.path(files.from.value.path(), &declared::scan_options_of(files))?;
         }
         let known = match settings.base.as_ref().map(|base| &base.value) {
             None | Some(config::Base::Scratch | config::Base::Registry(_)) => true,

@@ -6,8 +6,10 @@
 
 pub mod base;
 pub mod cache;
+mod declared;
 mod deliver;
 mod derive;
+mod draft;
 mod inputs;
 mod layers;
 mod making;

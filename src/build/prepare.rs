@@ -7,17 +7,18 @@ use std::sync::Arc;
 
 use super::base::{Base, PlatformBase, Tree};
 use super::cache::{Distrust, Lookups};
+use super::declared::DeclaredLayer;
+use super::draft::{Draft, Owned};
 use super::memo::Memos;
 use super::{BuildError, Context, Request};
 use crate::artifact::{self, AppOptions, AppRoot, Artifact, ArtifactKind, Proposal};
-use crate::config::{self, DiskPath, Mtime, Spanned};
+use crate::config::{self, Mtime, Spanned};
 use crate::deflate;
 use crate::digest::Key;
 use crate::error::BoxedError;
 use crate::image::ConfigFile;
 use crate::layer::{
-    self, Compression, DEFAULT_MTIME, Entry, EntryKind, EntryPath, LayerSpec, Node, Rules, ScanOptions,
-    Scanner,
+    self, Compression, DEFAULT_MTIME, EntryPath, LayerSpec, Node, Rules, ScanOptions, Scanner,
 };
 use crate::lock::LockedBase;
 use crate::observer::Stage;
@@ -189,7 +190,12 @@ const fn kind_of(written: config::Kind) -> ArtifactKind {
 }
 
 /// An error about something that a build file may have named: points at the line where there is one.
-fn at<T>(request: &Request, written: &Spanned<T>, error: BoxedError, hint: Option<String>) -> BoxedError {
+pub(super) fn at<T>(
+    request: &Request,
+    written: &Spanned<T>,
+    error: BoxedError,
+    hint: Option<String>,
+) -> BoxedError {
     if request.has_build_file {
         request.settings.error_at(written.span, error.to_string(), hint).into()
     } else {
@@ -240,15 +246,6 @@ struct Preparer<'a, 'r> {
     platform: Platform,
 }
 
-/// A layer before its entries are placed: what it owns decides which directories are the base's.
-struct Draft {
-    name: String,
-    why: String,
-    entries: Vec<Entry>,
-    owned: Owned,
-    is_divisible: bool,
-}
-
 /// How far divisible layers are split.
 struct Splitting {
     /// What the user wants; `None` leaves it to the size.
@@ -257,28 +254,6 @@ struct Splitting {
     room: usize,
     /// What the application owns.
     root: Option<EntryPath>,
-}
-
-/// Which directories a layer owns.
-enum Owned {
-    /// Everything: modes were kept on purpose.
-    All,
-    /// This one and all below it.
-    From(EntryPath),
-    /// These, and all below those.
-    Some { exactly: Vec<EntryPath>, below: Vec<EntryPath> },
-}
-
-impl Owned {
-    fn contains(&self, path: &EntryPath) -> bool {
-        match self {
-            Self::All => true,
-            Self::From(root) => path.starts_with(root),
-            Self::Some { exactly, below } => {
-                exactly.contains(path) || below.iter().any(|root| path != root && path.starts_with(root))
-            }
-        }
-    }
 }
 
 impl Preparer<'_, '_> {
@@ -424,7 +399,10 @@ impl Preparer<'_, '_> {
     ) -> Result<Vec<Draft>, BoxedError> {
         let mut drafts = Vec::new();
         for layer in &self.request.settings.layers {
-            drafts.push(self.declared_layer(layer)?);
+            let mtime =
+                self.mtime(layer.mtime.as_ref().map_or(Mtime::At(DEFAULT_MTIME), |mtime| mtime.value));
+            drafts
+                .push(DeclaredLayer { request: self.request, scanner: self.scanner, layer, mtime }.draft()?);
         }
         let Some(proposal) = proposal else {
             if drafts.is_empty() && artifact.is_none() {
@@ -448,91 +426,6 @@ impl Preparer<'_, '_> {
             });
         }
         Ok(drafts)
-    }
-
-    /// A `[[layer]]` of the build file.
-    fn declared_layer(&self, layer: &config::Layer) -> Result<Draft, BoxedError> {
-        let mtime = self.mtime(layer.mtime.as_ref().map_or(Mtime::At(DEFAULT_MTIME), |mtime| mtime.value));
-        let mut entries: BTreeMap<EntryPath, Entry> = BTreeMap::new();
-        let mut exactly = Vec::new();
-        let mut below = Vec::new();
-        let mut keeps_all = false;
-        for files in &layer.files {
-            let rules = rules(files, mtime);
-            let copied = self.copy(files, &rules)?;
-            keeps_all |= files.keep_modes && files.to.value.entry().is_none();
-            below.extend(files.to.value.entry().cloned());
-            for entry in copied {
-                // Two sets of files may share directories, and the first to say something is right.
-                entries.entry(entry.path.clone()).or_insert(entry);
-            }
-        }
-        for directory in &layer.directories {
-            let Some(path) = directory.path.value.entry() else { continue };
-            let mut metadata =
-                layer::Metadata::with_mode(directory.mode.as_ref().map_or(0o755, |mode| mode.value.bits()));
-            metadata.mtime = mtime;
-            if let Some(owner) = &directory.owner {
-                (metadata.uid, metadata.gid) = (owner.value.uid.into(), owner.value.gid.into());
-            }
-            entries.insert(path.clone(), Entry { path: path.clone(), metadata, kind: EntryKind::Directory });
-            exactly.push(path.clone());
-        }
-        Ok(Draft {
-            name: layer.name.value.as_str().to_owned(),
-            why: "declared in the build file".to_owned(),
-            entries: entries.into_values().collect(),
-            owned: if keeps_all { Owned::All } else { Owned::Some { exactly, below } },
-            is_divisible: false,
-        })
-    }
-
-    fn copy(&self, files: &config::Files, rules: &Rules) -> Result<Vec<Entry>, BoxedError> {
-        let from: &DiskPath = &files.from.value;
-        let metadata = std::fs::metadata(from.path()).map_err(|source| {
-            let error = BuildError::Missing { path: from.path().to_owned(), source };
-            let hint = crate::error::Explain::hint(&error);
-            at(self.request, &files.from, error.into(), hint)
-        })?;
-        if metadata.is_dir() {
-            let found = self.scanner.scan(from.path(), &scan_options_of(files))?;
-            let mut entries = layer::entries(found.iter(), files.to.value.entry(), rules)?;
-            if let Some(to) = files.to.value.entry() {
-                entries.push(Entry {
-                    path: to.clone(),
-                    metadata: rules.directory(),
-                    kind: EntryKind::Directory,
-                });
-            }
-            return Ok(entries);
-        }
-        Ok(vec![self.one_file(files, rules, &metadata)?])
-    }
-
-    fn one_file(
-        &self,
-        files: &config::Files,
-        rules: &Rules,
-        metadata: &std::fs::Metadata,
-    ) -> Result<Entry, BoxedError> {
-        use std::os::unix::ffi::OsStrExt;
-        use std::os::unix::fs::PermissionsExt as _;
-        let from = files.from.value.path();
-        let name = from.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
-        let path = match files.to.value.entry() {
-            Some(to) if files.to.value.has_trailing_slash() => to.join(name).map_err(BuildError::Path)?,
-            Some(to) => to.clone(),
-            None => EntryPath::new(name).map_err(BuildError::Path)?,
-        };
-        let executable = metadata.permissions().mode() & 0o100 != 0;
-        let mut meta = rules.file(executable);
-        if files.keep_modes && files.mode.is_none() {
-            meta.mode = metadata.permissions().mode() & 0o7777;
-        }
-        let stamp = layer::Stamp::of(metadata);
-        let source = layer::ContentSource::File(from.into(), stamp);
-        let content = layer::Content { size: stamp.size, source };
-        Ok(Entry { path, metadata: meta, kind: EntryKind::File(content) })
     }
 
     /// How many buckets the user wants; `None` leaves it to the size.
@@ -669,18 +562,6 @@ impl Preparer<'_, '_> {
     }
 }
 
-fn rules(files: &config::Files, mtime: u64) -> Rules {
-    Rules {
-        keep_modes: files.keep_modes,
-        keep_owners: files.keep_owners,
-        file_mode: files.mode.as_ref().map(|mode| mode.value.bits()),
-        owner: files.owner.as_ref().map(|owner| (owner.value.uid.into(), owner.value.gid.into())),
-        mtime,
-        devices: files.keep_modes,
-        ..Rules::default()
-    }
-}
-
 /// What is looked at of an artifact that is a directory.
 pub(super) fn scan_options_of_app(app: &config::App) -> ScanOptions {
     taken_of(app).scan_options()
@@ -691,18 +572,7 @@ fn taken_of(app: &config::App) -> AppOptions {
     AppOptions { include: patterns(&app.include), exclude: patterns(&app.exclude), ..AppOptions::default() }
 }
 
-/// What is looked at of files that are a directory.
-pub(super) fn scan_options_of(files: &config::Files) -> ScanOptions {
-    ScanOptions {
-        include: patterns(&files.include),
-        exclude: patterns(&files.exclude),
-        ignore_file: true,
-        xattrs: files.xattrs,
-        directories: rules(files, 0).keeps_what_directories_have(),
-    }
-}
-
-fn patterns(patterns: &[Spanned<config::Pattern>]) -> Vec<String> {
+pub(super) fn patterns(patterns: &[Spanned<config::Pattern>]) -> Vec<String> {
     patterns.iter().map(|pattern| pattern.value.as_str().to_owned()).collect()
 }
 
