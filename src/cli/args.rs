@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::printer::{self, ColorChoice};
 use crate::platform::Platform;
-use crate::reference::{Repository, Scope, Tag};
+use crate::reference::{Registry, Repository, Scope, Tag};
 use crate::registry::Secret;
 
 const STYLES: Styles = Styles::styled()
@@ -335,6 +335,22 @@ pub struct Format {
     pub json: bool,
 }
 
+/// How registries are reached, for one command.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RegistryArgs {
+    /// Reach this registry without TLS; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = Registry::from_str, help_heading = "Registries")]
+    pub plain_http: Vec<Registry>,
+
+    /// Do not check the certificate of this registry; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = Registry::from_str, help_heading = "Registries")]
+    pub skip_tls_verify: Vec<Registry>,
+
+    /// Trust the certificates in this file, too; may be repeated
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Registries")]
+    pub ca_file: Vec<PathBuf>,
+}
+
 /// What to build: the arguments that `build` and `plan` share.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ImageArgs {
@@ -429,6 +445,10 @@ pub struct ImageArgs {
     /// Use no network: the base must be in the local store or on disk
     #[arg(long)]
     pub offline: bool,
+
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
 }
 
 impl ImageArgs {
@@ -518,6 +538,10 @@ pub struct UpdateArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+
     /// The format of the result.
     #[command(flatten)]
     pub format: Format,
@@ -553,6 +577,10 @@ pub struct InspectArgs {
     #[arg(long, value_parser = Platform::from_str)]
     pub platform: Option<Platform>,
 
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+
     /// The format of the result.
     #[command(flatten)]
     pub format: Format,
@@ -572,6 +600,10 @@ pub struct HistoryArgs {
     #[arg(long)]
     pub no_trunc: bool,
 
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+
     /// The format of the result.
     #[command(flatten)]
     pub format: Format,
@@ -588,6 +620,10 @@ pub struct VerifyArgs {
         long = "platform", value_name = "PLATFORM", value_delimiter = ',', value_parser = Platform::from_str
     )]
     pub platforms: Vec<Platform>,
+
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
 
     /// The format of the result.
     #[command(flatten)]
@@ -622,6 +658,10 @@ pub struct CopyArgs {
     #[arg(long)]
     pub referrers: bool,
 
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+
     /// The format of the result.
     #[command(flatten)]
     pub format: Format,
@@ -652,9 +692,13 @@ pub struct LoginArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub authfile: Option<PathBuf>,
 
-    /// Take `[registry]` from this file [default: ./build.toml]
+    /// Take `[registry]` from this file, such as a build.toml; it counts more than your configuration
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
+
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
 
     /// The format of the result.
     #[command(flatten)]
@@ -671,6 +715,10 @@ pub struct TagArgs {
     /// The tags to add
     #[arg(value_name = "NEWTAG", required = true, value_parser = new_tag)]
     pub tags: Vec<Tag>,
+
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
 
     /// The format of the result.
     #[command(flatten)]
@@ -716,6 +764,10 @@ pub struct DiffArgs {
     #[arg(long)]
     pub full: bool,
 
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+
     /// The format of the result.
     #[command(flatten)]
     pub format: Format,
@@ -747,6 +799,10 @@ pub struct RebaseArgs {
     #[arg(long)]
     pub force: bool,
 
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+
     /// The format of the result.
     #[command(flatten)]
     pub format: Format,
@@ -767,9 +823,13 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub authfile: Option<PathBuf>,
 
-    /// Take `[registry]` from this file [default: ./build.toml]
+    /// Take `[registry]` from this file, such as a build.toml; it counts more than your configuration
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
+
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
 
     /// The format of the result.
     #[command(flatten)]
@@ -876,6 +936,30 @@ impl Command {
             Self::Cache { command: CacheCommand::Prune(args) } => args.format.json,
             Self::Init(_) | Self::Completions(_) | Self::Man(_) => false,
         }
+    }
+}
+
+impl Command {
+    /// How registries are to be reached; `None` for commands that reach none.
+    #[must_use]
+    pub const fn registries(&self) -> Option<&RegistryArgs> {
+        Some(match self {
+            Self::Build(args) => &args.image.registries,
+            Self::Plan(args) => &args.image.registries,
+            Self::Update(args) => &args.registries,
+            Self::Inspect(args) => &args.registries,
+            Self::History(args) => &args.registries,
+            Self::Verify(args) => &args.registries,
+            Self::Copy(args) => &args.registries,
+            Self::Diff(args) => &args.registries,
+            Self::Rebase(args) => &args.registries,
+            Self::Tag(args) => &args.registries,
+            Self::Login(args) => &args.registries,
+            Self::Doctor(args) => &args.registries,
+            Self::Logout(_) | Self::Cache { .. } | Self::Init(_) | Self::Completions(_) | Self::Man(_) => {
+                return None;
+            }
+        })
     }
 }
 

@@ -146,6 +146,12 @@ impl Environment {
         self.xdg("XDG_CONFIG_HOME").or_else(|| Some(self.home()?.join(".config")))
     }
 
+    /// The user's own configuration: `$XDG_CONFIG_HOME/pack/config.toml`, else `~/.config/pack/config.toml`.
+    #[must_use]
+    pub fn user_config(&self) -> Option<PathBuf> {
+        Some(self.config_home()?.join("pack/config.toml"))
+    }
+
     /// Docker's configuration directory: `$DOCKER_CONFIG`, else `~/.docker`.
     #[must_use]
     pub fn docker_config(&self) -> Option<PathBuf> {

@@ -78,6 +78,7 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
         interrupt,
         started,
         global: cli.global.clone(),
+        registries: cli.command.registries().cloned().unwrap_or_default(),
     };
     let result = commands::run(&session, cli);
     drop(guard);

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, UNIX_EPOCH};
 
-use super::args::Global;
+use super::args::{Global, RegistryArgs};
 use super::environment::Environment;
 use super::error::CommandError;
 use super::printer::Printer;
 use super::timings::Recorder;
 use crate::build::Context;
-use crate::config::{Document, Overrides, RegistryOptions, Settings};
+use crate::config::{self, Document, Overrides, RegistryOptions, Settings, UserFile};
 use crate::interrupt::Interrupt;
 use crate::observer::Progress;
 use crate::reference::{Reference, Registry};
@@ -44,6 +44,8 @@ pub struct Session {
     pub started: Instant,
     /// Flags of every command.
     pub global: Global,
+    /// Flags of every command that reaches registries.
+    pub registries: RegistryArgs,
 }
 
 impl Session {
@@ -62,13 +64,25 @@ impl Session {
         Ok(Store::open(&self.absolute(&dir), &self.progress))
     }
 
-    /// A client for registries, which opens nothing before it is asked something.
-    #[must_use]
-    pub fn client(&self, registries: &BTreeMap<Registry, RegistryOptions>) -> Client {
-        self.client_with(
-            self.credentials(None),
-            registries.iter().map(|(host, options)| (host.clone(), registry_settings(options))).collect(),
-        )
+    /// A client for registries where there is no project, which opens nothing before it is asked something.
+    ///
+    /// # Errors
+    /// When the user's configuration is not valid.
+    pub fn client(&self) -> Result<Client, CommandError> {
+        Ok(self.client_with(self.credentials(None), self.registries(None)?))
+    }
+
+    /// A client for registries in a project, whose file may come from anyone: what it adds is said.
+    ///
+    /// # Errors
+    /// When the user's configuration is not valid.
+    fn client_of(&self, settings: &Settings) -> Result<Client, CommandError> {
+        let user = self.user_registries()?;
+        for addition in settings.additions(&user) {
+            self.printer.warning(addition.to_string());
+        }
+        let registries = self.with_flags(&settings.registries_with(&user))?;
+        Ok(self.client_with(self.credentials(None), registries))
     }
 
     /// Where logins are, or in `authfile` alone.
@@ -92,21 +106,52 @@ impl Session {
         }
     }
 
-    /// How registries are reached: what `file` says, or the build file of the working directory if there is one.
+    /// How registries are reached where there is no project: what flags say, then `file`, which is a flag, too, then
+    /// the user's configuration. What lies in the working directory has no say.
     ///
     /// # Errors
-    /// When the file is not valid.
+    /// When a file is not valid.
     pub fn registries(
         &self,
         file: Option<&Path>,
-    ) -> Result<BTreeMap<Registry, RegistryOptions>, CommandError> {
-        let path = self.absolute(file.unwrap_or(Path::new(BUILD_FILE)));
-        if file.is_none() && !path.is_file() {
-            return Ok(BTreeMap::new());
+    ) -> Result<BTreeMap<Registry, RegistrySettings>, CommandError> {
+        let user = self.user_registries()?;
+        let Some(file) = file else { return self.with_flags(&user) };
+        let document = Document::read(&self.absolute(file))?;
+        let settings = Settings::resolve(document, &Overrides::default(), &Overrides::default())?;
+        self.with_flags(&config::merge(&settings.registries, &user))
+    }
+
+    /// What the user's own configuration says of registries.
+    fn user_registries(&self) -> Result<BTreeMap<Registry, RegistryOptions>, CommandError> {
+        let Some(path) = self.environment.user_config() else { return Ok(BTreeMap::new()) };
+        Ok(UserFile::read(&path)?.map(|file| file.registries).unwrap_or_default())
+    }
+
+    /// `options` for the client, with what flags say.
+    fn with_flags(
+        &self,
+        options: &BTreeMap<Registry, RegistryOptions>,
+    ) -> Result<BTreeMap<Registry, RegistrySettings>, CommandError> {
+        let RegistryArgs { plain_http, skip_tls_verify, ca_file: _ } = &self.registries;
+        if let Some(both) = plain_http.iter().find(|host| skip_tls_verify.contains(host)) {
+            let message =
+                format!("`--plain-http {both}` and `--skip-tls-verify {both}` contradict each other");
+            return Err(
+                CommandError::usage(message).hint("`--plain-http` alone is enough: there is no certificate")
+            );
         }
-        let settings =
-            Settings::resolve(Document::read(&path)?, &Overrides::default(), &Overrides::default())?;
-        Ok(settings.registries)
+        let mut settings: BTreeMap<Registry, RegistrySettings> =
+            options.iter().map(|(host, options)| (host.clone(), registry_settings(options))).collect();
+        for host in plain_http {
+            let own = settings.entry(host.clone()).or_default();
+            (own.plain_http, own.skip_tls_verify) = (Some(true), false);
+        }
+        for host in skip_tls_verify {
+            let own = settings.entry(host.clone()).or_default();
+            (own.plain_http, own.skip_tls_verify) = (Some(false), true);
+        }
+        Ok(settings)
     }
 
     /// A client with other logins or settings than those of a build.
@@ -117,6 +162,7 @@ impl Session {
         registries: BTreeMap<Registry, RegistrySettings>,
     ) -> Client {
         let environment = &self.environment;
+        let given = self.registries.ca_file.iter().map(|file| self.absolute(file));
         let proxies = environment.proxies();
         let proxy = (proxies.https.is_some() || proxies.http.is_some() || proxies.all.is_some()).then(|| {
             let or_all = |one: Option<String>| one.or_else(|| proxies.all.clone()).map(Secret::new);
@@ -129,7 +175,7 @@ impl Session {
         let settings = registry::Settings {
             credentials,
             registries,
-            ca_files: environment.ssl_cert_file().into_iter().collect(),
+            ca_files: environment.ssl_cert_file().into_iter().chain(given).collect(),
             proxy,
             scratch: Some(self.scratch()),
             ..registry::Settings::default()
@@ -175,7 +221,7 @@ impl Session {
         let now = self.environment.now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Context {
             store,
-            client: self.client(&settings.registries),
+            client: self.client_of(settings)?,
             workers: Workers::new(self.jobs(Some(settings))),
             progress: self.progress.clone(),
             interrupt: self.interrupt.clone(),
@@ -188,7 +234,7 @@ impl Session {
     /// # Errors
     /// When the name is none or what it names cannot be opened.
     pub fn image(&self, name: &str) -> Result<Arc<dyn Source>, CommandError> {
-        self.open_image(name, || Ok(self.client(&self.registries(None)?)))
+        self.open_image(name, || self.client())
     }
 
     /// As [`Session::image`], with a client that others use, too.
@@ -246,7 +292,7 @@ impl Session {
 #[must_use]
 pub fn registry_settings(options: &RegistryOptions) -> RegistrySettings {
     RegistrySettings {
-        plain_http: options.plain_http,
+        plain_http: options.plain_http.as_ref().map(|plain| plain.value),
         skip_tls_verify: options.skip_tls_verify.as_ref().is_some_and(|skip| skip.value),
         ca_file: options.ca_file.as_ref().map(|file| file.value.path().to_owned()),
         client_cert: options.client_cert.as_ref().map(|file| file.value.path().to_owned()),

@@ -245,9 +245,9 @@ impl Value {
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    fs_err::read_to_string(path).map_err(|error| match error.kind() {
+    crate::input::read_text(path, crate::input::MAX_TEXT).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => NotFound(path.to_owned()),
-        _ => ConfigError::Read(error),
+        _ => ConfigError::Read { path: path.to_owned(), source },
     })
 }
 

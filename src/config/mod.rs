@@ -6,6 +6,7 @@
 
 pub(crate) mod decode;
 pub(crate) mod document;
+mod registries;
 mod schema;
 mod settings;
 mod source;
@@ -16,6 +17,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use document::Document;
+pub use registries::{Added, Addition, UserFile, merge};
 pub use schema::{
     App, BuildFile, Cache, Config, Directory, Files, Health, HealthCommand, Healthcheck, Image, Layer, Name,
     Paths, RegistryOptions, TagTemplate, Workspace, keys,
@@ -37,9 +39,14 @@ pub enum ConfigError {
     /// There is no such build file.
     #[error("there is no `{}`", .0.display())]
     NotFound(PathBuf),
-    /// The build file cannot be read.
-    #[error("cannot read the build file")]
-    Read(#[source] io::Error),
+    /// The file cannot be read.
+    #[error("cannot read `{}`: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Something in the build file, a flag or a variable is wrong. Hints are part of the report.
     #[error("{0}")]
     Invalid(Box<Report>),
@@ -55,7 +62,7 @@ impl Explain for ConfigError {
             Self::NotFound(_) => {
                 Some("`pack init` writes one; an artifact can also be given itself".to_owned())
             }
-            Self::Read(_) | Self::Invalid(_) => None,
+            Self::Read { .. } | Self::Invalid(_) => None,
         }
     }
 }

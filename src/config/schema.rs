@@ -186,7 +186,7 @@ table! {
     /// `[registry."host"]`
     pub struct RegistryOptions {
         /// Whether it speaks HTTP without TLS; where not given, the address decides.
-        "plain-http" => plain_http: Option<bool>,
+        "plain-http" => plain_http: Option<Spanned<bool>>,
         /// Whether its certificate is not checked.
         "skip-tls-verify" => skip_tls_verify: Option<Spanned<bool>>,
         /// A file of certificate authorities to trust besides the usual ones.

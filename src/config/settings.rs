@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use super::ConfigError;
 use super::decode::Wrong;
 use super::document::Document;
+use super::registries::{self, Addition};
 use super::schema::{
     App, BuildFile, Cache, Config, Files, Layer, Name, Paths, RegistryOptions, TagTemplate, Workspace,
 };
@@ -245,6 +246,23 @@ impl Settings {
         self.sources.error_at(span, message, hint)
     }
 
+    /// How registries are reached, where `user` is what the user's own configuration says: what was typed counts
+    /// most, then the user's configuration, then the project's file.
+    #[must_use]
+    pub fn registries_with(
+        &self,
+        user: &BTreeMap<Registry, RegistryOptions>,
+    ) -> BTreeMap<Registry, RegistryOptions> {
+        let typed = registries::typed(&self.registries, &self.sources);
+        registries::merge(&typed, &registries::merge(user, &self.registries))
+    }
+
+    /// Where the project's file, and not the user, makes a registry less safe or leads pulls elsewhere.
+    #[must_use]
+    pub fn additions(&self, user: &BTreeMap<Registry, RegistryOptions>) -> Vec<Addition> {
+        registries::additions(&self.registries, &self.sources, user)
+    }
+
     /// The environment variables that templates ask for.
     pub fn env_names(&self) -> impl Iterator<Item = &str> {
         let tags = self.tags.iter().map(|tag| tag.value.template());
@@ -309,16 +327,6 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
             wrong(volume.span, Wrong::new("`/` cannot be a volume"));
         }
     }
-    for options in file.registries.values() {
-        if let (Some(skip), true) = (&options.skip_tls_verify, options.plain_http == Some(true))
-            && skip.value
-        {
-            let hint = "`plain-http` alone is enough: there is no certificate to check";
-            wrong(
-                skip.span,
-                Wrong::new("`plain-http` and `skip-tls-verify` contradict each other").hint(hint),
-            );
-        }
-    }
+    diagnostics.extend(registries::check(&file.registries));
     diagnostics
 }

@@ -853,6 +853,12 @@ impl MirrorAddress {
     }
 }
 
+impl fmt::Display for MirrorAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", if self.is_plain { "http" } else { "https" }, self.scope)
+    }
+}
+
 impl FromText for MirrorAddress {
     fn from_text(text: &str) -> Result<Self, Wrong> {
         let hint = "a mirror is written as `https://HOST[:PORT][/PATH]`, without user and password";

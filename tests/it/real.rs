@@ -10,7 +10,7 @@ mod images;
 mod machines;
 mod peers;
 mod registries;
-mod server;
+pub(crate) mod server;
 mod tools;
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ const ROOT: &str = "/var/lib/tomcat10/webapps/ROOT";
 const PAGE: &str = "jsp/jsp2/el/basic-arithmetic.jsp";
 
 /// The prepared inputs; without them, a test has nothing to do.
-fn inputs(needed: &[&str]) -> Option<PathBuf> {
+pub(crate) fn inputs(needed: &[&str]) -> Option<PathBuf> {
     let required = std::env::var_os("PACK_TEST_REQUIRE").is_some();
     let Some(inputs) = std::env::var_os("PACK_TEST_INPUTS").map(PathBuf::from) else {
         assert!(!required, "PACK_TEST_INPUTS is not set");

@@ -213,6 +213,7 @@ impl Run<'_> {
             .env("TMPDIR", beside("tmp"))
             .env("PACK_CACHE_DIR", &self.cache)
             .env("NO_COLOR", "1")
+            .env("PACK_SYSTEM_CONFIG", beside("etc"))
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

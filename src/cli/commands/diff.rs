@@ -11,7 +11,7 @@ use crate::diff::{self, Options};
 /// # Errors
 /// When one cannot be read.
 pub(super) fn run(session: &Session, args: &DiffArgs) -> Result<ExitStatus, CommandError> {
-    let client = session.client(&session.registries(None)?);
+    let client = session.client()?;
     let (a, b) = (session.image_with(&args.a, &client)?, session.image_with(&args.b, &client)?);
     let options = Options {
         platform: args.platform.clone(),

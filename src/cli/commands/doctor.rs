@@ -4,7 +4,7 @@ use super::super::args::DoctorArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format;
 use super::super::printer::{Printer, Style};
-use super::super::session::{Session, registry_settings};
+use super::super::session::Session;
 use crate::registry::{Check, Health};
 
 /// Examines a registry.
@@ -12,9 +12,7 @@ use crate::registry::{Check, Health};
 /// # Errors
 /// When a step fails.
 pub(super) fn run(session: &Session, args: &DoctorArgs) -> Result<(), CommandError> {
-    let options = session.registries(args.file.as_deref())?;
-    let registries =
-        options.iter().map(|(host, options)| (host.clone(), registry_settings(options))).collect();
+    let registries = session.registries(args.file.as_deref())?;
     let client = session.client_with(session.credentials(args.authfile.as_deref()), registries);
     let diagnosis = client.diagnose(&args.scope, args.push, session.environment.now)?;
     let printer = &session.printer;

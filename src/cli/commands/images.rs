@@ -79,7 +79,7 @@ fn base_of(session: &Session, source: &dyn Source, image: &Image) -> Option<Base
             let Location::Registry(reference) = Location::base(base.name.as_deref()?).ok()? else {
                 return None;
             };
-            let client = session.client(&session.registries(None).ok()?);
+            let client = session.client().ok()?;
             load(&crate::transport::registry::source(client, reference.repository().at_digest(digest)))
         })
     });

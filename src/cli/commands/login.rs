@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::args::{LoginArgs, LogoutArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::prompt;
-use super::super::session::{Session, registry_settings};
+use super::super::session::Session;
 use crate::registry::{Greeting, Place, Secret};
 
 /// A password that is longer is a file by mistake.
@@ -20,13 +20,11 @@ const MAX_PASSWORD: u64 = 64 << 10;
 pub(super) fn run(session: &Session, args: &LoginArgs) -> Result<(), CommandError> {
     let printer = &session.printer;
     let scope = &args.scope;
-    let options = session.registries(args.file.as_deref())?;
+    let mut registries = session.registries(args.file.as_deref())?;
     if args.password.is_some() {
         printer.warning("a password in an argument can be read by other users; `--password-stdin` is safer");
     }
     let (user, password) = ask(args)?;
-    let mut registries: std::collections::BTreeMap<_, _> =
-        options.iter().map(|(host, options)| (host.clone(), registry_settings(options))).collect();
     registries.entry(scope.registry().clone()).or_default().login = Some((user.clone(), password.clone()));
     let credentials = session.credentials(args.authfile.as_deref());
     let greeting = session.client_with(credentials.clone(), registries).check_login(scope)?;

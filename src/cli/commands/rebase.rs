@@ -22,7 +22,7 @@ use crate::transport::{Source, registry};
 /// # Errors
 /// Whatever stopped it; no tag then resolves to anything new.
 pub(super) fn run(session: &Session, args: &RebaseArgs) -> Result<(), CommandError> {
-    let client = session.client(&session.registries(None)?);
+    let client = session.client()?;
     let store = session.store()?;
     let _lease = store.lease();
     let Place { source, target } = place::place(session, &client, &args.image)?;

@@ -26,7 +26,11 @@ fn project(directory: &Path, host: &str, bulk: usize, registry: &str) -> String 
 
 /// That `image` in the registry of the project `app` is whole.
 fn verify(pack: &Pack, app: &str, image: &str) {
+    // What the project says of registries counts in the project alone: the user says the same for once.
+    let text = std::fs::read_to_string(Path::new(app).join("build.toml")).expect("can be read");
+    pack.configure(text.find("[registry.").map_or("", |start| &text[start..]));
     let said: Said = pack.command(&["verify", image]).current_dir(app).output().expect("starts").into();
+    pack.configure("");
     assert!(said.code == Some(0) && said.stdout.contains(": ok, "), "{said:?}");
 }
 
@@ -440,6 +444,7 @@ fn through_a_proxy() {
         assert_eq!(said.code, Some(0), "{said:?}");
         assert!(proxy.seen() > 0 && said.stderr.contains(" through http://127.0.0.1:"), "{said:?}");
         keeps(PROXY_PASSWORD, "pat", &said);
+        pack.configure(&format!("[registry.\"{host}\"]\n{registry}\n"));
         let said = run(&["verify", &format!("{host}/shop/files:1")], PROXY_PASSWORD);
         assert!(said.code == Some(0) && said.stdout.contains(": ok, "), "{said:?}");
         let doctor = run(&["doctor", host], PROXY_PASSWORD);
@@ -476,23 +481,24 @@ fn through_a_mirror() {
     maker.ok(&["build", &app, "--push", "--name", &format!("{to}/hub/shop/files")]);
 
     let image = format!("{from}/shop/files:1");
-    let mirrored = directory.join("mirrored");
-    std::fs::create_dir_all(&mirrored).expect("can be made");
-    let text = format!("[registry.\"{from}\"]\nmirrors = [\"http://{to}/hub\"]\n");
-    std::fs::write(mirrored.join("build.toml"), text).expect("can be written");
-    let mirrored = mirrored.display().to_string();
+    let mirrors = format!("[registry.\"{from}\"]\nmirrors = [\"http://{to}/hub\"]\n");
+    let look = |pack: &Pack| -> Said {
+        pack.configure(&mirrors);
+        let said = pack.run(&["verify", &image]);
+        assert!(said.code == Some(0) && said.stdout.contains(": ok, "), "{said:?}");
+        said
+    };
     origin.requests();
     mirror.requests();
-    verify(&maker, &mirrored, &image);
+    look(&maker);
     assert_eq!(origin.requests().len(), 0, "the mirror has all of it");
     assert!(mirror.requests().iter().any(|request| request.path.starts_with("/v2/hub/shop/files/blobs/")));
 
     // Without a login for the mirror, without the mirror.
     let stranger = Pack::new(&directory.join("stranger"));
-    verify(&stranger, &mirrored, &image);
+    look(&stranger);
     assert!(!origin.requests().is_empty());
     mirror.kill();
-    let said: Said =
-        maker.command(&["verify", &image]).current_dir(&mirrored).output().expect("starts").into();
-    assert!(said.code == Some(0) && said.stderr.contains("going on without the mirror"), "{said:?}");
+    let said = look(&maker);
+    assert!(said.stderr.contains("going on without the mirror"), "{said:?}");
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::http;
 
 /// The login that a registry with accounts knows.
-pub(super) const USER: (&str, &str) = ("shop", "right horse");
+pub(crate) const USER: (&str, &str) = ("shop", "right horse");
 /// The same for the server: bcrypt, the only hash that it takes.
 const HTPASSWD: &str = "shop:$2b$04$omb0HRH2BGLwJMN54tc2H.y4jD5IKy7hNOgf61IEENlQYwGLVmDjW\n";
 
@@ -22,7 +22,7 @@ pub(super) fn accounts_in(directory: &Path) -> Value {
 }
 
 /// A running registry; it is stopped when dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     program: PathBuf,
     directory: PathBuf,
     port: u16,
@@ -32,15 +32,15 @@ pub(super) struct Server {
 
 /// A request that was answered.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) status: u16,
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) status: u16,
 }
 
 impl Server {
     /// Starts a registry with its files in `directory`, which is made.
-    pub(super) fn start(program: &Path, directory: &Path, accounts: bool) -> Self {
+    pub(crate) fn start(program: &Path, directory: &Path, accounts: bool) -> Self {
         Self::start_with(program, directory, |config| {
             if accounts {
                 config["auth"] = accounts_in(directory);
@@ -49,7 +49,7 @@ impl Server {
     }
 
     /// The same with a configuration that `change` has the last word on.
-    pub(super) fn start_with(program: &Path, directory: &Path, change: impl FnOnce(&mut Value)) -> Self {
+    pub(crate) fn start_with(program: &Path, directory: &Path, change: impl FnOnce(&mut Value)) -> Self {
         std::fs::create_dir_all(directory).expect("can be made");
         let mut server = Self {
             program: program.to_owned(),
@@ -103,7 +103,7 @@ impl Server {
     }
 
     /// Stops it at once.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
             let _ = process.wait();
@@ -111,7 +111,7 @@ impl Server {
     }
 
     /// `127.0.0.1:PORT`.
-    pub(super) fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
@@ -142,7 +142,7 @@ impl Server {
     }
 
     /// The requests since the last call. The log has a request only when it is complete.
-    pub(super) fn requests(&mut self) -> Vec<Request> {
+    pub(crate) fn requests(&mut self) -> Vec<Request> {
         let read = || std::fs::read_to_string(self.directory.join("access.log")).expect("can be read");
         let mut log = read();
         loop {

@@ -35,6 +35,7 @@ impl Pack {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", &self.home)
             .env("PACK_CACHE_DIR", self.home.join("store"))
+            .env("PACK_SYSTEM_CONFIG", self.home.join("etc"))
             // What is built here is nobody's commit, although it lies in the target directory of a repository.
             .env("GIT_CEILING_DIRECTORIES", env!("CARGO_TARGET_TMPDIR"))
             .current_dir(&self.home)
@@ -61,6 +62,13 @@ impl Pack {
     pub(super) fn json(&self, arguments: &[&str]) -> Value {
         let out = self.ok(&[arguments, &["--json"]].concat());
         serde_json::from_str(&out).expect("is JSON")
+    }
+
+    /// Has the user's own configuration say this of registries.
+    pub(super) fn configure(&self, text: &str) {
+        let directory = self.home.join(".config/pack");
+        std::fs::create_dir_all(&directory).expect("can be made");
+        std::fs::write(directory.join("config.toml"), text).expect("can be written");
     }
 
     /// Writes `config.json` with a login for `host`.
