@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What kind of work a task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
-    /// Reading and hashing files to see what changed.
-    Hash,
+    /// Reading a layer to see what is in it.
+    Read,
     /// Building a layer: reading, compressing, digesting.
     Layer,
     /// Downloading.

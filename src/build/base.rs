@@ -397,11 +397,8 @@ impl Tree<'_> {
             .into());
         };
         let stream = self.base.source.blob(layer)?;
-        let task = self.progress.task(
-            Phase::Hash,
-            format!("reading base {}", layer.digest.short()),
-            Some(layer.size),
-        );
+        let task =
+            self.progress.task(Phase::Read, format!("base {}", layer.digest.short()), Some(layer.size));
         let counted = Counted { inner: io::BufReader::with_capacity(1 << 18, stream), task: &task };
         let index = LayerIndex::read(counted, compression).map_err(|source| BaseError::Layer {
             base: self.base.reference.clone(),

@@ -95,7 +95,7 @@ impl Inputs {
         policy: Option<&CachePolicy>,
     ) -> Option<Key> {
         let base = pinned(request, locked)?;
-        let mut key = KeyBuilder::new("pack outcome 2").part(&self.parts.key().0).part(&base.lock.0);
+        let mut key = KeyBuilder::new("pack outcome 3").part(&self.parts.key().0).part(&base.lock.0);
         if let Some(policy) = policy {
             key.add(&policy.key().0);
         }

@@ -110,6 +110,8 @@ pub struct DestinationReport {
     pub followed: BTreeSet<Digest>,
     /// Bytes of blobs that were sent.
     pub uploaded: u64,
+    /// Bytes of blobs that it had already, or took from another of its repositories.
+    pub reused: u64,
 }
 
 impl Report {
@@ -231,9 +233,11 @@ impl Report {
             if followed {
                 destination.followed.insert(blob.descriptor.digest);
             }
-            if delivery == Delivery::Uploaded {
-                destination.uploaded += blob.descriptor.size;
-            }
+            let bytes = match delivery {
+                Delivery::Uploaded => &mut destination.uploaded,
+                Delivery::Present | Delivery::Mounted => &mut destination.reused,
+            };
+            *bytes += blob.descriptor.size;
         }
     }
 
@@ -260,6 +264,7 @@ impl DestinationReport {
             blobs: Deliveries::new(),
             followed: BTreeSet::new(),
             uploaded: 0,
+            reused: 0,
         }
     }
 }

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
 /// Bytes as `999 B`, `12.3 kB`, `1.5 GB`: decimal units, one digit after the point.
 #[must_use]
 pub fn bytes(bytes: u64) -> String {
@@ -224,15 +226,25 @@ impl Table {
     }
 }
 
-fn length(text: &str) -> usize {
-    text.chars().count()
+/// How many columns of a terminal `text` takes: two for each character of East Asian scripts, none for an accent.
+pub(super) fn length(text: &str) -> usize {
+    text.width()
 }
 
-fn cut(text: &str, width: usize) -> Cow<'_, str> {
-    if length(text) <= width {
+/// `text`, cut to `width` columns with `…` at its end where it is wider.
+pub(super) fn cut(text: &str, width: usize) -> Cow<'_, str> {
+    // A character takes at most as many columns as it has bytes, so short text needs no closer look.
+    if text.len() <= width || length(text) <= width {
         return Cow::Borrowed(text);
     }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    let mut room = width.saturating_sub(1);
+    let fits = |character: &char| {
+        let columns = character.width().unwrap_or(0);
+        let fits = columns <= room;
+        room = room.saturating_sub(columns);
+        fits
+    };
+    let kept: String = text.chars().take_while(fits).collect();
     Cow::Owned(format!("{}…", kept.trim_end()))
 }
 

@@ -147,6 +147,12 @@ impl Printer {
         self.0.err.width
     }
 
+    /// The columns of stderr now: a window can be resized while it is drawn to.
+    pub(super) fn columns(&self) -> usize {
+        let now = rustix::termios::tcgetwinsize(io::stderr()).ok().map(|size| usize::from(size.ws_col));
+        now.filter(|&columns| columns > 0).or(self.0.err.width).unwrap_or(80)
+    }
+
     /// Whether a person watches stderr, so that bars make sense.
     #[must_use]
     pub fn is_interactive(&self) -> bool {

@@ -1,7 +1,11 @@
-//! Draws the library's events: bars for a person, lines for a log, nothing with `--quiet`.
+//! Draws the library's events: rows for a person, lines for a log, nothing with `--quiet`.
 //!
 //! Events only count. A thread of its own, started with the first task, draws what there is to see now and
 //! then, so that a worker never waits for a terminal and work that is over at once is never seen.
+//!
+//! A person sees at most [`MAX_ROWS`] tasks that move, and below them one row for the whole: what was moved, what did
+//! not have to be, what waits. No row is wider than the terminal, so none breaks. While no task is open, the last row
+//! says so: manifests and tags, or a disk, take their time too.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,23 +14,25 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::format::{bytes, duration, printable, seconds};
+use super::format::{bytes, cut, duration, length, printable, seconds};
 use super::printer::Printer;
 use super::timings::Recorder;
 use crate::observer::{Event, Observer, Phase, Progress, Silent, TaskId};
 
 /// What is over sooner is not drawn: it would only flicker.
 const UNSEEN: Duration = Duration::from_millis(150);
-/// How often bars are drawn.
+/// How often rows are drawn.
 const FRAME: Duration = Duration::from_millis(100);
-/// More bars than this are not read by anyone.
-const MAX_BARS: usize = 10;
+/// More tasks than this are not read by anyone; the last row counts the rest.
+const MAX_ROWS: usize = 4;
 /// How often a log hears of a task that goes on.
 const REPEAT: Duration = Duration::from_secs(5);
 /// A log hears of a task that moved no bytes only if it took this long.
 const LONG: Duration = Duration::from_secs(1);
+/// How long no task is open before a row says that there is still something to do.
+const PAUSE: Duration = Duration::from_millis(300);
 
-/// Keeps progress on the terminal; when dropped, bars are gone and stay so.
+/// Keeps progress on the terminal; when dropped, rows are gone and stay so.
 #[derive(Debug)]
 pub struct Guard(Option<Arc<Shared>>);
 
@@ -39,7 +45,7 @@ pub fn observe(printer: &Printer, recorder: Option<Recorder>) -> (Progress, Guar
     }
     let shared = Arc::new(Shared {
         printer: printer.clone(),
-        drawing: if printer.is_interactive() { Drawing::Bars } else { Drawing::Lines },
+        drawing: if printer.is_interactive() { Drawing::Rows } else { Drawing::Lines },
         state: Mutex::default(),
         ticker: OnceLock::new(),
     });
@@ -76,7 +82,7 @@ impl Drop for Guard {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Drawing {
-    Bars,
+    Rows,
     Lines,
 }
 
@@ -92,6 +98,12 @@ struct Shared {
 struct State {
     closed: bool,
     tasks: BTreeMap<TaskId, Task>,
+    finished: Finished,
+    /// When the last task ended.
+    idle: Option<Instant>,
+    /// The rows on the screen; the last one is the total.
+    rows: Vec<ProgressBar>,
+    frames: usize,
 }
 
 /// A task under way.
@@ -106,7 +118,19 @@ struct Task {
     seen: (Instant, u64),
     /// Bytes per second, smoothed.
     rate: f64,
-    bar: Option<ProgressBar>,
+}
+
+/// What tasks that are over did.
+#[derive(Clone, Copy, Debug, Default)]
+struct Finished {
+    /// Bytes that went to registries.
+    sent: u64,
+    /// Bytes that came from registries.
+    received: u64,
+    /// Bytes that were written to files.
+    written: u64,
+    /// Bytes that did not have to be moved: they were there, or were mounted.
+    reused: u64,
 }
 
 struct Drawer(Arc<Shared>);
@@ -126,8 +150,7 @@ impl Shared {
         match event {
             Event::Started { id, phase, name, total } => {
                 let name = printable(&name).into_owned();
-                let task =
-                    Task { phase, name, total, done: 0, started: now, seen: (now, 0), rate: 0.0, bar: None };
+                let task = Task { phase, name, total, done: 0, started: now, seen: (now, 0), rate: 0.0 };
                 self.lock().tasks.insert(id, task);
                 self.start_ticker();
             }
@@ -139,11 +162,12 @@ impl Shared {
             Event::Finished { id, outcome } => {
                 let mut state = self.lock();
                 let Some(task) = state.tasks.remove(&id) else { return };
+                state.finished.add(&task, outcome);
+                if state.tasks.is_empty() {
+                    state.idle = Some(now);
+                }
                 let closed = state.closed;
                 drop(state);
-                if let Some(bar) = &task.bar {
-                    self.take_down(bar);
-                }
                 if self.drawing == Drawing::Lines
                     && !closed
                     && let Some(line) = task.last_line(outcome, now)
@@ -162,7 +186,7 @@ impl Shared {
         self.ticker.get_or_init(|| {
             let shared = Arc::downgrade(self);
             let pause = match self.drawing {
-                Drawing::Bars => FRAME,
+                Drawing::Rows => FRAME,
                 Drawing::Lines => LONG,
             };
             let tick = move || {
@@ -186,15 +210,25 @@ impl Shared {
             return false;
         }
         match self.drawing {
-            Drawing::Bars => {
-                let frame = self.frame(&mut state, now);
-                // Drawn without the lock, so that a worker never waits for the terminal. A bar that ends
+            Drawing::Rows => {
+                let texts = state.frame(now, self.printer.columns());
+                while state.rows.len() > texts.len() {
+                    state.rows.pop().iter().for_each(|row| self.take_down(row));
+                }
+                while state.rows.len() < texts.len() {
+                    let row = ProgressBar::no_length().with_style(ProgressStyle::default_spinner());
+                    if let Ok(style) = ProgressStyle::with_template("{msg}") {
+                        row.set_style(style);
+                    }
+                    state.rows.push(self.printer.bars().add(row));
+                }
+                let rows = state.rows.clone();
+                // Drawn without the lock, so that a worker never waits for the terminal. A row that ends
                 // meanwhile has no terminal any more and draws nothing.
                 drop(state);
-                for (bar, message, position) in frame {
-                    bar.set_message(message);
-                    bar.set_position(position);
-                    bar.tick();
+                for (row, text) in rows.iter().zip(texts) {
+                    row.set_message(text);
+                    row.tick();
                 }
             }
             Drawing::Lines => {
@@ -210,56 +244,101 @@ impl Shared {
         true
     }
 
-    /// What every bar has to show now.
-    fn frame(&self, state: &mut State, now: Instant) -> Vec<(ProgressBar, String, u64)> {
-        let mut shown = state.tasks.values().filter(|task| task.bar.is_some()).count();
-        let mut frame = Vec::new();
-        for task in state.tasks.values_mut() {
-            if task.bar.is_none() && now.duration_since(task.started) >= UNSEEN && shown < MAX_BARS {
-                let bar = task.total.map_or_else(ProgressBar::no_length, ProgressBar::new);
-                let bar = self.printer.bars().add(bar.with_style(style(task.total.is_some())));
-                bar.set_prefix(task.title());
-                task.bar = Some(bar);
-                shown += 1;
-            }
-            task.measure(now);
-            if let Some(bar) = &task.bar {
-                let position = task.total.map_or(task.done, |total| task.done.min(total));
-                frame.push((bar.clone(), task.figures(true), position));
-            }
-        }
-        frame
-    }
-
-    /// Ends a bar and takes it off the screen for good.
-    fn take_down(&self, bar: &ProgressBar) {
-        bar.finish_and_clear();
-        self.printer.bars().remove(bar);
+    /// Ends a row and takes it off the screen for good.
+    fn take_down(&self, row: &ProgressBar) {
+        row.finish_and_clear();
+        self.printer.bars().remove(row);
     }
 
     fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        for task in state.tasks.values_mut() {
-            if let Some(bar) = task.bar.take() {
-                self.take_down(&bar);
-            }
+        for row in std::mem::take(&mut state.rows) {
+            self.take_down(&row);
         }
     }
 }
 
-/// ASCII, and no colour: bars look the same everywhere.
-fn style(has_total: bool) -> ProgressStyle {
-    let template = if has_total { "{prefix} [{bar:20}] {msg}" } else { "{prefix} {spinner} {msg}" };
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> ")
-        .tick_chars("|/-\\ ")
+impl State {
+    /// The rows to show now, none wider than `columns`.
+    fn frame(&mut self, now: Instant, columns: usize) -> Vec<String> {
+        self.frames += 1;
+        for task in self.tasks.values_mut() {
+            task.measure(now);
+        }
+        let old_enough = |task: &&Task| now.duration_since(task.started) >= UNSEEN;
+        // A task without a byte waits, for a place or an answer: the last row counts those.
+        let moving: Vec<&Task> =
+            self.tasks.values().filter(old_enough).filter(|task| task.done > 0).collect();
+        let shown = moving.iter().take(MAX_ROWS);
+        let mut rows: Vec<String> = shown.map(|task| task.row(columns)).collect();
+        let is_working = self.tasks.values().any(|task| old_enough(&task));
+        let is_idle = self.idle.is_some_and(|since| now.duration_since(since) >= PAUSE);
+        if is_working || self.tasks.is_empty() && is_idle {
+            let more = self.tasks.len() - rows.len();
+            rows.push(cut(&self.total(more), columns).into_owned());
+        }
+        rows
+    }
+
+    /// The last row: `- sent 12.3 MB, reused 48.1 MB, 3 more open`.
+    fn total(&self, more: usize) -> String {
+        const SPINNER: [char; 4] = ['|', '/', '-', '\\'];
+        let mut all = self.finished;
+        for task in self.tasks.values() {
+            all.add_moved(task.phase, task.done);
+        }
+        let mut parts = Vec::new();
+        for (what, amount) in
+            [("sent", all.sent), ("received", all.received), ("wrote", all.written), ("reused", all.reused)]
+        {
+            if amount > 0 {
+                parts.push(format!("{what} {}", bytes(amount)));
+            }
+        }
+        if self.tasks.is_empty() {
+            parts.push("finishing".to_owned());
+        } else if more > 0 {
+            parts.push(format!("{more} waiting"));
+        }
+        if parts.is_empty() {
+            parts.push("working".to_owned());
+        }
+        let spinner = SPINNER[self.frames % SPINNER.len()];
+        format!("{:>VERB$} {}", spinner, parts.join(", "))
+    }
 }
+
+impl Finished {
+    fn add(&mut self, task: &Task, outcome: &str) {
+        if matches!(outcome, "present" | "mounted") {
+            self.reused += task.total.unwrap_or(0);
+        } else if outcome != "stopped" {
+            self.add_moved(task.phase, task.done);
+        }
+    }
+
+    const fn add_moved(&mut self, phase: Phase, bytes: u64) {
+        let of = match phase {
+            Phase::Push => &mut self.sent,
+            Phase::Pull => &mut self.received,
+            Phase::Write => &mut self.written,
+            Phase::Read | Phase::Layer | Phase::Verify => return,
+        };
+        *of = of.saturating_add(bytes);
+    }
+}
+
+/// Columns of the word that a row begins with.
+const VERB: usize = 9;
+/// Columns of a name.
+const NAME: usize = 16;
+/// Columns that figures want.
+const FIGURES: usize = 42;
 
 const fn doing(phase: Phase) -> &'static str {
     match phase {
-        Phase::Hash => "hashing",
+        Phase::Read => "reading",
         Phase::Layer => "building",
         Phase::Pull => "pulling",
         Phase::Push => "pushing",
@@ -270,7 +349,7 @@ const fn doing(phase: Phase) -> &'static str {
 
 const fn done(phase: Phase) -> &'static str {
     match phase {
-        Phase::Hash => "hashed",
+        Phase::Read => "read",
         Phase::Layer => "built",
         Phase::Pull => "pulled",
         Phase::Push => "pushed",
@@ -280,15 +359,22 @@ const fn done(phase: Phase) -> &'static str {
 }
 
 impl Task {
-    /// Where a bar begins: columns that stand below each other.
-    fn title(&self) -> String {
-        const NAME: usize = 20;
-        let mut name: String = self.name.chars().take(NAME).collect();
-        if self.name.chars().count() > NAME {
-            name.pop();
-            name.push('…');
+    /// The row of a task: what, how far as a bar where there is room, and figures.
+    fn row(&self, columns: usize) -> String {
+        let name = cut(&self.name, NAME);
+        let padding = " ".repeat(NAME.saturating_sub(length(&name)));
+        let mut row = format!("{:>VERB$} {name}{padding} ", doing(self.phase));
+        let room = columns.saturating_sub(length(&row) + FIGURES + 3).min(20);
+        if let Some(total) = self.total
+            && room >= 5
+        {
+            let full = (self.done.min(total) as u128 * room as u128).checked_div(total.into()).unwrap_or(0);
+            let full = usize::try_from(full).unwrap_or(room);
+            let head = if full < room { ">" } else { "" };
+            let _ = write!(row, "[{}{head}{}] ", "=".repeat(full), " ".repeat(room - full - head.len()));
         }
-        format!("{:>10} {name:<NAME$}", doing(self.phase))
+        row.push_str(&self.figures(true));
+        cut(&row, columns).into_owned()
     }
 
     /// Updates the rate: the average at first, then the last second or two count most.
@@ -303,13 +389,20 @@ impl Task {
         }
     }
 
-    /// `4.2 MB of 12.3 MB, 8.1 MB/s, 1 s left`
+    /// `4.2 of 12.3 MB, 8.1 MB/s, 1 s left`
     fn figures(&self, with_rest: bool) -> String {
         let mut text = bytes(self.done);
         let rate = self.rate.max(0.0) as u64;
         // Writing to a `String` cannot fail.
         if let Some(total) = self.total {
-            let _ = write!(text, " of {}", bytes(total));
+            let total = bytes(total);
+            // The same unit is said once.
+            if let (Some((number, unit)), Some((_, of))) = (text.split_once(' '), total.split_once(' '))
+                && unit == of
+            {
+                text = number.to_owned();
+            }
+            let _ = write!(text, " of {total}");
         }
         if rate > 0 {
             let _ = write!(text, ", {}/s", bytes(rate));
@@ -379,7 +472,7 @@ mod tests {
         let ids = Arc::new(Mutex::default());
         let progress = Progress::new(Collect(Arc::clone(&ids)));
         for _ in 0..count {
-            drop(progress.task(Phase::Hash, "x", None));
+            drop(progress.task(Phase::Read, "x", None));
         }
         let ids = ids.lock().expect("lock");
         ids.clone()
@@ -425,52 +518,96 @@ mod tests {
         }
         shared.take(Event::Warning("slow".into()), zero);
         insta::assert_snapshot!(err.take(), @r"
-        pulling base\u{7} layer: 10.0 MB of 100.0 MB, 2.0 MB/s
-        pulling base\u{7} layer: 20.0 MB of 100.0 MB, 2.0 MB/s
+        pulling base\u{7} layer: 10.0 of 100.0 MB, 2.0 MB/s
+        pulling base\u{7} layer: 20.0 of 100.0 MB, 2.0 MB/s
         warning: slow
         ");
     }
 
     #[test]
-    fn a_bar_comes_late_and_goes_at_the_end() {
-        let (shared, err) = shared(Drawing::Bars);
+    fn rows_come_late_are_few_and_go_at_the_end() {
+        let (shared, err) = shared(Drawing::Rows);
         let ids = ids(20);
         let zero = Instant::now();
         for &id in &ids {
             shared.take(start(id, Phase::Push, "classes", None), zero);
         }
-        let bars = || shared.lock().tasks.values().filter(|task| task.bar.is_some()).count();
+        let rows = || shared.lock().rows.len();
         shared.tick(zero + Duration::from_millis(100));
-        assert_eq!(bars(), 0);
+        assert_eq!(rows(), 0);
         shared.tick(zero + Duration::from_millis(200));
-        assert_eq!(bars(), MAX_BARS);
-        for &id in &ids[..15] {
-            shared.take(Event::Finished { id, outcome: "uploaded" }, zero);
+        assert_eq!(rows(), 1, "they wait, which one row says");
+        for &id in &ids {
+            shared.take(Event::Advanced { id, bytes: 1 }, zero);
         }
         shared.tick(zero + Duration::from_millis(300));
-        assert_eq!(bars(), 5);
+        assert_eq!(rows(), MAX_ROWS + 1);
+        for &id in &ids[..19] {
+            shared.take(Event::Finished { id, outcome: "uploaded" }, zero);
+        }
+        shared.tick(zero + Duration::from_millis(400));
+        assert_eq!(rows(), 2);
         shared.close();
-        assert_eq!(bars(), 0);
-        assert!(!shared.tick(zero + Duration::from_millis(400)));
+        assert_eq!(rows(), 0);
+        assert!(!shared.tick(zero + Duration::from_millis(500)));
         assert_eq!(err.take(), "");
+    }
+
+    /// A state with tasks that began at the instant, as (phase, name, total, done).
+    fn state(zero: Instant, tasks: &[(Phase, &str, Option<u64>, u64)]) -> State {
+        let mut state = State::default();
+        for (id, (phase, name, total, done)) in ids(tasks.len()).into_iter().zip(tasks) {
+            let (name, seen) = ((*name).to_owned(), (zero, 0));
+            let task =
+                Task { phase: *phase, name, total: *total, done: *done, started: zero, seen, rate: 0.0 };
+            state.tasks.insert(id, task);
+        }
+        state
+    }
+
+    #[test]
+    fn no_row_is_wider_than_the_terminal() {
+        let zero = Instant::now();
+        let tasks = [
+            (Phase::Verify, "a name that is too long for a column", Some(999_900_000), 211_600_000),
+            (Phase::Push, "依存関係のライブラリ", Some(48_100_000), 12_000_000),
+            (Phase::Pull, "sha256", None, 3_000_000),
+            (Phase::Push, "waiting", Some(5_000_000), 0),
+        ];
+        let mut all = state(zero, &tasks);
+        all.finished.reused = 161_500_000;
+        let rows = all.frame(zero + Duration::from_secs(1), 80);
+        insta::assert_snapshot!(rows.join("\n"), @r"
+        verifying a name that is…  [=>      ] 211.6 of 999.9 MB, 211.6 MB/s, 4 s left
+          pushing 依存関係のライ…  [=>      ] 12.0 of 48.1 MB, 12.0 MB/s, 4 s left
+          pulling sha256           3.0 MB, 3.0 MB/s
+                / sent 12.0 MB, received 3.0 MB, reused 161.5 MB, 1 waiting
+        ");
+        for columns in 0..120 {
+            let rows = state(zero, &tasks).frame(zero + Duration::from_secs(1), columns);
+            assert!(rows.iter().all(|row| length(row) <= columns.max(1)), "{columns}: {rows:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_work_is_said_while_it_goes_on() {
+        let zero = Instant::now();
+        let mut state = State { idle: Some(zero), ..State::default() };
+        state.finished.written = 12_000_000;
+        assert_eq!(state.frame(zero + Duration::from_millis(100), 80), Vec::<String>::new());
+        let rows = state.frame(zero + Duration::from_millis(400), 80);
+        assert_eq!(rows, ["        - wrote 12.0 MB, finishing"]);
     }
 
     #[test]
     fn figures_say_how_far_how_fast_and_how_long() {
         let now = Instant::now();
-        let mut task = Task {
-            phase: Phase::Push,
-            name: "a name that is too long for a column".into(),
-            total: Some(12_300_000),
-            done: 4_200_000,
-            started: now,
-            seen: (now, 0),
-            rate: 0.0,
-            bar: None,
-        };
+        let mut state = state(now, &[(Phase::Push, "lib", Some(12_300_000), 4_200_000)]);
+        let task = state.tasks.values_mut().next().expect("a task");
         task.measure(now + Duration::from_secs(1));
-        assert_eq!(task.figures(true), "4.2 MB of 12.3 MB, 4.2 MB/s, 2 s left");
-        assert_eq!(task.title(), "   pushing a name that is too …");
+        assert_eq!(task.figures(true), "4.2 of 12.3 MB, 4.2 MB/s, 2 s left");
+        (task.done, task.total) = (999, Some(12_300));
+        assert_eq!(task.figures(false), "999 B of 12.3 kB, 4.2 MB/s");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::format::{Column, Table, bytes, count, duration};
+use super::format::{Column, Table, bytes, duration};
 use crate::digest::Digest;
 use crate::layer::Work;
 use crate::plan::KnownFrom;
@@ -27,11 +27,12 @@ pub struct Summary {
     pub images: Vec<ImageSummary>,
     /// Where it was written to, as the user would write it; empty for the local store alone.
     pub outputs: Vec<String>,
-    /// Requests to registries, if one was asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub requests: Option<u64>,
-    /// Bytes sent to registries.
-    pub uploaded: u64,
+    /// Bytes of blobs that were sent to registries.
+    pub sent: u64,
+    /// Bytes of blobs that were written to other outputs.
+    pub written: u64,
+    /// Bytes of blobs that the outputs had already, or took from another of their repositories.
+    pub reused: u64,
     /// How long it all took; `elapsedSeconds` in JSON.
     #[serde(rename = "elapsedSeconds", serialize_with = "seconds")]
     pub elapsed: Duration,
@@ -67,6 +68,9 @@ pub struct LayerSummary {
     /// How it came to the destination; absent for the local store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
+    /// Whether that destination is behind a network.
+    #[serde(skip)]
+    pub is_remote: bool,
     /// Time spent on it; absent for no time. `seconds` in JSON.
     #[serde(
         rename = "seconds",
@@ -97,18 +101,20 @@ impl LayerState {
             Self::Base => "base".to_owned(),
             Self::Cached { from } => from.to_string(),
             Self::Built(Work { bodies, encoded, .. }) if encoded == bodies => "built".to_owned(),
-            Self::Built(Work { bodies, encoded, .. }) => {
-                format!("{encoded} of {} encoded", count(bodies as u64, "body"))
+            Self::Built(Work { bytes, encoded_bytes, .. }) => {
+                let kept = u128::from(bytes.saturating_sub(encoded_bytes)) * 100;
+                format!("built, {} % reused", kept.checked_div(bytes.into()).unwrap_or(100))
             }
         }
     }
 }
 
-const fn delivery(delivery: Delivery) -> &'static str {
+const fn delivery(delivery: Delivery, is_remote: bool) -> &'static str {
     match delivery {
         Delivery::Present => "present",
         Delivery::Mounted => "mounted",
-        Delivery::Uploaded => "uploaded",
+        Delivery::Uploaded if is_remote => "sent",
+        Delivery::Uploaded => "written",
     }
 }
 
@@ -148,9 +154,10 @@ impl Summary {
         if !self.outputs.is_empty() {
             parts.push(format!("to {}", self.outputs.join(" and ")));
         }
-        if let Some(requests) = self.requests {
-            parts.push(count(requests, "request"));
-            parts.push(format!("{} uploaded", bytes(self.uploaded)));
+        for (what, amount) in [("sent", self.sent), ("wrote", self.written), ("reused", self.reused)] {
+            if amount > 0 {
+                parts.push(format!("{what} {}", bytes(amount)));
+            }
         }
         parts.push(duration(self.elapsed));
         parts.join(", ")
@@ -173,7 +180,7 @@ impl ImageSummary {
                 layer.files.map(super::format::number).unwrap_or_default(),
                 bytes(layer.size),
                 layer.state.text(),
-                layer.delivery.map(delivery).unwrap_or_default().to_owned(),
+                layer.delivery.map(|how| delivery(how, layer.is_remote)).unwrap_or_default().to_owned(),
                 layer.time.map(duration).unwrap_or_default(),
             ]);
         }
@@ -193,6 +200,7 @@ mod tests {
             size,
             state,
             delivery: None,
+            is_remote: true,
             time: None,
         }
     }
@@ -239,8 +247,9 @@ mod tests {
                 layers,
             }],
             outputs: vec!["registry".into()],
-            requests: Some(9),
-            uploaded: 824_345,
+            sent: 824_345,
+            written: 0,
+            reused: 53_900_000,
             elapsed: Duration::from_millis(1_240),
         }
     }
@@ -248,19 +257,19 @@ mod tests {
     #[test]
     fn a_build_in_a_table_and_a_line() {
         insta::assert_snapshot!(summary().text(None), @r"
-        LAYER         FILES      SIZE  BUILD                   DELIVERY   TIME
-        base layer 1          48.1 MB  base                    mounted
-        lib           1,234    5.8 MB  cached                  present
-        web              12  812.0 kB  1 of 12 bodies encoded  uploaded  31 ms
-        classes           3   12.3 kB  built                   uploaded   4 ms
-        localhost:5000/shop/bookstore:1.0,3f2a1b9 6105d6cc76af, to registry, 9 requests, 824.3 kB uploaded, 1.2 s
+        LAYER         FILES      SIZE  BUILD               DELIVERY   TIME
+        base layer 1          48.1 MB  base                mounted
+        lib           1,234    5.8 MB  cached              present
+        web              12  812.0 kB  built, 91 % reused  sent      31 ms
+        classes           3   12.3 kB  built               sent       4 ms
+        localhost:5000/shop/bookstore:1.0,3f2a1b9 6105d6cc76af, to registry, sent 824.3 kB, reused 53.9 MB, 1.2 s
         ");
     }
 
     #[test]
     fn the_local_store_has_no_delivery_and_a_second_platform_a_heading() {
         let mut summary = summary();
-        summary.requests = None;
+        (summary.sent, summary.reused) = (0, 0);
         summary.outputs.clear();
         for layer in &mut summary.images[0].layers {
             layer.delivery = None;
@@ -323,8 +332,9 @@ mod tests {
           "outputs": [
             "registry"
           ],
-          "requests": 9,
-          "uploaded": 824345,
+          "sent": 824345,
+          "written": 0,
+          "reused": 53900000,
           "elapsedSeconds": 1.24
         }
         "#);

@@ -107,7 +107,7 @@ impl Listing {
         interrupt: &Interrupt,
     ) -> Result<Self, crate::error::BoxedError> {
         let stream = source.blob(layer)?;
-        let task = progress.task(Phase::Hash, format!("reading {}", layer.digest.short()), Some(layer.size));
+        let task = progress.task(Phase::Read, format!("layer {}", layer.digest.short()), Some(layer.size));
         let counted = Counted { inner: stream, advance: |bytes| task.advance(bytes) };
         let failed = |source_error: io::Error| DiffError::Layer {
             place: source.name(),

@@ -159,6 +159,9 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
 
 fn summary(session: &Session, report: &Report) -> Result<Summary, CommandError> {
     let unfinished = || CommandError::new(ExitStatus::Bug, "the build ended without an image");
+    // In the local store a layer is where it was built: nothing is moved.
+    let others = || report.destinations.iter().filter(|destination| !destination.is_local);
+    let bytes = |of: &dyn Fn(&DestinationReport) -> u64| others().map(of).sum();
     let images: Option<Vec<ImageSummary>> =
         report.images.iter().map(|image| image_summary(image, report)).collect();
     Ok(Summary {
@@ -167,8 +170,9 @@ fn summary(session: &Session, report: &Report) -> Result<Summary, CommandError> 
         tags: report.tags.iter().map(ToString::to_string).collect(),
         images: images.ok_or_else(unfinished)?,
         outputs: report.destinations.iter().map(output).collect(),
-        requests: None,
-        uploaded: report.destinations.iter().map(|destination| destination.uploaded).sum(),
+        sent: bytes(&|destination| if destination.is_remote { destination.uploaded } else { 0 }),
+        written: bytes(&|destination| if destination.is_remote { 0 } else { destination.uploaded }),
+        reused: bytes(&|destination| destination.reused),
         elapsed: session.started.elapsed(),
     })
 }
@@ -188,28 +192,32 @@ fn image_summary(image: &ImageReport, report: &Report) -> Option<ImageSummary> {
     let elsewhere = |destination: &&DestinationReport| !destination.is_local;
     let delivery = |digest: &Digest| {
         let mut others = report.destinations.iter().filter(elsewhere);
-        others.find_map(|destination| destination.blobs.get(digest).copied())
+        others.find_map(|destination| Some((*destination.blobs.get(digest)?, destination.is_remote)))
     };
     let base = image.base.iter().enumerate().map(|(number, layer)| {
+        let (delivery, is_remote) = delivery(&layer.digest).unzip();
         Some(LayerSummary {
             name: format!("base layer {}", number + 1),
             digest: layer.digest,
             files: None,
             size: layer.size,
             state: LayerState::Base,
-            delivery: delivery(&layer.digest),
+            delivery,
+            is_remote: is_remote.unwrap_or_default(),
             time: None,
         })
     });
     let ours = image.layers.iter().map(|layer| {
         let facts = layer.facts?;
+        let (delivery, is_remote) = delivery(&facts.digest).unzip();
         Some(LayerSummary {
             name: layer.name.clone(),
             digest: facts.digest,
             files: Some(layer.files as u64),
             size: facts.size,
             state: layer.work.map_or_else(|| known(layer.known_from), LayerState::Built),
-            delivery: delivery(&facts.digest),
+            delivery,
+            is_remote: is_remote.unwrap_or_default(),
             time: layer.work.map(|_| std::time::Duration::from_millis(layer.milliseconds)),
         })
     });

@@ -28,7 +28,7 @@ const fn is_whole(activity: Activity) -> bool {
         | Activity::Write
         | Activity::Conclude => true,
         Activity::LookUp
-        | Activity::Hash
+        | Activity::Read
         | Activity::Pull
         | Activity::Body
         | Activity::Request

@@ -31,7 +31,7 @@ pub enum Activity {
     /// Looking up what is known of a layer.
     LookUp,
     /// Reading a base layer to see what is in it.
-    Hash,
+    Read,
     /// Downloading.
     Pull,
     /// Building a layer.

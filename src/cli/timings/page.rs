@@ -122,7 +122,7 @@ fn lane_of(span: &Span) -> (u8, String) {
         Activity::Look | Activity::Ask | Activity::Plan | Activity::Conclude | Activity::Verify => {
             (0, "build")
         }
-        Activity::LookUp | Activity::Hash => (1, "looking up"),
+        Activity::LookUp | Activity::Read => (1, "looking up"),
         Activity::Pull => (2, "download"),
         Activity::Layer => (3, "layers"),
         Activity::Body => return (4, span.thread.clone()),
@@ -239,7 +239,7 @@ fn bar(out: &mut String, bar: &Bar<'_>, x: f64, width: f64, y: usize) {
 fn class(span: &Span) -> &'static str {
     match span.activity {
         Activity::Look | Activity::Ask | Activity::Plan | Activity::Conclude | Activity::Verify => "plan",
-        Activity::LookUp | Activity::Hash | Activity::Layer => "layer",
+        Activity::LookUp | Activity::Read | Activity::Layer => "layer",
         Activity::Body if span.outcome == "encoded" => "encoded",
         Activity::Body => "known",
         Activity::Pull | Activity::Push | Activity::Write => "move",
@@ -273,7 +273,7 @@ const fn doing(activity: Activity) -> &'static str {
         Activity::Ask => "ask",
         Activity::Plan => "make",
         Activity::LookUp => "look up",
-        Activity::Hash => "read",
+        Activity::Read => "read",
         Activity::Pull => "pull",
         Activity::Layer => "build",
         Activity::Body => "body of",
@@ -406,7 +406,7 @@ const fn stage(activity: Activity) -> &'static str {
         Activity::Ask => "waiting for the targets' tags",
         Activity::Plan => "planning",
         Activity::LookUp => "looking up layers, hashing files",
-        Activity::Hash => "reading base layers",
+        Activity::Read => "reading base layers",
         Activity::Pull => "downloading",
         Activity::Layer => "building layers",
         Activity::Body => "bodies of layers",

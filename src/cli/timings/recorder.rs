@@ -88,7 +88,7 @@ impl Observer for Recorder {
 
 const fn activity_of_task(phase: Phase) -> Activity {
     match phase {
-        Phase::Hash => Activity::Hash,
+        Phase::Read => Activity::Read,
         Phase::Layer => Activity::Layer,
         Phase::Pull => Activity::Pull,
         Phase::Push => Activity::Push,

@@ -33,6 +33,7 @@ fn destination(name: &str, is_remote: bool, blobs: &[(&str, Delivery)]) -> Desti
         blobs: blobs.collect(),
         followed: BTreeSet::new(),
         uploaded: 0,
+        reused: 0,
     }
 }
 
