@@ -27,6 +27,12 @@ use crate::platform::Platform;
 /// The name of the file.
 pub const FILE_NAME: &str = "build.lock";
 
+/// The longest lock that is read: a thousand bases with all that is known of them.
+const MAX_LOCK: u64 = 64 << 20;
+
+/// A lock that is being written, or whose writer was killed, has a name that starts with this.
+const UNFINISHED: &str = ".build.lock.";
+
 /// The longest document that a lock holds, in bytes. Manifests have about 0.2 kB for each layer and configurations
 /// 1 to 8 kB; what is longer is fetched.
 const MAX_DOCUMENT: usize = 16 << 10;
@@ -157,8 +163,13 @@ pub enum LockError {
     #[error(transparent)]
     Invalid(ConfigError),
     /// It cannot be read.
-    #[error("cannot read the lock")]
-    Read(#[source] io::Error),
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The lock.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// It cannot be written.
     #[error("cannot write `{}`", path.display())]
     Write {
@@ -180,7 +191,7 @@ impl Explain for LockError {
             Self::Invalid(_) => {
                 Some("put it back as it was committed, or remove it and run `pack update`".to_owned())
             }
-            Self::Read(_) | Self::Write { .. } => None,
+            Self::Read { .. } | Self::Write { .. } => None,
         }
     }
 }
@@ -191,10 +202,10 @@ impl Lock {
     /// # Errors
     /// When it is there and cannot be read.
     pub fn read(path: &Path) -> Result<Option<Self>, LockError> {
-        match fs_err::read_to_string(path) {
+        match crate::input::read_text(path, MAX_LOCK) {
             Ok(text) => Self::parse(&path.display().to_string(), &text).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(LockError::Read(error)),
+            Err(source) => Err(LockError::Read { path: path.to_owned(), source }),
         }
     }
 
@@ -243,7 +254,7 @@ impl Lock {
     /// When the directory cannot be written to.
     pub fn write(&self, path: &Path) -> Result<bool, LockError> {
         let text = self.render();
-        if fs_err::read(path).is_ok_and(|present| present == text.as_bytes()) {
+        if crate::input::read(path, MAX_LOCK).is_ok_and(|present| present == text.as_bytes()) {
             return Ok(false);
         }
         let target = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -453,6 +464,18 @@ fn checksum(digest: &Digest, facts: &str) -> String {
     hex
 }
 
+/// What writers of the lock at `path` left behind, or are writing just now.
+#[must_use]
+pub fn unfinished(path: &Path) -> Vec<PathBuf> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+    names
+        .filter(|name| name.to_string_lossy().starts_with(UNFINISHED))
+        .map(|name| directory.join(name))
+        .collect()
+}
+
 fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = match path.parent() {
@@ -462,7 +485,7 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // 0666 less the umask, like any file that a program creates; a temporary file would be private.
     let permissions = std::fs::Permissions::from_mode(0o666);
     let mut file =
-        tempfile::Builder::new().prefix(".build.lock.").permissions(permissions).tempfile_in(directory)?;
+        tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(directory)?;
     file.write_all(bytes)?;
     // Without it, a power failure can leave the name with nothing behind it.
     file.as_file().sync_all()?;

@@ -53,7 +53,8 @@ impl Inputs {
         scanner: &Scanner,
     ) -> Result<Option<Self>, BoxedError> {
         let _step = context.progress.step(Stage::Look, "inputs");
-        let Request { settings, has_build_file: _, facts, lock: _, project, name, cache: _ } = request;
+        let Request { settings, has_build_file: _, facts, lock: _, project, name, cache: _, own: _ } =
+            request;
         let mut looker = Looker {
             parts: parts_of(settings, facts),
             settled: true,

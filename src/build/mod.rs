@@ -16,6 +16,7 @@ mod making;
 pub mod memo;
 mod notes;
 mod outcome;
+pub mod own;
 mod prepare;
 mod report;
 
@@ -32,6 +33,7 @@ use inputs::Inputs;
 use layers::Workbench;
 use notes::Notes;
 pub use outcome::{InputChange, Outcome};
+use own::Own;
 use prepare::prepare_with;
 pub use prepare::{Prepared, project_of};
 pub use report::{DestinationReport, ImageReport, LayerReport, Report};
@@ -81,6 +83,8 @@ pub struct Request {
     pub name: Repository,
     /// What is done with the cache in a registry.
     pub cache: CachePolicy,
+    /// What is read and written besides the input.
+    pub own: Own,
 }
 
 impl Request {
@@ -218,7 +222,7 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
     if inputs::is_new(&context.store, request) {
         lookups.begin();
     }
-    let scanner = Scanner::new(&context.workers);
+    let scanner = scanner(context, request);
     let mut inputs = Inputs::look(context, request, &scanner)?;
     let whole = match find_outcome(context, request, inputs.as_ref()) {
         Err(unknown) => unknown,
@@ -253,6 +257,12 @@ pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result
         learn(request, prepared.memos.notes(), inputs, &report, is_written);
     }
     Ok(report)
+}
+
+/// What looks at the trees of `request`.
+#[must_use]
+pub fn scanner(context: &Context, request: &Request) -> Scanner {
+    Scanner::new(&context.workers).without(request.own.left_out())
 }
 
 /// Makes the plan.
@@ -442,7 +452,7 @@ fn check_layer_count(prepared: &Prepared<'_>) -> Result<(), BuildError> {
 /// As for [`prepare`].
 pub fn lock(context: &Context, request: &Request) -> Result<Option<LockedBase>, BoxedError> {
     let _lease = context.store.lease();
-    let scanner = Scanner::new(&context.workers);
+    let scanner = scanner(context, request);
     let mut prepared = prepare(context, request, &scanner)?;
     let locked = prepared.locked.take();
     prepared.memos.save();

@@ -82,7 +82,7 @@ pub(super) fn prepare_with<'a>(
         memos: Memos::open(&context.store, &request.project, context.now),
         compression,
         lookups,
-        notes: Vec::new(),
+        notes: request.own.notes().to_vec(),
         warnings: Vec::new(),
         locked: None,
         platform: Platform::linux_amd64(),

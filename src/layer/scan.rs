@@ -44,6 +44,27 @@ use crate::workers::{Workers, WorkersError};
 /// The file at the root of a tree that says what to leave out.
 pub const IGNORE_FILE: &str = ".packignore";
 
+/// Paths that no scan finds, wherever they lie: they belong to the making of an image and not to what is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut(BTreeSet<PathBuf>);
+
+impl LeftOut {
+    /// Leaves out `path`, which is absolute and has no links in it, with all below it.
+    pub fn add(&mut self, path: PathBuf) {
+        self.0.insert(path);
+    }
+
+    /// What lies below `root`, relative to it.
+    fn below(&self, root: &Path) -> BTreeSet<Vec<u8>> {
+        if self.0.is_empty() {
+            return BTreeSet::new();
+        }
+        let real = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+        let below = self.0.iter().filter_map(|path| path.strip_prefix(&real).ok());
+        below.map(|path| path.as_os_str().as_bytes().to_vec()).filter(|path| !path.is_empty()).collect()
+    }
+}
+
 /// What to look at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScanOptions {
@@ -248,12 +269,22 @@ pub(crate) fn is_whiteout(name: &[u8]) -> bool {
 /// When something cannot be read, is named like a deletion, is a symbolic link to an absolute path below
 /// `root`, or when a glob is wrong or includes nothing.
 pub fn scan(root: &Path, options: &ScanOptions, workers: &Workers) -> Result<Vec<Found>, ScanError> {
+    scan_without(root, options, &LeftOut::default(), workers)
+}
+
+fn scan_without(
+    root: &Path,
+    options: &ScanOptions,
+    left_out: &LeftOut,
+    workers: &Workers,
+) -> Result<Vec<Found>, ScanError> {
     let metadata = fs::metadata(root).map_err(io_error("read", root))?;
     if !metadata.is_dir() {
         return Err(ScanError::NotADirectory { path: root.to_owned() });
     }
     let ScanOptions { xattrs, directories, .. } = *options;
-    let walk = Walk { filter: Filter::new(root, options)?, xattrs, directories, workers };
+    let (filter, left_out) = (Filter::new(root, options)?, left_out.below(root));
+    let walk = Walk { filter, left_out, xattrs, directories, workers };
     let found = included(walk.tree(root)?);
     if found.is_empty() && !options.include.is_empty() {
         return Err(ScanError::NothingIncluded { path: root.to_owned(), patterns: options.include.clone() });
@@ -262,10 +293,19 @@ pub fn scan(root: &Path, options: &ScanOptions, workers: &Workers) -> Result<Vec
     Ok(found)
 }
 
+/// Whether a scan of `root` finds `relative`, a path below it that need not exist.
+///
+/// # Errors
+/// When a glob is wrong or the ignore file cannot be read.
+pub fn takes(root: &Path, options: &ScanOptions, relative: &Path, is_dir: bool) -> Result<bool, ScanError> {
+    Ok(Filter::new(root, options)?.takes(relative.as_os_str().as_bytes(), is_dir))
+}
+
 /// Scans that are remembered: all parts of a build see a tree once, and as it was then.
 #[derive(Debug, Default)]
 pub struct Scanner {
     workers: Workers,
+    left_out: LeftOut,
     scanned: Mutex<Vec<Scanned>>,
 }
 
@@ -276,7 +316,13 @@ impl Scanner {
     /// One that has looked at nothing yet.
     #[must_use]
     pub fn new(workers: &Workers) -> Self {
-        Self { workers: workers.clone(), scanned: Mutex::default() }
+        Self { workers: workers.clone(), ..Self::default() }
+    }
+
+    /// One that passes by what is `left_out`.
+    #[must_use]
+    pub fn without(self, left_out: &LeftOut) -> Self {
+        Self { left_out: left_out.clone(), ..self }
     }
 
     /// As [`scan`], the first time; then what was found.
@@ -289,7 +335,7 @@ impl Scanner {
         if let Some((_, _, found)) = scanned().iter().find(same) {
             return Ok(Arc::clone(found));
         }
-        let found = Arc::new(scan(root, options, &self.workers)?);
+        let found = Arc::new(scan_without(root, options, &self.left_out, &self.workers)?);
         scanned().push((root.to_owned(), options.clone(), Arc::clone(&found)));
         Ok(found)
     }

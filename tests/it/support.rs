@@ -162,6 +162,12 @@ impl Run<'_> {
         self
     }
 
+    /// More arguments, separated by spaces.
+    pub(crate) fn args(mut self, arguments: &str) -> Self {
+        self.arguments.extend(arguments.split_whitespace().map(str::to_owned));
+        self
+    }
+
     /// With a variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));

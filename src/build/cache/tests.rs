@@ -8,6 +8,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use super::super::own::Own;
 use super::super::{Context, Report, Request, Target, build};
 use super::*;
 use crate::config::{Document, Facts, Overrides, Settings};
@@ -136,6 +137,7 @@ impl Town {
             project: self.project.path().to_owned(),
             name: name.clone(),
             cache,
+            own: Own::default(),
         };
         let destination = Arc::new(transport::registry::destination(client, name));
         let target = Target { destination, parallel: 2, is_local: false };

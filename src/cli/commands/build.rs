@@ -13,7 +13,6 @@ use super::super::timings::{Machine, Record};
 use super::super::view::explain::{self, Explanation};
 use super::request::{self, Asked};
 use crate::build::{self, DestinationReport, ImageReport, Report};
-use crate::config::Settings;
 use crate::digest::Digest;
 use crate::plan::KnownFrom;
 
@@ -22,14 +21,11 @@ use crate::plan::KnownFrom;
 /// # Errors
 /// Whatever stopped it; no tag then resolves to anything new.
 pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandError> {
-    let mut asked = request::ask(session, &args.image)?;
+    let mut asked = request::ask(session, &args.image, &files(args))?;
     if args.cache_to {
         asked.write_cache(&args.image)?;
     }
     let timings = args.timings.as_ref().map(|file| session.absolute(file));
-    if let Some(file) = &timings {
-        outside_of_inputs(file, &asked.request.settings)?;
-    }
     let context = session.context(&asked.request.settings)?;
     let targets = request::targets(session, &asked, &context, &args.image.all_outputs())?;
     let report = build::build(&context, &asked.request, &targets)?;
@@ -76,6 +72,16 @@ pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandErro
     Ok(())
 }
 
+/// The files that are written besides the image, by flag.
+fn files(args: &BuildArgs) -> Vec<(&'static str, &Path)> {
+    let files = [
+        ("--metadata-file", &args.metadata_file),
+        ("--image-refs", &args.image_refs),
+        ("--timings", &args.timings),
+    ];
+    files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_deref()?))).collect()
+}
+
 /// The result as JSON.
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -119,25 +125,6 @@ fn metadata(report: &Report) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(&value).unwrap_or_default();
     bytes.push(b'\n');
     bytes
-}
-
-/// A page that is written into what the image is made from would be in the next image.
-fn outside_of_inputs(file: &Path, settings: &Settings) -> Result<(), CommandError> {
-    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let directory = real(file.parent().unwrap_or(Path::new("/")));
-    let app = settings.app.iter().flat_map(|app| app.paths.as_slice()).map(|path| path.value.path());
-    let files = settings.layers.iter().flat_map(|layer| &layer.files).map(|files| files.from.value.path());
-    match app.chain(files).find(|input| directory.starts_with(real(input))) {
-        None => Ok(()),
-        Some(input) => {
-            let (file, input) = (file.display(), input.display());
-            Err(CommandError::new(
-                ExitStatus::Input,
-                format!("`{file}` lies in `{input}`, which goes into the image"),
-            )
-            .hint("name another file: `--timings=../timings.html`"))
-        }
-    }
 }
 
 /// Writes a file whole or not at all.

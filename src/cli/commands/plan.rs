@@ -13,7 +13,6 @@ use super::request;
 use crate::build::{self, Context, Outcome, Prepared, Request};
 use crate::digest::Digest;
 use crate::image::Descriptor;
-use crate::layer::Scanner;
 use crate::plan::{KnownFrom, Plan, PlannedImage};
 use crate::reference::Repository;
 use crate::transport::Blob;
@@ -46,9 +45,9 @@ struct View<'a> {
 /// # Errors
 /// Whatever would stop the build before it begins.
 pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError> {
-    let asked = request::ask(session, &args.image)?;
+    let asked = request::ask(session, &args.image, &[])?;
     let context = session.context(&asked.request.settings)?;
-    let scanner = Scanner::new(&context.workers);
+    let scanner = build::scanner(&context, &asked.request);
     let _lease = context.store.lease();
     let look_up = || build::look_up(&context, &asked.request, &scanner);
     let outcome = if args.explain { Some(look_up()?) } else { None };

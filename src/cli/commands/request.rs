@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::args::ImageArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::session::Session;
+use crate::build::own::{Apart, Own, Shape};
 use crate::build::{CachePolicy, Request, Target, project_of};
 use crate::config::{self, Document, Facts, Overrides, Settings};
 use crate::lock::{self, Lock};
@@ -25,11 +26,16 @@ pub(super) struct Asked {
     pub lock_path: Option<PathBuf>,
 }
 
-/// Resolves everything that decides what is built.
+/// Resolves everything that decides what is built. `files` are those that the command writes itself, by flag.
 ///
 /// # Errors
-/// When there is no build file and no artifact, or a setting is wrong.
-pub(super) fn ask(session: &Session, args: &ImageArgs) -> Result<Asked, CommandError> {
+/// When there is no build file and no artifact, a setting is wrong, or something that is written would be in
+/// the image.
+pub(super) fn ask(
+    session: &Session,
+    args: &ImageArgs,
+    files: &[(&str, &Path)],
+) -> Result<Asked, CommandError> {
     let _step = session.progress.step(Stage::Look, "settings and git");
     let found = find(session, args)?;
     let document = match &found.build_file {
@@ -58,6 +64,9 @@ pub(super) fn ask(session: &Session, args: &ImageArgs) -> Result<Asked, CommandE
         None => None,
     };
     let name = name_of(&settings, &found, &directory);
+    let read: Vec<PathBuf> = found.build_file.iter().cloned().collect();
+    let written = written(session, args, files)?;
+    let own = Own::new(&settings, &read, lock_path.as_deref(), &written, &logins(session))?;
     let request = Request {
         has_build_file: found.build_file.is_some(),
         facts: Facts { git, version: None, env, content: None },
@@ -66,8 +75,58 @@ pub(super) fn ask(session: &Session, args: &ImageArgs) -> Result<Asked, CommandE
         cache: reading(&settings, &name, args),
         name,
         settings,
+        own,
     };
     Ok(Asked { request, lock_path })
+}
+
+/// Everything that is written: the outputs, `files` by flag, the store, and where the standard streams go.
+fn written(session: &Session, args: &ImageArgs, files: &[(&str, &Path)]) -> Result<Vec<Apart>, CommandError> {
+    let mut written = Vec::new();
+    let mut add = |path: &Path, name: String, shape| {
+        written.push(Apart { path: session.absolute(path), name, shape });
+    };
+    for output in args.all_outputs() {
+        let name = format!("`-o {output}`");
+        match Location::output(output)? {
+            Location::OciLayout { dir, .. } => add(&dir, name, Shape::Layout),
+            Location::OciArchive { file, .. } | Location::DockerArchive { file, .. } => {
+                add(&file, name, Shape::File);
+            }
+            _ => {}
+        }
+    }
+    for (flag, file) in files {
+        add(file, format!("`{flag} {}`", file.display()), Shape::File);
+    }
+    let store = session.environment.cache_dir(session.global.cache_dir.as_deref())?;
+    add(&store, format!("the local store `{}`", store.display()), Shape::Store);
+    for (number, name) in [(1, "standard output"), (2, "standard error")] {
+        // A terminal, pipe or device is no file of a tree.
+        let link = PathBuf::from(format!("/proc/self/fd/{number}"));
+        if std::fs::metadata(&link).is_ok_and(|metadata| metadata.is_file()) {
+            add(&link, name.to_owned(), Shape::Stream);
+        }
+    }
+    Ok(written)
+}
+
+/// Files of logins, which an image would give to everyone who pulls it.
+fn logins(session: &Session) -> Vec<Apart> {
+    let environment = &session.environment;
+    let file = |directory: Option<PathBuf>, name: &str| directory.map(|directory| directory.join(name));
+    let files = [
+        environment.registry_auth_file(),
+        file(environment.runtime_dir(), "containers/auth.json"),
+        file(environment.config_home(), "containers/auth.json"),
+        file(environment.docker_config(), "config.json"),
+    ];
+    let apart = |path: PathBuf| Apart {
+        name: format!("the file of logins `{}`", path.display()),
+        path,
+        shape: Shape::File,
+    };
+    files.into_iter().flatten().map(apart).collect()
 }
 
 /// How the cache in a registry is read: a build that needs a layer's bytes has no use for it.

@@ -32,6 +32,19 @@ impl Filter {
         self.include.as_ref().is_none_or(|set| set.is_match_candidate(&Candidate::from_bytes(relative)))
     }
 
+    /// Whether a walk that asks both of the above of every name finds `relative`.
+    pub(super) fn takes(&self, relative: &[u8], directory: bool) -> bool {
+        let slashes = relative.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let mut included = self.includes(relative);
+        for above in slashes.map(|(slash, _)| &relative[..slash]) {
+            if self.excludes(above, true) {
+                return false;
+            }
+            included |= self.includes(above);
+        }
+        included && !self.excludes(relative, directory)
+    }
+
     pub(super) fn excludes(&self, relative: &[u8], directory: bool) -> bool {
         if self.exclude.is_empty() && self.ignore.is_none() {
             return false;

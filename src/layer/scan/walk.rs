@@ -1,7 +1,7 @@
 //! Looking at a tree, directory by directory: the names in it, and one `lstat` for each that is not a directory.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, OsStr};
 use std::io;
 use std::mem::MaybeUninit;
@@ -60,6 +60,8 @@ impl Directory {
 /// Looks at trees.
 pub(super) struct Walk<'a> {
     pub(super) filter: Filter,
+    /// Paths below the root that are passed by.
+    pub(super) left_out: BTreeSet<Vec<u8>>,
     pub(super) xattrs: bool,
     /// Whether directories are looked at, too.
     pub(super) directories: bool,
@@ -127,7 +129,7 @@ impl Walk<'_> {
             }
             said => (said, None),
         };
-        if self.filter.excludes(relative, file_type.is_dir()) {
+        if self.left_out.contains(relative) || self.filter.excludes(relative, file_type.is_dir()) {
             return Ok(None);
         }
         let included = directory.included || self.filter.includes(relative);
