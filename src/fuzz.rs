@@ -26,7 +26,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 22] = [
     Target { name: "bodies", run: layer::bodies, seeds: seeds::bodies },
     Target { name: "build-lock", run: text::build_lock, seeds: seeds::build_lock },
     Target { name: "build-toml", run: text::build_toml, seeds: seeds::build_toml },
@@ -38,6 +38,7 @@ pub const TARGETS: [Target; 21] = [
     Target { name: "error-body", run: crate::registry::fuzz::error_body, seeds: seeds::error_body },
     Target { name: "ignore", run: text::ignore, seeds: seeds::ignore },
     Target { name: "index", run: image::index, seeds: seeds::index },
+    Target { name: "json", run: crate::json::fuzz::json, seeds: seeds::json },
     Target { name: "location", run: text::location, seeds: seeds::location },
     Target { name: "manifest", run: image::manifest, seeds: seeds::manifest },
     Target { name: "memo", run: crate::store::fuzz::record, seeds: seeds::memo },

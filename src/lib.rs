@@ -7,6 +7,7 @@
 //! - [`error`]: whose fault an error is, and what to do.
 //! - [`budget`]: what an input that others wrote may cost.
 //! - [`input`]: opens files that are to be read: regular, bounded, without blocking.
+//! - [`json`]: JSON that others wrote, read as other tools read it or not at all.
 //! - [`interrupt`]: the user's wish to stop.
 //! - [`observer`]: progress as events.
 //! - [`time`]: seconds since the epoch as RFC 3339, without a clock.
@@ -90,6 +91,7 @@ pub mod git;
 pub mod image;
 pub mod input;
 pub mod interrupt;
+pub mod json;
 pub mod layer;
 pub mod lock;
 pub mod observer;

@@ -424,7 +424,8 @@ fn one(request: &Request<'_>, root: &RawDocument, new: &Base, image: &Image) -> 
     }
     let tables = [found.tables()?, own_tables.clone()].concat();
     let image::Rebased { image: result, soci, notes } =
-        image::rebase(image, &old.image, &found.image, (name, &digest), tables).map_err(RebaseError::from)?;
+        image::rebase(image, &old.image, &found.image, &found.platform, (name, &digest), tables)
+            .map_err(RebaseError::from)?;
     notes.into_iter().for_each(|note| request.progress.note(note));
     Ok(One { result, soci, own_tables, base: found, old: old.image.digest() })
 }

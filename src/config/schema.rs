@@ -317,6 +317,7 @@ impl Health {
             start_period: nanoseconds(check.start_period),
             start_interval: nanoseconds(check.start_interval),
             retries: check.retries.map_or(0, |retries| u64::from(retries.get())),
+            ..image::Healthcheck::default()
         }
     }
 }

@@ -149,6 +149,13 @@ pub(super) fn index() -> Vec<Vec<u8>> {
     texts(&[&several, &nested, r#"{"schemaVersion":2,"manifests":[]}"#])
 }
 
+pub(super) fn json() -> Vec<Vec<u8>> {
+    let odd = r#"{"$serde_json::private::RawValue":"[","a":[-0,1E400,0.10,"\ud83d\ude00\/"],"A":{"b":null,"\u0042":true}}"#;
+    let mut seeds = texts(&[odd, "[[1],{\"x\":[]}]", " \"text\" "]);
+    seeds.extend(config());
+    seeds
+}
+
 pub(super) fn config() -> Vec<Vec<u8>> {
     let full = format!(
         r#"{{"created":"1970-01-01T00:00:01Z","architecture":"arm64","os":"linux","variant":"v8","config":{{"User":"1000","Env":["A=1"],"ExposedPorts":{{"80/tcp":{{}}}},"Healthcheck":{{"Test":["CMD","x"],"Interval":1}},"Shell":["sh"]}},"rootfs":{{"type":"layers","diff_ids":["{}"]}},"history":[{{"created_by":"x","empty_layer":true}},{{}}],"x":0.1}}"#,

@@ -123,6 +123,7 @@ changed_seeds! {
     error_body: "error-body",
     ignore: "ignore",
     index: "index",
+    json: "json",
     location: "location",
     manifest: "manifest",
     memo: "memo",

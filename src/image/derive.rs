@@ -5,10 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::{ConfigFile, Descriptor, Healthcheck, History, Image, ImageError, RunConfig, media_type};
 use crate::digest::Digest;
+use crate::json::Raw;
 use crate::platform::Platform;
 
 /// Labels that describe one image and are wrong for every image made from it.
@@ -81,18 +80,16 @@ pub fn derive(
 ) -> Result<(Image, Vec<String>), ImageError> {
     let mut notes = Vec::new();
     let mut config = base.map_or_else(ConfigFile::default, |base| base.config().clone());
-    if base.is_none() {
-        config.os = platform.os().to_owned();
-        config.architecture = platform.architecture().to_owned();
-        config.variant = platform.variant().map(str::to_owned);
-    }
+    name_platform(&mut config, platform);
+    // The only type there is; a base without layers may not say it.
+    "layers".clone_into(&mut config.rootfs.kind);
     config.created = Some(change.created.clone());
     // They describe the container that the base was committed from, host name included.
     for field in ["container", "container_config", "docker_version", "id", "parent"] {
         config.rest.remove(field);
     }
     config.config = Some(change_run(config.config.take().unwrap_or_default(), change, &mut notes));
-    extend_history(&mut config, layers, &change.created);
+    notes.extend(extend_history(&mut config, layers, &change.created));
     config.rootfs.diff_ids.extend(layers.iter().map(|layer| layer.diff_id));
 
     let mut descriptors: Vec<Descriptor> = base.map_or_else(Vec::new, |base| base.layers().to_vec());
@@ -107,17 +104,12 @@ pub fn derive(
 fn change_run(mut run: RunConfig, change: &Change, notes: &mut Vec<String>) -> RunConfig {
     run.env.retain(|variable| !change.unset_env.iter().any(|name| name == key(variable)));
     for (name, value) in &change.env {
-        let variable = format!("{name}={value}");
-        match run.env.iter_mut().find(|old| key(old) == name) {
-            Some(old) => *old = variable,
-            None => run.env.push(variable),
-        }
+        set_variable(&mut run.env, name, format!("{name}={value}"));
     }
     run.labels.retain(|name, _| !OWN_LABELS.contains(&name.as_str()) && !change.unset_labels.contains(name));
     run.labels.extend(change.labels.clone());
-    let empty = || Value::Object(serde_json::Map::new());
-    run.exposed_ports.extend(change.ports.iter().map(|port| (port.clone(), empty())));
-    run.volumes.extend(change.volumes.iter().map(|path| (path.clone(), empty())));
+    run.exposed_ports.extend(change.ports.iter().map(|port| (port.clone(), Raw::empty_object())));
+    run.volumes.extend(change.volumes.iter().map(|path| (path.clone(), Raw::empty_object())));
     if let Some(user) = &change.user {
         run.user.clone_from(user);
     }
@@ -137,12 +129,10 @@ fn change_run(mut run: RunConfig, change: &Change, notes: &mut Vec<String>) -> R
     if let Some(signal) = &change.stop_signal {
         run.stop_signal = Some(signal.clone());
     }
-    if let Some(Value::Array(triggers)) = run.rest.remove("OnBuild")
-        && !triggers.is_empty()
-    {
+    let triggers = run.rest.remove("OnBuild").map_or(0, |triggers| triggers.value().items().count());
+    if triggers > 0 {
         notes.push(format!(
-            "the base has {} ONBUILD instructions, which only `docker build` can run; they are left out",
-            triggers.len()
+            "the base has {triggers} ONBUILD instructions, which only `docker build` can run; they are left out"
         ));
     }
     run
@@ -152,12 +142,47 @@ fn key(variable: &str) -> &str {
     variable.split_once('=').map_or(variable, |(key, _)| key)
 }
 
-/// One history entry per layer of ours; a base that has too few gets the missing ones, because consumers
-/// pair entries with layers.
-fn extend_history(config: &mut ConfigFile, layers: &[NewLayer], created: &str) {
-    let present = config.history.iter().filter(|entry| !entry.empty_layer).count();
-    let missing = config.rootfs.diff_ids.len().saturating_sub(present);
-    let base = (0..missing)
+/// Puts the variable where the first of its name is, and removes the others: readers differ in which of several they
+/// take.
+fn set_variable(env: &mut Vec<String>, name: &str, variable: String) {
+    let first = env.iter().position(|old| key(old) == name);
+    let Some(first) = first else { return env.push(variable) };
+    let mut at = 0;
+    env.retain(|old| {
+        at += 1;
+        key(old) != name || at == first + 1
+    });
+    env[first] = variable;
+}
+
+/// Says what the image runs on where its base does not: a configuration may lack all of it, or the variant that only
+/// the index names.
+fn name_platform(config: &mut ConfigFile, platform: &Platform) {
+    if config.platform().as_ref() == Some(platform) || !config.fits(platform) {
+        return;
+    }
+    let absent = |text: &str| text.is_empty();
+    if absent(&config.os) {
+        platform.os().clone_into(&mut config.os);
+    }
+    if absent(&config.architecture) {
+        platform.architecture().clone_into(&mut config.architecture);
+    }
+    if config.variant.as_deref().is_none_or(absent) {
+        config.variant = platform.variant().map(str::to_owned);
+    }
+}
+
+/// One history entry per layer, because consumers pair entries with layers: a base that has too few gets the missing
+/// ones, and of one that has too many the last are marked as having made none.
+fn extend_history(config: &mut ConfigFile, layers: &[NewLayer], created: &str) -> Option<String> {
+    let below = config.rootfs.diff_ids.len();
+    let mut present = 0;
+    for entry in config.history.iter_mut().filter(|entry| !entry.empty_layer) {
+        present += 1;
+        entry.empty_layer = present > below;
+    }
+    let base = (present..below)
         .map(|_| History { created_by: Some("base layer without history".to_owned()), ..History::default() });
     let ours = layers.iter().map(|layer| History {
         created: Some(created.to_owned()),
@@ -166,6 +191,13 @@ fn extend_history(config: &mut ConfigFile, layers: &[NewLayer], created: &str) {
     });
     let added: Vec<History> = base.chain(ours).collect();
     config.history.extend(added);
+    (present > below).then(|| {
+        format!(
+            "the history of the base has {present} entries for its {below} layers; the last {} are marked as steps \
+             without a layer, so that each of the others belongs to one",
+            present - below
+        )
+    })
 }
 
 #[cfg(test)]
@@ -234,6 +266,85 @@ mod tests {
         assert_eq!(image.layers()[0].media_type, MediaType::ImageLayerGzip);
         assert_eq!(image.layers()[0].digest, base.layers()[0].digest);
         assert_eq!(image.raw().media_type, MediaType::ImageManifest);
+    }
+
+    /// A base of one layer with this configuration.
+    fn base_with(config: &str) -> Image {
+        let config = config.replace("LAYER", &Digest::of(b"layer").to_string()).into_bytes();
+        let manifest = Manifest {
+            schema_version: 2,
+            media_type: Some(MediaType::ImageManifest),
+            artifact_type: None,
+            config: Descriptor::of(MediaType::ImageConfig, &config),
+            layers: vec![Descriptor::new(MediaType::ImageLayerGzip, Digest::of(b"blob"), 4)],
+            subject: None,
+            annotations: BTreeMap::new(),
+            rest: BTreeMap::new(),
+        };
+        let bytes = to_json("manifest", &manifest).expect("json");
+        Image::from_raw(RawDocument::new(None, bytes).expect("document"), config).expect("image")
+    }
+
+    fn derived(config: &str, platform: &str, change: &Change) -> (ConfigFile, Vec<String>) {
+        let platform = platform.parse().expect("a platform");
+        let (image, notes) = derive(Some(&base_with(config)), &platform, &[layer()], change).expect("image");
+        (image.config().clone(), notes)
+    }
+
+    const ROOT: &str = r#""rootfs":{"type":"layers","diff_ids":["LAYER"]}"#;
+
+    #[test]
+    fn a_variable_is_there_once() {
+        let base = format!(r#"{{{ROOT},"config":{{"Env":["A=1","X=1","B=2","A=3","X=2"]}}}}"#);
+        assert_eq!(base_with(&base).config().env("A"), Some("3"), "runtimes take the last");
+        let change =
+            Change { env: vec![("A".into(), "9".into())], unset_env: vec!["B".into()], ..Change::default() };
+        let (config, _) = derived(&base, "linux/amd64", &change);
+        assert_eq!(config.config.expect("config").env, ["A=9", "X=1", "X=2"]);
+    }
+
+    #[test]
+    fn every_image_says_what_it_runs_on() {
+        let stated = |fields: &str, platform: &str| {
+            let (config, _) = derived(&format!("{{{fields}{ROOT}}}"), platform, &Change::default());
+            (config.os, config.architecture, config.variant)
+        };
+        let of = |os: &str, architecture: &str, variant: Option<&str>| {
+            (os.to_owned(), architecture.to_owned(), variant.map(str::to_owned))
+        };
+        assert_eq!(stated("", "linux/arm/v6"), of("linux", "arm", Some("v6")));
+        assert_eq!(stated(r#""os":null,"architecture":"arm64","#, "linux/arm64"), of("linux", "arm64", None));
+        let arm = r#""os":"linux","architecture":"arm","#;
+        assert_eq!(stated(arm, "linux/arm/v6"), of("linux", "arm", Some("v6")), "as the index has it");
+        assert_eq!(stated(arm, "linux/arm/v7"), of("linux", "arm", None), "that is what it means");
+        let odd = r#""os":"linux","architecture":"x86_64","#;
+        assert_eq!(stated(odd, "linux/amd64"), of("linux", "x86_64", None), "as the base spells it");
+        assert_eq!(stated(odd, "linux/arm64"), of("linux", "x86_64", None), "the base knows better");
+    }
+
+    #[test]
+    fn each_layer_has_one_step_and_unknown_fields_survive() {
+        let base = r#"{"history":[{"created_by":"a","x":-0},{"created_by":"b"},{"empty_layer":true},{"created_by":"c"}],
+            "config":{"Healthcheck":{"Test":["NONE"],"OnFailure":"kill"}},
+            "rootfs":{"type":"layers","diff_ids":["LAYER"],"base_layer":123456789012345678901234567890}}"#;
+        let (config, notes) = derived(base, "linux/amd64", &Change::default());
+        let steps: Vec<(Option<&str>, bool)> =
+            config.history.iter().map(|step| (step.created_by.as_deref(), step.empty_layer)).collect();
+        assert_eq!(
+            steps,
+            [
+                (Some("a"), false),
+                (Some("b"), true),
+                (None, true),
+                (Some("c"), true),
+                (Some("pack: classes"), false)
+            ]
+        );
+        assert!(notes[0].contains("3 entries for its 1 layers"), "{notes:?}");
+        assert_eq!(config.history[0].rest["x"].value().text(), "-0");
+        assert_eq!(config.rootfs.rest["base_layer"].value().text(), "123456789012345678901234567890");
+        let check = config.config.and_then(|run| run.healthcheck).expect("a health check");
+        assert_eq!(check.rest["OnFailure"].value().text(), "\"kill\"");
     }
 
     #[test]

@@ -1,18 +1,17 @@
 //! Image manifests and indexes (image specification, `manifest.md` and `image-index.md`).
 //!
 //! Parsing is strict where leniency is an attack: a document that is both a manifest and an index is
-//! refused (CVE-2021-41190), and so are duplicate keys, which two readers resolve differently.
+//! refused (CVE-2021-41190), and so is whatever two readers of JSON understand differently (see [`crate::json`]).
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 
 use super::descriptor::Descriptor;
 use super::media_type::{self, Document, MediaType};
 use crate::digest::Digest;
+use crate::json::{self, Decode, JsonError, Object, Raw, Value};
 
 /// A manifest, index or configuration may have at most this many bytes.
 pub const MAX_DOCUMENT: u64 = 4 << 20;
@@ -20,57 +19,59 @@ pub const MAX_DOCUMENT: u64 = 4 << 20;
 pub const MAX_LAYERS: usize = 500;
 /// An index may have at most this many entries.
 pub const MAX_CHILDREN: usize = 1000;
+/// A document may consist of at most this many JSON values: each takes more memory than its text.
+pub const MAX_VALUES: usize = 200_000;
 
 /// An image manifest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
     /// Always 2.
     pub schema_version: u8,
     /// The media type of this document.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub media_type: Option<MediaType>,
     /// The type of artifact, where it is no image.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
     /// The configuration.
     pub config: Descriptor,
     /// The layers, bottom first.
     pub layers: Vec<Descriptor>,
     /// What this refers to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
     /// Annotations, in key order.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub rest: BTreeMap<String, Value>,
+    pub rest: BTreeMap<String, Raw>,
 }
 
 /// An image index.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Index {
     /// Always 2.
     pub schema_version: u8,
     /// The media type of this document.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub media_type: Option<MediaType>,
     /// The type of artifact, where it is no image.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
     /// The manifests, in order.
     pub manifests: Vec<Descriptor>,
     /// What this refers to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
     /// Annotations, in key order.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// Fields that this version does not know.
     #[serde(flatten)]
-    pub rest: BTreeMap<String, Value>,
+    pub rest: BTreeMap<String, Raw>,
 }
 
 /// A manifest or index as it was received: the bytes are the identity and are never re-serialised.
@@ -86,11 +87,21 @@ pub struct RawDocument {
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
     /// Not JSON, or not of this shape.
-    #[error("not a valid {what}: {source}")]
+    #[error("{}: {source}", invalid(.what, .digest.as_ref()))]
     Json {
         /// Manifest, index or configuration.
         what: &'static str,
+        /// Which one, if it has no other name.
+        digest: Option<Digest>,
         /// What the parser says.
+        source: JsonError,
+    },
+    /// A document of ours that is not written.
+    #[error("the {what} cannot be written: {source}")]
+    Write {
+        /// Manifest, index or configuration.
+        what: &'static str,
+        /// Why.
         source: serde_json::Error,
     },
     /// Both `manifests` and `layers` or `config` (CVE-2021-41190).
@@ -122,6 +133,10 @@ pub enum DocumentError {
     },
 }
 
+fn invalid(what: &str, digest: Option<&Digest>) -> impl fmt::Display {
+    digest.map_or_else(|| format!("not a valid {what}"), |digest| format!("the {what} {digest} is not valid"))
+}
+
 /// A parsed document.
 #[derive(Clone, Debug)]
 pub enum ManifestOrIndex {
@@ -140,13 +155,15 @@ impl RawDocument {
     pub fn new(announced: Option<&MediaType>, bytes: Vec<u8>) -> Result<Self, DocumentError> {
         check_limit("bytes", bytes.len() as u64, MAX_DOCUMENT)?;
         let shape: Shape = parse_strict("manifest", &bytes)?;
-        if shape.schema_version == Some(1) || shape.fs_layers.is_some() {
+        if shape.is_schema_1 {
             return Err(DocumentError::Schema1);
         }
-        let is_index = shape.manifests.is_some();
-        if is_index && (shape.layers.is_some() || shape.config.is_some()) {
+        if shape.manifests == Field::Value && shape.is_manifest {
             return Err(DocumentError::Ambiguous);
         }
+        // `null` is what Go writes for an index that lists nothing.
+        let is_index =
+            shape.manifests == Field::Value || (shape.manifests == Field::Null && !shape.is_manifest);
         let announced = announced.filter(|media_type| is_specific(media_type));
         if let (Some(inside), Some(outside)) = (&shape.media_type, announced)
             && inside != outside
@@ -209,82 +226,115 @@ fn check_limit(what: &'static str, found: u64, limit: u64) -> Result<(), Documen
     if found > limit { Err(DocumentError::Limit { what, found, limit }) } else { Ok(()) }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Shape {
-    schema_version: Option<u64>,
-    media_type: Option<MediaType>,
-    manifests: Option<Value>,
-    layers: Option<Value>,
-    config: Option<Value>,
-    fs_layers: Option<Value>,
+/// The names of the fields of manifests and indexes: a reader in Go looks at both to tell which it is.
+const DOCUMENT: &[&str] = &[
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "manifests",
+    "subject",
+    "annotations",
+    // Docker's schema 1.
+    "fsLayers",
+];
+
+/// Whether a field is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Absent,
+    Null,
+    Value,
 }
 
-/// Parses JSON, refusing duplicate keys anywhere in it.
+/// What tells manifests and indexes apart.
+struct Shape {
+    media_type: Option<MediaType>,
+    is_schema_1: bool,
+    manifests: Field,
+    is_manifest: bool,
+}
+
+impl Decode for Shape {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        let mut object = Object::open(value, DOCUMENT)?;
+        let version: Option<u64> = object.take("schemaVersion")?;
+        Ok(Self {
+            media_type: object.take("mediaType")?,
+            is_schema_1: version == Some(1) || object.has("fsLayers"),
+            manifests: match (object.mentions("manifests"), object.has("manifests")) {
+                (_, true) => Field::Value,
+                (true, false) => Field::Null,
+                (false, false) => Field::Absent,
+            },
+            is_manifest: object.has("layers") || object.has("config"),
+        })
+    }
+    fn wanted() -> String {
+        "an object".to_owned()
+    }
+}
+
+fn schema_version(object: &mut Object<'_>) -> Result<u8, JsonError> {
+    let number: u64 = object.require("schemaVersion")?;
+    u8::try_from(number).map_err(|_| JsonError::refused("no version that is known").below("schemaVersion"))
+}
+
+impl Decode for Manifest {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        let mut object = Object::open(value, DOCUMENT)?;
+        Ok(Self {
+            schema_version: schema_version(&mut object)?,
+            media_type: object.take("mediaType")?,
+            artifact_type: object.take("artifactType")?,
+            config: object.require("config")?,
+            layers: object.take_or_default("layers")?,
+            subject: object.take("subject")?,
+            annotations: object.take_or_default("annotations")?,
+            rest: object.rest()?,
+        })
+    }
+    fn wanted() -> String {
+        "an object".to_owned()
+    }
+}
+
+impl Decode for Index {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        let mut object = Object::open(value, DOCUMENT)?;
+        Ok(Self {
+            schema_version: schema_version(&mut object)?,
+            media_type: object.take("mediaType")?,
+            artifact_type: object.take("artifactType")?,
+            manifests: object.take_or_default("manifests")?,
+            subject: object.take("subject")?,
+            annotations: object.take_or_default("annotations")?,
+            rest: object.rest()?,
+        })
+    }
+    fn wanted() -> String {
+        "an object".to_owned()
+    }
+}
+
+/// Parses a document that its digest names.
 ///
 /// # Errors
-/// When the bytes are not JSON, have a duplicate key, or are not a `T`.
-pub fn parse_strict<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, DocumentError> {
-    let json = |source| DocumentError::Json { what, source };
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    UniqueKeys.deserialize(&mut deserializer).map_err(json)?;
-    deserializer.end().map_err(json)?;
-    serde_json::from_slice(bytes).map_err(json)
+/// When the bytes are not JSON, have more than [`MAX_VALUES`] values, are not a `T`, or mean different things to
+/// different readers.
+pub fn parse_strict<T: Decode>(what: &'static str, bytes: &[u8]) -> Result<T, DocumentError> {
+    let parsed = json::parse_within(bytes, MAX_VALUES).and_then(T::decode);
+    parsed.map_err(|source| DocumentError::Json { what, digest: Some(Digest::of(bytes)), source })
 }
 
-/// Walks a value and refuses an object that has a key twice.
-#[derive(Clone, Copy)]
-struct UniqueKeys;
-
-impl<'de> DeserializeSeed<'de> for UniqueKeys {
-    type Value = ();
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for UniqueKeys {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut keys = std::collections::BTreeSet::new();
-        while let Some(key) = map.next_key::<String>()? {
-            map.next_value_seed(self)?;
-            if let Some(key) = keys.replace(key) {
-                return Err(A::Error::custom(format_args!("the key `{key}` occurs twice")));
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(self)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
+/// Parses a file of a layout or archive, of at most `values` JSON values.
+///
+/// # Errors
+/// As for [`parse_strict`].
+pub fn parse_file<T: Decode>(what: &'static str, bytes: &[u8], values: usize) -> Result<T, DocumentError> {
+    let parsed = json::parse_within(bytes, values).and_then(T::decode);
+    parsed.map_err(|source| DocumentError::Json { what, digest: None, source })
 }
 
 #[cfg(test)]

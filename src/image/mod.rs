@@ -18,8 +18,8 @@ pub use config::{ConfigFile, Healthcheck, History, RootFs, RunConfig};
 pub use derive::{Change, NewLayer, derive};
 pub use descriptor::{Descriptor, PlatformFields};
 pub use manifest::{
-    DocumentError, Index, MAX_CHILDREN, MAX_DOCUMENT, MAX_LAYERS, Manifest, ManifestOrIndex, RawDocument,
-    parse_strict,
+    DocumentError, Index, MAX_CHILDREN, MAX_DOCUMENT, MAX_LAYERS, MAX_VALUES, Manifest, ManifestOrIndex,
+    RawDocument, parse_file, parse_strict,
 };
 pub use media_type::MediaType;
 pub use rebase::{BASE_DIGEST, BASE_NAME, Rebased, begins_with, rebase};
@@ -184,5 +184,5 @@ impl Image {
 /// # Errors
 /// Never for the types of this module; the signature is serde's.
 pub fn to_json<T: serde::Serialize>(what: &'static str, value: &T) -> Result<Vec<u8>, DocumentError> {
-    serde_json::to_vec(value).map_err(|source| DocumentError::Json { what, source })
+    serde_json::to_vec(value).map_err(|source| DocumentError::Write { what, source })
 }

@@ -4,6 +4,8 @@
 //! the new base as a build derives it. The result for an image that was built here is the one that a build on
 //! the new base gives, byte for byte.
 
+use std::collections::BTreeSet;
+
 use super::derive::OWN_LABELS;
 use super::{
     Change, Descriptor, History, Image, ImageError, NewLayer, RawDocument, RunConfig, derive, media_type,
@@ -33,8 +35,8 @@ pub struct Rebased {
     pub notes: Vec<String>,
 }
 
-/// `image` on `new` instead of `old`, which it begins with; `name` and `digest` are those of the new base, `tables`
-/// the tables of contents of all layers that have one.
+/// `image` on `new` instead of `old`, which it begins with, for `platform`; `name` and `digest` are those of the new
+/// base, `tables` the tables of contents of all layers that have one.
 ///
 /// # Errors
 /// When the parts do not belong together.
@@ -42,11 +44,11 @@ pub fn rebase(
     image: &Image,
     old: &Image,
     new: &Image,
+    platform: &Platform,
     (name, digest): (Option<&str>, &str),
     tables: Vec<Descriptor>,
 ) -> Result<Rebased, ImageError> {
     let count = old.layers().len();
-    let platform = new.platform().or_else(|| image.platform()).unwrap_or_else(Platform::linux_amd64);
     let mut change = own(image, old);
     for texts in [&mut change.labels, &mut change.annotations] {
         let named = texts.contains_key(BASE_DIGEST) || texts.contains_key(BASE_NAME);
@@ -61,7 +63,7 @@ pub fn rebase(
     change.annotations.extend(name.map(|name| (BASE_NAME.to_owned(), name.to_owned())));
     let soci = soci::index(tables, &mut change.annotations)?;
     let no_layers: [NewLayer; 0] = [];
-    let (below, notes) = derive(Some(new), &platform, &no_layers, &change)?;
+    let (below, notes) = derive(Some(new), platform, &no_layers, &change)?;
 
     let mut config = below.config().clone();
     config.config = config.config.take().map(|run| without(run, image, old));
@@ -88,15 +90,15 @@ fn own(image: &Image, old: &Image) -> Change {
     let (run, base) = (ours.config.as_ref().unwrap_or(&empty), theirs.config.as_ref().unwrap_or(&empty));
     let key = |variable: &str| variable.split_once('=').map_or(variable, |(key, _)| key).to_owned();
     let value = |variable: &str| variable.split_once('=').map_or("", |(_, value)| value).to_owned();
+    let (variables, inherited) = (effective(&run.env), effective(&base.env));
     let is_set = |name: &String| run.env.iter().any(|variable| key(variable) == *name);
     let differs = |ours: &String, theirs: &String| (ours != theirs).then(|| ours.clone());
     let is_own = |name: &str| OWN_LABELS.contains(&name);
     Change {
         created: ours.created.clone().unwrap_or_default(),
-        env: run
-            .env
+        env: variables
             .iter()
-            .filter(|variable| !base.env.contains(variable))
+            .filter(|variable| !inherited.contains(variable))
             .map(|variable| (key(variable), value(variable)))
             .collect(),
         unset_env: base.env.iter().map(|variable| key(variable)).filter(|name| !is_set(name)).collect(),
@@ -118,6 +120,16 @@ fn own(image: &Image, old: &Image) -> Change {
         stop_signal: run.stop_signal.clone().filter(|_| run.stop_signal != base.stop_signal),
         annotations: image.manifest().annotations.clone(),
     }
+}
+
+/// Of several variables of one name the last, which is the one that a process gets.
+fn effective(env: &[String]) -> Vec<&String> {
+    let key = |variable: &str| variable.split_once('=').map_or(variable.len(), |(key, _)| key.len());
+    let mut seen = BTreeSet::new();
+    let mut kept: Vec<&String> =
+        env.iter().rev().filter(|variable| seen.insert(&variable[..key(variable)])).collect();
+    kept.reverse();
+    kept
 }
 
 /// What a [`Change`] cannot say: settings that the image took away from its base, and fields beyond the

@@ -170,6 +170,7 @@ mod tests {
             os_version: None,
             os_features: Vec::new(),
             variant: variant.map(str::to_owned),
+            rest: BTreeMap::new(),
         });
         entry
     }

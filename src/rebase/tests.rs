@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::image::{Change, Descriptor, History, NewLayer, RootFs, RunConfig, derive};
+use crate::json::Raw;
+use crate::platform::Platform;
 use crate::registry::fake::{Fake, Kind as Asked};
 use crate::registry::{self, Client};
 use crate::verify;
@@ -73,10 +75,10 @@ fn what_another_tool_made_keeps_what_is_its_own() {
         config.history = history.to_vec();
         let mut run = run(config);
         run.entrypoint = Some(vec!["sh".into()]);
-        run.exposed_ports.insert("80/tcp".into(), serde_json::json!({}));
-        run.exposed_ports.insert("81/tcp".into(), serde_json::json!({}));
+        run.exposed_ports.insert("80/tcp".into(), Raw::empty_object());
+        run.exposed_ports.insert("81/tcp".into(), Raw::empty_object());
         run.labels.insert("from".into(), "old".into());
-        run.rest.insert("Shell".into(), serde_json::json!(["sh"]));
+        run.rest.insert("Shell".into(), r#"["sh"]"#.parse().expect("JSON"));
         config.config = Some(run);
     });
     let image = foreign(&["base", "own"], |config| {
@@ -88,7 +90,7 @@ fn what_another_tool_made_keeps_what_is_its_own() {
         run.exposed_ports.remove("80/tcp");
         run.env.push("B=2".into());
         run.user = "1".into();
-        run.rest.insert("Shell".into(), serde_json::json!(["bash"]));
+        run.rest.insert("Shell".into(), r#"["bash"]"#.parse().expect("JSON"));
         config.config = Some(run);
     });
     let new = foreign(&["newer", "base"], |config| {
@@ -96,8 +98,8 @@ fn what_another_tool_made_keeps_what_is_its_own() {
         let mut run = run(config);
         run.env = vec!["PATH=/usr/bin".into(), "A=1".into(), "C=3".into()];
         run.entrypoint = Some(vec!["bash".into()]);
-        run.exposed_ports.insert("80/tcp".into(), serde_json::json!({}));
-        run.exposed_ports.insert("82/tcp".into(), serde_json::json!({}));
+        run.exposed_ports.insert("80/tcp".into(), Raw::empty_object());
+        run.exposed_ports.insert("82/tcp".into(), Raw::empty_object());
         run.labels.insert("from".into(), "new".into());
         config.config = Some(run);
     });
@@ -105,7 +107,9 @@ fn what_another_tool_made_keeps_what_is_its_own() {
     assert_eq!(image::begins_with(&image, &new), None);
     let digest = new.digest().to_string();
     let result =
-        image::rebase(&image, &old, &new, (Some("new:1"), &digest), Vec::new()).expect("rebased").image;
+        image::rebase(&image, &old, &new, &Platform::linux_amd64(), (Some("new:1"), &digest), Vec::new())
+            .expect("rebased")
+            .image;
     let by: Vec<&str> =
         result.config().history.iter().filter_map(|step| step.created_by.as_deref()).collect();
     assert_eq!(by, ["one", "two", "CMD new", "ENV B=2", "COPY own", "USER 1"]);
@@ -116,12 +120,14 @@ fn what_another_tool_made_keeps_what_is_its_own() {
     assert_eq!((run.entrypoint.as_ref(), run.user.as_str()), (None, "1"));
     assert_eq!(run.exposed_ports.keys().collect::<Vec<_>>(), ["82/tcp"]);
     assert_eq!(run.labels["from"], "new");
-    assert_eq!(run.rest["Shell"], serde_json::json!(["bash"]));
+    assert_eq!(run.rest["Shell"].value().text(), r#"["bash"]"#);
     assert_eq!(result.config().author.as_deref(), Some("me"));
     assert_eq!(result.manifest().annotations[image::BASE_DIGEST], digest);
     // And back: what the old base has comes back, and the image is what it was but for the annotations.
     let digest = old.digest().to_string();
-    let back = image::rebase(&result, &new, &old, (None, &digest), Vec::new()).expect("rebased").image;
+    let back = image::rebase(&result, &new, &old, &Platform::linux_amd64(), (None, &digest), Vec::new())
+        .expect("rebased")
+        .image;
     assert_eq!(back.config().rootfs, image.config().rootfs);
     assert_eq!(back.config().history, image.config().history);
     assert_eq!(

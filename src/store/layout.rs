@@ -14,16 +14,16 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
-use serde::{Deserialize, Serialize};
 
 use super::blobs::{Blobs, Durability, TEMPORARY, replace};
 use crate::digest::Digest;
 use crate::error::{Explain, Kind, nearest};
 use crate::image::select::is_attestation;
 use crate::image::{
-    Descriptor, DocumentError, Index, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument, parse_strict,
+    Descriptor, DocumentError, Index, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument, parse_file,
     to_json,
 };
+use crate::json::{self, Decode, JsonError, Object, Value};
 use crate::reference::Reference;
 
 /// The annotation that names an entry of an index: a tag, or in the local store a whole reference.
@@ -35,6 +35,8 @@ pub const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// A store of many images has a longer index than any one document may be.
 const MAX_INDEX: u64 = 64 << 20;
+/// So many JSON values: eight or so for each image.
+const MAX_INDEX_VALUES: usize = 1 << 20;
 
 /// Why a layout cannot be used as asked.
 #[derive(Debug, thiserror::Error)]
@@ -230,10 +232,20 @@ pub struct Layout {
     durability: Durability,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct LayoutFile {
     image_layout_version: String,
+}
+
+impl Decode for LayoutFile {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        let mut object = Object::open(value, &["imageLayoutVersion"])?;
+        let file = Self { image_layout_version: object.require("imageLayoutVersion")? };
+        object.finish()?;
+        Ok(file)
+    }
+    fn wanted() -> String {
+        "an object".to_owned()
+    }
 }
 
 impl Layout {
@@ -263,8 +275,7 @@ impl Layout {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(not(error.to_string())),
             Err(error) => return Err(error.into()),
         };
-        let file: LayoutFile =
-            serde_json::from_slice(&bytes).map_err(|error| not(format!("`oci-layout`: {error}")))?;
+        let file: LayoutFile = json::decode(&bytes).map_err(|error| not(format!("`oci-layout`: {error}")))?;
         if !file.image_layout_version.starts_with("1.") {
             return Err(not(format!("its version is `{}`, not 1.0.0", file.image_layout_version)));
         }
@@ -334,7 +345,7 @@ impl Layout {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(empty_index()),
             Err(error) => return Err(error.into()),
         };
-        parse_strict("index", &bytes).map_err(|source| LayoutError::Index { path, source })
+        parse_file("index", &bytes, MAX_INDEX_VALUES).map_err(|source| LayoutError::Index { path, source })
     }
 
     /// Every entry of the index with its name, in the index's order.

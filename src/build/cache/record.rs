@@ -357,7 +357,7 @@ mod tests {
         }
 
         #[test]
-        fn any_facts_are_read_again(key: [u8; 32], digest: [u8; 32], diff_id: [u8; 32], size in 0..u64::MAX) {
+        fn any_facts_are_read_again(key: [u8; 32], digest: [u8; 32], diff_id: [u8; 32], size in 0..i64::MAX as u64) {
             let facts =
                 LayerFacts { digest: Digest::from_bytes(digest), size, diff_id: Digest::from_bytes(diff_id), toc: None, ztoc: None };
             let document = write(&Key(key), gzip(), &facts).expect("can be written");

@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use fs_err as fs;
 use fs_err::os::unix::fs::FileExt as _;
-use serde::Deserialize;
 
 use super::{ArchiveError, blob_path};
 use crate::digest::{Digest, Sha256, VerifyingReader};
 use crate::error::BoxedError;
 use crate::image::{
-    ConfigFile, Descriptor, Image, Index, MAX_DOCUMENT, Manifest, MediaType, RawDocument, parse_strict,
-    to_json,
+    ConfigFile, Descriptor, Image, Index, MAX_DOCUMENT, MAX_VALUES, Manifest, MediaType, RawDocument,
+    parse_file, parse_strict, to_json,
 };
+use crate::json::{Decode, JsonError, Object, Value};
 use crate::reference::Reference;
 use crate::store::{PickError, pick};
 use crate::transport::{BlobStream, Source};
@@ -179,12 +179,32 @@ pub struct Archive {
 }
 
 /// An image in `manifest.json`.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
 struct Saved {
     config: String,
     repo_tags: Option<Vec<String>>,
     layers: Option<Vec<String>>,
+}
+
+/// The names of its fields, for Docker and for Podman.
+const SAVED: &[&str] = &["Config", "RepoTags", "Layers", "Parent", "LayerSources"];
+
+impl Decode for Saved {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        let mut object = Object::open(value, SAVED)?;
+        let saved = Self {
+            config: object.require("Config")?,
+            repo_tags: object.take("RepoTags")?,
+            layers: object.take("Layers")?,
+        };
+        object.finish()?;
+        Ok(saved)
+    }
+    fn wanted() -> String {
+        "an object".to_owned()
+    }
+    fn several() -> String {
+        "objects".to_owned()
+    }
 }
 
 impl Archive {
@@ -201,7 +221,7 @@ impl Archive {
         };
         let broken =
             |source| ArchiveError::Document { place: place.clone(), name: "index.json".into(), source };
-        let index: Index = parse_strict("index", &bytes).map_err(broken)?;
+        let index: Index = parse_file("index", &bytes, MAX_VALUES).map_err(broken)?;
         let entry = pick(&index.manifests, name)
             .map_err(|source| ArchiveError::Pick { place: place.clone(), source })?;
         let mut archive = Self {
@@ -236,7 +256,7 @@ impl Archive {
             move |source| ArchiveError::Document { place, name, source }
         };
         let images: Vec<Saved> =
-            parse_strict("Docker archive manifest", &bytes).map_err(document("manifest.json"))?;
+            parse_file("Docker archive manifest", &bytes, MAX_VALUES).map_err(document("manifest.json"))?;
         let saved =
             choose(&images, name).map_err(|source| ArchiveError::Pick { place: place.clone(), source })?;
         let missing = |name: &str| ArchiveError::Missing { place: place.clone(), name: name.to_owned() };
@@ -343,7 +363,8 @@ impl Archive {
 pub(super) fn holds(path: &Path, entries: &[Descriptor]) -> bool {
     let check = || -> Option<bool> {
         let members = Members::open(path).ok()?;
-        let index: Index = parse_strict("index", &members.document(path, "index.json").ok()??).ok()?;
+        let index: Index =
+            parse_file("index", &members.document(path, "index.json").ok()??, MAX_VALUES).ok()?;
         let archive = Archive {
             place: String::new(),
             path: path.to_owned(),

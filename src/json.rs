@@ -1,0 +1,205 @@
+//! JSON that others wrote, read as other tools read it or not at all.
+//!
+//! Most readers of images are written in Go, whose `encoding/json` takes a field of a struct from a key in any case:
+//! `Layers` and even `layerſ` are `layers`, and the last of several wins. A document that says one thing to us and
+//! another to them is an attack, so this reader refuses
+//! - a key that occurs twice in one object, in whatever spelling of its characters;
+//! - in an object that Go reads as a struct, two keys that Go takes for one, and a known name in another case;
+//! - the same of two keys in a value of which no tool here knows what it is, since another tool may.
+//!
+//! Objects that Go reads as maps, such as labels, may have keys that differ in case only. Which object is which is
+//! said by the code that decodes it: [`Object`] is a struct, `BTreeMap` a map. `null` is what an absent field is, as it
+//! is for Go.
+//!
+//! A value that is only carried over is [`Raw`]: its strings and numbers are written as they were, `-0` and numbers of
+//! thirty digits too. Nothing here interprets a key. Depth is bounded, memory is a small multiple of the text.
+
+mod check;
+mod decode;
+mod error;
+mod fold;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
+mod raw;
+mod text;
+
+use std::borrow::Cow;
+
+pub use check::{parse, parse_within};
+pub use decode::{Decode, Object, decode};
+pub use error::JsonError;
+pub use fold::fold;
+pub use raw::Raw;
+
+use error::Why;
+use fold::check_folded;
+use text::{unescape, value_end};
+
+/// Lists and objects may be nested to this depth.
+pub const MAX_DEPTH: usize = 128;
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool,
+    /// A number.
+    Number,
+    /// A string.
+    String,
+    /// A list.
+    List,
+    /// An object.
+    Object,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool => "a boolean",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::List => "a list",
+            Self::Object => "an object",
+        }
+    }
+}
+
+/// A value of a document that was found to be JSON: the text that stands for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value<'a> {
+    text: &'a str,
+}
+
+impl<'a> Value<'a> {
+    /// What it is.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self.text.as_bytes().first() {
+            Some(b'"') => Kind::String,
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::List,
+            Some(b't' | b'f') => Kind::Bool,
+            Some(b'n') | None => Kind::Null,
+            Some(_) => Kind::Number,
+        }
+    }
+
+    /// Whether it is `null`.
+    #[must_use]
+    pub fn is_null(self) -> bool {
+        self.kind() == Kind::Null
+    }
+
+    /// The text that stands for it in the document.
+    #[must_use]
+    pub const fn text(self) -> &'a str {
+        self.text
+    }
+
+    /// The text of a string.
+    #[must_use]
+    pub fn as_str(self) -> Option<Cow<'a, str>> {
+        (self.kind() == Kind::String).then(|| unescape(self.text.as_bytes()))
+    }
+
+    /// The items of a list; none of anything else.
+    pub fn items(self) -> impl Iterator<Item = Self> {
+        let mut parts = Parts::of(self, Kind::List);
+        std::iter::from_fn(move || parts.value())
+    }
+
+    /// The members of an object, in the order of the text; none of anything else.
+    pub fn members(self) -> impl Iterator<Item = (Cow<'a, str>, Self)> {
+        let mut parts = Parts::of(self, Kind::Object);
+        std::iter::from_fn(move || {
+            let key = parts.value()?;
+            Some((unescape(key.text.as_bytes()), parts.value()?))
+        })
+    }
+
+    fn wrong<T: Decode>(self) -> JsonError {
+        JsonError::new(Why::Kind { found: self.kind().name(), wanted: T::wanted() })
+    }
+
+    /// Refuses two keys of one object that are the same to Go, at any depth.
+    fn check_folded(self) -> Result<(), JsonError> {
+        match self.kind() {
+            Kind::Object => {
+                let members: Vec<_> = self.members().collect();
+                check_folded(members.iter().map(|(key, _)| &**key))?;
+                members.iter().try_for_each(|(key, value)| value.check_folded().map_err(|it| it.below(key)))
+            }
+            Kind::List => {
+                let items = self.items().enumerate();
+                let mut checked = items.map(|(at, item)| item.check_folded().map_err(|it| it.at(at)));
+                checked.try_for_each(|checked| checked)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes it without space, members by key and strings alike however they were escaped.
+    fn write(self, out: &mut String) {
+        match self.kind() {
+            Kind::String => out.push_str(&quoted(&unescape(self.text.as_bytes()))),
+            Kind::List => {
+                out.push('[');
+                for (at, item) in self.items().enumerate() {
+                    out.push_str(if at == 0 { "" } else { "," });
+                    item.write(out);
+                }
+                out.push(']');
+            }
+            Kind::Object => {
+                let mut members: Vec<_> = self.members().collect();
+                members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+                out.push('{');
+                for (at, (key, value)) in members.into_iter().enumerate() {
+                    out.push_str(if at == 0 { "" } else { "," });
+                    out.push_str(&quoted(&key));
+                    out.push(':');
+                    value.write(out);
+                }
+                out.push('}');
+            }
+            Kind::Null | Kind::Bool | Kind::Number => out.push_str(self.text),
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+/// The parts of a list or object, whatever stands between them.
+struct Parts<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Parts<'a> {
+    fn of(value: Value<'a>, kind: Kind) -> Self {
+        Self { text: value.text, at: if value.kind() == kind { 1 } else { value.text.len() } }
+    }
+
+    fn value(&mut self) -> Option<Value<'a>> {
+        let bytes = self.text.as_bytes();
+        while matches!(bytes.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b':')) {
+            self.at += 1;
+        }
+        if matches!(bytes.get(self.at), None | Some(b']' | b'}')) {
+            return None;
+        }
+        let end = value_end(bytes, self.at);
+        let value = self.text.get(self.at..end)?;
+        self.at = end;
+        Some(Value { text: value })
+    }
+}
+
+#[cfg(test)]
+mod tests;
