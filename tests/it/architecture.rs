@@ -81,7 +81,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
 
 /// What values know of each other.
 const ALLOWED_VALUES: [(&str, &[&str]); 5] = [
-    ("git", &["error"]),
+    ("git", &["digest", "error", "input", "time"]),
     ("interrupt", &["error"]),
     ("json", &["shown"]),
     ("reference", &["digest"]),
