@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Project, chmod, files_below, is_root, skipped, text};
+use crate::support::{Project, chmod, files_below, is_root, skipped, text, tree_on};
 
 /// Runs git in a directory of the project, as its user would.
 #[track_caller]
@@ -303,4 +303,125 @@ fn a_repository_that_cannot_be_read_has_a_hint_that_works() {
     project.pack("build --tag 1").ok();
     symlink("/dev/zero", project.path(".git/info/attributes")).unwrap();
     project.pack("build --tag 1").fails(1).says(&["info/attributes", "not a regular file"]);
+}
+
+/// A project whose build file comes from anyone, beside what it may not reach.
+fn foreign(build_toml: &str) -> Project {
+    let project = Project::with(build_toml);
+    project.write("files/a.txt", "a\n");
+    fs::create_dir(project.beside("secrets")).unwrap();
+    fs::write(project.beside("secrets/key"), "hunter2").unwrap();
+    project
+}
+
+#[test]
+fn an_untrusted_build_file_decides_nothing_about_the_machine() {
+    let app = "[app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/srv\"\n";
+    let layer = |files: &str| format!("{app}[[layer]]\nname = \"l\"\nfiles = [{files}]\n");
+    let cases: [(&str, String, u32, &str); 14] = [
+        (
+            "the artifact",
+            "[app]\npath = \"../secrets\"\nkind = \"tree\"\nroot = \"/srv\"\n".into(),
+            2,
+            "outside",
+        ),
+        ("files", layer("{ from = \"../secrets/key\", to = \"/key\" }"), 7, "outside"),
+        ("files by a link", layer("{ from = \"out/key\", to = \"/key\" }"), 7, "outside"),
+        ("an absolute path", layer("{ from = \"/etc/passwd\", to = \"/key\" }"), 7, "outside"),
+        ("patterns by a link", layer("{ from = \"linked\", to = \"/x/\" }"), 7, "`.packignore`"),
+        ("a base", format!("[image]\nbase = \"oci:../secrets\"\n{app}"), 2, "outside"),
+        (
+            "a base in an archive",
+            format!("[image]\nbase = \"docker-archive:out/x.tar\"\n{app}"),
+            2,
+            "outside",
+        ),
+        (
+            "a label of the environment",
+            format!("{app}[config]\nlabels = {{ x = \"{{env.TOKEN}}\" }}\n"),
+            6,
+            "environment",
+        ),
+        ("a tag of the environment", format!("[image]\ntags = [\"{{env.TOKEN}}\"]\n{app}"), 2, "environment"),
+        (
+            "a mirror",
+            format!("{app}[registry.\"docker.io\"]\nmirrors = [\"https://evil.example\"]\n"),
+            6,
+            "mirrors",
+        ),
+        ("no TLS", format!("{app}[registry.\"r.example\"]\nplain-http = true\n"), 6, "plain-http"),
+        (
+            "no check",
+            format!("{app}[registry.\"r.example\"]\nskip-tls-verify = true\n"),
+            6,
+            "skip-tls-verify",
+        ),
+        ("an authority", format!("{app}[registry.\"r.example\"]\nca-file = \"files/a.txt\"\n"), 6, "ca-file"),
+        ("another cache", format!("{app}[cache]\nrepository = \"r.example/x\"\n"), 6, "cache"),
+    ];
+    for (what, build_toml, line, word) in cases {
+        let project = foreign(&build_toml);
+        symlink("../secrets", project.path("out")).unwrap();
+        project.write("linked/x", "x");
+        symlink("../../secrets/key", project.path("linked/.packignore")).unwrap();
+        for command in ["build", "plan", "update"] {
+            let said = project.pack(command).arg("--untrusted").env("TOKEN", "hunter2").fails(4).hints();
+            let said = said.says(&[word, "`--untrusted` forbids", &format!("build.toml:{line}")]);
+            assert!(!said.stderr.contains("hunter2"), "{what}: {said:?}");
+        }
+        let by_variable = project.pack("plan").env("PACK_UNTRUSTED", "1").env("TOKEN", "x").run();
+        assert_eq!(by_variable.code, Some(4), "{what}: {by_variable:?}");
+        assert!(!project.path("build.lock").exists(), "{what}");
+    }
+}
+
+#[test]
+fn what_the_user_types_is_trusted() {
+    let project = foreign(&tree_on("scratch"));
+    project.build("--untrusted");
+    let key = project.beside("secrets").display().to_string();
+    let set = format!("layer=[{{name=\"l\",files=[{{from=\"{key}\",to=\"/l/\"}}]}}]");
+    project.pack("build --untrusted").arg("--set").arg(set).ok();
+    project.pack("build --untrusted --tag v{env.TAG}").env("TAG", "1").ok();
+    project
+        .pack("build --untrusted")
+        .arg(key)
+        .arg("--root")
+        .arg("/srv")
+        .arg("--name")
+        .arg("localhost/x")
+        .ok();
+}
+
+#[test]
+fn an_untrusted_build_file_does_not_say_where_to_push() {
+    let project = foreign(&tree_on("scratch"));
+    // Refused before anything is asked: nothing listens there.
+    project.pack("build --push --untrusted").fails(4).hints().says(&[
+        "localhost/tree",
+        "`--name`",
+        "the tag `1`",
+        "`--tag`",
+        "build.toml:2",
+        "build.toml:4",
+    ]);
+    let to = "127.0.0.1:1/trusted/app";
+    project.pack("build --push --untrusted --tag 1").arg("--name").arg(to).fails(3);
+    project.pack("build --push --untrusted").arg("--name").arg(to).fails(4).says(&["the tag `1`"]);
+}
+
+#[test]
+fn files_of_an_untrusted_project_are_files_of_it() {
+    for name in ["build.toml", "build.lock"] {
+        let project = foreign(&tree_on("scratch"));
+        let _ = fs::remove_file(project.path(name));
+        symlink("../secrets/key", project.path(name)).unwrap();
+        let said =
+            project.pack("build --untrusted").fails(4).hints().says(&[name, "leads out of the project"]);
+        assert!(!said.stderr.contains("hunter2"), "{said:?}");
+    }
+    let project = foreign("");
+    symlink("../../secrets/key", project.path("files/.packignore")).unwrap();
+    let said = project.pack("build files --untrusted --root /srv --name localhost/x").fails(4);
+    assert!(!said.stderr.contains("hunter2"), "{said:?}");
 }

@@ -8,7 +8,7 @@ use super::super::args::ImageArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::session::Session;
 use crate::build::own::{Apart, Own, Shape};
-use crate::build::{CachePolicy, Request, Target, project_of};
+use crate::build::{CachePolicy, Request, Target, project_of, untrusted};
 use crate::config::{self, Document, Facts, Overrides, Settings};
 use crate::git::{self, GitFacts};
 use crate::lock::{self, Lock};
@@ -40,20 +40,28 @@ pub(super) fn ask(
 ) -> Result<Asked, CommandError> {
     let _step = session.progress.step(Stage::Look, "settings and git");
     let found = find(session, args)?;
+    let lookup = |name: &str| session.environment.text(name).map(str::to_owned);
+    let environment = Overrides::from_environment(lookup)?;
+    let flags = overrides(session, args, found.artifact.clone())?;
+    let lock_path = found.build_file.as_ref().map(|file| file.with_file_name(lock::FILE_NAME));
+    if flags.untrusted.or(environment.untrusted) == Some(true) {
+        for file in found.build_file.iter().chain(&lock_path) {
+            untrusted::check_file(file, &found.directory(session))?;
+        }
+    }
     let document = match &found.build_file {
         Some(file) => Document::read(file)?,
         None => Document::empty(&session.environment.cwd),
     };
-    let lookup = |name: &str| session.environment.text(name).map(str::to_owned);
-    let environment = Overrides::from_environment(lookup)?;
-    let flags = overrides(session, args, found.artifact.clone())?;
     let settings = Settings::resolve(document, &flags, &environment)?;
     if settings.workspace.is_some() {
         return Err(CommandError::new(ExitStatus::Input, "a `[workspace]` cannot be built as a whole yet")
             .hint("build its members one by one, each with a build.toml of its own"));
     }
     let directory = found.directory(session);
-    let lock_path = found.build_file.as_ref().map(|file| file.with_file_name(lock::FILE_NAME));
+    if settings.untrusted {
+        untrusted::check(&settings, &directory, args.all_outputs().contains(&"registry"))?;
+    }
     let git = git_facts(session, &directory, lock_path.as_deref())?;
     let names: Vec<String> = settings.env_names().map(str::to_owned).collect();
     let env = names
@@ -258,6 +266,7 @@ fn overrides(
         set,
         offline: args.offline.then_some(true),
         locked: args.locked.then_some(true),
+        untrusted: args.untrusted.then_some(true),
         jobs: session.global.jobs,
         source_date_epoch: session.environment.source_date_epoch()?,
     })
