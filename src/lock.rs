@@ -23,6 +23,7 @@ use crate::error::{Explain, Kind};
 use crate::image::MediaType;
 use crate::layer::EntryPath;
 use crate::platform::Platform;
+use crate::shown::shown_path;
 
 /// The name of the file.
 pub const FILE_NAME: &str = "build.lock";
@@ -163,7 +164,7 @@ pub enum LockError {
     #[error(transparent)]
     Invalid(ConfigError),
     /// It cannot be read.
-    #[error("cannot read `{}`", path.display())]
+    #[error("cannot read `{}`", shown_path(path))]
     Read {
         /// The lock.
         path: PathBuf,
@@ -171,7 +172,7 @@ pub enum LockError {
         source: io::Error,
     },
     /// It cannot be written.
-    #[error("cannot write `{}`", path.display())]
+    #[error("cannot write `{}`", shown_path(path))]
     Write {
         /// The lock.
         path: PathBuf,
@@ -194,6 +195,10 @@ impl Explain for LockError {
             Self::Read { .. } | Self::Write { .. } => None,
         }
     }
+
+    fn is_laid_out(&self) -> bool {
+        matches!(self, Self::Invalid(error) if error.is_laid_out())
+    }
 }
 
 impl Lock {
@@ -203,7 +208,7 @@ impl Lock {
     /// When it is there and cannot be read.
     pub fn read(path: &Path) -> Result<Option<Self>, LockError> {
         match crate::input::read_text(path, MAX_LOCK) {
-            Ok(text) => Self::parse(&path.display().to_string(), &text).map(Some),
+            Ok(text) => Self::parse(&shown_path(path), &text).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(LockError::Read { path: path.to_owned(), source }),
         }

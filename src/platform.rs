@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::shown::Foreign;
+
 /// A normalised platform such as `linux/amd64` or `linux/arm/v7`.
 ///
 /// Two platforms that mean the same machine are equal: `x86_64` is `amd64`, `arm64/v8` is `arm64`, `arm`
@@ -19,7 +21,8 @@ pub struct Platform {
 /// Why a string is not a platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a platform: expected `os/architecture` or `os/architecture/variant`, such as `linux/amd64`"
+    "`{}` is not a platform: expected `os/architecture` or `os/architecture/variant`, such as `linux/amd64`",
+    Foreign::new(.0)
 )]
 pub struct PlatformError(String);
 

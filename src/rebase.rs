@@ -23,6 +23,7 @@ use crate::layer::EntryPath;
 use crate::observer::Progress;
 use crate::platform::Platform;
 use crate::reference::Tag;
+use crate::shown::Foreign;
 use crate::store::Store;
 use crate::transport::load::{load_image, load_manifest, offers, soci_index};
 use crate::transport::{Blob, Destination, Source};
@@ -101,7 +102,10 @@ impl fmt::Display for Reason {
             Self::Platform { image, base } => write!(f, "the image is for {image}, the new base for {base}"),
             Self::Libc { old, new } => write!(f, "the old base has {old}, the new one {new}"),
             Self::Java { old, new } => write!(f, "the old base has Java {old}, the new one Java {new}"),
-            Self::Container { old, new } => write!(f, "the old base has {old}, the new one {new}"),
+            Self::Container { old, new } => {
+                let (old, new) = (Foreign::new(old), Foreign::new(new));
+                write!(f, "the old base has {old}, the new one {new}")
+            }
         }
     }
 }
@@ -234,14 +238,14 @@ pub struct Rebased {
 pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
     let root = request.image.root()?;
     let images = images(request, &root)?;
-    let new = base(request, request.new, false);
+    let (old, new) = (base(request, request.old, false), base(request, request.new, false));
     let mut rebased = Vec::new();
     let mut indexes = Vec::new();
     let mut parts = Vec::new();
     let mut blobs: Vec<Blob> = Vec::new();
     for image in &images {
         request.interrupt.check().map_err(CopyError::from)?;
-        let one = one(request, &root, &new, image)?;
+        let one = one(request, &root, &old, &new, image)?;
         let below = new.blobs(&one.base.image);
         let count = below.len();
         blobs.extend(below);
@@ -310,6 +314,9 @@ fn images(request: &Request<'_>, root: &RawDocument) -> Result<Vec<Image>, Boxed
     if let Some(platform) = &request.platform {
         return Ok(vec![load_image(&*request.image, Some(platform))?.image]);
     }
+    if let Ok(ManifestOrIndex::Manifest(_)) = root.parse() {
+        return Ok(vec![load_manifest(&*request.image, &root.descriptor())?]);
+    }
     let offers = offers(&*request.image)?;
     if let Ok(ManifestOrIndex::Index(index)) = root.parse()
         && index.manifests.iter().any(|entry| is_attestation(entry) && !soci::is_entry(entry))
@@ -360,14 +367,20 @@ fn base(request: &Request<'_>, named: &Named, offline: bool) -> Base {
     Base::new(reference, Arc::clone(&named.source), None, request.store, offline)
 }
 
-fn one(request: &Request<'_>, root: &RawDocument, new: &Base, image: &Image) -> Result<One, BoxedError> {
+fn one(
+    request: &Request<'_>,
+    root: &RawDocument,
+    old_base: &Base,
+    new: &Base,
+    image: &Image,
+) -> Result<One, BoxedError> {
     let platform = image.platform();
     let not_on_base = || RebaseError::NotOnBase {
         image: request.image.name(),
         base: request.old.source.name(),
         platform: platform.clone(),
     };
-    let old = base(request, request.old, false).load(platform.as_ref())?;
+    let old = old_base.load(platform.as_ref())?;
     let count = image::begins_with(image, &old.image).ok_or_else(not_on_base)?;
     let mut reasons = Vec::new();
     let mut found = match new.load(platform.as_ref()) {

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::Digest;
+use crate::shown::Foreign;
 
 /// The registry that a reference without a host means.
 pub const DOCKER_HUB: &str = "docker.io";
@@ -44,7 +45,7 @@ pub struct Reference {
 
 /// Why a string is not a reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is not an image reference: {why}")]
+#[error("`{}` is not an image reference: {why}", Foreign::new(given))]
 pub struct ReferenceError {
     given: String,
     why: &'static str,

@@ -1,22 +1,236 @@
-//! Foreign names in messages.
+//! Words of others in our messages.
+//!
+//! Names in archives, labels of images, answers of registries, output of programs: whoever wrote them must not be able to
+//! move the reader's cursor, to turn the direction of writing, to put another line into a message, or to give a command to
+//! a system that reads logs. [`Foreign`] is such text as it stands in a message; [`one_line`] is the net below all of
+//! them, through which every line that is printed goes.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+/// The most characters of one foreign text in a message.
+const LONGEST: usize = 1_024;
+
+/// Text that others wrote: one line without anything that a terminal or a log acts on, and not longer than a message bears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Foreign<'a>(Cow<'a, str>);
+
+impl<'a> Foreign<'a> {
+    /// Such text.
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self(cut(text, LONGEST))
+    }
+
+    /// The readable beginning: at most `limit` characters, and one space for each run of white space and controls.
+    pub(crate) fn short(text: &str, limit: usize) -> Self {
+        let is_gap = |character: char| character.is_whitespace() || character.is_control();
+        let words: Vec<&str> = text.split(is_gap).filter(|word| !word.is_empty()).collect();
+        Self(Cow::Owned(cut(&words.join(" "), limit).into_owned()))
+    }
+}
+
+impl fmt::Display for Foreign<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&one_line(&self.0))
+    }
+}
+
+/// At most `limit` characters of a text, and `…` for what is left out.
+pub(crate) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(limit) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
+}
+
 /// Bytes of a name as text that cannot upset a terminal.
 pub(crate) fn shown(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for character in String::from_utf8_lossy(bytes).chars() {
-        if character.is_control() {
-            text.extend(character.escape_debug());
-        } else {
-            text.push(character);
-        }
-    }
-    text
+    one_line(&String::from_utf8_lossy(bytes)).into_owned()
 }
 
 /// A path as text that cannot upset a terminal.
 pub(crate) fn shown_path(path: &Path) -> String {
     shown(path.as_os_str().as_bytes())
+}
+
+/// `text` on one line, with everything escaped that a terminal or a log acts on.
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
+    escape(text, false)
+}
+
+/// Like [`one_line`], but line breaks and tabs stay: for messages that were laid out in lines by ourselves.
+pub(crate) fn lines(text: &str) -> Cow<'_, str> {
+    escape(text, true)
+}
+
+/// JSON without active characters and commands: they are escaped as JSON has it. Outside of strings there are none but
+/// line breaks of ours.
+pub(crate) fn json(text: &str) -> Cow<'_, str> {
+    let is_left = |character: char| character == '\n' || !is_active(character);
+    if text.chars().all(is_left) && !text.contains("##") {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    let mut units = [0; 2];
+    for (at, character) in text.char_indices() {
+        if is_left(character) && !(character == '[' && is_command(&text[..at])) {
+            escaped.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut units) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+fn escape(text: &str, has_lines: bool) -> Cow<'_, str> {
+    let is_kept = |character: char| has_lines && matches!(character, '\n' | '\t');
+    let is_harmless = |character: char| !is_active(character) || is_kept(character);
+    if text.chars().all(is_harmless) && !text.contains("##") && !text.contains("::") {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    // Whether nothing but white space stands before it in its line.
+    let mut begins = true;
+    for (at, character) in text.char_indices() {
+        let rest = &text[at..];
+        if !is_harmless(character)
+            || (begins && rest.starts_with("::"))
+            || (character == '[' && is_command(&text[..at]))
+        {
+            push_escaped(&mut escaped, character);
+        } else {
+            escaped.push(character);
+        }
+        begins = is_kept(character) && character == '\n' || begins && character.is_whitespace();
+    }
+    Cow::Owned(escaped)
+}
+
+/// Whether the `[` after `before` begins a command to a CI system that looks for them anywhere in a line: `##[`,
+/// `##vso[`, `##teamcity[`. GitHub's `::NAME::` counts at the beginning of a line alone, after white space too.
+fn is_command(before: &str) -> bool {
+    before.trim_end_matches(|character: char| character.is_ascii_alphabetic()).ends_with("##")
+}
+
+/// Whether a terminal, an editor or a reader of logs acts on a character, or does not show it: controls, breaks of lines
+/// and paragraphs, directions of writing, and what has no width.
+pub(crate) fn is_active(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// `\n`, `\t` and the like by name, everything else by number.
+fn push_escaped(text: &mut String, character: char) {
+    if character.is_ascii_graphic() {
+        text.extend(character.escape_unicode());
+    } else {
+        text.extend(character.escape_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Everything that `text` could do to a reader.
+    fn harm(text: &str) -> Option<&'static str> {
+        let commands = ["##[", "##vso[", "##teamcity["];
+        if text.chars().any(is_active) {
+            return Some("an active character");
+        }
+        if text.trim_start().starts_with("::") || commands.iter().any(|command| text.contains(command)) {
+            return Some("a command");
+        }
+        None
+    }
+
+    #[test]
+    fn what_acts_is_escaped_and_all_else_stays() {
+        let cases = [
+            ("plain ü 日本 😀 #1 ## a::b [x]", "plain ü 日本 😀 #1 ## a::b [x]"),
+            ("a\n::error::b\r\u{1b}[2J", "a\\n::error::b\\r\\u{1b}[2J"),
+            ("\u{7f}\u{85}\u{9b}", "\\u{7f}\\u{85}\\u{9b}"),
+            ("a\u{202e}b\u{2066}\u{200f}\u{61c}\u{2028}", "a\\u{202e}b\\u{2066}\\u{200f}\\u{61c}\\u{2028}"),
+            ("z\u{200b}w\u{feff}", "z\\u{200b}w\\u{feff}"),
+            (" ::set-output::", " \\u{3a}:set-output::"),
+            ("x ##vso[task.x] ##[group]", "x ##vso\\u{5b}task.x] ##\\u{5b}group]"),
+            ("app##1.war", "app##1.war"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(one_line(text), expected);
+            assert_eq!(Foreign::new(text).to_string(), expected);
+            assert_eq!(shown(text.as_bytes()), expected);
+        }
+        assert_eq!(lines("a\n\tb\r\n ::error::"), "a\n\tb\\r\n \\u{3a}:error::");
+        assert_eq!(shown(b"a\xff"), "a\u{fffd}");
+    }
+
+    #[test]
+    fn a_text_is_cut_at_a_character() {
+        assert_eq!(Foreign::short(" a\n\u{1b}[31mb\t c ", 20).to_string(), "a [31mb c");
+        assert_eq!(Foreign::short(&"ü".repeat(30), 5).to_string(), "üüüüü…");
+        assert_eq!(Foreign::new(&"x".repeat(5_000)).to_string().chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn json_stays_the_same_value() {
+        let value =
+            serde_json::json!({ "a\u{7f}": "\u{9b}\u{202e}\u{e0041}\n\u{1}", "b": "ü😀", "c": "##vso[x]" });
+        let text = serde_json::to_string_pretty(&value).expect("json");
+        let safe = json(&text);
+        assert!(safe.chars().all(|character| character == '\n' || !is_active(character)), "{safe}");
+        assert!(!safe.contains("##vso["), "{safe}");
+        assert!(
+            safe.contains("ü😀") && safe.contains("\\u202e") && safe.contains("\\udb40\\udc41"),
+            "{safe}"
+        );
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).expect("json"), value);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_come_out_as_one_harmless_line(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let text = String::from_utf8_lossy(&bytes);
+            for shown in [
+                shown(&bytes),
+                Foreign::new(&text).to_string(),
+                Foreign::short(&text, 50).to_string(),
+                one_line(&text).into_owned(),
+            ] {
+                prop_assert_eq!(harm(&shown), None, "{:?}", shown);
+            }
+        }
+
+        #[test]
+        fn any_text_comes_out_as_one_harmless_line(
+            text in "([a-z:#\\[ \n\r\t\u{85}\u{9b}\u{61c}\u{200b}-\u{200f}\u{2028}-\u{202e}\u{2066}-\u{2069}]|::|##vso\\[|##\\[){0,40}",
+        ) {
+            for shown in [shown(text.as_bytes()), Foreign::new(&text).to_string(), Foreign::short(&text, 50).to_string()] {
+                prop_assert_eq!(harm(&shown), None, "{:?}", shown);
+            }
+            for line in lines(&text).lines() {
+                prop_assert_eq!(harm(&line.replace('\t', " ")), None, "{:?}", line);
+            }
+        }
+    }
 }

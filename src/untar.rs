@@ -7,6 +7,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use tar::EntryType;
 
+use crate::shown::Foreign;
+
 /// The unit of a tar.
 pub(crate) const BLOCK: u64 = 512;
 /// Where a block of a sparse map says that another one follows.
@@ -38,7 +40,7 @@ pub enum TarError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// A header is none.
-    #[error("there is no tar header at byte {at}: {why}")]
+    #[error("there is no tar header at byte {at}: {}", Foreign::new(why))]
     Header {
         /// Where.
         at: u64,
@@ -54,7 +56,7 @@ pub enum TarError {
         limit: u64,
     },
     /// GNU's sparse files, whose payload is not their content.
-    #[error("`{0}` is a sparse file in GNU's format")]
+    #[error("`{}` is a sparse file in GNU's format", Foreign::new(.0))]
     Sparse(String),
 }
 

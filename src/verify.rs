@@ -5,6 +5,7 @@
 //! one shape that is written here. It judges bytes, not taste.
 
 mod flatbuffer;
+mod place;
 pub(crate) mod soci;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use sha2::Digest as _;
 
+use self::place::Place;
 use crate::digest::Digest;
 use crate::error::BoxedError;
 use crate::image::media_type::{self, LayerCompression};
@@ -22,8 +24,10 @@ use crate::image::{
     self, ConfigFile, Descriptor, MAX_DOCUMENT, Manifest, ManifestOrIndex, MediaType, RawDocument,
     parse_strict,
 };
+use crate::interrupt::Interrupt;
 use crate::observer::{Phase, Progress, Task};
 use crate::platform::Platform;
+use crate::shown::one_line;
 use crate::transport::Source;
 use crate::untar::{LAYER, ReadThrough, Walk};
 
@@ -36,11 +40,18 @@ pub struct Options {
     pub max_layer_bytes: u64,
     /// Told about the layers.
     pub progress: Progress,
+    /// Whether to stop.
+    pub interrupt: Interrupt,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { jobs: 0, max_layer_bytes: 64 << 30, progress: Progress::default() }
+        Self {
+            jobs: 0,
+            max_layer_bytes: 64 << 30,
+            progress: Progress::default(),
+            interrupt: Interrupt::default(),
+        }
     }
 }
 
@@ -135,7 +146,8 @@ pub struct Finding {
 
 impl Finding {
     fn new(check: Check, subject: Digest, message: impl Into<String>) -> Self {
-        Self { check, subject, message: message.into(), expected: None, found: None }
+        let message = one_line(&message.into()).into_owned();
+        Self { check, subject, message, expected: None, found: None }
     }
 
     fn other(
@@ -147,16 +159,19 @@ impl Finding {
     ) -> Self {
         let (expected, found) = (expected.to_string(), found.to_string());
         let message = format!("{message}: expected {expected}, found {found}");
-        Self { check, subject, message, expected: Some(expected), found: Some(found) }
+        Self { expected: Some(expected), found: Some(found), ..Self::new(check, subject, message) }
     }
 }
 
 /// Reads everything that `source` reaches and lists what disagrees.
 ///
 /// # Errors
-/// Only when the root document cannot be read: then there is nothing to verify.
+/// When the root document cannot be read, and when the place of the image fails or the user interrupts: neither says
+/// anything about the image.
 pub fn verify(source: &dyn Source, options: &Options) -> Result<Report, BoxedError> {
-    let root = source.root()?;
+    let place = Place::new(source, options.interrupt.clone());
+    let source: &dyn Source = &place;
+    let root = source.root().map_err(|error| place.failed().err().unwrap_or(error))?;
     let mut graph = Graph::new(source);
     graph.document(&root, root.digest(), None, MAX_DEPTH);
     let tables = graph.tables();
@@ -173,6 +188,7 @@ pub fn verify(source: &dyn Source, options: &Options) -> Result<Report, BoxedErr
         // No new threads to be had: those there are will do.
         Err(_) => check(),
     };
+    place.failed()?;
     for outcome in checked {
         report.problems.extend(outcome.problems);
         report.warnings.extend(outcome.warnings);

@@ -6,7 +6,7 @@ use super::{ArtifactKind, Servlet};
 use crate::error::{Explain, Kind};
 use crate::layer::scan::ScanError;
 use crate::platform::Platform;
-use crate::shown::{shown, shown_path};
+use crate::shown::{Foreign, shown, shown_path};
 use crate::zip::ZipError;
 
 /// Why an artifact cannot be packaged.
@@ -43,7 +43,7 @@ pub enum ArtifactError {
         path: PathBuf,
     },
     /// The user says that it is something else than it is.
-    #[error("`{}` is {}, not {}", path.display(), found.describe(), wanted.describe())]
+    #[error("`{}` is {}, not {}", shown_path(path), found.describe(), wanted.describe())]
     NotOfKind {
         /// Where.
         path: PathBuf,
@@ -124,9 +124,11 @@ pub enum ArtifactError {
     },
     /// The container in the base cannot run the application.
     #[error(
-        "`{}` is written for {} ({evidence}), but {container} in the base runs {}",
+        "`{}` is written for {} ({}), but {} in the base runs {}",
         shown_path(path),
         found.package(),
+        Foreign::new(evidence),
+        Foreign::new(container),
         wanted.package()
     )]
     OtherServlet {
@@ -142,7 +144,7 @@ pub enum ArtifactError {
         container: String,
     },
     /// The ELF file is damaged or no program for Linux.
-    #[error("`{}` is not a program for Linux: {why}", shown_path(path))]
+    #[error("`{}` is not a program for Linux: {}", shown_path(path), Foreign::new(why))]
     NotAProgram {
         /// The file.
         path: PathBuf,
@@ -150,7 +152,7 @@ pub enum ArtifactError {
         why: String,
     },
     /// The base does not have what a dynamic program needs.
-    #[error("`{}` is dynamically linked and the base lacks {}", shown_path(path), missing.join(", "))]
+    #[error("`{}` is dynamically linked and the base lacks {}", shown_path(path), Foreign::new(&missing.join(", ")))]
     MissingLibraries {
         /// The program.
         path: PathBuf,

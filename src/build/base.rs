@@ -5,12 +5,12 @@
 //! the layer, and last by streaming layers from the top down, until the path is known. With a lock no base
 //! layer is ever read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read as _};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::digest::{Digest, Key, KeyBuilder};
-use crate::error::{BoxedError, Explain, Kind};
+use crate::error::{BoxedError, Explain, Kind, carry, kind_behind};
 use crate::image::{
     Descriptor, Image, ImageError, MAX_DOCUMENT, MediaType, PlatformFields, RawDocument, media_type, soci,
 };
@@ -20,6 +20,7 @@ use crate::observer::{Phase, Progress, Task};
 use crate::plan::BaseTree;
 use crate::platform::Platform;
 use crate::reference::Repository;
+use crate::shown::Foreign;
 use crate::store::Store;
 use crate::transport::load::{load_image, offers, soci_index};
 use crate::transport::{Blob, BlobStream, Source};
@@ -37,7 +38,7 @@ pub enum BaseError {
     #[error("the base `{0}` is not in the store, and the network must not be used")]
     Offline(String),
     /// A layer of a media type that nobody can read.
-    #[error("layer {0} of the base `{1}` has the media type `{2}`, which is not a layer")]
+    #[error("layer {} of the base `{}` has the media type `{}`, which is not a layer", .0, .1, Foreign::new(.2.as_ref()))]
     NotALayer(Digest, String, MediaType),
     /// A layer cannot be read.
     #[error("layer {layer} of the base `{base}` cannot be read: {source}")]
@@ -63,7 +64,7 @@ pub enum BaseError {
 
 impl Explain for BaseError {
     fn kind(&self) -> Kind {
-        Kind::Input
+        kind_behind(self, Kind::Input)
     }
 
     fn hint(&self) -> Option<String> {
@@ -78,7 +79,10 @@ impl Explain for BaseError {
     }
 }
 
-/// A source whose documents are kept in the store, so that they are fetched once.
+/// The most bytes of documents that are kept in memory beside the store, which may not take any.
+const MAX_KEPT: usize = 16 << 20;
+
+/// A source whose documents are kept in the store and for this run, so that they are fetched once.
 pub struct Cached {
     inner: Arc<dyn Source>,
     store: Store,
@@ -87,6 +91,8 @@ pub struct Cached {
     /// What the lock has; each hashes to its digest.
     locked: BTreeMap<Digest, String>,
     offline: bool,
+    /// What was fetched, the oldest first.
+    kept: Mutex<VecDeque<(Digest, Arc<[u8]>)>>,
 }
 
 impl Cached {
@@ -99,17 +105,33 @@ impl Cached {
         offline: bool,
     ) -> Self {
         let locked = facts.map(|facts| facts.documents.clone()).unwrap_or_default();
-        Self { inner, store: store.clone(), pinned, locked, offline }
+        Self { inner, store: store.clone(), pinned, locked, offline, kept: Mutex::default() }
     }
 
     fn keep(&self, bytes: &[u8]) {
         // The store is a cache: whoever cannot write to it has been told already.
         let _ = self.store.blobs().put(bytes);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push_back((Digest::of(bytes), bytes.into()));
+        while kept.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > MAX_KEPT {
+            kept.pop_front();
+        }
+    }
+
+    fn kept(&self, descriptor: &Descriptor) -> Option<Arc<[u8]>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |(digest, bytes): &&(Digest, Arc<[u8]>)| {
+            *digest == descriptor.digest && bytes.len() as u64 == descriptor.size
+        };
+        kept.iter().find(is_it).map(|(_, bytes)| Arc::clone(bytes))
     }
 
     fn stored(&self, descriptor: &Descriptor) -> Option<Vec<u8>> {
         if let Some(text) = self.locked.get(&descriptor.digest) {
             return Some(text.clone().into_bytes());
+        }
+        if let Some(bytes) = self.kept(descriptor) {
+            return Some(bytes.to_vec());
         }
         self.store.blobs().read(descriptor, MAX_DOCUMENT).ok()
     }
@@ -150,6 +172,9 @@ impl Source for Cached {
     fn blob(&self, descriptor: &Descriptor) -> Result<BlobStream, BoxedError> {
         if let Some(text) = self.locked.get(&descriptor.digest) {
             return Ok(Box::new(io::Cursor::new(text.clone())));
+        }
+        if let Some(bytes) = self.kept(descriptor) {
+            return Ok(Box::new(io::Cursor::new(bytes)));
         }
         if self.store.blobs().contains(&descriptor.digest) == Some(descriptor.size)
             && let Ok(reader) = self.store.blobs().reader(descriptor)
@@ -301,7 +326,7 @@ impl Base {
 
     fn blob(&self, descriptor: &Descriptor, title: String) -> Blob {
         let (source, wanted) = (Arc::clone(&self.source), descriptor.clone());
-        let content = move || source.blob(&wanted).map_err(|error| io::Error::other(error.to_string()));
+        let content = move || source.blob(&wanted).map_err(carry);
         let mut descriptor = descriptor.clone();
         descriptor.media_type = media_type::to_oci(&descriptor.media_type);
         Blob { descriptor, content: Arc::new(content), origin: self.source.origin(), title }

@@ -9,7 +9,7 @@ use super::cache::{Distrust, NewEntry};
 use super::memo::{Memos, keys_of};
 use super::{BuildError, Context, Prepared, Request};
 use crate::digest::{ContentId, Digest, Key};
-use crate::error::BoxedError;
+use crate::error::{BoxedError, carry};
 use crate::image::{Descriptor, NewLayer};
 use crate::interrupt::Interrupt;
 use crate::layer::{self, Buffers, Built, Compression, EntryKind, KnownBodies, LayerSpec, Work, Workshop};
@@ -275,7 +275,7 @@ impl Remade {
             None if is_stored => return Ok(()),
             Some(found) if is_stored => found,
             _ => {
-                let built = self.bench.build(&self.spec, None, None, &|| ()).map_err(io::Error::other)?;
+                let built = self.bench.build(&self.spec, None, None, &|| ()).map_err(carry)?;
                 self.bench.note_remade(self.facts.digest, built.work);
                 facts_of(&built)
             }
@@ -285,7 +285,7 @@ impl Remade {
         if let (Err(error), true) = (&result, self.is_from_cache) {
             self.bench.distrust.because(error.to_string());
         }
-        result.map_err(io::Error::other)
+        result.map_err(carry)
     }
 }
 

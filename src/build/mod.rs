@@ -19,7 +19,6 @@ mod outcome;
 pub mod own;
 mod prepare;
 mod report;
-pub mod untrusted;
 
 use std::io;
 use std::path::PathBuf;
@@ -48,6 +47,7 @@ use crate::observer::{Progress, Stage};
 use crate::plan::PlaceError;
 use crate::reference::Repository;
 use crate::registry::Client;
+use crate::shown::shown_path;
 use crate::store::Store;
 use crate::transport::Destination;
 use crate::workers::Workers;
@@ -117,7 +117,7 @@ pub enum BuildError {
     #[error("`{0}` is not a compression that can be written")]
     Level(String),
     /// Something to copy that is not there.
-    #[error("cannot read `{}`: {source}", path.display())]
+    #[error("cannot read `{}`: {source}", shown_path(path))]
     Missing {
         /// What.
         path: PathBuf,
@@ -136,6 +136,9 @@ pub enum BuildError {
     /// The base has something in the way.
     #[error("{0}")]
     Place(String),
+    /// The base cannot be read.
+    #[error("{0}")]
+    Base(BoxedError),
     /// What is known of a layer is not what it is.
     #[error("layer `{layer}` is remembered as {expected}, and building it gave {found}")]
     Poisoned {
@@ -163,12 +166,14 @@ impl Explain for BuildError {
             Self::NotLocked(_) => Kind::Policy,
             Self::Interrupted(_) => Kind::Interrupted,
             Self::Panicked => Kind::Bug,
+            Self::Base(error) => error.kind(),
             _ => Kind::Input,
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Base(error) => return error.hint(),
             Self::Nothing => {
                 "name one: `pack build target/app.war`, or write `[app] path` into build.toml".into()
             }
@@ -190,7 +195,10 @@ impl Explain for BuildError {
 
 impl From<PlaceError<BoxedError>> for BuildError {
     fn from(error: PlaceError<BoxedError>) -> Self {
-        Self::Place(error.to_string())
+        match error {
+            PlaceError::Base(error) => Self::Base(error),
+            error => Self::Place(error.to_string()),
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 //! Errors of the library know their [`Kind`] and perhaps a hint ([`Explain`]); here they become the one
 //! type that a command returns, and text.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Write as _;
 
-use super::format::printable_lines;
-use crate::error::{BoxedError, Explain, Kind};
+use super::format::{printable, printable_lines};
+use crate::error::{BoxedError, Explain, Kind, carried};
 
 /// How the process ends. The numbers are a promise to scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,13 +74,15 @@ pub struct CommandError {
     pub chain: Vec<String>,
     /// What to do about it, a sentence each, without a trailing period.
     pub hints: Vec<String>,
+    /// Which message of the chain is several lines, laid out by ourselves; every other is one line.
+    laid_out: Option<usize>,
 }
 
 impl CommandError {
     /// An error of the command line itself.
     #[must_use]
     pub fn new(status: ExitStatus, message: impl Into<String>) -> Self {
-        Self { status, chain: vec![message.into()], hints: Vec::new() }
+        Self { status, chain: vec![message.into()], hints: Vec::new(), laid_out: None }
     }
 
     /// Flags that make no sense together, or an argument that is none: exit code 2.
@@ -91,13 +94,14 @@ impl CommandError {
     /// Wraps any error that does not know its own kind.
     #[must_use]
     pub fn from_error(status: ExitStatus, error: &(dyn Error + 'static)) -> Self {
-        Self { status, chain: chain(error), hints: Vec::new() }
+        Self { status, chain: chain(error), hints: Vec::new(), laid_out: None }
     }
 
     /// Says what was being done; the error so far becomes the cause.
     #[must_use]
     pub fn context(mut self, message: impl Into<String>) -> Self {
         self.chain.insert(0, message.into());
+        self.laid_out = self.laid_out.map(|depth| depth + 1);
         self
     }
 
@@ -114,7 +118,11 @@ impl CommandError {
     pub fn render(&self, label: impl Fn(&'static str) -> String) -> String {
         let mut text = String::new();
         for (depth, message) in self.chain.iter().enumerate() {
-            let message = printable_lines(message.trim_end());
+            let message = message.trim_end();
+            let message = match self.laid_out {
+                Some(laid_out) if laid_out == depth => printable_lines(message),
+                _ => one_line(message),
+            };
             if depth == 0 {
                 push_line(&mut text, &label("error:"), &message);
             } else {
@@ -124,7 +132,7 @@ impl CommandError {
         }
         let bug = (self.status == ExitStatus::Bug).then_some(BUG_HINT);
         for hint in self.hints.iter().map(String::as_str).chain(bug) {
-            push_line(&mut text, &label("hint:"), &printable_lines(hint.trim_end()));
+            push_line(&mut text, &label("hint:"), &one_line(hint.trim_end()));
         }
         text
     }
@@ -133,6 +141,16 @@ impl CommandError {
 /// What to say about a bug.
 pub(super) const BUG_HINT: &str =
     "this is a bug in `pack`; please report it with this message and the output of `pack --version`";
+
+/// The most characters of a message: what others wrote may be of any length.
+const LONGEST: usize = 8_192;
+
+fn one_line(message: &str) -> Cow<'_, str> {
+    match message.char_indices().nth(LONGEST) {
+        None => printable(message),
+        Some((end, _)) => Cow::Owned(format!("{}…", printable(&message[..end]))),
+    }
+}
 
 fn push_line(text: &mut String, label: &str, message: &str) {
     // Writing to a `String` cannot fail.
@@ -156,19 +174,32 @@ fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
 
 impl<E: Explain> From<E> for CommandError {
     fn from(error: E) -> Self {
-        Self { status: error.kind().into(), chain: chain(&error), hints: error.hint().into_iter().collect() }
+        explained(&error)
     }
 }
 
 impl From<BoxedError> for CommandError {
     fn from(error: BoxedError) -> Self {
-        let error: &dyn Explain = &*error;
-        Self { status: error.kind().into(), chain: chain(error), hints: error.hint().into_iter().collect() }
+        explained(&*error)
+    }
+}
+
+/// What happened elsewhere and came here within an I/O error decides for itself whose fault it is.
+fn explained(error: &dyn Explain) -> CommandError {
+    let cause = carried(error);
+    let hint = cause.and_then(Explain::hint).or_else(|| error.hint());
+    CommandError {
+        status: cause.map_or_else(|| error.kind(), Explain::kind).into(),
+        chain: chain(error),
+        hints: hint.into_iter().collect(),
+        laid_out: error.is_laid_out().then_some(0),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
@@ -207,11 +238,10 @@ mod tests {
 
     #[test]
     fn a_bug_asks_to_be_reported() {
-        let error = CommandError::new(ExitStatus::Bug, "two layers\nwith one name").context("building");
+        let error = CommandError::new(ExitStatus::Bug, "two layers with one name").context("building");
         insta::assert_snapshot!(error.render(str::to_owned), @r"
         error: building
-          caused by: two layers
-            with one name
+          caused by: two layers with one name
         hint: this is a bug in `pack`; please report it with this message and the output of `pack --version`
         ");
     }
@@ -220,6 +250,56 @@ mod tests {
     fn a_message_cannot_move_the_cursor() {
         let error = CommandError::usage("no \u{1b}[2J\r");
         assert_eq!(error.render(str::to_owned), "error: no \\u{1b}[2J\n");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("line 1\n  line 2 \u{1b}")]
+    struct LaidOut;
+
+    impl Explain for LaidOut {
+        fn kind(&self) -> Kind {
+            Kind::Input
+        }
+        fn is_laid_out(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn lines_of_ours_stay_lines() {
+        let error = CommandError::from(LaidOut).context("not\nours");
+        insta::assert_snapshot!(error.render(str::to_owned), @r"
+        error: not\nours
+          caused by: line 1
+              line 2 \u{1b}
+        ");
+    }
+
+    /// What came through an I/O error keeps its kind and its hint.
+    #[test]
+    fn a_carried_error_decides_the_code() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("layer 1: {0}")]
+        struct Around(#[source] std::io::Error);
+        impl Explain for Around {
+            fn kind(&self) -> Kind {
+                Kind::Bug
+            }
+        }
+        let error = CommandError::from(Around(crate::error::carry(outer())));
+        assert_eq!((error.status, error.hints), (ExitStatus::Input, vec!["build it again".to_owned()]));
+        let interrupted = CommandError::from(Around(crate::error::carry(crate::interrupt::Interrupted)));
+        assert_eq!(interrupted.status, ExitStatus::Interrupted);
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_and_a_hint_are_a_line_each(messages in proptest::collection::vec("(\\PC|[\n\r\u{85}\u{2028}:]){0,20}", 1..4), hint in any::<String>()) {
+            let mut error = CommandError::new(ExitStatus::Input, messages[0].clone()).hint(hint);
+            error.chain.extend(messages[1..].iter().cloned());
+            let text = error.render(str::to_owned);
+            prop_assert_eq!(text.lines().count(), messages.len() + 1, "{:?}", text);
+        }
     }
 
     #[test]

@@ -6,7 +6,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use serde::Serialize;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use crate::shown;
 
 /// Bytes as `999 B`, `12.3 kB`, `1.5 GB`: decimal units, one digit after the point.
 #[must_use]
@@ -79,40 +82,25 @@ pub fn count(count: u64, noun: &str) -> String {
     format!("{} {plural}", number(count))
 }
 
-/// `text` on one line and without anything that a terminal acts on: control characters are escaped, and
-/// so are those that reverse the direction of writing.
+/// `text` on one line and without anything that a terminal or a log acts on.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_active) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(escape(text, |_| false))
+    shown::one_line(text)
 }
 
 /// Like [`printable`], but line breaks and tabs stay: for messages that are laid out in lines.
 #[must_use]
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
-    let kept = |character| matches!(character, '\n' | '\t');
-    if !text.contains(|character| is_active(character) && !kept(character)) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(escape(text, kept))
+    shown::lines(text)
 }
 
-fn escape(text: &str, kept: impl Fn(char) -> bool) -> String {
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        if is_active(character) && !kept(character) {
-            escaped.extend(character.escape_default());
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
-}
-
-fn is_active(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// A result as indented JSON, in which no text of others can upset a terminal.
+///
+/// # Errors
+/// When a part of it cannot be JSON: our own types can.
+pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(shown::json(&text).into_owned())
 }
 
 /// How a column stands.

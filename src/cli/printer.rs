@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::environment::Environment;
 use super::error::{CommandError, ExitStatus};
-use super::format::printable_lines;
+use super::format::{self, printable, printable_lines};
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -173,7 +173,7 @@ impl Printer {
 
     /// Prints the result to stdout as indented JSON, the same on a terminal and in a pipe.
     pub fn json(&self, value: &impl Serialize) {
-        match serde_json::to_string_pretty(value) {
+        match format::json(value) {
             Ok(text) => self.result(text),
             // Our own types have string keys and no failing parts; whoever adds one hears of it here.
             Err(error) => self.fail(io::Error::other(error)),
@@ -211,28 +211,32 @@ impl Printer {
 
     /// Prints lines without a label to stderr, such as the summary; not with `--quiet`.
     pub fn message(&self, text: impl AsRef<str>) {
+        self.say(&printable_lines(text.as_ref()));
+    }
+
+    /// Prints lines, which may have colours of ours in them.
+    fn say(&self, text: &str) {
         if !self.0.options.quiet {
-            let text = text.as_ref();
             self.write_message(&format!("{}\n", text.trim_end_matches('\n')));
         }
     }
 
     /// Prints something worth knowing to stderr; not with `--quiet`.
     pub fn note(&self, text: impl AsRef<str>) {
-        self.message(format!("{} {}", self.paint(Style::Hint, "note:"), printable_lines(text.as_ref())));
+        self.say(&format!("{} {}", self.paint(Style::Hint, "note:"), printable(text.as_ref())));
     }
 
     /// Prints something worth knowing for whoever asked with `-v`.
     pub fn detail(&self, text: impl AsRef<str>) {
         if self.0.options.verbose > 0 {
-            self.message(printable_lines(text.as_ref()));
+            self.say(&printable(text.as_ref()));
         }
     }
 
     /// Prints something that the user should probably change to stderr; not with `--quiet`.
     pub fn warning(&self, text: impl AsRef<str>) {
         let label = self.paint(Style::Warning, "warning:");
-        self.message(format!("{label} {}", printable_lines(text.as_ref())));
+        self.say(&format!("{label} {}", printable(text.as_ref())));
     }
 
     /// Prints an error with its causes and hints to stderr, always.

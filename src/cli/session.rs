@@ -199,8 +199,7 @@ impl Session {
     }
 
     /// Where files are that nobody needs after the run.
-    #[must_use]
-    pub fn scratch(&self) -> PathBuf {
+    fn scratch(&self) -> PathBuf {
         self.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"))
     }
 

@@ -15,7 +15,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::error::{BUG_HINT, ExitStatus};
-use super::format::printable_lines;
+use super::format::printable;
 use super::printer::Printer;
 
 /// Calls `on_signal` once, at the first SIGINT or SIGTERM, from a thread of its own; exits at the second.
@@ -60,8 +60,7 @@ fn install_panic_hook(printer: &Printer) {
     let told = AtomicBool::new(false);
     panic::set_hook(Box::new(move |info| {
         let place = info.location().map(|location| format!(" ({location})")).unwrap_or_default();
-        let mut text =
-            format!("error: internal error: {}{place}\n", printable_lines(message(info.payload())));
+        let mut text = format!("error: internal error: {}{place}\n", printable(message(info.payload())));
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
             text.push_str(&backtrace.to_string());

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::decode::{Decode, Decoder};
 use super::source::{Diagnostic, Origin, Sources, Span};
 use super::{ConfigError, ConfigError::NotFound};
+use crate::shown::shown_path;
 
 /// What the parser calls the one error that has no consequences.
 const DUPLICATE: &str = "duplicate key";
@@ -61,7 +62,7 @@ impl Document {
     /// # Errors
     /// When it cannot be read or is not TOML.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        Self::parse(&path.display().to_string(), directory_of(path), &read(path)?)
+        Self::parse(&shown_path(path), directory_of(path), &read(path)?)
     }
 
     /// Parses the text of a build file that errors call `name`.
@@ -78,7 +79,7 @@ impl Document {
     /// # Errors
     /// When it cannot be read or is not TOML.
     pub fn read_member(&self, path: &Path) -> Result<Self, ConfigError> {
-        self.parse_member(&path.display().to_string(), directory_of(path), &read(path)?)
+        self.parse_member(&shown_path(path), directory_of(path), &read(path)?)
     }
 
     /// As [`Document::read_member`], from a text.

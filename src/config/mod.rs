@@ -32,15 +32,16 @@ pub use value::{
 };
 
 use crate::error::Explain;
+use crate::shown::shown_path;
 
 /// Why there are no settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// There is no such build file.
-    #[error("there is no `{}`", .0.display())]
+    #[error("there is no `{}`", shown_path(.0))]
     NotFound(PathBuf),
     /// The file cannot be read.
-    #[error("cannot read `{}`: {source}", .path.display())]
+    #[error("cannot read `{}`: {source}", shown_path(.path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -50,17 +51,11 @@ pub enum ConfigError {
     /// Something in the build file, a flag or a variable is wrong. Hints are part of the report.
     #[error("{0}")]
     Invalid(Box<Report>),
-    /// The build file says something that it may not say.
-    #[error("{0}")]
-    Forbidden(Box<Report>),
 }
 
 impl Explain for ConfigError {
     fn kind(&self) -> crate::error::Kind {
-        match self {
-            Self::Forbidden(_) => crate::error::Kind::Policy,
-            _ => crate::error::Kind::Input,
-        }
+        crate::error::Kind::Input
     }
 
     fn hint(&self) -> Option<String> {
@@ -68,8 +63,13 @@ impl Explain for ConfigError {
             Self::NotFound(_) => {
                 Some("`pack init` writes one; an artifact can also be given itself".to_owned())
             }
-            Self::Read { .. } | Self::Invalid(_) | Self::Forbidden(_) => None,
+            Self::Read { .. } | Self::Invalid(_) => None,
         }
+    }
+
+    /// A report shows the lines that it is about.
+    fn is_laid_out(&self) -> bool {
+        matches!(self, Self::Invalid(_))
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::ConfigError;
+use crate::shown::one_line;
 
 /// Where a value was written: a range of [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,8 +132,7 @@ impl Sources {
     }
 
     /// Whether it was typed as a flag or variable rather than written into a file.
-    #[must_use]
-    pub fn is_typed(&self, span: Span) -> bool {
+    pub(super) fn is_typed(&self, span: Span) -> bool {
         self.find(span).is_some_and(|(source, _)| source.origin == Origin::Typed)
     }
 
@@ -160,20 +160,10 @@ impl Sources {
         self.error(vec![Diagnostic { message: message.into(), hint, span }])
     }
 
-    pub(super) fn error(&self, diagnostics: Vec<Diagnostic>) -> ConfigError {
-        ConfigError::Invalid(Box::new(self.report(diagnostics)))
-    }
-
-    /// An error about things that are valid and not allowed.
-    #[must_use]
-    pub fn forbidden(&self, diagnostics: Vec<Diagnostic>) -> ConfigError {
-        ConfigError::Forbidden(Box::new(self.report(diagnostics)))
-    }
-
-    fn report(&self, mut diagnostics: Vec<Diagnostic>) -> Report {
+    pub(super) fn error(&self, mut diagnostics: Vec<Diagnostic>) -> ConfigError {
         diagnostics.sort_by_key(|diagnostic| diagnostic.span);
         diagnostics.dedup();
-        Report { sources: self.clone(), diagnostics }
+        ConfigError::Invalid(Box::new(Report { sources: self.clone(), diagnostics }))
     }
 }
 
@@ -220,7 +210,7 @@ impl Report {
     fn render_one(&self, diagnostic: &Diagnostic, first: bool, renderer: &Renderer) -> String {
         let level = if first { Level::ERROR.no_name() } else { Level::ERROR };
         // A value may hold line breaks or control characters; a title is one line.
-        let mut group = Group::with_title(level.primary_title(one_line(&diagnostic.message)));
+        let mut group = Group::with_title(level.primary_title(one_line(&diagnostic.message).into_owned()));
         if let Some((source, range)) = self.sources.find(diagnostic.span) {
             let range = first_line(&source.text, range);
             group = group.element(match source.origin {
@@ -238,7 +228,7 @@ impl Report {
             });
         }
         if let Some(hint) = &diagnostic.hint {
-            group = group.element(Level::HELP.with_name("hint").message(one_line(hint)));
+            group = group.element(Level::HELP.with_name("hint").message(one_line(hint).into_owned()));
         }
         renderer.render(&[group])
     }
@@ -248,13 +238,6 @@ impl Report {
 fn first_line(text: &str, range: Range<usize>) -> Range<usize> {
     let end = text[range.clone()].find(['\n', '\r']).map_or(range.end, |length| range.start + length);
     range.start..end
-}
-
-fn one_line(text: &str) -> String {
-    let escape = |character: char| character.escape_default().to_string();
-    text.chars()
-        .map(|character| if character.is_control() { escape(character) } else { character.to_string() })
-        .collect()
 }
 
 impl fmt::Display for Report {

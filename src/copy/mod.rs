@@ -11,7 +11,6 @@ mod deliver;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -20,7 +19,7 @@ pub use deliver::Delivered;
 pub(crate) use deliver::deliver;
 
 use crate::digest::Digest;
-use crate::error::{BoxedError, Explain, Kind};
+use crate::error::{BoxedError, Explain, Kind, carry};
 use crate::image::select::{MAX_DEPTH, SelectError, choose};
 use crate::image::{
     Descriptor, DocumentError, Index, MAX_CHILDREN, Manifest, ManifestOrIndex, MediaType, RawDocument,
@@ -346,12 +345,7 @@ fn select(source: &dyn Source, platforms: &[Platform]) -> Result<(RawDocument, b
 /// A blob of `source` on its way, opened when it is needed.
 pub(crate) fn blob_of(source: &Arc<dyn Source>, descriptor: &Descriptor, title: String) -> Blob {
     let (from, layer) = (Arc::clone(source), descriptor.clone());
-    let content = move || {
-        from.blob(&layer).map_err(|error| {
-            let error: Box<dyn std::error::Error + Send + Sync> = error;
-            io::Error::other(error)
-        })
-    };
+    let content = move || from.blob(&layer).map_err(carry);
     Blob { descriptor: descriptor.clone(), content: Arc::new(content), origin: source.origin(), title }
 }
 

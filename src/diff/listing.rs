@@ -159,7 +159,7 @@ impl Listing {
                 return Err(invalid(format!("the layer has more than {MAX_ENTRIES} entries")));
             }
             if listing.entries.len().is_multiple_of(GLANCE) {
-                interrupt.check().map_err(io::Error::other)?;
+                interrupt.check().map_err(crate::error::carry)?;
             }
             let mut hasher = Sha256::new();
             walk.payload(|piece| hasher.update(piece)).map_err(broken)?;

@@ -38,7 +38,7 @@ use listing::{Listing, Node, first_difference};
 use tree::Tree;
 
 use crate::digest::Digest;
-use crate::error::{BoxedError, Explain, Kind};
+use crate::error::{BoxedError, Explain, Kind, kind_behind};
 use crate::image::select::Offer;
 use crate::image::{Descriptor, Image, ManifestOrIndex, media_type};
 use crate::interrupt::{Interrupt, Interrupted};
@@ -84,12 +84,8 @@ impl Explain for DiffError {
     fn kind(&self) -> Kind {
         match self {
             Self::Interrupted(_) => Kind::Interrupted,
-            Self::Layer { source, .. } => {
-                // A registry that failed in the middle of a layer says so itself.
-                let inner =
-                    source.get_ref().and_then(|it| it.downcast_ref::<crate::registry::RegistryError>());
-                inner.map_or(Kind::Input, Explain::kind)
-            }
+            // A registry that failed in the middle of a layer says so itself.
+            Self::Layer { source, .. } => kind_behind(source, Kind::Input),
         }
     }
 

@@ -15,6 +15,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::shown::Foreign;
+
 pub use sha256::{Midstate, Sha256};
 
 /// A SHA-256 content digest, written `sha256:` and 64 lower-case hexadecimal digits.
@@ -82,10 +84,10 @@ impl fmt::Debug for Digest {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
     /// Not `algorithm:hex`.
-    #[error("`{0}` is not a digest: expected `sha256:` and 64 lower-case hexadecimal digits")]
+    #[error("`{}` is not a digest: expected `sha256:` and 64 lower-case hexadecimal digits", Foreign::new(.0))]
     Malformed(String),
     /// A registered algorithm that nothing in use emits.
-    #[error("digest algorithm `{0}` is not supported: only sha256 is")]
+    #[error("digest algorithm `{}` is not supported: only sha256 is", Foreign::new(.0))]
     Algorithm(String),
 }
 

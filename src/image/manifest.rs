@@ -12,6 +12,7 @@ use super::descriptor::Descriptor;
 use super::media_type::{self, Document, MediaType};
 use crate::digest::Digest;
 use crate::json::{self, Decode, JsonError, Object, Raw, Value};
+use crate::shown::Foreign;
 
 /// A manifest, index or configuration may have at most this many bytes.
 pub const MAX_DOCUMENT: u64 = 4 << 20;
@@ -108,7 +109,11 @@ pub enum DocumentError {
     #[error("the document is a manifest and an index at once")]
     Ambiguous,
     /// A media type in the body that is not the one it was served or linked as.
-    #[error("the document says it is `{inside}` but was announced as `{outside}`")]
+    #[error(
+        "the document says it is `{}` but was announced as `{}`",
+        Foreign::new(inside.as_ref()),
+        Foreign::new(outside.as_ref())
+    )]
     MediaType {
         /// In the body.
         inside: MediaType,
@@ -119,7 +124,7 @@ pub enum DocumentError {
     #[error("the manifest is Docker schema 1, which carries no content digests that can be trusted")]
     Schema1,
     /// Neither a manifest nor an index.
-    #[error("`{0}` is neither an image manifest nor an index")]
+    #[error("`{}` is neither an image manifest nor an index", Foreign::new(.0.as_ref()))]
     Unknown(String),
     /// Over a limit.
     #[error("the document has {found} {what}, more than {limit}")]

@@ -27,6 +27,7 @@ pub use rebase::{BASE_DIGEST, BASE_NAME, Rebased, begins_with, rebase};
 use crate::digest::Digest;
 use crate::error::{Explain, Kind};
 use crate::platform::Platform;
+use crate::shown::Foreign;
 
 /// One image for one platform.
 #[derive(Clone, Debug)]
@@ -63,7 +64,7 @@ pub enum ImageError {
         diff_ids: usize,
     },
     /// Not an image but another kind of artifact.
-    #[error("{0} is not a container image: its configuration is `{1}`")]
+    #[error("{} is not a container image: its configuration is `{}`", .0, Foreign::new(.1.as_ref()))]
     NotAnImage(Digest, String),
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::entry::{Content, ContentSource};
+use crate::shown::{Foreign, shown_path};
 use crate::stamp::Stamp;
 use crate::zip::{Archive, EntryReader};
 
@@ -15,7 +16,7 @@ use crate::zip::{Archive, EntryReader};
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
     /// The operating system refused.
-    #[error("cannot read `{path}`: {source}")]
+    #[error("cannot read `{}`: {source}", shown_path(path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -23,10 +24,10 @@ pub enum ContentError {
         source: io::Error,
     },
     /// Not what it was when the layer was planned.
-    #[error("`{0}` changed while it was read")]
+    #[error("`{}` changed while it was read", shown_path(.0))]
     Changed(PathBuf),
     /// The zip archive is damaged.
-    #[error("`{archive}`, entry `{entry}`: {source}")]
+    #[error("`{}`, entry `{}`: {source}", shown_path(archive), Foreign::new(entry))]
     Zip {
         /// The archive.
         archive: PathBuf,

@@ -17,11 +17,12 @@ use url::{Url, form_urlencoded};
 
 use super::Greeting;
 use super::challenge::{self, Challenge};
-use super::credentials::{Credential, Login};
+use super::credentials::{Credential, Found, Login, PassedOver};
 use super::error::{Context, RegistryError, Step};
 use super::http::{Host, Http, MAX_ANSWER, Payload, Request, Response, lock};
 use super::location;
 use super::settings::Secret;
+use crate::error::Explain as _;
 use crate::reference::{Repository, Scope};
 
 /// The specification's default lifetime of a token.
@@ -78,7 +79,7 @@ impl Access {
 #[derive(Default)]
 pub(super) struct State {
     challenge: Mutex<Option<Arc<Challenge>>>,
-    credentials: Mutex<BTreeMap<String, Arc<tokio::sync::OnceCell<Option<Credential>>>>>,
+    credentials: Mutex<BTreeMap<String, Arc<tokio::sync::OnceCell<Found>>>>,
     tokens: Mutex<BTreeMap<TokenKey, TokenCell>>,
     /// Scopes that the registry asked for beyond ours.
     extra: Mutex<BTreeMap<Vec<String>, BTreeSet<String>>>,
@@ -100,6 +101,15 @@ impl Token {
     fn is_good(&self, now: Instant, fresh: bool) -> bool {
         now.duration_since(self.since) < self.lifetime.mul_f32(if fresh { 0.5 } else { 0.8 })
     }
+}
+
+/// What was shown to a registry that refused, for messages.
+pub(super) struct Tried {
+    pub(super) what: String,
+    /// Whether that was nothing.
+    pub(super) anonymous: bool,
+    /// What to do about a login that may be where it could not be looked for.
+    pub(super) advice: Option<String>,
 }
 
 /// What a request shows to the registry.
@@ -130,8 +140,8 @@ impl Http {
     ) -> Result<Option<Authorization>, RegistryError> {
         let asked = lock(&host.auth.challenge).clone();
         let Some(asked) = asked else { return Ok(None) };
-        let credential = self.credential(host, access).await?;
-        let credential = credential.as_ref();
+        let found = self.credential(host, access).await?;
+        let credential = found.credential.as_ref();
         match (asked.scheme.as_str(), credential.map(|credential| &credential.login)) {
             (_, Some(Login::Bearer(token))) => {
                 let header = self.header("Bearer", token.expose());
@@ -179,9 +189,11 @@ impl Http {
         let challenges = challenge::parse(response.headers("www-authenticate"));
         let bearer = challenges.iter().find(|asked| asked.scheme == "bearer" && asked.get("realm").is_some());
         let basic = challenges.iter().find(|asked| asked.scheme == "basic");
-        let credential = self.credential(host, access).await?;
-        let has_password =
-            matches!(credential.as_ref().map(|credential| &credential.login), Some(Login::Password(..)));
+        let found = self.credential(host, access).await?;
+        let has_password = matches!(
+            found.credential.as_ref().map(|credential| &credential.login),
+            Some(Login::Password(..))
+        );
         let asked = match (bearer, basic) {
             (Some(bearer), _) => bearer,
             (None, Some(basic)) if has_password && shown.is_none() => basic,
@@ -210,11 +222,12 @@ impl Http {
     }
 
     /// The login for a repository, looked up once.
-    async fn credential(&self, host: &Host, access: &Access) -> Result<Option<Credential>, RegistryError> {
+    async fn credential(&self, host: &Host, access: &Access) -> Result<Found, RegistryError> {
         let settings = self.settings.registries.get(&host.registry);
         if let Some((user, password)) = settings.and_then(|settings| settings.login.as_ref()) {
             let login = Login::Password(user.clone(), password.clone());
-            return Ok(Some(Credential::new(login, "this command")));
+            let credential = Some(Credential::new(login, "this command"));
+            return Ok(Found { credential, ..Found::default() });
         }
         let cell = {
             let mut credentials = lock(&host.auth.credentials);
@@ -222,15 +235,22 @@ impl Http {
         };
         let find = || async {
             let (credentials, scope) = (self.settings.credentials.clone(), access.repository.clone());
-            let found = tokio::task::spawn_blocking(move || credentials.find(&scope)).await;
-            found.unwrap_or_else(|error| {
+            let found = tokio::task::spawn_blocking(move || credentials.look(&scope)).await;
+            let found = found.unwrap_or_else(|error| {
                 let registry = host.registry.clone();
                 Err(RegistryError::Credentials {
                     registry,
                     from: "the lookup".to_owned(),
                     why: error.to_string(),
                 })
-            })
+            })?;
+            for passed_over in &found.passed_over {
+                match passed_over {
+                    PassedOver::File(..) => self.warn_once(&format!("{passed_over}; going on without it")),
+                    PassedOver::Helper(..) => tracing::info!("{passed_over}"),
+                }
+            }
+            Ok(found)
         };
         cell.get_or_try_init(find).await.cloned()
     }
@@ -258,12 +278,20 @@ impl Http {
         Ok(if asked { Greeting::Known } else { Greeting::NotAsked })
     }
 
-    /// What was shown, for messages; and whether that was nothing.
-    pub(super) async fn tried(&self, host: &Host, access: &Access) -> (String, bool) {
+    /// What was shown to the registry.
+    pub(super) async fn tried(&self, host: &Host, access: &Access) -> Tried {
         match self.credential(host, access).await {
-            Ok(Some(credential)) => (credential.describe(), false),
-            Ok(None) => (format!("no login found in {}", self.settings.credentials.places()), true),
-            Err(error) => (error.to_string(), true),
+            Ok(Found { credential: Some(credential), .. }) => {
+                Tried { what: credential.describe(), anonymous: false, advice: None }
+            }
+            Ok(found) => {
+                let mut what = format!("no login found in {}", self.settings.credentials.places());
+                for passed_over in &found.passed_over {
+                    what.push_str(&format!("; {passed_over}"));
+                }
+                Tried { what, anonymous: true, advice: found.advice() }
+            }
+            Err(error) => Tried { what: error.to_string(), anonymous: true, advice: error.hint() },
         }
     }
 

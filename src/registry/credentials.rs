@@ -5,22 +5,23 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT as BASE64;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::error::{RegistryError, shorten};
+use super::helper::{self, HelperError, Output};
 use super::settings::Secret;
 use crate::reference::{DOCKER_HUB, Registry, Scope};
+use crate::shown::{Foreign, shown_path};
 
 /// How Docker's tools call Docker Hub.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
-/// A helper or file that says more than this is broken.
+/// A file that says more than this is broken.
 const LIMIT: u64 = 1 << 20;
 
 /// Where credentials may be found, most specific first.
@@ -76,16 +77,23 @@ impl Credential {
     }
 }
 
-/// The parts of `config.json` and `auth.json` that concern credentials.
+/// The parts of `config.json` and `auth.json` that concern credentials. What is said of one registry is looked into when
+/// that one is asked about, so that nothing odd about another one matters.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct AuthFile {
-    #[serde(default)]
-    pub(super) auths: BTreeMap<String, Option<Entry>>,
-    #[serde(default)]
-    pub(super) creds_store: Option<String>,
-    #[serde(default)]
-    pub(super) cred_helpers: BTreeMap<String, String>,
+    auths: Option<BTreeMap<String, Box<RawValue>>>,
+    creds_store: Option<Box<RawValue>>,
+    cred_helpers: Option<BTreeMap<String, Box<RawValue>>>,
+}
+
+/// A credential helper that a file names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    /// `NAME` of `docker-credential-NAME`.
+    pub(super) name: String,
+    /// Whether it is named for this registry and not for all of them.
+    pub(super) is_own: bool,
 }
 
 impl AuthFile {
@@ -97,6 +105,80 @@ impl AuthFile {
         // The parser's message can quote the text; the position is enough.
         serde_json::from_str(text).map_err(|error| {
             format!("not valid JSON of this kind at line {} column {}", error.line(), error.column())
+        })
+    }
+
+    /// The names under which logins are kept.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
+        self.auths.iter().flat_map(BTreeMap::keys)
+    }
+
+    /// The helper for a registry: its own, else the one for all.
+    pub(super) fn helper(&self, scope: &Scope) -> Result<Option<Named>, String> {
+        let own = self.cred_helpers.as_ref().and_then(|helpers| lookup(helpers, scope));
+        if let Some(own) = own {
+            // One without a name says that the file itself has the login.
+            let name = text_of(own, "its entry in `credHelpers`")?;
+            return Ok(name.map(|name| Named { name, is_own: true }));
+        }
+        let store = self.creds_store.as_ref().map(|store| text_of(store, "`credsStore`"));
+        Ok(store.transpose()?.flatten().map(|name| Named { name, is_own: false }))
+    }
+
+    /// The login that is written down for a registry.
+    fn login(&self, scope: &Scope) -> Result<Option<Login>, String> {
+        let Some(entry) = self.auths.as_ref().and_then(|auths| lookup(auths, scope)) else { return Ok(None) };
+        let entry: Option<Entry> = serde_json::from_str(entry.get())
+            .map_err(|_| "its entry in `auths` is not an object of texts such as `auth`".to_owned())?;
+        entry.as_ref().map_or(Ok(None), Entry::login).map_err(str::to_owned)
+    }
+}
+
+/// A text; none where it is null or empty.
+fn text_of(value: &RawValue, what: &str) -> Result<Option<String>, String> {
+    let text: Option<String> =
+        serde_json::from_str(value.get()).map_err(|_| format!("{what} is not a text"))?;
+    Ok(text.filter(|text| !text.is_empty()))
+}
+
+/// What was found, and what could not be looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) credential: Option<Credential>,
+    pub(super) passed_over: Vec<PassedOver>,
+}
+
+/// A place that could not be looked at, where that is no reason to stop: whatever needs no login still works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PassedOver {
+    /// A file that cannot be read, and why.
+    File(PathBuf, String),
+    /// A helper's program that is not installed, and the place that names it.
+    Helper(String, String),
+}
+
+impl std::fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path, why) => write!(f, "`{}` cannot be read: {why}", shown_path(path)),
+            Self::Helper(program, place) => write!(f, "`{program}`, which {place} names, is not in PATH"),
+        }
+    }
+}
+
+impl Found {
+    /// What to do about a login that may be in a place which could not be looked at.
+    pub(super) fn advice(&self) -> Option<String> {
+        self.passed_over.first().map(|passed_over| match passed_over {
+            PassedOver::File(path, _) => format!(
+                "let this user read `{}`, or set REGISTRY_AUTH_FILE to another file with the login",
+                shown_path(path)
+            ),
+            PassedOver::Helper(program, _) => {
+                format!(
+                    "install `{program}`, or log in with `pack login`, which then keeps the login in the file"
+                )
+            }
         })
     }
 }
@@ -126,43 +208,58 @@ impl Credentials {
     ///
     /// Blocks: it reads files and may run a helper.
     pub(super) fn find(&self, scope: &Scope) -> Result<Option<Credential>, RegistryError> {
+        Ok(self.look(scope)?.credential)
+    }
+
+    /// As [`Credentials::find`], with what could not be looked at.
+    pub(super) fn look(&self, scope: &Scope) -> Result<Found, RegistryError> {
         self.search(scope, &mut |_, _| {})
     }
 
-    /// As [`Credentials::find`]; `note` hears of each place that was looked at and what was there.
+    /// As [`Credentials::look`]; `note` hears of each place that was looked at and what was there.
     pub(super) fn search(
         &self,
         scope: &Scope,
         note: &mut dyn FnMut(&str, &str),
-    ) -> Result<Option<Credential>, RegistryError> {
+    ) -> Result<Found, RegistryError> {
         let broken = |from: &str, why: String, note: &mut dyn FnMut(&str, &str)| {
             note(from, &why);
             RegistryError::Credentials { registry: scope.registry().clone(), from: from.to_owned(), why }
         };
-        let texts = self
-            .docker_auth_config
-            .iter()
-            .map(|text| ("DOCKER_AUTH_CONFIG".to_owned(), Ok(Some(text.expose().to_owned()))));
-        let files = self.files().into_iter().map(|path| (format!("`{}`", path.display()), read(&path)));
-        for (name, text) in texts.chain(files) {
-            let text = match text {
-                Ok(Some(text)) => text,
-                Ok(None) => {
+        let mut found = Found::default();
+        let given =
+            self.docker_auth_config.iter().map(|text| ("DOCKER_AUTH_CONFIG".to_owned(), None, Some(text)));
+        let files = self.files().into_iter().map(|path| (quoted(&path), Some(path), None));
+        for (name, path, given) in given.chain(files) {
+            let text = match (&path, given) {
+                (Some(path), _) => read(path),
+                (None, given) => Ok(given.map(|text| text.expose().to_owned())),
+            };
+            let text = match (text, path) {
+                (Ok(Some(text)), _) => text,
+                (Ok(None), _) => {
                     note(&name, "does not exist");
                     continue;
                 }
-                Err(error) => return Err(broken(&name, error.to_string(), note)),
+                // Where nobody said that the login is there, it may be elsewhere, or not be needed.
+                (Err(error), Some(path)) if self.registry_auth_file.is_none() && !is_text_fault(&error) => {
+                    note(&name, &format!("cannot be read: {error}"));
+                    found.passed_over.push(PassedOver::File(path, error.to_string()));
+                    continue;
+                }
+                (Err(error), _) => return Err(broken(&name, error.to_string(), note)),
             };
-            match self.in_text(&name, &text, scope) {
-                Ok(Some(found)) => {
-                    note(&name, &found.describe());
-                    return Ok(Some(found));
+            match self.in_text(&name, &text, scope, &mut found.passed_over) {
+                Ok(Some(credential)) => {
+                    note(&name, &credential.describe());
+                    found.credential = Some(credential);
+                    return Ok(found);
                 }
                 Ok(None) => note(&name, "has no login for it"),
                 Err((from, why)) => return Err(broken(&from, why, note)),
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// What was looked at, for the message that nothing fitted.
@@ -171,7 +268,7 @@ impl Credentials {
         if self.docker_auth_config.is_some() {
             places.push("DOCKER_AUTH_CONFIG".to_owned());
         }
-        places.extend(self.files().iter().map(|path| format!("`{}`", path.display())));
+        places.extend(self.files().iter().map(|path| quoted(path)));
         if places.is_empty() { "no place to look in was given".to_owned() } else { places.join(", ") }
     }
 
@@ -193,21 +290,29 @@ impl Credentials {
         candidates.into_iter().flatten().collect()
     }
 
-    fn in_text(&self, name: &str, text: &str, scope: &Scope) -> Result<Option<Credential>, (String, String)> {
-        let file = AuthFile::parse(text).map_err(|why| (name.to_owned(), why))?;
-        let helper = lookup(&file.cred_helpers, scope);
-        if let Some(helper) = helper.or(file.creds_store.as_ref()).filter(|helper| !helper.is_empty()) {
-            let source = format!("`docker-credential-{helper}`, named in {name}");
-            match self.ask(helper, scope.registry()) {
+    fn in_text(
+        &self,
+        name: &str,
+        text: &str,
+        scope: &Scope,
+        passed_over: &mut Vec<PassedOver>,
+    ) -> Result<Option<Credential>, (String, String)> {
+        let here = |why: String| (name.to_owned(), why);
+        let file = AuthFile::parse(text).map_err(here)?;
+        if let Some(Named { name: helper, is_own }) = file.helper(scope).map_err(here)? {
+            let program = program_name(&helper);
+            let source = format!("`{program}`, named in {name}");
+            match self.ask(&helper, scope.registry()) {
                 Ok(Some(login)) => return Ok(Some(Credential::new(login, source))),
                 Ok(None) => {}
                 // A `credsStore` of a desktop that is not this machine is common; then the file may still know.
-                Err(HelperError::Missing) if lookup(&file.cred_helpers, scope).is_none() => {}
+                Err(HelperError::Missing) if !is_own => {
+                    passed_over.push(PassedOver::Helper(program, name.to_owned()));
+                }
                 Err(error) => return Err((source, error.to_string())),
             }
         }
-        let Some(entry) = lookup(&file.auths, scope).and_then(Option::as_ref) else { return Ok(None) };
-        let login = entry.login().map_err(|why| (name.to_owned(), why.to_owned()))?;
+        let login = file.login(scope).map_err(here)?;
         Ok(login.map(|login| Credential::new(login, name)))
     }
 
@@ -216,7 +321,7 @@ impl Credentials {
         let program = self.program(helper)?;
         let timeout =
             if self.helper_timeout.is_zero() { Duration::from_secs(30) } else { self.helper_timeout };
-        run(&program, action, input, timeout)
+        helper::run(&program, action, input, timeout)
     }
 
     pub(super) fn ask(&self, helper: &str, registry: &Registry) -> Result<Option<Login>, HelperError> {
@@ -227,20 +332,21 @@ impl Credentials {
             if text.contains("credentials not found") || text.contains("no credentials") {
                 return Ok(None);
             }
-            return Err(HelperError::Failed(shorten(&output.text, 200)));
+            return Err(HelperError::Failed(output.reason(&[])));
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Reply {
             #[serde(default)]
-            username: String,
+            username: Option<String>,
             secret: Secret,
         }
         let reply: Reply = serde_json::from_str(&output.text).map_err(|_| HelperError::NotJson)?;
-        Ok(match (reply.username.as_str(), reply.secret.expose()) {
+        let user = reply.username.unwrap_or_default();
+        Ok(match (user.as_str(), reply.secret.expose()) {
             (_, "") => None,
             ("<token>", _) => Some(Login::Identity(reply.secret)),
-            _ => Some(Login::Password(reply.username, reply.secret)),
+            _ => Some(Login::Password(user, reply.secret)),
         })
     }
 
@@ -250,7 +356,7 @@ impl Credentials {
         if !helper.bytes().all(valid) {
             return Err(HelperError::Name);
         }
-        let name = format!("docker-credential-{helper}");
+        let name = program_name(helper);
         let path = self.helper_path.clone().unwrap_or_default();
         std::env::split_paths(&path)
             .filter(|directory| directory.is_absolute())
@@ -265,74 +371,30 @@ pub(super) fn key_of(registry: &Registry) -> &str {
     if registry.as_str() == DOCKER_HUB { DOCKER_HUB_KEY } else { registry.as_str() }
 }
 
-#[derive(Debug, thiserror::Error)]
-pub(super) enum HelperError {
-    #[error("the helper's name has characters other than letters, digits, `.`, `_` and `-`")]
-    Name,
-    #[error("the program is not in PATH")]
-    Missing,
-    #[error("it cannot be run: {0}")]
-    Run(#[from] std::io::Error),
-    #[error("it did not answer within {0} s")]
-    Timeout(u64),
-    #[error("it failed: {0}")]
-    Failed(String),
-    #[error("its answer is not JSON with `Username` and `Secret`")]
-    NotJson,
+pub(super) fn program_name(helper: &str) -> String {
+    format!("docker-credential-{}", Foreign::short(helper, 60))
 }
 
-pub(super) struct Output {
-    pub(super) success: bool,
-    pub(super) text: String,
+fn quoted(path: &Path) -> String {
+    format!("`{}`", shown_path(path))
 }
 
-/// Runs `PROGRAM ACTION`, without a shell.
-fn run(program: &Path, action: &str, input: &str, timeout: Duration) -> Result<Output, HelperError> {
-    let mut child = Command::new(program)
-        .arg(action)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A helper that does not read its input may still answer.
-        let _ = stdin.write_all(input.as_bytes());
-    }
-    let stdout = child.stdout.take();
-    let reader = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        match stdout {
-            Some(stdout) => stdout.take(LIMIT).read_to_end(&mut text).map(|_| text),
-            None => Ok(text),
-        }
-    });
-    let deadline = Instant::now() + timeout;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if Instant::now() >= deadline {
-            // What it has started may hold the pipe open, so its output is not waited for.
-            child.kill()?;
-            child.wait()?;
-            return Err(HelperError::Timeout(timeout.as_secs()));
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    };
-    let text = reader.join().map_err(|_| HelperError::NotJson)??;
-    Ok(Output { success: status.success(), text: String::from_utf8_lossy(&text).into_owned() })
-}
-
+/// The text of a file with logins; nothing where there is none, and in `/dev/null`, by which people say that there is none.
 pub(super) fn read(path: &Path) -> std::io::Result<Option<String>> {
     use std::io::ErrorKind::{NotADirectory, NotFound};
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut text = String::new();
-    file.take(LIMIT).read_to_string(&mut text)?;
-    Ok(Some(text))
+    if path == Path::new("/dev/null") {
+        return Ok(None);
+    }
+    match crate::input::read_text(path, LIMIT) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a file could be read, and is no text.
+fn is_text_fault(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::InvalidData
 }
 
 /// The value with the longest key that is the scope, a parent of it, or its registry.
@@ -506,6 +568,7 @@ mod tests {
         helper(&bin, "bad", "echo the keychain is locked; exit 1");
         helper(&bin, "html", "echo '<html>'");
         helper(&bin, "slow", "exec sleep 30");
+        helper(&bin, "grumpy", "printf 'gpg: no\\npinentry \\033[2J' >&2; exit 2");
         let find = |config: &str, name: &str| {
             let credentials = Credentials {
                 docker_auth_config: Some(Secret::new(config)),
@@ -528,6 +591,7 @@ mod tests {
         for (name, why) in [
             ("bad", "keychain is locked"),
             ("html", "not JSON"),
+            ("grumpy", "failed: gpg: no pinentry [2J"),
             ("slow", "did not answer"),
             ("absent", "not in PATH"),
             ("../bin/good", "characters"),
@@ -541,6 +605,84 @@ mod tests {
             auth("file", "p")
         );
         assert_eq!(user(find(&store, "r.example/a").expect("falls back").as_ref()), Some("file"));
+    }
+
+    #[test]
+    fn what_is_odd_about_another_registry_is_no_matter() {
+        let good = format!(r#""r.example":{{"auth":"{}"}}"#, auth("me", "p"));
+        for config in [
+            r#"{"auths":null,"credHelpers":null,"credsStore":null}"#.to_owned(),
+            r#"{"auths":{"r.example":null}}"#.to_owned(),
+            r#"{"auths":{"r.example":{"auth":null,"identitytoken":null}}}"#.to_owned(),
+            r#"{"auths":{"odd.example":7},"HttpHeaders":[1],"credHelpers":{"odd.example":{}}}"#.to_owned(),
+            r#"{"credHelpers":{"r.example":null},"credsStore":""}"#.to_owned(),
+        ] {
+            assert_eq!(in_config(&config, "r.example/a"), None, "{config}");
+        }
+        for config in [
+            format!(r#"{{"auths":{{"odd.example":7,{good}}}}}"#),
+            format!(r#"{{"auths":{{"odd.example":{{"auth":["x"]}},{good},"":null}}}}"#),
+            format!(r#"{{"auths":{{{good}}},"credHelpers":{{"odd.example":[7],"r.example":""}}}}"#),
+        ] {
+            assert_eq!(user(in_config(&config, "r.example/a").as_ref()), Some("me"), "{config}");
+        }
+        for (config, why) in [
+            (r#"{"auths":{"r.example":7}}"#, "its entry in `auths`"),
+            (r#"{"auths":{"r.example":{"auth":7}}}"#, "its entry in `auths`"),
+            (r#"{"credHelpers":{"r.example":7}}"#, "its entry in `credHelpers`"),
+            (r#"{"credsStore":7}"#, "`credsStore` is not a text"),
+            (r#"{"auths":7}"#, "not valid JSON of this kind"),
+        ] {
+            let docker_auth_config = Some(Secret::new(config));
+            let credentials = Credentials { docker_auth_config, ..Credentials::default() };
+            let error = credentials.find(&repository("r.example/a")).expect_err(config).to_string();
+            assert!(error.contains(why), "{config}: {error}");
+        }
+    }
+
+    /// Whatever cannot be read in a usual place is passed over and named; where the user says to look, it is an error.
+    #[test]
+    fn a_file_that_cannot_be_read_is_passed_over() {
+        use std::os::unix::fs::symlink;
+        let directory = tempfile::tempdir().expect("writable");
+        let file = directory.path().join(".docker/config.json");
+        let scope = repository("r.example/a");
+        type Make = fn(&Path);
+        let makes: [(Make, &str); 3] = [
+            (|path| std::fs::create_dir_all(path).expect("made"), "a directory"),
+            (|path| symlink("/dev/zero", path).expect("made"), "a character device"),
+            (
+                |path| {
+                    use rustix::fs::{CWD, FileType, Mode, mknodat};
+                    mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("made");
+                },
+                "a named pipe",
+            ),
+        ];
+        for (make, why) in makes {
+            std::fs::create_dir_all(file.parent().expect("has one")).expect("made");
+            make(&file);
+            let usual = Credentials { home: Some(directory.path().to_owned()), ..Credentials::default() };
+            let found = usual.look(&scope).expect("passed over");
+            assert_eq!(found.credential, None);
+            let text = found.passed_over.iter().map(ToString::to_string).collect::<String>();
+            assert!(text.contains(".docker/config.json") && text.contains(why), "{text}");
+            assert!(found.advice().is_some_and(|advice| advice.contains("REGISTRY_AUTH_FILE")));
+            let named = Credentials { registry_auth_file: Some(file.clone()), ..Credentials::default() };
+            assert!(named.look(&scope).expect_err("said to look there").to_string().contains(why));
+            std::fs::remove_dir_all(directory.path().join(".docker")).expect("removed");
+        }
+        let null = Credentials { registry_auth_file: Some("/dev/null".into()), ..Credentials::default() };
+        assert_eq!(null.look(&scope).expect("nothing there"), Found::default());
+    }
+
+    #[test]
+    fn a_store_that_is_not_installed_is_named() {
+        let docker_auth_config = Some(Secret::new(r#"{"credsStore":"desktop"}"#));
+        let credentials = Credentials { docker_auth_config, ..Credentials::default() };
+        let found = credentials.look(&repository("r.example/a")).expect("no error");
+        let text = found.passed_over.iter().map(ToString::to_string).collect::<String>();
+        assert_eq!(text, "`docker-credential-desktop`, which DOCKER_AUTH_CONFIG names, is not in PATH");
     }
 
     #[test]

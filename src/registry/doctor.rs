@@ -21,6 +21,7 @@ use url::Url;
 
 use super::auth::Access;
 use super::challenge::{self, Challenge};
+use super::credentials::Found;
 use super::error::{Context, RegistryError, Step, shorten};
 use super::http::{Host, Http, Request, Response, identity, redacted};
 use super::location;
@@ -31,6 +32,7 @@ use crate::digest::Digest;
 use crate::error::Explain;
 use crate::image::MediaType;
 use crate::reference::{DOCKER_HUB, Registry, Repository, Scope};
+use crate::shown::shown_path;
 use crate::time::rfc3339;
 
 /// A difference of clocks that tokens can fail by.
@@ -39,6 +41,8 @@ const SKEW: u64 = 60;
 const SOON: u64 = 14 * 86_400;
 /// The head of a proxy's answer is not longer.
 const MAX_HEAD: usize = 16 << 10;
+/// So many of a host's addresses are tried.
+const MAX_ADDRESSES: usize = 8;
 
 /// How a step went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -240,13 +244,13 @@ fn connect(
     reached
 }
 
-fn dial(target: &Url, timeout: Duration) -> Result<(TcpStream, Check), Check> {
+fn dial(target: &Url, timeout: Duration) -> Result<(Limited, Check), Check> {
     const NAME: &str = "network";
     let host = target.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let port = target.port_or_known_default().unwrap_or(443);
     let begun = Instant::now();
     let addresses: Vec<SocketAddr> = match (host, port).to_socket_addrs() {
-        Ok(addresses) => addresses.collect(),
+        Ok(addresses) => addresses.take(MAX_ADDRESSES).collect(),
         Err(error) => {
             let advice = "check the spelling of the host, and that this machine's name server knows it";
             return Err(Check::bad(NAME, format!("`{host}` does not resolve: {error}"), advice));
@@ -260,12 +264,7 @@ fn dial(target: &Url, timeout: Duration) -> Result<(TcpStream, Check), Check> {
         match TcpStream::connect_timeout(&address, timeout) {
             Ok(stream) => {
                 let check = check.and(format!("{address} accepts ({} ms)", begun.elapsed().as_millis()));
-                let limited =
-                    stream.set_read_timeout(Some(timeout)).and(stream.set_write_timeout(Some(timeout)));
-                return match limited {
-                    Ok(()) => Ok((stream, check)),
-                    Err(error) => Err(check.and(error.to_string())),
-                };
+                return Ok((Limited { stream, end: Instant::now() + timeout }, check));
             }
             Err(error) => check = check.and(format!("{address} does not accept: {error}")),
         }
@@ -275,8 +274,39 @@ fn dial(target: &Url, timeout: Duration) -> Result<(TcpStream, Check), Check> {
     Err(check)
 }
 
+/// A connection that everything on must have an end by some time, however slowly the other side goes on.
+struct Limited {
+    stream: TcpStream,
+    end: Instant,
+}
+
+impl Limited {
+    fn left(&self) -> std::io::Result<Option<Duration>> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(std::io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+impl Read for Limited {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.stream.flush()
+    }
+}
+
 /// Has an HTTP proxy connect to `target` (RFC 9110, 9.3.6).
-fn tunnel(stream: &mut TcpStream, proxy: &ProxyUrl, target: &Url) -> Result<(), String> {
+fn tunnel(stream: &mut Limited, proxy: &ProxyUrl, target: &Url) -> Result<(), String> {
     let port = target.port_or_known_default().unwrap_or(443);
     let authority = format!("{}:{port}", target.host_str().unwrap_or_default());
     let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
@@ -317,7 +347,7 @@ struct Shown {
 }
 
 fn handshake(
-    mut stream: TcpStream,
+    mut stream: Limited,
     name: &ServerName<'static>,
     config: ClientConfig,
 ) -> Result<Shown, rustls::Error> {
@@ -348,7 +378,7 @@ const fn version(version: rustls::ProtocolVersion) -> &'static str {
     }
 }
 
-fn certificate(http: &Http, registry: &Registry, base: &Url, stream: TcpStream, now: SystemTime) -> Check {
+fn certificate(http: &Http, registry: &Registry, base: &Url, stream: Limited, now: SystemTime) -> Check {
     const NAME: &str = "certificate";
     let settings = http.settings.registries.get(registry);
     let host = base.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -380,7 +410,7 @@ fn certificate(http: &Http, registry: &Registry, base: &Url, stream: TcpStream, 
         }
     }
     if let Some(path) = settings.and_then(|settings| settings.client_cert.as_ref()) {
-        check = check.and(format!("`{}` is shown to it if it asks", path.display()));
+        check = check.and(format!("`{}` is shown to it if it asks", shown_path(path)));
     }
     if settings.is_some_and(|settings| settings.skip_tls_verify) {
         return check.note("it is not checked: `skip-tls-verify` is set");
@@ -408,14 +438,14 @@ fn trust(
     let mut why = system.err().unwrap_or_default();
     for file in files {
         match judged(&[file]) {
-            Ok(()) => return check.and(format!("trusted by `{}`", file.display())),
+            Ok(()) => return check.and(format!("trusted by `{}`", shown_path(file))),
             Err(other) => why = other,
         }
     }
     let looked = match http.authorities(http.settings.registries.get(registry)) {
         files if files.is_empty() => "the system's authorities".to_owned(),
         files => {
-            let names: Vec<String> = files.iter().map(|file| format!("`{}`", file.display())).collect();
+            let names: Vec<String> = files.iter().map(|file| format!("`{}`", shown_path(file))).collect();
             format!("the system's authorities nor {}", names.join(" nor "))
         }
     };
@@ -468,8 +498,15 @@ async fn logins(http: &Http, scope: &Scope) -> Check {
     let Ok((found, places)) = looked.await else { return Check::skipped(NAME, "the lookup failed") };
     let mut check = Check { name: NAME, health: Health::Good, found: places, advice: None };
     match found {
-        Ok(Some(found)) => check.and(format!("{} is used", found.describe())),
-        Ok(None) => check.note("none fits: access is anonymous"),
+        Ok(Found { credential: Some(credential), .. }) => {
+            check.and(format!("{} is used", credential.describe()))
+        }
+        Ok(found) => {
+            check.advice = found.advice();
+            let check =
+                found.passed_over.iter().fold(check, |check, passed_over| check.and(passed_over.to_string()));
+            check.note("none fits: access is anonymous")
+        }
         Err(error) => {
             check.health = Health::Bad;
             check.advice = Some("mend or remove what is broken there".to_owned());
@@ -560,7 +597,7 @@ fn greeting(response: &Response, challenges: &[Challenge], now: SystemTime) -> C
     for challenge in challenges {
         let part = |name: &str| challenge.get(name).map(|value| format!(" {name} `{}`", shorten(value, 100)));
         let parts: String = ["realm", "service", "scope"].iter().filter_map(|name| part(name)).collect();
-        check = check.and(format!("it asks for a {} login,{parts}", challenge.scheme));
+        check = check.and(format!("it asks for a {} login,{parts}", shorten(&challenge.scheme, 40)));
     }
     if status == 401 && challenges.is_empty() {
         check = check.note("it does not say what login it wants (no `WWW-Authenticate`)");
@@ -607,7 +644,7 @@ async fn login(
     let shown = match http.ask_for(host, access, response).await {
         Ok(Some(shown)) => shown,
         Ok(None) => {
-            let schemes: Vec<&str> = challenges.iter().map(|asked| asked.scheme.as_str()).collect();
+            let schemes: Vec<String> = challenges.iter().map(|asked| shorten(&asked.scheme, 40)).collect();
             let found = match schemes.is_empty() {
                 true => "there is no login to show".to_owned(),
                 false => format!("there is no login that fits `{}`", schemes.join("`, `")),

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::digest::Digest;
-use crate::error::{Explain, Kind};
+use crate::error::{BoxedError, Explain, Kind, kind_behind};
 use crate::image::DocumentError;
 use crate::interrupt::Interrupted;
 use crate::reference::{Registry, Scope};
+use crate::shown::{Foreign, shown_path};
 
 /// What was being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +195,7 @@ pub enum RegistryError {
         why: String,
     },
     /// A certificate or key file is unreadable or not PEM.
-    #[error("cannot use `{}`: {why}", path.display())]
+    #[error("cannot use `{}`: {why}", shown_path(path))]
     Certificate {
         /// The file.
         path: PathBuf,
@@ -260,6 +261,8 @@ pub enum RegistryError {
         tried: String,
         /// Whether credentials were found at all.
         anonymous: bool,
+        /// What to do first, where a login may be in a place that could not be looked at.
+        advice: Option<String>,
     },
     /// The registry's way of asking for credentials cannot be followed.
     #[error("{context}: cannot authenticate: {why}")]
@@ -300,6 +303,14 @@ pub enum RegistryError {
         expected: String,
         /// What came.
         found: String,
+    },
+    /// A blob whose bytes are not what its digest says.
+    #[error("{context}: {why}")]
+    Damaged {
+        /// Where.
+        context: Box<Context>,
+        /// What is wrong with it.
+        why: String,
     },
     /// More bytes than there may be.
     #[error("{context}: the answer has more than {limit} bytes")]
@@ -351,13 +362,13 @@ pub enum RegistryError {
         /// Why.
         source: std::io::Error,
     },
-    /// What is pushed is pulled at the same time, and the pull failed.
-    #[error("{context}: its content cannot be pulled: {source}")]
+    /// What is pushed is pulled or made at the same time, and that failed.
+    #[error("{context}: its content cannot be read: {inner}")]
     Source {
         /// Where it was pushed to.
         context: Box<Context>,
         /// Why.
-        source: Box<RegistryError>,
+        inner: BoxedError,
     },
 }
 
@@ -377,7 +388,22 @@ impl RegistryError {
     /// not in vain.
     #[must_use]
     pub const fn is_about_the_document(&self) -> bool {
-        matches!(self, Self::Document { .. } | Self::Mismatch { .. } | Self::TooLarge { .. })
+        matches!(
+            self,
+            Self::Document { .. } | Self::Mismatch { .. } | Self::Damaged { .. } | Self::TooLarge { .. }
+        )
+    }
+
+    /// Whether the registry answered well, and what it answered is what is wrong: something is not there, or is not what
+    /// it should be. It says nothing against asking the registry for more.
+    #[must_use]
+    pub const fn is_about_the_content(&self) -> bool {
+        self.is_about_the_document() || matches!(self, Self::NotFound { .. })
+    }
+
+    /// Whether the reason is on this side, which the registry can tell no more about.
+    pub(super) const fn is_ours(&self) -> bool {
+        matches!(self, Self::Local { .. } | Self::Source { .. } | Self::Interrupted(_))
     }
 
     /// Whether the same may succeed a little later. A definite answer is never asked for twice.
@@ -430,12 +456,11 @@ impl Explain for RegistryError {
     fn kind(&self) -> Kind {
         match self {
             Self::Interrupted(_) => Kind::Interrupted,
-            Self::Source { source, .. } => source.kind(),
-            Self::Certificate { .. }
-            | Self::Proxy { .. }
-            | Self::Credentials { .. }
-            | Self::Keep { .. }
-            | Self::Local { .. } => Kind::Input,
+            Self::Source { inner, .. } => inner.kind(),
+            Self::Certificate { .. } | Self::Proxy { .. } | Self::Credentials { .. } | Self::Keep { .. } => {
+                Kind::Input
+            }
+            Self::Local { source, .. } => kind_behind(source, Kind::Input),
             _ => Kind::Registry,
         }
     }
@@ -498,6 +523,7 @@ impl Explain for RegistryError {
             Self::Refused { answer, .. } if answer.status == 413 => {
                 "a limit of the registry or of a proxy before it: raise it, or set `chunk-size` for the registry".to_owned()
             }
+            Self::Denied { advice: Some(advice), .. } => advice.clone(),
             Self::Denied { context, anonymous: true, .. } => {
                 format!("log in with `pack login {}`", context.registry)
             }
@@ -505,22 +531,16 @@ impl Explain for RegistryError {
             Self::NotFound { .. } => "check the name; some registries answer so to whoever may not read it".to_owned(),
             Self::Immutable { .. } => "push under another tag".to_owned(),
             Self::WaitTooLong { .. } => "try again later, or log in: the limit is usually per account".to_owned(),
-            Self::Source { source, .. } => return source.hint(),
+            Self::Source { inner, .. } => return inner.hint(),
             Self::Local { .. } => "something changed the file while it was pushed; run again".to_owned(),
             _ => return None,
         })
     }
 }
 
-/// The readable beginning of foreign text: one line, without control characters.
+/// The readable beginning of foreign text: one line that cannot upset a terminal.
 pub(super) fn shorten(text: &str, limit: usize) -> String {
-    let words: Vec<&str> =
-        text.split(|character: char| character.is_whitespace() || character.is_control()).collect();
-    let joined = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    if joined.chars().count() <= limit {
-        return joined;
-    }
-    joined.chars().take(limit).chain(['…']).collect()
+    Foreign::short(text, limit).to_string()
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ pub(crate) fn retry(text: &str) {
 /// What a registry says in an error is one short line.
 pub(crate) fn error_body(data: &[u8]) {
     for is_html in [false, true] {
-        let (code, message) = http::explain(data, is_html);
+        let (code, message) = http::explain(data, is_html, &super::settings::Scrubber::default());
         for (text, limit) in [(code.unwrap_or_default(), 60), (message, 300)] {
             assert!(text.chars().count() <= limit + 1 && !text.chars().any(char::is_control), "{text:?}");
             assert_eq!(shorten(&text, limit), text);

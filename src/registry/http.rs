@@ -4,7 +4,7 @@
 //! decided here, because it decides where credentials go. Nothing is opened before the first request to a
 //! host, and a host without TLS never loads the system's certificates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,16 +16,18 @@ use reqwest::{Identity, Method, Proxy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
-use super::auth::{self, Access, Authorization};
+use super::auth::{self, Access, Authorization, Tried};
 use super::clock::Clock;
 use super::error::{Answer, Context, Fault, RegistryError, Step, shorten};
 use super::location;
 use super::proxy::{self, Way};
 use super::retry::{Pause, Retry, retry_after};
-use super::settings::{RegistrySettings, Scrubber, Settings};
+use super::settings::{RegistrySettings, Scrubber, Settings, Timeouts};
 use super::tls;
 use super::upload::Upload;
 use crate::digest::Digest;
+use crate::error::uncarry;
+use crate::input::MAX_TEXT;
 use crate::observer::{Progress, Stage};
 use crate::reference::{DOCKER_HUB, Registry};
 
@@ -45,6 +47,8 @@ pub(super) struct Http {
     hosts: Mutex<BTreeMap<Registry, Arc<Host>>>,
     /// The secrets of this run, which nothing that is printed may have in it.
     pub(super) scrubber: Scrubber,
+    /// What the user was warned of.
+    warned: Mutex<BTreeSet<String>>,
 }
 
 /// One connection pool for each way of setting up TLS.
@@ -212,7 +216,7 @@ pub(super) struct Response {
     pub(super) url: Url,
     /// Whether the registry itself answered.
     pub(super) own: bool,
-    idle: Duration,
+    timeouts: Timeouts,
     clock: Clock,
 }
 
@@ -245,15 +249,21 @@ impl Response {
 
     /// The next piece of the body.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
-        match self.clock.within(self.idle, self.inner.chunk()).await {
+        match self.clock.within(self.timeouts.idle, self.inner.chunk()).await {
             Some(Ok(chunk)) => Ok(chunk),
             Some(Err(error)) => Err(fault(error)),
             None => Err(Fault::Stalled("reading the answer")),
         }
     }
 
-    /// The body, if it has at most `limit` bytes.
-    pub(super) async fn body(mut self, limit: u64) -> Result<Option<Vec<u8>>, Fault> {
+    /// The body, if it has at most `limit` bytes and comes in the time that a document may take.
+    pub(super) async fn body(self, limit: u64) -> Result<Option<Vec<u8>>, Fault> {
+        let (time, clock) = (self.timeouts.document, self.clock.clone());
+        let read = clock.within(time, self.body_in_any_time(limit)).await;
+        read.unwrap_or(Err(Fault::Stalled("reading the whole answer")))
+    }
+
+    async fn body_in_any_time(mut self, limit: u64) -> Result<Option<Vec<u8>>, Fault> {
         let mut body = Vec::new();
         while let Some(chunk) = self.chunk().await? {
             if (body.len() + chunk.len()) as u64 > limit {
@@ -264,11 +274,26 @@ impl Response {
         Ok(Some(body))
     }
 
-    /// Reads a short rest, so that the connection can be used again.
+    /// Reads a short rest that comes soon, so that the connection can be used again.
     pub(super) async fn discard(self) {
         if self.content_length().is_some_and(|length| length <= MAX_ANSWER) {
-            let _ = self.body(MAX_ANSWER).await;
+            let (time, clock) = (self.timeouts.rest, self.clock.clone());
+            let _ = clock.within(time, self.body_in_any_time(MAX_ANSWER)).await;
         }
+    }
+
+    /// The beginning of a body: not more than the limit of bytes and time.
+    async fn beginning(&mut self) -> Vec<u8> {
+        let end = self.clock.now() + self.timeouts.rest;
+        let clock = self.clock.clone();
+        let mut body = Vec::new();
+        while (body.len() as u64) < MAX_ANSWER {
+            let left = end.saturating_duration_since(clock.now());
+            // A broken rest is no reason to lose what came before.
+            let Some(Ok(Some(chunk))) = clock.within(left, self.chunk()).await else { break };
+            body.extend_from_slice(&chunk);
+        }
+        body
     }
 
     /// What the registry says, for an answer that is not the one hoped for.
@@ -277,22 +302,17 @@ impl Response {
         let retry_after = retry_after(self.header("retry-after"), self.header("date"));
         let host = (!self.own).then(|| location::host(&self.url));
         let is_html = self.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
-        let mut body = Vec::new();
-        // Not more than the limit, and a broken rest is no reason to lose the status.
-        while let Ok(Some(chunk)) = self.chunk().await {
-            body.extend_from_slice(&chunk);
-            if body.len() as u64 >= MAX_ANSWER {
-                break;
-            }
-        }
-        let (code, message) = explain(scrubber.scrub(&String::from_utf8_lossy(&body)).as_bytes(), is_html);
+        let body = self.beginning().await;
+        let (code, message) = explain(&body, is_html, scrubber);
         let digests = digests(&String::from_utf8_lossy(&body));
         Answer { status, code, message, retry_after, host, digests }
     }
 }
 
-/// Code and message of an error body: `{"errors":[{"code","message","detail"}]}` or whatever it is.
-pub(super) fn explain(body: &[u8], is_html: bool) -> (Option<String>, String) {
+/// Code and message of an error body: `{"errors":[{"code","message","detail"}]}` or whatever it is. Secrets are taken out
+/// of what JSON means, in which they may be written in other ways.
+pub(super) fn explain(body: &[u8], is_html: bool, scrubber: &Scrubber) -> (Option<String>, String) {
+    let shorten = |text: &str, limit| shorten(&scrubber.scrub(text), limit);
     #[derive(serde::Deserialize)]
     struct Body {
         errors: Vec<Entry>,
@@ -334,6 +354,7 @@ impl Http {
             clients: Mutex::default(),
             hosts: Mutex::default(),
             scrubber: Scrubber::default(),
+            warned: Mutex::default(),
         }
     }
 
@@ -484,8 +505,8 @@ impl Http {
         let context = || Box::new(context.clone());
         if let Some(source) = local {
             // The content may be a blob of another registry, and that failed in its own way.
-            return Err(match source.downcast::<RegistryError>() {
-                Ok(source) => RegistryError::Source { context: context(), source: Box::new(source) },
+            return Err(match uncarry(source) {
+                Ok(inner) => RegistryError::Source { context: context(), inner },
                 Err(source) => RegistryError::Local { context: context(), source },
             });
         }
@@ -496,7 +517,7 @@ impl Http {
                 tracing::info!("{told}");
                 self.tell_headers('<', inner.headers());
                 step.finish(0, inner.status().as_u16().to_string());
-                return Ok(Response { inner, url, own, idle: timeouts.idle, clock: clock.clone() });
+                return Ok(Response { inner, url, own, timeouts: *timeouts, clock: clock.clone() });
             }
             Ok(Err(error)) => match through(&way, fault(error)) {
                 Fault::Broken(why) if self.may_be_dismissed(host, &url) => Fault::Dismissed(why),
@@ -529,8 +550,8 @@ impl Http {
         let answer = Box::new(response.answer(&self.scrubber).await);
         let context = Box::new(context.clone());
         if own && matches!(status, 401 | 403) {
-            let (tried, anonymous) = self.tried(host, access).await;
-            return RegistryError::Denied { context, answer, tried, anonymous };
+            let Tried { what: tried, anonymous, advice } = self.tried(host, access).await;
+            return RegistryError::Denied { context, answer, tried, anonymous, advice };
         }
         RegistryError::Refused { context, answer }
     }
@@ -562,6 +583,13 @@ impl Http {
             let value = if is_secret { "…".into() } else { String::from_utf8_lossy(value.as_bytes()) };
             let value = if name == "location" { redacted_text(&value) } else { value.into_owned() };
             tracing::debug!("  {mark} {name}: {}", shorten(&self.scrubber.scrub(&value), 300));
+        }
+    }
+
+    /// Warns of something, however often it is met.
+    pub(super) fn warn_once(&self, text: &str) {
+        if lock(&self.warned).insert(text.to_owned()) {
+            self.progress.warn(text);
         }
     }
 
@@ -748,7 +776,7 @@ impl std::fmt::Display for Told {
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, RegistryError> {
-    std::fs::read(path)
+    crate::input::read(path, MAX_TEXT)
         .map_err(|error| RegistryError::Certificate { path: path.to_owned(), why: error.to_string() })
 }
 
@@ -836,13 +864,22 @@ mod tests {
 
     #[test]
     fn reads_every_kind_of_error_body() {
+        let explain = |body: &[u8]| explain(body, body == b"<html>", &Scrubber::default());
         let body = br#"{"errors":[{"code":"DENIED","message":"no\u0007 way","detail":{"x":1}}]}"#;
-        assert_eq!(explain(body, false), (Some("DENIED".to_owned()), "no way".to_owned()));
-        assert_eq!(explain(b"<html>", true), (None, "an HTML page".to_owned()));
-        assert_eq!(explain(b" plain\ntext ", false), (None, "plain text".to_owned()));
-        assert_eq!(explain(br#"{"errors":[]}"#, false).0, None);
-        assert_eq!(explain(br#"{"errors":[{"code":7}]}"#, false).0, Some("7".to_owned()));
-        assert_eq!(explain(b"\xff\xfe", false).0, None);
+        assert_eq!(explain(body), (Some("DENIED".to_owned()), "no way".to_owned()));
+        assert_eq!(explain(b"<html>"), (None, "an HTML page".to_owned()));
+        assert_eq!(explain(b" plain\ntext "), (None, "plain text".to_owned()));
+        assert_eq!(explain(br#"{"errors":[]}"#).0, None);
+        assert_eq!(explain(br#"{"errors":[{"code":7}]}"#).0, Some("7".to_owned()));
+        assert_eq!(explain(b"\xff\xfe").0, None);
+    }
+
+    #[test]
+    fn a_secret_that_json_writes_in_another_way_is_taken_out() {
+        let scrubber = Scrubber::default();
+        scrubber.learn("hunter/2\"");
+        let body = br#"{"errors":[{"code":"\u0068unter\/2\"","message":"not \u0068unter\/2\u0022 again"}]}"#;
+        assert_eq!(explain(body, false, &scrubber), (Some("…".to_owned()), "not … again".to_owned()));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) fn resolve(registry: &Url, request: &Url, location: &str) -> Result<T
 pub(super) fn check(registry: &Url, url: &Url) -> Result<(), String> {
     let shown = host(url);
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("it sends to a `{}` address", url.scheme()));
+        return Err(format!("it sends to a `{}` address", crate::shown::cut(url.scheme(), 40)));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(format!("it sends to {shown} with a password in the address"));
@@ -71,9 +71,10 @@ pub(super) fn same_origin(a: &Url, b: &Url) -> bool {
 
 /// Host and port, for messages: paths and queries may hold secrets.
 pub(super) fn host(url: &Url) -> String {
-    match (url.host_str(), url.port()) {
+    // A name is not longer than 255 bytes (RFC 1035, 2.3.4); what claims to be one may be.
+    match (url.host_str().map(|host| crate::shown::cut(host, 260)), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
-        (Some(host), None) => host.to_owned(),
+        (Some(host), None) => host.into_owned(),
         (None, _) => "nowhere".to_owned(),
     }
 }

@@ -16,10 +16,12 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::credentials::{AuthFile, Credentials, HelperError, Login, key_of, lookup, normalise, read};
-use super::error::{RegistryError, shorten};
+use super::credentials::{AuthFile, Credentials, Login, Named, key_of, normalise, program_name, read};
+use super::error::RegistryError;
+use super::helper::HelperError;
 use super::settings::Secret;
 use crate::reference::{DOCKER_HUB, Scope};
+use crate::shown::shown_path;
 
 /// Where a login was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +49,7 @@ pub enum Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { path, .. } => write!(f, "`{}`", path.display()),
+            Self::File { path, .. } => write!(f, "`{}`", shown_path(path)),
             Self::Helper(program) => write!(f, "`{program}`"),
         }
     }
@@ -82,22 +84,23 @@ impl Credentials {
             let why = "a user name has at least one character and no colon".to_owned();
             return Err(fail("any place".to_owned(), why));
         }
-        let named = |path: &Path| format!("`{}`", path.display());
+        let named = |path: &Path| format!("`{}`", shown_path(path));
         let mut chosen = None;
         for path in self.files() {
             let parsed = parse(&path).map_err(|why| fail(named(&path), why))?;
-            let knows = parsed.auths.keys().any(|key| normalise(key) == scope.to_string())
-                || helper_of(&parsed, scope).is_some();
-            chosen = Some((path, parsed));
+            let helper = helper_of(&parsed, scope).map_err(|why| fail(named(&path), why))?;
+            let knows = parsed.keys().any(|key| normalise(key) == scope.to_string()) || helper.is_some();
+            chosen = Some((path, helper));
             if knows {
                 break;
             }
         }
-        let Some((path, parsed)) = chosen else {
+        let Some((path, helper)) = chosen else {
             let why = "neither a home directory nor a file is known".to_owned();
             return Err(fail("any place".to_owned(), why));
         };
-        let place = match self.keep_in_helper(&parsed, scope, user, password) {
+        let kept = helper.and_then(|helper| self.keep_in_helper(&helper, scope, user, password));
+        let place = match kept {
             Some(Ok(program)) => {
                 // What the helper keeps is not left lying in the file.
                 edit(&path, |auths| remove(auths, scope)).map_err(|why| fail(named(&path), why))?;
@@ -123,24 +126,23 @@ impl Credentials {
 
     fn keep_in_helper(
         &self,
-        file: &AuthFile,
+        Named { name, is_own }: &Named,
         scope: &Scope,
         user: &str,
         password: &Secret,
     ) -> Option<Result<String, (String, String)>> {
-        let (helper, is_own) = helper_of(file, scope)?;
-        let program = format!("docker-credential-{helper}");
+        let program = program_name(name);
         let input = serde_json::json!({
             "ServerURL": key_of(scope.registry()), "Username": user, "Secret": password.expose(),
         });
-        match self.run(helper, "store", &input.to_string()) {
+        match self.run(name, "store", &input.to_string()) {
             Ok(output) if output.success => Some(Ok(program)),
             Ok(output) => {
-                let text = output.text.replace(password.expose(), "…");
-                Some(Err((program, HelperError::Failed(shorten(&text, 200)).to_string())))
+                let reason = output.reason(&[password.expose()]);
+                Some(Err((program, HelperError::Failed(reason).to_string())))
             }
             // As when looking: the store of another machine's desktop.
-            Err(HelperError::Missing) if !is_own => None,
+            Err(HelperError::Missing) if !*is_own => None,
             Err(error) => Some(Err((program, error.to_string()))),
         }
     }
@@ -160,12 +162,13 @@ impl Credentials {
         };
         let mut removed = Removed::default();
         for path in self.files() {
-            let named = || format!("`{}`", path.display());
+            let named = || format!("`{}`", shown_path(&path));
             let parsed = parse(&path).map_err(|why| fail(named(), why))?;
-            if let Some((helper, is_own)) = helper_of(&parsed, scope) {
-                let program = format!("docker-credential-{helper}");
+            let helper = helper_of(&parsed, scope).map_err(|why| fail(named(), why))?;
+            if let Some(Named { name, is_own }) = helper {
+                let program = program_name(&name);
                 let place = || Place::Helper(program.clone());
-                match self.erase(helper, scope) {
+                match self.erase(&name, scope) {
                     Ok(true) => removed.places.push(place()),
                     Ok(false) => {}
                     Err(HelperError::Missing) if !is_own => {}
@@ -186,18 +189,13 @@ impl Credentials {
             return Ok(false);
         }
         let output = self.run(helper, "erase", key_of(scope.registry()))?;
-        if output.success { Ok(true) } else { Err(HelperError::Failed(shorten(&output.text, 200))) }
+        if output.success { Ok(true) } else { Err(HelperError::Failed(output.reason(&[]))) }
     }
 }
 
-/// The helper for a whole registry, and whether it is for this one alone.
-fn helper_of<'a>(file: &'a AuthFile, scope: &Scope) -> Option<(&'a str, bool)> {
-    if !scope.path().is_empty() {
-        return None;
-    }
-    let own = lookup(&file.cred_helpers, scope);
-    let helper = own.or(file.creds_store.as_ref()).filter(|helper| !helper.is_empty())?;
-    Some((helper, own.is_some()))
+/// The helper for a whole registry.
+fn helper_of(file: &AuthFile, scope: &Scope) -> Result<Option<Named>, String> {
+    if scope.path().is_empty() { file.helper(scope) } else { Ok(None) }
 }
 
 fn parse(path: &Path) -> Result<AuthFile, String> {

@@ -21,6 +21,7 @@ pub mod fake;
 mod follow;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod fuzz;
+mod helper;
 mod http;
 mod location;
 mod login;
@@ -478,7 +479,7 @@ impl Client {
             Err(error) => {
                 tracing::debug!(%error, "not uploaded while it was made");
                 // Not again in this run, unless it is not the registry's fault.
-                if !matches!(error, RegistryError::Local { .. } | RegistryError::Interrupted(_)) {
+                if !error.is_ours() {
                     host.refused_following.store(true, Ordering::Relaxed);
                 }
                 None

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use reqwest::Method;
@@ -14,11 +15,12 @@ use reqwest::header::{ACCEPT, ACCEPT_ENCODING, RANGE};
 
 use super::Client;
 use super::auth::Access;
-use super::error::{Answer, Chance, Context, Fault, RegistryError, Step};
+use super::error::{Answer, Chance, Context, Fault, RegistryError, Step, shorten};
 use super::http::{Host, Http, Request, Response, Slot, context};
 use super::retry::Retry;
-use super::settings::RetryPolicy;
+use super::settings::{RetryPolicy, Timeouts};
 use crate::digest::{Digest, VerifyingReader};
+use crate::error::{carry, carry_as};
 use crate::image::media_type::{self, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST};
 use crate::image::{Descriptor, DocumentError, MAX_DOCUMENT, MediaType, RawDocument};
 use crate::observer::Task;
@@ -182,7 +184,7 @@ impl Http {
             206 => Err(RegistryError::Mismatch {
                 context: Box::new(context.clone()),
                 expected: format!("the bytes from {from} on"),
-                found: format!("`{}`", response.header("content-range").unwrap_or_default()),
+                found: format!("`{}`", shorten(response.header("content-range").unwrap_or_default(), 100)),
             }),
             404 => {
                 response.discard().await;
@@ -220,6 +222,35 @@ pub(super) struct Download {
     read: u64,
     task: Task,
     whole: bool,
+    pace: Pace,
+    /// What came since the tries were counted anew.
+    achieved: u64,
+}
+
+/// What is enough of a blob for the tries to be counted anew: who sends a byte at a time is not asked for ever.
+const ENOUGH: u64 = 64 << 10;
+
+/// How fast bytes come, over the time that was waited for them alone.
+#[derive(Clone, Copy, Default)]
+struct Pace {
+    waited: Duration,
+    came: u64,
+}
+
+impl Pace {
+    /// Counts what came after a wait. Answers whether it is too slow to be worth waiting for.
+    fn is_too_slow(&mut self, waited: Duration, came: u64, size: u64, timeouts: &Timeouts) -> bool {
+        self.waited += waited;
+        self.came += came;
+        // What is read at once has the time of a document.
+        let is_document = size <= MAX_DOCUMENT;
+        if self.waited < if is_document { timeouts.document } else { timeouts.slow } {
+            return false;
+        }
+        let too_slow = is_document || self.came < timeouts.least;
+        *self = Self::default();
+        too_slow
+    }
 }
 
 /// Where the bytes come from.
@@ -277,6 +308,8 @@ impl Download {
             read: 0,
             task,
             whole: false,
+            pace: Pace::default(),
+            achieved: 0,
         };
         while download.state.is_none() {
             if let Err(error) = download.reopen().await {
@@ -345,12 +378,21 @@ impl Download {
                 }
                 continue;
             };
-            let fault = match response.chunk().await {
+            let begun = self.client.http().settings.clock.now();
+            let chunk = response.chunk().await;
+            let (timeouts, clock) =
+                (&self.client.http().settings.timeouts, &self.client.http().settings.clock);
+            let came = chunk.as_ref().map_or(0, |chunk| chunk.as_ref().map_or(0, Bytes::len)) as u64;
+            let too_slow = self.pace.is_too_slow(clock.now() - begun, came, self.descriptor.size, timeouts);
+            let fault = match chunk {
+                Ok(Some(_)) if too_slow => Fault::Stalled("downloading what hardly comes on"),
                 Ok(Some(mut piece)) => {
                     let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(piece.len());
                     piece.advance(skipped);
                     self.skip -= skipped as u64;
-                    if !piece.is_empty() {
+                    self.achieved += piece.len() as u64;
+                    if self.achieved >= ENOUGH {
+                        self.achieved = 0;
                         self.source.retry.progress();
                     }
                     self.piece = piece;
@@ -411,7 +453,7 @@ impl Read for Download {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.piece.is_empty() {
             let client = self.client.clone();
-            client.wait(self.fill()).map_err(io::Error::other)?;
+            client.wait(self.fill()).map_err(carry)?;
         }
         let length = buffer.len().min(self.piece.len());
         self.piece.copy_to_slice(&mut buffer[..length]);
@@ -424,12 +466,12 @@ impl Read for Download {
 /// wrong at the end, so that the error names who sent them.
 pub(super) struct Watched {
     reader: VerifyingReader<Download>,
-    from: String,
+    from: Context,
 }
 
 impl Watched {
     pub(super) fn new(download: Download, digest: Digest, size: u64) -> Self {
-        let from = download.context().to_string();
+        let from = download.context().clone();
         Self { reader: VerifyingReader::new(download, digest, size), from }
     }
 }
@@ -438,7 +480,8 @@ impl Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.reader.read(buffer).map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => {
-                io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", self.from))
+                let (context, why) = (Box::new(self.from.clone()), error.to_string());
+                carry_as(io::ErrorKind::InvalidData, RegistryError::Damaged { context, why })
             }
             _ => error,
         })

@@ -96,7 +96,7 @@ impl Push<'_> {
             is_absent = false;
             let error = failure.error;
             let mut chance = error.chance();
-            if chance == Chance::Never && failure.sent && !is_ours(&error) {
+            if chance == Chance::Never && failure.sent && !error.is_ours() {
                 let found = if self.force { Ok(false) } else { self.is_there().await };
                 if matches!(found, Ok(true)) {
                     return Ok(Delivery::Uploaded);
@@ -324,11 +324,6 @@ impl Uploads<'_> {
         drop(sessions);
         Ok(next)
     }
-}
-
-/// Whether the reason is on this side, which no registry can tell more about.
-const fn is_ours(error: &RegistryError) -> bool {
-    matches!(error, RegistryError::Local { .. } | RegistryError::Source { .. })
 }
 
 enum Mount {

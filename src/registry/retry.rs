@@ -48,7 +48,8 @@ impl Retry {
             Chance::After(wait) if wait > self.policy.retry_after_cap => {
                 return Err(too_long(error, wait, self.policy.retry_after_cap));
             }
-            Chance::After(wait) => Pause { time: wait, shared: true },
+            // No time, or one that is over, is no reason for less patience than without any.
+            Chance::After(wait) => Pause { time: wait.max(self.jitter()), shared: true },
         };
         let spent = self.clock.now().duration_since(self.since);
         if self.failures >= self.policy.attempts || spent + pause.time > self.policy.budget {

@@ -51,24 +51,62 @@ impl Scrubber {
     pub(super) fn learn(&self, secret: &str) {
         let mut secrets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        for form in [secret.to_owned(), encoded, encoded_path(secret)] {
+        let in_json = serde_json::Value::from(secret).to_string();
+        let in_json = in_json.trim_matches('"').to_owned();
+        for form in [secret.to_owned(), lower_hex(&encoded), encoded, encoded_path(secret), in_json] {
             if form.len() >= SHORTEST {
                 secrets.insert(Secret(form));
             }
         }
     }
 
-    /// `text` with `…` for each secret in it.
+    /// `text` with `…` for each secret in it. All are looked for in the text as it came, and where some overlap, all that
+    /// belongs to any of them goes: nothing of a secret stays because a part of it is another one.
     pub(super) fn scrub(&self, text: &str) -> String {
         let secrets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut text = text.to_owned();
-        for secret in secrets.iter() {
-            if text.contains(secret.expose()) {
-                text = text.replace(secret.expose(), "…");
+        let mut found: Vec<(usize, usize)> =
+            secrets.iter().flat_map(|secret| occurrences(text, secret.expose())).collect();
+        drop(secrets);
+        found.sort_unstable();
+        let mut scrubbed = String::with_capacity(text.len());
+        let mut done = 0;
+        for (start, end) in found {
+            if start >= done {
+                scrubbed.push_str(&text[done..start]);
+                scrubbed.push('…');
             }
+            done = done.max(end);
         }
-        text
+        scrubbed.push_str(&text[done..]);
+        scrubbed
     }
+}
+
+/// Where `secret` stands in `text`, overlapping ones included.
+fn occurrences(text: &str, secret: &str) -> Vec<(usize, usize)> {
+    let step = secret.chars().next().map_or(1, char::len_utf8);
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find(secret)) {
+        let (start, end) = (from + at, from + at + secret.len());
+        match found.last_mut() {
+            Some((_, last)) if start <= *last => *last = end,
+            _ => found.push((start, end)),
+        }
+        from = start + step;
+    }
+    found
+}
+
+/// What is percent-encoded, with its hexadecimal digits in lower case.
+fn lower_hex(encoded: &str) -> String {
+    let mut parts = encoded.split('%');
+    let mut lower = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (hex, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        lower.push_str(&format!("%{}{rest}", hex.to_ascii_lowercase()));
+    }
+    lower
 }
 
 /// Percent-encoded, with `%20` for a space.
@@ -207,7 +245,7 @@ impl Default for RetryPolicy {
     }
 }
 
-/// How long to wait; there is no limit on a whole body.
+/// How long to wait. A blob may take as long as it needs, if only it comes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// For a connection, TLS included.
@@ -218,6 +256,14 @@ pub struct Timeouts {
     pub commit: Duration,
     /// Between two pieces of a body, in either direction.
     pub idle: Duration,
+    /// For the whole body of what is read at once: a document, a token, a list.
+    pub document: Duration,
+    /// For the whole body of an answer that is an error, or that nobody needs.
+    pub rest: Duration,
+    /// Over so much time of waiting for a blob, [`Timeouts::least`] bytes must come.
+    pub slow: Duration,
+    /// The bytes of a blob that must come while it is waited for.
+    pub least: u64,
 }
 
 impl Default for Timeouts {
@@ -227,6 +273,10 @@ impl Default for Timeouts {
             header: Duration::from_secs(60),
             commit: Duration::from_secs(300),
             idle: Duration::from_secs(60),
+            document: Duration::from_secs(60),
+            rest: Duration::from_secs(10),
+            slow: Duration::from_secs(300),
+            least: 256 << 10,
         }
     }
 }
@@ -244,6 +294,8 @@ pub struct ProxySettings {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -253,6 +305,38 @@ mod tests {
         scrubber.learn("abc");
         let text = "a pass word&1 b pass+word%261 c pass%20word%261 d abc";
         assert_eq!(scrubber.scrub(text), "a … b … c … d abc");
+    }
+
+    #[test]
+    fn a_secret_in_a_secret_leaves_nothing_of_either() {
+        let scrubber = Scrubber::default();
+        for secret in ["hunter2", "hunter2-and-more", "more-of-it", "aXaX"] {
+            scrubber.learn(secret);
+        }
+        for (text, expected) in [
+            ("a hunter2-and-more b", "a … b"),
+            ("a hunter2 b hunter2-and-more", "a … b …"),
+            ("hunter2-and-more-of-it", "…"),
+            ("aXaXaXaX", "…"),
+            ("hunter2hunter2", "…"),
+            ("aXa", "aXa"),
+        ] {
+            assert_eq!(scrubber.scrub(text), expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_survives(secrets in proptest::collection::vec("[ab]{4,8}", 1..5), text in "[abc ]{0,60}") {
+            let scrubber = Scrubber::default();
+            secrets.iter().for_each(|secret| scrubber.learn(secret));
+            let scrubbed = scrubber.scrub(&text);
+            prop_assert!(secrets.iter().all(|secret| !scrubbed.contains(secret.as_str())), "{}", scrubbed);
+            // What belongs to no secret stays, in its order.
+            let mut rest = scrubbed.chars().filter(|character| *character != '…');
+            let mut all = text.chars();
+            prop_assert!(rest.all(|kept| all.any(|character| character == kept)));
+        }
     }
 
     #[test]

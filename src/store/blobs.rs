@@ -22,6 +22,7 @@ use tempfile::{NamedTempFile, TempDir};
 use crate::blob::{BlobContent, BlobStream};
 use crate::digest::{Digest, HashingWriter, VerifyingReader};
 use crate::image::Descriptor;
+use crate::shown::shown_path;
 
 /// Unfinished files start with this.
 pub(super) const TEMPORARY: &str = ".tmp-";
@@ -160,7 +161,7 @@ impl Blobs {
             Some((path, _)) => fs::File::open(path),
             None => Err(io::Error::new(
                 io::ErrorKind::NotFound,
-                format!("{digest} is not in `{}`", self.0.dir.display()),
+                format!("{digest} is not in `{}`", shown_path(&self.0.dir)),
             )),
         }
     }
@@ -430,7 +431,7 @@ impl Write for BlobWriter {
 
 /// Adds a path to an error that lacks one.
 pub(crate) fn at(error: &io::Error, path: &Path) -> io::Error {
-    io::Error::new(error.kind(), format!("{error}: `{}`", path.display()))
+    io::Error::new(error.kind(), format!("{error}: `{}`", shown_path(path)))
 }
 
 /// A temporary file in `dir`, which is created if it is missing. Its mode is what the umask leaves of 0644.

@@ -17,7 +17,7 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use super::blobs::{Blobs, Durability, TEMPORARY, replace};
 use crate::digest::Digest;
-use crate::error::{Explain, Kind, nearest};
+use crate::error::{Explain, Kind, kind_behind, nearest};
 use crate::image::select::is_attestation;
 use crate::image::{
     Descriptor, DocumentError, Index, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument, parse_file,
@@ -25,6 +25,7 @@ use crate::image::{
 };
 use crate::json::{self, Decode, JsonError, Object, Value};
 use crate::reference::Reference;
+use crate::shown::{Foreign, shown_path};
 
 /// The annotation that names an entry of an index: a tag, or in the local store a whole reference.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -45,10 +46,10 @@ pub enum LayoutError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The directory does not exist.
-    #[error("there is no directory `{}`", .0.display())]
+    #[error("there is no directory `{}`", shown_path(.0))]
     NoDirectory(PathBuf),
     /// Nothing says that the directory is a layout.
-    #[error("`{}` is not an OCI image layout: {why}", .dir.display())]
+    #[error("`{}` is not an OCI image layout: {why}", shown_path(.dir))]
     NotALayout {
         /// The directory.
         dir: PathBuf,
@@ -56,10 +57,10 @@ pub enum LayoutError {
         why: String,
     },
     /// There is something else in the directory that was to become a layout.
-    #[error("`{}` is not empty and not an OCI image layout", .0.display())]
+    #[error("`{}` is not empty and not an OCI image layout", shown_path(.0))]
     NotEmpty(PathBuf),
     /// The index is damaged.
-    #[error("`{}`: {source}", .path.display())]
+    #[error("`{}`: {source}", shown_path(.path))]
     Index {
         /// The file.
         path: PathBuf,
@@ -96,7 +97,7 @@ pub enum LayoutError {
 
 impl Explain for LayoutError {
     fn kind(&self) -> Kind {
-        Kind::Input
+        kind_behind(self, Kind::Input)
     }
 
     fn hint(&self) -> Option<String> {
@@ -134,10 +135,11 @@ pub enum PickError {
 
 /// At most ten names, so that a message stays readable.
 fn listed(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(10).map(|name| Foreign::new(name).to_string()).collect();
     match names.len() {
         0 => String::new(),
-        1..=10 => format!("; there is {}", names.join(", ")),
-        more => format!("; there is {} and {} more", names[..10].join(", "), more - 10),
+        1..=10 => format!("; there is {}", shown.join(", ")),
+        more => format!("; there is {} and {} more", shown.join(", "), more - 10),
     }
 }
 
@@ -429,7 +431,7 @@ impl Layout {
     /// # Errors
     /// When it is missing, damaged, or not to be trusted.
     pub fn document(&self, descriptor: &Descriptor) -> Result<RawDocument, LayoutError> {
-        let place = || format!("`{}`", self.root.display());
+        let place = || format!("`{}`", shown_path(&self.root));
         let bytes = self
             .blobs
             .read(descriptor, MAX_DOCUMENT)
@@ -554,7 +556,7 @@ fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     // Opening a FIFO waits for a writer without the flag.
     let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let no_file = || {
-        let text = format!("`{}` is no regular file", path.display());
+        let text = format!("`{}` is no regular file", shown_path(path));
         io::Error::new(io::ErrorKind::InvalidData, text)
     };
     let opened = fs::OpenOptions::new().read(true).custom_flags(flags).open(path);
@@ -566,7 +568,7 @@ fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > limit {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            format!("`{}` has more than {limit} bytes", path.display()),
+            format!("`{}` has more than {limit} bytes", shown_path(path)),
         ));
     }
     Ok(bytes)

@@ -42,6 +42,7 @@ pub use prune::{Damage, NamespaceUsage, PruneOptions, Pruned, StoreError, Usage}
 use crate::digest::Key;
 use crate::image::Descriptor;
 use crate::observer::Progress;
+use crate::shown::shown_path;
 
 /// What must be a directory, and what must be a regular file, for anything else to be found or made.
 const DIRECTORIES: [&str; 4] = ["blobs", "blobs/sha256", "memo", "locks"];
@@ -81,7 +82,7 @@ impl Health {
         self.writable.store(false, Ordering::Relaxed);
         if !self.warned.swap(true, Ordering::Relaxed) {
             let effect = if self.readable { "nothing is added to it" } else { "working without it" };
-            self.progress.warn(format!("cache `{}`: {error}; {effect}", self.dir.display()));
+            self.progress.warn(format!("cache `{}`: {error}; {effect}", shown_path(&self.dir)));
         }
     }
 }

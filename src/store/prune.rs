@@ -21,15 +21,16 @@ use crate::digest::{Digest, Sha256};
 use crate::error::{Explain, Kind};
 use crate::image::{Descriptor, ManifestOrIndex, media_type};
 use crate::observer::Phase;
+use crate::shown::shown_path;
 
 /// Why the store cannot be looked after, or cannot take an image.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A build is running.
-    #[error("the cache `{}` is in use by a running build", .0.display())]
+    #[error("the cache `{}` is in use by a running build", shown_path(.0))]
     InUse(PathBuf),
     /// It cannot be written.
-    #[error("the cache `{}` cannot be written", .0.display())]
+    #[error("the cache `{}` cannot be written", shown_path(.0))]
     Unusable(PathBuf),
     /// Its index cannot be read.
     #[error(transparent)]

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::digest::Digest;
 use crate::error::{Explain, Kind};
+use crate::shown::{Foreign, shown_path};
 
 /// How long an engine may neither take nor say anything; unpacking a large layer takes a while.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -32,13 +33,13 @@ pub enum EngineError {
     #[error("`DOCKER_HOST` is `{0}`, and only a socket, `unix://PATH`, can be loaded into")]
     NotASocket(String),
     /// Nobody is there.
-    #[error("no Docker or Podman answers at {}", .tried.iter().map(|(path, why)| format!("`{}` ({why})", path.display())).collect::<Vec<_>>().join(", "))]
+    #[error("no Docker or Podman answers at {}", .tried.iter().map(|(path, why)| format!("`{}` ({why})", shown_path(path))).collect::<Vec<_>>().join(", "))]
     Nobody {
         /// Where it was looked for, and what happened.
         tried: Vec<(PathBuf, io::Error)>,
     },
     /// The connection broke.
-    #[error("{} `{}`: {source}", .doing, .socket.display())]
+    #[error("{} `{}`: {source}", .doing, shown_path(.socket))]
     Broken {
         /// What was being done.
         doing: &'static str,
@@ -48,7 +49,7 @@ pub enum EngineError {
         source: io::Error,
     },
     /// It answers, but not as an engine does.
-    #[error("`{}` does not answer as Docker or Podman do: {said:?}", .socket.display())]
+    #[error("`{}` does not answer as Docker or Podman do: `{}`", shown_path(.socket), Foreign::new(said))]
     NoEngine {
         /// The socket.
         socket: PathBuf,
@@ -56,7 +57,7 @@ pub enum EngineError {
         said: String,
     },
     /// It does not want the image.
-    #[error("the engine at `{}` refused: {said} (status {status})", .socket.display())]
+    #[error("the engine at `{}` refused: {} (status {status})", shown_path(.socket), Foreign::new(said))]
     Refused {
         /// The socket.
         socket: PathBuf,
@@ -66,7 +67,7 @@ pub enum EngineError {
         said: String,
     },
     /// It has another image than the one that was sent.
-    #[error("after loading, `{name}` is {found} at `{}`, not {expected}", .socket.display())]
+    #[error("after loading, `{name}` is {} at `{}`, not {expected}", Foreign::new(found), shown_path(.socket))]
     OtherImage {
         /// The socket.
         socket: PathBuf,

@@ -11,6 +11,7 @@ use crate::error::BoxedError;
 use crate::image::{Descriptor, RawDocument};
 use crate::observer::{Phase, Progress};
 use crate::reference::{Repository, Tag};
+use crate::shown::shown_path;
 use crate::store::{EntryName, Layout, LayoutError, Store, StoreError, pick};
 
 /// An image layout, and an image in it.
@@ -84,7 +85,7 @@ impl OciLayout {
         if matches!(self.naming, Naming::Full(_)) {
             return "the local store".to_owned();
         }
-        let dir = self.layout.root().display();
+        let dir = shown_path(self.layout.root());
         match &self.name {
             Some(name) => format!("oci:{dir}:{name}"),
             None => format!("oci:{dir}"),

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 
 use super::Source;
 use crate::digest::Digest;
-use crate::error::{BoxedError, Explain, Kind};
+use crate::error::{BoxedError, Explain, Kind, kind_behind};
 use crate::image::select::{self, Offer, SelectError};
 use crate::image::{
     Descriptor, DocumentError, Image, ImageError, Index, MAX_DOCUMENT, ManifestOrIndex, RawDocument, soci,
@@ -67,7 +67,7 @@ pub enum LoadError {
 
 impl Explain for LoadError {
     fn kind(&self) -> Kind {
-        Kind::Input
+        kind_behind(self, Kind::Input)
     }
 
     fn hint(&self) -> Option<String> {

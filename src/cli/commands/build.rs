@@ -15,6 +15,7 @@ use super::request::{self, Asked};
 use crate::build::{self, DestinationReport, ImageReport, Report};
 use crate::digest::Digest;
 use crate::plan::KnownFrom;
+use crate::shown::shown_path;
 
 /// Builds and delivers.
 ///
@@ -44,7 +45,7 @@ pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandErro
         let (machine, elapsed) = (Machine::this(jobs), session.started.elapsed());
         let record = Record::new(machine, summary.reference(), elapsed, &report, recorder.spans());
         write_file(file, &record.for_file(file))?;
-        session.printer.note(format!("where the time went: {}", file.display()));
+        session.printer.note(format!("where the time went: {}", shown_path(file)));
     }
     let news = report.images.iter().flat_map(|image| &image.layers).any(|layer| layer.work.is_some());
     for note in &report.notes {
@@ -122,9 +123,9 @@ fn metadata(report: &Report) -> Vec<u8> {
             object.insert("containerimage.config.digest".to_owned(), config.to_string().into());
         }
     }
-    let mut bytes = serde_json::to_vec_pretty(&value).unwrap_or_default();
-    bytes.push(b'\n');
-    bytes
+    let mut text = format::json(&value).unwrap_or_default();
+    text.push('\n');
+    text.into_bytes()
 }
 
 /// Writes a file whole or not at all.
@@ -140,7 +141,7 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     };
     write().map_err(|error| {
         CommandError::from_error(ExitStatus::Input, &error)
-            .context(format!("cannot write `{}`", path.display()))
+            .context(format!("cannot write `{}`", shown_path(path)))
     })
 }
 

@@ -8,6 +8,7 @@ use super::super::args::{CacheCommand, Format, PruneArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format::{self, Column, Table};
 use super::super::session::Session;
+use crate::shown::shown_path;
 use crate::store::{Damage, PruneOptions};
 
 /// Looks at the store, or cleans it.
@@ -37,10 +38,11 @@ fn info(session: &Session, format: Format) -> Result<(), CommandError> {
     }
     table.row(["leftovers", "", &format::bytes(usage.leftover_bytes)]);
     let printer = &session.printer;
-    printer.result(format!("{}\n", store.dir().display()));
+    printer.result(format!("{}\n", shown_path(store.dir())));
     printer.result(table.render(printer.width()).trim_end());
     if !usage.images.is_empty() {
-        printer.result(format!("\nimages:\n  {}", usage.images.join("\n  ")));
+        let names: Vec<_> = usage.images.iter().map(|name| format::printable(name)).collect();
+        printer.result(format!("\nimages:\n  {}", names.join("\n  ")));
     }
     Ok(())
 }
@@ -90,7 +92,7 @@ fn verify(session: &Session, format: Format) -> Result<(), CommandError> {
 fn describe(damage: &Damage) -> String {
     match damage {
         Damage::Blob { digest, reason } => format!("blob {digest}: {reason}"),
-        Damage::Memo { path } => format!("memo `{}`", path.display()),
+        Damage::Memo { path } => format!("memo `{}`", shown_path(path)),
         Damage::Index { reason } => format!("index.json: {reason}"),
         Damage::Missing { image, digest } => format!("image `{image}` lacks {digest}"),
     }

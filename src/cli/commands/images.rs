@@ -182,6 +182,7 @@ fn verify_source(session: &Session, args: &VerifyArgs, source: &dyn Source) -> R
     let options = verify::Options {
         jobs: session.jobs(None).get(),
         progress: session.progress.clone(),
+        interrupt: session.interrupt.clone(),
         ..verify::Options::default()
     };
     let report = verify::verify(source, &options)?;

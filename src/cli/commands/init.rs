@@ -7,6 +7,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::session::Session;
 use super::request::BUILD_FILE;
 use crate::artifact;
+use crate::shown::shown_path;
 
 /// Where build tools put what they made, by how often that is what is wanted.
 const USUAL: [&str; 6] = ["target", "build/libs", "build", "dist", "out", "public"];
@@ -44,7 +45,7 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
     );
     std::fs::write(&target, text).map_err(|error| {
         CommandError::from_error(ExitStatus::Input, &error)
-            .context(format!("cannot write `{}`", target.display()))
+            .context(format!("cannot write `{}`", shown_path(&target)))
     })?;
     session.printer.result(BUILD_FILE);
     Ok(())

@@ -9,6 +9,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::prompt;
 use super::super::session::Session;
 use crate::registry::{Greeting, Place, Secret};
+use crate::shown::shown_path;
 
 /// A password that is longer is a file by mistake.
 const MAX_PASSWORD: u64 = 64 << 10;
@@ -36,7 +37,7 @@ pub(super) fn run(session: &Session, args: &LoginArgs) -> Result<(), CommandErro
         printer.warning(format!("it will not be used: {other} comes first"));
     }
     if let Place::File { path, is_open: true } = &kept.place {
-        let path = path.display();
+        let path = shown_path(path);
         printer.warning(format!("`{path}` can be read by other users; `chmod 600` makes it yours alone"));
     }
     if args.format.json {

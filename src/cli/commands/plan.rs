@@ -15,6 +15,7 @@ use crate::digest::Digest;
 use crate::image::Descriptor;
 use crate::plan::{KnownFrom, Plan, PlannedImage};
 use crate::reference::Repository;
+use crate::shown::shown_path;
 use crate::transport::Blob;
 
 /// What a registry would have to be sent.
@@ -118,9 +119,9 @@ fn transfers(
 fn head(plan: &Plan, request: &Request) -> String {
     let mut text = format!("image     {}\n", request.name);
     if let Some(artifact) = &plan.artifact {
-        text.push_str(&format!("artifact  {}: {}\n", artifact.path.display(), artifact.kind));
+        text.push_str(&format!("artifact  {}: {}\n", shown_path(&artifact.path), artifact.kind));
         for why in &artifact.why {
-            text.push_str(&format!("          {why}\n"));
+            text.push_str(&format!("          {}\n", format::printable(why)));
         }
     }
     text

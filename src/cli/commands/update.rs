@@ -2,6 +2,7 @@
 
 use super::super::args::{ImageArgs, UpdateArgs};
 use super::super::error::CommandError;
+use super::super::format::printable;
 use super::super::session::Session;
 use super::request;
 use crate::build;
@@ -12,12 +13,7 @@ use crate::lock::Lock;
 /// # Errors
 /// Whatever stopped it; the lock is then as it was.
 pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandError> {
-    let image = ImageArgs {
-        path: args.path.clone(),
-        file: args.file.clone(),
-        untrusted: args.untrusted,
-        ..ImageArgs::default()
-    };
+    let image = ImageArgs { path: args.path.clone(), file: args.file.clone(), ..ImageArgs::default() };
     let mut asked = request::ask(session, &image, &[])?;
     let Some(path) = asked.lock_path.clone() else {
         return Err(CommandError::usage("there is no build file, so there is no lock to update"));
@@ -40,7 +36,7 @@ pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandErr
         session.printer.message("build.lock is up to date");
     }
     for change in changes {
-        session.printer.result(change);
+        session.printer.result(printable(&change));
     }
     Ok(())
 }

@@ -111,6 +111,8 @@ pub enum Action {
     Stall(Duration),
     /// It is done, and the answer stands still half-way for so long.
     StallAnswer(Duration),
+    /// It is done, and the answer's body comes byte by byte, with so long before each.
+    Trickle(Duration),
     /// Nothing is done; the registry says that it will send no more, and goes on reading.
     HalfClose,
     /// These bytes are the answer; nothing is done.

@@ -225,6 +225,16 @@ impl Shared {
                 stream.write_all(&bytes)?;
                 return Ok(Then::Ends(End::Closed));
             }
+            Some(Action::Trickle(time)) => {
+                stream.write_all(&reply.bytes(true))?;
+                for byte in if is_head { &[][..] } else { &reply.body } {
+                    self.clock.advance(*time);
+                    stream.write_all(&[*byte])?;
+                    // Time for it to arrive alone, where the clock's takes none.
+                    std::thread::sleep(Duration::from_micros(300));
+                }
+                return Ok(Then::GoOn);
+            }
             Some(Action::StallAnswer(time)) => {
                 let bytes = reply.bytes(is_head);
                 stream.write_all(&bytes[..bytes.len() / 2])?;

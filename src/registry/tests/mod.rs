@@ -8,6 +8,7 @@ mod matrix;
 mod pulls;
 mod pushes;
 mod real;
+mod time;
 
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,7 @@ fn quick() -> Settings {
             header: Duration::from_millis(600),
             commit: Duration::from_millis(600),
             idle: Duration::from_millis(600),
+            ..Timeouts::default()
         },
         ..Settings::default()
     }

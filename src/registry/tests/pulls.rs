@@ -215,7 +215,7 @@ fn documents_are_what_they_are_asked_for_as() {
         ("schema 1", answer(r#"{"schemaVersion":1,"fsLayers":[]}"#), "schema 1"),
         ("both", answer(r#"{"schemaVersion":2,"manifests":[],"layers":[]}"#), "at once"),
         ("twice", answer(r#"{"schemaVersion":2,"schemaVersion":2,"manifests":[]}"#), "occurs twice"),
-        ("no JSON", answer("x"), "not a valid manifest"),
+        ("no JSON", answer("x"), "not valid JSON"),
         ("huge", answer(&" ".repeat(5 << 20)), "more than 4194304 bytes"),
         ("cut", Action::Truncate(20), "connection broke"),
         ("403", Action::Answer(Reply::error(403, "DENIED", "no")), "DENIED"),

@@ -302,7 +302,7 @@ fn a_blob_may_come_from_a_registry() {
     let client = client(settings);
     let copy = |to: &str| {
         let (source, repository, wanted) = (client.clone(), bench.repository.clone(), descriptor.clone());
-        let content = move || source.blob(&repository, &wanted).map_err(io::Error::other);
+        let content = move || source.blob(&repository, &wanted).map_err(crate::error::carry);
         let content = std::sync::Arc::new(content);
         let blob = Blob { descriptor: descriptor.clone(), content, origin: None, title: "copied".to_owned() };
         let to: Repository = format!("{}/{to}", bench.fake.address()).parse().expect("valid");

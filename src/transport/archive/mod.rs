@@ -11,8 +11,9 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::digest::Digest;
-use crate::error::{Explain, Kind};
+use crate::error::{Explain, Kind, kind_behind};
 use crate::image::{DocumentError, ImageError};
+use crate::shown::{Foreign, shown_path};
 use crate::store::PickError;
 use crate::transport::docker::EngineError;
 
@@ -27,10 +28,10 @@ pub enum ArchiveError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// A directory, a pipe or a device.
-    #[error("`{}` is not a regular file", .0.display())]
+    #[error("`{}` is not a regular file", shown_path(.0))]
     NotAFile(PathBuf),
     /// A compressed tar cannot be read at random.
-    #[error("`{}` is compressed with {compression}", .path.display())]
+    #[error("`{}` is compressed with {compression}", shown_path(.path))]
     Compressed {
         /// The file.
         path: PathBuf,
@@ -38,7 +39,7 @@ pub enum ArchiveError {
         compression: &'static str,
     },
     /// Not a tar.
-    #[error("`{}` is not a tar that can be read: {source}", .path.display())]
+    #[error("`{}` is not a tar that can be read: {source}", shown_path(.path))]
     Tar {
         /// The file.
         path: PathBuf,
@@ -46,7 +47,7 @@ pub enum ArchiveError {
         source: TarError,
     },
     /// The file ends before a member does.
-    #[error("`{}` ends within `{name}`", .path.display())]
+    #[error("`{}` ends within `{}`", shown_path(.path), Foreign::new(name))]
     Truncated {
         /// The file.
         path: PathBuf,
@@ -54,7 +55,7 @@ pub enum ArchiveError {
         name: String,
     },
     /// No OCI archive.
-    #[error("`{}` has no `index.json`: it is not an OCI archive", .path.display())]
+    #[error("`{}` has no `index.json`: it is not an OCI archive", shown_path(.path))]
     NoIndex {
         /// The file.
         path: PathBuf,
@@ -62,7 +63,7 @@ pub enum ArchiveError {
         docker: bool,
     },
     /// No Docker archive.
-    #[error("`{}` has no `manifest.json`: it is not a Docker archive", .path.display())]
+    #[error("`{}` has no `manifest.json`: it is not a Docker archive", shown_path(.path))]
     NoManifest {
         /// The file.
         path: PathBuf,
@@ -78,7 +79,7 @@ pub enum ArchiveError {
         source: PickError,
     },
     /// A document is broken.
-    #[error("{place}: `{name}`: {source}")]
+    #[error("{place}: `{}`: {source}", Foreign::new(name))]
     Document {
         /// The archive.
         place: String,
@@ -88,7 +89,7 @@ pub enum ArchiveError {
         source: DocumentError,
     },
     /// A document is larger than any honest one.
-    #[error("`{}`: `{name}` is too large for a document", .path.display())]
+    #[error("`{}`: `{}` is too large for a document", shown_path(.path), Foreign::new(name))]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -104,7 +105,7 @@ pub enum ArchiveError {
         source: ImageError,
     },
     /// A member is not there.
-    #[error("{place}: `{name}` is missing")]
+    #[error("{place}: `{}` is missing", Foreign::new(name))]
     Missing {
         /// The archive.
         place: String,
@@ -142,7 +143,7 @@ pub enum ArchiveError {
         diff_ids: usize,
     },
     /// A layer is compressed in a way that no media type names.
-    #[error("{place}: the layer `{name}` is compressed with {compression}")]
+    #[error("{place}: the layer `{}` is compressed with {compression}", Foreign::new(name))]
     LayerCompression {
         /// The archive.
         place: String,
@@ -169,7 +170,7 @@ impl Explain for ArchiveError {
         match self {
             Self::Incomplete { .. } => Kind::Bug,
             Self::Engine(error) => error.kind(),
-            _ => Kind::Input,
+            _ => kind_behind(self, Kind::Input),
         }
     }
 
@@ -177,10 +178,10 @@ impl Explain for ArchiveError {
         match self {
             Self::Compressed { .. } => Some("decompress it first".to_owned()),
             Self::NoIndex { docker: true, path } => {
-                Some(format!("read it as `docker-archive:{}`", path.display()))
+                Some(format!("read it as `docker-archive:{}`", shown_path(path)))
             }
             Self::NoManifest { oci: true, path } => {
-                Some(format!("read it as `oci-archive:{}`", path.display()))
+                Some(format!("read it as `oci-archive:{}`", shown_path(path)))
             }
             Self::Pick { source, .. } => source.hint(),
             Self::Engine(error) => error.hint(),

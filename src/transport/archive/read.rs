@@ -17,6 +17,7 @@ use crate::image::{
 };
 use crate::json::{Decode, JsonError, Object, Value};
 use crate::reference::Reference;
+use crate::shown::shown_path;
 use crate::store::{PickError, pick};
 use crate::transport::{BlobStream, Source};
 use crate::untar::{ARCHIVE, Seeking, Walk};
@@ -392,8 +393,8 @@ pub(super) fn holds(path: &Path, entries: &[Descriptor]) -> bool {
 
 fn place(word: &str, path: &Path, name: Option<&str>) -> String {
     match name {
-        Some(name) => format!("{word}:{}:{name}", path.display()),
-        None => format!("{word}:{}", path.display()),
+        Some(name) => format!("{word}:{}:{name}", shown_path(path)),
+        None => format!("{word}:{}", shown_path(path)),
     }
 }
 

@@ -28,6 +28,7 @@ use crate::image::{
 };
 use crate::observer::{Phase, Progress};
 use crate::reference::{Reference, Repository, Tag};
+use crate::shown::shown_path;
 use crate::store::{
     CONTAINERD_NAME, Durability, EntryName, OCI_LAYOUT, at, empty_index, enter, persist, temporary_in,
 };
@@ -110,7 +111,7 @@ impl ArchiveOutput {
         name: Option<&str>,
         progress: &Progress,
     ) -> Result<Self, ArchiveError> {
-        let place = format!("oci-archive:{}", path.display());
+        let place = format!("oci-archive:{}", shown_path(path));
         let path = match fs::symlink_metadata(path) {
             // A rename would replace the link and leave what it leads to.
             Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path)?,
@@ -133,7 +134,7 @@ impl ArchiveOutput {
     #[must_use]
     pub fn into_engine(engine: Engine, repository: &Repository, progress: &Progress) -> Self {
         Self {
-            place: format!("docker ({})", engine.socket().display()),
+            place: format!("docker ({})", shown_path(engine.socket())),
             sink: Sink::Engine(engine),
             repository: Some(repository.clone()),
             name: None,

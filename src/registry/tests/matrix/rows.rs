@@ -423,11 +423,11 @@ fn documents(cells: &mut Vec<Cell>) {
         ("schema 1", text(r#"{"schemaVersion":1,"fsLayers":[]}"#), "schema 1"),
         ("manifest and index at once", text(r#"{"schemaVersion":2,"manifests":[],"layers":[]}"#), "at once"),
         ("duplicate keys", text(twice), "occurs twice"),
-        ("no JSON", text("x"), "not a valid manifest"),
-        ("nothing", text(""), "not a valid manifest"),
+        ("no JSON", text("x"), "not valid JSON"),
+        ("nothing", text(""), "not valid JSON"),
         ("5 MiB", text(&" ".repeat(5 << 20)), "more than 4194304 bytes"),
         ("says that it has 5 MiB", long, "more than 4194304 bytes"),
-        ("deep", text(&"[".repeat(100_000)), "not a valid manifest"),
+        ("deep", text(&"[".repeat(100_000)), "not valid JSON"),
         ("another type than announced", other, "announced as"),
     ];
     for (name, reply, text) in cases {
