@@ -20,6 +20,7 @@ use crate::observer::{Phase, Progress, Task};
 use crate::plan::BaseTree;
 use crate::platform::Platform;
 use crate::reference::Repository;
+use crate::registry::RegistryError;
 use crate::shown::Foreign;
 use crate::store::Store;
 use crate::transport::load::{load_image, offers, soci_index};
@@ -50,6 +51,16 @@ pub enum BaseError {
         /// The reason.
         source: io::Error,
     },
+    /// What the lock pins is not there any more.
+    #[error("`{base}` is pinned at {locked} by `build.lock`, and that is not there any more: {inner}")]
+    Gone {
+        /// The base.
+        base: String,
+        /// In the lock.
+        locked: Digest,
+        /// What the registry says.
+        inner: BoxedError,
+    },
     /// The base is not the one that the lock pins.
     #[error("`{base}` is {found} now, and `build.lock` pins {locked}")]
     Moved {
@@ -64,7 +75,10 @@ pub enum BaseError {
 
 impl Explain for BaseError {
     fn kind(&self) -> Kind {
-        kind_behind(self, Kind::Input)
+        match self {
+            Self::Gone { inner, .. } => inner.kind(),
+            _ => kind_behind(self, Kind::Input),
+        }
     }
 
     fn hint(&self) -> Option<String> {
@@ -73,6 +87,7 @@ impl Explain for BaseError {
             Self::Layer { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
                 Some("the base is damaged where it is stored; push or copy it there again".into())
             }
+            Self::Gone { .. } => Some("`pack update` takes what its name means now".into()),
             Self::Moved { .. } => Some("`pack update` takes the new one".into()),
             _ => None,
         }
@@ -140,6 +155,18 @@ impl Cached {
         RawDocument::new(Some(&descriptor.media_type), self.stored(descriptor)?).ok()
     }
 
+    /// What is missing of a base that the lock pins is for another base to mend.
+    fn gone(&self, error: BoxedError) -> BoxedError {
+        let Some(pinned) = &self.pinned else { return error };
+        let cause: &(dyn std::error::Error + 'static) = &*error;
+        match cause.downcast_ref::<RegistryError>() {
+            Some(RegistryError::NotFound { .. }) => {
+                BaseError::Gone { base: self.name(), locked: pinned.digest, inner: error }.into()
+            }
+            _ => error,
+        }
+    }
+
     fn check_online(&self) -> Result<(), BoxedError> {
         if self.offline && self.origin().is_some() {
             return Err(BaseError::Offline(self.name()).into());
@@ -164,7 +191,7 @@ impl Source for Cached {
             return Ok(document);
         }
         self.check_online()?;
-        let document = self.inner.document(descriptor)?;
+        let document = self.inner.document(descriptor).map_err(|error| self.gone(error))?;
         self.keep(&document.bytes);
         Ok(document)
     }
@@ -182,7 +209,7 @@ impl Source for Cached {
             return Ok(Box::new(reader));
         }
         self.check_online()?;
-        let mut stream = self.inner.blob(descriptor)?;
+        let mut stream = self.inner.blob(descriptor).map_err(|error| self.gone(error))?;
         if media_type::layer_compression(&descriptor.media_type).is_some() || descriptor.size > MAX_DOCUMENT {
             return Ok(stream);
         }

@@ -22,6 +22,7 @@ pub mod view;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use clap::Parser as _;
@@ -71,6 +72,7 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
     };
     let (progress, guard) = progress::observe(printer, recorder.clone());
     let session = Session {
+        temporary: OnceLock::new(),
         environment,
         printer: printer.clone(),
         progress,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, UNIX_EPOCH};
 
 use super::args::{Global, RegistryArgs};
@@ -46,6 +46,8 @@ pub struct Session {
     pub global: Global,
     /// Flags of every command that reaches registries.
     pub registries: RegistryArgs,
+    /// The store of this run, where nothing says where one is that lasts.
+    pub temporary: OnceLock<Option<tempfile::TempDir>>,
 }
 
 impl Session {
@@ -62,6 +64,26 @@ impl Session {
     pub fn store(&self) -> Result<Store, CommandError> {
         let dir = self.environment.cache_dir(self.global.cache_dir.as_deref())?;
         Ok(Store::open(&self.absolute(&dir), &self.progress))
+    }
+
+    /// Opens the local store to work with: where nothing says where it is, one that lasts as long as the session.
+    ///
+    /// # Errors
+    /// When nothing says where it is, and none can be made.
+    pub fn store_of_run(&self) -> Result<Store, CommandError> {
+        let no_place = match self.store() {
+            Ok(store) => return Ok(store),
+            Err(no_place) => no_place,
+        };
+        let make = || {
+            let made = tempfile::Builder::new().prefix("pack-").tempdir_in(self.scratch()).ok()?;
+            self.printer.note(
+                "there is no HOME, so the local store lasts for this run alone; `PACK_CACHE_DIR` names one that stays",
+            );
+            Some(made)
+        };
+        let made = self.temporary.get_or_init(make).as_ref().ok_or(no_place)?;
+        Ok(Store::open(made.path(), &self.progress))
     }
 
     /// A client for registries where there is no project, which opens nothing before it is asked something.
@@ -216,7 +238,7 @@ impl Session {
     /// # Errors
     /// When there is no place for a store or threads cannot be started.
     pub fn context(&self, settings: &Settings) -> Result<Context, CommandError> {
-        let store = self.store()?;
+        let store = self.store_of_run()?;
         let store = store.with_scratch(&self.scratch());
         let now = self.environment.now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Context {
@@ -274,13 +296,13 @@ impl Session {
     /// registry in its name is called, or by its digest. With it, the name that it was found by.
     ///
     /// # Errors
-    /// When nothing says where the store is.
+    /// None yet: where nothing says where the store is, it has no image.
     pub fn stored(
         &self,
         name: &str,
         reference: &Reference,
     ) -> Result<Option<(OciLayout, String)>, CommandError> {
-        let store = self.store()?;
+        let Ok(store) = self.store() else { return Ok(None) };
         let digest = reference.digest().map(|digest| digest.to_string());
         let names = [reference.to_string(), name.to_owned(), format!("localhost/{name}")];
         let find = |name: &String| Some((OciLayout::in_store(&store, name)?, name.clone()));

@@ -8,7 +8,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write as _};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -46,21 +46,46 @@ pub fn install(printer: &Printer, on_signal: impl FnOnce() + Send + 'static) -> 
 
 /// Runs the program; a panic in it becomes an error message and [`ExitStatus::Bug`].
 pub fn catch_panics(printer: &Printer, program: impl FnOnce() -> ExitStatus) -> ExitStatus {
-    install_panic_hook(printer);
+    let no_threads = Arc::new(AtomicBool::new(false));
+    install_panic_hook(printer, Arc::clone(&no_threads));
     // Nothing that the program touched is looked at after a panic.
-    panic::catch_unwind(AssertUnwindSafe(program)).unwrap_or_else(|_| {
+    let status = panic::catch_unwind(AssertUnwindSafe(program)).unwrap_or_else(|_| {
         // Bars do not draw while a thread unwinds, not even to go away.
         printer.clear_bars();
         ExitStatus::Bug
-    })
+    });
+    match status {
+        // What a thread could not be had for is no bug, wherever it showed.
+        ExitStatus::Bug if no_threads.load(Ordering::Relaxed) => ExitStatus::Input,
+        status => status,
+    }
 }
 
-fn install_panic_hook(printer: &Printer) {
+/// How libraries say, in a panic, that the system gives no thread.
+const NO_THREADS: [&str; 2] = ["failed to spawn thread", "OS can't spawn"];
+
+/// What to do where the system gives no thread.
+const NO_THREADS_HINT: &str = "use fewer with `--jobs 1`, raise the limit of processes (`ulimit -u`, or that of the \
+                               container), or let the sandbox allow `clone3`";
+
+fn install_panic_hook(printer: &Printer, no_threads: Arc<AtomicBool>) {
     let printer = printer.clone();
     let told = AtomicBool::new(false);
     panic::set_hook(Box::new(move |info| {
+        let said = message(info.payload());
+        if NO_THREADS.iter().any(|words| said.contains(words)) {
+            // A limit of the system and no bug: said once, however many threads meet it.
+            if !no_threads.swap(true, Ordering::Relaxed) {
+                let text = format!(
+                    "error: the system gives no thread: {}\nhint: {NO_THREADS_HINT}\n",
+                    printable(said)
+                );
+                tell(&printer, &text);
+            }
+            return;
+        }
         let place = info.location().map(|location| format!(" ({location})")).unwrap_or_default();
-        let mut text = format!("error: internal error: {}{place}\n", printable(message(info.payload())));
+        let mut text = format!("error: internal error: {}{place}\n", printable(said));
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
             text.push_str(&backtrace.to_string());

@@ -19,6 +19,7 @@ use rustls::{ClientConfig, ClientConnection};
 use serde::Serialize;
 use url::Url;
 
+use super::advice::{self, Distrust};
 use super::auth::Access;
 use super::challenge::{self, Challenge};
 use super::credentials::Found;
@@ -212,7 +213,7 @@ fn connect(
 ) -> bool {
     let target = proxy.map_or(base, ProxyUrl::expose);
     let timeout = http.settings.timeouts.connect;
-    let (mut stream, check) = match dial(target, timeout) {
+    let (mut stream, check) = match dial(target, proxy.is_none().then_some(registry), timeout) {
         Ok(dialled) => dialled,
         Err(check) => {
             checks.push(check);
@@ -232,8 +233,11 @@ fn connect(
             return true;
         }
         if let Err(why) = tunnel(&mut stream, proxy, base) {
-            let advice = "check user and password in HTTPS_PROXY, and whether the proxy lets this host pass";
-            checks.push(Check::bad("tunnel", format!("the proxy {proxy} answers: {why}"), advice));
+            let advice = match why.contains(" 407") {
+                true => "check the proxy's user and password in HTTPS_PROXY".to_owned(),
+                false => advice::no_tunnel(registry),
+            };
+            checks.push(Check::bad("tunnel", format!("the proxy {proxy} answers: {why}"), &advice));
             return false;
         }
         checks.push(Check::good("tunnel", "the proxy connects to it"));
@@ -244,7 +248,7 @@ fn connect(
     reached
 }
 
-fn dial(target: &Url, timeout: Duration) -> Result<(Limited, Check), Check> {
+fn dial(target: &Url, registry: Option<&Registry>, timeout: Duration) -> Result<(Limited, Check), Check> {
     const NAME: &str = "network";
     let host = target.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let port = target.port_or_known_default().unwrap_or(443);
@@ -252,8 +256,13 @@ fn dial(target: &Url, timeout: Duration) -> Result<(Limited, Check), Check> {
     let addresses: Vec<SocketAddr> = match (host, port).to_socket_addrs() {
         Ok(addresses) => addresses.take(MAX_ADDRESSES).collect(),
         Err(error) => {
-            let advice = "check the spelling of the host, and that this machine's name server knows it";
-            return Err(Check::bad(NAME, format!("`{host}` does not resolve: {error}"), advice));
+            let advice = match registry
+                .filter(|registry| registry.host() == host || registry.as_str() == DOCKER_HUB)
+            {
+                Some(registry) => advice::unknown_host(registry),
+                None => advice::NO_PROXY_THERE.to_owned(),
+            };
+            return Err(Check::bad(NAME, format!("`{host}` does not resolve: {error}"), &advice));
         }
     };
     let ips: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
@@ -429,13 +438,10 @@ fn trust(
     let files = http.authorities(http.settings.registries.get(registry));
     let judged = |files: &[&PathBuf]| match tls::judge(files) {
         Ok(judge) => tls::verdict(&judge, chain, name),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(Distrust::Other(error.to_string())),
     };
     let system = judged(&[]);
-    if system.is_ok() {
-        return check.and("trusted by the system's authorities");
-    }
-    let mut why = system.err().unwrap_or_default();
+    let Err(mut why) = system else { return check.and("trusted by the system's authorities") };
     for file in files {
         match judged(&[file]) {
             Ok(()) => return check.and(format!("trusted by `{}`", shown_path(file))),
@@ -449,31 +455,18 @@ fn trust(
             format!("the system's authorities nor {}", names.join(" nor "))
         }
     };
-    let advice = if why.contains("expired") || why.contains("Expired") {
-        "renew the server's certificate, or set this machine's clock".to_owned()
-    } else if why.contains("not valid for name") || why.contains("NotValidForName") {
-        "use a name that the certificate is for".to_owned()
-    } else {
-        format!(
-            "give the authority's certificate as `ca-file` under `[registry.\"{registry}\"]`, or by SSL_CERT_FILE"
-        )
-    };
-    let mut check = check.and(format!("not trusted by {looked}: {}", shorten(&why, 200)));
+    let mut check = check.and(format!("not trusted by {looked}: {why}"));
     check.health = Health::Bad;
-    check.advice = Some(advice);
+    check.advice = Some(why.advice(registry));
     check
 }
 
 fn no_tls(registry: &Registry, error: &rustls::Error) -> Check {
     const NAME: &str = "certificate";
     match error {
-        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => Check::bad(
-            NAME,
-            "the server does not speak TLS",
-            &format!(
-                "if it is meant to be plain HTTP, set `plain-http = true` under `[registry.\"{registry}\"]`"
-            ),
-        ),
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
+            Check::bad(NAME, "the server does not speak TLS", &advice::no_tls(registry))
+        }
         other => Check::bad(
             NAME,
             format!("TLS failed: {}", shorten(&other.to_string(), 200)),
@@ -549,7 +542,16 @@ async fn protocol(
         }
     };
     let challenges = challenge::parse(response.headers("www-authenticate"));
-    let check = greeting(&response, &challenges, now + begun.elapsed());
+    let mut check = greeting(&response, &challenges, now + begun.elapsed());
+    if check.health == Health::Bad && response.status() == 400 {
+        // The body says what was wrong about the request.
+        let access = Access::none(scope);
+        let error = http.failure(&host, &access, &context(Step::Ping, "it"), response).await;
+        check.advice = error.hint().or(check.advice);
+        checks.push(check.and(error.to_string()));
+        checks.extend(names.map(|name| Check::skipped(name, "not tried: it is no registry")));
+        return;
+    }
     let is_registry = check.health != Health::Bad;
     checks.push(check);
     if !is_registry {

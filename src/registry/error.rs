@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::advice::{self, Distrust};
 use crate::digest::Digest;
 use crate::error::{BoxedError, Explain, Kind, kind_behind};
 use crate::image::DocumentError;
@@ -45,6 +46,16 @@ pub enum Step {
     ListReferrers,
     /// Getting a token.
     Token,
+}
+
+impl Step {
+    /// Whether something is to be stored by it.
+    const fn is_upload(self) -> bool {
+        matches!(
+            self,
+            Self::StartUpload | Self::SendBlob | Self::CommitUpload | Self::PushManifest | Self::Mount
+        )
+    }
 }
 
 impl fmt::Display for Step {
@@ -92,8 +103,10 @@ pub enum Fault {
     Refused,
     /// The host name does not resolve.
     UnknownHost(String),
-    /// The proxy cannot be reached or refuses.
+    /// The proxy cannot be reached.
     Proxy(String),
+    /// The proxy does not connect to the host.
+    NoTunnel(String),
     /// The connection broke.
     Broken(String),
     /// The connection over TLS ended before the first answer: what a client without a certificate sees of a
@@ -102,7 +115,7 @@ pub enum Fault {
     /// Nothing came for too long.
     Stalled(&'static str),
     /// The certificate is not trusted, or not for this host.
-    Untrusted(String),
+    Untrusted(Distrust),
     /// The other side does not speak TLS.
     NotTls,
     /// TLS failed in another way.
@@ -116,7 +129,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Refused => f.write_str("connection refused"),
             Self::UnknownHost(why) => write!(f, "the host name does not resolve: {why}"),
-            Self::Proxy(why) => write!(f, "the proxy {why}"),
+            Self::Proxy(why) | Self::NoTunnel(why) => write!(f, "the proxy {why}"),
             Self::Broken(why) | Self::Dismissed(why) => write!(f, "the connection broke: {why}"),
             Self::Stalled(what) => write!(f, "timed out while {what}"),
             Self::Untrusted(why) => write!(f, "the TLS certificate is not trusted: {why}"),
@@ -415,6 +428,7 @@ impl RegistryError {
                 Fault::Refused
                 | Fault::UnknownHost(_)
                 | Fault::Proxy(_)
+                | Fault::NoTunnel(_)
                 | Fault::Tls(_)
                 | Fault::NotHttp(_)
                     if *reached_before =>
@@ -466,50 +480,38 @@ impl Explain for RegistryError {
     }
 
     fn hint(&self) -> Option<String> {
-        let plain = |registry: &Registry| {
-            format!(
-                "if it is meant to be plain HTTP, set `plain-http = true` under `[registry.\"{registry}\"]`"
-            )
-        };
         Some(match self {
             Self::NoAnswer { context, fault, .. } => match fault {
                 Fault::Refused => {
                     format!("nothing listens at {}: check the host and port, and that it runs", context.registry)
                 }
-                Fault::UnknownHost(_) => format!("check the spelling of `{}`", context.registry.host()),
-                Fault::Proxy(_) => {
-                    "check HTTPS_PROXY and HTTP_PROXY; hosts in NO_PROXY are reached directly".to_owned()
-                }
-                Fault::Untrusted(why) if why.contains("CaUsedAsEndEntity") => {
-                    "the server's certificate is its own authority; to trust it, give that certificate with `ca-file`"
-                        .to_owned()
-                }
-                Fault::Untrusted(_) => {
-                    "give the authority's certificate with `ca-file`, or for a test registry set `skip-tls-verify`"
-                        .to_owned()
-                }
+                Fault::UnknownHost(_) => advice::unknown_host(&context.registry),
+                Fault::Proxy(_) => advice::NO_PROXY_THERE.to_owned(),
+                Fault::NoTunnel(_) => advice::no_tunnel(&context.registry),
+                Fault::Untrusted(why) => why.advice(&context.registry),
                 // `CertificateRequired`, `BadCertificate`, `UnknownCA`, …: servers differ.
                 Fault::Tls(why) if why.contains("alert: ") && (why.contains("Certificate") || why.contains("UnknownCA")) => format!(
-                    "it wants to see a certificate that it trusts: set `client-cert` and `client-key` under `[registry.\"{}\"]`",
-                    context.registry
+                    "it wants to see a certificate that it trusts: set `client-cert` and `client-key` {}",
+                    advice::under(&context.registry)
                 ),
                 Fault::Dismissed(_) => format!(
-                    "if it wants to see a certificate, set `client-cert` and `client-key` under `[registry.\"{}\"]`",
-                    context.registry
+                    "if it wants to see a certificate, set `client-cert` and `client-key` {}",
+                    advice::under(&context.registry)
                 ),
-                Fault::NotTls => plain(&context.registry),
-                Fault::NotHttp(_) => {
-                    format!(
-                        "if it speaks TLS, set `plain-http = false` under `[registry.\"{}\"]`",
-                        context.registry
-                    )
-                }
+                Fault::NotTls => advice::no_tls(&context.registry),
+                Fault::NotHttp(_) => advice::speaks_tls(&context.registry).replacen("it speaks TLS:", "if it speaks TLS,", 1),
                 _ => return None,
             },
-            Self::Refused { context, answer } if answer.status == 400 && answer.message.contains("HTTPS server") => {
-                format!("it speaks TLS: set `plain-http = false` under `[registry.\"{}\"]`", context.registry)
+            Self::Refused { context, answer } if advice::wants_tls(answer.status, &answer.message) => {
+                advice::speaks_tls(&context.registry)
             }
-            Self::Proxy { .. } => "check HTTPS_PROXY and HTTP_PROXY".to_owned(),
+            Self::Refused { context, answer } if answer.status == 405 && context.step.is_upload() => {
+                advice::read_only(&context.registry)
+            }
+            Self::Proxy { .. } => {
+                "set HTTPS_PROXY or HTTP_PROXY to an HTTP proxy, or put the host into NO_PROXY to reach it directly"
+                    .to_owned()
+            }
             Self::NotARegistry { context, .. } => {
                 format!("check that `{}` is the registry's own host and port", context.registry)
             }

@@ -809,7 +809,7 @@ fn through(way: &Way, fault: Fault) -> Fault {
             Fault::Proxy(format!("{proxy} cannot be reached: {fault}"))
         }
         (Way::Through(proxy), Fault::Broken(why)) if why.contains("tunnel") || why.contains("proxy auth") => {
-            Fault::Proxy(format!("{proxy} refuses: {why}"))
+            Fault::NoTunnel(format!("{proxy} does not connect to it: {why}"))
         }
         _ => fault,
     }
@@ -821,7 +821,7 @@ fn fault(error: reqwest::Error) -> Fault {
     for cause in causes(&error) {
         match cause.downcast_ref::<rustls::Error>() {
             Some(rustls::Error::InvalidCertificate(why)) => {
-                return Fault::Untrusted(shorten(&why.to_string(), 300));
+                return Fault::Untrusted(why.into());
             }
             Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) => {
                 return Fault::NotTls;

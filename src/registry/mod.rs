@@ -10,6 +10,7 @@
 //!
 //! It knows nothing about images beyond manifests being documents that name blobs.
 
+mod advice;
 mod auth;
 mod challenge;
 mod clock;
@@ -47,6 +48,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Runtime;
 
+pub use self::advice::Distrust;
 use self::auth::Access;
 pub use self::clock::Clock;
 pub use self::credentials::Credentials;

@@ -69,6 +69,9 @@ fn parse(proxy: &Secret) -> Result<ProxyUrl, String> {
     let url = Url::parse(&full).map_err(|error| format!("the proxy's address is not valid: {error}"))?;
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(ProxyUrl(url)),
+        other if other.starts_with("socks") => {
+            Err(format!("the proxy is a SOCKS one (`{other}://…`), and only HTTP proxies are supported"))
+        }
         other => Err(format!("a proxy is `http://…` or `https://…`, not `{other}://…`")),
     }
 }

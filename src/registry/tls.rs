@@ -18,7 +18,8 @@ use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
-use super::error::RegistryError;
+use super::advice::Distrust;
+use super::error::{RegistryError, shorten};
 
 /// A client that trusts the system's authorities and those in `files`, and shows the certificate and key in
 /// `identity`.
@@ -77,12 +78,14 @@ pub(super) fn verdict(
     judge: &impl ServerCertVerifier,
     chain: &[CertificateDer<'_>],
     name: &ServerName<'_>,
-) -> Result<(), String> {
-    let Some((first, rest)) = chain.split_first() else { return Err("there is no certificate".to_owned()) };
+) -> Result<(), Distrust> {
+    let Some((first, rest)) = chain.split_first() else {
+        return Err(Distrust::Other("there is no certificate".to_owned()));
+    };
     let judged = judge.verify_server_cert(first, rest, name, &[], UnixTime::now());
     judged.map(drop).map_err(|error| match error {
-        Error::InvalidCertificate(why) => why.to_string(),
-        other => other.to_string(),
+        Error::InvalidCertificate(why) => Distrust::from(&why),
+        other => Distrust::Other(shorten(&other.to_string(), 200)),
     })
 }
 

@@ -582,3 +582,222 @@ fn a_rebase_fetches_each_document_once() {
     asked.dedup();
     assert_eq!(asked.len(), all, "{asked:?}");
 }
+
+/// A server that speaks TLS with a certificate and answers nothing that is of use.
+fn tls_server(chain: Vec<Vec<u8>>, key: Vec<u8>) -> String {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            chain.into_iter().map(CertificateDer::from).collect(),
+            PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key)),
+        )
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let config = Arc::clone(&config);
+            std::thread::spawn(move || {
+                let mut connection = rustls::ServerConnection::new(config).unwrap();
+                let mut stream = stream;
+                let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+                let mut reader = BufReader::new(&mut tls);
+                let mut line = String::new();
+                while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                    line.clear();
+                }
+                let answer = "HTTP/1.1 404 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                let _ = reader.into_inner().write_all(answer.as_bytes());
+            });
+        }
+    });
+    format!("127.0.0.1:{port}")
+}
+
+/// `inspect` and `doctor` say the same about a certificate, in words of ours, and what they advise works.
+#[test]
+fn certificates_in_the_same_words_everywhere() {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+    let project = Project::small();
+    let authority_key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = authority.self_signed(&authority_key).unwrap();
+    let issuer = Issuer::from_params(&authority, &authority_key);
+    let ca = project.beside("ca.pem");
+    fs::write(&ca, certificate.pem()).unwrap();
+    let server = |name: &str, year: i32| {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(year, 1, 1);
+        let signed = params.signed_by(&key, &issuer).unwrap();
+        tls_server(vec![signed.der().to_vec()], key.serialize_der())
+    };
+    let said = |command: &str, address: &str, flags: &[&str]| {
+        let mut run = project.pack(command);
+        run = if command == "doctor" { run.arg(address) } else { run.arg(format!("{address}/app:1")) };
+        for flag in flags {
+            run = run.arg(*flag);
+        }
+        let outcome = run.run();
+        assert_eq!(outcome.code, Some(3), "{outcome:?}");
+        format!("{}{}", outcome.stdout, outcome.stderr)
+    };
+    let config = project.beside("home").join(".config/pack/config.toml");
+    fs::create_dir_all(config.parent().unwrap()).unwrap();
+    let ca_flag = format!("--ca-file={}", ca.display());
+    for (address, words, advice, flags) in [
+        (
+            server("127.0.0.1", 2024),
+            "it has expired",
+            "renew the server's certificate",
+            vec![ca_flag.as_str()],
+        ),
+        (
+            server("r.example", 2100),
+            "it is for another name: r.example",
+            "as its certificate does",
+            vec![&ca_flag],
+        ),
+        (server("127.0.0.1", 2100), "no authority that is known here signed it", "--ca-file", vec![]),
+    ] {
+        // On this machine TLS is not the rule.
+        fs::write(&config, "").unwrap();
+        for command in ["inspect", "doctor"] {
+            let text = said(command, &address, &[]);
+            assert!(text.contains("plain-http = false"), "{text}");
+        }
+        // As the hint says.
+        fs::write(&config, format!("[registry.\"{address}\"]\nplain-http = false\n")).unwrap();
+        for command in ["inspect", "doctor"] {
+            let text = said(command, &address, &flags);
+            assert!(text.contains(words) && text.contains(advice), "{command}: {text}");
+            for internal in ["UnknownIssuer", "DnsName", "CertificateError", "NotValid", "UNIX"] {
+                assert!(!text.contains(internal), "{command}: {text}");
+            }
+        }
+        if flags.is_empty() {
+            // Followed, the certificate is no matter any more.
+            let text = said("inspect", &address, &[&ca_flag]);
+            assert!(text.contains("not found"), "{text}");
+        }
+    }
+}
+
+/// Names that do not resolve, uploads that are refused, proxies that do not help.
+#[test]
+fn hints_say_what_is_the_matter() {
+    let (project, served, layout) = prepared();
+    let inspect = |name: &str| project.pack("inspect").arg(name);
+    inspect("nosuch.invalid/a:1")
+        .fails(3)
+        .says(&["hint: check the spelling of `nosuch.invalid`", "name server"]);
+    // A proxy that understands no CONNECT, and one of another kind.
+    let proxy = format!("http://{}", served.address);
+    inspect("r.invalid/a:1").env("HTTPS_PROXY", &proxy).fails(3).says(&[
+        "does not connect to it",
+        "have the proxy allow CONNECT to `r.invalid`",
+        "NO_PROXY",
+    ]);
+    // Followed, the host is looked up here.
+    inspect("r.invalid/a:1")
+        .env("HTTPS_PROXY", &proxy)
+        .env("NO_PROXY", "r.invalid")
+        .fails(3)
+        .says(&["the host name does not resolve"]);
+    let socks = inspect("r.invalid/a:1").env("ALL_PROXY", "socks5://127.0.0.1:1");
+    socks.fails(1).says(&["SOCKS", "socks5://", "hint: set HTTPS_PROXY or HTTP_PROXY"]);
+    socks.clone().env("HTTPS_PROXY", &proxy).fails(3).says(&["does not connect to it"]);
+    socks.env("NO_PROXY", "r.invalid").fails(3).says(&["the host name does not resolve"]);
+    // A registry that takes nothing.
+    served.fails("/blobs/uploads/", Fault::Answer(405, "", "{\"errors\":[{\"code\":\"UNSUPPORTED\"}]}"));
+    project
+        .pack("copy")
+        .arg(format!("oci:{}", layout.display()))
+        .arg(served.name("elsewhere"))
+        .fails(3)
+        .says(&["405", "takes no uploads: it is read-only"]);
+}
+
+/// What the lock pins is gone from the registry, and its name means something else: the hint is followed.
+#[test]
+fn a_pinned_base_that_is_gone_is_updated() {
+    let (project, served, _) = prepared();
+    project.write("build.toml", crate::support::tree_on(&served.name("app"))).write("files/noise", "small");
+    let out = format!("-o oci-archive:{}", project.beside("out.tar").display());
+    project.pack("build").args(&out).ok();
+    served.state.documents.lock().unwrap().clear();
+    project.write("build.toml", crate::support::tree_on("scratch")).write("files/noise", "another base");
+    let layout = project.beside("changed");
+    project.pack("build -o").arg(format!("oci:{}", layout.display())).ok();
+    served.add("app", &layout);
+    project.write("build.toml", crate::support::tree_on(&served.name("app")));
+    let build = project.pack("build").args(&out).cache(&project.beside("empty"));
+    build.fails(3).says(&["is pinned at sha256:", "not there any more", "hint: `pack update`"]);
+    project.pack("update").ok();
+    build.ok();
+}
+
+/// Without a home there is no store, which an image in an archive or a registry does not need.
+#[test]
+fn without_a_home_only_the_local_store_is_missing() {
+    let (project, served, _) = prepared();
+    let homeless = |run: Run<'_>| {
+        let mut command = run.command();
+        command.env_remove("HOME").env_remove("PACK_CACHE_DIR");
+        outcome("without HOME", &command.output().unwrap())
+    };
+    let tar = format!("oci-archive:{}", project.beside("out.tar").display());
+    let built = homeless(project.pack("build -o").arg(&tar)).has_code(0);
+    assert!(built.stderr.contains("note: there is no HOME"), "{built:?}");
+    homeless(project.pack("verify").arg(&tar)).has_code(0);
+    homeless(project.pack("inspect").arg(served.name("app"))).has_code(0);
+    homeless(
+        project.pack("copy").arg(served.name("app")).arg(format!("oci:{}", project.beside("c").display())),
+    )
+    .has_code(0);
+    homeless(project.pack("build")).has_code(1).says(&["PACK_CACHE_DIR"]);
+    homeless(project.pack("cache info")).has_code(1);
+    assert_eq!(fs::read_dir(project.beside("tmp")).unwrap().count(), 0, "nothing stays");
+}
+
+/// A limit on processes is the system's word and no bug.
+#[test]
+fn threads_that_are_refused_are_no_bug() {
+    if !is_root() {
+        return skipped("a limit on processes", "it takes root to become a user without other processes");
+    }
+    let (project, _, _) = prepared();
+    let cache = project.beside("of-nobody");
+    fs::create_dir(&cache).unwrap();
+    chmod(&cache, 0o777);
+    let run = project.pack("plan").nobody().cache(&cache);
+    let inner = run.command();
+    for limit in [1, 2, 3, 4] {
+        let mut command = std::process::Command::new("prlimit");
+        command
+            .arg(format!("--nproc={limit}"))
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .current_dir(project.root());
+        for (name, value) in inner.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        let outcome = outcome("plan", &command.output().unwrap());
+        assert!(matches!(outcome.code, Some(0 | 1)), "{limit}: {outcome:?}");
+        if outcome.code == Some(1) {
+            assert!(
+                outcome.stderr.contains("hint: ") && !outcome.stderr.contains("this is a bug"),
+                "{limit}: {outcome:?}"
+            );
+        }
+    }
+}

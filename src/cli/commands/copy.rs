@@ -13,7 +13,7 @@ use crate::copy;
 /// Whatever stopped it; no tag then resolves to anything new.
 pub(super) fn run(session: &Session, args: &CopyArgs) -> Result<(), CommandError> {
     let client = session.client()?;
-    let _lease = session.store()?.lease();
+    let _lease = session.store().ok().map(|store| store.lease());
     let source = session.image_with(&args.from, &client)?;
     let target = place::target(session, &client, &args.from, &args.to)?;
     let options = copy::Options {
@@ -41,7 +41,7 @@ pub(super) fn run(session: &Session, args: &CopyArgs) -> Result<(), CommandError
 /// When the image is not there, or a tag cannot be set.
 pub(super) fn tag(session: &Session, args: &TagArgs) -> Result<(), CommandError> {
     let client = session.client()?;
-    let _lease = session.store()?.lease();
+    let _lease = session.store().ok().map(|store| store.lease());
     let Place { source, target } = place::place(session, &client, &args.image)?;
     let report = copy::tag(&*source, &*target.destination, target.tags.first(), &args.tags)?;
     show(session, args.format.json, &target.prefix, &report, view::copy::tagged(&report));

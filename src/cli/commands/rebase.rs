@@ -23,7 +23,7 @@ use crate::transport::{Source, registry};
 /// Whatever stopped it; no tag then resolves to anything new.
 pub(super) fn run(session: &Session, args: &RebaseArgs) -> Result<(), CommandError> {
     let client = session.client()?;
-    let store = session.store()?;
+    let store = session.store_of_run()?;
     let _lease = store.lease();
     let Place { source, target } = place::place(session, &client, &args.image)?;
     let new = named(session, &client, &args.base)?;

@@ -100,8 +100,10 @@ fn written(session: &Session, args: &ImageArgs, files: &[(&str, &Path)]) -> Resu
     for (flag, file) in files {
         add(file, format!("`{flag} {}`", shown_path(file)), Shape::File);
     }
-    let store = session.environment.cache_dir(session.global.cache_dir.as_deref())?;
-    add(&store, format!("the local store `{}`", shown_path(&store)), Shape::Store);
+    // Where nothing says where the store is, none is written.
+    if let Ok(store) = session.environment.cache_dir(session.global.cache_dir.as_deref()) {
+        add(&store, format!("the local store `{}`", shown_path(&store)), Shape::Store);
+    }
     for (number, name) in [(1, "standard output"), (2, "standard error")] {
         // A terminal, pipe or device is no file of a tree.
         let link = PathBuf::from(format!("/proc/self/fd/{number}"));
@@ -259,11 +261,14 @@ pub(super) fn targets(
     let progress = &context.progress;
     if outputs.is_empty() {
         if !context.store.is_writable() {
-            return Err(CommandError::usage(
+            return Err(CommandError::new(
+                ExitStatus::Input,
                 "the local store cannot be written, and no other output was given",
             )
             .hint("give `-o oci:DIR` or `--push`, or set PACK_CACHE_DIR"));
         }
+        // One that lasts for this run alone is no place for an image.
+        session.store()?;
         let store = OciLayout::of_store(&context.store, name, progress)?;
         return Ok(vec![Target { destination: std::sync::Arc::new(store), parallel: 2, is_local: true }]);
     }
