@@ -24,13 +24,17 @@ struct Purse {
 
 #[derive(Debug)]
 struct Meter {
-    limit: u64,
+    limit: AtomicU64,
     left: AtomicU64,
 }
 
 impl Meter {
     const fn new(limit: u64) -> Self {
-        Self { limit, left: AtomicU64::new(limit) }
+        Self { limit: AtomicU64::new(limit), left: AtomicU64::new(limit) }
+    }
+
+    fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
     }
 
     /// Takes `amount`, or nothing if there is less.
@@ -106,22 +110,80 @@ impl Budget {
     /// Gives `bytes` back that were kept and are no longer.
     pub fn release(&self, bytes: usize) {
         let meter = &self.0.bytes;
-        let more = |left: u64| Some(left.saturating_add(bytes as u64).min(meter.limit));
+        let more = |left: u64| Some(left.saturating_add(bytes as u64).min(meter.limit()));
         // The closure never declines.
         let _ = meter.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+
+    /// Allows so many steps more: for a part that turned out to belong to the input, and is known to be large.
+    pub fn allow(&self, steps: u64) {
+        let more = |of: u64| Some(of.saturating_add(steps));
+        for counter in [&self.0.steps.limit, &self.0.steps.left] {
+            // The closure never declines.
+            let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        }
     }
 
     fn pay(&self, meter: &Meter, resource: Resource, amount: u64) -> Result<(), OverBudget> {
         if meter.take(amount) {
             return Ok(());
         }
-        Err(OverBudget { input: self.0.input.clone(), resource, limit: meter.limit })
+        Err(OverBudget { input: self.0.input.clone(), resource, limit: meter.limit() })
     }
+}
+
+/// How many bytes that are read are a step.
+pub const STEP: u64 = 1024;
+
+/// Pays a step for each [`STEP`] bytes that come out of a reader: of a decoder, which a few bytes can make run for days.
+#[derive(Debug)]
+pub struct Metered<'a, R> {
+    inner: R,
+    budget: &'a Budget,
+    unpaid: u64,
+}
+
+impl<'a, R> Metered<'a, R> {
+    /// Reads `inner` at the expense of `budget`.
+    pub const fn new(inner: R, budget: &'a Budget) -> Self {
+        Self { inner, budget, unpaid: 0 }
+    }
+}
+
+impl<R: io::Read> io::Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.unpaid += read as u64;
+        let steps = self.unpaid / STEP;
+        if steps > 0 {
+            self.unpaid %= STEP;
+            self.budget.step(usize::try_from(steps).unwrap_or(usize::MAX))?;
+        }
+        Ok(read)
+    }
+}
+
+/// The steps for unpacking what has `packed` bytes: room for what is honest, not for a bomb.
+#[must_use]
+pub fn unpacking(packed: u64) -> u64 {
+    ((4 << 30) + packed.saturating_mul(256).min(1 << 50)) / STEP
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
+
+    #[test]
+    fn a_bomb_runs_out_of_steps() {
+        let budget = Budget::new("the layer", 0, 100);
+        let mut bomb = Metered::new(io::repeat(0), &budget);
+        let error = io::copy(&mut bomb, &mut io::sink()).expect_err("a bomb");
+        assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);
+        let mut small = Metered::new(io::repeat(0).take(1000), &budget);
+        assert_eq!(io::copy(&mut small, &mut io::sink()).expect("less than a step"), 1000);
+    }
 
     #[test]
     fn all_that_is_made_of_one_input_draws_on_one_budget() {
@@ -135,8 +197,10 @@ mod tests {
         budget.release(100);
         budget.keep(11).expect_err("there are never more than at first");
         budget.step(3).expect("there are 3");
+        budget.allow(2);
+        other.step(2).expect("there are 2 more");
         let error = other.step(1).expect_err("there are none");
-        assert_eq!(error, OverBudget { input: "the layer".into(), resource: Resource::Steps, limit: 3 });
+        assert_eq!(error, OverBudget { input: "the layer".into(), resource: Resource::Steps, limit: 5 });
     }
 
     #[test]

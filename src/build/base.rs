@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::budget::{Budget, unpacking};
 use crate::digest::{Digest, Key, KeyBuilder};
 use crate::error::{BoxedError, Explain, Kind, carry, kind_behind};
 use crate::image::{
@@ -25,6 +26,10 @@ use crate::shown::Foreign;
 use crate::store::Store;
 use crate::transport::load::{load_image, offers, soci_index};
 use crate::transport::{Blob, BlobStream, Source};
+use crate::untar::TarError;
+
+/// What may be kept of the layers of one base, in bytes: paths, kinds and owners of half a million files.
+const MAX_INDEXES: u64 = 96 << 20;
 
 /// What all SOCI indexes have for a configuration.
 #[must_use]
@@ -84,6 +89,9 @@ impl Explain for BaseError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Offline(_) => Some("build once with the network, or use `oci:DIR` as the base".into()),
+            Self::Layer { source, .. } if TarError::is_ambiguous(source) => {
+                Some("take a base whose layers were made by another tool: what this one holds depends on who unpacks it".into())
+            }
             Self::Layer { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
                 Some("the base is damaged where it is stored; push or copy it there again".into())
             }
@@ -368,8 +376,11 @@ impl Base {
             .filter(|locked| locked.digest == base.image.digest())
             .map(|locked| locked.ancestors.clone())
             .unwrap_or_default();
-        let layers = base.image.layers().len();
-        Tree { base: self, image: &base.image, store, progress, known, indexes: vec![None; layers] }
+        let layers = base.image.layers();
+        let packed = layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.size));
+        let budget = Budget::new(format!("the base `{}`", self.reference), MAX_INDEXES, unpacking(packed));
+        let indexes = vec![None; layers.len()];
+        Tree { base: self, image: &base.image, store, progress, known, indexes, budget }
     }
 
     /// What the lock should say of this base.
@@ -412,6 +423,8 @@ pub struct Tree<'a> {
     known: BTreeMap<EntryPath, Ancestor>,
     /// Bottom layer first, as in the manifest.
     indexes: Vec<Option<Arc<LayerIndex>>>,
+    /// What all of them may cost.
+    budget: Budget,
 }
 
 impl Tree<'_> {
@@ -427,7 +440,11 @@ impl Tree<'_> {
         let layer = &self.image.layers()[number];
         let key = index_key(&layer.digest);
         let index = match self.store.memo_load("layer-index", &key) {
-            Some(index) => index,
+            Some(index) => {
+                LayerIndex::charge(&index, &self.budget)
+                    .map_err(|error| self.unreadable(layer, error.into()))?;
+                index
+            }
             None => {
                 let index = self.read_layer(layer)?;
                 self.store.memo_save("layer-index", &key, &index);
@@ -452,13 +469,14 @@ impl Tree<'_> {
         let task =
             self.progress.task(Phase::Read, format!("base {}", layer.digest.short()), Some(layer.size));
         let counted = Counted { inner: io::BufReader::with_capacity(1 << 18, stream), task: &task };
-        let index = LayerIndex::read(counted, compression).map_err(|source| BaseError::Layer {
-            base: self.base.reference.clone(),
-            layer: layer.digest,
-            source,
-        })?;
+        let index = LayerIndex::read(counted, compression, &self.budget)
+            .map_err(|source| self.unreadable(layer, source))?;
         task.finish("indexed");
         Ok(index)
+    }
+
+    fn unreadable(&self, layer: &Descriptor, source: io::Error) -> BaseError {
+        BaseError::Layer { base: self.base.reference.clone(), layer: layer.digest, source }
     }
 
     fn search(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
@@ -508,7 +526,7 @@ impl BaseTree for Tree<'_> {
                 Some(Ancestor::Directory { mode: *mode, uid: *uid, gid: *gid })
             }
             Some(Node::Symlink(target)) => Some(Ancestor::Symlink { target: target.clone() }),
-            Some(Node::File | Node::Whiteout) => None,
+            Some(Node::File) => None,
             None => Some(Ancestor::Missing),
         };
         self.known.extend(ancestor.map(|ancestor| (path.clone(), ancestor)));
@@ -517,7 +535,7 @@ impl BaseTree for Tree<'_> {
 }
 
 fn index_key(layer: &Digest) -> Key {
-    KeyBuilder::new("pack layer index 1").part(layer.as_bytes()).finish()
+    KeyBuilder::new("pack layer index 2").part(layer.as_bytes()).finish()
 }
 
 /// Tells a task how many bytes were read.

@@ -1,10 +1,11 @@
 //! Manifests and configurations, field by field.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::Field;
+use crate::budget::{Budget, OverBudget};
 
 /// What of a document is not compared here: digests and sizes follow from the content, which is compared.
 const SKIPPED: [&str; 7] = [
@@ -17,82 +18,133 @@ const SKIPPED: [&str; 7] = [
     "manifests[].size",
 ];
 
+/// What a value takes beside its text: a place in a list or a map.
+const VALUE_COST: usize = 64;
+
 /// Every field in which two documents differ.
-pub(super) fn compare(a: &[u8], b: &[u8]) -> Vec<Field> {
+///
+/// # Errors
+/// When they have more values than `budget` allows.
+pub(super) fn compare(a: &[u8], b: &[u8], budget: &Budget) -> Result<Vec<Field>, OverBudget> {
+    if a == b {
+        return Ok(Vec::new());
+    }
+    let cost = cost(a) + cost(b);
+    budget.keep(cost)?;
     // Both were parsed before: what is no JSON did not come here.
     let parse = |bytes| serde_json::from_slice::<Value>(bytes).unwrap_or(Value::Null);
-    let mut fields = Vec::new();
-    values("", "", &parse(a), &parse(b), &mut fields);
-    fields
+    let mut comparison = Comparison { fields: Vec::new(), budget };
+    comparison.values(&mut Place::default(), &parse(a), &parse(b))?;
+    budget.release(cost);
+    Ok(comparison.fields)
 }
 
-/// `name` is for people, `kind` the same without positions.
-fn values(name: &str, kind: &str, a: &Value, b: &Value, fields: &mut Vec<Field>) {
-    if a == b || SKIPPED.contains(&kind) {
-        return;
+/// What the values of a document take: no more of them than there are commas and brackets.
+fn cost(document: &[u8]) -> usize {
+    let separators = document.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+    document.len() + VALUE_COST * separators
+}
+
+/// Where in a document a value is.
+#[derive(Default)]
+struct Place {
+    /// For people.
+    name: String,
+    /// The same without positions.
+    kind: String,
+}
+
+impl Place {
+    /// Goes to a part and back again.
+    fn within<T>(&mut self, name: &str, kind: &str, look: impl FnOnce(&mut Self) -> T) -> T {
+        let (names, kinds) = (self.name.len(), self.kind.len());
+        self.name.push_str(name);
+        self.kind.push_str(kind);
+        let found = look(self);
+        self.name.truncate(names);
+        self.kind.truncate(kinds);
+        found
     }
-    let below =
-        |path: &str, key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-    match (a, b) {
-        (Value::Object(x), Value::Object(y)) => {
-            let keys: BTreeSet<&String> = x.keys().chain(y.keys()).collect();
-            for key in keys {
-                let (x, y) = (x.get(key), y.get(key));
-                values(
-                    &below(name, key),
-                    &below(kind, key),
-                    x.unwrap_or(&Value::Null),
-                    y.unwrap_or(&Value::Null),
-                    fields,
-                );
-            }
-        }
-        _ if kind == "config.Env" => environment(name, a, b, fields),
-        // A list that is missing differs from one that is empty, and both have nothing to list.
-        (Value::Array(x), Value::Array(y)) if x.iter().chain(y).all(Value::is_object) => {
-            let length = if kind == "history" { x.len().max(y.len()) } else { x.len().min(y.len()) };
-            for at in 0..length {
-                let of = |list: &[Value]| list.get(at).cloned().unwrap_or(Value::Null);
-                values(&format!("{name}[{at}]"), &format!("{kind}[]"), &of(x), &of(y), fields);
-            }
-        }
-        (Value::Object(x), Value::Null) if !x.is_empty() => {
-            for (key, value) in x {
-                values(&below(name, key), &below(kind, key), value, &Value::Null, fields);
-            }
-        }
-        (Value::Null, Value::Object(y)) if !y.is_empty() => {
-            for (key, value) in y {
-                values(&below(name, key), &below(kind, key), &Value::Null, value, fields);
-            }
-        }
-        _ => fields.push(Field { name: name.to_owned(), a: text(a), b: text(b) }),
+
+    fn below<T>(&mut self, key: &str, look: impl FnOnce(&mut Self) -> T) -> T {
+        let key = if self.name.is_empty() { key.to_owned() } else { format!(".{key}") };
+        self.within(&key, &key, look)
     }
 }
 
-/// Variables by name; where only their order differs, the order.
-fn environment(name: &str, a: &Value, b: &Value, fields: &mut Vec<Field>) {
-    let variables = |value: &Value| -> Vec<(String, String)> {
-        let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str);
-        texts
-            .map(|text| text.split_once('=').unwrap_or((text, "")))
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect()
-    };
-    let (x, y) = (variables(a), variables(b));
-    let before = fields.len();
-    let keys: BTreeSet<&String> = x.iter().chain(&y).map(|(key, _)| key).collect();
-    for key in keys {
+/// What was found so far.
+struct Comparison<'b> {
+    fields: Vec<Field>,
+    budget: &'b Budget,
+}
+
+impl Comparison<'_> {
+    fn add(&mut self, name: &str, a: Option<String>, b: Option<String>) -> Result<(), OverBudget> {
+        let of = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        self.budget.keep(size_of::<Field>() + VALUE_COST + name.len() + of(&a) + of(&b))?;
+        self.fields.push(Field { name: name.to_owned(), a, b });
+        Ok(())
+    }
+
+    fn values(&mut self, place: &mut Place, a: &Value, b: &Value) -> Result<(), OverBudget> {
+        if a == b || SKIPPED.contains(&place.kind.as_str()) {
+            return Ok(());
+        }
+        let none = serde_json::Map::new();
+        match (a, b) {
+            (Value::Object(x), Value::Object(y)) => self.objects(place, x, y),
+            _ if place.kind == "config.Env" => self.environment(&place.name, a, b),
+            // A list that is missing differs from one that is empty, and both have nothing to list.
+            (Value::Array(x), Value::Array(y)) if x.iter().chain(y).all(Value::is_object) => {
+                let all = place.kind == "history";
+                let length = if all { x.len().max(y.len()) } else { x.len().min(y.len()) };
+                for at in 0..length {
+                    let (x, y) = (x.get(at).unwrap_or(&Value::Null), y.get(at).unwrap_or(&Value::Null));
+                    place.within(&format!("[{at}]"), "[]", |place| self.values(place, x, y))?;
+                }
+                Ok(())
+            }
+            (Value::Object(x), Value::Null) if !x.is_empty() => self.objects(place, x, &none),
+            (Value::Null, Value::Object(y)) if !y.is_empty() => self.objects(place, &none, y),
+            _ => self.add(&place.name, text(a), text(b)),
+        }
+    }
+
+    fn objects(
+        &mut self,
+        place: &mut Place,
+        x: &serde_json::Map<String, Value>,
+        y: &serde_json::Map<String, Value>,
+    ) -> Result<(), OverBudget> {
+        let keys: BTreeSet<&String> = x.keys().chain(y.keys()).collect();
+        for key in keys {
+            let (x, y) = (x.get(key).unwrap_or(&Value::Null), y.get(key).unwrap_or(&Value::Null));
+            place.below(key, |place| self.values(place, x, y))?;
+        }
+        Ok(())
+    }
+
+    /// Variables by name; where only their order differs, the order.
+    fn environment(&mut self, name: &str, a: &Value, b: &Value) -> Result<(), OverBudget> {
         // The last of one name is the one that a process gets.
-        let find =
-            |all: &[(String, String)]| all.iter().rev().find(|(k, _)| k == key).map(|(_, v)| v.clone());
-        let (a, b) = (find(&x), find(&y));
-        if a != b {
-            fields.push(Field { name: format!("{name}.{key}"), a, b });
+        fn variables(value: &Value) -> BTreeMap<&str, &str> {
+            let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+            texts.map(|text| text.split_once('=').unwrap_or((text, ""))).collect()
         }
-    }
-    if fields.len() == before {
-        fields.push(Field { name: name.to_owned(), a: text(a), b: text(b) });
+        let (x, y) = (variables(a), variables(b));
+        let before = self.fields.len();
+        let keys: BTreeSet<&str> = x.keys().chain(y.keys()).copied().collect();
+        for key in keys {
+            let (a, b) = (x.get(key), y.get(key));
+            if a != b {
+                let owned = |value: Option<&&str>| value.map(|value| (*value).to_owned());
+                self.add(&format!("{name}.{key}"), owned(a), owned(b))?;
+            }
+        }
+        if self.fields.len() == before {
+            self.add(name, text(a), text(b))?;
+        }
+        Ok(())
     }
 }
 
@@ -109,7 +161,9 @@ mod tests {
     use super::*;
 
     fn shown(a: &str, b: &str) -> Vec<String> {
-        compare(a.as_bytes(), b.as_bytes()).iter().map(ToString::to_string).collect()
+        let budget = Budget::new("the documents", 1 << 20, 0);
+        let fields = compare(a.as_bytes(), b.as_bytes(), &budget).expect("they are small");
+        fields.iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -145,5 +199,20 @@ mod tests {
             r#"{"history":[{"created_by":"y"},{"comment":"c"}]}"#,
         );
         assert_eq!(history, ["history[0].created_by: x → y", "history[1].comment: (none) → c"]);
+    }
+
+    #[test]
+    fn many_variables_are_compared_once_each_and_many_values_refused() {
+        let names =
+            |value: &str| -> Vec<String> { (0..100_000).map(|at| format!("\"V{at}={value}\"")).collect() };
+        let config = |value: &str| format!(r#"{{"config":{{"Env":[{}]}}}}"#, names(value).join(","));
+        let (a, b) = (config("1"), config("2"));
+        let (small, large) = (Budget::new("it", 1 << 20, 0), Budget::new("it", 64 << 20, 0));
+        let begun = std::time::Instant::now();
+        assert_eq!(compare(a.as_bytes(), b.as_bytes(), &large).expect("enough").len(), 100_000);
+        assert!(begun.elapsed().as_secs() < 5, "it is not quadratic");
+        compare(a.as_bytes(), b.as_bytes(), &small).expect_err("too many");
+        let deep = |end: &str| format!("{}{end}{}", "{\"a\":".repeat(100), "}".repeat(100));
+        assert_eq!(compare(deep("1").as_bytes(), deep("2").as_bytes(), &large).expect("deep").len(), 1);
     }
 }

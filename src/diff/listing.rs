@@ -1,9 +1,12 @@
 //! What a layer contains, entry by entry, in its own order: metadata and hashes, never a payload.
+//!
+//! What is kept of all layers of a comparison draws on one budget.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Cursor, Read};
 
 use super::{DiffError, Field};
+use crate::budget::{Budget, Metered, OverBudget};
 use crate::digest::{Digest, Sha256};
 use crate::image::Descriptor;
 use crate::interrupt::Interrupt;
@@ -11,12 +14,15 @@ use crate::observer::{Phase, Progress};
 use crate::transport::{BlobStream, Source};
 use crate::untar::{Entry, LAYER, ReadThrough, TarError, Walk};
 
-/// A layer may have so many entries.
-const MAX_ENTRIES: usize = 4_000_000;
-/// A layer may unpack to so many bytes.
-const MAX_UNPACKED: u64 = 64 << 30;
 /// How often to look whether the user interrupted, in entries.
 const GLANCE: usize = 256;
+/// The window of a zstd frame, as a power of two: 32 MiB, four times what tools that make images use.
+const WINDOW_LOG: u32 = 25;
+/// Longer values of records are kept as their length and hash.
+const SHORT: usize = 256;
+/// What an allocation takes beside its bytes, and a place in a tree.
+const ALLOCATION: usize = 24;
+const PLACE: usize = 48;
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,33 +34,31 @@ pub(super) enum Kind {
     Character,
     Block,
     Fifo,
-    Other(u8),
 }
 
 impl Kind {
     fn of(kind: tar::EntryType) -> Self {
         match kind {
-            tar::EntryType::Regular | tar::EntryType::Continuous => Self::File,
             tar::EntryType::Directory => Self::Directory,
             tar::EntryType::Symlink => Self::Symlink,
             tar::EntryType::Link => Self::HardLink,
             tar::EntryType::Char => Self::Character,
             tar::EntryType::Block => Self::Block,
             tar::EntryType::Fifo => Self::Fifo,
-            other => Self::Other(other.as_byte()),
+            // The walk gives nothing else.
+            _ => Self::File,
         }
     }
 
-    pub(super) fn name(self) -> String {
+    pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::File => "file".to_owned(),
-            Self::Directory => "directory".to_owned(),
-            Self::Symlink => "symbolic link".to_owned(),
-            Self::HardLink => "hard link".to_owned(),
-            Self::Character => "character device".to_owned(),
-            Self::Block => "block device".to_owned(),
-            Self::Fifo => "pipe".to_owned(),
-            Self::Other(kind) => format!("entry of type {}", char::from(kind).escape_default()),
+            Self::File => "file",
+            Self::Directory => "directory",
+            Self::Symlink => "symbolic link",
+            Self::HardLink => "hard link",
+            Self::Character => "character device",
+            Self::Block => "block device",
+            Self::Fifo => "pipe",
         }
     }
 }
@@ -66,15 +70,38 @@ pub(super) struct Node {
     pub(super) size: u64,
     /// SHA-256 of the payload, if it may have one.
     pub(super) content: Option<Digest>,
-    pub(super) link: Vec<u8>,
-    /// Numbers as text: what cannot be read is `?`, and differs from what can.
-    pub(super) mode: String,
-    pub(super) owner: String,
-    pub(super) owner_name: String,
-    pub(super) mtime: String,
-    pub(super) device: String,
+    pub(super) link: Box<[u8]>,
+    pub(super) mode: u32,
+    pub(super) owner: (u64, u64),
+    pub(super) owner_name: Box<str>,
+    /// Seconds, with the fraction that a record may have.
+    pub(super) mtime: Box<str>,
+    pub(super) device: (u64, u64),
     /// Extended attributes and all other records, by name.
-    pub(super) records: BTreeMap<String, Vec<u8>>,
+    pub(super) records: BTreeMap<Box<str>, Value>,
+}
+
+/// The value of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Short(Box<[u8]>),
+    Long { length: usize, hash: Digest },
+}
+
+impl Value {
+    fn of(bytes: Vec<u8>) -> Self {
+        if bytes.len() <= SHORT {
+            return Self::Short(bytes.into());
+        }
+        Self::Long { length: bytes.len(), hash: Digest::of(&bytes) }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Short(bytes) => shown(bytes),
+            Self::Long { length, hash } => format!("{length} bytes, {hash}"),
+        }
+    }
 }
 
 /// A layer.
@@ -82,17 +109,17 @@ pub(super) struct Node {
 pub(super) struct Listing {
     /// In the layer's order.
     pub(super) entries: Vec<Listed>,
-    /// The last entry of each path, which is the one that counts.
-    pub(super) by_path: BTreeMap<Vec<u8>, usize>,
+    /// Where the last entry of each path is, which is the one that counts, in the order of paths.
+    order: Vec<u32>,
 }
 
 /// An entry of a layer.
 #[derive(Debug)]
 pub(super) struct Listed {
     /// Normalised: without `./` and slashes at either end. The root is empty.
-    pub(super) path: Vec<u8>,
-    /// As it is written.
-    pub(super) written: Vec<u8>,
+    pub(super) path: Box<[u8]>,
+    /// As it is written, where that is something else.
+    spelling: Option<Box<[u8]>>,
     pub(super) node: Node,
     /// Of the header and the extension records before it, byte for byte.
     pub(super) raw: Digest,
@@ -103,6 +130,7 @@ impl Listing {
     pub(super) fn read(
         source: &dyn Source,
         layer: &Descriptor,
+        budget: &Budget,
         progress: &Progress,
         interrupt: &Interrupt,
     ) -> Result<Self, crate::error::BoxedError> {
@@ -114,7 +142,7 @@ impl Listing {
             layer: layer.digest,
             source: source_error,
         };
-        let listing = Self::read_blob(counted, interrupt).map_err(|error| {
+        let listing = Self::read_blob(counted, budget, interrupt).map_err(|error| {
             if interrupt.is_triggered() {
                 DiffError::Interrupted(crate::interrupt::Interrupted)
             } else {
@@ -125,116 +153,135 @@ impl Listing {
         Ok(listing)
     }
 
-    pub(super) fn read_blob(mut blob: impl Read, interrupt: &Interrupt) -> io::Result<Self> {
+    pub(super) fn read_blob(mut blob: impl Read, budget: &Budget, interrupt: &Interrupt) -> io::Result<Self> {
         let mut start = Vec::new();
         (&mut blob).take(4).read_to_end(&mut start)?;
         let magic: [u8; 4] = std::array::from_fn(|at| start.get(at).copied().unwrap_or(0));
         let packed = BufReader::with_capacity(128 << 10, Cursor::new(start).chain(&mut blob));
         let listing = match magic {
-            [0x1f, 0x8b, ..] => Self::read_tar(flate2::bufread::MultiGzDecoder::new(packed), interrupt),
-            [0x28, 0xb5, 0x2f, 0xfd] => {
-                Self::read_tar(zstd::stream::read::Decoder::with_buffer(packed)?, interrupt)
+            [0x1f, 0x8b, ..] => {
+                Self::read_tar(flate2::bufread::MultiGzDecoder::new(packed), budget, interrupt)
             }
-            _ => Self::read_tar(packed, interrupt),
+            [0x28, 0xb5, 0x2f, 0xfd] => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
+                decoder.window_log_max(WINDOW_LOG)?;
+                Self::read_tar(decoder, budget, interrupt)
+            }
+            _ => Self::read_tar(packed, budget, interrupt),
         }?;
-        // Whoever checks the digest has to see all of it.
+        // To its end, so that its digest is checked on all of it.
         io::copy(&mut blob, &mut io::sink())?;
         Ok(listing)
     }
 
-    fn read_tar(tar: impl Read, interrupt: &Interrupt) -> io::Result<Self> {
-        let mut tar = tar.take(MAX_UNPACKED + 1);
+    fn read_tar(tar: impl Read, budget: &Budget, interrupt: &Interrupt) -> io::Result<Self> {
+        let mut tar = Metered::new(tar, budget);
         let mut listing = Self::default();
         let mut walk = Walk::new(ReadThrough(&mut tar), LAYER);
-        let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
-        let broken = |error: TarError| match error {
-            TarError::Io(error) => error,
-            error => invalid(error.to_string()),
-        };
-        while let Some(entry) = walk.next().map_err(broken)? {
-            if entry.sparse {
-                return Err(broken(TarError::Sparse(String::from_utf8_lossy(&entry.path).into_owned())));
-            }
-            if listing.entries.len() >= MAX_ENTRIES {
-                return Err(invalid(format!("the layer has more than {MAX_ENTRIES} entries")));
+        while let Some(entry) = walk.next().map_err(TarError::into_io)? {
+            if entry.sparse.is_some() {
+                let name = String::from_utf8_lossy(&entry.path).into_owned();
+                return Err(TarError::Sparse(name).into_io());
             }
             if listing.entries.len().is_multiple_of(GLANCE) {
                 interrupt.check().map_err(crate::error::carry)?;
             }
             let mut hasher = Sha256::new();
-            walk.payload(|piece| hasher.update(piece)).map_err(broken)?;
-            listing.add(Listed::new(entry, hasher.finish()));
+            walk.payload(|piece| hasher.update(piece)).map_err(TarError::into_io)?;
+            let listed = Listed::new(entry, hasher.finish());
+            budget.keep(listed.cost())?;
+            listing.entries.push(listed);
         }
         io::copy(&mut tar, &mut io::sink())?;
-        if tar.limit() == 0 {
-            return Err(invalid(format!("the layer unpacks to more than {MAX_UNPACKED} bytes")));
-        }
+        listing.sort();
         Ok(listing)
     }
 
-    pub(super) fn add(&mut self, listed: Listed) {
-        self.by_path.insert(listed.path.clone(), self.entries.len());
-        self.entries.push(listed);
+    fn sort(&mut self) {
+        let path = |at: &u32| &self.entries[*at as usize].path;
+        // The limit on entries of a layer is below that of 32 bits. Of equal paths the last comes first.
+        let mut order: Vec<u32> = (0..self.entries.len() as u32).rev().collect();
+        order.sort_by(|a, b| path(a).cmp(path(b)));
+        order.dedup_by(|a, b| path(a) == path(b));
+        self.order = order;
+    }
+
+    /// The paths of the layer in order, each with the entry that counts.
+    pub(super) fn paths(&self) -> impl Iterator<Item = (&[u8], &Node)> {
+        let entries = self.order.iter().map(|at| &self.entries[*at as usize]);
+        entries.map(|listed| (&*listed.path, &listed.node))
+    }
+
+    /// What it was charged for.
+    pub(super) fn cost(&self) -> usize {
+        self.entries.iter().map(Listed::cost).sum()
     }
 
     /// The entry that counts for `path`.
     pub(super) fn get(&self, path: &[u8]) -> Option<&Node> {
-        Some(&self.entries[*self.by_path.get(path)?].node)
+        let at = self.order.binary_search_by(|at| (*self.entries[*at as usize].path).cmp(path)).ok()?;
+        Some(&self.entries[self.order[at] as usize].node)
     }
 }
 
 impl Listed {
     fn new(entry: Entry, content: Digest) -> Self {
-        let header = &entry.header;
         let mut raw = Sha256::new();
         raw.update(&entry.extensions);
-        raw.update(header.as_bytes());
+        raw.update(&entry.header[..]);
         let kind = Kind::of(entry.kind);
-        let number = |result: io::Result<u64>| result.map_or_else(|_| "?".to_owned(), |it| it.to_string());
-        let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-        let mut records: BTreeMap<String, Vec<u8>> = entry
-            .records
-            .into_iter()
-            .map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), value))
-            .collect();
+        let [uname, gname] = entry.owner_names;
+        let mut records = entry.records;
         // A record takes the place of the header's field.
-        let mut or = |name: &str, field: String| {
-            records.remove(name).map_or(field, |value| String::from_utf8_lossy(&value).into_owned())
+        let mut or = |name: &[u8], field: Vec<u8>| {
+            String::from_utf8_lossy(&records.remove(name).unwrap_or(field)).into_owned()
         };
-        let (uid, gid) = (or("uid", number(header.uid())), or("gid", number(header.gid())));
-        let user = or("uname", text(header.username_bytes()));
-        let group = or("gname", text(header.groupname_bytes()));
-        let mtime = or("mtime", number(header.mtime()));
-        let mode = header.mode().map_or_else(|_| "?".to_owned(), |mode| format!("{:04o}", mode & 0o7777));
-        let device = match kind {
-            Kind::Character | Kind::Block => {
-                let part = |part: io::Result<Option<u32>>| number(part.map(|it| it.unwrap_or(0).into()));
-                format!("{}:{}", part(header.device_major()), part(header.device_minor()))
-            }
-            _ => String::new(),
-        };
-        let has_content = matches!(kind, Kind::File | Kind::Other(_));
+        let (user, group) = (or(b"uname", uname), or(b"gname", gname));
+        let mtime = or(b"mtime", entry.mtime.to_string().into());
+        let owner_name =
+            if user.is_empty() && group.is_empty() { String::new() } else { format!("{user}:{group}") };
+        let records = records
+            .into_iter()
+            .map(|(name, value)| (String::from_utf8_lossy(&name).into(), Value::of(value)))
+            .collect();
+        let path = normal(&entry.path);
         Self {
-            path: normal(&entry.path),
-            written: entry.path,
+            spelling: (entry.path != path).then(|| entry.path.into()),
+            path: path.into(),
             node: Node {
                 kind,
                 size: entry.size,
-                content: has_content.then_some(content),
-                link: entry.link,
-                mode,
-                owner: format!("{uid}:{gid}"),
-                owner_name: if user.is_empty() && group.is_empty() {
-                    String::new()
-                } else {
-                    format!("{user}:{group}")
-                },
-                mtime,
-                device,
+                content: (kind == Kind::File).then_some(content),
+                link: entry.link.into(),
+                mode: entry.mode,
+                owner: (entry.uid, entry.gid),
+                owner_name: owner_name.into(),
+                mtime: mtime.into(),
+                device: if matches!(kind, Kind::Character | Kind::Block) { entry.device } else { (0, 0) },
                 records,
             },
             raw: raw.finish(),
         }
+    }
+
+    /// The path as it is written.
+    pub(super) fn written(&self) -> &[u8] {
+        self.spelling.as_deref().unwrap_or(&self.path)
+    }
+
+    /// What it takes in memory, with its place in a tree.
+    fn cost(&self) -> usize {
+        let Node { link, owner_name, mtime, records, .. } = &self.node;
+        let texts = [self.path.len(), link.len(), owner_name.len(), mtime.len()];
+        let texts = texts.into_iter().chain(self.spelling.iter().map(|spelling| spelling.len()));
+        let record = |(name, value): (&Box<str>, &Value)| {
+            let value = if let Value::Short(bytes) = value { bytes.len() } else { 0 };
+            name.len() + value + 3 * PLACE
+        };
+        size_of::<Self>()
+            + PLACE
+            + texts.filter(|length| *length > 0).map(|length| length + ALLOCATION).sum::<usize>()
+            + records.iter().map(record).sum::<usize>()
     }
 }
 
@@ -256,42 +303,58 @@ impl Node {
     /// Everything in which two nodes differ, the weightiest first.
     pub(super) fn differences(&self, other: &Self) -> Vec<Field> {
         let mut fields = Vec::new();
+        if self == other {
+            return fields;
+        }
         let mut field = |name: &str, a: String, b: String| {
             if a != b {
                 let some = |text: String| (!text.is_empty()).then_some(text);
                 fields.push(Field { name: name.to_owned(), a: some(a), b: some(b) });
             }
         };
-        field("type", self.kind.name(), other.kind.name());
+        field("type", self.kind.name().to_owned(), other.kind.name().to_owned());
         field("link", shown(&self.link), shown(&other.link));
         if self.kind == other.kind {
             field("size", self.size.to_string(), other.size.to_string());
             let digest = |digest: Option<Digest>| digest.map(|digest| digest.to_string()).unwrap_or_default();
             field("content", digest(self.content), digest(other.content));
         }
-        field("mode", self.mode.clone(), other.mode.clone());
-        field("owner", self.owner.clone(), other.owner.clone());
-        field("mtime", self.mtime.clone(), other.mtime.clone());
-        field("device", self.device.clone(), other.device.clone());
-        let names: std::collections::BTreeSet<&String> =
+        let mode = |node: &Self| format!("{:04o}", node.mode);
+        let pair = |(a, b): (u64, u64)| format!("{a}:{b}");
+        field("mode", mode(self), mode(other));
+        field("owner", pair(self.owner), pair(other.owner));
+        field("mtime", self.mtime.to_string(), other.mtime.to_string());
+        field("device", pair(self.device), pair(other.device));
+        let names: std::collections::BTreeSet<&Box<str>> =
             self.records.keys().chain(other.records.keys()).collect();
         for name in names {
-            let value = |node: &Self| node.records.get(name).map(|value| shown(value)).unwrap_or_default();
             let label = match name.strip_prefix("SCHILY.xattr.") {
                 Some(attribute) => format!("xattr {attribute}"),
                 None => format!("record {name}"),
             };
-            let has = |node: &Self| node.records.contains_key(name);
-            if has(self) == has(other) {
-                field(&label, value(self), value(other));
-            } else {
-                let of = |node: &Self| if has(node) { format!("`{}`", value(node)) } else { String::new() };
-                field(&label, of(self), of(other));
+            match (self.records.get(name), other.records.get(name)) {
+                (Some(a), Some(b)) => field(&label, a.shown(), b.shown()),
+                (a, b) => {
+                    let of = |value: Option<&Value>| {
+                        value.map(|value| format!("`{}`", value.shown())).unwrap_or_default()
+                    };
+                    field(&label, of(a), of(b));
+                }
             }
         }
-        field("owner name", self.owner_name.clone(), other.owner_name.clone());
+        field("owner name", self.owner_name.to_string(), other.owner_name.to_string());
         fields
     }
+}
+
+/// What a difference of a layer costs, or of a tree.
+pub(super) fn charge(budget: &Budget, change: &super::Change) -> Result<(), OverBudget> {
+    let of = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() + ALLOCATION);
+    let field =
+        |field: &Field| size_of::<Field>() + field.name.len() + ALLOCATION + of(&field.a) + of(&field.b);
+    let fields: usize = change.fields.iter().map(field).sum();
+    let path = change.path.text.len() + ALLOCATION + of(&change.path.bytes);
+    budget.keep(size_of::<super::Change>() + path + of(&change.kind) + fields)
 }
 
 /// The first thing that makes two tars different, with the path that it is about.
@@ -302,8 +365,8 @@ pub(super) fn first_difference(a: &Listing, b: &Listing) -> String {
             if let Some(field) = x.node.differences(&y.node).first() {
                 return format!("{}: {field}", shown(&x.path));
             }
-            if x.written != y.written {
-                let (x, y) = (shown(&x.written), shown(&y.written));
+            if x.written() != y.written() {
+                let (x, y) = (shown(x.written()), shown(y.written()));
                 return format!("{x}: the name is written as `{y}`");
             }
             if x.raw != y.raw {
@@ -311,7 +374,7 @@ pub(super) fn first_difference(a: &Listing, b: &Listing) -> String {
             }
             continue;
         }
-        let (in_a, in_b) = (a.by_path.contains_key(&y.path), b.by_path.contains_key(&x.path));
+        let (in_a, in_b) = (a.get(&y.path).is_some(), b.get(&x.path).is_some());
         return match (in_a, in_b) {
             (true, true) => format!("the order: {} comes before {}", shown(&x.path), shown(&y.path)),
             (_, false) => format!("{}: only in A", shown(&x.path)),

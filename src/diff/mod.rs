@@ -17,13 +17,14 @@ pub(crate) mod fuzz {
 
     /// The paths of a layer as they are written, once it was read twice with one result.
     pub(crate) fn listing(blob: &[u8]) -> io::Result<Vec<Vec<u8>>> {
-        let read = || super::Listing::read_blob(blob, &crate::interrupt::Interrupt::default());
+        let budget = super::Budget::new("the input", 1 << 30, 1 << 22);
+        let read = || super::Listing::read_blob(blob, &budget, &crate::interrupt::Interrupt::default());
         let listing = read()?;
         let same = super::first_difference(&listing, &read()?);
         assert_eq!(same, "the entries are the same, padding or the end of the tar is not");
         let tree = super::Tree::of([Some(&listing), Some(&listing)]);
         drop(tree);
-        Ok(listing.entries.into_iter().map(|entry| entry.written).collect())
+        Ok(listing.entries.iter().map(|entry| entry.written().to_vec()).collect())
     }
 }
 
@@ -37,6 +38,7 @@ use serde::Serialize;
 use listing::{Listing, Node, first_difference};
 use tree::Tree;
 
+use crate::budget::{Budget, OverBudget, unpacking};
 use crate::digest::Digest;
 use crate::error::{BoxedError, Explain, Kind, kind_behind};
 use crate::image::select::Offer;
@@ -75,6 +77,9 @@ pub enum DiffError {
         /// Why.
         source: io::Error,
     },
+    /// The images are too much to compare.
+    #[error(transparent)]
+    OverBudget(#[from] OverBudget),
     /// The user interrupted.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -84,6 +89,7 @@ impl Explain for DiffError {
     fn kind(&self) -> Kind {
         match self {
             Self::Interrupted(_) => Kind::Interrupted,
+            Self::OverBudget(_) => Kind::Input,
             // A registry that failed in the middle of a layer says so itself.
             Self::Layer { source, .. } => kind_behind(source, Kind::Input),
         }
@@ -92,6 +98,7 @@ impl Explain for DiffError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Layer { .. } => Some("`pack verify` tells what is wrong with an image".to_owned()),
+            Self::OverBudget(_) => Some("`--platform` compares the images of one platform alone".to_owned()),
             Self::Interrupted(_) => None,
         }
     }
@@ -240,12 +247,33 @@ pub enum ChangeKind {
     Changed,
 }
 
+/// A path in an image, which is any bytes: in JSON `path`, and `pathBytes` where that cannot say it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Path {
+    /// As text; U+FFFD stands for what is no UTF-8.
+    #[serde(rename = "path")]
+    pub text: String,
+    /// The bytes in hexadecimal, if the text does not say them.
+    #[serde(rename = "pathBytes", skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<String>,
+}
+
+impl From<&[u8]> for Path {
+    fn from(path: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(path);
+        let bytes = (text.as_bytes() != path).then(|| crate::digest::hex(path));
+        Self { text: text.into_owned(), bytes }
+    }
+}
+
 /// A path in which two trees or layers differ.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
     /// The path, without a slash at its beginning.
-    pub path: String,
+    #[serde(flatten)]
+    pub path: Path,
     /// What became of it.
     pub change: ChangeKind,
     /// Whether layers that were not read may have the path, too.
@@ -265,10 +293,10 @@ pub struct Change {
 impl Change {
     fn new(path: &[u8], change: ChangeKind, node: Option<&Node>) -> Self {
         Self {
-            path: String::from_utf8_lossy(path).into_owned(),
+            path: path.into(),
             change,
             uncertain: false,
-            kind: node.map(|node| node.kind.name()),
+            kind: node.map(|node| node.kind.name().to_owned()),
             size: node.filter(|node| node.content.is_some()).map(|node| node.size),
             fields: Vec::new(),
         }
@@ -300,7 +328,7 @@ pub fn diff(a: &dyn Source, b: &dyn Source, options: &Options) -> Result<Report,
     if report.equal {
         return Ok(report);
     }
-    let mut read = Listings::new();
+    let mut read = Read::new(a, b);
     if let Some(platform) = &options.platform {
         let (x, y) = (load_image(a, Some(platform))?.image, load_image(b, Some(platform))?.image);
         (report.a.digest, report.b.digest) = (x.digest(), y.digest());
@@ -325,7 +353,7 @@ pub fn diff(a: &dyn Source, b: &dyn Source, options: &Options) -> Result<Report,
         }
         report.index = match (root_a.parse(), root_b.parse()) {
             (Ok(ManifestOrIndex::Index(_)), Ok(ManifestOrIndex::Index(_))) => {
-                document::compare(&root_a.bytes, &root_b.bytes)
+                document::compare(&root_a.bytes, &root_b.bytes, &read.budget).map_err(DiffError::from)?
             }
             _ => Vec::new(),
         };
@@ -382,8 +410,36 @@ fn pairs(a: &[Offer], b: &[Offer]) -> Vec<Pair> {
     pairs.into_iter().map(|(name, (a, b))| (name, a, b)).collect()
 }
 
+/// Bytes that may be kept of two images: the files of layers of some hundred thousand entries, and in what they
+/// differ.
+const MAX_KEPT: u64 = 160 << 20;
+/// Steps that may be taken beside those for unpacking.
+const STEPS: u64 = 20 << 20;
+
 /// Layers that were read: images for several platforms have some in common.
 type Listings = BTreeMap<Digest, Listing>;
+
+/// What was read of two names, and what more may be.
+struct Read {
+    listings: Listings,
+    budget: Budget,
+}
+
+impl Read {
+    fn new(a: &dyn Source, b: &dyn Source) -> Self {
+        let name = format!("the comparison of `{}` with `{}`", a.name(), b.name());
+        Self { listings: Listings::new(), budget: Budget::new(name, MAX_KEPT, STEPS + unpacking(0)) }
+    }
+
+    /// Makes room for the images of the next platform, unless all fits.
+    fn forget(&mut self) {
+        let cost: usize = self.listings.values().map(Listing::cost).sum();
+        if cost as u64 > MAX_KEPT / 8 {
+            self.listings.clear();
+            self.budget.release(cost);
+        }
+    }
+}
 
 fn compare(
     a: &Image,
@@ -391,10 +447,12 @@ fn compare(
     (from_a, from_b): (&dyn Source, &dyn Source),
     platform: Option<String>,
     options: &Options,
-    listings: &mut Listings,
+    read: &mut Read,
 ) -> Result<ImageDiff, BoxedError> {
-    let manifest = document::compare(&a.raw().bytes, &b.raw().bytes);
-    let config = document::compare(a.raw_config(), b.raw_config());
+    read.forget();
+    let Read { listings, budget } = read;
+    let manifest = document::compare(&a.raw().bytes, &b.raw().bytes, budget).map_err(DiffError::from)?;
+    let config = document::compare(a.raw_config(), b.raw_config(), budget).map_err(DiffError::from)?;
     let paired = align(a.diff_ids(), b.diff_ids());
     let is_unread = |pair: &(Option<usize>, Option<usize>)| match *pair {
         (Some(x), Some(y)) => !options.full && a.diff_ids()[x] == b.diff_ids()[y],
@@ -411,7 +469,9 @@ fn compare(
         }
     }
     wanted.retain(|digest, _| !listings.contains_key(digest));
-    listings.extend(read(&wanted, options)?);
+    let packed = wanted.values().fold(0, |sum: u64, (_, layer)| sum.saturating_add(layer.size));
+    budget.allow(unpacking(packed) - unpacking(0));
+    listings.extend(read_all(&wanted, budget, options)?);
     let listings = &*listings;
     let listing = |image: &Image, number: usize| listings.get(&image.layers()[number].digest);
 
@@ -421,7 +481,7 @@ fn compare(
         if let (Relation::Changed, (Some(x), Some(y))) = (layer.relation, *pair)
             && let (Some(x), Some(y)) = (listing(a, x), listing(b, y))
         {
-            layer.entries = tree::layer_changes(x, y);
+            layer.entries = tree::layer_changes(x, y, budget).map_err(DiffError::from)?;
             layer.first = Some(first_difference(x, y));
         }
         layers.push(layer);
@@ -433,7 +493,8 @@ fn compare(
         };
         paired.iter().filter_map(layer).collect()
     };
-    let files = Tree::of(stack(a, true)).changes(&Tree::of(stack(b, false)));
+    let (tree_a, tree_b) = (Tree::of(stack(a, true)), Tree::of(stack(b, false)));
+    let files = tree_a.changes(&tree_b, budget).map_err(DiffError::from)?;
     let first = explain(&layers, &manifest, &config, a, b);
     Ok(ImageDiff {
         platform,
@@ -448,13 +509,14 @@ fn compare(
     })
 }
 
-fn read(
+fn read_all(
     wanted: &BTreeMap<Digest, (&dyn Source, &Descriptor)>,
+    budget: &Budget,
     options: &Options,
 ) -> Result<Listings, BoxedError> {
     let one = |(digest, (source, layer)): (&Digest, &(&dyn Source, &Descriptor))| {
         options.interrupt.check().map_err(DiffError::from)?;
-        Ok((*digest, Listing::read(*source, layer, &options.progress, &options.interrupt)?))
+        Ok((*digest, Listing::read(*source, layer, budget, &options.progress, &options.interrupt)?))
     };
     let all = || wanted.par_iter().map(one).collect::<Result<BTreeMap<_, _>, BoxedError>>();
     match rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build() {

@@ -51,8 +51,12 @@ fn tar_of(files: &[File]) -> Vec<u8> {
     builder.into_inner().expect("finished")
 }
 
+fn budget() -> Budget {
+    Budget::new("the test", 64 << 20, 1 << 22)
+}
+
 fn listing(tar: &[u8]) -> Listing {
-    Listing::read_blob(tar, &Interrupt::default()).expect("readable")
+    Listing::read_blob(tar, &budget(), &Interrupt::default()).expect("readable")
 }
 
 fn gzip(bytes: &[u8], level: u32) -> Vec<u8> {
@@ -135,13 +139,13 @@ fn every_compression_is_read_and_damage_is_not() {
     let tar = tar_of(&[file("a", "one")]);
     let zstd = zstd::encode_all(&tar[..], 3).expect("compressed");
     for blob in [&tar, &gzip(&tar, 6), &zstd] {
-        assert_eq!(listing(blob).entries[0].path, b"a");
+        assert_eq!(listing(blob).entries[0].written(), b"a");
     }
     let gzip = gzip(&tar, 6);
-    assert!(Listing::read_blob(&gzip[..gzip.len() / 2], &Interrupt::default()).is_err());
+    assert!(Listing::read_blob(&gzip[..gzip.len() / 2], &budget(), &Interrupt::default()).is_err());
     let stop = Interrupt::default();
     stop.trigger();
-    assert!(Listing::read_blob(&tar[..], &stop).is_err());
+    assert!(Listing::read_blob(&tar[..], &budget(), &stop).is_err());
 }
 
 #[test]
@@ -264,7 +268,7 @@ fn an_image_is_explained() {
     assert!(files.iter().all(|change| change.change == ChangeKind::Removed && change.uncertain), "{files:?}");
     let full = diff(&a, &b, &Options { full: true, ..Options::default() }).expect("compared");
     let kinds: Vec<(&str, ChangeKind, bool)> =
-        full.images[0].files.iter().map(|it| (it.path.as_str(), it.change, it.uncertain)).collect();
+        full.images[0].files.iter().map(|it| (it.path.text.as_str(), it.change, it.uncertain)).collect();
     assert_eq!(kinds, [("usr/a", ChangeKind::Changed, false), ("usr/b", ChangeKind::Removed, false)]);
     assert_eq!(full.images[0].unread, 0);
 }
@@ -365,9 +369,9 @@ proptest! {
     #[test]
     fn trees_are_what_a_container_sees(a in layers(), b in layers()) {
         let (x, y) = (listings(&a), listings(&b));
-        let found = Tree::of(x.iter().map(Some)).changes(&Tree::of(y.iter().map(Some)));
+        let found = Tree::of(x.iter().map(Some)).changes(&Tree::of(y.iter().map(Some)), &budget()).expect("enough");
         prop_assert!(found.iter().all(|change| !change.uncertain));
-        let found: Vec<_> = found.into_iter().map(|change| (change.path, change.change)).collect();
+        let found: Vec<_> = found.into_iter().map(|change| (change.path.text, change.change)).collect();
         prop_assert_eq!(found, expected(&a, &b));
     }
 
@@ -377,13 +381,14 @@ proptest! {
         let truth = expected(&stack(&a), &stack(&b));
         let (x, y) = (listings(&a), listings(&b));
         let found = Tree::of(std::iter::once(None).chain(x.iter().map(Some)))
-            .changes(&Tree::of(std::iter::once(None).chain(y.iter().map(Some))));
+            .changes(&Tree::of(std::iter::once(None).chain(y.iter().map(Some))), &budget())
+            .expect("enough");
         for change in found.iter().filter(|change| !change.uncertain) {
-            prop_assert!(truth.contains(&(change.path.clone(), change.change)), "{:?} {:?}", change, truth);
+            prop_assert!(truth.contains(&(change.path.text.clone(), change.change)), "{:?} {:?}", change, truth);
         }
         for (path, kind) in &truth {
             // What went with a directory is told of by the directory.
-            let told = |change: &Change| change.path == *path || change.path.is_empty() || path.starts_with(&format!("{}/", change.path));
+            let told = |change: &Change| change.path.text == *path || change.path.text.is_empty() || path.starts_with(&format!("{}/", change.path.text));
             prop_assert!(found.iter().any(told), "{path} {kind:?} {found:?}");
         }
     }

@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use super::listing::{Kind, Listing, Node};
+use super::listing::{Kind, Listing, Node, charge};
 use super::{Change, ChangeKind};
+use crate::budget::{Budget, OverBudget};
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
@@ -58,7 +59,7 @@ impl<'a> Tree<'a> {
 
     fn stack(&mut self, layer: &'a Listing) {
         // Whiteouts are about the layers below, wherever in this one they stand.
-        for path in layer.by_path.keys() {
+        for (path, _) in layer.paths() {
             let (directory, name) = split(path);
             if name == OPAQUE {
                 self.remove_below(directory);
@@ -70,18 +71,17 @@ impl<'a> Tree<'a> {
                 self.hidden.insert(gone);
             }
         }
-        for (path, position) in &layer.by_path {
+        for (path, node) in layer.paths() {
             if split(path).1.starts_with(WHITEOUT) {
                 continue;
             }
-            let node = &layer.entries[*position].node;
             if node.kind != Kind::Directory {
                 self.remove_below(path);
             }
             let before = self.nodes.insert(path, node);
             // What a file hid does not come back with the directory that takes its place.
             if node.kind == Kind::Directory && before.is_some_and(|before| before.kind != Kind::Directory) {
-                self.opaque.insert(path.clone());
+                self.opaque.insert(path.to_vec());
             }
         }
     }
@@ -93,12 +93,23 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn state(&self, path: &[u8]) -> State<'a> {
+    fn state(&self, path: &[u8], budget: &Budget) -> Result<State<'a>, OverBudget> {
         if let Some(node) = self.nodes.get(path) {
-            return State::Here(node);
+            return Ok(State::Here(node));
         }
-        let is_gone = self.hidden.contains(path) || ancestors(path).any(|above| self.hides(above));
-        if is_gone || !self.partial { State::Gone } else { State::Unread }
+        let is_gone = !self.partial || self.hidden.contains(path) || self.is_below_hidden(path, budget)?;
+        Ok(if is_gone { State::Gone } else { State::Unread })
+    }
+
+    /// Whether a directory above `path` hides what it had. A path of thousands of parts takes as many steps.
+    fn is_below_hidden(&self, path: &[u8], budget: &Budget) -> Result<bool, OverBudget> {
+        for above in ancestors(path) {
+            budget.step(1 + above.len() / 64)?;
+            if self.hides(above) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether nothing of what layers that were not read have in `directory` is left, as far as that is its
@@ -111,14 +122,14 @@ impl<'a> Tree<'a> {
     }
 
     /// Every path in which `self` and `other` differ, in order.
-    pub(super) fn changes(&self, other: &Self) -> Vec<Change> {
-        let mut paths: BTreeSet<&[u8]> = self.nodes.keys().chain(other.nodes.keys()).copied().collect();
-        if self.partial || other.partial {
-            paths.extend(self.hidden.iter().chain(&other.hidden).map(Vec::as_slice));
-        }
+    ///
+    /// # Errors
+    /// When they are more than `budget` allows.
+    pub(super) fn changes(&self, other: &Self, budget: &Budget) -> Result<Vec<Change>, OverBudget> {
         let mut changes = Vec::new();
-        for path in paths {
-            let (a, b) = (self.state(path), other.state(path));
+        let mut told = BTreeSet::new();
+        for path in self.paths_with(other) {
+            let (a, b) = (self.state(path, budget)?, other.state(path, budget)?);
             let change = match (a, b) {
                 (State::Here(a), State::Here(b)) => {
                     let fields = a.differences(b);
@@ -135,43 +146,69 @@ impl<'a> Tree<'a> {
                 (State::Gone, State::Unread) => Change::uncertain(path, ChangeKind::Added, None),
                 (State::Gone, State::Gone) | (State::Unread, State::Unread) => continue,
             };
+            charge(budget, &change)?;
             changes.push(change);
+            told.insert(path);
         }
-        let told: BTreeSet<String> = changes.iter().map(|change| change.path.clone()).collect();
         let emptied = [&self.opaque, &other.opaque, &self.hidden, &other.hidden].into_iter().flatten();
-        let emptied: BTreeSet<&Vec<u8>> = emptied.filter(|_| self.partial || other.partial).collect();
-        for directory in emptied.into_iter().filter(|path| !told.contains(&*String::from_utf8_lossy(path))) {
-            let hides =
-                |tree: &Self| tree.hides(directory) || ancestors(directory).any(|above| tree.hides(above));
-            let kind = match (hides(self), hides(other)) {
+        let emptied: BTreeSet<&[u8]> =
+            emptied.filter(|_| self.partial || other.partial).map(Vec::as_slice).collect();
+        for directory in emptied.into_iter().filter(|path| !told.contains(path)) {
+            let kind = match (self.empties(directory, budget)?, other.empties(directory, budget)?) {
                 (true, false) => ChangeKind::Added,
                 (false, true) => ChangeKind::Removed,
                 _ => continue,
             };
             let what = Some("all that shared layers have in this directory".to_owned());
-            changes.push(Change { kind: what, ..Change::uncertain(directory, kind, None) });
+            let change = Change { kind: what, ..Change::uncertain(directory, kind, None) };
+            charge(budget, &change)?;
+            changes.push(change);
         }
         if self.covered || other.covered {
             changes.iter_mut().for_each(|change| change.uncertain = true);
         }
-        changes
+        Ok(changes)
+    }
+
+    /// What either of two trees says something about, in order.
+    fn paths_with<'t>(&'t self, other: &'t Self) -> impl Iterator<Item = &'t [u8]> {
+        let hidden = [self, other].into_iter().filter(|_| self.partial || other.partial);
+        let mut paths: Vec<&[u8]> = self.nodes.keys().chain(other.nodes.keys()).copied().collect();
+        paths.extend(hidden.flat_map(|tree| &tree.hidden).map(Vec::as_slice));
+        paths.sort_unstable();
+        paths.dedup();
+        paths.into_iter()
+    }
+
+    /// Whether nothing of what layers that were not read have in `directory` is left.
+    fn empties(&self, directory: &[u8], budget: &Budget) -> Result<bool, OverBudget> {
+        Ok(self.hides(directory) || self.is_below_hidden(directory, budget)?)
     }
 }
 
 /// Every path in which two layers differ by themselves, whiteouts as the entries that they are.
-pub(super) fn layer_changes(a: &Listing, b: &Listing) -> Vec<Change> {
-    let paths: BTreeSet<&Vec<u8>> = a.by_path.keys().chain(b.by_path.keys()).collect();
-    let change = |path: &Vec<u8>| match (a.get(path), b.get(path)) {
-        (Some(x), Some(y)) => {
-            let fields = x.differences(y);
-            let change = Change { fields, ..Change::new(path, ChangeKind::Changed, Some(y)) };
-            (!change.fields.is_empty()).then_some(change)
-        }
-        (Some(x), None) => Some(Change::new(path, ChangeKind::Removed, Some(x))),
-        (None, Some(y)) => Some(Change::new(path, ChangeKind::Added, Some(y))),
-        (None, None) => None,
-    };
-    paths.into_iter().filter_map(change).collect()
+pub(super) fn layer_changes(a: &Listing, b: &Listing, budget: &Budget) -> Result<Vec<Change>, OverBudget> {
+    let mut paths: Vec<&[u8]> = a.paths().chain(b.paths()).map(|(path, _)| path).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let mut changes = Vec::new();
+    for path in paths {
+        let change = match (a.get(path), b.get(path)) {
+            (Some(x), Some(y)) => {
+                let fields = x.differences(y);
+                if fields.is_empty() {
+                    continue;
+                }
+                Change { fields, ..Change::new(path, ChangeKind::Changed, Some(y)) }
+            }
+            (Some(x), None) => Change::new(path, ChangeKind::Removed, Some(x)),
+            (None, Some(y)) => Change::new(path, ChangeKind::Added, Some(y)),
+            (None, None) => continue,
+        };
+        charge(budget, &change)?;
+        changes.push(change);
+    }
+    Ok(changes)
 }
 
 /// The paths strictly below `directory`.

@@ -148,15 +148,9 @@ pub(super) fn verify(data: &[u8]) {
     // A layer that is not what it is announced as, or is no tar, is not sound: its diff ID is its digest here.
     if report.is_sound() {
         assert!(kind % 3 == 0, "{report:?}");
-        let mut index =
-            crate::layer::LayerIndex::read(blob, crate::image::media_type::LayerCompression::None);
-        // Modes and owners that are no numbers, and paths of thousands of bytes, are for builds to refuse.
-        if let Err(error) = &mut index {
-            assert!(
-                error.to_string().contains("numeric field") || error.to_string().contains("longer than"),
-                "{error}"
-            );
-        }
+        // Who verifies and who builds on it read the same tar.
+        let index = super::layer::index(blob, crate::image::media_type::LayerCompression::None);
+        assert!(index.is_ok(), "{index:?}");
     }
     let digests: Vec<Digest> = source.blobs.keys().copied().collect();
     for digest in digests {

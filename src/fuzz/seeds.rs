@@ -280,8 +280,7 @@ pub(super) fn bodies() -> Vec<Vec<u8>> {
         BodyRecord { encoded_length: u32::MAX, ..BodyRecord::new(key("c"), b"", b"") },
     ];
     let list = BodyList { bodies, ..BodyList::default() };
-    let index =
-        crate::layer::LayerIndex::read(&tar()[0][..], crate::image::media_type::LayerCompression::None);
+    let index = super::layer::index(&tar()[0], crate::image::media_type::LayerCompression::None);
     let listing = [(&crate::layer::EntryPath::new(b"a/b").ok(), key("a"))];
     let listing: Vec<_> = listing.iter().filter_map(|(path, key)| Some((path.as_ref()?, key))).collect();
     let (_, _, goes_on) = crate::layer::sample(blob);

@@ -123,6 +123,11 @@ impl EntryPath {
         slashes.map(|(at, _)| Self(self.0[..at].to_vec()))
     }
 
+    /// The first path that can be below `directory`, in the order of paths: not itself a path of anything.
+    pub(crate) fn first_below(directory: &Self) -> Self {
+        Self([&directory.0[..], b"/"].concat())
+    }
+
     /// Whether it is `other` or below it.
     #[must_use]
     pub fn starts_with(&self, other: &Self) -> bool {

@@ -1,7 +1,9 @@
 //! What a base layer contains: paths, kinds, modes, owners; not contents.
 //!
-//! Read once by streaming the layer, then remembered under its digest. Limits bound what a hostile layer
-//! can make us keep; nothing is unpacked to disk.
+//! Read once by streaming the layer, then remembered under its digest. A [`Budget`] bounds what a hostile layer
+//! can make us keep and unpack; nothing is unpacked to disk.
+//!
+//! Whiteouts are about lower layers alone, wherever in a layer they stand: a path that the same layer has stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
@@ -9,15 +11,14 @@ use std::io::{self, Read};
 use serde::{Deserialize, Serialize};
 
 use super::entry::EntryPath;
+use crate::budget::{Budget, Metered};
 use crate::image::media_type::LayerCompression;
 use crate::untar::{Entry, LAYER, ReadThrough, TarError, Walk};
 
-/// A base layer may have at most this many entries.
-const MAX_ENTRIES: usize = 4_000_000;
-/// A path in a base layer may be this long; the kernel's `PATH_MAX` is 4096.
-const MAX_PATH: usize = 8192;
-/// And unpack to at most this many bytes: beyond any real layer, short of a bomb that runs for days.
-const MAX_UNPACKED: u64 = 1 << 40;
+/// What an entry takes beside its path and link target: its share of a map, and what allocations cost.
+const ENTRY_COST: usize = 112;
+/// The window of a zstd frame, as a power of two: 32 MiB, four times what tools that make images use.
+const WINDOW_LOG: u32 = 25;
 
 /// What a path is in one layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,16 +36,18 @@ pub enum Node {
     Symlink(Vec<u8>),
     /// A regular file or anything else that has no children.
     File,
-    /// The layer deletes what lower layers have here.
-    Whiteout,
 }
 
 /// The paths of one layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerIndex {
     nodes: BTreeMap<EntryPath, Node>,
+    /// What lower layers have here is deleted, with all below it (`.wh.NAME`).
+    removed: BTreeSet<EntryPath>,
     /// Directories whose content in lower layers is hidden (`.wh..wh..opq`).
     opaque: BTreeSet<EntryPath>,
+    /// Whether the root is one of them.
+    opaque_root: bool,
 }
 
 /// What a layer says of a path.
@@ -59,113 +62,142 @@ pub enum Lookup<'a> {
 }
 
 impl LayerIndex {
-    /// Reads the index off a layer's blob.
+    /// Reads the index off a layer's blob, at the expense of `budget`.
     ///
     /// # Errors
-    /// When the blob cannot be read or decompressed, is no tar, or is over a limit.
-    pub fn read(blob: impl Read, compression: LayerCompression) -> io::Result<Self> {
+    /// When the blob cannot be read or decompressed, is no tar that all tools read alike, or costs too much.
+    pub fn read(blob: impl Read, compression: LayerCompression, budget: &Budget) -> io::Result<Self> {
         match compression {
-            LayerCompression::None => Self::read_tar(blob),
-            LayerCompression::Gzip => Self::read_tar(flate2::read::MultiGzDecoder::new(blob)),
-            LayerCompression::Zstd => Self::read_tar(zstd::Decoder::new(blob)?),
+            LayerCompression::None => Self::read_tar(blob, budget),
+            LayerCompression::Gzip => Self::read_tar(flate2::read::MultiGzDecoder::new(blob), budget),
+            LayerCompression::Zstd => {
+                let mut decoder = zstd::Decoder::new(blob)?;
+                decoder.window_log_max(WINDOW_LOG)?;
+                Self::read_tar(decoder, budget)
+            }
         }
     }
 
-    fn read_tar(tar: impl Read) -> io::Result<Self> {
+    fn read_tar(tar: impl Read, budget: &Budget) -> io::Result<Self> {
         let mut index = Self::default();
-        let mut tar = tar.take(MAX_UNPACKED);
+        let mut tar = Metered::new(tar, budget);
         // Not the `tar` crate's own loop, which reads records of any length into memory.
         let mut walk = Walk::new(ReadThrough(&mut tar), LAYER);
-        let broken = |error| match error {
-            TarError::Io(error) => error,
-            error => invalid(error.to_string()),
-        };
-        while let Some(entry) = walk.next().map_err(broken)? {
-            index.add(&entry)?;
-            if index.nodes.len() + index.opaque.len() > MAX_ENTRIES {
-                return Err(invalid(format!("the layer has more than {MAX_ENTRIES} entries")));
-            }
+        while let Some(entry) = walk.next().map_err(TarError::into_io)? {
+            index.add(entry, budget)?;
         }
-        // To the end of the blob, so that whoever checks its digest sees all of it.
+        // To the end of the blob, so that its digest is checked on all of it.
         io::copy(&mut tar, &mut io::sink())?;
-        if tar.limit() == 0 {
-            return Err(invalid(format!("the layer unpacks to {MAX_UNPACKED} bytes or more")));
-        }
         Ok(index)
     }
 
-    fn add(&mut self, entry: &Entry) -> io::Result<()> {
-        let name = &entry.path;
-        if name.len() > MAX_PATH {
-            return Err(invalid(format!("a path in the layer is longer than {MAX_PATH} bytes")));
-        }
+    fn add(&mut self, entry: Entry, budget: &Budget) -> io::Result<()> {
         // The root itself is no entry; a name that climbs out is nothing that a runtime would unpack.
-        let Ok(path) = EntryPath::new(name) else { return Ok(()) };
-        if path.file_name() == b".wh..wh..opq" {
-            self.opaque.extend(path.parent());
-            return Ok(());
-        }
-        if let Some(hidden) = path.file_name().strip_prefix(b".wh.") {
-            let hidden = match path.parent() {
-                Some(parent) => parent.join(hidden),
-                None => EntryPath::new(hidden),
-            };
-            if let Ok(hidden) = hidden {
-                self.nodes.entry(hidden).or_insert(Node::Whiteout);
+        let Ok(path) = EntryPath::new(&entry.path) else { return Ok(()) };
+        budget.keep(ENTRY_COST + path.as_bytes().len() + entry.link.len())?;
+        if path.file_name() == OPAQUE {
+            match path.parent() {
+                Some(directory) => drop(self.opaque.insert(directory)),
+                None => self.opaque_root = true,
             }
             return Ok(());
         }
-        let header = &entry.header;
+        if let Some(name) = path.file_name().strip_prefix(WHITEOUT) {
+            let removed = match path.parent() {
+                Some(parent) => parent.join(name),
+                None => EntryPath::new(name),
+            };
+            self.removed.extend(removed);
+            return Ok(());
+        }
         let node = match entry.kind {
-            tar::EntryType::Directory => Node::Directory {
-                mode: header.mode()? & 0o7777,
-                uid: id(entry, b"uid").map_or_else(|| header.uid(), Ok)?,
-                gid: id(entry, b"gid").map_or_else(|| header.gid(), Ok)?,
-            },
-            tar::EntryType::Symlink => Node::Symlink(entry.link.clone()),
+            tar::EntryType::Directory => Node::Directory { mode: entry.mode, uid: entry.uid, gid: entry.gid },
+            tar::EntryType::Symlink => Node::Symlink(entry.link),
+            tar::EntryType::Link => self.linked(&entry.link),
             _ => Node::File,
         };
-        self.nodes.insert(path, node);
+        self.insert(path, node);
         Ok(())
+    }
+
+    /// What a hard link leads to, as far as this layer has it: links can be made to symbolic links, too.
+    fn linked(&self, target: &[u8]) -> Node {
+        let target = EntryPath::new(target).ok().and_then(|target| self.nodes.get(&target));
+        match target {
+            Some(Node::Symlink(target)) => Node::Symlink(target.clone()),
+            _ => Node::File,
+        }
+    }
+
+    /// A later entry takes the place of an earlier one, and of what that had below it.
+    fn insert(&mut self, path: EntryPath, node: Node) {
+        let is_directory = |node: &Node| matches!(node, Node::Directory { .. });
+        let replaces = is_directory(&node);
+        match self.nodes.insert(path.clone(), node) {
+            Some(before) if is_directory(&before) && !replaces => {
+                let below = EntryPath::first_below(&path);
+                let gone: Vec<EntryPath> = self
+                    .nodes
+                    .range(below..)
+                    .map(|(found, _)| found)
+                    .take_while(|found| found.starts_with(&path))
+                    .cloned()
+                    .collect();
+                for found in gone {
+                    self.nodes.remove(&found);
+                }
+            }
+            // What the file hid of lower layers does not come back with the directory.
+            Some(before) if !is_directory(&before) && replaces => drop(self.opaque.insert(path)),
+            _ => {}
+        }
     }
 
     /// What this layer says of `path`.
     #[must_use]
     pub fn lookup(&self, path: &EntryPath) -> Lookup<'_> {
-        match self.nodes.get(path) {
-            Some(Node::Whiteout) => return Lookup::Hidden,
-            Some(node) => return Lookup::Here(node),
-            None => {}
+        if let Some(node) = self.nodes.get(path) {
+            return Lookup::Here(node);
         }
-        let hidden = path.ancestors().any(|ancestor| {
-            self.opaque.contains(&ancestor)
-                || matches!(self.nodes.get(&ancestor), Some(node) if !matches!(node, Node::Directory { .. }))
-        });
+        let hides = |ancestor: &EntryPath| {
+            self.removed.contains(ancestor)
+                || self.opaque.contains(ancestor)
+                || matches!(self.nodes.get(ancestor), Some(node) if !matches!(node, Node::Directory { .. }))
+        };
+        let hidden = self.opaque_root
+            || self.removed.contains(path)
+            || path.ancestors().any(|ancestor| hides(&ancestor));
         if hidden { Lookup::Hidden } else { Lookup::Below }
+    }
+
+    /// Pays for an index that was remembered as for one that is read.
+    ///
+    /// # Errors
+    /// When there is not so much left.
+    pub fn charge(&self, budget: &Budget) -> Result<(), crate::budget::OverBudget> {
+        let of = |path: &EntryPath| ENTRY_COST + path.as_bytes().len();
+        let nodes = self.nodes.iter().map(|(path, node)| match node {
+            Node::Symlink(target) => of(path) + target.len(),
+            _ => of(path),
+        });
+        budget.keep(nodes.chain(self.removed.iter().chain(&self.opaque).map(of)).sum())
     }
 
     /// How many paths it has.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.nodes.len()
+        self.nodes.len() + self.removed.len()
     }
 
     /// Whether it has none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.len() == 0
     }
 }
 
-/// The number that a record gives in place of the header's: there it did not fit.
-fn id(entry: &Entry, name: &[u8]) -> Option<u64> {
-    let (_, value) = entry.records.iter().rfind(|(key, _)| key == name)?;
-    std::str::from_utf8(value).ok()?.parse().ok()
-}
-
-fn invalid(message: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, message)
-}
+const WHITEOUT: &[u8] = b".wh.";
+const OPAQUE: &[u8] = b".wh..wh..opq";
 
 #[cfg(test)]
 mod tests {
@@ -189,8 +221,7 @@ mod tests {
             }
             builder.append_data(&mut header, name, io::empty()).expect("entry");
         }
-        let tar = builder.into_inner().expect("tar");
-        LayerIndex::read(&tar[..], LayerCompression::None).expect("index")
+        read(&builder.into_inner().expect("tar")).expect("index")
     }
 
     #[test]
@@ -204,10 +235,10 @@ mod tests {
         builder.append_data(&mut header, "etc/hosts", &b"hello"[..]).expect("entry");
         let tar = builder.into_inner().expect("tar");
         for end in [512 + 5, 1024, 1024 + 512, tar.len()] {
-            let index = LayerIndex::read(&tar[..end], LayerCompression::None).expect("index");
+            let index = read(&tar[..end]).expect("index");
             assert_eq!(index.len(), 1, "{end}");
         }
-        assert!(LayerIndex::read(&tar[..150], LayerCompression::None).is_err(), "a cut header is damage");
+        assert!(read(&tar[..150]).is_err(), "a cut header is damage");
     }
 
     #[test]
@@ -234,6 +265,75 @@ mod tests {
         assert_eq!(index.lookup(&path("tmp/x")), Lookup::Below);
     }
 
+    #[test]
+    fn whiteouts_are_about_lower_layers_wherever_they_stand() {
+        use tar::EntryType as T;
+        let entries = [
+            ("a/", T::Directory, 0o755),
+            ("a/here", T::Regular, 0o644),
+            (".wh.a", T::Regular, 0),
+            ("d/.wh..wh..opq", T::Regular, 0),
+            ("d/", T::Directory, 0o755),
+            ("d/here", T::Regular, 0o644),
+            (".wh.file", T::Regular, 0),
+            ("file", T::Regular, 0o644),
+        ];
+        let mut orders = vec![entries.to_vec(), entries.iter().rev().copied().collect()];
+        orders.push([&entries[3..], &entries[..3]].concat());
+        for order in orders {
+            let index = layer(&order);
+            for here in ["a", "a/here", "d", "d/here", "file"] {
+                assert!(matches!(index.lookup(&path(here)), Lookup::Here(_)), "{here} in {order:?}");
+            }
+            for hidden in ["a/lower", "a/lower/x", "d/lower", "file/x"] {
+                assert_eq!(index.lookup(&path(hidden)), Lookup::Hidden, "{hidden} in {order:?}");
+            }
+            assert_eq!(index.lookup(&path("other")), Lookup::Below);
+        }
+        let root = layer(&[(".wh..wh..opq", T::Regular, 0), ("new", T::Regular, 0o644)]);
+        assert_eq!(root.lookup(&path("old")), Lookup::Hidden);
+        assert_eq!(root.lookup(&path("new")), Lookup::Here(&Node::File));
+    }
+
+    #[test]
+    fn what_takes_the_place_of_another_takes_what_was_below() {
+        use tar::EntryType as T;
+        let index = layer(&[
+            ("a/", T::Directory, 0o755),
+            ("a/b", T::Regular, 0o644),
+            ("a-b", T::Regular, 0o644),
+            ("a", T::Symlink, 0o777),
+            ("f", T::Regular, 0o644),
+            ("f/", T::Directory, 0o755),
+        ]);
+        assert_eq!(index.lookup(&path("a/b")), Lookup::Hidden);
+        assert!(matches!(index.lookup(&path("a-b")), Lookup::Here(_)));
+        assert_eq!(index.lookup(&path("f/lower")), Lookup::Hidden);
+    }
+
+    #[test]
+    fn long_paths_draw_on_the_budget() {
+        let long = "d/".repeat(2000);
+        let names: Vec<String> = (0..100).map(|number| format!("{long}{number}")).collect();
+        let entries: Vec<(&str, tar::EntryType, u32)> =
+            names.iter().map(|name| (name.as_str(), tar::EntryType::Regular, 0o644)).collect();
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, kind, mode) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_mode(mode);
+            (header.set_uid(0), header.set_gid(0), header.set_size(0));
+            builder.append_data(&mut header, name, io::empty()).expect("entry");
+        }
+        let tar = builder.into_inner().expect("tar");
+        let read =
+            |bytes| LayerIndex::read(&tar[..], LayerCompression::None, &Budget::new("it", bytes, 1 << 20));
+        assert_eq!(read(1 << 20).expect("enough").len(), 100);
+        assert_eq!(read(1 << 18).expect_err("too little").kind(), io::ErrorKind::QuotaExceeded);
+        let budget = Budget::new("it", 1 << 18, 0);
+        assert!(read(1 << 20).expect("enough").charge(&budget).is_err());
+    }
+
     /// A header as it is written; `name` may be what the `tar` crate refuses to write.
     fn header(kind: u8, name: &str, size: u64) -> Vec<u8> {
         let mut header = tar::Header::new_ustar();
@@ -258,8 +358,12 @@ mod tests {
         [header(b'x', "x", text.len() as u64), padded(text.as_bytes())].concat()
     }
 
+    fn budget() -> Budget {
+        Budget::new("the layer", 64 << 20, 1 << 20)
+    }
+
     fn read(tar: &[u8]) -> io::Result<LayerIndex> {
-        LayerIndex::read(tar, LayerCompression::None)
+        LayerIndex::read(tar, LayerCompression::None, &budget())
     }
 
     fn gzip(tar: impl Read) -> Vec<u8> {
@@ -277,22 +381,22 @@ mod tests {
             let tar = header(kind, "long", size);
             let blob = gzip(tar[..].chain(io::repeat(b'n').take(size)));
             assert!(blob.len() < 1 << 17);
-            let error = LayerIndex::read(&blob[..], LayerCompression::Gzip).expect_err("a bomb");
+            let error = LayerIndex::read(&blob[..], LayerCompression::Gzip, &budget()).expect_err("a bomb");
             assert!(error.to_string().contains("too long"), "{error}");
         }
-        let long = [header(b'L', "long", 9000), padded(&[b'n'; 9000]), header(b'0', "a", 0)].concat();
-        assert!(read(&long).expect_err("long").to_string().contains("8192"));
+        let long = [header(b'L', "long", 4097), padded(&[b'n'; 4097]), header(b'0', "a", 0)].concat();
+        assert!(read(&long).expect_err("long").to_string().contains("4096"));
     }
 
     #[test]
     fn a_large_payload_is_passed_over_in_any_compression() {
         let size = 32 << 20;
         let tar = || io::Cursor::new(header(b'0', "zeros", size)).chain(io::repeat(0).take(size + 1024));
-        let index = LayerIndex::read(&gzip(tar())[..], LayerCompression::Gzip).expect("read");
+        let index = LayerIndex::read(&gzip(tar())[..], LayerCompression::Gzip, &budget()).expect("read");
         assert_eq!(index.len(), 1);
         let frame = zstd::stream::encode_all(tar(), 3).expect("packed");
         assert!(frame.len() < 1 << 16);
-        assert_eq!(LayerIndex::read(&frame[..], LayerCompression::Zstd).expect("read"), index);
+        assert_eq!(LayerIndex::read(&frame[..], LayerCompression::Zstd, &budget()).expect("read"), index);
     }
 
     #[test]
@@ -306,7 +410,7 @@ mod tests {
         let members = [gzip(&tar[..700]), gzip(&b""[..]), gzip(&tar[700..])].concat();
         for blob in [whole, members] {
             assert_eq!(
-                LayerIndex::read(&blob[..], LayerCompression::Gzip).expect("read"),
+                LayerIndex::read(&blob[..], LayerCompression::Gzip, &budget()).expect("read"),
                 read(&tar).expect("read")
             );
         }
@@ -321,18 +425,28 @@ mod tests {
         bytes[..6].copy_from_slice(b"sparse");
         // One more block of holes follows the header.
         (bytes[156], bytes[482]) = (b'S', 1);
+        bytes[483..495].copy_from_slice(b"00000010000\0");
+        for piece in 0..4 {
+            let numbers = format!("{:011o}\0{:011o}\0", 64 * piece, 64);
+            bytes[386 + 24 * piece..][..24].copy_from_slice(numbers.as_bytes());
+        }
         old_sparse.set_cksum();
+        let mut holes = b"00000001000\x0000000000400\0".to_vec();
+        holes.resize(512, 0);
         let tar = [
             header(b'g', "pax_global_header", 14),
             padded(b"14 comment=ab\n"),
             record("13 uid=70000\n13 gid=70001\n"),
             header(b'5', "owned/", 0),
             old_sparse.as_bytes().to_vec(),
-            vec![0; 512],
+            holes,
             padded(&[7; 512]),
-            record("22 GNU.sparse.major=1\n26 GNU.sparse.name=s/true\n"),
-            header(b'0', "GNUSparseFile.0/true", 7),
-            padded(b"1\n0\n1\na"),
+            record(
+                "22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n26 GNU.sparse.name=s/true\n25 GNU.sparse.realsize=9\n",
+            ),
+            header(b'0', "GNUSparseFile.0/true", 513),
+            padded(b"1\n0\n1\n"),
+            padded(b"a"),
             header(b'0', "../../climbs", 0),
             header(b'0', "/absolute", 0),
             header(b'5', "twice", 0),

@@ -174,7 +174,7 @@ impl<B: BaseTree, F: Fn(&EntryPath) -> bool> Placer<'_, B, F> {
                 self.directory(&target, for_entry, links + 1)
             }
             Some(Node::File) => Err(PlaceError::NotADirectory(at, for_entry.clone())),
-            Some(Node::Whiteout) | None => {
+            None => {
                 self.write(&at, self.declared.get(path).cloned().unwrap_or(Metadata::directory()));
                 Ok(at)
             }

@@ -181,9 +181,9 @@ impl<'a> Contents<'a> {
         while let Some(entry) = walk.next().map_err(|error| error.to_string())? {
             let shown = String::from_utf8_lossy(&entry.path).into_owned();
             let file = files.next().ok_or_else(|| format!("`{shown}` is not in the table of contents"))?;
-            let times = entry.records.iter().any(|(key, _)| key == b"mtime");
-            let mut expected = File::of(&entry).ok_or_else(|| format!("`{shown}` has a broken header"))?;
-            let modified = entry.header.mtime().map(crate::time::rfc3339).unwrap_or_default();
+            let times = entry.records.contains_key(&b"mtime"[..]);
+            let mut expected = File::of(&entry);
+            let modified = u64::try_from(entry.mtime).map(crate::time::rfc3339).unwrap_or_default();
             // Another tool's may have parts of seconds.
             expected.modified = if times { file.modified } else { modified.as_bytes() };
             if *file != expected {
@@ -231,11 +231,7 @@ impl<'a> File<'a> {
     }
 
     /// What it should say, but for the time.
-    fn of(entry: &'a untar::Entry) -> Option<Self> {
-        let record = |name: &[u8]| {
-            let (_, value) = entry.records.iter().find(|(key, _)| key == name)?;
-            std::str::from_utf8(value).ok()?.parse().ok()
-        };
+    fn of(entry: &'a untar::Entry) -> Self {
         let kind: &[u8] = match entry.kind {
             EntryType::Directory => b"dir",
             EntryType::Symlink => b"symlink",
@@ -246,20 +242,17 @@ impl<'a> File<'a> {
             _ => b"reg",
         };
         let xattrs = entry.records.iter().filter(|(key, _)| key.starts_with(XATTR));
-        Some(Self {
+        Self {
             offset: entry.offset,
             size: entry.size,
             name: &entry.path,
             kind,
             link: &entry.link,
-            mode: u64::from(entry.header.mode().ok()? & 0o7777),
-            owner: (
-                record(b"uid").or_else(|| entry.header.uid().ok())?,
-                record(b"gid").or_else(|| entry.header.gid().ok())?,
-            ),
+            mode: u64::from(entry.mode),
+            owner: (entry.uid, entry.gid),
             modified: b"",
             xattrs: xattrs.map(|(key, value)| (&key[..], &value[..])).collect(),
-        })
+        }
     }
 }
 

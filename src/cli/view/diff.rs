@@ -106,7 +106,7 @@ fn change(change: &Change) -> Vec<String> {
         ChangeKind::Changed => '~',
     };
     let doubt = if change.uncertain { " ?" } else { "" };
-    let path = if change.path.is_empty() { "/" } else { &change.path };
+    let path = if change.path.text.is_empty() { "/" } else { &change.path.text };
     let mut text = format!("{sign} {path}{doubt}");
     match &change.fields[..] {
         [] => {
@@ -137,7 +137,7 @@ mod tests {
 
     fn changed(path: &str, fields: Vec<Field>) -> Change {
         Change {
-            path: path.into(),
+            path: path.as_bytes().into(),
             change: ChangeKind::Changed,
             uncertain: false,
             kind: Some("file".into()),
