@@ -1,5 +1,8 @@
 //! Seconds since the epoch as RFC 3339, without a clock.
 
+/// The last second that RFC 3339 can say, `9999-12-31T23:59:59Z`: other programs cannot read what is later.
+pub const LAST_SECOND: u64 = 253_402_300_799;
+
 /// `1970-01-01T00:00:01Z` for 1. Years beyond 9999 are written with as many digits as they need.
 #[must_use]
 pub fn rfc3339(seconds: u64) -> String {
@@ -37,6 +40,7 @@ mod tests {
             (1_704_067_199, "2023-12-31T23:59:59Z"),
             (4_107_542_399, "2100-02-28T23:59:59Z"),
             (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (LAST_SECOND, "9999-12-31T23:59:59Z"),
         ];
         for (seconds, text) in cases {
             assert_eq!(rfc3339(seconds), text);

@@ -188,11 +188,12 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         workspace,
         offline,
         locked,
+        untrusted,
         jobs,
         source_date_epoch,
     } = settings;
     let mut parts = Parts::new(&format!("{sources:?}"));
-    let named: [(&str, &dyn Debug); 17] = [
+    let named: [(&str, &dyn Debug); 18] = [
         ("format", format),
         ("image.name", name),
         ("image.base", base),
@@ -208,6 +209,7 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         ("workspace", workspace),
         ("--offline", offline),
         ("--locked", locked),
+        ("--untrusted", untrusted),
         ("--jobs", jobs),
         ("SOURCE_DATE_EPOCH", source_date_epoch),
     ];

@@ -19,6 +19,7 @@ mod outcome;
 pub mod own;
 mod prepare;
 mod report;
+pub mod untrusted;
 
 use std::io;
 use std::path::PathBuf;

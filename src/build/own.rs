@@ -331,7 +331,7 @@ fn notes(inputs: &[Input], read: &[PathBuf]) -> Result<Vec<String>, ScanError> {
 }
 
 /// Where `path` really is: links are followed, also one that leads to nothing yet.
-fn real(path: &Path) -> PathBuf {
+pub(super) fn real(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
         if let Ok(real) = std::fs::canonicalize(&path) {

@@ -54,7 +54,7 @@ Examples:
 
 Environment:
   PACK_NAME, PACK_BASE, PACK_TAGS, PACK_PLATFORMS, PACK_COMPRESSION,
-  PACK_JOBS, PACK_OFFLINE, PACK_LOCKED
+  PACK_JOBS, PACK_OFFLINE, PACK_LOCKED, PACK_UNTRUSTED
       As the flags of the same names; a flag wins over a variable, and a
       variable over build.toml
   PACK_CACHE_DIR
@@ -446,6 +446,13 @@ pub struct ImageArgs {
     #[arg(long)]
     pub offline: bool,
 
+    /// Believe the build file nothing that concerns this machine, as for a pull request of a stranger
+    ///
+    /// It may then name no path outside of its directory, no environment variable, no mirror, no lowered TLS and no
+    /// other cache; a push needs `--name`, and its tags `--tag`.
+    #[arg(long)]
+    pub untrusted: bool,
+
     /// How registries are reached.
     #[command(flatten)]
     pub registries: RegistryArgs,
@@ -537,6 +544,10 @@ pub struct UpdateArgs {
     /// Read this file instead of build.toml
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
+
+    /// Believe the build file nothing that concerns this machine, as for a pull request of a stranger
+    #[arg(long)]
+    pub untrusted: bool,
 
     /// How registries are reached.
     #[command(flatten)]

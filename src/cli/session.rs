@@ -221,7 +221,8 @@ impl Session {
     }
 
     /// Where files are that nobody needs after the run.
-    fn scratch(&self) -> PathBuf {
+    #[must_use]
+    pub fn scratch(&self) -> PathBuf {
         self.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"))
     }
 

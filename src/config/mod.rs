@@ -51,11 +51,17 @@ pub enum ConfigError {
     /// Something in the build file, a flag or a variable is wrong. Hints are part of the report.
     #[error("{0}")]
     Invalid(Box<Report>),
+    /// The build file says something that it may not say.
+    #[error("{0}")]
+    Forbidden(Box<Report>),
 }
 
 impl Explain for ConfigError {
     fn kind(&self) -> crate::error::Kind {
-        crate::error::Kind::Input
+        match self {
+            Self::Forbidden(_) => crate::error::Kind::Policy,
+            _ => crate::error::Kind::Input,
+        }
     }
 
     fn hint(&self) -> Option<String> {
@@ -63,7 +69,7 @@ impl Explain for ConfigError {
             Self::NotFound(_) => {
                 Some("`pack init` writes one; an artifact can also be given itself".to_owned())
             }
-            Self::Read { .. } | Self::Invalid(_) => None,
+            Self::Read { .. } | Self::Invalid(_) | Self::Forbidden(_) => None,
         }
     }
 

@@ -98,6 +98,14 @@ impl Added {
     }
 }
 
+impl Addition {
+    /// Where the file says it.
+    #[must_use]
+    pub const fn span(&self) -> Span {
+        self.span
+    }
+}
+
 impl fmt::Display for Addition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { registry, what, place, .. } = self;

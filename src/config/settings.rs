@@ -41,6 +41,8 @@ pub struct Overrides {
     pub offline: Option<bool>,
     /// `--locked`.
     pub locked: Option<bool>,
+    /// `--untrusted`.
+    pub untrusted: Option<bool>,
     /// `--jobs`.
     pub jobs: Option<NonZeroUsize>,
     /// `SOURCE_DATE_EPOCH`.
@@ -113,6 +115,7 @@ impl Overrides {
             set: Vec::new(),
             offline: switch("PACK_OFFLINE")?,
             locked: switch("PACK_LOCKED")?,
+            untrusted: switch("PACK_UNTRUSTED")?,
             jobs,
             source_date_epoch: number(
                 "SOURCE_DATE_EPOCH",
@@ -181,6 +184,8 @@ pub struct Settings {
     pub offline: bool,
     /// Whether `build.lock` must not change.
     pub locked: bool,
+    /// Whether the build file comes from somebody who may not decide for this machine.
+    pub untrusted: bool,
     /// Threads to use; as many as the machine has where not given.
     pub jobs: Option<NonZeroUsize>,
     /// The time that stands for "now", in seconds since the epoch.
@@ -235,6 +240,7 @@ impl Settings {
             workspace,
             offline: flags.offline.or(environment.offline).unwrap_or(false),
             locked: flags.locked.or(environment.locked).unwrap_or(false),
+            untrusted: flags.untrusted.or(environment.untrusted).unwrap_or(false),
             jobs: flags.jobs.or(environment.jobs),
             source_date_epoch: flags.source_date_epoch.or(environment.source_date_epoch),
         })

@@ -132,7 +132,8 @@ impl Sources {
     }
 
     /// Whether it was typed as a flag or variable rather than written into a file.
-    pub(super) fn is_typed(&self, span: Span) -> bool {
+    #[must_use]
+    pub fn is_typed(&self, span: Span) -> bool {
         self.find(span).is_some_and(|(source, _)| source.origin == Origin::Typed)
     }
 
@@ -160,10 +161,20 @@ impl Sources {
         self.error(vec![Diagnostic { message: message.into(), hint, span }])
     }
 
-    pub(super) fn error(&self, mut diagnostics: Vec<Diagnostic>) -> ConfigError {
+    pub(super) fn error(&self, diagnostics: Vec<Diagnostic>) -> ConfigError {
+        ConfigError::Invalid(Box::new(self.report(diagnostics)))
+    }
+
+    /// An error about things that are valid and not allowed.
+    #[must_use]
+    pub fn forbidden(&self, diagnostics: Vec<Diagnostic>) -> ConfigError {
+        ConfigError::Forbidden(Box::new(self.report(diagnostics)))
+    }
+
+    fn report(&self, mut diagnostics: Vec<Diagnostic>) -> Report {
         diagnostics.sort_by_key(|diagnostic| diagnostic.span);
         diagnostics.dedup();
-        ConfigError::Invalid(Box::new(Report { sources: self.clone(), diagnostics }))
+        Report { sources: self.clone(), diagnostics }
     }
 }
 

@@ -82,7 +82,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
 /// What values know of each other.
 const ALLOWED_VALUES: [(&str, &[&str]); 8] = [
     ("digest", &["shown"]),
-    ("git", &["error", "shown"]),
+    ("git", &["digest", "error", "input", "shown", "time"]),
     ("interrupt", &["error"]),
     ("json", &["shown"]),
     ("platform", &["shown"]),

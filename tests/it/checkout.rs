@@ -1,1 +1,427 @@
 //! Repositories around a project: facts, templates, and what a foreign checkout may not do.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Project, chmod, files_below, is_root, skipped, text, tree_on};
+
+/// Runs git in a directory of the project, as its user would.
+#[track_caller]
+fn git_in(project: &Project, directory: &Path, arguments: &[&str]) -> String {
+    let mut git = Command::new("git");
+    git.current_dir(directory).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    git.env("HOME", project.beside("home")).env("GIT_CONFIG_NOSYSTEM", "1");
+    for who in ["AUTHOR", "COMMITTER"] {
+        git.env(format!("GIT_{who}_NAME"), "n").env(format!("GIT_{who}_EMAIL"), "n@example.com");
+        git.env(format!("GIT_{who}_DATE"), "1700000000 +0000");
+    }
+    let output = git.args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[track_caller]
+fn git(project: &Project, arguments: &str) -> String {
+    git_in(project, &project.root(), &arguments.split_whitespace().collect::<Vec<_>>())
+}
+
+/// The smallest project, with the commit as its tag, in a repository with all of it committed.
+fn committed() -> Project {
+    let project = Project::small();
+    let build_toml = fs::read_to_string(project.path("build.toml")).unwrap();
+    project.write("build.toml", build_toml.replace("tags = [\"1\"]\n", ""));
+    git(&project, "init -q -b main");
+    git(&project, "add .");
+    git(&project, "commit -q -m first");
+    project
+}
+
+/// Gives a file times that no index knows.
+fn touch(path: &Path) {
+    let file = fs::File::options().write(true).open(path).unwrap();
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    file.set_times(fs::FileTimes::new().set_modified(time)).unwrap();
+}
+
+/// A configuration with every key that names a program; each makes a file in `marks`.
+fn hostile_config(marks: &Path) -> String {
+    let run = |name: &str| format!("touch {}/{name}", marks.display());
+    let mut config = String::from(
+        "[core]\n\trepositoryformatversion = 1\n\tbare = false\n[extensions]\n\tpartialClone = evil\n[remote \"evil\"]\n\
+         \turl = ssh://nobody@127.0.0.1:1/x\n\tpromisor = true\n\tpartialclonefilter = blob:none\n",
+    );
+    let mut key = |section: &str, key: &str, value: String| {
+        config.push_str(&format!("[{section}]\n\t{key} = \"{value}\"\n"));
+    };
+    for name in ["fsmonitor", "sshCommand", "pager", "editor", "gitProxy", "askPass", "alternateRefsCommand"]
+    {
+        key("core", name, run(name));
+    }
+    key("core", "hooksPath", format!("{}/hooks", marks.display()));
+    for filter in ["x", "lfs"] {
+        let section = format!("filter \"{filter}\"");
+        for name in ["clean", "smudge", "process"] {
+            key(&section, name, run(&format!("{filter}-{name}")));
+        }
+        key(&section, "required", "true".to_owned());
+    }
+    key("diff", "external", run("external"));
+    key("diff \"x\"", "textconv", run("textconv"));
+    key("diff \"x\"", "command", run("command"));
+    key("merge \"x\"", "driver", run("driver"));
+    key("gpg", "program", run("gpg"));
+    key("gpg.ssh", "program", run("gpg-ssh"));
+    key("log", "showSignature", "true".to_owned());
+    key("credential", "helper", format!("!{}", run("credential")));
+    key("remote \"evil\"", "uploadpack", run("uploadpack"));
+    key("remote \"evil\"", "vcs", "ext".to_owned());
+    key("pager", "status", run("pager-status"));
+    for name in ["status", "log", "cat-file", "ls-files", "check-attr", "diff-files"] {
+        key("alias", name, format!("!{}", run(&format!("alias-{name}"))));
+    }
+    key("include", "path", format!("{}/included", marks.display()));
+    key("status", "submoduleSummary", "true".to_owned());
+    key("submodule", "recurse", "true".to_owned());
+    key("protocol.ext", "allow", "always".to_owned());
+    config
+}
+
+/// Puts such a configuration, and hooks, into a directory of a repository.
+fn poison(git_directory: &Path, marks: &Path) {
+    fs::create_dir_all(marks.join("hooks")).unwrap();
+    fs::write(
+        marks.join("included"),
+        format!("[core]\n\tfsmonitor = touch {}/included-ran\n", marks.display()),
+    )
+    .unwrap();
+    fs::write(git_directory.join("config"), hostile_config(marks)).unwrap();
+    fs::create_dir_all(git_directory.join("hooks")).unwrap();
+    for hook in ["post-index-change", "fsmonitor-watchman", "post-checkout", "reference-transaction"] {
+        for directory in [git_directory.join("hooks"), marks.join("hooks")] {
+            fs::write(directory.join(hook), format!("#!/bin/sh\ntouch {}/hook-{hook}\n", marks.display()))
+                .unwrap();
+            chmod(&directory.join(hook), 0o755);
+        }
+    }
+}
+
+/// What was run.
+fn marks(marks: &Path) -> Vec<PathBuf> {
+    let given = |path: &PathBuf| path.starts_with(marks.join("hooks")) || path.ends_with("included");
+    files_below(marks).into_iter().filter(|path| !given(path)).collect()
+}
+
+#[test]
+fn a_foreign_checkout_runs_nothing() {
+    let project = committed();
+    let marked = project.beside("marks");
+    project.write(".gitattributes", "* filter=x diff=x merge=x\n*.bin filter=lfs\n");
+    project.write("files/big.bin", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
+    git(&project, "add .");
+    git(&project, "commit -q -m second");
+    poison(&project.path(".git"), &marked);
+    // Nothing of it is as the index knows it, and an object is missing that a remote would have.
+    for file in ["files/a.txt", "files/sub/b.txt", "build.toml", "files/big.bin"] {
+        touch(&project.path(file));
+    }
+    let object = git(&project, "rev-parse HEAD:files/big.bin");
+    fs::remove_file(project.path(&format!(".git/objects/{}/{}", &object[..2], &object[2..]))).unwrap();
+    project.write("files/big.bin", "another content");
+
+    for command in ["plan", "build", "update", "plan --explain --json", "inspect localhost/tree:1", "images"]
+    {
+        project.pack(command).run();
+        assert_eq!(marks(&marked), Vec::<PathBuf>::new(), "`pack {command}` ran a program of the repository");
+    }
+    project.pack("build --tag 1").ok();
+    project
+        .pack("plan --root /srv")
+        .arg(project.path("files").display().to_string())
+        .arg("--name")
+        .arg("localhost/x")
+        .ok();
+    assert_eq!(marks(&marked), Vec::<PathBuf>::new());
+
+    // The judge: git itself runs some of them.
+    let mut git = Command::new("git");
+    git.current_dir(project.root()).env("HOME", project.beside("home")).arg("status").output().unwrap();
+    assert_ne!(marks(&marked), Vec::<PathBuf>::new(), "the repository is not hostile");
+}
+
+#[test]
+fn a_directory_that_looks_like_a_repository_is_a_directory() {
+    let project = committed();
+    let clean = text(&project.build("").metadata["tags"][0]);
+    let marked = project.beside("marks");
+    // As a commit may bring it: an embedded bare repository whose working tree is the directory itself.
+    let app = project.path("app");
+    git_in(&project, &project.root(), &["init", "-q", "--bare", "app"]);
+    fs::write(app.join("file"), "x").unwrap();
+    poison(&app, &marked);
+    let config = hostile_config(&marked).replace("bare = false", "bare = false\n\tworktree = .");
+    fs::write(app.join("config"), config).unwrap();
+    git(&project, "add -f .");
+    git(&project, "commit -q -m second");
+    for command in ["plan app --name localhost/app", "build app --name localhost/app --root /srv --tag 1"] {
+        project.pack(command).run();
+        assert_eq!(marks(&marked), Vec::<PathBuf>::new(), "`pack {command}`");
+    }
+    let commit = git(&project, "rev-parse HEAD");
+    let inside = project.pack("plan --name localhost/app --json");
+    inside.cwd(&app).arg(".").run();
+    assert_eq!(marks(&marked), Vec::<PathBuf>::new());
+    let now = text(&project.build("").metadata["tags"][0]);
+    assert!(now != clean && commit.starts_with(&now), "{now} {commit}");
+}
+
+#[test]
+fn submodules_run_nothing_either() {
+    let (project, inner) = (committed(), committed());
+    let marked = project.beside("marks");
+    let from = inner.root().display().to_string();
+    git_in(
+        &project,
+        &project.root(),
+        &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &from, "inner"],
+    );
+    git(&project, "commit -q -m second");
+    let commit = git(&project, "rev-parse HEAD");
+    assert!(commit.starts_with(&text(&project.build("").metadata["tags"][0])), "clean");
+    project.write("inner/.gitattributes", "* filter=x\n");
+    git_in(&project, &project.path("inner"), &["add", "."]);
+    git_in(&project, &project.path("inner"), &["commit", "-q", "-m", "attributes"]);
+    git(&project, "commit -q -a -m third");
+    poison(&project.path(".git/modules/inner"), &marked);
+    touch(&project.path("inner/files/a.txt"));
+    project.build("--tag 1");
+    assert_eq!(marks(&marked), Vec::<PathBuf>::new());
+    project.append("inner/files/a.txt", "changed\n");
+    let dirty = text(&project.build("").metadata["tags"][0]);
+    assert!(dirty.contains("-dirty-"), "{dirty}");
+    assert_eq!(marks(&marked), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn git_is_not_taken_from_the_working_directory() {
+    let project = committed();
+    let commit = git(&project, "rev-parse HEAD");
+    let marked = project.beside("marked");
+    project.write("bin/git", format!("#!/bin/sh\ntouch {}\n", marked.display()));
+    fs::copy(project.path("bin/git"), project.path("git")).unwrap();
+    for program in ["bin/git", "git"] {
+        chmod(&project.path(program), 0o755);
+    }
+    for path in ["bin:/usr/bin:/bin", ".:/usr/bin:/bin", ":/usr/bin:/bin", "./bin:/usr/bin:/bin"] {
+        let tag = text(&project.pack("build").env("PATH", path).built("").metadata["tags"][0]);
+        assert!(tag.starts_with(&commit[..12]), "{path}: {tag}");
+        assert!(!marked.exists(), "{path}");
+    }
+}
+
+#[test]
+fn the_lock_makes_no_tree_dirty() {
+    let project = Project::bookstore();
+    let build_toml = fs::read_to_string(project.path("build.toml")).unwrap();
+    let without: String = build_toml
+        .lines()
+        .filter(|line| !line.starts_with("tags"))
+        .fold(String::new(), |text, line| text + line + "\n");
+    project.write("build.toml", without);
+    fs::remove_file(project.path("build.lock")).unwrap();
+    git(&project, "init -q -b main");
+    git(&project, "add .");
+    git(&project, "commit -q -m first");
+    let commit = git(&project, "rev-parse HEAD");
+    let first = project.build("");
+    assert!(project.path("build.lock").exists());
+    let second = project.build("");
+    assert_eq!(first.digest(), second.digest(), "the lock that the first build wrote");
+    assert_eq!(text(&second.metadata["tags"][0]), commit[..12]);
+    git(&project, "add build.lock");
+    assert_eq!(project.build("").digest(), first.digest(), "staged");
+    git(&project, "commit -q -m lock");
+    let lock = fs::read_to_string(project.path("build.lock")).unwrap();
+    project.write("build.lock", format!("# a comment\n{lock}"));
+    let commit = git(&project, "rev-parse HEAD");
+    assert_eq!(text(&project.build("").metadata["tags"][0]), commit[..12], "changed");
+    // A file of that name that belongs to no build file is anybody's.
+    project.write("elsewhere/build.lock", "x");
+    assert!(text(&project.build("").metadata["tags"][0]).contains("-dirty-"));
+}
+
+#[test]
+fn without_git_a_repository_is_not_passed_over_in_silence() {
+    let project = committed();
+    let said = project.pack("build").env("PATH", "/nonexistent").ok();
+    let said = said.says(&["warning: ", "is a git repository", "install git"]);
+    assert!(said.stderr.contains(&project.root().display().to_string()), "{said:?}");
+    project.pack("build --tag {git.short}").env("PATH", "/nonexistent").fails(1).hints();
+    let outside = Project::small();
+    let said = outside.pack("build").env("PATH", "/nonexistent").ok();
+    assert!(!said.stderr.contains("warning"), "{said:?}");
+}
+
+#[test]
+fn a_checkout_of_somebody_else_is_read() {
+    if !is_root() {
+        return skipped("a checkout of another owner", "only root can give files away");
+    }
+    let project = committed();
+    let commit = git(&project, "rev-parse HEAD");
+    let given = Command::new("chown").args(["-R", "65534:65534"]).arg(project.root()).status().unwrap();
+    assert!(given.success());
+    for environment in [
+        &[][..],
+        &[("SUDO_UID", "65534")],
+        &[("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "safe.directory"), ("GIT_CONFIG_VALUE_0", "*")],
+    ] {
+        let mut run = project.pack("build");
+        for (name, value) in environment {
+            run = run.env(name, value);
+        }
+        let tag = text(&run.built("").metadata["tags"][0]);
+        assert_eq!(tag, commit[..12], "{environment:?}");
+    }
+    let tag = text(
+        &project.pack("build").nobody().cache(&project.beside("tmp/cache")).built("").metadata["tags"][0],
+    );
+    assert_eq!(tag, commit[..12]);
+}
+
+#[test]
+fn a_repository_that_cannot_be_read_has_a_hint_that_works() {
+    let project = committed();
+    fs::write(project.path(".git/index"), "damaged").unwrap();
+    let sub = project.pack("build --tag 1");
+    let said = sub.fails(1).hints();
+    let command = format!("git -C {} status", project.root().display());
+    assert!(said.stderr.contains(&command), "{said:?}");
+    fs::remove_file(project.path(".git/index")).unwrap();
+    git(&project, "reset -q");
+    project.pack("build --tag 1").ok();
+    symlink("/dev/zero", project.path(".git/info/attributes")).unwrap();
+    project.pack("build --tag 1").fails(1).says(&["info/attributes", "not a regular file"]);
+}
+
+/// A project whose build file comes from anyone, beside what it may not reach.
+fn foreign(build_toml: &str) -> Project {
+    let project = Project::with(build_toml);
+    project.write("files/a.txt", "a\n");
+    fs::create_dir(project.beside("secrets")).unwrap();
+    fs::write(project.beside("secrets/key"), "hunter2").unwrap();
+    project
+}
+
+#[test]
+fn an_untrusted_build_file_decides_nothing_about_the_machine() {
+    let app = "[app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/srv\"\n";
+    let layer = |files: &str| format!("{app}[[layer]]\nname = \"l\"\nfiles = [{files}]\n");
+    let cases: [(&str, String, u32, &str); 14] = [
+        (
+            "the artifact",
+            "[app]\npath = \"../secrets\"\nkind = \"tree\"\nroot = \"/srv\"\n".into(),
+            2,
+            "outside",
+        ),
+        ("files", layer("{ from = \"../secrets/key\", to = \"/key\" }"), 7, "outside"),
+        ("files by a link", layer("{ from = \"out/key\", to = \"/key\" }"), 7, "outside"),
+        ("an absolute path", layer("{ from = \"/etc/passwd\", to = \"/key\" }"), 7, "outside"),
+        ("patterns by a link", layer("{ from = \"linked\", to = \"/x/\" }"), 7, "`.packignore`"),
+        ("a base", format!("[image]\nbase = \"oci:../secrets\"\n{app}"), 2, "outside"),
+        (
+            "a base in an archive",
+            format!("[image]\nbase = \"docker-archive:out/x.tar\"\n{app}"),
+            2,
+            "outside",
+        ),
+        (
+            "a label of the environment",
+            format!("{app}[config]\nlabels = {{ x = \"{{env.TOKEN}}\" }}\n"),
+            6,
+            "environment",
+        ),
+        ("a tag of the environment", format!("[image]\ntags = [\"{{env.TOKEN}}\"]\n{app}"), 2, "environment"),
+        (
+            "a mirror",
+            format!("{app}[registry.\"docker.io\"]\nmirrors = [\"https://evil.example\"]\n"),
+            6,
+            "mirrors",
+        ),
+        ("no TLS", format!("{app}[registry.\"r.example\"]\nplain-http = true\n"), 6, "plain-http"),
+        (
+            "no check",
+            format!("{app}[registry.\"r.example\"]\nskip-tls-verify = true\n"),
+            6,
+            "skip-tls-verify",
+        ),
+        ("an authority", format!("{app}[registry.\"r.example\"]\nca-file = \"files/a.txt\"\n"), 6, "ca-file"),
+        ("another cache", format!("{app}[cache]\nrepository = \"r.example/x\"\n"), 6, "cache"),
+    ];
+    for (what, build_toml, line, word) in cases {
+        let project = foreign(&build_toml);
+        symlink("../secrets", project.path("out")).unwrap();
+        project.write("linked/x", "x");
+        symlink("../../secrets/key", project.path("linked/.packignore")).unwrap();
+        for command in ["build", "plan", "update"] {
+            let said = project.pack(command).arg("--untrusted").env("TOKEN", "hunter2").fails(4).hints();
+            let said = said.says(&[word, "`--untrusted` forbids", &format!("build.toml:{line}")]);
+            assert!(!said.stderr.contains("hunter2"), "{what}: {said:?}");
+        }
+        let by_variable = project.pack("plan").env("PACK_UNTRUSTED", "1").env("TOKEN", "x").run();
+        assert_eq!(by_variable.code, Some(4), "{what}: {by_variable:?}");
+        assert!(!project.path("build.lock").exists(), "{what}");
+    }
+}
+
+#[test]
+fn what_the_user_types_is_trusted() {
+    let project = foreign(&tree_on("scratch"));
+    project.build("--untrusted");
+    let key = project.beside("secrets").display().to_string();
+    let set = format!("layer=[{{name=\"l\",files=[{{from=\"{key}\",to=\"/l/\"}}]}}]");
+    project.pack("build --untrusted").arg("--set").arg(set).ok();
+    project.pack("build --untrusted --tag v{env.TAG}").env("TAG", "1").ok();
+    project
+        .pack("build --untrusted")
+        .arg(key)
+        .arg("--root")
+        .arg("/srv")
+        .arg("--name")
+        .arg("localhost/x")
+        .ok();
+}
+
+#[test]
+fn an_untrusted_build_file_does_not_say_where_to_push() {
+    let project = foreign(&tree_on("scratch"));
+    // Refused before anything is asked: nothing listens there.
+    project.pack("build --push --untrusted").fails(4).hints().says(&[
+        "localhost/tree",
+        "`--name`",
+        "the tag `1`",
+        "`--tag`",
+        "build.toml:2",
+        "build.toml:4",
+    ]);
+    let to = "127.0.0.1:1/trusted/app";
+    project.pack("build --push --untrusted --tag 1").arg("--name").arg(to).fails(3);
+    project.pack("build --push --untrusted").arg("--name").arg(to).fails(4).says(&["the tag `1`"]);
+}
+
+#[test]
+fn files_of_an_untrusted_project_are_files_of_it() {
+    for name in ["build.toml", "build.lock"] {
+        let project = foreign(&tree_on("scratch"));
+        let _ = fs::remove_file(project.path(name));
+        symlink("../secrets/key", project.path(name)).unwrap();
+        let said =
+            project.pack("build --untrusted").fails(4).hints().says(&[name, "leads out of the project"]);
+        assert!(!said.stderr.contains("hunter2"), "{said:?}");
+    }
+    let project = foreign("");
+    symlink("../../secrets/key", project.path("files/.packignore")).unwrap();
+    let said = project.pack("build files --untrusted --root /srv --name localhost/x").fails(4);
+    assert!(!said.stderr.contains("hunter2"), "{said:?}");
+}

@@ -2,13 +2,15 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::super::args::ImageArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::session::Session;
 use crate::build::own::{Apart, Own, Shape};
-use crate::build::{CachePolicy, Request, Target, project_of};
+use crate::build::{CachePolicy, Request, Target, project_of, untrusted};
 use crate::config::{self, Document, Facts, Overrides, Settings};
+use crate::git::{self, GitFacts};
 use crate::lock::{self, Lock};
 use crate::observer::Stage;
 use crate::reference::Repository;
@@ -39,27 +41,34 @@ pub(super) fn ask(
 ) -> Result<Asked, CommandError> {
     let _step = session.progress.step(Stage::Look, "settings and git");
     let found = find(session, args)?;
+    let lookup = |name: &str| session.environment.text(name).map(str::to_owned);
+    let environment = Overrides::from_environment(lookup)?;
+    let flags = overrides(session, args, found.artifact.clone())?;
+    let lock_path = found.build_file.as_ref().map(|file| file.with_file_name(lock::FILE_NAME));
+    if flags.untrusted.or(environment.untrusted) == Some(true) {
+        for file in found.build_file.iter().chain(&lock_path) {
+            untrusted::check_file(file, &found.directory(session))?;
+        }
+    }
     let document = match &found.build_file {
         Some(file) => Document::read(file)?,
         None => Document::empty(&session.environment.cwd),
     };
-    let lookup = |name: &str| session.environment.text(name).map(str::to_owned);
-    let environment = Overrides::from_environment(lookup)?;
-    let flags = overrides(session, args, found.artifact.clone())?;
     let settings = Settings::resolve(document, &flags, &environment)?;
     if settings.workspace.is_some() {
         return Err(CommandError::new(ExitStatus::Input, "a `[workspace]` cannot be built as a whole yet")
             .hint("build its members one by one, each with a build.toml of its own"));
     }
     let directory = found.directory(session);
-    let lookup = |name: &str| session.environment.raw(name).map(OsString::from);
-    let git = crate::git::facts(&directory, &lookup)?;
+    if settings.untrusted {
+        untrusted::check(&settings, &directory, args.all_outputs().contains(&"registry"))?;
+    }
+    let git = git_facts(session, &directory, lock_path.as_deref())?;
     let names: Vec<String> = settings.env_names().map(str::to_owned).collect();
     let env = names
         .into_iter()
         .filter_map(|name| session.environment.text(&name).map(|value| (name.clone(), value.to_owned())))
         .collect();
-    let lock_path = found.build_file.as_ref().map(|file| file.with_file_name(lock::FILE_NAME));
     let lock = match &lock_path {
         Some(path) => Lock::read(path)?,
         None => None,
@@ -130,6 +139,42 @@ fn logins(session: &Session) -> Vec<Apart> {
         shape: Shape::File,
     };
     files.into_iter().flatten().map(apart).collect()
+}
+
+/// How long one run of git may take: many times what the largest repositories need.
+const PATIENCE_WITH_GIT: Duration = Duration::from_secs(300);
+
+/// What git says of `directory`. A lock of ours is an input that is named by its digests, so that its first writing does
+/// not make the next image another one.
+fn git_facts(
+    session: &Session,
+    directory: &Path,
+    lock_path: Option<&Path>,
+) -> Result<Option<GitFacts>, CommandError> {
+    let environment = &session.environment;
+    let lookup = |name: &str| environment.raw(name).map(OsString::from);
+    let own_lock =
+        lock_path.and_then(|path| Some(std::fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?)));
+    let is_ours = |path: &Path| {
+        path.file_name().is_some_and(|name| name == lock::FILE_NAME)
+            && (Some(path) == own_lock.as_deref() || path.with_file_name(BUILD_FILE).is_file())
+    };
+    let search_path = environment.search_path();
+    let temporary = session.scratch();
+    let answer = git::facts(
+        directory,
+        &git::Surroundings {
+            search_path: &search_path,
+            temporary: &temporary,
+            variable: &lookup,
+            is_ours: &is_ours,
+            patience: PATIENCE_WITH_GIT,
+        },
+    )?;
+    for warning in &answer.warnings {
+        session.printer.warning(warning);
+    }
+    Ok(answer.facts)
 }
 
 /// How the cache in a registry is read: a build that needs a layer's bytes has no use for it.
@@ -224,6 +269,7 @@ fn overrides(
         set,
         offline: args.offline.then_some(true),
         locked: args.locked.then_some(true),
+        untrusted: args.untrusted.then_some(true),
         jobs: session.global.jobs,
         source_date_epoch: session.environment.source_date_epoch()?,
     })

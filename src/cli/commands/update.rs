@@ -13,7 +13,12 @@ use crate::lock::Lock;
 /// # Errors
 /// Whatever stopped it; the lock is then as it was.
 pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandError> {
-    let image = ImageArgs { path: args.path.clone(), file: args.file.clone(), ..ImageArgs::default() };
+    let image = ImageArgs {
+        path: args.path.clone(),
+        file: args.file.clone(),
+        untrusted: args.untrusted,
+        ..ImageArgs::default()
+    };
     let mut asked = request::ask(session, &image, &[])?;
     let Some(path) = asked.lock_path.clone() else {
         return Err(CommandError::usage("there is no build file, so there is no lock to update"));

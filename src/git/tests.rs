@@ -1,0 +1,363 @@
+//! Repositories that git made, and what is said of them.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use super::*;
+
+fn variable(name: &str) -> Option<OsString> {
+    match name {
+        "GIT_CONFIG_GLOBAL" => Some("/dev/null".into()),
+        "GIT_CONFIG_NOSYSTEM" => Some("1".into()),
+        _ => None,
+    }
+}
+
+fn ask(path: &Path) -> Result<Answer, GitError> {
+    let directories = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
+    ask_with(path, &directories, &variable, Duration::from_secs(60))
+}
+
+fn ask_with(
+    path: &Path,
+    search_path: &[PathBuf],
+    variable: &dyn Fn(&str) -> Option<OsString>,
+    patience: Duration,
+) -> Result<Answer, GitError> {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let is_ours = |path: &Path| path.ends_with("build.lock");
+    let around =
+        Surroundings { search_path, temporary: temporary.path(), variable, is_ours: &is_ours, patience };
+    let answer = facts(path, &around);
+    assert_eq!(std::fs::read_dir(temporary.path()).expect("listed").count(), 0, "left behind");
+    answer
+}
+
+#[track_caller]
+fn facts_of(path: &Path) -> GitFacts {
+    let answer = ask(path).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(answer.warnings, Vec::<String>::new());
+    answer.facts.expect("facts")
+}
+
+fn git(directory: &Path, arguments: &[&str]) -> String {
+    let time = "2024-01-31T12:00:00Z";
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(directory)
+        .args(["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main"])
+        .args(["-c", "protocol.file.allow=always"])
+        .args(arguments)
+        .envs([("GIT_AUTHOR_DATE", time), ("GIT_COMMITTER_DATE", time)])
+        .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")])
+        .output()
+        .expect("git runs");
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+    std::fs::write(path, text).expect("written");
+}
+
+/// A repository with one commit of `file`.
+fn repository() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    git(directory.path(), &["init", "-q"]);
+    write(&directory.path().join("file"), "content\n");
+    commit(directory.path());
+    directory
+}
+
+fn commit(path: &Path) {
+    git(path, &["add", "-A"]);
+    git(path, &["commit", "-q", "--allow-empty", "-m", "m"]);
+}
+
+/// Gives a file other times than the index knows.
+fn touch(path: &Path) {
+    let file = std::fs::File::options().write(true).open(path).expect("opened");
+    let time = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    file.set_times(std::fs::FileTimes::new().set_modified(time)).expect("touched");
+}
+
+#[test]
+fn a_repository_gives_its_facts() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path();
+    assert_eq!(ask(path).expect("no error"), Answer::default());
+    git(path, &["init", "-q"]);
+    assert_eq!(ask(path).expect("no error"), Answer::default(), "no commit yet");
+    git(path, &["commit", "-q", "--allow-empty", "-m", "a"]);
+    git(path, &["remote", "add", "origin", "git@example.com:shop/bookstore.git"]);
+    let clean = facts_of(path);
+    assert_eq!(clean.commit, git(path, &["rev-parse", "HEAD"]));
+    assert_eq!(clean.short().len(), 12);
+    assert_eq!((clean.branch.as_deref(), clean.time, clean.dirty), (Some("main"), 1_706_702_400, false));
+    assert_eq!(clean.origin.as_deref(), Some("https://example.com/shop/bookstore"));
+
+    write(&path.join("sub/file"), "x");
+    assert!(facts_of(&path.join("sub")).dirty);
+    write(&path.join(".gitignore"), "sub/");
+    commit(path);
+    git(path, &["checkout", "-q", "--detach"]);
+    let detached = facts_of(path);
+    assert_eq!((detached.branch, detached.dirty), (None, false));
+
+    git(path, &["pack-refs", "--all"]);
+    git(path, &["gc", "-q"]);
+    let tree = path.join("sub/tree");
+    git(path, &["worktree", "add", "-q", "-b", "other", &tree.to_string_lossy()]);
+    let other = facts_of(&tree);
+    assert_eq!(other.branch.as_deref(), Some("other"));
+    assert_eq!(other.origin.as_deref(), Some("https://example.com/shop/bookstore"));
+}
+
+#[test]
+fn every_kind_of_change_makes_a_tree_dirty() {
+    type Change = fn(&Path);
+    let changes: [(&str, Change); 7] = [
+        ("content", |path| write(&path.join("file"), "another\n")),
+        ("content of the same length", |path| write(&path.join("file"), "CONTENT\n")),
+        ("mode", |path| {
+            let mode = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(path.join("file"), mode).expect("set");
+        }),
+        ("removed", |path| std::fs::remove_file(path.join("file")).expect("removed")),
+        ("untracked", |path| write(&path.join("new"), "")),
+        ("staged", |path| {
+            write(&path.join("new"), "");
+            git(path, &["add", "new"]);
+        }),
+        ("a link", |path| {
+            std::fs::remove_file(path.join("file")).expect("removed");
+            std::os::unix::fs::symlink("x", path.join("file")).expect("linked");
+        }),
+    ];
+    for (what, change) in changes {
+        let directory = repository();
+        assert!(!facts_of(directory.path()).dirty, "{what}");
+        change(directory.path());
+        assert!(facts_of(directory.path()).dirty, "{what}");
+    }
+}
+
+#[test]
+fn files_that_are_our_own_make_no_tree_dirty() {
+    let directory = repository();
+    let path = directory.path();
+    write(&path.join("build.lock"), "1");
+    assert!(!facts_of(path).dirty, "untracked");
+    commit(path);
+    write(&path.join("build.lock"), "2 and more");
+    assert!(!facts_of(path).dirty, "changed");
+    std::fs::remove_file(path.join("build.lock")).expect("removed");
+    assert!(!facts_of(path).dirty, "removed");
+    write(&path.join("other"), "");
+    assert!(facts_of(path).dirty);
+}
+
+#[test]
+fn times_alone_change_nothing() {
+    let directory = repository();
+    let path = directory.path();
+    touch(&path.join("file"));
+    assert!(!facts_of(path).dirty);
+    git(path, &["config", "core.fileMode", "false"]);
+    std::fs::set_permissions(path.join("file"), std::fs::Permissions::from_mode(0o755)).expect("set");
+    assert!(!facts_of(path).dirty, "as the repository says");
+}
+
+#[test]
+fn what_the_user_never_wants_to_see_is_not_seen() {
+    let directory = repository();
+    let home = tempfile::tempdir().expect("a directory");
+    write(&directory.path().join(".idea/x"), "");
+    let lookup = |name: &str| (name == "HOME").then(|| home.path().into());
+    let is_dirty = || {
+        let directories = [PathBuf::from("/usr/bin")];
+        let answer = ask_with(directory.path(), &directories, &lookup, Duration::from_secs(60));
+        answer.expect("no error").facts.expect("facts").dirty
+    };
+    assert!(is_dirty());
+    write(&home.path().join(".config/git/ignore"), ".idea/\n");
+    assert!(!is_dirty(), "the usual file");
+    std::fs::remove_dir_all(home.path().join(".config")).expect("removed");
+    write(&home.path().join("ignored"), ".idea/\n");
+    write(&home.path().join(".gitconfig"), "[core]\n\texcludesFile = ~/ignored\n");
+    assert!(!is_dirty(), "the file that is named");
+    write(&directory.path().join(".git/info/exclude"), "file2\n");
+    write(&directory.path().join("file2"), "");
+    assert!(!is_dirty(), "the repository's own");
+}
+
+/// The pointer of Git LFS for `content`\n`, as `printf 'content\n' | git lfs clean` gives it.
+const POINTER: &str = "version https://git-lfs.github.com/spec/v1\n\
+    oid sha256:434728a410a78f56fc1b5899c3593436e61ab0c731e9072d95e96db290205e53\nsize 8\n";
+
+#[test]
+fn a_file_of_git_lfs_is_compared_without_git_lfs() {
+    let directory = repository();
+    let path = directory.path();
+    write(&path.join(".gitattributes"), "*.bin filter=lfs diff=lfs merge=lfs -text\n");
+    write(&path.join("a.bin"), POINTER);
+    commit(path);
+    assert!(!facts_of(path).dirty, "not fetched");
+    write(&path.join("a.bin"), "content\n");
+    assert!(!facts_of(path).dirty, "fetched");
+    write(&path.join("a.bin"), "contenu\n");
+    assert!(facts_of(path).dirty, "changed");
+}
+
+#[test]
+fn what_only_another_filter_could_tell_counts_as_changed_and_is_said() {
+    let directory = repository();
+    let path = directory.path();
+    write(&path.join(".gitattributes"), "*.up filter=upper\n");
+    git(path, &["config", "filter.upper.clean", "tr a-z A-Z"]);
+    git(path, &["config", "filter.upper.smudge", "tr A-Z a-z"]);
+    write(&path.join("a.up"), "text\n");
+    commit(path);
+    // In the same moment as the index, so that git itself would ask the filter.
+    assert!(!facts_of(path).dirty);
+    touch(&path.join("a.up"));
+    let answer = ask(path).expect("no error");
+    assert!(answer.facts.as_ref().expect("facts").dirty);
+    assert_eq!(answer.warnings.len(), 1, "{:?}", answer.warnings);
+    assert!(answer.warnings[0].contains("`upper`") && answer.warnings[0].contains("a.up"));
+    git(path, &["status"]);
+    assert!(!facts_of(path).dirty, "what the warning advises");
+}
+
+#[test]
+fn submodules_are_part_of_the_tree() {
+    let (inner, outer) = (repository(), repository());
+    let path = outer.path();
+    git(path, &["submodule", "--quiet", "add", &inner.path().to_string_lossy(), "dir/sub"]);
+    commit(path);
+    assert!(!facts_of(path).dirty);
+    write(&path.join("dir/sub/file"), "changed\n");
+    assert!(facts_of(path).dirty, "its content");
+    git(&path.join("dir/sub"), &["checkout", "-q", "file"]);
+    assert!(!facts_of(path).dirty);
+    write(&path.join("dir/sub/new"), "");
+    assert!(facts_of(path).dirty, "something untracked in it");
+    commit(&path.join("dir/sub"));
+    assert!(facts_of(path).dirty, "another commit");
+    let inside = facts_of(&path.join("dir/sub"));
+    assert_eq!(inside.commit, git(&path.join("dir/sub"), &["rev-parse", "HEAD"]));
+    commit(path);
+    assert!(!facts_of(path).dirty);
+    git(path, &["rm", "-q", "--cached", ".gitmodules"]);
+    std::fs::remove_file(path.join(".gitmodules")).expect("removed");
+    commit(path);
+    assert!(!facts_of(path).dirty);
+    write(&path.join("dir/sub/new"), "changed");
+    assert!(facts_of(path).dirty, "one that no file declares");
+}
+
+#[test]
+fn unusual_repositories_are_read() {
+    let directory = repository();
+    let path = directory.path();
+    write(&path.join("a/x"), "");
+    write(&path.join("b/y"), "");
+    commit(path);
+    git(path, &["update-index", "--split-index"]);
+    assert!(!facts_of(path).dirty, "a split index");
+    git(path, &["update-index", "--no-split-index"]);
+    git(path, &["sparse-checkout", "set", "--cone", "a"]);
+    assert!(!path.join("b").exists());
+    assert!(!facts_of(path).dirty, "a sparse checkout");
+    git(path, &["config", "extensions.worktreeConfig", "true"]);
+    assert!(!facts_of(path).dirty, "a configuration of the working tree");
+
+    let shallow = tempfile::tempdir().expect("a directory");
+    let from = format!("file://{}", path.display());
+    git(shallow.path(), &["clone", "-q", "--depth=1", &from, "clone"]);
+    let clone = shallow.path().join("clone");
+    assert_eq!(facts_of(&clone).commit, facts_of(path).commit, "a shallow clone");
+    git(path, &["config", "uploadpack.allowFilter", "true"]);
+    git(shallow.path(), &["clone", "-q", "--filter=blob:none", &from, "partial"]);
+    assert!(!facts_of(&shallow.path().join("partial")).dirty, "a partial clone");
+    git(shallow.path(), &["clone", "-q", "--shared", &path.to_string_lossy(), "shared"]);
+    assert!(!facts_of(&shallow.path().join("shared")).dirty, "objects elsewhere");
+
+    let other = tempfile::tempdir().expect("a directory");
+    git(other.path(), &["init", "-q", "--object-format=sha256"]);
+    commit(other.path());
+    assert_eq!(facts_of(other.path()).commit.len(), 64, "another hash");
+}
+
+#[test]
+fn without_git_a_warning_names_the_repository() {
+    let directory = repository();
+    let nowhere = [PathBuf::from("/nonexistent"), PathBuf::from("usr/bin"), PathBuf::new()];
+    let answer = ask_with(directory.path(), &nowhere, &variable, Duration::from_secs(60)).expect("no error");
+    assert_eq!(answer.facts, None);
+    assert!(answer.warnings.len() == 1 && answer.warnings[0].contains("install git"), "{answer:?}");
+    let outside = tempfile::tempdir().expect("a directory");
+    assert_eq!(
+        ask_with(outside.path(), &nowhere, &variable, Duration::from_secs(60)).expect("no error"),
+        Answer::default()
+    );
+}
+
+#[test]
+fn a_broken_repository_is_an_error() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path();
+    let fails = |what: &str| {
+        let error = ask(path).expect_err(what);
+        assert!(error.hint().is_some(), "{what}: {error}");
+        error.to_string()
+    };
+    std::fs::create_dir(path.join(".git")).expect("made");
+    fails("an empty one");
+    std::fs::remove_dir(path.join(".git")).expect("removed");
+    write(&path.join(".git"), "no");
+    fails("a file that names nothing");
+    std::fs::remove_file(path.join(".git")).expect("removed");
+    git(path, &["init", "-q"]);
+    commit(path);
+    let config = std::fs::read_to_string(path.join(".git/config")).expect("read");
+    write(&path.join(".git/config"), "[core]\n\tx = \"\n");
+    assert!(fails("a bad line").contains("not valid at line"));
+    write(&path.join(".git/config"), "[core]\nrepositoryformatversion = 1\n[extensions]\nfuture = 1\n");
+    assert!(fails("of the future").contains("`future = 1`"));
+    write(&path.join(".git/config"), &config);
+    write(&path.join(".git/index"), "no index");
+    fails("a bad index");
+    std::fs::remove_file(path.join(".git/index")).expect("removed");
+    let far = "@253402300800 +0000";
+    let status = Command::new("git")
+        .arg("-C")
+        .arg(path)
+        .args(["-c", "user.name=a", "-c", "user.email=a"])
+        .args(["commit", "-q", "--allow-empty", "-m", "far"])
+        .env("GIT_COMMITTER_DATE", far)
+        .status();
+    assert!(status.expect("git runs").success());
+    assert!(fails("a time that nobody can read").contains("9999"));
+}
+
+#[test]
+fn nobody_waits_for_a_pipe() {
+    let directory = repository();
+    let path = directory.path();
+    let pipe = |name: &str| {
+        let _ = std::fs::remove_file(path.join(name));
+        let status = Command::new("mkfifo").arg(path.join(name)).status();
+        assert!(status.expect("mkfifo runs").success());
+    };
+    let saved = std::fs::read(path.join(".git/index")).expect("read");
+    pipe(".git/index");
+    assert!(ask(path).is_err());
+    std::fs::remove_file(path.join(".git/index")).expect("removed");
+    std::fs::write(path.join(".git/index"), saved).expect("written");
+    pipe(".gitignore");
+    let directories = [PathBuf::from("/usr/bin")];
+    let late = ask_with(path, &directories, &variable, Duration::from_millis(500));
+    assert!(matches!(late, Err(GitError::TooLong { .. })), "{late:?}");
+}
