@@ -9,11 +9,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::artifact::server::{Container, container};
+use crate::build::BuildError;
 use crate::build::base::{Base, PlatformBase, soci_config};
 use crate::copy::{CopyError, Delivered, blob_of, deliver};
 use crate::digest::Digest;
 use crate::error::{BoxedError, Explain, Kind};
-use crate::image::select::is_attestation;
+use crate::image::select::{Offer, is_attestation};
 use crate::image::{
     self, ConfigFile, Descriptor, DocumentError, Image, ImageError, Index, ManifestOrIndex, MediaType,
     RawDocument, soci, to_json,
@@ -25,7 +26,7 @@ use crate::platform::Platform;
 use crate::reference::Tag;
 use crate::shown::Foreign;
 use crate::store::Store;
-use crate::transport::load::{load_image, load_manifest, offers, soci_index};
+use crate::transport::load::{load_image, load_manifest, offers, platform_of, soci_index};
 use crate::transport::{Blob, Destination, Source};
 
 /// A base as the user named it, or as the image does.
@@ -243,9 +244,9 @@ pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
     let mut indexes = Vec::new();
     let mut parts = Vec::new();
     let mut blobs: Vec<Blob> = Vec::new();
-    for image in &images {
+    for (image, platform) in &images {
         request.interrupt.check().map_err(CopyError::from)?;
-        let one = one(request, &root, &old, &new, image)?;
+        let one = one(request, &root, (&old, &new), (image, platform.as_ref()))?;
         let below = new.blobs(&one.base.image);
         let count = below.len();
         blobs.extend(below);
@@ -263,7 +264,7 @@ pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
         let config = one.result.manifest().config.clone();
         blobs.push(Blob::in_memory(config, one.result.raw_config().to_vec(), "config"));
         parts.push(Rebased {
-            platform: image.platform(),
+            platform: platform.clone(),
             previous: image.digest(),
             digest: one.result.digest(),
             old_base: one.old,
@@ -309,13 +310,16 @@ pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
     Ok(report)
 }
 
-/// The images that are to be put on the new base.
-fn images(request: &Request<'_>, root: &RawDocument) -> Result<Vec<Image>, BoxedError> {
+/// The images that are to be put on the new base, with what they run on.
+fn images(request: &Request<'_>, root: &RawDocument) -> Result<Vec<(Image, Option<Platform>)>, BoxedError> {
     if let Some(platform) = &request.platform {
-        return Ok(vec![load_image(&*request.image, Some(platform))?.image]);
+        let loaded = load_image(&*request.image, Some(platform))?;
+        return Ok(vec![(loaded.image, loaded.platform)]);
     }
     if let Ok(ManifestOrIndex::Manifest(_)) = root.parse() {
-        return Ok(vec![load_manifest(&*request.image, &root.descriptor())?]);
+        let image = load_manifest(&*request.image, &root.descriptor())?;
+        let platform = image.platform();
+        return Ok(vec![(image, platform)]);
     }
     let offers = offers(&*request.image)?;
     if let Ok(ManifestOrIndex::Index(index)) = root.parse()
@@ -325,7 +329,21 @@ fn images(request: &Request<'_>, root: &RawDocument) -> Result<Vec<Image>, Boxed
             "what the index has beside images, such as attestations, is about the old ones and left out",
         );
     }
-    offers.iter().map(|offer| load_manifest(&*request.image, &offer.descriptor)).collect()
+    let is_windows =
+        |offer: &&Offer| offer.platform.as_ref().is_some_and(|platform| platform.os() == "windows");
+    let (windows, others): (Vec<&Offer>, Vec<&Offer>) = offers.iter().partition(is_windows);
+    // If there are no others, the reason is an error and not a note.
+    if !others.is_empty() && !windows.is_empty() {
+        request.progress.note(
+            "the images for Windows are left out: their layers have a form of their own, and pack makes those of Linux",
+        );
+    }
+    let load = |offer: &Offer| {
+        let image = load_manifest(&*request.image, &offer.descriptor)?;
+        let platform = platform_of(&image, offer.platform.as_ref());
+        Ok((image, platform))
+    };
+    if others.is_empty() { windows } else { others }.into_iter().map(load).collect()
 }
 
 /// An index of the results, with what the old one says of them.
@@ -370,11 +388,13 @@ fn base(request: &Request<'_>, named: &Named, offline: bool) -> Base {
 fn one(
     request: &Request<'_>,
     root: &RawDocument,
-    old_base: &Base,
-    new: &Base,
-    image: &Image,
+    (old_base, new): (&Base, &Base),
+    (image, platform): (&Image, Option<&Platform>),
 ) -> Result<One, BoxedError> {
-    let platform = image.platform();
+    let platform = platform.cloned();
+    if let Some(windows) = platform.as_ref().filter(|platform| platform.os() == "windows") {
+        return Err(BuildError::Windows(windows.clone()).into());
+    }
     let not_on_base = || RebaseError::NotOnBase {
         image: request.image.name(),
         base: request.old.source.name(),

@@ -16,6 +16,7 @@ use serde::Serialize;
 use sha2::Digest as _;
 
 use self::place::Place;
+use crate::budget::{Budget, OverBudget};
 use crate::digest::Digest;
 use crate::error::BoxedError;
 use crate::image::media_type::{self, LayerCompression};
@@ -28,6 +29,7 @@ use crate::interrupt::Interrupt;
 use crate::observer::{Phase, Progress, Task};
 use crate::platform::Platform;
 use crate::shown::one_line;
+use crate::time::is_rfc3339;
 use crate::transport::Source;
 use crate::untar::{LAYER, ReadThrough, Walk};
 
@@ -115,6 +117,8 @@ pub enum Check {
     LayerCount,
     /// The history has more or fewer layers than there are.
     HistoryCount,
+    /// A time that other tools cannot read.
+    Time,
     /// Index and configuration name different platforms.
     Platform,
     /// A layer does not decompress.
@@ -162,6 +166,9 @@ impl Finding {
         Self { expected: Some(expected), found: Some(found), ..Self::new(check, subject, message) }
     }
 }
+
+/// All documents of an image or index may have at most so many bytes together.
+const MAX_DOCUMENTS: u64 = 24 << 20;
 
 /// Reads everything that `source` reaches and lists what disagrees.
 ///
@@ -231,6 +238,8 @@ struct Graph<'a> {
     soci: BTreeMap<Digest, Vec<Descriptor>>,
     /// Images that name one.
     named: Vec<(Digest, Digest)>,
+    /// For the bytes of all documents.
+    budget: Budget,
 }
 
 impl<'a> Graph<'a> {
@@ -242,6 +251,7 @@ impl<'a> Graph<'a> {
             blobs: BTreeMap::new(),
             soci: BTreeMap::new(),
             named: Vec::new(),
+            budget: Budget::new("the documents of the image", MAX_DOCUMENTS, u64::MAX),
         }
     }
 
@@ -261,8 +271,10 @@ impl<'a> Graph<'a> {
                 odd(*index, "no image names this SOCI index".to_owned());
             }
             for table in tables {
-                let layer = image::soci::layer_of(table)
-                    .and_then(|layer| self.blobs.values().find(|wanted| wanted.descriptor.digest == layer));
+                let layer = image::soci::layer_of(table).and_then(|layer| {
+                    let (_, first) = self.blobs.range((layer, 0, String::new())..).next()?;
+                    (first.descriptor.digest == layer).then_some(first)
+                });
                 match layer {
                     Some(layer) => found.push((table.clone(), layer.descriptor.clone())),
                     None => odd(table.digest, "the table of contents is of no layer here".to_owned()),
@@ -304,15 +316,27 @@ impl<'a> Graph<'a> {
                 self.problem(Finding::other(Check::MediaType, expected, message, announced, inside));
             }
         }
-        match document.parse() {
+        let parsed = match self.budget.keep(document.bytes.len()) {
+            Ok(()) => document.parse().map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match parsed {
             Ok(ManifestOrIndex::Manifest(manifest)) => self.manifest(&manifest, expected, entry),
             Ok(ManifestOrIndex::Index(index)) => {
                 for entry in &index.manifests {
                     self.child(expected, entry, depth);
                 }
             }
-            Err(error) => self.problem(Finding::new(Check::Document, expected, error.to_string())),
+            Err(message) => self.problem(Finding::new(Check::Document, expected, message)),
         }
+    }
+
+    /// Whether a document of so many bytes is within the budget.
+    fn afford(&self, size: u64) -> Result<(), OverBudget> {
+        let size = usize::try_from(size.min(MAX_DOCUMENT)).unwrap_or(usize::MAX);
+        self.budget.keep(size)?;
+        self.budget.release(size);
+        Ok(())
     }
 
     fn child(&mut self, index: Digest, entry: &Descriptor, depth: usize) {
@@ -328,6 +352,10 @@ impl<'a> Graph<'a> {
         if !self.seen.insert(entry.digest) {
             return;
         }
+        // What is announced as larger than what is left need not be fetched.
+        if let Err(error) = self.afford(entry.size) {
+            return self.problem(Finding::new(Check::Document, entry.digest, error.to_string()));
+        }
         match self.source.document(entry) {
             Ok(document) => self.document(&document, entry.digest, Some(entry), depth - 1),
             Err(error) => self.problem(Finding::new(Check::Unreadable, entry.digest, error.to_string())),
@@ -339,7 +367,7 @@ impl<'a> Graph<'a> {
         let wanted = self
             .blobs
             .entry(key)
-            .or_insert_with(|| Wanted { descriptor: descriptor.clone(), diff_ids: Vec::new() });
+            .or_insert_with(|| Wanted { descriptor: needed(descriptor), diff_ids: Vec::new() });
         wanted.diff_ids.extend(diff_id);
     }
 
@@ -350,7 +378,7 @@ impl<'a> Graph<'a> {
             self.want(&manifest.config, None);
         }
         if image::soci::is_index(manifest) {
-            self.soci.insert(digest, manifest.layers.clone());
+            self.soci.insert(digest, manifest.layers.iter().map(needed).collect());
         }
         self.named.extend(image::soci::named_by(manifest).map(|index| (digest, index)));
         // BuildKit dresses attestations up as images, with layers of JSON.
@@ -379,6 +407,7 @@ impl<'a> Graph<'a> {
                     &config.rootfs.kind,
                 ));
             }
+            self.times(config, subject);
             self.platform(config, subject, entry);
         }
         for (position, layer) in manifest.layers.iter().enumerate() {
@@ -407,6 +436,21 @@ impl<'a> Graph<'a> {
         });
     }
 
+    /// Readers in Go refuse a whole configuration for one time that is none.
+    fn times(&mut self, config: &ConfigFile, subject: Digest) {
+        let of_steps = config.history.iter().enumerate();
+        let of_steps = of_steps
+            .filter_map(|(at, step)| Some((format!("history[{at}].created"), step.created.as_ref()?)));
+        let all = config.created.iter().map(|time| ("created".to_owned(), time)).chain(of_steps);
+        let mut wrong = all.filter(|(_, time)| !is_rfc3339(time)).map(|(field, _)| field);
+        let Some(first) = wrong.next() else { return };
+        let more = wrong.count();
+        let others = if more == 0 { String::new() } else { format!("; {more} others are neither") };
+        let message =
+            format!("`{first}` is not a time of the years 0000 to 9999 as RFC 3339 writes it{others}");
+        self.problem(Finding::new(Check::Time, subject, message));
+    }
+
     fn platform(&mut self, config: &ConfigFile, subject: Digest, entry: Option<&Descriptor>) {
         let stated = config.platform();
         if stated.is_none() {
@@ -414,8 +458,9 @@ impl<'a> Graph<'a> {
             self.report.warnings.push(Finding::new(Check::Platform, subject, message));
         }
         let listed = entry.and_then(|entry| entry.platform.as_ref()?.normalised());
+        // A configuration may lack the variant that the index names.
         if let (Some(stated), Some(listed)) = (stated, listed)
-            && stated != listed
+            && !config.fits(&listed)
         {
             let message = "platform in the configuration";
             self.problem(Finding::other(Check::Platform, subject, message, &listed, &stated));
@@ -429,6 +474,10 @@ impl<'a> Graph<'a> {
         if descriptor.size > MAX_DOCUMENT {
             let message = "the configuration is larger than any honest one";
             self.problem(Finding::new(Check::Size, digest, message));
+            return None;
+        }
+        if let Err(error) = self.afford(descriptor.size) {
+            self.problem(Finding::new(Check::Document, digest, error.to_string()));
             return None;
         }
         let stream = match self.source.blob(descriptor) {
@@ -447,13 +496,27 @@ impl<'a> Graph<'a> {
             self.problem(finding);
             return None;
         }
-        match parse_strict("image configuration", &bytes) {
+        let parsed = match self.budget.keep(bytes.len()) {
+            Ok(()) => parse_strict("image configuration", &bytes).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match parsed {
             Ok(config) => Some(config),
-            Err(error) => {
-                self.problem(Finding::new(Check::Document, digest, error.to_string()));
+            Err(message) => {
+                self.problem(Finding::new(Check::Document, digest, message));
                 None
             }
         }
+    }
+}
+
+/// What of a descriptor is looked at later: a thousand of them may have annotations of megabytes.
+fn needed(descriptor: &Descriptor) -> Descriptor {
+    let is_needed = |name: &str| name == TOC_DIGEST || image::soci::ANNOTATIONS.contains(&name);
+    let annotations = descriptor.annotations.iter().filter(|(name, _)| is_needed(name));
+    Descriptor {
+        annotations: annotations.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        ..Descriptor::new(descriptor.media_type.clone(), descriptor.digest, descriptor.size)
     }
 }
 
@@ -529,24 +592,16 @@ fn unpack(
     outcome: &mut Outcome,
 ) -> Option<Digest> {
     let mut start = Vec::new();
-    if raw.take(4).read_to_end(&mut start).is_err() {
+    if raw.take(media_type::MAGIC as u64).read_to_end(&mut start).is_err() {
         return None;
     }
-    let actual = match start[..] {
-        [0x1f, 0x8b, ..] => LayerCompression::Gzip,
-        [0x28, 0xb5, 0x2f, 0xfd] => LayerCompression::Zstd,
-        _ => LayerCompression::None,
-    };
+    let actual = LayerCompression::of_bytes(&start);
+    // Not a problem: runtimes go by the bytes, and so do builds on such a layer.
     if actual != announced {
-        let message = "compression of the layer";
-        let finding = Finding::other(
-            Check::MediaType,
-            descriptor.digest,
-            message,
-            &compression_name(announced),
-            &compression_name(actual),
-        );
-        outcome.problems.push(finding);
+        let message = "compression of the layer, which readers that go by its media type cannot read";
+        let (announced, actual) = (compression_name(announced), compression_name(actual));
+        let subject = descriptor.digest;
+        outcome.warnings.push(Finding::other(Check::MediaType, subject, message, &announced, &actual));
     }
     let packed = BufReader::with_capacity(128 << 10, Cursor::new(start).chain(raw));
     match actual {
@@ -885,10 +940,13 @@ mod tests {
         let layer = |media_type, packed: Vec<u8>, plain: &[u8]| {
             Case::new(&[(media_type, packed, plain.to_vec())], |_| {}).report()
         };
-        let report = layer(MediaType::ImageLayerGzip, plain.clone(), &plain);
-        assert_eq!(checks(&report.problems), [Check::MediaType]);
-        let report = layer(MediaType::ImageLayer, gzip(&plain), &plain);
-        assert_eq!(checks(&report.problems), [Check::MediaType]);
+        for (media_type, packed) in
+            [(MediaType::ImageLayerGzip, plain.clone()), (MediaType::ImageLayer, gzip(&plain))]
+        {
+            let report = layer(media_type, packed, &plain);
+            assert!(report.is_sound(), "runtimes read it");
+            assert_eq!(checks(&report.warnings), [Check::MediaType]);
+        }
         let packed = gzip(&plain);
         let report = layer(MediaType::ImageLayerGzip, packed[..packed.len() - 6].to_vec(), &plain);
         assert_eq!(checks(&report.problems), [Check::Compression]);

@@ -9,12 +9,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::budget::{Budget, unpacking};
+use crate::budget::{Budget, OverBudget, unpacking};
 use crate::digest::{Digest, Key, KeyBuilder};
 use crate::error::{BoxedError, Explain, Kind, carry, kind_behind};
-use crate::image::{
-    Descriptor, Image, ImageError, MAX_DOCUMENT, MediaType, PlatformFields, RawDocument, media_type, soci,
-};
+use crate::image::media_type::LayerCompression;
+use crate::image::{Descriptor, Image, ImageError, MAX_DOCUMENT, MediaType, RawDocument, media_type, soci};
 use crate::layer::{EntryPath, LayerIndex, Lookup, Node};
 use crate::lock::{Ancestor, BaseFacts, LockedBase, LockedPlatform};
 use crate::observer::{Phase, Progress, Task};
@@ -76,7 +75,13 @@ pub enum BaseError {
         /// Found.
         found: Digest,
     },
+    /// Its documents for all platforms are too large together.
+    #[error(transparent)]
+    TooMuch(#[from] OverBudget),
 }
+
+/// The manifests and configurations of a base may have at most so many bytes, for all platforms of a build together.
+const MAX_DOCUMENTS: u64 = 32 << 20;
 
 impl Explain for BaseError {
     fn kind(&self) -> Kind {
@@ -247,6 +252,7 @@ pub struct Base {
     pub reference: String,
     source: Arc<Cached>,
     locked: Option<LockedBase>,
+    documents: Budget,
 }
 
 /// The base for one platform.
@@ -286,7 +292,8 @@ impl Base {
         });
         let facts = locked.as_ref().and_then(|locked| locked.facts.as_ref());
         let source = Arc::new(Cached::new(source, store, pinned, facts, offline));
-        Self { reference, source, locked }
+        let documents = Budget::new(format!("the base `{reference}`"), MAX_DOCUMENTS, u64::MAX);
+        Self { reference, source, locked, documents }
     }
 
     /// The repository that it is in, if it is in a registry.
@@ -322,6 +329,8 @@ impl Base {
     /// When there is no such image, its documents cannot be read or trusted, or the lock pins another.
     pub fn load(&self, platform: Option<&Platform>) -> Result<PlatformBase, BoxedError> {
         let loaded = load_image(&*self.source, platform)?;
+        let image = &loaded.image;
+        self.documents.keep(image.raw().bytes.len() + image.raw_config().len()).map_err(BaseError::from)?;
         if let Some(locked) = &self.locked
             && locked.digest != loaded.root.digest()
         {
@@ -332,11 +341,8 @@ impl Base {
             }
             .into());
         }
-        let named = loaded
-            .image
-            .platform()
-            .or_else(|| loaded.platform_descriptor.platform.as_ref().and_then(PlatformFields::normalised));
-        let platform = named.or_else(|| platform.cloned()).unwrap_or_else(Platform::linux_amd64);
+        let named = loaded.platform.or_else(|| platform.cloned());
+        let platform = named.unwrap_or_else(Platform::linux_amd64);
         Ok(PlatformBase { root: loaded.root, image: loaded.image, platform, soci: None })
     }
 
@@ -414,6 +420,14 @@ impl Base {
     }
 }
 
+/// Reads a layer, decompressed as its first bytes tell: so does every runtime, and so does `verify`.
+fn read_index(stream: &mut impl io::Read, budget: &Budget) -> io::Result<LayerIndex> {
+    let mut start = Vec::new();
+    stream.take(media_type::MAGIC as u64).read_to_end(&mut start)?;
+    let compression = LayerCompression::of_bytes(&start);
+    LayerIndex::read(io::Cursor::new(start).chain(stream), compression, budget)
+}
+
 /// The tree of a base image. Remembers what it was asked.
 pub struct Tree<'a> {
     base: &'a Base,
@@ -457,20 +471,20 @@ impl Tree<'_> {
     }
 
     fn read_layer(&self, layer: &Descriptor) -> Result<LayerIndex, BoxedError> {
-        let Some(compression) = media_type::layer_compression(&layer.media_type) else {
+        if media_type::layer_compression(&layer.media_type).is_none() {
             return Err(BaseError::NotALayer(
                 layer.digest,
                 self.base.reference.clone(),
                 layer.media_type.clone(),
             )
             .into());
-        };
+        }
         let stream = self.base.source.blob(layer)?;
         let task =
             self.progress.task(Phase::Read, format!("base {}", layer.digest.short()), Some(layer.size));
-        let counted = Counted { inner: io::BufReader::with_capacity(1 << 18, stream), task: &task };
-        let index = LayerIndex::read(counted, compression, &self.budget)
-            .map_err(|source| self.unreadable(layer, source))?;
+        let mut counted = Counted { inner: io::BufReader::with_capacity(1 << 18, stream), task: &task };
+        let index =
+            read_index(&mut counted, &self.budget).map_err(|source| self.unreadable(layer, source))?;
         task.finish("indexed");
         Ok(index)
     }

@@ -11,6 +11,7 @@ use crate::image::{self, Change, Descriptor, Image, Index, MediaType, NewLayer, 
 use crate::layer::Compression;
 use crate::plan::PlannedImage;
 use crate::reference::Tag;
+use crate::time::{TooLate, rfc3339};
 
 /// An image, or an index of several, that is finished but for delivery.
 pub struct Finished {
@@ -137,7 +138,7 @@ fn resolve<T, V>(
 fn change(request: &Request, planned: &PlannedImage, facts: &Facts) -> Result<Change, BoxedError> {
     let config = &request.settings.config;
     let annotations = annotations(request, Some(planned), facts)?;
-    let mut labels = standard(request, planned, facts);
+    let mut labels = standard(request, planned, facts)?;
     for (name, template) in &config.labels {
         labels.insert(name.as_str().to_owned(), resolve(request, template, |text| text.resolve(facts))?);
     }
@@ -149,7 +150,7 @@ fn change(request: &Request, planned: &PlannedImage, facts: &Facts) -> Result<Ch
     let cmd =
         arguments(&config.cmd).or_else(|| if entrypoint.is_none() { planned.cmd.clone() } else { None });
     Ok(Change {
-        created: crate::time::rfc3339(request.time()),
+        created: rfc3339(request.time())?,
         env: config
             .env
             .iter()
@@ -176,7 +177,7 @@ fn annotations(
     planned: Option<&PlannedImage>,
     facts: &Facts,
 ) -> Result<BTreeMap<String, String>, BoxedError> {
-    let mut all = planned.map(|planned| standard(request, planned, facts)).unwrap_or_default();
+    let mut all = planned.map(|planned| standard(request, planned, facts)).transpose()?.unwrap_or_default();
     for (name, template) in &request.settings.annotations {
         all.insert(name.as_str().to_owned(), resolve(request, template, |text| text.resolve(facts))?);
     }
@@ -184,7 +185,11 @@ fn annotations(
 }
 
 /// `org.opencontainers.image.*` of the image specification's `annotations.md`, where they are known.
-fn standard(request: &Request, planned: &PlannedImage, facts: &Facts) -> BTreeMap<String, String> {
+fn standard(
+    request: &Request,
+    planned: &PlannedImage,
+    facts: &Facts,
+) -> Result<BTreeMap<String, String>, TooLate> {
     let git = facts.git.as_ref();
     let dirty = |commit: &str, dirty| if dirty { format!("{commit}-dirty") } else { commit.to_owned() };
     let title = request.name.path().rsplit('/').next().map(str::to_owned);
@@ -192,7 +197,7 @@ fn standard(request: &Request, planned: &PlannedImage, facts: &Facts) -> BTreeMa
     // A path on this machine is nobody's business, and would make the digest depend on the directory.
     let base_name = base.filter(|base| base.is_in_registry).map(|base| base.reference.clone());
     let values = [
-        ("created", Some(crate::time::rfc3339(request.time()))),
+        ("created", Some(rfc3339(request.time())?)),
         ("revision", git.map(|git| dirty(&git.commit, git.dirty))),
         ("source", git.and_then(|git| git.origin.clone())),
         ("version", facts.version.clone()),
@@ -202,5 +207,5 @@ fn standard(request: &Request, planned: &PlannedImage, facts: &Facts) -> BTreeMa
     ];
     let named =
         |(name, value): (&str, Option<String>)| Some((format!("org.opencontainers.image.{name}"), value?));
-    values.into_iter().filter_map(named).collect()
+    Ok(values.into_iter().filter_map(named).collect())
 }

@@ -46,6 +46,7 @@ use crate::layer::{ContentError, EntryPathError, Scanner, SpecError};
 use crate::lock::{Lock, LockedBase};
 use crate::observer::{Progress, Stage};
 use crate::plan::PlaceError;
+use crate::platform::Platform;
 use crate::reference::Repository;
 use crate::registry::Client;
 use crate::shown::shown_path;
@@ -156,6 +157,29 @@ pub enum BuildError {
     /// More layers than runtimes take.
     #[error("the image would have {0} layers, more than the 127 that overlay file systems stack")]
     TooManyLayers(usize),
+    /// The layers of Windows have another form.
+    #[error(
+        "an image for {0} cannot be built: the layers of Windows have a form of their own, and pack makes those of Linux"
+    )]
+    Windows(Platform),
+    /// A base for several platforms, none of which can be built for.
+    #[error("the base `{base}` has images for {}, and none for linux", list(.offered))]
+    NoLinux {
+        /// The base.
+        base: String,
+        /// What it has.
+        offered: Vec<Platform>,
+    },
+    /// What the base offers for one of its platforms is of no use.
+    #[error("cannot build for {platform}, one of the platforms of the base: {error}")]
+    OnePlatform {
+        /// Which.
+        platform: Platform,
+        /// The others.
+        others: Vec<Platform>,
+        /// Why.
+        error: BoxedError,
+    },
     /// A thread of ours died.
     #[error("a worker thread panicked")]
     Panicked,
@@ -188,10 +212,19 @@ impl Explain for BuildError {
             Self::Content(ContentError::Changed(_)) => {
                 "wait until the artifact is finished, then build again".into()
             }
+            Self::Windows(_) | Self::NoLinux { .. } => "use a base for linux".into(),
+            Self::OnePlatform { others, .. } => {
+                let others: Vec<String> = others.iter().map(|platform| format!("\"{platform}\"")).collect();
+                format!("to build without it, write `platforms = [{}]` into `[image]`", others.join(", "))
+            }
             Self::Poisoned { .. } => "run `pack cache prune --all`: the cache was tampered with".into(),
             _ => return None,
         })
     }
+}
+
+fn list(platforms: &[Platform]) -> String {
+    platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl From<PlaceError<BoxedError>> for BuildError {

@@ -15,7 +15,7 @@ use crate::artifact::{self, AppOptions, AppRoot, Artifact, ArtifactKind, Proposa
 use crate::config::{self, Mtime, Spanned};
 use crate::deflate;
 use crate::digest::Key;
-use crate::error::BoxedError;
+use crate::error::{BoxedError, Kind};
 use crate::image::ConfigFile;
 use crate::layer::{
     self, Compression, DEFAULT_MTIME, EntryPath, LayerSpec, Node, Rules, ScanOptions, Scanner,
@@ -71,10 +71,12 @@ pub(super) fn prepare_with<'a>(
     mut lookups: Lookups,
 ) -> Result<Prepared<'a>, BoxedError> {
     let compression = compression(request.settings.compression)?;
+    // Whatever has a time would have it in vain.
+    crate::time::rfc3339(request.time())?;
     lookups.begin();
     let base = open_base(context, request)?;
     let artifacts = detect(request)?;
-    let platforms = platforms(request, &artifacts, base.as_ref())?;
+    let Platforms { platforms, are_asked_for } = platforms(request, &artifacts, base.as_ref())?;
     let mut preparer = Preparer {
         context,
         request,
@@ -89,9 +91,11 @@ pub(super) fn prepare_with<'a>(
     };
     let mut images = Vec::new();
     let mut bases = Vec::new();
-    for platform in platforms {
+    for platform in &platforms {
         let artifact = for_platform(&artifacts, platform.as_ref());
-        let (image, platform_base) = preparer.image(base.as_ref(), artifact, platform.as_ref())?;
+        let image = preparer.image(base.as_ref(), artifact, platform.as_ref());
+        let (image, platform_base) =
+            image.map_err(|error| if are_asked_for { error } else { one_of(error, platform, &platforms) })?;
         images.push(image);
         bases.push(platform_base);
     }
@@ -203,24 +207,60 @@ pub(super) fn at<T>(
     }
 }
 
-/// The platforms to build for: what was asked for, else what the artifact is for, else what the base
-/// offers. `None`: whatever the one image of the base is.
+/// What to build for.
+struct Platforms {
+    /// `None`: whatever the one image of the base is.
+    platforms: Vec<Option<Platform>>,
+    /// Whether the user named them or an artifact is for them; otherwise they are what the base offers.
+    are_asked_for: bool,
+}
+
+/// The platforms to build for: what was asked for, else what the artifact is for, else what the base offers.
 fn platforms(
     request: &Request,
     artifacts: &[Artifact],
     base: Option<&Base>,
-) -> Result<Vec<Option<Platform>>, BoxedError> {
+) -> Result<Platforms, BoxedError> {
+    let asked_for = |platforms| Ok(Platforms { platforms, are_asked_for: true });
     if !request.settings.platforms.is_empty() {
-        return Ok(request.settings.platforms.iter().map(|platform| Some(platform.value.clone())).collect());
+        for written in &request.settings.platforms {
+            check_platform(&written.value).map_err(|error| {
+                let hint = crate::error::Explain::hint(&error);
+                at(request, written, error.into(), hint)
+            })?;
+        }
+        return asked_for(
+            request.settings.platforms.iter().map(|platform| Some(platform.value.clone())).collect(),
+        );
     }
     let of_artifacts: Vec<Option<Platform>> =
         artifacts.iter().filter_map(artifact_platform).map(Some).collect();
     if !of_artifacts.is_empty() {
-        return Ok(of_artifacts);
+        return asked_for(of_artifacts);
     }
-    let Some(base) = base else { return Ok(vec![None]) };
+    let Some(base) = base else { return asked_for(vec![None]) };
     let offered = base.platforms()?;
-    if offered.len() > 1 { Ok(offered.into_iter().map(Some).collect()) } else { Ok(vec![None]) }
+    if offered.len() < 2 {
+        return asked_for(vec![None]);
+    }
+    let linux: Vec<_> =
+        offered.iter().filter(|platform| platform.os() == "linux").cloned().map(Some).collect();
+    if linux.is_empty() {
+        return Err(BuildError::NoLinux { base: base.reference.clone(), offered }.into());
+    }
+    Ok(Platforms { platforms: linux, are_asked_for: false })
+}
+
+/// Refuses a platform whose layers have another form than those that are made here.
+fn check_platform(platform: &Platform) -> Result<(), BuildError> {
+    if platform.os() == "windows" { Err(BuildError::Windows(platform.clone())) } else { Ok(()) }
+}
+
+/// An error of one of several platforms that nobody asked for by name: which, and how to do without it.
+fn one_of(error: BoxedError, platform: &Option<Platform>, all: &[Option<Platform>]) -> BoxedError {
+    let (Some(platform), Kind::Input) = (platform, error.kind()) else { return error };
+    let others = all.iter().flatten().filter(|other| *other != platform).cloned().collect();
+    BuildError::OnePlatform { platform: platform.clone(), others, error }.into()
 }
 
 fn artifact_platform(artifact: &Artifact) -> Option<Platform> {
@@ -299,6 +339,7 @@ impl Preparer<'_, '_> {
             room: buckets::room(base_layers, drafts.len().saturating_sub(1)),
             root: app_root.clone(),
         };
+        check_platform(&platform)?;
         self.platform = platform.clone();
         let layers = match (base, &loaded) {
             (Some(base), Some(loaded)) => {

@@ -3,7 +3,7 @@
 //! Base layers and history are kept as they are; ours come on top. Of the configuration, whatever is not
 //! changed here survives, unknown fields and Docker's health check included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ConfigFile, Descriptor, Healthcheck, History, Image, ImageError, RunConfig, media_type};
 use crate::digest::Digest;
@@ -102,11 +102,11 @@ pub fn derive(
 }
 
 fn change_run(mut run: RunConfig, change: &Change, notes: &mut Vec<String>) -> RunConfig {
-    run.env.retain(|variable| !change.unset_env.iter().any(|name| name == key(variable)));
-    for (name, value) in &change.env {
-        set_variable(&mut run.env, name, format!("{name}={value}"));
-    }
-    run.labels.retain(|name, _| !OWN_LABELS.contains(&name.as_str()) && !change.unset_labels.contains(name));
+    let unset: BTreeSet<&str> = change.unset_env.iter().map(String::as_str).collect();
+    run.env.retain(|variable| !unset.contains(key(variable)));
+    run.env = with_variables(run.env, &change.env);
+    let unset: BTreeSet<&String> = change.unset_labels.iter().collect();
+    run.labels.retain(|name, _| !OWN_LABELS.contains(&name.as_str()) && !unset.contains(name));
     run.labels.extend(change.labels.clone());
     run.exposed_ports.extend(change.ports.iter().map(|port| (port.clone(), Raw::empty_object())));
     run.volumes.extend(change.volumes.iter().map(|path| (path.clone(), Raw::empty_object())));
@@ -142,17 +142,26 @@ fn key(variable: &str) -> &str {
     variable.split_once('=').map_or(variable, |(key, _)| key)
 }
 
-/// Puts the variable where the first of its name is, and removes the others: readers differ in which of several they
-/// take.
-fn set_variable(env: &mut Vec<String>, name: &str, variable: String) {
-    let first = env.iter().position(|old| key(old) == name);
-    let Some(first) = first else { return env.push(variable) };
-    let mut at = 0;
-    env.retain(|old| {
-        at += 1;
-        key(old) != name || at == first + 1
-    });
-    env[first] = variable;
+/// Sets variables, each where the first of its name is, and leaves out others of that name: readers differ in which of
+/// several they take.
+fn with_variables(env: Vec<String>, changes: &[(String, String)]) -> Vec<String> {
+    let values: BTreeMap<&str, &str> =
+        changes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut placed = BTreeSet::new();
+    let mut result = Vec::with_capacity(env.len() + changes.len());
+    for old in env {
+        match values.get_key_value(key(&old)) {
+            Some((name, value)) if placed.insert(*name) => result.push(format!("{name}={value}")),
+            Some(_) => {}
+            None => result.push(old),
+        }
+    }
+    for (name, _) in changes {
+        if placed.insert(name.as_str()) {
+            result.push(format!("{name}={}", values[name.as_str()]));
+        }
+    }
+    result
 }
 
 /// Says what the image runs on where its base does not: a configuration may lack all of it, or the variant that only

@@ -42,6 +42,22 @@ pub enum LayerCompression {
     Zstd,
 }
 
+/// As many bytes of a layer tell how it is compressed.
+pub const MAGIC: usize = 4;
+
+impl LayerCompression {
+    /// How a layer that begins with these bytes is compressed, whatever its media type says: containerd, Podman and
+    /// Docker go by the bytes.
+    #[must_use]
+    pub const fn of_bytes(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+}
+
 /// Whether `media_type` is a manifest or an index, OCI's or Docker's.
 #[must_use]
 pub fn document(media_type: &MediaType) -> Option<Document> {

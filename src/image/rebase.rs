@@ -91,17 +91,18 @@ fn own(image: &Image, old: &Image) -> Change {
     let key = |variable: &str| variable.split_once('=').map_or(variable, |(key, _)| key).to_owned();
     let value = |variable: &str| variable.split_once('=').map_or("", |(_, value)| value).to_owned();
     let (variables, inherited) = (effective(&run.env), effective(&base.env));
-    let is_set = |name: &String| run.env.iter().any(|variable| key(variable) == *name);
+    let inherited: BTreeSet<&String> = inherited.into_iter().collect();
+    let set: BTreeSet<String> = run.env.iter().map(|variable| key(variable)).collect();
     let differs = |ours: &String, theirs: &String| (ours != theirs).then(|| ours.clone());
     let is_own = |name: &str| OWN_LABELS.contains(&name);
     Change {
         created: ours.created.clone().unwrap_or_default(),
         env: variables
             .iter()
-            .filter(|variable| !inherited.contains(variable))
+            .filter(|variable| !inherited.contains(*variable))
             .map(|variable| (key(variable), value(variable)))
             .collect(),
-        unset_env: base.env.iter().map(|variable| key(variable)).filter(|name| !is_set(name)).collect(),
+        unset_env: base.env.iter().map(|variable| key(variable)).filter(|name| !set.contains(name)).collect(),
         labels: run
             .labels
             .iter()

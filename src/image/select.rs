@@ -4,12 +4,15 @@
 //! from the machine that this runs on. Attestations, which hide in an index as manifests of their own, are
 //! never images.
 
-use super::{Descriptor, Index, MAX_CHILDREN, MediaType, media_type};
+use super::{Descriptor, Index, MAX_CHILDREN, MAX_DOCUMENT, MediaType, media_type};
 use crate::error::{Explain, Kind};
 use crate::platform::Platform;
 
 /// An index may contain indexes to this depth, itself not counted.
 pub const MAX_DEPTH: usize = 4;
+
+/// The indexes that an index contains may have at most so many bytes in all.
+const MAX_NESTED: u64 = 4 * MAX_DOCUMENT;
 
 /// BuildKit's mark on an entry that describes another entry.
 const ATTESTATION: &str = "vnd.docker.reference.type";
@@ -46,6 +49,9 @@ pub enum SelectError {
     /// The index and those in it have too many entries.
     #[error("the index lists more than {MAX_CHILDREN} manifests")]
     TooMany,
+    /// The indexes in it are too large.
+    #[error("the indexes that the index lists have more than {MAX_NESTED} bytes")]
+    TooLarge,
 }
 
 fn list(platforms: &[String]) -> String {
@@ -76,21 +82,26 @@ pub fn offers<E: From<SelectError>>(
     nested: &mut dyn FnMut(&Descriptor) -> Result<Index, E>,
 ) -> Result<Vec<Offer>, E> {
     let mut found = Vec::new();
-    // Counts what was looked at, not what was found: an index can list one nested index many times.
-    let mut budget = MAX_CHILDREN;
+    let mut budget = Budget { entries: MAX_CHILDREN, bytes: MAX_NESTED };
     collect(index, MAX_DEPTH, &mut budget, nested, &mut found)?;
     Ok(found)
+}
+
+/// What is left of a walk. Counts what was looked at, not what was found: an index can list one nested index many times.
+struct Budget {
+    entries: usize,
+    bytes: u64,
 }
 
 fn collect<E: From<SelectError>>(
     index: &Index,
     depth: usize,
-    budget: &mut usize,
+    budget: &mut Budget,
     nested: &mut dyn FnMut(&Descriptor) -> Result<Index, E>,
     found: &mut Vec<Offer>,
 ) -> Result<(), E> {
     for entry in &index.manifests {
-        *budget = budget.checked_sub(1).ok_or(SelectError::TooMany)?;
+        budget.entries = budget.entries.checked_sub(1).ok_or(SelectError::TooMany)?;
         if is_attestation(entry) {
             continue;
         }
@@ -101,6 +112,7 @@ fn collect<E: From<SelectError>>(
             }
             Some(media_type::Document::Index) => {
                 let depth = depth.checked_sub(1).ok_or(SelectError::Depth)?;
+                budget.bytes = budget.bytes.checked_sub(entry.size).ok_or(SelectError::TooLarge)?;
                 collect(&nested(entry)?, depth, budget, nested, found)?;
             }
             // Helm charts, models and whatever else lives in an index.
@@ -264,5 +276,13 @@ mod tests {
             Ok(shallow.clone())
         });
         assert_eq!((found, fetched), (Err(SelectError::TooMany), 2));
+        let mut large = Descriptor::of(MediaType::ImageIndex, b"nested");
+        large.size = MAX_DOCUMENT;
+        fetched = 0;
+        let found: Result<Vec<Offer>, SelectError> = offers(&index(vec![large; 500]), &mut |_| {
+            fetched += 1;
+            Ok(index(Vec::new()))
+        });
+        assert_eq!((found, fetched), (Err(SelectError::TooLarge), 4));
     }
 }

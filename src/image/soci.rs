@@ -21,6 +21,8 @@ const LAYER_DIGEST: &str = "com.amazon.soci.image-layer-digest";
 const LAYER_MEDIA_TYPE: &str = "com.amazon.soci.image-layer-mediaType";
 const SPAN_SIZE: &str = "com.amazon.soci.span-size";
 const TOOL: &str = "com.amazon.soci.build-tool-identifier";
+/// What the descriptor of a table says of it.
+pub const ANNOTATIONS: [&str; 3] = [LAYER_DIGEST, LAYER_MEDIA_TYPE, SPAN_SIZE];
 /// What a SOCI index is, in its entry and as the type of its configuration.
 const ARTIFACT_TYPE: &str = "application/vnd.amazon.soci.index.v2+json";
 /// The media type of a table.

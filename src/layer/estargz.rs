@@ -17,7 +17,7 @@ use super::spec::LayerSpec;
 use super::tar;
 use crate::deflate;
 use crate::digest::{Digest, Sha256};
-use crate::time::rfc3339;
+use crate::time::{TooLate, rfc3339};
 
 /// The table of contents: the tar's last entry.
 const CONTENTS: &str = "stargz.index.json";
@@ -138,6 +138,9 @@ pub enum ContentsError {
     /// Its name means something else.
     #[error("an eStargz layer cannot have a file {0} of its own")]
     Reserved(EntryPath),
+    /// A time that the table of contents cannot have.
+    #[error(transparent)]
+    Time(#[from] TooLate),
 }
 
 #[derive(Serialize)]
@@ -201,6 +204,7 @@ pub(super) fn check(layer: &LayerSpec) -> Result<(), ContentsError> {
             return Err(ContentsError::Reserved(entry.path.clone()));
         }
         text(path)?;
+        rfc3339(entry.metadata.mtime)?;
         match &entry.kind {
             EntryKind::Symlink(target) => drop(text(target)?),
             EntryKind::Hardlink(path) => drop(text(path.as_bytes())?),
@@ -330,7 +334,7 @@ fn line(entry: &Entry) -> Result<Line<'_>, ContentsError> {
     Ok(Line {
         name: text(&tar::full_name(entry))?.to_owned(),
         kind,
-        modified: rfc3339(metadata.mtime),
+        modified: rfc3339(metadata.mtime)?,
         link_name,
         mode: u64::from(metadata.mode),
         uid: metadata.uid,

@@ -176,13 +176,13 @@ fn files(out: &mut Builder, layer: &LayerSpec) -> Result<Vec<Place>, TarError> {
         let size = entry.payload_size();
         let records = tar::records(entry)?;
         at += tar::length_with(&records);
-        places.push(file(out, entry, &records, at));
+        places.push(file(out, entry, &records, at)?);
         at += size + tar::padding(size) as u64;
     }
     Ok(places)
 }
 
-fn file(out: &mut Builder, entry: &Entry, records: &[tar::Record], at: u64) -> Place {
+fn file(out: &mut Builder, entry: &Entry, records: &[tar::Record], at: u64) -> Result<Place, TarError> {
     let metadata = &entry.metadata;
     let (kind, device) = match entry.kind {
         EntryKind::File(_) => (&b"reg"[..], (0, 0)),
@@ -205,8 +205,9 @@ fn file(out: &mut Builder, entry: &Entry, records: &[tar::Record], at: u64) -> P
     let link = tar::link_name(entry);
     let link = if link.is_empty() { Field::None } else { Field::To(out.shared(link)) };
     let kind = out.shared(kind);
-    let modified = out.shared(rfc3339(metadata.mtime).as_bytes());
-    out.table(&[
+    let modified = rfc3339(metadata.mtime).map_err(|late| TarError::Time(entry.path.clone(), late.0))?;
+    let modified = out.shared(modified.as_bytes());
+    Ok(out.table(&[
         Field::To(name),
         Field::To(kind),
         Field::Long(at as i64),
@@ -221,7 +222,7 @@ fn file(out: &mut Builder, entry: &Entry, records: &[tar::Record], at: u64) -> P
         Field::Long(i64::from(device.0)),
         Field::Long(i64::from(device.1)),
         records,
-    ])
+    ]))
 }
 
 #[cfg(any(test, feature = "testing"))]

@@ -409,11 +409,12 @@ fn certificate(http: &Http, registry: &Registry, base: &Url, stream: Limited, no
     let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let read = shown.chain.first().and_then(|first| x509::read(first));
     if let Some(read) = &read {
+        let date = |time| rfc3339(time).unwrap_or_else(|_| "a time after the year 9999".to_owned());
         let [from, until] = [read.not_before, read.not_after].map(|time| u64::try_from(time).unwrap_or(0));
         check = check
             .and(format!("it is {}, for {}", read.subject, shorten(&read.names.join(", "), 200)))
             .and(format!("signed by {}", read.issuer))
-            .and(format!("good from {} until {}", rfc3339(from), rfc3339(until)));
+            .and(format!("good from {} until {}", date(from), date(until)));
         if until > now && until - now < SOON {
             check = check.note(format!("it ends in {} days", (until - now) / 86_400));
         }

@@ -9,7 +9,8 @@ use crate::digest::Digest;
 use crate::error::{BoxedError, Explain, Kind, kind_behind};
 use crate::image::select::{self, Offer, SelectError};
 use crate::image::{
-    Descriptor, DocumentError, Image, ImageError, Index, MAX_DOCUMENT, ManifestOrIndex, RawDocument, soci,
+    Descriptor, DocumentError, Image, ImageError, Index, MAX_DOCUMENT, ManifestOrIndex, PlatformFields,
+    RawDocument, soci,
 };
 use crate::platform::Platform;
 
@@ -22,6 +23,9 @@ pub struct Loaded {
     pub root: RawDocument,
     /// The index's entry for the image; a plain descriptor where there is no index.
     pub platform_descriptor: Descriptor,
+    /// What it runs on: as the index has it, which may know the variant that the configuration lacks; else as the
+    /// configuration has it.
+    pub platform: Option<Platform>,
 }
 
 /// Why a source gives no image.
@@ -44,6 +48,18 @@ pub enum LoadError {
         found: Platform,
         /// What was asked for.
         wanted: Platform,
+    },
+    /// The index says one thing, the image another.
+    #[error("{place}: the index lists {digest} for {listed}, and its configuration is for {found}")]
+    Contradiction {
+        /// The source.
+        place: String,
+        /// The manifest.
+        digest: Digest,
+        /// In the index.
+        listed: Platform,
+        /// In the configuration.
+        found: Platform,
     },
     /// The documents are no image.
     #[error("{place}: {source}")]
@@ -106,12 +122,28 @@ pub fn load_image(source: &dyn Source, platform: Option<&Platform>) -> Result<Lo
         }
     };
     let image = image_of(source, manifest)?;
-    if let (Some(wanted), Some(found)) = (platform, image.platform())
-        && *wanted != found
+    let listed = platform_descriptor.platform.as_ref().and_then(PlatformFields::normalised);
+    let named = platform_of(&image, listed.as_ref());
+    if let (Some(wanted), Some(found)) = (platform, &named)
+        && wanted != found
     {
-        return Err(LoadError::OtherPlatform { place: source.name(), found, wanted: wanted.clone() }.into());
+        let (place, found, wanted) = (source.name(), found.clone(), wanted.clone());
+        let digest = image.digest();
+        return Err(if listed.as_ref() == Some(&wanted) {
+            LoadError::Contradiction { place, digest, listed: wanted, found }
+        } else {
+            LoadError::OtherPlatform { place, found, wanted }
+        }
+        .into());
     }
-    Ok(Loaded { image, root, platform_descriptor })
+    Ok(Loaded { image, root, platform_descriptor, platform: named })
+}
+
+/// What an image runs on that an index lists for `listed`: that, unless its configuration speaks against it.
+#[must_use]
+pub fn platform_of(image: &Image, listed: Option<&Platform>) -> Option<Platform> {
+    let fits = listed.filter(|listed| image.config().fits(listed));
+    fits.cloned().or_else(|| image.platform()).or_else(|| listed.cloned())
 }
 
 /// The image whose manifest `descriptor` links to.

@@ -80,13 +80,14 @@ const ALLOWED: [(&str, &[&str]); 17] = [
 ];
 
 /// What values know of each other.
-const ALLOWED_VALUES: [(&str, &[&str]); 8] = [
+const ALLOWED_VALUES: [(&str, &[&str]); 9] = [
     ("digest", &["shown"]),
     ("git", &["digest", "error", "input", "shown", "time"]),
     ("interrupt", &["error"]),
     ("json", &["shown"]),
     ("platform", &["shown"]),
     ("reference", &["digest", "shown"]),
+    ("time", &["error"]),
     ("untar", &["shown"]),
     ("workers", &["error"]),
 ];
