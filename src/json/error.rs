@@ -12,7 +12,8 @@ const MAX_SHOWN: usize = 200;
 pub struct JsonError {
     /// The keys and positions that lead to the value, from the document's root.
     path: String,
-    why: Why,
+    /// Boxed: errors are passed on through many layers, and most readings have none.
+    why: Box<Why>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub(super) enum Why {
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = || cut(&self.path);
-        match &self.why {
+        match &*self.why {
             Why::Syntax { line, column, what } => {
                 write!(f, "not valid JSON: {what} at line {line}, column {column}")
             }
@@ -63,12 +64,12 @@ impl std::error::Error for JsonError {}
 fn cut(text: &str) -> String {
     let end = text.floor_char_boundary(MAX_SHOWN);
     let rest = if end < text.len() { "…" } else { "" };
-    format!("{}{rest}", shown(text[..end].as_bytes()))
+    format!("{}{rest}", shown(&text.as_bytes()[..end]))
 }
 
 impl JsonError {
-    pub(super) const fn new(why: Why) -> Self {
-        Self { path: String::new(), why }
+    pub(super) fn new(why: Why) -> Self {
+        Self { path: String::new(), why: Box::new(why) }
     }
 
     /// A value of the right kind that is not what it should be; `why` is shown after its place.
@@ -95,8 +96,8 @@ impl JsonError {
 
     /// Where the text stops being JSON, if it does.
     #[must_use]
-    pub const fn position(&self) -> Option<(usize, usize)> {
-        match self.why {
+    pub fn position(&self) -> Option<(usize, usize)> {
+        match *self.why {
             Why::Syntax { line, column, .. } => Some((line, column)),
             _ => None,
         }
