@@ -118,6 +118,8 @@ pub enum Ancestor {
         /// Where it points, as written. One that is not UTF-8 is not written.
         target: Vec<u8>,
     },
+    /// A file, or anything else that nothing can be below.
+    File,
     /// Nothing.
     Missing,
 }
@@ -423,6 +425,7 @@ impl Ancestor {
             Self::Symlink { target } => {
                 format!("{{ kind = \"symlink\", target = {} }}", quoted(std::str::from_utf8(target).ok()?))
             }
+            Self::File => "{ kind = \"file\" }".to_owned(),
             Self::Missing => "{ kind = \"missing\" }".to_owned(),
         })
     }
@@ -592,10 +595,10 @@ impl Decode for Ancestor {
             ("symlink", None, None, None, Some(target)) => {
                 Some(Self::Symlink { target: target.into_bytes() })
             }
+            ("file", None, None, None, None) => Some(Self::File),
             ("missing", None, None, None, None) => Some(Self::Missing),
             _ => {
-                let hint =
-                    "a `directory` has `mode`, `uid` and `gid`, a `symlink` a `target`, a `missing` nothing";
+                let hint = "a `directory` has `mode`, `uid` and `gid`, a `symlink` a `target`, a `file` and a `missing` nothing";
                 decoder.wrong(text.kind.span, Wrong::new("this is not what can stand at a path").hint(hint))
             }
         }
@@ -901,7 +904,7 @@ mod tests {
         20 | "/opt/größe \"x\"\u007F" = { kind = "directory" }
            |                                     ^^^^^^^^^^^
            |
-           = hint: a `directory` has `mode`, `uid` and `gid`, a `symlink` a `target`, a `missing` nothing
+           = hint: a `directory` has `mode`, `uid` and `gid`, a `symlink` a `target`, a `file` and a `missing` nothing
 
         error: this is not what can stand at a path
           --> build.lock:44:37
@@ -909,7 +912,7 @@ mod tests {
         44 | "/opt/größe \"x\"\u007F" = { kind = "directory" }
            |                                     ^^^^^^^^^^^
            |
-           = hint: a `directory` has `mode`, `uid` and `gid`, a `symlink` a `target`, a `missing` nothing
+           = hint: a `directory` has `mode`, `uid` and `gid`, a `symlink` a `target`, a `file` and a `missing` nothing
         hint: put it back as it was committed, or remove it and run `pack update`
         "#);
     }
@@ -922,6 +925,7 @@ mod tests {
                 Ancestor::Directory { mode, uid: uid.into(), gid: gid.into() }
             }),
             "[^\0]{0,8}".prop_map(|target| Ancestor::Symlink { target: target.into_bytes() }),
+            Just(Ancestor::File),
             Just(Ancestor::Missing),
         ];
         let ancestors = proptest::collection::btree_map(any_path, ancestor, 0..4);

@@ -159,6 +159,7 @@ impl AppOptions {
             ignore_file: true,
             xattrs: self.xattrs,
             directories: self.rules.keeps_what_directories_have(),
+            published: self.rules.file_mode.is_none() && !self.rules.keep_modes,
         }
     }
 }

@@ -524,15 +524,18 @@ impl Tree<'_> {
 }
 
 impl BaseTree for Tree<'_> {
-    type Error = BoxedError;
-
     fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
         if let Some(ancestor) = self.known.get(path) {
             return Ok(match ancestor.clone() {
                 Ancestor::Directory { mode, uid, gid } => Some(Node::Directory { mode, uid, gid }),
                 Ancestor::Symlink { target } => Some(Node::Symlink(target)),
+                Ancestor::File => Some(Node::File),
                 Ancestor::Missing => None,
             });
+        }
+        // Nothing is below what is not there. So a new directory of the application asks for nothing new.
+        if path.ancestors().any(|above| self.known.get(&above) == Some(&Ancestor::Missing)) {
+            return Ok(None);
         }
         let node = self.search(path)?;
         let ancestor = match &node {
@@ -540,7 +543,7 @@ impl BaseTree for Tree<'_> {
                 Some(Ancestor::Directory { mode: *mode, uid: *uid, gid: *gid })
             }
             Some(Node::Symlink(target)) => Some(Ancestor::Symlink { target: target.clone() }),
-            Some(Node::File) => None,
+            Some(Node::File) => Some(Ancestor::File),
             None => Some(Ancestor::Missing),
         };
         self.known.extend(ancestor.map(|ancestor| (path.clone(), ancestor)));

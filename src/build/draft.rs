@@ -1,34 +1,37 @@
 //! A layer before it is placed on the base: what goes into it, and which directories are its own.
 
+use std::collections::BTreeSet;
+
+use super::declared::DeclaredLayer;
 use crate::layer::{Entry, EntryPath};
 
 /// A layer before its entries are placed: what it owns decides which directories are the base's.
-pub(super) struct Draft {
+pub(super) struct Draft<'a> {
     pub(super) name: String,
     pub(super) why: String,
+    /// Directories may be there more than once, where sources differ about one that is perhaps the base's.
     pub(super) entries: Vec<Entry>,
     pub(super) owned: Owned,
+    /// What the user named by its own path, so that the base is asked what is in its place.
+    pub(super) named: BTreeSet<EntryPath>,
     pub(super) is_divisible: bool,
+    /// The table that it comes from, where it comes from one.
+    pub(super) declared: Option<DeclaredLayer<'a>>,
 }
 
-/// Which directories a layer owns.
+/// Which of its directories a layer owns.
 pub(super) enum Owned {
-    /// Everything: modes were kept on purpose.
-    All,
     /// This one and all below it.
     From(EntryPath),
-    /// These, and all below those.
-    Some { exactly: Vec<EntryPath>, below: Vec<EntryPath> },
+    /// These.
+    Some(BTreeSet<EntryPath>),
 }
 
 impl Owned {
     pub(super) fn contains(&self, path: &EntryPath) -> bool {
         match self {
-            Self::All => true,
             Self::From(root) => path.starts_with(root),
-            Self::Some { exactly, below } => {
-                exactly.contains(path) || below.iter().any(|root| path != root && path.starts_with(root))
-            }
+            Self::Some(directories) => directories.contains(path),
         }
     }
 }

@@ -42,10 +42,10 @@ pub use report::{DestinationReport, ImageReport, LayerReport, Report};
 use crate::config::{Facts, Settings};
 use crate::error::{BoxedError, Explain, Kind};
 use crate::interrupt::{Interrupt, Interrupted};
+use crate::layer::scan::ScanError;
 use crate::layer::{ContentError, EntryPathError, Scanner, SpecError};
 use crate::lock::{Lock, LockedBase};
 use crate::observer::{Progress, Stage};
-use crate::plan::PlaceError;
 use crate::platform::Platform;
 use crate::reference::Repository;
 use crate::registry::Client;
@@ -135,12 +135,9 @@ pub enum BuildError {
     /// A file that cannot be read.
     #[error(transparent)]
     Content(ContentError),
-    /// The base has something in the way.
-    #[error("{0}")]
-    Place(String),
-    /// The base cannot be read.
-    #[error("{0}")]
-    Base(BoxedError),
+    /// One file that is to be copied and cannot be.
+    #[error(transparent)]
+    OneFile(ScanError),
     /// What is known of a layer is not what it is.
     #[error("layer `{layer}` is remembered as {expected}, and building it gave {found}")]
     Poisoned {
@@ -191,14 +188,12 @@ impl Explain for BuildError {
             Self::NotLocked(_) => Kind::Policy,
             Self::Interrupted(_) => Kind::Interrupted,
             Self::Panicked => Kind::Bug,
-            Self::Base(error) => error.kind(),
             _ => Kind::Input,
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Base(error) => return error.hint(),
             Self::Nothing => {
                 "name one: `pack build target/app.war`, or write `[app] path` into build.toml".into()
             }
@@ -206,6 +201,11 @@ impl Explain for BuildError {
                 "run `pack build` without `--locked`, or `pack update`, and commit build.lock".into()
             }
             Self::Level(_) => "gzip has levels 1 to 9, zstd 1 to 19".into(),
+            Self::Missing { source, path }
+                if source.kind() == io::ErrorKind::NotFound && path.is_symlink() =>
+            {
+                "it is a symbolic link that leads nowhere".into()
+            }
             Self::Missing { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "paths are relative to the directory of build.toml".into()
             }
@@ -217,6 +217,20 @@ impl Explain for BuildError {
                 let others: Vec<String> = others.iter().map(|platform| format!("\"{platform}\"")).collect();
                 format!("to build without it, write `platforms = [{}]` into `[image]`", others.join(", "))
             }
+            Self::Content(ContentError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                "it was there when the build began: wait until the artifact is finished, then build again"
+                    .into()
+            }
+            Self::OneFile(error) => match error {
+                ScanError::Special { .. } => "`keep-modes = true` beside `from` takes it as it is".into(),
+                ScanError::Socket { .. } => "give another path".into(),
+                ScanError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                    "make it readable".into()
+                }
+                error => return error.hint(),
+            },
+            Self::Spec(SpecError::Whiteout { .. }) => "give it another name".into(),
+            Self::Spec(_) => "give one of them another place".into(),
             Self::Poisoned { .. } => "run `pack cache prune --all`: the cache was tampered with".into(),
             _ => return None,
         })
@@ -225,21 +239,6 @@ impl Explain for BuildError {
 
 fn list(platforms: &[Platform]) -> String {
     platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-impl From<PlaceError<BoxedError>> for BuildError {
-    fn from(error: PlaceError<BoxedError>) -> Self {
-        match error {
-            PlaceError::Base(error) => Self::Base(error),
-            error => Self::Place(error.to_string()),
-        }
-    }
-}
-
-impl From<PlaceError<std::convert::Infallible>> for BuildError {
-    fn from(error: PlaceError<std::convert::Infallible>) -> Self {
-        Self::Place(error.to_string())
-    }
 }
 
 /// A destination and how it likes to be fed.

@@ -1,7 +1,7 @@
 //! From settings to a plan: detect the artifact, open the base, place the entries, look up what is known.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::artifact::{self, AppOptions, AppRoot, Artifact, ArtifactKind, Proposa
 use crate::config::{self, Mtime, Spanned};
 use crate::deflate;
 use crate::digest::Key;
-use crate::error::{BoxedError, Kind};
+use crate::error::{BoxedError, Explain as _, Kind};
 use crate::image::ConfigFile;
 use crate::layer::{
     self, Compression, DEFAULT_MTIME, EntryPath, LayerSpec, Node, Rules, ScanOptions, Scanner,
@@ -100,8 +100,11 @@ pub(super) fn prepare_with<'a>(
         bases.push(platform_base);
     }
     let Preparer { memos, compression, mut notes, mut warnings, locked, lookups, .. } = preparer;
+    let remarks = scanner.remarks();
+    notes.extend(remarks.notes);
+    warnings.extend(remarks.warnings);
     for messages in [&mut notes, &mut warnings] {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         messages.retain(|message| seen.insert(message.clone()));
     }
     let plan = Plan {
@@ -296,7 +299,7 @@ struct Splitting {
     root: Option<EntryPath>,
 }
 
-impl Preparer<'_, '_> {
+impl<'r> Preparer<'_, 'r> {
     fn image(
         &mut self,
         base: Option<&Base>,
@@ -437,7 +440,7 @@ impl Preparer<'_, '_> {
         &mut self,
         artifact: Option<&Artifact>,
         proposal: Option<Proposal>,
-    ) -> Result<Vec<Draft>, BoxedError> {
+    ) -> Result<Vec<Draft<'r>>, BoxedError> {
         let mut drafts = Vec::new();
         for layer in &self.request.settings.layers {
             let mtime =
@@ -454,16 +457,16 @@ impl Preparer<'_, '_> {
         self.notes.extend(proposal.notes);
         self.warnings.extend(proposal.warnings);
         for layer in proposal.layers {
-            let owned = proposal
-                .app_root
-                .clone()
-                .map_or(Owned::Some { exactly: Vec::new(), below: Vec::new() }, Owned::From);
+            let owned = proposal.app_root.clone().map_or(Owned::Some(BTreeSet::new()), Owned::From);
             drafts.push(Draft {
                 name: layer.name,
                 why: layer.why,
                 entries: layer.entries,
                 owned,
+                // A program or an archive is put there as it is.
+                named: proposal.app_root.iter().cloned().collect(),
                 is_divisible: layer.is_divisible,
+                declared: None,
             });
         }
         Ok(drafts)
@@ -478,35 +481,57 @@ impl Preparer<'_, '_> {
         }
     }
 
-    fn place<B>(
+    fn place<B: plan::BaseTree>(
         &mut self,
-        drafts: Vec<Draft>,
+        drafts: Vec<Draft<'_>>,
         base: &mut B,
         splitting: &Splitting,
-    ) -> Result<Vec<PlannedLayer>, BoxedError>
-    where
-        B: plan::BaseTree,
-        BuildError: From<PlaceError<B::Error>>,
-    {
+    ) -> Result<Vec<PlannedLayer>, BoxedError> {
         let mut layers = Vec::new();
+        // What was placed so far is below what follows, as the base is.
+        let mut placed: Vec<LayerSpec> = Vec::new();
         for draft in drafts {
-            let owned = draft.owned;
+            let Draft { name, why, entries, owned, named, is_divisible, declared } = draft;
+            let mut below = plan::Stack { base: &mut *base, layers: &placed };
             let entries =
-                plan::place(draft.entries, |path| owned.contains(path), base).map_err(BuildError::from)?;
-            let spec = LayerSpec::new(&draft.name, entries).map_err(BuildError::Spec)?;
-            let split = if draft.is_divisible { self.split(spec, splitting) } else { Split::Whole(spec) };
+                plan::place(entries, |path| owned.contains(path), |path| named.contains(path), &mut below)
+                    .map_err(|error| match declared {
+                        Some(declared) => declared.misplaced(error),
+                        None => self.misplaced(error),
+                    })?;
+            let spec = LayerSpec::new(&name, entries).map_err(|error| match declared {
+                Some(declared) => declared.malformed(error),
+                None => BuildError::Spec(error).into(),
+            })?;
+            let split = if is_divisible { self.split(spec, splitting) } else { Split::Whole(spec) };
             match split {
                 Split::Parts(parts) => {
                     for part in parts {
-                        let why = part.why(&draft.why);
+                        placed.push(part.spec.clone());
+                        let why = part.why(&why);
                         layers.push(self.planned(part.spec, why)?);
                     }
                 }
-                Split::Whole(spec) => layers.push(self.planned(spec, draft.why)?),
+                Split::Whole(spec) => {
+                    placed.push(spec.clone());
+                    layers.push(self.planned(spec, why)?);
+                }
             }
         }
         self.ask_others(&mut layers);
         Ok(layers)
+    }
+
+    /// Why the application cannot be placed: where its root was chosen, that is where to look.
+    fn misplaced(&self, error: PlaceError) -> BoxedError {
+        let root = self.request.settings.app.as_ref().and_then(|app| app.root.as_ref());
+        match (&error, root) {
+            (PlaceError::Base(_), _) | (_, None) => error.into(),
+            (_, Some(root)) => {
+                let hint = error.hint();
+                at(self.request, root, error.into(), hint)
+            }
+        }
     }
 
     /// Waits for what the cache in a registry says of layers that this machine does not know. They were asked for
@@ -610,7 +635,13 @@ pub(super) fn scan_options_of_app(app: &config::App) -> ScanOptions {
 
 /// The options that say what is taken of an artifact.
 fn taken_of(app: &config::App) -> AppOptions {
-    AppOptions { include: patterns(&app.include), exclude: patterns(&app.exclude), ..AppOptions::default() }
+    let rules = Rules { file_mode: app.mode.as_ref().map(|mode| mode.value.bits()), ..Rules::default() };
+    AppOptions {
+        include: patterns(&app.include),
+        exclude: patterns(&app.exclude),
+        rules,
+        ..AppOptions::default()
+    }
 }
 
 pub(super) fn patterns(patterns: &[Spanned<config::Pattern>]) -> Vec<String> {

@@ -17,6 +17,7 @@ use super::schema::{
 use super::source::{Diagnostic, Sources, Span, Spanned};
 use super::template::Template;
 use super::value::{Base, Compression, DiskPath, Format};
+use crate::layer::scan::MAX_PATTERNS;
 use crate::platform::Platform;
 use crate::reference::{Registry, Repository};
 
@@ -283,6 +284,7 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
     let mut wrong = |span, wrong: Wrong| {
         diagnostics.push(Diagnostic { message: wrong.message, hint: wrong.hint, span });
     };
+    check_patterns(file, &mut wrong);
     let mut names = std::collections::BTreeSet::new();
     for layer in &file.layers {
         let name = layer.name.as_str();
@@ -335,4 +337,20 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
     }
     diagnostics.extend(registries::check(&file.registries));
     diagnostics
+}
+
+/// Patterns are compiled list by list, and each list takes its time.
+fn check_patterns(file: &BuildFile, wrong: &mut impl FnMut(Span, Wrong)) {
+    let of_files =
+        file.layers.iter().flat_map(|layer| &layer.files).flat_map(|files| [&files.include, &files.exclude]);
+    let of_app = file.app.iter().flat_map(|app| [&app.include, &app.exclude]);
+    let mut bytes = 0;
+    for pattern in of_app.chain(of_files).flatten() {
+        bytes += pattern.as_str().len() as u64;
+        if bytes > MAX_PATTERNS {
+            let message = format!("all patterns together are longer than {MAX_PATTERNS} bytes");
+            let hint = "name directories instead of the files in them";
+            return wrong(pattern.span, Wrong::new(message).hint(hint));
+        }
+    }
 }

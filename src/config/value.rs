@@ -11,6 +11,7 @@ use super::decode::{Decode, Decoder, FromText, Wrong, list, text_values};
 use super::document::{Node, Value};
 use crate::error::nearest;
 use crate::layer::EntryPath;
+use crate::layer::scan;
 use crate::platform::Platform;
 use crate::reference::{Reference, Registry, Repository, Scope, Tag};
 
@@ -457,19 +458,13 @@ impl Decode for Base {
 
 /// A glob over paths below a directory: `*` stays within one part, `**` crosses them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(globset::Glob);
+pub struct Pattern(String);
 
 impl Pattern {
-    /// The compiled glob.
-    #[must_use]
-    pub const fn glob(&self) -> &globset::Glob {
-        &self.0
-    }
-
     /// As it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.glob()
+        &self.0
     }
 }
 
@@ -483,14 +478,24 @@ impl FromText for Pattern {
                 "patterns are relative to the directory that is copied: write `\"{relative}\"`"
             )));
         }
-        if let Some(why) = crate::layer::scan::pattern_is_too_much(text) {
+        if scan::pattern_never_matches(text) {
+            return Err(Wrong::new(format!("`{text}` can never match"))
+                .hint("nothing below the directory that is copied has `..` in its path"));
+        }
+        if let Some(why) = scan::pattern_is_too_much(text) {
             return Err(Wrong::new(format!("the pattern is too much: {why}")));
         }
-        globset::GlobBuilder::new(text)
-            .literal_separator(true)
-            .build()
-            .map(Self)
-            .map_err(|error| Wrong::new(format!("`{text}` is not a pattern: {}", error.kind())))
+        // What it is compiled to takes a thousand times its memory: it is compiled again where it is used.
+        globset::GlobBuilder::new(text).literal_separator(true).build().map_err(|error| {
+            let wrong = Wrong::new(format!("`{text}` is not a pattern: {}", error.kind()));
+            match scan::literally(text) {
+                Some(literally) => wrong.hint(format!(
+                    "`[…]` is one of several characters, `{{…}}` one of several texts: write `\"{literally}\"` for the name itself"
+                )),
+                None => wrong,
+            }
+        })?;
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -1145,9 +1150,13 @@ mod tests {
 
     #[test]
     fn patterns_stay_within_a_part() {
-        let matches = |pattern, path| ok::<Pattern>(pattern).glob().compile_matcher().is_match(path);
+        let matches = |pattern, path| {
+            let pattern = ok::<Pattern>(pattern);
+            let glob = globset::GlobBuilder::new(pattern.as_str()).literal_separator(true).build();
+            glob.expect("a glob").compile_matcher().is_match(path)
+        };
         assert!(matches("*.xml", "a.xml") && !matches("*.xml", "b/a.xml") && matches("**/*.xml", "b/a.xml"));
-        all_wrong::<Pattern>(&["", "/a", "[", "{a"]);
+        all_wrong::<Pattern>(&["", "/a", "[", "{a", "../a", "a/../b", ".."]);
     }
 
     #[test]

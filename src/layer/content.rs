@@ -71,7 +71,8 @@ fn read_file(
     out: &mut Vec<u8>,
 ) -> Result<(), ContentError> {
     let io_error = |source| ContentError::Io { path: path.to_owned(), source };
-    let file = std::fs::File::open(path).map_err(io_error)?;
+    // What was a file when it was planned may be a named pipe by now.
+    let (file, _) = crate::input::open(path).map_err(io_error)?;
     let end = out.len() + length as usize;
     out.reserve(length as usize);
     let mut position = offset;

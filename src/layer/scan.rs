@@ -12,11 +12,14 @@
 //! One pattern a line, at the root of the tree, a subset of gitignore: blank lines and lines that begin with
 //! `#` say nothing; `!` takes back what an earlier line excluded; the last line that matches decides. `*`, `?`
 //! and `[…]` match within a name, `**` across names. A trailing `/` matches directories alone. A pattern with a
-//! `/` at its beginning or in its middle is anchored at the root, else it matches at any depth. What lies in
-//! an excluded directory cannot be taken back. `\#` and `\!` begin a pattern with that character. The file
-//! itself is never part of the result.
+//! `/` at its beginning or in its middle is anchored at the root, else it matches at any depth; `./` at its
+//! beginning is `/`. What lies in an excluded directory cannot be taken back. `\#` and `\!` begin a pattern with
+//! that character. A byte order mark and line ends of Windows say nothing. The file itself is never part of the
+//! result.
 
+mod error;
 mod filter;
+mod remarks;
 mod rules;
 mod walk;
 
@@ -26,20 +29,20 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use error::{Link, ScanError};
 use filter::Filter;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use filter::fuzz;
-pub use filter::pattern_is_too_much;
+pub use filter::{MAX_PATTERNS, literally, pattern_is_too_much, pattern_never_matches};
+pub use remarks::Remarks;
 pub(crate) use rules::leaves;
 pub use rules::{Rules, entries};
 use walk::{Seen, Walk};
 
-use super::{EntryPathError, Stamp};
-use crate::error::{Explain, Kind};
-use crate::shown::{shown, shown_path};
-use crate::workers::{Workers, WorkersError};
+use super::Stamp;
+use crate::workers::Workers;
 
 /// The file at the root of a tree that says what to leave out.
 pub const IGNORE_FILE: &str = ".packignore";
@@ -80,6 +83,9 @@ pub struct ScanOptions {
     /// Whether directories have the modes and owners that they have on disk. Where nobody needs them, directories are
     /// only read, and each is spared an `lstat`.
     pub directories: bool,
+    /// Whether everybody will be able to read the files in the image, as they are given the usual modes. What only
+    /// its owner can read on disk is remarked on then.
+    pub published: bool,
 }
 
 /// One thing in a tree.
@@ -135,129 +141,6 @@ pub enum FoundKind {
     BlockDevice(u32, u32),
 }
 
-/// Why a tree cannot be packaged.
-#[derive(Debug, thiserror::Error)]
-pub enum ScanError {
-    /// The system refused.
-    #[error("cannot {action} `{}`", shown_path(path))]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The root is something else.
-    #[error("`{}` is not a directory", shown_path(path))]
-    NotADirectory {
-        /// The root.
-        path: PathBuf,
-    },
-    /// A name that means a deletion in a layer.
-    #[error("`{}` has a name that means a deletion in an image layer", shown_path(path))]
-    Whiteout {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A socket.
-    #[error("`{}` is a socket, which cannot be in an image", shown_path(path))]
-    Socket {
-        /// The socket.
-        path: PathBuf,
-    },
-    /// A device or named pipe.
-    #[error("`{}` is a {kind}, which is only packaged when declared", shown_path(path))]
-    Special {
-        /// The file.
-        path: PathBuf,
-        /// What it is.
-        kind: &'static str,
-    },
-    /// A symbolic link out of the tree.
-    #[error("the symbolic link `{}` leads out of its tree: `{}`", shown_path(path), shown(target))]
-    LinkLeaves {
-        /// The link.
-        path: PathBuf,
-        /// Its target.
-        target: Vec<u8>,
-    },
-    /// A symbolic link to a path of this machine.
-    #[error(
-        "the symbolic link `{}` has a path of this machine as its target: `{}`",
-        shown_path(path),
-        shown(target)
-    )]
-    LinkToMachine {
-        /// The link.
-        path: PathBuf,
-        /// Its target.
-        target: Vec<u8>,
-    },
-    /// There are no threads to look with.
-    #[error(transparent)]
-    Threads(#[from] WorkersError),
-    /// A glob that is none.
-    #[error("`{pattern}`{} is not a glob: {why}", origin.as_ref().map(|origin| format!(" in `{}`", shown_path(origin))).unwrap_or_default())]
-    Glob {
-        /// As written.
-        pattern: String,
-        /// The file that it is in.
-        origin: Option<PathBuf>,
-        /// What is wrong.
-        why: String,
-    },
-    /// Nothing matches.
-    #[error("nothing in `{}` matches {}", shown_path(path), patterns.iter().map(|pattern| format!("`{pattern}`")).collect::<Vec<_>>().join(" or "))]
-    NothingIncluded {
-        /// The root.
-        path: PathBuf,
-        /// The globs.
-        patterns: Vec<String>,
-    },
-    /// A name that cannot be in an image; no file system has one.
-    #[error("`{}` cannot be in an image", shown_path(path))]
-    Name {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: EntryPathError,
-    },
-}
-
-impl Explain for ScanError {
-    fn kind(&self) -> Kind {
-        Kind::Input
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Threads(error) => return error.hint(),
-            Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => {
-                    format!("make it readable, or leave it out with a line in `{IGNORE_FILE}`")
-                }
-                io::ErrorKind::NotFound => "check the path; or the tree was changed while it was read".to_owned(),
-                _ => return None,
-            },
-            Self::NotADirectory { .. } => "give the path of a directory".to_owned(),
-            Self::Whiteout { .. } => format!("rename it, or leave it out with a line in `{IGNORE_FILE}`"),
-            Self::Socket { .. } => format!("remove it, or leave it out with a line in `{IGNORE_FILE}`"),
-            Self::Special { .. } => {
-                format!("declare that devices are wanted, or leave it out with a line in `{IGNORE_FILE}`")
-            }
-            Self::LinkLeaves { .. } => "replace it with the file it leads to, or with an absolute target that means a path in the image".to_owned(),
-            Self::LinkToMachine { .. } => "make its target relative to the link".to_owned(),
-            Self::Glob { .. } => "`*` and `?` match within a name, `**` across names; escape others with `\\`".to_owned(),
-            Self::NothingIncluded { .. } => {
-                "globs match the whole path below the root; begin one with `**/` to match at any depth".to_owned()
-            }
-            Self::Name { .. } => return None,
-        };
-        Some(hint)
-    }
-}
-
 /// Whether a file of this name would be read as a deletion (image specification, `layer.md`).
 pub(crate) fn is_whiteout(name: &[u8]) -> bool {
     name.starts_with(b".wh.")
@@ -269,15 +152,16 @@ pub(crate) fn is_whiteout(name: &[u8]) -> bool {
 /// When something cannot be read, is named like a deletion, is a symbolic link to an absolute path below
 /// `root`, or when a glob is wrong or includes nothing.
 pub fn scan(root: &Path, options: &ScanOptions, workers: &Workers) -> Result<Vec<Found>, ScanError> {
-    scan_without(root, options, &LeftOut::default(), workers)
+    look(root, options, &LeftOut::default(), workers).map(|(found, _)| found)
 }
 
-fn scan_without(
+/// As [`scan`], without what is left out, and with what is worth telling.
+fn look(
     root: &Path,
     options: &ScanOptions,
     left_out: &LeftOut,
     workers: &Workers,
-) -> Result<Vec<Found>, ScanError> {
+) -> Result<(Vec<Found>, Remarks), ScanError> {
     let metadata = fs::metadata(root).map_err(io_error("read", root))?;
     if !metadata.is_dir() {
         return Err(ScanError::NotADirectory { path: root.to_owned() });
@@ -287,10 +171,23 @@ fn scan_without(
     let walk = Walk { filter, left_out, xattrs, directories, workers };
     let found = included(walk.tree(root)?);
     if found.is_empty() && !options.include.is_empty() {
-        return Err(ScanError::NothingIncluded { path: root.to_owned(), patterns: options.include.clone() });
+        return Err(ScanError::NothingIncluded {
+            path: root.to_owned(),
+            patterns: options.include.clone(),
+            literally: remarks::literal_includes(root, options, &options.include, workers),
+        });
     }
     check_absolute_links(root, &found)?;
-    Ok(found)
+    let remarks = Remarks::on_tree(root, &metadata, options, &walk.filter, &found, workers)?;
+    Ok((found, remarks))
+}
+
+/// The one file at `path`, or what a link there leads to: what [`scan`] would find of it in its directory.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn look_at_file(path: &Path, xattrs: bool) -> Result<Found, ScanError> {
+    walk::file(path, xattrs)
 }
 
 /// Whether a scan of `root` finds `relative`, a path below it that need not exist.
@@ -298,7 +195,7 @@ fn scan_without(
 /// # Errors
 /// When a glob is wrong or the ignore file cannot be read.
 pub fn takes(root: &Path, options: &ScanOptions, relative: &Path, is_dir: bool) -> Result<bool, ScanError> {
-    Ok(Filter::new(root, options)?.takes(relative.as_os_str().as_bytes(), is_dir))
+    Filter::new(root, options)?.takes(relative.as_os_str().as_bytes(), is_dir)
 }
 
 /// Scans that are remembered: all parts of a build see a tree once, and as it was then.
@@ -306,7 +203,13 @@ pub fn takes(root: &Path, options: &ScanOptions, relative: &Path, is_dir: bool) 
 pub struct Scanner {
     workers: Workers,
     left_out: LeftOut,
-    scanned: Mutex<Vec<Scanned>>,
+    seen: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    scanned: Vec<Scanned>,
+    remarks: Remarks,
 }
 
 /// A root, what was looked at, and what was found.
@@ -330,14 +233,36 @@ impl Scanner {
     /// # Errors
     /// As for [`scan`].
     pub fn scan(&self, root: &Path, options: &ScanOptions) -> Result<Arc<Vec<Found>>, ScanError> {
-        let scanned = || self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |(of, with, _): &&Scanned| of == root && with == options;
-        if let Some((_, _, found)) = scanned().iter().find(same) {
+        if let Some((_, _, found)) = self.seen().scanned.iter().find(same) {
             return Ok(Arc::clone(found));
         }
-        let found = Arc::new(scan_without(root, options, &self.left_out, &self.workers)?);
-        scanned().push((root.to_owned(), options.clone(), Arc::clone(&found)));
+        let (found, remarks) = look(root, options, &self.left_out, &self.workers)?;
+        let found = Arc::new(found);
+        let mut seen = self.seen();
+        seen.scanned.push((root.to_owned(), options.clone(), Arc::clone(&found)));
+        seen.remarks.extend(remarks);
         Ok(found)
+    }
+
+    /// As [`look_at_file`]. Of the options, those count that are about a single file.
+    ///
+    /// # Errors
+    /// As for [`look_at_file`].
+    pub fn file(&self, path: &Path, options: &ScanOptions) -> Result<Found, ScanError> {
+        let found = look_at_file(path, options.xattrs)?;
+        self.seen().remarks.extend(Remarks::on_file(path, options, &found));
+        Ok(found)
+    }
+
+    /// What is worth telling of all that was looked at so far.
+    #[must_use]
+    pub fn remarks(&self) -> Remarks {
+        self.seen().remarks.clone()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Memory> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -367,6 +292,7 @@ fn included(seen: Vec<Seen>) -> Vec<Found> {
 /// An absolute target means a path in the image; one that begins with the tree's own place means this machine.
 fn check_absolute_links(root: &Path, found: &[Found]) -> Result<(), ScanError> {
     let mut places: Option<Vec<PathBuf>> = None;
+    let mut links = Vec::new();
     for found in found {
         let FoundKind::Symlink(target) = &found.kind else { continue };
         if !target.starts_with(b"/") {
@@ -383,10 +309,10 @@ fn check_absolute_links(root: &Path, found: &[Found]) -> Result<(), ScanError> {
         };
         let path = Path::new(OsStr::from_bytes(target));
         if places.iter().any(|place| path.starts_with(place)) {
-            return Err(ScanError::LinkToMachine { path: found.path.to_path_buf(), target: target.clone() });
+            links.push(Link { path: found.path.to_path_buf(), target: target.clone() });
         }
     }
-    Ok(())
+    if links.is_empty() { Ok(()) } else { Err(ScanError::LinksToMachine { links }) }
 }
 
 #[cfg(test)]

@@ -71,6 +71,16 @@ impl LayerSpec {
         &self.entries
     }
 
+    /// Its entry for `path`.
+    #[must_use]
+    pub fn get(&self, path: &EntryPath) -> Option<&Entry> {
+        let find = |is_directory| {
+            let found = self.entries.binary_search_by(|entry| tar::by_path(entry, path, is_directory));
+            found.ok().map(|at| &self.entries[at])
+        };
+        find(false).or_else(|| find(true))
+    }
+
     /// Its entries as several layers with these names: `members` has a bit for each layer that the entry with this
     /// index is in, the lowest for the first.
     ///
@@ -112,11 +122,12 @@ impl LayerSpec {
 /// No path twice, whatever its kind, and nothing below a file. The entries are in order, where a directory does not
 /// stand beside a file of the same path.
 fn check_tree(entries: &[Entry], layer: &dyn Fn() -> String) -> Result<(), SpecError> {
-    let is_file = |path: &[u8]| entries.binary_search_by(|entry| tar::by_name(entry, path)).is_ok();
+    let is_file =
+        |path: &EntryPath| entries.binary_search_by(|entry| tar::by_path(entry, path, false)).is_ok();
     let mut last: &[u8] = b"";
     for (index, entry) in entries.iter().enumerate() {
         let is_twice = entries.get(index + 1).is_some_and(|next| next.path == entry.path)
-            || entry.is_directory() && is_file(entry.path.as_bytes());
+            || entry.is_directory() && is_file(&entry.path);
         if is_twice {
             return Err(SpecError::Duplicate { layer: layer(), path: entry.path.clone() });
         }
@@ -125,7 +136,7 @@ fn check_tree(entries: &[Entry], layer: &dyn Fn() -> String) -> Result<(), SpecE
         if std::mem::replace(&mut last, above) == above {
             continue;
         }
-        let Some(parent) = entry.path.parent().filter(|parent| is_file(parent.as_bytes())) else { continue };
+        let Some(parent) = entry.path.parent().filter(|parent| is_file(parent)) else { continue };
         return Err(SpecError::NotADirectory { layer: layer(), path: entry.path.clone(), parent });
     }
     Ok(())

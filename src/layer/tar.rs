@@ -98,9 +98,9 @@ pub(crate) fn by_full_name(one: &Entry, other: &Entry) -> Ordering {
     by_parts(one.path.as_bytes(), slash(one), other.path.as_bytes(), slash(other))
 }
 
-/// Compares the full name of an entry with one that is no directory's.
-pub(crate) fn by_name(entry: &Entry, name: &[u8]) -> Ordering {
-    by_parts(entry.path.as_bytes(), slash(entry), name, None)
+/// Compares the full name of an entry with that which `path` has as a directory, or as anything else.
+pub(crate) fn by_path(entry: &Entry, path: &EntryPath, is_directory: bool) -> Ordering {
+    by_parts(entry.path.as_bytes(), slash(entry), path.as_bytes(), is_directory.then_some(b'/'))
 }
 
 fn slash(entry: &Entry) -> Option<u8> {

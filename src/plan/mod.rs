@@ -12,7 +12,7 @@ mod reuse;
 use std::path::PathBuf;
 
 pub use difference::{Change, Difference, How, Listing, PathChange, TimesChange};
-pub use place::{BaseTree, Empty, PlaceError, place, real_directory};
+pub use place::{BaseTree, Empty, PlaceError, Stack, place, real_directory};
 pub use reuse::{FileMemo, LayerMemo, Unknown};
 use serde::{Deserialize, Serialize};
 

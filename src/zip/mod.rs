@@ -131,12 +131,11 @@ impl Archive {
     /// When it cannot be read, is no zip archive, is truncated, or has an entry that breaks an invariant of
     /// this module.
     pub fn open(path: &Path) -> Result<Self, ZipError> {
-        let io = |source| ZipError::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(io)?;
-        let metadata = file.metadata().map_err(io)?;
-        if !metadata.is_file() {
-            return Err(ZipError::NotAFile { path: path.to_owned() });
-        }
+        let (file, metadata) = crate::input::open(path).map_err(|source| {
+            let is_refused = source.get_ref().is_some_and(|inner| inner.is::<crate::input::Refused>());
+            let path = path.to_owned();
+            if is_refused { ZipError::NotAFile { path } } else { ZipError::Io { path, source } }
+        })?;
         Self::new(path, Stamp::of(&metadata), Bytes::File(file))
     }
 

@@ -208,8 +208,8 @@ impl Town {
                 metadata: rules.directory(),
                 kind: crate::layer::EntryKind::Directory,
             });
-            let placed =
-                crate::plan::place(entries, |_| true, &mut crate::plan::Empty).expect("can be placed");
+            let placed = crate::plan::place(entries, |_| true, |_| true, &mut crate::plan::Empty)
+                .expect("can be placed");
             crate::layer::LayerSpec::new(name, placed).expect("a layer")
         };
         let store = tempfile::tempdir().expect("a directory");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Found, FoundKind, ScanError, Stamp};
+use super::{Found, FoundKind, Link, ScanError, Stamp};
 use crate::layer::{Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, Metadata};
 
 /// What becomes of what was found. The default: mode 0644 or 0755, owner 0:0, [`DEFAULT_MTIME`].
@@ -76,7 +76,9 @@ impl Rules {
         self.keep_modes || self.keep_owners
     }
 
-    fn metadata(&self, found: &Found) -> Metadata {
+    /// The metadata of what was found.
+    #[must_use]
+    pub fn metadata(&self, found: &Found) -> Metadata {
         debug_assert!(
             !self.keeps_what_directories_have() || found.stamp != Stamp::default(),
             "not looked at: {found:?}"
@@ -133,6 +135,8 @@ pub fn entries<'a>(
 ) -> Result<Vec<Entry>, ScanError> {
     let mut first_names: BTreeMap<(u64, u64), EntryPath> = BTreeMap::new();
     let found = found.into_iter();
+    // All of them are told at once.
+    let mut leaving = Vec::new();
     // Callers add the directory that all is in.
     let mut entries = Vec::with_capacity(found.len() + 1);
     for found in found {
@@ -169,10 +173,7 @@ pub fn entries<'a>(
                     target_root.is_some() && leaves(found.relative(), target)
                 };
                 if out {
-                    return Err(ScanError::LinkLeaves {
-                        path: found.path.to_path_buf(),
-                        target: target.clone(),
-                    });
+                    leaving.push(Link { path: found.path.to_path_buf(), target: target.clone() });
                 }
                 EntryKind::Symlink(target.clone())
             }
@@ -187,6 +188,9 @@ pub fn entries<'a>(
             FoundKind::BlockDevice(..) => return Err(special("block device")),
         };
         entries.push(Entry { path, metadata: rules.metadata(found), kind });
+    }
+    if !leaving.is_empty() {
+        return Err(ScanError::LinksLeave { links: leaving, absolute: rules.absolute_links });
     }
     Ok(entries)
 }

@@ -5,7 +5,9 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::filter::{MAX_BRACES, MAX_PATTERN};
 use super::*;
+use crate::error::Explain as _;
 use crate::layer::{DEFAULT_MTIME, Entry, EntryKind, EntryPath};
+use crate::shown::shown;
 
 fn scan(root: &Path, options: &ScanOptions) -> Result<Vec<Found>, ScanError> {
     super::scan(root, options, &Workers::default())
@@ -114,7 +116,7 @@ fn links_that_leave() {
         let tree = Tree::new();
         tree.link("l", target);
         let error = tree.entries(Some("app"), &Rules::default()).expect_err("leaves");
-        assert!(matches!(error, ScanError::LinkLeaves { .. }), "{target}");
+        assert!(matches!(error, ScanError::LinksLeave { .. }), "{target}");
         assert!(error.hint().is_some());
         assert!(tree.entries(None, &Rules::default()).is_ok(), "the kernel stops at the image's root");
     }
@@ -123,7 +125,7 @@ fn links_that_leave() {
     tree.link("absolute", "/etc/alternatives/x");
     assert!(tree.entries(Some("app"), &Rules::default()).is_ok());
     let strict = Rules { absolute_links: false, ..Rules::default() };
-    assert!(matches!(tree.entries(Some("app"), &strict), Err(ScanError::LinkLeaves { .. })));
+    assert!(matches!(tree.entries(Some("app"), &strict), Err(ScanError::LinksLeave { .. })));
 }
 
 #[test]
@@ -132,7 +134,7 @@ fn links_to_this_machine() {
     let file = tree.file("file");
     tree.link("l", file.as_os_str().as_bytes());
     let error = scan(tree.path(), &ScanOptions::default()).expect_err("a path of this machine");
-    assert!(matches!(error, ScanError::LinkToMachine { .. }));
+    assert!(matches!(error, ScanError::LinksToMachine { .. }));
 }
 
 #[test]
@@ -210,7 +212,7 @@ fn special_files() {
     assert_eq!(
         error.to_string(),
         format!(
-            "`{}` is a named pipe, which is only packaged when declared",
+            "`{}` is a named pipe, not a file, a directory or a link",
             tree.path().join("pipe").display()
         )
     );
@@ -358,6 +360,84 @@ fn ignore_files() {
     fs::write(tree.path().join(IGNORE_FILE), "ok\n[z\n").expect("written");
     let error = scan(tree.path(), &options).expect_err("no glob");
     assert!(error.to_string().contains(&format!("`[z` in `{}", tree.path().display())), "{error}");
+}
+
+#[test]
+fn ignore_files_of_windows() {
+    let tree = Tree::new();
+    for name in ["a", "b", "c", "d/a"] {
+        tree.file(name);
+    }
+    let options = ScanOptions { ignore_file: true, ..ScanOptions::default() };
+    for lines in ["\u{feff}/a\r\nb\r\n", "\u{feff}./a\n!./c\n\u{feff}b", "b\n\u{feff}/a \r\n"] {
+        fs::write(tree.path().join(IGNORE_FILE), lines).expect("written");
+        assert_eq!(tree.names(&options), ["c", "d", "d/a"], "{lines:?}");
+    }
+    for bytes in [&b"\xff\xfea\0"[..], b"\xfe\xff\0a", b"a\0\n\0", b"\xff", b"a\rb", b"a/../b"] {
+        fs::write(tree.path().join(IGNORE_FILE), bytes).expect("written");
+        let error = scan(tree.path(), &options).expect_err("no list of patterns");
+        assert!(error.hint().is_some(), "{error}");
+    }
+}
+
+#[test]
+fn patterns_have_a_budget_for_all_lists_together() {
+    let tree = Tree::new();
+    tree.file("a");
+    // 40 kB in either list: each is within the budget, both are not.
+    let many = || (0..10).map(|at| format!("{}{at}", "?".repeat(4000))).collect::<Vec<String>>();
+    let of = |include, exclude, lines: &str| {
+        fs::write(tree.path().join(IGNORE_FILE), lines).expect("written");
+        scan(tree.path(), &ScanOptions { include, exclude, ignore_file: true, ..ScanOptions::default() })
+    };
+    assert!(of(Vec::new(), many(), "").is_ok());
+    assert!(of(Vec::new(), Vec::new(), &many().join("\n")).is_ok());
+    for over in [
+        of(many(), many(), ""),
+        of(many(), Vec::new(), &many().join("\n")),
+        of(Vec::new(), many(), &many().join("\n")),
+    ] {
+        let error = over.expect_err("too much");
+        assert!(matches!(error, ScanError::TooMuch(_)) && error.hint().is_some(), "{error}");
+    }
+    let options = ScanOptions { exclude: many(), ..ScanOptions::default() };
+    let filter = Filter::new(tree.path(), &options).expect("globs");
+    assert!(filter.excludes(&[b'a'; 4096], false).is_ok());
+    assert!(matches!(filter.excludes(&vec![b'a'; 10_000_000], false), Err(ScanError::TooMuch(_))));
+    // Names are looked up, however many there are.
+    let names = (0..50_000).map(|at| format!("d/{at}")).collect();
+    let options = ScanOptions { exclude: names, ..ScanOptions::default() };
+    assert!(Filter::new(tree.path(), &options).expect("names").excludes(b"d/77", false).expect("cheap"));
+}
+
+#[test]
+fn brackets_are_escaped() {
+    for (pattern, literal) in [
+        ("[id].js", Some("[[]id].js")),
+        ("a/{b}/[...c]/*.js", Some("a/[{]b[}]/[[]...c]/*.js")),
+        ("plain*?.js", None),
+    ] {
+        assert_eq!(literally(pattern).as_deref(), literal);
+        let Some(literal) = literal else { continue };
+        let tree = Tree::new();
+        tree.file(pattern.replace('*', "x"));
+        let options = ScanOptions { include: vec![literal.to_owned()], ..ScanOptions::default() };
+        assert!(scan(tree.path(), &options).is_ok(), "{literal}");
+    }
+}
+
+#[test]
+fn one_file_is_found_as_its_directory_has_it() {
+    let tree = Tree::new();
+    let path = tree.file("d/f");
+    tree.mode("d/f", 0o4640);
+    tree.link("d/l", "f");
+    let in_tree = scan(&tree.path().join("d"), &ScanOptions::default()).expect("scans");
+    let alone = look_at_file(&path, true).expect("a file");
+    assert_eq!((alone.relative(), alone.mode, alone.stamp), (&b"f"[..], 0o4640, in_tree[0].stamp));
+    let linked = look_at_file(&tree.path().join("d/l"), true).expect("a file");
+    assert_eq!((linked.relative(), &linked.kind, linked.stamp), (&b"l"[..], &alone.kind, alone.stamp));
+    assert!(look_at_file(&tree.path().join("none"), false).is_err());
 }
 
 #[test]

@@ -129,7 +129,7 @@ impl Walk<'_> {
             }
             said => (said, None),
         };
-        if self.left_out.contains(relative) || self.filter.excludes(relative, file_type.is_dir()) {
+        if self.left_out.contains(relative) || self.filter.excludes(relative, file_type.is_dir())? {
             return Ok(None);
         }
         let included = directory.included || self.filter.includes(relative);
@@ -143,7 +143,7 @@ impl Walk<'_> {
             self.directory(path, directory.below)?
         } else {
             let stat = known.map_or_else(stat, Ok)?;
-            self.found(path, directory.below, &stat)?
+            found(path, directory.below, &stat, self.xattrs)?
         };
         Ok(Some(Seen { found, included }))
     }
@@ -155,29 +155,38 @@ impl Walk<'_> {
         Ok(Found { path: path.into(), below, kind, stamp, mode: 0o755, links: 1, uid: 0, gid: 0, xattrs })
     }
 
-    fn found(&self, path: &Path, below: usize, stat: &Stat) -> Result<Found, ScanError> {
-        let kind = kind_of(path, stat)?;
-        let mode = stat.st_mode & 0o7777;
-        let is_file = matches!(kind, FoundKind::File { .. });
-        // Most files are readable for everyone; asking the kernel for each would cost as much as the scan.
-        if is_file && mode & 0o444 != 0o444 {
-            rustix::fs::access(path, rustix::fs::Access::READ_OK)
-                .map_err(|error| io_error("read", path)(error.into()))?;
-        }
-        let xattrs =
-            if is_file || kind == FoundKind::Directory { self.xattrs_of(path)? } else { BTreeMap::new() };
-        #[allow(clippy::useless_conversion, reason = "its width differs between processors")]
-        let links = stat.st_nlink.into();
-        let (stamp, uid, gid) = (Stamp::of_stat(stat), stat.st_uid, stat.st_gid);
-        Ok(Found { path: path.into(), below, kind, stamp, mode, links, uid, gid, xattrs })
-    }
-
     fn xattrs_of(&self, path: &Path) -> Result<BTreeMap<String, Vec<u8>>, ScanError> {
-        if !self.xattrs {
-            return Ok(BTreeMap::new());
-        }
-        read_xattrs(path).map_err(io_error("read the extended attributes of", path))
+        if self.xattrs { read_xattrs(path) } else { Ok(BTreeMap::new()) }
     }
+}
+
+fn found(path: &Path, below: usize, stat: &Stat, xattrs: bool) -> Result<Found, ScanError> {
+    let kind = kind_of(path, stat)?;
+    let mode = stat.st_mode & 0o7777;
+    let is_file = matches!(kind, FoundKind::File { .. });
+    // Most files are readable for everyone; asking the kernel for each would cost as much as the scan.
+    if is_file && mode & 0o444 != 0o444 {
+        rustix::fs::access(path, rustix::fs::Access::READ_OK)
+            .map_err(|error| io_error("read", path)(error.into()))?;
+    }
+    let has_some = xattrs && (is_file || kind == FoundKind::Directory);
+    let xattrs = if has_some { read_xattrs(path)? } else { BTreeMap::new() };
+    #[allow(clippy::useless_conversion, reason = "its width differs between processors")]
+    let links = stat.st_nlink.into();
+    let (stamp, uid, gid) = (Stamp::of_stat(stat), stat.st_uid, stat.st_gid);
+    Ok(Found { path: path.into(), below, kind, stamp, mode, links, uid, gid, xattrs })
+}
+
+/// The one thing at `path`, or what a link there leads to. Its attributes are asked for where it really is.
+pub(super) fn file(path: &Path, xattrs: bool) -> Result<Found, ScanError> {
+    let stat = rustix::fs::stat(path).map_err(|error| io_error("read", path)(error.into()))?;
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let below = path.as_os_str().as_bytes().len() - name.len();
+    let mut found = found(path, below, &stat, false)?;
+    if xattrs && matches!(found.kind, FoundKind::File { .. }) {
+        found.xattrs = read_xattrs(&path.canonicalize().map_err(io_error("resolve", path))?)?;
+    }
+    Ok(found)
 }
 
 /// The names in a directory, sorted, in one piece of memory.
@@ -311,10 +320,11 @@ fn kind_of(path: &Path, stat: &Stat) -> Result<FoundKind, ScanError> {
 }
 
 /// Others describe the build machine (`security.selinux`, `trusted.*`) or belong to the kernel.
-fn read_xattrs(path: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
+fn read_xattrs(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, ScanError> {
+    let cannot = || io_error("read the extended attributes of", path);
     let names = match xattr::list(path) {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(BTreeMap::new()),
-        names => names?,
+        names => names.map_err(cannot())?,
     };
     let mut read = BTreeMap::new();
     for name in names {
@@ -323,7 +333,7 @@ fn read_xattrs(path: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
         if text != "security.capability" && !text.starts_with("user.") {
             continue;
         }
-        if let Some(value) = xattr::get(path, &name)? {
+        if let Some(value) = xattr::get(path, &name).map_err(cannot())? {
             read.insert(text.to_owned(), value);
         }
     }
