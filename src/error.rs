@@ -6,6 +6,8 @@
 /// Whose fault an error is; decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
+    /// The words of the command line, or of a variable that stands for one. Exit code 2.
+    Usage,
     /// The user's input: a missing file, a broken archive, a wrong setting. Exit code 1.
     Input,
     /// A registry or the network. Exit code 3.

@@ -14,6 +14,7 @@
 //! - [`digest`]: SHA-256 names of content, BLAKE3 keys of caches.
 //! - [`platform`]: operating system, architecture, variant.
 //! - [`mod@reference`]: names of images.
+//! - [`location`]: where an image is: the one grammar of sources, destinations, bases and outputs.
 //! - [`stamp`]: what tells, without reading a file, whether it changed.
 //! - [`workers`]: the threads that do the work, started when there is some.
 //!
@@ -48,6 +49,7 @@
 //! # Files
 //! Read:
 //! - `build.toml`, or what `--file` names.
+//! - `$XDG_CONFIG_HOME/pack/config.toml`: how the user wants registries to be reached.
 //! - The artifact, the `from` of layers, and `.packignore` at the root of a directory that is copied.
 //! - Bases and images: `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`.
 //! - Logins: what `DOCKER_AUTH_CONFIG` holds, the file of `REGISTRY_AUTH_FILE`, `containers/auth.json` in
@@ -93,6 +95,7 @@ pub mod input;
 pub mod interrupt;
 pub mod json;
 pub mod layer;
+pub mod location;
 pub mod lock;
 pub mod observer;
 pub mod plan;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::Digest;
-use crate::shown::Foreign;
+use crate::shown::{Foreign, cut};
 
 /// The registry that a reference without a host means.
 pub const DOCKER_HUB: &str = "docker.io";
@@ -45,11 +45,46 @@ pub struct Reference {
 
 /// Why a string is not a reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is not an image reference: {why}", Foreign::new(given))]
+#[error("`{}` is not {what}: {}", Foreign::new(given), .fault.why)]
 pub struct ReferenceError {
     given: String,
-    why: &'static str,
+    what: &'static str,
+    fault: Fault,
 }
+
+/// What is wrong with it: the character or part, and what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fault {
+    why: String,
+    hint: Option<String>,
+}
+
+impl Fault {
+    fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), hint: None }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    fn of(self, what: &'static str, given: &str) -> ReferenceError {
+        ReferenceError { given: given.to_owned(), what, fault: self }
+    }
+}
+
+impl ReferenceError {
+    /// What to write instead, where that can be told.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        self.fault.hint.clone()
+    }
+}
+
+const REFERENCE: &str = "an image reference";
+const REPOSITORY: &str = "the name of a repository";
+const REGISTRY: &str = "a registry";
+const TAG: &str = "a tag";
 
 impl Registry {
     /// The host, with the port if one was given.
@@ -81,31 +116,37 @@ impl FromStr for Registry {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let fail = |why| ReferenceError { given: text.to_owned(), why };
-        let lower = text.to_ascii_lowercase();
-        let (host, port) = match lower.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, Some(port)),
-            _ => (lower.as_str(), None),
-        };
-        // A number may be written with a sign, a port may not.
-        let is_port =
-            |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
-        if port.is_some_and(|port| !is_port(port)) {
-            return Err(fail("the port is not a number below 65536"));
-        }
-        let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let valid = match literal {
-            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => host.split('.').all(is_label) && is_same_in_urls(host),
-        };
-        if !valid {
-            return Err(fail("the registry is not a host name"));
-        }
-        Ok(Self(match lower.as_str() {
-            "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB.to_owned(),
-            _ => lower,
-        }))
+        parse_registry(text).map_err(|fault| fault.of(REGISTRY, text))
     }
+}
+
+fn parse_registry(text: &str) -> Result<Registry, Fault> {
+    if let Some((_, host)) = text.split_once("://") {
+        return Err(Fault::new("a registry has no scheme")
+            .hint(format!("write `{}`", cited(host.trim_end_matches('/')))));
+    }
+    let lower = text.to_ascii_lowercase();
+    let (host, port) = match lower.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (lower.as_str(), None),
+    };
+    // A number may be written with a sign, a port may not.
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    if let Some(port) = port.filter(|port| !is_port(port)) {
+        return Err(Fault::new(format!("its port `{}` is not a number below 65536", cited(port))));
+    }
+    let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let valid = match literal {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => host.split('.').all(is_label) && is_same_in_urls(host),
+    };
+    if !valid {
+        return Err(Fault::new(format!("`{}` is not a host name", cited(host))));
+    }
+    Ok(Registry(match lower.as_str() {
+        "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB.to_owned(),
+        _ => lower,
+    }))
 }
 
 /// Whether URLs take a name for the same host: they refuse some names that end in a number or begin with `xn--`,
@@ -177,18 +218,55 @@ impl FromStr for Tag {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        let valid = text.len() <= 128
-            && text.bytes().next().is_some_and(word)
-            && text.bytes().all(|byte| word(byte) || byte == b'.' || byte == b'-');
-        if !valid {
-            return Err(ReferenceError {
-                given: text.to_owned(),
-                why: "a tag is at most 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two",
-            });
-        }
-        Ok(Self(text.to_owned()))
+        parse_tag(text).map_err(|fault| fault.of(TAG, text))
     }
+}
+
+/// The longest tag, in characters.
+const MAX_TAG: usize = 128;
+
+fn parse_tag(text: &str) -> Result<Tag, Fault> {
+    let word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let other = |character: &char| !word(*character) && !matches!(character, '.' | '-');
+    match text.chars().next() {
+        None => return Err(Fault::new("the tag is empty")),
+        Some(first) if matches!(first, '.' | '-') => {
+            let why = format!(
+                "the tag `{}` begins with `{first}`; a tag begins with a letter, a digit or `_`",
+                cited(text)
+            );
+            return Err(Fault::new(why));
+        }
+        Some(_) => {}
+    }
+    if let Some(character) = text.chars().find(other) {
+        let why = format!(
+            "the tag `{}` has {} in it; a tag is letters, digits, `_`, `.` and `-`",
+            cited(text),
+            shown(character)
+        );
+        return Err(Fault::new(why));
+    }
+    if text.len() > MAX_TAG {
+        return Err(Fault::new(format!(
+            "the tag has {} characters; a tag has at most {MAX_TAG}",
+            text.len()
+        )));
+    }
+    Ok(Tag(text.to_owned()))
+}
+
+/// A character in a message.
+fn shown(character: char) -> String {
+    match character {
+        ' ' => "a space".to_owned(),
+        _ => format!("`{}`", cited(&character.to_string())),
+    }
+}
+
+/// A part of a reference in a message.
+fn cited(text: &str) -> String {
+    Foreign::new(&cut(text, 100)).to_string()
 }
 
 impl fmt::Display for Tag {
@@ -231,27 +309,48 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let fail = |why| ReferenceError { given: text.to_owned(), why };
-        let (rest, digest) = match text.split_once('@') {
-            Some((rest, digest)) => {
-                (rest, Some(digest.parse().map_err(|_| fail("what follows `@` is not a sha256 digest"))?))
-            }
-            None => (text, None),
-        };
-        let (name, tag) = match rest.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') && !tag.contains(']') => (name, Some(tag)),
-            _ => (rest, None),
-        };
-        let tag = tag.map(str::parse).transpose().map_err(|error: ReferenceError| fail(error.why))?;
-        Ok(Self { repository: parse_repository(name).map_err(fail)?, tag, digest })
+        parse_reference(text).map_err(|fault| fault.of(REFERENCE, text))
     }
+}
+
+fn parse_reference(text: &str) -> Result<Reference, Fault> {
+    if let Some(bare) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
+        return Err(Fault::new("a reference has no scheme")
+            .hint(format!("write `{}`", cited(bare.trim_end_matches('/')))));
+    }
+    let (rest, digest) = match text.split_once('@') {
+        Some((rest, digest)) => (rest, Some(parse_digest(digest)?)),
+        None => (text, None),
+    };
+    let (name, tag) = match rest.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') && !tag.contains(']') => (name, Some(tag)),
+        _ => (rest, None),
+    };
+    Ok(Reference { repository: parse_repository(name)?, tag: tag.map(parse_tag).transpose()?, digest })
+}
+
+fn parse_digest(text: &str) -> Result<Digest, Fault> {
+    text.parse().map_err(|_| {
+        let what = "a digest is `sha256:` and 64 hexadecimal digits in lower case";
+        let why = match text.strip_prefix("sha256:") {
+            Some(hex) if hex.len() != 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                format!("the digest after `@` has {} digits; {what}", hex.len())
+            }
+            _ => format!("`{}` after `@` is not a digest; {what}", cited(text)),
+        };
+        Fault::new(why)
+    })
 }
 
 impl FromStr for Repository {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        parse_repository(text).map_err(|why| ReferenceError { given: text.to_owned(), why })
+        if let Some(bare) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
+            let hint = format!("write `{}`", cited(bare.trim_end_matches('/')));
+            return Err(Fault::new("a name has no scheme").hint(hint).of(REPOSITORY, text));
+        }
+        parse_repository(text).map_err(|fault| fault.of(REPOSITORY, text))
     }
 }
 
@@ -286,13 +385,13 @@ impl FromStr for Scope {
 
     /// `HOST[:PORT][/PATH]`, as people copy it: with `https://` and a slash at the end if need be.
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let fail = |why| ReferenceError { given: text.to_owned(), why };
+        let fail = |why: &str| Fault::new(why).of(REGISTRY, text);
         let bare = text.strip_prefix("https://").unwrap_or(text).trim_end_matches('/');
         let (host, path) = bare.split_once('/').unwrap_or((bare, ""));
         if !is_host(host) {
             return Err(fail("a registry has a dot or a port in its name, or is `localhost`"));
         }
-        let registry = host.parse::<Registry>().map_err(|error| fail(error.why))?;
+        let registry = parse_registry(host).map_err(|fault| fault.of(REGISTRY, text))?;
         if !path.is_empty() && !path.split('/').all(is_path_component) {
             return Err(fail("what follows the registry is not the beginning of a repository's name"));
         }
@@ -312,39 +411,70 @@ fn is_host(part: &str) -> bool {
     part.contains(['.', ':', '[']) || part == "localhost"
 }
 
-fn parse_repository(name: &str) -> Result<Repository, &'static str> {
+fn parse_repository(name: &str) -> Result<Repository, Fault> {
     let (host, path) = match name.split_once('/') {
         Some((host, path)) if is_host(host) => (Some(host), path),
         _ => (None, name),
     };
     let registry = match host {
-        Some(host) => host.parse::<Registry>().map_err(|error| error.why)?,
+        Some(host) => parse_registry(host)?,
         None => Registry(DOCKER_HUB.to_owned()),
     };
+    if path.is_empty() {
+        return Err(Fault::new(match host {
+            Some(host) => format!("there is no repository after `{}/`", cited(host)),
+            None => "it is empty".to_owned(),
+        }));
+    }
+    if let Some(fault) = path.split('/').find_map(|part| wrong_part(part, path)) {
+        return Err(match path.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => fault.hint(format!("write `{}`", cited(&name.to_ascii_lowercase()))),
+            false => fault,
+        });
+    }
     let path = if registry.0 == DOCKER_HUB && !path.contains('/') {
         format!("library/{path}")
     } else {
         path.to_owned()
     };
-    if path.len() > 255 {
-        return Err("the repository is longer than 255 characters");
-    }
-    if !path.split('/').all(is_path_component) {
-        return Err("a repository is lower-case letters and digits, separated by `/`, `.`, `_`, `__` or `-`");
+    if path.len() > MAX_PATH {
+        let why = format!("the repository has {} characters; its name has at most {MAX_PATH}", path.len());
+        return Err(Fault::new(why));
     }
     Ok(Repository { registry, path })
 }
 
-/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+/// The longest name of a repository within its registry, in characters.
+const MAX_PATH: usize = 255;
+
+/// What is wrong with a part of a repository's name: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`.
+fn wrong_part(part: &str, path: &str) -> Option<Fault> {
+    let is_separator = |character: char| matches!(character, '.' | '_' | '-');
+    let allowed = "a repository is lower-case letters and digits, with `.`, `_`, `__` or `-` between them";
+    if part.is_empty() {
+        return Some(Fault::new(format!("a part of `{}` is empty: there is a `/` too many", cited(path))));
+    }
+    if part.contains(|character: char| character.is_ascii_uppercase()) {
+        return Some(Fault::new(format!("`{}` has upper-case letters; {allowed}", cited(part))));
+    }
+    let other = |character: &char| !alphanumeric_char(*character) && !is_separator(*character);
+    if let Some(character) = part.chars().find(other) {
+        return Some(Fault::new(format!("`{}` has {} in it; {allowed}", cited(part), shown(character))));
+    }
+    let ends = [part.chars().next(), part.chars().next_back()];
+    if let Some(end) = ends.into_iter().flatten().find(|end| is_separator(*end)) {
+        return Some(Fault::new(format!("`{}` begins or ends with `{end}`; {allowed}", cited(part))));
+    }
+    let separators = part.split(alphanumeric_char).filter(|separator| !separator.is_empty());
+    let is_wrong = |separator: &&str| {
+        !matches!(*separator, "." | "_" | "__") && separator.bytes().any(|byte| byte != b'-')
+    };
+    let wrong = { separators }.find(is_wrong)?;
+    Some(Fault::new(format!("`{}` has `{}` in it; {allowed}", cited(part), cited(wrong))))
+}
+
 fn is_path_component(component: &str) -> bool {
-    let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = component.as_bytes();
-    let ends =
-        bytes.first().copied().is_some_and(alphanumeric) && bytes.last().copied().is_some_and(alphanumeric);
-    let separators = component.split(|character: char| alphanumeric_char(character));
-    ends && separators
-        .filter(|separator| !separator.is_empty())
-        .all(|separator| matches!(separator, "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-'))
+    wrong_part(component, component).is_none()
 }
 
 const fn alphanumeric_char(character: char) -> bool {
@@ -435,6 +565,46 @@ mod tests {
         for text in cases {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn each_fault_is_named_with_what_is_allowed() {
+        let cases = [
+            ("https://ghcr.io/x/y", "a reference has no scheme", Some("write `ghcr.io/x/y`")),
+            (
+                "shop/App:1",
+                "`App` has upper-case letters; a repository is lower-case",
+                Some("write `shop/app`"),
+            ),
+            ("ghcr.io/Shop/app", "`Shop` has upper-case letters", Some("write `ghcr.io/shop/app`")),
+            ("a//b", "a part of `a//b` is empty", None),
+            ("localhost:5000/", "there is no repository after `localhost:5000/`", None),
+            ("x y", "`x y` has a space in it", None),
+            ("a$b", "`a$b` has `$` in it", None),
+            ("tomcat:10:x", "`tomcat:10` has `:` in it", None),
+            ("a_-b", "`a_-b` has `_-` in it", None),
+            ("-a", "`-a` begins or ends with `-`", None),
+            ("a:", "the tag is empty", None),
+            ("a:.x", "the tag `.x` begins with `.`; a tag begins with a letter, a digit or `_`", None),
+            ("a:1+2", "the tag `1+2` has `+` in it; a tag is letters", None),
+            ("a@sha256:abc", "the digest after `@` has 3 digits; a digest is `sha256:` and 64", None),
+            ("a@md5:x", "`md5:x` after `@` is not a digest", None),
+            ("localhost:99999/a", "its port `99999` is not a number below 65536", None),
+            ("r_.example-/a", "`r_.example-` is not a host name", None),
+            ("", "it is empty", None),
+        ];
+        for (text, why, hint) in cases {
+            let error = text.parse::<Reference>().expect_err(text);
+            assert!(error.to_string().contains(why), "{text}: {error}");
+            assert_eq!(error.hint().as_deref(), hint, "{text}");
+            if let Some(better) = hint.and_then(|hint| hint.strip_prefix("write `")?.strip_suffix('`')) {
+                assert!(better.parse::<Reference>().is_ok(), "{better}");
+            }
+        }
+        let long = format!("a/{}", "b".repeat(300)).parse::<Reference>().expect_err("too long");
+        assert!(long.to_string().ends_with("the repository has 302 characters; its name has at most 255"));
+        let long = format!("a:{}", "b".repeat(129)).parse::<Reference>().expect_err("too long");
+        assert!(long.to_string().ends_with("the tag has 129 characters; a tag has at most 128"));
     }
 
     #[test]

@@ -74,7 +74,8 @@ impl Inputs {
         let known = match settings.base.as_ref().map(|base| &base.value) {
             None | Some(config::Base::Scratch | config::Base::Registry(_)) => true,
             Some(config::Base::Layout { path, .. }) => looker.file(&path.path().join("index.json")),
-            Some(config::Base::OciArchive(path) | config::Base::DockerArchive(path)) => {
+            Some(config::Base::Store(_)) => looker.file(&context.store.dir().join("index.json")),
+            Some(config::Base::OciArchive { path, .. } | config::Base::DockerArchive { path, .. }) => {
                 looker.file(path.path())
             }
         };

@@ -228,8 +228,8 @@ fn inputs(settings: &Settings) -> Vec<Input> {
 fn read_by(settings: &Settings) -> Vec<PathBuf> {
     let base = match settings.base.as_ref().map(|base| &base.value) {
         Some(config::Base::Layout { path, .. }) => Some(path),
-        Some(config::Base::OciArchive(path) | config::Base::DockerArchive(path)) => Some(path),
-        None | Some(config::Base::Scratch | config::Base::Registry(_)) => None,
+        Some(config::Base::OciArchive { path, .. } | config::Base::DockerArchive { path, .. }) => Some(path),
+        None | Some(config::Base::Scratch | config::Base::Registry(_) | config::Base::Store(_)) => None,
     };
     let registries = settings.registries.values();
     let certificates = registries

@@ -30,6 +30,7 @@ use crate::plan::{
 use crate::platform::Platform;
 use crate::transport::Source;
 use crate::transport::archive::Archive;
+use crate::transport::layout::OciLayout;
 
 /// A plan with what is needed to execute it.
 pub struct Prepared<'a> {
@@ -154,12 +155,12 @@ fn open_base(context: &Context, request: &Request) -> Result<Option<Base>, Boxed
             let reference = pinned.unwrap_or_else(|| reference.clone());
             Arc::new(crate::transport::registry::source(context.client.clone(), reference))
         }
-        config::Base::Layout { path, tag } => Arc::new(crate::transport::layout::OciLayout::open(
-            path.path(),
-            tag.as_ref().map(crate::reference::Tag::as_str),
-        )?),
-        config::Base::OciArchive(path) => Arc::new(Archive::open_oci(path.path(), None)?),
-        config::Base::DockerArchive(path) => Arc::new(Archive::open_docker(path.path(), None)?),
+        config::Base::Store(name) => Arc::new(OciLayout::stored(&context.store, name)?),
+        config::Base::Layout { path, name } => Arc::new(OciLayout::open(path.path(), name.as_deref())?),
+        config::Base::OciArchive { path, name } => Arc::new(Archive::open_oci(path.path(), name.as_deref())?),
+        config::Base::DockerArchive { path, name } => {
+            Arc::new(Archive::open_docker(path.path(), name.as_deref())?)
+        }
     };
     if request.settings.locked && locked.is_none() {
         return Err(BuildError::NotLocked(written).into());

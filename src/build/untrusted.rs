@@ -87,7 +87,18 @@ impl Checker<'_> {
         if let Some(base) = &settings.base {
             match &base.value {
                 Base::Layout { path, .. } => self.inside(path, base.span),
-                Base::OciArchive(path) | Base::DockerArchive(path) => self.inside(path, base.span),
+                Base::OciArchive { path, .. } | Base::DockerArchive { path, .. } => {
+                    self.inside(path, base.span);
+                }
+                // What is in the store may have been built from anything on this machine.
+                Base::Store(_) => {
+                    let what = format!("`{}` is an image of this machine's own store", base.value);
+                    self.refuse(
+                        base.span,
+                        &what,
+                        "name the image in its registry, or give this one by `--base`",
+                    );
+                }
                 Base::Scratch | Base::Registry(_) => {}
             }
         }

@@ -182,8 +182,8 @@ Examples:
   pack init build/libs/app.war --base tomcat:10 --name localhost:5000/shop/app
       Say all of it at once")]
     Init(InitArgs),
-    /// Show an image: digest, platforms, layers, configuration
-    #[command(after_long_help = IMAGE_HELP)]
+    /// Show an image: digest, platforms, layers, configuration; or the tags of a repository
+    #[command(after_long_help = INSPECT_HELP)]
     Inspect(InspectArgs),
     /// Show how an image came to be, layer by layer, newest first
     ///
@@ -197,6 +197,21 @@ Examples:
     /// at every platform unless some are named. Exit code 1 if anything is wrong.
     #[command(after_long_help = IMAGE_HELP)]
     Verify(VerifyArgs),
+    /// List the images in the local store
+    #[command(after_long_help = "\
+Examples:
+  pack images
+  pack images --json | jq -r '.[].name'")]
+    Images(ImagesArgs),
+    /// Remove names from the local store
+    ///
+    /// The blobs stay until `pack cache prune`. Where the store has no image of one of the names, that is an error and
+    /// nothing is removed.
+    #[command(after_long_help = "\
+Examples:
+  pack rm localhost:5000/shop/app:1.0
+  pack rm app:1.0 app:1.1          Names that a build without a registry gave")]
+    Rm(RmArgs),
     /// Copy an image or an index, byte for byte, with only what the other place lacks
     ///
     /// Between registries, OCI layouts, archives and the local store. Digests stay what they are, and formats too.
@@ -206,11 +221,13 @@ Examples:
     Copy(CopyArgs),
     /// Give an image more tags where it is; nothing is transferred
     ///
-    /// In a registry the same manifest is stored under each new tag, after a look whether the old one still
-    /// means it; in a layout or the local store the index gets the names.
+    /// A name alone is the registry's, `store:NAME` the local store's. In a registry the same manifest is stored under
+    /// each new tag, after a look whether the old one still means it; in a layout or the local store the index gets the
+    /// names.
     #[command(after_long_help = "\
 Examples:
   pack tag localhost:5000/shop/app:1.0 stable production
+  pack tag store:shop/app:1.0 stable
   pack tag oci:images:1.0 1")]
     Tag(TagArgs),
     /// Show what two images do not have in common, and why their digests differ
@@ -290,36 +307,58 @@ Examples:
 
 const IMAGE_HELP: &str = "\
 IMAGE is one of:
-  NAME[:TAG]               An image in the local store, else in its registry
-  NAME@sha256:…            The same, by digest
-  oci:DIR[:TAG]            In an OCI layout
-  oci-archive:FILE         In a tar of an OCI layout
-  docker-archive:FILE      In a file of `docker save`";
+  NAME[:TAG]                  In the local store, else in its registry; the
+                              first line of the output says where
+  NAME@sha256:…               The same, by digest
+  store:NAME[:TAG]            In the local store
+  docker://NAME[:TAG]         In the registry
+  oci:DIR[:TAG]               In an OCI layout
+  oci-archive:FILE[:TAG]      In a tar of an OCI layout
+  docker-archive:FILE[:TAG]   In a file of `docker save`";
+
+const INSPECT_HELP: &str = "\
+IMAGE is one of:
+  NAME:TAG                    In the local store, else in its registry; the
+                              first line of the output says where
+  NAME@sha256:…               The same, by digest
+  NAME                        The tags of the repository, in its registry
+  store:NAME[:TAG]            In the local store
+  docker://NAME[:TAG]         In the registry
+  oci:DIR[:TAG]               In an OCI layout
+  oci-archive:FILE[:TAG]      In a tar of an OCI layout
+  docker-archive:FILE[:TAG]   In a file of `docker save`";
 
 const COPY_HELP: &str = "\
 SRC is one of:
-  NAME[:TAG], NAME@sha256:…   In the local store, else in its registry
+  NAME[:TAG], NAME@sha256:…   In its registry; docker://NAME is the same
+  store:NAME[:TAG]            In the local store
   oci:DIR[:TAG]               In an OCI layout
   oci-archive:FILE[:TAG]      In a tar of an OCI layout
   docker-archive:FILE[:TAG]   In a file of `docker save`
 DST is one of:
-  NAME[:TAG], NAME@sha256:…   In a registry; without a tag, that of SRC
+  NAME[:TAG], NAME@sha256:…   In a registry; without a tag, that of SRC;
+                              docker://NAME is the same
   store:NAME[:TAG]            In the local store
   oci:DIR[:TAG]               In an OCI layout, made if it is missing
   oci-archive:FILE[:TAG]      A new tar, which `docker load` reads, too;
   docker-archive:FILE[:TAG]   the same
 Examples:
   pack copy localhost:5000/shop/app:1.0 registry.example.com/shop/app
+  pack copy store:shop/app:1.0 registry.example.com/shop/app
+      Push what a build without `--push` made
   pack copy --referrers localhost:5000/shop/app:1.0 oci:mirror:1.0
   pack copy --platform linux/arm64 debian:12 docker-archive:debian.tar";
 
 const DIFF_HELP: &str = "\
 A and B are each one of:
-  NAME[:TAG]               An image in the local store, else in its registry
-  NAME@sha256:…            The same, by digest
-  oci:DIR[:TAG]            In an OCI layout
-  oci-archive:FILE         In a tar of an OCI layout
-  docker-archive:FILE      In a file of `docker save`
+  NAME[:TAG]                  In the local store, else in its registry; the
+                              first lines of the output say where
+  NAME@sha256:…               The same, by digest
+  store:NAME[:TAG]            In the local store
+  docker://NAME[:TAG]         In the registry
+  oci:DIR[:TAG]               In an OCI layout
+  oci-archive:FILE[:TAG]      In a tar of an OCI layout
+  docker-archive:FILE[:TAG]   In a file of `docker save`
 Examples:
   pack diff localhost:5000/shop/app:1.0 localhost:5000/shop/app:1.1
   pack diff --json oci:mine oci:theirs | jq -r .first
@@ -382,8 +421,8 @@ pub struct ImageArgs {
 
     /// The image to build on
     ///
-    /// A registry reference, `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`, or `scratch` for
-    /// nothing.
+    /// A name, which is the registry's, `store:NAME` in the local store, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`,
+    /// `docker-archive:FILE[:TAG]`, or `scratch` for nothing.
     #[arg(long, value_name = "REF", help_heading = "Image")]
     pub base: Option<String>,
 
@@ -597,6 +636,26 @@ pub struct InspectArgs {
     pub format: Format,
 }
 
+/// `pack images`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ImagesArgs {
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pack rm`.
+#[derive(Clone, Debug, Args)]
+pub struct RmArgs {
+    /// The images
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<String>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
 /// `pack history`.
 #[derive(Clone, Debug, Args)]
 pub struct HistoryArgs {
@@ -787,10 +846,10 @@ pub struct DiffArgs {
 /// `pack rebase`.
 #[derive(Clone, Debug, Args)]
 pub struct RebaseArgs {
-    /// The image, in a registry, a layout or the local store
+    /// The image: a name in a registry, `store:NAME` or `oci:DIR[:TAG]`
     pub image: String,
 
-    /// The new base
+    /// The new base: a name in a registry, `store:NAME`, `oci:DIR[:TAG]` or an archive
     #[arg(long, value_name = "REF")]
     pub base: String,
 
@@ -935,6 +994,8 @@ impl Command {
             Self::Update(args) => args.format.json,
             Self::Inspect(args) => args.format.json,
             Self::History(args) => args.format.json,
+            Self::Images(args) => args.format.json,
+            Self::Rm(args) => args.format.json,
             Self::Verify(args) => args.format.json,
             Self::Copy(args) => args.format.json,
             Self::Diff(args) => args.format.json,
@@ -967,7 +1028,13 @@ impl Command {
             Self::Tag(args) => &args.registries,
             Self::Login(args) => &args.registries,
             Self::Doctor(args) => &args.registries,
-            Self::Logout(_) | Self::Cache { .. } | Self::Init(_) | Self::Completions(_) | Self::Man(_) => {
+            Self::Logout(_)
+            | Self::Images(_)
+            | Self::Rm(_)
+            | Self::Cache { .. }
+            | Self::Init(_)
+            | Self::Completions(_)
+            | Self::Man(_) => {
                 return None;
             }
         })
@@ -1106,6 +1173,8 @@ mod tests {
         pack inspect
         pack history
         pack verify
+        pack images
+        pack rm
         pack copy
         pack tag
         pack diff

@@ -56,6 +56,7 @@ impl From<ExitStatus> for std::process::ExitCode {
 impl From<Kind> for ExitStatus {
     fn from(kind: Kind) -> Self {
         match kind {
+            Kind::Usage => Self::Usage,
             Kind::Input => Self::Input,
             Kind::Registry => Self::Registry,
             Kind::Policy => Self::Policy,

@@ -8,21 +8,22 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use super::args::{Global, RegistryArgs};
 use super::environment::Environment;
-use super::error::CommandError;
+use super::error::{CommandError, ExitStatus};
 use super::printer::Printer;
 use super::timings::Recorder;
 use crate::build::Context;
 use crate::config::{self, Document, Overrides, RegistryOptions, Settings, UserFile};
+use crate::digest::Digest;
 use crate::interrupt::Interrupt;
+use crate::location::{Location, Name};
 use crate::observer::Progress;
 use crate::reference::{Reference, Registry};
 use crate::registry::{self, Client, Credentials, Mirror, ProxySettings, RegistrySettings, Secret};
-use crate::store::Store;
+use crate::store::{LayoutError, Store};
 use crate::transport::Source;
 use crate::transport::archive::Archive;
 use crate::transport::docker::{self, Engine};
 use crate::transport::layout::OciLayout;
-use crate::transport::name::Location;
 use crate::workers::Workers;
 
 /// The name of a build file.
@@ -252,62 +253,130 @@ impl Session {
         })
     }
 
-    /// Opens an image that the user names: in the store, in a registry, in a layout or an archive.
+    /// Opens an image to look at, where nothing is written: a name is looked for in the store, then in its registry.
     ///
     /// # Errors
     /// When the name is none or what it names cannot be opened.
-    pub fn image(&self, name: &str) -> Result<Arc<dyn Source>, CommandError> {
-        self.open_image(name, || self.client())
+    pub fn image(&self, name: &str) -> Result<Opened, CommandError> {
+        self.open(name, Look::StoreFirst, || self.client())
     }
 
     /// As [`Session::image`], with a client that others use, too.
     ///
     /// # Errors
     /// As for [`Session::image`].
-    pub fn image_with(&self, name: &str, client: &Client) -> Result<Arc<dyn Source>, CommandError> {
-        self.open_image(name, || Ok(client.clone()))
+    pub fn image_with(&self, name: &str, client: &Client) -> Result<Opened, CommandError> {
+        self.open(name, Look::StoreFirst, || Ok(client.clone()))
     }
 
-    fn open_image(
-        &self,
-        name: &str,
-        client: impl FnOnce() -> Result<Client, CommandError>,
-    ) -> Result<Arc<dyn Source>, CommandError> {
-        Ok(match Location::base(name)? {
-            Location::OciLayout { dir, name } => {
-                Arc::new(OciLayout::open(&self.absolute(&dir), name.as_deref())?)
-            }
-            Location::OciArchive { file, name } => {
-                Arc::new(Archive::open_oci(&self.absolute(&file), name.as_deref())?)
-            }
-            Location::DockerArchive { file, name } => {
-                Arc::new(Archive::open_docker(&self.absolute(&file), name.as_deref())?)
-            }
-            Location::Registry(reference) => match self.stored(name, &reference)? {
-                Some((stored, _)) => Arc::new(stored),
-                None => Arc::new(crate::transport::registry::source(client()?, reference)),
-            },
-            Location::Scratch | Location::Docker | Location::OwnRegistry | Location::Store(_) => {
-                return Err(CommandError::usage(format!("`{name}` is not an image")));
-            }
-        })
-    }
-
-    /// The image in the local store: by its whole name, as `localhost/NAME`, which is what a build without a
-    /// registry in its name is called, or by its digest. With it, the name that it was found by.
+    /// Opens an image that something is to be made of or published from: a name is the registry's, for what is in
+    /// the store may never have been pushed.
     ///
     /// # Errors
-    /// None yet: where nothing says where the store is, it has no image.
-    pub fn stored(
+    /// As for [`Session::image`].
+    pub fn published(&self, name: &str, client: &Client) -> Result<Opened, CommandError> {
+        self.open(name, Look::Registry, || Ok(client.clone()))
+    }
+
+    fn open(
         &self,
-        name: &str,
-        reference: &Reference,
-    ) -> Result<Option<(OciLayout, String)>, CommandError> {
-        let Ok(store) = self.store() else { return Ok(None) };
-        let digest = reference.digest().map(|digest| digest.to_string());
-        let names = [reference.to_string(), name.to_owned(), format!("localhost/{name}")];
-        let find = |name: &String| Some((OciLayout::in_store(&store, name)?, name.clone()));
-        Ok(names.iter().chain(&digest).find_map(find))
+        text: &str,
+        look: Look,
+        client: impl FnOnce() -> Result<Client, CommandError>,
+    ) -> Result<Opened, CommandError> {
+        let location = Location::parse(text)?;
+        let (source, location): (Arc<dyn Source>, Location) = match location {
+            Location::OciLayout { ref dir, ref name } => {
+                (Arc::new(OciLayout::open(&self.absolute(dir), name.as_deref())?), location)
+            }
+            Location::OciArchive { ref file, ref name } => {
+                (Arc::new(Archive::open_oci(&self.absolute(file), name.as_deref())?), location)
+            }
+            Location::DockerArchive { ref file, ref name } => {
+                let (file, name) = (self.absolute(file), name.as_deref());
+                // `docker save` knows no digests. What is written here is a layout's archive, too, which does.
+                let by_digest = name.filter(|name| name.parse::<Digest>().is_ok());
+                let layout = by_digest.and_then(|digest| Archive::open_oci(&file, Some(digest)).ok());
+                let archive = match layout {
+                    Some(layout) => layout,
+                    None => Archive::open_docker(&file, name)?,
+                };
+                (Arc::new(archive), location)
+            }
+            Location::Store(name) => {
+                let stored =
+                    OciLayout::stored(&self.store()?, &name).map_err(|error| not_stored(error, &name))?;
+                in_store(stored, name)
+            }
+            Location::Name(name) => match look {
+                Look::StoreFirst => match self.stored(&name) {
+                    Some(stored) => in_store(stored, name),
+                    None => in_registry(client()?, name.reference()),
+                },
+                Look::Registry => in_registry(client()?, name.reference()),
+            },
+            Location::Registry(reference) => in_registry(client()?, &reference),
+            Location::Scratch | Location::Docker | Location::OwnRegistry => {
+                return Err(CommandError::usage(format!("`{text}` is not an image")));
+            }
+        };
+        Ok(Opened { source, location })
+    }
+
+    /// The image in the local store, if there is a store and it has one of this name.
+    #[must_use]
+    pub fn stored(&self, name: &Name) -> Option<OciLayout> {
+        OciLayout::in_store(&self.store().ok()?, name)
+    }
+
+    /// An error of a registry that a name was looked for in; where the local store has the name, with a hint at it.
+    #[must_use]
+    pub fn or_in_store(&self, error: CommandError, text: &str) -> CommandError {
+        match Location::parse(text) {
+            Ok(Location::Name(name)) if error.status == ExitStatus::Registry => match self.stored(&name) {
+                Some(stored) => {
+                    let name = stored.image_name().unwrap_or(text);
+                    error.hint(format!("the local store has it: write `store:{name}` for that image"))
+                }
+                None => error,
+            },
+            _ => error,
+        }
+    }
+}
+
+/// An image, and where it was found: a place that names no other.
+pub struct Opened {
+    /// The image.
+    pub source: Arc<dyn Source>,
+    /// Where it is.
+    pub location: Location,
+}
+
+/// Where a name alone is looked for.
+#[derive(Clone, Copy)]
+enum Look {
+    StoreFirst,
+    Registry,
+}
+
+fn in_registry(client: Client, reference: &Reference) -> (Arc<dyn Source>, Location) {
+    let source = crate::transport::registry::source(client, reference.clone());
+    (Arc::new(source), Location::Registry(reference.clone()))
+}
+
+fn in_store(stored: OciLayout, name: Name) -> (Arc<dyn Source>, Location) {
+    // By its name there, unless a digest led to it.
+    let found = stored.image_name().and_then(|found| found.parse().ok());
+    (Arc::new(stored), Location::Store(found.unwrap_or(name)))
+}
+
+fn not_stored(error: LayoutError, name: &Name) -> CommandError {
+    let is_known = matches!(&error, LayoutError::Pick { .. });
+    let error = CommandError::from(error);
+    match is_known && error.hints.is_empty() {
+        true => error.hint(format!("`docker://{name}` is the image in its registry")),
+        false => error,
     }
 }
 

@@ -167,28 +167,28 @@ name = "x"
 #[test]
 fn a_bad_reference() {
     assert_snapshot!(report("[image]\nname = \"Shop/Bookstore\"\nbase = \"tomcat:10:x\"\n"), @r#"
-    `Shop/Bookstore` is not an image reference: a repository is lower-case letters and digits, separated by `/`, `.`, `_`, `__` or `-`
+    `Shop/Bookstore` is not the name of a repository: `Shop` has upper-case letters; a repository is lower-case letters and digits, with `.`, `_`, `__` or `-` between them
      --> build.toml:2:8
       |
     2 | name = "Shop/Bookstore"
       |        ^^^^^^^^^^^^^^^^
       |
-      = hint: a name is a repository, such as `ghcr.io/shop/bookstore`
+      = hint: write `shop/bookstore`
 
-    error: `tomcat:10:x` is not an image reference: a repository is lower-case letters and digits, separated by `/`, `.`, `_`, `__` or `-`
+    error: `tomcat:10:x` is not an image reference: `tomcat:10` has `:` in it; a repository is lower-case letters and digits, with `.`, `_`, `__` or `-` between them
      --> build.toml:3:8
       |
     3 | base = "tomcat:10:x"
       |        ^^^^^^^^^^^^^
       |
-      = hint: a base is a registry reference, `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE` or `scratch`
+      = hint: a base is a registry reference, `store:NAME`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]` or `scratch`
     "#);
 }
 
 #[test]
 fn a_name_with_a_tag() {
     assert_snapshot!(report("image.name = \"shop/bookstore:1.0\"\n"), @r#"
-    `shop/bookstore:1.0` is not an image reference: a repository is lower-case letters and digits, separated by `/`, `.`, `_`, `__` or `-`
+    `shop/bookstore:1.0` is not the name of a repository: `bookstore:1.0` has `:` in it; a repository is lower-case letters and digits, with `.`, `_`, `__` or `-` between them
      --> build.toml:1:14
       |
     1 | image.name = "shop/bookstore:1.0"
@@ -448,12 +448,12 @@ fn an_error_in_a_flag_names_the_flag() {
      |
      = hint: write `8080`, `"8080/udp"` or `"8000-8003"`; ports are 1 to 65535
 
-    error: `a b` is not an image reference: a repository is lower-case letters and digits, separated by `/`, `.`, `_`, `__` or `-`
+    error: `a b` is not an image reference: `a b` has a space in it; a repository is lower-case letters and digits, with `.`, `_`, `__` or `-` between them
      |
      | --base a b
      |        ^^^
      |
-     = hint: a base is a registry reference, `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE` or `scratch`
+     = hint: a base is a registry reference, `store:NAME`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]` or `scratch`
     "#);
 }
 

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use super::decode::{Decode, Decoder, FromText, Wrong, list, text_values};
 use super::document::{Node, Value};
-use crate::error::nearest;
+use crate::error::{Explain as _, nearest};
 use crate::layer::EntryPath;
 use crate::layer::scan;
+use crate::location::{self, Location};
 use crate::platform::Platform;
-use crate::reference::{Reference, Registry, Repository, Scope, Tag};
+use crate::reference::{Reference, Registry, Repository, Scope};
 
 /// Permission bits with setuid, setgid and sticky: at most `0o7777`. Written `"0644"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -392,57 +393,73 @@ impl Decode for DiskPath {
     }
 }
 
-/// What an image is put on.
+/// What an image is put on: a [`Location`] with paths that know what they are relative to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Base {
     /// Nothing: `scratch`.
     Scratch,
     /// An image in a registry.
     Registry(Reference),
-    /// An OCI layout: `oci:DIR[:TAG]`.
+    /// An image in the local store: `store:NAME`.
+    Store(location::Name),
+    /// An OCI layout: `oci:DIR[:NAME]`.
     Layout {
         /// The directory.
         path: DiskPath,
         /// The name in the index, if one was given.
-        tag: Option<Tag>,
+        name: Option<String>,
     },
-    /// A tar of an OCI layout: `oci-archive:FILE`.
-    OciArchive(DiskPath),
-    /// A tar as `docker save` writes it: `docker-archive:FILE`.
-    DockerArchive(DiskPath),
+    /// A tar of an OCI layout: `oci-archive:FILE[:NAME]`.
+    OciArchive {
+        /// The file.
+        path: DiskPath,
+        /// The name in the archive, if one was given.
+        name: Option<String>,
+    },
+    /// A tar as `docker save` writes it: `docker-archive:FILE[:NAME]`.
+    DockerArchive {
+        /// The file.
+        path: DiskPath,
+        /// The name in the archive, if one was given.
+        name: Option<String>,
+    },
 }
 
 impl fmt::Display for Base {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Scratch => f.write_str("scratch"),
-            Self::Registry(reference) => reference.fmt(f),
-            Self::Layout { path, tag: None } => write!(f, "oci:{}", path.written),
-            Self::Layout { path, tag: Some(tag) } => write!(f, "oci:{}:{tag}", path.written),
-            Self::OciArchive(path) => write!(f, "oci-archive:{}", path.written),
-            Self::DockerArchive(path) => write!(f, "docker-archive:{}", path.written),
-        }
+        let (word, path, name) = match self {
+            Self::Scratch => return f.write_str("scratch"),
+            Self::Registry(reference) => return reference.fmt(f),
+            Self::Store(name) => return write!(f, "store:{name}"),
+            Self::Layout { path, name } => ("oci", path, name),
+            Self::OciArchive { path, name } => ("oci-archive", path, name),
+            Self::DockerArchive { path, name } => ("docker-archive", path, name),
+        };
+        write!(f, "{word}:{}", path.written)?;
+        name.as_ref().map_or(Ok(()), |name| write!(f, ":{name}"))
     }
 }
 
 impl Base {
     fn parse(text: &str, directory: &Path) -> Result<Self, Wrong> {
-        let path = |text| DiskPath::parse(text, directory);
-        if let Some(rest) = text.strip_prefix("oci:") {
-            let tagged = rest.rsplit_once(':').and_then(|(path, tag)| Some((path, tag.parse().ok()?)));
-            let (rest, tag) = tagged.map_or((rest, None), |(path, tag)| (path, Some(tag)));
-            return Ok(Self::Layout { path: path(rest)?, tag });
-        }
-        match text.split_once(':') {
-            Some(("oci-archive", file)) => Ok(Self::OciArchive(path(file)?)),
-            Some(("docker-archive", file)) => Ok(Self::DockerArchive(path(file)?)),
-            _ if text == "scratch" => Ok(Self::Scratch),
-            _ => text.parse().map(Self::Registry).map_err(|error: crate::reference::ReferenceError| {
-                Wrong::new(error.to_string()).hint(
-                    "a base is a registry reference, `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE` or `scratch`",
-                )
-            }),
-        }
+        let location = Location::parse(text).map_err(|error| {
+            let spellings = "a base is a registry reference, `store:NAME`, `oci:DIR[:NAME]`, \
+                             `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]` or `scratch`";
+            Wrong::new(error.to_string()).hint(error.hint().unwrap_or_else(|| spellings.to_owned()))
+        })?;
+        let path = |path: PathBuf| DiskPath::parse(&path.display().to_string(), directory);
+        Ok(match location {
+            Location::Name(name) => Self::Registry(name.reference().clone()),
+            Location::Registry(reference) => Self::Registry(reference),
+            Location::Store(name) => Self::Store(name),
+            Location::OciLayout { dir, name } => Self::Layout { path: path(dir)?, name },
+            Location::OciArchive { file, name } => Self::OciArchive { path: path(file)?, name },
+            Location::DockerArchive { file, name } => Self::DockerArchive { path: path(file)?, name },
+            Location::Scratch => Self::Scratch,
+            Location::Docker | Location::OwnRegistry => {
+                return Err(Wrong::new(format!("`{text}` is an output and not a base")));
+            }
+        })
     }
 }
 
@@ -909,6 +926,9 @@ impl FromText for Repository {
     fn from_text(text: &str) -> Result<Self, Wrong> {
         text.parse().map_err(|error: crate::reference::ReferenceError| {
             let wrong = Wrong::new(error.to_string());
+            if let Some(hint) = error.hint() {
+                return wrong.hint(hint);
+            }
             match text.parse::<Reference>() {
                 Ok(reference) if reference.tag().is_some() => {
                     wrong.hint("write the name without a tag, and the tag into `tags`")
@@ -1131,20 +1151,43 @@ mod tests {
         let base = |text| Base::parse(text, Path::new("d")).expect(text);
         assert_eq!(base("scratch"), Base::Scratch);
         assert_eq!(base("debian:12").to_string(), "docker.io/library/debian:12");
-        let Base::Layout { path, tag } = base("oci:a/b:1.0") else { panic!("a layout") };
-        assert_eq!(
-            (path.path(), tag.map(|tag| tag.to_string())),
-            (Path::new("d/a/b"), Some("1.0".to_owned()))
-        );
-        for text in ["oci:a", "oci:a/b:t", "oci-archive:x.tar", "docker-archive:/x.tar"] {
+        let Base::Layout { path, name } = base("oci:a/b:localhost:5000/x:1.0") else { panic!("a layout") };
+        assert_eq!((path.path(), name.as_deref()), (Path::new("d/a/b"), Some("localhost:5000/x:1.0")));
+        for text in [
+            "oci:a",
+            "oci:a/b:t",
+            "oci-archive:x.tar",
+            "oci-archive:x.tar:shop/app:1",
+            "docker-archive:/x.tar",
+            "docker-archive:/x.tar:1",
+            "store:localhost/tree:1",
+            "store:tree:1",
+        ] {
             assert_eq!(base(text).to_string(), text);
         }
+        // Both are the registry's, and one in a lock.
+        assert_eq!(base("docker://debian:12"), base("debian:12"));
         assert_eq!(
             base("docker-archive:/x.tar"),
-            Base::DockerArchive(DiskPath { written: "/x.tar".to_owned(), path: "/x.tar".into() })
+            Base::DockerArchive {
+                path: DiskPath { written: "/x.tar".to_owned(), path: "/x.tar".into() },
+                name: None
+            }
         );
-        for text in ["", "oci:", "oci-archive:", "Scratch:", "a b"] {
+        for text in ["", "oci:", "oci-archive:", "oci:a:", "store:", "Scratch:", "a b", "dir:x"] {
             assert!(Base::parse(text, Path::new("")).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_base_prints_and_parses_to_itself(
+            text in "(oci:|oci-archive:|docker-archive:|store:|docker://)?[a-z0-9./:@-]{0,30}"
+        ) {
+            let parse = |text: &str| Base::parse(text, Path::new("d"));
+            if let Ok(base) = parse(&text) {
+                prop_assert_eq!(parse(&base.to_string()), Ok(base));
+            }
         }
     }
 

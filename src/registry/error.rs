@@ -44,6 +44,8 @@ pub enum Step {
     Confirm,
     /// Asking what refers to a manifest.
     ListReferrers,
+    /// Asking which tags a repository has.
+    ListTags,
     /// Getting a token.
     Token,
 }
@@ -74,6 +76,7 @@ impl fmt::Display for Step {
             Self::PushManifest => "pushing the manifest",
             Self::Confirm => "confirming",
             Self::ListReferrers => "listing the referrers of",
+            Self::ListTags => "listing the tags of",
             Self::Token => "getting a token for",
         })
     }

@@ -32,6 +32,7 @@ mod push;
 mod referrers;
 mod retry;
 mod settings;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod tls;

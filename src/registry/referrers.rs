@@ -172,7 +172,7 @@ fn is_index(response: &Response) -> bool {
 }
 
 /// The address in `<address>; rel="next"` (RFC 8288).
-fn next_page(header: &str) -> Option<&str> {
+pub(super) fn next_page(header: &str) -> Option<&str> {
     let (address, parameters) = header.trim().strip_prefix('<')?.split_once('>')?;
     let is_next = |parameter: &str| {
         parameter.split_once('=').is_some_and(|(name, value)| {

@@ -403,6 +403,25 @@ impl Layout {
         Ok(removed)
     }
 
+    /// Takes names away, all of them or, where one is not there, none. Those that are not there.
+    ///
+    /// # Errors
+    /// When the index cannot be read or written.
+    pub fn remove_all(&self, names: &[String]) -> Result<Vec<String>, LayoutError> {
+        let mut unknown = Vec::new();
+        self.update(|index| {
+            let has = |name: &str| index.manifests.iter().any(|entry| name_of(entry) == Some(name));
+            unknown = names.iter().filter(|name| !has(name)).cloned().collect();
+            if unknown.is_empty() {
+                index
+                    .manifests
+                    .retain(|entry| name_of(entry).is_none_or(|name| !names.iter().any(|it| it == name)));
+            }
+            unknown.is_empty() && !names.is_empty()
+        })?;
+        Ok(unknown)
+    }
+
     /// Keeps other writers of the index away until the file is closed.
     ///
     /// The directory itself is locked, so that no lock file lies about in what the user asked for. Network

@@ -9,10 +9,11 @@ use super::{Blob, BlobContent, BlobStream, Delivery, Destination, Source};
 use crate::digest::Digest;
 use crate::error::BoxedError;
 use crate::image::{Descriptor, RawDocument};
+use crate::location::Name;
 use crate::observer::{Phase, Progress};
 use crate::reference::{Repository, Tag};
-use crate::shown::shown_path;
-use crate::store::{EntryName, Layout, LayoutError, Store, StoreError, pick};
+use crate::shown::{Foreign, shown_path};
+use crate::store::{EntryName, Layout, LayoutError, PickError, Store, StoreError, pick};
 
 /// An image layout, and an image in it.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ enum Naming {
     Tag,
     /// As a whole reference: the layout holds many repositories.
     Full(Repository),
+    /// Not at all: an image in the local store, to read.
+    Stored,
 }
 
 impl OciLayout {
@@ -58,11 +61,25 @@ impl OciLayout {
         Ok(Self::new(layout, None, Naming::Full(repository.clone()), progress))
     }
 
-    /// The image `name` in the local store, if it has one.
+    /// The image in the local store, if it has one under any of the names that `name` may stand for there.
     #[must_use]
-    pub fn in_store(store: &Store, name: &str) -> Option<Self> {
-        store.resolve(name)?;
-        Some(Self::new(store.layout().clone(), Some(name), Naming::Tag, &Progress::default()))
+    pub fn in_store(store: &Store, name: &Name) -> Option<Self> {
+        let found = name.in_store().into_iter().find(|name| store.resolve(name).is_some())?;
+        Some(Self::new(store.layout().clone(), Some(&found), Naming::Stored, &Progress::default()))
+    }
+
+    /// The image in the local store.
+    ///
+    /// # Errors
+    /// When the store has none of that name; the error lists those that it has.
+    pub fn stored(store: &Store, name: &Name) -> Result<Self, LayoutError> {
+        if let Some(found) = Self::in_store(store, name) {
+            return Ok(found);
+        }
+        let entries = store.layout().index()?.manifests;
+        let existing = entries.iter().filter_map(crate::store::name_of).map(str::to_owned).collect();
+        let source = PickError::Unknown { wanted: name.to_string(), existing };
+        Err(LayoutError::Pick { place: "the local store".to_owned(), source })
     }
 
     fn new(layout: Layout, name: Option<&str>, naming: Naming, progress: &Progress) -> Self {
@@ -75,6 +92,12 @@ impl OciLayout {
         &self.layout
     }
 
+    /// The name of the image, if it has one.
+    #[must_use]
+    pub fn image_name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// A blob as content that can be opened again and again: for copying it elsewhere.
     #[must_use]
     pub fn content(&self, descriptor: &Descriptor) -> Arc<dyn BlobContent> {
@@ -82,8 +105,10 @@ impl OciLayout {
     }
 
     fn place(&self) -> String {
-        if matches!(self.naming, Naming::Full(_)) {
-            return "the local store".to_owned();
+        match (&self.naming, &self.name) {
+            (Naming::Full(_), _) => return "the local store".to_owned(),
+            (Naming::Stored, Some(name)) => return format!("store:{}", Foreign::new(name)),
+            _ => {}
         }
         let dir = shown_path(self.layout.root());
         match &self.name {
@@ -101,8 +126,10 @@ impl OciLayout {
             (Naming::Full(repository), tags, _) => {
                 tags.iter().map(|tag| EntryName::full(&repository.at_tag(tag.clone()))).collect()
             }
-            (Naming::Tag, [], Some(name)) => vec![EntryName::tag(name)],
-            (Naming::Tag, tags, _) => tags.iter().map(|tag| EntryName::tag(tag.as_str())).collect(),
+            (Naming::Tag | Naming::Stored, [], Some(name)) => vec![EntryName::tag(name)],
+            (Naming::Tag | Naming::Stored, tags, _) => {
+                tags.iter().map(|tag| EntryName::tag(tag.as_str())).collect()
+            }
         }
     }
 }

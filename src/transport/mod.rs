@@ -8,7 +8,6 @@ pub mod archive;
 pub mod docker;
 pub mod layout;
 pub mod load;
-pub mod name;
 pub mod registry;
 
 use std::collections::BTreeSet;

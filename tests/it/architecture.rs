@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::support::{REPOSITORY, files_below};
 
 /// Modules that know no other, or only `error`, which is the traits that messages are made of.
-const VALUES: [&str; 16] = [
+const VALUES: [&str; 17] = [
     "budget",
     "deflate",
     "digest",
@@ -17,6 +17,7 @@ const VALUES: [&str; 16] = [
     "interrupt",
     // Documents of images, logins, answers of registries.
     "json",
+    "location",
     "observer",
     "platform",
     "reference",
@@ -80,11 +81,12 @@ const ALLOWED: [(&str, &[&str]); 17] = [
 ];
 
 /// What values know of each other.
-const ALLOWED_VALUES: [(&str, &[&str]); 9] = [
+const ALLOWED_VALUES: [(&str, &[&str]); 10] = [
     ("digest", &["shown"]),
     ("git", &["digest", "error", "input", "shown", "time"]),
     ("interrupt", &["error"]),
     ("json", &["shown"]),
+    ("location", &["error", "reference", "shown"]),
     ("platform", &["shown"]),
     ("reference", &["digest", "shown"]),
     ("time", &["error"]),

@@ -318,7 +318,7 @@ fn foreign(build_toml: &str) -> Project {
 fn an_untrusted_build_file_decides_nothing_about_the_machine() {
     let app = "[app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/srv\"\n";
     let layer = |files: &str| format!("{app}[[layer]]\nname = \"l\"\nfiles = [{files}]\n");
-    let cases: [(&str, String, u32, &str); 14] = [
+    let cases: [(&str, String, u32, &str); 15] = [
         (
             "the artifact",
             "[app]\npath = \"../secrets\"\nkind = \"tree\"\nroot = \"/srv\"\n".into(),
@@ -336,6 +336,7 @@ fn an_untrusted_build_file_decides_nothing_about_the_machine() {
             2,
             "outside",
         ),
+        ("a base in the store", format!("[image]\nbase = \"store:localhost/x:1\"\n{app}"), 2, "own store"),
         (
             "a label of the environment",
             format!("{app}[config]\nlabels = {{ x = \"{{env.TOKEN}}\" }}\n"),

@@ -21,7 +21,7 @@ fn a_copy_keeps_every_byte_through_every_kind_of_place() {
     let digest = built.digest();
     for (from, to) in [
         ("oci:first:1.0", "store:localhost/shop/copy"),
-        ("localhost/shop/copy:1.0", "oci-archive:second.tar"),
+        ("store:localhost/shop/copy:1.0", "oci-archive:second.tar"),
         ("oci-archive:second.tar", "oci:third:2.0"),
         ("oci:third:2.0", "docker-archive:fourth.tar:localhost/shop/copy:2.0"),
         ("oci-archive:fourth.tar", "oci:last"),
@@ -94,12 +94,13 @@ fn tags_are_added_in_a_layout_and_in_the_store() {
     }
     assert_eq!(blobs(&project, "out"), before);
     project.build("");
-    project.pack("tag tree:1 2").ok();
+    project.pack("tag store:tree:1 2").ok();
     assert!(project.pack("verify localhost/tree:2").ok().stdout.starts_with(&digest));
-    let again = project.pack("tag --json tree:1 2").ok().json();
+    let again = project.pack("tag --json store:tree:1 2").ok().json();
     assert_eq!(again["current"], true);
-    project.pack("tag tree:1 localhost/other:2").run().has_code(2);
-    project.pack("tag localhost/none:1 2").fails(3);
+    project.pack("tag store:tree:1 localhost/other:2").run().has_code(2);
+    project.pack("tag store:localhost/none:1 2").fails(1).hints();
+    project.pack("tag 127.0.0.1:9/none:1 2").fails(3);
     project.pack("copy oci:out:1 oci-archive:a.tar").ok();
     project.pack("tag oci-archive:a.tar 2").fails(2).hints();
     project.check_store();

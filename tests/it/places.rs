@@ -6,7 +6,9 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use crate::support::{Outcome, Project};
+use crate::real::inputs;
+use crate::real::server::Server;
+use crate::support::{Outcome, Project, text, tree_on};
 
 /// A server that has nothing, and remembers what it was asked: a line for each request, and its `Authorization`.
 struct Listener {
@@ -172,4 +174,278 @@ fn a_users_configuration_that_cannot_be_read_is_an_error() {
     std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
     project.pack("copy oci:here:1 127.0.0.1:9/a:1").fails(1).says(&["config.toml", "not a regular file"]);
     assert!(Path::new("/dev/zero").exists());
+}
+
+/// A real registry with `shop/app:1.0`, and the local store with another image under that very name. The project, the
+/// registry, the digest in it and the digest in the store.
+fn two_places() -> Option<(Project, Server, String, String)> {
+    const REGISTRY: &str = "tools/docker-registry";
+    let program = inputs(&[REGISTRY])?.join(REGISTRY);
+    let project = Project::small();
+    let server = Server::start(&program, &project.beside("registry"), false);
+    let name = format!("{}/shop/app", server.host());
+    let released = project.pack(&format!("build --name {name} -t 1.0 --push -q")).ok();
+    project.write("files/a.txt", "never pushed\n");
+    let local = project.pack(&format!("build --name {name} -t 1.0 -q")).ok();
+    let digest = |said: &Outcome| said.stdout.trim_end().rsplit('@').next().unwrap().to_owned();
+    let (released, local) = (digest(&released), digest(&local));
+    assert_ne!(released, local);
+    Some((project, server, released, local))
+}
+
+/// What a name stands for in the registry.
+fn in_registry(project: &Project, name: &str) -> String {
+    text(&project.pack(&format!("inspect --json docker://{name}")).ok().json()["digest"])
+}
+
+#[test]
+fn what_publishes_reads_the_registry_unless_the_store_is_named() {
+    let Some((project, server, released, local)) = two_places() else { return };
+    let host = server.host();
+    let app = format!("{host}/shop/app:1.0");
+    for (source, digest) in
+        [(app.clone(), &released), (format!("docker://{app}"), &released), (format!("store:{app}"), &local)]
+    {
+        let copied = project.pack(&format!("copy {source} {host}/shop/prod:1.0")).ok();
+        assert_eq!(copied.stdout.trim_end(), format!("{host}/shop/prod@{digest}"));
+        assert_eq!(&in_registry(&project, &format!("{host}/shop/prod:1.0")), digest, "{source}");
+    }
+    project.pack(&format!("copy {app} docker://{host}/shop/other:2")).ok();
+    assert_eq!(in_registry(&project, &format!("{host}/shop/other:2")), released);
+
+    let tagged = project.pack(&format!("tag {app} stable")).ok();
+    assert_eq!(tagged.stdout.trim_end(), format!("{host}/shop/app@{released}"));
+    assert_eq!(in_registry(&project, &format!("{host}/shop/app:stable")), released);
+    let tagged = project.pack(&format!("tag store:{app} mine")).ok();
+    assert_eq!(tagged.stdout.trim_end(), format!("store:{host}/shop/app@{local}"));
+    assert!(project.pack(&format!("verify store:{host}/shop/app:mine")).ok().stdout.starts_with(&local));
+    project.pack(&format!("inspect docker://{host}/shop/app:mine")).fails(3);
+
+    // A rebase: the image, its old base and its new one, each from the place that is named.
+    project.write("base/build.toml", tree_on("scratch").replace("files", "etc").replace("/srv", "/etc"));
+    project.write("base/etc/os", "one\n");
+    let base = format!("{host}/base/os");
+    let build_base = |tag: &str, more: &str| {
+        project.pack(&format!("build base --name {base} -t {tag} {more}")).ok();
+    };
+    build_base("1", "--push");
+    project.write("base/etc/os", "two\n");
+    build_base("2", "--push");
+    project.write("base/etc/os", "of the store\n");
+    build_base("2", "");
+    project.pack(&format!("build --name {host}/shop/on -t 1 --base {base}:1 --push")).ok();
+    let on = |name: &str| {
+        text(&project.pack(&format!("inspect --json {name}")).ok().json()["layers"][0]["digest"])
+    };
+    for new in [format!("{base}:2"), format!("docker://{base}:2"), format!("store:{base}:2")] {
+        let line = format!("rebase {host}/shop/on:1 --base {new} --old-base docker://{base}:1 -t 2");
+        project.pack(&line).ok();
+        let expected = if new.starts_with("store:") { new.clone() } else { format!("docker://{base}:2") };
+        assert_eq!(on(&format!("docker://{host}/shop/on:2")), on(&expected), "{new}");
+    }
+    assert_ne!(on(&format!("store:{base}:2")), on(&format!("docker://{base}:2")));
+}
+
+#[test]
+fn what_looks_says_where_it_found_the_image() {
+    let Some((project, server, released, local)) = two_places() else { return };
+    let app = format!("{}/shop/app:1.0", server.host());
+    for (name, place, digest) in [
+        (app.clone(), format!("store:{app}"), &local),
+        (format!("store:{app}"), format!("store:{app}"), &local),
+        (format!("docker://{app}"), format!("docker://{app}"), &released),
+    ] {
+        for command in ["inspect", "history"] {
+            let said = project.pack(&format!("{command} {name}")).ok().stdout;
+            assert_eq!(said.lines().next(), Some(place.as_str()), "{command} {name}");
+            let json = project.pack(&format!("{command} --json {name}")).ok().json();
+            assert_eq!((&json["place"], &json["digest"]), (&place.clone().into(), &digest.clone().into()));
+        }
+        let said = project.pack(&format!("verify {name}")).ok().stdout;
+        assert!(
+            said.starts_with(digest.as_str()) && said.trim_end().ends_with(&format!(", {place}")),
+            "{said}"
+        );
+        assert_eq!(project.pack(&format!("verify --json {name}")).ok().json()["place"], place);
+    }
+    let said = project.pack(&format!("diff {app} docker://{app}")).run().has_code(1).stdout;
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[0], format!("A  {local}  store:{app}"));
+    assert_eq!(lines[1], format!("B  {released}  docker://{app}"));
+    let json = project.pack(&format!("diff --json {app} docker://{app}")).run().has_code(1).json();
+    assert_eq!(text(&json["a"]["name"]), format!("store:{app}"));
+}
+
+#[test]
+fn hints_lead_from_one_place_to_the_other() {
+    let project = Project::small();
+    project.build("--name 127.0.0.1:9/shop/app -t 1.0");
+    let app = "127.0.0.1:9/shop/app:1.0";
+    for line in [
+        format!("copy {app} oci:out"),
+        format!("tag {app} 2"),
+        format!("rebase {app} --base scratch -t 2"),
+        format!("rebase {app} --base {app} --old-base {app} -t 2"),
+    ] {
+        let expected = if line.contains("--base scratch") { 2 } else { 3 };
+        let said = project.pack(&line).fails(expected);
+        if expected == 3 {
+            said.says(&[&format!("hint: the local store has it: write `store:{app}` for that image")]);
+        }
+    }
+    project.pack(&format!("copy store:{app} oci:out")).ok();
+    project.pack(&format!("tag store:{app} 2")).ok();
+    // A build without a registry in its name, by the name that it says.
+    project.build("--name localhost/tree -t 1");
+    project.pack("copy localhost/tree:1 oci:second").fails(3).says(&["write `store:localhost/tree:1`"]);
+    project.pack("copy store:tree:1 oci:second").ok();
+    // And from the store to what is not there.
+    let said = project.pack("copy store:localhost/tree:3 oci:third").fails(1);
+    said.says(&["the local store: there is no image `localhost/tree:3`", "did you mean `localhost/tree:1`?"]);
+    let said = project.pack("copy store:registry.example.com/some/thing/else:9 oci:third").fails(1);
+    said.says(&["hint: `docker://registry.example.com/some/thing/else:9` is the image in its registry"]);
+}
+
+#[test]
+fn a_repository_is_inspected_by_its_tags() {
+    let Some((project, server, _, _)) = two_places() else { return };
+    let app = format!("{}/shop/app", server.host());
+    project.pack(&format!("tag {app}:1.0 1.1 stable")).ok();
+    project.pack(&format!("tag store:{app}:1.0 local")).ok();
+    for name in [app.clone(), format!("docker://{app}")] {
+        let said = project.pack(&format!("inspect {name}")).ok();
+        assert_eq!(said.stdout, format!("docker://{app}\n1.0\n1.1\nstable\n"));
+    }
+    // The note's advice is followed.
+    project.pack(&format!("inspect {app}")).ok().says(&[&format!("`pack inspect store:{app}`")]);
+    let said = project.pack(&format!("inspect store:{app}")).ok();
+    assert_eq!(said.stdout, format!("store:{app}\n1.0\nlocal\n"));
+    let json = project.pack(&format!("inspect --json {app}")).ok().json();
+    assert_eq!(
+        json,
+        serde_json::json!({ "place": format!("docker://{app}"), "tags": ["1.0", "1.1", "stable"] })
+    );
+    project.pack(&format!("inspect {app} --platform linux/amd64")).fails(2).says(&[&format!("`{app}:1.0`")]);
+    project
+        .pack(&format!("inspect {}/no/body", server.host()))
+        .fails(3)
+        .says(&["listing the tags of no/body"]);
+    let unreachable = Project::small();
+    unreachable.build("--name 127.0.0.1:9/a/b -t 1");
+    unreachable.pack("inspect 127.0.0.1:9/a/b").fails(3).says(&["`pack inspect store:127.0.0.1:9/a/b`"]);
+    unreachable.pack("inspect store:127.0.0.1:9/a/b").ok();
+    unreachable.pack("inspect store:127.0.0.1:9/a/c").fails(1);
+    // A layout of several images, and of one.
+    project.pack(&format!("copy {app}:1.0 oci:some:1")).ok();
+    assert!(project.pack("inspect oci:some").ok().stdout.contains("Digest"));
+    project.pack(&format!("copy store:{app}:1.0 oci:some:2")).ok();
+    assert_eq!(project.pack("inspect oci:some").ok().stdout, "oci:some\n1\n2\n");
+    assert!(project.pack("inspect oci:some:2").ok().stdout.starts_with("oci:some:2\n"));
+}
+
+#[test]
+fn names_in_the_store_are_listed_and_removed_all_or_none() {
+    let project = Project::small();
+    assert_eq!(project.pack("images").ok().says(&["has no images"]).stdout, "");
+    let digest = project.build("-t 1 -t 2").digest();
+    project.pack("build --platform linux/amd64,linux/arm64 --name shop/two -t 1").ok();
+    let said = project.pack("images").ok().stdout;
+    let names: Vec<&str> = said.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(names, ["NAME", "docker.io/shop/two:1", "localhost/tree:1", "localhost/tree:2"]);
+    let two = said.lines().nth(1).unwrap();
+    assert!(two.ends_with("linux/amd64, linux/arm64"), "{two}");
+    assert!(said.lines().nth(2).unwrap().contains(&digest[7..19]), "{said}");
+    let images = project.pack("images --json").ok().json();
+    assert_eq!(
+        (&images[1]["name"], &images[1]["digest"]),
+        (&"localhost/tree:1".into(), &digest.clone().into())
+    );
+    // The size is that of all blobs of the image, as a layout of it alone has them.
+    project.pack("copy store:tree:1 oci:alone:1").ok();
+    let blobs = crate::support::files_below(&project.path("alone/blobs"));
+    let size: u64 = blobs.iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    assert_eq!(images[1]["size"], size);
+
+    project.pack("rm tree:1 tree:3").fails(1).says(&[
+        "`tree:3`",
+        "nothing was removed",
+        "did you mean `tree:",
+    ]);
+    assert_eq!(project.pack("images --json").ok().json().as_array().unwrap().len(), 3);
+    project.pack("rm oci:alone:1").fails(2);
+    project.pack("rm UPPER").fails(2);
+    let said = project.pack("rm tree:1 store:shop/two:1 tree:1").ok().says(&["`pack cache prune`"]);
+    assert_eq!(said.stdout, "localhost/tree:1\ndocker.io/shop/two:1\n");
+    let left = project.pack("images --json").ok().json();
+    assert_eq!((left.as_array().unwrap().len(), &left[0]["name"]), (1, &"localhost/tree:2".into()));
+    // The blobs of what is left are all there.
+    project.pack("cache prune").ok();
+    project.pack("verify store:tree:2").ok();
+    assert_eq!(project.pack("rm --json tree:2").ok().json()["removed"][0], "localhost/tree:2");
+    project.check_store();
+}
+
+#[test]
+fn a_base_may_be_in_every_kind_of_place() {
+    let project = Project::small();
+    project.write("base/build.toml", tree_on("scratch").replace("files", "etc").replace("/srv", "/etc"));
+    project.write("base/etc/os", "base\n");
+    let base = project.pack("build base --name localhost/base -t 1").built("");
+    let layer = base.layers()[0].blob.clone();
+    project.pack("copy store:localhost/base:1 oci:layout:localhost:5000/os:1").ok();
+    project.pack("build -o oci:layout:other").ok();
+    project.pack("copy store:localhost/base:1 oci-archive:a.tar:localhost:5000/os:1").ok();
+    for place in [
+        "store:localhost/base:1",
+        "store:base:1",
+        "oci:layout:localhost:5000/os:1",
+        "oci-archive:a.tar:localhost:5000/os:1",
+        "docker-archive:a.tar:localhost:5000/os:1",
+        "oci-archive:a.tar",
+    ] {
+        let file = format!(
+            "[image]\nname = \"localhost/on\"\nbase = \"{place}\"\ntags = [\"1\"]\n\n[app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/srv\"\n"
+        );
+        project.write("build.toml", &file);
+        let _ = fs::remove_file(project.path("build.lock"));
+        project.build("");
+        let inspected = project.pack("inspect --json store:on:1").ok().json();
+        assert_eq!(text(&inspected["layers"][0]["digest"]), layer, "{place}");
+        project.pack("build --locked").ok();
+    }
+    project.write("build.toml", tree_on("store:localhost/none:1"));
+    project.pack("build").fails(1).says(&["the local store: there is no image `localhost/none:1`"]);
+    // Without a scheme a base is the registry's, whatever the store has.
+    project.write("build.toml", tree_on("127.0.0.1:9/base:1"));
+    project.pack("build base --name 127.0.0.1:9/base -t 1").ok();
+    project.pack("build").fails(3);
+    project.write("build.toml", tree_on("store:127.0.0.1:9/base:1"));
+    project.pack("build").ok();
+}
+
+#[test]
+fn a_hint_about_several_images_is_followed() {
+    let project = Project::small();
+    project.build("-o oci:some:1");
+    project.write("files/a.txt", "other\n");
+    project.build("-t 2 -o oci:some:2");
+    let several =
+        project.pack("copy oci:some oci-archive:none.tar").fails(1).says(&["append the name, such as `:1`"]);
+    drop(several);
+    project.pack("copy oci:some:1 oci-archive:one.tar").ok();
+    // An archive of several images, as skopeo and podman write them: two layouts' entries in one tar.
+    let tar = std::process::Command::new("tar")
+        .args(["-C", "some", "-cf", "several.tar", "oci-layout", "index.json", "blobs"])
+        .current_dir(project.root())
+        .status()
+        .unwrap();
+    assert!(tar.success());
+    for command in ["inspect oci-archive:several.tar", "copy oci-archive:several.tar oci:none"] {
+        project.pack(command).fails(1).says(&["append the name, such as `:1`"]);
+    }
+    project.write("build.toml", tree_on("oci-archive:several.tar"));
+    project.pack("build").fails(1).says(&["append the name, such as `:1`"]);
+    project.pack("inspect oci-archive:several.tar:1").ok();
+    project.write("build.toml", tree_on("oci-archive:several.tar:1"));
+    project.build("");
 }

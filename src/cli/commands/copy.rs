@@ -14,7 +14,7 @@ use crate::copy;
 pub(super) fn run(session: &Session, args: &CopyArgs) -> Result<(), CommandError> {
     let client = session.client()?;
     let _lease = session.store().ok().map(|store| store.lease());
-    let source = session.image_with(&args.from, &client)?;
+    let source = session.published(&args.from, &client)?.source;
     let target = place::target(session, &client, &args.from, &args.to)?;
     let options = copy::Options {
         platforms: args.platforms.clone(),
@@ -25,7 +25,8 @@ pub(super) fn run(session: &Session, args: &CopyArgs) -> Result<(), CommandError
         progress: session.progress.clone(),
         interrupt: session.interrupt.clone(),
     };
-    let report = copy::copy(&source, &*target.destination, &target.tags, &options)?;
+    let report = copy::copy(&source, &*target.destination, &target.tags, &options)
+        .map_err(|error| session.or_in_store(error.into(), &args.from))?;
     if report.new_index {
         session
             .printer
@@ -43,7 +44,8 @@ pub(super) fn tag(session: &Session, args: &TagArgs) -> Result<(), CommandError>
     let client = session.client()?;
     let _lease = session.store().ok().map(|store| store.lease());
     let Place { source, target } = place::place(session, &client, &args.image)?;
-    let report = copy::tag(&*source, &*target.destination, target.tags.first(), &args.tags)?;
+    let report = copy::tag(&*source, &*target.destination, target.tags.first(), &args.tags)
+        .map_err(|error| session.or_in_store(error.into(), &args.image))?;
     show(session, args.format.json, &target.prefix, &report, view::copy::tagged(&report));
     Ok(())
 }

@@ -20,7 +20,8 @@ pub(super) fn run(session: &Session, args: &DiffArgs) -> Result<ExitStatus, Comm
         progress: session.progress.clone(),
         interrupt: session.interrupt.clone(),
     };
-    let report = diff::diff(&*a, &*b, &options)?;
+    let mut report = diff::diff(&*a.source, &*b.source, &options)?;
+    (report.a.name, report.b.name) = (a.location.to_string(), b.location.to_string());
     if args.format.json {
         session.printer.json(&report);
     } else {

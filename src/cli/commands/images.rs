@@ -1,17 +1,21 @@
 //! `pack inspect`, `pack history`, `pack verify`: looking at an image wherever it is.
 
+use serde::Serialize;
+
 use super::super::args::{HistoryArgs, InspectArgs, VerifyArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format;
-use super::super::session::Session;
+use super::super::session::{Opened, Session};
 use super::super::view::{self, Base};
+use super::names;
 use crate::digest::Digest;
 use crate::error::BoxedError;
 use crate::image::{Descriptor, Image, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument};
+use crate::location::Location;
 use crate::platform::Platform;
+use crate::reference::Reference;
 use crate::store::Store;
 use crate::transport::load::{LoadError, load_image};
-use crate::transport::name::Location;
 use crate::transport::{BlobStream, Source};
 use crate::verify;
 
@@ -20,7 +24,10 @@ use crate::verify;
 /// # Errors
 /// When it cannot be read.
 pub(super) fn inspect(session: &Session, args: &InspectArgs) -> Result<(), CommandError> {
-    let source = session.image(&args.image)?;
+    if let Some(listing) = names::listing(session, args)? {
+        return names::show_listing(session, args.format.json, &listing);
+    }
+    let Opened { source, location } = session.image(&args.image)?;
     let root = source.root()?;
     let width = session.printer.width();
     if args.platform.is_none()
@@ -28,22 +35,38 @@ pub(super) fn inspect(session: &Session, args: &InspectArgs) -> Result<(), Comma
             root.parse().map_err(|error| CommandError::from_error(ExitStatus::Input, &error))?
     {
         let view = view::inspect::index(&args.image, &root, &index);
-        if args.format.json {
-            session.printer.json(&view);
-        } else {
-            session.printer.result(view.text(width));
-        }
+        show(session, args.format.json, &location, &view, || view.text(width));
         return Ok(());
     }
     let loaded = load_image(&*source, args.platform.as_ref())?;
     let base = base_of(session, &*source, &loaded.image);
     let view = view::inspect::image(&args.image, &loaded.image, base);
-    if args.format.json {
-        session.printer.json(&view);
-    } else {
-        session.printer.result(view.text(width));
-    }
+    show(session, args.format.json, &location, &view, || view.text(width));
     Ok(())
+}
+
+/// Shows a view, and with it where the image is: a name alone does not say.
+fn show(
+    session: &Session,
+    json: bool,
+    location: &Location,
+    view: &impl Serialize,
+    text: impl FnOnce() -> String,
+) {
+    if json {
+        session.printer.json(&Placed { place: location.to_string(), view });
+    } else {
+        session.printer.result(format!("{location}\n{}", text()));
+    }
+}
+
+/// A view of an image, and where the image is.
+#[derive(Serialize)]
+struct Placed<'a, T> {
+    /// As the user can write it to mean this place and no other.
+    place: String,
+    #[serde(flatten)]
+    view: &'a T,
 }
 
 /// Shows how an image came to be.
@@ -51,16 +74,12 @@ pub(super) fn inspect(session: &Session, args: &InspectArgs) -> Result<(), Comma
 /// # Errors
 /// When it cannot be read.
 pub(super) fn history(session: &Session, args: &HistoryArgs) -> Result<(), CommandError> {
-    let source = session.image(&args.image)?;
+    let Opened { source, location } = session.image(&args.image)?;
     let loaded = load_image(&*source, chosen(&*source, args.platform.as_ref())?.as_ref())?;
     let base = base_of(session, &*source, &loaded.image);
     let view = view::history::view(&args.image, &loaded.image, base);
-    if args.format.json {
-        session.printer.json(&view);
-    } else {
-        let width = if args.no_trunc { None } else { session.printer.width() };
-        session.printer.result(view.text(width));
-    }
+    let width = if args.no_trunc { None } else { session.printer.width() };
+    show(session, args.format.json, &location, &view, || view.text(width));
     Ok(())
 }
 
@@ -76,9 +95,7 @@ fn base_of(session: &Session, source: &dyn Source, image: &Image) -> Option<Base
         stored.or_else(|| {
             // Where the network was not needed for the image, it is not worth waiting for.
             source.origin()?;
-            let Location::Registry(reference) = Location::base(base.name.as_deref()?).ok()? else {
-                return None;
-            };
+            let reference: Reference = base.name.as_deref()?.parse().ok()?;
             let client = session.client().ok()?;
             load(&crate::transport::registry::source(client, reference.repository().at_digest(digest)))
         })
@@ -143,15 +160,43 @@ fn chosen(source: &dyn Source, asked: Option<&Platform>) -> Result<Option<Platfo
 /// # Errors
 /// When it cannot be read, and when anything in it is not what its name says.
 pub(super) fn verify(session: &Session, args: &VerifyArgs) -> Result<(), CommandError> {
-    let source = session.image(&args.image)?;
+    let Opened { source, location } = session.image(&args.image)?;
+    let mut reports = Vec::new();
     if args.platforms.is_empty() {
-        return verify_source(session, args, &*source);
+        reports.push(verify_source(session, &*source)?);
     }
     for platform in &args.platforms {
         let root = load_image(&*source, Some(platform))?.image.raw().clone();
-        verify_source(session, args, &OnePlatform { source: &*source, root })?;
+        reports.push(verify_source(session, &OnePlatform { source: &*source, root })?);
     }
-    Ok(())
+    let place = location.to_string();
+    if args.format.json {
+        // One document, whatever was asked for.
+        match &reports[..] {
+            [report] => session.printer.json(&Placed { place, view: report }),
+            reports => session.printer.json(&serde_json::json!({ "place": place, "reports": reports })),
+        }
+    } else {
+        for report in reports.iter().filter(|report| report.problems.is_empty()) {
+            session.printer.result(sound(report, &location));
+        }
+    }
+    let problems: Vec<_> = reports.iter().flat_map(|report| &report.problems).collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let count = format::count(problems.len() as u64, "problem");
+    let mut error = CommandError::new(ExitStatus::Input, format!("`{location}` has {count}"));
+    error.chain.extend(problems.iter().map(|problem| format!("{}: {}", problem.subject, problem.message)));
+    Err(error)
+}
+
+/// That an image is what its name says, and where.
+fn sound(report: &verify::Report, location: &Location) -> String {
+    let images = format::count(report.images.len() as u64, "image");
+    let layers: usize = report.images.iter().map(|image| image.layers).sum();
+    let layers = format::count(layers as u64, "layer");
+    format!("{}: ok, {images}, {layers}, {}, {location}", report.root, format::bytes(report.bytes))
 }
 
 /// One platform of an index, as if it were all there is.
@@ -178,7 +223,7 @@ impl Source for OnePlatform<'_> {
     }
 }
 
-fn verify_source(session: &Session, args: &VerifyArgs, source: &dyn Source) -> Result<(), CommandError> {
+fn verify_source(session: &Session, source: &dyn Source) -> Result<verify::Report, CommandError> {
     let options = verify::Options {
         jobs: session.jobs(None).get(),
         progress: session.progress.clone(),
@@ -189,25 +234,5 @@ fn verify_source(session: &Session, args: &VerifyArgs, source: &dyn Source) -> R
     for warning in &report.warnings {
         session.printer.warning(format!("{}: {}", warning.subject, warning.message));
     }
-    if args.format.json {
-        session.printer.json(&report);
-    } else if report.problems.is_empty() {
-        let images = format::count(report.images.len() as u64, "image");
-        let layers: usize = report.images.iter().map(|image| image.layers).sum();
-        let layers = format::count(layers as u64, "layer");
-        session.printer.result(format!(
-            "{}: ok, {images}, {layers}, {}",
-            report.root,
-            format::bytes(report.bytes)
-        ));
-    }
-    if report.problems.is_empty() {
-        return Ok(());
-    }
-    let count = format::count(report.problems.len() as u64, "problem");
-    let mut error = CommandError::new(ExitStatus::Input, format!("`{}` has {count}", args.image));
-    error
-        .chain
-        .extend(report.problems.iter().map(|problem| format!("{}: {}", problem.subject, problem.message)));
-    Err(error)
+    Ok(report)
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod images;
 mod init;
 mod login;
+mod names;
 mod place;
 mod plan;
 mod rebase;
@@ -33,6 +34,8 @@ pub fn run(session: &Session, cli: &Cli) -> Result<ExitStatus, CommandError> {
         Command::Inspect(args) => images::inspect(session, args),
         Command::History(args) => images::history(session, args),
         Command::Verify(args) => images::verify(session, args),
+        Command::Images(args) => names::images(session, *args),
+        Command::Rm(args) => names::remove(session, args),
         Command::Copy(args) => copy::run(session, args),
         Command::Tag(args) => copy::tag(session, args),
         Command::Rebase(args) => rebase::run(session, args),

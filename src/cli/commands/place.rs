@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::super::error::CommandError;
-use super::super::session::Session;
+use super::super::session::{Opened, Session};
 use crate::digest::Digest;
+use crate::location::Location;
 use crate::reference::{Reference, Repository, Tag};
 use crate::registry::Client;
 use crate::store::Store;
 use crate::transport::archive::ArchiveOutput;
 use crate::transport::layout::OciLayout;
-use crate::transport::name::Location;
 use crate::transport::{Destination, Source, registry};
 
 /// Somewhere to write to, and what the user's spelling says beside that.
@@ -39,24 +39,17 @@ pub(super) fn target(
     source: &str,
     name: &str,
 ) -> Result<Target, CommandError> {
-    let location = Location::target(name)?;
-    let own = Location::base(source)?;
+    let location = Location::parse(name)?;
+    let own = Location::parse(source)?;
     let progress = &session.progress;
     let tag_of_source = || tag_of(&own).into_iter().collect::<Vec<_>>();
     Ok(match location {
-        Location::Registry(reference) => {
-            let destination = registry::destination(client.clone(), reference.repository().clone());
-            Target {
-                tags: tags(&reference, &own, name)?,
-                expected: reference.digest(),
-                parallel: 4,
-                ..Target::new(Arc::new(destination), format!("{}@", reference.repository()))
-            }
-        }
-        Location::Store(reference) => Target {
-            tags: tags(&reference, &own, name)?,
-            expected: reference.digest(),
-            ..in_store(session, &session.store()?, reference.repository())?
+        Location::Name(name) => in_registry(client, name.reference(), &own)?,
+        Location::Registry(reference) => in_registry(client, &reference, &own)?,
+        Location::Store(name) => Target {
+            tags: tags(name.reference(), &own, &format!("store:{name}"))?,
+            expected: name.reference().digest(),
+            ..in_store(session, &session.store()?, name.reference().repository())?
         },
         Location::OciLayout { dir, name } => {
             let layout = OciLayout::create(&session.absolute(&dir), name.as_deref(), progress)?;
@@ -65,18 +58,21 @@ pub(super) fn target(
                 ..Target::new(Arc::new(layout), format!("oci:{}:", dir.display()))
             }
         }
-        Location::OciArchive { file, name } | Location::DockerArchive { file, name } => {
-            let repository = match &own {
-                Location::Registry(reference) => Some(reference.repository()),
-                _ => None,
+        Location::OciArchive { ref file, name: ref tag }
+        | Location::DockerArchive { ref file, name: ref tag } => {
+            let word = if matches!(location, Location::OciArchive { .. }) {
+                "oci-archive"
+            } else {
+                "docker-archive"
             };
-            let path = session.absolute(&file);
-            let archive = ArchiveOutput::new(&path, repository, name.as_deref(), progress)?;
+            let repository = named(&own).map(Reference::repository);
+            let path = session.absolute(file);
+            let archive = ArchiveOutput::new(&path, repository, tag.as_deref(), progress)?;
             Target {
-                tags: if name.is_some() { Vec::new() } else { tag_of_source() },
+                tags: if tag.is_some() { Vec::new() } else { tag_of_source() },
                 parallel: 1,
                 whole: true,
-                ..Target::new(Arc::new(archive), format!("oci-archive:{}:", file.display()))
+                ..Target::new(Arc::new(archive), format!("{word}:{}:", file.display()))
             }
         }
         Location::Scratch | Location::Docker | Location::OwnRegistry => {
@@ -91,22 +87,40 @@ impl Target {
     }
 }
 
+fn in_registry(client: &Client, reference: &Reference, source: &Location) -> Result<Target, CommandError> {
+    let destination = registry::destination(client.clone(), reference.repository().clone());
+    Ok(Target {
+        tags: tags(reference, source, &reference.to_string())?,
+        expected: reference.digest(),
+        parallel: 4,
+        ..Target::new(Arc::new(destination), format!("{}@", reference.repository()))
+    })
+}
+
 fn in_store(session: &Session, store: &Store, repository: &Repository) -> Result<Target, CommandError> {
     let layout = OciLayout::of_store(store, repository, &session.progress)?;
-    Ok(Target::new(Arc::new(layout), format!("{repository}@")))
+    Ok(Target::new(Arc::new(layout), format!("store:{repository}@")))
+}
+
+/// The reference that a place is named by.
+const fn named(location: &Location) -> Option<&Reference> {
+    match location {
+        Location::Name(name) | Location::Store(name) => Some(name.reference()),
+        Location::Registry(reference) => Some(reference),
+        _ => None,
+    }
 }
 
 /// The tag that a source is named by.
 fn tag_of(location: &Location) -> Option<Tag> {
     match location {
-        Location::Registry(reference) => reference.tag().cloned(),
         Location::OciLayout { name, .. }
         | Location::OciArchive { name, .. }
         | Location::DockerArchive { name, .. } => {
             let name = name.as_ref()?;
             name.parse().ok().or_else(|| name.parse::<Reference>().ok()?.tag().cloned())
         }
-        _ => None,
+        _ => named(location)?.tag().cloned(),
     }
 }
 
@@ -121,9 +135,9 @@ fn tags(reference: &Reference, source: &Location, name: &str) -> Result<Vec<Tag>
     if let Some(tag) = tag_of(source) {
         return Ok(vec![tag]);
     }
-    match source {
+    match named(source) {
         // Named by digest there, and by nothing else here.
-        Location::Registry(source) if source.digest().is_some() => Ok(Vec::new()),
+        Some(source) if source.digest().is_some() => Ok(Vec::new()),
         _ => Err(CommandError::usage(format!("`{name}` has no tag, and the source has none to take over"))
             .hint(format!("name one, such as `{name}:1.0`"))),
     }
@@ -137,23 +151,19 @@ pub(super) struct Place {
     pub target: Target,
 }
 
-/// The image `name`, and its own place.
+/// The image `name`, and its own place: that of a name alone is its registry.
 ///
 /// # Errors
 /// When it cannot be opened, or is in an archive, which nothing can be added to.
 pub(super) fn place(session: &Session, client: &Client, name: &str) -> Result<Place, CommandError> {
-    let location = Location::base(name)?;
-    let tags = tag_of(&location).into_iter().collect();
-    match &location {
+    if let Location::OciArchive { .. } | Location::DockerArchive { .. } = Location::parse(name)? {
+        return Err(CommandError::usage(format!("nothing can be added to the archive `{name}`"))
+            .hint("`pack copy` brings the image to a registry or to `oci:DIR` first"));
+    }
+    let Opened { source, location } = session.published(name, client)?;
+    let tags: Vec<Tag> = tag_of(&location).into_iter().collect();
+    let target = match &location {
         Location::Registry(reference) => {
-            if let Some((stored, found_by)) = session.stored(name, reference)? {
-                // Found by its digest, it is what the user calls it.
-                let is_name = found_by.parse::<Digest>().is_err();
-                let full: Option<Reference> = found_by.parse().ok().filter(|_| is_name);
-                let repository = full.as_ref().unwrap_or(reference).repository();
-                let target = Target { tags, ..in_store(session, &session.store()?, repository)? };
-                return Ok(Place { source: Arc::new(stored), target });
-            }
             let repository = reference.repository().clone();
             // A name without a tag is `latest` to a registry.
             let tags = match reference.digest() {
@@ -162,21 +172,16 @@ pub(super) fn place(session: &Session, client: &Client, name: &str) -> Result<Pl
             };
             let prefix = format!("{repository}@");
             let destination = registry::destination(client.clone(), repository);
-            let target = Target { tags, parallel: 4, ..Target::new(Arc::new(destination), prefix) };
-            let source = registry::source(client.clone(), reference.clone());
-            Ok(Place { source: Arc::new(source), target })
+            Target { tags, parallel: 4, ..Target::new(Arc::new(destination), prefix) }
         }
-        Location::OciLayout { dir, name } => {
-            let path = session.absolute(dir);
-            let source = OciLayout::open(&path, name.as_deref())?;
-            let layout = OciLayout::create(&path, None, &session.progress)?;
-            let target = Target { tags, ..Target::new(Arc::new(layout), format!("oci:{}:", dir.display())) };
-            Ok(Place { source: Arc::new(source), target })
+        Location::Store(name) => {
+            Target { tags, ..in_store(session, &session.store()?, name.reference().repository())? }
         }
-        Location::OciArchive { .. } | Location::DockerArchive { .. } => {
-            Err(CommandError::usage(format!("nothing can be added to the archive `{name}`"))
-                .hint("`pack copy` brings the image to a registry or to `oci:DIR` first"))
+        Location::OciLayout { dir, .. } => {
+            let layout = OciLayout::create(&session.absolute(dir), None, &session.progress)?;
+            Target { tags, ..Target::new(Arc::new(layout), format!("oci:{}:", dir.display())) }
         }
-        _ => Err(CommandError::usage(format!("`{name}` is not an image"))),
-    }
+        _ => return Err(CommandError::usage(format!("`{name}` is not an image"))),
+    };
+    Ok(Place { source, target })
 }

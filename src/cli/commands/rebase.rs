@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use super::super::args::RebaseArgs;
 use super::super::error::{CommandError, ExitStatus};
-use super::super::session::Session;
+use super::super::session::{Opened, Session};
 use super::super::view;
 use super::images::Stored;
 use super::place::{self, Place};
 use crate::digest::Digest;
 use crate::image::{BASE_DIGEST, BASE_NAME, Image};
+use crate::location::Location;
 use crate::platform::Platform;
 use crate::rebase::{self, Named, Request};
+use crate::reference::Reference;
 use crate::registry::Client;
 use crate::transport::load::{load_image, load_manifest, offers};
-use crate::transport::name::Location;
 use crate::transport::{Source, registry};
 
 /// Puts an image on another base.
@@ -29,7 +30,8 @@ pub(super) fn run(session: &Session, args: &RebaseArgs) -> Result<(), CommandErr
     let new = named(session, &client, &args.base)?;
     let old = match &args.old_base {
         Some(name) => named(session, &client, name)?,
-        None => own_base(session, &client, args, &source)?,
+        None => own_base(session, &client, args, &source)
+            .map_err(|error| session.or_in_store(error, &args.image))?,
     };
     let report = rebase::rebase(&Request {
         image: source,
@@ -43,6 +45,10 @@ pub(super) fn run(session: &Session, args: &RebaseArgs) -> Result<(), CommandErr
         store: &store,
         progress: session.progress.clone(),
         interrupt: session.interrupt.clone(),
+    })
+    .map_err(|error| {
+        let names = [Some(&args.image), Some(&args.base), args.old_base.as_ref()];
+        names.into_iter().flatten().fold(error.into(), |error, name| session.or_in_store(error, name))
     })?;
     session.printer.message(view::copy::rebased(&report));
     if args.format.json {
@@ -53,16 +59,14 @@ pub(super) fn run(session: &Session, args: &RebaseArgs) -> Result<(), CommandErr
     Ok(())
 }
 
-/// A base by its name. As in a build, a registry's is asked for there; only what no registry has, `localhost/NAME`,
-/// is looked for in the store.
+/// A base by its name. As in a build, a name alone is the registry's.
 fn named(session: &Session, client: &Client, name: &str) -> Result<Named, CommandError> {
-    if let Location::Registry(reference) = Location::base(name)?
-        && reference.repository().registry().as_str() != "localhost"
-    {
-        let source: Arc<dyn Source> = Arc::new(registry::source(client.clone(), reference.clone()));
-        return Ok(Named { name: Some(reference.to_string()), source });
-    }
-    Ok(Named { name: None, source: session.image_with(name, client)? })
+    let Opened { source, location } = session.published(name, client)?;
+    let name = match location {
+        Location::Registry(reference) => Some(reference.to_string()),
+        _ => None,
+    };
+    Ok(Named { name, source })
 }
 
 /// The base that an image says it is on: by its digest in the store, where a build leaves the documents of
@@ -101,7 +105,7 @@ fn own_base(
         );
         return Err(unknown(format!("`{}` {what}", args.image)));
     };
-    let Ok(Location::Registry(reference)) = Location::base(&name) else {
+    let Ok(reference) = name.parse::<Reference>() else {
         return Err(unknown(format!("`{}` says that its base is `{name}`, which is no name", args.image)));
     };
     let reference = match digest {

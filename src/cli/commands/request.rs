@@ -11,13 +11,13 @@ use crate::build::own::{Apart, Own, Shape};
 use crate::build::{CachePolicy, Request, Target, project_of, untrusted};
 use crate::config::{self, Document, Facts, Overrides, Settings};
 use crate::git::{self, GitFacts};
+use crate::location::Location;
 use crate::lock::{self, Lock};
 use crate::observer::Stage;
 use crate::reference::Repository;
 use crate::shown::shown_path;
 use crate::transport::archive::ArchiveOutput;
 use crate::transport::layout::OciLayout;
-use crate::transport::name::Location;
 
 pub(super) use super::super::session::BUILD_FILE;
 
@@ -345,7 +345,7 @@ pub(super) fn targets(
                 let archive = ArchiveOutput::into_engine(session.engine()?, name, progress);
                 Target { destination: std::sync::Arc::new(archive), parallel: 1, is_local: false }
             }
-            Location::Registry(_) | Location::Scratch | Location::Store(_) => {
+            Location::Name(_) | Location::Registry(_) | Location::Scratch | Location::Store(_) => {
                 return Err(CommandError::usage(format!("`{output}` is not an output"))
                     .hint("to push, give `--name` and `--push`"));
             }

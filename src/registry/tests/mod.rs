@@ -8,6 +8,7 @@ mod matrix;
 mod pulls;
 mod pushes;
 mod real;
+mod tags;
 mod time;
 
 use std::time::{Duration, Instant};
