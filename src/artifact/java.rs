@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::{Artifact, ArtifactError, ArtifactKind, Source};
 use crate::zip::{Archive, ArchiveEntryKind};
 
-const MANIFEST: &str = "META-INF/MANIFEST.MF";
+pub(super) const MANIFEST: &str = "META-INF/MANIFEST.MF";
 
 /// Larger manifests exist only in attacks: signed jars of 10,000 entries have 1 MiB.
-const MAX_MANIFEST: u64 = 16 << 20;
+pub(super) const MAX_MANIFEST: u64 = 16 << 20;
 
 /// What kind of Java archive `archive` is.
 pub(super) fn detect_archive(path: &Path, archive: Arc<Archive>) -> Result<Artifact, ArtifactError> {
@@ -85,11 +85,11 @@ pub(super) fn detect_directory(path: &Path) -> Result<Option<(ArtifactKind, Vec<
 }
 
 /// The main section of a manifest (JAR specification).
-struct Manifest(Vec<(String, String)>);
+pub(super) struct Manifest(Vec<(String, String)>);
 
 impl Manifest {
     /// Lenient: what is not `Name: value` is skipped, as Java's own tools would refuse it anyway.
-    fn parse(bytes: &[u8]) -> Self {
+    pub(super) fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let mut attributes: Vec<(String, String)> = Vec::new();
         for line in text.lines() {
@@ -108,7 +108,7 @@ impl Manifest {
     }
 
     /// Names are case-insensitive.
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 

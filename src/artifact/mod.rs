@@ -10,11 +10,13 @@
 
 mod elf;
 mod error;
+mod find;
 mod java;
 mod node;
 mod python;
 pub(crate) mod server;
 mod tree;
+mod version;
 mod war;
 
 use std::fs::File;
@@ -25,7 +27,9 @@ use std::sync::Arc;
 
 pub use elf::ElfFacts;
 pub use error::ArtifactError;
+pub use find::{FindError, Found, find};
 pub use server::{Container, ContainerKind, Servlet, container, web_root};
+pub use version::{Version, version};
 
 use crate::error::nearest;
 use crate::image::ConfigFile;

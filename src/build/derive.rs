@@ -34,7 +34,7 @@ pub(super) fn finish(
     layers: &[Vec<NewLayer>],
 ) -> Result<Finished, BoxedError> {
     let content = content_digest(prepared, layers);
-    let facts = Facts { content: Some(content), ..request.facts.clone() };
+    let facts = Facts { content: Some(content), ..prepared.facts.clone() };
     let tags = tags(request, &facts)?;
     let mut images = Vec::new();
     let mut indexes = Vec::new();
@@ -90,6 +90,49 @@ fn index_of(
     };
     let bytes = image::to_json("index", &index)?;
     Ok(RawDocument::new(Some(&MediaType::ImageIndex), bytes)?)
+}
+
+/// Checks every template of tags, labels and annotations before anything is built or sent. Until the artifact was
+/// looked at, one that asks for its version has the benefit of the doubt.
+///
+/// # Errors
+/// When one has no value, or gives no tag.
+pub(super) fn check(request: &Request, facts: &Facts) -> Result<(), BoxedError> {
+    preview_tags(request, facts)?;
+    let settings = &request.settings;
+    for template in settings.config.labels.values().chain(settings.annotations.values()) {
+        resolve(request, template, |text| text.check(facts))?;
+    }
+    Ok(())
+}
+
+/// The facts that are known before the artifact is looked at.
+pub(super) fn early(facts: &Facts) -> Facts {
+    let version = facts.version.clone().or_else(|| Some("0".to_owned()));
+    Facts { version, ..facts.clone() }
+}
+
+/// The tags as far as they are known, with `{content}` where that is not.
+pub(super) fn preview_tags(request: &Request, facts: &Facts) -> Result<Vec<String>, BoxedError> {
+    let settings = &request.settings;
+    if settings.tags.is_empty() {
+        return Ok(vec![Template::default_tag(facts).preview_tag(facts)?]);
+    }
+    let mut tags: Vec<String> = Vec::new();
+    for template in &settings.tags {
+        let tag =
+            resolve(request, template, |template: &TagTemplate| template.template().preview_tag(facts))?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Ok(tags)
+}
+
+/// The tags of a plan: all of them if every layer is known.
+pub(super) fn planned_tags(request: &Request, prepared: &Prepared<'_>) -> Result<Vec<String>, BoxedError> {
+    let content = super::layers::all_known(&prepared.plan).map(|layers| content_digest(prepared, &layers));
+    preview_tags(request, &Facts { content, ..prepared.facts.clone() })
 }
 
 /// Twelve digits over all that a build puts in: what `{content}` stands for.

@@ -218,7 +218,7 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         parts.setting(name, &format!("{value:?}"));
     }
     parts.setting("layer format", &layer::FORMAT.to_string());
-    let Facts { git, version, env, content: _ } = facts;
+    let Facts { git, version, version_sought: _, env, content: _ } = facts;
     let facts: [(&str, &dyn Debug); 3] =
         [("git", git), ("version", version), ("environment variables of templates", env)];
     for (name, value) in facts {
@@ -239,8 +239,10 @@ impl Looker<'_> {
     /// An artifact: what a directory is taken for depends on files that need not be part of it.
     fn artifact(&mut self, path: &Path, options: &ScanOptions) -> Result<(), BoxedError> {
         if path.is_dir() {
-            let kind = artifact::detect(path).map(|artifact| artifact.kind);
-            self.parts.path(&shown_path(path), format!("{kind:?}").as_bytes());
+            let detected = artifact::detect(path);
+            let version = detected.as_ref().map(artifact::version);
+            let kind = detected.as_ref().map(|artifact| artifact.kind);
+            self.parts.path(&shown_path(path), format!("{kind:?} {version:?}").as_bytes());
         }
         self.path(path, options)
     }

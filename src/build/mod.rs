@@ -258,6 +258,7 @@ pub struct Target {
 /// were finished before.
 pub fn build(context: &Context, request: &Request, targets: &[Target]) -> Result<Report, BoxedError> {
     let _lease = context.store.lease();
+    derive::check(request, &derive::early(&request.facts))?;
     // The targets are asked while the files are looked at.
     let mut looked = Looking::start(request, targets);
     let mut lookups = lookups(context, request)?;
@@ -316,6 +317,7 @@ pub fn prepare<'a>(
     request: &Request,
     scanner: &Scanner,
 ) -> Result<Prepared<'a>, BoxedError> {
+    derive::check(request, &derive::early(&request.facts))?;
     let lookups = lookups(context, request)?;
     context.workers.pool()?.install(|| prepare_with(context, request, scanner, lookups))
 }

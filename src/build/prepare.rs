@@ -10,9 +10,9 @@ use super::cache::{Distrust, Lookups};
 use super::declared::DeclaredLayer;
 use super::draft::{Draft, Owned};
 use super::memo::Memos;
-use super::{BuildError, Context, Request};
+use super::{BuildError, Context, Request, derive};
 use crate::artifact::{self, AppOptions, AppRoot, Artifact, ArtifactKind, Proposal};
-use crate::config::{self, Mtime, Spanned};
+use crate::config::{self, Facts, Mtime, Spanned};
 use crate::deflate;
 use crate::digest::Key;
 use crate::error::{BoxedError, Explain as _, Kind};
@@ -44,6 +44,8 @@ pub struct Prepared<'a> {
     pub locked: Option<LockedBase>,
     /// What earlier builds learned.
     pub memos: Memos<'a>,
+    /// What templates may use, with what the artifact says.
+    pub(super) facts: Facts,
     /// How layers are compressed.
     pub compression: Compression,
     /// What the cache in a registry says of layers that are built all the same.
@@ -77,6 +79,8 @@ pub(super) fn prepare_with<'a>(
     lookups.begin();
     let base = open_base(context, request)?;
     let artifacts = detect(request)?;
+    let facts = facts(request, &artifacts)?;
+    derive::check(request, &facts)?;
     let Platforms { platforms, are_asked_for } = platforms(request, &artifacts, base.as_ref())?;
     let mut preparer = Preparer {
         context,
@@ -110,6 +114,9 @@ pub(super) fn prepare_with<'a>(
     }
     let plan = Plan {
         format: layer::FORMAT,
+        name: request.name.to_string(),
+        tags: Vec::new(),
+        version: facts.version.clone(),
         artifact: artifacts.first().map(|artifact| PlannedArtifact {
             kind: artifact.kind.describe().to_owned(),
             path: artifact.path.clone(),
@@ -120,7 +127,24 @@ pub(super) fn prepare_with<'a>(
         warnings,
     };
     let (claims, distrust) = (lookups.claims, Distrust::default());
-    Ok(Prepared { plan, base, bases, locked, memos, compression, claims, distrust })
+    let mut prepared = Prepared { plan, base, bases, locked, memos, facts, compression, claims, distrust };
+    prepared.plan.tags = derive::planned_tags(request, &prepared)?;
+    Ok(prepared)
+}
+
+/// The facts of the request, and the version that the artifacts say unless their names did.
+fn facts(request: &Request, artifacts: &[Artifact]) -> Result<Facts, BoxedError> {
+    let mut facts = request.facts.clone();
+    for artifact in artifacts {
+        if facts.version.is_some() {
+            break;
+        }
+        let version = artifact::version(artifact)?;
+        facts.version = version.value;
+        facts.version_sought.extend(version.looked_at);
+    }
+    facts.version_sought.dedup();
+    Ok(facts)
 }
 
 /// The level, or the encoder's own.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Explain, Kind};
+use crate::time::LAST_SECOND;
 
 /// A snapshot of what the process was started with.
 ///
@@ -33,6 +34,9 @@ pub enum EnvironmentError {
     /// `SOURCE_DATE_EPOCH` is no count of seconds.
     #[error("`SOURCE_DATE_EPOCH` is `{0}`, which is not a whole number of seconds since 1970")]
     SourceDateEpoch(String),
+    /// `SOURCE_DATE_EPOCH` is of a year that no format can say.
+    #[error("`SOURCE_DATE_EPOCH` is `{0}`, which is a time after the year 9999")]
+    TooLate(u64),
     /// There is nowhere to put the cache.
     #[error("there is no place for the cache: none of `PACK_CACHE_DIR`, `XDG_CACHE_HOME` and `HOME` is set")]
     NoCacheDir,
@@ -49,6 +53,11 @@ impl Explain for EnvironmentError {
             Self::SourceDateEpoch(_) => Some(
                 "`SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)` takes the time of the last commit".into(),
             ),
+            Self::TooLate(milliseconds) => {
+                let seconds = milliseconds / 1000;
+                format!("it counts seconds, and this looks like milliseconds: `SOURCE_DATE_EPOCH={seconds}`")
+                    .into()
+            }
             Self::NoCacheDir => Some("give one with `--cache-dir DIR`".to_owned()),
         }
     }
@@ -203,7 +212,11 @@ impl Environment {
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(error());
         }
-        text.parse().map(Some).map_err(|_| error())
+        let seconds = text.parse().map_err(|_| error())?;
+        if seconds > LAST_SECOND {
+            return Err(EnvironmentError::TooLate(seconds));
+        }
+        Ok(Some(seconds))
     }
 
     /// Whether a CI system runs this.
@@ -271,7 +284,10 @@ mod tests {
         let epoch = |value| for_test(&[("SOURCE_DATE_EPOCH", value)]).source_date_epoch();
         assert_eq!(epoch("1700000000").expect("valid"), Some(1_700_000_000));
         assert_eq!(epoch("").expect("as if not set"), None);
-        for wrong in ["yesterday", "-1", "+1", "1.5", " 1", "99999999999999999999"] {
+        assert_eq!(epoch("253402300799").expect("the last one"), Some(LAST_SECOND));
+        let late = epoch("1700000000000").expect_err("milliseconds");
+        assert!(late.hint().is_some_and(|hint| hint.contains("SOURCE_DATE_EPOCH=1700000000`")), "{late}");
+        for wrong in ["253402300800", "yesterday", "-1", "+1", "1.5", " 1", "99999999999999999999"] {
             assert!(epoch(wrong).is_err(), "{wrong}");
         }
     }

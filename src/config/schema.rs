@@ -281,6 +281,11 @@ impl Paths {
     pub fn as_slice(&self) -> &[Spanned<DiskPath>] {
         &self.0
     }
+
+    /// The artifacts, to put others in their place.
+    pub fn as_mut_slice(&mut self) -> &mut [Spanned<DiskPath>] {
+        &mut self.0
+    }
 }
 
 impl Decode for Paths {

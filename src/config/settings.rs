@@ -20,6 +20,7 @@ use super::value::{Base, Compression, DiskPath, Format};
 use crate::layer::scan::MAX_PATTERNS;
 use crate::platform::Platform;
 use crate::reference::{Registry, Repository};
+use crate::time::LAST_SECOND;
 
 /// What the command line or the environment says; nothing is a default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,6 +107,13 @@ impl Overrides {
             }
             jobs => jobs.flatten(),
         };
+        let epoch = "SOURCE_DATE_EPOCH";
+        let source_date_epoch = number(epoch, "write seconds since 1970, such as `date +%s` prints")?;
+        if let Some(late) = source_date_epoch.filter(|seconds| *seconds > LAST_SECOND) {
+            let hint =
+                format!("it counts seconds, and this looks like milliseconds: write `{}`", late / 1000);
+            return Err(bad_variable(epoch, &late.to_string(), "a time before the year 10000", &hint));
+        }
         Ok(Self {
             artifact: None,
             name: get(VARIABLES.name),
@@ -118,10 +126,7 @@ impl Overrides {
             locked: switch("PACK_LOCKED")?,
             untrusted: switch("PACK_UNTRUSTED")?,
             jobs,
-            source_date_epoch: number(
-                "SOURCE_DATE_EPOCH",
-                "write seconds since 1970, such as `date +%s` prints",
-            )?,
+            source_date_epoch,
         })
     }
 

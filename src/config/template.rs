@@ -50,6 +50,8 @@ pub struct Facts {
     pub git: Option<GitFacts>,
     /// The artifact's version, if it says.
     pub version: Option<String>,
+    /// Where that was looked for, for messages.
+    pub version_sought: Vec<String>,
     /// At least the variables of [`Template::env_names`] that are set.
     pub env: BTreeMap<String, String>,
     /// A short digest of the layers, once it is known.
@@ -74,8 +76,16 @@ pub enum TemplateError {
     #[error("the template `{0}` needs a git branch, and HEAD is detached")]
     NoBranch(String),
     /// `{version}` of an artifact without one.
-    #[error("the template `{0}` needs a version, and the artifact does not say its own")]
-    NoVersion(String),
+    #[error(
+        "the template `{template}` needs a version, and the artifact does not say its own{}",
+        looked_at(sought)
+    )]
+    NoVersion {
+        /// The template.
+        template: String,
+        /// Where it was looked for.
+        sought: Vec<String>,
+    },
     /// `{env.NAME}` that is not set.
     #[error("the template `{template}` needs the environment variable `{name}`, which is not set")]
     NoEnv {
@@ -115,8 +125,10 @@ impl Explain for TemplateError {
             Self::NoBranch(_) => {
                 "check out a branch, or use `{env.NAME}` with the variable of your CI".to_owned()
             }
-            Self::NoVersion(_) => {
-                "use `{git.short}`, or `{env.NAME}` with the version in a variable".to_owned()
+            Self::NoVersion { .. } => {
+                "use `{git.short}`, or `{env.NAME}` with the version in a variable, or write \
+                                       `{version}` into `app.path` where its name has one"
+                    .to_owned()
             }
             Self::NoEnv { name, .. } => format!("set `{name}`, or take `{{env.{name}}}` out"),
             Self::NotATag { .. } => {
@@ -127,6 +139,21 @@ impl Explain for TemplateError {
             Self::ContentUnknown(_) => return None,
         })
     }
+}
+
+/// Where a version was looked for.
+fn looked_at(sought: &[String]) -> String {
+    if sought.is_empty() { String::new() } else { format!(": looked at {}", sought.join(", ")) }
+}
+
+/// The text that stands for [`Facts::content`] until it is known: as long, and as fit for a tag.
+const STAND_IN: &str = "000000000000";
+
+/// What a variable stands for.
+struct Filling {
+    text: String,
+    /// Whether the content follows.
+    with_content: bool,
 }
 
 impl Template {
@@ -176,7 +203,27 @@ impl Template {
     /// # Errors
     /// When a variable has no value.
     pub fn resolve(&self, facts: &Facts) -> Result<String, TemplateError> {
-        self.fill(facts, |value| value)
+        self.fill(facts, |value| value, facts.content.as_deref())
+    }
+
+    /// Whether it has a value, as far as that can be told before the content is known.
+    ///
+    /// # Errors
+    /// As for [`Template::resolve`].
+    pub fn check(&self, facts: &Facts) -> Result<(), TemplateError> {
+        self.fill(facts, |value| value, Some(STAND_IN)).map(drop)
+    }
+
+    /// Its value as a tag, with `{content}` where that is not known.
+    ///
+    /// # Errors
+    /// As for [`Template::resolve_tag`], whatever the content will be.
+    pub fn preview_tag(&self, facts: &Facts) -> Result<String, TemplateError> {
+        if facts.content.is_some() || !self.needs_content(facts) {
+            return self.resolve_tag(facts).map(|tag| tag.to_string());
+        }
+        self.resolve_tag(&Facts { content: Some(STAND_IN.to_owned()), ..facts.clone() })?;
+        self.fill(facts, fit_for_tag, Some("{content}"))
     }
 
     /// Its value as a tag: what a variable brings in is made fit, so that the branch `feat/x` gives `feat-x`.
@@ -184,7 +231,7 @@ impl Template {
     /// # Errors
     /// When a variable has no value, or the whole is not a tag, or is a `latest` that nobody wrote.
     pub fn resolve_tag(&self, facts: &Facts) -> Result<Tag, TemplateError> {
-        let mut value = self.fill(facts, |value| value.chars().map(tag_character).collect())?;
+        let mut value = self.fill(facts, fit_for_tag, facts.content.as_deref())?;
         if let Some(Part::Variable(_)) = self.parts.first() {
             value = value.trim_start_matches(['.', '-']).to_owned();
         }
@@ -225,39 +272,60 @@ impl Template {
         })
     }
 
-    fn fill(&self, facts: &Facts, fit: impl Fn(String) -> String) -> Result<String, TemplateError> {
+    /// With `fit` applied to what variables bring in, and `content` as it is.
+    fn fill(
+        &self,
+        facts: &Facts,
+        fit: impl Fn(String) -> String,
+        content: Option<&str>,
+    ) -> Result<String, TemplateError> {
         let mut filled = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(text) => filled.push_str(text),
-                Part::Variable(variable) => filled.push_str(&fit(self.value(variable, facts)?)),
+                Part::Variable(variable) => {
+                    let filling = self.value(variable, facts)?;
+                    filled.push_str(&fit(filling.text));
+                    if filling.with_content {
+                        let unknown = || TemplateError::ContentUnknown(self.written.clone());
+                        filled.push_str(content.ok_or_else(unknown)?);
+                    }
+                }
             }
         }
         Ok(filled)
     }
 
-    fn value(&self, variable: &Variable, facts: &Facts) -> Result<String, TemplateError> {
+    fn value(&self, variable: &Variable, facts: &Facts) -> Result<Filling, TemplateError> {
         let written = || self.written.clone();
         let git = || facts.git.as_ref().ok_or_else(|| TemplateError::NoGit(written()));
-        let content = || facts.content.clone().ok_or_else(|| TemplateError::ContentUnknown(written()));
-        let marked = |commit: &str| match git()?.dirty {
-            true => Ok(format!("{commit}-dirty-{}", content()?)),
-            false => Ok(commit.to_owned()),
+        let plain = |text: String| Filling { text, with_content: false };
+        let marked = |commit: &str, dirty: bool| match dirty {
+            true => Filling { text: format!("{commit}-dirty-"), with_content: true },
+            false => plain(commit.to_owned()),
         };
-        match variable {
-            Variable::Commit => marked(&git()?.commit),
-            Variable::Short => marked(git()?.short()),
-            Variable::Branch => git()?.branch.clone().ok_or_else(|| TemplateError::NoBranch(written())),
-            Variable::Time => Ok(utc(git()?.time)),
-            Variable::Version => facts.version.clone().ok_or_else(|| TemplateError::NoVersion(written())),
-            Variable::Content => content(),
-            Variable::Env(name) => facts
-                .env
-                .get(name)
-                .cloned()
-                .ok_or_else(|| TemplateError::NoEnv { template: written(), name: name.clone() }),
-        }
+        Ok(match variable {
+            Variable::Commit => git().map(|git| marked(&git.commit, git.dirty))?,
+            Variable::Short => git().map(|git| marked(git.short(), git.dirty))?,
+            Variable::Branch => {
+                plain(git()?.branch.clone().ok_or_else(|| TemplateError::NoBranch(written()))?)
+            }
+            Variable::Time => plain(utc(git()?.time)),
+            Variable::Version => plain(facts.version.clone().ok_or_else(|| TemplateError::NoVersion {
+                template: written(),
+                sought: facts.version_sought.clone(),
+            })?),
+            Variable::Content => Filling { text: String::new(), with_content: true },
+            Variable::Env(name) => {
+                let no_env = || TemplateError::NoEnv { template: written(), name: name.clone() };
+                plain(facts.env.get(name).cloned().ok_or_else(no_env)?)
+            }
+        })
     }
+}
+
+fn fit_for_tag(value: String) -> String {
+    value.chars().map(tag_character).collect()
 }
 
 const fn tag_character(character: char) -> char {
@@ -382,6 +450,7 @@ mod tests {
                 origin: None,
             }),
             version: Some("1.2+build".to_owned()),
+            version_sought: Vec::new(),
             env: [("CI".to_owned(), "7".to_owned()), ("L".to_owned(), "latest".to_owned())].into(),
             content: None,
         }
@@ -426,6 +495,23 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_depend_on_the_content_is_found_wrong_before_it() {
+        let facts = facts(true);
+        let preview = |text: &str| template(text).preview_tag(&facts);
+        assert_eq!(preview("{git.short}-{version}").expect("tag"), "0123456789ab-dirty-{content}-1.2-build");
+        assert_eq!(preview("v{content}").expect("tag"), "v{content}");
+        assert_eq!(preview("v1").expect("tag"), "v1");
+        assert!(preview("{env.NOPE}-{content}").is_err());
+        assert!(preview(&format!("{}{{content}}", "a".repeat(117))).is_err(), "one too long");
+        assert!(preview(&format!("{}{{content}}", "a".repeat(116))).is_ok());
+        let known = Facts { content: Some("ba5eba11".to_owned()), ..facts.clone() };
+        assert_eq!(template("{content}").preview_tag(&known).expect("tag"), "ba5eba11");
+        assert!(
+            template("a {content} b").check(&facts).is_ok() && template("{env.NOPE}").check(&facts).is_err()
+        );
+    }
+
+    #[test]
     fn the_default_tag_is_the_commit_or_the_content() {
         assert_eq!(Template::default_tag(&facts(false)).as_str(), "{git.short}");
         let without = Facts { content: Some("ba5eba11".to_owned()), ..Facts::default() };
@@ -460,7 +546,7 @@ mod tests {
         the template `{git.branch}` needs a git branch, and HEAD is detached
           hint: check out a branch, or use `{env.NAME}` with the variable of your CI
         the template `{version}` needs a version, and the artifact does not say its own
-          hint: use `{git.short}`, or `{env.NAME}` with the version in a variable
+          hint: use `{git.short}`, or `{env.NAME}` with the version in a variable, or write `{version}` into `app.path` where its name has one
         the template `{env.NOPE}` needs the environment variable `NOPE`, which is not set
           hint: set `NOPE`, or take `{env.NOPE}` out
         the template `{env.L}` gives `latest`, which must be asked for in so many words

@@ -625,9 +625,14 @@ fn switches_and_numbers_of_a_flag_win_over_the_environment() {
     assert_eq!(resolve(&none, &none), (false, false, None, None));
     assert_eq!(resolve(&none, &environment), (true, true, Some(3), Some(7)));
     assert_eq!(resolve(&flags, &environment), (false, false, Some(1), Some(8)));
-    for (name, value) in
-        [("PACK_OFFLINE", "yes"), ("PACK_JOBS", "0"), ("PACK_JOBS", "+1"), ("SOURCE_DATE_EPOCH", "-1")]
-    {
+    for (name, value) in [
+        ("PACK_OFFLINE", "yes"),
+        ("PACK_JOBS", "0"),
+        ("PACK_JOBS", "+1"),
+        ("SOURCE_DATE_EPOCH", "-1"),
+        ("SOURCE_DATE_EPOCH", "253402300800"),
+        ("SOURCE_DATE_EPOCH", "1700000000000"),
+    ] {
         let lookup = |asked: &str| (asked == name).then(|| value.to_owned());
         assert!(Overrides::from_environment(lookup).is_err(), "{name}={value}");
     }

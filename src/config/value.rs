@@ -375,6 +375,22 @@ impl DiskPath {
         &self.written
     }
 
+    /// This path, where what was written is a pattern that means `path`.
+    #[must_use]
+    pub fn found(&self, path: PathBuf) -> Self {
+        Self { written: self.written.clone(), path }
+    }
+
+    /// The path without what a pattern means in it, so that a name made of it is the same for each version.
+    #[must_use]
+    pub fn without_pattern(&self) -> PathBuf {
+        let written = Path::new(&self.written);
+        if written.file_name().is_none() || written.file_name() == self.path.file_name() {
+            return self.path.clone();
+        }
+        PathBuf::from(self.written.replace("{version}", "*"))
+    }
+
     fn parse(text: &str, directory: &Path) -> Result<Self, Wrong> {
         if text.is_empty() || text.contains('\0') {
             return Err(Wrong::new("a path cannot be empty or contain a NUL character"));

@@ -27,6 +27,12 @@ use crate::platform::Platform;
 pub struct Plan {
     /// The output format.
     pub format: u64,
+    /// The repository that the image is named after.
+    pub name: String,
+    /// Its tags, with `{content}` where that is not known before all layers are.
+    pub tags: Vec<String>,
+    /// The version that the artifact says of itself.
+    pub version: Option<String>,
     /// The artifact, if there is one.
     pub artifact: Option<PlannedArtifact>,
     /// One image for each platform.

@@ -1,11 +1,14 @@
 //! Repositories around a project: facts, templates, and what a foreign checkout may not do.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
-use crate::support::{Project, chmod, files_below, is_root, skipped, text, tree_on};
+use crate::support::{Built, Project, Zip, chmod, files_below, is_root, settle, skipped, text, tree_on};
 
 /// Runs git in a directory of the project, as its user would.
 #[track_caller]
@@ -425,4 +428,175 @@ fn files_of_an_untrusted_project_are_files_of_it() {
     symlink("../../secrets/key", project.path("files/.packignore")).unwrap();
     let said = project.pack("build files --untrusted --root /srv --name localhost/x").fails(4);
     assert!(!said.stderr.contains("hunter2"), "{said:?}");
+}
+
+#[test]
+fn a_time_in_milliseconds_is_refused_with_the_seconds() {
+    let project = Project::small();
+    let epoch = |value: &str| project.pack("build").env("SOURCE_DATE_EPOCH", value);
+    let said = epoch("1700000000000").fails(1).hints().says(&["SOURCE_DATE_EPOCH", "milliseconds"]);
+    assert!(said.stderr.contains("1700000000`"), "{said:?}");
+    let built = epoch("1700000000").built("");
+    let image = project.pack(&format!("inspect --json {}", built.name_and_tag())).ok();
+    assert!(image.stdout.contains("2023-11-14T22:13:20Z"), "what the hint says: {}", image.stdout);
+    epoch("253402300799").built("");
+    epoch("253402300800").fails(1);
+}
+
+/// A registry that has nothing and takes nothing, and remembers what it was asked.
+struct Listener {
+    address: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Listener {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let shared = Arc::clone(&asked);
+        // Ends with the test.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = Arc::clone(&shared);
+                std::thread::spawn(move || {
+                    let mut line = String::new();
+                    let _ = BufReader::new(&stream).read_line(&mut line);
+                    shared.lock().unwrap().push(line);
+                    let _ = (&stream).write_all(
+                        b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+                    );
+                });
+            }
+        });
+        Self { address, asked }
+    }
+
+    /// The requests that would send something.
+    fn uploads(&self) -> Vec<String> {
+        let asked = self.asked.lock().unwrap();
+        asked
+            .iter()
+            .filter(|line| ["POST ", "PUT ", "PATCH "].iter().any(|method| line.starts_with(method)))
+            .cloned()
+            .collect()
+    }
+}
+
+#[test]
+fn templates_are_checked_before_anything_is_sent() {
+    let registry = Listener::start();
+    let project = Project::small();
+    let name = format!("{}/shop/app", registry.address);
+    let too_long = format!("--tag a{{content}}{}", "b".repeat(116));
+    let cases = [
+        ("a tag", "--tag {env.NOPE}", "NOPE"),
+        ("the second tag", "--tag 1 --tag {version}", "does not say its own"),
+        ("a tag that is none", &too_long, "not a tag"),
+        ("a label", "--tag 1 --set config.labels.x={env.NOPE}", "NOPE"),
+        ("an annotation", "--tag 1 --set image.annotations.x={git.branch}", "git"),
+    ];
+    for (what, arguments, word) in cases {
+        let said = project.pack(&format!("build --push --name {name} {arguments}")).fails(1).hints();
+        assert!(said.stderr.contains(word), "{what}: {said:?}");
+        assert_eq!(registry.uploads(), Vec::<String>::new(), "{what}");
+        // A plan says the same.
+        project.pack(&format!("plan --name {name} {arguments}")).fails(1).says(&[word]);
+    }
+    project
+        .pack(&format!("build --push --name {name} --tag 1 --set config.labels.x={{env.NOPE}}"))
+        .env("NOPE", "y")
+        .fails(3);
+    assert_ne!(registry.uploads(), Vec::<String>::new(), "else it is sent");
+}
+
+#[test]
+fn a_plan_shows_the_name_and_the_tags() {
+    let project = committed();
+    let commit = git(&project, "rev-parse HEAD")[..12].to_owned();
+    let plan = project.pack("plan").ok().stdout;
+    assert!(plan.contains(&format!("tags      {commit}\n")), "{plan}");
+    let plan = project.pack("plan --json --tag v1 --tag {git.branch} --tag {content}").ok().json();
+    assert_eq!(plan["name"], "localhost/tree");
+    assert_eq!(plan["tags"], serde_json::json!(["v1", "main", "{content}"]), "nothing is built yet");
+    project.append("files/a.txt", "changed\n");
+    let plan = project.pack("plan --json").ok().json();
+    assert_eq!(plan["tags"], serde_json::json!([format!("{commit}-dirty-{{content}}")]));
+    let built = project.build("");
+    let plan = project.pack("plan --json").ok().json();
+    assert_eq!(plan["tags"], built.metadata["tags"], "all layers are known");
+}
+
+/// All that is known of an image that was built.
+fn inspected(project: &Project, built: &Built) -> String {
+    let image = project.pack(&format!("inspect --json {}", built.name_and_tag())).ok().json();
+    image.to_string()
+}
+
+#[test]
+fn the_version_comes_from_the_artifact() {
+    let project = Project::with(
+        "[image]\nname = \"localhost/shop\"\ntags = [\"v{version}\"]\n[app]\npath = \"shop.war\"\nroot = \"/app\"\n",
+    );
+    let war = |manifest: &str, more: &[(&str, &str)]| {
+        let mut zip = Zip::default();
+        zip.stored("META-INF/MANIFEST.MF", manifest.as_bytes());
+        zip.stored("WEB-INF/web.xml", b"<web-app version=\"6.0\"></web-app>\n");
+        for (name, text) in more {
+            zip.deflated(name, text.as_bytes());
+        }
+        zip.finish()
+    };
+    let tag = |built: &Built| text(&built.metadata["tags"][0]);
+    project.write("shop.war", war("Manifest-Version: 1.0\r\nImplementation-Version: 1.2\r\n\r\n", &[]));
+    let built = project.build("");
+    assert_eq!(tag(&built), "v1.2");
+    let label = "\"org.opencontainers.image.version\":\"1.2\"";
+    assert!(inspected(&project, &built).contains(label));
+    assert!(project.pack("plan").ok().stdout.contains("version   1.2\n"));
+    let pom = ("META-INF/maven/com.example/shop/pom.properties", "version=2.0-SNAPSHOT\n");
+    project.write("shop.war", war("Manifest-Version: 1.0\r\n\r\n", &[pom]));
+    assert_eq!(tag(&project.build("")), "v2.0-SNAPSHOT");
+    assert_eq!(tag(&project.build("")), "v2.0-SNAPSHOT", "a build of which all is known");
+    project.write("shop.war", war("Manifest-Version: 1.0\r\n\r\n", &[]));
+    let said = project.pack("build").fails(1).hints();
+    said.says(&["META-INF/MANIFEST.MF", "Implementation-Version", "pom.properties", "build.toml:3"]);
+
+    // What an unpacked one says may change without any file that goes into the image.
+    let site = Project::with(
+        "[image]\nname = \"localhost/site\"\ntags = [\"{version}\"]\n[app]\npath = \"dist\"\nroot = \"/www\"\nexclude = [\"package.json\"]\n",
+    );
+    site.write("dist/index.html", "x").write("dist/package.json", "{\"version\": \"1.0.0\"}");
+    settle(&site.path("dist/package.json"));
+    assert_eq!(tag(&site.build("")), "1.0.0");
+    site.write("dist/package.json", "{\"version\": \"1.0.1\"}");
+    assert_eq!(tag(&site.build("")), "1.0.1");
+}
+
+#[test]
+fn an_artifact_may_be_named_by_a_pattern() {
+    let project = Project::with(
+        "[image]\ntags = [\"{version}\"]\n[app]\npath = \"target/shop-{version}.war\"\nroot = \"/app\"\nlayout = \"packaged\"\n",
+    );
+    let mut zip = Zip::default();
+    let war = zip.stored("WEB-INF/web.xml", b"<web-app version=\"6.0\"></web-app>\n").finish();
+    project.pack("build").fails(1).hints().says(&["nothing fits", "shop-{version}.war", "build.toml:4"]);
+    project.write("target/shop-1.9.war", &war).write("target/shop-sources.war", "x");
+    let built = project.build("");
+    assert_eq!(built.name_and_tag(), "localhost/shop:1.9", "the name is the same for each version");
+    project.write("target/shop-1.10.war", &war);
+    let said = project.pack("build").fails(1).hints();
+    assert!(
+        said.stderr.find("shop-1.9.war").unwrap() < said.stderr.find("shop-1.10.war").unwrap(),
+        "{said:?}"
+    );
+    fs::remove_file(project.path("target/shop-1.9.war")).unwrap();
+    assert_eq!(project.build("").name_and_tag(), "localhost/shop:1.10");
+    project.pack("build --tag 1").arg("--set").arg("app.path=target/shop-[0-9]*.war").ok();
+    project.write("target/shop-[0-9]*.war", &war);
+    project.pack("build --tag 1").arg("--set").arg("app.path=target/shop-[0-9]*.war").ok();
+
+    let foreign = foreign("[app]\npath = \"../sec*/key\"\nkind = \"tree\"\nroot = \"/srv\"\n");
+    let said = foreign.pack("build --untrusted").fails(4).says(&["outside"]);
+    assert!(!said.stderr.contains("secrets"), "{said:?}");
 }

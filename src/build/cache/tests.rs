@@ -132,7 +132,7 @@ impl Town {
         let request = Request {
             settings,
             has_build_file: true,
-            facts: Facts { git: None, version: None, env: BTreeMap::new(), content: None },
+            facts: Facts::default(),
             lock: None,
             project: self.project.path().to_owned(),
             name: name.clone(),

@@ -67,7 +67,7 @@ pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError
         return Ok(());
     }
     let printer = &session.printer;
-    printer.result(head(plan, &asked.request));
+    printer.result(head(plan));
     for image in &plan.images {
         printer.result(image_text(image, pushes, &transfers, printer.width()).trim_end());
     }
@@ -116,8 +116,12 @@ fn transfers(
     Ok(all)
 }
 
-fn head(plan: &Plan, request: &Request) -> String {
-    let mut text = format!("image     {}\n", request.name);
+fn head(plan: &Plan) -> String {
+    let mut text = format!("image     {}\n", plan.name);
+    text.push_str(&format!("tags      {}\n", plan.tags.join(", ")));
+    if let Some(version) = &plan.version {
+        text.push_str(&format!("version   {version}\n"));
+    }
     if let Some(artifact) = &plan.artifact {
         text.push_str(&format!("artifact  {}: {}\n", shown_path(&artifact.path), artifact.kind));
         for why in &artifact.why {

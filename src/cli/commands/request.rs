@@ -7,9 +7,11 @@ use std::time::Duration;
 use super::super::args::ImageArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::session::Session;
+use crate::artifact;
 use crate::build::own::{Apart, Own, Shape};
 use crate::build::{CachePolicy, Request, Target, project_of, untrusted};
 use crate::config::{self, Document, Facts, Overrides, Settings};
+use crate::error::Explain as _;
 use crate::git::{self, GitFacts};
 use crate::location::Location;
 use crate::lock::{self, Lock};
@@ -54,14 +56,19 @@ pub(super) fn ask(
         Some(file) => Document::read(file)?,
         None => Document::empty(&session.environment.cwd),
     };
-    let settings = Settings::resolve(document, &flags, &environment)?;
+    let mut settings = Settings::resolve(document, &flags, &environment)?;
+    let directory = found.directory(session);
+    let check = |settings: &Settings| match settings.untrusted {
+        true => untrusted::check(settings, &directory, args.all_outputs().contains(&"registry")),
+        false => Ok(()),
+    };
+    // What a pattern means is looked for in directories that may be looked into, and may be a link.
+    check(&settings)?;
+    let version = find_artifacts(&mut settings, found.build_file.is_some())?;
+    check(&settings)?;
     if settings.workspace.is_some() {
         return Err(CommandError::new(ExitStatus::Input, "a `[workspace]` cannot be built as a whole yet")
             .hint("build its members one by one, each with a build.toml of its own"));
-    }
-    let directory = found.directory(session);
-    if settings.untrusted {
-        untrusted::check(&settings, &directory, args.all_outputs().contains(&"registry"))?;
     }
     let git = git_facts(session, &directory, lock_path.as_deref())?;
     let names: Vec<String> = settings.env_names().map(str::to_owned).collect();
@@ -79,7 +86,7 @@ pub(super) fn ask(
     let own = Own::new(&settings, &read, lock_path.as_deref(), &written, &logins(session))?;
     let request = Request {
         has_build_file: found.build_file.is_some(),
-        facts: Facts { git, version: None, env, content: None },
+        facts: Facts { git, version, version_sought: Vec::new(), env, content: None },
         lock,
         project: project_of(found.build_file.as_deref(), found.artifact.as_deref()),
         cache: reading(&settings, &name, args),
@@ -139,6 +146,26 @@ fn logins(session: &Session) -> Vec<Apart> {
         shape: Shape::File,
     };
     files.into_iter().flatten().map(apart).collect()
+}
+
+/// Puts the paths of artifacts in the place of patterns, and returns the version that their names say.
+fn find_artifacts(settings: &mut Settings, has_build_file: bool) -> Result<Option<String>, CommandError> {
+    let mut version = None;
+    let mut app = settings.app.take();
+    for path in app.iter_mut().flat_map(|app| app.paths.as_mut_slice()) {
+        match artifact::find(path.value.path()) {
+            Ok(found) => {
+                path.value = path.value.found(found.path);
+                version = version.or(found.version);
+            }
+            Err(error) if has_build_file => {
+                return Err(settings.error_at(path.span, error.to_string(), error.hint()).into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    settings.app = app;
+    Ok(version)
 }
 
 /// How long one run of git may take: many times what the largest repositories need.
@@ -281,7 +308,8 @@ fn name_of(settings: &Settings, found: &Found, directory: &Path) -> Repository {
         return name.value.clone();
     }
     let app = settings.app.as_ref().and_then(|app| app.paths.as_slice().first());
-    let path = app.map(|path| path.value.path()).or(found.artifact.as_deref()).unwrap_or(directory);
+    let named = app.map(|path| path.value.without_pattern());
+    let path = named.as_deref().or(found.artifact.as_deref()).unwrap_or(directory);
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
     let plain: String = stem
         .chars()
