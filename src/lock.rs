@@ -10,7 +10,7 @@
 //!   checksum binds them to it: whoever edits the digest, a person or a dependency bot, gets a lock whose
 //!   stale facts are dropped on reading and derived again. A fact that was edited is dropped as well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -112,6 +112,17 @@ pub enum Ancestor {
         uid: u64,
         /// Its group.
         gid: u64,
+    },
+    /// A directory, and all that is in it: few enough names to tell what is not there.
+    Listed {
+        /// Its permission bits, at most `0o7777`.
+        mode: u32,
+        /// Its owner.
+        uid: u64,
+        /// Its group.
+        gid: u64,
+        /// What is in it.
+        names: BTreeSet<String>,
     },
     /// A symbolic link.
     Symlink {
@@ -422,6 +433,14 @@ impl Ancestor {
                     mode & 0o7777
                 )
             }
+            Self::Listed { mode, uid, gid, names } => {
+                let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+                format!(
+                    "{{ kind = \"directory\", mode = \"{:04o}\", uid = {uid}, gid = {gid}, names = [{}] }}",
+                    mode & 0o7777,
+                    names.join(", ")
+                )
+            }
             Self::Symlink { target } => {
                 format!("{{ kind = \"symlink\", target = {} }}", quoted(std::str::from_utf8(target).ok()?))
             }
@@ -541,6 +560,7 @@ table! {
         "uid" => uid: Option<u64>,
         "gid" => gid: Option<u64>,
         "target" => target: Option<String>,
+        "names" => names: Option<Vec<String>>,
     }
 }
 
@@ -588,17 +608,20 @@ impl Decode for Version {
 impl Decode for Ancestor {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let text = AncestorText::decode(node, decoder)?;
-        match (text.kind.as_str(), text.mode, text.uid, text.gid, text.target) {
-            ("directory", Some(mode), Some(uid), Some(gid), None) => {
+        match (text.kind.as_str(), text.mode, text.uid, text.gid, text.target, text.names) {
+            ("directory", Some(mode), Some(uid), Some(gid), None, None) => {
                 Some(Self::Directory { mode: mode.bits(), uid, gid })
             }
-            ("symlink", None, None, None, Some(target)) => {
+            ("directory", Some(mode), Some(uid), Some(gid), None, Some(names)) => {
+                Some(Self::Listed { mode: mode.bits(), uid, gid, names: names.into_iter().collect() })
+            }
+            ("symlink", None, None, None, Some(target), None) => {
                 Some(Self::Symlink { target: target.into_bytes() })
             }
-            ("file", None, None, None, None) => Some(Self::File),
-            ("missing", None, None, None, None) => Some(Self::Missing),
+            ("file", None, None, None, None, None) => Some(Self::File),
+            ("missing", None, None, None, None, None) => Some(Self::Missing),
             _ => {
-                let hint = "a `directory` has `mode`, `uid` and `gid`, a `symlink` a `target`, a `file` and a `missing` nothing";
+                let hint = "a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` and a `missing` nothing";
                 decoder.wrong(text.kind.span, Wrong::new("this is not what can stand at a path").hint(hint))
             }
         }
@@ -904,7 +927,7 @@ mod tests {
         20 | "/opt/größe \"x\"\u007F" = { kind = "directory" }
            |                                     ^^^^^^^^^^^
            |
-           = hint: a `directory` has `mode`, `uid` and `gid`, a `symlink` a `target`, a `file` and a `missing` nothing
+           = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` and a `missing` nothing
 
         error: this is not what can stand at a path
           --> build.lock:44:37
@@ -912,7 +935,7 @@ mod tests {
         44 | "/opt/größe \"x\"\u007F" = { kind = "directory" }
            |                                     ^^^^^^^^^^^
            |
-           = hint: a `directory` has `mode`, `uid` and `gid`, a `symlink` a `target`, a `file` and a `missing` nothing
+           = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` and a `missing` nothing
         hint: put it back as it was committed, or remove it and run `pack update`
         "#);
     }
@@ -925,6 +948,8 @@ mod tests {
                 Ancestor::Directory { mode, uid: uid.into(), gid: gid.into() }
             }),
             "[^\0]{0,8}".prop_map(|target| Ancestor::Symlink { target: target.into_bytes() }),
+            (0_u32..0o10000, proptest::collection::btree_set("[^/\0]{1,4}", 0..3))
+                .prop_map(|(mode, names)| { Ancestor::Listed { mode, uid: 0, gid: 7, names } }),
             Just(Ancestor::File),
             Just(Ancestor::Missing),
         ];

@@ -5,7 +5,7 @@
 //! the layer, and last by streaming layers from the top down, until the path is known. With a lock no base
 //! layer is ever read.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, Read as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,6 +26,9 @@ use crate::store::Store;
 use crate::transport::load::{load_image, offers, soci_index};
 use crate::transport::{Blob, BlobStream, Source};
 use crate::untar::TarError;
+
+/// As many names are listed of a directory of a base: web servers bring two or three pages.
+const MAX_NAMES: usize = 16;
 
 /// What may be kept of the layers of one base, in bytes: paths, kinds and owners of half a million files.
 const MAX_INDEXES: u64 = 96 << 20;
@@ -504,6 +507,40 @@ impl Tree<'_> {
         Ok(None)
     }
 
+    /// Remembers all that is in `directory`, once two things turned out to be missing there: an application that has
+    /// directories of its own in one of the base's gets others, and nobody wants to read the base for each.
+    fn list(&mut self, directory: Option<EntryPath>) -> Result<(), BoxedError> {
+        let Some(directory) = directory else { return Ok(()) };
+        let Some(Ancestor::Directory { mode, uid, gid }) = self.known.get(&directory).cloned() else {
+            return Ok(());
+        };
+        let missing: Vec<EntryPath> = self
+            .known
+            .range(EntryPath::first_below(&directory)..)
+            .take_while(|(path, _)| path.starts_with(&directory))
+            .filter(|(path, known)| {
+                **known == Ancestor::Missing && path.parent().as_ref() == Some(&directory)
+            })
+            .map(|(path, _)| path.clone())
+            .collect();
+        if missing.len() < 2 {
+            return Ok(());
+        }
+        let (mut names, mut hidden) = (BTreeSet::new(), BTreeSet::new());
+        for number in (0..self.indexes.len()).rev() {
+            if !self.index(number)?.names_in(&directory, MAX_NAMES + 1, &mut names, &mut hidden) {
+                break;
+            }
+        }
+        let names: Option<BTreeSet<String>> =
+            names.into_iter().map(|name| String::from_utf8(name).ok()).collect();
+        if let Some(names) = names.filter(|names| names.len() <= MAX_NAMES) {
+            self.known.insert(directory, Ancestor::Listed { mode, uid, gid, names });
+            missing.iter().for_each(|path| drop(self.known.remove(path)));
+        }
+        Ok(())
+    }
+
     /// Whether the base has anything at `path`, links followed.
     ///
     /// # Errors
@@ -527,7 +564,9 @@ impl BaseTree for Tree<'_> {
     fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
         if let Some(ancestor) = self.known.get(path) {
             return Ok(match ancestor.clone() {
-                Ancestor::Directory { mode, uid, gid } => Some(Node::Directory { mode, uid, gid }),
+                Ancestor::Directory { mode, uid, gid } | Ancestor::Listed { mode, uid, gid, .. } => {
+                    Some(Node::Directory { mode, uid, gid })
+                }
                 Ancestor::Symlink { target } => Some(Node::Symlink(target)),
                 Ancestor::File => Some(Node::File),
                 Ancestor::Missing => None,
@@ -535,6 +574,12 @@ impl BaseTree for Tree<'_> {
         }
         // Nothing is below what is not there. So a new directory of the application asks for nothing new.
         if path.ancestors().any(|above| self.known.get(&above) == Some(&Ancestor::Missing)) {
+            return Ok(None);
+        }
+        if let Some(parent) = path.parent()
+            && let Some(Ancestor::Listed { names, .. }) = self.known.get(&parent)
+            && !std::str::from_utf8(path.file_name()).is_ok_and(|name| names.contains(name))
+        {
             return Ok(None);
         }
         let node = self.search(path)?;
@@ -547,6 +592,9 @@ impl BaseTree for Tree<'_> {
             None => Some(Ancestor::Missing),
         };
         self.known.extend(ancestor.map(|ancestor| (path.clone(), ancestor)));
+        if node.is_none() {
+            self.list(path.parent())?;
+        }
         Ok(node)
     }
 }

@@ -196,6 +196,7 @@ fn detect(request: &Request) -> Result<Vec<Artifact>, BoxedError> {
     let Some(app) = &request.settings.app else { return Ok(Vec::new()) };
     let mut artifacts = Vec::new();
     for path in app.paths.as_slice() {
+        check_choice(request, app, path)?;
         let detected = match &app.kind {
             Some(kind) => artifact::detect_as(path.value.path(), kind_of(kind.value)),
             None => artifact::detect(path.value.path()),
@@ -206,6 +207,22 @@ fn detect(request: &Request) -> Result<Vec<Artifact>, BoxedError> {
         })?);
     }
     Ok(artifacts)
+}
+
+/// Globs choose from a directory; from an archive or a program they would choose nothing, without a word.
+fn check_choice(
+    request: &Request,
+    app: &config::App,
+    path: &Spanned<config::DiskPath>,
+) -> Result<(), BoxedError> {
+    let (Some(pattern), true) = (app.include.first().or(app.exclude.first()), path.value.path().is_file())
+    else {
+        return Ok(());
+    };
+    let message =
+        format!("`include` and `exclude` choose from a directory, and `{}` is none", path.value.written());
+    let hint = "remove them, or unpack the artifact and give the directory".to_owned();
+    Err(request.settings.error_at(pattern.span, message, Some(hint)).into())
 }
 
 const fn kind_of(written: config::Kind) -> ArtifactKind {

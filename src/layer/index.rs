@@ -170,6 +170,39 @@ impl LayerIndex {
         if hidden { Lookup::Hidden } else { Lookup::Below }
     }
 
+    /// Adds to `names` what this layer has directly in `directory`, up to `limit` names, without what is in `hidden`, to
+    /// which it adds what it hides of the layers below. Returns whether those count as well.
+    pub fn names_in(
+        &self,
+        directory: &EntryPath,
+        limit: usize,
+        names: &mut BTreeSet<Vec<u8>>,
+        hidden: &mut BTreeSet<Vec<u8>>,
+    ) -> bool {
+        let below = EntryPath::first_below(directory);
+        let name = |path: &EntryPath| {
+            let rest = path.as_bytes().strip_prefix(below.as_bytes())?;
+            rest.split(|byte| *byte == b'/').next().map(<[u8]>::to_vec)
+        };
+        for name in self.nodes.range(below.clone()..).map_while(|(path, _)| name(path)) {
+            if names.len() >= limit {
+                break;
+            }
+            if !hidden.contains(&name) {
+                names.insert(name);
+            }
+        }
+        let is_in = |path: &&EntryPath| path.parent().as_ref() == Some(directory);
+        let removed = self.removed.range(below.clone()..).take_while(|path| name(path).is_some());
+        hidden.extend(removed.filter(is_in).map(|path| path.file_name().to_vec()));
+        !self.opaque_root
+            && !self.opaque.contains(directory)
+            && !self.removed.contains(directory)
+            && !directory
+                .ancestors()
+                .any(|above| self.opaque.contains(&above) || self.removed.contains(&above))
+    }
+
     /// Pays for an index that was remembered as for one that is read.
     ///
     /// # Errors
@@ -239,6 +272,36 @@ mod tests {
             assert_eq!(index.len(), 1, "{end}");
         }
         assert!(read(&tar[..150]).is_err(), "a cut header is damage");
+    }
+
+    #[test]
+    fn names_in_a_directory_are_those_of_all_layers() {
+        use tar::EntryType as T;
+        let upper = layer(&[
+            ("d/.wh.gone", T::Regular, 0),
+            ("d/new/deep/x", T::Regular, 0o644),
+            ("d/sub/.wh.inner", T::Regular, 0),
+            ("d-other", T::Regular, 0o644),
+        ]);
+        let lower = layer(&[
+            ("d/gone", T::Regular, 0o644),
+            ("d/old", T::Regular, 0o644),
+            ("d/inner", T::Regular, 0o644),
+            ("e/x", T::Regular, 0o644),
+        ]);
+        let all = |layers: &[&LayerIndex], limit| {
+            let (mut names, mut hidden) = (BTreeSet::new(), BTreeSet::new());
+            for layer in layers {
+                if !layer.names_in(&path("d"), limit, &mut names, &mut hidden) {
+                    break;
+                }
+            }
+            names.into_iter().map(|name| String::from_utf8(name).expect("text")).collect::<Vec<_>>()
+        };
+        assert_eq!(all(&[&upper, &lower], 9), ["inner", "new", "old", "sub"].map(str::to_owned)[..3]);
+        assert_eq!(all(&[&upper, &lower], 1).len(), 1);
+        let opaque = layer(&[("d/.wh..wh..opq", T::Regular, 0), ("d/only", T::Regular, 0o644)]);
+        assert_eq!(all(&[&opaque, &lower], 9), ["only"]);
     }
 
     #[test]

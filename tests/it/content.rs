@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Built, Project, Run, chmod, is_root, json, skipped, text, tree_on};
+use crate::support::{Built, Project, Run, chmod, is_root, json, skipped, text, tree_on, war, webapp};
 
 /// Nothing here takes longer, on any machine.
 const SOON: Duration = Duration::from_secs(20);
@@ -761,4 +761,86 @@ fn patterns_of_others_do_not_fill_memory() {
         (0..20_000).map(|at| format!("/some/where/{at}\n")).collect::<String>() + "a.txt\n",
     );
     assert!(!build(&project).iter().any(|entry| entry["name"] == "srv/a.txt"));
+}
+
+#[test]
+fn globs_of_a_packed_artifact_are_an_error_and_not_dropped() {
+    let project = Project::new();
+    let files = webapp();
+    project.write("a.war", war(&files));
+    for (name, content) in &files {
+        project.write(&format!("unpacked/{name}"), content);
+    }
+    let build_toml = |path: &str| {
+        format!(
+            "[image]\nname = \"localhost/a\"\ntags = [\"1\"]\n\n[app]\npath = \"{path}\"\nroot = \"/app\"\nexclude = [\"*.txt\"]\n"
+        )
+    };
+    project.write("build.toml", build_toml("a.war"));
+    let said = project.pack("build").fails(1).hints();
+    said.says(&["choose from a directory, and `a.war` is none", "build.toml:8:"]);
+    project.write("build.toml", build_toml("unpacked"));
+    assert!(!build(&project).iter().any(|entry| entry["name"] == "app/empty.txt"));
+}
+
+/// On a machine with nothing but the lock, a new directory asks for nothing of the base.
+#[test]
+fn new_directories_in_one_of_the_base_need_no_layer_of_it() {
+    let project = Project::new();
+    merged_base(&project);
+    project.write("build.toml", tree_on("oci:merged").replace("/srv", "/srv/www"));
+    project.write("files/one/a", "a\n").write("files/two/b", "b\n").write("files/top", "t\n");
+    project.build("-o oci:out");
+    let lock = fs::read_to_string(project.path("build.lock")).unwrap();
+    assert!(lock.contains("names = [\"old.html\"]") && !lock.contains("\"/srv/www/one\""), "{lock}");
+    // The only layer of the base is gone, and so is what the store knew of it.
+    let manifest = json(&fs::read_to_string(blob_named(&project, "merged")).unwrap());
+    let layer = text(&manifest["layers"][0]["digest"]);
+    fs::remove_file(project.path("merged/blobs/sha256").join(layer.strip_prefix("sha256:").unwrap()))
+        .unwrap();
+    project.write("files/three/c", "c\n");
+    let cold = project.beside("cold");
+    project.pack("plan --locked").cache(&cold).ok();
+    // What the base has by that name, it must be asked for.
+    project.write("files/old.html/d", "d\n");
+    project.pack("plan --locked").cache(&cold).fails(1);
+}
+
+/// The manifest of a layout of one image.
+fn blob_named(project: &Project, layout: &str) -> PathBuf {
+    let index = json(&fs::read_to_string(project.path(layout).join("index.json")).unwrap());
+    let digest = text(&index["manifests"][0]["digest"]);
+    project.path(layout).join("blobs/sha256").join(digest.strip_prefix("sha256:").unwrap())
+}
+
+/// A file that is gone when it is read, after it was there when it was looked at.
+#[test]
+fn a_file_that_vanishes_is_named_and_nothing_is_written() {
+    let project = Project::new();
+    for at in 0..4000 {
+        project.write(&format!("files/0/{at}"), format!("{at}"));
+    }
+    project.write("files/z", "z\n").write("build.toml", tree_on("scratch"));
+    let is_done = AtomicBool::new(false);
+    let path = project.path("files/z");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                fs::remove_file(&path).ok();
+                std::thread::sleep(Duration::from_millis(1));
+                fs::write(&path, "z\n").unwrap();
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        for number in 0..8 {
+            let out = format!("out{number}");
+            let said = soon(|| project.pack(&format!("build -o oci:{out}")).run());
+            match said.code {
+                Some(0) => drop(project.pack(&format!("verify oci:{out}")).ok()),
+                Some(1) => drop(said.hints().says(&["files/z"])),
+                _ => panic!("{said:?}"),
+            }
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
 }
