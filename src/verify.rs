@@ -32,6 +32,7 @@ use crate::shown::one_line;
 use crate::time::is_rfc3339;
 use crate::transport::Source;
 use crate::untar::{LAYER, ReadThrough, Walk};
+use crate::workers;
 
 /// How to verify.
 #[derive(Clone, Debug)]
@@ -190,11 +191,7 @@ pub fn verify(source: &dyn Source, options: &Options) -> Result<Report, BoxedErr
         let of_tables = tables.par_iter().map(|(table, layer)| soci::check(source, table, layer, options));
         of_blobs.chain(of_tables).collect::<Vec<_>>()
     };
-    let checked = match rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build() {
-        Ok(pool) => pool.install(check),
-        // No new threads to be had: those there are will do.
-        Err(_) => check(),
-    };
+    let checked = workers::run(options.jobs, check)?;
     place.failed()?;
     for outcome in checked {
         report.problems.extend(outcome.problems);

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ use crate::layer::Work;
 use crate::observer::Stage;
 use crate::plan::{LayerFacts, Plan, PlannedLayer};
 use crate::transport::{Blob, Delivery, Grower, Growing, growing};
+use crate::workers;
 
 /// How many layers targets may begin to take before they are made.
 const AHEAD: usize = 4;
@@ -276,15 +277,17 @@ impl Growers {
     }
 }
 
-/// Manifests, index, tags: in this order, so that whoever stops before the last changes nothing that a
-/// tag resolves to.
+/// Manifests, index, tags: in this order, so that whoever stops before the last changes nothing that a tag resolves
+/// to. Registries come last: after their tags have moved, no file that cannot be written fails the build.
 fn conclude(
     context: &Context,
     finished: &Finished,
     targets: &[(usize, &Target)],
     report: &mut Report,
 ) -> Result<(), BoxedError> {
-    for (_, target) in targets {
+    let (remote, here): (Vec<&Target>, Vec<&Target>) =
+        targets.iter().map(|(_, target)| *target).partition(|target| target.destination.is_remote());
+    for target in here.into_iter().chain(remote) {
         context.interrupt.check().map_err(BuildError::from)?;
         let _step = context.progress.step(Stage::Conclude, &target.destination.name());
         for document in finished.documents() {
@@ -340,6 +343,8 @@ struct Common<'a> {
     context: &'a Context,
     failure: Failure,
     delivered: Mutex<Vec<Delivered>>,
+    /// What no thread could be started for to take it while it is made.
+    unfollowed: Mutex<Vec<(usize, Growing)>>,
 }
 
 /// A blob that is there.
@@ -384,10 +389,11 @@ impl Queues<'_, '_> {
         if self.sent.insert(blob.descriptor.digest) {
             for lane in self.lanes.iter_mut().filter(|lane| wanted(lane.target)) {
                 if lane.carriers < lane.target.parallel.max(1) {
-                    lane.carriers += 1;
                     let (number, target, common) = (lane.number, lane.target, self.common);
                     let receiver = Arc::clone(&lane.receiver);
-                    self.scope.spawn(move || carry(number, target, common, &receiver));
+                    let carrier = move || carry(number, target, common, &receiver);
+                    // Those there are carry all; where there is none, it is carried in the end.
+                    lane.carriers += usize::from(workers::spawn(self.scope, "carrier", carrier).is_ok());
                 }
                 // A target whose threads have stopped has said why in `failure`.
                 let _ = lane.sender.send(blob.clone());
@@ -400,11 +406,30 @@ impl Queues<'_, '_> {
         let (growing, grower) = growing(title);
         let mut followed = false;
         for lane in self.lanes.iter().filter(|lane| lane.target.destination.follows()) {
+            let (number, target, common, grown) = (lane.number, lane.target, self.common, growing.clone());
             followed = true;
-            let (number, target, common, growing) = (lane.number, lane.target, self.common, growing.clone());
-            self.scope.spawn(move || follow(number, target, common, &growing));
+            if workers::spawn(self.scope, "follower", move || follow(number, target, common, &grown)).is_err()
+            {
+                common.unfollowed().push((lane.number, growing.clone()));
+            }
         }
         followed.then_some(grower)
+    }
+
+    /// Brings, on this thread, what the system gave no threads for.
+    fn carry_the_rest(&mut self) {
+        for (number, growing) in std::mem::take(&mut *self.common.unfollowed()) {
+            let lane = self.lanes.iter().find(|lane| lane.number == number);
+            if let (Some(Lane { target, .. }), Some(blob)) = (lane, growing.finished()) {
+                self.common.deliver(number, &blob, || Ok((bring(target, &blob)?, false)));
+            }
+        }
+        for Lane { number, target, sender, receiver, carriers } in self.lanes.drain(..) {
+            drop(sender);
+            if carriers == 0 {
+                carry(number, target, self.common, &receiver);
+            }
+        }
     }
 
     /// Stops building when nobody will take the layers any more.
@@ -420,7 +445,12 @@ fn with_queues<T>(
     report: &mut Report,
     work: impl FnOnce(&mut Queues<'_, '_>) -> Result<T, BoxedError>,
 ) -> Result<T, BoxedError> {
-    let common = Common { context, failure: Failure::default(), delivered: Mutex::default() };
+    let common = Common {
+        context,
+        failure: Failure::default(),
+        delivered: Mutex::default(),
+        unfollowed: Mutex::default(),
+    };
     let result = thread::scope(|scope| {
         let mut lanes = Vec::new();
         for (number, target) in targets {
@@ -433,6 +463,8 @@ fn with_queues<T>(
         if result.is_err() {
             // Whatever is still queued is not wanted any more.
             common.failure.set(BuildError::Interrupted(crate::interrupt::Interrupted).into());
+        } else {
+            queues.carry_the_rest();
         }
         result
     });
@@ -467,6 +499,10 @@ fn follow(number: usize, target: &Target, common: &Common<'_>, growing: &Growing
 }
 
 impl Common<'_> {
+    fn unfollowed(&self) -> MutexGuard<'_, Vec<(usize, Growing)>> {
+        self.unfollowed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Delivers a blob by `bring`, unless all is lost already.
     fn deliver(
         &self,

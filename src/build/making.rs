@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use crate::error::{BoxedError, Kind};
 use crate::layer::Built;
 use crate::plan::{LayerKeys, PlannedLayer};
 use crate::transport::Grower;
+use crate::workers;
 
 /// A layer, by the numbers of its image and of itself.
 pub(super) type Place = (usize, usize);
@@ -28,7 +30,17 @@ pub(super) struct Making<'scope, 'env, 'p> {
 struct Running<'scope, 'p> {
     place: Place,
     planned: &'p PlannedLayer,
-    thread: ScopedJoinHandle<'scope, Result<(Built, Duration), BoxedError>>,
+    work: Work<'scope>,
+}
+
+type Outcome = Result<(Built, Duration), BoxedError>;
+
+/// Where a layer is made.
+enum Work<'scope> {
+    /// On a thread of its own.
+    Thread(ScopedJoinHandle<'scope, Outcome>),
+    /// It is made: the system gave no thread.
+    Done(Box<Outcome>),
 }
 
 /// Comes when all of a layer is handed to the workers, or it has ended.
@@ -64,16 +76,25 @@ impl<'scope, 'env, 'p: 'scope> Making<'scope, 'env, 'p> {
     ) -> HandedOut {
         let (hand_out, handed_out) = channel();
         let bench = self.bench;
-        let thread = self.scope.spawn(move || {
-            let begun = Instant::now();
-            let built = bench.make(planned, keys.as_ref(), grower, &|| {
-                // Nobody waits any more for a second one.
-                let _ = hand_out.send(());
-            });
-            let built = built.inspect_err(|_| bench.give_up())?;
-            Ok((built, begun.elapsed()))
-        });
-        self.running.push_back(Running { place, planned, thread });
+        let order = Arc::new(Mutex::new(Some((keys, grower, hand_out))));
+        let make = {
+            let order = Arc::clone(&order);
+            move || {
+                let (keys, grower, hand_out) = taken(&order).ok_or(BuildError::Panicked)?;
+                let begun = Instant::now();
+                let built = bench.make(planned, keys.as_ref(), grower, &|| {
+                    // Nobody waits any more for a second one.
+                    let _ = hand_out.send(());
+                });
+                let built = built.inspect_err(|_| bench.give_up())?;
+                Ok((built, begun.elapsed()))
+            }
+        };
+        let work = match workers::spawn(self.scope, "layer", make.clone()) {
+            Ok(thread) => Work::Thread(thread),
+            Err(_) => Work::Done(Box::new(make())),
+        };
+        self.running.push_back(Running { place, planned, work });
         HandedOut(handed_out)
     }
 
@@ -112,8 +133,16 @@ impl<'scope, 'env, 'p: 'scope> Making<'scope, 'env, 'p> {
     }
 }
 
+/// What a layer is made of; whoever makes it takes it.
+fn taken<T>(order: &Mutex<Option<T>>) -> Option<T> {
+    order.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
 fn join<'p>(running: Running<'_, 'p>) -> Result<Made<'p>, BoxedError> {
-    let Running { place, planned, thread } = running;
-    let (built, elapsed) = thread.join().map_err(|_| BuildError::Panicked)??;
+    let Running { place, planned, work } = running;
+    let (built, elapsed) = match work {
+        Work::Thread(thread) => thread.join().map_err(|_| BuildError::Panicked)??,
+        Work::Done(outcome) => (*outcome)?,
+    };
     Ok(Made { place, planned, built, elapsed })
 }

@@ -10,6 +10,7 @@ use super::CopyError;
 use crate::error::BoxedError;
 use crate::interrupt::Interrupt;
 use crate::transport::{Blob, Delivery, Destination};
+use crate::workers;
 
 /// What became of blobs: how many, and for those that were sent, how many bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -50,7 +51,10 @@ pub(crate) fn deliver(
     };
     thread::scope(|scope| {
         for _ in 1..parallel.clamp(1, blobs.len().max(1)) {
-            scope.spawn(work);
+            // What no thread can be had for, the others bring.
+            if workers::spawn(scope, "copy", work).is_err() {
+                break;
+            }
         }
         work();
     });

@@ -48,6 +48,7 @@ use crate::observer::Progress;
 use crate::platform::Platform;
 use crate::transport::Source;
 use crate::transport::load::{load_image, load_manifest, offers};
+use crate::workers;
 
 /// How to compare.
 #[derive(Clone, Debug, Default)]
@@ -519,11 +520,7 @@ fn read_all(
         Ok((*digest, Listing::read(*source, layer, budget, &options.progress, &options.interrupt)?))
     };
     let all = || wanted.par_iter().map(one).collect::<Result<BTreeMap<_, _>, BoxedError>>();
-    match rayon::ThreadPoolBuilder::new().num_threads(options.jobs).build() {
-        Ok(pool) => pool.install(all),
-        // No new threads to be had: those there are will do.
-        Err(_) => all(),
-    }
+    workers::run(options.jobs, all)?
 }
 
 fn relate(a: &Image, b: &Image, x: Option<usize>, y: Option<usize>) -> LayerDiff {

@@ -42,7 +42,7 @@ use crate::image::Descriptor;
 use crate::interrupt::Interrupt;
 use crate::observer::{Phase, Progress, Task};
 use crate::store::Blobs;
-use crate::workers::Workers;
+use crate::workers::{self, Workers};
 
 /// What layers are built with.
 #[derive(Clone, Copy)]
@@ -164,10 +164,10 @@ fn build_from(
     let shared = Arc::new(shared);
     let collected = std::thread::scope(|scope| {
         let (coded, coded_in) = sync_channel::<Coded>(2);
-        let blob = scope.spawn({
+        let blob = workers::spawn(scope, "blob", {
             let shared = &shared;
             move || write_blob(output, coded_in, shared)
-        });
+        })?;
         let collector = Collector::new(marks.last());
         let collected = run(&shared, workshop, &places, collector, &task, &coded);
         drop(coded);

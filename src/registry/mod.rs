@@ -147,10 +147,15 @@ pub enum Greeting {
     NotAsked,
 }
 
+/// Threads of the runtime: two for connections, and one that asks for addresses.
+const THREADS: usize = 3;
+
 /// One runtime for the process: clients come and go, their connections' threads need not.
 fn runtime() -> Result<&'static Runtime, RegistryError> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     let build = || {
+        // Where the system gives no threads, the runtime panics; so they are asked for before.
+        crate::workers::check(THREADS).map_err(|error| error.to_string())?;
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("network")

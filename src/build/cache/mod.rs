@@ -31,6 +31,7 @@ use crate::plan::LayerFacts;
 use crate::reference::Repository;
 use crate::registry::{Client, Pushed};
 use crate::transport::Blob;
+use crate::workers;
 
 /// How long an entry is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -268,12 +269,14 @@ pub(super) fn write(
         Ok(written)
     };
     thread::scope(|scope| {
-        let threads: Vec<_> = (0..WRITERS).map(|_| scope.spawn(work)).collect();
+        // What no thread can be had for, the others write.
+        let threads: Vec<_> = (1..WRITERS).map_while(|_| workers::spawn(scope, "cache", work).ok()).collect();
+        let own = work();
         let results = threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|_| Err(super::BuildError::Panicked.into())));
         // All of them, so that no thread's result is lost.
-        results.collect::<Vec<_>>().into_iter().sum()
+        results.chain([own]).collect::<Vec<_>>().into_iter().sum()
     })
 }
 
