@@ -272,7 +272,9 @@ impl Lock {
     /// When the directory cannot be written to.
     pub fn write(&self, path: &Path) -> Result<bool, LockError> {
         let text = self.render();
-        if crate::input::read(path, MAX_LOCK).is_ok_and(|present| present == text.as_bytes()) {
+        let present = crate::input::read_text(path, MAX_LOCK).unwrap_or_default();
+        let says_the_same = || Self::parse(&shown_path(path), &present).is_ok_and(|lock| lock == *self);
+        if present == text || says_the_same() {
             return Ok(false);
         }
         let target = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());

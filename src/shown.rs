@@ -146,6 +146,11 @@ fn push_escaped(text: &mut String, character: char) {
     }
 }
 
+/// A path in JSON, which is UTF-8 where a path need not be.
+pub(crate) fn path_as_text<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

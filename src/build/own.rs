@@ -168,7 +168,8 @@ impl Own {
             read.iter().cloned().chain(lock.map(Path::to_owned)).chain(read_by(settings)).collect();
         check_outputs(written, &read, &inputs)?;
         if let Some(lock) = lock
-            && let Some(input) = inputs.iter().find(|input| input.tree.is_none() && input.real == real(lock))
+            && let Some(input) =
+                inputs.iter().find(|input| input.tree.is_none() && input.real == real_path(lock))
         {
             return Err(OwnError::Over {
                 name: format!("`{}`", crate::lock::FILE_NAME),
@@ -187,7 +188,7 @@ impl Own {
         }
         let mut own = Self::default();
         for path in &read {
-            own.left_out.add(real(path));
+            own.left_out.add(real_path(path));
             // Where the file is a link, neither it nor what it leads to counts.
             own.left_out.add(real_parent(path));
         }
@@ -212,7 +213,7 @@ impl Own {
 fn inputs(settings: &Settings) -> Vec<Input> {
     let input = |written: &Path, options: ScanOptions| Input {
         written: written.to_owned(),
-        real: real(written),
+        real: real_path(written),
         tree: written.is_dir().then_some(options),
     };
     let app = settings.app.iter().flat_map(|app| {
@@ -242,15 +243,15 @@ fn read_by(settings: &Settings) -> Vec<PathBuf> {
 /// Outputs may replace neither each other nor what is read. A layout takes several images, also beside the base.
 fn check_outputs(written: &[Apart], read: &[PathBuf], inputs: &[Input]) -> Result<(), OwnError> {
     let of_shape = |shape| written.iter().filter(move |apart: &&Apart| apart.shape == shape);
-    let streams: Vec<PathBuf> = of_shape(Shape::Stream).map(|stream| real(&stream.path)).collect();
+    let streams: Vec<PathBuf> = of_shape(Shape::Stream).map(|stream| real_path(&stream.path)).collect();
     // What goes into a pipe, a device or a stream replaces nothing.
     let files: Vec<(&Apart, PathBuf)> = of_shape(Shape::File)
-        .map(|apart| (apart, real(&apart.path)))
+        .map(|apart| (apart, real_path(&apart.path)))
         .filter(|(_, path)| (!path.exists() || path.is_file()) && !streams.contains(path))
         .collect();
     for (number, (apart, path)) in files.iter().enumerate() {
         let name = || apart.name.clone();
-        if let Some(path) = read.iter().find(|read| path.starts_with(real(read))) {
+        if let Some(path) = read.iter().find(|read| path.starts_with(real_path(read))) {
             return Err(OwnError::Replaces { name: name(), path: path.clone() });
         }
         if let Some(input) = inputs.iter().find(|input| input.tree.is_none() && input.real == *path) {
@@ -265,7 +266,7 @@ fn check_outputs(written: &[Apart], read: &[PathBuf], inputs: &[Input]) -> Resul
 
 /// Whether `apart` and `input` are apart.
 fn check(input: &Input, apart: &Apart) -> Result<(), OwnError> {
-    let path = real(&apart.path);
+    let path = real_path(&apart.path);
     let parts = apart.shape.parts().iter().map(|(part, is_dir)| (path.join(part), *is_dir));
     if parts.clone().any(|(part, _)| input.real.starts_with(&part)) {
         return Err(OwnError::Over { name: apart.name.clone(), input: input.written.clone() });
@@ -306,7 +307,7 @@ fn notes(inputs: &[Input], read: &[PathBuf]) -> Result<Vec<String>, ScanError> {
     for input in inputs {
         let Some(options) = &input.tree else { continue };
         let mut names = BTreeSet::new();
-        for path in read.iter().flat_map(|path| [real_parent(path), real(path)]) {
+        for path in read.iter().flat_map(|path| [real_parent(path), real_path(path)]) {
             let Ok(relative) = path.strip_prefix(&input.real) else { continue };
             let is_dir = path.is_dir();
             if relative != Path::new("")
@@ -331,7 +332,8 @@ fn notes(inputs: &[Input], read: &[PathBuf]) -> Result<Vec<String>, ScanError> {
 }
 
 /// Where `path` really is: links are followed, also one that leads to nothing yet.
-pub(super) fn real(path: &Path) -> PathBuf {
+#[must_use]
+pub fn real_path(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
         if let Ok(real) = std::fs::canonicalize(&path) {
@@ -348,7 +350,7 @@ pub(super) fn real(path: &Path) -> PathBuf {
 /// `path` in the directory that it really is in.
 fn real_parent(path: &Path) -> PathBuf {
     match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => real(parent).join(name),
+        (Some(parent), Some(name)) => real_path(parent).join(name),
         _ => path.to_owned(),
     }
 }
@@ -365,10 +367,10 @@ mod tests {
         std::os::unix::fs::symlink("a", root.join("link")).expect("linked");
         std::os::unix::fs::symlink("link/none", root.join("dangling")).expect("linked");
         std::os::unix::fs::symlink("loop", root.join("loop")).expect("linked");
-        assert_eq!(real(&root.join("link/../link/x/y")), root.join("a/x/y"));
-        assert_eq!(real(&root.join("dangling")), root.join("a/none"));
+        assert_eq!(real_path(&root.join("link/../link/x/y")), root.join("a/x/y"));
+        assert_eq!(real_path(&root.join("dangling")), root.join("a/none"));
         assert_eq!(real_parent(&root.join("link/dangling")), root.join("a/dangling"));
-        assert_eq!(real(&root.join("loop")), root.join("loop"));
+        assert_eq!(real_path(&root.join("loop")), root.join("loop"));
     }
 
     #[test]

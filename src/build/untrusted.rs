@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::own::real;
+use super::own::real_path;
 use crate::config::{Base, ConfigError, Diagnostic, DiskPath, Settings, Span, Spanned, Template};
 use crate::error::{Explain, Kind};
 use crate::layer::scan::IGNORE_FILE;
@@ -35,7 +35,7 @@ impl Explain for LeadsOut {
 /// # Errors
 /// When it is a link that leads out.
 pub fn check_file(path: &Path, project: &Path) -> Result<(), LeadsOut> {
-    if real(path).starts_with(real(project)) { Ok(()) } else { Err(LeadsOut(path.to_owned())) }
+    if real_path(path).starts_with(real_path(project)) { Ok(()) } else { Err(LeadsOut(path.to_owned())) }
 }
 
 /// Checks the settings of the project at `project`; `pushes` says whether the image goes to a registry.
@@ -43,7 +43,7 @@ pub fn check_file(path: &Path, project: &Path) -> Result<(), LeadsOut> {
 /// # Errors
 /// [`ConfigError::Forbidden`] with everything that is not allowed.
 pub fn check(settings: &Settings, project: &Path, pushes: bool) -> Result<(), ConfigError> {
-    let mut checker = Checker { settings, project: real(project), refused: Vec::new() };
+    let mut checker = Checker { settings, project: real_path(project), refused: Vec::new() };
     checker.paths();
     checker.templates();
     checker.registries();
@@ -111,8 +111,8 @@ impl Checker<'_> {
 
     /// The patterns of a tree come with the tree, whoever named it.
     fn ignore_file(&mut self, tree: &Spanned<DiskPath>) {
-        let file = real(&tree.value.path().join(IGNORE_FILE));
-        if !file.starts_with(real(tree.value.path())) && !file.starts_with(&self.project) {
+        let file = real_path(&tree.value.path().join(IGNORE_FILE));
+        if !file.starts_with(real_path(tree.value.path())) && !file.starts_with(&self.project) {
             let what =
                 format!("`{IGNORE_FILE}` in `{}` is a link that leads out of the project", tree.written());
             self.refuse_in_any_case(tree.span, &what, "put the file itself there");
@@ -120,7 +120,7 @@ impl Checker<'_> {
     }
 
     fn is_inside(&self, path: &DiskPath) -> bool {
-        real(path.path()).starts_with(&self.project)
+        real_path(path.path()).starts_with(&self.project)
     }
 
     fn inside(&mut self, path: &DiskPath, span: Span) {

@@ -6,6 +6,7 @@ use clap::CommandFactory as _;
 
 use super::args::{Cli, ManArgs};
 use super::error::{CommandError, ExitStatus};
+use super::file::OutputFile;
 use super::session::Session;
 
 /// A manual page.
@@ -49,7 +50,7 @@ pub fn run(session: &Session, args: &ManArgs) -> Result<(), CommandError> {
     if let Some(dir) = &args.dir {
         let dir = session.absolute(dir);
         for page in pages().map_err(failed)? {
-            fs_err::write(dir.join(&page.file_name), &page.text).map_err(failed)?;
+            OutputFile::open(session, &dir.join(&page.file_name))?.write(session, &page.text)?;
         }
         return Ok(());
     }

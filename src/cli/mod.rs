@@ -9,6 +9,7 @@ pub mod commands;
 pub mod completions;
 pub mod environment;
 pub mod error;
+pub mod file;
 pub mod format;
 pub mod man;
 pub mod printer;
@@ -35,6 +36,7 @@ use session::Session;
 use timings::Recorder;
 
 use crate::interrupt::Interrupt;
+use crate::store::Scratch;
 
 /// The whole program.
 #[must_use]
@@ -70,6 +72,7 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
         Command::Build(args) if args.timings.is_some() => Some(Recorder::new(started)),
         _ => None,
     };
+    let scratch = Scratch::new(environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp")));
     let (progress, guard) = progress::observe(printer, recorder.clone());
     let session = Session {
         temporary: OnceLock::new(),
@@ -81,7 +84,10 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
         started,
         global: cli.global.clone(),
         registries: cli.command.registries().cloned().unwrap_or_default(),
+        scratch: scratch.clone(),
     };
+    // Whatever happens, and whoever still holds on to something in it.
+    let _removed_at_the_end = RemoveScratch(scratch);
     let result = commands::run(&session, cli);
     drop(guard);
     match result.and_then(|status| printer.finish().map(|()| status)) {
@@ -90,6 +96,15 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
             printer.error(&error);
             error.status
         }
+    }
+}
+
+/// Removes the directory for this run when it ends, also by a panic.
+struct RemoveScratch(Scratch);
+
+impl Drop for RemoveScratch {
+    fn drop(&mut self) {
+        self.0.remove();
     }
 }
 

@@ -88,6 +88,8 @@ struct Inner {
     bars: OnceLock<MultiProgress>,
     /// The first failure to write a result.
     failure: Mutex<Option<io::Error>>,
+    /// What is done and cannot be undone.
+    published: Mutex<Option<String>>,
 }
 
 impl std::fmt::Debug for Printer {
@@ -124,8 +126,15 @@ impl Printer {
     }
 
     fn with(options: Options, out: Stream, err: Stream, interactive: bool) -> Self {
-        let inner =
-            Inner { options, out, err, interactive, bars: OnceLock::new(), failure: Mutex::new(None) };
+        let inner = Inner {
+            options,
+            out,
+            err,
+            interactive,
+            bars: OnceLock::new(),
+            failure: Mutex::default(),
+            published: Mutex::default(),
+        };
         Self(Arc::new(inner))
     }
 
@@ -197,15 +206,26 @@ impl Printer {
         }
     }
 
+    /// Notes that `what`, an image by its digest, is where it was wanted: whatever fails from now on is a warning.
+    pub fn published(&self, what: &str) {
+        *self.0.published.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.to_owned());
+    }
+
     /// Tells whether all results arrived; the last thing that a command does.
     ///
     /// # Errors
-    /// When a result could not be written for another reason than that nobody reads any more.
+    /// When a result could not be written for another reason than that nobody reads any more, and nothing was
+    /// published before.
     pub fn finish(&self) -> Result<(), CommandError> {
-        match self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            None => Ok(()),
-            Some(error) => Err(CommandError::from_error(ExitStatus::Input, &error)
-                .context("the result cannot be written to standard output")),
+        let failure = self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(error) = failure else { return Ok(()) };
+        let error = CommandError::from_error(ExitStatus::Input, &error);
+        match self.0.published.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            None => Err(error.context("the result cannot be written to standard output")),
+            Some(what) => {
+                self.late(&error.context(format!("`{what}` cannot be written to standard output")));
+                Ok(())
+            }
         }
     }
 
@@ -243,6 +263,17 @@ impl Printer {
     pub fn error(&self, error: &CommandError) {
         let text = error
             .render(|label| self.paint(if label == "hint:" { Style::Hint } else { Style::Error }, label));
+        self.write_message(&text);
+    }
+
+    /// Prints what went wrong after the work was done: no failure of the command any more, and said even with
+    /// `--quiet`.
+    pub fn late(&self, error: &CommandError) {
+        let text = error.render(|label| match label {
+            "error:" => self.paint(Style::Warning, "warning:"),
+            "hint:" => self.paint(Style::Hint, label),
+            label => self.paint(Style::Warning, label),
+        });
         self.write_message(&text);
     }
 

@@ -19,7 +19,7 @@ use crate::location::{Location, Name};
 use crate::observer::Progress;
 use crate::reference::{Reference, Registry};
 use crate::registry::{self, Client, Credentials, Mirror, ProxySettings, RegistrySettings, Secret};
-use crate::store::{LayoutError, Store};
+use crate::store::{LayoutError, Scratch, Store};
 use crate::transport::Source;
 use crate::transport::archive::Archive;
 use crate::transport::docker::{self, Engine};
@@ -28,6 +28,9 @@ use crate::workers::Workers;
 
 /// The name of a build file.
 pub const BUILD_FILE: &str = "build.toml";
+
+/// The most threads for each processor.
+const MOST_JOBS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// One run of the program.
 pub struct Session {
@@ -48,7 +51,9 @@ pub struct Session {
     /// Flags of every command that reaches registries.
     pub registries: RegistryArgs,
     /// The store of this run, where nothing says where one is that lasts.
-    pub temporary: OnceLock<Option<tempfile::TempDir>>,
+    pub temporary: OnceLock<Option<PathBuf>>,
+    /// Where blobs go in this run that the store does not take.
+    pub scratch: Scratch,
 }
 
 impl Session {
@@ -77,14 +82,14 @@ impl Session {
             Err(no_place) => no_place,
         };
         let make = || {
-            let made = tempfile::Builder::new().prefix("pack-").tempdir_in(self.scratch()).ok()?;
+            let made = self.scratch.dir().ok()?.join("store");
             self.printer.note(
                 "there is no HOME, so the local store lasts for this run alone; `PACK_CACHE_DIR` names one that stays",
             );
             Some(made)
         };
         let made = self.temporary.get_or_init(make).as_ref().ok_or(no_place)?;
-        Ok(Store::open(made.path(), &self.progress))
+        Ok(Store::open(made, &self.progress))
     }
 
     /// A client for registries where there is no project, which opens nothing before it is asked something.
@@ -200,7 +205,7 @@ impl Session {
             registries,
             ca_files: environment.ssl_cert_file().into_iter().chain(given).collect(),
             proxy,
-            scratch: Some(self.scratch()),
+            scratch: Some(self.scratch.parent().to_owned()),
             ..registry::Settings::default()
         };
         Client::new(settings, self.progress.clone(), self.interrupt.clone())
@@ -221,17 +226,12 @@ impl Session {
         Ok(Engine::find([Some(docker), of_user, Some(podman)].into_iter().flatten())?)
     }
 
-    /// Where files are that nobody needs after the run.
-    #[must_use]
-    pub fn scratch(&self) -> PathBuf {
-        self.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"))
-    }
-
-    /// How many threads to use.
+    /// How many threads to use: at most so many for each processor, since more only wait and take memory.
     #[must_use]
     pub fn jobs(&self, settings: Option<&Settings>) -> NonZeroUsize {
         let given = self.global.jobs.or_else(|| settings.and_then(|settings| settings.jobs));
-        given.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+        let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        given.map_or(processors, |given| given.min(processors.saturating_mul(MOST_JOBS)))
     }
 
     /// What builds work with. A store that cannot be written gives way to one that lasts as long as the
@@ -241,7 +241,7 @@ impl Session {
     /// When there is no place for a store or threads cannot be started.
     pub fn context(&self, settings: &Settings) -> Result<Context, CommandError> {
         let store = self.store_of_run()?;
-        let store = store.with_scratch(&self.scratch());
+        let store = store.with_scratch(&self.scratch);
         let now = self.environment.now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Context {
             store,

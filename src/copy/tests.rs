@@ -8,7 +8,7 @@ use crate::image::{ConfigFile, Image, RootFs};
 use crate::observer::{Event, Observer};
 use crate::registry::fake::{Action, Fake, Fault, Kind as Asked, Reply};
 use crate::registry::{self, Client, RetryPolicy, fallback_tag};
-use crate::transport::archive::{Archive, ArchiveOutput};
+use crate::transport::archive::{Archive, ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
 use crate::verify;
 
@@ -368,7 +368,10 @@ fn referrers_come_along_by_their_tag() {
     let layout: Arc<dyn Source> = Arc::new(OciLayout::open(&dir.path().join("l"), None).expect("opened"));
     assert_eq!(layout.root().expect("one image").digest(), root.digest());
     let file = dir.path().join("a.tar");
-    run(&layout, &ArchiveOutput::new(&file, None, None, &Progress::default()).expect("made"));
+    run(
+        &layout,
+        &ArchiveOutput::new(ArchiveWord::Oci, &file, None, None, &Progress::default()).expect("made"),
+    );
     let archive: Arc<dyn Source> = Arc::new(Archive::open_oci(&file, None).expect("opened"));
     assert_eq!(archive.root().expect("one image").digest(), root.digest());
     let back = run(&archive, &destination(&client, &to, "back/app"));
@@ -540,7 +543,9 @@ fn layers_of_others_are_left_out() {
     let layout = OciLayout::create(&dir.path().join("l"), None, &Progress::default()).expect("made");
     copy(&from, &layout, &tags(), &options()).expect("copied");
     assert_eq!(layout.layout().blobs().contains(&Digest::of(&theirs)), None);
-    let archive = ArchiveOutput::new(&dir.path().join("a"), None, None, &Progress::default()).expect("made");
+    let archive =
+        ArchiveOutput::new(ArchiveWord::Oci, &dir.path().join("a"), None, None, &Progress::default())
+            .expect("made");
     let error = copy(&from, &archive, &tags(), &Options { whole: true, ..options() }).expect_err("left out");
     assert!(error.kind() == Kind::Input && error.hint().is_some(), "{error}");
 }

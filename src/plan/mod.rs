@@ -49,6 +49,7 @@ pub struct PlannedArtifact {
     /// What it is.
     pub kind: String,
     /// Where it is.
+    #[serde(serialize_with = "crate::shown::path_as_text")]
     pub path: PathBuf,
     /// Why, in sentences.
     pub why: Vec<String>,

@@ -13,12 +13,14 @@
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use fs_err as fs;
-use tempfile::{NamedTempFile, TempDir};
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+use tempfile::NamedTempFile;
 
+use super::scratch::Scratch;
 use crate::blob::{BlobContent, BlobStream};
 use crate::digest::{Digest, HashingWriter, VerifyingReader};
 use crate::image::Descriptor;
@@ -51,39 +53,24 @@ struct Inner {
     dir: PathBuf,
     durability: Durability,
     heals: bool,
+    /// Whether reading leaves no trace in the times of files.
+    unnoticed: bool,
     spill: Option<Spill>,
 }
 
 /// Where blobs go that the directory does not take.
 pub(super) struct Spill {
-    /// In here a directory is made when it is needed; it goes with the last clone of the blobs.
-    pub(super) parent: PathBuf,
+    /// The directory for them.
+    pub(super) scratch: Scratch,
     /// Whether the directory is known to take nothing.
     pub(super) always: bool,
     /// Told why, each time something is spilled.
     pub(super) told: Box<dyn Fn(&io::Error) + Send + Sync>,
-    /// The directory.
-    pub(super) made: OnceLock<TempDir>,
 }
 
 impl std::fmt::Debug for Spill {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Spill")
-            .field("parent", &self.parent)
-            .field("made", &self.made)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Spill {
-    /// The directory, made now if it is the first time.
-    fn dir(&self) -> io::Result<&Path> {
-        if self.made.get().is_none() {
-            fs::create_dir_all(&self.parent)?;
-            // Of two threads one is too late, and its directory goes at once.
-            let _ = self.made.set(tempfile::Builder::new().prefix("pack-").tempdir_in(&self.parent)?);
-        }
-        self.made.get().map(TempDir::path).ok_or_else(|| io::ErrorKind::NotFound.into())
+        f.debug_struct("Spill").field("scratch", &self.scratch).finish_non_exhaustive()
     }
 }
 
@@ -105,12 +92,19 @@ impl Blobs {
     /// The blobs in `dir`, which is `blobs/sha256` of some layout and need not exist yet.
     #[must_use]
     pub fn new(dir: PathBuf, durability: Durability) -> Self {
-        Self(Arc::new(Inner { dir, durability, heals: false, spill: None }))
+        Self(Arc::new(Inner { dir, durability, heals: false, unnoticed: false, spill: None }))
     }
 
     /// The local store's blobs.
     pub(super) fn of_store(dir: PathBuf, spill: Option<Spill>) -> Self {
-        Self(Arc::new(Inner { dir, durability: Durability::Relaxed, heals: true, spill }))
+        Self(Arc::new(Inner { dir, durability: Durability::Relaxed, heals: true, unnoticed: false, spill }))
+    }
+
+    /// The same blobs, read without leaving a trace: for whoever looks after them, which is no use of them.
+    pub(super) fn unnoticed(&self) -> Self {
+        let Inner { dir, durability, heals, .. } = &*self.0;
+        let (dir, durability, heals) = (dir.clone(), *durability, *heals);
+        Self(Arc::new(Inner { dir, durability, heals, unnoticed: true, spill: None }))
     }
 
     /// The directory that is written to.
@@ -129,7 +123,7 @@ impl Blobs {
     /// make layouts of links, and the digest decides about the bytes anyway.
     fn find(&self, digest: &Digest) -> Option<(PathBuf, u64)> {
         let name = digest.hex();
-        let spilled = self.0.spill.as_ref().and_then(|spill| spill.made.get()).map(TempDir::path);
+        let spilled = self.0.spill.as_ref().and_then(|spill| spill.scratch.made());
         [Some(self.0.dir.as_path()), spilled].into_iter().flatten().find_map(|dir| {
             let path = dir.join(&name);
             let metadata = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
@@ -158,6 +152,7 @@ impl Blobs {
     pub fn open(&self, digest: &Digest) -> io::Result<fs::File> {
         // Looked up first, because opening a FIFO or a device would block or act.
         match self.find(digest) {
+            Some((path, _)) if self.0.unnoticed => open_unnoticed(&path),
             Some((path, _)) => fs::File::open(path),
             None => Err(io::Error::new(
                 io::ErrorKind::NotFound,
@@ -223,7 +218,7 @@ impl Blobs {
         };
         let spill = self.0.spill.as_ref();
         if let Some(spill) = spill.filter(|spill| spill.always) {
-            let dir = spill.dir()?;
+            let dir = spill.scratch.dir()?;
             return Ok(begin(temporary_in(dir, TEMPORARY)?, dir));
         }
         match (temporary_in(&self.0.dir, TEMPORARY), spill) {
@@ -231,7 +226,7 @@ impl Blobs {
             (Err(error), None) => Err(error),
             (Err(error), Some(spill)) => {
                 (spill.told)(&error);
-                let dir = spill.dir()?;
+                let dir = spill.scratch.dir()?;
                 Ok(begin(temporary_in(dir, TEMPORARY)?, dir))
             }
         }
@@ -396,7 +391,7 @@ impl BlobWriter {
     fn spill(&mut self, trouble: io::Error) -> io::Result<()> {
         let Some(spill) = self.blobs.0.spill.as_ref().filter(|_| !self.spilled) else { return Err(trouble) };
         (spill.told)(&trouble);
-        let dir = spill.dir()?;
+        let dir = spill.scratch.dir()?;
         let mut file = temporary_in(dir, TEMPORARY)?;
         // A failed write may have left part of a piece behind what counts.
         self.file.rewind()?;
@@ -489,6 +484,15 @@ pub(crate) fn replace(target: &Path, bytes: &[u8], durability: Durability) -> io
 pub(super) fn last_used(metadata: &std::fs::Metadata) -> SystemTime {
     let times = [metadata.modified(), metadata.accessed()];
     times.into_iter().flatten().max().unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// Opens a file so that reading it does not count as use. Only its owner may ask for that.
+fn open_unnoticed(path: &Path) -> io::Result<fs::File> {
+    let flags = i32::try_from(rustix::fs::OFlags::NOATIME.bits()).map_err(io::Error::other)?;
+    match fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => fs::File::open(path),
+        result => result,
+    }
 }
 
 /// Sets a file's times to the file system's now.
@@ -703,12 +707,11 @@ mod tests {
         Blobs::of_store(
             dir.join("store"),
             Some(Spill {
-                parent: dir.join("scratch"),
+                scratch: Scratch::new(dir.join("scratch")),
                 always: false,
                 told: Box::new(move |_| {
                     told.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 }),
-                made: OnceLock::new(),
             }),
         )
     }

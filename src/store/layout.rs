@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 
-use super::blobs::{Blobs, Durability, TEMPORARY, replace};
+use super::blobs::{Blobs, Durability, TEMPORARY, at, replace};
 use crate::digest::Digest;
 use crate::error::{Explain, Kind, kind_behind, nearest};
 use crate::image::select::is_attestation;
@@ -284,11 +284,11 @@ impl Layout {
         Ok(Self::at(root, Durability::Fsync))
     }
 
-    /// Opens a layout, or makes one in a directory that is missing or empty.
+    /// A layout that is there or can be made: in a directory that is missing or empty. Nothing is made yet.
     ///
     /// # Errors
     /// When the directory holds something else, or cannot be written.
-    pub fn create(root: &Path) -> Result<Self, LayoutError> {
+    pub fn to_write(root: &Path) -> Result<Self, LayoutError> {
         match Self::open(root) {
             Err(LayoutError::NotALayout { .. }) if is_barely_begun(root)? => {}
             Err(LayoutError::NotALayout { .. }) => {
@@ -296,9 +296,60 @@ impl Layout {
                 return Self::open(root).map_err(|_| LayoutError::NotEmpty(root.to_owned()));
             }
             Err(LayoutError::NoDirectory(_)) => {}
-            result => return result,
+            result => {
+                let layout = result?;
+                layout.check_writable(layout.blobs.dir())?;
+                layout.check_writable(root)?;
+                return Ok(layout);
+            }
         }
-        Self::create_among(root, Durability::Fsync)
+        let layout = Self::at(root, Durability::Fsync);
+        layout.check_writable(root)?;
+        Ok(layout)
+    }
+
+    /// Opens a layout, or makes one where [`Layout::to_write`] would.
+    ///
+    /// # Errors
+    /// As for [`Layout::to_write`].
+    pub fn create(root: &Path) -> Result<Self, LayoutError> {
+        let layout = Self::to_write(root)?;
+        layout.make()?;
+        Ok(layout)
+    }
+
+    /// Makes whatever of the layout is missing.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn make(&self) -> Result<(), LayoutError> {
+        if Self::open(&self.root).is_err() || !self.blobs.dir().is_dir() {
+            Self::create_among(&self.root, self.durability)?;
+        }
+        Ok(())
+    }
+
+    /// Asks whether the nearest directory that there is above `dir`, or itself, takes files.
+    fn check_writable(&self, dir: &Path) -> Result<(), LayoutError> {
+        let there = dir.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(dir);
+        let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+        rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+            .map_err(|error| at(&error.into(), there).into())
+    }
+
+    /// Removes the layout if no image is in it, and then the directories above it that are in `made`, as far as they
+    /// are empty. The caller knows that nobody else is writing to it.
+    pub(crate) fn remove_unused(&self, made: &[PathBuf]) {
+        if !self.index().is_ok_and(|index| index.manifests.is_empty()) {
+            return;
+        }
+        // Best effort: what stays is an empty layout.
+        let _ = std::fs::remove_dir_all(self.root.join("blobs"));
+        let _ = std::fs::remove_file(self.index_path());
+        let _ = std::fs::remove_file(self.root.join("oci-layout"));
+        for dir in made {
+            let _ = std::fs::remove_dir(dir);
+        }
     }
 
     /// Makes a layout in a directory whatever else it holds: the local store's own.
@@ -318,6 +369,11 @@ impl Layout {
         let mut layout = Self::at(root, Durability::Relaxed);
         layout.blobs = Blobs::of_store(layout.blobs.dir().to_owned(), None);
         layout
+    }
+
+    /// The same layout, whose blobs are read without leaving a trace.
+    pub(super) fn unnoticed(&self) -> Self {
+        Self { blobs: self.blobs.unnoticed(), ..self.clone() }
     }
 
     /// The directory.

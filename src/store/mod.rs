@@ -18,11 +18,12 @@ mod blobs;
 mod layout;
 mod memo;
 mod prune;
+mod scratch;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use fs_err as fs;
 use serde::Serialize;
@@ -38,6 +39,7 @@ pub(crate) use layout::{empty_index, enter, is_complete};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use memo::fuzz;
 pub use prune::{Damage, NamespaceUsage, PruneOptions, Pruned, StoreError, Usage};
+pub use scratch::{Scratch, Swept, sweep};
 
 use crate::digest::Key;
 use crate::image::Descriptor;
@@ -119,16 +121,14 @@ impl Store {
         }))
     }
 
-    /// Lets blobs that the store cannot take, now or when it fills up, go to a throw-away directory below
-    /// `parent` for this run. It is made when it is needed and goes with the last clone.
+    /// Lets blobs that the store cannot take, now or when it fills up, go to `scratch`.
     #[must_use]
-    pub fn with_scratch(self, parent: &Path) -> Self {
+    pub fn with_scratch(self, scratch: &Scratch) -> Self {
         let health = Arc::clone(&self.0.health);
         let spill = Spill {
-            parent: parent.to_owned(),
+            scratch: scratch.clone(),
             always: !self.is_writable(),
             told: Box::new(move |error| health.degrade(error)),
-            made: OnceLock::new(),
         };
         let blobs = Blobs::of_store(self.0.layout.blobs().dir().to_owned(), Some(spill));
         Self(Arc::new(State { blobs, ..State::clone(&self.0) }))
@@ -429,7 +429,7 @@ mod tests {
         assert!(store.writable_layout().is_err());
         assert_eq!(warnings.count(), 1);
         let scratch = dir.path().join("scratch");
-        let store = store.with_scratch(&scratch);
+        let store = store.with_scratch(&Scratch::new(scratch.clone()));
         let digest = store.blobs().put(b"layer").expect("stored");
         assert_eq!(store.blobs().contains(&digest), Some(5));
         assert_eq!(warnings.count(), 1);

@@ -4,8 +4,10 @@
 //! - What a name of the index reaches stays, and so does everything while a build holds a lease.
 //! - What is younger than the grace period stays: a file system without locks hides leases, and a build may
 //!   be about to name what it has just written.
+//! - Looking after a blob is no use of it: reading leaves no trace in its times.
 //! - Ages are taken against the file system's own clock, which may be another machine's.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -16,12 +18,13 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::blobs::{QUARANTINED, TEMPORARY, entries_in, last_used, remove, temporary_in};
-use super::{Layout, LayoutError, Store, memo};
+use super::{Layout, LayoutError, Listed, Store, memo};
 use crate::digest::{Digest, Sha256};
 use crate::error::{Explain, Kind};
 use crate::image::{Descriptor, ManifestOrIndex, media_type};
 use crate::observer::Phase;
 use crate::shown::shown_path;
+use crate::workers::{self, WorkersError};
 
 /// Why the store cannot be looked after, or cannot take an image.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,9 @@ pub enum StoreError {
     /// Reading or removing failed; the message names the path.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// There are no threads to look with.
+    #[error(transparent)]
+    Threads(#[from] WorkersError),
 }
 
 impl Explain for StoreError {
@@ -51,6 +57,7 @@ impl Explain for StoreError {
             Self::Unusable(_) => Some("set `PACK_CACHE_DIR` to a directory that can be written".to_owned()),
             Self::Layout(error) => error.hint(),
             Self::Io(_) => None,
+            Self::Threads(error) => error.hint(),
         }
     }
 }
@@ -86,7 +93,8 @@ pub struct PruneOptions {
     pub max_bytes: Option<u64>,
     /// Take what was not used for longer.
     pub max_age: Option<Duration>,
-    /// Whether names keep their images; else names are dropped first.
+    /// Whether names keep their images; else images go with their names, what was used longest ago first, as far
+    /// as the limits want it.
     pub keep_named: bool,
     /// What is younger stays in any case.
     pub grace: Duration,
@@ -107,10 +115,18 @@ pub struct Pruned {
     pub memos: u64,
     /// Unfinished and quarantined files removed.
     pub leftovers: u64,
+    /// Names of images removed.
+    pub names: u64,
     /// Bytes freed.
     pub bytes: u64,
     /// Bytes that are left.
     pub kept_bytes: u64,
+    /// Bytes of those that names reach.
+    pub kept_named_bytes: u64,
+    /// Bytes of those that are younger than the grace period.
+    pub kept_young_bytes: u64,
+    /// Bytes of those that the limits leave.
+    pub kept_within_bytes: u64,
 }
 
 /// Something in the store that is not what its name says.
@@ -127,6 +143,7 @@ pub enum Damage {
     /// A memo is damaged. It is removed.
     Memo {
         /// The file.
+        #[serde(serialize_with = "crate::shown::path_as_text")]
         path: PathBuf,
     },
     /// The index cannot be read.
@@ -144,6 +161,8 @@ pub enum Damage {
 }
 
 enum What {
+    /// Of an image whose name is dropped.
+    Dropped,
     Blob,
     Memo,
     Leftover,
@@ -223,30 +242,32 @@ impl Store {
         }
         let now = self.now()?;
         let age = |used: SystemTime| now.duration_since(used).unwrap_or_default();
-        let layout = self.layout();
+        let layout = &self.layout().unnoticed();
+        let mut pruned = Pruned::default();
+        let mut dropped = BTreeSet::new();
         if !options.keep_named {
             layout.update(|index| {
-                let before = index.manifests.len();
-                index.manifests.retain(|entry| {
-                    let path = layout.blobs().path(&entry.digest);
-                    let used = std::fs::metadata(path).map_or(SystemTime::UNIX_EPOCH, |it| last_used(&it));
-                    age(used) < options.max_age.unwrap_or_default().max(options.grace)
-                });
-                index.manifests.len() != before
+                let going = Names::of(layout, &index.manifests, &age).going(options);
+                pruned.names = going.len() as u64;
+                for &number in &going {
+                    reach(layout, &index.manifests[number], 4, &mut dropped);
+                }
+                let mut number = 0..;
+                index.manifests.retain(|_| number.next().is_none_or(|number| !going.contains(&number)));
+                !going.is_empty()
             })?;
         }
         let marked = mark(layout)?;
-
-        let mut pruned = Pruned::default();
         let mut items = Vec::new();
         for (name, metadata) in entries_in(layout.blobs().dir())? {
             let path = layout.blobs().dir().join(&name);
             let digest: Option<Digest> = format!("sha256:{name}").parse().ok();
             let what = match digest {
                 Some(digest) if marked.contains(&digest) => {
-                    pruned.kept_bytes += metadata.len();
+                    pruned.kept_named_bytes += metadata.len();
                     continue;
                 }
+                Some(digest) if dropped.contains(&digest) => What::Dropped,
                 Some(_) => What::Blob,
                 None if is_leftover(&name) => What::Leftover,
                 None => continue,
@@ -264,33 +285,35 @@ impl Store {
             items.push(Item { what, path, size: metadata.len(), used: last_used(&metadata) });
         }
 
-        // Oldest first; the path makes the order total.
-        items.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
-        let mut total = pruned.kept_bytes + items.iter().map(|item| item.size).sum::<u64>();
+        // What goes anyway, then the oldest; the path makes the order total.
+        let goes_anyway = |item: &Item| matches!(item.what, What::Dropped | What::Leftover);
+        items.sort_by(|a, b| (!goes_anyway(a), a.used, &a.path).cmp(&(!goes_anyway(b), b.used, &b.path)));
+        let mut total = pruned.kept_named_bytes + items.iter().map(|item| item.size).sum::<u64>();
         for item in &items {
             let old = age(item.used);
             let limits = options.max_age.is_some() || options.max_bytes.is_some();
-            let goes = match item.what {
-                What::Leftover => true,
-                What::Blob | What::Memo => {
-                    !limits
-                        || options.max_age.is_some_and(|max| old > max)
-                        || options.max_bytes.is_some_and(|max| total > max)
-                }
-            };
-            if old < options.grace || !goes {
-                pruned.kept_bytes += item.size;
+            let goes = goes_anyway(item)
+                || !limits
+                || options.max_age.is_some_and(|max| old > max)
+                || options.max_bytes.is_some_and(|max| total > max);
+            if old < options.grace {
+                pruned.kept_young_bytes += item.size;
+                continue;
+            }
+            if !goes {
+                pruned.kept_within_bytes += item.size;
                 continue;
             }
             remove(&item.path)?;
             total -= item.size;
             pruned.bytes += item.size;
             match item.what {
-                What::Blob => pruned.blobs += 1,
+                What::Blob | What::Dropped => pruned.blobs += 1,
                 What::Memo => pruned.memos += 1,
                 What::Leftover => pruned.leftovers += 1,
             }
         }
+        pruned.kept_bytes = pruned.kept_named_bytes + pruned.kept_young_bytes + pruned.kept_within_bytes;
         Ok(pruned)
     }
 
@@ -300,46 +323,53 @@ impl Store {
     }
 
     /// Hashes every blob and checks every memo. Bad blobs are quarantined and bad memos removed, so that the
-    /// next build makes them anew.
+    /// next build makes them anew. What others take away meanwhile is gone and not damaged; a prune waits.
     ///
     /// # Errors
     /// When a directory cannot be listed.
     pub fn verify(&self) -> Result<Vec<Damage>, StoreError> {
-        let blobs = self.layout().blobs();
+        let _lease = self.lease();
+        let layout = &self.layout().unnoticed();
+        let blobs = layout.blobs();
         let listed = blobs.list()?;
         let memos = self.memo_files()?;
         let total = listed.iter().map(|blob| blob.size).sum::<u64>()
             + memos.iter().map(|memo| memo.metadata.len()).sum::<u64>();
         let task = self.0.health.progress.task(Phase::Verify, "cache", Some(total));
-        let mut damages: Vec<Damage> = listed
-            .par_iter()
-            .filter_map(|blob| {
-                let found =
-                    blobs.open(&blob.digest).and_then(|file| hash(file, &|bytes| task.advance(bytes)));
-                let reason = match found {
-                    Ok(digest) if digest == blob.digest => return None,
-                    Ok(digest) => format!("its bytes hash to {digest}"),
-                    Err(error) => error.to_string(),
-                };
-                // A blob that cannot be moved stays; each reader checks it anyway.
-                let _ = blobs.quarantine(&blob.digest);
-                Some(Damage::Blob { digest: blob.digest, reason })
-            })
-            .collect();
-        damages.par_extend(memos.par_iter().filter_map(|memo| {
+        let is_gone = |path: &Path| {
+            std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        let check_blob = |blob: &Listed| {
+            let found = blobs.open(&blob.digest).and_then(|file| hash(file, &|bytes| task.advance(bytes)));
+            let reason = match found {
+                Ok(digest) if digest == blob.digest => return None,
+                Ok(digest) => format!("its bytes hash to {digest}"),
+                Err(_) if is_gone(&blobs.path(&blob.digest)) => return None,
+                Err(error) => error.to_string(),
+            };
+            // A blob that cannot be moved stays; each reader checks it anyway.
+            let _ = blobs.quarantine(&blob.digest);
+            Some(Damage::Blob { digest: blob.digest, reason })
+        };
+        let check_memo = |memo: &MemoFile| {
             task.advance(memo.metadata.len());
-            if is_leftover(&file_name(&memo.path)) || memo::is_sound(&memo.path) {
+            if is_leftover(&file_name(&memo.path)) || memo::is_sound(&memo.path) || is_gone(&memo.path) {
                 return None;
             }
             let _ = remove(&memo.path);
             Some(Damage::Memo { path: memo.path.clone() })
-        }));
-        match self.layout().index() {
+        };
+        let check = || {
+            let damaged_blobs = listed.par_iter().filter_map(check_blob);
+            damaged_blobs.chain(memos.par_iter().filter_map(check_memo)).collect()
+        };
+        let mut damages: Vec<Damage> = workers::run(0, check)?;
+        match layout.index() {
             Ok(index) => {
                 for entry in &index.manifests {
                     let image = super::name_of(entry).unwrap_or("(no name)").to_owned();
                     let mut reached = BTreeSet::new();
-                    reach(self.layout(), entry, 4, &mut reached);
+                    reach(layout, entry, 4, &mut reached);
                     let missing = reached.into_iter().filter(|digest| blobs.contains(digest).is_none());
                     damages.extend(missing.map(|digest| Damage::Missing { image: image.clone(), digest }));
                 }
@@ -364,6 +394,63 @@ fn hash(mut file: impl Read, advance: &dyn Fn(u64)) -> io::Result<Digest> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// The named images of a store: how old they are, and what would be free without them.
+struct Names {
+    /// By entry of the index.
+    images: Vec<Named>,
+    /// Of each blob, its size and how many entries reach it.
+    reached: BTreeMap<Digest, (u64, usize)>,
+}
+
+struct Named {
+    age: Duration,
+    reaches: BTreeSet<Digest>,
+}
+
+impl Names {
+    fn of(layout: &Layout, entries: &[Descriptor], age: &dyn Fn(SystemTime) -> Duration) -> Self {
+        let mut names = Self { images: Vec::new(), reached: BTreeMap::new() };
+        for entry in entries {
+            let path = layout.blobs().path(&entry.digest);
+            let used = std::fs::metadata(path).map_or(SystemTime::UNIX_EPOCH, |it| last_used(&it));
+            let mut reaches = BTreeSet::new();
+            reach(layout, entry, 4, &mut reaches);
+            for digest in &reaches {
+                let size = || layout.blobs().contains(digest).unwrap_or(0);
+                names.reached.entry(*digest).or_insert_with(|| (size(), 0)).1 += 1;
+            }
+            names.images.push(Named { age: age(used), reaches });
+        }
+        names
+    }
+
+    /// The entries that the limits let go: those that are too old, then the oldest, until the others are no larger.
+    fn going(mut self, options: &PruneOptions) -> BTreeSet<usize> {
+        let no_limits = options.max_age.is_none() && options.max_bytes.is_none();
+        let max_age = options.max_age.or(no_limits.then_some(Duration::ZERO));
+        let mut oldest: Vec<usize> = (0..self.images.len()).collect();
+        oldest.retain(|&number| self.images[number].age >= options.grace);
+        oldest.sort_by_key(|&number| (Reverse(self.images[number].age), number));
+        let mut left: u64 = self.reached.values().map(|(size, _)| size).sum();
+        let mut going = BTreeSet::new();
+        for number in oldest {
+            let is_too_old = max_age.is_some_and(|max| self.images[number].age >= max);
+            let is_too_much = options.max_bytes.is_some_and(|max| left > max);
+            if !is_too_old && !is_too_much {
+                break;
+            }
+            going.insert(number);
+            for digest in &self.images[number].reaches {
+                if let Some((size, count)) = self.reached.get_mut(digest) {
+                    *count -= 1;
+                    left -= if *count == 0 { *size } else { 0 };
+                }
+            }
+        }
+        going
     }
 }
 
@@ -407,6 +494,7 @@ fn file_name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::super::EntryName;
     use super::*;
@@ -492,6 +580,37 @@ mod tests {
     }
 
     #[test]
+    fn images_go_with_their_names_and_only_as_far_as_the_limits_want_it() {
+        let (_dir, store) = store();
+        let images: Vec<Image> = ["old", "middle", "new"].map(|name| image(&store, name)).into();
+        let loose = store.blobs().put(&[7; 50]).expect("stored");
+        for (image, days) in images.iter().zip([30, 20, 10]) {
+            age(&store.blobs().path(&image.digest()), days * 86_400);
+        }
+        let sizes = |image: &Image| {
+            let blobs = [image.digest(), image.manifest().config.digest, image.layers()[0].digest];
+            blobs.iter().filter_map(|digest| store.blobs().contains(digest)).sum::<u64>()
+        };
+        let (two, all) = (sizes(&images[1]) + sizes(&images[2]), images.iter().map(sizes).sum::<u64>());
+        // All of them fit, so that only what no name reaches goes.
+        let limits = |max_bytes, max_age| PruneOptions { max_bytes, max_age, keep_named: false, ..NOW };
+        let pruned = store.prune(&limits(Some(all), None)).expect("pruned");
+        assert_eq!((pruned.names, pruned.blobs, pruned.kept_bytes), (0, 1, all));
+        assert_eq!(store.blobs().contains(&loose), None);
+        // Two of them fit: the oldest goes, name and blobs.
+        let pruned = store.prune(&limits(Some(two), None)).expect("pruned");
+        assert_eq!((pruned.names, pruned.blobs, pruned.kept_bytes), (1, 3, two));
+        assert_eq!(sizes(&images[0]), 0);
+        assert_eq!(store.usage().expect("counted").images, ["middle", "new"]);
+        assert_eq!((pruned.kept_named_bytes, pruned.kept_young_bytes, pruned.kept_within_bytes), (two, 0, 0));
+        // By age, too, although its layer was just used.
+        let pruned = store.prune(&limits(None, Some(Duration::from_secs(15 * 86_400)))).expect("pruned");
+        assert_eq!((pruned.names, pruned.blobs), (1, 3));
+        assert_eq!(store.usage().expect("counted").images, ["new"]);
+        assert!(store.verify().expect("verified").is_empty());
+    }
+
+    #[test]
     fn a_lease_keeps_prune_away() {
         let (_dir, store) = store();
         let lease = store.lease();
@@ -501,6 +620,37 @@ mod tests {
         assert!(store.prune(&NOW).is_err());
         drop(_second);
         store.prune(&NOW).expect("nobody holds it");
+    }
+
+    #[test]
+    fn what_others_take_away_is_gone_and_not_damaged() {
+        let (_dir, store) = store();
+        image(&store, "app");
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    for number in 0..40_u8 {
+                        let digest = store.blobs().put(&[number; 10_000]).expect("stored");
+                        store.memo_put("step", &key(&number.to_string()), &[number; 10_000]);
+                        let _ = std::fs::remove_file(store.blobs().path(&digest));
+                        store.memo_remove("step", &key(&number.to_string()));
+                    }
+                }
+            });
+            for _ in 0..30 {
+                let damages = store.verify();
+                if damages.as_ref().map_or(true, |damages| !damages.is_empty()) {
+                    done.store(true, Ordering::Relaxed);
+                }
+                assert_eq!(damages.expect("verified"), []);
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        // While it looks, a prune waits.
+        let lease = store.lease();
+        assert!(store.verify().expect("verified").is_empty());
+        drop(lease);
     }
 
     #[test]

@@ -2,8 +2,11 @@
 //!
 //! The local store is one too, with whole references for names: [`OciLayout::of_store`].
 
-use std::path::Path;
-use std::sync::Arc;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Blob, BlobContent, BlobStream, Delivery, Destination, Source};
 use crate::digest::Digest;
@@ -22,6 +25,7 @@ pub struct OciLayout {
     name: Option<String>,
     naming: Naming,
     progress: Progress,
+    draft: Option<Arc<Draft>>,
 }
 
 /// How a tag becomes an entry's name.
@@ -44,12 +48,15 @@ impl OciLayout {
         Ok(Self::new(Layout::open(dir)?, name, Naming::Tag, &Progress::default()))
     }
 
-    /// The layout `dir` to write to, made if it is missing; `name` is the tag where none else is given.
+    /// The layout `dir` to write to; `name` is the tag where none else is given. One that is missing is made when
+    /// the first thing is written, and goes again if no image comes to be in it.
     ///
     /// # Errors
     /// When the directory holds something else or cannot be written.
     pub fn create(dir: &Path, name: Option<&str>, progress: &Progress) -> Result<Self, LayoutError> {
-        Ok(Self::new(Layout::create(dir)?, name, Naming::Tag, progress))
+        let layout = Layout::to_write(dir)?;
+        let draft = Some(Arc::new(Draft::new(layout.clone())));
+        Ok(Self { draft, ..Self::new(layout, name, Naming::Tag, progress) })
     }
 
     /// The local store, to write images of `repository` to.
@@ -83,7 +90,7 @@ impl OciLayout {
     }
 
     fn new(layout: Layout, name: Option<&str>, naming: Naming, progress: &Progress) -> Self {
-        Self { layout, name: name.map(str::to_owned), naming, progress: progress.clone() }
+        Self { layout, name: name.map(str::to_owned), naming, progress: progress.clone(), draft: None }
     }
 
     /// The layout.
@@ -102,6 +109,11 @@ impl OciLayout {
     #[must_use]
     pub fn content(&self, descriptor: &Descriptor) -> Arc<dyn BlobContent> {
         self.layout.blobs().content(descriptor)
+    }
+
+    /// Makes the layout, if it is not there.
+    fn begin_writing(&self) -> Result<(), LayoutError> {
+        self.draft.as_ref().map_or(Ok(()), |draft| draft.begin())
     }
 
     fn place(&self) -> String {
@@ -130,6 +142,74 @@ impl OciLayout {
             (Naming::Tag | Naming::Stored, tags, _) => {
                 tags.iter().map(|tag| EntryName::tag(tag.as_str())).collect()
             }
+        }
+    }
+}
+
+/// A layout while it is written to, which is not left behind without an image.
+#[derive(Debug)]
+struct Draft {
+    layout: Layout,
+    begun: Mutex<Option<Begun>>,
+}
+
+#[derive(Debug)]
+struct Begun {
+    /// Directories that were not there before, the innermost first; `None` if the layout was there.
+    made: Option<Vec<PathBuf>>,
+    /// Tells others that somebody writes here; where the file system has no locks, nothing is taken away.
+    writing: Option<File>,
+}
+
+impl Draft {
+    const fn new(layout: Layout) -> Self {
+        Self { layout, begun: Mutex::new(None) }
+    }
+
+    fn begin(&self) -> Result<(), LayoutError> {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if begun.is_some() {
+            return Ok(());
+        }
+        let root = self.layout.root();
+        let is_new = Layout::open(root).is_err();
+        let missing = root.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists());
+        let made = is_new.then(|| missing.map(Path::to_owned).collect());
+        // Whoever takes an unused layout away may do so between the two steps.
+        let writing = loop {
+            self.layout.make()?;
+            match self.lock(false) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => break result.ok(),
+            }
+        };
+        *begun = Some(Begun { made, writing });
+        Ok(())
+    }
+
+    /// Locks the directory of the blobs, for us alone or with others who write; fails if it is not there any more.
+    fn lock(&self, alone: bool) -> io::Result<File> {
+        let path = self.layout.blobs().dir();
+        let file = File::open(path)?;
+        if alone {
+            file.try_lock()?
+        } else {
+            file.lock_shared()?
+        }
+        let (ours, there) = (file.metadata()?, std::fs::metadata(path)?);
+        let is_same = (ours.dev(), ours.ino()) == (there.dev(), there.ino());
+        if is_same { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let begun = self.begun.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Begun { made: Some(made), writing: Some(writing) }) = begun else { return };
+        drop(writing);
+        // Others who write to it have found it there, and it stays.
+        if let Ok(_alone) = self.lock(true) {
+            self.layout.remove_unused(&made);
         }
     }
 }
@@ -166,6 +246,7 @@ impl Destination for OciLayout {
     /// A blob that is there in the right size is taken to be right: a layout is written whole or not at
     /// all, and reading it checks the bytes.
     fn blob(&self, blob: &Blob) -> Result<Delivery, BoxedError> {
+        self.begin_writing()?;
         let blobs = self.layout.blobs();
         let descriptor = &blob.descriptor;
         if blobs.has(descriptor) {
@@ -183,6 +264,7 @@ impl Destination for OciLayout {
     }
 
     fn document(&self, document: &RawDocument) -> Result<Delivery, BoxedError> {
+        self.begin_writing()?;
         self.layout.blobs().put(&document.bytes).map_err(|error| self.failed(error))?;
         Ok(Delivery::Uploaded)
     }
@@ -193,6 +275,7 @@ impl Destination for OciLayout {
 
     /// A layout lists what refers to an image beside it, without a name of its own.
     fn refer(&self, _: &Digest, referrers: &[Descriptor]) -> Result<(), BoxedError> {
+        self.begin_writing()?;
         for referrer in referrers {
             self.layout.set_all(&[], &super::nameless(referrer))?;
         }
@@ -200,6 +283,7 @@ impl Destination for OciLayout {
     }
 
     fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<Delivery, BoxedError> {
+        self.begin_writing()?;
         self.layout.blobs().put(&root.bytes).map_err(|error| self.failed(error))?;
         self.layout.set_all(&self.entry_names(tags), &root.descriptor())?;
         Ok(Delivery::Uploaded)

@@ -1,10 +1,16 @@
 //! Outputs, files beside them, and how a run ends.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use crate::support::Project;
+use crate::real;
+use crate::real::server::Server;
+use crate::support::{Outcome, PACK, Project, chmod, files_below, is_root, json, outcome, skipped, tree_on};
 
 /// A project whose application is its own directory.
 fn whole_directory() -> Project {
@@ -179,4 +185,418 @@ fn a_result_that_is_redirected_into_the_input_is_refused() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("standard output lies in"), "{said}");
     assert!(Path::new(&project.path("digest.txt")).exists());
+}
+
+/// The digest that a command printed in its last line.
+#[track_caller]
+fn digest_in(stdout: &str) -> String {
+    let line = stdout.lines().last().unwrap_or_else(|| panic!("no result: {stdout:?}"));
+    line.rsplit_once('@').unwrap_or_else(|| panic!("no digest: {stdout}")).1.to_owned()
+}
+
+/// A real registry beside a project.
+fn registry(project: &Project, read_only: bool) -> Option<Server> {
+    let inputs = real::inputs(&["tools/docker-registry"])?;
+    let (program, directory) = (inputs.join("tools/docker-registry"), project.beside("registry"));
+    Some(Server::start_with(&program, &directory, |config| {
+        config["storage"]["maintenance"]["readonly"]["enabled"] = read_only.into();
+    }))
+}
+
+/// What another tool takes the image for.
+fn skopeo_digest(image: &str) -> String {
+    let said = Command::new("skopeo")
+        .args(["inspect", "--tls-verify=false", "--format", "{{.Digest}}"])
+        .arg(format!("docker://{image}"))
+        .output()
+        .unwrap();
+    String::from_utf8(said.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn files_that_cannot_be_written_are_refused_before_anything_is_sent() {
+    let project = Project::small();
+    let Some(mut server) = registry(&project, false) else { return };
+    let push = format!("build --push --name {}/app", server.host());
+    project.write("taken/x", "").write("file", "");
+    for flag in ["--metadata-file", "--image-refs", "--timings"] {
+        for file in ["taken", "none/file", "file/x"] {
+            let argument = format!("{flag}={file}");
+            project.pack(&push).arg(&argument).fails(1).says(&["cannot write", file]);
+        }
+    }
+    for output in ["-o oci-archive:file/x", "-o oci-archive:taken", "-o oci:file/x", "-o oci:taken"] {
+        project.pack(&push).args(output).fails(1);
+    }
+    assert_eq!(server.requests().len(), 0, "nothing was asked");
+}
+
+#[test]
+fn a_lock_that_cannot_be_written_is_told_of_before_the_push() {
+    if !is_root() {
+        return skipped("a lock that cannot be written", "root's own files are always writable");
+    }
+    let project = Project::with(&tree_on("oci:base"));
+    project.write("files/a", "a");
+    let base = Project::small();
+    base.pack("build").arg("-o").arg(format!("oci:{}", project.path("base").display())).ok();
+    let Some(mut server) = registry(&project, false) else { return };
+    chmod(&project.root(), 0o555);
+    project.pack("build").nobody().cache(&project.beside("tmp/cache")).fails(1).says(&["build.lock"]).hints();
+    let push = format!("build --push --name {}/app", server.host());
+    let run = project.pack(&push).nobody().cache(&project.beside("tmp/cache"));
+    run.fails(1).says(&["cannot write", "build.lock"]).hints();
+    assert_eq!(server.requests().len(), 0);
+    project.pack("update").nobody().cache(&project.beside("tmp/cache")).fails(1).says(&["cannot write"]);
+    // One that says all there is to say need not be written.
+    chmod(&project.root(), 0o755);
+    project.pack("build").ok();
+    let written = fs::metadata(project.path("build.lock")).unwrap().modified().unwrap();
+    chmod(&project.root(), 0o555);
+    let said = run.ok();
+    assert_eq!(skopeo_digest(&format!("{}/app:1", server.host())), digest_in(&said.stdout));
+    assert_eq!(fs::metadata(project.path("build.lock")).unwrap().modified().unwrap(), written);
+    chmod(&project.root(), 0o755);
+}
+
+#[test]
+fn a_lock_that_says_the_same_in_other_lines_is_left_alone() {
+    let project = whole_directory();
+    project.pack("build").ok();
+    let unix = fs::read_to_string(project.path("build.lock")).unwrap();
+    let windows = unix.replace('\n', "\r\n") + "# checked in\r\n";
+    project.write("build.lock", &windows);
+    project.pack("build").ok();
+    assert_eq!(fs::read_to_string(project.path("build.lock")).unwrap(), windows);
+    // What was edited is derived again.
+    project.write(
+        "build.lock",
+        unix.replace("mode = \"0755\"", "mode = \"0700\"").replace("size = ", "size = 1"),
+    );
+    project.pack("build").ok();
+    assert_eq!(fs::read_to_string(project.path("build.lock")).unwrap(), unix);
+}
+
+#[test]
+fn what_fails_after_a_push_is_a_warning_and_the_digest_is_printed() {
+    let project = Project::small();
+    let Some(server) = registry(&project, false) else { return };
+    let push = format!("build --push --name {}/app", server.host());
+    for flag in ["--metadata-file", "--image-refs", "--timings"] {
+        for quiet in ["", " -q"] {
+            let said = project.pack(&format!("{push}{quiet}")).arg(format!("{flag}=/dev/full")).ok();
+            assert_eq!(digest_in(&said.stdout), skopeo_digest(&format!("{}/app:1", server.host())));
+            said.says(&["warning: cannot write `/dev/full`", "No space left"]);
+        }
+    }
+    // The result itself cannot be written: it is said where it can be read.
+    let copy = format!("copy {0}/app:1 {0}/copy:1", server.host());
+    let tag = format!("tag {}/app:1 2", server.host());
+    for command in [push.as_str(), &copy, &tag] {
+        let mut full = project.pack(command).command();
+        full.stdout(fs::File::options().write(true).open("/dev/full").unwrap());
+        let said = outcome(command, &full.output().unwrap()).has_code(0);
+        assert_eq!(said.stderr.matches("warning: ").count(), 1, "{said:?}");
+        said.says(&["cannot be written to standard output", "@sha256:"]);
+        // Nobody reads it.
+        let mut closed = project.pack(command).command();
+        let mut child = closed.stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{command}");
+    }
+    let mut full = project.pack("inspect").arg(format!("{}/app:1", server.host())).command();
+    full.stdout(fs::File::options().write(true).open("/dev/full").unwrap());
+    assert_eq!(full.output().unwrap().status.code(), Some(1), "nothing was done but to print");
+}
+
+#[test]
+fn the_tag_moves_after_all_other_outputs_are_written() {
+    if !is_root() {
+        return skipped("an archive on a full disk", "mounting needs root");
+    }
+    let project = Project::small();
+    let Some(server) = registry(&project, false) else { return };
+    project.write("files/noise", crate::support::noise(1, 300_000));
+    let run = project.pack(&format!("build --push --name {}/app -o oci-archive:/mnt/a.tar", server.host()));
+    let inner = run.command();
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", "mount -t tmpfs -o size=100k tmpfs /mnt && exec \"$@\"", "sh"]);
+    command.arg(inner.get_program()).args(inner.get_args()).env_clear().current_dir(project.root());
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let said = outcome("unshare", &command.output().unwrap());
+    if said.stderr.contains("mount: ") {
+        return skipped("an archive on a full disk", &said.stderr);
+    }
+    let said = said.has_code(1);
+    assert_eq!(said.stdout, "");
+    assert_eq!(skopeo_digest(&format!("{}/app:1", server.host())), "", "no tag has moved");
+}
+
+#[test]
+fn devices_pipes_and_links_are_written_into_and_not_replaced() {
+    let project = Project::small();
+    let expected = project.build("").digest();
+    let said = project.pack("build --metadata-file /dev/stdout").ok();
+    let (metadata, line) = said.stdout.trim().rsplit_once('\n').unwrap();
+    assert_eq!(json(metadata)["containerimage.digest"], expected);
+    assert!(line.ends_with(&expected), "{line}");
+    project.pack("build --metadata-file /dev/null --image-refs /dev/stderr").ok().says(&[&expected]);
+    assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    assert!(fs::symlink_metadata("/dev/stdout").unwrap().is_symlink());
+
+    // A pipe is waited for until somebody reads.
+    let pipe = project.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || {
+            std::thread::sleep(Duration::from_millis(300));
+            fs::read_to_string(pipe).unwrap()
+        }
+    });
+    project.pack("build --image-refs pipe").ok();
+    assert!(reader.join().unwrap().trim().ends_with(&expected));
+    assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+
+    // What a link leads to is replaced, whole, and keeps its mode; the link stays.
+    project.write("real/refs", "old");
+    chmod(&project.path("real/refs"), 0o640);
+    symlink("real/refs", project.path("link")).unwrap();
+    symlink("real/new", project.path("dangling")).unwrap();
+    let mut open = fs::File::open(project.path("real/refs")).unwrap();
+    project.pack("build --image-refs link --metadata-file dangling").ok();
+    assert!(fs::symlink_metadata(project.path("link")).unwrap().is_symlink());
+    assert!(fs::read_to_string(project.path("real/refs")).unwrap().trim().ends_with(&expected));
+    assert_eq!(fs::metadata(project.path("real/refs")).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(
+        json(&fs::read_to_string(project.path("real/new")).unwrap())["containerimage.digest"],
+        expected
+    );
+    let mut before = String::new();
+    open.read_to_string(&mut before).unwrap();
+    assert_eq!(before, "old", "whoever had it open reads the old one");
+
+    // The same for pages and build files.
+    fs::create_dir(project.path("man")).unwrap();
+    symlink("/dev/null", project.path("man/pack.1")).unwrap();
+    project.pack("man --dir man").ok();
+    assert!(fs::symlink_metadata(project.path("man/pack.1")).unwrap().is_symlink());
+    assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    let new = Project::new();
+    new.write("site/index.html", "<p>").write("elsewhere", "");
+    symlink("elsewhere", new.path("build.toml")).unwrap();
+    new.pack("init site --force").ok();
+    assert!(fs::symlink_metadata(new.path("build.toml")).unwrap().is_symlink());
+    assert!(fs::read_to_string(new.path("elsewhere")).unwrap().contains("[app]"));
+}
+
+#[test]
+fn a_result_in_a_file_is_not_overwritten_by_a_file_of_the_same_name() {
+    let project = Project::small();
+    let file = fs::File::create(project.path("both")).unwrap();
+    let mut command = project.pack("build --metadata-file both").command();
+    assert_eq!(command.stdout(file).status().unwrap().code(), Some(0));
+    let text = fs::read_to_string(project.path("both")).unwrap();
+    let (metadata, line) = text.trim().rsplit_once('\n').unwrap();
+    assert_eq!(json(metadata)["containerimage.digest"], digest_in(line));
+}
+
+#[test]
+fn what_fails_leaves_no_layout_behind() {
+    let project = Project::small();
+    let Some(server) = registry(&project, true) else { return };
+    let push = format!("build --push --name {}/app", server.host());
+    for _ in 0..2 {
+        project.pack(&push).args("-o oci:deep/er/out").fails(3);
+        assert!(!project.path("deep").exists(), "{:?}", files_below(&project.path("deep")));
+    }
+    // Nor does what another build made there go.
+    project.pack("build -o oci:there").ok();
+    let before = files_below(&project.path("there"));
+    project.write("files/a.txt", "changed");
+    project.pack(&push).args("-o oci:there").fails(3);
+    project.pack("verify oci:there").ok();
+    assert!(before.iter().all(|path| path.exists()));
+    // A copy of what turns out to be damaged.
+    let blob = files_below(&project.path("there/blobs"))
+        .into_iter()
+        .max_by_key(|path| fs::metadata(path).unwrap().len());
+    fs::write(blob.unwrap(), "damaged").unwrap();
+    project.pack("copy oci:there oci:copied/out").fails(1);
+    assert!(!project.path("copied").exists());
+    project.pack("copy oci:there oci-archive:copied.tar").fails(1);
+    assert!(!project.path("copied.tar").exists());
+}
+
+#[test]
+fn a_run_without_a_store_leaves_nothing_in_the_temporary_directory() {
+    let project = Project::small();
+    let left = || {
+        let names = fs::read_dir(project.beside("tmp")).unwrap().map(|entry| entry.unwrap().file_name());
+        names.map(|name| name.to_string_lossy().into_owned()).collect::<Vec<_>>()
+    };
+    fs::write(project.beside("file"), "").unwrap();
+    let no_store = project.beside("file/store");
+    // As a killed run leaves it, and what only looks like it.
+    let dead = project.beside("tmp/pack-dEad01");
+    fs::create_dir(&dead).unwrap();
+    fs::write(dead.join(".pack-scratch"), "").unwrap();
+    fs::write(dead.join("blob"), [0; 1000]).unwrap();
+    chmod(&dead, 0o700);
+    fs::create_dir(project.beside("tmp/pack-others")).unwrap();
+    project.pack("build -o oci-archive:out.tar").cache(&no_store).ok();
+    assert_eq!(left(), ["pack-others"]);
+    project.pack("verify oci-archive:out.tar").cache(&no_store).ok();
+    project.pack("build").cache(&no_store).fails(1).says(&["the local store cannot be written"]).hints();
+    let Some(server) = registry(&project, true) else { return };
+    let push = format!("build --push --name {}/app", server.host());
+    project.pack(&push).cache(&no_store).fails(3);
+    assert_eq!(left(), ["pack-others"]);
+    // A prune takes it, too, and says so.
+    fs::create_dir(&dead).unwrap();
+    fs::write(dead.join(".pack-scratch"), "").unwrap();
+    chmod(&dead, 0o700);
+    let said = project.pack("cache prune").ok();
+    assert!(said.stdout.contains("1 directory of killed runs"), "{said:?}");
+    assert_eq!(left(), ["pack-others"]);
+}
+
+#[test]
+fn a_run_that_is_interrupted_leaves_nothing_in_the_temporary_directory() {
+    let project = Project::small();
+    for number in 0..20 {
+        project.write(&format!("files/noise-{number}"), crate::support::noise(number, 1_000_000));
+    }
+    fs::write(project.beside("file"), "").unwrap();
+    let run = project.pack("build -o oci-archive:out.tar -j 1").cache(&project.beside("file/store"));
+    let child = run.command().spawn().unwrap();
+    let tmp = project.beside("tmp");
+    let has_begun = || fs::read_dir(&tmp).unwrap().next().is_some();
+    for _ in 0..1000 {
+        if has_begun() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let said = outcome("interrupted", &child.wait_with_output().unwrap());
+    assert!(matches!(said.code, Some(0 | 130)), "{said:?}");
+    assert!(!has_begun(), "{:?}", files_below(&tmp));
+}
+
+#[test]
+fn a_prune_waits_for_those_who_use_the_store_and_says_why_it_keeps() {
+    let project = Project::small();
+    project.pack("build").ok();
+    let lease = project.cache().join("locks/lease");
+    let mut holder = Command::new("flock").arg("-s").arg(&lease).args(["sleep", "1"]).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let said = project.pack("cache prune").ok().says(&["waiting for those who use the local store"]);
+    assert!(holder.try_wait().unwrap().is_some(), "it waited");
+    for why in ["kept ", "images that have a name (`--all` takes these, too)", "younger than 60 minutes"] {
+        assert!(said.stdout.contains(why), "{said:?}");
+    }
+    // What is beyond the limit goes with its name, and what is within stays with it.
+    let said = project.pack("cache prune --all --max-size 1GB --json").ok().json();
+    assert_eq!((said["names"].as_u64(), said["blobs"].as_u64()), (Some(0), Some(0)), "{said}");
+    project.pack("verify localhost/tree:1").ok();
+    let said = project.pack("cache prune --all --max-size 1 --json").ok().json();
+    assert_eq!((said["names"].as_u64(), said["kept_bytes"].as_u64()), (Some(1), Some(0)), "{said}");
+    let said = project.pack("cache info --json").ok().json();
+    assert_eq!(said["usage"]["blobs"].as_u64(), Some(0), "{said}");
+}
+
+#[test]
+fn threads_are_as_many_as_make_sense_and_as_the_system_gives() {
+    let project = Project::small();
+    for number in 0..30 {
+        project.write(&format!("files/text-{number}"), crate::support::prose(number, 100_000));
+    }
+    let expected = project.build("").digest();
+    let counted = Command::new("strace")
+        .args(["-f", "-qq", "-e", "trace=clone,clone3", "-o"])
+        .arg(project.beside("calls"))
+        .arg(PACK)
+        .args(["build", "-j", "100000", "--cache-dir"])
+        .arg(project.beside("other"))
+        .current_dir(project.root())
+        .output();
+    if let Ok(output) = counted
+        && output.status.success()
+    {
+        assert!(String::from_utf8_lossy(&output.stdout).trim().ends_with(&expected));
+        let calls = fs::read_to_string(project.beside("calls")).unwrap().lines().count();
+        let most = 16 * std::thread::available_parallelism().unwrap().get() + 50;
+        assert!(calls <= most, "{calls} threads");
+    }
+    if !is_root() {
+        return skipped("a limit of threads", "root alone becomes a user without other processes");
+    }
+    // A user with no other process, so that the limit is ours alone.
+    project.pack("--version").nobody().ok();
+    chmod(&project.root(), 0o777);
+    for (command, name) in
+        [("build -o oci-archive:limited.tar", "build"), ("verify oci-archive:whole.tar", "verify")]
+    {
+        project.pack("build -o oci-archive:whole.tar").ok();
+        let mut works = false;
+        for limit in 1..24_u32 {
+            let directory = tempfile::tempdir_in(project.beside("tmp")).unwrap();
+            chmod(directory.path(), 0o777);
+            let user = (61_000 + limit).to_string();
+            let inner = project.pack(command).cache(&directory.path().join("store")).command();
+            let mut limited = Command::new("setpriv");
+            limited.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--inh-caps=-all", "--"]);
+            limited.args(["prlimit", &format!("--nproc={limit}"), "--"]).arg(project.beside("pack"));
+            limited.args(inner.get_args()).current_dir(project.root()).env_clear();
+            limited.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            let said: Outcome = outcome(command, &limited.stdin(Stdio::null()).output().unwrap());
+            fs::remove_file(project.path("limited.tar")).ok();
+            match said.code {
+                Some(0) => works = true,
+                Some(1) => drop(said.says(&["threads", "hint: raise the limit"])),
+                _ => panic!("{name}, {limit}: {said:?}"),
+            }
+        }
+        assert!(works, "{name}: 23 threads are enough");
+    }
+}
+
+#[test]
+fn an_archive_is_called_what_it_was_called_and_standard_output_is_none() {
+    let project = Project::small();
+    project.pack("build -o oci-archive:-").fails(2).says(&["standard output"]).hints();
+    assert!(!project.path("-").exists());
+    project.pack("build -o oci-archive:./-").ok();
+    assert!(project.path("-").exists());
+    for word in ["oci-archive", "docker-archive"] {
+        let said = project.pack(&format!("copy localhost/tree:1 {word}:copy.tar")).run();
+        let said = if said.code == Some(0) {
+            said
+        } else {
+            project.pack(&format!("copy oci-archive:./- {word}:copy.tar")).ok()
+        };
+        assert!(said.stdout.starts_with(&format!("{word}:copy.tar:sha256:")), "{said:?}");
+        let said = project.pack(&format!("build -o {word}:built.tar")).ok();
+        said.says(&[&format!("{word}:{}", project.path("built.tar").display())]);
+    }
+}
+
+#[test]
+fn a_path_that_is_no_text_is_no_obstacle_to_json() {
+    let project = Project::new();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    fs::create_dir(project.root().join(name)).unwrap();
+    fs::write(project.root().join(name).join("a"), "a").unwrap();
+    let mut command = project.pack("plan --json --root /srv").command();
+    let said = outcome("plan", &command.arg(name).output().unwrap()).has_code(0).json();
+    assert!(said["artifact"]["path"].as_str().unwrap().ends_with("caf\u{fffd}"), "{said}");
+    let mut command = project.pack("build --json --metadata-file m.json --root /srv").command();
+    outcome("build", &command.arg(name).output().unwrap()).has_code(0).json();
+    let metadata = json(&fs::read_to_string(project.path("m.json")).unwrap());
+    assert!(metadata["containerimage.digest"].is_string());
+    let mut command = project.pack("cache info --json").command();
+    let said = command.env("PACK_CACHE_DIR", project.beside("").join(name)).output().unwrap();
+    outcome("info", &said).has_code(0).json();
 }

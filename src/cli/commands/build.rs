@@ -1,19 +1,22 @@
 //! `pack build`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::super::args::BuildArgs;
 use super::super::error::{CommandError, ExitStatus};
+use super::super::file::{OutputFile, check_replaceable};
 use super::super::format;
 use super::super::session::Session;
 use super::super::summary::{ImageSummary, LayerState, LayerSummary, Summary};
 use super::super::timings::{Machine, Record};
 use super::super::view::explain::{self, Explanation};
 use super::request::{self, Asked};
-use crate::build::{self, DestinationReport, ImageReport, Report};
+use crate::build::{self, DestinationReport, ImageReport, Report, Request};
+use crate::config;
 use crate::digest::Digest;
+use crate::lock::LockedBase;
 use crate::plan::KnownFrom;
 use crate::shown::shown_path;
 
@@ -26,27 +29,20 @@ pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandErro
     if args.cache_to {
         asked.write_cache(&args.image)?;
     }
-    let timings = args.timings.as_ref().map(|file| session.absolute(file));
+    check_lock(&asked)?;
+    let files = Files::open(session, args)?;
     let context = session.context(&asked.request.settings)?;
     let targets = request::targets(session, &asked, &context, &args.image.all_outputs())?;
     let report = build::build(&context, &asked.request, &targets)?;
     // Nobody needs their memory again, which is the plan's: giving it back piece by piece takes longer than ending.
     std::mem::forget(targets);
-    write_lock(session, &asked, &report)?;
     let summary = summary(session, &report)?;
-    if let Some(file) = &args.metadata_file {
-        write_file(&session.absolute(file), &metadata(&report))?;
+    // The image is where it was wanted. What fails now is said, and changes nothing of that.
+    session.printer.published(&summary.reference());
+    if let Err(error) = write_lock(session, &asked, &report) {
+        session.printer.late(&error);
     }
-    if let Some(file) = &args.image_refs {
-        write_file(&session.absolute(file), format!("{}\n", summary.reference()).as_bytes())?;
-    }
-    if let (Some(file), Some(recorder)) = (&timings, &session.recorder) {
-        let jobs = session.jobs(Some(&asked.request.settings)).get();
-        let (machine, elapsed) = (Machine::this(jobs), session.started.elapsed());
-        let record = Record::new(machine, summary.reference(), elapsed, &report, recorder.spans());
-        write_file(file, &record.for_file(file))?;
-        session.printer.note(format!("where the time went: {}", shown_path(file)));
-    }
+    files.write(session, &asked, &report, &summary);
     let news = report.images.iter().flat_map(|image| &image.layers).any(|layer| layer.work.is_some());
     for note in &report.notes {
         // Said once: a rebuild that changes nothing has nothing to say.
@@ -83,6 +79,47 @@ fn files(args: &BuildArgs) -> Vec<(&'static str, &Path)> {
     files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_deref()?))).collect()
 }
 
+/// The same files, which can be written.
+struct Files {
+    metadata: Option<OutputFile>,
+    image_refs: Option<OutputFile>,
+    timings: Option<OutputFile>,
+}
+
+impl Files {
+    fn open(session: &Session, args: &BuildArgs) -> Result<Self, CommandError> {
+        let open =
+            |file: &Option<PathBuf>| file.as_ref().map(|file| OutputFile::open(session, file)).transpose();
+        Ok(Self {
+            metadata: open(&args.metadata_file)?,
+            image_refs: open(&args.image_refs)?,
+            timings: open(&args.timings)?,
+        })
+    }
+
+    /// Writes all of them; each failure is told of.
+    fn write(self, session: &Session, asked: &Asked, report: &Report, summary: &Summary) {
+        let tell = |result: Result<(), CommandError>| {
+            result.inspect_err(|error| session.printer.late(error)).is_ok()
+        };
+        if let Some(file) = self.metadata {
+            tell(file.write(session, &metadata(report)));
+        }
+        if let Some(file) = self.image_refs {
+            tell(file.write(session, format!("{}\n", summary.reference()).as_bytes()));
+        }
+        if let (Some(file), Some(recorder)) = (self.timings, &session.recorder) {
+            let jobs = session.jobs(Some(&asked.request.settings)).get();
+            let (machine, elapsed) = (Machine::this(jobs), session.started.elapsed());
+            let record = Record::new(machine, summary.reference(), elapsed, report, recorder.spans());
+            let path = file.path().to_owned();
+            if tell(file.write(session, &record.for_file(&path))) {
+                session.printer.note(format!("where the time went: {}", shown_path(&path)));
+            }
+        }
+    }
+}
+
 /// The result as JSON.
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -90,6 +127,22 @@ struct Shown<'a> {
     summary: &'a Summary,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<Explanation<'a>>,
+}
+
+/// Asks whether the lock can be written, where it is known that it must be.
+fn check_lock(asked: &Asked) -> Result<(), CommandError> {
+    let Request { settings, lock, .. } = &asked.request;
+    let Some(path) = asked.lock_path.as_ref().filter(|_| !settings.locked) else { return Ok(()) };
+    let Some(base) = settings.base.as_ref().filter(|base| base.value != config::Base::Scratch) else {
+        return Ok(());
+    };
+    let locked = lock.as_ref().and_then(|lock| lock.get(&base.value.to_string()));
+    if locked.is_some_and(LockedBase::is_consistent) {
+        return Ok(());
+    }
+    check_replaceable(path).map_err(|error| {
+        error.hint("a build writes it once; then `--locked` needs no place to write, or name no build file")
+    })
 }
 
 /// Writes the lock if the build learned something, unless it must not change.
@@ -126,23 +179,6 @@ fn metadata(report: &Report) -> Vec<u8> {
     let mut text = format::json(&value).unwrap_or_default();
     text.push('\n');
     text.into_bytes()
-}
-
-/// Writes a file whole or not at all.
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        std::io::Write::write_all(&mut file, bytes)?;
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        std::fs::set_permissions(file.path(), mode)?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok::<(), std::io::Error>(())
-    };
-    write().map_err(|error| {
-        CommandError::from_error(ExitStatus::Input, &error)
-            .context(format!("cannot write `{}`", shown_path(path)))
-    })
 }
 
 fn summary(session: &Session, report: &Report) -> Result<Summary, CommandError> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::super::args::{CacheCommand, Format, PruneArgs};
@@ -9,7 +10,10 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::format::{self, Column, Table};
 use super::super::session::Session;
 use crate::shown::shown_path;
-use crate::store::{Damage, PruneOptions};
+use crate::store::{self, Damage, PruneOptions, Store, StoreError};
+
+/// How often it is looked whether the store is free.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Looks at the store, or cleans it.
 ///
@@ -27,7 +31,7 @@ fn info(session: &Session, format: Format) -> Result<(), CommandError> {
     let store = session.store()?;
     let usage = store.usage()?;
     if format.json {
-        session.printer.json(&json!({ "directory": store.dir(), "usage": usage }));
+        session.printer.json(&json!({ "directory": shown_path(store.dir()), "usage": usage }));
         return Ok(());
     }
     let mut table = Table::new([Column::left("WHAT"), Column::right("COUNT"), Column::right("SIZE")]);
@@ -57,20 +61,77 @@ fn prune(session: &Session, args: &PruneArgs) -> Result<(), CommandError> {
         // What a running build uses is protected by its lease; the grace is for builds on other machines.
         grace: if args.all { Duration::ZERO } else { PruneOptions::default().grace },
     };
-    let pruned = session.store()?.prune(&options)?;
+    // What killed runs left is nobody's, whatever the store is like.
+    let scratch = store::sweep(session.scratch.parent());
+    let pruned = prune_when_free(session, &session.store()?, &options)?;
     if args.format.json {
-        session.printer.json(&pruned);
+        session.printer.json(&Pruned { pruned, scratch });
         return Ok(());
     }
-    session.printer.result(format!(
-        "removed {}, {} and {}; {} freed, {} kept",
+    let mut removed = vec![
         format::count(pruned.blobs, "blob"),
         format::count(pruned.memos, "memo"),
         format::count(pruned.leftovers, "leftover"),
-        format::bytes(pruned.bytes),
-        format::bytes(pruned.kept_bytes),
-    ));
+    ];
+    if pruned.names > 0 {
+        removed.insert(0, format::count(pruned.names, "name"));
+    }
+    let freed = pruned.bytes + scratch.bytes;
+    let mut text = format!(
+        "removed {}; {} freed, {} kept",
+        removed.join(", "),
+        format::bytes(freed),
+        format::bytes(pruned.kept_bytes)
+    );
+    if scratch.directories > 0 {
+        let directories = format::count(scratch.directories, "directory");
+        text.push_str(&format!("\n{directories} of killed runs in `{}`", session.scratch.parent().display()));
+    }
+    let grace = options.grace.as_secs() / 60;
+    for (bytes, why) in [
+        (pruned.kept_named_bytes, "of images that have a name (`--all` takes these, too)".to_owned()),
+        (
+            pruned.kept_young_bytes,
+            format!("younger than {grace} minutes, which a build may need that cannot be seen"),
+        ),
+        (pruned.kept_within_bytes, "within the limits".to_owned()),
+    ] {
+        if bytes > 0 {
+            text.push_str(&format!("\nkept {} {why}", format::bytes(bytes)));
+        }
+    }
+    session.printer.result(text);
     Ok(())
+}
+
+/// What was removed, for machines.
+#[derive(Serialize)]
+struct Pruned {
+    #[serde(flatten)]
+    pruned: store::Pruned,
+    scratch: store::Swept,
+}
+
+/// Waits for builds and checks that are under way.
+fn prune_when_free(
+    session: &Session,
+    store: &Store,
+    options: &PruneOptions,
+) -> Result<store::Pruned, CommandError> {
+    let mut told = false;
+    loop {
+        match store.prune(options) {
+            Err(StoreError::InUse(dir)) => {
+                if !std::mem::replace(&mut told, true) {
+                    let dir = dir.display();
+                    session.printer.note(format!("waiting for those who use the local store `{dir}`"));
+                }
+                session.interrupt.check()?;
+                std::thread::sleep(PAUSE);
+            }
+            result => return Ok(result?),
+        }
+    }
 }
 
 fn verify(session: &Session, format: Format) -> Result<(), CommandError> {

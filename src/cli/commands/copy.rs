@@ -51,10 +51,12 @@ pub(super) fn tag(session: &Session, args: &TagArgs) -> Result<(), CommandError>
 }
 
 fn show(session: &Session, json: bool, prefix: &str, report: &copy::Report, message: String) {
+    let reference = format!("{prefix}{}", report.digest);
+    session.printer.published(&reference);
     session.printer.message(message);
     if json {
         session.printer.json(report);
     } else {
-        session.printer.result(format!("{prefix}{}", report.digest));
+        session.printer.result(reference);
     }
 }

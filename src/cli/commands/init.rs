@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::super::args::InitArgs;
 use super::super::error::{CommandError, ExitStatus};
+use super::super::file::OutputFile;
 use super::super::session::Session;
 use super::request::BUILD_FILE;
 use crate::artifact;
-use crate::shown::shown_path;
 
 /// Where build tools put what they made, by how often that is what is wanted.
 const USUAL: [&str; 6] = ["target", "build/libs", "build", "dist", "out", "public"];
@@ -43,10 +43,7 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
         quoted(&base),
         quoted(&shown),
     );
-    std::fs::write(&target, text).map_err(|error| {
-        CommandError::from_error(ExitStatus::Input, &error)
-            .context(format!("cannot write `{}`", shown_path(&target)))
-    })?;
+    OutputFile::open(session, &target)?.write(session, text.as_bytes())?;
     session.printer.result(BUILD_FILE);
     Ok(())
 }

@@ -84,7 +84,7 @@ pub(super) fn out(session: &Session, args: &LogoutArgs) -> Result<(), CommandErr
 
 fn place(place: &Place) -> Value {
     match place {
-        Place::File { path, .. } => json!({ "file": path }),
+        Place::File { path, .. } => json!({ "file": path.to_string_lossy() }),
         Place::Helper(program) => json!({ "helper": program }),
     }
 }

@@ -9,7 +9,7 @@ use crate::location::Location;
 use crate::reference::{Reference, Repository, Tag};
 use crate::registry::Client;
 use crate::store::Store;
-use crate::transport::archive::ArchiveOutput;
+use crate::transport::archive::{ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
 use crate::transport::{Destination, Source, registry};
 
@@ -61,18 +61,18 @@ pub(super) fn target(
         Location::OciArchive { ref file, name: ref tag }
         | Location::DockerArchive { ref file, name: ref tag } => {
             let word = if matches!(location, Location::OciArchive { .. }) {
-                "oci-archive"
+                ArchiveWord::Oci
             } else {
-                "docker-archive"
+                ArchiveWord::Docker
             };
             let repository = named(&own).map(Reference::repository);
             let path = session.absolute(file);
-            let archive = ArchiveOutput::new(&path, repository, tag.as_deref(), progress)?;
+            let archive = ArchiveOutput::new(word, &path, repository, tag.as_deref(), progress)?;
             Target {
                 tags: if tag.is_some() { Vec::new() } else { tag_of_source() },
                 parallel: 1,
                 whole: true,
-                ..Target::new(Arc::new(archive), format!("{word}:{}:", file.display()))
+                ..Target::new(Arc::new(archive), format!("{}:{}:", word.as_str(), file.display()))
             }
         }
         Location::Scratch | Location::Docker | Location::OwnRegistry => {

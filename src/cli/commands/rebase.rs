@@ -50,11 +50,13 @@ pub(super) fn run(session: &Session, args: &RebaseArgs) -> Result<(), CommandErr
         let names = [Some(&args.image), Some(&args.base), args.old_base.as_ref()];
         names.into_iter().flatten().fold(error.into(), |error, name| session.or_in_store(error, name))
     })?;
+    let reference = format!("{}{}", target.prefix, report.digest);
+    session.printer.published(&reference);
     session.printer.message(view::copy::rebased(&report));
     if args.format.json {
         session.printer.json(&report);
     } else {
-        session.printer.result(format!("{}{}", target.prefix, report.digest));
+        session.printer.result(reference);
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::lock::{self, Lock};
 use crate::observer::Stage;
 use crate::reference::Repository;
 use crate::shown::shown_path;
-use crate::transport::archive::ArchiveOutput;
+use crate::transport::archive::{ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
 
 pub(super) use super::super::session::BUILD_FILE;
@@ -187,7 +187,7 @@ fn git_facts(
             && (Some(path) == own_lock.as_deref() || path.with_file_name(BUILD_FILE).is_file())
     };
     let search_path = environment.search_path();
-    let temporary = session.scratch();
+    let temporary = session.scratch.parent().to_owned();
     let answer = git::facts(
         directory,
         &git::Surroundings {
@@ -348,14 +348,25 @@ pub(super) fn targets(
     }
     let mut targets: Vec<Target> = Vec::new();
     for output in outputs {
-        let target = match Location::output(output)? {
+        let location = Location::output(output)?;
+        let word = match location {
+            Location::DockerArchive { .. } => ArchiveWord::Docker,
+            _ => ArchiveWord::Oci,
+        };
+        let target = match location {
             Location::OciLayout { dir, name } => {
                 let layout = OciLayout::create(&session.absolute(&dir), name.as_deref(), progress)?;
                 Target { destination: std::sync::Arc::new(layout), parallel: 2, is_local: false }
             }
             Location::OciArchive { file, name: tag } | Location::DockerArchive { file, name: tag } => {
+                if file == Path::new("-") {
+                    return Err(CommandError::usage(format!(
+                        "`{output}`: an archive is not written to standard output, where the result goes"
+                    ))
+                    .hint("name a file; one that is called `-` is `./-`"));
+                }
                 let file = session.absolute(&file);
-                let archive = ArchiveOutput::new(&file, Some(name), tag.as_deref(), progress)?;
+                let archive = ArchiveOutput::new(word, &file, Some(name), tag.as_deref(), progress)?;
                 Target { destination: std::sync::Arc::new(archive), parallel: 1, is_local: false }
             }
             Location::OwnRegistry => {

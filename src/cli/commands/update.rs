@@ -2,6 +2,7 @@
 
 use super::super::args::{ImageArgs, UpdateArgs};
 use super::super::error::CommandError;
+use super::super::file;
 use super::super::format::printable;
 use super::super::session::Session;
 use super::request;
@@ -23,6 +24,7 @@ pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandErr
     let Some(path) = asked.lock_path.clone() else {
         return Err(CommandError::usage("there is no build file, so there is no lock to update"));
     };
+    file::check_replaceable(&path)?;
     let old = asked.request.lock.take().unwrap_or_default();
     asked.request.settings.locked = false;
     let context = session.context(&asked.request.settings)?;

@@ -16,10 +16,11 @@ use crate::image::{DocumentError, ImageError};
 use crate::shown::{Foreign, shown_path};
 use crate::store::PickError;
 use crate::transport::docker::EngineError;
+use crate::workers::WorkersError;
 
 pub use crate::untar::TarError;
 pub use read::Archive;
-pub use write::ArchiveOutput;
+pub use write::{ArchiveOutput, ArchiveWord};
 
 /// Why an archive cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -152,6 +153,9 @@ pub enum ArchiveError {
         /// By what.
         compression: &'static str,
     },
+    /// There are no threads to write with.
+    #[error(transparent)]
+    Threads(#[from] WorkersError),
     /// The engine that is to load it does not.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -185,6 +189,7 @@ impl Explain for ArchiveError {
             }
             Self::Pick { source, .. } => source.hint(),
             Self::Engine(error) => error.hint(),
+            Self::Threads(error) => error.hint(),
             Self::Io(source) if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space; `pack cache prune` empties the local store".to_owned())
             }

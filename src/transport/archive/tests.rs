@@ -65,7 +65,8 @@ fn repository() -> Repository {
 }
 
 fn output(path: &Path) -> ArchiveOutput {
-    ArchiveOutput::new(path, Some(&repository()), None, &Progress::default()).expect("an output")
+    ArchiveOutput::new(ArchiveWord::Oci, path, Some(&repository()), None, &Progress::default())
+        .expect("an output")
 }
 
 fn send(destination: &dyn Destination, sample: &Sample, names: &[&str]) {
@@ -226,7 +227,7 @@ fn a_failure_leaves_the_old_file() {
         assert_eq!(std::fs::read(&path).expect("there"), before);
     }
     assert_eq!(std::fs::read_dir(dir.path()).expect("readable").count(), 1, "nothing else is left");
-    assert!(ArchiveOutput::new(dir.path(), None, None, &Progress::default()).is_err());
+    assert!(ArchiveOutput::new(ArchiveWord::Oci, dir.path(), None, None, &Progress::default()).is_err());
 }
 
 /// What Docker before 25 wrote: a directory for each layer, equal layers as links.

@@ -35,6 +35,7 @@ use crate::store::{
 use crate::transport::docker::{Engine, EngineError, digest_of_id};
 use crate::transport::{Blob, Delivery, Destination};
 use crate::untar::BLOCK;
+use crate::workers;
 
 /// Zero means "unknown" to several readers.
 const MTIME: u64 = 1;
@@ -50,6 +51,26 @@ pub struct ArchiveOutput {
     name: Option<String>,
     progress: Progress,
     state: Mutex<State>,
+}
+
+/// What the user calls an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArchiveWord {
+    /// `oci-archive`
+    Oci,
+    /// `docker-archive`
+    Docker,
+}
+
+impl ArchiveWord {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Oci => "oci-archive",
+            Self::Docker => "docker-archive",
+        }
+    }
 }
 
 /// Where an archive goes.
@@ -100,18 +121,19 @@ impl Content<'_> {
 }
 
 impl ArchiveOutput {
-    /// An archive to be written to `path`. Tags become names within `repository`; `name` is what the image
-    /// is called where no tag is given.
+    /// An archive to be written to `path`, which the user calls `word`: the file is the same for both. Tags become
+    /// names within `repository`; `name` is what the image is called where no tag is given.
     ///
     /// # Errors
-    /// When there is something at `path` that is no file.
+    /// When there is something at `path` that is no file, or no file can be put there.
     pub fn new(
+        word: ArchiveWord,
         path: &Path,
         repository: Option<&Repository>,
         name: Option<&str>,
         progress: &Progress,
     ) -> Result<Self, ArchiveError> {
-        let place = format!("oci-archive:{}", shown_path(path));
+        let place = format!("{}:{}", word.as_str(), shown_path(path));
         let path = match fs::symlink_metadata(path) {
             // A rename would replace the link and leave what it leads to.
             Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path)?,
@@ -120,6 +142,10 @@ impl ArchiveOutput {
         if std::fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(ArchiveError::NotAFile(path));
         }
+        let above = path.ancestors().skip(1).find(|above| above.as_os_str().is_empty() || above.exists());
+        let above = above.filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        rustix::fs::access(above, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+            .map_err(|error| at(&error.into(), &path))?;
         Ok(Self {
             place,
             sink: Sink::File(path),
@@ -295,14 +321,15 @@ impl ArchiveOutput {
         // The end and all padding are zeros, which is what the file is made of at first.
         file.as_file().set_len(end + END).map_err(failed)?;
         let to: &File = file.as_file();
-        placed.par_iter().try_for_each(|(offset, name, content)| {
+        let put = |(offset, name, content): &(u64, &String, &Content<'_>)| {
             let mut offset = *offset;
             self.put(name, content, &mut |bytes| {
                 to.write_all_at(bytes, offset).map_err(failed)?;
                 offset += bytes.len() as u64;
                 Ok(())
             })
-        })?;
+        };
+        workers::run(0, || placed.par_iter().try_for_each(put))??;
         Ok(persist(file, path, Durability::Fsync)?)
     }
 

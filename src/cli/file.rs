@@ -1,0 +1,197 @@
+//! Files that a command writes beside its result: metadata, references, timings, a build file, manual pages.
+//!
+//! - Whether a file can be written is asked before the work begins ([`OutputFile::open`]): what a registry has taken
+//!   cannot be taken back because of a file.
+//! - A regular file is replaced whole or not at all, and keeps its mode; a link is followed. Where its directory takes
+//!   no other file, as with one that is mounted by itself, it is written in place.
+//! - A pipe or a device is written into and never replaced. What is our standard output or error, by whatever name, is
+//!   written to as such, so that nothing overwrites the result.
+
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{Access, OFlags};
+
+use super::error::{CommandError, ExitStatus};
+use super::session::Session;
+use crate::build::own::real_path;
+use crate::shown::shown_path;
+
+/// How often it is looked whether somebody reads a pipe.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A file that can be written, as far as can be known before.
+#[derive(Debug)]
+pub struct OutputFile {
+    path: PathBuf,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+enum Sink {
+    /// Replaced by rename; where it really is, and what it has been.
+    Replaced(PathBuf, Option<Metadata>),
+    /// A regular file in a directory that takes no other.
+    InPlace,
+    /// A pipe or a device, open.
+    Stream(File),
+    /// Our own.
+    Stdout,
+    /// Our own.
+    Stderr,
+}
+
+impl OutputFile {
+    /// Asks whether `path` can be written. Waits until somebody reads a named pipe, as a shell does.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn open(session: &Session, path: &Path) -> Result<Self, CommandError> {
+        let path = session.absolute(path);
+        match Self::sink(session, &path) {
+            Ok(sink) => Ok(Self { path, sink }),
+            Err(error) => Err(failed(&path, &error)),
+        }
+    }
+
+    fn sink(session: &Session, path: &Path) -> io::Result<Sink> {
+        let metadata = match std::fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let path = real_path(path);
+                takes_files(&path)?;
+                return Ok(Sink::Replaced(path, None));
+            }
+            Err(error) => return Err(error),
+        };
+        if is_same(&metadata, rustix::fs::fstat(io::stdout())) {
+            return Ok(Sink::Stdout);
+        }
+        if is_same(&metadata, rustix::fs::fstat(io::stderr())) {
+            return Ok(Sink::Stderr);
+        }
+        let kind = metadata.file_type();
+        let refused = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}")));
+        if kind.is_file() {
+            let path = std::fs::canonicalize(path)?;
+            if takes_files(&path).is_ok() {
+                return Ok(Sink::Replaced(path, Some(metadata)));
+            }
+            rustix::fs::access(&path, Access::WRITE_OK)?;
+            return Ok(Sink::InPlace);
+        }
+        match kind {
+            kind if kind.is_fifo() || kind.is_char_device() => Ok(Sink::Stream(open_stream(session, path)?)),
+            kind if kind.is_dir() => refused("a directory"),
+            kind if kind.is_block_device() => refused("a block device"),
+            _ => refused("neither a file nor a pipe nor a device"),
+        }
+    }
+
+    /// Where it is, absolute.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// When it cannot be written after all; a regular file is as it was.
+    pub fn write(self, session: &Session, bytes: &[u8]) -> Result<(), CommandError> {
+        let Self { path, sink } = self;
+        let written = match sink {
+            Sink::Replaced(real, before) => replace(&real, before.as_ref(), bytes),
+            Sink::InPlace => in_place(&path, bytes),
+            Sink::Stream(mut file) => file.write_all(bytes),
+            Sink::Stdout => {
+                session.printer.raw(bytes);
+                Ok(())
+            }
+            Sink::Stderr => io::stderr().write_all(bytes),
+        };
+        written.map_err(|error| failed(&path, &error))
+    }
+}
+
+/// Asks whether `path` can be made or replaced.
+///
+/// # Errors
+/// When its directory is not there or takes no files.
+pub fn check_replaceable(path: &Path) -> Result<(), CommandError> {
+    takes_files(&real_path(path)).map_err(|error| failed(path, &error))
+}
+
+fn failed(path: &Path, error: &io::Error) -> CommandError {
+    CommandError::from_error(ExitStatus::Input, error).context(format!("cannot write `{}`", shown_path(path)))
+}
+
+/// Whether a file can be put into the directory that `path` is in.
+fn takes_files(path: &Path) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let described = |error: rustix::io::Errno| {
+        let error = io::Error::from(error);
+        io::Error::new(error.kind(), format!("{error}: `{}`", shown_path(directory)))
+    };
+    if !std::fs::metadata(directory).map_or(true, |metadata| metadata.is_dir()) {
+        return Err(described(rustix::io::Errno::NOTDIR));
+    }
+    Ok(rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(described)?)
+}
+
+fn is_same(metadata: &Metadata, other: rustix::io::Result<rustix::fs::Stat>) -> bool {
+    #[allow(clippy::useless_conversion, reason = "their widths differ between processors")]
+    other.is_ok_and(|other| {
+        (metadata.dev(), metadata.ino()) == (u64::from(other.st_dev), u64::from(other.st_ino))
+    })
+}
+
+/// Opens a pipe or a device to write into. Only a pipe that nobody reads is waited for.
+fn open_stream(session: &Session, path: &Path) -> io::Result<File> {
+    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).map_err(io::Error::other)?;
+    let mut told = false;
+    let file = loop {
+        match OpenOptions::new().write(true).custom_flags(flags).open(path) {
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
+                if !std::mem::replace(&mut told, true) {
+                    session.printer.note(format!("waiting for someone to read `{}`", shown_path(path)));
+                }
+                session.interrupt.check().map_err(io::Error::other)?;
+                std::thread::sleep(PAUSE);
+            }
+            result => break result?,
+        }
+    };
+    let flags = rustix::fs::fcntl_getfl(&file)?;
+    rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
+fn replace(path: &Path, before: Option<&Metadata>, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    // What the umask leaves of 0666, as of any file that a program creates.
+    let mut builder = tempfile::Builder::new();
+    let mut file =
+        builder.prefix(".pack-").permissions(Permissions::from_mode(0o666)).tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    if let Some(before) = before {
+        // Only root may give a file away; a file of one's own that others wrote to keeps its mode all the same.
+        let _ = std::os::unix::fs::fchown(file.as_file(), Some(before.uid()), Some(before.gid()));
+        file.as_file().set_permissions(Permissions::from_mode(before.mode() & 0o7777))?;
+    }
+    match file.persist(path) {
+        Ok(_) => Ok(()),
+        // A file that is mounted by itself.
+        Err(error) if error.error.kind() == io::ErrorKind::ResourceBusy => in_place(path, bytes),
+        Err(error) => Err(error.error),
+    }
+}
+
+fn in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    let mut file = OpenOptions::new().write(true).truncate(true).custom_flags(flags).open(path)?;
+    file.write_all(bytes)
+}
