@@ -9,11 +9,10 @@
 //! - A directory that holds something else is never written to.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use super::blobs::{Blobs, Durability, TEMPORARY, at, replace};
 use crate::digest::Digest;
@@ -625,36 +624,16 @@ fn is_empty_but_for(dir: &Path, name: &str) -> io::Result<bool> {
     }
 }
 
-/// A whole small regular file; one that is larger is an error, not cut off. A link is followed.
+/// A whole small regular file; one that is larger, or no regular file, is an error of kind
+/// [`io::ErrorKind::InvalidData`]. A link is followed.
 fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // Opening a FIFO waits for a writer without the flag.
-    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let no_file = || {
-        let text = format!("`{}` is no regular file", shown_path(path));
-        io::Error::new(io::ErrorKind::InvalidData, text)
-    };
-    let opened = fs::OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let file = opened.map_err(|error| if cannot_be_opened(path) { no_file() } else { error })?;
-    if !file.metadata()?.is_file() {
-        return Err(no_file());
-    }
-    file.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("`{}` has more than {limit} bytes", shown_path(path)),
-        ));
-    }
-    Ok(bytes)
-}
-
-/// Whether what is there is such that nobody could open it: a socket, or a link that leads to itself.
-fn cannot_be_opened(path: &Path) -> bool {
-    match std::fs::metadata(path) {
-        Ok(metadata) => !metadata.is_file(),
-        Err(error) => error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()),
-    }
+    crate::input::read(path, limit).map_err(|error| {
+        // A link that leads to itself is nothing that anyone could read either.
+        let is_loop = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+        let is_refused = error.get_ref().is_some_and(|why| why.is::<crate::input::Refused>());
+        let kind = if is_loop || is_refused { io::ErrorKind::InvalidData } else { error.kind() };
+        io::Error::new(kind, format!("`{}`: {error}", shown_path(path)))
+    })
 }
 
 #[cfg(test)]

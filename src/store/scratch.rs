@@ -10,12 +10,15 @@
 //! lock on the marker, which the system drops with its process, that nobody needs it.
 
 use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use fs_err as fs;
+use rustix::fs::{AtFlags, RawDir};
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -40,6 +43,8 @@ struct Inner {
 #[derive(Debug)]
 struct Made {
     dir: TempDir,
+    /// The same, open: where the system has no handles left, it can still be emptied.
+    open: OwnedFd,
     /// Held as long as the file is open.
     _lock: fs::File,
 }
@@ -91,9 +96,8 @@ impl Scratch {
     /// Removes the directory, whoever may still hold this; none is made any more.
     pub fn remove(&self) {
         self.0.is_over.store(true, Ordering::Relaxed);
-        if let Some(dir) = self.made() {
-            // What cannot be removed now is swept by another run.
-            let _ = std::fs::remove_dir_all(dir);
+        if let Some(made) = self.0.made.get() {
+            made.remove();
         }
     }
 }
@@ -108,7 +112,19 @@ impl Made {
         let marker = dir.path().join(MARKER);
         let lock =
             if has_locks { file.persist(&marker).map_err(|error| error.error)? } else { file.into_file() };
-        Ok(Self { _lock: fs::File::from_parts(lock, marker), dir })
+        let open = fs::File::open(dir.path())?.into_parts().0.into();
+        Ok(Self { _lock: fs::File::from_parts(lock, marker), open, dir })
+    }
+
+    /// Removes it; what cannot be removed now is swept by another run.
+    fn remove(&self) {
+        let mut buffer = [const { MaybeUninit::uninit() }; 8 << 10];
+        let mut names = RawDir::new(&self.open, &mut buffer);
+        while let Some(Ok(entry)) = names.next() {
+            // A directory, which none of ours is, stays for the call below.
+            let _ = rustix::fs::unlinkat(&self.open, entry.file_name(), AtFlags::empty());
+        }
+        let _ = std::fs::remove_dir(self.dir.path()).or_else(|_| std::fs::remove_dir_all(self.dir.path()));
     }
 }
 

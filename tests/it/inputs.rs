@@ -428,7 +428,7 @@ fn a_cache_that_cannot_be_written() {
 fn a_cache_that_is_a_file() {
     let project = Project::small();
     fs::write(project.cache(), "not a directory").unwrap();
-    project.pack("build").fails(2).says(&["cannot be written"]).hints();
+    project.pack("build").fails(1).says(&["cannot be written"]).hints();
     project.build("-o oci:out");
 }
 

@@ -578,6 +578,7 @@ fn an_archive_is_called_what_it_was_called_and_standard_output_is_none() {
             project.pack(&format!("copy oci-archive:./- {word}:copy.tar")).ok()
         };
         assert!(said.stdout.starts_with(&format!("{word}:copy.tar:sha256:")), "{said:?}");
+        project.pack("verify").arg(said.stdout.trim()).ok();
         let said = project.pack(&format!("build -o {word}:built.tar")).ok();
         said.says(&[&format!("{word}:{}", project.path("built.tar").display())]);
     }

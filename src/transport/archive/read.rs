@@ -18,7 +18,7 @@ use crate::image::{
 use crate::json::{Decode, JsonError, Object, Value};
 use crate::reference::Reference;
 use crate::shown::shown_path;
-use crate::store::{PickError, pick};
+use crate::store::{PickError, at, pick};
 use crate::transport::{BlobStream, Source};
 use crate::untar::{ARCHIVE, Seeking, Walk};
 
@@ -48,11 +48,11 @@ pub(super) struct Range {
 impl Members {
     /// Reads the headers of the tar `path`.
     pub(super) fn open(path: &Path) -> Result<Self, ArchiveError> {
-        let metadata = fs::metadata(path)?;
-        if !metadata.is_file() {
-            return Err(ArchiveError::NotAFile(path.to_owned()));
-        }
-        let mut file = fs::File::open(path)?;
+        let (file, metadata) = crate::input::open(path).map_err(|error| match error.get_ref() {
+            Some(why) if why.is::<crate::input::Refused>() => ArchiveError::NotAFile(path.to_owned()),
+            _ => ArchiveError::Io(at(&error, path)),
+        })?;
+        let mut file = fs::File::from_parts(file, path);
         let mut magic = [0; 6];
         let read = file.read_at(&mut magic, 0)?;
         if let Some(compression) = compression(&magic[..read]) {
@@ -214,8 +214,15 @@ impl Archive {
     /// # Errors
     /// When the file cannot be read or is no such tar, or the image is not in it.
     pub fn open_oci(path: &Path, name: Option<&str>) -> Result<Self, ArchiveError> {
-        let place = place("oci-archive", path, name);
-        let members = Members::open(path)?;
+        Self::open_members(place("oci-archive", path, name), Members::open(path)?, path, name)
+    }
+
+    fn open_members(
+        place: String,
+        members: Members,
+        path: &Path,
+        name: Option<&str>,
+    ) -> Result<Self, ArchiveError> {
         let Some(bytes) = members.document(path, "index.json")? else {
             let docker = members.find("manifest.json").is_some();
             return Err(ArchiveError::NoIndex { path: path.to_owned(), docker });
@@ -241,13 +248,17 @@ impl Archive {
     /// The image `name`, or the only one, in what `docker save` wrote.
     ///
     /// Such a file has no manifest that names its layers by digest, so one is made: a pure function of the
-    /// configuration and the layers as they are stored.
+    /// configuration and the layers as they are stored. By a digest an image is found only where the file is an OCI
+    /// archive as well, as ours are.
     ///
     /// # Errors
     /// As for [`Archive::open_oci`].
     pub fn open_docker(path: &Path, name: Option<&str>) -> Result<Self, ArchiveError> {
         let place = place("docker-archive", path, name);
         let members = Members::open(path)?;
+        if name.is_some_and(|name| name.parse::<Digest>().is_ok()) && members.find("index.json").is_some() {
+            return Self::open_members(place, members, path, name);
+        }
         let Some(bytes) = members.document(path, "manifest.json")? else {
             let oci = members.find("index.json").is_some();
             return Err(ArchiveError::NoManifest { path: path.to_owned(), oci });
