@@ -106,6 +106,18 @@ impl<'a> Value<'a> {
         (self.kind() == Kind::String).then(|| unescape(self.text.as_bytes()))
     }
 
+    /// About how many values it consists of: the commas that are not in strings, and one more.
+    #[must_use]
+    pub fn count(self) -> usize {
+        let bytes = self.text.as_bytes();
+        let (mut at, mut count) = (0, 1);
+        while let Some(byte) = bytes.get(at) {
+            count += usize::from(*byte == b',');
+            at = if *byte == b'"' { value_end(bytes, at) } else { at + 1 };
+        }
+        count
+    }
+
     /// The items of a list; none of anything else.
     pub fn items(self) -> impl Iterator<Item = Self> {
         let mut parts = Parts::of(self, Kind::List);
@@ -121,7 +133,9 @@ impl<'a> Value<'a> {
         })
     }
 
-    fn wrong<T: Decode>(self) -> JsonError {
+    /// The error that this value is no `T`.
+    #[must_use]
+    pub fn wrong<T: Decode>(self) -> JsonError {
         JsonError::new(Why::Kind { found: self.kind().name(), wanted: T::wanted() })
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::artifact::server::{Container, container};
+use crate::budget::{Budget, OverBudget};
 use crate::build::BuildError;
 use crate::build::base::{Base, PlatformBase, soci_config};
 use crate::copy::{CopyError, Delivered, blob_of, deliver};
@@ -155,6 +156,9 @@ pub enum RebaseError {
     /// The result is no image.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// Its documents for all platforms are too large together.
+    #[error(transparent)]
+    TooMuch(#[from] OverBudget),
     /// The result is no index.
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -338,8 +342,10 @@ fn images(request: &Request<'_>, root: &RawDocument) -> Result<Vec<(Image, Optio
             "the images for Windows are left out: their layers have a form of their own, and pack makes those of Linux",
         );
     }
+    let budget = Budget::new(request.image.name(), image::MAX_IMAGES, u64::MAX);
     let load = |offer: &Offer| {
         let image = load_manifest(&*request.image, &offer.descriptor)?;
+        budget.keep(image.weight()).map_err(RebaseError::from)?;
         let platform = platform_of(&image, offer.platform.as_ref());
         Ok((image, platform))
     };

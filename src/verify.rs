@@ -8,7 +8,7 @@ mod flatbuffer;
 mod place;
 pub(crate) mod soci;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, BufReader, Cursor, Read};
 
 use rayon::prelude::*;
@@ -228,7 +228,8 @@ struct Wanted {
 struct Graph<'a> {
     source: &'a dyn Source,
     report: Parts,
-    seen: BTreeSet<Digest>,
+    /// What was walked; manifests of images with what their configurations say they run on.
+    seen: BTreeMap<(Digest, u64, String), Option<(Digest, ConfigFile)>>,
     /// Two descriptors of one digest may disagree about size or type; then at least one is wrong.
     blobs: BTreeMap<(Digest, u64, String), Wanted>,
     /// SOCI indexes that were seen, with their tables of contents.
@@ -244,7 +245,7 @@ impl<'a> Graph<'a> {
         Self {
             source,
             report: Parts::default(),
-            seen: BTreeSet::new(),
+            seen: BTreeMap::new(),
             blobs: BTreeMap::new(),
             soci: BTreeMap::new(),
             named: Vec::new(),
@@ -346,9 +347,15 @@ impl<'a> Graph<'a> {
             let message = format!("indexes are nested more than {MAX_DEPTH} deep");
             return self.problem(Finding::new(Check::Document, index, message));
         }
-        if !self.seen.insert(entry.digest) {
+        let key = key(entry);
+        if let Some(seen) = self.seen.get(&key) {
+            // Listed again, perhaps for another platform.
+            if let Some((subject, config)) = seen.clone() {
+                self.platform(&config, subject, Some(entry));
+            }
             return;
         }
+        self.seen.insert(key, None);
         // What is announced as larger than what is left need not be fetched.
         if let Err(error) = self.afford(entry.size) {
             return self.problem(Finding::new(Check::Document, entry.digest, error.to_string()));
@@ -360,10 +367,9 @@ impl<'a> Graph<'a> {
     }
 
     fn want(&mut self, descriptor: &Descriptor, diff_id: Option<(Digest, Digest)>) {
-        let key = (descriptor.digest, descriptor.size, descriptor.media_type.to_string());
         let wanted = self
             .blobs
-            .entry(key)
+            .entry(key(descriptor))
             .or_insert_with(|| Wanted { descriptor: needed(descriptor), diff_ids: Vec::new() });
         wanted.diff_ids.extend(diff_id);
     }
@@ -405,6 +411,11 @@ impl<'a> Graph<'a> {
                 ));
             }
             self.times(config, subject);
+            if let Some(seen) = entry.and_then(|entry| self.seen.get_mut(&key(entry))) {
+                let (os, architecture) = (config.os.clone(), config.architecture.clone());
+                let variant = config.variant.clone();
+                *seen = Some((subject, ConfigFile { os, architecture, variant, ..ConfigFile::default() }));
+            }
             self.platform(config, subject, entry);
         }
         for (position, layer) in manifest.layers.iter().enumerate() {
@@ -505,6 +516,11 @@ impl<'a> Graph<'a> {
             }
         }
     }
+}
+
+/// Two descriptors of one digest may disagree about size or type; then at least one is wrong.
+fn key(descriptor: &Descriptor) -> (Digest, u64, String) {
+    (descriptor.digest, descriptor.size, descriptor.media_type.to_string())
 }
 
 /// What of a descriptor is looked at later: a thousand of them may have annotations of megabytes.

@@ -13,7 +13,9 @@ use crate::budget::{Budget, OverBudget, unpacking};
 use crate::digest::{Digest, Key, KeyBuilder};
 use crate::error::{BoxedError, Explain, Kind, carry, kind_behind};
 use crate::image::media_type::LayerCompression;
-use crate::image::{Descriptor, Image, ImageError, MAX_DOCUMENT, MediaType, RawDocument, media_type, soci};
+use crate::image::{
+    self, Descriptor, Image, ImageError, MAX_DOCUMENT, MediaType, RawDocument, media_type, soci,
+};
 use crate::layer::{EntryPath, LayerIndex, Lookup, Node};
 use crate::lock::{Ancestor, BaseFacts, LockedBase, LockedPlatform};
 use crate::observer::{Phase, Progress, Task};
@@ -82,9 +84,6 @@ pub enum BaseError {
     #[error(transparent)]
     TooMuch(#[from] OverBudget),
 }
-
-/// The manifests and configurations of a base may have at most so many bytes, for all platforms of a build together.
-const MAX_DOCUMENTS: u64 = 32 << 20;
 
 impl Explain for BaseError {
     fn kind(&self) -> Kind {
@@ -295,7 +294,7 @@ impl Base {
         });
         let facts = locked.as_ref().and_then(|locked| locked.facts.as_ref());
         let source = Arc::new(Cached::new(source, store, pinned, facts, offline));
-        let documents = Budget::new(format!("the base `{reference}`"), MAX_DOCUMENTS, u64::MAX);
+        let documents = Budget::new(format!("the base `{reference}`"), image::MAX_IMAGES, u64::MAX);
         Self { reference, source, locked, documents }
     }
 
@@ -333,7 +332,7 @@ impl Base {
     pub fn load(&self, platform: Option<&Platform>) -> Result<PlatformBase, BoxedError> {
         let loaded = load_image(&*self.source, platform)?;
         let image = &loaded.image;
-        self.documents.keep(image.raw().bytes.len() + image.raw_config().len()).map_err(BaseError::from)?;
+        self.documents.keep(image.weight()).map_err(BaseError::from)?;
         if let Some(locked) = &self.locked
             && locked.digest != loaded.root.digest()
         {

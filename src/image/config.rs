@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::json::{Decode, JsonError, Object, Raw, Value};
+use crate::json::{Decode, JsonError, Kind, Object, Raw, Value};
 use crate::platform::Platform;
 
 /// An image configuration.
@@ -283,11 +283,11 @@ impl Decode for RunConfig {
         let mut object = Object::open(value, RUN_CONFIG)?;
         Ok(Self {
             user: object.take_or_default("User")?,
-            exposed_ports: object.take_or_default("ExposedPorts")?,
+            exposed_ports: marks(&mut object, "ExposedPorts")?,
             env: object.take_or_default("Env")?,
             entrypoint: object.take("Entrypoint")?,
             cmd: object.take("Cmd")?,
-            volumes: object.take_or_default("Volumes")?,
+            volumes: marks(&mut object, "Volumes")?,
             working_dir: object.take_or_default("WorkingDir")?,
             labels: object.take_or_default("Labels")?,
             stop_signal: object.take("StopSignal")?,
@@ -298,6 +298,29 @@ impl Decode for RunConfig {
     fn wanted() -> String {
         "an object".to_owned()
     }
+}
+
+/// The value in a map that is a set: an object, which Go does not look into.
+struct Mark(Raw);
+
+impl Decode for Mark {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        if value.kind() == Kind::Object { Raw::decode(value).map(Self) } else { Err(value.wrong::<Self>()) }
+    }
+    fn wanted() -> String {
+        "an object".to_owned()
+    }
+    fn several() -> String {
+        "objects".to_owned()
+    }
+    fn of_null() -> Option<Self> {
+        Raw::of_null().map(Self)
+    }
+}
+
+fn marks(object: &mut Object<'_>, name: &'static str) -> Result<BTreeMap<String, Raw>, JsonError> {
+    let marks: BTreeMap<String, Mark> = object.take_or_default(name)?;
+    Ok(marks.into_iter().map(|(key, Mark(raw))| (key, raw)).collect())
 }
 
 impl Decode for Healthcheck {

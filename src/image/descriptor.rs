@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::media_type::MediaType;
@@ -67,6 +68,9 @@ const PLATFORM: &[&str] = &["architecture", "os", "os.version", "os.features", "
 impl Decode for Descriptor {
     fn decode(value: Value<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, DESCRIPTOR)?;
+        if let Some(data) = object.get("data") {
+            check_data(data).map_err(|error| error.below("data"))?;
+        }
         Ok(Self {
             media_type: object.require("mediaType")?,
             digest: object.require("digest")?,
@@ -83,6 +87,16 @@ impl Decode for Descriptor {
     }
     fn several() -> String {
         "objects".to_owned()
+    }
+}
+
+/// The content itself is carried over unread; a reader in Go refuses a document in which it is no base64.
+fn check_data(data: Value<'_>) -> Result<(), JsonError> {
+    let text: String = String::decode(data)?;
+    let text: String = text.chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
+    match base64::engine::general_purpose::STANDARD.decode(text) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(JsonError::refused("it is not base64")),
     }
 }
 

@@ -26,8 +26,12 @@ pub use rebase::{BASE_DIGEST, BASE_NAME, Rebased, begins_with, rebase};
 
 use crate::digest::Digest;
 use crate::error::{Explain, Kind};
+use crate::json;
 use crate::platform::Platform;
 use crate::shown::Foreign;
+
+/// The images of one index, where all are kept, may take so many bytes of memory (see [`Image::weight`]).
+pub const MAX_IMAGES: u64 = 128 << 20;
 
 /// One image for one platform.
 #[derive(Clone, Debug)]
@@ -163,6 +167,17 @@ impl Image {
     #[must_use]
     pub fn diff_ids(&self) -> &[Digest] {
         &self.config.rootfs.diff_ids
+    }
+
+    /// About how many bytes of memory it takes: its documents twice, as text and as what was read of it, and each value.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        const OF_A_VALUE: usize = 128;
+        let documents = [&self.raw.bytes, &self.raw_config];
+        let of = |bytes: &&Vec<u8>| {
+            2 * bytes.len() + OF_A_VALUE * json::parse(bytes).map_or(0, json::Value::count)
+        };
+        documents.iter().map(of).sum()
     }
 
     /// The platform, if the configuration names one.

@@ -98,6 +98,13 @@ impl<'a> Object<'a> {
         self.take(name)?.ok_or_else(|| JsonError::new(Why::Missing).below(name))
     }
 
+    /// The value of a field that stays among the rest; `None` if it is absent or `null`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Value<'a>> {
+        let found = self.members.iter().find(|(key, value)| key == name && !value.is_null());
+        found.map(|(_, value)| *value)
+    }
+
     /// Whether the field is there and not `null`.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
