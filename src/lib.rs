@@ -64,7 +64,8 @@
 //! Written, by rename:
 //! - `build.lock` beside `build.toml`: what the base's name meant. Read, too.
 //! - Outputs: `oci:DIR` (`oci-layout`, `index.json`, `blobs/sha256/`), `oci-archive:FILE`, `docker-archive:FILE`.
-//! - `--metadata-file`, `--image-refs`, `--timings`. Not by rename: `build.toml` by `pack init`, pages by `pack man --dir`.
+//! - `--metadata-file`, `--image-refs`, `--timings`, `build.toml` by `pack init`, pages by `pack man --dir`. Not by rename
+//!   what is a pipe or a device, or is alone in its mount.
 //! - The files of logins above, by `pack login` and `pack logout`.
 //! - The store, in `--cache-dir`, `$PACK_CACHE_DIR`, `$XDG_CACHE_HOME/pack` or `~/.cache/pack`. It may be deleted at any time:
 //!   - `oci-layout`, `index.json`, `blobs/sha256/HEX`: an OCI image layout with what was built and the documents of bases.
@@ -73,7 +74,8 @@
 //!   - `memo/NAMESPACE-HEX`: records of finished steps, see [`build::memo`]; `layer-index` says what base layers contain.
 //!   - `locks/lease`: held shared by builds and exclusively by a prune.
 //!   - `CACHEDIR.TAG`.
-//! - `$TMPDIR/pack-*`: blobs of this run, where the store cannot be written. Large blobs of mirrors, without a name.
+//! - `$TMPDIR/pack-XXXXXX`: blobs of this run, where the store cannot be written. It goes at the end, or is swept by a
+//!   later run or prune if the process was killed. Large blobs of mirrors, without a name.
 
 pub mod artifact;
 pub mod blob;

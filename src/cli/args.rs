@@ -130,7 +130,7 @@ pub struct Global {
 
     /// Use this many threads [env: PACK_JOBS] [default: one per core]
     ///
-    /// The image is the same for every number.
+    /// At most 16 for each processor. The image is the same for every number.
     #[arg(short, long, global = true, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
 }
@@ -936,7 +936,7 @@ pub struct PruneArgs {
     #[arg(long, value_name = "AGE", value_parser = age)]
     pub max_age: Option<Duration>,
 
-    /// Remove images that have a name, too
+    /// Remove images that have a name, too: all, or with limits those that were used longest ago
     #[arg(long)]
     pub all: bool,
 

@@ -566,17 +566,16 @@ fn threads_are_as_many_as_make_sense_and_as_the_system_gives() {
 #[test]
 fn an_archive_is_called_what_it_was_called_and_standard_output_is_none() {
     let project = Project::small();
-    project.pack("build -o oci-archive:-").fails(2).says(&["standard output"]).hints();
+    project
+        .pack("build -o oci-archive:-")
+        .fails(2)
+        .says(&["standard input or output", "`oci-archive:./-`"])
+        .hints();
     assert!(!project.path("-").exists());
     project.pack("build -o oci-archive:./-").ok();
     assert!(project.path("-").exists());
     for word in ["oci-archive", "docker-archive"] {
-        let said = project.pack(&format!("copy localhost/tree:1 {word}:copy.tar")).run();
-        let said = if said.code == Some(0) {
-            said
-        } else {
-            project.pack(&format!("copy oci-archive:./- {word}:copy.tar")).ok()
-        };
+        let said = project.pack(&format!("copy oci-archive:./- {word}:copy.tar")).ok();
         assert!(said.stdout.starts_with(&format!("{word}:copy.tar:sha256:")), "{said:?}");
         project.pack("verify").arg(said.stdout.trim()).ok();
         let said = project.pack(&format!("build -o {word}:built.tar")).ok();

@@ -359,12 +359,6 @@ pub(super) fn targets(
                 Target { destination: std::sync::Arc::new(layout), parallel: 2, is_local: false }
             }
             Location::OciArchive { file, name: tag } | Location::DockerArchive { file, name: tag } => {
-                if file == Path::new("-") {
-                    return Err(CommandError::usage(format!(
-                        "`{output}`: an archive is not written to standard output, where the result goes"
-                    ))
-                    .hint("name a file; one that is called `-` is `./-`"));
-                }
                 let file = session.absolute(&file);
                 let archive = ArchiveOutput::new(word, &file, Some(name), tag.as_deref(), progress)?;
                 Target { destination: std::sync::Arc::new(archive), parallel: 1, is_local: false }
