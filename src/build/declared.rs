@@ -301,7 +301,7 @@ impl<'a> DeclaredLayer<'a> {
             _ => (self.sources(&error.paths()), error.hint()),
         };
         let message = format!("layer `{}`: {error}", self.layer.name.value.as_str());
-        self.from(&sources, message, hint, error.into())
+        self.from(&sources, &message, hint, error.into())
     }
 
     /// Why its entries are no layer, likewise.
@@ -314,7 +314,7 @@ impl<'a> DeclaredLayer<'a> {
         let sources = self.sources(&paths);
         let error = BuildError::Spec(error);
         let hint = error.hint();
-        self.from(&sources, error_text, hint, error.into())
+        self.from(&sources, &error_text, hint, error.into())
     }
 
     fn sources(&self, paths: &[&EntryPath]) -> Vec<Source<'a>> {
@@ -325,7 +325,7 @@ impl<'a> DeclaredLayer<'a> {
     fn from(
         &self,
         sources: &[Source<'a>],
-        message: String,
+        message: &str,
         hint: Option<String>,
         error: BoxedError,
     ) -> BoxedError {

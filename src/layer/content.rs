@@ -202,3 +202,38 @@ impl Chain {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_longer_the_file_that_was_planned_is_an_error_at_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("file");
+        std::fs::write(&path, "four").expect("written");
+        let stamp = Stamp::of(&std::fs::metadata(&path).expect("there"));
+        let content = Content { size: 4, source: ContentSource::File(path.clone().into(), stamp) };
+        let read_it = || {
+            let mut out = Vec::new();
+            read(&content, 0, 4, &mut out).map(|()| out)
+        };
+        assert_eq!(read_it().expect("as it was planned"), b"four");
+        let replace: [&dyn Fn(); 4] = [
+            &|| mknodat(CWD, &path, FileType::Fifo, Mode::RUSR, 0).expect("a pipe"),
+            &|| symlink("/dev/zero", &path).expect("a link"),
+            &|| std::fs::write(&path, "five").expect("written"),
+            &|| {},
+        ];
+        for replace in replace {
+            std::fs::remove_file(&path).expect("removed");
+            replace();
+            let error = read_it().expect_err("not what was planned");
+            assert!(error.to_string().contains("file`"), "{error}");
+        }
+    }
+}

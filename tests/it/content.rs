@@ -182,13 +182,13 @@ fn devices_of_a_tree_are_taken_as_the_hint_says() {
     assert_eq!(entry(&build(&project), "srv/pipe")["type"], "6");
 }
 
-/// A file is exchanged while the build waits for a base that comes slowly: after it was looked at, before it is read.
+/// Files are exchanged all the time, some of them after they were looked at and before they are read.
 #[test]
 fn a_file_that_becomes_a_named_pipe_does_not_block() {
     let project = Project::small();
     for (number, name) in ["a.txt", "sub/b.txt"].into_iter().enumerate() {
         let path = project.path("files").join(name);
-        // What is read has to be looked at for long: there are many others before it.
+        // Many others come before it, so that there is time between a look and a read.
         for at in 0..3000 {
             project.write(&format!("files/0/{number}/{at}"), format!("{number} {at}"));
         }
