@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Field;
 use crate::budget::{Budget, OverBudget};
+use crate::json;
 
 /// What of a document is not compared here: digests and sizes follow from the content, which is compared.
 const SKIPPED: [&str; 7] = [
@@ -32,11 +33,26 @@ pub(super) fn compare(a: &[u8], b: &[u8], budget: &Budget) -> Result<Vec<Field>,
     let cost = cost(a) + cost(b);
     budget.keep(cost)?;
     // Both were parsed before: what is no JSON did not come here.
-    let parse = |bytes| serde_json::from_slice::<Value>(bytes).unwrap_or(Value::Null);
+    let parse = |bytes| json::parse(bytes).map_or(Value::Null, tree);
     let mut comparison = Comparison { fields: Vec::new(), budget };
     comparison.values(&mut Place::default(), &parse(a), &parse(b))?;
     budget.release(cost);
     Ok(comparison.fields)
+}
+
+/// The value with every digit of its numbers: one that is no whole number of 64 bits stands there as its text.
+fn tree(value: json::Value<'_>) -> Value {
+    match value.kind() {
+        json::Kind::Null => Value::Null,
+        json::Kind::Bool => Value::Bool(value.text() == "true"),
+        json::Kind::Number => match value.text().parse::<i64>() {
+            Ok(number) if value.text() != "-0" => Value::from(number),
+            _ => Value::from(value.text()),
+        },
+        json::Kind::String => Value::from(value.as_str().unwrap_or_default().into_owned()),
+        json::Kind::List => value.items().map(tree).collect(),
+        json::Kind::Object => value.members().map(|(key, value)| (key.into_owned(), tree(value))).collect(),
+    }
 }
 
 /// What the values of a document take: no more of them than there are commas and brackets.
@@ -187,6 +203,17 @@ mod tests {
             [r#"config.Env: ["A=1","B=2"] → ["B=2","A=1"]"#]
         );
         assert_eq!(shown(a, a), Vec::<String>::new());
+    }
+
+    #[test]
+    fn digits_are_compared_and_no_key_is_interpreted() {
+        assert_eq!(
+            shown(r#"{"n":123456789012345678901234567890}"#, r#"{"n":123456789012345678901234567891}"#),
+            ["n: 123456789012345678901234567890 → 123456789012345678901234567891"]
+        );
+        assert_eq!(shown(r#"{"n":1.0}"#, r#"{"n":1.00}"#), ["n: 1.0 → 1.00"]);
+        let private = |text: &str| format!(r#"{{"x":{{"$serde_json::private::RawValue":"{text}"}}}}"#);
+        assert_eq!(shown(&private("[1]"), &private("[2]")), ["x.$serde_json::private::RawValue: [1] → [2]"]);
     }
 
     #[test]
