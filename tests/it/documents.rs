@@ -109,6 +109,7 @@ fn on_base() -> Project {
 }
 
 /// Whether a judge can be asked.
+#[allow(clippy::disallowed_methods, reason = "whether judges are required is no content")]
 fn has(program: &str, version: &str) -> bool {
     let found = Command::new(program).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let found = found.is_ok_and(|status| status.success());
@@ -381,7 +382,7 @@ fn whatever_is_read_is_read_as_go_reads_it() {
         let random = noise(round, 32);
         let (kind, text) = &seeds[usize::from(random[31]) % seeds.len()];
         let mut text = changed(text, &random);
-        if random[30] % 3 == 0 {
+        if random[30].is_multiple_of(3) {
             text = changed(&text, &random[8..]);
         }
         documents.push((kind, text));
