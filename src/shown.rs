@@ -50,6 +50,11 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
     one_line(&String::from_utf8_lossy(bytes)).into_owned()
 }
 
+/// The first `room` bytes of a name as such text: a message has no place for a name that fills a page.
+pub(crate) fn shown_start(bytes: &[u8], room: usize) -> String {
+    if bytes.len() <= room { shown(bytes) } else { format!("{}…", shown(&bytes[..room])) }
+}
+
 /// A path as text that cannot upset a terminal.
 pub(crate) fn shown_path(path: &Path) -> String {
     shown(path.as_os_str().as_bytes())

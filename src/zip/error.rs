@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::TYPE_MASK;
+use super::{MAX_NAME, TYPE_MASK};
 use crate::error::{Explain, Kind};
-use crate::shown::{shown, shown_path};
+use crate::shown::{shown_path, shown_start};
+
+/// How many bytes of a name a message has.
+const ROOM: usize = 200;
 
 /// Why an archive cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +53,7 @@ pub enum ZipError {
         why: String,
     },
     /// An entry is refused.
-    #[error("`{}` in `{}` {problem}", shown(name), shown_path(path))]
+    #[error("`{}` in `{}` {problem}", shown_start(name, ROOM), shown_path(path))]
     Entry {
         /// The archive.
         path: PathBuf,
@@ -58,6 +61,18 @@ pub enum ZipError {
         name: Vec<u8>,
         /// What is wrong with it.
         problem: EntryProblem,
+    },
+    /// All names together are too long.
+    #[error(
+        "the names in `{}`, with those of the directories that they imply, have more than {limit} bytes, the most that is \
+         read of an archive",
+        shown_path(path)
+    )]
+    Names {
+        /// The archive.
+        path: PathBuf,
+        /// How many bytes they may have.
+        limit: usize,
     },
     /// An index out of range; a caller's bug.
     #[error("`{}` has {count} entries, so none at {index}", shown_path(path))]
@@ -83,6 +98,12 @@ pub enum EntryProblem {
     /// No name.
     #[error("has an empty name")]
     EmptyName,
+    /// Longer than any path.
+    #[error("has a path of {length} bytes, more than the {MAX_NAME} that Linux can open")]
+    LongName {
+        /// Its length in bytes.
+        length: usize,
+    },
     /// Begins with a slash.
     #[error("has an absolute path")]
     Absolute,
@@ -99,7 +120,7 @@ pub enum EntryProblem {
     #[error("occurs twice")]
     Duplicate,
     /// Lies below something that is no directory.
-    #[error("lies below `{}`, which is not a directory", shown(.0))]
+    #[error("lies below `{}`, which is not a directory", shown_start(.0, ROOM))]
     BelowFile(Vec<u8>),
     /// Encrypted.
     #[error("is encrypted")]
@@ -189,6 +210,9 @@ impl Explain for ZipError {
             Self::EmptyFile { .. } | Self::Truncated { .. } | Self::Directory { .. } => {
                 "build or download the archive again"
             }
+            Self::Names { .. } => {
+                "make the archive with fewer and shorter paths, or unpack it and give the directory"
+            }
             Self::Changed { .. } => "wait until the build that writes it has ended, then run this again",
             Self::Entry { problem, .. } => match problem {
                 EntryProblem::Encrypted => "make the archive without a password",
@@ -202,6 +226,7 @@ impl Explain for ZipError {
                 | EntryProblem::Backslash
                 | EntryProblem::Nul => "make the archive with relative paths, separated by slashes",
                 EntryProblem::Special { .. } => "leave it out of the archive",
+                EntryProblem::LongName { .. } => "make the archive with shorter paths",
                 EntryProblem::TooLarge { .. } => return None,
                 _ => "do not trust this archive: build or download it again",
             },

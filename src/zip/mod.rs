@@ -4,8 +4,10 @@
 //! descriptors, prefixed bytes (executable jars) and comments need no special care.
 //!
 //! Invariants of an open [`Archive`]:
-//! - every name is relative and normal, so joined to a root it stays below that root; no name occurs twice,
-//!   and nothing lies below a file or a symbolic link;
+//! - every name is relative and normal, so joined to a root it stays below that root; no file or symbolic link occurs
+//!   twice, and nothing lies below one; a directory that is listed again is one entry;
+//! - names, with those of the directories that they imply, have at most [`MAX_NAME`] bytes each and [`MAX_NAMES`]
+//!   together, so that what is made of them is bounded;
 //! - entries use no method but stored and deflate, are not encrypted, and do not overlap;
 //! - a reader gives exactly the declared bytes or an error: size and CRC-32 are verified, output never
 //!   exceeds the declared size, and an archive that was changed since it was opened is noticed.
@@ -28,8 +30,10 @@ use std::sync::{Arc, OnceLock};
 use rawzip::{CompressionMethod, ErrorKind, ReaderAt, ZipFileHeaderRecord, ZipLocator};
 
 pub use error::{EntryProblem, ZipError};
+pub use names::{MAX_NAME, MAX_NAMES};
 pub use reader::EntryReader;
 
+use crate::input;
 use crate::stamp::Stamp;
 
 /// An open archive: its path and the checked entries of its central directory.
@@ -131,10 +135,13 @@ impl Archive {
     /// When it cannot be read, is no zip archive, is truncated, or has an entry that breaks an invariant of
     /// this module.
     pub fn open(path: &Path) -> Result<Self, ZipError> {
-        let (file, metadata) = crate::input::open(path).map_err(|source| {
-            let is_refused = source.get_ref().is_some_and(|inner| inner.is::<crate::input::Refused>());
-            let path = path.to_owned();
-            if is_refused { ZipError::NotAFile { path } } else { ZipError::Io { path, source } }
+        let io = |source| ZipError::Io { path: path.to_owned(), source };
+        let (file, metadata) = input::open(path).map_err(|source| {
+            if source.get_ref().is_some_and(|inner| inner.is::<input::Refused>()) {
+                ZipError::NotAFile { path: path.to_owned() }
+            } else {
+                io(source)
+            }
         })?;
         Self::new(path, Stamp::of(&metadata), Bytes::File(file))
     }
@@ -153,8 +160,8 @@ impl Archive {
         if stamp.size == 0 {
             return Err(ZipError::EmptyFile { path: path.to_owned() });
         }
-        let (bytes, entries) = read_directory(path, bytes, stamp.size)?;
-        names::check(path, &entries)?;
+        let (bytes, mut entries) = read_directory(path, bytes, stamp.size)?;
+        names::check(path, &mut entries)?;
         let offsets = entries.iter().map(|_| OnceLock::new()).collect();
         Ok(Self { path: path.to_owned(), stamp, bytes, entries, offsets })
     }
@@ -348,11 +355,13 @@ fn read_directory(path: &Path, bytes: Bytes, len: u64) -> Result<(Bytes, Vec<Arc
     let mut entries = Vec::with_capacity(usize::try_from(declared.min(len / 46)).unwrap_or_default());
     let mut count: u64 = 0;
     let mut describes_start = !starts_with_entry;
+    let mut budget = names::Budget::new(path);
     let mut records = archive.entries(&mut buffer);
     while let Some(record) = records.next_entry().map_err(damaged)? {
         count += 1;
         describes_start |= record.local_header_offset() == 0;
         if let Some(entry) = check_record(path, &record)? {
+            budget.take(entry.name.len())?;
             entries.push(entry);
         }
     }

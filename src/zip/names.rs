@@ -1,5 +1,6 @@
-//! Names of entries: one spelling each, never outside the root, never twice.
+//! Names of entries: one spelling each, never outside the root, no file twice, within a budget.
 
+use std::collections::BTreeSet;
 #[allow(
     clippy::disallowed_types,
     reason = "only looked up in, never walked; twice as fast for 15,000 names"
@@ -10,6 +11,16 @@ use std::path::Path;
 
 use super::{ArchiveEntry, ArchiveEntryKind, EntryProblem, ZipError};
 
+/// The longest name of an entry, in bytes: Linux opens no path of 4,096 bytes (`PATH_MAX`, with its end).
+pub const MAX_NAME: usize = 4095;
+
+/// What all names of an archive, and of the directories that they imply, may come to, in bytes, each with [`OVERHEAD`].
+/// A web application of 100,000 files comes to some 18 MB.
+pub const MAX_NAMES: usize = 20 << 20;
+
+/// What a name costs besides its bytes: whatever is kept of it is a record.
+const OVERHEAD: usize = 64;
+
 /// Normalises a raw name: doubled and trailing slashes and `.` parts go. May come out empty.
 ///
 /// A backslash is refused although Linux allows it: programs on other systems write and read it as a
@@ -17,6 +28,9 @@ use super::{ArchiveEntry, ArchiveEntryKind, EntryProblem, ZipError};
 pub(super) fn normalise(raw: &[u8]) -> Result<Vec<u8>, EntryProblem> {
     if raw.is_empty() {
         return Err(EntryProblem::EmptyName);
+    }
+    if raw.len() > MAX_NAME {
+        return Err(EntryProblem::LongName { length: raw.len() });
     }
     if raw[0] == b'/' {
         return Err(EntryProblem::Absolute);
@@ -49,17 +63,63 @@ struct Known {
     directory: bool,
 }
 
-/// No path twice, and nothing below a file or symbolic link.
-pub(super) fn check(path: &Path, entries: &[ArchiveEntry]) -> Result<(), ZipError> {
+/// What the names of an archive may still come to, in bytes.
+///
+/// One name of many short parts implies thousands of directories, each with a path of its own: without a limit,
+/// an archive of a megabyte would become gigabytes of paths.
+pub(super) struct Budget<'a> {
+    path: &'a Path,
+    left: usize,
+}
+
+impl<'a> Budget<'a> {
+    pub(super) const fn new(path: &'a Path) -> Self {
+        Self { path, left: MAX_NAMES }
+    }
+
+    /// Spends what a path of so many bytes costs.
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), ZipError> {
+        self.left = self
+            .left
+            .checked_sub(bytes + OVERHEAD)
+            .ok_or_else(|| ZipError::Names { path: self.path.to_owned(), limit: MAX_NAMES })?;
+        Ok(())
+    }
+}
+
+/// No file or symbolic link twice, and nothing below one. A directory that was listed before goes: build tools list
+/// the directories of each of their inputs, and nothing that is taken of a directory can differ.
+pub(super) fn check(path: &Path, entries: &mut Vec<ArchiveEntry>) -> Result<(), ZipError> {
+    let again = listed_again(path, entries)?;
+    let mut index = 0;
+    entries.retain(|_| {
+        let keep = !again.contains(&index);
+        index += 1;
+        keep
+    });
+    Ok(())
+}
+
+/// The directories that were listed before, by their place.
+fn listed_again(path: &Path, entries: &[ArchiveEntry]) -> Result<BTreeSet<usize>, ZipError> {
     let fail =
         |name: &[u8], problem| Err(ZipError::Entry { path: path.to_owned(), name: name.to_vec(), problem });
+    let mut budget = Budget::new(path);
+    for entry in entries {
+        budget.take(entry.name.len())?;
+    }
+    let mut again = BTreeSet::new();
     #[allow(clippy::disallowed_types, reason = "see the import")]
     let mut known: HashMap<&[u8], Known> = HashMap::with_capacity(entries.len() + entries.len() / 8);
-    for entry in entries {
+    for (index, entry) in entries.iter().enumerate() {
         let directory = entry.kind == ArchiveEntryKind::Directory;
         match known.entry(&entry.name) {
             Slot::Vacant(slot) => {
                 slot.insert(Known { listed: true, directory });
+            }
+            Slot::Occupied(slot) if slot.get().listed && directory && slot.get().directory => {
+                again.insert(index);
+                continue;
             }
             Slot::Occupied(slot) if slot.get().listed => return fail(&entry.name, EntryProblem::Duplicate),
             Slot::Occupied(mut slot) if directory => slot.get_mut().listed = true,
@@ -75,6 +135,7 @@ pub(super) fn check(path: &Path, entries: &[ArchiveEntry]) -> Result<(), ZipErro
             rest = &rest[..slash];
             match known.entry(rest) {
                 Slot::Vacant(slot) => {
+                    budget.take(rest.len())?;
                     slot.insert(Known { listed: false, directory: true });
                 }
                 Slot::Occupied(slot) if slot.get().directory => break,
@@ -82,7 +143,7 @@ pub(super) fn check(path: &Path, entries: &[ArchiveEntry]) -> Result<(), ZipErro
             }
         }
     }
-    Ok(())
+    Ok(again)
 }
 
 /// The first entry below `directory`.
