@@ -21,7 +21,7 @@ use crate::config::{ConfigError, Document, Mode, Name, Spanned};
 use crate::digest::Digest;
 use crate::error::{Explain, Kind};
 use crate::image::MediaType;
-use crate::layer::EntryPath;
+use crate::layer::{AccountKind, EntryPath};
 use crate::platform::Platform;
 use crate::shown::shown_path;
 
@@ -99,6 +99,23 @@ pub struct LockedPlatform {
     pub size: u64,
     /// What stands in it at the ancestors of the application. Paths that are not UTF-8 are not written.
     pub ancestors: BTreeMap<EntryPath, Ancestor>,
+    /// Whether it has the users and groups that somebody asked for.
+    pub accounts: BTreeMap<Account, bool>,
+}
+
+/// A user or a group, by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Account {
+    /// Which of the two.
+    pub kind: AccountKind,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.describe(), self.name)
+    }
 }
 
 /// What stands in a base at a path.
@@ -371,7 +388,10 @@ impl LockedBase {
                 known.platform == platform.platform && known.digest == platform.digest
             };
             match known.platforms.iter_mut().find(same) {
-                Some(known) => known.ancestors.extend(platform.ancestors),
+                Some(known) => {
+                    known.ancestors.extend(platform.ancestors);
+                    known.accounts.extend(platform.accounts);
+                }
                 None => known.platforms.push(platform),
             }
         }
@@ -414,6 +434,12 @@ impl LockedBase {
             }
             for (path, ancestor) in ancestors {
                 line(&mut text, &path, &ancestor);
+            }
+            if !platform.accounts.is_empty() {
+                text.push_str("\n[base.platform.accounts]\n");
+            }
+            for (account, is_there) in &platform.accounts {
+                line(&mut text, &quoted(&account.to_string()), &is_there.to_string());
             }
         }
         if !facts.documents.is_empty() {
@@ -551,6 +577,7 @@ table! {
         "media-type" => media_type: MediaType,
         "size" => size: u64,
         "ancestors" => ancestors: BTreeMap<EntryPath, Ancestor>,
+        "accounts" => accounts: BTreeMap<Account, bool>,
     }
 }
 
@@ -577,6 +604,7 @@ impl BaseText {
             media_type: platform.media_type,
             size: platform.size,
             ancestors: platform.ancestors,
+            accounts: platform.accounts,
         });
         let mut documents = self.documents;
         documents.retain(|digest, text| Digest::of(text.as_bytes()) == *digest);
@@ -642,6 +670,18 @@ impl FromText for MediaType {
     }
 }
 
+impl FromText for Account {
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        let parts = text.split_once(' ').and_then(|(kind, name)| {
+            Some(Self {
+                kind: AccountKind::ALL.into_iter().find(|known| known.describe() == kind)?,
+                name: name.to_owned(),
+            })
+        });
+        parts.ok_or_else(|| Wrong::new(format!("`{text}` is neither `user NAME` nor `group NAME`")))
+    }
+}
+
 impl FromText for EntryPath {
     fn from_text(text: &str) -> Result<Self, Wrong> {
         Self::new(text.as_bytes()).map_err(|error| Wrong::new(error.to_string()))
@@ -672,6 +712,7 @@ mod tests {
             media_type: MediaType::ImageManifest,
             size: 529,
             ancestors,
+            accounts: BTreeMap::new(),
         };
         LockedBase {
             reference: reference.to_owned(),
@@ -955,11 +996,16 @@ mod tests {
             Just(Ancestor::File),
             Just(Ancestor::Missing),
         ];
+        let account = (any::<bool>(), "[a-z\"\\\\ -]{1,6}").prop_map(|(is_user, name)| Account {
+            kind: if is_user { AccountKind::User } else { AccountKind::Group },
+            name,
+        });
+        let accounts = proptest::collection::btree_map(account, any::<bool>(), 0..3);
         let ancestors = proptest::collection::btree_map(any_path, ancestor, 0..4);
-        let base = ("[a-z\"\\\\]{1,4}", any::<[u8; 32]>(), 0..i64::MAX.unsigned_abs(), ancestors);
+        let base = ("[a-z\"\\\\]{1,4}", any::<[u8; 32]>(), 0..i64::MAX.unsigned_abs(), ancestors, accounts);
         proptest::collection::vec(base, 0..4).prop_map(|bases| {
             let mut lock = Lock::default();
-            for (reference, digest, size, ancestors) in bases {
+            for (reference, digest, size, ancestors, accounts) in bases {
                 let digest = Digest::from_bytes(digest);
                 let platform = Platform::linux_amd64();
                 let media_type = MediaType::Other("x/\"y\"".to_owned());
@@ -969,6 +1015,7 @@ mod tests {
                     media_type: media_type.clone(),
                     size,
                     ancestors,
+                    accounts,
                 }];
                 lock.update(LockedBase {
                     reference,

@@ -17,7 +17,7 @@ use crate::image::{
     self, Descriptor, Image, ImageError, MAX_DOCUMENT, MediaType, RawDocument, media_type, soci,
 };
 use crate::layer::{EntryPath, LayerIndex, Lookup, Node};
-use crate::lock::{Ancestor, BaseFacts, LockedBase, LockedPlatform};
+use crate::lock::{Account, Ancestor, BaseFacts, LockedBase, LockedPlatform};
 use crate::observer::{Phase, Progress, Task};
 use crate::plan::BaseTree;
 use crate::platform::Platform;
@@ -182,6 +182,17 @@ impl Cached {
         }
     }
 
+    /// Whether the store has a blob of that name and size.
+    fn has(&self, descriptor: &Descriptor) -> bool {
+        self.store.blobs().contains(&descriptor.digest) == Some(descriptor.size)
+    }
+
+    /// A blob from where the base is.
+    fn fresh(&self, descriptor: &Descriptor) -> Result<BlobStream, BoxedError> {
+        self.check_online()?;
+        self.inner.blob(descriptor).map_err(|error| self.gone(error))
+    }
+
     fn check_online(&self) -> Result<(), BoxedError> {
         if self.offline && self.origin().is_some() {
             return Err(BaseError::Offline(self.name()).into());
@@ -218,16 +229,20 @@ impl Source for Cached {
         if let Some(bytes) = self.kept(descriptor) {
             return Ok(Box::new(io::Cursor::new(bytes)));
         }
-        if self.store.blobs().contains(&descriptor.digest) == Some(descriptor.size)
-            && let Ok(reader) = self.store.blobs().reader(descriptor)
-        {
-            return Ok(Box::new(reader));
+        let is_layer = media_type::layer_compression(&descriptor.media_type).is_some();
+        if is_layer || descriptor.size > MAX_DOCUMENT {
+            if self.has(descriptor)
+                && let Ok(reader) = self.store.blobs().reader(descriptor)
+            {
+                return Ok(Box::new(reader));
+            }
+            return self.fresh(descriptor);
         }
-        self.check_online()?;
-        let mut stream = self.inner.blob(descriptor).map_err(|error| self.gone(error))?;
-        if media_type::layer_compression(&descriptor.media_type).is_some() || descriptor.size > MAX_DOCUMENT {
-            return Ok(stream);
+        // A document is checked before it is handed out: one that is damaged in the store is read where the base is.
+        if let Some(bytes) = self.stored(descriptor) {
+            return Ok(Box::new(io::Cursor::new(bytes)));
         }
+        let mut stream = self.fresh(descriptor)?;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).map_err(|source| BaseError::Layer {
             base: self.name(),
@@ -377,12 +392,13 @@ impl Base {
 
     /// The tree of `image`, asked path by path.
     pub fn tree<'a>(&'a self, base: &'a PlatformBase, store: &'a Store, progress: &'a Progress) -> Tree<'a> {
-        let known = self
+        let locked = self
             .locked
             .as_ref()
             .and_then(|locked| locked.platform(&base.platform))
-            .filter(|locked| locked.digest == base.image.digest())
-            .map(|locked| locked.ancestors.clone())
+            .filter(|locked| locked.digest == base.image.digest());
+        let known = locked
+            .map(|locked| Known { nodes: locked.ancestors.clone(), accounts: locked.accounts.clone() })
             .unwrap_or_default();
         let layers = base.image.layers();
         let packed = layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.size));
@@ -392,14 +408,15 @@ impl Base {
     }
 
     /// What the lock should say of this base.
-    pub fn facts(&self, base: &PlatformBase, ancestors: BTreeMap<EntryPath, Ancestor>) -> LockedBase {
+    pub fn facts(&self, base: &PlatformBase, known: Known) -> LockedBase {
         let manifest = base.image.raw().descriptor();
         let platform = LockedPlatform {
             platform: base.platform.clone(),
             digest: manifest.digest,
             media_type: manifest.media_type,
             size: manifest.size,
-            ancestors,
+            ancestors: known.nodes,
+            accounts: known.accounts,
         };
         let root = base.root.descriptor();
         let mut facts = BaseFacts {
@@ -430,13 +447,22 @@ fn read_index(stream: &mut impl io::Read, budget: &Budget) -> io::Result<LayerIn
     LayerIndex::read(io::Cursor::new(start).chain(stream), compression, budget)
 }
 
+/// What is known of a base's tree.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// What stands at a path.
+    nodes: BTreeMap<EntryPath, Ancestor>,
+    /// Whether a user or group is there.
+    accounts: BTreeMap<Account, bool>,
+}
+
 /// The tree of a base image. Remembers what it was asked.
 pub struct Tree<'a> {
     base: &'a Base,
     image: &'a Image,
     store: &'a Store,
     progress: &'a Progress,
-    known: BTreeMap<EntryPath, Ancestor>,
+    known: Known,
     /// Bottom layer first, as in the manifest.
     indexes: Vec<Option<Arc<LayerIndex>>>,
     /// What all of them may cost.
@@ -445,7 +471,7 @@ pub struct Tree<'a> {
 
 impl Tree<'_> {
     /// Everything that was asked so far, or was in the lock.
-    pub fn into_known(self) -> BTreeMap<EntryPath, Ancestor> {
+    pub fn into_known(self) -> Known {
         self.known
     }
 
@@ -481,7 +507,16 @@ impl Tree<'_> {
             )
             .into());
         }
-        let stream = self.base.source.blob(layer)?;
+        let source = &self.base.source;
+        let is_stored = source.has(layer);
+        match self.index_of(layer, source.blob(layer)?) {
+            // What is damaged in the store is whole where the base is.
+            Err(_) if is_stored => Ok(self.index_of(layer, source.fresh(layer)?)?),
+            result => Ok(result?),
+        }
+    }
+
+    fn index_of(&self, layer: &Descriptor, stream: BlobStream) -> Result<LayerIndex, BaseError> {
         let task =
             self.progress.task(Phase::Read, format!("base {}", layer.digest.short()), Some(layer.size));
         let mut counted = Counted { inner: io::BufReader::with_capacity(1 << 18, stream), task: &task };
@@ -510,11 +545,12 @@ impl Tree<'_> {
     /// directories of its own in one of the base's gets others, and nobody wants to read the base for each.
     fn list(&mut self, directory: Option<EntryPath>) -> Result<(), BoxedError> {
         let Some(directory) = directory else { return Ok(()) };
-        let Some(Ancestor::Directory { mode, uid, gid }) = self.known.get(&directory).cloned() else {
+        let Some(Ancestor::Directory { mode, uid, gid }) = self.known.nodes.get(&directory).cloned() else {
             return Ok(());
         };
         let missing: Vec<EntryPath> = self
             .known
+            .nodes
             .range(EntryPath::first_below(&directory)..)
             .take_while(|(path, _)| path.starts_with(&directory))
             .filter(|(path, known)| {
@@ -534,8 +570,8 @@ impl Tree<'_> {
         let names: Option<BTreeSet<String>> =
             names.into_iter().map(|name| String::from_utf8(name).ok()).collect();
         if let Some(names) = names.filter(|names| names.len() <= MAX_NAMES) {
-            self.known.insert(directory, Ancestor::Listed { mode, uid, gid, names });
-            missing.iter().for_each(|path| drop(self.known.remove(path)));
+            self.known.nodes.insert(directory, Ancestor::Listed { mode, uid, gid, names });
+            missing.iter().for_each(|path| drop(self.known.nodes.remove(path)));
         }
         Ok(())
     }
@@ -546,22 +582,56 @@ impl Tree<'_> {
     /// When a layer cannot be read.
     pub fn exists(&mut self, path: &EntryPath) -> Result<bool, BoxedError> {
         // Placing an entry below it is what follows links.
-        let Some(parent) = path.parent() else { return Ok(self.search(path)?.is_some()) };
+        let Some(parent) = path.parent() else { return Ok(self.lookup(path)?.is_some()) };
         let real = crate::plan::real_directory(&parent, self);
         match real {
             Ok(Some(parent)) => match parent.join(path.file_name()) {
-                Ok(path) => Ok(self.search(&path)?.is_some()),
+                Ok(path) => Ok(self.lookup(&path)?.is_some()),
                 Err(_) => Ok(false),
             },
             Ok(None) => Ok(false),
             Err(error) => Err(error),
         }
     }
+
+    /// Whether the base has `account`; `None` where only a layer could tell that this build does not read.
+    ///
+    /// Of a base on this machine every layer is at hand. Of one in a registry, only the layers count that the
+    /// build needs in any case, from the top down: so the answer does not depend on what the store has.
+    ///
+    /// # Errors
+    /// When a layer cannot be read.
+    pub fn has_account(&mut self, account: &Account) -> Result<Option<bool>, BoxedError> {
+        if let Some(is_there) = self.known.accounts.get(account) {
+            return Ok(Some(*is_there));
+        }
+        let Ok(file) = EntryPath::new(account.kind.file().as_bytes()) else { return Ok(None) };
+        let is_remote = self.base.origin().is_some();
+        let mut is_there = false;
+        for number in (0..self.indexes.len()).rev() {
+            if is_remote && self.indexes[number].is_none() {
+                return Ok(None);
+            }
+            let index = self.index(number)?;
+            match index.lookup(&file) {
+                Lookup::Below => continue,
+                Lookup::Hidden => {}
+                Lookup::Here(_) => match index.accounts(account.kind) {
+                    Some(names) => is_there = names.contains(&account.name),
+                    // A link, or too large to be read.
+                    None => return Ok(None),
+                },
+            }
+            break;
+        }
+        self.known.accounts.insert(account.clone(), is_there);
+        Ok(Some(is_there))
+    }
 }
 
 impl BaseTree for Tree<'_> {
     fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
-        if let Some(ancestor) = self.known.get(path) {
+        if let Some(ancestor) = self.known.nodes.get(path) {
             return Ok(match ancestor.clone() {
                 Ancestor::Directory { mode, uid, gid } | Ancestor::Listed { mode, uid, gid, .. } => {
                     Some(Node::Directory { mode, uid, gid })
@@ -572,11 +642,11 @@ impl BaseTree for Tree<'_> {
             });
         }
         // Nothing is below what is not there. So a new directory of the application asks for nothing new.
-        if path.ancestors().any(|above| self.known.get(&above) == Some(&Ancestor::Missing)) {
+        if path.ancestors().any(|above| self.known.nodes.get(&above) == Some(&Ancestor::Missing)) {
             return Ok(None);
         }
         if let Some(parent) = path.parent()
-            && let Some(Ancestor::Listed { names, .. }) = self.known.get(&parent)
+            && let Some(Ancestor::Listed { names, .. }) = self.known.nodes.get(&parent)
             && !std::str::from_utf8(path.file_name()).is_ok_and(|name| names.contains(name))
         {
             return Ok(None);
@@ -590,7 +660,7 @@ impl BaseTree for Tree<'_> {
             Some(Node::File) => Some(Ancestor::File),
             None => Some(Ancestor::Missing),
         };
-        self.known.extend(ancestor.map(|ancestor| (path.clone(), ancestor)));
+        self.known.nodes.extend(ancestor.map(|ancestor| (path.clone(), ancestor)));
         if node.is_none() {
             self.list(path.parent())?;
         }
@@ -599,7 +669,7 @@ impl BaseTree for Tree<'_> {
 }
 
 fn index_key(layer: &Digest) -> Key {
-    KeyBuilder::new("pack layer index 2").part(layer.as_bytes()).finish()
+    KeyBuilder::new("pack layer index 3").part(layer.as_bytes()).finish()
 }
 
 /// Tells a task how many bytes were read.

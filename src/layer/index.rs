@@ -1,4 +1,4 @@
-//! What a base layer contains: paths, kinds, modes, owners; not contents.
+//! What a base layer contains: paths, kinds, modes, owners, and the names of users and groups; no other contents.
 //!
 //! Read once by streaming the layer, then remembered under its digest. A [`Budget`] bounds what a hostile layer
 //! can make us keep and unpack; nothing is unpacked to disk.
@@ -10,10 +10,11 @@ use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts::{AccountKind, AccountNames, MAX_ACCOUNTS};
 use super::entry::EntryPath;
 use crate::budget::{Budget, Metered};
 use crate::image::media_type::LayerCompression;
-use crate::untar::{Entry, LAYER, ReadThrough, TarError, Walk};
+use crate::untar::{Entry, LAYER, ReadThrough, Skip, TarError, Walk};
 
 /// What an entry takes beside its path and link target: its share of a map, and what allocations cost.
 const ENTRY_COST: usize = 112;
@@ -48,6 +49,9 @@ pub struct LayerIndex {
     opaque: BTreeSet<EntryPath>,
     /// Whether the root is one of them.
     opaque_root: bool,
+    /// The names in `/etc/passwd` and in `/etc/group`, where they are files of a reasonable size.
+    users: Option<AccountNames>,
+    groups: Option<AccountNames>,
 }
 
 /// What a layer says of a path.
@@ -84,11 +88,47 @@ impl LayerIndex {
         // Not the `tar` crate's own loop, which reads records of any length into memory.
         let mut walk = Walk::new(ReadThrough(&mut tar), LAYER);
         while let Some(entry) = walk.next().map_err(TarError::into_io)? {
+            index.read_accounts(&entry, &mut walk, budget)?;
             index.add(entry, budget)?;
         }
         // To the end of the blob, so that its digest is checked on all of it.
         io::copy(&mut tar, &mut io::sink())?;
         Ok(index)
+    }
+
+    /// Keeps the names in a file that lists users or groups; the last one of a path counts.
+    fn read_accounts<R: Skip>(
+        &mut self,
+        entry: &Entry,
+        walk: &mut Walk<R>,
+        budget: &Budget,
+    ) -> io::Result<()> {
+        let kind = EntryPath::new(&entry.path).ok().as_ref().and_then(AccountKind::listed_at);
+        let Some(kind) = kind else { return Ok(()) };
+        let is_file = matches!(entry.kind, tar::EntryType::Regular | tar::EntryType::Continuous);
+        let names = if is_file && entry.sparse.is_none() && entry.size <= MAX_ACCOUNTS {
+            let mut bytes = Vec::new();
+            walk.payload(|piece| bytes.extend_from_slice(piece)).map_err(TarError::into_io)?;
+            let names = AccountNames::parse(&bytes);
+            budget.keep(names.cost())?;
+            Some(names)
+        } else {
+            None
+        };
+        match kind {
+            AccountKind::User => self.users = names,
+            AccountKind::Group => self.groups = names,
+        }
+        Ok(())
+    }
+
+    /// The names in this layer's own file of users or groups; `None` where it has none that can be read.
+    #[must_use]
+    pub const fn accounts(&self, kind: AccountKind) -> Option<&AccountNames> {
+        match kind {
+            AccountKind::User => self.users.as_ref(),
+            AccountKind::Group => self.groups.as_ref(),
+        }
     }
 
     fn add(&mut self, entry: Entry, budget: &Budget) -> io::Result<()> {

@@ -5,6 +5,7 @@
 //! pure function of the entries: no thread count, clock, locale, directory order or cache state reaches
 //! them. Nothing here knows configuration, registries or what an artifact is.
 
+mod accounts;
 mod body;
 mod build;
 mod content;
@@ -23,6 +24,7 @@ mod trail;
 mod ztoc;
 
 pub use crate::stamp::Stamp;
+pub use accounts::{AccountKind, AccountNames, MAX_ACCOUNTS};
 pub use build::{Buffers, Built, LayerError, Work, Workshop, build};
 pub use content::ContentError;
 pub use encode::{Compression, ZstdLevel};

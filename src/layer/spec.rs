@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::entry::{Entry, EntryPath};
+use super::entry::{Entry, EntryPath, Metadata};
 use super::tar;
 
 /// A layer to build: its entries in canonical order, without duplicates. Cheap to clone.
@@ -52,9 +52,28 @@ impl LayerSpec {
         let layer = || name.to_owned();
         // Mostly in order already, which this sort makes use of.
         entries.sort_by(tar::by_full_name);
+        // A name that came from an artifact or a directory never deletes.
         if let Some(entry) = entries.iter().find(|entry| entry.path.file_name().starts_with(b".wh.")) {
             return Err(SpecError::Whiteout { layer: layer(), path: entry.path.clone() });
         }
+        check_tree(&entries, &layer)?;
+        Ok(Self { name: name.into(), entries: Arc::new(entries) })
+    }
+
+    /// A layer that removes what lower layers have at `paths`, with the `directories` that these are in.
+    ///
+    /// # Errors
+    /// When a path occurs twice, or is not in a directory of the layer.
+    pub fn removals(name: &str, paths: &[EntryPath], directories: Vec<Entry>) -> Result<Self, SpecError> {
+        let layer = || name.to_owned();
+        let mut entries = directories;
+        for path in paths {
+            let marker = [path.directory(), b".wh.", path.file_name()].concat();
+            let path = EntryPath::new(&marker)
+                .map_err(|_| SpecError::Whiteout { layer: layer(), path: path.clone() })?;
+            entries.push(Entry::bytes(path, Metadata::file(false), b""));
+        }
+        entries.sort_by(tar::by_full_name);
         check_tree(&entries, &layer)?;
         Ok(Self { name: name.into(), entries: Arc::new(entries) })
     }
@@ -147,7 +166,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::layer::{EntryKind, Metadata};
+    use crate::layer::EntryKind;
 
     fn path(text: &str) -> EntryPath {
         EntryPath::new(text.as_bytes()).expect("path")
@@ -155,6 +174,17 @@ mod tests {
 
     fn file(text: &str) -> Entry {
         Entry::bytes(path(text), Metadata::file(false), b"x")
+    }
+
+    #[test]
+    fn a_removal_is_an_empty_file_beside_what_it_removes() {
+        let above = vec![Entry::directory(path("srv")), Entry::directory(path("srv/webapps"))];
+        let gone = [path("srv/webapps/ROOT"), path("old")];
+        let spec = LayerSpec::removals("l", &gone, above).expect("a layer");
+        let names: Vec<String> = spec.entries().iter().map(|entry| entry.path.to_string()).collect();
+        assert_eq!(names, ["/.wh.old", "/srv", "/srv/webapps", "/srv/webapps/.wh.ROOT"]);
+        assert_eq!((spec.payload_size(), spec.file_count()), (0, 2));
+        assert!(LayerSpec::removals("l", &[path("a"), path("a")], Vec::new()).is_err());
     }
 
     #[test]

@@ -1,0 +1,105 @@
+//! Names of users and groups, as `/etc/passwd` and `/etc/group` list them.
+//!
+//! A runtime looks a name up in these files when a container starts, and refuses to start where it is missing.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::EntryPath;
+
+/// The most that is read of a file of accounts: real ones have some kilobytes.
+pub const MAX_ACCOUNTS: u64 = 1 << 20;
+
+/// Whether a name is a user's or a group's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AccountKind {
+    /// A user, listed in `/etc/passwd`.
+    User,
+    /// A group, listed in `/etc/group`.
+    Group,
+}
+
+impl AccountKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::User, Self::Group];
+
+    /// What people call it.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Group => "group",
+        }
+    }
+
+    /// Where it is listed, below the root.
+    #[must_use]
+    pub const fn file(self) -> &'static str {
+        match self {
+            Self::User => "etc/passwd",
+            Self::Group => "etc/group",
+        }
+    }
+
+    /// The kind that is listed at `path`.
+    #[must_use]
+    pub fn listed_at(path: &EntryPath) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.file().as_bytes() == path.as_bytes())
+    }
+}
+
+/// The names in one such file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountNames(BTreeSet<Vec<u8>>);
+
+impl AccountNames {
+    /// The names in a file with these bytes: on each line, what stands before the first colon.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        let lines = bytes.split(|byte| *byte == b'\n');
+        let names = lines.filter_map(|line| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            Some(line[..colon].trim_ascii().to_vec())
+        });
+        Self(names.filter(|name| !name.is_empty()).collect())
+    }
+
+    /// About how many bytes of memory they take.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        const EACH: usize = 64;
+        self.0.iter().map(|name| name.len() + EACH).sum()
+    }
+
+    /// Whether it lists `name`.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains(name.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_stands_before_the_first_colon() {
+        let names =
+            AccountNames::parse(b"root:x:0:0:root:/root:/bin/sh\n\n web :x:1000:\nnot a line\n:x:\nlast:x");
+        for name in ["root", "web", "last"] {
+            assert!(names.contains(name), "{name}");
+        }
+        for name in ["x", "not a line", "", "0"] {
+            assert!(!names.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_files_are_told_by_their_paths() {
+        let at = |path: &str| AccountKind::listed_at(&EntryPath::new(path.as_bytes()).expect("a path"));
+        assert_eq!(at("/etc/passwd"), Some(AccountKind::User));
+        assert_eq!(at("etc/group"), Some(AccountKind::Group));
+        assert_eq!(at("usr/etc/passwd"), None);
+    }
+}
