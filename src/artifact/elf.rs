@@ -14,6 +14,7 @@ use super::{
     count,
 };
 use crate::image::ConfigFile;
+use crate::input;
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, Stamp};
 use crate::platform::Platform;
 use crate::shown::shown;
@@ -62,13 +63,8 @@ pub(super) fn propose(
     base: Option<&ConfigFile>,
 ) -> Result<Proposal, ArtifactError> {
     let target = target(artifact, options)?;
-    match base {
-        None if !facts.is_static => {
-            let path = artifact.path.clone();
-            return Err(ArtifactError::MissingLibraries { path, missing: all_needed(facts) });
-        }
-        Some(base) => check_platform(artifact, facts, base)?,
-        None => {}
+    if let Some(base) = base {
+        check_platform(artifact, facts, base)?;
     }
     let mut metadata = options.rules.file(true);
     if options.rules.file_mode.is_none() {
@@ -130,10 +126,6 @@ fn check_platform(artifact: &Artifact, facts: &ElfFacts, base: &ConfigFile) -> R
     }
 }
 
-fn all_needed(facts: &ElfFacts) -> Vec<String> {
-    facts.interpreter.iter().chain(&facts.needed).map(|name| format!("`{name}`")).collect()
-}
-
 /// Whether a program on an empty base looks for certificates that are not there.
 pub(super) fn check(
     artifact: &Artifact,
@@ -158,7 +150,7 @@ fn mentions_certificates(path: &Path) -> Result<bool, ArtifactError> {
     const PIECE: usize = 1 << 20;
     let io = |source| ArtifactError::Io { path: path.to_owned(), source };
     let finder = memmem::Finder::new(NEEDLE);
-    let mut file = File::open(path).map_err(io)?;
+    let (mut file, _) = input::open(path).map_err(io)?;
     let mut buffer = vec![0; PIECE + NEEDLE.len()];
     let mut kept = 0;
     loop {
@@ -252,7 +244,8 @@ fn library_directories(platform: &Platform) -> Vec<String> {
 }
 
 fn read_facts(path: &Path) -> Result<ElfFacts, ArtifactError> {
-    let file = File::open(path).map_err(|source| ArtifactError::Io { path: path.to_owned(), source })?;
+    let (file, _) =
+        input::open(path).map_err(|source| ArtifactError::Io { path: path.to_owned(), source })?;
     let not_a_program = |why: String| ArtifactError::NotAProgram { path: path.to_owned(), why };
     // Only the headers and tables that are looked at are read.
     let data = ReadCache::new(file);

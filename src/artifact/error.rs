@@ -6,7 +6,7 @@ use super::{ArtifactKind, Servlet};
 use crate::error::{Explain, Kind};
 use crate::layer::scan::ScanError;
 use crate::platform::Platform;
-use crate::shown::{Foreign, shown, shown_path};
+use crate::shown::{Foreign, shown, shown_path, shown_start};
 use crate::zip::ZipError;
 
 /// Why an artifact cannot be packaged.
@@ -99,20 +99,21 @@ pub enum ArtifactError {
         /// As given.
         name: String,
     },
-    /// A symbolic link in an archive leads out of it.
+    /// Symbolic links of a web application lead out of it.
     #[error(
-        "the symbolic link `{}` in `{}` leads out of the archive: `{}`",
-        shown(name),
+        "{} of the web application `{}` {} out of it: {}",
+        super::count(links.len(), "symbolic link", "symbolic links"),
         shown_path(path),
-        shown(target)
+        if links.len() == 1 { "leads" } else { "lead" },
+        listed(links)
     )]
-    LinkLeaves {
-        /// The archive.
+    LinksLeave {
+        /// The application.
         path: PathBuf,
-        /// The link.
-        name: Vec<u8>,
-        /// Its target.
-        target: Vec<u8>,
+        /// Each link with its target.
+        links: Vec<(Vec<u8>, Vec<u8>)>,
+        /// Whether it is an archive.
+        is_packed: bool,
     },
     /// An entry in an archive is named like a deletion.
     #[error("`{}` in `{}` has a name that means a deletion in an image layer", shown(name), shown_path(path))]
@@ -171,6 +172,20 @@ pub enum ArtifactError {
     },
 }
 
+/// The links of an application, as far as a message has room for them.
+fn listed(links: &[(Vec<u8>, Vec<u8>)]) -> String {
+    const LINKS: usize = 100;
+    const ROOM: usize = 200;
+    let one = |(name, target): &(Vec<u8>, Vec<u8>)| {
+        format!("`{}` to `{}`", shown_start(name, ROOM), shown_start(target, ROOM))
+    };
+    let mut text: Vec<String> = links.iter().take(LINKS).map(one).collect();
+    if links.len() > LINKS {
+        text.push(format!("and {} more", links.len() - LINKS));
+    }
+    text.join(", ")
+}
+
 impl Explain for ArtifactError {
     fn kind(&self) -> Kind {
         match self {
@@ -223,7 +238,13 @@ impl Explain for ArtifactError {
                 "set `app.root` to the path that it shall have, such as \"/app/server\""
             }
             Self::BadName { .. } => "give a name without slashes; `app.root` says where it goes",
-            Self::LinkLeaves { .. } => "replace the link with the file it leads to",
+            Self::LinksLeave { is_packed: true, .. } => {
+                "make the archive with the files that the links lead to in their place (`zip` does so without `-y`)"
+            }
+            Self::LinksLeave { .. } => {
+                "give a copy with the files that the links lead to in their place (`cp -RL DIRECTORY COPY` makes one), or \
+                 leave the links out with lines in `.packignore`"
+            }
             Self::Whiteout { .. } => "rename it",
             Self::OtherServlet { wanted: Servlet::Jakarta, .. } => {
                 "use a base with Tomcat 9 or Jetty 10, or migrate the application to `jakarta.servlet`"
@@ -231,7 +252,8 @@ impl Explain for ArtifactError {
             Self::OtherServlet { .. } => "use a base with Tomcat 10 or 11, or Jetty 11 or 12",
             Self::NotAProgram { .. } => "give a program that was built for Linux",
             Self::MissingLibraries { .. } => {
-                "link it statically (Go: `CGO_ENABLED=0`; Rust: a `musl` target), or use a base that has them"
+                "link it statically (Go: `CGO_ENABLED=0`; Rust: a `musl` target), use a base that has them, or add them \
+                 in a `[[layer]]`"
             }
             Self::OtherPlatform { program, .. } => {
                 return Some(format!("build the program for the base, or use a base for {program}"));

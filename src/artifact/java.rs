@@ -69,15 +69,7 @@ pub(super) fn detect_archive(path: &Path, archive: Arc<Archive>) -> Result<Artif
 /// Whether the directory `path` is an unpacked Spring Boot archive.
 pub(super) fn detect_directory(path: &Path) -> Result<Option<(ArtifactKind, Vec<String>)>, ArtifactError> {
     let file = path.join(MANIFEST);
-    let bytes = match std::fs::read(&file) {
-        Ok(bytes) => bytes,
-        Err(error)
-            if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
-        {
-            return Ok(None);
-        }
-        Err(source) => return Err(ArtifactError::Io { path: file, source }),
-    };
+    let Some(bytes) = super::read_if_file(&file, MAX_MANIFEST)? else { return Ok(None) };
     Ok(Manifest::parse(&bytes).spring_boot().map(|attribute| {
         let why = format!("It is a directory whose `{MANIFEST}` has `{attribute}`.");
         (ArtifactKind::SpringBoot, vec![why])

@@ -19,8 +19,7 @@ mod tree;
 mod version;
 mod war;
 
-use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -33,6 +32,7 @@ pub use version::{Version, version};
 
 use crate::error::nearest;
 use crate::image::ConfigFile;
+use crate::input;
 use crate::layer::scan::{Rules, ScanError, ScanOptions, Scanner};
 use crate::layer::{Entry, EntryPath, EntryPathError};
 use crate::platform::Platform;
@@ -181,6 +181,8 @@ pub struct Proposal {
     pub cmd: Option<Vec<String>>,
     /// Platform, where the artifact decides it.
     pub platform: Option<Platform>,
+    /// Places at which something of the base would run in the application's stead.
+    pub replaces: Vec<EntryPath>,
     /// What the user may want to know.
     pub notes: Vec<String>,
     /// What the user should probably change.
@@ -249,8 +251,8 @@ pub fn detect(path: &Path) -> Result<Artifact, ArtifactError> {
         return Err(ArtifactError::Unknown { path: path.to_owned(), is: "neither a file nor a directory" });
     }
     let mut start = Vec::with_capacity(512);
-    File::open(path)
-        .and_then(|file| file.take(512).read_to_end(&mut start))
+    input::open(path)
+        .and_then(|(file, _)| file.take(512).read_to_end(&mut start))
         .map_err(|source| ArtifactError::Io { path: path.to_owned(), source })?;
     if start.starts_with(b"\x7fELF") {
         return elf::detect(path, crate::layer::Stamp::of(&metadata));
@@ -296,6 +298,17 @@ pub fn detect_as(path: &Path, kind: ArtifactKind) -> Result<Artifact, ArtifactEr
     Err(ArtifactError::NotOfKind { path: path.to_owned(), wanted: kind, found: detected.kind })
 }
 
+/// Refuses an artifact of a kind that is recognised and no more.
+///
+/// # Errors
+/// For such a kind.
+pub fn check_supported(artifact: &Artifact) -> Result<(), ArtifactError> {
+    match artifact.kind {
+        ArtifactKind::War | ArtifactKind::Binary | ArtifactKind::Site | ArtifactKind::Tree => Ok(()),
+        kind => Err(ArtifactError::NotSupported { path: artifact.path.clone(), kind }),
+    }
+}
+
 /// What becomes of `artifact` on a base with the configuration `base`; `None` is an empty base.
 ///
 /// # Errors
@@ -307,6 +320,7 @@ pub fn propose(
     base: Option<&ConfigFile>,
     scanner: &Scanner,
 ) -> Result<Proposal, ArtifactError> {
+    check_supported(artifact)?;
     match (artifact.kind, &artifact.source) {
         (ArtifactKind::War, Source::Archive(archive)) => {
             war::propose_archive(artifact, archive, options, base)
@@ -337,10 +351,10 @@ pub fn check(
     }
 }
 
-/// Looks for what a dynamic program needs among the files of its base.
+/// Looks for what a dynamic program needs among the files of the image.
 ///
 /// `exists` is asked for absolute paths, and for the bare name of each library before; it answers whether a
-/// file of that path (or anywhere, of that name) is in the base, or `None` if it cannot tell.
+/// file of that path (or anywhere, of that name) is in the image, or `None` if it cannot tell.
 ///
 /// # Errors
 /// When something is certainly missing; the error lists all of it.
@@ -392,6 +406,22 @@ fn detect_directory(path: &Path) -> Result<Artifact, ArtifactError> {
     let why = "It is a directory without `WEB-INF/`, a Spring Boot manifest, `package.json` with a start \
                script, installed Python distributions, or `index.html`: its files are taken as they are.";
     found(ArtifactKind::Tree, vec![why.to_owned()])
+}
+
+/// The bytes of a file that says what a directory is; `None` where there is none, or a directory of that name.
+fn read_if_file(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
+    match input::read(path, limit) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(source) => Err(ArtifactError::Io { path: path.to_owned(), source }),
+    }
 }
 
 /// A sibling with nearly the same name.

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::ArtifactError;
+use crate::input::MAX_TEXT;
 
 #[derive(Deserialize)]
 struct Package {
@@ -20,7 +21,7 @@ pub(super) fn detect(path: &Path, modules: bool) -> Result<Option<Vec<String>>, 
         return Ok(Some(vec!["It is a directory with `package.json` and `node_modules/`.".to_owned()]));
     }
     let file = path.join("package.json");
-    let bytes = std::fs::read(&file).map_err(|source| ArtifactError::Io { path: file, source })?;
+    let Some(bytes) = super::read_if_file(&file, MAX_TEXT)? else { return Ok(None) };
     let starts =
         serde_json::from_slice::<Package>(&bytes).is_ok_and(|package| package.scripts.contains_key("start"));
     Ok(starts.then(|| vec!["It is a directory with `package.json`, which has a `start` script.".to_owned()]))

@@ -1,6 +1,7 @@
 //! Java web applications: unpacked into layers by how often they change, or as the one file that they are.
 //!
-//! Exploded layers, bottom first: `dependencies` (files of `WEB-INF/lib`), `snapshots` (those named
+//! Exploded layers, bottom first: `dependencies` (files of `WEB-INF/lib`, and of `WEB-INF/lib-provided`, which
+//! Spring Boot's launcher adds to them where the WAR runs without a container), `snapshots` (those named
 //! `SNAPSHOT`), `resources` (all the rest, class files outside `WEB-INF/classes` included) and `classes`. Each has
 //! the directories that its own files need, so a layer's bytes depend on nothing but its own files.
 
@@ -16,12 +17,29 @@ use super::{
     not_empty, root_of,
 };
 use crate::image::ConfigFile;
+use crate::input;
 use crate::layer::scan::{Found, FoundKind, Scanner, entries, is_whiteout, leaves};
-use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath};
+use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, EntryPathError};
 use crate::shown::shown;
 use crate::zip::{Archive, ArchiveEntryKind, EntryProblem, ZipError};
 
 pub(super) use servlet::check;
+
+/// Where an executable WAR has the libraries that a servlet container brings itself: `WarLauncher` of Spring Boot has
+/// this path in its code.
+const PROVIDED: &[u8] = b"WEB-INF/lib-provided/";
+
+/// What the user may want to know of them.
+fn note_of_provided<'a>(names: impl Iterator<Item = &'a [u8]>) -> Option<String> {
+    let files = names.filter(|name| name.starts_with(PROVIDED) && name.len() > PROVIDED.len()).count();
+    (files > 0).then(|| {
+        format!(
+            "{} of `WEB-INF/lib-provided` only serve to start the WAR without a container: a servlet container does \
+             not load them",
+            count(files, "library", "libraries")
+        )
+    })
+}
 
 /// The change classes of a WAR's files, in layer order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +53,8 @@ enum Group {
 impl Group {
     /// Of a file, by its path in the archive.
     fn of(name: &[u8]) -> Self {
-        if let Some(library) = name.strip_prefix(b"WEB-INF/lib/")
+        let library = name.strip_prefix(b"WEB-INF/lib/").or_else(|| name.strip_prefix(PROVIDED));
+        if let Some(library) = library
             && !library.contains(&b'/')
         {
             return if memchr::memmem::find(library, b"SNAPSHOT").is_some() {
@@ -60,21 +79,26 @@ impl Group {
         }
     }
 
-    fn layer(self, files: usize, entries: Vec<Entry>) -> ProposedLayer {
+    /// The layer of `entries`, in which `files` are no directories and `provided` of these are the launcher's.
+    fn layer(self, files: usize, provided: usize, entries: Vec<Entry>) -> ProposedLayer {
         // The other groups are what changes from build to build.
         let is_divisible = self == Self::Dependencies;
-        ProposedLayer { name: self.name().to_owned(), why: self.why(files), entries, is_divisible }
+        let why = self.why(files, provided);
+        ProposedLayer { name: self.name().to_owned(), why, entries, is_divisible }
     }
 
-    fn why(self, files: usize) -> String {
+    fn why(self, files: usize, provided: usize) -> String {
+        let libraries = count(files, "library", "libraries");
+        let places = match provided {
+            0 => "`WEB-INF/lib`".to_owned(),
+            _ if provided == files => "`WEB-INF/lib-provided`".to_owned(),
+            _ => format!("`WEB-INF/lib`, {provided} of them of `WEB-INF/lib-provided`"),
+        };
         match self {
-            Self::Dependencies => {
-                format!("{} of `WEB-INF/lib`, which change seldom", count(files, "library", "libraries"))
+            Self::Dependencies => format!("{libraries} of {places}, which change seldom"),
+            Self::Snapshots => {
+                format!("{libraries} of {places}, named `SNAPSHOT`, which change more often than others")
             }
-            Self::Snapshots => format!(
-                "{} of `WEB-INF/lib` named `SNAPSHOT`, which change more often than others",
-                count(files, "library", "libraries")
-            ),
             Self::Resources => {
                 format!("{}, neither library nor class of the application", count(files, "file", "files"))
             }
@@ -141,22 +165,68 @@ pub(super) fn propose_directory(
     if options.layout == Some(Layout::Packaged) {
         return Err(ArtifactError::NotPacked { path: artifact.path.clone() });
     }
-    let (root, notes) = place(artifact, options, base)?;
+    let (root, mut notes) = place(artifact, options, base)?;
     let found = scanner.scan(&artifact.path, &options.scan_options())?;
+    let links = found.iter().filter_map(|found| match &found.kind {
+        FoundKind::Symlink(target) => Some((found.relative(), &target[..])),
+        _ => None,
+    });
+    check_links(&artifact.path, links)?;
+    notes.extend(note_of_provided(
+        found.iter().filter(|found| found.kind != FoundKind::Directory).map(Found::relative),
+    ));
     let mut rules = options.rules.clone();
     // An archive cannot say what an absolute target means, and its unpacked form is to be the same.
     rules.absolute_links = false;
     let names = found.iter().map(|found| (found.relative(), found.kind == FoundKind::Directory));
     let layers = layers_of(names).into_iter().map(|(group, members)| {
+        let provided = provided(&members);
         let members: Vec<&Found> = members.iter().filter_map(|(_, index)| Some(&found[(*index)?])).collect();
         let files = members.iter().filter(|found| found.kind != FoundKind::Directory).count();
         let mut all: Vec<Entry> = root_entry(&root, options).into_iter().collect();
         all.extend(entries(members, root.path(), &rules)?);
-        Ok(group.layer(files, all))
+        Ok(group.layer(files, provided, all))
     });
     let layers = layers.collect::<Result<Vec<_>, ArtifactError>>()?;
     not_empty(&artifact.path, &layers)?;
-    Ok(Proposal { layers, app_root: root.path().cloned(), notes, ..Proposal::default() })
+    Ok(exploded(layers, &root, notes))
+}
+
+/// An unpacked application owns its directory: whatever a base has there, or packed beside it, is another one.
+fn exploded(layers: Vec<ProposedLayer>, root: &AppRoot, notes: Vec<String>) -> Proposal {
+    let app_root = root.path().cloned();
+    let packed = app_root.as_ref().and_then(|root| beside(root, &[root.file_name(), b".war"].concat()).ok());
+    let replaces = app_root.iter().cloned().chain(packed).collect();
+    Proposal { layers, app_root, notes, replaces, ..Proposal::default() }
+}
+
+/// `name` in the directory that `path` is in.
+fn beside(path: &EntryPath, name: &[u8]) -> Result<EntryPath, EntryPathError> {
+    path.parent().map_or_else(|| EntryPath::new(name), |parent| parent.join(name))
+}
+
+/// How many files of a layer are the launcher's libraries.
+fn provided(members: &Members<'_>) -> usize {
+    members
+        .iter()
+        .filter(|(name, _)| name.strip_prefix(PROVIDED).is_some_and(|rest| !rest.is_empty()))
+        .count()
+}
+
+/// Refuses symbolic links that lead out of the application: an unpacked one and its archive are to be the same, and
+/// an archive cannot say what a path of another file system means.
+fn check_links<'a>(
+    path: &Path,
+    links: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) -> Result<(), ArtifactError> {
+    let out = links
+        .filter(|(name, target)| target.starts_with(b"/") || target.is_empty() || leaves(name, target))
+        .map(|(name, target)| (name.to_vec(), target.to_vec()));
+    let links: Vec<(Vec<u8>, Vec<u8>)> = out.collect();
+    if links.is_empty() {
+        return Ok(());
+    }
+    Err(ArtifactError::LinksLeave { path: path.to_owned(), links, is_packed: !path.is_dir() })
 }
 
 pub(super) fn propose_archive(
@@ -165,23 +235,35 @@ pub(super) fn propose_archive(
     options: &AppOptions,
     base: Option<&ConfigFile>,
 ) -> Result<Proposal, ArtifactError> {
-    let (root, notes) = place(artifact, options, base)?;
+    let (root, mut notes) = place(artifact, options, base)?;
     if options.layout == Some(Layout::Packaged) {
         return packaged(artifact, archive, &root, options, notes);
     }
+    let targets = link_targets(archive)?;
+    let links = targets.iter().map(|(index, target)| (&archive.entries()[*index].name[..], &target[..]));
+    check_links(archive.path(), links)?;
+    let files = archive.entries().iter().filter(|entry| entry.kind != ArchiveEntryKind::Directory);
+    notes.extend(note_of_provided(files.map(|entry| &entry.name[..])));
     let names =
         archive.entries().iter().map(|entry| (&entry.name[..], entry.kind == ArchiveEntryKind::Directory));
     let layers = layers_of(names).into_iter().map(|(group, members)| {
         let mut all: Vec<Entry> = root_entry(&root, options).into_iter().collect();
         for (name, index) in &members {
-            all.push(archive_entry(archive, name, *index, &root, options)?);
+            all.push(archive_entry(archive, name, *index, &targets, &root, options)?);
         }
         let files = all.iter().filter(|entry| !entry.is_directory()).count();
-        Ok(group.layer(files, all))
+        Ok(group.layer(files, provided(&members), all))
     });
     let layers = layers.collect::<Result<Vec<_>, ArtifactError>>()?;
     not_empty(&artifact.path, &layers)?;
-    Ok(Proposal { layers, app_root: root.path().cloned(), notes, ..Proposal::default() })
+    Ok(exploded(layers, &root, notes))
+}
+
+/// Where the symbolic links of an archive lead, by their index.
+fn link_targets(archive: &Archive) -> Result<BTreeMap<usize, Vec<u8>>, ArtifactError> {
+    let entries = archive.entries().iter().enumerate();
+    let links = entries.filter(|(_, entry)| entry.kind == ArchiveEntryKind::Symlink);
+    links.map(|(index, _)| Ok((index, archive.read(index, MAX_TARGET)?))).collect()
 }
 
 /// Where it goes, with notes about that.
@@ -227,11 +309,9 @@ fn packaged(
     };
     let name = [&stem[..], b".war"].concat();
     let bad = |_| ArtifactError::BadName { name: shown(&name) };
-    let path = match root.parent() {
-        Some(parent) => parent.join(&name),
-        None => EntryPath::new(&name),
-    };
-    let path = path.map_err(bad)?;
+    let path = beside(root, &name).map_err(bad)?;
+    // A container takes the directory of that name for the archive unpacked, and looks no further.
+    let replaces = beside(root, &stem).into_iter().collect();
     let stamp = *archive.stamp();
     let content =
         Content { size: stamp.size, source: ContentSource::File(artifact.path.as_path().into(), stamp) };
@@ -240,7 +320,7 @@ fn packaged(
     let why = format!("the WAR as it is, to `{path}`; the container unpacks it when it starts");
     let layers =
         vec![ProposedLayer { name: "app".to_owned(), why, entries: vec![entry], is_divisible: false }];
-    Ok(Proposal { layers, app_root: Some(path), notes, ..Proposal::default() })
+    Ok(Proposal { layers, app_root: Some(path), notes, replaces, ..Proposal::default() })
 }
 
 /// The entry for the archive's entry `index`; without one, for the directory `name` that it implies.
@@ -248,6 +328,7 @@ fn archive_entry(
     archive: &Arc<Archive>,
     name: &[u8],
     index: Option<usize>,
+    targets: &BTreeMap<usize, Vec<u8>>,
     root: &AppRoot,
     options: &AppOptions,
 ) -> Result<Entry, ArtifactError> {
@@ -273,11 +354,7 @@ fn archive_entry(
                 (EntryKind::File(content), rules.file(entry.is_executable()))
             }
             ArchiveEntryKind::Symlink => {
-                let target = archive.read(index, MAX_TARGET)?;
-                if target.starts_with(b"/") || target.is_empty() || leaves(name, &target) {
-                    let path = archive.path().to_owned();
-                    return Err(ArtifactError::LinkLeaves { path, name: name.to_vec(), target });
-                }
+                let target = targets.get(&index).cloned().unwrap_or_default();
                 (EntryKind::Symlink(target), rules.symlink())
             }
         },
@@ -327,10 +404,5 @@ impl Member<'_> {
 }
 
 fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, ArtifactError> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|source| ArtifactError::Io { path: path.to_owned(), source })?;
-    Ok(bytes)
+    input::read(path, limit).map_err(|source| ArtifactError::Io { path: path.to_owned(), source })
 }

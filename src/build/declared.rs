@@ -100,6 +100,7 @@ impl<'a> DeclaredLayer<'a> {
             owned: Owned::Some(owned),
             named,
             is_divisible: false,
+            removes: false,
             declared: Some(self),
         })
     }

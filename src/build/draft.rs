@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::declared::DeclaredLayer;
-use crate::layer::{Entry, EntryPath};
+use crate::layer::{Entry, EntryPath, Metadata};
 
 /// A layer before its entries are placed: what it owns decides which directories are the base's.
 pub(super) struct Draft<'a> {
@@ -17,6 +17,27 @@ pub(super) struct Draft<'a> {
     pub(super) is_divisible: bool,
     /// The table that it comes from, where it comes from one.
     pub(super) declared: Option<DeclaredLayer<'a>>,
+    /// Whether its entries stand for what it removes of the base.
+    pub(super) removes: bool,
+}
+
+impl Draft<'_> {
+    /// The layer that removes `paths` of the base, if there are any. It lies below all others of ours, so that what they
+    /// have at these paths stays.
+    pub(super) fn removing(paths: &[EntryPath]) -> Option<Self> {
+        let stand_in = |path: &EntryPath| Entry::bytes(path.clone(), Metadata::file(false), b"");
+        let named: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
+        (!paths.is_empty()).then(|| Self {
+            name: "removals".to_owned(),
+            why: format!("removes {} of the base, which the application replaces", named.join(" and ")),
+            entries: paths.iter().map(stand_in).collect(),
+            owned: Owned::Some(BTreeSet::new()),
+            named: BTreeSet::new(),
+            is_divisible: false,
+            declared: None,
+            removes: true,
+        })
+    }
 }
 
 /// Which of its directories a layer owns.

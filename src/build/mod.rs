@@ -6,6 +6,7 @@
 
 pub mod base;
 pub mod cache;
+mod check;
 mod declared;
 mod deliver;
 mod derive;
@@ -19,6 +20,7 @@ mod outcome;
 pub mod own;
 mod prepare;
 mod report;
+mod selection;
 pub mod untrusted;
 
 use std::io;
@@ -28,6 +30,7 @@ use std::thread::{self, JoinHandle};
 
 pub use cache::CachePolicy;
 use cache::{Lookups, NewEntry};
+pub use check::CheckError;
 pub use derive::Finished;
 use derive::{finish, tags};
 use inputs::Inputs;
@@ -38,6 +41,7 @@ use own::Own;
 use prepare::prepare_with;
 pub use prepare::{Prepared, project_of};
 pub use report::{DestinationReport, ImageReport, LayerReport, Report};
+pub use selection::SelectionError;
 
 use crate::config::{Facts, Settings};
 use crate::error::{BoxedError, Explain, Kind};

@@ -1,15 +1,16 @@
 //! From settings to a plan: detect the artifact, open the base, place the entries, look up what is known.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::base::{Base, PlatformBase, Tree};
 use super::cache::{Distrust, Lookups};
+use super::check::{self, Checks};
 use super::declared::DeclaredLayer;
 use super::draft::{Draft, Owned};
 use super::memo::Memos;
+use super::selection::{self, Wanted};
 use super::{BuildError, Context, Request, derive};
 use crate::artifact::{self, AppOptions, AppRoot, Artifact, ArtifactKind, Proposal};
 use crate::config::{self, Facts, Mtime, Spanned};
@@ -18,7 +19,8 @@ use crate::digest::Key;
 use crate::error::{BoxedError, Explain as _, Kind};
 use crate::image::ConfigFile;
 use crate::layer::{
-    self, Compression, DEFAULT_MTIME, EntryPath, LayerSpec, Node, Rules, ScanOptions, Scanner,
+    self, Compression, DEFAULT_MTIME, Entry, EntryPath, LayerSpec, Node, Rules, ScanOptions, Scanner,
+    SpecError,
 };
 use crate::lock::LockedBase;
 use crate::observer::Stage;
@@ -81,7 +83,10 @@ pub(super) fn prepare_with<'a>(
     let artifacts = detect(request)?;
     let facts = facts(request, &artifacts)?;
     derive::check(request, &facts)?;
-    let Platforms { platforms, are_asked_for } = platforms(request, &artifacts, base.as_ref())?;
+    let asked = asked_platforms(request)?;
+    let name = base.as_ref().map(|base| base.reference.as_str());
+    let offered = || base.as_ref().map_or_else(|| Ok(Vec::new()), Base::platforms);
+    let selection = selection::select(&artifacts, &asked, name, offered)?;
     let mut preparer = Preparer {
         context,
         request,
@@ -89,20 +94,25 @@ pub(super) fn prepare_with<'a>(
         memos: Memos::open(&context.store, &request.project, context.now),
         compression,
         lookups,
-        notes: request.own.notes().to_vec(),
+        notes: request.own.notes().iter().cloned().chain(selection.notes).collect(),
         warnings: Vec::new(),
         locked: None,
         platform: Platform::linux_amd64(),
     };
     let mut images = Vec::new();
     let mut bases = Vec::new();
-    for platform in &platforms {
-        let artifact = for_platform(&artifacts, platform.as_ref());
+    let mut planned: Vec<PlannedArtifact> = Vec::new();
+    let platforms: Vec<Option<Platform>> =
+        selection.images.iter().map(|wanted| wanted.platform.clone()).collect();
+    for Wanted { platform, artifact } in selection.images {
         let image = preparer.image(base.as_ref(), artifact, platform.as_ref());
-        let (image, platform_base) =
-            image.map_err(|error| if are_asked_for { error } else { one_of(error, platform, &platforms) })?;
+        let (image, platform_base) = image.map_err(|error| {
+            if selection.are_asked_for { error } else { one_of(error, &platform, &platforms) }
+        })?;
         images.push(image);
         bases.push(platform_base);
+        let seen = |artifact: &Artifact| planned.iter().any(|planned| planned.path == artifact.path);
+        planned.extend(artifact.filter(|artifact| !seen(artifact)).map(planned_artifact));
     }
     let Preparer { memos, compression, mut notes, mut warnings, locked, lookups, .. } = preparer;
     let remarks = scanner.remarks();
@@ -117,11 +127,7 @@ pub(super) fn prepare_with<'a>(
         name: request.name.to_string(),
         tags: Vec::new(),
         version: facts.version.clone(),
-        artifact: artifacts.first().map(|artifact| PlannedArtifact {
-            kind: artifact.kind.describe().to_owned(),
-            path: artifact.path.clone(),
-            why: artifact.why.clone(),
-        }),
+        artifacts: planned,
         images,
         notes,
         warnings,
@@ -145,6 +151,14 @@ fn facts(request: &Request, artifacts: &[Artifact]) -> Result<Facts, BoxedError>
     }
     facts.version_sought.dedup();
     Ok(facts)
+}
+
+fn planned_artifact(artifact: &Artifact) -> PlannedArtifact {
+    PlannedArtifact {
+        kind: artifact.kind.describe().to_owned(),
+        path: artifact.path.clone(),
+        why: artifact.why.clone(),
+    }
 }
 
 /// The level, or the encoder's own.
@@ -252,48 +266,16 @@ pub(super) fn at<T>(
     }
 }
 
-/// What to build for.
-struct Platforms {
-    /// `None`: whatever the one image of the base is.
-    platforms: Vec<Option<Platform>>,
-    /// Whether the user named them or an artifact is for them; otherwise they are what the base offers.
-    are_asked_for: bool,
-}
-
-/// The platforms to build for: what was asked for, else what the artifact is for, else what the base offers.
-fn platforms(
-    request: &Request,
-    artifacts: &[Artifact],
-    base: Option<&Base>,
-) -> Result<Platforms, BoxedError> {
-    let asked_for = |platforms| Ok(Platforms { platforms, are_asked_for: true });
-    if !request.settings.platforms.is_empty() {
-        for written in &request.settings.platforms {
-            check_platform(&written.value).map_err(|error| {
-                let hint = crate::error::Explain::hint(&error);
-                at(request, written, error.into(), hint)
-            })?;
-        }
-        return asked_for(
-            request.settings.platforms.iter().map(|platform| Some(platform.value.clone())).collect(),
-        );
-    }
-    let of_artifacts: Vec<Option<Platform>> =
-        artifacts.iter().filter_map(artifact_platform).map(Some).collect();
-    if !of_artifacts.is_empty() {
-        return asked_for(of_artifacts);
-    }
-    let Some(base) = base else { return asked_for(vec![None]) };
-    let offered = base.platforms()?;
-    if offered.len() < 2 {
-        return asked_for(vec![None]);
-    }
-    let linux: Vec<_> =
-        offered.iter().filter(|platform| platform.os() == "linux").cloned().map(Some).collect();
-    if linux.is_empty() {
-        return Err(BuildError::NoLinux { base: base.reference.clone(), offered }.into());
-    }
-    Ok(Platforms { platforms: linux, are_asked_for: false })
+/// The platforms that the settings name.
+fn asked_platforms(request: &Request) -> Result<Vec<Platform>, BoxedError> {
+    let checked = request.settings.platforms.iter().map(|written| {
+        check_platform(&written.value).map_err(|error| {
+            let hint = crate::error::Explain::hint(&error);
+            at(request, written, error.into(), hint)
+        })?;
+        Ok(written.value.clone())
+    });
+    checked.collect()
 }
 
 /// Refuses a platform whose layers have another form than those that are made here.
@@ -308,15 +290,6 @@ fn one_of(error: BoxedError, platform: &Option<Platform>, all: &[Option<Platform
     BuildError::OnePlatform { platform: platform.clone(), others, error }.into()
 }
 
-fn artifact_platform(artifact: &Artifact) -> Option<Platform> {
-    artifact.elf().map(|facts| facts.platform.clone())
-}
-
-fn for_platform<'a>(artifacts: &'a [Artifact], platform: Option<&Platform>) -> Option<&'a Artifact> {
-    let fits = |artifact: &&Artifact| artifact_platform(artifact).as_ref() == platform;
-    artifacts.iter().find(fits).or_else(|| artifacts.first())
-}
-
 struct Preparer<'a, 'r> {
     context: &'a Context,
     request: &'r Request,
@@ -329,6 +302,13 @@ struct Preparer<'a, 'r> {
     locked: Option<LockedBase>,
     /// Of the image under way.
     platform: Platform,
+}
+
+/// The layer that removes what the placed `entries` stand for.
+fn removals(name: &str, entries: Vec<Entry>) -> Result<LayerSpec, SpecError> {
+    let (directories, gone): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(Entry::is_directory);
+    let gone: Vec<EntryPath> = gone.into_iter().map(|entry| entry.path).collect();
+    LayerSpec::removals(name, &gone, directories)
 }
 
 /// How far divisible layers are split.
@@ -377,7 +357,8 @@ impl<'r> Preparer<'_, 'r> {
             .as_ref()
             .map_or((None, None), |proposal| (proposal.entrypoint.clone(), proposal.cmd.clone()));
         let app_root = proposal.as_ref().and_then(|proposal| proposal.app_root.clone());
-        let drafts = self.drafts(artifact, proposal)?;
+        let replaces = proposal.as_ref().map(|proposal| proposal.replaces.clone()).unwrap_or_default();
+        let mut drafts = self.drafts(artifact, proposal)?;
         let base_layers = loaded.as_ref().map_or(0, |loaded| loaded.image.layers().len());
         let splitting = Splitting {
             wanted: self.wanted_buckets(),
@@ -389,8 +370,13 @@ impl<'r> Preparer<'_, 'r> {
         let layers = match (base, &loaded) {
             (Some(base), Some(loaded)) => {
                 let mut tree = base.tree(loaded, &self.context.store, &self.context.progress);
+                let replaced = check::replaced(&replaces, app_root.as_ref(), &mut tree)?;
+                self.notes.extend(check::note_of_replaced(&replaced));
+                drafts.splice(..0, Draft::removing(&replaced));
                 let layers = self.place(drafts, &mut tree, &splitting)?;
-                self.look_beneath(app_root.as_ref(), &mut tree)?;
+                if replaces.is_empty() {
+                    self.look_beneath(app_root.as_ref(), &mut tree)?;
+                }
                 self.check(artifact, config, &layers, Some(&mut tree))?;
                 self.lock(base, loaded, tree);
                 layers
@@ -411,12 +397,13 @@ impl<'r> Preparer<'_, 'r> {
         Ok((PlannedImage { platform, base: planned_base, layers, entrypoint, cmd }, loaded))
     }
 
-    /// An application of the base in the same place shines through: only a file of the same name hides it.
+    /// Files of the base in the same place shine through: only a file of the same name hides one.
     fn look_beneath(&mut self, app_root: Option<&EntryPath>, tree: &mut Tree<'_>) -> Result<(), BoxedError> {
         let Some(root) = app_root else { return Ok(()) };
         if let Some(Node::Directory { .. }) = tree.lookup(root)? {
             self.warnings.push(format!(
-                "the base has {root} already: its files there stay where the application has none of the same name"
+                "the base has {root} already: its files there stay where the application has none of the same name; \
+                 `app.root` names another directory"
             ));
         }
         Ok(())
@@ -509,6 +496,7 @@ impl<'r> Preparer<'_, 'r> {
                 named: proposal.app_root.iter().cloned().collect(),
                 is_divisible: layer.is_divisible,
                 declared: None,
+                removes: false,
             });
         }
         Ok(drafts)
@@ -533,7 +521,7 @@ impl<'r> Preparer<'_, 'r> {
         // What was placed so far is below what follows, as the base is.
         let mut placed: Vec<LayerSpec> = Vec::new();
         for draft in drafts {
-            let Draft { name, why, entries, owned, named, is_divisible, declared } = draft;
+            let Draft { name, why, entries, owned, named, is_divisible, declared, removes } = draft;
             let mut below = plan::Stack { base: &mut *base, layers: &placed };
             let entries =
                 plan::place(entries, |path| owned.contains(path), |path| named.contains(path), &mut below)
@@ -541,7 +529,8 @@ impl<'r> Preparer<'_, 'r> {
                         Some(declared) => declared.misplaced(error),
                         None => self.misplaced(error),
                     })?;
-            let spec = LayerSpec::new(&name, entries).map_err(|error| match declared {
+            let spec = if removes { removals(&name, entries) } else { LayerSpec::new(&name, entries) };
+            let spec = spec.map_err(|error| match declared {
                 Some(declared) => declared.malformed(error),
                 None => BuildError::Spec(error).into(),
             })?;
@@ -632,7 +621,7 @@ impl<'r> Preparer<'_, 'r> {
         })
     }
 
-    /// Whether the artifact suits the base: looked at only when something changed, because it reads.
+    /// Whether what is planned can run, which does not depend on whether it is known.
     fn check(
         &mut self,
         artifact: Option<&Artifact>,
@@ -640,33 +629,13 @@ impl<'r> Preparer<'_, 'r> {
         layers: &[PlannedLayer],
         tree: Option<&mut Tree<'_>>,
     ) -> Result<(), BoxedError> {
-        let Some(artifact) = artifact else { return Ok(()) };
-        if layers.iter().all(|layer| layer.known.is_some()) {
-            return Ok(());
-        }
-        let findings = artifact::check(artifact, &self.app_options(artifact), config, self.scanner)?;
+        let options = artifact.map(|artifact| self.app_options(artifact)).unwrap_or_default();
+        let checks =
+            Checks { request: self.request, scanner: self.scanner, artifact, options, config, layers };
+        let findings = checks.run(tree)?;
         self.notes.extend(findings.notes);
         self.warnings.extend(findings.warnings);
-        let Some(tree) = tree else { return Ok(()) };
-        if artifact.elf().is_none() {
-            return Ok(());
-        }
-        let failed: RefCell<Option<BoxedError>> = RefCell::new(None);
-        let tree = RefCell::new(tree);
-        let exists = |path: &str| {
-            let path = EntryPath::new(path.strip_prefix('/')?.as_bytes()).ok()?;
-            match tree.borrow_mut().exists(&path) {
-                Ok(exists) => Some(exists),
-                Err(error) => {
-                    failed.replace(Some(error));
-                    None
-                }
-            }
-        };
-        let findings = artifact::check_libraries(artifact, &exists)?;
-        self.notes.extend(findings.notes);
-        self.warnings.extend(findings.warnings);
-        failed.into_inner().map_or(Ok(()), Err)
+        Ok(())
     }
 }
 

@@ -33,8 +33,8 @@ pub struct Plan {
     pub tags: Vec<String>,
     /// The version that the artifact says of itself.
     pub version: Option<String>,
-    /// The artifact, if there is one.
-    pub artifact: Option<PlannedArtifact>,
+    /// The artifacts: none, one, or one for each platform.
+    pub artifacts: Vec<PlannedArtifact>,
     /// One image for each platform.
     pub images: Vec<PlannedImage>,
     /// What the user may want to know.

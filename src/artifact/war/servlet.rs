@@ -1,9 +1,9 @@
 //! `javax.servlet` or `jakarta.servlet`: what an application is written for, against what the container runs.
 //!
 //! A mismatch deploys without a message and answers 404, so it is found here. The classes of the application
-//! decide, since a container takes old descriptors with new classes; `web.xml` alone decides only through the
-//! classes that it names, wherever they lie. Libraries are not searched otherwise: many bring optional parts
-//! for both.
+//! decide, since a container takes old descriptors with new classes; else the initializers and the classes named by
+//! `web.xml` that libraries of `WEB-INF/lib` bring: those are what a container runs of them. Libraries are not
+//! searched otherwise: many bring optional parts for both.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,8 +23,29 @@ use crate::zip::{Archive, ArchiveEntryKind};
 /// No class file is larger: its methods are limited to 64 KiB each, and real ones stay below 1 MiB.
 const MAX_CLASS: u64 = 64 << 20;
 const MAX_WEB_XML: u64 = 16 << 20;
-/// Libraries that are larger are not opened to look for the classes that `web.xml` names.
+/// Libraries that are larger are not opened.
 const MAX_LIBRARY: u64 = 64 << 20;
+/// How many bytes of classes and libraries are read of one application, unpacked: a second or two of work.
+const MAX_READ: u64 = 2 << 30;
+
+/// What is left to read of an application.
+struct Budget(u64);
+
+impl Budget {
+    /// The bytes of `member`, at most `limit`; `None` when all is read that may be.
+    fn read(&mut self, member: &Member<'_>, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
+        let Some(left) = self.0.checked_sub(member.size()) else {
+            self.0 = 0;
+            return Ok(None);
+        };
+        self.0 = left;
+        member.read(limit).map(Some)
+    }
+
+    const fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+}
 
 /// What an application is written for, and what shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,19 +87,19 @@ pub(in crate::artifact) fn check(
     let descriptor = descriptor.map(|member| member.read(MAX_WEB_XML)).transpose()?;
     let descriptor = descriptor.map(|bytes| WebXml::parse(&bytes)).unwrap_or_default();
 
+    let mut budget = Budget(MAX_READ);
     let Some(wanted) = container.servlet() else {
         let evidence = match descriptor.servlet() {
             Some(servlet) => Some(Evidence { servlet, shown_by: "`WEB-INF/web.xml`".to_owned() }),
-            None => first_of(&members, None)?,
+            None => used(&members, &descriptor, None, &mut budget)?,
         };
-        findings.notes.push(unknown_version(&container, evidence.as_ref(), &descriptor));
+        match evidence {
+            Some(evidence) => findings.notes.push(unknown_version(&container, &evidence, &descriptor)),
+            None => findings.notes.extend(nothing_found(&members, &budget)),
+        }
         return Ok(findings);
     };
-    let mut evidence = first_of(&members, Some(wanted))?;
-    if evidence.is_none() {
-        evidence = named_in_libraries(&members, &descriptor.classes, wanted)?;
-    }
-    match evidence {
+    match used(&members, &descriptor, Some(wanted), &mut budget)? {
         Some(evidence) if evidence.servlet == wanted => {
             findings.notes.push(format!(
                 "The application is written for {} ({}), which {} runs.",
@@ -103,16 +124,32 @@ pub(in crate::artifact) fn check(
                 container.describe(),
                 wanted.package()
             )),
-            _ => findings.notes.push("No class of the application uses the servlet API.".to_owned()),
+            _ => findings.notes.extend(nothing_found(&members, &budget)),
         },
     }
     Ok(findings)
 }
 
-fn unknown_version(container: &Container, evidence: Option<&Evidence>, descriptor: &WebXml) -> String {
-    let Some(evidence) = evidence else {
-        return "No class of the application uses the servlet API.".to_owned();
-    };
+/// What to say of an application that shows no generation. One without code, or of JSP that the container compiles, needs
+/// none.
+fn nothing_found(members: &[Member<'_>], budget: &Budget) -> Option<String> {
+    if budget.is_spent() {
+        return Some(format!(
+            "Which servlet API the application is written for is not known: the first {} GiB of its classes and libraries \
+             do not show it, and no more is read.",
+            MAX_READ >> 30
+        ));
+    }
+    let has = |ends: &[&[u8]]| members.iter().any(|member| ends.iter().any(|end| member.name.ends_with(end)));
+    let is_code = has(&[b".class", b".jar"]) && !has(&[b".jsp", b".jspx", b".jspf", b".tag"]);
+    is_code.then(|| {
+        "Nothing shows which servlet API the application is written for: neither its classes, nor what `web.xml` names, \
+         nor an initializer in `WEB-INF/lib`."
+            .to_owned()
+    })
+}
+
+fn unknown_version(container: &Container, evidence: &Evidence, descriptor: &WebXml) -> String {
     let needs = if container.kind == ContainerKind::Jetty && container.version.is_some() {
         let modules = match (evidence.servlet, descriptor.version.as_deref()) {
             (Servlet::Javax, _) => "`ee8`",
@@ -132,61 +169,115 @@ fn unknown_version(container: &Container, evidence: Option<&Evidence>, descripto
     )
 }
 
-/// What the application's own classes use: `wanted` as soon as one does, else the other.
+/// What the application uses: `wanted` as soon as something of it does, else the other.
 ///
-/// Without `wanted`, what the first class that uses one uses.
-fn first_of(members: &[Member<'_>], wanted: Option<Servlet>) -> Result<Option<Evidence>, ArtifactError> {
-    let mut other = None;
-    for member in members.iter().filter(|member| Group::of(member.name) == Group::Classes) {
-        let class = member.read(MAX_CLASS)?;
-        for servlet in used_by(&class) {
-            let evidence = Evidence { servlet, shown_by: format!("`{}`", shown(member.name)) };
-            if wanted.is_none_or(|wanted| wanted == servlet) {
-                return Ok(Some(evidence));
-            }
-            other.get_or_insert(evidence);
-        }
+/// Without `wanted`, what is found first. The application's own classes come before its libraries.
+fn used(
+    members: &[Member<'_>],
+    descriptor: &WebXml,
+    wanted: Option<Servlet>,
+    budget: &mut Budget,
+) -> Result<Option<Evidence>, ArtifactError> {
+    let own = by_own_classes(members, wanted, budget)?;
+    if own.is_some() {
+        return Ok(own);
     }
-    Ok(other)
+    by_libraries(members, &descriptor.classes, wanted, budget)
 }
 
-/// What the classes that `web.xml` names use, looked for in the libraries.
-fn named_in_libraries(
-    members: &[Member<'_>],
-    named: &BTreeSet<String>,
-    wanted: Servlet,
-) -> Result<Option<Evidence>, ArtifactError> {
-    if named.is_empty() {
-        return Ok(None);
+/// Keeps the first evidence; says whether the search is over.
+fn settles(found: &mut Option<Evidence>, evidence: Evidence, wanted: Option<Servlet>) -> bool {
+    let is_over = wanted.is_none_or(|wanted| wanted == evidence.servlet);
+    if is_over {
+        *found = Some(evidence);
+    } else {
+        found.get_or_insert(evidence);
     }
-    let mut other = None;
-    let libraries = members.iter().filter(|member| {
-        matches!(Group::of(member.name), Group::Dependencies | Group::Snapshots)
-            && member.name.ends_with(b".jar")
-    });
-    for library in libraries.filter(|library| library.size() <= MAX_LIBRARY) {
-        // A broken library is the container's to complain about.
-        let Ok(jar) = Archive::from_bytes(Path::new(&shown(library.name)), library.read(MAX_LIBRARY)?) else {
-            continue;
-        };
-        for (index, entry) in jar.entries().iter().enumerate() {
-            let Some(name) = entry.name.strip_suffix(b".class") else { continue };
-            let Ok(name) = std::str::from_utf8(name) else { continue };
-            if !named.contains(&name.replace('/', ".")) {
-                continue;
+    is_over
+}
+
+fn by_own_classes(
+    members: &[Member<'_>],
+    wanted: Option<Servlet>,
+    budget: &mut Budget,
+) -> Result<Option<Evidence>, ArtifactError> {
+    let mut found = None;
+    for member in members {
+        let shown_by = || format!("`{}`", shown(member.name));
+        if let Some(servlet) = member.name.strip_prefix(b"WEB-INF/classes/").and_then(initialized) {
+            let evidence = Evidence { servlet, shown_by: shown_by() };
+            if settles(&mut found, evidence, wanted) {
+                return Ok(found);
             }
-            let Ok(class) = jar.read(index, MAX_CLASS) else { continue };
-            for servlet in used_by(&class) {
-                let shown_by = format!("`{}` of `{}`", shown(&entry.name), shown(library.name));
-                let evidence = Evidence { servlet, shown_by };
-                if servlet == wanted {
-                    return Ok(Some(evidence));
-                }
-                other.get_or_insert(evidence);
+        }
+        if Group::of(member.name) != Group::Classes {
+            continue;
+        }
+        let Some(class) = budget.read(member, MAX_CLASS)? else { break };
+        for servlet in used_by(&class) {
+            let evidence = Evidence { servlet, shown_by: shown_by() };
+            if settles(&mut found, evidence, wanted) {
+                return Ok(found);
             }
         }
     }
-    Ok(other)
+    Ok(found)
+}
+
+/// What the container runs of the libraries: their initializers, and the classes that `web.xml` names.
+fn by_libraries(
+    members: &[Member<'_>],
+    named: &BTreeSet<String>,
+    wanted: Option<Servlet>,
+    budget: &mut Budget,
+) -> Result<Option<Evidence>, ArtifactError> {
+    let mut libraries: Vec<&Member<'_>> = members
+        .iter()
+        .filter(|member| {
+            let below = member.name.strip_prefix(b"WEB-INF/lib/");
+            below.is_some_and(|name| !name.contains(&b'/') && name.ends_with(b".jar"))
+        })
+        .filter(|library| library.size() <= MAX_LIBRARY)
+        .collect();
+    // Spring's has one in most applications that have any; the rest need not be read then.
+    libraries.sort_by_key(|library| (!library.name.starts_with(b"WEB-INF/lib/spring-web"), library.name));
+    let mut found = None;
+    for library in libraries {
+        let Some(bytes) = budget.read(library, MAX_LIBRARY)? else { break };
+        // A broken library is the container's to complain about.
+        let Ok(jar) = Archive::from_bytes(Path::new(&shown(library.name)), bytes) else { continue };
+        for (index, entry) in jar.entries().iter().enumerate() {
+            let shown_by = || format!("`{}` of `{}`", shown(&entry.name), shown(library.name));
+            let servlets = match initialized(&entry.name) {
+                Some(servlet) => vec![servlet],
+                None if is_named(&entry.name, named) => {
+                    budget.0 = budget.0.saturating_sub(entry.size);
+                    let class = if budget.is_spent() { None } else { jar.read(index, MAX_CLASS).ok() };
+                    class.map(|class| used_by(&class).collect()).unwrap_or_default()
+                }
+                None => continue,
+            };
+            for servlet in servlets {
+                let evidence = Evidence { servlet, shown_by: shown_by() };
+                if settles(&mut found, evidence, wanted) {
+                    return Ok(found);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The generation whose containers run the initializer that a file of this name declares.
+fn initialized(name: &[u8]) -> Option<Servlet> {
+    let service = name.strip_prefix(b"META-INF/services/")?.strip_suffix(b".ServletContainerInitializer")?;
+    [Servlet::Javax, Servlet::Jakarta].into_iter().find(|servlet| servlet.package().as_bytes() == service)
+}
+
+/// Whether the class file `name` is one of the classes that `web.xml` names.
+fn is_named(name: &[u8], named: &BTreeSet<String>) -> bool {
+    let class = name.strip_suffix(b".class").and_then(|name| std::str::from_utf8(name).ok());
+    !named.is_empty() && class.is_some_and(|class| named.contains(&class.replace('/', ".")))
 }
 
 /// The generations that a class file's constants name. References are UTF-8 constants in internal form, so a

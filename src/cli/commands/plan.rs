@@ -122,7 +122,7 @@ fn head(plan: &Plan) -> String {
     if let Some(version) = &plan.version {
         text.push_str(&format!("version   {version}\n"));
     }
-    if let Some(artifact) = &plan.artifact {
+    for artifact in &plan.artifacts {
         text.push_str(&format!("artifact  {}: {}\n", shown_path(&artifact.path), artifact.kind));
         for why in &artifact.why {
             text.push_str(&format!("          {}\n", format::printable(why)));
