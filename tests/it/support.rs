@@ -498,7 +498,24 @@ impl Zip {
         self.add(name, 8, content, &data)
     }
 
+    /// Adds a symbolic link.
+    pub(crate) fn symlink(&mut self, name: &str, target: &[u8]) -> &mut Self {
+        self.add_with(name, 0, target, target, 3, 0o120_777)
+    }
+
     fn add(&mut self, name: &str, method: u16, content: &[u8], data: &[u8]) -> &mut Self {
+        self.add_with(name, method, content, data, 0, 0)
+    }
+
+    fn add_with(
+        &mut self,
+        name: &str,
+        method: u16,
+        content: &[u8],
+        data: &[u8],
+        system: u8,
+        mode: u32,
+    ) -> &mut Self {
         let offset = u32::try_from(self.bytes.len()).unwrap();
         let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap().to_le_bytes();
         // Version, flags, method, time, date, checksum, sizes, lengths of name and extra field.
@@ -515,9 +532,10 @@ impl Zip {
         self.bytes.extend(&common);
         self.bytes.extend(name.as_bytes());
         self.bytes.extend(data);
-        self.central.extend(b"PK\x01\x02\x14\x00");
+        self.central.extend([b'P', b'K', 1, 2, 0x14, system]);
         self.central.extend(&common);
-        self.central.extend([0; 10]);
+        self.central.extend([0; 6]);
+        self.central.extend((mode << 16).to_le_bytes());
         self.central.extend(offset.to_le_bytes());
         self.central.extend(name.as_bytes());
         self.entries += 1;

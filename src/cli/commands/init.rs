@@ -1,5 +1,6 @@
 //! `pack init`: a build file to start from.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use super::super::args::InitArgs;
@@ -7,7 +8,8 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::file::OutputFile;
 use super::super::session::Session;
 use super::request::BUILD_FILE;
-use crate::artifact;
+use crate::artifact::{self, Artifact, ArtifactKind};
+use crate::shown::shown_path;
 
 /// Where build tools put what they made, by how often that is what is wanted.
 const USUAL: [&str; 6] = ["target", "build/libs", "build", "dist", "out", "public"];
@@ -24,8 +26,10 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
             .hint("`--force` replaces it"));
     }
     let given = session.absolute(args.path.as_deref().unwrap_or(Path::new("")));
-    let path = find(&given, args.path.is_some())?;
+    let path = find(session, &given, args.path.is_some())?;
     let found = artifact::detect(&path)?;
+    // What a build refuses is refused now.
+    artifact::check_supported(&found)?;
     let shown = path.strip_prefix(cwd).unwrap_or(&path).display().to_string();
     session.printer.note(format!("`{shown}` is {}", found.kind.describe()));
     for why in &found.why {
@@ -48,38 +52,178 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
     Ok(())
 }
 
-const fn default_base(kind: artifact::ArtifactKind) -> &'static str {
+const fn default_base(kind: ArtifactKind) -> &'static str {
     match kind {
-        artifact::ArtifactKind::War => "docker.io/library/tomcat:10",
-        artifact::ArtifactKind::Site => "docker.io/library/nginx:stable",
-        artifact::ArtifactKind::SpringBoot | artifact::ArtifactKind::Jar => {
-            "docker.io/library/eclipse-temurin:21-jre"
-        }
-        artifact::ArtifactKind::Node => "docker.io/library/node:22-slim",
-        artifact::ArtifactKind::Python => "docker.io/library/python:3.13-slim",
-        artifact::ArtifactKind::Tree | artifact::ArtifactKind::Binary => "scratch",
+        ArtifactKind::War => "docker.io/library/tomcat:10",
+        ArtifactKind::Site => "docker.io/library/nginx:stable",
+        _ => "scratch",
     }
 }
 
-/// The artifact that was named, or the newest one in the usual places.
-fn find(given: &Path, named: bool) -> Result<PathBuf, CommandError> {
-    if named {
+/// The artifact that was named, or the one in the usual places below a directory.
+///
+/// A directory that is named may be an artifact itself: a web application or a site at once, any other only where nothing
+/// lies in the usual places.
+fn find(session: &Session, given: &Path, named: bool) -> Result<PathBuf, CommandError> {
+    if named && !given.is_dir() {
         return Ok(given.to_owned());
     }
-    let is_archive =
-        |path: &PathBuf| path.extension().is_some_and(|extension| extension == "war" || extension == "jar");
+    let is_whole = |artifact: Artifact| matches!(artifact.kind, ArtifactKind::War | ArtifactKind::Site);
+    if named && artifact::detect(given).is_ok_and(is_whole) {
+        return Ok(given.to_owned());
+    }
     for directory in USUAL {
         let Ok(entries) = std::fs::read_dir(given.join(directory)) else { continue };
-        let mut archives: Vec<PathBuf> =
-            entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_archive).collect();
-        archives.sort();
-        if let Some(archive) = archives.pop() {
-            return Ok(archive);
+        let files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        // A WAR is what is deployed; JARs beside it are parts of it.
+        for extension in ["war", "jar"] {
+            let is_one = |path: &&PathBuf| path.extension().is_some_and(|found| found == extension);
+            let mut archives: Vec<&Path> = files.iter().filter(is_one).map(PathBuf::as_path).collect();
+            archives.sort();
+            if !archives.is_empty() {
+                return newest(session, &archives);
+            }
         }
         if matches!(directory, "dist" | "public") {
             return Ok(given.join(directory));
         }
     }
+    if named {
+        return Ok(given.to_owned());
+    }
     Err(CommandError::new(ExitStatus::Input, "found no artifact in target, build, dist, out or public")
         .hint("name it: `pack init build/libs/app.war`"))
+}
+
+/// The archive of the highest version, if they are versions of one thing.
+fn newest(session: &Session, archives: &[&Path]) -> Result<PathBuf, CommandError> {
+    let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut versions: Vec<(String, String, &Path)> = archives
+        .iter()
+        .map(|path| {
+            let (name, version) = name_and_version(&stem(path));
+            (name, version, *path)
+        })
+        .collect();
+    versions.sort_by(|(_, a, _), (_, b, _)| by_version(a, b));
+    let shown = |path: &Path| {
+        format!("`{}`", shown_path(path.strip_prefix(&session.environment.cwd).unwrap_or(path)))
+    };
+    let is_one = versions.windows(2).all(|pair| pair[0].0 == pair[1].0);
+    match versions.last() {
+        Some((_, _, newest)) if is_one => {
+            if let [_, .., _] = archives {
+                session.printer.note(format!(
+                    "{} is the newest of {} versions there",
+                    shown(newest),
+                    archives.len()
+                ));
+            }
+            Ok((*newest).to_owned())
+        }
+        _ => {
+            let all: Vec<String> = archives.iter().map(|path| shown(path)).collect();
+            let message = format!("there is more than one artifact: {}", all.join(", "));
+            Err(CommandError::new(ExitStatus::Input, message).hint("name one: `pack init PATH`"))
+        }
+    }
+}
+
+/// `shop` and `1.10` of `shop-1.10`.
+fn name_and_version(stem: &str) -> (String, String) {
+    let is_version =
+        |(at, _): &(usize, &str)| stem[at + 1..].starts_with(|first: char| first.is_ascii_digit());
+    stem.match_indices('-').find(is_version).map_or_else(
+        || (stem.to_owned(), String::new()),
+        |(at, _)| (stem[..at].to_owned(), stem[at + 1..].to_owned()),
+    )
+}
+
+/// Numbers count as numbers, and what has a word more, such as `SNAPSHOT` or `RC1`, comes before the release.
+fn by_version(a: &str, b: &str) -> Ordering {
+    let (mut a, mut b) = (parts(a).into_iter(), parts(b).into_iter());
+    loop {
+        let order = match (a.next(), b.next()) {
+            (None, None) => return Ordering::Equal,
+            (Some(Part::Word(_)), None) | (None | Some(Part::Word(_)), Some(Part::Number(_))) => {
+                Ordering::Less
+            }
+            (Some(Part::Number(_)), None | Some(Part::Word(_))) | (None, Some(Part::Word(_))) => {
+                Ordering::Greater
+            }
+            (Some(a), Some(b)) => a.cmp(&b),
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+}
+
+/// A part of a version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    /// Its length without leading zeros, and its digits: any number compares without overflow.
+    Number((usize, String)),
+    Word(String),
+}
+
+fn parts(version: &str) -> Vec<Part> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut last = None;
+    for character in version.chars() {
+        let kind = character.is_alphanumeric().then(|| character.is_ascii_digit());
+        match (kind, parts.last_mut()) {
+            (None, _) => {}
+            (Some(_), Some(part)) if kind == last => part.push(character),
+            (Some(_), _) => parts.push(character.to_string()),
+        }
+        last = kind;
+    }
+    let part = |text: String| {
+        if text.starts_with(|first: char| first.is_ascii_digit()) {
+            let digits = text.trim_start_matches('0').to_owned();
+            Part::Number((digits.len(), digits))
+        } else {
+            Part::Word(text.to_lowercase())
+        }
+    };
+    parts.into_iter().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_in_the_order_of_their_numbers() {
+        let sorted = [
+            "1.0-alpha",
+            "1.0-RC1",
+            "1.0-RC2",
+            "1.0-SNAPSHOT",
+            "1.0",
+            "1.0.1",
+            "1.2",
+            "1.9",
+            "1.10-SNAPSHOT",
+            "1.10",
+            "2",
+            "10",
+            "20240101000000000000000000",
+        ];
+        for (at, a) in sorted.iter().enumerate() {
+            for (other, b) in sorted.iter().enumerate() {
+                assert_eq!(by_version(a, b), at.cmp(&other), "{a} {b}");
+            }
+        }
+        assert_eq!(by_version("1.02", "1.2"), Ordering::Equal);
+    }
+
+    #[test]
+    fn a_name_ends_where_a_version_begins() {
+        let split = |stem: &str| name_and_version(stem);
+        assert_eq!(split("shop-1.10"), ("shop".to_owned(), "1.10".to_owned()));
+        assert_eq!(split("log4j-api-2-x-3.1"), ("log4j-api".to_owned(), "2-x-3.1".to_owned()));
+        assert_eq!(split("shop"), ("shop".to_owned(), String::new()));
+    }
 }
