@@ -99,7 +99,7 @@ pub enum ArtifactError {
         /// As given.
         name: String,
     },
-    /// Symbolic links of a web application lead out of it.
+    /// Symbolic links of a packed web application lead out of it.
     #[error(
         "{} of the web application `{}` {} out of it: {}",
         super::count(links.len(), "symbolic link", "symbolic links"),
@@ -112,8 +112,6 @@ pub enum ArtifactError {
         path: PathBuf,
         /// Each link with its target.
         links: Vec<(Vec<u8>, Vec<u8>)>,
-        /// Whether it is an archive.
-        is_packed: bool,
     },
     /// An entry in an archive is named like a deletion.
     #[error("`{}` in `{}` has a name that means a deletion in an image layer", shown(name), shown_path(path))]
@@ -238,12 +236,8 @@ impl Explain for ArtifactError {
                 "set `app.root` to the path that it shall have, such as \"/app/server\""
             }
             Self::BadName { .. } => "give a name without slashes; `app.root` says where it goes",
-            Self::LinksLeave { is_packed: true, .. } => {
-                "make the archive with the files that the links lead to in their place (`zip` does so without `-y`)"
-            }
             Self::LinksLeave { .. } => {
-                "give a copy with the files that the links lead to in their place (`cp -RL DIRECTORY COPY` makes one), or \
-                 leave the links out with lines in `.packignore`"
+                "make the archive with the files that the links lead to in their place (`zip` does so without `-y`)"
             }
             Self::Whiteout { .. } => "rename it",
             Self::OtherServlet { wanted: Servlet::Jakarta, .. } => {

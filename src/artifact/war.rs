@@ -167,11 +167,6 @@ pub(super) fn propose_directory(
     }
     let (root, mut notes) = place(artifact, options, base)?;
     let found = scanner.scan(&artifact.path, &options.scan_options())?;
-    let links = found.iter().filter_map(|found| match &found.kind {
-        FoundKind::Symlink(target) => Some((found.relative(), &target[..])),
-        _ => None,
-    });
-    check_links(&artifact.path, links)?;
     notes.extend(note_of_provided(
         found.iter().filter(|found| found.kind != FoundKind::Directory).map(Found::relative),
     ));
@@ -213,8 +208,8 @@ fn provided(members: &Members<'_>) -> usize {
         .count()
 }
 
-/// Refuses symbolic links that lead out of the application: an unpacked one and its archive are to be the same, and
-/// an archive cannot say what a path of another file system means.
+/// Refuses symbolic links that lead out of an archive, which cannot say what a path of another file system means. Of a
+/// directory they are found when its files become entries.
 fn check_links<'a>(
     path: &Path,
     links: impl Iterator<Item = (&'a [u8], &'a [u8])>,
@@ -226,7 +221,7 @@ fn check_links<'a>(
     if links.is_empty() {
         return Ok(());
     }
-    Err(ArtifactError::LinksLeave { path: path.to_owned(), links, is_packed: !path.is_dir() })
+    Err(ArtifactError::LinksLeave { path: path.to_owned(), links })
 }
 
 pub(super) fn propose_archive(
