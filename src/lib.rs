@@ -50,6 +50,8 @@
 //! Read:
 //! - `build.toml`, or what `--file` names.
 //! - `$XDG_CONFIG_HOME/pack/config.toml`: how the user wants registries to be reached.
+//! - Docker's and Podman's `certs.d`, `registries.conf`, `registries.conf.d` and `daemon.json`, in `$XDG_CONFIG_HOME` and
+//!   `/etc` or `$PACK_SYSTEM_CONFIG`.
 //! - The artifact, the `from` of layers, and `.packignore` at the root of a directory that is copied.
 //! - Bases and images: `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`.
 //! - Logins: what `DOCKER_AUTH_CONFIG` holds, the file of `REGISTRY_AUTH_FILE`, `containers/auth.json` in

@@ -64,7 +64,8 @@ Environment:
   DOCKER_CONFIG, REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG
       Where logins are
   HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE
-      How registries are reached
+      How registries are reached; so do ~/.config/pack/config.toml and the
+      files of Docker and Podman (certs.d, registries.conf, daemon.json)
 
 Exit codes:
   0    Done

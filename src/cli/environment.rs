@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Explain, Kind};
+use crate::registry::EngineFiles;
 use crate::time::LAST_SECOND;
 
 /// A snapshot of what the process was started with.
@@ -44,7 +45,10 @@ pub enum EnvironmentError {
 
 impl Explain for EnvironmentError {
     fn kind(&self) -> Kind {
-        Kind::Input
+        match self {
+            Self::SourceDateEpoch(_) | Self::TooLate(_) => Kind::Usage,
+            Self::WorkingDirectory(_) | Self::NoCacheDir => Kind::Input,
+        }
     }
 
     fn hint(&self) -> Option<String> {
@@ -159,6 +163,27 @@ impl Environment {
     #[must_use]
     pub fn user_config(&self) -> Option<PathBuf> {
         Some(self.config_home()?.join("pack/config.toml"))
+    }
+
+    /// Where Docker's and Podman's files about registries are: the user's before those of the system, which
+    /// `$PACK_SYSTEM_CONFIG` names instead of `/etc`; `$CONTAINERS_REGISTRIES_CONF` names one of them.
+    #[must_use]
+    pub fn engine_files(&self) -> EngineFiles {
+        let system = self.path("PACK_SYSTEM_CONFIG").unwrap_or_else(|| PathBuf::from("/etc"));
+        let user = self.config_home();
+        let of_user = |name: &str| user.as_ref().map(|user| user.join(name));
+        let both =
+            |name: &str| -> Vec<PathBuf> { of_user(name).into_iter().chain([system.join(name)]).collect() };
+        EngineFiles {
+            certificates: [both("containers/certs.d"), both("docker/certs.d")].concat(),
+            registries_conf: match self.path("CONTAINERS_REGISTRIES_CONF") {
+                Some(given) => vec![given],
+                None => both("containers/registries.conf"),
+            },
+            // The user's have the last word.
+            drop_ins: both("containers/registries.conf.d").into_iter().rev().collect(),
+            daemon_json: both("docker/daemon.json"),
+        }
     }
 
     /// Docker's configuration directory: `$DOCKER_CONFIG`, else `~/.docker`.

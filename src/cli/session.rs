@@ -205,6 +205,7 @@ impl Session {
             registries,
             ca_files: environment.ssl_cert_file().into_iter().chain(given).collect(),
             proxy,
+            engines: environment.engine_files(),
             scratch: Some(self.scratch.parent().to_owned()),
             ..registry::Settings::default()
         };

@@ -129,7 +129,7 @@ impl Document {
         let base = self.sources.add("--set", &directory, Origin::Typed, assignment);
         let wrong = |document: &Self, range: std::ops::Range<usize>, message: String| {
             let hint = "write `--set KEY=VALUE`, such as `--set config.user=1000`".to_owned();
-            document.sources.error_at(Span::new(base, &range), message, Some(hint))
+            document.sources.wrong_at(Span::new(base, &range), message, Some(hint))
         };
         let Some(equals) = equals(assignment) else {
             return Err(wrong(self, 0..assignment.len(), format!("`{assignment}` has no `=`")));
@@ -187,7 +187,7 @@ impl Document {
             let Value::Table(inner) = &mut child.value else {
                 let message = format!("`{key}` is {what}, not a table");
                 let hint = format!("set `{key}` as a whole");
-                return Err(sources.error_at(*span, message, Some(hint)));
+                return Err(sources.wrong_at(*span, message, Some(hint)));
             };
             table = inner;
         }

@@ -48,9 +48,12 @@ pub enum ConfigError {
         /// Why.
         source: io::Error,
     },
-    /// Something in the build file, a flag or a variable is wrong. Hints are part of the report.
+    /// Something in the build file is wrong. Hints are part of the report.
     #[error("{0}")]
     Invalid(Box<Report>),
+    /// Something that was typed as a flag or a variable is not what such a setting looks like.
+    #[error("{0}")]
+    Usage(Box<Report>),
     /// The build file says something that it may not say.
     #[error("{0}")]
     Forbidden(Box<Report>),
@@ -60,6 +63,7 @@ impl Explain for ConfigError {
     fn kind(&self) -> crate::error::Kind {
         match self {
             Self::Forbidden(_) => crate::error::Kind::Policy,
+            Self::Usage(_) => crate::error::Kind::Usage,
             _ => crate::error::Kind::Input,
         }
     }
@@ -69,13 +73,13 @@ impl Explain for ConfigError {
             Self::NotFound(_) => {
                 Some("`pack init` writes one; an artifact can also be given itself".to_owned())
             }
-            Self::Read { .. } | Self::Invalid(_) | Self::Forbidden(_) => None,
+            Self::Read { .. } | Self::Invalid(_) | Self::Usage(_) | Self::Forbidden(_) => None,
         }
     }
 
     /// A report shows the lines that it is about.
     fn is_laid_out(&self) -> bool {
-        matches!(self, Self::Invalid(_))
+        matches!(self, Self::Invalid(_) | Self::Usage(_) | Self::Forbidden(_))
     }
 }
 

@@ -152,7 +152,7 @@ impl Overrides {
 fn bad_variable(name: &str, value: &str, what: &str, hint: &str) -> ConfigError {
     let mut document = Document::empty(std::path::Path::new(""));
     let span = document.typed(name, value).span;
-    document.sources().error_at(span, format!("`{name}` is not {what}"), Some(hint.to_owned()))
+    document.sources().wrong_at(span, format!("`{name}` is not {what}"), Some(hint.to_owned()))
 }
 
 /// Everything that decides what an image becomes, besides the files themselves.

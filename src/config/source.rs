@@ -158,11 +158,25 @@ impl Sources {
     /// An error about what was written at `span`: a missing artifact, an unusable base.
     #[must_use]
     pub fn error_at(&self, span: Span, message: impl Into<String>, hint: Option<String>) -> ConfigError {
-        self.error(vec![Diagnostic { message: message.into(), hint, span }])
+        let diagnostics = vec![Diagnostic { message: message.into(), hint, span }];
+        ConfigError::Invalid(Box::new(self.report(diagnostics)))
     }
 
+    /// An error of what was read: of the command line, if all that is wrong was typed there.
     pub(super) fn error(&self, diagnostics: Vec<Diagnostic>) -> ConfigError {
-        ConfigError::Invalid(Box::new(self.report(diagnostics)))
+        let is_typed = !diagnostics.is_empty() && diagnostics.iter().all(|it| self.is_typed(it.span));
+        let report = Box::new(self.report(diagnostics));
+        if is_typed { ConfigError::Usage(report) } else { ConfigError::Invalid(report) }
+    }
+
+    /// The same of one thing.
+    pub(super) fn wrong_at(
+        &self,
+        span: Span,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> ConfigError {
+        self.error(vec![Diagnostic { message: message.into(), hint, span }])
     }
 
     /// An error about things that are valid and not allowed.

@@ -189,8 +189,12 @@ fn address(http: &Http, registry: &Registry, base: &Url, why: &str) -> Check {
     if registry.as_str() == DOCKER_HUB {
         check = check.and("logins for it are kept under `https://index.docker.io/v1/`");
     }
-    let Some(settings) = http.settings.registries.get(registry) else { return check };
-    if settings.skip_tls_verify {
+    let own = http.own(registry);
+    let settings = &own.settings;
+    for note in &own.notes {
+        check = check.and(note.as_str());
+    }
+    if settings.skip_tls_verify && !own.is_engines() {
         check = check.note("`skip-tls-verify` is set: anyone on the way can read and change what is sent");
     }
     if let Some(chunk) = settings.chunk_size {
@@ -389,7 +393,8 @@ const fn version(version: rustls::ProtocolVersion) -> &'static str {
 
 fn certificate(http: &Http, registry: &Registry, base: &Url, stream: Limited, now: SystemTime) -> Check {
     const NAME: &str = "certificate";
-    let settings = http.settings.registries.get(registry);
+    let own = http.own(registry);
+    let settings = Some(&own.settings);
     let host = base.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     let seen = || -> Result<_, Check> {
         let identity = identity(settings).map_err(|error| Check::failed(NAME, &error))?;
@@ -423,7 +428,9 @@ fn certificate(http: &Http, registry: &Registry, base: &Url, stream: Limited, no
         check = check.and(format!("`{}` is shown to it if it asks", shown_path(path)));
     }
     if settings.is_some_and(|settings| settings.skip_tls_verify) {
-        return check.note("it is not checked: `skip-tls-verify` is set");
+        let why =
+            if own.is_engines() { "a file of Docker or Podman says so" } else { "`skip-tls-verify` is set" };
+        return check.note(format!("it is not checked: {why}"));
     }
     trust(http, registry, &shown.chain, &name, check)
 }
@@ -436,7 +443,8 @@ fn trust(
     name: &ServerName<'static>,
     check: Check,
 ) -> Check {
-    let files = http.authorities(http.settings.registries.get(registry));
+    let own = http.own(registry);
+    let files = http.authorities(Some(&own));
     let judged = |files: &[&PathBuf]| match tls::judge(files) {
         Ok(judge) => tls::verdict(&judge, chain, name),
         Err(error) => Err(Distrust::Other(error.to_string())),
@@ -449,7 +457,7 @@ fn trust(
             Err(other) => why = other,
         }
     }
-    let looked = match http.authorities(http.settings.registries.get(registry)) {
+    let looked = match http.authorities(Some(&own)) {
         files if files.is_empty() => "the system's authorities".to_owned(),
         files => {
             let names: Vec<String> = files.iter().map(|file| format!("`{}`", shown_path(file))).collect();

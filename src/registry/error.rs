@@ -266,6 +266,14 @@ pub enum RegistryError {
         /// The answer.
         answer: Box<Answer>,
     },
+    /// `registries.conf` forbids it.
+    #[error("pulling from `{name}` is blocked by `{}`", shown_path(.file))]
+    Blocked {
+        /// The repository.
+        name: String,
+        /// The file.
+        file: PathBuf,
+    },
     /// 401 or 403.
     #[error("{context}: {answer} ({tried})")]
     Denied {
@@ -473,6 +481,7 @@ impl Explain for RegistryError {
     fn kind(&self) -> Kind {
         match self {
             Self::Interrupted(_) => Kind::Interrupted,
+            Self::Blocked { .. } => Kind::Policy,
             Self::Source { inner, .. } => inner.kind(),
             Self::Certificate { .. } | Self::Proxy { .. } | Self::Credentials { .. } | Self::Keep { .. } => {
                 Kind::Input

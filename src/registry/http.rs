@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use url::Url;
 
 use super::auth::{self, Access, Authorization, Tried};
 use super::clock::Clock;
+use super::engines::{Engines, Own, speaks_tls};
 use super::error::{Answer, Context, Fault, RegistryError, Step, shorten};
 use super::location;
 use super::proxy::{self, Way};
@@ -47,6 +48,9 @@ pub(super) struct Http {
     hosts: Mutex<BTreeMap<Registry, Arc<Host>>>,
     /// The secrets of this run, which nothing that is printed may have in it.
     pub(super) scrubber: Scrubber,
+    /// What our settings and the files of Docker and Podman say together, once it was asked for.
+    owns: Mutex<BTreeMap<Registry, Arc<Own>>>,
+    engines: OnceLock<Engines>,
     /// What the user was warned of.
     warned: Mutex<BTreeSet<String>>,
 }
@@ -354,6 +358,8 @@ impl Http {
             clients: Mutex::default(),
             hosts: Mutex::default(),
             scrubber: Scrubber::default(),
+            owns: Mutex::default(),
+            engines: OnceLock::new(),
             warned: Mutex::default(),
         }
     }
@@ -363,14 +369,14 @@ impl Http {
         if let Some(host) = hosts.get(registry) {
             return Ok(Arc::clone(host));
         }
-        let settings = self.settings.registries.get(registry);
+        let chunk_size = self.settings.registries.get(registry).and_then(|settings| settings.chunk_size);
         let (base, _) = self.base(registry)?;
         let slots = self.settings.concurrency.max(1);
         let host = Arc::new(Host {
             registry: registry.clone(),
             base,
             auth: auth::State::default(),
-            chunk_size: settings.and_then(|settings| settings.chunk_size),
+            chunk_size,
             wants_patch: AtomicBool::new(false),
             refused_following: AtomicBool::new(false),
             refuses_chunks: AtomicBool::new(false),
@@ -387,8 +393,12 @@ impl Http {
 
     /// A registry's address, and why it is plain HTTP or not.
     pub(super) fn base(&self, registry: &Registry) -> Result<(Url, &'static str), RegistryError> {
-        let settings = self.settings.registries.get(registry);
-        let (plain, why) = match settings.and_then(|settings| settings.plain_http) {
+        let own = self.own(registry);
+        let (plain, why) = match own.settings.plain_http {
+            Some(true) if own.is_engines() => {
+                (true, "Docker's or Podman's files call it insecure, and it speaks no TLS")
+            }
+            Some(false) if own.is_engines() => (false, "Docker's or Podman's files have something for it"),
             Some(true) => (true, "`plain-http = true` is set"),
             Some(false) => (false, "`plain-http = false` is set"),
             None if registry.is_loopback() => (true, "it is on this machine"),
@@ -533,8 +543,7 @@ impl Http {
 
     /// Whether a connection that breaks may be one that was ended for want of a certificate.
     fn may_be_dismissed(&self, host: &Host, url: &Url) -> bool {
-        let shows_one =
-            self.settings.registries.get(&host.registry).is_some_and(|own| own.client_cert.is_some());
+        let shows_one = self.own(&host.registry).settings.client_cert.is_some();
         url.scheme() == "https" && !shows_one && !host.reached.load(Ordering::Relaxed)
     }
 
@@ -602,12 +611,12 @@ impl Http {
     fn client(&self, url: &Url, bodies: Bodies) -> Result<reqwest::Client, RegistryError> {
         let registry = location::host(url).parse::<Registry>().ok();
         let own = registry.filter(|registry| {
-            self.settings.registries.get(registry).is_some_and(|settings| {
-                settings.skip_tls_verify
-                    || settings.ca_file.is_some()
-                    || settings.client_cert.is_some()
-                    || settings.client_key.is_some()
-            })
+            let own = self.own(registry);
+            own.settings.skip_tls_verify
+                || own.settings.ca_file.is_some()
+                || own.settings.client_cert.is_some()
+                || own.settings.client_key.is_some()
+                || !own.authorities.is_empty()
         });
         let key = match own {
             // This is HTTP/1.1 in any case.
@@ -625,9 +634,41 @@ impl Http {
     }
 
     /// The files of authorities that count for a registry.
-    pub(super) fn authorities<'a>(&'a self, registry: Option<&'a RegistrySettings>) -> Vec<&'a PathBuf> {
-        let own = registry.and_then(|registry| registry.ca_file.as_ref());
-        self.settings.ca_files.iter().chain(own).collect()
+    pub(super) fn authorities<'a>(&'a self, own: Option<&'a Own>) -> Vec<&'a PathBuf> {
+        let of_registry = own.into_iter().flat_map(|own| own.settings.ca_file.iter().chain(&own.authorities));
+        self.settings.ca_files.iter().chain(of_registry).collect()
+    }
+
+    /// How a registry is reached: our own settings, and what they leave open from the files of Docker and Podman.
+    pub(super) fn own(&self, registry: &Registry) -> Arc<Own> {
+        if let Some(own) = lock(&self.owns).get(registry) {
+            return Arc::clone(own);
+        }
+        let said = self.engines().of(registry);
+        let own =
+            Own::new(self.settings.registries.get(registry), said, registry, || self.speaks_tls(registry));
+        let own = Arc::new(own);
+        Arc::clone(lock(&self.owns).entry(registry.clone()).or_insert(own))
+    }
+
+    /// Whether a registry that may do without TLS speaks it. What is behind a proxy is taken to.
+    fn speaks_tls(&self, registry: &Registry) -> bool {
+        let Ok(url) = Url::parse(&format!("https://{registry}/")) else { return true };
+        !matches!(self.way(&url), Ok(Way::Direct(_))) || speaks_tls(&url, self.settings.timeouts.connect)
+    }
+
+    fn engines(&self) -> &Engines {
+        self.engines.get_or_init(|| Engines::read(&self.settings.engines, &self.progress))
+    }
+
+    /// Refuses to pull what `registries.conf` blocks.
+    pub(super) fn check_not_blocked(&self, registry: &Registry, path: &str) -> Result<(), RegistryError> {
+        match self.engines().blocking(registry, path) {
+            Some(file) => {
+                Err(RegistryError::Blocked { name: format!("{registry}/{path}"), file: file.to_owned() })
+            }
+            None => Ok(()),
+        }
     }
 
     fn build(
@@ -659,12 +700,14 @@ impl Http {
         let registry = match key {
             ClientKey::Plain => return builder.http1_only().tls_certs_only([]).build().map_err(setup),
             ClientKey::System => None,
-            ClientKey::Own(registry) => settings.registries.get(registry),
+            ClientKey::Own(registry) => Some(self.own(registry)),
         };
+        let own = registry.as_deref();
+        let registry = own.map(|own| &own.settings);
         if *bodies == Bodies::Large {
             builder = builder.http1_only();
         }
-        let files = self.authorities(registry);
+        let files = self.authorities(own);
         let identity = identity(registry)?;
         if registry.is_some_and(|registry| registry.skip_tls_verify) {
             builder = builder.tls_danger_accept_invalid_certs(true);

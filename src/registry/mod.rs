@@ -16,6 +16,7 @@ mod challenge;
 mod clock;
 mod credentials;
 mod doctor;
+mod engines;
 mod error;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
@@ -54,6 +55,7 @@ use self::auth::Access;
 pub use self::clock::Clock;
 pub use self::credentials::Credentials;
 pub use self::doctor::{Check, Diagnosis, Health};
+pub use self::engines::EngineFiles;
 pub use self::error::{Answer, Context, Fault, RegistryError, Step};
 use self::follow::Follow;
 use self::http::{Http, lock};
@@ -213,7 +215,9 @@ impl Client {
     /// # Errors
     /// When the registry cannot be asked.
     pub fn resolve(&self, reference: &Reference) -> Result<Option<Descriptor>, RegistryError> {
-        self.look_up(&Access::pull(reference.repository()), &reference.manifest_name())
+        let repository = reference.repository();
+        self.http().check_not_blocked(repository.registry(), repository.path())?;
+        self.look_up(&Access::pull(repository), &reference.manifest_name())
     }
 
     /// As [`Client::resolve`], where the same repository is going to be pushed to: the token that this
@@ -248,6 +252,7 @@ impl Client {
         name: &str,
         expected: Option<&Descriptor>,
     ) -> Result<RawDocument, RegistryError> {
+        self.http().check_not_blocked(repository.registry(), repository.path())?;
         let mirrors = self.mirrors(repository);
         if mirrors.is_empty() {
             return self.document_at(repository, name, expected, false);
@@ -366,6 +371,7 @@ impl Client {
         repository: &Repository,
         descriptor: &Descriptor,
     ) -> Result<BlobStream, RegistryError> {
+        self.http().check_not_blocked(repository.registry(), repository.path())?;
         let task = self.0.progress.task(Phase::Pull, descriptor.digest.short(), Some(descriptor.size));
         let (digest, size) = (descriptor.digest, descriptor.size);
         let mut places = self.mirrors(repository);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::credentials::Credentials;
+use super::engines::EngineFiles;
 use crate::reference::{Registry, Repository, Scope};
 
 /// A string that is never printed.
@@ -136,6 +137,8 @@ pub struct Settings {
     pub proxy: Option<ProxySettings>,
     /// What pauses and time-outs are measured with.
     pub clock: Clock,
+    /// Where Docker's and Podman's own files about registries may be.
+    pub engines: EngineFiles,
     /// Where a mirror's large blobs wait until they are known to be right; without it they are streamed, and one
     /// that is wrong is an error.
     pub scratch: Option<PathBuf>,
@@ -153,6 +156,7 @@ impl Default for Settings {
             timeouts: Timeouts::default(),
             proxy: None,
             clock: Clock::default(),
+            engines: EngineFiles::default(),
             scratch: None,
         }
     }

@@ -28,6 +28,7 @@ impl Client {
     /// # Errors
     /// When there is no such repository, the registry cannot be asked, or its answer is no list of tags.
     pub fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, RegistryError> {
+        self.http().check_not_blocked(repository.registry(), repository.path())?;
         let access = Access::pull(repository);
         let host = self.http().host(repository.registry())?;
         self.wait(async {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::real::inputs;
+use crate::real::machines::Authority;
 use crate::real::server::Server;
 use crate::support::{Outcome, Project, text, tree_on};
 
@@ -448,4 +449,208 @@ fn a_hint_about_several_images_is_followed() {
     project.pack("inspect oci-archive:several.tar:1").ok();
     project.write("build.toml", tree_on("oci-archive:several.tar:1"));
     project.build("");
+}
+
+#[test]
+fn what_is_wrong_in_the_words_of_the_command_line_is_exit_code_2_and_in_a_file_1() {
+    let project = Project::small();
+    project.build("-o oci:here:1");
+    for flags in [
+        "-o oci",
+        "-o oci:",
+        "-o oci-archive:-",
+        "-o localhost:5000/a:1",
+        "-o scratch",
+        "-t a:b",
+        "-t {nothing}",
+        "--base UPPER",
+        "--base https://ghcr.io/x",
+        "--base dir:x",
+        "--name UPPER",
+        "--name a:1",
+        "--platform linux",
+        "--compression bzip2",
+        "--root srv",
+        "--layout folded",
+        "--set nothing",
+        "--set image.nothing=1",
+        "--set config.ports=['x']",
+        "--cache-repo UPPER",
+        "--cache-verify 101",
+        "--jobs 0",
+        "--plain-http https://r.example",
+        "--skip-tls-verify a_b-",
+    ] {
+        for command in ["build", "plan"] {
+            project
+                .pack(command)
+                .arg(flags.split(' ').next().unwrap())
+                .arg(flags.split(' ').nth(1).unwrap())
+                .fails(2);
+        }
+    }
+    for (variable, value) in [
+        ("PACK_NAME", "UPPER"),
+        ("PACK_BASE", "https://ghcr.io/x"),
+        ("PACK_TAGS", "a:b"),
+        ("PACK_PLATFORMS", "linux"),
+        ("PACK_COMPRESSION", "bzip2"),
+        ("PACK_JOBS", "0"),
+        ("PACK_JOBS", "many"),
+        ("PACK_OFFLINE", "maybe"),
+        ("PACK_LOCKED", "maybe"),
+        ("SOURCE_DATE_EPOCH", "yesterday"),
+    ] {
+        let said = project.pack("build").env(variable, value).fails(2);
+        assert!(said.stderr.contains(variable), "{said:?}");
+    }
+    for line in [
+        "copy UPPER oci:x",
+        "copy oci:here:1 UPPER",
+        "copy oci:here:1 oci:",
+        "copy oci:here:1 oci-archive:-",
+        "copy oci:here:1 scratch",
+        "copy scratch oci:x",
+        "copy oci:here:1 https://ghcr.io/x:1",
+        "copy docker-daemon:x oci:x",
+        "copy oci:here docker://127.0.0.1:9/a",
+        "copy --platform linux oci:here:1 oci:x",
+        "tag UPPER 2",
+        "tag oci:here:1 a:b",
+        "inspect https://ghcr.io/x",
+        "history oci:",
+        "verify UPPER",
+        "diff oci:here:1 UPPER",
+        "rebase UPPER --base scratch -t 2",
+        "rebase oci:here:1 --base UPPER -t 2",
+        "rebase oci:here:1 --base scratch -t a:b",
+        "rebase oci:here:1 --base scratch --old-base UPPER -t 2",
+        "doctor UPPER",
+        "init files --force --base UPPER",
+    ] {
+        project.pack(line).fails(2);
+    }
+    // What they name may be wrong all the same.
+    for line in [
+        "build --base oci:missing",
+        "build missing",
+        "build -f missing.toml",
+        "build -o oci:files",
+        "copy oci:missing oci:x",
+        "copy oci:here:2 oci:x",
+        "login r.example -u a -p b -f missing.toml",
+    ] {
+        project.pack(line).fails(1);
+    }
+    for (wrong, right) in [("base = \"scratch\"", "base = \"UPPER\""), ("tags = [\"1\"]", "tags = [\"a:b\"]")]
+    {
+        let project = Project::small();
+        project.write("build.toml", tree_on("scratch").replace(wrong, right));
+        project.pack("build").fails(1);
+        // Both at once: the file has to be mended in any case.
+        project.pack("build --compression bzip2").fails(1);
+    }
+}
+
+#[test]
+fn the_files_of_docker_and_podman_about_registries_count() {
+    const REGISTRY: &str = "tools/docker-registry";
+    let Some(inputs) = inputs(&[REGISTRY]) else { return };
+    let program = inputs.join(REGISTRY);
+    let project = Project::small();
+    let authority = Authority::new(&project.beside("authority"));
+    authority.sign("server", "IP:127.0.0.1");
+    authority.sign("client", "IP:127.0.0.1");
+    let ca = authority.path("ca.pem");
+    let start = |name: &str, mutual: bool| {
+        Server::start_with(&program, &project.beside(name), |config| {
+            config["http"]["tls"] = authority.tls("server");
+            if mutual {
+                config["http"]["tls"]["clientcas"] = serde_json::json!([ca]);
+            }
+        })
+    };
+    let install = |path: &str, text: &[u8]| {
+        let path = project.beside(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let push = |host: &str| project.pack(&format!("build --name {host}/shop/app -t 1 --push"));
+    let look = |host: &str| project.pack(&format!("verify docker://{host}/shop/app:1"));
+    let pem = |name: &str| fs::read(authority.path(name)).unwrap();
+
+    // An authority, in each of the directories; and a certificate to show.
+    let server = start("tls", false);
+    let host = server.host();
+    push(&host).fails(3);
+    for directory in ["etc/docker", "etc/containers", "home/.config/containers"] {
+        let file = format!("{directory}/certs.d/{host}/ca.crt");
+        install(&file, &pem("ca.pem"));
+        push(&host).ok();
+        look(&host).ok();
+        let said = project.pack(&format!("doctor {host}")).ok().stdout;
+        assert!(said.contains(&project.beside(&file).display().to_string()), "{said}");
+        fs::remove_dir_all(project.beside(&format!("{directory}/certs.d"))).unwrap();
+    }
+    look(&host).fails(3);
+    let mutual = start("mutual", true);
+    install(&format!("etc/docker/certs.d/{}/ca.crt", mutual.host()), &pem("ca.pem"));
+    push(&mutual.host()).fails(3);
+    install(&format!("etc/docker/certs.d/{}/client.cert", mutual.host()), &pem("client.pem"));
+    install(&format!("etc/docker/certs.d/{}/client.key", mutual.host()), &pem("client.key"));
+    push(&mutual.host()).ok();
+
+    // Insecure: TLS that nobody vouches for, and no TLS.
+    let plain = Server::start(&program, &project.beside("plain"), false);
+    push(&plain.host()).ok();
+    let conf = |host: &str, more: &str| format!("[[registry]]\nlocation = \"{host}\"\n{more}\n");
+    let daemon = |host: &str| format!("{{\"insecure-registries\": [\"{host}\"]}}");
+    for server in [host.clone(), plain.host()] {
+        for (file, text) in [
+            ("etc/containers/registries.conf", conf(&server, "insecure = true")),
+            ("etc/containers/registries.conf.d/1.conf", conf(&server, "insecure = true")),
+            ("home/.config/containers/registries.conf", conf(&server, "insecure = true")),
+            ("etc/docker/daemon.json", daemon(&server)),
+            ("etc/docker/daemon.json", daemon("127.0.0.0/8")),
+        ] {
+            install(file, text.as_bytes());
+            look(&server).ok();
+            let said = project.pack(&format!("doctor {server}")).ok().stdout;
+            assert!(said.contains(&project.beside(file).display().to_string()), "{said}");
+            fs::remove_file(project.beside(file)).unwrap();
+        }
+        let flag = project.pack(&format!("verify docker://{server}/shop/app:1"));
+        let flag = if server == host { flag.arg("--skip-tls-verify") } else { flag.arg("--plain-http") };
+        flag.arg(&server).ok();
+    }
+    // Our own settings count more.
+    install("etc/docker/daemon.json", daemon(&host).as_bytes());
+    configure(&project, &format!("[registry.\"{host}\"]\nplain-http = false\n"));
+    look(&host).fails(3);
+    configure(
+        &project,
+        &format!("[registry.\"{host}\"]\nplain-http = false\nca-file = \"{}\"\n", ca.display()),
+    );
+    look(&host).ok();
+    configure(&project, &format!("[registry.\"{host}\"]\nplain-http = false\n"));
+    look(&host).arg("--ca-file").arg(ca.display().to_string()).ok();
+    configure(&project, "");
+
+    // What is blocked is not pulled; what is broken is told and no failure.
+    let blocked = conf(&format!("{}/shop", plain.host()), "blocked = true");
+    install("etc/containers/registries.conf", blocked.as_bytes());
+    look(&plain.host()).fails(4).says(&["registries.conf", "blocked"]);
+    project.pack(&format!("copy {}/shop/app:1 oci:x", plain.host())).fails(4);
+    for file in [
+        "etc/containers/registries.conf",
+        "etc/docker/daemon.json",
+        "etc/containers/registries.conf.d/2.conf",
+    ] {
+        install(file, b"[broken");
+        warns(look(&plain.host()).ok(), &[file]);
+        fs::remove_file(project.beside(file)).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", project.beside(file)).unwrap();
+        warns(look(&plain.host()).ok(), &[file]);
+        fs::remove_file(project.beside(file)).unwrap();
+    }
 }

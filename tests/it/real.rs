@@ -7,7 +7,7 @@ mod doors;
 mod engines;
 mod http;
 mod images;
-mod machines;
+pub(crate) mod machines;
 mod peers;
 mod registries;
 pub(crate) mod server;

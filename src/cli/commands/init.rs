@@ -9,6 +9,7 @@ use super::super::file::OutputFile;
 use super::super::session::Session;
 use super::request::BUILD_FILE;
 use crate::artifact::{self, Artifact, ArtifactKind};
+use crate::location::Location;
 use crate::shown::shown_path;
 
 /// Where build tools put what they made, by how often that is what is wanted.
@@ -25,6 +26,8 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
         return Err(CommandError::new(ExitStatus::Input, format!("there is a `{BUILD_FILE}` already"))
             .hint("`--force` replaces it"));
     }
+    // Said before anything is written, as of every other flag.
+    args.base.as_deref().map(Location::parse).transpose()?;
     let given = session.absolute(args.path.as_deref().unwrap_or(Path::new("")));
     let path = find(session, &given, args.path.is_some())?;
     let found = artifact::detect(&path)?;

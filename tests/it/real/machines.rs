@@ -17,11 +17,11 @@ use super::server::free_port;
 use super::tools::{line, run};
 
 /// Certificates in a directory: an authority, and what it signed.
-pub(super) struct Authority(PathBuf);
+pub(crate) struct Authority(PathBuf);
 
 impl Authority {
     /// A new authority.
-    pub(super) fn new(directory: &Path) -> Self {
+    pub(crate) fn new(directory: &Path) -> Self {
         std::fs::create_dir_all(directory).expect("can be made");
         run(line("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=authority")
             .current_dir(directory)
@@ -29,12 +29,12 @@ impl Authority {
         Self(directory.to_owned())
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
     /// Signs a certificate `NAME.pem` with the key `NAME.key`.
-    pub(super) fn sign(&self, name: &str, names: &str) {
+    pub(crate) fn sign(&self, name: &str, names: &str) {
         std::fs::write(self.path("extensions"), format!("subjectAltName={names}\n")).expect("can be written");
         run(line("openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes")
             .current_dir(&self.0)
@@ -45,7 +45,7 @@ impl Authority {
     }
 
     /// The `http.tls` of a registry with the certificate `name`.
-    pub(super) fn tls(&self, name: &str) -> Value {
+    pub(crate) fn tls(&self, name: &str) -> Value {
         json!({ "certificate": self.path(&format!("{name}.pem")), "key": self.path(&format!("{name}.key")) })
     }
 }
