@@ -7,13 +7,15 @@ use crate::shown::shown;
 /// A place in a document is shown with at most this many bytes.
 const MAX_SHOWN: usize = 200;
 
-/// Why a text is not read.
+/// Why a text is not read. Boxed: errors are passed on through many layers, and most readings have none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonError {
+pub struct JsonError(Box<Inner>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
     /// The keys and positions that lead to the value, from the document's root.
     path: String,
-    /// Boxed: errors are passed on through many layers, and most readings have none.
-    why: Box<Why>,
+    why: Why,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,15 +32,15 @@ pub(super) enum Why {
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = || cut(&self.path);
-        match &*self.why {
+        let place = || cut(&self.0.path);
+        match &self.0.why {
             Why::Syntax { line, column, what } => {
                 write!(f, "not valid JSON: {what} at line {line}, column {column}")
             }
             Why::Values(limit) => write!(f, "it has more than {limit} values"),
             Why::Twice => write!(f, "the key `{}` occurs twice", place()),
             Why::Folded { one, other } => {
-                let of = if self.path.is_empty() { String::new() } else { format!(" of `{}`", place()) };
+                let of = if self.0.path.is_empty() { String::new() } else { format!(" of `{}`", place()) };
                 let (one, other) = (cut(one), cut(other));
                 write!(f, "the keys `{one}` and `{other}`{of} are the same to tools that ignore case")
             }
@@ -50,7 +52,7 @@ impl fmt::Display for JsonError {
                 )
             }
             Why::Missing => write!(f, "`{}` is missing", place()),
-            Why::Kind { found, wanted } if self.path.is_empty() => {
+            Why::Kind { found, wanted } if self.0.path.is_empty() => {
                 write!(f, "the document is {found}; it must be {wanted}")
             }
             Why::Kind { found, wanted } => write!(f, "`{}` is {found}; it must be {wanted}", place()),
@@ -69,7 +71,7 @@ fn cut(text: &str) -> String {
 
 impl JsonError {
     pub(super) fn new(why: Why) -> Self {
-        Self { path: String::new(), why: Box::new(why) }
+        Self(Box::new(Inner { path: String::new(), why }))
     }
 
     /// A value of the right kind that is not what it should be; `why` is shown after its place.
@@ -83,21 +85,21 @@ impl JsonError {
     pub fn below(mut self, key: &str) -> Self {
         // What lies below is bounded by the depth, what is shown of it by `cut`.
         let key = &key[..key.floor_char_boundary(MAX_SHOWN)];
-        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
-        self.path = format!("{key}{dot}{}", self.path);
+        let dot = if self.0.path.is_empty() || self.0.path.starts_with('[') { "" } else { "." };
+        self.0.path = format!("{key}{dot}{}", self.0.path);
         self
     }
 
     pub(super) fn at(mut self, position: usize) -> Self {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
-        self.path = format!("[{position}]{dot}{}", self.path);
+        let dot = if self.0.path.is_empty() || self.0.path.starts_with('[') { "" } else { "." };
+        self.0.path = format!("[{position}]{dot}{}", self.0.path);
         self
     }
 
     /// Where the text stops being JSON, if it does.
     #[must_use]
     pub fn position(&self) -> Option<(usize, usize)> {
-        match *self.why {
+        match self.0.why {
             Why::Syntax { line, column, .. } => Some((line, column)),
             _ => None,
         }
