@@ -78,6 +78,11 @@ pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
 }
 
+/// Whether a file was refused for what it is, and not by the system.
+pub(crate) fn is_refused(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Refused>())
+}
+
 fn check(file_type: FileType) -> Result<(), Refused> {
     let what = match file_type {
         kind if kind.is_file() => return Ok(()),

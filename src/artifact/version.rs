@@ -172,7 +172,7 @@ impl Files for InDirectory<'_> {
         match input::read(&path, limit) {
             Ok(bytes) => Ok(Some(bytes)),
             // Whatever it is, it says no version.
-            Err(error) if error.get_ref().is_some_and(|error| error.is::<input::Refused>()) => Ok(None),
+            Err(error) if input::is_refused(&error) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(ArtifactError::Io { path, source }),
         }

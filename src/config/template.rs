@@ -223,7 +223,7 @@ impl Template {
             return self.resolve_tag(facts).map(|tag| tag.to_string());
         }
         self.resolve_tag(&Facts { content: Some(STAND_IN.to_owned()), ..facts.clone() })?;
-        self.fill(facts, fit_for_tag, Some("{content}"))
+        self.fill(facts, |text| fit_for_tag(&text), Some("{content}"))
     }
 
     /// Its value as a tag: what a variable brings in is made fit, so that the branch `feat/x` gives `feat-x`.
@@ -231,7 +231,7 @@ impl Template {
     /// # Errors
     /// When a variable has no value, or the whole is not a tag, or is a `latest` that nobody wrote.
     pub fn resolve_tag(&self, facts: &Facts) -> Result<Tag, TemplateError> {
-        let mut value = self.fill(facts, fit_for_tag, facts.content.as_deref())?;
+        let mut value = self.fill(facts, |text| fit_for_tag(&text), facts.content.as_deref())?;
         if let Some(Part::Variable(_)) = self.parts.first() {
             value = value.trim_start_matches(['.', '-']).to_owned();
         }
@@ -324,7 +324,7 @@ impl Template {
     }
 }
 
-fn fit_for_tag(value: String) -> String {
+fn fit_for_tag(value: &str) -> String {
     value.chars().map(tag_character).collect()
 }
 

@@ -274,14 +274,14 @@ impl Listed {
         let Node { link, owner_name, mtime, records, .. } = &self.node;
         let texts = [self.path.len(), link.len(), owner_name.len(), mtime.len()];
         let texts = texts.into_iter().chain(self.spelling.iter().map(|spelling| spelling.len()));
-        let record = |(name, value): (&Box<str>, &Value)| {
+        let record = |name: &str, value: &Value| {
             let value = if let Value::Short(bytes) = value { bytes.len() } else { 0 };
             name.len() + value + 3 * PLACE
         };
         size_of::<Self>()
             + PLACE
             + texts.filter(|length| *length > 0).map(|length| length + ALLOCATION).sum::<usize>()
-            + records.iter().map(record).sum::<usize>()
+            + records.iter().map(|(name, value)| record(name, value)).sum::<usize>()
     }
 }
 

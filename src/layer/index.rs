@@ -425,7 +425,9 @@ mod tests {
             let mut header = tar::Header::new_gnu();
             header.set_entry_type(kind);
             header.set_mode(mode);
-            (header.set_uid(0), header.set_gid(0), header.set_size(0));
+            header.set_uid(0);
+            header.set_gid(0);
+            header.set_size(0);
             builder.append_data(&mut header, name, io::empty()).expect("entry");
         }
         let tar = builder.into_inner().expect("tar");

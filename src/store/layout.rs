@@ -630,7 +630,7 @@ fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     crate::input::read(path, limit).map_err(|error| {
         // A link that leads to itself is nothing that anyone could read either.
         let is_loop = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-        let is_refused = error.get_ref().is_some_and(|why| why.is::<crate::input::Refused>());
+        let is_refused = crate::input::is_refused(&error);
         let kind = if is_loop || is_refused { io::ErrorKind::InvalidData } else { error.kind() };
         io::Error::new(kind, format!("`{}`: {error}", shown_path(path)))
     })

@@ -192,9 +192,9 @@ impl Draft {
         let path = self.layout.blobs().dir();
         let file = File::open(path)?;
         if alone {
-            file.try_lock()?
+            file.try_lock()?;
         } else {
-            file.lock_shared()?
+            file.lock_shared()?;
         }
         let (ours, there) = (file.metadata()?, std::fs::metadata(path)?);
         let is_same = (ours.dev(), ours.ino()) == (there.dev(), there.ino());

@@ -137,11 +137,7 @@ impl Archive {
     pub fn open(path: &Path) -> Result<Self, ZipError> {
         let io = |source| ZipError::Io { path: path.to_owned(), source };
         let (file, metadata) = input::open(path).map_err(|source| {
-            if source.get_ref().is_some_and(|inner| inner.is::<input::Refused>()) {
-                ZipError::NotAFile { path: path.to_owned() }
-            } else {
-                io(source)
-            }
+            if input::is_refused(&source) { ZipError::NotAFile { path: path.to_owned() } } else { io(source) }
         })?;
         Self::new(path, Stamp::of(&metadata), Bytes::File(file))
     }
