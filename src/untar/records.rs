@@ -30,6 +30,8 @@ pub(super) struct Extensions {
 
 const SPARSE: &[u8] = b"GNU.sparse.";
 const XATTR: &[u8] = b"SCHILY.xattr.";
+/// The encodings of names that POSIX knows: UTF-8, and any.
+const CHARSETS: [&[u8]; 2] = [b"ISO-IR 10646 2000 UTF-8", b"BINARY"];
 /// What some readers apply to all entries after a global header and others do not.
 const MEANINGFUL: [&[u8]; 9] =
     [b"path", b"linkpath", b"size", b"uid", b"gid", b"uname", b"gname", b"mtime", b"hdrcharset"];
@@ -68,6 +70,9 @@ impl Extensions {
                     b"mtime" => check_time("mtime", value)?,
                     b"atime" => check_time("atime", value)?,
                     b"ctime" => check_time("ctime", value)?,
+                    b"hdrcharset" if !CHARSETS.contains(&value) => {
+                        return Err(Dispute::new("hdrcharset", "it is none that a standard knows"));
+                    }
                     b"uname" | b"gname" if value.contains(&0) => {
                         return Err(Dispute::new("uname", "the record contains a NUL byte"));
                     }
@@ -266,6 +271,7 @@ mod tests {
             ("atime", "1.5.5", "atime"),
             ("gname", "a\0b", "uname"),
             ("SCHILY.xattr.", "x", "xattr"),
+            ("hdrcharset", "latin1", "hdrcharset"),
             ("SCHILY.xattr.user.a%3Db", "x", "xattr"),
             (" path", "x", "records"),
             ("", "x", "records"),
