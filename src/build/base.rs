@@ -2,8 +2,10 @@
 //!
 //! What a base's tag means comes from `build.lock`, else from where the base is. Its documents come from
 //! the store, else from there. What it has at a path comes from the lock, else from the store's index of
-//! the layer, and last by streaming layers from the top down, until the path is known. With a lock no base
-//! layer is ever read.
+//! the layer, and last by streaming layers from the top down, until the path is known. With a lock no layer of a
+//! base in a registry is ever fetched; what the lock says is compared with what is at hand.
+
+mod lock;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, Read as _};
@@ -80,6 +82,23 @@ pub enum BaseError {
         /// Found.
         found: Digest,
     },
+    /// The lock says of a path what the layers do not say.
+    #[error("`build.lock` says that `{path}` of the base `{base}` is {said}; it is {found}")]
+    LockDiffers {
+        /// The base.
+        base: String,
+        /// The path.
+        path: EntryPath,
+        /// What the lock says.
+        said: String,
+        /// What a layer says.
+        found: String,
+        /// Whether the lock was not to be departed from.
+        strict: bool,
+    },
+    /// The lock says nothing of a base.
+    #[error("`build.lock` says nothing of the layers of the base `{0}`")]
+    NoFacts(String),
     /// Its documents for all platforms are too large together.
     #[error(transparent)]
     TooMuch(#[from] OverBudget),
@@ -89,6 +108,7 @@ impl Explain for BaseError {
     fn kind(&self) -> Kind {
         match self {
             Self::Gone { inner, .. } => inner.kind(),
+            Self::LockDiffers { strict: true, .. } => Kind::Policy,
             _ => kind_behind(self, Kind::Input),
         }
     }
@@ -104,6 +124,10 @@ impl Explain for BaseError {
             }
             Self::Gone { .. } => Some("`pack update` takes what its name means now".into()),
             Self::Moved { .. } => Some("`pack update` takes the new one".into()),
+            Self::LockDiffers { .. } => Some(
+                "the lock was edited: put it back as it was committed, or let `pack update` write it again".into(),
+            ),
+            Self::NoFacts(_) => Some("`pack update` writes what it should say".into()),
             _ => None,
         }
     }
@@ -269,6 +293,8 @@ pub struct Base {
     pub reference: String,
     source: Arc<Cached>,
     locked: Option<LockedBase>,
+    /// Whether the lock is not to be departed from.
+    strict: bool,
     documents: Budget,
 }
 
@@ -310,7 +336,14 @@ impl Base {
         let facts = locked.as_ref().and_then(|locked| locked.facts.as_ref());
         let source = Arc::new(Cached::new(source, store, pinned, facts, offline));
         let documents = Budget::new(format!("the base `{reference}`"), image::MAX_IMAGES, u64::MAX);
-        Self { reference, source, locked, documents }
+        Self { reference, source, locked, strict: false, documents }
+    }
+
+    /// Where the lock is not to be departed from, whoever departs from the base breaks a policy.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
     }
 
     /// The repository that it is in, if it is in a registry.
@@ -401,10 +434,20 @@ impl Base {
             .map(|locked| Known { nodes: locked.ancestors.clone(), accounts: locked.accounts.clone() })
             .unwrap_or_default();
         let layers = base.image.layers();
-        let packed = layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.size));
-        let budget = Budget::new(format!("the base `{}`", self.reference), MAX_INDEXES, unpacking(packed));
+        let budget = index_budget(&self.reference, layers);
         let indexes = vec![None; layers.len()];
-        Tree { base: self, image: &base.image, store, progress, known, indexes, budget }
+        let unchecked = known.nodes.keys().cloned().collect();
+        Tree {
+            base: self,
+            image: &base.image,
+            store,
+            progress,
+            known,
+            unchecked,
+            indexes,
+            remembers: true,
+            budget,
+        }
     }
 
     /// What the lock should say of this base.
@@ -456,6 +499,12 @@ pub struct Known {
     accounts: BTreeMap<Account, bool>,
 }
 
+/// What the indexes of `layers` may cost.
+fn index_budget(reference: &str, layers: &[Descriptor]) -> Budget {
+    let packed = layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.size));
+    Budget::new(format!("the base `{reference}`"), MAX_INDEXES, unpacking(packed))
+}
+
 /// The tree of a base image. Remembers what it was asked.
 pub struct Tree<'a> {
     base: &'a Base,
@@ -463,8 +512,12 @@ pub struct Tree<'a> {
     store: &'a Store,
     progress: &'a Progress,
     known: Known,
+    /// Of what is known, what the lock says and no layer said yet.
+    unchecked: BTreeSet<EntryPath>,
     /// Bottom layer first, as in the manifest.
     indexes: Vec<Option<Arc<LayerIndex>>>,
+    /// Whether indexes that the store remembers will do.
+    remembers: bool,
     /// What all of them may cost.
     budget: Budget,
 }
@@ -476,26 +529,39 @@ impl Tree<'_> {
     }
 
     fn index(&mut self, number: usize) -> Result<Arc<LayerIndex>, BoxedError> {
-        if let Some(index) = &self.indexes[number] {
-            return Ok(Arc::clone(index));
+        if let Some(index) = self.remembered(number)? {
+            return Ok(index);
         }
         let layer = &self.image.layers()[number];
-        let key = index_key(&layer.digest);
-        let index = match self.store.memo_load("layer-index", &key) {
-            Some(index) => {
-                LayerIndex::charge(&index, &self.budget)
-                    .map_err(|error| self.unreadable(layer, error.into()))?;
-                index
-            }
-            None => {
-                let index = self.read_layer(layer)?;
-                self.store.memo_save("layer-index", &key, &index);
-                index
-            }
+        let index = self.read_layer(layer)?;
+        self.store.memo_save("layer-index", &index_key(&layer.digest), &index);
+        Ok(self.keep(number, index))
+    }
+
+    /// The index of a layer that was read before.
+    fn remembered(&mut self, number: usize) -> Result<Option<Arc<LayerIndex>>, BoxedError> {
+        if self.indexes[number].is_some() || !self.remembers {
+            return Ok(self.indexes[number].clone());
+        }
+        let layer = &self.image.layers()[number];
+        let Some(index) = self.store.memo_load("layer-index", &index_key(&layer.digest)) else {
+            return Ok(None);
         };
+        LayerIndex::charge(&index, &self.budget).map_err(|error| self.unreadable(layer, error.into()))?;
+        Ok(Some(self.keep(number, index)))
+    }
+
+    fn keep(&mut self, number: usize, index: LayerIndex) -> Arc<LayerIndex> {
         let index = Arc::new(index);
         self.indexes[number] = Some(Arc::clone(&index));
-        Ok(index)
+        index
+    }
+
+    /// Reads layers again that the store remembers.
+    fn forget_indexes(&mut self) {
+        self.remembers = false;
+        self.indexes.fill(None);
+        self.budget = index_budget(&self.base.reference, self.image.layers());
     }
 
     fn read_layer(&self, layer: &Descriptor) -> Result<LayerIndex, BoxedError> {
@@ -631,6 +697,11 @@ impl Tree<'_> {
 
 impl BaseTree for Tree<'_> {
     fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
+        // What the lock says of a directory decides about what is below it, too.
+        for above in path.ancestors() {
+            self.check_at_hand(&above)?;
+        }
+        self.check_at_hand(path)?;
         if let Some(ancestor) = self.known.nodes.get(path) {
             return Ok(match ancestor.clone() {
                 Ancestor::Directory { mode, uid, gid } | Ancestor::Listed { mode, uid, gid, .. } => {

@@ -494,6 +494,16 @@ fn check_layer_count(prepared: &Prepared<'_>) -> Result<(), BuildError> {
     Ok(())
 }
 
+/// What `pack update --check` does: compares what the lock says of the base with the base's layers, which are read.
+/// How many paths it says something of.
+///
+/// # Errors
+/// When it says otherwise, or the layers cannot be read.
+pub fn check_lock(context: &Context, request: &Request) -> Result<usize, BoxedError> {
+    let _lease = context.store.lease();
+    prepare::check_lock(context, request)
+}
+
 /// What `pack update` does: the base as it is now, with what the plan needs of it.
 ///
 /// # Errors

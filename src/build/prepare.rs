@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::base::{Base, PlatformBase, Tree};
+use super::base::{Base, BaseError, PlatformBase, Tree};
 use super::cache::{Distrust, Lookups};
 use super::check::{self, Checks};
 use super::declared::DeclaredLayer;
@@ -180,6 +180,24 @@ pub(super) fn compression(written: config::Compression) -> Result<Compression, B
     })
 }
 
+/// Compares what the lock says of the base with the base's layers, which are read; how many paths there were.
+pub(super) fn check_lock(context: &Context, request: &Request) -> Result<usize, BoxedError> {
+    let Some(base) = open_base(context, request)? else { return Ok(0) };
+    let base = base.strict(true);
+    let Some(locked) = request.locked_base() else { return Err(BaseError::NoFacts(base.reference).into()) };
+    let Some(facts) = &locked.facts else { return Err(BaseError::NoFacts(base.reference).into()) };
+    let mut checked = 0;
+    for platform in &facts.platforms {
+        let loaded = base.load(Some(&platform.platform))?;
+        let found = loaded.image.digest();
+        if found != platform.digest {
+            return Err(BaseError::Moved { base: base.reference, locked: platform.digest, found }.into());
+        }
+        checked += base.tree(&loaded, &context.store, &context.progress).check_lock()?;
+    }
+    Ok(checked)
+}
+
 /// Opens the base that the settings name; `None` for scratch.
 fn open_base(context: &Context, request: &Request) -> Result<Option<Base>, BoxedError> {
     let Some(base) = &request.settings.base else { return Ok(None) };
@@ -203,7 +221,8 @@ fn open_base(context: &Context, request: &Request) -> Result<Option<Base>, Boxed
     if request.settings.locked && locked.is_none() {
         return Err(BuildError::NotLocked(written).into());
     }
-    Ok(Some(Base::new(written, source, locked, &context.store, request.settings.offline)))
+    let base = Base::new(written, source, locked, &context.store, request.settings.offline);
+    Ok(Some(base.strict(request.settings.locked)))
 }
 
 fn detect(request: &Request) -> Result<Vec<Artifact>, BoxedError> {

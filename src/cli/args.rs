@@ -585,6 +585,10 @@ pub struct UpdateArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
+    /// Change nothing: compare what build.lock says of the base's directories with the base's layers, which are read
+    #[arg(long)]
+    pub check: bool,
+
     /// Believe the build file nothing that concerns this machine, as for a pull request of a stranger
     #[arg(long)]
     pub untrusted: bool,

@@ -4,6 +4,8 @@
 //! [`printable`]: a label must not be able to move the reader's cursor.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -94,13 +96,63 @@ pub fn printable_lines(text: &str) -> Cow<'_, str> {
     shown::lines(text)
 }
 
-/// A result as indented JSON, in which no text of others can upset a terminal.
+/// Writes a result as indented JSON, in which no text of others can upset a terminal, piece by piece: a report can
+/// be as large as what it is about.
 ///
 /// # Errors
-/// When a part of it cannot be JSON: our own types can.
-pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
-    let text = serde_json::to_string_pretty(value)?;
-    Ok(shown::json(&text).into_owned())
+/// When it cannot be written, or a part of it cannot be JSON: our own types can.
+pub fn write_json(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut out = io::BufWriter::with_capacity(64 << 10, out);
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Quiet::default());
+    value.serialize(&mut serializer)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Indented JSON without what a terminal or a log acts on: there is none but in strings.
+#[derive(Default)]
+struct Quiet(serde_json::ser::PrettyFormatter<'static>);
+
+impl serde_json::ser::Formatter for Quiet {
+    fn write_string_fragment<W: io::Write + ?Sized>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+        out.write_all(shown::json(text).as_bytes())
+    }
+
+    fn begin_array<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_array(out)
+    }
+
+    fn end_array<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array(out)
+    }
+
+    fn begin_array_value<W: io::Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_array_value(out, first)
+    }
+
+    fn end_array_value<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array_value(out)
+    }
+
+    fn begin_object<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object(out)
+    }
+
+    fn end_object<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object(out)
+    }
+
+    fn begin_object_key<W: io::Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(out, first)
+    }
+
+    fn begin_object_value<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(out)
+    }
+
+    fn end_object_value<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object_value(out)
+    }
 }
 
 /// How a column stands.
@@ -139,11 +191,21 @@ impl Column {
 }
 
 /// Aligned columns, two spaces apart. A column that is empty in every row is left out.
+///
+/// A cell is no wider than [`WIDEST`] and a table no longer than [`LONGEST`]: each row is as wide as the widest
+/// cells of all, and what stands in them may be anyone's words. JSON has everything.
 #[derive(Clone, Debug)]
 pub struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
+    /// Rows that are not shown.
+    more: u64,
 }
+
+/// Columns of a terminal that a cell takes at most.
+const WIDEST: usize = 400;
+/// Rows that are shown at most.
+const LONGEST: usize = 10_000;
 
 /// What stays of a flexible column however narrow the terminal is.
 const NARROWEST: usize = 12;
@@ -153,19 +215,23 @@ impl Table {
     /// A table without rows.
     #[must_use]
     pub fn new(columns: impl Into<Vec<Column>>) -> Self {
-        Self { columns: columns.into(), rows: Vec::new() }
+        Self { columns: columns.into(), rows: Vec::new(), more: 0 }
     }
 
     /// Adds a row; cells beyond the columns are dropped, missing ones are empty.
     pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        let mut row: Vec<String> =
-            cells.into_iter().map(|cell| printable(cell.as_ref()).into_owned()).collect();
+        if self.rows.len() >= LONGEST {
+            self.more += 1;
+            return;
+        }
+        let shown = |cell: T| cut(&printable(&shown::cut(cell.as_ref(), WIDEST)), WIDEST).into_owned();
+        let mut row: Vec<String> = cells.into_iter().map(shown).collect();
         row.resize(self.columns.len(), String::new());
         self.rows.push(row);
     }
 
     /// The lines, each ended by a line break and without trailing spaces. With a `width`, flexible columns
-    /// are cut to fit; without, as for a pipe, nothing ever is.
+    /// are cut to fit. The last line says how many rows are not shown.
     #[must_use]
     pub fn render(&self, width: Option<usize>) -> String {
         let used: Vec<usize> = (0..self.columns.len())
@@ -197,6 +263,14 @@ impl Table {
             }
             text.push_str(line.trim_end());
             text.push('\n');
+        }
+        if self.more > 0 {
+            let _ = writeln!(
+                text,
+                "… and {} more {}",
+                number(self.more),
+                if self.more == 1 { "row" } else { "rows" }
+            );
         }
         text
     }
@@ -313,6 +387,31 @@ mod tests {
         classes  12.3 kB  pack: class…
         lib       6.0 MB  pack: lib\u…
         ");
+    }
+
+    #[test]
+    fn a_table_is_no_wider_and_longer_than_a_reader_bears() {
+        let mut table = Table::new([Column::left("A"), Column::left("B")]);
+        table.row(["x".repeat(1 << 20), "\u{1b}".repeat(1 << 20)]);
+        for _ in 0..20_000 {
+            table.row(["", "b"]);
+        }
+        let text = table.render(None);
+        assert!(text.lines().all(|line| length(line) <= 2 * WIDEST + GAP));
+        assert_eq!(text.lines().last(), Some("… and 10,001 more rows"));
+        assert!(text.len() < 8 << 20, "{}", text.len());
+    }
+
+    #[test]
+    fn json_is_written_piece_by_piece_and_quietly() {
+        let value =
+            serde_json::json!({ "a\u{202e}": ["\u{1b}[2J", "##[error]", "\u{85}\n\"ü"], "e": {}, "l": [] });
+        let mut out = Vec::new();
+        write_json(&value, &mut out).expect("written");
+        let text = String::from_utf8(out).expect("text");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("JSON"), value);
+        assert!(!text.chars().any(|it| it == '\u{1b}' || it == '\u{202e}' || it == '\u{85}'), "{text}");
+        assert!(!text.contains("##[") && text.contains("\n  \"l\": []\n}\n"), "{text}");
     }
 
     #[test]

@@ -182,10 +182,13 @@ impl Printer {
 
     /// Prints the result to stdout as indented JSON, the same on a terminal and in a pipe.
     pub fn json(&self, value: &impl Serialize) {
-        match format::json(value) {
-            Ok(text) => self.result(text),
-            // Our own types have string keys and no failing parts; whoever adds one hears of it here.
-            Err(error) => self.fail(io::Error::other(error)),
+        let written = self.above_bars(|| {
+            let mut sink = self.0.out.sink.lock().unwrap_or_else(PoisonError::into_inner);
+            format::write_json(value, &mut *sink)?;
+            sink.flush()
+        });
+        if let Err(error) = written {
+            self.fail(error);
         }
     }
 

@@ -415,7 +415,7 @@ fn pairs(a: &[Offer], b: &[Offer]) -> Vec<Pair> {
 /// differ.
 const MAX_KEPT: u64 = 160 << 20;
 /// Steps that may be taken beside those for unpacking.
-const STEPS: u64 = 20 << 20;
+const STEPS: u64 = 10 << 20;
 
 /// Layers that were read: images for several platforms have some in common.
 type Listings = BTreeMap<Digest, Listing>;

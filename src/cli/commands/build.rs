@@ -176,9 +176,10 @@ fn metadata(report: &Report) -> Vec<u8> {
             object.insert("containerimage.config.digest".to_owned(), config.to_string().into());
         }
     }
-    let mut text = format::json(&value).unwrap_or_default();
-    text.push('\n');
-    text.into_bytes()
+    let mut bytes = Vec::new();
+    // Memory takes it.
+    let _ = format::write_json(&value, &mut bytes);
+    bytes
 }
 
 fn summary(session: &Session, report: &Report) -> Result<Summary, CommandError> {

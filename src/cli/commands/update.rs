@@ -3,13 +3,13 @@
 use super::super::args::{ImageArgs, UpdateArgs};
 use super::super::error::CommandError;
 use super::super::file;
-use super::super::format::printable;
+use super::super::format::{count, printable};
 use super::super::session::Session;
 use super::request;
 use crate::build;
 use crate::lock::Lock;
 
-/// Moves the lock to what the base means now.
+/// Moves the lock to what the base means now, or checks it.
 ///
 /// # Errors
 /// Whatever stopped it; the lock is then as it was.
@@ -24,6 +24,9 @@ pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandErr
     let Some(path) = asked.lock_path.clone() else {
         return Err(CommandError::usage("there is no build file, so there is no lock to update"));
     };
+    if args.check {
+        return check(session, args, &asked.request);
+    }
     file::check_replaceable(&path)?;
     let old = asked.request.lock.take().unwrap_or_default();
     asked.request.settings.locked = false;
@@ -45,5 +48,18 @@ pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandErr
     for change in changes {
         session.printer.result(printable(&change));
     }
+    Ok(())
+}
+
+/// Compares the lock with the base's layers.
+fn check(session: &Session, args: &UpdateArgs, request: &build::Request) -> Result<(), CommandError> {
+    let context = session.context(&request.settings)?;
+    let checked = build::check_lock(&context, request)?;
+    if args.format.json {
+        session.printer.json(&serde_json::json!({ "checked": checked }));
+        return Ok(());
+    }
+    let paths = count(checked as u64, "path");
+    session.printer.result(format!("build.lock says what the base's layers say, of {paths}"));
     Ok(())
 }

@@ -2,15 +2,19 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::format::{bytes, count, printable};
+use crate::cli::format::{bytes, count, cut, printable};
 use crate::diff::{Change, ChangeKind, Field, ImageDiff, LayerDiff, LayerRef, Relation, Report};
+use crate::shown;
+
+/// Columns of a line at most: a path or a label may be as long as a document. JSON has everything.
+const LONGEST_LINE: usize = 2000;
 
 /// The differences for people. With `all`, the entries of each layer, too.
 #[must_use]
 pub fn text(report: &Report, all: bool) -> String {
     let mut text = String::new();
     let mut line = |words: String| {
-        text.push_str(&printable(&words));
+        text.push_str(&cut(&printable(&shown::cut(&words, LONGEST_LINE)), LONGEST_LINE));
         text.push('\n');
     };
     line(format!("A  {}  {}", report.a.digest, report.a.name));
