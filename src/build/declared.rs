@@ -6,7 +6,7 @@
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::draft::{Draft, Owned};
+use super::draft::{Draft, Owned, Times};
 use super::prepare::{at, patterns};
 use super::{BuildError, Request};
 use crate::config::{self, Spanned};
@@ -22,6 +22,7 @@ pub(super) struct DeclaredLayer<'a> {
     pub(super) layer: &'a config::Layer,
     /// The modification time of everything in it.
     pub(super) mtime: u64,
+    pub(super) times: Times,
 }
 
 /// What a `[[layer]]` has an entry from.
@@ -101,6 +102,7 @@ impl<'a> DeclaredLayer<'a> {
             named,
             is_divisible: false,
             removes: false,
+            times: self.times,
             declared: Some(self),
         })
     }

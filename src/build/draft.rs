@@ -15,6 +15,7 @@ pub(super) struct Draft<'a> {
     /// What the user named by its own path, so that the base is asked what is in its place.
     pub(super) named: BTreeSet<EntryPath>,
     pub(super) is_divisible: bool,
+    pub(super) times: Times,
     /// The table that it comes from, where it comes from one.
     pub(super) declared: Option<DeclaredLayer<'a>>,
     /// Whether its entries stand for what it removes of the base.
@@ -34,10 +35,20 @@ impl Draft<'_> {
             owned: Owned::Some(BTreeSet::new()),
             named: BTreeSet::new(),
             is_divisible: false,
+            times: Times::Given,
             declared: None,
             removes: true,
         })
     }
+}
+
+/// The modification times of a layer's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Times {
+    /// As its entries have them.
+    Given,
+    /// A function of their contents.
+    OfContents,
 }
 
 /// Which of its directories a layer owns.

@@ -243,6 +243,34 @@ impl<'a> Memos<'a> {
         Ok((keys_of(layer, compression, ids), counts))
     }
 
+    /// The layer with a time for each file that is a function of its content, with what [`Memos::keys`] says of it. Files that
+    /// are not remembered are read: their times stand before their contents.
+    ///
+    /// # Errors
+    /// As for [`Memos::keys`].
+    pub fn keys_with_times(
+        &mut self,
+        layer: LayerSpec,
+        compression: Compression,
+    ) -> Result<(LayerSpec, Option<LayerKeys>, FileMemo), layer::ContentError> {
+        let (ids, counts) = self.identities(&layer, || true)?;
+        let of_bytes = |entry: &layer::Entry| match &entry.kind {
+            EntryKind::File(Content { source: ContentSource::Bytes(bytes), .. }) => {
+                Some(ContentId::of(bytes))
+            }
+            _ => None,
+        };
+        let times: Vec<Option<u64>> = layer
+            .entries()
+            .iter()
+            .zip(&ids)
+            .map(|(entry, id)| id.or_else(|| of_bytes(entry)).map(|id| layer::content_time(&id)))
+            .collect();
+        let layer = layer.with_file_times(|index| times[index]);
+        let keys = keys_of(&layer, compression, ids);
+        Ok((layer, keys, counts))
+    }
+
     /// Remembers what a file holds, but for a file that may have changed after it was read without its stamp
     /// showing it: git's racy-timestamp rule. Of that one, only that it was seen.
     pub fn learn(&mut self, content: &Content, id: ContentId) {

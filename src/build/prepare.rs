@@ -8,7 +8,7 @@ use super::base::{Base, BaseError, PlatformBase, Tree};
 use super::cache::{Distrust, Lookups};
 use super::check::{self, Checks};
 use super::declared::DeclaredLayer;
-use super::draft::{Draft, Owned};
+use super::draft::{Draft, Owned, Times};
 use super::memo::Memos;
 use super::selection::{self, Wanted};
 use super::{BuildError, Context, Request, derive};
@@ -453,10 +453,7 @@ impl<'r> Preparer<'_, 'r> {
 
     fn app_options(&self, artifact: &Artifact) -> AppOptions {
         let Some(app) = &self.request.settings.app else { return AppOptions::default() };
-        // Web servers derive ETag and Last-Modified from it.
-        let default =
-            if artifact.kind == ArtifactKind::Site { Mtime::Commit } else { Mtime::At(DEFAULT_MTIME) };
-        let mtime = self.mtime(app.mtime.as_ref().map_or(default, |mtime| mtime.value));
+        let (mtime, _) = self.mtime(mtime_of(app, artifact));
         let rules = Rules {
             file_mode: app.mode.as_ref().map(|mode| mode.value.bits()),
             owner: app.owner.as_ref().map(|owner| (owner.value.uid.into(), owner.value.gid.into())),
@@ -477,10 +474,28 @@ impl<'r> Preparer<'_, 'r> {
         }
     }
 
-    fn mtime(&self, mtime: Mtime) -> u64 {
+    /// The times of the artifact's files. Of an archive only what is compressed is known without unpacking it.
+    fn times_of(&self, artifact: Option<&Artifact>) -> Result<Times, BoxedError> {
+        let Some((app, artifact)) = self.request.settings.app.as_ref().zip(artifact) else {
+            return Ok(Times::Given);
+        };
+        let (_, times) = self.mtime(mtime_of(app, artifact));
+        match (times, &app.mtime, artifact.archive()) {
+            (Times::OfContents, Some(written), Some(_)) => {
+                let error = BuildError::ContentTime(artifact.path.clone());
+                let hint = error.hint();
+                Err(at(self.request, written, error.into(), hint))
+            }
+            _ => Ok(times),
+        }
+    }
+
+    /// The time of what has no content, or of everything.
+    fn mtime(&self, mtime: Mtime) -> (u64, Times) {
         match mtime {
-            Mtime::At(seconds) => seconds,
-            Mtime::Commit => self.request.time(),
+            Mtime::At(seconds) => (seconds, Times::Given),
+            Mtime::Commit => (self.request.time(), Times::Given),
+            Mtime::Content => (DEFAULT_MTIME, Times::OfContents),
         }
     }
 
@@ -491,10 +506,11 @@ impl<'r> Preparer<'_, 'r> {
     ) -> Result<Vec<Draft<'r>>, BoxedError> {
         let mut drafts = Vec::new();
         for layer in &self.request.settings.layers {
-            let mtime =
-                self.mtime(layer.mtime.as_ref().map_or(Mtime::At(DEFAULT_MTIME), |mtime| mtime.value));
-            drafts
-                .push(DeclaredLayer { request: self.request, scanner: self.scanner, layer, mtime }.draft()?);
+            let mtime = layer.mtime.as_ref().map_or(Mtime::At(DEFAULT_MTIME), |mtime| mtime.value);
+            let (mtime, times) = self.mtime(mtime);
+            let declared =
+                DeclaredLayer { request: self.request, scanner: self.scanner, layer, mtime, times };
+            drafts.push(declared.draft()?);
         }
         let Some(proposal) = proposal else {
             if drafts.is_empty() && artifact.is_none() {
@@ -504,6 +520,7 @@ impl<'r> Preparer<'_, 'r> {
         };
         self.notes.extend(proposal.notes);
         self.warnings.extend(proposal.warnings);
+        let times = self.times_of(artifact)?;
         for layer in proposal.layers {
             let owned = proposal.app_root.clone().map_or(Owned::Some(BTreeSet::new()), Owned::From);
             drafts.push(Draft {
@@ -514,6 +531,7 @@ impl<'r> Preparer<'_, 'r> {
                 // A program or an archive is put there as it is.
                 named: proposal.app_root.iter().cloned().collect(),
                 is_divisible: layer.is_divisible,
+                times,
                 declared: None,
                 removes: false,
             });
@@ -540,7 +558,7 @@ impl<'r> Preparer<'_, 'r> {
         // What was placed so far is below what follows, as the base is.
         let mut placed: Vec<LayerSpec> = Vec::new();
         for draft in drafts {
-            let Draft { name, why, entries, owned, named, is_divisible, declared, removes } = draft;
+            let Draft { name, why, entries, owned, named, is_divisible, times, declared, removes } = draft;
             let mut below = plan::Stack { base: &mut *base, layers: &placed };
             let entries =
                 plan::place(entries, |path| owned.contains(path), |path| named.contains(path), &mut below)
@@ -557,14 +575,14 @@ impl<'r> Preparer<'_, 'r> {
             match split {
                 Split::Parts(parts) => {
                     for part in parts {
-                        placed.push(part.spec.clone());
                         let why = part.why(&why);
-                        layers.push(self.planned(part.spec, why)?);
+                        layers.push(self.planned(part.spec, why, times)?);
+                        placed.extend(layers.last().map(|layer| layer.spec.clone()));
                     }
                 }
                 Split::Whole(spec) => {
-                    placed.push(spec.clone());
-                    layers.push(self.planned(spec, why)?);
+                    layers.push(self.planned(spec, why, times)?);
+                    placed.extend(layers.last().map(|layer| layer.spec.clone()));
                 }
             }
         }
@@ -611,12 +629,18 @@ impl<'r> Preparer<'_, 'r> {
     }
 
     /// A layer with what earlier builds know of it.
-    fn planned(&mut self, spec: LayerSpec, why: String) -> Result<PlannedLayer, BoxedError> {
+    fn planned(&mut self, spec: LayerSpec, why: String, times: Times) -> Result<PlannedLayer, BoxedError> {
         let step = self.context.progress.step(Stage::LookUp, spec.name());
         let (writes, lookups) = (self.request.cache.write.is_some(), &mut self.lookups);
         let asks_others = || writes || lookups.are_worth_asking();
-        let (keys, file_memo) =
-            self.memos.keys(&spec, self.compression, asks_others).map_err(BuildError::Content)?;
+        let (spec, keys, file_memo) = match times {
+            Times::Given => {
+                let keys = self.memos.keys(&spec, self.compression, asks_others);
+                keys.map(|(keys, file_memo)| (spec, keys, file_memo))
+            }
+            Times::OfContents => self.memos.keys_with_times(spec, self.compression),
+        }
+        .map_err(BuildError::Content)?;
         let listing = self.memos.listing_key(&self.platform, &spec);
         let (known, memo, difference) = self.memos.look_up(&spec, self.compression, &listing, keys.as_ref());
         step.finish(file_memo.read_bytes, if known.is_some() { "known" } else { "to build" });
@@ -661,6 +685,14 @@ impl<'r> Preparer<'_, 'r> {
 /// What is looked at of an artifact that is a directory.
 pub(super) fn scan_options_of_app(app: &config::App) -> ScanOptions {
     taken_of(app).scan_options()
+}
+
+/// The times that the settings want. Web servers make validators of a file's time and size: a time that is always the
+/// same would keep what was changed in caches, and one that is always new would send what was not changed.
+fn mtime_of(app: &config::App, artifact: &Artifact) -> Mtime {
+    let is_site = artifact.kind == ArtifactKind::Site;
+    let default = if is_site { Mtime::Content } else { Mtime::At(DEFAULT_MTIME) };
+    app.mtime.as_ref().map_or(default, |mtime| mtime.value)
 }
 
 /// The options that say what is taken of an artifact.

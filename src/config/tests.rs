@@ -657,6 +657,7 @@ fn set_reaches_every_key() {
         ("app.owner", "1"),
         ("app.mode", "0555"),
         ("app.mtime", "commit"),
+        ("app.mtime", "content"),
         ("app.include", "['*']"),
         ("app.exclude", "['*']"),
         ("app.buckets", "4"),

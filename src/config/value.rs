@@ -650,21 +650,24 @@ impl Decode for Signal {
     }
 }
 
-/// A modification time. Written as seconds since the epoch, a date with an offset, or `"commit"`.
+/// A modification time. Written as seconds since the epoch, a date with an offset, `"commit"` or `"content"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mtime {
     /// Seconds since the epoch.
     At(u64),
     /// `SOURCE_DATE_EPOCH`, else the time of the git commit.
     Commit,
+    /// For each file a time that is a function of its content.
+    Content,
 }
 
 impl FromText for Mtime {
     fn from_text(text: &str) -> Result<Self, Wrong> {
         match text {
+            "content" => Ok(Self::Content),
             "commit" => Ok(Self::Commit),
             _ => Err(Wrong::new(format!("`{text}` is not a time"))
-                .hint("write seconds since the epoch, a date such as `2024-01-31T12:00:00Z` without quotes, or `\"commit\"`")),
+                .hint("write seconds since the epoch, a date such as `2024-01-31T12:00:00Z` without quotes, `\"commit\"` or `\"content\"`")),
         }
     }
 }

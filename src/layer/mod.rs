@@ -32,7 +32,7 @@ pub use entry::{
     Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, EntryPathError, Metadata,
 };
 pub use estargz::{ContentsError, Toc};
-pub use identity::{FORMAT, entry_key, identify, identify_zipped, layer_key};
+pub use identity::{FORMAT, content_time, entry_key, identify, identify_zipped, layer_key};
 pub use index::{LayerIndex, Lookup, Node};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use known::sample;

@@ -1,8 +1,9 @@
 //! A layer before it is built: named, sorted, checked.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::entry::{Entry, EntryPath, Metadata};
+use super::entry::{Entry, EntryKind, EntryPath, Metadata};
 use super::tar;
 
 /// A layer to build: its entries in canonical order, without duplicates. Cheap to clone.
@@ -76,6 +77,35 @@ impl LayerSpec {
         entries.sort_by(tar::by_full_name);
         check_tree(&entries, &layer)?;
         Ok(Self { name: name.into(), entries: Arc::new(entries) })
+    }
+
+    /// With a modification time for each file, by its index. Another name of a file has the same time, as both are one file
+    /// for whoever unpacks them; everything else keeps its own.
+    #[must_use]
+    pub fn with_file_times(self, time: impl Fn(usize) -> Option<u64>) -> Self {
+        let mut entries = Arc::try_unwrap(self.entries).unwrap_or_else(|shared| shared.to_vec());
+        let mut linked = BTreeMap::new();
+        for entry in &entries {
+            if let EntryKind::Hardlink(target) = &entry.kind {
+                linked.insert(target.clone(), None);
+            }
+        }
+        for (index, entry) in entries.iter_mut().enumerate() {
+            let EntryKind::File(_) = &entry.kind else { continue };
+            let Some(time) = time(index) else { continue };
+            entry.metadata.mtime = time;
+            if let Some(linked) = linked.get_mut(&entry.path) {
+                *linked = Some(time);
+            }
+        }
+        for entry in &mut entries {
+            if let EntryKind::Hardlink(target) = &entry.kind
+                && let Some(Some(time)) = linked.get(target)
+            {
+                entry.metadata.mtime = *time;
+            }
+        }
+        Self { name: self.name, entries: Arc::new(entries) }
     }
 
     /// The layer's name, for people.
@@ -166,7 +196,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::layer::EntryKind;
 
     fn path(text: &str) -> EntryPath {
         EntryPath::new(text.as_bytes()).expect("path")
@@ -225,6 +254,16 @@ mod tests {
             let is_sound = paths.len() == entries.len() && !entries.iter().any(is_below_file);
             prop_assert_eq!(LayerSpec::new("l", entries).is_ok(), is_sound);
         }
+    }
+
+    #[test]
+    fn names_of_one_file_have_one_time() {
+        let link = Entry { kind: EntryKind::Hardlink(path("b")), ..file("c") };
+        let soft = Entry { kind: EntryKind::Symlink(b"b".to_vec()), ..file("d") };
+        let spec = LayerSpec::new("l", vec![file("a"), file("b"), link, soft, Entry::directory(path("e"))]);
+        let spec = spec.expect("valid").with_file_times(|index| Some(100 + index as u64));
+        let times: Vec<u64> = spec.entries().iter().map(|entry| entry.metadata.mtime).collect();
+        assert_eq!(times, [100, 101, 101, 1, 1]);
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod places;
 mod real;
 mod registry;
 mod reproducible;
+mod sites;
 mod soci;
 mod support;
 mod terminal;

@@ -1,0 +1,265 @@
+//! Static sites as web servers serve them: what a browser keeps is never taken for what is there now.
+//!
+//! The servers are Debian's nginx, Apache httpd and Caddy, each on a free port with the files of the image.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{Built, Project, is_root, settle, skipped};
+
+/// A web server; it is stopped when dropped.
+struct Server {
+    name: &'static str,
+    process: Child,
+    port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An answer: status, headers in lower case, body.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Server {
+    /// Starts a server for the files below `root`, with its own files in `directory`.
+    fn start(name: &'static str, root: &Path, directory: &Path) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        fs::create_dir_all(directory).unwrap();
+        let (root, own) = (root.display(), directory.display());
+        let (program, config, arguments) = match name {
+            "nginx" => (
+                "/usr/sbin/nginx",
+                format!(
+                    "daemon off; master_process off; pid {own}/pid; error_log {own}/error.log;\nevents {{}}\n\
+                     http {{ access_log off; client_body_temp_path {own}/a; proxy_temp_path {own}/b;\n\
+                     fastcgi_temp_path {own}/c; uwsgi_temp_path {own}/d; scgi_temp_path {own}/e;\n\
+                     server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n"
+                ),
+                format!("-e {own}/error.log -p {own} -c {own}/config"),
+            ),
+            "httpd" => (
+                "/usr/sbin/apache2",
+                format!(
+                    "ServerRoot {own}\nPidFile {own}/pid\nErrorLog {own}/error.log\nDefaultRuntimeDir {own}\n\
+                     ServerName localhost\nListen 127.0.0.1:{port}\nDocumentRoot {root}\n{}\
+                     LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so\n\
+                     LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so\n\
+                     <Directory />\nRequire all granted\n</Directory>\n",
+                    if is_root() { "User nobody\nGroup nogroup\n" } else { "" }
+                ),
+                format!("-X -f {own}/config"),
+            ),
+            _ => (
+                "/usr/bin/caddy",
+                format!(
+                    "{{\n\tadmin off\n\tauto_https off\n}}\nhttp://127.0.0.1:{port} {{\n\troot * {root}\n\tfile_server\n}}\n"
+                ),
+                format!("run --adapter caddyfile --config {own}/config"),
+            ),
+        };
+        fs::write(directory.join("config"), config).unwrap();
+        let output = fs::File::create(directory.join("output")).unwrap();
+        let process = Command::new(program)
+            .args(arguments.split(' '))
+            .env("HOME", directory)
+            .env("XDG_DATA_HOME", directory)
+            .env("XDG_CONFIG_HOME", directory)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        let mut server = Self { name, process, port };
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let said = || fs::read_to_string(directory.join("output")).unwrap();
+            assert!(server.process.try_wait().unwrap().is_none(), "{name} ended: {}", said());
+            assert!(begun.elapsed() < Duration::from_secs(30), "{name} does not listen: {}", said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
+    fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let host = format!("127.0.0.1:{}", self.port);
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let header = |line: &str| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.to_ascii_lowercase(), value.to_owned())
+        };
+        Answer { status, headers: lines.map(header).collect(), body: body.to_owned() }
+    }
+}
+
+/// Unpacks the layers of an image in a layout into a new directory, and returns what is at `/www` there.
+fn unpack(project: &Project, layout: &str, built: &Built, to: &str) -> PathBuf {
+    let root = project.beside(to);
+    let _ = fs::remove_dir_all(&root);
+    fs::create_dir(&root).unwrap();
+    for layer in built.layers() {
+        let blob = project.path(layout).join("blobs/sha256").join(&layer.blob["sha256:".len()..]);
+        let status = Command::new("tar").arg("-xzpf").arg(blob).arg("-C").arg(&root).status().unwrap();
+        assert!(status.success());
+    }
+    root.join("www")
+}
+
+fn site() -> Project {
+    let project = Project::with(
+        "[image]\nname = \"localhost/site\"\ntags = [\"1\"]\n[app]\npath = \"dist\"\nroot = \"/www\"\n",
+    );
+    project
+        .write("dist/index.html", "<p>open\n")
+        .write("dist/about.html", "<p>about us\n")
+        .write("dist/empty.txt", "");
+    project
+}
+
+#[test]
+fn an_old_validator_never_gets_new_content_called_unchanged() {
+    let programs = ["/usr/sbin/nginx", "/usr/sbin/apache2", "/usr/bin/caddy"];
+    if let Some(missing) = programs.iter().find(|program| !Path::new(program).exists()) {
+        assert!(std::env::var_os("PACK_TEST_REQUIRE").is_none(), "{missing} is missing");
+        return skipped("web servers", missing);
+    }
+    let project = site();
+    let before = project.build("-o oci:old");
+    // A page of the same length, which nobody's size tells apart.
+    project.write("dist/index.html", "<p>shut\n");
+    let after = project.build("-o oci:new");
+    let (old, new) = (unpack(&project, "old", &before, "old"), unpack(&project, "new", &after, "new"));
+    let date = |answer: &Answer| answer.header("last-modified").map(str::to_owned);
+    for name in ["nginx", "httpd", "caddy"] {
+        let first = Server::start(name, &old, &project.beside(&format!("{name}-old")));
+        let [page, other, empty] =
+            ["/index.html", "/about.html", "/empty.txt"].map(|path| first.get(path, &[]));
+        drop(first);
+        let now = Server::start(name, &new, &project.beside(&format!("{name}-new")));
+        let tag = page.header("etag").unwrap_or_else(|| panic!("{name}: {page:?}")).to_owned();
+        let modified = date(&page).unwrap();
+        for headers in [
+            &[("If-None-Match", tag.as_str())][..],
+            &[("If-None-Match", &tag), ("If-Modified-Since", &modified)],
+        ] {
+            let answer = now.get("/index.html", headers);
+            assert_eq!((answer.status, &*answer.body), (200, "<p>shut\n"), "{name} {headers:?}: {answer:?}");
+            assert_ne!(answer.header("etag"), Some(&*tag), "{name}");
+        }
+        // What a date alone is worth differs, and is documented: here the new time is the later one or not.
+        let by_date = now.get("/index.html", &[("If-Modified-Since", &modified)]);
+        let is_later = seconds(&new.join("index.html")) > seconds(&old.join("index.html"));
+        if now.name == "nginx" || is_later {
+            assert_eq!(by_date.status, 200, "{name}: {by_date:?}");
+        }
+        for (path, kept) in [("/about.html", &other), ("/empty.txt", &empty)] {
+            let tag = kept.header("etag").unwrap();
+            let answer =
+                now.get(path, &[("If-None-Match", tag), ("If-Modified-Since", &date(kept).unwrap())]);
+            assert_eq!(answer.status, 304, "{name} {path} is unchanged: {answer:?}");
+        }
+        // It is a time of the past, as a server must give.
+        assert!(["2022", "2023", "2024"].iter().any(|year| modified.contains(year)), "{name}: {modified}");
+    }
+}
+
+fn seconds(path: &Path) -> i64 {
+    std::os::unix::fs::MetadataExt::mtime(&fs::metadata(path).unwrap())
+}
+
+#[test]
+fn a_commit_sends_no_file_of_a_site_again() {
+    let project = site();
+    let git = |arguments: &str| {
+        let status = Command::new("git")
+            .current_dir(project.root())
+            .args(["-c", "user.name=n", "-c", "user.email=n@example.com"])
+            .args(arguments.split_whitespace())
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .status();
+        assert!(status.unwrap().success());
+    };
+    let without = project.build("");
+    git("init -q -b main");
+    git("add .");
+    git("commit -q -m first");
+    let first = project.build("");
+    project.write("README", "read me\n");
+    git("add .");
+    git("commit -q -m second");
+    settle(&project.path("dist/index.html"));
+    let second = project.build("");
+    assert_ne!(first.digest(), second.digest(), "the image names its commit");
+    assert_eq!(first.layers(), second.layers());
+    assert_eq!(first.layers(), without.layers(), "with and without git");
+    assert_eq!(second.built_layers(), Vec::<String>::new());
+    // And no file is read to find that out.
+    let plan = project.pack("plan --json").ok().json();
+    assert_eq!(plan["images"][0]["layers"][0]["fileMemo"]["readBytes"], 0, "{plan:#}");
+    assert_eq!(project.pack("build --set app.mtime=commit").built("").layers().len(), 1);
+    assert_ne!(project.build("--set app.mtime=commit").layers(), first.layers());
+}
+
+#[test]
+fn times_are_those_of_contents_wherever_they_lie() {
+    let project = site();
+    project.write("dist/deep/copy.html", "<p>open\n").write("dist/large.bin", vec![7; 300_000]);
+    fs::hard_link(project.path("dist/large.bin"), project.path("dist/other.bin")).unwrap();
+    let built = project.build("-o oci:out");
+    let root = unpack(&project, "out", &built, "files");
+    assert_eq!(seconds(&root.join("index.html")), seconds(&root.join("deep/copy.html")));
+    assert_ne!(seconds(&root.join("index.html")), seconds(&root.join("about.html")));
+    assert_eq!(seconds(&root.join("large.bin")), seconds(&root.join("other.bin")), "one file, one time");
+    assert_eq!(seconds(&root.join("deep")), 1, "a directory has no content");
+    // As `docs/layer-format.md` defines it.
+    let identity = blake3::hash(b"<p>open\n");
+    let start = u64::from_le_bytes(*identity.as_bytes().first_chunk().unwrap());
+    let expected = i64::try_from(1_668_000_000 + start % (1 << 26)).unwrap();
+    assert_eq!(seconds(&root.join("index.html")), expected);
+    let mut whole = blake3::Hasher::new();
+    for part in [&b"pack pieces"[..], blake3::hash(&vec![7; 300_000]).as_bytes()] {
+        whole.update(&(part.len() as u64).to_le_bytes()).update(part);
+    }
+    let start = u64::from_le_bytes(*whole.finalize().as_bytes().first_chunk().unwrap());
+    assert_eq!(seconds(&root.join("large.bin")), i64::try_from(1_668_000_000 + start % (1 << 26)).unwrap());
+
+    // For a declared layer, too; an archive cannot have them.
+    let layer = "layer=[{name=\"l\",mtime=\"content\",files=[{from=\"dist/index.html\",to=\"/www/x\"}]}]";
+    let built = project.pack("build").arg("--set").arg(layer).built("-o oci:declared");
+    let root = unpack(&project, "declared", &built, "declared");
+    assert_eq!(seconds(&root.join("x")), expected);
+    let mut zip = crate::support::Zip::default();
+    project.write("a.war", zip.stored("WEB-INF/web.xml", b"<web-app version=\"6.0\"></web-app>\n").finish());
+    project
+        .pack("build a.war --name localhost/a --root /app --set app.mtime=content")
+        .fails(1)
+        .says(&["is an archive"])
+        .hints();
+}
