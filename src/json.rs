@@ -25,7 +25,7 @@ mod text;
 
 use std::borrow::Cow;
 
-pub use check::{parse, parse_within};
+pub use check::{parse, parse_within, sequence};
 pub use decode::{Decode, Object, decode};
 pub use error::JsonError;
 pub use fold::fold;

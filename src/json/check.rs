@@ -21,7 +21,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value<'_>, JsonError> {
 pub fn parse_within(bytes: &[u8], values: usize) -> Result<Value<'_>, JsonError> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
-        Err(error) => return Err(syntax(bytes, error.valid_up_to(), "bytes that are not UTF-8")),
+        Err(error) => return Err(syntax(bytes, error.valid_up_to(), NOT_UTF8)),
     };
     let mut checker = Checker { bytes, at: 0, left: values, values };
     checker.space();
@@ -34,6 +34,28 @@ pub fn parse_within(bytes: &[u8], values: usize) -> Result<Value<'_>, JsonError>
     }
     Ok(Value { text: &text[start..end] })
 }
+
+/// The values of a text that has any number of them, one after the other; the last may be an error.
+pub fn sequence(bytes: &[u8]) -> impl Iterator<Item = Result<Value<'_>, JsonError>> {
+    let mut checker = Checker { bytes, at: 0, left: usize::MAX, values: usize::MAX };
+    std::iter::from_fn(move || {
+        checker.space();
+        if checker.at >= bytes.len() {
+            return None;
+        }
+        let start = checker.at;
+        let value = checker.value(0).and_then(|()| {
+            let text = std::str::from_utf8(&bytes[start..checker.at]);
+            text.map_err(|error| syntax(bytes, start + error.valid_up_to(), NOT_UTF8))
+        });
+        if value.is_err() {
+            checker.at = bytes.len();
+        }
+        Some(value.map(|text| Value { text }))
+    })
+}
+
+const NOT_UTF8: &str = "bytes that are not UTF-8";
 
 fn syntax(bytes: &[u8], at: usize, what: &'static str) -> JsonError {
     let before = &bytes[..at.min(bytes.len())];

@@ -111,6 +111,20 @@ fn what_is_no_json_is_refused() {
     assert_eq!(many.to_string(), "it has more than 3 values");
 }
 
+#[test]
+fn values_may_follow_one_another() {
+    let read = |text: &[u8]| -> Vec<Result<String, bool>> {
+        let texts = sequence(text).map(|value| value.map(|value| value.text().to_owned()));
+        texts.map(|text| text.map_err(|error| error.position().is_some())).collect()
+    };
+    let ok = |text: &str| Ok(text.to_owned());
+    assert_eq!(read(b" {\"a\":1}{}\r\n[2] \"x\"\n7"), ["{\"a\":1}", "{}", "[2]", "\"x\"", "7"].map(ok));
+    assert_eq!(read(b" \n"), []);
+    assert_eq!(read(b"{} nul {}"), [ok("{}"), Err(true)]);
+    assert_eq!(read(b"{} \"\xff\" {}"), [ok("{}"), Err(true)]);
+    assert_eq!(read(b"{} {\"a\":1,\"a\":2} {}"), [ok("{}"), Err(false)]);
+}
+
 fn any_json() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),

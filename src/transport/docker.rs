@@ -9,10 +9,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use crate::digest::Digest;
 use crate::error::{Explain, Kind};
+use crate::json::{self, Decode, JsonError, Object, Value};
 use crate::shown::{Foreign, shown_path};
 
 /// How long an engine may neither take nor say anything; unpacking a large layer takes a while.
@@ -117,18 +116,35 @@ pub fn socket_of(docker_host: &str) -> Result<PathBuf, EngineError> {
     }
 }
 
-/// One line of the stream that loading answers with.
-#[derive(Deserialize)]
-struct Line {
-    error: Option<String>,
-    message: Option<String>,
+/// What one line of the stream that loading answers with complains of.
+struct Line(Option<String>);
+
+impl Decode for Line {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        let mut line = Object::open(value, &["error", "errorDetail", "message"])?;
+        let error: Option<String> = line.take("error")?;
+        // Docker says it twice; either is enough.
+        let detail = line.take("errorDetail")?.map(|Line(words)| words.unwrap_or_default());
+        let message: Option<String> = line.take("message")?;
+        Ok(Self(error.or(detail).or(message)))
+    }
+    fn wanted() -> String {
+        "an object".to_owned()
+    }
 }
 
 /// An image as an engine describes it.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
 struct Inspected {
     id: String,
+}
+
+impl Decode for Inspected {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        Ok(Self { id: Object::open(value, &["Id"])?.require("Id")? })
+    }
+    fn wanted() -> String {
+        "an object".to_owned()
+    }
 }
 
 /// What an engine answered.
@@ -171,7 +187,7 @@ impl Engine {
         let answer = self.answer(&mut stream)?;
         match answer.status {
             404 => Ok(None),
-            200 => match serde_json::from_str::<Inspected>(&answer.body) {
+            200 => match json::decode::<Inspected>(answer.body.as_bytes()) {
                 Ok(image) => Ok(Some(image.id)),
                 Err(_) => Err(self.no_engine(&answer.body)),
             },
@@ -270,10 +286,14 @@ fn parse(text: &str) -> Option<Answer> {
     Some(Answer { status: status.parse().ok()?, body: body.to_owned() })
 }
 
-/// The first error in a stream of JSON values.
+/// The first error in a stream of JSON values. A value that can be read in two ways may be one; what is no JSON is none.
 fn complaint(body: &str) -> Option<String> {
-    let lines = serde_json::Deserializer::from_str(body).into_iter::<Line>();
-    lines.map_while(Result::ok).find_map(|line| line.error.or(line.message))
+    json::sequence(body.as_bytes()).find_map(|value| match value {
+        Ok(value) if value.kind() != json::Kind::Object => None,
+        Ok(value) => Line::decode(value).map_or_else(|error| Some(error.to_string()), |Line(words)| words),
+        Err(error) if error.position().is_none() => Some(error.to_string()),
+        Err(_) => None,
+    })
 }
 
 /// The digest in an image's ID, which Docker spells with its algorithm and Podman, in places, without.
@@ -347,6 +367,32 @@ mod tests {
         assert!(matches!(&error, EngineError::NoEngine { .. }), "{error}");
         let error = load("").expect_err("says nothing");
         assert!(matches!(&error, EngineError::NoEngine { .. } | EngineError::Broken { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_complaint_is_found_however_it_is_written() {
+        for (body, expected) in [
+            ("{\"stream\":\"x\"}\r\n{\"error\":null}{\"aux\":{\"error\":\"x\"}}", None),
+            ("loaded", None),
+            ("{\"stream\":\"x\"}{\"error\":\"full\"}", Some("full")),
+            ("[\"x\"] 7 {\"error\":\"full\"}", Some("full")),
+            ("{\"errorDetail\":{\"code\":1,\"message\":\"full\"}}", Some("full")),
+            ("{\"errorDetail\":{}}", Some("")),
+            ("{\"error\":\"full\",\"error\":null}", Some("the key `error` occurs twice")),
+            (
+                "{\"error\":{\"$serde_json::private::RawValue\":\"x\"}}",
+                Some("`error` is an object; it must be a string"),
+            ),
+        ] {
+            assert_eq!(complaint(body).as_deref(), expected, "{body}");
+        }
+        let folded = complaint("{\"Error\":\"full\"}").expect("Docker's own client takes it for one");
+        assert!(folded.starts_with("the key `Error` is `error` to tools"), "{folded}");
+        for body in
+            ["{\"Id\":\"a\",\"ID\":\"b\"}", "{\"Id\":\"a\",\"Id\":\"b\"}", "{\"id\":\"a\"}", "[\"a\"]"]
+        {
+            assert!(json::decode::<Inspected>(body.as_bytes()).is_err(), "{body}");
+        }
     }
 
     #[test]
