@@ -2,15 +2,18 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
-
 use super::ArtifactError;
 use crate::input::MAX_TEXT;
+use crate::json::{self, JsonError, Value};
 
-#[derive(Deserialize)]
-struct Package {
-    #[serde(default)]
-    scripts: std::collections::BTreeMap<String, serde_json::Value>,
+/// The text of a `package.json`, whose keys are exact to npm.
+pub(super) fn package(bytes: &[u8]) -> Result<Value<'_>, JsonError> {
+    json::parse(bytes)
+}
+
+/// The member `name` of an object.
+pub(super) fn member<'a>(object: Value<'a>, name: &str) -> Option<Value<'a>> {
+    object.members().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
 /// Why the directory `path`, which has a `package.json`, is one.
@@ -22,7 +25,32 @@ pub(super) fn detect(path: &Path, modules: bool) -> Result<Option<Vec<String>>, 
     }
     let file = path.join("package.json");
     let Some(bytes) = super::read_if_file(&file, MAX_TEXT)? else { return Ok(None) };
-    let starts =
-        serde_json::from_slice::<Package>(&bytes).is_ok_and(|package| package.scripts.contains_key("start"));
+    let scripts = package(&bytes).ok().and_then(|package| member(package, "scripts"));
+    let starts = scripts.is_some_and(|scripts| member(scripts, "start").is_some());
     Ok(starts.then(|| vec!["It is a directory with `package.json`, which has a `start` script.".to_owned()]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_are_those_that_npm_reads() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for (text, expected) in [
+            (r#"{"scripts":{"start":"node ."}}"#, true),
+            (r#"{"scripts":{"start":"node .","Start":""},"Scripts":{}}"#, true),
+            (r#"{"scripts":{"st\u0061rt":"node ."}}"#, true),
+            (r#"{"scripts":{"Start":"node ."}}"#, false),
+            (r#"{"Scripts":{"start":"node ."}}"#, false),
+            (r#"{"scripts":{"start":"a"},"scripts":{}}"#, false),
+            (r#"{"scripts":["start"]}"#, false),
+            (r#"{"scripts":null}"#, false),
+            (r#"{"$serde_json::private::RawValue":"{\"scripts\":{\"start\":1}}"}"#, false),
+            ("no JSON", false),
+        ] {
+            std::fs::write(directory.path().join("package.json"), text).expect("written");
+            assert_eq!(detect(directory.path(), false).expect("read").is_some(), expected, "{text}");
+        }
+    }
 }

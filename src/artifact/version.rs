@@ -8,11 +8,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use super::java::{MANIFEST, MAX_MANIFEST, Manifest};
-use super::{Artifact, ArtifactError, Source};
+use super::{Artifact, ArtifactError, Source, node};
 use crate::input;
+use crate::json::JsonError;
 use crate::zip::Archive;
 
 /// A version, or where it was looked for.
@@ -48,8 +47,13 @@ pub fn version(artifact: &Artifact) -> Result<Version, ArtifactError> {
             let files = InDirectory(&artifact.path);
             let mut version = of_java(&artifact.path, &files)?;
             if version.value.is_none() {
-                version.value = files.read(PACKAGE, input::MAX_TEXT)?.and_then(|bytes| of_package(&bytes));
-                version.looked_at.push(format!("`{PACKAGE}`"));
+                let found = files.read(PACKAGE, input::MAX_TEXT)?.map(|bytes| of_package(&bytes));
+                let (value, why) = match found.transpose() {
+                    Ok(value) => (value.flatten(), String::new()),
+                    Err(error) => (None, format!(" ({error})")),
+                };
+                version.value = value;
+                version.looked_at.push(format!("`{PACKAGE}`{why}"));
             }
             Ok(version)
         }
@@ -98,12 +102,9 @@ fn module_of(path: &Path, mut modules: Vec<(String, String)>) -> Option<(String,
     modules.into_iter().filter(begins).max_by_key(|(_, name)| name.len())
 }
 
-fn of_package(bytes: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Package {
-        version: String,
-    }
-    serde_json::from_slice::<Package>(bytes).ok().and_then(|package| readable(&package.version))
+fn of_package(bytes: &[u8]) -> Result<Option<String>, JsonError> {
+    let version = node::member(node::package(bytes)?, "version");
+    Ok(version.and_then(|version| readable(&version.as_str()?)))
 }
 
 /// A value of a properties file as Maven writes it, without escapes.
@@ -268,6 +269,27 @@ mod tests {
         let nothing = found(&path);
         assert_eq!(nothing.value, None);
         assert_eq!(nothing.looked_at.len(), 3, "{nothing:?}");
+    }
+
+    #[test]
+    fn a_package_says_the_version_that_npm_reads() {
+        for (text, expected) in [
+            (r#"{"version":"1","Version":"2"}"#, Some("1")),
+            (r#"{"v\u0065rsion":"1"}"#, Some("1")),
+            (r#"{"Version":"2"}"#, None),
+            (r#"{"version":7}"#, None),
+            (r#"{"version":{"$serde_json::private::RawValue":"\"1\""}}"#, None),
+            (r#"["1"]"#, None),
+        ] {
+            assert_eq!(of_package(text.as_bytes()).expect("JSON").as_deref(), expected, "{text}");
+        }
+        let twice = r#"{"version":"1","version":"2"}"#;
+        let directory = unpacked(&[("index.html", ""), (PACKAGE, twice)]);
+        let found =
+            version(&detect(&directory.path().join("shop-web-1.war")).expect("detected")).expect("read");
+        assert_eq!(found.value, None);
+        let said = "`package.json` (the key `version` occurs twice)";
+        assert_eq!(found.looked_at.last().map(String::as_str), Some(said));
     }
 
     #[test]
