@@ -23,6 +23,7 @@ use super::http::{Host, Http, MAX_ANSWER, Payload, Request, Response, lock};
 use super::location;
 use super::settings::Secret;
 use crate::error::Explain as _;
+use crate::json::{self, Decode, JsonError, Kind, Object, Value};
 use crate::reference::{Repository, Scope};
 
 /// The specification's default lifetime of a token.
@@ -420,18 +421,11 @@ impl Http {
         let body = response.body(MAX_ANSWER).await.map_err(broken)?;
         let body =
             body.ok_or(RegistryError::TooLarge { context: Box::new(context.clone()), limit: MAX_ANSWER })?;
-        #[derive(serde::Deserialize)]
-        struct Reply {
-            token: Option<Secret>,
-            access_token: Option<Secret>,
-            expires_in: Option<u64>,
-        }
-        // The parser's message may quote the token, so it is not passed on.
-        let reply: Reply = serde_json::from_slice(&body)
-            .map_err(|_| fail(format!("{from} answers something other than JSON with a token")))?;
-        let token =
-            [reply.token, reply.access_token].into_iter().flatten().find(|token| !token.expose().is_empty());
-        let token = token.ok_or_else(|| fail(format!("{from} answers without a token")))?;
+        // The message quotes keys and no values.
+        let reply: Reply = json::decode(&body).map_err(|error| {
+            fail(format!("{from} answers something other than JSON with a token: {error}"))
+        })?;
+        let token = reply.token.ok_or_else(|| fail(format!("{from} answers without a token")))?;
         let header = self
             .header("Bearer", token.expose())
             .ok_or_else(|| fail(format!("{from} answers no valid token")))?;
@@ -440,6 +434,40 @@ impl Http {
         let lifetime =
             Duration::from_secs(reply.expires_in.filter(|seconds| *seconds > 0).unwrap_or(DEFAULT_LIFETIME));
         Ok(Token { id: NEXT.fetch_add(1, Ordering::Relaxed), header, since, lifetime })
+    }
+}
+
+/// What a token server answers.
+struct Reply {
+    /// Under one name or the other.
+    token: Option<Secret>,
+    expires_in: Option<u64>,
+}
+
+impl Decode for Reply {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        const NAMES: &[&str] =
+            &["token", "access_token", "expires_in", "issued_at", "refresh_token", "scope"];
+        let mut reply = Object::open(value, NAMES)?;
+        let tokens: [Option<Secret>; 2] = [reply.take("token")?, reply.take("access_token")?];
+        let token = tokens.into_iter().flatten().find(|token| !token.expose().is_empty());
+        Ok(Self { token, expires_in: reply.take("expires_in")?.map(|Seconds(seconds)| seconds) })
+    }
+    fn wanted() -> String {
+        "an object".to_owned()
+    }
+}
+
+/// Some servers say the largest number there is, which is more than [`u64`] is elsewhere.
+struct Seconds(u64);
+
+impl Decode for Seconds {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        let number = Some(value.text()).filter(|_| value.kind() == Kind::Number);
+        number.and_then(|number| number.parse().ok()).map(Self).ok_or_else(|| value.wrong::<Self>())
+    }
+    fn wanted() -> String {
+        u64::wanted()
     }
 }
 
@@ -510,6 +538,31 @@ mod tests {
             (token.is_good(now, false), token.is_good(now, true))
         });
         assert_eq!(states, [(true, true), (true, false), (false, false)]);
+    }
+
+    #[test]
+    fn an_answer_in_which_others_read_another_token_is_refused() {
+        let read = |text: &str| json::decode::<Reply>(text.as_bytes()).map_err(|error| error.to_string());
+        for (text, why) in [
+            (r#"{"token":"hunter2","token":"x"}"#, "the key `token` occurs twice"),
+            (r#"{"token":"hunter2","Token":"x"}"#, "the key `Token` is `token` to tools"),
+            (r#"{"acce\u0073s_token":"hunter2","access_to\u212aen":"x"}"#, "is `access_token` to tools"),
+            (r#"{"token":{"$serde_json::private::RawValue":"hunter2"}}"#, "`token` is an object; it must be"),
+            (r#"{"token":"hunter2","expires_in":1e3}"#, "`expires_in` is a number; it must be a whole"),
+            (r#"["hunter2","hunter2",60]"#, "the document is a list"),
+            ("hunter2", "not valid JSON: no value at line 1"),
+        ] {
+            let error = read(text).err().expect(text);
+            assert!(error.contains(why) && !error.contains("hunter2"), "{text}: {error}");
+        }
+        let reply =
+            read(r#"{"token":"","access_token":"a","expires_in":null,"x":{"y":1,"Y":2}}"#).expect("read");
+        assert_eq!((reply.token, reply.expires_in), (Some(Secret::new("a")), None));
+        let reply = read(r#"{"expires_in":7,"token":"t","access_token":"a"}"#).expect("read");
+        assert_eq!((reply.token, reply.expires_in), (Some(Secret::new("t")), Some(7)));
+        assert_eq!(read("{}").expect("read").token, None);
+        let longest = read(r#"{"expires_in":18446744073709551615}"#).expect("read");
+        assert_eq!(longest.expires_in, Some(u64::MAX));
     }
 
     #[test]

@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT as BASE64;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::error::{RegistryError, shorten};
 use super::helper::{self, HelperError, Output};
 use super::settings::Secret;
+use crate::json::{self, Decode, JsonError, Kind, Object, Value};
 use crate::reference::{DOCKER_HUB, Registry, Scope};
 use crate::shown::{Foreign, shown_path};
 
@@ -79,12 +78,11 @@ impl Credential {
 
 /// The parts of `config.json` and `auth.json` that concern credentials. What is said of one registry is looked into when
 /// that one is asked about, so that nothing odd about another one matters.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct AuthFile {
-    auths: Option<BTreeMap<String, Box<RawValue>>>,
-    creds_store: Option<Box<RawValue>>,
-    cred_helpers: Option<BTreeMap<String, Box<RawValue>>>,
+#[derive(Debug, Default)]
+pub(super) struct AuthFile<'a> {
+    auths: BTreeMap<String, Value<'a>>,
+    creds_store: Option<Value<'a>>,
+    cred_helpers: BTreeMap<String, Value<'a>>,
 }
 
 /// A credential helper that a file names.
@@ -96,49 +94,71 @@ pub(super) struct Named {
     pub(super) is_own: bool,
 }
 
-impl AuthFile {
+impl<'a> AuthFile<'a> {
     /// Reads the text of such a file; an empty one has nothing in it.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// When it is no such file, or Docker's tools read another one in it: a key twice, or in another case.
+    pub(super) fn parse(text: &'a str) -> Result<Self, JsonError> {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        // The parser's message can quote the text; the position is enough.
-        serde_json::from_str(text).map_err(|error| {
-            format!("not valid JSON of this kind at line {} column {}", error.line(), error.column())
+        let file = Object::open(json::parse(text.as_bytes())?, &["auths", "credsStore", "credHelpers"])?;
+        Ok(Self {
+            auths: entries::<Entry>(&file, "auths")?,
+            creds_store: file.get("credsStore"),
+            cred_helpers: entries::<String>(&file, "credHelpers")?,
         })
     }
 
     /// The names under which logins are kept.
     pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
-        self.auths.iter().flat_map(BTreeMap::keys)
+        self.auths.keys()
     }
 
     /// The helper for a registry: its own, else the one for all.
     pub(super) fn helper(&self, scope: &Scope) -> Result<Option<Named>, String> {
-        let own = self.cred_helpers.as_ref().and_then(|helpers| lookup(helpers, scope));
-        if let Some(own) = own {
+        if let Some(own) = lookup(&self.cred_helpers, scope) {
             // One without a name says that the file itself has the login.
-            let name = text_of(own, "its entry in `credHelpers`")?;
+            let name = text_of(*own, "its entry in `credHelpers`")?;
             return Ok(name.map(|name| Named { name, is_own: true }));
         }
-        let store = self.creds_store.as_ref().map(|store| text_of(store, "`credsStore`"));
+        let store = self.creds_store.map(|store| text_of(store, "`credsStore`"));
         Ok(store.transpose()?.flatten().map(|name| Named { name, is_own: false }))
     }
 
     /// The login that is written down for a registry.
     fn login(&self, scope: &Scope) -> Result<Option<Login>, String> {
-        let Some(entry) = self.auths.as_ref().and_then(|auths| lookup(auths, scope)) else { return Ok(None) };
-        let entry: Option<Entry> = serde_json::from_str(entry.get())
-            .map_err(|_| "its entry in `auths` is not an object of texts such as `auth`".to_owned())?;
-        entry.as_ref().map_or(Ok(None), Entry::login).map_err(str::to_owned)
+        let Some(entry) = lookup(&self.auths, scope).filter(|entry| !entry.is_null()) else {
+            return Ok(None);
+        };
+        if entry.kind() != Kind::Object {
+            return Err("its entry in `auths` is not an object of texts such as `auth`".to_owned());
+        }
+        let entry = Entry::decode(*entry).map_err(|error| format!("its entry in `auths`: {error}"))?;
+        entry.login().map_err(str::to_owned)
     }
 }
 
+/// The entries of a map from registries to `T`, none of which is read.
+fn entries<'a, T: Decode>(
+    file: &Object<'a>,
+    name: &'static str,
+) -> Result<BTreeMap<String, Value<'a>>, JsonError> {
+    let Some(map) = file.get(name) else { return Ok(BTreeMap::new()) };
+    if map.kind() != Kind::Object {
+        return Err(map.wrong::<BTreeMap<String, T>>().below(name));
+    }
+    Ok(map.members().map(|(key, value)| (key.into_owned(), value)).collect())
+}
+
 /// A text; none where it is null or empty.
-fn text_of(value: &RawValue, what: &str) -> Result<Option<String>, String> {
-    let text: Option<String> =
-        serde_json::from_str(value.get()).map_err(|_| format!("{what} is not a text"))?;
-    Ok(text.filter(|text| !text.is_empty()))
+fn text_of(value: Value<'_>, what: &str) -> Result<Option<String>, String> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let text = value.as_str().ok_or_else(|| format!("{what} is not a text"))?;
+    Ok(Some(text.into_owned()).filter(|text| !text.is_empty()))
 }
 
 /// What was found, and what could not be looked at.
@@ -183,23 +203,46 @@ impl Found {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Entry {
-    #[serde(default)]
+#[derive(Debug)]
+struct Entry {
     auth: Option<Secret>,
-    #[serde(default)]
     username: Option<String>,
-    #[serde(default)]
     password: Option<Secret>,
-    #[serde(default)]
     identitytoken: Option<Secret>,
-    #[serde(default)]
     registrytoken: Option<Secret>,
 }
 
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::new)
+impl Decode for Entry {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        const NAMES: &[&str] =
+            &["auth", "username", "password", "email", "serveraddress", "identitytoken", "registrytoken"];
+        let mut entry = Object::open(value, NAMES)?;
+        Ok(Self {
+            auth: entry.take("auth")?,
+            username: entry.take("username")?,
+            password: entry.take("password")?,
+            identitytoken: entry.take("identitytoken")?,
+            registrytoken: entry.take("registrytoken")?,
+        })
+    }
+    fn wanted() -> String {
+        "an object".to_owned()
+    }
+}
+
+/// What a helper answers to `get`.
+struct Reply {
+    username: String,
+    secret: Secret,
+}
+
+impl Decode for Reply {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        let mut reply = Object::open(value, &["ServerURL", "Username", "Secret"])?;
+        Ok(Self { username: reply.take_or_default("Username")?, secret: reply.require("Secret")? })
+    }
+    fn wanted() -> String {
+        "an object".to_owned()
     }
 }
 
@@ -298,7 +341,7 @@ impl Credentials {
         passed_over: &mut Vec<PassedOver>,
     ) -> Result<Option<Credential>, (String, String)> {
         let here = |why: String| (name.to_owned(), why);
-        let file = AuthFile::parse(text).map_err(here)?;
+        let file = AuthFile::parse(text).map_err(|error| here(error.to_string()))?;
         if let Some(Named { name: helper, is_own }) = file.helper(scope).map_err(here)? {
             let program = program_name(&helper);
             let source = format!("`{program}`, named in {name}");
@@ -334,19 +377,12 @@ impl Credentials {
             }
             return Err(HelperError::Failed(output.reason(&[])));
         }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Reply {
-            #[serde(default)]
-            username: Option<String>,
-            secret: Secret,
-        }
-        let reply: Reply = serde_json::from_str(&output.text).map_err(|_| HelperError::NotJson)?;
-        let user = reply.username.unwrap_or_default();
-        Ok(match (user.as_str(), reply.secret.expose()) {
+        let Reply { username, secret } =
+            json::decode(output.text.as_bytes()).map_err(HelperError::NotJson)?;
+        Ok(match (username.as_str(), secret.expose()) {
             (_, "") => None,
-            ("<token>", _) => Some(Login::Identity(reply.secret)),
-            _ => Some(Login::Password(user, reply.secret)),
+            ("<token>", _) => Some(Login::Identity(secret)),
+            _ => Some(Login::Password(username, secret)),
         })
     }
 
@@ -631,7 +667,8 @@ mod tests {
             (r#"{"auths":{"r.example":{"auth":7}}}"#, "its entry in `auths`"),
             (r#"{"credHelpers":{"r.example":7}}"#, "its entry in `credHelpers`"),
             (r#"{"credsStore":7}"#, "`credsStore` is not a text"),
-            (r#"{"auths":7}"#, "not valid JSON of this kind"),
+            (r#"{"auths":7}"#, "`auths` is a number; it must be an object of values"),
+            (r#"{"credHelpers":[]}"#, "`credHelpers` is a list; it must be an object of strings"),
         ] {
             let docker_auth_config = Some(Secret::new(config));
             let credentials = Credentials { docker_auth_config, ..Credentials::default() };
@@ -694,7 +731,73 @@ mod tests {
         let docker_auth_config = Some(Secret::new(r#"{"auths":"hunter2"}"#));
         let credentials = Credentials { docker_auth_config, ..Credentials::default() };
         let error = credentials.find(&repository("r.example/a")).expect_err("no map").to_string();
-        assert!(error.contains("line 1") && !error.contains("hunter2"), "{error}");
+        assert!(error.contains("`auths` is a string") && !error.contains("hunter2"), "{error}");
+    }
+
+    /// Docker takes a key in any case and the last of several; two readers must not find two logins in one file.
+    #[test]
+    fn a_file_in_which_others_read_another_login_is_refused() {
+        let find = |config: &str| {
+            let docker_auth_config = Some(Secret::new(config));
+            let credentials = Credentials { docker_auth_config, ..Credentials::default() };
+            credentials.find(&repository("r.example/a")).map_err(|error| error.to_string())
+        };
+        let (one, other) = (auth("one", "hunter2-one"), auth("other", "hunter2-other"));
+        let one = format!(r#""r.example":{{"auth":"{one}"}}"#);
+        for (config, why) in [
+            (format!(r#"{{"auths":{{{one}}},"Auths":{{}}}}"#), "the key `Auths` is `auths` to tools"),
+            (format!(r#"{{"auths":{{{one}}},"auth\u017f":{{}}}}"#), "the key `authſ` is `auths` to tools"),
+            (format!(r#"{{"auths":{{{one}}},"auths":{{}}}}"#), "the key `auths` occurs twice"),
+            (
+                format!(r#"{{"auths":{{{one},"r.ex\u0061mple":{{}}}}}}"#),
+                "the key `auths.r.example` occurs twice",
+            ),
+            (format!(r#"{{"auths":{{{one}}},"credsstore":"x"}}"#), "the key `credsstore` is `credsStore` to"),
+            (
+                format!(r#"{{"auths":{{"r.example":{{"auth":"{other}","Auth":"{other}"}}}}}}"#),
+                "its entry in `auths`: the key `Auth` is `auth` to",
+            ),
+            (
+                format!(
+                    r#"{{"auths":{{"r.example":{{"$serde_json::private::RawValue":7,"auth":["{other}"]}}}}}}"#
+                ),
+                "its entry in `auths`: `auth` is a list; it must be a string",
+            ),
+        ] {
+            let error = find(&config).expect_err(&config);
+            assert!(error.contains(why), "{config}: {error}");
+            assert!(!error.contains("hunter2") && !error.contains(&other), "{error}");
+        }
+        // A key of this name is one like any other, and maps have keys in any case.
+        let private = format!(r#"{{"$serde_json::private::RawValue":"{{}}","auths":{{{one}}}}}"#);
+        assert_eq!(user(find(&private).expect("read").as_ref()), Some("one"));
+        let private = format!(r#"{{"auths":{{"$serde_json::private::RawValue":"null",{one}}}}}"#);
+        assert_eq!(user(find(&private).expect("read").as_ref()), Some("one"));
+        let others =
+            format!(r#"{{"HttpHeaders":{{"a":"1","A":"2"}},"auths":{{"x.example":{{"Auth":1}},{one}}}}}"#);
+        assert_eq!(user(find(&others).expect("read").as_ref()), Some("one"));
+    }
+
+    #[test]
+    fn an_answer_in_which_others_read_another_login_is_refused() {
+        let directory = tempfile::tempdir().expect("writable");
+        for (answer, why) in [
+            (r#"{"Username":"u","Secret":"hunter2","Secret":"x"}"#, "the key `Secret` occurs twice"),
+            (r#"{"Username":"u","Secret":"hunter2","secret":"x"}"#, "the key `secret` is `Secret` to tools"),
+            (r#"{"Username":"u","Secret":["hunter2"]}"#, "`Secret` is a list; it must be a string"),
+            (r#"{"Username":"hunter2"}"#, "`Secret` is missing"),
+            (r#"["hunter2","hunter2"]"#, "the document is a list; it must be an object"),
+            (r#"{"Username":"u","Secret":"hunter2"} x"#, "something after the end of the document"),
+        ] {
+            helper(directory.path(), "odd", &format!("cat <<'END'\n{answer}\nEND"));
+            let credentials = Credentials {
+                docker_auth_config: Some(Secret::new(r#"{"credHelpers":{"r.example":"odd"}}"#)),
+                helper_path: Some(directory.path().as_os_str().to_owned()),
+                ..Credentials::default()
+            };
+            let error = credentials.find(&repository("r.example/a")).expect_err(answer).to_string();
+            assert!(error.contains(why) && !error.contains("hunter2"), "{error}");
+        }
     }
 
     proptest! {

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::error::shorten;
 use super::settings::Scrubber;
+use crate::json::{self, JsonError, Kind, Value};
 
 /// A helper that says more than this, in bytes, is broken.
 const LIMIT: u64 = 1 << 20;
@@ -34,8 +35,8 @@ pub(super) enum HelperError {
     Timeout(u64, String),
     #[error("it failed: {0}")]
     Failed(String),
-    #[error("its answer is not JSON with `Username` and `Secret`")]
-    NotJson,
+    #[error("its answer is not JSON with `Username` and `Secret`: {0}")]
+    NotJson(JsonError),
 }
 
 /// What a helper answered.
@@ -53,13 +54,39 @@ impl Output {
     pub(super) fn reason(&self, secrets: &[&str]) -> String {
         let scrubber = Scrubber::default();
         secrets.iter().for_each(|secret| scrubber.learn(secret));
-        let answer = serde_json::from_str::<serde_json::Value>(&self.text).ok();
-        if let Some(secret) = answer.as_ref().and_then(|answer| answer.get("Secret")?.as_str()) {
-            scrubber.learn(secret);
-        }
-        let said = [&self.text, &self.complaint].map(|text| shorten(&scrubber.scrub(text), 200));
+        let said = [&self.text, &self.complaint].map(|text| match secrets_in(text) {
+            Some(given) => {
+                given.iter().for_each(|secret| scrubber.learn(secret));
+                &**text
+            }
+            None => "something that may hold a secret",
+        });
+        let said = said.map(|text| shorten(&scrubber.scrub(text), 200));
         let said: Vec<String> = said.into_iter().filter(|text| !text.is_empty()).collect();
         if said.is_empty() { format!("it says nothing ({})", self.status) } else { said.join("; ") }
+    }
+}
+
+/// The secrets that a helper's words give, under whatever spelling of the name; `None` where that cannot be told.
+fn secrets_in(text: &str) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    match json::parse(text.as_bytes()) {
+        Ok(value) => collect(value, false, &mut found),
+        Err(_) if text.trim_start().starts_with('{') => return None,
+        Err(_) if text.to_ascii_lowercase().contains("\"secret\"") => return None,
+        Err(_) => {}
+    }
+    Some(found)
+}
+
+fn collect(value: Value<'_>, is_secret: bool, found: &mut Vec<String>) {
+    match value.kind() {
+        Kind::Object => value.members().for_each(|(key, value)| {
+            collect(value, is_secret || json::fold(&key) == "secret", found);
+        }),
+        Kind::List => value.items().for_each(|item| collect(item, is_secret, found)),
+        _ if is_secret => found.push(value.as_str().unwrap_or_else(|| value.text().into()).into_owned()),
+        _ => {}
     }
 }
 
@@ -255,5 +282,17 @@ mod tests {
             reason(r#"echo '{"Username":"u","Secret":"s3cr3t"}'; echo 's3cr3t ::x' >&2; exit 1"#),
             r#"{"Username":"u","Secret":"…"}; … ::x"#
         );
+        assert_eq!(
+            reason(r#"echo '{"secret":["s3cr3t",12345]}'; echo '{"a":[{"SECRET":"other"}]} ' >&2; exit 1"#),
+            r#"{"secret":["…",…]}; {"a":[{"SECRET":"…"}]}"#
+        );
+        // Where readers disagree, or nobody can tell what is what, nothing of it is shown.
+        for odd in
+            [r#"{"Secret":"s3cr3t","S\u0065cret":"x"}"#, r#"{"Secret":"s3cr3t""#, r#"no "secret":"s3cr3t""#]
+        {
+            let said = reason(&format!("cat <<'END'\n{odd}\nEND\nexit 1"));
+            assert_eq!(said, "something that may hold a secret", "{odd}");
+        }
+        assert_eq!(reason("echo '[ERROR] locked'; exit 1"), "[ERROR] locked");
     }
 }

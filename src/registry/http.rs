@@ -29,6 +29,7 @@ use super::upload::Upload;
 use crate::digest::Digest;
 use crate::error::uncarry;
 use crate::input::MAX_TEXT;
+use crate::json::{self, Decode, JsonError, Object, Value};
 use crate::observer::{Progress, Stage};
 use crate::reference::{DOCKER_HUB, Registry};
 
@@ -317,25 +318,42 @@ impl Response {
 /// of what JSON means, in which they may be written in other ways.
 pub(super) fn explain(body: &[u8], is_html: bool, scrubber: &Scrubber) -> (Option<String>, String) {
     let shorten = |text: &str, limit| shorten(&scrubber.scrub(text), limit);
-    #[derive(serde::Deserialize)]
-    struct Body {
-        errors: Vec<Entry>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Entry {
-        #[serde(default)]
-        code: Option<serde_json::Value>,
-        #[serde(default)]
-        message: Option<String>,
-    }
-    if let Ok(Body { errors }) = serde_json::from_slice(body)
-        && let Some(entry) = errors.into_iter().next()
+    if let Ok(ErrorBody(errors)) = json::decode(body)
+        && let Some(ErrorEntry { code, message }) = errors.into_iter().next()
     {
-        let code = entry.code.map(|code| code.as_str().map_or_else(|| code.to_string(), str::to_owned));
-        return (code.map(|code| shorten(&code, 60)), shorten(&entry.message.unwrap_or_default(), 300));
+        return (code.map(|code| shorten(&code, 60)), shorten(&message, 300));
     }
     let text = String::from_utf8_lossy(body);
     (None, if is_html { "an HTML page".to_owned() } else { shorten(&text, 300) })
+}
+
+struct ErrorBody(Vec<ErrorEntry>);
+
+struct ErrorEntry {
+    code: Option<String>,
+    message: String,
+}
+
+impl Decode for ErrorBody {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        Object::open(value, &["errors"])?.require("errors").map(Self)
+    }
+    fn wanted() -> String {
+        "an object".to_owned()
+    }
+}
+
+impl Decode for ErrorEntry {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        let mut entry = Object::open(value, &["code", "message", "detail"])?;
+        // Some registries have numbers.
+        let code: Option<json::Raw> = entry.take("code")?;
+        let code = code.map(|code| code.value().as_str().unwrap_or(code.value().text().into()).into_owned());
+        Ok(Self { code, message: entry.take_or_default("message")? })
+    }
+    fn wanted() -> String {
+        "an object".to_owned()
+    }
 }
 
 /// All digests that a text names.
@@ -915,6 +933,19 @@ mod tests {
         assert_eq!(explain(br#"{"errors":[]}"#).0, None);
         assert_eq!(explain(br#"{"errors":[{"code":7}]}"#).0, Some("7".to_owned()));
         assert_eq!(explain(b"\xff\xfe").0, None);
+        // What is no strict JSON of this kind is text.
+        for odd in [
+            r#"{"errors":[{"code":"A","code":"B"}]}"#,
+            r#"{"errors":[{"code":"A","Code":"B"}]}"#,
+            r#"{"errors":[],"Errors":[{"code":"B"}]}"#,
+            r#"[[["A","no"]]]"#,
+            r#"{"errors":[["A","no"]]}"#,
+        ] {
+            assert_eq!(explain(odd.as_bytes()), (None, odd.to_owned()));
+        }
+        let raw = br#"{"errors":[{"code":{"$serde_json::private::RawValue":"[1"},"message":null}]}"#;
+        let code = r#"{"$serde_json::private::RawValue":"[1"}"#;
+        assert_eq!(explain(raw), (Some(code.to_owned()), String::new()));
     }
 
     #[test]

@@ -12,14 +12,12 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rustix::fs::FlockOperation;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
 use super::credentials::{AuthFile, Credentials, Login, Named, key_of, normalise, program_name, read};
 use super::error::RegistryError;
 use super::helper::HelperError;
 use super::settings::Secret;
+use crate::json::{self, Value};
 use crate::reference::{DOCKER_HUB, Scope};
 use crate::shown::shown_path;
 
@@ -87,7 +85,8 @@ impl Credentials {
         let named = |path: &Path| format!("`{}`", shown_path(path));
         let mut chosen = None;
         for path in self.files() {
-            let parsed = parse(&path).map_err(|why| fail(named(&path), why))?;
+            let text = text_of(&path).map_err(|why| fail(named(&path), why))?;
+            let parsed = AuthFile::parse(&text).map_err(|error| fail(named(&path), error.to_string()))?;
             let helper = helper_of(&parsed, scope).map_err(|why| fail(named(&path), why))?;
             let knows = parsed.keys().any(|key| normalise(key) == scope.to_string()) || helper.is_some();
             chosen = Some((path, helper));
@@ -163,7 +162,8 @@ impl Credentials {
         let mut removed = Removed::default();
         for path in self.files() {
             let named = || format!("`{}`", shown_path(&path));
-            let parsed = parse(&path).map_err(|why| fail(named(), why))?;
+            let text = text_of(&path).map_err(|why| fail(named(), why))?;
+            let parsed = AuthFile::parse(&text).map_err(|error| fail(named(), error.to_string()))?;
             let helper = helper_of(&parsed, scope).map_err(|why| fail(named(), why))?;
             if let Some(Named { name, is_own }) = helper {
                 let program = program_name(&name);
@@ -194,48 +194,26 @@ impl Credentials {
 }
 
 /// The helper for a whole registry.
-fn helper_of(file: &AuthFile, scope: &Scope) -> Result<Option<Named>, String> {
+fn helper_of(file: &AuthFile<'_>, scope: &Scope) -> Result<Option<Named>, String> {
     if scope.path().is_empty() { file.helper(scope) } else { Ok(None) }
 }
 
-fn parse(path: &Path) -> Result<AuthFile, String> {
+fn text_of(path: &Path) -> Result<String, String> {
     let text = read(path).map_err(|error| error.to_string())?;
-    AuthFile::parse(&text.unwrap_or_default())
+    Ok(text.unwrap_or_default())
 }
 
-/// A JSON object whose members keep their order and their bytes.
+/// A JSON object whose members keep their order, and whose values keep their bytes.
 #[derive(Default)]
-struct Object(Vec<(String, Box<RawValue>)>);
+struct Members(Vec<(String, String)>);
 
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Object;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_unit<E>(self) -> Result<Object, E> {
-                Ok(Object::default())
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Object(members))
-            }
-        }
-        deserializer.deserialize_any(Members)
-    }
-}
-
-impl Object {
-    fn get(&self, name: &str) -> Option<&RawValue> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
+impl Members {
+    /// The members of what was found to be an object, or of `null`.
+    fn of(object: Value<'_>) -> Self {
+        Self(object.members().map(|(key, value)| (key.into_owned(), value.text().to_owned())).collect())
     }
 
-    fn set(&mut self, name: &str, value: Box<RawValue>) {
+    fn set(&mut self, name: &str, value: String) {
         match self.0.iter_mut().find(|(key, _)| key == name) {
             Some((_, old)) => *old = value,
             None => self.0.push((name.to_owned(), value)),
@@ -248,26 +226,21 @@ impl Object {
             return "{}".to_owned();
         }
         let (outer, inner) = (indent.repeat(depth), indent.repeat(depth + 1));
-        let member = |(name, value): &(String, Box<RawValue>)| {
-            format!("{inner}{}: {}", serde_json::Value::from(name.as_str()), value.get())
+        let member = |(name, value): &(String, String)| {
+            format!("{inner}{}: {value}", serde_json::Value::from(name.as_str()))
         };
         let members: Vec<String> = self.0.iter().map(member).collect();
         format!("{{\n{}\n{outer}}}", members.join(",\n"))
     }
 }
 
-/// A JSON value of text that is one.
-fn raw(text: String) -> Result<Box<RawValue>, String> {
-    RawValue::from_string(text).map_err(|error| error.to_string())
-}
-
 /// Where the members of `auths` stand that are for `scope`, in whatever spelling.
-fn is_for(scope: &Scope) -> impl Fn(&(String, Box<RawValue>)) -> bool {
+fn is_for(scope: &Scope) -> impl Fn(&(String, String)) -> bool {
     let wanted = scope.to_string();
     move |(key, _)| normalise(key) == wanted
 }
 
-fn remove(auths: &mut Object, scope: &Scope) -> Result<bool, String> {
+fn remove(auths: &mut Members, scope: &Scope) -> Result<bool, String> {
     let before = auths.0.len();
     let is_for = is_for(scope);
     auths.0.retain(|member| !is_for(member));
@@ -275,25 +248,25 @@ fn remove(auths: &mut Object, scope: &Scope) -> Result<bool, String> {
 }
 
 /// Puts the one entry for `scope` where the first was, under the name that it had.
-fn replace(auths: &mut Object, scope: &Scope, pair: &str) -> Result<bool, String> {
+fn replace(auths: &mut Members, scope: &Scope, pair: &str) -> Result<bool, String> {
     let is_hub = scope.registry().as_str() == DOCKER_HUB && scope.path().is_empty();
     let own_key = if is_hub { key_of(scope.registry()).to_owned() } else { scope.to_string() };
     let at = auths.0.iter().position(is_for(scope));
     let key = at.map_or(own_key, |at| auths.0[at].0.clone());
     remove(auths, scope)?;
-    let entry = raw(format!("{{ \"auth\": {} }}", serde_json::Value::from(pair)))?;
+    let entry = format!("{{ \"auth\": {} }}", serde_json::Value::from(pair));
     auths.0.insert(at.unwrap_or(auths.0.len()).min(auths.0.len()), (key, entry));
     Ok(true)
 }
 
 /// Changes the `auths` of a file that may not exist, if `change` says that it did anything.
-fn edit(path: &Path, change: impl FnOnce(&mut Object) -> Result<bool, String>) -> Result<bool, String> {
+fn edit(path: &Path, change: impl FnOnce(&mut Members) -> Result<bool, String>) -> Result<bool, String> {
     // A link stays one: what it leads to is replaced.
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let Some(directory) = path.parent() else { return Err("it is no file".to_owned()) };
     let exists = read(&path).map_err(|error| error.to_string())?.is_some();
     if !exists {
-        let mut auths = Object::default();
+        let mut auths = Members::default();
         if !change(&mut auths)? {
             return Ok(false);
         }
@@ -302,7 +275,7 @@ fn edit(path: &Path, change: impl FnOnce(&mut Object) -> Result<bool, String>) -
         // Once more under the lock: someone else may have made it.
         return edit_locked(&path, directory, |now| {
             now.0.retain(|(key, _)| !auths.0.iter().any(|(new, _)| new == key));
-            now.0.append(&mut auths.0);
+            now.0.extend(auths.0);
             Ok(true)
         });
     }
@@ -312,30 +285,27 @@ fn edit(path: &Path, change: impl FnOnce(&mut Object) -> Result<bool, String>) -
 fn edit_locked(
     path: &Path,
     directory: &Path,
-    change: impl FnOnce(&mut Object) -> Result<bool, String>,
+    change: impl FnOnce(&mut Members) -> Result<bool, String>,
 ) -> Result<bool, String> {
-    let text_of = |error: io::Error| error.to_string();
-    let lock = std::fs::File::open(directory).map_err(text_of)?;
+    let words = |error: io::Error| error.to_string();
+    let lock = std::fs::File::open(directory).map_err(words)?;
     rustix::fs::flock(&lock, FlockOperation::LockExclusive).map_err(|error| error.to_string())?;
-    let text = read(path).map_err(text_of)?.unwrap_or_default();
-    let position = |error: serde_json::Error| {
-        format!("not a JSON object at line {} column {}", error.line(), error.column())
-    };
-    let mut file: Object = if text.trim().is_empty() {
-        Object::default()
-    } else {
-        serde_json::from_str(&text).map_err(position)?
-    };
-    let mut auths = match file.get("auths") {
-        Some(auths) => serde_json::from_str(auths.get()).map_err(position)?,
-        None => Object::default(),
-    };
+    let text = text_of(path)?;
+    // What Docker's tools read otherwise is not changed either: whose login would it be?
+    AuthFile::parse(&text).map_err(|error| error.to_string())?;
+    let (mut file, mut auths) = (Members::default(), Members::default());
+    if !text.trim().is_empty() {
+        let value = json::parse(text.as_bytes()).map_err(|error| error.to_string())?;
+        file = Members::of(value);
+        auths =
+            value.members().find(|(key, _)| key == "auths").map_or(auths, |(_, auths)| Members::of(auths));
+    }
     if !change(&mut auths)? {
         return Ok(false);
     }
     let indent = indentation(&text);
-    file.set("auths", raw(auths.render(indent, 1))?);
-    write(path, directory, &format!("{}\n", file.render(indent, 0))).map_err(text_of)?;
+    file.set("auths", auths.render(indent, 1));
+    write(path, directory, &format!("{}\n", file.render(indent, 0))).map_err(words)?;
     Ok(true)
 }
 
@@ -502,13 +472,34 @@ mod tests {
 
     #[test]
     fn a_broken_file_is_left_alone_and_not_quoted() {
-        for text in ["{\"auths\": {\"hunter3", "[1]", "{\"auths\": []}"] {
+        for text in [
+            "{\"auths\": {\"hunter3",
+            "[1]",
+            "{\"auths\": []}",
+            // What Docker would take for the logins, or for the login.
+            "{\"auths\": {}, \"Auths\": {\"r.example\": {\"auth\": \"hunter3\"}}}",
+            "{\"auths\": {}, \"auths\": {\"r.example\": {\"auth\": \"hunter3\"}}}",
+            "{\"auths\": {\"r.example\": {\"auth\": \"hunter3\"}, \"r.example\": {}}}",
+        ] {
             let home = Home::new();
             let path = home.write("home/.docker/config.json", text);
             let error = home.keep("r.example", "alice").expect_err(text).to_string();
             assert!(error.contains("config.json") && !error.contains("hunter"), "{error}");
             assert_eq!(fs::read_to_string(path).expect("text"), text);
         }
+    }
+
+    #[test]
+    fn no_key_of_a_file_is_interpreted() {
+        let home = Home::new();
+        let before = "{\n  \"$serde_json::private::RawValue\": \"{ }\",\n  \"n\": [-0, 1E400, 123456789012345678901234567890],\n  \"auths\": {\n    \"$serde_json::private::RawValue\": {\"auth\": \"\\u0065Dp5\"}\n  }\n}\n";
+        let path = home.write("home/.docker/config.json", before);
+        home.keep("r.example", "alice").expect("keeps");
+        let entry = ",\n    \"r.example\": { \"auth\": \"YWxpY2U6aHVudGVyMg==\" }";
+        let expected = before.replace("Dp5\"}", &format!("Dp5\"}}{entry}"));
+        assert_eq!(fs::read_to_string(&path).expect("text"), expected);
+        home.forget("r.example");
+        assert_eq!(fs::read_to_string(&path).expect("text"), before);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::credentials::Credentials;
 use super::engines::EngineFiles;
+use crate::json::{Decode, JsonError, Value};
 use crate::reference::{Registry, Repository, Scope};
 
 /// A string that is never printed.
@@ -25,6 +26,15 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl Decode for Secret {
+    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+        String::decode(value).map(Self)
+    }
+    fn wanted() -> String {
+        String::wanted()
     }
 }
 
