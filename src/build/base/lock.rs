@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::{Ancestor, BaseError, BoxedError, EntryPath, LayerIndex, Lookup, Node, Tree};
 use crate::build::BuildError;
 use crate::digest::Digest;
+use crate::transport::Source as _;
 
 /// What the layers of a base have at a path.
 enum Found {
@@ -181,8 +182,9 @@ impl Tree<'_> {
     /// The index of a layer, unless that would have to be fetched.
     fn at_hand(&mut self, number: usize) -> Result<Option<Arc<LayerIndex>>, BoxedError> {
         let layer = &self.image.layers()[number];
-        let is_near =
-            self.base.origin().is_none() || self.store.blobs().contains(&layer.digest) == Some(layer.size);
+        // What a base on this machine lacks is not at hand, either.
+        let is_near = self.store.blobs().contains(&layer.digest) == Some(layer.size)
+            || (self.base.origin().is_none() && self.base.source.blob(layer).is_ok());
         if is_near { self.index(number).map(Some) } else { self.remembered(number) }
     }
 }
