@@ -108,6 +108,14 @@ pub enum OwnError {
         /// What is read.
         path: PathBuf,
     },
+    /// A file among those of a layout.
+    #[error("{name} lies in {other}, whose files are not to be replaced")]
+    Within {
+        /// What is written.
+        name: String,
+        /// The layout.
+        other: String,
+    },
     /// Two outputs in one file.
     #[error("{first} and {second} are the same file")]
     Twice {
@@ -132,9 +140,10 @@ impl Explain for OwnError {
                 "choose a place outside of it, or write the line `{line}` into `{}`",
                 shown_path(&input.join(IGNORE_FILE))
             )),
-            Self::Inside { line: None, .. } | Self::Over { .. } | Self::Replaces { .. } => {
-                Some("choose another place".to_owned())
-            }
+            Self::Inside { line: None, .. }
+            | Self::Over { .. }
+            | Self::Replaces { .. }
+            | Self::Within { .. } => Some("choose another place".to_owned()),
             Self::Twice { .. } => Some("give each a file of its own".to_owned()),
             Self::Scan(error) => error.hint(),
         }
@@ -256,6 +265,12 @@ fn check_outputs(written: &[Apart], read: &[PathBuf], inputs: &[Input]) -> Resul
         }
         if let Some(input) = inputs.iter().find(|input| input.tree.is_none() && input.real == *path) {
             return Err(OwnError::Over { name: name(), input: input.written.clone() });
+        }
+        let whole = |apart: &&Apart| matches!(apart.shape, Shape::Layout | Shape::Store);
+        if let Some(other) =
+            written.iter().filter(whole).find(|other| path.starts_with(real_path(&other.path)))
+        {
+            return Err(OwnError::Within { name: name(), other: other.name.clone() });
         }
         if let Some((other, _)) = files[..number].iter().find(|(_, other)| other == path) {
             return Err(OwnError::Twice { first: other.name.clone(), second: name() });

@@ -19,6 +19,7 @@ use crate::location::{Location, Name};
 use crate::observer::Progress;
 use crate::reference::{Reference, Registry};
 use crate::registry::{self, Client, Credentials, Mirror, ProxySettings, RegistrySettings, Secret};
+use crate::shown::shown_path;
 use crate::store::{LayoutError, Scratch, Store};
 use crate::transport::Source;
 use crate::transport::archive::Archive;
@@ -153,7 +154,19 @@ impl Session {
     /// What the user's own configuration says of registries.
     fn user_registries(&self) -> Result<BTreeMap<Registry, RegistryOptions>, CommandError> {
         let Some(path) = self.environment.user_config() else { return Ok(BTreeMap::new()) };
-        Ok(UserFile::read(&path)?.map(|file| file.registries).unwrap_or_default())
+        let file = match UserFile::read(&path) {
+            // A HOME of somebody else, as under sudo: what is in it was not written for this user.
+            Err(config::ConfigError::Read { source, .. })
+                if source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                let path = shown_path(&path);
+                self.printer
+                    .warning(format!("`{path}` cannot be read: its settings of registries do not count"));
+                None
+            }
+            read => read?,
+        };
+        Ok(file.map(|file| file.registries).unwrap_or_default())
     }
 
     /// `options` for the client, with what flags say.

@@ -76,6 +76,9 @@ impl FromText for Owner {
     fn from_text(text: &str) -> Result<Self, Wrong> {
         let (uid, gid) = text.split_once(':').unwrap_or((text, text));
         match (decimal(uid), decimal(gid)) {
+            // To chown(2) the last number means: leave it as it is.
+            (Some(u32::MAX), _) | (_, Some(u32::MAX)) => Err(Wrong::new(format!("`{text}` is not an owner"))
+                .hint("the largest number of a user or group is 4294967294")),
             (Some(uid), Some(gid)) => Ok(Self { uid, gid }),
             _ => Err(Wrong::new(format!("`{text}` is not an owner"))
                 .hint("an owner is numeric, such as `\"1000:1000\"`: names mean different numbers in different bases")),

@@ -326,7 +326,7 @@ pub fn diff(a: &dyn Source, b: &dyn Source, options: &Options) -> Result<Report,
         only_in_b: Vec::new(),
         images: Vec::new(),
     };
-    if report.equal {
+    if report.equal && options.platform.is_none() {
         return Ok(report);
     }
     let mut read = Read::new(a, b);

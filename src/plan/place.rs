@@ -19,6 +19,9 @@ use crate::layer::{Entry, EntryKind, EntryPath, EntryPathError, LayerSpec, Metad
 /// The kernel gives up after 40 links, and so do we.
 const MAX_LINKS: usize = 40;
 
+/// How many directories a path may lie in: each is a step of the placer's own.
+const MAX_DEPTH: usize = 500;
+
 /// The tree that a layer comes to lie on, asked for one path at a time.
 pub trait BaseTree {
     /// What is at `path`, whose ancestors are directories, not links; `None` for nothing.
@@ -131,9 +134,19 @@ pub enum PlaceError {
         /// As they are written.
         written: [EntryPath; 2],
     },
+    /// A path that no file system takes, and that would cost a step of memory for each directory.
+    #[error("`{}` lies in more than {MAX_DEPTH} directories", cut(.0))]
+    TooDeep(EntryPath),
     /// What is behind a link has no path.
     #[error(transparent)]
     Path(#[from] EntryPathError),
+}
+
+/// The beginning of a long path.
+fn cut(path: &EntryPath) -> String {
+    let bytes = path.as_bytes();
+    let shown = crate::shown::shown(&bytes[..bytes.len().min(100)]);
+    format!("/{shown}…")
 }
 
 /// Says what a directory is needed for.
@@ -180,6 +193,7 @@ impl Explain for PlaceError {
                 "choose another path, or a base without it".to_owned()
             }
             Self::Contested { .. } => "make both the same".to_owned(),
+            Self::TooDeep(_) => "choose a shorter path".to_owned(),
             Self::Link(..) | Self::Twice { .. } | Self::Path(_) => return None,
         })
     }
@@ -192,7 +206,7 @@ impl PlaceError {
         match self {
             Self::NotADirectory { needed: path, .. } | Self::ReplacesDirectory { path, .. } => vec![path],
             Self::Twice { written, .. } | Self::Contested { written, .. } => written.iter().collect(),
-            Self::Base(_) | Self::Link(..) | Self::Path(_) => Vec::new(),
+            Self::Base(_) | Self::Link(..) | Self::TooDeep(_) | Self::Path(_) => Vec::new(),
         }
     }
 }
@@ -356,6 +370,9 @@ impl<'a, B: BaseTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
         own: Option<Own>,
         links: usize,
     ) -> Result<EntryPath, PlaceError> {
+        if path.as_bytes().iter().filter(|byte| **byte == b'/').count() >= MAX_DEPTH {
+            return Err(PlaceError::TooDeep(path.clone()));
+        }
         let is_link = own.is_some();
         if !is_link && let Some(real) = self.real.get(path) {
             return Ok(real.clone());

@@ -134,12 +134,13 @@ impl OciLayout {
     }
 
     fn entry_names(&self, tags: &[Tag]) -> Vec<EntryName> {
-        match (&self.naming, tags, &self.name) {
-            (Naming::Full(repository), tags, _) => {
+        match (&self.naming, &self.name) {
+            (Naming::Full(repository), _) => {
                 tags.iter().map(|tag| EntryName::full(&repository.at_tag(tag.clone()))).collect()
             }
-            (Naming::Tag | Naming::Stored, [], Some(name)) => vec![EntryName::tag(name)],
-            (Naming::Tag | Naming::Stored, tags, _) => {
+            // What was named is called so, whatever tags the image has elsewhere.
+            (Naming::Tag | Naming::Stored, Some(name)) => vec![EntryName::tag(name)],
+            (Naming::Tag | Naming::Stored, None) => {
                 tags.iter().map(|tag| EntryName::tag(tag.as_str())).collect()
             }
         }

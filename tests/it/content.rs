@@ -844,3 +844,25 @@ fn a_file_that_vanishes_is_named_and_nothing_is_written() {
         is_done.store(true, Ordering::Relaxed);
     });
 }
+
+#[test]
+fn a_path_of_thousands_of_directories_is_refused() {
+    let deep = "/a".repeat(2000);
+    let table = format!("\n[[layer]]\nname = \"x\"\ndirectories = [{{ path = \"{deep}\" }}]\n");
+    let project = Project::small();
+    project.append("build.toml", &table);
+    project.pack("build").fails(1).says(&["lies in more than 500 directories"]).hints();
+    let project = Project::small();
+    project.append("build.toml", &table.replace(&deep, &"/a".repeat(400)));
+    project.build("");
+}
+
+#[test]
+fn an_owner_that_changes_nothing_is_none() {
+    let project = Project::with(&format!(
+        "{}[[layer]]\nname = \"x\"\ndirectories = [{{ path = \"/d\", owner = \"4294967295\" }}]\n",
+        tree_on("scratch")
+    ));
+    project.write("files/a", "a");
+    project.pack("build").fails(1).says(&["is not an owner", "4294967294"]);
+}

@@ -591,7 +591,7 @@ fn a_path_that_is_no_text_is_no_obstacle_to_json() {
     fs::write(project.root().join(name).join("a"), "a").unwrap();
     let mut command = project.pack("plan --json --root /srv").command();
     let said = outcome("plan", &command.arg(name).output().unwrap()).has_code(0).json();
-    assert!(said["artifact"]["path"].as_str().unwrap().ends_with("caf\u{fffd}"), "{said}");
+    assert!(said["artifacts"][0]["path"].as_str().unwrap().ends_with("caf\u{fffd}"), "{said}");
     let mut command = project.pack("build --json --metadata-file m.json --root /srv").command();
     outcome("build", &command.arg(name).output().unwrap()).has_code(0).json();
     let metadata = json(&fs::read_to_string(project.path("m.json")).unwrap());
@@ -599,4 +599,43 @@ fn a_path_that_is_no_text_is_no_obstacle_to_json() {
     let mut command = project.pack("cache info --json").command();
     let said = command.env("PACK_CACHE_DIR", project.beside("").join(name)).output().unwrap();
     outcome("info", &said).has_code(0).json();
+}
+
+#[test]
+fn an_output_is_called_what_the_command_line_says() {
+    let project = Project::small();
+    project.pack("build -t 1 -o oci:out:v9 -o docker-archive:out.tar:v9").ok();
+    for place in ["oci:out:v9", "oci-archive:out.tar:v9"] {
+        project.pack(&format!("verify {place}")).ok();
+    }
+    project.pack("verify oci:out:1").fails(1).says(&["there is no image `1`"]);
+    let mut tar = Command::new("tar");
+    let said = tar.args(["-xOf", "out.tar", "manifest.json"]).current_dir(project.root()).output().unwrap();
+    let saved = json(&String::from_utf8(said.stdout).unwrap());
+    assert!(saved[0]["RepoTags"][0].as_str().unwrap().ends_with(":v9"), "{saved}");
+}
+
+#[test]
+fn a_file_beside_an_image_does_not_replace_one_of_a_layout() {
+    let project = Project::small();
+    project.pack("build -o oci:../out").ok();
+    for file in ["../out/index.json", "../out/oci-layout", "../out/new.json"] {
+        project
+            .pack(&format!("build -o oci:../out --metadata-file {file}"))
+            .fails(1)
+            .says(&["whose files are not to be replaced"])
+            .hints();
+    }
+    let store = project.cache().join("index.json");
+    project.pack("build --image-refs").arg(&store.display().to_string()).fails(1);
+    project.pack("verify oci:../out").ok();
+    project.check_store();
+}
+
+#[test]
+fn a_platform_that_is_asked_for_is_looked_at_in_equal_images_too() {
+    let project = Project::small();
+    project.pack("build -o oci:../out").ok();
+    project.pack("diff --platform linux/amd64 oci:../out oci:../out").ok();
+    project.pack("diff --platform linux/s390x oci:../out oci:../out").fails(1).says(&["not linux/s390x"]);
 }

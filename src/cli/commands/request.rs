@@ -169,7 +169,7 @@ fn find_artifacts(settings: &mut Settings, has_build_file: bool) -> Result<Optio
 }
 
 /// How long one run of git may take: many times what the largest repositories need.
-const PATIENCE_WITH_GIT: Duration = Duration::from_secs(300);
+const PATIENCE_WITH_GIT: Duration = Duration::from_secs(60);
 
 /// What git says of `directory`. A lock of ours is an input that is named by its digests, so that its first writing does
 /// not make the next image another one.

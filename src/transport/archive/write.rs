@@ -176,10 +176,12 @@ impl ArchiveOutput {
 
     /// As `docker save` has it: the tag for OCI tools, the whole reference for containerd.
     fn entry_names(&self, tags: &[Tag]) -> Vec<EntryName> {
-        if let ([], Some(name)) = (tags, &self.name) {
+        // What was named is called so, whatever tags the image has elsewhere.
+        if let Some(name) = &self.name {
             let reference: Option<Reference> = name.parse().ok();
             let whole = reference.filter(|reference| reference.tag().is_some() && name.contains(':'));
-            let containerd = whole.map(|reference| reference.to_string());
+            let tagged = || Some(self.repository.as_ref()?.at_tag(name.parse().ok()?).to_string());
+            let containerd = whole.map(|reference| reference.to_string()).or_else(tagged);
             return vec![EntryName { reference: name.clone(), containerd }];
         }
         let name = |tag: &Tag| EntryName {
