@@ -373,12 +373,32 @@ impl<'a, B: BaseTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
         if path.as_bytes().iter().filter(|byte| **byte == b'/').count() >= MAX_DEPTH {
             return Err(PlaceError::TooDeep(path.clone()));
         }
-        let is_link = own.is_some();
-        if !is_link && let Some(real) = self.real.get(path) {
+        if own.is_none()
+            && let Some(real) = self.real.get(path)
+        {
             return Ok(real.clone());
         }
-        let at = match path.parent() {
-            Some(parent) => self.directory(&parent, for_entry, None, links)?.join(path.file_name())?,
+        // From the top down, and not by recursion: a path may be as deep as its text is long.
+        let new: Vec<EntryPath> =
+            path.ancestors().take_while(|above| !self.real.contains_key(above)).collect();
+        for above in new.iter().rev() {
+            self.directory_below_known(above, for_entry, None, links)?;
+        }
+        self.directory_below_known(path, for_entry, own, links)
+    }
+
+    /// The same for a directory in one that is known already.
+    fn directory_below_known(
+        &mut self,
+        path: &EntryPath,
+        for_entry: &EntryPath,
+        own: Option<Own>,
+        links: usize,
+    ) -> Result<EntryPath, PlaceError> {
+        let is_link = own.is_some();
+        let parent = path.parent();
+        let at = match parent.as_ref().and_then(|parent| self.real.get(parent)) {
+            Some(parent) => parent.join(path.file_name())?,
             None => path.clone(),
         };
         let own = match own {
