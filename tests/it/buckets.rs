@@ -184,7 +184,7 @@ fn a_packed_application_is_one_layer() {
 fn a_wrong_number_is_explained() {
     let project = Project::small();
     for wrong in ["3", "0", "32", "-1", "many"] {
-        let failed = project.pack(&format!("build --set app.buckets={wrong}")).fails(1).hints();
+        let failed = project.pack(&format!("build --set app.buckets={wrong}")).fails(2).hints();
         failed.says(&["is not a number of buckets", "1, 2, 4, 8 or 16"]);
     }
     project.build("--set app.buckets=auto");
