@@ -80,7 +80,7 @@ pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
 
 /// Whether a file was refused for what it is, and not by the system.
 pub(crate) fn is_refused(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Refused>())
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Refused>)
 }
 
 fn check(file_type: FileType) -> Result<(), Refused> {

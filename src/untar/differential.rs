@@ -104,7 +104,7 @@ const NUMBERS: [&[u8]; 26] = [
     b"755 \0\0\0\0",
     b"        ",
     b"\0\0\0\0\0\0\0\0",
-    b"\0000755\0",
+    b"\x00000755\0",
     b"7\0\0\0\0\0\x005",
     b"77777777",
     b"-000001\0",
@@ -336,6 +336,10 @@ fn read_by(reader: &mut Command, tars: &[Vec<u8>]) -> Vec<Option<Vec<String>>> {
     all
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "where judges are, and whether they are required, is no content"
+)]
 fn reader(name: &str) -> Option<Command> {
     let (inputs, needed) = (inputs(), std::env::var_os("PACK_TEST_REQUIRE").is_some());
     let peers = std::env::var_os("PACK_TEST_PEERS").is_some();
@@ -354,6 +358,7 @@ fn reader(name: &str) -> Option<Command> {
     reader
 }
 
+#[allow(clippy::disallowed_methods, reason = "tests are told where their inputs are by the environment")]
 fn inputs() -> Option<PathBuf> {
     std::env::var_os("PACK_TEST_INPUTS").map(PathBuf::from)
 }

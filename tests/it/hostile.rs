@@ -15,7 +15,10 @@ fn tar_of(entries: &[(&str, u32, &str)]) -> Vec<u8> {
         let mut header = tar::Header::new_ustar();
         let kind = if name.ends_with('/') { tar::EntryType::Directory } else { tar::EntryType::Regular };
         header.set_entry_type(kind);
-        (header.set_mode(*mode), header.set_uid(0), header.set_gid(0), header.set_mtime(1));
+        header.set_mode(*mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(1);
         header.set_size(content.len() as u64);
         builder.append_data(&mut header, name, content.as_bytes()).unwrap();
     }

@@ -627,7 +627,7 @@ fn a_file_beside_an_image_does_not_replace_one_of_a_layout() {
             .hints();
     }
     let store = project.cache().join("index.json");
-    project.pack("build --image-refs").arg(&store.display().to_string()).fails(1);
+    project.pack("build --image-refs").arg(store.display().to_string()).fails(1);
     project.pack("verify oci:../out").ok();
     project.check_store();
 }
