@@ -155,6 +155,29 @@ impl serde_json::ser::Formatter for Quiet {
     }
 }
 
+/// The terminal that text is laid out for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Screen {
+    /// How many characters a line has room for.
+    pub columns: usize,
+    /// Whether it shows colour, which never carries meaning.
+    pub color: bool,
+}
+
+impl Screen {
+    /// One without colour.
+    #[must_use]
+    pub const fn plain(columns: usize) -> Self {
+        Self { columns, color: false }
+    }
+
+    /// What is left of it beside an indentation.
+    #[must_use]
+    pub const fn indented(self, by: usize) -> Self {
+        Self { columns: self.columns.saturating_sub(by), ..self }
+    }
+}
+
 /// How a column stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Align {
@@ -230,10 +253,10 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// The lines, each ended by a line break and without trailing spaces. With a `width`, flexible columns
-    /// are cut to fit. The last line says how many rows are not shown.
+    /// The lines, each ended by a line break and without trailing spaces. On a `screen`, flexible columns
+    /// are cut to fit, and the heading is bold where there is colour. The last line says how many rows are not shown.
     #[must_use]
-    pub fn render(&self, width: Option<usize>) -> String {
+    pub fn render(&self, screen: Option<Screen>) -> String {
         let used: Vec<usize> = (0..self.columns.len())
             .filter(|&column| self.rows.iter().any(|row| !row[column].is_empty()))
             .collect();
@@ -244,13 +267,14 @@ impl Table {
                 cells.chain([length(self.columns[column].title)]).max().unwrap_or_default()
             })
             .collect();
-        if let Some(width) = width {
-            self.shrink(&used, &mut widths, width);
+        if let Some(screen) = screen {
+            self.shrink(&used, &mut widths, screen.columns);
         }
         let titles: Vec<String> = self.columns.iter().map(|column| column.title.to_owned()).collect();
         let titled = titles.iter().any(|title| !title.is_empty());
         let mut text = String::new();
-        for row in titled.then_some(&titles).into_iter().chain(&self.rows) {
+        let is_bold = screen.is_some_and(|screen| screen.color);
+        for (index, row) in titled.then_some(&titles).into_iter().chain(&self.rows).enumerate() {
             let mut line = String::new();
             for (&column, &width) in used.iter().zip(&widths) {
                 let cell = cut(&row[column], width);
@@ -261,7 +285,11 @@ impl Table {
                 }
                 line.push_str("  ");
             }
-            text.push_str(line.trim_end());
+            let line = line.trim_end();
+            match titled && is_bold && index == 0 {
+                true => text.extend(["\u{1b}[1m", line, "\u{1b}[0m"]),
+                false => text.push_str(line),
+            }
             text.push('\n');
         }
         if self.more > 0 {
@@ -377,12 +405,12 @@ mod tests {
 
     #[test]
     fn a_table_cuts_only_flexible_columns_and_only_so_far() {
-        insta::assert_snapshot!(table().render(Some(36)), @r"
+        insta::assert_snapshot!(table().render(Some(Screen::plain(36))), @r"
         NAME        SIZE  BY
         classes  12.3 kB  pack: classes of…
         lib       6.0 MB  pack: lib\u{1b}[2J
         ");
-        insta::assert_snapshot!(table().render(Some(5)), @r"
+        insta::assert_snapshot!(table().render(Some(Screen::plain(5))), @r"
         NAME        SIZE  BY
         classes  12.3 kB  pack: class…
         lib       6.0 MB  pack: lib\u…
@@ -412,6 +440,15 @@ mod tests {
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("JSON"), value);
         assert!(!text.chars().any(|it| it == '\u{1b}' || it == '\u{202e}' || it == '\u{85}'), "{text}");
         assert!(!text.contains("##[") && text.contains("\n  \"l\": []\n}\n"), "{text}");
+    }
+
+    #[test]
+    fn a_heading_is_bold_where_there_is_colour_and_nothing_else_changes() {
+        let bold = table().render(Some(Screen { columns: 36, color: true }));
+        let (heading, rows) = bold.split_once('\n').expect("lines");
+        assert!(heading.starts_with("\u{1b}[1mNAME") && heading.ends_with("BY\u{1b}[0m"), "{heading:?}");
+        let plain = table().render(Some(Screen::plain(36)));
+        assert_eq!(plain.split_once('\n').expect("lines").1, rows);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::environment::Environment;
 use super::error::{CommandError, ExitStatus};
-use super::format::{self, printable, printable_lines};
+use super::format::{self, Screen, printable, printable_lines};
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -144,16 +144,16 @@ impl Printer {
         self.0.options
     }
 
-    /// The columns of stdout if it is a terminal; for [`super::format::Table::render`].
+    /// What stdout is shown on if it is a terminal; for [`super::format::Table::render`].
     #[must_use]
-    pub fn width(&self) -> Option<usize> {
-        self.0.out.width
+    pub fn screen(&self) -> Option<Screen> {
+        self.0.out.width.map(|columns| Screen { columns, color: self.0.out.color })
     }
 
-    /// The columns of stderr if it is a terminal.
+    /// What stderr is shown on if it is a terminal.
     #[must_use]
-    pub fn message_width(&self) -> Option<usize> {
-        self.0.err.width
+    pub fn message_screen(&self) -> Option<Screen> {
+        self.0.err.width.map(|columns| Screen { columns, color: self.0.err.color })
     }
 
     /// The columns of stderr now: a window can be resized while it is drawn to.
@@ -235,6 +235,11 @@ impl Printer {
     /// Prints lines without a label to stderr, such as the summary; not with `--quiet`.
     pub fn message(&self, text: impl AsRef<str>) {
         self.say(&printable_lines(text.as_ref()));
+    }
+
+    /// Prints lines to stderr that were laid out here, from cells that are escaped; not with `--quiet`.
+    pub fn report(&self, text: &str) {
+        self.say(text);
     }
 
     /// Prints lines, which may have colours of ours in them.

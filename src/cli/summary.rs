@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::format::{Column, Table, bytes, duration};
+use super::format::{Column, Screen, Table, bytes, duration, printable};
 use crate::digest::Digest;
 use crate::layer::Work;
 use crate::plan::KnownFrom;
@@ -133,15 +133,15 @@ impl Summary {
         format!("{}@{}", self.name, self.digest)
     }
 
-    /// The table of layers and a line in total, for stderr. With a `width`, names are cut to fit.
+    /// The table of layers and a line in total, for stderr. On a `screen`, names are cut to fit.
     #[must_use]
-    pub fn text(&self, width: Option<usize>) -> String {
+    pub fn text(&self, screen: Option<Screen>) -> String {
         let mut text = String::new();
         for image in &self.images {
             if self.images.len() > 1 {
                 text.push_str(&format!("{}  {}\n", image.platform, image.digest.short()));
             }
-            text.push_str(&image.table().render(width));
+            text.push_str(&image.table().render(screen));
         }
         text.push_str(&self.total());
         text.push('\n');
@@ -152,7 +152,7 @@ impl Summary {
         let tags = if self.tags.is_empty() { String::new() } else { format!(":{}", self.tags.join(",")) };
         let mut parts = vec![format!("{}{tags} {}", self.name, self.digest.short())];
         if !self.outputs.is_empty() {
-            parts.push(format!("to {}", self.outputs.join(" and ")));
+            parts.push(format!("to {}", printable(&self.outputs.join(" and "))));
         }
         for (what, amount) in [("sent", self.sent), ("wrote", self.written), ("reused", self.reused)] {
             if amount > 0 {

@@ -59,7 +59,7 @@ pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandErro
         session.printer.message(explain::built(&report));
         session.printer.message("");
     }
-    session.printer.message(summary.text(session.printer.message_width()));
+    session.printer.report(&summary.text(session.printer.message_screen()));
     if args.format.json {
         let explanation = args.explain.then(|| Explanation::of(&report));
         session.printer.json(&Shown { summary: &summary, explanation });

@@ -43,7 +43,7 @@ fn info(session: &Session, format: Format) -> Result<(), CommandError> {
     table.row(["leftovers", "", &format::bytes(usage.leftover_bytes)]);
     let printer = &session.printer;
     printer.result(format!("{}\n", shown_path(store.dir())));
-    printer.result(table.render(printer.width()).trim_end());
+    printer.result(table.render(printer.screen()).trim_end());
     if !usage.images.is_empty() {
         let names: Vec<_> = usage.images.iter().map(|name| format::printable(name)).collect();
         printer.result(format!("\nimages:\n  {}", names.join("\n  ")));

@@ -29,19 +29,19 @@ pub(super) fn inspect(session: &Session, args: &InspectArgs) -> Result<(), Comma
     }
     let Opened { source, location } = session.image(&args.image)?;
     let root = source.root()?;
-    let width = session.printer.width();
+    let screen = session.printer.screen();
     if args.platform.is_none()
         && let ManifestOrIndex::Index(index) =
             root.parse().map_err(|error| CommandError::from_error(ExitStatus::Input, &error))?
     {
         let view = view::inspect::index(&args.image, &root, &index);
-        show(session, args.format.json, &location, &view, || view.text(width));
+        show(session, args.format.json, &location, &view, || view.text(screen));
         return Ok(());
     }
     let loaded = load_image(&*source, args.platform.as_ref())?;
     let base = base_of(session, &*source, &loaded.image);
     let view = view::inspect::image(&args.image, &loaded.image, base);
-    show(session, args.format.json, &location, &view, || view.text(width));
+    show(session, args.format.json, &location, &view, || view.text(screen));
     Ok(())
 }
 
@@ -78,8 +78,8 @@ pub(super) fn history(session: &Session, args: &HistoryArgs) -> Result<(), Comma
     let loaded = load_image(&*source, chosen(&*source, args.platform.as_ref())?.as_ref())?;
     let base = base_of(session, &*source, &loaded.image);
     let view = view::history::view(&args.image, &loaded.image, base);
-    let width = if args.no_trunc { None } else { session.printer.width() };
-    show(session, args.format.json, &location, &view, || view.text(width));
+    let screen = if args.no_trunc { None } else { session.printer.screen() };
+    show(session, args.format.json, &location, &view, || view.text(screen));
     Ok(())
 }
 

@@ -155,7 +155,7 @@ pub(super) fn images(session: &Session, args: ImagesArgs) -> Result<(), CommandE
         let size = image.size.map_or_else(|| "damaged".to_owned(), format::bytes);
         table.row([&image.name, &image.digest.short(), &size, &platforms.join(", ")]);
     }
-    session.printer.result(table.render(session.printer.width()).trim_end());
+    session.printer.result(table.render(session.printer.screen()).trim_end());
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::super::args::PlanArgs;
 use super::super::error::CommandError;
-use super::super::format::{self, Column, Table};
+use super::super::format::{self, Column, Screen, Table};
 use super::super::session::Session;
 use super::super::view::explain;
 use super::request;
@@ -69,7 +69,7 @@ pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError
     let printer = &session.printer;
     printer.result(head(plan));
     for image in &plan.images {
-        printer.result(image_text(image, pushes, &transfers, printer.width()).trim_end());
+        printer.result(image_text(image, pushes, &transfers, printer.screen()).trim_end());
     }
     if let Some(outcome) = outcome {
         printer.result("");
@@ -135,7 +135,7 @@ fn image_text(
     image: &PlannedImage,
     pushes: bool,
     transfers: &BTreeMap<Digest, Transfer>,
-    width: Option<usize>,
+    screen: Option<Screen>,
 ) -> String {
     let mut text = format!("platform  {}\n", image.platform);
     match &image.base {
@@ -189,6 +189,6 @@ fn image_text(
         row.push(layer.difference.as_ref().map_or_else(|| layer.why.clone(), ToString::to_string));
         table.row(row);
     }
-    text.push_str(&table.render(width));
+    text.push_str(&table.render(screen));
     text
 }

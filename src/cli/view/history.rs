@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Base, Origin, Step, parts, steps};
-use crate::cli::format::{Column, Table, bytes, count};
+use crate::cli::format::{Column, Screen, Table, bytes, count};
 use crate::digest::Digest;
 use crate::image::Image;
 use crate::platform::Platform;
@@ -102,10 +102,10 @@ impl From<&Step<'_>> for HistoryStep {
 }
 
 impl HistoryView {
-    /// A table, and below it what is the base's and what was added. With a `width`, long commands are cut
+    /// A table, and below it what is the base's and what was added. On a `screen`, long commands are cut
     /// to fit.
     #[must_use]
-    pub fn text(&self, width: Option<usize>) -> String {
+    pub fn text(&self, screen: Option<Screen>) -> String {
         let mut table = Table::new([
             Column::left("ORIGIN"),
             Column::left("CREATED"),
@@ -125,7 +125,7 @@ impl HistoryView {
                 step.comment.as_deref().unwrap_or_default(),
             ]);
         }
-        let mut text = table.render(width);
+        let mut text = table.render(screen);
         if !self.parts.is_empty() {
             text.push('\n');
             text.push_str(&self.parts_table().render(None));
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn nothing_is_marked_where_nothing_tells() {
-        insta::assert_snapshot!(view("tomcat:10", &fixture::base(), None).text(Some(60)), @r#"
+        insta::assert_snapshot!(view("tomcat:10", &fixture::base(), None).text(Some(Screen::plain(60))), @r#"
         CREATED               LAYER            SIZE  CREATED BY
         2024-05-01T10:00:00Z                    0 B  CMD ["catalina…
         2024-05-01T10:00:00Z  51b912f34ae1  12.0 MB  COPY /usr/loca…

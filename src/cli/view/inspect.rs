@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::history::to_second;
 use super::{Base, Origin, compression, steps};
-use crate::cli::format::{Column, Table, bytes, count, duration, printable, seconds};
+use crate::cli::format::{Column, Screen, Table, bytes, count, duration, printable, seconds};
 use crate::digest::Digest;
 use crate::image::{Descriptor, Healthcheck, Image, Index, PlatformFields, RawDocument, RunConfig};
 use crate::platform::Platform;
@@ -166,10 +166,10 @@ impl From<&Descriptor> for ChildView {
 }
 
 impl ImageView {
-    /// Facts, the layers in a table, the configuration, the annotations. With a `width`, long commands of
+    /// Facts, the layers in a table, the configuration, the annotations. On a `screen`, long commands of
     /// the layers are cut to fit.
     #[must_use]
-    pub fn text(&self, width: Option<usize>) -> String {
+    pub fn text(&self, screen: Option<Screen>) -> String {
         let mut facts = Facts::default();
         facts.add("Name", &self.name);
         facts.add("Digest", &self.digest.to_string());
@@ -183,7 +183,7 @@ impl ImageView {
             ("", facts.text),
             (
                 "Layers, bottom first",
-                indent(&self.layer_table().render(width.map(|width| width.saturating_sub(INDENT)))),
+                indent(&self.layer_table().render(screen.map(|screen| screen.indented(INDENT)))),
             ),
             ("Configuration", indent(&run_config(&self.config))),
             ("Annotations", indent(&pairs(&self.annotations))),
@@ -215,7 +215,7 @@ impl ImageView {
 impl IndexView {
     /// Facts, what it lists in a table, the annotations.
     #[must_use]
-    pub fn text(&self, width: Option<usize>) -> String {
+    pub fn text(&self, screen: Option<Screen>) -> String {
         let mut facts = Facts::default();
         facts.add("Name", &self.name);
         facts.add("Digest", &self.digest.to_string());
@@ -236,7 +236,7 @@ impl IndexView {
         }
         let sections = [
             ("", facts.text),
-            ("Manifests", indent(&table.render(width.map(|width| width.saturating_sub(INDENT))))),
+            ("Manifests", indent(&table.render(screen.map(|screen| screen.indented(INDENT))))),
             ("Annotations", indent(&pairs(&self.annotations))),
         ];
         join(sections)
@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn an_image_in_full() {
         let view = image("localhost:5000/shop/bookstore:1.0", &fixture::image("1.0"), None);
-        insta::assert_snapshot!(view.text(Some(100)), @r#"
+        insta::assert_snapshot!(view.text(Some(Screen::plain(100))), @r#"
         Name:         localhost:5000/shop/bookstore:1.0
         Digest:       sha256:06cbfb71c438c4ea87bed8e5b3bb77fcae1e04e669949356158d780512a391ad
         Media type:   application/vnd.oci.image.manifest.v1+json
