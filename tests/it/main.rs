@@ -31,4 +31,3 @@ mod reproducible;
 mod sites;
 mod soci;
 mod support;
-mod terminal;
