@@ -215,7 +215,7 @@ impl Column {
 
 /// Aligned columns, two spaces apart. A column that is empty in every row is left out.
 ///
-/// A cell is no wider than [`WIDEST`] and a table no longer than [`LONGEST`]: each row is as wide as the widest
+/// A cell is no wider than `WIDEST` and a table no longer than `LONGEST`: each row is as wide as the widest
 /// cells of all, and what stands in them may be anyone's words. JSON has everything.
 #[derive(Clone, Debug)]
 pub struct Table {

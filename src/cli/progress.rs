@@ -3,7 +3,7 @@
 //! Events only count. A thread of its own, started with the first task, draws what there is to see now and
 //! then, so that a worker never waits for a terminal and work that is over at once is never seen.
 //!
-//! A person sees at most [`MAX_ROWS`] tasks that move, and below them one row for the whole: what was moved, what did
+//! A person sees at most `MAX_ROWS` tasks that move, and below them one row for the whole: what was moved, what did
 //! not have to be, what waits. No row is wider than the terminal, so none breaks. While no task is open, the last row
 //! says so: manifests and tags, or a disk, take their time too.
 

@@ -2,10 +2,10 @@
 //!
 //! A repository may come from anybody, so nothing of it is run: no filter, hook, pager, monitor or helper that its
 //! configuration names, and nothing is fetched. That holds by construction and not by a list of keys. The repository is found
-//! here ([`repository`]): it is the nearest `.git` above, never a directory that only looks like a repository. git then
-//! works in a directory of our own that stands for the repository's ([`process`]), with a configuration that is
-//! written here ([`config`]), so that it does not read the repository's. Who owns the repository makes no difference
-//! then, and `safe.directory` is not asked. What git would have run a filter for is decided in [`changes`].
+//! here (`repository`): it is the nearest `.git` above, never a directory that only looks like a repository. git then
+//! works in a directory of our own that stands for the repository's (`process`), with a configuration that is
+//! written here (`config`), so that it does not read the repository's. Who owns the repository makes no difference
+//! then, and `safe.directory` is not asked. What git would have run a filter for is decided in `changes`.
 //!
 //! Outside a repository and where there is no commit there are no facts and no error; a repository that cannot be
 //! read is an error, because silence would change tags and labels; where `git` is not installed, a warning says the

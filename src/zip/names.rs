@@ -14,7 +14,7 @@ use super::{ArchiveEntry, ArchiveEntryKind, EntryProblem, ZipError};
 /// The longest name of an entry, in bytes: Linux opens no path of 4,096 bytes (`PATH_MAX`, with its end).
 pub const MAX_NAME: usize = 4095;
 
-/// What all names of an archive, and of the directories that they imply, may come to, in bytes, each with [`OVERHEAD`].
+/// What all names of an archive, and of the directories that they imply, may come to, in bytes, each with `OVERHEAD`.
 /// A web application of 100,000 files comes to some 18 MB.
 pub const MAX_NAMES: usize = 20 << 20;
 
