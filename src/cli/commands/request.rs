@@ -168,7 +168,8 @@ fn find_artifacts(settings: &mut Settings, has_build_file: bool) -> Result<Optio
     Ok(version)
 }
 
-/// How long one run of git may take: many times what the largest repositories need.
+/// How long one run of git may take: a named pipe in the repository would hold it for ever. Not measured with very large
+/// repositories on a slow disk.
 const PATIENCE_WITH_GIT: Duration = Duration::from_secs(60);
 
 /// What git says of `directory`. A lock of ours is an input that is named by its digests, so that its first writing does
