@@ -30,7 +30,7 @@ pub const TARGETS: [Target; 22] = [
     Target { name: "bodies", run: layer::bodies, seeds: seeds::bodies },
     Target { name: "build-lock", run: text::build_lock, seeds: seeds::build_lock },
     Target { name: "build-toml", run: text::build_toml, seeds: seeds::build_toml },
-    Target { name: "cache-entry", run: crate::build::cache::fuzz::entry, seeds: seeds::cache_entry },
+    Target { name: "cache-entry", run: crate::engine::cache::fuzz::entry, seeds: seeds::cache_entry },
     Target { name: "challenge", run: text::challenge, seeds: seeds::challenge },
     Target { name: "config", run: image::config, seeds: seeds::config },
     Target { name: "credentials", run: crate::registry::fuzz::credentials, seeds: seeds::credentials },
@@ -38,7 +38,7 @@ pub const TARGETS: [Target; 22] = [
     Target { name: "error-body", run: crate::registry::fuzz::error_body, seeds: seeds::error_body },
     Target { name: "ignore", run: text::ignore, seeds: seeds::ignore },
     Target { name: "index", run: image::index, seeds: seeds::index },
-    Target { name: "json", run: crate::json::fuzz::json, seeds: seeds::json },
+    Target { name: "json", run: crate::formats::json::fuzz::json, seeds: seeds::json },
     Target { name: "location", run: text::location, seeds: seeds::location },
     Target { name: "manifest", run: image::manifest, seeds: seeds::manifest },
     Target { name: "memo", run: crate::store::fuzz::record, seeds: seeds::memo },
@@ -48,7 +48,7 @@ pub const TARGETS: [Target; 22] = [
     Target { name: "tar", run: layer::tar, seeds: seeds::tar },
     Target { name: "verify", run: image::verify, seeds: seeds::verify },
     Target { name: "zip", run: layer::zip, seeds: seeds::zip },
-    Target { name: "ztoc", run: crate::verify::soci::fuzz::table, seeds: seeds::ztoc },
+    Target { name: "ztoc", run: crate::inspect::verify::soci::fuzz::table, seeds: seeds::ztoc },
 ];
 
 /// The target of this name.

@@ -13,11 +13,11 @@ use super::{
     AppOptions, AppRoot, Artifact, ArtifactError, ArtifactKind, Findings, Proposal, ProposedLayer, Source,
     count,
 };
-use crate::image::ConfigFile;
-use crate::input;
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, Stamp};
-use crate::platform::Platform;
-use crate::shown::shown;
+use crate::oci::ConfigFile;
+use crate::runtime::input;
+use crate::types::platform::Platform;
+use crate::types::shown::shown;
 
 /// What the headers of an ELF program say.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::{ArtifactKind, Servlet};
-use crate::error::{Explain, Kind};
+use crate::formats::zip::ZipError;
 use crate::layer::scan::ScanError;
-use crate::platform::Platform;
-use crate::shown::{Foreign, shown, shown_path, shown_start};
-use crate::zip::ZipError;
+use crate::types::error::{Explain, Kind};
+use crate::types::platform::Platform;
+use crate::types::shown::{Foreign, shown, shown_path, shown_start};
 
 /// Why an artifact cannot be packaged.
 #[derive(Debug, thiserror::Error)]

@@ -10,8 +10,8 @@ use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use crate::error::{Explain, Kind};
-use crate::shown::shown_path;
+use crate::types::error::{Explain, Kind};
+use crate::types::shown::shown_path;
 
 /// What a path stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Artifact, ArtifactError, ArtifactKind, Source};
-use crate::zip::{Archive, ArchiveEntryKind};
+use crate::formats::zip::{Archive, ArchiveEntryKind};
 
 pub(super) const MANIFEST: &str = "META-INF/MANIFEST.MF";
 
@@ -14,7 +14,7 @@ pub(super) const MAX_MANIFEST: u64 = 16 << 20;
 /// What kind of Java archive `archive` is.
 pub(super) fn detect_archive(path: &Path, archive: Arc<Archive>) -> Result<Artifact, ArtifactError> {
     let entries = archive.entries();
-    let below = |entry: &&crate::zip::ArchiveEntry, directory: &[u8]| {
+    let below = |entry: &&crate::formats::zip::ArchiveEntry, directory: &[u8]| {
         entry.name.strip_prefix(directory).is_some_and(|rest| {
             rest.starts_with(b"/") || (rest.is_empty() && entry.kind == ArchiveEntryKind::Directory)
         })

@@ -30,13 +30,13 @@ pub use find::{FindError, Found, find};
 pub use server::{Container, ContainerKind, Servlet, container, web_root};
 pub use version::{Version, version};
 
-use crate::error::nearest;
-use crate::image::ConfigFile;
-use crate::input;
+use crate::formats::zip::Archive;
 use crate::layer::scan::{Rules, ScanError, ScanOptions, Scanner};
 use crate::layer::{Entry, EntryPath, EntryPathError};
-use crate::platform::Platform;
-use crate::zip::Archive;
+use crate::oci::ConfigFile;
+use crate::runtime::input;
+use crate::types::error::nearest;
+use crate::types::platform::Platform;
 
 /// A finished build artifact.
 #[derive(Clone, Debug)]

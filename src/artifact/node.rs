@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::ArtifactError;
-use crate::input::MAX_TEXT;
-use crate::json::{self, JsonError, Value};
+use crate::formats::json::{self, JsonError, Value};
+use crate::runtime::input::MAX_TEXT;
 
 /// The text of a `package.json`, whose keys are exact to npm.
 pub(super) fn package(bytes: &[u8]) -> Result<Value<'_>, JsonError> {

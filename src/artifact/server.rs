@@ -1,8 +1,8 @@
 //! Servers in a base image, known by its configuration: where applications and pages go, and which servlet
 //! API it runs. No layer is read.
 
-use crate::image::ConfigFile;
 use crate::layer::EntryPath;
+use crate::oci::ConfigFile;
 
 /// The two generations of the servlet API, which exclude each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -213,7 +213,7 @@ fn webapps(directory: &str) -> Option<EntryPath> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::RunConfig;
+    use crate::oci::RunConfig;
 
     fn base(env: &[&str], entrypoint: &[&str], cmd: &[&str]) -> ConfigFile {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();

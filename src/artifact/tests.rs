@@ -1,10 +1,10 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::error::Explain as _;
-use crate::image::RunConfig;
+use crate::formats::zip::fixture::{Item, write};
 use crate::layer::{ContentSource, EntryKind};
-use crate::zip::fixture::{Item, write};
+use crate::oci::RunConfig;
+use crate::types::error::Explain as _;
 
 fn propose(
     artifact: &Artifact,

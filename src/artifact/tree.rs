@@ -4,9 +4,9 @@ use super::{
     AppOptions, AppRoot, Artifact, ArtifactError, ArtifactKind, Proposal, ProposedLayer, count, not_empty,
     root_of, web_root,
 };
-use crate::image::ConfigFile;
 use crate::layer::scan::{FoundKind, Scanner, entries};
 use crate::layer::{Entry, EntryKind};
+use crate::oci::ConfigFile;
 
 pub(super) fn propose(
     artifact: &Artifact,

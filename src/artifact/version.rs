@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use super::java::{MANIFEST, MAX_MANIFEST, Manifest};
 use super::{Artifact, ArtifactError, Source, node};
-use crate::input;
-use crate::json::JsonError;
-use crate::zip::Archive;
+use crate::formats::json::JsonError;
+use crate::formats::zip::Archive;
+use crate::runtime::input;
 
 /// A version, or where it was looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
     use crate::artifact::{ArtifactKind, detect};
-    use crate::zip::fixture::{Item, write};
+    use crate::formats::zip::fixture::{Item, write};
 
     fn unpacked(files: &[(&str, &str)]) -> tempfile::TempDir {
         let directory = tempfile::tempdir().expect("a directory");

@@ -16,12 +16,12 @@ use super::{
     AppOptions, AppRoot, Artifact, ArtifactError, Layout, Proposal, ProposedLayer, container, count,
     not_empty, root_of,
 };
-use crate::image::ConfigFile;
-use crate::input;
+use crate::formats::zip::{Archive, ArchiveEntryKind, EntryProblem, ZipError};
 use crate::layer::scan::{Found, FoundKind, Scanner, entries, is_whiteout, leaves};
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, EntryPathError};
-use crate::shown::shown;
-use crate::zip::{Archive, ArchiveEntryKind, EntryProblem, ZipError};
+use crate::oci::ConfigFile;
+use crate::runtime::input;
+use crate::types::shown::shown;
 
 pub(super) use servlet::check;
 

@@ -13,9 +13,9 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::printer::{self, ColorChoice};
-use crate::platform::Platform;
-use crate::reference::{Registry, Repository, Scope, Tag};
 use crate::registry::Secret;
+use crate::types::platform::Platform;
+use crate::types::reference::{Registry, Repository, Scope, Tag};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -1065,7 +1065,7 @@ fn repository(text: &str) -> Result<Repository, String> {
         Err(error) => error,
     };
     // The likeliest mistake: `docker build -t` takes both in one.
-    match text.parse::<crate::reference::Reference>() {
+    match text.parse::<crate::types::reference::Reference>() {
         Ok(reference) if reference.digest().is_none() => {
             let tag = reference.tag().map(ToString::to_string).unwrap_or_default();
             Err(format!("a name has no tag; give it with `--tag {tag}`"))
@@ -1076,7 +1076,7 @@ fn repository(text: &str) -> Result<Repository, String> {
 
 /// A tag alone: it is added where the image is.
 fn new_tag(text: &str) -> Result<Tag, String> {
-    text.parse().map_err(|error: crate::reference::ReferenceError| match text.parse::<crate::reference::Reference>() {
+    text.parse().map_err(|error: crate::types::reference::ReferenceError| match text.parse::<crate::types::reference::Reference>() {
         Ok(reference) if text.contains(['/', ':']) => {
             let tag = reference.tag().map_or_else(|| "TAG".to_owned(), ToString::to_string);
             format!("a tag has no name before it: give `{tag}`; to another place, `pack copy` brings the image")

@@ -10,9 +10,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::error::{Explain, Kind};
 use crate::registry::EngineFiles;
-use crate::time::LAST_SECOND;
+use crate::types::error::{Explain, Kind};
+use crate::types::time::LAST_SECOND;
 
 /// A snapshot of what the process was started with.
 ///

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 use super::format::{printable, printable_lines};
-use crate::error::{BoxedError, Explain, Kind, carried};
+use crate::types::error::{BoxedError, Explain, Kind, carried};
 
 /// How the process ends. The numbers are a promise to scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -287,9 +287,10 @@ mod tests {
                 Kind::Bug
             }
         }
-        let error = CommandError::from(Around(crate::error::carry(outer())));
+        let error = CommandError::from(Around(crate::types::error::carry(outer())));
         assert_eq!((error.status, error.hints), (ExitStatus::Input, vec!["build it again".to_owned()]));
-        let interrupted = CommandError::from(Around(crate::error::carry(crate::interrupt::Interrupted)));
+        let interrupted =
+            CommandError::from(Around(crate::types::error::carry(crate::runtime::interrupt::Interrupted)));
         assert_eq!(interrupted.status, ExitStatus::Interrupted);
     }
 

@@ -17,8 +17,8 @@ use rustix::fs::{Access, OFlags};
 
 use super::error::{CommandError, ExitStatus};
 use super::session::Session;
-use crate::build::own::real_path;
-use crate::shown::shown_path;
+use crate::engine::own::real_path;
+use crate::types::shown::shown_path;
 
 /// How often it is looked whether somebody reads a pipe.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::shown;
+use crate::types::shown;
 
 /// Bytes as `999 B`, `12.3 kB`, `1.5 GB`: decimal units, one digit after the point.
 #[must_use]

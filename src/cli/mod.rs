@@ -35,7 +35,7 @@ use printer::Printer;
 use session::Session;
 use timings::Recorder;
 
-use crate::interrupt::Interrupt;
+use crate::runtime::interrupt::Interrupt;
 use crate::store::Scratch;
 
 /// The whole program.

@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::format::{Column, Screen, Table, bytes, duration, printable};
-use crate::digest::Digest;
 use crate::layer::Work;
 use crate::plan::KnownFrom;
-use crate::platform::Platform;
 use crate::transport::Delivery;
+use crate::types::digest::Digest;
+use crate::types::platform::Platform;
 
 /// What a build did.
 #[derive(Clone, Debug, Serialize)]

@@ -61,10 +61,11 @@ pub(super) fn archives() -> Vec<Vec<u8>> {
     };
     let deep = "d/".repeat(8_000);
     let record = format!("{} a=b\n", 6).repeat(100_000);
-    let mut many = crate::zip::fixture::write(&[]);
+    let mut many = crate::formats::zip::fixture::write(&[]);
     let items: Vec<_> = (0..2_000).map(|number| format!("d{}/f{number}", number % 7)).collect();
-    let items: Vec<_> = items.iter().map(|name| crate::zip::fixture::Item::stored(name, b"x")).collect();
-    many.extend(crate::zip::fixture::write(&items));
+    let items: Vec<_> =
+        items.iter().map(|name| crate::formats::zip::fixture::Item::stored(name, b"x")).collect();
+    many.extend(crate::formats::zip::fixture::write(&items));
     vec![
         finished(&|it| {
             for _ in 0..5_000 {
@@ -88,9 +89,12 @@ pub(super) fn archives() -> Vec<Vec<u8>> {
                 entry(it, T::XGlobalHeader, "global", "", b"14 comment=abc\n");
             }
         }),
-        crate::zip::fixture::write(&items),
+        crate::formats::zip::fixture::write(&items),
         many,
-        crate::zip::fixture::write(&[crate::zip::fixture::Item::deflated("bomb", &vec![0; 8 << 20])]),
-        crate::zip::fixture::write(&[crate::zip::fixture::Item::stored(&deep, b"")]),
+        crate::formats::zip::fixture::write(&[crate::formats::zip::fixture::Item::deflated(
+            "bomb",
+            &vec![0; 8 << 20],
+        )]),
+        crate::formats::zip::fixture::write(&[crate::formats::zip::fixture::Item::stored(&deep, b"")]),
     ]
 }

@@ -5,19 +5,19 @@ use std::io::Cursor;
 
 use serde::Serialize;
 
-use crate::blob::BlobStream;
-use crate::digest::Digest;
-use crate::error::BoxedError;
-use crate::image::media_type::LayerCompression;
-use crate::image::select::{self, SelectError};
-use crate::image::{
+use crate::formats::json::Decode;
+use crate::inspect::verify::{Check, Options, Report};
+use crate::oci::blob::BlobStream;
+use crate::oci::media_type::LayerCompression;
+use crate::oci::select::{self, SelectError};
+use crate::oci::{
     ConfigFile, Descriptor, History, Image, Index, MAX_CHILDREN, MAX_LAYERS, Manifest, ManifestOrIndex,
     MediaType, RawDocument, parse_strict, to_json,
 };
-use crate::json::Decode;
-use crate::platform::Platform;
 use crate::transport::Source;
-use crate::verify::{Check, Options, Report};
+use crate::types::digest::Digest;
+use crate::types::error::BoxedError;
+use crate::types::platform::Platform;
 
 /// What is written parses to the same, and is written alike.
 fn survives<T: Serialize + Decode + PartialEq + std::fmt::Debug>(value: &T) -> Vec<u8> {
@@ -103,7 +103,7 @@ impl Source for Memory {
     fn document(&self, descriptor: &Descriptor) -> Result<RawDocument, BoxedError> {
         let bytes = self.blobs.get(&descriptor.digest).cloned().unwrap_or_default();
         RawDocument::new(Some(&descriptor.media_type), bytes)
-            .map_err(|error| crate::image::ImageError::from(error).into())
+            .map_err(|error| crate::oci::ImageError::from(error).into())
     }
 
     fn blob(&self, descriptor: &Descriptor) -> Result<BlobStream, BoxedError> {
@@ -120,7 +120,7 @@ const UNPACKED: u64 = 4 << 20;
 
 fn check(source: &Memory) -> Option<Report> {
     let options = Options { jobs: 1, max_layer_bytes: UNPACKED, ..Options::default() };
-    crate::verify::verify(source, &options).ok()
+    crate::inspect::verify::verify(source, &options).ok()
 }
 
 /// The first byte says how the layer is announced, the rest is its blob. Whatever it is, a changed byte is found.

@@ -8,16 +8,16 @@ use std::sync::OnceLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::deflate::{Level, Scratch, encode, max_encoded_len};
-use crate::digest::{ContentId, Digest, Key};
-use crate::image::media_type::LayerCompression;
+use crate::formats::deflate::{Level, Scratch, encode, max_encoded_len};
+use crate::formats::untar::{LAYER, ReadThrough, Seeking, Skip, TarError, Walk};
+use crate::formats::zip::{Archive, ArchiveEntryKind};
 use crate::layer::{
     BodyList, BodyRecord, Compression, EntryPath, KnownBodies, LayerIndex, LayerSpec, sample,
 };
-use crate::observer::Progress;
+use crate::oci::media_type::LayerCompression;
+use crate::runtime::observer::Progress;
 use crate::store::Store;
-use crate::untar::{LAYER, ReadThrough, Seeking, Skip, TarError, Walk};
-use crate::zip::{Archive, ArchiveEntryKind};
+use crate::types::digest::{ContentId, Digest, Key};
 
 const BLOCK: usize = 512;
 /// Where a header has its checksum, and where its format.
@@ -61,7 +61,7 @@ fn walk(input: impl Skip) -> Result<Seen, TarError> {
 
 /// The index of a layer that may cost as much as it likes: what it costs is bounded by the input here.
 pub(super) fn index(blob: &[u8], compression: LayerCompression) -> io::Result<LayerIndex> {
-    let budget = crate::budget::Budget::new("the input", 1 << 30, 1 << 22);
+    let budget = crate::runtime::budget::Budget::new("the input", 1 << 30, 1 << 22);
     LayerIndex::read(blob, compression, &budget)
 }
 
@@ -79,7 +79,7 @@ pub(super) fn tar(data: &[u8]) {
         }
     }
     let plain = index(&tar, LayerCompression::None);
-    let listed = crate::diff::fuzz::listing(&tar);
+    let listed = crate::inspect::diff::fuzz::listing(&tar);
     match &walked {
         Ok(seen) => {
             assert!(plain.as_ref().map_or(0, LayerIndex::len) <= seen.len());

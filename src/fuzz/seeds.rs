@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use super::layer;
-use crate::digest::{Digest, KeyBuilder};
-use crate::image::media_type::{DOCKER_CONFIG, DOCKER_FOREIGN_LAYER, DOCKER_LAYER_GZIP, DOCKER_MANIFEST};
+use crate::formats::zip::fixture::{Item, write, write_with};
 use crate::layer::{BodyList, BodyRecord};
-use crate::zip::fixture::{Item, write, write_with};
+use crate::oci::media_type::{DOCKER_CONFIG, DOCKER_FOREIGN_LAYER, DOCKER_LAYER_GZIP, DOCKER_MANIFEST};
+use crate::types::digest::{Digest, KeyBuilder};
 
 fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
@@ -25,7 +25,7 @@ pub(super) fn platform() -> Vec<Vec<u8>> {
 
 pub(super) fn cache_entry() -> Vec<Vec<u8>> {
     use crate::layer::Compression;
-    let seed = crate::build::cache::fuzz::seed;
+    let seed = crate::engine::cache::fuzz::seed;
     [seed(Compression::default(), 4), seed(Compression::None, u64::MAX)].into_iter().flatten().collect()
 }
 
@@ -280,7 +280,7 @@ pub(super) fn bodies() -> Vec<Vec<u8>> {
         BodyRecord { encoded_length: u32::MAX, ..BodyRecord::new(key("c"), b"", b"") },
     ];
     let list = BodyList { bodies, ..BodyList::default() };
-    let index = super::layer::index(&tar()[0], crate::image::media_type::LayerCompression::None);
+    let index = super::layer::index(&tar()[0], crate::oci::media_type::LayerCompression::None);
     let listing = [(&crate::layer::EntryPath::new(b"a/b").ok(), key("a"))];
     let listing: Vec<_> = listing.iter().filter_map(|(path, key)| Some((path.as_ref()?, key))).collect();
     let (_, _, goes_on) = crate::layer::sample(blob);

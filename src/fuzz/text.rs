@@ -5,12 +5,12 @@ use std::fmt::Display;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::config::{Document, Overrides, Settings};
 use crate::layer::EntryPath;
 use crate::layer::scan::fuzz as scan;
-use crate::lock::Lock;
-use crate::platform::Platform;
-use crate::reference::{Reference, Registry, Repository, Scope, Tag};
+use crate::project::config::{Document, Overrides, Settings};
+use crate::project::lock::Lock;
+use crate::types::platform::Platform;
+use crate::types::reference::{Reference, Registry, Repository, Scope, Tag};
 
 fn text(data: &[u8]) -> Option<&str> {
     std::str::from_utf8(data).ok()
@@ -109,7 +109,7 @@ pub(super) fn build_lock(data: &[u8]) {
             for base in lock.bases() {
                 assert_eq!(
                     base.is_consistent(),
-                    again.get(&base.reference).is_some_and(crate::lock::LockedBase::is_consistent)
+                    again.get(&base.reference).is_some_and(crate::project::lock::LockedBase::is_consistent)
                 );
             }
         }

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::entry::{Content, ContentSource};
-use crate::shown::{Foreign, shown_path};
-use crate::stamp::Stamp;
-use crate::zip::{Archive, EntryReader};
+use crate::formats::zip::{Archive, EntryReader};
+use crate::types::shown::{Foreign, shown_path};
+use crate::types::stamp::Stamp;
 
 /// Why a payload cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +72,7 @@ fn read_file(
 ) -> Result<(), ContentError> {
     let io_error = |source| ContentError::Io { path: path.to_owned(), source };
     // What was a file when it was planned may be a named pipe by now.
-    let (file, _) = crate::input::open(path).map_err(io_error)?;
+    let (file, _) = crate::runtime::input::open(path).map_err(io_error)?;
     let end = out.len() + length as usize;
     out.reserve(length as usize);
     let mut position = offset;

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use super::body::Bodies;
 use super::{Compression, Content, ContentSource, Entry, EntryKind, EntryPath, LayerSpec, Metadata};
-use crate::deflate::{Level, Scratch, encode};
+use crate::formats::deflate::{Level, Scratch, encode};
 
 /// Words, drawn by a linear congruential generator.
 fn text(length: usize) -> Vec<u8> {

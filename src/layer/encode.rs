@@ -12,8 +12,8 @@ use std::fmt;
 use super::body::Bodies;
 use super::entry::Entry;
 use super::{estargz, ztoc};
-use crate::deflate;
-use crate::image::MediaType;
+use crate::formats::deflate;
+use crate::oci::MediaType;
 
 /// How layers are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::stamp::Stamp;
-use crate::zip::Archive;
+use crate::formats::zip::Archive;
+use crate::types::stamp::Stamp;
 
 /// A path inside an image: relative, normal, without a trailing slash; raw bytes, as Linux has them.
 ///

@@ -15,9 +15,9 @@ use super::entry::{Content, ContentSource, Entry, EntryKind, EntryPath, Metadata
 use super::known::BodyRecord;
 use super::spec::LayerSpec;
 use super::tar;
-use crate::deflate;
-use crate::digest::{Digest, Sha256};
-use crate::time::{TooLate, rfc3339};
+use crate::formats::deflate;
+use crate::types::digest::{Digest, Sha256};
+use crate::types::time::{TooLate, rfc3339};
 
 /// The table of contents: the tar's last entry.
 const CONTENTS: &str = "stargz.index.json";

@@ -5,8 +5,8 @@ use super::body::{self, Kind};
 use super::content::{self, ContentError};
 use super::encode::Compression;
 use super::entry::{Content, ContentSource, Entry, EntryKind};
-use crate::digest::{ContentId, Key, KeyBuilder};
-use crate::zip::{Archive, Method};
+use crate::formats::zip::{Archive, Method};
+use crate::types::digest::{ContentId, Key, KeyBuilder};
 
 /// The output format that these layers have; see the changelog's `Digests` sections.
 pub const FORMAT: u64 = 1;

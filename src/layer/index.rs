@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::{AccountKind, AccountNames, MAX_ACCOUNTS};
 use super::entry::EntryPath;
-use crate::budget::{Budget, Metered};
-use crate::image::media_type::LayerCompression;
-use crate::untar::{Entry, LAYER, ReadThrough, Skip, TarError, Walk};
+use crate::formats::untar::{Entry, LAYER, ReadThrough, Skip, TarError, Walk};
+use crate::oci::media_type::LayerCompression;
+use crate::runtime::budget::{Budget, Metered};
 
 /// What an entry takes beside its path and link target: its share of a map, and what allocations cost.
 const ENTRY_COST: usize = 112;
@@ -247,7 +247,7 @@ impl LayerIndex {
     ///
     /// # Errors
     /// When there is not so much left.
-    pub fn charge(&self, budget: &Budget) -> Result<(), crate::budget::OverBudget> {
+    pub fn charge(&self, budget: &Budget) -> Result<(), crate::runtime::budget::OverBudget> {
         let of = |path: &EntryPath| ENTRY_COST + path.as_bytes().len();
         let nodes = self.nodes.iter().map(|(path, node)| match node {
             Node::Symlink(target) => of(path) + target.len(),

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::encode::Compression;
 use super::spec::LayerSpec;
 use super::trail::{Checkpoint, Mark, Trails};
-use crate::digest::{ContentId, Digest, Key};
 use crate::store::Blobs;
+use crate::types::digest::{ContentId, Digest, Key};
 
 /// One body of a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,7 +217,7 @@ fn places_of(blob: Digest, start: u64, bodies: &[BodyRecord]) -> impl Iterator<I
 #[cfg(any(test, feature = "testing"))]
 pub(crate) fn sample(blob: &[u8]) -> (LayerSpec, Vec<Key>, BodyList) {
     use super::{Content, ContentSource, Entry, EntryKind, EntryPath, Metadata};
-    use crate::digest::{KeyBuilder, Sha256};
+    use crate::types::digest::{KeyBuilder, Sha256};
     let bytes: Arc<[u8]> = vec![b'a'; 40_000].into();
     let file = |number: u64| Entry {
         path: EntryPath::new(format!("file-{number:02}").as_bytes()).expect("a path"),

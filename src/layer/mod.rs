@@ -6,8 +6,8 @@
 //! them. Nothing here knows configuration, registries or what an artifact is.
 
 mod accounts;
+mod assemble;
 mod body;
-mod build;
 mod content;
 #[cfg(test)]
 mod counted;
@@ -23,9 +23,9 @@ mod tar;
 mod trail;
 mod ztoc;
 
-pub use crate::stamp::Stamp;
+pub use crate::types::stamp::Stamp;
 pub use accounts::{AccountKind, AccountNames, MAX_ACCOUNTS};
-pub use build::{Buffers, Built, LayerError, Work, Workshop, build};
+pub use assemble::{Buffers, Built, LayerError, Work, Workshop, build};
 pub use content::ContentError;
 pub use encode::{Compression, ZstdLevel};
 pub use entry::{

@@ -42,7 +42,7 @@ pub use rules::{Rules, entries};
 use walk::{Seen, Walk};
 
 use super::Stamp;
-use crate::workers::Workers;
+use crate::runtime::workers::Workers;
 
 /// The file at the root of a tree that says what to leave out.
 pub const IGNORE_FILE: &str = ".packignore";

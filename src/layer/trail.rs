@@ -11,7 +11,7 @@ use super::body::{Bodies, Body, Segment};
 use super::encode::Compression;
 use super::identity::FORMAT;
 use super::spec::LayerSpec;
-use crate::digest::{Key, KeyBuilder, Midstate};
+use crate::types::digest::{Key, KeyBuilder, Midstate};
 
 /// After how many bodies the states are kept: about 200 bytes for each half to four MiB of tar.
 const EVERY: usize = 4;

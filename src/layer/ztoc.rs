@@ -15,8 +15,8 @@ use super::encode::GZIP_HEADER;
 use super::entry::{Entry, EntryKind};
 use super::spec::LayerSpec;
 use super::tar::{self, TarError};
-use crate::digest::{Digest, Sha256};
-use crate::time::rfc3339;
+use crate::types::digest::{Digest, Sha256};
+use crate::types::time::rfc3339;
 
 /// A smaller blob has none: pulling it whole is faster than piece by piece. The value is that of SOCI's own tool.
 pub(super) const MIN_BLOB: u64 = 10 << 20;

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::layer::{EntryKind, EntryPath, LayerSpec};
-use crate::shown::shown;
+use crate::types::shown::shown;
 
 /// Layers of ours in one image, where a split can choose.
 const MAX_OWN_LAYERS: usize = 16;

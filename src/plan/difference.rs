@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{ContentId, Key, KeyBuilder};
 use crate::layer::{Compression, ContentSource, Entry, EntryKind, EntryPath, FORMAT};
+use crate::types::digest::{ContentId, Key, KeyBuilder};
 
 /// So many paths are named; the rest is counted.
 const NAMED: usize = 5;

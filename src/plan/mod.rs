@@ -16,10 +16,10 @@ pub use place::{BaseTree, Empty, PlaceError, Stack, place, real_directory};
 pub use reuse::{FileMemo, LayerMemo, Unknown};
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{ContentId, Digest, Key};
-use crate::image::{Descriptor, soci};
 use crate::layer::{Compression, LayerSpec, Toc, Ztoc};
-use crate::platform::Platform;
+use crate::oci::{Descriptor, soci};
+use crate::types::digest::{ContentId, Digest, Key};
+use crate::types::platform::Platform;
 
 /// What a build will do.
 #[derive(Debug, Serialize)]
@@ -49,7 +49,7 @@ pub struct PlannedArtifact {
     /// What it is.
     pub kind: String,
     /// Where it is.
-    #[serde(serialize_with = "crate::shown::path_as_text")]
+    #[serde(serialize_with = "crate::types::shown::path_as_text")]
     pub path: PathBuf,
     /// Why, in sentences.
     pub why: Vec<String>,

@@ -13,8 +13,8 @@
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::error::{BoxedError, Explain, Kind};
 use crate::layer::{Entry, EntryKind, EntryPath, EntryPathError, LayerSpec, Metadata, Node};
+use crate::types::error::{BoxedError, Explain, Kind};
 
 /// The kernel gives up after 40 links, and so do we.
 const MAX_LINKS: usize = 40;
@@ -145,7 +145,7 @@ pub enum PlaceError {
 /// The beginning of a long path.
 fn cut(path: &EntryPath) -> String {
     let bytes = path.as_bytes();
-    let shown = crate::shown::shown(&bytes[..bytes.len().min(100)]);
+    let shown = crate::types::shown::shown(&bytes[..bytes.len().min(100)]);
     format!("/{shown}…")
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use rustls::CertificateError;
 
 use super::error::shorten;
-use crate::reference::{DOCKER_HUB, Registry};
+use crate::types::reference::{DOCKER_HUB, Registry};
 
 /// Why a certificate is not trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]

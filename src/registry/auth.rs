@@ -22,9 +22,9 @@ use super::error::{Context, RegistryError, Step};
 use super::http::{Host, Http, MAX_ANSWER, Payload, Request, Response, lock};
 use super::location;
 use super::settings::Secret;
-use crate::error::Explain as _;
-use crate::json::{self, Decode, JsonError, Kind, Object, Value};
-use crate::reference::{Repository, Scope};
+use crate::formats::json::{self, Decode, JsonError, Kind, Object, Value};
+use crate::types::error::Explain as _;
+use crate::types::reference::{Repository, Scope};
 
 /// The specification's default lifetime of a token.
 const DEFAULT_LIFETIME: u64 = 60;

@@ -14,9 +14,9 @@ use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT as BASE64;
 use super::error::{RegistryError, shorten};
 use super::helper::{self, HelperError, Output};
 use super::settings::Secret;
-use crate::json::{self, Decode, JsonError, Kind, Object, Value};
-use crate::reference::{DOCKER_HUB, Registry, Scope};
-use crate::shown::{Foreign, shown_path};
+use crate::formats::json::{self, Decode, JsonError, Kind, Object, Value};
+use crate::types::reference::{DOCKER_HUB, Registry, Scope};
+use crate::types::shown::{Foreign, shown_path};
 
 /// How Docker's tools call Docker Hub.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
@@ -421,7 +421,7 @@ pub(super) fn read(path: &Path) -> std::io::Result<Option<String>> {
     if path == Path::new("/dev/null") {
         return Ok(None);
     }
-    match crate::input::read_text(path, LIMIT) {
+    match crate::runtime::input::read_text(path, LIMIT) {
         Ok(text) => Ok(Some(text)),
         Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
         Err(error) => Err(error),
@@ -492,7 +492,7 @@ mod tests {
     use super::*;
 
     fn repository(name: &str) -> Scope {
-        (&name.parse::<crate::reference::Repository>().expect(name)).into()
+        (&name.parse::<crate::types::reference::Repository>().expect(name)).into()
     }
 
     fn auth(user: &str, password: &str) -> String {

@@ -29,12 +29,12 @@ use super::location;
 use super::proxy::{ProxyUrl, Way};
 use super::tls;
 use super::x509;
-use crate::digest::Digest;
-use crate::error::Explain;
-use crate::image::MediaType;
-use crate::reference::{DOCKER_HUB, Registry, Repository, Scope};
-use crate::shown::shown_path;
-use crate::time::rfc3339;
+use crate::oci::MediaType;
+use crate::types::digest::Digest;
+use crate::types::error::Explain;
+use crate::types::reference::{DOCKER_HUB, Registry, Repository, Scope};
+use crate::types::shown::shown_path;
+use crate::types::time::rfc3339;
 
 /// A difference of clocks that tokens can fail by.
 const SKEW: u64 = 60;

@@ -23,11 +23,11 @@ use url::Url;
 
 use super::settings::RegistrySettings;
 use super::tls;
-use crate::input::{MAX_TEXT, read_text};
-use crate::json::{self, Decode, JsonError, Object, Value};
-use crate::observer::Progress;
-use crate::reference::Registry;
-use crate::shown::{Foreign, shown_path};
+use crate::formats::json::{self, Decode, JsonError, Object, Value};
+use crate::runtime::input::{MAX_TEXT, read_text};
+use crate::runtime::observer::Progress;
+use crate::types::reference::Registry;
+use crate::types::shown::{Foreign, shown_path};
 
 /// A directory with more entries is not one of certificates.
 const MAX_ENTRIES: usize = 1_000;

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::advice::{self, Distrust};
-use crate::digest::Digest;
-use crate::error::{BoxedError, Explain, Kind, kind_behind};
-use crate::image::DocumentError;
-use crate::interrupt::Interrupted;
-use crate::reference::{Registry, Scope};
-use crate::shown::{Foreign, shown_path};
+use crate::oci::DocumentError;
+use crate::runtime::interrupt::Interrupted;
+use crate::types::digest::Digest;
+use crate::types::error::{BoxedError, Explain, Kind, kind_behind};
+use crate::types::reference::{Registry, Scope};
+use crate::types::shown::{Foreign, shown_path};
 
 /// What was being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,9 +17,9 @@ use super::http::{Payload, Request, lock};
 use super::location::Target;
 use super::push::{LARGE, OCTETS, Uploads, commit};
 use super::upload::{Content, Gathered, Sent, Upload};
-use crate::blob::{Blob, Delivery, Growing};
-use crate::digest::Digest;
-use crate::image::Descriptor;
+use crate::oci::Descriptor;
+use crate::oci::blob::{Blob, Delivery, Growing};
+use crate::types::digest::Digest;
 
 /// A blob that is finished before so many bytes are sent in one piece, like one that was known from the start.
 const SMALL: usize = 256 << 10;

@@ -11,8 +11,8 @@ use super::error::{Answer, Chance, Context, RegistryError, Step, shorten};
 use super::retry::{Retry, retry_after};
 use super::settings::{RetryPolicy, Secret};
 use super::{http, location};
-use crate::digest::Digest;
-use crate::reference::Scope;
+use crate::types::digest::Digest;
+use crate::types::reference::Scope;
 
 fn quoted(challenge: &Challenge) -> String {
     let quote = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");

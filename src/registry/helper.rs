@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::error::shorten;
 use super::settings::Scrubber;
-use crate::json::{self, JsonError, Kind, Value};
+use crate::formats::json::{self, JsonError, Kind, Value};
 
 /// A helper that says more than this, in bytes, is broken.
 const LIMIT: u64 = 1 << 20;

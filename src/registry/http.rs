@@ -26,12 +26,12 @@ use super::retry::{Pause, Retry, retry_after};
 use super::settings::{RegistrySettings, Scrubber, Settings, Timeouts};
 use super::tls;
 use super::upload::Upload;
-use crate::digest::Digest;
-use crate::error::uncarry;
-use crate::input::MAX_TEXT;
-use crate::json::{self, Decode, JsonError, Object, Value};
-use crate::observer::{Progress, Stage};
-use crate::reference::{DOCKER_HUB, Registry};
+use crate::formats::json::{self, Decode, JsonError, Object, Value};
+use crate::runtime::input::MAX_TEXT;
+use crate::runtime::observer::{Progress, Stage};
+use crate::types::digest::Digest;
+use crate::types::error::uncarry;
+use crate::types::reference::{DOCKER_HUB, Registry};
 
 /// An error or token answer that is longer is cut or refused.
 pub(super) const MAX_ANSWER: u64 = 64 << 10;
@@ -837,7 +837,7 @@ impl std::fmt::Display for Told {
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, RegistryError> {
-    crate::input::read(path, MAX_TEXT)
+    crate::runtime::input::read(path, MAX_TEXT)
         .map_err(|error| RegistryError::Certificate { path: path.to_owned(), why: error.to_string() })
 }
 

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use crate::digest::Digest;
+use crate::types::digest::Digest;
 
 /// A place that may be contacted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(super) fn resolve(registry: &Url, request: &Url, location: &str) -> Result<T
 pub(super) fn check(registry: &Url, url: &Url) -> Result<(), String> {
     let shown = host(url);
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("it sends to a `{}` address", crate::shown::cut(url.scheme(), 40)));
+        return Err(format!("it sends to a `{}` address", crate::types::shown::cut(url.scheme(), 40)));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(format!("it sends to {shown} with a password in the address"));
@@ -72,7 +72,7 @@ pub(super) fn same_origin(a: &Url, b: &Url) -> bool {
 /// Host and port, for messages: paths and queries may hold secrets.
 pub(super) fn host(url: &Url) -> String {
     // A name is not longer than 255 bytes (RFC 1035, 2.3.4); what claims to be one may be.
-    match (url.host_str().map(|host| crate::shown::cut(host, 260)), url.port()) {
+    match (url.host_str().map(|host| crate::types::shown::cut(host, 260)), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (Some(host), None) => host.into_owned(),
         (None, _) => "nowhere".to_owned(),

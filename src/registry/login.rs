@@ -17,9 +17,9 @@ use super::credentials::{AuthFile, Credentials, Login, Named, key_of, normalise,
 use super::error::RegistryError;
 use super::helper::HelperError;
 use super::settings::Secret;
-use crate::json::{self, Value};
-use crate::reference::{DOCKER_HUB, Scope};
-use crate::shown::shown_path;
+use crate::formats::json::{self, Value};
+use crate::types::reference::{DOCKER_HUB, Scope};
+use crate::types::shown::shown_path;
 
 /// Where a login was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -393,7 +393,7 @@ mod tests {
         }
 
         fn user(&self, repository: &str) -> Option<String> {
-            let repository: crate::reference::Repository = repository.parse().expect(repository);
+            let repository: crate::types::reference::Repository = repository.parse().expect(repository);
             match self.credentials().find(&(&repository).into()).expect("readable")?.login {
                 Login::Password(user, _) => Some(user),
                 _ => None,

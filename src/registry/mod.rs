@@ -65,12 +65,12 @@ use self::push::{OpenSessions, Push, UNKNOWN_MANIFEST, Uploads};
 pub use self::referrers::{Referrers, fallback_tag};
 pub use self::settings::{Mirror, ProxySettings, RegistrySettings, RetryPolicy, Secret, Settings, Timeouts};
 use self::upload::Sent;
-use crate::blob::{Blob, BlobStream, Delivery, Growing};
-use crate::digest::{Digest, Sha256};
-use crate::image::{Descriptor, MAX_DOCUMENT, RawDocument};
-use crate::interrupt::{Interrupt, Interrupted};
-use crate::observer::{Phase, Progress};
-use crate::reference::{Reference, Registry, Repository, Scope};
+use crate::oci::blob::{Blob, BlobStream, Delivery, Growing};
+use crate::oci::{Descriptor, MAX_DOCUMENT, RawDocument};
+use crate::runtime::interrupt::{Interrupt, Interrupted};
+use crate::runtime::observer::{Phase, Progress};
+use crate::types::digest::{Digest, Sha256};
+use crate::types::reference::{Reference, Registry, Repository, Scope};
 
 /// How often waiting work looks whether the user interrupted.
 const GLANCE: Duration = Duration::from_millis(25);
@@ -157,7 +157,7 @@ fn runtime() -> Result<&'static Runtime, RegistryError> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     let build = || {
         // Where the system gives no threads, the runtime panics; so they are asked for before.
-        crate::workers::check(THREADS).map_err(|error| error.to_string())?;
+        crate::runtime::workers::check(THREADS).map_err(|error| error.to_string())?;
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("network")

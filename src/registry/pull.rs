@@ -19,12 +19,12 @@ use super::error::{Answer, Chance, Context, Fault, RegistryError, Step, shorten}
 use super::http::{Host, Http, Request, Response, Slot, context};
 use super::retry::Retry;
 use super::settings::{RetryPolicy, Timeouts};
-use crate::digest::{Digest, VerifyingReader};
-use crate::error::{carry, carry_as};
-use crate::image::media_type::{self, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST};
-use crate::image::{Descriptor, DocumentError, MAX_DOCUMENT, MediaType, RawDocument};
-use crate::observer::Task;
-use crate::reference::Repository;
+use crate::oci::media_type::{self, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST};
+use crate::oci::{Descriptor, DocumentError, MAX_DOCUMENT, MediaType, RawDocument};
+use crate::runtime::observer::Task;
+use crate::types::digest::{Digest, VerifyingReader};
+use crate::types::error::{carry, carry_as};
+use crate::types::reference::Repository;
 
 /// Every type that we can read. Some registries convert or refuse what is not listed.
 fn accept() -> String {

@@ -16,10 +16,10 @@ use super::error::{Answer, Chance, Context, RegistryError, Step, is_transient};
 use super::http::{Host, Http, Payload, Request, Response, context, lock};
 use super::location::{self, Target};
 use super::upload::{Content, Sent};
-use crate::blob::{Blob, Delivery};
-use crate::digest::Digest;
-use crate::image::{Descriptor, RawDocument};
-use crate::reference::Repository;
+use crate::oci::blob::{Blob, Delivery};
+use crate::oci::{Descriptor, RawDocument};
+use crate::types::digest::Digest;
+use crate::types::reference::Repository;
 
 /// How long giving up a session may take: nobody waits for it gladly.
 const CANCEL: Duration = Duration::from_secs(3);

@@ -13,11 +13,11 @@ use super::auth::Access;
 use super::error::{RegistryError, Step};
 use super::http::{Host, Http, Request, Response, context};
 use super::location;
-use crate::digest::Digest;
-use crate::image::{
+use crate::oci::{
     Descriptor, DocumentError, MAX_CHILDREN, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument,
 };
-use crate::reference::{Repository, Tag};
+use crate::types::digest::Digest;
+use crate::types::reference::{Repository, Tag};
 
 /// The answer may come in so many pages.
 const MAX_PAGES: usize = 100;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::credentials::Credentials;
 use super::engines::EngineFiles;
-use crate::json::{Decode, JsonError, Value};
-use crate::reference::{Registry, Repository, Scope};
+use crate::formats::json::{Decode, JsonError, Value};
+use crate::types::reference::{Registry, Repository, Scope};
 
 /// A string that is never printed.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -11,9 +11,9 @@ use super::error::{Answer, Context, RegistryError, Step};
 use super::http::{Host, Http, Request};
 use super::location;
 use super::referrers::next_page;
-use crate::image::MAX_DOCUMENT;
-use crate::json::{self, Decode, JsonError, Object, Value};
-use crate::reference::{Repository, Tag};
+use crate::formats::json::{self, Decode, JsonError, Object, Value};
+use crate::oci::MAX_DOCUMENT;
+use crate::types::reference::{Repository, Tag};
 
 /// Tags to ask for in one page.
 const PAGE: usize = 1000;

@@ -19,10 +19,10 @@ use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::http::lock;
-use crate::blob::{Blob, Delivery, Growing, GrowingReader, Part};
-use crate::digest::{Digest, Sha256};
-use crate::image::Descriptor;
-use crate::observer::Task;
+use crate::oci::Descriptor;
+use crate::oci::blob::{Blob, Delivery, Growing, GrowingReader, Part};
+use crate::runtime::observer::Task;
+use crate::types::digest::{Digest, Sha256};
 
 /// Large enough to keep system calls rare, small enough that several wait per upload.
 const PIECE: usize = 128 << 10;

@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(read.subject, "C=DE, O=Shop & Söhne, CN=registry.example");
         assert_eq!(read.issuer, read.subject);
         assert_eq!(
-            crate::time::rfc3339(read.not_before.cast_unsigned()).as_deref(),
+            crate::types::time::rfc3339(read.not_before.cast_unsigned()).as_deref(),
             Ok("2026-11-21T11:06:53Z")
         );
         assert_eq!(read.not_after - read.not_before, 40_000 * 86_400);

@@ -21,10 +21,10 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use tempfile::NamedTempFile;
 
 use super::scratch::Scratch;
-use crate::blob::{BlobContent, BlobStream};
-use crate::digest::{Digest, HashingWriter, VerifyingReader};
-use crate::image::Descriptor;
-use crate::shown::shown_path;
+use crate::oci::Descriptor;
+use crate::oci::blob::{BlobContent, BlobStream};
+use crate::types::digest::{Digest, HashingWriter, VerifyingReader};
+use crate::types::shown::shown_path;
 
 /// Unfinished files start with this.
 pub(super) const TEMPORARY: &str = ".tmp-";
@@ -552,7 +552,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::image::MediaType;
+    use crate::oci::MediaType;
 
     fn blobs() -> (tempfile::TempDir, Blobs) {
         let dir = tempfile::tempdir().expect("temporary directory");
@@ -573,7 +573,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         let blobs = Blobs::new(dir.path().to_owned(), Durability::Relaxed);
         let digest = blobs.put(b"configuration").expect("stored");
-        let descriptor = Descriptor::new(crate::image::MediaType::ImageConfig, digest, 13);
+        let descriptor = Descriptor::new(crate::oci::MediaType::ImageConfig, digest, 13);
         assert!(blobs.has(&descriptor));
         std::fs::write(blobs.path(&digest), b"configurati0n").expect("damaged");
         assert!(!blobs.has(&descriptor));

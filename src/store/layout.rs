@@ -15,16 +15,16 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use super::blobs::{Blobs, Durability, TEMPORARY, at, replace};
-use crate::digest::Digest;
-use crate::error::{Explain, Kind, kind_behind, nearest};
-use crate::image::select::is_attestation;
-use crate::image::{
+use crate::formats::json::{self, Decode, JsonError, Object, Value};
+use crate::oci::select::is_attestation;
+use crate::oci::{
     Descriptor, DocumentError, Index, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument, parse_file,
     to_json,
 };
-use crate::json::{self, Decode, JsonError, Object, Value};
-use crate::reference::Reference;
-use crate::shown::{Foreign, shown_path};
+use crate::types::digest::Digest;
+use crate::types::error::{Explain, Kind, kind_behind, nearest};
+use crate::types::reference::Reference;
+use crate::types::shown::{Foreign, shown_path};
 
 /// The annotation that names an entry of an index: a tag, or in the local store a whole reference.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -627,10 +627,10 @@ fn is_empty_but_for(dir: &Path, name: &str) -> io::Result<bool> {
 /// A whole small regular file; one that is larger, or no regular file, is an error of kind
 /// [`io::ErrorKind::InvalidData`]. A link is followed.
 fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    crate::input::read(path, limit).map_err(|error| {
+    crate::runtime::input::read(path, limit).map_err(|error| {
         // A link that leads to itself is nothing that anyone could read either.
         let is_loop = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-        let is_refused = crate::input::is_refused(&error);
+        let is_refused = crate::runtime::input::is_refused(&error);
         let kind = if is_loop || is_refused { io::ErrorKind::InvalidData } else { error.kind() };
         io::Error::new(kind, format!("`{}`: {error}", shown_path(path)))
     })

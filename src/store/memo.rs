@@ -23,7 +23,7 @@ use fs_err as fs;
 use rustix::io::Errno;
 
 use super::blobs::{Durability, TEMPORARY, at, persist, temporary_in};
-use crate::digest::{Digest, Key, hex};
+use crate::types::digest::{Digest, Key, hex};
 
 const MAGIC: &[u8; 8] = b"PKMEMO01";
 const HEADER: usize = 8 + 8 + 32 + 32;
@@ -185,7 +185,7 @@ pub(crate) mod fuzz {
 
     /// Foreign bytes are no record unless they are exactly ours; of ours, no damage is one.
     pub(crate) fn record(data: &[u8]) {
-        let key = crate::digest::KeyBuilder::new("fuzz").finish();
+        let key = crate::types::digest::KeyBuilder::new("fuzz").finish();
         let sound = |record: &[u8]| encode("layer", &key, &record[HEADER..]) == record;
         if decode("layer", &key, data.to_vec()).is_some() {
             assert!(sound(data), "a record that was never written");
@@ -205,7 +205,7 @@ pub(crate) mod fuzz {
 
     /// A record to begin with.
     pub(crate) fn seed(value: &[u8]) -> Vec<u8> {
-        encode("layer", &crate::digest::KeyBuilder::new("fuzz").finish(), value)
+        encode("layer", &crate::types::digest::KeyBuilder::new("fuzz").finish(), value)
     }
 }
 
@@ -214,7 +214,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::digest::KeyBuilder;
+    use crate::types::digest::KeyBuilder;
 
     fn key(text: &str) -> Key {
         KeyBuilder::new("test").part(text.as_bytes()).finish()

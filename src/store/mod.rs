@@ -41,10 +41,10 @@ pub(crate) use memo::fuzz;
 pub use prune::{Damage, NamespaceUsage, PruneOptions, Pruned, StoreError, Usage};
 pub use scratch::{Scratch, Swept, sweep};
 
-use crate::digest::Key;
-use crate::image::Descriptor;
-use crate::observer::Progress;
-use crate::shown::shown_path;
+use crate::oci::Descriptor;
+use crate::runtime::observer::Progress;
+use crate::types::digest::Key;
+use crate::types::shown::shown_path;
 
 /// What must be a directory, and what must be a regular file, for anything else to be found or made.
 const DIRECTORIES: [&str; 4] = ["blobs", "blobs/sha256", "memo", "locks"];
@@ -357,9 +357,9 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::digest::KeyBuilder;
-    use crate::image::MediaType;
-    use crate::observer::{Event, Observer};
+    use crate::oci::MediaType;
+    use crate::runtime::observer::{Event, Observer};
+    use crate::types::digest::KeyBuilder;
 
     #[derive(Clone, Default)]
     struct Warnings(Arc<Mutex<Vec<String>>>);

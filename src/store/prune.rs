@@ -19,12 +19,12 @@ use serde::Serialize;
 
 use super::blobs::{QUARANTINED, TEMPORARY, entries_in, last_used, remove, temporary_in};
 use super::{Layout, LayoutError, Listed, Store, memo};
-use crate::digest::{Digest, Sha256};
-use crate::error::{Explain, Kind};
-use crate::image::{Descriptor, ManifestOrIndex, media_type};
-use crate::observer::Phase;
-use crate::shown::shown_path;
-use crate::workers::{self, WorkersError};
+use crate::oci::{Descriptor, ManifestOrIndex, media_type};
+use crate::runtime::observer::Phase;
+use crate::runtime::workers::{self, WorkersError};
+use crate::types::digest::{Digest, Sha256};
+use crate::types::error::{Explain, Kind};
+use crate::types::shown::shown_path;
 
 /// Why the store cannot be looked after, or cannot take an image.
 #[derive(Debug, thiserror::Error)]
@@ -143,7 +143,7 @@ pub enum Damage {
     /// A memo is damaged. It is removed.
     Memo {
         /// The file.
-        #[serde(serialize_with = "crate::shown::path_as_text")]
+        #[serde(serialize_with = "crate::types::shown::path_as_text")]
         path: PathBuf,
     },
     /// The index cannot be read.
@@ -498,9 +498,9 @@ mod tests {
 
     use super::super::EntryName;
     use super::*;
-    use crate::digest::{Key, KeyBuilder};
-    use crate::image::{ConfigFile, Image, MediaType};
-    use crate::observer::Progress;
+    use crate::oci::{ConfigFile, Image, MediaType};
+    use crate::runtime::observer::Progress;
+    use crate::types::digest::{Key, KeyBuilder};
 
     const NOW: PruneOptions =
         PruneOptions { max_bytes: None, max_age: None, keep_named: true, grace: Duration::ZERO };

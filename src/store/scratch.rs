@@ -167,7 +167,7 @@ fn left_behind(path: &Path) -> Option<Left> {
     if !std::fs::symlink_metadata(&marker).is_ok_and(|metadata| metadata.is_file() && metadata.uid() == own) {
         return None;
     }
-    let (lock, _) = crate::input::open(&marker).ok()?;
+    let (lock, _) = crate::runtime::input::open(&marker).ok()?;
     lock.try_lock().ok()?;
     let entries = std::fs::read_dir(path).ok()?.flatten();
     let size = entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum();

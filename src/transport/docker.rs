@@ -9,10 +9,10 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::digest::Digest;
-use crate::error::{Explain, Kind};
-use crate::json::{self, Decode, JsonError, Object, Value};
-use crate::shown::{Foreign, shown_path};
+use crate::formats::json::{self, Decode, JsonError, Object, Value};
+use crate::types::digest::Digest;
+use crate::types::error::{Explain, Kind};
+use crate::types::shown::{Foreign, shown_path};
 
 /// How long an engine may neither take nor say anything; unpacking a large layer takes a while.
 const PATIENCE: Duration = Duration::from_secs(600);

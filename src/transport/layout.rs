@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Blob, BlobContent, BlobStream, Delivery, Destination, Source};
-use crate::digest::Digest;
-use crate::error::BoxedError;
-use crate::image::{Descriptor, RawDocument};
-use crate::location::Name;
-use crate::observer::{Phase, Progress};
-use crate::reference::{Repository, Tag};
-use crate::shown::{Foreign, shown_path};
+use crate::oci::{Descriptor, RawDocument};
+use crate::runtime::observer::{Phase, Progress};
 use crate::store::{EntryName, Layout, LayoutError, PickError, Store, StoreError, pick};
+use crate::types::digest::Digest;
+use crate::types::error::BoxedError;
+use crate::types::location::Name;
+use crate::types::reference::{Repository, Tag};
+use crate::types::shown::{Foreign, shown_path};
 
 /// An image layout, and an image in it.
 #[derive(Clone, Debug)]

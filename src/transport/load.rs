@@ -5,14 +5,14 @@
 use std::io::{self, Read};
 
 use super::Source;
-use crate::digest::Digest;
-use crate::error::{BoxedError, Explain, Kind, kind_behind};
-use crate::image::select::{self, Offer, SelectError};
-use crate::image::{
+use crate::oci::select::{self, Offer, SelectError};
+use crate::oci::{
     Descriptor, DocumentError, Image, ImageError, Index, MAX_DOCUMENT, ManifestOrIndex, PlatformFields,
     RawDocument, soci,
 };
-use crate::platform::Platform;
+use crate::types::digest::Digest;
+use crate::types::error::{BoxedError, Explain, Kind, kind_behind};
+use crate::types::platform::Platform;
 
 /// An image as a source has it.
 #[derive(Clone, Debug)]

@@ -12,13 +12,13 @@ pub mod registry;
 
 use std::collections::BTreeSet;
 
-pub use crate::blob::{Blob, BlobContent, BlobStream, Delivery, Grower, Growing, growing};
-use crate::digest::Digest;
-use crate::error::BoxedError;
-use crate::image::{Descriptor, Manifest, ManifestOrIndex, MediaType, RawDocument};
-use crate::reference::{Repository, Tag};
+pub use crate::oci::blob::{Blob, BlobContent, BlobStream, Delivery, Grower, Growing, growing};
+use crate::oci::{Descriptor, Manifest, ManifestOrIndex, MediaType, RawDocument};
 use crate::registry::fallback_tag;
 use crate::store::{CONTAINERD_NAME, REF_NAME, name_of};
+use crate::types::digest::Digest;
+use crate::types::error::BoxedError;
+use crate::types::reference::{Repository, Tag};
 
 /// Somewhere to read an image from.
 pub trait Source: Send + Sync {

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::{Blob, BlobStream, Delivery, Destination, Growing, Source};
-use crate::digest::Digest;
-use crate::error::BoxedError;
-use crate::image::{Descriptor, Index, ManifestOrIndex, MediaType, RawDocument, to_json};
-use crate::reference::{Reference, Repository, Tag};
+use crate::oci::{Descriptor, Index, ManifestOrIndex, MediaType, RawDocument, to_json};
 use crate::registry::{Client, Pushed, Referrers, RegistryError, fallback_tag};
 use crate::store::{LayoutError, empty_index};
+use crate::types::digest::Digest;
+use crate::types::error::BoxedError;
+use crate::types::reference::{Reference, Repository, Tag};
 
 /// From an index on a tag, the blobs of so many platforms are looked up; the rest is asked for one by one.
 const PLATFORMS: usize = 4;

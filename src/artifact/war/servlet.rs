@@ -15,10 +15,10 @@ use super::{Group, Member, Place};
 use crate::artifact::{
     AppOptions, Artifact, ArtifactError, Container, ContainerKind, Findings, Servlet, Source, container,
 };
-use crate::image::ConfigFile;
+use crate::formats::zip::{Archive, ArchiveEntryKind};
 use crate::layer::scan::{Found, FoundKind, Scanner};
-use crate::shown::shown;
-use crate::zip::{Archive, ArchiveEntryKind};
+use crate::oci::ConfigFile;
+use crate::types::shown::shown;
 
 /// No class file is larger: its methods are limited to 64 KiB each, and real ones stay below 1 MiB.
 const MAX_CLASS: u64 = 64 << 20;

@@ -13,12 +13,12 @@ use super::super::summary::{ImageSummary, LayerState, LayerSummary, Summary};
 use super::super::timings::{Machine, Record};
 use super::super::view::explain::{self, Explanation};
 use super::request::{self, Asked};
-use crate::build::{self, DestinationReport, ImageReport, Report, Request};
-use crate::config;
-use crate::digest::Digest;
-use crate::lock::LockedBase;
+use crate::engine::{self, DestinationReport, ImageReport, Report, Request};
 use crate::plan::KnownFrom;
-use crate::shown::shown_path;
+use crate::project::config;
+use crate::project::lock::LockedBase;
+use crate::types::digest::Digest;
+use crate::types::shown::shown_path;
 
 /// Builds and delivers.
 ///
@@ -33,7 +33,7 @@ pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandErro
     let files = Files::open(session, args)?;
     let context = session.context(&asked.request.settings)?;
     let targets = request::targets(session, &asked, &context, &args.image.all_outputs())?;
-    let report = build::build(&context, &asked.request, &targets)?;
+    let report = engine::build(&context, &asked.request, &targets)?;
     // Nobody needs their memory again, which is the plan's: giving it back piece by piece takes longer than ending.
     std::mem::forget(targets);
     let summary = summary(session, &report)?;

@@ -9,8 +9,8 @@ use super::super::args::{CacheCommand, Format, PruneArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format::{self, Column, Table};
 use super::super::session::Session;
-use crate::shown::shown_path;
 use crate::store::{self, Damage, PruneOptions, Store, StoreError};
+use crate::types::shown::shown_path;
 
 /// How often it is looked whether the store is free.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -5,7 +5,7 @@ use super::super::error::CommandError;
 use super::super::session::Session;
 use super::super::view;
 use super::place::{self, Place};
-use crate::copy;
+use crate::release::copy;
 
 /// Copies an image.
 ///

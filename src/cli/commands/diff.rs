@@ -4,7 +4,7 @@ use super::super::args::DiffArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::session::Session;
 use super::super::view;
-use crate::diff::{self, Options};
+use crate::inspect::diff::{self, Options};
 
 /// Compares two images; different ones are no error, and exit code 1 all the same, as diff(1) has it.
 ///

@@ -8,16 +8,16 @@ use super::super::format;
 use super::super::session::{Opened, Session};
 use super::super::view::{self, Base};
 use super::names;
-use crate::digest::Digest;
-use crate::error::BoxedError;
-use crate::image::{Descriptor, Image, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument};
-use crate::location::Location;
-use crate::platform::Platform;
-use crate::reference::Reference;
+use crate::inspect::verify;
+use crate::oci::{Descriptor, Image, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument};
 use crate::store::Store;
 use crate::transport::load::{LoadError, load_image};
 use crate::transport::{BlobStream, Source};
-use crate::verify;
+use crate::types::digest::Digest;
+use crate::types::error::BoxedError;
+use crate::types::location::Location;
+use crate::types::platform::Platform;
+use crate::types::reference::Reference;
 
 /// Shows an image or an index.
 ///

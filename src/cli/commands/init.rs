@@ -9,8 +9,8 @@ use super::super::file::OutputFile;
 use super::super::session::Session;
 use super::request::BUILD_FILE;
 use crate::artifact::{self, Artifact, ArtifactKind};
-use crate::location::Location;
-use crate::shown::shown_path;
+use crate::types::location::Location;
+use crate::types::shown::shown_path;
 
 /// Where build tools put what they made, by how often that is what is wanted.
 const USUAL: [&str; 6] = ["target", "build/libs", "build", "dist", "out", "public"];

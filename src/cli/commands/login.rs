@@ -9,7 +9,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::prompt;
 use super::super::session::Session;
 use crate::registry::{Greeting, Place, Secret};
-use crate::shown::shown_path;
+use crate::types::shown::shown_path;
 
 /// A password that is longer is a file by mistake.
 const MAX_PASSWORD: u64 = 64 << 10;

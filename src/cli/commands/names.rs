@@ -8,16 +8,16 @@ use super::super::args::{ImagesArgs, InspectArgs, RmArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format::{self, Column, Table};
 use super::super::session::Session;
-use crate::digest::Digest;
-use crate::error::{BoxedError, nearest};
-use crate::image::Descriptor;
-use crate::location::{Location, Name};
-use crate::platform::Platform;
-use crate::reference::Reference;
+use crate::oci::Descriptor;
 use crate::store::{Store, name_of};
 use crate::transport::Source as _;
 use crate::transport::layout::OciLayout;
 use crate::transport::load::{load_manifest, offers};
+use crate::types::digest::Digest;
+use crate::types::error::{BoxedError, nearest};
+use crate::types::location::{Location, Name};
+use crate::types::platform::Platform;
+use crate::types::reference::Reference;
 
 /// What is there under the name of a repository or of a layout, where that does not name one image.
 #[derive(Debug, Serialize)]

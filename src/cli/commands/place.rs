@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::super::error::CommandError;
 use super::super::session::{Opened, Session};
-use crate::digest::Digest;
-use crate::location::Location;
-use crate::reference::{Reference, Repository, Tag};
 use crate::registry::Client;
 use crate::store::Store;
 use crate::transport::archive::{ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
 use crate::transport::{Destination, Source, registry};
+use crate::types::digest::Digest;
+use crate::types::location::Location;
+use crate::types::reference::{Reference, Repository, Tag};
 
 /// Somewhere to write to, and what the user's spelling says beside that.
 pub(super) struct Target {

@@ -10,13 +10,13 @@ use super::super::format::{self, Column, Screen, Table};
 use super::super::session::Session;
 use super::super::view::explain;
 use super::request;
-use crate::build::{self, Context, Outcome, Prepared, Request};
-use crate::digest::Digest;
-use crate::image::Descriptor;
+use crate::engine::{self, Context, Outcome, Prepared, Request};
+use crate::oci::Descriptor;
 use crate::plan::{KnownFrom, Plan, PlannedImage};
-use crate::reference::Repository;
-use crate::shown::shown_path;
 use crate::transport::Blob;
+use crate::types::digest::Digest;
+use crate::types::reference::Repository;
+use crate::types::shown::shown_path;
 
 /// What a registry would have to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -48,11 +48,11 @@ struct View<'a> {
 pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError> {
     let asked = request::ask(session, &args.image, &[])?;
     let context = session.context(&asked.request.settings)?;
-    let scanner = build::scanner(&context, &asked.request);
+    let scanner = engine::scanner(&context, &asked.request);
     let _lease = context.store.lease();
-    let look_up = || build::look_up(&context, &asked.request, &scanner);
+    let look_up = || engine::look_up(&context, &asked.request, &scanner);
     let outcome = if args.explain { Some(look_up()?) } else { None };
-    let prepared = build::prepare(&context, &asked.request, &scanner)?;
+    let prepared = engine::prepare(&context, &asked.request, &scanner)?;
     let pushes = args.image.all_outputs().contains(&"registry");
     let transfers = if pushes { transfers(&context, &asked.request, &prepared)? } else { BTreeMap::new() };
     let plan = &prepared.plan;

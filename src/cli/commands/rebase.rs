@@ -8,15 +8,15 @@ use super::super::session::{Opened, Session};
 use super::super::view;
 use super::images::Stored;
 use super::place::{self, Place};
-use crate::digest::Digest;
-use crate::image::{BASE_DIGEST, BASE_NAME, Image};
-use crate::location::Location;
-use crate::platform::Platform;
-use crate::rebase::{self, Named, Request};
-use crate::reference::Reference;
+use crate::oci::{BASE_DIGEST, BASE_NAME, Image};
 use crate::registry::Client;
+use crate::release::rebase::{self, Named, Request};
 use crate::transport::load::{load_image, load_manifest, offers};
 use crate::transport::{Source, registry};
+use crate::types::digest::Digest;
+use crate::types::location::Location;
+use crate::types::platform::Platform;
+use crate::types::reference::Reference;
 
 /// Puts an image on another base.
 ///
@@ -126,6 +126,6 @@ fn in_store(
 ) -> Option<Arc<dyn Source>> {
     let stored = Stored { store: session.store().ok()?, digest };
     let found = load_image(&stored, platform).ok()?;
-    crate::image::begins_with(image, &found.image)?;
+    crate::oci::begins_with(image, &found.image)?;
     Some(Arc::new(stored))
 }

@@ -8,18 +8,18 @@ use super::super::args::ImageArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::session::Session;
 use crate::artifact;
-use crate::build::own::{Apart, Own, Shape};
-use crate::build::{CachePolicy, Request, Target, project_of, untrusted};
-use crate::config::{self, Document, Facts, Overrides, Settings};
-use crate::error::Explain as _;
-use crate::git::{self, GitFacts};
-use crate::location::Location;
-use crate::lock::{self, Lock};
-use crate::observer::Stage;
-use crate::reference::Repository;
-use crate::shown::shown_path;
+use crate::engine::own::{Apart, Own, Shape};
+use crate::engine::{CachePolicy, Request, Target, project_of, untrusted};
+use crate::project::config::{self, Document, Facts, Overrides, Settings};
+use crate::project::git::{self, GitFacts};
+use crate::project::lock::{self, Lock};
+use crate::runtime::observer::Stage;
 use crate::transport::archive::{ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
+use crate::types::error::Explain as _;
+use crate::types::location::Location;
+use crate::types::reference::Repository;
+use crate::types::shown::shown_path;
 
 pub(super) use super::super::session::BUILD_FILE;
 
@@ -329,7 +329,7 @@ fn name_of(settings: &Settings, found: &Found, directory: &Path) -> Repository {
 pub(super) fn targets(
     session: &Session,
     asked: &Asked,
-    context: &crate::build::Context,
+    context: &crate::engine::Context,
     outputs: &[&str],
 ) -> Result<Vec<Target>, CommandError> {
     let name = &asked.request.name;

@@ -6,8 +6,8 @@ use super::super::file;
 use super::super::format::{count, printable};
 use super::super::session::Session;
 use super::request;
-use crate::build;
-use crate::lock::Lock;
+use crate::engine;
+use crate::project::lock::Lock;
 
 /// Moves the lock to what the base means now, or checks it.
 ///
@@ -31,7 +31,7 @@ pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandErr
     let old = asked.request.lock.take().unwrap_or_default();
     asked.request.settings.locked = false;
     let context = session.context(&asked.request.settings)?;
-    let found = build::lock(&context, &asked.request)?;
+    let found = engine::lock(&context, &asked.request)?;
     let mut new = Lock::default();
     if let Some(found) = found {
         new.update(found);
@@ -52,9 +52,9 @@ pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandErr
 }
 
 /// Compares the lock with the base's layers.
-fn check(session: &Session, args: &UpdateArgs, request: &build::Request) -> Result<(), CommandError> {
+fn check(session: &Session, args: &UpdateArgs, request: &engine::Request) -> Result<(), CommandError> {
     let context = session.context(&request.settings)?;
-    let checked = build::check_lock(&context, request)?;
+    let checked = engine::check_lock(&context, request)?;
     if args.format.json {
         session.printer.json(&serde_json::json!({ "checked": checked }));
         return Ok(());

@@ -14,7 +14,7 @@ use serde::Serialize;
 pub use page::page;
 pub use recorder::Recorder;
 
-use crate::build::{DestinationReport, LayerReport, Report};
+use crate::engine::{DestinationReport, LayerReport, Report};
 use crate::plan::FileMemo;
 use crate::transport::Delivery;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::{Activity, Span, micros};
-use crate::observer::{Event, Observer, Phase, Stage, TaskId};
+use crate::runtime::observer::{Event, Observer, Phase, Stage, TaskId};
 
 /// Records every task and step, for later. Cheap to clone.
 #[derive(Clone)]
@@ -112,7 +112,7 @@ const fn activity_of_step(stage: Stage) -> Activity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observer::Progress;
+    use crate::runtime::observer::Progress;
 
     #[test]
     fn tasks_and_steps_become_spans() {

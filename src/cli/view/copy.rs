@@ -1,7 +1,7 @@
 //! `pack copy`, `pack tag` and `pack rebase`: what was done, in a line.
 
 use crate::cli::format::{bytes, count};
-use crate::copy::Report;
+use crate::release::copy::Report;
 
 fn name(report: &Report) -> String {
     let tags: Vec<String> = report.tags.iter().map(ToString::to_string).collect();
@@ -47,7 +47,7 @@ pub fn copied(report: &Report) -> String {
 
 /// What a rebase brought, and what was there.
 #[must_use]
-pub fn rebased(report: &crate::rebase::Report) -> String {
+pub fn rebased(report: &crate::release::rebase::Report) -> String {
     let tags: Vec<String> = report.tags.iter().map(ToString::to_string).collect();
     let mut parts: Vec<String> = report
         .images
@@ -85,8 +85,8 @@ pub fn tagged(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::copy::{Delivered, Documents};
-    use crate::digest::Digest;
+    use crate::release::copy::{Delivered, Documents};
+    use crate::types::digest::Digest;
 
     #[test]
     fn a_line_says_it_all() {

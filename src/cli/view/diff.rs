@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::cli::format::{bytes, count, cut, printable};
-use crate::diff::{Change, ChangeKind, Field, ImageDiff, LayerDiff, LayerRef, Relation, Report};
-use crate::shown;
+use crate::inspect::diff::{Change, ChangeKind, Field, ImageDiff, LayerDiff, LayerRef, Relation, Report};
+use crate::types::shown;
 
 /// Columns of a line at most: a path or a label may be as long as a document. JSON has everything.
 const LONGEST_LINE: usize = 2000;
@@ -132,8 +132,8 @@ fn change(change: &Change) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diff::Side;
-    use crate::digest::Digest;
+    use crate::inspect::diff::Side;
+    use crate::types::digest::Digest;
 
     fn field_of(name: &str, a: &str, b: &str) -> Field {
         Field { name: name.into(), a: Some(a.into()), b: Some(b.into()) }

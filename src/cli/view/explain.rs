@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::super::format::{bytes, count, printable};
-use crate::build::{DestinationReport, ImageReport, InputChange, LayerReport, Outcome, Report};
+use crate::engine::{DestinationReport, ImageReport, InputChange, LayerReport, Outcome, Report};
 use crate::layer::Work;
 use crate::plan::{
     Difference, FileMemo, How, KnownFrom, LayerMemo, PathChange, Plan, PlannedLayer, TimesChange, Unknown,
@@ -113,7 +113,7 @@ fn input_change(change: &InputChange) -> String {
     match change {
         InputChange::Program { from, to } => format!("pack itself, {from} to {to}"),
         InputChange::Base { from, to } => {
-            let short = |digest: &Option<crate::digest::Digest>| {
+            let short = |digest: &Option<crate::types::digest::Digest>| {
                 digest.map_or_else(|| "nothing".to_owned(), |digest| digest.short())
             };
             format!("the base, {} to {}", short(from), short(to))
@@ -292,7 +292,7 @@ fn bodies(work: &Work, compression: &str) -> String {
     text
 }
 
-fn delivery(destination: &DestinationReport, digest: &crate::digest::Digest, size: u64) -> String {
+fn delivery(destination: &DestinationReport, digest: &crate::types::digest::Digest, size: u64) -> String {
     if destination.current {
         return CURRENT.to_owned();
     }

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::{Base, Origin, Step, parts, steps};
 use crate::cli::format::{Column, Screen, Table, bytes, count};
-use crate::digest::Digest;
-use crate::image::Image;
-use crate::platform::Platform;
+use crate::oci::Image;
+use crate::types::digest::Digest;
+use crate::types::platform::Platform;
 
 /// The history of one image. In JSON, field names are in camel case and absent values are left out.
 #[derive(Clone, Debug, Serialize)]

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::history::to_second;
 use super::{Base, Origin, compression, steps};
 use crate::cli::format::{Column, Screen, Table, bytes, count, duration, printable, seconds};
-use crate::digest::Digest;
-use crate::image::{Descriptor, Healthcheck, Image, Index, PlatformFields, RawDocument, RunConfig};
-use crate::platform::Platform;
+use crate::oci::{Descriptor, Healthcheck, Image, Index, PlatformFields, RawDocument, RunConfig};
+use crate::types::digest::Digest;
+use crate::types::platform::Platform;
 
 /// One image. In JSON, field names are in camel case, absent values are left out, and `config` is the
 /// image's own in the field names of the image specification.
@@ -346,7 +346,7 @@ fn join<const N: usize>(sections: [(&str, String); N]) -> String {
 mod tests {
     use super::super::fixture;
     use super::*;
-    use crate::image::{ManifestOrIndex, MediaType, to_json};
+    use crate::oci::{ManifestOrIndex, MediaType, to_json};
 
     #[test]
     fn an_image_in_full() {

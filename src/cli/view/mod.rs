@@ -8,8 +8,8 @@ pub mod inspect;
 
 use serde::Serialize;
 
-use crate::digest::Digest;
-use crate::image::{Descriptor, History, Image, media_type};
+use crate::oci::{Descriptor, History, Image, media_type};
+use crate::types::digest::Digest;
 
 /// What an image says, or what is known, about its base.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -165,8 +165,8 @@ pub(super) mod fixture {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::image::{Change, ConfigFile, Healthcheck, MediaType, NewLayer, RootFs, RunConfig, derive};
-    use crate::platform::Platform;
+    use crate::oci::{Change, ConfigFile, Healthcheck, MediaType, NewLayer, RootFs, RunConfig, derive};
+    use crate::types::platform::Platform;
 
     /// A base of two layers and an empty step.
     pub(in crate::cli) fn base() -> Image {

@@ -5,11 +5,11 @@ use std::io;
 use std::path::PathBuf;
 
 use super::IGNORE_FILE;
-use crate::budget::OverBudget;
-use crate::error::{Explain, Kind};
 use crate::layer::EntryPathError;
-use crate::shown::{shown, shown_path};
-use crate::workers::WorkersError;
+use crate::runtime::budget::OverBudget;
+use crate::runtime::workers::WorkersError;
+use crate::types::error::{Explain, Kind};
+use crate::types::shown::{shown, shown_path};
 
 /// A symbolic link on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use std::path::Path;
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::{IGNORE_FILE, ScanError, ScanOptions, io_error};
-use crate::budget::Budget;
-use crate::shown::{shown, shown_path};
+use crate::runtime::budget::Budget;
+use crate::types::shown::{shown, shown_path};
 
 /// The compiled globs of a scan.
 pub(super) struct Filter {
@@ -280,7 +280,7 @@ impl IgnoreLine {
 impl Ignore {
     /// `None` if there is no such file.
     fn read(path: &Path, cost: &mut Cost) -> Result<Option<Self>, ScanError> {
-        match crate::input::read(path, MAX_PATTERNS) {
+        match crate::runtime::input::read(path, MAX_PATTERNS) {
             Ok(bytes) => Self::parse(path, &bytes, cost).map(Some),
             // A link that leads nowhere was meant to exclude something.
             Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {

@@ -12,8 +12,8 @@ use super::error::{listed, quoted};
 use super::filter::{Filter, few_globs, literally};
 use super::walk::Walk;
 use super::{Found, FoundKind, IGNORE_FILE, ScanError, ScanOptions, included};
-use crate::shown::{shown, shown_path};
-use crate::workers::Workers;
+use crate::runtime::workers::Workers;
+use crate::types::shown::{shown, shown_path};
 
 /// What Docker reads for the same purpose.
 const DOCKER_IGNORE_FILE: &str = ".dockerignore";

@@ -5,9 +5,9 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::filter::{MAX_BRACES, MAX_PATTERN};
 use super::*;
-use crate::error::Explain as _;
 use crate::layer::{DEFAULT_MTIME, Entry, EntryKind, EntryPath};
-use crate::shown::shown;
+use crate::types::error::Explain as _;
+use crate::types::shown::shown;
 
 fn scan(root: &Path, options: &ScanOptions) -> Result<Vec<Found>, ScanError> {
     super::scan(root, options, &Workers::default())

@@ -15,8 +15,8 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat};
 
 use super::filter::Filter;
 use super::{Found, FoundKind, ScanError, io_error, is_whiteout};
-use crate::stamp::Stamp;
-use crate::workers::Workers;
+use crate::runtime::workers::Workers;
+use crate::types::stamp::Stamp;
 
 /// A tree of fewer entries than this is looked at by one thread: starting others, and taking the processor from
 /// whoever asks the registry meanwhile, costs more than they spare.

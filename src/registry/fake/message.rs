@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 
 use url::form_urlencoded;
 
-use crate::digest::Digest;
+use crate::types::digest::Digest;
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -41,7 +41,7 @@ pub use self::profile::{PROFILES, Profile};
 pub use self::quirks::{Mount, Place, Quirks};
 use self::server::Shared;
 use super::Clock;
-use crate::digest::Digest;
+use crate::types::digest::Digest;
 
 /// A running registry; stops when dropped.
 pub struct Fake {

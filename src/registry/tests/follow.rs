@@ -7,7 +7,7 @@ use super::super::fake::Action::{Answer, Cut, Instead, Lose, Unanswered};
 use super::super::fake::Kind::{Session, Start};
 use super::super::fake::{Action, At, End, Fault, Reply};
 use super::*;
-use crate::blob::{Growing, growing};
+use crate::oci::blob::{Growing, growing};
 
 /// Makes a blob of `pieces` on a thread of its own.
 fn make(pieces: Vec<Vec<u8>>) -> (Growing, Blob) {

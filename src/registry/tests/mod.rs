@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 
 use super::fake::{Auth, Fake};
 use super::*;
-use crate::error::Explain;
-use crate::image::{ConfigFile, Image, MediaType};
-use crate::reference::Tag;
+use crate::oci::{ConfigFile, Image, MediaType};
 use crate::transport::Destination;
 use crate::transport::registry::destination;
+use crate::types::error::Explain;
+use crate::types::reference::Tag;
 
 /// Pauses short enough for tests, limits long enough for a busy machine.
 fn quick() -> Settings {
@@ -94,7 +94,7 @@ impl Bench {
     }
 
     /// Pushes as a build does.
-    fn push(&self, client: &Client) -> Result<(), crate::error::BoxedError> {
+    fn push(&self, client: &Client) -> Result<(), crate::types::error::BoxedError> {
         let destination = destination(client.clone(), self.repository.clone());
         if destination.is_current(&self.image.digest(), &Self::tags())? {
             return Ok(());
@@ -124,6 +124,6 @@ impl Bench {
 }
 
 /// The text of an error as the user sees it.
-fn shown(error: &crate::error::BoxedError) -> String {
+fn shown(error: &crate::types::error::BoxedError) -> String {
     format!("{error} hint: {}", error.hint().unwrap_or_default())
 }

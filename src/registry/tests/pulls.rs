@@ -4,8 +4,8 @@ use std::io::Read;
 
 use super::super::fake::{Action, End, Fault, Kind, Reply};
 use super::*;
-use crate::image::MAX_DOCUMENT;
-use crate::reference::Reference;
+use crate::oci::MAX_DOCUMENT;
+use crate::types::reference::Reference;
 
 struct Pull {
     bench: Bench,

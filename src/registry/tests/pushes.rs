@@ -177,7 +177,7 @@ fn changed_local_bytes_are_never_sent_whole_nor_again() {
         let blob = Blob { content: std::sync::Arc::new(content), ..bench.blobs[1].clone() };
         let error = client(quick()).push_blob(&bench.repository, &blob).expect_err("is noticed");
         assert!(matches!(error, RegistryError::Local { .. }), "{error}");
-        assert_eq!(error.kind(), crate::error::Kind::Input);
+        assert_eq!(error.kind(), crate::types::error::Kind::Input);
     }
     // Once to send it, once the checked way for its keeper to see what is wrong.
     assert_eq!(opened.load(Ordering::SeqCst), 2 * lengths.len());
@@ -302,7 +302,7 @@ fn a_blob_may_come_from_a_registry() {
     let client = client(settings);
     let copy = |to: &str| {
         let (source, repository, wanted) = (client.clone(), bench.repository.clone(), descriptor.clone());
-        let content = move || source.blob(&repository, &wanted).map_err(crate::error::carry);
+        let content = move || source.blob(&repository, &wanted).map_err(crate::types::error::carry);
         let content = std::sync::Arc::new(content);
         let blob = Blob { descriptor: descriptor.clone(), content, origin: None, title: "copied".to_owned() };
         let to: Repository = format!("{}/{to}", bench.fake.address()).parse().expect("valid");

@@ -4,8 +4,8 @@ use std::io::Read;
 
 use super::super::fake::{Action, Auth, Fake, Fault, Kind, Reply};
 use super::*;
-use crate::image::MAX_DOCUMENT;
-use crate::reference::Reference;
+use crate::oci::MAX_DOCUMENT;
+use crate::types::reference::Reference;
 
 /// A byte just before the idle time-out is over.
 const DRIP: Duration = Duration::from_secs(59);
@@ -109,8 +109,8 @@ fn a_configuration_and_a_layer_must_come_on() {
             Ok(mut stream) => match stream.read_to_end(&mut Vec::new()) {
                 Ok(_) => Ok(()),
                 Err(error) => {
-                    let error = crate::error::uncarry(error).expect("the registry's own");
-                    assert_eq!(error.kind(), crate::error::Kind::Registry);
+                    let error = crate::types::error::uncarry(error).expect("the registry's own");
+                    assert_eq!(error.kind(), crate::types::error::Kind::Registry);
                     let context = Box::new(Context {
                         registry: slow.repository.registry().clone(),
                         step: Step::PullBlob,

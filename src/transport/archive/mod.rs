@@ -10,15 +10,15 @@ mod write;
 use std::io;
 use std::path::PathBuf;
 
-use crate::digest::Digest;
-use crate::error::{Explain, Kind, kind_behind};
-use crate::image::{DocumentError, ImageError};
-use crate::shown::{Foreign, shown_path};
+use crate::oci::{DocumentError, ImageError};
+use crate::runtime::workers::WorkersError;
 use crate::store::PickError;
 use crate::transport::docker::EngineError;
-use crate::workers::WorkersError;
+use crate::types::digest::Digest;
+use crate::types::error::{Explain, Kind, kind_behind};
+use crate::types::shown::{Foreign, shown_path};
 
-pub use crate::untar::TarError;
+pub use crate::formats::untar::TarError;
 pub use read::Archive;
 pub use write::{ArchiveOutput, ArchiveWord};
 

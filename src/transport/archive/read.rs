@@ -9,18 +9,18 @@ use fs_err as fs;
 use fs_err::os::unix::fs::FileExt as _;
 
 use super::{ArchiveError, blob_path};
-use crate::digest::{Digest, Sha256, VerifyingReader};
-use crate::error::BoxedError;
-use crate::image::{
+use crate::formats::json::{Decode, JsonError, Object, Value};
+use crate::formats::untar::{ARCHIVE, Seeking, Walk};
+use crate::oci::{
     ConfigFile, Descriptor, Image, Index, MAX_DOCUMENT, MAX_VALUES, Manifest, MediaType, RawDocument,
     parse_file, parse_strict, to_json,
 };
-use crate::json::{Decode, JsonError, Object, Value};
-use crate::reference::Reference;
-use crate::shown::shown_path;
 use crate::store::{PickError, at, pick};
 use crate::transport::{BlobStream, Source};
-use crate::untar::{ARCHIVE, Seeking, Walk};
+use crate::types::digest::{Digest, Sha256, VerifyingReader};
+use crate::types::error::BoxedError;
+use crate::types::reference::Reference;
+use crate::types::shown::shown_path;
 
 /// Links that lead from one to the next.
 const MAX_LINKS: usize = 8;
@@ -48,8 +48,10 @@ pub(super) struct Range {
 impl Members {
     /// Reads the headers of the tar `path`.
     pub(super) fn open(path: &Path) -> Result<Self, ArchiveError> {
-        let (file, metadata) = crate::input::open(path).map_err(|error| match error.get_ref() {
-            Some(why) if why.is::<crate::input::Refused>() => ArchiveError::NotAFile(path.to_owned()),
+        let (file, metadata) = crate::runtime::input::open(path).map_err(|error| match error.get_ref() {
+            Some(why) if why.is::<crate::runtime::input::Refused>() => {
+                ArchiveError::NotAFile(path.to_owned())
+            }
             _ => ArchiveError::Io(at(&error, path)),
         })?;
         let mut file = fs::File::from_parts(file, path);

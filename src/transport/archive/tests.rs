@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::image::{ConfigFile, Descriptor, Image, MediaType, PlatformFields, RawDocument, to_json};
-use crate::observer::Progress;
-use crate::platform::Platform;
-use crate::reference::{Repository, Tag};
+use crate::oci::{ConfigFile, Descriptor, Image, MediaType, PlatformFields, RawDocument, to_json};
+use crate::runtime::observer::Progress;
 use crate::transport::docker::Engine;
 use crate::transport::layout::OciLayout;
 use crate::transport::load::{load_image, offers};
 use crate::transport::{Blob, BlobStream, Destination, Source};
+use crate::types::platform::Platform;
+use crate::types::reference::{Repository, Tag};
 
 /// A layer that is a real tar.
 fn layer(text: &str) -> Vec<u8> {

@@ -20,22 +20,20 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{ArchiveError, blob_path};
-use crate::digest::{Digest, VerifyingReader};
-use crate::error::BoxedError;
-use crate::image::select::{self, SelectError};
-use crate::image::{
-    Descriptor, Index, Manifest, ManifestOrIndex, MediaType, RawDocument, media_type, to_json,
-};
-use crate::observer::{Phase, Progress};
-use crate::reference::{Reference, Repository, Tag};
-use crate::shown::shown_path;
+use crate::formats::untar::BLOCK;
+use crate::oci::select::{self, SelectError};
+use crate::oci::{Descriptor, Index, Manifest, ManifestOrIndex, MediaType, RawDocument, media_type, to_json};
+use crate::runtime::observer::{Phase, Progress};
+use crate::runtime::workers;
 use crate::store::{
     CONTAINERD_NAME, Durability, EntryName, OCI_LAYOUT, at, empty_index, enter, persist, temporary_in,
 };
 use crate::transport::docker::{Engine, EngineError, digest_of_id};
 use crate::transport::{Blob, Delivery, Destination};
-use crate::untar::BLOCK;
-use crate::workers;
+use crate::types::digest::{Digest, VerifyingReader};
+use crate::types::error::BoxedError;
+use crate::types::reference::{Reference, Repository, Tag};
+use crate::types::shown::shown_path;
 
 /// Zero means "unknown" to several readers.
 const MTIME: u64 = 1;
@@ -195,7 +193,7 @@ impl ArchiveOutput {
         ArchiveError::Incomplete { place: self.place.clone(), digest }
     }
 
-    fn document_error(&self, digest: &Digest, source: crate::image::DocumentError) -> ArchiveError {
+    fn document_error(&self, digest: &Digest, source: crate::oci::DocumentError) -> ArchiveError {
         ArchiveError::Document { place: self.place.clone(), name: blob_path(digest), source }
     }
 

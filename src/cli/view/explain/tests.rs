@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::digest::Digest;
-use crate::image::{Descriptor, MediaType};
+use crate::oci::{Descriptor, MediaType};
 use crate::plan::{Change, LayerFacts};
-use crate::platform::Platform;
+use crate::types::digest::Digest;
+use crate::types::platform::Platform;
 
 fn layer(name: &str, memo: LayerMemo) -> LayerReport {
     let digest = Digest::of(name.as_bytes());

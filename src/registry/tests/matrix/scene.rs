@@ -3,13 +3,13 @@
 use std::sync::{Mutex, OnceLock};
 
 use super::super::*;
-use crate::error::BoxedError;
-use crate::image::{ManifestOrIndex, RawDocument};
-use crate::observer::{Event, Observer};
+use crate::oci::{ManifestOrIndex, RawDocument};
 use crate::registry::fake::{Kind, Logged, Quirks};
+use crate::runtime::observer::{Event, Observer};
 use crate::store::Store;
 use crate::transport::Source;
 use crate::transport::registry::source;
+use crate::types::error::BoxedError;
 
 /// What a user does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,190 @@
+//! What `build.lock` says of a base, beside what the base's layers say.
+//!
+//! The lock decides modes, owners and links of directories without a layer being read, and its checksum is no
+//! signature: who can edit a lock can make it say anything of a directory. So each fact that a build takes from it
+//! is compared with the layers as far as these are at hand: in the store's index of a layer, in a base on this
+//! machine, in a blob of the store. [`Tree::check_lock`] reads the layers for it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Ancestor, BaseError, BoxedError, EntryPath, LayerIndex, Lookup, Node, Tree};
+use crate::engine::BuildError;
+use crate::transport::Source as _;
+use crate::types::digest::Digest;
+
+/// What the layers of a base have at a path.
+enum Found {
+    /// This layer says so.
+    Here(Digest, Node),
+    /// None has it, or one deletes what others have.
+    Nothing,
+    /// That is in a layer which is elsewhere.
+    Elsewhere,
+}
+
+impl Found {
+    /// Whether it is what the lock says, but for the names in a directory.
+    fn agrees(&self, said: &Ancestor) -> bool {
+        match (self, said) {
+            (
+                Self::Here(_, Node::Directory { mode, uid, gid }),
+                Ancestor::Directory { mode: m, uid: u, gid: g }
+                | Ancestor::Listed { mode: m, uid: u, gid: g, .. },
+            ) => (mode, uid, gid) == (m, u, g),
+            (Self::Here(_, Node::Symlink(found)), Ancestor::Symlink { target }) => found == target,
+            (Self::Here(_, Node::File), said) => *said == Ancestor::File,
+            (Self::Nothing, said) => *said == Ancestor::Missing,
+            (Self::Here(..), _) => false,
+            (Self::Elsewhere, _) => true,
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::Here(layer, node) => {
+                let found = match node {
+                    Node::Directory { mode, uid, gid } => {
+                        Ancestor::Directory { mode: *mode, uid: *uid, gid: *gid }
+                    }
+                    Node::Symlink(target) => Ancestor::Symlink { target: target.clone() },
+                    Node::File => Ancestor::File,
+                };
+                format!("{}, says layer {layer}", words(&found))
+            }
+            Self::Nothing | Self::Elsewhere => "in no layer".to_owned(),
+        }
+    }
+}
+
+fn words(said: &Ancestor) -> String {
+    match said {
+        Ancestor::Directory { mode, uid, gid } => format!("a directory {mode:04o} of {uid}:{gid}"),
+        Ancestor::Listed { mode, uid, gid, names } => {
+            format!("a directory {mode:04o} of {uid}:{gid} with {} names in it", names.len())
+        }
+        Ancestor::Symlink { target } => format!("a link to `{}`", crate::types::shown::shown(target)),
+        Ancestor::File => "a file".to_owned(),
+        Ancestor::Missing => "missing".to_owned(),
+    }
+}
+
+impl Tree<'_> {
+    /// Compares what the lock says of `path` with the layers that are at hand.
+    pub(super) fn check_at_hand(&mut self, path: &EntryPath) -> Result<(), BoxedError> {
+        if !self.unchecked.remove(path) {
+            return Ok(());
+        }
+        let Some(said) = self.known.nodes.get(path).cloned() else { return Ok(()) };
+        let agrees = self.find(path, Self::at_hand)?.agrees(&said);
+        if agrees && self.has_names(path, &said, Self::at_hand)? {
+            return Ok(());
+        }
+        // An index that was remembered is no proof.
+        self.forget_indexes();
+        self.check(path, &said)
+    }
+
+    /// Compares all that the lock says with the layers, which are read, whatever is remembered of them. How many
+    /// paths there were.
+    ///
+    /// # Errors
+    /// When the lock says otherwise, or a layer cannot be read.
+    pub fn check_lock(&mut self) -> Result<usize, BoxedError> {
+        self.forget_indexes();
+        let unchecked = std::mem::take(&mut self.unchecked);
+        for path in &unchecked {
+            if let Some(said) = self.known.nodes.get(path).cloned() {
+                self.check(path, &said)?;
+            }
+        }
+        Ok(unchecked.len() + self.check_accounts()?)
+    }
+
+    /// Compares the users and groups that the lock speaks of. How many there were.
+    fn check_accounts(&mut self) -> Result<usize, BoxedError> {
+        let accounts = std::mem::take(&mut self.known.accounts);
+        for number in 0..self.indexes.len() {
+            self.index(number)?;
+        }
+        for (account, said) in &accounts {
+            if self.has_account(account)?.is_some_and(|found| found != *said) {
+                let words = |is_there| {
+                    if is_there { format!("with {account}") } else { format!("without {account}") }
+                };
+                return Err(BaseError::LockDiffers {
+                    base: self.base.reference.clone(),
+                    path: EntryPath::new(account.kind.file().as_bytes()).map_err(BuildError::Path)?,
+                    said: words(*said),
+                    found: format!("{}, say the layers", words(!said)),
+                    strict: self.base.strict,
+                }
+                .into());
+            }
+        }
+        Ok(accounts.len())
+    }
+
+    fn check(&mut self, path: &EntryPath, said: &Ancestor) -> Result<(), BoxedError> {
+        let index = |tree: &mut Self, number| tree.index(number).map(Some);
+        let found = self.find(path, index)?;
+        let found = match found.agrees(said) {
+            true if self.has_names(path, said, index)? => return Ok(()),
+            true => "a directory with other names in it, say the layers".to_owned(),
+            false => found.words(),
+        };
+        Err(BaseError::LockDiffers {
+            base: self.base.reference.clone(),
+            path: path.clone(),
+            said: words(said),
+            found,
+            strict: self.base.strict,
+        }
+        .into())
+    }
+
+    fn find(
+        &mut self,
+        path: &EntryPath,
+        index: impl Fn(&mut Self, usize) -> Result<Option<Arc<LayerIndex>>, BoxedError>,
+    ) -> Result<Found, BoxedError> {
+        for number in (0..self.indexes.len()).rev() {
+            let Some(index) = index(self, number)? else { return Ok(Found::Elsewhere) };
+            match index.lookup(path) {
+                Lookup::Here(node) => {
+                    return Ok(Found::Here(self.image.layers()[number].digest, node.clone()));
+                }
+                Lookup::Hidden => return Ok(Found::Nothing),
+                Lookup::Below => {}
+            }
+        }
+        Ok(Found::Nothing)
+    }
+
+    /// Whether a directory has in it what the lock says, if the lock says it.
+    fn has_names(
+        &mut self,
+        directory: &EntryPath,
+        said: &Ancestor,
+        index: impl Fn(&mut Self, usize) -> Result<Option<Arc<LayerIndex>>, BoxedError>,
+    ) -> Result<bool, BoxedError> {
+        let Ancestor::Listed { names: said, .. } = said else { return Ok(true) };
+        let (mut names, mut hidden) = (BTreeSet::new(), BTreeSet::new());
+        for number in (0..self.indexes.len()).rev() {
+            let Some(index) = index(self, number)? else { return Ok(true) };
+            if !index.names_in(directory, said.len() + 1, &mut names, &mut hidden) {
+                break;
+            }
+        }
+        Ok(names.iter().map(Vec::as_slice).eq(said.iter().map(String::as_bytes)))
+    }
+
+    /// The index of a layer, unless that would have to be fetched.
+    fn at_hand(&mut self, number: usize) -> Result<Option<Arc<LayerIndex>>, BoxedError> {
+        let layer = &self.image.layers()[number];
+        // What a base on this machine lacks is not at hand, either.
+        let is_near = self.store.blobs().contains(&layer.digest) == Some(layer.size)
+            || (self.base.origin().is_none() && self.base.source.blob(layer).is_ok());
+        if is_near { self.index(number).map(Some) } else { self.remembered(number) }
+    }
+}

@@ -1,0 +1,254 @@
+//! From the base and finished layers to images: configuration, annotations, tags.
+
+use std::collections::BTreeMap;
+
+use super::base::PlatformBase;
+use super::{Prepared, Request};
+use crate::layer::Compression;
+use crate::oci::{self, Change, Descriptor, Image, Index, MediaType, NewLayer, RawDocument, soci};
+use crate::plan::PlannedImage;
+use crate::project::config::{Arguments, Facts, Spanned, TagTemplate, Template, TemplateError};
+use crate::types::digest::Sha256;
+use crate::types::error::{BoxedError, Explain as _};
+use crate::types::reference::Tag;
+use crate::types::time::{TooLate, rfc3339};
+
+/// An image, or an index of several, that is finished but for delivery.
+pub struct Finished {
+    /// What tags resolve to.
+    pub root: RawDocument,
+    /// The images, in the order of the plan.
+    pub images: Vec<Image>,
+    /// The SOCI indexes of those that have one.
+    pub soci: Vec<Option<RawDocument>>,
+    /// The tags.
+    pub tags: Vec<Tag>,
+    /// What the user may want to know of the derivation.
+    pub notes: Vec<String>,
+}
+
+/// Derives the images from the base and the finished layers, `layers[image][layer]`.
+pub(super) fn finish(
+    request: &Request,
+    prepared: &Prepared<'_>,
+    layers: &[Vec<NewLayer>],
+) -> Result<Finished, BoxedError> {
+    let content = content_digest(prepared, layers);
+    let facts = Facts { content: Some(content), ..prepared.facts.clone() };
+    let tags = tags(request, &facts)?;
+    let mut images = Vec::new();
+    let mut indexes = Vec::new();
+    let mut notes = Vec::new();
+    for ((planned, base), layers) in prepared.plan.images.iter().zip(&prepared.bases).zip(layers) {
+        let mut change = change(request, planned, &facts)?;
+        let mut tables = base.as_ref().map(PlatformBase::tables).transpose()?.unwrap_or_default();
+        tables.extend(layers.iter().filter_map(|layer| layer.table.clone()));
+        let index = soci::index(tables, &mut change.annotations)?;
+        if index.is_none() && matches!(prepared.compression, Compression::Soci(_)) {
+            notes.push(
+                "no layer has the 10 MiB from which on SOCI is worth while: there is no SOCI index".into(),
+            );
+        }
+        let base = base.as_ref().map(|base| &base.image);
+        let (image, more) = oci::derive(base, &planned.platform, layers, &change)?;
+        images.push(image);
+        indexes.push(index);
+        notes.extend(more);
+    }
+    notes.dedup();
+    let root = match (&images[..], &indexes[..]) {
+        ([image], [None]) => image.raw().clone(),
+        _ => {
+            let manifests = soci::entries(&images, &indexes);
+            index_of(manifests, annotations(request, prepared.plan.images.first(), &facts)?)?
+        }
+    };
+    Ok(Finished { root, images, soci: indexes, tags, notes })
+}
+
+impl Finished {
+    /// What the root lists, in the order in which it can be stored.
+    pub(super) fn documents(&self) -> impl Iterator<Item = &RawDocument> {
+        let is_alone = self.root.media_type != MediaType::ImageIndex;
+        let images = self.images.iter().map(Image::raw).filter(move |_| !is_alone);
+        images.chain(self.soci.iter().flatten())
+    }
+}
+
+fn index_of(
+    manifests: Vec<Descriptor>,
+    annotations: BTreeMap<String, String>,
+) -> Result<RawDocument, oci::ImageError> {
+    let index = Index {
+        schema_version: 2,
+        media_type: Some(MediaType::ImageIndex),
+        artifact_type: None,
+        manifests,
+        subject: None,
+        annotations,
+        rest: BTreeMap::new(),
+    };
+    let bytes = oci::to_json("index", &index)?;
+    Ok(RawDocument::new(Some(&MediaType::ImageIndex), bytes)?)
+}
+
+/// Checks every template of tags, labels and annotations before anything is built or sent. Until the artifact was
+/// looked at, one that asks for its version has the benefit of the doubt.
+///
+/// # Errors
+/// When one has no value, or gives no tag.
+pub(super) fn check(request: &Request, facts: &Facts) -> Result<(), BoxedError> {
+    preview_tags(request, facts)?;
+    let settings = &request.settings;
+    for template in settings.config.labels.values().chain(settings.annotations.values()) {
+        resolve(request, template, |text| text.check(facts))?;
+    }
+    Ok(())
+}
+
+/// The facts that are known before the artifact is looked at.
+pub(super) fn early(facts: &Facts) -> Facts {
+    let version = facts.version.clone().or_else(|| Some("0".to_owned()));
+    Facts { version, ..facts.clone() }
+}
+
+/// The tags as far as they are known, with `{content}` where that is not.
+pub(super) fn preview_tags(request: &Request, facts: &Facts) -> Result<Vec<String>, BoxedError> {
+    let settings = &request.settings;
+    if settings.tags.is_empty() {
+        return Ok(vec![Template::default_tag(facts).preview_tag(facts)?]);
+    }
+    let mut tags: Vec<String> = Vec::new();
+    for template in &settings.tags {
+        let tag =
+            resolve(request, template, |template: &TagTemplate| template.template().preview_tag(facts))?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Ok(tags)
+}
+
+/// The tags of a plan: all of them if every layer is known.
+pub(super) fn planned_tags(request: &Request, prepared: &Prepared<'_>) -> Result<Vec<String>, BoxedError> {
+    let content = super::layers::all_known(&prepared.plan).map(|layers| content_digest(prepared, &layers));
+    preview_tags(request, &Facts { content, ..prepared.facts.clone() })
+}
+
+/// Twelve digits over all that a build puts in: what `{content}` stands for.
+fn content_digest(prepared: &Prepared<'_>, layers: &[Vec<NewLayer>]) -> String {
+    let mut hasher = Sha256::new();
+    for (image, layers) in prepared.plan.images.iter().zip(layers) {
+        if let Some(base) = &image.base {
+            hasher.update(base.manifest.as_bytes());
+        }
+        for layer in layers {
+            hasher.update(layer.diff_id.as_bytes());
+        }
+    }
+    hasher.finish().short()
+}
+
+/// The tags that `request` names, with what `facts` say.
+pub(super) fn tags(request: &Request, facts: &Facts) -> Result<Vec<Tag>, BoxedError> {
+    let settings = &request.settings;
+    if settings.tags.is_empty() {
+        return Ok(vec![Template::default_tag(facts).resolve_tag(facts)?]);
+    }
+    let mut tags: Vec<Tag> = Vec::new();
+    for template in &settings.tags {
+        let tag =
+            resolve(request, template, |template: &TagTemplate| template.template().resolve_tag(facts))?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Ok(tags)
+}
+
+fn resolve<T, V>(
+    request: &Request,
+    written: &Spanned<T>,
+    with: impl Fn(&T) -> Result<V, TemplateError>,
+) -> Result<V, BoxedError> {
+    with(&written.value).map_err(|error| {
+        let hint = error.hint();
+        request.settings.error_at(written.span, error.to_string(), hint).into()
+    })
+}
+
+/// What the settings and the artifact change in the base's configuration.
+fn change(request: &Request, planned: &PlannedImage, facts: &Facts) -> Result<Change, BoxedError> {
+    let config = &request.settings.config;
+    let annotations = annotations(request, Some(planned), facts)?;
+    let mut labels = standard(request, planned, facts)?;
+    for (name, template) in &config.labels {
+        labels.insert(name.as_str().to_owned(), resolve(request, template, |text| text.resolve(facts))?);
+    }
+    let arguments = |arguments: &Option<Spanned<Arguments>>| {
+        arguments.as_ref().map(|arguments| arguments.value.as_slice().to_vec())
+    };
+    let entrypoint = arguments(&config.entrypoint);
+    // The artifact's arguments belong to the artifact's entrypoint.
+    let cmd =
+        arguments(&config.cmd).or_else(|| if entrypoint.is_none() { planned.cmd.clone() } else { None });
+    Ok(Change {
+        created: rfc3339(request.time())?,
+        env: config
+            .env
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()))
+            .collect(),
+        unset_env: config.unset_env.iter().map(|name| name.value.as_str().to_owned()).collect(),
+        labels,
+        unset_labels: config.unset_labels.iter().map(|name| name.value.as_str().to_owned()).collect(),
+        ports: config.ports.iter().flat_map(|ports| ports.value.exposed()).collect(),
+        volumes: config.volumes.iter().map(|path| path.value.as_str().to_owned()).collect(),
+        user: config.user.as_ref().map(|user| user.value.as_str().to_owned()),
+        working_dir: config.workdir.as_ref().map(|path| path.value.as_str().to_owned()),
+        entrypoint: entrypoint.or_else(|| planned.entrypoint.clone()),
+        cmd,
+        healthcheck: config.healthcheck.as_ref().map(|health| health.value.to_image()),
+        stop_signal: config.stop_signal.as_ref().map(|signal| signal.value.as_str().to_owned()),
+        annotations,
+    })
+}
+
+/// The annotations of a manifest or index: the standard ones, and the user's over them.
+fn annotations(
+    request: &Request,
+    planned: Option<&PlannedImage>,
+    facts: &Facts,
+) -> Result<BTreeMap<String, String>, BoxedError> {
+    let mut all = planned.map(|planned| standard(request, planned, facts)).transpose()?.unwrap_or_default();
+    for (name, template) in &request.settings.annotations {
+        all.insert(name.as_str().to_owned(), resolve(request, template, |text| text.resolve(facts))?);
+    }
+    Ok(all)
+}
+
+/// `org.opencontainers.image.*` of the image specification's `annotations.md`, where they are known.
+fn standard(
+    request: &Request,
+    planned: &PlannedImage,
+    facts: &Facts,
+) -> Result<BTreeMap<String, String>, TooLate> {
+    let git = facts.git.as_ref();
+    let dirty = |commit: &str, dirty| if dirty { format!("{commit}-dirty") } else { commit.to_owned() };
+    let title = request.name.path().rsplit('/').next().map(str::to_owned);
+    let base = planned.base.as_ref();
+    // A path on this machine is nobody's business, and would make the digest depend on the directory.
+    let base_name = base.filter(|base| base.is_in_registry).map(|base| base.reference.clone());
+    let values = [
+        ("created", Some(rfc3339(request.time())?)),
+        ("revision", git.map(|git| dirty(&git.commit, git.dirty))),
+        ("source", git.and_then(|git| git.origin.clone())),
+        ("version", facts.version.clone()),
+        ("title", title),
+        ("base.name", base_name),
+        ("base.digest", base.map(|base| base.digest.to_string())),
+    ];
+    let named =
+        |(name, value): (&str, Option<String>)| Some((format!("org.opencontainers.image.{name}"), value?));
+    Ok(values.into_iter().filter_map(named).collect())
+}

@@ -1,0 +1,314 @@
+//! All that decides a build, seen from outside: settings, lock, facts, and the stamps of files.
+//!
+//! No file but a tree's `.packignore` is opened. The key of a build is that of its outcome: where both are as
+//! they were, nothing is left to do but to ask whether the targets have it.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use super::cache::CachePolicy;
+use super::notes::Notes;
+use super::outcome::{Kept, LastInputs, Outcome, Parts, PinnedBase};
+use super::{Context, Request, declared, prepare};
+use crate::artifact;
+use crate::layer::scan::{Found, FoundKind};
+use crate::layer::{self, ContentSource, Entry, EntryKind, ScanOptions, Scanner, Stamp};
+use crate::plan::Plan;
+use crate::project::config::{self, Facts, Settings};
+use crate::project::lock::LockedBase;
+use crate::runtime::observer::Stage;
+use crate::store::Store;
+use crate::types::digest::{Key, KeyBuilder};
+use crate::types::error::BoxedError;
+use crate::types::shown::shown_path;
+
+/// What a build starts from.
+pub(super) struct Inputs {
+    parts: Parts,
+    /// Whether a change from now on must show in the stamps, and what is planned is what was seen.
+    settled: bool,
+    /// Where the inputs of the project's last build are remembered.
+    project: Key,
+    /// The single files. Unlike a tree's, they are looked at again when they are planned.
+    files: BTreeMap<PathBuf, Stamp>,
+}
+
+/// Whether nothing is remembered of the last build of the request's project.
+pub(super) fn is_new(store: &Store, request: &Request) -> bool {
+    !LastInputs::are_kept(store, &project_key(&request.project))
+}
+
+fn project_key(project: &Path) -> Key {
+    KeyBuilder::new("pack inputs 1").part(project.as_os_str().as_bytes()).finish()
+}
+
+impl Inputs {
+    /// Looks at everything that the request names; `None` where the base is not pinned, so that what it is
+    /// cannot be told from outside.
+    pub(super) fn look(
+        context: &Context,
+        request: &Request,
+        scanner: &Scanner,
+    ) -> Result<Option<Self>, BoxedError> {
+        let _step = context.progress.step(Stage::Look, "inputs");
+        let Request { settings, has_build_file: _, facts, lock: _, project, name, cache: _, own: _ } =
+            request;
+        let mut looker = Looker {
+            parts: parts_of(settings, facts),
+            settled: true,
+            files: BTreeMap::new(),
+            context,
+            scanner,
+        };
+        looker.parts.fact("project", &format!("{project:?}"));
+        looker.parts.fact("name", &name.to_string());
+        for path in settings.app.iter().flat_map(|app| app.paths.as_slice()) {
+            let app = settings.app.as_ref().map(prepare::scan_options_of_app).unwrap_or_default();
+            looker.artifact(path.value.path(), &app)?;
+        }
+        for files in settings.layers.iter().flat_map(|layer| &layer.files) {
+            looker.path(files.from.value.path(), &declared::scan_options_of(files))?;
+        }
+        let known = match settings.base.as_ref().map(|base| &base.value) {
+            None | Some(config::Base::Scratch | config::Base::Registry(_)) => true,
+            Some(config::Base::Layout { path, .. }) => looker.file(&path.path().join("index.json")),
+            Some(config::Base::Store(_)) => looker.file(&context.store.dir().join("index.json")),
+            Some(config::Base::OciArchive { path, .. } | config::Base::DockerArchive { path, .. }) => {
+                looker.file(path.path())
+            }
+        };
+        let project = project_key(project);
+        Ok(known.then_some(Self {
+            parts: looker.parts,
+            settled: looker.settled,
+            project,
+            files: looker.files,
+        }))
+    }
+
+    /// The key of the outcome, where the base is what `locked` says; `None` where nothing pins it. `policy` is
+    /// that of the cache where it had a part in the outcome: what the cache said is not believed without it.
+    pub(super) fn key(
+        &self,
+        request: &Request,
+        locked: Option<&LockedBase>,
+        policy: Option<&CachePolicy>,
+    ) -> Option<Key> {
+        let base = pinned(request, locked)?;
+        let mut key = KeyBuilder::new("pack outcome 3").part(&self.parts.key().0).part(&base.lock.0);
+        if let Some(policy) = policy {
+            key.add(&policy.key().0);
+        }
+        Some(key.finish())
+    }
+
+    /// Decides whether what is built by `plan` may be remembered under the key of these inputs.
+    ///
+    /// A file, or what a link leads to, may have been exchanged after it was looked at. The image is right
+    /// then, but its key is that of another one, which comes back when the link is led back.
+    pub(super) fn decide(&mut self, plan: &Plan) {
+        let is_as_seen = |(path, seen): (&PathBuf, &Stamp)| {
+            std::fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == *seen)
+        };
+        let is_planned_as_seen = |entry: &Entry| {
+            let EntryKind::File(content) = &entry.kind else { return true };
+            let (path, stamp) = match &content.source {
+                ContentSource::File(path, stamp) => (&**path, stamp),
+                ContentSource::Zip(archive, _) => (archive.path(), archive.stamp()),
+                ContentSource::Bytes(_) => return true,
+            };
+            self.files.get(path).is_none_or(|seen| seen == stamp)
+        };
+        let mut layers = plan.images.iter().flat_map(|image| &image.layers);
+        self.settled = self.settled
+            && self.files.iter().all(is_as_seen)
+            && layers.all(|layer| layer.spec.entries().iter().all(is_planned_as_seen));
+    }
+
+    /// Whether what comes of them is worth remembering.
+    pub(super) const fn are_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Why the outcome is not known.
+    pub(super) fn explain(&self, store: &Store, request: &Request) -> Outcome {
+        let Some(last) = LastInputs::load(store, &self.project) else { return Outcome::New };
+        let Some(base) = pinned(request, request.locked_base()) else { return Outcome::NotPinned };
+        last.explain(&self.parts, &base, request.cache.key())
+    }
+
+    /// Remembers these inputs, to say next time what changed.
+    pub(super) fn remember(
+        self,
+        notes: &mut Notes,
+        request: &Request,
+        locked: Option<&LockedBase>,
+        is_written: bool,
+    ) {
+        let Some(base) = pinned(request, locked) else { return };
+        let Self { parts, settled, project, files: _ } = self;
+        let kept = match (settled, is_written) {
+            (false, _) => Kept::Untrusted,
+            (true, false) => Kept::Unshared,
+            (true, true) => Kept::Yes,
+        };
+        LastInputs { parts, base, cache: request.cache.key(), kept }.save(notes, project);
+    }
+}
+
+/// The base, where something says what it is.
+fn pinned(request: &Request, locked: Option<&LockedBase>) -> Option<PinnedBase> {
+    let base = request.settings.base.as_ref().map(|base| &base.value);
+    let needs_lock = !matches!(base, None | Some(config::Base::Scratch));
+    if needs_lock && locked.is_none_or(|locked| locked.facts.is_none()) {
+        return None;
+    }
+    let lock = KeyBuilder::new("pack locked").part(format!("{locked:?}").as_bytes()).finish();
+    Some(PinnedBase { digest: locked.map(|locked| locked.digest), lock })
+}
+
+/// The settings as they print for debugging, which has every field of them. New ones do not compile before
+/// they have a name here.
+fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
+    let Settings {
+        sources,
+        format,
+        name,
+        base,
+        tags,
+        platforms,
+        annotations,
+        compression,
+        app,
+        layers,
+        config,
+        cache,
+        registries,
+        workspace,
+        offline,
+        locked,
+        untrusted,
+        jobs,
+        source_date_epoch,
+    } = settings;
+    let mut parts = Parts::new(&format!("{sources:?}"));
+    let named: [(&str, &dyn Debug); 18] = [
+        ("format", format),
+        ("image.name", name),
+        ("image.base", base),
+        ("image.tags", tags),
+        ("image.platforms", platforms),
+        ("image.annotations", annotations),
+        ("image.compression", compression),
+        ("app", app),
+        ("layer", layers),
+        ("config", config),
+        ("cache", cache),
+        ("registry", registries),
+        ("workspace", workspace),
+        ("--offline", offline),
+        ("--locked", locked),
+        ("--untrusted", untrusted),
+        ("--jobs", jobs),
+        ("SOURCE_DATE_EPOCH", source_date_epoch),
+    ];
+    for (name, value) in named {
+        parts.setting(name, &format!("{value:?}"));
+    }
+    parts.setting("layer format", &layer::FORMAT.to_string());
+    let Facts { git, version, version_sought: _, env, content: _ } = facts;
+    let facts: [(&str, &dyn Debug); 3] =
+        [("git", git), ("version", version), ("environment variables of templates", env)];
+    for (name, value) in facts {
+        parts.fact(name, &format!("{value:?}"));
+    }
+    parts
+}
+
+struct Looker<'a> {
+    parts: Parts,
+    settled: bool,
+    files: BTreeMap<PathBuf, Stamp>,
+    context: &'a Context,
+    scanner: &'a Scanner,
+}
+
+impl Looker<'_> {
+    /// An artifact: what a directory is taken for depends on files that need not be part of it.
+    fn artifact(&mut self, path: &Path, options: &ScanOptions) -> Result<(), BoxedError> {
+        if path.is_dir() {
+            let detected = artifact::detect(path);
+            let version = detected.as_ref().map(artifact::version);
+            let kind = detected.as_ref().map(|artifact| artifact.kind);
+            self.parts.path(&shown_path(path), format!("{kind:?} {version:?}").as_bytes());
+        }
+        self.path(path, options)
+    }
+
+    fn path(&mut self, path: &Path, options: &ScanOptions) -> Result<(), BoxedError> {
+        // What is wrong with it is found, and told better, when it is planned.
+        if !path.is_dir() {
+            self.file(path);
+            return Ok(());
+        }
+        let found = self.scanner.scan(path, options)?;
+        let mut key = KeyBuilder::new("pack tree");
+        let mut bytes = Vec::new();
+        for found in found.iter() {
+            self.settled &= found.kind == FoundKind::Directory || found.stamp.is_settled(self.context.now);
+            bytes.clear();
+            describe(found, &mut bytes);
+            key.add(&bytes);
+        }
+        self.parts.path(&shown_path(path), &key.finish().0);
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path) -> bool {
+        let Ok(metadata) = std::fs::metadata(path) else { return false };
+        let stamp = Stamp::of(&metadata);
+        self.settled &= stamp.is_settled(self.context.now);
+        let mut bytes = Vec::new();
+        describe_stamp(&stamp, &mut bytes);
+        self.parts.path(&shown_path(path), &bytes);
+        self.files.insert(path.to_owned(), stamp);
+        true
+    }
+}
+
+/// Everything of a found thing that can reach an image. A directory's own times change with whatever is
+/// made and removed in it, part of the image or not.
+fn describe(found: &Found, out: &mut Vec<u8>) {
+    let Found { path: _, below: _, kind, stamp, mode, links, uid, gid, xattrs } = found;
+    let mut put = |bytes: &[u8]| {
+        out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        out.extend_from_slice(bytes);
+    };
+    put(found.relative());
+    match kind {
+        FoundKind::Directory => put(b"directory"),
+        FoundKind::File { .. } => put(b"file"),
+        FoundKind::Symlink(target) => put(target),
+        other => put(format!("{other:?}").as_bytes()),
+    }
+    for (name, value) in xattrs {
+        put(name.as_bytes());
+        put(value);
+    }
+    for number in [*mode, *uid, *gid] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+    if *kind != FoundKind::Directory {
+        out.extend_from_slice(&links.to_le_bytes());
+        describe_stamp(stamp, out);
+    }
+}
+
+fn describe_stamp(stamp: &Stamp, out: &mut Vec<u8>) {
+    let Stamp { size, mtime_ns, ctime_ns, inode, device } = *stamp;
+    for number in [size, mtime_ns.cast_unsigned(), ctime_ns.cast_unsigned(), inode, device] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+}

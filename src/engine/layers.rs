@@ -1,0 +1,360 @@
+//! Finished layers: known from an earlier build, or built now, or built again because somebody needs the
+//! bytes and the store has lost them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::cache::{Distrust, NewEntry};
+use super::memo::{Memos, keys_of};
+use super::{BuildError, Context, Prepared, Request};
+use crate::layer::{self, Buffers, Built, Compression, EntryKind, KnownBodies, LayerSpec, Work, Workshop};
+use crate::oci::{Descriptor, NewLayer};
+use crate::plan::{KnownFrom, LayerFacts, LayerKeys, Plan, PlannedLayer};
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::observer::Progress;
+use crate::runtime::workers::Workers;
+use crate::store::Blobs;
+use crate::transport::{Blob, BlobContent, BlobStream, Grower};
+use crate::types::digest::{ContentId, Digest, Key};
+use crate::types::error::{BoxedError, carry};
+use crate::types::reference::Repository;
+
+/// All layers of all images, if every one of them is known.
+pub(super) fn all_known(plan: &Plan) -> Option<Vec<Vec<NewLayer>>> {
+    plan.images
+        .iter()
+        .map(|image| image.layers.iter().map(|layer| Some(new_layer(layer, layer.known.as_ref()?))).collect())
+        .collect()
+}
+
+/// The layer as an image has it.
+pub(super) fn new_layer(planned: &PlannedLayer, facts: &LayerFacts) -> NewLayer {
+    NewLayer {
+        descriptor: facts.descriptor(planned.compression),
+        diff_id: facts.diff_id,
+        name: planned.name.clone(),
+        table: facts.table(planned.compression),
+    }
+}
+
+/// What it takes to build a layer, owned, so that it can be done later and on any thread.
+#[derive(Clone)]
+pub(super) struct Workbench {
+    blobs: Blobs,
+    workers: Workers,
+    known: KnownBodies,
+    buffers: Buffers,
+    progress: Progress,
+    interrupt: Interrupt,
+    compression: Compression,
+    remade: Arc<Mutex<BTreeMap<Digest, Work>>>,
+    /// Where the blobs of layers that the cache knew can be mounted from.
+    origin: Option<Repository>,
+    /// What the cache says of layers that are built to compare.
+    claims: Arc<BTreeMap<Key, LayerFacts>>,
+    distrust: Distrust,
+}
+
+/// What looking for a finished layer came to.
+pub(super) enum LookedUp {
+    Finished(FinishedLayer),
+    /// With its keys, where they became known after it was planned and before its files are read.
+    ToBuild(Option<LayerKeys>),
+}
+
+/// A layer that is finished.
+pub(super) struct FinishedLayer {
+    pub(super) facts: LayerFacts,
+    /// What had to be done; `None` where it was known.
+    pub(super) work: Option<Work>,
+    /// Its key, if this machine knows that the facts belong to it.
+    pub(super) key: Option<Key>,
+}
+
+impl Workbench {
+    pub(super) fn new(context: &Context, request: &Request, prepared: &Prepared<'_>) -> Self {
+        let Prepared { memos, compression, claims, distrust, .. } = prepared;
+        let compression = *compression;
+        Self {
+            // From its own repository a blob need not be mounted.
+            origin: request.cache.read.clone().filter(|origin| *origin != request.name),
+            claims: Arc::new(claims.clone()),
+            distrust: distrust.clone(),
+            blobs: context.store.blobs().clone(),
+            workers: context.workers.clone(),
+            known: memos.known_bodies(compression),
+            progress: context.progress.clone(),
+            interrupt: context.interrupt.part(),
+            compression,
+            remade: Arc::default(),
+            buffers: Buffers::default(),
+        }
+    }
+
+    /// Layers that were known, and whose blobs the store had lost when somebody needed them.
+    pub(super) fn remade(&self) -> BTreeMap<Digest, Work> {
+        self.remade.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_remade(&self, blob: Digest, work: Work) {
+        self.remade.lock().unwrap_or_else(PoisonError::into_inner).insert(blob, work);
+    }
+
+    fn build(
+        &self,
+        spec: &LayerSpec,
+        keys: Option<&LayerKeys>,
+        grower: Option<&Grower>,
+        handed_out: &(dyn Fn() + Sync),
+    ) -> Result<Built, layer::LayerError> {
+        let workshop = Workshop {
+            buffers: &self.buffers,
+            grower,
+            blobs: &self.blobs,
+            workers: &self.workers,
+            known: &self.known,
+            progress: &self.progress,
+            interrupt: &self.interrupt,
+            handed_out,
+        };
+        layer::build(spec, keys.map(|keys| &keys.entries[..]), self.compression, &workshop)
+    }
+
+    /// Whether a layer must be built.
+    pub(super) fn look_up(
+        &self,
+        planned: &PlannedLayer,
+        memos: &mut Memos<'_>,
+    ) -> Result<LookedUp, BoxedError> {
+        if let Some(facts) = planned.known {
+            let key = own_key(planned);
+            return Ok(LookedUp::Finished(FinishedLayer { facts, work: None, key }));
+        }
+        // Another platform's layer may have been the same.
+        let later = match planned.keys {
+            Some(_) => None,
+            None => memos.keys_if_known(&planned.spec, self.compression).map_err(BuildError::Content)?,
+        };
+        if let Some(keys) = planned.keys.as_ref().or(later.as_ref())
+            && let Some(facts) = memos.layer(&keys.layer)
+        {
+            let key = Some(keys.layer);
+            return Ok(LookedUp::Finished(FinishedLayer { facts, work: None, key }));
+        }
+        Ok(LookedUp::ToBuild(later))
+    }
+
+    /// Builds a layer, for `grower`'s readers to see. `later` are its keys, if they were not planned.
+    pub(super) fn make(
+        &self,
+        planned: &PlannedLayer,
+        later: Option<&LayerKeys>,
+        grower: Option<Grower>,
+        handed_out: &(dyn Fn() + Sync),
+    ) -> Result<Built, layer::LayerError> {
+        let keys = planned.keys.as_ref().or(later);
+        let built = self.build(&planned.spec, keys, grower.as_ref(), handed_out)?;
+        if let Some(grower) = grower {
+            grower.finish(self.blobs(planned, facts_of(&built)).0);
+        }
+        Ok(built)
+    }
+
+    /// Gives back the memory that layers are built in, once all are.
+    pub(super) fn release(&self) {
+        self.buffers.release();
+    }
+
+    /// Stops whatever is being built.
+    pub(super) fn give_up(&self) {
+        self.interrupt.trigger();
+    }
+
+    /// Remembers what was learned by building a layer.
+    pub(super) fn learn(
+        &self,
+        planned: &PlannedLayer,
+        built: Built,
+        memos: &mut Memos<'_>,
+    ) -> Result<FinishedLayer, BoxedError> {
+        let (facts, work) = (facts_of(&built), Some(built.work));
+        let after;
+        let keys = match planned.keys.as_ref().filter(|keys| are_confirmed(&planned.spec, keys, &built.ids)) {
+            Some(keys) => Some(keys),
+            None => {
+                after = self.keys_after(planned, &built, memos)?;
+                after.as_ref()
+            }
+        };
+        if let Some(keys) = keys {
+            let list = built.into_list(&planned.spec, self.compression, &keys.entries);
+            memos.learn_layer(&keys.layer, &facts, list);
+            memos.learn_listing(planned.listing, &planned.spec, self.compression, keys);
+            if let Some(claimed) = self.claims.get(&keys.layer) {
+                check(&planned.spec, claimed, &facts)
+                    .inspect_err(|error| self.distrust.because(error.to_string()))?;
+            }
+        }
+        Ok(FinishedLayer { facts, work, key: keys.map(|keys| keys.layer) })
+    }
+
+    /// The keys of a layer whose files were read when it was built.
+    fn keys_after(
+        &self,
+        planned: &PlannedLayer,
+        built: &Built,
+        memos: &mut Memos<'_>,
+    ) -> Result<Option<LayerKeys>, BoxedError> {
+        let mut ids = memos.remembered(&planned.spec).map_err(BuildError::Content)?.ids;
+        for (index, id) in &built.ids {
+            ids[*index] = Some(*id);
+            if let EntryKind::File(content) = &planned.spec.entries()[*index].kind {
+                memos.learn(content, *id);
+            }
+        }
+        Ok(keys_of(&planned.spec, self.compression, ids))
+    }
+
+    /// What the cache in a registry may be told of a layer. Its blob is in the image's repository by then.
+    pub(super) fn entry(&self, planned: &PlannedLayer, key: Key, facts: LayerFacts) -> NewEntry {
+        let (blob, table) = self.blobs(planned, facts);
+        NewEntry {
+            key,
+            facts,
+            compression: self.compression,
+            blobs: std::iter::once(blob).chain(table).collect(),
+        }
+    }
+
+    /// The same of all layers of a plan that this machine knows.
+    pub(super) fn entries_of_known(&self, plan: &Plan) -> Vec<NewEntry> {
+        let all = plan.images.iter().flat_map(|image| &image.layers);
+        let entry = |planned: &PlannedLayer| Some(self.entry(planned, own_key(planned)?, planned.known?));
+        all.filter_map(entry).collect()
+    }
+
+    /// The layer as a blob to deliver, and the table of contents that belongs to it, if there is one. What the store
+    /// has lost is built again when somebody opens it, and must come out the same.
+    pub(super) fn blobs(&self, planned: &PlannedLayer, facts: LayerFacts) -> (Blob, Option<Blob>) {
+        let bench = self.clone();
+        let spec = planned.spec.clone();
+        let is_from_cache = planned.known_from == Some(KnownFrom::Registry);
+        let layer = Arc::new(Remade { bench, spec, facts, is_from_cache, made: Mutex::default() });
+        let blob = |descriptor: Descriptor, title| {
+            let content = Part { layer: Arc::clone(&layer), descriptor: descriptor.clone() };
+            let origin = self.origin.clone().filter(|_| is_from_cache);
+            Blob { descriptor, content: Arc::new(content), origin, title }
+        };
+        let table = facts.table(self.compression);
+        (
+            blob(facts.descriptor(self.compression), planned.name.clone()),
+            table.map(|table| blob(table, format!("table of {}", planned.name))),
+        )
+    }
+}
+
+/// A stored layer that is made again if the store has lost it.
+struct Remade {
+    bench: Workbench,
+    spec: LayerSpec,
+    facts: LayerFacts,
+    /// Whether that is what the cache in a registry says.
+    is_from_cache: bool,
+    /// What it was when it was made again; held meanwhile.
+    made: Mutex<Option<LayerFacts>>,
+}
+
+impl Remade {
+    /// Makes sure that the store has what `wanted` names of it. What turned out to be something else stays an error,
+    /// though the store may have its blob by then.
+    fn ensure(&self, wanted: &Descriptor) -> io::Result<()> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_stored = self.bench.blobs.contains(&wanted.digest) == Some(wanted.size);
+        let found = match *made {
+            None if is_stored => return Ok(()),
+            Some(found) if is_stored => found,
+            _ => {
+                let built = self.bench.build(&self.spec, None, None, &|| ()).map_err(carry)?;
+                self.bench.note_remade(self.facts.digest, built.work);
+                facts_of(&built)
+            }
+        };
+        *made = Some(found);
+        let result = check(&self.spec, &self.facts, &found);
+        if let (Err(error), true) = (&result, self.is_from_cache) {
+            self.bench.distrust.because(error.to_string());
+        }
+        result.map_err(carry)
+    }
+}
+
+/// One of the blobs that a layer comes to.
+struct Part {
+    layer: Arc<Remade>,
+    descriptor: Descriptor,
+}
+
+impl BlobContent for Part {
+    /// Sets a damaged blob aside, so that opening it once more builds it again.
+    fn open(&self) -> io::Result<BlobStream> {
+        self.layer.ensure(&self.descriptor)?;
+        Ok(Box::new(self.layer.bench.blobs.reader(&self.descriptor)?))
+    }
+
+    fn open_unchecked(&self) -> io::Result<BlobStream> {
+        self.layer.ensure(&self.descriptor)?;
+        Ok(Box::new(self.layer.bench.blobs.open(&self.descriptor.digest)?))
+    }
+}
+
+/// Whether the files that were read have what the keys were made of.
+fn are_confirmed(spec: &LayerSpec, keys: &LayerKeys, read: &[(usize, ContentId)]) -> bool {
+    let is_same = |(index, id): &(usize, ContentId)| {
+        layer::entry_key(&spec.entries()[*index], Some(id)).as_ref() == Some(&keys.entries[*index])
+    };
+    read.iter().all(is_same)
+}
+
+/// The key of a layer that this machine built once.
+fn own_key(planned: &PlannedLayer) -> Option<Key> {
+    let is_own = planned.known_from == Some(KnownFrom::Store);
+    planned.keys.as_ref().filter(|_| is_own).map(|keys| keys.layer)
+}
+
+const fn facts_of(built: &Built) -> LayerFacts {
+    let Descriptor { digest, size, .. } = built.descriptor;
+    LayerFacts { digest, size, diff_id: built.diff_id, toc: built.toc, ztoc: built.ztoc }
+}
+
+fn check(spec: &LayerSpec, expected: &LayerFacts, found: &LayerFacts) -> Result<(), BuildError> {
+    if expected == found {
+        return Ok(());
+    }
+    let shown = |facts: &LayerFacts| {
+        format!("{} of {} bytes with diffID {}", facts.digest, facts.size, facts.diff_id)
+    };
+    let (expected, found) = (shown(expected), shown(found));
+    Err(BuildError::Poisoned { layer: spec.name().to_owned(), expected, found })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::{Content, ContentSource, Entry, EntryPath, Metadata, Stamp};
+
+    #[test]
+    fn keys_of_other_bytes_than_were_read_are_not_confirmed() {
+        let stamp = Stamp { size: 3, mtime_ns: 1, ctime_ns: 1, inode: 1, device: 1 };
+        let content =
+            Content { size: 3, source: ContentSource::File(std::path::Path::new("/a").into(), stamp) };
+        let path = EntryPath::new(b"a").expect("a path");
+        let entry = Entry { path, metadata: Metadata::file(false), kind: EntryKind::File(content) };
+        let spec = LayerSpec::new("l", vec![entry]).expect("a layer");
+        let (said, read) = (ContentId::of(b"one"), ContentId::of(b"two"));
+        let keys = keys_of(&spec, Compression::default(), vec![Some(said)]).expect("all ids are known");
+        assert!(are_confirmed(&spec, &keys, &[(0, said)]));
+        assert!(are_confirmed(&spec, &keys, &[]), "nothing was read that says otherwise");
+        assert!(!are_confirmed(&spec, &keys, &[(0, read)]));
+    }
+}

@@ -1,0 +1,270 @@
+//! What a build did, as data: the summary, `--json`, `--metadata-file` and `--image-refs` are views of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::deliver::{Delivered, Deliveries};
+use super::outcome::Outcome;
+use super::{Finished, Request, Target};
+use crate::layer::Work;
+use crate::oci::{Descriptor, MediaType};
+use crate::plan::{Difference, FileMemo, KnownFrom, LayerFacts, LayerMemo, Plan};
+use crate::project::lock::LockedBase;
+use crate::transport::Delivery;
+use crate::types::digest::Digest;
+use crate::types::platform::Platform;
+use crate::types::reference::{Repository, Tag};
+
+/// What a build did.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The repository that the image is named after.
+    pub name: Option<Repository>,
+    /// Whether all of it was known before anything was planned, and why not.
+    pub outcome: Outcome,
+    /// How layers are compressed.
+    pub compression: String,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+    /// The digest of the manifest or index that the tags resolve to.
+    pub digest: Option<Digest>,
+    /// Whether that is a manifest or an index.
+    pub media_type: Option<MediaType>,
+    /// The images, one for each platform.
+    pub images: Vec<ImageReport>,
+    /// Where it went.
+    pub destinations: Vec<DestinationReport>,
+    /// What the user may want to know.
+    pub notes: Vec<String>,
+    /// What the user should probably change.
+    pub warnings: Vec<String>,
+    /// How many entries were written to the cache in a registry.
+    pub cache_entries_written: usize,
+    /// What the lock should say of the base.
+    #[serde(skip)]
+    pub locked: Option<LockedBase>,
+}
+
+/// One image.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageReport {
+    /// The platform.
+    pub platform: Platform,
+    /// The digest of its manifest.
+    pub digest: Option<Digest>,
+    /// The digest of its configuration: what Docker calls the image ID.
+    pub config: Option<Digest>,
+    /// The base's layers, bottom first.
+    pub base: Vec<Descriptor>,
+    /// Our layers, bottom first.
+    pub layers: Vec<LayerReport>,
+}
+
+/// One layer of ours.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LayerReport {
+    /// Its name.
+    pub name: String,
+    /// How many entries are not directories.
+    pub files: usize,
+    /// Bytes of payload.
+    pub size: u64,
+    /// Digest, compressed size and diffID.
+    pub facts: Option<LayerFacts>,
+    /// Who knew the layer.
+    pub known_from: Option<KnownFrom>,
+    /// Whether it was known, and why not.
+    pub memo: LayerMemo,
+    /// What was known of its files; `None` where nobody looked at them one by one.
+    pub file_memo: Option<FileMemo>,
+    /// What had to be done; `None` when the layer was known.
+    pub work: Option<Work>,
+    /// What had to be done because the layer was known, needed, and lost by the store.
+    pub remade: Option<Work>,
+    /// How long that took, in milliseconds.
+    pub milliseconds: u64,
+    /// What made it differ from the last build.
+    pub difference: Option<Difference>,
+}
+
+/// One destination.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DestinationReport {
+    /// As the user would write it.
+    pub name: String,
+    /// Whether it is the local store.
+    pub is_local: bool,
+    /// Whether its tags resolved to the image already.
+    pub current: bool,
+    /// Whether it is somewhere else, behind a network.
+    pub is_remote: bool,
+    /// How each blob came there.
+    pub blobs: Deliveries,
+    /// Those that came there while they were being made.
+    pub followed: BTreeSet<Digest>,
+    /// Bytes of blobs that were sent.
+    pub uploaded: u64,
+    /// Bytes of blobs that it had already, or took from another of its repositories.
+    pub reused: u64,
+}
+
+impl Report {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let images = plan.images.iter().map(|image| ImageReport {
+            platform: image.platform.clone(),
+            digest: None,
+            config: None,
+            base: image.base.as_ref().map(|base| base.layers.clone()).unwrap_or_default(),
+            layers: image
+                .layers
+                .iter()
+                .map(|layer| LayerReport {
+                    name: layer.name.clone(),
+                    files: layer.files,
+                    size: layer.size,
+                    facts: layer.known,
+                    known_from: layer.known_from,
+                    memo: layer.memo,
+                    file_memo: Some(layer.file_memo),
+                    work: None,
+                    remade: None,
+                    milliseconds: 0,
+                    difference: layer.difference.clone(),
+                })
+                .collect(),
+        });
+        let mut layers = plan.images.iter().flat_map(|image| &image.layers);
+        Self {
+            outcome: Outcome::default(),
+            compression: layers.next().map(|layer| layer.compression.to_string()).unwrap_or_default(),
+            name: None,
+            tags: Vec::new(),
+            digest: None,
+            media_type: None,
+            images: images.collect(),
+            destinations: Vec::new(),
+            notes: plan.notes.clone(),
+            warnings: plan.warnings.clone(),
+            cache_entries_written: 0,
+            locked: None,
+        }
+    }
+
+    /// The report of a build that found all of this as it is.
+    pub(super) fn without_work(&self) -> Self {
+        let images = self.images.iter().cloned().map(|mut image| {
+            for layer in &mut image.layers {
+                (layer.work, layer.remade, layer.milliseconds, layer.difference) = (None, None, 0, None);
+                (layer.memo, layer.file_memo) = (LayerMemo::NotAsked, None);
+            }
+            image
+        });
+        Self {
+            outcome: Outcome::Known,
+            compression: self.compression.clone(),
+            images: images.collect(),
+            destinations: Vec::new(),
+            notes: self.notes.clone(),
+            warnings: self.warnings.clone(),
+            cache_entries_written: 0,
+            locked: None,
+            name: self.name.clone(),
+            tags: self.tags.clone(),
+            digest: self.digest,
+            media_type: self.media_type.clone(),
+        }
+    }
+
+    /// Whether a layer is what the cache in a registry says.
+    pub(super) fn has_layers_of_others(&self) -> bool {
+        let mut layers = self.images.iter().flat_map(|image| &image.layers);
+        layers.any(|layer| layer.known_from == Some(KnownFrom::Registry))
+    }
+
+    pub(super) fn built(
+        &mut self,
+        image: usize,
+        layer: usize,
+        facts: &LayerFacts,
+        work: Option<Work>,
+        elapsed: Duration,
+    ) {
+        let layer = &mut self.images[image].layers[layer];
+        layer.facts = Some(*facts);
+        if work.is_none() && layer.known_from.is_none() {
+            layer.memo = LayerMemo::SameAsAnother;
+        }
+        layer.work = work;
+        layer.milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    }
+
+    /// Layers that had to be made again for somebody who needed them.
+    pub(super) fn remade(&mut self, remade: &BTreeMap<Digest, Work>) {
+        for layer in self.images.iter_mut().flat_map(|image| &mut image.layers) {
+            layer.remade = layer.facts.and_then(|facts| remade.get(&facts.digest).copied());
+        }
+    }
+
+    pub(super) fn current(&mut self, target: &Target) {
+        self.destinations.push(DestinationReport::new(target, true));
+    }
+
+    /// What looked as if it were sent was there.
+    pub(super) fn turned_out_current(&mut self, target: &Target) {
+        let name = target.destination.name();
+        if let Some(destination) = self.destinations.iter_mut().find(|destination| destination.name == name) {
+            *destination = DestinationReport::new(target, true);
+        }
+    }
+
+    pub(super) fn delivered(&mut self, targets: &[(usize, &Target)], blobs: Vec<Delivered>) {
+        let first = self.destinations.len();
+        self.destinations.extend(targets.iter().map(|(_, target)| DestinationReport::new(target, false)));
+        for Delivered { target, blob, delivery, followed } in blobs {
+            let Some(position) = targets.iter().position(|(of, _)| *of == target) else { continue };
+            let destination = &mut self.destinations[first + position];
+            destination.blobs.insert(blob.descriptor.digest, delivery);
+            if followed {
+                destination.followed.insert(blob.descriptor.digest);
+            }
+            let bytes = match delivery {
+                Delivery::Uploaded => &mut destination.uploaded,
+                Delivery::Present | Delivery::Mounted => &mut destination.reused,
+            };
+            *bytes += blob.descriptor.size;
+        }
+    }
+
+    pub(super) fn finish(&mut self, request: &Request, finished: &Finished) {
+        self.name = Some(request.name.clone());
+        self.tags.clone_from(&finished.tags);
+        self.digest = Some(finished.root.digest());
+        self.media_type = Some(finished.root.media_type.clone());
+        for (report, image) in self.images.iter_mut().zip(&finished.images) {
+            report.digest = Some(image.digest());
+            report.config = Some(image.manifest().config.digest);
+        }
+        self.notes.extend(finished.notes.iter().cloned());
+    }
+}
+
+impl DestinationReport {
+    fn new(target: &Target, current: bool) -> Self {
+        Self {
+            name: target.destination.name(),
+            is_local: target.is_local,
+            is_remote: target.destination.is_remote(),
+            current,
+            blobs: Deliveries::new(),
+            followed: BTreeSet::new(),
+            uploaded: 0,
+            reused: 0,
+        }
+    }
+}

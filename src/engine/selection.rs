@@ -1,0 +1,369 @@
+//! Which images are built: for which platforms, and of which artifact each.
+//!
+//! A program is for the platform that its headers name; anything else runs on every one. Nothing that was named goes
+//! unsaid: an artifact without a platform to build for is an error or a note.
+
+use std::path::{Path, PathBuf};
+
+use super::BuildError;
+use crate::artifact::Artifact;
+use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::platform::Platform;
+use crate::types::shown::shown_path;
+
+/// One image to build.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted<'a> {
+    /// `None`: whatever the one image of the base is.
+    pub(super) platform: Option<Platform>,
+    /// What goes into it, if there is an artifact.
+    pub(super) artifact: Option<&'a Artifact>,
+}
+
+/// The images to build.
+#[derive(Clone, Debug)]
+pub(super) struct Selection<'a> {
+    /// At least one, no platform twice.
+    pub(super) images: Vec<Wanted<'a>>,
+    /// Which artifacts are in none of them, and why.
+    pub(super) notes: Vec<String>,
+    /// Whether the user named the platforms or an artifact is for them; otherwise they are what the base offers.
+    pub(super) are_asked_for: bool,
+}
+
+/// Why artifacts, platforms and base do not fit together.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectionError {
+    /// Several artifacts for one image.
+    #[error("{} are for {platform}: an image takes one artifact", joined(.paths))]
+    Several {
+        /// The artifacts.
+        paths: Vec<PathBuf>,
+        /// What they have in common.
+        platform: String,
+    },
+    /// A platform that was asked for, without a program for it.
+    #[error("no artifact is for {wanted}: {}", programs(.artifacts))]
+    NoProgram {
+        /// The platform.
+        wanted: Platform,
+        /// The programs with their platforms.
+        artifacts: Vec<(PathBuf, Platform)>,
+    },
+    /// Programs that the base cannot run, none of them.
+    #[error("the artifacts and the base have no platform in common: {}, and `{base}` is for {}", programs(.artifacts), list(.offered))]
+    NothingShared {
+        /// The programs with their platforms.
+        artifacts: Vec<(PathBuf, Platform)>,
+        /// The base.
+        base: String,
+        /// Its platforms.
+        offered: Vec<Platform>,
+    },
+}
+
+fn joined(paths: &[PathBuf]) -> String {
+    let named: Vec<String> = paths.iter().map(|path| format!("`{}`", shown_path(path))).collect();
+    match &named[..] {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn programs(artifacts: &[(PathBuf, Platform)]) -> String {
+    let named: Vec<String> = artifacts
+        .iter()
+        .map(|(path, platform)| format!("`{}` is for {platform}", shown_path(path)))
+        .collect();
+    named.join(", ")
+}
+
+fn list(platforms: &[Platform]) -> String {
+    let named: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+    named.join(", ")
+}
+
+impl Explain for SelectionError {
+    fn kind(&self) -> Kind {
+        Kind::Input
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Several { .. } => {
+                "keep one in `app.path`: several are for programs of different platforms; other files go into the image by \
+                 a `[[layer]]`"
+                    .to_owned()
+            }
+            Self::NoProgram { wanted, artifacts } => {
+                let others: Vec<String> =
+                    artifacts.iter().map(|(_, platform)| platform.to_string()).collect();
+                format!(
+                    "build the program for {wanted} and name it in `app.path` too, or build for {}",
+                    others.join(" and ")
+                )
+            }
+            Self::NothingShared { offered, .. } => {
+                format!("use a base for the program's platform, or build the program for {}", list(offered))
+            }
+        })
+    }
+}
+
+/// Decides what is built: `asked` are the platforms that the settings name, without duplicates; `offered` asks the
+/// base, by its name, for its own.
+pub(super) fn select<'a>(
+    artifacts: &'a [Artifact],
+    asked: &[Platform],
+    base: Option<&str>,
+    offered: impl FnOnce() -> Result<Vec<Platform>, BoxedError>,
+) -> Result<Selection<'a>, BoxedError> {
+    let programs: Vec<(&Artifact, Platform)> =
+        artifacts.iter().filter_map(|artifact| Some((artifact, artifact.elf()?.platform.clone()))).collect();
+    check_distinct(artifacts, &programs)?;
+    if programs.is_empty() {
+        return everywhere(artifacts.first(), asked, base, offered);
+    }
+    if asked.is_empty() {
+        return shared(&programs, base, offered);
+    }
+    let mut images = Vec::new();
+    for wanted in asked {
+        let program = programs.iter().find(|(_, platform)| is_same_machine(platform, wanted));
+        let Some((artifact, _)) = program else {
+            let artifacts = owned(&programs);
+            return Err(SelectionError::NoProgram { wanted: wanted.clone(), artifacts }.into());
+        };
+        images.push(Wanted { platform: Some(wanted.clone()), artifact: Some(artifact) });
+    }
+    let left = programs.iter().filter(|(_, platform)| !asked.iter().any(|it| is_same_machine(platform, it)));
+    let notes = left.map(|(artifact, platform)| {
+        let path = shown_path(&artifact.path);
+        format!("`{path}` is left out: it is for {platform}, which is not among the platforms to build for")
+    });
+    Ok(Selection { images, notes: notes.collect(), are_asked_for: true })
+}
+
+/// What is not for one platform: it is built for those that were asked for, else for all of the base's.
+fn everywhere<'a>(
+    artifact: Option<&'a Artifact>,
+    asked: &[Platform],
+    base: Option<&str>,
+    offered: impl FnOnce() -> Result<Vec<Platform>, BoxedError>,
+) -> Result<Selection<'a>, BoxedError> {
+    let mut platforms: Vec<Option<Platform>> = asked.iter().cloned().map(Some).collect();
+    let are_asked_for = !platforms.is_empty();
+    if let (false, Some(base)) = (are_asked_for, base) {
+        let offered = offered()?;
+        if offered.len() > 1 {
+            let linux = offered.iter().filter(|platform| platform.os() == "linux");
+            platforms = linux.cloned().map(Some).collect();
+            if platforms.is_empty() {
+                return Err(BuildError::NoLinux { base: base.to_owned(), offered }.into());
+            }
+        }
+    }
+    let are_asked_for = are_asked_for || platforms.is_empty();
+    if platforms.is_empty() {
+        platforms.push(None);
+    }
+    let images = platforms.into_iter().map(|platform| Wanted { platform, artifact }).collect();
+    Ok(Selection { images, notes: Vec::new(), are_asked_for })
+}
+
+/// What both the programs and the base are for.
+fn shared<'a>(
+    programs: &[(&'a Artifact, Platform)],
+    base: Option<&str>,
+    offered: impl FnOnce() -> Result<Vec<Platform>, BoxedError>,
+) -> Result<Selection<'a>, BoxedError> {
+    let offered = if base.is_some() { offered()? } else { Vec::new() };
+    let mut images = Vec::new();
+    let mut notes = Vec::new();
+    for (artifact, platform) in programs {
+        let mut fitting: Vec<&Platform> = offered.iter().filter(|it| is_same_machine(platform, it)).collect();
+        if let Some(exact) = fitting.iter().find(|it| **it == platform) {
+            fitting = vec![exact];
+        }
+        // An empty base, or one that does not say what it is for.
+        if offered.is_empty() {
+            fitting = vec![platform];
+        }
+        if fitting.is_empty() {
+            notes.push(format!(
+                "`{}` is left out: it is for {platform}, and the base `{}` is for {}",
+                shown_path(&artifact.path),
+                base.unwrap_or_default(),
+                list(&offered)
+            ));
+        }
+        let of_program =
+            |platform: &Platform| Wanted { platform: Some(platform.clone()), artifact: Some(artifact) };
+        images.extend(fitting.into_iter().map(of_program));
+    }
+    if images.is_empty() {
+        let (artifacts, base) = (owned(programs), base.unwrap_or_default().to_owned());
+        return Err(SelectionError::NothingShared { artifacts, base, offered }.into());
+    }
+    Ok(Selection { images, notes, are_asked_for: true })
+}
+
+/// No two artifacts for one image.
+fn check_distinct(artifacts: &[Artifact], programs: &[(&Artifact, Platform)]) -> Result<(), SelectionError> {
+    let others: Vec<&Path> = artifacts
+        .iter()
+        .filter(|artifact| artifact.elf().is_none())
+        .map(|artifact| &*artifact.path)
+        .collect();
+    if !others.is_empty() && artifacts.len() > 1 {
+        let paths = artifacts.iter().map(|artifact| artifact.path.clone()).collect();
+        return Err(SelectionError::Several { paths, platform: "the same platforms".to_owned() });
+    }
+    for (artifact, platform) in programs {
+        let same: Vec<PathBuf> = programs
+            .iter()
+            .filter(|(_, other)| is_same_machine(platform, other))
+            .map(|(artifact, _)| artifact.path.clone())
+            .collect();
+        if same.len() > 1 && same.first() == Some(&artifact.path) {
+            return Err(SelectionError::Several { paths: same, platform: platform.to_string() });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a program for `program` is for `platform`. The headers of a program do not tell variants.
+fn is_same_machine(program: &Platform, platform: &Platform) -> bool {
+    (program.os(), program.architecture()) == (platform.os(), platform.architecture())
+}
+
+fn owned(programs: &[(&Artifact, Platform)]) -> Vec<(PathBuf, Platform)> {
+    programs.iter().map(|(artifact, platform)| (artifact.path.clone(), platform.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::detect;
+
+    /// The header of a static program and nothing else.
+    fn program(machine: u16) -> Vec<u8> {
+        let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0".to_vec();
+        bytes.extend(machine.to_le_bytes());
+        bytes.extend([1, 0, 0, 0]);
+        bytes.resize(64, 0);
+        bytes[52] = 64;
+        bytes
+    }
+
+    fn artifacts(directory: &Path, files: &[(&str, Option<u16>)]) -> Vec<Artifact> {
+        let made = files.iter().map(|(name, machine)| {
+            let path = directory.join(name);
+            match machine {
+                Some(machine) => std::fs::write(&path, program(*machine)).expect("written"),
+                None => {
+                    std::fs::create_dir_all(&path).expect("made");
+                    std::fs::write(path.join("x"), "x").expect("written");
+                }
+            }
+            detect(&path).expect("detected")
+        });
+        made.collect()
+    }
+
+    fn platforms(texts: &[&str]) -> Vec<Platform> {
+        texts.iter().map(|text| text.parse().expect("a platform")).collect()
+    }
+
+    /// `platform=name …`, and the notes.
+    fn outline(
+        files: &[(&str, Option<u16>)],
+        asked: &[&str],
+        offered: Option<&[&str]>,
+    ) -> Result<(String, Vec<String>), String> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let artifacts = artifacts(directory.path(), files);
+        let base = offered.map(|_| "base:1");
+        let of_base = || Ok(platforms(offered.unwrap_or_default()));
+        let selection = select(&artifacts, &platforms(asked), base, of_base).map_err(|error| {
+            assert!(error.hint().is_some(), "{error}");
+            error.to_string().replace(&format!("{}/", directory.path().display()), "")
+        })?;
+        let images = selection.images.iter().map(|image| {
+            let platform = image.platform.as_ref().map_or_else(|| "any".to_owned(), ToString::to_string);
+            let name =
+                image.artifact.map(|artifact| artifact.path.file_name().expect("a name").to_string_lossy());
+            format!("{platform}={}", name.unwrap_or_default())
+        });
+        Ok((images.collect::<Vec<_>>().join(" "), selection.notes))
+    }
+
+    const AMD: (&str, Option<u16>) = ("amd", Some(62));
+    const ARM: (&str, Option<u16>) = ("arm", Some(183));
+    const TREE: (&str, Option<u16>) = ("tree", None);
+
+    #[test]
+    fn what_both_offer_is_built() {
+        let built = |files: &[_], asked: &[&str], offered| outline(files, asked, offered).expect("selected");
+        let none: Vec<String> = Vec::new();
+        assert_eq!(built(&[AMD], &[], None), ("linux/amd64=amd".into(), none.clone()));
+        assert_eq!(built(&[AMD, ARM], &[], None).0, "linux/amd64=amd linux/arm64=arm");
+        assert_eq!(
+            built(&[AMD, ARM], &[], Some(&["linux/amd64", "linux/arm64", "linux/386"])).0,
+            "linux/amd64=amd linux/arm64=arm"
+        );
+        let (images, notes) = built(&[AMD, ARM], &[], Some(&["linux/arm64"]));
+        assert_eq!(images, "linux/arm64=arm");
+        assert!(
+            notes[0].contains(
+                "amd` is left out: it is for linux/amd64, and the base `base:1` is for linux/arm64"
+            ),
+            "{notes:?}"
+        );
+        let (images, notes) = built(&[AMD, ARM], &["linux/amd64"], Some(&["linux/amd64"]));
+        assert_eq!((images.as_str(), notes.len()), ("linux/amd64=amd", 1));
+        // Variants are not in a program's headers.
+        assert_eq!(built(&[AMD], &["linux/amd64/v3"], None).0, "linux/amd64/v3=amd");
+        assert_eq!(built(&[AMD], &[], Some(&["linux/amd64/v2"])).0, "linux/amd64/v2=amd");
+        assert_eq!(built(&[AMD], &[], Some(&["linux/amd64", "linux/amd64/v2"])).0, "linux/amd64=amd");
+        assert_eq!(built(&[TREE], &[], Some(&["linux/amd64"])).0, "any=tree");
+        assert_eq!(
+            built(&[TREE], &[], Some(&["linux/amd64", "linux/386"])).0,
+            "linux/amd64=tree linux/386=tree"
+        );
+        assert_eq!(built(&[TREE], &["linux/arm64"], None).0, "linux/arm64=tree");
+        assert_eq!(built(&[], &[], None).0, "any=");
+    }
+
+    #[test]
+    fn what_does_not_fit_names_all_of_it() {
+        let refused =
+            |files: &[_], asked: &[&str], offered| outline(files, asked, offered).expect_err("refused");
+        assert_eq!(
+            refused(&[AMD], &["linux/arm64"], None),
+            "no artifact is for linux/arm64: `amd` is for linux/amd64"
+        );
+        assert_eq!(
+            refused(&[AMD, ARM], &[], Some(&["linux/s390x", "linux/386"])),
+            "the artifacts and the base have no platform in common: `amd` is for linux/amd64, `arm` is for linux/arm64, \
+             and `base:1` is for linux/s390x, linux/386"
+        );
+        assert_eq!(
+            refused(&[AMD, ("again", Some(62)), ARM], &[], None),
+            "`amd` and `again` are for linux/amd64: an image takes one artifact"
+        );
+        assert_eq!(
+            refused(&[AMD, AMD], &[], None),
+            "`amd` and `amd` are for linux/amd64: an image takes one artifact"
+        );
+        for files in [[TREE, ("other", None)], [TREE, AMD]] {
+            let said = refused(&files, &[], None);
+            assert!(
+                said.starts_with("`tree` and `")
+                    && said.ends_with("are for the same platforms: an image takes one artifact"),
+                "{said}"
+            );
+        }
+    }
+}

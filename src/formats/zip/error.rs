@@ -1,0 +1,236 @@
+//! Why an archive is refused.
+
+use std::path::PathBuf;
+
+use super::{MAX_NAME, TYPE_MASK};
+use crate::types::error::{Explain, Kind};
+use crate::types::shown::{shown_path, shown_start};
+
+/// How many bytes of a name a message has.
+const ROOM: usize = 200;
+
+/// Why an archive cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ZipError {
+    /// The system refused.
+    #[error("cannot read `{}`", shown_path(path))]
+    Io {
+        /// The archive.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A directory, a device.
+    #[error("`{}` is not a regular file", shown_path(path))]
+    NotAFile {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// Nothing in it.
+    #[error("`{}` is empty", shown_path(path))]
+    EmptyFile {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// Something else.
+    #[error("`{}` is not a zip archive", shown_path(path))]
+    NotZip {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// Begins like an archive and does not end like one.
+    #[error("`{}` is a truncated zip archive, or has foreign bytes after its end", shown_path(path))]
+    Truncated {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// The central directory is damaged.
+    #[error("the central directory of `{}` is damaged: {why}", shown_path(path))]
+    Directory {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// An entry is refused.
+    #[error("`{}` in `{}` {problem}", shown_start(name, ROOM), shown_path(path))]
+    Entry {
+        /// The archive.
+        path: PathBuf,
+        /// The entry's name.
+        name: Vec<u8>,
+        /// What is wrong with it.
+        problem: EntryProblem,
+    },
+    /// All names together are too long.
+    #[error(
+        "the names in `{}`, with those of the directories that they imply, have more than {limit} bytes, the most that is \
+         read of an archive",
+        shown_path(path)
+    )]
+    Names {
+        /// The archive.
+        path: PathBuf,
+        /// How many bytes they may have.
+        limit: usize,
+    },
+    /// An index out of range; a caller's bug.
+    #[error("`{}` has {count} entries, so none at {index}", shown_path(path))]
+    NoSuchEntry {
+        /// The archive.
+        path: PathBuf,
+        /// What was asked for.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// Written to since it was opened.
+    #[error("`{}` was changed while it was read", shown_path(path))]
+    Changed {
+        /// The archive.
+        path: PathBuf,
+    },
+}
+
+/// What is wrong with an entry; continues a sentence that begins with its name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EntryProblem {
+    /// No name.
+    #[error("has an empty name")]
+    EmptyName,
+    /// Longer than any path.
+    #[error("has a path of {length} bytes, more than the {MAX_NAME} that Linux can open")]
+    LongName {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// Begins with a slash.
+    #[error("has an absolute path")]
+    Absolute,
+    /// Has a part `..`.
+    #[error("has a `..` in its path")]
+    Parent,
+    /// Has a backslash, which some programs take for a separator.
+    #[error("has a backslash in its path")]
+    Backslash,
+    /// Has a NUL byte.
+    #[error("has a NUL byte in its path")]
+    Nul,
+    /// The same path twice.
+    #[error("occurs twice")]
+    Duplicate,
+    /// Lies below something that is no directory.
+    #[error("lies below `{}`, which is not a directory", shown_start(.0, ROOM))]
+    BelowFile(Vec<u8>),
+    /// Encrypted.
+    #[error("is encrypted")]
+    Encrypted,
+    /// A compression method that is not read.
+    #[error("is compressed with method {id} ({})", name.unwrap_or("unknown"))]
+    Method {
+        /// Its number.
+        id: u16,
+        /// Its name in the specification.
+        name: Option<&'static str>,
+    },
+    /// A device, socket or pipe.
+    #[error("is neither file, directory nor symbolic link (type {:o})", kind & TYPE_MASK)]
+    Special {
+        /// The type bits of its mode.
+        kind: u32,
+    },
+    /// The two sizes cannot both be true.
+    #[error("declares {size} bytes from {compressed_size} compressed ones, which is impossible")]
+    ImpossibleSize {
+        /// Declared size.
+        size: u64,
+        /// Declared compressed size.
+        compressed_size: u64,
+    },
+    /// A directory with bytes.
+    #[error("is a directory with {size} bytes of content")]
+    DirectoryWithContent {
+        /// Declared size.
+        size: u64,
+    },
+    /// Begins or ends where no data can be.
+    #[error("lies outside the file")]
+    Outside,
+    /// Shares bytes with the next entry.
+    #[error("overlaps the entry after it")]
+    Overlap,
+    /// No local header where the directory says.
+    #[error("has no local header at offset {offset}")]
+    NoLocalHeader {
+        /// Where it should be.
+        offset: u64,
+    },
+    /// Larger than what it is read for allows.
+    #[error("has {size} bytes, more than the {limit} that are read of it")]
+    TooLarge {
+        /// Declared size.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The deflate stream is broken.
+    #[error("is damaged: {0}")]
+    Damaged(String),
+    /// Another size than declared.
+    #[error("does not have the {declared} bytes that are declared")]
+    WrongSize {
+        /// Declared size.
+        declared: u64,
+    },
+    /// Another checksum than declared.
+    #[error("has CRC-32 {found:08x}, but {declared:08x} is declared")]
+    WrongChecksum {
+        /// Declared.
+        declared: u32,
+        /// Computed.
+        found: u32,
+    },
+}
+
+impl Explain for ZipError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoSuchEntry { .. } => Kind::Bug,
+            _ => Kind::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                "check the path, or build the artifact first"
+            }
+            Self::Io { .. } | Self::NoSuchEntry { .. } => return None,
+            Self::NotAFile { .. } | Self::NotZip { .. } => "give the path of a zip, jar or war file",
+            Self::EmptyFile { .. } | Self::Truncated { .. } | Self::Directory { .. } => {
+                "build or download the archive again"
+            }
+            Self::Names { .. } => {
+                "make the archive with fewer and shorter paths, or unpack it and give the directory"
+            }
+            Self::Changed { .. } => "wait until the build that writes it has ended, then run this again",
+            Self::Entry { problem, .. } => match problem {
+                EntryProblem::Encrypted => "make the archive without a password",
+                EntryProblem::Method { .. } => "make the archive with the methods stored or deflate",
+                EntryProblem::Duplicate | EntryProblem::BelowFile(_) => {
+                    "make the archive so that each path is in it once"
+                }
+                EntryProblem::EmptyName
+                | EntryProblem::Absolute
+                | EntryProblem::Parent
+                | EntryProblem::Backslash
+                | EntryProblem::Nul => "make the archive with relative paths, separated by slashes",
+                EntryProblem::Special { .. } => "leave it out of the archive",
+                EntryProblem::LongName { .. } => "make the archive with shorter paths",
+                EntryProblem::TooLarge { .. } => return None,
+                _ => "do not trust this archive: build or download it again",
+            },
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,403 @@
+//! What a layer contains, entry by entry, in its own order: metadata and hashes, never a payload.
+//!
+//! What is kept of all layers of a comparison draws on one budget.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufReader, Cursor, Read};
+
+use super::{DiffError, Field};
+use crate::formats::untar::{Entry, LAYER, ReadThrough, TarError, Walk};
+use crate::oci::Descriptor;
+use crate::runtime::budget::{Budget, Metered, OverBudget};
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::observer::{Phase, Progress};
+use crate::transport::{BlobStream, Source};
+use crate::types::digest::{Digest, Sha256};
+
+/// How often to look whether the user interrupted, in entries.
+const GLANCE: usize = 256;
+/// The window of a zstd frame, as a power of two: 32 MiB, four times what tools that make images use.
+const WINDOW_LOG: u32 = 25;
+/// Longer values of records are kept as their length and hash.
+const SHORT: usize = 256;
+/// What an allocation takes beside its bytes, and a place in a tree.
+const ALLOCATION: usize = 24;
+const PLACE: usize = 48;
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    Directory,
+    Symlink,
+    HardLink,
+    Character,
+    Block,
+    Fifo,
+}
+
+impl Kind {
+    fn of(kind: tar::EntryType) -> Self {
+        match kind {
+            tar::EntryType::Directory => Self::Directory,
+            tar::EntryType::Symlink => Self::Symlink,
+            tar::EntryType::Link => Self::HardLink,
+            tar::EntryType::Char => Self::Character,
+            tar::EntryType::Block => Self::Block,
+            tar::EntryType::Fifo => Self::Fifo,
+            // The walk gives nothing else.
+            _ => Self::File,
+        }
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Directory => "directory",
+            Self::Symlink => "symbolic link",
+            Self::HardLink => "hard link",
+            Self::Character => "character device",
+            Self::Block => "block device",
+            Self::Fifo => "pipe",
+        }
+    }
+}
+
+/// An entry without its payload.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    pub(super) size: u64,
+    /// SHA-256 of the payload, if it may have one.
+    pub(super) content: Option<Digest>,
+    pub(super) link: Box<[u8]>,
+    pub(super) mode: u32,
+    pub(super) owner: (u64, u64),
+    pub(super) owner_name: Box<str>,
+    /// Seconds, with the fraction that a record may have.
+    pub(super) mtime: Box<str>,
+    pub(super) device: (u64, u64),
+    /// Extended attributes and all other records, by name.
+    pub(super) records: BTreeMap<Box<str>, Value>,
+}
+
+/// The value of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Short(Box<[u8]>),
+    Long { length: usize, hash: Digest },
+}
+
+impl Value {
+    fn of(bytes: Vec<u8>) -> Self {
+        if bytes.len() <= SHORT {
+            return Self::Short(bytes.into());
+        }
+        Self::Long { length: bytes.len(), hash: Digest::of(&bytes) }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Short(bytes) => shown(bytes),
+            Self::Long { length, hash } => format!("{length} bytes, {hash}"),
+        }
+    }
+}
+
+/// A layer.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// In the layer's order.
+    pub(super) entries: Vec<Listed>,
+    /// Where the last entry of each path is, which is the one that counts, in the order of paths.
+    order: Vec<u32>,
+}
+
+/// An entry of a layer.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// Normalised: without `./` and slashes at either end. The root is empty.
+    pub(super) path: Box<[u8]>,
+    /// As it is written, where that is something else.
+    spelling: Option<Box<[u8]>>,
+    pub(super) node: Node,
+    /// Of the header and the extension records before it, byte for byte.
+    pub(super) raw: Digest,
+}
+
+impl Listing {
+    /// Reads a layer to its end, so that its bytes are checked.
+    pub(super) fn read(
+        source: &dyn Source,
+        layer: &Descriptor,
+        budget: &Budget,
+        progress: &Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Self, crate::types::error::BoxedError> {
+        let stream = source.blob(layer)?;
+        let task = progress.task(Phase::Read, format!("layer {}", layer.digest.short()), Some(layer.size));
+        let counted = Counted { inner: stream, advance: |bytes| task.advance(bytes) };
+        let failed = |source_error: io::Error| DiffError::Layer {
+            place: source.name(),
+            layer: layer.digest,
+            source: source_error,
+        };
+        let listing = Self::read_blob(counted, budget, interrupt).map_err(|error| {
+            if interrupt.is_triggered() {
+                DiffError::Interrupted(crate::runtime::interrupt::Interrupted)
+            } else {
+                failed(error)
+            }
+        })?;
+        task.finish("read");
+        Ok(listing)
+    }
+
+    pub(super) fn read_blob(mut blob: impl Read, budget: &Budget, interrupt: &Interrupt) -> io::Result<Self> {
+        let mut start = Vec::new();
+        (&mut blob).take(4).read_to_end(&mut start)?;
+        let magic: [u8; 4] = std::array::from_fn(|at| start.get(at).copied().unwrap_or(0));
+        let packed = BufReader::with_capacity(128 << 10, Cursor::new(start).chain(&mut blob));
+        let listing = match magic {
+            [0x1f, 0x8b, ..] => {
+                Self::read_tar(flate2::bufread::MultiGzDecoder::new(packed), budget, interrupt)
+            }
+            [0x28, 0xb5, 0x2f, 0xfd] => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
+                decoder.window_log_max(WINDOW_LOG)?;
+                Self::read_tar(decoder, budget, interrupt)
+            }
+            _ => Self::read_tar(packed, budget, interrupt),
+        }?;
+        // To its end, so that its digest is checked on all of it.
+        io::copy(&mut blob, &mut io::sink())?;
+        Ok(listing)
+    }
+
+    fn read_tar(tar: impl Read, budget: &Budget, interrupt: &Interrupt) -> io::Result<Self> {
+        let mut tar = Metered::new(tar, budget);
+        let mut listing = Self::default();
+        let mut walk = Walk::new(ReadThrough(&mut tar), LAYER);
+        while let Some(entry) = walk.next().map_err(TarError::into_io)? {
+            if entry.sparse.is_some() {
+                let name = String::from_utf8_lossy(&entry.path).into_owned();
+                return Err(TarError::Sparse(name).into_io());
+            }
+            if listing.entries.len().is_multiple_of(GLANCE) {
+                interrupt.check().map_err(crate::types::error::carry)?;
+            }
+            let mut hasher = Sha256::new();
+            walk.payload(|piece| hasher.update(piece)).map_err(TarError::into_io)?;
+            let listed = Listed::new(entry, hasher.finish());
+            budget.keep(listed.cost())?;
+            listing.entries.push(listed);
+        }
+        io::copy(&mut tar, &mut io::sink())?;
+        listing.sort();
+        Ok(listing)
+    }
+
+    fn sort(&mut self) {
+        let path = |at: &u32| &self.entries[*at as usize].path;
+        // The limit on entries of a layer is below that of 32 bits. Of equal paths the last comes first.
+        let mut order: Vec<u32> = (0..self.entries.len() as u32).rev().collect();
+        order.sort_by(|a, b| path(a).cmp(path(b)));
+        order.dedup_by(|a, b| path(a) == path(b));
+        self.order = order;
+    }
+
+    /// The paths of the layer in order, each with the entry that counts.
+    pub(super) fn paths(&self) -> impl Iterator<Item = (&[u8], &Node)> {
+        let entries = self.order.iter().map(|at| &self.entries[*at as usize]);
+        entries.map(|listed| (&*listed.path, &listed.node))
+    }
+
+    /// What it was charged for.
+    pub(super) fn cost(&self) -> usize {
+        self.entries.iter().map(Listed::cost).sum()
+    }
+
+    /// The entry that counts for `path`.
+    pub(super) fn get(&self, path: &[u8]) -> Option<&Node> {
+        let at = self.order.binary_search_by(|at| (*self.entries[*at as usize].path).cmp(path)).ok()?;
+        Some(&self.entries[self.order[at] as usize].node)
+    }
+}
+
+impl Listed {
+    fn new(entry: Entry, content: Digest) -> Self {
+        let mut raw = Sha256::new();
+        raw.update(&entry.extensions);
+        raw.update(&entry.header[..]);
+        let kind = Kind::of(entry.kind);
+        let [uname, gname] = entry.owner_names;
+        let mut records = entry.records;
+        // A record takes the place of the header's field.
+        let mut or = |name: &[u8], field: Vec<u8>| {
+            String::from_utf8_lossy(&records.remove(name).unwrap_or(field)).into_owned()
+        };
+        let (user, group) = (or(b"uname", uname), or(b"gname", gname));
+        let mtime = or(b"mtime", entry.mtime.to_string().into());
+        let owner_name =
+            if user.is_empty() && group.is_empty() { String::new() } else { format!("{user}:{group}") };
+        let records = records
+            .into_iter()
+            .map(|(name, value)| (String::from_utf8_lossy(&name).into(), Value::of(value)))
+            .collect();
+        let path = normal(&entry.path);
+        Self {
+            spelling: (entry.path != path).then(|| entry.path.into()),
+            path: path.into(),
+            node: Node {
+                kind,
+                size: entry.size,
+                content: (kind == Kind::File).then_some(content),
+                link: entry.link.into(),
+                mode: entry.mode,
+                owner: (entry.uid, entry.gid),
+                owner_name: owner_name.into(),
+                mtime: mtime.into(),
+                device: if matches!(kind, Kind::Character | Kind::Block) { entry.device } else { (0, 0) },
+                records,
+            },
+            raw: raw.finish(),
+        }
+    }
+
+    /// The path as it is written.
+    pub(super) fn written(&self) -> &[u8] {
+        self.spelling.as_deref().unwrap_or(&self.path)
+    }
+
+    /// What it takes in memory, with its place in a tree.
+    fn cost(&self) -> usize {
+        let Node { link, owner_name, mtime, records, .. } = &self.node;
+        let texts = [self.path.len(), link.len(), owner_name.len(), mtime.len()];
+        let texts = texts.into_iter().chain(self.spelling.iter().map(|spelling| spelling.len()));
+        let record = |name: &str, value: &Value| {
+            let value = if let Value::Short(bytes) = value { bytes.len() } else { 0 };
+            name.len() + value + 3 * PLACE
+        };
+        size_of::<Self>()
+            + PLACE
+            + texts.filter(|length| *length > 0).map(|length| length + ALLOCATION).sum::<usize>()
+            + records.iter().map(|(name, value)| record(name, value)).sum::<usize>()
+    }
+}
+
+/// A path without `.`, empty parts and slashes at either end.
+pub(super) fn normal(path: &[u8]) -> Vec<u8> {
+    let parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".");
+    parts.collect::<Vec<_>>().join(&b'/')
+}
+
+/// Bytes as people read them; what is no text in hexadecimal.
+fn shown(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
+        _ => format!("0x{}", crate::types::digest::hex(bytes)),
+    }
+}
+
+impl Node {
+    /// Everything in which two nodes differ, the weightiest first.
+    pub(super) fn differences(&self, other: &Self) -> Vec<Field> {
+        let mut fields = Vec::new();
+        if self == other {
+            return fields;
+        }
+        let mut field = |name: &str, a: String, b: String| {
+            if a != b {
+                let some = |text: String| (!text.is_empty()).then_some(text);
+                fields.push(Field { name: name.to_owned(), a: some(a), b: some(b) });
+            }
+        };
+        field("type", self.kind.name().to_owned(), other.kind.name().to_owned());
+        field("link", shown(&self.link), shown(&other.link));
+        if self.kind == other.kind {
+            field("size", self.size.to_string(), other.size.to_string());
+            let digest = |digest: Option<Digest>| digest.map(|digest| digest.to_string()).unwrap_or_default();
+            field("content", digest(self.content), digest(other.content));
+        }
+        let mode = |node: &Self| format!("{:04o}", node.mode);
+        let pair = |(a, b): (u64, u64)| format!("{a}:{b}");
+        field("mode", mode(self), mode(other));
+        field("owner", pair(self.owner), pair(other.owner));
+        field("mtime", self.mtime.to_string(), other.mtime.to_string());
+        field("device", pair(self.device), pair(other.device));
+        let names: std::collections::BTreeSet<&Box<str>> =
+            self.records.keys().chain(other.records.keys()).collect();
+        for name in names {
+            let label = match name.strip_prefix("SCHILY.xattr.") {
+                Some(attribute) => format!("xattr {attribute}"),
+                None => format!("record {name}"),
+            };
+            match (self.records.get(name), other.records.get(name)) {
+                (Some(a), Some(b)) => field(&label, a.shown(), b.shown()),
+                (a, b) => {
+                    let of = |value: Option<&Value>| {
+                        value.map(|value| format!("`{}`", value.shown())).unwrap_or_default()
+                    };
+                    field(&label, of(a), of(b));
+                }
+            }
+        }
+        field("owner name", self.owner_name.to_string(), other.owner_name.to_string());
+        fields
+    }
+}
+
+/// What a difference of a layer costs, or of a tree.
+pub(super) fn charge(budget: &Budget, change: &super::Change) -> Result<(), OverBudget> {
+    let of = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() + ALLOCATION);
+    let field =
+        |field: &Field| size_of::<Field>() + field.name.len() + ALLOCATION + of(&field.a) + of(&field.b);
+    let fields: usize = change.fields.iter().map(field).sum();
+    let path = change.path.text.len() + ALLOCATION + of(&change.path.bytes);
+    budget.keep(size_of::<super::Change>() + path + of(&change.kind) + fields)
+}
+
+/// The first thing that makes two tars different, with the path that it is about.
+pub(super) fn first_difference(a: &Listing, b: &Listing) -> String {
+    let shown = |path: &[u8]| if path.is_empty() { "/".to_owned() } else { shown(path) };
+    for (x, y) in a.entries.iter().zip(&b.entries) {
+        if x.path == y.path {
+            if let Some(field) = x.node.differences(&y.node).first() {
+                return format!("{}: {field}", shown(&x.path));
+            }
+            if x.written() != y.written() {
+                let (x, y) = (shown(x.written()), shown(y.written()));
+                return format!("{x}: the name is written as `{y}`");
+            }
+            if x.raw != y.raw {
+                return format!("{}: the tar header is written differently", shown(&x.path));
+            }
+            continue;
+        }
+        let (in_a, in_b) = (a.get(&y.path).is_some(), b.get(&x.path).is_some());
+        return match (in_a, in_b) {
+            (true, true) => format!("the order: {} comes before {}", shown(&x.path), shown(&y.path)),
+            (_, false) => format!("{}: only in A", shown(&x.path)),
+            (false, true) => format!("{}: only in B", shown(&y.path)),
+        };
+    }
+    let (longer, whose) = if a.entries.len() > b.entries.len() { (a, "A") } else { (b, "B") };
+    match longer.entries.get(a.entries.len().min(b.entries.len())) {
+        Some(listed) => format!("{}: only in {whose}", shown(&listed.path)),
+        None => "the entries are the same, padding or the end of the tar is not".to_owned(),
+    }
+}
+
+/// Tells how much of a blob was read.
+struct Counted<F> {
+    inner: BlobStream,
+    advance: F,
+}
+
+impl<F: Fn(u64)> Read for Counted<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        (self.advance)(read as u64);
+        Ok(read)
+    }
+}

@@ -1,0 +1,4 @@
+//! What an image is: compared with another, and derived again.
+
+pub mod diff;
+pub mod verify;

@@ -1,0 +1,421 @@
+//! What a zTOC says of its layer, compared with the layer: every span is hashed and decoded by itself, and what comes
+//! out is walked beside the table of contents
+//! (soci-snapshotter, `ztoc/fbs/ztoc.fbs` and `ztoc/compression/gzip_zinfo.h`).
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use flate2::read::DeflateDecoder;
+use tar::EntryType;
+
+use super::flatbuffer::{Broken, Table};
+use super::{Check, Finding, Hashed, Options, Outcome};
+use crate::formats::untar::{self, LAYER, ReadThrough, Walk};
+use crate::oci::Descriptor;
+use crate::transport::Source;
+
+/// A larger table is not looked into.
+const MAX_TABLE: u64 = 512 << 20;
+/// Bytes before a checkpoint that later ones may refer to.
+const WINDOW: usize = 32 << 10;
+/// What comes before the checkpoints: how many there are, and the length of a span.
+const HEAD: usize = 4 + 8;
+/// A checkpoint: its places in blob and tar, the bits of the byte before it, the window.
+const CHECKPOINT: usize = 8 + 8 + 1 + WINDOW;
+/// An empty final block (RFC 1951), which only the last span has.
+const END: [u8; 2] = [3, 0];
+const XATTR: &[u8] = b"SCHILY.xattr.";
+
+/// Why a table is not known to be right.
+#[derive(Debug)]
+enum Why {
+    /// It is wrong.
+    Wrong(String),
+    /// It is more than is looked at here.
+    NotChecked(String),
+}
+
+impl From<String> for Why {
+    fn from(message: String) -> Self {
+        Self::Wrong(message)
+    }
+}
+
+impl From<Broken> for Why {
+    fn from(Broken: Broken) -> Self {
+        Self::Wrong("the table of contents is no FlatBuffer that can be read".to_owned())
+    }
+}
+
+/// What disagrees between `table` and its layer; nothing if either cannot be read, which is found elsewhere.
+pub(super) fn check(
+    source: &dyn Source,
+    table: &Descriptor,
+    layer: &Descriptor,
+    options: &Options,
+) -> Outcome {
+    let finding = |message: String| vec![Finding::new(Check::Contents, table.digest, message)];
+    match compare(source, table, layer, options.max_layer_bytes) {
+        Ok(()) => Outcome::default(),
+        Err(Why::Wrong(message)) => Outcome { problems: finding(message), ..Outcome::default() },
+        Err(Why::NotChecked(message)) => Outcome { warnings: finding(message), ..Outcome::default() },
+    }
+}
+
+fn compare(source: &dyn Source, table: &Descriptor, layer: &Descriptor, limit: u64) -> Result<(), Why> {
+    if table.size > MAX_TABLE {
+        let message =
+            format!("the table of contents has {} bytes; none above {MAX_TABLE} is read", table.size);
+        return Err(Why::NotChecked(message));
+    }
+    let mut bytes = Vec::new();
+    let read = source.blob(table).map(|mut stream| stream.read_to_end(&mut bytes));
+    let (Ok(Ok(_)), Ok(blob)) = (read, source.blob(layer)) else { return Ok(()) };
+    let contents = Contents::parse(&bytes)?;
+    if contents.blob != layer.size {
+        let (found, size) = (contents.blob, layer.size);
+        return Err(
+            format!("the table of contents is of a layer of {found} bytes, this one has {size}").into()
+        );
+    }
+    if contents.tar > limit {
+        let message = format!("the table of contents is of a layer that unpacks to more than {limit} bytes");
+        return Err(Why::NotChecked(message));
+    }
+    contents.compare(blob)?;
+    Ok(())
+}
+
+/// What a zTOC says.
+struct Contents<'a> {
+    blob: u64,
+    tar: u64,
+    spans: Vec<Span>,
+    /// In the order of the tar.
+    files: Vec<File<'a>>,
+}
+
+struct Span {
+    /// Where it begins in the blob.
+    blob: u64,
+    /// Where it begins in the tar.
+    tar: u64,
+    digest: Vec<u8>,
+}
+
+/// What it says of one entry.
+#[derive(Debug, PartialEq, Eq)]
+struct File<'a> {
+    offset: u64,
+    size: u64,
+    name: &'a [u8],
+    kind: &'a [u8],
+    link: &'a [u8],
+    mode: u64,
+    owner: (u64, u64),
+    modified: &'a [u8],
+    xattrs: BTreeMap<&'a [u8], &'a [u8]>,
+}
+
+impl<'a> Contents<'a> {
+    fn parse(bytes: &'a [u8]) -> Result<Self, Why> {
+        let root = Table::root(bytes)?;
+        let compression = root.table(5)?;
+        if root.text(0)? != b"0.9" {
+            let version = String::from_utf8_lossy(root.text(0)?);
+            return Err(
+                format!("the table of contents has the version `{version}`, which nobody reads").into()
+            );
+        }
+        if compression.byte(0)?.unwrap_or(1) != 1 {
+            return Err(Why::NotChecked("the table of contents is not of a gzip layer".to_owned()));
+        }
+        let digests: Vec<&[u8]> = compression.vector(2)?.texts().collect::<Result<_, _>>()?;
+        if digests.is_empty() || compression.int(1)? != digests.len() as i64 - 1 {
+            let (digests, last) = (digests.len(), compression.int(1)?);
+            return Err(format!("there are {digests} digests of spans, and {last} is the last span").into());
+        }
+        let checkpoints = compression.text(3)?;
+        let expected = HEAD + digests.len() * CHECKPOINT;
+        if checkpoints.len() != expected {
+            let found = checkpoints.len();
+            return Err(
+                format!("the checkpoints are {found} bytes, not the {expected} of their number").into()
+            );
+        }
+        let mut spans = Vec::new();
+        for (checkpoint, digest) in checkpoints[HEAD..].chunks_exact(CHECKPOINT).zip(digests) {
+            let (blob, tar) = (number(checkpoint, 0)?, number(checkpoint, 8)?);
+            if checkpoint[16..].iter().any(|byte| *byte != 0) {
+                let what = "depends on what stands before it: the table of contents is not compared";
+                return Err(Why::NotChecked(format!("the checkpoint at {blob} {what}")));
+            }
+            spans.push(Span { blob, tar, digest: digest.to_vec() });
+        }
+        let entries = root.table(4)?.vector(0)?;
+        let mut files: Vec<File<'_>> =
+            entries.tables().map(|file| File::parse(&file?)).collect::<Result<_, _>>()?;
+        files.sort_by_key(|file| file.offset);
+        let (blob, tar) = (root.long(2)?.try_into(), root.long(3)?.try_into());
+        let (Ok(blob), Ok(tar)) = (blob, tar) else { return Err(Broken.into()) };
+        Ok(Self { blob, tar, spans, files })
+    }
+
+    /// Reads the layer by its spans.
+    fn compare(&self, blob: impl Read) -> Result<(), String> {
+        let mut plain = Spans::new(blob, self)?;
+        let walked = self.walk(&mut plain);
+        let rest = io::copy(&mut plain, &mut io::sink());
+        // What went wrong below explains what went wrong above.
+        match (plain.failure, walked, rest) {
+            (Some(why), ..) => Err(why),
+            (None, Err(why), _) => Err(why),
+            (None, Ok(()), Err(error)) => Err(error.to_string()),
+            (None, Ok(()), Ok(_)) => Ok(()),
+        }
+    }
+
+    fn walk(&self, plain: &mut impl Read) -> Result<(), String> {
+        let mut walk = Walk::new(ReadThrough(plain), LAYER);
+        let mut files = self.files.iter();
+        while let Some(entry) = walk.next().map_err(|error| error.to_string())? {
+            let shown = String::from_utf8_lossy(&entry.path).into_owned();
+            let file = files.next().ok_or_else(|| format!("`{shown}` is not in the table of contents"))?;
+            let times = entry.records.contains_key(&b"mtime"[..]);
+            let mut expected = File::of(&entry);
+            // What is no time is another module's to find.
+            let mtime = u64::try_from(entry.mtime).ok();
+            let modified =
+                mtime.and_then(|mtime| crate::types::time::rfc3339(mtime).ok()).unwrap_or_default();
+            // Another tool's may have parts of seconds.
+            expected.modified = if times { file.modified } else { modified.as_bytes() };
+            if *file != expected {
+                return Err(format!(
+                    "`{shown}` is not what the table of contents says: {file:?}, not {expected:?}"
+                ));
+            }
+        }
+        match files.next() {
+            Some(file) => {
+                let name = String::from_utf8_lossy(file.name);
+                Err(format!("the table of contents has `{name}`, and the layer has not"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn number(bytes: &[u8], at: usize) -> Result<u64, Broken> {
+    let bytes = bytes.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).ok_or(Broken)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+impl<'a> File<'a> {
+    fn parse(table: &Table<'a>) -> Result<Self, Broken> {
+        let natural = |number: i64| u64::try_from(number).map_err(|_| Broken);
+        let mut xattrs = BTreeMap::new();
+        for record in table.vector(13)?.tables() {
+            let record = record?;
+            if record.text(0)?.starts_with(XATTR) {
+                xattrs.insert(record.text(0)?, record.text(1)?);
+            }
+        }
+        Ok(Self {
+            name: table.text(0)?,
+            kind: table.text(1)?,
+            offset: natural(table.long(2)?)?,
+            size: natural(table.long(3)?)?,
+            link: table.text(4)?,
+            mode: natural(table.long(5)?)? & 0o7777,
+            owner: (natural(table.int(6)?)?, natural(table.int(7)?)?),
+            modified: table.text(10)?,
+            xattrs,
+        })
+    }
+
+    /// What it should say, but for the time.
+    fn of(entry: &'a untar::Entry) -> Self {
+        let kind: &[u8] = match entry.kind {
+            EntryType::Directory => b"dir",
+            EntryType::Symlink => b"symlink",
+            EntryType::Link => b"hardlink",
+            EntryType::Char => b"char",
+            EntryType::Block => b"block",
+            EntryType::Fifo => b"fifo",
+            _ => b"reg",
+        };
+        let xattrs = entry.records.iter().filter(|(key, _)| key.starts_with(XATTR));
+        Self {
+            offset: entry.offset,
+            size: entry.size,
+            name: &entry.path,
+            kind,
+            link: &entry.link,
+            mode: u64::from(entry.mode),
+            owner: (entry.uid, entry.gid),
+            modified: b"",
+            xattrs: xattrs.map(|(key, value)| (&key[..], &value[..])).collect(),
+        }
+    }
+}
+
+/// The tar, each span of it decoded by itself.
+struct Spans<'c, R: Read> {
+    contents: &'c Contents<'c>,
+    next: usize,
+    state: State<R>,
+    /// Bytes that came of the open span.
+    decoded: u64,
+    failure: Option<String>,
+}
+
+enum State<R: Read> {
+    Between(R),
+    Within(Box<DeflateDecoder<Encoded<R>>>),
+    Done,
+}
+
+/// The bytes of a span, with an end where it has none.
+type Encoded<R> = io::Chain<Hashed<'static, io::Take<R>>, &'static [u8]>;
+
+impl<'c, R: Read> Spans<'c, R> {
+    fn new(mut blob: R, contents: &'c Contents<'c>) -> Result<Self, String> {
+        let first = contents.spans.first().map_or(0, |span| span.blob);
+        let begun = io::copy(&mut blob.by_ref().take(first), &mut io::sink());
+        if begun.is_ok_and(|read| read == first) {
+            return Ok(Self { contents, next: 0, state: State::Between(blob), decoded: 0, failure: None });
+        }
+        Err(format!("the first span begins at {first}, and the layer ends before"))
+    }
+
+    /// Where a span begins and ends, in blob and tar.
+    fn bounds(&self, number: usize) -> Option<[u64; 4]> {
+        let span = self.contents.spans.get(number)?;
+        let next = self.contents.spans.get(number + 1);
+        let (blob, tar) = next.map_or((self.contents.blob, self.contents.tar), |next| (next.blob, next.tar));
+        Some([span.blob, blob, span.tar, tar])
+    }
+
+    /// Opens the next span; `false` after the last.
+    fn open(&mut self, blob: R) -> Result<bool, String> {
+        let Some([start, end, ..]) = self.bounds(self.next) else { return Ok(false) };
+        let length = end.checked_sub(start).filter(|length| *length > 0);
+        let length = length.ok_or_else(|| format!("span {} ends before it begins", self.next))?;
+        let inner = Hashed::new(blob.take(length), u64::MAX, None);
+        let is_last = self.next + 1 == self.contents.spans.len();
+        let end: &[u8] = if is_last { &[] } else { &END };
+        self.state = State::Within(Box::new(DeflateDecoder::new(inner.chain(end))));
+        self.decoded = 0;
+        Ok(true)
+    }
+
+    /// Compares the open span with what is said of it.
+    fn close(&mut self, mut bytes: Hashed<'static, io::Take<R>>) -> Result<R, String> {
+        io::copy(&mut bytes, &mut io::sink()).map_err(|error| error.to_string())?;
+        let number = self.next;
+        let found = bytes.digest().to_string();
+        let expected = &self.contents.spans[number].digest;
+        if found.as_bytes() != &expected[..] {
+            let expected = String::from_utf8_lossy(expected);
+            return Err(format!("span {number} has the digest {found}, and should have {expected}"));
+        }
+        let [.., start, end] = self.bounds(number).unwrap_or_default();
+        if start.checked_add(self.decoded) != Some(end) {
+            let decoded = self.decoded;
+            return Err(format!(
+                "span {number} is {decoded} bytes of tar, from {start} it should reach {end}"
+            ));
+        }
+        self.next += 1;
+        Ok(bytes.inner.into_inner())
+    }
+
+    /// What unpacks to more than is said is not read on, however little was read for it.
+    fn check_length(&self) -> Result<(), String> {
+        let [.., start, end] = self.bounds(self.next).unwrap_or_default();
+        if end.checked_sub(start).is_none_or(|length| self.decoded > length) {
+            return Err(format!("span {} is more bytes of tar than from {start} to {end}", self.next));
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, buffer: &mut [u8]) -> Result<usize, String> {
+        loop {
+            match std::mem::replace(&mut self.state, State::Done) {
+                State::Done => return Ok(0),
+                State::Between(blob) => {
+                    if !self.open(blob)? {
+                        return Ok(0);
+                    }
+                }
+                State::Within(mut decoder) => {
+                    let read = decoder.read(buffer).map_err(|error| {
+                        format!("span {} cannot be decoded by itself: {error}", self.next)
+                    })?;
+                    if read > 0 {
+                        self.decoded += read as u64;
+                        self.state = State::Within(decoder);
+                        self.check_length()?;
+                        return Ok(read);
+                    }
+                    let (bytes, _) = decoder.into_inner().into_inner();
+                    let blob = self.close(bytes)?;
+                    self.state = State::Between(blob);
+                }
+            }
+        }
+    }
+}
+
+impl<R: Read> Read for Spans<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        self.step(buffer).map_err(|why| {
+            self.failure.get_or_insert_with(|| why.clone());
+            io::Error::other(why)
+        })
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz {
+    use super::*;
+
+    /// Whatever a table says, reading it ends, and a layer that it is not of is not found to agree.
+    pub(crate) fn table(data: &[u8]) {
+        let Ok(contents) = Contents::parse(data) else { return };
+        assert!(contents.compare(io::empty()).is_err(), "no layer is empty");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader that counts what is taken from it.
+    struct Counting<'a>(&'a [u8], &'a std::cell::Cell<usize>);
+
+    impl Read for Counting<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let read = self.0.read(buffer)?;
+            self.1.set(self.1.get() + read);
+            Ok(read)
+        }
+    }
+
+    #[test]
+    fn a_span_that_unpacks_without_end_is_stopped() {
+        use std::io::Write as _;
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        (0..64).for_each(|_| encoder.write_all(&[0; 1 << 20]).expect("encodes"));
+        let bomb = encoder.finish().expect("encodes");
+        let span = Span { blob: 0, tar: 0, digest: Vec::new() };
+        let contents = Contents { blob: bomb.len() as u64, tar: 1024, spans: vec![span], files: Vec::new() };
+        let taken = std::cell::Cell::new(0);
+        let why = contents.compare(Counting(&bomb, &taken)).expect_err("is longer");
+        assert!(why.contains("span 0 is more bytes of tar"), "{why}");
+        assert!(taken.get() < bomb.len(), "{} of {} bytes were read", taken.get(), bomb.len());
+    }
+}

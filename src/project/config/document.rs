@@ -1,0 +1,342 @@
+//! The document before it is typed: TOML values with their spans, and the flags written into it.
+//!
+//! Whatever overrides the build file is an edit of this document: what the workspace gives as default is
+//! put in where nothing stands, then variables, `--set` and flags replace what stands. So every setting
+//! obeys one precedence, and a bad value is reported in the same way wherever it was written.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::decode::{Decode, Decoder};
+use super::source::{Diagnostic, Origin, Sources, Span};
+use super::{ConfigError, ConfigError::NotFound};
+use crate::types::shown::shown_path;
+
+/// What the parser calls the one error that has no consequences.
+const DUPLICATE: &str = "duplicate key";
+
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) span: Span,
+    pub(crate) value: Value,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    String(String),
+    /// Saturated where it does not fit: no setting comes near.
+    Integer(i128),
+    Float,
+    Boolean(bool),
+    Datetime(toml::value::Datetime),
+    Array(Vec<Node>),
+    Table(Table),
+}
+
+/// A table: its values, and where their keys stand.
+pub(crate) type Table = BTreeMap<String, (Span, Node)>;
+
+/// A build file, or the lack of one, with what overrides it.
+#[derive(Clone, Debug)]
+pub struct Document {
+    sources: Sources,
+    /// Always a table.
+    root: Node,
+    /// What relative paths in the build file are relative to, and those of `--set` with it.
+    directory: std::path::PathBuf,
+}
+
+impl Document {
+    /// No build file: only what flags and variables say.
+    #[must_use]
+    pub fn empty(directory: &Path) -> Self {
+        let span = Span::new(0, &(0..0));
+        let root = Node { span, value: Value::Table(Table::new()) };
+        Self { sources: Sources::default(), root, directory: directory.to_owned() }
+    }
+
+    /// Reads the build file at `path`. Relative paths in it are relative to its directory.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not TOML.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(&shown_path(path), directory_of(path), &read(path)?)
+    }
+
+    /// Parses the text of a build file that errors call `name`.
+    ///
+    /// # Errors
+    /// When it is not TOML.
+    pub fn parse(name: &str, directory: &Path, text: &str) -> Result<Self, ConfigError> {
+        Self::empty(directory).with(name, directory, text)
+    }
+
+    /// Reads the build file of a member of this workspace: what it leaves out of `[image]` and `[config]`
+    /// is taken from `[workspace.image]` and `[workspace.config]`. Tables such as `env` are joined by key.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not TOML.
+    pub fn read_member(&self, path: &Path) -> Result<Self, ConfigError> {
+        self.parse_member(&shown_path(path), directory_of(path), &read(path)?)
+    }
+
+    /// As [`Document::read_member`], from a text.
+    ///
+    /// # Errors
+    /// When it is not TOML.
+    pub fn parse_member(&self, name: &str, directory: &Path, text: &str) -> Result<Self, ConfigError> {
+        let mut member = self.clone().with(name, directory, text)?;
+        let workspace = self.table().get("workspace").map(|(_, node)| &node.value);
+        let Some(Value::Table(workspace)) = workspace else { return Ok(member) };
+        for key in ["image", "config"] {
+            if let Some(given) = workspace.get(key) {
+                inherit(member.table_mut(), key, given);
+            }
+        }
+        Ok(member)
+    }
+
+    /// Replaces the tree by that of `text`, and keeps the sources.
+    fn with(mut self, name: &str, directory: &Path, text: &str) -> Result<Self, ConfigError> {
+        let base = self.sources.add(name, directory, Origin::File, text);
+        let (table, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            // Whatever the parser finds after the first slip is mostly a consequence of it.
+            let slip = errors.iter().filter(|error| error.message() != DUPLICATE).take(1);
+            let mut reported: Vec<_> = slip.collect();
+            if reported.is_empty() {
+                reported.extend(&errors);
+            }
+            let diagnostics = reported.iter().map(|error| syntax(error, base, text)).collect();
+            return Err(self.sources.error(diagnostics));
+        }
+        self.root = Node {
+            span: Span::new(base, &(0..0)),
+            value: Value::Table(convert_table(table.get_ref(), base)),
+        };
+        directory.clone_into(&mut self.directory);
+        Ok(self)
+    }
+
+    /// Writes `KEY=VALUE` into the document: a dotted key and a TOML value, or a string where it is none.
+    ///
+    /// # Errors
+    /// When there is no `=`, the key is not a TOML key, or passes through something that is not a table.
+    pub fn set(&mut self, assignment: &str) -> Result<(), ConfigError> {
+        let directory = self.directory.clone();
+        let base = self.sources.add("--set", &directory, Origin::Typed, assignment);
+        let wrong = |document: &Self, range: std::ops::Range<usize>, message: String| {
+            let hint = "write `--set KEY=VALUE`, such as `--set config.user=1000`".to_owned();
+            document.sources.wrong_at(Span::new(base, &range), message, Some(hint))
+        };
+        let Some(equals) = equals(assignment) else {
+            return Err(wrong(self, 0..assignment.len(), format!("`{assignment}` has no `=`")));
+        };
+        let (key, value) = (&assignment[..equals], &assignment[equals + 1..]);
+        let Some(path) = parse_key(key, base) else {
+            let message = match key.trim() {
+                "" => format!("`{assignment}` has no key"),
+                key => format!("`{key}` is not a key"),
+            };
+            return Err(wrong(self, 0..equals, message));
+        };
+        let blank = value.len() - value.trim_start().len();
+        let (start, value) = (equals + 1 + blank, value.trim());
+        let span = Span::new(base, &(start..start + value.len()));
+        let node = match DeValue::parse(value) {
+            Ok(parsed) => convert(&parsed, base + start),
+            Err(_) => Node { span, value: Value::String(value.to_owned()) },
+        };
+        self.put(&path, node)
+    }
+
+    /// Writes a string that the flag or variable `name` gave.
+    pub(super) fn give(&mut self, name: &str, path: [&str; 2], text: &str) -> Result<(), ConfigError> {
+        let node = self.typed(name, text);
+        self.put(&path.map(|key| (key.to_owned(), node.span)), node)
+    }
+
+    /// Writes strings that the flag or variable `name` gave.
+    pub(super) fn give_all(
+        &mut self,
+        name: &str,
+        path: [&str; 2],
+        texts: &[String],
+    ) -> Result<(), ConfigError> {
+        let nodes: Vec<Node> = texts.iter().map(|text| self.typed(name, text)).collect();
+        let Some(span) = nodes.first().map(|node| node.span) else { return Ok(()) };
+        self.put(&path.map(|key| (key.to_owned(), span)), Node { span, value: Value::Array(nodes) })
+    }
+
+    /// Registers a typed text. Its relative paths are relative to the working directory.
+    pub(super) fn typed(&mut self, name: &str, text: &str) -> Node {
+        let base = self.sources.add(name, Path::new(""), Origin::Typed, text);
+        Node { span: Span::new(base, &(0..text.len())), value: Value::String(text.to_owned()) }
+    }
+
+    fn put(&mut self, path: &[(String, Span)], node: Node) -> Result<(), ConfigError> {
+        let Some(((last, last_span), parents)) = path.split_last() else { return Ok(()) };
+        let sources = self.sources.clone();
+        let mut table = self.table_mut();
+        for (key, span) in parents {
+            let fresh = || (*span, Node { span: *span, value: Value::Table(Table::new()) });
+            let (_, child) = table.entry(key.clone()).or_insert_with(fresh);
+            let what = child.value.what();
+            let Value::Table(inner) = &mut child.value else {
+                let message = format!("`{key}` is {what}, not a table");
+                let hint = format!("set `{key}` as a whole");
+                return Err(sources.wrong_at(*span, message, Some(hint)));
+            };
+            table = inner;
+        }
+        table.insert(last.clone(), (*last_span, node));
+        Ok(())
+    }
+
+    /// Types the document. All that is wrong with it is reported at once.
+    pub(crate) fn decode<T: Decode>(&self) -> Result<T, ConfigError> {
+        let mut decoder = Decoder::new::<T>(&self.sources);
+        let decoded = T::decode(&self.root, &mut decoder);
+        match decoded {
+            Some(decoded) if decoder.diagnostics.is_empty() => Ok(decoded),
+            _ => Err(self.sources.error(decoder.diagnostics)),
+        }
+    }
+
+    /// The texts, for errors that are found later.
+    #[must_use]
+    pub const fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    fn table(&self) -> &Table {
+        static EMPTY: Table = Table::new();
+        match &self.root.value {
+            Value::Table(table) => table,
+            _ => &EMPTY,
+        }
+    }
+
+    fn table_mut(&mut self) -> &mut Table {
+        if !matches!(self.root.value, Value::Table(_)) {
+            self.root.value = Value::Table(Table::new());
+        }
+        match &mut self.root.value {
+            Value::Table(table) => table,
+            _ => unreachable!("made a table just above"),
+        }
+    }
+}
+
+impl Value {
+    /// What it is, with its article.
+    pub(crate) const fn what(&self) -> &'static str {
+        match self {
+            Self::String(_) => "a string",
+            Self::Integer(_) => "an integer",
+            Self::Float => "a float",
+            Self::Boolean(_) => "a boolean",
+            Self::Datetime(_) => "a date",
+            Self::Array(_) => "an array",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    crate::runtime::input::read_text(path, crate::runtime::input::MAX_TEXT).map_err(|source| {
+        match source.kind() {
+            std::io::ErrorKind::NotFound => NotFound(path.to_owned()),
+            _ => ConfigError::Read { path: path.to_owned(), source },
+        }
+    })
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+/// Puts `given` at `key` unless something stands there; tables are joined.
+fn inherit(table: &mut Table, key: &str, given: &(Span, Node)) {
+    let Some((_, own)) = table.get_mut(key) else {
+        table.insert(key.to_owned(), given.clone());
+        return;
+    };
+    if let (Value::Table(own), Value::Table(theirs)) = (&mut own.value, &given.1.value) {
+        for (key, given) in theirs {
+            inherit(own, key, given);
+        }
+    }
+}
+
+fn syntax(error: &toml::de::Error, base: usize, text: &str) -> Diagnostic {
+    let range = error.span().unwrap_or(text.len()..text.len());
+    let (message, hint) = match (error.message(), text.get(range.clone())) {
+        (DUPLICATE, Some(key)) => {
+            (format!("the key `{key}` stands here twice"), Some("remove one of the two".to_owned()))
+        }
+        (message, _) => (message.to_owned(), None),
+    };
+    Diagnostic { message, hint, span: Span::new(base, &range) }
+}
+
+fn convert_table(table: &DeTable<'_>, base: usize) -> Table {
+    let entry = |(key, value): (&toml::Spanned<_>, _)| {
+        let key: (&std::borrow::Cow<'_, str>, _) = (key.get_ref(), Span::new(base, &key.span()));
+        (key.0.clone().into_owned(), (key.1, convert(value, base)))
+    };
+    table.iter().map(entry).collect()
+}
+
+fn convert(node: &toml::Spanned<DeValue<'_>>, base: usize) -> Node {
+    let value = match node.get_ref() {
+        DeValue::String(text) => Value::String(text.clone().into_owned()),
+        DeValue::Integer(integer) => {
+            let text = integer.as_str();
+            let saturated = if text.starts_with('-') { i128::MIN } else { i128::MAX };
+            Value::Integer(i128::from_str_radix(text, integer.radix()).unwrap_or(saturated))
+        }
+        DeValue::Float(_) => Value::Float,
+        DeValue::Boolean(boolean) => Value::Boolean(*boolean),
+        DeValue::Datetime(datetime) => Value::Datetime(*datetime),
+        DeValue::Array(array) => Value::Array(array.iter().map(|node| convert(node, base)).collect()),
+        DeValue::Table(table) => Value::Table(convert_table(table, base)),
+    };
+    Node { span: Span::new(base, &node.span()), value }
+}
+
+/// The first `=` that is not inside a quoted key.
+fn equals(assignment: &str) -> Option<usize> {
+    let mut quote = None;
+    for (at, byte) in assignment.bytes().enumerate() {
+        match (quote, byte) {
+            (None, b'=') => return Some(at),
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), byte) if open == byte => quote = None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The parts of a dotted TOML key.
+fn parse_key(key: &str, base: usize) -> Option<Vec<(String, Span)>> {
+    // A line break would let one assignment write two keys or a table header.
+    if key.contains(['\n', '\r', '#']) {
+        return None;
+    }
+    let text = format!("{key}=0");
+    let table = DeTable::parse(&text).ok()?;
+    let mut path = Vec::new();
+    let mut table = table.get_ref();
+    loop {
+        let (key, value) = table.iter().next()?;
+        path.push((key.get_ref().clone().into_owned(), Span::new(base, &key.span())));
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => return Some(path),
+        }
+    }
+}

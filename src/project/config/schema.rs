@@ -1,0 +1,371 @@
+//! Every key of `build.toml`, and what it is made of.
+//!
+//! This is the one list of keys: decoding, suggestions, `build.toml.example` and the reference are held to
+//! it. Nothing here has a default other than "not given"; [`super::Settings`] has those.
+
+use std::collections::BTreeMap;
+
+use super::decode::{Decode, Decoder, FromText, Wrong, table};
+use super::document::{Node, Value};
+use super::source::Spanned;
+use super::template::Template;
+use super::value::{
+    Arguments, Base, Buckets, ByteSize, Compression, Count, DiskPath, EnvName, EnvTable, Format, ImagePath,
+    Kind, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, Signal, User,
+    one_or_many,
+};
+use crate::oci;
+use crate::types::platform::Platform;
+use crate::types::reference::{Registry, Repository};
+
+table! {
+    /// A whole build file.
+    pub struct BuildFile {
+        /// The output format; a digest changes only with it.
+        "format" => format: Option<Format>,
+        /// What the image is called and made on.
+        "image" => image: Image,
+        /// The artifact.
+        "app" => app: Option<App>,
+        /// Layers besides those of the artifact, bottom first.
+        "layer" => layers: Vec<Layer>,
+        /// How containers of the image run.
+        "config" => config: Config,
+        /// Where other machines' layers are found.
+        "cache" => cache: Cache,
+        /// How registries are reached.
+        "registry" => registries: BTreeMap<Registry, RegistryOptions>,
+        /// The images that are built together with this file as their common base.
+        "workspace" => workspace: Option<Workspace>,
+    }
+}
+
+table! {
+    /// `[image]`
+    pub struct Image {
+        /// The repository that the image is named after and pushed to.
+        "name" => name: Option<Spanned<Repository>>,
+        /// What it is put on.
+        "base" => base: Option<Spanned<Base>>,
+        /// Its tags.
+        "tags" => tags: Option<Vec<Spanned<TagTemplate>>>,
+        /// The platforms to build for; all that both the base and the artifact offer where not given.
+        "platforms" => platforms: Option<Vec<Spanned<Platform>>>,
+        /// Annotations of the manifest and index.
+        "annotations" => annotations: BTreeMap<Name, Spanned<Template>>,
+        /// How layers are compressed.
+        "compression" => compression: Option<Spanned<Compression>>,
+    }
+}
+
+table! {
+    /// `[app]`
+    pub struct App {
+        /// The artifact; one for each platform where there are several.
+        "path" => paths: Paths,
+        /// What it is; detected where not given.
+        "kind" => kind: Option<Spanned<Kind>>,
+        /// Unpacked or as it is.
+        "layout" => layout: Option<Spanned<Layout>>,
+        /// Where it goes.
+        "root" => root: Option<Spanned<ImagePath>>,
+        /// Who owns its files.
+        "owner" => owner: Option<Spanned<Owner>>,
+        /// The mode of its files.
+        "mode" => mode: Option<Spanned<Mode>>,
+        /// The modification time of its files.
+        "mtime" => mtime: Option<Spanned<Mtime>>,
+        /// Of a directory, only what matches one of these.
+        "include" => include: Vec<Spanned<Pattern>>,
+        /// Of a directory, nothing that matches one of these.
+        "exclude" => exclude: Vec<Spanned<Pattern>>,
+        /// Into how many layers its dependencies, or its files, are split at most.
+        "buckets" => buckets: Option<Spanned<Buckets>>,
+    }
+}
+
+table! {
+    /// `[[layer]]`
+    pub struct Layer {
+        /// Its name in plans, reports and the history.
+        "name" => name: Spanned<Name>,
+        /// What is copied into it.
+        "files" => files: Vec<Files>,
+        /// Directories that are made in it.
+        "directories" => directories: Vec<Directory>,
+        /// The modification time of everything in it.
+        "mtime" => mtime: Option<Spanned<Mtime>>,
+    }
+}
+
+table! {
+    /// What is copied into a layer.
+    pub struct Files {
+        /// A file, or a directory whose content is copied.
+        "from" => from: Spanned<DiskPath>,
+        /// Where it goes; below it, with a trailing slash.
+        "to" => to: Spanned<ImagePath>,
+        /// Only what matches one of these, relative to `from`.
+        "include" => include: Vec<Spanned<Pattern>>,
+        /// Nothing that matches one of these.
+        "exclude" => exclude: Vec<Spanned<Pattern>>,
+        /// The mode of all files.
+        "mode" => mode: Option<Spanned<Mode>>,
+        /// Who owns everything.
+        "owner" => owner: Option<Spanned<Owner>>,
+        /// Whether the modes on disk are kept.
+        "keep-modes" => keep_modes: bool,
+        /// Whether the owners on disk are kept.
+        "keep-owners" => keep_owners: bool,
+        /// Whether extended attributes are kept.
+        "xattrs" => xattrs: bool,
+    }
+}
+
+table! {
+    /// A directory that is made in a layer.
+    pub struct Directory {
+        /// Where.
+        "path" => path: Spanned<ImagePath>,
+        /// Who owns it.
+        "owner" => owner: Option<Spanned<Owner>>,
+        /// Its mode.
+        "mode" => mode: Option<Spanned<Mode>>,
+    }
+}
+
+table! {
+    /// `[config]`
+    pub struct Config {
+        /// Variables to set.
+        "env" => env: EnvTable,
+        /// Variables of the base to remove.
+        "unset-env" => unset_env: Vec<Spanned<EnvName>>,
+        /// Ports that the application listens on, besides those of the base.
+        "ports" => ports: Vec<Spanned<Ports>>,
+        /// Paths that outlive containers, besides those of the base.
+        "volumes" => volumes: Vec<Spanned<ImagePath>>,
+        /// Who the application runs as.
+        "user" => user: Option<Spanned<User>>,
+        /// Where it starts.
+        "workdir" => workdir: Option<Spanned<ImagePath>>,
+        /// The program; drops the base's `cmd` too.
+        "entrypoint" => entrypoint: Option<Spanned<Arguments>>,
+        /// Its arguments.
+        "cmd" => cmd: Option<Spanned<Arguments>>,
+        /// Labels to set.
+        "labels" => labels: BTreeMap<Name, Spanned<Template>>,
+        /// Labels of the base to remove.
+        "unset-labels" => unset_labels: Vec<Spanned<Name>>,
+        /// How to tell that the application is well.
+        "healthcheck" => healthcheck: Option<Spanned<Health>>,
+        /// The signal that stops it.
+        "stop-signal" => stop_signal: Option<Spanned<Signal>>,
+    }
+}
+
+table! {
+    /// A health check.
+    pub struct Healthcheck {
+        /// The program to run.
+        "cmd" => cmd: HealthCommand,
+        /// Time between checks.
+        "interval" => interval: Option<Period>,
+        /// Time after which a check has failed.
+        "timeout" => timeout: Option<Period>,
+        /// Time for the application to come up.
+        "start-period" => start_period: Option<Period>,
+        /// Time between checks while it comes up.
+        "start-interval" => start_interval: Option<Period>,
+        /// Failures in a row that make it unhealthy.
+        "retries" => retries: Option<Count>,
+    }
+}
+
+table! {
+    /// `[registry."host"]`
+    pub struct RegistryOptions {
+        /// Whether it speaks HTTP without TLS; where not given, the address decides.
+        "plain-http" => plain_http: Option<Spanned<bool>>,
+        /// Whether its certificate is not checked.
+        "skip-tls-verify" => skip_tls_verify: Option<Spanned<bool>>,
+        /// A file of certificate authorities to trust besides the usual ones.
+        "ca-file" => ca_file: Option<Spanned<DiskPath>>,
+        /// A file with the certificate to show, its chain, and maybe its key.
+        "client-cert" => client_cert: Option<Spanned<DiskPath>>,
+        /// A file with the key of the certificate.
+        "client-key" => client_key: Option<Spanned<DiskPath>>,
+        /// Blobs are uploaded in pieces of this size.
+        "chunk-size" => chunk_size: Option<Spanned<ByteSize>>,
+        /// Registries that are asked first when pulling.
+        "mirrors" => mirrors: Vec<Spanned<MirrorAddress>>,
+    }
+}
+
+table! {
+    /// `[workspace]`
+    pub struct Workspace {
+        /// Directories with a build file each.
+        "members" => members: Vec<Spanned<Pattern>>,
+        /// What members leave out of their `[image]`.
+        "image" => image: Image,
+        /// What members leave out of their `[config]`.
+        "config" => config: Config,
+    }
+}
+
+table! {
+    /// `[cache]`
+    pub struct Cache {
+        /// The repository with the entries; the image's own where not given.
+        "repository" => repository: Option<Spanned<Repository>>,
+        /// Whether it is read when pushing; it is where not given.
+        "read" => read: Option<bool>,
+        /// How many of the layers that are found are built all the same, to compare.
+        "verify" => verify: Option<Percent>,
+    }
+}
+
+/// A name that is not empty: of a layer, a label, an annotation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(String);
+
+impl Name {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromText for Name {
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        if text.is_empty() || text.chars().any(char::is_control) {
+            return Err(Wrong::new("a name cannot be empty or contain control characters"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+super::decode::text_values!(Name);
+
+/// A template that gives a tag.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TagTemplate(Template);
+
+impl TagTemplate {
+    /// The template.
+    #[must_use]
+    pub const fn template(&self) -> &Template {
+        &self.0
+    }
+}
+
+impl FromText for TagTemplate {
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        let template = Template::from_text(text)?;
+        template.check_tag()?;
+        Ok(Self(template))
+    }
+}
+
+super::decode::text_values!(TagTemplate);
+
+/// One artifact or more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths(pub(super) Vec<Spanned<DiskPath>>);
+
+impl Paths {
+    /// The artifacts; never empty.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Spanned<DiskPath>] {
+        &self.0
+    }
+
+    /// The artifacts, to put others in their place.
+    pub fn as_mut_slice(&mut self) -> &mut [Spanned<DiskPath>] {
+        &mut self.0
+    }
+}
+
+impl Decode for Paths {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let paths = one_or_many(node, decoder)?;
+        if paths.is_empty() {
+            return decoder.wrong(node.span, Wrong::new("`app.path` names no artifact"));
+        }
+        Some(Self(paths))
+    }
+}
+
+/// A health check, or `false` for none where the base has one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Health {
+    /// The base's check is switched off.
+    Off,
+    /// This check.
+    Check(Healthcheck),
+}
+
+impl Health {
+    /// As image configurations have it.
+    #[must_use]
+    pub fn to_image(&self) -> oci::Healthcheck {
+        let Self::Check(check) = self else {
+            return oci::Healthcheck { test: vec!["NONE".to_owned()], ..oci::Healthcheck::default() };
+        };
+        let nanoseconds = |period: Option<Period>| period.map_or(0, Period::nanoseconds);
+        oci::Healthcheck {
+            test: check.cmd.0.clone(),
+            interval: nanoseconds(check.interval),
+            timeout: nanoseconds(check.timeout),
+            start_period: nanoseconds(check.start_period),
+            start_interval: nanoseconds(check.start_interval),
+            retries: check.retries.map_or(0, |retries| u64::from(retries.get())),
+            ..oci::Healthcheck::default()
+        }
+    }
+}
+
+impl Decode for Health {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        match node.value {
+            Value::Boolean(false) => Some(Self::Off),
+            Value::Table(_) => Healthcheck::decode(node, decoder).map(Self::Check),
+            _ => {
+                let hint =
+                    "write `{ cmd = [\"/bin/check\"], interval = \"30s\" }`, or `false` for none".to_owned();
+                decoder.mismatch(node, "a table or `false`", Some(hint))
+            }
+        }
+    }
+
+    fn keys(prefix: &str, keys: &mut Vec<String>) {
+        Healthcheck::keys(prefix, keys);
+    }
+}
+
+/// What a health check runs: arguments without a shell, or one string for the shell of the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCommand(Vec<String>);
+
+impl Decode for HealthCommand {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let (form, arguments) = match &node.value {
+            Value::String(command) => ("CMD-SHELL", vec![command.clone()]),
+            _ => ("CMD", Vec::decode(node, decoder)?),
+        };
+        if arguments.iter().all(String::is_empty) {
+            return decoder.wrong(node.span, Wrong::new("a health check needs a program to run"));
+        }
+        Some(Self([vec![form.to_owned()], arguments].concat()))
+    }
+}
+
+/// Every key of a build file, dotted, in the order of this file.
+#[must_use]
+pub fn keys() -> Vec<String> {
+    let mut keys = Vec::new();
+    BuildFile::keys("", &mut keys);
+    keys
+}

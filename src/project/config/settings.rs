@@ -1,0 +1,361 @@
+//! What holds in the end: flag over `--set` over environment over file over default.
+//!
+//! A pure function. Everything that overrides the build file is written into the document in order of
+//! rank and typed with it, so there is one way to get a value right and one way to report it.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use super::ConfigError;
+use super::decode::Wrong;
+use super::document::Document;
+use super::registries::{self, Addition};
+use super::schema::{
+    App, BuildFile, Cache, Config, Files, Layer, Name, Paths, RegistryOptions, TagTemplate, Workspace,
+};
+use super::source::{Diagnostic, Sources, Span, Spanned};
+use super::template::Template;
+use super::value::{Base, Compression, DiskPath, Format};
+use crate::layer::scan::MAX_PATTERNS;
+use crate::types::platform::Platform;
+use crate::types::reference::{Registry, Repository};
+use crate::types::time::LAST_SECOND;
+
+/// What the command line or the environment says; nothing is a default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// The artifact, given as an argument.
+    pub artifact: Option<PathBuf>,
+    /// `--name`: [`super::Image::name`].
+    pub name: Option<String>,
+    /// `--base`: [`super::Image::base`].
+    pub base: Option<String>,
+    /// `--tag`, repeated: replaces all of [`super::Image::tags`].
+    pub tags: Vec<String>,
+    /// `--platform`, repeated: replaces all of [`super::Image::platforms`].
+    pub platforms: Vec<String>,
+    /// `--compression`: [`super::Image::compression`].
+    pub compression: Option<String>,
+    /// `--set`, repeated: `KEY=VALUE`, later over earlier.
+    pub set: Vec<String>,
+    /// `--offline`.
+    pub offline: Option<bool>,
+    /// `--locked`.
+    pub locked: Option<bool>,
+    /// `--untrusted`.
+    pub untrusted: Option<bool>,
+    /// `--jobs`.
+    pub jobs: Option<NonZeroUsize>,
+    /// `SOURCE_DATE_EPOCH`.
+    pub source_date_epoch: Option<u64>,
+}
+
+/// What each field is called where it comes from.
+struct Names {
+    name: &'static str,
+    base: &'static str,
+    tags: &'static str,
+    platforms: &'static str,
+    compression: &'static str,
+}
+
+const FLAGS: Names = Names {
+    name: "--name",
+    base: "--base",
+    tags: "--tag",
+    platforms: "--platform",
+    compression: "--compression",
+};
+
+const VARIABLES: Names = Names {
+    name: "PACK_NAME",
+    base: "PACK_BASE",
+    tags: "PACK_TAGS",
+    platforms: "PACK_PLATFORMS",
+    compression: "PACK_COMPRESSION",
+};
+
+impl Overrides {
+    /// What the environment says. `lookup` gives a variable's value; an empty one counts as not set.
+    ///
+    /// # Errors
+    /// When a variable is not of its type.
+    pub fn from_environment(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let list = |name: &str| -> Vec<String> {
+            let value = get(name).unwrap_or_default();
+            value.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+        };
+        let switch = |name: &str| match get(name).as_deref() {
+            None => Ok(None),
+            Some("1" | "true") => Ok(Some(true)),
+            Some("0" | "false") => Ok(Some(false)),
+            Some(other) => Err(bad_variable(name, other, "a switch", "write `1` or `0`")),
+        };
+        let number = |name: &str, hint: &str| match get(name) {
+            None => Ok(None),
+            Some(text) => match text.parse::<u64>() {
+                Ok(number) if !text.starts_with('+') => Ok(Some(number)),
+                _ => Err(bad_variable(name, &text, "a whole number", hint)),
+            },
+        };
+        let jobs = number("PACK_JOBS", "write how many threads to use")?;
+        let jobs = match jobs.map(|jobs| usize::try_from(jobs).ok().and_then(NonZeroUsize::new)) {
+            Some(None) => {
+                return Err(bad_variable("PACK_JOBS", "0", "a number of threads", "write at least 1"));
+            }
+            jobs => jobs.flatten(),
+        };
+        let epoch = "SOURCE_DATE_EPOCH";
+        let source_date_epoch = number(epoch, "write seconds since 1970, such as `date +%s` prints")?;
+        if let Some(late) = source_date_epoch.filter(|seconds| *seconds > LAST_SECOND) {
+            let hint =
+                format!("it counts seconds, and this looks like milliseconds: write `{}`", late / 1000);
+            return Err(bad_variable(epoch, &late.to_string(), "a time before the year 10000", &hint));
+        }
+        Ok(Self {
+            artifact: None,
+            name: get(VARIABLES.name),
+            base: get(VARIABLES.base),
+            tags: list(VARIABLES.tags),
+            platforms: list(VARIABLES.platforms),
+            compression: get(VARIABLES.compression),
+            set: Vec::new(),
+            offline: switch("PACK_OFFLINE")?,
+            locked: switch("PACK_LOCKED")?,
+            untrusted: switch("PACK_UNTRUSTED")?,
+            jobs,
+            source_date_epoch,
+        })
+    }
+
+    fn apply(&self, document: &mut Document, names: &Names) -> Result<(), ConfigError> {
+        for assignment in &self.set {
+            document.set(assignment)?;
+        }
+        let one = [
+            (&self.name, names.name, ["image", "name"]),
+            (&self.base, names.base, ["image", "base"]),
+            (&self.compression, names.compression, ["image", "compression"]),
+        ];
+        for (text, name, key) in one {
+            if let Some(text) = text {
+                document.give(name, key, text)?;
+            }
+        }
+        document.give_all(names.tags, ["image", "tags"], &self.tags)?;
+        document.give_all(names.platforms, ["image", "platforms"], &self.platforms)
+    }
+}
+
+fn bad_variable(name: &str, value: &str, what: &str, hint: &str) -> ConfigError {
+    let mut document = Document::empty(std::path::Path::new(""));
+    let span = document.typed(name, value).span;
+    document.sources().wrong_at(span, format!("`{name}` is not {what}"), Some(hint.to_owned()))
+}
+
+/// Everything that decides what an image becomes, besides the files themselves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The texts that spans point into.
+    pub sources: Sources,
+    /// The output format.
+    pub format: Format,
+    /// The repository; where not given, the caller names the image after the artifact.
+    pub name: Option<Spanned<Repository>>,
+    /// The base; where not given, the kind of artifact decides whether it can do without.
+    pub base: Option<Spanned<Base>>,
+    /// The tags; empty for [`Template::default_tag`].
+    pub tags: Vec<Spanned<TagTemplate>>,
+    /// The platforms, without duplicates; empty for all that both base and artifact offer.
+    pub platforms: Vec<Spanned<Platform>>,
+    /// Annotations.
+    pub annotations: BTreeMap<Name, Spanned<Template>>,
+    /// How layers are compressed.
+    pub compression: Compression,
+    /// The artifact.
+    pub app: Option<App>,
+    /// Further layers, bottom first.
+    pub layers: Vec<Layer>,
+    /// How containers run.
+    pub config: Config,
+    /// Where other machines' layers are found.
+    pub cache: Cache,
+    /// How registries are reached.
+    pub registries: BTreeMap<Registry, RegistryOptions>,
+    /// The workspace that this file is the root of.
+    pub workspace: Option<Workspace>,
+    /// Whether the network must not be used.
+    pub offline: bool,
+    /// Whether `build.lock` must not change.
+    pub locked: bool,
+    /// Whether the build file comes from somebody who may not decide for this machine.
+    pub untrusted: bool,
+    /// Threads to use; as many as the machine has where not given.
+    pub jobs: Option<NonZeroUsize>,
+    /// The time that stands for "now", in seconds since the epoch.
+    pub source_date_epoch: Option<u64>,
+}
+
+impl Settings {
+    /// Merges a build file with what overrides it.
+    ///
+    /// # Errors
+    /// When anything in it is wrong; all of it is reported.
+    pub fn resolve(
+        mut document: Document,
+        flags: &Overrides,
+        environment: &Overrides,
+    ) -> Result<Self, ConfigError> {
+        environment.apply(&mut document, &VARIABLES)?;
+        flags.apply(&mut document, &FLAGS)?;
+        let artifact = flags.artifact.as_ref().or(environment.artifact.as_ref());
+        if let Some(path) = artifact {
+            document.give("", ["app", "path"], &path.display().to_string())?;
+        }
+        let mut file: BuildFile = document.decode()?;
+        if let (Some(path), Some(app)) = (artifact, &mut file.app) {
+            // A path need not be UTF-8, a document must.
+            let span = app.paths.as_slice().first().map_or_else(|| Span::new(0, &(0..0)), |path| path.span);
+            app.paths = Paths(vec![Spanned { value: DiskPath::new(path), span }]);
+        }
+        let sources = document.sources().clone();
+        let diagnostics = check(&file);
+        if !diagnostics.is_empty() {
+            return Err(sources.error(diagnostics));
+        }
+        let BuildFile { format, image, app, layers, config, cache, registries, workspace } = file;
+        let mut platforms = image.platforms.unwrap_or_default();
+        let mut seen = std::collections::BTreeSet::new();
+        platforms.retain(|platform| seen.insert(platform.value.clone()));
+        Ok(Self {
+            sources,
+            format: format.unwrap_or(Format::CURRENT),
+            name: image.name,
+            base: image.base,
+            tags: image.tags.unwrap_or_default(),
+            platforms,
+            annotations: image.annotations,
+            compression: image.compression.map(|compression| compression.value).unwrap_or_default(),
+            app,
+            layers,
+            config,
+            cache,
+            registries,
+            workspace,
+            offline: flags.offline.or(environment.offline).unwrap_or(false),
+            locked: flags.locked.or(environment.locked).unwrap_or(false),
+            untrusted: flags.untrusted.or(environment.untrusted).unwrap_or(false),
+            jobs: flags.jobs.or(environment.jobs),
+            source_date_epoch: flags.source_date_epoch.or(environment.source_date_epoch),
+        })
+    }
+
+    /// An error about what was written at `span`.
+    #[must_use]
+    pub fn error_at(&self, span: Span, message: impl Into<String>, hint: Option<String>) -> ConfigError {
+        self.sources.error_at(span, message, hint)
+    }
+
+    /// How registries are reached, where `user` is what the user's own configuration says: what was typed counts
+    /// most, then the user's configuration, then the project's file.
+    #[must_use]
+    pub fn registries_with(
+        &self,
+        user: &BTreeMap<Registry, RegistryOptions>,
+    ) -> BTreeMap<Registry, RegistryOptions> {
+        let typed = registries::typed(&self.registries, &self.sources);
+        registries::merge(&typed, &registries::merge(user, &self.registries))
+    }
+
+    /// Where the project's file, and not the user, makes a registry less safe or leads pulls elsewhere.
+    #[must_use]
+    pub fn additions(&self, user: &BTreeMap<Registry, RegistryOptions>) -> Vec<Addition> {
+        registries::additions(&self.registries, &self.sources, user)
+    }
+
+    /// The environment variables that templates ask for.
+    pub fn env_names(&self) -> impl Iterator<Item = &str> {
+        let tags = self.tags.iter().map(|tag| tag.value.template());
+        let texts = self.annotations.values().chain(self.config.labels.values()).map(|text| &text.value);
+        tags.chain(texts).flat_map(Template::env_names)
+    }
+}
+
+/// What no single value can know about itself.
+fn check(file: &BuildFile) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    let mut wrong = |span, wrong: Wrong| {
+        diagnostics.push(Diagnostic { message: wrong.message, hint: wrong.hint, span });
+    };
+    check_patterns(file, &mut wrong);
+    let mut names = std::collections::BTreeSet::new();
+    for layer in &file.layers {
+        let name = layer.name.as_str();
+        if !names.insert(name) {
+            wrong(
+                layer.name.span,
+                Wrong::new(format!("there are two layers named `{name}`")).hint("rename one"),
+            );
+        }
+        if layer.files.is_empty() && layer.directories.is_empty() {
+            let hint = "give it `files` or `directories`, or remove it";
+            wrong(layer.name.span, Wrong::new(format!("the layer `{name}` is empty")).hint(hint));
+        }
+        for Files { mode, owner, keep_modes, keep_owners, .. } in &layer.files {
+            if let (Some(mode), true) = (mode, keep_modes) {
+                wrong(
+                    mode.span,
+                    Wrong::new("`mode` and `keep-modes` contradict each other").hint("remove one"),
+                );
+            }
+            if let (Some(owner), true) = (owner, keep_owners) {
+                wrong(
+                    owner.span,
+                    Wrong::new("`owner` and `keep-owners` contradict each other").hint("remove one"),
+                );
+            }
+        }
+        for directory in &layer.directories {
+            if directory.path.entry().is_none() {
+                wrong(directory.path.span, Wrong::new("`/` belongs to the base: a layer cannot make it"));
+            }
+        }
+    }
+    for name in &file.config.unset_env {
+        if file.config.env.contains_key(&name.value) {
+            let message = format!("`{}` is both in `env` and in `unset-env`", name.as_str());
+            wrong(name.span, Wrong::new(message).hint("remove one"));
+        }
+    }
+    for name in &file.config.unset_labels {
+        if file.config.labels.contains_key(&name.value) {
+            let message = format!("`{}` is both in `labels` and in `unset-labels`", name.as_str());
+            wrong(name.span, Wrong::new(message).hint("remove one"));
+        }
+    }
+    for volume in &file.config.volumes {
+        if volume.entry().is_none() {
+            wrong(volume.span, Wrong::new("`/` cannot be a volume"));
+        }
+    }
+    diagnostics.extend(registries::check(&file.registries));
+    diagnostics
+}
+
+/// Patterns are compiled list by list, and each list takes its time.
+fn check_patterns(file: &BuildFile, wrong: &mut impl FnMut(Span, Wrong)) {
+    let of_files =
+        file.layers.iter().flat_map(|layer| &layer.files).flat_map(|files| [&files.include, &files.exclude]);
+    let of_app = file.app.iter().flat_map(|app| [&app.include, &app.exclude]);
+    let mut bytes = 0;
+    for pattern in of_app.chain(of_files).flatten() {
+        bytes += pattern.as_str().len() as u64;
+        if bytes > MAX_PATTERNS {
+            let message = format!("all patterns together are longer than {MAX_PATTERNS} bytes");
+            let hint = "name directories instead of the files in them";
+            return wrong(pattern.span, Wrong::new(message).hint(hint));
+        }
+    }
+}

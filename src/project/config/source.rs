@@ -1,0 +1,304 @@
+//! The texts that settings come from, and errors that point into them.
+//!
+//! A build file, a `--set`, a flag and an environment variable are all texts. [`Sources`] lays them out
+//! one after another, so that a [`Span`] alone says which text a value came from and where in it. Every
+//! value that may turn out wrong later, such as the path of a missing artifact, keeps its span.
+//!
+//! Rendering never panics: a span is clamped to its text and to character boundaries.
+
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::ConfigError;
+use crate::types::shown::one_line;
+
+/// Where a value was written: a range of [`Sources`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    /// `range` of the text that begins at `base`.
+    pub(super) const fn new(base: usize, range: &Range<usize>) -> Self {
+        Self { start: base + range.start, end: base + range.end }
+    }
+
+    /// The part `range` of this span, counted from its start.
+    pub(super) const fn part(self, range: &Range<usize>) -> Self {
+        Self { start: self.start + range.start, end: self.start + range.end }
+    }
+}
+
+/// A value and where it was written.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// As the value: two settings that mean the same print the same, wherever they stand.
+impl<T: std::fmt::Debug> std::fmt::Debug for Spanned<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+impl<T> Deref for Spanned<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// What kind of thing a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A whole TOML document.
+    File,
+    /// Something typed on the command line or in the environment: a bare value is taken for a string where
+    /// one is wanted.
+    Typed,
+}
+
+#[derive(Debug)]
+struct Source {
+    /// What the user calls it: a path, `--set`, `PACK_BASE`; nothing for a plain argument.
+    name: String,
+    /// What relative paths in it are relative to.
+    directory: PathBuf,
+    origin: Origin,
+    text: String,
+    /// Where it lies in the common range.
+    base: usize,
+}
+
+impl Source {
+    /// What stands before the text on the command line or in the environment.
+    fn prefix(&self) -> String {
+        match &*self.name {
+            "" => String::new(),
+            flag if flag.starts_with('-') => format!("{flag} "),
+            variable => format!("{variable}="),
+        }
+    }
+}
+
+/// All texts of one run. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Sources(Vec<Arc<Source>>);
+
+impl Sources {
+    /// Adds a text and returns its base, to make spans from.
+    pub(super) fn add(&mut self, name: &str, directory: &Path, origin: Origin, text: &str) -> usize {
+        // One more than the length, so that the end of one text is not the start of the next.
+        let base = self.0.last().map_or(0, |last| last.base + last.text.len() + 1);
+        self.0.push(Arc::new(Source {
+            name: name.to_owned(),
+            directory: directory.to_owned(),
+            origin,
+            text: text.to_owned(),
+            base,
+        }));
+        base
+    }
+
+    /// The text that `span` lies in, and the range in it.
+    fn find(&self, span: Span) -> Option<(&Source, Range<usize>)> {
+        let after = self.0.partition_point(|source| source.base <= span.start);
+        let source = self.0.get(after.checked_sub(1)?)?;
+        let floor = |at: usize| {
+            let mut at = at.saturating_sub(source.base).min(source.text.len());
+            while !source.text.is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        };
+        let start = floor(span.start);
+        Some((source, start..floor(span.end).max(start)))
+    }
+
+    /// What was written there.
+    pub(super) fn text(&self, span: Span) -> &str {
+        self.find(span).map_or("", |(source, range)| &source.text[range])
+    }
+
+    /// Whether it was typed as a flag or variable rather than written into a file.
+    #[must_use]
+    pub fn is_typed(&self, span: Span) -> bool {
+        self.find(span).is_some_and(|(source, _)| source.origin == Origin::Typed)
+    }
+
+    /// What a relative path that was written there is relative to.
+    pub(super) fn directory(&self, span: Span) -> &Path {
+        self.find(span).map_or(Path::new(""), |(source, _)| &source.directory)
+    }
+
+    /// `build.toml:3:8`, or the flag or variable as it was typed: `--base debian`.
+    #[must_use]
+    pub fn location(&self, span: Span) -> String {
+        let Some((source, range)) = self.find(span) else { return String::new() };
+        if source.origin == Origin::Typed {
+            return source.prefix() + &source.text;
+        }
+        let before = &source.text[..range.start];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        format!("{}:{line}:{column}", source.name)
+    }
+
+    /// An error about what was written at `span`: a missing artifact, an unusable base.
+    #[must_use]
+    pub fn error_at(&self, span: Span, message: impl Into<String>, hint: Option<String>) -> ConfigError {
+        let diagnostics = vec![Diagnostic { message: message.into(), hint, span }];
+        ConfigError::Invalid(Box::new(self.report(diagnostics)))
+    }
+
+    /// An error of what was read: of the command line, if all that is wrong was typed there.
+    pub(super) fn error(&self, diagnostics: Vec<Diagnostic>) -> ConfigError {
+        let is_typed = !diagnostics.is_empty() && diagnostics.iter().all(|it| self.is_typed(it.span));
+        let report = Box::new(self.report(diagnostics));
+        if is_typed { ConfigError::Usage(report) } else { ConfigError::Invalid(report) }
+    }
+
+    /// The same of one thing.
+    pub(super) fn wrong_at(
+        &self,
+        span: Span,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> ConfigError {
+        self.error(vec![Diagnostic { message: message.into(), hint, span }])
+    }
+
+    /// An error about things that are valid and not allowed.
+    #[must_use]
+    pub fn forbidden(&self, diagnostics: Vec<Diagnostic>) -> ConfigError {
+        ConfigError::Forbidden(Box::new(self.report(diagnostics)))
+    }
+
+    fn report(&self, mut diagnostics: Vec<Diagnostic>) -> Report {
+        diagnostics.sort_by_key(|diagnostic| diagnostic.span);
+        diagnostics.dedup();
+        Report { sources: self.clone(), diagnostics }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What is wrong, one sentence without a period.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Where.
+    pub span: Span,
+}
+
+/// Everything that is wrong with a build file and the flags around it, in the order it was written.
+#[derive(Clone, Debug)]
+pub struct Report {
+    sources: Sources,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Report {
+    /// What is wrong; never empty.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// The report as the renderer draws it: messages with the lines that they are about.
+    ///
+    /// The first message has no `error:` before it, as whoever prints an error puts it there.
+    #[must_use]
+    pub fn render(&self, renderer: &Renderer) -> String {
+        let mut text = String::new();
+        for (number, diagnostic) in self.diagnostics.iter().enumerate() {
+            if number > 0 {
+                text.push_str("\n\n");
+            }
+            text.push_str(&self.render_one(diagnostic, number == 0, renderer));
+        }
+        text
+    }
+
+    fn render_one(&self, diagnostic: &Diagnostic, first: bool, renderer: &Renderer) -> String {
+        let level = if first { Level::ERROR.no_name() } else { Level::ERROR };
+        // A value may hold line breaks or control characters; a title is one line.
+        let mut group = Group::with_title(level.primary_title(one_line(&diagnostic.message).into_owned()));
+        if let Some((source, range)) = self.sources.find(diagnostic.span) {
+            let range = first_line(&source.text, range);
+            group = group.element(match source.origin {
+                Origin::File => Snippet::source(&*source.text)
+                    .path(&*source.name)
+                    .annotation(AnnotationKind::Primary.span(range)),
+                // As it was typed: a flag has a name, and no lines worth counting.
+                Origin::Typed => {
+                    let prefix = source.prefix();
+                    let range = prefix.len() + range.start..prefix.len() + range.end;
+                    Snippet::source(prefix + &source.text)
+                        .line_numbering(false)
+                        .annotation(AnnotationKind::Primary.span(range))
+                }
+            });
+        }
+        if let Some(hint) = &diagnostic.hint {
+            group = group.element(Level::HELP.with_name("hint").message(one_line(hint).into_owned()));
+        }
+        renderer.render(&[group])
+    }
+}
+
+/// A value that spans lines is marked on its first one only: the caret says where to look, not how far.
+fn first_line(text: &str, range: Range<usize>) -> Range<usize> {
+    let end = text[range.clone()].find(['\n', '\r']).map_or(range.end, |length| range.start + length);
+    range.start..end
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(&Renderer::plain()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_span_of_any_text_renders(
+            text in "([a-zäß€😀\t \r\n\u{0}\u{7f}\u{200b}]|\r\n){0,40}",
+            other in "[a-zß\n]{0,5}",
+            start in 0_usize..60,
+            length in 0_usize..20,
+        ) {
+            let mut sources = Sources::default();
+            sources.add("build.toml", Path::new("x"), Origin::File, &text);
+            sources.add("--set", Path::new("x"), Origin::Typed, &other);
+            let span = Span::new(0, &(start..start + length));
+            prop_assert!(sources.text(span).len() <= length + 4);
+            let _ = sources.location(span);
+            let error = sources.error_at(span, text, Some("do\nthis".to_owned()));
+            prop_assert!(error.to_string().contains("hint"));
+        }
+    }
+
+    #[test]
+    fn a_span_without_a_source_renders() {
+        let error = Sources::default().error_at(Span::new(3, &(0..2)), "wrong", None);
+        assert_eq!(error.to_string(), "wrong");
+    }
+}

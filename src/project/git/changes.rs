@@ -1,0 +1,476 @@
+//! Whether a working tree is what its commit says, found out without running a filter.
+//!
+//! git compares size, times and inode of a file with its index, and content only where these differ. What it compares then
+//! is what a filter makes of the content, and a filter is a program. None is run here:
+//! - What Git LFS would make of a file is known without it: a text with SHA-256 and size of the content.
+//! - What another filter would make of a file cannot be known. A file that has one, whose size, times or inode are not
+//!   those of the index, counts as changed, and a warning says so. After a `git status` of the user's own, which runs
+//!   the filter and notes the new times, it does not. One that was written in the same moment as the index has the
+//!   times that the index says: git would ask the filter to be sure, here it counts as it is noted.
+//!
+//! So a fresh clone is clean with and without the filters. Submodules are looked at one by one, in the same way:
+//! git would start itself in each of them, with the configuration there.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use super::process::{Git, Running, path_of};
+use super::repository::Repository;
+use super::{GitError, Surroundings};
+use crate::runtime::input;
+use crate::types::digest::HashingWriter;
+
+/// What git says of a working tree.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Status {
+    /// The full hash of HEAD; none before the first commit.
+    pub(super) commit: Option<String>,
+    /// The branch; none when HEAD is detached.
+    pub(super) branch: Option<String>,
+    /// Whether anything differs from the commit.
+    pub(super) changes: Changes,
+}
+
+/// What differs from the commit.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Changes {
+    /// Nothing.
+    #[default]
+    None,
+    /// Something.
+    Some,
+    /// Something, unless a filter makes of these files what was committed.
+    Perhaps(Vec<Candidate>),
+}
+
+/// A file whose content is not that of its object.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    path: Vec<u8>,
+    object: String,
+}
+
+/// How many files are looked at more closely; a tree with more of them counts as changed.
+const MOST_CANDIDATES: usize = 10_000;
+/// How deep submodules are looked for in submodules, and how many of them.
+const MOST_DEPTH: usize = 8;
+const MOST_SUBMODULES: usize = 1000;
+
+const STATUS: [&str; 7] = [
+    "status",
+    "--porcelain=v2",
+    "--branch",
+    "--untracked-files=normal",
+    // Renames are found by reading contents, which a partial clone has not.
+    "--no-renames",
+    "--ignore-submodules=dirty",
+    "-z",
+];
+
+/// Asks git for the state of the working tree.
+///
+/// # Errors
+/// When git cannot say.
+pub(super) fn status(
+    git: &Git<'_>,
+    repository: &Repository,
+    around: &Surroundings<'_>,
+) -> Result<Status, GitError> {
+    let mut running = git.start(&STATUS, &[])?;
+    let mut status = Status::default();
+    let mut candidates = Vec::new();
+    while let Some(record) = running.record(0)? {
+        let is_change = match Record::parse(&record) {
+            Record::Commit(commit) => {
+                status.commit = (commit != "(initial)").then_some(commit);
+                false
+            }
+            Record::Branch(branch) => {
+                status.branch = (branch != "(detached)").then_some(branch);
+                false
+            }
+            Record::Other => false,
+            Record::Change(path) => !(around.is_ours)(&repository.top.join(path_of(path))),
+            Record::Content(candidate) => {
+                let is_ours = (around.is_ours)(&repository.top.join(path_of(&candidate.path)));
+                candidates.extend((!is_ours).then_some(candidate));
+                candidates.len() > MOST_CANDIDATES
+            }
+        };
+        if is_change {
+            // Headers come first, and one change is enough.
+            running.stop();
+            status.changes = Changes::Some;
+            return Ok(status);
+        }
+    }
+    running.finish()?;
+    if !candidates.is_empty() {
+        status.changes = Changes::Perhaps(candidates);
+    }
+    Ok(status)
+}
+
+/// One record of `git status --porcelain=v2 -z`.
+#[derive(Debug, PartialEq, Eq)]
+enum Record<'a> {
+    Commit(String),
+    Branch(String),
+    /// A file that is certainly not as committed.
+    Change(&'a [u8]),
+    /// A file whose content alone is not as committed.
+    Content(Candidate),
+    Other,
+}
+
+impl<'a> Record<'a> {
+    fn parse(record: &'a [u8]) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if let Some(header) = record.strip_prefix(b"# ") {
+            return match header.strip_prefix(b"branch.oid ").map(text) {
+                Some(commit) => Self::Commit(commit),
+                None => {
+                    header.strip_prefix(b"branch.head ").map_or(Self::Other, |head| Self::Branch(text(head)))
+                }
+            };
+        }
+        if let Some(path) = record.strip_prefix(b"? ") {
+            return Self::Change(path);
+        }
+        if record.is_empty() {
+            return Self::Other;
+        }
+        // `1 XY sub mH mI mW hH hI path`; other kinds have more fields and are changes in any case.
+        let fields: Vec<&[u8]> = record.splitn(9, |byte| *byte == b' ').collect();
+        match fields[..] {
+            [b"1", b".M", b"N...", _, index_mode, mode, _, object, path] if index_mode == mode => {
+                Self::Content(Candidate { path: path.to_vec(), object: text(object) })
+            }
+            [b"1", .., path] => Self::Change(path),
+            _ => Self::Change(b""),
+        }
+    }
+}
+
+/// Whether something is changed, where the status alone does not say.
+///
+/// # Errors
+/// When git cannot say.
+pub(super) fn is_changed(
+    git: &Git<'_>,
+    repository: &Repository,
+    around: &Surroundings<'_>,
+    program: &Path,
+    changes: &Changes,
+    warnings: &mut Vec<String>,
+) -> Result<bool, GitError> {
+    let is_changed = match changes {
+        Changes::Some => true,
+        Changes::None => false,
+        Changes::Perhaps(candidates) => are_changed(git, repository, candidates, warnings)?,
+    };
+    Ok(is_changed || has_changed_submodule(git, repository, around, program, &mut Budget::new(), warnings)?)
+}
+
+/// Whether any of the candidates is certainly changed, or cannot be told not to be.
+fn are_changed(
+    git: &Git<'_>,
+    repository: &Repository,
+    candidates: &[Candidate],
+    warnings: &mut Vec<String>,
+) -> Result<bool, GitError> {
+    let filters = filters(git, candidates)?;
+    let (mut of_lfs, mut unknown) = (Vec::new(), Vec::new());
+    for (candidate, filter) in candidates.iter().zip(&filters) {
+        match filter.as_deref() {
+            None => return Ok(true),
+            Some(b"lfs") => of_lfs.push(candidate),
+            Some(filter) => unknown.push((candidate, filter)),
+        }
+    }
+    if has_changed_pointer(git, repository, &of_lfs)? {
+        return Ok(true);
+    }
+    if unknown.is_empty() {
+        return Ok(false);
+    }
+    let as_noted = as_noted(git, repository)?;
+    let moved = unknown.into_iter().find(|(candidate, _)| !as_noted.contains(&candidate.path));
+    let Some((candidate, filter)) = moved else { return Ok(false) };
+    let path = repository.top.join(path_of(&candidate.path));
+    warnings.push(format!(
+        "`{}` counts as changed: only its filter `{}` could tell, and no filter of a repository is run; \
+         `git status` runs it, after which its answer is known",
+        path.display(),
+        String::from_utf8_lossy(filter)
+    ));
+    Ok(true)
+}
+
+/// The files whose size, times and inode are those that the index says.
+fn as_noted(git: &Git<'_>, repository: &Repository) -> Result<BTreeSet<Vec<u8>>, GitError> {
+    let mut running = git.start(&["ls-files", "--debug", "-z"], &[])?;
+    let mut paths = BTreeSet::new();
+    while let Some(path) = running.record(0)? {
+        let mut noted = Vec::new();
+        // Lines for times, device and inode, owner, size and flags.
+        for _ in 0..5 {
+            noted.extend(running.record(b'\n')?.unwrap_or_default());
+            noted.push(b'\n');
+        }
+        let metadata = std::fs::symlink_metadata(repository.top.join(path_of(&path)));
+        if metadata.is_ok_and(|metadata| Noted::parse(&noted).is_some_and(|noted| noted.is_of(&metadata))) {
+            paths.insert(path);
+        }
+    }
+    running.finish()?;
+    Ok(paths)
+}
+
+/// What the index says of a file, in the numbers that it has room for.
+#[derive(Debug, PartialEq, Eq)]
+struct Noted {
+    ctime: (u32, u32),
+    mtime: (u32, u32),
+    inode: u32,
+    size: u32,
+}
+
+impl Noted {
+    /// As `git ls-files --debug` prints it.
+    fn parse(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        let value = |name: &str| {
+            let rest = &text[text.find(&format!("{name}: "))? + name.len() + 2..];
+            rest.split(['\n', '\t']).next()
+        };
+        let number = |name: &str| value(name)?.parse().ok();
+        let time = |name: &str| {
+            let (seconds, nanoseconds) = value(name)?.split_once(':')?;
+            Some((seconds.parse().ok()?, nanoseconds.parse().ok()?))
+        };
+        Some(Self {
+            ctime: time("ctime")?,
+            mtime: time("mtime")?,
+            inode: number("ino")?,
+            size: number("size")?,
+        })
+    }
+
+    fn is_of(&self, metadata: &std::fs::Metadata) -> bool {
+        // The index has the low 32 bits of each. Some that write it know no nanoseconds.
+        let is_time = |(seconds, nanoseconds): (u32, u32), is_seconds: i64, is_nanoseconds: i64| {
+            seconds == is_seconds as u32 && (nanoseconds == 0 || nanoseconds == is_nanoseconds as u32)
+        };
+        is_time(self.ctime, metadata.ctime(), metadata.ctime_nsec())
+            && is_time(self.mtime, metadata.mtime(), metadata.mtime_nsec())
+            && self.inode == metadata.ino() as u32
+            && self.size == metadata.size() as u32
+    }
+}
+
+/// The name of each candidate's filter, if it has one.
+fn filters(git: &Git<'_>, candidates: &[Candidate]) -> Result<Vec<Option<Vec<u8>>>, GitError> {
+    let mut input = Vec::new();
+    for candidate in candidates {
+        input.extend_from_slice(&candidate.path);
+        input.push(0);
+    }
+    let mut running = git.start(&["check-attr", "--stdin", "-z", "filter"], &input)?;
+    let mut filters = Vec::new();
+    // Path, attribute, value.
+    while running.record(0)?.is_some() {
+        running.record(0)?;
+        let value = running.record(0)?.unwrap_or_default();
+        let is_named = !matches!(&*value, b"unspecified" | b"unset" | b"set" | b"");
+        filters.push(is_named.then_some(value));
+    }
+    running.finish()?;
+    // What git said nothing of has no filter.
+    filters.resize(candidates.len(), None);
+    Ok(filters)
+}
+
+/// The longest text that Git LFS puts in the place of a file.
+const MAX_POINTER: usize = 1024;
+
+/// Whether the content of one of these files is not what the committed text says.
+fn has_changed_pointer(
+    git: &Git<'_>,
+    repository: &Repository,
+    candidates: &[&Candidate],
+) -> Result<bool, GitError> {
+    if candidates.is_empty() {
+        return Ok(false);
+    }
+    let input: String = candidates.iter().map(|candidate| format!("{}\n", candidate.object)).collect();
+    let mut running = git.start(&["cat-file", "--batch"], input.as_bytes())?;
+    for candidate in candidates {
+        let pointer = object(&mut running, b"blob", MAX_POINTER)?;
+        let path = repository.top.join(path_of(&candidate.path));
+        let is_same = pointer.is_some_and(|(_, pointer)| pointer_of(&path).is_ok_and(|now| now == pointer));
+        if !is_same {
+            running.stop();
+            return Ok(true);
+        }
+    }
+    running.finish()?;
+    Ok(false)
+}
+
+/// What Git LFS keeps in the place of the file at `path`: its specification, "The Pointer".
+fn pointer_of(path: &Path) -> io::Result<Vec<u8>> {
+    let (mut file, _) = input::open(path)?;
+    let mut hasher = HashingWriter::new(io::sink());
+    io::copy(&mut file, &mut hasher)?;
+    let (_, digest, size) = hasher.finish();
+    let pointer =
+        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {size}\n", digest.hex());
+    Ok(pointer.into_bytes())
+}
+
+/// The next object of `git cat-file --batch`, with its hash; `None` where it is another kind, larger than `most`, or not there.
+///
+/// # Errors
+/// When git says something else.
+pub(super) fn object(
+    running: &mut Running,
+    kind: &[u8],
+    most: usize,
+) -> Result<Option<(String, Vec<u8>)>, GitError> {
+    let header = running.record(b'\n')?.unwrap_or_default();
+    let fields: Vec<&[u8]> = header.split(|byte| *byte == b' ').collect();
+    let [hash, of_kind, size] = fields[..] else { return Ok(None) };
+    let size = std::str::from_utf8(size).ok().and_then(|size| size.parse::<usize>().ok());
+    let Some(size) = size.filter(|size| of_kind == kind && *size <= most) else { return Ok(None) };
+    let mut bytes = running.bytes(size + 1)?;
+    bytes.pop();
+    Ok(Some((String::from_utf8_lossy(hash).into_owned(), bytes)))
+}
+
+/// How many submodules may still be looked at.
+struct Budget {
+    depth: usize,
+    submodules: usize,
+}
+
+impl Budget {
+    const fn new() -> Self {
+        Self { depth: MOST_DEPTH, submodules: MOST_SUBMODULES }
+    }
+}
+
+/// Whether the working tree of a submodule is not as its commit says. That its commit is the right one is part of
+/// the status of the tree that it lies in.
+fn has_changed_submodule(
+    git: &Git<'_>,
+    repository: &Repository,
+    around: &Surroundings<'_>,
+    program: &Path,
+    budget: &mut Budget,
+    warnings: &mut Vec<String>,
+) -> Result<bool, GitError> {
+    if !may_have_submodules(repository).map_err(GitError::Run)? {
+        return Ok(false);
+    }
+    let mut running = git.start(&["ls-files", "--stage", "-z"], &[])?;
+    let mut tops = Vec::new();
+    while let Some(record) = running.record(0)? {
+        let Some(rest) = record.strip_prefix(b"160000 ") else { continue };
+        let Some(tab) = rest.iter().position(|byte| *byte == b'\t') else { continue };
+        let top = repository.top.join(path_of(&rest[tab + 1..]));
+        // What lies behind a link is not part of this tree.
+        let is_there = std::fs::symlink_metadata(&top).is_ok_and(|metadata| metadata.is_dir());
+        if is_there && top.join(".git").exists() {
+            tops.push(top);
+        }
+    }
+    running.finish()?;
+    for top in tops {
+        if budget.depth == 0 || budget.submodules == 0 {
+            let message = "it has more submodules than can be looked at".to_owned();
+            return Err(GitError::Refused { directory: repository.top.clone(), message });
+        }
+        budget.submodules -= 1;
+        budget.depth -= 1;
+        let inner = Repository::at(&top)?;
+        let git = Git::new(program, &inner, around)?;
+        let changed = match status(&git, &inner, around)?.changes {
+            Changes::Some => true,
+            Changes::None => false,
+            Changes::Perhaps(candidates) => are_changed(&git, &inner, &candidates, warnings)?,
+        };
+        if changed || has_changed_submodule(&git, &inner, around, program, budget, warnings)? {
+            return Ok(true);
+        }
+        budget.depth += 1;
+    }
+    Ok(false)
+}
+
+/// Whether the index has the mode of a submodule anywhere. It mostly has not, which saves a process.
+fn may_have_submodules(repository: &Repository) -> io::Result<bool> {
+    if repository.top.join(".gitmodules").exists() {
+        return Ok(true);
+    }
+    let (mut file, _) = match input::open(&repository.own.join("index")) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    const MODE: [u8; 4] = 0o160_000_u32.to_be_bytes();
+    // A split index has most entries in another file.
+    const SPLIT: [u8; 4] = *b"link";
+    let mut window = vec![0; 64 << 10];
+    let mut kept = 0;
+    loop {
+        let read = file.read(&mut window[kept..])?;
+        if read == 0 {
+            return Ok(false);
+        }
+        let seen = &window[..kept + read];
+        if [MODE, SPLIT].iter().any(|word| memchr::memmem::find(seen, word).is_some()) {
+            return Ok(true);
+        }
+        let end = seen.len();
+        kept = end.min(MODE.len() - 1);
+        window.copy_within(end - kept..end, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_index_says_is_parsed() {
+        let text = b"  ctime: 1:2\n  mtime: 3:4\n  dev: 9\tino: 5\n  uid: 0\tgid: 0\n  size: 6\tflags: 0\n";
+        assert_eq!(Noted::parse(text), Some(Noted { ctime: (1, 2), mtime: (3, 4), inode: 5, size: 6 }));
+        assert_eq!(Noted::parse(b"  ctime: 1:2\n"), None);
+    }
+
+    #[test]
+    fn records_are_told_apart() {
+        let hash = "a".repeat(40);
+        let line = |xy: &str, modes: &str, path: &str| {
+            format!("1 {xy} N... {modes} {hash} {hash} {path}").into_bytes()
+        };
+        let parse = Record::parse;
+        assert_eq!(parse(b"# branch.oid (initial)"), Record::Commit("(initial)".to_owned()));
+        assert_eq!(parse(b"# branch.head main"), Record::Branch("main".to_owned()));
+        assert_eq!(parse(b"# branch.ab +0 -0"), Record::Other);
+        assert_eq!(parse(b"? # x"), Record::Change(b"# x"));
+        let content = line(".M", "100644 100644 100644", "a b");
+        assert_eq!(
+            parse(&content),
+            Record::Content(Candidate { path: b"a b".to_vec(), object: hash.clone() })
+        );
+        let mode = line(".M", "100644 100644 100755", "a");
+        assert_eq!(parse(&mode), Record::Change(b"a"));
+        let staged = line("M.", "100644 100644 100644", "a");
+        assert_eq!(parse(&staged), Record::Change(b"a"));
+        assert!(matches!(parse(b"u UU N... 1 2 3 4 a b c d"), Record::Change(_)));
+    }
+}

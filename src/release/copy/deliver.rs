@@ -1,0 +1,78 @@
+//! Bringing blobs to one destination, several at a time.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use serde::Serialize;
+
+use super::CopyError;
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::workers;
+use crate::transport::{Blob, Delivery, Destination};
+use crate::types::error::BoxedError;
+
+/// What became of blobs: how many, and for those that were sent, how many bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivered {
+    /// Were there.
+    pub present: usize,
+    /// Were taken from another repository of the same registry.
+    pub mounted: usize,
+    /// Were sent.
+    pub uploaded: usize,
+    /// Bytes of those that were sent.
+    pub uploaded_bytes: u64,
+}
+
+/// Brings all blobs to `destination`, `parallel` at a time. The first failure ends it.
+pub(crate) fn deliver(
+    destination: &dyn Destination,
+    blobs: &[Blob],
+    parallel: usize,
+    interrupt: &Interrupt,
+) -> Result<Delivered, BoxedError> {
+    let next = AtomicUsize::new(0);
+    let failure: Mutex<Option<BoxedError>> = Mutex::new(None);
+    let total = Mutex::new(Delivered::default());
+    let work = || {
+        while let Some(blob) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let result = interrupt.check().map_err(|error| CopyError::from(error).into());
+            match result.and_then(|()| destination.blob(blob)) {
+                Ok(delivery) => total.lock().unwrap_or_else(PoisonError::into_inner).count(blob, delivery),
+                Err(error) => {
+                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    // Nobody takes another blob.
+                    next.store(blobs.len(), Ordering::Relaxed);
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..parallel.clamp(1, blobs.len().max(1)) {
+            // What no thread can be had for, the others bring.
+            if workers::spawn(scope, "copy", work).is_err() {
+                break;
+            }
+        }
+        work();
+    });
+    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(total.into_inner().unwrap_or_else(PoisonError::into_inner)),
+    }
+}
+
+impl Delivered {
+    fn count(&mut self, blob: &Blob, delivery: Delivery) {
+        match delivery {
+            Delivery::Present => self.present += 1,
+            Delivery::Mounted => self.mounted += 1,
+            Delivery::Uploaded => {
+                self.uploaded += 1;
+                self.uploaded_bytes += blob.descriptor.size;
+            }
+        }
+    }
+}

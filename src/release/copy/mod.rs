@@ -1,0 +1,556 @@
+//! Copying images from one place to another, and giving one more names.
+//!
+//! Invariants:
+//! - What is copied keeps its bytes, and so its digest: Docker's formats stay Docker's. The one document that
+//!   is ever written here is the index of a choice of platforms.
+//! - Nothing is read that the destination has. A blob is opened when it is sent, and checked on its way.
+//! - Names are set last, after everything that they reach.
+
+mod deliver;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+pub use deliver::Delivered;
+pub(crate) use deliver::deliver;
+
+use crate::oci::select::{MAX_DEPTH, SelectError, choose};
+use crate::oci::{
+    Descriptor, DocumentError, Index, MAX_CHILDREN, Manifest, ManifestOrIndex, MediaType, RawDocument,
+    media_type, soci, to_json,
+};
+use crate::runtime::interrupt::{Interrupt, Interrupted};
+use crate::runtime::observer::Progress;
+use crate::transport::load::{load_image, offers};
+use crate::transport::{Blob, Destination, Source, referrer};
+use crate::types::digest::Digest;
+use crate::types::error::{BoxedError, Explain, Kind, carry};
+use crate::types::platform::Platform;
+use crate::types::reference::Tag;
+
+/// What refers to what refers to an image is followed so far.
+const MAX_REFERRER_DEPTH: usize = 4;
+
+/// How to copy.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Only these images of an index; all of it where there are none.
+    pub platforms: Vec<Platform>,
+    /// Whether signatures, SBOMs and whatever else refers to the image come along.
+    pub referrers: bool,
+    /// The digest that the copy must have.
+    pub expected: Option<Digest>,
+    /// Whether the destination must have every blob: an archive cannot refer to what it does not hold.
+    pub whole: bool,
+    /// Blobs on their way at a time.
+    pub parallel: usize,
+    /// Who is told.
+    pub progress: Progress,
+    /// Whether to stop.
+    pub interrupt: Interrupt,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            platforms: Vec::new(),
+            referrers: false,
+            expected: None,
+            whole: false,
+            parallel: 1,
+            progress: Progress::default(),
+            interrupt: Interrupt::default(),
+        }
+    }
+}
+
+/// Why something cannot be copied.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The source has none for the platform.
+    #[error("{place}: {source}")]
+    Select {
+        /// The source.
+        place: String,
+        /// Why.
+        source: SelectError,
+    },
+    /// A document is broken.
+    #[error("{place}: {digest}: {source}")]
+    Document {
+        /// The source.
+        place: String,
+        /// Which.
+        digest: Digest,
+        /// What is wrong with it.
+        source: DocumentError,
+    },
+    /// More than any honest index has.
+    #[error("{place}: there are more than {MAX_CHILDREN} manifests to copy")]
+    TooMany {
+        /// The source.
+        place: String,
+    },
+    /// The destination was named with another digest.
+    #[error("the copy would be {found}, and the destination is named {expected}")]
+    OtherDigest {
+        /// In the destination's name.
+        expected: Digest,
+        /// Of what would be copied.
+        found: Digest,
+    },
+    /// A layer that registries do not hold, for a destination that cannot do without.
+    #[error("layer {0} is kept by its owner and not with the image, and an archive cannot leave it out")]
+    Foreign(Digest),
+    /// Somebody else set the name in the meantime.
+    #[error("`{name}` was {expected} a moment ago and is not any more")]
+    Moved {
+        /// The name.
+        name: String,
+        /// What it resolved to.
+        expected: Digest,
+    },
+    /// The user interrupted.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl Explain for CopyError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Interrupted(_) => Kind::Interrupted,
+            Self::Moved { .. } => Kind::Registry,
+            _ => Kind::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Select { source, .. } => source.hint(),
+            Self::OtherDigest { .. } => Some("leave the digest out of the destination's name".to_owned()),
+            Self::Foreign(_) => Some("copy to a registry or to `oci:DIR`".to_owned()),
+            Self::Moved { .. } => Some("run it again, or name the image by its digest".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// What a copy did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Where it came from.
+    pub source: String,
+    /// Where it is now.
+    pub destination: String,
+    /// The digest of the manifest or index, here and there.
+    pub digest: Digest,
+    /// Its media type; absent where nothing had to be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// The tags that resolve to it now.
+    pub tags: Vec<Tag>,
+    /// Whether there was nothing to do for the image itself.
+    pub current: bool,
+    /// Whether the index is a new one, of the platforms that were chosen.
+    pub new_index: bool,
+    /// Manifests and indexes that were copied, and those that were there.
+    pub documents: Documents,
+    /// What became of the blobs.
+    pub blobs: Delivered,
+    /// What refers to the image and is at the destination now; absent unless it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referrers: Option<Vec<Digest>>,
+}
+
+/// How many manifests and indexes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Documents {
+    /// Were copied, the root included.
+    pub copied: usize,
+    /// Were there, with everything that they refer to.
+    pub present: usize,
+}
+
+/// Copies what `source` names to `destination`, under `tags`.
+///
+/// # Errors
+/// When anything on the way fails; no tag then resolves to anything new.
+pub fn copy(
+    source: &Arc<dyn Source>,
+    destination: &dyn Destination,
+    tags: &[Tag],
+    options: &Options,
+) -> Result<Report, BoxedError> {
+    let report = |digest, media_type: Option<&MediaType>| Report {
+        source: source.name(),
+        destination: destination.name(),
+        digest,
+        media_type: media_type.map(ToString::to_string),
+        tags: tags.to_vec(),
+        current: false,
+        new_index: false,
+        documents: Documents::default(),
+        blobs: Delivered::default(),
+        referrers: None,
+    };
+    let check_name = |found| match options.expected {
+        Some(expected) if expected != found => Err(CopyError::OtherDigest { expected, found }),
+        _ => Ok(()),
+    };
+    // A digest says what to ask the destination for, before the source is asked for anything.
+    if let Some(digest) = source.pinned()
+        && options.platforms.is_empty()
+        && !options.referrers
+    {
+        check_name(digest)?;
+        if destination.is_current(&digest, tags)? {
+            return Ok(Report { current: true, ..report(digest, None) });
+        }
+    }
+    let (root, new_index) = select(&**source, &options.platforms)?;
+    let digest = root.digest();
+    check_name(digest)?;
+    let current = destination.is_current(&digest, tags)?;
+    let mut report = Report { current, new_index, ..report(digest, Some(&root.media_type)) };
+    if current && !options.referrers {
+        return Ok(report);
+    }
+    let mut gathered = Gathered::new(source, destination, options);
+    // What lists its own content anew, as an archive does, wants all of it even if the image is there.
+    let held = current && destination.holds(&root.descriptor())?;
+    gathered.reach(&root, held)?;
+    if options.referrers {
+        gathered.all_referrers()?;
+        report.referrers = Some(gathered.referring.iter().flat_map(|(_, list)| digests(list)).collect());
+    }
+    report.blobs = deliver(destination, &gathered.blobs, options.parallel, &options.interrupt)?;
+    for document in gathered.documents.iter().filter(|document| document.digest() != digest) {
+        options.interrupt.check().map_err(CopyError::from)?;
+        destination.document(document)?;
+    }
+    for (subject, referrers) in &gathered.referring {
+        destination.refer(subject, referrers)?;
+    }
+    report.documents = gathered.counts;
+    options.interrupt.check().map_err(CopyError::from)?;
+    if !held {
+        destination.finish(&root, tags)?;
+    }
+    Ok(report)
+}
+
+/// Lets `tags` stand for what `source` names, at the place where it is. `name` is the tag that the source was
+/// named by, if it was named by one.
+///
+/// # Errors
+/// When the image is not there, or its own tag is moved by somebody else at this very moment.
+pub fn tag(
+    source: &dyn Source,
+    destination: &dyn Destination,
+    name: Option<&Tag>,
+    tags: &[Tag],
+) -> Result<Report, BoxedError> {
+    let root = source.root()?;
+    let digest = root.digest();
+    let current = destination.is_current(&digest, tags)?;
+    if !current {
+        if let Some(name) = name
+            && !destination.is_current(&digest, std::slice::from_ref(name))?
+        {
+            let name = format!("{}:{name}", destination.name());
+            return Err(CopyError::Moved { name, expected: digest }.into());
+        }
+        destination.finish(&root, tags)?;
+    }
+    Ok(Report {
+        source: source.name(),
+        destination: destination.name(),
+        digest,
+        media_type: Some(root.media_type.to_string()),
+        tags: tags.to_vec(),
+        current,
+        new_index: false,
+        documents: Documents::default(),
+        blobs: Delivered::default(),
+        referrers: None,
+    })
+}
+
+fn digests(descriptors: &[Descriptor]) -> impl Iterator<Item = Digest> + '_ {
+    descriptors.iter().map(|descriptor| descriptor.digest)
+}
+
+/// What `source` names, or the part of it that is for `platforms`. Whether it is an index of our own.
+fn select(source: &dyn Source, platforms: &[Platform]) -> Result<(RawDocument, bool), BoxedError> {
+    if platforms.is_empty() {
+        return Ok((source.root()?, false));
+    }
+    if let [platform] = platforms {
+        let loaded = load_image(source, Some(platform))?;
+        if soci::named_by(loaded.image.manifest()).is_none() {
+            return Ok((loaded.image.raw().clone(), false));
+        }
+    }
+    let offers = offers(source)?;
+    let mut chosen: Vec<&Descriptor> = Vec::new();
+    for platform in platforms {
+        let offer = choose(&offers, Some(platform))
+            .map_err(|error| CopyError::Select { place: source.name(), source: error })?;
+        if !chosen.contains(&&offer.descriptor) {
+            chosen.push(&offer.descriptor);
+        }
+    }
+    let root = source.root()?;
+    let broken = |error| CopyError::Document { place: source.name(), digest: root.digest(), source: error };
+    let ManifestOrIndex::Index(index) = root.parse().map_err(broken)? else { return Ok((root, false)) };
+    // What their manifests name, and what only an index can bring along.
+    let soci: Vec<&Descriptor> = index
+        .manifests
+        .iter()
+        .filter(|entry| chosen.iter().any(|image| soci::belongs_to(entry, &image.digest)))
+        .collect();
+    if let ([one], []) = (&chosen[..], &soci[..]) {
+        return Ok((source.document(one)?, false));
+    }
+    // In the order of the index, so that the same choice is the same digest.
+    let manifests: Vec<Descriptor> = offers
+        .iter()
+        .map(|offer| &offer.descriptor)
+        .filter(|descriptor| chosen.contains(descriptor))
+        .chain(soci)
+        .cloned()
+        .collect();
+    if manifests == index.manifests {
+        return Ok((root, false));
+    }
+    let media_type = root.media_type.clone();
+    // What it says about all of its images may be wrong for some; what it refers to is not what this does.
+    let index = Index {
+        media_type: Some(media_type.clone()),
+        manifests,
+        artifact_type: None,
+        subject: None,
+        rest: BTreeMap::new(),
+        ..*index
+    };
+    let bytes = to_json("index", &index).map_err(broken)?;
+    Ok((RawDocument::new(Some(&media_type), bytes).map_err(broken)?, true))
+}
+
+/// A blob of `source` on its way, opened when it is needed.
+pub(crate) fn blob_of(source: &Arc<dyn Source>, descriptor: &Descriptor, title: String) -> Blob {
+    let (from, layer) = (Arc::clone(source), descriptor.clone());
+    let content = move || from.blob(&layer).map_err(carry);
+    Blob { descriptor: descriptor.clone(), content: Arc::new(content), origin: source.origin(), title }
+}
+
+/// Everything that is to be brought to the destination.
+struct Gathered<'a> {
+    source: &'a Arc<dyn Source>,
+    destination: &'a dyn Destination,
+    options: &'a Options,
+    /// In the order in which they can be stored: each after what it refers to.
+    documents: Vec<RawDocument>,
+    blobs: Vec<Blob>,
+    queued: BTreeSet<Digest>,
+    /// Documents that were looked at.
+    seen: BTreeSet<Digest>,
+    /// Manifests and indexes that others may refer to, those that are there included.
+    subjects: Vec<Digest>,
+    referring: Vec<(Digest, Vec<Descriptor>)>,
+    counts: Documents,
+}
+
+impl<'a> Gathered<'a> {
+    fn new(source: &'a Arc<dyn Source>, destination: &'a dyn Destination, options: &'a Options) -> Self {
+        Self {
+            source,
+            destination,
+            options,
+            documents: Vec::new(),
+            blobs: Vec::new(),
+            queued: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            subjects: Vec::new(),
+            referring: Vec::new(),
+            counts: Documents::default(),
+        }
+    }
+
+    fn parse(&self, document: &RawDocument) -> Result<ManifestOrIndex, CopyError> {
+        let broken =
+            |source| CopyError::Document { place: self.source.name(), digest: document.digest(), source };
+        document.parse().map_err(broken)
+    }
+
+    /// Notes the root and what it reaches; of one that is there already, only what may be referred to.
+    fn reach(&mut self, root: &RawDocument, held: bool) -> Result<(), BoxedError> {
+        self.seen.insert(root.digest());
+        self.subjects.push(root.digest());
+        if !held {
+            return self.document(root, MAX_DEPTH);
+        }
+        self.counts.present += 1;
+        if let ManifestOrIndex::Index(index) = self.parse(root)? {
+            self.subjects.extend(index.manifests.iter().filter(|it| is_document(it)).map(|it| it.digest));
+        }
+        Ok(())
+    }
+
+    fn document(&mut self, document: &RawDocument, depth: usize) -> Result<(), BoxedError> {
+        match self.parse(document)? {
+            ManifestOrIndex::Manifest(manifest) => self.blobs_of(&manifest)?,
+            ManifestOrIndex::Index(index) => {
+                for child in &index.manifests {
+                    self.child(child, depth)?;
+                }
+            }
+        }
+        self.documents.push(document.clone());
+        self.counts.copied += 1;
+        Ok(())
+    }
+
+    fn child(&mut self, child: &Descriptor, depth: usize) -> Result<(), BoxedError> {
+        self.options.interrupt.check().map_err(CopyError::from)?;
+        if !self.seen.insert(child.digest) {
+            return Ok(());
+        }
+        if self.seen.len() > MAX_CHILDREN {
+            return Err(CopyError::TooMany { place: self.source.name() }.into());
+        }
+        if !is_document(child) {
+            // Not a document that could be walked, but content all the same.
+            self.blob(child, child.digest.short());
+            return Ok(());
+        }
+        self.subjects.push(child.digest);
+        if self.destination.holds(child)? {
+            self.counts.present += 1;
+            return Ok(());
+        }
+        let Some(depth) = depth.checked_sub(1) else {
+            return Err(CopyError::Select { place: self.source.name(), source: SelectError::Depth }.into());
+        };
+        let document = self.source.document(child)?;
+        self.document(&document, depth)
+    }
+
+    fn blobs_of(&mut self, manifest: &Manifest) -> Result<(), CopyError> {
+        let total = manifest.layers.len();
+        for (number, layer) in manifest.layers.iter().enumerate() {
+            if is_foreign(layer) {
+                if self.options.whole {
+                    return Err(CopyError::Foreign(layer.digest));
+                }
+                let text = format!("layer {} is kept by its owner and left out", layer.digest);
+                self.options.progress.note(text);
+                continue;
+            }
+            self.blob(layer, format!("layer {} of {total}", number + 1));
+        }
+        self.blob(&manifest.config, "config".to_owned());
+        Ok(())
+    }
+
+    fn blob(&mut self, descriptor: &Descriptor, title: String) {
+        if self.queued.insert(descriptor.digest) {
+            self.blobs.push(blob_of(self.source, descriptor, title));
+        }
+    }
+
+    /// Notes what refers to what was reached, and what refers to that.
+    fn all_referrers(&mut self) -> Result<(), BoxedError> {
+        let mut subjects = self.subjects.clone();
+        let mut silent = None;
+        let mut found = 0;
+        for _ in 0..MAX_REFERRER_DEPTH {
+            let mut next = Vec::new();
+            for subject in subjects {
+                self.options.interrupt.check().map_err(CopyError::from)?;
+                let Some(listed) = self.source.referrers(&subject)? else {
+                    silent = Some(subject);
+                    continue;
+                };
+                let referrers = self.referrers_of(&subject, &listed)?;
+                found += referrers.len();
+                if found > MAX_CHILDREN {
+                    return Err(CopyError::TooMany { place: self.source.name() }.into());
+                }
+                next.extend(digests(&referrers));
+                if !referrers.is_empty() {
+                    self.referring.push((subject, referrers));
+                }
+            }
+            subjects = next;
+            if subjects.is_empty() {
+                break;
+            }
+        }
+        match (found, silent) {
+            (0, Some(subject)) => self.options.progress.note(format!(
+                "{} lists nothing that refers to the image: it has neither the referrers API nor the tag `{}`",
+                self.source.name(),
+                crate::registry::fallback_tag(&subject)
+            )),
+            (0, None) => self.options.progress.note("nothing refers to the image"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn referrers_of(
+        &mut self,
+        subject: &Digest,
+        listed: &[Descriptor],
+    ) -> Result<Vec<Descriptor>, BoxedError> {
+        let mut referrers = Vec::new();
+        for descriptor in listed.iter().filter(|descriptor| is_document(descriptor)) {
+            let document = self.source.document(descriptor)?;
+            let parsed = self.parse(&document)?;
+            let (names, entry) = match &parsed {
+                ManifestOrIndex::Manifest(manifest) => {
+                    let (kind, digest) = (document.media_type.clone(), descriptor.digest);
+                    (manifest.subject.as_ref(), referrer(manifest, kind, digest, descriptor.size))
+                }
+                ManifestOrIndex::Index(index) => (index.subject.as_ref(), descriptor.clone()),
+            };
+            // A list that anybody can write proves nothing; the document itself does.
+            if names.is_none_or(|link| link.digest != *subject) {
+                let (name, digest) = (self.source.name(), descriptor.digest);
+                let text = format!("{name}: {digest} is listed as referring to {subject} and does not");
+                self.options.progress.warn(text);
+                continue;
+            }
+            if self.seen.insert(descriptor.digest) {
+                if self.destination.holds(descriptor)? {
+                    self.counts.present += 1;
+                } else {
+                    self.document(&document, MAX_DEPTH)?;
+                }
+            }
+            referrers.push(entry);
+        }
+        Ok(referrers)
+    }
+}
+
+fn is_document(descriptor: &Descriptor) -> bool {
+    media_type::document(&descriptor.media_type).is_some()
+}
+
+/// A layer that its owner alone may hand out ("Non-Distributable Layers").
+fn is_foreign(layer: &Descriptor) -> bool {
+    let is_marked = matches!(
+        media_type::to_oci(&layer.media_type),
+        MediaType::ImageLayerNonDistributable
+            | MediaType::ImageLayerNonDistributableGzip
+            | MediaType::ImageLayerNonDistributableZstd
+    );
+    is_marked && !layer.urls.is_empty()
+}

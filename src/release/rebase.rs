@@ -1,0 +1,565 @@
+//! `pack rebase`: another base under the layers of an image, which are neither built nor read nor sent again.
+//!
+//! What would surely not run is refused, as far as the configurations and the known contents of the bases
+//! tell: another platform, another C library, an older Java, another generation of the servlet container.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::artifact::server::{Container, container};
+use crate::engine::BuildError;
+use crate::engine::base::{Base, PlatformBase, soci_config};
+use crate::layer::EntryPath;
+use crate::oci::select::{Offer, is_attestation};
+use crate::oci::{
+    self, ConfigFile, Descriptor, DocumentError, Image, ImageError, Index, ManifestOrIndex, MediaType,
+    RawDocument, soci, to_json,
+};
+use crate::release::copy::{CopyError, Delivered, blob_of, deliver};
+use crate::runtime::budget::{Budget, OverBudget};
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::observer::Progress;
+use crate::store::Store;
+use crate::transport::load::{load_image, load_manifest, offers, platform_of, soci_index};
+use crate::transport::{Blob, Destination, Source};
+use crate::types::digest::Digest;
+use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::platform::Platform;
+use crate::types::reference::Tag;
+use crate::types::shown::Foreign;
+
+/// A base as the user named it, or as the image does.
+#[derive(Clone)]
+pub struct Named {
+    /// The name for annotations; none for a path on this machine, which is nobody's business.
+    pub name: Option<String>,
+    /// Where it is.
+    pub source: Arc<dyn Source>,
+}
+
+/// What is to be done.
+pub struct Request<'a> {
+    /// The image.
+    pub image: Arc<dyn Source>,
+    /// The base that it is on now.
+    pub old: &'a Named,
+    /// The base that it is to be on.
+    pub new: &'a Named,
+    /// Only the image for this platform.
+    pub platform: Option<Platform>,
+    /// Do what is refused otherwise.
+    pub force: bool,
+    /// Where the result goes, and under which tags.
+    pub destination: &'a dyn Destination,
+    /// The tags.
+    pub tags: &'a [Tag],
+    /// Blobs on their way at a time.
+    pub parallel: usize,
+    /// The local store: what is known of bases.
+    pub store: &'a Store,
+    /// Who is told.
+    pub progress: Progress,
+    /// Whether to stop.
+    pub interrupt: Interrupt,
+}
+
+/// Why a base cannot take the other's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is for another platform.
+    Platform {
+        /// The image's.
+        image: String,
+        /// The new base's.
+        base: String,
+    },
+    /// It has another C library.
+    Libc {
+        /// The old base's.
+        old: Libc,
+        /// The new base's.
+        new: Libc,
+    },
+    /// It has an older Java.
+    Java {
+        /// The old base's major version.
+        old: u32,
+        /// The new base's.
+        new: u32,
+    },
+    /// It has another servlet container, or another place for applications.
+    Container {
+        /// The old base's.
+        old: String,
+        /// The new base's.
+        new: String,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Platform { image, base } => write!(f, "the image is for {image}, the new base for {base}"),
+            Self::Libc { old, new } => write!(f, "the old base has {old}, the new one {new}"),
+            Self::Java { old, new } => write!(f, "the old base has Java {old}, the new one Java {new}"),
+            Self::Container { old, new } => {
+                let (old, new) = (Foreign::new(old), Foreign::new(new));
+                write!(f, "the old base has {old}, the new one {new}")
+            }
+        }
+    }
+}
+
+/// A C library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Libc {
+    /// GNU's.
+    Glibc,
+    /// musl.
+    Musl,
+}
+
+impl fmt::Display for Libc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Glibc => "glibc",
+            Self::Musl => "musl",
+        })
+    }
+}
+
+/// Why an image cannot be put on another base.
+#[derive(Debug, thiserror::Error)]
+pub enum RebaseError {
+    /// It does not begin with the layers that the old base has.
+    #[error("{image} does not begin with the layers of {base}{}", on(.platform))]
+    NotOnBase {
+        /// The image.
+        image: String,
+        /// What was taken for its base.
+        base: String,
+        /// For which platform.
+        platform: Option<Platform>,
+    },
+    /// A policy refuses.
+    #[error("{image} cannot be put on {base}: {}", list(.reasons))]
+    Refused {
+        /// The image.
+        image: String,
+        /// The new base.
+        base: String,
+        /// Why.
+        reasons: Vec<Reason>,
+    },
+    /// The result is no image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// Its documents for all platforms are too large together.
+    #[error(transparent)]
+    TooMuch(#[from] OverBudget),
+    /// The result is no index.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// More layers than runtimes take.
+    #[error("the image would have {0} layers, more than the 127 that overlay file systems stack")]
+    TooManyLayers(usize),
+}
+
+fn on(platform: &Option<Platform>) -> String {
+    platform.as_ref().map_or_else(String::new, |platform| format!(" for {platform}"))
+}
+
+fn list(reasons: &[Reason]) -> String {
+    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Explain for RebaseError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Refused { .. } => Kind::Policy,
+            _ => Kind::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotOnBase { .. } => Some(
+                "name the base that it was built on with `--old-base`, by digest if its tag moved".into(),
+            ),
+            Self::Refused { .. } => Some("`--force` does it all the same; building again is safer".into()),
+            _ => None,
+        }
+    }
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Where the result is.
+    pub destination: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// The image's digest before.
+    pub previous: Digest,
+    /// The tags that resolve to it now.
+    pub tags: Vec<Tag>,
+    /// Whether it was there already.
+    pub current: bool,
+    /// Platform by platform.
+    pub images: Vec<Rebased>,
+    /// What became of the blobs.
+    pub blobs: Delivered,
+}
+
+/// One image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rebased {
+    /// The platform, if one is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// Before.
+    pub previous: Digest,
+    /// After.
+    pub digest: Digest,
+    /// The old base's manifest.
+    pub old_base: Digest,
+    /// The new base's manifest.
+    pub new_base: Digest,
+    /// Layers of the new base.
+    pub base_layers: usize,
+    /// Layers of the image's own.
+    pub own_layers: usize,
+}
+
+/// Puts the image of `request` on its new base and delivers it.
+///
+/// # Errors
+/// When a document cannot be read, the image is not on the old base, a policy refuses, or the result cannot be
+/// delivered. No tag then resolves to anything new.
+pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
+    let root = request.image.root()?;
+    let images = images(request, &root)?;
+    let (old, new) = (base(request, request.old, false), base(request, request.new, false));
+    let mut rebased = Vec::new();
+    let mut indexes = Vec::new();
+    let mut parts = Vec::new();
+    let mut blobs: Vec<Blob> = Vec::new();
+    for (image, platform) in &images {
+        request.interrupt.check().map_err(CopyError::from)?;
+        let one = one(request, &root, (&old, &new), (image, platform.as_ref()))?;
+        let below = new.blobs(&one.base.image);
+        let count = below.len();
+        blobs.extend(below);
+        blobs.extend(new.table_blobs(&one.base.tables()?));
+        for table in &one.own_tables {
+            blobs.push(blob_of(&request.image, table, "table of a layer".to_owned()));
+        }
+        if one.soci.is_some() {
+            blobs.push(soci_config());
+        }
+        let total = one.result.layers().len();
+        for (number, layer) in one.result.layers().iter().enumerate().skip(count) {
+            blobs.push(blob_of(&request.image, layer, format!("layer {} of {total}", number + 1)));
+        }
+        let config = one.result.manifest().config.clone();
+        blobs.push(Blob::in_memory(config, one.result.raw_config().to_vec(), "config"));
+        parts.push(Rebased {
+            platform: platform.clone(),
+            previous: image.digest(),
+            digest: one.result.digest(),
+            old_base: one.old,
+            new_base: one.base.image.digest(),
+            base_layers: count,
+            own_layers: total - count,
+        });
+        rebased.push(one.result);
+        indexes.push(one.soci);
+    }
+    let has_soci = indexes.iter().any(Option::is_some);
+    let result = match (&rebased[..], root.parse().map_err(RebaseError::from)?) {
+        ([image], ManifestOrIndex::Manifest(_)) => image.raw().clone(),
+        ([image], _) if request.platform.is_some() && !has_soci => image.raw().clone(),
+        (images, ManifestOrIndex::Index(index)) => index_of(images, &indexes, *index, &parts)?,
+        (images, ManifestOrIndex::Manifest(_)) => {
+            index_of(images, &indexes, crate::store::empty_index(), &parts)?
+        }
+    };
+    let digest = result.digest();
+    let mut report = Report {
+        destination: request.destination.name(),
+        digest,
+        previous: root.digest(),
+        tags: request.tags.to_vec(),
+        current: request.destination.is_current(&digest, request.tags)?,
+        images: parts,
+        blobs: Delivered::default(),
+    };
+    if report.current {
+        return Ok(report);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    blobs.retain(|blob| seen.insert(blob.descriptor.digest));
+    report.blobs = deliver(request.destination, &blobs, request.parallel, &request.interrupt)?;
+    request.interrupt.check().map_err(CopyError::from)?;
+    if result.media_type == MediaType::ImageIndex {
+        for document in rebased.iter().map(Image::raw).chain(indexes.iter().flatten()) {
+            request.destination.document(document)?;
+        }
+    }
+    request.destination.finish(&result, request.tags)?;
+    Ok(report)
+}
+
+/// The images that are to be put on the new base, with what they run on.
+fn images(request: &Request<'_>, root: &RawDocument) -> Result<Vec<(Image, Option<Platform>)>, BoxedError> {
+    if let Some(platform) = &request.platform {
+        let loaded = load_image(&*request.image, Some(platform))?;
+        return Ok(vec![(loaded.image, loaded.platform)]);
+    }
+    if let Ok(ManifestOrIndex::Manifest(_)) = root.parse() {
+        let image = load_manifest(&*request.image, &root.descriptor())?;
+        let platform = image.platform();
+        return Ok(vec![(image, platform)]);
+    }
+    let offers = offers(&*request.image)?;
+    if let Ok(ManifestOrIndex::Index(index)) = root.parse()
+        && index.manifests.iter().any(|entry| is_attestation(entry) && !soci::is_entry(entry))
+    {
+        request.progress.note(
+            "what the index has beside images, such as attestations, is about the old ones and left out",
+        );
+    }
+    let is_windows =
+        |offer: &&Offer| offer.platform.as_ref().is_some_and(|platform| platform.os() == "windows");
+    let (windows, others): (Vec<&Offer>, Vec<&Offer>) = offers.iter().partition(is_windows);
+    // If there are no others, the reason is an error and not a note.
+    if !others.is_empty() && !windows.is_empty() {
+        request.progress.note(
+            "the images for Windows are left out: their layers have a form of their own, and pack makes those of Linux",
+        );
+    }
+    let budget = Budget::new(request.image.name(), oci::MAX_IMAGES, u64::MAX);
+    let load = |offer: &Offer| {
+        let image = load_manifest(&*request.image, &offer.descriptor)?;
+        budget.keep(image.weight()).map_err(RebaseError::from)?;
+        let platform = platform_of(&image, offer.platform.as_ref());
+        Ok((image, platform))
+    };
+    if others.is_empty() { windows } else { others }.into_iter().map(load).collect()
+}
+
+/// An index of the results, with what the old one says of them.
+fn index_of(
+    images: &[Image],
+    soci: &[Option<RawDocument>],
+    old: Index,
+    parts: &[Rebased],
+) -> Result<RawDocument, RebaseError> {
+    let mut annotations = old.annotations;
+    if let (true, Some(part)) =
+        (annotations.contains_key(oci::BASE_DIGEST), images.first().zip(parts.first()))
+    {
+        let (image, _) = part;
+        for name in [oci::BASE_DIGEST, oci::BASE_NAME] {
+            match image.manifest().annotations.get(name) {
+                Some(value) => annotations.insert(name.to_owned(), value.clone()),
+                None => annotations.remove(name),
+            };
+        }
+    }
+    let index = Index { manifests: soci::entries(images, soci), annotations, ..crate::store::empty_index() };
+    let bytes = to_json("index", &index)?;
+    Ok(RawDocument::new(Some(&MediaType::ImageIndex), bytes)?)
+}
+
+struct One {
+    result: Image,
+    /// Its SOCI index, if the image had one.
+    soci: Option<RawDocument>,
+    /// The tables in that which the image brings along.
+    own_tables: Vec<Descriptor>,
+    base: PlatformBase,
+    old: Digest,
+}
+
+fn base(request: &Request<'_>, named: &Named, offline: bool) -> Base {
+    let reference = named.name.clone().unwrap_or_else(|| named.source.name());
+    Base::new(reference, Arc::clone(&named.source), None, request.store, offline)
+}
+
+fn one(
+    request: &Request<'_>,
+    root: &RawDocument,
+    (old_base, new): (&Base, &Base),
+    (image, platform): (&Image, Option<&Platform>),
+) -> Result<One, BoxedError> {
+    let platform = platform.cloned();
+    if let Some(windows) = platform.as_ref().filter(|platform| platform.os() == "windows") {
+        return Err(BuildError::Windows(windows.clone()).into());
+    }
+    let not_on_base = || RebaseError::NotOnBase {
+        image: request.image.name(),
+        base: request.old.source.name(),
+        platform: platform.clone(),
+    };
+    let old = old_base.load(platform.as_ref())?;
+    let count = oci::begins_with(image, &old.image).ok_or_else(not_on_base)?;
+    let mut reasons = Vec::new();
+    let mut found = match new.load(platform.as_ref()) {
+        Ok(found) => found,
+        // Not for this platform, or not there at all: what there is, if it is only one, tells which.
+        Err(error) => match new.load(None) {
+            Ok(other) => {
+                let named = |platform: &Option<Platform>| {
+                    platform.as_ref().map_or_else(|| "no platform".to_owned(), ToString::to_string)
+                };
+                reasons.push(Reason::Platform { image: named(&platform), base: other.platform.to_string() });
+                other
+            }
+            Err(_)
+                if matches!(error.kind(), Kind::Input)
+                    && new.platforms().is_ok_and(|all| !all.is_empty()) =>
+            {
+                let all = new.platforms()?.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let image_platform =
+                    platform.as_ref().map_or_else(|| "no platform".to_owned(), ToString::to_string);
+                return Err(
+                    refused(request, vec![Reason::Platform { image: image_platform, base: all }]).into()
+                );
+            }
+            Err(_) => return Err(error),
+        },
+    };
+    reasons.extend(incompatible(old.image.config(), found.image.config()));
+    let libcs = (libc(request, request.old, &old), libc(request, request.new, &found));
+    match libcs {
+        (Some(old), Some(new)) if old != new => reasons.push(Reason::Libc { old, new }),
+        (Some(_), None) | (None, Some(_)) => {
+            request.progress.note("whether both bases have the same C library could not be looked up");
+        }
+        _ => {}
+    }
+    if !reasons.is_empty() {
+        let refused = refused(request, reasons);
+        if !request.force {
+            return Err(refused.into());
+        }
+        request.progress.warn(format!("{refused}; done all the same, as `--force` asks"));
+    }
+    let layers = found.image.layers().len() + image.layers().len() - count;
+    if layers > 127 {
+        return Err(RebaseError::TooManyLayers(layers).into());
+    }
+    let digest = found.root.digest().to_string();
+    let name = request.new.name.as_deref();
+    let mut own_tables = Vec::new();
+    if let Some(index) = soci_index(&*request.image, root, image)? {
+        found.soci = new.soci_index(&found)?;
+        own_tables = soci::tables(&index, &image.layers()[count..])?;
+    }
+    let tables = [found.tables()?, own_tables.clone()].concat();
+    let oci::Rebased { image: result, soci, notes } =
+        oci::rebase(image, &old.image, &found.image, &found.platform, (name, &digest), tables)
+            .map_err(RebaseError::from)?;
+    notes.into_iter().for_each(|note| request.progress.note(note));
+    Ok(One { result, soci, own_tables, base: found, old: old.image.digest() })
+}
+
+fn refused(request: &Request<'_>, reasons: Vec<Reason>) -> RebaseError {
+    RebaseError::Refused { image: request.image.name(), base: request.new.source.name(), reasons }
+}
+
+/// What two configurations tell against each other.
+#[must_use]
+pub fn incompatible(old: &ConfigFile, new: &ConfigFile) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if let (Some(old), Some(new)) = (java(old), java(new))
+        && new < old
+    {
+        reasons.push(Reason::Java { old, new });
+    }
+    if let Some(before) = container(old) {
+        let after = container(new);
+        let same = after.as_ref().is_some_and(|after| same_generation(&before, after));
+        if !same {
+            let new = after.map_or_else(|| "no servlet container".to_owned(), |it| in_full(&it));
+            reasons.push(Reason::Container { old: in_full(&before), new });
+        }
+    }
+    reasons
+}
+
+fn in_full(container: &Container) -> String {
+    format!("{} with {}", container.describe(), container.webapps)
+}
+
+/// Whether an application for the one is found and run by the other.
+fn same_generation(old: &Container, new: &Container) -> bool {
+    let same_api = match (old.servlet(), new.servlet()) {
+        (Some(old), Some(new)) => old == new,
+        _ => true,
+    };
+    old.kind == new.kind && same_api && old.webapps == new.webapps
+}
+
+/// The major version of Java in `JAVA_VERSION`: `jdk-21.0.2+13`, `17.0.9`, `8u392`, `1.8.0_392`.
+fn java(config: &ConfigFile) -> Option<u32> {
+    let version = config.env("JAVA_VERSION")?;
+    let start = version.find(|character: char| character.is_ascii_digit())?;
+    let mut numbers = version[start..].split(|character: char| !character.is_ascii_digit());
+    match numbers.next()?.parse().ok()? {
+        1 => numbers.next()?.parse().ok(),
+        major => Some(major),
+    }
+}
+
+/// Names of musl's and GNU's loaders: `ld-musl-ARCH.so.1`, `ld-linux-…`, one for each architecture.
+const LOADERS: [(Libc, &[&str]); 2] = [
+    (
+        Libc::Musl,
+        &[
+            "lib/ld-musl-x86_64.so.1",
+            "lib/ld-musl-aarch64.so.1",
+            "lib/ld-musl-armhf.so.1",
+            "lib/ld-musl-i386.so.1",
+            "lib/ld-musl-powerpc64le.so.1",
+            "lib/ld-musl-s390x.so.1",
+            "lib/ld-musl-riscv64.so.1",
+        ],
+    ),
+    (
+        Libc::Glibc,
+        &[
+            "lib64/ld-linux-x86-64.so.2",
+            "lib/ld-linux-aarch64.so.1",
+            "lib/ld-linux-armhf.so.3",
+            "lib/ld-linux.so.2",
+            "lib64/ld64.so.2",
+            "lib/ld64.so.1",
+            "lib/ld-linux-riscv64-lp64d.so.1",
+        ],
+    ),
+];
+
+/// The C library of a base, as far as its layers are known or on this machine: none is fetched for it.
+fn libc(request: &Request<'_>, named: &Named, found: &PlatformBase) -> Option<Libc> {
+    let base = base(request, named, true);
+    let mut tree = base.tree(found, request.store, &request.progress);
+    for (libc, loaders) in LOADERS {
+        for loader in loaders {
+            let path = EntryPath::new(loader.as_bytes()).ok()?;
+            // A layer that cannot be looked into leaves the question open.
+            if tree.exists(&path).ok()? {
+                return Some(libc);
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

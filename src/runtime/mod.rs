@@ -1,0 +1,7 @@
+//! What a running program needs: events, the user's wish to stop, threads, files that are files, budgets.
+
+pub mod budget;
+pub mod input;
+pub mod interrupt;
+pub mod observer;
+pub mod workers;

@@ -1,0 +1,181 @@
+//! What every error can say beside its message: whose fault it is, and what to do.
+//!
+//! Each module has its own error type with the context in its fields. At the edge the command line asks
+//! [`Explain`] for the exit code and the `hint:` line.
+
+/// Whose fault an error is; decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The words of the command line, or of a variable that stands for one. Exit code 2.
+    Usage,
+    /// The user's input: a missing file, a broken archive, a wrong setting. Exit code 1.
+    Input,
+    /// A registry or the network. Exit code 3.
+    Registry,
+    /// A policy refused it, such as `--locked`. Exit code 4.
+    Policy,
+    /// The user interrupted. Exit code 130, as shells have it for SIGINT.
+    Interrupted,
+    /// A bug in this program. Exit code 70 (`EX_SOFTWARE` of sysexits).
+    Bug,
+}
+
+/// An error that knows its kind and may know what to do about it.
+pub trait Explain: std::error::Error + Send + Sync + 'static {
+    /// Whose fault it is.
+    fn kind(&self) -> Kind;
+
+    /// One sentence that says what to do, without a trailing period.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether its message is several lines that were laid out by ourselves. Every other message is one line, and a line
+    /// break in it is one that somebody else wrote.
+    fn is_laid_out(&self) -> bool {
+        false
+    }
+}
+
+/// Any explained error, where the caller only reports it.
+pub type BoxedError = Box<dyn Explain>;
+
+impl<E: Explain> From<E> for BoxedError {
+    fn from(error: E) -> Self {
+        Box::new(error)
+    }
+}
+
+/// An error on its way through an interface that knows I/O errors alone, such as [`std::io::Read`].
+///
+/// It is its own cause as well: a wrapper that is transparent skips the error that it wraps.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Carried(#[source] Cause);
+
+/// See [`Carried`].
+#[derive(Debug)]
+struct Cause(BoxedError);
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// `error` as an I/O error that does not forget what it is: [`carried`] finds it.
+///
+/// Its kind is never [`std::io::ErrorKind::Interrupted`], after which readers go on.
+pub fn carry(error: impl Into<BoxedError>) -> std::io::Error {
+    carry_as(std::io::ErrorKind::Other, error)
+}
+
+/// As [`carry`], for a reader whose callers look at the kind of its errors.
+pub fn carry_as(kind: std::io::ErrorKind, error: impl Into<BoxedError>) -> std::io::Error {
+    std::io::Error::new(kind, Carried(Cause(error.into())))
+}
+
+/// What happened elsewhere and is the reason of `error`: the innermost error among its causes that [`carry`] took along.
+#[must_use]
+pub fn carried<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a (dyn Explain + 'static)> {
+    let mut found = None;
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(Cause(inner)) = error.downcast_ref::<Cause>() {
+            found = Some(&**inner);
+        }
+        // An I/O error passes its inner error off as itself and names only that one's source.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next =
+            inner.map_or_else(|| error.source(), |inner| Some(inner as &(dyn std::error::Error + 'static)));
+    }
+    found
+}
+
+/// The kind of an error that `source` led to: that of what `source` carries, else `otherwise`.
+#[must_use]
+pub fn kind_behind(source: &(dyn std::error::Error + 'static), otherwise: Kind) -> Kind {
+    carried(source).map_or(otherwise, Explain::kind)
+}
+
+/// What `carry` took along, taken out again; any other I/O error as it is.
+///
+/// # Errors
+/// The I/O error, where it carries nothing.
+pub fn uncarry(error: std::io::Error) -> Result<BoxedError, std::io::Error> {
+    match error.downcast::<Carried>() {
+        Ok(Carried(Cause(inner))) => Ok(inner),
+        Err(error) => Err(error),
+    }
+}
+
+/// The nearest of `known` to `given`, if it is near enough to have been meant.
+#[must_use]
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = given.chars().count().max(3) / 3;
+    known
+        .into_iter()
+        .map(|candidate| (distance(given, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let substituted = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = substituted.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(before[j - 2] + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_carried_is_found_behind_everything() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer: {0}")]
+        struct Outer(#[source] std::io::Error);
+        let error = Outer(carry(crate::runtime::interrupt::Interrupted));
+        assert_eq!(carried(&error).map(Explain::kind), Some(Kind::Interrupted));
+        assert_eq!(kind_behind(&error.0, Kind::Input), Kind::Interrupted);
+        assert_ne!(error.0.kind(), std::io::ErrorKind::Interrupted);
+        assert_eq!(error.to_string(), "outer: interrupted");
+        let twice = std::io::Error::other(Outer(std::io::Error::other(Outer(carry(
+            crate::runtime::interrupt::Interrupted,
+        )))));
+        assert_eq!(kind_behind(&twice, Kind::Input), Kind::Interrupted);
+        let plain = std::io::Error::other("plain");
+        assert_eq!(kind_behind(&plain, Kind::Input), Kind::Input);
+        assert!(uncarry(plain).is_err());
+        assert_eq!(uncarry(error.0).map(|inner| inner.kind()).ok(), Some(Kind::Interrupted));
+    }
+
+    #[test]
+    fn nearest_finds_what_was_meant_and_nothing_far() {
+        let known = ["name", "base", "tags", "platforms"];
+        assert_eq!(nearest("nmae", known), Some("name"));
+        assert_eq!(nearest("platform", known), Some("platforms"));
+        assert_eq!(nearest("entrypoint", known), None);
+    }
+}

@@ -1,0 +1,168 @@
+//! Seconds since the epoch as RFC 3339, without a clock.
+
+use crate::types::error::{Explain, Kind};
+
+/// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
+pub const LAST_SECOND: u64 = 253_402_300_799;
+
+/// A time after the year 9999: RFC 3339 has no form for it, and no tool reads what might be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} seconds after 1970 is a time after the year 9999, which no image can have")]
+pub struct TooLate(pub u64);
+
+impl Explain for TooLate {
+    fn kind(&self) -> Kind {
+        Kind::Input
+    }
+
+    fn hint(&self) -> Option<String> {
+        (self.0 / 1000 <= LAST_SECOND).then(|| {
+            let seconds = self.0 / 1000;
+            format!("give seconds; if these are milliseconds, that is {seconds}")
+        })
+    }
+}
+
+/// `1970-01-01T00:00:01Z` for 1.
+///
+/// # Errors
+/// For a time after [`LAST_SECOND`].
+pub fn rfc3339(seconds: u64) -> Result<String, TooLate> {
+    if seconds > LAST_SECOND {
+        return Err(TooLate(seconds));
+    }
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    Ok(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"))
+}
+
+/// Whether Go, strict since 1.20, reads `text` as a time: RFC 3339 with capital letters, years 0000 to 9999.
+#[must_use]
+pub fn is_rfc3339(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let number = |at: usize, digits: usize| -> Option<u32> {
+        let part = bytes.get(at..at + digits)?;
+        part.iter().try_fold(0, |sum, byte| Some(sum * 10 + char::from(*byte).to_digit(10)?))
+    };
+    let is = |at: usize, byte: u8| bytes.get(at) == Some(&byte);
+    let parts = || {
+        let separated = is(4, b'-') && is(7, b'-') && is(10, b'T') && is(13, b':') && is(16, b':');
+        let parts =
+            [number(0, 4)?, number(5, 2)?, number(8, 2)?, number(11, 2)?, number(14, 2)?, number(17, 2)?];
+        separated.then_some(parts)
+    };
+    let Some([year, month, day, hour, minute, second]) = parts() else { return false };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => return false,
+    };
+    let mut zone = 19;
+    if is(zone, b'.') {
+        zone += 1;
+        let digits = bytes[zone..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 {
+            return false;
+        }
+        zone += digits;
+    }
+    let offset = match bytes.get(zone) {
+        Some(b'Z') => bytes.len() == zone + 1,
+        Some(b'+' | b'-') => {
+            let of = |at, limit| number(at, 2).is_some_and(|number| number < limit);
+            bytes.len() == zone + 6 && is(zone + 3, b':') && of(zone + 1, 24) && of(zone + 4, 60)
+        }
+        _ => false,
+    };
+    (1..=days).contains(&day) && hour < 24 && minute < 60 && second < 60 && offset
+}
+
+/// The proleptic Gregorian date of a day number: Howard Hinnant, "chrono-Compatible Low-Level Date
+/// Algorithms", `civil_from_days`, for days that are not negative.
+const fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let era = days / 146_097;
+    let of_era = days % 146_097;
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400;
+    (if month <= 2 { year + 1 } else { year }, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_times() {
+        let cases = [
+            (0, "1970-01-01T00:00:00Z"),
+            (1, "1970-01-01T00:00:01Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_704_067_199, "2023-12-31T23:59:59Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (LAST_SECOND, "9999-12-31T23:59:59Z"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(rfc3339(seconds).as_deref(), Ok(text));
+            assert!(is_rfc3339(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_time_is_after_the_year_9999() {
+        let milliseconds = rfc3339(1_700_000_000_000).expect_err("the year 55840");
+        assert_eq!(
+            milliseconds.hint().as_deref(),
+            Some("give seconds; if these are milliseconds, that is 1700000000")
+        );
+        assert_eq!(rfc3339(LAST_SECOND + 1), Err(TooLate(LAST_SECOND + 1)));
+        assert_eq!(rfc3339(u64::MAX).map_err(|late| late.hint()), Err(None));
+    }
+
+    #[test]
+    fn a_time_is_one_that_go_reads() {
+        for right in [
+            "0000-01-01T00:00:00Z",
+            "2024-02-29T23:59:59.123456789+23:59",
+            "2000-02-29T00:00:00.0Z",
+            "2023-01-31T00:00:00-00:00",
+        ] {
+            assert!(is_rfc3339(right), "{right}");
+        }
+        for wrong in [
+            "",
+            "2024-01-01",
+            "55840-01-01T00:00:00Z",
+            "2023-02-29T00:00:00Z",
+            "1900-02-29T00:00:00Z",
+            "2024-13-01T00:00:00Z",
+            "2024-00-01T00:00:00Z",
+            "2024-01-00T00:00:00Z",
+            "2024-01-01T24:00:00Z",
+            "2024-01-01T00:60:00Z",
+            "2024-01-01T00:00:60Z",
+            "2024-01-01t00:00:00Z",
+            "2024-01-01T00:00:00z",
+            "2024-01-01T00:00:00",
+            "2024-01-01T00:00:00.Z",
+            "2024-01-01T00:00:00,5Z",
+            "2024-01-01T00:00:00+24:00",
+            "2024-01-01T00:00:00+0100",
+            "2024-01-01T0:00:00Z",
+            "2024-01-01T00:00:00Z ",
+            "-001-01-01T00:00:00Z",
+            "2024-01-01 00:00:00Z",
+        ] {
+            assert!(!is_rfc3339(wrong), "{wrong}");
+        }
+    }
+}
