@@ -1,97 +1,40 @@
 //! Which module may know which: read from the paths in `src/`, without what only tests use.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use crate::support::{REPOSITORY, files_below};
 
-/// Modules that know no other, or only `error`, which is the traits that messages are made of.
-const VALUES: [&str; 17] = [
-    "budget",
-    "deflate",
-    "digest",
-    "error",
-    "git",
-    "input",
-    "interrupt",
-    // Documents of images, logins, answers of registries.
-    "json",
-    "location",
-    "observer",
-    "platform",
-    "reference",
-    "shown",
-    "stamp",
-    "workers",
-    "time",
-    // The headers of a foreign tar: of a base layer, an archive, an image to verify or to compare.
-    "untar",
+/// The folders of `src/`, from the ground up: each may know those before it, and no other.
+const LEVELS: [&str; 16] = [
+    "types",
+    "runtime",
+    "formats",
+    "oci",
+    "store",
+    "registry",
+    "transport",
+    "layer",
+    "project",
+    "artifact",
+    "plan",
+    "engine",
+    "inspect",
+    "release",
+    "cli",
+    "fuzz",
 ];
 
-/// What each module may know besides the values. Whatever is not here may not be known.
-const ALLOWED: [(&str, &[&str]); 17] = [
-    // Values of the standard: manifest, index, configuration.
-    ("image", &[]),
-    ("zip", &[]),
-    // A layer's content may lie in an archive; its bodies go to the store as they are made; its descriptor
-    // and media type are those of an image; and who wants it may read along.
-    ("layer", &["zip", "store", "image", "blob"]),
-    // Names of media types, and paths, modes and owners in their own types.
-    ("config", &["image", "layer"]),
-    // Written in TOML with the spans and errors of the build file.
-    ("lock", &["config", "image", "layer"]),
-    ("blob", &["image"]),
-    ("store", &["blob", "image"]),
-    ("registry", &["blob", "image"]),
-    ("transport", &["blob", "image", "store", "registry"]),
-    // Whose error it was that something could not be read.
-    ("verify", &["image", "registry", "transport"]),
-    ("diff", &["image", "transport"]),
-    // The name of the tag that stands in for the referrers API.
-    ("copy", &["image", "registry", "transport"]),
-    ("artifact", &["image", "layer", "zip"]),
-    ("plan", &["image", "layer"]),
-    // The one that walks the whole flow.
-    (
-        "build",
-        &["artifact", "config", "image", "layer", "lock", "plan", "registry", "store", "transport", "zip"],
-    ),
-    // What a build knows of bases and of what runs on them, for an image that was built before.
-    ("rebase", &["artifact", "build", "copy", "image", "layer", "store", "transport"]),
-    (
-        "cli",
-        &[
-            "artifact",
-            "build",
-            "config",
-            "copy",
-            "diff",
-            "image",
-            "layer",
-            "lock",
-            "plan",
-            "rebase",
-            "registry",
-            "store",
-            "transport",
-            "verify",
-        ],
-    ),
-];
-
-/// What values know of each other.
-const ALLOWED_VALUES: [(&str, &[&str]); 10] = [
-    ("digest", &["shown"]),
-    ("git", &["digest", "error", "input", "shown", "time"]),
-    ("interrupt", &["error"]),
-    ("json", &["shown"]),
-    ("location", &["error", "reference", "shown"]),
-    ("platform", &["shown"]),
-    ("reference", &["digest", "shown"]),
-    ("time", &["error"]),
-    ("untar", &["shown"]),
-    ("workers", &["error"]),
+/// What a folder or file does not know, though it lies higher, and why.
+const NEVER: [(&str, &[&str], &str); 7] = [
+    ("registry", &["store"], "what is sent comes as blobs, from anywhere"),
+    ("layer", &["registry", "transport"], "a layer is a function of its entries"),
+    ("project", &["store", "registry", "transport"], "settings are text"),
+    ("artifact", &["store", "registry", "transport", "project"], "a proposal is a function of the artifact"),
+    ("plan", &["store", "registry", "transport", "project"], "a plan is data"),
+    ("inspect", &["engine", "layer", "plan"], "who checks shares no code with who writes"),
+    ("formats/untar", &["oci"], "a tar is a tar"),
 ];
 
 /// A source file without comments and modules that only tests have.
@@ -194,26 +137,17 @@ fn known_to(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn dependencies_point_one_way() {
-    let mut allowed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (module, known) in ALLOWED {
-        allowed.entry(module).or_default().extend(known.iter().chain(&VALUES));
-    }
-    for value in VALUES {
-        allowed.entry(value).or_default();
-    }
-    for (module, known) in ALLOWED_VALUES {
-        allowed.entry(module).or_default().extend(known);
-    }
+fn each_level_knows_those_below_it() {
+    let level = |module: &str| LEVELS.iter().position(|known| *known == module);
     let mut wrong = Vec::new();
     for source in sources() {
-        let Some(may) = allowed.get(source.module.as_str()) else {
-            wrong.push(format!("{} is of no known module", source.path));
+        let Some(own) = level(&source.module) else {
+            wrong.push(format!("{} is of no known level", source.path));
             continue;
         };
         assert!(!source.text.contains("crate::{"), "{}: name each module in a line of its own", source.path);
         for known in known_to(&source.text) {
-            if known != source.module && !may.contains(known.as_str()) {
+            if level(&known).is_none_or(|level| level > own) {
                 wrong.push(format!("{} uses crate::{known}", source.path));
             }
         }
@@ -222,15 +156,26 @@ fn dependencies_point_one_way() {
 }
 
 #[test]
-fn what_is_allowed_is_used() {
+fn some_never_meet() {
     let sources = sources();
-    for (module, known) in ALLOWED.into_iter().chain(ALLOWED_VALUES) {
-        for name in known {
-            let used = sources
-                .iter()
-                .any(|source| source.module == module && known_to(&source.text).contains(*name));
-            assert!(used, "{module} may use {name} and does not: take it off the list");
+    for (place, never, why) in NEVER {
+        let files: Vec<&Source> = sources.iter().filter(|source| source.path.starts_with(place)).collect();
+        assert_ne!(files.len(), 0, "{place} is not there: is the table right?");
+        for source in files {
+            for known in known_to(&source.text) {
+                assert!(!never.contains(&known.as_str()), "{} uses crate::{known}; {why}", source.path);
+            }
         }
+    }
+}
+
+#[test]
+fn no_folder_is_taken_for_output() {
+    let root = Path::new(REPOSITORY).join("src");
+    for path in files_below(&root) {
+        let parts: Vec<_> = path.strip_prefix(&root).unwrap().iter().collect();
+        let folders = &parts[..parts.len() - 1];
+        assert!(!folders.iter().any(|part| *part == "build" || *part == "target"), "{}", path.display());
     }
 }
 
@@ -272,7 +217,7 @@ fn only_the_command_line_writes_to_the_terminal() {
 
 #[test]
 fn there_are_two_places_for_unsafe_code() {
-    only(&["unsafe"], &["digest/sha256.rs", "zip/inflate.rs"]);
+    only(&["unsafe"], &["types/digest/sha256.rs", "formats/zip/inflate.rs"]);
 }
 
 #[test]
