@@ -11,7 +11,7 @@ use super::environment::Environment;
 use super::error::{CommandError, ExitStatus};
 use super::printer::Printer;
 use super::timings::Recorder;
-use crate::engine::Context;
+use crate::engine;
 use crate::project::config::{self, Document, Overrides, RegistryOptions, Settings, UserFile};
 use crate::registry::{self, Client, Credentials, Mirror, ProxySettings, RegistrySettings, Secret};
 use crate::runtime::interrupt::Interrupt;
@@ -253,11 +253,11 @@ impl Session {
     ///
     /// # Errors
     /// When there is no place for a store or threads cannot be started.
-    pub fn context(&self, settings: &Settings) -> Result<Context, CommandError> {
+    pub fn context(&self, settings: &Settings) -> Result<engine::Session, CommandError> {
         let store = self.store_of_run()?;
         let store = store.with_scratch(&self.scratch);
         let now = self.environment.now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(Context {
+        Ok(engine::Session {
             store,
             client: self.client_of(settings)?,
             workers: Workers::new(self.jobs(Some(settings))),

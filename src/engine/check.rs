@@ -123,7 +123,7 @@ impl Checks<'_> {
                 Some(false) => {
                     let error = CheckError::NoSuchAccount { account };
                     let hint = error.hint();
-                    return Err(super::prepare::at(self.request, user, error.into(), hint));
+                    return Err(super::request::at(self.request, user, error.into(), hint));
                 }
                 None => notes.push(format!(
                     "Whether the image has the {account} of `config.user` is not checked: that takes reading a layer of the \

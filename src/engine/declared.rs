@@ -7,9 +7,10 @@ use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, Owned, Times};
-use super::prepare::{at, patterns};
+use super::options::{rules, scan_options_of};
+use super::request::at;
 use super::{BuildError, Request};
-use crate::layer::{Entry, EntryKind, EntryPath, Metadata, Rules, ScanOptions, Scanner, SpecError, entries};
+use crate::layer::{Entry, EntryKind, EntryPath, Metadata, Rules, Scanner, SpecError, entries};
 use crate::plan::PlaceError;
 use crate::project::config::{self, Spanned};
 use crate::types::error::{BoxedError, Explain as _};
@@ -347,30 +348,6 @@ const fn what(entry: &Entry) -> &'static str {
         EntryKind::File(_) | EntryKind::Hardlink(_) => "a file",
         EntryKind::CharacterDevice(..) | EntryKind::BlockDevice(..) => "a device",
         EntryKind::Fifo => "a named pipe",
-    }
-}
-
-fn rules(files: &config::Files, mtime: u64) -> Rules {
-    Rules {
-        keep_modes: files.keep_modes,
-        keep_owners: files.keep_owners,
-        file_mode: files.mode.as_ref().map(|mode| mode.value.bits()),
-        owner: files.owner.as_ref().map(|owner| (owner.value.uid.into(), owner.value.gid.into())),
-        mtime,
-        devices: files.keep_modes,
-        ..Rules::default()
-    }
-}
-
-/// What is looked at of files that are a directory.
-pub(super) fn scan_options_of(files: &config::Files) -> ScanOptions {
-    ScanOptions {
-        include: patterns(&files.include),
-        exclude: patterns(&files.exclude),
-        ignore_file: true,
-        xattrs: files.xattrs,
-        directories: rules(files, 0).keeps_what_directories_have(),
-        published: files.mode.is_none() && !files.keep_modes,
     }
 }
 

@@ -12,11 +12,17 @@ use std::time::{Duration, Instant};
 
 use super::base;
 use super::cache::NewEntry;
+use super::derive::finish;
+use super::error::BuildError;
+use super::finished::Finished;
 use super::layers::{FinishedLayer, LookedUp, Workbench};
 use super::making::{Made, Making, Place};
 use super::memo::Memos;
-use super::report::Report;
-use super::{BuildError, Context, Finished, Prepared, Request, Target, finish};
+use super::prepared::Prepared;
+use super::report::{Delivered, Report};
+use super::request::Request;
+use super::session::Session;
+use super::target::Target;
 use crate::layer::Work;
 use crate::oci::{Image, NewLayer};
 use crate::plan::{LayerFacts, Plan, PlannedLayer};
@@ -31,7 +37,7 @@ const AHEAD: usize = 4;
 
 /// Delivers an image whose every layer is known. A target that is current is left alone.
 pub(super) fn deliver_known(
-    context: &Context,
+    session: &Session,
     prepared: &Prepared<'_>,
     bench: &Workbench,
     finished: &Finished,
@@ -50,7 +56,7 @@ pub(super) fn deliver_known(
     if stale.is_empty() {
         return Ok(());
     }
-    with_queues(context, &stale, report, |queues| {
+    with_queues(session, &stale, report, |queues| {
         base_blobs(prepared)?.iter().for_each(|blob| queues.send(blob));
         for planned in prepared.plan.images.iter().flat_map(|image| &image.layers) {
             if let Some(facts) = planned.known {
@@ -64,12 +70,12 @@ pub(super) fn deliver_known(
         Ok(())
     })?;
     report.remade(&bench.remade());
-    conclude(context, finished, &stale, report)
+    conclude(session, finished, &stale, report)
 }
 
 /// Builds the layers that are not known and delivers each as soon as it is finished.
 pub(super) fn build_and_deliver(
-    context: &Context,
+    session: &Session,
     request: &Request,
     prepared: &mut Prepared<'_>,
     bench: &Workbench,
@@ -78,7 +84,7 @@ pub(super) fn build_and_deliver(
 ) -> Result<(Finished, Vec<NewEntry>), BoxedError> {
     let all: Vec<(usize, &Target)> = targets.iter().enumerate().collect();
     let mut done = Done::default();
-    let finished = with_queues(context, &all, report, |queues| {
+    let finished = with_queues(session, &all, report, |queues| {
         let order = order(&prepared.plan);
         let growers = Growers::new(&prepared.plan, &order);
         let base = base_blobs(prepared)?;
@@ -114,7 +120,7 @@ pub(super) fn build_and_deliver(
         report.built(image, layer, &facts, work, elapsed);
     }
     report.remade(&bench.remade());
-    conclude(context, &finished, &all, report)?;
+    conclude(session, &finished, &all, report)?;
     Ok((finished, done.entries))
 }
 
@@ -215,7 +221,7 @@ impl Assembly<'_, '_, '_, '_, '_> {
 
     fn add(&mut self, place: Place, planned: &PlannedLayer, finished: &FinishedLayer, elapsed: Duration) {
         let FinishedLayer { facts, work, key } = *finished;
-        let layer = super::layers::new_layer(planned, &facts);
+        let layer = super::derive::new_layer(planned, &facts);
         self.done.reports.push((place, facts, work, elapsed));
         let key = key.filter(|_| self.writes);
         self.done.entries.extend(key.map(|key| self.bench.entry(planned, key, facts)));
@@ -280,7 +286,7 @@ impl Growers {
 /// Manifests, index, tags: in this order, so that whoever stops before the last changes nothing that a tag resolves
 /// to. Registries come last: after their tags have moved, no file that cannot be written fails the build.
 fn conclude(
-    context: &Context,
+    session: &Session,
     finished: &Finished,
     targets: &[(usize, &Target)],
     report: &mut Report,
@@ -288,8 +294,8 @@ fn conclude(
     let (remote, here): (Vec<&Target>, Vec<&Target>) =
         targets.iter().map(|(_, target)| *target).partition(|target| target.destination.is_remote());
     for target in here.into_iter().chain(remote) {
-        context.interrupt.check().map_err(BuildError::from)?;
-        let _step = context.progress.step(Stage::Conclude, &target.destination.name());
+        session.interrupt.check().map_err(BuildError::from)?;
+        let _step = session.progress.step(Stage::Conclude, &target.destination.name());
         for document in finished.documents() {
             target.destination.document(document)?;
         }
@@ -340,21 +346,11 @@ struct Lane<'env> {
 
 /// What all threads share.
 struct Common<'a> {
-    context: &'a Context,
+    session: &'a Session,
     failure: Failure,
     delivered: Mutex<Vec<Delivered>>,
     /// What no thread could be started for to take it while it is made.
     unfollowed: Mutex<Vec<(usize, Growing)>>,
-}
-
-/// A blob that is there.
-pub(super) struct Delivered {
-    /// The target, by number.
-    pub(super) target: usize,
-    pub(super) blob: Blob,
-    pub(super) delivery: Delivery,
-    /// Whether it came there while it was being made.
-    pub(super) followed: bool,
 }
 
 /// The first thing that went wrong on any thread.
@@ -440,13 +436,13 @@ impl Queues<'_, '_> {
 
 /// Runs `work` with threads that bring what it sends to every target; returns when all is delivered.
 fn with_queues<T>(
-    context: &Context,
+    session: &Session,
     targets: &[(usize, &Target)],
     report: &mut Report,
     work: impl FnOnce(&mut Queues<'_, '_>) -> Result<T, BoxedError>,
 ) -> Result<T, BoxedError> {
     let common = Common {
-        context,
+        session,
         failure: Failure::default(),
         delivered: Mutex::default(),
         unfollowed: Mutex::default(),
@@ -513,7 +509,7 @@ impl Common<'_> {
         if self.failure.happened() {
             return;
         }
-        let interrupted = self.context.interrupt.check().map_err(|error| BuildError::from(error).into());
+        let interrupted = self.session.interrupt.check().map_err(|error| BuildError::from(error).into());
         match interrupted.and_then(|()| bring()) {
             Ok((delivery, followed)) => {
                 let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -532,6 +528,3 @@ fn bring(target: &Target, blob: &Blob) -> Result<Delivery, BoxedError> {
         result => result,
     }
 }
-
-/// Deliveries by digest, for reports.
-pub(super) type Deliveries = BTreeMap<Digest, Delivery>;

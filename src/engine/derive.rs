@@ -3,29 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::base::PlatformBase;
-use super::{Prepared, Request};
+use super::finished::Finished;
+use super::prepared::Prepared;
+use super::request::Request;
 use crate::layer::Compression;
-use crate::oci::{self, Change, Descriptor, Image, Index, MediaType, NewLayer, RawDocument, soci};
-use crate::plan::PlannedImage;
+use crate::oci::{self, Change, Descriptor, Index, MediaType, NewLayer, RawDocument, soci};
+use crate::plan::{LayerFacts, Plan, PlannedImage, PlannedLayer};
 use crate::project::config::{Arguments, Facts, Spanned, TagTemplate, Template, TemplateError};
 use crate::types::digest::Sha256;
 use crate::types::error::{BoxedError, Explain as _};
 use crate::types::reference::Tag;
 use crate::types::time::{TooLate, rfc3339};
-
-/// An image, or an index of several, that is finished but for delivery.
-pub struct Finished {
-    /// What tags resolve to.
-    pub root: RawDocument,
-    /// The images, in the order of the plan.
-    pub images: Vec<Image>,
-    /// The SOCI indexes of those that have one.
-    pub soci: Vec<Option<RawDocument>>,
-    /// The tags.
-    pub tags: Vec<Tag>,
-    /// What the user may want to know of the derivation.
-    pub notes: Vec<String>,
-}
 
 /// Derives the images from the base and the finished layers, `layers[image][layer]`.
 pub(super) fn finish(
@@ -64,15 +52,6 @@ pub(super) fn finish(
         }
     };
     Ok(Finished { root, images, soci: indexes, tags, notes })
-}
-
-impl Finished {
-    /// What the root lists, in the order in which it can be stored.
-    pub(super) fn documents(&self) -> impl Iterator<Item = &RawDocument> {
-        let is_alone = self.root.media_type != MediaType::ImageIndex;
-        let images = self.images.iter().map(Image::raw).filter(move |_| !is_alone);
-        images.chain(self.soci.iter().flatten())
-    }
 }
 
 fn index_of(
@@ -131,7 +110,7 @@ pub(super) fn preview_tags(request: &Request, facts: &Facts) -> Result<Vec<Strin
 
 /// The tags of a plan: all of them if every layer is known.
 pub(super) fn planned_tags(request: &Request, prepared: &Prepared<'_>) -> Result<Vec<String>, BoxedError> {
-    let content = super::layers::all_known(&prepared.plan).map(|layers| content_digest(prepared, &layers));
+    let content = all_known(&prepared.plan).map(|layers| content_digest(prepared, &layers));
     preview_tags(request, &Facts { content, ..prepared.facts.clone() })
 }
 
@@ -251,4 +230,22 @@ fn standard(
     let named =
         |(name, value): (&str, Option<String>)| Some((format!("org.opencontainers.image.{name}"), value?));
     Ok(values.into_iter().filter_map(named).collect())
+}
+
+/// All layers of all images, if every one of them is known.
+pub(super) fn all_known(plan: &Plan) -> Option<Vec<Vec<NewLayer>>> {
+    plan.images
+        .iter()
+        .map(|image| image.layers.iter().map(|layer| Some(new_layer(layer, layer.known.as_ref()?))).collect())
+        .collect()
+}
+
+/// The layer as an image has it.
+pub(super) fn new_layer(planned: &PlannedLayer, facts: &LayerFacts) -> NewLayer {
+    NewLayer {
+        descriptor: facts.descriptor(planned.compression),
+        diff_id: facts.diff_id,
+        name: planned.name.clone(),
+        table: facts.table(planned.compression),
+    }
 }

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::cache::CachePolicy;
 use super::notes::Notes;
+use super::options;
 use super::outcome::{Kept, LastInputs, Outcome, Parts, PinnedBase};
-use super::{Context, Request, declared, prepare};
+use super::request::Request;
+use super::session::Session;
 use crate::artifact;
 use crate::layer::scan::{Found, FoundKind};
 use crate::layer::{self, ContentSource, Entry, EntryKind, ScanOptions, Scanner, Stamp};
@@ -48,33 +50,33 @@ impl Inputs {
     /// Looks at everything that the request names; `None` where the base is not pinned, so that what it is
     /// cannot be told from outside.
     pub(super) fn look(
-        context: &Context,
+        session: &Session,
         request: &Request,
         scanner: &Scanner,
     ) -> Result<Option<Self>, BoxedError> {
-        let _step = context.progress.step(Stage::Look, "inputs");
+        let _step = session.progress.step(Stage::Look, "inputs");
         let Request { settings, has_build_file: _, facts, lock: _, project, name, cache: _, own: _ } =
             request;
         let mut looker = Looker {
             parts: parts_of(settings, facts),
             settled: true,
             files: BTreeMap::new(),
-            context,
+            session,
             scanner,
         };
         looker.parts.fact("project", &format!("{project:?}"));
         looker.parts.fact("name", &name.to_string());
         for path in settings.app.iter().flat_map(|app| app.paths.as_slice()) {
-            let app = settings.app.as_ref().map(prepare::scan_options_of_app).unwrap_or_default();
+            let app = settings.app.as_ref().map(options::scan_options_of_app).unwrap_or_default();
             looker.artifact(path.value.path(), &app)?;
         }
         for files in settings.layers.iter().flat_map(|layer| &layer.files) {
-            looker.path(files.from.value.path(), &declared::scan_options_of(files))?;
+            looker.path(files.from.value.path(), &options::scan_options_of(files))?;
         }
         let known = match settings.base.as_ref().map(|base| &base.value) {
             None | Some(config::Base::Scratch | config::Base::Registry(_)) => true,
             Some(config::Base::Layout { path, .. }) => looker.file(&path.path().join("index.json")),
-            Some(config::Base::Store(_)) => looker.file(&context.store.dir().join("index.json")),
+            Some(config::Base::Store(_)) => looker.file(&session.store.dir().join("index.json")),
             Some(config::Base::OciArchive { path, .. } | config::Base::DockerArchive { path, .. }) => {
                 looker.file(path.path())
             }
@@ -231,7 +233,7 @@ struct Looker<'a> {
     parts: Parts,
     settled: bool,
     files: BTreeMap<PathBuf, Stamp>,
-    context: &'a Context,
+    session: &'a Session,
     scanner: &'a Scanner,
 }
 
@@ -257,7 +259,7 @@ impl Looker<'_> {
         let mut key = KeyBuilder::new("pack tree");
         let mut bytes = Vec::new();
         for found in found.iter() {
-            self.settled &= found.kind == FoundKind::Directory || found.stamp.is_settled(self.context.now);
+            self.settled &= found.kind == FoundKind::Directory || found.stamp.is_settled(self.session.now);
             bytes.clear();
             describe(found, &mut bytes);
             key.add(&bytes);
@@ -269,7 +271,7 @@ impl Looker<'_> {
     fn file(&mut self, path: &Path) -> bool {
         let Ok(metadata) = std::fs::metadata(path) else { return false };
         let stamp = Stamp::of(&metadata);
-        self.settled &= stamp.is_settled(self.context.now);
+        self.settled &= stamp.is_settled(self.session.now);
         let mut bytes = Vec::new();
         describe_stamp(&stamp, &mut bytes);
         self.parts.path(&shown_path(path), &bytes);

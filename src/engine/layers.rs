@@ -6,10 +6,13 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cache::{Distrust, NewEntry};
+use super::error::BuildError;
 use super::memo::{Memos, keys_of};
-use super::{BuildError, Context, Prepared, Request};
+use super::prepared::Prepared;
+use super::request::Request;
+use super::session::Session;
 use crate::layer::{self, Buffers, Built, Compression, EntryKind, KnownBodies, LayerSpec, Work, Workshop};
-use crate::oci::{Descriptor, NewLayer};
+use crate::oci::Descriptor;
 use crate::plan::{KnownFrom, LayerFacts, LayerKeys, Plan, PlannedLayer};
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::observer::Progress;
@@ -19,24 +22,6 @@ use crate::transport::{Blob, BlobContent, BlobStream, Grower};
 use crate::types::digest::{ContentId, Digest, Key};
 use crate::types::error::{BoxedError, carry};
 use crate::types::reference::Repository;
-
-/// All layers of all images, if every one of them is known.
-pub(super) fn all_known(plan: &Plan) -> Option<Vec<Vec<NewLayer>>> {
-    plan.images
-        .iter()
-        .map(|image| image.layers.iter().map(|layer| Some(new_layer(layer, layer.known.as_ref()?))).collect())
-        .collect()
-}
-
-/// The layer as an image has it.
-pub(super) fn new_layer(planned: &PlannedLayer, facts: &LayerFacts) -> NewLayer {
-    NewLayer {
-        descriptor: facts.descriptor(planned.compression),
-        diff_id: facts.diff_id,
-        name: planned.name.clone(),
-        table: facts.table(planned.compression),
-    }
-}
 
 /// What it takes to build a layer, owned, so that it can be done later and on any thread.
 #[derive(Clone)]
@@ -73,7 +58,7 @@ pub(super) struct FinishedLayer {
 }
 
 impl Workbench {
-    pub(super) fn new(context: &Context, request: &Request, prepared: &Prepared<'_>) -> Self {
+    pub(super) fn new(session: &Session, request: &Request, prepared: &Prepared<'_>) -> Self {
         let Prepared { memos, compression, claims, distrust, .. } = prepared;
         let compression = *compression;
         Self {
@@ -81,11 +66,11 @@ impl Workbench {
             origin: request.cache.read.clone().filter(|origin| *origin != request.name),
             claims: Arc::new(claims.clone()),
             distrust: distrust.clone(),
-            blobs: context.store.blobs().clone(),
-            workers: context.workers.clone(),
+            blobs: session.store.blobs().clone(),
+            workers: session.workers.clone(),
             known: memos.known_bodies(compression),
-            progress: context.progress.clone(),
-            interrupt: context.interrupt.part(),
+            progress: session.progress.clone(),
+            interrupt: session.interrupt.part(),
             compression,
             remade: Arc::default(),
             buffers: Buffers::default(),

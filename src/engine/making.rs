@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use super::BuildError;
+use super::error::BuildError;
 use super::layers::Workbench;
 use crate::layer::Built;
 use crate::plan::{LayerKeys, PlannedLayer};

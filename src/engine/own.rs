@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{declared, prepare};
+use super::options;
 use crate::layer::ScanOptions;
 use crate::layer::scan::{self, IGNORE_FILE, LeftOut, ScanError};
 use crate::project::config::{self, Settings};
@@ -226,11 +226,11 @@ fn inputs(settings: &Settings) -> Vec<Input> {
         tree: written.is_dir().then_some(options),
     };
     let app = settings.app.iter().flat_map(|app| {
-        let options = prepare::scan_options_of_app(app);
+        let options = options::scan_options_of_app(app);
         app.paths.as_slice().iter().map(move |path| input(path.value.path(), options.clone()))
     });
     let files = settings.layers.iter().flat_map(|layer| &layer.files);
-    let files = files.map(|files| input(files.from.value.path(), declared::scan_options_of(files)));
+    let files = files.map(|files| input(files.from.value.path(), options::scan_options_of(files)));
     app.chain(files).collect()
 }
 

@@ -1,6 +1,6 @@
 //! From settings to a plan: detect the artifact, open the base, place the entries, look up what is known.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,20 +8,24 @@ use super::base::{Base, BaseError, PlatformBase, Tree};
 use super::cache::{Distrust, Lookups};
 use super::check::{self, Checks};
 use super::declared::DeclaredLayer;
+use super::derive;
 use super::draft::{Draft, Owned, Times};
+use super::error::BuildError;
 use super::memo::Memos;
+use super::options::taken_of;
+use super::prepared::Prepared;
+use super::request::{Request, at};
 use super::selection::{self, Wanted};
-use super::{BuildError, Context, Request, derive};
+use super::session::Session;
 use crate::artifact::{self, AppOptions, AppRoot, Artifact, ArtifactKind, Proposal};
 use crate::formats::deflate;
 use crate::layer::{
-    self, Compression, DEFAULT_MTIME, Entry, EntryPath, LayerSpec, Node, Rules, ScanOptions, Scanner,
-    SpecError,
+    self, Compression, DEFAULT_MTIME, Entry, EntryPath, LayerSpec, Node, Rules, Scanner, SpecError,
 };
 use crate::oci::ConfigFile;
 use crate::plan::buckets::{self, BucketCount, Split};
 use crate::plan::{
-    self, BaseTree as _, KnownFrom, LayerFacts, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage,
+    self, BaseTree as _, KnownFrom, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage,
     PlannedLayer,
 };
 use crate::project::config::{self, Facts, Mtime, Spanned};
@@ -30,47 +34,12 @@ use crate::runtime::observer::Stage;
 use crate::transport::Source;
 use crate::transport::archive::Archive;
 use crate::transport::layout::OciLayout;
-use crate::types::digest::Key;
 use crate::types::error::{BoxedError, Explain as _, Kind};
 use crate::types::platform::Platform;
 
-/// A plan with what is needed to execute it.
-pub struct Prepared<'a> {
-    /// The plan.
-    pub plan: Plan,
-    /// The base, open, if there is one.
-    pub base: Option<Base>,
-    /// The base's image for each image of the plan.
-    pub bases: Vec<Option<PlatformBase>>,
-    /// What the lock should say of the base.
-    pub locked: Option<LockedBase>,
-    /// What earlier builds learned.
-    pub memos: Memos<'a>,
-    /// What templates may use, with what the artifact says.
-    pub(super) facts: Facts,
-    /// How layers are compressed.
-    pub compression: Compression,
-    /// What the cache in a registry says of layers that are built all the same.
-    pub(super) claims: BTreeMap<Key, LayerFacts>,
-    /// Why nothing that the cache says is believed.
-    pub(super) distrust: Distrust,
-}
-
-impl Prepared<'_> {
-    /// Drops what the cache in a registry said.
-    pub(super) fn forget_cached(&mut self) {
-        self.claims.clear();
-        for layer in self.plan.images.iter_mut().flat_map(|image| &mut image.layers) {
-            if layer.known_from == Some(KnownFrom::Registry) {
-                (layer.known, layer.known_from) = (None, None);
-            }
-        }
-    }
-}
-
 /// Makes the plan, with what is found by `lookups`.
 pub(super) fn prepare_with<'a>(
-    context: &'a Context,
+    session: &'a Session,
     request: &Request,
     scanner: &Scanner,
     mut lookups: Lookups,
@@ -79,7 +48,7 @@ pub(super) fn prepare_with<'a>(
     // Whatever has a time would have it in vain.
     crate::types::time::rfc3339(request.time())?;
     lookups.begin();
-    let base = open_base(context, request)?;
+    let base = open_base(session, request)?;
     let artifacts = detect(request)?;
     let facts = facts(request, &artifacts)?;
     derive::check(request, &facts)?;
@@ -88,10 +57,10 @@ pub(super) fn prepare_with<'a>(
     let offered = || base.as_ref().map_or_else(|| Ok(Vec::new()), Base::platforms);
     let selection = selection::select(&artifacts, &asked, name, offered)?;
     let mut preparer = Preparer {
-        context,
+        session,
         request,
         scanner,
-        memos: Memos::open(&context.store, &request.project, context.now),
+        memos: Memos::open(&session.store, &request.project, session.now),
         compression,
         lookups,
         notes: request.own.notes().iter().cloned().chain(selection.notes).collect(),
@@ -181,8 +150,8 @@ pub(super) fn compression(written: config::Compression) -> Result<Compression, B
 }
 
 /// Compares what the lock says of the base with the base's layers, which are read; how many paths there were.
-pub(super) fn check_lock(context: &Context, request: &Request) -> Result<usize, BoxedError> {
-    let Some(base) = open_base(context, request)? else { return Ok(0) };
+pub(super) fn check_lock(session: &Session, request: &Request) -> Result<usize, BoxedError> {
+    let Some(base) = open_base(session, request)? else { return Ok(0) };
     let base = base.strict(true);
     let Some(locked) = request.locked_base() else { return Err(BaseError::NoFacts(base.reference).into()) };
     let Some(facts) = &locked.facts else { return Err(BaseError::NoFacts(base.reference).into()) };
@@ -193,13 +162,13 @@ pub(super) fn check_lock(context: &Context, request: &Request) -> Result<usize, 
         if found != platform.digest {
             return Err(BaseError::Moved { base: base.reference, locked: platform.digest, found }.into());
         }
-        checked += base.tree(&loaded, &context.store, &context.progress).check_lock()?;
+        checked += base.tree(&loaded, &session.store, &session.progress).check_lock()?;
     }
     Ok(checked)
 }
 
 /// Opens the base that the settings name; `None` for scratch.
-fn open_base(context: &Context, request: &Request) -> Result<Option<Base>, BoxedError> {
+fn open_base(session: &Session, request: &Request) -> Result<Option<Base>, BoxedError> {
     let Some(base) = &request.settings.base else { return Ok(None) };
     let written = base.value.to_string();
     let locked = request.locked_base().cloned();
@@ -209,9 +178,9 @@ fn open_base(context: &Context, request: &Request) -> Result<Option<Base>, Boxed
             // The lock pins bytes; what the tag means by now is not asked.
             let pinned = locked.as_ref().map(|locked| reference.repository().at_digest(locked.digest));
             let reference = pinned.unwrap_or_else(|| reference.clone());
-            Arc::new(crate::transport::registry::source(context.client.clone(), reference))
+            Arc::new(crate::transport::registry::source(session.client.clone(), reference))
         }
-        config::Base::Store(name) => Arc::new(OciLayout::stored(&context.store, name)?),
+        config::Base::Store(name) => Arc::new(OciLayout::stored(&session.store, name)?),
         config::Base::Layout { path, name } => Arc::new(OciLayout::open(path.path(), name.as_deref())?),
         config::Base::OciArchive { path, name } => Arc::new(Archive::open_oci(path.path(), name.as_deref())?),
         config::Base::DockerArchive { path, name } => {
@@ -221,7 +190,7 @@ fn open_base(context: &Context, request: &Request) -> Result<Option<Base>, Boxed
     if request.settings.locked && locked.is_none() {
         return Err(BuildError::NotLocked(written).into());
     }
-    let base = Base::new(written, source, locked, &context.store, request.settings.offline);
+    let base = Base::new(written, source, locked, &session.store, request.settings.offline);
     Ok(Some(base.strict(request.settings.locked)))
 }
 
@@ -271,20 +240,6 @@ const fn kind_of(written: config::Kind) -> ArtifactKind {
     }
 }
 
-/// An error about something that a build file may have named: points at the line where there is one.
-pub(super) fn at<T>(
-    request: &Request,
-    written: &Spanned<T>,
-    error: BoxedError,
-    hint: Option<String>,
-) -> BoxedError {
-    if request.has_build_file {
-        request.settings.error_at(written.span, error.to_string(), hint).into()
-    } else {
-        error
-    }
-}
-
 /// The platforms that the settings name.
 fn asked_platforms(request: &Request) -> Result<Vec<Platform>, BoxedError> {
     let checked = request.settings.platforms.iter().map(|written| {
@@ -310,7 +265,7 @@ fn one_of(error: BoxedError, platform: &Option<Platform>, all: &[Option<Platform
 }
 
 struct Preparer<'a, 'r> {
-    context: &'a Context,
+    session: &'a Session,
     request: &'r Request,
     scanner: &'r Scanner,
     memos: Memos<'a>,
@@ -388,7 +343,7 @@ impl<'r> Preparer<'_, 'r> {
         self.platform = platform.clone();
         let layers = match (base, &loaded) {
             (Some(base), Some(loaded)) => {
-                let mut tree = base.tree(loaded, &self.context.store, &self.context.progress);
+                let mut tree = base.tree(loaded, &self.session.store, &self.session.progress);
                 let replaced = check::replaced(&replaces, app_root.as_ref(), &mut tree)?;
                 self.notes.extend(check::note_of_replaced(&replaced));
                 drafts.splice(..0, Draft::removing(&replaced));
@@ -630,7 +585,7 @@ impl<'r> Preparer<'_, 'r> {
 
     /// A layer with what earlier builds know of it.
     fn planned(&mut self, spec: LayerSpec, why: String, times: Times) -> Result<PlannedLayer, BoxedError> {
-        let step = self.context.progress.step(Stage::LookUp, spec.name());
+        let step = self.session.progress.step(Stage::LookUp, spec.name());
         let (writes, lookups) = (self.request.cache.write.is_some(), &mut self.lookups);
         let asks_others = || writes || lookups.are_worth_asking();
         let (spec, keys, file_memo) = match times {
@@ -682,32 +637,12 @@ impl<'r> Preparer<'_, 'r> {
     }
 }
 
-/// What is looked at of an artifact that is a directory.
-pub(super) fn scan_options_of_app(app: &config::App) -> ScanOptions {
-    taken_of(app).scan_options()
-}
-
 /// The times that the settings want. Web servers make validators of a file's time and size: a time that is always the
 /// same would keep what was changed in caches, and one that is always new would send what was not changed.
 fn mtime_of(app: &config::App, artifact: &Artifact) -> Mtime {
     let is_site = artifact.kind == ArtifactKind::Site;
     let default = if is_site { Mtime::Content } else { Mtime::At(DEFAULT_MTIME) };
     app.mtime.as_ref().map_or(default, |mtime| mtime.value)
-}
-
-/// The options that say what is taken of an artifact.
-fn taken_of(app: &config::App) -> AppOptions {
-    let rules = Rules { file_mode: app.mode.as_ref().map(|mode| mode.value.bits()), ..Rules::default() };
-    AppOptions {
-        include: patterns(&app.include),
-        exclude: patterns(&app.exclude),
-        rules,
-        ..AppOptions::default()
-    }
-}
-
-pub(super) fn patterns(patterns: &[Spanned<config::Pattern>]) -> Vec<String> {
-    patterns.iter().map(|pattern| pattern.value.as_str().to_owned()).collect()
 }
 
 /// Where the project of a build lies: its build file's directory, else the artifact.

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::deliver::{Delivered, Deliveries};
+use super::finished::Finished;
 use super::outcome::Outcome;
-use super::{Finished, Request, Target};
+use super::request::Request;
+use super::target::Target;
 use crate::layer::Work;
 use crate::oci::{Descriptor, MediaType};
 use crate::plan::{Difference, FileMemo, KnownFrom, LayerFacts, LayerMemo, Plan};
 use crate::project::lock::LockedBase;
-use crate::transport::Delivery;
+use crate::transport::{Blob, Delivery};
 use crate::types::digest::Digest;
 use crate::types::platform::Platform;
 use crate::types::reference::{Repository, Tag};
@@ -113,6 +114,19 @@ pub struct DestinationReport {
     /// Bytes of blobs that it had already, or took from another of its repositories.
     pub reused: u64,
 }
+
+/// A blob that is there.
+pub(super) struct Delivered {
+    /// The target, by number.
+    pub(super) target: usize,
+    pub(super) blob: Blob,
+    pub(super) delivery: Delivery,
+    /// Whether it came there while it was being made.
+    pub(super) followed: bool,
+}
+
+/// Deliveries by digest, for reports.
+pub(super) type Deliveries = BTreeMap<Digest, Delivery>;
 
 impl Report {
     pub(super) fn new(plan: &Plan) -> Self {

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::BuildError;
+use super::error::BuildError;
 use crate::artifact::Artifact;
 use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::platform::Platform;

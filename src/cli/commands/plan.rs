@@ -10,7 +10,7 @@ use super::super::format::{self, Column, Screen, Table};
 use super::super::session::Session;
 use super::super::view::explain;
 use super::request;
-use crate::engine::{self, Context, Outcome, Prepared, Request};
+use crate::engine::{self, Outcome, Prepared, Request};
 use crate::oci::Descriptor;
 use crate::plan::{KnownFrom, Plan, PlannedImage};
 use crate::transport::Blob;
@@ -80,7 +80,7 @@ pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError
 
 /// Asks the registry of the image's name for every blob whose digest is known.
 fn transfers(
-    context: &Context,
+    context: &engine::Session,
     request: &Request,
     prepared: &Prepared<'_>,
 ) -> Result<BTreeMap<Digest, Transfer>, CommandError> {

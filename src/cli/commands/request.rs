@@ -329,7 +329,7 @@ fn name_of(settings: &Settings, found: &Found, directory: &Path) -> Repository {
 pub(super) fn targets(
     session: &Session,
     asked: &Asked,
-    context: &crate::engine::Context,
+    context: &crate::engine::Session,
     outputs: &[&str],
 ) -> Result<Vec<Target>, CommandError> {
     let name = &asked.request.name;

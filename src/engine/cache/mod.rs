@@ -274,7 +274,7 @@ pub(super) fn write(
         let own = work();
         let results = threads
             .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|_| Err(super::BuildError::Panicked.into())));
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(super::error::BuildError::Panicked.into())));
         // All of them, so that no thread's result is lost.
         results.chain([own]).collect::<Vec<_>>().into_iter().sum()
     })

@@ -9,7 +9,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::super::own::Own;
-use super::super::{Context, Report, Request, Target, build};
+use super::super::{Report, Request, Session, Target, build};
 use super::*;
 use crate::inspect::verify;
 use crate::oci::{MediaType, RawDocument};
@@ -117,7 +117,7 @@ impl Town {
         let settings =
             registry::Settings { clock: self.clock.clone(), retry, ..registry::Settings::default() };
         let client = Client::new(settings, progress.clone(), interrupt.clone());
-        let context = Context {
+        let session = Session {
             store: Store::open(store, &progress),
             client: client.clone(),
             workers: Workers::new(NonZeroUsize::MIN),
@@ -141,7 +141,7 @@ impl Town {
         };
         let destination = Arc::new(transport::registry::destination(client, name));
         let target = Target { destination, parallel: 2, is_local: false };
-        let report = build(&context, &request, &[target]);
+        let report = build(&session, &request, &[target]);
         let warnings = std::mem::take(&mut *listener.0.lock().expect("no panic"));
         (report, warnings)
     }

@@ -1,0 +1,150 @@
+//! Why nothing can be built.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::layer::scan::ScanError;
+use crate::layer::{ContentError, EntryPathError, SpecError};
+use crate::runtime::interrupt::Interrupted;
+use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::platform::Platform;
+use crate::types::shown::shown_path;
+
+/// Why nothing can be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Neither an artifact nor a layer.
+    #[error("there is nothing to build: neither an artifact nor a `[[layer]]`")]
+    Nothing,
+    /// `--locked`, and the base is not in the lock.
+    #[error("`build.lock` does not pin the base `{0}`, and `--locked` forbids to change it")]
+    NotLocked(String),
+    /// A level that the encoder does not have.
+    #[error("`{0}` is not a compression that can be written")]
+    Level(String),
+    /// Something to copy that is not there.
+    #[error("cannot read `{}`: {source}", shown_path(path))]
+    Missing {
+        /// What.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A name that cannot be a path in an image.
+    #[error(transparent)]
+    Path(EntryPathError),
+    /// Entries that are no layer.
+    #[error(transparent)]
+    Spec(SpecError),
+    /// A file that cannot be read.
+    #[error(transparent)]
+    Content(ContentError),
+    /// One file that is to be copied and cannot be.
+    #[error(transparent)]
+    OneFile(ScanError),
+    /// What is known of a layer is not what it is.
+    #[error("layer `{layer}` is remembered as {expected}, and building it gave {found}")]
+    Poisoned {
+        /// The layer.
+        layer: String,
+        /// From the memo or the cache in a registry.
+        expected: String,
+        /// Built.
+        found: String,
+    },
+    /// `mtime = "content"` of an archive.
+    #[error("`{}` is an archive, whose files can have no times of their contents", shown_path(.0))]
+    ContentTime(PathBuf),
+    /// The user interrupted.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// More layers than runtimes take.
+    #[error("the image would have {0} layers, more than the 127 that overlay file systems stack")]
+    TooManyLayers(usize),
+    /// The layers of Windows have another form.
+    #[error(
+        "an image for {0} cannot be built: the layers of Windows have a form of their own, and pack makes those of Linux"
+    )]
+    Windows(Platform),
+    /// A base for several platforms, none of which can be built for.
+    #[error("the base `{base}` has images for {}, and none for linux", list(.offered))]
+    NoLinux {
+        /// The base.
+        base: String,
+        /// What it has.
+        offered: Vec<Platform>,
+    },
+    /// What the base offers for one of its platforms is of no use.
+    #[error("cannot build for {platform}, one of the platforms of the base: {error}")]
+    OnePlatform {
+        /// Which.
+        platform: Platform,
+        /// The others.
+        others: Vec<Platform>,
+        /// Why.
+        error: BoxedError,
+    },
+    /// A thread of ours died.
+    #[error("a worker thread panicked")]
+    Panicked,
+}
+
+impl Explain for BuildError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotLocked(_) => Kind::Policy,
+            Self::Interrupted(_) => Kind::Interrupted,
+            Self::Panicked => Kind::Bug,
+            _ => Kind::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Nothing => {
+                "name one: `pack build target/app.war`, or write `[app] path` into build.toml".into()
+            }
+            Self::NotLocked(_) => {
+                "run `pack build` without `--locked`, or `pack update`, and commit build.lock".into()
+            }
+            Self::Level(_) => "gzip has levels 1 to 9, zstd 1 to 19".into(),
+            Self::Missing { source, path }
+                if source.kind() == io::ErrorKind::NotFound && path.is_symlink() =>
+            {
+                "it is a symbolic link that leads nowhere".into()
+            }
+            Self::Missing { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "paths are relative to the directory of build.toml".into()
+            }
+            Self::Content(ContentError::Changed(_)) => {
+                "wait until the artifact is finished, then build again".into()
+            }
+            Self::Windows(_) | Self::NoLinux { .. } => "use a base for linux".into(),
+            Self::OnePlatform { others, .. } => {
+                let others: Vec<String> = others.iter().map(|platform| format!("\"{platform}\"")).collect();
+                format!("to build without it, write `platforms = [{}]` into `[image]`", others.join(", "))
+            }
+            Self::Content(ContentError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                "it was there when the build began: wait until the artifact is finished, then build again"
+                    .into()
+            }
+            Self::OneFile(error) => match error {
+                ScanError::Special { .. } => "`keep-modes = true` beside `from` takes it as it is".into(),
+                ScanError::Socket { .. } => "give another path".into(),
+                ScanError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                    "make it readable".into()
+                }
+                error => return error.hint(),
+            },
+            Self::Spec(SpecError::Whiteout { .. }) => "give it another name".into(),
+            Self::Spec(_) => "give one of them another place".into(),
+            Self::ContentTime(_) => "unpack it and name the directory, or write another `mtime`".into(),
+            Self::Poisoned { .. } => "run `pack cache prune --all`: the cache was tampered with".into(),
+            _ => return None,
+        })
+    }
+}
+
+fn list(platforms: &[Platform]) -> String {
+    platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,49 @@
+//! What the settings say of how a tree is looked at.
+
+use crate::artifact::AppOptions;
+use crate::layer::{Rules, ScanOptions};
+use crate::project::config::{self, Spanned};
+
+/// What is looked at of an artifact that is a directory.
+pub(super) fn scan_options_of_app(app: &config::App) -> ScanOptions {
+    taken_of(app).scan_options()
+}
+
+/// What is looked at of files that are a directory.
+pub(super) fn scan_options_of(files: &config::Files) -> ScanOptions {
+    ScanOptions {
+        include: patterns(&files.include),
+        exclude: patterns(&files.exclude),
+        ignore_file: true,
+        xattrs: files.xattrs,
+        directories: rules(files, 0).keeps_what_directories_have(),
+        published: files.mode.is_none() && !files.keep_modes,
+    }
+}
+
+/// The options that say what is taken of an artifact.
+pub(super) fn taken_of(app: &config::App) -> AppOptions {
+    let rules = Rules { file_mode: app.mode.as_ref().map(|mode| mode.value.bits()), ..Rules::default() };
+    AppOptions {
+        include: patterns(&app.include),
+        exclude: patterns(&app.exclude),
+        rules,
+        ..AppOptions::default()
+    }
+}
+
+pub(super) fn patterns(patterns: &[Spanned<config::Pattern>]) -> Vec<String> {
+    patterns.iter().map(|pattern| pattern.value.as_str().to_owned()).collect()
+}
+
+pub(super) fn rules(files: &config::Files, mtime: u64) -> Rules {
+    Rules {
+        keep_modes: files.keep_modes,
+        keep_owners: files.keep_owners,
+        file_mode: files.mode.as_ref().map(|mode| mode.value.bits()),
+        owner: files.owner.as_ref().map(|owner| (owner.value.uid.into(), owner.value.gid.into())),
+        mtime,
+        devices: files.keep_modes,
+        ..Rules::default()
+    }
+}

@@ -1,0 +1,46 @@
+//! A plan with what is needed to execute it.
+
+use std::collections::BTreeMap;
+
+use super::base::{Base, PlatformBase};
+use super::cache::Distrust;
+use super::memo::Memos;
+use crate::layer::Compression;
+use crate::plan::{KnownFrom, LayerFacts, Plan};
+use crate::project::config::Facts;
+use crate::project::lock::LockedBase;
+use crate::types::digest::Key;
+
+/// A plan with what is needed to execute it.
+pub struct Prepared<'a> {
+    /// The plan.
+    pub plan: Plan,
+    /// The base, open, if there is one.
+    pub base: Option<Base>,
+    /// The base's image for each image of the plan.
+    pub bases: Vec<Option<PlatformBase>>,
+    /// What the lock should say of the base.
+    pub locked: Option<LockedBase>,
+    /// What earlier builds learned.
+    pub memos: Memos<'a>,
+    /// What templates may use, with what the artifact says.
+    pub(super) facts: Facts,
+    /// How layers are compressed.
+    pub compression: Compression,
+    /// What the cache in a registry says of layers that are built all the same.
+    pub(super) claims: BTreeMap<Key, LayerFacts>,
+    /// Why nothing that the cache says is believed.
+    pub(super) distrust: Distrust,
+}
+
+impl Prepared<'_> {
+    /// Drops what the cache in a registry said.
+    pub(super) fn forget_cached(&mut self) {
+        self.claims.clear();
+        for layer in self.plan.images.iter_mut().flat_map(|image| &mut image.layers) {
+            if layer.known_from == Some(KnownFrom::Registry) {
+                (layer.known, layer.known_from) = (None, None);
+            }
+        }
+    }
+}

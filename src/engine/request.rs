@@ -1,0 +1,60 @@
+//! What is to be built, resolved.
+
+use std::path::PathBuf;
+
+use super::cache::CachePolicy;
+use super::own::Own;
+use crate::project::config::{Facts, Settings, Spanned};
+use crate::project::lock::{Lock, LockedBase};
+use crate::types::error::BoxedError;
+use crate::types::reference::Repository;
+
+/// What is to be built.
+pub struct Request {
+    /// Settings, resolved.
+    pub settings: Settings,
+    /// Whether the settings have a build file that errors can point into.
+    pub has_build_file: bool,
+    /// What templates may use; `content` is filled in when it is known.
+    pub facts: Facts,
+    /// The lock beside the build file, if there is one.
+    pub lock: Option<Lock>,
+    /// Where the project lies.
+    pub project: PathBuf,
+    /// The repository that the image is named after.
+    pub name: Repository,
+    /// What is done with the cache in a registry.
+    pub cache: CachePolicy,
+    /// What is read and written besides the input.
+    pub own: Own,
+}
+
+impl Request {
+    /// What the lock says of the base.
+    pub(super) fn locked_base(&self) -> Option<&LockedBase> {
+        let base = self.settings.base.as_ref()?;
+        self.lock.as_ref()?.get(&base.value.to_string())
+    }
+
+    /// The time that stands for "now" in the image: `SOURCE_DATE_EPOCH`, else that of the commit, else one
+    /// second after the epoch.
+    #[must_use]
+    pub fn time(&self) -> u64 {
+        let git = self.facts.git.as_ref().map(|git| git.time);
+        self.settings.source_date_epoch.or(git).unwrap_or(crate::layer::DEFAULT_MTIME)
+    }
+}
+
+/// An error about something that a build file may have named: points at the line where there is one.
+pub(super) fn at<T>(
+    request: &Request,
+    written: &Spanned<T>,
+    error: BoxedError,
+    hint: Option<String>,
+) -> BoxedError {
+    if request.has_build_file {
+        request.settings.error_at(written.span, error.to_string(), hint).into()
+    } else {
+        error
+    }
+}
