@@ -9,6 +9,7 @@ use object::elf;
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
 use object::{Endianness, ReadCache, ReadRef as _};
 
+use super::requirement::{Libc, Libraries, Requirement, Requirements};
 use super::{
     AppOptions, AppRoot, Artifact, ArtifactError, ArtifactKind, Findings, Proposal, ProposedLayer, Source,
     count,
@@ -123,6 +124,56 @@ fn check_platform(artifact: &Artifact, facts: &ElfFacts, base: &ConfigFile) -> R
             Err(ArtifactError::OtherPlatform { path: artifact.path.clone(), program, base })
         }
         _ => Ok(()),
+    }
+}
+
+/// What a program requires: its platform, its loader, its C library and its libraries.
+pub(super) fn requirements(
+    artifact: &Artifact,
+    facts: &ElfFacts,
+    options: &AppOptions,
+) -> Result<Requirements, ArtifactError> {
+    let mut all = vec![Requirement::Platform(facts.platform.clone())];
+    if !facts.is_static {
+        let libc = facts.libc();
+        let loader = facts.interpreter.iter().map(|path| Requirement::Loader { path: path.clone() });
+        all.extend(loader);
+        all.extend(libc.map(Requirement::Libc));
+        let names: Vec<String> = facts.needed.iter().filter(|name| !facts.is_loader(name)).cloned().collect();
+        if !names.is_empty() {
+            all.push(Requirement::Libraries(Libraries {
+                names,
+                run_path: facts.run_path.clone(),
+                program: target(artifact, options)?,
+                platform: facts.platform.clone(),
+                libc,
+            }));
+        }
+    }
+    Ok(Requirements { artifact: artifact.path.clone(), all })
+}
+
+impl ElfFacts {
+    /// The C library that the program is linked with, as far as the names of its loader and libraries tell.
+    fn libc(&self) -> Option<Libc> {
+        let loader = self.interpreter.as_deref().unwrap_or_default();
+        let file = loader.rsplit('/').next().unwrap_or_default();
+        let needs = |start: &str| self.needed.iter().any(|name| name.starts_with(start));
+        if file.starts_with("ld-musl-") || needs("libc.musl-") {
+            Some(Libc::Musl)
+        } else if file.starts_with("ld-linux") || file.starts_with("ld64.so") || needs("libc.so.6") {
+            Some(Libc::Glibc)
+        } else {
+            None
+        }
+    }
+
+    /// Whether a library is the loader itself, as musl's C library is.
+    fn is_loader(&self, library: &str) -> bool {
+        self.interpreter.as_deref().is_some_and(|loader| {
+            loader.rsplit('/').next() == Some(library)
+                || (loader.contains("/ld-musl-") && library.starts_with("libc.musl-"))
+        })
     }
 }
 

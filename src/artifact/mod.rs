@@ -14,6 +14,7 @@ mod find;
 mod java;
 mod node;
 mod python;
+pub mod requirement;
 pub(crate) mod server;
 mod tree;
 mod version;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 pub use elf::ElfFacts;
 pub use error::ArtifactError;
 pub use find::{FindError, Found, find};
+pub use requirement::{Libc, Libraries, Requirement, Requirements, ServletUse};
 pub use server::{Container, ContainerKind, Servlet, container, web_root};
 pub use version::{Version, version};
 
@@ -331,6 +333,26 @@ pub fn propose(
         }
         (ArtifactKind::Site | ArtifactKind::Tree, _) => tree::propose(artifact, options, base, scanner),
         (kind, _) => Err(ArtifactError::NotSupported { path: artifact.path.clone(), kind }),
+    }
+}
+
+/// What `artifact` requires of its image: a function of its content and the options.
+///
+/// `base` decides how far a search goes, not what it finds: a web application is searched for the servlet API that the
+/// base's container runs.
+///
+/// # Errors
+/// When the artifact cannot be read.
+pub fn requirements(
+    artifact: &Artifact,
+    options: &AppOptions,
+    base: Option<&ConfigFile>,
+    scanner: &Scanner,
+) -> Result<Requirements, ArtifactError> {
+    match (artifact.kind, &artifact.source) {
+        (ArtifactKind::War, _) => war::requirements(artifact, options, base, scanner),
+        (ArtifactKind::Binary, Source::Elf(facts, _)) => elf::requirements(artifact, facts, options),
+        _ => Ok(Requirements::none(artifact.path.clone())),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::oci::ConfigFile;
 use crate::runtime::input;
 use crate::types::shown::shown;
 
-pub(super) use servlet::check;
+pub(super) use servlet::{check, requirements};
 
 /// Where an executable WAR has the libraries that a servlet container brings itself: `WarLauncher` of Spring Boot has
 /// this path in its code.

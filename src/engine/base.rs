@@ -12,13 +12,13 @@ use std::io::{self, Read as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::formats::untar::TarError;
-use crate::layer::{EntryPath, LayerIndex, Lookup, Node};
+use crate::layer::{Account, EntryPath, LayerIndex, Lookup, Node};
 use crate::oci::media_type::LayerCompression;
 use crate::oci::{
     self, Descriptor, Image, ImageError, MAX_DOCUMENT, MediaType, RawDocument, media_type, soci,
 };
 use crate::plan::BaseTree;
-use crate::project::lock::{Account, Ancestor, BaseFacts, LockedBase, LockedPlatform};
+use crate::project::lock::{Ancestor, BaseFacts, LockedBase, LockedPlatform};
 use crate::registry::RegistryError;
 use crate::runtime::budget::{Budget, OverBudget, unpacking};
 use crate::runtime::observer::{Phase, Progress, Task};

@@ -10,12 +10,11 @@ use super::Request;
 use super::base::Tree;
 use crate::artifact::{self, AppOptions, Artifact, Findings};
 use crate::layer::{
-    AccountKind, AccountNames, Content, ContentSource, EntryKind, EntryPath, LayerSpec, MAX_ACCOUNTS, Node,
-    Scanner,
+    Account, AccountKind, AccountNames, Content, ContentSource, EntryKind, EntryPath, LayerSpec,
+    MAX_ACCOUNTS, Node, Scanner,
 };
 use crate::oci::ConfigFile;
 use crate::plan::{self, BaseTree, PlannedLayer, Stack};
-use crate::project::lock::Account;
 use crate::runtime::input;
 use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::shown::shown;

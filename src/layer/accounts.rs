@@ -3,6 +3,7 @@
 //! A runtime looks a name up in these files when a container starts, and refuses to start where it is missing.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,21 @@ impl AccountKind {
     #[must_use]
     pub fn listed_at(path: &EntryPath) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.file().as_bytes() == path.as_bytes())
+    }
+}
+
+/// A user or a group, by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Account {
+    /// Which of the two.
+    pub kind: AccountKind,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.describe(), self.name)
     }
 }
 

@@ -24,7 +24,7 @@ mod trail;
 mod ztoc;
 
 pub use crate::types::stamp::Stamp;
-pub use accounts::{AccountKind, AccountNames, MAX_ACCOUNTS};
+pub use accounts::{Account, AccountKind, AccountNames, MAX_ACCOUNTS};
 pub use assemble::{Buffers, Built, LayerError, Work, Workshop, build};
 pub use content::ContentError;
 pub use encode::{Compression, ZstdLevel};

@@ -15,7 +15,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::layer::{AccountKind, EntryPath};
+use crate::layer::{Account, AccountKind, EntryPath};
 use crate::oci::MediaType;
 use crate::project::config::decode::{Decode, Decoder, FromText, Wrong, table, text_values};
 use crate::project::config::document::{Node, Value};
@@ -101,21 +101,6 @@ pub struct LockedPlatform {
     pub ancestors: BTreeMap<EntryPath, Ancestor>,
     /// Whether it has the users and groups that somebody asked for.
     pub accounts: BTreeMap<Account, bool>,
-}
-
-/// A user or a group, by its name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Account {
-    /// Which of the two.
-    pub kind: AccountKind,
-    /// Its name.
-    pub name: String,
-}
-
-impl fmt::Display for Account {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind.describe(), self.name)
-    }
 }
 
 /// What stands in a base at a path.

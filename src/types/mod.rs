@@ -4,6 +4,7 @@
 
 pub mod digest;
 pub mod error;
+pub mod finding;
 pub mod location;
 pub mod platform;
 pub mod reference;

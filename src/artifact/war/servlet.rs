@@ -12,6 +12,7 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use super::{Group, Member, Place};
+use crate::artifact::requirement::{Requirement, Requirements, ServletUse};
 use crate::artifact::{
     AppOptions, Artifact, ArtifactError, Container, ContainerKind, Findings, Servlet, Source, container,
 };
@@ -52,6 +53,71 @@ impl Budget {
 struct Evidence {
     servlet: Servlet,
     shown_by: String,
+}
+
+/// What a web application requires: a container that runs the generation of the servlet API that it uses.
+pub(in crate::artifact) fn requirements(
+    artifact: &Artifact,
+    options: &AppOptions,
+    base: Option<&ConfigFile>,
+    scanner: &Scanner,
+) -> Result<Requirements, ArtifactError> {
+    let usage = usage(artifact, options, base, scanner)?;
+    Ok(Requirements { artifact: artifact.path.clone(), all: vec![Requirement::Servlet(usage)] })
+}
+
+/// How the application uses the servlet API. Without a container nothing is read; what the container runs is looked for
+/// first, since an application with both generations runs on either.
+fn usage(
+    artifact: &Artifact,
+    options: &AppOptions,
+    base: Option<&ConfigFile>,
+    scanner: &Scanner,
+) -> Result<ServletUse, ArtifactError> {
+    let Some(container) = base.and_then(container) else { return Ok(ServletUse::NotSearched) };
+    let found: Arc<Vec<Found>>;
+    let members: Vec<Member<'_>> = match &artifact.source {
+        Source::Archive(archive) => {
+            let entries = archive.entries().iter().enumerate();
+            let files = entries.filter(|(_, entry)| entry.kind == ArchiveEntryKind::File);
+            files
+                .map(|(index, entry)| Member { name: &entry.name, place: Place::Archive(archive, index) })
+                .collect()
+        }
+        _ => {
+            found = scanner.scan(&artifact.path, &options.scan_options())?;
+            let files = found.iter().filter(|found| matches!(found.kind, FoundKind::File { .. }));
+            files.map(|found| Member { name: found.relative(), place: Place::File(&found.path) }).collect()
+        }
+    };
+    let descriptor = members.iter().find(|member| member.name == b"WEB-INF/web.xml");
+    let descriptor = descriptor.map(|member| member.read(MAX_WEB_XML)).transpose()?;
+    let descriptor = descriptor.map(|bytes| WebXml::parse(&bytes)).unwrap_or_default();
+
+    let mut budget = Budget(MAX_READ);
+    let declared = descriptor.servlet();
+    let evidence = match (container.servlet(), declared) {
+        (None, Some(servlet)) => Some(Evidence { servlet, shown_by: "`WEB-INF/web.xml`".to_owned() }),
+        (wanted, _) => used(&members, &descriptor, wanted, &mut budget)?,
+    };
+    Ok(match (evidence, declared) {
+        (Some(Evidence { servlet, shown_by }), _) => {
+            ServletUse::Uses { servlet, shown_by, descriptor: descriptor.version }
+        }
+        (None, Some(servlet)) if container.servlet() != Some(servlet) => ServletUse::Declares(servlet),
+        _ => nothing_used(&members, &budget),
+    })
+}
+
+/// How an application uses the API that shows no generation. One without code, or of JSP that the container compiles,
+/// needs none.
+fn nothing_used(members: &[Member<'_>], budget: &Budget) -> ServletUse {
+    if budget.is_spent() {
+        return ServletUse::TooMuch;
+    }
+    let has = |ends: &[&[u8]]| members.iter().any(|member| ends.iter().any(|end| member.name.ends_with(end)));
+    let is_code = has(&[b".class", b".jar"]) && !has(&[b".jsp", b".jspx", b".jspf", b".tag"]);
+    if is_code { ServletUse::Unseen } else { ServletUse::None }
 }
 
 pub(in crate::artifact) fn check(

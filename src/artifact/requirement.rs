@@ -1,0 +1,135 @@
+//! What an artifact requires of the image that it is put into, as data.
+//!
+//! A kind of artifact states its [`Requirements`] from the artifact's content and the options alone. Whether an image
+//! meets them is decided in one place, by `engine::check`, which knows the base and all planned layers.
+
+use std::path::PathBuf;
+
+use super::server::Servlet;
+use crate::layer::{Account, EntryPath};
+use crate::types::finding::Rule;
+use crate::types::platform::Platform;
+
+/// All requirements of one artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirements {
+    /// The artifact, for messages.
+    pub artifact: PathBuf,
+    /// In the order in which they are checked.
+    pub all: Vec<Requirement>,
+}
+
+impl Requirements {
+    /// Of an artifact that runs anywhere.
+    #[must_use]
+    pub const fn none(artifact: PathBuf) -> Self {
+        Self { artifact, all: Vec::new() }
+    }
+}
+
+/// One thing that an image must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// The platform that a program was compiled for. Its variant is a minimum that headers do not tell reliably,
+    /// and does not count.
+    Platform(Platform),
+    /// The dynamic loader of a program (`PT_INTERP`).
+    Loader {
+        /// Its path, as the program has it.
+        path: String,
+    },
+    /// The C library that a program is linked with.
+    Libc(Libc),
+    /// The libraries that a program's loader looks for.
+    Libraries(Libraries),
+    /// The servlet API that the base's container runs.
+    Servlet(ServletUse),
+    /// A Java of this major version or a later one.
+    Java {
+        /// The major version, such as 17.
+        major: u32,
+        /// What shows it, such as "`app/Main.class`".
+        shown_by: String,
+    },
+    /// A program of this name on the image's `PATH`, or at this absolute path.
+    Executable {
+        /// The name or path.
+        name: String,
+    },
+    /// A user or group that is named, and must be listed in the image.
+    Account(Account),
+}
+
+impl Requirement {
+    /// The rule that tells whether it is met.
+    #[must_use]
+    pub const fn rule(&self) -> Rule {
+        match self {
+            Self::Platform(_) => Rule::Platform,
+            Self::Loader { .. } => Rule::ElfInterpreter,
+            Self::Libc(_) => Rule::ElfLibc,
+            Self::Libraries(_) => Rule::ElfLibrary,
+            Self::Servlet(_) => Rule::ServletApi,
+            Self::Java { .. } => Rule::JavaVersion,
+            Self::Executable { .. } => Rule::ExecutableMissing,
+            Self::Account(_) => Rule::UserUnknown,
+        }
+    }
+}
+
+/// A C library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Libc {
+    /// GNU's.
+    Glibc,
+    /// musl.
+    Musl,
+}
+
+impl std::fmt::Display for Libc {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Glibc => "glibc",
+            Self::Musl => "musl",
+        })
+    }
+}
+
+/// The libraries of a program, and where its loader looks for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Libraries {
+    /// Their names (`DT_NEEDED`), in the program's order, without the loader itself.
+    pub names: Vec<String>,
+    /// The directories that are searched first (`DT_RUNPATH`, else `DT_RPATH`), as they are written: with `$ORIGIN`.
+    pub run_path: Vec<String>,
+    /// Where the program lies in the image: what `$ORIGIN` is the directory of.
+    pub program: EntryPath,
+    /// What the program was compiled for: libraries of another machine are passed over.
+    pub platform: Platform,
+    /// Whose loader it is, where its name tells: it decides the default directories.
+    pub libc: Option<Libc>,
+}
+
+/// How a web application uses the servlet API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServletUse {
+    /// It uses this generation.
+    Uses {
+        /// The generation.
+        servlet: Servlet,
+        /// The file that shows it.
+        shown_by: String,
+        /// The version of the descriptor, which decides modules of some containers.
+        descriptor: Option<String>,
+    },
+    /// Only its descriptor names a generation; no class uses one.
+    Declares(Servlet),
+    /// Nothing shows a generation, although there is code.
+    Unseen,
+    /// Nothing shows a generation in the part that is read: there is too much of it.
+    TooMuch,
+    /// It was not looked for, since the base has no container that would run it.
+    NotSearched,
+    /// There is no code that could use one.
+    None,
+}
