@@ -47,7 +47,7 @@ pub(super) fn deliver_known(
     let digest = finished.root.digest();
     let mut stale = Vec::new();
     for (number, target) in targets.iter().enumerate() {
-        if target.destination.is_current(&digest, &finished.tags)? {
+        if target.is_current(&digest, &finished.tags)? {
             report.current(target);
         } else {
             stale.push((number, target));
@@ -292,14 +292,14 @@ fn conclude(
     report: &mut Report,
 ) -> Result<(), BoxedError> {
     let (remote, here): (Vec<&Target>, Vec<&Target>) =
-        targets.iter().map(|(_, target)| *target).partition(|target| target.destination.is_remote());
+        targets.iter().map(|(_, target)| *target).partition(|target| target.capabilities().is_remote());
     for target in here.into_iter().chain(remote) {
         session.interrupt.check().map_err(BuildError::from)?;
-        let _step = session.progress.step(Stage::Conclude, &target.destination.name());
+        let _step = session.progress.step(Stage::Conclude, &target.name());
         for document in finished.documents() {
-            target.destination.document(document)?;
+            target.document(document)?;
         }
-        if target.destination.finish(&finished.root, &finished.tags)? == Delivery::Present {
+        if target.finish(&finished.root, &finished.tags)? == Delivery::Present {
             report.turned_out_current(target);
         }
     }
@@ -378,13 +378,13 @@ impl Queues<'_, '_> {
 
     /// Sends a blob to those targets that did not see it grow.
     fn send_grown(&mut self, blob: &Blob) {
-        self.send_to(blob, |target| !target.destination.follows());
+        self.send_to(blob, |target| !target.capabilities().follows);
     }
 
     fn send_to(&mut self, blob: &Blob, wanted: impl Fn(&Target) -> bool) {
         if self.sent.insert(blob.descriptor.digest) {
             for lane in self.lanes.iter_mut().filter(|lane| wanted(lane.target)) {
-                if lane.carriers < lane.target.parallel.max(1) {
+                if lane.carriers < lane.target.capabilities().parallel_blobs.max(1) {
                     let (number, target, common) = (lane.number, lane.target, self.common);
                     let receiver = Arc::clone(&lane.receiver);
                     let carrier = move || carry(number, target, common, &receiver);
@@ -401,7 +401,7 @@ impl Queues<'_, '_> {
     fn grow(&self, title: &str) -> Option<Grower> {
         let (growing, grower) = growing(title);
         let mut followed = false;
-        for lane in self.lanes.iter().filter(|lane| lane.target.destination.follows()) {
+        for lane in self.lanes.iter().filter(|lane| lane.target.capabilities().follows) {
             let (number, target, common, grown) = (lane.number, lane.target, self.common, growing.clone());
             followed = true;
             if workers::spawn(self.scope, "follower", move || follow(number, target, common, &grown)).is_err()
@@ -485,7 +485,7 @@ fn carry(number: usize, target: &Target, common: &Common<'_>, blobs: &Mutex<Rece
 
 /// Brings a blob to the target while it is made; if that fails for any reason, once more when it is.
 fn follow(number: usize, target: &Target, common: &Common<'_>, growing: &Growing) {
-    let followed = target.destination.follow(growing);
+    let followed = target.follow(growing);
     // What is not finished has failed elsewhere.
     let Some(blob) = growing.finished() else { return };
     common.deliver(number, &blob, || match followed {
@@ -523,8 +523,8 @@ impl Common<'_> {
 /// Brings one blob to the target. Bytes that turn out to be damaged here are set aside by whoever read them,
 /// and are made again when they are opened once more.
 fn bring(target: &Target, blob: &Blob) -> Result<Delivery, BoxedError> {
-    match target.destination.blob(blob) {
-        Err(error) if error.kind() == Kind::Input => target.destination.blob(blob),
+    match target.blob(blob) {
+        Err(error) if error.kind() == Kind::Input => target.blob(blob),
         result => result,
     }
 }

@@ -231,7 +231,7 @@ impl Report {
 
     /// What looked as if it were sent was there.
     pub(super) fn turned_out_current(&mut self, target: &Target) {
-        let name = target.destination.name();
+        let name = target.name();
         if let Some(destination) = self.destinations.iter_mut().find(|destination| destination.name == name) {
             *destination = DestinationReport::new(target, true);
         }
@@ -270,10 +270,11 @@ impl Report {
 
 impl DestinationReport {
     fn new(target: &Target, current: bool) -> Self {
+        let capabilities = target.capabilities();
         Self {
-            name: target.destination.name(),
-            is_local: target.is_local,
-            is_remote: target.destination.is_remote(),
+            name: target.name(),
+            is_local: capabilities.is_local(),
+            is_remote: capabilities.is_remote(),
             current,
             blobs: Deliveries::new(),
             followed: BTreeSet::new(),

@@ -210,11 +210,11 @@ fn unchanged(outcome: Report, targets: &[Target]) -> Result<Result<Report, Strin
     let mut report = outcome;
     for target in targets {
         let is_current = match &report.digest {
-            Some(digest) => target.destination.is_current(digest, &report.tags)?,
+            Some(digest) => target.is_current(digest, &report.tags)?,
             None => false,
         };
         if !is_current {
-            return Ok(Err(target.destination.name()));
+            return Ok(Err(target.name()));
         }
         report.current(target);
     }
@@ -228,8 +228,8 @@ impl Looking {
     /// Asks, unless the tags depend on what is going to be built. Whoever fails before the answer comes does
     /// not wait for it.
     fn start(request: &Request, targets: &[Target]) -> Self {
-        let elsewhere = targets.iter().filter(|target| !target.is_local);
-        let destinations: Vec<_> = elsewhere.map(|target| Arc::clone(&target.destination)).collect();
+        let elsewhere = targets.iter().filter(|target| !target.capabilities().is_local());
+        let destinations: Vec<_> = elsewhere.map(Arc::clone).collect();
         // A tag that is wrong is reported where it is used.
         let tags = tags(request, &request.facts).unwrap_or_default();
         if destinations.is_empty() || tags.is_empty() {

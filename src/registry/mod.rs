@@ -620,6 +620,12 @@ impl Client {
         Ok(found.is_some_and(|descriptor| descriptor.digest == *digest))
     }
 
+    /// How many blobs are sent to one registry at the same time.
+    #[must_use]
+    pub fn parallel_blobs(&self) -> usize {
+        self.http().settings.concurrency.max(1)
+    }
+
     fn http(&self) -> &Http {
         &self.0.http
     }

@@ -55,8 +55,6 @@ pub struct Request<'a> {
     pub destination: &'a dyn Destination,
     /// The tags.
     pub tags: &'a [Tag],
-    /// Blobs on their way at a time.
-    pub parallel: usize,
     /// The local store: what is known of bases.
     pub store: &'a Store,
     /// Who is told.
@@ -303,7 +301,7 @@ pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
     }
     let mut seen = std::collections::BTreeSet::new();
     blobs.retain(|blob| seen.insert(blob.descriptor.digest));
-    report.blobs = deliver(request.destination, &blobs, request.parallel, &request.interrupt)?;
+    report.blobs = deliver(request.destination, &blobs, &request.interrupt)?;
     request.interrupt.check().map_err(CopyError::from)?;
     if result.media_type == MediaType::ImageIndex {
         for document in rebased.iter().map(Image::raw).chain(indexes.iter().flatten()) {

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Blob, BlobContent, BlobStream, Delivery, Destination, Source};
+use super::{Blob, BlobContent, BlobStream, Capabilities, Delivery, Destination, Locality, Source};
 use crate::oci::{Descriptor, RawDocument};
 use crate::runtime::observer::{Phase, Progress};
 use crate::store::{EntryName, Layout, LayoutError, PickError, Store, StoreError, pick};
@@ -17,6 +17,9 @@ use crate::types::error::BoxedError;
 use crate::types::location::Name;
 use crate::types::reference::{Repository, Tag};
 use crate::types::shown::{Foreign, shown_path};
+
+/// Blobs that are written at the same time: a disk gains little from more.
+const PARALLEL_BLOBS: usize = 2;
 
 /// An image layout, and an image in it.
 #[derive(Clone, Debug)]
@@ -288,6 +291,18 @@ impl Destination for OciLayout {
         self.layout.blobs().put(&root.bytes).map_err(|error| self.failed(error))?;
         self.layout.set_all(&self.entry_names(tags), &root.descriptor())?;
         Ok(Delivery::Uploaded)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let in_store = matches!(self.naming, Naming::Full(_) | Naming::Stored);
+        Capabilities {
+            locality: if in_store { Locality::Store } else { Locality::Machine },
+            parallel_blobs: PARALLEL_BLOBS,
+            follows: false,
+            needs_all_blobs: false,
+            referrers: true,
+            mounts_from: None,
+        }
     }
 
     fn is_current(&self, digest: &Digest, tags: &[Tag]) -> Result<bool, BoxedError> {

@@ -18,7 +18,7 @@ use crate::registry::fallback_tag;
 use crate::store::{CONTAINERD_NAME, REF_NAME, name_of};
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
-use crate::types::reference::{Repository, Tag};
+use crate::types::reference::{Registry, Repository, Tag};
 
 /// Somewhere to read an image from.
 pub trait Source: Send + Sync {
@@ -62,6 +62,60 @@ pub trait Source: Send + Sync {
     fn name(&self) -> String;
 }
 
+/// Where a destination keeps what it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locality {
+    /// In the local store.
+    Store,
+    /// In files or a program of this machine.
+    Machine,
+    /// Behind a network: what it lacks is sent and not just written.
+    Network,
+}
+
+/// What a destination can do. It is known without a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Where it keeps what it is given.
+    pub locality: Locality,
+    /// How many blobs it takes at the same time, one at least.
+    pub parallel_blobs: usize,
+    /// Whether [`Destination::follow`] takes a blob while it is being made.
+    pub follows: bool,
+    /// Whether it needs every blob: it cannot refer to what it does not hold.
+    pub needs_all_blobs: bool,
+    /// Whether it keeps manifests that refer to another one, and lists them.
+    pub referrers: bool,
+    /// The registry whose repositories it can take blobs from without sending them.
+    pub mounts_from: Option<Registry>,
+}
+
+impl Capabilities {
+    /// Of a place on this machine that takes one blob at a time, and all of them.
+    const fn of_archive() -> Self {
+        Self {
+            locality: Locality::Machine,
+            parallel_blobs: 1,
+            follows: false,
+            needs_all_blobs: true,
+            referrers: true,
+            mounts_from: None,
+        }
+    }
+
+    /// Whether it is the local store.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.locality == Locality::Store
+    }
+
+    /// Whether it is behind a network.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        self.locality == Locality::Network
+    }
+}
+
 /// Somewhere to write an image to.
 pub trait Destination: Send + Sync {
     /// Says which tags are about to be set, before any blob comes: a destination may look at what they
@@ -78,11 +132,6 @@ pub trait Destination: Send + Sync {
     /// # Errors
     /// When it cannot be stored or sent, or its bytes are not what its descriptor says.
     fn blob(&self, blob: &Blob) -> Result<Delivery, BoxedError>;
-
-    /// Whether [`Destination::follow`] does anything.
-    fn follows(&self) -> bool {
-        false
-    }
 
     /// Takes a blob while it is being made, so that it is there soon after it is finished. `None` whenever
     /// that does not come off: [`Destination::blob`] is the one to try again and to say what is wrong.
@@ -127,10 +176,8 @@ pub trait Destination: Send + Sync {
     /// When the question cannot be asked.
     fn is_current(&self, digest: &Digest, tags: &[Tag]) -> Result<bool, BoxedError>;
 
-    /// Whether it is behind a network, so that what it lacks is sent and not just written.
-    fn is_remote(&self) -> bool {
-        false
-    }
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
 
     /// The destination as the user would write it, for messages.
     fn name(&self) -> String;

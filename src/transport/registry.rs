@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::{Blob, BlobStream, Delivery, Destination, Growing, Source};
+use super::{Blob, BlobStream, Capabilities, Delivery, Destination, Growing, Locality, Source};
 use crate::oci::{Descriptor, Index, ManifestOrIndex, MediaType, RawDocument, to_json};
 use crate::registry::{Client, Pushed, Referrers, RegistryError, fallback_tag};
 use crate::store::{LayoutError, empty_index};
@@ -164,10 +164,6 @@ impl Destination for RegistryDestination {
         Ok(self.client.push_blob(&self.repository, blob)?)
     }
 
-    fn follows(&self) -> bool {
-        true
-    }
-
     fn follow(&self, growing: &Growing) -> Option<Delivery> {
         let delivery = self.client.follow_blob(&self.repository, growing)?;
         let blob = growing.finished()?;
@@ -258,8 +254,15 @@ impl Destination for RegistryDestination {
         Ok(all)
     }
 
-    fn is_remote(&self) -> bool {
-        true
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            locality: Locality::Network,
+            parallel_blobs: self.client.parallel_blobs(),
+            follows: true,
+            needs_all_blobs: false,
+            referrers: true,
+            mounts_from: Some(self.repository.registry().clone()),
+        }
     }
 
     fn name(&self) -> String {

@@ -20,8 +20,6 @@ pub(super) fn run(session: &Session, args: &CopyArgs) -> Result<(), CommandError
         platforms: args.platforms.clone(),
         referrers: args.referrers,
         expected: target.expected,
-        whole: target.whole,
-        parallel: target.parallel,
         progress: session.progress.clone(),
         interrupt: session.interrupt.clone(),
     };

@@ -23,10 +23,6 @@ pub(super) struct Target {
     pub tags: Vec<Tag>,
     /// The digest that the name has.
     pub expected: Option<Digest>,
-    /// Blobs that it takes at a time.
-    pub parallel: usize,
-    /// Whether it must hold every blob.
-    pub whole: bool,
 }
 
 /// The target of a copy of `source`.
@@ -70,8 +66,6 @@ pub(super) fn target(
             let archive = ArchiveOutput::new(word, &path, repository, tag.as_deref(), progress)?;
             Target {
                 tags: if tag.is_some() { Vec::new() } else { tag_of_source() },
-                parallel: 1,
-                whole: true,
                 ..Target::new(Arc::new(archive), format!("{}:{}:", word.as_str(), file.display()))
             }
         }
@@ -83,7 +77,7 @@ pub(super) fn target(
 
 impl Target {
     fn new(destination: Arc<dyn Destination>, prefix: String) -> Self {
-        Self { destination, prefix, tags: Vec::new(), expected: None, parallel: 2, whole: false }
+        Self { destination, prefix, tags: Vec::new(), expected: None }
     }
 }
 
@@ -92,7 +86,6 @@ fn in_registry(client: &Client, reference: &Reference, source: &Location) -> Res
     Ok(Target {
         tags: tags(reference, source, &reference.to_string())?,
         expected: reference.digest(),
-        parallel: 4,
         ..Target::new(Arc::new(destination), format!("{}@", reference.repository()))
     })
 }
@@ -172,7 +165,7 @@ pub(super) fn place(session: &Session, client: &Client, name: &str) -> Result<Pl
             };
             let prefix = format!("{repository}@");
             let destination = registry::destination(client.clone(), repository);
-            Target { tags, parallel: 4, ..Target::new(Arc::new(destination), prefix) }
+            Target { tags, ..Target::new(Arc::new(destination), prefix) }
         }
         Location::Store(name) => {
             Target { tags, ..in_store(session, &session.store()?, name.reference().repository())? }

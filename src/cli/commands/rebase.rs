@@ -41,7 +41,6 @@ pub(super) fn run(session: &Session, args: &RebaseArgs) -> Result<(), CommandErr
         force: args.force,
         destination: &*target.destination,
         tags: &args.tags,
-        parallel: target.parallel,
         store: &store,
         progress: session.progress.clone(),
         interrupt: session.interrupt.clone(),

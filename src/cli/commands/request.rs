@@ -345,7 +345,7 @@ pub(super) fn targets(
         // One that lasts for this run alone is no place for an image.
         session.store()?;
         let store = OciLayout::of_store(&context.store, name, progress)?;
-        return Ok(vec![Target { destination: std::sync::Arc::new(store), parallel: 2, is_local: true }]);
+        return Ok(vec![std::sync::Arc::new(store)]);
     }
     let mut targets: Vec<Target> = Vec::new();
     for output in outputs {
@@ -354,15 +354,15 @@ pub(super) fn targets(
             Location::DockerArchive { .. } => ArchiveWord::Docker,
             _ => ArchiveWord::Oci,
         };
-        let target = match location {
+        let target: Target = match location {
             Location::OciLayout { dir, name } => {
                 let layout = OciLayout::create(&session.absolute(&dir), name.as_deref(), progress)?;
-                Target { destination: std::sync::Arc::new(layout), parallel: 2, is_local: false }
+                std::sync::Arc::new(layout)
             }
             Location::OciArchive { file, name: tag } | Location::DockerArchive { file, name: tag } => {
                 let file = session.absolute(&file);
                 let archive = ArchiveOutput::new(word, &file, Some(name), tag.as_deref(), progress)?;
-                Target { destination: std::sync::Arc::new(archive), parallel: 1, is_local: false }
+                std::sync::Arc::new(archive)
             }
             Location::OwnRegistry => {
                 if asked.request.settings.name.is_none() {
@@ -373,11 +373,11 @@ pub(super) fn targets(
                     return Err(CommandError::usage("`--offline` and pushing exclude each other"));
                 }
                 let registry = crate::transport::registry::destination(context.client.clone(), name.clone());
-                Target { destination: std::sync::Arc::new(registry), parallel: 4, is_local: false }
+                std::sync::Arc::new(registry)
             }
             Location::Docker => {
                 let archive = ArchiveOutput::into_engine(session.engine()?, name, progress);
-                Target { destination: std::sync::Arc::new(archive), parallel: 1, is_local: false }
+                std::sync::Arc::new(archive)
             }
             Location::Name(_) | Location::Registry(_) | Location::Scratch | Location::Store(_) => {
                 return Err(CommandError::usage(format!("`{output}` is not an output"))

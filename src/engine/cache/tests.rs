@@ -139,8 +139,7 @@ impl Town {
             cache,
             own: Own::default(),
         };
-        let destination = Arc::new(transport::registry::destination(client, name));
-        let target = Target { destination, parallel: 2, is_local: false };
+        let target: Target = Arc::new(transport::registry::destination(client, name));
         let report = build(&session, &request, &[target]);
         let warnings = std::mem::take(&mut *listener.0.lock().expect("no panic"));
         (report, warnings)

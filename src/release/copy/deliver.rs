@@ -26,11 +26,10 @@ pub struct Delivered {
     pub uploaded_bytes: u64,
 }
 
-/// Brings all blobs to `destination`, `parallel` at a time. The first failure ends it.
+/// Brings all blobs to `destination`, as many at a time as it takes. The first failure ends it.
 pub(crate) fn deliver(
     destination: &dyn Destination,
     blobs: &[Blob],
-    parallel: usize,
     interrupt: &Interrupt,
 ) -> Result<Delivered, BoxedError> {
     let next = AtomicUsize::new(0);
@@ -50,7 +49,7 @@ pub(crate) fn deliver(
         }
     };
     thread::scope(|scope| {
-        for _ in 1..parallel.clamp(1, blobs.len().max(1)) {
+        for _ in 1..destination.capabilities().parallel_blobs.clamp(1, blobs.len().max(1)) {
             // What no thread can be had for, the others bring.
             if workers::spawn(scope, "copy", work).is_err() {
                 break;

@@ -44,10 +44,6 @@ pub struct Options {
     pub referrers: bool,
     /// The digest that the copy must have.
     pub expected: Option<Digest>,
-    /// Whether the destination must have every blob: an archive cannot refer to what it does not hold.
-    pub whole: bool,
-    /// Blobs on their way at a time.
-    pub parallel: usize,
     /// Who is told.
     pub progress: Progress,
     /// Whether to stop.
@@ -60,8 +56,6 @@ impl Default for Options {
             platforms: Vec::new(),
             referrers: false,
             expected: None,
-            whole: false,
-            parallel: 1,
             progress: Progress::default(),
             interrupt: Interrupt::default(),
         }
@@ -228,7 +222,7 @@ pub fn copy(
         gathered.all_referrers()?;
         report.referrers = Some(gathered.referring.iter().flat_map(|(_, list)| digests(list)).collect());
     }
-    report.blobs = deliver(destination, &gathered.blobs, options.parallel, &options.interrupt)?;
+    report.blobs = deliver(destination, &gathered.blobs, &options.interrupt)?;
     for document in gathered.documents.iter().filter(|document| document.digest() != digest) {
         options.interrupt.check().map_err(CopyError::from)?;
         destination.document(document)?;
@@ -445,7 +439,7 @@ impl<'a> Gathered<'a> {
         let total = manifest.layers.len();
         for (number, layer) in manifest.layers.iter().enumerate() {
             if is_foreign(layer) {
-                if self.options.whole {
+                if self.destination.capabilities().needs_all_blobs {
                     return Err(CopyError::Foreign(layer.digest));
                 }
                 let text = format!("layer {} is kept by its owner and left out", layer.digest);

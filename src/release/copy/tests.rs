@@ -106,7 +106,7 @@ fn tags() -> Vec<Tag> {
 }
 
 fn options() -> Options {
-    Options { parallel: 3, ..Options::default() }
+    Options::default()
 }
 
 /// Requests since the last look, as `METHOD kind`.
@@ -546,7 +546,7 @@ fn layers_of_others_are_left_out() {
     let archive =
         ArchiveOutput::new(ArchiveWord::Oci, &dir.path().join("a"), None, None, &Progress::default())
             .expect("made");
-    let error = copy(&from, &archive, &tags(), &Options { whole: true, ..options() }).expect_err("left out");
+    let error = copy(&from, &archive, &tags(), &options()).expect_err("left out");
     assert!(error.kind() == Kind::Input && error.hint().is_some(), "{error}");
 }
 

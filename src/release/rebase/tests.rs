@@ -214,7 +214,6 @@ fn in_a_registry_no_layer_is_read_and_the_bases_are_mounted() {
         force: false,
         destination: &destination,
         tags: &tags,
-        parallel: 2,
         store: &store,
         progress: Progress::default(),
         interrupt: Interrupt::default(),

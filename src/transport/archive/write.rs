@@ -29,7 +29,7 @@ use crate::store::{
     CONTAINERD_NAME, Durability, EntryName, OCI_LAYOUT, at, empty_index, enter, persist, temporary_in,
 };
 use crate::transport::docker::{Engine, EngineError, digest_of_id};
-use crate::transport::{Blob, Delivery, Destination};
+use crate::transport::{Blob, Capabilities, Delivery, Destination};
 use crate::types::digest::{Digest, VerifyingReader};
 use crate::types::error::BoxedError;
 use crate::types::reference::{Reference, Repository, Tag};
@@ -495,6 +495,11 @@ impl Destination for ArchiveOutput {
             // What an engine has is told by configurations, which are not known here; see `finish`.
             Sink::Engine(_) => Ok(false),
         }
+    }
+
+    /// An engine takes images and nothing that refers to them.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { referrers: matches!(self.sink, Sink::File(_)), ..Capabilities::of_archive() }
     }
 
     fn name(&self) -> String {
