@@ -25,6 +25,7 @@ mod images;
 mod inputs;
 mod outputs;
 mod places;
+mod prose;
 mod real;
 mod registry;
 mod reproducible;
