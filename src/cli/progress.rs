@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::format::{bytes, cut, duration, length, printable, seconds};
 use super::printer::Printer;
 use super::timings::Recorder;
-use crate::runtime::observer::{Event, Observer, Phase, Progress, Silent, TaskId};
+use crate::runtime::observer::{Event, EventKind, Observer, Phase, Progress, Silent, TaskId};
 
 /// What is over sooner is not drawn: it would only flicker.
 const UNSEEN: Duration = Duration::from_millis(150);
@@ -137,7 +137,7 @@ struct Drawer(Arc<Shared>);
 
 impl Observer for Drawer {
     fn event(&self, event: Event) {
-        self.0.take(event, Instant::now());
+        self.0.take(event.kind, Instant::now());
     }
 }
 
@@ -146,20 +146,20 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(self: &Arc<Self>, event: Event, now: Instant) {
+    fn take(self: &Arc<Self>, event: EventKind, now: Instant) {
         match event {
-            Event::Started { id, phase, name, total } => {
+            EventKind::Started { id, phase, name, total } => {
                 let name = printable(&name).into_owned();
                 let task = Task { phase, name, total, done: 0, started: now, seen: (now, 0), rate: 0.0 };
                 self.lock().tasks.insert(id, task);
                 self.start_ticker();
             }
-            Event::Advanced { id, bytes } => {
+            EventKind::Advanced { id, bytes } => {
                 if let Some(task) = self.lock().tasks.get_mut(&id) {
                     task.done = task.done.saturating_add(bytes);
                 }
             }
-            Event::Finished { id, outcome } => {
+            EventKind::Finished { id, outcome } => {
                 let mut state = self.lock();
                 let Some(task) = state.tasks.remove(&id) else { return };
                 state.finished.add(&task, outcome);
@@ -175,9 +175,9 @@ impl Shared {
                     self.printer.message(line);
                 }
             }
-            Event::StepStarted { .. } | Event::StepFinished { .. } => {}
-            Event::Note(text) => self.printer.note(text),
-            Event::Warning(text) => self.printer.warning(text),
+            EventKind::StepStarted { .. } | EventKind::StepFinished { .. } => {}
+            EventKind::Note(text) => self.printer.note(text),
+            EventKind::Warning(text) => self.printer.warning(text),
         }
     }
 
@@ -464,7 +464,7 @@ mod tests {
         struct Collect(Arc<Mutex<Vec<TaskId>>>);
         impl Observer for Collect {
             fn event(&self, event: Event) {
-                if let Event::Started { id, .. } = event {
+                if let EventKind::Started { id, .. } = event.kind {
                     self.0.lock().expect("lock").push(id);
                 }
             }
@@ -478,8 +478,8 @@ mod tests {
         ids.clone()
     }
 
-    fn start(id: TaskId, phase: Phase, name: &str, total: Option<u64>) -> Event {
-        Event::Started { id, phase, name: name.to_owned(), total }
+    fn start(id: TaskId, phase: Phase, name: &str, total: Option<u64>) -> EventKind {
+        EventKind::Started { id, phase, name: name.to_owned(), total }
     }
 
     #[test]
@@ -490,8 +490,8 @@ mod tests {
         let at = |millis| zero + Duration::from_millis(millis);
         let run = |id, phase, name, bytes, outcome, millis| {
             shared.take(start(id, phase, name, Some(bytes)), zero);
-            shared.take(Event::Advanced { id, bytes }, zero);
-            shared.take(Event::Finished { id, outcome }, at(millis));
+            shared.take(EventKind::Advanced { id, bytes }, zero);
+            shared.take(EventKind::Finished { id, outcome }, at(millis));
         };
         run(ids[0], Phase::Push, "classes", 12_300, "uploaded", 20);
         run(ids[1], Phase::Push, "base layer 1", 0, "mounted", 20);
@@ -513,10 +513,10 @@ mod tests {
         let zero = Instant::now();
         shared.take(start(id, Phase::Pull, "base\u{7} layer", Some(100_000_000)), zero);
         for second in 1..=11 {
-            shared.take(Event::Advanced { id, bytes: 2_000_000 }, zero);
+            shared.take(EventKind::Advanced { id, bytes: 2_000_000 }, zero);
             assert!(shared.tick(zero + Duration::from_secs(second)));
         }
-        shared.take(Event::Warning("slow".into()), zero);
+        shared.take(EventKind::Warning("slow".into()), zero);
         insta::assert_snapshot!(err.take(), @r"
         pulling base\u{7} layer: 10.0 of 100.0 MB, 2.0 MB/s
         pulling base\u{7} layer: 20.0 of 100.0 MB, 2.0 MB/s
@@ -538,12 +538,12 @@ mod tests {
         shared.tick(zero + Duration::from_millis(200));
         assert_eq!(rows(), 1, "they wait, which one row says");
         for &id in &ids {
-            shared.take(Event::Advanced { id, bytes: 1 }, zero);
+            shared.take(EventKind::Advanced { id, bytes: 1 }, zero);
         }
         shared.tick(zero + Duration::from_millis(300));
         assert_eq!(rows(), MAX_ROWS + 1);
         for &id in &ids[..19] {
-            shared.take(Event::Finished { id, outcome: "uploaded" }, zero);
+            shared.take(EventKind::Finished { id, outcome: "uploaded" }, zero);
         }
         shared.tick(zero + Duration::from_millis(400));
         assert_eq!(rows(), 2);

@@ -2,8 +2,13 @@
 //!
 //! Nothing in the library prints. Long work opens a [`Task`], advances it in bytes and lets it go; an
 //! [`Observer`] turns that into bars, plain lines, JSON or nothing.
+//!
+//! Every event carries the image that it is about, if it is about one. Work on an image either has a
+//! [`Progress`] of that image, or runs on a thread that has [entered](enter) it: what all images share, such as
+//! the client of registries, tells of the image of the thread that it works for.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -43,6 +48,32 @@ pub enum Stage {
     Conclude,
 }
 
+/// The number of an image in a run, in the order in which the images were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ImageId(pub usize);
+
+thread_local! {
+    static ENTERED: Cell<Option<ImageId>> = const { Cell::new(None) };
+}
+
+/// Until this is dropped, what the thread tells is about one image.
+#[derive(Debug)]
+#[must_use]
+pub struct Entered {
+    before: Option<ImageId>,
+}
+
+/// Says that this thread works on `image` from now on.
+pub fn enter(image: ImageId) -> Entered {
+    Entered { before: ENTERED.replace(Some(image)) }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        ENTERED.set(self.before);
+    }
+}
+
 /// A task's number, unique within the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(u64);
@@ -56,7 +87,16 @@ impl TaskId {
 
 /// Something that happened.
 #[derive(Clone, Debug)]
-pub enum Event {
+pub struct Event {
+    /// The image that it is about, if it is about one.
+    pub image: Option<ImageId>,
+    /// What it was.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum EventKind {
     /// A task began; `total` is its size in bytes where known.
     Started {
         /// The task.
@@ -130,6 +170,7 @@ impl Observer for Silent {
 pub struct Progress {
     observer: Arc<dyn Observer>,
     steps: bool,
+    image: Option<ImageId>,
 }
 
 impl std::fmt::Debug for Progress {
@@ -148,7 +189,21 @@ impl Progress {
     /// Sends events to `observer`.
     pub fn new(observer: impl Observer + 'static) -> Self {
         let steps = observer.wants_steps();
-        Self { observer: Arc::new(observer), steps }
+        Self { observer: Arc::new(observer), steps, image: None }
+    }
+
+    /// The same, for what is about one image.
+    #[must_use]
+    pub fn of(&self, image: ImageId) -> Self {
+        Self { image: Some(image), ..self.clone() }
+    }
+
+    fn send(&self, kind: EventKind) {
+        self.observer.event(Event { image: self.image(), kind });
+    }
+
+    fn image(&self) -> Option<ImageId> {
+        self.image.or(ENTERED.get())
     }
 
     /// Begins a step, which ends when it is dropped. Costs nothing where nobody wants steps.
@@ -160,8 +215,8 @@ impl Progress {
     pub fn step_with(&self, stage: Stage, name: impl FnOnce() -> String) -> Step {
         let id = self.steps.then(|| {
             let id = TaskId::next();
-            self.observer.event(Event::StepStarted { id, stage, name: name() });
-            (id, self.clone())
+            self.send(EventKind::StepStarted { id, stage, name: name() });
+            (id, self.begun())
         });
         Step { id, bytes: 0, outcome: Cow::Borrowed("") }
     }
@@ -169,18 +224,23 @@ impl Progress {
     /// Begins a task.
     pub fn task(&self, phase: Phase, name: impl Into<String>, total: Option<u64>) -> Task {
         let id = TaskId::next();
-        self.observer.event(Event::Started { id, phase, name: name.into(), total });
-        Task { id, progress: self.clone(), outcome: "stopped" }
+        self.send(EventKind::Started { id, phase, name: name.into(), total });
+        Task { id, progress: self.begun(), outcome: "stopped" }
+    }
+
+    /// For what began here and may go on on another thread.
+    fn begun(&self) -> Self {
+        Self { image: self.image(), ..self.clone() }
     }
 
     /// Tells the user something, once.
     pub fn note(&self, text: impl Into<String>) {
-        self.observer.event(Event::Note(text.into()));
+        self.send(EventKind::Note(text.into()));
     }
 
     /// Warns the user.
     pub fn warn(&self, text: impl Into<String>) {
-        self.observer.event(Event::Warning(text.into()));
+        self.send(EventKind::Warning(text.into()));
     }
 }
 
@@ -195,7 +255,7 @@ pub struct Task {
 impl Task {
     /// Reports `bytes` more done.
     pub fn advance(&self, bytes: u64) {
-        self.progress.observer.event(Event::Advanced { id: self.id, bytes });
+        self.progress.send(EventKind::Advanced { id: self.id, bytes });
     }
 
     /// Ends the task with a word for how.
@@ -206,7 +266,7 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.progress.observer.event(Event::Finished { id: self.id, outcome: self.outcome });
+        self.progress.send(EventKind::Finished { id: self.id, outcome: self.outcome });
     }
 }
 
@@ -229,7 +289,45 @@ impl Drop for Step {
     fn drop(&mut self) {
         if let Some((id, progress)) = self.id.take() {
             let outcome = std::mem::take(&mut self.outcome);
-            progress.observer.event(Event::StepFinished { id, bytes: self.bytes, outcome });
+            progress.send(EventKind::StepFinished { id, bytes: self.bytes, outcome });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Images(Arc<Mutex<Vec<Option<usize>>>>);
+
+    impl Observer for Images {
+        fn event(&self, event: Event) {
+            self.0.lock().expect("no panic").push(event.image.map(|image| image.0));
+        }
+    }
+
+    #[test]
+    fn events_carry_the_image_of_their_progress_or_of_their_thread() {
+        let images = Images::default();
+        let shared = Progress::new(images.clone());
+        shared.note("of no image");
+        let task = {
+            let _entered = enter(ImageId(1));
+            shared.note("of the thread's");
+            shared.of(ImageId(2)).note("of its own");
+            {
+                let _entered = enter(ImageId(3));
+                shared.note("of the inner one");
+            }
+            shared.task(Phase::Push, "began in 1", None)
+        };
+        std::thread::spawn(move || task.advance(1)).join().expect("no panic");
+        shared.note("of no image again");
+        let seen = images.0.lock().expect("no panic").clone();
+        // The task began, advanced and ended.
+        assert_eq!(seen, [None, Some(1), Some(2), Some(3), Some(1), Some(1), Some(1), None]);
     }
 }

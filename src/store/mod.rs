@@ -358,7 +358,7 @@ mod tests {
 
     use super::*;
     use crate::oci::MediaType;
-    use crate::runtime::observer::{Event, Observer};
+    use crate::runtime::observer::{Event, EventKind, Observer};
     use crate::types::digest::KeyBuilder;
 
     #[derive(Clone, Default)]
@@ -366,7 +366,7 @@ mod tests {
 
     impl Observer for Warnings {
         fn event(&self, event: Event) {
-            if let Event::Warning(text) = event {
+            if let EventKind::Warning(text) = event.kind {
                 self.0.lock().expect("no panic").push(text);
             }
         }

@@ -77,7 +77,7 @@ mod tests {
 
     fn span(activity: Activity, name: &str, start: u64, end: u64, sized: bool) -> Span {
         let (name, thread) = (name.to_owned(), String::new());
-        Span { activity, name, thread, start, end, bytes: 0, sized, outcome: String::new() }
+        Span { image: None, activity, name, thread, start, end, bytes: 0, sized, outcome: String::new() }
     }
 
     fn legs(spans: &[Span]) -> Vec<(String, u64, u64)> {

@@ -54,6 +54,9 @@ pub enum Activity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Span {
+    /// The number of the image that it was about, from 0 on; `None` where it was about none or all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<usize>,
     /// What it was.
     pub activity: Activity,
     /// What it worked on.

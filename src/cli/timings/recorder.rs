@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::{Activity, Span, micros};
-use crate::runtime::observer::{Event, Observer, Phase, Stage, TaskId};
+use crate::runtime::observer::{Event, EventKind, ImageId, Observer, Phase, Stage, TaskId};
 
 /// Records every task and step, for later. Cheap to clone.
 #[derive(Clone)]
@@ -41,28 +41,47 @@ impl Recorder {
 
     fn take(&self, event: Event, now: Instant) {
         let now = micros(now.saturating_duration_since(self.0.started));
-        match event {
-            Event::Started { id, phase, name, total } => {
-                self.begin(id, activity_of_task(phase), name, now, total.is_some());
+        let Event { image, kind } = event;
+        match kind {
+            EventKind::Started { id, phase, name, total } => {
+                self.begin(id, image, activity_of_task(phase), name, now, total.is_some());
             }
-            Event::StepStarted { id, stage, name } => {
-                self.begin(id, activity_of_step(stage), name, now, true);
+            EventKind::StepStarted { id, stage, name } => {
+                self.begin(id, image, activity_of_step(stage), name, now, true);
             }
-            Event::Advanced { id, bytes } => {
+            EventKind::Advanced { id, bytes } => {
                 if let Some(span) = self.state().open.get_mut(&id) {
                     span.bytes = span.bytes.saturating_add(bytes);
                 }
             }
-            Event::Finished { id, outcome } => self.end(id, now, 0, outcome),
-            Event::StepFinished { id, bytes, outcome } => self.end(id, now, bytes, &outcome),
-            Event::Note(_) | Event::Warning(_) => {}
+            EventKind::Finished { id, outcome } => self.end(id, now, 0, outcome),
+            EventKind::StepFinished { id, bytes, outcome } => self.end(id, now, bytes, &outcome),
+            EventKind::Note(_) | EventKind::Warning(_) => {}
         }
     }
 
-    fn begin(&self, id: TaskId, activity: Activity, name: String, now: u64, sized: bool) {
+    fn begin(
+        &self,
+        id: TaskId,
+        image: Option<ImageId>,
+        activity: Activity,
+        name: String,
+        now: u64,
+        sized: bool,
+    ) {
         let thread = std::thread::current().name().unwrap_or_default().to_owned();
-        let span =
-            Span { activity, name, thread, start: now, end: now, bytes: 0, sized, outcome: String::new() };
+        let image = image.map(|image| image.0);
+        let span = Span {
+            image,
+            activity,
+            name,
+            thread,
+            start: now,
+            end: now,
+            bytes: 0,
+            sized,
+            outcome: String::new(),
+        };
         self.state().open.insert(id, span);
     }
 

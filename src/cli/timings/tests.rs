@@ -3,7 +3,17 @@ use super::*;
 fn span(activity: Activity, name: &str, thread: &str, times: (u64, u64), bytes: u64, outcome: &str) -> Span {
     let (start, end) = times;
     let (name, thread, outcome) = (name.to_owned(), thread.to_owned(), outcome.to_owned());
-    Span { activity, name, thread, start, end, bytes, sized: activity != Activity::Push, outcome }
+    Span {
+        image: None,
+        activity,
+        name,
+        thread,
+        start,
+        end,
+        bytes,
+        sized: activity != Activity::Push,
+        outcome,
+    }
 }
 
 /// A build of two layers, one of them with a hostile name.

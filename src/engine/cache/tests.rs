@@ -18,7 +18,7 @@ use crate::project::config::{Document, Facts, Overrides, Settings};
 use crate::registry::fake::{Action, At, End, Fake, Fault, Kind, Mount, Quirks, Reply};
 use crate::registry::{self, Clock, RetryPolicy};
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::observer::{Event, Observer, Progress};
+use crate::runtime::observer::{Event, EventKind, Observer, Progress};
 use crate::runtime::workers::Workers;
 use crate::store::Store;
 use crate::transport::{self, Delivery};
@@ -58,7 +58,7 @@ struct Listener(Arc<Mutex<Vec<String>>>);
 
 impl Observer for Listener {
     fn event(&self, event: Event) {
-        if let Event::Warning(text) = event {
+        if let EventKind::Warning(text) = event.kind {
             self.0.lock().expect("no panic").push(text);
         }
     }

@@ -8,7 +8,7 @@ use crate::inspect::verify;
 use crate::oci::{ConfigFile, Image, RootFs};
 use crate::registry::fake::{Action, Fake, Fault, Kind as Asked, Reply};
 use crate::registry::{self, Client, RetryPolicy, fallback_tag};
-use crate::runtime::observer::{Event, Observer};
+use crate::runtime::observer::{Event, EventKind, Observer};
 use crate::transport::archive::{Archive, ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
 
@@ -18,7 +18,7 @@ struct Heard(Arc<Mutex<Vec<String>>>);
 
 impl Observer for Heard {
     fn event(&self, event: Event) {
-        if let Event::Note(text) | Event::Warning(text) = event {
+        if let EventKind::Note(text) | EventKind::Warning(text) = event.kind {
             self.0.lock().expect("no panic").push(text);
         }
     }
