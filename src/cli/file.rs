@@ -7,17 +7,18 @@
 //! - A pipe or a device is written into and never replaced. What is our standard output or error, by whatever name, is
 //!   written to as such, so that nothing overwrites the result.
 
-use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{Access, OFlags};
+use rustix::fs::OFlags;
 
 use super::error::{CommandError, ExitStatus};
 use super::session::Session;
 use crate::engine::own::real_path;
+use crate::runtime::atomic::{self, Access, Durability};
 use crate::types::shown::shown_path;
 
 /// How often it is looked whether somebody reads a pipe.
@@ -80,7 +81,7 @@ impl OutputFile {
             if takes_files(&path).is_ok() {
                 return Ok(Sink::Replaced(path, Some(metadata)));
             }
-            rustix::fs::access(&path, Access::WRITE_OK)?;
+            rustix::fs::access(&path, rustix::fs::Access::WRITE_OK)?;
             return Ok(Sink::InPlace);
         }
         match kind {
@@ -139,7 +140,8 @@ fn takes_files(path: &Path) -> io::Result<()> {
     if !std::fs::metadata(directory).map_or(true, |metadata| metadata.is_dir()) {
         return Err(described(rustix::io::Errno::NOTDIR));
     }
-    rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(described)
+    rustix::fs::access(directory, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+        .map_err(described)
 }
 
 fn is_same(metadata: &Metadata, other: rustix::io::Result<rustix::fs::Stat>) -> bool {
@@ -171,22 +173,10 @@ fn open_stream(session: &Session, path: &Path) -> io::Result<File> {
 }
 
 fn replace(path: &Path, before: Option<&Metadata>, bytes: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    // What the umask leaves of 0666, as of any file that a program creates.
-    let mut builder = tempfile::Builder::new();
-    let mut file =
-        builder.prefix(".pack-").permissions(Permissions::from_mode(0o666)).tempfile_in(directory)?;
-    file.write_all(bytes)?;
-    if let Some(before) = before {
-        // Only root may give a file away; a file of one's own that others wrote to keeps its mode all the same.
-        let _ = std::os::unix::fs::fchown(file.as_file(), Some(before.uid()), Some(before.gid()));
-        file.as_file().set_permissions(Permissions::from_mode(before.mode() & 0o7777))?;
-    }
-    match file.persist(path) {
-        Ok(_) => Ok(()),
+    match atomic::replace(path, bytes, ".pack-", Access::Usual, before, Durability::Relaxed) {
         // A file that is mounted by itself.
-        Err(error) if error.error.kind() == io::ErrorKind::ResourceBusy => in_place(path, bytes),
-        Err(error) => Err(error.error),
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => in_place(path, bytes),
+        written => written,
     }
 }
 

@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::layer::{Account, AccountKind, EntryPath};
@@ -20,6 +20,7 @@ use crate::oci::MediaType;
 use crate::project::config::decode::{Decode, Decoder, FromText, Wrong, table, text_values};
 use crate::project::config::document::{Node, Value};
 use crate::project::config::{ConfigError, Document, Mode, Name, Spanned};
+use crate::runtime::atomic::{self, Access, Durability};
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
 use crate::types::platform::Platform;
@@ -280,8 +281,16 @@ impl Lock {
             return Ok(false);
         }
         let target = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        write_atomically(&target, text.as_bytes())
-            .map_err(|source| LockError::Write { path: path.to_owned(), source })?;
+        let before = fs_err::metadata(&target).ok();
+        atomic::replace(
+            &target,
+            text.as_bytes(),
+            UNFINISHED,
+            Access::Usual,
+            before.as_ref(),
+            Durability::Fsync,
+        )
+        .map_err(|source| LockError::Write { path: path.to_owned(), source })?;
         Ok(true)
     }
 
@@ -514,23 +523,6 @@ pub fn unfinished(path: &Path) -> Vec<PathBuf> {
         .filter(|name| name.to_string_lossy().starts_with(UNFINISHED))
         .map(|name| directory.join(name))
         .collect()
-}
-
-fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    // 0666 less the umask, like any file that a program creates; a temporary file would be private.
-    let permissions = std::fs::Permissions::from_mode(0o666);
-    let mut file =
-        tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(directory)?;
-    file.write_all(bytes)?;
-    // Without it, a power failure can leave the name with nothing behind it.
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 table! {
@@ -880,10 +872,16 @@ mod tests {
         assert_eq!(fs_err::metadata(&file).expect("there").ino(), inode);
         assert_eq!(fs_err::metadata(&file).expect("there").permissions().mode() & 0o600, 0o600);
         assert_eq!(Lock::read(&file).expect("valid"), Some(lock()));
+        fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("changed");
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(FILE_NAME, &link).expect("linked");
         assert!(Lock::default().write(&link).expect("written"));
         assert_eq!(Lock::read(&file).expect("valid"), Some(Lock::default()));
+        assert_eq!(
+            fs_err::metadata(&file).expect("there").permissions().mode() & 0o777,
+            0o640,
+            "it keeps its mode"
+        );
         assert_eq!(fs_err::read_dir(directory.path()).expect("there").count(), 2);
         assert!(lock().write(&directory.path().join("no/such")).is_err());
     }

@@ -5,7 +5,7 @@
 //! [`Client::check_login`](super::Client::check_login).
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,7 @@ use super::error::RegistryError;
 use super::helper::HelperError;
 use super::settings::Secret;
 use crate::formats::json::{self, Value};
+use crate::runtime::atomic::{self, Access, Durability};
 use crate::types::reference::{DOCKER_HUB, Scope};
 use crate::types::shown::shown_path;
 
@@ -305,7 +306,7 @@ fn edit_locked(
     }
     let indent = indentation(&text);
     file.set("auths", auths.render(indent, 1));
-    write(path, directory, &format!("{}\n", file.render(indent, 0))).map_err(words)?;
+    write(path, &format!("{}\n", file.render(indent, 0))).map_err(words)?;
     Ok(true)
 }
 
@@ -317,17 +318,9 @@ fn indentation(text: &str) -> &str {
 }
 
 /// Replaces a file; a new one is its owner's alone, an old one stays whose it was.
-fn write(path: &Path, directory: &Path, text: &str) -> io::Result<()> {
-    let mode = match std::fs::metadata(path) {
-        Ok(old) => old.permissions().mode() & 0o777,
-        Err(_) => 0o600,
-    };
-    let mut draft = tempfile::Builder::new().prefix(".pack-").tempfile_in(directory)?;
-    draft.write_all(text.as_bytes())?;
-    draft.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
-    draft.as_file().sync_all()?;
-    draft.persist(path).map_err(|error| error.error)?;
-    Ok(())
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let before = std::fs::metadata(path).ok();
+    atomic::replace(path, text.as_bytes(), ".pack-", Access::Private, before.as_ref(), Durability::Fsync)
 }
 
 #[cfg(test)]
