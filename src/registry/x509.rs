@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use super::error::shorten;
+use crate::types::time::Civil;
 
 /// What people ask of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,16 +160,7 @@ fn time((tag, text): (u8, &[u8])) -> Option<i64> {
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
-    Some(days(year, month, day) * 86_400 + part(4)? * 3600 + part(6)? * 60 + part(8)?)
-}
-
-/// Days since 1970 in the Gregorian calendar; years begin in March, so that the leap day is the last.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+    Some(Civil { year, month, day, hour: part(4)?, minute: part(6)?, second: part(8)? }.seconds())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Seconds since the epoch as RFC 3339, without a clock.
+//! Seconds since the epoch and dates of the calendar, without a clock.
 
 use crate::types::error::{Explain, Kind};
 
@@ -31,10 +31,72 @@ pub fn rfc3339(seconds: u64) -> Result<String, TooLate> {
     if seconds > LAST_SECOND {
         return Err(TooLate(seconds));
     }
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    let Civil { year, month, day, hour, minute, second } = Civil::of(seconds);
     Ok(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"))
+}
+
+/// `19700101T000001Z` for 1: ISO 8601's basic form sorts, and is valid in a tag.
+#[must_use]
+pub fn basic(seconds: u64) -> String {
+    let Civil { year, month, day, hour, minute, second } = Civil::of(seconds);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
+/// A date and a time of day in UTC, in the proleptic Gregorian calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Civil {
+    /// The year; 0 is the one before year 1.
+    pub year: i64,
+    /// 1 to 12.
+    pub month: i64,
+    /// 1 to 31.
+    pub day: i64,
+    /// 0 to 23.
+    pub hour: i64,
+    /// 0 to 59.
+    pub minute: i64,
+    /// 0 to 59.
+    pub second: i64,
+}
+
+impl Civil {
+    /// The date of so many seconds after 1970-01-01T00:00:00Z.
+    ///
+    /// The date of a day number is Howard Hinnant's `civil_from_days` ("chrono-Compatible Low-Level Date Algorithms"):
+    /// years start in March, so that the leap day is their last.
+    #[must_use]
+    pub const fn of(seconds: u64) -> Self {
+        // Both fit: a 64-bit number of seconds is 2^48 days at most.
+        let (days, rest) = ((seconds / 86_400).cast_signed(), (seconds % 86_400).cast_signed());
+        let days = days + 719_468;
+        let (era, of_era) = (days / 146_097, days % 146_097);
+        let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted = (5 * of_year + 2) / 153;
+        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+        let year = year_of_era + era * 400;
+        Self {
+            year: if month <= 2 { year + 1 } else { year },
+            month,
+            day: of_year - (153 * shifted + 2) / 5 + 1,
+            hour: rest / 3600,
+            minute: rest / 60 % 60,
+            second: rest % 60,
+        }
+    }
+
+    /// Seconds after 1970-01-01T00:00:00Z; negative before. A day or an hour beyond its range counts on, as 31 April
+    /// does to 1 May.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        // Hinnant's `days_from_civil`.
+        let year = if self.month <= 2 { self.year - 1 } else { self.year };
+        let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+        let of_year = (153 * ((self.month + 9) % 12) + 2) / 5 + self.day - 1;
+        let days =
+            era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year - 719_468;
+        days * 86_400 + self.hour * 3600 + self.minute * 60 + self.second
+    }
 }
 
 /// Whether Go, strict since 1.20, reads `text` as a time: RFC 3339 with capital letters, years 0000 to 9999.
@@ -81,23 +143,12 @@ pub fn is_rfc3339(text: &str) -> bool {
     (1..=days).contains(&day) && hour < 24 && minute < 60 && second < 60 && offset
 }
 
-/// The proleptic Gregorian date of a day number: Howard Hinnant, "chrono-Compatible Low-Level Date
-/// Algorithms", `civil_from_days`, for days that are not negative.
-const fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let era = days / 146_097;
-    let of_era = days % 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400;
-    (if month <= 2 { year + 1 } else { year }, month, day)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -114,6 +165,59 @@ mod tests {
         for (seconds, text) in cases {
             assert_eq!(rfc3339(seconds).as_deref(), Ok(text));
             assert!(is_rfc3339(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_basic_time_is_the_same_without_signs() {
+        for seconds in [0, 951_827_696, 1_706_702_400, LAST_SECOND] {
+            let expected = rfc3339(seconds).expect("in time").replace(['-', ':'], "");
+            assert_eq!(basic(seconds), expected);
+        }
+        assert_eq!(basic(1_706_702_400), "20240131T120000Z");
+    }
+
+    /// Every day of RFC 3339, counted one by one.
+    #[test]
+    fn each_day_follows_the_one_before() {
+        let (mut year, mut month, mut day) = (1970, 1, 1);
+        for days in 0..=LAST_SECOND / 86_400 {
+            let civil = Civil::of(days * 86_400);
+            assert_eq!((civil.year, civil.month, civil.day), (year, month, day));
+            assert_eq!(civil.seconds().cast_unsigned(), days * 86_400);
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let last =
+                [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month as usize - 1];
+            (year, month, day) = match (month, day) {
+                (12, 31) => (year + 1, 1, 1),
+                (_, day) if day == last => (year, month + 1, 1),
+                _ => (year, month, day + 1),
+            };
+        }
+        assert_eq!((year, month, day), (10_000, 1, 1));
+    }
+
+    #[test]
+    fn dates_before_1970_are_negative() {
+        let at = |year, month, day, hour, minute, second| {
+            Civil { year, month, day, hour, minute, second }.seconds()
+        };
+        assert_eq!(at(1969, 12, 31, 23, 59, 59), -1);
+        assert_eq!(at(1950, 1, 1, 0, 0, 0), -631_152_000);
+        assert_eq!(at(0, 1, 1, 0, 0, 0), -62_167_219_200);
+        assert_eq!(at(2023, 4, 31, 0, 0, 0), at(2023, 5, 1, 0, 0, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn times_are_those_of_another_program(seconds in 0..=LAST_SECOND) {
+            let then = UNIX_EPOCH + Duration::from_secs(seconds);
+            let Civil { year, day, hour, minute, second, .. } = Civil::of(seconds);
+            prop_assert_eq!(Civil::of(seconds).seconds().cast_unsigned(), seconds);
+            let theirs = httpdate::fmt_http_date(then);
+            let ours = format!("{day:02} {} {year:04} {hour:02}:{minute:02}:{second:02} GMT", &theirs[8..11]);
+            prop_assert_eq!(&theirs[5..], ours);
+            prop_assert!(is_rfc3339(&rfc3339(seconds).expect("in time")));
         }
     }
 

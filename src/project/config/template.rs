@@ -15,6 +15,7 @@ use super::decode::{FromText, Wrong, list};
 use crate::project::git::GitFacts;
 use crate::types::error::{Explain, Kind, nearest};
 use crate::types::reference::Tag;
+use crate::types::time;
 
 /// Text with variables.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -310,7 +311,7 @@ impl Template {
             Variable::Branch => {
                 plain(git()?.branch.clone().ok_or_else(|| TemplateError::NoBranch(written()))?)
             }
-            Variable::Time => plain(utc(git()?.time)),
+            Variable::Time => plain(time::basic(git()?.time)),
             Variable::Version => plain(facts.version.clone().ok_or_else(|| TemplateError::NoVersion {
                 template: written(),
                 sought: facts.version_sought.clone(),
@@ -330,22 +331,6 @@ fn fit_for_tag(value: &str) -> String {
 
 const fn tag_character(character: char) -> char {
     if character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | '-') { character } else { '-' }
-}
-
-/// `20240131T120000Z`: ISO 8601's basic form sorts, and is valid in a tag.
-fn utc(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Howard Hinnant's `civil_from_days`, for days after 1970: years start in March.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
 impl FromText for Template {

@@ -15,6 +15,7 @@ use crate::types::error::{Explain as _, nearest};
 use crate::types::location::{self, Location};
 use crate::types::platform::Platform;
 use crate::types::reference::{Reference, Registry, Repository, Scope};
+use crate::types::time::Civil;
 
 /// Permission bits with setuid, setgid and sticky: at most `0o7777`. Written `"0644"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -701,21 +702,15 @@ fn seconds(datetime: &toml::value::Datetime) -> Option<u64> {
         toml::value::Offset::Z => 0,
         toml::value::Offset::Custom { minutes } => i64::from(minutes),
     };
-    let days = days_from_civil(i64::from(date.year), i64::from(date.month), i64::from(date.day));
-    let second = i64::from(time.second.unwrap_or(0));
-    let seconds =
-        days * 86_400 + i64::from(time.hour) * 3600 + (i64::from(time.minute) - minutes) * 60 + second;
-    u64::try_from(seconds).ok()
-}
-
-/// Days since 1970-01-01 in the proleptic Gregorian calendar (Howard Hinnant's algorithm).
-const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    // The year starts in March, so that the leap day is its last.
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+    let civil = Civil {
+        year: date.year.into(),
+        month: date.month.into(),
+        day: date.day.into(),
+        hour: time.hour.into(),
+        minute: i64::from(time.minute) - minutes,
+        second: time.second.unwrap_or(0).into(),
+    };
+    u64::try_from(civil.seconds()).ok()
 }
 
 /// The name of an environment variable.
