@@ -18,6 +18,7 @@ pub mod prompt;
 pub mod session;
 pub mod signals;
 pub mod summary;
+mod terminal;
 pub mod timings;
 pub mod view;
 
@@ -63,7 +64,7 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
     let interrupt = Interrupt::default();
     let flag = interrupt.clone();
     if let Err(error) = signals::install(printer, move || flag.trigger()) {
-        printer.warning(format!("Ctrl-C cannot be handled cleanly: {error}"));
+        printer.warning(format!("signals such as Ctrl-C cannot be handled cleanly: {error}"));
     }
     if cli.global.verbose > 0 {
         trace(printer, cli.global.verbose);

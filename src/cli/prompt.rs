@@ -1,14 +1,20 @@
 //! Asking on the terminal.
 //!
-//! The terminal is read key by key, so that a password is never shown, Ctrl-C works, and nothing has to be
-//! undone in a signal handler.
+//! The terminal is read key by key, so that a password is never shown. A signal ends the question within
+//! [`PATIENCE`], and the terminal is then what it was before.
 
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use super::error::{CommandError, ExitStatus};
+use super::terminal::KeyMode;
 use crate::registry::Secret;
+use crate::runtime::interrupt::Interrupt;
+
+/// How long to wait for a key before it is asked whether a signal has come: 50 ms.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// Keys that end or change a line.
 const CTRL_C: u8 = 3;
@@ -20,24 +26,22 @@ const DELETE: u8 = 127;
 /// One line from the terminal that is standard input; `None` where it is none.
 ///
 /// # Errors
-/// On Ctrl-C or Ctrl-D, and when the terminal cannot be read.
-pub fn line(question: &str, hidden: bool) -> Result<Option<Secret>, CommandError> {
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
+/// On Ctrl-C, Ctrl-D or a signal, and when the terminal cannot be read.
+pub fn line(question: &str, hidden: bool, interrupt: &Interrupt) -> Result<Option<Secret>, CommandError> {
+    if !io::stdin().is_terminal() {
         return Ok(None);
     }
     let failed = |error: io::Error| {
         CommandError::from_error(ExitStatus::Input, &error).context("the terminal cannot be read")
     };
-    let _raw = Raw::begin(&stdin).map_err(failed)?;
+    let _restored_at_the_end = KeyMode::begin(io::stdin()).map_err(failed)?;
     let mut stderr = io::stderr();
     stderr.write_all(question.as_bytes()).map_err(failed)?;
     let mut line = Line::default();
-    let mut keys = stdin.lock().bytes();
     let end = loop {
-        let Some(key) = keys.next().transpose().map_err(failed)? else { break Some(End::GivenUp) };
+        let Some(key) = next_key(interrupt).map_err(failed)? else { break End::GivenUp };
         let shown = match line.press(key) {
-            Pressed::Ended(end) => break Some(end),
+            Pressed::Ended(end) => break end,
             Pressed::Added(text) if !hidden => text,
             Pressed::Removed(columns) if !hidden => "\u{8} \u{8}".repeat(columns),
             _ => continue,
@@ -46,9 +50,29 @@ pub fn line(question: &str, hidden: bool) -> Result<Option<Secret>, CommandError
     };
     stderr.write_all(b"\n").map_err(failed)?;
     match end {
-        Some(End::Entered) => Ok(Some(Secret::new(line.text()?))),
-        _ => Err(CommandError::new(ExitStatus::Interrupted, "interrupted")),
+        End::Entered => Ok(Some(Secret::new(line.text()?))),
+        End::GivenUp => Err(CommandError::new(ExitStatus::Interrupted, "interrupted")),
     }
+}
+
+/// The next key; `None` where there is none any more, or a signal has come. Nothing is read ahead: what follows the
+/// line is for the next question.
+fn next_key(interrupt: &Interrupt) -> io::Result<Option<u8>> {
+    let stdin = io::stdin();
+    while !interrupt.is_triggered() {
+        match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&PATIENCE)) {
+            Ok(0) | Err(Errno::INTR) => continue,
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut key = [0];
+        match rustix::io::read(&stdin, &mut key) {
+            Ok(count) => return Ok((count > 0).then_some(key[0])),
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
 }
 
 /// What is typed, byte for byte: characters can be longer.
@@ -102,29 +126,6 @@ impl Line {
 
     fn text(self) -> Result<String, CommandError> {
         String::from_utf8(self.0).map_err(|_| CommandError::usage("what was typed is not UTF-8"))
-    }
-}
-
-/// The terminal without echo, lines and signals, until dropped.
-struct Raw {
-    stdin: io::Stdin,
-    before: Termios,
-}
-
-impl Raw {
-    fn begin(stdin: &io::Stdin) -> io::Result<Self> {
-        let before = tcgetattr(stdin)?;
-        let mut now = before.clone();
-        now.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
-        tcsetattr(stdin, OptionalActions::Now, &now)?;
-        Ok(Self { stdin: io::stdin(), before })
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        // A terminal that is gone needs no restoring.
-        let _ = tcsetattr(&self.stdin, OptionalActions::Now, &self.before);
     }
 }
 

@@ -1,7 +1,7 @@
-//! Ctrl-C, SIGTERM and panics: how the program ends when it does not come to its end.
+//! Signals and panics: how the program ends when it does not come to its end.
 //!
-//! The first signal asks the work to stop, which removes temporary files and leaves nothing half-written.
-//! The second exits at once: the user knows better.
+//! The first SIGINT, SIGTERM, SIGHUP or SIGQUIT asks the work to stop, which removes temporary files and leaves nothing
+//! half-written. The second exits at once: the user knows better. `nohup` has SIGHUP ignored, and that stays so.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -11,19 +11,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::error::{BUG_HINT, ExitStatus};
 use super::format::printable;
 use super::printer::Printer;
+use super::terminal;
 
-/// Calls `on_signal` once, at the first SIGINT or SIGTERM, from a thread of its own; exits at the second.
+/// How long the work may take to stop before the user reads that it does.
+const SILENCE: Duration = Duration::from_millis(250);
+
+/// Calls `on_signal` once, at the first signal, from a thread of its own; exits at the second.
 ///
 /// # Errors
 /// When the handlers or the thread cannot be set up.
 pub fn install(printer: &Printer, on_signal: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGQUIT])?;
+    if !is_ignored(SIGHUP) {
+        signals.add_signal(SIGHUP)?;
+    }
     let printer = printer.clone();
     let wait = move || {
         let mut received = signals.forever();
@@ -33,15 +40,35 @@ pub fn install(printer: &Printer, on_signal: impl FnOnce() + Send + 'static) -> 
         on_signal();
         // The message may wait for a lock that the hung work holds; the second signal must not.
         let message = printer.clone();
-        let note = move || message.note("stopping; press Ctrl-C again to quit at once");
+        let note = move || {
+            std::thread::sleep(SILENCE);
+            message.note("stopping; press Ctrl-C again to quit at once");
+        };
         let _ = std::thread::Builder::new().spawn(note);
         if received.next().is_some() {
             printer.restore_terminal();
+            if terminal::restore() {
+                // The question has no answer and no line end; the shell's prompt comes below it.
+                let _ = rustix::io::write(io::stderr(), b"\n");
+            }
             std::process::exit(ExitStatus::Interrupted.code().into());
         }
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
     Ok(())
+}
+
+/// Whether the program was started with this signal ignored. Where the system does not say, it was not.
+fn is_ignored(signal: i32) -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, signal))
+}
+
+/// Whether the mask of ignored signals in a file such as `/proc/self/status` has this one; the first signal is its
+/// lowest bit: proc_pid_status(5).
+fn ignores(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u128::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Runs the program; a panic in it becomes an error message and [`ExitStatus::Bug`].
@@ -126,6 +153,14 @@ fn message(payload: &(dyn Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        let status = "Name:\tpack\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000000001001\nSigCgt:\t0000\n";
+        let ignored: Vec<i32> = (1..=64).filter(|signal| ignores(status, *signal)).collect();
+        assert_eq!(ignored, [SIGHUP, 13]);
+        assert!(!ignores("", SIGHUP) && !ignores("SigIgn:\tx\n", SIGHUP));
+    }
 
     #[test]
     fn a_panic_says_what_it_says() {

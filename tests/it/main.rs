@@ -32,3 +32,4 @@ mod reproducible;
 mod sites;
 mod soci;
 mod support;
+mod terminal;

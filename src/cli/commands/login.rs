@@ -9,6 +9,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::prompt;
 use super::super::session::Session;
 use crate::registry::{Greeting, Place, Secret};
+use crate::runtime::interrupt::Interrupt;
 use crate::types::shown::shown_path;
 
 /// A password that is longer is a file by mistake.
@@ -25,7 +26,7 @@ pub(super) fn run(session: &Session, args: &LoginArgs) -> Result<(), CommandErro
     if args.password.is_some() {
         printer.warning("a password in an argument can be read by other users; `--password-stdin` is safer");
     }
-    let (user, password) = ask(args)?;
+    let (user, password) = ask(args, &session.interrupt)?;
     registries.entry(scope.registry().clone()).or_default().login = Some((user.clone(), password.clone()));
     let credentials = session.credentials(args.authfile.as_deref());
     let greeting = session.client_with(credentials.clone(), registries).check_login(scope)?;
@@ -90,21 +91,21 @@ fn place(place: &Place) -> Value {
 }
 
 /// User and password, from flags, standard input or the terminal.
-fn ask(args: &LoginArgs) -> Result<(String, Secret), CommandError> {
+fn ask(args: &LoginArgs, interrupt: &Interrupt) -> Result<(String, Secret), CommandError> {
     let need = |what: &str| {
         CommandError::usage(format!("there is no terminal to ask for the {what} on"))
             .hint("give `--username USER --password-stdin`, and the password on standard input")
     };
     let user = match &args.username {
         Some(user) => user.clone(),
-        None => prompt::line("User: ", false)?.ok_or_else(|| need("user"))?.expose().to_owned(),
+        None => prompt::line("User: ", false, interrupt)?.ok_or_else(|| need("user"))?.expose().to_owned(),
     };
     let password = if let Some(password) = &args.password {
         password.clone()
     } else if args.password_stdin {
         from_stdin()?
     } else {
-        prompt::line(&format!("Password of {user}: "), true)?.ok_or_else(|| need("password"))?
+        prompt::line(&format!("Password of {user}: "), true, interrupt)?.ok_or_else(|| need("password"))?
     };
     if user.is_empty() || password.expose().is_empty() {
         return Err(CommandError::usage("a login is a user and a password, and neither is empty"));
