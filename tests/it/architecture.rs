@@ -1,10 +1,15 @@
 //! Which module may know which: read from the paths in `src/`, without what only tests use.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 use crate::support::{REPOSITORY, files_below};
+
+mod circles;
+mod sources;
+
+use circles::{Circle, circles};
+use sources::{Source, has_word, sources};
 
 /// The folders of `src/`, from the ground up: each may know those before it, and no other.
 const LEVELS: [&str; 16] = [
@@ -36,95 +41,6 @@ const NEVER: [(&str, &[&str], &str); 7] = [
     ("inspect", &["engine", "layer", "plan"], "who checks shares no code with who writes"),
     ("formats/untar", &["oci"], "a tar is a tar"),
 ];
-
-/// A source file without comments and modules that only tests have.
-struct Source {
-    module: String,
-    path: String,
-    text: String,
-}
-
-fn sources() -> Vec<Source> {
-    let root = Path::new(REPOSITORY).join("src");
-    let files = files_below(&root).into_iter().filter(|path| path.extension().is_some_and(|end| end == "rs"));
-    let all: Vec<(String, String)> = files
-        .map(|path| {
-            let relative = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
-            (relative, fs::read_to_string(&path).unwrap())
-        })
-        .collect();
-    let test_files = test_files(&all);
-    all.into_iter()
-        .filter(|(path, _)| !test_files.iter().any(|test| path.starts_with(test.as_str())))
-        .filter(|(path, _)| !["lib.rs", "main.rs"].contains(&path.as_str()))
-        .map(|(path, text)| {
-            let module = path.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
-            Source { module, text: without_tests(&text), path }
-        })
-        .collect()
-}
-
-/// Whether an attribute keeps an item from the program.
-fn is_for_tests(line: &str) -> bool {
-    let line = line.trim();
-    line.starts_with("#[cfg(") && line.contains("test") && !line.contains("not(test")
-}
-
-/// The beginnings of the paths of modules that are declared for tests, in files of their own.
-fn test_files(all: &[(String, String)]) -> Vec<String> {
-    let mut found = Vec::new();
-    for (path, text) in all {
-        let folder = match path.as_str() {
-            "lib.rs" => String::new(),
-            path => {
-                format!("{}/", path.trim_end_matches("mod.rs").trim_end_matches(".rs").trim_end_matches('/'))
-            }
-        };
-        let lines: Vec<&str> = text.lines().collect();
-        for (attribute, declaration) in lines.iter().zip(lines.iter().skip(1)) {
-            let name = declaration.trim().strip_suffix(';').and_then(|line| line.rsplit_once("mod "));
-            if let (true, Some((_, name))) = (is_for_tests(attribute), name) {
-                found.extend([format!("{folder}{name}.rs"), format!("{folder}{name}/")]);
-            }
-        }
-    }
-    found
-}
-
-/// Without comments, and without items that are for tests: from the attribute to the brace that closes at the
-/// same indentation, as rustfmt has it.
-fn without_tests(text: &str) -> String {
-    let mut kept = String::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if is_for_tests(line) {
-            let indentation = line.len() - line.trim_start().len();
-            let end = format!("{}}}", " ".repeat(indentation));
-            for skipped in lines.by_ref() {
-                let one_line = skipped.trim_end().ends_with(';') && !skipped.starts_with(&format!("{end} "));
-                let declaration = skipped.len() - skipped.trim_start().len() == indentation && one_line;
-                if skipped == end || declaration {
-                    break;
-                }
-            }
-            continue;
-        }
-        kept.push_str(line.split("//").next().unwrap_or_default());
-        kept.push('\n');
-    }
-    kept
-}
-
-/// Where `needle` is in `text` as a word of its own.
-fn has_word(text: &str, needle: &str) -> bool {
-    let is_word = |character: char| character.is_alphanumeric() || character == '_';
-    text.match_indices(needle).any(|(at, _)| {
-        let before = text[..at].chars().next_back().is_some_and(is_word);
-        let after = text[at + needle.len()..].chars().next().is_some_and(is_word);
-        let goes_on = after && needle.chars().next_back().is_some_and(is_word);
-        !before && !goes_on
-    })
-}
 
 /// The top-level modules that a text names.
 fn known_to(text: &str) -> BTreeSet<String> {
@@ -220,13 +136,6 @@ fn there_are_two_places_for_unsafe_code() {
     only(&["unsafe"], &["types/digest/sha256.rs", "formats/zip/inflate.rs"]);
 }
 
-#[test]
-fn tests_are_taken_out() {
-    let text = "use a;\n#[cfg(test)]\nmod tests {\n    mod inner {\n    }\n}\nuse b; // c\n#[cfg(test)]\nmod d;\nuse e;\n";
-    assert_eq!(without_tests(text), "use a;\nuse b; \nuse e;\n");
-    assert!(has_word("x = unsafe {", "unsafe") && !has_word("unsafe_code", "unsafe"));
-}
-
 /// Anybody can choose the name of a file, so a path in an error is shown like any other foreign text.
 #[test]
 fn no_error_shows_a_path_as_it_is() {
@@ -240,4 +149,108 @@ fn no_error_shows_a_path_as_it_is() {
         }
     }
     assert!(wrong.is_empty(), "use `shown_path`: {wrong:#?}");
+}
+
+/// The files that are still part of a circle. None comes to the list.
+const IN_CIRCLES: &[&str] = &[
+    "artifact/elf.rs",
+    "artifact/error.rs",
+    "artifact/java.rs",
+    "artifact/mod.rs",
+    "artifact/node.rs",
+    "artifact/python.rs",
+    "artifact/tree.rs",
+    "artifact/war.rs",
+    "artifact/war/servlet.rs",
+    "cli/timings/critical.rs",
+    "cli/timings/mod.rs",
+    "cli/timings/page.rs",
+    "engine/declared.rs",
+    "engine/draft.rs",
+    "formats/json.rs",
+    "formats/json/check.rs",
+    "formats/json/decode.rs",
+    "formats/json/raw.rs",
+    "formats/untar.rs",
+    "formats/untar/header.rs",
+    "formats/untar/records.rs",
+    "formats/untar/sparse.rs",
+    "formats/zip/error.rs",
+    "formats/zip/mod.rs",
+    "formats/zip/names.rs",
+    "formats/zip/reader.rs",
+    "inspect/diff/document.rs",
+    "inspect/diff/listing.rs",
+    "inspect/diff/mod.rs",
+    "inspect/diff/tree.rs",
+    "inspect/verify.rs",
+    "inspect/verify/soci.rs",
+    "layer/assemble.rs",
+    "layer/assemble/order.rs",
+    "layer/assemble/output.rs",
+    "layer/assemble/work.rs",
+    "layer/encode.rs",
+    "layer/estargz.rs",
+    "layer/identity.rs",
+    "layer/known.rs",
+    "layer/scan.rs",
+    "layer/scan/error.rs",
+    "layer/scan/filter.rs",
+    "layer/scan/remarks.rs",
+    "layer/scan/walk.rs",
+    "layer/trail.rs",
+    "layer/ztoc.rs",
+    "oci/derive.rs",
+    "oci/mod.rs",
+    "project/config/decode.rs",
+    "project/config/document.rs",
+    "project/config/mod.rs",
+    "project/config/source.rs",
+    "project/git/changes.rs",
+    "project/git/mod.rs",
+    "project/git/process.rs",
+    "project/git/repository.rs",
+    "registry/advice.rs",
+    "registry/auth.rs",
+    "registry/credentials.rs",
+    "registry/doctor.rs",
+    "registry/engines.rs",
+    "registry/error.rs",
+    "registry/follow.rs",
+    "registry/helper.rs",
+    "registry/http.rs",
+    "registry/mod.rs",
+    "registry/proxy.rs",
+    "registry/pull.rs",
+    "registry/push.rs",
+    "registry/retry.rs",
+    "registry/settings.rs",
+    "registry/tls.rs",
+    "registry/upload.rs",
+    "release/copy/deliver.rs",
+    "release/copy/mod.rs",
+    "store/blobs.rs",
+    "store/mod.rs",
+    "store/prune.rs",
+    "store/scratch.rs",
+    "types/digest/mod.rs",
+    "types/digest/sha256.rs",
+];
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let sources = sources();
+    let files: Vec<(&str, &str)> =
+        sources.iter().map(|source| (source.path.as_str(), source.text.as_str())).collect();
+    let circles = circles(&files);
+    let inside: BTreeSet<&str> =
+        circles.iter().flat_map(|circle| &circle.files).map(String::as_str).collect();
+    let known: BTreeSet<&str> = IN_CIRCLES.iter().copied().collect();
+    let fresh = |circle: &&Circle| circle.files.iter().any(|file| !known.contains(file.as_str()));
+    let mut message = String::new();
+    for ((user, used), items) in circles.iter().filter(fresh).flat_map(|circle| &circle.uses) {
+        message += &format!("{user} uses {used}: {items:?}\n");
+    }
+    let come: Vec<&&str> = inside.difference(&known).collect();
+    assert!(come.is_empty(), "a new circle: {come:#?}\n{message}");
 }
