@@ -182,6 +182,15 @@ fn devices_of_a_tree_are_taken_as_the_hint_says() {
     assert_eq!(entry(&build(&project), "srv/pipe")["type"], "6");
 }
 
+/// Sets a flag when it goes.
+struct Finally<'a>(&'a AtomicBool);
+
+impl Drop for Finally<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Files are exchanged all the time, some of them after they were looked at and before they are read.
 #[test]
 fn a_file_that_becomes_a_named_pipe_does_not_block() {
@@ -195,7 +204,7 @@ fn a_file_that_becomes_a_named_pipe_does_not_block() {
         let is_done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                // Whenever it happens, the build must end.
+                // The build must end, whenever it happens.
                 while !is_done.load(Ordering::Relaxed) {
                     fs::remove_file(&path).ok();
                     named_pipe(&path);
@@ -205,11 +214,12 @@ fn a_file_that_becomes_a_named_pipe_does_not_block() {
                     std::thread::sleep(Duration::from_millis(2));
                 }
             });
+            // Also where an assertion fails, so that this is said.
+            let _done = Finally(&is_done);
             for _ in 0..5 {
                 let said = soon(|| project.pack("build").run());
                 assert!(matches!(said.code, Some(0 | 1)), "{said:?}");
             }
-            is_done.store(true, Ordering::Relaxed);
         });
     }
 }
