@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::cache::CachePolicy;
-use super::notes::Notes;
+use super::memo::MemoWriter;
 use super::options;
 use super::outcome::{Kept, LastInputs, Outcome, Parts, PinnedBase};
 use super::request::Request;
@@ -144,7 +144,7 @@ impl Inputs {
     /// Remembers these inputs, to say next time what changed.
     pub(super) fn remember(
         self,
-        notes: &mut Notes,
+        writer: &MemoWriter,
         request: &Request,
         locked: Option<&LockedBase>,
         is_written: bool,
@@ -156,7 +156,7 @@ impl Inputs {
             (true, false) => Kept::Unshared,
             (true, true) => Kept::Yes,
         };
-        LastInputs { parts, base, cache: request.cache.key(), kept }.save(notes, project);
+        LastInputs { parts, base, cache: request.cache.key(), kept }.save(writer, project);
     }
 }
 

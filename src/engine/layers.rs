@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cache::{Distrust, NewEntry};
 use super::error::BuildError;
-use super::memo::{Memos, keys_of};
+use super::memo::{BlobHistory, Memos, keys_of};
 use super::prepared::Prepared;
 use super::request::Request;
 use super::session::Session;
-use crate::layer::{self, Buffers, Built, Compression, EntryKind, KnownBodies, LayerSpec, Work, Workshop};
+use crate::layer::{self, Buffers, Built, Compression, EntryKind, LayerSpec, Work, Workshop};
 use crate::oci::Descriptor;
 use crate::plan::{KnownFrom, LayerFacts, LayerKeys, Plan, PlannedLayer};
 use crate::runtime::interrupt::Interrupt;
@@ -28,7 +28,7 @@ use crate::types::reference::Repository;
 pub(super) struct Workbench {
     blobs: Blobs,
     workers: Workers,
-    known: KnownBodies,
+    history: BlobHistory,
     buffers: Buffers,
     progress: Progress,
     interrupt: Interrupt,
@@ -68,7 +68,7 @@ impl Workbench {
             distrust: distrust.clone(),
             blobs: session.store.blobs().clone(),
             workers: session.workers.clone(),
-            known: memos.known_bodies(compression),
+            history: memos.history(compression),
             progress: session.progress.clone(),
             interrupt: session.interrupt.part(),
             compression,
@@ -89,16 +89,18 @@ impl Workbench {
     fn build(
         &self,
         spec: &LayerSpec,
+        slot: &Key,
         keys: Option<&LayerKeys>,
         grower: Option<&Grower>,
         handed_out: &(dyn Fn() + Sync),
     ) -> Result<Built, layer::LayerError> {
+        let known = self.history.lookup(slot);
         let workshop = Workshop {
             buffers: &self.buffers,
             grower,
             blobs: &self.blobs,
             workers: &self.workers,
-            known: &self.known,
+            known: &known,
             progress: &self.progress,
             interrupt: &self.interrupt,
             handed_out,
@@ -139,7 +141,7 @@ impl Workbench {
         handed_out: &(dyn Fn() + Sync),
     ) -> Result<Built, layer::LayerError> {
         let keys = planned.keys.as_ref().or(later);
-        let built = self.build(&planned.spec, keys, grower.as_ref(), handed_out)?;
+        let built = self.build(&planned.spec, &planned.slot, keys, grower.as_ref(), handed_out)?;
         if let Some(grower) = grower {
             grower.finish(self.blobs(planned, facts_of(&built)).0);
         }
@@ -174,8 +176,8 @@ impl Workbench {
         };
         if let Some(keys) = keys {
             let list = built.into_list(&planned.spec, self.compression, &keys.entries);
-            memos.learn_layer(&keys.layer, &facts, list);
-            memos.learn_listing(planned.listing, &planned.spec, self.compression, keys);
+            memos.learn_layer(planned.slot, self.compression, &keys.layer, &facts, list);
+            memos.learn_listing(&planned.slot, &planned.spec, self.compression, keys);
             if let Some(claimed) = self.claims.get(&keys.layer) {
                 check(&planned.spec, claimed, &facts)
                     .inspect_err(|error| self.distrust.because(error.to_string()))?;
@@ -191,7 +193,7 @@ impl Workbench {
         built: &Built,
         memos: &mut Memos<'_>,
     ) -> Result<Option<LayerKeys>, BoxedError> {
-        let mut ids = memos.remembered(&planned.spec).map_err(BuildError::Content)?.ids;
+        let mut ids = memos.file_ids(&planned.spec).map_err(BuildError::Content)?.ids;
         for (index, id) in &built.ids {
             ids[*index] = Some(*id);
             if let EntryKind::File(content) = &planned.spec.entries()[*index].kind {
@@ -223,9 +225,9 @@ impl Workbench {
     /// has lost is built again when somebody opens it, and must come out the same.
     pub(super) fn blobs(&self, planned: &PlannedLayer, facts: LayerFacts) -> (Blob, Option<Blob>) {
         let bench = self.clone();
-        let spec = planned.spec.clone();
+        let (spec, slot) = (planned.spec.clone(), planned.slot);
         let is_from_cache = planned.known_from == Some(KnownFrom::Registry);
-        let layer = Arc::new(Remade { bench, spec, facts, is_from_cache, made: Mutex::default() });
+        let layer = Arc::new(Remade { bench, spec, slot, facts, is_from_cache, made: Mutex::default() });
         let blob = |descriptor: Descriptor, title| {
             let content = Part { layer: Arc::clone(&layer), descriptor: descriptor.clone() };
             let origin = self.origin.clone().filter(|_| is_from_cache);
@@ -243,6 +245,7 @@ impl Workbench {
 struct Remade {
     bench: Workbench,
     spec: LayerSpec,
+    slot: Key,
     facts: LayerFacts,
     /// Whether that is what the cache in a registry says.
     is_from_cache: bool,
@@ -260,7 +263,7 @@ impl Remade {
             None if is_stored => return Ok(()),
             Some(found) if is_stored => found,
             _ => {
-                let built = self.bench.build(&self.spec, None, None, &|| ()).map_err(carry)?;
+                let built = self.bench.build(&self.spec, &self.slot, None, None, &|| ()).map_err(carry)?;
                 self.bench.note_remade(self.facts.digest, built.work);
                 facts_of(&built)
             }

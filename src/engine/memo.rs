@@ -9,13 +9,14 @@
 //! | `listing` | project, platform and layer | encoder, path → metadata and content: what made the layer change |
 //! | `outcome` | all that decides a build, seen from outside | the report: nothing is planned |
 //! | `inputs` | project | keys of the last build's inputs: which of them changed |
-//! | `recent` | | blobs of the latest builds, to look for bodies in |
+//! | `blobs` | project, image, or the store | blobs of earlier builds by layer, to look for bodies in; see `history.rs` |
 //!
 //! Every record may be lost, stale or damaged: then the work is done again.
 
 mod files;
+mod history;
+mod writer;
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -25,22 +26,19 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use self::files::Files;
-use super::notes::Notes;
+pub use self::history::{BlobHistory, layer_slot};
+use self::history::{LISTS, NewBlobs, Scopes, blob_key};
+pub use self::writer::MemoWriter;
 use super::report::Report;
 use crate::formats::zip::Archive;
-use crate::layer::{
-    self, BodyList, Compression, Content, ContentSource, EntryKind, KnownBodies, LayerSpec, Stamp,
-};
+use crate::layer::{self, BodyList, Compression, Content, ContentSource, EntryKind, LayerSpec, Stamp};
 use crate::plan::{Difference, FileMemo, LayerFacts, LayerKeys, LayerMemo, Listing, Unknown};
 use crate::store::Store;
-use crate::types::digest::{ContentId, Digest, Key, KeyBuilder};
-use crate::types::platform::Platform;
-
-/// How many blobs of earlier builds are searched for bodies.
-const RECENT: usize = 64;
+use crate::types::digest::{ContentId, Key, KeyBuilder};
+use crate::types::reference::Repository;
 
 /// What is known of a layer's files before any is read.
-pub struct Remembered<'l> {
+pub struct FileIds<'l> {
     /// By entry index.
     pub ids: Vec<Option<ContentId>>,
     /// The files whose ids are not remembered.
@@ -50,9 +48,9 @@ pub struct Remembered<'l> {
 }
 
 /// What was learned of files, on its way to the store.
-struct Noted(Arc<Files>);
+struct FilesRecord(Arc<Files>);
 
-impl Serialize for Noted {
+impl Serialize for FilesRecord {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
     }
@@ -66,7 +64,7 @@ struct ArchiveRecord {
 }
 
 /// The identities of an archive's entries.
-struct LookedInto {
+struct ArchiveIds {
     ids: Vec<ContentId>,
     /// Why it was read; `None` if it was not.
     unknown: Option<Unknown>,
@@ -78,42 +76,47 @@ struct LookedInto {
 /// What is noted is written when they are dropped at the latest.
 pub struct Memos<'a> {
     store: &'a Store,
-    notes: Notes,
+    writer: MemoWriter,
     project: Key,
     /// Nanoseconds since the epoch when this build began.
     now: i64,
     files: Arc<Files>,
     is_saved: bool,
     /// Identities of archives, once they are known in this build.
-    archives: BTreeMap<PathBuf, LookedInto>,
+    archives: BTreeMap<PathBuf, ArchiveIds>,
     /// Layers that this build finished.
     finished: BTreeMap<Key, LayerFacts>,
-    /// Blobs of this machine's latest builds, newest first.
-    recent: OnceCell<Vec<Digest>>,
+    /// Where blobs of earlier builds are named.
+    scopes: Scopes,
+    /// Blobs that this build made and that are not named there yet.
+    blobs: NewBlobs,
 }
 
 impl<'a> Memos<'a> {
-    /// Opens the memos of the project at `project`; `now` is the time in nanoseconds since the epoch.
-    pub fn open(store: &'a Store, project: &Path, now: i64) -> Self {
+    /// Opens the memos of the project at `project`, whose image goes to `image`; `now` is the time in nanoseconds since
+    /// the epoch. What is learned is given to `writer`.
+    pub fn open(store: &'a Store, writer: MemoWriter, project: &Path, image: &Repository, now: i64) -> Self {
+        let scopes = Scopes::new(project, image);
         let project = KeyBuilder::new("pack project 2").part(project.as_os_str().as_bytes()).finish();
         let files: Files = store.memo_load("files", &project).unwrap_or_default();
         Self {
             store,
-            notes: Notes::new(store),
+            writer,
             project,
             now,
             files: Arc::new(files),
             is_saved: false,
             archives: BTreeMap::new(),
             finished: BTreeMap::new(),
-            recent: OnceCell::new(),
+            scopes,
+            blobs: NewBlobs::default(),
         }
     }
 
     /// Whether the project, or anything on this machine, was built before: only then, or if others are asked, can
     /// hashing files ahead of building find a finished layer.
     fn may_know(&self) -> bool {
-        !self.files.is_empty() || !self.recent().is_empty()
+        !self.files.is_empty() || self.scopes.any_in(self.store)
     }
 
     /// The content ids of a layer's entries, by index, `None` where one is not needed or not known; and what
@@ -126,7 +129,7 @@ impl<'a> Memos<'a> {
         layer: &LayerSpec,
         asks_others: impl FnOnce() -> bool,
     ) -> Result<(Vec<Option<ContentId>>, FileMemo), layer::ContentError> {
-        let Remembered { mut ids, unknown, mut counts } = self.remembered(layer)?;
+        let FileIds { mut ids, unknown, mut counts } = self.file_ids(layer)?;
         if !unknown.is_empty() && (self.may_know() || asks_others()) {
             let found: Result<Vec<(usize, &Content, ContentId, Unknown)>, _> = unknown
                 .into_par_iter()
@@ -156,8 +159,8 @@ impl<'a> Memos<'a> {
         layer: &LayerSpec,
         compression: Compression,
     ) -> Result<Option<LayerKeys>, layer::ContentError> {
-        let remembered = self.remembered(layer)?;
-        Ok(keys_of(layer, compression, remembered.ids))
+        let found = self.file_ids(layer)?;
+        Ok(keys_of(layer, compression, found.ids))
     }
 
     fn files(&mut self) -> &mut Files {
@@ -186,14 +189,14 @@ impl<'a> Memos<'a> {
     ///
     /// # Errors
     /// When a zip archive must be read and cannot be.
-    pub fn remembered<'l>(&mut self, layer: &'l LayerSpec) -> Result<Remembered<'l>, layer::ContentError> {
+    pub fn file_ids<'l>(&mut self, layer: &'l LayerSpec) -> Result<FileIds<'l>, layer::ContentError> {
         let mut ids: Vec<Option<ContentId>> = vec![None; layer.entries().len()];
         let mut unknown = Vec::new();
         let mut counts = FileMemo::default();
         for (index, entry) in layer.entries().iter().enumerate() {
             let EntryKind::File(content) = &entry.kind else { continue };
             match &content.source {
-                // Building does not open it, so that nobody else says what is in it.
+                // Building does not open it, so that its identity is only known here.
                 ContentSource::File(..) if content.size == 0 => {
                     ids[index] = Some(ContentId::of(&[]));
                     counts.free += 1;
@@ -225,7 +228,7 @@ impl<'a> Memos<'a> {
                 ContentSource::Bytes(_) => counts.free += 1,
             }
         }
-        Ok(Remembered { ids, unknown, counts })
+        Ok(FileIds { ids, unknown, counts })
     }
 
     /// The keys of a layer whose every file is known, and what was known of the files before. `asks_others` says
@@ -281,7 +284,7 @@ impl<'a> Memos<'a> {
 
     /// The identities of a zip archive's entries: hashes of their compressed bytes, so that nothing is
     /// inflated to see that nothing changed.
-    fn archive(&mut self, archive: &Archive) -> Result<&LookedInto, layer::ContentError> {
+    fn archive(&mut self, archive: &Archive) -> Result<&ArchiveIds, layer::ContentError> {
         let looked = match self.archives.remove(archive.path()) {
             Some(looked) => looked,
             None => self.look_into(archive)?,
@@ -289,14 +292,14 @@ impl<'a> Memos<'a> {
         Ok(self.archives.entry(archive.path().to_owned()).or_insert(looked))
     }
 
-    fn look_into(&mut self, archive: &Archive) -> Result<LookedInto, layer::ContentError> {
+    fn look_into(&mut self, archive: &Archive) -> Result<ArchiveIds, layer::ContentError> {
         let key = KeyBuilder::new("pack archive 2").part(archive.path().as_os_str().as_bytes()).finish();
         let record: Option<ArchiveRecord> = self.store.memo_load("archive", &key);
         let unknown = match record {
             None => Unknown::New,
             Some(record) if record.stamp != *archive.stamp() => Unknown::Restamped,
             Some(ArchiveRecord { ids: Some(ids), .. }) if ids.len() == archive.entries().len() => {
-                return Ok(LookedInto { ids, unknown: None });
+                return Ok(ArchiveIds { ids, unknown: None });
             }
             Some(_) => Unknown::Untrusted,
         };
@@ -306,8 +309,8 @@ impl<'a> Memos<'a> {
             .collect();
         let ids = ids?;
         let trusted = archive.stamp().is_settled(self.now).then(|| ids.clone());
-        self.notes.save("archive", key, ArchiveRecord { stamp: *archive.stamp(), ids: trusted });
-        Ok(LookedInto { ids, unknown: Some(unknown) })
+        self.writer.save("archive", key, ArchiveRecord { stamp: *archive.stamp(), ids: trusted });
+        Ok(ArchiveIds { ids, unknown: Some(unknown) })
     }
 
     /// What is known of the layer with this key.
@@ -315,45 +318,47 @@ impl<'a> Memos<'a> {
         self.finished.get(key).copied().or_else(|| self.store.memo_load("layer", key))
     }
 
-    /// Remembers a finished layer.
-    pub fn learn_layer(&mut self, key: &Key, facts: &LayerFacts, list: BodyList) {
+    /// Remembers a finished layer, which is the one of the project with this slot.
+    pub fn learn_layer(
+        &mut self,
+        slot: Key,
+        compression: Compression,
+        key: &Key,
+        facts: &LayerFacts,
+        list: BodyList,
+    ) {
         self.finished.insert(*key, *facts);
-        self.notes.save("layer", *key, *facts);
-        self.notes.save("bodies", blob_key(&facts.digest), list);
-        let mut recent = self.recent().to_vec();
-        recent.retain(|known| *known != facts.digest);
-        recent.insert(0, facts.digest);
-        recent.truncate(RECENT);
-        self.notes.save("recent", recent_key(), recent.clone());
-        self.recent = OnceCell::from(recent);
+        self.writer.save("layer", *key, *facts);
+        self.writer.save(LISTS, blob_key(&facts.digest), list);
+        self.blobs.add(slot, compression, facts.digest);
     }
 
-    fn recent(&self) -> &[Digest] {
-        self.recent.get_or_init(|| self.store.memo_load("recent", &recent_key()).unwrap_or_default())
+    /// Where encoded bodies of earlier builds are looked for.
+    #[must_use]
+    pub fn history(&self, compression: Compression) -> BlobHistory {
+        BlobHistory::new(self.store, compression, self.scopes)
     }
 
-    /// Encoded bodies of earlier builds.
-    pub fn known_bodies(&self, compression: Compression) -> KnownBodies {
-        let lists = self.recent().iter().filter_map(|blob| {
-            let list: BodyList = self.store.memo_load("bodies", &blob_key(blob))?;
-            Some((*blob, list))
-        });
-        KnownBodies::new(self.store.blobs(), compression, lists)
+    fn save_blobs(&mut self) {
+        if !self.blobs.is_empty() {
+            let (blobs, scopes) = (std::mem::take(&mut self.blobs), self.scopes);
+            self.writer.run(move |store| blobs.save(store, &scopes));
+        }
     }
 
-    /// What is known of a layer with these keys and this place for its listing, and why nothing is.
+    /// What is known of the layer with these keys and this slot, and why nothing is.
     pub fn look_up(
         &self,
         layer: &LayerSpec,
         compression: Compression,
-        listing: &Key,
+        slot: &Key,
         keys: Option<&LayerKeys>,
     ) -> (Option<LayerFacts>, LayerMemo, Option<Difference>) {
         let Some(keys) = keys else { return (None, LayerMemo::NothingKnown, None) };
         if let Some(facts) = self.layer(&keys.layer) {
             return (Some(facts), LayerMemo::Known, None);
         }
-        let Some(before) = self.store.memo_load::<Listing>("listing", listing) else {
+        let Some(before) = self.store.memo_load::<Listing>("listing", &self.listing_key(slot)) else {
             return (None, LayerMemo::New, None);
         };
         let now = Listing::new(compression, layer.entries(), &keys.contents);
@@ -364,31 +369,41 @@ impl<'a> Memos<'a> {
     }
 
     /// Remembers the layer's entries, to say next time what changed.
-    pub fn learn_listing(&mut self, key: Key, layer: &LayerSpec, compression: Compression, keys: &LayerKeys) {
+    pub fn learn_listing(
+        &mut self,
+        slot: &Key,
+        layer: &LayerSpec,
+        compression: Compression,
+        keys: &LayerKeys,
+    ) {
         if let Some(listing) = Listing::new(compression, layer.entries(), &keys.contents) {
-            self.notes.save("listing", key, listing);
+            self.writer.save("listing", self.listing_key(slot), listing);
         }
     }
 
-    /// Where the listing of a layer is remembered: platforms may have different ones.
-    pub fn listing_key(&self, platform: &Platform, layer: &LayerSpec) -> Key {
-        KeyBuilder::new("pack listing 2")
-            .part(&self.project.0)
-            .part(platform.to_string().as_bytes())
-            .part(layer.name().as_bytes())
-            .finish()
+    /// Where the listing of the layer with this slot is remembered.
+    fn listing_key(&self, slot: &Key) -> Key {
+        KeyBuilder::new("pack listing 3").part(&self.project.0).part(&slot.0).finish()
     }
 
-    /// Writes what was learned of files; those that this build did not see are forgotten.
+    /// Writes what was learned of files and blobs; files that this build did not see are forgotten.
     pub fn save(&mut self) {
+        self.save_blobs();
         if !std::mem::replace(&mut self.is_saved, true) && self.files.is_changed() {
-            self.notes.save("files", self.project, Noted(Arc::clone(&self.files)));
+            self.writer.save("files", self.project, FilesRecord(Arc::clone(&self.files)));
         }
     }
 
     /// Where more can be noted, which is written after all that was.
-    pub(super) const fn notes(&mut self) -> &mut Notes {
-        &mut self.notes
+    pub(super) const fn writer(&self) -> &MemoWriter {
+        &self.writer
+    }
+}
+
+impl Drop for Memos<'_> {
+    /// Layers that were built are of use to the next build, though this one may have failed.
+    fn drop(&mut self) {
+        self.save_blobs();
     }
 }
 
@@ -399,9 +414,9 @@ pub(super) fn outcome(store: &Store, key: &Key) -> Option<Report> {
 }
 
 /// Remembers what came of a build, but for how it went.
-pub(super) fn learn_outcome(notes: &mut Notes, key: Key, report: &Report) {
+pub(super) fn learn_outcome(writer: &MemoWriter, key: Key, report: &Report) {
     if let Ok(record) = serde_json::to_string(&report.without_work()) {
-        notes.save("outcome", key, record);
+        writer.save("outcome", key, record);
     }
 }
 
@@ -415,12 +430,4 @@ pub fn keys_of(
     let entries: Option<Vec<Key>> = pairs.map(|(entry, id)| layer::entry_key(entry, id.as_ref())).collect();
     let entries = entries?;
     Some(LayerKeys { layer: layer::layer_key(compression, &entries), entries, contents })
-}
-
-fn blob_key(blob: &Digest) -> Key {
-    KeyBuilder::new("pack bodies of").part(blob.as_bytes()).finish()
-}
-
-fn recent_key() -> Key {
-    KeyBuilder::new("pack recent blobs").finish()
 }

@@ -17,7 +17,6 @@ mod inputs;
 mod layers;
 mod making;
 pub mod memo;
-mod notes;
 mod options;
 mod outcome;
 pub mod own;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::notes::Notes;
+use super::memo::MemoWriter;
 use crate::store::Store;
 use crate::types::digest::{Digest, Key, KeyBuilder};
 
@@ -173,8 +173,8 @@ impl LastInputs {
         store.memo_load("inputs", project)
     }
 
-    pub(super) fn save(self, notes: &mut Notes, project: Key) {
-        notes.save("inputs", project, self);
+    pub(super) fn save(self, writer: &MemoWriter, project: Key) {
+        writer.save("inputs", project, self);
     }
 
     /// Why the outcome of a build with these inputs is not known, this being the last one.

@@ -11,7 +11,7 @@ use super::declared::DeclaredLayer;
 use super::derive;
 use super::draft::{Draft, Owned, Times};
 use super::error::BuildError;
-use super::memo::Memos;
+use super::memo::{MemoWriter, Memos, layer_slot};
 use super::options::taken_of;
 use super::prepared::Prepared;
 use super::request::{Request, at};
@@ -60,7 +60,13 @@ pub(super) fn prepare_with<'a>(
         session,
         request,
         scanner,
-        memos: Memos::open(&session.store, &request.project, session.now),
+        memos: Memos::open(
+            &session.store,
+            MemoWriter::new(&session.store),
+            &request.project,
+            &request.name,
+            session.now,
+        ),
         compression,
         lookups,
         notes: request.own.notes().iter().cloned().chain(selection.notes).collect(),
@@ -596,8 +602,8 @@ impl<'r> Preparer<'_, 'r> {
             Times::OfContents => self.memos.keys_with_times(spec, self.compression),
         }
         .map_err(BuildError::Content)?;
-        let listing = self.memos.listing_key(&self.platform, &spec);
-        let (known, memo, difference) = self.memos.look_up(&spec, self.compression, &listing, keys.as_ref());
+        let slot = layer_slot(&self.platform, spec.name());
+        let (known, memo, difference) = self.memos.look_up(&spec, self.compression, &slot, keys.as_ref());
         step.finish(file_memo.read_bytes, if known.is_some() { "known" } else { "to build" });
         if let (Some(keys), None) = (&keys, known) {
             self.lookups.ask(&keys.layer);
@@ -614,7 +620,7 @@ impl<'r> Preparer<'_, 'r> {
             known_from: known.map(|_| KnownFrom::Store),
             memo,
             file_memo,
-            listing,
+            slot,
             difference,
         })
     }

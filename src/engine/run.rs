@@ -8,7 +8,7 @@ use super::derive::{self, finish, tags};
 use super::error::BuildError;
 use super::inputs::{self, Inputs};
 use super::layers::Workbench;
-use super::notes::Notes;
+use super::memo::MemoWriter;
 use super::outcome::Outcome;
 use super::prepare::{self, prepare_with};
 use super::prepared::Prepared;
@@ -68,7 +68,7 @@ pub fn build(session: &Session, request: &Request, targets: &[Target]) -> Result
     report.locked = prepared.locked.take();
     prepared.memos.save();
     if let Some(inputs) = inputs {
-        learn(request, prepared.memos.notes(), inputs, &report, is_written);
+        learn(request, prepared.memos.writer(), inputs, &report, is_written);
     }
     Ok(report)
 }
@@ -191,7 +191,7 @@ fn outcome(session: &Session, request: &Request, inputs: &Inputs) -> Option<Repo
 }
 
 /// Remembers what came of a build.
-fn learn(request: &Request, notes: &mut Notes, inputs: Inputs, report: &Report, is_written: bool) {
+fn learn(request: &Request, writer: &MemoWriter, inputs: Inputs, report: &Report, is_written: bool) {
     let locked = report.locked.as_ref().or(request.locked_base());
     let is_shared = report.has_layers_of_others();
     let own = (!is_shared).then_some(None);
@@ -199,10 +199,10 @@ fn learn(request: &Request, notes: &mut Notes, inputs: Inputs, report: &Report, 
     let shared = (has_part && is_written).then_some(Some(&request.cache));
     for policy in own.into_iter().chain(shared) {
         if let Some(key) = inputs.key(request, locked, policy).filter(|_| inputs.are_settled()) {
-            memo::learn_outcome(notes, key, report);
+            memo::learn_outcome(writer, key, report);
         }
     }
-    inputs.remember(notes, request, locked, is_written);
+    inputs.remember(writer, request, locked, is_written);
 }
 
 /// The outcome of an earlier build of the same inputs, if all targets have it, else a target that has not.

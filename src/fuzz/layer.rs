@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, Read, Write};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,7 +12,7 @@ use crate::formats::deflate::{Level, Scratch, encode, max_encoded_len};
 use crate::formats::untar::{LAYER, ReadThrough, Seeking, Skip, TarError, Walk};
 use crate::formats::zip::{Archive, ArchiveEntryKind};
 use crate::layer::{
-    BodyList, BodyRecord, Compression, EntryPath, KnownBodies, LayerIndex, LayerSpec, sample,
+    BodyList, BodyLookup, BodyRecord, Compression, EntryPath, LayerIndex, LayerSpec, ListedBlob, sample,
 };
 use crate::oci::media_type::LayerCompression;
 use crate::runtime::observer::Progress;
@@ -177,7 +177,7 @@ fn store() -> &'static (tempfile::TempDir, Store, Digest) {
 }
 
 /// Whatever lists say, a layer goes on only from bodies that the blob has, and no longer than planned ones can be.
-fn goes_on(list: &BodyList, known: &KnownBodies) {
+fn goes_on(list: &BodyList, known: &BodyLookup) {
     static SAMPLE: OnceLock<(LayerSpec, Vec<Key>, BodyList)> = OnceLock::new();
     let (layer, keys, true_list) = SAMPLE.get_or_init(|| sample(BLOB));
     let Some(beginning) = known.beginning(layer, Compression::default(), keys) else {
@@ -210,7 +210,11 @@ pub(super) fn bodies(data: &[u8]) {
     remembered(&list);
     let records = list.bodies.clone();
     let (_, store, blob) = store();
-    let known = KnownBodies::new(store.blobs(), Compression::default(), [(*blob, list.clone())]);
+    let known = BodyLookup::new(
+        store.blobs(),
+        vec![Arc::new(ListedBlob::new(*blob, list.clone(), Compression::default()))],
+        None,
+    );
     goes_on(&list, &known);
     let by_key: BTreeMap<Key, BodyRecord> =
         records.iter().rev().map(|record| (record.key, *record)).collect();

@@ -11,7 +11,7 @@ use std::fmt;
 
 use super::body::Bodies;
 use super::entry::Entry;
-use super::{estargz, ztoc};
+use super::{estargz, gzip, ztoc};
 use crate::formats::deflate;
 use crate::oci::MediaType;
 
@@ -116,7 +116,7 @@ impl Compression {
     /// What a blob begins with.
     pub(crate) const fn prologue(self) -> &'static [u8] {
         match self {
-            Self::Gzip(_) | Self::Soci(_) => &GZIP_HEADER,
+            Self::Gzip(_) | Self::Soci(_) => &gzip::HEADER,
             Self::Estargz(_) | Self::Zstd(_) | Self::None => &[],
         }
     }
@@ -124,7 +124,7 @@ impl Compression {
     /// What a blob ends with, for a tar of `length` bytes with this CRC-32.
     pub(crate) fn epilogue(self, crc32: u32, length: u64) -> Vec<u8> {
         match self {
-            Self::Gzip(_) | Self::Soci(_) => gzip_trailer(crc32, length).to_vec(),
+            Self::Gzip(_) | Self::Soci(_) => gzip::trailer(crc32, length).to_vec(),
             Self::Estargz(_) | Self::Zstd(_) | Self::None => Vec::new(),
         }
     }
@@ -152,18 +152,6 @@ impl Compression {
         }
         Ok(())
     }
-}
-
-/// What a gzip member begins with: no flags, no time, no extra flags, operating system unknown.
-pub(super) const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
-
-/// What a gzip member ends with: an empty final block with fixed codes, then CRC-32 and length modulo 2^32.
-pub(super) fn gzip_trailer(crc32: u32, length: u64) -> [u8; 10] {
-    let mut bytes = [0; 10];
-    bytes[0] = 0x03;
-    bytes[2..6].copy_from_slice(&crc32.to_le_bytes());
-    bytes[6..].copy_from_slice(&(length as u32).to_le_bytes());
-    bytes
 }
 
 /// One frame from a fresh context: content size on, checksum off, one thread.

@@ -12,9 +12,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Content, ContentSource, Entry, EntryKind, EntryPath, Metadata};
-use super::known::BodyRecord;
+use super::record::BodyRecord;
 use super::spec::LayerSpec;
-use super::tar;
+use super::{gzip, tar};
 use crate::formats::deflate;
 use crate::types::digest::{Digest, Sha256};
 use crate::types::time::{TooLate, rfc3339};
@@ -113,11 +113,11 @@ impl Files {
 /// Appends `bytes` as a gzip member.
 pub(super) fn member(level: deflate::Level, bytes: &[u8], scratch: &mut deflate::Scratch, out: &mut Vec<u8>) {
     // As a layer's that is one member.
-    out.extend_from_slice(&super::encode::GZIP_HEADER);
+    out.extend_from_slice(&gzip::HEADER);
     for piece in bytes.chunks(PIECE) {
         deflate::encode(level, piece, scratch, out);
     }
-    out.extend_from_slice(&super::encode::gzip_trailer(crc32fast::hash(bytes), bytes.len() as u64));
+    out.extend_from_slice(&gzip::trailer(crc32fast::hash(bytes), bytes.len() as u64));
 }
 
 /// What follows a layer's bodies.

@@ -14,9 +14,12 @@ mod counted;
 mod encode;
 mod entry;
 mod estargz;
+mod gzip;
 mod identity;
 mod index;
-mod known;
+mod list;
+mod lookup;
+mod record;
 pub mod scan;
 mod spec;
 mod tar;
@@ -34,9 +37,11 @@ pub use entry::{
 pub use estargz::{ContentsError, Toc};
 pub use identity::{FORMAT, content_time, entry_key, identify, identify_zipped, layer_key};
 pub use index::{LayerIndex, Lookup, Node};
+pub use list::{BodyList, ListedBlob};
 #[cfg(any(test, feature = "testing"))]
-pub(crate) use known::sample;
-pub use known::{BodyList, BodyRecord, KnownBodies};
+pub(crate) use lookup::sample;
+pub use lookup::{BodyLookup, FarBlobs};
+pub use record::BodyRecord;
 pub use scan::{Rules, ScanOptions, Scanner, entries, scan};
 pub use spec::{LayerSpec, SpecError};
 pub use tar::TarError;

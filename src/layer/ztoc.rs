@@ -11,8 +11,8 @@ mod flatbuffer;
 use serde::{Deserialize, Serialize};
 
 use self::flatbuffer::{Builder, Field, Part, Place};
-use super::encode::GZIP_HEADER;
 use super::entry::{Entry, EntryKind};
+use super::gzip;
 use super::spec::LayerSpec;
 use super::tar::{self, TarError};
 use crate::types::digest::{Digest, Sha256};
@@ -71,7 +71,7 @@ impl Spans {
         while payload / length >= MAX_SPANS {
             length *= 2;
         }
-        let start = (GZIP_HEADER.len() as u64, 0);
+        let start = (gzip::HEADER.len() as u64, 0);
         Self { length, finished: Vec::new(), hasher: Sha256::new(), begun: start, ends: start }
     }
 

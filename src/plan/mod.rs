@@ -116,9 +116,9 @@ pub struct PlannedLayer {
     pub memo: LayerMemo,
     /// What was known of its files.
     pub file_memo: FileMemo,
-    /// Where its listing is remembered.
+    /// Which of the project's layers it is, for memos: its platform and name.
     #[serde(skip)]
-    pub listing: Key,
+    pub slot: Key,
     /// What differs from when it was built last.
     pub difference: Option<Difference>,
 }

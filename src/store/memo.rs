@@ -15,9 +15,11 @@
 //! record appears by rename. Its checksum is no signature: who can write here can choose values, so a memo
 //! may only hold what its reader can check or what is worth no more than the machine's own integrity.
 
+use std::fs::TryLockError;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fs_err as fs;
 use rustix::io::Errno;
@@ -76,10 +78,11 @@ fn checksum(namespace: &str, key: &[u8; 32], value: &[u8]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// Reads the record of `key`.
-pub(super) fn get(memos: &Path, namespace: &str, key: &Key) -> Found {
-    match read(&path(memos, namespace, key)) {
-        Ok(record) => match decode(namespace, key, record) {
+/// Reads the record of `key`, unless its value is longer than `most` bytes.
+pub(super) fn get(memos: &Path, namespace: &str, key: &Key, most: u64) -> Found {
+    match read(&path(memos, namespace, key), most) {
+        Ok(None) => Found::Nothing,
+        Ok(Some(record)) => match decode(namespace, key, record) {
             Some(record) => Found::Record(record),
             None => Found::Damaged,
         },
@@ -96,10 +99,11 @@ pub(super) fn get(memos: &Path, namespace: &str, key: &Key) -> Found {
     }
 }
 
-/// Reads a regular file. The flags make a link an error and keep a FIFO from blocking.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a regular file; `None` if it is longer than a record with a value of `most` bytes. The flags make a link an
+/// error and keep a FIFO from blocking.
+fn read(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    // Without fs_err: a lookup is as often a miss as not, and nobody sees the message.
+    // Without fs_err: a lookup is as often a miss as not, and the message is not shown.
     let mut file = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags(i32::try_from(flags.bits()).unwrap_or_default())
@@ -108,9 +112,12 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !metadata.is_file() || metadata.len() > HEADER as u64 + MAX_VALUE {
         return Err(io::ErrorKind::InvalidData.into());
     }
+    if metadata.len() > HEADER as u64 + most {
+        return Ok(None);
+    }
     let mut record = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
     file.read_to_end(&mut record)?;
-    Ok(record)
+    Ok(Some(record))
 }
 
 fn decode(namespace: &str, key: &Key, record: Vec<u8>) -> Option<Record> {
@@ -121,6 +128,23 @@ fn decode(namespace: &str, key: &Key, record: Vec<u8>) -> Option<Record> {
         && header[48..] == key.0
         && header[16..48] == checksum(namespace, &key.0, value);
     valid.then_some(Record(record))
+}
+
+/// How often a lock is tried for, a millisecond apart. A process that is stopped may hold it.
+const LOCK_TRIES: u32 = 1000;
+
+/// Keeps other processes from changing those records that several of them change. `None` where the file system has
+/// no locks, or the lock is not free soon: then changes of others may be lost.
+pub(super) fn lock(memos: &Path) -> Option<std::fs::File> {
+    let directory = std::fs::File::open(memos).ok()?;
+    for _ in 0..LOCK_TRIES {
+        match directory.try_lock() {
+            Ok(()) => return Some(directory),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
+            Err(TryLockError::Error(_)) => return None,
+        }
+    }
+    None
 }
 
 /// What stands before the value.
@@ -172,7 +196,7 @@ fn clear(memos: &Path, dir: &Path) -> io::Result<bool> {
 pub(super) fn is_sound(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     let Some((namespace, key)) = name.and_then(parse) else { return false };
-    read(path).ok().and_then(|record| decode(namespace, &key, record)).is_some()
+    read(path, MAX_VALUE).ok().flatten().and_then(|record| decode(namespace, &key, record)).is_some()
 }
 
 #[cfg(any(test, feature = "testing"))]
@@ -221,7 +245,7 @@ mod tests {
     }
 
     fn value(memos: &Path, namespace: &str, key: &Key) -> Option<Vec<u8>> {
-        match get(memos, namespace, key) {
+        match get(memos, namespace, key, MAX_VALUE) {
             Found::Record(record) => Some(record.value().to_vec()),
             Found::Nothing | Found::Damaged => None,
         }
@@ -237,7 +261,7 @@ mod tests {
             let wrong = path(memos, namespace, &key(name));
             std::fs::create_dir_all(wrong.parent().expect("parent")).expect("created");
             std::fs::copy(path(memos, "layer", &key("a")), &wrong).expect("copied");
-            assert!(matches!(get(memos, namespace, &key(name)), Found::Damaged));
+            assert!(matches!(get(memos, namespace, &key(name), MAX_VALUE), Found::Damaged));
             assert!(!is_sound(&wrong));
         }
         assert!(is_sound(&path(memos, "layer", &key("a"))));
@@ -269,6 +293,23 @@ mod tests {
     }
 
     #[test]
+    fn a_longer_value_is_not_read() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        put(dir.path(), "layer", &key("a"), b"value").expect("written");
+        assert!(matches!(get(dir.path(), "layer", &key("a"), 4), Found::Nothing));
+        assert!(matches!(get(dir.path(), "layer", &key("a"), 5), Found::Record(_)));
+    }
+
+    #[test]
+    fn a_lock_keeps_others_out_and_is_not_waited_for_long() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let held = lock(dir.path()).expect("free");
+        assert!(lock(dir.path()).is_none());
+        drop(held);
+        assert!(lock(dir.path()).is_some());
+    }
+
+    #[test]
     fn what_is_no_file_is_a_miss_and_is_replaced() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let (memos, key) = (dir.path(), key("a"));
@@ -277,12 +318,12 @@ mod tests {
         let elsewhere = dir.path().join("elsewhere");
         std::fs::rename(&file, &elsewhere).expect("moved");
         std::os::unix::fs::symlink(&elsewhere, &file).expect("linked");
-        assert!(matches!(get(memos, "layer", &key), Found::Damaged));
+        assert!(matches!(get(memos, "layer", &key, MAX_VALUE), Found::Damaged));
         put(memos, "layer", &key, b"v").expect("replaced");
         assert!(value(memos, "layer", &key).is_some());
         std::fs::remove_file(&file).expect("removed");
         std::fs::create_dir(&file).expect("created");
-        assert!(matches!(get(memos, "layer", &key), Found::Damaged));
+        assert!(matches!(get(memos, "layer", &key, MAX_VALUE), Found::Damaged));
         put(memos, "layer", &key, b"v").expect("replaced");
         assert!(value(memos, "layer", &key).is_some());
     }

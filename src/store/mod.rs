@@ -93,6 +93,13 @@ impl Health {
 #[derive(Debug)]
 pub struct Lease(#[allow(dead_code, reason = "the lock lasts as long as the file is open")] Option<fs::File>);
 
+/// Keeps other builds from changing shared memos.
+#[derive(Debug)]
+#[must_use]
+pub struct MemoLock(
+    #[allow(dead_code, reason = "the lock lasts as long as the file is open")] Option<std::fs::File>,
+);
+
 impl Store {
     /// Opens the store in `dir`, or makes one there. It never fails: a store that is read-only is read, one
     /// that is of no use at all misses everything, and either is one warning.
@@ -158,12 +165,12 @@ impl Store {
         &self.0.layout
     }
 
-    /// A memo. Whatever is damaged is a miss and is removed.
-    fn memo(&self, namespace: &str, key: &Key) -> Option<memo::Record> {
+    /// A memo whose value has no more than `most` bytes. Whatever is damaged is a miss and is removed.
+    fn memo(&self, namespace: &str, key: &Key, most: u64) -> Option<memo::Record> {
         if !self.0.health.readable || !memo::is_namespace(namespace) {
             return None;
         }
-        match memo::get(&self.0.memos, namespace, key) {
+        match memo::get(&self.0.memos, namespace, key, most) {
             memo::Found::Record(record) => Some(record),
             memo::Found::Nothing => None,
             memo::Found::Damaged => {
@@ -204,7 +211,7 @@ impl Store {
     /// The bytes of a memo's value.
     #[cfg(test)]
     pub(crate) fn memo_get(&self, namespace: &str, key: &Key) -> Option<Vec<u8>> {
-        self.memo(namespace, key).map(|record| record.value().to_vec())
+        self.memo(namespace, key, memo::MAX_VALUE).map(|record| record.value().to_vec())
     }
 
     /// The value of a memo, decoded; one that does not decode to its last byte is a miss, and so is whatever is damaged.
@@ -213,9 +220,20 @@ impl Store {
     /// record.
     #[must_use]
     pub fn memo_load<T: DeserializeOwned>(&self, namespace: &str, key: &Key) -> Option<T> {
-        let record = self.memo(namespace, key)?;
+        self.memo_load_within(namespace, key, memo::MAX_VALUE).map(|(value, _)| value)
+    }
+
+    /// The value of a memo with its length, if that is no more than `most` bytes; else as [`Store::memo_load`].
+    #[must_use]
+    pub fn memo_load_within<T: DeserializeOwned>(
+        &self,
+        namespace: &str,
+        key: &Key,
+        most: u64,
+    ) -> Option<(T, u64)> {
+        let record = self.memo(namespace, key, most)?;
         match postcard::take_from_bytes(record.value()) {
-            Ok((value, [])) => Some(value),
+            Ok((value, [])) => Some((value, record.value().len() as u64)),
             _ => {
                 self.memo_remove(namespace, key);
                 None
@@ -232,6 +250,13 @@ impl Store {
             Ok(bytes) => self.memo_put(namespace, key, &bytes),
             Err(error) => debug_assert!(false, "a memo does not encode: {error}"),
         }
+    }
+
+    /// Keeps other builds from changing memos that several of them change, until it is dropped. Without it their
+    /// changes may be lost, and nothing else: each record is replaced as a whole.
+    #[must_use]
+    pub fn memo_lock(&self) -> MemoLock {
+        MemoLock(memo::lock(&self.0.memos))
     }
 
     /// What a name of a local image stands for. A damaged index is moved aside: names are gone then, and

@@ -443,7 +443,7 @@ fn a_build_of_what_is_as_it_was_needs_its_outcome_alone() {
     let first = project.build("-o oci:out");
     let outcomes = || project.memos("outcome").len();
     assert!(outcomes() > 0, "the outcome was remembered");
-    for memo in ["files", "layer", "bodies", "recent", "layer-index"] {
+    for memo in ["files", "layer", "bodies", "blobs", "layer-index"] {
         project.forget(memo);
     }
     let again = project.build("-o oci:out");

@@ -20,6 +20,7 @@ mod documents;
 mod estargz;
 mod explain;
 mod faults;
+mod history;
 mod hostile;
 mod images;
 mod inputs;

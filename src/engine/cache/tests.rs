@@ -213,7 +213,13 @@ impl Town {
         };
         let store = tempfile::tempdir().expect("a directory");
         let store = Store::open(store.path(), &Progress::default());
-        let mut memos = super::super::memo::Memos::open(&store, self.project.path(), 0);
+        let mut memos = super::super::memo::Memos::open(
+            &store,
+            super::super::memo::MemoWriter::new(&store),
+            self.project.path(),
+            &"localhost/shop/app".parse().expect("a name"),
+            0,
+        );
         let mut key = |name| {
             memos.keys(&spec(name), Compression::default(), || true).expect("read").0.expect("known").layer
         };

@@ -24,7 +24,7 @@ impl Buffers {
     }
 }
 
-/// Buffers for one purpose; `None` once nobody needs them any more.
+/// Buffers for one purpose; `None` once they are not needed any more.
 #[derive(Clone)]
 pub(super) struct Shelf(Arc<Mutex<Option<Vec<Vec<u8>>>>>);
 
@@ -41,7 +41,7 @@ impl Default for Shelf {
 }
 
 impl Shelf {
-    /// A buffer with whatever was left in it, for whoever overwrites that: memory need not be cleared to be read into.
+    /// A buffer with its former bytes, to be overwritten: memory need not be cleared to be read into.
     pub(super) fn take(&self) -> Vec<u8> {
         // Of full size at once: growing would move it, and only what is used of it takes memory.
         let fresh = || Vec::with_capacity(body::PIECE as usize + (64 << 10));
@@ -54,7 +54,7 @@ impl Shelf {
         buffer
     }
 
-    /// Takes a buffer back, if nobody else reads it: else whoever lets go of it last gives it back.
+    /// Takes a buffer back, unless it is still being read: then the last reader gives it back.
     pub(super) fn give(&self, buffer: Arc<Vec<u8>>) {
         if let Some(buffer) = Arc::into_inner(buffer)
             && let Some(buffers) = self.lock().as_mut()

@@ -5,15 +5,19 @@ use std::sync::mpsc::SyncSender;
 use super::super::body;
 use super::super::estargz::Files;
 use super::super::identity;
-use super::super::known::{BodyRecord, NotKnown};
+use super::super::lookup::NotKnown;
+use super::super::record::BodyRecord;
 use super::super::trail::{self, Mark};
-use super::work::{Coded, Encoded, Finished, Slot};
-use super::{LayerError, Shared, Stop, Work};
+use super::error::LayerError;
+use super::result::Work;
+use super::work::{Encoded, EncodedBody, FinishedBody, Slot};
+use super::workshop::{Shared, Stop};
 use crate::runtime::observer::Task;
 use crate::types::digest::{ContentId, Midstate, Sha256};
 
+/// What is known of the bodies so far.
 #[derive(Default)]
-pub(super) struct Collected {
+pub(super) struct Totals {
     pub(super) tar: Sha256,
     /// Its states after some bodies.
     pub(super) states: Vec<(usize, Midstate)>,
@@ -27,17 +31,17 @@ pub(super) struct Collected {
 
 /// Takes finished bodies in order.
 #[derive(Default)]
-pub(super) struct Collector {
-    pub(super) collected: Collected,
+pub(super) struct BodyCollector {
+    pub(super) collected: Totals,
     /// The large file under way: its entry and the hashes of its pieces so far.
     pieces: Option<(usize, Vec<ContentId>)>,
 }
 
-impl Collector {
+impl BodyCollector {
     /// After what `mark` stands for, which others pass on.
     pub(super) fn new(mark: Option<&Mark>) -> Self {
         let tar = mark.map_or_else(Sha256::new, |mark| Sha256::resume(&mark.tar));
-        Self { collected: Collected { tar, ..Collected::default() }, pieces: None }
+        Self { collected: Totals { tar, ..Totals::default() }, pieces: None }
     }
 
     pub(super) fn take(
@@ -45,7 +49,7 @@ impl Collector {
         shared: &Shared,
         slot: &Slot,
         task: &Task,
-        coded: &SyncSender<Coded>,
+        coded: &SyncSender<EncodedBody>,
     ) -> Result<(), Stop> {
         let panicked = || LayerError::Panicked(shared.layer.name().to_owned());
         let finished = slot.recv().map_err(|_| panicked())??;
@@ -56,7 +60,7 @@ impl Collector {
         self.count(&finished);
         self.remember_piece(shared, finished.piece);
         self.collected.ids.extend(finished.ids);
-        let body = Coded { encoded: finished.encoded, plain_length: length };
+        let body = EncodedBody { encoded: finished.encoded, plain_length: length };
         coded.send(body).map_err(|_| Stop::ChannelClosed)?;
         if !is_kept {
             self.collected.tar.update(&finished.plain);
@@ -70,7 +74,7 @@ impl Collector {
         Ok(())
     }
 
-    fn count(&mut self, finished: &Finished) {
+    fn count(&mut self, finished: &FinishedBody) {
         let record = finished.record;
         let work = &mut self.collected.work;
         work.bodies += 1;

@@ -1,4 +1,4 @@
-//! The blob on its way to the store, hashed, and shown to whoever reads along.
+//! The blob on its way to the store, hashed, and shown to its readers.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use bytes::Bytes;
 
 use super::super::trail::{self, Mark};
 use super::super::ztoc::Spans;
-use super::Shared;
-use super::work::{Coded, Encoded};
+use super::work::{Encoded, EncodedBody};
+use super::workshop::Shared;
 use crate::oci::blob::Grower;
 use crate::store::BlobWriter;
 use crate::types::digest::{Digest, Midstate, Sha256};
 
 pub(super) fn write_blob<'g>(
     mut output: Output<'g>,
-    bodies: Receiver<Coded>,
+    bodies: Receiver<EncodedBody>,
     shared: &Shared,
 ) -> io::Result<Output<'g>> {
     let prologue = Bytes::from_static(shared.compression.prologue());
@@ -24,7 +24,7 @@ pub(super) fn write_blob<'g>(
     if !output.is_resumed {
         output.hasher.update(&prologue);
     }
-    for (number, Coded { encoded, plain_length }) in bodies.into_iter().enumerate() {
+    for (number, EncodedBody { encoded, plain_length }) in bodies.into_iter().enumerate() {
         let is_kept = matches!(encoded, Encoded::Kept(_));
         let bytes = match encoded {
             Encoded::Own(buffer) | Encoded::Kept(buffer) => shared.buffers.encoded.lend(Arc::new(buffer)),
@@ -42,7 +42,7 @@ pub(super) fn write_blob<'g>(
     Ok(output)
 }
 
-/// The blob on its way to the store, hashed, and shown to whoever reads along.
+/// The blob on its way to the store, hashed, and shown to its readers.
 pub(super) struct Output<'g> {
     writer: BlobWriter,
     hasher: Sha256,

@@ -1,12 +1,23 @@
 use std::io::Read as _;
+use std::sync::Arc;
 
 use super::super::content;
 use super::super::identity;
+use super::super::lookup::BodyLookup;
 use super::super::tar;
 use super::work::content_of;
 use super::*;
 use crate::formats::zip::fixture::Item;
-use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, Metadata};
+use crate::layer::{
+    BodyList, Compression, Content, ContentSource, Entry, EntryKind, EntryPath, LayerSpec, ListedBlob,
+    Metadata,
+};
+use crate::oci::blob::Grower;
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::observer::Progress;
+use crate::runtime::workers::Workers;
+use crate::store::Blobs;
+use crate::types::digest::{Digest, Key};
 
 struct Bench {
     directory: tempfile::TempDir,
@@ -22,7 +33,7 @@ impl Bench {
         Self { directory, blobs, progress: Progress::default(), interrupt: Interrupt::default() }
     }
 
-    fn build(&self, spec: &LayerSpec, threads: usize, known: &KnownBodies) -> Result<Built, LayerError> {
+    fn build(&self, spec: &LayerSpec, threads: usize, known: &BodyLookup) -> Result<Built, LayerError> {
         self.build_as(spec, Compression::default(), threads, known)
     }
 
@@ -31,7 +42,7 @@ impl Bench {
         spec: &LayerSpec,
         compression: Compression,
         threads: usize,
-        known: &KnownBodies,
+        known: &BodyLookup,
     ) -> Result<Built, LayerError> {
         self.build_with(spec, None, compression, threads, known, None)
     }
@@ -42,7 +53,7 @@ impl Bench {
         keys: Option<&[Key]>,
         compression: Compression,
         threads: usize,
-        known: &KnownBodies,
+        known: &BodyLookup,
         grower: Option<&Grower>,
     ) -> Result<Built, LayerError> {
         let workers = Workers::new(std::num::NonZeroUsize::new(threads).expect("a thread"));
@@ -67,6 +78,16 @@ impl Bench {
         assert_eq!(bytes.len() as u64, built.descriptor.size);
         bytes
     }
+}
+
+/// Looks in the blobs with these lists.
+fn lookup(
+    blobs: &Blobs,
+    compression: Compression,
+    lists: impl IntoIterator<Item = (Digest, BodyList)>,
+) -> BodyLookup {
+    let near = lists.into_iter().map(|(blob, list)| Arc::new(ListedBlob::new(blob, list, compression)));
+    BodyLookup::new(blobs, near.collect(), None)
 }
 
 /// Bytes that neither compress to nothing nor refuse to.
@@ -105,8 +126,8 @@ fn decoded(blob: &[u8]) -> Vec<u8> {
 fn the_blob_is_the_canonical_tar_whatever_the_threads() {
     let bench = Bench::new();
     let spec = spec(&tree());
-    let one = bench.build(&spec, 1, &KnownBodies::default()).expect("builds");
-    let eight = bench.build(&spec, 8, &KnownBodies::default()).expect("builds");
+    let one = bench.build(&spec, 1, &BodyLookup::default()).expect("builds");
+    let eight = bench.build(&spec, 8, &BodyLookup::default()).expect("builds");
     assert_eq!((&one.descriptor, one.diff_id), (&eight.descriptor, eight.diff_id));
     let tar = decoded(&bench.blob(&one));
     let mut expected = Vec::new();
@@ -126,10 +147,10 @@ fn the_blob_is_the_canonical_tar_whatever_the_threads() {
 fn every_compression_holds_the_same_tar() {
     let bench = Bench::new();
     let spec = spec(&tree());
-    let gzip = bench.build(&spec, 2, &KnownBodies::default()).expect("builds");
+    let gzip = bench.build(&spec, 2, &BodyLookup::default()).expect("builds");
     let zstd = Compression::Zstd(crate::layer::ZstdLevel::default());
     for compression in [zstd, Compression::None] {
-        let built = bench.build_as(&spec, compression, 2, &KnownBodies::default()).expect("builds");
+        let built = bench.build_as(&spec, compression, 2, &BodyLookup::default()).expect("builds");
         assert_eq!(built.diff_id, gzip.diff_id);
         let blob = bench.blob(&built);
         let tar = if compression == zstd { zstd::decode_all(&blob[..]).expect("zstd") } else { blob };
@@ -141,15 +162,15 @@ fn every_compression_holds_the_same_tar() {
 fn a_change_encodes_only_the_bodies_it_touches() {
     let bench = Bench::new();
     let mut files = tree();
-    let first = bench.build(&spec(&files), 2, &KnownBodies::default()).expect("builds");
+    let first = bench.build(&spec(&files), 2, &BodyLookup::default()).expect("builds");
     assert_eq!(first.work.encoded, first.work.bodies);
     let lists =
         || [(first.descriptor.digest, BodyList { bodies: first.bodies.clone(), ..BodyList::default() })];
-    let known = KnownBodies::new(&bench.blobs, Compression::default(), lists());
+    let known = lookup(&bench.blobs, Compression::default(), lists());
     files[40].1 = noise(1000, 99);
     let warm = bench.build(&spec(&files), 2, &known).expect("builds");
     assert_eq!(warm.work.encoded, 1);
-    let cold = bench.build(&spec(&files), 2, &KnownBodies::default()).expect("builds");
+    let cold = bench.build(&spec(&files), 2, &BodyLookup::default()).expect("builds");
     assert_eq!(warm.descriptor, cold.descriptor);
 }
 
@@ -160,14 +181,14 @@ fn keys(spec: &LayerSpec) -> Vec<Key> {
 
 impl Bench {
     /// What is known after these builds.
-    fn known(&self, compression: Compression, builds: &[(&LayerSpec, &Built)]) -> KnownBodies {
+    fn known(&self, compression: Compression, builds: &[(&LayerSpec, &Built)]) -> BodyLookup {
         let lists = builds.iter().map(|(spec, built)| {
             (built.descriptor.digest, (*built).clone().into_list(spec, compression, &keys(spec)))
         });
-        KnownBodies::new(&self.blobs, compression, lists)
+        lookup(&self.blobs, compression, lists)
     }
 
-    fn rebuild(&self, spec: &LayerSpec, compression: Compression, known: &KnownBodies) -> Built {
+    fn rebuild(&self, spec: &LayerSpec, compression: Compression, known: &BodyLookup) -> Built {
         self.build_with(spec, Some(&keys(spec)), compression, 2, known, None).expect("builds")
     }
 }
@@ -178,7 +199,7 @@ fn what_stands_before_a_change_is_kept() {
         let bench = Bench::new();
         let mut files = tree();
         let old = spec(&files);
-        let first = bench.build_as(&old, compression, 2, &KnownBodies::default()).expect("builds");
+        let first = bench.build_as(&old, compression, 2, &BodyLookup::default()).expect("builds");
         let known = bench.known(compression, &[(&old, &first)]);
         files[149].1 = noise(1000, 99);
         let new = spec(&files);
@@ -186,7 +207,7 @@ fn what_stands_before_a_change_is_kept() {
         let work = second.work;
         assert!(work.kept >= 4 && work.kept_bytes > 3_000_000, "{work:?}");
         assert!(work.kept < work.bodies && work.encoded < work.bodies, "{work:?}");
-        let cold = bench.build_as(&new, compression, 2, &KnownBodies::default()).expect("builds");
+        let cold = bench.build_as(&new, compression, 2, &BodyLookup::default()).expect("builds");
         assert_eq!((&second.descriptor, second.diff_id), (&cold.descriptor, cold.diff_id));
         assert_eq!((&second.bodies, &second.marks), (&cold.bodies, &cold.marks));
         bench.blob(&second);
@@ -194,7 +215,7 @@ fn what_stands_before_a_change_is_kept() {
         files[148].1 = noise(1000, 98);
         let third = bench.rebuild(&spec(&files), compression, &bench.known(compression, &[(&new, &second)]));
         assert!(third.work.kept >= 4, "{:?}", third.work);
-        let cold = bench.build_as(&spec(&files), compression, 1, &KnownBodies::default()).expect("builds");
+        let cold = bench.build_as(&spec(&files), compression, 1, &BodyLookup::default()).expect("builds");
         assert_eq!((&third.descriptor, third.diff_id), (&cold.descriptor, cold.diff_id));
     }
 }
@@ -204,12 +225,12 @@ fn a_damaged_beginning_is_built_again() {
     let bench = Bench::new();
     let mut files = tree();
     let old = spec(&files);
-    let first = bench.build(&old, 2, &KnownBodies::default()).expect("builds");
+    let first = bench.build(&old, 2, &BodyLookup::default()).expect("builds");
     let path = bench.blobs.path(&first.descriptor.digest);
     let good = std::fs::read(&path).expect("blob");
     files[149].1 = noise(1000, 99);
     let new = spec(&files);
-    let cold = bench.build(&new, 2, &KnownBodies::default()).expect("builds");
+    let cold = bench.build(&new, 2, &BodyLookup::default()).expect("builds");
     for at in [0, 12, good.len() / 3] {
         let mut bytes = good.clone();
         bytes.truncate(if at == 0 { 1000 } else { good.len() });
@@ -259,15 +280,15 @@ fn a_layer_can_go_on_within_a_large_zip_entry() {
     let (old, new) = (archive(b"one"), archive(b"three"));
     let (before, after) = (spec(&old), spec(&new));
     let compression = Compression::default();
-    let first = bench.build(&before, 2, &KnownBodies::default()).expect("builds");
+    let first = bench.build(&before, 2, &BodyLookup::default()).expect("builds");
     let blob = first.descriptor.digest;
     let list = first.into_list(&before, compression, &keys(&old, &before));
-    let known = KnownBodies::new(&bench.blobs, compression, [(blob, list)]);
+    let known = lookup(&bench.blobs, compression, [(blob, list)]);
     let keys = keys(&new, &after);
     let second = bench.build_with(&after, Some(&keys), compression, 2, &known, None).expect("builds");
     // A header, nine pieces: eight bodies are a multiple of the marks' distance.
     assert_eq!(second.work.kept, 8, "{:?}", second.work);
-    let cold = bench.build(&after, 2, &KnownBodies::default()).expect("builds");
+    let cold = bench.build(&after, 2, &BodyLookup::default()).expect("builds");
     assert_eq!((&second.descriptor, second.diff_id), (&cold.descriptor, cold.diff_id));
 }
 
@@ -275,7 +296,7 @@ fn a_layer_can_go_on_within_a_large_zip_entry() {
 fn a_damaged_blob_is_a_miss() {
     let bench = Bench::new();
     let files = tree();
-    let first = bench.build(&spec(&files), 2, &KnownBodies::default()).expect("builds");
+    let first = bench.build(&spec(&files), 2, &BodyLookup::default()).expect("builds");
     let path = bench.blobs.path(&first.descriptor.digest);
     let good = std::fs::read(&path).expect("blob");
     for damage in 0..3 {
@@ -288,7 +309,7 @@ fn a_damaged_blob_is_a_miss() {
         std::fs::write(&path, &bytes).expect("damaged");
         let list = BodyList { bodies: first.bodies.clone(), ..BodyList::default() };
         let lists = [(first.descriptor.digest, list)];
-        let known = KnownBodies::new(&bench.blobs, Compression::default(), lists);
+        let known = lookup(&bench.blobs, Compression::default(), lists);
         let again = bench.build(&spec(&files), 2, &known).expect("builds");
         assert_eq!(again.descriptor, first.descriptor);
         assert!(again.work.encoded > 0);
@@ -312,7 +333,7 @@ fn ids_of_files_are_those_that_identify_gives() {
         });
     }
     let layer = LayerSpec::new("files", entries).expect("valid");
-    let built = bench.build(&layer, 2, &KnownBodies::default()).expect("builds");
+    let built = bench.build(&layer, 2, &BodyLookup::default()).expect("builds");
     let with_bytes = layer.entries().iter().filter(|entry| entry.payload_size() > 0).count();
     assert_eq!(built.ids.len(), with_bytes);
     for (index, id) in built.ids {
@@ -335,6 +356,6 @@ fn a_file_that_changed_is_an_error_and_leaves_nothing() {
     };
     let layer = LayerSpec::new("l", vec![entry]).expect("valid");
     std::fs::write(&file, noise(400_001, 1)).expect("changed");
-    let error = bench.build(&layer, 2, &KnownBodies::default()).expect_err("changed");
+    let error = bench.build(&layer, 2, &BodyLookup::default()).expect_err("changed");
     assert!(error.to_string().contains("changed while it was read"), "{error}");
 }

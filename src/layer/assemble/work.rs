@@ -9,16 +9,19 @@ use super::super::encode::Compression;
 use super::super::entry::{Content, ContentSource, EntryKind};
 use super::super::estargz::Chunk;
 use super::super::identity::body_key;
-use super::super::known::{BodyRecord, KnownBodies, NotKnown, Place};
+use super::super::list::BodyPlace;
+use super::super::lookup::{BodyLookup, NotKnown};
+use super::super::record::BodyRecord;
 use super::super::spec::LayerSpec;
 use super::super::tar;
-use super::{LayerError, Shared, Workshop};
+use super::error::LayerError;
+use super::workshop::{Shared, Workshop};
 use crate::formats::deflate;
 use crate::runtime::observer::Stage;
 use crate::types::digest::{ContentId, Key};
 
 /// A body that a worker has finished.
-pub(super) struct Finished {
+pub(super) struct FinishedBody {
     /// Nothing of a body that is copied with what stands before it.
     pub(super) plain: Arc<Vec<u8>>,
     pub(super) encoded: Encoded,
@@ -32,7 +35,7 @@ pub(super) struct Finished {
     pub(super) chunks: Vec<Chunk>,
 }
 
-impl Finished {
+impl FinishedBody {
     const fn outcome(&self) -> &'static str {
         match (&self.encoded, self.unknown) {
             (Encoded::Kept(_), _) => "kept",
@@ -52,13 +55,13 @@ pub(super) enum Encoded {
 }
 
 /// An encoded body on its way into the blob.
-pub(super) struct Coded {
+pub(super) struct EncodedBody {
     pub(super) encoded: Encoded,
     /// Before it was encoded.
     pub(super) plain_length: u64,
 }
 
-pub(super) type Slot = Receiver<Result<Finished, LayerError>>;
+pub(super) type Slot = Receiver<Result<FinishedBody, LayerError>>;
 
 /// Starts bodies on the pool.
 pub(super) struct Dispatcher<'a, 'w> {
@@ -87,14 +90,14 @@ impl Dispatcher<'_, '_> {
     }
 
     /// Copies a body of the beginning, which is `length` bytes long before it is encoded.
-    pub(super) fn keep(&self, place: Place, length: u64) -> Slot {
+    pub(super) fn keep(&self, place: BodyPlace, length: u64) -> Slot {
         self.spawn(move |shared, known| {
             let mut encoded = shared.buffers.encoded.take();
             let record = known
                 .read_at(&place, length as usize, &mut encoded)
                 .map_err(|_| LayerError::NoBeginning(shared.layer.name().to_owned()))?;
             let (plain, encoded) = (Arc::default(), Encoded::Kept(encoded));
-            Ok(Finished {
+            Ok(FinishedBody {
                 plain,
                 encoded,
                 record,
@@ -108,7 +111,7 @@ impl Dispatcher<'_, '_> {
 
     fn spawn(
         &self,
-        work: impl FnOnce(&Shared, &KnownBodies) -> Result<Finished, LayerError> + Send + 'static,
+        work: impl FnOnce(&Shared, &BodyLookup) -> Result<FinishedBody, LayerError> + Send + 'static,
     ) -> Slot {
         let (sender, receiver) = sync_channel(1);
         let shared = Arc::clone(self.shared);
@@ -155,12 +158,12 @@ pub(super) fn content_of(layer: &LayerSpec, entry: usize) -> Option<&Content> {
 /// The work of one worker on one body.
 fn finish_body(
     shared: &Shared,
-    known: &KnownBodies,
+    known: &BodyLookup,
     body: &Body,
     chain: Option<&Chain>,
-) -> Result<Finished, LayerError> {
+) -> Result<FinishedBody, LayerError> {
     let mut plain = shared.buffers.plain.take_empty();
-    let Filled { ids, chunks } = fill(shared, body, chain, &mut plain)?;
+    let BodyContents { ids, chunks } = fill(shared, body, chain, &mut plain)?;
     let content = match (&body.segments[..], &ids[..]) {
         // A body that is one whole file has its hash.
         ([Segment::Payload { .. }], [(_, id)]) => *id,
@@ -172,14 +175,14 @@ fn finish_body(
     if shared.compression == Compression::None {
         let record = BodyRecord::new(key, &plain, &plain);
         let encoded = Encoded::Same(Arc::clone(&plain));
-        return Ok(Finished { plain, encoded, record, unknown: Some(NotKnown::New), ids, piece, chunks });
+        return Ok(FinishedBody { plain, encoded, record, unknown: Some(NotKnown::New), ids, piece, chunks });
     }
     let mut encoded = shared.buffers.encoded.take();
     let (record, unknown) = match known.read(&key, plain.len(), &mut encoded) {
         Ok(record) => (record, None),
         Err(why) => (encode(shared, key, &plain, &mut encoded)?, Some(why)),
     };
-    Ok(Finished { plain, encoded: Encoded::Own(encoded), record, unknown, ids, piece, chunks })
+    Ok(FinishedBody { plain, encoded: Encoded::Own(encoded), record, unknown, ids, piece, chunks })
 }
 
 fn encode(shared: &Shared, key: Key, plain: &[u8], out: &mut Vec<u8>) -> Result<BodyRecord, LayerError> {
@@ -194,7 +197,7 @@ fn encode(shared: &Shared, key: Key, plain: &[u8], out: &mut Vec<u8>) -> Result<
 
 /// What is found out about a body's bytes while they are read.
 #[derive(Default)]
-struct Filled {
+struct BodyContents {
     /// Of the small files in it.
     ids: Vec<(usize, ContentId)>,
     chunks: Vec<Chunk>,
@@ -206,10 +209,10 @@ fn fill(
     body: &Body,
     chain: Option<&Chain>,
     plain: &mut Vec<u8>,
-) -> Result<Filled, LayerError> {
+) -> Result<BodyContents, LayerError> {
     let layer = || shared.layer.name().to_owned();
     plain.reserve(body.length as usize);
-    let mut filled = Filled::default();
+    let mut filled = BodyContents::default();
     for segment in &body.segments {
         match *segment {
             Segment::Header(index) => tar::write_header(&shared.layer.entries()[index], plain)

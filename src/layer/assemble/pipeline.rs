@@ -1,120 +1,25 @@
-//! Building a layer: bodies are read, looked up or encoded on all cores, and come out in order.
-//!
-//! ```text
-//!                    ┌► read → BLAKE3 → cached? else encode ─┐            ┌► SHA-256 of the tar (diffID)
-//! bodies ─► window ──┼► …                                    ├─► in order ┤
-//!                    └► read → BLAKE3 → cached? else encode ─┘            └► SHA-256 of the blob, store
-//! ```
-//!
-//! A layer that begins like an earlier one goes on from where the two part: the encoded bodies before that are
-//! copied, their files are not read, and both digests continue from the states that were kept there.
-//!
-//! At most a window of bodies is in flight, so memory is bounded by cores × body size however large the
-//! layer is. The two digests are sequential by nature: that of the tar is computed by whoever puts the bodies in
-//! order, that of the blob by whoever writes it, on a thread of its own.
-
-mod buffers;
-mod error;
-mod order;
-mod output;
-#[cfg(test)]
-mod tests;
-mod work;
+//! The order of steps: the window of bodies, the thread that writes, and what follows the last body.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-pub use self::buffers::Buffers;
-pub use self::error::LayerError;
-use self::order::{Collected, Collector};
-use self::output::{Output, write_blob};
-use self::work::{Coded, Dispatcher, Slot};
-use super::encode::Compression;
-use super::estargz::{self, Toc};
-use super::known::{Beginning, BodyList, BodyRecord, KnownBodies, Place};
-use super::spec::LayerSpec;
-use super::trail::{self, Mark};
-use super::ztoc::{Spans, Ztoc};
+use super::super::encode::Compression;
+use super::super::estargz;
+use super::super::list::{Beginning, BodyPlace};
+use super::super::spec::LayerSpec;
+use super::super::trail::Mark;
+use super::super::ztoc::Spans;
+use super::error::LayerError;
+use super::order::{BodyCollector, Totals};
+use super::output::{Output, write_blob};
+use super::result::Built;
+use super::work::{Dispatcher, EncodedBody, Slot};
+use super::workshop::{Shared, Stop, Workshop};
 use crate::oci::Descriptor;
-use crate::oci::blob::Grower;
-use crate::runtime::interrupt::Interrupt;
-use crate::runtime::observer::{Phase, Progress, Task};
-use crate::runtime::workers::{self, Workers};
-use crate::store::Blobs;
-use crate::types::digest::{ContentId, Digest, Key};
-
-/// What layers are built with.
-#[derive(Clone, Copy)]
-pub struct Workshop<'a> {
-    /// Where blobs go.
-    pub blobs: &'a Blobs,
-    /// The threads that read and encode.
-    pub workers: &'a Workers,
-    /// Encoded bodies that are known already.
-    pub known: &'a KnownBodies,
-    /// Buffers to use again.
-    pub buffers: &'a Buffers,
-    /// Who reads the blob while it is written.
-    pub grower: Option<&'a Grower>,
-    /// Who is told.
-    pub progress: &'a Progress,
-    /// Whether to stop.
-    pub interrupt: &'a Interrupt,
-    /// Called when all bodies are handed to the threads, so that they will soon have time for others.
-    pub handed_out: &'a (dyn Fn() + Sync),
-}
-
-/// A finished layer, in the store.
-#[derive(Clone, Debug)]
-pub struct Built {
-    /// The blob, without annotations.
-    pub descriptor: Descriptor,
-    /// The digest of the uncompressed tar.
-    pub diff_id: Digest,
-    /// Of an eStargz layer, from which no other goes on: its table needs the bytes of all files.
-    pub toc: Option<Toc>,
-    /// Of a SOCI layer that is large enough; in the store as well.
-    pub ztoc: Option<Ztoc>,
-    /// The bodies of the blob, in order.
-    pub bodies: Vec<BodyRecord>,
-    /// The states of both hashes after some of them.
-    pub(crate) marks: Vec<Mark>,
-    /// The content ids of files that were read, by entry index.
-    pub ids: Vec<(usize, ContentId)>,
-    /// How much work it was.
-    pub work: Work,
-}
-
-/// How much of a layer had to be done and how much was known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Work {
-    /// Bodies in the layer.
-    pub bodies: usize,
-    /// Bodies that were encoded.
-    pub encoded: usize,
-    /// Bytes of tar.
-    pub bytes: u64,
-    /// Bytes of tar that were encoded.
-    pub encoded_bytes: u64,
-    /// Bodies that were encoded again because the blob that had them is gone or damaged.
-    pub lost: usize,
-    /// Bodies that were copied because the layer begins like an earlier one: neither read nor hashed.
-    pub kept: usize,
-    /// Bytes of tar of those.
-    pub kept_bytes: u64,
-}
-
-impl Built {
-    /// What others need to use its blob, if the layer's entries have these keys. For a layer of many gigabytes that
-    /// is most of what is kept of it, so nothing of it is copied.
-    #[must_use]
-    pub fn into_list(self, layer: &LayerSpec, compression: Compression, keys: &[Key]) -> BodyList {
-        let checkpoints = trail::checkpoints(layer, compression, keys, self.marks);
-        BodyList { bodies: self.bodies, checkpoints }
-    }
-}
+use crate::runtime::observer::{Phase, Task};
+use crate::runtime::workers;
+use crate::types::digest::Key;
 
 /// Builds the layer and stores its blob. With the keys of its entries, it goes on from an earlier blob that begins
 /// alike.
@@ -163,12 +68,12 @@ fn build_from(
     };
     let shared = Arc::new(shared);
     let collected = std::thread::scope(|scope| {
-        let (coded, coded_in) = sync_channel::<Coded>(2);
+        let (coded, coded_in) = sync_channel::<EncodedBody>(2);
         let blob = workers::spawn(scope, "blob", {
             let shared = &shared;
             move || write_blob(output, coded_in, shared)
         })?;
-        let collector = Collector::new(marks.last());
+        let collector = BodyCollector::new(marks.last());
         let collected = run(&shared, workshop, &places, collector, &task, &coded);
         drop(coded);
         let panicked = || LayerError::Panicked(layer.name().to_owned());
@@ -176,7 +81,7 @@ fn build_from(
         // The writer's error is the cause when collecting stopped because its channel closed.
         let collected = match (collected, &blob) {
             (Err(Stop::ChannelClosed), Ok(_)) => return Err(panicked()),
-            (Err(Stop::ChannelClosed), Err(_)) => Collected::default(),
+            (Err(Stop::ChannelClosed), Err(_)) => Totals::default(),
             (Err(Stop::Failed(error)), _) => return Err(error),
             (Ok(collected), _) => collected,
         };
@@ -186,7 +91,7 @@ fn build_from(
     let mut ztoc = None;
     let toc = match compression {
         Compression::Estargz(level) => {
-            let Collected { files, records, tar, work, .. } = &mut collected;
+            let Totals { files, records, tar, work, .. } = &mut collected;
             let tail = estargz::tail(layer, level, files, records)
                 .map_err(|source| LayerError::Contents { layer: layer.name().to_owned(), source })?;
             tar.update(&tail.tar);
@@ -227,34 +132,15 @@ fn build_from(
     })
 }
 
-/// What every worker needs; owned, because the pool outlives the call.
-struct Shared {
-    layer: LayerSpec,
-    compression: Compression,
-    encoder: String,
-    buffers: Buffers,
-}
-
-enum Stop {
-    Failed(LayerError),
-    ChannelClosed,
-}
-
-impl<E: Into<LayerError>> From<E> for Stop {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
 /// Keeps the window full and passes finished bodies on, in order; the first ones are copied from `places`.
 fn run(
     shared: &Arc<Shared>,
     workshop: &Workshop<'_>,
-    places: &[Place],
-    mut collector: Collector,
+    places: &[BodyPlace],
+    mut collector: BodyCollector,
     task: &Task,
-    coded: &SyncSender<Coded>,
-) -> Result<Collected, Stop> {
+    coded: &SyncSender<EncodedBody>,
+) -> Result<Totals, Stop> {
     let pool = workshop.workers.pool().map_err(LayerError::from)?;
     // So many that no worker waits for the next in line, and no more: each takes memory that the system clears first.
     let window = 1 + pool.current_num_threads() * 3 / 2;
