@@ -41,7 +41,7 @@ struct Set {
     len: usize,
 }
 
-/// What one encoder did to one set.
+/// The result of one encoder for one set.
 struct Outcome {
     encoder: String,
     out: usize,

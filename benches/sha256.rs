@@ -15,7 +15,7 @@ use sha2::Digest as _;
 
 const BYTES: usize = 64 << 20;
 const ROUNDS: usize = 7;
-/// What is hidden, and a name for what is left.
+/// The instructions that are hidden, and a name for the rest.
 const WAYS: [(&str, &str); 3] = [
     ("", "all that the processor has"),
     (":~0x20000000", "no SHA instructions"),

@@ -32,8 +32,9 @@
 //! - `NAME:pack-cache-KEY` in the registry, when pushing: layers of other machines, see [`engine::cache`]. Written with
 //!   `--cache-to`.
 //! - The git repository around the project, by running `git`.
-//! - For `-o docker`: the socket of `DOCKER_HOST`, else `/var/run/docker.sock`, `$XDG_RUNTIME_DIR/podman/podman.sock`,
-//!   `/run/podman/podman.sock`. What it is sent is the archive of `docker-archive:`, which is written nowhere.
+//! - For `-o docker`: the socket of `DOCKER_HOST`, else `/var/run/docker.sock`,
+//!   `$XDG_RUNTIME_DIR/podman/podman.sock`, `/run/podman/podman.sock`. The engine receives the archive of
+//!   `docker-archive:`, which is written to no file.
 //!
 //! Written, by rename:
 //! - `build.lock` beside `build.toml`: what the base's name meant. Read, too.

@@ -25,7 +25,7 @@ pub enum ArtifactError {
     Io {
         /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// Nothing that can be packaged.

@@ -185,9 +185,9 @@ pub struct Proposal {
     pub platform: Option<Platform>,
     /// Places at which something of the base would run in the application's stead.
     pub replaces: Vec<EntryPath>,
-    /// What the user may want to know.
+    /// Facts that the user may want to know.
     pub notes: Vec<String>,
-    /// What the user should probably change.
+    /// Problems that the user should probably solve.
     pub warnings: Vec<String>,
 }
 
@@ -207,9 +207,9 @@ pub struct ProposedLayer {
 /// What [`check`] found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// What the user may want to know.
+    /// Facts that the user may want to know.
     pub notes: Vec<String>,
-    /// What the user should probably change.
+    /// Problems that the user should probably solve.
     pub warnings: Vec<String>,
 }
 

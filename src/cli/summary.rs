@@ -88,7 +88,7 @@ pub enum LayerState {
     Base,
     /// It was known as a whole.
     Cached {
-        /// By whom.
+        /// The author of the step.
         from: KnownFrom,
     },
     /// It was put together from bodies, of which some were known.

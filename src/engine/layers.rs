@@ -41,7 +41,7 @@ pub(super) struct Workbench {
     distrust: Distrust,
 }
 
-/// What looking for a finished layer came to.
+/// The result of looking for a finished layer.
 pub(super) enum LookedUp {
     Finished(FinishedLayer),
     /// With its keys, where they became known after it was planned and before its files are read.

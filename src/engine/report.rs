@@ -38,9 +38,9 @@ pub struct Report {
     pub images: Vec<ImageReport>,
     /// Where it went.
     pub destinations: Vec<DestinationReport>,
-    /// What the user may want to know.
+    /// Facts that the user may want to know.
     pub notes: Vec<String>,
-    /// What the user should probably change.
+    /// Problems that the user should probably solve.
     pub warnings: Vec<String>,
     /// How many entries were written to the cache in a registry.
     pub cache_entries_written: usize,

@@ -38,7 +38,7 @@ use text::{unescape, value_end};
 /// Lists and objects may be nested to this depth.
 pub const MAX_DEPTH: usize = 128;
 
-/// What a value is.
+/// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `null`
@@ -75,7 +75,7 @@ pub struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// What it is.
+    /// The type of the value.
     #[must_use]
     pub fn kind(self) -> Kind {
         match self.text.as_bytes().first() {

@@ -1,10 +1,9 @@
 //! Walks the headers of a tar of unknown origin, within limits.
 //!
-//! Container tools read a layer with Go's reader, people with GNU tar or Python, and a header can be written so
-//! that each of them sees another file. What they read alike is read so here; where they differ, or one of them
-//! refuses, the entry is refused, with its number, its place and the field ([`TarError::Ambiguous`]). A
-//! differential test holds the walk to this. Payloads are skipped or handed on, never
-//! kept.
+//! Container tools read a layer with Go's reader, people with GNU tar or Python, and a header can be written so that
+//! each of them sees another file. Where they read the same, this walk reads it too; where they differ, or one of
+//! them refuses, the walk refuses the entry, with its number, its place and the field ([`TarError::Ambiguous`]). A
+//! differential test holds the walk to this. Payloads are skipped or handed on, never kept.
 
 #[cfg(test)]
 mod differential;
@@ -25,7 +24,7 @@ use crate::types::shown::Foreign;
 /// The unit of a tar.
 pub(crate) const BLOCK: u64 = 512;
 
-/// What a tar may ask for.
+/// Limits for one tar.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Entries.
@@ -55,12 +54,12 @@ pub enum TarError {
     Header {
         /// Where.
         at: u64,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
     /// Tools do not read an entry alike, so what it is depends on who looks.
     #[error(
-        "entry {entry} of the tar, at byte {at}, is not read alike by all tools: `{field}`: {}",
+        "tools read entry {entry} of the tar, at byte {at}, in different ways: `{field}`: {}",
         Foreign::new(why)
     )]
     Ambiguous {
@@ -70,13 +69,13 @@ pub enum TarError {
         at: u64,
         /// The field of the header, or the record, that it is about.
         field: &'static str,
-        /// What is wrong with it.
+        /// The fault.
         why: String,
     },
     /// Over a limit.
     #[error("the tar has {what}, more than {limit}")]
     Limit {
-        /// What there is too much of.
+        /// The resource that ran out.
         what: &'static str,
         /// How much there may be.
         limit: u64,
@@ -163,7 +162,7 @@ pub(crate) struct Entry {
     pub(crate) path: Vec<u8>,
     /// Where it links to; empty unless it is a link.
     pub(crate) link: Vec<u8>,
-    /// What it is: a file, a link, a device, a pipe or a directory.
+    /// The kind of entry: a file, a link, a device, a pipe or a directory.
     pub(crate) kind: EntryType,
     /// Bytes of payload.
     pub(crate) size: u64,
@@ -185,7 +184,7 @@ pub(crate) struct Entry {
     pub(crate) owner_names: [Vec<u8>; 2],
     /// The header itself.
     pub(crate) header: Box<Block>,
-    /// What records say beyond path, link, size, owners and holes: times, attributes.
+    /// Records about more than path, link, size, owners and holes: times, attributes.
     pub(crate) records: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The extension records as they are written, each after its type.
     pub(crate) extensions: Vec<u8>,
@@ -321,7 +320,7 @@ impl<R: Skip> Walk<R> {
 
     fn payload_of(&mut self, at: u64, size: u64) -> Result<(), TarError> {
         let padding = padding(size)
-            .ok_or_else(|| TarError::Header { at, why: "its size is beyond any file".to_owned() })?;
+            .ok_or_else(|| TarError::Header { at, why: "its size is larger than any file".to_owned() })?;
         (self.pending, self.padding) = (size, padding);
         Ok(())
     }
@@ -337,7 +336,7 @@ impl<R: Skip> Walk<R> {
         let at = self.position - BLOCK;
         if entry.kind == EntryType::GNUSparse {
             if !extensions.sparse.is_empty() || extensions.size.is_some() {
-                return Ok(Err(Dispute::new("sparse map", "it is told in two ways")));
+                return Ok(Err(Dispute::new("sparse map", "two records say it in different ways")));
             }
             let mut map = sparse::Map::default();
             let mut next = map.add_header(header, block);
@@ -460,7 +459,7 @@ impl<R: Skip> Walk<R> {
     }
 }
 
-/// What header and records say of an entry, but for its place.
+/// The entry that header and records describe, without its place.
 fn describe(header: &Header<'_>, block: &Block, extensions: &mut Extensions) -> Result<Entry, Dispute> {
     let mut kind = header::entry_type(header.kind())?;
     let path = extensions.take_path()?.unwrap_or_else(|| header.name());

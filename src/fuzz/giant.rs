@@ -5,7 +5,7 @@ const DEPTH: usize = 100_000;
 /// Bytes of what is long.
 const LENGTH: usize = 1 << 20;
 
-/// Texts for parsers of text: whoever cannot read them refuses them without much ado.
+/// Long and deep texts: a parser that cannot read them must refuse them cheaply.
 pub(super) fn texts() -> Vec<Vec<u8>> {
     let nested = |open: &str, close: &str| format!("{}{}", open.repeat(DEPTH), close.repeat(DEPTH));
     let manifests = |open: &str| format!(r#"{{"schemaVersion":2,"manifests":{open}"#);

@@ -19,7 +19,7 @@ use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
 use crate::types::platform::Platform;
 
-/// What is written parses to the same, and is written alike.
+/// A document parses to the value that was written, and is written in the same way again.
 fn survives<T: Serialize + Decode + PartialEq + std::fmt::Debug>(value: &T) -> Vec<u8> {
     let written = to_json("document", value).unwrap_or_else(|error| panic!("{error}"));
     let again: T = parse_strict("document", &written).unwrap_or_else(|error| panic!("{error}"));
@@ -31,7 +31,7 @@ fn survives<T: Serialize + Decode + PartialEq + std::fmt::Debug>(value: &T) -> V
 pub(super) fn manifest(data: &[u8]) {
     let Ok(raw) = RawDocument::new(None, data.to_vec()) else { return };
     assert_eq!(raw.descriptor().digest, Digest::of(data));
-    // A document that says what it is is the same to whoever announces it so, and nothing else to others.
+    // A document that names its type is accepted under that type only.
     assert!(RawDocument::new(Some(&raw.media_type), data.to_vec()).is_ok());
     let Ok(parsed) = raw.parse() else { return };
     match parsed {

@@ -228,7 +228,7 @@ pub(super) fn bodies(data: &[u8]) {
             }
             Err(_) => assert!(out.is_empty()),
         }
-        // Nobody makes room for more than the blob has.
+        // The buffer never becomes larger than the blob.
         assert!(out.capacity() <= 64 << 10, "{}", out.capacity());
         assert!(known.read(&key, record.plain_length as usize + 1, &mut out).is_err());
     }

@@ -16,7 +16,7 @@ fn text(data: &[u8]) -> Option<&str> {
     std::str::from_utf8(data).ok()
 }
 
-/// What is printed parses to the same, and is printed alike.
+/// A value parses to the same from its text, and prints the same text again.
 fn survives<T: FromStr + Display + PartialEq>(text: &str) -> Option<T> {
     let value: T = text.parse().ok()?;
     let shown = value.to_string();
@@ -96,7 +96,7 @@ pub(super) fn build_toml(data: &[u8]) {
     }
 }
 
-/// What is written is read again, and writing that changes nothing.
+/// A written lock parses again, and writing it again changes nothing.
 pub(super) fn build_lock(data: &[u8]) {
     let Some(text) = text(data) else { return };
     match Lock::parse("build.lock", text) {

@@ -246,7 +246,7 @@ impl LayerIndex {
     /// Pays for an index that was remembered as for one that is read.
     ///
     /// # Errors
-    /// When there is not so much left.
+    /// When less than that is left.
     pub fn charge(&self, budget: &Budget) -> Result<(), crate::runtime::budget::OverBudget> {
         let of = |path: &EntryPath| ENTRY_COST + path.as_bytes().len();
         let nodes = self.nodes.iter().map(|(path, node)| match node {

@@ -16,7 +16,7 @@ pub type BlobStream = Box<dyn Read + Send>;
 
 /// Bytes that can be opened again as often as an upload must be retried.
 pub trait BlobContent: Send + Sync {
-    /// Opens the content at its first byte. Whoever reads it checks the digest.
+    /// Opens the content at its first byte. The reader checks the digest.
     ///
     /// # Errors
     /// When the content is gone or cannot be reached.
@@ -41,7 +41,7 @@ impl<F: Fn() -> io::Result<BlobStream> + Send + Sync> BlobContent for F {
 /// A blob on its way to a destination.
 #[derive(Clone)]
 pub struct Blob {
-    /// What it is.
+    /// The blob's type, digest and size.
     pub descriptor: Descriptor,
     /// Its bytes; never opened when the destination has them.
     pub content: Arc<dyn BlobContent>,

@@ -74,7 +74,7 @@ pub struct History {
     /// By what command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
-    /// By whom.
+    /// The author of the step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
     /// Why.

@@ -35,7 +35,7 @@ pub struct NewLayer {
     pub table: Option<Descriptor>,
 }
 
-/// What changes in the configuration. `None` and empty mean: as the base has it.
+/// Changes to the base's configuration. `None` and empty mean: as the base has it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Change {
     /// When the image says it was created, RFC 3339.

@@ -39,7 +39,7 @@ pub struct Manifest {
     pub config: Descriptor,
     /// The layers, bottom first.
     pub layers: Vec<Descriptor>,
-    /// What this refers to.
+    /// The image that this document refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
     /// Annotations, in key order.
@@ -64,7 +64,7 @@ pub struct Index {
     pub artifact_type: Option<String>,
     /// The manifests, in order.
     pub manifests: Vec<Descriptor>,
-    /// What this refers to.
+    /// The image that this document refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
     /// Annotations, in key order.
@@ -78,7 +78,7 @@ pub struct Index {
 /// A manifest or index as it was received: the bytes are the identity and are never re-serialised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawDocument {
-    /// What it is.
+    /// The media type.
     pub media_type: MediaType,
     /// Its bytes.
     pub bytes: Vec<u8>,
@@ -94,7 +94,7 @@ pub enum DocumentError {
         what: &'static str,
         /// Which one, if it has no other name.
         digest: Option<Digest>,
-        /// What the parser says.
+        /// The error of the parser.
         source: JsonError,
     },
     /// A document of ours that is not written.
@@ -253,7 +253,7 @@ enum Field {
     Value,
 }
 
-/// What tells manifests and indexes apart.
+/// The fields that tell manifests and indexes apart.
 struct Shape {
     media_type: Option<MediaType>,
     is_schema_1: bool,

@@ -22,7 +22,7 @@ pub const DOCKER_SCHEMA_1: [&str; 2] = [
     "application/vnd.docker.distribution.manifest.v1+prettyjws",
 ];
 
-/// What a document with a media type is.
+/// The kind of document that a media type stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Document {
     /// One image.

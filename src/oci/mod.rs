@@ -55,9 +55,9 @@ pub enum ImageError {
     /// The configuration is not the one that the manifest names.
     #[error("the configuration is {found}, the manifest names {expected}")]
     OtherConfig {
-        /// What the manifest names.
+        /// The digest in the manifest.
         expected: Digest,
-        /// What the bytes hash to.
+        /// The digest of the bytes.
         found: Digest,
     },
     /// The configuration does not match the manifest.

@@ -1,8 +1,8 @@
 //! Putting an image's own layers and settings on another base, without building them again.
 //!
-//! What an image says of itself is what its configuration has and its old base's has not; that is derived on
-//! the new base as a build derives it. The result for an image that was built here is the one that a build on
-//! the new base gives, byte for byte.
+//! The image's own settings are those that its configuration has and its old base's has not; they are derived on the
+//! new base as a build derives them. The result for an image that was built here is the one that a build on the new
+//! base gives, byte for byte.
 
 use std::collections::BTreeSet;
 
@@ -83,7 +83,7 @@ pub fn rebase(
     Ok(Rebased { image: Image::new(&config, layers, change.annotations)?, soci, notes })
 }
 
-/// What `image` changed in the configuration of `old`.
+/// The changes of `image` to the configuration of `old`.
 fn own(image: &Image, old: &Image) -> Change {
     let empty = RunConfig::default();
     let (ours, theirs) = (image.config(), old.config());
@@ -133,8 +133,8 @@ fn effective(env: &[String]) -> Vec<&String> {
     kept
 }
 
-/// What a [`Change`] cannot say: settings that the image took away from its base, and fields beyond the
-/// specification.
+/// Applies the changes that a [`Change`] cannot express: settings that the image took away from its base, and fields
+/// beyond the specification.
 fn without(mut run: RunConfig, image: &Image, old: &Image) -> RunConfig {
     let empty = RunConfig::default();
     let ours = image.config().config.as_ref().unwrap_or(&empty);

@@ -20,7 +20,7 @@ const ATTESTATION: &str = "vnd.docker.reference.type";
 /// One image that an index offers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Offer {
-    /// What it runs on, if the index says so in terms that are a platform.
+    /// The platform of the image, if the index names one that is known.
     pub platform: Option<Platform>,
     /// Its manifest.
     pub descriptor: Descriptor,
@@ -32,9 +32,9 @@ pub enum SelectError {
     /// None is for the platform.
     #[error("there is no image for {wanted}; there is {}", list(.existing))]
     NoSuchPlatform {
-        /// What was asked for.
+        /// The requested platform.
         wanted: Platform,
-        /// What there is.
+        /// The available platforms.
         existing: Vec<String>,
     },
     /// None was asked for and there are several.
@@ -76,7 +76,7 @@ impl Explain for SelectError {
 /// Every image that `index` offers, in its order; `nested` gets an index that it contains.
 ///
 /// # Errors
-/// What `nested` fails with, and when the indexes are nested too deep or have too many entries.
+/// The error of `nested`, or an error when the indexes are nested too deep or have too many entries.
 pub fn offers<E: From<SelectError>>(
     index: &Index,
     nested: &mut dyn FnMut(&Descriptor) -> Result<Index, E>,
@@ -87,7 +87,8 @@ pub fn offers<E: From<SelectError>>(
     Ok(found)
 }
 
-/// What is left of a walk. Counts what was looked at, not what was found: an index can list one nested index many times.
+/// The remaining budget of a walk. Counts what was looked at, not what was found: an index can list one nested index
+/// many times.
 struct Budget {
     entries: usize,
     bytes: u64,

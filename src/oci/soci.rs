@@ -21,9 +21,9 @@ const LAYER_DIGEST: &str = "com.amazon.soci.image-layer-digest";
 const LAYER_MEDIA_TYPE: &str = "com.amazon.soci.image-layer-mediaType";
 const SPAN_SIZE: &str = "com.amazon.soci.span-size";
 const TOOL: &str = "com.amazon.soci.build-tool-identifier";
-/// What the descriptor of a table says of it.
+/// Annotations of a table's descriptor.
 pub const ANNOTATIONS: [&str; 3] = [LAYER_DIGEST, LAYER_MEDIA_TYPE, SPAN_SIZE];
-/// What a SOCI index is, in its entry and as the type of its configuration.
+/// The artifact type of a SOCI index, in its entry and as the type of its configuration.
 const ARTIFACT_TYPE: &str = "application/vnd.amazon.soci.index.v2+json";
 /// The media type of a table.
 const TABLE: &str = "application/octet-stream";
@@ -54,7 +54,7 @@ pub fn span_of(table: &Descriptor) -> Option<u64> {
     table.annotations.get(SPAN_SIZE)?.parse().ok()
 }
 
-/// What the configuration of every SOCI index is linked as.
+/// The descriptor of the configuration that all SOCI indexes share.
 #[must_use]
 pub fn config() -> Descriptor {
     Descriptor::of(MediaType::Other(ARTIFACT_TYPE.to_owned()), CONFIG)
@@ -95,8 +95,8 @@ pub fn index(
     Ok(Some(document))
 }
 
-/// The entries of an index of `images`, each with its SOCI index, if it has one: images first, so that whoever takes
-/// the first entry for a platform takes an image.
+/// The entries of an index of `images`, each with its SOCI index, if it has one: images first, so that a client that
+/// takes the first entry for a platform takes an image.
 #[must_use]
 pub fn entries(images: &[Image], indexes: &[Option<RawDocument>]) -> Vec<Descriptor> {
     let soci = images.iter().zip(indexes).filter_map(|(image, index)| {
@@ -180,7 +180,7 @@ mod tests {
         let entry = entry_of(&root, &image).expect("its entry");
         assert_eq!(entry.digest, document.digest());
         assert_eq!(entry.platform.as_ref().map(|platform| platform.architecture.as_str()), Some("arm64"));
-        assert!(crate::oci::select::is_attestation(entry), "nobody takes it for an image");
+        assert!(crate::oci::select::is_attestation(entry), "no tool takes it for an image");
         assert_eq!(tables(&document, &[layer()]).expect("a manifest"), [one]);
         let other = Descriptor::of(MediaType::ImageLayerGzip, b"other");
         assert_eq!(tables(&document, &[other]).expect("a manifest"), []);

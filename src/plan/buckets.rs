@@ -25,7 +25,7 @@ const MAX_LAYERS: usize = 100;
 /// Payload in bytes that is worth a layer of its own: at least so much is in each bucket on average, and less
 /// than twice as much below 256 MiB.
 const WORTH_A_LAYER: u64 = 16 << 20;
-/// Buckets of one class, where nobody asks for more.
+/// The most buckets of one class, unless the user asks for more.
 const MAX_AUTOMATIC: usize = 8;
 
 /// How many layers a class is split into: a power of two, at most 16.
@@ -39,7 +39,7 @@ impl BucketCount {
         Self(1 << number.clamp(1, MAX_OWN_LAYERS).ilog2())
     }
 
-    /// What suits a class with `payload` bytes: 1 below 32 MiB, 2 below 64 MiB, 4 below 128 MiB, else 8.
+    /// The buckets for a class with `payload` bytes: 1 below 32 MiB, 2 below 64 MiB, 4 below 128 MiB, else 8.
     #[must_use]
     pub fn for_payload(payload: u64) -> Self {
         let worth = usize::try_from(payload / WORTH_A_LAYER).unwrap_or(usize::MAX);
@@ -61,7 +61,7 @@ impl BucketCount {
     /// The bucket of a package: from 0.
     fn bucket(self, package: &[u8]) -> usize {
         let hash = blake3::hash(package);
-        // The low bits of the first eight bytes, little endian, are those of the first byte.
+        // The lowest bits of the first eight bytes, little endian, are in the first byte.
         usize::from(hash.as_bytes()[0]) & (self.0 - 1)
     }
 }
@@ -82,7 +82,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// What is in it, where `whole` is what is in the whole layer.
+    /// The reason for this part, where `whole` is the reason for the whole layer.
     #[must_use]
     pub fn why(&self, whole: &str) -> String {
         /// More would hide the rest of the line.
@@ -95,7 +95,7 @@ impl Bucket {
     }
 }
 
-/// What became of a layer.
+/// The result of splitting a layer.
 #[derive(Clone, Debug)]
 pub enum Split {
     /// One layer holds it all.
@@ -137,8 +137,7 @@ struct Assigned<'a> {
 }
 
 impl<'a> Assigned<'a> {
-    /// Assigns everything that is not there for the sake of something else: all but directories with
-    /// something in them.
+    /// Assigns every entry except directories that have entries in them.
     fn new(spec: &'a LayerSpec, root: Option<&EntryPath>, count: BucketCount) -> Self {
         let entries = spec.entries();
         let packages = vec![BTreeSet::new(); count.get()];
@@ -147,7 +146,7 @@ impl<'a> Assigned<'a> {
         // Most entries are of the same package as the one before.
         let mut last: Option<(Cow<'_, [u8]>, usize)> = None;
         for (index, entry) in entries.iter().enumerate() {
-            // What is in a directory stands right behind it.
+            // The entries of a directory come right behind it.
             let next = entries.get(index + 1);
             if entry.is_directory() && next.is_some_and(|next| next.path.starts_with(&entry.path)) {
                 continue;
@@ -168,7 +167,7 @@ impl<'a> Assigned<'a> {
         assigned
     }
 
-    /// Puts each directory into the buckets of what is below it.
+    /// Puts each directory into the buckets of the entries below it.
     fn add_directories(&mut self) {
         let entries = self.spec.entries();
         let mut open: Vec<usize> = Vec::new();

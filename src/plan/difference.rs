@@ -1,4 +1,4 @@
-//! What differs between a layer and the one of the same name that was built last.
+//! The difference between a layer and the one of the same name in the last build.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::types::digest::{ContentId, Key, KeyBuilder};
 /// So many paths are named; the rest is counted.
 const NAMED: usize = 5;
 
-/// What is remembered of a layer to compare the next one with.
+/// A summary of a layer, for comparing the next one with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     /// The encoder, with the output format.
@@ -90,7 +90,7 @@ impl Listed {
     fn changes(&self, now: &Self) -> Vec<Change> {
         let mut changes = Vec::new();
         if self.what != now.what {
-            // Compressed bytes tell less: the same content may have been packed in another way.
+            // Compressed bytes say less: the same content may have been packed in another way.
             changes.push(if self.is_archived || now.is_archived {
                 Change::Archived
             } else {
@@ -118,7 +118,7 @@ fn octal(mode: u32) -> String {
     format!("{mode:04o}")
 }
 
-/// What differs about a path that was there before, too.
+/// A difference at a path that was there before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum Change {
@@ -220,7 +220,7 @@ pub struct TimesChange {
     pub paths: usize,
 }
 
-/// What made a layer differ from its last build.
+/// The difference of a layer from its last build.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// How many paths differ.
@@ -231,13 +231,13 @@ pub struct Difference {
     pub removed: usize,
     /// How many have another content.
     pub content: usize,
-    /// How many differ in nothing but mode, owner, time or extended attributes.
+    /// The number of paths that differ only in mode, owner, time or extended attributes.
     pub metadata: usize,
     /// The first few, by path.
     pub first: Vec<PathChange>,
     /// The change of modification times, where several paths have one and all of them the same.
     pub times: Option<TimesChange>,
-    /// The encoder before and now, where that changed: every byte is then another.
+    /// The encoder before and now, if it changed; then every byte changes.
     pub encoder: Option<(String, String)>,
 }
 
@@ -264,7 +264,7 @@ impl std::fmt::Display for Difference {
 }
 
 impl Difference {
-    /// What differs between two listings; `None` when nothing does.
+    /// The difference between two listings; `None` if they are equal.
     #[must_use]
     pub fn between(before: &Listing, now: &Listing) -> Option<Self> {
         let mut difference = Self::default();

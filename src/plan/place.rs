@@ -6,9 +6,9 @@
 //! link (`/bin` on a merged-usr Debian) the entries go to where it points. That holds for a layer's own
 //! directories, too: one in the place of a link would hide all that the link leads to.
 //!
-//! Nothing is merged in silence: a path that two entries have after links are followed is an error, and so is
-//! a directory that would have two owners or modes. What a file would replace as a whole, a directory, is one as well,
-//! for files that the user named and for links; the others of a tree are not looked for in the base.
+//! Nothing is merged in silence: a path that two entries have after links are followed is an error, and so is a
+//! directory that would have two owners or modes. The same holds for a file, named by the user, or a link that would
+//! replace a directory as a whole; other files of a tree are not compared with the base.
 
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, VecDeque};
@@ -16,21 +16,21 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::layer::{Entry, EntryKind, EntryPath, EntryPathError, LayerSpec, Metadata, Node};
 use crate::types::error::{BoxedError, Explain, Kind};
 
-/// The kernel gives up after 40 links, and so do we.
+/// The kernel follows at most 40 links, and so does this code.
 const MAX_LINKS: usize = 40;
 
 /// How many directories a path may lie in: each is a step of the placer's own.
 const MAX_DEPTH: usize = 500;
 
-/// The tree that a layer comes to lie on, asked for one path at a time.
+/// The tree below a layer, asked for one path at a time.
 pub trait BaseTree {
-    /// What is at `path`, whose ancestors are directories, not links; `None` for nothing.
+    /// The node at `path`, whose ancestors are directories, not links; `None` for nothing.
     ///
     /// # Errors
     /// When the base cannot be read.
     fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError>;
 
-    /// Who has what is at `path`, as messages say it.
+    /// The owner of the node at `path`, for messages.
     fn holder(&self, _path: &EntryPath) -> String {
         "the base".to_owned()
     }
@@ -102,24 +102,24 @@ pub enum PlaceError {
         path: EntryPath,
         /// Who has it.
         holder: String,
-        /// What is to be there or below.
+        /// The path that needs a directory there.
         needed: EntryPath,
     },
-    /// There is a directory where something else is to be.
+    /// A directory is in the place of something else.
     #[error("{path} is a directory in {holder}: {with} in its place would remove all that is in it")]
     ReplacesDirectory {
         /// As the entry's path is written.
         path: EntryPath,
         /// Who has it.
         holder: String,
-        /// What would be in its place.
+        /// The kind of thing that would be in its place.
         with: &'static str,
     },
     /// Links that lead around or out.
-    #[error("{0} in {1} is a link that leads nowhere: {2}")]
+    #[error("the link {0} in {1} leads nowhere: {2}")]
     Link(EntryPath, String, &'static str),
     /// Two entries for one path.
-    #[error("{path} is to be two things{}", Written(path, written))]
+    #[error("{path} would be two things{}", Written(path, written))]
     Twice {
         /// The path, links followed.
         path: EntryPath,
@@ -127,7 +127,7 @@ pub enum PlaceError {
         written: [EntryPath; 2],
     },
     /// A directory with two owners or modes.
-    #[error("the directory {path} is to have two owners or modes{}", Written(path, written))]
+    #[error("the directory {path} would have two owners or modes{}", Written(path, written))]
     Contested {
         /// The path, links followed.
         path: EntryPath,
@@ -137,7 +137,7 @@ pub enum PlaceError {
     /// A path that no file system takes, and that would cost a step of memory for each directory.
     #[error("`{}` lies in more than {MAX_DEPTH} directories", cut(.0))]
     TooDeep(EntryPath),
-    /// What is behind a link has no path.
+    /// A path behind a link has no valid form.
     #[error(transparent)]
     Path(#[from] EntryPathError),
 }
@@ -155,14 +155,14 @@ struct Needed<'a>(&'a EntryPath, &'a EntryPath);
 impl std::fmt::Display for Needed<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.0 == self.1 {
-            f.write_str("is to be a directory")
+            f.write_str("must be a directory")
         } else {
-            write!(f, "{} is to go below it", self.1)
+            write!(f, "{} must go below it", self.1)
         }
     }
 }
 
-/// Says how a path is written where links of the base make two paths one.
+/// Says how a path is written, if links of the base turn two paths into one.
 struct Written<'a>(&'a EntryPath, &'a [EntryPath; 2]);
 
 impl std::fmt::Display for Written<'_> {
@@ -226,7 +226,7 @@ pub fn place<B: BaseTree>(
     let mut placer = Placer::new(base, declared(&entries), &owned);
     // The directory, with its slash, of the entry before, where that is no link of the base's: most entries lie beside it.
     let mut plain: Vec<u8> = Vec::new();
-    // What links of the base moved: real path → as it is written.
+    // Paths that links of the base moved: real path → path as written.
     let mut moved: BTreeMap<EntryPath, EntryPath> = BTreeMap::new();
     let mut place = |entry: &mut Entry| {
         if entry.is_directory() {
@@ -287,7 +287,7 @@ fn check_moved(
     Ok(())
 }
 
-/// What is said of a directory by its entry, or by several of them.
+/// Statements about a directory by its entry, or by several of them.
 struct Declared {
     metadata: Metadata,
     is_contested: bool,
@@ -309,12 +309,12 @@ fn declared(entries: &[Entry]) -> BTreeMap<EntryPath, Declared> {
     declared
 }
 
-/// Who says what a directory is like; the last word is that of the greatest.
+/// The sources of a directory's metadata; the greatest wins.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Word {
-    /// Nobody: it is made because something is in it.
-    Nobody,
-    /// What is below.
+    /// No statement: the directory exists because something is in it.
+    Implied,
+    /// The nodes below.
     Below,
     /// The layer.
     Layer,
@@ -328,7 +328,7 @@ struct Directory {
     written: EntryPath,
 }
 
-/// What a layer says of a directory, wherever that turns out to be.
+/// The layer's statement about a directory, at its real path.
 #[derive(Clone)]
 struct Own {
     metadata: Metadata,
@@ -361,7 +361,7 @@ impl<'a, B: BaseTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
         Ok(real.join(path.file_name())?)
     }
 
-    /// Makes sure that the directory will exist; returns where it really is. `own` is what the layer says of it where
+    /// Makes sure that the directory will exist, and returns its real path. `own` is what the layer says of it where
     /// a link of that name led here.
     fn directory(
         &mut self,
@@ -434,7 +434,7 @@ impl<'a, B: BaseTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
         Ok(real)
     }
 
-    /// What the layer says of the directory at `path`.
+    /// The layer's statement about the directory at `path`.
     fn own(&self, path: &EntryPath) -> Result<Own, PlaceError> {
         let written = path.clone();
         match self.declared.get(path) {
@@ -444,7 +444,7 @@ impl<'a, B: BaseTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
             Some(Declared { metadata, .. }) => {
                 Ok(Own { metadata: metadata.clone(), word: Word::Layer, written })
             }
-            None => Ok(Own { metadata: Metadata::directory(), word: Word::Nobody, written }),
+            None => Ok(Own { metadata: Metadata::directory(), word: Word::Implied, written }),
         }
     }
 
@@ -634,7 +634,7 @@ mod tests {
         let below = place(vec![file("etc/passwd/x")], never, never, &mut debian()).expect_err("file");
         assert_eq!(
             below.to_string(),
-            "/etc/passwd is a file in the base, and /etc/passwd/x is to go below it"
+            "/etc/passwd is a file in the base, and /etc/passwd/x must go below it"
         );
         assert!(place(vec![file("loop/x")], never, never, &mut debian()).is_err());
     }
@@ -681,7 +681,7 @@ mod tests {
     #[test]
     fn a_directory_in_the_place_of_a_file_is_refused() {
         let error = owned(vec![directory("etc/passwd", 0o755)], &["etc/passwd"]).expect_err("a file");
-        assert_eq!(error.to_string(), "/etc/passwd is a file in the base, and is to be a directory");
+        assert_eq!(error.to_string(), "/etc/passwd is a file in the base, and must be a directory");
         assert_eq!(error.paths(), [&path("etc/passwd")]);
         owned(vec![directory("loop", 0o755)], &["loop"]).expect_err("a link that leads nowhere");
     }
@@ -695,7 +695,7 @@ mod tests {
         }
         let link = |text| Entry { kind: EntryKind::Symlink(b"x".to_vec()), ..file(text) };
         owned(vec![link("usr")], &[]).expect_err("a directory with all that is in it");
-        // A link instead of another removes nothing, nor does a file instead of one.
+        // A link in the place of a link removes nothing, and neither does a file in the place of a link.
         for entry in
             [link("bin"), file("loop"), file("var/www"), file("etc/passwd"), file("usr/new"), link("var/new")]
         {
@@ -747,6 +747,6 @@ mod tests {
         assert!(placed.iter().any(|entry| entry.path == path("data/x")));
         assert!(placed.iter().any(|entry| entry.path == path("tmp") && entry.metadata.mode == 0o1777));
         let error = on(vec![file("taken/x")]).expect_err("a file");
-        assert_eq!(error.to_string(), "/taken is a file in the layer `ours`, and /taken/x is to go below it");
+        assert_eq!(error.to_string(), "/taken is a file in the layer `ours`, and /taken/x must go below it");
     }
 }

@@ -1,14 +1,15 @@
-//! What of earlier builds serves a layer, and why the rest does not: said by the code that looked.
+//! The results of earlier builds that a layer reused, and the reasons why it built the rest, from the code that
+//! looked.
 
 use serde::{Deserialize, Serialize};
 
-/// What looking for a finished layer came to.
+/// The result of looking for a finished layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LayerMemo {
     /// An earlier build made exactly this layer.
     Known,
-    /// The build as a whole was known, so that nobody looked.
+    /// The build as a whole was known, so there was no lookup.
     NotAsked,
     /// Nothing of any earlier build is known, so that files are hashed when the layer is built and not before.
     NothingKnown,
@@ -16,13 +17,13 @@ pub enum LayerMemo {
     New,
     /// It differs from the layer of this name that was built last: see the [`Difference`](super::Difference).
     Changed,
-    /// It is what was built last, and the record of that is lost.
+    /// It is the layer of the last build, whose record is lost.
     Lost,
-    /// It was unknown when it was planned, and another layer of the same build turned out to be the same.
+    /// It was unknown when it was planned, and another layer of the same build turned out to be equal.
     SameAsAnother,
 }
 
-/// What was known of the contents of a layer's files before any was read.
+/// Knowledge of a layer's files before one of them was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FileMemo {
@@ -36,11 +37,11 @@ pub struct FileMemo {
     pub touched: usize,
     /// Files with another stamp and another content.
     pub changed: usize,
-    /// Files with the stamp they had, which were too young then for it to be trusted.
+    /// Files with an unchanged stamp that were too young then to trust it.
     pub untrusted: usize,
     /// Bytes of the files that were read to see whether they changed.
     pub read_bytes: u64,
-    /// Files that are too young for their stamp to be trusted next time.
+    /// Files that are too young to trust their stamps next time.
     pub young: usize,
     /// Entries of zip archives that did not change since their contents were remembered.
     pub archive_remembered: usize,
@@ -52,7 +53,7 @@ pub struct FileMemo {
     pub free: usize,
 }
 
-/// Why nothing is known of a file without reading it.
+/// The reason why a file must be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unknown {
@@ -60,6 +61,6 @@ pub enum Unknown {
     New,
     /// Its stamp is another.
     Restamped,
-    /// It was too young, when it was read last, for its stamp to be trusted.
+    /// When it was read last, it was too young to trust its stamp.
     Untrusted,
 }

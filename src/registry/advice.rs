@@ -75,7 +75,7 @@ impl fmt::Display for Distrust {
 }
 
 impl Distrust {
-    /// What to do about it.
+    /// The next thing to do about it.
     pub(super) fn advice(&self, registry: &Registry) -> String {
         match self {
             Self::Expired | Self::NotYet => {

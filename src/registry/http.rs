@@ -853,7 +853,7 @@ fn redirect(response: &Response) -> Option<&str> {
 
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| {
-        // An I/O error passes its inner error off as itself and names only that one's source.
+        // An I/O error shows its inner error as itself and names only the source of that one.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         inner.map_or_else(|| error.source(), |inner| Some(inner as &(dyn std::error::Error + 'static)))
     })

@@ -1,22 +1,22 @@
-//! What an input that others wrote may cost: bytes that are kept of it, and steps that are taken over it.
+//! The most that an input from others may cost: bytes that are kept of it, and steps that are taken over it.
 //!
-//! Limits of single parts multiply: a hundred thousand names of eight kilobytes each are within the limits of
-//! names and of their number, and fill a machine. So everything that is made of one input, by whatever part of
-//! the program, draws on one [`Budget`], and the first part that finds it empty gives up with [`OverBudget`].
-//! Clones share what is left; threads may draw at the same time.
+//! Limits of single parts multiply: a hundred thousand names of eight kilobytes each respect the limits of names and
+//! of their number, and fill the memory. So all parts of the program that read one input share one [`Budget`], and
+//! the first part that finds it empty gives up with [`OverBudget`]. Clones share the budget, and threads may use it
+//! at the same time.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What may be spent on one input. Clones are the same budget.
+/// The limits for one input. Clones are the same budget.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Purse>);
 
 #[derive(Debug)]
 struct Purse {
-    /// What it is for, as it stands in the error: "the archive `a.war`".
+    /// The name of the input in an error: "the archive `a.war`".
     input: String,
     bytes: Meter,
     steps: Meter,
@@ -44,7 +44,7 @@ impl Meter {
     }
 }
 
-/// What has run out.
+/// A limited resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
     /// Bytes in memory.
@@ -57,9 +57,9 @@ pub enum Resource {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{input} takes more than {}, the most that is spent on input of unknown origin", Cost(*resource, *limit))]
 pub struct OverBudget {
-    /// What costs too much.
+    /// The input that costs too much.
     pub input: String,
-    /// What there is too little of.
+    /// The resource that ran out.
     pub resource: Resource,
     /// How much of it there was.
     pub limit: u64,
@@ -91,23 +91,23 @@ impl Budget {
         Self(Arc::new(Purse { input: input.into(), bytes: Meter::new(bytes), steps: Meter::new(steps) }))
     }
 
-    /// Pays for `bytes` that are kept. To be asked before they are allocated.
+    /// Pays for `bytes` that are kept. Call it before allocating them.
     ///
     /// # Errors
-    /// When there is not so much left.
+    /// When less than that is left.
     pub fn keep(&self, bytes: usize) -> Result<(), OverBudget> {
         self.pay(&self.0.bytes, Resource::Bytes, bytes as u64)
     }
 
-    /// Pays for `steps` of work: comparisons, characters looked at, whatever takes time.
+    /// Pays for `steps` of work, such as comparisons or characters.
     ///
     /// # Errors
-    /// When there are not so many left.
+    /// When fewer than that are left.
     pub fn step(&self, steps: usize) -> Result<(), OverBudget> {
         self.pay(&self.0.steps, Resource::Steps, steps as u64)
     }
 
-    /// Gives `bytes` back that were kept and are no longer.
+    /// Returns `bytes` that are no longer kept.
     pub fn release(&self, bytes: usize) {
         let meter = &self.0.bytes;
         let more = |left: u64| Some(left.saturating_add(bytes as u64).min(meter.limit()));
@@ -115,7 +115,7 @@ impl Budget {
         let _ = meter.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
-    /// Allows so many steps more: for a part that turned out to belong to the input, and is known to be large.
+    /// Adds steps, for a part of the input that is known to be large.
     pub fn allow(&self, steps: u64) {
         let more = |of: u64| Some(of.saturating_add(steps));
         for counter in [&self.0.steps.limit, &self.0.steps.left] {
@@ -135,7 +135,7 @@ impl Budget {
 /// How many bytes that are read are a step.
 pub const STEP: u64 = 1024;
 
-/// Pays a step for each [`STEP`] bytes that come out of a reader: of a decoder, which a few bytes can make run for days.
+/// Pays a step for each [`STEP`] bytes that come out of a decoder, which a few bytes can keep busy for days.
 #[derive(Debug)]
 pub struct Metered<'a, R> {
     inner: R,
@@ -163,7 +163,7 @@ impl<R: io::Read> io::Read for Metered<'_, R> {
     }
 }
 
-/// The steps for unpacking what has `packed` bytes: room for what is honest, not for a bomb.
+/// The steps for unpacking `packed` bytes: enough for ordinary data, not for a bomb.
 #[must_use]
 pub fn unpacking(packed: u64) -> u64 {
     ((4 << 30) + packed.saturating_mul(256).min(1 << 50)) / STEP

@@ -1,8 +1,8 @@
 //! Opens the files that a user names or that lie in a tree: regular ones only, never blocking, never more than a limit.
 //!
-//! A build file, a lock or a certificate may be a link to `/dev/zero`, which fills memory, or a named pipe, which blocks
-//! for ever. Every file that is read whole is read by [`read`] or [`read_text`]; every file that is streamed is opened by
-//! [`open`]. Links are followed: only the file that they lead to counts.
+//! A build file, a lock or a certificate may be a link to `/dev/zero`, which fills memory, or a named pipe, which
+//! blocks for ever. Every file that is read whole is read by [`read`] or [`read_text`]; every file that is streamed
+//! is opened by [`open`]. Links are followed; the file at their end counts.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read as _};
@@ -11,10 +11,10 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// The most that is read of a text that a person writes or that a tool writes for one: 4 MiB.
+/// The largest text by a person, or by a tool for a person, that is read: 4 MiB.
 pub(crate) const MAX_TEXT: u64 = 4 << 20;
 
-/// Why a file is not read although the system would let us.
+/// The reason to refuse a file that the system would open.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// A directory, a device, a pipe or a socket.
@@ -36,12 +36,12 @@ impl From<Refused> for io::Error {
     }
 }
 
-/// Opens the regular file at `path`, with what the system says of it.
+/// Opens the regular file at `path`, and returns its metadata too.
 ///
 /// # Errors
 /// [`Refused::NotRegular`] as an [`io::Error`] for anything else, and the system's own errors.
 pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
-    // Opening a device can have effects of its own, so it is looked at first; then again, since it may have changed.
+    // Opening a device can have side effects, so the path is checked first; then again, because it may have changed.
     check(std::fs::metadata(path)?.file_type())?;
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
@@ -78,7 +78,7 @@ pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
 }
 
-/// Whether a file was refused for what it is, and not by the system.
+/// Whether this module refused the file, not the system.
 pub(crate) fn is_refused(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Refused>)
 }

@@ -1,7 +1,7 @@
-//! The user's wish to stop, as a flag that long work looks at.
+//! The user's wish to stop, as a flag that long work checks.
 //!
-//! Whoever handles signals calls [`Interrupt::trigger`]; whoever works calls [`Interrupt::check`] between
-//! steps. Nothing is torn down from outside, so half-done work can clean up after itself.
+//! The handler of signals calls [`Interrupt::trigger`]; code that works calls [`Interrupt::check`] between steps.
+//! Nothing is torn down from outside, so half-done work can clean up after itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

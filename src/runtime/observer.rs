@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What kind of work a task is.
+/// The kind of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
     /// Reading a layer to see what is in it.
@@ -101,9 +101,9 @@ pub enum EventKind {
     Started {
         /// The task.
         id: TaskId,
-        /// What kind of work.
+        /// The kind of task.
         phase: Phase,
-        /// What it works on, for people: a layer's name, a short digest.
+        /// The subject of the task, for people: a layer's name, a short digest.
         name: String,
         /// Bytes to go, if known.
         total: Option<u64>,
@@ -126,9 +126,9 @@ pub enum EventKind {
     StepStarted {
         /// The step, numbered with the tasks.
         id: TaskId,
-        /// What kind of step.
+        /// The kind of step.
         stage: Stage,
-        /// What it works on, for people.
+        /// The subject of the step, for people.
         name: String,
     },
     /// The step ended.
@@ -206,7 +206,7 @@ impl Progress {
         self.image.or(ENTERED.get())
     }
 
-    /// Begins a step, which ends when it is dropped. Costs nothing where nobody wants steps.
+    /// Begins a step, which ends when it is dropped. Costs nothing if no observer wants steps.
     pub fn step(&self, stage: Stage, name: &str) -> Step {
         self.step_with(stage, || name.to_owned())
     }

@@ -20,7 +20,7 @@ struct Inner {
 
 /// The system gives no threads.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the system gives no more threads to this user: {0}")]
+#[error("cannot start a thread, since this user has reached the limit of the system: {0}")]
 pub struct WorkersError(String);
 
 impl Explain for WorkersError {
@@ -30,7 +30,7 @@ impl Explain for WorkersError {
 
     fn hint(&self) -> Option<String> {
         Some(
-            "raise the limit (`ulimit -u`, or `pids` of the container), or ask for fewer with `--jobs 1`"
+            "raise the limit (`ulimit -u`, or `pids` of the container), or use fewer threads: `--jobs 1`"
                 .to_owned(),
         )
     }

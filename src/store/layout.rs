@@ -52,7 +52,7 @@ pub enum LayoutError {
     NotALayout {
         /// The directory.
         dir: PathBuf,
-        /// What is missing or wrong.
+        /// The missing or wrong part.
         why: String,
     },
     /// There is something else in the directory that was to become a layout.
@@ -63,7 +63,7 @@ pub enum LayoutError {
     Index {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         source: DocumentError,
     },
     /// The image cannot be told from the index.
@@ -89,7 +89,7 @@ pub enum LayoutError {
         place: String,
         /// Which one.
         digest: Digest,
-        /// What is wrong with it.
+        /// The fault.
         source: DocumentError,
     },
 }
@@ -119,13 +119,13 @@ pub enum PickError {
     /// No entry has the name.
     #[error("there is no image `{wanted}`{}", listed(.existing))]
     Unknown {
-        /// What was asked for.
+        /// The requested name.
         wanted: String,
-        /// What there is.
+        /// The existing names.
         existing: Vec<String>,
     },
     /// No name was given and there are several images.
-    #[error("there are several images and none was named{}", listed(.0))]
+    #[error("there are several images; name one of them{}", listed(.0))]
     Several(Vec<String>),
     /// There are no images.
     #[error("there are no images")]
@@ -143,7 +143,7 @@ fn listed(names: &[String]) -> String {
 }
 
 impl PickError {
-    /// What to do about it.
+    /// The next thing to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -155,7 +155,7 @@ impl PickError {
     }
 }
 
-/// What names an entry of an index.
+/// The names of an entry of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryName {
     /// For [`REF_NAME`]; unique in the index.
@@ -203,7 +203,7 @@ pub fn pick<'a>(entries: &'a [Descriptor], wanted: Option<&str>) -> Result<&'a D
     let shown = |entry: &Descriptor| name_of(entry).map_or_else(|| entry.digest.to_string(), str::to_owned);
     let existing = || entries.iter().map(shown).collect::<Vec<_>>();
     let Some(wanted) = wanted else {
-        // What refers to an image is not another image.
+        // A document that refers to an image is not another image.
         let images = || entries.iter().filter(|entry| !is_attestation(entry) || name_of(entry).is_some());
         let Some(first) = images().next() else { return Err(PickError::Empty) };
         // One image under several names is still one image.
@@ -337,7 +337,7 @@ impl Layout {
     }
 
     /// Removes the layout if no image is in it, and then the directories above it that are in `made`, as far as they
-    /// are empty. The caller knows that nobody else is writing to it.
+    /// are empty. The caller knows that no other process is writing to it.
     pub(crate) fn remove_unused(&self, made: &[PathBuf]) {
         if !self.index().is_ok_and(|index| index.manifests.is_empty()) {
             return;
@@ -355,7 +355,7 @@ impl Layout {
     pub(super) fn create_among(root: &Path, durability: Durability) -> Result<Self, LayoutError> {
         let layout = Self::at(root, durability);
         fs::create_dir_all(layout.blobs.dir())?;
-        // First of the files: whoever is killed after it has left a layout, if an empty one.
+        // This is the first file: a process that is killed after it has left a layout, if an empty one.
         replace(&root.join("oci-layout"), OCI_LAYOUT, durability)?;
         if std::fs::symlink_metadata(layout.index_path()).is_err() {
             layout.update(|_| false)?;
@@ -414,7 +414,7 @@ impl Layout {
         Ok(entries.into_iter().map(|entry| (name_of(&entry).map(str::to_owned), entry)).collect())
     }
 
-    /// What a name stands for; a name is either annotation's value, or a `sha256:` digest.
+    /// The descriptor for a name; a name is the value of either annotation, or a `sha256:` digest.
     ///
     /// # Errors
     /// As for [`Layout::index`].

@@ -1,9 +1,9 @@
-//! What the store holds, what of it can go, and whether it is sound.
+//! The content of the store: how much it is, how much of it can go, and whether it is sound.
 //!
 //! Invariants:
-//! - What a name of the index reaches stays, and so does everything while a build holds a lease.
-//! - What is younger than the grace period stays: a file system without locks hides leases, and a build may
-//!   be about to name what it has just written.
+//! - A blob that a name of the index reaches stays. Everything stays while a build holds a lease.
+//! - A blob that is younger than the grace period stays: a file system without locks hides leases, and a build may be
+//!   about to name the blob that it has just written.
 //! - Looking after a blob is no use of it: reading leaves no trace in its times.
 //! - Ages are taken against the file system's own clock, which may be another machine's.
 
@@ -62,7 +62,7 @@ impl Explain for StoreError {
     }
 }
 
-/// What the store holds.
+/// The content of the store in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
     /// How many blobs.
@@ -86,7 +86,7 @@ pub struct NamespaceUsage {
     pub bytes: u64,
 }
 
-/// What a prune takes. Without a limit, it takes everything that no name reaches.
+/// The limits of a prune. Without a limit, it takes everything that no name reaches.
 #[derive(Clone, Copy, Debug)]
 pub struct PruneOptions {
     /// Take what was used longest ago, until the rest is no larger.
@@ -96,7 +96,7 @@ pub struct PruneOptions {
     /// Whether names keep their images; else images go with their names, what was used longest ago first, as far
     /// as the limits want it.
     pub keep_named: bool,
-    /// What is younger stays in any case.
+    /// Younger files stay in any case.
     pub grace: Duration,
 }
 
@@ -106,7 +106,7 @@ impl Default for PruneOptions {
     }
 }
 
-/// What a prune did.
+/// The result of a prune.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Pruned {
     /// Blobs removed.
@@ -129,15 +129,16 @@ pub struct Pruned {
     pub kept_within_bytes: u64,
 }
 
-/// Something in the store that is not what its name says.
+/// Something in the store that does not match its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Damage {
-    /// The bytes of a blob are others, or cannot be read. It is quarantined: the next build heals it.
+    /// A blob has other bytes than its name says, or cannot be read. It is moved aside, and the next build replaces
+    /// it.
     Blob {
         /// Which one.
         digest: Digest,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// A memo is damaged. It is removed.
@@ -148,14 +149,14 @@ pub enum Damage {
     },
     /// The index cannot be read.
     Index {
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// A local image lacks something.
     Missing {
         /// The image's name.
         image: String,
-        /// What it lacks.
+        /// The missing blob.
         digest: Digest,
     },
 }
@@ -192,7 +193,7 @@ impl Store {
         Ok(entries_in(&self.0.memos)?.into_iter().map(memo).collect())
     }
 
-    /// Counts what the store holds.
+    /// Counts the content of the store.
     ///
     /// # Errors
     /// When a directory cannot be read.
@@ -221,11 +222,11 @@ impl Store {
         Ok(usage)
     }
 
-    /// Removes what `options` let go.
+    /// Removes everything that `options` do not keep.
     ///
     /// # Errors
-    /// When a build holds a lease, when the index cannot be read (then nothing says what to keep), or when
-    /// something cannot be removed.
+    /// When a build holds a lease, when the index cannot be read (nothing else says what to keep), or when something
+    /// cannot be removed.
     pub fn prune(&self, options: &PruneOptions) -> Result<Pruned, StoreError> {
         if !self.is_writable() {
             return Err(StoreError::Unusable(self.dir().to_owned()));
@@ -285,7 +286,7 @@ impl Store {
             items.push(Item { what, path, size: metadata.len(), used: last_used(&metadata) });
         }
 
-        // What goes anyway, then the oldest; the path makes the order total.
+        // First the files that go anyway, then the oldest; the path makes the order total.
         let goes_anyway = |item: &Item| matches!(item.what, What::Dropped | What::Leftover);
         items.sort_by(|a, b| (!goes_anyway(a), a.used, &a.path).cmp(&(!goes_anyway(b), b.used, &b.path)));
         let mut total = pruned.kept_named_bytes + items.iter().map(|item| item.size).sum::<u64>();
@@ -317,13 +318,13 @@ impl Store {
         Ok(pruned)
     }
 
-    /// The file system's present, from a file that is made for it.
+    /// The present time of the file system, from a new file.
     fn now(&self) -> io::Result<SystemTime> {
         temporary_in(&self.0.locks, TEMPORARY)?.as_file().metadata()?.modified()
     }
 
-    /// Hashes every blob and checks every memo. Bad blobs are quarantined and bad memos removed, so that the
-    /// next build makes them anew. What others take away meanwhile is gone and not damaged; a prune waits.
+    /// Hashes every blob and checks every memo. Bad blobs are quarantined and bad memos removed, so that the next
+    /// build makes them anew. Files that other processes remove meanwhile are gone and not damaged; a prune waits.
     ///
     /// # Errors
     /// When a directory cannot be listed.
@@ -397,7 +398,7 @@ fn hash(mut file: impl Read, advance: &dyn Fn(u64)) -> io::Result<Digest> {
     }
 }
 
-/// The named images of a store: how old they are, and what would be free without them.
+/// The named images of a store: their age, and the bytes that would be free without them.
 struct Names {
     /// By entry of the index.
     images: Vec<Named>,
@@ -463,7 +464,7 @@ fn mark(layout: &Layout) -> Result<BTreeSet<Digest>, LayoutError> {
     Ok(marked)
 }
 
-/// A document that cannot be read reaches nothing: what it named cannot be found through it either.
+/// A document that cannot be read reaches no blob.
 fn reach(layout: &Layout, descriptor: &Descriptor, depth: usize, marked: &mut BTreeSet<Digest>) {
     let is_document = media_type::document(&descriptor.media_type).is_some();
     if !marked.insert(descriptor.digest) || !is_document {
@@ -619,7 +620,7 @@ mod tests {
         drop(lease);
         assert!(store.prune(&NOW).is_err());
         drop(_second);
-        store.prune(&NOW).expect("nobody holds it");
+        store.prune(&NOW).expect("it is free");
     }
 
     #[test]

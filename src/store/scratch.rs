@@ -1,13 +1,14 @@
-//! A directory for blobs of one run that the store does not take.
+//! A directory for blobs of one run, for the case that the store cannot be written.
 //!
 //! ```text
 //! <parent>/pack-XXXXXX/.pack-scratch   locked as long as its process lives
 //! <parent>/pack-XXXXXX/<hex>           blobs
 //! ```
 //!
-//! It is made when it is first needed and goes at the end of the run. What a killed process left goes when the next
-//! process makes one, or at a prune: the name, the owner, a directory's kind and the marker say whose it is, and the
-//! lock on the marker, which the system drops with its process, that nobody needs it.
+//! It is made on first use and removed at the end of the run. If a process was killed, its directory goes when the
+//! next process makes one, or at a prune. The name, the owner, a directory's kind and the marker say that the
+//! directory is one of these; the lock on the marker, which the system drops with its process, says whether it is in
+//! use.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -49,7 +50,7 @@ struct Made {
     _lock: fs::File,
 }
 
-/// What was left by processes that are no more.
+/// Remains of processes that have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Swept {
     /// Directories removed.
@@ -87,13 +88,13 @@ impl Scratch {
         if self.0.made.get().is_none() {
             fs::create_dir_all(&self.0.parent)?;
             sweep(&self.0.parent);
-            // Of two threads one is too late, and its directory goes at once.
+            // If two threads make one at the same time, the later directory is removed at once.
             let _ = self.0.made.set(Made::new(&self.0.parent)?);
         }
         self.made().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// Removes the directory, whoever may still hold this; none is made any more.
+    /// Removes the directory, even while others still hold this; none is made after that.
     pub fn remove(&self) {
         self.0.is_over.store(true, Ordering::Relaxed);
         if let Some(made) = self.0.made.get() {
@@ -116,7 +117,7 @@ impl Made {
         Ok(Self { _lock: fs::File::from_parts(lock, marker), open, dir })
     }
 
-    /// Removes it; what cannot be removed now is swept by another run.
+    /// Removes it; another run sweeps the files that cannot be removed now.
     fn remove(&self) {
         let mut buffer = [const { MaybeUninit::uninit() }; 8 << 10];
         let mut names = RawDir::new(&self.open, &mut buffer);
@@ -143,7 +144,7 @@ pub fn sweep(parent: &Path) -> Swept {
     swept
 }
 
-/// A directory that nobody needs, locked.
+/// A directory that is no longer in use, locked.
 struct Left {
     size: u64,
     /// Held as long as the file is open.
@@ -162,7 +163,7 @@ fn left_behind(path: &Path) -> Option<Left> {
     if !is_private {
         return None;
     }
-    // A private directory of our own: nobody else can exchange anything in it.
+    // The directory is private: no other user can exchange anything in it.
     let marker = path.join(MARKER);
     if !std::fs::symlink_metadata(&marker).is_ok_and(|metadata| metadata.is_file() && metadata.uid() == own) {
         return None;
@@ -185,7 +186,7 @@ mod tests {
         let living = Scratch::new(parent.path().to_owned());
         let dir = living.dir().expect("made").to_owned();
         std::fs::write(dir.join("blob"), "x").expect("written");
-        // As a killed process leaves it: the marker is there and nobody locks it.
+        // As a killed process leaves it: the marker is there and has no lock.
         let make = |name: &str, mode: u32, marker: bool| {
             std::fs::create_dir(at(name)).expect("made");
             std::fs::write(at(name).join("blob"), "12345").expect("written");
@@ -211,7 +212,7 @@ mod tests {
         let other = Scratch::new(parent.path().to_owned());
         other.dir().expect("made");
         assert!(!at("pack-dead01").exists() && dir.exists());
-        // It goes although somebody still holds on to it.
+        // It is removed although a clone still exists.
         let kept = living.clone();
         living.remove();
         assert!(!dir.exists());

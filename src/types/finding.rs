@@ -1,4 +1,4 @@
-//! What a check found out: a stable rule, an answer, a sentence, the remedy, and the evidence.
+//! The result of a check: a stable rule, an answer, a sentence, the remedy, and the evidence.
 
 use std::fmt;
 
@@ -107,24 +107,24 @@ pub struct Finding {
     pub answer: Answer,
     /// How much it matters.
     pub level: Level,
-    /// What was found, in one sentence.
+    /// The finding, in one sentence.
     pub message: String,
-    /// What to do about it, or how to know.
+    /// The remedy, or the way to know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// What was read, and where.
+    /// The files and fields that were read.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub evidence: Vec<String>,
 }
 
 impl Finding {
-    /// What a rule asks for is there.
+    /// The base fulfils the rule.
     #[must_use]
     pub const fn met(rule: Rule, message: String) -> Self {
         Self { rule, answer: Answer::Met, level: Level::Note, message, hint: None, evidence: Vec::new() }
     }
 
-    /// What a rule asks for is not there, and the image would not run.
+    /// The base does not fulfil the rule, and the image would not run.
     #[must_use]
     pub const fn not_met(rule: Rule, message: String) -> Self {
         Self { rule, answer: Answer::NotMet, level: Level::Error, message, hint: None, evidence: Vec::new() }

@@ -13,7 +13,7 @@
 //! | `registry` | the registry that the image's name says; an output only |
 //!
 //! As in skopeo, a path ends at its first colon, so that a name may have colons of its own
-//! (`oci:images:localhost:5000/shop/bookstore:1.0`) and a path may not. What is printed parses to the same.
+//! (`oci:images:localhost:5000/shop/bookstore:1.0`) and a path may not. A printed location parses to the same.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ pub enum Location {
         /// Which image in it.
         name: Option<String>,
     },
-    /// What `docker save` writes.
+    /// An archive that `docker save` writes.
     DockerArchive {
         /// The file.
         file: PathBuf,
@@ -68,14 +68,14 @@ pub struct Name {
 }
 
 impl Name {
-    /// What it means to a registry.
+    /// The reference for a registry.
     #[must_use]
     pub const fn reference(&self) -> &Reference {
         &self.reference
     }
 
-    /// What the local store may have it under, the likeliest first: the whole name, what was written,
-    /// `localhost/NAME`, which is what a build without a registry in its name is called, and the digest.
+    /// The names that the local store may have it under, the likeliest first: the whole name, the written name,
+    /// `localhost/NAME`, which is the name that a build without a registry gives, and the digest.
     #[must_use]
     pub fn in_store(&self) -> Vec<String> {
         let digest = self.reference.digest().map(|digest| digest.to_string());
@@ -107,16 +107,16 @@ impl fmt::Display for Name {
 /// Why a spelling is not a location.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LocationError {
-    /// A path is missing after a word that wants one.
+    /// The path after a word is missing.
     #[error("`{0}:` needs a path")]
     NoPath(&'static str),
     /// A colon with nothing after it.
-    #[error("`{}` ends with a colon: a name is missing after it, or the colon is too much", Foreign::new(.0))]
+    #[error("`{}` ends with a colon: add a name after the colon, or remove it", Foreign::new(.0))]
     NoName(String),
     /// Standard output or input by its usual sign.
-    #[error("`{}` would be standard input or output, which images are neither read from nor written to", Foreign::new(.0))]
+    #[error("`{}` would mean standard input or output, and images cannot be read from or written to it", Foreign::new(.0))]
     Dash(String),
-    /// One of skopeo's words that has no meaning here.
+    /// One of skopeo's words that `pack` does not support.
     #[error("`{0}:` is not supported")]
     Unsupported(String),
     /// Neither a word nor a reference.
@@ -155,7 +155,7 @@ impl Explain for LocationError {
     }
 }
 
-/// What to write instead of an output that is none.
+/// A suggestion in place of something that is no output.
 fn not_an_output(given: &str) -> Option<String> {
     let word = given.split(':').next().unwrap_or(given);
     if PLACES.contains(&given) {
@@ -176,7 +176,7 @@ fn not_an_output(given: &str) -> Option<String> {
         .map(|word| format!("did you mean `{word}`?"))
 }
 
-/// What stands after the colon of a word.
+/// The part after the colon of a word.
 fn what_follows(word: &str) -> &'static str {
     if word == "oci" { "DIR" } else { "FILE" }
 }
@@ -184,7 +184,7 @@ fn what_follows(word: &str) -> &'static str {
 /// The words that a path follows.
 const PLACES: [&str; 3] = ["oci", "oci-archive", "docker-archive"];
 
-/// Transports of containers/image that are not ours; no repository is likely to have such a name.
+/// Transports of containers/image that `pack` lacks; a repository with such a name is unlikely.
 const FOREIGN: [&str; 7] =
     ["containers-storage", "docker-daemon", "dir", "ostree", "sif", "tarball", "atomic"];
 

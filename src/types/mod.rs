@@ -1,6 +1,6 @@
-//! The words that all others use: names of content and of images, platforms, times, errors, foreign text.
+//! Basic types for all other modules: names of content and of images, platforms, times, errors, text of others.
 //!
-//! Each type holds its invariant: what exists is right. Nothing here reads a file, a clock or a network.
+//! Each type holds its invariant: a value that exists is valid. Nothing here reads a file, a clock or a network.
 
 pub mod digest;
 pub mod error;

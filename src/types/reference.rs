@@ -52,7 +52,7 @@ pub struct ReferenceError {
     fault: Fault,
 }
 
-/// What is wrong with it: the character or part, and what is allowed.
+/// A fault: the character or part, and the allowed ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Fault {
     why: String,
@@ -74,7 +74,7 @@ impl Fault {
 }
 
 impl ReferenceError {
-    /// What to write instead, where that can be told.
+    /// A suggestion of a valid form, where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         self.fault.hint.clone()
@@ -294,7 +294,7 @@ impl Reference {
         self.digest
     }
 
-    /// What to ask the registry for: the digest, else the tag, else `latest`.
+    /// The last part of the registry's address for it: the digest, else the tag, else `latest`.
     #[must_use]
     pub fn manifest_name(&self) -> String {
         match (&self.digest, &self.tag) {
@@ -447,7 +447,7 @@ fn parse_repository(name: &str) -> Result<Repository, Fault> {
 /// The longest name of a repository within its registry, in characters.
 const MAX_PATH: usize = 255;
 
-/// What is wrong with a part of a repository's name: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`.
+/// The fault of a part of a repository's name, if it has one: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`.
 fn wrong_part(part: &str, path: &str) -> Option<Fault> {
     let is_separator = |character: char| matches!(character, '.' | '_' | '-');
     let allowed = "a repository is lower-case letters and digits, with `.`, `_`, `__` or `-` between them";

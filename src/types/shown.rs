@@ -1,9 +1,9 @@
-//! Words of others in our messages.
+//! Text of others in messages.
 //!
-//! Names in archives, labels of images, answers of registries, output of programs: whoever wrote them must not be able to
-//! move the reader's cursor, to turn the direction of writing, to put another line into a message, or to give a command to
-//! a system that reads logs. [`Foreign`] is such text as it stands in a message; [`one_line`] is the net below all of
-//! them, through which every line that is printed goes.
+//! File names in archives, labels of images, answers of registries, output of programs: their authors must not be
+//! able to move the reader's cursor, to turn the direction of writing, to put another line into a message, or to give
+//! a command to a system that reads logs. [`Foreign`] holds such text for a message; every printed line also goes
+//! through [`one_line`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use std::path::Path;
 /// The most characters of one foreign text in a message.
 const LONGEST: usize = 1_024;
 
-/// Text that others wrote: one line without anything that a terminal or a log acts on, and not longer than a message bears.
+/// Text that others wrote: one line of limited length, without characters that a terminal or a log acts on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Foreign<'a>(Cow<'a, str>);
 
@@ -45,12 +45,12 @@ pub(crate) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     }
 }
 
-/// Bytes of a name as text that cannot upset a terminal.
+/// Bytes of a name as text that is harmless on a terminal.
 pub(crate) fn shown(bytes: &[u8]) -> String {
     one_line(&String::from_utf8_lossy(bytes)).into_owned()
 }
 
-/// The first `room` bytes of a name as such text: a message has no place for a name that fills a page.
+/// The first `room` bytes of a name as such text, so that a long name does not fill a page.
 pub(crate) fn shown_start(bytes: &[u8], room: usize) -> String {
     if bytes.len() <= room { shown(bytes) } else { format!("{}…", shown(&bytes[..room])) }
 }
@@ -70,8 +70,8 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     escape(text, true)
 }
 
-/// JSON without active characters and commands: they are escaped as JSON has it. Outside of strings there are none but
-/// line breaks of ours.
+/// JSON in which active characters and commands are escaped, as JSON allows. Outside of strings there are only our
+/// own line breaks.
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
     let is_left = |character: char| character == '\n' || !is_active(character);
     if text.chars().all(is_left) && !text.contains("##") {

@@ -1,8 +1,8 @@
-//! Stamps: what tells, without reading a file, whether it changed.
+//! Stamps, which tell without reading a file whether it changed.
 
 use serde::{Deserialize, Serialize};
 
-/// What `lstat` says of a file that tells whether it changed.
+/// The result of `lstat` that tells whether a file changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     /// Size in bytes.

@@ -290,7 +290,7 @@ fn directories_may_meet_if_they_say_the_same() {
     project.write("build.toml", layer(&other));
     let said = project.pack("build").fails(1);
     said.says(&[
-        "the directory /opt is to have two owners or modes",
+        "the directory /opt would have two owners or modes",
         "`a`",
         "`b`",
         "hint: list it in `directories`",
@@ -405,11 +405,11 @@ fn what_the_base_has_is_not_replaced_by_something_else() {
     let app = |root: &str| tree_on("oci:merged").replace("\"/srv\"", &format!("\"{root}\""));
     fails(
         &app("/etc/passwd"),
-        &["/etc/passwd is a file in the base, and is to be a directory", "build.toml:9:"],
+        &["/etc/passwd is a file in the base, and must be a directory", "build.toml:9:"],
     );
     fails(
         &app("/etc/passwd/sub"),
-        &["/etc/passwd is a file in the base, and /etc/passwd/sub is to go below it"],
+        &["/etc/passwd is a file in the base, and /etc/passwd/sub must go below it"],
     );
     let own = |lines: &str| layer_on("oci:merged", lines);
     fails(
@@ -454,7 +454,7 @@ fn paths_that_links_of_the_base_make_one_are_both_named() {
     let same = "by links of the base, /bin/x and /usr/bin/x are the same";
     fails(
         "files = [{ from = \"a\", to = \"/bin/x\" }, { from = \"b\", to = \"/usr/bin/x\" }]",
-        &["/usr/bin/x is to be two things", same, "`a`", "`b`"],
+        &["/usr/bin/x would be two things", same, "`a`", "`b`"],
     );
     fails(
         "directories = [{ path = \"/bin/x\", mode = \"0700\" }, { path = \"/usr/bin/x\" }]",

@@ -41,7 +41,7 @@ pub struct HistoryStep {
     /// By what; absent for a layer that the history does not mention.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
-    /// By whom.
+    /// The author of the step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
     /// Why.

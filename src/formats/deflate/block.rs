@@ -25,8 +25,8 @@ const PRECODE_LIMIT: u8 = 7;
 /// Most bytes of a stored block.
 const MAX_STORED: usize = 65_535;
 
-/// What coding a block must save, in bits, over storing it: enough to pay for the header and the padding of a stored
-/// block that it may split in two. This is what bounds the expansion.
+/// Bits that coding a block must save over storing it: enough to pay for the header and the padding of a stored block
+/// that it may split in two. This is what bounds the expansion.
 const STORED_BONUS: u64 = 48;
 
 /// The order in which lengths of the code length code are sent.
@@ -35,7 +35,7 @@ const PRECODE_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12,
 /// Writes blocks.
 pub(super) struct BlockWriter<'a> {
     bits: BitWriter<'a>,
-    /// What the ranges given refer to.
+    /// The bytes that the given ranges refer to.
     data: &'a [u8],
     /// Bytes that will be stored, held back until it is clear that no more join them.
     stored: Range<usize>,

@@ -64,8 +64,8 @@ impl Default for Level {
     }
 }
 
-/// Reusable working memory of [`encode`]: 480 KiB of tables, and eight bytes for every match of the largest block so far
-/// (typically 200 KiB, at most 1.4 MiB). What it was used for before has no influence on the output.
+/// Reusable working memory of [`encode`]: 480 KiB of tables, and eight bytes for every match of the largest block so
+/// far (typically 200 KiB, at most 1.4 MiB). Earlier uses have no influence on the output.
 #[derive(Default)]
 pub struct Scratch {
     tables: Tables,

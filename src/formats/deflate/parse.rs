@@ -43,7 +43,7 @@ impl Histogram {
     }
 }
 
-/// What a parse produces.
+/// The result of a parse.
 #[derive(Default)]
 pub(super) struct Tokens {
     pub(super) sequences: Vec<Sequence>,
@@ -173,8 +173,8 @@ fn learn<F: Finder>(finder: &mut F, enough: usize, data: &Window, covered: Range
 
 /// Takes literals at `pos`: one, or more the longer the run of them has become. Gives the position after.
 ///
-/// What has had no match for hundreds of bytes is likely compressed data inside something else, an archive say, where
-/// looking at every position is a waste.
+/// After hundreds of bytes without a match the data is probably compressed data inside something else, such as an
+/// archive, and looking at every position is a waste.
 #[inline(always)]
 fn pass(data: &Window, run_start: usize, pos: usize, span: Span, tokens: &mut Tokens) -> usize {
     let step = 1 + ((pos - run_start) / PATIENCE).min(MAX_STEP - 1);

@@ -1,4 +1,4 @@
-//! What holds for whole bodies: they decode to their input, keep the promises of the module, and never change.
+//! Properties of whole bodies: they decode to their input, keep the promises of the module, and never change.
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -17,7 +17,7 @@ const AHEAD: usize = 2 * MAX_MATCH + PAD;
 /// A copy of some of the input.
 pub(super) struct Window {
     bytes: Box<[u8; SIZE + PAD]>,
-    /// What of the input is in the array, from its start on.
+    /// Where the input begins that the array holds.
     start: usize,
     end: usize,
 }

@@ -15,7 +15,7 @@ pub fn decode<T: Decode>(bytes: &[u8]) -> Result<T, JsonError> {
     T::decode(parse(bytes)?)
 }
 
-/// What can be read from a value.
+/// A type that can be read from a value.
 pub trait Decode: Sized {
     /// Reads it.
     ///
@@ -23,15 +23,15 @@ pub trait Decode: Sized {
     /// When the value is something else.
     fn decode(value: Value<'_>) -> Result<Self, JsonError>;
 
-    /// What it must be, with an article.
+    /// The type that the value must have, with an article.
     fn wanted() -> String;
 
-    /// What several of them are.
+    /// The plural of that type.
     fn several() -> String {
         "values".to_owned()
     }
 
-    /// What `null` is in a map: Go has an entry then, with nothing in it.
+    /// The value of `null` in a map, if it has one: Go has an entry then, with nothing in it.
     fn of_null() -> Option<Self> {
         None
     }

@@ -83,7 +83,7 @@ impl JsonError {
     /// The same of the member `key` of an object.
     #[must_use]
     pub fn below(mut self, key: &str) -> Self {
-        // What lies below is bounded by the depth, what is shown of it by `cut`.
+        // The depth bounds the number of parts, and `cut` bounds each.
         let key = &key[..key.floor_char_boundary(MAX_SHOWN)];
         let dot = if self.0.path.is_empty() || self.0.path.starts_with('[') { "" } else { "." };
         self.0.path = format!("{key}{dot}{}", self.0.path);

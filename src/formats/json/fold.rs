@@ -19,7 +19,7 @@ fn fold_char(character: char) -> char {
     if character == 'ı' {
         return character;
     }
-    // Whoever has no simple mapping keeps its form here, such as `ß`, in capitals two letters.
+    // A character without a simple mapping keeps its form here, such as `ß`, which has two capitals.
     fn simple(mapped: impl Iterator<Item = char>, otherwise: char) -> char {
         let mut mapped = mapped;
         match (mapped.next(), mapped.next()) {

@@ -1,4 +1,4 @@
-//! What must hold of any bytes.
+//! Properties that hold for any bytes.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! The walk beside Go's reader, Python's and GNU tar: on headers that are odd in every way that is known, and on
-//! what real tools write. What the walk reads, all of them read so; what they do not read alike, it refuses.
+//! The walk beside Go's reader, Python's and GNU tar: on headers that are odd in every way that is known, and on what
+//! real tools write. All of them read what the walk reads; the walk refuses everything that they do not read alike.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -217,7 +217,7 @@ fn entry(lcg: &mut Lcg, out: &mut Vec<u8>) {
     out.extend(padded(payload));
 }
 
-/// What extends the entry after it.
+/// Writes an extension for the entry after it.
 fn extension(lcg: &mut Lcg, out: &mut Vec<u8>) {
     let content = match lcg.below(4) {
         0 => {
@@ -267,7 +267,7 @@ fn case(lcg: &mut Lcg) -> Vec<u8> {
     tar
 }
 
-/// What the walk reads, in the words of `tests/inputs/tar.go` and `tar.py`.
+/// The result of the walk, in the words of `tests/inputs/tar.go` and `tar.py`.
 fn walked(tar: &[u8]) -> Result<Vec<String>, TarError> {
     let mut walk = Walk::new(ReadThrough(tar), LAYER);
     let mut lines = Vec::new();
@@ -310,7 +310,7 @@ fn agree(ours: &[String], theirs: &[String]) -> bool {
         })
 }
 
-/// What a reader says of each tar: its lines, or nothing if it refuses one.
+/// The lines of a reader about each tar, or nothing if it refuses one.
 fn read_by(reader: &mut Command, tars: &[Vec<u8>]) -> Vec<Option<Vec<String>>> {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     for tar in tars {
@@ -363,7 +363,7 @@ fn inputs() -> Option<PathBuf> {
     std::env::var_os("PACK_TEST_INPUTS").map(PathBuf::from)
 }
 
-/// What GNU tar lists, if it refuses nothing.
+/// The number of entries that GNU tar lists, if it refuses nothing.
 fn listed_by_gnu(tar: &[u8]) -> Option<usize> {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     file.write_all(tar).expect("written");

@@ -89,7 +89,8 @@ impl<'a> Header<'a> {
         self.block[156]
     }
 
-    /// What Python takes for a prefix in every header, GNU has for times and holes, and nobody had before.
+    /// Refuses bytes that Python takes for a prefix in every header, GNU for times and holes, and older readers for
+    /// nothing.
     fn check_prefix(&self) -> Result<(), Dispute> {
         let has_prefix = self.block[PREFIX.start] != 0;
         match self.dialect {
@@ -104,13 +105,16 @@ impl<'a> Header<'a> {
             }
             Dialect::Ustar => Ok(()),
             Dialect::Gnu | Dialect::Old if has_prefix && !matches!(self.kind(), b'L' | b'K' | b'S') => {
-                Err(Dispute::new("prefix", "some take it for a part of the name, in a header that has none"))
+                Err(Dispute::new(
+                    "prefix",
+                    "some tools take it for a part of the name, in a header that has none",
+                ))
             }
             Dialect::Gnu | Dialect::Old => Ok(()),
         }
     }
 
-    /// What a device is in such a header.
+    /// Refuses device numbers that readers take for something else.
     pub(super) fn check_device(&self) -> Result<(), Dispute> {
         if self.dialect == Dialect::Old && self.device != (0, 0) {
             return Err(Dispute::new("devmajor", "the header is of a format without devices"));
@@ -148,7 +152,8 @@ impl<'a> Header<'a> {
     }
 }
 
-/// What all readers take for an entry that can be unpacked. A file by an old type may be a directory.
+/// The type of an entry, where all readers take it for one that can be unpacked. A file by an old type may be a
+/// directory.
 pub(super) fn entry_type(kind: u8) -> Result<EntryType, Dispute> {
     Ok(match kind {
         0 | b'0' => EntryType::Regular,
@@ -212,7 +217,7 @@ pub(super) fn octal(field: &[u8]) -> Result<i64, &'static str> {
     let digits = &field[start..];
     let end = digits.iter().position(|byte| !matches!(byte, b'0'..=b'7')).unwrap_or(digits.len());
     if end == 0 || digits[end..].iter().any(|byte| !matches!(byte, b' ' | 0)) {
-        return Err("it is no octal number");
+        return Err("it is not an octal number");
     }
     // At most 12 digits.
     Ok(digits[..end].iter().fold(0, |sum, digit| sum * 8 + i64::from(digit - b'0')))
@@ -221,7 +226,7 @@ pub(super) fn octal(field: &[u8]) -> Result<i64, &'static str> {
 /// The checksum takes its own field for blanks. Some old writers summed signed bytes.
 pub(super) fn check_sum(block: &Block) -> Result<(), &'static str> {
     let (start, length) = CHECKSUM;
-    let stated = octal(&block[start..start + length]).map_err(|_| "the checksum is no octal number")?;
+    let stated = octal(&block[start..start + length]).map_err(|_| "the checksum is not an octal number")?;
     let bytes = || block[..start].iter().chain(&[b' '; 8]).chain(&block[start + length..]);
     let unsigned: i64 = bytes().map(|byte| i64::from(*byte)).sum();
     let signed: i64 = bytes().map(|byte| i64::from(byte.cast_signed())).sum();

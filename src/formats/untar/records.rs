@@ -1,4 +1,4 @@
-//! What extension headers say about the entry after them: PAX records, GNU's long names.
+//! Extension headers, which describe the entry after them: PAX records, GNU's long names.
 //!
 //! Only what all readers take alike is read. They differ in what an empty value means, which of two headers
 //! wins, and how a number may be written.
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::header::{Dispute, id};
 
-/// What extension headers say about the entry after them.
+/// Descriptions of the entry after them, from extension headers.
 #[derive(Debug, Default)]
 pub(super) struct Extensions {
     /// The path and the link target of records.
@@ -19,7 +19,7 @@ pub(super) struct Extensions {
     pub(super) size: Option<u64>,
     pub(super) uid: Option<u64>,
     pub(super) gid: Option<u64>,
-    /// What is said about holes, in its order, without `GNU.sparse.`.
+    /// Records about holes, in their order, without `GNU.sparse.`.
     pub(super) sparse: Vec<(Vec<u8>, Vec<u8>)>,
     /// All other records; the last of a name counts.
     pub(super) others: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -32,7 +32,7 @@ const SPARSE: &[u8] = b"GNU.sparse.";
 const XATTR: &[u8] = b"SCHILY.xattr.";
 /// The encodings of names that POSIX knows: UTF-8, and any.
 const CHARSETS: [&[u8]; 2] = [b"ISO-IR 10646 2000 UTF-8", b"BINARY"];
-/// What some readers apply to all entries after a global header and others do not.
+/// Records that some readers apply to all entries after a global header and others do not.
 const MEANINGFUL: [&[u8]; 9] =
     [b"path", b"linkpath", b"size", b"uid", b"gid", b"uname", b"gname", b"mtime", b"hdrcharset"];
 const MEANINGFUL_STARTS: [&[u8]; 5] = [b"GNU.", b"SCHILY.", b"LIBARCHIVE.", b"RHT.", b"charset"];
@@ -71,7 +71,7 @@ impl Extensions {
                     b"atime" => check_time("atime", value)?,
                     b"ctime" => check_time("ctime", value)?,
                     b"hdrcharset" if !CHARSETS.contains(&value) => {
-                        return Err(Dispute::new("hdrcharset", "it is none that a standard knows"));
+                        return Err(Dispute::new("hdrcharset", "no standard defines it"));
                     }
                     b"uname" | b"gname" if value.contains(&0) => {
                         return Err(Dispute::new("uname", "the record contains a NUL byte"));
@@ -182,7 +182,7 @@ pub(super) fn text(field: &'static str, value: &[u8]) -> Result<Vec<u8>, Dispute
     Ok(value.to_vec())
 }
 
-/// What a long name is: it ends with a NUL, or where the padding begins with one.
+/// A long name: its content ends with a NUL, or where the padding begins with one.
 fn long(field: &'static str, content: &[u8], padding: &[u8]) -> Result<Vec<u8>, Dispute> {
     let end = content.iter().position(|byte| *byte == 0);
     if end.is_none() && padding.first().is_some_and(|byte| *byte != 0) {
@@ -200,7 +200,7 @@ pub(super) fn natural(field: &'static str, value: &[u8]) -> Result<u64, Dispute>
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let number = digits.then(|| std::str::from_utf8(value).ok()?.parse::<i64>().ok()).flatten();
     let number = number.and_then(|number| u64::try_from(number).ok());
-    number.ok_or_else(|| Dispute::new(field, "the record is no number"))
+    number.ok_or_else(|| Dispute::new(field, "the record is not a number"))
 }
 
 /// Seconds since the epoch, with a sign and a fraction where there is one.
@@ -210,14 +210,14 @@ fn check_time(field: &'static str, value: &[u8]) -> Result<(), Dispute> {
         Some(point) => (&value[..point], &value[point + 1..]),
         None => (value, &b""[..]),
     };
-    natural(field, seconds).map_err(|_| Dispute::new(field, "the record is no time"))?;
+    natural(field, seconds).map_err(|_| Dispute::new(field, "the record is not a time"))?;
     if !fraction.iter().all(u8::is_ascii_digit) {
-        return Err(Dispute::new(field, "the record is no time"));
+        return Err(Dispute::new(field, "the record is not a time"));
     }
     Ok(())
 }
 
-/// GNU tar writes `%3D` for `=` in the name of an attribute, and nobody else reads it so.
+/// GNU tar writes `%3D` for `=` in the name of an attribute, and no other tool reads it so.
 fn check_attribute(name: &[u8]) -> Result<(), Dispute> {
     let escaped = |code: &[u8]| name.windows(code.len()).any(|part| part == code);
     if name.is_empty() || escaped(b"%3D") || escaped(b"%25") {

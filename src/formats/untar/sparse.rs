@@ -94,7 +94,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// What records say, without `GNU.sparse.` before their names.
+    /// A sparse file from its records, whose names lack `GNU.sparse.` here.
     pub(super) fn parse(records: &[(Vec<u8>, Vec<u8>)]) -> Result<Self, Dispute> {
         let is_piece = |key: &[u8]| matches!(key, b"offset" | b"numbytes");
         let mut single = std::collections::BTreeMap::new();
@@ -155,7 +155,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Takes the next block; the map when it is whole. What follows it in its block is nothing.
+    /// Takes the next block; the map when it is whole. The rest of its block must be empty.
     pub(super) fn add(&mut self, block: &Block) -> Result<Option<Map>, Dispute> {
         for byte in block {
             if *byte != b'\n' {

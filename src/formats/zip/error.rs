@@ -17,7 +17,7 @@ pub enum ZipError {
     Io {
         /// The archive.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// A directory, a device.
@@ -49,7 +49,7 @@ pub enum ZipError {
     Directory {
         /// The archive.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
     /// An entry is refused.
@@ -59,7 +59,7 @@ pub enum ZipError {
         path: PathBuf,
         /// The entry's name.
         name: Vec<u8>,
-        /// What is wrong with it.
+        /// The fault.
         problem: EntryProblem,
     },
     /// All names together are too long.
@@ -79,7 +79,7 @@ pub enum ZipError {
     NoSuchEntry {
         /// The archive.
         path: PathBuf,
-        /// What was asked for.
+        /// The requested index.
         index: usize,
         /// How many there are.
         count: usize,
@@ -92,7 +92,7 @@ pub enum ZipError {
     },
 }
 
-/// What is wrong with an entry; continues a sentence that begins with its name.
+/// A fault of an entry; continues a sentence that begins with the entry's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntryProblem {
     /// No name.

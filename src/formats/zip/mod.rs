@@ -72,7 +72,7 @@ pub struct ArchiveEntry {
     pub name: Vec<u8>,
     /// Size of the file in bytes.
     pub size: u64,
-    /// What it is.
+    /// The kind of entry.
     pub kind: ArchiveEntryKind,
     /// Permission bits, if the archive was made on Unix.
     pub mode: Option<u32>,
@@ -88,7 +88,7 @@ pub struct ArchiveEntry {
     limit: u64,
 }
 
-/// What an entry of an archive is.
+/// The kind of an archive's entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ArchiveEntryKind {
     /// A directory.
@@ -174,7 +174,7 @@ impl Archive {
         &self.path
     }
 
-    /// What `fstat` said when it was opened.
+    /// The result of `fstat` when it was opened.
     #[must_use]
     pub const fn stamp(&self) -> &Stamp {
         &self.stamp
@@ -294,7 +294,7 @@ impl Archive {
         }
     }
 
-    /// What is wrong with an entry; of an archive that was written to meanwhile, only that.
+    /// An error for this entry; if the archive was written to meanwhile, an error about that instead.
     fn problem(&self, entry: &ArchiveEntry, problem: EntryProblem) -> ZipError {
         if let Err(changed) = self.check_unchanged() {
             return changed;

@@ -14,11 +14,11 @@ use super::{ArchiveEntry, ArchiveEntryKind, EntryProblem, ZipError};
 /// The longest name of an entry, in bytes: Linux opens no path of 4,096 bytes (`PATH_MAX`, with its end).
 pub const MAX_NAME: usize = 4095;
 
-/// What all names of an archive, and of the directories that they imply, may come to, in bytes, each with `OVERHEAD`.
-/// A web application of 100,000 files comes to some 18 MB.
+/// The most that all names of an archive, and of the directories that they imply, may take, in bytes, each with
+/// `OVERHEAD`. A web application of 100,000 files comes to some 18 MB.
 pub const MAX_NAMES: usize = 20 << 20;
 
-/// What a name costs besides its bytes: whatever is kept of it is a record.
+/// The cost of a name besides its bytes: everything that is kept of it is a record.
 const OVERHEAD: usize = 64;
 
 /// Normalises a raw name: doubled and trailing slashes and `.` parts go. May come out empty.
@@ -57,13 +57,13 @@ pub(super) fn normalise(raw: &[u8]) -> Result<Vec<u8>, EntryProblem> {
     Ok(name)
 }
 
-/// What is known of a path: that it is listed, and whether things may lie below it.
+/// Facts about a path: whether it is listed, and whether things may lie below it.
 struct Known {
     listed: bool,
     directory: bool,
 }
 
-/// What the names of an archive may still come to, in bytes.
+/// The bytes that are left for the names of an archive.
 ///
 /// One name of many short parts implies thousands of directories, each with a path of its own: without a limit,
 /// an archive of a megabyte would become gigabytes of paths.

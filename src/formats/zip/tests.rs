@@ -25,7 +25,7 @@ fn problem(items: &[Item]) -> EntryProblem {
     }
 }
 
-/// What reading the first entry to its end fails with.
+/// The error of reading the first entry to its end.
 fn read_problem(items: &[Item]) -> EntryProblem {
     let archive = open(&write(items)).expect("opens");
     match archive.read(0, u64::MAX) {
@@ -146,7 +146,7 @@ fn a_directory_that_is_listed_again_is_one() {
     let archive = open(&write(&items)).expect("opens");
     let names: Vec<&[u8]> = archive.entries().iter().map(|entry| &entry.name[..]).collect();
     assert_eq!(names, [&b"a"[..], b"a/x", b"b/y", b"b"]);
-    // What stands behind the ones that went is still found where it is.
+    // Entries behind the removed ones are still found in their places.
     for (name, content) in [("a/x", &b"first"[..]), ("b/y", b"second")] {
         let index = archive.position(name.as_bytes()).expect("there");
         assert_eq!(archive.read(index, 10).expect("read"), content);

@@ -54,7 +54,7 @@ pub enum ScanError {
         action: &'static str,
         /// On what.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The root is something else.

@@ -21,9 +21,9 @@ const DOCKER_IGNORE_FILE: &str = ".dockerignore";
 /// What is worth telling of what was looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remarks {
-    /// What the user may want to know.
+    /// Facts that the user may want to know.
     pub notes: Vec<String>,
-    /// What the user should probably change.
+    /// Problems that the user should probably solve.
     pub warnings: Vec<String>,
 }
 

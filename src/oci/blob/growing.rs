@@ -6,9 +6,9 @@
 //!                └► file ──────┘ the others, checked    ─► readers that do not
 //! ```
 //!
-//! Invariants: readers see the bytes in order, never one that is not written, and never another than was made;
-//! they wait where there is nothing yet; a blob whose maker gave up is an error to whoever reads it, never a short
-//! blob. Memory is bounded, however slow the readers are.
+//! Invariants: readers see the bytes in order, only after they are written, and exactly as they were made. Readers
+//! wait for more bytes. If the maker of a blob gave up, its readers get an error, never a short blob. Memory is
+//! bounded, however slow the readers are.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -25,8 +25,8 @@ use super::Blob;
 /// that a piece lies in may be larger than the piece.
 const WINDOW: usize = 2 << 20;
 const PIECES: usize = 8;
-/// How many bytes of a finished blob are kept: on a slow line many wait, while others are being made. Nothing of a larger
-/// one that nobody reads yet.
+/// How many bytes of a finished blob are kept: on a slow line many wait, while others are being made. Nothing of a
+/// larger one that has no reader yet.
 const REST: usize = 512 << 10;
 
 /// A blob that is being made; cheap to clone.
@@ -119,7 +119,7 @@ impl State {
         }
     }
 
-    /// What there is from `position` on, up to the end of a piece.
+    /// The bytes from `position` on, up to the end of a piece.
     fn after(&self, position: u64) -> Option<Part> {
         let number = self.stored.partition_point(|piece| piece.end <= position);
         if let (Some(piece), Some(file)) = (self.stored.get(number), &self.file) {

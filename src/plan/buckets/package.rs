@@ -1,8 +1,8 @@
 //! The package that a file belongs to, without its version, read from its path alone.
 //!
-//! The name decides which bucket a file goes to, so what matters is that it stays when the package moves to
-//! another version, and that what is replaced together has one name. That two packages get one name is
-//! harmless; that one package gets two is only a pity. Nothing is opened.
+//! The name decides which bucket a file goes to, so what matters is that it stays when the package moves to another
+//! version, and that what is replaced together has one name. Two packages with one name do no harm; one package with
+//! two names only costs a transfer. Nothing is opened.
 
 use std::borrow::Cow;
 
@@ -43,13 +43,13 @@ fn below_packages(path: &[u8]) -> Option<Cow<'_, [u8]>> {
     })
 }
 
-/// A Python distribution, from a name beside others in `site-packages`.
+/// A Python distribution, from its name in `site-packages`.
 fn distribution(name: &[u8], is_last: bool) -> Vec<u8> {
     let about = [&b".dist-info"[..], b".egg-info", b".egg"].iter().find_map(|end| name.strip_suffix(*end));
     let bare = match (about, name.strip_suffix(b".libs")) {
         // In these names a dash of the distribution is an underscore (binary distribution format).
         (Some(about), _) => before(about, b'-'),
-        // What wheels bring of shared libraries.
+        // Wheels bring shared libraries in such directories.
         (None, Some(owner)) => owner,
         // A module of one file: `six.py`, `_cffi_backend.cpython-311-x86_64-linux-gnu.so`.
         (None, None) if is_last => before(name, b'.'),
@@ -127,7 +127,7 @@ fn is_version(part: &[u8]) -> bool {
     })
 }
 
-/// What stands between a version and a number that belongs to it: `1.0-rc-2`, `1.0-win-32`.
+/// Text between a version and a number that belongs to it: `1.0-rc-2`, `1.0-win-32`.
 fn is_qualifier(part: &[u8]) -> bool {
     const KNOWN: [&[u8]; 18] = [
         b"alpha",

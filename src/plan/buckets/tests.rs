@@ -30,7 +30,7 @@ fn count(number: usize) -> BucketCount {
     BucketCount::at_most(number)
 }
 
-/// What is compared of an entry.
+/// The parts of an entry that are compared.
 fn shape(entry: &Entry) -> String {
     format!("{} {:?} {:?}", entry.path, entry.metadata, entry.kind)
 }

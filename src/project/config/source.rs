@@ -197,7 +197,7 @@ impl Sources {
 pub struct Diagnostic {
     /// What is wrong, one sentence without a period.
     pub message: String,
-    /// What to do about it.
+    /// The next thing to do about it.
     pub hint: Option<String>,
     /// Where.
     pub span: Span,

@@ -173,7 +173,7 @@ pub struct KeyBuilder {
     /// Parts that are not hashed yet. Most keys are short, and are hashed at once: a BLAKE3 hasher is two kilobytes that
     /// would be moved with each part.
     pending: Vec<u8>,
-    /// What came before them.
+    /// The hash of everything before them.
     hasher: Option<Box<blake3::Hasher>>,
 }
 
