@@ -1,8 +1,8 @@
 //! The plan: what goes where, and why, before anything is done.
 //!
-//! A [`Plan`] is data: `pack plan` prints it, `build` executes it. Making one reads what it must (the
-//! base's documents, `lstat` of every file) and writes nothing. [`place`] is the part of planning that is
-//! about the base's directories, [`buckets`] the one that splits large layers.
+//! A [`Plan`] is data: `pack plan` prints it, `build` executes it. Making one reads the base's documents, calls
+//! `lstat` for every file, and writes nothing. [`place`] places entries on the base's directories, [`buckets`] splits
+//! large layers.
 
 pub mod buckets;
 mod difference;
@@ -21,7 +21,7 @@ use crate::oci::{Descriptor, soci};
 use crate::types::digest::{ContentId, Digest, Key};
 use crate::types::platform::Platform;
 
-/// What a build will do.
+/// The work that a build will do.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
@@ -29,7 +29,7 @@ pub struct Plan {
     pub format: u64,
     /// The repository that the image is named after.
     pub name: String,
-    /// Its tags, with `{content}` where that is not known before all layers are.
+    /// Its tags, with `{content}` if the content is not known yet.
     pub tags: Vec<String>,
     /// The version that the artifact says of itself.
     pub version: Option<String>,
@@ -37,16 +37,16 @@ pub struct Plan {
     pub artifacts: Vec<PlannedArtifact>,
     /// One image for each platform.
     pub images: Vec<PlannedImage>,
-    /// What the user may want to know.
+    /// Facts that the user may want to know.
     pub notes: Vec<String>,
-    /// What the user should probably change.
+    /// Problems that the user should probably solve.
     pub warnings: Vec<String>,
 }
 
-/// The artifact and why it is taken for what it is.
+/// The artifact, and the reasons for its kind.
 #[derive(Debug, Clone, Serialize)]
 pub struct PlannedArtifact {
-    /// What it is.
+    /// The artifact's kind, for people.
     pub kind: String,
     /// Where it is.
     #[serde(serialize_with = "crate::types::shown::path_as_text")]
@@ -61,7 +61,7 @@ pub struct PlannedArtifact {
 pub struct PlannedImage {
     /// The platform.
     pub platform: Platform,
-    /// What it stands on; `None` for scratch.
+    /// The base of the image; `None` for scratch.
     pub base: Option<PlannedBase>,
     /// Our layers, bottom first.
     pub layers: Vec<PlannedLayer>,
@@ -79,7 +79,7 @@ pub struct PlannedBase {
     pub reference: String,
     /// Whether that names an image in a registry, not a path.
     pub is_in_registry: bool,
-    /// What the reference resolves to: a manifest or an index.
+    /// The digest that the reference resolves to, of a manifest or an index.
     pub digest: Digest,
     /// The manifest of this platform.
     pub manifest: Digest,
@@ -93,7 +93,7 @@ pub struct PlannedBase {
 pub struct PlannedLayer {
     /// Its name.
     pub name: String,
-    /// What is in it and why.
+    /// The content of the layer and the reason for it.
     pub why: String,
     /// How many entries are not directories.
     pub files: usize,
@@ -114,12 +114,12 @@ pub struct PlannedLayer {
     pub known_from: Option<KnownFrom>,
     /// Whether this machine knows it, and why not.
     pub memo: LayerMemo,
-    /// What was known of its files.
+    /// The memo's knowledge of its files.
     pub file_memo: FileMemo,
     /// Which of the project's layers it is, for memos: its platform and name.
     #[serde(skip)]
     pub slot: Key,
-    /// What differs from when it was built last.
+    /// The difference from its last build.
     pub difference: Option<Difference>,
 }
 
@@ -153,7 +153,7 @@ impl std::fmt::Display for KnownFrom {
     }
 }
 
-/// What is known of a finished layer.
+/// Facts about a finished layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LayerFacts {

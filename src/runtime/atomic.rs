@@ -20,16 +20,16 @@ use tempfile::NamedTempFile;
 pub enum Durability {
     /// `fsync` the file, rename, `fsync` the directory: for what the user asked for.
     Fsync,
-    /// Rename only: for the cache. What a power failure tears is found when it is read, and is a miss.
+    /// Rename only: for the cache. A file that a power failure tears is found when it is read, and is a miss.
     Relaxed,
 }
 
-/// What a new file is, where there was none to be like.
+/// The mode of a new file, if there was none before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// 0666 less the umask, like any file that a program creates.
     Usual,
-    /// Nobody but its owner reads or writes it.
+    /// Only its owner may read or write it.
     Private,
 }
 

@@ -1,5 +1,5 @@
-//! What a running program needs: events, the user's wish to stop, threads, files that are files, files that are
-//! replaced whole, budgets.
+//! Services of a running program: events, the user's wish to stop, threads, reading regular files only, replacing
+//! files as a whole, budgets.
 
 pub mod atomic;
 pub mod budget;

@@ -90,11 +90,11 @@ impl TaskId {
 pub struct Event {
     /// The image that it is about, if it is about one.
     pub image: Option<ImageId>,
-    /// What it was.
+    /// The kind.
     pub kind: EventKind,
 }
 
-/// What happened.
+/// An event.
 #[derive(Clone, Debug)]
 pub enum EventKind {
     /// A task began; `total` is its size in bytes where known.

@@ -3,12 +3,12 @@
 //! Invariants:
 //! - A blob appears under its name by rename, whole or not at all. Several processes may write the same
 //!   one: the last rename wins and the bytes are the same.
-//! - A name proves nothing about the bytes behind it, which may be torn, damaged or poisoned. Whoever reads
-//!   a blob checks it: [`Blobs::reader`] does, [`Blobs::open`] and [`Blobs::content`] leave it to the caller.
+//! - A name proves nothing about the bytes behind it, which may be torn, damaged or poisoned. Every reader of a blob
+//!   checks it: [`Blobs::reader`] does, [`Blobs::open`] and [`Blobs::content`] leave it to the caller.
 //! - The local store's blobs heal: one that turns out damaged on reading is moved aside, and is a miss the
 //!   next time. They also spill: what does not fit goes to a throw-away directory, for this run only.
-//! - A writer that is dropped, or that fails, leaves nothing behind. A killed process can leave a file
-//!   whose name starts with `.tmp-`, which is in nobody's way and goes at the next prune.
+//! - A writer that is dropped, or that fails, leaves nothing behind. A killed process can leave a file whose name
+//!   starts with `.tmp-`; it disturbs no other process, and the next prune removes it.
 
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -88,7 +88,7 @@ impl Blobs {
         Self(Arc::new(Inner { dir, durability: Durability::Relaxed, heals: true, unnoticed: false, spill }))
     }
 
-    /// The same blobs, read without leaving a trace: for whoever looks after them, which is no use of them.
+    /// The same blobs, for reading them in a prune or a check, which does not count as use.
     pub(super) fn unnoticed(&self) -> Self {
         let Inner { dir, durability, heals, .. } = &*self.0;
         let (dir, durability, heals) = (dir.clone(), *durability, *heals);

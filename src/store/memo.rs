@@ -32,7 +32,7 @@ const HEADER: usize = 8 + 8 + 32 + 32;
 /// A value that is longer is neither written nor read.
 pub(super) const MAX_VALUE: u64 = 256 << 20;
 
-/// What came of looking a memo up.
+/// The result of a lookup.
 pub(super) enum Found {
     /// It is there.
     Record(Record),
@@ -147,7 +147,7 @@ pub(super) fn lock(memos: &Path) -> Option<std::fs::File> {
     None
 }
 
-/// What stands before the value.
+/// The header before the value.
 fn header(namespace: &str, key: &Key, value: &[u8]) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[..8].copy_from_slice(MAGIC);

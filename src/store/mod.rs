@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Invariants:
-//! - The store never fails a build and never changes an image. What it cannot read is a miss; what it cannot
-//!   write is not remembered. The first such trouble is told once, as a warning.
+//! - The store never fails a build and never changes an image. A file that it cannot read is a miss; a file that it
+//!   cannot write is not remembered. The first such trouble is told once, as a warning.
 //! - Any file can vanish or be damaged at any moment.
 //!
 //! The module keeps no policy: what is stored under which key is the caller's business.
@@ -46,7 +46,7 @@ use crate::runtime::observer::Progress;
 use crate::types::digest::Key;
 use crate::types::shown::shown_path;
 
-/// What must be a directory, and what must be a regular file, for anything else to be found or made.
+/// Paths that must be directories or regular files before anything else can be found or made.
 const DIRECTORIES: [&str; 4] = ["blobs", "blobs/sha256", "memo", "locks"];
 const FILES: [&str; 2] = ["oci-layout", "locks/lease"];
 
@@ -68,7 +68,7 @@ struct State {
     health: Arc<Health>,
 }
 
-/// What is known of the directory, and whether the user knows.
+/// The state of the directory, and whether the user was told.
 #[derive(Debug)]
 struct Health {
     dir: PathBuf,
@@ -89,7 +89,7 @@ impl Health {
     }
 }
 
-/// Keeps a prune from running; held by whoever relies on what the store has.
+/// Keeps a prune from running while a build relies on the store.
 #[derive(Debug)]
 pub struct Lease(#[allow(dead_code, reason = "the lock lasts as long as the file is open")] Option<fs::File>);
 
@@ -259,8 +259,8 @@ impl Store {
         MemoLock(memo::lock(&self.0.memos))
     }
 
-    /// What a name of a local image stands for. A damaged index is moved aside: names are gone then, and
-    /// blobs are not.
+    /// The descriptor of a local image's name. A damaged index is moved aside: names are gone then, and blobs are
+    /// not.
     #[must_use]
     pub fn resolve(&self, name: &str) -> Option<Descriptor> {
         if !self.0.health.readable {
@@ -284,7 +284,7 @@ impl Store {
                 self.0
                     .health
                     .progress
-                    .warn(format!("{error}; moved aside, the names of local images are lost"));
+                    .warn(format!("{error}; it was moved aside, and the names of local images are lost"));
             }
         }
     }
@@ -467,7 +467,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         let (store, warnings) = open(dir.path());
         store.memo_put("good", &key("a"), b"v");
-        // Nobody makes a file there, not even root.
+        // Not even root can make a file there.
         let memos = dir.path().join("memo");
         std::fs::rename(&memos, dir.path().join("aside")).expect("moved");
         std::os::unix::fs::symlink("/proc/self", &memos).expect("linked");

@@ -1,9 +1,9 @@
-//! What every error can say beside its message: whose fault it is, and what to do.
+//! The parts of an error beside its message: who caused it, and a hint.
 //!
 //! Each module has its own error type with the context in its fields. At the edge the command line asks
 //! [`Explain`] for the exit code and the `hint:` line.
 
-/// Whose fault an error is; decides the exit code.
+/// The party that caused an error; decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The words of the command line, or of a variable that stands for one. Exit code 2.
@@ -20,18 +20,18 @@ pub enum Kind {
     Bug,
 }
 
-/// An error that knows its kind and may know what to do about it.
+/// An error with a kind, and a hint where there is one.
 pub trait Explain: std::error::Error + Send + Sync + 'static {
     /// Whose fault it is.
     fn kind(&self) -> Kind;
 
-    /// One sentence that says what to do, without a trailing period.
+    /// The next thing to do, in one sentence without a trailing period.
     fn hint(&self) -> Option<String> {
         None
     }
 
-    /// Whether its message is several lines that were laid out by ourselves. Every other message is one line, and a line
-    /// break in it is one that somebody else wrote.
+    /// Whether this crate laid out its message in several lines. Every other message is one line; a line break in it
+    /// comes from text of others.
     fn is_laid_out(&self) -> bool {
         false
     }
@@ -46,9 +46,9 @@ impl<E: Explain> From<E> for BoxedError {
     }
 }
 
-/// An error on its way through an interface that knows I/O errors alone, such as [`std::io::Read`].
+/// An error that passes through an interface of I/O errors, such as [`std::io::Read`].
 ///
-/// It is its own cause as well: a wrapper that is transparent skips the error that it wraps.
+/// It is also its own cause, because a transparent wrapper skips the error that it wraps.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Carried(#[source] Cause);
@@ -76,12 +76,12 @@ pub fn carry(error: impl Into<BoxedError>) -> std::io::Error {
     carry_as(std::io::ErrorKind::Other, error)
 }
 
-/// As [`carry`], for a reader whose callers look at the kind of its errors.
+/// Like [`carry`], with a kind for callers that look at it.
 pub fn carry_as(kind: std::io::ErrorKind, error: impl Into<BoxedError>) -> std::io::Error {
     std::io::Error::new(kind, Carried(Cause(error.into())))
 }
 
-/// What happened elsewhere and is the reason of `error`: the innermost error among its causes that [`carry`] took along.
+/// The cause of `error` that happened elsewhere: the innermost error among its causes that [`carry`] took along.
 #[must_use]
 pub fn carried<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a (dyn Explain + 'static)> {
     let mut found = None;
@@ -90,7 +90,7 @@ pub fn carried<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a (
         if let Some(Cause(inner)) = error.downcast_ref::<Cause>() {
             found = Some(&**inner);
         }
-        // An I/O error passes its inner error off as itself and names only that one's source.
+        // An I/O error shows its inner error as itself and names only the source of that one.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         next =
             inner.map_or_else(|| error.source(), |inner| Some(inner as &(dyn std::error::Error + 'static)));
@@ -98,13 +98,13 @@ pub fn carried<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a (
     found
 }
 
-/// The kind of an error that `source` led to: that of what `source` carries, else `otherwise`.
+/// The kind of an error that `source` caused: the kind of the error that `source` carries, else `otherwise`.
 #[must_use]
 pub fn kind_behind(source: &(dyn std::error::Error + 'static), otherwise: Kind) -> Kind {
     carried(source).map_or(otherwise, Explain::kind)
 }
 
-/// What `carry` took along, taken out again; any other I/O error as it is.
+/// The error that `carry` took along, taken out again; any other I/O error as it is.
 ///
 /// # Errors
 /// The I/O error, where it carries nothing.
@@ -115,7 +115,7 @@ pub fn uncarry(error: std::io::Error) -> Result<BoxedError, std::io::Error> {
     }
 }
 
-/// The nearest of `known` to `given`, if it is near enough to have been meant.
+/// The word of `known` that is nearest to `given`, if the user probably meant it.
 ///
 /// A swap of two neighbours counts as one mistake, as an insertion, a deletion and a substitution do.
 #[must_use]

@@ -7,7 +7,7 @@ pub const LAST_SECOND: u64 = 253_402_300_799;
 
 /// A time after the year 9999: RFC 3339 has no form for it, and no tool reads what might be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} seconds after 1970 is a time after the year 9999, which no image can have")]
+#[error("{0} seconds after 1970 is after the year 9999, the last year that an image can have")]
 pub struct TooLate(pub u64);
 
 impl Explain for TooLate {

@@ -31,7 +31,7 @@ const LEVELS: [&str; 16] = [
     "fuzz",
 ];
 
-/// What a folder or file does not know, though it lies higher, and why.
+/// Modules that a folder or file must not know, though they lie below it, and the reason.
 const NEVER: [(&str, &[&str], &str); 7] = [
     ("registry", &["store"], "what is sent comes as blobs, from anywhere"),
     ("layer", &["registry", "transport"], "a layer is a function of its entries"),

@@ -111,7 +111,7 @@ fn paths_in(project: &Project, layer: &str, arguments: &str) -> Vec<String> {
     tar.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect()
 }
 
-/// What another tool makes of an image: its root file system.
+/// The root file system that another tool makes of an image.
 fn unpacked(project: &Project, layout: &str) -> PathBuf {
     let bundle = project.beside("bundle");
     let _ = fs::remove_dir_all(&bundle);
@@ -300,7 +300,7 @@ fn a_user_is_one_that_the_image_has() {
     let empty = project.pack("build --base scratch --set config.user=web");
     empty.fails(1).says(&["the user web in `config.user` is not in `/etc/passwd` of the image"]).hints();
     project.pack("build --base scratch --set config.user=1000").ok();
-    // What the hint says: a layer of ours that has the name.
+    // The hint's advice: a layer of ours that has the name.
     project.append(
         "build.toml",
         "\n[[layer]]\nname = \"users\"\nfiles = [{ from = \"passwd\", to = \"/etc/passwd\" }]\n\n[config]\nuser = \"own\"\n",
@@ -398,7 +398,7 @@ fn an_initializer_in_a_library_settles_the_servlet_api() {
                 .says(&["`META-INF/services/", "of `WEB-INF/lib/spring-web-6.1.0.jar`", "but Tomcat"])
                 .hints();
         }
-        // What only the launcher loads says nothing of the container.
+        // A library that only the launcher loads says nothing about the container.
         project.write("boot.war", with("WEB-INF/lib-provided/tomcat-embed.jar", package));
         project.pack("build").ok();
     }
@@ -500,7 +500,7 @@ fn a_library_may_come_by_a_layer() {
     }
 }
 
-/// What a store may be when a build begins.
+/// The states of a store when a build begins.
 const STORES: [&str; 4] = ["cold", "warm", "foreign", "damaged"];
 
 /// Builds on `bad`, with a store that knows all layers of the image in one way or another: every one says the same.

@@ -31,7 +31,7 @@ fn large_tree() -> Project {
     project
 }
 
-/// What the layers unpack to: of each path its kind, mode, owner, time, link and content.
+/// The files that the layers unpack to: of each path its kind, mode, owner, time, link and content.
 fn unpacked(layout: &Path, built: &Built) -> BTreeMap<String, String> {
     let mut tree = BTreeMap::new();
     for layer in built.layers() {

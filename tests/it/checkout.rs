@@ -110,7 +110,7 @@ fn poison(git_directory: &Path, marks: &Path) {
     }
 }
 
-/// What was run.
+/// The marks of programs that were run.
 fn marks(marks: &Path) -> Vec<PathBuf> {
     let given = |path: &PathBuf| path.starts_with(marks.join("hooks")) || path.ends_with("included");
     files_below(marks).into_iter().filter(|path| !given(path)).collect()
@@ -562,7 +562,7 @@ fn the_version_comes_from_the_artifact() {
     let said = project.pack("build").fails(1).hints();
     said.says(&["META-INF/MANIFEST.MF", "Implementation-Version", "pom.properties", "build.toml:3"]);
 
-    // What an unpacked one says may change without any file that goes into the image.
+    // The version of an unpacked artifact may change without any file that goes into the image.
     let site = Project::with(
         "[image]\nname = \"localhost/site\"\ntags = [\"{version}\"]\n[app]\npath = \"dist\"\nroot = \"/www\"\nexclude = [\"package.json\"]\n",
     );

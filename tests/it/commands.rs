@@ -1,4 +1,4 @@
-//! What the commands say and write, beyond building.
+//! Output and files of the commands, beyond building.
 
 use std::fs;
 use std::path::Path;
@@ -434,7 +434,8 @@ fn engine(socket: &std::path::Path, asked: &'static str, loaded: &'static str) {
     });
 }
 
-/// What came of a build with the same inputs is enough to do nothing, and never enough to do the wrong thing.
+/// A remembered outcome of a build with the same inputs is enough to do nothing, and never enough to do the wrong
+/// thing.
 #[test]
 fn a_build_of_what_is_as_it_was_needs_its_outcome_alone() {
     let project = Project::bookstore();

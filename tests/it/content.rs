@@ -1,4 +1,4 @@
-//! What is taken from disk, and what of it is in the image.
+//! Files that are taken from disk, and the part of them that is in the image.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
@@ -25,7 +25,7 @@ fn layer(lines: &str) -> String {
     layer_on("scratch", lines)
 }
 
-/// What Python says is in the layers that were built, in their order.
+/// The entries of the built layers, in their order, as Python reads them.
 fn entries(project: &Project, built: &Built) -> Vec<Value> {
     const READ: &str = "import json, sys, tarfile
 for name in sys.argv[1:]:
@@ -128,7 +128,7 @@ fn globs_of_one_file_are_an_error_and_not_dropped() {
         );
         let said = project.pack("build").fails(1).hints();
         said.says(&["choose from a directory, and `dir/a` is none", "build.toml:8:"]);
-        // What the hint says: the directory that it is in.
+        // The hint's advice: the directory that it is in.
         let files = format!("files = [{{ from = \"dir\", to = \"/\", {key} = [\"a*\"] }}]");
         project.write("build.toml", layer(&files));
         let taken = project.pack("build -o oci:out").run();
@@ -153,7 +153,7 @@ fn what_is_no_file_is_no_file_of_an_image() {
         let said = soon(|| project.pack("build").fails(1)).hints();
         said.says(&[what, path, "build.toml:8:"]);
     }
-    // What the hint says.
+    // The hint's advice.
     from("pipe", ", keep-modes = true");
     assert_eq!(entry(&build(&project), "dev/x")["type"], "6");
     from("/dev/zero", ", keep-modes = true");
@@ -332,7 +332,7 @@ fn merged_base(project: &Project) {
     project.pack("build base -o oci:merged").ok();
 }
 
-/// What umoci makes of what is built.
+/// The tree that umoci unpacks from the built image.
 fn unpacked(project: &Project) -> PathBuf {
     for name in ["out", "bundle"] {
         fs::remove_dir_all(project.path(name)).ok();
@@ -614,7 +614,7 @@ fn names_with_brackets_can_be_written() {
     project.write("build.toml", files("include", "\"*.css\", \"[[]id].js\", \"{a}.js\""));
     project.pack("build").ok().says(&["matches `*.css`, `{a}.js`", "write `[{]a[}].js`"]);
     assert_eq!(names(&project), ["p/[id].js"]);
-    // What is to be left out stays: a warning.
+    // A file that was to be left out stays: a warning.
     project.write("build.toml", files("exclude", "\"[id].js\""));
     let said = project.pack("build").ok();
     said.says(&["[id].js` is not left out by `[id].js`", "write `[[]id].js` for the name itself"]);
@@ -626,7 +626,7 @@ fn names_with_brackets_can_be_written() {
     project.pack("build").ok().says(&["is not left out by `[id].js`", "write `[[]id].js`"]);
     project.write("pages/.packignore", "[[]id].js\n\\{a\\}.js\n");
     assert_eq!(names(&project), ["p/i.js"]);
-    // What is no glob at all.
+    // Not a glob at all.
     project.write("build.toml", files("include", "\"[id.js\""));
     project.pack("build").fails(1).says(&["`[id.js` is not a pattern", "write `\"[[]id.js\"`"]);
 }
@@ -811,7 +811,7 @@ fn new_directories_in_one_of_the_base_need_no_layer_of_it() {
     project.write("files/three/c", "c\n");
     let cold = project.beside("cold");
     project.pack("plan --locked").cache(&cold).ok();
-    // What the base has by that name, it must be asked for.
+    // Whether the base has the name, only the base can tell.
     project.write("files/old.html/d", "d\n");
     project.pack("plan --locked").cache(&cold).fails(1);
 }

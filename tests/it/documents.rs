@@ -120,7 +120,7 @@ fn has(program: &str, version: &str) -> bool {
     found
 }
 
-/// What skopeo says of an image in a layout, if it can read it.
+/// The answer of skopeo about an image in a layout, if it can read it.
 fn skopeo(project: &Project, image: &str, config: bool) -> Option<Value> {
     let mut command = Command::new("skopeo");
     command.args(["inspect"]).args(config.then_some("--config")).arg(image).current_dir(project.root());
@@ -250,7 +250,7 @@ fn of_descriptor(it: &Descriptor) -> Value {
     ])
 }
 
-/// What is read here of a document, in the same form as the reader in Go prints it; `None` if it is refused.
+/// The facts of a document in the form that the reader in Go prints; `None` if it is refused.
 fn facts(kind: &str, text: &str) -> Option<Value> {
     let or = |text: &Option<String>| text.clone().unwrap_or_default();
     let bytes = text.as_bytes();

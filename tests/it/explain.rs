@@ -332,7 +332,7 @@ fn a_browser_shows_the_page() {
     let dom = String::from_utf8_lossy(&shown.stdout);
     let said = String::from_utf8_lossy(&shown.stderr);
     assert!(shown.status.success(), "{said}");
-    // What the page logs, errors of scripts and of its policy included.
+    // The page's log, errors of scripts and of its policy included.
     assert!(!said.contains("CONSOLE"), "{said}");
     assert_eq!(dom.matches("<h1>").count(), 1, "{dom}");
     for lane in [">build</span>", ">layers</span>", ">looking up</span>", ">worker 0</span>", ">write</span>"]

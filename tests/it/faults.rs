@@ -1,4 +1,5 @@
-//! What is killed, refused, shared, damaged and restored: the store and the outputs never lie.
+//! Runs that are killed, refused or share a store, and stores that are damaged and restored: the store and the
+//! outputs never lie.
 //!
 //! `PACK_TEST_KILLS` and `PACK_TEST_DAMAGES` say how often (some dozens if unset), `PACK_TEST_SEED` where the
 //! random numbers begin. A failure names the numbers that it came with.
@@ -144,7 +145,7 @@ fn can_trace(what: &str) -> bool {
     can
 }
 
-/// Files that nobody finished, anywhere in the project, its outputs and its store.
+/// Unfinished files, anywhere in the project, its outputs and its store.
 fn unfinished(project: &Project) -> Vec<PathBuf> {
     let is_unfinished = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -559,7 +560,7 @@ fn any_damage_of_any_file_is_found_and_heals() {
         let path = *random.one_of(&of_kind);
         let done = damage(path, &mut random);
         let what = format!("round {round}: {done}");
-        // What is checked while it is written elsewhere is right in any case.
+        // A check of a store that another process writes to finds no damage.
         let _ = fs::remove_dir_all(project.path("out"));
         let said = project.pack("build -o oci:out").run();
         assert_eq!(said.code, Some(0), "{what}: {said:?}");

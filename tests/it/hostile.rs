@@ -150,7 +150,7 @@ fn a_lock_that_lies_about_the_base_is_found_out_by_the_layers() {
     project.pack("update --check").fails(4).says(&words).hints();
     // A fresh store knows no index of the layer, and the base lies here all the same.
     project.pack("build --locked").cache(&project.beside("fresh")).fails(4).says(&words);
-    // What the hint advises.
+    // The hint's advice.
     project.pack("update").ok();
     assert_eq!(fs::read_to_string(project.path("build.lock")).unwrap(), honest);
     project.pack("build --locked").ok();
@@ -184,7 +184,7 @@ fn paths_that_are_no_text_are_told_apart_in_json() {
     assert_eq!(found, expected);
 }
 
-/// What hostile input of every kind costs is measured by `benches/hostile`; here some that is made quickly.
+/// `benches/hostile` measures the cost of hostile input of every kind; here is some that is made quickly.
 #[test]
 fn hostile_images_cost_little_memory() {
     for case in ["variables", "history", "an index", "numbers", "1,900 parts above"] {

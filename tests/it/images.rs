@@ -77,7 +77,7 @@ fn a_copy_never_makes_up_a_name() {
     project.pack("copy oci:missing oci:x").fails(1);
     let wrong = format!("copy oci:out store:localhost/a@sha256:{}", "0".repeat(64));
     project.pack(&wrong).fails(1).says(&["the copy would be"]);
-    // Nobody listens there.
+    // No server listens there.
     project.pack("copy oci:out localhost:1/a/b:1").fails(3);
 }
 

@@ -131,7 +131,7 @@ fn an_output_inside_that_globs_leave_out_changes_nothing() {
         let refused = project.pack("build").args(arguments).fails(1);
         let (_, hint) = refused.stderr.split_once("write the line `").unwrap();
         let line = hint.split_once('`').unwrap().0;
-        // What the hint says is done, and works.
+        // The hint's advice, which works.
         project.write(".packignore", format!("{line}\n"));
         for _ in 0..2 {
             let built = project.pack("build").args(arguments).ok();
@@ -203,7 +203,7 @@ fn registry(project: &Project, read_only: bool) -> Option<Server> {
     }))
 }
 
-/// What another tool takes the image for.
+/// The digest that another tool computes for the image.
 fn skopeo_digest(image: &str) -> String {
     let said = Command::new("skopeo")
         .args(["inspect", "--tls-verify=false", "--format", "{{.Digest}}"])
@@ -268,7 +268,7 @@ fn a_lock_that_says_the_same_in_other_lines_is_left_alone() {
     project.write("build.lock", &windows);
     project.pack("build").ok();
     assert_eq!(fs::read_to_string(project.path("build.lock")).unwrap(), windows);
-    // What was edited is derived again.
+    // An edited entry is derived again.
     project.write(
         "build.lock",
         unix.replace("mode = \"0755\"", "mode = \"0700\"").replace("size = ", "size = 1"),
@@ -298,7 +298,7 @@ fn what_fails_after_a_push_is_a_warning_and_the_digest_is_printed() {
         let said = outcome(command, &full.output().unwrap()).has_code(0);
         assert_eq!(said.stderr.matches("warning: ").count(), 1, "{said:?}");
         said.says(&["cannot be written to standard output", "@sha256:"]);
-        // Nobody reads it.
+        // The pipe has no reader.
         let mut closed = project.pack(command).command();
         let mut child = closed.stdout(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
@@ -358,7 +358,7 @@ fn devices_pipes_and_links_are_written_into_and_not_replaced() {
     assert!(reader.join().unwrap().trim().ends_with(&expected));
     assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
 
-    // What a link leads to is replaced, whole, and keeps its mode; the link stays.
+    // The file at the end of a link is replaced, whole, and keeps its mode; the link stays.
     project.write("real/refs", "old");
     chmod(&project.path("real/refs"), 0o640);
     symlink("real/refs", project.path("link")).unwrap();
@@ -497,7 +497,7 @@ fn a_prune_waits_for_those_who_use_the_store_and_says_why_it_keeps() {
     for why in ["kept ", "images that have a name (`--all` takes these, too)", "younger than 60 minutes"] {
         assert!(said.stdout.contains(why), "{said:?}");
     }
-    // What is beyond the limit goes with its name, and what is within stays with it.
+    // Images beyond the limit go with their names, and images within it stay with theirs.
     let said = project.pack("cache prune --all --max-size 1GB --json").ok().json();
     assert_eq!((said["names"].as_u64(), said["blobs"].as_u64()), (Some(0), Some(0)), "{said}");
     project.pack("verify localhost/tree:1").ok();

@@ -47,7 +47,7 @@ impl Listener {
         Self { address, asked }
     }
 
-    /// What was asked since the last time.
+    /// The requests since the last call.
     fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
@@ -65,7 +65,7 @@ fn a_build_file_that_lies_about_has_no_say_in_commands_without_a_project() {
     let project = Project::small();
     project.build("-o oci:here:1");
     let hostile = Listener::start();
-    // Port 9 is `discard`: nobody listens there.
+    // Port 9 is `discard`: no server listens there.
     let (registry, mirror) = ("127.0.0.1:9", &hostile.address);
     let text = format!("[registry.\"{registry}\"]\nmirrors = [\"http://{mirror}/x\"]\n");
     fs::create_dir_all(project.path("hostile")).unwrap();
@@ -152,7 +152,7 @@ fn what_a_project_adds_to_how_registries_are_reached_is_said() {
         );
         assert!(!said.stderr.contains("localhost:5000"), "{said:?}");
     }
-    // What the user has decided is not the project's to add.
+    // The project cannot add to a decision of the user.
     configure(
         &project,
         "[registry.\"r.example\"]\nplain-http = false\n[registry.\"s.example\"]\nplain-http = false\n",
@@ -194,7 +194,7 @@ fn two_places() -> Option<(Project, Server, String, String)> {
     Some((project, server, released, local))
 }
 
-/// What a name stands for in the registry.
+/// The digest that a name has in the registry.
 fn in_registry(project: &Project, name: &str) -> String {
     text(&project.pack(&format!("inspect --json docker://{name}")).ok().json()["digest"])
 }
@@ -530,7 +530,7 @@ fn what_is_wrong_in_the_words_of_the_command_line_is_exit_code_2_and_in_a_file_1
     ] {
         project.pack(line).fails(2);
     }
-    // What they name may be wrong all the same.
+    // The names in them may still be wrong.
     for line in [
         "build --base oci:missing",
         "build missing",
@@ -600,7 +600,7 @@ fn the_files_of_docker_and_podman_about_registries_count() {
     install(&format!("etc/docker/certs.d/{}/client.key", mutual.host()), &pem("client.key"));
     push(&mutual.host()).ok();
 
-    // Insecure: TLS that nobody vouches for, and no TLS.
+    // Insecure: TLS without a trusted certificate, and no TLS.
     let plain = Server::start(&program, &project.beside("plain"), false);
     push(&plain.host()).ok();
     let conf = |host: &str, more: &str| format!("[[registry]]\nlocation = \"{host}\"\n{more}\n");
@@ -636,7 +636,7 @@ fn the_files_of_docker_and_podman_about_registries_count() {
     look(&host).arg("--ca-file").arg(ca.display().to_string()).ok();
     configure(&project, "");
 
-    // What is blocked is not pulled; what is broken is told and no failure.
+    // A blocked registry is not pulled from; a broken file is told and no failure.
     let blocked = conf(&format!("{}/shop", plain.host()), "blocked = true");
     install("etc/containers/registries.conf", blocked.as_bytes());
     look(&plain.host()).fails(4).says(&["registries.conf", "blocked"]);

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Outcome, Project, Run, chmod, files_below, is_root, json, outcome, skipped, text};
 
-/// What a request gets in the place of what it asks for.
+/// The fault in place of an answer.
 #[derive(Clone, Debug)]
 enum Fault {
     /// This status, with this body and these lines of headers.
     Answer(u16, &'static str, &'static str),
-    /// The first half, then the connection ends; whoever asks for the rest gets this status.
+    /// The first half, then the connection ends; a request for the rest gets this status.
     Midway(u16),
     /// 401 unless it has a token, which everybody gets.
     Token,
@@ -401,7 +401,7 @@ fn a_registrys_words_are_one_line() {
     }
 }
 
-/// What an image says of itself, in text and in JSON.
+/// Texts of an image, in text and in JSON.
 #[test]
 fn an_images_words_are_harmless_in_every_form() {
     const NASTY: &str = "\n::error::x\u{7f}\u{9b}2J\u{202e}\u{2028}\u{200b}##vso[x]";
@@ -491,13 +491,13 @@ fn an_unreadable_file_of_logins_does_not_stop_a_pull() {
     chmod(&cache, 0o777);
     let inspect = project.pack("inspect").arg(served.name("app")).nobody().cache(&cache);
     let shown = format!("`{}` cannot be read", file.display());
-    // Nobody asks for a login, so none is looked for.
+    // The registry wants no login, so none is looked for.
     assert_eq!(inspect.ok().stderr, "");
     served.fails("/", Fault::Token);
     inspect.run().has_code(0).says(&["warning: ", &shown]);
     served.fails("/v2/", Fault::Answer(401, "WWW-Authenticate: Basic realm=\"x\"\r\n", "no"));
     inspect.run().has_code(3).says(&["no login found", &shown, "hint: let this user read"]);
-    // What the hint says works.
+    // The hint's advice, which works.
     chmod(&file, 0o644);
     let readable = inspect.run();
     assert!(!readable.stderr.contains("cannot be read"), "{readable:?}");
@@ -725,7 +725,7 @@ fn hints_say_what_is_the_matter() {
         .says(&["405", "takes no uploads: it is read-only"]);
 }
 
-/// What the lock pins is gone from the registry, and its name means something else: the hint is followed.
+/// The locked base is gone from the registry, and its name has a new digest: the hint is followed.
 #[test]
 fn a_pinned_base_that_is_gone_is_updated() {
     let (project, served, _) = prepared();

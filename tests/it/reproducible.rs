@@ -18,7 +18,7 @@ use crate::support::{
 /// The digests that this version gives.
 const GOLDEN: &str = include_str!("golden.toml");
 
-/// What is built from a fixed input.
+/// The image that is built from a fixed input.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Golden {
     manifest: String,
@@ -50,7 +50,7 @@ fn check_all_golden(mut found: BTreeMap<String, Golden>) {
 
 const COMPRESSIONS: [&str; 5] = ["gzip", "gzip:1", "gzip:9", "zstd", "none"];
 
-/// What a node of a tree is.
+/// The kind of a node of a tree.
 enum Node {
     Directory,
     File(Vec<u8>),
@@ -168,7 +168,7 @@ fn war_project(reversed: bool) -> Project {
     project
 }
 
-/// What the cache is before a build.
+/// The state of the cache before a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cache {
     Cold,
@@ -176,7 +176,7 @@ enum Cache {
     Damaged,
 }
 
-/// What is unlike on another machine.
+/// A difference of another machine.
 #[derive(Clone, Copy, Debug)]
 enum Elsewhere {
     Plain,
@@ -369,8 +369,8 @@ fn a_war_has_the_layers_of_its_directory() {
     assert_eq!(packed.layers(), unpacked.layers());
 }
 
-/// Nobody reads every blob on every build. But damage that kept the length never reaches another place, and
-/// it is found and repaired by who looks for it.
+/// No build reads every blob. But damage that kept the length never reaches another place, and it is found and
+/// repaired by who looks for it.
 #[test]
 fn a_blob_with_other_bytes_is_never_passed_on() {
     let project = war_project(false);
@@ -451,8 +451,8 @@ fn the_time_of_the_image_is_the_one_that_was_asked_for() {
     assert!(shown.stdout.contains("2023-11-14T22:13:20Z"), "{shown:?}");
 }
 
-/// What AWS-LC is told about the processor (`OPENSSL_ia32cap`): all it has; no SHA instructions; neither those nor
-/// SSSE3, AVX and AVX2. Elsewhere than on x86-64 this changes nothing.
+/// Features of the processor that AWS-LC may use (`OPENSSL_ia32cap`): all of them; no SHA instructions; neither those
+/// nor SSSE3, AVX and AVX2. Elsewhere than on x86-64 this changes nothing.
 const PROCESSORS: [&str; 3] = ["", ":~0x20000000", "~0x1000020000000000:~0x20000020"];
 
 #[test]

@@ -153,7 +153,7 @@ fn an_old_validator_never_gets_new_content_called_unchanged() {
     }
     let project = site();
     let before = project.build("-o oci:old");
-    // A page of the same length, which nobody's size tells apart.
+    // A page of the same length, so that its size does not tell the two apart.
     project.write("dist/index.html", "<p>shut\n");
     let after = project.build("-o oci:new");
     let (old, new) = (unpack(&project, "old", &before, "old"), unpack(&project, "new", &after, "new"));
@@ -174,7 +174,8 @@ fn an_old_validator_never_gets_new_content_called_unchanged() {
             assert_eq!((answer.status, &*answer.body), (200, "<p>shut\n"), "{name} {headers:?}: {answer:?}");
             assert_ne!(answer.header("etag"), Some(&*tag), "{name}");
         }
-        // What a date alone is worth differs, and is documented: here the new time is the later one or not.
+        // The effect of a date alone differs between servers, and is documented: here the new time is the later one
+        // or not.
         let by_date = now.get("/index.html", &[("If-Modified-Since", &modified)]);
         let is_later = seconds(&new.join("index.html")) > seconds(&old.join("index.html"));
         if now.name == "nginx" || is_later {

@@ -71,7 +71,7 @@ fn the_layer_is_that_of_gzip_and_its_table_is_found_from_the_image() {
     assert_eq!(table["annotations"][format!("{SOCI}.image-layer-digest")], layer["digest"]);
     assert_eq!(table["annotations"][format!("{SOCI}.image-layer-mediaType")], layer["mediaType"]);
     assert_eq!(table["annotations"][format!("{SOCI}.span-size")], "4194304");
-    // Docker sees one image, and nobody takes the other manifest for one.
+    // Docker sees one image, and no tool takes the other manifest for one.
     project.build("--set app.buckets=1 --compression soci -o docker-archive:docker.tar");
     project.pack("verify docker-archive:docker.tar").ok();
     let inspected = project.pack("inspect --platform linux/amd64 --json oci:out").ok().json();

@@ -263,7 +263,7 @@ impl Run<'_> {
             let mut verify = self.clone();
             verify.arguments = vec!["verify".to_owned(), name.to_owned()];
             let said = verify.ok();
-            // What Docker has is the same image with another manifest.
+            // Docker's image is the same with another manifest.
             let is_docker = name.starts_with("docker-archive:");
             assert!(is_docker || said.stdout.starts_with(&built.digest()), "{said:?} {built:?}");
         }
@@ -271,7 +271,7 @@ impl Run<'_> {
     }
 }
 
-/// What a run said.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     what: String,
@@ -314,7 +314,7 @@ impl Outcome {
     }
 }
 
-/// What a process said that ran the program in its own way.
+/// The result of a process that ran the program in its own way.
 pub(crate) fn outcome(what: &str, output: &std::process::Output) -> Outcome {
     Outcome {
         what: what.to_owned(),
@@ -324,7 +324,7 @@ pub(crate) fn outcome(what: &str, output: &std::process::Output) -> Outcome {
     }
 }
 
-/// What was built.
+/// The image that was built.
 #[derive(Debug)]
 pub(crate) struct Built {
     /// As `--metadata-file` has it.
@@ -388,7 +388,7 @@ pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no string: {value}")).to_owned()
 }
 
-/// Whether the tests run as root, who can become another user, and whom no permission stops.
+/// Whether the tests run as root, which can become another user and ignores permissions.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

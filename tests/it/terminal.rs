@@ -1,4 +1,4 @@
-//! What a person at a terminal meets: questions, and how the terminal is left.
+//! The program at a terminal: questions, and the state in which it leaves the terminal.
 
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
@@ -44,7 +44,7 @@ impl Terminal {
         child.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap()
     }
 
-    /// What is on the screen once it has `text`.
+    /// The text on the screen once it has `text`.
     fn wait_for(&self, text: &str) -> String {
         let (started, mut shown) = (Instant::now(), Vec::new());
         loop {

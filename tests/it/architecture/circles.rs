@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A path, from the root of the crate or as it is written.
 type Names = Vec<String>;
 
-/// Who uses whom, and which items.
+/// The users of items: which file uses which items of which other file.
 type Uses = BTreeMap<(String, String), BTreeSet<String>>;
 
 /// Files that use each other, and which items of each other they name.
@@ -31,7 +31,7 @@ pub(crate) fn circles(files: &[(&str, &str)]) -> Vec<Circle> {
     found.into_iter().map(|files| Circle { uses: within(&files), files }).collect()
 }
 
-/// What one file imports and names.
+/// The imports and names of one file.
 struct File {
     path: String,
     imports: Vec<Import>,
@@ -82,7 +82,7 @@ impl Modules {
         Some(joined(&from, &rest[up..]))
     }
 
-    /// The module that has the item at a path from the root, whoever hands it on.
+    /// The module that has the item at a path from the root, through all re-exports.
     fn home(&self, path: &[String]) -> Option<&Names> {
         let mut path = path.to_vec();
         for _ in 0..16 {

@@ -11,7 +11,7 @@ fn about_entries<'a>(log: &'a [Request], method: &str) -> Vec<&'a str> {
     log.iter().filter(is_entry).map(|request| request.path.as_str()).collect()
 }
 
-/// What had to be done for each layer of ours: `registry`, `store`, or `built`.
+/// The source of each of our layers: `registry`, `store`, or `built`.
 fn states(summary: &Value) -> Vec<String> {
     let layers = summary["images"][0]["layers"].as_array().expect("is a list").iter();
     let state = |layer: &Value| match layer["state"]["kind"].as_str() {

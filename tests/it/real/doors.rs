@@ -26,7 +26,7 @@ fn project(directory: &Path, host: &str, bulk: usize, registry: &str) -> String 
 
 /// That `image` in the registry of the project `app` is whole.
 fn verify(pack: &Pack, app: &str, image: &str) {
-    // What the project says of registries counts in the project alone: the user says the same for once.
+    // The project's settings of registries count in the project only: the user gives the same ones for once.
     let text = std::fs::read_to_string(Path::new(app).join("build.toml")).expect("can be read");
     pack.configure(text.find("[registry.").map_or("", |start| &text[start..]));
     let said: Said = pack.command(&["verify", image]).current_dir(app).output().expect("starts").into();
@@ -426,7 +426,7 @@ fn through_a_proxy() {
     let plain = Server::start_with(&program, &directory.join("plain"), |config| {
         config["http"]["relativeurls"] = true.into();
     });
-    // Nobody but the proxy knows where that is.
+    // Only the proxy knows where that is.
     let cases = [
         ("registry.test", &secure, "HTTPS_PROXY", "plain-http = false"),
         ("plain.test:5000", &plain, "HTTP_PROXY", "plain-http = true"),

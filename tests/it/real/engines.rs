@@ -11,7 +11,7 @@ use crate::support::noise;
 /// An engine of the test's own.
 trait Engine {
     fn socket(&self) -> &Path;
-    /// What its own client prints.
+    /// The output of its own client.
     fn client(&self, line: &str) -> String;
 }
 

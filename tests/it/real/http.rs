@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::server::connect;
 
-/// Status and body, or nothing if nobody answers.
+/// Status and body, or nothing without an answer.
 pub(super) fn get(port: u16, path: &str) -> Option<(u16, String)> {
     let mut stream = connect(port)?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;

@@ -20,7 +20,7 @@ fn push(pack: &Pack, directory: &Path, name: &str, base: &str, content: &str) {
     pack.ok(&["build", &project(&directory, &text), "--push"]);
 }
 
-/// What skopeo says that a name is, byte for byte.
+/// The bytes that skopeo reads for a name.
 fn raw(image: &str) -> String {
     run(&mut line(&format!("skopeo inspect --raw --tls-verify=false docker://{image}")))
 }

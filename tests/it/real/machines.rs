@@ -1,4 +1,4 @@
-//! What stands before a registry: certificates, a token server, nginx, a proxy.
+//! Servers before a registry: certificates, a token server, nginx, a proxy.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -50,7 +50,7 @@ impl Authority {
     }
 }
 
-/// A server that gives out tokens to whoever has the password.
+/// A server that gives tokens to clients with the password.
 pub(super) struct Tokens {
     port: u16,
     certificate: PathBuf,

@@ -1,4 +1,4 @@
-//! What other languages' registries have: other artifacts, other judges. Each part runs if it was to be had.
+//! Artifacts and judges from other languages' registries. Each part runs if it was to be had.
 
 use super::server::{Server, uploaded};
 use super::tools::{Pack, run};

@@ -11,7 +11,7 @@ use super::tools::{Pack, run};
 use super::{http, inputs, project, say, scratch};
 use crate::support::{noise, settle};
 
-/// What tells one registry from another, seen from a client.
+/// Differences between registries, seen from a client.
 struct Ways {
     /// Its program in the prepared inputs.
     program: &'static str,
@@ -115,7 +115,7 @@ fn walk(ways: &Ways) {
     say(&format!("{}: pushed, changed, tagged, compared, signed and copied", ways.program));
 }
 
-/// What `build` printed is what lies there, by our own judgement and crane's.
+/// The registry has the image that `build` printed, by our own judgement and crane's.
 fn check(pack: &Pack, crane: &dyn Fn(&[&str]) -> String, image: &str, built: &str) {
     assert_eq!(crane(&["digest", image]).trim(), digest_of(built));
     crane(&["validate", "--remote", image]);
@@ -180,7 +180,7 @@ fn sha256(bytes: &[u8]) -> String {
     sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What the registry, or the tag that stands in for its API, lists for a manifest.
+/// The list of referrers of a manifest, from the registry or from the tag that stands in for its API.
 fn referrers(port: u16, ways: &Ways, repository: &str, digest: &str) -> Vec<String> {
     let api = format!("/v2/{repository}/referrers/{digest}");
     let tag = format!("/v2/{repository}/manifests/{}", digest.replace(':', "-"));

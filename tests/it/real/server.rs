@@ -205,7 +205,7 @@ pub(super) fn fetched(requests: &[Request]) -> Vec<String> {
     digests(requests, "GET", 200, "/blobs/sha256:")
 }
 
-/// A port that nobody listens on now.
+/// A free port.
 pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.local_addr().expect("has an address").port()

@@ -11,7 +11,7 @@ pub(super) struct Pack {
     home: PathBuf,
 }
 
-/// What a command said.
+/// The output of a command.
 #[derive(Debug)]
 pub(super) struct Said {
     pub(super) code: Option<i32>,
@@ -36,7 +36,8 @@ impl Pack {
             .env("HOME", &self.home)
             .env("PACK_CACHE_DIR", self.home.join("store"))
             .env("PACK_SYSTEM_CONFIG", self.home.join("etc"))
-            // What is built here is nobody's commit, although it lies in the target directory of a repository.
+            // An image that is built here belongs to no commit, although it lies in the target directory of a
+            // repository.
             .env("GIT_CEILING_DIRECTORIES", env!("CARGO_TARGET_TMPDIR"))
             .current_dir(&self.home)
             .stdin(Stdio::null())
@@ -170,7 +171,7 @@ impl Podman {
         run(&mut self.line(rest))
     }
 
-    /// What the container printed.
+    /// The output of the container.
     pub(super) fn logs(&self) -> String {
         let output = self.line("logs app").output().expect("podman starts");
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
