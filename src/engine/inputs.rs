@@ -2,9 +2,23 @@
 //!
 //! No file but a tree's `.packignore` is opened. The key of a build is that of its outcome: where both are as
 //! they were, nothing is left to do but to ask whether the targets have it.
+//!
+//! | input | in the key of the outcome as | told as changed by |
+//! |---|---|---|
+//! | version of the program | `program` | its version |
+//! | texts of the build file and the command line | `text` | "text", where no setting changed |
+//! | each table of settings, `layer format` | `settings`, by name | the name |
+//! | git, version of the artifact, variables of templates, project, image name | `facts`, by name | the name |
+//! | file: size, times, inode, device | `paths`, by path | the path |
+//! | tree: names, kinds, modes, owners, attributes, stamps of files | `paths`, by path | the path |
+//! | directory as an artifact: its kind and version | `paths`, by path | the path |
+//! | base: its entry in the lock | `lock` | the digest, or "lock" |
+//! | policy of the cache in a registry, where it had a part in the outcome | `policy` | "cache" |
+//!
+//! Settings, facts, lock and policy are written field by field ([`crate::types::fingerprint`]). Not in any key: where
+//! targets are, how progress is shown, the time, the number of processors.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +28,7 @@ use super::options;
 use super::outcome::{Kept, LastInputs, Outcome, Parts, PinnedBase};
 use super::request::Request;
 use super::session::Session;
-use crate::artifact;
+use crate::artifact::{self, Version};
 use crate::layer::scan::{Found, FoundKind};
 use crate::layer::{self, ContentSource, Entry, EntryKind, ScanOptions, Scanner, Stamp};
 use crate::plan::Plan;
@@ -24,6 +38,7 @@ use crate::runtime::observer::Stage;
 use crate::store::Store;
 use crate::types::digest::{Key, KeyBuilder};
 use crate::types::error::BoxedError;
+use crate::types::fingerprint::fingerprint;
 use crate::types::shown::shown_path;
 
 /// What a build starts from.
@@ -64,8 +79,8 @@ impl Inputs {
             session,
             scanner,
         };
-        looker.parts.fact("project", &format!("{project:?}"));
-        looker.parts.fact("name", &name.to_string());
+        looker.parts.fact("project", project);
+        looker.parts.fact("name", name);
         for path in settings.app.iter().flat_map(|app| app.paths.as_slice()) {
             let app = settings.app.as_ref().map(options::scan_options_of_app).unwrap_or_default();
             looker.artifact(path.value.path(), &app)?;
@@ -167,12 +182,11 @@ fn pinned(request: &Request, locked: Option<&LockedBase>) -> Option<PinnedBase> 
     if needs_lock && locked.is_none_or(|locked| locked.facts.is_none()) {
         return None;
     }
-    let lock = KeyBuilder::new("pack locked").part(format!("{locked:?}").as_bytes()).finish();
+    let lock = fingerprint("pack locked 2", &locked);
     Some(PinnedBase { digest: locked.map(|locked| locked.digest), lock })
 }
 
-/// The settings as they print for debugging, which has every field of them. New ones do not compile before
-/// they have a name here.
+/// The settings and facts, each under its name. A new one does not compile before it has a name here.
 fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
     let Settings {
         sources,
@@ -195,38 +209,52 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         jobs,
         source_date_epoch,
     } = settings;
-    let mut parts = Parts::new(&format!("{sources:?}"));
-    let named: [(&str, &dyn Debug); 18] = [
-        ("format", format),
-        ("image.name", name),
-        ("image.base", base),
-        ("image.tags", tags),
-        ("image.platforms", platforms),
-        ("image.annotations", annotations),
-        ("image.compression", compression),
-        ("app", app),
-        ("layer", layers),
-        ("config", config),
-        ("cache", cache),
-        ("registry", registries),
-        ("workspace", workspace),
-        ("--offline", offline),
-        ("--locked", locked),
-        ("--untrusted", untrusted),
-        ("--jobs", jobs),
-        ("SOURCE_DATE_EPOCH", source_date_epoch),
-    ];
-    for (name, value) in named {
-        parts.setting(name, &format!("{value:?}"));
-    }
-    parts.setting("layer format", &layer::FORMAT.to_string());
+    let mut parts = Parts::new(sources);
+    parts.setting("format", format);
+    parts.setting("image.name", name);
+    parts.setting("image.base", base);
+    parts.setting("image.tags", tags);
+    parts.setting("image.platforms", platforms);
+    parts.setting("image.annotations", annotations);
+    parts.setting("image.compression", compression);
+    parts.setting("app", app);
+    parts.setting("layer", layers);
+    parts.setting("config", config);
+    parts.setting("cache", cache);
+    parts.setting("registry", registries);
+    parts.setting("workspace", workspace);
+    parts.setting("--offline", offline);
+    parts.setting("--locked", locked);
+    parts.setting("--untrusted", untrusted);
+    parts.setting("--jobs", jobs);
+    parts.setting("SOURCE_DATE_EPOCH", source_date_epoch);
+    parts.setting("layer format", &layer::FORMAT);
+    // Where a version was looked for is for messages, and the content follows from the layers.
     let Facts { git, version, version_sought: _, env, content: _ } = facts;
-    let facts: [(&str, &dyn Debug); 3] =
-        [("git", git), ("version", version), ("environment variables of templates", env)];
-    for (name, value) in facts {
-        parts.fact(name, &format!("{value:?}"));
-    }
+    parts.fact("git", git);
+    parts.fact("version", version);
+    parts.fact("environment variables of templates", env);
     parts
+}
+
+/// What a directory is taken for, and the version that it says. An error is an answer too: it is the same as long as
+/// the files are.
+fn detection_key(path: &Path) -> Key {
+    let mut key = KeyBuilder::new("pack detection");
+    match artifact::detect(path) {
+        Err(error) => key.field("error", &error.to_string()),
+        Ok(artifact) => {
+            key.field("kind", artifact.kind.describe());
+            match artifact::version(&artifact) {
+                Err(error) => key.field("version error", &error.to_string()),
+                Ok(Version { value, looked_at }) => {
+                    key.field("version", &value);
+                    key.field("looked at", &looked_at);
+                }
+            }
+        }
+    }
+    key.finish()
 }
 
 struct Looker<'a> {
@@ -241,10 +269,7 @@ impl Looker<'_> {
     /// An artifact: what a directory is taken for depends on files that need not be part of it.
     fn artifact(&mut self, path: &Path, options: &ScanOptions) -> Result<(), BoxedError> {
         if path.is_dir() {
-            let detected = artifact::detect(path);
-            let version = detected.as_ref().map(artifact::version);
-            let kind = detected.as_ref().map(|artifact| artifact.kind);
-            self.parts.path(&shown_path(path), format!("{kind:?} {version:?}").as_bytes());
+            self.parts.path(&shown_path(path), &detection_key(path).0);
         }
         self.path(path, options)
     }
@@ -291,9 +316,12 @@ fn describe(found: &Found, out: &mut Vec<u8>) {
     put(found.relative());
     match kind {
         FoundKind::Directory => put(b"directory"),
-        FoundKind::File { .. } => put(b"file"),
+        FoundKind::File { executable } => put(if *executable { b"executable" } else { b"file" }),
         FoundKind::Symlink(target) => put(target),
-        other => put(format!("{other:?}").as_bytes()),
+        FoundKind::Socket => put(b"socket"),
+        FoundKind::Fifo => put(b"fifo"),
+        FoundKind::CharacterDevice(major, minor) => put(format!("character {major} {minor}").as_bytes()),
+        FoundKind::BlockDevice(major, minor) => put(format!("block {major} {minor}").as_bytes()),
     }
     for (name, value) in xattrs {
         put(name.as_bytes());

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::memo::MemoWriter;
 use crate::store::Store;
 use crate::types::digest::{Digest, Key, KeyBuilder};
+use crate::types::fingerprint::{Fingerprint, fingerprint};
+
+/// The domain of the keys of single inputs.
+const INPUT: &str = "pack input 2";
 
 /// What looking for the outcome of the same build came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,22 +94,23 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn new(text: &str) -> Self {
+    /// With the texts that settings come from.
+    pub(super) fn new(text: &(impl Fingerprint + ?Sized)) -> Self {
         Self {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             settings: BTreeMap::new(),
-            text: key(text.as_bytes()),
+            text: fingerprint(INPUT, text),
             facts: BTreeMap::new(),
             paths: BTreeMap::new(),
         }
     }
 
-    pub(super) fn setting(&mut self, name: &str, value: &str) {
-        self.settings.insert(name.to_owned(), key(value.as_bytes()));
+    pub(super) fn setting(&mut self, name: &str, value: &(impl Fingerprint + ?Sized)) {
+        self.settings.insert(name.to_owned(), fingerprint(INPUT, value));
     }
 
-    pub(super) fn fact(&mut self, name: &str, value: &str) {
-        self.facts.insert(name.to_owned(), key(value.as_bytes()));
+    pub(super) fn fact(&mut self, name: &str, value: &(impl Fingerprint + ?Sized)) {
+        self.facts.insert(name.to_owned(), fingerprint(INPUT, value));
     }
 
     /// A path may be looked at more than once, with other options.
@@ -130,10 +135,6 @@ impl Parts {
         }
         all.finish()
     }
-}
-
-fn key(bytes: &[u8]) -> Key {
-    KeyBuilder::new("pack input").part(bytes).finish()
 }
 
 /// The base of a build: what its name meant, and all that the lock says of it.

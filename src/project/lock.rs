@@ -21,8 +21,9 @@ use crate::project::config::decode::{Decode, Decoder, FromText, Wrong, table, te
 use crate::project::config::document::{Node, Value};
 use crate::project::config::{ConfigError, Document, Mode, Name, Spanned};
 use crate::runtime::atomic::{self, Access, Durability};
-use crate::types::digest::Digest;
+use crate::types::digest::{Digest, KeyBuilder};
 use crate::types::error::{Explain, Kind};
+use crate::types::fingerprint::Fingerprint;
 use crate::types::platform::Platform;
 use crate::types::shown::shown_path;
 
@@ -443,6 +444,17 @@ impl LockedBase {
             line(&mut text, &quoted(&digest.to_string()), &literal(document));
         }
         Some(text)
+    }
+}
+
+/// The text of its entry: what is not written there follows from the digest.
+impl Fingerprint for LockedBase {
+    fn add_to(&self, key: &mut KeyBuilder) {
+        let Self { reference, digest, facts } = self;
+        key.field("reference", reference);
+        key.field("digest", digest);
+        key.field("has facts", &facts.is_some());
+        key.field("facts", &self.render_facts());
     }
 }
 

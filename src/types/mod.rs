@@ -5,6 +5,7 @@
 pub mod digest;
 pub mod error;
 pub mod finding;
+pub mod fingerprint;
 pub mod location;
 pub mod platform;
 pub mod reference;

@@ -23,14 +23,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::fingerprint;
 use crate::layer::Compression;
 use crate::plan::LayerFacts;
 use crate::project::config::Percent;
 use crate::registry::{Client, Pushed};
 use crate::runtime::workers;
 use crate::transport::Blob;
-use crate::types::digest::{Key, KeyBuilder};
+use crate::types::digest::Key;
 use crate::types::error::BoxedError;
+use crate::types::fingerprint;
 use crate::types::reference::Repository;
 
 /// How long an entry is waited for.
@@ -49,6 +51,8 @@ pub struct CachePolicy {
     pub verify: Percent,
 }
 
+fingerprint!(CachePolicy { read, write, verify });
+
 impl CachePolicy {
     /// Whether layers must be identified before they are built.
     pub(super) const fn is_used(&self) -> bool {
@@ -57,7 +61,7 @@ impl CachePolicy {
 
     /// Stands for this policy in the keys of memos.
     pub(super) fn key(&self) -> Key {
-        KeyBuilder::new("pack cache policy").part(format!("{self:?}").as_bytes()).finish()
+        fingerprint::fingerprint("pack cache policy 2", self)
     }
 
     /// Whether a layer with this key is among those that are built to compare: the same on every machine, so that

@@ -22,7 +22,7 @@ use crate::runtime::observer::{Event, EventKind, Observer, Progress};
 use crate::runtime::workers::Workers;
 use crate::store::Store;
 use crate::transport::{self, Delivery};
-use crate::types::digest::Digest;
+use crate::types::digest::{Digest, KeyBuilder};
 use crate::types::reference::Tag;
 
 const BUILD_FILE: &str = r#"

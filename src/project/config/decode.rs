@@ -360,3 +360,28 @@ macro_rules! table {
     };
 }
 pub(crate) use table;
+
+/// A [`table`] whose fields are written into the keys of caches, each with its key.
+macro_rules! settings_table {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident {
+            $($(#[$field_meta:meta])* $key:literal => $field:ident: $type:ty,)*
+        }
+    ) => {
+        $crate::project::config::decode::table! {
+            $(#[$meta])*
+            $vis struct $name {
+                $($(#[$field_meta])* $key => $field: $type,)*
+            }
+        }
+
+        impl $crate::types::fingerprint::Fingerprint for $name {
+            fn add_to(&self, key: &mut $crate::types::digest::KeyBuilder) {
+                let Self { $($field),* } = self;
+                $(key.field($key, $field);)*
+            }
+        }
+    };
+}
+pub(crate) use settings_table;

@@ -6,6 +6,7 @@
 
 pub(crate) mod decode;
 pub(crate) mod document;
+mod fingerprint;
 mod registries;
 mod schema;
 mod settings;

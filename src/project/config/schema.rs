@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::decode::{Decode, Decoder, FromText, Wrong, table};
+use super::decode::{Decode, Decoder, FromText, Wrong, settings_table};
 use super::document::{Node, Value};
 use super::source::Spanned;
 use super::template::Template;
@@ -14,11 +14,14 @@ use super::value::{
     Kind, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, Signal, User,
     one_or_many,
 };
+use crate::fingerprint_as_text;
 use crate::oci;
+use crate::types::digest::KeyBuilder;
+use crate::types::fingerprint::Fingerprint;
 use crate::types::platform::Platform;
 use crate::types::reference::{Registry, Repository};
 
-table! {
+settings_table! {
     /// A whole build file.
     pub struct BuildFile {
         /// The output format; a digest changes only with it.
@@ -40,7 +43,7 @@ table! {
     }
 }
 
-table! {
+settings_table! {
     /// `[image]`
     pub struct Image {
         /// The repository that the image is named after and pushed to.
@@ -58,7 +61,7 @@ table! {
     }
 }
 
-table! {
+settings_table! {
     /// `[app]`
     pub struct App {
         /// The artifact; one for each platform where there are several.
@@ -84,7 +87,7 @@ table! {
     }
 }
 
-table! {
+settings_table! {
     /// `[[layer]]`
     pub struct Layer {
         /// Its name in plans, reports and the history.
@@ -98,7 +101,7 @@ table! {
     }
 }
 
-table! {
+settings_table! {
     /// What is copied into a layer.
     pub struct Files {
         /// A file, or a directory whose content is copied.
@@ -122,7 +125,7 @@ table! {
     }
 }
 
-table! {
+settings_table! {
     /// A directory that is made in a layer.
     pub struct Directory {
         /// Where.
@@ -134,7 +137,7 @@ table! {
     }
 }
 
-table! {
+settings_table! {
     /// `[config]`
     pub struct Config {
         /// Variables to set.
@@ -164,7 +167,7 @@ table! {
     }
 }
 
-table! {
+settings_table! {
     /// A health check.
     pub struct Healthcheck {
         /// The program to run.
@@ -182,7 +185,7 @@ table! {
     }
 }
 
-table! {
+settings_table! {
     /// `[registry."host"]`
     pub struct RegistryOptions {
         /// Whether it speaks HTTP without TLS; where not given, the address decides.
@@ -202,7 +205,7 @@ table! {
     }
 }
 
-table! {
+settings_table! {
     /// `[workspace]`
     pub struct Workspace {
         /// Directories with a build file each.
@@ -214,7 +217,7 @@ table! {
     }
 }
 
-table! {
+settings_table! {
     /// `[cache]`
     pub struct Cache {
         /// The repository with the entries; the image's own where not given.
@@ -361,6 +364,42 @@ impl Decode for HealthCommand {
         Some(Self([vec![form.to_owned()], arguments].concat()))
     }
 }
+
+impl Fingerprint for Name {
+    fn add_to(&self, key: &mut KeyBuilder) {
+        key.text(self.as_str());
+    }
+}
+
+impl Fingerprint for TagTemplate {
+    fn add_to(&self, key: &mut KeyBuilder) {
+        self.template().add_to(key);
+    }
+}
+
+impl Fingerprint for Paths {
+    fn add_to(&self, key: &mut KeyBuilder) {
+        self.as_slice().add_to(key);
+    }
+}
+
+impl Fingerprint for Health {
+    fn add_to(&self, key: &mut KeyBuilder) {
+        match self {
+            Self::Off => key.text("off"),
+            Self::Check(check) => key.field("check", check),
+        }
+    }
+}
+
+impl Fingerprint for HealthCommand {
+    fn add_to(&self, key: &mut KeyBuilder) {
+        let Self(arguments) = self;
+        arguments.add_to(key);
+    }
+}
+
+fingerprint_as_text!(Template);
 
 /// Every key of a build file, dotted, in the order of this file.
 #[must_use]

@@ -14,6 +14,9 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::ConfigError;
+use crate::fingerprint;
+use crate::types::digest::KeyBuilder;
+use crate::types::fingerprint::Fingerprint;
 use crate::types::shown::one_line;
 
 /// Where a value was written: a range of [`Sources`].
@@ -44,7 +47,15 @@ pub struct Spanned<T> {
     pub span: Span,
 }
 
-/// As the value: two settings that mean the same print the same, wherever they stand.
+/// As the value: two settings that mean the same have the same key, wherever they stand.
+impl<T: Fingerprint> Fingerprint for Spanned<T> {
+    fn add_to(&self, key: &mut KeyBuilder) {
+        let Self { value, span: _ } = self;
+        value.add_to(key);
+    }
+}
+
+/// As the value, for messages of tests.
 impl<T: std::fmt::Debug> std::fmt::Debug for Spanned<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.value.fmt(f)
@@ -81,6 +92,17 @@ struct Source {
     base: usize,
 }
 
+fingerprint!(Source { name, directory, origin, text } without { base });
+
+impl Fingerprint for Origin {
+    fn add_to(&self, key: &mut KeyBuilder) {
+        key.text(match self {
+            Self::File => "file",
+            Self::Typed => "typed",
+        });
+    }
+}
+
 impl Source {
     /// What stands before the text on the command line or in the environment.
     fn prefix(&self) -> String {
@@ -95,6 +117,15 @@ impl Source {
 /// All texts of one run. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Sources(Vec<Arc<Source>>);
+
+/// The texts, in order.
+impl Fingerprint for Sources {
+    fn add_to(&self, key: &mut KeyBuilder) {
+        let Self(sources) = self;
+        sources.len().add_to(key);
+        sources.iter().for_each(|source| source.add_to(key));
+    }
+}
 
 impl Sources {
     /// Adds a text and returns its base, to make spans from.
