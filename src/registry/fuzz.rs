@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::challenge::{self, Challenge};
-use super::clock::Clock;
-use super::credentials::{Credentials, Login};
-use super::error::{Answer, Chance, Context, RegistryError, Step, shorten};
-use super::retry::{Retry, retry_after};
-use super::settings::{RetryPolicy, Secret};
-use super::{http, location};
+use super::auth::challenge::{self, Challenge};
+use super::auth::credential::Login;
+use super::auth::credentials::Credentials;
+use super::wire::advice::shorten;
+use super::wire::answer::{self, Answer};
+use super::wire::clock::Clock;
+use super::wire::context::{Context, Step};
+use super::wire::error::{Chance, RegistryError};
+use super::wire::location;
+use super::wire::retry::{Retry, retry_after};
+use super::wire::secret::{Scrubber, Secret};
+use super::wire::settings::RetryPolicy;
 use crate::types::digest::Digest;
 use crate::types::reference::Scope;
 
@@ -95,13 +100,13 @@ pub(crate) fn retry(text: &str) {
 /// What a registry says in an error is one short line.
 pub(crate) fn error_body(data: &[u8]) {
     for is_html in [false, true] {
-        let (code, message) = http::explain(data, is_html, &super::settings::Scrubber::default());
+        let (code, message) = answer::explain(data, is_html, &Scrubber::default());
         for (text, limit) in [(code.unwrap_or_default(), 60), (message, 300)] {
             assert!(text.chars().count() <= limit + 1 && !text.chars().any(char::is_control), "{text:?}");
             assert_eq!(shorten(&text, limit), text);
         }
     }
-    let digests = http::digests(&String::from_utf8_lossy(data));
+    let digests = answer::digests(&String::from_utf8_lossy(data));
     assert!(digests.len() <= data.len() / 71);
 }
 

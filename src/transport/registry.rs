@@ -59,7 +59,7 @@ impl Source for RegistrySource {
     }
 
     fn referrers(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, BoxedError> {
-        Ok(match self.client.referrers(self.reference.repository(), subject)? {
+        Ok(match self.client.referrers(self.reference.repository(), subject, None)? {
             Referrers::Api(found) | Referrers::Tag(found) => Some(found),
             Referrers::Nothing => None,
         })

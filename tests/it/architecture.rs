@@ -42,6 +42,9 @@ const NEVER: [(&str, &[&str], &str); 7] = [
     ("formats/untar", &["oci"], "a tar is a tar"),
 ];
 
+/// Folders that have levels of their own, from the ground up.
+const INNER_LEVELS: [(&str, &[&str]); 1] = [("registry", &["wire", "auth", "client"])];
+
 /// The top-level modules that a text names.
 fn known_to(text: &str) -> BTreeSet<String> {
     let names = text.split("crate::").skip(1);
@@ -86,6 +89,31 @@ fn some_never_meet() {
 }
 
 #[test]
+fn each_inner_level_knows_those_below_it() {
+    let sources = sources();
+    for (folder, levels) in INNER_LEVELS {
+        for (own, level) in levels.iter().enumerate() {
+            let place = format!("{folder}/{level}/");
+            let files: Vec<&Source> =
+                sources.iter().filter(|source| source.path.starts_with(&place)).collect();
+            assert_ne!(files.len(), 0, "{place} is not there: is the table right?");
+            for source in files {
+                assert!(
+                    !source.text.contains("super::{"),
+                    "{}: name each module in a line of its own",
+                    source.path
+                );
+                for above in &levels[own + 1..] {
+                    let known = [format!("super::{above}::"), format!("{folder}::{above}::")];
+                    let word = known.iter().find(|word| has_word(&source.text, word));
+                    assert_eq!(word, None, "{} is below {above}", source.path);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn no_folder_is_taken_for_output() {
     let root = Path::new(REPOSITORY).join("src");
     for path in files_below(&root) {
@@ -122,7 +150,7 @@ fn only_the_command_line_reads_the_environment_and_the_clock() {
         &["cli/"],
     );
     // How long to wait until a date that a registry names.
-    only(&["SystemTime::now"], &["cli/", "registry/retry.rs"]);
+    only(&["SystemTime::now"], &["cli/", "registry/wire/retry.rs"]);
 }
 
 #[test]

@@ -23,8 +23,8 @@ use tokio_rustls::rustls::ServerConfig;
 use super::fault::{Action, Fate};
 use super::message::{Reply, Request};
 use super::server::{Busy, Shared};
-use crate::registry::http::lock;
-use crate::registry::runtime;
+use crate::registry::client::handle::runtime;
+use crate::registry::wire::lock::lock;
 
 struct Identity {
     pem: String,

@@ -12,7 +12,8 @@ use super::content::Machines;
 use super::fault::{Action, End, Fault};
 use super::message::{Kind, Logged, Reply, Request};
 use super::quirks::Quirks;
-use crate::registry::{Clock, runtime};
+use crate::registry::Clock;
+use crate::registry::client::handle::runtime;
 use crate::types::digest::Digest;
 
 /// How long a client may say nothing.

@@ -11,15 +11,21 @@ mod real;
 mod tags;
 mod time;
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::fake::{Auth, Fake};
+use super::wire::lock::lock;
 use super::*;
-use crate::oci::{ConfigFile, Image, MediaType};
+use crate::oci::blob::{Blob, BlobStream, Delivery};
+use crate::oci::{ConfigFile, Descriptor, Image, MediaType};
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::observer::Progress;
 use crate::transport::Destination;
 use crate::transport::registry::destination;
+use crate::types::digest::Digest;
 use crate::types::error::Explain;
-use crate::types::reference::Tag;
+use crate::types::reference::{Repository, Scope, Tag};
 
 /// Pauses short enough for tests, limits long enough for a busy machine.
 fn quick() -> Settings {

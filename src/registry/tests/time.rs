@@ -75,7 +75,7 @@ fn a_list_of_referrers_has_a_time_in_all() {
     let slow = Slow::new();
     slow.put_image();
     slow.fake.fault(Fault::always("GET", Kind::Referrers, Action::Trickle(DRIP)));
-    slow.fails("referrers", slow.client().referrers(&slow.repository, &Digest::of(b"subject")));
+    slow.fails("referrers", slow.client().referrers(&slow.repository, &Digest::of(b"subject"), None));
 }
 
 /// The status is known before the body: its rest is worth little time.

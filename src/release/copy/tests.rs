@@ -434,19 +434,19 @@ fn a_list_of_referrers_stays_with_its_registry_and_within_limits() {
     };
     let away = format!("<http://{}/v2/a/referrers/x>; rel=\"next\"", fake.foreign_address());
     fake.fault(Fault::always("GET", Asked::Referrers, Action::Answer(reply(away))));
-    let error = client.referrers(&repository, &subject).expect_err("another host");
+    let error = client.referrers(&repository, &subject, None).expect_err("another host");
     assert!(error.to_string().contains("another host"), "{error}");
     fake.heal();
     let round = format!("</v2/a/referrers/{subject}>; rel=\"next\"");
     fake.fault(Fault::always("GET", Asked::Referrers, Action::Answer(reply(round))));
-    let error = client.referrers(&repository, &subject).expect_err("without end");
+    let error = client.referrers(&repository, &subject, None).expect_err("without end");
     assert!(error.to_string().contains("pages of referrers"), "{error}");
     fake.heal();
     fake.fault(Fault::always("GET", Asked::Referrers, Action::Answer(Reply::error(500, "X", "no"))));
-    assert!(client.referrers(&repository, &subject).is_err(), "a failure is not an empty list");
+    assert!(client.referrers(&repository, &subject, None).is_err(), "a failure is not an empty list");
     fake.heal();
     fake.fault(Fault::always("GET", Asked::Referrers, Action::Answer(Reply::new(200).body("<html>"))));
-    assert_eq!(client.referrers(&repository, &subject).expect("no API"), registry::Referrers::Nothing);
+    assert_eq!(client.referrers(&repository, &subject, None).expect("no API"), registry::Referrers::Nothing);
 }
 
 #[test]

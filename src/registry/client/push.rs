@@ -1,0 +1,240 @@
+//! Pushing: blobs that are found, mounted or uploaded, and the documents that name them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::super::auth::access::Access;
+use super::super::wire::answer::Answer;
+use super::super::wire::body::Sent;
+use super::super::wire::error::RegistryError;
+use super::super::wire::host::Host;
+use super::super::wire::lock::lock;
+use super::follow::Follow;
+use super::handle::{Client, runtime};
+use super::manifests::UNKNOWN_MANIFEST;
+use super::upload::{self, OpenSessions, Push, Uploads};
+use crate::oci::RawDocument;
+use crate::oci::blob::{Blob, Delivery, Growing};
+use crate::runtime::observer::Phase;
+use crate::types::digest::Digest;
+use crate::types::reference::Repository;
+
+/// What was pushed to a repository, to push it again should the registry have lost it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pushed<'a> {
+    /// What manifests name.
+    pub blobs: &'a [Blob],
+    /// What indexes name.
+    pub documents: &'a [RawDocument],
+}
+
+/// Those of `all` whose digests an answer names, or all if it names none of them.
+fn named_or_all<'a, T>(
+    all: &'a [T],
+    answer: &Answer,
+    digest: impl Fn(&T) -> Digest,
+) -> impl Iterator<Item = &'a T> {
+    let is_named = move |item: &T| answer.digests.contains(&digest(item));
+    let any_named = all.iter().any(&is_named);
+    let wanted: Vec<&T> = all.iter().filter(|item| !any_named || is_named(item)).collect();
+    wanted.into_iter()
+}
+
+impl Client {
+    /// Remembers that a repository holds a blob: it will not be asked for, and can be mounted elsewhere.
+    /// If it turns out otherwise when the manifest is pushed, the blob is uploaded then.
+    pub fn note_blob(&self, repository: &Repository, digest: Digest) {
+        lock(&self.0.known).entry(digest).or_default().insert(repository.clone());
+    }
+
+    /// Makes sure that a repository has a blob: finds, mounts or uploads it. Whoever asks for the same at
+    /// the same time waits for the first.
+    ///
+    /// # Errors
+    /// When it cannot be brought there, or its local bytes are not what its descriptor says.
+    pub fn push_blob(&self, repository: &Repository, blob: &Blob) -> Result<Delivery, RegistryError> {
+        let host = self.api().host(repository.registry())?;
+        let sessions = OpenSessions::default();
+        let result = self.wait(self.bring(&host, repository, blob, false, &sessions));
+        self.cancel(&host, repository, &sessions);
+        result
+    }
+
+    /// Brings a blob to a repository while it is being made; `None` if that does not come off for whatever
+    /// reason, and [`Client::push_blob`] is to do it.
+    pub fn follow_blob(&self, repository: &Repository, growing: &Growing) -> Option<Delivery> {
+        let host = self.api().host(repository.registry()).ok()?;
+        // A registry that wants chunks wants to know their lengths.
+        let shape = self.api().shape(repository.registry());
+        if shape.chunk_size.is_some() || shape.refused_following.load(Ordering::Relaxed) {
+            return None;
+        }
+        let sessions = OpenSessions::default();
+        let task = self.0.progress.task(Phase::Push, growing.title(), None);
+        let progress = Arc::new(Sent::new(task));
+        let subject = growing.title().to_owned();
+        let uploads = Uploads { api: self.api(), host: &host, repository, subject, sessions: &sessions };
+        let follow = Follow { uploads, growing, progress };
+        let known = |digest: &Digest| {
+            lock(&self.0.known).get(digest).is_some_and(|holders| holders.contains(repository))
+        };
+        let result = self.wait(follow.run(known));
+        self.cancel(&host, repository, &sessions);
+        match result {
+            Ok(delivery) => {
+                let digest = growing.finished()?.descriptor.digest;
+                self.note_blob(repository, digest);
+                if delivery == Delivery::Uploaded {
+                    lock(&self.0.confirmed).insert((repository.clone(), digest));
+                }
+                Sent::conclude(follow.progress, delivery);
+                Some(delivery)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "not uploaded while it was made");
+                // Not again in this run, unless it is not the registry's fault.
+                if !error.is_ours() {
+                    shape.refused_following.store(true, Ordering::Relaxed);
+                }
+                None
+            }
+        }
+    }
+
+    async fn bring(
+        &self,
+        host: &Host,
+        repository: &Repository,
+        blob: &Blob,
+        force: bool,
+        sessions: &OpenSessions,
+    ) -> Result<Delivery, RegistryError> {
+        let digest = blob.descriptor.digest;
+        let busy = {
+            let key = (repository.registry().clone(), digest);
+            Arc::clone(lock(&self.0.busy).entry(key).or_default())
+        };
+        let _turn = busy.lock().await;
+        let from = {
+            let mut known = lock(&self.0.known);
+            let holders = known.entry(digest).or_default();
+            if force {
+                holders.clear();
+            }
+            if let Some(origin) = blob.origin.as_ref().filter(|_| !force) {
+                holders.insert(origin.clone());
+            }
+            if holders.contains(repository) {
+                return Ok(Delivery::Present);
+            }
+            holders.iter().find(|holder| holder.registry() == repository.registry()).cloned()
+        };
+        let _slot = host.push_slot().await;
+        let task = self.0.progress.task(Phase::Push, blob.title.clone(), Some(blob.descriptor.size));
+        let progress = Arc::new(Sent::new(task));
+        let (api, shape) = (self.api(), self.api().shape(repository.registry()));
+        let push = Push {
+            api,
+            host,
+            repository,
+            blob,
+            from,
+            force,
+            sessions,
+            progress: Arc::clone(&progress),
+            shape,
+        };
+        let delivery = push.run().await?;
+        self.note_blob(repository, digest);
+        lock(&self.0.confirmed).insert((repository.clone(), digest));
+        Sent::conclude(progress, delivery);
+        Ok(delivery)
+    }
+
+    /// Brings a blob that the registry says it does not have, though it seemed to: asks for it if it has not
+    /// been asked for, and else uploads it whatever the answer was.
+    async fn bring_back(
+        &self,
+        host: &Host,
+        repository: &Repository,
+        blob: &Blob,
+        sessions: &OpenSessions,
+    ) -> Result<Delivery, RegistryError> {
+        let digest = blob.descriptor.digest;
+        let force = lock(&self.0.confirmed).contains(&(repository.clone(), digest));
+        if let Some(holders) = lock(&self.0.known).get_mut(&digest) {
+            holders.remove(repository);
+        }
+        let other_origin = blob.origin.clone().filter(|origin| origin != repository);
+        let blob = Blob { origin: other_origin, ..blob.clone() };
+        self.bring(host, repository, &blob, force, sessions).await
+    }
+
+    /// Stores a manifest or index under a tag or its digest. What was pushed before and the registry says is
+    /// missing is sent once more, whatever it said then.
+    ///
+    /// # Errors
+    /// When it cannot be stored, or does not resolve to itself afterwards.
+    pub fn push_document(
+        &self,
+        repository: &Repository,
+        name: &str,
+        document: &RawDocument,
+        before: Pushed<'_>,
+    ) -> Result<Delivery, RegistryError> {
+        let host = self.api().host(repository.registry())?;
+        let sessions = OpenSessions::default();
+        let Pushed { blobs, documents } = before;
+        let result = self.wait(async {
+            let bring_blobs = async |answer: &Answer| {
+                if answer.is_code(&[UNKNOWN_MANIFEST]) {
+                    return Ok(false);
+                }
+                for blob in named_or_all(blobs, answer, |blob| blob.descriptor.digest) {
+                    self.bring_back(&host, repository, blob, &sessions).await?;
+                }
+                Ok(!blobs.is_empty())
+            };
+            let bring = async |answer: &Answer| {
+                if !answer.is_code(&[UNKNOWN_MANIFEST]) {
+                    return bring_blobs(answer).await;
+                }
+                let children = named_or_all(documents, answer, RawDocument::digest);
+                let mut any = false;
+                for child in children.filter(|child| child.digest() != document.digest()) {
+                    let name = child.digest().to_string();
+                    self.api().push_document(&host, repository, &name, child, &bring_blobs).await?;
+                    any = true;
+                }
+                Ok(any)
+            };
+            let _slot = host.document_slot().await;
+            self.api().push_document(&host, repository, name, document, bring).await
+        });
+        self.cancel(&host, repository, &sessions);
+        result
+    }
+
+    /// Asks whether a name resolves to `digest` now.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    pub fn confirm(
+        &self,
+        repository: &Repository,
+        name: &str,
+        digest: &Digest,
+    ) -> Result<bool, RegistryError> {
+        let found = self.look_up(&Access::push(repository), name)?;
+        Ok(found.is_some_and(|descriptor| descriptor.digest == *digest))
+    }
+
+    /// Cancels what an interrupted or failed upload left open.
+    fn cancel(&self, host: &Host, repository: &Repository, sessions: &OpenSessions) {
+        if !lock(sessions).is_empty()
+            && let Ok(runtime) = runtime()
+        {
+            runtime.block_on(Box::pin(upload::cancel(self.api(), host, repository, sessions)));
+        }
+    }
+}
