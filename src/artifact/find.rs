@@ -13,12 +13,12 @@ use globset::{GlobBuilder, GlobMatcher};
 use crate::types::error::{Explain, Kind};
 use crate::types::shown::shown_path;
 
-/// What a path stands for.
+/// The meaning of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The path.
     pub path: PathBuf,
-    /// What `{version}` stands for in it.
+    /// The text that `{version}` matched.
     pub version: Option<String>,
 }
 
@@ -30,7 +30,7 @@ pub enum FindError {
     Pattern {
         /// As it was written.
         pattern: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// Nothing fits.
@@ -41,7 +41,7 @@ pub enum FindError {
     Several {
         /// As it was written.
         pattern: PathBuf,
-        /// What fits, in the order of people.
+        /// The matching paths, in the order of people.
         found: Vec<PathBuf>,
     },
 }
@@ -80,7 +80,7 @@ fn listed(found: &[PathBuf]) -> String {
 /// The variable that stands for a version.
 const VERSION: &str = "{version}";
 
-/// What `path` stands for.
+/// The path that `path` means.
 ///
 /// # Errors
 /// When it is a pattern and not exactly one path fits.
@@ -125,7 +125,7 @@ pub fn find(path: &Path) -> Result<Found, FindError> {
 /// A pattern of one name.
 struct Pattern {
     glob: GlobMatcher,
-    /// What stands before and after `{version}`.
+    /// The text before and after `{version}`.
     around: Option<(GlobMatcher, GlobMatcher)>,
     takes_hidden: bool,
 }
@@ -151,8 +151,8 @@ impl Pattern {
         })
     }
 
-    /// What fits in a directory: the name as it is `written`, else every name that the pattern means. A directory that
-    /// cannot be read has nothing.
+    /// The matching paths in a directory: the name as it is `written`, else every name that the pattern matches. A
+    /// directory that cannot be read has nothing.
     fn below(&self, above: &Found, written: &str) -> Vec<Found> {
         let literal = above.path.join(written);
         if std::fs::symlink_metadata(&literal).is_ok() {
@@ -173,7 +173,7 @@ impl Pattern {
             .collect()
     }
 
-    /// What `{version}` stands for in `name`: the longest that fits.
+    /// The text that `{version}` matches in `name`: the longest that fits.
     fn version(&self, name: &str) -> Option<String> {
         let (before, after) = self.around.as_ref()?;
         let starts = name.char_indices().filter(|(_, character)| character.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! What a command ends with: an exit code, and an error with its causes and hints.
+//! The end of a command: an exit code, and an error with its causes and hints.
 //!
 //! Errors of the library know their [`Kind`] and perhaps a hint ([`Explain`]); here they become the one
 //! type that a command returns, and text.
@@ -73,7 +73,7 @@ pub struct CommandError {
     pub status: ExitStatus,
     /// The message, then its causes, outermost first; no entry repeats one before it. Never empty.
     pub chain: Vec<String>,
-    /// What to do about it, a sentence each, without a trailing period.
+    /// The hints, a sentence each, without a trailing period.
     pub hints: Vec<String>,
     /// Which message of the chain is several lines, laid out by ourselves; every other is one line.
     laid_out: Option<usize>,
@@ -139,7 +139,7 @@ impl CommandError {
     }
 }
 
-/// What to say about a bug.
+/// The hint about a bug.
 pub(super) const BUG_HINT: &str =
     "this is a bug in `pack`; please report it with this message and the output of `pack --version`";
 
@@ -185,7 +185,7 @@ impl From<BoxedError> for CommandError {
     }
 }
 
-/// What happened elsewhere and came here within an I/O error decides for itself whose fault it is.
+/// An error that came here within an I/O error decides for itself about its kind.
 fn explained(error: &dyn Explain) -> CommandError {
     let cause = carried(error);
     let hint = cause.and_then(Explain::hint).or_else(|| error.hint());
@@ -276,7 +276,7 @@ mod tests {
         ");
     }
 
-    /// What came through an I/O error keeps its kind and its hint.
+    /// An error that came through an I/O error keeps its kind and its hint.
     #[test]
     fn a_carried_error_decides_the_code() {
         #[derive(Debug, thiserror::Error)]

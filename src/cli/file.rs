@@ -4,7 +4,7 @@
 //!   cannot be taken back because of a file.
 //! - A regular file is replaced whole or not at all, and keeps its mode; a link is followed. Where its directory takes
 //!   no other file, as with one that is mounted by itself, it is written in place.
-//! - A pipe or a device is written into and never replaced. What is our standard output or error, by whatever name, is
+//! - A pipe or a device is written into and never replaced. Our own standard output or error, under any name, is
 //!   written to as such, so that nothing overwrites the result.
 
 use std::fs::{File, Metadata, OpenOptions};
@@ -151,7 +151,7 @@ fn is_same(metadata: &Metadata, other: rustix::io::Result<rustix::fs::Stat>) -> 
     })
 }
 
-/// Opens a pipe or a device to write into. Only a pipe that nobody reads is waited for.
+/// Opens a pipe or a device to write into. Only a pipe without a reader is waited for.
 fn open_stream(session: &Session, path: &Path) -> io::Result<File> {
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).map_err(io::Error::other)?;
     let mut told = false;

@@ -87,7 +87,7 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
         registries: cli.command.registries().cloned().unwrap_or_default(),
         scratch: scratch.clone(),
     };
-    // Whatever happens, and whoever still holds on to something in it.
+    // In every case, even if something in it is still in use.
     let _removed_at_the_end = RemoveScratch(scratch);
     let result = commands::run(&session, cli);
     drop(guard);

@@ -19,7 +19,7 @@ use super::printer::Printer;
 use super::timings::Recorder;
 use crate::runtime::observer::{Event, EventKind, Observer, Phase, Progress, Silent, TaskId};
 
-/// What is over sooner is not drawn: it would only flicker.
+/// A task that ends sooner is not drawn: it would only flicker.
 const UNSEEN: Duration = Duration::from_millis(150);
 /// How often rows are drawn.
 const FRAME: Duration = Duration::from_millis(100);
@@ -120,7 +120,7 @@ struct Task {
     rate: f64,
 }
 
-/// What tasks that are over did.
+/// The work of finished tasks.
 #[derive(Clone, Copy, Debug, Default)]
 struct Finished {
     /// Bytes that went to registries.
@@ -417,14 +417,14 @@ impl Task {
         text
     }
 
-    /// What a log hears of a task that goes on.
+    /// The line of a log about a task that goes on.
     fn line(&mut self, now: Instant) -> String {
         self.measure(now);
         format!("{} {}: {}", doing(self.phase), self.name, self.figures(false))
     }
 
-    /// What a log hears of a task that ended, if it is worth a line. One that was stopped is not: the error
-    /// says why.
+    /// The line of a log about a task that ended, if it is worth one. One that was stopped is not: the error says
+    /// why.
     fn last_line(&self, outcome: &str, now: Instant) -> Option<String> {
         let took = now.duration_since(self.started);
         let moves = matches!(self.phase, Phase::Pull | Phase::Push | Phase::Write);

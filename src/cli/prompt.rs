@@ -75,7 +75,7 @@ fn next_key(interrupt: &Interrupt) -> io::Result<Option<u8>> {
     Ok(None)
 }
 
-/// What is typed, byte for byte: characters can be longer.
+/// The typed line, byte for byte: characters can be longer.
 #[derive(Default)]
 struct Line(Vec<u8>);
 

@@ -82,7 +82,7 @@ pub fn catch_panics(printer: &Printer, program: impl FnOnce() -> ExitStatus) -> 
         ExitStatus::Bug
     });
     match status {
-        // What a thread could not be had for is no bug, wherever it showed.
+        // A missing thread is no bug, wherever it showed.
         ExitStatus::Bug if no_threads.load(Ordering::Relaxed) => ExitStatus::Input,
         status => status,
     }
@@ -91,7 +91,7 @@ pub fn catch_panics(printer: &Printer, program: impl FnOnce() -> ExitStatus) -> 
 /// How libraries say, in a panic, that the system gives no thread.
 const NO_THREADS: [&str; 2] = ["failed to spawn thread", "OS can't spawn"];
 
-/// What to do where the system gives no thread.
+/// The hint if the system gives no thread.
 const NO_THREADS_HINT: &str = "use fewer with `--jobs 1`, raise the limit of processes (`ulimit -u`, or that of the \
                                container), or let the sandbox allow `clone3`";
 

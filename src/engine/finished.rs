@@ -5,7 +5,7 @@ use crate::types::reference::Tag;
 
 /// An image, or an index of several, that is finished but for delivery.
 pub struct Finished {
-    /// What tags resolve to.
+    /// The manifest or index that tags resolve to.
     pub root: RawDocument,
     /// The images, in the order of the plan.
     pub images: Vec<Image>,
@@ -13,12 +13,12 @@ pub struct Finished {
     pub soci: Vec<Option<RawDocument>>,
     /// The tags.
     pub tags: Vec<Tag>,
-    /// What the user may want to know of the derivation.
+    /// Notes about the derivation for the user.
     pub notes: Vec<String>,
 }
 
 impl Finished {
-    /// What the root lists, in the order in which it can be stored.
+    /// The documents that the root lists, in an order in which they can be stored.
     pub(super) fn documents(&self) -> impl Iterator<Item = &RawDocument> {
         let is_alone = self.root.media_type != MediaType::ImageIndex;
         let images = self.images.iter().map(Image::raw).filter(move |_| !is_alone);

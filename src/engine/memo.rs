@@ -1,4 +1,4 @@
-//! What earlier builds learned, under keys that hash everything it depends on.
+//! The results of earlier builds, under keys that hash everything that they depend on.
 //!
 //! | record | key | value |
 //! |---|---|---|
@@ -37,7 +37,7 @@ use crate::store::Store;
 use crate::types::digest::{ContentId, Key, KeyBuilder};
 use crate::types::reference::Repository;
 
-/// What is known of a layer's files before any is read.
+/// Knowledge of a layer's files before one of them is read.
 pub struct FileIds<'l> {
     /// By entry index.
     pub ids: Vec<Option<ContentId>>,
@@ -47,7 +47,7 @@ pub struct FileIds<'l> {
     counts: FileMemo,
 }
 
-/// What was learned of files, on its way to the store.
+/// New facts about files, on their way to the store.
 struct FilesRecord(Arc<Files>);
 
 impl Serialize for FilesRecord {
@@ -73,7 +73,7 @@ struct ArchiveIds {
 /// The memos of one project. A project is where its build file or artifact lies; that decides only what
 /// is found quickly, never what is built.
 ///
-/// What is noted is written when they are dropped at the latest.
+/// They are written when they are dropped at the latest.
 pub struct Memos<'a> {
     store: &'a Store,
     writer: MemoWriter,
@@ -179,7 +179,7 @@ impl<'a> Memos<'a> {
         Ok(id)
     }
 
-    /// What a file held according to a record whose stamp is not its stamp any more.
+    /// The content of a file according to a record with another stamp.
     fn content_before(&mut self, content: &Content) -> Option<ContentId> {
         let ContentSource::File(path, _) = &content.source else { return None };
         self.files().get(path.as_os_str().as_bytes())?.1
@@ -313,7 +313,7 @@ impl<'a> Memos<'a> {
         Ok(ArchiveIds { ids, unknown: Some(unknown) })
     }
 
-    /// What is known of the layer with this key.
+    /// The facts about the layer with this key.
     pub fn layer(&self, key: &Key) -> Option<LayerFacts> {
         self.finished.get(key).copied().or_else(|| self.store.memo_load("layer", key))
     }
@@ -407,7 +407,7 @@ impl Drop for Memos<'_> {
     }
 }
 
-/// What came of an earlier build with the inputs of this key. Kept as JSON, since the image model is only that.
+/// The outcome of an earlier build with the inputs of this key. Kept as JSON, since the image model is only that.
 pub(super) fn outcome(store: &Store, key: &Key) -> Option<Report> {
     let record: String = store.memo_load("outcome", key)?;
     serde_json::from_str(&record).ok()

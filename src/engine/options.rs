@@ -1,15 +1,15 @@
-//! What the settings say of how a tree is looked at.
+//! The options of scanning a tree, from the settings.
 
 use crate::artifact::AppOptions;
 use crate::layer::{Rules, ScanOptions};
 use crate::project::config::{self, Spanned};
 
-/// What is looked at of an artifact that is a directory.
+/// The options of a scan of an artifact that is a directory.
 pub(super) fn scan_options_of_app(app: &config::App) -> ScanOptions {
     taken_of(app).scan_options()
 }
 
-/// What is looked at of files that are a directory.
+/// The options of a scan of files that are a directory.
 pub(super) fn scan_options_of(files: &config::Files) -> ScanOptions {
     ScanOptions {
         include: patterns(&files.include),

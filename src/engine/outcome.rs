@@ -13,7 +13,7 @@ use crate::types::fingerprint::{Fingerprint, fingerprint};
 /// The domain of the keys of single inputs.
 const INPUT: &str = "pack input 2";
 
-/// What looking for the outcome of the same build came to.
+/// The result of looking for the outcome of the same build.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Outcome {
@@ -55,14 +55,14 @@ pub enum InputChange {
     },
     /// The base.
     Base {
-        /// What its name meant in the last build; `None` where there was no base.
+        /// The digest of its name in the last build; `None` if there was no base.
         from: Option<Digest>,
-        /// What it means now.
+        /// The digest now.
         to: Option<Digest>,
     },
-    /// What the lock says of the same base.
+    /// The lock's facts about the same base.
     Lock,
-    /// What is done with the cache in a registry.
+    /// The use of the cache in a registry.
     Cache,
     /// A setting.
     Setting {
@@ -144,12 +144,12 @@ pub(super) struct PinnedBase {
     pub(super) lock: Key,
 }
 
-/// What is remembered of a project's last build.
+/// The remembered inputs of a project's last build.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LastInputs {
     pub(super) parts: Parts,
     pub(super) base: PinnedBase,
-    /// What stands for the policy of the cache in a registry.
+    /// A hash of the policy for the cache in a registry.
     pub(super) cache: Key,
     pub(super) kept: Kept,
 }

@@ -1,4 +1,4 @@
-//! What is to be built, resolved.
+//! A request for a build, resolved.
 
 use std::path::PathBuf;
 
@@ -9,13 +9,13 @@ use crate::project::lock::{Lock, LockedBase};
 use crate::types::error::BoxedError;
 use crate::types::reference::Repository;
 
-/// What is to be built.
+/// A request for a build.
 pub struct Request {
     /// Settings, resolved.
     pub settings: Settings,
     /// Whether the settings have a build file that errors can point into.
     pub has_build_file: bool,
-    /// What templates may use; `content` is filled in when it is known.
+    /// The facts for templates; `content` is filled in when it is known.
     pub facts: Facts,
     /// The lock beside the build file, if there is one.
     pub lock: Option<Lock>,
@@ -23,14 +23,14 @@ pub struct Request {
     pub project: PathBuf,
     /// The repository that the image is named after.
     pub name: Repository,
-    /// What is done with the cache in a registry.
+    /// The use of the cache in a registry.
     pub cache: CachePolicy,
-    /// What is read and written besides the input.
+    /// The files that are read and written besides the input.
     pub own: Own,
 }
 
 impl Request {
-    /// What the lock says of the base.
+    /// The lock's entry for the base.
     pub(super) fn locked_base(&self) -> Option<&LockedBase> {
         let base = self.settings.base.as_ref()?;
         self.lock.as_ref()?.get(&base.value.to_string())

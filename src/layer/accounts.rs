@@ -25,7 +25,7 @@ impl AccountKind {
     /// Both.
     pub const ALL: [Self; 2] = [Self::User, Self::Group];
 
-    /// What people call it.
+    /// Its name for people.
     #[must_use]
     pub const fn describe(self) -> &'static str {
         match self {

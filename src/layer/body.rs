@@ -25,7 +25,7 @@ const GROUP_MIN: u64 = 64 << 10;
 const GROUP_MAX: u64 = 256 << 10;
 const GROUP_ODDS: u64 = 11;
 
-/// What a body holds; part of its cache key.
+/// The kind of content of a body; part of its cache key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// A piece of one payload.
@@ -68,7 +68,7 @@ pub(crate) enum Segment {
 /// One body: what its bytes are, not the bytes themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Body {
-    /// What it holds.
+    /// The kind of content.
     pub(crate) kind: Kind,
     /// Its bytes, in order.
     pub(crate) segments: Vec<Segment>,

@@ -1,6 +1,6 @@
 //! Reading payloads: from files, zip archives or memory, in pieces, from many threads at once.
 //!
-//! What is read must be what was planned: a file whose stamp changed, or that ends early, is an error,
+//! The bytes that are read must be the planned ones: a file whose stamp changed, or that ends early, is an error,
 //! because the tar header with its size is already fixed.
 
 use std::io::{self, Read};
@@ -71,13 +71,13 @@ fn read_file(
     out: &mut Vec<u8>,
 ) -> Result<(), ContentError> {
     let io_error = |source| ContentError::Io { path: path.to_owned(), source };
-    // What was a file when it was planned may be a named pipe by now.
+    // A path that was a file when it was planned may be a named pipe by now.
     let (file, _) = crate::runtime::input::open(path).map_err(io_error)?;
     let end = out.len() + length as usize;
     out.reserve(length as usize);
     let mut position = offset;
     while out.len() < end {
-        // Straight into memory that nobody has cleared before.
+        // Straight into memory that has not been cleared.
         match rustix::io::pread(&file, rustix::buffer::spare_capacity(out), position) {
             Ok(0) => return Err(ContentError::Changed(path.to_owned())),
             Ok(read) => position += read as u64,
@@ -111,7 +111,7 @@ fn read_exact(stream: &mut impl Read, length: u64, out: &mut Vec<u8>) -> io::Res
     stream.read_exact(&mut out[start..])
 }
 
-/// What stands before the first wanted byte must be inflated, too.
+/// The bytes before the first wanted one must be inflated, too.
 fn skip(stream: &mut impl Read, length: u64) -> io::Result<()> {
     if io::copy(&mut stream.take(length), &mut io::sink())? == length {
         return Ok(());
@@ -129,8 +129,8 @@ fn expect_end(stream: &mut impl Read, at_end: bool) -> io::Result<()> {
 
 /// A large zip entry, inflated piece by piece, in order, by whichever thread needs the next piece.
 ///
-/// Pieces are handed to the pool in order and the pool starts them in order, so whoever waits here waits
-/// for a thread that runs already.
+/// Pieces are handed to the pool in order and the pool starts them in order, so a thread that waits here waits for a
+/// thread that runs already.
 pub(crate) struct Chain {
     archive: Arc<Archive>,
     index: usize,

@@ -38,7 +38,7 @@ fn entries() -> Vec<Entry> {
     (0..2000).map(file).collect()
 }
 
-/// What the others cost before they begin.
+/// The cost of the others before they begin.
 #[test]
 fn nothing() {
     assert_eq!((black_box(text(256 << 10)).len(), black_box(entries()).len()), (256 << 10, 2000));

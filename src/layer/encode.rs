@@ -113,7 +113,7 @@ impl Compression {
         matches!(self, Self::Soci(_)) && size >= ztoc::MIN_BLOB
     }
 
-    /// What a blob begins with.
+    /// The first bytes of a blob.
     pub(crate) const fn prologue(self) -> &'static [u8] {
         match self {
             Self::Gzip(_) | Self::Soci(_) => &gzip::HEADER,
@@ -121,7 +121,7 @@ impl Compression {
         }
     }
 
-    /// What a blob ends with, for a tar of `length` bytes with this CRC-32.
+    /// The last bytes of a blob, for a tar of `length` bytes with this CRC-32.
     pub(crate) fn epilogue(self, crc32: u32, length: u64) -> Vec<u8> {
         match self {
             Self::Gzip(_) | Self::Soci(_) => gzip::trailer(crc32, length).to_vec(),

@@ -1,4 +1,4 @@
-//! What goes into a layer: entries with a path, metadata and content that is read only when needed.
+//! The entries of a layer, with a path, metadata and content that is read only when needed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -198,11 +198,11 @@ pub struct Entry {
     pub path: EntryPath,
     /// Owner, mode, time.
     pub metadata: Metadata,
-    /// What it is.
+    /// The kind of entry.
     pub kind: EntryKind,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Debug)]
 pub enum EntryKind {
     /// A directory.

@@ -32,7 +32,7 @@ const TAR_SIZE: &str = "io.containers.estargz.uncompressed-size";
 /// So much of the table of contents is encoded at a time.
 const PIECE: usize = 1 << 20;
 
-/// What an eStargz layer's descriptor says beside what every layer's does.
+/// The statements of an eStargz layer's descriptor beside those of every layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Toc {
@@ -120,7 +120,7 @@ pub(super) fn member(level: deflate::Level, bytes: &[u8], scratch: &mut deflate:
     out.extend_from_slice(&gzip::trailer(crc32fast::hash(bytes), bytes.len() as u64));
 }
 
-/// What follows a layer's bodies.
+/// The bytes after a layer's bodies.
 pub(super) struct Tail {
     /// In the tar.
     pub(super) tar: Vec<u8>,
@@ -318,7 +318,7 @@ fn lines<'a>(layer: &'a LayerSpec, files: &Files, starts: &[u64]) -> Result<Vec<
     Ok(lines)
 }
 
-/// What is said of an entry, its bytes left aside.
+/// The line of an entry, without its bytes.
 fn line(entry: &Entry) -> Result<Line<'_>, ContentsError> {
     let metadata = &entry.metadata;
     let (kind, link_name, device) = match &entry.kind {

@@ -7,7 +7,7 @@ use super::record::BodyRecord;
 use super::trail::{Checkpoint, Mark};
 use crate::types::digest::{Digest, Key};
 
-/// What a blob is made of.
+/// The bodies of a blob.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BodyList {
     /// Its bodies, in order.

@@ -79,8 +79,8 @@ impl LayerSpec {
         Ok(Self { name: name.into(), entries: Arc::new(entries) })
     }
 
-    /// With a modification time for each file, by its index. Another name of a file has the same time, as both are one file
-    /// for whoever unpacks them; everything else keeps its own.
+    /// With a modification time for each file, by its index. Another name of a file has the same time, because both
+    /// are one file after unpacking; everything else keeps its own.
     #[must_use]
     pub fn with_file_times(self, time: impl Fn(usize) -> Option<u64>) -> Self {
         let mut entries = Arc::try_unwrap(self.entries).unwrap_or_else(|shared| shared.to_vec());

@@ -120,7 +120,7 @@ fn name_of(entry: &Entry) -> Cow<'_, [u8]> {
     if entry.is_directory() { [path, b"/"].concat().into() } else { path.into() }
 }
 
-/// What a link leads to.
+/// The target of a link.
 pub(crate) fn link_name(entry: &Entry) -> &[u8] {
     match &entry.kind {
         EntryKind::Symlink(target) => target,

@@ -98,7 +98,7 @@ impl Iterator for Trails<'_> {
 
     fn next(&mut self) -> Option<(usize, Key)> {
         loop {
-            // What cannot be written as tar is found when the layer is built.
+            // An entry that cannot be written as tar is found when the layer is built.
             let body = self.bodies.next()?.ok()?;
             self.step(&body);
             if is_marked(self.count) {

@@ -31,7 +31,7 @@ const VERSION: &[u8] = b"0.9";
 /// Who wrote it.
 const TOOL: &[u8] = b"pack";
 
-/// What is known of a layer's zTOC, which is a blob of its own.
+/// The facts about a layer's zTOC, which is a blob of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ztoc {
@@ -168,7 +168,7 @@ fn checkpoints(out: &mut Builder, spans: &Spans) -> Place {
     out.bytes(&parts)
 }
 
-/// What the tar says of each entry, and where its payload is.
+/// The tar's statements about each entry, and the place of its payload.
 fn files(out: &mut Builder, layer: &LayerSpec) -> Result<Vec<Place>, TarError> {
     let mut at = 0;
     let mut places = Vec::with_capacity(layer.entries().len());

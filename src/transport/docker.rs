@@ -1,8 +1,8 @@
 //! A running Docker or Podman: images are loaded into it through the socket of its programming interface.
 //!
-//! Three requests are needed, one connection each, so this speaks HTTP/1.0 (RFC 1945) over the socket: an answer
-//! ends with its connection, and the size of what is sent is known before it begins. What the engine says is
-//! read to its end, because it may report a failure after a status of 200.
+//! Three requests are needed, one connection each, so this speaks HTTP/1.0 (RFC 1945) over the socket: an answer ends
+//! with its connection, and the size of what is sent is known before it begins. The engine's answer is read to its
+//! end, because it may report a failure after a status of 200.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -16,7 +16,7 @@ use crate::types::shown::{Foreign, shown_path};
 
 /// How long an engine may neither take nor say anything; unpacking a large layer takes a while.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// What an engine says beyond this is not read.
+/// The longest answer of an engine that is read.
 const MAX_ANSWER: u64 = 1 << 20;
 
 /// An engine that answered.
@@ -31,7 +31,7 @@ pub enum EngineError {
     /// `DOCKER_HOST` leads elsewhere.
     #[error("`DOCKER_HOST` is `{0}`, and only a socket, `unix://PATH`, can be loaded into")]
     NotASocket(String),
-    /// Nobody is there.
+    /// No engine answers.
     #[error("no Docker or Podman answers at {}", .tried.iter().map(|(path, why)| format!("`{}` ({why})", shown_path(path))).collect::<Vec<_>>().join(", "))]
     Nobody {
         /// Where it was looked for, and what happened.
@@ -40,7 +40,7 @@ pub enum EngineError {
     /// The connection broke.
     #[error("{} `{}`: {source}", .doing, shown_path(.socket))]
     Broken {
-        /// What was being done.
+        /// The step.
         doing: &'static str,
         /// The socket.
         socket: PathBuf,
@@ -72,7 +72,7 @@ pub enum EngineError {
         socket: PathBuf,
         /// The image's name there.
         name: String,
-        /// What it is.
+        /// The engine's ID of the image.
         found: String,
         /// The digest of its configuration.
         expected: Digest,
@@ -116,7 +116,7 @@ pub fn socket_of(docker_host: &str) -> Result<PathBuf, EngineError> {
     }
 }
 
-/// What one line of the stream that loading answers with complains of.
+/// The complaint in one line of the stream that loading answers with.
 struct Line(Option<String>);
 
 impl Decode for Line {
@@ -147,7 +147,7 @@ impl Decode for Inspected {
     }
 }
 
-/// What an engine answered.
+/// The answer of an engine.
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
     status: u16,
@@ -158,7 +158,7 @@ impl Engine {
     /// The first of `sockets` that somebody listens on.
     ///
     /// # Errors
-    /// When nobody does.
+    /// When no engine answers.
     pub fn find(sockets: impl IntoIterator<Item = PathBuf>) -> Result<Self, EngineError> {
         let mut tried = Vec::new();
         for socket in sockets {
@@ -309,7 +309,8 @@ mod tests {
 
     use super::*;
 
-    /// An engine that takes `take` bytes of a request and answers; then it hears the rest, or hangs up. What it was told.
+    /// An engine that takes `take` bytes of a request and answers; then it hears the rest, or hangs up. The request
+    /// that it received.
     fn engine(
         take: usize,
         hangs_up: bool,

@@ -141,7 +141,7 @@ impl OciLayout {
             (Naming::Full(repository), _) => {
                 tags.iter().map(|tag| EntryName::full(&repository.at_tag(tag.clone()))).collect()
             }
-            // What was named is called so, whatever tags the image has elsewhere.
+            // A named image is called so, whatever tags it has elsewhere.
             (Naming::Tag | Naming::Stored, Some(name)) => vec![EntryName::tag(name)],
             (Naming::Tag | Naming::Stored, None) => {
                 tags.iter().map(|tag| EntryName::tag(tag.as_str())).collect()
@@ -179,7 +179,7 @@ impl Draft {
         let is_new = Layout::open(root).is_err();
         let missing = root.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists());
         let made = is_new.then(|| missing.map(Path::to_owned).collect());
-        // Whoever takes an unused layout away may do so between the two steps.
+        // A process that removes an unused layout may do so between the two steps.
         let writing = loop {
             self.layout.make()?;
             match self.lock(false) {

@@ -19,12 +19,12 @@ use crate::types::platform::Platform;
 pub struct Loaded {
     /// The image for the platform.
     pub image: Image,
-    /// What the source's name resolves to: the image's manifest, or the index that lists it.
+    /// The document that the source's name resolves to: the image's manifest, or the index that lists it.
     pub root: RawDocument,
     /// The index's entry for the image; a plain descriptor where there is no index.
     pub platform_descriptor: Descriptor,
-    /// What it runs on: as the index has it, which may know the variant that the configuration lacks; else as the
-    /// configuration has it.
+    /// The platform: that of the index, which may know the variant that the configuration lacks; else that of the
+    /// configuration.
     pub platform: Option<Platform>,
 }
 
@@ -44,9 +44,9 @@ pub enum LoadError {
     OtherPlatform {
         /// The source.
         place: String,
-        /// What the configuration says.
+        /// The platform in the configuration.
         found: Platform,
-        /// What was asked for.
+        /// The requested platform.
         wanted: Platform,
     },
     /// The index says one thing, the image another.
@@ -139,7 +139,7 @@ pub fn load_image(source: &dyn Source, platform: Option<&Platform>) -> Result<Lo
     Ok(Loaded { image, root, platform_descriptor, platform: named })
 }
 
-/// What an image runs on that an index lists for `listed`: that, unless its configuration speaks against it.
+/// The platform of an image that an index lists for `listed`: that, unless its configuration contradicts.
 #[must_use]
 pub fn platform_of(image: &Image, listed: Option<&Platform>) -> Option<Platform> {
     let fits = listed.filter(|listed| image.config().fits(listed));

@@ -1,8 +1,7 @@
 //! Where images come from and go to: one file per kind of place, reading and writing side by side.
 //!
-//! A [`Source`] gives bytes that are already checked against their descriptor. A [`Destination`] takes
-//! blobs in any order, from several threads, then manifests, then names: whoever stops in between has
-//! changed nothing that a name resolves to.
+//! A [`Source`] gives bytes that are already checked against their descriptor. A [`Destination`] takes blobs in any
+//! order, from several threads, then manifests, then names: a writer that stops in between changes no name.
 
 pub mod archive;
 pub mod docker;
@@ -73,7 +72,7 @@ pub enum Locality {
     Network,
 }
 
-/// What a destination can do. It is known without a request.
+/// The abilities of a destination. It is known without a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// Where it keeps what it is given.
@@ -176,7 +175,7 @@ pub trait Destination: Send + Sync {
     /// When the question cannot be asked.
     fn is_current(&self, digest: &Digest, tags: &[Tag]) -> Result<bool, BoxedError>;
 
-    /// What it can do.
+    /// Its abilities.
     fn capabilities(&self) -> Capabilities;
 
     /// The destination as the user would write it, for messages.
@@ -209,7 +208,8 @@ fn referrers_among(
     found
 }
 
-/// An entry for the index of a layout or archive: whoever wrote the referrer's annotations names no image there.
+/// An entry for the index of a layout or archive: the author of the referrer's annotations cannot name an image
+/// there.
 fn nameless(referrer: &Descriptor) -> Descriptor {
     let mut entry = referrer.clone();
     entry.annotations.retain(|name, _| name != REF_NAME && name != CONTAINERD_NAME);

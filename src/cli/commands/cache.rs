@@ -58,10 +58,10 @@ fn prune(session: &Session, args: &PruneArgs) -> Result<(), CommandError> {
         // Without limits everything that no name reaches goes.
         max_age: if no_limits { Some(Duration::ZERO) } else { args.max_age },
         keep_named: !args.all,
-        // What a running build uses is protected by its lease; the grace is for builds on other machines.
+        // A lease protects the files of a running build; the grace is for builds on other machines.
         grace: if args.all { Duration::ZERO } else { PruneOptions::default().grace },
     };
-    // What killed runs left is nobody's, whatever the store is like.
+    // Remains of killed runs have no owner, in any state of the store.
     let scratch = store::sweep(session.scratch.parent());
     let pruned = prune_when_free(session, &session.store()?, &options)?;
     if args.format.json {
@@ -104,7 +104,7 @@ fn prune(session: &Session, args: &PruneArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// What was removed, for machines.
+/// The removed files, for machines.
 #[derive(Serialize)]
 struct Pruned {
     #[serde(flatten)]

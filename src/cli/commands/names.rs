@@ -19,7 +19,7 @@ use crate::types::location::{Location, Name};
 use crate::types::platform::Platform;
 use crate::types::reference::Reference;
 
-/// What is there under the name of a repository or of a layout, where that does not name one image.
+/// The images under the name of a repository or of a layout, if it does not name one image.
 #[derive(Debug, Serialize)]
 pub(super) struct Listing {
     /// Where: a place that names no other.

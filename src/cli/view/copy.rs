@@ -11,7 +11,7 @@ fn name(report: &Report) -> String {
     format!("{} {} as {}", report.destination, report.digest.short(), tags.join(", "))
 }
 
-/// What a copy brought, and what was there.
+/// The blobs that a copy brought, and those that were there.
 #[must_use]
 pub fn copied(report: &Report) -> String {
     let mut parts = Vec::new();
@@ -45,7 +45,7 @@ pub fn copied(report: &Report) -> String {
     format!("{}: {}\n", name(report), parts.join(", "))
 }
 
-/// What a rebase brought, and what was there.
+/// The blobs that a rebase brought, and those that were there.
 #[must_use]
 pub fn rebased(report: &crate::release::rebase::Report) -> String {
     let tags: Vec<String> = report.tags.iter().map(ToString::to_string).collect();

@@ -34,7 +34,7 @@ impl<'a> Explanation<'a> {
     }
 }
 
-/// What a build did and why, for people.
+/// The actions of a build and their reasons, for people.
 #[must_use]
 pub fn built(report: &Report) -> String {
     let mut text = String::new();
@@ -51,7 +51,7 @@ pub fn built(report: &Report) -> String {
     text
 }
 
-/// What a build would find, for people.
+/// The findings of a build that is only planned, for people.
 #[must_use]
 pub fn planned(plan: &Plan, outcome: &Outcome) -> String {
     let mut text = String::new();
@@ -201,7 +201,7 @@ const fn unknown(why: Unknown) -> &'static str {
     }
 }
 
-/// What was known of the files without reading them, and why the rest was not.
+/// The files that were known without reading, and the reasons why the others were not.
 fn files(text: &mut String, memo: &FileMemo) {
     let mut part = |number: usize, what: &str| {
         if number > 0 {

@@ -61,7 +61,7 @@ pub struct LayerView {
     /// Whether the layer is the base's or was added on top; absent if nothing tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
-    /// What made it, as the history says.
+    /// The command that made it, from the history.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
 }
@@ -76,7 +76,7 @@ pub struct IndexView {
     pub digest: Digest,
     /// The index's media type.
     pub media_type: String,
-    /// What it lists, in its order.
+    /// The manifests that it lists, in its order.
     pub manifests: Vec<ChildView>,
     /// The index's annotations.
     pub annotations: BTreeMap<String, String>,
@@ -103,7 +103,7 @@ pub struct ChildView {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// What `image` is, which the user called `name`. Without `base`, what the image's annotations say is taken.
+/// The view of `image`, which the user called `name`. Without `base`, what the image's annotations say is taken.
 #[must_use]
 pub fn image(name: &str, image: &Image, base: Option<Base>) -> ImageView {
     let base = base.or_else(|| Base::of(image));
@@ -138,7 +138,7 @@ pub fn image(name: &str, image: &Image, base: Option<Base>) -> ImageView {
     }
 }
 
-/// What the index `document` is, which the user called `name`.
+/// The view of the index `document`, which the user called `name`.
 #[must_use]
 pub fn index(name: &str, document: &RawDocument, index: &Index) -> IndexView {
     IndexView {

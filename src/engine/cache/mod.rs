@@ -7,7 +7,7 @@
 //! Invariants:
 //! - Whatever fails in looking an entry up is a miss. It never fails a build, and a build does not wait for it
 //!   longer than ten seconds at a time; after one fault nothing more is looked up.
-//! - What an entry says is used in this build only, and not remembered as if this machine had built it.
+//! - The statement of an entry is used in this build only, and not remembered as if this machine had built it.
 //! - If any entry is found to be wrong, everything that came from the cache is dropped, and the build starts over.
 //! - Nothing is written unless it was asked for, and only what this machine built or its own memos know.
 
@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How many entries are written at a time.
 const WRITERS: usize = 4;
 
-/// What a build does with the cache in a registry.
+/// The use that a build makes of the cache in a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CachePolicy {
     /// Where entries are read.
@@ -95,7 +95,7 @@ pub(super) struct Lookups {
     presence: Presence,
     policy: CachePolicy,
     lookups: BTreeMap<Key, Lookup>,
-    /// What entries say of layers that are built to compare.
+    /// The statements of entries about layers that are built to compare.
     pub(super) claims: BTreeMap<Key, LayerFacts>,
 }
 
@@ -172,7 +172,7 @@ impl Lookups {
         self.lookups.insert(*key, lookup);
     }
 
-    /// What the cache says of a layer that was asked for; nothing of those that are to be built to compare.
+    /// The cache's answer about a layer; nothing for layers that are built to compare.
     pub(super) fn answer(&mut self, key: &Key) -> Option<LayerFacts> {
         let facts = match self.lookups.remove(key)? {
             Lookup::Asked(asking) => asking.join().ok().flatten(),
@@ -273,7 +273,7 @@ pub(super) fn write(
         Ok(written)
     };
     thread::scope(|scope| {
-        // What no thread can be had for, the others write.
+        // If the system gives no more threads, the others write the rest.
         let threads: Vec<_> = (1..WRITERS).map_while(|_| workers::spawn(scope, "cache", work).ok()).collect();
         let own = work();
         let results = threads

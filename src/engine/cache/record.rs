@@ -24,7 +24,7 @@ pub(super) const ARTIFACT_TYPE: &str = "application/vnd.pack.cache.layer.v1";
 const MARKER_TYPE: &str = "application/vnd.pack.cache.v1";
 /// An entry is far shorter, in bytes.
 pub(super) const MAX_ENTRY: u64 = 8 << 10;
-/// What the configuration of an artifact is that has none (image specification, `manifest.md`).
+/// The configuration of an artifact without one (image specification, `manifest.md`).
 const EMPTY: &[u8] = b"{}";
 
 const KEY: &str = "pack.cache.key";
@@ -44,7 +44,7 @@ pub(super) fn marker_tag() -> Tag {
     "pack-cache".parse().unwrap_or_else(|_| unreachable!("letters and a dash are a tag"))
 }
 
-/// What is behind [`marker_tag`]: an artifact of nothing.
+/// The artifact behind [`marker_tag`], which is empty.
 ///
 /// # Errors
 /// Never: all of it can be written as JSON.
@@ -116,7 +116,7 @@ fn check(key: &Key, encoder: &str, facts: &LayerFacts) -> Key {
     check.finish()
 }
 
-/// What the entry for this key says, or why it is none.
+/// The statement of the entry for this key, or the reason why it is invalid.
 pub(super) fn read(
     document: &RawDocument,
     key: &Key,
@@ -163,7 +163,7 @@ pub(crate) mod fuzz {
         KeyBuilder::new("fuzz").finish()
     }
 
-    /// What is believed is written the same; a changed byte of it is not believed, nor is another key.
+    /// A valid entry is written the same again; a changed byte or another key makes it invalid.
     pub(crate) fn entry(data: &[u8]) {
         let Ok(document) = RawDocument::new(None, data.to_vec()) else { return };
         for compression in [Compression::default(), Compression::None] {

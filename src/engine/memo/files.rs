@@ -1,5 +1,5 @@
-//! What the files of a project held when it was built last: a record that is read as a whole and asked for nearly
-//! every path in it, in nearly its order.
+//! The content of a project's files in the last build: a record that is read as a whole and asked for nearly every
+//! path in it, in nearly its order.
 //!
 //! Paths lie in one piece of memory and not in one each, and what is found again is marked and not copied: of ten
 //! thousand files that is most of what a rebuild would have to ask memory for.
@@ -15,19 +15,19 @@ use serde::{Deserialize, Serialize};
 use crate::layer::Stamp;
 use crate::types::digest::ContentId;
 
-/// What is known of a file: no content where it was too young for its stamp to be trusted.
+/// The facts about a file: no content if it was too young to trust its stamp.
 pub(super) type Seen = (Stamp, Option<ContentId>);
 
-/// What files hold, by path; as a record, a map in the order of the paths.
+/// The contents of files, by path; as a record, a map in the order of the paths.
 #[derive(Clone, Default)]
 pub(super) struct Files {
-    /// What the last build saw, by path.
+    /// The files of the last build, by path.
     before: Vec<Record>,
     /// The paths of those, one after the other.
     paths: Vec<u8>,
     /// Which of them this build saw as they were.
     seen: Vec<bool>,
-    /// What this build learned.
+    /// The facts that this build learned.
     learned: BTreeMap<Vec<u8>, Seen>,
     /// Behind the record that was asked for last.
     next: usize,
@@ -76,7 +76,7 @@ impl Files {
         self.before.get(number).filter(|record| self.path(record) == path).map(|_| number)
     }
 
-    /// What is known of a file, from this build or the last.
+    /// The facts about a file, from this build or the last.
     pub(super) fn get(&mut self, path: &[u8]) -> Option<Seen> {
         if let Some(seen @ (_, Some(_))) = self.learned.get(path) {
             return Some(*seen);

@@ -41,7 +41,7 @@ pub fn build(
     let keys = keys.filter(|_| !compression.has_contents());
     let beginning = keys.and_then(|keys| workshop.known.beginning(layer, compression, keys));
     match build_from(beginning, layer, compression, workshop) {
-        // What readers have seen of it was checked, and comes again.
+        // The bytes that readers have seen of it were checked, and come again.
         Err(LayerError::NoBeginning(_)) => build_from(None, layer, compression, workshop),
         result => result,
     }

@@ -52,8 +52,8 @@ pub struct Work {
 }
 
 impl Built {
-    /// What others need to use its blob, if the layer's entries have these keys. For a layer of many gigabytes that
-    /// is most of what is kept of it, so nothing of it is copied.
+    /// The list that others need to use its blob, if the layer's entries have these keys. For a layer of many
+    /// gigabytes that is most of what is kept of it, so nothing of it is copied.
     #[must_use]
     pub fn into_list(self, layer: &LayerSpec, compression: Compression, keys: &[Key]) -> BodyList {
         let checkpoints = trail::checkpoints(layer, compression, keys, self.marks);

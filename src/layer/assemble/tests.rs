@@ -180,7 +180,7 @@ fn keys(spec: &LayerSpec) -> Vec<Key> {
 }
 
 impl Bench {
-    /// What is known after these builds.
+    /// The bodies that are known after these builds.
     fn known(&self, compression: Compression, builds: &[(&LayerSpec, &Built)]) -> BodyLookup {
         let lists = builds.iter().map(|(spec, built)| {
             (built.descriptor.digest, (*built).clone().into_list(spec, compression, &keys(spec)))

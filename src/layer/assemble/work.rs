@@ -1,4 +1,4 @@
-//! What workers do: reading a body, looking it up or encoding it, or copying it from a blob that begins alike.
+//! The work of workers: reading a body, looking it up or encoding it, or copying it from a blob that begins alike.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -123,7 +123,7 @@ impl Dispatcher<'_, '_> {
             if let Ok(finished) = &result {
                 step.finish(u64::from(finished.record.plain_length), finished.outcome());
             }
-            // Nobody waits any more when the build has failed elsewhere.
+            // The receiver is gone when the build has failed elsewhere.
             let _ = sender.send(result);
         });
         receiver
@@ -195,7 +195,7 @@ fn encode(shared: &Shared, key: Key, plain: &[u8], out: &mut Vec<u8>) -> Result<
     Ok(BodyRecord::new(key, plain, out))
 }
 
-/// What is found out about a body's bytes while they are read.
+/// The facts about a body's bytes that are found while they are read.
 #[derive(Default)]
 struct BodyContents {
     /// Of the small files in it.

@@ -1,4 +1,4 @@
-//! What layers are built with.
+//! The tools that layers are built with.
 
 use super::super::encode::Compression;
 use super::super::lookup::BodyLookup;
@@ -11,7 +11,7 @@ use crate::runtime::observer::Progress;
 use crate::runtime::workers::Workers;
 use crate::store::Blobs;
 
-/// What layers are built with.
+/// The tools that layers are built with.
 #[derive(Clone, Copy)]
 pub struct Workshop<'a> {
     /// Where blobs go.

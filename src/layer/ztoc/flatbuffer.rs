@@ -1,8 +1,8 @@
 //! Writing FlatBuffers ([internals](https://flatbuffers.dev/internals/)): as much as a zTOC needs, always in the
 //! same bytes.
 //!
-//! What refers to something comes before it in the buffer, so a buffer is written from its end to its start: all
-//! bytes are kept in reverse until it is finished, and places are counted from the end.
+//! A reference comes before its target in the buffer, so a buffer is written from its end to its start: all bytes are
+//! kept in reverse until it is finished, and places are counted from the end.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(super) struct Builder {
     reversed: Vec<u8>,
     /// The largest alignment so far.
     alignment: usize,
-    /// What tables look like, by its bytes: one description serves all tables that look alike.
+    /// The layouts of tables, by their bytes: one layout serves all tables that look alike.
     vtables: BTreeMap<Vec<u8>, usize>,
     strings: BTreeMap<Vec<u8>, Place>,
 }

@@ -31,7 +31,7 @@ pub(crate) trait FromText: Sized {
     fn from_text(text: &str) -> Result<Self, Wrong>;
 }
 
-/// What is wrong with a string.
+/// The fault of a string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wrong {
     pub(crate) message: String,
@@ -51,7 +51,7 @@ impl Wrong {
     }
 }
 
-/// What decoding needs at hand.
+/// The tools of decoding.
 pub(crate) struct Decoder<'a> {
     pub(crate) sources: &'a Sources,
     pub(crate) diagnostics: Vec<Diagnostic>,

@@ -44,7 +44,7 @@ impl UserFile {
     }
 }
 
-/// What no single value of `[registry]` can know about itself.
+/// Rules that concern several values of `[registry]`.
 pub(super) fn check(registries: &BTreeMap<Registry, RegistryOptions>) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for options in registries.values() {
@@ -65,14 +65,14 @@ pub(super) fn check(registries: &BTreeMap<Registry, RegistryOptions>) -> Vec<Dia
 pub struct Addition {
     /// The registry.
     pub registry: Registry,
-    /// What the file sets.
+    /// The key that the file sets.
     pub what: Added,
     /// Where: file, line and column.
     pub place: String,
     span: Span,
 }
 
-/// What a project's file adds.
+/// A key that a project's file adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Added {
     /// No TLS.
@@ -137,8 +137,8 @@ impl fmt::Display for Addition {
     }
 }
 
-/// What a project's file adds to what `user` says. What was typed on the command line is the user's own word, what
-/// concerns this machine alone makes nothing less safe, and what the user decides is not the project's to add.
+/// The keys that a project's file adds to those of `user`. A key on the command line comes from the user, a key that
+/// concerns only this machine makes nothing less safe, and a project cannot add to a decision of the user.
 pub(super) fn additions(
     project: &BTreeMap<Registry, RegistryOptions>,
     sources: &Sources,
@@ -192,7 +192,7 @@ pub fn merge(
     merged
 }
 
-/// What was typed on the command line.
+/// The keys on the command line.
 pub(super) fn typed(
     registries: &BTreeMap<Registry, RegistryOptions>,
     sources: &Sources,
@@ -201,7 +201,7 @@ pub(super) fn typed(
 }
 
 impl RegistryOptions {
-    /// What of it was typed on the command line.
+    /// The part of it from the command line.
     fn typed(&self, sources: &Sources) -> Self {
         fn kept<T: Clone>(value: &Option<Spanned<T>>, sources: &Sources) -> Option<Spanned<T>> {
             value.as_ref().filter(|value| sources.is_typed(value.span)).cloned()
@@ -296,7 +296,7 @@ mod tests {
         assert!(found[3].to_string().contains("`http://plain.example`"), "{}", found[3]);
         let typed = project("", &["registry.\"r.example\".plain-http=true"]);
         assert_eq!(typed.additions(&BTreeMap::new()), []);
-        // What is typed counts more than the user's file, and that more than the project's.
+        // The command line counts more than the user's file, and that more than the project's.
         let own = user("[registry.\"r.example\"]\nplain-http = false\n");
         let host: Registry = "r.example".parse().expect("a host");
         let plain = |settings: &Settings| {

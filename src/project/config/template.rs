@@ -1,9 +1,9 @@
 //! Templates of tags, labels and annotations: `{git.short}`, `{version}`, `{env.CI_JOB}`.
 //!
-//! A template is parsed with the build file and resolved when the facts are there. A tag that names a
-//! commit is a promise, so with uncommitted changes `{git.commit}` and `{git.short}` end in
-//! `-dirty-CONTENT`. The content is known last: [`Template::needs_content`] says who must wait for it.
-//! Whoever supplies [`Facts::content`] derives it from the layers, never from what templates are part of.
+//! A template is parsed with the build file and resolved when the facts are there. A tag that names a commit is a
+//! promise, so with uncommitted changes `{git.commit}` and `{git.short}` end in `-dirty-CONTENT`. The content is
+//! known last: [`Template::needs_content`] says who must wait for it. The supplier of [`Facts::content`] derives it
+//! from the layers, never from anything that templates are part of.
 //!
 //! `{{` and `}}` stand for the braces themselves.
 
@@ -44,7 +44,7 @@ enum Variable {
 const NAMES: [&str; 7] =
     ["git.commit", "git.short", "git.branch", "git.time", "version", "content", "env.NAME"];
 
-/// What variables stand for.
+/// The values of variables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The commit, if there is one.
@@ -65,9 +65,9 @@ pub enum TemplateError {
     /// It cannot be parsed.
     #[error("{message}")]
     Syntax {
-        /// What is wrong with it.
+        /// The fault.
         message: String,
-        /// What to do.
+        /// The hint.
         hint: Option<String>,
     },
     /// A `{git.…}` without a commit.
@@ -98,12 +98,12 @@ pub enum TemplateError {
     /// `{content}` before it is known.
     #[error("the template `{0}` was resolved before the content was known")]
     ContentUnknown(String),
-    /// What it gives is not a tag.
+    /// Its value is not a tag.
     #[error("the template `{template}` gives `{value}`, which is not a tag")]
     NotATag {
         /// The template.
         template: String,
-        /// What it gives.
+        /// The value.
         value: String,
     },
     /// `latest` from a variable.
@@ -150,7 +150,7 @@ fn looked_at(sought: &[String]) -> String {
 /// The text that stands for [`Facts::content`] until it is known: as long, and as fit for a tag.
 const STAND_IN: &str = "000000000000";
 
-/// What a variable stands for.
+/// The value of a variable.
 struct Filling {
     text: String,
     /// Whether the content follows.
@@ -158,7 +158,7 @@ struct Filling {
 }
 
 impl Template {
-    /// The tag of an image that nobody gave one: the commit, or the content where there is none.
+    /// The tag of an image that got none: the commit, or the content if there is no commit.
     #[must_use]
     pub fn default_tag(facts: &Facts) -> Self {
         let (name, variable) = match facts.git {
@@ -230,7 +230,7 @@ impl Template {
     /// Its value as a tag: what a variable brings in is made fit, so that the branch `feat/x` gives `feat-x`.
     ///
     /// # Errors
-    /// When a variable has no value, or the whole is not a tag, or is a `latest` that nobody wrote.
+    /// When a variable has no value, or the whole is not a tag, or is a `latest` that the file does not write.
     pub fn resolve_tag(&self, facts: &Facts) -> Result<Tag, TemplateError> {
         let mut value = self.fill(facts, |text| fit_for_tag(&text), facts.content.as_deref())?;
         if let Some(Part::Variable(_)) = self.parts.first() {

@@ -2,8 +2,8 @@
 
 use url::Url;
 
-/// One address for every way to clone the same repository, so that the label does not depend on it:
-/// `https`, no credentials, no `.git`. A path on this machine is nobody else's business.
+/// One address for every way to clone the same repository, so that the label does not depend on it: `https`, no
+/// credentials, no `.git`. A path of this machine must not appear in the image.
 pub(super) fn public_url(remote: &str) -> Option<String> {
     let (host, path) = if remote.contains("://") {
         let url = Url::parse(remote).ok()?;

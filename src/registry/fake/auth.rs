@@ -24,7 +24,7 @@ pub struct Auth {
     pub uses: Option<usize>,
     /// A token is good for so long.
     pub lifetime: Option<Duration>,
-    /// What the token server says of that, as JSON; 300 unless it is here.
+    /// The token server's statement of that, as JSON; 300 unless it is here.
     pub expires_in: Option<&'static str>,
     /// The token server refuses every request for a scope that contains this.
     pub refused_scope: Option<String>,
@@ -34,7 +34,7 @@ pub struct Auth {
     pub challenge: Option<String>,
 }
 
-/// What a token is good for.
+/// The rights of a token.
 pub(super) struct Token {
     scopes: BTreeSet<String>,
     uses: usize,

@@ -1,4 +1,4 @@
-//! What the registry holds: on one machine, or on two that learn of each other late.
+//! The content of the registry: on one machine, or on two that learn of each other late.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) struct Session {
     pub(super) latest: usize,
 }
 
-/// What one machine holds.
+/// The content of one machine.
 #[derive(Clone, Default)]
 pub(super) struct Content {
     blobs: BTreeMap<(String, Digest), Arc<[u8]>>,
@@ -102,7 +102,7 @@ impl Content {
 pub struct Replicas {
     /// So many requests in a row go to the same.
     pub every: usize,
-    /// What is put into one is seen by the other after so many requests. Sessions are never shared.
+    /// The other machine learns of an addition after so many requests. Sessions are never shared.
     pub lag: usize,
 }
 
@@ -114,7 +114,7 @@ pub(super) struct Machines {
     contents: [Content; 2],
     replicas: Option<Replicas>,
     requests: usize,
-    /// What the other machine is to learn, and at which request.
+    /// The changes that the other machine will learn, and at which request.
     pending: Vec<(usize, usize, Change)>,
 }
 
@@ -169,7 +169,7 @@ impl Machines {
         self.replicas = None;
     }
 
-    /// What any machine knows, the first first, once all is learnt.
+    /// The answer of the first machine that knows one, once all is learnt.
     pub(super) fn any<T>(&mut self, find: impl Fn(&Content) -> Option<T>) -> Option<T> {
         let pending = std::mem::take(&mut self.pending);
         self.apply(pending);

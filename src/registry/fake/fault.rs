@@ -1,4 +1,4 @@
-//! What happens to which requests.
+//! Faults, and the requests that they happen to.
 
 use std::fmt;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl fmt::Display for End {
     }
 }
 
-/// What becomes of the request in whose place a GOAWAY is sent.
+/// The fate of the request in whose place a GOAWAY is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It is not among those that the server has taken, and is not done; the connection stays open.
@@ -83,7 +83,7 @@ pub enum Fate {
     Answered,
 }
 
-/// What happens to a request.
+/// A fault of a request.
 #[derive(Clone)]
 pub enum Action {
     /// It is not done, and this is the answer.
@@ -128,7 +128,7 @@ pub enum Action {
     GoAway {
         /// The error code.
         code: u32,
-        /// What becomes of the request.
+        /// The fate of the request.
         fate: Fate,
     },
 }

@@ -8,7 +8,7 @@ use url::form_urlencoded;
 
 use crate::types::digest::Digest;
 
-/// What a request is about.
+/// The subject of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// `/v2/`.
@@ -29,7 +29,7 @@ pub enum Kind {
     Tags,
     /// `/v2/…/referrers/DIGEST`.
     Referrers,
-    /// `/cdn/DIGEST`: a blob for whoever knows its address.
+    /// `/cdn/DIGEST`: a blob for every client that knows its address.
     Cdn,
     /// Anything else.
     Other,

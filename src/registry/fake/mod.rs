@@ -171,7 +171,7 @@ impl Fake {
         self.shared.state().content.any(|content| content.manifest(repository, digest).map(bytes))
     }
 
-    /// What a tag resolves to.
+    /// The digest that a tag resolves to.
     #[must_use]
     pub fn tag(&self, repository: &str, tag: &str) -> Option<Digest> {
         self.shared.state().content.any(|content| content.tag(repository, tag))

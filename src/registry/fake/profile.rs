@@ -10,9 +10,9 @@ use super::quirks::{Mount, Place, Quirks};
 
 /// A well-known registry.
 pub struct Profile {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// What it does differently.
+    /// Its differences.
     pub quirks: fn() -> Quirks,
     /// How it wants to be asked; given host and port of the other host.
     pub auth: fn(&str) -> Auth,

@@ -1,5 +1,4 @@
-//! What registries do differently from what the specification says, or from each other where it leaves a
-//! choice.
+//! Differences of registries from the specification, or from each other where the specification leaves a choice.
 
 /// Where the next request of an upload goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

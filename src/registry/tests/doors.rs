@@ -1,4 +1,4 @@
-//! What stands between the user and a registry: checking logins, mirrors, the doctor.
+//! Things between the user and a registry: checking logins, mirrors, the doctor.
 
 use std::io::Read;
 use std::time::SystemTime;
@@ -165,7 +165,7 @@ fn a_large_blob_that_is_another_is_never_taken() {
     both.mirror.fault(Fault::nth("GET", Kind::Blob, 2, 1, flip()));
     let error = both.pull(&client(both.settings())).expect_err("is refused");
     assert!(error.contains(&both.mirror.address()), "names the mirror: {error}");
-    // With a place to wait in, nobody sees it before it is known to be right.
+    // With a place to wait in, no reader sees it before it is known to be right.
     let scratch = tempfile::tempdir().expect("writable");
     let settings = Settings { scratch: Some(scratch.path().to_owned()), ..both.settings() };
     assert!(both.origin.fake.take_log().is_empty());
@@ -306,8 +306,8 @@ fn the_doctor_finds_what_fails() {
     assert_eq!(health(&found, "certificate"), Health::Bad, "it does not speak TLS: {found:#?}");
 }
 
-/// What the client says of a tag that it asks for by HTTP/2, with this happening to every request, and how
-/// often it asked.
+/// The client's message about a tag that it asks for by HTTP/2, with this fault in every request, and the number of
+/// requests.
 fn asked_by_http2(action: Action) -> (String, usize) {
     let mut fake = Fake::start().expect("ports");
     fake.fault(Fault::always("HEAD", Kind::Manifest, action));

@@ -1,4 +1,4 @@
-//! Pushing without faults: how many requests, who waits for whom, what an interrupt leaves behind.
+//! Pushing without faults: how many requests, which thread waits for which, what an interrupt leaves behind.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

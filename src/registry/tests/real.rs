@@ -70,7 +70,7 @@ impl Real {
     }
 }
 
-/// A certificate for 127.0.0.1 that nobody trusts, made as the registry's manual says: its own authority.
+/// A certificate for 127.0.0.1 without a known authority, made as the registry's manual says: its own authority.
 fn certify(directory: &std::path::Path) {
     let status = Command::new("openssl")
         .current_dir(directory)

@@ -12,7 +12,7 @@ use crate::runtime::workers;
 use crate::transport::{Blob, Delivery, Destination};
 use crate::types::error::BoxedError;
 
-/// What became of blobs: how many, and for those that were sent, how many bytes.
+/// The result for blobs: how many, and for those that were sent, how many bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivered {
@@ -42,7 +42,7 @@ pub(crate) fn deliver(
                 Ok(delivery) => total.lock().unwrap_or_else(PoisonError::into_inner).count(blob, delivery),
                 Err(error) => {
                     failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                    // Nobody takes another blob.
+                    // No thread takes another blob.
                     next.store(blobs.len(), Ordering::Relaxed);
                 }
             }
@@ -50,7 +50,7 @@ pub(crate) fn deliver(
     };
     thread::scope(|scope| {
         for _ in 1..destination.capabilities().parallel_blobs.clamp(1, blobs.len().max(1)) {
-            // What no thread can be had for, the others bring.
+            // If the system gives no more threads, the others bring the rest.
             if workers::spawn(scope, "copy", work).is_err() {
                 break;
             }

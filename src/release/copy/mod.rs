@@ -1,8 +1,8 @@
 //! Copying images from one place to another, and giving one more names.
 //!
 //! Invariants:
-//! - What is copied keeps its bytes, and so its digest: Docker's formats stay Docker's. The one document that
-//!   is ever written here is the index of a choice of platforms.
+//! - A copy keeps all bytes, and so its digest: Docker's formats stay Docker's. The one document that is ever written
+//!   here is the index of a choice of platforms.
 //! - Nothing is read that the destination has. A blob is opened when it is sent, and checked on its way.
 //! - Names are set last, after everything that they reach.
 
@@ -32,7 +32,7 @@ use crate::types::error::{BoxedError, Explain, Kind, carry};
 use crate::types::platform::Platform;
 use crate::types::reference::Tag;
 
-/// What refers to what refers to an image is followed so far.
+/// The depth to which referrers of referrers are followed.
 const MAX_REFERRER_DEPTH: usize = 4;
 
 /// How to copy.
@@ -80,7 +80,7 @@ pub enum CopyError {
         place: String,
         /// Which.
         digest: Digest,
-        /// What is wrong with it.
+        /// The fault.
         source: DocumentError,
     },
     /// More than any honest index has.
@@ -105,7 +105,7 @@ pub enum CopyError {
     Moved {
         /// The name.
         name: String,
-        /// What it resolved to.
+        /// The digest that it resolved to.
         expected: Digest,
     },
     /// The user interrupted.
@@ -133,7 +133,7 @@ impl Explain for CopyError {
     }
 }
 
-/// What a copy did.
+/// The result of a copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -154,9 +154,9 @@ pub struct Report {
     pub new_index: bool,
     /// Manifests and indexes that were copied, and those that were there.
     pub documents: Documents,
-    /// What became of the blobs.
+    /// The result for the blobs.
     pub blobs: Delivered,
-    /// What refers to the image and is at the destination now; absent unless it was asked for.
+    /// The referrers of the image that are at the destination now; absent unless they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub referrers: Option<Vec<Digest>>,
 }
@@ -215,7 +215,7 @@ pub fn copy(
         return Ok(report);
     }
     let mut gathered = Gathered::new(source, destination, options);
-    // What lists its own content anew, as an archive does, wants all of it even if the image is there.
+    // A place that lists its own content anew, such as an archive, needs all of it even if the image is there.
     let held = current && destination.holds(&root.descriptor())?;
     gathered.reach(&root, held)?;
     if options.referrers {
@@ -279,7 +279,7 @@ fn digests(descriptors: &[Descriptor]) -> impl Iterator<Item = Digest> + '_ {
     descriptors.iter().map(|descriptor| descriptor.digest)
 }
 
-/// What `source` names, or the part of it that is for `platforms`. Whether it is an index of our own.
+/// The document that `source` names, or the part of it that is for `platforms`. Whether it is an index of our own.
 fn select(source: &dyn Source, platforms: &[Platform]) -> Result<(RawDocument, bool), BoxedError> {
     if platforms.is_empty() {
         return Ok((source.root()?, false));
@@ -302,7 +302,7 @@ fn select(source: &dyn Source, platforms: &[Platform]) -> Result<(RawDocument, b
     let root = source.root()?;
     let broken = |error| CopyError::Document { place: source.name(), digest: root.digest(), source: error };
     let ManifestOrIndex::Index(index) = root.parse().map_err(broken)? else { return Ok((root, false)) };
-    // What their manifests name, and what only an index can bring along.
+    // The documents that their manifests name, and that only an index can bring along.
     let soci: Vec<&Descriptor> = index
         .manifests
         .iter()
@@ -323,7 +323,7 @@ fn select(source: &dyn Source, platforms: &[Platform]) -> Result<(RawDocument, b
         return Ok((root, false));
     }
     let media_type = root.media_type.clone();
-    // What it says about all of its images may be wrong for some; what it refers to is not what this does.
+    // Its statements about all of its images may be wrong for some; its subject is not that of this index.
     let index = Index {
         media_type: Some(media_type.clone()),
         manifests,

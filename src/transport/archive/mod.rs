@@ -86,7 +86,7 @@ pub enum ArchiveError {
         place: String,
         /// The member.
         name: String,
-        /// What is wrong with it.
+        /// The fault.
         source: DocumentError,
     },
     /// A document is larger than any honest one.
@@ -164,7 +164,7 @@ pub enum ArchiveError {
     Incomplete {
         /// The archive.
         place: String,
-        /// What is missing.
+        /// The missing blob.
         digest: Digest,
     },
 }

@@ -139,7 +139,7 @@ fn normal(dir: &str, path: &str) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("/"))
 }
 
-/// What a file that is no plain tar is compressed with.
+/// The compression of a file that is no plain tar.
 fn compression(magic: &[u8]) -> Option<&'static str> {
     let known: [(&[u8], _); 4] =
         [(b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"\xfd7zXZ\0", "xz"), (b"BZh", "bzip2")];
@@ -177,7 +177,7 @@ pub struct Archive {
     documents: BTreeMap<Digest, RawDocument>,
     /// Blobs that are not under `blobs/sha256/`.
     elsewhere: BTreeMap<Digest, Range>,
-    /// What the archive lists; nothing for a Docker archive.
+    /// The entries that the archive lists; none for a Docker archive.
     entries: Vec<Descriptor>,
 }
 
@@ -302,8 +302,8 @@ impl Archive {
                     return Err(ArchiveError::LayerCompression { place, name: layer.clone(), compression });
                 }
             };
-            // Nothing is hashed that need not be: a plain layer has the name that the configuration gives it,
-            // a compressed one usually that of its file. Whoever reads the layer finds out if either lies.
+            // Nothing is hashed that need not be: a plain layer has the name that the configuration gives it, a
+            // compressed one usually that of its file. The reader of the layer finds out if either is wrong.
             let digest = match (&media_type, layer.strip_prefix("blobs/sha256/")) {
                 (MediaType::ImageLayer, _) => *diff_id,
                 (_, Some(hex)) if let Ok(digest) = format!("sha256:{hex}").parse() => digest,

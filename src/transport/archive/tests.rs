@@ -230,7 +230,7 @@ fn a_failure_leaves_the_old_file() {
     assert!(ArchiveOutput::new(ArchiveWord::Oci, dir.path(), None, None, &Progress::default()).is_err());
 }
 
-/// What Docker before 25 wrote: a directory for each layer, equal layers as links.
+/// An archive as Docker before 25 wrote it: a directory for each layer, equal layers as links.
 #[test]
 fn reads_an_old_docker_archive() {
     let (one, two) = (layer("one"), layer("two"));

@@ -51,7 +51,7 @@ pub struct ArchiveOutput {
     state: Mutex<State>,
 }
 
-/// What the user calls an archive.
+/// The user's word for an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArchiveWord {
     /// `oci-archive`
@@ -174,7 +174,7 @@ impl ArchiveOutput {
 
     /// As `docker save` has it: the tag for OCI tools, the whole reference for containerd.
     fn entry_names(&self, tags: &[Tag]) -> Vec<EntryName> {
-        // What was named is called so, whatever tags the image has elsewhere.
+        // A named image is called so, whatever tags it has elsewhere.
         if let Some(name) = &self.name {
             let reference: Option<Reference> = name.parse().ok();
             let whole = reference.filter(|reference| reference.tag().is_some() && name.contains(':'));
@@ -492,7 +492,7 @@ impl Destination for ArchiveOutput {
         enter(&mut wanted, &names, &Descriptor::new(MediaType::ImageManifest, *digest, 0));
         match &self.sink {
             Sink::File(path) => Ok(super::read::holds(path, &wanted)),
-            // What an engine has is told by configurations, which are not known here; see `finish`.
+            // An engine names images by configurations, which are not known here; see `finish`.
             Sink::Engine(_) => Ok(false),
         }
     }

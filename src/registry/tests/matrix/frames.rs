@@ -1,4 +1,4 @@
-//! What only HTTP/2 can do to a request: end its stream, or end the connection with a word on which requests
+//! Faults that only HTTP/2 has: the end of a request's stream, or of the connection with a word on which requests
 //! were taken (RFC 9113, 6.4 and 6.8). nginx says GOAWAY after every thousand requests and when it restarts.
 
 use super::super::super::fake::{Action, End, Fate};

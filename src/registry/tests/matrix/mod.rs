@@ -82,7 +82,7 @@ impl Cell {
     }
 }
 
-/// What the client asks of a registry.
+/// A request of the client to a registry.
 struct Step {
     name: &'static str,
     method: &'static str,
@@ -92,7 +92,7 @@ struct Step {
     is_needed: bool,
     /// Whether it is the first that the registry hears.
     is_first: bool,
-    /// What an error says that was met here: one of these.
+    /// The words of an error that was met here: one of these.
     says: &'static [&'static str],
 }
 
@@ -172,7 +172,7 @@ impl Step {
         if !self.is_needed || trouble.class == Class::Harmless {
             return true;
         }
-        // What was stored is found when it is looked for, whatever was answered (P3).
+        // A stored blob is found by the look for it, after any answer (P3).
         let whole = self.is("PUT blob") || self.is("PUT manifest");
         if trouble.done && whole {
             return true;
@@ -193,7 +193,7 @@ impl Step {
                 _ => false,
             },
             Class::Refused(status) => match self.name {
-                // Nobody need answer HEAD.
+                // A registry need not answer HEAD.
                 "HEAD blob" => true,
                 "HEAD tag" => matches!(status, 400 | 404 | 405 | 415 | 501),
                 // The session is lost, or this is not the way: another (P3, P12).

@@ -677,7 +677,7 @@ fn replicas(cells: &mut Vec<Cell>) {
             for play in [Push, Both, Chunked, Index, Pull] {
                 let outcome = match (play, every) {
                     (Pull, _) | (Push | Both | Index, 5..) | (Chunked, 7..) => Succeeds,
-                    // Whoever meets another machine with each request never finds a session that it opened.
+                    // A client that meets another machine with each request never finds a session that it opened.
                     (_, 1) => fails("BLOB_UPLOAD_UNKNOWN"),
                     _ => Any,
                 };

@@ -1,4 +1,4 @@
-//! What is played in a cell, and the questions that are asked after it.
+//! The play of a cell, and the questions after it.
 
 use std::sync::{Mutex, OnceLock};
 
@@ -11,7 +11,7 @@ use crate::transport::Source;
 use crate::transport::registry::source;
 use crate::types::error::BoxedError;
 
-/// What a user does.
+/// The action of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Play {
     /// Pushes an image over an older one: one layer is there, one is new.
@@ -30,7 +30,7 @@ pub(super) enum Play {
     Race,
 }
 
-/// What is spoken.
+/// The protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
     /// HTTP/1.1 without TLS.

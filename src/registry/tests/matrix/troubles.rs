@@ -141,7 +141,7 @@ fn connections(is_upload: bool, has_body: bool) -> Vec<Trouble> {
     all.push(passing("half close".to_owned(), false, Action::HalfClose));
     let garbage = b"SSH-2.0-registry\r\n\r\n".to_vec();
     all.push(Trouble::new("garbage", Class::Garbage, false, Action::Raw(garbage)));
-    // What Docker Hub's balancers said: lines end with LF alone (docker/hub-feedback#1907).
+    // An answer of Docker Hub's balancers: lines end with LF alone (docker/hub-feedback#1907).
     let bare = b"HTTP/1.1 429 Too Many Requests\nRetry-After: 60\nConnection: close\n\nslow down\n".to_vec();
     all.push(passing("429 with bare LF".to_owned(), false, Action::Raw(bare)));
     if has_body {
