@@ -11,6 +11,7 @@
 //! - [`transport`]: where images come from and go to, behind one `Source` and one `Destination`.
 //! - [`layer`]: from entries to a layer: scan, tar, bodies, encoding, digests.
 //! - [`project`]: `build.toml`, `build.lock`, git.
+//! - [`bases`]: what images stand on: documents, layers, facts, one tree with the planned layers.
 //! - [`artifact`]: what a path is, and what it becomes in an image.
 //! - [`plan`]: what goes where, as data.
 //! - [`engine`]: the one place that walks the whole flow of a build.
@@ -53,6 +54,7 @@
 //!   later run or prune if the process was killed. Large blobs of mirrors, without a name.
 
 pub mod artifact;
+pub mod bases;
 pub mod cli;
 pub mod engine;
 pub mod formats;

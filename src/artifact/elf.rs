@@ -9,14 +9,15 @@ use object::elf;
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
 use object::{Endianness, ReadCache, ReadRef as _};
 
-use super::requirement::{Libc, Libraries, Requirement, Requirements};
+use super::requirement::{Libraries, Requirement, Requirements};
 use super::{
-    AppOptions, AppRoot, Artifact, ArtifactError, ArtifactKind, Findings, Proposal, ProposedLayer, Source,
-    count,
+    AppOptions, AppRoot, Artifact, ArtifactError, ArtifactKind, Proposal, ProposedLayer, Source, count,
 };
+use crate::bases::{Libc, loaders};
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, Stamp};
 use crate::oci::ConfigFile;
 use crate::runtime::input;
+use crate::types::finding::{Finding, Level, Rule};
 use crate::types::platform::Platform;
 use crate::types::shown::shown;
 
@@ -61,12 +62,8 @@ pub(super) fn propose(
     facts: &ElfFacts,
     stamp: Stamp,
     options: &AppOptions,
-    base: Option<&ConfigFile>,
 ) -> Result<Proposal, ArtifactError> {
     let target = target(artifact, options)?;
-    if let Some(base) = base {
-        check_platform(artifact, facts, base)?;
-    }
     let mut metadata = options.rules.file(true);
     if options.rules.file_mode.is_none() {
         // Not writable, so that a program that is taken over cannot replace itself.
@@ -115,18 +112,6 @@ fn target(artifact: &Artifact, options: &AppOptions) -> Result<EntryPath, Artifa
     }
 }
 
-fn check_platform(artifact: &Artifact, facts: &ElfFacts, base: &ConfigFile) -> Result<(), ArtifactError> {
-    let program = &facts.platform;
-    match base.platform() {
-        // A variant is a minimum that the headers do not tell reliably.
-        Some(base) if base.os() != program.os() || base.architecture() != program.architecture() => {
-            let (program, base) = (Box::new(program.clone()), Box::new(base));
-            Err(ArtifactError::OtherPlatform { path: artifact.path.clone(), program, base })
-        }
-        _ => Ok(()),
-    }
-}
-
 /// What a program requires: its platform, its loader, its C library and its libraries.
 pub(super) fn requirements(
     artifact: &Artifact,
@@ -138,7 +123,12 @@ pub(super) fn requirements(
         let libc = facts.libc();
         let loader = facts.interpreter.iter().map(|path| Requirement::Loader { path: path.clone() });
         all.extend(loader);
-        all.extend(libc.map(Requirement::Libc));
+        // A loader in a place of its own, such as Nix has, comes with its library.
+        let is_usual = |libc: &Libc, path: &String| {
+            loaders(*libc, facts.platform.architecture()).any(|usual| usual == path)
+        };
+        let stated = libc.filter(|libc| facts.interpreter.as_ref().is_none_or(|path| is_usual(libc, path)));
+        all.extend(stated.map(Requirement::Libc));
         let names: Vec<String> = facts.needed.iter().filter(|name| !facts.is_loader(name)).cloned().collect();
         if !names.is_empty() {
             all.push(Requirement::Libraries(Libraries {
@@ -178,20 +168,17 @@ impl ElfFacts {
 }
 
 /// Whether a program on an empty base looks for certificates that are not there.
-pub(super) fn check(
+pub(super) fn findings(
     artifact: &Artifact,
     facts: &ElfFacts,
     base: Option<&ConfigFile>,
-) -> Result<Findings, ArtifactError> {
-    let mut findings = Findings::default();
-    if base.is_none() && facts.is_static && mentions_certificates(&artifact.path)? {
-        findings.warnings.push(
-            "The program looks for certificates in `/etc/ssl/certs`, and the base is empty: if it is a TLS \
-             client, add `/etc/ssl/certs/ca-certificates.crt` in a `[[layer]]`."
-                .to_owned(),
-        );
+) -> Result<Vec<Finding>, ArtifactError> {
+    if base.is_some() || !facts.is_static || !mentions_certificates(&artifact.path)? {
+        return Ok(Vec::new());
     }
-    Ok(findings)
+    let message = "The program looks for certificates in `/etc/ssl/certs`, and the base is empty";
+    let finding = Finding::not_met(Rule::CaCertificates, message.to_owned()).at(Level::Warning);
+    Ok(vec![finding.hint("if it is a TLS client, add `/etc/ssl/certs/ca-certificates.crt` in a `[[layer]]`")])
 }
 
 /// Go, OpenSSL and rustls-native-certs all have this path in their data; programs that bring their own
@@ -217,81 +204,6 @@ fn mentions_certificates(path: &Path) -> Result<bool, ArtifactError> {
         kept = filled.min(NEEDLE.len() - 1);
         buffer.copy_within(filled - kept..filled, 0);
     }
-}
-
-pub(super) fn check_libraries(
-    path: &Path,
-    facts: &ElfFacts,
-    exists: &dyn Fn(&str) -> Option<bool>,
-) -> Result<Findings, ArtifactError> {
-    let (mut missing, mut unknown) = (Vec::new(), Vec::new());
-    let mut sort = |name: &str, answer: Option<bool>| match answer {
-        Some(true) => {}
-        Some(false) => missing.push(format!("`{name}`")),
-        None => unknown.push(format!("`{name}`")),
-    };
-    if let Some(interpreter) = &facts.interpreter {
-        sort(interpreter, exists(interpreter));
-    }
-    for name in &facts.needed {
-        // musl's loader is its C library.
-        let is_loader = facts.interpreter.as_deref().is_some_and(|interpreter| {
-            interpreter.ends_with(&format!("/{name}"))
-                || (interpreter.contains("/ld-musl-") && name.starts_with("libc.musl-"))
-        });
-        sort(name, if is_loader { Some(true) } else { find_library(name, facts, exists) });
-    }
-    if !missing.is_empty() {
-        return Err(ArtifactError::MissingLibraries { path: path.to_owned(), missing });
-    }
-    let mut findings = Findings::default();
-    if !unknown.is_empty() {
-        findings.notes.push(format!("Whether the base has {} is not known.", unknown.join(", ")));
-    }
-    Ok(findings)
-}
-
-/// A library is there if it is in one directory, and missing only if it is in none of them for certain.
-fn find_library(name: &str, facts: &ElfFacts, exists: &dyn Fn(&str) -> Option<bool>) -> Option<bool> {
-    if let Some(answer) = exists(name) {
-        return Some(answer);
-    }
-    if name.contains('/') {
-        return None;
-    }
-    let mut answer = Some(false);
-    // `$ORIGIN` is the application's own directory, which is not the base's.
-    let own = facts.run_path.iter().filter(|directory| directory.starts_with('/')).cloned();
-    for directory in own.chain(library_directories(&facts.platform)) {
-        match exists(&format!("{directory}/{name}")) {
-            Some(true) => return Some(true),
-            Some(false) => {}
-            None => answer = None,
-        }
-    }
-    answer
-}
-
-/// Where the loaders of Debian, Fedora and Alpine look.
-fn library_directories(platform: &Platform) -> Vec<String> {
-    let triplet = match (platform.architecture(), platform.variant()) {
-        ("amd64", _) => "x86_64-linux-gnu",
-        ("386", _) => "i386-linux-gnu",
-        ("arm64", _) => "aarch64-linux-gnu",
-        ("arm", Some("v5" | "v6")) => "arm-linux-gnueabi",
-        ("arm", _) => "arm-linux-gnueabihf",
-        ("ppc64le", _) => "powerpc64le-linux-gnu",
-        ("riscv64", _) => "riscv64-linux-gnu",
-        ("s390x", _) => "s390x-linux-gnu",
-        ("loong64", _) => "loongarch64-linux-gnu",
-        _ => "",
-    };
-    let mut directories: Vec<String> =
-        ["/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib"].map(str::to_owned).to_vec();
-    if !triplet.is_empty() {
-        directories.extend(["/lib", "/usr/lib", "/usr/local/lib"].map(|lib| format!("{lib}/{triplet}")));
-    }
-    directories
 }
 
 fn read_facts(path: &Path) -> Result<ElfFacts, ArtifactError> {
@@ -325,6 +237,7 @@ fn facts_of<H: FileHeader<Endian = Endianness>>(data: &ReadCache<File>) -> Resul
     let platform = platform(machine, endian, header.is_class_64())
         .ok_or_else(|| format!("machine {} has no platform name", machine.0))?;
     let segments = header.program_headers(endian, data).map_err(text)?;
+    check_whole(header, endian, segments, data.len().unwrap_or_default())?;
 
     let mut interpreter = None;
     let mut dynamic: &[H::Dyn] = &[];
@@ -381,6 +294,28 @@ fn facts_of<H: FileHeader<Endian = Endianness>>(data: &ReadCache<File>) -> Resul
     }
     let is_static = interpreter.is_none() && needed.is_empty();
     Ok(ElfFacts { platform, interpreter, needed, run_path, is_static })
+}
+
+/// Refuses a file that ends before what its headers speak of: it was cut off while it was written or copied.
+fn check_whole<H: FileHeader<Endian = Endianness>>(
+    header: &H,
+    endian: Endianness,
+    segments: &[H::ProgramHeader],
+    length: u64,
+) -> Result<(), String> {
+    let is_in = |start: u64, size: u64| start.checked_add(size).is_some_and(|end| end <= length);
+    let sections = (header.e_shoff(endian).into(), u64::from(header.e_shnum(endian)));
+    let size = u64::from(header.e_shentsize(endian)) * sections.1;
+    if sections.0 != 0 && !is_in(sections.0, size) {
+        return Err("the file is truncated: its section headers are beyond its end".to_owned());
+    }
+    for segment in segments {
+        let (start, size) = (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
+        if size > 0 && !is_in(start, size) {
+            return Err("the file is truncated: a segment is beyond its end".to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// Go's name for the machine.

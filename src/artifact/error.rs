@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{ArtifactKind, Servlet};
+use super::ArtifactKind;
 use crate::formats::zip::ZipError;
 use crate::layer::scan::ScanError;
 use crate::types::error::{Explain, Kind};
-use crate::types::platform::Platform;
 use crate::types::shown::{Foreign, shown, shown_path, shown_start};
 
 /// Why an artifact cannot be packaged.
@@ -121,27 +120,6 @@ pub enum ArtifactError {
         /// The entry.
         name: Vec<u8>,
     },
-    /// The container in the base cannot run the application.
-    #[error(
-        "`{}` is written for {} ({}), but {} in the base runs {}",
-        shown_path(path),
-        found.package(),
-        Foreign::new(evidence),
-        Foreign::new(container),
-        wanted.package()
-    )]
-    OtherServlet {
-        /// The application.
-        path: PathBuf,
-        /// What it is written for.
-        found: Servlet,
-        /// What shows it.
-        evidence: String,
-        /// What the container runs.
-        wanted: Servlet,
-        /// The container with its version.
-        container: String,
-    },
     /// The ELF file is damaged or no program for Linux.
     #[error("`{}` is not a program for Linux: {}", shown_path(path), Foreign::new(why))]
     NotAProgram {
@@ -149,24 +127,6 @@ pub enum ArtifactError {
         path: PathBuf,
         /// What is wrong.
         why: String,
-    },
-    /// The base does not have what a dynamic program needs.
-    #[error("`{}` is dynamically linked and the base lacks {}", shown_path(path), Foreign::new(&missing.join(", ")))]
-    MissingLibraries {
-        /// The program.
-        path: PathBuf,
-        /// Its interpreter and libraries that are not there.
-        missing: Vec<String>,
-    },
-    /// A program and a base for different machines.
-    #[error("`{}` is for {program}, the base for {base}", shown_path(path))]
-    OtherPlatform {
-        /// The program.
-        path: PathBuf,
-        /// Its platform.
-        program: Box<Platform>,
-        /// That of the base.
-        base: Box<Platform>,
     },
 }
 
@@ -240,18 +200,7 @@ impl Explain for ArtifactError {
                 "make the archive with the files that the links lead to in their place (`zip` does so without `-y`)"
             }
             Self::Whiteout { .. } => "rename it",
-            Self::OtherServlet { wanted: Servlet::Jakarta, .. } => {
-                "use a base with Tomcat 9 or Jetty 10, or migrate the application to `jakarta.servlet`"
-            }
-            Self::OtherServlet { .. } => "use a base with Tomcat 10 or 11, or Jetty 11 or 12",
             Self::NotAProgram { .. } => "give a program that was built for Linux",
-            Self::MissingLibraries { .. } => {
-                "link it statically (Go: `CGO_ENABLED=0`; Rust: a `musl` target), use a base that has them, or add them \
-                 in a `[[layer]]`"
-            }
-            Self::OtherPlatform { program, .. } => {
-                return Some(format!("build the program for the base, or use a base for {program}"));
-            }
         };
         Some(hint.to_owned())
     }

@@ -1,8 +1,7 @@
 //! Artifacts: what a path on disk is, and what it becomes in an image.
 //!
 //! [`detect`] says what a path is, from its content and never from its name alone; [`propose`] says what goes
-//! where and why; [`check`] reads deeper to tell whether the base can run it, and is only needed when the
-//! content changed. One file per kind.
+//! where and why; [`requirements`] says what the image must have for it to run. One file per kind.
 //!
 //! Invariants: a proposal is a pure function of the artifact's content, the options and the base's
 //! configuration; its entries are sorted, below the application's root, and without the directories above it.
@@ -15,7 +14,6 @@ mod java;
 mod node;
 mod python;
 pub mod requirement;
-pub(crate) mod server;
 mod tree;
 mod version;
 mod war;
@@ -28,8 +26,7 @@ use std::sync::Arc;
 pub use elf::ElfFacts;
 pub use error::ArtifactError;
 pub use find::{FindError, Found, find};
-pub use requirement::{Libc, Libraries, Requirement, Requirements, ServletUse};
-pub use server::{Container, ContainerKind, Servlet, container, web_root};
+pub use requirement::{Libraries, Requirement, Requirements, ServletUse};
 pub use version::{Version, version};
 
 use crate::formats::zip::Archive;
@@ -38,6 +35,7 @@ use crate::layer::{Entry, EntryPath, EntryPathError};
 use crate::oci::ConfigFile;
 use crate::runtime::input;
 use crate::types::error::nearest;
+use crate::types::finding::Finding;
 use crate::types::platform::Platform;
 
 /// A finished build artifact.
@@ -204,15 +202,6 @@ pub struct ProposedLayer {
     pub is_divisible: bool,
 }
 
-/// What [`check`] found out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Findings {
-    /// Facts that the user may want to know.
-    pub notes: Vec<String>,
-    /// Problems that the user should probably solve.
-    pub warnings: Vec<String>,
-}
-
 impl Artifact {
     /// The facts of an ELF program; `None` for other kinds.
     #[must_use]
@@ -328,9 +317,7 @@ pub fn propose(
             war::propose_archive(artifact, archive, options, base)
         }
         (ArtifactKind::War, _) => war::propose_directory(artifact, options, base, scanner),
-        (ArtifactKind::Binary, Source::Elf(facts, stamp)) => {
-            elf::propose(artifact, facts, *stamp, options, base)
-        }
+        (ArtifactKind::Binary, Source::Elf(facts, stamp)) => elf::propose(artifact, facts, *stamp, options),
         (ArtifactKind::Site | ArtifactKind::Tree, _) => tree::propose(artifact, options, base, scanner),
         (kind, _) => Err(ArtifactError::NotSupported { path: artifact.path.clone(), kind }),
     }
@@ -356,37 +343,15 @@ pub fn requirements(
     }
 }
 
-/// Reads as deep as it takes to tell whether `artifact` suits the base: needed when its content changed.
+/// What is to be said of `artifact` on a base with the configuration `base`, beside what it requires.
 ///
 /// # Errors
-/// When it cannot be read, or the base cannot run it.
-pub fn check(
-    artifact: &Artifact,
-    options: &AppOptions,
-    base: Option<&ConfigFile>,
-    scanner: &Scanner,
-) -> Result<Findings, ArtifactError> {
-    match (artifact.kind, &artifact.source) {
-        (ArtifactKind::War, _) => war::check(artifact, options, base, scanner),
-        (ArtifactKind::Binary, Source::Elf(facts, _)) => elf::check(artifact, facts, base),
-        _ => Ok(Findings::default()),
+/// When it cannot be read.
+pub fn findings(artifact: &Artifact, base: Option<&ConfigFile>) -> Result<Vec<Finding>, ArtifactError> {
+    match &artifact.source {
+        Source::Elf(facts, _) => elf::findings(artifact, facts, base),
+        _ => Ok(Vec::new()),
     }
-}
-
-/// Looks for what a dynamic program needs among the files of the image.
-///
-/// `exists` is asked for absolute paths, and for the bare name of each library before; it answers whether a
-/// file of that path (or anywhere, of that name) is in the image, or `None` if it cannot tell.
-///
-/// # Errors
-/// When something is certainly missing; the error lists all of it.
-pub fn check_libraries(
-    artifact: &Artifact,
-    exists: &dyn Fn(&str) -> Option<bool>,
-) -> Result<Findings, ArtifactError> {
-    artifact
-        .elf()
-        .map_or_else(|| Ok(Findings::default()), |facts| elf::check_libraries(&artifact.path, facts, exists))
 }
 
 /// In the order of how sure the signs are.

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use super::server::Servlet;
+use crate::bases::{Libc, Servlet};
 use crate::layer::{Account, EntryPath};
 use crate::types::finding::Rule;
 use crate::types::platform::Platform;
@@ -74,24 +74,6 @@ impl Requirement {
             Self::Executable { .. } => Rule::ExecutableMissing,
             Self::Account(_) => Rule::UserUnknown,
         }
-    }
-}
-
-/// A C library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Libc {
-    /// GNU's.
-    Glibc,
-    /// musl.
-    Musl,
-}
-
-impl std::fmt::Display for Libc {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Glibc => "glibc",
-            Self::Musl => "musl",
-        })
     }
 }
 

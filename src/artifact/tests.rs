@@ -1,6 +1,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
+use crate::bases::{Libc, Servlet};
 use crate::formats::zip::fixture::{Item, write};
 use crate::layer::{ContentSource, EntryKind};
 use crate::oci::RunConfig;
@@ -14,8 +15,11 @@ fn propose(
     super::propose(artifact, options, base, &Scanner::default())
 }
 
-fn check(artifact: &Artifact, base: Option<&ConfigFile>) -> Result<Findings, ArtifactError> {
-    super::check(artifact, &AppOptions::default(), base, &Scanner::default())
+/// What `artifact` requires on a base.
+fn required(artifact: &Artifact, base: Option<&ConfigFile>) -> Vec<Requirement> {
+    super::requirements(artifact, &AppOptions::default(), base, &Scanner::default())
+        .expect("requirements")
+        .all
 }
 
 struct Place(tempfile::TempDir);
@@ -214,22 +218,34 @@ fn links_and_deletions_in_a_war() {
 #[test]
 fn servlet_generations() {
     let place = Place::new();
-    let checked = |items: &[Item], base: &ConfigFile| {
+    let usage_of =
+        |path: &Path, base: &ConfigFile| match required(&detect(path).expect("detected"), Some(base)).pop() {
+            Some(Requirement::Servlet(usage)) => usage,
+            other => panic!("{other:?}"),
+        };
+    let usage = |items: &[Item], base: &ConfigFile| {
         let items = [&[Item::stored("WEB-INF/", b"")], items].concat();
-        check(&detect(&place.zip("app.war", &items)).expect("detected"), Some(base))
+        usage_of(&place.zip("app.war", &items), base)
+    };
+    let uses = |usage: &ServletUse| match usage {
+        ServletUse::Uses { servlet, .. } => Some(*servlet),
+        _ => None,
     };
     let class = |name: &str, bytes: &[u8]| Item::deflated(format!("WEB-INF/classes/{name}.class"), bytes);
     let (new, old) = (class("New", SERVLET), class("Old", OLD_SERVLET));
     let (nine, ten) = (tomcat("9.0.80"), tomcat("10.1.24"));
 
-    assert!(checked(std::slice::from_ref(&new), &ten).is_ok());
-    assert!(checked(std::slice::from_ref(&old), &nine).is_ok());
-    assert!(checked(&[old.clone(), new.clone()], &ten).is_ok(), "classes for both run on either");
-    let error = checked(&[class("Plain", PLAIN), old.clone()], &ten).expect_err("mismatch");
-    let said = error.to_string();
-    assert!(said.contains("javax.servlet (`WEB-INF/classes/Old.class`), but Tomcat 10"), "{said}");
-    assert!(error.hint().is_some_and(|hint| hint.contains("Tomcat 9")));
-    assert!(checked(std::slice::from_ref(&new), &nine).is_err());
+    for base in [&nine, &ten] {
+        assert_eq!(uses(&usage(std::slice::from_ref(&new), base)), Some(Servlet::Jakarta));
+        assert_eq!(uses(&usage(std::slice::from_ref(&old), base)), Some(Servlet::Javax));
+    }
+    let both = [old.clone(), new];
+    assert_eq!(uses(&usage(&both, &ten)), Some(Servlet::Jakarta), "classes for both run on either");
+    assert_eq!(uses(&usage(&both, &nine)), Some(Servlet::Javax), "classes for both run on either");
+    let ServletUse::Uses { shown_by, .. } = usage(&[class("Plain", PLAIN), old.clone()], &ten) else {
+        panic!("javax is used")
+    };
+    assert_eq!(shown_by, "`WEB-INF/classes/Old.class`");
 
     // Libraries count only by the classes that the descriptor names.
     let jar = write(&[Item::deflated("lib/Front.class", OLD_SERVLET)]);
@@ -241,26 +257,21 @@ fn servlet_generations() {
         );
         Item::deflated("WEB-INF/web.xml", text.as_bytes())
     };
-    let error = checked(&[library.clone(), descriptor("lib.Front")], &ten).expect_err("mismatch");
-    assert!(error.to_string().contains("`lib/Front.class` of `WEB-INF/lib/a.jar`"), "{error}");
-    assert!(checked(&[library.clone(), descriptor("lib.Front")], &nine).is_ok());
-    let warned = checked(&[library.clone(), descriptor("lib.Other")], &ten).expect("a warning");
-    assert_eq!(warned.warnings.len(), 1);
+    let ServletUse::Uses { shown_by, servlet, descriptor: version } =
+        usage(&[library.clone(), descriptor("lib.Front")], &ten)
+    else {
+        panic!("javax is used")
+    };
+    assert_eq!((servlet, version.as_deref()), (Servlet::Javax, Some("3.0")));
+    assert_eq!(shown_by, "`lib/Front.class` of `WEB-INF/lib/a.jar`");
+    let declared = usage(&[library.clone(), descriptor("lib.Other")], &ten);
+    assert_eq!(declared, ServletUse::Declares(Servlet::Javax));
     let broken = Item::stored("WEB-INF/lib/b.jar", b"no zip");
-    assert!(checked(&[library, broken], &ten).expect("nothing to say").warnings.is_empty());
-
-    for unknown in [base(&[]), base(&["JETTY_BASE=/j"]), base(&["JETTY_BASE=/j", "JETTY_VERSION=12.0.9"])] {
-        let findings = checked(std::slice::from_ref(&old), &unknown).expect("a note");
-        assert_eq!((findings.notes.len(), findings.warnings.len()), (1, 0));
-    }
-    let twelve = base(&["JETTY_BASE=/j", "JETTY_VERSION=12.0.9"]);
-    let findings = checked(&[old], &twelve).expect("a note");
-    assert!(findings.notes[0].contains("`ee8`"), "{findings:?}");
+    assert_eq!(usage(&[library, broken], &ten), ServletUse::Unseen);
+    assert_eq!(usage(std::slice::from_ref(&old), &base(&[])), ServletUse::NotSearched);
 
     place.file("unpacked/WEB-INF/classes/A.class", OLD_SERVLET);
-    let unpacked = detect(&place.path("unpacked")).expect("detected");
-    assert!(check(&unpacked, Some(&ten)).is_err());
-    assert!(check(&unpacked, Some(&nine)).is_ok());
+    assert_eq!(uses(&usage_of(&place.path("unpacked"), &ten)), Some(Servlet::Javax));
 }
 
 #[test]
@@ -432,8 +443,8 @@ fn static_programs_run_anywhere() {
     for (machine, platform) in [(183, "linux/arm64"), (243, "linux/riscv64"), (3, "linux/386")] {
         let other = detect(&place.file("other", elf(machine, 3, None, &[]))).expect("detected");
         assert_eq!(other.elf().expect("facts").platform, platform.parse().expect("a platform"));
-        let error = propose(&other, &AppOptions::default(), Some(&base(&[]))).expect_err("another machine");
-        assert!(matches!(error, ArtifactError::OtherPlatform { .. }));
+        let required = required(&other, Some(&base(&[])));
+        assert_eq!(required, [Requirement::Platform(platform.parse().expect("a platform"))]);
     }
 }
 
@@ -447,25 +458,35 @@ fn dynamic_programs_need_their_libraries() {
     assert_eq!(facts.needed, ["libc.so.6", "libz.so.1"]);
     assert!(!facts.is_static);
     assert!(propose(&artifact, &AppOptions::default(), None).is_ok(), "a `[[layer]]` may have them");
-    let error = check_libraries(&artifact, &|_| Some(false)).expect_err("nothing there");
-    let said = error.to_string();
-    assert!(
-        said.ends_with("the base lacks `/lib64/ld-linux-x86-64.so.2`, `libc.so.6`, `libz.so.1`"),
-        "{said}"
+    let libraries = |names: &[&str], libc| {
+        Requirement::Libraries(Libraries {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            run_path: Vec::new(),
+            program: EntryPath::new(b"app/server").expect("a path"),
+            platform: Platform::linux_amd64(),
+            libc: Some(libc),
+        })
+    };
+    let loader = |path: &str| Requirement::Loader { path: path.to_owned() };
+    let platform = || Requirement::Platform(Platform::linux_amd64());
+    assert_eq!(
+        required(&artifact, None),
+        [
+            platform(),
+            loader(LOADER),
+            Requirement::Libc(Libc::Glibc),
+            libraries(&["libc.so.6", "libz.so.1"], Libc::Glibc)
+        ]
     );
-    assert!(propose(&artifact, &AppOptions::default(), Some(&base(&[]))).is_ok());
-
-    let files = [LOADER, "/lib/x86_64-linux-gnu/libc.so.6", "/usr/lib/libz.so.1"];
-    let has =
-        |known: Vec<&'static str>| move |path: &str| path.starts_with('/').then(|| known.contains(&path));
-    assert_eq!(check_libraries(&artifact, &has(files.to_vec())).expect("all there"), Findings::default());
-    let error = check_libraries(&artifact, &has(files[..2].to_vec())).expect_err("one missing");
-    assert!(error.to_string().ends_with("the base lacks `libz.so.1`"), "{error}");
-    assert_eq!(check_libraries(&artifact, &|_| None).expect("a note").notes.len(), 1);
-    assert!(check_libraries(&artifact, &|name| Some(name != "libz.so.1")).is_err());
-    let musl = place.file("musl", elf(62, 3, Some("/lib/ld-musl-x86_64.so.1"), &["libc.musl-x86_64.so.1"]));
-    let only_loader = |path: &str| Some(path == "/lib/ld-musl-x86_64.so.1");
-    assert!(check_libraries(&detect(&musl).expect("detected"), &only_loader).is_ok());
+    // musl's library is its loader.
+    let musl = "/lib/ld-musl-x86_64.so.1";
+    let path = place.file("musl", elf(62, 3, Some(musl), &["libc.musl-x86_64.so.1"]));
+    let required_of = |path: &Path| required(&detect(path).expect("detected"), None);
+    assert_eq!(required_of(&path), [platform(), loader(musl), Requirement::Libc(Libc::Musl)]);
+    // A loader in a place of its own comes with its library.
+    let nix = "/nix/store/x-glibc/lib/ld-linux-x86-64.so.2";
+    let path = place.file("nix", elf(62, 3, Some(nix), &["libz.so.1"]));
+    assert_eq!(required_of(&path), [platform(), loader(nix), libraries(&["libz.so.1"], Libc::Glibc)]);
 }
 
 #[test]
@@ -473,10 +494,16 @@ fn broken_programs() {
     let place = Place::new();
     let whole = elf(62, 3, Some(LOADER), &["libc.so.6"]);
     for length in 4..whole.len() {
-        // Never a panic; where the end is not read, it may pass.
-        let _ = detect(&place.file("cut", &whole[..length]));
+        let cut = detect(&place.file("cut", &whole[..length]));
+        assert!(matches!(cut, Err(ArtifactError::NotAProgram { .. })), "{length} of {} bytes", whole.len());
     }
-    assert!(matches!(detect(&place.path("cut")), Err(ArtifactError::NotAProgram { .. })));
+    // Section headers beyond the end, in a file whose segments are whole.
+    let mut cut = elf(62, 2, None, &[]);
+    let end = cut.len() as u64;
+    cut[40..48].copy_from_slice(&end.to_le_bytes());
+    (cut[58], cut[60]) = (64, 1);
+    let error = detect(&place.file("cut", cut)).expect_err("no section headers");
+    assert!(error.to_string().contains("section headers are beyond its end"), "{error}");
     let mut foreign = elf(62, 2, None, &[]);
     foreign[7] = 9;
     assert!(matches!(detect(&place.file("bsd", foreign)), Err(ArtifactError::NotAProgram { .. })));
@@ -496,10 +523,10 @@ fn a_client_without_certificates_is_warned_of() {
     program.resize((1 << 20) + 4, 0);
     program.extend(b"/etc/ssl/certs/ca-certificates.crt");
     let artifact = detect(&place.file("client", program)).expect("detected");
-    assert_eq!(check(&artifact, None).expect("checked").warnings.len(), 1);
-    assert!(check(&artifact, Some(&base(&[]))).expect("checked").warnings.is_empty());
+    assert_eq!(findings(&artifact, None).expect("read").len(), 1);
+    assert!(findings(&artifact, Some(&base(&[]))).expect("read").is_empty());
     let artifact = detect(&place.file("plain", elf(62, 2, None, &[]))).expect("detected");
-    assert!(check(&artifact, None).expect("checked").warnings.is_empty());
+    assert!(findings(&artifact, None).expect("read").is_empty());
 }
 
 proptest::proptest! {

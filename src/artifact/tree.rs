@@ -2,8 +2,9 @@
 
 use super::{
     AppOptions, AppRoot, Artifact, ArtifactError, ArtifactKind, Proposal, ProposedLayer, count, not_empty,
-    root_of, web_root,
+    root_of,
 };
+use crate::bases::web_root;
 use crate::layer::scan::{FoundKind, Scanner, entries};
 use crate::layer::{Entry, EntryKind};
 use crate::oci::ConfigFile;

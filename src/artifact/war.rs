@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use super::tree::root_entry;
 use super::{
-    AppOptions, AppRoot, Artifact, ArtifactError, Layout, Proposal, ProposedLayer, container, count,
-    not_empty, root_of,
+    AppOptions, AppRoot, Artifact, ArtifactError, Layout, Proposal, ProposedLayer, count, not_empty, root_of,
 };
+use crate::bases::container;
 use crate::formats::zip::{Archive, ArchiveEntryKind, EntryProblem, ZipError};
 use crate::layer::scan::{Found, FoundKind, Scanner, entries, is_whiteout, leaves};
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, EntryPathError};
@@ -23,7 +23,7 @@ use crate::oci::ConfigFile;
 use crate::runtime::input;
 use crate::types::shown::shown;
 
-pub(super) use servlet::{check, requirements};
+pub(super) use servlet::requirements;
 
 /// Where an executable WAR has the libraries that a servlet container brings itself: `WarLauncher` of Spring Boot has
 /// this path in its code.

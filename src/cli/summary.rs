@@ -11,6 +11,7 @@ use crate::layer::Work;
 use crate::plan::KnownFrom;
 use crate::transport::Delivery;
 use crate::types::digest::Digest;
+use crate::types::finding::Finding;
 use crate::types::platform::Platform;
 
 /// What a build did.
@@ -25,6 +26,8 @@ pub struct Summary {
     pub tags: Vec<String>,
     /// One per platform.
     pub images: Vec<ImageSummary>,
+    /// What the checks found out.
+    pub findings: Vec<Finding>,
     /// Where it was written to, as the user would write it; empty for the local store alone.
     pub outputs: Vec<String>,
     /// Bytes of blobs that were sent to registries.
@@ -246,6 +249,7 @@ mod tests {
                 digest: Digest::of(b"image"),
                 layers,
             }],
+            findings: Vec::new(),
             outputs: vec!["registry".into()],
             sent: 824_345,
             written: 0,

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
-use super::base;
 use super::cache::NewEntry;
 use super::derive::finish;
 use super::error::BuildError;
@@ -23,6 +22,7 @@ use super::report::{Delivered, Report};
 use super::request::Request;
 use super::session::Session;
 use super::target::Target;
+use crate::bases;
 use crate::layer::Work;
 use crate::oci::{Image, NewLayer};
 use crate::plan::{LayerFacts, Plan, PlannedLayer};
@@ -319,7 +319,7 @@ fn base_blobs(prepared: &Prepared<'_>) -> Result<Vec<Blob>, BoxedError> {
 
 /// The configuration of its SOCI indexes, if it has any.
 fn soci_config(finished: &Finished) -> Option<Blob> {
-    finished.soci.iter().any(Option::is_some).then(base::soci_config)
+    finished.soci.iter().any(Option::is_some).then(bases::soci_config)
 }
 
 fn config_of(image: &Image) -> Blob {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::base::PlatformBase;
 use super::finished::Finished;
 use super::prepared::Prepared;
 use super::request::Request;
+use crate::bases::PlatformBase;
 use crate::layer::Compression;
 use crate::oci::{self, Change, Descriptor, Index, MediaType, NewLayer, RawDocument, soci};
 use crate::plan::{LayerFacts, Plan, PlannedImage, PlannedLayer};

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::base::{Base, BaseError, PlatformBase, Tree};
 use super::cache::{Distrust, Lookups};
-use super::check::{self, Checks};
+use super::check::{self, Checks, of_artifact};
 use super::declared::DeclaredLayer;
 use super::derive;
 use super::draft::{Draft, Owned, Times};
@@ -18,15 +17,14 @@ use super::request::{Request, at};
 use super::selection::{self, Wanted};
 use super::session::Session;
 use crate::artifact::{self, AppOptions, AppRoot, Artifact, ArtifactKind, Proposal};
+use crate::bases::{Base, BaseError, BaseLayers, Empty, FileTree, Node, PlatformBase, Stack};
 use crate::formats::deflate;
 use crate::layer::{
-    self, Compression, DEFAULT_MTIME, Entry, EntryPath, LayerSpec, Node, Rules, Scanner, SpecError,
+    self, Compression, DEFAULT_MTIME, Entry, EntryPath, LayerSpec, Rules, Scanner, SpecError,
 };
-use crate::oci::ConfigFile;
 use crate::plan::buckets::{self, BucketCount, Split};
 use crate::plan::{
-    self, BaseTree as _, KnownFrom, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage,
-    PlannedLayer,
+    self, KnownFrom, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage, PlannedLayer,
 };
 use crate::project::config::{self, Facts, Mtime, Spanned};
 use crate::project::lock::LockedBase;
@@ -35,6 +33,7 @@ use crate::transport::Source;
 use crate::transport::archive::Archive;
 use crate::transport::layout::OciLayout;
 use crate::types::error::{BoxedError, Explain as _, Kind};
+use crate::types::finding::Finding;
 use crate::types::platform::Platform;
 
 /// Makes the plan, with what is found by `lookups`.
@@ -71,6 +70,7 @@ pub(super) fn prepare_with<'a>(
         lookups,
         notes: request.own.notes().iter().cloned().chain(selection.notes).collect(),
         warnings: Vec::new(),
+        findings: Vec::new(),
         locked: None,
         platform: Platform::linux_amd64(),
     };
@@ -89,7 +89,15 @@ pub(super) fn prepare_with<'a>(
         let seen = |artifact: &Artifact| planned.iter().any(|planned| planned.path == artifact.path);
         planned.extend(artifact.filter(|artifact| !seen(artifact)).map(planned_artifact));
     }
-    let Preparer { memos, compression, mut notes, mut warnings, locked, lookups, .. } = preparer;
+    let Preparer { memos, compression, mut notes, mut warnings, mut findings, locked, lookups, .. } =
+        preparer;
+    let mut seen: Vec<Finding> = Vec::new();
+    findings.retain(|finding| {
+        !seen.contains(finding) && {
+            seen.push(finding.clone());
+            true
+        }
+    });
     let remarks = scanner.remarks();
     notes.extend(remarks.notes);
     warnings.extend(remarks.warnings);
@@ -106,6 +114,7 @@ pub(super) fn prepare_with<'a>(
         images,
         notes,
         warnings,
+        findings,
     };
     let (claims, distrust) = (lookups.claims, Distrust::default());
     let mut prepared = Prepared { plan, base, bases, locked, memos, facts, compression, claims, distrust };
@@ -168,7 +177,7 @@ pub(super) fn check_lock(session: &Session, request: &Request) -> Result<usize, 
         if found != platform.digest {
             return Err(BaseError::Moved { base: base.reference, locked: platform.digest, found }.into());
         }
-        checked += base.tree(&loaded, &session.store, &session.progress).check_lock()?;
+        checked += BaseLayers::new(&base, &loaded, &session.store, &session.progress).check_lock()?;
     }
     Ok(checked)
 }
@@ -279,6 +288,7 @@ struct Preparer<'a, 'r> {
     lookups: Lookups,
     notes: Vec<String>,
     warnings: Vec<String>,
+    findings: Vec<Finding>,
     locked: Option<LockedBase>,
     /// Of the image under way.
     platform: Platform,
@@ -333,6 +343,22 @@ impl<'r> Preparer<'_, 'r> {
             .or_else(|| loaded.as_ref().map(|loaded| loaded.platform.clone()))
             .or_else(|| proposal.as_ref().and_then(|proposal| proposal.platform.clone()))
             .unwrap_or_else(Platform::linux_amd64);
+        check_platform(&platform)?;
+        let requirements = match artifact {
+            Some(artifact) => {
+                self.findings.extend(of_artifact(artifact, config)?);
+                let options = self.app_options(artifact);
+                Some(artifact::requirements(artifact, &options, config, self.scanner)?)
+            }
+            None => None,
+        };
+        let checks = Checks {
+            request: self.request,
+            requirements: requirements.as_ref(),
+            config,
+            platform: &platform,
+        };
+        self.findings.extend(checks.first()?);
         let (entrypoint, cmd) = proposal
             .as_ref()
             .map_or((None, None), |proposal| (proposal.entrypoint.clone(), proposal.cmd.clone()));
@@ -345,11 +371,10 @@ impl<'r> Preparer<'_, 'r> {
             room: buckets::room(base_layers, drafts.len().saturating_sub(1)),
             root: app_root.clone(),
         };
-        check_platform(&platform)?;
         self.platform = platform.clone();
         let layers = match (base, &loaded) {
             (Some(base), Some(loaded)) => {
-                let mut tree = base.tree(loaded, &self.session.store, &self.session.progress);
+                let mut tree = BaseLayers::new(base, loaded, &self.session.store, &self.session.progress);
                 let replaced = check::replaced(&replaces, app_root.as_ref(), &mut tree)?;
                 self.notes.extend(check::note_of_replaced(&replaced));
                 drafts.splice(..0, Draft::removing(&replaced));
@@ -357,13 +382,13 @@ impl<'r> Preparer<'_, 'r> {
                 if replaces.is_empty() {
                     self.look_beneath(app_root.as_ref(), &mut tree)?;
                 }
-                self.check(artifact, config, &layers, Some(&mut tree))?;
+                self.findings.extend(checks.run(&layers, Some(&mut tree))?);
                 self.lock(base, loaded, tree);
                 layers
             }
             _ => {
-                let layers = self.place(drafts, &mut plan::Empty, &splitting)?;
-                self.check(artifact, config, &layers, None)?;
+                let layers = self.place(drafts, &mut Empty, &splitting)?;
+                self.findings.extend(checks.run(&layers, None)?);
                 layers
             }
         };
@@ -378,7 +403,11 @@ impl<'r> Preparer<'_, 'r> {
     }
 
     /// Files of the base in the same place shine through: only a file of the same name hides one.
-    fn look_beneath(&mut self, app_root: Option<&EntryPath>, tree: &mut Tree<'_>) -> Result<(), BoxedError> {
+    fn look_beneath(
+        &mut self,
+        app_root: Option<&EntryPath>,
+        tree: &mut BaseLayers<'_>,
+    ) -> Result<(), BoxedError> {
         let Some(root) = app_root else { return Ok(()) };
         if let Some(Node::Directory { .. }) = tree.lookup(root)? {
             self.warnings.push(format!(
@@ -400,7 +429,7 @@ impl<'r> Preparer<'_, 'r> {
         }
     }
 
-    fn lock(&mut self, base: &Base, loaded: &PlatformBase, tree: Tree<'_>) {
+    fn lock(&mut self, base: &Base, loaded: &PlatformBase, tree: BaseLayers<'_>) {
         let found = base.facts(loaded, tree.into_known());
         match &mut self.locked {
             None => self.locked = Some(found),
@@ -509,7 +538,7 @@ impl<'r> Preparer<'_, 'r> {
         }
     }
 
-    fn place<B: plan::BaseTree>(
+    fn place<B: FileTree>(
         &mut self,
         drafts: Vec<Draft<'_>>,
         base: &mut B,
@@ -520,7 +549,7 @@ impl<'r> Preparer<'_, 'r> {
         let mut placed: Vec<LayerSpec> = Vec::new();
         for draft in drafts {
             let Draft { name, why, entries, owned, named, is_divisible, times, declared, removes } = draft;
-            let mut below = plan::Stack { base: &mut *base, layers: &placed };
+            let mut below = Stack { base: &mut *base, layers: &placed };
             let entries =
                 plan::place(entries, |path| owned.contains(path), |path| named.contains(path), &mut below)
                     .map_err(|error| match declared {
@@ -623,23 +652,6 @@ impl<'r> Preparer<'_, 'r> {
             slot,
             difference,
         })
-    }
-
-    /// Whether what is planned can run, which does not depend on whether it is known.
-    fn check(
-        &mut self,
-        artifact: Option<&Artifact>,
-        config: Option<&ConfigFile>,
-        layers: &[PlannedLayer],
-        tree: Option<&mut Tree<'_>>,
-    ) -> Result<(), BoxedError> {
-        let options = artifact.map(|artifact| self.app_options(artifact)).unwrap_or_default();
-        let checks =
-            Checks { request: self.request, scanner: self.scanner, artifact, options, config, layers };
-        let findings = checks.run(tree)?;
-        self.notes.extend(findings.notes);
-        self.warnings.extend(findings.warnings);
-        Ok(())
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::base::{Base, PlatformBase};
 use super::cache::Distrust;
 use super::memo::Memos;
+use crate::bases::{Base, PlatformBase};
 use crate::layer::Compression;
 use crate::plan::{KnownFrom, LayerFacts, Plan};
 use crate::project::config::Facts;

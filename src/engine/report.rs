@@ -15,6 +15,7 @@ use crate::plan::{Difference, FileMemo, KnownFrom, LayerFacts, LayerMemo, Plan};
 use crate::project::lock::LockedBase;
 use crate::transport::{Blob, Delivery};
 use crate::types::digest::Digest;
+use crate::types::finding::Finding;
 use crate::types::platform::Platform;
 use crate::types::reference::{Repository, Tag};
 
@@ -42,6 +43,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Problems that the user should probably solve.
     pub warnings: Vec<String>,
+    /// What the checks found out.
+    pub findings: Vec<Finding>,
     /// How many entries were written to the cache in a registry.
     pub cache_entries_written: usize,
     /// What the lock should say of the base.
@@ -165,6 +168,7 @@ impl Report {
             destinations: Vec::new(),
             notes: plan.notes.clone(),
             warnings: plan.warnings.clone(),
+            findings: plan.findings.clone(),
             cache_entries_written: 0,
             locked: None,
         }
@@ -186,6 +190,7 @@ impl Report {
             destinations: Vec::new(),
             notes: self.notes.clone(),
             warnings: self.warnings.clone(),
+            findings: self.findings.clone(),
             cache_entries_written: 0,
             locked: None,
             name: self.name.clone(),

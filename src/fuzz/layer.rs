@@ -8,12 +8,11 @@ use std::sync::{Arc, OnceLock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bases::LayerIndex;
 use crate::formats::deflate::{Level, Scratch, encode, max_encoded_len};
 use crate::formats::untar::{LAYER, ReadThrough, Seeking, Skip, TarError, Walk};
 use crate::formats::zip::{Archive, ArchiveEntryKind};
-use crate::layer::{
-    BodyList, BodyLookup, BodyRecord, Compression, EntryPath, LayerIndex, LayerSpec, ListedBlob, sample,
-};
+use crate::layer::{BodyList, BodyLookup, BodyRecord, Compression, EntryPath, LayerSpec, ListedBlob, sample};
 use crate::oci::media_type::LayerCompression;
 use crate::runtime::observer::Progress;
 use crate::store::Store;

@@ -16,7 +16,6 @@ mod entry;
 mod estargz;
 mod gzip;
 mod identity;
-mod index;
 mod list;
 mod lookup;
 mod record;
@@ -36,7 +35,6 @@ pub use entry::{
 };
 pub use estargz::{ContentsError, Toc};
 pub use identity::{FORMAT, content_time, entry_key, identify, identify_zipped, layer_key};
-pub use index::{LayerIndex, Lookup, Node};
 pub use list::{BodyList, ListedBlob};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use lookup::sample;

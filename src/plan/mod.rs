@@ -12,13 +12,14 @@ mod reuse;
 use std::path::PathBuf;
 
 pub use difference::{Change, Difference, How, Listing, PathChange, TimesChange};
-pub use place::{BaseTree, Empty, PlaceError, Stack, place, real_directory};
+pub use place::{PlaceError, place, real_directory};
 pub use reuse::{FileMemo, LayerMemo, Unknown};
 use serde::{Deserialize, Serialize};
 
 use crate::layer::{Compression, LayerSpec, Toc, Ztoc};
 use crate::oci::{Descriptor, soci};
 use crate::types::digest::{ContentId, Digest, Key};
+use crate::types::finding::Finding;
 use crate::types::platform::Platform;
 
 /// The work that a build will do.
@@ -41,6 +42,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// Problems that the user should probably solve.
     pub warnings: Vec<String>,
+    /// What the checks found out.
+    pub findings: Vec<Finding>,
 }
 
 /// The artifact, and the reasons for its kind.

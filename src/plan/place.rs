@@ -13,7 +13,8 @@
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::layer::{Entry, EntryKind, EntryPath, EntryPathError, LayerSpec, Metadata, Node};
+use crate::bases::{FileTree, Node};
+use crate::layer::{Entry, EntryKind, EntryPath, EntryPathError, Metadata};
 use crate::types::error::{BoxedError, Explain, Kind};
 
 /// The kernel follows at most 40 links, and so does this code.
@@ -22,66 +23,11 @@ const MAX_LINKS: usize = 40;
 /// How many directories a path may lie in: each is a step of the placer's own.
 const MAX_DEPTH: usize = 500;
 
-/// The tree below a layer, asked for one path at a time.
-pub trait BaseTree {
-    /// The node at `path`, whose ancestors are directories, not links; `None` for nothing.
-    ///
-    /// # Errors
-    /// When the base cannot be read.
-    fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError>;
-
-    /// The owner of the node at `path`, for messages.
-    fn holder(&self, _path: &EntryPath) -> String {
-        "the base".to_owned()
-    }
-}
-
-/// A base without anything: scratch.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Empty;
-
-impl BaseTree for Empty {
-    fn lookup(&mut self, _: &EntryPath) -> Result<Option<Node>, BoxedError> {
-        Ok(None)
-    }
-}
-
-/// A base with layers of ours on it.
-pub struct Stack<'a, B> {
-    /// The base.
-    pub base: &'a mut B,
-    /// The layers, bottom first.
-    pub layers: &'a [LayerSpec],
-}
-
-impl<B> Stack<'_, B> {
-    fn ours(&self, path: &EntryPath) -> Option<(&LayerSpec, &Entry)> {
-        self.layers.iter().rev().find_map(|layer| Some((layer, layer.get(path)?)))
-    }
-}
-
-impl<B: BaseTree> BaseTree for Stack<'_, B> {
-    fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
-        let Some((_, entry)) = self.ours(path) else { return self.base.lookup(path) };
-        let Metadata { mode, uid, gid, .. } = entry.metadata;
-        Ok(Some(match &entry.kind {
-            EntryKind::Directory => Node::Directory { mode, uid, gid },
-            EntryKind::Symlink(target) => Node::Symlink(target.clone()),
-            _ => Node::File,
-        }))
-    }
-
-    fn holder(&self, path: &EntryPath) -> String {
-        self.ours(path)
-            .map_or_else(|| self.base.holder(path), |(layer, _)| format!("the layer `{}`", layer.name()))
-    }
-}
-
 /// Where a directory of the base really is, links followed; `None` where it has something else in the way.
 ///
 /// # Errors
 /// When the base cannot be read.
-pub fn real_directory<B: BaseTree>(path: &EntryPath, base: &mut B) -> Result<Option<EntryPath>, BoxedError> {
+pub fn real_directory<B: FileTree>(path: &EntryPath, base: &mut B) -> Result<Option<EntryPath>, BoxedError> {
     match Placer::new(base, BTreeMap::new(), &|_: &EntryPath| false).directory(path, path, None, 0) {
         Ok(real) => Ok(Some(real)),
         Err(PlaceError::Base(error)) => Err(error),
@@ -217,7 +163,7 @@ impl PlaceError {
 ///
 /// # Errors
 /// When the base cannot be read, has something in the way, or two entries have one path.
-pub fn place<B: BaseTree>(
+pub fn place<B: FileTree>(
     mut entries: Vec<Entry>,
     owned: impl Fn(&EntryPath) -> bool,
     named: impl Fn(&EntryPath) -> bool,
@@ -346,7 +292,7 @@ struct Placer<'a, B, F> {
     out: BTreeMap<EntryPath, Directory>,
 }
 
-impl<'a, B: BaseTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
+impl<'a, B: FileTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
     const fn new(base: &'a mut B, declared: BTreeMap<EntryPath, Declared>, owned: &'a F) -> Self {
         Self { base, declared, owned, real: BTreeMap::new(), out: BTreeMap::new() }
     }
@@ -419,7 +365,7 @@ impl<'a, B: BaseTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
                 let target = resolve(&at, &target).map_err(leads_nowhere)?;
                 self.directory(&target, for_entry, own, links + 1)?
             }
-            Some(Node::File) => {
+            Some(Node::File(_)) => {
                 let holder = self.base.holder(&at);
                 return Err(PlaceError::NotADirectory { path: at, holder, needed: for_entry.clone() });
             }
@@ -542,6 +488,8 @@ fn resolve(at: &EntryPath, target: &[u8]) -> Result<EntryPath, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bases::{FileFacts, Stack};
+    use crate::layer::LayerSpec;
 
     fn path(text: &str) -> EntryPath {
         EntryPath::new(text.as_bytes()).expect("path")
@@ -549,7 +497,7 @@ mod tests {
 
     struct Tree(Vec<(&'static str, Node)>, usize);
 
-    impl BaseTree for Tree {
+    impl FileTree for Tree {
         fn lookup(&mut self, wanted: &EntryPath) -> Result<Option<Node>, BoxedError> {
             self.1 += 1;
             Ok(self.0.iter().find(|(name, _)| path(name) == *wanted).map(|(_, node)| node.clone()))
@@ -569,7 +517,7 @@ mod tests {
                 ("srv", directory(0o711)),
                 ("loop", Node::Symlink(b"loop".to_vec())),
                 ("etc", directory(0o755)),
-                ("etc/passwd", Node::File),
+                ("etc/passwd", Node::File(FileFacts::default())),
             ],
             0,
         )

@@ -15,6 +15,7 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::formats::elf::Machine;
 use crate::layer::{Account, AccountKind, EntryPath};
 use crate::oci::MediaType;
 use crate::project::config::decode::{Decode, Decoder, FromText, Wrong, table, text_values};
@@ -103,6 +104,21 @@ pub struct LockedPlatform {
     pub ancestors: BTreeMap<EntryPath, Ancestor>,
     /// Whether it has the users and groups that somebody asked for.
     pub accounts: BTreeMap<Account, bool>,
+    /// What follows from all of its layers; `None` where not all were read.
+    pub system: Option<SystemFacts>,
+}
+
+/// What follows from all layers of an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SystemFacts {
+    /// The distribution, for people.
+    pub os: Option<String>,
+    /// The C libraries that it has a loader of: `glibc`, `musl`.
+    pub libc: BTreeSet<String>,
+    /// The major version of the newest Java.
+    pub java: Option<u32>,
+    /// Where the configuration of the loader says that libraries are.
+    pub library_path: Vec<String>,
 }
 
 /// What stands in a base at a path.
@@ -133,8 +149,13 @@ pub enum Ancestor {
         /// Where it points, as written. One that is not UTF-8 is not written.
         target: Vec<u8>,
     },
-    /// A file, or anything else that nothing can be below.
-    File,
+    /// A file, or anything else that nothing can be below. Locks of older versions say no more of it.
+    File {
+        /// Its permission bits.
+        mode: Option<u32>,
+        /// Of a library: what it was compiled for.
+        machine: Option<Machine>,
+    },
     /// Nothing.
     Missing,
 }
@@ -236,8 +257,7 @@ impl Lock {
     /// # Errors
     /// When it is not one.
     pub fn parse(name: &str, text: &str) -> Result<Self, LockError> {
-        if text.lines().any(|line| line.starts_with("<<<<<<< ")) {
-            return Err(LockError::Conflict(name.to_owned()));
+        if text.lines().any(|line| line.starts_with("            return Err(LockError::Conflict(name.to_owned()));
         }
         let document = Document::parse(name, Path::new(""), text).map_err(LockError::Invalid)?;
         let file: LockText = document.decode().map_err(LockError::Invalid)?;
@@ -386,6 +406,7 @@ impl LockedBase {
                 Some(known) => {
                     known.ancestors.extend(platform.ancestors);
                     known.accounts.extend(platform.accounts);
+                    known.system = platform.system.or_else(|| known.system.take());
                 }
                 None => known.platforms.push(platform),
             }
@@ -436,6 +457,9 @@ impl LockedBase {
             for (account, is_there) in &platform.accounts {
                 line(&mut text, &quoted(&account.to_string()), &is_there.to_string());
             }
+            if let Some(system) = &platform.system {
+                system.render(&mut text);
+            }
         }
         if !facts.documents.is_empty() {
             text.push_str("\n[base.documents]\n");
@@ -447,6 +471,7 @@ impl LockedBase {
     }
 }
 
+<<<<<<< HEAD
 /// The text of its entry: what is not written there follows from the digest.
 impl Fingerprint for LockedBase {
     fn add_to(&self, key: &mut KeyBuilder) {
@@ -455,6 +480,24 @@ impl Fingerprint for LockedBase {
         key.field("digest", digest);
         key.field("has facts", &facts.is_some());
         key.field("facts", &self.render_facts());
+    }
+}
+
+impl SystemFacts {
+    fn render(&self, text: &mut String) {
+        let list = |words: &mut dyn Iterator<Item = &String>| {
+            let words: Vec<String> = words.map(|word| quoted(word)).collect();
+            format!("[{}]", words.join(", "))
+        };
+        text.push_str("\n[base.platform.system]\n");
+        if let Some(os) = &self.os {
+            line(text, "os", &quoted(os));
+        }
+        line(text, "libc", &list(&mut self.libc.iter()));
+        if let Some(java) = self.java {
+            line(text, "java", &java.to_string());
+        }
+        line(text, "library-path", &list(&mut self.library_path.iter()));
     }
 }
 
@@ -478,7 +521,11 @@ impl Ancestor {
             Self::Symlink { target } => {
                 format!("{{ kind = \"symlink\", target = {} }}", quoted(std::str::from_utf8(target).ok()?))
             }
-            Self::File => "{ kind = \"file\" }".to_owned(),
+            Self::File { mode, machine } => {
+                let mode = mode.map(|mode| format!(", mode = \"{:04o}\"", mode & 0o7777)).unwrap_or_default();
+                let machine = machine.map(|machine| format!(", machine = \"{machine}\"")).unwrap_or_default();
+                format!("{{ kind = \"file\"{mode}{machine} }}")
+            }
             Self::Missing => "{ kind = \"missing\" }".to_owned(),
         })
     }
@@ -567,6 +614,17 @@ table! {
         "size" => size: u64,
         "ancestors" => ancestors: BTreeMap<EntryPath, Ancestor>,
         "accounts" => accounts: BTreeMap<Account, bool>,
+        "system" => system: Option<SystemText>,
+    }
+}
+
+table! {
+    /// `[base.platform.system]`
+    struct SystemText {
+        "os" => os: Option<String>,
+        "libc" => libc: Vec<String>,
+        "java" => java: Option<u64>,
+        "library-path" => library_path: Vec<String>,
     }
 }
 
@@ -579,6 +637,7 @@ table! {
         "gid" => gid: Option<u64>,
         "target" => target: Option<String>,
         "names" => names: Option<Vec<String>>,
+        "machine" => machine: Option<String>,
     }
 }
 
@@ -594,6 +653,12 @@ impl BaseText {
             size: platform.size,
             ancestors: platform.ancestors,
             accounts: platform.accounts,
+            system: platform.system.map(|system| SystemFacts {
+                os: system.os,
+                libc: system.libc.into_iter().collect(),
+                java: system.java.and_then(|java| u32::try_from(java).ok()),
+                library_path: system.library_path,
+            }),
         });
         let mut documents = self.documents;
         documents.retain(|digest, text| Digest::of(text.as_bytes()) == *digest);
@@ -627,7 +692,12 @@ impl Decode for Version {
 impl Decode for Ancestor {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let text = AncestorText::decode(node, decoder)?;
+        let machine = text.machine.as_deref().and_then(Machine::parse);
+        let is_right = text.machine.is_none() || (machine.is_some() && text.kind.as_str() == "file");
         match (text.kind.as_str(), text.mode, text.uid, text.gid, text.target, text.names) {
+            _ if !is_right => {
+                decoder.wrong(text.kind.span, Wrong::new("this is not what can stand at a path"))
+            }
             ("directory", Some(mode), Some(uid), Some(gid), None, None) => {
                 Some(Self::Directory { mode: mode.bits(), uid, gid })
             }
@@ -637,10 +707,12 @@ impl Decode for Ancestor {
             ("symlink", None, None, None, Some(target), None) => {
                 Some(Self::Symlink { target: target.into_bytes() })
             }
-            ("file", None, None, None, None, None) => Some(Self::File),
+            ("file", mode, None, None, None, None) => {
+                Some(Self::File { mode: mode.map(|mode| mode.bits()), machine })
+            }
             ("missing", None, None, None, None, None) => Some(Self::Missing),
             _ => {
-                let hint = "a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` and a `missing` nothing";
+                let hint = "a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode` and `machine`, a `missing` nothing";
                 decoder.wrong(text.kind.span, Wrong::new("this is not what can stand at a path").hint(hint))
             }
         }
@@ -702,6 +774,7 @@ mod tests {
             size: 529,
             ancestors,
             accounts: BTreeMap::new(),
+            system: None,
         };
         LockedBase {
             reference: reference.to_owned(),
@@ -965,7 +1038,7 @@ mod tests {
         20 | "/opt/größe \"x\"\u007F" = { kind = "directory" }
            |                                     ^^^^^^^^^^^
            |
-           = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` and a `missing` nothing
+           = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode` and `machine`, a `missing` nothing
 
         error: this is not what can stand at a path
           --> build.lock:44:37
@@ -973,7 +1046,7 @@ mod tests {
         44 | "/opt/größe \"x\"\u007F" = { kind = "directory" }
            |                                     ^^^^^^^^^^^
            |
-           = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` and a `missing` nothing
+           = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode` and `machine`, a `missing` nothing
         hint: put it back as it was committed, or remove it and run `pack update`
         "#);
     }
@@ -988,7 +1061,8 @@ mod tests {
             "[^\0]{0,8}".prop_map(|target| Ancestor::Symlink { target: target.into_bytes() }),
             (0_u32..0o10000, proptest::collection::btree_set("[^/\0]{1,4}", 0..3))
                 .prop_map(|(mode, names)| { Ancestor::Listed { mode, uid: 0, gid: 7, names } }),
-            Just(Ancestor::File),
+            Just(Ancestor::File { mode: None, machine: None }),
+            Just(Ancestor::File { mode: Some(0o755), machine: Machine::parse("arm64") }),
             Just(Ancestor::Missing),
         ];
         let account = (any::<bool>(), "[a-z\"\\\\ -]{1,6}").prop_map(|(is_user, name)| Account {
@@ -1011,6 +1085,12 @@ mod tests {
                     size,
                     ancestors,
                     accounts,
+                    system: (size % 2 == 0).then(|| SystemFacts {
+                        os: Some("Debian \"12\"".to_owned()),
+                        libc: ["glibc".to_owned()].into(),
+                        java: Some(17),
+                        library_path: vec!["/opt/lib".to_owned()],
+                    }),
                 }];
                 lock.update(LockedBase {
                     reference,

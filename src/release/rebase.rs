@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::artifact::server::{Container, container};
+use crate::bases::{Base, BaseLayers, Container, FileTree as _, PlatformBase, container, soci_config};
 use crate::engine::BuildError;
-use crate::engine::base::{Base, PlatformBase, soci_config};
 use crate::layer::EntryPath;
 use crate::oci::select::{Offer, is_attestation};
 use crate::oci::{
@@ -546,12 +545,12 @@ const LOADERS: [(Libc, &[&str]); 2] = [
 /// The C library of a base, as far as its layers are known or on this machine: none is fetched for it.
 fn libc(request: &Request<'_>, named: &Named, found: &PlatformBase) -> Option<Libc> {
     let base = base(request, named, true);
-    let mut tree = base.tree(found, request.store, &request.progress);
+    let mut tree = BaseLayers::new(&base, found, request.store, &request.progress);
     for (libc, loaders) in LOADERS {
         for loader in loaders {
             let path = EntryPath::new(loader.as_bytes()).ok()?;
             // A layer that cannot be looked into leaves the question open.
-            if tree.exists(&path).ok()? {
+            if tree.lookup(&path).ok()?.is_some() {
                 return Some(libc);
             }
         }

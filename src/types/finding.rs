@@ -89,6 +89,8 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
+    /// As it should be: nothing that text says.
+    Info,
     /// Something that the user may want to know.
     Note,
     /// Something that the user should probably change.
@@ -110,10 +112,8 @@ pub struct Finding {
     /// The finding, in one sentence.
     pub message: String,
     /// The remedy, or the way to know.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// The files and fields that were read.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub evidence: Vec<String>,
 }
 
@@ -121,7 +121,7 @@ impl Finding {
     /// The base fulfils the rule.
     #[must_use]
     pub const fn met(rule: Rule, message: String) -> Self {
-        Self { rule, answer: Answer::Met, level: Level::Note, message, hint: None, evidence: Vec::new() }
+        Self { rule, answer: Answer::Met, level: Level::Info, message, hint: None, evidence: Vec::new() }
     }
 
     /// The base does not fulfil the rule, and the image would not run.

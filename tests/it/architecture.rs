@@ -12,7 +12,7 @@ use circles::{Circle, circles};
 use sources::{Source, has_word, sources};
 
 /// The folders of `src/`, from the ground up: each may know those before it, and no other.
-const LEVELS: [&str; 16] = [
+const LEVELS: [&str; 17] = [
     "types",
     "runtime",
     "formats",
@@ -22,6 +22,7 @@ const LEVELS: [&str; 16] = [
     "transport",
     "layer",
     "project",
+    "bases",
     "artifact",
     "plan",
     "engine",

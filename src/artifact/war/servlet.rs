@@ -13,9 +13,8 @@ use memchr::memmem;
 
 use super::{Group, Member, Place};
 use crate::artifact::requirement::{Requirement, Requirements, ServletUse};
-use crate::artifact::{
-    AppOptions, Artifact, ArtifactError, Container, ContainerKind, Findings, Servlet, Source, container,
-};
+use crate::artifact::{AppOptions, Artifact, ArtifactError, Source};
+use crate::bases::{Servlet, container};
 use crate::formats::zip::{Archive, ArchiveEntryKind};
 use crate::layer::scan::{Found, FoundKind, Scanner};
 use crate::oci::ConfigFile;
@@ -118,121 +117,6 @@ fn nothing_used(members: &[Member<'_>], budget: &Budget) -> ServletUse {
     let has = |ends: &[&[u8]]| members.iter().any(|member| ends.iter().any(|end| member.name.ends_with(end)));
     let is_code = has(&[b".class", b".jar"]) && !has(&[b".jsp", b".jspx", b".jspf", b".tag"]);
     if is_code { ServletUse::Unseen } else { ServletUse::None }
-}
-
-pub(in crate::artifact) fn check(
-    artifact: &Artifact,
-    options: &AppOptions,
-    base: Option<&ConfigFile>,
-    scanner: &Scanner,
-) -> Result<Findings, ArtifactError> {
-    let mut findings = Findings::default();
-    let Some(container) = base.and_then(container) else {
-        findings.notes.push(
-            "The base has no known servlet container: that it runs the application's servlet API is not checked."
-                .to_owned(),
-        );
-        return Ok(findings);
-    };
-    let found: Arc<Vec<Found>>;
-    let members: Vec<Member<'_>> = match &artifact.source {
-        Source::Archive(archive) => {
-            let entries = archive.entries().iter().enumerate();
-            let files = entries.filter(|(_, entry)| entry.kind == ArchiveEntryKind::File);
-            files
-                .map(|(index, entry)| Member { name: &entry.name, place: Place::Archive(archive, index) })
-                .collect()
-        }
-        _ => {
-            found = scanner.scan(&artifact.path, &options.scan_options())?;
-            let files = found.iter().filter(|found| matches!(found.kind, FoundKind::File { .. }));
-            files.map(|found| Member { name: found.relative(), place: Place::File(&found.path) }).collect()
-        }
-    };
-    let descriptor = members.iter().find(|member| member.name == b"WEB-INF/web.xml");
-    let descriptor = descriptor.map(|member| member.read(MAX_WEB_XML)).transpose()?;
-    let descriptor = descriptor.map(|bytes| WebXml::parse(&bytes)).unwrap_or_default();
-
-    let mut budget = Budget(MAX_READ);
-    let Some(wanted) = container.servlet() else {
-        let evidence = match descriptor.servlet() {
-            Some(servlet) => Some(Evidence { servlet, shown_by: "`WEB-INF/web.xml`".to_owned() }),
-            None => used(&members, &descriptor, None, &mut budget)?,
-        };
-        match evidence {
-            Some(evidence) => findings.notes.push(unknown_version(&container, &evidence, &descriptor)),
-            None => findings.notes.extend(nothing_found(&members, &budget)),
-        }
-        return Ok(findings);
-    };
-    match used(&members, &descriptor, Some(wanted), &mut budget)? {
-        Some(evidence) if evidence.servlet == wanted => {
-            findings.notes.push(format!(
-                "The application is written for {} ({}), which {} runs.",
-                wanted.package(),
-                evidence.shown_by,
-                container.describe()
-            ));
-        }
-        Some(evidence) => {
-            return Err(ArtifactError::OtherServlet {
-                path: artifact.path.clone(),
-                found: evidence.servlet,
-                evidence: evidence.shown_by,
-                wanted,
-                container: container.describe(),
-            });
-        }
-        None => match descriptor.servlet() {
-            Some(servlet) if servlet != wanted => findings.warnings.push(format!(
-                "`WEB-INF/web.xml` is written for {}, and {} runs {}; no class of the application uses either.",
-                servlet.package(),
-                container.describe(),
-                wanted.package()
-            )),
-            _ => findings.notes.extend(nothing_found(&members, &budget)),
-        },
-    }
-    Ok(findings)
-}
-
-/// What to say of an application that shows no generation. One without code, or of JSP that the container compiles, needs
-/// none.
-fn nothing_found(members: &[Member<'_>], budget: &Budget) -> Option<String> {
-    if budget.is_spent() {
-        return Some(format!(
-            "Which servlet API the application is written for is not known: the first {} GiB of its classes and libraries \
-             do not show it, and no more is read.",
-            MAX_READ >> 30
-        ));
-    }
-    let has = |ends: &[&[u8]]| members.iter().any(|member| ends.iter().any(|end| member.name.ends_with(end)));
-    let is_code = has(&[b".class", b".jar"]) && !has(&[b".jsp", b".jspx", b".jspf", b".tag"]);
-    is_code.then(|| {
-        "Nothing shows which servlet API the application is written for: neither its classes, nor what `web.xml` names, \
-         nor an initializer in `WEB-INF/lib`."
-            .to_owned()
-    })
-}
-
-fn unknown_version(container: &Container, evidence: &Evidence, descriptor: &WebXml) -> String {
-    let needs = if container.kind == ContainerKind::Jetty && container.version.is_some() {
-        let modules = match (evidence.servlet, descriptor.version.as_deref()) {
-            (Servlet::Javax, _) => "`ee8`",
-            (Servlet::Jakarta, Some("5.0")) => "`ee9` (or a later one)",
-            (Servlet::Jakarta, Some("6.0")) => "`ee10` (or a later one)",
-            (Servlet::Jakarta, Some("6.1")) => "`ee11`",
-            (Servlet::Jakarta, _) => "`ee9`, `ee10` or `ee11`",
-        };
-        format!("its modules for {modules} must be enabled in the base")
-    } else {
-        "the base does not tell its version, so whether it runs that is not checked".to_owned()
-    };
-    let (package, shown_by) = (evidence.servlet.package(), &evidence.shown_by);
-    format!(
-        "The application is written for {package} ({shown_by}), the base has {}: {needs}.",
-        container.describe()
-    )
 }
 
 /// What the application uses: `wanted` as soon as something of it does, else the other.

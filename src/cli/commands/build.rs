@@ -12,6 +12,7 @@ use super::super::session::Session;
 use super::super::summary::{ImageSummary, LayerState, LayerSummary, Summary};
 use super::super::timings::{Machine, Record};
 use super::super::view::explain::{self, Explanation};
+use super::super::view::findings::findings;
 use super::request::{self, Asked};
 use crate::engine::{self, DestinationReport, ImageReport, Report, Request};
 use crate::plan::KnownFrom;
@@ -51,6 +52,7 @@ pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandErro
     for warning in &report.warnings {
         session.printer.warning(warning);
     }
+    findings(&session.printer, &report.findings, news);
     if args.cache_to {
         let written = format::count(report.cache_entries_written as u64, "entry");
         session.printer.detail(format!("the cache in the registry got {written}"));
@@ -194,6 +196,7 @@ fn summary(session: &Session, report: &Report) -> Result<Summary, CommandError> 
         digest: report.digest.ok_or_else(unfinished)?,
         tags: report.tags.iter().map(ToString::to_string).collect(),
         images: images.ok_or_else(unfinished)?,
+        findings: report.findings.clone(),
         outputs: report.destinations.iter().map(output).collect(),
         sent: bytes(&|destination| if destination.is_remote { destination.uploaded } else { 0 }),
         written: bytes(&|destination| if destination.is_remote { 0 } else { destination.uploaded }),

@@ -9,6 +9,7 @@ use super::super::error::CommandError;
 use super::super::format::{self, Column, Screen, Table};
 use super::super::session::Session;
 use super::super::view::explain;
+use super::super::view::findings::findings;
 use super::request;
 use crate::engine::{self, Outcome, Prepared, Request};
 use crate::oci::Descriptor;
@@ -62,6 +63,7 @@ pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError
     for warning in &plan.warnings {
         session.printer.warning(warning);
     }
+    findings(&session.printer, &plan.findings, true);
     if args.format.json {
         session.printer.json(&View { plan, transfers, outcome });
         return Ok(());

@@ -3,6 +3,7 @@
 pub mod copy;
 pub mod diff;
 pub mod explain;
+pub mod findings;
 pub mod history;
 pub mod inspect;
 

@@ -207,7 +207,7 @@ impl Town {
                 metadata: rules.directory(),
                 kind: crate::layer::EntryKind::Directory,
             });
-            let placed = crate::plan::place(entries, |_| true, |_| true, &mut crate::plan::Empty)
+            let placed = crate::plan::place(entries, |_| true, |_| true, &mut crate::bases::Empty)
                 .expect("can be placed");
             crate::layer::LayerSpec::new(name, placed).expect("a layer")
         };

@@ -56,6 +56,7 @@ fn report(outcome: Outcome, layers: Vec<LayerReport>, destinations: Vec<Destinat
         destinations,
         notes: Vec::new(),
         warnings: Vec::new(),
+        findings: Vec::new(),
         cache_entries_written: 0,
         locked: None,
     }

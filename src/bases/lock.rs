@@ -3,15 +3,23 @@
 //! The lock decides modes, owners and links of directories without a layer being read, and its checksum is no
 //! signature: who can edit a lock can make it say anything of a directory. So each fact that a build takes from it
 //! is compared with the layers as far as these are at hand: in the store's index of a layer, in a base on this
-//! machine, in a blob of the store. [`Tree::check_lock`] reads the layers for it.
+//! machine, in a blob of the store. [`BaseLayers::check_lock`] reads the layers for it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Ancestor, BaseError, BoxedError, EntryPath, LayerIndex, Lookup, Node, Tree};
-use crate::engine::BuildError;
-use crate::transport::Source as _;
+use super::error::BaseError;
+use super::index::{LayerIndex, Lookup, Node};
+use super::layers::{BaseLayers, Reach};
+use super::probes::account_file;
+use super::said;
+use super::seen::Seen;
+use super::tree::FileTree as _;
+use crate::layer::EntryPath;
+use crate::project::lock::{Ancestor, SystemFacts};
 use crate::types::digest::Digest;
+use crate::types::error::BoxedError;
+use crate::types::shown::Foreign;
 
 /// What the layers of a base have at a path.
 enum Found {
@@ -33,7 +41,9 @@ impl Found {
                 | Ancestor::Listed { mode: m, uid: u, gid: g, .. },
             ) => (mode, uid, gid) == (m, u, g),
             (Self::Here(_, Node::Symlink(found)), Ancestor::Symlink { target }) => found == target,
-            (Self::Here(_, Node::File), said) => *said == Ancestor::File,
+            // An older lock says no more than that it is a file.
+            (Self::Here(_, Node::File(_)), Ancestor::File { mode: None, machine: None }) => true,
+            (Self::Here(_, node @ Node::File(_)), said) => said::ancestor(Some(node)) == *said,
             (Self::Nothing, said) => *said == Ancestor::Missing,
             (Self::Here(..), _) => false,
             (Self::Elsewhere, _) => true,
@@ -43,13 +53,7 @@ impl Found {
     fn words(&self) -> String {
         match self {
             Self::Here(layer, node) => {
-                let found = match node {
-                    Node::Directory { mode, uid, gid } => {
-                        Ancestor::Directory { mode: *mode, uid: *uid, gid: *gid }
-                    }
-                    Node::Symlink(target) => Ancestor::Symlink { target: target.clone() },
-                    Node::File => Ancestor::File,
-                };
+                let found = said::ancestor(Some(node));
                 format!("{}, says layer {layer}", words(&found))
             }
             Self::Nothing | Self::Elsewhere => "in no layer".to_owned(),
@@ -64,12 +68,17 @@ fn words(said: &Ancestor) -> String {
             format!("a directory {mode:04o} of {uid}:{gid} with {} names in it", names.len())
         }
         Ancestor::Symlink { target } => format!("a link to `{}`", crate::types::shown::shown(target)),
-        Ancestor::File => "a file".to_owned(),
+        Ancestor::File { mode: None, machine: None } => "a file".to_owned(),
+        Ancestor::File { mode, machine } => {
+            let mode = mode.map(|mode| format!(" {mode:04o}")).unwrap_or_default();
+            let machine = machine.map(|machine| format!(" for {machine}")).unwrap_or_default();
+            format!("a file{mode}{machine}")
+        }
         Ancestor::Missing => "missing".to_owned(),
     }
 }
 
-impl Tree<'_> {
+impl BaseLayers<'_> {
     /// Compares what the lock says of `path` with the layers that are at hand.
     pub(super) fn check_at_hand(&mut self, path: &EntryPath) -> Result<(), BoxedError> {
         if !self.unchecked.remove(path) {
@@ -98,23 +107,25 @@ impl Tree<'_> {
                 self.check(path, &said)?;
             }
         }
-        Ok(unchecked.len() + self.check_accounts()?)
+        Ok(unchecked.len() + self.check_accounts()? + self.check_system()?)
     }
 
     /// Compares the users and groups that the lock speaks of. How many there were.
     fn check_accounts(&mut self) -> Result<usize, BoxedError> {
         let accounts = std::mem::take(&mut self.known.accounts);
-        for number in 0..self.indexes.len() {
+        for number in 0..self.count() {
             self.index(number)?;
         }
         for (account, said) in &accounts {
-            if self.has_account(account)?.is_some_and(|found| found != *said) {
+            let Some(path) = account_file(account.kind) else { continue };
+            let found = self.has_account(account)?;
+            if found != Seen::Unknown && (found == Seen::Here(())) != *said {
                 let words = |is_there| {
                     if is_there { format!("with {account}") } else { format!("without {account}") }
                 };
                 return Err(BaseError::LockDiffers {
                     base: self.base.reference.clone(),
-                    path: EntryPath::new(account.kind.file().as_bytes()).map_err(BuildError::Path)?,
+                    path,
                     said: words(*said),
                     found: format!("{}, say the layers", words(!said)),
                     strict: self.base.strict,
@@ -123,6 +134,34 @@ impl Tree<'_> {
             }
         }
         Ok(accounts.len())
+    }
+
+    /// Compares what the lock says of the whole image. How many facts there were.
+    fn check_system(&mut self) -> Result<usize, BoxedError> {
+        let Some(said) = self.known.system.take() else { return Ok(0) };
+        self.reach = Reach::All;
+        let Some(found) = self.system()? else { return Ok(0) };
+        if found == said {
+            return Ok(1);
+        }
+        let words = |facts: &SystemFacts| {
+            let libc: Vec<&str> = facts.libc.iter().map(String::as_str).collect();
+            let java = facts.java.map_or_else(|| "no Java".to_owned(), |java| format!("Java {java}"));
+            let libc = if libc.is_empty() { "no C library".to_owned() } else { libc.join(" and ") };
+            let os = facts.os.as_deref().unwrap_or("an unnamed system");
+            format!(
+                "{} with {libc} and {java}, whose loader looks in {:?}",
+                Foreign::new(os),
+                facts.library_path
+            )
+        };
+        Err(BaseError::SystemDiffers {
+            base: self.base.reference.clone(),
+            said: words(&said),
+            found: words(&found),
+            strict: self.base.strict,
+        }
+        .into())
     }
 
     fn check(&mut self, path: &EntryPath, said: &Ancestor) -> Result<(), BoxedError> {
@@ -148,7 +187,7 @@ impl Tree<'_> {
         path: &EntryPath,
         index: impl Fn(&mut Self, usize) -> Result<Option<Arc<LayerIndex>>, BoxedError>,
     ) -> Result<Found, BoxedError> {
-        for number in (0..self.indexes.len()).rev() {
+        for number in (0..self.count()).rev() {
             let Some(index) = index(self, number)? else { return Ok(Found::Elsewhere) };
             match index.lookup(path) {
                 Lookup::Here(node) => {
@@ -170,21 +209,12 @@ impl Tree<'_> {
     ) -> Result<bool, BoxedError> {
         let Ancestor::Listed { names: said, .. } = said else { return Ok(true) };
         let (mut names, mut hidden) = (BTreeSet::new(), BTreeSet::new());
-        for number in (0..self.indexes.len()).rev() {
+        for number in (0..self.count()).rev() {
             let Some(index) = index(self, number)? else { return Ok(true) };
             if !index.names_in(directory, said.len() + 1, &mut names, &mut hidden) {
                 break;
             }
         }
         Ok(names.iter().map(Vec::as_slice).eq(said.iter().map(String::as_bytes)))
-    }
-
-    /// The index of a layer, unless that would have to be fetched.
-    fn at_hand(&mut self, number: usize) -> Result<Option<Arc<LayerIndex>>, BoxedError> {
-        let layer = &self.image.layers()[number];
-        // What a base on this machine lacks is not at hand, either.
-        let is_near = self.store.blobs().contains(&layer.digest) == Some(layer.size)
-            || (self.base.origin().is_none() && self.base.source.blob(layer).is_ok());
-        if is_near { self.index(number).map(Some) } else { self.remembered(number) }
     }
 }

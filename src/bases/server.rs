@@ -24,7 +24,7 @@ impl Servlet {
     }
 
     /// As it is written in the constants of a class file.
-    pub(super) const fn in_classes(self) -> &'static str {
+    pub(crate) const fn in_classes(self) -> &'static str {
         match self {
             Self::Javax => "javax/servlet/",
             Self::Jakarta => "jakarta/servlet/",

@@ -1,4 +1,4 @@
-//! What a base layer contains: paths, kinds, modes, owners, and the names of users and groups; no other contents.
+//! What a base layer contains: paths, kinds, modes, owners, sizes, and what the probes read off a few files.
 //!
 //! Read once by streaming the layer, then remembered under its digest. A [`Budget`] bounds what a hostile layer
 //! can make us keep and unpack; nothing is unpacked to disk.
@@ -10,14 +10,15 @@ use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{AccountKind, AccountNames, MAX_ACCOUNTS};
-use super::entry::EntryPath;
+use super::probes::Reading;
+use crate::formats::elf::{self, Machine};
 use crate::formats::untar::{Entry, LAYER, ReadThrough, Skip, TarError, Walk};
+use crate::layer::{AccountKind, AccountNames, EntryPath};
 use crate::oci::media_type::LayerCompression;
 use crate::runtime::budget::{Budget, Metered};
 
 /// What an entry takes beside its path and link target: its share of a map, and what allocations cost.
-const ENTRY_COST: usize = 112;
+const ENTRY_COST: usize = 136;
 /// The window of a zstd frame, as a power of two: 32 MiB, four times what tools that make images use.
 const WINDOW_LOG: u32 = 25;
 
@@ -36,7 +37,18 @@ pub enum Node {
     /// A symbolic link with its target.
     Symlink(Vec<u8>),
     /// A regular file or anything else that has no children.
-    File,
+    File(FileFacts),
+}
+
+/// What is known of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFacts {
+    /// Permission bits.
+    pub mode: Option<u32>,
+    /// Bytes of content.
+    pub size: Option<u64>,
+    /// Of a library: what it was compiled for. `None` for what is no ELF file, or was not looked into.
+    pub machine: Option<Machine>,
 }
 
 /// The paths of one layer.
@@ -49,9 +61,8 @@ pub struct LayerIndex {
     opaque: BTreeSet<EntryPath>,
     /// Whether the root is one of them.
     opaque_root: bool,
-    /// The names in `/etc/passwd` and in `/etc/group`, where they are files of a reasonable size.
-    users: Option<AccountNames>,
-    groups: Option<AccountNames>,
+    /// What the probes read.
+    readings: BTreeMap<EntryPath, Reading>,
 }
 
 /// What a layer says of a path.
@@ -88,50 +99,35 @@ impl LayerIndex {
         // Not the `tar` crate's own loop, which reads records of any length into memory.
         let mut walk = Walk::new(ReadThrough(&mut tar), LAYER);
         while let Some(entry) = walk.next().map_err(TarError::into_io)? {
-            index.read_accounts(&entry, &mut walk, budget)?;
-            index.add(entry, budget)?;
+            let content = Content::read(&entry, &mut walk, budget)?;
+            index.add(entry, content, budget)?;
         }
         // To the end of the blob, so that its digest is checked on all of it.
         io::copy(&mut tar, &mut io::sink())?;
         Ok(index)
     }
 
-    /// Keeps the names in a file that lists users or groups; the last one of a path counts.
-    fn read_accounts<R: Skip>(
-        &mut self,
-        entry: &Entry,
-        walk: &mut Walk<R>,
-        budget: &Budget,
-    ) -> io::Result<()> {
-        let kind = EntryPath::new(&entry.path).ok().as_ref().and_then(AccountKind::listed_at);
-        let Some(kind) = kind else { return Ok(()) };
-        let is_file = matches!(entry.kind, tar::EntryType::Regular | tar::EntryType::Continuous);
-        let names = if is_file && entry.sparse.is_none() && entry.size <= MAX_ACCOUNTS {
-            let mut bytes = Vec::new();
-            walk.payload(|piece| bytes.extend_from_slice(piece)).map_err(TarError::into_io)?;
-            let names = AccountNames::parse(&bytes);
-            budget.keep(names.cost())?;
-            Some(names)
-        } else {
-            None
-        };
-        match kind {
-            AccountKind::User => self.users = names,
-            AccountKind::Group => self.groups = names,
-        }
-        Ok(())
+    /// What was read off the layer's own file at `path`.
+    #[must_use]
+    pub fn reading(&self, path: &EntryPath) -> Option<&Reading> {
+        self.readings.get(path)
+    }
+
+    /// All that was read off the layer's files.
+    pub fn readings(&self) -> impl Iterator<Item = (&EntryPath, &Reading)> {
+        self.readings.iter()
     }
 
     /// The names in this layer's own file of users or groups; `None` where it has none that can be read.
     #[must_use]
-    pub const fn accounts(&self, kind: AccountKind) -> Option<&AccountNames> {
-        match kind {
-            AccountKind::User => self.users.as_ref(),
-            AccountKind::Group => self.groups.as_ref(),
+    pub fn accounts(&self, kind: AccountKind) -> Option<&AccountNames> {
+        match self.readings.get(&EntryPath::new(kind.file().as_bytes()).ok()?)? {
+            Reading::Accounts(names) => Some(names),
+            _ => None,
         }
     }
 
-    fn add(&mut self, entry: Entry, budget: &Budget) -> io::Result<()> {
+    fn add(&mut self, entry: Entry, content: Content, budget: &Budget) -> io::Result<()> {
         // The root itself is no entry; a name that climbs out is nothing that a runtime would unpack.
         let Ok(path) = EntryPath::new(&entry.path) else { return Ok(()) };
         budget.keep(ENTRY_COST + path.as_bytes().len() + entry.link.len())?;
@@ -153,19 +149,34 @@ impl LayerIndex {
         let node = match entry.kind {
             tar::EntryType::Directory => Node::Directory { mode: entry.mode, uid: entry.uid, gid: entry.gid },
             tar::EntryType::Symlink => Node::Symlink(entry.link),
-            tar::EntryType::Link => self.linked(&entry.link),
-            _ => Node::File,
+            tar::EntryType::Link => {
+                let (node, reading) = self.linked(&entry.link);
+                self.insert(path.clone(), node);
+                if let Some(reading) = reading {
+                    budget.keep(ENTRY_COST + reading.cost())?;
+                    self.readings.insert(path, reading);
+                }
+                return Ok(());
+            }
+            _ => Node::File(FileFacts {
+                mode: Some(entry.mode),
+                size: Some(entry.sparse.unwrap_or(entry.size)),
+                machine: content.machine,
+            }),
         };
-        self.insert(path, node);
+        self.insert(path.clone(), node);
+        self.readings.extend(content.reading.map(|reading| (path, reading)));
         Ok(())
     }
 
     /// What a hard link leads to, as far as this layer has it: links can be made to symbolic links, too.
-    fn linked(&self, target: &[u8]) -> Node {
-        let target = EntryPath::new(target).ok().and_then(|target| self.nodes.get(&target));
-        match target {
-            Some(Node::Symlink(target)) => Node::Symlink(target.clone()),
-            _ => Node::File,
+    fn linked(&self, target: &[u8]) -> (Node, Option<Reading>) {
+        let target = EntryPath::new(target).ok();
+        match target.as_ref().and_then(|target| self.nodes.get(target)) {
+            Some(node @ (Node::Symlink(_) | Node::File(_))) => {
+                (node.clone(), target.and_then(|target| self.readings.get(&target).cloned()))
+            }
+            _ => (Node::File(FileFacts::default()), None),
         }
     }
 
@@ -173,6 +184,7 @@ impl LayerIndex {
     fn insert(&mut self, path: EntryPath, node: Node) {
         let is_directory = |node: &Node| matches!(node, Node::Directory { .. });
         let replaces = is_directory(&node);
+        self.readings.remove(&path);
         match self.nodes.insert(path.clone(), node) {
             Some(before) if is_directory(&before) && !replaces => {
                 let below = EntryPath::first_below(&path);
@@ -185,6 +197,7 @@ impl LayerIndex {
                     .collect();
                 for found in gone {
                     self.nodes.remove(&found);
+                    self.readings.remove(&found);
                 }
             }
             // What the file hid of lower layers does not come back with the directory.
@@ -253,7 +266,8 @@ impl LayerIndex {
             Node::Symlink(target) => of(path) + target.len(),
             _ => of(path),
         });
-        budget.keep(nodes.chain(self.removed.iter().chain(&self.opaque).map(of)).sum())
+        let readings = self.readings.iter().map(|(path, reading)| of(path) + reading.cost());
+        budget.keep(nodes.chain(self.removed.iter().chain(&self.opaque).map(of)).chain(readings).sum())
     }
 
     /// How many paths it has.
@@ -271,6 +285,42 @@ impl LayerIndex {
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
+
+/// What is looked at of an entry's payload.
+#[derive(Default)]
+struct Content {
+    machine: Option<Machine>,
+    reading: Option<Reading>,
+}
+
+impl Content {
+    /// Reads what a probe wants, or the head of a library.
+    fn read<R: Skip>(entry: &Entry, walk: &mut Walk<R>, budget: &Budget) -> io::Result<Self> {
+        let mut content = Self::default();
+        let is_file = matches!(entry.kind, tar::EntryType::Regular | tar::EntryType::Continuous);
+        if !is_file || entry.sparse.is_some() {
+            return Ok(content);
+        }
+        let Ok(path) = EntryPath::new(&entry.path) else { return Ok(content) };
+        if Reading::is_wanted(&path, entry.size) {
+            let mut bytes = Vec::new();
+            walk.payload(|piece| bytes.extend_from_slice(piece)).map_err(TarError::into_io)?;
+            content.reading = Reading::of(&path, &bytes);
+            if let Some(reading) = &content.reading {
+                budget.keep(ENTRY_COST + path.as_bytes().len() + reading.cost())?;
+            }
+        } else if memchr::memmem::find(path.file_name(), b".so").is_some() {
+            let mut head = Vec::with_capacity(elf::HEAD);
+            walk.payload(|piece| {
+                let missing = elf::HEAD - head.len();
+                head.extend_from_slice(&piece[..missing.min(piece.len())]);
+            })
+            .map_err(TarError::into_io)?;
+            content.machine = Machine::of(&head);
+        }
+        Ok(content)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -395,7 +445,10 @@ mod tests {
         }
         let root = layer(&[(".wh..wh..opq", T::Regular, 0), ("new", T::Regular, 0o644)]);
         assert_eq!(root.lookup(&path("old")), Lookup::Hidden);
-        assert_eq!(root.lookup(&path("new")), Lookup::Here(&Node::File));
+        assert_eq!(
+            root.lookup(&path("new")),
+            Lookup::Here(&Node::File(FileFacts { mode: Some(0o644), size: Some(0), machine: None }))
+        );
     }
 
     #[test]

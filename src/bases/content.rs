@@ -1,0 +1,71 @@
+//! The few files of planned layers that a check reads.
+
+use std::io::Read as _;
+
+use super::error::BaseError;
+use super::probes::{LoaderLine, Reading};
+use super::seen::Seen;
+use crate::formats::elf::{self, Machine};
+use crate::layer::{AccountNames, Content, ContentSource, Entry, EntryKind, MAX_ACCOUNTS};
+use crate::runtime::input;
+use crate::types::error::BoxedError;
+
+/// The names that a file of users or groups lists; unknown for what is not read: a link, or more than such a file has.
+pub(super) fn accounts(entry: &Entry) -> Result<Seen<AccountNames>, BoxedError> {
+    let EntryKind::File(content) = &entry.kind else { return Ok(Seen::Unknown) };
+    if content.size > MAX_ACCOUNTS {
+        return Ok(Seen::Unknown);
+    }
+    Ok(Seen::Here(AccountNames::parse(&small_file(content, MAX_ACCOUNTS)?)))
+}
+
+/// The most that is read of a configuration of the loader.
+const MAX_CONFIGURATION: u64 = 64 << 10;
+
+/// The directories that a file of the loader's configuration names.
+pub(super) fn loader_directories(entry: &Entry) -> Result<Vec<String>, BoxedError> {
+    let EntryKind::File(content) = &entry.kind else { return Ok(Vec::new()) };
+    if content.size > MAX_CONFIGURATION {
+        return Ok(Vec::new());
+    }
+    let Some(Reading::Loader(lines)) = Reading::of(&entry.path, &small_file(content, MAX_CONFIGURATION)?)
+    else {
+        return Ok(Vec::new());
+    };
+    let directory = |line| match line {
+        LoaderLine::Directory(path) => Some(path),
+        LoaderLine::Include(_) => None,
+    };
+    Ok(lines.into_iter().filter_map(directory).collect())
+}
+
+/// What a library was compiled for; `None` for what is no ELF file on disk.
+pub(super) fn machine(entry: &Entry) -> Result<Option<Machine>, BoxedError> {
+    let EntryKind::File(Content { source, .. }) = &entry.kind else { return Ok(None) };
+    if memchr::memmem::find(entry.path.file_name(), b".so").is_none() {
+        return Ok(None);
+    }
+    match source {
+        ContentSource::File(path, _) => {
+            let unreadable = |source| BaseError::File { path: path.to_path_buf(), source };
+            let (file, _) = input::open(path).map_err(unreadable)?;
+            let mut head = Vec::with_capacity(elf::HEAD);
+            file.take(elf::HEAD as u64).read_to_end(&mut head).map_err(unreadable)?;
+            Ok(Machine::of(&head))
+        }
+        ContentSource::Bytes(bytes) => Ok(Machine::of(bytes)),
+        // Only unpacking the whole would tell.
+        ContentSource::Zip(..) => Ok(None),
+    }
+}
+
+/// The bytes of a file of at most `limit` bytes.
+fn small_file(content: &Content, limit: u64) -> Result<Vec<u8>, BoxedError> {
+    Ok(match &content.source {
+        ContentSource::File(path, _) => {
+            input::read(path, limit).map_err(|source| BaseError::File { path: path.to_path_buf(), source })?
+        }
+        ContentSource::Zip(archive, index) => archive.read(*index, limit)?,
+        ContentSource::Bytes(bytes) => bytes.to_vec(),
+    })
+}

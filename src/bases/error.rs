@@ -1,0 +1,122 @@
+//! Why a base cannot be used, and what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::formats::untar::TarError;
+use crate::layer::EntryPath;
+use crate::oci::MediaType;
+use crate::runtime::budget::OverBudget;
+use crate::types::digest::Digest;
+use crate::types::error::{BoxedError, Explain, Kind, kind_behind};
+use crate::types::shown::{Foreign, shown_path};
+
+/// Why a base cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BaseError {
+    /// `--offline`, and the store does not have it.
+    #[error("the base `{0}` is not in the store, and the network must not be used")]
+    Offline(String),
+    /// A layer of a media type that nobody can read.
+    #[error("layer {} of the base `{}` has the media type `{}`, which is not a layer", .0, .1, Foreign::new(.2.as_ref()))]
+    NotALayer(Digest, String, MediaType),
+    /// A layer cannot be read.
+    #[error("layer {layer} of the base `{base}` cannot be read: {source}")]
+    Layer {
+        /// The base.
+        base: String,
+        /// The layer.
+        layer: Digest,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A file of a planned layer cannot be read.
+    #[error("cannot read `{}`: {source}", shown_path(path))]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// What the lock pins is not there any more.
+    #[error("`{base}` is pinned at {locked} by `build.lock`, and that is not there any more: {inner}")]
+    Gone {
+        /// The base.
+        base: String,
+        /// In the lock.
+        locked: Digest,
+        /// What the registry says.
+        inner: BoxedError,
+    },
+    /// The base is not the one that the lock pins.
+    #[error("`{base}` is {found} now, and `build.lock` pins {locked}")]
+    Moved {
+        /// The base.
+        base: String,
+        /// In the lock.
+        locked: Digest,
+        /// Found.
+        found: Digest,
+    },
+    /// The lock says of a path what the layers do not say.
+    #[error("`build.lock` says that `{path}` of the base `{base}` is {said}; it is {found}")]
+    LockDiffers {
+        /// The base.
+        base: String,
+        /// The path.
+        path: EntryPath,
+        /// What the lock says.
+        said: String,
+        /// What a layer says.
+        found: String,
+        /// Whether the lock was not to be departed from.
+        strict: bool,
+    },
+    /// The lock says of the whole image what its layers do not say.
+    #[error("`build.lock` says that the base `{base}` is {said}; it is {found}")]
+    SystemDiffers {
+        /// The base.
+        base: String,
+        /// What the lock says.
+        said: String,
+        /// What the layers say.
+        found: String,
+        /// Whether the lock was not to be departed from.
+        strict: bool,
+    },
+    /// The lock says nothing of a base.
+    #[error("`build.lock` says nothing of the layers of the base `{0}`")]
+    NoFacts(String),
+    /// Its documents for all platforms are too large together.
+    #[error(transparent)]
+    TooMuch(#[from] OverBudget),
+}
+
+impl Explain for BaseError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Gone { inner, .. } => inner.kind(),
+            Self::LockDiffers { strict: true, .. } | Self::SystemDiffers { strict: true, .. } => Kind::Policy,
+            _ => kind_behind(self, Kind::Input),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Offline(_) => Some("build once with the network, or use `oci:DIR` as the base".into()),
+            Self::Layer { source, .. } if TarError::is_ambiguous(source) => {
+                Some("take a base whose layers were made by another tool: what this one holds depends on who unpacks it".into())
+            }
+            Self::Layer { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
+                Some("the base is damaged where it is stored; push or copy it there again".into())
+            }
+            Self::Gone { .. } => Some("`pack update` takes what its name means now".into()),
+            Self::Moved { .. } => Some("`pack update` takes the new one".into()),
+            Self::LockDiffers { .. } | Self::SystemDiffers { .. } => Some(
+                "the lock was edited: put it back as it was committed, or let `pack update` write it again".into(),
+            ),
+            Self::NoFacts(_) => Some("`pack update` writes what it should say".into()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What follows from the layers of an image for the whole of it: distribution, C library, Java, and where the loader
+//! looks for libraries.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use super::index::{LayerIndex, Lookup, Node};
+use super::probes::{LoaderLine, Reading, account_file};
+use super::seen::Seen;
+use super::tree::{FileTree, follow};
+use crate::layer::{AccountKind, AccountNames, EntryPath};
+use crate::project::lock::SystemFacts;
+use crate::types::error::BoxedError;
+
+/// A C library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Libc {
+    /// GNU's.
+    Glibc,
+    /// musl.
+    Musl,
+}
+
+impl Libc {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Glibc, Self::Musl];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Glibc => "glibc",
+            Self::Musl => "musl",
+        }
+    }
+}
+
+impl fmt::Display for Libc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where musl's and GNU's loaders lie, one for each architecture.
+const LOADERS: [(Libc, &str, &str); 21] = [
+    (Libc::Musl, "amd64", "/lib/ld-musl-x86_64.so.1"),
+    (Libc::Musl, "arm64", "/lib/ld-musl-aarch64.so.1"),
+    (Libc::Musl, "arm", "/lib/ld-musl-armhf.so.1"),
+    (Libc::Musl, "arm", "/lib/ld-musl-arm.so.1"),
+    (Libc::Musl, "386", "/lib/ld-musl-i386.so.1"),
+    (Libc::Musl, "ppc64le", "/lib/ld-musl-powerpc64le.so.1"),
+    (Libc::Musl, "s390x", "/lib/ld-musl-s390x.so.1"),
+    (Libc::Musl, "riscv64", "/lib/ld-musl-riscv64.so.1"),
+    (Libc::Musl, "loong64", "/lib/ld-musl-loongarch64.so.1"),
+    (Libc::Glibc, "amd64", "/lib64/ld-linux-x86-64.so.2"),
+    (Libc::Glibc, "arm64", "/lib/ld-linux-aarch64.so.1"),
+    (Libc::Glibc, "arm", "/lib/ld-linux-armhf.so.3"),
+    (Libc::Glibc, "arm", "/lib/ld-linux.so.3"),
+    (Libc::Glibc, "386", "/lib/ld-linux.so.2"),
+    (Libc::Glibc, "ppc64le", "/lib64/ld64.so.2"),
+    (Libc::Glibc, "s390x", "/lib/ld64.so.1"),
+    (Libc::Glibc, "riscv64", "/lib/ld-linux-riscv64-lp64d.so.1"),
+    (Libc::Glibc, "loong64", "/lib64/ld-linux-loongarch-lp64d.so.1"),
+    (Libc::Glibc, "ppc64", "/lib64/ld64.so.1"),
+    (Libc::Glibc, "mips64le", "/lib64/ld.so.1"),
+    (Libc::Glibc, "mipsle", "/lib/ld.so.1"),
+];
+
+/// Where the loader of a C library lies for an architecture.
+pub fn loaders(libc: Libc, architecture: &str) -> impl Iterator<Item = &'static str> {
+    LOADERS.iter().filter(move |(of, on, _)| *of == libc && *on == architecture).map(|(.., path)| *path)
+}
+
+/// The most directories of libraries that are kept, and the longest of them in bytes.
+const MAX_DIRECTORIES: usize = 64;
+const MAX_DIRECTORY: usize = 256;
+/// The most files that the loader's configuration is read from.
+const MAX_INCLUDES: usize = 64;
+
+/// Layers that are all known, bottom first.
+pub(super) struct View(pub(super) Vec<Arc<LayerIndex>>);
+
+impl View {
+    fn find(&self, path: &EntryPath) -> Option<(&LayerIndex, &Node)> {
+        for index in self.0.iter().rev() {
+            match index.lookup(path) {
+                Lookup::Here(node) => return Some((index, node)),
+                Lookup::Hidden => return None,
+                Lookup::Below => {}
+            }
+        }
+        None
+    }
+
+    /// What was read off the file at `path`, links not followed.
+    fn reading(&self, path: &EntryPath) -> Option<&Reading> {
+        self.find(path).and_then(|(index, _)| index.reading(path))
+    }
+
+    /// The names in a directory.
+    fn names(&self, directory: &EntryPath) -> BTreeSet<Vec<u8>> {
+        let (mut names, mut hidden) = (BTreeSet::new(), BTreeSet::new());
+        for index in self.0.iter().rev() {
+            if !index.names_in(directory, MAX_INCLUDES, &mut names, &mut hidden) {
+                break;
+            }
+        }
+        names
+    }
+}
+
+impl FileTree for View {
+    fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
+        Ok(self.find(path).map(|(_, node)| node.clone()))
+    }
+
+    fn accounts(&mut self, kind: AccountKind) -> Result<Seen<AccountNames>, BoxedError> {
+        let Some(path) = account_file(kind) else { return Ok(Seen::Unknown) };
+        Ok(match (self.find(&path), self.reading(&path)) {
+            (None, _) => Seen::Nothing,
+            (_, Some(Reading::Accounts(names))) => Seen::Here(names.clone()),
+            _ => Seen::Unknown,
+        })
+    }
+}
+
+/// The facts of the image that these layers are.
+///
+/// # Errors
+/// Never: all layers are known.
+pub(super) fn system(view: &mut View) -> Result<SystemFacts, BoxedError> {
+    let mut libc = BTreeSet::new();
+    for (of, _, path) in LOADERS {
+        if matches!(follow(view, path.as_bytes())?, Seen::Here((_, Node::File(_)))) {
+            libc.insert(of.name().to_owned());
+        }
+    }
+    Ok(SystemFacts { os: os(view)?, libc, java: java(view), library_path: library_path(view)? })
+}
+
+fn os(view: &mut View) -> Result<Option<String>, BoxedError> {
+    for path in ["etc/os-release", "usr/lib/os-release"] {
+        if let Seen::Here((path, _)) = follow(view, path.as_bytes())?
+            && let Some(Reading::System { name }) = view.reading(&path)
+        {
+            return Ok(Some(name.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// The newest Java of the image.
+fn java(view: &View) -> Option<u32> {
+    let readings = view.0.iter().flat_map(|index| index.readings());
+    let java = readings.filter_map(|(path, reading)| match reading {
+        // What a layer above replaced or removed does not count.
+        Reading::Java(major) if view.reading(path) == Some(reading) => Some(*major),
+        _ => None,
+    });
+    java.max()
+}
+
+/// The directories that the configurations of the loaders name, in their order.
+fn library_path(view: &mut View) -> Result<Vec<String>, BoxedError> {
+    let mut directories: Vec<String> = Vec::new();
+    let mut files: Vec<EntryPath> = EntryPath::new(b"etc/ld.so.conf").into_iter().collect();
+    let etc = EntryPath::new(b"etc").into_iter().flat_map(|etc| {
+        let names = view.names(&etc).into_iter();
+        names.filter(|name| name.starts_with(b"ld-musl-")).filter_map(move |name| etc.join(&name).ok())
+    });
+    let etc: Vec<EntryPath> = etc.collect();
+    files.extend(etc);
+    let mut at = 0;
+    while at < files.len().min(MAX_INCLUDES) {
+        let lines = match view.reading(&files[at]) {
+            Some(Reading::Loader(lines)) => lines.clone(),
+            _ => Vec::new(),
+        };
+        at += 1;
+        for line in lines {
+            match line {
+                LoaderLine::Directory(path) if path.len() <= MAX_DIRECTORY => {
+                    if directories.len() < MAX_DIRECTORIES && !directories.contains(&path) {
+                        directories.push(path);
+                    }
+                }
+                LoaderLine::Directory(_) => {}
+                LoaderLine::Include(pattern) => {
+                    for file in included(view, &pattern) {
+                        if !files.contains(&file) {
+                            files.push(file);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Ok(directories)
+}
+
+/// The files that a pattern means, whose `*` is in its last part.
+fn included(view: &View, pattern: &str) -> Vec<EntryPath> {
+    let pattern = if pattern.starts_with('/') { pattern.to_owned() } else { format!("/etc/{pattern}") };
+    let Some((directory, name)) = pattern.rsplit_once('/') else { return Vec::new() };
+    let Ok(directory) = EntryPath::new(directory.as_bytes()) else { return Vec::new() };
+    let Some((start, end)) = name.split_once('*') else {
+        return directory.join(name.as_bytes()).into_iter().collect();
+    };
+    let (start, end) = (start.as_bytes(), end.as_bytes());
+    let fits = |found: &Vec<u8>| {
+        found.len() >= start.len() + end.len() && found.starts_with(start) && found.ends_with(end)
+    };
+    let names = view.names(&directory).into_iter().filter(fits);
+    names.filter_map(|name| directory.join(&name).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::media_type::LayerCompression;
+    use crate::runtime::budget::Budget;
+
+    fn layer(files: &[(&str, &str)]) -> Arc<LayerIndex> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, content) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o644);
+            header.set_uid(0);
+            header.set_gid(0);
+            if let Some(target) = content.strip_prefix("-> ") {
+                header.set_entry_type(tar::EntryType::Symlink);
+                header.set_size(0);
+                builder.append_link(&mut header, name, target).expect("entry");
+            } else {
+                header.set_size(content.len() as u64);
+                if name.ends_with('/') {
+                    header.set_entry_type(tar::EntryType::Directory);
+                }
+                builder.append_data(&mut header, name, content.as_bytes()).expect("entry");
+            }
+        }
+        let tar = builder.into_inner().expect("tar");
+        let budget = Budget::new("it", 1 << 20, 1 << 20);
+        Arc::new(LayerIndex::read(&tar[..], LayerCompression::None, &budget).expect("read"))
+    }
+
+    #[test]
+    fn facts_follow_from_all_layers_together() {
+        let debian = [
+            ("etc/", ""),
+            ("usr/", ""),
+            ("usr/lib/", ""),
+            ("etc/os-release", "-> ../usr/lib/os-release"),
+            ("usr/lib/os-release", "PRETTY_NAME=\"Debian 12\"\n"),
+            ("lib64", "-> usr/lib64"),
+            ("usr/lib64/", ""),
+            ("usr/lib64/ld-linux-x86-64.so.2", "-> ../lib/ld.so"),
+            ("usr/lib/ld.so", "loader"),
+            ("etc/ld.so.conf", "include /etc/ld.so.conf.d/*.conf\n"),
+            ("etc/ld.so.conf.d/", ""),
+            ("etc/ld.so.conf.d/a.conf", "/opt/a\n"),
+            ("etc/ld.so.conf.d/b.conf", "/opt/b\n/opt/a\n"),
+            ("opt/jdk/release", "JAVA_VERSION=\"17.0.9\"\n"),
+        ];
+        let bottom = layer(&debian);
+        let facts = system(&mut View(vec![Arc::clone(&bottom)])).expect("facts");
+        assert_eq!(facts.os.as_deref(), Some("Debian 12"));
+        assert_eq!(facts.libc, BTreeSet::from(["glibc".to_owned()]));
+        assert_eq!(
+            (facts.java, facts.library_path),
+            (Some(17), vec!["/opt/a".to_owned(), "/opt/b".to_owned()])
+        );
+        // A layer above removes some of it, and brings another Java.
+        let above = layer(&[
+            ("etc/ld.so.conf.d/.wh.a.conf", ""),
+            ("opt/.wh.jdk", ""),
+            ("usr/lib64/.wh.ld-linux-x86-64.so.2", ""),
+            ("usr/java/release", "JAVA_VERSION=\"1.8.0_392\"\n"),
+        ]);
+        let facts = system(&mut View(vec![bottom, above])).expect("facts");
+        assert_eq!(facts.libc, BTreeSet::new());
+        assert_eq!(
+            (facts.java, facts.library_path),
+            (Some(8), vec!["/opt/b".to_owned(), "/opt/a".to_owned()])
+        );
+    }
+
+    #[test]
+    fn nothing_at_all_has_no_facts() {
+        let facts = system(&mut View(Vec::new())).expect("facts");
+        assert_eq!(facts, SystemFacts::default());
+    }
+}

@@ -1,0 +1,460 @@
+//! The layers of a base image together, asked path by path.
+//!
+//! What decides bytes ([`FileTree::lookup`]) is read until it is known: from the lock, else from the layers, top
+//! down. What only a check asks for ([`FileTree::peek`]) comes from the lock, from the layers that are read in any
+//! case, and from what other machines said of the rest.
+//!
+//! Invariant: an answer never depends on what the store has. An index that the store remembers only spares reading a
+//! layer that would be read otherwise.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read as _};
+use std::sync::Arc;
+
+use super::error::BaseError;
+use super::facts::{self, View};
+use super::index::{LayerIndex, Lookup, Node};
+use super::open::{Base, Known, PlatformBase};
+use super::probes::account_file;
+use super::said;
+use super::seen::Seen;
+use super::tree::FileTree;
+use crate::layer::{Account, AccountKind, AccountNames, EntryPath};
+use crate::oci::media_type::{self, LayerCompression};
+use crate::oci::{Descriptor, Image};
+use crate::project::lock::{Ancestor, SystemFacts};
+use crate::runtime::budget::{Budget, unpacking};
+use crate::runtime::observer::{Phase, Progress, Task};
+use crate::store::Store;
+use crate::transport::{BlobStream, Source as _};
+use crate::types::digest::{Digest, Key, KeyBuilder};
+use crate::types::error::BoxedError;
+
+/// As many names are listed of a directory of a base: web servers bring two or three pages.
+const MAX_NAMES: usize = 16;
+
+/// What may be kept of the layers of one base, in bytes: paths, kinds and owners of half a million files.
+pub(super) const MAX_INDEXES: u64 = 96 << 20;
+
+/// Which layers a check may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// All: the base is on this machine, or somebody asked for it.
+    All,
+    /// Those that something else needs, too.
+    Needed,
+}
+
+/// What other machines say of layers.
+pub trait SharedIndexes: Send + Sync {
+    /// The index of a layer; `None` where nobody says anything of it.
+    fn index(&self, layer: &Digest) -> Option<LayerIndex>;
+}
+
+/// One layer, as far as it is known.
+#[derive(Clone, Default)]
+struct LayerState {
+    /// Read off the layer, or remembered.
+    index: Option<Arc<LayerIndex>>,
+    /// Whether something that decides bytes asked for it, so that checks may, too.
+    is_needed: bool,
+    /// What other machines say, once they were asked.
+    shared: Option<Option<Arc<LayerIndex>>>,
+}
+
+/// The tree of a base image. Remembers what it was asked.
+pub struct BaseLayers<'a> {
+    pub(super) base: &'a Base,
+    pub(super) image: &'a Image,
+    pub(super) store: &'a Store,
+    progress: &'a Progress,
+    pub(super) known: Known,
+    /// Of what is known, what the lock says and no layer said yet.
+    pub(super) unchecked: BTreeSet<EntryPath>,
+    /// Bottom layer first, as in the manifest.
+    layers: Vec<LayerState>,
+    /// Whether indexes that the store remembers will do.
+    remembers: bool,
+    /// What all of them may cost.
+    budget: Budget,
+    pub(super) reach: Reach,
+    shared: Option<Arc<dyn SharedIndexes>>,
+}
+
+impl<'a> BaseLayers<'a> {
+    /// The tree of the image `base` of `of`.
+    pub fn new(of: &'a Base, base: &'a PlatformBase, store: &'a Store, progress: &'a Progress) -> Self {
+        let known = of.locked(base);
+        let layers = base.image.layers();
+        let reach = if of.origin().is_none() { Reach::All } else { Reach::Needed };
+        Self {
+            base: of,
+            image: &base.image,
+            store,
+            progress,
+            unchecked: known.nodes.keys().cloned().collect(),
+            known,
+            layers: vec![LayerState::default(); layers.len()],
+            remembers: true,
+            budget: index_budget(&of.reference, layers),
+            reach,
+            shared: None,
+        }
+    }
+
+    /// Lets checks read these layers.
+    #[must_use]
+    pub const fn with_reach(mut self, reach: Reach) -> Self {
+        self.reach = reach;
+        self
+    }
+
+    /// With what other machines say.
+    #[must_use]
+    pub fn with_shared(mut self, shared: Option<Arc<dyn SharedIndexes>>) -> Self {
+        self.shared = shared;
+        self
+    }
+
+    /// Everything that was asked so far, or was in the lock.
+    ///
+    /// Where all layers of a base in a registry were read in any case, what follows from them together goes with it.
+    pub fn into_known(mut self) -> Known {
+        let are_read = self.layers.iter().all(|layer| layer.is_needed);
+        if self.base.origin().is_some() && are_read {
+            // What cannot be read was needed, and has stopped the build.
+            let _ = self.whole();
+        }
+        self.known
+    }
+
+    /// The indexes of the layers that were read for this build, by digest.
+    pub fn needed(&self) -> Vec<(Descriptor, Arc<LayerIndex>)> {
+        let layers = self.layers.iter().zip(self.image.layers());
+        let needed = layers.filter(|(state, _)| state.is_needed);
+        needed.filter_map(|(state, layer)| Some((layer.clone(), state.index.clone()?))).collect()
+    }
+
+    /// The index of a layer that something needs.
+    pub(super) fn index(&mut self, number: usize) -> Result<Arc<LayerIndex>, BoxedError> {
+        self.layers[number].is_needed = true;
+        self.load(number)
+    }
+
+    fn load(&mut self, number: usize) -> Result<Arc<LayerIndex>, BoxedError> {
+        if let Some(index) = self.remembered(number)? {
+            return Ok(index);
+        }
+        let layer = &self.image.layers()[number];
+        let index = self.read_layer(layer)?;
+        self.store.memo_save("layer-index", &index_key(&layer.digest), &index);
+        Ok(self.keep(number, index))
+    }
+
+    /// The index of a layer that was read before.
+    fn remembered(&mut self, number: usize) -> Result<Option<Arc<LayerIndex>>, BoxedError> {
+        if self.layers[number].index.is_some() || !self.remembers {
+            return Ok(self.layers[number].index.clone());
+        }
+        let layer = &self.image.layers()[number];
+        let Some(index) = self.store.memo_load("layer-index", &index_key(&layer.digest)) else {
+            return Ok(None);
+        };
+        LayerIndex::charge(&index, &self.budget).map_err(|error| self.unreadable(layer, error.into()))?;
+        Ok(Some(self.keep(number, index)))
+    }
+
+    fn keep(&mut self, number: usize, index: LayerIndex) -> Arc<LayerIndex> {
+        let index = Arc::new(index);
+        self.layers[number].index = Some(Arc::clone(&index));
+        index
+    }
+
+    /// The index of a layer, unless that would have to be fetched.
+    pub(super) fn at_hand(&mut self, number: usize) -> Result<Option<Arc<LayerIndex>>, BoxedError> {
+        let layer = &self.image.layers()[number];
+        // What a base on this machine lacks is not at hand, either.
+        let is_near = self.store.blobs().contains(&layer.digest) == Some(layer.size)
+            || (self.base.origin().is_none() && self.base.source().blob(layer).is_ok());
+        if is_near { self.load(number).map(Some) } else { self.remembered(number) }
+    }
+
+    /// The index of a layer as a check may have it.
+    fn for_check(&mut self, number: usize) -> Result<Option<Arc<LayerIndex>>, BoxedError> {
+        if self.reach == Reach::All || self.layers[number].is_needed {
+            return self.index(number).map(Some);
+        }
+        if let Some(shared) = &self.layers[number].shared {
+            return Ok(shared.clone());
+        }
+        let layer = &self.image.layers()[number];
+        let said = self.shared.as_ref().and_then(|shared| shared.index(&layer.digest));
+        // What does not fit into the budget is not known.
+        let said = said.filter(|index| index.charge(&self.budget).is_ok()).map(Arc::new);
+        self.layers[number].shared = Some(said.clone());
+        Ok(said)
+    }
+
+    /// Whether what a check found comes from layers that were read, and may be told on.
+    fn is_own(&self, number: usize) -> bool {
+        self.reach == Reach::All || self.layers[number].is_needed
+    }
+
+    /// Reads layers again that the store remembers.
+    pub(super) fn forget_indexes(&mut self) {
+        self.remembers = false;
+        self.layers.iter_mut().for_each(|layer| layer.index = None);
+        self.budget = index_budget(&self.base.reference, self.image.layers());
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.layers.len()
+    }
+
+    fn read_layer(&self, layer: &Descriptor) -> Result<LayerIndex, BoxedError> {
+        if media_type::layer_compression(&layer.media_type).is_none() {
+            return Err(BaseError::NotALayer(
+                layer.digest,
+                self.base.reference.clone(),
+                layer.media_type.clone(),
+            )
+            .into());
+        }
+        let source = self.base.source();
+        let is_stored = source.has(layer);
+        match self.index_of(layer, source.blob(layer)?) {
+            // What is damaged in the store is whole where the base is.
+            Err(_) if is_stored => Ok(self.index_of(layer, source.fresh(layer)?)?),
+            result => Ok(result?),
+        }
+    }
+
+    fn index_of(&self, layer: &Descriptor, stream: BlobStream) -> Result<LayerIndex, BaseError> {
+        let task =
+            self.progress.task(Phase::Read, format!("base {}", layer.digest.short()), Some(layer.size));
+        let mut counted = Counted { inner: io::BufReader::with_capacity(1 << 18, stream), task: &task };
+        let index =
+            read_index(&mut counted, &self.budget).map_err(|source| self.unreadable(layer, source))?;
+        task.finish("indexed");
+        Ok(index)
+    }
+
+    fn unreadable(&self, layer: &Descriptor, source: io::Error) -> BaseError {
+        BaseError::Layer { base: self.base.reference.clone(), layer: layer.digest, source }
+    }
+
+    fn search(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
+        for number in (0..self.layers.len()).rev() {
+            match self.index(number)?.lookup(path) {
+                Lookup::Here(node) => return Ok(Some(node.clone())),
+                Lookup::Hidden => return Ok(None),
+                Lookup::Below => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Remembers all that is in `directory`, once two things turned out to be missing there: an application that has
+    /// directories of its own in one of the base's gets others, and nobody wants to read the base for each.
+    fn list(&mut self, directory: Option<EntryPath>) -> Result<(), BoxedError> {
+        let Some(directory) = directory else { return Ok(()) };
+        let Some(Ancestor::Directory { mode, uid, gid }) = self.known.nodes.get(&directory).cloned() else {
+            return Ok(());
+        };
+        let missing: Vec<EntryPath> = self
+            .known
+            .nodes
+            .range(EntryPath::first_below(&directory)..)
+            .take_while(|(path, _)| path.starts_with(&directory))
+            .filter(|(path, known)| {
+                **known == Ancestor::Missing && path.parent().as_ref() == Some(&directory)
+            })
+            .map(|(path, _)| path.clone())
+            .collect();
+        if missing.len() < 2 {
+            return Ok(());
+        }
+        let (mut names, mut hidden) = (BTreeSet::new(), BTreeSet::new());
+        for number in (0..self.layers.len()).rev() {
+            if !self.index(number)?.names_in(&directory, MAX_NAMES + 1, &mut names, &mut hidden) {
+                break;
+            }
+        }
+        let names: Option<BTreeSet<String>> =
+            names.into_iter().map(|name| String::from_utf8(name).ok()).collect();
+        if let Some(names) = names.filter(|names| names.len() <= MAX_NAMES) {
+            self.known.nodes.insert(directory, Ancestor::Listed { mode, uid, gid, names });
+            missing.iter().for_each(|path| drop(self.known.nodes.remove(path)));
+        }
+        Ok(())
+    }
+
+    /// What the lock says of `path`, or was found before; `None` where neither tells.
+    fn said(&mut self, path: &EntryPath) -> Result<Option<Option<Node>>, BoxedError> {
+        // What the lock says of a directory decides about what is below it, too.
+        for above in path.ancestors() {
+            self.check_at_hand(&above)?;
+        }
+        self.check_at_hand(path)?;
+        if let Some(ancestor) = self.known.nodes.get(path) {
+            return Ok(Some(said::node(ancestor)));
+        }
+        // Nothing is below what is not there. So a new directory of the application asks for nothing new.
+        if path.ancestors().any(|above| self.known.nodes.get(&above) == Some(&Ancestor::Missing)) {
+            return Ok(Some(None));
+        }
+        if let Some(parent) = path.parent()
+            && let Some(Ancestor::Listed { names, .. }) = self.known.nodes.get(&parent)
+            && !std::str::from_utf8(path.file_name()).is_ok_and(|name| names.contains(name))
+        {
+            return Ok(Some(None));
+        }
+        Ok(None)
+    }
+
+    fn remember(&mut self, path: &EntryPath, node: Option<&Node>) {
+        self.known.nodes.insert(path.clone(), said::ancestor(node));
+    }
+
+    /// What follows from the layers of the base for the whole image; `None` where not all of them are known.
+    fn whole(&mut self) -> Result<Option<SystemFacts>, BoxedError> {
+        if let Some(said) = &self.known.system {
+            return Ok(Some(said.clone()));
+        }
+        let mut view = Vec::new();
+        let mut is_own = true;
+        for number in 0..self.layers.len() {
+            let Some(index) = self.for_check(number)? else { return Ok(None) };
+            view.push(index);
+            is_own &= self.is_own(number);
+        }
+        let system = facts::system(&mut View(view))?;
+        if is_own {
+            self.known.system = Some(system.clone());
+        }
+        Ok(Some(system))
+    }
+
+    /// Whether the base has `account`, as the lock says.
+    fn said_account(&self, account: &Account) -> Option<bool> {
+        self.known.accounts.get(account).copied()
+    }
+
+    /// Whether the base has `account`, as the lock or the layers say.
+    fn find_account(&mut self, account: &Account) -> Result<Seen<()>, BoxedError> {
+        let answer = |is_there| if is_there { Seen::Here(()) } else { Seen::Nothing };
+        if let Some(is_there) = self.said_account(account) {
+            return Ok(answer(is_there));
+        }
+        let (found, is_own) = self.find_accounts(account.kind)?;
+        let is_there = match found {
+            Seen::Here(names) => names.contains(&account.name),
+            Seen::Nothing => false,
+            Seen::Unknown => return Ok(Seen::Unknown),
+        };
+        if is_own {
+            self.known.accounts.insert(account.clone(), is_there);
+        }
+        Ok(answer(is_there))
+    }
+
+    /// The names of a kind, and whether they come from layers that were read.
+    fn find_accounts(&mut self, kind: AccountKind) -> Result<(Seen<AccountNames>, bool), BoxedError> {
+        let Some(file) = account_file(kind) else { return Ok((Seen::Unknown, false)) };
+        let mut is_own = true;
+        for number in (0..self.layers.len()).rev() {
+            let Some(index) = self.for_check(number)? else { return Ok((Seen::Unknown, false)) };
+            is_own &= self.is_own(number);
+            match index.lookup(&file) {
+                Lookup::Below => {}
+                Lookup::Hidden => return Ok((Seen::Nothing, is_own)),
+                // A link, or too large to be read.
+                Lookup::Here(_) => {
+                    let names = index.accounts(kind).cloned();
+                    return Ok((names.map_or(Seen::Unknown, Seen::Here), is_own));
+                }
+            }
+        }
+        Ok((Seen::Nothing, is_own))
+    }
+}
+
+impl FileTree for BaseLayers<'_> {
+    fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
+        if let Some(said) = self.said(path)? {
+            return Ok(said);
+        }
+        let node = self.search(path)?;
+        self.remember(path, node.as_ref());
+        if node.is_none() {
+            self.list(path.parent())?;
+        }
+        Ok(node)
+    }
+
+    fn peek(&mut self, path: &EntryPath) -> Result<Seen<Node>, BoxedError> {
+        if let Some(said) = self.said(path)? {
+            return Ok(said.map_or(Seen::Nothing, Seen::Here));
+        }
+        let mut is_own = true;
+        let mut found = None;
+        for number in (0..self.layers.len()).rev() {
+            let Some(index) = self.for_check(number)? else { return Ok(Seen::Unknown) };
+            is_own &= self.is_own(number);
+            match index.lookup(path) {
+                Lookup::Here(node) => found = Some(node.clone()),
+                Lookup::Hidden => {}
+                Lookup::Below => continue,
+            }
+            break;
+        }
+        if is_own {
+            self.remember(path, found.as_ref());
+        }
+        Ok(found.map_or(Seen::Nothing, Seen::Here))
+    }
+
+    fn accounts(&mut self, kind: AccountKind) -> Result<Seen<AccountNames>, BoxedError> {
+        self.find_accounts(kind).map(|(names, _)| names)
+    }
+
+    fn has_account(&mut self, account: &Account) -> Result<Seen<()>, BoxedError> {
+        self.find_account(account)
+    }
+
+    fn system(&mut self) -> Result<Option<SystemFacts>, BoxedError> {
+        self.whole()
+    }
+}
+
+/// Reads a layer, decompressed as its first bytes tell: so does every runtime, and so does `verify`.
+fn read_index(stream: &mut impl io::Read, budget: &Budget) -> io::Result<LayerIndex> {
+    let mut start = Vec::new();
+    stream.take(media_type::MAGIC as u64).read_to_end(&mut start)?;
+    let compression = LayerCompression::of_bytes(&start);
+    LayerIndex::read(io::Cursor::new(start).chain(stream), compression, budget)
+}
+
+/// What the indexes of `layers` may cost.
+fn index_budget(reference: &str, layers: &[Descriptor]) -> Budget {
+    let packed = layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.size));
+    Budget::new(format!("the base `{reference}`"), MAX_INDEXES, unpacking(packed))
+}
+
+fn index_key(layer: &Digest) -> Key {
+    KeyBuilder::new("pack layer index 4").part(layer.as_bytes()).finish()
+}
+
+/// Tells a task how many bytes were read.
+struct Counted<'a, R> {
+    inner: R,
+    task: &'a Task,
+}
+
+impl<R: io::Read> io::Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.task.advance(read as u64);
+        Ok(read)
+    }
+}

@@ -1,0 +1,31 @@
+//! What images stand on: the only place that looks into a base.
+//!
+//! - [`open`]: a base, its documents and blobs, cheapest place first.
+//! - [`index`]: what one layer has, by the layer's digest; [`probes`]: what is read off a few small files.
+//! - [`layers`]: the layers of a base together, asked path by path; [`lock`] compares `build.lock` with them.
+//! - [`facts`]: what follows for the whole image: distribution, C library, Java, where the loader looks.
+//! - [`tree`]: one view of the files of base and planned layers together.
+//! - [`server`]: what the configuration tells of servers.
+
+mod content;
+mod error;
+mod facts;
+mod index;
+mod layers;
+mod lock;
+mod open;
+mod probes;
+mod said;
+mod seen;
+mod server;
+mod tree;
+
+pub use error::BaseError;
+pub use facts::{Libc, loaders};
+pub use index::{FileFacts, LayerIndex, Lookup, Node};
+pub use layers::{BaseLayers, Reach, SharedIndexes};
+pub use open::{Base, Known, PlatformBase, soci_config};
+pub use probes::{LoaderLine, Reading, java_major};
+pub use seen::Seen;
+pub use server::{Container, ContainerKind, Servlet, container, web_root};
+pub use tree::{Empty, FileTree, Stack, follow};

@@ -1,0 +1,26 @@
+//! What `build.lock` says of a path, and what the layers say, as each other.
+
+use super::index::{FileFacts, Node};
+use crate::project::lock::Ancestor;
+
+/// What the lock says, as a layer would.
+pub(super) fn node(said: &Ancestor) -> Option<Node> {
+    match said.clone() {
+        Ancestor::Directory { mode, uid, gid } | Ancestor::Listed { mode, uid, gid, .. } => {
+            Some(Node::Directory { mode, uid, gid })
+        }
+        Ancestor::Symlink { target } => Some(Node::Symlink(target)),
+        Ancestor::File { mode, machine } => Some(Node::File(FileFacts { mode, size: None, machine })),
+        Ancestor::Missing => None,
+    }
+}
+
+/// What the layers say, as the lock does.
+pub(super) fn ancestor(found: Option<&Node>) -> Ancestor {
+    match found {
+        Some(Node::Directory { mode, uid, gid }) => Ancestor::Directory { mode: *mode, uid: *uid, gid: *gid },
+        Some(Node::Symlink(target)) => Ancestor::Symlink { target: target.clone() },
+        Some(Node::File(facts)) => Ancestor::File { mode: facts.mode, machine: facts.machine },
+        None => Ancestor::Missing,
+    }
+}

@@ -1,0 +1,286 @@
+//! One view of files: those of a base, and of the planned layers on it.
+//!
+//! A tree is asked in two ways. [`FileTree::lookup`] is for what decides bytes, such as the mode of a directory: it
+//! reads whatever it must. [`FileTree::peek`] is for checks: it answers [`Seen::Unknown`] where only a layer could tell
+//! that nothing else needs.
+
+use std::collections::VecDeque;
+
+use super::content;
+use super::index::{FileFacts, Node};
+use super::seen::Seen;
+use crate::layer::{Account, AccountKind, AccountNames, Entry, EntryKind, EntryPath, LayerSpec, Metadata};
+use crate::project::lock::SystemFacts;
+use crate::types::error::BoxedError;
+
+/// The kernel gives up after 40 links, and so do we.
+const MAX_LINKS: usize = 40;
+
+/// Files, asked for one path at a time.
+pub trait FileTree {
+    /// What is at `path`, whose ancestors are directories, not links; `None` for nothing.
+    ///
+    /// # Errors
+    /// When a layer cannot be read.
+    fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError>;
+
+    /// The same, without reading what nothing else needs.
+    ///
+    /// # Errors
+    /// When a layer cannot be read.
+    fn peek(&mut self, path: &EntryPath) -> Result<Seen<Node>, BoxedError> {
+        Ok(self.lookup(path)?.map_or(Seen::Nothing, Seen::Here))
+    }
+
+    /// The names in the file of users or groups; nothing where there is no such file.
+    ///
+    /// # Errors
+    /// When a layer cannot be read.
+    fn accounts(&mut self, _kind: AccountKind) -> Result<Seen<AccountNames>, BoxedError> {
+        Ok(Seen::Unknown)
+    }
+
+    /// Whether a user or group is listed.
+    ///
+    /// # Errors
+    /// When a layer cannot be read.
+    fn has_account(&mut self, account: &Account) -> Result<Seen<()>, BoxedError> {
+        Ok(match self.accounts(account.kind)? {
+            Seen::Here(names) if names.contains(&account.name) => Seen::Here(()),
+            Seen::Here(_) | Seen::Nothing => Seen::Nothing,
+            Seen::Unknown => Seen::Unknown,
+        })
+    }
+
+    /// What follows from all layers of the base; `None` where not all of them are known.
+    ///
+    /// # Errors
+    /// When a layer cannot be read.
+    fn system(&mut self) -> Result<Option<SystemFacts>, BoxedError> {
+        Ok(None)
+    }
+
+    /// Whether a planned layer has what is at `path`.
+    fn is_ours(&self, _path: &EntryPath) -> bool {
+        false
+    }
+
+    /// The directories that planned layers add to the loader's configuration.
+    ///
+    /// # Errors
+    /// When a file of them cannot be read.
+    fn own_loader_directories(&self) -> Result<Vec<String>, BoxedError> {
+        Ok(Vec::new())
+    }
+
+    /// Who has what is at `path`, as messages say it.
+    fn holder(&self, _path: &EntryPath) -> String {
+        "the base".to_owned()
+    }
+}
+
+/// A base without anything: scratch.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Empty;
+
+impl FileTree for Empty {
+    fn lookup(&mut self, _: &EntryPath) -> Result<Option<Node>, BoxedError> {
+        Ok(None)
+    }
+
+    fn accounts(&mut self, _: AccountKind) -> Result<Seen<AccountNames>, BoxedError> {
+        Ok(Seen::Nothing)
+    }
+
+    fn system(&mut self) -> Result<Option<SystemFacts>, BoxedError> {
+        Ok(Some(SystemFacts::default()))
+    }
+}
+
+/// A base with layers of ours on it.
+pub struct Stack<'a, B> {
+    /// The base.
+    pub base: &'a mut B,
+    /// The layers, bottom first.
+    pub layers: &'a [LayerSpec],
+}
+
+impl<B> Stack<'_, B> {
+    /// The entry of ours at `path`.
+    #[must_use]
+    pub fn ours(&self, path: &EntryPath) -> Option<(&LayerSpec, &Entry)> {
+        self.layers.iter().rev().find_map(|layer| Some((layer, layer.get(path)?)))
+    }
+
+    /// Whether a layer of ours removes what the base has at `path`.
+    fn is_removed(&self, path: &EntryPath) -> bool {
+        let marker = EntryPath::new(&[path.directory(), b".wh.", path.file_name()].concat());
+        marker.is_ok_and(|marker| self.ours(&marker).is_some())
+    }
+}
+
+fn node_of(entry: &Entry) -> Node {
+    let Metadata { mode, uid, gid, .. } = entry.metadata;
+    match &entry.kind {
+        EntryKind::Directory => Node::Directory { mode, uid, gid },
+        EntryKind::Symlink(target) => Node::Symlink(target.clone()),
+        _ => Node::File(FileFacts { mode: Some(mode), size: Some(entry.payload_size()), machine: None }),
+    }
+}
+
+impl<B: FileTree> FileTree for Stack<'_, B> {
+    fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
+        match self.ours(path) {
+            Some((_, entry)) => Ok(Some(node_of(entry))),
+            None => self.base.lookup(path),
+        }
+    }
+
+    fn peek(&mut self, path: &EntryPath) -> Result<Seen<Node>, BoxedError> {
+        match self.ours(path) {
+            Some((_, entry)) => Ok(Seen::Here(match node_of(entry) {
+                Node::File(facts) => Node::File(FileFacts { machine: content::machine(entry)?, ..facts }),
+                node => node,
+            })),
+            None if self.is_removed(path) => Ok(Seen::Nothing),
+            None => self.base.peek(path),
+        }
+    }
+
+    fn accounts(&mut self, kind: AccountKind) -> Result<Seen<AccountNames>, BoxedError> {
+        let Ok(path) = EntryPath::new(kind.file().as_bytes()) else { return Ok(Seen::Nothing) };
+        match self.ours(&path) {
+            Some((_, entry)) => content::accounts(entry),
+            None => self.base.accounts(kind),
+        }
+    }
+
+    fn has_account(&mut self, account: &Account) -> Result<Seen<()>, BoxedError> {
+        let path = EntryPath::new(account.kind.file().as_bytes()).ok();
+        let ours = path.and_then(|path| self.ours(&path).map(|(_, entry)| content::accounts(entry)));
+        match ours.transpose()? {
+            Some(Seen::Here(names)) if names.contains(&account.name) => Ok(Seen::Here(())),
+            Some(Seen::Unknown) => Ok(Seen::Unknown),
+            Some(_) => Ok(Seen::Nothing),
+            None => self.base.has_account(account),
+        }
+    }
+
+    fn system(&mut self) -> Result<Option<SystemFacts>, BoxedError> {
+        self.base.system()
+    }
+
+    fn is_ours(&self, path: &EntryPath) -> bool {
+        self.ours(path).is_some()
+    }
+
+    fn own_loader_directories(&self) -> Result<Vec<String>, BoxedError> {
+        let entries = self.layers.iter().flat_map(LayerSpec::entries);
+        let mut directories = Vec::new();
+        for entry in entries.filter(|entry| entry.path.as_bytes().starts_with(b"etc/ld.so.conf")) {
+            directories.extend(content::loader_directories(entry)?);
+        }
+        Ok(directories)
+    }
+
+    fn holder(&self, path: &EntryPath) -> String {
+        self.ours(path)
+            .map_or_else(|| self.base.holder(path), |(layer, _)| format!("the layer `{}`", layer.name()))
+    }
+}
+
+/// What is at the end of all links of `path`, and where that is.
+///
+/// # Errors
+/// When a layer cannot be read.
+pub fn follow<T: FileTree>(tree: &mut T, path: &[u8]) -> Result<Seen<(EntryPath, Node)>, BoxedError> {
+    let parts =
+        |bytes: &[u8]| -> Vec<Vec<u8>> { bytes.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect() };
+    let mut at: Option<(EntryPath, Node)> = None;
+    let (mut rest, mut links) = (VecDeque::from(parts(path)), 0);
+    while let Some(part) = rest.pop_front() {
+        match &part[..] {
+            b"" | b"." => continue,
+            b".." => {
+                // Above the root is the root. What was passed on the way here is a directory.
+                at = at.and_then(|(path, _)| path.parent()).map(|path| (path, directory()));
+                continue;
+            }
+            _ => {}
+        }
+        let next = match &at {
+            None => EntryPath::new(&part),
+            Some((path, Node::Directory { .. })) => path.join(&part),
+            Some(_) => return Ok(Seen::Nothing),
+        };
+        let Ok(next) = next else { return Ok(Seen::Nothing) };
+        match tree.peek(&next)? {
+            Seen::Here(Node::Symlink(target)) if links < MAX_LINKS => {
+                links += 1;
+                if target.starts_with(b"/") {
+                    at = None;
+                }
+                parts(&target).into_iter().rev().for_each(|part| rest.push_front(part));
+            }
+            Seen::Here(Node::Symlink(_)) | Seen::Nothing => return Ok(Seen::Nothing),
+            Seen::Here(node) => at = Some((next, node)),
+            Seen::Unknown => return Ok(Seen::Unknown),
+        }
+    }
+    Ok(at.map_or(Seen::Nothing, Seen::Here))
+}
+
+const fn directory() -> Node {
+    Node::Directory { mode: 0o755, uid: 0, gid: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Files(Vec<(&'static str, Seen<Node>)>);
+
+    impl FileTree for Files {
+        fn lookup(&mut self, _: &EntryPath) -> Result<Option<Node>, BoxedError> {
+            Err(BoxedError::from(crate::bases::BaseError::Offline("a check only peeks".to_owned())))
+        }
+
+        fn peek(&mut self, wanted: &EntryPath) -> Result<Seen<Node>, BoxedError> {
+            let found = self.0.iter().find(|(name, _)| name.as_bytes() == wanted.as_bytes());
+            Ok(found.map_or(Seen::Nothing, |(_, seen)| seen.clone()))
+        }
+    }
+
+    fn link(target: &str) -> Seen<Node> {
+        Seen::Here(Node::Symlink(target.as_bytes().to_vec()))
+    }
+
+    fn file() -> Seen<Node> {
+        Seen::Here(Node::File(FileFacts::default()))
+    }
+
+    #[test]
+    fn links_are_followed_to_the_end() {
+        let mut files = Files(vec![
+            ("lib", link("usr/lib")),
+            ("usr", Seen::Here(directory())),
+            ("usr/lib", Seen::Here(directory())),
+            ("usr/lib/libfoo.so", link("../lib/libfoo.so.1")),
+            ("usr/lib/libfoo.so.1", file()),
+            ("around", link("/around")),
+            ("dangling", link("/nowhere")),
+            ("far", Seen::Unknown),
+        ]);
+        let mut end = |path: &str| match follow(&mut files, path.as_bytes()).expect("answered") {
+            Seen::Here((path, _)) => path.to_string(),
+            Seen::Nothing => "nothing".to_owned(),
+            Seen::Unknown => "unknown".to_owned(),
+        };
+        assert_eq!(end("/lib/libfoo.so"), "/usr/lib/libfoo.so.1");
+        assert_eq!(end("/lib/../lib"), "/usr/lib");
+        for nothing in ["/around", "/dangling", "/usr/lib/libfoo.so.1/x", "/usr/bin", "/"] {
+            assert_eq!(end(nothing), "nothing", "{nothing}");
+        }
+        assert_eq!(end("/far/below"), "unknown");
+    }
+}

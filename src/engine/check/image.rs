@@ -1,0 +1,89 @@
+//! The image that requirements are checked against.
+
+use crate::bases::{FileFacts, Node};
+use crate::bases::{FileTree, Libc, Seen, follow, loaders};
+use crate::layer::EntryPath;
+use crate::oci::ConfigFile;
+use crate::project::lock::SystemFacts;
+use crate::types::error::BoxedError;
+use crate::types::platform::Platform;
+
+/// An image to be: its files, its configuration, and how to know more of it.
+pub(in crate::engine) struct Image<'a, T> {
+    /// The files of the base and the planned layers.
+    pub(in crate::engine) tree: &'a mut T,
+    /// Its platform.
+    pub(in crate::engine) platform: &'a Platform,
+    /// The configuration of the base; `None` on an empty one.
+    pub(in crate::engine) base: Option<&'a ConfigFile>,
+    /// What the loader of programs is told by the settings or the base: `LD_LIBRARY_PATH`.
+    pub(in crate::engine) library_path: Option<String>,
+    /// The `PATH` of its processes.
+    pub(in crate::engine) path: Option<String>,
+    /// Where its processes start.
+    pub(in crate::engine) directory: Option<String>,
+    /// How to learn what cannot be known here.
+    pub(in crate::engine) cure: &'a str,
+}
+
+/// What a path of a program or library leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum FileAt {
+    /// A file that fits the platform.
+    Fits(EntryPath, FileFacts),
+    /// A file for another machine, by its name.
+    OtherMachine(String),
+    /// No file.
+    Nothing,
+    /// Nothing at hand tells.
+    Unknown,
+}
+
+impl<T: FileTree> Image<'_, T> {
+    /// What follows from all layers of the base.
+    pub(super) fn system(&mut self) -> Result<Option<SystemFacts>, BoxedError> {
+        self.tree.system()
+    }
+
+    /// The file at the end of the links of `path`, which is to fit the platform if it is an ELF file.
+    pub(super) fn file(&mut self, path: &str) -> Result<FileAt, BoxedError> {
+        Ok(match follow(self.tree, path.as_bytes())? {
+            Seen::Here((path, Node::File(facts))) => match facts.machine {
+                Some(machine) if machine.name() != Some(self.platform.architecture()) => {
+                    FileAt::OtherMachine(machine.to_string())
+                }
+                // A lock of an older version tells no more than that there is a file.
+                None if facts.mode.is_none() => FileAt::Unknown,
+                _ => FileAt::Fits(path, facts),
+            },
+            Seen::Here(_) | Seen::Nothing => FileAt::Nothing,
+            Seen::Unknown => FileAt::Unknown,
+        })
+    }
+
+    /// The C libraries that the image has a loader of, and whether there may be others.
+    pub(super) fn libcs(&mut self) -> Result<(Vec<Libc>, bool), BoxedError> {
+        let (mut found, mut is_sure) = (Vec::new(), true);
+        for libc in Libc::ALL {
+            for loader in loaders(libc, self.platform.architecture()) {
+                match follow(self.tree, loader.as_bytes())? {
+                    Seen::Here((_, Node::File(_))) => {
+                        found.push(libc);
+                        break;
+                    }
+                    Seen::Unknown => is_sure = false,
+                    _ => {}
+                }
+            }
+        }
+        Ok((found, is_sure))
+    }
+
+    /// What a sentence says of something that cannot be known.
+    pub(super) fn unknown(&self, what: &str) -> String {
+        format!(
+            "{what} cannot be known here: `build.lock` does not tell what the base has, and nothing else needs the layers of \
+             the base on this machine"
+        )
+    }
+}

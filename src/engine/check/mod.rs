@@ -1,0 +1,18 @@
+//! Whether what is planned can run: what the container of the base speaks, what a program needs, who it runs as, and
+//! what volumes hide.
+//!
+//! Each requirement of an artifact is **met**, **not met**, or **cannot be known here**, and the last is no pass. The
+//! answer is a function of the artifact, the settings, the base, the lock, and what the registry tells of the base's
+//! layers. What the store has, and whether a layer of ours is known already, decide nothing.
+
+mod error;
+mod image;
+mod libraries;
+mod planned;
+mod replaced;
+mod requirement;
+mod servlet;
+
+pub use error::CheckError;
+pub(super) use planned::{Checks, of_artifact};
+pub(super) use replaced::{note_of_replaced, replaced};

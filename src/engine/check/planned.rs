@@ -1,0 +1,184 @@
+//! All checks of a planned image.
+
+use super::error::CheckError;
+use super::image::Image;
+use super::requirement::check;
+use crate::artifact::{Artifact, Requirement, Requirements};
+use crate::bases::{BaseLayers, Empty, FileTree, Stack};
+use crate::engine::request::{Request, at};
+use crate::layer::{Account, AccountKind, EntryPath, LayerSpec};
+use crate::oci::ConfigFile;
+use crate::plan::PlannedLayer;
+use crate::types::error::{BoxedError, Explain as _};
+use crate::types::finding::{Finding, Level, Rule};
+use crate::types::platform::Platform;
+use crate::types::shown::shown_path;
+
+/// What is checked.
+pub(in crate::engine) struct Checks<'a> {
+    pub(in crate::engine) request: &'a Request,
+    /// What the artifact requires.
+    pub(in crate::engine) requirements: Option<&'a Requirements>,
+    /// The base's configuration.
+    pub(in crate::engine) config: Option<&'a ConfigFile>,
+    pub(in crate::engine) platform: &'a Platform,
+}
+
+impl Checks<'_> {
+    /// What no file of the image is looked at for: so it is refused before a layer is read.
+    pub(in crate::engine) fn first(&self) -> Result<Vec<Finding>, BoxedError> {
+        let mut tree = Empty;
+        self.requirements(&mut tree, |requirement| !needs_files(requirement))
+    }
+
+    /// All others, in the planned layers on `base`, and what is said of the whole.
+    pub(in crate::engine) fn run(
+        &self,
+        layers: &[PlannedLayer],
+        base: Option<&mut BaseLayers<'_>>,
+    ) -> Result<Vec<Finding>, BoxedError> {
+        let specs: Vec<LayerSpec> = layers.iter().map(|layer| layer.spec.clone()).collect();
+        let mut findings = self.volumes(layers);
+        match base {
+            Some(base) => self.in_tree(&mut Stack { base, layers: &specs }, &mut findings)?,
+            None => self.in_tree(&mut Stack { base: &mut Empty, layers: &specs }, &mut findings)?,
+        }
+        Ok(findings)
+    }
+
+    fn in_tree<T: FileTree>(&self, tree: &mut T, findings: &mut Vec<Finding>) -> Result<(), BoxedError> {
+        findings.extend(self.requirements(tree, needs_files)?);
+        findings.extend(self.user(tree)?);
+        Ok(())
+    }
+
+    fn requirements<T: FileTree>(
+        &self,
+        tree: &mut T,
+        is_meant: impl Fn(&Requirement) -> bool,
+    ) -> Result<Vec<Finding>, BoxedError> {
+        let Some(requirements) = self.requirements else { return Ok(Vec::new()) };
+        let artifact = shown_path(&requirements.artifact);
+        let cure = self.cure();
+        let mut image = self.image(tree, &cure);
+        let mut findings = Vec::new();
+        for requirement in requirements.all.iter().filter(|requirement| is_meant(requirement)) {
+            findings.extend(check(requirement, &artifact, &mut image)?);
+        }
+        match CheckError::of(&findings) {
+            Some(error) => Err(error.into()),
+            None => Ok(findings),
+        }
+    }
+
+    fn image<'t, T>(&'t self, tree: &'t mut T, cure: &'t str) -> Image<'t, T> {
+        let run = self.config.and_then(|config| config.config.as_ref());
+        let own = &self.request.settings.config;
+        let directory = own.workdir.as_ref().map(|directory| directory.value.as_str().to_owned());
+        Image {
+            tree,
+            platform: self.platform,
+            base: self.config,
+            library_path: self.variable("LD_LIBRARY_PATH"),
+            path: self.variable("PATH"),
+            directory: directory.or_else(|| run.map(|run| run.working_dir.clone())),
+            cure,
+        }
+    }
+
+    /// A variable of the image: as the settings have it, else the base.
+    fn variable(&self, name: &str) -> Option<String> {
+        let own = &self.request.settings.config.env;
+        let set = own.iter().find(|(key, _)| key.as_str() == name);
+        match set {
+            Some((_, value)) => Some(value.as_str().to_owned()),
+            None if self
+                .request
+                .settings
+                .config
+                .unset_env
+                .iter()
+                .any(|unset| unset.value.as_str() == name) =>
+            {
+                None
+            }
+            None => self.config.and_then(|base| base.env(name)).map(str::to_owned),
+        }
+    }
+
+    /// How to learn what the base has.
+    fn cure(&self) -> String {
+        if self.request.has_build_file {
+            "`pack update` reads the layers of the base and writes what they have to `build.lock`".to_owned()
+        } else {
+            "copy the base with `pack copy BASE oci:DIR`, and build with `--base oci:DIR`".to_owned()
+        }
+    }
+
+    /// Files below a volume of the base: a container sees what its volume holds.
+    fn volumes(&self, layers: &[PlannedLayer]) -> Vec<Finding> {
+        let run = self.config.and_then(|config| config.config.as_ref());
+        let volumes = run.into_iter().flat_map(|run| run.volumes.keys());
+        let volumes = volumes.filter_map(|volume| EntryPath::new(volume.as_bytes()).ok());
+        let hidden = volumes.filter_map(|volume| {
+            let entries = layers.iter().flat_map(|layer| layer.spec.entries());
+            let mut files = entries.filter(|entry| !entry.is_directory() && entry.path.starts_with(&volume));
+            let first = files.next()?;
+            let more = match files.count() {
+                0 => String::new(),
+                1 => " and 1 more file".to_owned(),
+                count => format!(" and {count} more files"),
+            };
+            let message = format!(
+                "`{}`{more} would be below `{volume}`, a volume of the base: a container shows what its volume holds, and one \
+                 that is kept hides every newer image",
+                first.path
+            );
+            let finding = Finding::not_met(Rule::BelowVolume, message).at(Level::Warning);
+            Some(finding.hint("`app.root`, or `to` of a layer, names another place"))
+        });
+        hidden.collect()
+    }
+
+    /// Whether the user exists, where the settings give a name.
+    fn user<T: FileTree>(&self, tree: &mut T) -> Result<Vec<Finding>, BoxedError> {
+        let Some(user) = &self.request.settings.config.user else { return Ok(Vec::new()) };
+        let cure = self.cure();
+        let mut image = self.image(tree, &cure);
+        let mut findings = Vec::new();
+        for account in accounts(user.value.as_str()) {
+            findings.extend(check(&Requirement::Account(account), "", &mut image)?);
+        }
+        match CheckError::of(&findings) {
+            Some(error) => {
+                let hint = error.hint();
+                Err(at(self.request, user, error.into(), hint))
+            }
+            None => Ok(findings),
+        }
+    }
+}
+
+/// Whether files of the image decide a requirement.
+const fn needs_files(requirement: &Requirement) -> bool {
+    !matches!(requirement, Requirement::Platform(_) | Requirement::Servlet(_))
+}
+
+/// What is said of an artifact alone.
+pub(in crate::engine) fn of_artifact(
+    artifact: &Artifact,
+    base: Option<&ConfigFile>,
+) -> Result<Vec<Finding>, BoxedError> {
+    Ok(crate::artifact::findings(artifact, base)?)
+}
+
+/// The names in `USER[:GROUP]`. Numbers need not be listed anywhere.
+fn accounts(user: &str) -> Vec<Account> {
+    let (user, group) = user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
+    let named = [(AccountKind::User, Some(user)), (AccountKind::Group, group)];
+    let named = named.into_iter().filter_map(|(kind, name)| Some(Account { kind, name: name?.to_owned() }));
+    let is_name = |account: &Account| {
+        !account.name.is_empty() && !account.name.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    named.filter(is_name).collect()
+}

@@ -1,0 +1,175 @@
+//! Whether an image meets one requirement: yes, no, or nothing at hand tells.
+
+use super::image::{FileAt, Image};
+use super::{libraries, servlet};
+use crate::artifact::Requirement;
+use crate::bases::{FileTree, Libc, Node, Seen, follow, java_major};
+use crate::layer::Account;
+use crate::types::error::BoxedError;
+use crate::types::finding::{Finding, Rule};
+
+/// Checks one requirement of `artifact`, which is its name in messages.
+///
+/// # Errors
+/// When a layer that is needed in any case cannot be read.
+pub(in crate::engine) fn check<T: FileTree>(
+    requirement: &Requirement,
+    artifact: &str,
+    image: &mut Image<'_, T>,
+) -> Result<Vec<Finding>, BoxedError> {
+    Ok(match requirement {
+        Requirement::Platform(platform) => {
+            let fits = platform.os() == image.platform.os()
+                && platform.architecture() == image.platform.architecture();
+            vec![if fits {
+                Finding::met(Rule::Platform, format!("`{artifact}` is for {platform}, as the image is"))
+            } else {
+                let message = format!("`{artifact}` is for {platform}, the image for {}", image.platform);
+                let hint = format!("build the program for {}, or use a base for {platform}", image.platform);
+                Finding::not_met(Rule::Platform, message).hint(hint)
+            }]
+        }
+        Requirement::Loader { path } => vec![loader(path, artifact, image)?],
+        Requirement::Libc(wanted) => vec![libc(*wanted, artifact, image)?],
+        Requirement::Libraries(all) => libraries::check(all, artifact, image)?,
+        Requirement::Servlet(usage) => vec![servlet::check(usage, artifact, image.base)],
+        Requirement::Java { major, shown_by } => vec![java(*major, shown_by, artifact, image)?],
+        Requirement::Executable { name } => vec![executable(name, artifact, image)?],
+        Requirement::Account(wanted) => vec![account(wanted, image)?],
+    })
+}
+
+fn loader<T: FileTree>(path: &str, artifact: &str, image: &mut Image<'_, T>) -> Result<Finding, BoxedError> {
+    let rule = Rule::ElfInterpreter;
+    let lacks = |why: &str| {
+        Finding::not_met(rule, format!("the image lacks `{path}`, the loader of `{artifact}`{why}")).hint(
+            "link it statically (Go: `CGO_ENABLED=0`; Rust: a `musl` target), use a base that has it, or add it in a \
+             `[[layer]]`",
+        )
+    };
+    Ok(match image.file(path)? {
+        FileAt::Fits(..) => Finding::met(rule, format!("the image has `{path}`, the loader of `{artifact}`")),
+        FileAt::OtherMachine(machine) => lacks(&format!(": what is there is for {machine}")),
+        FileAt::Nothing => lacks(""),
+        FileAt::Unknown => {
+            let what = format!("whether the image has `{path}`, the loader of `{artifact}`,");
+            Finding::unknown(rule, image.unknown(&what)).hint(image.cure)
+        }
+    })
+}
+
+fn libc<T: FileTree>(wanted: Libc, artifact: &str, image: &mut Image<'_, T>) -> Result<Finding, BoxedError> {
+    let rule = Rule::ElfLibc;
+    let (found, is_sure) = image.libcs()?;
+    if found.contains(&wanted) {
+        return Ok(Finding::met(rule, format!("`{artifact}` is linked with {wanted}, which the image has")));
+    }
+    if !is_sure {
+        let what = format!("whether the image has {wanted}, which `{artifact}` is linked with,");
+        return Ok(Finding::unknown(rule, image.unknown(&what)).hint(image.cure));
+    }
+    let has = match &found[..] {
+        [] => "none".to_owned(),
+        [other, ..] => other.to_string(),
+    };
+    let message = format!("`{artifact}` is linked with {wanted}, and the image has {has}");
+    Ok(Finding::not_met(rule, message)
+        .hint(format!("use a base with {wanted}, or link the program statically")))
+}
+
+fn java<T: FileTree>(
+    major: u32,
+    shown_by: &str,
+    artifact: &str,
+    image: &mut Image<'_, T>,
+) -> Result<Finding, BoxedError> {
+    let rule = Rule::JavaVersion;
+    let named = image.base.and_then(|base| base.env("JAVA_VERSION")).and_then(java_major);
+    let found = match named {
+        Some(found) => Some(Some(found)),
+        None => image.system()?.map(|system| system.java),
+    };
+    let needs = format!("`{artifact}` needs Java {major} ({shown_by})");
+    Ok(match found {
+        Some(Some(found)) if found >= major => {
+            Finding::met(rule, format!("{needs}, and the base has Java {found}"))
+        }
+        Some(found) => {
+            let has = found.map_or_else(|| "no Java".to_owned(), |found| format!("Java {found}"));
+            Finding::not_met(rule, format!("{needs}, and the base has {has}"))
+                .hint(format!("use a base with Java {major} or a later one"))
+        }
+        None => {
+            let what = format!("whether the base has Java {major}, which `{artifact}` needs ({shown_by}),");
+            Finding::unknown(rule, image.unknown(&what)).hint(image.cure)
+        }
+    })
+}
+
+/// Where a container looks for programs that its configuration does not say.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+fn executable<T: FileTree>(
+    name: &str,
+    artifact: &str,
+    image: &mut Image<'_, T>,
+) -> Result<Finding, BoxedError> {
+    let rule = Rule::ExecutableMissing;
+    let path = image.path.clone().unwrap_or_else(|| DEFAULT_PATH.to_owned());
+    let places: Vec<String> = if name.starts_with('/') {
+        vec![name.to_owned()]
+    } else {
+        path.split(':')
+            .filter(|directory| directory.starts_with('/'))
+            .map(|at| format!("{at}/{name}"))
+            .collect()
+    };
+    let (mut is_known, mut evidence) = (true, Vec::new());
+    for place in &places {
+        match follow(image.tree, place.as_bytes())? {
+            Seen::Here((found, Node::File(facts))) => match facts.mode {
+                Some(mode) if mode & 0o111 != 0 => {
+                    let message = format!("the image has `{name}`, which starts `{artifact}`");
+                    return Ok(Finding::met(rule, message).evidence(vec![format!("{found}")]));
+                }
+                Some(mode) => evidence.push(format!("`{found}` has the mode {mode:04o}")),
+                None => is_known = false,
+            },
+            Seen::Unknown => is_known = false,
+            _ => {}
+        }
+    }
+    if !is_known {
+        let what = format!("whether the image has `{name}`, which starts `{artifact}`,");
+        return Ok(Finding::unknown(rule, image.unknown(&what)).hint(image.cure));
+    }
+    let message = if evidence.is_empty() {
+        format!("the image lacks `{name}`, which starts `{artifact}`")
+    } else {
+        format!("`{name}`, which starts `{artifact}`, is not executable in the image")
+    };
+    evidence.extend(places.iter().map(|place| format!("looked at `{place}`")));
+    Ok(Finding::not_met(rule, message)
+        .hint(format!("use a base that has `{name}`, or set `config.entrypoint`"))
+        .evidence(evidence))
+}
+
+fn account<T: FileTree>(wanted: &Account, image: &mut Image<'_, T>) -> Result<Finding, BoxedError> {
+    let rule = Rule::UserUnknown;
+    let file = wanted.kind.file();
+    Ok(match image.tree.has_account(wanted)? {
+        Seen::Here(()) => Finding::met(rule, format!("the {wanted} is in `/{file}` of the image")),
+        Seen::Nothing => {
+            let message = format!(
+                "the {wanted} in `config.user` is not in `/{file}` of the image, so no container of it would start"
+            );
+            Finding::not_met(rule, message).hint(format!(
+                "give a number, such as \"1000:1000\", or add an `/{file}` with that name in a `[[layer]]`"
+            ))
+        }
+        Seen::Unknown => {
+            let what = format!("whether the image has the {wanted} of `config.user`");
+            Finding::unknown(rule, image.unknown(&what)).hint(image.cure)
+        }
+    })
+}
