@@ -485,7 +485,8 @@ fn dynamic_programs_need_their_libraries() {
     assert_eq!(required_of(&path), [platform(), loader(musl), Requirement::Libc(Libc::Musl)]);
     // A loader in a place of its own comes with its library.
     let nix = "/nix/store/x-glibc/lib/ld-linux-x86-64.so.2";
-    let path = place.file("nix", elf(62, 3, Some(nix), &["libz.so.1"]));
+    std::fs::create_dir(place.path("nix")).expect("a directory");
+    let path = place.file("nix/server", elf(62, 3, Some(nix), &["libz.so.1"]));
     assert_eq!(required_of(&path), [platform(), loader(nix), libraries(&["libz.so.1"], Libc::Glibc)]);
 }
 

@@ -257,7 +257,8 @@ impl Lock {
     /// # Errors
     /// When it is not one.
     pub fn parse(name: &str, text: &str) -> Result<Self, LockError> {
-        if text.lines().any(|line| line.starts_with("            return Err(LockError::Conflict(name.to_owned()));
+        if text.lines().any(|line| line.starts_with("<<<<<<< ")) {
+            return Err(LockError::Conflict(name.to_owned()));
         }
         let document = Document::parse(name, Path::new(""), text).map_err(LockError::Invalid)?;
         let file: LockText = document.decode().map_err(LockError::Invalid)?;
@@ -471,7 +472,6 @@ impl LockedBase {
     }
 }
 
-<<<<<<< HEAD
 /// The text of its entry: what is not written there follows from the digest.
 impl Fingerprint for LockedBase {
     fn add_to(&self, key: &mut KeyBuilder) {
