@@ -93,8 +93,8 @@ pub struct Memos<'a> {
 }
 
 impl<'a> Memos<'a> {
-    /// Opens the memos of the project at `project`, whose image goes to `image`; `now` is the time in nanoseconds since
-    /// the epoch. What is learned is given to `writer`.
+    /// Opens the memos of the project at `project`, whose image goes to `image`; `now` is the time in nanoseconds
+    /// since the epoch. New facts go to `writer`.
     pub fn open(store: &'a Store, writer: MemoWriter, project: &Path, image: &Repository, now: i64) -> Self {
         let scopes = Scopes::new(project, image);
         let project = KeyBuilder::new("pack project 2").part(project.as_os_str().as_bytes()).finish();
@@ -346,7 +346,7 @@ impl<'a> Memos<'a> {
         }
     }
 
-    /// What is known of the layer with these keys and this slot, and why nothing is.
+    /// The facts about the layer with these keys and this slot, or the reason why there are none.
     pub fn look_up(
         &self,
         layer: &LayerSpec,

@@ -1,4 +1,4 @@
-//! What is remembered of one encoded body.
+//! The remembered facts about one encoded body.
 
 use serde::{Deserialize, Serialize};
 

@@ -27,7 +27,7 @@ fn quoted(challenge: &Challenge) -> String {
     format!("{} {}", challenge.scheme, parameters.join(", "))
 }
 
-/// What was understood, written down and read again, is the same; and nothing is made of nothing.
+/// A parsed value that is written and read again is the same; an empty text gives no value.
 pub(crate) fn challenge(text: &str) {
     let found = challenge::parse([text]);
     let size: usize = found
@@ -81,7 +81,7 @@ pub(crate) fn location(text: &str) {
     }
 }
 
-/// However long a registry wants to be left alone, nobody waits longer than allowed, and no sum overflows.
+/// However long a registry wants to be left alone, the client waits no longer than allowed, and no sum overflows.
 pub(crate) fn retry(text: &str) {
     let (value, date) = text.split_once('\n').unwrap_or((text, ""));
     let Some(wait) = retry_after(Some(value), Some(date)) else { return };
@@ -97,7 +97,7 @@ pub(crate) fn retry(text: &str) {
     }
 }
 
-/// What a registry says in an error is one short line.
+/// A registry's text in an error is one short line.
 pub(crate) fn error_body(data: &[u8]) {
     for is_html in [false, true] {
         let (code, message) = answer::explain(data, is_html, &Scrubber::default());

@@ -3,7 +3,7 @@
 //! A [`Client`] is blocking and may be used from many threads; inside, one small runtime drives all of
 //! them. It opens nothing before the first request. Invariants:
 //!
-//! - Credentials go to the registry that they are for and its token server, and to nobody else.
+//! - Credentials go only to their registry and its token server.
 //! - A blob or document is handed out only if its bytes are what its digest says.
 //! - A push reports success only for what the registry was seen to hold.
 //! - Requests are bounded in number and time, and an [`Interrupt`] ends them all.

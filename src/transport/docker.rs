@@ -33,7 +33,7 @@ pub enum EngineError {
     NotASocket(String),
     /// No engine answers.
     #[error("no Docker or Podman answers at {}", .tried.iter().map(|(path, why)| format!("`{}` ({why})", shown_path(path))).collect::<Vec<_>>().join(", "))]
-    Nobody {
+    NoAnswer {
         /// Where it was looked for, and what happened.
         tried: Vec<(PathBuf, io::Error)>,
     },
@@ -92,10 +92,10 @@ impl Explain for EngineError {
             Self::NotASocket(_) => {
                 Some("`-o docker-archive:image.tar` and `docker load -i image.tar` do it".to_owned())
             }
-            Self::Nobody { tried } if tried.iter().any(|(_, why)| why.kind() == io::ErrorKind::PermissionDenied) => {
+            Self::NoAnswer { tried } if tried.iter().any(|(_, why)| why.kind() == io::ErrorKind::PermissionDenied) => {
                 Some("the socket is there, but not for this user: be in its group, or set DOCKER_HOST".to_owned())
             }
-            Self::Nobody { .. } => Some(
+            Self::NoAnswer { .. } => Some(
                 "start Docker or `podman system service`, or set DOCKER_HOST to `unix://PATH`; without either, \
                  `-o docker-archive:image.tar` writes a file to load later"
                     .to_owned(),
@@ -167,7 +167,7 @@ impl Engine {
                 Err(error) => tried.push((socket, error)),
             }
         }
-        Err(EngineError::Nobody { tried })
+        Err(EngineError::NoAnswer { tried })
     }
 
     /// Where it listens.
@@ -340,7 +340,7 @@ mod tests {
             }
             heard
         });
-        let engine = Engine::find([directory.path().join("nobody"), socket]).expect("listens");
+        let engine = Engine::find([directory.path().join("absent"), socket]).expect("listens");
         (engine, directory, server)
     }
 
@@ -433,7 +433,7 @@ mod tests {
             let error = socket_of(other).expect_err(other);
             assert!(error.to_string().contains(other) && error.hint().is_some(), "{error}");
         }
-        let error = Engine::find([PathBuf::from("/nonexistent/s")]).expect_err("nobody");
+        let error = Engine::find([PathBuf::from("/nonexistent/s")]).expect_err("no engine");
         assert!(error.to_string().contains("`/nonexistent/s`") && error.hint().is_some(), "{error}");
     }
 }

@@ -81,13 +81,13 @@ pub struct RegistryDestination {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What a tag resolved to before, the first of those that did.
+    /// The old manifest of a tag, of the first tag that had one.
     previous: Option<Descriptor>,
-    /// What tags were seen to resolve to, before anything was pushed.
+    /// The digests that tags were seen to resolve to, before anything was pushed.
     seen: BTreeMap<Tag, Option<Descriptor>>,
     /// Tags that were seen to resolve to this digest.
     current: BTreeMap<Tag, Digest>,
-    /// What was pushed, to push it again should the registry have lost it.
+    /// The pushed blobs, to push them again if the registry lost them.
     blobs: BTreeMap<Digest, Blob>,
     documents: BTreeMap<Digest, RawDocument>,
 }

@@ -48,7 +48,7 @@ pub fn layer_slot(platform: &Platform, name: &str) -> Key {
 struct PastBlob {
     /// Which layer it was.
     slot: Key,
-    /// What encoded it: bodies of other encoders are not found in it.
+    /// Its encoder: bodies of other encoders are not found in it.
     encoder: Key,
     blob: Digest,
 }
@@ -76,7 +76,7 @@ struct Inner {
     far: Arc<FarBlobs>,
 }
 
-/// What the records say, nearest first, once that is needed.
+/// The content of the records, nearest first, read when it is needed.
 type LazyRecords = LazyLock<[PastBlobs; 3], Box<dyn FnOnce() -> [PastBlobs; 3] + Send>>;
 
 /// The keys of the records that a build reads and changes.

@@ -15,7 +15,7 @@ use super::workshop::{Shared, Stop};
 use crate::runtime::observer::Task;
 use crate::types::digest::{ContentId, Midstate, Sha256};
 
-/// What is known of the bodies so far.
+/// Totals of the bodies so far.
 #[derive(Default)]
 pub(super) struct Totals {
     pub(super) tar: Sha256,

@@ -1,4 +1,4 @@
-//! What comes of building a layer.
+//! The result of building a layer.
 
 use super::super::encode::Compression;
 use super::super::estargz::Toc;

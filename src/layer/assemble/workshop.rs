@@ -32,7 +32,7 @@ pub struct Workshop<'a> {
     pub handed_out: &'a (dyn Fn() + Sync),
 }
 
-/// What every worker needs; owned, since the pool outlives the call.
+/// The state that every worker needs; owned, since the pool outlives the call.
 pub(super) struct Shared {
     pub(super) layer: LayerSpec,
     pub(super) compression: Compression,

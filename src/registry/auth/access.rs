@@ -1,8 +1,8 @@
-//! What a request must be allowed to do.
+//! The rights that a request needs.
 
 use crate::types::reference::{Repository, Scope};
 
-/// What a request must be allowed to do.
+/// The rights that a request needs.
 #[derive(Clone, Debug)]
 pub(in crate::registry) struct Access {
     /// The repository, or more than one where nothing is read or written.

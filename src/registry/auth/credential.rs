@@ -38,7 +38,7 @@ impl Credential {
     }
 }
 
-/// What was found, and what could not be looked at.
+/// The login that was found, and the places that could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::registry) struct Found {
     pub(in crate::registry) credential: Option<Credential>,
@@ -64,7 +64,7 @@ impl std::fmt::Display for PassedOver {
 }
 
 impl Found {
-    /// What to do about a login that may be in a place which could not be looked at.
+    /// The advice about a login that may be in a place that could not be read.
     pub(in crate::registry) fn advice(&self) -> Option<String> {
         self.passed_over.first().map(|passed_over| match passed_over {
             PassedOver::File(path, _) => format!(

@@ -17,8 +17,8 @@ const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 /// A file that says more than this is broken.
 const LIMIT: u64 = 1 << 20;
 
-/// The parts of `config.json` and `auth.json` that concern credentials. What is said of one registry is looked into when
-/// that one is asked about, so that nothing odd about another one matters.
+/// The parts of `config.json` and `auth.json` that concern credentials. Entries of a registry are read when that
+/// registry is asked about, so that unusual entries of another one do not matter.
 #[derive(Debug, Default)]
 pub(in crate::registry) struct AuthFile<'a> {
     auths: BTreeMap<String, Value<'a>>,
@@ -157,7 +157,7 @@ impl Entry {
     }
 }
 
-/// What Docker's files and helpers call a registry.
+/// The name of a registry in Docker's files and helpers.
 pub(in crate::registry) fn key_of(registry: &Registry) -> &str {
     if registry.as_str() == DOCKER_HUB { DOCKER_HUB_KEY } else { registry.as_str() }
 }

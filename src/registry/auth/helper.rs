@@ -1,7 +1,7 @@
 //! Running a credential helper: a program of somebody else's that is asked one question.
 //!
-//! It gets a limited time, and what it leaves behind is not waited for: it runs in a process group of its own, which is
-//! ended with it. So it cannot ask on the terminal. What it says is foreign text, from which secrets are taken out.
+//! It gets a limited time, and what it leaves behind is not waited for: it runs in a process group of its own, which
+//! is ended with it. So it cannot ask on the terminal. Its output is foreign text, from which secrets are taken out.
 
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt as _;
@@ -39,12 +39,12 @@ pub(in crate::registry) enum HelperError {
     NotJson(JsonError),
 }
 
-/// What a helper answered.
+/// The answer of a helper.
 pub(in crate::registry) struct Output {
     pub(in crate::registry) success: bool,
-    /// What it wrote to standard output.
+    /// Its standard output.
     pub(in crate::registry) text: String,
-    /// What it wrote to standard error.
+    /// Its standard error.
     complaint: String,
     status: ExitStatus,
 }
@@ -111,7 +111,7 @@ pub(in crate::registry) fn run(
     let mut heard = Heard::default();
     let status = wait(&mut child, &mut heard, &receiver, timeout);
     if !matches!(status, Ok(Some(_))) || heard.open > 0 {
-        // Best effort: there may be nobody left.
+        // Best effort: the group may be empty.
         let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
     }
     match status {
@@ -137,7 +137,7 @@ enum Said {
     Complaint,
 }
 
-/// What came so far, and how many pipes may still bring something.
+/// The output so far, and the pipes that may still bring something.
 struct Heard {
     answer: Vec<u8>,
     complaint: Vec<u8>,
@@ -202,7 +202,7 @@ fn listen(said: Said, pipe: Option<impl Read + Send + 'static>, sender: Sender<P
                 return;
             }
         }
-        // Nobody may be listening any more.
+        // The receiver may be gone.
         let _ = sender.send((said, None));
     });
 }
@@ -286,7 +286,7 @@ mod tests {
             reason(r#"echo '{"secret":["s3cr3t",12345]}'; echo '{"a":[{"SECRET":"other"}]} ' >&2; exit 1"#),
             r#"{"secret":["…",…]}; {"a":[{"SECRET":"…"}]}"#
         );
-        // Where readers disagree, or nobody can tell what is what, nothing of it is shown.
+        // If readers disagree, or the parts cannot be told apart, nothing of it is shown.
         for odd in
             [r#"{"Secret":"s3cr3t","S\u0065cret":"x"}"#, r#"{"Secret":"s3cr3t""#, r#"no "secret":"s3cr3t""#]
         {

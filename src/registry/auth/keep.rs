@@ -56,7 +56,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is left after a login was removed.
+/// The logins that are left after one was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     /// Where there was one.
@@ -104,7 +104,7 @@ impl Credentials {
         let kept = helper.and_then(|helper| self.keep_in_helper(&helper, scope, user, password));
         let place = match kept {
             Some(Ok(program)) => {
-                // What the helper keeps is not left lying in the file.
+                // A login in the helper is removed from the file.
                 edit(&path, |auths| remove(auths, scope)).map_err(|why| fail(named(&path), why))?;
                 Place::Helper(program)
             }
@@ -294,7 +294,8 @@ fn edit_locked(
     let lock = std::fs::File::open(directory).map_err(words)?;
     rustix::fs::flock(&lock, FlockOperation::LockExclusive).map_err(|error| error.to_string())?;
     let text = text_of(path)?;
-    // What Docker's tools read otherwise is not changed either: whose login would it be?
+    // A file that Docker's tools read differently is not changed either, because the owner of the login would be
+    // unclear.
     AuthFile::parse(&text).map_err(|error| error.to_string())?;
     let (mut file, mut auths) = (Members::default(), Members::default());
     if !text.trim().is_empty() {
@@ -312,7 +313,7 @@ fn edit_locked(
     Ok(true)
 }
 
-/// What the first member of the outer object is indented with; Docker takes a tab.
+/// The indentation of the first member of the outer object; Docker takes a tab.
 fn indentation(text: &str) -> &str {
     let first = text.split_once('\n').map_or("", |(_, rest)| rest);
     let end = first.find(|character| !matches!(character, ' ' | '\t')).unwrap_or(0);
@@ -471,7 +472,7 @@ mod tests {
             "{\"auths\": {\"hunter3",
             "[1]",
             "{\"auths\": []}",
-            // What Docker would take for the logins, or for the login.
+            // Names that Docker would take for the logins, or for the login.
             "{\"auths\": {}, \"Auths\": {\"r.example\": {\"auth\": \"hunter3\"}}}",
             "{\"auths\": {}, \"auths\": {\"r.example\": {\"auth\": \"hunter3\"}}}",
             "{\"auths\": {\"r.example\": {\"auth\": \"hunter3\"}, \"r.example\": {}}}",

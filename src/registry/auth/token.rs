@@ -28,7 +28,7 @@ impl Token {
     }
 }
 
-/// What a token server answers.
+/// The answer of a token server.
 pub(in crate::registry) struct Reply {
     /// Under one name or the other.
     pub(in crate::registry) token: Option<Secret>,

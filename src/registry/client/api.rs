@@ -1,4 +1,4 @@
-//! What all verbs have: requests with logins, and how each registry likes blobs to be sent.
+//! The common part of all verbs: requests with logins, and the way in which each registry wants blobs to be sent.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -54,7 +54,7 @@ impl Api {
         self.auth.wire.settings()
     }
 
-    /// What was set for a registry.
+    /// The settings of a registry.
     pub(in crate::registry) fn own(&self, registry: &Registry) -> Option<&RegistrySettings> {
         self.settings.registries.get(registry)
     }

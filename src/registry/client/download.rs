@@ -23,7 +23,7 @@ use crate::types::digest::{Digest, VerifyingReader};
 use crate::types::error::{carry, carry_as};
 use crate::types::reference::Repository;
 
-/// A blob as it arrives. The digest is checked by whoever wraps it.
+/// A blob as it arrives. The wrapper checks the digest.
 pub(in crate::registry) struct Download {
     client: Client,
     source: Source,
@@ -37,11 +37,12 @@ pub(in crate::registry) struct Download {
     task: Task,
     whole: bool,
     pace: Pace,
-    /// What came since the tries were counted anew.
+    /// The bytes since the tries were counted anew.
     achieved: u64,
 }
 
-/// What is enough of a blob for the tries to be counted anew: who sends a byte at a time is not asked for ever.
+/// The bytes of a blob after which the tries are counted anew: a server that sends a byte at a time is not asked for
+/// ever.
 const ENOUGH: u64 = 64 << 10;
 
 /// How fast bytes come, over the time that was waited for them alone.
@@ -56,7 +57,7 @@ impl Pace {
     fn is_too_slow(&mut self, waited: Duration, came: u64, size: u64, timeouts: &Timeouts) -> bool {
         self.waited += waited;
         self.came += came;
-        // What is read at once has the time of a document.
+        // A blob that is read at once has the time of a document.
         let is_document = size <= MAX_DOCUMENT;
         if self.waited < if is_document { timeouts.document } else { timeouts.slow } {
             return false;
@@ -202,7 +203,7 @@ impl Download {
             let came = chunk.as_ref().map_or(0, |chunk| chunk.as_ref().map_or(0, Bytes::len)) as u64;
             let too_slow = self.pace.is_too_slow(clock.now() - begun, came, self.descriptor.size, timeouts);
             let fault = match chunk {
-                Ok(Some(_)) if too_slow => Fault::Stalled("downloading what hardly comes on"),
+                Ok(Some(_)) if too_slow => Fault::Stalled("downloading at a useful speed"),
                 Ok(Some(mut piece)) => {
                     let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(piece.len());
                     piece.advance(skipped);

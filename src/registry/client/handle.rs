@@ -23,7 +23,7 @@ const GLANCE: Duration = Duration::from_millis(25);
 #[derive(Clone)]
 pub struct Client(pub(super) Arc<Shared>);
 
-/// What all clones of a client share.
+/// The state that all clones of a client share.
 pub(super) struct Shared {
     pub(super) api: Arc<Api>,
     pub(super) progress: Progress,
@@ -32,7 +32,7 @@ pub(super) struct Shared {
     pub(super) known: Mutex<BTreeMap<Digest, BTreeSet<Repository>>>,
     /// Those of them that the registry itself confirmed in this run.
     pub(super) confirmed: Mutex<BTreeSet<(Repository, Digest)>>,
-    /// What tags that were pulled through mirrors resolved to first.
+    /// The first digests of tags that were pulled through mirrors.
     pub(super) pinned: Mutex<BTreeMap<(Repository, String), Digest>>,
     /// Mirrors that failed in this run.
     failed_mirrors: Mutex<BTreeSet<Registry>>,
@@ -80,7 +80,7 @@ pub(in crate::registry) fn runtime() -> Result<&'static Runtime, RegistryError> 
             .build()
             .map_err(|error| error.to_string())
     };
-    // Whoever comes second waits for the first, and does not build another one.
+    // A second thread waits for the first, and does not build another one.
     let built = RUNTIME.get_or_init(build).as_ref();
     built.map_err(|why| RegistryError::Setup { host: "any host".to_owned(), why: why.clone() })
 }
@@ -135,7 +135,7 @@ impl Client {
         })
     }
 
-    /// What a repository is called at the mirrors of its registry that have not failed yet.
+    /// The names of a repository at the mirrors of its registry that have not failed yet.
     pub(super) fn mirrors(&self, repository: &Repository) -> Vec<Repository> {
         let settings = self.api().own(repository.registry());
         let failed = lock(&self.0.failed_mirrors);

@@ -22,10 +22,10 @@ use crate::types::reference::Repository;
 /// Once to ask for what was only believed to be there, once to upload whatever the registry says.
 const MAX_HEALS: u32 = 2;
 
-/// What registries say of a manifest that names what they do not have.
+/// Registries' codes for a manifest with missing blobs.
 const UNKNOWN: [&str; 3] = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", UNKNOWN_MANIFEST];
 
-/// What they say of an index with a manifest that they do not have.
+/// Their code for an index with a missing manifest.
 pub(in crate::registry) const UNKNOWN_MANIFEST: &str = "MANIFEST_UNKNOWN";
 
 /// Every type that we can read. Some registries convert or refuse what is not listed.
@@ -46,7 +46,7 @@ impl Api {
         Request::new(method, url).header(ACCEPT, &accept())
     }
 
-    /// What a name resolves to: one HEAD where the registry answers it well, else a GET.
+    /// The digest that a name resolves to: one HEAD if the registry answers it well, else a GET.
     pub(in crate::registry) async fn look_up(
         &self,
         host: &Host,
@@ -250,7 +250,7 @@ impl Api {
         Err(RegistryError::Unverified { context: Box::new(context.clone()), status })
     }
 
-    /// What a name resolves to now.
+    /// The digest that a name resolves to now.
     pub(in crate::registry) async fn manifest_digest(
         &self,
         host: &Host,

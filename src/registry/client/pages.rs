@@ -23,7 +23,7 @@ pub(super) struct Pages<'a> {
     pub(super) host: &'a Host,
     pub(super) access: &'a Access,
     pub(super) context: Context,
-    /// What is listed, for messages.
+    /// The listed things, for messages.
     pub(super) what: &'static str,
     /// The media type of a page, where the registry is to be asked for one.
     pub(super) accept: Option<String>,

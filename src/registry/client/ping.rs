@@ -11,7 +11,7 @@ use super::api::Api;
 use super::handle::Client;
 use crate::types::reference::Scope;
 
-/// How a registry greets whoever shows a login.
+/// The registry's answer to a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Greeting {
     /// It asked for a login and took it.

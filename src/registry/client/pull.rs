@@ -18,8 +18,8 @@ use crate::types::digest::{Digest, Sha256};
 use crate::types::reference::{Reference, Repository};
 
 impl Client {
-    /// What a reference resolves to, or `None` where it does not exist. One HEAD where the registry
-    /// answers it well.
+    /// The manifest that a reference resolves to, or `None` if it does not exist. One HEAD where the registry answers
+    /// it well.
     ///
     /// # Errors
     /// When the registry cannot be asked.
@@ -50,8 +50,8 @@ impl Client {
 
     /// The manifest or index with a tag or digest, checked against both its name and `expected`.
     ///
-    /// Mirrors of the registry are asked first. What a tag was the first time it is for the rest of the run:
-    /// its parts may come from elsewhere than its name.
+    /// Mirrors of the registry are asked first. The first digest of a tag holds for the rest of the run: its parts
+    /// may come from other places than its name.
     ///
     /// # Errors
     /// When it does not exist, cannot be fetched, or is not to be trusted.
@@ -159,8 +159,8 @@ impl Client {
         })
     }
 
-    /// A blob's bytes. Reading to the end fails unless they are what `descriptor` says; a broken download
-    /// goes on where it stopped. What is at most [`MAX_DOCUMENT`] long is fetched and checked at once.
+    /// A blob's bytes. Reading to the end fails unless they are what `descriptor` says; a broken download goes on
+    /// where it stopped. A blob of at most [`MAX_DOCUMENT`] is fetched and checked at once.
     ///
     /// A stream holds one of the host's slots until it is read to its end or dropped, so open few at once.
     ///

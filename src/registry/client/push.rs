@@ -19,12 +19,12 @@ use crate::runtime::observer::Phase;
 use crate::types::digest::Digest;
 use crate::types::reference::Repository;
 
-/// What was pushed to a repository, to push it again should the registry have lost it.
+/// The pushed parts of a repository, to push them again if the registry lost them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pushed<'a> {
-    /// What manifests name.
+    /// The blobs that manifests name.
     pub blobs: &'a [Blob],
-    /// What indexes name.
+    /// The documents that indexes name.
     pub documents: &'a [RawDocument],
 }
 
@@ -47,8 +47,8 @@ impl Client {
         lock(&self.0.known).entry(digest).or_default().insert(repository.clone());
     }
 
-    /// Makes sure that a repository has a blob: finds, mounts or uploads it. Whoever asks for the same at
-    /// the same time waits for the first.
+    /// Makes sure that a repository has a blob: finds, mounts or uploads it. A second caller for the same blob waits
+    /// for the first.
     ///
     /// # Errors
     /// When it cannot be brought there, or its local bytes are not what its descriptor says.
@@ -170,8 +170,8 @@ impl Client {
         self.bring(host, repository, &blob, force, sessions).await
     }
 
-    /// Stores a manifest or index under a tag or its digest. What was pushed before and the registry says is
-    /// missing is sent once more, whatever it said then.
+    /// Stores a manifest or index under a tag or its digest. Parts that were pushed before and that the registry says
+    /// are missing are sent once more, whatever it said then.
     ///
     /// # Errors
     /// When it cannot be stored, or does not resolve to itself afterwards.

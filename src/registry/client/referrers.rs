@@ -1,9 +1,8 @@
 //! Referrers: manifests that name another one as their `subject`, such as signatures, SBOMs and attestations
 //! (distribution specification 1.1, "Listing Referrers").
 //!
-//! A registry lists them by its referrers API. One that has none is asked for the tag `sha256-HEX`, an index
-//! that clients keep in its place. Both are lists that somebody else wrote: what they link to is checked by
-//! whoever fetches it.
+//! A registry lists them by its referrers API. One that has none is asked for the tag `sha256-HEX`, an index that
+//! clients keep in its place. Both lists come from others: the fetcher of a linked document checks it.
 
 use super::super::auth::access::Access;
 use super::super::wire::context::{Step, context};
@@ -20,10 +19,10 @@ use crate::types::reference::{Repository, Tag};
 /// The answer may come in so many pages.
 const MAX_PAGES: usize = 100;
 
-/// What a registry says about the referrers of a manifest.
+/// A registry's statement about the referrers of a manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Referrers {
-    /// What its referrers API lists, in its order.
+    /// The list of its referrers API, in its order.
     Api(Vec<Descriptor>),
     /// It has no such API; what the tag `sha256-HEX` lists.
     Tag(Vec<Descriptor>),
@@ -114,7 +113,7 @@ fn index(document: &RawDocument) -> Result<Vec<Descriptor>, DocumentError> {
 }
 
 impl Api {
-    /// What the referrers API lists; `None` where there is no such API. A registry may leave the filter by type out, so
+    /// The list of the referrers API; `None` if there is no such API. A registry may leave the filter by type out, so
     /// that what it lists is filtered here again.
     async fn referrers(
         &self,

@@ -1,4 +1,4 @@
-//! What the command line decides for the client. Nothing here is read from the environment.
+//! The command line's settings for the client. Nothing here is read from the environment.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::types::reference::{Registry, Repository, Scope};
 pub struct Settings {
     /// Where credentials may be found.
     pub credentials: Credentials,
-    /// What differs for some registries.
+    /// The settings that differ for some registries.
     pub registries: BTreeMap<Registry, RegistrySettings>,
     /// PEM bundles of authorities to trust beside the system's.
     pub ca_files: Vec<PathBuf>,
@@ -31,7 +31,7 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// Proxies; none is used unless given here.
     pub proxy: Option<ProxySettings>,
-    /// What pauses and time-outs are measured with.
+    /// The clock of pauses and time-outs.
     pub clock: Clock,
     /// Where Docker's and Podman's own files about registries may be.
     pub engines: EngineFiles,
@@ -111,7 +111,7 @@ impl Mirror {
         format!("{}://{}", if self.plain_http { "http" } else { "https" }, self.scope)
     }
 
-    /// What a repository is called there; `None` if that is no name.
+    /// The name of a repository there; `None` if that is no name.
     #[must_use]
     pub fn of(&self, repository: &Repository) -> Option<Repository> {
         format!("{}/{}", self.scope, repository.path()).parse().ok()

@@ -59,7 +59,7 @@ impl Api {
             let page: Page =
                 json::decode(&body).map_err(|error| pages.not_a_list(format!("no list of tags: {error}")))?;
             for tag in page.0 {
-                let wrong = |_| pages.not_a_list(format!("a list with `{tag}` in it, which is no tag"));
+                let wrong = |_| pages.not_a_list(format!("a list with `{tag}` in it, which is not a tag"));
                 found.push(tag.parse().map_err(wrong)?);
             }
             if found.len() > MAX_TAGS {

@@ -1,8 +1,8 @@
 //! Uploading: the unit that is retried is the whole of look, mount, open, send and verify.
 //!
-//! After any ambiguous outcome the registry is asked what it has: present means success, absent
-//! means a new session. A request of an old session is never sent again. What is not answered by `201` with
-//! the digest is looked up before it is believed.
+//! After any ambiguous outcome the registry is asked what it has: present means success, absent means a new session.
+//! A request of an old session is never sent again. After any answer other than `201` with the digest, the client
+//! checks that the blob exists.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ use crate::oci::blob::{Blob, Delivery};
 use crate::types::digest::Digest;
 use crate::types::reference::Repository;
 
-/// How long giving up a session may take: nobody waits for it gladly.
+/// The longest time for giving up a session, because the user waits for it.
 const CANCEL: Duration = Duration::from_secs(3);
 
 /// Above this size a token is renewed before the blob is sent.
@@ -45,7 +45,7 @@ pub(in crate::registry) struct Uploads<'a> {
     pub(in crate::registry) api: &'a Api,
     pub(in crate::registry) host: &'a Host,
     pub(in crate::registry) repository: &'a Repository,
-    /// What is uploaded, for messages: a digest, or a title where that is not known yet.
+    /// The subject of the upload, for messages: a digest, or a title if the digest is not known yet.
     pub(in crate::registry) subject: String,
     pub(in crate::registry) sessions: &'a OpenSessions,
 }
@@ -87,7 +87,7 @@ impl Push<'_> {
         let mut is_absent = false;
         loop {
             let failure = match self.attempt(is_absent).await {
-                // What an earlier try sent is not something that was there before.
+                // A blob that an earlier try sent was not there before.
                 Ok(Delivery::Present) if sent => return Ok(Delivery::Uploaded),
                 Ok(delivery) => return Ok(delivery),
                 Err(failure) => failure,
@@ -110,7 +110,7 @@ impl Push<'_> {
         }
     }
 
-    /// What a definite refusal of the bytes leaves to try, the blob not being there.
+    /// The remaining options after a definite refusal of the bytes, if the blob is missing.
     fn second_chance(&self, error: &RegistryError, renewed: &mut bool, lost: &mut bool) -> Chance {
         let Some(answer) = error.answer() else { return Chance::Never };
         let shape =
@@ -131,7 +131,7 @@ impl Push<'_> {
             400 if is_lost => Chance::Later,
             // Not in this shape: try the other one, once per host.
             400 | 405 | 411 | 415 | 501 if !shape.swap(true, Ordering::Relaxed) => Chance::Later,
-            // What was sent was right, so the registry lost some of it.
+            // The bytes that were sent were right, so the registry lost some of them.
             400 if answer.is_code(&["DIGEST_INVALID"]) => Chance::Later,
             _ => Chance::Never,
         }

@@ -49,7 +49,7 @@ fn identity() -> &'static Identity {
     })
 }
 
-/// What it shows, as PEM.
+/// Its certificate, as PEM.
 pub(super) fn certificate() -> &'static str {
     &identity().pem
 }
@@ -72,7 +72,7 @@ pub(super) fn listen(shared: Arc<Shared>, listener: TcpListener) -> io::Result<(
     Ok(())
 }
 
-/// What the connection is to do, as an answer asks.
+/// An order to the connection, from an answer.
 enum Order {
     /// Send what is to be said between frames.
     Flush,
@@ -107,7 +107,7 @@ async fn serve(shared: Arc<Shared>, stream: tokio::net::TcpStream) -> Option<()>
     let line = Line { between, orders };
     loop {
         tokio::select! {
-            // What is to be said goes out before anything else is heard.
+            // Pending frames go out before anything else is read.
             biased;
             request = connection.accept() => {
                 let (request, respond) = request?.ok()?;
@@ -197,7 +197,7 @@ fn send(reply: &Reply, is_head: bool, respond: &mut SendResponse<Bytes>) -> Resu
     Ok(())
 }
 
-/// What is to be said between two frames.
+/// The bytes to send between two frames.
 #[derive(Clone, Default)]
 struct Between(Arc<Mutex<VecDeque<u8>>>);
 
@@ -215,7 +215,7 @@ impl Between {
 struct Spliced<S> {
     inner: S,
     between: Between,
-    /// What was written of a frame's head, and how much of its payload is to come.
+    /// The written part of a frame's head, and the rest of its payload.
     head: Vec<u8>,
     payload: usize,
 }

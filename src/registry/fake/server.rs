@@ -72,7 +72,7 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// What becomes of the connection.
+/// The fate of the connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Then {
     GoOn,
@@ -178,12 +178,12 @@ impl Shared {
             return Ok(Then::Ends(End::Closed));
         }
         let reply = self.reply(request, action.as_ref());
-        // Before the answer, since whoever has it may ask for more at once.
+        // Before the answer, because its receiver may ask for more at once.
         drop(busy);
         self.send(action.as_ref(), &reply, request.is("HEAD"), reader, stream)
     }
 
-    /// What is answered, wherever it goes from here.
+    /// The answer, wherever it goes from here.
     pub(super) fn reply(&self, request: &Request, action: Option<&Action>) -> Reply {
         let mut reply = match action {
             Some(Action::Answer(reply)) => reply.clone(),
@@ -252,7 +252,7 @@ impl Shared {
     fn perform(&self, request: &Request) -> Reply {
         let (kind, now) = (request.kind(), self.clock.now());
         let mut state = self.state();
-        // What another host is given is addressed by what it knows, as signed addresses are.
+        // The address for another host contains the credentials itself, as signed addresses do.
         if !request.foreign
             && let Some(refused) = state.refuse(request, &self.addresses[0], now)
         {

@@ -149,7 +149,7 @@ fn whatever_a_mirror_does_the_registry_helps_out() {
     for own in settings.registries.values_mut() {
         own.mirrors = vec![nowhere.clone()];
     }
-    assert_eq!(both.pull(&client(settings)), Ok(both.origin.image.digest()), "nobody listens");
+    assert_eq!(both.pull(&client(settings)), Ok(both.origin.image.digest()), "no server listens");
 }
 
 #[test]

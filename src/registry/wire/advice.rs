@@ -1,4 +1,4 @@
-//! What to say and to do about what fails on the way to a registry: one source of words for errors and for `doctor`.
+//! Messages and advice about failures on the way to a registry: one source of words for errors and for `doctor`.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub enum Distrust {
     NotYet,
     /// It is for these names, and not for the one that was asked for; none where they are not known.
     OtherName(Vec<String>),
-    /// Whoever signed it is not known here.
+    /// The signer is not known here.
     UnknownAuthority,
     /// It is an authority and not the certificate of a server.
     Authority,
@@ -96,7 +96,7 @@ impl Distrust {
             ),
             Self::Revoked | Self::Broken => "give the server a new certificate".to_owned(),
             Self::Other(_) => format!(
-                "mend the server's certificate; for a test registry, `--skip-tls-verify {registry}` goes on without"
+                "mend the server's certificate; for a test registry, `--skip-tls-verify {registry}` skips the check"
             ),
         }
     }

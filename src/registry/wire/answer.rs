@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(explain(br#"{"errors":[]}"#).0, None);
         assert_eq!(explain(br#"{"errors":[{"code":7}]}"#).0, Some("7".to_owned()));
         assert_eq!(explain(b"\xff\xfe").0, None);
-        // What is no strict JSON of this kind is text.
+        // A text that is no strict JSON of this kind stays text.
         for odd in [
             r#"{"errors":[{"code":"A","code":"B"}]}"#,
             r#"{"errors":[{"code":"A","Code":"B"}]}"#,

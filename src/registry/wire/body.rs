@@ -38,7 +38,7 @@ pub(in crate::registry) struct Content {
 
 struct Pieces {
     source: Source,
-    /// What was taken from the source and not yet sent.
+    /// The bytes that were taken from the source and not yet sent.
     rest: VecDeque<Bytes>,
 }
 
@@ -112,7 +112,7 @@ impl Sent {
         }
     }
 
-    /// Says how it went, once nobody else reports.
+    /// Reports the result, after all other reports.
     pub(in crate::registry) fn conclude(sent: Arc<Self>, delivery: Delivery) {
         if let Some(sent) = Arc::into_inner(sent) {
             sent.task.finish(match delivery {
@@ -180,7 +180,7 @@ impl Content {
     /// The next piece of the source; nothing at its end, which may be that it has failed.
     fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.failed() {
-            // What comes after a piece that is missing is of no use.
+            // A piece after a missing one cannot be used.
             return Poll::Ready(None);
         }
         let next = ready!(lock(&self.pieces).source.poll_next(context));
@@ -292,7 +292,7 @@ impl Following {
                 }
             },
         };
-        // What fails here fails again.
+        // A failure here repeats itself.
         if let Poll::Ready(Ok(Some(part))) = self.reader.poll_next(context) {
             self.next = Some(self.begin(part));
         }
@@ -358,8 +358,8 @@ fn read(blob: &Blob, sender: &mpsc::Sender<Bytes>) -> io::Result<()> {
     Ok(())
 }
 
-/// What to say of content that is not as announced. Reading it the checked way first gives its keeper the
-/// chance to put it right.
+/// The message about content that is not as announced. Reading it the checked way first gives its keeper the chance
+/// to put it right.
 fn wrong(blob: &Blob, seen: u64, found: Digest) -> io::Error {
     if let Err(error) = blob.content.open().and_then(|mut content| io::copy(&mut content, &mut io::sink())) {
         return error;
@@ -390,7 +390,7 @@ impl Watch {
         }
     }
 
-    /// What has taken too long, if anything.
+    /// The step that has taken too long, if there is one.
     pub(in crate::registry) fn late(&self, idle: Duration, commit: Duration) -> Option<&'static str> {
         let (until, what) = self.limit(idle, commit);
         (self.clock.now() >= until).then_some(what)

@@ -55,15 +55,14 @@ impl Clock {
         tokio::time::sleep_until(then.into()).await;
     }
 
-    /// What `work` gives, unless it takes longer than `limit`.
+    /// The result of `work`, unless it takes longer than `limit`.
     pub(in crate::registry) async fn within<T>(
         &self,
         limit: Duration,
         work: impl Future<Output = T>,
     ) -> Option<T> {
         let end = self.now() + limit;
-        // What comes with the end of the limit comes too late, so that a clock that is moved knows one
-        // outcome.
+        // A result at the very end of the limit comes too late, so that a moved clock gives one outcome.
         tokio::select! {
             biased;
             () = self.reach(end) => None,

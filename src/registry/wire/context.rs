@@ -1,10 +1,10 @@
-//! What was being done, and to what: the beginning of every message.
+//! The step and its subject: the beginning of every message.
 
 use std::fmt;
 
 use crate::types::reference::Registry;
 
-/// What was being done.
+/// The step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Asking whether it is a registry, and whether it knows us.
@@ -76,7 +76,7 @@ impl fmt::Display for Step {
 pub struct Context {
     /// The registry.
     pub registry: Registry,
-    /// What was being done.
+    /// The step.
     pub step: Step,
     /// To what: a repository with a tag or a digest.
     pub subject: String,

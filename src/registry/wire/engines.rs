@@ -1,4 +1,5 @@
-//! What Docker's and Podman's own files say of registries: certificates, registries without TLS, blocked names.
+//! The settings for registries in Docker's and Podman's own files: certificates, registries without TLS, blocked
+//! names.
 //!
 //! | file | what is read |
 //! |---|---|
@@ -32,7 +33,7 @@ use crate::types::shown::{Foreign, shown_path};
 /// A directory with more entries is not one of certificates.
 const MAX_ENTRIES: usize = 1_000;
 
-/// What the files say of all registries.
+/// The files' settings for all registries.
 #[derive(Debug, Default)]
 pub(in crate::registry) struct Engines {
     certificates: Vec<PathBuf>,
@@ -51,7 +52,7 @@ struct Entry {
     file: PathBuf,
 }
 
-/// What the files say of one registry.
+/// The files' settings for one registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::registry) struct Said {
     /// More authorities.
@@ -89,7 +90,7 @@ impl Engines {
         engines
     }
 
-    /// What they say of a registry.
+    /// Their settings for a registry.
     pub(in crate::registry) fn of(&self, registry: &Registry) -> Said {
         let directory = self
             .certificates
@@ -136,7 +137,7 @@ pub(in crate::registry) struct Own {
     pub(in crate::registry) settings: HostSettings,
     /// Authorities besides those of the settings.
     pub(in crate::registry) authorities: Vec<PathBuf>,
-    /// What the files had a part in, for people.
+    /// The effects of the files, for people.
     pub(in crate::registry) notes: Vec<String>,
     decides_tls: bool,
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a registry, with enough context to act on it.
+//! The errors of a registry, with enough context to act on them.
 //!
 //! Every variant names the registry and the step. Nothing here ever holds a secret: URLs are reduced to
 //! hosts, and what a registry says is shortened and stripped of control characters before it is kept.
@@ -63,7 +63,7 @@ pub enum RegistryError {
     Keep {
         /// `store` or `remove`.
         what: &'static str,
-        /// What the login is for.
+        /// The subject of the login.
         scope: Scope,
         /// The file or helper.
         place: String,
@@ -75,7 +75,7 @@ pub enum RegistryError {
     NotARegistry {
         /// Where.
         context: Box<Context>,
-        /// What it did.
+        /// The misbehaviour.
         why: String,
     },
     /// No answer.
@@ -111,11 +111,11 @@ pub enum RegistryError {
         context: Box<Context>,
         /// The answer.
         answer: Box<Answer>,
-        /// What was shown to the registry, and where that came from.
+        /// The login that was shown to the registry, and its source.
         tried: String,
         /// Whether credentials were found at all.
         anonymous: bool,
-        /// What to do first, where a login may be in a place that could not be looked at.
+        /// The first advice, if a login may be in a place that could not be read.
         advice: Option<String>,
     },
     /// The registry's way of asking for credentials cannot be followed.
@@ -153,9 +153,9 @@ pub enum RegistryError {
     Mismatch {
         /// Where.
         context: Box<Context>,
-        /// What was asked for.
+        /// The expected value.
         expected: String,
-        /// What came.
+        /// The received value.
         found: String,
     },
     /// A blob whose bytes are not what its digest says.
@@ -163,7 +163,7 @@ pub enum RegistryError {
     Damaged {
         /// Where.
         context: Box<Context>,
-        /// What is wrong with it.
+        /// The fault.
         why: String,
     },
     /// More bytes than there may be.
@@ -179,7 +179,7 @@ pub enum RegistryError {
     Unverified {
         /// Where.
         context: Box<Context>,
-        /// What it answered.
+        /// The status of the answer.
         status: u16,
     },
     /// The tag exists, resolves to something else, and the registry does not let it move.
@@ -187,7 +187,7 @@ pub enum RegistryError {
     Immutable {
         /// Where.
         context: Box<Context>,
-        /// What the tag resolves to.
+        /// The digest that the tag resolves to.
         found: Digest,
         /// The answer.
         answer: Box<Answer>,
@@ -216,7 +216,7 @@ pub enum RegistryError {
         /// Why.
         source: std::io::Error,
     },
-    /// What is pushed is pulled or made at the same time, and that failed.
+    /// The source of the push is pulled or made at the same time, and failed.
     #[error("{context}: its content cannot be read: {inner}")]
     Source {
         /// Where it was pushed to.
@@ -372,7 +372,7 @@ impl Explain for RegistryError {
                 format!("log in with `pack login {}`", context.registry)
             }
             Self::Denied { tried, .. } => format!("check {tried}"),
-            Self::NotFound { .. } => "check the name; some registries answer so to whoever may not read it".to_owned(),
+            Self::NotFound { .. } => "check the name; some registries answer so to users who may not read it".to_owned(),
             Self::Immutable { .. } => "push under another tag".to_owned(),
             Self::WaitTooLong { .. } => "try again later, or log in: the limit is usually per account".to_owned(),
             Self::Source { inner, .. } => return inner.hint(),

@@ -61,7 +61,7 @@ pub(in crate::registry) fn root_cause(error: &reqwest::Error) -> String {
     shorten(&causes(error).last().map(ToString::to_string).unwrap_or_default(), 300)
 }
 
-/// What a failure means where a proxy stands between: it is the proxy that was connected to.
+/// The meaning of a failure behind a proxy: the connection led to the proxy.
 pub(in crate::registry) fn through(way: &Way, fault: Fault) -> Fault {
     match (way, &fault) {
         (Way::Through(proxy), Fault::Refused | Fault::UnknownHost(_)) => {
@@ -74,7 +74,7 @@ pub(in crate::registry) fn through(way: &Way, fault: Fault) -> Fault {
     }
 }
 
-/// What a failure of the HTTP library means.
+/// The meaning of a failure of the HTTP library.
 pub(in crate::registry) fn from_http(error: reqwest::Error) -> Fault {
     let error = error.without_url();
     for cause in causes(&error) {

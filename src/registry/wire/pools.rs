@@ -30,7 +30,7 @@ enum ClientKey {
     Own(Registry),
 }
 
-/// What a connection pool is for.
+/// The purpose of a connection pool.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::registry) enum Bodies {
     Any,

@@ -8,7 +8,7 @@ use url::Url;
 use super::body::Upload;
 use super::location;
 
-/// What a request carries.
+/// The body of a request.
 pub(in crate::registry) enum Payload {
     Nothing,
     Bytes(Bytes),

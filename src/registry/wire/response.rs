@@ -102,7 +102,7 @@ impl Response {
         body
     }
 
-    /// What the registry says, for an answer that is not the one hoped for.
+    /// The registry's text in an unexpected answer.
     pub(in crate::registry) async fn answer(mut self, scrubber: &Scrubber) -> Answer {
         let status = self.status();
         let retry_after = retry_after(self.header("retry-after"), self.header("date"));

@@ -1,7 +1,7 @@
 //! When to try again: exponential pauses with full jitter, `Retry-After`, a budget.
 //!
-//! There is one owner of retries per unit of work: whoever holds a [`Retry`]. Pauses that a
-//! registry asks for are shared by all work on that host; see `http::Host`.
+//! There is one owner of retries per unit of work: the holder of a [`Retry`]. Pauses that a registry asks for are
+//! shared by all work on that host; see `http::Host`.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant, SystemTime};

@@ -20,7 +20,7 @@ use crate::types::reference::{DOCKER_HUB, Registry};
 pub(in crate::registry) struct Routes {
     pub(in crate::registry) settings: WireSettings,
     progress: Progress,
-    /// What our settings and the files of Docker and Podman say together, once it was asked for.
+    /// The combined settings of `pack` and of Docker's and Podman's files, for registries that were asked for.
     owns: Mutex<BTreeMap<Registry, Arc<Own>>>,
     engines: OnceLock<Engines>,
 }
@@ -79,7 +79,7 @@ impl Routes {
         Arc::clone(lock(&self.owns).entry(registry.clone()).or_insert(own))
     }
 
-    /// Whether a registry that may do without TLS speaks it. What is behind a proxy is taken to.
+    /// Whether a registry that may do without TLS speaks it. A registry behind a proxy is assumed to speak it.
     fn speaks_tls(&self, registry: &Registry) -> bool {
         let Ok(url) = Url::parse(&format!("https://{registry}/")) else { return true };
         !matches!(self.way(&url), Ok(Way::Direct(_))) || speaks_tls(&url, self.settings.timeouts.connect)

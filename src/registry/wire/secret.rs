@@ -48,7 +48,7 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Default)]
 pub(in crate::registry) struct Scrubber(Mutex<BTreeSet<Secret>>);
 
-/// What is shorter is no secret, and taking it out would make any text unreadable.
+/// A shorter text is no secret, and taking it out would make any text unreadable.
 const SHORTEST: usize = 4;
 
 impl Scrubber {
@@ -103,7 +103,7 @@ fn occurrences(text: &str, secret: &str) -> Vec<(usize, usize)> {
     found
 }
 
-/// What is percent-encoded, with its hexadecimal digits in lower case.
+/// A percent-encoded text with its hexadecimal digits in lower case.
 fn lower_hex(encoded: &str) -> String {
     let mut parts = encoded.split('%');
     let mut lower = parts.next().unwrap_or_default().to_owned();
@@ -160,7 +160,7 @@ mod tests {
             secrets.iter().for_each(|secret| scrubber.learn(secret));
             let scrubbed = scrubber.scrub(&text);
             prop_assert!(secrets.iter().all(|secret| !scrubbed.contains(secret.as_str())), "{}", scrubbed);
-            // What belongs to no secret stays, in its order.
+            // Text that belongs to no secret stays, in its order.
             let mut rest = scrubbed.chars().filter(|character| *character != '…');
             let mut all = text.chars();
             prop_assert!(rest.all(|kept| all.any(|character| character == kept)));

@@ -8,10 +8,10 @@ use super::clock::Clock;
 use super::secret::Secret;
 use crate::types::reference::Registry;
 
-/// What requests go by.
+/// The settings of requests.
 #[derive(Clone, Debug)]
 pub(in crate::registry) struct WireSettings {
-    /// What differs for some registries.
+    /// The settings that differ for some registries.
     pub(in crate::registry) hosts: BTreeMap<Registry, HostSettings>,
     /// PEM bundles of authorities to trust beside the system's.
     pub(in crate::registry) ca_files: Vec<PathBuf>,
@@ -25,7 +25,7 @@ pub(in crate::registry) struct WireSettings {
     pub(in crate::registry) timeouts: Timeouts,
     /// Proxies; none is used unless given here.
     pub(in crate::registry) proxy: Option<ProxySettings>,
-    /// What pauses and time-outs are measured with.
+    /// The clock of pauses and time-outs.
     pub(in crate::registry) clock: Clock,
     /// Where Docker's and Podman's own files about registries may be.
     pub(in crate::registry) engines: EngineFiles,
@@ -86,7 +86,7 @@ pub struct Timeouts {
     pub idle: Duration,
     /// For the whole body of what is read at once: a document, a token, a list.
     pub document: Duration,
-    /// For the whole body of an answer that is an error, or that nobody needs.
+    /// For the whole body of an answer that is an error, or that is not needed.
     pub rest: Duration,
     /// Over so much time of waiting for a blob, [`Timeouts::least`] bytes must come.
     pub slow: Duration,

@@ -1,10 +1,9 @@
 //! TLS for a registry with a certificate file of its own.
 //!
-//! The file adds to the system's authorities. It may also be the server's own certificate, as the usual
-//! recipe for a registry of one's own makes it: an authority that signed itself. WebPKI refuses that as a
-//! server's certificate, so it is accepted here if it is in the file byte for byte and names the host. The
-//! server still has to prove that it has the key. How long such a certificate is good is up to whoever
-//! keeps it in the file.
+//! The file adds to the system's authorities. It may also be the server's own certificate, as the usual recipe for a
+//! registry of one's own makes it: an authority that signed itself. WebPKI refuses that as a server's certificate, so
+//! it is accepted here if it is in the file byte for byte and names the host. The server still has to prove that it
+//! has the key. The owner of the file decides how long such a certificate is good.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,7 +61,7 @@ fn with_verifier(
     Ok(config)
 }
 
-/// What decides whether a server is trusted, with the authorities in `files` besides the system's.
+/// The verifier that decides whether a server is trusted, with the authorities in `files` besides the system's.
 pub(in crate::registry) fn judge(
     files: &[&PathBuf],
 ) -> Result<impl ServerCertVerifier + use<>, RegistryError> {

@@ -1,4 +1,4 @@
-//! What `-v` tells of a request and its answer, without secrets.
+//! The lines of `-v` about a request and its answer, without secrets.
 
 use std::time::Instant;
 
@@ -40,7 +40,7 @@ fn redacted_text(location: &str) -> String {
     }
 }
 
-/// What `-v` tells of a request.
+/// The line of `-v` about a request.
 pub(in crate::registry) struct Trace {
     request: String,
     begun: Instant,

@@ -1,4 +1,4 @@
-//! What TLS shows of the server, and whether it is trusted.
+//! The facts that TLS shows of the server, and whether it is trusted.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::types::time::rfc3339;
 /// A certificate that ends so soon is worth a word.
 const SOON: u64 = 14 * 86_400;
 
-/// What TLS showed.
+/// The facts that TLS showed.
 struct Shown {
     chain: Vec<CertificateDer<'static>>,
     version: String,
@@ -110,7 +110,7 @@ pub(super) fn certificate(
     trust(api, registry, &shown.chain, &name, check)
 }
 
-/// Whom the certificate is trusted by, if by anyone.
+/// The authorities that trust the certificate, if there are any.
 fn trust(
     api: &Api,
     registry: &Registry,

@@ -1,4 +1,4 @@
-//! What a diagnosis consists of.
+//! The parts of a diagnosis.
 
 use serde::Serialize;
 
@@ -22,13 +22,13 @@ pub enum Health {
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What it is about, in a word or two.
+    /// The subject, in a word or two.
     pub name: &'static str,
     /// How it went.
     pub health: Health,
-    /// What was found, a sentence each.
+    /// The findings, a sentence each.
     pub found: Vec<String>,
-    /// What to do.
+    /// The advice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
 }
@@ -36,7 +36,7 @@ pub struct Check {
 /// All steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
-    /// What was looked at.
+    /// The registry or repository.
     pub scope: String,
     /// Whether no step is bad.
     pub well: bool,

@@ -1,4 +1,4 @@
-//! What the registry says.
+//! The error of the registry.
 
 use std::time::{Instant, SystemTime};
 
@@ -24,7 +24,7 @@ use crate::types::reference::{Repository, Scope};
 /// A difference of clocks that tokens can fail by.
 const SKEW: u64 = 60;
 
-/// What the registry says.
+/// The error of the registry.
 pub(super) async fn protocol(
     api: &Api,
     scope: &Scope,
@@ -198,8 +198,8 @@ async fn pull(api: &Api, host: &Host, repository: &Repository) -> Check {
         Err(error) => return Check::failed(NAME, &error),
     };
     match response.status() {
-        404 => Check::good(NAME, "allowed: a blob that nobody has is not found"),
-        200 => Check::good(NAME, "allowed").note("but it claims to have a blob that nobody has"),
+        404 => Check::good(NAME, "allowed: a blob that does not exist is not found"),
+        200 => Check::good(NAME, "allowed").note("but it claims to have a blob that does not exist"),
         _ => Check::failed(NAME, &api.failure(host, &access, &context, response).await),
     }
 }
@@ -240,7 +240,8 @@ async fn upload(api: &Api, host: &Host, repository: &Repository) -> Check {
     let target = match location::resolve(&host.base, &response.url, to) {
         Ok(target) => target,
         Err(why) => {
-            let advice = "see how the registry, or a proxy before it, is told its own address";
+            let advice =
+                "check the public address in the settings of the registry, or of the proxy before it";
             return Check { health: Health::Bad, advice: Some(advice.to_owned()), ..check.and(why) };
         }
     };

@@ -1,4 +1,4 @@
-//! What a certificate says of itself (RFC 5280), for people: names, issuer, and how long it is good.
+//! The fields of a certificate (RFC 5280), for people: names, issuer, and how long it is good.
 //!
 //! Nothing is decided by what is read here; whether a certificate is trusted is rustls' to say.
 
@@ -7,12 +7,12 @@ use std::net::IpAddr;
 use super::super::super::wire::advice::shorten;
 use crate::types::time::Civil;
 
-/// What people ask of a certificate.
+/// The fields of a certificate that people ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::registry) struct Certificate {
     /// `CN=…, O=…`
     pub(in crate::registry) subject: String,
-    /// The same of whoever signed it.
+    /// The same of its signer.
     pub(in crate::registry) issuer: String,
     /// Seconds since 1970.
     pub(in crate::registry) not_before: i64,
