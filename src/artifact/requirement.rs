@@ -1,4 +1,4 @@
-//! What an artifact requires of the image that it is put into, as data.
+//! The requirements of an artifact on the image that it is put into, as data.
 //!
 //! A kind of artifact states its [`Requirements`] from the artifact's content and the options alone. Whether an image
 //! meets them is decided in one place, by `engine::check`, which knows the base and all planned layers.
@@ -48,7 +48,7 @@ pub enum Requirement {
     Java {
         /// The major version, such as 17.
         major: u32,
-        /// What shows it, such as "`app/Main.class`".
+        /// The evidence, such as "`app/Main.class`".
         shown_by: String,
     },
     /// A program of this name on the image's `PATH`, or at this absolute path.
@@ -86,7 +86,7 @@ pub struct Libraries {
     pub run_path: Vec<String>,
     /// Where the program lies in the image: what `$ORIGIN` is the directory of.
     pub program: EntryPath,
-    /// What the program was compiled for: libraries of another machine are passed over.
+    /// The platform of the program: libraries of another machine are passed over.
     pub platform: Platform,
     /// Whose loader it is, where its name tells: it decides the default directories.
     pub libc: Option<Libc>,

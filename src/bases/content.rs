@@ -39,7 +39,7 @@ pub(super) fn loader_directories(entry: &Entry) -> Result<Vec<String>, BoxedErro
     Ok(lines.into_iter().filter_map(directory).collect())
 }
 
-/// What a library was compiled for; `None` for what is no ELF file on disk.
+/// The machine of a library; `None` for a file on disk that is not ELF.
 pub(super) fn machine(entry: &Entry) -> Result<Option<Machine>, BoxedError> {
     let EntryKind::File(Content { source, .. }) = &entry.kind else { return Ok(None) };
     if memchr::memmem::find(entry.path.file_name(), b".so").is_none() {

@@ -17,7 +17,7 @@ pub enum BaseError {
     /// `--offline`, and the store does not have it.
     #[error("the base `{0}` is not in the store, and the network must not be used")]
     Offline(String),
-    /// A layer of a media type that nobody can read.
+    /// A layer of an unknown media type.
     #[error("layer {} of the base `{}` has the media type `{}`, which is not a layer", .0, .1, Foreign::new(.2.as_ref()))]
     NotALayer(Digest, String, MediaType),
     /// A layer cannot be read.
@@ -38,14 +38,14 @@ pub enum BaseError {
         /// The reason.
         source: io::Error,
     },
-    /// What the lock pins is not there any more.
+    /// The locked base does not exist any more.
     #[error("`{base}` is pinned at {locked} by `build.lock`, and that is not there any more: {inner}")]
     Gone {
         /// The base.
         base: String,
         /// In the lock.
         locked: Digest,
-        /// What the registry says.
+        /// The error of the registry.
         inner: BoxedError,
     },
     /// The base is not the one that the lock pins.
@@ -65,9 +65,9 @@ pub enum BaseError {
         base: String,
         /// The path.
         path: EntryPath,
-        /// What the lock says.
+        /// The lock's statement.
         said: String,
-        /// What a layer says.
+        /// The layer's content.
         found: String,
         /// Whether the lock was not to be departed from.
         strict: bool,
@@ -77,9 +77,9 @@ pub enum BaseError {
     SystemDiffers {
         /// The base.
         base: String,
-        /// What the lock says.
+        /// The lock's statement.
         said: String,
-        /// What the layers say.
+        /// The layers' content.
         found: String,
         /// Whether the lock was not to be departed from.
         strict: bool,

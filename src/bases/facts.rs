@@ -1,5 +1,5 @@
-//! What follows from the layers of an image for the whole of it: distribution, C library, Java, and where the loader
-//! looks for libraries.
+//! Facts about an image that follow from all of its layers: distribution, C library, Java, and the directories in
+//! which the loader searches for libraries.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -93,7 +93,7 @@ impl View {
         None
     }
 
-    /// What was read off the file at `path`, links not followed.
+    /// The reading of the file at `path`, links not followed.
     fn reading(&self, path: &EntryPath) -> Option<&Reading> {
         self.find(path).and_then(|(index, _)| index.reading(path))
     }
@@ -154,7 +154,7 @@ fn os(view: &mut View) -> Result<Option<String>, BoxedError> {
 fn java(view: &View) -> Option<u32> {
     let readings = view.0.iter().flat_map(|index| index.readings());
     let java = readings.filter_map(|(path, reading)| match reading {
-        // What a layer above replaced or removed does not count.
+        // A file that a layer above replaced or removed does not count.
         Reading::Java(major) if view.reading(path) == Some(reading) => Some(*major),
         _ => None,
     });

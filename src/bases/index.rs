@@ -1,4 +1,4 @@
-//! What a base layer contains: paths, kinds, modes, owners, sizes, and what the probes read off a few files.
+//! The content of a base layer: paths, kinds, modes, owners, sizes, and the readings of a few files.
 //!
 //! Read once by streaming the layer, then remembered under its digest. A [`Budget`] bounds what a hostile layer
 //! can make us keep and unpack; nothing is unpacked to disk.
@@ -17,12 +17,12 @@ use crate::layer::{AccountKind, AccountNames, EntryPath};
 use crate::oci::media_type::LayerCompression;
 use crate::runtime::budget::{Budget, Metered};
 
-/// What an entry takes beside its path and link target: its share of a map, and what allocations cost.
+/// The cost of an entry beside its path and link target: its share of a map and of allocations.
 const ENTRY_COST: usize = 136;
 /// The window of a zstd frame, as a power of two: 32 MiB, four times what tools that make images use.
 const WINDOW_LOG: u32 = 25;
 
-/// What a path is in one layer.
+/// The entry of a path in one layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Node {
     /// A directory with its mode, user and group.
@@ -40,7 +40,7 @@ pub enum Node {
     File(FileFacts),
 }
 
-/// What is known of a file.
+/// Facts about a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileFacts {
     /// Permission bits.
@@ -55,17 +55,17 @@ pub struct FileFacts {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerIndex {
     nodes: BTreeMap<EntryPath, Node>,
-    /// What lower layers have here is deleted, with all below it (`.wh.NAME`).
+    /// Deletes the entry of lower layers, with everything below it (`.wh.NAME`).
     removed: BTreeSet<EntryPath>,
     /// Directories whose content in lower layers is hidden (`.wh..wh..opq`).
     opaque: BTreeSet<EntryPath>,
     /// Whether the root is one of them.
     opaque_root: bool,
-    /// What the probes read.
+    /// The readings of the probes.
     readings: BTreeMap<EntryPath, Reading>,
 }
 
-/// What a layer says of a path.
+/// A layer's statement about a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup<'a> {
     /// It has it.
@@ -107,7 +107,7 @@ impl LayerIndex {
         Ok(index)
     }
 
-    /// What was read off the layer's own file at `path`.
+    /// The reading of the layer's own file at `path`.
     #[must_use]
     pub fn reading(&self, path: &EntryPath) -> Option<&Reading> {
         self.readings.get(path)
@@ -169,7 +169,7 @@ impl LayerIndex {
         Ok(())
     }
 
-    /// What a hard link leads to, as far as this layer has it: links can be made to symbolic links, too.
+    /// The target of a hard link, if this layer has it: links can be made to symbolic links, too.
     fn linked(&self, target: &[u8]) -> (Node, Option<Reading>) {
         let target = EntryPath::new(target).ok();
         match target.as_ref().and_then(|target| self.nodes.get(target)) {
@@ -200,13 +200,13 @@ impl LayerIndex {
                     self.readings.remove(&found);
                 }
             }
-            // What the file hid of lower layers does not come back with the directory.
+            // Paths of lower layers that the file hid do not come back with the directory.
             Some(before) if !is_directory(&before) && replaces => drop(self.opaque.insert(path)),
             _ => {}
         }
     }
 
-    /// What this layer says of `path`.
+    /// This layer's statement about `path`.
     #[must_use]
     pub fn lookup(&self, path: &EntryPath) -> Lookup<'_> {
         if let Some(node) = self.nodes.get(path) {
@@ -286,7 +286,7 @@ impl LayerIndex {
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
-/// What is looked at of an entry's payload.
+/// The part of an entry's payload that is read.
 #[derive(Default)]
 struct Content {
     machine: Option<Machine>,

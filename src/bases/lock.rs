@@ -1,4 +1,4 @@
-//! What `build.lock` says of a base, beside what the base's layers say.
+//! The facts of `build.lock` about a base, beside those of the base's layers.
 //!
 //! The lock decides modes, owners and links of directories without a layer being read, and its checksum is no
 //! signature: who can edit a lock can make it say anything of a directory. So each fact that a build takes from it
@@ -21,7 +21,7 @@ use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
 use crate::types::shown::Foreign;
 
-/// What the layers of a base have at a path.
+/// The entry of a base's layers at a path.
 enum Found {
     /// This layer says so.
     Here(Digest, Node),

@@ -1,4 +1,4 @@
-//! What images stand on: the only place that looks into a base.
+//! The bases of images: the only place that looks into a base.
 //!
 //! - [`open`]: a base, its documents and blobs, cheapest place first.
 //! - [`index`]: what one layer has, by the layer's digest; [`probes`]: what is read off a few small files.

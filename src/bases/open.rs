@@ -1,7 +1,7 @@
 //! The base: found lazily, cheapest place first.
 //!
-//! What a base's tag means comes from `build.lock`, else from where the base is. Its documents come from
-//! the store, else from there. What its layers have is asked of [`BaseLayers`](super::BaseLayers).
+//! The digest of a base's tag comes from `build.lock`, else from the place of the base. Its documents come from the
+//! store, else from there. [`BaseLayers`](super::BaseLayers) answers questions about its layers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read as _};
@@ -21,7 +21,7 @@ use crate::types::error::{BoxedError, carry};
 use crate::types::platform::Platform;
 use crate::types::reference::Repository;
 
-/// What all SOCI indexes have for a configuration.
+/// The configuration of all SOCI indexes.
 #[must_use]
 pub fn soci_config() -> Blob {
     Blob::in_memory(soci::config(), soci::CONFIG.to_vec(), "SOCI index")
@@ -36,10 +36,10 @@ pub(super) struct Cached {
     store: Store,
     /// The root, where a lock or digest pins it.
     pinned: Option<Descriptor>,
-    /// What the lock has; each hashes to its digest.
+    /// The documents in the lock; each hashes to its digest.
     locked: BTreeMap<Digest, String>,
     offline: bool,
-    /// What was fetched, the oldest first.
+    /// The fetched documents, the oldest first.
     kept: Mutex<VecDeque<(Digest, Arc<[u8]>)>>,
 }
 
@@ -57,7 +57,7 @@ impl Cached {
     }
 
     fn keep(&self, bytes: &[u8]) {
-        // The store is a cache: whoever cannot write to it has been told already.
+        // The store is a cache: the user has already been told if it cannot be written.
         let _ = self.store.blobs().put(bytes);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_back((Digest::of(bytes), bytes.into()));
@@ -88,7 +88,7 @@ impl Cached {
         RawDocument::new(Some(&descriptor.media_type), self.stored(descriptor)?).ok()
     }
 
-    /// What is missing of a base that the lock pins is for another base to mend.
+    /// If a part of a locked base is missing, another base is the remedy.
     fn gone(&self, error: BoxedError) -> BoxedError {
         let Some(pinned) = &self.pinned else { return error };
         let cause: &(dyn std::error::Error + 'static) = &*error;
@@ -196,7 +196,7 @@ pub struct Base {
 pub struct PlatformBase {
     /// The image.
     pub image: Image,
-    /// What the base's name resolves to: this image or an index.
+    /// The manifest or index that the base's name resolves to.
     pub root: RawDocument,
     /// The platform; a base that does not say is taken for the one asked for.
     pub platform: Platform,
@@ -233,7 +233,7 @@ impl Base {
         Self { reference, source, locked, strict: false, documents }
     }
 
-    /// Where the lock is not to be departed from, whoever departs from the base breaks a policy.
+    /// Under a strict lock, a departure from the base breaks a policy.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
@@ -245,7 +245,7 @@ impl Base {
         &self.source
     }
 
-    /// What the lock says of the image `base`.
+    /// The lock's statements about the image `base`.
     pub(super) fn locked(&self, base: &PlatformBase) -> Known {
         let locked = self.locked.as_ref().and_then(|locked| locked.platform(&base.platform));
         let locked = locked.filter(|locked| locked.digest == base.image.digest());
@@ -335,7 +335,7 @@ impl Base {
         Blob { descriptor, content: Arc::new(content), origin: self.source.origin(), title }
     }
 
-    /// What the lock should say of this base.
+    /// The entry of the lock for this base.
     pub fn facts(&self, base: &PlatformBase, known: Known) -> LockedBase {
         let manifest = base.image.raw().descriptor();
         let platform = LockedPlatform {
@@ -354,7 +354,7 @@ impl Base {
             platforms: vec![platform],
             documents: BTreeMap::new(),
         };
-        // What lies on this machine is read there.
+        // Layers on this machine are read there.
         if self.origin().is_some() {
             let soci = base.soci.as_ref().map(|index| &index.bytes[..]);
             for bytes in [&base.root.bytes[..], &base.image.raw().bytes, base.image.raw_config()]
@@ -368,13 +368,13 @@ impl Base {
     }
 }
 
-/// What is known of a base's tree.
+/// Facts about a base's tree.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    /// What stands at a path.
+    /// The entries at paths.
     pub(super) nodes: BTreeMap<EntryPath, Ancestor>,
     /// Whether a user or group is there.
     pub(super) accounts: BTreeMap<Account, bool>,
-    /// What follows from all layers.
+    /// The facts that follow from all layers.
     pub(super) system: Option<SystemFacts>,
 }

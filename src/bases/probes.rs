@@ -1,8 +1,8 @@
-//! What is read off a few small files while a layer streams by: a table of probes.
+//! A table of probes: facts that are read from a few small files while a layer streams by.
 //!
 //! A probe says which paths it is about, how much of such a file is read, and what is kept of it. To look at another
-//! file of a base, add a line to [`PROBES`] and a variant to [`Reading`]. What a file holds that is no text of the
-//! form that is expected is left out; a file that is too large is not read at all.
+//! file of a base, add a line to [`PROBES`] and a variant to [`Reading`]. Text that does not have the expected form
+//! is left out; a file that is too large is not read at all.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ struct Probe {
     is_about: fn(&[u8]) -> bool,
     /// The longest file that is read, in bytes.
     limit: u64,
-    /// What is kept; `None` where the file is not of the form that is expected.
+    /// The kept facts; `None` if the file does not have the expected form.
     read: fn(&[u8]) -> Option<Reading>,
 }
 
@@ -38,13 +38,13 @@ const PACKAGES: usize = 10_000;
 /// Names and versions are shorter, in bytes.
 const MAX_WORD: usize = 256;
 const OS_RELEASE: [&[u8]; 2] = [b"etc/os-release", b"usr/lib/os-release"];
-/// What an element of a list or map costs beside its text.
+/// The cost of an element of a list or map beside its text.
 const EACH: usize = 64;
 
-/// What was read off a file.
+/// The facts that were read from a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reading {
-    /// What distribution it is.
+    /// The distribution.
     System {
         /// For people, such as `Debian GNU/Linux 12 (bookworm)`.
         name: String,
@@ -69,14 +69,13 @@ pub enum LoaderLine {
 }
 
 impl Reading {
-    /// What the probes keep of the file at `path`, which has `size` bytes; `None` where none is about it, or it is
-    /// too large.
+    /// Whether a probe is about the file at `path`, which has `size` bytes, and it is small enough.
     #[must_use]
     pub fn is_wanted(path: &EntryPath, size: u64) -> bool {
         probe_of(path).is_some_and(|probe| size <= probe.limit)
     }
 
-    /// What is kept of the bytes of the file at `path`.
+    /// The facts in the bytes of the file at `path`.
     #[must_use]
     pub fn of(path: &EntryPath, bytes: &[u8]) -> Option<Self> {
         let probe = probe_of(path)?;

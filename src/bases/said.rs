@@ -1,9 +1,9 @@
-//! What `build.lock` says of a path, and what the layers say, as each other.
+//! Statements of `build.lock` and of the layers about a path, each as the other.
 
 use super::index::{FileFacts, Node};
 use crate::project::lock::Ancestor;
 
-/// What the lock says, as a layer would.
+/// The lock's statement in the form of a layer's.
 pub(super) fn node(said: &Ancestor) -> Option<Node> {
     match said.clone() {
         Ancestor::Directory { mode, uid, gid } | Ancestor::Listed { mode, uid, gid, .. } => {
@@ -15,7 +15,7 @@ pub(super) fn node(said: &Ancestor) -> Option<Node> {
     }
 }
 
-/// What the layers say, as the lock does.
+/// The layers' statement in the form of the lock's.
 pub(super) fn ancestor(found: Option<&Node>) -> Ancestor {
     match found {
         Some(Node::Directory { mode, uid, gid }) => Ancestor::Directory { mode: *mode, uid: *uid, gid: *gid },

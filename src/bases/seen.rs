@@ -1,6 +1,6 @@
-//! What is seen of a tree, which may be nothing, or not known.
+//! An answer about a tree, which may be that nothing is there, or that it is not known.
 
-/// What a check sees of something.
+/// An answer of a check about something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen<T> {
     /// It is there.

@@ -50,7 +50,7 @@ pub struct Container {
     pub version: Option<u32>,
     /// The directory that it deploys applications from.
     pub webapps: EntryPath,
-    /// What in the configuration shows it.
+    /// The part of the configuration that shows it.
     pub sign: String,
 }
 

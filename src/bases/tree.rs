@@ -13,12 +13,12 @@ use crate::layer::{Account, AccountKind, AccountNames, Entry, EntryKind, EntryPa
 use crate::project::lock::SystemFacts;
 use crate::types::error::BoxedError;
 
-/// The kernel gives up after 40 links, and so do we.
+/// The kernel follows at most 40 links, and so does this code.
 const MAX_LINKS: usize = 40;
 
 /// Files, asked for one path at a time.
 pub trait FileTree {
-    /// What is at `path`, whose ancestors are directories, not links; `None` for nothing.
+    /// The node at `path`, whose ancestors are directories, not links; `None` for nothing.
     ///
     /// # Errors
     /// When a layer cannot be read.
@@ -52,7 +52,7 @@ pub trait FileTree {
         })
     }
 
-    /// What follows from all layers of the base; `None` where not all of them are known.
+    /// The facts that follow from all layers of the base; `None` if not all of them are known.
     ///
     /// # Errors
     /// When a layer cannot be read.
@@ -73,7 +73,7 @@ pub trait FileTree {
         Ok(Vec::new())
     }
 
-    /// Who has what is at `path`, as messages say it.
+    /// The owner of the node at `path`, for messages.
     fn holder(&self, _path: &EntryPath) -> String {
         "the base".to_owned()
     }
@@ -189,7 +189,7 @@ impl<B: FileTree> FileTree for Stack<'_, B> {
     }
 }
 
-/// What is at the end of all links of `path`, and where that is.
+/// The node at the end of all links of `path`, and its path.
 ///
 /// # Errors
 /// When a layer cannot be read.
@@ -202,7 +202,7 @@ pub fn follow<T: FileTree>(tree: &mut T, path: &[u8]) -> Result<Seen<(EntryPath,
         match &part[..] {
             b"" | b"." => continue,
             b".." => {
-                // Above the root is the root. What was passed on the way here is a directory.
+                // Above the root is the root. Every path that was passed on the way here is a directory.
                 at = at.and_then(|(path, _)| path.parent()).map(|path| (path, directory()));
                 continue;
             }

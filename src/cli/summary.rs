@@ -14,7 +14,7 @@ use crate::types::digest::Digest;
 use crate::types::finding::Finding;
 use crate::types::platform::Platform;
 
-/// What a build did.
+/// The result of a build.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
@@ -26,7 +26,7 @@ pub struct Summary {
     pub tags: Vec<String>,
     /// One per platform.
     pub images: Vec<ImageSummary>,
-    /// What the checks found out.
+    /// The findings of the checks.
     pub findings: Vec<Finding>,
     /// Where it was written to, as the user would write it; empty for the local store alone.
     pub outputs: Vec<String>,
@@ -66,7 +66,7 @@ pub struct LayerSummary {
     pub files: Option<u64>,
     /// Bytes of the compressed blob.
     pub size: u64,
-    /// What had to be done for it.
+    /// The work that was done for it.
     pub state: LayerState,
     /// How it came to the destination; absent for the local store.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +83,7 @@ pub struct LayerSummary {
     pub time: Option<Duration>,
 }
 
-/// What had to be done for a layer.
+/// The work that was done for a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum LayerState {

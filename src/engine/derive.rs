@@ -156,7 +156,7 @@ fn resolve<T, V>(
     })
 }
 
-/// What the settings and the artifact change in the base's configuration.
+/// The changes of the settings and the artifact to the base's configuration.
 fn change(request: &Request, planned: &PlannedImage, facts: &Facts) -> Result<Change, BoxedError> {
     let config = &request.settings.config;
     let annotations = annotations(request, Some(planned), facts)?;
@@ -216,7 +216,7 @@ fn standard(
     let dirty = |commit: &str, dirty| if dirty { format!("{commit}-dirty") } else { commit.to_owned() };
     let title = request.name.path().rsplit('/').next().map(str::to_owned);
     let base = planned.base.as_ref();
-    // A path on this machine is nobody's business, and would make the digest depend on the directory.
+    // A path of this machine must not appear in the image, and would make the digest depend on the directory.
     let base_name = base.filter(|base| base.is_in_registry).map(|base| base.reference.clone());
     let values = [
         ("created", Some(rfc3339(request.time())?)),

@@ -1,4 +1,4 @@
-//! What a build did, as data: the summary, `--json`, `--metadata-file` and `--image-refs` are views of it.
+//! The result of a build, as data: the summary, `--json`, `--metadata-file` and `--image-refs` are views of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::types::finding::Finding;
 use crate::types::platform::Platform;
 use crate::types::reference::{Repository, Tag};
 
-/// What a build did.
+/// The result of a build.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -43,11 +43,11 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Problems that the user should probably solve.
     pub warnings: Vec<String>,
-    /// What the checks found out.
+    /// The findings of the checks.
     pub findings: Vec<Finding>,
     /// How many entries were written to the cache in a registry.
     pub cache_entries_written: usize,
-    /// What the lock should say of the base.
+    /// The lock's new entry for the base.
     #[serde(skip)]
     pub locked: Option<LockedBase>,
 }
@@ -84,15 +84,15 @@ pub struct LayerReport {
     pub known_from: Option<KnownFrom>,
     /// Whether it was known, and why not.
     pub memo: LayerMemo,
-    /// What was known of its files; `None` where nobody looked at them one by one.
+    /// The memo's knowledge of its files; `None` if the files were not looked at one by one.
     pub file_memo: Option<FileMemo>,
-    /// What had to be done; `None` when the layer was known.
+    /// The work that was done; `None` if the layer was known.
     pub work: Option<Work>,
-    /// What had to be done because the layer was known, needed, and lost by the store.
+    /// The work of making a known layer again because the store had lost it.
     pub remade: Option<Work>,
     /// How long that took, in milliseconds.
     pub milliseconds: u64,
-    /// What made it differ from the last build.
+    /// The difference from the last build.
     pub difference: Option<Difference>,
 }
 
@@ -234,7 +234,7 @@ impl Report {
         self.destinations.push(DestinationReport::new(target, true));
     }
 
-    /// What looked as if it were sent was there.
+    /// Blobs that seemed to be sent were there.
     pub(super) fn turned_out_current(&mut self, target: &Target) {
         let name = target.name();
         if let Some(destination) = self.destinations.iter_mut().find(|destination| destination.name == name) {

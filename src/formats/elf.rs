@@ -12,7 +12,7 @@ pub struct Machine {
     is_little: bool,
 }
 
-/// What is needed of a file to tell.
+/// The bytes of a file that are needed to tell.
 pub const HEAD: usize = 20;
 
 /// Number, width where it decides, byte order where it decides, and Go's name.

@@ -6,9 +6,9 @@
 //! empty store need not ask for them.
 //!
 //! - The same lock gives the same text: sorted, one fact a line, for review and for merging.
-//! - Only `reference` and `digest` are decisions. The rest are facts derived from the digest, and a
-//!   checksum binds them to it: whoever edits the digest, a person or a dependency bot, gets a lock whose
-//!   stale facts are dropped on reading and derived again. A fact that was edited is dropped as well.
+//! - Only `reference` and `digest` are decisions. The rest are facts derived from the digest, and a checksum binds
+//!   them to it: if a person or a dependency bot edits the digest, the stale facts are dropped on reading and derived
+//!   again. A fact that was edited is dropped as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
@@ -54,18 +54,18 @@ pub struct Lock {
     bases: BTreeMap<String, LockedBase>,
 }
 
-/// What the name of a base means.
+/// The meaning of a base's name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LockedBase {
     /// The base as the build file has it.
     pub reference: String,
     /// The digest of its index or manifest.
     pub digest: Digest,
-    /// What is known of those bytes; `None` when it must be derived from the digest first.
+    /// The facts about those bytes; `None` if they must be derived from the digest first.
     pub facts: Option<BaseFacts>,
 }
 
-/// What follows from the digest of a base.
+/// The facts that follow from the digest of a base.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BaseFacts {
     /// The media type of the index or manifest.
@@ -100,15 +100,15 @@ pub struct LockedPlatform {
     pub media_type: MediaType,
     /// The size of its manifest in bytes.
     pub size: u64,
-    /// What stands in it at the ancestors of the application. Paths that are not UTF-8 are not written.
+    /// The entries at the ancestors of the application. Paths that are not UTF-8 are not written.
     pub ancestors: BTreeMap<EntryPath, Ancestor>,
     /// Whether it has the users and groups that somebody asked for.
     pub accounts: BTreeMap<Account, bool>,
-    /// What follows from all of its layers; `None` where not all were read.
+    /// The facts that follow from all of its layers; `None` if not all were read.
     pub system: Option<SystemFacts>,
 }
 
-/// What follows from all layers of an image.
+/// The facts that follow from all layers of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SystemFacts {
     /// The distribution, for people.
@@ -121,7 +121,7 @@ pub struct SystemFacts {
     pub library_path: Vec<String>,
 }
 
-/// What stands in a base at a path.
+/// The entry of a base at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ancestor {
     /// A directory.
@@ -141,7 +141,7 @@ pub enum Ancestor {
         uid: u64,
         /// Its group.
         gid: u64,
-        /// What is in it.
+        /// The names in it.
         names: BTreeSet<String>,
     },
     /// A symbolic link.
@@ -160,7 +160,7 @@ pub enum Ancestor {
     Missing,
 }
 
-/// What became of a reference between two locks.
+/// The change of a reference between two locks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It has become locked.
@@ -171,9 +171,9 @@ pub enum Change {
     Moved {
         /// The reference.
         reference: String,
-        /// What it meant.
+        /// The old digest.
         from: Digest,
-        /// What it means.
+        /// The new digest.
         to: Digest,
     },
 }
@@ -316,7 +316,7 @@ impl Lock {
         Ok(true)
     }
 
-    /// What is locked for a base, as the build file has it.
+    /// The locked base under its name in the build file.
     #[must_use]
     pub fn get(&self, reference: &str) -> Option<&LockedBase> {
         self.bases.get(reference)
@@ -340,7 +340,7 @@ impl Lock {
         self.bases.retain(|reference, _| is_used(reference));
     }
 
-    /// What `newer` decides otherwise: facts that follow from a digest are no change.
+    /// The decisions of `newer` that differ: facts that follow from a digest are no change.
     #[must_use]
     pub fn changes(&self, newer: &Self) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -572,7 +572,7 @@ fn checksum(digest: &Digest, facts: &str) -> String {
     hex
 }
 
-/// What writers of the lock at `path` left behind, or are writing just now.
+/// The files that writers of the lock at `path` left behind, or are writing just now.
 #[must_use]
 pub fn unfinished(path: &Path) -> Vec<PathBuf> {
     let directory = path.parent().unwrap_or(Path::new("/"));
@@ -593,7 +593,7 @@ table! {
 }
 
 table! {
-    /// `[[base]]`. What follows from the digest may be left out.
+    /// `[[base]]`. Facts that follow from the digest may be left out.
     struct BaseText {
         "reference" => reference: Spanned<Name>,
         "digest" => digest: Digest,

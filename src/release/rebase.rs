@@ -1,7 +1,7 @@
 //! `pack rebase`: another base under the layers of an image, which are neither built nor read nor sent again.
 //!
-//! What would surely not run is refused, as far as the configurations and the known contents of the bases
-//! tell: another platform, another C library, an older Java, another generation of the servlet container.
+//! A base on which the image would surely not run is refused, as far as the configurations and the known contents of
+//! the bases tell: another platform, another C library, an older Java, another generation of the servlet container.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,13 +32,13 @@ use crate::types::shown::Foreign;
 /// A base as the user named it, or as the image does.
 #[derive(Clone)]
 pub struct Named {
-    /// The name for annotations; none for a path on this machine, which is nobody's business.
+    /// The name for annotations; none for a path of this machine, which must not appear in the image.
     pub name: Option<String>,
     /// Where it is.
     pub source: Arc<dyn Source>,
 }
 
-/// What is to be done.
+/// A request to rebase.
 pub struct Request<'a> {
     /// The image.
     pub image: Arc<dyn Source>,
@@ -135,7 +135,7 @@ pub enum RebaseError {
     NotOnBase {
         /// The image.
         image: String,
-        /// What was taken for its base.
+        /// The base that was assumed.
         base: String,
         /// For which platform.
         platform: Option<Platform>,
@@ -191,7 +191,7 @@ impl Explain for RebaseError {
     }
 }
 
-/// What was done.
+/// The result of a rebase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -207,7 +207,7 @@ pub struct Report {
     pub current: bool,
     /// Platform by platform.
     pub images: Vec<Rebased>,
-    /// What became of the blobs.
+    /// The result for the blobs.
     pub blobs: Delivered,
 }
 
@@ -470,7 +470,7 @@ fn refused(request: &Request<'_>, reasons: Vec<Reason>) -> RebaseError {
     RebaseError::Refused { image: request.image.name(), base: request.new.source.name(), reasons }
 }
 
-/// What two configurations tell against each other.
+/// The contradictions between two configurations.
 #[must_use]
 pub fn incompatible(old: &ConfigFile, new: &ConfigFile) -> Vec<Reason> {
     let mut reasons = Vec::new();

@@ -19,7 +19,7 @@ use crate::types::digest::Digest;
 use crate::types::reference::Repository;
 use crate::types::shown::shown_path;
 
-/// What a registry would have to be sent.
+/// The blobs that would have to be sent to a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Transfer {

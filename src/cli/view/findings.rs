@@ -1,4 +1,4 @@
-//! What checks found out, as lines of text.
+//! The findings of checks, as lines of text.
 
 use super::super::printer::Printer;
 use crate::types::finding::{Finding, Level};

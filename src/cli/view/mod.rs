@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::oci::{Descriptor, History, Image, media_type};
 use crate::types::digest::Digest;
 
-/// What an image says, or what is known, about its base.
+/// The facts about an image's base, from the image or elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Base {
@@ -29,11 +29,11 @@ pub struct Base {
 
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
 const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
-/// What the history entries of our own layers begin with.
+/// The beginning of the history entries of our own layers.
 const OURS: &str = "pack: ";
 
 impl Base {
-    /// What the annotations of `image` say; `None` if they name no base.
+    /// The base in the annotations of `image`; `None` if they name none.
     #[must_use]
     pub fn of(image: &Image) -> Option<Self> {
         let annotation = |key| image.manifest().annotations.get(key);

@@ -16,7 +16,7 @@ pub(in crate::engine) struct Image<'a, T> {
     pub(in crate::engine) platform: &'a Platform,
     /// The configuration of the base; `None` on an empty one.
     pub(in crate::engine) base: Option<&'a ConfigFile>,
-    /// What the loader of programs is told by the settings or the base: `LD_LIBRARY_PATH`.
+    /// The search path of the loader, from the settings or the base: `LD_LIBRARY_PATH`.
     pub(in crate::engine) library_path: Option<String>,
     /// The `PATH` of its processes.
     pub(in crate::engine) path: Option<String>,
@@ -26,7 +26,7 @@ pub(in crate::engine) struct Image<'a, T> {
     pub(in crate::engine) cure: &'a str,
 }
 
-/// What a path of a program or library leads to.
+/// The file that a path of a program or library leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FileAt {
     /// A file that fits the platform.
@@ -40,7 +40,7 @@ pub(super) enum FileAt {
 }
 
 impl<T: FileTree> Image<'_, T> {
-    /// What follows from all layers of the base.
+    /// The facts that follow from all layers of the base.
     pub(super) fn system(&mut self) -> Result<Option<SystemFacts>, BoxedError> {
         self.tree.system()
     }
@@ -79,7 +79,7 @@ impl<T: FileTree> Image<'_, T> {
         Ok((found, is_sure))
     }
 
-    /// What a sentence says of something that cannot be known.
+    /// The sentence about something that cannot be known.
     pub(super) fn unknown(&self, what: &str) -> String {
         format!(
             "{what} cannot be known here: `build.lock` does not tell what the base has, and nothing else needs the layers of \

@@ -14,7 +14,7 @@ struct Directory {
     is_cached: bool,
 }
 
-/// What became of one library.
+/// The result for one library.
 enum Search {
     Found,
     /// Where the loader looks only once its cache was written again.

@@ -3,7 +3,7 @@
 //!
 //! Each requirement of an artifact is **met**, **not met**, or **cannot be known here**, and the last is no pass. The
 //! answer is a function of the artifact, the settings, the base, the lock, and what the registry tells of the base's
-//! layers. What the store has, and whether a layer of ours is known already, decide nothing.
+//! layers. The content of the store, and whether a layer of ours is known already, decide nothing.
 
 mod error;
 mod image;

@@ -14,10 +14,10 @@ use crate::types::finding::{Finding, Level, Rule};
 use crate::types::platform::Platform;
 use crate::types::shown::shown_path;
 
-/// What is checked.
+/// The inputs of the checks.
 pub(in crate::engine) struct Checks<'a> {
     pub(in crate::engine) request: &'a Request,
-    /// What the artifact requires.
+    /// The artifact's requirements.
     pub(in crate::engine) requirements: Option<&'a Requirements>,
     /// The base's configuration.
     pub(in crate::engine) config: Option<&'a ConfigFile>,
@@ -25,7 +25,7 @@ pub(in crate::engine) struct Checks<'a> {
 }
 
 impl Checks<'_> {
-    /// What no file of the image is looked at for: so it is refused before a layer is read.
+    /// Checks that need no file of the image, so that a refusal comes before a layer is read.
     pub(in crate::engine) fn first(&self) -> Result<Vec<Finding>, BoxedError> {
         let mut tree = Empty;
         self.requirements(&mut tree, |requirement| !needs_files(requirement))
@@ -164,7 +164,7 @@ const fn needs_files(requirement: &Requirement) -> bool {
     !matches!(requirement, Requirement::Platform(_) | Requirement::Servlet(_))
 }
 
-/// What is said of an artifact alone.
+/// The findings about an artifact alone.
 pub(in crate::engine) fn of_artifact(
     artifact: &Artifact,
     base: Option<&ConfigFile>,

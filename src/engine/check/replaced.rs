@@ -37,7 +37,7 @@ pub(in crate::engine) fn replaced(
     Ok(found)
 }
 
-/// What is said of them.
+/// The note about them.
 pub(in crate::engine) fn note_of_replaced(paths: &[EntryPath]) -> Option<String> {
     let named: Vec<String> = paths.iter().map(|path| format!("`/{}`", shown(path.as_bytes()))).collect();
     (!named.is_empty()).then(|| {
