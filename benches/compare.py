@@ -339,9 +339,10 @@ class Pack(Tool):
     def phases(self):
         """Seconds and number of each kind of step of the last run."""
         found = {}
-        for span in json.loads((self.state / "timings.json").read_text())["spans"]:
-            seconds, count = found.get(span["activity"], (0, 0))
-            found[span["activity"]] = seconds + (span["end"] - span["start"]) / 1e6, count + 1
+        for event in json.loads((self.state / "timings.json").read_text())["traceEvents"]:
+            if event["ph"] == "X":
+                seconds, count = found.get(event["cat"], (0, 0))
+                found[event["cat"]] = seconds + event["dur"] / 1e6, count + 1
         return found
 
     def allocations(self, w, repository, log):

@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::real::inputs;
+use crate::real::server::Server;
 use crate::support::{Outcome, Project, chmod, json, prose, settle, skipped, text, tree_on};
 
 /// A project of one layer with files that are old enough.
@@ -279,25 +281,107 @@ fn timings_are_a_page_or_json() {
     assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
     assert!(page.contains("build app: built") && page.contains(env!("CARGO_PKG_VERSION")), "{page}");
     project.append("files/07.txt", "more\n");
-    project.build("--timings=t.json --quiet");
-    let record = json(&fs::read_to_string(project.path("t.json")).unwrap());
-    let spans = record["spans"].as_array().unwrap();
-    let of = |activity: &str| spans.iter().filter(|span| span["activity"] == activity).collect::<Vec<_>>();
+    let built = project.build("--timings=t.json --quiet -o oci:out");
+    let trace = json(&fs::read_to_string(project.path("t.json")).unwrap());
+    let slices = slices_of(&trace);
+    let of = |activity: &str| slices.iter().filter(|slice| slice["cat"] == activity).collect::<Vec<_>>();
     for (activity, number) in [("look", 2), ("plan", 1), ("layer", 1), ("look-up", 1), ("conclude", 1)] {
         assert_eq!(of(activity).len(), number, "{activity}");
     }
-    let end = record["elapsed"].as_u64();
-    assert!(
-        spans
-            .iter()
-            .all(|span| span["start"].as_u64() <= span["end"].as_u64() && span["end"].as_u64() <= end)
-    );
-    let bodies = record["layers"][0]["bodies"].clone();
-    let encoded = of("body").iter().filter(|span| span["outcome"] == "encoded").count();
+    let end = trace["otherData"]["elapsed"].as_u64().unwrap();
+    assert!(slices.iter().all(|slice| number(slice, "ts") + number(slice, "dur") <= end));
+    let encoded = of("body").iter().filter(|slice| slice["args"]["outcome"] == "encoded").count();
+    let work = &built.metadata["images"][0]["layers"][0]["work"];
     assert_eq!(
         (of("body").len(), encoded),
-        (bodies[0].as_u64().unwrap() as usize, bodies[1].as_u64().unwrap() as usize)
+        (number(work, "bodies") as usize, number(work, "encoded") as usize)
     );
+    assert_eq!(of("layer")[0]["args"]["digest"], built.metadata["images"][0]["layers"][0]["facts"]["digest"]);
+}
+
+/// A number of a JSON object.
+#[track_caller]
+fn number(object: &serde_json::Value, key: &str) -> u64 {
+    object[key].as_u64().unwrap_or_else(|| panic!("no `{key}` in {object}"))
+}
+
+/// The slices of a trace, which is one that follows the rules of Google's "Trace Event Format".
+#[track_caller]
+fn slices_of(trace: &serde_json::Value) -> Vec<serde_json::Value> {
+    let events = trace["traceEvents"].as_array().unwrap();
+    let track = |event: &serde_json::Value| (number(event, "pid"), number(event, "tid"));
+    let of = |phase: &str| events.iter().filter(|event| event["ph"] == phase).cloned().collect::<Vec<_>>();
+    let (names, slices) = (of("M"), of("X"));
+    let (starts, ends) = (of("s"), of("f"));
+    assert_eq!(names.len() + slices.len() + starts.len() + ends.len(), events.len(), "no other events");
+    // Times never go back.
+    let times: Vec<u64> =
+        events.iter().filter(|event| event["ph"] != "M").map(|event| number(event, "ts")).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    // Slices of one thread follow each other, and thread and process have a name.
+    let named = |what: &str, pid: u64, tid: u64| {
+        names
+            .iter()
+            .any(|name| name["name"] == what && track(name) == (pid, tid) && name["args"]["name"].is_string())
+    };
+    let mut free = std::collections::BTreeMap::new();
+    for slice in &slices {
+        let (pid, tid) = track(slice);
+        assert!(named("process_name", pid, 0) && named("thread_name", pid, tid), "{slice}");
+        assert!(
+            slice["name"].is_string() && slice["cat"].is_string() && slice["args"].is_object(),
+            "{slice}"
+        );
+        let before = free.insert((pid, tid), number(slice, "ts") + number(slice, "dur")).unwrap_or(0);
+        assert!(before <= number(slice, "ts"), "{slice} begins before {before}");
+    }
+    // Arrows begin and end in slices.
+    let is_in_slice = |event: &serde_json::Value| {
+        let at = number(event, "ts");
+        let is_around = |slice: &serde_json::Value| {
+            track(slice) == track(event)
+                && (number(slice, "ts")..=number(slice, "ts") + number(slice, "dur")).contains(&at)
+        };
+        slices.iter().any(is_around)
+    };
+    assert_eq!(starts.len(), ends.len());
+    for start in &starts {
+        let end = ends.iter().find(|end| end["id"] == start["id"]).unwrap();
+        assert!(
+            number(start, "ts") <= number(end, "ts")
+                && (&start["name"], &start["cat"]) == (&end["name"], &end["cat"])
+        );
+        assert!(end["bp"] == "e" && is_in_slice(start) && is_in_slice(end), "{start} {end}");
+    }
+    slices
+}
+
+/// Requests stand in the process of their host, and an arrow leads from the layer to its upload.
+#[test]
+fn each_host_is_a_process_of_the_trace() {
+    const REGISTRY: &str = "tools/docker-registry";
+    let Some(inputs) = inputs(&[REGISTRY]) else { return };
+    let project = project();
+    let server = Server::start(&inputs.join(REGISTRY), &project.beside("registry"), false);
+    let push = format!("--timings=t.json --push --name {}/shop -o oci:out", server.host());
+    project.pack("build").args(&push).ok();
+    let trace = json(&fs::read_to_string(project.path("t.json")).unwrap());
+    let slices = slices_of(&trace);
+    let processes: Vec<String> = trace["traceEvents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["name"] == "process_name")
+        .map(|event| text(&event["args"]["name"]))
+        .collect();
+    assert!(processes[0].starts_with("pack build ") && processes[1..] == [server.host()], "{processes:?}");
+    let requests: Vec<_> = slices.iter().filter(|slice| slice["cat"] == "request").collect();
+    assert!(
+        !requests.is_empty() && requests.iter().all(|request| number(request, "pid") == 2),
+        "{requests:?}"
+    );
+    let arrows = trace["traceEvents"].as_array().unwrap().iter().filter(|event| event["ph"] == "s").count();
+    assert_eq!(arrows, 2, "to the registry, and to the layout");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::super::file::{OutputFile, check_replaceable};
 use super::super::format;
 use super::super::session::Session;
 use super::super::summary::{ImageSummary, LayerState, LayerSummary, Summary};
-use super::super::timings::{Machine, Record};
+use super::super::timings::{self, Machine, Record};
 use super::super::view::explain::{self, Explanation};
 use super::super::view::findings::findings;
 use super::request::{self, Asked};
@@ -115,7 +115,10 @@ impl Files {
             let (machine, elapsed) = (Machine::this(jobs), session.started.elapsed());
             let record = Record::new(machine, summary.reference(), elapsed, report, recorder.spans());
             let path = file.path().to_owned();
-            if tell(file.write(session, &record.for_file(&path))) {
+            let written = timings::file(&record, &path).map_err(|error| {
+                CommandError::from_error(ExitStatus::Bug, &error).context("the timings cannot be shown")
+            });
+            if tell(written.and_then(|bytes| file.write(session, &bytes))) {
                 session.printer.note(format!("where the time went: {}", shown_path(&path)));
             }
         }

@@ -4,7 +4,7 @@
 //! taken to be whatever ended last before it began; and so on. A blob that is sent while it is made waits for
 //! its layer: of that upload, only what came after the layer counts.
 
-use super::{Activity, Span};
+use super::record::{Activity, Span};
 
 /// A part of the critical path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,19 +1,21 @@
 //! The record as a page that needs nothing else: no network, no script, light and dark.
 //!
-//! Whatever comes from outside (names of files, layers, hosts) is escaped where it is put in. The page forbids
-//! the browser to load anything, so that even a mistake here would reach nobody.
+//! Everything from outside (names of files, layers, hosts) is a [`Text`], and the template escapes it where it is put in
+//! (`templates/timings.html`, compiled into the program). The page forbids the browser to load anything, so that even a
+//! mistake here would reach nobody.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::super::format::{bytes, number};
-use super::critical::{self, Leg};
-use super::{Activity, LayerFigures, Machine, Record, Span};
+use askama::Template;
 
-/// What does not change, with a policy that lets the browser load nothing.
-const HEAD: &str = include_str!("head.html");
-const STYLE: &str = include_str!("page.css");
+use super::super::format::{self, bytes, number, printable};
+use super::critical::{self, Leg};
+use super::lanes::{self, Lane, label};
+use super::record::{Activity, LayerFigures, Machine, Record, Span};
+
 /// Height of a row of a lane, pixels.
 const ROW: usize = 22;
 /// Bodies that are closer than this share of the whole are drawn as one.
@@ -22,49 +24,138 @@ const CLOSE: f64 = 0.0008;
 const REQUESTS: usize = 25;
 /// Lines across the time line.
 const TICKS: u32 = 8;
+/// The classes of bars, and what they mean.
+const KEY: [(&str, &str); 7] = [
+    ("plan", "inputs, plan, manifests and tags"),
+    ("layer", "layers looked up or built"),
+    ("known", "bodies found or copied"),
+    ("encoded", "bodies encoded"),
+    ("move", "blobs on their way"),
+    ("request", "requests"),
+    ("plan critical", "outlined: on the critical path"),
+];
 
 /// The page.
-#[must_use]
-pub fn page(record: &Record) -> String {
+///
+/// # Errors
+/// None but one of the formatter, and a `String` has room.
+pub(super) fn page(record: &Record) -> Result<String, fmt::Error> {
     let path = critical::path(&record.spans);
-    let mut out = String::new();
-    // Writing to a `String` cannot fail.
-    let _ = write!(
-        out,
-        "{HEAD}<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         <h1>Where the time went</h1>\n<p><code>{}</code></p>\n",
-        escaped(&record.result)
-    );
-    totals(&mut out, record);
-    timeline(&mut out, record, &path);
-    critical_path(&mut out, record, &path);
-    layers(&mut out, &record.layers);
-    stages(&mut out, record);
-    requests(&mut out, &record.spans);
-    machine(&mut out, &record.machine);
-    out.push_str("</body>\n</html>\n");
-    out
+    let sections = [
+        Some(critical_path(record, &path)),
+        Some(layers(&record.layers)),
+        Some(stages(record)),
+        requests(&record.spans),
+        Some(machine(&record.machine)),
+    ];
+    let page = Page {
+        result: Text::of(&record.result),
+        totals: totals(record),
+        ticks: ticks(record.elapsed),
+        lanes: timeline(record, &path),
+        key: KEY,
+        sections: sections.into_iter().flatten().collect(),
+    };
+    // The line end that a template loses.
+    page.render().map(|page| page + "\n").map_err(|_| fmt::Error)
 }
 
-/// Text that is only text, in an element as well as in an attribute. What could change how the text around it
-/// is shown, as control and direction characters do, is written out.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                out.extend(character.escape_unicode());
-            }
-            _ if character.is_control() => out.extend(character.escape_default()),
-            _ => out.push(character),
+/// What the template shows.
+#[derive(Template)]
+#[template(path = "timings.html")]
+struct Page {
+    result: Text,
+    totals: Vec<Fact>,
+    ticks: Vec<Tick>,
+    lanes: Vec<LaneView>,
+    key: [(&'static str, &'static str); 7],
+    sections: Vec<Section>,
+}
+
+/// Text as it is shown: what could change how the text around it is shown, as control and direction characters do, is
+/// written out. Markup is the template's to escape.
+struct Text(String);
+
+impl Text {
+    fn of(text: &str) -> Self {
+        Self(printable(text).into_owned())
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A figure of the whole.
+struct Fact {
+    name: &'static str,
+    value: String,
+}
+
+/// A line across the time line, in percent, and its time.
+struct Tick {
+    x: f64,
+    at: String,
+}
+
+/// A lane with its bars; those of one row do not overlap.
+struct LaneView {
+    label: Text,
+    height: usize,
+    bars: Vec<BarView>,
+}
+
+/// A bar: places along the time line in percent, others in pixels.
+struct BarView {
+    x: String,
+    width: String,
+    y: usize,
+    height: usize,
+    class: &'static str,
+    is_critical: bool,
+    title: Text,
+    /// None where there is no room for it.
+    label: Option<Text>,
+}
+
+/// A table with a heading.
+struct Section {
+    title: &'static str,
+    text: String,
+    columns: Vec<Heading>,
+    rows: Vec<Vec<Text>>,
+}
+
+/// The heading of a column.
+struct Heading {
+    name: &'static str,
+    is_number: bool,
+}
+
+impl Section {
+    /// The columns from `numbers` on are numbers.
+    fn new(
+        title: &'static str,
+        names: &[&'static str],
+        numbers: std::ops::Range<usize>,
+        rows: Vec<Vec<String>>,
+    ) -> Self {
+        let heading =
+            |(index, name): (usize, &&'static str)| Heading { name, is_number: numbers.contains(&index) };
+        let cells = |row: Vec<String>| row.iter().map(|cell| Text::of(cell)).collect();
+        Self {
+            title,
+            text: String::new(),
+            columns: names.iter().enumerate().map(heading).collect(),
+            rows: rows.into_iter().map(cells).collect(),
         }
     }
-    out
+
+    fn with_text(self, text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..self }
+    }
 }
 
 /// A time in microseconds, with what precision it deserves.
@@ -73,11 +164,11 @@ fn time(micros: u64) -> String {
         0 => "0".to_owned(),
         1..10_000 => format!("{}.{:02} ms", micros / 1000, micros % 1000 / 10),
         10_000..950_000 => format!("{} ms", (micros + 500) / 1000),
-        _ => super::super::format::duration(Duration::from_micros(micros)),
+        _ => format::duration(Duration::from_micros(micros)),
     }
 }
 
-fn totals(out: &mut String, record: &Record) {
+fn totals(record: &Record) -> Vec<Fact> {
     let built = record.layers.iter().filter(|layer| layer.bodies.is_some()).count();
     let (all, encoded) = record
         .layers
@@ -92,17 +183,15 @@ fn totals(out: &mut String, record: &Record) {
         ("sent or written", bytes(record.delivered)),
         ("requests", number(requests as u64)),
     ];
-    out.push_str("<dl>\n");
-    for (name, value) in facts {
-        let _ = writeln!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>");
-    }
-    out.push_str("</dl>\n");
+    facts.map(|(name, value)| Fact { name, value }).into()
 }
 
-/// Bars that do not overlap, one below the other in rows.
-struct Lane<'a> {
-    label: String,
-    rows: Vec<Vec<Bar<'a>>>,
+fn ticks(elapsed: u64) -> Vec<Tick> {
+    let tick = |tick: u32| Tick {
+        x: f64::from(tick) * 100.0 / f64::from(TICKS),
+        at: time(elapsed * u64::from(tick) / u64::from(TICKS)),
+    };
+    (0..TICKS).map(tick).collect()
 }
 
 /// A bar of the time line.
@@ -116,28 +205,11 @@ struct Bar<'a> {
     bytes: u64,
 }
 
-/// Which lane a span is in: an order, and a label.
-fn lane_of(span: &Span) -> (u8, String) {
-    let (order, label) = match span.activity {
-        Activity::Look | Activity::Ask | Activity::Plan | Activity::Conclude | Activity::Verify => {
-            (0, "build")
-        }
-        Activity::LookUp | Activity::Read => (1, "looking up"),
-        Activity::Pull => (2, "download"),
-        Activity::Layer => (3, "layers"),
-        Activity::Body => return (4, span.thread.clone()),
-        Activity::Push => (5, "push"),
-        Activity::Write => (6, "write"),
-        Activity::Request => (7, "requests"),
-    };
-    (order, label.to_owned())
-}
-
-fn lanes<'a>(record: &'a Record, path: &[Leg]) -> Vec<Lane<'a>> {
-    let mut lanes: BTreeMap<(u8, String), Vec<Bar<'a>>> = BTreeMap::new();
+fn bars<'a>(record: &'a Record, path: &[Leg]) -> BTreeMap<Lane, Vec<Bar<'a>>> {
+    let mut lanes: BTreeMap<Lane, Vec<Bar<'a>>> = BTreeMap::new();
     let close = (record.elapsed as f64 * CLOSE) as u64;
     for (index, span) in record.spans.iter().enumerate() {
-        let bars = lanes.entry(lane_of(span)).or_default();
+        let bars = lanes.entry(Lane::of(span)).or_default();
         if let Some(last) = bars.last_mut()
             && span.activity == Activity::Body
             && (&last.span.name, &last.span.outcome) == (&span.name, &span.outcome)
@@ -151,67 +223,27 @@ fn lanes<'a>(record: &'a Record, path: &[Leg]) -> Vec<Lane<'a>> {
         let is_critical = path.iter().any(|leg| leg.span == index);
         bars.push(Bar { span, start: span.start, end: span.end, is_critical, count: 1, bytes: span.bytes });
     }
-    let place = |((_, label), bars): ((u8, String), Vec<Bar<'a>>)| Lane { label, rows: rows(bars) };
-    lanes.into_iter().map(place).collect()
+    lanes
 }
 
-/// Each bar into the first row that is free when it begins.
-fn rows(bars: Vec<Bar<'_>>) -> Vec<Vec<Bar<'_>>> {
-    let mut rows: Vec<Vec<Bar<'_>>> = Vec::new();
-    for bar in bars {
-        let free = |row: &&mut Vec<Bar<'_>>| row.last().is_none_or(|last| last.end <= bar.start);
-        match rows.iter_mut().find(free) {
-            Some(row) => row.push(bar),
-            None => rows.push(vec![bar]),
-        }
-    }
-    rows
-}
-
-fn timeline(out: &mut String, record: &Record, path: &[Leg]) {
+fn timeline(record: &Record, path: &[Leg]) -> Vec<LaneView> {
     let whole = record.elapsed.max(1) as f64;
+    let view = |(lane, bars): (Lane, Vec<Bar<'_>>)| {
+        let rows = lanes::rows(bars, |bar| (bar.start, bar.end));
+        let height = rows.len() * ROW;
+        let placed = rows.iter().enumerate().flat_map(|(row, bars)| bars.iter().map(move |bar| (row, bar)));
+        let bars = placed.map(|(row, bar)| bar_view(bar, row, whole)).collect();
+        LaneView { label: Text::of(&lane.label), height, bars }
+    };
+    bars(record, path).into_iter().map(view).collect()
+}
+
+fn bar_view(bar: &Bar<'_>, row: usize, whole: f64) -> BarView {
     let percent = |micros: u64| (micros as f64 / whole * 100.0).min(100.0);
-    out.push_str("<h2>Time line</h2>\n<div class=\"lanes\" id=\"timeline\">\n");
-    axis(out, record.elapsed);
-    for lane in lanes(record, path) {
-        let height = lane.rows.len() * ROW;
-        let _ = writeln!(
-            out,
-            "<div class=\"lane\"><span title=\"{0}\">{0}</span><svg width=\"100%\" height=\"{height}\" role=\"img\" aria-label=\"{0}\">",
-            escaped(&lane.label)
-        );
-        for tick in 1..TICKS {
-            let x = f64::from(tick) * 100.0 / f64::from(TICKS);
-            let _ = writeln!(out, "<line class=\"tick\" x1=\"{x}%\" x2=\"{x}%\" y1=\"0\" y2=\"{height}\"/>");
-        }
-        for (row, bars) in lane.rows.iter().enumerate() {
-            for bar in bars {
-                let (x, end) = (percent(bar.start), percent(bar.end));
-                self::bar(out, bar, x, (end - x).max(0.08), row * ROW + 2);
-            }
-        }
-        out.push_str("</svg></div>\n");
-    }
-    out.push_str("</div>\n");
-    key(out);
-}
-
-fn axis(out: &mut String, elapsed: u64) {
-    out.push_str(
-        "<div class=\"lane axis\"><span></span><svg width=\"100%\" height=\"20\" aria-hidden=\"true\">",
-    );
-    for tick in 0..TICKS {
-        let x = f64::from(tick) * 100.0 / f64::from(TICKS);
-        let at = time(elapsed * u64::from(tick) / u64::from(TICKS));
-        let _ = write!(out, "<text x=\"{x}%\" dx=\"3\" y=\"14\">{at}</text>");
-    }
-    out.push_str("</svg></div>\n");
-}
-
-fn bar(out: &mut String, bar: &Bar<'_>, x: f64, width: f64, y: usize) {
-    let span = bar.span;
-    let critical = if bar.is_critical { " critical" } else { "" };
-    let mut title = format!("{}, from {} for {}", what(span), time(bar.start), time(bar.end - bar.start));
+    let (x, end) = (percent(bar.start), percent(bar.end));
+    let width = (end - x).max(0.08);
+    let mut title = format!("{}, from {} for {}", what(bar.span), time(bar.start), time(bar.end - bar.start));
+    // Writing to a `String` cannot fail.
     if bar.count > 1 {
         let _ = write!(title, ", {} of them", bar.count);
     }
@@ -221,19 +253,18 @@ fn bar(out: &mut String, bar: &Bar<'_>, x: f64, width: f64, y: usize) {
     if bar.is_critical {
         title.push_str(", on the critical path");
     }
-    let _ = write!(
-        out,
-        "<svg class=\"bar\" x=\"{x:.3}%\" y=\"{y}\" width=\"{width:.3}%\" height=\"{}\"><title>{}</title>\
-         <rect class=\"{}{critical}\" width=\"100%\" height=\"100%\" rx=\"2\"/>",
-        ROW - 4,
-        escaped(&title),
-        class(span)
-    );
     // What is narrower has no room for a word.
-    if width > 3.0 && span.activity != Activity::Body {
-        let _ = write!(out, "<text x=\"5\" y=\"13\">{}</text>", escaped(&label(span)));
+    let has_room = width > 3.0 && bar.span.activity != Activity::Body;
+    BarView {
+        x: format!("{x:.3}"),
+        width: format!("{width:.3}"),
+        y: row * ROW + 2,
+        height: ROW - 4,
+        class: class(bar.span),
+        is_critical: bar.is_critical,
+        title: Text::of(&title),
+        label: has_room.then(|| Text::of(&label(bar.span))),
     }
-    out.push_str("</svg>\n");
 }
 
 fn class(span: &Span) -> &'static str {
@@ -247,78 +278,11 @@ fn class(span: &Span) -> &'static str {
     }
 }
 
-fn key(out: &mut String) {
-    let keys = [
-        ("plan", "", "inputs, plan, manifests and tags"),
-        ("layer", "", "layers looked up or built"),
-        ("known", "", "bodies found or copied"),
-        ("encoded", "", "bodies encoded"),
-        ("move", "", "blobs on their way"),
-        ("request", "", "requests"),
-        ("plan", " critical", "outlined: on the critical path"),
-    ];
-    out.push_str("<div class=\"key\">");
-    for (class, more, text) in keys {
-        let _ = write!(
-            out,
-            "<span><svg width=\"12\" height=\"12\" aria-hidden=\"true\"><rect class=\"{class}{more}\" width=\"12\" height=\"12\" rx=\"2\"/></svg>{text}</span>"
-        );
-    }
-    out.push_str("</div>\n");
-}
-
-const fn doing(activity: Activity) -> &'static str {
-    match activity {
-        Activity::Look => "look at",
-        Activity::Ask => "ask",
-        Activity::Plan => "make",
-        Activity::LookUp => "look up",
-        Activity::Read => "read",
-        Activity::Pull => "pull",
-        Activity::Layer => "build",
-        Activity::Body => "body of",
-        Activity::Push => "push",
-        Activity::Write => "write",
-        Activity::Request => "request",
-        Activity::Conclude => "manifests and tags to",
-        Activity::Verify => "verify",
-    }
-}
-
-fn label(span: &Span) -> String {
-    match span.activity {
-        Activity::Request => span.name.clone(),
-        activity => format!("{} {}", doing(activity), span.name),
-    }
-}
-
 fn what(span: &Span) -> String {
     if span.outcome.is_empty() { label(span) } else { format!("{}: {}", label(span), span.outcome) }
 }
 
-/// A table; cells are escaped here, and those of the columns in `numbers` are set as numbers.
-fn table(out: &mut String, head: &[&str], numbers: &[usize], rows: &[Vec<String>]) {
-    let class = |column: usize| if numbers.contains(&column) { " class=\"n\"" } else { "" };
-    out.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
-    for (column, name) in head.iter().enumerate() {
-        let _ = write!(out, "<th scope=\"col\"{}>{name}</th>", class(column));
-    }
-    out.push_str("</tr></thead>\n<tbody>\n");
-    for row in rows {
-        out.push_str("<tr>");
-        for (column, cell) in row.iter().enumerate() {
-            let _ = write!(out, "<td{}>{}</td>", class(column), escaped(cell));
-        }
-        out.push_str("</tr>\n");
-    }
-    out.push_str("</tbody></table></div>\n");
-}
-
-fn critical_path(out: &mut String, record: &Record, path: &[Leg]) {
-    out.push_str(
-        "<h2>Critical path</h2>\n<p>Walked back from the end: what ended last, then what ended last before that could go on. \
-         Of a blob that was sent while it was made, only what came after its layer counts.</p>\n",
-    );
+fn critical_path(record: &Record, path: &[Leg]) -> Section {
     let share = |micros: u64| format!("{:.0} %", micros as f64 / record.elapsed.max(1) as f64 * 100.0);
     let mut rows: Vec<Vec<String>> = path
         .iter()
@@ -330,11 +294,13 @@ fn critical_path(out: &mut String, record: &Record, path: &[Leg]) {
     let sum: u64 = path.iter().map(|leg| leg.end - leg.start).sum();
     let rest = record.elapsed.saturating_sub(sum);
     rows.push(vec!["between these, before and after".to_owned(), String::new(), time(rest), share(rest)]);
-    table(out, &["step", "from", "took", "share"], &[1, 2, 3], &rows);
+    Section::new("Critical path", &["step", "from", "took", "share"], 1..4, rows).with_text(
+        "Walked back from the end: what ended last, then what ended last before that could go on. \
+         Of a blob that was sent while it was made, only what came after its layer counts.",
+    )
 }
 
-fn layers(out: &mut String, layers: &[LayerFigures]) {
-    out.push_str("<h2>Layers</h2>\n");
+fn layers(layers: &[LayerFigures]) -> Section {
     let row = |layer: &LayerFigures| {
         let (known, encoded) = match layer.bodies {
             None => ("not built".to_owned(), String::new()),
@@ -369,13 +335,10 @@ fn layers(out: &mut String, layers: &[LayerFigures]) {
         "blob",
         "delivery",
     ];
-    table(out, &head, &[2, 3, 4, 5, 6, 7], &rows);
+    Section::new("Layers", &head, 2..8, rows)
 }
 
-fn stages(out: &mut String, record: &Record) {
-    out.push_str(
-        "<h2>Stages</h2>\n<p>Time is the sum over all threads, so it may be more than the build took.</p>\n",
-    );
+fn stages(record: &Record) -> Section {
     let mut stages: BTreeMap<(Activity, &str), (u64, u64, u64)> = BTreeMap::new();
     for span in &record.spans {
         let outcome = if span.activity == Activity::Request { "" } else { span.outcome.as_str() };
@@ -397,7 +360,8 @@ fn stages(out: &mut String, record: &Record) {
         ]
     };
     let rows: Vec<Vec<String>> = stages.iter().map(row).collect();
-    table(out, &["stage", "outcome", "number", "time", "bytes", "rate"], &[2, 3, 4, 5], &rows);
+    Section::new("Stages", &["stage", "outcome", "number", "time", "bytes", "rate"], 2..6, rows)
+        .with_text("Time is the sum over all threads, so it may be more than the build took.")
 }
 
 const fn stage(activity: Activity) -> &'static str {
@@ -418,25 +382,26 @@ const fn stage(activity: Activity) -> &'static str {
     }
 }
 
-fn requests(out: &mut String, spans: &[Span]) {
+fn requests(spans: &[Span]) -> Option<Section> {
     let mut all: Vec<&Span> = spans.iter().filter(|span| span.activity == Activity::Request).collect();
     if all.is_empty() {
-        return;
+        return None;
     }
-    out.push_str("<h2>Requests</h2>\n");
-    if all.len() > REQUESTS {
-        let _ = writeln!(out, "<p>The {REQUESTS} longest of {}.</p>", number(all.len() as u64));
-    }
+    let is_cut = all.len() > REQUESTS;
+    let text = if is_cut {
+        format!("The {REQUESTS} longest of {}.", number(all.len() as u64))
+    } else {
+        String::new()
+    };
     all.sort_by_key(|span| (std::cmp::Reverse(span.took()), span.start));
     all.truncate(REQUESTS);
     let answer = |span: &Span| if span.outcome.is_empty() { "none".to_owned() } else { span.outcome.clone() };
     let row = |span: &&Span| vec![span.name.clone(), answer(span), time(span.start), time(span.took())];
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    table(out, &["request", "answer", "from", "took"], &[1, 2, 3], &rows);
+    Some(Section::new("Requests", &["request", "answer", "from", "took"], 1..4, rows).with_text(text))
 }
 
-fn machine(out: &mut String, machine: &Machine) {
-    out.push_str("<h2>Program and machine</h2>\n");
+fn machine(machine: &Machine) -> Section {
     let instructions = match machine.sha256_instructions {
         Some(true) => "yes",
         Some(false) => "no",
@@ -451,5 +416,5 @@ fn machine(out: &mut String, machine: &Machine) {
         ("SHA-256 instructions", instructions.to_owned()),
     ];
     let rows: Vec<Vec<String>> = rows.map(|(name, value)| vec![name.to_owned(), value]).to_vec();
-    table(out, &["what", "value"], &[], &rows);
+    Section::new("Program and machine", &["what", "value"], 0..0, rows)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::{Activity, Span, micros};
+use super::record::{Activity, Span, micros};
 use crate::runtime::observer::{Event, EventKind, ImageId, Observer, Phase, Stage, TaskId};
 
 /// Records every task and step, for later. Cheap to clone.

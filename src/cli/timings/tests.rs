@@ -1,4 +1,8 @@
+use std::path::Path;
+
+use super::page::page;
 use super::*;
+use crate::types::digest::Digest;
 
 fn span(activity: Activity, name: &str, thread: &str, times: (u64, u64), bytes: u64, outcome: &str) -> Span {
     let (start, end) = times;
@@ -26,6 +30,7 @@ fn record() -> Record {
         known_files: Some(1233),
         payload: 6_000_000,
         blob: 2_100_000,
+        digest: (name == "lib").then(|| Digest::of(b"lib")),
         bodies,
         deliveries: vec![
             ("localhost:5000/shop".into(), "uploaded".into()),
@@ -51,7 +56,14 @@ fn record() -> Record {
             span(Activity::LookUp, hostile, "main", (30_000, 80_000), 40_000, "to build"),
             span(Activity::Layer, hostile, "main", (100_000, 500_000), 6_000_000, "built"),
             span(Activity::Push, hostile, hostile, (110_000, 900_000), 2_100_000, "uploaded"),
-            span(Activity::Request, "POST /v2/<b>/blobs/uploads/", "tokio", (110_000, 150_000), 0, "202"),
+            span(
+                Activity::Request,
+                "POST localhost:5000/v2/<b>/blobs/uploads/",
+                "tokio",
+                (110_000, 150_000),
+                0,
+                "202",
+            ),
             span(Activity::Body, hostile, "worker 0", (120_000, 300_000), 3_000_000, "known"),
             span(Activity::Body, hostile, "worker 0", (300_100, 400_000), 500_000, "known"),
             span(Activity::Body, hostile, "worker <1>", (120_000, 480_000), 2_500_000, "encoded"),
@@ -62,15 +74,15 @@ fn record() -> Record {
 
 #[test]
 fn a_record_always_gives_this_page() {
-    insta::assert_snapshot!("page", page(&record()));
+    insta::assert_snapshot!("page", page(&record()).expect("a page"));
 }
 
 #[test]
 fn no_name_becomes_markup() {
-    let page = page(&record());
+    let page = page(&record()).expect("a page");
     assert!(!page.contains("<script") && !page.contains("<b>") && !page.contains("<1>"), "{page}");
     assert!(!page.contains('\u{202e}') && !page.contains('\u{7}'));
-    assert!(page.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot;&amp;\\u{202e}\\u{7}"));
+    assert!(page.contains("&#60;script&#62;alert(&#39;x&#39;)&#60;/script&#62;&#34;&#38;\\u{202e}\\u{7}"));
     // Every attribute is written with double quotes, and every tag is one of these.
     let mut rest = &page[page.find("<body>").expect("a body")..];
     while let Some(at) = rest.find('<') {
@@ -89,7 +101,7 @@ fn no_name_becomes_markup() {
 
 #[test]
 fn nothing_is_loaded_from_anywhere() {
-    let page = page(&record());
+    let page = page(&record()).expect("a page");
     for word in ["http:", "https:", "src=", "href=", "url(", "@import"] {
         assert!(!page.contains(word), "{word}");
     }
@@ -98,14 +110,26 @@ fn nothing_is_loaded_from_anywhere() {
 #[test]
 fn an_empty_record_is_a_page() {
     let record = Record { elapsed: 0, layers: Vec::new(), spans: Vec::new(), ..record() };
-    assert!(page(&record).contains("0 of 0"));
+    assert!(page(&record).expect("a page").contains("0 of 0"));
 }
 
 #[test]
 fn the_name_of_the_file_decides() {
-    let json = record().for_file(Path::new("t.JSON"));
+    let json = file(&record(), Path::new("t.JSON")).expect("a trace");
     let value: serde_json::Value = serde_json::from_slice(&json).expect("json");
-    assert_eq!(value["spans"][3]["activity"], "layer");
-    assert_eq!(value["machine"]["sha256Instructions"], true);
-    assert!(record().for_file(Path::new("t")).starts_with(b"<!DOCTYPE html>"));
+    assert_eq!(value["otherData"]["sha256Instructions"], true);
+    assert!(file(&record(), Path::new("t")).expect("a page").starts_with(b"<!DOCTYPE html>"));
+}
+
+#[test]
+fn a_record_always_gives_this_trace() {
+    let mut record = record();
+    record.spans.push(span(Activity::Layer, "lib", "main", (500_000, 600_000), 5, "built"));
+    record.spans.push(span(Activity::Write, "lib", "main", (550_000, 610_000), 5, "written"));
+    record.spans.push(span(Activity::Push, "lib", "main", (600_000, 700_000), 5, "uploaded"));
+    let trace = serde_json::to_value(trace::Trace::of(&record)).expect("json");
+    let lines: Vec<String> =
+        trace["traceEvents"].as_array().expect("events").iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!("trace", lines.join("\n"));
+    assert!(lines.iter().all(|line| !line.contains(['\u{202e}', '\u{7}'])));
 }

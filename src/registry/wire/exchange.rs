@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use url::Url;
+use url::{Position, Url};
 
 use super::context::Context;
 use super::error::RegistryError;
@@ -86,8 +86,9 @@ impl Wire {
             headers.insert(AUTHORIZATION, shown.header.clone());
         }
         tell_headers(&self.scrubber, '>', &headers);
-        // The path alone: queries have secrets.
-        let step = self.progress.step_with(Stage::Request, || format!("{method} {}", url.path()));
+        // Host and path alone: queries and users have secrets.
+        let shown = || format!("{method} {}", &url[Position::BeforeHost..Position::AfterPath]);
+        let step = self.progress.step_with(Stage::Request, shown);
         let builder = client.request(method, url.clone()).headers(headers);
         let (timeouts, clock) = (&self.settings().timeouts, &self.settings().clock);
         let (result, local) = match payload {
