@@ -70,7 +70,7 @@ pub(super) fn ask(
         return Err(CommandError::new(ExitStatus::Input, "a `[workspace]` cannot be built as a whole yet")
             .hint("build its members one by one, each with a build.toml of its own"));
     }
-    let git = git_facts(session, &directory, lock_path.as_deref())?;
+    let git = git_facts(session, &directory, lock_path.as_deref(), settings.untrusted)?;
     let names: Vec<String> = settings.env_names().map(str::to_owned).collect();
     let env = names
         .into_iter()
@@ -168,8 +168,7 @@ fn find_artifacts(settings: &mut Settings, has_build_file: bool) -> Result<Optio
     Ok(version)
 }
 
-/// How long one run of git may take: a named pipe in the repository would hold it for ever. Not measured with very large
-/// repositories on a slow disk.
+/// How long one run of git may take. Not measured with very large repositories on a slow disk.
 const PATIENCE_WITH_GIT: Duration = Duration::from_secs(60);
 
 /// What git says of `directory`. A lock of ours is an input that is named by its digests, so that its first writing does
@@ -178,6 +177,7 @@ fn git_facts(
     session: &Session,
     directory: &Path,
     lock_path: Option<&Path>,
+    is_untrusted: bool,
 ) -> Result<Option<GitFacts>, CommandError> {
     let environment = &session.environment;
     let lookup = |name: &str| environment.raw(name).map(OsString::from);
@@ -197,6 +197,7 @@ fn git_facts(
             variable: &lookup,
             is_ours: &is_ours,
             patience: PATIENCE_WITH_GIT,
+            is_untrusted,
         },
     )?;
     for warning in &answer.warnings {

@@ -16,9 +16,12 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::process::{Git, Running, path_of};
-use super::repository::Repository;
-use super::{GitError, Surroundings};
+use super::confine;
+use super::error::GitError;
+use super::process::{Running, path_of};
+use super::repository::{Place, Repository};
+use super::stand_in::{Asker, Git};
+use super::surroundings::Surroundings;
 use crate::runtime::input;
 use crate::types::digest::HashingWriter;
 
@@ -92,9 +95,9 @@ pub(super) fn status(
                 false
             }
             Record::Other => false,
-            Record::Change(path) => !(around.is_ours)(&repository.top.join(path_of(path))),
+            Record::Change(path) => !(around.is_ours)(&repository.place.top.join(path_of(path))),
             Record::Content(candidate) => {
-                let is_ours = (around.is_ours)(&repository.top.join(path_of(&candidate.path)));
+                let is_ours = (around.is_ours)(&repository.place.top.join(path_of(&candidate.path)));
                 candidates.extend((!is_ours).then_some(candidate));
                 candidates.len() > MOST_CANDIDATES
             }
@@ -161,8 +164,7 @@ impl<'a> Record<'a> {
 pub(super) fn is_changed(
     git: &Git<'_>,
     repository: &Repository,
-    around: &Surroundings<'_>,
-    program: &Path,
+    asker: &Asker<'_>,
     changes: &Changes,
     warnings: &mut Vec<String>,
 ) -> Result<bool, GitError> {
@@ -171,7 +173,7 @@ pub(super) fn is_changed(
         Changes::None => false,
         Changes::Perhaps(candidates) => are_changed(git, repository, candidates, warnings)?,
     };
-    Ok(is_changed || has_changed_submodule(git, repository, around, program, &mut Budget::new(), warnings)?)
+    Ok(is_changed || has_changed_submodule(git, repository, asker, &mut Budget::new(), warnings)?)
 }
 
 /// Whether any of the candidates is certainly changed, or cannot be told not to be.
@@ -199,7 +201,7 @@ fn are_changed(
     let as_noted = as_noted(git, repository)?;
     let moved = unknown.into_iter().find(|(candidate, _)| !as_noted.contains(&candidate.path));
     let Some((candidate, filter)) = moved else { return Ok(false) };
-    let path = repository.top.join(path_of(&candidate.path));
+    let path = repository.place.top.join(path_of(&candidate.path));
     warnings.push(format!(
         "`{}` counts as changed: only its filter `{}` could tell, and no filter of a repository is run; \
          `git status` runs it, after which its answer is known",
@@ -220,7 +222,7 @@ fn as_noted(git: &Git<'_>, repository: &Repository) -> Result<BTreeSet<Vec<u8>>,
             noted.extend(running.record(b'\n')?.unwrap_or_default());
             noted.push(b'\n');
         }
-        let metadata = std::fs::symlink_metadata(repository.top.join(path_of(&path)));
+        let metadata = std::fs::symlink_metadata(repository.place.top.join(path_of(&path)));
         if metadata.is_ok_and(|metadata| Noted::parse(&noted).is_some_and(|noted| noted.is_of(&metadata))) {
             paths.insert(path);
         }
@@ -309,7 +311,7 @@ fn has_changed_pointer(
     let mut running = git.start(&["cat-file", "--batch"], input.as_bytes())?;
     for candidate in candidates {
         let pointer = object(&mut running, b"blob", MAX_POINTER)?;
-        let path = repository.top.join(path_of(&candidate.path));
+        let path = repository.place.top.join(path_of(&candidate.path));
         let is_same = pointer.is_some_and(|(_, pointer)| pointer_of(&path).is_ok_and(|now| now == pointer));
         if !is_same {
             running.stop();
@@ -367,8 +369,7 @@ impl Budget {
 fn has_changed_submodule(
     git: &Git<'_>,
     repository: &Repository,
-    around: &Surroundings<'_>,
-    program: &Path,
+    asker: &Asker<'_>,
     budget: &mut Budget,
     warnings: &mut Vec<String>,
 ) -> Result<bool, GitError> {
@@ -380,7 +381,7 @@ fn has_changed_submodule(
     while let Some(record) = running.record(0)? {
         let Some(rest) = record.strip_prefix(b"160000 ") else { continue };
         let Some(tab) = rest.iter().position(|byte| *byte == b'\t') else { continue };
-        let top = repository.top.join(path_of(&rest[tab + 1..]));
+        let top = repository.place.top.join(path_of(&rest[tab + 1..]));
         // What lies behind a link is not part of this tree.
         let is_there = std::fs::symlink_metadata(&top).is_ok_and(|metadata| metadata.is_dir());
         if is_there && top.join(".git").exists() {
@@ -391,18 +392,21 @@ fn has_changed_submodule(
     for top in tops {
         if budget.depth == 0 || budget.submodules == 0 {
             let message = "it has more submodules than can be looked at".to_owned();
-            return Err(GitError::Refused { directory: repository.top.clone(), message });
+            return Err(GitError::Refused { directory: repository.place.top.clone(), message });
         }
         budget.submodules -= 1;
         budget.depth -= 1;
-        let inner = Repository::at(&top)?;
-        let git = Git::new(program, &inner, around)?;
-        let changed = match status(&git, &inner, around)?.changes {
+        let inner = Repository::read(Place::at(&top)?, asker.reader)?;
+        if asker.around.is_untrusted {
+            confine::check(&inner, asker.root)?;
+        }
+        let git = Git::new(asker, &inner)?;
+        let changed = match status(&git, &inner, asker.around)?.changes {
             Changes::Some => true,
             Changes::None => false,
             Changes::Perhaps(candidates) => are_changed(&git, &inner, &candidates, warnings)?,
         };
-        if changed || has_changed_submodule(&git, &inner, around, program, budget, warnings)? {
+        if changed || has_changed_submodule(&git, &inner, asker, budget, warnings)? {
             return Ok(true);
         }
         budget.depth += 1;
@@ -412,10 +416,10 @@ fn has_changed_submodule(
 
 /// Whether the index has the mode of a submodule anywhere. It mostly has not, which saves a process.
 fn may_have_submodules(repository: &Repository) -> io::Result<bool> {
-    if repository.top.join(".gitmodules").exists() {
+    if repository.place.top.join(".gitmodules").exists() {
         return Ok(true);
     }
-    let (mut file, _) = match input::open(&repository.own.join("index")) {
+    let (mut file, _) = match input::open(&repository.place.own.join("index")) {
         Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),

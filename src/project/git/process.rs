@@ -1,125 +1,43 @@
-//! Runs git in a repository, in a directory of our own that stands for the repository's.
-//!
-//! It has our configuration, HEAD, and links to the repository's branches and patterns; objects, index and working tree are
-//! the repository's, by variables. So git never reads the repository's configuration, has no hook, no remote to fetch
-//! from, no filter, and does not ask who owns what: there is nothing of the owner's that it could run.
+//! Runs git: with a time, in an environment that is given whole, and without waiting for each other.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
-use super::config::{self, Own};
-use super::repository::Repository;
-use super::{GitError, Surroundings};
-use crate::runtime::input;
+use super::error::GitError;
+use super::obstacle;
 
 /// The most bytes of one record of what git prints.
 const MAX_RECORD: u64 = 1 << 20;
+/// How long git may take before it is looked what it may wait for.
+const SOON: Duration = Duration::from_secs(1);
 
-/// git, for one repository.
-pub(super) struct Git<'a> {
-    program: &'a Path,
-    repository: &'a Repository,
-    variables: Vec<(&'static str, OsString)>,
-    patience: Duration,
-    /// How many were started.
-    started: AtomicUsize,
-    /// Removed with this.
-    stand_in: TempDir,
+/// git, and how it is run.
+pub(super) struct Program<'a> {
+    /// The program.
+    pub(super) path: &'a Path,
+    /// Where it runs.
+    pub(super) directory: &'a Path,
+    /// The top of the working tree that it is about: errors name it.
+    pub(super) top: &'a Path,
+    /// A directory for what it reads on standard input and for what it complains of.
+    pub(super) files: &'a Path,
+    /// All variables that it sees.
+    pub(super) variables: &'a [(String, OsString)],
+    /// How long it may take.
+    pub(super) patience: Duration,
+    /// The repository's directories, where git works in the working tree.
+    pub(super) read: Option<[&'a Path; 2]>,
 }
 
-impl<'a> Git<'a> {
-    /// Makes the directory that stands for the repository's.
-    ///
-    /// # Errors
-    /// When it cannot be made, or the repository has something in the place of a file.
-    pub(super) fn new(
-        program: &'a Path,
-        repository: &'a Repository,
-        around: &Surroundings<'_>,
-    ) -> Result<Self, GitError> {
-        let stand_in = tempfile::Builder::new().prefix("pack-git-").tempdir_in(around.temporary);
-        let stand_in = stand_in
-            .map_err(|source| GitError::Temporary { directory: around.temporary.to_owned(), source })?;
-        let Repository { top, own, common, entries, format } = repository;
-        let refused = |message: String| GitError::Refused { directory: top.clone(), message };
-        let at = |name: &str| stand_in.path().join(name);
-        let temporary = |source| GitError::Temporary { directory: around.temporary.to_owned(), source };
-        let head = input::read(&own.join("HEAD"), super::repository::MAX_LINE)
-            .map_err(|error| refused(format!("`HEAD` cannot be read: {error}")))?;
-        std::fs::write(at("HEAD"), head).map_err(temporary)?;
-        let home = (around.variable)("HOME").map(PathBuf::from);
-        let [files, given] = config::of_user(around.variable);
-        let all = files.iter().chain(entries).chain(&given);
-        let config = Own::new(all, format, home.as_deref(), top).to_bytes();
-        std::fs::write(at("config"), config).map_err(temporary)?;
-        std::fs::create_dir(at("info")).map_err(temporary)?;
-        let links = [
-            (common.join("info/exclude"), "info/exclude"),
-            (common.join("info/attributes"), "info/attributes"),
-            (own.join("info/sparse-checkout"), "info/sparse-checkout"),
-            (common.join("packed-refs"), "packed-refs"),
-        ];
-        for (file, name) in links {
-            match input::open(&file) {
-                Ok(_) => std::os::unix::fs::symlink(&file, at(name)).map_err(temporary)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(refused(format!("`{}` cannot be read: {error}", file.display()))),
-            }
-        }
-        let references: &[&str] = if format.references.is_some() { &["refs", "reftable"] } else { &["refs"] };
-        for name in references {
-            std::os::unix::fs::symlink(common.join(name), at(name)).map_err(temporary)?;
-        }
-        for file in [own.join("index"), common.join("objects/info/alternates")] {
-            if let Err(error) = input::open(&file)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                return Err(refused(format!("`{}` cannot be read: {error}", file.display())));
-            }
-        }
-        let path = std::env::join_paths(around.search_path).unwrap_or_default();
-        let mut variables: Vec<(&str, OsString)> = vec![
-            ("PATH", path),
-            ("GIT_DIR", stand_in.path().into()),
-            ("GIT_WORK_TREE", top.into()),
-            ("GIT_INDEX_FILE", own.join("index").into()),
-            ("GIT_OBJECT_DIRECTORY", common.join("objects").into()),
-            ("GIT_CONFIG_NOSYSTEM", "1".into()),
-            ("GIT_CONFIG_SYSTEM", "/dev/null".into()),
-            ("GIT_CONFIG_GLOBAL", "/dev/null".into()),
-            // What is replaced or fetched later would be another answer on another machine.
-            ("GIT_NO_REPLACE_OBJECTS", "1".into()),
-            ("GIT_NO_LAZY_FETCH", "1".into()),
-            // Messages are shown, and the index is not ours to refresh.
-            ("LC_ALL", "C".into()),
-            ("GIT_OPTIONAL_LOCKS", "0".into()),
-            ("GIT_TERMINAL_PROMPT", "0".into()),
-        ];
-        // Where the patterns of what the user never wants to see are.
-        for name in ["HOME", "XDG_CONFIG_HOME"] {
-            variables.extend((around.variable)(name).map(|value| (name, value)));
-        }
-        Ok(Self {
-            program,
-            repository,
-            variables,
-            patience: around.patience,
-            started: AtomicUsize::new(0),
-            stand_in,
-        })
-    }
-
-    /// Starts git with `input` on stdin.
+impl Program<'_> {
+    /// Starts it with `input` on stdin.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -128,39 +46,33 @@ impl<'a> Git<'a> {
     }
 
     fn spawn(&self, arguments: &[&str], input: &[u8]) -> io::Result<Running> {
-        // Files instead of pipes: neither side can wait for the other.
-        let number = self.started.fetch_add(1, Ordering::Relaxed);
-        let file = |what: &str| self.stand_in.path().join(format!("{number}.{what}"));
+        // Files instead of pipes: neither side can wait for the other. They have no name, so that runs share nothing.
         let stdin = match input {
             [] => Stdio::null(),
-            input => {
-                std::fs::write(file("in"), input)?;
-                File::open(file("in"))?.into()
-            }
+            input => given(self.files, input)?.into(),
         };
-        let errors = file("err");
-        let mut child = Command::new(self.program)
+        let errors = tempfile::tempfile_in(self.files)?;
+        let mut child = Command::new(self.path)
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .current_dir(&self.repository.top)
+            .current_dir(self.directory)
             .arg("--no-pager")
             .args(arguments)
             .stdin(stdin)
             .stdout(Stdio::piped())
-            .stderr(File::create(&errors)?)
+            .stderr(errors.try_clone()?)
             .spawn()?;
         let out = BufReader::new(child.stdout.take().ok_or_else(|| io::Error::other("no output"))?);
         let child = Arc::new(Mutex::new(child));
         let (done, is_done) = channel();
-        let (watched, patience) = (Arc::clone(&child), self.patience);
-        let watch = thread::Builder::new().name("git".to_owned()).spawn(move || {
-            let is_late = is_done.recv_timeout(patience) == Err(RecvTimeoutError::Timeout);
-            if is_late {
-                let _ = lock(&watched).kill();
-            }
-            is_late
-        });
-        let watch = match watch {
+        let watcher = Watcher {
+            child: Arc::clone(&child),
+            is_done,
+            patience: self.patience,
+            top: self.top.to_owned(),
+            read: self.read.map(|read| read.map(Path::to_owned)),
+        };
+        let watch = match thread::Builder::new().name("git".to_owned()).spawn(move || watcher.watch()) {
             Ok(watch) => Some((done, watch)),
             Err(error) => {
                 let _ = lock(&child).kill();
@@ -168,19 +80,58 @@ impl<'a> Git<'a> {
                 return Err(error);
             }
         };
-        Ok(Running { child, out, errors, watch, is_stopped: false, directory: self.repository.top.clone() })
+        Ok(Running { child, out, errors, watch, is_stopped: false, directory: self.top.to_owned() })
     }
 }
 
-/// The program `name` in `directories`.
-pub(super) fn find_program(name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
-    let is_program =
-        |path: &PathBuf| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file();
-    directories
-        .iter()
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join(name))
-        .find(is_program)
+/// A file of these bytes, to be read from its beginning.
+fn given(directory: &Path, bytes: &[u8]) -> io::Result<File> {
+    let mut file = tempfile::tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// How a run ended, as its watcher sees it.
+enum End {
+    /// By itself.
+    InTime,
+    /// Killed: its time was over.
+    Late,
+    /// Killed: it waited for this.
+    Blocked(PathBuf),
+}
+
+/// Kills a git that takes too long, or that waits for what never comes.
+struct Watcher {
+    child: Arc<Mutex<Child>>,
+    is_done: Receiver<()>,
+    patience: Duration,
+    top: PathBuf,
+    read: Option<[PathBuf; 2]>,
+}
+
+impl Watcher {
+    fn watch(&self) -> End {
+        let started = Instant::now();
+        let is_over = |time: Duration| self.is_done.recv_timeout(time) != Err(RecvTimeoutError::Timeout);
+        if is_over(SOON.min(self.patience)) {
+            return End::InTime;
+        }
+        let is_late = || started.elapsed() >= self.patience;
+        if let Some([own, common]) = &self.read {
+            let is_done = || self.is_done.try_recv() != Err(TryRecvError::Empty) || is_late();
+            if let Some(file) = obstacle::find(&self.top, [own, common], is_done) {
+                let _ = lock(&self.child).kill();
+                return End::Blocked(file);
+            }
+        }
+        if is_over(self.patience.saturating_sub(started.elapsed())) {
+            return End::InTime;
+        }
+        let _ = lock(&self.child).kill();
+        End::Late
+    }
 }
 
 fn lock(child: &Mutex<Child>) -> std::sync::MutexGuard<'_, Child> {
@@ -191,9 +142,10 @@ fn lock(child: &Mutex<Child>) -> std::sync::MutexGuard<'_, Child> {
 pub(super) struct Running {
     child: Arc<Mutex<Child>>,
     out: BufReader<ChildStdout>,
-    errors: PathBuf,
-    /// Kills it when it takes too long, and says whether it did.
-    watch: Option<(Sender<()>, JoinHandle<bool>)>,
+    /// What it complains of.
+    errors: File,
+    /// Kills it where it must be, and says whether it did.
+    watch: Option<(Sender<()>, JoinHandle<End>)>,
     is_stopped: bool,
     directory: PathBuf,
 }
@@ -240,17 +192,20 @@ impl Running {
     /// # Errors
     /// When it failed, with the first line of what it said, or took too long.
     pub(super) fn finish(mut self) -> Result<(), GitError> {
-        let (is_late, status) = self.end();
-        if is_late {
-            return Err(GitError::TooLong { directory: self.directory.clone() });
+        let (end, status) = self.end();
+        match end {
+            End::InTime => {}
+            End::Late => return Err(GitError::TooLong { directory: self.directory.clone() }),
+            End::Blocked(file) => return Err(GitError::Blocked { file }),
         }
         let status = status.map_err(GitError::Run)?;
         if status.success() || self.is_stopped {
             return Ok(());
         }
         let mut said = Vec::new();
-        if let Ok(file) = File::open(&self.errors) {
-            let _ = file.take(4096).read_to_end(&mut said);
+        // The file is shared with git, and so is the place in it.
+        if self.errors.rewind().is_ok() {
+            let _ = (&self.errors).take(4096).read_to_end(&mut said);
         }
         let said = String::from_utf8_lossy(&said);
         let line = said.lines().next().unwrap_or("it gave no reason");
@@ -258,12 +213,12 @@ impl Running {
         Err(GitError::Refused { directory: self.directory.clone(), message })
     }
 
-    fn end(&mut self) -> (bool, io::Result<ExitStatus>) {
-        let is_late = self.watch.take().is_some_and(|(done, watch)| {
+    fn end(&mut self) -> (End, io::Result<ExitStatus>) {
+        let end = self.watch.take().map_or(End::InTime, |(done, watch)| {
             drop(done);
-            watch.join().unwrap_or(false)
+            watch.join().unwrap_or(End::InTime)
         });
-        (is_late, lock(&self.child).wait())
+        (end, lock(&self.child).wait())
     }
 }
 

@@ -1,9 +1,13 @@
 //! Repositories that git made, and what is said of them.
 
+use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use super::*;
+use crate::types::error::{Explain as _, Kind};
 
 fn variable(name: &str) -> Option<OsString> {
     match name {
@@ -26,8 +30,15 @@ fn ask_with(
 ) -> Result<Answer, GitError> {
     let temporary = tempfile::tempdir().expect("a directory");
     let is_ours = |path: &Path| path.ends_with("build.lock");
-    let around =
-        Surroundings { search_path, temporary: temporary.path(), variable, is_ours: &is_ours, patience };
+    let temporary_path = temporary.path();
+    let around = Surroundings {
+        search_path,
+        temporary: temporary_path,
+        variable,
+        is_ours: &is_ours,
+        patience,
+        is_untrusted: false,
+    };
     let answer = facts(path, &around);
     assert_eq!(std::fs::read_dir(temporary.path()).expect("listed").count(), 0, "left behind");
     answer
@@ -356,8 +367,112 @@ fn nobody_waits_for_a_pipe() {
     assert!(ask(path).is_err());
     std::fs::remove_file(path.join(".git/index")).expect("removed");
     std::fs::write(path.join(".git/index"), saved).expect("written");
+    let (top, patience) = (std::fs::canonicalize(path).expect("there"), Duration::from_secs(60));
+    let blocked = |file: &str| {
+        let started = Instant::now();
+        let directories = [PathBuf::from("/usr/bin")];
+        let error = ask_with(path, &directories, &variable, patience).expect_err(file);
+        assert!(matches!(&error, GitError::Blocked { file: found } if *found == top.join(file)), "{error:?}");
+        assert!(error.hint().is_some_and(|hint| hint.contains(file)));
+        assert!(started.elapsed() < patience / 2, "{:?}", started.elapsed());
+        std::fs::remove_file(path.join(file)).expect("removed");
+    };
     pipe(".gitignore");
-    let directories = [PathBuf::from("/usr/bin")];
-    let late = ask_with(path, &directories, &variable, Duration::from_millis(500));
-    assert!(matches!(late, Err(GitError::TooLong { .. })), "{late:?}");
+    blocked(".gitignore");
+    write(&path.join("a/b/c"), "");
+    commit(path);
+    pipe("a/b/.gitignore");
+    blocked("a/b/.gitignore");
+    pipe(".git/refs/heads/main");
+    blocked(".git/refs/heads/main");
+}
+
+/// With `--untrusted`.
+fn ask_untrusted(path: &Path) -> Result<Answer, GitError> {
+    let directories = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
+    let temporary = tempfile::tempdir().expect("a directory");
+    let around = Surroundings {
+        search_path: &directories,
+        temporary: temporary.path(),
+        variable: &variable,
+        is_ours: &|_| false,
+        patience: Duration::from_secs(60),
+        is_untrusted: true,
+    };
+    facts(path, &around)
+}
+
+#[test]
+fn a_tree_that_is_not_trusted_has_no_other_repository() {
+    let secret = repository();
+    git(secret.path(), &["checkout", "-q", "-b", "secret-branch"]);
+    let of_secret = secret.path().join(".git");
+    type Change = fn(&Path, &Path);
+    let changes: [(&str, Change); 8] = [
+        ("a file", |path, secret| {
+            std::fs::remove_dir_all(path.join(".git")).expect("removed");
+            write(&path.join(".git"), &format!("gitdir: {}\n", secret.display()));
+        }),
+        ("a link", |path, secret| {
+            std::fs::remove_dir_all(path.join(".git")).expect("removed");
+            std::os::unix::fs::symlink(secret, path.join(".git")).expect("linked");
+        }),
+        ("commondir", |path, secret| {
+            write(&path.join(".git/commondir"), &format!("{}\n", secret.display()));
+        }),
+        ("HEAD", |path, secret| {
+            std::fs::remove_file(path.join(".git/HEAD")).expect("removed");
+            std::os::unix::fs::symlink(secret.join("HEAD"), path.join(".git/HEAD")).expect("linked");
+        }),
+        ("refs", |path, secret| {
+            std::fs::remove_dir_all(path.join(".git/refs")).expect("removed");
+            std::os::unix::fs::symlink(secret.join("refs"), path.join(".git/refs")).expect("linked");
+        }),
+        ("a reference", |path, secret| {
+            std::fs::remove_file(path.join(".git/refs/heads/main")).expect("removed");
+            let branch = secret.join("refs/heads/secret-branch");
+            std::os::unix::fs::symlink(branch, path.join(".git/refs/heads/main")).expect("linked");
+        }),
+        ("a reference behind one", |path, secret| {
+            write(&path.join(".git/refs/heads/main"), "ref: refs/heads/other\n");
+            let branch = secret.join("refs/heads/secret-branch");
+            std::os::unix::fs::symlink(branch, path.join(".git/refs/heads/other")).expect("linked");
+        }),
+        ("packed references", |path, secret| {
+            std::os::unix::fs::symlink(secret.join("HEAD"), path.join(".git/packed-refs")).expect("linked");
+        }),
+    ];
+    for (what, change) in changes {
+        let directory = repository();
+        assert!(ask_untrusted(directory.path()).expect(what).facts.is_some(), "{what}");
+        change(directory.path(), &of_secret);
+        let error = ask_untrusted(directory.path()).expect_err(what);
+        assert!(
+            matches!(error, GitError::Foreign { .. }) && error.kind() == Kind::Policy,
+            "{what}: {error:?}"
+        );
+        assert!(error.hint().is_some() && !error.to_string().contains("secret-branch\n"), "{what}: {error}");
+    }
+}
+
+#[test]
+fn working_trees_and_submodules_are_trusted_with_their_own_repository() {
+    let (main, inner) = (repository(), repository());
+    let beside = tempfile::tempdir().expect("a directory");
+    let tree = beside.path().join("tree");
+    git(main.path(), &["worktree", "add", "-q", "-b", "other", &tree.to_string_lossy()]);
+    let branch = |path: &Path| ask_untrusted(path).expect("trusted").facts.expect("facts").branch;
+    assert_eq!(branch(&tree).as_deref(), Some("other"));
+    git(main.path(), &["submodule", "--quiet", "add", &inner.path().to_string_lossy(), "sub"]);
+    commit(main.path());
+    assert_eq!(branch(&main.path().join("sub")).as_deref(), Some("main"));
+    assert_eq!(branch(main.path()).as_deref(), Some("main"));
+    // A copy of a working tree is not the one that the repository knows.
+    let copy = tempfile::tempdir().expect("a directory");
+    std::fs::copy(tree.join(".git"), copy.path().join(".git")).expect("copied");
+    assert!(matches!(ask_untrusted(copy.path()), Err(GitError::Foreign { .. })));
+    assert_eq!(facts_of(copy.path()).branch.as_deref(), Some("other"), "without `--untrusted`");
+    // A submodule of a stranger's that names another repository.
+    write(&main.path().join("sub/.git"), &format!("gitdir: {}\n", inner.path().join(".git").display()));
+    assert!(matches!(ask_untrusted(main.path()), Err(GitError::Foreign { .. })));
 }
