@@ -57,7 +57,10 @@ pub fn run(session: &Session, args: &ManArgs) -> Result<(), CommandError> {
     let words = args.command.iter().map(String::as_str);
     match page(words).map_err(failed)? {
         Some(page) => session.printer.raw(&page.text),
-        None => return Err(CommandError::usage(format!("there is no command `{}`", args.command.join(" ")))),
+        None => {
+            let error = CommandError::usage(format!("there is no command `{}`", args.command.join(" ")));
+            return Err(error.hint("`pack --help` lists the commands"));
+        }
     }
     Ok(())
 }

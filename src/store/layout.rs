@@ -117,7 +117,7 @@ impl Explain for LayoutError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PickError {
     /// No entry has the name.
-    #[error("there is no image `{wanted}`{}", listed(.existing))]
+    #[error("there is no image `{wanted}`{}", listed(related(wanted, .existing)))]
     Unknown {
         /// The requested name.
         wanted: String,
@@ -125,20 +125,38 @@ pub enum PickError {
         existing: Vec<String>,
     },
     /// No name was given and there are several images.
-    #[error("there are several images; name one of them{}", listed(.0))]
+    #[error("there are several images; name one of them{}", listed(.0.iter().map(String::as_str)))]
     Several(Vec<String>),
     /// There are no images.
     #[error("there are no images")]
     Empty,
 }
 
+/// The names that are of the same repository as `wanted`: other tags of it. In a layout of one repository, whose names are
+/// tags alone, that is each.
+fn related<'a>(wanted: &'a str, existing: &'a [String]) -> impl Iterator<Item = &'a str> {
+    let wanted = repository_of(wanted);
+    existing.iter().map(String::as_str).filter(move |name| repository_of(name) == wanted)
+}
+
+/// A name without its tag, and without the registry that a build without one has; nothing for a tag alone.
+fn repository_of(name: &str) -> &str {
+    let name = name.split('@').next().unwrap_or(name);
+    let name = name.strip_prefix("localhost/").unwrap_or(name);
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ if name.contains('/') => name,
+        _ => "",
+    }
+}
+
 /// At most ten names, so that a message stays readable.
-fn listed(names: &[String]) -> String {
-    let shown: Vec<String> = names.iter().take(10).map(|name| Foreign::new(name).to_string()).collect();
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| Foreign::new(name).to_string()).collect();
     match names.len() {
         0 => String::new(),
-        1..=10 => format!("; there is {}", shown.join(", ")),
-        more => format!("; there is {} and {} more", shown.join(", "), more - 10),
+        1..=10 => format!("; there is {}", names.join(", ")),
+        more => format!("; there is {} and {} more", names[..10].join(", "), more - 10),
     }
 }
 
@@ -783,6 +801,17 @@ mod tests {
         assert!(matches!(pick(&two, None), Err(PickError::Several(_))));
         let error = pick(&two, Some("latst")).expect_err("unknown");
         assert_eq!(error.to_string(), "there is no image `latst`; there is latest, 1.0");
+        let existing = ["localhost/shop:1", "localhost:5000/shop:2", "r.example/other:1", "shop/app:1"];
+        let existing = existing.map(str::to_owned).to_vec();
+        for (wanted, expected) in [
+            ("shop:3", "; there is localhost/shop:1"),
+            ("localhost:5000/shop", "; there is localhost:5000/shop:2"),
+            ("localhost:5000/shop@sha256:00", "; there is localhost:5000/shop:2"),
+            ("new/app:1", ""),
+        ] {
+            let error = PickError::Unknown { wanted: wanted.to_owned(), existing: existing.clone() };
+            assert_eq!(error.to_string(), format!("there is no image `{wanted}`{expected}"));
+        }
         assert_eq!(error.hint().as_deref(), Some("did you mean `latest`?"));
     }
 

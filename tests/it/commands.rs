@@ -471,3 +471,48 @@ fn the_cache_in_a_registry_is_written_only_by_who_pushes() {
     project.append("build.toml", "[cache]\nverify = 101\n");
     project.pack("build").fails(1).says(&["`cache.verify` must be between 0 and 100"]);
 }
+
+#[test]
+fn what_is_not_there_is_named() {
+    let project = Project::small();
+    let missing = format!("`{}` does not exist", project.path("nope").display());
+    project.pack("update nope").fails(1).hints().says(&[&missing]);
+    fs::create_dir(project.path("empty")).unwrap();
+    project
+        .pack("update empty")
+        .fails(1)
+        .says(&["there is no `build.toml` in", "`pack init empty` writes one"]);
+    project.pack("update files/a.txt").fails(1).hints().says(&["is not a directory with a `build.toml`"]);
+    project.pack("update .").ok();
+    project.pack("update --file build.toml").ok();
+    project.pack("verify oci-archive:nope.tar").fails(1).says(&["there is no file `"]);
+    project.pack("verify oci:nope").fails(1).says(&["there is no directory `"]);
+    project.pack("man nope").fails(2).hints().says(&["`nope`"]);
+}
+
+/// Results alone go to standard output, and `-` is no name for it.
+#[test]
+fn a_dash_is_no_file() {
+    let project = Project::small();
+    for flag in ["--metadata-file=-", "--image-refs=-", "--timings=-"] {
+        let said = project.pack("build").arg(flag).fails(2);
+        said.says(&["standard output", "`--json`", "`/dev/stdout`", "`./-`"]);
+    }
+    let built = project.pack("build --image-refs=/dev/stdout").ok().stdout;
+    let lines: Vec<&str> = built.lines().collect();
+    assert!(lines.len() == 2 && lines[0] == lines[1], "{built}");
+    project.pack("build --quiet --metadata-file ./-").ok();
+    assert!(json(&fs::read_to_string(project.path("-")).unwrap())["containerimage.digest"].is_string());
+}
+
+#[test]
+fn the_store_names_other_tags_of_the_image_alone() {
+    let project = Project::small();
+    project.build("");
+    project.build("--tag other --name localhost/another");
+    let said =
+        project.pack("verify store:localhost/tree:2").fails(1).says(&["; there is localhost/tree:1\n"]);
+    assert!(!said.stderr.contains("another"), "{said:?}");
+    let said = project.pack("verify store:localhost/none:2").fails(1).hints();
+    assert!(!said.stderr.contains("tree") && !said.stderr.contains("another"), "{said:?}");
+}

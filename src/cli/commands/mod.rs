@@ -42,7 +42,7 @@ pub fn run(session: &Session, cli: &Cli) -> Result<ExitStatus, CommandError> {
         Command::Login(args) => login::run(session, args),
         Command::Logout(args) => login::out(session, args),
         Command::Doctor(args) => doctor::run(session, args),
-        Command::Cache { command } => cache::run(session, command),
+        Command::Cache(args) => cache::run(session, &args.command),
         Command::Completions(args) => {
             session.printer.raw(&completions::script(args.shell));
             Ok(())

@@ -1,19 +1,21 @@
 //! `pack update`.
 
 use super::super::args::{ImageArgs, UpdateArgs};
-use super::super::error::CommandError;
+use super::super::error::{CommandError, ExitStatus};
 use super::super::file;
 use super::super::format::{count, printable};
-use super::super::session::Session;
+use super::super::session::{BUILD_FILE, Session};
 use super::request;
 use crate::engine;
 use crate::project::lock::Lock;
+use crate::types::shown::shown_path;
 
 /// Moves the lock to what the base means now, or checks it.
 ///
 /// # Errors
 /// Whatever stopped it; the lock is then as it was.
 pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandError> {
+    check_path(session, args)?;
     let image = ImageArgs {
         path: args.path.clone(),
         file: args.file.clone(),
@@ -22,7 +24,11 @@ pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandErr
     };
     let mut asked = request::ask(session, &image, &[])?;
     let Some(path) = asked.lock_path.clone() else {
-        return Err(CommandError::usage("there is no build file, so there is no lock to update"));
+        return Err(CommandError::new(
+            ExitStatus::Input,
+            "there is no build file, so there is no lock to update",
+        )
+        .hint("`pack init` writes one"));
     };
     if args.check {
         return check(session, args, &asked.request);
@@ -49,6 +55,33 @@ pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandErr
         session.printer.result(printable(&change));
     }
     Ok(())
+}
+
+/// Asks whether PATH is a project: nothing else has a lock.
+fn check_path(session: &Session, args: &UpdateArgs) -> Result<(), CommandError> {
+    let Some(given) = args.path.as_ref().filter(|_| args.file.is_none()) else { return Ok(()) };
+    let path = session.absolute(given);
+    if path.join(BUILD_FILE).is_file() {
+        return Ok(());
+    }
+    let shown = shown_path(&path);
+    let init = format!("`pack init {}` writes one", shown_path(given));
+    let (message, hint) = match std::fs::metadata(&path) {
+        Err(error) => {
+            let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+            let message =
+                if is_missing { format!("`{shown}` does not exist") } else { format!("{error}: `{shown}`") };
+            (message, "give a directory with a build.toml".to_owned())
+        }
+        Ok(metadata) if metadata.is_dir() => {
+            (format!("there is no `{BUILD_FILE}` in `{shown}`, so there is no lock to update"), init)
+        }
+        Ok(_) => (
+            format!("`{shown}` is not a directory with a `{BUILD_FILE}`, so there is no lock to update"),
+            init,
+        ),
+    };
+    Err(CommandError::new(ExitStatus::Input, message).hint(hint))
 }
 
 /// Compares the lock with the base's layers.

@@ -52,6 +52,10 @@ impl Members {
             Some(why) if why.is::<crate::runtime::input::Refused>() => {
                 ArchiveError::NotAFile(path.to_owned())
             }
+            _ if error.kind() == io::ErrorKind::NotFound => ArchiveError::Io(io::Error::new(
+                error.kind(),
+                format!("there is no file `{}`", shown_path(path)),
+            )),
             _ => ArchiveError::Io(at(&error, path)),
         })?;
         let mut file = fs::File::from_parts(file, path);

@@ -10,21 +10,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use indicatif::MultiProgress;
 use serde::Serialize;
 
-use super::environment::Environment;
-use super::error::{CommandError, ExitStatus};
-use super::format::{self, Screen, printable, printable_lines};
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set; anywhere if `CLICOLOR_FORCE` is.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
+use super::super::environment::Environment;
+use super::super::error::{CommandError, ExitStatus};
+use super::super::format::{self, Screen, printable, printable_lines};
+use super::color::{ColorChoice, Style, colored, paint};
 
 /// What the user asked of the output.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,33 +26,6 @@ pub struct Options {
     pub json: bool,
     /// When to colour.
     pub color: ColorChoice,
-}
-
-/// How a piece of text is dressed up where there is colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// An error.
-    Error,
-    /// A warning.
-    Warning,
-    /// A hint or a note.
-    Hint,
-    /// A heading.
-    Heading,
-    /// Something of less interest.
-    Dim,
-}
-
-impl Style {
-    const fn code(self) -> &'static str {
-        match self {
-            Self::Error => "1;31",
-            Self::Warning => "1;33",
-            Self::Hint => "1;36",
-            Self::Heading => "1",
-            Self::Dim => "2",
-        }
-    }
 }
 
 /// One of the two streams.
@@ -144,7 +106,7 @@ impl Printer {
         self.0.options
     }
 
-    /// What stdout is shown on if it is a terminal; for [`super::format::Table::render`].
+    /// What stdout is shown on if it is a terminal; for [`Table::render`](super::super::format::Table::render).
     #[must_use]
     pub fn screen(&self) -> Option<Screen> {
         self.0.out.width.map(|columns| Screen { columns, color: self.0.out.color })
@@ -157,7 +119,7 @@ impl Printer {
     }
 
     /// The columns of stderr now: a window can be resized while it is drawn to.
-    pub(super) fn columns(&self) -> usize {
+    pub(in crate::cli) fn columns(&self) -> usize {
         let now = rustix::termios::tcgetwinsize(io::stderr()).ok().map(|size| usize::from(size.ws_col));
         now.filter(|&columns| columns > 0).or(self.0.err.width).unwrap_or(80)
     }
@@ -298,7 +260,7 @@ impl Printer {
     }
 
     /// Prints `text` to stderr as it is, above the bars.
-    pub(super) fn write_message(&self, text: &str) {
+    pub(in crate::cli) fn write_message(&self, text: &str) {
         self.above_bars(|| {
             let mut sink = self.0.err.sink.lock().unwrap_or_else(PoisonError::into_inner);
             // There is nowhere left to complain to.
@@ -314,7 +276,7 @@ impl Printer {
     }
 
     /// The bars of this process, made when first asked for.
-    pub(super) fn bars(&self) -> &MultiProgress {
+    pub(in crate::cli) fn bars(&self) -> &MultiProgress {
         self.0.bars.get_or_init(|| {
             let target = if self.0.interactive {
                 indicatif::ProgressDrawTarget::stderr_with_hz(10)
@@ -326,7 +288,7 @@ impl Printer {
     }
 
     /// Takes all bars off the screen.
-    pub(super) fn clear_bars(&self) {
+    pub(in crate::cli) fn clear_bars(&self) {
         if let Some(bars) = self.0.bars.get() {
             // A terminal that is gone needs no clearing.
             let _ = bars.clear();
@@ -343,30 +305,9 @@ impl Printer {
     }
 }
 
-fn paint(color: bool, style: Style, text: &str) -> String {
-    if color { format!("\x1b[{}m{text}\x1b[0m", style.code()) } else { text.to_owned() }
-}
-
-/// Whether to colour: the flag, then `NO_COLOR` (no-color.org), then `CLICOLOR_FORCE` and `CLICOLOR`
-/// (bixense.com/clicolors), then whether it is a terminal that can.
-fn colored(choice: ColorChoice, terminal: bool, environment: &Environment) -> bool {
-    let is_on = |name| environment.text(name).is_some_and(|value| value != "0");
-    match choice {
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-        ColorChoice::Auto if environment.raw("NO_COLOR").is_some() => false,
-        ColorChoice::Auto if is_on("CLICOLOR_FORCE") => true,
-        ColorChoice::Auto => {
-            terminal
-                && environment.text("CLICOLOR") != Some("0")
-                && environment.text("TERM").is_some_and(|term| term != "dumb")
-        }
-    }
-}
-
 /// A printer into memory, and what it wrote.
 #[cfg(test)]
-pub(super) mod captured {
+pub(in crate::cli) mod captured {
     use super::*;
 
     #[derive(Clone, Default)]
@@ -400,7 +341,6 @@ pub(super) mod captured {
 
 #[cfg(test)]
 mod tests {
-    use super::super::environment::for_test;
     use super::captured::{Capture, printer, stream};
     use super::*;
 
@@ -431,26 +371,6 @@ mod tests {
         printer.error(&CommandError::usage("error"));
         printer.result("result");
         assert_eq!((out.take().as_str(), err.take().as_str()), ("result\n", "error: error\n"));
-    }
-
-    #[test]
-    fn the_flag_beats_the_environment_and_no_color_beats_force() {
-        use ColorChoice::{Always, Auto, Never};
-        type Case<'a> = (ColorChoice, bool, &'a [(&'a str, &'a str)], bool);
-        let cases: [Case<'_>; 9] = [
-            (Auto, true, &[("TERM", "xterm")], true),
-            (Auto, false, &[("TERM", "xterm")], false),
-            (Auto, true, &[("TERM", "dumb")], false),
-            (Auto, true, &[("TERM", "xterm"), ("NO_COLOR", "1")], false),
-            (Auto, true, &[("TERM", "xterm"), ("NO_COLOR", "")], true),
-            (Auto, false, &[("CLICOLOR_FORCE", "1")], true),
-            (Auto, false, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
-            (Always, false, &[("NO_COLOR", "1")], true),
-            (Never, true, &[("CLICOLOR_FORCE", "1")], false),
-        ];
-        for (choice, terminal, variables, expected) in cases {
-            assert_eq!(colored(choice, terminal, &for_test(variables)), expected, "{choice:?} {variables:?}");
-        }
     }
 
     #[test]

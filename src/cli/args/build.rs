@@ -1,0 +1,109 @@
+//! `pack build`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::format::Format;
+use super::image::ImageArgs;
+use super::values::output_file;
+
+const BUILD_HELP: &str = "\
+Examples:
+  pack build
+      Build what ./build.toml describes into the local store
+  pack build --push
+      Build, and push under the name and tags of build.toml
+  pack build app.war --base tomcat:10 --name localhost:5000/shop/app --push
+      Build without a build.toml
+  pack build -o oci-archive:app.tar
+      Write a file that `skopeo`, `podman` and `docker load` read
+  pack build -o docker
+      Load into the running Docker or Podman
+  pack build --push --cache-to
+      In CI that you trust: let other machines take its layers
+  pack build --locked --set config.user=1000
+      In CI: on exactly the base of build.lock, with one setting changed
+  pack build --push --explain --timings
+      Say what was reused and why the rest was not, and where the time went
+
+Environment:
+  PACK_NAME, PACK_BASE, PACK_TAGS, PACK_PLATFORMS, PACK_COMPRESSION,
+  PACK_JOBS, PACK_OFFLINE, PACK_LOCKED, PACK_UNTRUSTED
+      As the flags of the same names; a flag wins over a variable, and a
+      variable over build.toml
+  PACK_CACHE_DIR
+      The local store
+  SOURCE_DATE_EPOCH
+      The time that the image and its files have, in seconds since 1970
+  DOCKER_CONFIG, REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG
+      Where logins are
+  HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE
+      How registries are reached; so do ~/.config/pack/config.toml and the
+      files of Docker and Podman (certs.d, registries.conf, daemon.json)
+
+Exit codes:
+  0    Done
+  1    Something is wrong with the input: a file, a setting, an artifact
+  2    The command line cannot be understood
+  3    A registry or the network failed
+  4    A policy refused, such as `--locked`
+  70   A bug in `pack`
+  130  Interrupted; nothing that a tag resolves to was changed";
+
+/// Build an image from a finished artifact, and push it
+///
+/// Takes a finished artifact (a WAR, a static site, a directory, a binary), lays it in layers on a base
+/// image and writes the result to the local store, a registry, a layout or an archive. What did
+/// not change since the last build is neither read, compressed, hashed nor sent again. The same inputs
+/// give the same digest on any machine.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_long_help = BUILD_HELP)]
+pub struct BuildArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub image: ImageArgs,
+
+    /// Add the layers of this build to the cache in the registry, when pushing
+    ///
+    /// Only for builds that you trust: the machines that read the cache take these layers as they are.
+    #[arg(long, help_heading = "Cache")]
+    pub cache_to: bool,
+
+    /// Write digest, tags and layers to this file as JSON
+    #[arg(long, value_name = "FILE", value_parser = output_file(), value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub metadata_file: Option<PathBuf>,
+
+    /// Write the image's `NAME@DIGEST`, one a line, to this file
+    #[arg(long, value_name = "FILE", value_parser = output_file(), value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub image_refs: Option<PathBuf>,
+
+    /// Say at each stage what was reused, and why the rest was not
+    ///
+    /// For the build as a whole, then for each layer: which files were not read, whether the layer was known,
+    /// which paths changed and how, how much was encoded, and how it came to each destination. On stderr, or
+    /// with `--json` as `explanation`.
+    #[arg(long)]
+    pub explain: bool,
+
+    /// Write where the time went to this file: a page, or a trace if it ends in `.json` [default: pack-timings.html]
+    ///
+    /// The page needs no network and no other file. The trace has Chrome trace events: open it with ui.perfetto.dev or
+    /// chrome://tracing. The file is written when the build has succeeded, and may not lie in what the image is made
+    /// from.
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "pack-timings.html",
+        value_parser = output_file(),
+        value_hint = ValueHint::FilePath,
+        help_heading = "Output"
+    )]
+    pub timings: Option<PathBuf>,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}

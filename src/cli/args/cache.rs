@@ -1,0 +1,69 @@
+//! `pack cache`.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::format::Format;
+use super::values::{age, size};
+
+const PRUNE_HELP: &str = "\
+Examples:
+  pack cache prune
+  pack cache prune --max-size 10GB --max-age 30d
+  pack cache prune --all         Everything, named images too";
+
+/// Look at the local store, or clean it
+#[derive(Clone, Debug, Args)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct CacheArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// The commands of `pack cache`.
+#[derive(Clone, Debug, Subcommand)]
+#[allow(missing_docs, reason = "what each does stands at its arguments")]
+pub enum CacheCommand {
+    /// Show where the store is, what it holds and how large it is
+    Info(Format),
+    Prune(PruneArgs),
+    /// Check every blob and memo of the store; what is damaged is set aside and built again
+    Verify(Format),
+}
+
+/// Remove what no image in the store needs
+///
+/// Without a limit, removes every blob and memo that no name reaches. With limits, removes what was used
+/// longest ago. What a running build uses stays.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(after_long_help = PRUNE_HELP)]
+pub struct PruneArgs {
+    /// Remove what was used longest ago until this much is left, such as 10GB
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_size: Option<u64>,
+
+    /// Remove what was not used for so long, such as 12h or 30d
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub max_age: Option<Duration>,
+
+    /// Remove images that have a name, too: all, or with limits those that were used longest ago
+    #[arg(long)]
+    pub all: bool,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+impl CacheCommand {
+    /// The format of the result.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        match self {
+            Self::Info(format) | Self::Verify(format) => *format,
+            Self::Prune(args) => args.format,
+        }
+    }
+}

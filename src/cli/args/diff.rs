@@ -1,0 +1,47 @@
+//! `pack diff`.
+
+use std::str::FromStr as _;
+
+use clap::Args;
+
+use super::format::Format;
+use super::places::DIFF_HELP;
+use super::registries::RegistryArgs;
+use crate::types::platform::Platform;
+
+/// Show what two images do not have in common, and why their digests differ
+///
+/// Compares manifests, configurations and layers, then files: what was added, removed or changed, in bytes or
+/// in mode, owner, time, type, link or attributes. Layers that both have are not fetched. Exit code 0 if the
+/// images have the same digest, 1 if not, as diff(1) has it.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = DIFF_HELP)]
+pub struct DiffArgs {
+    /// The one image
+    pub a: String,
+
+    /// The other image
+    pub b: String,
+
+    /// Compare the images for this platform only
+    ///
+    /// Without it, two indexes are compared platform by platform.
+    #[arg(long, value_parser = Platform::from_str)]
+    pub platform: Option<Platform>,
+
+    /// List the entries of each pair of layers, too, and not only what a container sees
+    #[arg(long)]
+    pub layers: bool,
+
+    /// Read layers that both have, too: no difference is uncertain then
+    #[arg(long)]
+    pub full: bool,
+
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}

@@ -1,0 +1,11 @@
+//! Whether results are JSON.
+
+use clap::Args;
+
+/// Whether results are JSON.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Format {
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,148 @@
+//! What to build: the arguments that `build` and `plan` share.
+
+use std::path::PathBuf;
+use std::str::FromStr as _;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+use super::registries::RegistryArgs;
+use super::values::{absolute, repository};
+use crate::types::platform::Platform;
+use crate::types::reference::Repository;
+
+/// What to build: the arguments that `build` and `plan` share.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ImageArgs {
+    /// A directory with a build.toml, or an artifact [default: .]
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub path: Option<PathBuf>,
+
+    /// Read this file instead of build.toml
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// Push to the registry of the image's name; short for `-o registry`
+    #[arg(long, help_heading = "Output", conflicts_with = "offline")]
+    pub push: bool,
+
+    /// Write to `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`, `docker` or `registry`
+    ///
+    /// May be repeated. Without it and without `--push`, the image goes to the local store, where `pack
+    /// inspect NAME:TAG` finds it.
+    #[arg(short, long = "output", value_name = "OUTPUT", help_heading = "Output")]
+    pub outputs: Vec<String>,
+
+    /// Tag the image; replaces the tags of build.toml
+    ///
+    /// May be repeated, and may have templates: `{git.short}`, `{git.commit}`, `{git.branch}`, `{git.time}`,
+    /// `{version}`, `{env.NAME}`. `latest` is only ever set if it is written here or in build.toml.
+    #[arg(short, long = "tag", value_name = "TAG", help_heading = "Image")]
+    pub tags: Vec<String>,
+
+    /// The image to build on
+    ///
+    /// A name, which is the registry's, `store:NAME` in the local store, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`,
+    /// `docker-archive:FILE[:TAG]`, or `scratch` for nothing.
+    #[arg(long, value_name = "REF", help_heading = "Image")]
+    pub base: Option<String>,
+
+    /// The image's name, without a tag, such as localhost:5000/shop/app
+    #[arg(long, value_name = "NAME", value_parser = repository, help_heading = "Image")]
+    pub name: Option<Repository>,
+
+    /// Where in the image the application goes; the default comes from its kind and the base
+    #[arg(long, value_name = "PATH", value_parser = absolute, help_heading = "Image")]
+    pub root: Option<String>,
+
+    /// Whether the archive is unpacked into layers by how often they change, or copied as one file
+    #[arg(long, value_enum, help_heading = "Image")]
+    pub layout: Option<Layout>,
+
+    /// Build for this platform, such as linux/arm64; may be repeated
+    ///
+    /// The default is every platform that both the base and the artifact offer.
+    #[arg(
+        long = "platform", value_name = "PLATFORM", value_delimiter = ',', value_parser = Platform::from_str,
+        help_heading = "Image"
+    )]
+    pub platforms: Vec<Platform>,
+
+    /// Compress layers with `gzip`, `estargz`, `soci`, `zstd` or `none`, with a level after a colon: `zstd:9`
+    ///
+    /// `estargz` and `soci` are gzip with a table of contents, in the layer or beside the image, for runtimes that
+    /// start a container before its image is there.
+    #[arg(long, value_name = "FORMAT[:LEVEL]", help_heading = "Image")]
+    pub compression: Option<String>,
+
+    /// Set a key of build.toml, such as config.user=1000; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", help_heading = "Image")]
+    pub set: Vec<String>,
+
+    /// Read the cache in the registry when pushing, even if build.toml says otherwise
+    ///
+    /// A layer that another machine built from the same files is then not built here. This is the default of
+    /// builds that push and write nothing else.
+    #[arg(long, help_heading = "Cache", overrides_with = "no_cache_from")]
+    pub cache_from: bool,
+
+    /// Do not read the cache in the registry
+    #[arg(long, help_heading = "Cache", overrides_with = "cache_from")]
+    pub no_cache_from: bool,
+
+    /// Keep the cache in this repository, not in the image's own
+    #[arg(long, value_name = "NAME", value_parser = repository, help_heading = "Cache")]
+    pub cache_repo: Option<Repository>,
+
+    /// Build this share of the layers that the cache has anyway, and compare
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), help_heading = "Cache")]
+    pub cache_verify: Option<u8>,
+
+    /// Fail if build.lock would have to change
+    #[arg(long)]
+    pub locked: bool,
+
+    /// Use no network: the base must be in the local store or on disk
+    #[arg(long)]
+    pub offline: bool,
+
+    /// Refuse a build file that reaches beyond its directory, as for the pull request of a stranger
+    ///
+    /// It may then name no path outside of its directory, no environment variable, no mirror, no lowered TLS and no
+    /// other cache; `.git` may not name a repository that does not know the directory; a push needs `--name`, and its
+    /// tags `--tag`.
+    #[arg(long)]
+    pub untrusted: bool,
+
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+impl ImageArgs {
+    /// The outputs, with `--push` as the `registry` that it stands for.
+    #[must_use]
+    pub fn all_outputs(&self) -> Vec<&str> {
+        let push = self.push && !self.outputs.iter().any(|output| output == "registry");
+        push.then_some("registry").into_iter().chain(self.outputs.iter().map(String::as_str)).collect()
+    }
+}
+
+/// How an archive goes into the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Layout {
+    /// Unpacked, in layers by how often they change
+    Exploded,
+    /// As one file
+    Packaged,
+}
+
+impl Layout {
+    /// As `build.toml` spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exploded => "exploded",
+            Self::Packaged => "packaged",
+        }
+    }
+}

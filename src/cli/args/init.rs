@@ -1,0 +1,39 @@
+//! `pack init`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::values::repository;
+use crate::types::reference::Repository;
+
+const HELP: &str = "\
+Examples:
+  pack init
+      Look for an artifact below the current directory
+  pack init build/libs/app.war --base tomcat:10 --name localhost:5000/shop/app
+      Say all of it at once";
+
+/// Write a build.toml for an artifact
+///
+/// Looks at the artifact, says what it is and why, and writes the few lines that are needed, with the
+/// rest as comments.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_long_help = HELP)]
+pub struct InitArgs {
+    /// The artifact, or a directory to look for one in [default: .]
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub path: Option<PathBuf>,
+
+    /// The image to build on
+    #[arg(long, value_name = "REF")]
+    pub base: Option<String>,
+
+    /// The image's name, without a tag, such as localhost:5000/shop/app
+    #[arg(long, value_name = "NAME", value_parser = repository)]
+    pub name: Option<Repository>,
+
+    /// Replace a build.toml that is there
+    #[arg(long)]
+    pub force: bool,
+}

@@ -1,0 +1,58 @@
+//! The whole command line.
+
+use clap::Parser;
+use clap::builder::styling::{AnsiColor, Styles};
+
+use super::super::printer;
+use super::command::Command;
+use super::global::Global;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    Done
+  1    Something is wrong with the input: a file, a setting, an artifact
+  2    The command line cannot be understood
+  3    A registry or the network failed
+  4    A policy refused, such as `--locked`
+  70   A bug in `pack`
+  130  Interrupted";
+
+/// Assemble reproducible OCI images from finished artifacts, without a daemon, and push only what changed
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "pack",
+    version,
+    styles = STYLES,
+    max_term_width = 110,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_long_help = EXIT_CODES,
+)]
+pub struct Cli {
+    /// For every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Cli {
+    /// What the printer has to know.
+    #[must_use]
+    pub const fn printer_options(&self) -> printer::Options {
+        printer::Options {
+            quiet: self.global.quiet,
+            verbose: self.global.verbose,
+            json: self.command.json(),
+            color: self.global.color,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What the user typed: the one definition behind the parser, the help, the manual and the completions.
+//!
+//! Values are checked here only where a core type does it (platforms, repositories, numbers). What has a
+//! grammar of its own, such as a base or `--set`, stays text: the module that owns the grammar reads it, and
+//! says whether a flag or `build.toml` was wrong.
+//!
+//! One file for each command, or for a group of flags that several have; the table of commands is in `command`, and
+//! what holds for all of them is tested in `tests`.
+
+mod build;
+mod cache;
+mod command;
+mod copy;
+mod diff;
+mod doctor;
+mod format;
+mod global;
+mod history;
+mod image;
+mod init;
+mod inspect;
+mod line;
+mod login;
+mod output;
+mod places;
+mod plan;
+mod rebase;
+mod registries;
+mod stored;
+mod tag;
+mod update;
+mod values;
+mod verify;
+
+pub use build::BuildArgs;
+pub use cache::{CacheArgs, CacheCommand, PruneArgs};
+pub use command::Command;
+pub use copy::CopyArgs;
+pub use diff::DiffArgs;
+pub use doctor::DoctorArgs;
+pub use format::Format;
+pub use global::Global;
+pub use history::HistoryArgs;
+pub use image::{ImageArgs, Layout};
+pub use init::InitArgs;
+pub use inspect::InspectArgs;
+pub use line::Cli;
+pub use login::{LoginArgs, LogoutArgs};
+pub use output::{CompletionsArgs, ManArgs};
+pub use plan::PlanArgs;
+pub use rebase::RebaseArgs;
+pub use registries::RegistryArgs;
+pub use stored::{ImagesArgs, RmArgs};
+pub use tag::TagArgs;
+pub use update::UpdateArgs;
+pub use verify::VerifyArgs;
+
+#[cfg(test)]
+mod tests;

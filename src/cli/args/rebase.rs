@@ -1,0 +1,57 @@
+//! `pack rebase`.
+
+use std::str::FromStr as _;
+
+use clap::Args;
+
+use super::format::Format;
+use super::registries::RegistryArgs;
+use super::values::new_tag;
+use crate::types::platform::Platform;
+use crate::types::reference::Tag;
+
+const HELP: &str = "\
+Examples:
+  pack rebase localhost:5000/shop/app:1.0 --base tomcat:10.1.30 -t 1.0-patched
+  pack rebase oci:images:1.0 --old-base debian:12.5 --base debian:12.6 -t 1.1";
+
+/// Put another base under an image's own layers, without building
+///
+/// Takes the layers that an image has on top of its base, puts them on the new base, and derives the
+/// configuration again as a build does: the new base's values, and the image's own over them. No layer is
+/// read or built. The result goes where the image is, under the new tag. What would surely not run is
+/// refused: another platform or C library, an older Java, another generation of the servlet container.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = HELP)]
+pub struct RebaseArgs {
+    /// The image: a name in a registry, `store:NAME` or `oci:DIR[:TAG]`
+    pub image: String,
+
+    /// The new base: a name in a registry, `store:NAME`, `oci:DIR[:TAG]` or an archive
+    #[arg(long, value_name = "REF")]
+    pub base: String,
+
+    /// Tag the result, where the image is; may be repeated
+    #[arg(short, long = "tag", value_name = "TAG", required = true, value_parser = new_tag)]
+    pub tags: Vec<Tag>,
+
+    /// The base that the image is on now [default: what its annotations or labels say]
+    #[arg(long, value_name = "REF")]
+    pub old_base: Option<String>,
+
+    /// Only the image for this platform; without it, every image of an index
+    #[arg(long, value_parser = Platform::from_str)]
+    pub platform: Option<Platform>,
+
+    /// Do what would be refused, with a warning
+    #[arg(long)]
+    pub force: bool,
+
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}

@@ -1,0 +1,47 @@
+//! `pack update`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::format::Format;
+use super::registries::RegistryArgs;
+
+const HELP: &str = "\
+Examples:
+  pack update
+      Take what the base's tag means now
+  pack update -q && git diff --exit-code build.lock
+      Tell whether there is a newer base";
+
+/// Move build.lock to what the base's tag means now
+///
+/// Resolves the base of build.toml again and writes the digests, and what the base says about the
+/// directories that the layers share with it, to build.lock. Builds use that file until the next update.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_long_help = HELP)]
+pub struct UpdateArgs {
+    /// A directory with a build.toml [default: .]
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub path: Option<PathBuf>,
+
+    /// Read this file instead of build.toml
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// Change nothing: compare what build.lock says of the base's directories with the base's layers, which are read
+    #[arg(long)]
+    pub check: bool,
+
+    /// Refuse a build file that reaches beyond its directory, as for the pull request of a stranger
+    #[arg(long)]
+    pub untrusted: bool,
+
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+
+    /// The format of the result.
+    #[command(flatten)]
+    pub format: Format,
+}

@@ -1,0 +1,134 @@
+//! Values of flags with a small grammar of their own.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::builder::{PathBufValueParser, TypedValueParser};
+
+use crate::types::reference::{Reference, ReferenceError, Repository, Scope, Tag};
+
+pub(super) fn repository(text: &str) -> Result<Repository, String> {
+    let error = match text.parse::<Repository>() {
+        Ok(repository) => return Ok(repository),
+        Err(error) => error,
+    };
+    // The likeliest mistake: `docker build -t` takes both in one.
+    match text.parse::<Reference>() {
+        Ok(reference) if reference.digest().is_none() => {
+            let tag = reference.tag().map(ToString::to_string).unwrap_or_default();
+            Err(format!("a name has no tag; give it with `--tag {tag}`"))
+        }
+        _ => Err(error.to_string()),
+    }
+}
+
+/// A tag alone: it is added where the image is.
+pub(super) fn new_tag(text: &str) -> Result<Tag, String> {
+    text.parse().map_err(|error: ReferenceError| match text.parse::<Reference>() {
+        Ok(reference) if text.contains(['/', ':']) => {
+            let tag = reference.tag().map_or_else(|| "TAG".to_owned(), ToString::to_string);
+            format!(
+                "a tag has no name before it: give `{tag}`; to another place, `pack copy` brings the image"
+            )
+        }
+        _ => error.to_string(),
+    })
+}
+
+pub(super) fn absolute(text: &str) -> Result<String, &'static str> {
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path in an image begins with `/`") }
+}
+
+/// A file to write. `-` is no file: results alone go to standard output.
+pub(super) fn output_file() -> impl TypedValueParser<Value = PathBuf> {
+    const ERROR: &str = "`-` would be standard output, where the result goes: give `--json` for the result as JSON, \
+                         `/dev/stdout` to have this file there as well, or `./-` for a file of that name";
+    PathBufValueParser::new().try_map(|path| if path == Path::new("-") { Err(ERROR) } else { Ok(path) })
+}
+
+/// A registry or a path in it, for a command that reaches it.
+pub(super) fn reached(text: &str) -> Result<Scope, String> {
+    scope(text).map_err(|error| {
+        match text.strip_prefix("http://").map(|bare| bare.trim_end_matches('/').parse::<Scope>()) {
+            Some(Ok(scope)) => {
+                format!("{error}, with `--plain-http {}` to reach it without TLS", scope.registry())
+            }
+            _ => error,
+        }
+    })
+}
+
+/// A registry or a path in it: no address, and no image.
+pub(super) fn scope(text: &str) -> Result<Scope, String> {
+    let error = match text.parse::<Scope>() {
+        Ok(scope) => return Ok(scope),
+        Err(error) => error,
+    };
+    if let Some((scheme, bare)) = text.split_once("://") {
+        return Err(match bare.trim_end_matches('/').parse::<Scope>() {
+            Ok(scope) => format!("a registry is named without `{scheme}://`: give `{scope}`"),
+            Err(error) => error.to_string(),
+        });
+    }
+    match text.parse::<Reference>() {
+        Ok(image) if image.tag().is_some() || image.digest().is_some() => {
+            Err(format!("a tag or a digest is not part of it: give `{}`", image.repository()))
+        }
+        _ => Err(error.to_string()),
+    }
+}
+
+/// `10GB`, `500 MiB`, `1000`: decimal and binary units.
+pub(super) fn size(text: &str) -> Result<u64, &'static str> {
+    const ERROR: &str = "expected a number of bytes, such as `10GB`, `500MiB` or `1000000`";
+    let (number, unit) = split_unit(text);
+    let factor: u64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "t" | "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return Err(ERROR),
+    };
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or(ERROR)
+}
+
+/// `90m`, `12h`, `30d`, `2w`.
+pub(super) fn age(text: &str) -> Result<Duration, &'static str> {
+    const ERROR: &str = "expected a number and a unit, such as `90m`, `12h`, `30d` or `2w`";
+    let (number, unit) = split_unit(text);
+    let factor = match unit {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        _ => return Err(ERROR),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    seconds.map(Duration::from_secs).ok_or(ERROR)
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    (&text[..end], text[end..].trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_ages() {
+        assert_eq!(size("10GB"), Ok(10_000_000_000));
+        assert_eq!(size("500 MiB"), Ok(524_288_000));
+        assert_eq!(size("7"), Ok(7));
+        assert!(size("99999999999TB").is_err() && size("GB").is_err() && size("-1").is_err());
+        assert_eq!(age("30d"), Ok(Duration::from_secs(2_592_000)));
+        assert!(age("30").is_err());
+    }
+}
