@@ -22,7 +22,7 @@ use crate::oci::{
     to_json,
 };
 use crate::types::digest::Digest;
-use crate::types::error::{Explain, Kind, kind_behind, nearest};
+use crate::types::error::{Explain, Kind, kind_behind, nearest_name};
 use crate::types::reference::Reference;
 use crate::types::shown::{Foreign, shown_path};
 
@@ -165,7 +165,7 @@ impl PickError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unknown { wanted, existing } => nearest(wanted, existing.iter().map(String::as_str))
+            Self::Unknown { wanted, existing } => nearest_name(wanted, existing.iter().map(String::as_str))
                 .map(|name| format!("did you mean `{name}`?")),
             Self::Several(names) => names.first().map(|name| format!("append the name, such as `:{name}`")),
             Self::Empty => None,

@@ -129,6 +129,21 @@ pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, candidate)| candidate)
 }
 
+/// As [`nearest`], for names with slashes in them: what both have up to a slash makes no other part alike.
+#[must_use]
+pub fn nearest_name<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let mut near: Vec<(usize, &str)> = Vec::new();
+    for candidate in known {
+        let shared = given.bytes().zip(candidate.bytes()).take_while(|(one, other)| one == other).count();
+        let own =
+            given.as_bytes()[..shared].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        if nearest(&given[own..], [&candidate[own..]]).is_some() {
+            near.push((strsim::osa_distance(given, candidate), candidate));
+        }
+    }
+    near.into_iter().min().map(|(_, candidate)| candidate)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,5 +174,18 @@ mod tests {
         assert_eq!(nearest("nmae", known), Some("name"));
         assert_eq!(nearest("platform", known), Some("platforms"));
         assert_eq!(nearest("entrypoint", known), None);
+    }
+
+    #[test]
+    fn names_are_near_by_what_they_do_not_share() {
+        let known = ["localhost/tree:1", "localhost:5000/shop/bookstore:2", "é/a"];
+        assert_eq!(nearest_name("localhost/tree:3", known), Some("localhost/tree:1"));
+        assert_eq!(nearest_name("localhost/none:2", known), None);
+        assert_eq!(
+            nearest_name("localhost:5000/shop/bookstroe:2", known),
+            Some("localhost:5000/shop/bookstore:2")
+        );
+        assert_eq!(nearest_name("localhost:5000/shop/app:2", known), None);
+        assert_eq!(nearest_name("é/b", ["è/b", "é/b"]), Some("é/b"));
     }
 }

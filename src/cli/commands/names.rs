@@ -14,7 +14,7 @@ use crate::transport::Source as _;
 use crate::transport::layout::OciLayout;
 use crate::transport::load::{load_manifest, offers};
 use crate::types::digest::Digest;
-use crate::types::error::{BoxedError, nearest};
+use crate::types::error::{BoxedError, nearest_name};
 use crate::types::location::{Location, Name};
 use crate::types::platform::Platform;
 use crate::types::reference::Reference;
@@ -233,7 +233,7 @@ fn unknown(name: &str, existing: &[&str]) -> CommandError {
     let short = |known: &str| known.strip_prefix("localhost/").map(str::to_owned);
     let shorts: Vec<String> = existing.iter().filter_map(|known| short(known)).collect();
     let known = existing.iter().copied().chain(shorts.iter().map(String::as_str));
-    match nearest(name, known) {
+    match nearest_name(name, known) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint("`pack images` lists what there is"),
     }
