@@ -32,7 +32,7 @@ pub use self::writer::MemoWriter;
 use super::report::Report;
 use crate::formats::zip::Archive;
 use crate::layer::{self, BodyList, Compression, Content, ContentSource, EntryKind, LayerSpec, Stamp};
-use crate::plan::{Difference, FileMemo, LayerFacts, LayerKeys, LayerMemo, Listing, Unknown};
+use crate::plan::{Difference, FileMemo, LayerFacts, LayerKeys, LayerMemo, Listing, ListingRecord, Unknown};
 use crate::store::Store;
 use crate::types::digest::{ContentId, Key, KeyBuilder};
 use crate::types::reference::Repository;
@@ -376,14 +376,14 @@ impl<'a> Memos<'a> {
         compression: Compression,
         keys: &LayerKeys,
     ) {
-        if let Some(listing) = Listing::new(compression, layer.entries(), &keys.contents) {
+        if let Some(listing) = ListingRecord::new(compression, layer, &keys.contents) {
             self.writer.save("listing", self.listing_key(slot), listing);
         }
     }
 
     /// Where the listing of the layer with this slot is remembered.
     fn listing_key(&self, slot: &Key) -> Key {
-        KeyBuilder::new("pack listing 3").part(&self.project.0).part(&slot.0).finish()
+        KeyBuilder::new("pack listing 4").part(&self.project.0).part(&slot.0).finish()
     }
 
     /// Writes what was learned of files and blobs; files that this build did not see are forgotten.
@@ -429,5 +429,5 @@ pub fn keys_of(
     let pairs = layer.entries().iter().zip(&contents);
     let entries: Option<Vec<Key>> = pairs.map(|(entry, id)| layer::entry_key(entry, id.as_ref())).collect();
     let entries = entries?;
-    Some(LayerKeys { layer: layer::layer_key(compression, &entries), entries, contents })
+    Some(LayerKeys { layer: layer::layer_key(compression, &entries), entries, contents: contents.into() })
 }

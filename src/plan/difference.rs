@@ -2,10 +2,12 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use serde::ser::{Error as _, SerializeSeq as _, SerializeStruct as _, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::layer::{Compression, ContentSource, Entry, EntryKind, EntryPath, FORMAT};
+use crate::layer::{Compression, ContentSource, Entry, EntryKind, EntryPath, FORMAT, LayerSpec};
 use crate::types::digest::{ContentId, Key, KeyBuilder};
 
 /// So many paths are named; the rest is counted.
@@ -28,7 +30,8 @@ struct Listed {
     uid: u64,
     gid: u64,
     mtime: u64,
-    xattrs: Key,
+    /// The extended attributes, if there are any.
+    xattrs: Option<Key>,
     /// Kind and content.
     what: Key,
     /// Whether `what` was derived from compressed bytes in an archive.
@@ -39,11 +42,63 @@ impl Listing {
     /// The listing of these entries; `None` if the identity of a file's content is missing in `ids`.
     #[must_use]
     pub fn new(compression: Compression, entries: &[Entry], ids: &[Option<ContentId>]) -> Option<Self> {
-        let no_attributes = attributes(&BTreeMap::new());
         let pairs = entries.iter().zip(ids);
-        let entries = pairs.map(|(entry, id)| Listed::new(entry, id.as_ref(), &no_attributes));
-        let encoder = format!("{compression}, layer format {FORMAT}");
-        Some(Self { encoder, entries: entries.collect::<Option<_>>()? })
+        let entries = pairs.map(|(entry, id)| Listed::new(entry, id.as_ref()));
+        Some(Self { encoder: encoder(compression), entries: entries.collect::<Option<_>>()? })
+    }
+}
+
+fn encoder(compression: Compression) -> String {
+    format!("{compression}, layer format {FORMAT}")
+}
+
+/// A layer on its way into a record, as its [`Listing`]: entry by entry, since a whole listing of a large layer takes
+/// tens of megabytes.
+pub struct ListingRecord {
+    compression: Compression,
+    layer: LayerSpec,
+    contents: Arc<[Option<ContentId>]>,
+}
+
+impl ListingRecord {
+    /// `contents` are the identities of the files, by entry; `None` if one is missing.
+    #[must_use]
+    pub fn new(
+        compression: Compression,
+        layer: &LayerSpec,
+        contents: &Arc<[Option<ContentId>]>,
+    ) -> Option<Self> {
+        let is_told = |(entry, id): (&Entry, &Option<ContentId>)| match &entry.kind {
+            EntryKind::File(content) => id.is_some() || matches!(content.source, ContentSource::Bytes(_)),
+            _ => true,
+        };
+        let are_told = layer.entries().len() == contents.len()
+            && layer.entries().iter().zip(contents.iter()).all(is_told);
+        are_told.then(|| Self { compression, layer: layer.clone(), contents: Arc::clone(contents) })
+    }
+}
+
+/// As a [`Listing`] is written.
+impl Serialize for ListingRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut listing = serializer.serialize_struct("Listing", 2)?;
+        listing.serialize_field("encoder", &encoder(self.compression))?;
+        listing.serialize_field("entries", &EntriesRecord(self))?;
+        listing.end()
+    }
+}
+
+struct EntriesRecord<'a>(&'a ListingRecord);
+
+impl Serialize for EntriesRecord<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(ListingRecord { layer, contents, .. }) = self;
+        let mut entries = serializer.serialize_seq(Some(layer.entries().len()))?;
+        for (entry, id) in layer.entries().iter().zip(contents.iter()) {
+            let listed = Listed::new(entry, id.as_ref());
+            entries.serialize_element(&listed.ok_or_else(|| S::Error::custom("an identity is missing"))?)?;
+        }
+        entries.end()
     }
 }
 
@@ -58,8 +113,7 @@ fn attributes(xattrs: &BTreeMap<String, Vec<u8>>) -> Key {
 }
 
 impl Listed {
-    /// `no_attributes` stands for none, which most entries have.
-    fn new(entry: &Entry, id: Option<&ContentId>, no_attributes: &Key) -> Option<Self> {
+    fn new(entry: &Entry, id: Option<&ContentId>) -> Option<Self> {
         let metadata = &entry.metadata;
         let what = KeyBuilder::new("pack listed");
         let what = match &entry.kind {
@@ -72,7 +126,14 @@ impl Listed {
             }
             EntryKind::Symlink(target) => what.part(b"symlink").part(target),
             EntryKind::Hardlink(path) => what.part(b"hardlink").part(path.as_bytes()),
-            other => what.part(format!("{other:?}").as_bytes()),
+            EntryKind::Directory => what.part(b"directory"),
+            EntryKind::Fifo => what.part(b"fifo"),
+            EntryKind::CharacterDevice(major, minor) => {
+                what.part(b"character").number(u64::from(*major)).number(u64::from(*minor))
+            }
+            EntryKind::BlockDevice(major, minor) => {
+                what.part(b"block").number(u64::from(*major)).number(u64::from(*minor))
+            }
         };
         let is_archived = matches!(&entry.kind, EntryKind::File(content) if matches!(content.source, ContentSource::Zip(..)));
         Some(Self {
@@ -81,7 +142,7 @@ impl Listed {
             uid: metadata.uid,
             gid: metadata.gid,
             mtime: metadata.mtime,
-            xattrs: if metadata.xattrs.is_empty() { *no_attributes } else { attributes(&metadata.xattrs) },
+            xattrs: (!metadata.xattrs.is_empty()).then(|| attributes(&metadata.xattrs)),
             what: what.finish(),
             is_archived,
         })
@@ -323,6 +384,22 @@ impl Difference {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_layer_is_written_as_its_listing() {
+        let path = |path: &str| EntryPath::new(path.as_bytes()).expect("a path");
+        let mut entries = vec![Entry::directory(path("a"))];
+        entries.push(Entry::bytes(path("a/b"), Metadata::file(false), b"b"));
+        entries[1].metadata.xattrs.insert("user.a".to_owned(), b"1".to_vec());
+        let layer = LayerSpec::new("layer", entries).expect("a layer");
+        let compression = Compression::default();
+        let contents: Arc<[Option<ContentId>]> = vec![None, None].into();
+        let record = ListingRecord::new(compression, &layer, &contents).expect("nothing is missing");
+        let written = postcard::to_stdvec(&record).expect("encodes");
+        let listing = Listing::new(compression, layer.entries(), &contents);
+        assert_eq!(postcard::from_bytes::<Listing>(&written).ok(), listing);
+        assert!(ListingRecord::new(compression, &layer, &Arc::from(vec![None])).is_none());
+    }
     use crate::layer::Metadata;
 
     fn listing(compression: Compression, files: &[(&str, u32, u64, &[u8])]) -> Listing {

@@ -10,8 +10,9 @@ mod place;
 mod reuse;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-pub use difference::{Change, Difference, How, Listing, PathChange, TimesChange};
+pub use difference::{Change, Difference, How, Listing, ListingRecord, PathChange, TimesChange};
 pub use place::{PlaceError, place, real_directory};
 pub use reuse::{FileMemo, LayerMemo, Unknown};
 use serde::{Deserialize, Serialize};
@@ -130,7 +131,7 @@ pub struct PlannedLayer {
 #[derive(Debug, Clone)]
 pub struct LayerKeys {
     /// Of each file's content, in the order of the entries; `None` where there is none, or it is in memory.
-    pub contents: Vec<Option<ContentId>>,
+    pub contents: Arc<[Option<ContentId>]>,
     /// Of each entry, in order.
     pub entries: Vec<Key>,
     /// Of the layer.
