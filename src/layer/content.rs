@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::entry::{Content, ContentSource};
 use crate::formats::zip::{Archive, EntryReader};
+use crate::runtime::input;
 use crate::types::shown::{Foreign, shown_path};
 use crate::types::stamp::Stamp;
 
@@ -71,25 +72,36 @@ fn read_file(
     out: &mut Vec<u8>,
 ) -> Result<(), ContentError> {
     let io_error = |source| ContentError::Io { path: path.to_owned(), source };
-    // A path that was a file when it was planned may be a named pipe by now.
-    let (file, _) = crate::runtime::input::open(path).map_err(io_error)?;
+    let file = input::open_seen(path).map_err(io_error)?;
+    let metadata = || file.metadata().map_err(io_error);
     let end = out.len() + length as usize;
     out.reserve(length as usize);
     let mut position = offset;
     while out.len() < end {
         // Straight into memory that has not been cleared.
         match rustix::io::pread(&file, rustix::buffer::spare_capacity(out), position) {
-            Ok(0) => return Err(ContentError::Changed(path.to_owned())),
+            Ok(0) => {
+                input::refuse_other(&metadata()?).map_err(io_error)?;
+                return Err(ContentError::Changed(path.to_owned()));
+            }
             Ok(read) => position += read as u64,
             Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(io_error(error.into())),
+            Err(error) => {
+                // A path that was a file when it was planned may be a named pipe by now.
+                input::refuse_other(&metadata()?).map_err(io_error)?;
+                return Err(io_error(error.into()));
+            }
         }
     }
     // As much was read as there was room for.
     out.truncate(end);
     // After the read, so that a change before or during it shows.
-    let stamp = Stamp::of(&file.metadata().map_err(io_error)?);
-    if stamp == *planned { Ok(()) } else { Err(ContentError::Changed(path.to_owned())) }
+    let metadata = metadata()?;
+    if Stamp::of(&metadata) == *planned {
+        return Ok(());
+    }
+    input::refuse_other(&metadata).map_err(io_error)?;
+    Err(ContentError::Changed(path.to_owned()))
 }
 
 fn open_zip(archive: &Arc<Archive>, index: usize) -> Result<EntryReader<Arc<Archive>>, ContentError> {

@@ -9,14 +9,15 @@
 //! loaded when a body is not found near.
 
 use fs_err::os::unix::fs::FileExt as _;
-use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
 use super::encode::Compression;
 use super::list::{Beginning, BodyPlace, ListedBlob};
 use super::record::BodyRecord;
 use super::spec::LayerSpec;
 use super::trail::Trails;
+use crate::runtime::flight::Flight;
+use crate::runtime::interrupt::{Interrupt, Interrupted};
 use crate::store::Blobs;
 use crate::types::digest::{ContentId, Digest, Key};
 
@@ -40,8 +41,9 @@ struct Inner {
     blobs: Blobs,
     near: Vec<Arc<ListedBlob>>,
     far: Option<Arc<FarBlobs>>,
-    /// Blobs that are open, so that a body costs one read.
-    open: Mutex<BTreeMap<Digest, Option<Arc<OpenBlob>>>>,
+    /// Blobs that are open, so that a body costs one read; `None` for one that cannot be opened.
+    open: Flight<Digest, Option<Arc<OpenBlob>>>,
+    interrupt: Interrupt,
 }
 
 struct OpenBlob {
@@ -53,7 +55,8 @@ impl BodyLookup {
     /// Looks in `near` first, in this order, then in `far`; both are in `blobs`.
     #[must_use]
     pub fn new(blobs: &Blobs, near: Vec<Arc<ListedBlob>>, far: Option<Arc<FarBlobs>>) -> Self {
-        Self(Some(Arc::new(Inner { blobs: blobs.clone(), near, far, open: Mutex::default() })))
+        let (blobs, open, interrupt) = (blobs.clone(), Flight::default(), Interrupt::default());
+        Self(Some(Arc::new(Inner { blobs, near, far, open, interrupt })))
     }
 
     /// The longest beginning of the layer whose entries have these keys that some blob has.
@@ -135,8 +138,7 @@ impl Inner {
             let length = file.metadata().ok()?.len();
             Some(Arc::new(OpenBlob { file, length }))
         };
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.entry(*blob).or_insert_with(opened).clone()
+        self.open.get(blob, &self.interrupt, || Ok::<_, Interrupted>(opened())).ok().flatten()
     }
 }
 

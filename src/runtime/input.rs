@@ -51,6 +51,28 @@ pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
     Ok((file, metadata))
 }
 
+/// Opens the file at `path`, which was a regular file when its directory was read, with one call. Its metadata must be
+/// looked at after it was read: [`refuse_other`] says what it is instead.
+///
+/// # Errors
+/// As for [`open`].
+pub fn open_seen(path: &Path) -> io::Result<File> {
+    // A link, which may lead to a device, goes the careful way, as does everything that cannot be opened.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags | OFlags::RDONLY, rustix::fs::Mode::empty()) {
+        Ok(file) => Ok(file.into()),
+        Err(_) => open(path).map(|(file, _)| file),
+    }
+}
+
+/// Refuses an open file that is not a regular one.
+///
+/// # Errors
+/// [`Refused::NotRegular`] as an [`io::Error`].
+pub fn refuse_other(metadata: &Metadata) -> io::Result<()> {
+    Ok(check(metadata.file_type())?)
+}
+
 /// The bytes of the regular file at `path`, at most `limit`.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 
 pub mod atomic;
 pub mod budget;
+pub mod flight;
 pub mod input;
 pub mod interrupt;
 pub mod observer;

@@ -29,6 +29,8 @@ use crate::types::digest::{Digest, Key, hex};
 
 const MAGIC: &[u8; 8] = b"PKMEMO01";
 const HEADER: usize = 8 + 8 + 32 + 32;
+/// A value that is no longer is written together with its header: a copy costs less than a call.
+const SMALL: usize = 64 << 10;
 /// A value that is longer is neither written nor read.
 pub(super) const MAX_VALUE: u64 = 256 << 20;
 
@@ -167,7 +169,11 @@ pub(super) fn put(memos: &Path, namespace: &str, key: &Key, value: &[u8]) -> io:
         Err(_) if clear(memos, dir)? => temporary_in(dir, TEMPORARY)?,
         result => result?,
     };
-    let written = file.write_all(&header).and_then(|()| file.write_all(value));
+    let written = if value.len() <= SMALL {
+        file.write_all(&[&header[..], value].concat())
+    } else {
+        file.write_all(&header).and_then(|()| file.write_all(value))
+    };
     written.map_err(|error| at(&error, &path))?;
     match persist(file, &path, Durability::Relaxed) {
         // A directory in the way is damage.

@@ -95,6 +95,8 @@ pub(super) struct Lookups {
     presence: Presence,
     policy: CachePolicy,
     lookups: BTreeMap<Key, Lookup>,
+    /// Layers that are to be looked for once it is known that there is a cache.
+    waiting: Vec<Key>,
     /// The statements of entries about layers that are built to compare.
     pub(super) claims: BTreeMap<Key, LayerFacts>,
 }
@@ -138,7 +140,14 @@ impl Lookups {
             is_down: Arc::default(),
         });
         let (presence, policy) = (Presence::NotAsked, policy.clone());
-        Self { asker, presence, policy, lookups: BTreeMap::new(), claims: BTreeMap::new() }
+        Self {
+            asker,
+            presence,
+            policy,
+            lookups: BTreeMap::new(),
+            waiting: Vec::new(),
+            claims: BTreeMap::new(),
+        }
     }
 
     /// Asks whether there is anything to look up, once, and does not wait for the answer.
@@ -160,11 +169,25 @@ impl Lookups {
         self.asker.is_some()
     }
 
-    /// Begins to look for the layer with this key, once.
+    /// Begins to look for the layer with this key, once, as soon as it is known that there is a cache. Planning goes on
+    /// meanwhile.
     pub(super) fn ask(&mut self, key: &Key) {
-        if !self.are_worth_asking() {
-            return;
+        self.begin();
+        self.waiting.push(*key);
+        if !matches!(&self.presence, Presence::Asked(asking) if !asking.is_finished()) {
+            self.ask_waiting();
         }
+    }
+
+    fn ask_waiting(&mut self) {
+        for key in std::mem::take(&mut self.waiting) {
+            if self.are_worth_asking() {
+                self.ask_now(&key);
+            }
+        }
+    }
+
+    fn ask_now(&mut self, key: &Key) {
         let Some(asker) = self.asker.clone().filter(|_| !self.lookups.contains_key(key)) else { return };
         let wanted = *key;
         let asking = thread::Builder::new().name("cache".to_owned()).spawn(move || asker.look_up(&wanted));
@@ -174,6 +197,7 @@ impl Lookups {
 
     /// The cache's answer about a layer; nothing for layers that are built to compare.
     pub(super) fn answer(&mut self, key: &Key) -> Option<LayerFacts> {
+        self.ask_waiting();
         let facts = match self.lookups.remove(key)? {
             Lookup::Asked(asking) => asking.join().ok().flatten(),
             Lookup::Answered(facts) => facts,
