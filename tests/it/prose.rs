@@ -256,6 +256,36 @@ fn paths_that_documents_name_exist() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// The tests that documents name: words of at least four parts in backticks.
+fn named_tests(text: &str) -> Vec<&str> {
+    let is_name = |span: &&str| {
+        let is_part = |character: char| {
+            character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_'
+        };
+        span.chars().all(is_part) && span.matches('_').count() > 2
+    };
+    let outside = text.split("\n```").step_by(2);
+    outside.flat_map(|part| part.split('`').skip(1).step_by(2)).filter(is_name).collect()
+}
+
+#[test]
+fn tests_that_documents_name_exist() {
+    let sources: String =
+        texts().into_iter().filter(|(path, _)| path.ends_with(".rs")).map(|(_, text)| text).collect();
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for path in documents() {
+        for name in named_tests(&fs::read_to_string(&path).unwrap()) {
+            seen += 1;
+            if !sources.contains(&format!("fn {name}(")) {
+                wrong.push(format!("{}: {name}", relative(&path)));
+            }
+        }
+    }
+    assert!(seen > 100, "{seen} names: is the search right?");
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
 /// The words of a line for a shell, up to a comment, a pipe or a redirection; quotes hold words together.
 fn shell_words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
@@ -328,6 +358,7 @@ fn the_architecture_is_two_pages() {
 fn documents_are_searched_rightly() {
     let text = "# A `b` c\n[x](docs/a.md#y) [z](https://e.example/) `src/a/b.rs` `tests/T/x` `fuzz/run [N]` `a/src/`\n```\n# no\n`src/no`\n```\n";
     assert_eq!(links(text), ["docs/a.md#y"]);
+    assert_eq!(named_tests("`a_b_c_d` `a_b_c` `A_b_c_d` `x`\n```\n`e_f_g_h`\n```\n"), ["a_b_c_d"]);
     assert_eq!(named_paths(text), ["src/a/b.rs", "tests", "fuzz/run"]);
     assert_eq!(anchors(text), BTreeSet::from(["a-b-c".to_owned()]));
     assert_eq!(command_lines("x\n```\n$ pack a\npack b\nc\npack [d]\n```\npack e\n"), ["pack a", "pack b"]);

@@ -53,14 +53,13 @@ Exit codes:
 
 /// Build an image from a finished artifact, and push it
 ///
-/// Takes a finished artifact (a WAR, a static site, a directory, a binary), lays it in layers on a base
-/// image and writes the result to the local store, a registry, a layout or an archive. What did
-/// not change since the last build is neither read, compressed, hashed nor sent again. The same inputs
-/// give the same digest on any machine.
+/// Takes a finished artifact (a WAR, a static site, a directory, a binary), lays it in layers on a base image and
+/// writes the result to the local store, a registry, a layout or an archive. Unchanged parts of the last build are
+/// not read, compressed, hashed or sent again. The same inputs give the same digest on any machine.
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_long_help = BUILD_HELP)]
 pub struct BuildArgs {
-    /// What to build.
+    /// The image to build.
     #[command(flatten)]
     pub image: ImageArgs,
 

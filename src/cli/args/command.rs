@@ -1,4 +1,4 @@
-//! The table of commands. What each does, and its help, stands at its arguments.
+//! The table of commands. The action of each and its help stand at its arguments.
 
 use clap::Subcommand;
 

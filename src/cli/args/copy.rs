@@ -9,11 +9,11 @@ use super::places::COPY_HELP;
 use super::registries::RegistryArgs;
 use crate::types::platform::Platform;
 
-/// Copy an image or an index, byte for byte, with only what the other place lacks
+/// Copy an image or an index byte for byte, and send only missing blobs
 ///
-/// Between registries, OCI layouts, archives and the local store. Digests stay what they are, and formats too.
-/// A blob that the target has costs one request; one that another repository of the same registry has is mounted. The tag is set last;
-/// a target that has the image already gets one request.
+/// Between registries, OCI layouts, archives and the local store. Digests and formats do not change. A blob that the
+/// target has costs one request; one that another repository of the same registry has is mounted. The tag is set
+/// last; a target that has the image already gets one request.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = COPY_HELP)]
 pub struct CopyArgs {
@@ -21,24 +21,24 @@ pub struct CopyArgs {
     #[arg(value_name = "SRC")]
     pub from: String,
 
-    /// Where to
+    /// The destination
     #[arg(value_name = "DST")]
     pub to: String,
 
     /// Copy only the image for this platform; may be repeated
     ///
-    /// With one platform the copy is that image itself, with the digest that it has in the index. With
-    /// several it is a new index of them, which has a digest of its own.
+    /// With one platform, the copy is that image itself, with its digest in the index. With several platforms, it is
+    /// a new index with a digest of its own.
     #[arg(
         long = "platform", value_name = "PLATFORM", value_delimiter = ',', value_parser = Platform::from_str
     )]
     pub platforms: Vec<Platform>,
 
-    /// Copy all that the name stands for, the whole of an index; this is the default
+    /// Copy a whole index; this is the default
     #[arg(long, conflicts_with = "platforms")]
     pub all: bool,
 
-    /// Copy signatures, SBOMs and whatever else refers to the image, too
+    /// Also copy signatures, SBOMs and other documents that refer to the image
     #[arg(long)]
     pub referrers: bool,
 

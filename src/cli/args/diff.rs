@@ -9,11 +9,11 @@ use super::places::DIFF_HELP;
 use super::registries::RegistryArgs;
 use crate::types::platform::Platform;
 
-/// Show what two images do not have in common, and why their digests differ
+/// Show how two images differ, and why their digests do
 ///
-/// Compares manifests, configurations and layers, then files: what was added, removed or changed, in bytes or
-/// in mode, owner, time, type, link or attributes. Layers that both have are not fetched. Exit code 0 if the
-/// images have the same digest, 1 if not, as diff(1) has it.
+/// Compares manifests, configurations and layers, then files: what was added, removed or changed, in bytes or in
+/// mode, owner, time, type, link or attributes. Common layers are not fetched. Exit code 0 if the images have the
+/// same digest, 1 if not, as diff(1) has it.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = DIFF_HELP)]
 pub struct DiffArgs {
@@ -29,11 +29,11 @@ pub struct DiffArgs {
     #[arg(long, value_parser = Platform::from_str)]
     pub platform: Option<Platform>,
 
-    /// List the entries of each pair of layers, too, and not only what a container sees
+    /// List the entries of each pair of layers, too, and not only the files that a container sees
     #[arg(long)]
     pub layers: bool,
 
-    /// Read layers that both have, too: no difference is uncertain then
+    /// Also read the common layers: then no difference is uncertain
     #[arg(long)]
     pub full: bool,
 

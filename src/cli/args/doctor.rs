@@ -18,8 +18,8 @@ Examples:
 
 /// Explain step by step how a registry is reached and what it allows
 ///
-/// Address, proxy, network, certificate, credentials, login, pulling and pushing: what was done, what came of it,
-/// and what to do about each step that fails. No secret is shown. Exit code 3 if anything fails.
+/// Address, proxy, network, certificate, credentials, login, pulling and pushing: the result of each step, and advice
+/// for each step that fails. No secret is shown. Exit code 3 if anything fails.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = HELP)]
 pub struct DoctorArgs {
@@ -31,11 +31,11 @@ pub struct DoctorArgs {
     #[arg(long)]
     pub push: bool,
 
-    /// Look for logins in this file alone
+    /// Look for logins only in this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub authfile: Option<PathBuf>,
 
-    /// Take `[registry]` from this file, such as a build.toml; it counts more than your configuration
+    /// Take `[registry]` from this file, such as a build.toml; it wins over your configuration
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 

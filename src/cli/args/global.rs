@@ -34,8 +34,8 @@ pub struct Global {
 
     /// The local store of blobs and memos [env: PACK_CACHE_DIR] [default: ~/.cache/pack]
     ///
-    /// Without it, `PACK_CACHE_DIR`, then `$XDG_CACHE_HOME/pack`, then `~/.cache/pack`. It can be deleted at
-    /// any time: the next build is slower, and the same.
+    /// Without it, `PACK_CACHE_DIR`, then `$XDG_CACHE_HOME/pack`, then `~/.cache/pack`. You may delete it at any
+    /// time: the next build is slower and gives the same image.
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub cache_dir: Option<PathBuf>,
 

@@ -9,7 +9,7 @@ use super::places::IMAGE_HELP;
 use super::registries::RegistryArgs;
 use crate::types::platform::Platform;
 
-/// Show how an image came to be, layer by layer, newest first
+/// Show the history of an image, layer by layer, newest first
 ///
 /// Layers and steps of the base are marked `base`, those on top of it `added`, so that two versions
 /// visibly share their base.

@@ -1,4 +1,4 @@
-//! What to build: the arguments that `build` and `plan` share.
+//! The arguments that `build` and `plan` share.
 
 use std::path::PathBuf;
 use std::str::FromStr as _;
@@ -10,7 +10,7 @@ use super::values::{absolute, repository};
 use crate::types::platform::Platform;
 use crate::types::reference::Repository;
 
-/// What to build: the arguments that `build` and `plan` share.
+/// The arguments that `build` and `plan` share.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ImageArgs {
     /// A directory with a build.toml, or an artifact [default: .]
@@ -54,7 +54,7 @@ pub struct ImageArgs {
     #[arg(long, value_name = "PATH", value_parser = absolute, help_heading = "Image")]
     pub root: Option<String>,
 
-    /// Whether the archive is unpacked into layers by how often they change, or copied as one file
+    /// Unpack the archive into layers by how often they change, or copy it as one file
     #[arg(long, value_enum, help_heading = "Image")]
     pub layout: Option<Layout>,
 
@@ -80,8 +80,8 @@ pub struct ImageArgs {
 
     /// Read the cache in the registry when pushing, even if build.toml says otherwise
     ///
-    /// A layer that another machine built from the same files is then not built here. This is the default of
-    /// builds that push and write nothing else.
+    /// A layer that another machine built from the same files is not built again. This is the default of builds that
+    /// push and write nothing else.
     #[arg(long, help_heading = "Cache", overrides_with = "no_cache_from")]
     pub cache_from: bool,
 

@@ -33,7 +33,7 @@ pub struct InitArgs {
     #[arg(long, value_name = "NAME", value_parser = repository)]
     pub name: Option<Repository>,
 
-    /// Replace a build.toml that is there
+    /// Replace an existing build.toml
     #[arg(long)]
     pub force: bool,
 }

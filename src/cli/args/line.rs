@@ -39,13 +39,13 @@ pub struct Cli {
     /// For every command.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
 impl Cli {
-    /// What the printer has to know.
+    /// The printer's options.
     #[must_use]
     pub const fn printer_options(&self) -> printer::Options {
         printer::Options {

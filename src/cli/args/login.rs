@@ -24,12 +24,11 @@ Examples:
   pack logout registry.example.com
   pack logout registry.example.com/team";
 
-/// Keep a login for a registry
+/// Store a login for a registry
 ///
-/// Asks the registry whether the login is good, and keeps it where `docker login` and `podman login` keep
-/// theirs: in the credential helper that is configured, else in the file that has one for this registry, else
-/// in Docker's config.json. Nothing is kept when the registry refuses it. Without `--password-stdin` the
-/// password is asked for on the terminal.
+/// Checks the login with the registry, and stores it where `docker login` and `podman login` store theirs: in the
+/// configured credential helper, else in the file that has one for this registry, else in Docker's config.json. A
+/// login that the registry refuses is not stored. Without `--password-stdin`, the terminal asks for the password.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = LOGIN_HELP)]
 pub struct LoginArgs {
@@ -37,7 +36,7 @@ pub struct LoginArgs {
     #[arg(value_name = "REGISTRY[/PATH]", value_parser = reached)]
     pub scope: Scope,
 
-    /// The user; asked for on the terminal where not given
+    /// The user; without it, the terminal asks for it
     #[arg(short, long, value_name = "USER")]
     pub username: Option<String>,
 
@@ -47,15 +46,15 @@ pub struct LoginArgs {
 
     /// The password or token; better given by `--password-stdin`
     ///
-    /// Other users of the machine can read arguments while the program runs, and shells keep them.
+    /// Other users of the machine can read arguments while the program runs, and shells store them.
     #[arg(short, long, value_name = "PASSWORD", requires = "username")]
     pub password: Option<Secret>,
 
-    /// Keep the login in this file; builds read it with REGISTRY_AUTH_FILE
+    /// Store the login in this file; builds read it with REGISTRY_AUTH_FILE
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub authfile: Option<PathBuf>,
 
-    /// Take `[registry]` from this file, such as a build.toml; it counts more than your configuration
+    /// Take `[registry]` from this file, such as a build.toml; it wins over your configuration
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
@@ -70,7 +69,7 @@ pub struct LoginArgs {
 
 /// Remove the login for a registry
 ///
-/// Removes it from all files and credential helpers that logins are looked for in.
+/// Removes it from all files and credential helpers that `pack` reads.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = LOGOUT_HELP)]
 pub struct LogoutArgs {
@@ -78,7 +77,7 @@ pub struct LogoutArgs {
     #[arg(value_name = "REGISTRY[/PATH]", value_parser = scope)]
     pub scope: Scope,
 
-    /// Look in this file alone
+    /// Look only in this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub authfile: Option<PathBuf>,
 

@@ -1,8 +1,8 @@
-//! What the user typed: the one definition behind the parser, the help, the manual and the completions.
+//! The command line of the user: the one definition behind the parser, the help, the manual and the completions.
 //!
-//! Values are checked here only where a core type does it (platforms, repositories, numbers). What has a
-//! grammar of its own, such as a base or `--set`, stays text: the module that owns the grammar reads it, and
-//! says whether a flag or `build.toml` was wrong.
+//! Values are checked here only where a core type does it (platforms, repositories, numbers). An argument with a
+//! grammar of its own, such as a base or `--set`, stays text: the module that owns the grammar reads it, and says
+//! whether a flag or `build.toml` was wrong.
 //!
 //! One file for each command, or for a group of flags that several have; the table of commands is in `command`, and
 //! what holds for all of them is tested in `tests`.

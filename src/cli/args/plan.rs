@@ -22,7 +22,7 @@ Examples:
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_long_help = HELP)]
 pub struct PlanArgs {
-    /// What to build.
+    /// The image to build.
     #[command(flatten)]
     pub image: ImageArgs,
 

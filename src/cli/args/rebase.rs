@@ -15,12 +15,12 @@ Examples:
   pack rebase localhost:5000/shop/app:1.0 --base tomcat:10.1.30 -t 1.0-patched
   pack rebase oci:images:1.0 --old-base debian:12.5 --base debian:12.6 -t 1.1";
 
-/// Put another base under an image's own layers, without building
+/// Put an image's own layers on another base, without a build
 ///
-/// Takes the layers that an image has on top of its base, puts them on the new base, and derives the
-/// configuration again as a build does: the new base's values, and the image's own over them. No layer is
-/// read or built. The result goes where the image is, under the new tag. What would surely not run is
-/// refused: another platform or C library, an older Java, another generation of the servlet container.
+/// Takes the layers that an image has on top of its base, puts them on the new base, and derives the configuration
+/// again as a build does: the new base's values, and the image's own over them. No layer is read or built. The result
+/// goes where the image is, under the new tag. Refuses a base on which the image would surely not run: another
+/// platform or C library, an older Java, another generation of the servlet container.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = HELP)]
 pub struct RebaseArgs {
@@ -35,15 +35,15 @@ pub struct RebaseArgs {
     #[arg(short, long = "tag", value_name = "TAG", required = true, value_parser = new_tag)]
     pub tags: Vec<Tag>,
 
-    /// The base that the image is on now [default: what its annotations or labels say]
+    /// The base that the image is on now [default: from its annotations or labels]
     #[arg(long, value_name = "REF")]
     pub old_base: Option<String>,
 
-    /// Only the image for this platform; without it, every image of an index
+    /// Rebase only the image for this platform; the default is every image of an index
     #[arg(long, value_parser = Platform::from_str)]
     pub platform: Option<Platform>,
 
-    /// Do what would be refused, with a warning
+    /// Rebase in spite of a refusal, with a warning
     #[arg(long)]
     pub force: bool,
 

@@ -25,8 +25,8 @@ pub struct ImagesArgs {
 
 /// Remove names from the local store
 ///
-/// The blobs stay until `pack cache prune`. Where the store has no image of one of the names, that is an error and
-/// nothing is removed.
+/// The blobs stay until `pack cache prune`. If one of the names does not exist, that is an error and nothing is
+/// removed.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = RM_HELP)]
 pub struct RmArgs {

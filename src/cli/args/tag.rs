@@ -15,9 +15,9 @@ Examples:
 
 /// Give an image more tags where it is; nothing is transferred
 ///
-/// A name alone is the registry's, `store:NAME` the local store's. In a registry the same manifest is stored under
-/// each new tag, after a look whether the old one still means it; in a layout or the local store the index gets the
-/// names.
+/// A plain name is in its registry, `store:NAME` in the local store. In a registry, `pack` checks that the old tag
+/// still means the same manifest, and stores that under each new tag. In a layout or the local store, it adds the
+/// names to the index.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = HELP)]
 pub struct TagArgs {

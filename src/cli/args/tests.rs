@@ -1,4 +1,4 @@
-//! What holds for all commands.
+//! Rules for all commands.
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};

@@ -14,7 +14,7 @@ Examples:
   pack update -q && git diff --exit-code build.lock
       Tell whether there is a newer base";
 
-/// Move build.lock to what the base's tag means now
+/// Write the current digest of the base's tag to build.lock
 ///
 /// Resolves the base of build.toml again and writes the digests, and what the base says about the
 /// directories that the layers share with it, to build.lock. Builds use that file until the next update.
@@ -29,7 +29,7 @@ pub struct UpdateArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
-    /// Change nothing: compare what build.lock says of the base's directories with the base's layers, which are read
+    /// Change nothing: read the base's layers and compare them with build.lock
     #[arg(long)]
     pub check: bool,
 

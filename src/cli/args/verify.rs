@@ -9,7 +9,7 @@ use super::places::IMAGE_HELP;
 use super::registries::RegistryArgs;
 use crate::types::platform::Platform;
 
-/// Re-derive every digest, size and diffID of an image
+/// Compute every digest, size and diffID of an image again
 ///
 /// Reads all of it, decompresses every layer, and lists everything that is not what its name says. Looks
 /// at every platform unless some are named. Exit code 1 if anything is wrong.

@@ -1,4 +1,4 @@
-//! What others wrote, as a terminal shows it, and how much room it takes there.
+//! Text of others, as a terminal shows it, and the room that it takes there.
 
 use std::borrow::Cow;
 

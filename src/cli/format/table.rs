@@ -22,7 +22,7 @@ impl Screen {
         Self { columns, color: false }
     }
 
-    /// What is left of it beside an indentation.
+    /// The rest of it beside an indentation.
     #[must_use]
     pub const fn indented(self, by: usize) -> Self {
         Self { columns: self.columns.saturating_sub(by), ..self }
@@ -81,7 +81,7 @@ const WIDEST: usize = 400;
 /// Rows that are shown at most.
 const LONGEST: usize = 10_000;
 
-/// What stays of a flexible column however narrow the terminal is.
+/// The least width of a flexible column on a narrow terminal.
 const NARROWEST: usize = 12;
 const GAP: usize = 2;
 

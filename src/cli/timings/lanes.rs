@@ -42,7 +42,7 @@ pub(super) fn rows<T>(items: Vec<T>, times: impl Fn(&T) -> (u64, u64)) -> Vec<Ve
     rows
 }
 
-/// What a span does, in words.
+/// The activity of a span, in words.
 pub(super) fn label(span: &Span) -> String {
     let doing = match span.activity {
         Activity::Look => "look at",

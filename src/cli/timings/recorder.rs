@@ -29,7 +29,7 @@ impl Recorder {
         Self(Arc::new(Inner { started, state: Mutex::default() }))
     }
 
-    /// What has ended so far.
+    /// The spans that have ended so far.
     #[must_use]
     pub fn spans(&self) -> Vec<Span> {
         self.state().spans.clone()

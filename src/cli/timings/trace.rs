@@ -23,7 +23,7 @@ pub(super) struct Trace<'a> {
     trace_events: Vec<TraceEvent>,
 }
 
-/// What the trace is about; viewers show it beside the trace.
+/// The subject of the trace; viewers show it beside the trace.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct About<'a> {
@@ -79,7 +79,7 @@ enum Named {
     SortIndex(usize),
 }
 
-/// What a viewer shows of a slice that is clicked.
+/// The details of a slice, which a viewer shows on a click.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Args {
@@ -121,7 +121,7 @@ impl<'a> Trace<'a> {
     }
 }
 
-/// What is a process of its own in the trace.
+/// A process in the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Process<'a> {
     /// The whole run.

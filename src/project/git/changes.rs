@@ -1,12 +1,12 @@
 //! Whether a working tree is what its commit says, found out without running a filter.
 //!
-//! git compares size, times and inode of a file with its index, and content only where these differ. What it compares then
-//! is what a filter makes of the content, and a filter is a program. None is run here:
-//! - What Git LFS would make of a file is known without it: a text with SHA-256 and size of the content.
-//! - What another filter would make of a file cannot be known. A file that has one, whose size, times or inode are not
-//!   those of the index, counts as changed, and a warning says so. After a `git status` of the user's own, which runs
-//!   the filter and notes the new times, it does not. One that was written in the same moment as the index has the
-//!   times that the index says: git would ask the filter to be sure, here it counts as it is noted.
+//! git compares size, times and inode of a file with its index, and content only where these differ. It then compares
+//! the filtered content, and a filter is a program. None is run here:
+//! - The form of a file under Git LFS is known without it: a text with SHA-256 and size of the content.
+//! - The result of another filter cannot be known. A file that has one, whose size, times or inode are not those of
+//!   the index, counts as changed, and a warning says so. After a `git status` of the user's own, which runs the
+//!   filter and notes the new times, it does not. One that was written in the same moment as the index has the times
+//!   that the index says: git would ask the filter to be sure, here it counts as it is noted.
 //!
 //! So a fresh clone is clean with and without the filters. Submodules are looked at one by one, in the same way:
 //! git would start itself in each of them, with the configuration there.
@@ -25,7 +25,7 @@ use super::surroundings::Surroundings;
 use crate::runtime::input;
 use crate::types::digest::HashingWriter;
 
-/// What git says of a working tree.
+/// The answer of git about a working tree.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Status {
     /// The full hash of HEAD; none before the first commit.
@@ -36,7 +36,7 @@ pub(super) struct Status {
     pub(super) changes: Changes,
 }
 
-/// What differs from the commit.
+/// The differences from the commit.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) enum Changes {
     /// Nothing.
@@ -231,7 +231,7 @@ fn as_noted(git: &Git<'_>, repository: &Repository) -> Result<BTreeSet<Vec<u8>>,
     Ok(paths)
 }
 
-/// What the index says of a file, in the numbers that it has room for.
+/// The index's statement about a file, in the numbers that it has room for.
 #[derive(Debug, PartialEq, Eq)]
 struct Noted {
     ctime: (u32, u32),
@@ -290,7 +290,7 @@ fn filters(git: &Git<'_>, candidates: &[Candidate]) -> Result<Vec<Option<Vec<u8>
         filters.push(is_named.then_some(value));
     }
     running.finish()?;
-    // What git said nothing of has no filter.
+    // A path that git does not mention has no filter.
     filters.resize(candidates.len(), None);
     Ok(filters)
 }
@@ -322,7 +322,7 @@ fn has_changed_pointer(
     Ok(false)
 }
 
-/// What Git LFS keeps in the place of the file at `path`: its specification, "The Pointer".
+/// The text that Git LFS keeps in the place of the file at `path`: its specification, "The Pointer".
 fn pointer_of(path: &Path) -> io::Result<Vec<u8>> {
     let (mut file, _) = input::open(path)?;
     let mut hasher = HashingWriter::new(io::sink());
@@ -382,7 +382,7 @@ fn has_changed_submodule(
         let Some(rest) = record.strip_prefix(b"160000 ") else { continue };
         let Some(tab) = rest.iter().position(|byte| *byte == b'\t') else { continue };
         let top = repository.place.top.join(path_of(&rest[tab + 1..]));
-        // What lies behind a link is not part of this tree.
+        // A path behind a link is not part of this tree.
         let is_there = std::fs::symlink_metadata(&top).is_ok_and(|metadata| metadata.is_dir());
         if is_there && top.join(".git").exists() {
             tops.push(top);

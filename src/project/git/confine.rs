@@ -12,7 +12,7 @@ use super::error::GitError;
 use super::repository::Repository;
 use crate::runtime::input;
 
-/// What is read of a repository's directory, and could lead away from it.
+/// Files of a repository's directory that are read and could lead away from it.
 const OF_WORKING_TREE: [&str; 4] = ["HEAD", "index", "config.worktree", "info/sparse-checkout"];
 const OF_ALL: [&str; 6] = ["config", "refs", "reftable", "packed-refs", "objects", "info"];
 /// How many references may name each other.

@@ -29,7 +29,7 @@ pub enum GitError {
     Refused {
         /// The top of the working tree.
         directory: PathBuf,
-        /// What is wrong with it, or the first line of what git said.
+        /// The fault, or the first line of git's message.
         message: String,
     },
     /// git did not come to an end.
@@ -41,7 +41,7 @@ pub enum GitError {
     /// git waited for what a named pipe or a device says.
     #[error("git waits for `{}`, which is not a regular file", shown_path(file))]
     Blocked {
-        /// What it waited for.
+        /// The file that it waited for.
         file: PathBuf,
     },
     /// A file of the working tree names a repository that does not know it, and the project is not trusted.
@@ -51,7 +51,7 @@ pub enum GitError {
         shown_path(leads_to)
     )]
     Foreign {
-        /// What leads there.
+        /// The file that leads there.
         file: PathBuf,
         /// Where it leads.
         leads_to: PathBuf,

@@ -12,7 +12,7 @@ use super::stand_in::{Asker, Git};
 use super::surroundings::Surroundings;
 use crate::types::time::LAST_SECOND;
 
-/// What git says about a directory.
+/// Git's facts about a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GitFacts {
     /// The full hash of HEAD.
@@ -39,12 +39,12 @@ impl GitFacts {
     }
 }
 
-/// What came of asking.
+/// The answer of git.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The facts, where there is a commit.
     pub facts: Option<GitFacts>,
-    /// What the user should know of them.
+    /// Warnings about them for the user.
     pub warnings: Vec<String>,
 }
 

@@ -16,10 +16,10 @@ pub(super) struct Format {
 }
 
 impl Format {
-    /// What the repository's own file says.
+    /// The settings of the repository's own file.
     ///
     /// # Errors
-    /// What this program does not know, and so might read wrongly.
+    /// Settings that this program does not know, and so might read wrongly.
     pub(super) fn of(entries: &[Entry]) -> Result<Self, String> {
         let mut format = Self::default();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

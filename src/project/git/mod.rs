@@ -1,12 +1,12 @@
-//! What git says about a directory: commit, branch, time, uncommitted changes, origin.
+//! Git's facts about a directory: commit, branch, time, uncommitted changes, origin.
 //!
 //! A repository may come from anybody, so nothing of it is run: no filter, hook, pager, monitor or helper that its
-//! configuration names, and nothing is fetched. That holds by construction and not by a list of keys. The repository is found
-//! here (`repository`): it is the nearest `.git` above, never a directory that only looks like a repository. git reads
-//! its configuration as text alone (`settings`), and then works in a directory of our own that stands for the
-//! repository's (`stand_in`), with a configuration that is written here (`own`), so that it acts on no other. Who owns
-//! the repository makes no difference then, and `safe.directory` is not asked. What git would have run a filter for is
-//! decided in `changes`.
+//! configuration names, and nothing is fetched. That holds by construction and not by a list of keys. The repository
+//! is found here (`repository`): it is the nearest `.git` above, never a directory that only looks like a repository.
+//! git reads its configuration as text alone (`settings`), and then works in a directory of our own that stands for
+//! the repository's (`stand_in`), with a configuration that is written here (`own`), so that it acts on no other. Who
+//! owns the repository makes no difference then, and `safe.directory` is not asked. `changes` decides about files
+//! that git would run a filter for.
 //!
 //! Outside a repository and where there is no commit there are no facts and no error; a repository that cannot be
 //! read is an error, because silence would change tags and labels; where `git` is not installed, a warning says the

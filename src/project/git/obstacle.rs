@@ -1,4 +1,4 @@
-//! What holds git up for ever: a named pipe or a device in the place of a file that it reads.
+//! Obstacles that hold git up for ever: a named pipe or a device in the place of a file that it reads.
 
 use std::path::{Path, PathBuf};
 

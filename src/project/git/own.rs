@@ -37,7 +37,7 @@ pub(super) struct Own {
 }
 
 impl Own {
-    /// What later entries say wins. Relative paths are relative to `top`.
+    /// Later entries win. Relative paths are relative to `top`.
     pub(super) fn new<'e>(
         entries: impl IntoIterator<Item = &'e Entry>,
         format: &Format,

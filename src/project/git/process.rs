@@ -142,7 +142,7 @@ fn lock(child: &Mutex<Child>) -> std::sync::MutexGuard<'_, Child> {
 pub(super) struct Running {
     child: Arc<Mutex<Child>>,
     out: BufReader<ChildStdout>,
-    /// What it complains of.
+    /// Its complaints.
     errors: File,
     /// Kills it where it must be, and says whether it did.
     watch: Option<(Sender<()>, JoinHandle<End>)>,

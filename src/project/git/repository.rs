@@ -18,7 +18,7 @@ use crate::runtime::input;
 pub(super) struct Place {
     /// The top of the working tree.
     pub(super) top: PathBuf,
-    /// What `.git` is or names: HEAD, index.
+    /// The paths that `.git` is or names: HEAD, index.
     pub(super) own: PathBuf,
     /// Objects, branches, configuration. The same, but for additional working trees.
     pub(super) common: PathBuf,
@@ -107,7 +107,7 @@ fn origin(entries: &[Entry]) -> Option<String> {
     String::from_utf8(url.value.clone()?).ok()
 }
 
-/// What `.git` is, or what it names: in worktrees and submodules it is a file with a path.
+/// The directory that `.git` is or names: in worktrees and submodules it is a file with a path.
 fn own_directory(git: &Path) -> Result<PathBuf, String> {
     if git.is_dir() {
         return Ok(git.to_owned());

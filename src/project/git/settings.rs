@@ -37,7 +37,7 @@ pub(super) struct ConfigReader<'a> {
     directory: TempDir,
 }
 
-/// What the user's own files and variables say.
+/// The user's own settings in files and variables.
 #[derive(Debug, Default)]
 pub(super) struct UserSettings {
     /// Of the system, then of the user: the repository's own settings win.
@@ -104,8 +104,8 @@ impl<'a> ConfigReader<'a> {
         Ok(AskedUser(running))
     }
 
-    /// What the file at `path` of the repository of `top` says. It need not be there, and one that is unreadable is as
-    /// good as none.
+    /// The entries of the file at `path` of the repository of `top`. It need not be there, and one that is unreadable
+    /// is as good as none.
     ///
     /// # Errors
     /// When git could not read it either.
@@ -133,7 +133,7 @@ impl<'a> ConfigReader<'a> {
     }
 }
 
-/// What git says of a file that it read from standard input, of the file itself.
+/// Git's message about a file on its standard input, worded for the file itself.
 fn complaint(message: &str) -> String {
     let line = message.strip_prefix("bad config line ").and_then(|rest| rest.split(' ').next());
     match line.and_then(|line| line.parse::<usize>().ok()) {
@@ -168,7 +168,7 @@ impl AskedUser {
     }
 }
 
-/// What git makes of a repository's file; `None` where it refuses.
+/// The entries that git reads from a repository's file; `None` if it refuses.
 #[cfg(test)]
 pub(super) fn read_for_test(text: &[u8]) -> Option<Vec<Entry>> {
     let directory = tempfile::tempdir().expect("a directory");

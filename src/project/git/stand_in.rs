@@ -19,12 +19,12 @@ use super::settings::{ConfigReader, UserSettings};
 use super::surroundings::Surroundings;
 use crate::runtime::input;
 
-/// What all repositories of one question share: a working tree, and the submodules in it.
+/// The state that all repositories of one question share: a working tree, and the submodules in it.
 #[derive(Clone, Copy)]
 pub(super) struct Asker<'a> {
     /// git.
     pub(super) program: &'a Path,
-    /// What the caller gave.
+    /// The caller's surroundings.
     pub(super) around: &'a Surroundings<'a>,
     /// Reads configurations.
     pub(super) reader: &'a ConfigReader<'a>,
@@ -101,7 +101,7 @@ impl<'a> Git<'a> {
             ("GIT_CONFIG_NOSYSTEM", "1".into()),
             ("GIT_CONFIG_SYSTEM", "/dev/null".into()),
             ("GIT_CONFIG_GLOBAL", "/dev/null".into()),
-            // What is replaced or fetched later would be another answer on another machine.
+            // Replaced or fetched objects would give another answer on another machine.
             ("GIT_NO_REPLACE_OBJECTS", "1".into()),
             ("GIT_NO_LAZY_FETCH", "1".into()),
             // Messages are shown, and the index is not ours to refresh.

@@ -1,10 +1,10 @@
-//! What facts are found with: the caller's, since nothing here reads the environment.
+//! The caller's environment for finding facts, because nothing here reads the environment.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What facts are found with.
+/// The environment for finding facts.
 pub struct Surroundings<'a> {
     /// Where the program `git` is looked for. Relative directories are passed over.
     pub search_path: &'a [PathBuf],

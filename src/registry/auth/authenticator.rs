@@ -51,11 +51,11 @@ pub(in crate::registry) struct Authenticator {
     pub(in crate::registry) settings: AuthSettings,
     progress: Progress,
     states: Mutex<BTreeMap<Registry, Arc<State>>>,
-    /// What the user was warned of.
+    /// The warnings that the user has seen.
     warned: Mutex<BTreeSet<String>>,
 }
 
-/// What one registry asked for and gave.
+/// The challenges and tokens of one registry.
 #[derive(Default)]
 pub(in crate::registry) struct State {
     challenge: Mutex<Option<Arc<Challenge>>>,
@@ -67,16 +67,16 @@ pub(in crate::registry) struct State {
 
 type TokenKey = (Option<Login>, Vec<String>);
 
-/// What was shown to a registry that refused, for messages.
+/// The logins that were shown to a registry that refused, for messages.
 pub(in crate::registry) struct Tried {
     pub(in crate::registry) what: String,
     /// Whether that was nothing.
     pub(in crate::registry) anonymous: bool,
-    /// What to do about a login that may be where it could not be looked for.
+    /// The advice about a login that may be in a place that could not be read.
     pub(in crate::registry) advice: Option<String>,
 }
 
-/// What a request shows to the registry.
+/// The authorization that a request shows to the registry.
 pub(in crate::registry) struct Authorization {
     pub(in crate::registry) header: HeaderValue,
     /// Whose it is and where that came from, for people.
@@ -195,7 +195,7 @@ impl Authenticator {
         }
     }
 
-    /// What to show for `access`, as far as the registry has asked for anything yet.
+    /// The authorization for `access`, as far as the registry has asked for any.
     pub(in crate::registry) async fn authorization(
         &self,
         host: &Host,
@@ -320,7 +320,7 @@ impl Authenticator {
         cell.get_or_try_init(find).await.cloned()
     }
 
-    /// What was shown to the registry.
+    /// The logins that were shown to the registry.
     pub(in crate::registry) async fn tried(&self, host: &Host, access: &Access) -> Tried {
         match self.credential(host, access).await {
             Ok(Found { credential: Some(credential), .. }) => {

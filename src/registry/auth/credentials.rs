@@ -37,7 +37,7 @@ pub struct Credentials {
     pub helper_timeout: Duration,
 }
 
-/// What a helper answers to `get`.
+/// The answer of a helper to `get`.
 struct Reply {
     username: String,
     secret: Secret,
@@ -91,7 +91,7 @@ impl Credentials {
                     note(&name, "does not exist");
                     continue;
                 }
-                // Where nobody said that the login is there, it may be elsewhere, or not be needed.
+                // If no setting names this place, the login may be elsewhere, or not be needed.
                 (Err(error), Some(path)) if self.registry_auth_file.is_none() && !is_text_fault(&error) => {
                     note(&name, &format!("cannot be read: {error}"));
                     found.passed_over.push(PassedOver::File(path, error.to_string()));
@@ -112,7 +112,7 @@ impl Credentials {
         Ok(found)
     }
 
-    /// What was looked at, for the message that nothing fitted.
+    /// The places that were read, for the message that none fitted.
     pub(in crate::registry) fn places(&self) -> String {
         let mut places: Vec<String> = Vec::new();
         if self.docker_auth_config.is_some() {
