@@ -6,7 +6,7 @@ use std::io::Cursor;
 use serde::Serialize;
 
 use crate::formats::json::Decode;
-use crate::inspect::verify::{Check, Options, Report};
+use crate::inspect::verify::{Check, Verification, VerifyOptions};
 use crate::oci::blob::BlobStream;
 use crate::oci::media_type::LayerCompression;
 use crate::oci::select::{self, SelectError};
@@ -118,8 +118,8 @@ impl Source for Memory {
 /// A layer may unpack to so much here.
 const UNPACKED: u64 = 4 << 20;
 
-fn check(source: &Memory) -> Option<Report> {
-    let options = Options { jobs: 1, max_layer_bytes: UNPACKED, ..Options::default() };
+fn check(source: &Memory) -> Option<Verification> {
+    let options = VerifyOptions { jobs: 1, max_unpacked: Some(UNPACKED), ..VerifyOptions::default() };
     crate::inspect::verify::verify(source, &options).ok()
 }
 

@@ -305,7 +305,7 @@ struct Mark(Raw);
 
 impl Decode for Mark {
     fn decode(value: Value<'_>) -> Result<Self, JsonError> {
-        if value.kind() == Kind::Object { Raw::decode(value).map(Self) } else { Err(value.wrong::<Self>()) }
+        if value.kind() == Kind::Object { Raw::decode(value).map(Self) } else { Err(Self::wrong(value)) }
     }
     fn wanted() -> String {
         "an object".to_owned()

@@ -24,7 +24,8 @@ use std::time::Duration;
 use fs_err as fs;
 use rustix::io::Errno;
 
-use super::blobs::{Durability, TEMPORARY, at, persist, temporary_in};
+use super::files::{TEMPORARY, at, persist, temporary_in};
+use crate::runtime::atomic::Durability;
 use crate::types::digest::{Digest, Key, hex};
 
 const MAGIC: &[u8; 8] = b"PKMEMO01";

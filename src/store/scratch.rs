@@ -23,7 +23,7 @@ use rustix::fs::{AtFlags, RawDir};
 use serde::Serialize;
 use tempfile::TempDir;
 
-use super::blobs::{TEMPORARY, temporary_in};
+use super::files::{TEMPORARY, temporary_in};
 
 const PREFIX: &str = "pack-";
 /// Characters that follow in a name.

@@ -4,7 +4,7 @@ use super::super::args::DiffArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::session::Session;
 use super::super::view;
-use crate::inspect::diff::{self, Options};
+use crate::inspect::diff::{self, DiffOptions};
 
 /// Compares two images; different ones are no error, and exit code 1 all the same, as diff(1) has it.
 ///
@@ -13,7 +13,7 @@ use crate::inspect::diff::{self, Options};
 pub(super) fn run(session: &Session, args: &DiffArgs) -> Result<ExitStatus, CommandError> {
     let client = session.client()?;
     let (a, b) = (session.image_with(&args.a, &client)?, session.image_with(&args.b, &client)?);
-    let options = Options {
+    let options = DiffOptions {
         platform: args.platform.clone(),
         full: args.full,
         jobs: session.jobs(None).get(),

@@ -192,7 +192,7 @@ pub(super) fn verify(session: &Session, args: &VerifyArgs) -> Result<(), Command
 }
 
 /// That an image is what its name says, and where.
-fn sound(report: &verify::Report, location: &Location) -> String {
+fn sound(report: &verify::Verification, location: &Location) -> String {
     let images = format::count(report.images.len() as u64, "image");
     let layers: usize = report.images.iter().map(|image| image.layers).sum();
     let layers = format::count(layers as u64, "layer");
@@ -223,12 +223,12 @@ impl Source for OnePlatform<'_> {
     }
 }
 
-fn verify_source(session: &Session, source: &dyn Source) -> Result<verify::Report, CommandError> {
-    let options = verify::Options {
+fn verify_source(session: &Session, source: &dyn Source) -> Result<verify::Verification, CommandError> {
+    let options = verify::VerifyOptions {
         jobs: session.jobs(None).get(),
         progress: session.progress.clone(),
         interrupt: session.interrupt.clone(),
-        ..verify::Options::default()
+        ..verify::VerifyOptions::default()
     };
     let report = verify::verify(source, &options)?;
     for warning in &report.warnings {

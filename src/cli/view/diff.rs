@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::cli::format::{bytes, count, cut, printable};
-use crate::inspect::diff::{Change, ChangeKind, Field, ImageDiff, LayerDiff, LayerRef, Relation, Report};
+use crate::inspect::diff::{
+    Change, ChangeKind, Field, ImageComparison, ImageDiff, LayerDiff, LayerRef, Relation,
+};
 use crate::types::shown;
 
 /// Columns of a line at most: a path or a label may be as long as a document. JSON has everything.
@@ -11,7 +13,7 @@ const LONGEST_LINE: usize = 2000;
 
 /// The differences for people. With `all`, the entries of each layer, too.
 #[must_use]
-pub fn text(report: &Report, all: bool) -> String {
+pub fn text(report: &ImageComparison, all: bool) -> String {
     let mut text = String::new();
     let mut line = |words: String| {
         text.push_str(&cut(&printable(&shown::cut(&words, LONGEST_LINE)), LONGEST_LINE));
@@ -160,7 +162,7 @@ mod tests {
             compression: "gzip",
         };
         let mtime = changed("usr/x", vec![field_of("mtime", "1", "2")]);
-        let report = Report {
+        let report = ImageComparison {
             a: Side { name: "oci:a".into(), digest: Digest::of(b"a") },
             b: Side { name: "oci:b".into(), digest: Digest::of(b"b") },
             equal: false,

@@ -182,7 +182,7 @@ impl Town {
         let settings = registry::Settings { clock: self.clock.clone(), ..registry::Settings::default() };
         let client = Client::new(settings, Progress::default(), Interrupt::default());
         let source = transport::registry::source(client, self.repository(name).at_tag(tag));
-        let found = verify::verify(&source, &verify::Options::default()).expect("can be read");
+        let found = verify::verify(&source, &verify::VerifyOptions::default()).expect("can be read");
         assert!(found.is_sound(), "{:?}", found.problems);
         assert_eq!(Some(found.root), built.report.digest);
         let _ = self.fake.take_log();

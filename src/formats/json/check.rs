@@ -4,7 +4,7 @@ use std::str;
 
 use super::error::{JsonError, Why};
 use super::text::{after_space, unescape, unit};
-use super::{MAX_DEPTH, Value};
+use super::value::{MAX_DEPTH, Value};
 
 /// Checks that `bytes` are one JSON value in which no object has a key twice.
 ///

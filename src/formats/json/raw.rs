@@ -3,7 +3,8 @@
 use serde::{Serialize, Serializer};
 
 use super::decode::{Decode, decode};
-use super::{JsonError, Value};
+use super::error::JsonError;
+use super::value::Value;
 
 /// A value that is carried over, whatever it is: without space, members by key, numbers digit by digit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,8 +6,11 @@
 
 use tar::EntryType;
 
+/// The unit of a tar.
+pub(crate) const BLOCK: u64 = 512;
+
 /// Bytes of a header.
-pub(super) type Block = [u8; super::BLOCK as usize];
+pub(super) type Block = [u8; BLOCK as usize];
 
 /// Why tools read a field differently, or not at all.
 #[derive(Debug, PartialEq, Eq)]

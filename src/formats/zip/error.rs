@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{MAX_NAME, TYPE_MASK};
+use super::entry::{MAX_NAME, TYPE_MASK};
 use crate::types::error::{Explain, Kind};
 use crate::types::shown::{shown_path, shown_start};
 

@@ -9,14 +9,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::path::Path;
 
-use super::{ArchiveEntry, ArchiveEntryKind, EntryProblem, ZipError};
-
-/// The longest name of an entry, in bytes: Linux opens no path of 4,096 bytes (`PATH_MAX`, with its end).
-pub const MAX_NAME: usize = 4095;
-
-/// The most that all names of an archive, and of the directories that they imply, may take, in bytes, each with
-/// `OVERHEAD`. A web application of 100,000 files comes to some 18 MB.
-pub const MAX_NAMES: usize = 20 << 20;
+use super::entry::{ArchiveEntry, ArchiveEntryKind, MAX_NAME, MAX_NAMES};
+use super::error::{EntryProblem, ZipError};
 
 /// The cost of a name besides its bytes: everything that is kept of it is a record.
 const OVERHEAD: usize = 64;

@@ -3,17 +3,62 @@
 use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::io::{Error, ErrorKind, Read, Result};
+use std::sync::Arc;
 
 use flate2::{Decompress, FlushDecompress, Status};
 use rawzip::ReaderAt as _;
 
+use super::archive::Archive;
+use super::entry::{ArchiveEntry, CompressedRange, Method};
+use super::error::{EntryProblem, ZipError};
 use super::inflate::inflate;
-use super::{Archive, ArchiveEntry, CompressedRange, EntryProblem, Method};
 
 const INPUT: u64 = 32 * 1024;
 
 /// An entry is inflated at once if it is at most so large, before and after.
 const AT_ONCE: u64 = 4 << 20;
+
+impl Archive {
+    /// Reads the uncompressed bytes of entry `index`.
+    ///
+    /// The reader fails with [`ErrorKind::InvalidData`] and a [`ZipError`] inside when the bytes
+    /// are not what the directory declares. The check is done with the last byte, not after it.
+    ///
+    /// # Errors
+    /// When there is no such entry, its local header is damaged or it overlaps the next entry, or the
+    /// archive was changed.
+    pub fn reader(&self, index: usize) -> std::result::Result<EntryReader<&Self>, ZipError> {
+        let range = self.compressed_range(index)?;
+        Ok(EntryReader::new(self, index, range))
+    }
+
+    /// As [`Archive::reader`], for a reader that outlives the borrow.
+    ///
+    /// # Errors
+    /// As [`Archive::reader`].
+    pub fn shared_reader(
+        self: &Arc<Self>,
+        index: usize,
+    ) -> std::result::Result<EntryReader<Arc<Self>>, ZipError> {
+        let range = self.compressed_range(index)?;
+        Ok(EntryReader::new(Arc::clone(self), index, range))
+    }
+
+    /// The uncompressed bytes of entry `index`, which must not be larger than `limit`.
+    ///
+    /// # Errors
+    /// As [`Archive::reader`], and when it is larger or its bytes are not what the directory declares.
+    pub fn read(&self, index: usize, limit: u64) -> std::result::Result<Vec<u8>, ZipError> {
+        let mut reader = self.reader(index)?;
+        let entry = &self.entries[index];
+        if entry.size > limit {
+            return Err(self.problem(entry, EntryProblem::TooLarge { size: entry.size, limit }));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(entry.size).unwrap_or_default());
+        reader.read_to_end(&mut bytes).map_err(|source| self.read_error(source))?;
+        Ok(bytes)
+    }
+}
 
 /// Reads the uncompressed bytes of one entry: exactly as many as declared, with the declared CRC-32, else
 /// it fails.
@@ -68,7 +113,7 @@ impl<A: Borrow<Archive>> std::fmt::Debug for EntryReader<A> {
 }
 
 impl<A: Borrow<Archive>> EntryReader<A> {
-    pub(super) fn new(archive: A, index: usize, range: CompressedRange) -> Self {
+    fn new(archive: A, index: usize, range: CompressedRange) -> Self {
         let inflate = (range.method == Method::Deflate).then(|| Inflate {
             decoder: None,
             input: Vec::new(),
@@ -136,7 +181,7 @@ impl<A: Borrow<Archive>> EntryReader<A> {
     /// The file ends where it did not when it was opened.
     fn cut_off(&self) -> Error {
         let path = self.archive.borrow().path.clone();
-        Error::new(ErrorKind::InvalidData, super::ZipError::Changed { path })
+        Error::new(ErrorKind::InvalidData, ZipError::Changed { path })
     }
 
     /// Inflates all of the entry, into `buffer` if that takes it; 0 means that this is not how it is done.

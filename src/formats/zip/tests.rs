@@ -1,5 +1,5 @@
-use std::io::Read as _;
-use std::path::Path;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 

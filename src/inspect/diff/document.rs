@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::Field;
+use super::report::Field;
 use crate::formats::json;
 use crate::runtime::budget::{Budget, OverBudget};
 

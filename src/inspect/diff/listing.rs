@@ -5,9 +5,12 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Cursor, Read};
 
-use super::{DiffError, Field};
+use super::error::DiffError;
+use super::report::{Change, Field};
 use crate::formats::untar::{Entry, LAYER, ReadThrough, TarError, Walk};
+use crate::inspect::unpack::unpacked;
 use crate::oci::Descriptor;
+use crate::oci::media_type::{LayerCompression, MAGIC};
 use crate::runtime::budget::{Budget, Metered, OverBudget};
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::observer::{Phase, Progress};
@@ -16,8 +19,6 @@ use crate::types::digest::{Digest, Sha256};
 
 /// How often to look whether the user interrupted, in entries.
 const GLANCE: usize = 256;
-/// The window of a zstd frame, as a power of two: 32 MiB, four times what tools that make images use.
-const WINDOW_LOG: u32 = 25;
 /// Longer values of records are kept as their length and hash.
 const SHORT: usize = 256;
 /// What an allocation takes beside its bytes, and a place in a tree.
@@ -108,14 +109,14 @@ impl Value {
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     /// In the layer's order.
-    pub(super) entries: Vec<Listed>,
+    pub(super) entries: Vec<ListedEntry>,
     /// Where the last entry of each path is, which is the one that counts, in the order of paths.
     order: Vec<u32>,
 }
 
 /// An entry of a layer.
 #[derive(Debug)]
-pub(super) struct Listed {
+pub(super) struct ListedEntry {
     /// Normalised: without `./` and slashes at either end. The root is empty.
     pub(super) path: Box<[u8]>,
     /// As it is written, where that is something else.
@@ -155,20 +156,10 @@ impl Listing {
 
     pub(super) fn read_blob(mut blob: impl Read, budget: &Budget, interrupt: &Interrupt) -> io::Result<Self> {
         let mut start = Vec::new();
-        (&mut blob).take(4).read_to_end(&mut start)?;
-        let magic: [u8; 4] = std::array::from_fn(|at| start.get(at).copied().unwrap_or(0));
+        (&mut blob).take(MAGIC as u64).read_to_end(&mut start)?;
+        let compression = LayerCompression::of_bytes(&start);
         let packed = BufReader::with_capacity(128 << 10, Cursor::new(start).chain(&mut blob));
-        let listing = match magic {
-            [0x1f, 0x8b, ..] => {
-                Self::read_tar(flate2::bufread::MultiGzDecoder::new(packed), budget, interrupt)
-            }
-            [0x28, 0xb5, 0x2f, 0xfd] => {
-                let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
-                decoder.window_log_max(WINDOW_LOG)?;
-                Self::read_tar(decoder, budget, interrupt)
-            }
-            _ => Self::read_tar(packed, budget, interrupt),
-        }?;
+        let listing = Self::read_tar(unpacked(packed, compression)?, budget, interrupt)?;
         // To its end, so that its digest is checked on all of it.
         io::copy(&mut blob, &mut io::sink())?;
         Ok(listing)
@@ -188,7 +179,7 @@ impl Listing {
             }
             let mut hasher = Sha256::new();
             walk.payload(|piece| hasher.update(piece)).map_err(TarError::into_io)?;
-            let listed = Listed::new(entry, hasher.finish());
+            let listed = ListedEntry::new(entry, hasher.finish());
             budget.keep(listed.cost())?;
             listing.entries.push(listed);
         }
@@ -214,7 +205,7 @@ impl Listing {
 
     /// What it was charged for.
     pub(super) fn cost(&self) -> usize {
-        self.entries.iter().map(Listed::cost).sum()
+        self.entries.iter().map(ListedEntry::cost).sum()
     }
 
     /// The entry that counts for `path`.
@@ -224,7 +215,7 @@ impl Listing {
     }
 }
 
-impl Listed {
+impl ListedEntry {
     fn new(entry: Entry, content: Digest) -> Self {
         let mut raw = Sha256::new();
         raw.update(&entry.extensions);
@@ -348,13 +339,13 @@ impl Node {
 }
 
 /// What a difference of a layer costs, or of a tree.
-pub(super) fn charge(budget: &Budget, change: &super::Change) -> Result<(), OverBudget> {
+pub(super) fn charge(budget: &Budget, change: &Change) -> Result<(), OverBudget> {
     let of = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() + ALLOCATION);
     let field =
         |field: &Field| size_of::<Field>() + field.name.len() + ALLOCATION + of(&field.a) + of(&field.b);
     let fields: usize = change.fields.iter().map(field).sum();
     let path = change.path.text.len() + ALLOCATION + of(&change.path.bytes);
-    budget.keep(size_of::<super::Change>() + path + of(&change.kind) + fields)
+    budget.keep(size_of::<Change>() + path + of(&change.kind) + fields)
 }
 
 /// The first thing that makes two tars different, with the path that it is about.

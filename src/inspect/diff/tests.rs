@@ -1,15 +1,24 @@
 //! Trees against a naive model, tars against their first difference, images against what was changed in them.
 
-use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
+use super::listing::{Listing, first_difference};
+use super::pairs::align;
+use super::tree::Tree;
 use super::*;
-use crate::oci::{ConfigFile, History, MediaType, RawDocument, RootFs, RunConfig};
-use crate::transport::BlobStream;
+use crate::oci::{
+    ConfigFile, Descriptor, History, Image, MediaType, RawDocument, RootFs, RunConfig, media_type,
+};
+use crate::runtime::budget::Budget;
+use crate::runtime::interrupt::Interrupt;
+use crate::transport::{BlobStream, Source};
+use crate::types::digest::Digest;
+use crate::types::error::BoxedError;
 
 /// An entry to write.
 #[derive(Clone, Debug, PartialEq)]
@@ -222,8 +231,8 @@ fn image(layers: &[Vec<u8>], level: u32, change: impl FnOnce(&mut ConfigFile)) -
     }
 }
 
-fn compared(a: &Memory, b: &Memory) -> Report {
-    diff(a, b, &Options::default()).expect("compared")
+fn compared(a: &Memory, b: &Memory) -> ImageComparison {
+    diff(a, b, &DiffOptions::default()).expect("compared")
 }
 
 #[test]
@@ -266,7 +275,7 @@ fn an_image_is_explained() {
     let report = compared(&a, &b);
     let files = &report.images[0].files;
     assert!(files.iter().all(|change| change.change == ChangeKind::Removed && change.uncertain), "{files:?}");
-    let full = diff(&a, &b, &Options { full: true, ..Options::default() }).expect("compared");
+    let full = diff(&a, &b, &DiffOptions { full: true, ..DiffOptions::default() }).expect("compared");
     let kinds: Vec<(&str, ChangeKind, bool)> =
         full.images[0].files.iter().map(|it| (it.path.text.as_str(), it.change, it.uncertain)).collect();
     assert_eq!(kinds, [("usr/a", ChangeKind::Changed, false), ("usr/b", ChangeKind::Removed, false)]);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::listing::{Kind, Listing, Node, charge};
-use super::{Change, ChangeKind};
+use super::report::{Change, ChangeKind};
 use crate::runtime::budget::{Budget, OverBudget};
 
 const WHITEOUT: &[u8] = b".wh.";
@@ -136,14 +136,14 @@ impl<'a> Tree<'a> {
                     if fields.is_empty() {
                         continue;
                     }
-                    Change { fields, ..Change::new(path, ChangeKind::Changed, Some(b)) }
+                    Change { fields, ..change(path, ChangeKind::Changed, Some(b)) }
                 }
-                (State::Here(a), State::Gone) => Change::new(path, ChangeKind::Removed, Some(a)),
-                (State::Gone, State::Here(b)) => Change::new(path, ChangeKind::Added, Some(b)),
-                (State::Here(a), State::Unread) => Change::uncertain(path, ChangeKind::Removed, Some(a)),
-                (State::Unread, State::Here(b)) => Change::uncertain(path, ChangeKind::Added, Some(b)),
-                (State::Unread, State::Gone) => Change::uncertain(path, ChangeKind::Removed, None),
-                (State::Gone, State::Unread) => Change::uncertain(path, ChangeKind::Added, None),
+                (State::Here(a), State::Gone) => change(path, ChangeKind::Removed, Some(a)),
+                (State::Gone, State::Here(b)) => change(path, ChangeKind::Added, Some(b)),
+                (State::Here(a), State::Unread) => uncertain_change(path, ChangeKind::Removed, Some(a)),
+                (State::Unread, State::Here(b)) => uncertain_change(path, ChangeKind::Added, Some(b)),
+                (State::Unread, State::Gone) => uncertain_change(path, ChangeKind::Removed, None),
+                (State::Gone, State::Unread) => uncertain_change(path, ChangeKind::Added, None),
                 (State::Gone, State::Gone) | (State::Unread, State::Unread) => continue,
             };
             charge(budget, &change)?;
@@ -160,7 +160,7 @@ impl<'a> Tree<'a> {
                 _ => continue,
             };
             let what = Some("all that shared layers have in this directory".to_owned());
-            let change = Change { kind: what, ..Change::uncertain(directory, kind, None) };
+            let change = Change { kind: what, ..uncertain_change(directory, kind, None) };
             charge(budget, &change)?;
             changes.push(change);
         }
@@ -199,10 +199,10 @@ pub(super) fn layer_changes(a: &Listing, b: &Listing, budget: &Budget) -> Result
                 if fields.is_empty() {
                     continue;
                 }
-                Change { fields, ..Change::new(path, ChangeKind::Changed, Some(y)) }
+                Change { fields, ..change(path, ChangeKind::Changed, Some(y)) }
             }
-            (Some(x), None) => Change::new(path, ChangeKind::Removed, Some(x)),
-            (None, Some(y)) => Change::new(path, ChangeKind::Added, Some(y)),
+            (Some(x), None) => change(path, ChangeKind::Removed, Some(x)),
+            (None, Some(y)) => change(path, ChangeKind::Added, Some(y)),
             (None, None) => continue,
         };
         charge(budget, &change)?;
@@ -248,4 +248,21 @@ fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest = Some(directory).filter(|directory| !directory.is_empty());
         Some(directory)
     })
+}
+
+/// What became of a path, with what it is: of two, what it is in the other.
+fn change(path: &[u8], change: ChangeKind, node: Option<&Node>) -> Change {
+    Change {
+        path: path.into(),
+        change,
+        uncertain: false,
+        kind: node.map(|node| node.kind.name().to_owned()),
+        size: node.filter(|node| node.content.is_some()).map(|node| node.size),
+        fields: Vec::new(),
+    }
+}
+
+/// As [`change`], where layers that were not read may have the path, too.
+fn uncertain_change(path: &[u8], change: ChangeKind, node: Option<&Node>) -> Change {
+    Change { uncertain: true, ..self::change(path, change, node) }
 }

@@ -97,6 +97,10 @@ impl<'a> Table<'a> {
 }
 
 impl<'a> Vector<'a> {
+    pub(super) const fn len(&self) -> usize {
+        self.length
+    }
+
     pub(super) fn tables(self) -> impl Iterator<Item = Result<Table<'a>, Broken>> {
         self.places().map(move |at| Ok(Table { bytes: self.bytes, at: at? }))
     }

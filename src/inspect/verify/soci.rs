@@ -9,13 +9,18 @@ use flate2::read::DeflateDecoder;
 use tar::EntryType;
 
 use super::flatbuffer::{Broken, Table};
-use super::{Check, Finding, Hashed, Options, Outcome};
+use super::hashing::HashingReader;
+use super::report::{Check, Finding, Findings};
 use crate::formats::untar::{self, LAYER, ReadThrough, Walk};
 use crate::oci::Descriptor;
+use crate::runtime::budget::{Budget, Metered, OverBudget};
 use crate::transport::Source;
+use crate::types::shown::shown_start;
 
-/// A larger table is not looked into.
-const MAX_TABLE: u64 = 512 << 20;
+/// A larger table is not looked into: it would be of a layer of some 8 GB.
+const MAX_TABLE: u64 = 64 << 20;
+/// What all tables that are compared at a time may cost in memory.
+pub(super) const MAX_COST: u64 = 128 << 20;
 /// Bytes before a checkpoint that later ones may refer to.
 const WINDOW: usize = 32 << 10;
 /// What comes before the checkpoints: how many there are, and the length of a span.
@@ -24,6 +29,10 @@ const HEAD: usize = 4 + 8;
 const CHECKPOINT: usize = 8 + 8 + 1 + WINDOW;
 /// An empty final block (RFC 1951), which only the last span has.
 const END: [u8; 2] = [3, 0];
+/// What a record of an entry takes in a map.
+const RECORD: usize = 64;
+/// Bytes of a text that a message shows.
+const SHOWN: usize = 200;
 const XATTR: &[u8] = b"SCHILY.xattr.";
 
 /// Why a table is not known to be right.
@@ -41,10 +50,26 @@ impl From<String> for Why {
     }
 }
 
+impl From<OverBudget> for Why {
+    fn from(error: OverBudget) -> Self {
+        Self::NotChecked(error.to_string())
+    }
+}
+
 impl From<Broken> for Why {
     fn from(Broken: Broken) -> Self {
         Self::Wrong("the table of contents is no FlatBuffer that can be read".to_owned())
     }
+}
+
+/// What may be made of a table of so many bytes: an honest one of many small files takes three times its size.
+const fn room(bytes: u64) -> u64 {
+    (1 << 20) + 4 * bytes
+}
+
+/// What it costs at most to compare a table, in bytes of memory.
+pub(super) fn cost(table: &Descriptor) -> u64 {
+    table.size.min(MAX_TABLE) + room(table.size.min(MAX_TABLE))
 }
 
 /// What disagrees between `table` and its layer; nothing if either cannot be read, which is found elsewhere.
@@ -52,17 +77,17 @@ pub(super) fn check(
     source: &dyn Source,
     table: &Descriptor,
     layer: &Descriptor,
-    options: &Options,
-) -> Outcome {
+    budget: &Budget,
+) -> Findings {
     let finding = |message: String| vec![Finding::new(Check::Contents, table.digest, message)];
-    match compare(source, table, layer, options.max_layer_bytes) {
-        Ok(()) => Outcome::default(),
-        Err(Why::Wrong(message)) => Outcome { problems: finding(message), ..Outcome::default() },
-        Err(Why::NotChecked(message)) => Outcome { warnings: finding(message), ..Outcome::default() },
+    match compare(source, table, layer, budget) {
+        Ok(()) => Findings::default(),
+        Err(Why::Wrong(message)) => Findings { problems: finding(message), ..Findings::default() },
+        Err(Why::NotChecked(message)) => Findings { warnings: finding(message), ..Findings::default() },
     }
 }
 
-fn compare(source: &dyn Source, table: &Descriptor, layer: &Descriptor, limit: u64) -> Result<(), Why> {
+fn compare(source: &dyn Source, table: &Descriptor, layer: &Descriptor, budget: &Budget) -> Result<(), Why> {
     if table.size > MAX_TABLE {
         let message =
             format!("the table of contents has {} bytes; none above {MAX_TABLE} is read", table.size);
@@ -78,11 +103,7 @@ fn compare(source: &dyn Source, table: &Descriptor, layer: &Descriptor, limit: u
             format!("the table of contents is of a layer of {found} bytes, this one has {size}").into()
         );
     }
-    if contents.tar > limit {
-        let message = format!("the table of contents is of a layer that unpacks to more than {limit} bytes");
-        return Err(Why::NotChecked(message));
-    }
-    contents.compare(blob)?;
+    contents.compare(blob, budget)?;
     Ok(())
 }
 
@@ -90,17 +111,17 @@ fn compare(source: &dyn Source, table: &Descriptor, layer: &Descriptor, limit: u
 struct Contents<'a> {
     blob: u64,
     tar: u64,
-    spans: Vec<Span>,
+    spans: Vec<Span<'a>>,
     /// In the order of the tar.
     files: Vec<File<'a>>,
 }
 
-struct Span {
+struct Span<'a> {
     /// Where it begins in the blob.
     blob: u64,
     /// Where it begins in the tar.
     tar: u64,
-    digest: Vec<u8>,
+    digest: &'a [u8],
 }
 
 /// What it says of one entry.
@@ -118,11 +139,13 @@ struct File<'a> {
 }
 
 impl<'a> Contents<'a> {
+    /// Reads a table. Its parts may be named many times over, so what is made of them is bounded by its size.
     fn parse(bytes: &'a [u8]) -> Result<Self, Why> {
+        let budget = Budget::new("the table of contents", room(bytes.len() as u64), room(bytes.len() as u64));
         let root = Table::root(bytes)?;
         let compression = root.table(5)?;
         if root.text(0)? != b"0.9" {
-            let version = String::from_utf8_lossy(root.text(0)?);
+            let version = shown_start(root.text(0)?, SHOWN);
             return Err(
                 format!("the table of contents has the version `{version}`, which nobody reads").into()
             );
@@ -130,7 +153,9 @@ impl<'a> Contents<'a> {
         if compression.byte(0)?.unwrap_or(1) != 1 {
             return Err(Why::NotChecked("the table of contents is not of a gzip layer".to_owned()));
         }
-        let digests: Vec<&[u8]> = compression.vector(2)?.texts().collect::<Result<_, _>>()?;
+        let digests = compression.vector(2)?;
+        budget.keep(digests.len().saturating_mul(size_of::<(&[u8], Span<'_>)>()))?;
+        let digests: Vec<&[u8]> = digests.texts().collect::<Result<_, _>>()?;
         if digests.is_empty() || compression.int(1)? != digests.len() as i64 - 1 {
             let (digests, last) = (digests.len(), compression.int(1)?);
             return Err(format!("there are {digests} digests of spans, and {last} is the last span").into());
@@ -150,11 +175,11 @@ impl<'a> Contents<'a> {
                 let what = "depends on what stands before it: the table of contents is not compared";
                 return Err(Why::NotChecked(format!("the checkpoint at {blob} {what}")));
             }
-            spans.push(Span { blob, tar, digest: digest.to_vec() });
+            spans.push(Span { blob, tar, digest });
         }
         let entries = root.table(4)?.vector(0)?;
         let mut files: Vec<File<'_>> =
-            entries.tables().map(|file| File::parse(&file?)).collect::<Result<_, _>>()?;
+            entries.tables().map(|file| File::parse(&file?, &budget)).collect::<Result<_, _>>()?;
         files.sort_by_key(|file| file.offset);
         let (blob, tar) = (root.long(2)?.try_into(), root.long(3)?.try_into());
         let (Ok(blob), Ok(tar)) = (blob, tar) else { return Err(Broken.into()) };
@@ -162,10 +187,10 @@ impl<'a> Contents<'a> {
     }
 
     /// Reads the layer by its spans.
-    fn compare(&self, blob: impl Read) -> Result<(), String> {
+    fn compare(&self, blob: impl Read, budget: &Budget) -> Result<(), String> {
         let mut plain = Spans::new(blob, self)?;
-        let walked = self.walk(&mut plain);
-        let rest = io::copy(&mut plain, &mut io::sink());
+        let walked = self.walk(Metered::new(&mut plain, budget));
+        let rest = io::copy(&mut Metered::new(&mut plain, budget), &mut io::sink());
         // What went wrong below explains what went wrong above.
         match (plain.failure, walked, rest) {
             (Some(why), ..) => Err(why),
@@ -175,7 +200,7 @@ impl<'a> Contents<'a> {
         }
     }
 
-    fn walk(&self, plain: &mut impl Read) -> Result<(), String> {
+    fn walk(&self, plain: impl Read) -> Result<(), String> {
         let mut walk = Walk::new(ReadThrough(plain), LAYER);
         let mut files = self.files.iter();
         while let Some(entry) = walk.next().map_err(|error| error.to_string())? {
@@ -189,15 +214,13 @@ impl<'a> Contents<'a> {
                 mtime.and_then(|mtime| crate::types::time::rfc3339(mtime).ok()).unwrap_or_default();
             // Another tool's may have parts of seconds.
             expected.modified = if times { file.modified } else { modified.as_bytes() };
-            if *file != expected {
-                return Err(format!(
-                    "`{shown}` is not what the table of contents says: {file:?}, not {expected:?}"
-                ));
+            if let Some(difference) = file.difference(&expected) {
+                return Err(format!("`{shown}` is not what the table of contents says: {difference}"));
             }
         }
         match files.next() {
             Some(file) => {
-                let name = String::from_utf8_lossy(file.name);
+                let name = shown_start(file.name, SHOWN);
                 Err(format!("the table of contents has `{name}`, and the layer has not"))
             }
             None => Ok(()),
@@ -211,13 +234,17 @@ fn number(bytes: &[u8], at: usize) -> Result<u64, Broken> {
 }
 
 impl<'a> File<'a> {
-    fn parse(table: &Table<'a>) -> Result<Self, Broken> {
+    fn parse(table: &Table<'a>, budget: &Budget) -> Result<Self, Why> {
+        budget.keep(size_of::<Self>())?;
         let natural = |number: i64| u64::try_from(number).map_err(|_| Broken);
         let mut xattrs = BTreeMap::new();
         for record in table.vector(13)?.tables() {
             let record = record?;
-            if record.text(0)?.starts_with(XATTR) {
-                xattrs.insert(record.text(0)?, record.text(1)?);
+            let name = record.text(0)?;
+            budget.keep(RECORD)?;
+            budget.step(name.len())?;
+            if name.starts_with(XATTR) {
+                xattrs.insert(name, record.text(1)?);
             }
         }
         Ok(Self {
@@ -231,6 +258,32 @@ impl<'a> File<'a> {
             modified: table.text(10)?,
             xattrs,
         })
+    }
+
+    /// The first field that is another in `expected`.
+    fn difference(&self, expected: &Self) -> Option<String> {
+        let text = |bytes: &[u8]| shown_start(bytes, SHOWN);
+        let fields = |it: &Self| {
+            [
+                ("offset", it.offset.to_string()),
+                ("size", it.size.to_string()),
+                ("name", text(it.name)),
+                ("type", text(it.kind)),
+                ("link target", text(it.link)),
+                ("mode", format!("{:04o}", it.mode)),
+                ("owner", format!("{}:{}", it.owner.0, it.owner.1)),
+                ("time", text(it.modified)),
+            ]
+        };
+        if self == expected {
+            return None;
+        }
+        let both = fields(self).into_iter().zip(fields(expected));
+        let different = both.into_iter().find(|((_, said), (_, is))| said != is);
+        Some(different.map_or_else(
+            || "its attributes are others".to_owned(),
+            |((name, said), (_, is))| format!("its {name} is `{is}`, not `{said}`"),
+        ))
     }
 
     /// What it should say, but for the time.
@@ -276,7 +329,7 @@ enum State<R: Read> {
 }
 
 /// The bytes of a span, with an end where it has none.
-type Encoded<R> = io::Chain<Hashed<'static, io::Take<R>>, &'static [u8]>;
+type Encoded<R> = io::Chain<HashingReader<'static, io::Take<R>>, &'static [u8]>;
 
 impl<'c, R: Read> Spans<'c, R> {
     fn new(mut blob: R, contents: &'c Contents<'c>) -> Result<Self, String> {
@@ -301,7 +354,7 @@ impl<'c, R: Read> Spans<'c, R> {
         let Some([start, end, ..]) = self.bounds(self.next) else { return Ok(false) };
         let length = end.checked_sub(start).filter(|length| *length > 0);
         let length = length.ok_or_else(|| format!("span {} ends before it begins", self.next))?;
-        let inner = Hashed::new(blob.take(length), u64::MAX, None);
+        let inner = HashingReader::new(blob.take(length), None);
         let is_last = self.next + 1 == self.contents.spans.len();
         let end: &[u8] = if is_last { &[] } else { &END };
         self.state = State::Within(Box::new(DeflateDecoder::new(inner.chain(end))));
@@ -310,13 +363,13 @@ impl<'c, R: Read> Spans<'c, R> {
     }
 
     /// Compares the open span with what is said of it.
-    fn close(&mut self, mut bytes: Hashed<'static, io::Take<R>>) -> Result<R, String> {
+    fn close(&mut self, mut bytes: HashingReader<'static, io::Take<R>>) -> Result<R, String> {
         io::copy(&mut bytes, &mut io::sink()).map_err(|error| error.to_string())?;
         let number = self.next;
         let found = bytes.digest().to_string();
-        let expected = &self.contents.spans[number].digest;
-        if found.as_bytes() != &expected[..] {
-            let expected = String::from_utf8_lossy(expected);
+        let expected = self.contents.spans[number].digest;
+        if found.as_bytes() != expected {
+            let expected = shown_start(expected, SHOWN);
             return Err(format!("span {number} has the digest {found}, and should have {expected}"));
         }
         let [.., start, end] = self.bounds(number).unwrap_or_default();
@@ -386,7 +439,8 @@ pub(crate) mod fuzz {
     /// Whatever a table says, reading it ends, and a layer that it is not of is not found to agree.
     pub(crate) fn table(data: &[u8]) {
         let Ok(contents) = Contents::parse(data) else { return };
-        assert!(contents.compare(io::empty()).is_err(), "no layer is empty");
+        let budget = Budget::new("the input", 0, 1 << 20);
+        assert!(contents.compare(io::empty(), &budget).is_err(), "no layer is empty");
     }
 }
 
@@ -411,10 +465,11 @@ mod tests {
         let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
         (0..64).for_each(|_| encoder.write_all(&[0; 1 << 20]).expect("encodes"));
         let bomb = encoder.finish().expect("encodes");
-        let span = Span { blob: 0, tar: 0, digest: Vec::new() };
+        let span = Span { blob: 0, tar: 0, digest: b"" };
         let contents = Contents { blob: bomb.len() as u64, tar: 1024, spans: vec![span], files: Vec::new() };
         let taken = std::cell::Cell::new(0);
-        let why = contents.compare(Counting(&bomb, &taken)).expect_err("is longer");
+        let budget = Budget::new("the test", 0, u64::MAX);
+        let why = contents.compare(Counting(&bomb, &taken), &budget).expect_err("is longer");
         assert!(why.contains("span 0 is more bytes of tar"), "{why}");
         assert!(taken.get() < bomb.len(), "{} of {} bytes were read", taken.get(), bomb.len());
     }

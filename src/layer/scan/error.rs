@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::IGNORE_FILE;
+use super::options::IGNORE_FILE;
 use crate::layer::EntryPathError;
 use crate::runtime::budget::OverBudget;
 use crate::runtime::workers::WorkersError;
@@ -144,6 +144,11 @@ pub enum ScanError {
 /// Patterns as messages have them.
 pub(super) fn quoted(patterns: &[String]) -> Vec<String> {
     patterns.iter().map(|pattern| format!("`{}`", shown(pattern.as_bytes()))).collect()
+}
+
+/// What became of an action on a path, where the system refused it.
+pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ScanError {
+    move |source| ScanError::Io { action, path: path.to_owned(), source }
 }
 
 impl Explain for ScanError {

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::{IGNORE_FILE, ScanError, ScanOptions, io_error};
+use super::error::{ScanError, io_error};
+use super::options::{IGNORE_FILE, ScanOptions};
 use crate::runtime::budget::Budget;
 use crate::types::shown::{shown, shown_path};
 

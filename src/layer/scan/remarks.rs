@@ -8,10 +8,11 @@ use std::path::Path;
 
 use globset::Candidate;
 
-use super::error::{listed, quoted};
+use super::error::{ScanError, listed, quoted};
 use super::filter::{Filter, few_globs, literally};
-use super::walk::Walk;
-use super::{Found, FoundKind, IGNORE_FILE, ScanError, ScanOptions, included};
+use super::found::{Found, FoundKind};
+use super::options::{IGNORE_FILE, ScanOptions};
+use super::walk::{Walk, included};
 use crate::runtime::workers::Workers;
 use crate::types::shown::{shown, shown_path};
 

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Found, FoundKind, Link, ScanError, Stamp};
+use super::error::{Link, ScanError};
+use super::found::{Found, FoundKind};
 use crate::layer::{Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, Metadata};
+use crate::types::stamp::Stamp;
 
 /// What becomes of what was found. The default: mode 0644 or 0755, owner 0:0, [`DEFAULT_MTIME`].
 #[derive(Clone, Debug)]

@@ -1,13 +1,21 @@
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use super::filter::{MAX_BRACES, MAX_PATTERN};
+use super::filter::{Filter, MAX_BRACES, MAX_PATTERN};
 use super::*;
 use crate::layer::{DEFAULT_MTIME, Entry, EntryKind, EntryPath};
+use crate::runtime::workers::Workers;
 use crate::types::error::Explain as _;
 use crate::types::shown::shown;
+use crate::types::stamp::Stamp;
 
 fn scan(root: &Path, options: &ScanOptions) -> Result<Vec<Found>, ScanError> {
     super::scan(root, options, &Workers::default())

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat};
 
+use super::error::{ScanError, io_error};
 use super::filter::Filter;
-use super::{Found, FoundKind, ScanError, io_error, is_whiteout};
+use super::found::{Found, FoundKind, is_whiteout};
 use crate::runtime::workers::Workers;
 use crate::types::stamp::Stamp;
 
@@ -338,6 +339,25 @@ fn read_xattrs(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, ScanError> {
         }
     }
     Ok(read)
+}
+
+/// Keeps what is included and the directories that lead there.
+pub(super) fn included(seen: Vec<Seen>) -> Vec<Found> {
+    if seen.iter().all(|seen| seen.included) {
+        return seen.into_iter().map(|seen| seen.found).collect();
+    }
+    let mut needed: BTreeSet<Vec<u8>> = BTreeSet::new();
+    for seen in seen.iter().filter(|seen| seen.included) {
+        let mut rest = seen.found.relative();
+        while let Some(slash) = rest.iter().rposition(|byte| *byte == b'/') {
+            rest = &rest[..slash];
+            if !needed.insert(rest.to_vec()) {
+                break;
+            }
+        }
+    }
+    let kept = seen.into_iter().filter(|seen| seen.included || needed.contains(seen.found.relative()));
+    kept.map(|seen| seen.found).collect()
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ fn entries<'a, T: Decode>(
 ) -> Result<BTreeMap<String, Value<'a>>, JsonError> {
     let Some(map) = file.get(name) else { return Ok(BTreeMap::new()) };
     if map.kind() != Kind::Object {
-        return Err(map.wrong::<BTreeMap<String, T>>().below(name));
+        return Err(BTreeMap::<String, T>::wrong(map).below(name));
     }
     Ok(map.members().map(|(key, value)| (key.into_owned(), value)).collect())
 }

@@ -55,7 +55,7 @@ struct Seconds(u64);
 impl Decode for Seconds {
     fn decode(value: Value<'_>) -> Result<Self, JsonError> {
         let number = Some(value.text()).filter(|_| value.kind() == Kind::Number);
-        number.and_then(|number| number.parse().ok()).map(Self).ok_or_else(|| value.wrong::<Self>())
+        number.and_then(|number| number.parse().ok()).map(Self).ok_or_else(|| Self::wrong(value))
     }
     fn wanted() -> String {
         u64::wanted()

@@ -125,7 +125,7 @@ fn has_all(fake: &Fake, repository: &str, made: &Made) -> bool {
 }
 
 fn is_sound(source: &dyn Source) {
-    let report = verify::verify(source, &verify::Options::default()).expect("readable");
+    let report = verify::verify(source, &verify::VerifyOptions::default()).expect("readable");
     assert!(report.is_sound(), "{:?}", report.problems);
 }
 

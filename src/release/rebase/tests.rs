@@ -230,6 +230,6 @@ fn in_a_registry_no_layer_is_read_and_the_bases_are_mounted() {
             .count()
     };
     assert_eq!((read(&two), read(&own)), (0, 0), "{log:?}");
-    let found = verify::verify(&*source("app:1.1"), &verify::Options::default()).expect("readable");
+    let found = verify::verify(&*source("app:1.1"), &verify::VerifyOptions::default()).expect("readable");
     assert!(found.is_sound(), "{:?}", found.problems);
 }

@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Digest;
+use super::value::Digest;
 
 const BLOCK: usize = 64;
 
@@ -125,6 +125,16 @@ impl Sha256 {
             chunk.copy_from_slice(&word.to_be_bytes());
         }
         Digest::from_bytes(bytes)
+    }
+}
+
+impl Digest {
+    /// The digest of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(bytes);
+        hasher.finish()
     }
 }
 

@@ -1,39 +1,10 @@
-//! JSON that others wrote, read as other tools read it or not at all.
-//!
-//! Most readers of images are written in Go, whose `encoding/json` takes a field of a struct from a key in any case:
-//! `Layers` and even `layerſ` are `layers`, and the last of several wins. A document that says one thing to us and
-//! another to them is an attack, so this reader refuses
-//! - a key that occurs twice in one object, in whatever spelling of its characters;
-//! - in an object that Go reads as a struct, two keys that Go takes for one, and a known name in another case;
-//! - the same of two keys in a value of which no tool here knows what it is, since another tool may.
-//!
-//! Objects that Go reads as maps, such as labels, may have keys that differ in case only. Which object is which is
-//! said by the code that decodes it: [`Object`] is a struct, `BTreeMap` a map. `null` is what an absent field is, as it
-//! is for Go.
-//!
-//! A value that is only carried over is [`Raw`]: its strings and numbers are written as they were, `-0` and numbers of
-//! thirty digits too. Nothing here interprets a key. Depth is bounded, memory is a small multiple of the text.
-
-mod check;
-mod decode;
-mod error;
-mod fold;
-#[cfg(any(test, feature = "testing"))]
-pub(crate) mod fuzz;
-mod raw;
-mod text;
+//! A value as the text that stands for it, and what it consists of.
 
 use std::borrow::Cow;
 
-pub use check::{parse, parse_within, sequence};
-pub use decode::{Decode, Object, decode};
-pub use error::JsonError;
-pub use fold::fold;
-pub use raw::Raw;
-
-use error::Why;
-use fold::check_folded;
-use text::{unescape, value_end};
+use super::error::JsonError;
+use super::fold::check_folded;
+use super::text::{unescape, value_end};
 
 /// Lists and objects may be nested to this depth.
 pub const MAX_DEPTH: usize = 128;
@@ -56,7 +27,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool => "a boolean",
@@ -71,7 +42,7 @@ impl Kind {
 /// A value of a document that was found to be JSON: the text that stands for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value<'a> {
-    text: &'a str,
+    pub(super) text: &'a str,
 }
 
 impl<'a> Value<'a> {
@@ -133,14 +104,8 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// The error that this value is no `T`.
-    #[must_use]
-    pub fn wrong<T: Decode>(self) -> JsonError {
-        JsonError::new(Why::Kind { found: self.kind().name(), wanted: T::wanted() })
-    }
-
     /// Refuses two keys of one object that are the same to Go, at any depth.
-    fn check_folded(self) -> Result<(), JsonError> {
+    pub(super) fn check_folded(self) -> Result<(), JsonError> {
         match self.kind() {
             Kind::Object => {
                 let members: Vec<_> = self.members().collect();
@@ -157,7 +122,7 @@ impl<'a> Value<'a> {
     }
 
     /// Writes it without space, members by key and strings alike however they were escaped.
-    fn write(self, out: &mut String) {
+    pub(super) fn write(self, out: &mut String) {
         match self.kind() {
             Kind::String => out.push_str(&quoted(&unescape(self.text.as_bytes()))),
             Kind::List => {
@@ -214,6 +179,3 @@ impl<'a> Parts<'a> {
         Some(Value { text: value })
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -13,7 +13,7 @@ use crate::types::error::{BoxedError, Explain, Kind, carried, carry, uncarry};
 use crate::types::reference::Repository;
 
 /// A source, and the first failure of its place.
-pub(super) struct Place<'a> {
+pub(super) struct WatchedSource<'a> {
     inner: &'a dyn Source,
     interrupt: Interrupt,
     failure: Failure,
@@ -32,7 +32,7 @@ impl Explain for Over {
     }
 }
 
-impl<'a> Place<'a> {
+impl<'a> WatchedSource<'a> {
     pub(super) fn new(inner: &'a dyn Source, interrupt: Interrupt) -> Self {
         Self { inner, interrupt, failure: Failure::default() }
     }
@@ -77,7 +77,7 @@ fn keep(failure: &Failure, error: BoxedError) -> BoxedError {
     Over.into()
 }
 
-impl Source for Place<'_> {
+impl Source for WatchedSource<'_> {
     fn root(&self) -> Result<RawDocument, BoxedError> {
         self.ask(|| self.inner.root())
     }
@@ -174,18 +174,19 @@ mod tests {
     #[test]
     fn a_failure_of_the_place_is_kept_and_ends_it_all() {
         let descriptor = Descriptor::new(MediaType::ImageLayer, Digest::of(b""), 0);
-        let read = |source: &Place<'_>| source.blob(&descriptor).map(|mut it| it.read(&mut [0; 8]).is_err());
+        let read =
+            |source: &WatchedSource<'_>| source.blob(&descriptor).map(|mut it| it.read(&mut [0; 8]).is_err());
         for (error, kind) in [
             (setup as fn() -> BoxedError, Some(Kind::Registry)),
             (|| Interrupted.into(), Some(Kind::Interrupted)),
             (not_found, None),
         ] {
             let broken = Broken(error);
-            let place = Place::new(&broken, Interrupt::default());
+            let place = WatchedSource::new(&broken, Interrupt::default());
             assert!(place.document(&descriptor).is_err());
             assert_eq!(read(&place).is_err(), kind.is_some(), "nothing is asked after a failure");
             assert_eq!(place.failed().err().map(|error| error.kind()), kind);
-            let place = Place::new(&broken, Interrupt::default());
+            let place = WatchedSource::new(&broken, Interrupt::default());
             assert_eq!(read(&place).ok(), Some(true));
             assert_eq!(place.failed().err().map(|error| error.kind()), kind);
         }

@@ -1,0 +1,191 @@
+//! An open archive, and where the bytes of its entries lie.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use rawzip::ReaderAt;
+
+use super::directory::{self, LOCAL_HEADER, LOCAL_HEADER_LEN};
+use super::entry::{ArchiveEntry, CompressedRange};
+use super::error::{EntryProblem, ZipError};
+use super::names;
+use crate::runtime::input;
+use crate::types::stamp::Stamp;
+
+/// An open archive: its path and the checked entries of its central directory.
+///
+/// Shared between threads: each reader reads at its own position.
+#[derive(Debug)]
+pub struct Archive {
+    pub(super) path: PathBuf,
+    stamp: Stamp,
+    pub(super) bytes: Bytes,
+    pub(super) entries: Vec<ArchiveEntry>,
+    /// Where the bytes of each entry begin, once its local header was read.
+    offsets: Vec<OnceLock<u64>>,
+}
+
+/// Where the archive's own bytes are.
+#[derive(Debug)]
+pub(super) enum Bytes {
+    File(File),
+    Memory(Vec<u8>),
+}
+
+impl ReaderAt for Bytes {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read_at(buffer, offset),
+            Self::Memory(bytes) => ReaderAt::read_at(&bytes[..], buffer, offset),
+        }
+    }
+}
+
+impl Archive {
+    /// Opens the archive at `path` and reads its central directory.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no zip archive, is truncated, or has an entry that breaks an invariant of
+    /// this module.
+    pub fn open(path: &Path) -> Result<Self, ZipError> {
+        let io = |source| ZipError::Io { path: path.to_owned(), source };
+        let (file, metadata) = input::open(path).map_err(|source| {
+            if input::is_refused(&source) { ZipError::NotAFile { path: path.to_owned() } } else { io(source) }
+        })?;
+        Self::new(path, Stamp::of(&metadata), Bytes::File(file))
+    }
+
+    /// An archive in memory, such as a jar in a WAR; `path` serves for messages.
+    ///
+    /// # Errors
+    /// As [`Archive::open`].
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, ZipError> {
+        let size = bytes.len() as u64;
+        let stamp = Stamp { size, mtime_ns: 0, ctime_ns: 0, inode: 0, device: 0 };
+        Self::new(path, stamp, Bytes::Memory(bytes))
+    }
+
+    fn new(path: &Path, stamp: Stamp, bytes: Bytes) -> Result<Self, ZipError> {
+        if stamp.size == 0 {
+            return Err(ZipError::EmptyFile { path: path.to_owned() });
+        }
+        let (bytes, mut entries) = directory::read(path, bytes, stamp.size)?;
+        names::check(path, &mut entries)?;
+        let offsets = entries.iter().map(|_| OnceLock::new()).collect();
+        Ok(Self { path: path.to_owned(), stamp, bytes, entries, offsets })
+    }
+
+    /// Whether `start`, the first bytes of a file, are those of an archive without prefixed bytes.
+    #[must_use]
+    pub fn is_zip(start: &[u8]) -> bool {
+        start.starts_with(LOCAL_HEADER) || start.starts_with(b"PK\x05\x06")
+    }
+
+    /// Where the archive is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The result of `fstat` when it was opened.
+    #[must_use]
+    pub const fn stamp(&self) -> &Stamp {
+        &self.stamp
+    }
+
+    /// The entries, in central directory order.
+    #[must_use]
+    pub fn entries(&self) -> &[ArchiveEntry] {
+        &self.entries
+    }
+
+    /// The index of the entry `name`; looks at every entry.
+    #[must_use]
+    pub fn position(&self, name: &[u8]) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.name == name)
+    }
+
+    /// Passes the compressed bytes of entry `index` to `take`, in pieces.
+    ///
+    /// # Errors
+    /// When they cannot be read, or the archive was changed.
+    pub fn read_compressed(&self, index: usize, mut take: impl FnMut(&[u8])) -> Result<(), ZipError> {
+        const PIECE: u64 = 64 << 10;
+        let range = self.compressed_range(index)?;
+        let mut buffer = vec![0; usize::try_from(range.len.min(PIECE)).unwrap_or_default()];
+        let mut done = 0;
+        while done < range.len {
+            let length = usize::try_from((range.len - done).min(PIECE)).unwrap_or_default();
+            self.bytes
+                .read_exact_at(&mut buffer[..length], range.offset + done)
+                .map_err(|source| self.read_error(source))?;
+            take(&buffer[..length]);
+            done += length as u64;
+        }
+        self.check_unchanged()
+    }
+
+    /// Where the compressed bytes of entry `index` lie.
+    ///
+    /// # Errors
+    /// When there is no such entry, its local header is damaged, or it overlaps the next entry.
+    pub fn compressed_range(&self, index: usize) -> Result<CompressedRange, ZipError> {
+        let entry = self.entries.get(index).ok_or_else(|| ZipError::NoSuchEntry {
+            path: self.path.clone(),
+            index,
+            count: self.entries.len(),
+        })?;
+        if let Some(offset) = self.offsets[index].get() {
+            return Ok(CompressedRange { offset: *offset, len: entry.compressed_size, method: entry.method });
+        }
+        let mut header = [0; LOCAL_HEADER_LEN as usize];
+        self.bytes
+            .read_exact_at(&mut header, entry.header_offset)
+            .map_err(|source| self.check_unchanged().err().unwrap_or_else(|| self.read_error(source)))?;
+        if !header.starts_with(LOCAL_HEADER) {
+            return Err(self.problem(entry, EntryProblem::NoLocalHeader { offset: entry.header_offset }));
+        }
+        let variable = u64::from(u16::from_le_bytes([header[26], header[27]]))
+            + u64::from(u16::from_le_bytes([header[28], header[29]]));
+        let offset = entry.header_offset + LOCAL_HEADER_LEN + variable;
+        match offset.checked_add(entry.compressed_size) {
+            Some(end) if end <= entry.limit => {}
+            _ => return Err(self.problem(entry, EntryProblem::Overlap)),
+        }
+        let offset = *self.offsets[index].get_or_init(|| offset);
+        Ok(CompressedRange { offset, len: entry.compressed_size, method: entry.method })
+    }
+
+    /// Fails if the file was written to since it was opened.
+    ///
+    /// # Errors
+    /// When it was, or when its status cannot be read.
+    pub fn check_unchanged(&self) -> Result<(), ZipError> {
+        let Bytes::File(file) = &self.bytes else { return Ok(()) };
+        let metadata = file.metadata().map_err(|source| self.read_error(source))?;
+        if Stamp::of(&metadata) == self.stamp {
+            Ok(())
+        } else {
+            Err(ZipError::Changed { path: self.path.clone() })
+        }
+    }
+
+    /// An error for this entry; if the archive was written to meanwhile, an error about that instead.
+    pub(super) fn problem(&self, entry: &ArchiveEntry, problem: EntryProblem) -> ZipError {
+        if let Err(changed) = self.check_unchanged() {
+            return changed;
+        }
+        ZipError::Entry { path: self.path.clone(), name: entry.name.clone(), problem }
+    }
+
+    /// A reader wraps our own errors for [`std::io::Read`]; this takes them out again.
+    pub(super) fn read_error(&self, source: io::Error) -> ZipError {
+        match source.downcast::<ZipError>() {
+            Ok(error) => error,
+            Err(source) => ZipError::Io { path: self.path.clone(), source },
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What was found: problems, which make an image unsound, and what is odd.
+
+use serde::Serialize;
+
+use crate::types::digest::Digest;
+use crate::types::platform::Platform;
+use crate::types::shown::one_line;
+
+/// What was found in an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verification {
+    /// What was verified, as the user wrote it.
+    pub source: String,
+    /// The manifest or index that it resolves to.
+    pub root: Digest,
+    /// The images, in the index's order.
+    pub images: Vec<VerifiedImage>,
+    /// How many different blobs were read.
+    pub blobs: u64,
+    /// How many bytes were hashed, as stored.
+    pub bytes: u64,
+    /// What is wrong.
+    pub problems: Vec<Finding>,
+    /// What is odd.
+    pub warnings: Vec<Finding>,
+}
+
+impl Verification {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+/// One manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VerifiedImage {
+    /// Its digest.
+    pub digest: Digest,
+    /// What its configuration says it runs on.
+    pub platform: Option<Platform>,
+    /// How many layers it has.
+    pub layers: usize,
+    /// Bytes of configuration and layers, as stored.
+    pub bytes: u64,
+}
+
+/// What kind of disagreement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// It cannot be read at all.
+    Unreadable,
+    /// A document is no valid document.
+    Document,
+    /// The bytes have another digest.
+    Digest,
+    /// There are more or fewer bytes.
+    Size,
+    /// The content is not of the announced type.
+    MediaType,
+    /// The uncompressed layer has another digest than the configuration says.
+    DiffId,
+    /// The configuration has more or fewer diff IDs than there are layers.
+    LayerCount,
+    /// The history has more or fewer layers than there are.
+    HistoryCount,
+    /// A time that other tools cannot read.
+    Time,
+    /// Index and configuration name different platforms.
+    Platform,
+    /// A layer does not decompress.
+    Compression,
+    /// A layer is no tar that can be read to its end.
+    Tar,
+    /// A layer has a path that leads out of the image, or that readers take differently.
+    Path,
+    /// A table of contents does not say what is in its layer, or is not found from its image.
+    Contents,
+}
+
+/// One disagreement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was checked.
+    pub check: Check,
+    /// The blob or document that it is about.
+    pub subject: Digest,
+    /// For people.
+    pub message: String,
+    /// What should be, where that is one value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn new(check: Check, subject: Digest, message: impl Into<String>) -> Self {
+        let message = one_line(&message.into()).into_owned();
+        Self { check, subject, message, expected: None, found: None }
+    }
+
+    /// That something is another than it should be.
+    pub(super) fn other(
+        check: Check,
+        subject: Digest,
+        message: &str,
+        expected: &dyn ToString,
+        found: &dyn ToString,
+    ) -> Self {
+        let (expected, found) = (expected.to_string(), found.to_string());
+        let message = format!("{message}: expected {expected}, found {found}");
+        Self { expected: Some(expected), found: Some(found), ..Self::new(check, subject, message) }
+    }
+}
+
+/// What was found in one part of an image.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) problems: Vec<Finding>,
+    pub(super) warnings: Vec<Finding>,
+    /// Bytes that were hashed, as stored.
+    pub(super) bytes: u64,
+}
+
+impl Findings {
+    pub(super) fn extend(&mut self, other: Self) {
+        self.problems.extend(other.problems);
+        self.warnings.extend(other.warnings);
+        self.bytes += other.bytes;
+    }
+}

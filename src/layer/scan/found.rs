@@ -1,0 +1,66 @@
+//! What was found in a tree.
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::types::stamp::Stamp;
+
+/// One thing in a tree.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The root joined with the path below it.
+    pub path: Arc<Path>,
+    /// Where in `path` the latter begins.
+    pub(crate) below: usize,
+    /// What it is.
+    pub kind: FoundKind,
+    /// What tells whether it changed; nothing of a directory that was not looked at.
+    pub stamp: Stamp,
+    /// Permission bits, at most `0o7777`; 0755 for a directory that was not looked at, whose owner is 0:0.
+    pub mode: u32,
+    /// Number of hard links.
+    pub links: u64,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Extended attributes, if asked for.
+    pub xattrs: BTreeMap<String, Vec<u8>>,
+}
+
+impl Found {
+    /// Path below the root, raw bytes.
+    #[must_use]
+    pub fn relative(&self) -> &[u8] {
+        &self.path.as_os_str().as_bytes()[self.below..]
+    }
+}
+
+/// What a thing in a tree is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FoundKind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File {
+        /// Whether its owner may execute it.
+        executable: bool,
+    },
+    /// A symbolic link with its target.
+    Symlink(Vec<u8>),
+    /// A socket.
+    Socket,
+    /// A named pipe.
+    Fifo,
+    /// A character device: major, minor.
+    CharacterDevice(u32, u32),
+    /// A block device: major, minor.
+    BlockDevice(u32, u32),
+}
+
+/// Whether a file of this name would be read as a deletion (image specification, `layer.md`).
+pub(crate) fn is_whiteout(name: &[u8]) -> bool {
+    name.starts_with(b".wh.")
+}

@@ -1,0 +1,79 @@
+//! Scans that are remembered.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::error::ScanError;
+use super::found::Found;
+use super::look::{look, look_at_file};
+use super::options::{LeftOut, ScanOptions};
+use super::remarks::Remarks;
+use crate::runtime::workers::Workers;
+
+/// Scans that are remembered: all parts of a build see a tree once, and as it was then.
+#[derive(Debug, Default)]
+pub struct Scanner {
+    workers: Workers,
+    left_out: LeftOut,
+    seen: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    scanned: Vec<Scanned>,
+    remarks: Remarks,
+}
+
+/// A root, what was looked at, and what was found.
+type Scanned = (PathBuf, ScanOptions, Arc<Vec<Found>>);
+
+impl Scanner {
+    /// One that has looked at nothing yet.
+    #[must_use]
+    pub fn new(workers: &Workers) -> Self {
+        Self { workers: workers.clone(), ..Self::default() }
+    }
+
+    /// One that passes by what is `left_out`.
+    #[must_use]
+    pub fn without(self, left_out: &LeftOut) -> Self {
+        Self { left_out: left_out.clone(), ..self }
+    }
+
+    /// As [`scan`], the first time; then what was found.
+    ///
+    /// # Errors
+    /// As for [`scan`].
+    pub fn scan(&self, root: &Path, options: &ScanOptions) -> Result<Arc<Vec<Found>>, ScanError> {
+        let same = |(of, with, _): &&Scanned| of == root && with == options;
+        if let Some((_, _, found)) = self.seen().scanned.iter().find(same) {
+            return Ok(Arc::clone(found));
+        }
+        let (found, remarks) = look(root, options, &self.left_out, &self.workers)?;
+        let found = Arc::new(found);
+        let mut seen = self.seen();
+        seen.scanned.push((root.to_owned(), options.clone(), Arc::clone(&found)));
+        seen.remarks.extend(remarks);
+        Ok(found)
+    }
+
+    /// As [`look_at_file`]. Of the options, those count that are about a single file.
+    ///
+    /// # Errors
+    /// As for [`look_at_file`].
+    pub fn file(&self, path: &Path, options: &ScanOptions) -> Result<Found, ScanError> {
+        let found = look_at_file(path, options.xattrs)?;
+        self.seen().remarks.extend(Remarks::on_file(path, options, &found));
+        Ok(found)
+    }
+
+    /// What is worth telling of all that was looked at so far.
+    #[must_use]
+    pub fn remarks(&self) -> Remarks {
+        self.seen().remarks.clone()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Memory> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,85 @@
+//! Why a layout cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::names::PickError;
+use crate::oci::DocumentError;
+use crate::types::digest::Digest;
+use crate::types::error::{Explain, Kind, kind_behind};
+use crate::types::shown::shown_path;
+
+/// Why a layout cannot be used as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// Reading or writing failed; the message names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The directory does not exist.
+    #[error("there is no directory `{}`", shown_path(.0))]
+    NoDirectory(PathBuf),
+    /// Nothing says that the directory is a layout.
+    #[error("`{}` is not an OCI image layout: {why}", shown_path(.dir))]
+    NotALayout {
+        /// The directory.
+        dir: PathBuf,
+        /// The missing or wrong part.
+        why: String,
+    },
+    /// There is something else in the directory that was to become a layout.
+    #[error("`{}` is not empty and not an OCI image layout", shown_path(.0))]
+    NotEmpty(PathBuf),
+    /// The index is damaged.
+    #[error("`{}`: {source}", shown_path(.path))]
+    Index {
+        /// The file.
+        path: PathBuf,
+        /// The fault.
+        source: DocumentError,
+    },
+    /// The image cannot be told from the index.
+    #[error("{place}: {source}")]
+    Pick {
+        /// The layout or archive.
+        place: String,
+        /// Why.
+        source: PickError,
+    },
+    /// A blob that is linked to is missing or damaged.
+    #[error("{place}: {source}")]
+    Blob {
+        /// The layout or archive.
+        place: String,
+        /// Names the digest.
+        source: io::Error,
+    },
+    /// A manifest or index cannot be trusted.
+    #[error("{place}: {digest}: {source}")]
+    Document {
+        /// The layout or archive.
+        place: String,
+        /// Which one.
+        digest: Digest,
+        /// The fault.
+        source: DocumentError,
+    },
+}
+
+impl Explain for LayoutError {
+    fn kind(&self) -> Kind {
+        kind_behind(self, Kind::Input)
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotEmpty(_) => {
+                Some("name a new or empty directory, or one that already is an OCI layout".to_owned())
+            }
+            Self::Pick { source, .. } => source.hint(),
+            Self::Io(source) | Self::Blob { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some("free some space; `pack cache prune` empties the local store".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
