@@ -45,7 +45,7 @@ impl<K: Ord + Clone, V: Clone> Flight<K, V> {
     /// The value of a key: as it is, as another thread makes it, or made by `make`.
     ///
     /// # Errors
-    /// What `make` says; and when the user interrupts while another makes the value.
+    /// The error of `make`, or an interrupt while another thread makes the value.
     pub fn get<E: From<Interrupted>>(
         &self,
         key: &K,
@@ -74,7 +74,7 @@ impl<K: Ord + Clone, V: Clone> Flight<K, V> {
     /// As [`Flight::get`], for tasks. One that is dropped while it makes the value gives the turn to the next.
     ///
     /// # Errors
-    /// What `make` says.
+    /// The error of `make`.
     pub async fn get_async<E>(&self, key: &K, make: impl AsyncFnOnce() -> Result<V, E>) -> Result<V, E> {
         match poll_fn(|context| self.poll_turn(key, context)).await {
             Ok(value) => Ok(value),

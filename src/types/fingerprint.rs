@@ -2,7 +2,7 @@
 //!
 //! A key must change with everything that decides what is kept under it. So each field is written with its name, what
 //! has several forms says which, and lists say their length: two values that differ never write the same. A struct
-//! names all its fields ([`fingerprint!`](crate::fingerprint) and the tables of the build file do not compile
+//! names all its fields (`fingerprint_fields!` and the tables of the build file do not compile
 //! otherwise), so that a new one cannot be forgotten.
 
 use std::collections::BTreeMap;
@@ -44,8 +44,7 @@ pub fn fingerprint<T: Fingerprint + ?Sized>(domain: &str, value: &T) -> Key {
 }
 
 /// Writes a struct field by field. All fields must be named: those after `without` decide nothing.
-#[macro_export]
-macro_rules! fingerprint {
+macro_rules! fingerprint_fields {
     ($type:ty { $($field:ident),* $(,)? } $(without { $($left_out:ident),* $(,)? })?) => {
         impl $crate::types::fingerprint::Fingerprint for $type {
             fn add_to(&self, key: &mut $crate::types::digest::KeyBuilder) {
@@ -57,7 +56,6 @@ macro_rules! fingerprint {
 }
 
 /// Writes values as the text that they print as, which tells any two of them apart.
-#[macro_export]
 macro_rules! fingerprint_as_text {
     ($($type:ty),* $(,)?) => {$(
         impl $crate::types::fingerprint::Fingerprint for $type {
@@ -67,6 +65,8 @@ macro_rules! fingerprint_as_text {
         }
     )*};
 }
+
+pub(crate) use {fingerprint_as_text, fingerprint_fields};
 
 fingerprint_as_text!(
     bool,
@@ -159,7 +159,7 @@ mod tests {
         remark: &'static str,
     }
 
-    fingerprint!(Sample { name, list } without { remark });
+    fingerprint_fields!(Sample { name, list } without { remark });
 
     fn key(name: Option<&str>, list: &[u32], remark: &'static str) -> Key {
         let sample = Sample { name: name.map(str::to_owned), list: list.to_vec(), remark };

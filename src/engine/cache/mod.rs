@@ -23,7 +23,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::fingerprint;
 use crate::layer::Compression;
 use crate::plan::LayerFacts;
 use crate::project::config::Percent;
@@ -33,6 +32,7 @@ use crate::transport::Blob;
 use crate::types::digest::Key;
 use crate::types::error::BoxedError;
 use crate::types::fingerprint;
+use crate::types::fingerprint::fingerprint_fields;
 use crate::types::reference::Repository;
 
 /// How long an entry is waited for.
@@ -51,7 +51,7 @@ pub struct CachePolicy {
     pub verify: Percent,
 }
 
-fingerprint!(CachePolicy { read, write, verify });
+fingerprint_fields!(CachePolicy { read, write, verify });
 
 impl CachePolicy {
     /// Whether layers must be identified before they are built.

@@ -7,8 +7,7 @@ use super::value::{
 };
 use crate::project::git::GitFacts;
 use crate::types::digest::KeyBuilder;
-use crate::types::fingerprint::Fingerprint;
-use crate::{fingerprint, fingerprint_as_text};
+use crate::types::fingerprint::{Fingerprint, fingerprint_as_text, fingerprint_fields};
 
 fingerprint_as_text!(Kind, Layout, MirrorAddress, Mode, Owner);
 
@@ -102,8 +101,8 @@ impl Fingerprint for Base {
 }
 
 // Where a version was looked for is for messages, and the content follows from the layers.
-fingerprint!(Facts { git, version, env } without { version_sought, content });
-fingerprint!(GitFacts { commit, branch, time, dirty, origin });
+fingerprint_fields!(Facts { git, version, env } without { version_sought, content });
+fingerprint_fields!(GitFacts { commit, branch, time, dirty, origin });
 
 #[cfg(test)]
 mod tests {

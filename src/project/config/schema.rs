@@ -14,10 +14,10 @@ use super::value::{
     Kind, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, Signal, User,
     one_or_many,
 };
-use crate::fingerprint_as_text;
 use crate::oci;
 use crate::types::digest::KeyBuilder;
 use crate::types::fingerprint::Fingerprint;
+use crate::types::fingerprint::fingerprint_as_text;
 use crate::types::platform::Platform;
 use crate::types::reference::{Registry, Repository};
 

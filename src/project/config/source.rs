@@ -14,9 +14,9 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::ConfigError;
-use crate::fingerprint;
 use crate::types::digest::KeyBuilder;
 use crate::types::fingerprint::Fingerprint;
+use crate::types::fingerprint::fingerprint_fields;
 use crate::types::shown::one_line;
 
 /// Where a value was written: a range of [`Sources`].
@@ -92,7 +92,7 @@ struct Source {
     base: usize,
 }
 
-fingerprint!(Source { name, directory, origin, text } without { base });
+fingerprint_fields!(Source { name, directory, origin, text } without { base });
 
 impl Fingerprint for Origin {
     fn add_to(&self, key: &mut KeyBuilder) {
