@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(found("b{version}/x"), ("b2/x".to_owned(), Some("2".to_owned())));
         assert_eq!(found("a/.shop-*.war").0, "a/.shop-2.war");
         assert_eq!(found("b2"), ("b2".to_owned(), None));
-        assert_eq!(found("missing").0, "missing", "no pattern: whoever opens it says so");
+        assert_eq!(found("missing").0, "missing", "no pattern: opening it gives the error");
     }
 
     #[test]

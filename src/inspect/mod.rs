@@ -1,4 +1,4 @@
-//! What an image is: compared with another, and derived again.
+//! Looking into images: comparing two, and deriving one again.
 
 pub mod diff;
 mod unpack;

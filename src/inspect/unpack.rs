@@ -7,7 +7,7 @@ use crate::oci::media_type::LayerCompression;
 /// The window of a zstd frame, as a power of two: 32 MiB, four times what tools that make images use.
 const WINDOW_LOG: u32 = 25;
 
-/// What comes out of a layer that is compressed so.
+/// The decompressed bytes of a layer.
 ///
 /// # Errors
 /// When there is no decoder.

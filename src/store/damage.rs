@@ -1,4 +1,4 @@
-//! What is wrong with the store: every blob hashed, every memo and name checked.
+//! The damage in the store: every blob hashed, every memo and name checked.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};

@@ -212,7 +212,7 @@ fn a_table_that_says_something_else_is_found() {
         (second + 9, "span 0 is "),
         (second + 16, "depends on what stands before it"),
         (checkpoints - 4, "the checkpoints are"),
-        (find(b"0.9"), "which nobody reads"),
+        (find(b"0.9"), "which no reader supports"),
         (0, "no FlatBuffer"),
     ];
     for (at, expected) in cases {

@@ -83,9 +83,9 @@ pub(super) fn history(session: &Session, args: &HistoryArgs) -> Result<(), Comma
     Ok(())
 }
 
-/// What `image` says of its base, with the base's layers counted if the base can be looked at: the history
-/// alone cannot tell layers that were put on a base from those of a base made by this tool. A build leaves
-/// its base's documents in the store; for an image in a registry the base's own registry is asked, too.
+/// The facts in `image` about its base, with the base's layers counted if the base can be read: the history alone
+/// cannot tell layers that were put on a base from those of a base made by this tool. A build leaves its base's
+/// documents in the store; for an image in a registry the base's own registry is asked, too.
 fn base_of(session: &Session, source: &dyn Source, image: &Image) -> Option<Base> {
     let base = Base::of(image)?;
     let found = base.digest.and_then(|digest| {

@@ -1,4 +1,4 @@
-//! What the central directory says of an entry, once it was checked.
+//! The central directory's statement about an entry, after the checks.
 
 /// The longest name of an entry, in bytes: Linux opens no path of 4,096 bytes (`PATH_MAX`, with its end).
 pub const MAX_NAME: usize = 4095;

@@ -8,7 +8,7 @@ use super::report::Field;
 use crate::formats::json;
 use crate::runtime::budget::{Budget, OverBudget};
 
-/// What of a document is not compared here: digests and sizes follow from the content, which is compared.
+/// The fields of a document that are not compared here: digests and sizes follow from the content, which is compared.
 const SKIPPED: [&str; 7] = [
     "config.digest",
     "config.size",
@@ -19,7 +19,7 @@ const SKIPPED: [&str; 7] = [
     "manifests[].size",
 ];
 
-/// What a value takes beside its text: a place in a list or a map.
+/// The cost of a value beside its text: a place in a list or a map.
 const VALUE_COST: usize = 64;
 
 /// Every field in which two documents differ.
@@ -55,7 +55,7 @@ fn tree(value: json::Value<'_>) -> Value {
     }
 }
 
-/// What the values of a document take: no more of them than there are commas and brackets.
+/// The cost of the values of a document: it has no more of them than commas and brackets.
 fn cost(document: &[u8]) -> usize {
     let separators = document.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
     document.len() + VALUE_COST * separators
@@ -88,7 +88,7 @@ impl Place {
     }
 }
 
-/// What was found so far.
+/// The findings so far.
 struct Comparison<'b> {
     fields: Vec<Field>,
     budget: &'b Budget,

@@ -26,7 +26,8 @@ pub(super) fn first_of_index(report: &ImageComparison, other_type: bool) -> Opti
     })
 }
 
-/// What made the digests differ, from the bottom up: content decides the configuration, and both the manifest.
+/// The reason why the digests differ, from the bottom up: content decides the configuration, and both decide the
+/// manifest.
 pub(super) fn explain(
     layers: &[LayerDiff],
     manifest: &[Field],

@@ -1,4 +1,4 @@
-//! What must hold of any layer.
+//! Properties that hold for any layer.
 
 use std::io;
 

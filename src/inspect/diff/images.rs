@@ -87,7 +87,7 @@ const STEPS: u64 = 10 << 20;
 /// Layers that were read: images for several platforms have some in common.
 type Listings = BTreeMap<Digest, Listing>;
 
-/// What was read of two names, and what more may be.
+/// The bytes that were read of two names, and the bytes that may still be read.
 struct LayerCache {
     listings: Listings,
     budget: Budget,

@@ -1,6 +1,6 @@
-//! What a layer contains, entry by entry, in its own order: metadata and hashes, never a payload.
+//! The content of a layer, entry by entry, in its own order: metadata and hashes, never a payload.
 //!
-//! What is kept of all layers of a comparison draws on one budget.
+//! Everything that is kept of all layers of a comparison draws on one budget.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Cursor, Read};
@@ -21,11 +21,11 @@ use crate::types::digest::{Digest, Sha256};
 const GLANCE: usize = 256;
 /// Longer values of records are kept as their length and hash.
 const SHORT: usize = 256;
-/// What an allocation takes beside its bytes, and a place in a tree.
+/// The cost of an allocation beside its bytes, and a place in a tree.
 const ALLOCATION: usize = 24;
 const PLACE: usize = 48;
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     File,
@@ -203,7 +203,7 @@ impl Listing {
         entries.map(|listed| (&*listed.path, &listed.node))
     }
 
-    /// What it was charged for.
+    /// The cost that it was charged for.
     pub(super) fn cost(&self) -> usize {
         self.entries.iter().map(ListedEntry::cost).sum()
     }
@@ -260,7 +260,7 @@ impl ListedEntry {
         self.spelling.as_deref().unwrap_or(&self.path)
     }
 
-    /// What it takes in memory, with its place in a tree.
+    /// Its cost in memory, with its place in a tree.
     fn cost(&self) -> usize {
         let Node { link, owner_name, mtime, records, .. } = &self.node;
         let texts = [self.path.len(), link.len(), owner_name.len(), mtime.len()];
@@ -338,7 +338,7 @@ impl Node {
     }
 }
 
-/// What a difference of a layer costs, or of a tree.
+/// Pays for a difference of a layer or of a tree.
 pub(super) fn charge(budget: &Budget, change: &Change) -> Result<(), OverBudget> {
     let of = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() + ALLOCATION);
     let field =

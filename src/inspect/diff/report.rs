@@ -1,4 +1,4 @@
-//! What two images differ in: documents, layers, files.
+//! The differences between two images: documents, layers, files.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::types::digest::Digest;
 
-/// What two images have in common and what not.
+/// The common parts and the differences of two images.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageComparison {
@@ -137,7 +137,7 @@ impl fmt::Display for Field {
     }
 }
 
-/// What became of a path.
+/// The change of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
@@ -176,12 +176,12 @@ pub struct Change {
     /// The path, without a slash at its beginning.
     #[serde(flatten)]
     pub path: Path,
-    /// What became of it.
+    /// The change.
     pub change: ChangeKind,
     /// Whether layers that were not read may have the path, too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub uncertain: bool,
-    /// What it is: of two, what it is in the other.
+    /// Its kind; of two, the kind in the other.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Bytes of content.

@@ -325,7 +325,7 @@ fn layers() -> impl Strategy<Value = Vec<Vec<File>>> {
     proptest::collection::vec(layer, 0..4)
 }
 
-/// What a container sees at `path`: asked from the top down, path by path.
+/// The file that a container sees at `path`: asked from the top down, path by path.
 fn naive<'a>(layers: &'a [Vec<File>], path: &str) -> Option<&'a File> {
     let above: Vec<&str> = path.match_indices('/').map(|(at, _)| &path[..at]).collect();
     for layer in layers.iter().rev() {
@@ -396,7 +396,7 @@ proptest! {
             prop_assert!(truth.contains(&(change.path.text.clone(), change.change)), "{:?} {:?}", change, truth);
         }
         for (path, kind) in &truth {
-            // What went with a directory is told of by the directory.
+            // A change of a directory stands for the paths that went with it.
             let told = |change: &Change| change.path.text == *path || change.path.text.is_empty() || path.starts_with(&format!("{}/", change.path.text));
             prop_assert!(found.iter().any(told), "{path} {kind:?} {found:?}");
         }

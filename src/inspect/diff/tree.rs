@@ -1,4 +1,4 @@
-//! What is left of stacked layers: whiteouts taken into account, and layers that were not read.
+//! The result of stacked layers: whiteouts taken into account, and layers that were not read.
 //!
 //! A layer that both images share need not be read to tell what differs: what no other layer touches is the
 //! same. Of a path that only one side's other layers have, it is then not known whether the shared layers have
@@ -28,7 +28,7 @@ pub(super) struct Tree<'a> {
     covered: bool,
 }
 
-/// What is known of a path.
+/// The facts about a path.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State<'a> {
     Here(&'a Node),
@@ -48,7 +48,7 @@ impl<'a> Tree<'a> {
                     tree.partial = true;
                     tree.covered |=
                         !tree.nodes.is_empty() || !tree.hidden.is_empty() || !tree.opaque.is_empty();
-                    // What lies above is not gone.
+                    // The entries above are not gone.
                     tree.hidden.clear();
                     tree.opaque.clear();
                 }
@@ -79,7 +79,7 @@ impl<'a> Tree<'a> {
                 self.remove_below(path);
             }
             let before = self.nodes.insert(path, node);
-            // What a file hid does not come back with the directory that takes its place.
+            // A path that a file hid does not come back with the directory that takes its place.
             if node.kind == Kind::Directory && before.is_some_and(|before| before.kind != Kind::Directory) {
                 self.opaque.insert(path.to_vec());
             }
@@ -170,7 +170,7 @@ impl<'a> Tree<'a> {
         Ok(changes)
     }
 
-    /// What either of two trees says something about, in order.
+    /// The paths that either of two trees has a statement about, in order.
     fn paths_with<'t>(&'t self, other: &'t Self) -> impl Iterator<Item = &'t [u8]> {
         let hidden = [self, other].into_iter().filter(|_| self.partial || other.partial);
         let mut paths: Vec<&[u8]> = self.nodes.keys().chain(other.nodes.keys()).copied().collect();
@@ -250,7 +250,7 @@ fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What became of a path, with what it is: of two, what it is in the other.
+/// The change of a path, with its kind; of two, the kind in the other.
 fn change(path: &[u8], change: ChangeKind, node: Option<&Node>) -> Change {
     Change {
         path: path.into(),

@@ -40,7 +40,7 @@ pub(super) fn check(
     let mut raw = HashingReader::new(stream, Some(&task));
     let unpacked = media_type::layer_compression(&descriptor.media_type)
         .map(|announced| unpack(&mut raw, announced, descriptor, budget, &mut outcome));
-    // What a decoder left is still content.
+    // Bytes after the end of the decoded stream are content too.
     let _ = io::copy(&mut raw, &mut io::sink());
     outcome.bytes = raw.length;
     if let Some(finding) = raw.compare(descriptor, "blob") {
@@ -120,7 +120,7 @@ const fn compression_name(compression: LayerCompression) -> &'static str {
 /// The entry of an eStargz layer that is its table of contents.
 const TOC: &[u8] = b"stargz.index.json";
 
-/// What comes out of a decoder is hashed in pieces of so many bytes.
+/// The decoder's output is hashed in pieces of so many bytes.
 const PIECE: usize = 64 << 10;
 /// Odd paths of one layer that are listed one by one.
 const MAX_PATHS: usize = 10;

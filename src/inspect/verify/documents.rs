@@ -34,7 +34,7 @@ pub(super) struct DocumentWalk<'a> {
     source: &'a dyn Source,
     pub(super) images: Vec<VerifiedImage>,
     pub(super) findings: Findings,
-    /// What was walked; manifests of images with what their configurations say they run on.
+    /// The documents of the walk; manifests of images with the platforms of their configurations.
     seen: BTreeMap<(Digest, u64, String), Option<(Digest, ConfigFile)>>,
     /// Two descriptors of one digest may disagree about size or type; then at least one is wrong.
     pub(super) blobs: BTreeMap<(Digest, u64, String), ExpectedBlob>,
@@ -60,7 +60,7 @@ impl<'a> DocumentWalk<'a> {
         }
     }
 
-    /// Tables of contents with their layers. What does not belong together is odd, and harms nobody.
+    /// Tables of contents with their layers. A pair that does not belong together is unusual, and does no harm.
     pub(super) fn tables(&mut self) -> Vec<(Descriptor, Descriptor)> {
         let mut odd = |subject, message: String| {
             self.findings.warnings.push(Finding::new(Check::Contents, subject, message));
@@ -163,7 +163,7 @@ impl<'a> DocumentWalk<'a> {
             return;
         }
         self.seen.insert(key, None);
-        // What is announced as larger than what is left need not be fetched.
+        // A document that is announced as larger than the rest of the budget need not be fetched.
         if let Err(error) = self.afford(entry.size) {
             return self.problem(Finding::new(Check::Document, entry.digest, error.to_string()));
         }
@@ -330,7 +330,7 @@ fn key(descriptor: &Descriptor) -> (Digest, u64, String) {
     (descriptor.digest, descriptor.size, descriptor.media_type.to_string())
 }
 
-/// What of a descriptor is looked at later: a thousand of them may have annotations of megabytes.
+/// The parts of a descriptor that are needed later: a thousand of them may have annotations of megabytes.
 fn needed(descriptor: &Descriptor) -> Descriptor {
     let is_needed = |name: &str| name == TOC_DIGEST || oci::soci::ANNOTATIONS.contains(&name);
     let annotations = descriptor.annotations.iter().filter(|(name, _)| is_needed(name));

@@ -1,5 +1,5 @@
-//! Reading FlatBuffers ([internals](https://flatbuffers.dev/internals/)) that nobody vouches for: every place is
-//! checked before it is read. Offsets lead towards the end only, so nothing can go round in circles.
+//! Reading FlatBuffers ([internals](https://flatbuffers.dev/internals/)) of unknown origin: every place is checked
+//! before it is read. Offsets lead towards the end only, so nothing can go round in circles.
 
 /// A place that lies outside.
 #[derive(Debug)]

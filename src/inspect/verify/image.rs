@@ -39,7 +39,7 @@ pub fn verify(source: &dyn Source, options: &VerifyOptions) -> Result<Verificati
         let of_blobs = blobs.par_iter().map(|wanted| blob::check(source, wanted, options, &budget));
         let mut checked: Vec<Findings> = of_blobs.collect();
         let of_table = |(table, layer): &(Descriptor, Descriptor)| soci::check(source, table, layer, &budget);
-        // What is made of all tables of an honest image fits together, and that of any one always.
+        // The parsed form of all tables of an honest image fits together, and that of any one always.
         let fits = tables.iter().map(|(table, _)| soci::cost(table)).sum::<u64>() <= soci::MAX_COST;
         if fits {
             checked.extend(tables.par_iter().map(of_table).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! What was found: problems, which make an image unsound, and what is odd.
+//! The findings: problems, which make an image unsound, and unusual facts.
 
 use serde::Serialize;
 
@@ -6,10 +6,10 @@ use crate::types::digest::Digest;
 use crate::types::platform::Platform;
 use crate::types::shown::one_line;
 
-/// What was found in an image.
+/// The findings in an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verification {
-    /// What was verified, as the user wrote it.
+    /// The verified image, as the user wrote it.
     pub source: String,
     /// The manifest or index that it resolves to.
     pub root: Digest,
@@ -19,9 +19,9 @@ pub struct Verification {
     pub blobs: u64,
     /// How many bytes were hashed, as stored.
     pub bytes: u64,
-    /// What is wrong.
+    /// The reason.
     pub problems: Vec<Finding>,
-    /// What is odd.
+    /// Unusual facts that are no problem.
     pub warnings: Vec<Finding>,
 }
 
@@ -38,7 +38,7 @@ impl Verification {
 pub struct VerifiedImage {
     /// Its digest.
     pub digest: Digest,
-    /// What its configuration says it runs on.
+    /// The platform in its configuration.
     pub platform: Option<Platform>,
     /// How many layers it has.
     pub layers: usize,
@@ -46,7 +46,7 @@ pub struct VerifiedImage {
     pub bytes: u64,
 }
 
-/// What kind of disagreement.
+/// The kind of disagreement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
@@ -83,16 +83,16 @@ pub enum Check {
 /// One disagreement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was checked.
+    /// The check.
     pub check: Check,
     /// The blob or document that it is about.
     pub subject: Digest,
     /// For people.
     pub message: String,
-    /// What should be, where that is one value.
+    /// The expected value, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
-    /// What is.
+    /// The found value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
 }
@@ -117,7 +117,7 @@ impl Finding {
     }
 }
 
-/// What was found in one part of an image.
+/// The findings in one part of an image.
 #[derive(Default)]
 pub(super) struct Findings {
     pub(super) problems: Vec<Finding>,

@@ -1,6 +1,6 @@
-//! What a zTOC says of its layer, compared with the layer: every span is hashed and decoded by itself, and what comes
-//! out is walked beside the table of contents
-//! (soci-snapshotter, `ztoc/fbs/ztoc.fbs` and `ztoc/compression/gzip_zinfo.h`).
+//! The statements of a zTOC about its layer, compared with the layer: every span is hashed and decoded by itself, and
+//! the result is walked beside the table of contents (soci-snapshotter, `ztoc/fbs/ztoc.fbs` and
+//! `ztoc/compression/gzip_zinfo.h`).
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -19,17 +19,17 @@ use crate::types::shown::shown_start;
 
 /// A larger table is not looked into: it would be of a layer of some 8 GB.
 const MAX_TABLE: u64 = 64 << 20;
-/// What all tables that are compared at a time may cost in memory.
+/// The most memory that all tables that are compared at a time may take.
 pub(super) const MAX_COST: u64 = 128 << 20;
 /// Bytes before a checkpoint that later ones may refer to.
 const WINDOW: usize = 32 << 10;
-/// What comes before the checkpoints: how many there are, and the length of a span.
+/// The bytes before the checkpoints: their number, and the length of a span.
 const HEAD: usize = 4 + 8;
 /// A checkpoint: its places in blob and tar, the bits of the byte before it, the window.
 const CHECKPOINT: usize = 8 + 8 + 1 + WINDOW;
 /// An empty final block (RFC 1951), which only the last span has.
 const END: [u8; 2] = [3, 0];
-/// What a record of an entry takes in a map.
+/// The cost of a record of an entry in a map.
 const RECORD: usize = 64;
 /// Bytes of a text that a message shows.
 const SHOWN: usize = 200;
@@ -62,17 +62,18 @@ impl From<Broken> for Why {
     }
 }
 
-/// What may be made of a table of so many bytes: an honest one of many small files takes three times its size.
+/// The memory for the parsed form of a table of so many bytes: an honest one of many small files takes three times
+/// its size.
 const fn room(bytes: u64) -> u64 {
     (1 << 20) + 4 * bytes
 }
 
-/// What it costs at most to compare a table, in bytes of memory.
+/// The most memory for comparing a table, in bytes.
 pub(super) fn cost(table: &Descriptor) -> u64 {
     table.size.min(MAX_TABLE) + room(table.size.min(MAX_TABLE))
 }
 
-/// What disagrees between `table` and its layer; nothing if either cannot be read, which is found elsewhere.
+/// The disagreements between `table` and its layer; none if either cannot be read, which is found elsewhere.
 pub(super) fn check(
     source: &dyn Source,
     table: &Descriptor,
@@ -107,7 +108,7 @@ fn compare(source: &dyn Source, table: &Descriptor, layer: &Descriptor, budget: 
     Ok(())
 }
 
-/// What a zTOC says.
+/// The statements of a zTOC.
 struct Contents<'a> {
     blob: u64,
     tar: u64,
@@ -124,7 +125,7 @@ struct Span<'a> {
     digest: &'a [u8],
 }
 
-/// What it says of one entry.
+/// The statements about one entry.
 #[derive(Debug, PartialEq, Eq)]
 struct File<'a> {
     offset: u64,
@@ -146,9 +147,10 @@ impl<'a> Contents<'a> {
         let compression = root.table(5)?;
         if root.text(0)? != b"0.9" {
             let version = shown_start(root.text(0)?, SHOWN);
-            return Err(
-                format!("the table of contents has the version `{version}`, which nobody reads").into()
-            );
+            return Err(format!(
+                "the table of contents has the version `{version}`, which no reader supports"
+            )
+            .into());
         }
         if compression.byte(0)?.unwrap_or(1) != 1 {
             return Err(Why::NotChecked("the table of contents is not of a gzip layer".to_owned()));
@@ -191,7 +193,7 @@ impl<'a> Contents<'a> {
         let mut plain = Spans::new(blob, self)?;
         let walked = self.walk(Metered::new(&mut plain, budget));
         let rest = io::copy(&mut Metered::new(&mut plain, budget), &mut io::sink());
-        // What went wrong below explains what went wrong above.
+        // A fault below explains a fault above.
         match (plain.failure, walked, rest) {
             (Some(why), ..) => Err(why),
             (None, Err(why), _) => Err(why),
@@ -208,7 +210,7 @@ impl<'a> Contents<'a> {
             let file = files.next().ok_or_else(|| format!("`{shown}` is not in the table of contents"))?;
             let times = entry.records.contains_key(&b"mtime"[..]);
             let mut expected = File::of(&entry);
-            // What is no time is another module's to find.
+            // Another module finds times that are invalid.
             let mtime = u64::try_from(entry.mtime).ok();
             let modified =
                 mtime.and_then(|mtime| crate::types::time::rfc3339(mtime).ok()).unwrap_or_default();
@@ -286,7 +288,7 @@ impl<'a> File<'a> {
         ))
     }
 
-    /// What it should say, but for the time.
+    /// The expected statement, without the time.
     fn of(entry: &'a untar::Entry) -> Self {
         let kind: &[u8] = match entry.kind {
             EntryType::Directory => b"dir",
@@ -383,7 +385,7 @@ impl<'c, R: Read> Spans<'c, R> {
         Ok(bytes.inner.into_inner())
     }
 
-    /// What unpacks to more than is said is not read on, however little was read for it.
+    /// A layer that unpacks to more bytes than announced is not read on, even if few bytes were read for it.
     fn check_length(&self) -> Result<(), String> {
         let [.., start, end] = self.bounds(self.next).unwrap_or_default();
         if end.checked_sub(start).is_none_or(|length| self.decoded > length) {

@@ -21,7 +21,7 @@ pub(super) struct WatchedSource<'a> {
 
 type Failure = Arc<Mutex<Option<BoxedError>>>;
 
-/// What is answered once the place has failed: the real reason is kept.
+/// The answer after the place has failed: the real reason is kept.
 #[derive(Debug, thiserror::Error)]
 #[error("not read: the place of the image failed before")]
 struct Over;

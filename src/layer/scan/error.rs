@@ -16,7 +16,7 @@ use crate::types::shown::{shown, shown_path};
 pub struct Link {
     /// Where it is.
     pub path: PathBuf,
-    /// What it leads to, as written.
+    /// The target, as written.
     pub target: Vec<u8>,
 }
 
@@ -50,7 +50,7 @@ pub enum ScanError {
     /// The system refused.
     #[error("cannot {action} `{}`", shown_path(path))]
     Io {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
         /// On what.
         path: PathBuf,
@@ -80,7 +80,7 @@ pub enum ScanError {
     Special {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// The kind of file.
         kind: &'static str,
     },
     /// Symbolic links out of the tree; never none.
@@ -107,7 +107,7 @@ pub enum ScanError {
         pattern: String,
         /// The file that it is in.
         origin: Option<PathBuf>,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
     /// An ignore file that is no text.
@@ -115,7 +115,7 @@ pub enum ScanError {
     NotPatterns {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
     /// More globs, or longer ones, than are compiled and matched.
@@ -146,7 +146,7 @@ pub(super) fn quoted(patterns: &[String]) -> Vec<String> {
     patterns.iter().map(|pattern| format!("`{}`", shown(pattern.as_bytes()))).collect()
 }
 
-/// What became of an action on a path, where the system refused it.
+/// The result of an action on a path that the system refused.
 pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ScanError {
     move |source| ScanError::Io { action, path: path.to_owned(), source }
 }

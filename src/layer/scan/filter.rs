@@ -1,4 +1,4 @@
-//! What is looked at of a tree: globs, and the lines of an ignore file.
+//! The selection of a tree's paths: globs, and the lines of an ignore file.
 //!
 //! Both may come from others, and a compiled glob takes a thousand times the memory of its text. So all globs of a
 //! scan that have wildcards draw on one budget, for their text and for each name that they are matched with.
@@ -94,20 +94,21 @@ impl Filter {
     }
 }
 
-/// Bytes of a pattern, which nobody writes by hand; the compiler of globs calls itself for each `{` in another.
+/// The longest pattern, in bytes, which is more than people write by hand; the compiler of globs calls itself for
+/// each `{` in another.
 pub(super) const MAX_PATTERN: usize = 4096;
 /// How deep `{…}` may be nested.
 pub(super) const MAX_BRACES: usize = 16;
 /// Bytes of an ignore file, and of all patterns of a build file.
 pub const MAX_PATTERNS: u64 = 1 << 20;
-/// What a byte of a pattern with wildcards takes when it is compiled: up to 950 bytes were measured.
+/// The memory for a byte of a pattern with wildcards when it is compiled: up to 950 bytes were measured.
 const COMPILED: usize = 1024;
 /// The most that is compiled.
 const MAX_COMPILED: u64 = 64 << 20;
 /// Bytes of patterns times bytes of paths. Up to 17 in a nanosecond were measured, of patterns made to be slow.
 const MAX_STEPS: u64 = 300_000_000_000;
 
-/// What the patterns of a scan cost.
+/// The cost of the patterns of a scan.
 struct Cost {
     budget: Budget,
     /// Bytes of all patterns with wildcards.
@@ -179,7 +180,7 @@ pub fn literally(pattern: &str) -> Option<String> {
     (text != pattern).then_some(text)
 }
 
-/// What can be said of a pattern before it is compiled.
+/// Checks a pattern before it is compiled.
 fn check(pattern: &str) -> Result<(), String> {
     if let Some(why) = pattern_is_too_much(pattern) {
         return Err(why);
@@ -238,7 +239,7 @@ pub(super) struct IgnoreLine {
 }
 
 impl IgnoreLine {
-    /// What a line says; `None` for one that says nothing.
+    /// The meaning of a line; `None` for one without any.
     fn parse(line: &str) -> Result<Option<Self>, String> {
         // Editors of Windows begin a file with it, and joined files have it in their middle.
         let line = line.strip_prefix('\u{feff}').unwrap_or(line);

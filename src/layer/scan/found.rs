@@ -1,4 +1,4 @@
-//! What was found in a tree.
+//! The things that were found in a tree.
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,9 +14,9 @@ pub struct Found {
     pub path: Arc<Path>,
     /// Where in `path` the latter begins.
     pub(crate) below: usize,
-    /// What it is.
+    /// The kind of file.
     pub kind: FoundKind,
-    /// What tells whether it changed; nothing of a directory that was not looked at.
+    /// The stamp that tells whether it changed; none for a directory that was not looked at.
     pub stamp: Stamp,
     /// Permission bits, at most `0o7777`; 0755 for a directory that was not looked at, whose owner is 0:0.
     pub mode: u32,
@@ -38,7 +38,7 @@ impl Found {
     }
 }
 
-/// What a thing in a tree is.
+/// The kind of a thing in a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FoundKind {
     /// A directory.

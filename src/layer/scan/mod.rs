@@ -9,13 +9,12 @@
 //! globs or the tree's `.packignore` name.
 //!
 //! # `.packignore`
-//! One pattern a line, at the root of the tree, a subset of gitignore: blank lines and lines that begin with
-//! `#` say nothing; `!` takes back what an earlier line excluded; the last line that matches decides. `*`, `?`
-//! and `[…]` match within a name, `**` across names. A trailing `/` matches directories alone. A pattern with a
-//! `/` at its beginning or in its middle is anchored at the root, else it matches at any depth; `./` at its
-//! beginning is `/`. What lies in an excluded directory cannot be taken back. `\#` and `\!` begin a pattern with
-//! that character. A byte order mark and line ends of Windows say nothing. The file itself is never part of the
-//! result.
+//! One pattern a line, at the root of the tree, a subset of gitignore: blank lines and lines that begin with `#` say
+//! nothing; `!` takes back what an earlier line excluded; the last line that matches decides. `*`, `?` and `[…]`
+//! match within a name, `**` across names. A trailing `/` matches directories alone. A pattern with a `/` at its
+//! beginning or in its middle is anchored at the root, else it matches at any depth; `./` at its beginning is `/`. A
+//! pattern cannot take back a path in an excluded directory. `\#` and `\!` begin a pattern with that character. A
+//! byte order mark and line ends of Windows say nothing. The file itself is never part of the result.
 
 mod error;
 mod filter;

@@ -1,4 +1,4 @@
-//! What to look at in a tree.
+//! The options of a scan of a tree.
 
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
@@ -17,7 +17,7 @@ impl LeftOut {
         self.0.insert(path);
     }
 
-    /// What lies below `root`, relative to it.
+    /// The paths below `root`, relative to it.
     pub(super) fn below(&self, root: &Path) -> BTreeSet<Vec<u8>> {
         if self.0.is_empty() {
             return BTreeSet::new();
@@ -28,7 +28,7 @@ impl LeftOut {
     }
 }
 
-/// What to look at.
+/// The options of a scan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScanOptions {
     /// Globs of paths relative to the root; if any, only what matches one, or lies below a directory that
@@ -40,10 +40,10 @@ pub struct ScanOptions {
     pub ignore_file: bool,
     /// Whether `security.capability` and `user.*` attributes are read.
     pub xattrs: bool,
-    /// Whether directories have the modes and owners that they have on disk. Where nobody needs them, directories are
-    /// only read, and each is spared an `lstat`.
+    /// Whether directories have the modes and owners that they have on disk. If they are not needed, directories are
+    /// only read, which saves an `lstat` for each.
     pub directories: bool,
-    /// Whether everybody will be able to read the files in the image, as they are given the usual modes. What only
-    /// its owner can read on disk is remarked on then.
+    /// Whether everybody will be able to read the files in the image, as they are given the usual modes. Files that
+    /// only their owner can read on disk are remarked on then.
     pub published: bool,
 }

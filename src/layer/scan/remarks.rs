@@ -1,5 +1,5 @@
-//! What is worth telling of a tree that can be packaged: what a setting names and does not reach, and what is less
-//! private in an image than on disk.
+//! Remarks about a tree that can be packaged: a setting that names something and does not reach it, and files that
+//! are less private in an image than on disk.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
@@ -16,10 +16,10 @@ use super::walk::{Walk, included};
 use crate::runtime::workers::Workers;
 use crate::types::shown::{shown, shown_path};
 
-/// What Docker reads for the same purpose.
+/// The file that Docker reads for the same purpose.
 const DOCKER_IGNORE_FILE: &str = ".dockerignore";
 
-/// What is worth telling of what was looked at.
+/// Remarks about the scanned trees.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remarks {
     /// Facts that the user may want to know.
@@ -129,7 +129,7 @@ pub(super) fn literal_includes(
         ignore_file: options.ignore_file,
         ..ScanOptions::default()
     };
-    // What is wrong with the tree was found before, or does not matter to a hint.
+    // A fault of the tree was found before, or does not matter to a hint.
     let Ok(filter) = Filter::new(root, &options) else { return Vec::new() };
     let walk = Walk { filter, left_out: BTreeSet::new(), xattrs: false, directories: false, workers };
     let found = walk.tree(root).map(included).unwrap_or_default();
@@ -138,7 +138,7 @@ pub(super) fn literal_includes(
     literal.into_iter().enumerate().filter(is_matched).map(|(_, text)| text).collect()
 }
 
-/// What a pattern that leaves something out would match if its brackets were none, and does not.
+/// The paths that an excluding pattern would match if its brackets were plain characters, and does not match.
 fn left_in(
     root: &Path,
     options: &ScanOptions,

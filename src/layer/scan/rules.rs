@@ -1,4 +1,4 @@
-//! What becomes of what was found: entries of a layer.
+//! The rules that turn scanned files into entries of a layer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use super::found::{Found, FoundKind};
 use crate::layer::{Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, Metadata};
 use crate::types::stamp::Stamp;
 
-/// What becomes of what was found. The default: mode 0644 or 0755, owner 0:0, [`DEFAULT_MTIME`].
+/// The rules for scanned files. The default: mode 0644 or 0755, owner 0:0, [`DEFAULT_MTIME`].
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Keep permission bits as they are, setuid, setgid and sticky included.

@@ -67,7 +67,7 @@ impl Scanner {
         Ok(found)
     }
 
-    /// What is worth telling of all that was looked at so far.
+    /// The remarks about everything that was looked at so far.
     #[must_use]
     pub fn remarks(&self) -> Remarks {
         self.seen().remarks.clone()

@@ -486,7 +486,7 @@ proptest! {
         let tree = Tree::new();
         for path in paths.iter().filter(|path| !path.split('/').any(|name| matches!(name, "." | ".."))) {
             let path = tree.path().join(path);
-            // What is a file already can be no directory, and the other way round.
+            // An existing file cannot become a directory, and the other way round.
             if fs::create_dir_all(path.parent().expect("a parent")).is_ok() {
                 let _ = fs::write(&path, b"");
             }

@@ -19,8 +19,8 @@ use super::found::{Found, FoundKind, is_whiteout};
 use crate::runtime::workers::Workers;
 use crate::types::stamp::Stamp;
 
-/// A tree of fewer entries than this is looked at by one thread: starting others, and taking the processor from
-/// whoever asks the registry meanwhile, costs more than they spare.
+/// One thread scans a tree with fewer entries than this: starting others, and taking the processor from the thread
+/// that asks the registry meanwhile, costs more than they save.
 const MANY_ENTRIES: usize = 1000;
 /// Levels of fewer directories than this are, too.
 const FEW_DIRECTORIES: usize = 8;
@@ -93,7 +93,7 @@ impl Walk<'_> {
         Ok(in_order(directories, count))
     }
 
-    /// What is in a directory, sorted by name.
+    /// The entries of a directory, sorted by name.
     fn read(&self, directory: &Directory) -> Result<Vec<Seen>, ScanError> {
         let unreadable =
             |error: rustix::io::Errno| io_error("read the directory", &directory.path)(error.into());
@@ -227,7 +227,7 @@ impl Names {
     }
 }
 
-/// What was a directory and is a link now leads elsewhere; the root may be one.
+/// A directory that has become a link leads elsewhere; the root may be a link.
 fn open(directory: &Directory) -> Result<OwnedFd, rustix::io::Errno> {
     let follow = if directory.is_root { OFlags::empty() } else { OFlags::NOFOLLOW };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
@@ -248,7 +248,7 @@ fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
 /// Puts `count` things in the order of the raw bytes of their paths. `directories` is what is in each directory,
 /// sorted by name; first the root's, then those of each level in the order in which their names come.
 ///
-/// What is below `a` comes where `a/` would: after `a-b`, though `a` comes before that.
+/// The entries below `a` come where `a/` would: after `a-b`, though `a` comes before that.
 fn in_order(directories: Vec<Vec<Seen>>, count: usize) -> Vec<Seen> {
     struct Frame {
         rest: std::iter::Peekable<std::vec::IntoIter<Seen>>,

@@ -12,7 +12,7 @@ use crate::runtime::observer::{Event, EventKind, Observer};
 use crate::transport::archive::{Archive, ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
 
-/// What the user was told.
+/// The messages to the user.
 #[derive(Clone, Default)]
 struct Heard(Arc<Mutex<Vec<String>>>);
 
@@ -73,7 +73,7 @@ fn put(fake: &Fake, repository: &str, tag: &str, document: &RawDocument) {
     fake.put_manifest(repository, tag, document.media_type.as_ref(), &document.bytes);
 }
 
-/// An index of two images with a layer in common, with blanks that nobody else would write.
+/// An index of two images with a layer in common, with unusual blanks.
 fn index() -> (RawDocument, [Made; 2]) {
     let images = [made("amd64", &["common", "one"]), made("arm64", &["common", "two"])];
     let entries: Vec<Descriptor> = images.iter().map(|made| made.image.descriptor()).collect();
