@@ -18,11 +18,11 @@ use super::layers::{FinishedLayer, LookedUp, Workbench};
 use super::making::{Made, Making, Place};
 use super::memo::Memos;
 use super::prepared::Prepared;
+use super::publish::{Presence, presence, publish, put_back};
 use super::report::{Delivered, Report};
 use super::request::Request;
 use super::session::Session;
 use super::target::Target;
-use crate::bases;
 use crate::layer::Work;
 use crate::oci::{Image, NewLayer};
 use crate::plan::{LayerFacts, Plan, PlannedLayer};
@@ -44,15 +44,16 @@ pub(super) fn deliver_known(
     targets: &[Target],
     report: &mut Report,
 ) -> Result<(), BoxedError> {
-    let digest = finished.root.digest();
-    let mut stale = Vec::new();
+    let (digest, attached) = (finished.root.digest(), finished.attached());
+    let (mut stale, mut lacking) = (Vec::new(), Vec::new());
     for (number, target) in targets.iter().enumerate() {
-        if target.is_current(&digest, &finished.tags)? {
-            report.current(target);
-        } else {
-            stale.push((number, target));
+        match presence(&**target, &digest, &finished.tags, &attached)? {
+            Presence::Current => report.current(target),
+            Presence::Lacks(missing) => lacking.push((number, target, missing)),
+            Presence::Stale => stale.push((number, target)),
         }
     }
+    put_back_attachments(session, prepared, bench, finished, &lacking, report)?;
     if stale.is_empty() {
         return Ok(());
     }
@@ -66,11 +67,42 @@ pub(super) fn deliver_known(
             }
         }
         finished.images.iter().for_each(|image| queues.send(&config_of(image)));
-        soci_config(finished).iter().for_each(|config| queues.send(config));
+        finished.attached_blobs().for_each(|blob| queues.send(blob));
         Ok(())
     })?;
     report.remade(&bench.remade());
     conclude(session, finished, &stale, report)
+}
+
+/// Brings what is attached to the image back to targets that have the image and lack it.
+fn put_back_attachments(
+    session: &Session,
+    prepared: &Prepared<'_>,
+    bench: &Workbench,
+    finished: &Finished,
+    lacking: &[(usize, &Target, Vec<Digest>)],
+    report: &mut Report,
+) -> Result<(), BoxedError> {
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let targets: Vec<(usize, &Target)> =
+        lacking.iter().map(|(number, target, _)| (*number, *target)).collect();
+    with_queues(session, &targets, report, |queues| {
+        base_tables(prepared)?.iter().for_each(|blob| queues.send(blob));
+        for planned in prepared.plan.images.iter().flat_map(|image| &image.layers) {
+            if let Some(facts) = planned.known {
+                let (_, table) = bench.blobs(planned, facts);
+                table.iter().for_each(|table| queues.send(table));
+            }
+        }
+        finished.attached_blobs().for_each(|blob| queues.send(blob));
+        Ok(())
+    })?;
+    for (_, target, missing) in lacking {
+        put_back(&***target, finished, missing)?;
+    }
+    Ok(())
 }
 
 /// Builds the layers that are not known and delivers each as soon as it is finished.
@@ -110,7 +142,7 @@ pub(super) fn build_and_deliver(
             }
             queues.send_grown(&config);
         }
-        soci_config(&finished).iter().for_each(|config| queues.send(config));
+        finished.attached_blobs().for_each(|blob| queues.send(blob));
         // While the targets take the rest.
         prepared.memos.save();
         bench.release();
@@ -296,10 +328,7 @@ fn conclude(
     for target in here.into_iter().chain(remote) {
         session.interrupt.check().map_err(BuildError::from)?;
         let _step = session.progress.step(Stage::Conclude, &target.name());
-        for document in finished.documents() {
-            target.document(document)?;
-        }
-        if target.finish(&finished.root, &finished.tags)? == Delivery::Present {
+        if publish(&**target, finished)? == Delivery::Present {
             report.turned_out_current(target);
         }
     }
@@ -312,14 +341,19 @@ fn base_blobs(prepared: &Prepared<'_>) -> Result<Vec<Blob>, BoxedError> {
     let mut blobs = Vec::new();
     for loaded in prepared.bases.iter().flatten() {
         blobs.extend(base.blobs(&loaded.image));
-        blobs.extend(base.table_blobs(&loaded.tables()?));
     }
+    blobs.extend(base_tables(prepared)?);
     Ok(blobs)
 }
 
-/// The configuration of its SOCI indexes, if it has any.
-fn soci_config(finished: &Finished) -> Option<Blob> {
-    finished.soci.iter().any(Option::is_some).then(bases::soci_config)
+/// The tables of contents of the layers of all bases.
+fn base_tables(prepared: &Prepared<'_>) -> Result<Vec<Blob>, BoxedError> {
+    let Some(base) = &prepared.base else { return Ok(Vec::new()) };
+    let mut blobs = Vec::new();
+    for loaded in prepared.bases.iter().flatten() {
+        blobs.extend(base.table_blobs(&loaded.tables()?));
+    }
+    Ok(blobs)
 }
 
 fn config_of(image: &Image) -> Blob {

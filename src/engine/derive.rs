@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::finished::Finished;
+use super::finished::{Attachment, Finished};
 use super::prepared::Prepared;
 use super::request::Request;
-use crate::bases::PlatformBase;
+use crate::bases::{PlatformBase, soci_config};
 use crate::layer::Compression;
 use crate::oci::{self, Change, Descriptor, Index, MediaType, NewLayer, RawDocument, soci};
 use crate::plan::{LayerFacts, Plan, PlannedImage, PlannedLayer};
@@ -51,7 +51,10 @@ pub(super) fn finish(
             index_of(manifests, annotations(request, prepared.plan.images.first(), &facts)?)?
         }
     };
-    Ok(Finished { root, images, soci: indexes, tags, notes })
+    let soci = indexes.into_iter().flatten();
+    let attachments =
+        soci.map(|document| Attachment { document, blobs: vec![soci_config()], referrer: None }).collect();
+    Ok(Finished { root, images, attachments, tags, notes })
 }
 
 fn index_of(

@@ -35,6 +35,9 @@ pub struct Report {
     pub digest: Option<Digest>,
     /// Whether that is a manifest or an index.
     pub media_type: Option<MediaType>,
+    /// The manifests that are published with the images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Descriptor>,
     /// The images, one for each platform.
     pub images: Vec<ImageReport>,
     /// Where it went.
@@ -164,6 +167,7 @@ impl Report {
             tags: Vec::new(),
             digest: None,
             media_type: None,
+            attachments: Vec::new(),
             images: images.collect(),
             destinations: Vec::new(),
             notes: plan.notes.clone(),
@@ -197,6 +201,7 @@ impl Report {
             tags: self.tags.clone(),
             digest: self.digest,
             media_type: self.media_type.clone(),
+            attachments: self.attachments.clone(),
         }
     }
 
@@ -265,6 +270,7 @@ impl Report {
         self.tags.clone_from(&finished.tags);
         self.digest = Some(finished.root.digest());
         self.media_type = Some(finished.root.media_type.clone());
+        self.attachments = finished.attached();
         for (report, image) in self.images.iter_mut().zip(&finished.images) {
             report.digest = Some(image.digest());
             report.config = Some(image.manifest().config.digest);

@@ -12,6 +12,7 @@ use super::memo::MemoWriter;
 use super::outcome::Outcome;
 use super::prepare::{self, prepare_with};
 use super::prepared::Prepared;
+use super::publish::{Presence, presence};
 use super::report::Report;
 use super::request::Request;
 use super::session::Session;
@@ -210,7 +211,9 @@ fn unchanged(outcome: Report, targets: &[Target]) -> Result<Result<Report, Strin
     let mut report = outcome;
     for target in targets {
         let is_current = match &report.digest {
-            Some(digest) => target.is_current(digest, &report.tags)?,
+            Some(digest) => {
+                presence(&**target, digest, &report.tags, &report.attachments)? == Presence::Current
+            }
             None => false,
         };
         if !is_current {

@@ -3,6 +3,7 @@
 //! An [`Image`] keeps the bytes that it was read from; whatever is only copied is never re-serialised.
 //! Changes are functions that return a new image. Nothing here reads a disk or a network.
 
+pub mod artifact;
 pub mod blob;
 mod config;
 mod derive;

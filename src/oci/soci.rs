@@ -7,9 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Descriptor, Image, ImageError, Index, Manifest, ManifestOrIndex, MediaType, RawDocument, to_json,
-};
+use super::artifact::{self, Artifact};
+use super::{Descriptor, Image, ImageError, Index, Manifest, ManifestOrIndex, MediaType, RawDocument};
 use crate::types::digest::Digest;
 
 /// The annotation of an image's manifest that names its SOCI index.
@@ -28,7 +27,7 @@ const ARTIFACT_TYPE: &str = "application/vnd.amazon.soci.index.v2+json";
 /// The media type of a table.
 const TABLE: &str = "application/octet-stream";
 /// The configuration of every SOCI index.
-pub const CONFIG: &[u8] = b"{}";
+pub const CONFIG: &[u8] = artifact::EMPTY;
 
 /// A table of contents of `size` bytes for `layer`, with checkpoints every `span` bytes of tar.
 #[must_use]
@@ -80,17 +79,8 @@ pub fn index(
     if tables.is_empty() {
         return Ok(None);
     }
-    let manifest = Manifest {
-        schema_version: 2,
-        media_type: Some(MediaType::ImageManifest),
-        artifact_type: None,
-        config: config(),
-        layers: tables,
-        subject: None,
-        annotations: [(TOOL.to_owned(), "pack".to_owned())].into(),
-        rest: BTreeMap::new(),
-    };
-    let document = RawDocument::new(Some(&MediaType::ImageManifest), to_json("SOCI index", &manifest)?)?;
+    let artifact = Artifact::of_config(config()).layers(tables).annotation(TOOL, "pack");
+    let document = artifact.document("SOCI index")?;
     annotations.insert(INDEX_DIGEST.to_owned(), document.digest().to_string());
     Ok(Some(document))
 }

@@ -235,6 +235,11 @@ impl Source for OciLayout {
         Ok(Box::new(reader))
     }
 
+    fn own_name(&self) -> Option<String> {
+        let entries = self.layout.index().ok()?.manifests;
+        super::only_name(&entries, pick(&entries, self.name.as_deref()).ok()?)
+    }
+
     fn referrers(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, BoxedError> {
         let entries = self.layout.index()?.manifests;
         let document = |descriptor: &Descriptor| self.layout.document(descriptor).ok();

@@ -49,6 +49,12 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// The one name that the place itself gives the image, where it was asked for without a name: a tag, or a whole
+    /// reference.
+    fn own_name(&self) -> Option<String> {
+        None
+    }
+
     /// Manifests that name `subject` as what they refer to; `None` where the place cannot list any.
     ///
     /// # Errors
@@ -206,6 +212,13 @@ fn referrers_among(
     let mut seen = BTreeSet::new();
     found.retain(|descriptor| seen.insert(descriptor.digest));
     found
+}
+
+/// The name of an entry, unless the image has several.
+fn only_name(entries: &[Descriptor], entry: &Descriptor) -> Option<String> {
+    let mut names = entries.iter().filter(|other| other.digest == entry.digest).filter_map(name_of);
+    let name = names.next()?;
+    names.next().is_none().then(|| name.to_owned())
 }
 
 /// An entry for the index of a layout or archive: the author of the referrer's annotations cannot name an image

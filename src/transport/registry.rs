@@ -16,6 +16,8 @@ use crate::types::reference::{Reference, Repository, Tag};
 
 /// From an index on a tag, the blobs of so many platforms are looked up; the rest is asked for one by one.
 const PLATFORMS: usize = 4;
+/// So often a list of referrers is read and written again because somebody else wrote it in between.
+const LIST_TRIES: u32 = 5;
 
 /// An image in a registry.
 #[derive(Debug)]
@@ -60,7 +62,7 @@ impl Source for RegistrySource {
 
     fn referrers(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, BoxedError> {
         Ok(match self.client.referrers(self.reference.repository(), subject, None)? {
-            Referrers::Api(found) | Referrers::Tag(found) => Some(found),
+            Referrers::Api(found) | Referrers::Tag(found, _) => Some(found),
             Referrers::Nothing => None,
         })
     }
@@ -99,6 +101,18 @@ pub fn destination(client: Client, repository: Repository) -> RegistryDestinatio
 }
 
 impl RegistryDestination {
+    /// The client that it pushes with.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The repository that it pushes to.
+    #[must_use]
+    pub const fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,12 +153,28 @@ impl RegistryDestination {
     }
 
     fn put(&self, name: &str, document: &RawDocument) -> Result<Delivery, RegistryError> {
+        self.with_pushed(|before| self.client.push_document(&self.repository, name, document, before))
+    }
+
+    /// As [`Self::put`], if the tag resolves to `seen` still.
+    fn put_over(
+        &self,
+        tag: &Tag,
+        document: &RawDocument,
+        seen: Option<Digest>,
+    ) -> Result<Delivery, RegistryError> {
+        self.with_pushed(|before| {
+            self.client.push_document_over(&self.repository, tag, document, seen, before)
+        })
+    }
+
+    /// Pushes with what was pushed before, should the registry have lost it.
+    fn with_pushed<T>(&self, push: impl FnOnce(Pushed<'_>) -> T) -> T {
         let state = self.state();
         let blobs: Vec<Blob> = state.blobs.values().cloned().collect();
         let documents: Vec<RawDocument> = state.documents.values().cloned().collect();
         drop(state);
-        let before = Pushed { blobs: &blobs, documents: &documents };
-        self.client.push_document(&self.repository, name, document, before)
+        push(Pushed { blobs: &blobs, documents: &documents })
     }
 }
 
@@ -187,29 +217,37 @@ impl Destination for RegistryDestination {
         Ok(self.client.resolve_for_push(&reference)?.is_some())
     }
 
-    /// A registry with the referrers API lists by itself. Another gets the tag that stands in for it; two
-    /// clients that write it at once can lose each other's entries, which the specification accepts.
+    /// A registry with the referrers API lists by itself. Another gets the tag that stands in for it, which is moved only
+    /// if it still lists what was read, so that two clients do not lose each other's entries.
     fn refer(&self, subject: &Digest, referrers: &[Descriptor]) -> Result<(), BoxedError> {
-        let mut all = match self.client.referrers_for_push(&self.repository, subject)? {
-            Referrers::Api(_) => return Ok(()),
-            Referrers::Tag(listed) => listed,
-            Referrers::Nothing => Vec::new(),
-        };
-        let before = all.len();
-        for referrer in referrers {
-            if !all.iter().any(|listed| listed.digest == referrer.digest) {
-                all.push(referrer.clone());
+        let tag = fallback_tag(subject);
+        let mut tries = 0;
+        loop {
+            let (mut all, seen) = match self.client.referrers_for_push(&self.repository, subject)? {
+                Referrers::Api(_) => return Ok(()),
+                Referrers::Tag(listed, digest) => (listed, Some(digest)),
+                Referrers::Nothing => (Vec::new(), None),
+            };
+            let before = all.len();
+            for referrer in referrers {
+                if !all.iter().any(|listed| listed.digest == referrer.digest) {
+                    all.push(referrer.clone());
+                }
+            }
+            if all.len() == before {
+                return Ok(());
+            }
+            let index = Index { manifests: all, ..empty_index() };
+            let wrong = |source| LayoutError::Document { place: self.name(), digest: *subject, source };
+            let bytes = to_json("index", &index).map_err(wrong)?;
+            let document = RawDocument::new(Some(&MediaType::ImageIndex), bytes).map_err(wrong)?;
+            tries += 1;
+            match self.put_over(&tag, &document, seen) {
+                Ok(_) => return Ok(()),
+                Err(RegistryError::Moved { .. }) if tries < LIST_TRIES => {}
+                Err(error) => return Err(error.into()),
             }
         }
-        if all.len() == before {
-            return Ok(());
-        }
-        let index = Index { manifests: all, ..empty_index() };
-        let wrong = |source| LayoutError::Document { place: self.name(), digest: *subject, source };
-        let bytes = to_json("index", &index).map_err(wrong)?;
-        let document = RawDocument::new(Some(&MediaType::ImageIndex), bytes).map_err(wrong)?;
-        self.put(fallback_tag(subject).as_str(), &document)?;
-        Ok(())
     }
 
     fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<Delivery, BoxedError> {

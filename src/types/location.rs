@@ -122,6 +122,14 @@ pub enum LocationError {
     /// Neither a word nor a reference.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+    /// A word of this grammar in another spelling.
+    #[error("`{}` is not a place: the word before the colon is lower-case", Foreign::new(given))]
+    Case {
+        /// What was written.
+        given: String,
+        /// The same with the word in lower case.
+        better: String,
+    },
     /// Not an output.
     #[error(
         "`{}` is not an output: expected `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`, `docker` or `registry`",
@@ -148,6 +156,7 @@ impl Explain for LocationError {
             Self::Unsupported(word) if word == "containers-storage" => {
                 Some("`podman save NAME -o image.tar` and `docker-archive:image.tar` do it".to_owned())
             }
+            Self::Case { better, .. } => Some(format!("write `{}`", Foreign::new(better))),
             Self::Reference(error) => error.hint(),
             Self::NotAnOutput(given) => not_an_output(given),
             Self::NoName(_) | Self::Unsupported(_) => None,
@@ -225,6 +234,12 @@ impl Location {
 
 fn with_path(text: &str) -> Result<Option<Location>, LocationError> {
     let Some((word, rest)) = text.split_once(':') else { return Ok(None) };
+    // A repository's name has no upper case, so that nothing else can be meant.
+    let lower = word.to_ascii_lowercase();
+    let is_word = PLACES.contains(&lower.as_str()) || lower == "store" || rest.starts_with("//");
+    if is_word && lower != word && (lower == "docker" || !rest.starts_with("//")) {
+        return Err(LocationError::Case { given: text.to_owned(), better: format!("{lower}:{rest}") });
+    }
     let Some(word) = PLACES.into_iter().find(|known| *known == word) else {
         return Ok(None);
     };
@@ -316,6 +331,19 @@ mod tests {
         let daemon = Location::parse("docker-daemon:x").expect_err("unsupported");
         assert!(daemon.hint().expect("a hint").contains("docker save"));
         assert!(matches!(Location::parse("UPPER/case"), Err(LocationError::Reference(_))));
+        for (text, better) in [
+            ("Docker-Archive:a.tar", "docker-archive:a.tar"),
+            ("OCI:foo", "oci:foo"),
+            ("Oci-archive:a.tar:x:1", "oci-archive:a.tar:x:1"),
+            ("Store:a:1", "store:a:1"),
+            ("Docker://r.example/a:1", "docker://r.example/a:1"),
+        ] {
+            let error = Location::parse(text).expect_err(text);
+            assert_eq!(error.hint(), Some(format!("write `{better}`")), "{error}");
+            assert!(Location::parse(better).is_ok(), "{better}");
+        }
+        assert_eq!(Location::output("OCI:foo").expect_err("case").hint().as_deref(), Some("write `oci:foo`"));
+        assert!(Location::parse("R.example:5000/a").is_ok() == Location::parse("r.example:5000/a").is_ok());
         let scheme = Location::parse("https://ghcr.io/x").expect_err("a scheme");
         assert_eq!(scheme.hint().as_deref(), Some("write `ghcr.io/x`"));
         for text in ["scratch", "localhost:5000/a:b", "store:a:1", "docker://r.example/a:1"] {

@@ -386,6 +386,12 @@ impl FromStr for Scope {
     /// `HOST[:PORT][/PATH]`, as people copy it: with `https://` and a slash at the end if need be.
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let fail = |why: &str| Fault::new(why).of(REGISTRY, text);
+        if let Some(bare) = text.strip_prefix("http://") {
+            let bare = cited(bare.trim_end_matches('/'));
+            let host = bare.split('/').next().unwrap_or_default();
+            let hint = format!("write `{bare}`, and `--plain-http {host}` where it speaks no TLS");
+            return Err(Fault::new("a registry has no scheme").hint(hint).of(REGISTRY, text));
+        }
         let bare = text.strip_prefix("https://").unwrap_or(text).trim_end_matches('/');
         let (host, path) = bare.split_once('/').unwrap_or((bare, ""));
         if !is_host(host) {
@@ -565,6 +571,17 @@ mod tests {
         for text in cases {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_scope_without_tls_is_told_how_to_go_on() {
+        let error = "http://localhost:5000/a/".parse::<Scope>().expect_err("a scheme");
+        let hint = error.hint().expect("a hint");
+        assert_eq!(
+            hint,
+            "write `localhost:5000/a`, and `--plain-http localhost:5000` where it speaks no TLS"
+        );
+        assert!("localhost:5000/a".parse::<Scope>().is_ok() && "localhost:5000".parse::<Registry>().is_ok());
     }
 
     #[test]

@@ -422,9 +422,9 @@ fn what_fails_leaves_no_layout_behind() {
         .into_iter()
         .max_by_key(|path| fs::metadata(path).unwrap().len());
     fs::write(blob.unwrap(), "damaged").unwrap();
-    project.pack("copy oci:there oci:copied/out").fails(1);
+    project.pack("copy oci:there oci:copied/out").fails(1).says(&["oci:there", "is damaged"]).hints();
     assert!(!project.path("copied").exists());
-    project.pack("copy oci:there oci-archive:copied.tar").fails(1);
+    project.pack("copy oci:there oci-archive:copied.tar").fails(1).says(&["oci:there", "is damaged"]).hints();
     assert!(!project.path("copied.tar").exists());
 }
 

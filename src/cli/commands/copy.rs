@@ -15,7 +15,7 @@ pub(super) fn run(session: &Session, args: &CopyArgs) -> Result<(), CommandError
     let client = session.client()?;
     let _lease = session.store().ok().map(|store| store.lease());
     let source = session.published(&args.from, &client)?.source;
-    let target = place::target(session, &client, &args.from, &args.to)?;
+    let target = place::target(session, &client, (&args.from, &*source), &args.to)?;
     let options = copy::Options {
         platforms: args.platforms.clone(),
         referrers: args.referrers,

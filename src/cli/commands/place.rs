@@ -25,25 +25,27 @@ pub(super) struct Target {
     pub expected: Option<Digest>,
 }
 
-/// The target of a copy of `source`.
+/// The target of a copy of `source`, which was written as `from`.
 ///
 /// # Errors
 /// When `name` is no place to copy to, cannot be written, or leaves open what the copy is called.
 pub(super) fn target(
     session: &Session,
     client: &Client,
-    source: &str,
+    (from, source): (&str, &dyn Source),
     name: &str,
 ) -> Result<Target, CommandError> {
     let location = Location::parse(name)?;
-    let own = Location::parse(source)?;
+    let own = Location::parse(from)?;
     let progress = &session.progress;
-    let tag_of_source = || tag_of(&own).into_iter().collect::<Vec<_>>();
+    // What was not named may still have a name where it is.
+    let own_tag = tag_of(&own).or_else(|| tag_in(&source.own_name()?));
+    let tag_of_source = || own_tag.clone().into_iter().collect::<Vec<_>>();
     Ok(match location {
-        Location::Name(name) => in_registry(client, name.reference(), &own)?,
-        Location::Registry(reference) => in_registry(client, &reference, &own)?,
+        Location::Name(name) => in_registry(client, name.reference(), (&own, own_tag))?,
+        Location::Registry(reference) => in_registry(client, &reference, (&own, own_tag))?,
         Location::Store(name) => Target {
-            tags: tags(name.reference(), &own, &format!("store:{name}"))?,
+            tags: tags(name.reference(), (&own, own_tag), &format!("store:{name}"))?,
             expected: name.reference().digest(),
             ..in_store(session, &session.store()?, name.reference().repository())?
         },
@@ -81,7 +83,11 @@ impl Target {
     }
 }
 
-fn in_registry(client: &Client, reference: &Reference, source: &Location) -> Result<Target, CommandError> {
+fn in_registry(
+    client: &Client,
+    reference: &Reference,
+    source: (&Location, Option<Tag>),
+) -> Result<Target, CommandError> {
     let destination = registry::destination(client.clone(), reference.repository().clone());
     Ok(Target {
         tags: tags(reference, source, &reference.to_string())?,
@@ -109,23 +115,29 @@ fn tag_of(location: &Location) -> Option<Tag> {
     match location {
         Location::OciLayout { name, .. }
         | Location::OciArchive { name, .. }
-        | Location::DockerArchive { name, .. } => {
-            let name = name.as_ref()?;
-            name.parse().ok().or_else(|| name.parse::<Reference>().ok()?.tag().cloned())
-        }
+        | Location::DockerArchive { name, .. } => tag_in(name.as_ref()?),
         _ => named(location)?.tag().cloned(),
     }
 }
 
+/// The tag that a name is, or has.
+fn tag_in(name: &str) -> Option<Tag> {
+    name.parse().ok().or_else(|| name.parse::<Reference>().ok()?.tag().cloned())
+}
+
 /// The tags of a copy: its own, else the source's. `latest` is never made up.
-fn tags(reference: &Reference, source: &Location, name: &str) -> Result<Vec<Tag>, CommandError> {
+fn tags(
+    reference: &Reference,
+    (source, own_tag): (&Location, Option<Tag>),
+    name: &str,
+) -> Result<Vec<Tag>, CommandError> {
     if let Some(tag) = reference.tag() {
         return Ok(vec![tag.clone()]);
     }
     if reference.digest().is_some() {
         return Ok(Vec::new());
     }
-    if let Some(tag) = tag_of(source) {
+    if let Some(tag) = own_tag {
         return Ok(vec![tag]);
     }
     match named(source) {

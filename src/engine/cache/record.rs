@@ -9,10 +9,9 @@
 //! and a hash over all fields tells damage from an entry. The hash is no signature: who may write the tag can write
 //! another entry for the same key; see `docs/cache.md`.
 
-use std::collections::BTreeMap;
-
 use crate::layer::{Compression, FORMAT, Toc, Ztoc};
-use crate::oci::{self, Descriptor, ImageError, Manifest, ManifestOrIndex, MediaType, RawDocument, soci};
+use crate::oci::artifact::{self, Artifact};
+use crate::oci::{ImageError, ManifestOrIndex, RawDocument, soci};
 use crate::plan::LayerFacts;
 use crate::transport::Blob;
 use crate::types::digest::{Digest, Key, KeyBuilder, hex};
@@ -24,8 +23,6 @@ pub(super) const ARTIFACT_TYPE: &str = "application/vnd.pack.cache.layer.v1";
 const MARKER_TYPE: &str = "application/vnd.pack.cache.v1";
 /// An entry is far shorter, in bytes.
 pub(super) const MAX_ENTRY: u64 = 8 << 10;
-/// The configuration of an artifact without one (image specification, `manifest.md`).
-const EMPTY: &[u8] = b"{}";
 
 const KEY: &str = "pack.cache.key";
 const ENTRY_FORMAT: &str = "pack.cache.format";
@@ -49,23 +46,12 @@ pub(super) fn marker_tag() -> Tag {
 /// # Errors
 /// Never: all of it can be written as JSON.
 pub(super) fn marker() -> Result<RawDocument, ImageError> {
-    let empty = empty().descriptor;
-    let manifest = Manifest {
-        schema_version: 2,
-        media_type: Some(MediaType::ImageManifest),
-        artifact_type: Some(MARKER_TYPE.to_owned()),
-        config: empty.clone(),
-        layers: vec![empty],
-        subject: None,
-        annotations: BTreeMap::new(),
-        rest: BTreeMap::new(),
-    };
-    Ok(RawDocument::new(Some(&MediaType::ImageManifest), oci::to_json("cache marker", &manifest)?)?)
+    Artifact::new(MARKER_TYPE).layers([artifact::empty_config()]).document("cache marker")
 }
 
 /// The configuration that all entries share.
 pub(super) fn empty() -> Blob {
-    Blob::in_memory(Descriptor::of(MediaType::EmptyJSON, EMPTY), EMPTY.to_vec(), "cache entry")
+    artifact::empty_blob("cache entry")
 }
 
 /// The entry that says `facts` of the layer with this key.
@@ -78,24 +64,14 @@ pub(super) fn write(
     facts: &LayerFacts,
 ) -> Result<RawDocument, ImageError> {
     let encoder = compression.id();
-    let annotations = [
-        (KEY, hex(&key.0)),
-        (ENTRY_FORMAT, FORMAT.to_string()),
-        (CHECK, hex(&check(key, &encoder, facts).0)),
-        (ENCODER, encoder),
-        (DIFF_ID, facts.diff_id.to_string()),
-    ];
-    let manifest = Manifest {
-        schema_version: 2,
-        media_type: Some(MediaType::ImageManifest),
-        artifact_type: Some(ARTIFACT_TYPE.to_owned()),
-        config: empty().descriptor,
-        layers: std::iter::once(facts.descriptor(compression)).chain(facts.table(compression)).collect(),
-        subject: None,
-        annotations: annotations.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        rest: BTreeMap::new(),
-    };
-    Ok(RawDocument::new(Some(&MediaType::ImageManifest), oci::to_json("cache entry", &manifest)?)?)
+    Artifact::new(ARTIFACT_TYPE)
+        .layers(std::iter::once(facts.descriptor(compression)).chain(facts.table(compression)))
+        .annotation(KEY, hex(&key.0))
+        .annotation(ENTRY_FORMAT, FORMAT.to_string())
+        .annotation(CHECK, hex(&check(key, &encoder, facts).0))
+        .annotation(ENCODER, encoder)
+        .annotation(DIFF_ID, facts.diff_id.to_string())
+        .document("cache entry")
 }
 
 /// A hash over all that an entry says.
@@ -332,7 +308,7 @@ mod tests {
             panic!("a manifest")
         };
         manifest.layers.push(manifest.layers[0].clone());
-        let bytes = oci::to_json("entry", &manifest).expect("can be written");
+        let bytes = crate::oci::to_json("entry", &manifest).expect("can be written");
         let document = RawDocument::new(None, bytes).expect("a manifest");
         assert_eq!(read(&document, &key(), gzip()), Err("not of one layer"));
     }

@@ -593,18 +593,51 @@ fn an_entry_is_a_manifest_that_registries_take() {
     }
 }
 
-/// A table of contents comes along, and is built again where nobody has it.
-#[test]
-fn a_table_of_contents_is_known_with_its_layer() {
-    let mut town = Town::new();
-    town.build_file = BUILD_FILE.replace("tags", "compression = \"soci\"\ntags");
+/// Noise that makes a layer large enough for a table of contents.
+fn noise() -> Vec<u8> {
     let mut noise = vec![0; 11 << 20];
     let mut state = 1_u64;
     for byte in &mut noise {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         *byte = (state >> 56) as u8;
     }
-    std::fs::write(town.project.path().join("two/noise"), noise).expect("written");
+    noise
+}
+
+/// A tag whose image lacks what belongs to it is not current: that is put back, and nothing else.
+#[test]
+fn what_is_attached_and_deleted_at_the_registry_is_put_back() {
+    let mut town = Town::new();
+    town.build_file = BUILD_FILE.replace("tags", "compression = \"soci\"\ntags");
+    std::fs::write(town.project.path().join("two/noise"), noise()).expect("written");
+    let store = tempfile::tempdir().expect("a directory");
+    let first = town.build_at(store.path(), "shop/app", "1", CachePolicy::default());
+    let attached = first.report.attachments.clone();
+    assert_eq!(attached.len(), 1);
+    let again = town.build_at(store.path(), "shop/app", "1", CachePolicy::default());
+    assert!(again.report.destinations[0].current, "all of it is there");
+    let client = Client::new(registry::Settings::default(), Progress::default(), Interrupt::default());
+    let repository = town.repository("shop/app");
+    assert!(client.delete(&repository.at_digest(attached[0].digest)).expect("deleted"));
+    let _ = town.fake.take_log();
+    let mended = town.build_at(store.path(), "shop/app", "1", CachePolicy::default());
+    assert_eq!(mended.report.digest, first.report.digest);
+    let log = town.fake.take_log();
+    let sent: Vec<String> = log
+        .iter()
+        .filter(|logged| !matches!(logged.method.as_str(), "GET" | "HEAD"))
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(sent, [format!("PUT /v2/shop/app/manifests/{}", attached[0].digest)]);
+    assert!(town.fake.manifest("shop/app", &attached[0].digest).is_some());
+}
+
+/// A table of contents comes along, and is built again where nobody has it.
+#[test]
+fn a_table_of_contents_is_known_with_its_layer() {
+    let mut town = Town::new();
+    town.build_file = BUILD_FILE.replace("tags", "compression = \"soci\"\ntags");
+    std::fs::write(town.project.path().join("two/noise"), noise()).expect("written");
     let first = town.teach();
     let ztoc = first.facts(1).ztoc.expect("it is large enough");
     assert_eq!(first.facts(0).ztoc, None);

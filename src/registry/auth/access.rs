@@ -18,6 +18,7 @@ pub(in crate::registry) enum Wants {
     Nothing,
     Pull,
     Push,
+    Delete,
 }
 
 impl Access {
@@ -34,12 +35,17 @@ impl Access {
         Self { repository: repository.into(), wants: Wants::Push, from: None }
     }
 
+    pub(in crate::registry) fn delete(repository: &Repository) -> Self {
+        Self { repository: repository.into(), wants: Wants::Delete, from: None }
+    }
+
     /// The scopes, the one for pushing first: some token servers look at no other.
     pub(in crate::registry) fn scopes(&self) -> Vec<String> {
         let actions = match self.wants {
             Wants::Nothing => None,
             Wants::Pull => Some("pull"),
             Wants::Push => Some("pull,push"),
+            Wants::Delete => Some("pull,delete"),
         };
         let own = actions.map(|actions| format!("repository:{}:{actions}", self.repository.path()));
         let from = self.from.as_ref().map(|from| format!("repository:{}:pull", from.path()));

@@ -34,10 +34,35 @@ impl Api {
                 && right_size != Some(false)
                 && (right_digest.is_some() || right_size.is_some()));
         }
+        if status == 403 {
+            response.discard().await;
+            return self.gives_blob(host, access, &context, descriptor).await;
+        }
         if status == 401 || is_transient(status) {
             return Err(self.failure(host, access, &context, response).await);
         }
         Ok(false)
+    }
+
+    /// Whether a blob is given to who asks for its first byte: some proxies refuse HEAD and let GET through.
+    async fn gives_blob(
+        &self,
+        host: &Host,
+        access: &Access,
+        context: &Context,
+        descriptor: &Descriptor,
+    ) -> Result<bool, RegistryError> {
+        let url = host.url(&format!("/v2/{}/blobs/{}", access.repository.path(), descriptor.digest));
+        let request =
+            Request::new(Method::GET, url).header(ACCEPT_ENCODING, "identity").header(RANGE, "bytes=0-0");
+        let response = self.send(host, access, context, request).await?;
+        let total = response.header("content-range").and_then(|range| range.rsplit_once('/'));
+        let size = match response.status() {
+            206 => total.and_then(|(_, total)| total.trim().parse().ok()),
+            200 => response.content_length(),
+            _ => None,
+        };
+        Ok(size == Some(descriptor.size))
     }
 
     /// Opens a blob from byte `from` on.

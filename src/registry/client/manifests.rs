@@ -73,8 +73,8 @@ impl Api {
                     return Ok(Some(Descriptor::new(media_type, digest, size)));
                 }
             }
-            // HEAD is not for everyone.
-            400 | 405 | 415 | 501 | 201..=299 => {}
+            // HEAD is not for everyone: some proxies refuse it where they let GET through.
+            400 | 403 | 405 | 415 | 501 | 201..=299 => {}
             _ => return Err(self.failure(host, access, &context, response).await),
         }
         match self.fetch_document(host, access, name, None, step).await {

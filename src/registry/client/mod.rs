@@ -2,6 +2,7 @@
 
 mod api;
 mod blobs;
+mod delete;
 pub(in crate::registry) mod doctor;
 mod download;
 mod follow;

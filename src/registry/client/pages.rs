@@ -54,7 +54,7 @@ impl Pages<'_> {
     pub(super) async fn next(&self, place: &mut Place) -> Result<Option<Response>, RegistryError> {
         let Some(mut request) = place.request.take() else { return Ok(None) };
         if place.pages == self.most {
-            let message = format!("a list of {} in more than {} pages", self.what, self.most);
+            let message = format!("more than {} pages of {}", self.most, self.what);
             return Err(self.not_a_list(message));
         }
         if let Some(accept) = &self.accept {

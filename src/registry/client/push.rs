@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::super::auth::access::Access;
 use super::super::wire::answer::Answer;
 use super::super::wire::body::Sent;
+use super::super::wire::context::{Step, context};
 use super::super::wire::error::RegistryError;
 use super::super::wire::host::Host;
 use super::super::wire::lock::lock;
@@ -17,7 +18,7 @@ use crate::oci::RawDocument;
 use crate::oci::blob::{Blob, Delivery, Growing};
 use crate::runtime::observer::Phase;
 use crate::types::digest::Digest;
-use crate::types::reference::Repository;
+use crate::types::reference::{Repository, Tag};
 
 /// The pushed parts of a repository, to push them again if the registry lost them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -213,6 +214,45 @@ impl Client {
         });
         self.cancel(&host, repository, &sessions);
         result
+    }
+
+    /// Moves a tag, unless somebody else has moved it: it must resolve to `expected` now, or to nothing where that is
+    /// none, and to the document afterwards. Of two that do this at once and see the same, the registry takes both, and
+    /// the one that is overwritten is told so.
+    ///
+    /// # Errors
+    /// [`RegistryError::Moved`] when the tag is not what it should be, and whatever [`Client::push_document`] fails by.
+    pub fn push_document_over(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        document: &RawDocument,
+        expected: Option<Digest>,
+        before: Pushed<'_>,
+    ) -> Result<Delivery, RegistryError> {
+        let access = Access::push(repository);
+        let resolve = || self.look_up(&access, tag.as_str()).map(|found| found.map(|found| found.digest));
+        let moved = |found: Option<Digest>| RegistryError::Moved {
+            context: Box::new(context(
+                repository.registry(),
+                Step::PushManifest,
+                repository.path(),
+                tag.as_str(),
+            )),
+            expected,
+            found,
+        };
+        let digest = document.digest();
+        match resolve()? {
+            Some(found) if found == digest => return Ok(Delivery::Present),
+            found if found == expected => {}
+            found => return Err(moved(found)),
+        }
+        let delivery = self.push_document(repository, tag.as_str(), document, before)?;
+        match resolve()? {
+            Some(found) if found == digest => Ok(delivery),
+            found => Err(moved(found)),
+        }
     }
 
     /// Asks whether a name resolves to `digest` now.

@@ -24,8 +24,8 @@ const MAX_PAGES: usize = 100;
 pub enum Referrers {
     /// The list of its referrers API, in its order.
     Api(Vec<Descriptor>),
-    /// It has no such API; what the tag `sha256-HEX` lists.
-    Tag(Vec<Descriptor>),
+    /// It has no such API; what the tag `sha256-HEX` lists, and what that tag resolves to.
+    Tag(Vec<Descriptor>, Digest),
     /// It has neither.
     Nothing,
 }
@@ -93,7 +93,7 @@ impl Client {
                         source: Box::new(source),
                     };
                     let listed = index(&document).map_err(wrong)?;
-                    Ok(Referrers::Tag(of_type(listed, artifact_type)))
+                    Ok(Referrers::Tag(of_type(listed, artifact_type), document.digest()))
                 }
                 Err(RegistryError::NotFound { .. }) => Ok(Referrers::Nothing),
                 Err(error) => Err(error),

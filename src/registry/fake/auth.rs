@@ -49,7 +49,11 @@ impl State {
             return None;
         }
         let repository = request.repository();
-        let action = if request.is("GET") || request.is("HEAD") { "pull" } else { "push" };
+        let action = match request.method.as_str() {
+            "GET" | "HEAD" => "pull",
+            "DELETE" if request.kind() == Kind::Manifest => "delete",
+            _ => "push",
+        };
         let shown = request.header("authorization").unwrap_or_default();
         let refused = Reply::error(401, "UNAUTHORIZED", "authentication required");
         if !auth.bearer {
@@ -76,8 +80,8 @@ impl State {
             let realm = auth.realm.unwrap_or_else(|| format!("{own}/token"));
             let scope = match (request.kind(), action) {
                 (Kind::Ping, _) => String::new(),
-                (_, "push") => format!(r#",scope="repository:{repository}:pull,push""#),
-                _ => format!(r#",scope="repository:{repository}:pull""#),
+                (_, "pull") => format!(r#",scope="repository:{repository}:pull""#),
+                _ => format!(r#",scope="repository:{repository}:pull,{action}""#),
             };
             format!(r#"Bearer realm="{realm}",service="fake"{scope}"#)
         });

@@ -1,6 +1,7 @@
 //! The client against the fake registry: one thing after another here, and everything with everything in
 //! [`matrix`].
 
+mod changes;
 mod doors;
 mod follow;
 mod logins;

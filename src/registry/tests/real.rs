@@ -4,6 +4,7 @@ use std::io::Read;
 use std::process::{Child, Command, Stdio};
 
 use super::*;
+use crate::oci::ManifestOrIndex;
 use crate::transport::Source;
 
 struct Real {
@@ -140,6 +141,59 @@ fn a_real_registry_and_how_many_requests_it_takes() {
     stream.expect("opens").read_to_end(&mut bytes).expect("reads");
     assert_eq!(bytes, vec![2; 5_000_000]);
     assert_eq!(real.requests().len(), 2);
+}
+
+#[test]
+#[ignore = "needs docker-registry"]
+fn a_real_registry_deletes_lists_and_moves() {
+    use crate::oci::artifact::{Artifact, empty_blob};
+    let real = Real::start();
+    let client = client(Settings::default());
+    let repository: Repository = format!("{}/shop/app", real.address).parse().expect("valid");
+    let layers = [layer(b"one"), layer(b"two")];
+    push(&client, &repository, &layers);
+    let image = image(&layers);
+    let (digest, raw) = (image.digest(), image.raw());
+    let tag = |name: &str| name.parse::<Tag>().expect("a tag");
+    let over = |name: &str, expected| {
+        client.push_document_over(&repository, &tag(name), raw, expected, Pushed::default())
+    };
+    assert_eq!(over("2.0", None).expect("made"), Delivery::Uploaded);
+    assert_eq!(over("2.0", None).expect("is there"), Delivery::Present);
+    let tags: Vec<String> =
+        client.tags(&repository).expect("listed").iter().map(ToString::to_string).collect();
+    assert_eq!(tags, ["1.0", "2.0"]);
+
+    client.push_blob(&repository, &empty_blob("config")).expect("pushed");
+    let artifact = Artifact::new("application/sbom").layers([empty_blob("config").descriptor]);
+    let artifact = artifact.subject(raw.descriptor()).document("referrer").expect("written");
+    let destination = destination(client.clone(), repository.clone());
+    destination.document(&artifact).map_err(|error| shown(&error)).expect("pushed");
+    let ManifestOrIndex::Manifest(manifest) = artifact.parse().expect("a manifest") else { panic!("one") };
+    let entry = crate::transport::referrer(
+        &manifest,
+        artifact.media_type.clone(),
+        artifact.digest(),
+        artifact.bytes.len() as u64,
+    );
+    destination.refer(&digest, &[entry]).map_err(|error| shown(&error)).expect("listed");
+    for (wanted, count) in [(None, 1), (Some("application/sbom"), 1), (Some("application/other"), 0)] {
+        let listed = match client.referrers(&repository, &digest, wanted).expect("listed") {
+            Referrers::Api(listed) | Referrers::Tag(listed, _) => listed,
+            Referrers::Nothing => Vec::new(),
+        };
+        assert_eq!(listed.len(), count, "{wanted:?}");
+    }
+
+    // Some versions delete tags, and the others say that they do not; none takes the manifest with it.
+    match client.delete(&repository.at_tag(tag("2.0"))) {
+        Ok(deleted) => assert!(deleted),
+        Err(error) => assert!(error.hint().is_some_and(|hint| hint.contains("does not delete")), "{error}"),
+    }
+    assert!(client.confirm(&repository, TAG, &digest).expect("asked"));
+    assert!(client.delete(&repository.at_digest(digest)).expect("deleted"));
+    assert!(!client.delete(&repository.at_digest(digest)).expect("it is gone"));
+    assert_eq!(client.resolve(&repository.at_tag(tag(TAG))).expect("asked"), None);
 }
 
 #[test]

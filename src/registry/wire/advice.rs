@@ -149,6 +149,21 @@ pub(in crate::registry) fn no_tunnel(registry: &Registry) -> String {
     format!("have the proxy allow CONNECT to `{host}`, or put `{host}` into NO_PROXY to reach it directly")
 }
 
+/// A deletion that the registry does not do.
+pub(in crate::registry) fn keeps(registry: &Registry) -> String {
+    format!(
+        "`{registry}` does not delete what it is asked to: allow deletion in its configuration, or delete in its own \
+         interface"
+    )
+}
+
+/// A deletion of a tag that the registry does not do.
+pub(in crate::registry) fn keeps_tags(registry: &Registry) -> String {
+    format!(
+        "`{registry}` does not delete single tags: name the image by its digest, which deletes it with all its tags"
+    )
+}
+
 /// An upload that the registry does not know.
 pub(in crate::registry) fn read_only(registry: &Registry) -> String {
     format!(

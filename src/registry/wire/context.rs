@@ -35,6 +35,8 @@ pub enum Step {
     ListReferrers,
     /// Asking which tags a repository has.
     ListTags,
+    /// Deleting a manifest or a tag.
+    Delete,
     /// Getting a token.
     Token,
 }
@@ -66,6 +68,7 @@ impl fmt::Display for Step {
             Self::Confirm => "confirming",
             Self::ListReferrers => "listing the referrers of",
             Self::ListTags => "listing the tags of",
+            Self::Delete => "deleting",
             Self::Token => "getting a token for",
         })
     }

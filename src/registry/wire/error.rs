@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::advice;
 use super::answer::Answer;
-use super::context::Context;
+use super::context::{Context, Step};
 use super::fault::Fault;
 use crate::oci::DocumentError;
 use crate::runtime::interrupt::Interrupted;
@@ -192,6 +192,16 @@ pub enum RegistryError {
         /// The answer.
         answer: Box<Answer>,
     },
+    /// The tag does not resolve to what it was expected to.
+    #[error("{context}: the tag resolves to {}, and {} was expected", shown_as(found), shown_as(expected))]
+    Moved {
+        /// Where.
+        context: Box<Context>,
+        /// The digest that was expected, if any.
+        expected: Option<Digest>,
+        /// The digest that the tag resolves to now, if it exists.
+        found: Option<Digest>,
+    },
     /// The registry asks for a longer pause than the user allows.
     #[error(
         "{context}: the registry asks to wait {} s, more than the {} s allowed: {answer}",
@@ -302,6 +312,11 @@ impl RegistryError {
     }
 }
 
+/// What a tag means, in a sentence.
+fn shown_as(digest: &Option<Digest>) -> String {
+    digest.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string())
+}
+
 /// Statuses that say "not now" and not "no".
 pub(in crate::registry) const fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 429 | 499 | 500 | 502 | 503 | 504 | 520..=529)
@@ -373,6 +388,13 @@ impl Explain for RegistryError {
             }
             Self::Denied { tried, .. } => format!("check {tried}"),
             Self::NotFound { .. } => "check the name; some registries answer so to users who may not read it".to_owned(),
+            Self::Refused { context, answer } if context.step == Step::Delete && matches!(answer.status, 400 | 405) => {
+                match context.subject.contains('@') {
+                    true => advice::keeps(&context.registry),
+                    false => advice::keeps_tags(&context.registry),
+                }
+            }
+            Self::Moved { .. } => "somebody else moved it: look at what it is now, then run again".to_owned(),
             Self::Immutable { .. } => "push under another tag".to_owned(),
             Self::WaitTooLong { .. } => "try again later, or log in: the limit is usually per account".to_owned(),
             Self::Source { inner, .. } => return inner.hint(),
@@ -384,7 +406,6 @@ impl Explain for RegistryError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::context::Step;
     use super::*;
 
     fn refused(status: u16) -> RegistryError {

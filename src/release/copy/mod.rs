@@ -11,6 +11,7 @@ mod deliver;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -26,9 +27,9 @@ use crate::oci::{
 use crate::runtime::interrupt::{Interrupt, Interrupted};
 use crate::runtime::observer::Progress;
 use crate::transport::load::{load_image, offers};
-use crate::transport::{Blob, Destination, Source, referrer};
+use crate::transport::{Blob, BlobStream, Destination, Source, referrer};
 use crate::types::digest::Digest;
-use crate::types::error::{BoxedError, Explain, Kind, carry};
+use crate::types::error::{BoxedError, Explain, Kind, carried, carry, carry_as};
 use crate::types::platform::Platform;
 use crate::types::reference::Tag;
 
@@ -108,6 +109,16 @@ pub enum CopyError {
         /// The digest that it resolved to.
         expected: Digest,
     },
+    /// A blob whose bytes are not what its digest says.
+    #[error("{place}: blob {digest} is damaged: {why}")]
+    Damaged {
+        /// The source.
+        place: String,
+        /// Which.
+        digest: Digest,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The user interrupted.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -127,6 +138,9 @@ impl Explain for CopyError {
             Self::Select { source, .. } => source.hint(),
             Self::OtherDigest { .. } => Some("leave the digest out of the destination's name".to_owned()),
             Self::Foreign(_) => Some("copy to a registry or to `oci:DIR`".to_owned()),
+            Self::Damaged { place, .. } => Some(format!(
+                "make `{place}` again, or copy from elsewhere; `pack verify {place}` says what else is wrong"
+            )),
             Self::Moved { .. } => Some("run it again, or name the image by its digest".to_owned()),
             _ => None,
         }
@@ -339,8 +353,44 @@ fn select(source: &dyn Source, platforms: &[Platform]) -> Result<(RawDocument, b
 /// A blob of `source` on its way, opened when it is needed.
 pub(crate) fn blob_of(source: &Arc<dyn Source>, descriptor: &Descriptor, title: String) -> Blob {
     let (from, layer) = (Arc::clone(source), descriptor.clone());
-    let content = move || from.blob(&layer).map_err(carry);
+    let content = move || -> io::Result<BlobStream> {
+        let (place, digest) = (from.name(), layer.digest);
+        match from.blob(&layer) {
+            Ok(stream) => Ok(Box::new(Checked { stream, place, digest })),
+            Err(error) if is_damage(&*error) => {
+                let why = error.to_string();
+                Err(carry_as(io::ErrorKind::InvalidData, CopyError::Damaged { place, digest, why }))
+            }
+            Err(error) => Err(carry(error)),
+        }
+    };
     Blob { descriptor: descriptor.clone(), content: Arc::new(content), origin: source.origin(), title }
+}
+
+/// Whether a blob cannot be opened because it is not what it should be.
+fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut reasons = causes.filter_map(|error| error.downcast_ref::<io::Error>());
+    reasons.any(|error| error.kind() == io::ErrorKind::InvalidData) && carried(error).is_none()
+}
+
+/// A blob as it is read, which says where it is if it is damaged.
+struct Checked {
+    stream: BlobStream,
+    place: String,
+    digest: Digest,
+}
+
+impl Read for Checked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer).map_err(|error| {
+            if error.kind() != io::ErrorKind::InvalidData || carried(&error).is_some() {
+                return error;
+            }
+            let (place, digest, why) = (self.place.clone(), self.digest, error.to_string());
+            carry_as(io::ErrorKind::InvalidData, CopyError::Damaged { place, digest, why })
+        })
+    }
 }
 
 /// Everything that is to be brought to the destination.

@@ -183,6 +183,8 @@ pub struct Archive {
     elsewhere: BTreeMap<Digest, Range>,
     /// The entries that the archive lists; none for a Docker archive.
     entries: Vec<Descriptor>,
+    /// The one name that the archive gives the image.
+    own_name: Option<String>,
 }
 
 /// An image in `manifest.json`.
@@ -244,6 +246,7 @@ impl Archive {
             documents: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             entries: index.manifests.clone(),
+            own_name: crate::transport::only_name(&index.manifests, entry),
             members,
             place,
         };
@@ -331,7 +334,12 @@ impl Archive {
         Image::from_raw(root.clone(), raw_config)
             .map_err(|source| ArchiveError::Image { place: place.clone(), source })?;
         let documents = BTreeMap::from([(root.digest(), root.clone())]);
-        Ok(Self { place, path: path.to_owned(), members, root, documents, elsewhere, entries: Vec::new() })
+        let own_name = match saved.repo_tags.as_deref() {
+            Some([name]) => Some(name.clone()),
+            _ => None,
+        };
+        let (path, entries) = (path.to_owned(), Vec::new());
+        Ok(Self { place, path, members, root, documents, elsewhere, entries, own_name })
     }
 
     fn find(&self, descriptor: &Descriptor) -> Result<Range, ArchiveError> {
@@ -391,6 +399,7 @@ pub(super) fn holds(path: &Path, entries: &[Descriptor]) -> bool {
             documents: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             entries: Vec::new(),
+            own_name: None,
         };
         let document = |descriptor: &Descriptor| archive.read_document(descriptor).ok();
         let has = |descriptor: &Descriptor| archive.find(descriptor).is_ok();
@@ -466,6 +475,10 @@ impl Source for Archive {
         }
         let document = |descriptor: &Descriptor| self.read_document(descriptor).ok();
         Ok(Some(super::super::referrers_among(&self.entries, subject, &document)))
+    }
+
+    fn own_name(&self) -> Option<String> {
+        self.own_name.clone()
     }
 
     fn name(&self) -> String {

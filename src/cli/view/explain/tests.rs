@@ -46,6 +46,7 @@ fn report(outcome: Outcome, layers: Vec<LayerReport>, destinations: Vec<Destinat
         tags: Vec::new(),
         digest: None,
         media_type: None,
+        attachments: Vec::new(),
         images: vec![ImageReport {
             platform: Platform::linux_amd64(),
             digest: None,

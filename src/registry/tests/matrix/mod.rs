@@ -21,7 +21,7 @@ mod troubles;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use self::Play::{Both, Chunked, Index, Pull, Push};
+use self::Play::{Both, Chunked, Delete, Index, Pull, Push};
 use self::scene::{Play, Protocol, Scene};
 use self::troubles::{Class, Trouble, troubles};
 use super::super::fake::{Fault, Kind};
@@ -114,11 +114,12 @@ const PUSHING: &[&str] =
     &["pushing the manifest shop/app:1.0@sha256:", "pushing the manifest shop/app@sha256:"];
 const RESOLVING: &[&str] = &["resolving shop/app:1.0"];
 const TOKEN: &[&str] = &["getting a token for shop/"];
+const DELETING: &[&str] = &["deleting shop/app@sha256:"];
 const MANIFEST: &[&str] = &["pulling the manifest shop/base:1"];
 const BLOB: &[&str] = &["pulling blob shop/base@sha256:"];
 
 /// Every operation of every play.
-const STEPS: [Step; 26] = [
+const STEPS: [Step; 29] = [
     step("token", "GET", Kind::Token, Push, TOKEN),
     Step { is_first: true, ..step("HEAD tag", "HEAD", Kind::Manifest, Push, RESOLVING) },
     Step { is_needed: false, ..step("GET previous manifest", "GET", Kind::Manifest, Push, &[]) },
@@ -145,6 +146,10 @@ const STEPS: [Step; 26] = [
     step("HEAD blob", "HEAD", Kind::Blob, Index, CHECKING),
     step("PUT blob", "PUT", Kind::Session, Index, UPLOADING),
     step("PUT manifest", "PUT", Kind::Manifest, Index, PUSHING),
+    step("token", "GET", Kind::Token, Delete, TOKEN),
+    step("DELETE manifest", "DELETE", Kind::Manifest, Delete, DELETING),
+    // What cannot be looked for afterwards is believed.
+    Step { is_needed: false, ..step("HEAD manifest", "HEAD", Kind::Manifest, Delete, &[]) },
 ];
 
 impl Step {
@@ -173,7 +178,7 @@ impl Step {
             return true;
         }
         // A stored blob is found by the look for it, after any answer (P3).
-        let whole = self.is("PUT blob") || self.is("PUT manifest");
+        let whole = self.is("PUT blob") || self.is("PUT manifest") || self.is("DELETE manifest");
         if trouble.done && whole {
             return true;
         }
@@ -189,13 +194,13 @@ impl Step {
                 "HEAD tag" | "HEAD blob" => true,
                 // Any success after PATCH is one, if the bytes are there; if not, there is another way (P12).
                 "PATCH" => true,
-                "PUT blob" | "PUT manifest" => !for_ever,
+                "PUT blob" | "PUT manifest" | "DELETE manifest" => !for_ever,
                 _ => false,
             },
             Class::Refused(status) => match self.name {
                 // A registry need not answer HEAD.
                 "HEAD blob" => true,
-                "HEAD tag" => matches!(status, 400 | 404 | 405 | 415 | 501),
+                "HEAD tag" => matches!(status, 400 | 403 | 404 | 405 | 415 | 501),
                 // The session is lost, or this is not the way: another (P3, P12).
                 "PATCH" if matches!(status, 400 | 404 | 405 | 415 | 501) => true,
                 "PUT blob" | "PATCH" => !for_ever && !matches!(status, 403 | 413 | 418),

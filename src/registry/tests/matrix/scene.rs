@@ -24,6 +24,8 @@ pub(super) enum Play {
     Chunked,
     /// Pushes two platforms and their index, under two tags.
     Index,
+    /// Deletes the old image.
+    Delete,
     /// Pushes the same image twice at once.
     Twice,
     /// Pushes two images to one tag at once.
@@ -241,6 +243,12 @@ impl Scene {
             Play::Pull => self.pull(&client()),
             Play::Both => self.build(&client()),
             Play::Index => self.index(&client()),
+            Play::Delete => {
+                let (client, old) = (client(), self.app.at_digest(images.old.image.digest()));
+                // So that the first deletion brings what the registry wants to see.
+                client.check_login(&(&self.app).into())?;
+                Ok(client.delete(&old).map(drop)?)
+            }
             Play::Twice => self.together([&images.new, &images.new], client),
             Play::Race => self.together([&images.new, &images.other], client),
         }
@@ -341,6 +349,10 @@ impl Scene {
             Play::Push | Play::Chunked | Play::Twice => tagged(&images.new),
             Play::Race => tagged(&images.new) || tagged(&images.other),
             Play::Both => tagged(&images.built),
+            Play::Delete => {
+                let old = images.old.image.digest();
+                fake.tag(APP, TAG).is_none() && fake.manifest(APP, &old).is_none()
+            }
             Play::Index => {
                 let digest = images.index.digest();
                 [TAG, "latest"].into_iter().all(|tag| fake.tag(APP, tag) == Some(digest))
