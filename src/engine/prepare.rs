@@ -24,7 +24,7 @@ use crate::layer::{
 };
 use crate::plan::buckets::{self, BucketCount, Split};
 use crate::plan::{
-    self, KnownFrom, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage, PlannedLayer,
+    self, KnownFrom, LayerMemo, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage, PlannedLayer,
 };
 use crate::project::config::{self, Facts, Mtime, Spanned};
 use crate::project::lock::LockedBase;
@@ -36,17 +36,20 @@ use crate::types::error::{BoxedError, Explain as _, Kind};
 use crate::types::finding::Finding;
 use crate::types::platform::Platform;
 
+/// A layer of so many bytes that this machine built before, and that has changed, is built without asking whether another
+/// machine built it: most of its bodies are known, and the question would take longer.
+const SMALL_LAYER: u64 = 8 << 20;
+
 /// Makes the plan, with what is found by `lookups`.
 pub(super) fn prepare_with<'a>(
     session: &'a Session,
     request: &Request,
     scanner: &Scanner,
-    mut lookups: Lookups,
+    lookups: Lookups,
 ) -> Result<Prepared<'a>, BoxedError> {
     let compression = compression(request.settings.compression)?;
     // Whatever has a time would have it in vain.
     crate::types::time::rfc3339(request.time())?;
-    lookups.begin();
     let base = open_base(session, request)?;
     let artifacts = detect(request)?;
     let facts = facts(request, &artifacts)?;
@@ -634,7 +637,12 @@ impl<'r> Preparer<'_, 'r> {
         let slot = layer_slot(&self.platform, spec.name());
         let (known, memo, difference) = self.memos.look_up(&spec, self.compression, &slot, keys.as_ref());
         step.finish(file_memo.read_bytes, if known.is_some() { "known" } else { "to build" });
-        if let (Some(keys), None) = (&keys, known) {
+        let is_built_at_once = matches!(memo, LayerMemo::Changed)
+            && spec.payload_size() <= SMALL_LAYER
+            && self.request.cache.only_saves_work();
+        if let (Some(keys), None) = (&keys, known)
+            && !is_built_at_once
+        {
             self.lookups.ask(&keys.layer);
         }
         Ok(PlannedLayer {

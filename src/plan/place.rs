@@ -204,7 +204,7 @@ pub fn place<B: FileTree>(
     if !moved.is_empty() {
         check_moved(&entries, &moved, &placer.out)?;
     }
-    entries.extend(placer.out.into_values().map(|directory| directory.entry));
+    entries.extend(placer.into_directories().into_values().map(|directory| directory.entry));
     Ok(entries)
 }
 
@@ -295,6 +295,11 @@ struct Placer<'a, B, F> {
 impl<'a, B: FileTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
     const fn new(base: &'a mut B, declared: BTreeMap<EntryPath, Declared>, owned: &'a F) -> Self {
         Self { base, declared, owned, real: BTreeMap::new(), out: BTreeMap::new() }
+    }
+
+    /// The directories to write. All else is given back: an archive of many directories takes tens of megabytes here.
+    fn into_directories(self) -> BTreeMap<EntryPath, Directory> {
+        self.out
     }
 
     fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, PlaceError> {

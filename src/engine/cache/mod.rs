@@ -54,6 +54,11 @@ pub struct CachePolicy {
 fingerprint_fields!(CachePolicy { read, write, verify });
 
 impl CachePolicy {
+    /// Whether the cache is there only to spare this machine work: it is neither written nor compared with.
+    pub(super) const fn only_saves_work(&self) -> bool {
+        self.write.is_none() && self.verify.get() == 0
+    }
+
     /// Whether layers must be identified before they are built.
     pub(super) const fn is_used(&self) -> bool {
         self.read.is_some() || self.write.is_some()

@@ -310,6 +310,26 @@ fn where_there_is_no_cache_that_is_the_only_question() {
 }
 
 #[test]
+fn a_small_layer_of_ours_that_changed_is_not_asked_for() {
+    let town = Town::new();
+    town.teach();
+    let store = tempfile::tempdir().expect("a directory");
+    town.build_at(store.path(), "shop/app", "2", CachePolicy::default());
+    std::fs::write(town.project.path().join("two/c"), "changed").expect("written");
+    let _ = town.fake.take_log();
+    let built = town.build_at(store.path(), "shop/app", "3", town.reader());
+    assert_eq!(built.states(), [Some(KnownFrom::Store), None]);
+    let log = town.fake.take_log();
+    assert!(!log.iter().any(|request| request.target.contains("pack-cache")), "{log:?}");
+    assert_eq!(built.report.digest, town.plain().report.digest);
+    // A build that compares with the cache asks.
+    std::fs::write(town.project.path().join("two/c"), "changed again").expect("written");
+    let _ = town.fake.take_log();
+    town.build_at(store.path(), "shop/app", "4", town.checker());
+    assert!(town.fake.take_log().iter().any(|request| request.target.contains("pack-cache")));
+}
+
+#[test]
 fn what_others_built_is_not_remembered_as_ours() {
     let town = Town::new();
     town.teach();

@@ -33,6 +33,8 @@ const OF_PROJECT: Bounds = Bounds { per_layer: 4, all: 1024 };
 const OF_STORE: Bounds = Bounds { per_layer: 16, all: 64 };
 /// How many blobs beside those of the layer are searched.
 const FAR_BLOBS: usize = 32;
+/// How many of those may be of one layer.
+const FAR_PER_LAYER: usize = 2;
 /// How many bytes of lists are loaded of blobs of the same layer. A layer of 100 GB has a list of 13 MB.
 const NEAR_BYTES: u64 = 32 << 20;
 /// How many bytes of lists are loaded of all other blobs.
@@ -143,12 +145,21 @@ impl BlobHistory {
     }
 }
 
-/// The newest blobs of all records with the same encoder.
+/// The newest blobs of all records with the same encoder, two of each layer: older ones have little that is not there.
 fn far_blobs(lists: &ListCache, records: &[PastBlobs; 3]) -> Vec<Arc<ListedBlob>> {
     let encoder = encoder_key(lists.compression);
-    let mut seen = BTreeSet::new();
-    let of_encoder = records.iter().flatten().filter(|past| past.encoder == encoder).map(|past| past.blob);
-    let blobs: Vec<Digest> = of_encoder.filter(|blob| seen.insert(*blob)).take(FAR_BLOBS).collect();
+    let mut blobs = Vec::new();
+    for record in records {
+        let mut counts: BTreeMap<Key, usize> = BTreeMap::new();
+        for past in record.iter().filter(|past| past.encoder == encoder) {
+            let count = counts.entry(past.slot).or_default();
+            *count += 1;
+            if *count <= FAR_PER_LAYER && !blobs.contains(&past.blob) {
+                blobs.push(past.blob);
+            }
+        }
+    }
+    blobs.truncate(FAR_BLOBS);
     lists.load(blobs, FAR_BYTES)
 }
 
