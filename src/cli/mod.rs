@@ -20,6 +20,7 @@ pub mod signals;
 pub mod summary;
 mod terminal;
 pub mod timings;
+mod usage;
 pub mod view;
 
 use std::path::PathBuf;
@@ -43,13 +44,15 @@ use crate::store::Scratch;
 #[must_use]
 pub fn main() -> ExitCode {
     let started = Instant::now();
-    let cli = Cli::parse();
-    let environment = match Environment::read() {
+    let environment = Environment::read();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error, environment.as_ref().ok()),
+    };
+    let environment = match environment {
         Ok(environment) => environment,
         Err(error) => {
-            let variables: [(&str, &str); 0] = [];
-            let nothing = Environment::new(PathBuf::new(), std::time::UNIX_EPOCH, variables);
-            let printer = Printer::new(cli.printer_options(), &nothing);
+            let printer = Printer::new(cli.printer_options(), &no_environment());
             let error = CommandError::from(error);
             printer.error(&error);
             return ExitCode::from(error.status.code());
@@ -58,6 +61,21 @@ pub fn main() -> ExitCode {
     let printer = Printer::new(cli.printer_options(), &environment);
     let status = signals::catch_panics(&printer, || run(&cli, environment, &printer, started));
     ExitCode::from(status.code())
+}
+
+/// Ends with what is wrong with the command line, or with the help that was asked for.
+fn refuse(error: &clap::Error, environment: Option<&Environment>) -> ExitCode {
+    let Some(explained) = usage::explain(error) else { error.exit() };
+    let nothing = no_environment();
+    let printer = Printer::new(printer::Options::default(), environment.unwrap_or(&nothing));
+    printer.error(&explained);
+    ExitCode::from(explained.status.code())
+}
+
+/// An environment that says nothing, for an error before it could be read.
+fn no_environment() -> Environment {
+    let variables: [(&str, &str); 0] = [];
+    Environment::new(PathBuf::new(), std::time::UNIX_EPOCH, variables)
 }
 
 fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant) -> ExitStatus {

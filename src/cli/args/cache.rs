@@ -29,7 +29,7 @@ pub enum CacheCommand {
     /// Show where the store is, what it holds and how large it is
     Info(Format),
     Prune(PruneArgs),
-    /// Check every blob and memo of the store; what is damaged is set aside and built again
+    /// Check every blob and memo of the store; damaged ones are set aside and built again
     Verify(Format),
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::super::printer::ColorChoice;
+use super::values::threads;
 
 /// Flags of every command.
 #[derive(Clone, Debug, Args)]
@@ -42,6 +43,6 @@ pub struct Global {
     /// Use this many threads [env: PACK_JOBS] [default: one per core]
     ///
     /// At most 16 for each processor. The image is the same for every number.
-    #[arg(short, long, global = true, value_name = "N")]
+    #[arg(short, long, global = true, value_name = "N", value_parser = threads)]
     pub jobs: Option<NonZeroUsize>,
 }

@@ -1,5 +1,6 @@
 //! Values of flags with a small grammar of their own.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -76,6 +77,11 @@ pub(super) fn scope(text: &str) -> Result<Scope, String> {
         }
         _ => Err(error.to_string()),
     }
+}
+
+/// A number of threads.
+pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a number of threads, such as `4`"))
 }
 
 /// `10GB`, `500 MiB`, `1000`: decimal and binary units.

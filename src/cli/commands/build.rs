@@ -35,7 +35,7 @@ pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandErro
     let context = session.context(&asked.request.settings)?;
     let targets = request::targets(session, &asked, &context, &args.image.all_outputs())?;
     let report = engine::build(&context, &asked.request, &targets)?;
-    // Nobody needs their memory again, which is the plan's: giving it back piece by piece takes longer than ending.
+    // The plan's memory is not needed again: to give it back piece by piece takes longer than to end.
     std::mem::forget(targets);
     let summary = summary(session, &report)?;
     // The image is where it was wanted. What fails now is said, and changes nothing of that.

@@ -92,7 +92,7 @@ fn prune(session: &Session, args: &PruneArgs) -> Result<(), CommandError> {
         (pruned.kept_named_bytes, "of images that have a name (`--all` takes these, too)".to_owned()),
         (
             pruned.kept_young_bytes,
-            format!("younger than {grace} minutes, which a build may need that cannot be seen"),
+            format!("younger than {grace} minutes: a build that is running elsewhere may need them"),
         ),
         (pruned.kept_within_bytes, "within the limits".to_owned()),
     ] {

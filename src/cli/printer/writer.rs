@@ -179,7 +179,7 @@ impl Printer {
     /// Tells whether all results arrived; the last thing that a command does.
     ///
     /// # Errors
-    /// When a result could not be written for another reason than that nobody reads any more, and nothing was
+    /// When a result could not be written for another reason than that its reader is gone, and nothing was
     /// published before.
     pub fn finish(&self) -> Result<(), CommandError> {
         let failure = self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -216,7 +216,7 @@ impl Printer {
         self.say(&format!("{} {}", self.paint(Style::Hint, "note:"), printable(text.as_ref())));
     }
 
-    /// Prints something worth knowing for whoever asked with `-v`.
+    /// Prints a detail to stderr; only with `-v`.
     pub fn detail(&self, text: impl AsRef<str>) {
         if self.0.options.verbose > 0 {
             self.say(&printable(text.as_ref()));
@@ -299,7 +299,7 @@ impl Printer {
     /// exit in the middle of everything. Bars stay as they were drawn last, the prompt comes below.
     pub fn restore_terminal(&self) {
         if self.0.interactive && self.0.bars.get().is_some() {
-            // Straight to the descriptor: whoever holds the lock of stderr may be what hangs.
+            // Straight to the descriptor: the thread that holds the lock of stderr may be the one that hangs.
             let _ = rustix::io::write(io::stderr(), b"\x1b[0m\x1b[?25h\n");
         }
     }

@@ -58,7 +58,7 @@ pub(super) fn path(spans: &[Span]) -> Vec<Leg> {
     path
 }
 
-/// When a span had all it needed: at its beginning, but for what is sent while it is made.
+/// When a span had all it needed: at its beginning, except for a blob that is sent while it is built.
 fn begins(span: &Span, spans: &[Span]) -> u64 {
     if span.activity != Activity::Push || span.sized {
         return span.start;

@@ -2,7 +2,7 @@
 //!
 //! Everything from outside (names of files, layers, hosts) is a [`Text`], and the template escapes it where it is put in
 //! (`templates/timings.html`, compiled into the program). The page forbids the browser to load anything, so that even a
-//! mistake here would reach nobody.
+//! mistake here would send nothing anywhere.
 
 use std::collections::BTreeMap;
 use std::fmt;

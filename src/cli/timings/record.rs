@@ -127,7 +127,7 @@ pub struct LayerFigures {
     pub name: String,
     /// Entries that are not directories.
     pub files: usize,
-    /// Files that were known without being read; `None` where nobody looked at them one by one.
+    /// Files that were known without being read; `None` where they were not looked at one by one.
     pub known_files: Option<usize>,
     /// Bytes of payload.
     pub payload: u64,

@@ -350,11 +350,11 @@ fn a_broken_repository_is_an_error() {
         .env("GIT_COMMITTER_DATE", far)
         .status();
     assert!(status.expect("git runs").success());
-    assert!(fails("a time that nobody can read").contains("9999"));
+    assert!(fails("a time that no tool reads").contains("9999"));
 }
 
 #[test]
-fn nobody_waits_for_a_pipe() {
+fn a_named_pipe_does_not_hold_git_up() {
     let directory = repository();
     let path = directory.path();
     let pipe = |name: &str| {
