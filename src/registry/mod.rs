@@ -12,8 +12,8 @@
 
 mod auth;
 mod client;
-#[cfg(any(test, feature = "testing"))]
-pub mod fake;
+#[cfg(test)]
+pub(crate) mod fake;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod fuzz;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::types::digest::Digest;
+use crate::digest::Digest;
 
 /// A manifest or index as it was put.
 #[derive(Clone)]

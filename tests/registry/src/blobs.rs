@@ -2,7 +2,7 @@
 
 use super::message::{Reply, Request};
 use super::server::State;
-use crate::types::digest::Digest;
+use crate::digest::Digest;
 
 fn unknown() -> Reply {
     Reply::error(404, "BLOB_UNKNOWN", "blob unknown")

@@ -23,8 +23,7 @@ use tokio_rustls::rustls::ServerConfig;
 use super::fault::{Action, Fate};
 use super::message::{Reply, Request};
 use super::server::{Busy, Shared};
-use crate::registry::client::handle::runtime;
-use crate::registry::wire::lock::lock;
+use crate::runtime::{lock, runtime};
 
 struct Identity {
     pem: String,

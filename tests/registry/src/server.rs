@@ -12,16 +12,16 @@ use super::content::Machines;
 use super::fault::{Action, End, Fault};
 use super::message::{Kind, Logged, Reply, Request};
 use super::quirks::Quirks;
-use crate::registry::Clock;
-use crate::registry::client::handle::runtime;
-use crate::types::digest::Digest;
+use crate::clock::Clock;
+use crate::digest::Digest;
+use crate::runtime::runtime;
 
 /// How long a client may say nothing.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) struct Shared {
     state: Mutex<State>,
-    clock: Clock,
+    clock: Arc<dyn Clock>,
     addresses: [SocketAddr; 2],
     pub(super) stopped: AtomicBool,
     pub(super) most_busy: AtomicUsize,
@@ -80,7 +80,7 @@ enum Then {
 }
 
 impl Shared {
-    pub(super) fn new(addresses: [SocketAddr; 2], clock: Clock) -> Self {
+    pub(super) fn new(addresses: [SocketAddr; 2], clock: Arc<dyn Clock>) -> Self {
         let state = State { foreign: addresses[1].to_string(), ..State::default() };
         Self {
             state: Mutex::new(state),

@@ -4,7 +4,7 @@ use super::content::Session;
 use super::message::{Reply, Request};
 use super::quirks::{Mount, Place};
 use super::server::State;
-use crate::types::digest::Digest;
+use crate::digest::Digest;
 
 fn unknown() -> Reply {
     Reply::error(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown")

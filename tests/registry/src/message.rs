@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 
 use url::form_urlencoded;
 
-use crate::types::digest::Digest;
+use crate::digest::Digest;
 
 /// The subject of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,7 +1,6 @@
 //! A registry in memory that misbehaves on request.
 //!
-//! Without faults it is an ordinary registry over plain HTTP/1.1, in this crate's own tests over HTTP/2 and TLS
-//! as well, and passes what the distribution specification's conformance list asks of pushing, pulling,
+//! Without faults it is an ordinary registry over plain HTTP/1.1, and over HTTP/2 and TLS if that is asked for. It passes what the distribution specification's conformance list asks of pushing, pulling,
 //! discovery, management and referrers; its own tests are that list. A [`Fault`] picks requests by method, kind
 //! and position and says what happens to them, down to the bytes at which a connection is reset. [`Quirks`]
 //! are what a well-known registry does differently all the time, and [`PROFILES`] names those. [`Replicas`]
@@ -12,16 +11,18 @@
 
 mod auth;
 mod blobs;
+mod clock;
 #[cfg(test)]
 mod conformance;
 mod content;
+mod digest;
 mod fault;
-#[cfg(test)]
 mod http2;
 mod manifests;
 mod message;
 mod profile;
 mod quirks;
+mod runtime;
 mod server;
 mod uploads;
 
@@ -33,15 +34,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub use self::auth::Auth;
+pub use self::clock::{Clock, MachineClock};
 use self::content::Document;
 pub use self::content::Replicas;
+pub use self::digest::Digest;
 pub use self::fault::{Action, At, End, Fate, Fault};
 pub use self::message::{Kind, Logged, Reply};
 pub use self::profile::{PROFILES, Profile};
 pub use self::quirks::{Mount, Place, Quirks};
 use self::server::Shared;
-use super::Clock;
-use crate::types::digest::Digest;
 
 /// A running registry; stops when dropped.
 pub struct Fake {
@@ -56,17 +57,17 @@ impl Fake {
     /// # Errors
     /// When no port can be had.
     pub fn start() -> io::Result<Self> {
-        Self::with_clock(Clock::default())
+        Self::with_clock(MachineClock)
     }
 
     /// The same, with delays that move `clock` rather than take their time.
     ///
     /// # Errors
     /// When no port can be had.
-    pub fn with_clock(clock: Clock) -> io::Result<Self> {
+    pub fn with_clock(clock: impl Clock + 'static) -> io::Result<Self> {
         let listeners = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
         let addresses = [listeners[0].local_addr()?, listeners[1].local_addr()?];
-        let shared = Arc::new(Shared::new(addresses, clock));
+        let shared = Arc::new(Shared::new(addresses, Arc::new(clock)));
         for (listener, foreign) in listeners.into_iter().zip([false, true]) {
             Arc::clone(&shared).listen(listener, foreign);
         }
@@ -89,8 +90,7 @@ impl Fake {
     ///
     /// # Errors
     /// When no port can be had.
-    #[cfg(test)]
-    pub(super) fn listen_http2(&mut self) -> io::Result<(SocketAddr, &'static str)> {
+    pub fn listen_http2(&mut self) -> io::Result<(SocketAddr, &'static str)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         self.addresses.push(address);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::content::Document;
 use super::message::{Reply, Request};
 use super::server::State;
-use crate::types::digest::Digest;
+use crate::digest::Digest;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
