@@ -10,7 +10,7 @@ pub struct Finished {
     pub root: RawDocument,
     /// The images, in the order of the plan.
     pub images: Vec<Image>,
-    /// What is published with the images: after their manifests and before their tags.
+    /// Documents that are published with the images: after their manifests and before their tags.
     pub attachments: Vec<Attachment>,
     /// The tags.
     pub tags: Vec<Tag>,

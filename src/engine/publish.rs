@@ -7,7 +7,7 @@ use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
 use crate::types::reference::Tag;
 
-/// What a destination has of an image.
+/// The parts of an image that a destination has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
     /// All of it: the tags resolve to it, and everything that is attached is there.
@@ -18,7 +18,7 @@ pub(super) enum Presence {
     Stale,
 }
 
-/// What `target` has of the image with this digest, these tags and these attachments.
+/// The parts that `target` has of the image with this digest, these tags and these attachments.
 ///
 /// # Errors
 /// When the destination cannot be asked.
@@ -44,8 +44,7 @@ pub(super) fn presence(
     Ok(if missing.is_empty() { Presence::Current } else { Presence::Lacks(missing) })
 }
 
-/// Stores the manifests, then what refers to them, then the tags: whoever stops before the last changes nothing that a
-/// tag resolves to.
+/// Stores the manifests, then their referrers, then the tags: a push that stops before the last step changes no tag.
 ///
 /// # Errors
 /// When anything cannot be stored.

@@ -125,7 +125,7 @@ pub enum LocationError {
     /// A word of this grammar in another spelling.
     #[error("`{}` is not a place: the word before the colon is lower-case", Foreign::new(given))]
     Case {
-        /// What was written.
+        /// The given text.
         given: String,
         /// The same with the word in lower case.
         better: String,

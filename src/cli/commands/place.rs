@@ -38,7 +38,7 @@ pub(super) fn target(
     let location = Location::parse(name)?;
     let own = Location::parse(from)?;
     let progress = &session.progress;
-    // What was not named may still have a name where it is.
+    // An image without a given name may still have a name in its place.
     let own_tag = tag_of(&own).or_else(|| tag_in(&source.own_name()?));
     let tag_of_source = || own_tag.clone().into_iter().collect::<Vec<_>>();
     Ok(match location {

@@ -1,6 +1,7 @@
 //! Deleting manifests and tags (distribution specification, "Deleting tags" and "Deleting Manifests").
 //!
-//! What was deleted is looked for before that is believed, and what seems not to be deleted too: an answer may be lost.
+//! The client looks for a deleted document before it believes the answer, and for one that seems not to be deleted
+//! too: an answer may be lost.
 
 use reqwest::Method;
 
@@ -40,7 +41,7 @@ impl Api {
             let error = match self.request_deletion(host, &access, &context, name).await {
                 Ok(status) => match self.manifest_digest(host, &access, name).await {
                     Ok(Some(_)) => RegistryError::Unverified { context: Box::new(context.clone()), status },
-                    // What cannot be looked for is believed.
+                    // Without a way to look, the answer is believed.
                     Ok(None) | Err(_) => return Ok(true),
                 },
                 Err(error) => error,

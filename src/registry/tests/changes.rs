@@ -1,4 +1,4 @@
-//! Deleting, moving a tag only if nobody else did, and listing referrers by their type.
+//! Deleting, moving a tag only if no other client did, and listing referrers by their type.
 
 use super::super::fake::{Action, Fault, Kind, Reply};
 use super::*;
@@ -181,8 +181,8 @@ fn two_who_write_the_list_of_referrers_at_once_do_not_lose_each_others() {
             });
         }
     });
-    // Whoever was overwritten between its look and the other's push was told, unless both pushed at the same moment;
-    // a second look then finds what is missing.
+    // A client that was overwritten between its look and the other's push was told, unless both pushed at the same
+    // moment; a second look then finds the loss.
     let destination = destination(client(quick()), bench.repository.clone());
     for document in &documents {
         destination.refer(&bench.old, &[document.descriptor()]).expect("listed");

@@ -312,7 +312,7 @@ impl RegistryError {
     }
 }
 
-/// What a tag means, in a sentence.
+/// The digest of a tag, in a sentence.
 fn shown_as(digest: &Option<Digest>) -> String {
     digest.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string())
 }

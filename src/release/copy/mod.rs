@@ -116,7 +116,7 @@ pub enum CopyError {
         place: String,
         /// Which.
         digest: Digest,
-        /// What is wrong with it.
+        /// The fault.
         why: String,
     },
     /// The user interrupted.

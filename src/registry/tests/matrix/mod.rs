@@ -148,7 +148,7 @@ const STEPS: [Step; 29] = [
     step("PUT manifest", "PUT", Kind::Manifest, Index, PUSHING),
     step("token", "GET", Kind::Token, Delete, TOKEN),
     step("DELETE manifest", "DELETE", Kind::Manifest, Delete, DELETING),
-    // What cannot be looked for afterwards is believed.
+    // Without a way to look afterwards, the answer is believed.
     Step { is_needed: false, ..step("HEAD manifest", "HEAD", Kind::Manifest, Delete, &[]) },
 ];
 
