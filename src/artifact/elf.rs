@@ -1,4 +1,4 @@
-//! ELF programs: one executable file, its platform, and what it needs at run time.
+//! What the headers of an ELF program say: its platform, and what it needs at run time.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -9,17 +9,12 @@ use object::elf;
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
 use object::{Endianness, ReadCache, ReadRef as _};
 
-use super::requirement::{Libraries, Requirement, Requirements};
-use super::{
-    AppOptions, AppRoot, Artifact, ArtifactError, ArtifactKind, Proposal, ProposedLayer, Source, count,
-};
+use super::error::ArtifactError;
 use crate::bases::{Libc, loaders};
-use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, Stamp};
 use crate::oci::ConfigFile;
 use crate::runtime::input;
 use crate::types::finding::{Finding, Level, Rule};
 use crate::types::platform::Platform;
-use crate::types::shown::shown;
 
 /// What the headers of an ELF program say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,110 +37,17 @@ const MAX_STRING: u64 = 4096;
 /// 65,536 dynamic entries; real programs have some dozens.
 const MAX_SEGMENT: u64 = 1 << 20;
 
-pub(super) fn detect(path: &Path, stamp: Stamp) -> Result<Artifact, ArtifactError> {
-    let facts = read_facts(path)?;
-    let linked = match (&facts.interpreter, facts.needed.len()) {
-        _ if facts.is_static => "statically linked".to_owned(),
-        (Some(interpreter), 0) => format!("with the loader `{interpreter}`"),
-        (interpreter, needed) => format!(
-            "dynamically linked with {} by the loader `{}`",
-            count(needed, "library", "libraries"),
-            interpreter.as_deref().unwrap_or("none")
-        ),
-    };
-    let why = vec![format!("It begins with the ELF magic: a program for {}, {linked}.", facts.platform)];
-    Ok(Artifact { kind: ArtifactKind::Binary, path: path.to_owned(), why, source: Source::Elf(facts, stamp) })
-}
-
-pub(super) fn propose(
-    artifact: &Artifact,
-    facts: &ElfFacts,
-    stamp: Stamp,
-    options: &AppOptions,
-) -> Result<Proposal, ArtifactError> {
-    let target = target(artifact, options)?;
-    let mut metadata = options.rules.file(true);
-    if options.rules.file_mode.is_none() {
-        // Not writable, so that a program that is taken over cannot replace itself.
-        metadata.mode = 0o555;
-    }
-    let content =
-        Content { size: stamp.size, source: ContentSource::File(artifact.path.as_path().into(), stamp) };
-    let entries = vec![Entry { path: target.clone(), metadata, kind: EntryKind::File(content) }];
-    let command = format!("/{}", String::from_utf8_lossy(target.as_bytes()));
-    let layer = ProposedLayer {
-        name: "app".to_owned(),
-        why: format!("the program, as `{target}`"),
-        entries,
-        is_divisible: false,
-    };
-    Ok(Proposal {
-        layers: vec![layer],
-        app_root: Some(target),
-        entrypoint: Some(vec![command]),
-        platform: Some(facts.platform.clone()),
-        ..Proposal::default()
-    })
-}
-
-/// The path of the program in the image.
-fn target(artifact: &Artifact, options: &AppOptions) -> Result<EntryPath, ArtifactError> {
-    let bad = |name: &[u8]| ArtifactError::BadName { name: shown(name) };
-    match &options.root {
-        Some(AppRoot::Image) => Err(ArtifactError::FileAsRoot { path: artifact.path.clone() }),
-        Some(AppRoot::At(path)) => {
-            // The entrypoint is JSON, which has no other bytes.
-            std::str::from_utf8(path.as_bytes()).map_err(|_| bad(path.as_bytes()))?;
-            Ok(path.clone())
-        }
-        None => {
-            let own = artifact.path.file_name().unwrap_or_default().as_encoded_bytes();
-            let name = options.name.as_deref().map_or(own, str::as_bytes);
-            if name.contains(&b'/') || std::str::from_utf8(name).is_err() {
-                return Err(bad(name));
-            }
-            EntryPath::new(&[b"app/", name].concat())
-                .ok()
-                .filter(|path| path.parent().is_some())
-                .ok_or_else(|| bad(name))
-        }
-    }
-}
-
-/// What a program requires: its platform, its loader, its C library and its libraries.
-pub(super) fn requirements(
-    artifact: &Artifact,
-    facts: &ElfFacts,
-    options: &AppOptions,
-) -> Result<Requirements, ArtifactError> {
-    let mut all = vec![Requirement::Platform(facts.platform.clone())];
-    if !facts.is_static {
-        let libc = facts.libc();
-        let loader = facts.interpreter.iter().map(|path| Requirement::Loader { path: path.clone() });
-        all.extend(loader);
-        // A loader in a place of its own, such as Nix has, comes with its library.
-        let is_usual = |libc: &Libc, path: &String| {
-            loaders(*libc, facts.platform.architecture()).any(|usual| usual == path)
-        };
-        let stated = libc.filter(|libc| facts.interpreter.as_ref().is_none_or(|path| is_usual(libc, path)));
-        all.extend(stated.map(Requirement::Libc));
-        let names: Vec<String> = facts.needed.iter().filter(|name| !facts.is_loader(name)).cloned().collect();
-        if !names.is_empty() {
-            all.push(Requirement::Libraries(Libraries {
-                names,
-                run_path: facts.run_path.clone(),
-                program: target(artifact, options)?,
-                platform: facts.platform.clone(),
-                libc,
-            }));
-        }
-    }
-    Ok(Requirements { artifact: artifact.path.clone(), all })
-}
-
 impl ElfFacts {
+    /// The C library, where the loader lies in its usual place: one in a place of its own, such as Nix has, comes with its
+    /// library.
+    pub(super) fn usual_libc(&self) -> Option<Libc> {
+        let architecture = self.platform.architecture();
+        let is_usual = |libc: &Libc, path: &String| loaders(*libc, architecture).any(|usual| usual == path);
+        self.libc().filter(|libc| self.interpreter.as_ref().is_none_or(|path| is_usual(libc, path)))
+    }
+
     /// The C library that the program is linked with, as far as the names of its loader and libraries tell.
-    fn libc(&self) -> Option<Libc> {
+    pub(super) fn libc(&self) -> Option<Libc> {
         let loader = self.interpreter.as_deref().unwrap_or_default();
         let file = loader.rsplit('/').next().unwrap_or_default();
         let needs = |start: &str| self.needed.iter().any(|name| name.starts_with(start));
@@ -159,7 +61,7 @@ impl ElfFacts {
     }
 
     /// Whether a library is the loader itself, as musl's C library is.
-    fn is_loader(&self, library: &str) -> bool {
+    pub(super) fn is_loader(&self, library: &str) -> bool {
         self.interpreter.as_deref().is_some_and(|loader| {
             loader.rsplit('/').next() == Some(library)
                 || (loader.contains("/ld-musl-") && library.starts_with("libc.musl-"))
@@ -169,11 +71,11 @@ impl ElfFacts {
 
 /// Whether a program on an empty base looks for certificates that are not there.
 pub(super) fn findings(
-    artifact: &Artifact,
+    path: &Path,
     facts: &ElfFacts,
     base: Option<&ConfigFile>,
 ) -> Result<Vec<Finding>, ArtifactError> {
-    if base.is_some() || !facts.is_static || !mentions_certificates(&artifact.path)? {
+    if base.is_some() || !facts.is_static || !mentions_certificates(path)? {
         return Ok(Vec::new());
     }
     let message = "The program looks for certificates in `/etc/ssl/certs`, and the base is empty";
@@ -206,7 +108,8 @@ fn mentions_certificates(path: &Path) -> Result<bool, ArtifactError> {
     }
 }
 
-fn read_facts(path: &Path) -> Result<ElfFacts, ArtifactError> {
+/// Reads the headers and tables of the program at `path`.
+pub(super) fn read_facts(path: &Path) -> Result<ElfFacts, ArtifactError> {
     let (file, _) =
         input::open(path).map_err(|source| ArtifactError::Io { path: path.to_owned(), source })?;
     let not_a_program = |why: String| ArtifactError::NotAProgram { path: path.to_owned(), why };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::ArtifactKind;
+use super::words::count;
 use crate::formats::zip::ZipError;
 use crate::layer::scan::ScanError;
 use crate::types::error::{Explain, Kind};
@@ -33,7 +33,15 @@ pub enum ArtifactError {
         /// The path.
         path: PathBuf,
         /// What it seems to be.
-        is: &'static str,
+        is: String,
+        /// What was looked for.
+        looked_for: String,
+    },
+    /// A device, a pipe or a socket.
+    #[error("`{}` is neither a file nor a directory, so it cannot be packaged", shown_path(path))]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
     },
     /// No files in it.
     #[error("`{}` has no files", shown_path(path))]
@@ -42,22 +50,22 @@ pub enum ArtifactError {
         path: PathBuf,
     },
     /// The user says that it is something else than it is.
-    #[error("`{}` is {}, not {}", shown_path(path), found.describe(), wanted.describe())]
+    #[error("`{}` is {}, not {}", shown_path(path), found, wanted)]
     NotOfKind {
         /// Where.
         path: PathBuf,
         /// What it is said to be.
-        wanted: ArtifactKind,
+        wanted: &'static str,
         /// What it is.
-        found: ArtifactKind,
+        found: &'static str,
     },
     /// A kind that is recognised and no more.
-    #[error("`{}` is {}, which is not supported yet", shown_path(path), kind.describe())]
+    #[error("`{}` is {}, which is not supported yet", shown_path(path), kind)]
     NotSupported {
         /// The path.
         path: PathBuf,
         /// What it is.
-        kind: ArtifactKind,
+        kind: &'static str,
     },
     /// The archive is refused.
     #[error(transparent)]
@@ -65,18 +73,20 @@ pub enum ArtifactError {
     /// The directory is refused.
     #[error(transparent)]
     Scan(Box<ScanError>),
-    /// Nobody says where it goes.
+    /// Neither the settings nor the base say where it goes.
     #[error(
-        "where `{}`, {}, goes is not known: {}",
+        "cannot tell where `{}`, {}, belongs in the image: {}",
         shown_path(path),
-        kind.describe(),
-        if *empty_base { "the base is empty" } else { "the base is none of the servers that are known" }
+        kind,
+        if *empty_base { "the base is empty" } else { "the base is not one of the known servers" }
     )]
     NoRoot {
         /// The path.
         path: PathBuf,
         /// What it is.
-        kind: ArtifactKind,
+        kind: &'static str,
+        /// Where artifacts of this kind go, as a hint says it.
+        hint: &'static str,
         /// Whether there is no base.
         empty_base: bool,
     },
@@ -101,7 +111,7 @@ pub enum ArtifactError {
     /// Symbolic links of a packed web application lead out of it.
     #[error(
         "{} of the web application `{}` {} out of it: {}",
-        super::count(links.len(), "symbolic link", "symbolic links"),
+        count(links.len(), "symbolic link", "symbolic links"),
         shown_path(path),
         if links.len() == 1 { "leads" } else { "lead" },
         listed(links)
@@ -144,6 +154,12 @@ fn listed(links: &[(Vec<u8>, Vec<u8>)]) -> String {
     text.join(", ")
 }
 
+impl From<ScanError> for ArtifactError {
+    fn from(error: ScanError) -> Self {
+        Self::Scan(Box::new(error))
+    }
+}
+
 impl Explain for ArtifactError {
     fn kind(&self) -> Kind {
         match self {
@@ -162,16 +178,19 @@ impl Explain for ArtifactError {
             Self::Io { .. } => return None,
             Self::Zip(error) => return error.hint(),
             Self::Scan(error) => return error.hint(),
-            Self::Unknown { is, .. } => match *is {
+            Self::Unknown { is, looked_for, .. } => match is.as_str() {
                 "a program for macOS" | "a program for Windows" => "build it for Linux",
                 "a gzip file" | "a zstd file" | "an xz file" | "a tar archive" => {
                     "unpack it and give the directory"
                 }
                 _ => {
-                    "looked for: a zip archive with `WEB-INF/` (WAR) or a Java manifest, an ELF program, or a \
-                     directory; to package one file of another kind, put it into a directory and give that"
+                    return Some(format!(
+                        "looked for: {looked_for}; to package one file of another kind, put it into a directory and \
+                         give that"
+                    ));
                 }
             },
+            Self::NotAFile { .. } => "give a file or a directory",
             Self::Empty { .. } => "build the artifact first",
             Self::NotOfKind { .. } => "remove `app.kind`, or give another artifact",
             Self::NotSupported { path, .. } if path.is_dir() => {
@@ -185,11 +204,8 @@ impl Explain for ArtifactError {
                 "name a base with `--base REF` or `base` in `[image]`; on an empty one, `--root PATH` or `app.root` \
                  says where it goes"
             }
-            Self::NoRoot { kind: ArtifactKind::War, .. } => {
-                "set `app.root` or `--root`, such as \"/usr/local/tomcat/webapps/ROOT\""
-            }
-            Self::NoRoot { .. } => {
-                "set `app.root` or `--root`, such as \"/usr/share/nginx/html\"; \"/\" means that it is a root file system"
+            Self::NoRoot { hint, .. } => {
+                return Some(format!("set `app.root` or `--root`, {hint}"));
             }
             Self::NotPacked { .. } => "give the `.war` file, or set `app.layout` to \"exploded\"",
             Self::FileAsRoot { .. } => {

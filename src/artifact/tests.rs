@@ -1,11 +1,15 @@
 use std::os::unix::fs::symlink;
 
+use std::path::{Path, PathBuf};
+
 use super::*;
 use crate::bases::{Libc, Servlet};
 use crate::formats::zip::fixture::{Item, write};
-use crate::layer::{ContentSource, EntryKind};
-use crate::oci::RunConfig;
+use crate::layer::scan::Scanner;
+use crate::layer::{ContentSource, EntryKind, EntryPath};
+use crate::oci::{ConfigFile, RunConfig};
 use crate::types::error::Explain as _;
+use crate::types::platform::Platform;
 
 fn propose(
     artifact: &Artifact,
@@ -109,7 +113,7 @@ const WAR_OUTLINE: [&str; 4] = [
 fn a_war_becomes_layers_by_change() {
     let place = Place::new();
     let artifact = detect(&place.zip("app.war", &war_items())).expect("detected");
-    assert_eq!(artifact.kind, ArtifactKind::War);
+    assert_eq!(artifact.kind.name(), "war");
     let proposal = propose(&artifact, &at("/r"), None).expect("proposed");
     assert_eq!(outline(&proposal), WAR_OUTLINE);
     assert_eq!(proposal.app_root, Some(EntryPath::new(b"r").expect("a path")));
@@ -144,7 +148,7 @@ fn packed_in_any_order_or_unpacked_a_war_is_the_same() {
     items.retain(|item| item.name != b"META-INF/");
     for path in [place.zip("reversed.zip", &items), unpacked] {
         let artifact = detect(&path).expect("detected");
-        assert_eq!(artifact.kind, ArtifactKind::War);
+        assert_eq!(artifact.kind.name(), "war");
         let proposal = propose(&artifact, &at("/r"), None).expect("proposed");
         assert_eq!(outline(&proposal), WAR_OUTLINE);
         let run = proposal.layers[2].entries.last().expect("an entry");
@@ -292,35 +296,80 @@ fn kinds_are_told_by_content() {
     place.file("boot/META-INF/MANIFEST.MF", boot);
     place.file("web/WEB-INF/web.xml", "");
     let expected = [
-        (place.zip("a.zip", std::slice::from_ref(&web)), ArtifactKind::War),
-        (place.zip("b.jar", &[web, manifest(boot)]), ArtifactKind::War),
-        (place.zip("c.war", &[Item::stored("index.jsp", b"")]), ArtifactKind::War),
-        (place.zip("d.bin", &[manifest(boot)]), ArtifactKind::SpringBoot),
-        (place.zip("e.jar", &[manifest(b"Main-Class: a.B\n")]), ArtifactKind::Jar),
-        (place.zip("f", &[Item::stored("a/B.class", PLAIN)]), ArtifactKind::Jar),
-        (place.path("venv"), ArtifactKind::Python),
-        (place.path("target"), ArtifactKind::Python),
-        (place.path("modules"), ArtifactKind::Node),
-        (place.path("started"), ArtifactKind::Node),
-        (place.path("dist"), ArtifactKind::Site),
-        (place.path("site"), ArtifactKind::Site),
-        (place.path("other"), ArtifactKind::Tree),
-        (place.path("boot"), ArtifactKind::SpringBoot),
-        (place.path("web"), ArtifactKind::War),
+        (place.zip("a.zip", std::slice::from_ref(&web)), "war"),
+        (place.zip("b.jar", &[web, manifest(boot)]), "war"),
+        (place.zip("c.war", &[Item::stored("index.jsp", b"")]), "war"),
+        (place.zip("d.bin", &[manifest(boot)]), "spring-boot"),
+        (place.zip("e.jar", &[manifest(b"Main-Class: a.B\n")]), "jar"),
+        (place.zip("f", &[Item::stored("a/B.class", PLAIN)]), "jar"),
+        (place.path("venv"), "python"),
+        (place.path("target"), "python"),
+        (place.path("modules"), "node"),
+        (place.path("started"), "node"),
+        (place.path("dist"), "site"),
+        (place.path("site"), "site"),
+        (place.path("other"), "tree"),
+        (place.path("boot"), "spring-boot"),
+        (place.path("web"), "war"),
     ];
     for (path, kind) in expected {
         let artifact = detect(&path).expect("detected");
-        assert_eq!(artifact.kind, kind, "{}", path.display());
+        assert_eq!(artifact.kind.name(), kind, "{}", path.display());
         assert!(!artifact.why.is_empty());
-        if matches!(
-            kind,
-            ArtifactKind::SpringBoot | ArtifactKind::Jar | ArtifactKind::Node | ArtifactKind::Python
-        ) {
+        if !artifact.kind.is_supported() {
             let error = propose(&artifact, &at("/app"), None).expect_err("not yet");
             assert!(error.to_string().ends_with("which is not supported yet"), "{error}");
             assert!(error.hint().is_some_and(|hint| hint.contains("tree")));
         }
     }
+}
+
+/// The row of `app.kind` in the reference, and its comment in the example, name exactly the kinds of the table.
+#[test]
+fn documents_name_the_kinds_of_the_table() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).expect("read");
+    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name()).collect();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted.len(), KINDS.len(), "names are unique");
+
+    let reference = read("docs/build-toml.md");
+    let row = reference.lines().find(|line| line.starts_with("| `kind` |")).expect("a row");
+    let cell = row.split('|').nth(4).expect("a cell");
+    let mut documented: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+    documented.sort_unstable();
+    assert_eq!(documented, sorted, "docs/build-toml.md");
+
+    let example = read("build.toml.example");
+    let line = example.lines().find(|line| line.ends_with(". Default: detected.")).expect("a line");
+    let words = line.trim_start_matches("# ").trim_end_matches(". Default: detected.");
+    let mut documented: Vec<&str> =
+        words.split([',', ' ']).filter(|word| !["", "or"].contains(word)).collect();
+    documented.sort_unstable();
+    assert_eq!(documented, sorted, "build.toml.example");
+}
+
+#[test]
+fn every_kind_says_what_it_is() {
+    let place = Place::new();
+    place.file("tree/x", "x");
+    for kind in KINDS {
+        assert_eq!(kind_named(kind.name()), Some(kind));
+        assert!(!kind.forms().is_empty() && !kind.root_hint().is_empty(), "{kind:?}");
+        assert!(kind.describe().starts_with('a'), "{}", kind.describe());
+        let signs = [Form::Directory, Form::Archive, Form::File].map(|form| kind.sign(form).map(|_| form));
+        for form in signs.into_iter().flatten() {
+            assert!(kind.forms().contains(&form), "{kind:?} has a sign in what it cannot be");
+        }
+        if let Ok(artifact) = detect_as(&place.path("tree"), kind) {
+            let refused = propose(&artifact, &at("/app"), None);
+            let is_refused = matches!(refused, Err(ArtifactError::NotSupported { .. }));
+            assert_eq!(is_refused, !kind.is_supported(), "{kind:?}");
+        }
+    }
+    assert_eq!(kind_named("Tree"), None);
 }
 
 #[test]
@@ -431,7 +480,7 @@ const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
 fn static_programs_run_anywhere() {
     let place = Place::new();
     let artifact = detect(&place.file("server", elf(62, 2, None, &[]))).expect("detected");
-    assert_eq!(artifact.kind, ArtifactKind::Binary);
+    assert_eq!(artifact.kind.name(), "elf");
     let proposal = propose(&artifact, &AppOptions::default(), None).expect("proposed");
     assert_eq!(outline(&proposal), ["app: /app/server"]);
     assert_eq!(proposal.layers[0].entries[0].metadata.mode, 0o555);
@@ -530,12 +579,56 @@ fn a_client_without_certificates_is_warned_of() {
     assert!(findings(&artifact, None).expect("read").is_empty());
 }
 
+/// Files that show a kind, or nothing.
+const SIGNS: [(&str, &str); 9] = [
+    ("WEB-INF/web.xml", ""),
+    ("META-INF/MANIFEST.MF", "Main-Class: a.B\nSpring-Boot-Lib: BOOT-INF/lib/\n"),
+    ("META-INF/MANIFEST.MF", "Main-Class: a.B\n"),
+    ("pyvenv.cfg", ""),
+    ("a-1.dist-info/METADATA", ""),
+    ("package.json", r#"{"scripts":{"start":"node ."}}"#),
+    ("node_modules/x/index.js", ""),
+    ("index.html", ""),
+    ("a/B.class", ""),
+];
+
+/// Whether detection is that of the table, for a directory and for an archive of the same files.
+#[track_caller]
+fn is_the_first_of_the_table(path: &Path) {
+    let Ok(glimpse) = Glimpse::at(path) else { return };
+    let recognised = |kind: &&dyn ArtifactKind| {
+        kind.forms().contains(&glimpse.form()) && kind.detect(&glimpse).expect("read").is_some()
+    };
+    let first = KINDS.into_iter().find(recognised);
+    for _ in 0..2 {
+        assert_eq!(detect(path).ok().map(|artifact| artifact.kind), first);
+    }
+    for kind in KINDS {
+        let named = detect_as(path, kind);
+        assert_eq!(named.is_ok(), kind.forms().contains(&glimpse.form()), "{kind:?}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn any_file_is_detected_or_refused(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200), magic in 0usize..4) {
         let place = Place::new();
         let start: &[u8] = [&b""[..], b"\x7fELF\x02\x01\x01\0", b"PK\x03\x04", b"\x7fELF\x01\x02\x01\0"][magic];
         let _ = detect(&place.file("f", [start, &bytes].concat()));
+    }
+
+    #[test]
+    fn the_first_kind_that_recognises_a_path_is_its_kind(signs in proptest::collection::vec(0..SIGNS.len(), 1..5)) {
+        let place = Place::new();
+        let mut items = Vec::new();
+        for sign in signs {
+            place.file(&format!("dir/{}", SIGNS[sign].0), SIGNS[sign].1);
+            items.retain(|item: &Item| item.name != SIGNS[sign].0.as_bytes());
+            items.push(Item::stored(SIGNS[sign].0, SIGNS[sign].1.as_bytes()));
+        }
+        place.zip("packed", &items);
+        is_the_first_of_the_table(&place.path("dir"));
+        is_the_first_of_the_table(&place.path("packed"));
     }
 
     #[test]

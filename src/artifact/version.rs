@@ -8,8 +8,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::java::{MANIFEST, MAX_MANIFEST, Manifest};
-use super::{Artifact, ArtifactError, Source, node};
+use super::detect::Artifact;
+use super::error::ArtifactError;
+use super::form::Form;
+use super::manifest::{MANIFEST, MAX_MANIFEST, Manifest};
+use super::package_json::{member, package};
 use crate::formats::json::JsonError;
 use crate::formats::zip::Archive;
 use crate::runtime::input;
@@ -40,12 +43,13 @@ const MOST_MODULES: usize = 1000;
 /// # Errors
 /// When a file that may say it cannot be read.
 pub fn version(artifact: &Artifact) -> Result<Version, ArtifactError> {
-    match &artifact.source {
-        Source::Elf(..) => Ok(Version::default()),
-        Source::Archive(archive) => of_java(&artifact.path, &InArchive(archive)),
-        Source::Directory => {
-            let files = InDirectory(&artifact.path);
-            let mut version = of_java(&artifact.path, &files)?;
+    let path = artifact.path();
+    match (artifact.material().form(), artifact.archive()) {
+        (_, Some(archive)) => of_java(path, &InArchive(archive)),
+        (Form::File | Form::Archive, None) => Ok(Version::default()),
+        (Form::Directory, None) => {
+            let files = InDirectory(path);
+            let mut version = of_java(path, &files)?;
             if version.value.is_none() {
                 let found = files.read(PACKAGE, input::MAX_TEXT)?.map(|bytes| of_package(&bytes));
                 let (value, why) = match found.transpose() {
@@ -103,7 +107,7 @@ fn module_of(path: &Path, mut modules: Vec<(String, String)>) -> Option<(String,
 }
 
 fn of_package(bytes: &[u8]) -> Result<Option<String>, JsonError> {
-    let version = node::member(node::package(bytes)?, "version");
+    let version = member(package(bytes)?, "version");
     Ok(version.and_then(|version| readable(&version.as_str()?)))
 }
 
@@ -199,7 +203,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::artifact::{ArtifactKind, detect};
+    use crate::artifact::{Material, detect, kind_named};
     use crate::formats::zip::fixture::{Item, write};
 
     fn unpacked(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -221,12 +225,8 @@ mod tests {
         let of_directory = version(&detect(&path).expect("detected")).expect("read");
         let items: Vec<Item> = files.iter().map(|(name, text)| Item::stored(name, text.as_bytes())).collect();
         let archive = Archive::from_bytes(&path, write(&items)).expect("an archive");
-        let artifact = Artifact {
-            kind: ArtifactKind::War,
-            path,
-            why: Vec::new(),
-            source: Source::Archive(Arc::new(archive)),
-        };
+        let war = kind_named("war").expect("a kind");
+        let artifact = Artifact::new(war, Vec::new(), Material::of_archive(path, Arc::new(archive)));
         let of_archive = version(&artifact).expect("read");
         assert_eq!(of_archive.value, of_directory.value, "{files:?}");
         of_archive.value

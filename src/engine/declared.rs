@@ -6,24 +6,26 @@
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::draft::{Draft, Owned, Times};
+use super::draft::{Draft, Origin, Owned, Times};
 use super::options::{rules, scan_options_of};
 use super::request::at;
 use super::{BuildError, Request};
-use crate::layer::{Entry, EntryKind, EntryPath, Metadata, Rules, Scanner, SpecError, entries};
+use crate::layer::{
+    DEFAULT_MTIME, Entry, EntryKind, EntryPath, Metadata, Rules, Scanner, SpecError, entries,
+};
 use crate::plan::PlaceError;
-use crate::project::config::{self, Spanned};
+use crate::project::config::{self, Mtime, Spanned};
 use crate::types::error::{BoxedError, Explain as _};
 
 /// A `[[layer]]` with what it takes to look at its files.
 #[derive(Clone, Copy)]
 pub(super) struct DeclaredLayer<'a> {
-    pub(super) request: &'a Request,
-    pub(super) scanner: &'a Scanner,
-    pub(super) layer: &'a config::Layer,
+    request: &'a Request,
+    scanner: &'a Scanner,
+    layer: &'a config::Layer,
     /// The modification time of everything in it.
-    pub(super) mtime: u64,
-    pub(super) times: Times,
+    mtime: u64,
+    times: Times,
 }
 
 /// What a `[[layer]]` has an entry from.
@@ -50,6 +52,12 @@ impl Source<'_> {
 }
 
 impl<'a> DeclaredLayer<'a> {
+    pub(super) fn new(request: &'a Request, scanner: &'a Scanner, layer: &'a config::Layer) -> Self {
+        let mtime = layer.mtime.as_ref().map_or(Mtime::At(DEFAULT_MTIME), |mtime| mtime.value);
+        let (mtime, times) = Times::of(request, mtime);
+        Self { request, scanner, layer, mtime, times }
+    }
+
     /// What goes into it.
     pub(super) fn draft(self) -> Result<Draft<'a>, BoxedError> {
         let mut all: BTreeMap<EntryPath, (Entry, Source<'a>)> = BTreeMap::new();
@@ -101,10 +109,9 @@ impl<'a> DeclaredLayer<'a> {
             entries,
             owned: Owned::Some(owned),
             named,
-            is_divisible: false,
-            removes: false,
+            splitting: None,
             times: self.times,
-            declared: Some(self),
+            origin: Origin::Layer(self.layer),
         })
     }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::declared::DeclaredLayer;
-use crate::layer::{Entry, EntryPath, Metadata};
+use super::request::Request;
+use crate::layer::{DEFAULT_MTIME, Entry, EntryPath, Metadata};
+use crate::plan::buckets::BucketCount;
+use crate::project::config::{self, Mtime};
 
 /// A layer before its entries are placed: what it owns decides which directories are the base's.
 pub(super) struct Draft<'a> {
@@ -14,12 +16,28 @@ pub(super) struct Draft<'a> {
     pub(super) owned: Owned,
     /// What the user named by its own path, so that the base is asked what is in its place.
     pub(super) named: BTreeSet<EntryPath>,
-    pub(super) is_divisible: bool,
+    /// How it is split where it is large; `None` where it stays whole.
+    pub(super) splitting: Option<Splitting>,
     pub(super) times: Times,
-    /// The table that it comes from, where it comes from one.
-    pub(super) declared: Option<DeclaredLayer<'a>>,
-    /// Whether its entries stand for what it removes of the base.
-    pub(super) removes: bool,
+    pub(super) origin: Origin<'a>,
+}
+
+/// Where a layer comes from.
+pub(super) enum Origin<'a> {
+    /// A `[[layer]]` of the settings.
+    Layer(&'a config::Layer),
+    /// An artifact.
+    App(&'a config::App),
+    /// What is removed of the base: the entries stand for it.
+    Removal,
+}
+
+/// How far a divisible layer is split.
+pub(super) struct Splitting {
+    /// What the user wants; `None` leaves it to the size.
+    pub(super) wanted: Option<BucketCount>,
+    /// What the application owns.
+    pub(super) root: Option<EntryPath>,
 }
 
 impl Draft<'_> {
@@ -34,10 +52,9 @@ impl Draft<'_> {
             entries: paths.iter().map(stand_in).collect(),
             owned: Owned::Some(BTreeSet::new()),
             named: BTreeSet::new(),
-            is_divisible: false,
+            splitting: None,
             times: Times::Given,
-            declared: None,
-            removes: true,
+            origin: Origin::Removal,
         })
     }
 }
@@ -49,6 +66,17 @@ pub(super) enum Times {
     Given,
     /// A function of their contents.
     OfContents,
+}
+
+impl Times {
+    /// What a setting means: the time of what has no content, or of everything, and whether contents have their own.
+    pub(super) fn of(request: &Request, written: Mtime) -> (u64, Self) {
+        match written {
+            Mtime::At(seconds) => (seconds, Self::Given),
+            Mtime::Commit => (request.time(), Self::Given),
+            Mtime::Content => (DEFAULT_MTIME, Self::OfContents),
+        }
+    }
 }
 
 /// Which of its directories a layer owns.

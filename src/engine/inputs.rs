@@ -81,9 +81,11 @@ impl Inputs {
         };
         looker.parts.fact("project", project);
         looker.parts.fact("name", name);
-        for path in settings.app.iter().flat_map(|app| app.paths.as_slice()) {
-            let app = settings.app.as_ref().map(options::scan_options_of_app).unwrap_or_default();
-            looker.artifact(path.value.path(), &app)?;
+        for app in &settings.apps {
+            let taken = options::scan_options_of_app(app);
+            for path in app.paths.as_slice() {
+                looker.artifact(path.value.path(), &taken)?;
+            }
         }
         for files in settings.layers.iter().flat_map(|layer| &layer.files) {
             looker.path(files.from.value.path(), &options::scan_options_of(files))?;
@@ -197,7 +199,7 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         platforms,
         annotations,
         compression,
-        app,
+        apps,
         layers,
         config,
         cache,
@@ -217,7 +219,7 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
     parts.setting("image.platforms", platforms);
     parts.setting("image.annotations", annotations);
     parts.setting("image.compression", compression);
-    parts.setting("app", app);
+    parts.setting("app", apps);
     parts.setting("layer", layers);
     parts.setting("config", config);
     parts.setting("cache", cache);

@@ -4,6 +4,7 @@
 //! derived, and every destination gets what it lacks, while later layers are still being built. Where all
 //! layers are known and a destination is current already, one question to it is all that happens.
 
+pub mod apps;
 pub mod cache;
 mod check;
 mod declared;

@@ -225,7 +225,7 @@ fn inputs(settings: &Settings) -> Vec<Input> {
         real: real_path(written),
         tree: written.is_dir().then_some(options),
     };
-    let app = settings.app.iter().flat_map(|app| {
+    let app = settings.apps.iter().flat_map(|app| {
         let options = options::scan_options_of_app(app);
         app.paths.as_slice().iter().map(move |path| input(path.value.path(), options.clone()))
     });

@@ -4,29 +4,27 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::apps::{self, ProposedApp};
 use super::cache::{Distrust, Lookups};
 use super::check::{self, Checks, of_artifact};
 use super::declared::DeclaredLayer;
 use super::derive;
-use super::draft::{Draft, Owned, Times};
+use super::draft::{Draft, Origin, Splitting, Times};
 use super::error::BuildError;
 use super::memo::{MemoWriter, Memos, layer_slot};
-use super::options::taken_of;
 use super::prepared::Prepared;
 use super::request::{Request, at};
 use super::selection::{self, Wanted};
 use super::session::Session;
-use crate::artifact::{self, AppOptions, AppRoot, Artifact, ArtifactKind, Proposal};
+use crate::artifact::{self, Artifact, Proposal};
 use crate::bases::{Base, BaseError, BaseLayers, Empty, FileTree, Node, PlatformBase, Stack};
 use crate::formats::deflate;
-use crate::layer::{
-    self, Compression, DEFAULT_MTIME, Entry, EntryPath, LayerSpec, Rules, Scanner, SpecError,
-};
+use crate::layer::{self, Compression, Entry, EntryPath, LayerSpec, Scanner, SpecError};
 use crate::plan::buckets::{self, BucketCount, Split};
 use crate::plan::{
     self, KnownFrom, LayerMemo, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage, PlannedLayer,
 };
-use crate::project::config::{self, Facts, Mtime, Spanned};
+use crate::project::config;
 use crate::project::lock::LockedBase;
 use crate::runtime::observer::Stage;
 use crate::transport::Source;
@@ -51,13 +49,14 @@ pub(super) fn prepare_with<'a>(
     // Whatever has a time would have it in vain.
     crate::types::time::rfc3339(request.time())?;
     let base = open_base(session, request)?;
-    let artifacts = detect(request)?;
-    let facts = facts(request, &artifacts)?;
+    let apps = apps::detect(request)?;
+    let facts = apps::facts(request, &apps)?;
     derive::check(request, &facts)?;
     let asked = asked_platforms(request)?;
     let name = base.as_ref().map(|base| base.reference.as_str());
     let offered = || base.as_ref().map_or_else(|| Ok(Vec::new()), Base::platforms);
-    let selection = selection::select(&artifacts, &asked, name, offered)?;
+    let lists: Vec<&[Artifact]> = apps.iter().map(|app| &app.artifacts[..]).collect();
+    let selection = selection::select(&lists, &asked, name, offered)?;
     let mut preparer = Preparer {
         session,
         request,
@@ -82,15 +81,20 @@ pub(super) fn prepare_with<'a>(
     let mut planned: Vec<PlannedArtifact> = Vec::new();
     let platforms: Vec<Option<Platform>> =
         selection.images.iter().map(|wanted| wanted.platform.clone()).collect();
-    for Wanted { platform, artifact } in selection.images {
-        let image = preparer.image(base.as_ref(), artifact, platform.as_ref());
+    for Wanted { platform, artifacts } in selection.images {
+        let chosen: Vec<(&config::App, &Artifact)> =
+            apps.iter().map(|app| app.settings).zip(artifacts.iter().copied()).collect();
+        let image = preparer.image(base.as_ref(), &chosen, platform.as_ref());
         let (image, platform_base) = image.map_err(|error| {
             if selection.are_asked_for { error } else { one_of(error, &platform, &platforms) }
         })?;
         images.push(image);
         bases.push(platform_base);
-        let seen = |artifact: &Artifact| planned.iter().any(|planned| planned.path == artifact.path);
-        planned.extend(artifact.filter(|artifact| !seen(artifact)).map(planned_artifact));
+        for artifact in artifacts {
+            if !planned.iter().any(|planned| planned.path == artifact.path()) {
+                planned.push(planned_artifact(artifact));
+            }
+        }
     }
     let Preparer { memos, compression, mut notes, mut warnings, mut findings, locked, lookups, .. } =
         preparer;
@@ -125,25 +129,10 @@ pub(super) fn prepare_with<'a>(
     Ok(prepared)
 }
 
-/// The facts of the request, and the version that the artifacts say unless their names did.
-fn facts(request: &Request, artifacts: &[Artifact]) -> Result<Facts, BoxedError> {
-    let mut facts = request.facts.clone();
-    for artifact in artifacts {
-        if facts.version.is_some() {
-            break;
-        }
-        let version = artifact::version(artifact)?;
-        facts.version = version.value;
-        facts.version_sought.extend(version.looked_at);
-    }
-    facts.version_sought.dedup();
-    Ok(facts)
-}
-
 fn planned_artifact(artifact: &Artifact) -> PlannedArtifact {
     PlannedArtifact {
         kind: artifact.kind.describe().to_owned(),
-        path: artifact.path.clone(),
+        path: artifact.path().to_owned(),
         why: artifact.why.clone(),
     }
 }
@@ -212,52 +201,6 @@ fn open_base(session: &Session, request: &Request) -> Result<Option<Base>, Boxed
     Ok(Some(base.strict(request.settings.locked)))
 }
 
-fn detect(request: &Request) -> Result<Vec<Artifact>, BoxedError> {
-    let Some(app) = &request.settings.app else { return Ok(Vec::new()) };
-    let mut artifacts = Vec::new();
-    for path in app.paths.as_slice() {
-        check_choice(request, app, path)?;
-        let detected = match &app.kind {
-            Some(kind) => artifact::detect_as(path.value.path(), kind_of(kind.value)),
-            None => artifact::detect(path.value.path()),
-        };
-        artifacts.push(detected.map_err(|error| {
-            let hint = crate::types::error::Explain::hint(&error);
-            at(request, path, error.into(), hint)
-        })?);
-    }
-    Ok(artifacts)
-}
-
-/// Globs choose from a directory; from an archive or a program they would choose nothing, without a word.
-fn check_choice(
-    request: &Request,
-    app: &config::App,
-    path: &Spanned<config::DiskPath>,
-) -> Result<(), BoxedError> {
-    let (Some(pattern), true) = (app.include.first().or(app.exclude.first()), path.value.path().is_file())
-    else {
-        return Ok(());
-    };
-    let message =
-        format!("`include` and `exclude` choose from a directory, and `{}` is none", path.value.written());
-    let hint = "remove them, or unpack the artifact and give the directory".to_owned();
-    Err(request.settings.error_at(pattern.span, message, Some(hint)).into())
-}
-
-const fn kind_of(written: config::Kind) -> ArtifactKind {
-    match written {
-        config::Kind::War => ArtifactKind::War,
-        config::Kind::SpringBoot => ArtifactKind::SpringBoot,
-        config::Kind::Jar => ArtifactKind::Jar,
-        config::Kind::Elf => ArtifactKind::Binary,
-        config::Kind::Node => ArtifactKind::Node,
-        config::Kind::Python => ArtifactKind::Python,
-        config::Kind::Site => ArtifactKind::Site,
-        config::Kind::Tree => ArtifactKind::Tree,
-    }
-}
-
 /// The platforms that the settings name.
 fn asked_platforms(request: &Request) -> Result<Vec<Platform>, BoxedError> {
     let checked = request.settings.platforms.iter().map(|written| {
@@ -304,21 +247,11 @@ fn removals(name: &str, entries: Vec<Entry>) -> Result<LayerSpec, SpecError> {
     LayerSpec::removals(name, &gone, directories)
 }
 
-/// How far divisible layers are split.
-struct Splitting {
-    /// What the user wants; `None` leaves it to the size.
-    wanted: Option<BucketCount>,
-    /// How many layers a class may become.
-    room: usize,
-    /// What the application owns.
-    root: Option<EntryPath>,
-}
-
 impl<'r> Preparer<'_, 'r> {
     fn image(
         &mut self,
         base: Option<&Base>,
-        artifact: Option<&Artifact>,
+        chosen: &[(&'r config::App, &Artifact)],
         platform: Option<&Platform>,
     ) -> Result<(PlannedImage, Option<PlatformBase>), BoxedError> {
         let mut loaded = match base {
@@ -335,62 +268,51 @@ impl<'r> Preparer<'_, 'r> {
             }
         }
         let config = loaded.as_ref().map(|loaded| loaded.image.config());
-        let proposal = match artifact {
-            Some(artifact) => {
-                Some(artifact::propose(artifact, &self.app_options(artifact), config, self.scanner)?)
-            }
-            None => None,
-        };
+        let proposed: Vec<ProposedApp<'_, 'r>> = chosen
+            .iter()
+            .map(|(app, artifact)| ProposedApp::new(self.request, app, artifact, config, self.scanner))
+            .collect::<Result<_, _>>()?;
+        let (entrypoint, cmd) = apps::start(self.request, &proposed)?;
         let platform = platform
             .cloned()
             .or_else(|| loaded.as_ref().map(|loaded| loaded.platform.clone()))
-            .or_else(|| proposal.as_ref().and_then(|proposal| proposal.platform.clone()))
+            .or_else(|| proposed.iter().find_map(|app| app.proposal.platform.clone()))
             .unwrap_or_else(Platform::linux_amd64);
         check_platform(&platform)?;
-        let requirements = match artifact {
-            Some(artifact) => {
-                self.findings.extend(of_artifact(artifact, config)?);
-                let options = self.app_options(artifact);
-                Some(artifact::requirements(artifact, &options, config, self.scanner)?)
-            }
-            None => None,
-        };
-        let checks = Checks {
-            request: self.request,
-            requirements: requirements.as_ref(),
-            config,
-            platform: &platform,
-        };
+        let mut requirements = Vec::new();
+        for app in &proposed {
+            self.findings.extend(of_artifact(app.artifact, config)?);
+            requirements.push(artifact::requirements(app.artifact, &app.options, config, self.scanner)?);
+        }
+        let checks =
+            Checks { request: self.request, requirements: &requirements, config, platform: &platform };
         self.findings.extend(checks.first()?);
-        let (entrypoint, cmd) = proposal
-            .as_ref()
-            .map_or((None, None), |proposal| (proposal.entrypoint.clone(), proposal.cmd.clone()));
-        let app_root = proposal.as_ref().and_then(|proposal| proposal.app_root.clone());
-        let replaces = proposal.as_ref().map(|proposal| proposal.replaces.clone()).unwrap_or_default();
-        let mut drafts = self.drafts(artifact, proposal)?;
         let base_layers = loaded.as_ref().map_or(0, |loaded| loaded.image.layers().len());
-        let splitting = Splitting {
-            wanted: self.wanted_buckets(),
-            room: buckets::room(base_layers, drafts.len().saturating_sub(1)),
-            root: app_root.clone(),
-        };
         self.platform = platform.clone();
         let layers = match (base, &loaded) {
             (Some(base), Some(loaded)) => {
                 let mut tree = BaseLayers::new(base, loaded, &self.session.store, &self.session.progress);
-                let replaced = check::replaced(&replaces, app_root.as_ref(), &mut tree)?;
-                self.notes.extend(check::note_of_replaced(&replaced));
-                drafts.splice(..0, Draft::removing(&replaced));
-                let layers = self.place(drafts, &mut tree, &splitting)?;
-                if replaces.is_empty() {
-                    self.look_beneath(app_root.as_ref(), &mut tree)?;
+                apps::check_apart(self.request, &proposed, &mut tree)?;
+                let removed = self.removed(&proposed, &mut tree)?;
+                let beneath: Vec<EntryPath> = proposed
+                    .iter()
+                    .filter(|app| app.proposal.replaces.is_empty())
+                    .filter_map(|app| app.proposal.app_root.clone())
+                    .collect();
+                let mut drafts = self.drafts(proposed)?;
+                drafts.splice(..0, removed);
+                let layers = self.place(drafts, &mut tree, base_layers)?;
+                for root in &beneath {
+                    self.look_beneath(root, &mut tree)?;
                 }
                 self.findings.extend(checks.run(&layers, Some(&mut tree))?);
                 self.lock(base, loaded, tree);
                 layers
             }
             _ => {
-                let layers = self.place(drafts, &mut Empty, &splitting)?;
+                apps::check_apart(self.request, &proposed, &mut Empty)?;
+                let drafts = self.drafts(proposed)?;
+                let layers = self.place(drafts, &mut Empty, base_layers)?;
                 self.findings.extend(checks.run(&layers, None)?);
                 layers
             }
@@ -405,13 +327,26 @@ impl<'r> Preparer<'_, 'r> {
         Ok((PlannedImage { platform, base: planned_base, layers, entrypoint, cmd }, loaded))
     }
 
-    /// Files of the base in the same place shine through: only a file of the same name hides one.
-    fn look_beneath(
+    /// The layer that removes the base's own applications, if it has any.
+    fn removed(
         &mut self,
-        app_root: Option<&EntryPath>,
+        apps: &[ProposedApp<'_, '_>],
         tree: &mut BaseLayers<'_>,
-    ) -> Result<(), BoxedError> {
-        let Some(root) = app_root else { return Ok(()) };
+    ) -> Result<Option<Draft<'r>>, BoxedError> {
+        let mut replaced: Vec<EntryPath> = Vec::new();
+        for Proposal { replaces, app_root, .. } in apps.iter().map(|app| &app.proposal) {
+            for path in check::replaced(replaces, app_root.as_ref(), tree)? {
+                if !replaced.contains(&path) {
+                    replaced.push(path);
+                }
+            }
+        }
+        self.notes.extend(check::note_of_replaced(&replaced));
+        Ok(Draft::removing(&replaced))
+    }
+
+    /// Files of the base in the same place shine through: only a file of the same name hides one.
+    fn look_beneath(&mut self, root: &EntryPath, tree: &mut BaseLayers<'_>) -> Result<(), BoxedError> {
         if let Some(Node::Directory { .. }) = tree.lookup(root)? {
             self.warnings.push(format!(
                 "the base has {root} already: its files there stay where the application has none of the same name; \
@@ -444,127 +379,59 @@ impl<'r> Preparer<'_, 'r> {
         }
     }
 
-    fn app_options(&self, artifact: &Artifact) -> AppOptions {
-        let Some(app) = &self.request.settings.app else { return AppOptions::default() };
-        let (mtime, _) = self.mtime(mtime_of(app, artifact));
-        let rules = Rules {
-            file_mode: app.mode.as_ref().map(|mode| mode.value.bits()),
-            owner: app.owner.as_ref().map(|owner| (owner.value.uid.into(), owner.value.gid.into())),
-            mtime,
-            ..Rules::default()
-        };
-        AppOptions {
-            layout: app.layout.as_ref().map(|layout| match layout.value {
-                config::Layout::Exploded => artifact::Layout::Exploded,
-                config::Layout::Packaged => artifact::Layout::Packaged,
-            }),
-            root: app.root.as_ref().map(|root| match root.value.entry() {
-                Some(path) => AppRoot::At(path.clone()),
-                None => AppRoot::Image,
-            }),
-            rules,
-            ..taken_of(app)
-        }
-    }
-
-    /// The times of the artifact's files. Of an archive only what is compressed is known without unpacking it.
-    fn times_of(&self, artifact: Option<&Artifact>) -> Result<Times, BoxedError> {
-        let Some((app, artifact)) = self.request.settings.app.as_ref().zip(artifact) else {
-            return Ok(Times::Given);
-        };
-        let (_, times) = self.mtime(mtime_of(app, artifact));
-        match (times, &app.mtime, artifact.archive()) {
-            (Times::OfContents, Some(written), Some(_)) => {
-                let error = BuildError::ContentTime(artifact.path.clone());
-                let hint = error.hint();
-                Err(at(self.request, written, error.into(), hint))
-            }
-            _ => Ok(times),
-        }
-    }
-
-    /// The time of what has no content, or of everything.
-    fn mtime(&self, mtime: Mtime) -> (u64, Times) {
-        match mtime {
-            Mtime::At(seconds) => (seconds, Times::Given),
-            Mtime::Commit => (self.request.time(), Times::Given),
-            Mtime::Content => (DEFAULT_MTIME, Times::OfContents),
-        }
-    }
-
-    fn drafts(
-        &mut self,
-        artifact: Option<&Artifact>,
-        proposal: Option<Proposal>,
-    ) -> Result<Vec<Draft<'r>>, BoxedError> {
+    /// All layers in their order: those that are declared, then those of each artifact.
+    fn drafts(&mut self, apps: Vec<ProposedApp<'_, 'r>>) -> Result<Vec<Draft<'r>>, BoxedError> {
         let mut drafts = Vec::new();
         for layer in &self.request.settings.layers {
-            let mtime = layer.mtime.as_ref().map_or(Mtime::At(DEFAULT_MTIME), |mtime| mtime.value);
-            let (mtime, times) = self.mtime(mtime);
-            let declared =
-                DeclaredLayer { request: self.request, scanner: self.scanner, layer, mtime, times };
-            drafts.push(declared.draft()?);
+            drafts.push(DeclaredLayer::new(self.request, self.scanner, layer).draft()?);
         }
-        let Some(proposal) = proposal else {
-            if drafts.is_empty() && artifact.is_none() {
-                return Err(BuildError::Nothing.into());
-            }
-            return Ok(drafts);
-        };
-        self.notes.extend(proposal.notes);
-        self.warnings.extend(proposal.warnings);
-        let times = self.times_of(artifact)?;
-        for layer in proposal.layers {
-            let owned = proposal.app_root.clone().map_or(Owned::Some(BTreeSet::new()), Owned::From);
-            drafts.push(Draft {
-                name: layer.name,
-                why: layer.why,
-                entries: layer.entries,
-                owned,
-                // A program or an archive is put there as it is.
-                named: proposal.app_root.iter().cloned().collect(),
-                is_divisible: layer.is_divisible,
-                times,
-                declared: None,
-                removes: false,
-            });
+        if drafts.is_empty() && apps.is_empty() {
+            return Err(BuildError::Nothing.into());
+        }
+        let mut names = Vec::new();
+        for mut app in apps {
+            self.notes.append(&mut app.proposal.notes);
+            self.warnings.append(&mut app.proposal.warnings);
+            drafts.extend(app.drafts(&mut names));
         }
         Ok(drafts)
-    }
-
-    /// How many buckets the user wants; `None` leaves it to the size.
-    fn wanted_buckets(&self) -> Option<BucketCount> {
-        let app = self.request.settings.app.as_ref()?;
-        match app.buckets.as_ref()?.value {
-            config::Buckets::Auto => None,
-            config::Buckets::Number(number) => Some(BucketCount::at_most(number.into())),
-        }
     }
 
     fn place<B: FileTree>(
         &mut self,
         drafts: Vec<Draft<'_>>,
         base: &mut B,
-        splitting: &Splitting,
+        base_layers: usize,
     ) -> Result<Vec<PlannedLayer>, BoxedError> {
         let mut layers = Vec::new();
         // What was placed so far is below what follows, as the base is.
         let mut placed: Vec<LayerSpec> = Vec::new();
+        let mut own = drafts.iter().filter(|draft| !matches!(draft.origin, Origin::Removal)).count();
         for draft in drafts {
-            let Draft { name, why, entries, owned, named, is_divisible, times, declared, removes } = draft;
+            let Draft { name, why, entries, owned, named, splitting, times, origin } = draft;
             let mut below = Stack { base: &mut *base, layers: &placed };
             let entries =
                 plan::place(entries, |path| owned.contains(path), |path| named.contains(path), &mut below)
-                    .map_err(|error| match declared {
-                        Some(declared) => declared.misplaced(error),
-                        None => self.misplaced(error),
-                    })?;
-            let spec = if removes { removals(&name, entries) } else { LayerSpec::new(&name, entries) };
-            let spec = spec.map_err(|error| match declared {
-                Some(declared) => declared.malformed(error),
-                None => BuildError::Spec(error).into(),
+                    .map_err(|error| self.misplaced(error, &origin))?;
+            let spec = match origin {
+                Origin::Removal => removals(&name, entries),
+                _ => LayerSpec::new(&name, entries),
+            };
+            let spec = spec.map_err(|error| match origin {
+                Origin::Layer(layer) => {
+                    DeclaredLayer::new(self.request, self.scanner, layer).malformed(error)
+                }
+                _ => BuildError::Spec(error).into(),
             })?;
-            let split = if is_divisible { self.split(spec, splitting) } else { Split::Whole(spec) };
+            let split = match &splitting {
+                Some(splitting) => {
+                    self.split(spec, splitting, buckets::room(base_layers, own.saturating_sub(1)))
+                }
+                None => Split::Whole(spec),
+            };
+            if let Split::Parts(parts) = &split {
+                own += parts.len().saturating_sub(1);
+            }
             match split {
                 Split::Parts(parts) => {
                     for part in parts {
@@ -583,10 +450,16 @@ impl<'r> Preparer<'_, 'r> {
         Ok(layers)
     }
 
-    /// Why the application cannot be placed: where its root was chosen, that is where to look.
-    fn misplaced(&self, error: PlaceError) -> BoxedError {
-        let root = self.request.settings.app.as_ref().and_then(|app| app.root.as_ref());
-        match (&error, root) {
+    /// Why a layer cannot be placed: where the root of an application was chosen, that is where to look.
+    fn misplaced(&self, error: PlaceError, origin: &Origin<'_>) -> BoxedError {
+        let app = match origin {
+            Origin::Layer(layer) => {
+                return DeclaredLayer::new(self.request, self.scanner, layer).misplaced(error);
+            }
+            Origin::App(app) => Some(app),
+            Origin::Removal => None,
+        };
+        match (&error, app.and_then(|app| app.root.as_ref())) {
             (PlaceError::Base(_), _) | (_, None) => error.into(),
             (_, Some(root)) => {
                 let hint = error.hint();
@@ -607,9 +480,9 @@ impl<'r> Preparer<'_, 'r> {
     }
 
     /// The buckets of a placed layer, if it is split.
-    fn split(&mut self, spec: LayerSpec, splitting: &Splitting) -> Split {
+    fn split(&mut self, spec: LayerSpec, splitting: &Splitting, room: usize) -> Split {
         let wanted = splitting.wanted.unwrap_or_else(|| BucketCount::for_payload(spec.payload_size()));
-        let count = wanted.within(splitting.room);
+        let count = wanted.within(room);
         if splitting.wanted.is_some() && count < wanted {
             self.notes.push(format!(
                 "`{}` is split into at most {} layers, not {}: the image has no room for more",
@@ -661,14 +534,6 @@ impl<'r> Preparer<'_, 'r> {
             difference,
         })
     }
-}
-
-/// The times that the settings want. Web servers make validators of a file's time and size: a time that is always the
-/// same would keep what was changed in caches, and one that is always new would send what was not changed.
-fn mtime_of(app: &config::App, artifact: &Artifact) -> Mtime {
-    let is_site = artifact.kind == ArtifactKind::Site;
-    let default = if is_site { Mtime::Content } else { Mtime::At(DEFAULT_MTIME) };
-    app.mtime.as_ref().map_or(default, |mtime| mtime.value)
 }
 
 /// Where the project of a build lies: its build file's directory, else the artifact.

@@ -3,7 +3,7 @@
 //! A program is for the platform that its headers name; anything else runs on every one. Nothing that was named goes
 //! unsaid: an artifact without a platform to build for is an error or a note.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::error::BuildError;
 use crate::artifact::Artifact;
@@ -16,8 +16,8 @@ use crate::types::shown::shown_path;
 pub(super) struct Wanted<'a> {
     /// `None`: whatever the one image of the base is.
     pub(super) platform: Option<Platform>,
-    /// What goes into it, if there is an artifact.
-    pub(super) artifact: Option<&'a Artifact>,
+    /// What goes into it: one artifact of each list, in their order.
+    pub(super) artifacts: Vec<&'a Artifact>,
 }
 
 /// The images to build.
@@ -35,7 +35,7 @@ pub(super) struct Selection<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum SelectionError {
     /// Several artifacts for one image.
-    #[error("{} are for {platform}: an image takes one artifact", joined(.paths))]
+    #[error("{} are for {platform}: one `[app]` is one artifact for each platform", joined(.paths))]
     Several {
         /// The artifacts.
         paths: Vec<PathBuf>,
@@ -92,15 +92,15 @@ impl Explain for SelectionError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Several { .. } => {
-                "keep one in `app.path`: several are for programs of different platforms; other files go into the image by \
-                 a `[[layer]]`"
+                "several in `app.path` are for programs of different platforms; give each artifact of an image an `[[app]]` \
+                 of its own"
                     .to_owned()
             }
             Self::NoProgram { wanted, artifacts } => {
                 let others: Vec<String> =
                     artifacts.iter().map(|(_, platform)| platform.to_string()).collect();
                 format!(
-                    "build the program for {wanted} and name it in `app.path` too, or build for {}",
+                    "build the program for {wanted} and name it in `path` beside the other, or build for {} with `--platform`",
                     others.join(" and ")
                 )
             }
@@ -111,43 +111,127 @@ impl Explain for SelectionError {
     }
 }
 
-/// Decides what is built: `asked` are the platforms that the settings name, without duplicates; `offered` asks the
-/// base, by its name, for its own.
-pub(super) fn select<'a>(
+/// The artifacts of one `[app]`.
+struct Choice<'a> {
     artifacts: &'a [Artifact],
+    /// Those that are for one platform each, with it; empty where the one artifact is for any.
+    programs: Vec<(&'a Artifact, Platform)>,
+}
+
+impl<'a> Choice<'a> {
+    fn of(artifacts: &'a [Artifact]) -> Result<Self, SelectionError> {
+        let programs =
+            artifacts.iter().filter_map(|artifact| Some((artifact, artifact.platform()?.clone()))).collect();
+        let choice = Self { artifacts, programs };
+        choice.check_distinct()?;
+        Ok(choice)
+    }
+
+    /// The artifact for a platform; `None` where there is none for it.
+    fn artifact_for(&self, wanted: &Platform) -> Option<&'a Artifact> {
+        if self.programs.is_empty() {
+            return self.artifacts.first();
+        }
+        let fitting = self.programs.iter().find(|(_, platform)| is_same_machine(platform, wanted));
+        fitting.map(|(artifact, _)| *artifact)
+    }
+
+    /// No two artifacts for one image.
+    fn check_distinct(&self) -> Result<(), SelectionError> {
+        let is_for_any = |artifact: &Artifact| artifact.platform().is_none();
+        if self.artifacts.len() > 1 && self.artifacts.iter().any(is_for_any) {
+            let paths = self.artifacts.iter().map(|artifact| artifact.path().to_owned()).collect();
+            return Err(SelectionError::Several { paths, platform: "the same platforms".to_owned() });
+        }
+        for (artifact, platform) in &self.programs {
+            let same: Vec<PathBuf> = self
+                .programs
+                .iter()
+                .filter(|(_, other)| is_same_machine(platform, other))
+                .map(|(artifact, _)| artifact.path().to_owned())
+                .collect();
+            if same.len() > 1 && same.first().is_some_and(|first| first == artifact.path()) {
+                return Err(SelectionError::Several { paths: same, platform: platform.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The platforms that both the programs and the base are for, and what is said of the others.
+    fn shared(&self, base: Option<&str>, offered: &[Platform]) -> (Vec<Platform>, Vec<String>) {
+        let mut platforms = Vec::new();
+        let mut notes = Vec::new();
+        for (artifact, platform) in &self.programs {
+            let mut fitting: Vec<&Platform> =
+                offered.iter().filter(|it| is_same_machine(platform, it)).collect();
+            if let Some(exact) = fitting.iter().find(|it| **it == platform) {
+                fitting = vec![exact];
+            }
+            // An empty base, or one that does not say what it is for.
+            if offered.is_empty() {
+                fitting = vec![platform];
+            }
+            if fitting.is_empty() {
+                notes.push(format!(
+                    "`{}` is left out: it is for {platform}, and the base `{}` is for {}",
+                    shown_path(artifact.path()),
+                    base.unwrap_or_default(),
+                    list(offered)
+                ));
+            }
+            platforms.extend(fitting.into_iter().cloned());
+        }
+        (platforms, notes)
+    }
+}
+
+/// Decides what is built. `lists` has the artifacts of each `[app]`; `asked` are the platforms that the settings name,
+/// without duplicates; `offered` asks the base, by its name, for its own.
+pub(super) fn select<'a>(
+    lists: &[&'a [Artifact]],
     asked: &[Platform],
     base: Option<&str>,
     offered: impl FnOnce() -> Result<Vec<Platform>, BoxedError>,
 ) -> Result<Selection<'a>, BoxedError> {
-    let programs: Vec<(&Artifact, Platform)> =
-        artifacts.iter().filter_map(|artifact| Some((artifact, artifact.elf()?.platform.clone()))).collect();
-    check_distinct(artifacts, &programs)?;
-    if programs.is_empty() {
-        return everywhere(artifacts.first(), asked, base, offered);
+    let choices = lists.iter().map(|list| Choice::of(list)).collect::<Result<Vec<_>, _>>()?;
+    if choices.iter().all(|choice| choice.programs.is_empty()) {
+        return everywhere(&choices, asked, base, offered);
     }
-    if asked.is_empty() {
-        return shared(&programs, base, offered);
-    }
+    let (platforms, mut notes) = if asked.is_empty() {
+        shared(&choices, base, offered)?
+    } else {
+        (asked.to_vec(), left_out(&choices, asked))
+    };
     let mut images = Vec::new();
-    for wanted in asked {
-        let program = programs.iter().find(|(_, platform)| is_same_machine(platform, wanted));
-        let Some((artifact, _)) = program else {
-            let artifacts = owned(&programs);
-            return Err(SelectionError::NoProgram { wanted: wanted.clone(), artifacts }.into());
-        };
-        images.push(Wanted { platform: Some(wanted.clone()), artifact: Some(artifact) });
+    for wanted in platforms {
+        let mut artifacts = Vec::new();
+        for choice in &choices {
+            let Some(artifact) = choice.artifact_for(&wanted) else {
+                return Err(SelectionError::NoProgram { wanted, artifacts: owned(&choice.programs) }.into());
+            };
+            artifacts.push(artifact);
+        }
+        images.push(Wanted { platform: Some(wanted), artifacts });
     }
-    let left = programs.iter().filter(|(_, platform)| !asked.iter().any(|it| is_same_machine(platform, it)));
+    let mut seen = std::collections::BTreeSet::new();
+    notes.retain(|note| seen.insert(note.clone()));
+    Ok(Selection { images, notes, are_asked_for: true })
+}
+
+/// What is said of programs for platforms that were not asked for.
+fn left_out(choices: &[Choice<'_>], asked: &[Platform]) -> Vec<String> {
+    let programs = choices.iter().flat_map(|choice| &choice.programs);
+    let left = programs.filter(|(_, platform)| !asked.iter().any(|it| is_same_machine(platform, it)));
     let notes = left.map(|(artifact, platform)| {
-        let path = shown_path(&artifact.path);
+        let path = shown_path(artifact.path());
         format!("`{path}` is left out: it is for {platform}, which is not among the platforms to build for")
     });
-    Ok(Selection { images, notes: notes.collect(), are_asked_for: true })
+    notes.collect()
 }
 
 /// What is not for one platform: it is built for those that were asked for, else for all of the base's.
 fn everywhere<'a>(
-    artifact: Option<&'a Artifact>,
+    choices: &[Choice<'a>],
     asked: &[Platform],
     base: Option<&str>,
     offered: impl FnOnce() -> Result<Vec<Platform>, BoxedError>,
@@ -168,69 +252,34 @@ fn everywhere<'a>(
     if platforms.is_empty() {
         platforms.push(None);
     }
-    let images = platforms.into_iter().map(|platform| Wanted { platform, artifact }).collect();
+    let artifacts: Vec<&Artifact> = choices.iter().filter_map(|choice| choice.artifacts.first()).collect();
+    let images =
+        platforms.into_iter().map(|platform| Wanted { platform, artifacts: artifacts.clone() }).collect();
     Ok(Selection { images, notes: Vec::new(), are_asked_for })
 }
 
-/// What both the programs and the base are for.
-fn shared<'a>(
-    programs: &[(&'a Artifact, Platform)],
+/// The platforms that the base and any of the lists with programs are for, each once. A list that has nothing for one of
+/// them is an error of the caller's.
+fn shared(
+    choices: &[Choice<'_>],
     base: Option<&str>,
     offered: impl FnOnce() -> Result<Vec<Platform>, BoxedError>,
-) -> Result<Selection<'a>, BoxedError> {
+) -> Result<(Vec<Platform>, Vec<String>), BoxedError> {
     let offered = if base.is_some() { offered()? } else { Vec::new() };
-    let mut images = Vec::new();
+    let mut platforms: Vec<Platform> = Vec::new();
     let mut notes = Vec::new();
-    for (artifact, platform) in programs {
-        let mut fitting: Vec<&Platform> = offered.iter().filter(|it| is_same_machine(platform, it)).collect();
-        if let Some(exact) = fitting.iter().find(|it| **it == platform) {
-            fitting = vec![exact];
+    for choice in choices.iter().filter(|choice| !choice.programs.is_empty()) {
+        let (found, said) = choice.shared(base, &offered);
+        if found.is_empty() {
+            let (artifacts, base) = (owned(&choice.programs), base.unwrap_or_default().to_owned());
+            return Err(SelectionError::NothingShared { artifacts, base, offered }.into());
         }
-        // An empty base, or one that does not say what it is for.
-        if offered.is_empty() {
-            fitting = vec![platform];
-        }
-        if fitting.is_empty() {
-            notes.push(format!(
-                "`{}` is left out: it is for {platform}, and the base `{}` is for {}",
-                shown_path(&artifact.path),
-                base.unwrap_or_default(),
-                list(&offered)
-            ));
-        }
-        let of_program =
-            |platform: &Platform| Wanted { platform: Some(platform.clone()), artifact: Some(artifact) };
-        images.extend(fitting.into_iter().map(of_program));
+        let new = found.into_iter().filter(|platform| !platforms.contains(platform));
+        let new: Vec<Platform> = new.collect();
+        platforms.extend(new);
+        notes.extend(said);
     }
-    if images.is_empty() {
-        let (artifacts, base) = (owned(programs), base.unwrap_or_default().to_owned());
-        return Err(SelectionError::NothingShared { artifacts, base, offered }.into());
-    }
-    Ok(Selection { images, notes, are_asked_for: true })
-}
-
-/// No two artifacts for one image.
-fn check_distinct(artifacts: &[Artifact], programs: &[(&Artifact, Platform)]) -> Result<(), SelectionError> {
-    let others: Vec<&Path> = artifacts
-        .iter()
-        .filter(|artifact| artifact.elf().is_none())
-        .map(|artifact| &*artifact.path)
-        .collect();
-    if !others.is_empty() && artifacts.len() > 1 {
-        let paths = artifacts.iter().map(|artifact| artifact.path.clone()).collect();
-        return Err(SelectionError::Several { paths, platform: "the same platforms".to_owned() });
-    }
-    for (artifact, platform) in programs {
-        let same: Vec<PathBuf> = programs
-            .iter()
-            .filter(|(_, other)| is_same_machine(platform, other))
-            .map(|(artifact, _)| artifact.path.clone())
-            .collect();
-        if same.len() > 1 && same.first() == Some(&artifact.path) {
-            return Err(SelectionError::Several { paths: same, platform: platform.to_string() });
-        }
-    }
-    Ok(())
+    Ok((platforms, notes))
 }
 
 /// Whether a program for `program` is for `platform`. The headers of a program do not tell variants.
@@ -239,11 +288,13 @@ fn is_same_machine(program: &Platform, platform: &Platform) -> bool {
 }
 
 fn owned(programs: &[(&Artifact, Platform)]) -> Vec<(PathBuf, Platform)> {
-    programs.iter().map(|(artifact, platform)| (artifact.path.clone(), platform.clone())).collect()
+    programs.iter().map(|(artifact, platform)| (artifact.path().to_owned(), platform.clone())).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::artifact::detect;
 
@@ -272,6 +323,45 @@ mod tests {
         made.collect()
     }
 
+    fn names(image: &Wanted<'_>) -> String {
+        let names = image
+            .artifacts
+            .iter()
+            .map(|artifact| artifact.path().file_name().expect("a name").to_string_lossy());
+        names.collect::<Vec<_>>().join("+")
+    }
+
+    /// `platform=name+name …`, where each list is an `[app]`.
+    fn of_several(lists: &[&[(&str, Option<u16>)]], asked: &[&str]) -> Result<(String, usize), String> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let made: Vec<Vec<Artifact>> = lists.iter().map(|list| artifacts(directory.path(), list)).collect();
+        let lists: Vec<&[Artifact]> = made.iter().map(|list| &list[..]).collect();
+        let selection = select(&lists, &platforms(asked), None, || Ok(Vec::new())).map_err(|error| {
+            assert!(error.hint().is_some(), "{error}");
+            error.to_string().replace(&format!("{}/", directory.path().display()), "")
+        })?;
+        let images = selection.images.iter().map(|image| {
+            let platform = image.platform.as_ref().map_or_else(|| "any".to_owned(), ToString::to_string);
+            format!("{platform}={}", names(image))
+        });
+        Ok((images.collect::<Vec<_>>().join(" "), selection.notes.len()))
+    }
+
+    #[test]
+    fn every_image_has_an_artifact_of_each_list() {
+        let ok = |lists: &[&[_]], asked: &[&str]| of_several(lists, asked).expect("selected");
+        assert_eq!(ok(&[&[TREE], &[("site", None)]], &[]), ("any=tree+site".to_owned(), 0));
+        assert_eq!(ok(&[&[TREE], &[AMD, ARM]], &[]).0, "linux/amd64=tree+amd linux/arm64=tree+arm");
+        assert_eq!(ok(&[&[AMD, ARM], &[TREE]], &["linux/arm64"]), ("linux/arm64=arm+tree".to_owned(), 1));
+        let both: &[&[_]] = &[&[AMD, ARM], &[("second", Some(62))]];
+        assert_eq!(ok(both, &["linux/amd64"]), ("linux/amd64=amd+second".to_owned(), 1));
+        // Nothing that was named is dropped in silence.
+        let refused = of_several(both, &[]).expect_err("nothing of the second for arm64");
+        assert_eq!(refused, "no artifact is for linux/arm64: `second` is for linux/amd64");
+        let refused = of_several(&[&[AMD], &[ARM]], &[]).expect_err("nothing in common");
+        assert_eq!(refused, "no artifact is for linux/amd64: `arm` is for linux/arm64");
+    }
+
     fn platforms(texts: &[&str]) -> Vec<Platform> {
         texts.iter().map(|text| text.parse().expect("a platform")).collect()
     }
@@ -284,17 +374,16 @@ mod tests {
     ) -> Result<(String, Vec<String>), String> {
         let directory = tempfile::tempdir().expect("a directory");
         let artifacts = artifacts(directory.path(), files);
+        let lists: Vec<&[Artifact]> = if artifacts.is_empty() { Vec::new() } else { vec![&artifacts] };
         let base = offered.map(|_| "base:1");
         let of_base = || Ok(platforms(offered.unwrap_or_default()));
-        let selection = select(&artifacts, &platforms(asked), base, of_base).map_err(|error| {
+        let selection = select(&lists, &platforms(asked), base, of_base).map_err(|error| {
             assert!(error.hint().is_some(), "{error}");
             error.to_string().replace(&format!("{}/", directory.path().display()), "")
         })?;
         let images = selection.images.iter().map(|image| {
             let platform = image.platform.as_ref().map_or_else(|| "any".to_owned(), ToString::to_string);
-            let name =
-                image.artifact.map(|artifact| artifact.path.file_name().expect("a name").to_string_lossy());
-            format!("{platform}={}", name.unwrap_or_default())
+            format!("{platform}={}", names(image))
         });
         Ok((images.collect::<Vec<_>>().join(" "), selection.notes))
     }
@@ -351,17 +440,19 @@ mod tests {
         );
         assert_eq!(
             refused(&[AMD, ("again", Some(62)), ARM], &[], None),
-            "`amd` and `again` are for linux/amd64: an image takes one artifact"
+            "`amd` and `again` are for linux/amd64: one `[app]` is one artifact for each platform"
         );
         assert_eq!(
             refused(&[AMD, AMD], &[], None),
-            "`amd` and `amd` are for linux/amd64: an image takes one artifact"
+            "`amd` and `amd` are for linux/amd64: one `[app]` is one artifact for each platform"
         );
         for files in [[TREE, ("other", None)], [TREE, AMD]] {
             let said = refused(&files, &[], None);
             assert!(
                 said.starts_with("`tree` and `")
-                    && said.ends_with("are for the same platforms: an image takes one artifact"),
+                    && said.ends_with(
+                        "are for the same platforms: one `[app]` is one artifact for each platform"
+                    ),
                 "{said}"
             );
         }

@@ -78,7 +78,7 @@ impl Checker<'_> {
 
     fn paths(&mut self) {
         let settings = self.settings;
-        let app = settings.app.iter().flat_map(|app| app.paths.as_slice());
+        let app = settings.apps.iter().flat_map(|app| app.paths.as_slice());
         let files = settings.layers.iter().flat_map(|layer| &layer.files).map(|files| &files.from);
         for path in app.chain(files) {
             self.inside(&path.value, path.span);

@@ -7,8 +7,20 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::registries::RegistryArgs;
 use super::values::{absolute, repository};
+use crate::artifact::KINDS;
 use crate::types::platform::Platform;
 use crate::types::reference::Repository;
+
+/// The long help of `--app`, with all kinds of artifacts.
+fn app_help() -> String {
+    let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name()).collect();
+    format!(
+        "Add an artifact to PATH, or to those of build.toml; may be repeated\n\nKIND is a kind of artifact: {}. It is \
+         detected where it is not given. ROOT is the place in the image: `--app docs:site=/srv/docs`. The image has all \
+         artifacts, in the order in which they are written",
+        kinds.join(", ")
+    )
+}
 
 /// The arguments that `build` and `plan` share.
 #[derive(Clone, Debug, Default, Args)]
@@ -50,11 +62,17 @@ pub struct ImageArgs {
     #[arg(long, value_name = "NAME", value_parser = repository, help_heading = "Image")]
     pub name: Option<Repository>,
 
-    /// Where in the image the application goes; the default comes from its kind and the base
+    /// Add an artifact to PATH, or to those of build.toml; may be repeated
+    #[arg(long = "app", value_name = "PATH[:KIND][=ROOT]", help_heading = "Image", long_help = app_help())]
+    pub apps: Vec<String>,
+
+    /// Where in the image the first artifact goes; the default comes from its kind and the base
+    ///
+    /// A program gets this path; with a slash at the end it is the directory that the program goes into.
     #[arg(long, value_name = "PATH", value_parser = absolute, help_heading = "Image")]
     pub root: Option<String>,
 
-    /// Unpack the archive into layers by how often they change, or copy it as one file
+    /// Unpack the first artifact into layers by how often they change, or copy it as one file
     #[arg(long, value_enum, help_heading = "Image")]
     pub layout: Option<Layout>,
 

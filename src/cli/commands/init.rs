@@ -8,7 +8,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::file::OutputFile;
 use super::super::session::Session;
 use super::request::BUILD_FILE;
-use crate::artifact::{self, Artifact, ArtifactKind};
+use crate::artifact::{self, Artifact, Form};
 use crate::types::location::Location;
 use crate::types::shown::shown_path;
 
@@ -40,7 +40,7 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
     }
     let name =
         args.name.as_ref().map_or_else(|| "localhost:5000/example/app".to_owned(), ToString::to_string);
-    let base = args.base.clone().unwrap_or_else(|| default_base(found.kind).to_owned());
+    let base = args.base.clone().unwrap_or_else(|| found.kind.usual_base().to_owned());
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let text = format!(
         "format = 1\n\n[image]\nname = {}\nbase = {}\n# tags = [\"{{git.short}}\"]\n\n[app]\npath = {}\n\
@@ -55,14 +55,6 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
     Ok(())
 }
 
-const fn default_base(kind: ArtifactKind) -> &'static str {
-    match kind {
-        ArtifactKind::War => "docker.io/library/tomcat:10",
-        ArtifactKind::Site => "docker.io/library/nginx:stable",
-        _ => "scratch",
-    }
-}
-
 /// The artifact that was named, or the one in the usual places below a directory.
 ///
 /// A directory that is named may be an artifact itself: a web application or a site at once, any other only where nothing
@@ -71,7 +63,8 @@ fn find(session: &Session, given: &Path, named: bool) -> Result<PathBuf, Command
     if named && !given.is_dir() {
         return Ok(given.to_owned());
     }
-    let is_whole = |artifact: Artifact| matches!(artifact.kind, ArtifactKind::War | ArtifactKind::Site);
+    let is_whole =
+        |artifact: Artifact| artifact.kind.is_supported() && artifact.kind.sign(Form::Directory).is_some();
     if named && artifact::detect(given).is_ok_and(is_whole) {
         return Ok(given.to_owned());
     }

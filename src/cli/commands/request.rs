@@ -9,7 +9,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::session::Session;
 use crate::artifact;
 use crate::engine::own::{Apart, Own, Shape};
-use crate::engine::{CachePolicy, Request, Target, project_of, untrusted};
+use crate::engine::{CachePolicy, Request, Target, apps, project_of, untrusted};
 use crate::project::config::{self, Document, Facts, Overrides, Settings};
 use crate::project::git::{self, GitFacts};
 use crate::project::lock::{self, Lock};
@@ -57,6 +57,7 @@ pub(super) fn ask(
         None => Document::empty(&session.environment.cwd),
     };
     let mut settings = Settings::resolve(document, &flags, &environment)?;
+    apps::check_kinds(&settings)?;
     let directory = found.directory(session);
     let check = |settings: &Settings| match settings.untrusted {
         true => untrusted::check(settings, &directory, args.all_outputs().contains(&"registry")),
@@ -88,7 +89,7 @@ pub(super) fn ask(
         has_build_file: found.build_file.is_some(),
         facts: Facts { git, version, version_sought: Vec::new(), env, content: None },
         lock,
-        project: project_of(found.build_file.as_deref(), found.artifact.as_deref()),
+        project: project_of(found.build_file.as_deref(), found.artifact.as_deref().or(first_app(&settings))),
         cache: reading(&settings, &name, args),
         name,
         settings,
@@ -151,8 +152,8 @@ fn logins(session: &Session) -> Vec<Apart> {
 /// Puts the paths of artifacts in the place of patterns, and returns the version that their names say.
 fn find_artifacts(settings: &mut Settings, has_build_file: bool) -> Result<Option<String>, CommandError> {
     let mut version = None;
-    let mut app = settings.app.take();
-    for path in app.iter_mut().flat_map(|app| app.paths.as_mut_slice()) {
+    let mut apps = std::mem::take(&mut settings.apps);
+    for path in apps.iter_mut().flat_map(|app| app.paths.as_mut_slice()) {
         match artifact::find(path.value.path()) {
             Ok(found) => {
                 path.value = path.value.found(found.path);
@@ -164,7 +165,7 @@ fn find_artifacts(settings: &mut Settings, has_build_file: bool) -> Result<Optio
             Err(error) => return Err(error.into()),
         }
     }
-    settings.app = app;
+    settings.apps = apps;
     Ok(version)
 }
 
@@ -268,6 +269,9 @@ fn find(session: &Session, args: &ImageArgs) -> Result<Found, CommandError> {
     if build_file.is_file() {
         return Ok(Found { build_file: Some(build_file), artifact: None });
     }
+    if args.path.is_none() && !args.apps.is_empty() {
+        return Ok(Found { build_file: None, artifact: None });
+    }
     if args.path.is_none() {
         return Err(config::ConfigError::NotFound(PathBuf::from(BUILD_FILE)).into());
     }
@@ -290,6 +294,7 @@ fn overrides(
     set.extend(args.layout.map(|layout| format!("app.layout={}", quoted(layout.as_str()))));
     Ok(Overrides {
         artifact,
+        apps: args.apps.clone(),
         name: args.name.as_ref().map(ToString::to_string),
         base: args.base.clone(),
         tags: args.tags.clone(),
@@ -304,12 +309,17 @@ fn overrides(
     })
 }
 
+/// The path of the first artifact.
+fn first_app(settings: &Settings) -> Option<&Path> {
+    settings.apps.first()?.paths.as_slice().first().map(|path| path.value.path())
+}
+
 /// The image's name: as given, else `localhost/` and the artifact's, as podman names local images.
 fn name_of(settings: &Settings, found: &Found, directory: &Path) -> Repository {
     if let Some(name) = &settings.name {
         return name.value.clone();
     }
-    let app = settings.app.as_ref().and_then(|app| app.paths.as_slice().first());
+    let app = settings.apps.first().and_then(|app| app.paths.as_slice().first());
     let named = app.map(|path| path.value.without_pattern());
     let path = named.as_deref().or(found.artifact.as_deref()).unwrap_or(directory);
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();

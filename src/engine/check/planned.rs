@@ -17,8 +17,8 @@ use crate::types::shown::shown_path;
 /// The inputs of the checks.
 pub(in crate::engine) struct Checks<'a> {
     pub(in crate::engine) request: &'a Request,
-    /// The artifact's requirements.
-    pub(in crate::engine) requirements: Option<&'a Requirements>,
+    /// The requirements of each artifact.
+    pub(in crate::engine) requirements: &'a [Requirements],
     /// The base's configuration.
     pub(in crate::engine) config: Option<&'a ConfigFile>,
     pub(in crate::engine) platform: &'a Platform,
@@ -57,13 +57,14 @@ impl Checks<'_> {
         tree: &mut T,
         is_meant: impl Fn(&Requirement) -> bool,
     ) -> Result<Vec<Finding>, BoxedError> {
-        let Some(requirements) = self.requirements else { return Ok(Vec::new()) };
-        let artifact = shown_path(&requirements.artifact);
         let cure = self.cure();
         let mut image = self.image(tree, &cure);
         let mut findings = Vec::new();
-        for requirement in requirements.all.iter().filter(|requirement| is_meant(requirement)) {
-            findings.extend(check(requirement, &artifact, &mut image)?);
+        for requirements in self.requirements {
+            let artifact = shown_path(&requirements.artifact);
+            for requirement in requirements.all.iter().filter(|requirement| is_meant(requirement)) {
+                findings.extend(check(requirement, &artifact, &mut image)?);
+            }
         }
         match CheckError::of(&findings) {
             Some(error) => Err(error.into()),

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use super::app_argument::AppParts;
 use super::decode::{Decode, Decoder};
 use super::source::{Diagnostic, Origin, Sources, Span};
 use super::{ConfigError, ConfigError::NotFound};
@@ -16,6 +17,9 @@ use crate::types::shown::shown_path;
 
 /// What the parser calls the one error that has no consequences.
 const DUPLICATE: &str = "duplicate key";
+
+/// The key of the artifacts.
+const APP: &str = "app";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -170,6 +174,35 @@ impl Document {
         self.put(&path.map(|key| (key.to_owned(), span)), Node { span, value: Value::Array(nodes) })
     }
 
+    /// Adds an artifact that `--app` gave as `PATH[:KIND][=ROOT]` to those that are there.
+    pub(super) fn add_app(&mut self, text: &str) -> Result<(), ConfigError> {
+        let whole = self.typed("--app", text).span;
+        let parts = AppParts::of(text);
+        if parts.path.is_empty() {
+            let hint = "write `--app PATH[:KIND][=ROOT]`, such as `--app docs:site=/srv/docs`".to_owned();
+            return Err(self.sources.wrong_at(whole, format!("`{text}` has no path"), Some(hint)));
+        }
+        let keys = [("path", Some(parts.path)), ("kind", parts.kind), ("root", parts.root)];
+        let keys = keys.into_iter().filter_map(|(key, range)| Some((key, range?)));
+        let table: Table = keys
+            .map(|(key, range)| {
+                let span = whole.part(&range);
+                (key.to_owned(), (span, Node { span, value: Value::String(text[range].to_owned()) }))
+            })
+            .collect();
+        let app = Node { span: whole, value: Value::Table(table) };
+        match self.table_mut().get_mut(APP) {
+            None => drop(self.table_mut().insert(APP.to_owned(), (whole, app))),
+            Some((_, Node { value: Value::Array(apps), .. })) => apps.push(app),
+            Some((_, only)) => {
+                let span = only.span;
+                let first = std::mem::replace(only, Node { span, value: Value::Array(Vec::new()) });
+                only.value = Value::Array(vec![first, app]);
+            }
+        }
+        Ok(())
+    }
+
     /// Registers a typed text. Its relative paths are relative to the working directory.
     pub(super) fn typed(&mut self, name: &str, text: &str) -> Node {
         let base = self.sources.add(name, Path::new(""), Origin::Typed, text);
@@ -184,7 +217,7 @@ impl Document {
             let fresh = || (*span, Node { span: *span, value: Value::Table(Table::new()) });
             let (_, child) = table.entry(key.clone()).or_insert_with(fresh);
             let what = child.value.what();
-            let Value::Table(inner) = &mut child.value else {
+            let Some(inner) = table_at(key, &mut child.value) else {
                 let message = format!("`{key}` is {what}, not a table");
                 let hint = format!("set `{key}` as a whole");
                 return Err(sources.wrong_at(*span, message, Some(hint)));
@@ -242,6 +275,18 @@ impl Value {
             Self::Array(_) => "an array",
             Self::Table(_) => "a table",
         }
+    }
+}
+
+/// The table that a key passes through at `key`: of several artifacts, that of the first.
+fn table_at<'a>(key: &str, value: &'a mut Value) -> Option<&'a mut Table> {
+    match value {
+        Value::Table(table) => Some(table),
+        Value::Array(nodes) if key == APP => match nodes.first_mut().map(|node| &mut node.value) {
+            Some(Value::Table(table)) => Some(table),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

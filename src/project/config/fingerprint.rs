@@ -3,13 +3,13 @@
 use super::template::Facts;
 use super::value::{
     Arguments, Base, Buckets, ByteSize, Compression, Count, DiskPath, EnvName, EnvValue, Format, ImagePath,
-    Kind, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, Signal, User,
+    KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, Signal, User,
 };
 use crate::project::git::GitFacts;
 use crate::types::digest::KeyBuilder;
 use crate::types::fingerprint::{Fingerprint, fingerprint_as_text, fingerprint_fields};
 
-fingerprint_as_text!(Kind, Layout, MirrorAddress, Mode, Owner);
+fingerprint_as_text!(Layout, MirrorAddress, Mode, Owner);
 
 /// Values whose text is all that there is to them.
 macro_rules! written_as {
@@ -30,6 +30,7 @@ written_as! {
     EnvName: |value| value.as_str(),
     EnvValue: |value| value.as_str(),
     Format: |value| value.number(),
+    KindName: |value| value.as_str(),
     Pattern: |value| value.as_str(),
     Percent: |value| value.get(),
     Period: |value| value.nanoseconds(),

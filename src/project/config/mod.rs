@@ -4,6 +4,7 @@
 //! that is wrong is reported together. This module reads no file but the one that it is given, and no
 //! environment: [`Overrides`] carries what the command line found there.
 
+mod app_argument;
 pub(crate) mod decode;
 pub(crate) mod document;
 mod fingerprint;
@@ -20,16 +21,16 @@ use std::path::PathBuf;
 pub use document::Document;
 pub use registries::{Added, Addition, UserFile, merge};
 pub use schema::{
-    App, BuildFile, Cache, Config, Directory, Files, Health, HealthCommand, Healthcheck, Image, Layer, Name,
-    Paths, RegistryOptions, TagTemplate, Workspace, keys,
+    App, Apps, BuildFile, Cache, Config, Directory, Files, Health, HealthCommand, Healthcheck, Image, Layer,
+    Name, Paths, RegistryOptions, TagTemplate, Workspace, keys,
 };
 pub use settings::{Overrides, Settings};
 pub use source::{Diagnostic, Report, Sources, Span, Spanned};
 pub use template::{Facts, Template, TemplateError};
 pub use value::{
     Arguments, Base, Buckets, ByteSize, Compression, Count, DiskPath, EnvName, EnvTable, EnvValue, Format,
-    ImagePath, Kind, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, Protocol,
-    Signal, User,
+    ImagePath, KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports,
+    Protocol, Signal, User,
 };
 
 use crate::types::error::Explain;

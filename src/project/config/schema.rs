@@ -11,7 +11,7 @@ use super::source::Spanned;
 use super::template::Template;
 use super::value::{
     Arguments, Base, Buckets, ByteSize, Compression, Count, DiskPath, EnvName, EnvTable, Format, ImagePath,
-    Kind, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, Signal, User,
+    KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, Signal, User,
     one_or_many,
 };
 use crate::oci;
@@ -28,8 +28,8 @@ settings_table! {
         "format" => format: Option<Format>,
         /// What the image is called and made on.
         "image" => image: Image,
-        /// The artifact.
-        "app" => app: Option<App>,
+        /// The artifacts.
+        "app" => apps: Apps,
         /// Layers besides those of the artifact, bottom first.
         "layer" => layers: Vec<Layer>,
         /// How containers of the image run.
@@ -62,12 +62,12 @@ settings_table! {
 }
 
 settings_table! {
-    /// `[app]`
+    /// `[app]`, or one of several `[[app]]`.
     pub struct App {
         /// The artifact; one for each platform where there are several.
         "path" => paths: Paths,
         /// What it is; detected where not given.
-        "kind" => kind: Option<Spanned<Kind>>,
+        "kind" => kind: Option<Spanned<KindName>>,
         /// Unpacked or as it is.
         "layout" => layout: Option<Spanned<Layout>>,
         /// Where it goes.
@@ -274,7 +274,25 @@ impl FromText for TagTemplate {
 
 super::decode::text_values!(TagTemplate);
 
-/// One artifact or more.
+/// The artifacts of an image, in the order in which they were written: `[app]`, or each `[[app]]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Apps(pub(super) Vec<App>);
+
+impl Decode for Apps {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        one_or_many(node, decoder).map(Self)
+    }
+
+    fn missing() -> Option<Self> {
+        Some(Self::default())
+    }
+
+    fn keys(prefix: &str, keys: &mut Vec<String>) {
+        App::keys(prefix, keys);
+    }
+}
+
+/// One artifact, or one for each platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths(pub(super) Vec<Spanned<DiskPath>>);
 
@@ -374,6 +392,12 @@ impl Fingerprint for Name {
 impl Fingerprint for TagTemplate {
     fn add_to(&self, key: &mut KeyBuilder) {
         self.template().add_to(key);
+    }
+}
+
+impl Fingerprint for Apps {
+    fn add_to(&self, key: &mut KeyBuilder) {
+        self.0.add_to(key);
     }
 }
 

@@ -25,8 +25,10 @@ use crate::types::time::LAST_SECOND;
 /// What the command line or the environment says; nothing is a default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// The artifact, given as an argument.
+    /// The artifact, given as an argument: the first one's path.
     pub artifact: Option<PathBuf>,
+    /// `--app`, repeated: artifacts besides, as `PATH[:KIND][=ROOT]`.
+    pub apps: Vec<String>,
     /// `--name`: [`super::Image::name`].
     pub name: Option<String>,
     /// `--base`: [`super::Image::base`].
@@ -116,6 +118,7 @@ impl Overrides {
         }
         Ok(Self {
             artifact: None,
+            apps: Vec::new(),
             name: get(VARIABLES.name),
             base: get(VARIABLES.base),
             tags: list(VARIABLES.tags),
@@ -174,8 +177,8 @@ pub struct Settings {
     pub annotations: BTreeMap<Name, Spanned<Template>>,
     /// How layers are compressed.
     pub compression: Compression,
-    /// The artifact.
-    pub app: Option<App>,
+    /// The artifacts, in the order in which they were written; flags come last.
+    pub apps: Vec<App>,
     /// Further layers, bottom first.
     pub layers: Vec<Layer>,
     /// How containers run.
@@ -214,8 +217,11 @@ impl Settings {
         if let Some(path) = artifact {
             document.give("", ["app", "path"], &path.display().to_string())?;
         }
+        for app in &flags.apps {
+            document.add_app(app)?;
+        }
         let mut file: BuildFile = document.decode()?;
-        if let (Some(path), Some(app)) = (artifact, &mut file.app) {
+        if let (Some(path), Some(app)) = (artifact, file.apps.0.first_mut()) {
             // A path need not be UTF-8, a document must.
             let span = app.paths.as_slice().first().map_or_else(|| Span::new(0, &(0..0)), |path| path.span);
             app.paths = Paths(vec![Spanned { value: DiskPath::new(path), span }]);
@@ -225,7 +231,7 @@ impl Settings {
         if !diagnostics.is_empty() {
             return Err(sources.error(diagnostics));
         }
-        let BuildFile { format, image, app, layers, config, cache, registries, workspace } = file;
+        let BuildFile { format, image, apps, layers, config, cache, registries, workspace } = file;
         let mut platforms = image.platforms.unwrap_or_default();
         let mut seen = std::collections::BTreeSet::new();
         platforms.retain(|platform| seen.insert(platform.value.clone()));
@@ -238,7 +244,7 @@ impl Settings {
             platforms,
             annotations: image.annotations,
             compression: image.compression.map(|compression| compression.value).unwrap_or_default(),
-            app,
+            apps: apps.0,
             layers,
             config,
             cache,
@@ -348,7 +354,7 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
 fn check_patterns(file: &BuildFile, wrong: &mut impl FnMut(Span, Wrong)) {
     let of_files =
         file.layers.iter().flat_map(|layer| &layer.files).flat_map(|files| [&files.include, &files.exclude]);
-    let of_app = file.app.iter().flat_map(|app| [&app.include, &app.exclude]);
+    let of_app = file.apps.0.iter().flat_map(|app| [&app.include, &app.exclude]);
     let mut bytes = 0;
     for pattern in of_app.chain(of_files).flatten() {
         bytes += pattern.as_str().len() as u64;

@@ -194,7 +194,8 @@ impl Sources {
     }
 
     /// An error of what was read: of the command line, if all that is wrong was typed there.
-    pub(super) fn error(&self, diagnostics: Vec<Diagnostic>) -> ConfigError {
+    #[must_use]
+    pub fn error(&self, diagnostics: Vec<Diagnostic>) -> ConfigError {
         let is_typed = !diagnostics.is_empty() && diagnostics.iter().all(|it| self.is_typed(it.span));
         let report = Box::new(self.report(diagnostics));
         if is_typed { ConfigError::Usage(report) } else { ConfigError::Invalid(report) }

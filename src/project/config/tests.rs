@@ -505,7 +505,7 @@ fn an_assignment_that_is_none() {
 #[test]
 fn an_error_found_later_points_at_its_line() {
     let settings = settings("[app]\npath = \"build/größe.war\" # the artifact\r\nroot = \"/x\"\r\n");
-    let app = settings.app.as_ref().expect("given");
+    let app = settings.apps.first().expect("given");
     let path = &app.paths.as_slice()[0];
     assert_eq!(path.path(), Path::new("shop/build/größe.war"));
     assert_eq!(settings.sources.location(path.span), "build.toml:2:8");
@@ -710,9 +710,43 @@ fn a_bare_value_is_a_string_where_one_is_wanted() {
     let settings = with("", &flags).expect("valid");
     assert_eq!(settings.config.labels.values().next().map(|label| label.as_str()), Some("1.0"));
     assert_eq!(settings.config.env.values().next().map(EnvValue::as_str), Some("0x10"));
-    let app = settings.app.expect("given");
+    let app = settings.apps.first().expect("given");
     assert_eq!(app.paths.as_slice()[0].path(), Path::new("shop/2024-01-01"));
-    assert_eq!(app.mode.map(|mode| mode.bits()), Some(0o644));
+    assert_eq!(app.mode.as_ref().map(|mode| mode.bits()), Some(0o644));
+}
+
+#[test]
+fn several_artifacts_keep_their_order() {
+    let text = "[[app]]\npath = 'a.war'\n[[app]]\npath = ['b', 'c']\nkind = 'elf'\nroot = '/b'\n";
+    let names = |settings: &Settings| -> Vec<String> {
+        let written =
+            |app: &App| app.paths.as_slice().iter().map(|path| path.written()).collect::<Vec<_>>().join(",");
+        settings.apps.iter().map(written).collect()
+    };
+    assert_eq!(names(&settings(text)), ["a.war", "b,c"]);
+    assert_eq!(names(&settings("[app]\npath = 'a'\n")), ["a"]);
+    assert!(settings("app = []\n").apps.is_empty());
+
+    // The first one is what a single key means, and a flag adds one at the end.
+    let flags = Overrides { apps: vec!["d:site=/srv/d".to_owned()], ..set(&["app.root=/x", "app.path=z"]) };
+    let several = with(text, &flags).expect("valid");
+    assert_eq!(names(&several), ["z", "b,c", "d"]);
+    assert_eq!(several.apps[0].root.as_ref().map(|root| root.as_str()), Some("/x"));
+    let last = &several.apps[2];
+    assert_eq!(last.kind.as_ref().map(|kind| kind.as_str()), Some("site"));
+    assert_eq!(last.paths.as_slice()[0].path(), Path::new("d"), "relative to where it was typed");
+    assert_eq!(names(&with("[app]\npath = 'a'\n", &flags).expect("valid")), ["z", "d"]);
+    let artifact = Some("p".into());
+    let given = Overrides { artifact, apps: vec!["d".to_owned()], ..Overrides::default() };
+    assert_eq!(names(&with("", &given).expect("valid")), ["p", "d"]);
+
+    assert!(report("[[app]]\npath = 'a'\n[[app]]\nrot = '/b'\n").contains("did you mean `root`?"));
+    let wrong = |text: &str| {
+        let flags = Overrides { apps: vec![text.to_owned()], ..Overrides::default() };
+        with("", &flags).expect_err("wrong").to_string()
+    };
+    assert!(wrong("d:site=/..").contains("--app d:site=/.."), "{}", wrong("d:site=/.."));
+    assert!(wrong(":site").contains("`:site` has no path"), "{}", wrong(":site"));
 }
 
 #[test]
@@ -722,7 +756,7 @@ fn an_argument_is_the_artifact_whatever_bytes_it_has() {
     let flags = Overrides { artifact: Some(path.to_owned()), ..Overrides::default() };
     for text in ["", "[app]\npath = 'x'\nroot = '/y'\n"] {
         let settings = with(text, &flags).expect("valid");
-        let app = settings.app.expect("given");
+        let app = settings.apps.first().expect("given");
         assert_eq!(app.paths.as_slice()[0].path(), path);
         assert_eq!(settings.sources.location(app.paths.as_slice()[0].span), "\u{fffd}.war");
     }
@@ -791,7 +825,7 @@ fn keys_of(table: &toml::Table, prefix: &str, found: &mut std::collections::BTre
 
 #[test]
 fn the_example_parses_and_has_every_key() {
-    assert!(settings(include_str!("../../../build.toml.example")).app.is_some());
+    assert!(settings(include_str!("../../../build.toml.example")).apps.len() == 1);
     let whole = whole_example();
     settings(&whole);
     let mut found = std::collections::BTreeSet::new();

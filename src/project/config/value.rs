@@ -303,6 +303,29 @@ fn unknown(what: &str, given: &str, known: &[&str]) -> Wrong {
     Wrong::new(format!("unknown {what} `{given}`")).hint(hint)
 }
 
+/// The name of a kind of artifact. Which kinds there are, the artifacts know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KindName(String);
+
+impl KindName {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromText for KindName {
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        match text {
+            "" => {
+                Err(Wrong::new("a kind of artifact has a name").hint("write `\"war\"`, or leave `kind` out"))
+            }
+            text => String::from_text(text).map(Self),
+        }
+    }
+}
+
 /// An absolute, normal path in the image.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImagePath {
@@ -981,6 +1004,7 @@ text_values!(
     Period,
     Compression,
     ImagePath,
+    KindName,
     Pattern,
     Repository,
     Platform,
@@ -1023,28 +1047,6 @@ macro_rules! words {
 
         text_values!($name);
     };
-}
-
-words! {
-    /// What an artifact is; detected unless given.
-    Kind: "kind of artifact" {
-        /// A web application archive.
-        War = "war",
-        /// A Spring Boot archive.
-        SpringBoot = "spring-boot",
-        /// Any other jar, or a directory of them.
-        Jar = "jar",
-        /// A native binary.
-        Elf = "elf",
-        /// A Node application.
-        Node = "node",
-        /// A Python environment.
-        Python = "python",
-        /// A static web site.
-        Site = "site",
-        /// A directory that is copied as it is.
-        Tree = "tree",
-    }
 }
 
 words! {

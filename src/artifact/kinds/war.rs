@@ -5,168 +5,124 @@
 //! `SNAPSHOT`), `resources` (all the rest, class files outside `WEB-INF/classes` included) and `classes`. Each has
 //! the directories that its own files need, so a layer's bytes depend on nothing but its own files.
 
+mod layers;
+mod members;
 mod servlet;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::tree::root_entry;
-use super::{
-    AppOptions, AppRoot, Artifact, ArtifactError, Layout, Proposal, ProposedLayer, count, not_empty, root_of,
-};
+use layers::{layers_of, note_of_provided, provided};
+
+use super::super::error::ArtifactError;
+use super::super::form::Form;
+use super::super::glimpse::Glimpse;
+use super::super::kind::ArtifactKind;
+use super::super::manifest::Manifest;
+use super::super::material::Material;
+use super::super::options::{AppOptions, AppRoot, Layout};
+use super::super::proposal::{Proposal, ProposedLayer, not_empty};
+use super::super::requirement::Requirements;
+use super::super::root::{root_entry, root_of};
 use crate::bases::container;
 use crate::formats::zip::{Archive, ArchiveEntryKind, EntryProblem, ZipError};
 use crate::layer::scan::{Found, FoundKind, Scanner, entries, is_whiteout, leaves};
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, EntryPathError};
 use crate::oci::ConfigFile;
-use crate::runtime::input;
 use crate::types::shown::shown;
 
-pub(super) use servlet::requirements;
+/// A Java web application, packed or as a directory.
+pub(super) struct War;
 
-/// Where an executable WAR has the libraries that a servlet container brings itself: `WarLauncher` of Spring Boot has
-/// this path in its code.
-const PROVIDED: &[u8] = b"WEB-INF/lib-provided/";
-
-/// What the user may want to know of them.
-fn note_of_provided<'a>(names: impl Iterator<Item = &'a [u8]>) -> Option<String> {
-    let files = names.filter(|name| name.starts_with(PROVIDED) && name.len() > PROVIDED.len()).count();
-    (files > 0).then(|| {
-        format!(
-            "{} of `WEB-INF/lib-provided` only serve to start the WAR without a container: a servlet container does \
-             not load them",
-            count(files, "library", "libraries")
-        )
-    })
-}
-
-/// The change classes of a WAR's files, in layer order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Group {
-    Dependencies,
-    Snapshots,
-    Resources,
-    Classes,
-}
-
-impl Group {
-    /// Of a file, by its path in the archive.
-    fn of(name: &[u8]) -> Self {
-        let library = name.strip_prefix(b"WEB-INF/lib/").or_else(|| name.strip_prefix(PROVIDED));
-        if let Some(library) = library
-            && !library.contains(&b'/')
-        {
-            return if memchr::memmem::find(library, b"SNAPSHOT").is_some() {
-                Self::Snapshots
-            } else {
-                Self::Dependencies
-            };
-        }
-        if name.starts_with(b"WEB-INF/classes/") && name.ends_with(b".class") {
-            Self::Classes
-        } else {
-            Self::Resources
-        }
+impl ArtifactKind for War {
+    fn name(&self) -> &'static str {
+        "war"
     }
 
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Dependencies => "dependencies",
-            Self::Snapshots => "snapshots",
-            Self::Resources => "resources",
-            Self::Classes => "classes",
+    fn describe(&self) -> &'static str {
+        "a web application (WAR)"
+    }
+
+    fn forms(&self) -> &'static [Form] {
+        &[Form::Directory, Form::Archive]
+    }
+
+    fn sign(&self, form: Form) -> Option<&'static str> {
+        (form != Form::File).then_some("`WEB-INF/`")
+    }
+
+    fn detect(&self, glimpse: &Glimpse) -> Result<Option<Vec<String>>, ArtifactError> {
+        let material = glimpse.material();
+        let has_web_inf = material.has_directory("WEB-INF");
+        if glimpse.form() == Form::Directory {
+            let why = "It is a directory with `WEB-INF/`, an unpacked WAR.";
+            return Ok(has_web_inf.then(|| vec![why.to_owned()]));
         }
-    }
-
-    /// The layer of `entries`, in which `files` are no directories and `provided` of these are the launcher's.
-    fn layer(self, files: usize, provided: usize, entries: Vec<Entry>) -> ProposedLayer {
-        // The other groups are what changes from build to build.
-        let is_divisible = self == Self::Dependencies;
-        let why = self.why(files, provided);
-        ProposedLayer { name: self.name().to_owned(), why, entries, is_divisible }
-    }
-
-    fn why(self, files: usize, provided: usize) -> String {
-        let libraries = count(files, "library", "libraries");
-        let places = match provided {
-            0 => "`WEB-INF/lib`".to_owned(),
-            _ if provided == files => "`WEB-INF/lib-provided`".to_owned(),
-            _ => format!("`WEB-INF/lib`, {provided} of them of `WEB-INF/lib-provided`"),
-        };
-        match self {
-            Self::Dependencies => format!("{libraries} of {places}, which change seldom"),
-            Self::Snapshots => {
-                format!("{libraries} of {places}, named `SNAPSHOT`, which change more often than others")
+        let boot = material.manifest()?.and_then(Manifest::spring_boot);
+        if has_web_inf {
+            let mut why = vec!["It is a zip archive with `WEB-INF/`, a WAR.".to_owned()];
+            if let Some(attribute) = boot {
+                why.push(format!(
+                    "Its manifest has `{attribute}`, so Spring Boot could also start it alone; it is packaged for a \
+                     servlet container."
+                ));
             }
-            Self::Resources => {
-                format!("{}, neither library nor class of the application", count(files, "file", "files"))
-            }
-            Self::Classes => {
-                format!("{} of `WEB-INF/classes`, which change most often", count(files, "class", "classes"))
-            }
+            return Ok(Some(why));
         }
+        let is_named_war =
+            material.path().extension().is_some_and(|extension| extension.eq_ignore_ascii_case("war"));
+        let why = "It is a zip archive named `.war`; that it has no `WEB-INF/` is unusual but valid.";
+        Ok((is_named_war && boot.is_none()).then(|| vec![why.to_owned()]))
+    }
+
+    fn propose(
+        &self,
+        material: &Material,
+        options: &AppOptions,
+        base: Option<&ConfigFile>,
+        scanner: &Scanner,
+    ) -> Result<Proposal, ArtifactError> {
+        match material.archive() {
+            Some(archive) => propose_archive(material, archive, options, base),
+            None => propose_directory(material, options, base, scanner),
+        }
+    }
+
+    fn requirements(
+        &self,
+        material: &Material,
+        options: &AppOptions,
+        base: Option<&ConfigFile>,
+        scanner: &Scanner,
+    ) -> Result<Requirements, ArtifactError> {
+        servlet::requirements(material, options, base, scanner)
+    }
+
+    fn layouts(&self) -> &'static [Layout] {
+        &[Layout::Exploded, Layout::Packaged]
+    }
+
+    fn usual_base(&self) -> &'static str {
+        "docker.io/library/tomcat:10"
+    }
+
+    fn root_hint(&self) -> &'static str {
+        "such as \"/usr/local/tomcat/webapps/ROOT\""
     }
 }
 
-/// What goes into one layer: paths, each with its index in the caller's list if it is listed there.
-type Members<'a> = Vec<(&'a [u8], Option<usize>)>;
-
-/// Sorts files and directories, given by path, into the layers that have any.
-///
-/// A directory is in each layer that has a file below it; one without any counts as a resource.
-fn layers_of<'a>(names: impl Iterator<Item = (&'a [u8], bool)>) -> BTreeMap<Group, Members<'a>> {
-    let names: Vec<(&[u8], bool)> = names.collect();
-    let mut directories: BTreeMap<&[u8], usize> = BTreeMap::new();
-    for (index, (name, directory)) in names.iter().enumerate() {
-        if *directory {
-            directories.insert(name, index);
-        }
-    }
-    let mut parents: BTreeSet<&[u8]> = BTreeSet::new();
-    for (name, _) in &names {
-        for parent in ancestors(name) {
-            if !parents.insert(parent) {
-                break;
-            }
-        }
-    }
-    let mut layers: BTreeMap<Group, (BTreeSet<&[u8]>, Members<'a>)> = BTreeMap::new();
-    for (index, (name, directory)) in names.iter().enumerate() {
-        if *directory && parents.contains(name) {
-            continue;
-        }
-        let group = if *directory { Group::Resources } else { Group::of(name) };
-        let (needed, members) = layers.entry(group).or_default();
-        members.push((name, Some(index)));
-        for parent in ancestors(name).take_while(|parent| needed.insert(parent)) {
-            members.push((parent, directories.get(parent).copied()));
-        }
-    }
-    let sorted = layers.into_iter().map(|(group, (_, mut members))| {
-        members.sort_unstable();
-        (group, members)
-    });
-    sorted.collect()
-}
-
-/// The directories above `name`, innermost first.
-fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let slashes = name.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
-    slashes.map(move |(at, _)| &name[..at])
-}
-
-pub(super) fn propose_directory(
-    artifact: &Artifact,
+fn propose_directory(
+    material: &Material,
     options: &AppOptions,
     base: Option<&ConfigFile>,
     scanner: &Scanner,
 ) -> Result<Proposal, ArtifactError> {
     if options.layout == Some(Layout::Packaged) {
-        return Err(ArtifactError::NotPacked { path: artifact.path.clone() });
+        return Err(ArtifactError::NotPacked { path: material.path().to_owned() });
     }
-    let (root, mut notes) = place(artifact, options, base)?;
-    let found = scanner.scan(&artifact.path, &options.scan_options())?;
+    let (root, mut notes) = place(material, options, base)?;
+    let found = scanner.scan(material.path(), &options.scan_options())?;
     notes.extend(note_of_provided(
         found.iter().filter(|found| found.kind != FoundKind::Directory).map(Found::relative),
     ));
@@ -183,7 +139,7 @@ pub(super) fn propose_directory(
         Ok(group.layer(files, provided, all))
     });
     let layers = layers.collect::<Result<Vec<_>, ArtifactError>>()?;
-    not_empty(&artifact.path, &layers)?;
+    not_empty(material.path(), &layers)?;
     Ok(exploded(layers, &root, notes))
 }
 
@@ -198,14 +154,6 @@ fn exploded(layers: Vec<ProposedLayer>, root: &AppRoot, notes: Vec<String>) -> P
 /// `name` in the directory that `path` is in.
 fn beside(path: &EntryPath, name: &[u8]) -> Result<EntryPath, EntryPathError> {
     path.parent().map_or_else(|| EntryPath::new(name), |parent| parent.join(name))
-}
-
-/// How many files of a layer are the launcher's libraries.
-fn provided(members: &Members<'_>) -> usize {
-    members
-        .iter()
-        .filter(|(name, _)| name.strip_prefix(PROVIDED).is_some_and(|rest| !rest.is_empty()))
-        .count()
 }
 
 /// Refuses symbolic links that lead out of an archive, which cannot say what a path of another file system means. Of a
@@ -224,15 +172,15 @@ fn check_links<'a>(
     Err(ArtifactError::LinksLeave { path: path.to_owned(), links })
 }
 
-pub(super) fn propose_archive(
-    artifact: &Artifact,
+fn propose_archive(
+    material: &Material,
     archive: &Arc<Archive>,
     options: &AppOptions,
     base: Option<&ConfigFile>,
 ) -> Result<Proposal, ArtifactError> {
-    let (root, mut notes) = place(artifact, options, base)?;
+    let (root, mut notes) = place(material, options, base)?;
     if options.layout == Some(Layout::Packaged) {
-        return packaged(artifact, archive, &root, options, notes);
+        return packaged(material, archive, &root, options, notes);
     }
     let targets = link_targets(archive)?;
     let links = targets.iter().map(|(index, target)| (&archive.entries()[*index].name[..], &target[..]));
@@ -250,7 +198,7 @@ pub(super) fn propose_archive(
         Ok(group.layer(files, provided(&members), all))
     });
     let layers = layers.collect::<Result<Vec<_>, ArtifactError>>()?;
-    not_empty(&artifact.path, &layers)?;
+    not_empty(material.path(), &layers)?;
     Ok(exploded(layers, &root, notes))
 }
 
@@ -263,7 +211,7 @@ fn link_targets(archive: &Archive) -> Result<BTreeMap<usize, Vec<u8>>, ArtifactE
 
 /// Where it goes, with notes about that.
 fn place(
-    artifact: &Artifact,
+    material: &Material,
     options: &AppOptions,
     base: Option<&ConfigFile>,
 ) -> Result<(AppRoot, Vec<String>), ArtifactError> {
@@ -278,20 +226,20 @@ fn place(
         );
         Some((path, why))
     };
-    let (root, why) = root_of(artifact, options, base, by_base)?;
+    let (root, why) = root_of(&War, material, options, base, by_base)?;
     Ok((root, why.into_iter().collect()))
 }
 
 /// The archive itself, `ROOT.war` beside where the directory `ROOT` would be.
 fn packaged(
-    artifact: &Artifact,
+    material: &Material,
     archive: &Arc<Archive>,
     root: &AppRoot,
     options: &AppOptions,
     notes: Vec<String>,
 ) -> Result<Proposal, ArtifactError> {
     let Some(root) = root.path() else {
-        return Err(ArtifactError::FileAsRoot { path: artifact.path.clone() });
+        return Err(ArtifactError::FileAsRoot { path: material.path().to_owned() });
     };
     let stem = match &options.name {
         Some(name)
@@ -308,8 +256,7 @@ fn packaged(
     // A container takes the directory of that name for the archive unpacked, and looks no further.
     let replaces = beside(root, &stem).into_iter().collect();
     let stamp = *archive.stamp();
-    let content =
-        Content { size: stamp.size, source: ContentSource::File(artifact.path.as_path().into(), stamp) };
+    let content = Content { size: stamp.size, source: ContentSource::File(material.path().into(), stamp) };
     let entry =
         Entry { path: path.clone(), metadata: options.rules.file(false), kind: EntryKind::File(content) };
     let why = format!("the WAR as it is, to `{path}`; the container unpacks it when it starts");
@@ -370,34 +317,3 @@ fn archive_entry(
 
 /// `PATH_MAX` of Linux: no longer target can be followed.
 const MAX_TARGET: u64 = 4096;
-
-/// One file of a WAR for reading, packed or not.
-struct Member<'a> {
-    name: &'a [u8],
-    place: Place<'a>,
-}
-
-enum Place<'a> {
-    Archive(&'a Archive, usize),
-    File(&'a Path),
-}
-
-impl Member<'_> {
-    fn read(&self, limit: u64) -> Result<Vec<u8>, ArtifactError> {
-        match self.place {
-            Place::Archive(archive, index) => Ok(archive.read(index, limit)?),
-            Place::File(path) => read_file(path, limit),
-        }
-    }
-
-    fn size(&self) -> u64 {
-        match self.place {
-            Place::Archive(archive, index) => archive.entries()[index].size,
-            Place::File(path) => std::fs::symlink_metadata(path).map_or(0, |metadata| metadata.len()),
-        }
-    }
-}
-
-fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, ArtifactError> {
-    input::read(path, limit).map_err(|source| ArtifactError::Io { path: path.to_owned(), source })
-}

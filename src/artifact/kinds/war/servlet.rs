@@ -11,9 +11,12 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
-use super::{Group, Member, Place};
-use crate::artifact::requirement::{Requirement, Requirements, ServletUse};
-use crate::artifact::{AppOptions, Artifact, ArtifactError, Source};
+use super::super::super::error::ArtifactError;
+use super::super::super::material::Material;
+use super::super::super::options::AppOptions;
+use super::super::super::requirement::{Requirement, Requirements, ServletUse};
+use super::layers::Group;
+use super::members::{Member, Place};
 use crate::bases::{Servlet, container};
 use crate::formats::zip::{Archive, ArchiveEntryKind};
 use crate::layer::scan::{Found, FoundKind, Scanner};
@@ -55,36 +58,36 @@ struct Evidence {
 }
 
 /// What a web application requires: a container that runs the generation of the servlet API that it uses.
-pub(in crate::artifact) fn requirements(
-    artifact: &Artifact,
+pub(super) fn requirements(
+    material: &Material,
     options: &AppOptions,
     base: Option<&ConfigFile>,
     scanner: &Scanner,
 ) -> Result<Requirements, ArtifactError> {
-    let usage = usage(artifact, options, base, scanner)?;
-    Ok(Requirements { artifact: artifact.path.clone(), all: vec![Requirement::Servlet(usage)] })
+    let usage = usage(material, options, base, scanner)?;
+    Ok(Requirements { artifact: material.path().to_owned(), all: vec![Requirement::Servlet(usage)] })
 }
 
 /// How the application uses the servlet API. Without a container nothing is read; what the container runs is looked for
 /// first, since an application with both generations runs on either.
 fn usage(
-    artifact: &Artifact,
+    material: &Material,
     options: &AppOptions,
     base: Option<&ConfigFile>,
     scanner: &Scanner,
 ) -> Result<ServletUse, ArtifactError> {
     let Some(container) = base.and_then(container) else { return Ok(ServletUse::NotSearched) };
     let found: Arc<Vec<Found>>;
-    let members: Vec<Member<'_>> = match &artifact.source {
-        Source::Archive(archive) => {
+    let members: Vec<Member<'_>> = match material.archive() {
+        Some(archive) => {
             let entries = archive.entries().iter().enumerate();
             let files = entries.filter(|(_, entry)| entry.kind == ArchiveEntryKind::File);
             files
                 .map(|(index, entry)| Member { name: &entry.name, place: Place::Archive(archive, index) })
                 .collect()
         }
-        _ => {
-            found = scanner.scan(&artifact.path, &options.scan_options())?;
+        None => {
+            found = scanner.scan(material.path(), &options.scan_options())?;
             let files = found.iter().filter(|found| matches!(found.kind, FoundKind::File { .. }));
             files.map(|found| Member { name: found.relative(), place: Place::File(&found.path) }).collect()
         }

@@ -1,22 +1,31 @@
-//! Directories whose files go into the image as they are: static sites, distributions, root file systems.
+//! The proposal for directories whose files go into the image as they are.
 
-use super::{
-    AppOptions, AppRoot, Artifact, ArtifactError, ArtifactKind, Proposal, ProposedLayer, count, not_empty,
-    root_of,
-};
+use super::error::ArtifactError;
+use super::kind::ArtifactKind;
+use super::material::Material;
+use super::options::{AppOptions, AppRoot};
+use super::proposal::{Proposal, ProposedLayer, not_empty};
+use super::root::{root_entry, root_of};
+use super::words::count;
 use crate::bases::web_root;
 use crate::layer::scan::{FoundKind, Scanner, entries};
-use crate::layer::{Entry, EntryKind};
 use crate::oci::ConfigFile;
 
+/// What to write as `app.root` for a directory.
+pub(super) const ROOT_HINT: &str =
+    "such as \"/usr/share/nginx/html\"; \"/\" means that it is a root file system";
+
+/// The files of a directory in one layer of this name.
 pub(super) fn propose(
-    artifact: &Artifact,
+    kind: &dyn ArtifactKind,
+    name: &str,
+    material: &Material,
     options: &AppOptions,
     base: Option<&ConfigFile>,
     scanner: &Scanner,
 ) -> Result<Proposal, ArtifactError> {
-    let (root, why_root) = root_of(artifact, options, base, web_root)?;
-    let found = scanner.scan(&artifact.path, &options.scan_options())?;
+    let (root, why_root) = root_of(kind, material, options, base, web_root)?;
+    let found = scanner.scan(material.path(), &options.scan_options())?;
     let mut all = entries(found.iter(), root.path(), &options.rules)?;
     if let Some(root) = root_entry(&root, options) {
         all.insert(0, root);
@@ -35,27 +44,18 @@ pub(super) fn propose(
         AppRoot::At(path) => format!("`{path}`"),
     };
     let layer = ProposedLayer {
-        name: if artifact.kind == ArtifactKind::Site { "site" } else { "app" }.to_owned(),
+        name: name.to_owned(),
         why: format!("{}, to {place}", count(files, "file", "files")),
         entries: all,
         is_divisible: true,
     };
     let layers = vec![layer];
-    not_empty(&artifact.path, &layers)?;
+    not_empty(material.path(), &layers)?;
     Ok(Proposal {
         layers,
         app_root: root.path().cloned(),
         notes: why_root.into_iter().collect(),
         warnings,
         ..Proposal::default()
-    })
-}
-
-/// The application's own directory; the image's root has no entry.
-pub(super) fn root_entry(root: &AppRoot, options: &AppOptions) -> Option<Entry> {
-    root.path().map(|path| Entry {
-        path: path.clone(),
-        metadata: options.rules.directory(),
-        kind: EntryKind::Directory,
     })
 }

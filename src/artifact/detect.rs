@@ -1,0 +1,213 @@
+//! From a path to an artifact: the table of kinds is asked in its order, and what none recognises is named.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::elf::ElfFacts;
+use super::error::ArtifactError;
+use super::form::Form;
+use super::glimpse::Glimpse;
+use super::kind::ArtifactKind;
+use super::kinds::KINDS;
+use super::material::Material;
+use super::options::AppOptions;
+use super::proposal::Proposal;
+use super::requirement::Requirements;
+use super::words::alternatives;
+use crate::formats::zip::Archive;
+use crate::layer::scan::Scanner;
+use crate::oci::ConfigFile;
+use crate::types::finding::Finding;
+use crate::types::platform::Platform;
+
+/// A finished build artifact.
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// What it is.
+    pub kind: &'static dyn ArtifactKind,
+    /// Why it is taken for that, in sentences.
+    pub why: Vec<String>,
+    material: Arc<Material>,
+}
+
+impl Artifact {
+    pub(super) fn new(kind: &'static dyn ArtifactKind, why: Vec<String>, material: Material) -> Self {
+        Self { kind, why, material: Arc::new(material) }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.material.path()
+    }
+
+    /// What it consists of.
+    #[must_use]
+    pub fn material(&self) -> &Material {
+        &self.material
+    }
+
+    /// The facts of an ELF program; `None` for other kinds.
+    #[must_use]
+    pub fn elf(&self) -> Option<&ElfFacts> {
+        self.material.known_elf()
+    }
+
+    /// The open archive of a packed artifact.
+    #[must_use]
+    pub fn archive(&self) -> Option<&Arc<Archive>> {
+        self.material.archive()
+    }
+
+    /// The platform that it is for, where it is for one alone.
+    #[must_use]
+    pub fn platform(&self) -> Option<&Platform> {
+        self.kind.platform(&self.material)
+    }
+}
+
+/// What is at `path`.
+///
+/// # Errors
+/// When there is nothing, it cannot be read, is damaged, or is nothing that is known; the error says what was
+/// looked for.
+pub fn detect(path: &Path) -> Result<Artifact, ArtifactError> {
+    let glimpse = Glimpse::at(path)?;
+    let (kind, why) = recognise(&glimpse)?;
+    Ok(Artifact::new(kind, why, glimpse.into_material()))
+}
+
+/// What is at `path`, where the user says that it is a `kind`.
+///
+/// Of directories and archives the user may know better than their signs. A file without signs is nothing.
+///
+/// # Errors
+/// As [`detect`], and when what is there cannot be that.
+pub fn detect_as(path: &Path, kind: &'static dyn ArtifactKind) -> Result<Artifact, ArtifactError> {
+    let glimpse = Glimpse::at(path)?;
+    let form = glimpse.form();
+    let fits = kind.forms().contains(&form) && (form != Form::File || kind.detect(&glimpse)?.is_some());
+    if !fits {
+        let (found, _) = recognise(&glimpse)?;
+        return Err(ArtifactError::NotOfKind {
+            path: path.to_owned(),
+            wanted: kind.describe(),
+            found: found.describe(),
+        });
+    }
+    let why = vec![format!("`kind` says that it is {}.", kind.describe())];
+    Ok(Artifact::new(kind, why, glimpse.into_material()))
+}
+
+/// Refuses an artifact of a kind that is recognised and no more.
+///
+/// # Errors
+/// For such a kind.
+pub fn check_supported(artifact: &Artifact) -> Result<(), ArtifactError> {
+    if artifact.kind.is_supported() {
+        return Ok(());
+    }
+    Err(ArtifactError::NotSupported { path: artifact.path().to_owned(), kind: artifact.kind.describe() })
+}
+
+/// What becomes of `artifact` on a base with the configuration `base`; `None` is an empty base.
+///
+/// # Errors
+/// As [`ArtifactKind::propose`].
+pub fn propose(
+    artifact: &Artifact,
+    options: &AppOptions,
+    base: Option<&ConfigFile>,
+    scanner: &Scanner,
+) -> Result<Proposal, ArtifactError> {
+    check_supported(artifact)?;
+    artifact.kind.propose(artifact.material(), options, base, scanner)
+}
+
+/// What `artifact` requires of its image.
+///
+/// # Errors
+/// As [`ArtifactKind::requirements`].
+pub fn requirements(
+    artifact: &Artifact,
+    options: &AppOptions,
+    base: Option<&ConfigFile>,
+    scanner: &Scanner,
+) -> Result<Requirements, ArtifactError> {
+    artifact.kind.requirements(artifact.material(), options, base, scanner)
+}
+
+/// What is to be said of `artifact` on a base with the configuration `base`, beside its requirements.
+///
+/// # Errors
+/// As [`ArtifactKind::findings`].
+pub fn findings(artifact: &Artifact, base: Option<&ConfigFile>) -> Result<Vec<Finding>, ArtifactError> {
+    artifact.kind.findings(artifact.material(), base)
+}
+
+/// The first kind of the table that recognises what is seen, and why.
+fn recognise(glimpse: &Glimpse) -> Result<(&'static dyn ArtifactKind, Vec<String>), ArtifactError> {
+    let form = glimpse.form();
+    for kind in KINDS.into_iter().filter(|kind| kind.forms().contains(&form)) {
+        let Some(mut why) = kind.detect(glimpse)? else { continue };
+        if kind.sign(form).is_none() {
+            // Nothing shows it but that nothing shows another.
+            why.insert(0, format!("It is {}.", without_signs(form)));
+        }
+        return Ok((kind, why));
+    }
+    let is = match form {
+        Form::File => seems(glimpse.head()).to_owned(),
+        form => without_signs(form),
+    };
+    Err(ArtifactError::Unknown {
+        path: glimpse.material().path().to_owned(),
+        is,
+        looked_for: [
+            format!("a zip archive with {}", signs(Form::Archive)),
+            format!("a file with {}", signs(Form::File)),
+            "any directory with files".to_owned(),
+        ]
+        .join("; "),
+    })
+}
+
+/// What shows any kind in a path of this form.
+fn signs(form: Form) -> String {
+    let signs: Vec<&str> = KINDS.iter().filter_map(|kind| kind.sign(form)).collect();
+    alternatives(&signs)
+}
+
+/// What a path of this form is where no kind has a sign in it.
+fn without_signs(form: Form) -> String {
+    let what = match form {
+        Form::Directory => "a directory",
+        Form::Archive => "a zip archive",
+        Form::File => "a file",
+    };
+    format!("{what} without {}", signs(form))
+}
+
+/// What an unusable file seems to be.
+fn seems(start: &[u8]) -> &'static str {
+    const MACH_O: [[u8; 4]; 5] = [
+        [0xfe, 0xed, 0xfa, 0xce],
+        [0xfe, 0xed, 0xfa, 0xcf],
+        [0xce, 0xfa, 0xed, 0xfe],
+        [0xcf, 0xfa, 0xed, 0xfe],
+        [0xca, 0xfe, 0xba, 0xbe],
+    ];
+    match start {
+        [] => "an empty file",
+        [0xca, 0xfe, 0xba, 0xbe, _, _, 0, major, ..] if *major >= 45 => "a Java class file",
+        [a, b, c, d, ..] if MACH_O.contains(&[*a, *b, *c, *d]) => "a program for macOS",
+        [b'M', b'Z', ..] => "a program for Windows",
+        [b'#', b'!', ..] => "a script",
+        [0x1f, 0x8b, ..] => "a gzip file",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "a zstd file",
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => "an xz file",
+        _ if start.get(257..262) == Some(b"ustar") => "a tar archive",
+        _ if std::str::from_utf8(start).is_ok() => "a text file",
+        _ => "a file of unknown format",
+    }
+}

@@ -1,0 +1,139 @@
+//! What a kind of artifact says of itself: all that the rest of the program knows of kinds goes through this trait.
+
+use std::fmt;
+
+use super::error::ArtifactError;
+use super::form::Form;
+use super::glimpse::Glimpse;
+use super::material::Material;
+use super::options::{AppOptions, Layout};
+use super::proposal::Proposal;
+use super::requirement::Requirements;
+use crate::layer::scan::Scanner;
+use crate::oci::ConfigFile;
+use crate::types::finding::Finding;
+use crate::types::platform::Platform;
+
+/// The modification times that the files of an artifact have where the settings do not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultTimes {
+    /// The same for all.
+    Fixed,
+    /// For each file one that is a function of its content. Web servers make validators of a file's time and size: a
+    /// time that is always the same keeps changed files in caches, and one that is always new sends unchanged files.
+    OfContents,
+}
+
+/// A kind of artifact.
+///
+/// Every kind is a value without state in the table [`super::KINDS`]. What a method answers is a function of its
+/// arguments.
+pub trait ArtifactKind: Sync {
+    /// Its name in `build.toml` and on the command line. It never changes.
+    fn name(&self) -> &'static str;
+
+    /// What people call it, with its article.
+    fn describe(&self) -> &'static str;
+
+    /// What it can be on disk, where the user says the kind.
+    fn forms(&self) -> &'static [Form];
+
+    /// The content that shows this kind in a path of this form, as a noun; `None` where nothing does.
+    fn sign(&self, form: Form) -> Option<&'static str>;
+
+    /// Why what is seen is of this kind, in sentences; `None` where it is not.
+    ///
+    /// # Errors
+    /// When a file that tells cannot be read, or is damaged so that it can be no other kind either.
+    fn detect(&self, glimpse: &Glimpse) -> Result<Option<Vec<String>>, ArtifactError>;
+
+    /// Whether it can be packaged; if not, it is recognised to say so.
+    fn is_supported(&self) -> bool {
+        true
+    }
+
+    /// What it becomes on a base with the configuration `base`; `None` is an empty base.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged, when the base does not say where it belongs and neither do the
+    /// options, and for kinds that are not supported.
+    fn propose(
+        &self,
+        material: &Material,
+        options: &AppOptions,
+        base: Option<&ConfigFile>,
+        scanner: &Scanner,
+    ) -> Result<Proposal, ArtifactError> {
+        let _ = (options, base, scanner);
+        Err(ArtifactError::NotSupported { path: material.path().to_owned(), kind: self.describe() })
+    }
+
+    /// What it requires of its image: a function of its content and the options.
+    ///
+    /// `base` decides how far a search goes, not what it finds: a web application is searched for the servlet API that
+    /// the base's container runs.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn requirements(
+        &self,
+        material: &Material,
+        options: &AppOptions,
+        base: Option<&ConfigFile>,
+        scanner: &Scanner,
+    ) -> Result<Requirements, ArtifactError> {
+        let _ = (options, base, scanner);
+        Ok(Requirements::none(material.path().to_owned()))
+    }
+
+    /// What is to be said of it on a base with the configuration `base`, beside its requirements.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn findings(
+        &self,
+        material: &Material,
+        base: Option<&ConfigFile>,
+    ) -> Result<Vec<Finding>, ArtifactError> {
+        let _ = (material, base);
+        Ok(Vec::new())
+    }
+
+    /// The platform that the artifact is for, where it is for one alone.
+    fn platform<'a>(&self, material: &'a Material) -> Option<&'a Platform> {
+        let _ = material;
+        None
+    }
+
+    /// The times of its files where the settings do not say.
+    fn default_times(&self) -> DefaultTimes {
+        DefaultTimes::Fixed
+    }
+
+    /// The layouts that it can have in an image; empty where there is no choice.
+    fn layouts(&self) -> &'static [Layout] {
+        &[]
+    }
+
+    /// The base that a new build file begins with.
+    fn usual_base(&self) -> &'static str {
+        "scratch"
+    }
+
+    /// What to write as `app.root` where neither settings nor base say it.
+    fn root_hint(&self) -> &'static str;
+}
+
+impl fmt::Debug for dyn ArtifactKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl PartialEq for dyn ArtifactKind {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for dyn ArtifactKind {}

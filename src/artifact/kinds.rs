@@ -1,0 +1,30 @@
+//! The table of kinds. To add one, write its file below `kinds/`, name it here, and document it in `docs/build-toml.md`.
+
+mod elf;
+mod jar;
+mod node;
+mod python;
+mod site;
+mod spring_boot;
+mod tree;
+mod war;
+
+use super::kind::ArtifactKind;
+
+/// All kinds, the surest signs first: what a path is, is the first kind that recognises it.
+pub static KINDS: [&dyn ArtifactKind; 8] = [
+    &elf::Elf,
+    &war::War,
+    &spring_boot::SpringBoot,
+    &jar::Jar,
+    &python::Python,
+    &node::Node,
+    &site::Site,
+    &tree::Tree,
+];
+
+/// The kind of this name.
+#[must_use]
+pub fn kind_named(name: &str) -> Option<&'static dyn ArtifactKind> {
+    KINDS.into_iter().find(|kind| kind.name() == name)
+}

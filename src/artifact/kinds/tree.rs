@@ -1,0 +1,51 @@
+//! Directories whose files go into the image as they are: distributions, root file systems.
+
+use super::super::directory;
+use super::super::error::ArtifactError;
+use super::super::form::Form;
+use super::super::glimpse::Glimpse;
+use super::super::kind::ArtifactKind;
+use super::super::material::Material;
+use super::super::options::AppOptions;
+use super::super::proposal::Proposal;
+use crate::layer::scan::Scanner;
+use crate::oci::ConfigFile;
+
+/// A directory of no other kind.
+pub(super) struct Tree;
+
+impl ArtifactKind for Tree {
+    fn name(&self) -> &'static str {
+        "tree"
+    }
+
+    fn describe(&self) -> &'static str {
+        "a directory"
+    }
+
+    fn forms(&self) -> &'static [Form] {
+        &[Form::Directory]
+    }
+
+    fn sign(&self, _: Form) -> Option<&'static str> {
+        None
+    }
+
+    fn detect(&self, _: &Glimpse) -> Result<Option<Vec<String>>, ArtifactError> {
+        Ok(Some(vec!["Its files are taken as they are.".to_owned()]))
+    }
+
+    fn propose(
+        &self,
+        material: &Material,
+        options: &AppOptions,
+        base: Option<&ConfigFile>,
+        scanner: &Scanner,
+    ) -> Result<Proposal, ArtifactError> {
+        directory::propose(self, "app", material, options, base, scanner)
+    }
+
+    fn root_hint(&self) -> &'static str {
+        directory::ROOT_HINT
+    }
+}

@@ -1,0 +1,146 @@
+//! Which layer each file of a WAR belongs to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::super::proposal::ProposedLayer;
+use super::super::super::words::count;
+use crate::layer::Entry;
+
+/// Where an executable WAR has the libraries that a servlet container brings itself: `WarLauncher` of Spring Boot has
+/// this path in its code.
+const PROVIDED: &[u8] = b"WEB-INF/lib-provided/";
+
+/// What the user may want to know of them.
+pub(super) fn note_of_provided<'a>(names: impl Iterator<Item = &'a [u8]>) -> Option<String> {
+    let files = names.filter(|name| name.starts_with(PROVIDED) && name.len() > PROVIDED.len()).count();
+    (files > 0).then(|| {
+        format!(
+            "{} of `WEB-INF/lib-provided` only serve to start the WAR without a container: a servlet container does \
+             not load them",
+            count(files, "library", "libraries")
+        )
+    })
+}
+
+/// The change classes of a WAR's files, in layer order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Group {
+    Dependencies,
+    Snapshots,
+    Resources,
+    Classes,
+}
+
+impl Group {
+    /// Of a file, by its path in the archive.
+    pub(super) fn of(name: &[u8]) -> Self {
+        let library = name.strip_prefix(b"WEB-INF/lib/").or_else(|| name.strip_prefix(PROVIDED));
+        if let Some(library) = library
+            && !library.contains(&b'/')
+        {
+            return if memchr::memmem::find(library, b"SNAPSHOT").is_some() {
+                Self::Snapshots
+            } else {
+                Self::Dependencies
+            };
+        }
+        if name.starts_with(b"WEB-INF/classes/") && name.ends_with(b".class") {
+            Self::Classes
+        } else {
+            Self::Resources
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Dependencies => "dependencies",
+            Self::Snapshots => "snapshots",
+            Self::Resources => "resources",
+            Self::Classes => "classes",
+        }
+    }
+
+    /// The layer of `entries`, in which `files` are no directories and `provided` of these are the launcher's.
+    pub(super) fn layer(self, files: usize, provided: usize, entries: Vec<Entry>) -> ProposedLayer {
+        // The other groups are what changes from build to build.
+        let is_divisible = self == Self::Dependencies;
+        let why = self.why(files, provided);
+        ProposedLayer { name: self.name().to_owned(), why, entries, is_divisible }
+    }
+
+    fn why(self, files: usize, provided: usize) -> String {
+        let libraries = count(files, "library", "libraries");
+        let places = match provided {
+            0 => "`WEB-INF/lib`".to_owned(),
+            _ if provided == files => "`WEB-INF/lib-provided`".to_owned(),
+            _ => format!("`WEB-INF/lib`, {provided} of them of `WEB-INF/lib-provided`"),
+        };
+        match self {
+            Self::Dependencies => format!("{libraries} of {places}, which change seldom"),
+            Self::Snapshots => {
+                format!("{libraries} of {places}, named `SNAPSHOT`, which change more often than others")
+            }
+            Self::Resources => {
+                format!("{}, neither library nor class of the application", count(files, "file", "files"))
+            }
+            Self::Classes => {
+                format!("{} of `WEB-INF/classes`, which change most often", count(files, "class", "classes"))
+            }
+        }
+    }
+}
+
+/// What goes into one layer: paths, each with its index in the caller's list if it is listed there.
+pub(super) type Members<'a> = Vec<(&'a [u8], Option<usize>)>;
+
+/// Sorts files and directories, given by path, into the layers that have any.
+///
+/// A directory is in each layer that has a file below it; one without any counts as a resource.
+pub(super) fn layers_of<'a>(names: impl Iterator<Item = (&'a [u8], bool)>) -> BTreeMap<Group, Members<'a>> {
+    let names: Vec<(&[u8], bool)> = names.collect();
+    let mut directories: BTreeMap<&[u8], usize> = BTreeMap::new();
+    for (index, (name, directory)) in names.iter().enumerate() {
+        if *directory {
+            directories.insert(name, index);
+        }
+    }
+    let mut parents: BTreeSet<&[u8]> = BTreeSet::new();
+    for (name, _) in &names {
+        for parent in ancestors(name) {
+            if !parents.insert(parent) {
+                break;
+            }
+        }
+    }
+    let mut layers: BTreeMap<Group, (BTreeSet<&[u8]>, Members<'a>)> = BTreeMap::new();
+    for (index, (name, directory)) in names.iter().enumerate() {
+        if *directory && parents.contains(name) {
+            continue;
+        }
+        let group = if *directory { Group::Resources } else { Group::of(name) };
+        let (needed, members) = layers.entry(group).or_default();
+        members.push((name, Some(index)));
+        for parent in ancestors(name).take_while(|parent| needed.insert(parent)) {
+            members.push((parent, directories.get(parent).copied()));
+        }
+    }
+    let sorted = layers.into_iter().map(|(group, (_, mut members))| {
+        members.sort_unstable();
+        (group, members)
+    });
+    sorted.collect()
+}
+
+/// The directories above `name`, innermost first.
+fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let slashes = name.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
+    slashes.map(move |(at, _)| &name[..at])
+}
+
+/// How many files of a layer are the launcher's libraries.
+pub(super) fn provided(members: &Members<'_>) -> usize {
+    members
+        .iter()
+        .filter(|(name, _)| name.strip_prefix(PROVIDED).is_some_and(|rest| !rest.is_empty()))
+        .count()
+}

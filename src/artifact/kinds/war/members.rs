@@ -1,0 +1,39 @@
+//! The files of a WAR for reading, packed or not.
+
+use std::path::Path;
+
+use super::super::super::error::ArtifactError;
+use crate::formats::zip::Archive;
+use crate::runtime::input;
+
+/// One file of a WAR for reading, packed or not.
+pub(super) struct Member<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) place: Place<'a>,
+}
+
+/// Where it is.
+pub(super) enum Place<'a> {
+    Archive(&'a Archive, usize),
+    File(&'a Path),
+}
+
+impl Member<'_> {
+    pub(super) fn read(&self, limit: u64) -> Result<Vec<u8>, ArtifactError> {
+        match self.place {
+            Place::Archive(archive, index) => Ok(archive.read(index, limit)?),
+            Place::File(path) => read_file(path, limit),
+        }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        match self.place {
+            Place::Archive(archive, index) => archive.entries()[index].size,
+            Place::File(path) => std::fs::symlink_metadata(path).map_or(0, |metadata| metadata.len()),
+        }
+    }
+}
+
+fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, ArtifactError> {
+    input::read(path, limit).map_err(|source| ArtifactError::Io { path: path.to_owned(), source })
+}

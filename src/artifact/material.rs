@@ -1,0 +1,146 @@
+//! An artifact on disk, open for reading. What was opened to see what it is stays open, so that it is opened once.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::elf::ElfFacts;
+use super::error::ArtifactError;
+use super::form::Form;
+use super::manifest::{MANIFEST, MAX_MANIFEST, Manifest};
+use crate::formats::zip::{Archive, ArchiveEntryKind};
+use crate::layer::Stamp;
+use crate::runtime::input;
+
+/// What an artifact consists of.
+#[derive(Debug)]
+pub struct Material {
+    path: PathBuf,
+    opened: Opened,
+    manifest: OnceLock<Option<Manifest>>,
+    elf: OnceLock<ElfFacts>,
+}
+
+#[derive(Debug)]
+enum Opened {
+    Directory,
+    Archive(Arc<Archive>),
+    File(Stamp),
+}
+
+impl Material {
+    pub(super) const fn directory(path: PathBuf) -> Self {
+        Self::new(path, Opened::Directory)
+    }
+
+    pub(super) const fn of_archive(path: PathBuf, archive: Arc<Archive>) -> Self {
+        Self::new(path, Opened::Archive(archive))
+    }
+
+    pub(super) const fn file(path: PathBuf, stamp: Stamp) -> Self {
+        Self::new(path, Opened::File(stamp))
+    }
+
+    const fn new(path: PathBuf, opened: Opened) -> Self {
+        Self { path, opened, manifest: OnceLock::new(), elf: OnceLock::new() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it is on disk.
+    #[must_use]
+    pub const fn form(&self) -> Form {
+        match self.opened {
+            Opened::Directory => Form::Directory,
+            Opened::Archive(_) => Form::Archive,
+            Opened::File(_) => Form::File,
+        }
+    }
+
+    /// The archive, where it is one.
+    #[must_use]
+    pub const fn archive(&self) -> Option<&Arc<Archive>> {
+        match &self.opened {
+            Opened::Archive(archive) => Some(archive),
+            _ => None,
+        }
+    }
+
+    /// The one file that it is, an archive too, as it was when it was opened.
+    #[must_use]
+    pub fn stamp(&self) -> Option<Stamp> {
+        match &self.opened {
+            Opened::Directory => None,
+            Opened::Archive(archive) => Some(*archive.stamp()),
+            Opened::File(stamp) => Some(*stamp),
+        }
+    }
+
+    /// The bytes of the file `name` in a directory or archive; `None` where there is no such file.
+    pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
+        match &self.opened {
+            Opened::Directory => read_if_file(&self.path.join(name), limit),
+            Opened::Archive(archive) => {
+                let index = archive.position(name.as_bytes());
+                Ok(index.map(|index| archive.read(index, limit)).transpose()?)
+            }
+            Opened::File(_) => Ok(None),
+        }
+    }
+
+    /// Whether there is a directory `name` in it.
+    pub(super) fn has_directory(&self, name: &str) -> bool {
+        match &self.opened {
+            Opened::Directory => self.path.join(name).is_dir(),
+            Opened::Archive(archive) => archive.entries().iter().any(|entry| {
+                entry.name.strip_prefix(name.as_bytes()).is_some_and(|rest| {
+                    rest.starts_with(b"/") || (rest.is_empty() && entry.kind == ArchiveEntryKind::Directory)
+                })
+            }),
+            Opened::File(_) => false,
+        }
+    }
+
+    /// The manifest of a Java archive, packed or not, read once.
+    pub(super) fn manifest(&self) -> Result<Option<&Manifest>, ArtifactError> {
+        if let Some(manifest) = self.manifest.get() {
+            return Ok(manifest.as_ref());
+        }
+        let manifest = self.read(MANIFEST, MAX_MANIFEST)?.map(|bytes| Manifest::parse(&bytes));
+        Ok(self.manifest.get_or_init(|| manifest).as_ref())
+    }
+
+    /// What the headers of an ELF program say, read once.
+    pub(super) fn elf(&self) -> Result<&ElfFacts, ArtifactError> {
+        if let Some(facts) = self.elf.get() {
+            return Ok(facts);
+        }
+        let facts = super::elf::read_facts(&self.path)?;
+        Ok(self.elf.get_or_init(|| facts))
+    }
+
+    /// The same, where it was read.
+    pub(super) fn known_elf(&self) -> Option<&ElfFacts> {
+        self.elf.get()
+    }
+}
+
+/// The bytes of a file that says what a directory is; `None` where there is none, or a directory of that name.
+fn read_if_file(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
+    match input::read(path, limit) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(source) => Err(ArtifactError::Io { path: path.to_owned(), source }),
+    }
+}

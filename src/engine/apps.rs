@@ -1,0 +1,336 @@
+//! The artifacts of an image: what each `[app]` of the settings is and becomes, and whether they go together.
+//!
+//! Invariants: the artifacts of an image are those of all tables, in the order of the settings; none is left out in
+//! silence, and no two have a place in common.
+
+use super::draft::{Draft, Origin, Owned, Splitting, Times};
+use super::error::BuildError;
+use super::options::taken_of;
+use super::request::{Request, at};
+use crate::artifact::{
+    self, AppOptions, AppRoot, Artifact, ArtifactKind, DefaultTimes, KINDS, Layout, Proposal,
+};
+use crate::bases::FileTree;
+use crate::layer::{DEFAULT_MTIME, EntryPath, Rules, Scanner};
+use crate::oci::ConfigFile;
+use crate::plan;
+use crate::plan::buckets::BucketCount;
+use crate::project::config::{self, ConfigError, Diagnostic, Facts, KindName, Mtime, Settings, Spanned};
+use crate::types::error::{BoxedError, Explain as _, nearest};
+
+/// Refuses kinds of artifacts that are in no table. All of them are reported together.
+///
+/// # Errors
+/// When there is such a kind.
+pub fn check_kinds(settings: &Settings) -> Result<(), ConfigError> {
+    let written = settings.apps.iter().filter_map(|app| app.kind.as_ref());
+    let unknown: Vec<Diagnostic> = written.filter_map(|kind| kind_of(kind).err()).collect();
+    if unknown.is_empty() { Ok(()) } else { Err(settings.sources.error(unknown)) }
+}
+
+/// The kind that was written.
+fn kind_of(written: &Spanned<KindName>) -> Result<&'static dyn ArtifactKind, Diagnostic> {
+    let name = written.as_str();
+    artifact::kind_named(name).ok_or_else(|| {
+        let names = KINDS.iter().map(|kind| kind.name());
+        let hint = match nearest(name, names.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the kinds are {}", names.collect::<Vec<_>>().join(", ")),
+        };
+        let message = format!("unknown kind of artifact `{name}`");
+        Diagnostic { message, hint: Some(hint), span: written.span }
+    })
+}
+
+/// An `[app]` with what its paths are: one artifact, or one for each platform.
+pub(super) struct App<'r> {
+    pub(super) settings: &'r config::App,
+    pub(super) artifacts: Vec<Artifact>,
+}
+
+/// Looks at all artifacts that the settings name.
+pub(super) fn detect(request: &Request) -> Result<Vec<App<'_>>, BoxedError> {
+    request.settings.apps.iter().map(|app| detect_app(request, app)).collect()
+}
+
+fn detect_app<'r>(request: &'r Request, app: &'r config::App) -> Result<App<'r>, BoxedError> {
+    let kind = match &app.kind {
+        Some(written) => {
+            let unknown = |unknown| request.settings.sources.error(vec![unknown]);
+            Some(kind_of(written).map_err(unknown)?)
+        }
+        None => None,
+    };
+    let mut artifacts = Vec::new();
+    for path in app.paths.as_slice() {
+        check_choice(request, app, path)?;
+        let detected = match kind {
+            Some(kind) => artifact::detect_as(path.value.path(), kind),
+            None => artifact::detect(path.value.path()),
+        };
+        let artifact = detected.map_err(|error| {
+            let hint = error.hint();
+            at(request, path, error.into(), hint)
+        })?;
+        check_layout(request, app, &artifact)?;
+        artifacts.push(artifact);
+    }
+    Ok(App { settings: app, artifacts })
+}
+
+/// Globs choose from a directory; from an archive or a program they would choose nothing, without a word.
+fn check_choice(
+    request: &Request,
+    app: &config::App,
+    path: &Spanned<config::DiskPath>,
+) -> Result<(), BoxedError> {
+    let (Some(pattern), true) = (app.include.first().or(app.exclude.first()), path.value.path().is_file())
+    else {
+        return Ok(());
+    };
+    let message =
+        format!("`include` and `exclude` choose from a directory, and `{}` is none", path.value.written());
+    let hint = "remove them, or unpack the artifact and give the directory".to_owned();
+    Err(request.settings.error_at(pattern.span, message, Some(hint)).into())
+}
+
+/// A layout is for kinds that have a choice of them.
+fn check_layout(request: &Request, app: &config::App, artifact: &Artifact) -> Result<(), BoxedError> {
+    let Some(written) = &app.layout else { return Ok(()) };
+    if !artifact.kind.is_supported() || artifact.kind.layouts().contains(&layout_of(written.value)) {
+        return Ok(());
+    }
+    let message = format!("`layout` has no meaning for {}", artifact.kind.describe());
+    Err(request.settings.error_at(written.span, message, Some("remove it".to_owned())).into())
+}
+
+const fn layout_of(written: config::Layout) -> Layout {
+    match written {
+        config::Layout::Exploded => Layout::Exploded,
+        config::Layout::Packaged => Layout::Packaged,
+    }
+}
+
+/// The facts of the request, and the version that the first artifact says that says one, unless a name did.
+pub(super) fn facts(request: &Request, apps: &[App<'_>]) -> Result<Facts, BoxedError> {
+    let mut facts = request.facts.clone();
+    for artifact in apps.iter().flat_map(|app| &app.artifacts) {
+        if facts.version.is_some() {
+            break;
+        }
+        let version = artifact::version(artifact)?;
+        facts.version = version.value;
+        facts.version_sought.extend(version.looked_at);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    facts.version_sought.retain(|place| seen.insert(place.clone()));
+    Ok(facts)
+}
+
+/// An artifact in an image.
+pub(super) struct ProposedApp<'a, 'r> {
+    pub(super) settings: &'r config::App,
+    pub(super) artifact: &'a Artifact,
+    pub(super) options: AppOptions,
+    pub(super) proposal: Proposal,
+    times: Times,
+}
+
+impl<'a, 'r> ProposedApp<'a, 'r> {
+    /// What `artifact` becomes on a base with the configuration `base`.
+    pub(super) fn new(
+        request: &'r Request,
+        settings: &'r config::App,
+        artifact: &'a Artifact,
+        base: Option<&ConfigFile>,
+        scanner: &Scanner,
+    ) -> Result<Self, BoxedError> {
+        let mtime = mtime_of(settings, artifact);
+        let (seconds, times) = Times::of(request, mtime);
+        // Of an archive only what is compressed is known without unpacking it.
+        if let (Times::OfContents, Some(written), Some(_)) = (times, &settings.mtime, artifact.archive()) {
+            let error = BuildError::ContentTime(artifact.path().to_owned());
+            let hint = error.hint();
+            return Err(at(request, written, error.into(), hint));
+        }
+        let options = options_of(settings, seconds);
+        let proposal = artifact::propose(artifact, &options, base, scanner)?;
+        Ok(Self { settings, artifact, options, proposal, times })
+    }
+
+    /// Whether it says how the image is started.
+    const fn decides_start(&self) -> bool {
+        self.proposal.entrypoint.is_some() || self.proposal.cmd.is_some()
+    }
+
+    /// Its name in the settings and where it is written, for messages.
+    fn told(&self, request: &Request) -> String {
+        let path = self.path();
+        let location = request.settings.sources.location(path.span);
+        match location.as_str() {
+            "" => format!("`{}`", path.value.written()),
+            location => format!("`{}` ({location})", path.value.written()),
+        }
+    }
+
+    /// Where errors about it point.
+    fn span(&self) -> config::Span {
+        self.path().span
+    }
+
+    /// As it is written in the settings.
+    fn path(&self) -> &'r Spanned<config::DiskPath> {
+        let paths = self.settings.paths.as_slice();
+        paths.iter().find(|path| path.value.path() == self.artifact.path()).unwrap_or(&paths[0])
+    }
+
+    /// How many buckets the user wants; `None` leaves it to the size.
+    fn wanted_buckets(&self) -> Option<BucketCount> {
+        match self.settings.buckets.as_ref()?.value {
+            config::Buckets::Auto => None,
+            config::Buckets::Number(number) => Some(BucketCount::at_most(number.into())),
+        }
+    }
+
+    /// Its layers. `taken` are the names of layers of artifacts before it.
+    pub(super) fn drafts(self, taken: &mut Vec<String>) -> Vec<Draft<'r>> {
+        let wanted = self.wanted_buckets();
+        let Self { settings, proposal, times, .. } = self;
+        let app_root = proposal.app_root;
+        let drafts = proposal.layers.into_iter().map(|layer| {
+            let owned = app_root.clone().map_or_else(|| Owned::Some([].into()), Owned::From);
+            let splitting = Splitting { wanted, root: app_root.clone() };
+            let name = unique(layer.name, taken);
+            taken.push(name.clone());
+            Draft {
+                name,
+                why: layer.why,
+                entries: layer.entries,
+                owned,
+                // A program or an archive is put there as it is.
+                named: app_root.iter().cloned().collect(),
+                splitting: layer.is_divisible.then_some(splitting),
+                times,
+                origin: Origin::App(settings),
+            }
+        });
+        drafts.collect()
+    }
+}
+
+/// `app`, and `app-2` for the next layer of that name.
+fn unique(name: String, taken: &[String]) -> String {
+    if !taken.contains(&name) {
+        return name;
+    }
+    let mut numbered = (2_usize..).map(|number| format!("{name}-{number}"));
+    numbered.find(|numbered| !taken.contains(numbered)).unwrap_or(name)
+}
+
+/// The entrypoint and the arguments that the artifacts decide: one of them at most, unless the settings have an
+/// entrypoint.
+#[expect(clippy::type_complexity, reason = "as a proposal has them")]
+pub(super) fn start(
+    request: &Request,
+    apps: &[ProposedApp<'_, '_>],
+) -> Result<(Option<Vec<String>>, Option<Vec<String>>), BoxedError> {
+    let deciding: Vec<&ProposedApp<'_, '_>> = apps.iter().filter(|app| app.decides_start()).collect();
+    match deciding[..] {
+        [] => Ok((None, None)),
+        [app] => Ok((app.proposal.entrypoint.clone(), app.proposal.cmd.clone())),
+        [first, second, ..] => {
+            if request.settings.config.entrypoint.is_some() {
+                return Ok((None, None));
+            }
+            let message =
+                format!("both {} and {} say how the image starts", first.told(request), second.told(request));
+            let hint = "write the one to start as `entrypoint` into `[config]`".to_owned();
+            Err(error_at(request, second, message, hint))
+        }
+    }
+}
+
+/// Refuses artifacts whose places in the image are the same or lie in each other, behind the links of the base.
+pub(super) fn check_apart<B: FileTree>(
+    request: &Request,
+    apps: &[ProposedApp<'_, '_>],
+    base: &mut B,
+) -> Result<(), BoxedError> {
+    let mut places: Vec<(Option<EntryPath>, &ProposedApp<'_, '_>)> = Vec::new();
+    if apps.len() < 2 {
+        return Ok(());
+    }
+    for app in apps {
+        let place = match &app.proposal.app_root {
+            Some(root) => Some(real_place(root, base)?),
+            None => None,
+        };
+        let overlaps = |(other, _): &&(Option<EntryPath>, _)| match (other, &place) {
+            (Some(other), Some(place)) => place.starts_with(other) || other.starts_with(place),
+            // The image's root has everything below it.
+            _ => true,
+        };
+        if let Some((other_place, other)) = places.iter().find(overlaps) {
+            let shown = |place: &Option<EntryPath>| {
+                place.as_ref().map_or_else(|| "the image's root".to_owned(), |place| format!("`{place}`"))
+            };
+            let message = format!(
+                "{} goes to {} and {} to {}: the places of artifacts may not overlap",
+                other.told(request),
+                shown(other_place),
+                app.told(request),
+                shown(&place)
+            );
+            let hint = "give one of them another `root`, or copy it with a `[[layer]]`".to_owned();
+            return Err(error_at(request, app, message, hint));
+        }
+        places.push((place, app));
+    }
+    Ok(())
+}
+
+/// Where `root` really is: behind the links above it.
+fn real_place<B: FileTree>(root: &EntryPath, base: &mut B) -> Result<EntryPath, BoxedError> {
+    let Some(parent) = root.parent() else {
+        return Ok(plan::real_directory(root, base)?.unwrap_or_else(|| root.clone()));
+    };
+    // A program is no directory, and nothing else is there where it goes.
+    if let Some(real) = plan::real_directory(root, base)? {
+        return Ok(real);
+    }
+    let parent = plan::real_directory(&parent, base)?.unwrap_or(parent);
+    Ok(parent.join(root.file_name()).unwrap_or_else(|_| root.clone()))
+}
+
+fn error_at(request: &Request, app: &ProposedApp<'_, '_>, message: String, hint: String) -> BoxedError {
+    request.settings.error_at(app.span(), message, Some(hint)).into()
+}
+
+/// The options of an artifact whose files have this time.
+fn options_of(app: &config::App, mtime: u64) -> AppOptions {
+    let rules = Rules {
+        file_mode: app.mode.as_ref().map(|mode| mode.value.bits()),
+        owner: app.owner.as_ref().map(|owner| (owner.value.uid.into(), owner.value.gid.into())),
+        mtime,
+        ..Rules::default()
+    };
+    AppOptions {
+        layout: app.layout.as_ref().map(|layout| layout_of(layout.value)),
+        root: app.root.as_ref().map(|root| match root.value.entry() {
+            Some(path) => AppRoot::At(path.clone()),
+            None => AppRoot::Image,
+        }),
+        into_root: app.root.as_ref().is_some_and(|root| root.value.has_trailing_slash()),
+        rules,
+        ..taken_of(app)
+    }
+}
+
+/// The times that the settings want, else those of its kind.
+fn mtime_of(app: &config::App, artifact: &Artifact) -> Mtime {
+    let default = match artifact.kind.default_times() {
+        DefaultTimes::OfContents => Mtime::Content,
+        DefaultTimes::Fixed => Mtime::At(DEFAULT_MTIME),
+    };
+    app.mtime.as_ref().map_or(default, |mtime| mtime.value)
+}
