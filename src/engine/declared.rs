@@ -5,6 +5,7 @@
 
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
 
 use super::draft::{Draft, Origin, Owned, Times};
 use super::options::{rules, scan_options_of};
@@ -138,7 +139,15 @@ impl<'a> DeclaredLayer<'a> {
         let found = self.scanner.scan(from, &scan_options_of(files))?;
         let mut copied = entries(found.iter(), files.to.value.entry(), &rules)?;
         if let Some(to) = files.to.value.entry() {
-            copied.push(Entry { path: to.clone(), metadata: rules.directory(), kind: EntryKind::Directory });
+            // The directory that is copied is like those in it.
+            let mut own = rules.directory();
+            if rules.keep_modes && rules.directory_mode.is_none() {
+                own.mode = metadata.mode() & 0o7777;
+            }
+            if rules.keep_owners && rules.owner.is_none() {
+                (own.uid, own.gid) = (metadata.uid().into(), metadata.gid().into());
+            }
+            copied.push(Entry { path: to.clone(), metadata: own, kind: EntryKind::Directory });
         }
         Ok(copied)
     }

@@ -10,7 +10,7 @@
 //! | each table of settings, `layer format` | `settings`, by name | the name |
 //! | git, version of the artifact, variables of templates, project, image name | `facts`, by name | the name |
 //! | file: size, times, inode, device | `paths`, by path | the path |
-//! | tree: names, kinds, modes, owners, attributes, stamps of files | `paths`, by path | the path |
+//! | tree: names, kinds, modes, owners, attributes, stamps of files; its own mode and owner where they are kept | `paths`, by path | the path |
 //! | directory as an artifact: its kind and version | `paths`, by path | the path |
 //! | base: its entry in the lock | `lock` | the digest, or "lock" |
 //! | policy of the cache in a registry, where it had a part in the outcome | `policy` | "cache" |
@@ -20,6 +20,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::cache::CachePolicy;
@@ -290,6 +291,11 @@ impl Looker<'_> {
             bytes.clear();
             describe(found, &mut bytes);
             key.add(&bytes);
+        }
+        if options.directories {
+            // The directory itself is not among what is found in it.
+            let itself = std::fs::metadata(path).map(|itself| [itself.mode(), itself.uid(), itself.gid()]);
+            key.add(&itself.unwrap_or_default().map(u32::to_le_bytes).concat());
         }
         self.parts.path(&shown_path(path), &key.finish().0);
         Ok(())

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Built, Project, Run, chmod, is_root, json, skipped, text, tree_on, war, webapp};
+use crate::support::{
+    Built, Project, Run, chmod, is_root, json, settle, skipped, text, tree_on, war, webapp,
+};
 
 /// Nothing here takes longer, on any machine.
 const SOON: Duration = Duration::from_secs(20);
@@ -68,6 +70,37 @@ fn soon<T>(run: impl FnOnce() -> T) -> T {
 fn named_pipe(path: &Path) {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
+}
+
+/// The directory that is copied keeps what those in it keep, and a change of it alone is seen by the next build.
+#[test]
+fn a_copied_directory_keeps_its_own_mode_and_owner() {
+    let project = Project::new();
+    project.write("spool/in/a", "a").write("spool/b", "b");
+    let spool = project.path("spool");
+    chmod(&spool, 0o1770);
+    chmod(&project.path("spool/in"), 0o2750);
+    if is_root() {
+        std::os::unix::fs::chown(&spool, Some(12), Some(34)).unwrap();
+        chmod(&spool, 0o1770);
+    }
+    let owner =
+        fs::metadata(&spool).map(|metadata| format!("{}:{}", metadata.uid(), metadata.gid())).unwrap();
+    let seen = |more: &str, mode: &str, owner: &str| {
+        let files = format!("files = [{{ from = \"spool\", to = \"/var/spool/x\"{more} }}]");
+        project.write("build.toml", layer(&files));
+        let entries = build(&project);
+        let entry = entry(&entries, "var/spool/x");
+        assert_eq!((&entry["mode"], &entry["owner"]), (&mode.into(), &owner.into()), "{more}");
+    };
+    seen("", "0755", "0:0");
+    seen(", keep-modes = true", "1770", "0:0");
+    seen(", keep-owners = true", "0755", &owner);
+    seen(", keep-modes = true, keep-owners = true", "1770", &owner);
+    settle(&spool);
+    seen(", keep-modes = true", "1770", "0:0");
+    chmod(&spool, 0o700);
+    seen(", keep-modes = true", "0700", "0:0");
 }
 
 #[test]
