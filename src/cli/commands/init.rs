@@ -1,6 +1,7 @@
 //! `pack init`: a build file to start from.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::super::args::InitArgs;
@@ -29,12 +30,12 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
     // Said before anything is written, as of every other flag.
     args.base.as_deref().map(Location::parse).transpose()?;
     let given = session.absolute(args.path.as_deref().unwrap_or(Path::new("")));
-    let path = find(session, &given, args.path.is_some())?;
+    let Choice { path, others } = find(session, &given, args.path.is_some())?;
     let found = artifact::detect(&path)?;
     // What a build refuses is refused now.
     artifact::check_supported(&found)?;
-    let shown = path.strip_prefix(cwd).unwrap_or(&path).display().to_string();
-    session.printer.note(format!("`{shown}` is {}", found.kind.describe()));
+    let relative = |path: &Path| path.strip_prefix(cwd).unwrap_or(path).display().to_string();
+    session.printer.note(format!("`{}` is {}", relative(&path), found.kind.describe()));
     for why in &found.why {
         session.printer.note(why);
     }
@@ -42,87 +43,104 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
         args.name.as_ref().map_or_else(|| "localhost:5000/example/app".to_owned(), ToString::to_string);
     let base = args.base.clone().unwrap_or_else(|| found.kind.usual_base().to_owned());
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let mut more = String::new();
+    if !others.is_empty() {
+        let count = if others.len() == 1 { "another artifact" } else { "other artifacts" };
+        session.printer.note(format!("there is {count} here: `{BUILD_FILE}` names all of them"));
+        more.push_str("# Also here. To have one of them instead, write its path above; to have it too, write `[[app]]` above\n\
+                       # and below, since one image may have several artifacts.\n");
+        for other in &others {
+            more.push_str(&format!("# [[app]]\n# path = {}\n", quoted(&relative(other))));
+        }
+        more.push('\n');
+    }
     let text = format!(
         "format = 1\n\n[image]\nname = {}\nbase = {}\n# tags = [\"{{git.short}}\"]\n\n[app]\npath = {}\n\
-         # root = \"/where/it/goes\"          # default: from the kind of artifact and the base\n\n\
+         # root = \"/where/it/goes\"          # default: from the kind of artifact and the base\n\n{more}\
          # [config]\n# env = {{ JAVA_OPTS = \"-Xmx512m\" }}\n# ports = [8080]\n# user = \"1000:1000\"\n",
         quoted(&name),
         quoted(&base),
-        quoted(&shown),
+        quoted(&relative(&path)),
     );
     OutputFile::open(session, &target)?.write(session, text.as_bytes())?;
     session.printer.result(BUILD_FILE);
     Ok(())
 }
 
-/// The artifact that was named, or the one in the usual places below a directory.
+/// The artifact of a new build file, and those that lie in the usual places besides.
+struct Choice {
+    path: PathBuf,
+    others: Vec<PathBuf>,
+}
+
+/// The artifact that was named, or those in the usual places below a directory: the first that can be packaged, and the
+/// others.
 ///
-/// A directory that is named may be an artifact itself: a web application or a site at once, any other only where nothing
+/// A directory that is named may be an artifact itself: one with the signs of a kind at once, any other only where nothing
 /// lies in the usual places.
-fn find(session: &Session, given: &Path, named: bool) -> Result<PathBuf, CommandError> {
+fn find(session: &Session, given: &Path, named: bool) -> Result<Choice, CommandError> {
+    let alone = |path: &Path| Ok(Choice { path: path.to_owned(), others: Vec::new() });
     if named && !given.is_dir() {
-        return Ok(given.to_owned());
+        return alone(given);
     }
     let is_whole =
         |artifact: Artifact| artifact.kind.is_supported() && artifact.kind.sign(Form::Directory).is_some();
     if named && artifact::detect(given).is_ok_and(is_whole) {
-        return Ok(given.to_owned());
+        return alone(given);
     }
-    for directory in USUAL {
-        let Ok(entries) = std::fs::read_dir(given.join(directory)) else { continue };
-        let files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        // A WAR is what is deployed; JARs beside it are parts of it.
-        for extension in ["war", "jar"] {
-            let is_one = |path: &&PathBuf| path.extension().is_some_and(|found| found == extension);
-            let mut archives: Vec<&Path> = files.iter().filter(is_one).map(PathBuf::as_path).collect();
-            archives.sort();
-            if !archives.is_empty() {
-                return newest(session, &archives);
-            }
+    let mut candidates: Vec<PathBuf> =
+        USUAL.iter().flat_map(|directory| in_place(session, given, directory)).collect();
+    let can_be_packaged = |path: &PathBuf| {
+        artifact::detect(path).is_ok_and(|artifact| artifact::check_supported(&artifact).is_ok())
+    };
+    match candidates.iter().position(can_be_packaged).or((!candidates.is_empty()).then_some(0)) {
+        Some(first) => {
+            let path = candidates.remove(first);
+            candidates.retain(can_be_packaged);
+            Ok(Choice { path, others: candidates })
         }
-        if matches!(directory, "dist" | "public") {
-            return Ok(given.join(directory));
+        None if named => alone(given),
+        None => {
+            let message = "found no artifact in target, build, dist, out or public";
+            Err(CommandError::new(ExitStatus::Input, message).hint("name it: `pack init build/libs/app.war`"))
         }
     }
-    if named {
-        return Ok(given.to_owned());
-    }
-    Err(CommandError::new(ExitStatus::Input, "found no artifact in target, build, dist, out or public")
-        .hint("name it: `pack init build/libs/app.war`"))
 }
 
-/// The archive of the highest version, if they are versions of one thing.
-fn newest(session: &Session, archives: &[&Path]) -> Result<PathBuf, CommandError> {
-    let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let mut versions: Vec<(String, String, &Path)> = archives
-        .iter()
-        .map(|path| {
-            let (name, version) = name_and_version(&stem(path));
-            (name, version, *path)
-        })
-        .collect();
-    versions.sort_by(|(_, a, _), (_, b, _)| by_version(a, b));
-    let shown = |path: &Path| {
-        format!("`{}`", shown_path(path.strip_prefix(&session.environment.cwd).unwrap_or(path)))
-    };
-    let is_one = versions.windows(2).all(|pair| pair[0].0 == pair[1].0);
-    match versions.last() {
-        Some((_, _, newest)) if is_one => {
-            if let [_, .., _] = archives {
-                session.printer.note(format!(
-                    "{} is the newest of {} versions there",
-                    shown(newest),
-                    archives.len()
-                ));
-            }
-            Ok((*newest).to_owned())
-        }
-        _ => {
-            let all: Vec<String> = archives.iter().map(|path| shown(path)).collect();
-            let message = format!("there is more than one artifact: {}", all.join(", "));
-            Err(CommandError::new(ExitStatus::Input, message).hint("name one: `pack init PATH`"))
+/// The artifacts in one of the usual places: the newest of each archive, else the place itself if it is one for pages.
+fn in_place(session: &Session, given: &Path, directory: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(given.join(directory)) else { return Vec::new() };
+    let files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    // A WAR is what is deployed; JARs beside it are parts of it.
+    for extension in ["war", "jar"] {
+        let is_one = |path: &&PathBuf| path.extension().is_some_and(|found| found == extension);
+        let archives: Vec<&Path> = files.iter().filter(is_one).map(PathBuf::as_path).collect();
+        if !archives.is_empty() {
+            return newest(session, &archives);
         }
     }
+    if matches!(directory, "dist" | "public") { vec![given.join(directory)] } else { Vec::new() }
+}
+
+/// The archives of the highest version of each name, by name.
+fn newest(session: &Session, archives: &[&Path]) -> Vec<PathBuf> {
+    let mut named: BTreeMap<String, Vec<(String, &Path)>> = BTreeMap::new();
+    for path in archives {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let (name, version) = name_and_version(&stem);
+        named.entry(name).or_default().push((version, path));
+    }
+    let mut found = Vec::new();
+    for mut versions in named.into_values() {
+        versions.sort_by(|(a, one), (b, other)| by_version(a, b).then_with(|| one.cmp(other)));
+        let Some((_, newest)) = versions.last() else { continue };
+        if versions.len() > 1 {
+            let shown = shown_path(newest.strip_prefix(&session.environment.cwd).unwrap_or(newest));
+            session.printer.note(format!("`{shown}` is the newest of {} versions there", versions.len()));
+        }
+        found.push((*newest).to_owned());
+    }
+    found
 }
 
 /// `shop` and `1.10` of `shop-1.10`.
