@@ -148,7 +148,7 @@ pub fn findings(artifact: &Artifact, base: Option<&ConfigFile>) -> Result<Vec<Fi
 /// The first kind of the table that recognises what is seen, and why.
 fn recognise(glimpse: &Glimpse) -> Result<(&'static dyn ArtifactKind, Vec<String>), ArtifactError> {
     let form = glimpse.form();
-    for kind in KINDS.into_iter().filter(|kind| kind.forms().contains(&form)) {
+    for kind in KINDS.iter().copied().filter(|kind| kind.forms().contains(&form)) {
         let Some(mut why) = kind.detect(glimpse)? else { continue };
         if kind.sign(form).is_none() {
             // Nothing shows it but that nothing shows another.

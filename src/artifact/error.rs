@@ -67,6 +67,16 @@ pub enum ArtifactError {
         /// What it is.
         kind: &'static str,
     },
+    /// Something about it that its kind cannot package.
+    #[error("`{}` cannot be packaged: {}", shown_path(path), Foreign::new(why))]
+    Unfit {
+        /// The path.
+        path: PathBuf,
+        /// The reason.
+        why: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// The archive is refused.
     #[error(transparent)]
     Zip(#[from] ZipError),
@@ -192,6 +202,7 @@ impl Explain for ArtifactError {
             },
             Self::NotAFile { .. } => "give a file or a directory",
             Self::Empty { .. } => "build the artifact first",
+            Self::Unfit { hint, .. } => return Some(hint.clone()),
             Self::NotOfKind { .. } => "remove `app.kind`, or give another artifact",
             Self::NotSupported { path, .. } if path.is_dir() => {
                 "`app.kind = \"tree\"` copies it as it is; set `app.root`, and the entrypoint in `[config]`"

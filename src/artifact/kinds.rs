@@ -12,7 +12,7 @@ mod war;
 use super::kind::ArtifactKind;
 
 /// All kinds, the surest signs first: what a path is, is the first kind that recognises it.
-pub static KINDS: [&dyn ArtifactKind; 8] = [
+pub static KINDS: &[&dyn ArtifactKind] = &[
     &elf::Elf,
     &war::War,
     &spring_boot::SpringBoot,
@@ -26,5 +26,5 @@ pub static KINDS: [&dyn ArtifactKind; 8] = [
 /// The kind of this name.
 #[must_use]
 pub fn kind_named(name: &str) -> Option<&'static dyn ArtifactKind> {
-    KINDS.into_iter().find(|kind| kind.name() == name)
+    KINDS.iter().copied().find(|kind| kind.name() == name)
 }

@@ -301,6 +301,7 @@ fn kinds_are_told_by_content() {
         (place.zip("c.war", &[Item::stored("index.jsp", b"")]), "war"),
         (place.zip("d.bin", &[manifest(boot)]), "spring-boot"),
         (place.zip("e.jar", &[manifest(b"Main-Class: a.B\n")]), "jar"),
+        (place.zip("g.jar", &[manifest(b"Manifest-Version: 1.0\n")]), "jar"),
         (place.zip("f", &[Item::stored("a/B.class", PLAIN)]), "jar"),
         (place.path("venv"), "python"),
         (place.path("target"), "python"),
@@ -355,7 +356,7 @@ fn documents_name_the_kinds_of_the_table() {
 fn every_kind_says_what_it_is() {
     let place = Place::new();
     place.file("tree/x", "x");
-    for kind in KINDS {
+    for kind in KINDS.iter().copied() {
         assert_eq!(kind_named(kind.name()), Some(kind));
         assert!(!kind.forms().is_empty() && !kind.root_hint().is_empty(), "{kind:?}");
         assert!(kind.describe().starts_with('a'), "{}", kind.describe());
@@ -599,11 +600,11 @@ fn is_the_first_of_the_table(path: &Path) {
     let recognised = |kind: &&dyn ArtifactKind| {
         kind.forms().contains(&glimpse.form()) && kind.detect(&glimpse).expect("read").is_some()
     };
-    let first = KINDS.into_iter().find(recognised);
+    let first = KINDS.iter().copied().find(recognised);
     for _ in 0..2 {
         assert_eq!(detect(path).ok().map(|artifact| artifact.kind), first);
     }
-    for kind in KINDS {
+    for kind in KINDS.iter().copied() {
         let named = detect_as(path, kind);
         assert_eq!(named.is_ok(), kind.forms().contains(&glimpse.form()), "{kind:?}");
     }

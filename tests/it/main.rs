@@ -10,6 +10,7 @@
     reason = "these are tests, whose helpers lint cannot tell"
 )]
 
+mod apps;
 mod architecture;
 mod artifacts;
 mod buckets;

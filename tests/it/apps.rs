@@ -1,0 +1,202 @@
+//! Several artifacts in one image, and kinds of artifacts by name.
+
+use std::fs;
+
+use crate::reproducible::check_golden;
+use crate::support::{Project, Zip, text};
+
+/// The header of a static program and nothing else.
+fn program(machine: u16) -> Vec<u8> {
+    let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0".to_vec();
+    bytes.extend(machine.to_le_bytes());
+    bytes.extend([1, 0, 0, 0]);
+    bytes.resize(64, 0);
+    bytes[52] = 64;
+    bytes
+}
+
+const AMD64: u16 = 62;
+const ARM64: u16 = 183;
+
+fn on_scratch(apps: &str) -> Project {
+    Project::with(&format!(
+        "[image]\nname = \"localhost/several\"\nbase = \"scratch\"\ntags = [\"1\"]\n\n{apps}"
+    ))
+}
+
+/// A site, a directory and a program.
+fn three() -> Project {
+    let project = on_scratch(
+        "[[app]]\npath = \"site\"\nroot = \"/srv/site\"\n\n\
+         [[app]]\npath = \"data\"\nkind = \"tree\"\nroot = \"/srv/data\"\nowner = \"1000\"\n\n\
+         [[app]]\npath = \"server\"\n",
+    );
+    project.write("site/index.html", "<h1>hello</h1>");
+    project.write("data/a.txt", "a").write("data/deep/b.txt", "b");
+    project.write("server", program(AMD64));
+    project
+}
+
+#[test]
+fn several_artifacts_are_one_image() {
+    let project = three();
+    let built = project.build("");
+    let names: Vec<String> = built.layers().into_iter().map(|layer| layer.name).collect();
+    assert_eq!(names, ["site", "app", "app-2"]);
+    check_golden("several apps", &built);
+
+    let plan = project.pack("plan --json").ok().json();
+    let artifacts: Vec<String> =
+        plan["artifacts"].as_array().unwrap().iter().map(|artifact| text(&artifact["kind"])).collect();
+    assert_eq!(artifacts, ["a static site", "a directory", "an ELF program"]);
+    let start = &plan["images"][0]["entrypoint"];
+    assert_eq!(start.as_array().unwrap().len(), 1, "{start}");
+    assert_eq!(text(&start[0]), "/app/server");
+    project.pack("build --explain").ok();
+
+    // A change of any of them is seen, also where the outcome of the last build is remembered.
+    let first = built.digest();
+    assert_eq!(project.build("").digest(), first);
+    project.write("data/deep/b.txt", "c");
+    let changed = project.build("");
+    assert_ne!(changed.digest(), first);
+    assert_eq!(changed.built_layers(), ["app"]);
+    project.write("data/deep/b.txt", "b");
+    assert_eq!(project.build("").digest(), first);
+}
+
+#[test]
+fn artifacts_of_the_command_line_come_last() {
+    let project = Project::new();
+    project.write("site/index.html", "hello").write("data/a", "a").write("server", program(AMD64));
+    let given = "--base scratch --name localhost/x -t 1 --app site:site=/srv/site --app data=/srv/data";
+    let digest = project.build(&format!("server {given}")).digest();
+    assert_eq!(project.build(&format!("server {given}")).digest(), digest, "the order is that of the flags");
+    let alone = project.build("--base scratch --name localhost/x -t 1 --app data=/srv/data");
+    assert_eq!(alone.layers().len(), 1);
+    for (wrong, said) in [
+        ("data:tre=/x", "unknown kind of artifact `tre`"),
+        ("data:tree=/..", "`/..`"),
+        ("=/x", "`=/x` has no path"),
+    ] {
+        let run = project.pack("build --base scratch").args(&format!("--app {wrong}"));
+        run.fails(2).says(&["--app", said]).hints();
+    }
+    project.pack("build --help").ok().says(&[]);
+    let help = project.pack("build --help").ok().stdout;
+    assert!(help.contains("spring-boot") && help.contains("PATH[:KIND][=ROOT]"), "{help}");
+}
+
+#[test]
+fn kinds_have_names() {
+    let project = on_scratch("[app]\npath = \"data\"\nkind = \"tree\"\nroot = \"/srv\"\n");
+    project.write("data/a", "a");
+    project.pack("build").ok();
+    project.write("build.toml", "[image]\nbase = \"scratch\"\n[app]\npath = \"data\"\nkind = \"sit\"\n");
+    project.pack("build").fails(1).says(&[
+        "build.toml:5:8",
+        "unknown kind of artifact `sit`",
+        "did you mean `site`?",
+    ]);
+    project.pack("build --set app.kind=nothing").fails(2).says(&["the kinds are elf, war,"]);
+    project.pack("build --set app.kind=elf").fails(1).says(&["is a directory, not an ELF program"]);
+    project
+        .pack("build --set app.kind=tree --set app.root=/x --layout packaged")
+        .fails(1)
+        .says(&["`layout` has no meaning for a directory"]);
+}
+
+#[test]
+fn artifacts_do_not_overlap() {
+    for (roots, said) in [
+        (["/srv", "/srv"], "goes to `/srv`"),
+        (["/srv", "/srv/x"], "to `/srv/x`"),
+        (["/srv/x", "/srv"], "to `/srv`"),
+        (["/", "/srv"], "the image's root"),
+    ] {
+        let [one, other] = roots;
+        let project = on_scratch(&format!(
+            "[[app]]\npath = \"one\"\nroot = \"{one}\"\n[[app]]\npath = \"other\"\nroot = \"{other}\"\n"
+        ));
+        project.write("one/a", "a").write("other/b", "b");
+        project.pack("build").fails(1).says(&["`one` (", "build.toml:7:8", "build.toml:10:8", said]).hints();
+    }
+    // Beside each other they do not.
+    let project = on_scratch(
+        "[[app]]\npath = \"one\"\nroot = \"/srv/a\"\n[[app]]\npath = \"other\"\nroot = \"/srv/ab\"\n",
+    );
+    project.write("one/a", "a").write("other/b", "b");
+    project.pack("build").ok();
+}
+
+#[test]
+fn one_artifact_says_how_the_image_starts() {
+    let two = "[[app]]\npath = \"one\"\n[[app]]\npath = \"other\"\n";
+    let project = on_scratch(two);
+    project.write("one", program(AMD64)).write("other", program(AMD64));
+    project.pack("build").fails(1).says(&[
+        "both `one`",
+        "and `other`",
+        "build.toml:9:8",
+        "`entrypoint` into `[config]`",
+    ]);
+    project.append("build.toml", "[config]\nentrypoint = [\"/app/other\"]\n");
+    let built = project.build("");
+    assert_eq!(built.layers().len(), 2);
+}
+
+#[test]
+fn each_platform_has_all_artifacts() {
+    let project =
+        on_scratch("[[app]]\npath = [\"amd\", \"arm\"]\n[[app]]\npath = \"data\"\nroot = \"/srv\"\n");
+    project.write("amd", program(AMD64)).write("arm", program(ARM64)).write("data/a", "a");
+    let plan = project.pack("plan --json").ok().json();
+    let images = plan["images"].as_array().unwrap();
+    assert_eq!(images.len(), 2);
+    assert!(images.iter().all(|image| image["layers"].as_array().unwrap().len() == 2));
+    project.append("build.toml", "[[app]]\npath = \"tool\"\n[config]\nentrypoint = [\"/app/amd\"]\n");
+    project.write("tool", program(AMD64));
+    project.pack("build").fails(1).says(&["no artifact is for linux/arm64", "tool"]).hints();
+    project.pack("build --platform linux/amd64").ok();
+}
+
+#[test]
+fn outputs_lie_in_none_of_the_artifacts() {
+    let project = three();
+    project.pack("build -o oci:data/out").fails(1).says(&["lies in", "data"]).hints();
+    project.write("data/.packignore", "/out\n");
+    project.pack("build -o oci:data/out").ok();
+}
+
+#[test]
+fn a_program_goes_into_a_directory() {
+    let project = on_scratch("[app]\npath = \"server\"\nroot = \"/opt/tools/\"\n");
+    project.write("server", program(AMD64));
+    let start = |arguments: &str| {
+        let plan = project.pack(&format!("plan --json {arguments}")).ok().json();
+        text(&plan["images"][0]["entrypoint"][0])
+    };
+    assert_eq!(start(""), "/opt/tools/server");
+    assert_eq!(start("--root /opt/tools"), "/opt/tools");
+    assert_eq!(start("--root /x/"), "/x/server");
+}
+
+#[test]
+fn init_names_all_artifacts() {
+    let project = Project::new();
+    let web: &[u8] = b"<web-app/>";
+    for name in ["admin-1.0.war", "admin-1.1.war", "shop.war"] {
+        let mut zip = Zip::default();
+        project.write(&format!("target/{name}"), zip.stored("WEB-INF/web.xml", web).finish());
+    }
+    project.write("dist/index.html", "hello");
+    project.pack("init").ok().says(&["`target/admin-1.1.war` is the newest of 2", "other artifacts here"]);
+    let written = fs::read_to_string(project.path("build.toml")).unwrap();
+    assert!(written.contains("[app]\npath = \"target/admin-1.1.war\"\n"), "{written}");
+    assert!(
+        written.contains("# [[app]]\n# path = \"target/shop.war\"\n# [[app]]\n# path = \"dist\"\n"),
+        "{written}"
+    );
+    assert!(!written.contains("admin-1.0"), "{written}");
+    project.pack("plan --base scratch --root /srv").ok();
+}
