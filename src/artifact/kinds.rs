@@ -1,6 +1,7 @@
 //! The table of kinds. To add one, write its file below `kinds/`, name it here, and document it in `docs/build-toml.md`.
 
 mod elf;
+mod executable_jar;
 mod jar;
 mod node;
 mod python;
@@ -16,6 +17,7 @@ pub static KINDS: &[&dyn ArtifactKind] = &[
     &elf::Elf,
     &war::War,
     &spring_boot::SpringBoot,
+    &executable_jar::ExecutableJar,
     &jar::Jar,
     &python::Python,
     &node::Node,

@@ -300,7 +300,7 @@ fn kinds_are_told_by_content() {
         (place.zip("b.jar", &[web, manifest(boot)]), "war"),
         (place.zip("c.war", &[Item::stored("index.jsp", b"")]), "war"),
         (place.zip("d.bin", &[manifest(boot)]), "spring-boot"),
-        (place.zip("e.jar", &[manifest(b"Main-Class: a.B\n")]), "jar"),
+        (place.zip("e.jar", &[manifest(b"Main-Class: a.B\n")]), "executable-jar"),
         (place.zip("g.jar", &[manifest(b"Manifest-Version: 1.0\n")]), "jar"),
         (place.zip("f", &[Item::stored("a/B.class", PLAIN)]), "jar"),
         (place.path("venv"), "python"),

@@ -1,9 +1,26 @@
-//! Several artifacts in one image, and kinds of artifacts by name.
+//! Several artifacts in one image, kinds of artifacts by name, and Java applications in one jar.
 
 use std::fs;
 
 use crate::reproducible::check_golden;
-use crate::support::{Project, Zip, text};
+use crate::support::{Project, Zip, chmod, text};
+
+/// The class file `Hello`, for Java 8 and later: `System.out.println("hello from a jar")`.
+pub(crate) const HELLO: &str = "yv66vgAAADQAGgoAAgADBwAEDAAFAAYBABBqYXZhL2xhbmcvT2JqZWN0AQAGPGluaXQ+AQADKClWCQAIAAkHAAoMAAsADAEAEGph\
+    dmEvbGFuZy9TeXN0ZW0BAANvdXQBABVMamF2YS9pby9QcmludFN0cmVhbTsIAA4BABBoZWxsbyBmcm9tIGEgamFyCgAQABEHABIM\
+    ABMAFAEAE2phdmEvaW8vUHJpbnRTdHJlYW0BAAdwcmludGxuAQAVKExqYXZhL2xhbmcvU3RyaW5nOylWBwAWAQAFSGVsbG8BAARD\
+    b2RlAQAEbWFpbgEAFihbTGphdmEvbGFuZy9TdHJpbmc7KVYAIQAVAAIAAAAAAAIAAQAFAAYAAQAXAAAAEQABAAEAAAAFKrcAAbEA\
+    AAAAAAkAGAAZAAEAFwAAABUAAgABAAAACbIABxINtgAPsQAAAAAAAA==";
+
+/// A jar with the class `Hello` and more lines in its manifest.
+pub(crate) fn hello_jar(manifest: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    let class = base64::engine::general_purpose::STANDARD.decode(HELLO).unwrap();
+    let mut zip = Zip::default();
+    let manifest = format!("Manifest-Version: 1.0\nMain-Class: Hello\n{manifest}");
+    zip.stored("META-INF/MANIFEST.MF", manifest.as_bytes()).deflated("Hello.class", &class);
+    zip.finish()
+}
 
 /// The header of a static program and nothing else.
 fn program(machine: u16) -> Vec<u8> {
@@ -84,7 +101,7 @@ fn artifacts_of_the_command_line_come_last() {
     }
     project.pack("build --help").ok().says(&[]);
     let help = project.pack("build --help").ok().stdout;
-    assert!(help.contains("spring-boot") && help.contains("PATH[:KIND][=ROOT]"), "{help}");
+    assert!(help.contains("executable-jar") && help.contains("PATH[:KIND][=ROOT]"), "{help}");
 }
 
 #[test]
@@ -179,6 +196,51 @@ fn a_program_goes_into_a_directory() {
     assert_eq!(start(""), "/opt/tools/server");
     assert_eq!(start("--root /opt/tools"), "/opt/tools");
     assert_eq!(start("--root /x/"), "/x/server");
+}
+
+/// A base in a layout that has a program `java` and says its version.
+fn base_with_java(version: &str) -> (Project, String) {
+    let project = Project::with(&format!(
+        "[image]\nname = \"localhost/jre\"\nbase = \"scratch\"\ntags = [\"1\"]\nplatforms = [\"linux/amd64\"]\n\n\
+         [app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/\"\n\n\
+         [config]\nenv = {{ PATH = \"/usr/bin\", JAVA_VERSION = \"{version}\" }}\n"
+    ));
+    project.write("files/usr/bin/java", "a program");
+    chmod(&project.path("files/usr/bin/java"), 0o755);
+    project.pack("build -o oci:layout").ok();
+    let layout = format!("oci:{}", project.path("layout").display());
+    (project, layout)
+}
+
+#[test]
+fn a_jar_is_an_application() {
+    let (_base, layout) = base_with_java("17.0.9");
+    let project = Project::with(&format!(
+        "[image]\nname = \"localhost/jar\"\nbase = \"{layout}\"\ntags = [\"1\"]\n[app]\npath = \"shop-1.2.jar\"\n"
+    ));
+    project.write("shop-1.2.jar", hello_jar("Implementation-Version: 1.2\n"));
+    let built = project.build("");
+    check_golden("jar", &built);
+    let plan = project.pack("plan --json").ok().json();
+    assert_eq!(text(&plan["artifacts"][0]["kind"]), "an executable jar");
+    assert_eq!(text(&plan["version"]), "1.2");
+    let start: Vec<String> = plan["images"][0]["entrypoint"].as_array().unwrap().iter().map(text).collect();
+    assert_eq!(start, ["java", "-jar", "/app/app.jar"]);
+
+    let (_old, old) = base_with_java("1.7.0_80");
+    project
+        .pack("build")
+        .args(&format!("--base {old}"))
+        .fails(1)
+        .says(&["needs Java 8", "has Java 7"])
+        .hints();
+    project.pack("build --base scratch").fails(1).hints();
+    project.write("shop-1.2.jar", hello_jar("Class-Path: lib/a.jar lib/b.jar\n"));
+    project
+        .pack("build")
+        .fails(1)
+        .says(&["`Class-Path` names other files", "`lib/a.jar` and 1 more"])
+        .hints();
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod doors;
 mod engines;
 mod http;
 mod images;
+mod jars;
 pub(crate) mod machines;
 mod peers;
 mod registries;

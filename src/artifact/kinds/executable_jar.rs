@@ -1,0 +1,280 @@
+//! Java applications in one jar, which a Java runtime starts by itself: `java -jar`.
+//!
+//! The jar goes into the image as the one file that it is: unpacking it would lose what only archives have, such as
+//! classes for several versions of Java and signatures.
+
+use std::path::Path;
+
+use super::super::error::ArtifactError;
+use super::super::form::Form;
+use super::super::glimpse::Glimpse;
+use super::super::kind::ArtifactKind;
+use super::super::material::Material;
+use super::super::options::{AppOptions, AppRoot, Layout};
+use super::super::proposal::{Proposal, ProposedLayer};
+use super::super::requirement::{Requirement, Requirements};
+use crate::layer::scan::Scanner;
+use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath};
+use crate::oci::ConfigFile;
+use crate::types::shown::shown;
+
+/// A jar whose manifest has a main class.
+pub(super) struct ExecutableJar;
+
+/// Where it goes.
+const ROOT: &[u8] = b"app/app.jar";
+
+/// No class file is larger: its methods are limited to 64 KiB each, and real ones stay below 1 MiB.
+const MAX_CLASS: u64 = 64 << 20;
+
+/// The version of class files that Java 1.0 reads is 45; each Java since has added one.
+const BEFORE_JAVA_1: u32 = 44;
+
+impl ArtifactKind for ExecutableJar {
+    fn name(&self) -> &'static str {
+        "executable-jar"
+    }
+
+    fn describe(&self) -> &'static str {
+        "an executable jar"
+    }
+
+    fn forms(&self) -> &'static [Form] {
+        &[Form::Archive]
+    }
+
+    fn sign(&self, form: Form) -> Option<&'static str> {
+        (form == Form::Archive).then_some("a Java manifest with `Main-Class`")
+    }
+
+    fn detect(&self, glimpse: &Glimpse) -> Result<Option<Vec<String>>, ArtifactError> {
+        let Some(main) = main_class(glimpse.material())? else { return Ok(None) };
+        Ok(Some(vec![format!("It is a zip archive whose manifest has the main class `{main}`.")]))
+    }
+
+    fn propose(
+        &self,
+        material: &Material,
+        options: &AppOptions,
+        base: Option<&ConfigFile>,
+        _: &Scanner,
+    ) -> Result<Proposal, ArtifactError> {
+        check_alone(material)?;
+        let stamp =
+            material.stamp().ok_or_else(|| unfit(material, "it is a directory".to_owned(), "pack it"))?;
+        let target = target(material, options)?;
+        let source = ContentSource::File(material.path().into(), stamp);
+        let kind = EntryKind::File(Content { size: stamp.size, source });
+        let metadata = options.rules.file(false);
+        let path = format!("/{}", String::from_utf8_lossy(target.as_bytes()));
+        let layer = ProposedLayer {
+            name: "app".to_owned(),
+            why: format!("the jar as it is, to `{target}`"),
+            entries: vec![Entry { path: target.clone(), metadata, kind }],
+            is_divisible: false,
+        };
+        Ok(Proposal {
+            layers: vec![layer],
+            app_root: Some(target),
+            entrypoint: Some(vec![java(base), "-jar".to_owned(), path]),
+            ..Proposal::default()
+        })
+    }
+
+    fn requirements(
+        &self,
+        material: &Material,
+        _: &AppOptions,
+        base: Option<&ConfigFile>,
+        _: &Scanner,
+    ) -> Result<Requirements, ArtifactError> {
+        let mut all = vec![Requirement::Executable { name: java(base) }];
+        if let Some((major, shown_by)) = java_version(material)? {
+            all.push(Requirement::Java { major, shown_by });
+        }
+        Ok(Requirements { artifact: material.path().to_owned(), all })
+    }
+
+    fn layouts(&self) -> &'static [Layout] {
+        &[Layout::Packaged]
+    }
+
+    fn usual_base(&self) -> &'static str {
+        "docker.io/library/eclipse-temurin:21-jre"
+    }
+
+    fn root_hint(&self) -> &'static str {
+        "such as \"/app/app.jar\""
+    }
+}
+
+fn unfit(material: &Material, why: String, hint: &str) -> ArtifactError {
+    ArtifactError::Unfit { path: material.path().to_owned(), why, hint: hint.to_owned() }
+}
+
+/// The main class that the manifest names.
+fn main_class(material: &Material) -> Result<Option<&str>, ArtifactError> {
+    let main = material.manifest()?.and_then(|manifest| manifest.get("Main-Class"));
+    Ok(main.map(str::trim).filter(|main| !main.is_empty()))
+}
+
+/// Refuses a jar that needs others beside it: they would not be in the image.
+fn check_alone(material: &Material) -> Result<(), ArtifactError> {
+    let beside = material.manifest()?.and_then(|manifest| manifest.get("Class-Path")).unwrap_or_default();
+    let named: Vec<&str> = beside.split_whitespace().collect();
+    let Some(first) = named.first() else { return Ok(()) };
+    let more = match named.len() {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    let why = format!("its `Class-Path` names other files, which it needs beside it: `{first}`{more}");
+    let hint = "build one jar with all dependencies in it; or put the jar and these files into a directory, give that with \
+                `kind = \"tree\"`, and set the entrypoint in `[config]`";
+    Err(unfit(material, why, hint))
+}
+
+/// The path of the jar in the image. It is the same for each version, unless a name was given.
+fn target(material: &Material, options: &AppOptions) -> Result<EntryPath, ArtifactError> {
+    let bad = |name: &[u8]| ArtifactError::BadName { name: shown(name) };
+    let own = material.path().file_name().unwrap_or_default().as_encoded_bytes();
+    let name = options.name.as_deref().map_or(own, str::as_bytes);
+    let path = match &options.root {
+        Some(AppRoot::Image) => {
+            return Err(ArtifactError::FileAsRoot { path: material.path().to_owned() });
+        }
+        Some(AppRoot::At(directory)) if options.into_root => directory.join(name).map_err(|_| bad(name))?,
+        Some(AppRoot::At(path)) => path.clone(),
+        None => EntryPath::new(ROOT).map_err(|_| bad(ROOT))?,
+    };
+    // The entrypoint is JSON, which has no other bytes.
+    std::str::from_utf8(path.as_bytes()).map_err(|_| bad(path.as_bytes()))?;
+    Ok(path)
+}
+
+/// The program that starts it: `java` where the base's `PATH` has that of its `JAVA_HOME`, else the one there.
+fn java(base: Option<&ConfigFile>) -> String {
+    let home = base.and_then(|base| base.env("JAVA_HOME")).filter(|home| home.starts_with('/'));
+    let Some(home) = home.map(|home| home.trim_end_matches('/')) else { return "java".to_owned() };
+    let programs = format!("{home}/bin");
+    let path = base.and_then(|base| base.env("PATH")).unwrap_or_default();
+    let is_on_path = path.split(':').any(|directory| directory.trim_end_matches('/') == programs);
+    if is_on_path { "java".to_owned() } else { format!("{programs}/java") }
+}
+
+/// The Java that the main class was compiled for, and what shows it.
+fn java_version(material: &Material) -> Result<Option<(u32, String)>, ArtifactError> {
+    let Some(main) = main_class(material)? else { return Ok(None) };
+    let name = format!("{}.class", main.replace('.', "/"));
+    let Some(class) = material.read(&name, MAX_CLASS)? else {
+        let why = format!("its main class `{main}` is not in it");
+        return Err(unfit(material, why, "build the jar with the classes of the application in it"));
+    };
+    let [0xca, 0xfe, 0xba, 0xbe, _, _, high, low, ..] = class[..] else {
+        let why = format!("`{name}` in it is not a class file");
+        return Err(unfit(material, why, "build the jar again"));
+    };
+    let major = u32::from(u16::from_be_bytes([high, low])).saturating_sub(BEFORE_JAVA_1);
+    Ok(Some((major, format!("`{}` in `{}`", shown(name.as_bytes()), file_name(material.path())))))
+}
+
+fn file_name(path: &Path) -> String {
+    shown(path.file_name().unwrap_or_default().as_encoded_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::artifact::{Artifact, detect, propose, requirements};
+    use crate::formats::zip::fixture::{Item, write};
+    use crate::oci::RunConfig;
+    use crate::types::error::Explain as _;
+
+    const CLASS: &[u8] = b"\xca\xfe\xba\xbe\0\0\0\x3d java/lang/Object";
+
+    fn jar(directory: &Path, manifest: &str, class: &[u8]) -> Artifact {
+        let path: PathBuf = directory.join("shop-1.2.jar");
+        let items =
+            [Item::deflated("META-INF/MANIFEST.MF", manifest.as_bytes()), Item::deflated("a/B.class", class)];
+        std::fs::write(&path, write(&items)).expect("written");
+        detect(&path).expect("detected")
+    }
+
+    fn base(env: &[&str]) -> ConfigFile {
+        let env = env.iter().map(|variable| (*variable).to_owned()).collect();
+        ConfigFile { config: Some(RunConfig { env, ..RunConfig::default() }), ..ConfigFile::default() }
+    }
+
+    fn proposed(
+        artifact: &Artifact,
+        options: &AppOptions,
+        base: &ConfigFile,
+    ) -> Result<Proposal, ArtifactError> {
+        propose(artifact, options, Some(base), &Scanner::default())
+    }
+
+    fn start(env: &[&str]) -> Vec<String> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let artifact = jar(directory.path(), "Main-Class: a.B\n", CLASS);
+        let proposal = proposed(&artifact, &AppOptions::default(), &base(env)).expect("proposed");
+        proposal.entrypoint.expect("an entrypoint")
+    }
+
+    #[test]
+    fn a_jar_is_started_by_the_java_of_the_base() {
+        assert_eq!(start(&[]), ["java", "-jar", "/app/app.jar"]);
+        assert_eq!(start(&["PATH=/opt/j/bin:/bin", "JAVA_HOME=/opt/j"])[0], "java");
+        assert_eq!(start(&["PATH=/bin", "JAVA_HOME=/opt/j/"])[0], "/opt/j/bin/java");
+        assert_eq!(start(&["JAVA_HOME=j"])[0], "java");
+    }
+
+    #[test]
+    fn a_jar_goes_where_it_is_wanted() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let artifact = jar(directory.path(), "Main-Class: a.B\nClass-Path:\n", CLASS);
+        assert_eq!(artifact.kind.name(), "executable-jar");
+        let place = |root: Option<&str>, into_root| {
+            let root = root.map(|root| root.parse().expect("a root"));
+            let options = AppOptions { root, into_root, ..AppOptions::default() };
+            let proposal = proposed(&artifact, &options, &base(&[]))?;
+            assert_eq!(proposal.layers.len(), 1);
+            let entry = &proposal.layers[0].entries[0];
+            assert_eq!((entry.metadata.mode, proposal.app_root.as_ref()), (0o644, Some(&entry.path)));
+            Ok::<String, ArtifactError>(entry.path.to_string())
+        };
+        assert_eq!(place(None, false).expect("a place"), "/app/app.jar");
+        assert_eq!(place(Some("/srv/x.jar"), false).expect("a place"), "/srv/x.jar");
+        assert_eq!(place(Some("/srv"), true).expect("a place"), "/srv/shop-1.2.jar");
+        assert!(matches!(place(Some("/"), true), Err(ArtifactError::FileAsRoot { .. })));
+    }
+
+    #[test]
+    fn a_jar_requires_the_java_that_it_was_compiled_for() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let required = |class: &[u8]| {
+            let artifact = jar(directory.path(), "Main-Class: a.B\n", class);
+            requirements(&artifact, &AppOptions::default(), None, &Scanner::default()).map(|found| found.all)
+        };
+        let shown_by = "`a/B.class` in `shop-1.2.jar`".to_owned();
+        assert_eq!(
+            required(CLASS).expect("read"),
+            [Requirement::Executable { name: "java".to_owned() }, Requirement::Java { major: 17, shown_by }]
+        );
+        let error = required(b"no class").expect_err("no class file");
+        assert!(error.to_string().contains("`a/B.class` in it is not a class file"), "{error}");
+        let artifact = jar(directory.path(), "Main-Class: a.Missing\n", CLASS);
+        let error =
+            requirements(&artifact, &AppOptions::default(), None, &Scanner::default()).expect_err("missing");
+        assert!(error.to_string().contains("its main class `a.Missing` is not in it"), "{error}");
+    }
+
+    #[test]
+    fn a_jar_that_needs_others_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let artifact = jar(directory.path(), "Main-Class: a.B\nClass-Path: lib/a.jar\n  lib/b.jar\n", CLASS);
+        let error = proposed(&artifact, &AppOptions::default(), &base(&[])).expect_err("refused");
+        assert!(error.to_string().ends_with("beside it: `lib/a.jar` and 1 more"), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("one jar")), "{error}");
+    }
+}
