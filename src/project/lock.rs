@@ -19,7 +19,7 @@ use crate::formats::elf::Machine;
 use crate::layer::{Account, AccountKind, EntryPath};
 use crate::oci::MediaType;
 use crate::project::config::decode::{Decode, Decoder, FromText, Wrong, table, text_values};
-use crate::project::config::document::{Node, Value};
+use crate::project::config::node::{Node, Value};
 use crate::project::config::{ConfigError, Document, Mode, Name, Spanned};
 use crate::runtime::atomic::{self, Access, Durability};
 use crate::types::digest::{Digest, KeyBuilder};

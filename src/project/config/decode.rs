@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::document::{Node, Table, Value};
+use super::node::{Node, Table, Value};
 use super::source::{Diagnostic, Sources, Span, Spanned};
 use crate::types::error::nearest;
 
@@ -274,6 +274,14 @@ impl<K: FromText + Ord, V: Decode> Decode for BTreeMap<K, V> {
     }
 }
 
+/// Artifacts: one path, or one for each platform.
+pub(super) fn one_or_many<T: Decode>(node: &Node, decoder: &mut Decoder<'_>) -> Option<Vec<T>> {
+    match &node.value {
+        Value::Array(_) => Vec::decode(node, decoder),
+        _ => T::decode(node, decoder).map(|value| vec![value]),
+    }
+}
+
 impl Decode for bool {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         match &node.value {
@@ -308,7 +316,7 @@ macro_rules! text_values {
     ($($type:ty),* $(,)?) => {$(
         impl $crate::project::config::decode::Decode for $type {
             fn decode(
-                node: &$crate::project::config::document::Node,
+                node: &$crate::project::config::node::Node,
                 decoder: &mut $crate::project::config::decode::Decoder<'_>,
             ) -> Option<Self> {
                 decoder.text(node)
@@ -336,7 +344,7 @@ macro_rules! table {
 
         impl $crate::project::config::decode::Decode for $name {
             fn decode(
-                node: &$crate::project::config::document::Node,
+                node: &$crate::project::config::node::Node,
                 decoder: &mut $crate::project::config::decode::Decoder<'_>,
             ) -> Option<Self> {
                 let table = decoder.table(node, &[$($key),*])?;

@@ -4,13 +4,13 @@
 //! put in where nothing stands, then variables, `--set` and flags replace what stands. So every setting
 //! obeys one precedence, and a bad value is reported in the same way wherever it was written.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
 use super::app_argument::AppParts;
 use super::decode::{Decode, Decoder};
+use super::node::{Node, Table, Value};
 use super::source::{Diagnostic, Origin, Sources, Span};
 use super::{ConfigError, ConfigError::NotFound};
 use crate::types::shown::shown_path;
@@ -20,27 +20,6 @@ const DUPLICATE: &str = "duplicate key";
 
 /// The key of the artifacts.
 const APP: &str = "app";
-
-#[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) span: Span,
-    pub(crate) value: Value,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Value {
-    String(String),
-    /// Saturated where it does not fit: no setting comes near.
-    Integer(i128),
-    Float,
-    Boolean(bool),
-    Datetime(toml::value::Datetime),
-    Array(Vec<Node>),
-    Table(Table),
-}
-
-/// A table: its values, and where their keys stand.
-pub(crate) type Table = BTreeMap<String, (Span, Node)>;
 
 /// A build file, or the lack of one, with what overrides it.
 #[derive(Clone, Debug)]
@@ -259,21 +238,6 @@ impl Document {
         match &mut self.root.value {
             Value::Table(table) => table,
             _ => unreachable!("made a table just above"),
-        }
-    }
-}
-
-impl Value {
-    /// What it is, with its article.
-    pub(crate) const fn what(&self) -> &'static str {
-        match self {
-            Self::String(_) => "a string",
-            Self::Integer(_) => "an integer",
-            Self::Float => "a float",
-            Self::Boolean(_) => "a boolean",
-            Self::Datetime(_) => "a date",
-            Self::Array(_) => "an array",
-            Self::Table(_) => "a table",
         }
     }
 }

@@ -8,6 +8,7 @@ mod app_argument;
 pub(crate) mod decode;
 pub(crate) mod document;
 mod fingerprint;
+pub(crate) mod node;
 mod registries;
 mod schema;
 mod settings;

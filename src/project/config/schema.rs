@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::decode::{Decode, Decoder, FromText, Wrong, settings_table};
-use super::document::{Node, Value};
+use super::decode::{Decode, Decoder, FromText, Wrong, one_or_many, settings_table};
+use super::node::{Node, Value};
 use super::source::Spanned;
 use super::template::Template;
 use super::value::{
     Arguments, Base, Buckets, ByteSize, Compression, Count, DiskPath, EnvName, EnvTable, Format, ImagePath,
     KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, Signal, User,
-    one_or_many,
 };
 use crate::oci;
 use crate::types::digest::KeyBuilder;

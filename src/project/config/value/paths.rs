@@ -1,0 +1,145 @@
+//! Paths on disk and in the image.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::super::decode::{Decode, Decoder, FromText, Wrong, text_values};
+use super::super::node::Node;
+use crate::layer::EntryPath;
+
+/// An absolute, normal path in the image.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImagePath {
+    text: String,
+    entry: Option<EntryPath>,
+    slash: bool,
+}
+
+impl ImagePath {
+    /// The path: absolute, without a trailing slash unless it is `/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The path as entries have it; `None` for `/`.
+    #[must_use]
+    pub const fn entry(&self) -> Option<&EntryPath> {
+        self.entry.as_ref()
+    }
+
+    /// Whether it was written with a trailing slash: a directory to put things into.
+    #[must_use]
+    pub const fn has_trailing_slash(&self) -> bool {
+        self.slash
+    }
+}
+
+impl fmt::Display for ImagePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromText for ImagePath {
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        if !text.starts_with('/') {
+            return Err(Wrong::new(format!("`{text}` is not an absolute path"))
+                .hint(format!("write `\"/{text}\"`: paths in the image start with `/`")));
+        }
+        let slash = text.ends_with('/');
+        if text.split('/').all(|part| matches!(part, "" | ".")) {
+            return Ok(Self { text: "/".to_owned(), entry: None, slash });
+        }
+        let entry = EntryPath::new(text.as_bytes()).map_err(|error| Wrong::new(error.to_string()))?;
+        let parts: Vec<&str> = text.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+        Ok(Self { text: format!("/{}", parts.join("/")), entry: Some(entry), slash })
+    }
+}
+
+/// A path on disk: as it was written, and relative to where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DiskPath {
+    written: String,
+    path: PathBuf,
+}
+
+impl DiskPath {
+    /// A path that was given as an argument.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self { written: path.display().to_string(), path: path.to_owned() }
+    }
+
+    /// The path to open: joined to the directory of the file that it was written in.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path as it was written, for messages and for whatever must not depend on the machine.
+    #[must_use]
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+
+    /// This path, where what was written is a pattern that means `path`.
+    #[must_use]
+    pub fn found(&self, path: PathBuf) -> Self {
+        Self { written: self.written.clone(), path }
+    }
+
+    /// The path without what a pattern means in it, so that a name made of it is the same for each version.
+    #[must_use]
+    pub fn without_pattern(&self) -> PathBuf {
+        let written = Path::new(&self.written);
+        if written.file_name().is_none() || written.file_name() == self.path.file_name() {
+            return self.path.clone();
+        }
+        PathBuf::from(self.written.replace("{version}", "*"))
+    }
+
+    pub(super) fn parse(text: &str, directory: &Path) -> Result<Self, Wrong> {
+        if text.is_empty() || text.contains('\0') {
+            return Err(Wrong::new("a path cannot be empty or contain a NUL character"));
+        }
+        Ok(Self { written: text.to_owned(), path: directory.join(text) })
+    }
+}
+
+impl Decode for DiskPath {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let text = decoder.string(node)?;
+        match Self::parse(&text, decoder.sources.directory(node.span)) {
+            Ok(path) => Some(path),
+            Err(wrong) => decoder.wrong(node.span, wrong),
+        }
+    }
+}
+
+text_values!(ImagePath);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ok<T: FromText>(text: &str) -> T {
+        T::from_text(text).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"))
+    }
+
+    fn all_wrong<T: FromText>(texts: &[&str]) {
+        for text in texts {
+            assert!(T::from_text(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn image_paths_are_absolute_and_normal() {
+        let path: ImagePath = ok("/a//./b/");
+        assert_eq!((path.as_str(), path.has_trailing_slash()), ("/a/b", true));
+        assert_eq!(path.entry().map(EntryPath::as_bytes), Some(&b"a/b"[..]));
+        assert_eq!(ok::<ImagePath>("/").entry(), None);
+        assert_eq!(ok::<ImagePath>("//.").as_str(), "/");
+        all_wrong::<ImagePath>(&["", "a", "./a", "/a/../b", "/..", "/\0"]);
+    }
+}

@@ -1,0 +1,75 @@
+//! Globs of paths.
+
+use super::super::decode::{FromText, Wrong, text_values};
+use crate::layer::scan;
+
+/// A glob over paths below a directory: `*` stays within one part, `**` crosses them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromText for Pattern {
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        if text.is_empty() {
+            return Err(Wrong::new("a pattern cannot be empty"));
+        }
+        if let Some(relative) = text.strip_prefix('/') {
+            return Err(Wrong::new(format!("`{text}` can never match")).hint(format!(
+                "patterns are relative to the directory that is copied: write `\"{relative}\"`"
+            )));
+        }
+        if scan::pattern_never_matches(text) {
+            return Err(Wrong::new(format!("`{text}` can never match"))
+                .hint("nothing below the directory that is copied has `..` in its path"));
+        }
+        if let Some(why) = scan::pattern_is_too_much(text) {
+            return Err(Wrong::new(format!("the pattern is too much: {why}")));
+        }
+        // What it is compiled to takes a thousand times its memory: it is compiled again where it is used.
+        globset::GlobBuilder::new(text).literal_separator(true).build().map_err(|error| {
+            let wrong = Wrong::new(format!("`{text}` is not a pattern: {}", error.kind()));
+            match scan::literally(text) {
+                Some(literally) => wrong.hint(format!(
+                    "`[…]` is one of several characters, `{{…}}` one of several texts: write `\"{literally}\"` for the name itself"
+                )),
+                None => wrong,
+            }
+        })?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+text_values!(Pattern);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ok<T: FromText>(text: &str) -> T {
+        T::from_text(text).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"))
+    }
+
+    fn all_wrong<T: FromText>(texts: &[&str]) {
+        for text in texts {
+            assert!(T::from_text(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn patterns_stay_within_a_part() {
+        let matches = |pattern, path| {
+            let pattern = ok::<Pattern>(pattern);
+            let glob = globset::GlobBuilder::new(pattern.as_str()).literal_separator(true).build();
+            glob.expect("a glob").compile_matcher().is_match(path)
+        };
+        assert!(matches("*.xml", "a.xml") && !matches("*.xml", "b/a.xml") && matches("**/*.xml", "b/a.xml"));
+        all_wrong::<Pattern>(&["", "/a", "[", "{a", "../a", "a/../b", ".."]);
+    }
+}
