@@ -23,7 +23,7 @@ use crate::types::platform::Platform;
 /// A finished build artifact.
 #[derive(Clone, Debug)]
 pub struct Artifact {
-    /// What it is.
+    /// Its kind.
     pub kind: &'static dyn ArtifactKind,
     /// Why it is taken for that, in sentences.
     pub why: Vec<String>,
@@ -41,7 +41,7 @@ impl Artifact {
         self.material.path()
     }
 
-    /// What it consists of.
+    /// Its files, open for reading.
     #[must_use]
     pub fn material(&self) -> &Material {
         &self.material
@@ -66,7 +66,7 @@ impl Artifact {
     }
 }
 
-/// What is at `path`.
+/// The artifact at `path`.
 ///
 /// # Errors
 /// When there is nothing, it cannot be read, is damaged, or is nothing that is known; the error says what was
@@ -77,7 +77,7 @@ pub fn detect(path: &Path) -> Result<Artifact, ArtifactError> {
     Ok(Artifact::new(kind, why, glimpse.into_material()))
 }
 
-/// What is at `path`, where the user says that it is a `kind`.
+/// The artifact at `path`, where the user says that it is a `kind`.
 ///
 /// Of directories and archives the user may know better than their signs. A file without signs is nothing.
 ///
@@ -110,7 +110,7 @@ pub fn check_supported(artifact: &Artifact) -> Result<(), ArtifactError> {
     Err(ArtifactError::NotSupported { path: artifact.path().to_owned(), kind: artifact.kind.describe() })
 }
 
-/// What becomes of `artifact` on a base with the configuration `base`; `None` is an empty base.
+/// The layers and settings of `artifact` on a base with the configuration `base`; `None` is an empty base.
 ///
 /// # Errors
 /// As [`ArtifactKind::propose`].
@@ -124,7 +124,7 @@ pub fn propose(
     artifact.kind.propose(artifact.material(), options, base, scanner)
 }
 
-/// What `artifact` requires of its image.
+/// The requirements that the image of `artifact` must meet.
 ///
 /// # Errors
 /// As [`ArtifactKind::requirements`].
@@ -137,7 +137,7 @@ pub fn requirements(
     artifact.kind.requirements(artifact.material(), options, base, scanner)
 }
 
-/// What is to be said of `artifact` on a base with the configuration `base`, beside its requirements.
+/// Findings about `artifact` on a base with the configuration `base`, beside its requirements.
 ///
 /// # Errors
 /// As [`ArtifactKind::findings`].
@@ -172,13 +172,13 @@ fn recognise(glimpse: &Glimpse) -> Result<(&'static dyn ArtifactKind, Vec<String
     })
 }
 
-/// What shows any kind in a path of this form.
+/// The signs of all kinds in a path of this form.
 fn signs(form: Form) -> String {
     let signs: Vec<&str> = KINDS.iter().filter_map(|kind| kind.sign(form)).collect();
     alternatives(&signs)
 }
 
-/// What a path of this form is where no kind has a sign in it.
+/// A path of this form in which no kind has a sign, in words.
 fn without_signs(form: Form) -> String {
     let what = match form {
         Form::Directory => "a directory",
@@ -188,7 +188,7 @@ fn without_signs(form: Form) -> String {
     format!("{what} without {}", signs(form))
 }
 
-/// What an unusable file seems to be.
+/// A guess about an unusable file.
 fn seems(start: &[u8]) -> &'static str {
     const MACH_O: [[u8; 4]; 5] = [
         [0xfe, 0xed, 0xfa, 0xce],

@@ -11,7 +11,7 @@ use crate::bases::web_root;
 use crate::layer::scan::{FoundKind, Scanner, entries};
 use crate::oci::ConfigFile;
 
-/// What to write as `app.root` for a directory.
+/// Examples of `app.root` for a directory.
 pub(super) const ROOT_HINT: &str =
     "such as \"/usr/share/nginx/html\"; \"/\" means that it is a root file system";
 

@@ -1,4 +1,4 @@
-//! What the headers of an ELF program say: its platform, and what it needs at run time.
+//! The headers of an ELF program: its platform, and what it needs at run time.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -16,7 +16,7 @@ use crate::runtime::input;
 use crate::types::finding::{Finding, Level, Rule};
 use crate::types::platform::Platform;
 
-/// What the headers of an ELF program say.
+/// The facts in the headers of an ELF program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElfFacts {
     /// The platform that it runs on. For `arm` without a word on the variant, that is `arm/v7`.

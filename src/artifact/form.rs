@@ -1,6 +1,6 @@
-//! What a path on disk can be.
+//! The form of a path on disk.
 
-/// What a path on disk can be.
+/// The form of a path on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// A directory.

@@ -1,4 +1,4 @@
-//! What all kinds look at to tell whether a path is theirs, read once: the first bytes of a file, the names in a
+//! The parts of a path that all kinds look at, read once: the first bytes of a file, the names in a
 //! directory, the directory of a zip archive.
 
 use std::io::Read as _;
@@ -79,7 +79,7 @@ impl Glimpse {
         Ok(Self { material: Material::directory(path.to_owned()), names, head: Vec::new() })
     }
 
-    /// What is looked at.
+    /// The material that is looked at.
     #[must_use]
     pub const fn material(&self) -> &Material {
         &self.material
@@ -90,7 +90,7 @@ impl Glimpse {
         self.material
     }
 
-    /// What it is on disk.
+    /// Its form on disk.
     #[must_use]
     pub const fn form(&self) -> Form {
         self.material.form()

@@ -1,4 +1,4 @@
-//! What a kind of artifact says of itself: all that the rest of the program knows of kinds goes through this trait.
+//! The trait of kinds of artifacts. The rest of the program knows kinds through it alone.
 
 use std::fmt;
 
@@ -32,10 +32,10 @@ pub trait ArtifactKind: Sync {
     /// Its name in `build.toml` and on the command line. It never changes.
     fn name(&self) -> &'static str;
 
-    /// What people call it, with its article.
+    /// The name that people use, with its article.
     fn describe(&self) -> &'static str;
 
-    /// What it can be on disk, where the user says the kind.
+    /// The forms that it can have on disk, where the user says the kind.
     fn forms(&self) -> &'static [Form];
 
     /// The content that shows this kind in a path of this form, as a noun; `None` where nothing does.
@@ -52,7 +52,7 @@ pub trait ArtifactKind: Sync {
         true
     }
 
-    /// What it becomes on a base with the configuration `base`; `None` is an empty base.
+    /// Its layers and settings on a base with the configuration `base`; `None` is an empty base.
     ///
     /// # Errors
     /// When it cannot be read or is damaged, when the base does not say where it belongs and neither do the
@@ -68,7 +68,7 @@ pub trait ArtifactKind: Sync {
         Err(ArtifactError::NotSupported { path: material.path().to_owned(), kind: self.describe() })
     }
 
-    /// What it requires of its image: a function of its content and the options.
+    /// The requirements that its image must meet: a function of its content and the options.
     ///
     /// `base` decides how far a search goes, not what it finds: a web application is searched for the servlet API that
     /// the base's container runs.
@@ -86,7 +86,7 @@ pub trait ArtifactKind: Sync {
         Ok(Requirements::none(material.path().to_owned()))
     }
 
-    /// What is to be said of it on a base with the configuration `base`, beside its requirements.
+    /// Findings about it on a base with the configuration `base`, beside its requirements.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -120,7 +120,7 @@ pub trait ArtifactKind: Sync {
         "scratch"
     }
 
-    /// What to write as `app.root` where neither settings nor base say it.
+    /// An example of `app.root`, for the hint where neither settings nor base say it.
     fn root_hint(&self) -> &'static str;
 }
 

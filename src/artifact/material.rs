@@ -12,7 +12,7 @@ use crate::formats::zip::{Archive, ArchiveEntryKind};
 use crate::layer::Stamp;
 use crate::runtime::input;
 
-/// What an artifact consists of.
+/// The files of an artifact, open for reading.
 #[derive(Debug)]
 pub struct Material {
     path: PathBuf,
@@ -51,7 +51,7 @@ impl Material {
         &self.path
     }
 
-    /// What it is on disk.
+    /// Its form on disk.
     #[must_use]
     pub const fn form(&self) -> Form {
         match self.opened {
@@ -114,7 +114,7 @@ impl Material {
         Ok(self.manifest.get_or_init(|| manifest).as_ref())
     }
 
-    /// What the headers of an ELF program say, read once.
+    /// The facts of an ELF program, read once.
     pub(super) fn elf(&self) -> Result<&ElfFacts, ArtifactError> {
         if let Some(facts) = self.elf.get() {
             return Ok(facts);

@@ -1,4 +1,4 @@
-//! What the user decides about an application.
+//! The decisions of the user about an application.
 
 use std::str::FromStr;
 
@@ -45,7 +45,7 @@ impl AppRoot {
     }
 }
 
-/// What the user decided about the application; the default decides nothing.
+/// The decisions of the user about the application; the default decides nothing.
 #[derive(Clone, Debug, Default)]
 pub struct AppOptions {
     /// Unpacked or not.
@@ -67,7 +67,7 @@ pub struct AppOptions {
 }
 
 impl AppOptions {
-    /// What is looked at of an artifact that is a directory.
+    /// How an artifact that is a directory is scanned.
     #[must_use]
     pub fn scan_options(&self) -> ScanOptions {
         ScanOptions {

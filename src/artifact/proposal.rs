@@ -1,4 +1,4 @@
-//! What an artifact becomes in an image, as data.
+//! The proposal: layers and settings of an artifact in an image, as data.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use super::error::ArtifactError;
 use crate::layer::{Entry, EntryPath};
 use crate::types::platform::Platform;
 
-/// What an artifact becomes in an image.
+/// The layers and settings of an artifact in an image.
 #[derive(Clone, Debug, Default)]
 pub struct Proposal {
     /// The layers, bottom first, none of them empty.
     pub layers: Vec<ProposedLayer>,
-    /// What the application owns: its directory or its one file; `None` is the image's root.
+    /// The place that the application owns: its directory or its one file; `None` is the image's root.
     pub app_root: Option<EntryPath>,
     /// Entrypoint, where the artifact decides it; else the base's stays.
     pub entrypoint: Option<Vec<String>>,
@@ -21,9 +21,9 @@ pub struct Proposal {
     pub platform: Option<Platform>,
     /// Places at which something of the base would run in the application's stead.
     pub replaces: Vec<EntryPath>,
-    /// What the user may want to know.
+    /// Facts that the user may want to know.
     pub notes: Vec<String>,
-    /// What the user should probably change.
+    /// Problems that the user should probably solve.
     pub warnings: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ pub struct Proposal {
 pub struct ProposedLayer {
     /// A short name, such as `dependencies`.
     pub name: String,
-    /// What is in it and why, in one sentence.
+    /// Its content and the reason for it, in one sentence.
     pub why: String,
     /// Its entries, sorted by path.
     pub entries: Vec<Entry>,

@@ -1,9 +1,9 @@
-//! What an artifact says of its own version.
+//! The version that an artifact says of itself.
 //!
 //! Looked for where build tools write it, in this order: the manifest of a Java archive, the properties that Maven puts
 //! beside it, `package.json`. The answer depends on the content and, where several Maven modules were merged into one
 //! archive, on the artifact's name. What is no version that people could read (empty, of control characters, a
-//! placeholder that nobody replaced) does not count.
+//! placeholder that was not replaced) does not count.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::runtime::input;
 /// A version, or where it was looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
-    /// What the artifact says.
+    /// The version.
     pub value: Option<String>,
     /// Where that was looked for, as it can be shown; empty where this kind of artifact says none.
     pub looked_at: Vec<String>,
@@ -38,7 +38,7 @@ const MAX_LENGTH: usize = 128;
 /// How many directories of Maven's are looked at.
 const MOST_MODULES: usize = 1000;
 
-/// What `artifact` says of its version.
+/// The version that `artifact` says of itself.
 ///
 /// # Errors
 /// When a file that may say it cannot be read.
@@ -176,7 +176,7 @@ impl Files for InDirectory<'_> {
         let Some(path) = self.below(name) else { return Ok(None) };
         match input::read(&path, limit) {
             Ok(bytes) => Ok(Some(bytes)),
-            // Whatever it is, it says no version.
+            // A device or a directory says no version.
             Err(error) if input::is_refused(&error) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(ArtifactError::Io { path, source }),

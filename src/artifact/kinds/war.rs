@@ -143,7 +143,7 @@ fn propose_directory(
     Ok(exploded(layers, &root, notes))
 }
 
-/// An unpacked application owns its directory: whatever a base has there, or packed beside it, is another one.
+/// An unpacked application owns its directory: an application of the base there, or packed beside it, is another one.
 fn exploded(layers: Vec<ProposedLayer>, root: &AppRoot, notes: Vec<String>) -> Proposal {
     let app_root = root.path().cloned();
     let packed = app_root.as_ref().and_then(|root| beside(root, &[root.file_name(), b".war"].concat()).ok());

@@ -251,7 +251,7 @@ impl Report {
 
     /// The report as the renderer draws it: messages with the lines that they are about.
     ///
-    /// The first message has no `error:` before it, as whoever prints an error puts it there.
+    /// The first message has no `error:` before it: the caller prints that.
     #[must_use]
     pub fn render(&self, renderer: &Renderer) -> String {
         let mut text = String::new();

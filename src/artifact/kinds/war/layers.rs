@@ -10,7 +10,7 @@ use crate::layer::Entry;
 /// this path in its code.
 const PROVIDED: &[u8] = b"WEB-INF/lib-provided/";
 
-/// What the user may want to know of them.
+/// A note about them for the user.
 pub(super) fn note_of_provided<'a>(names: impl Iterator<Item = &'a [u8]>) -> Option<String> {
     let files = names.filter(|name| name.starts_with(PROVIDED) && name.len() > PROVIDED.len()).count();
     (files > 0).then(|| {
@@ -90,7 +90,7 @@ impl Group {
     }
 }
 
-/// What goes into one layer: paths, each with its index in the caller's list if it is listed there.
+/// The members of one layer: paths, each with its index in the caller's list if it is listed there.
 pub(super) type Members<'a> = Vec<(&'a [u8], Option<usize>)>;
 
 /// Sorts files and directories, given by path, into the layers that have any.

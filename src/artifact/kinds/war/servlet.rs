@@ -31,7 +31,7 @@ const MAX_LIBRARY: u64 = 64 << 20;
 /// How many bytes of classes and libraries are read of one application, unpacked: a second or two of work.
 const MAX_READ: u64 = 2 << 30;
 
-/// What is left to read of an application.
+/// The bytes that may still be read of an application.
 struct Budget(u64);
 
 impl Budget {
@@ -50,14 +50,14 @@ impl Budget {
     }
 }
 
-/// What an application is written for, and what shows it.
+/// The servlet API of an application, and the file that shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Evidence {
     servlet: Servlet,
     shown_by: String,
 }
 
-/// What a web application requires: a container that runs the generation of the servlet API that it uses.
+/// The requirements of a web application: a container that runs the generation of the servlet API that it uses.
 pub(super) fn requirements(
     material: &Material,
     options: &AppOptions,
@@ -122,7 +122,7 @@ fn nothing_used(members: &[Member<'_>], budget: &Budget) -> ServletUse {
     if is_code { ServletUse::Unseen } else { ServletUse::None }
 }
 
-/// What the application uses: `wanted` as soon as something of it does, else the other.
+/// The API that the application uses: `wanted` as soon as something of it does, else the other.
 ///
 /// Without `wanted`, what is found first. The application's own classes come before its libraries.
 fn used(
@@ -177,7 +177,7 @@ fn by_own_classes(
     Ok(found)
 }
 
-/// What the container runs of the libraries: their initializers, and the classes that `web.xml` names.
+/// The classes of libraries that the container runs: their initializers, and the classes that `web.xml` names.
 fn by_libraries(
     members: &[Member<'_>],
     named: &BTreeSet<String>,

@@ -37,7 +37,7 @@ impl FromText for Mode {
 
 impl Decode for Mode {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        // Decimal 644 is the octal mode 01204: nobody who writes it means it.
+        // Decimal 644 is the octal mode 01204: a user who writes it does not mean that.
         if matches!(node.value, Value::Integer(_)) && !decoder.sources.is_typed(node.span) {
             let digits = decoder.sources.text(node.span).trim_start_matches("0o");
             let hint = format!("a mode is octal: write `\"{digits:0>4}\"`");
