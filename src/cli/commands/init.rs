@@ -45,8 +45,8 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut more = String::new();
     if !others.is_empty() {
-        let count = if others.len() == 1 { "another artifact" } else { "other artifacts" };
-        session.printer.note(format!("there is {count} here: `{BUILD_FILE}` names all of them"));
+        let are = if others.len() == 1 { "there is another artifact" } else { "there are other artifacts" };
+        session.printer.note(format!("{are} here: `{BUILD_FILE}` names all of them"));
         more.push_str("# Also here. To have one of them instead, write its path above; to have it too, write `[[app]]` above\n\
                        # and below, since one image may have several artifacts.\n");
         for other in &others {

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::super::decode::{FromText, Wrong, text_values};
-use crate::types::error::Explain as _;
 use crate::types::platform::Platform;
 use crate::types::reference::{Reference, Registry, Repository, Scope};
 

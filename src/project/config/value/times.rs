@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::decode::{Decode, Decoder, FromText, Wrong, text_values};
 use super::super::node::{Node, Value};
 use super::numbers::decimal;
+use crate::types::time::Civil;
 
 /// A span of time. Written `"30s"`, `"1m30s"` or `"500ms"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
