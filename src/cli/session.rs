@@ -257,14 +257,14 @@ impl Session {
         let store = self.store_of_run()?;
         let store = store.with_scratch(&self.scratch);
         let now = self.environment.now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(engine::Session {
+        Ok(engine::Session::new(
             store,
-            client: self.client_of(settings)?,
-            workers: Workers::new(self.jobs(Some(settings))),
-            progress: self.progress.clone(),
-            interrupt: self.interrupt.clone(),
-            now: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
-        })
+            self.client_of(settings)?,
+            Workers::new(self.jobs(Some(settings))),
+            self.progress.clone(),
+            self.interrupt.clone(),
+            i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
+        ))
     }
 
     /// Opens an image to look at, where nothing is written: a name is looked for in the store, then in its registry.

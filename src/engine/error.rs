@@ -58,6 +58,9 @@ pub enum BuildError {
     /// The user interrupted.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+    /// Another image of the same run failed, and all were to stop then.
+    #[error("another image of this run failed")]
+    Stopped,
     /// More layers than runtimes take.
     #[error("the image would have {0} layers, more than the 127 that overlay file systems stack")]
     TooManyLayers(usize),
@@ -93,7 +96,7 @@ impl Explain for BuildError {
     fn kind(&self) -> Kind {
         match self {
             Self::NotLocked(_) => Kind::Policy,
-            Self::Interrupted(_) => Kind::Interrupted,
+            Self::Interrupted(_) | Self::Stopped => Kind::Interrupted,
             Self::Panicked => Kind::Bug,
             _ => Kind::Input,
         }

@@ -38,21 +38,50 @@ use crate::types::platform::Platform;
 /// machine built it: most of its bodies are known, and the question would take longer.
 const SMALL_LAYER: u64 = 8 << 20;
 
+/// A base that was opened before the plan is made, or why it cannot be.
+pub(super) type OpenedAhead = Result<Base, BoxedError>;
+
+/// Whether the base is asked for in any case: it is in a registry, and nothing pins it.
+pub(super) fn asks_for_base(request: &Request) -> bool {
+    let base = request.settings.base.as_ref().map(|base| &base.value);
+    let is_free = request.locked_base().is_none() && !request.settings.offline && !request.settings.locked;
+    is_free && matches!(base, Some(config::Base::Registry(_)))
+}
+
+/// Opens the base and asks for its first documents. `None` where the plan has more to say of what is wrong.
+pub(super) fn open_ahead(session: &Session, request: &Request) -> Result<Option<OpenedAhead>, BoxedError> {
+    let Some(base) = open_base(session, request)? else { return Ok(None) };
+    Ok(match base.platforms() {
+        Ok(_) => Some(Ok(base)),
+        Err(error) if error.kind() == Kind::Input => None,
+        Err(error) => Some(Err(error)),
+    })
+}
+
 /// Makes the plan, with what is found by `lookups`.
 pub(super) fn prepare_with<'a>(
     session: &'a Session,
     request: &Request,
     scanner: &Scanner,
+    writer: MemoWriter,
     lookups: Lookups,
+    opened: Option<OpenedAhead>,
 ) -> Result<Prepared<'a>, BoxedError> {
     let compression = compression(request.settings.compression)?;
     // Whatever has a time would have it in vain.
     crate::types::time::rfc3339(request.time())?;
-    let base = open_base(session, request)?;
+    let (base, unreachable) = match opened {
+        None => (open_base(session, request)?, None),
+        Some(Ok(base)) => (Some(base), None),
+        Some(Err(error)) => (None, Some(error)),
+    };
     let apps = apps::detect(request)?;
     let facts = apps::facts(request, &apps)?;
     derive::check(request, &facts)?;
     let asked = asked_platforms(request)?;
+    if let Some(error) = unreachable {
+        return Err(error);
+    }
     let name = base.as_ref().map(|base| base.reference.as_str());
     let offered = || base.as_ref().map_or_else(|| Ok(Vec::new()), Base::platforms);
     let lists: Vec<&[Artifact]> = apps.iter().map(|app| &app.artifacts[..]).collect();
@@ -61,13 +90,7 @@ pub(super) fn prepare_with<'a>(
         session,
         request,
         scanner,
-        memos: Memos::open(
-            &session.store,
-            MemoWriter::new(&session.store),
-            &request.project,
-            &request.name,
-            session.now,
-        ),
+        memos: Memos::open(&session.store, writer, &request.project, &request.name, session.now),
         compression,
         lookups,
         notes: request.own.notes().iter().cloned().chain(selection.notes).collect(),
@@ -124,8 +147,10 @@ pub(super) fn prepare_with<'a>(
         findings,
     };
     let (claims, distrust) = (lookups.claims, Distrust::default());
+    let plan = Arc::new(plan);
     let mut prepared = Prepared { plan, base, bases, locked, memos, facts, compression, claims, distrust };
-    prepared.plan.tags = derive::planned_tags(request, &prepared)?;
+    let tags = derive::planned_tags(request, &prepared)?;
+    Arc::make_mut(&mut prepared.plan).tags = tags;
     Ok(prepared)
 }
 

@@ -1,6 +1,7 @@
 //! A plan with what is needed to execute it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::cache::Distrust;
 use super::memo::Memos;
@@ -14,7 +15,7 @@ use crate::types::digest::Key;
 /// A plan with what is needed to execute it.
 pub struct Prepared<'a> {
     /// The plan.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     /// The base, open, if there is one.
     pub base: Option<Base>,
     /// The base's image for each image of the plan.
@@ -37,7 +38,7 @@ impl Prepared<'_> {
     /// Drops what the cache in a registry said.
     pub(super) fn forget_cached(&mut self) {
         self.claims.clear();
-        for layer in self.plan.images.iter_mut().flat_map(|image| &mut image.layers) {
+        for layer in Arc::make_mut(&mut self.plan).images.iter_mut().flat_map(|image| &mut image.layers) {
             if layer.known_from == Some(KnownFrom::Registry) {
                 (layer.known, layer.known_from) = (None, None);
             }

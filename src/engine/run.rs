@@ -1,288 +1,686 @@
-//! One build: the order of its steps.
+//! A run: images that are built together, and share what they can.
+//!
+//! ```text
+//! scan ─► plan ─► layer ─► document ─► tag        by image, but for layers: equal ones are one
+//!   │      │  │     ┊          ┊         ▲
+//!   ▼      ▼  └► look ─► send ─┴─────────┘        a blob may be sent while it is made
+//! open ────┘
+//! ```
+//!
+//! A build of one image is a run of one. An image that fails takes its own work along, and nothing that another image
+//! wants; no tag of it moves after that. Tags of an image move only when all of it is where it goes.
 
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::cache::{self, Lookups, NewEntry};
-use super::derive::{self, finish, tags};
 use super::error::BuildError;
-use super::inputs::{self, Inputs};
-use super::layers::Workbench;
+use super::graph::{Graph, LayerId, Node, SendId};
+use super::image_build::{Config, Documents, ImageBuild, UnknownLayer};
+use super::layer_builder::FinishedLayer;
+use super::layer_table::{Added, Begun, LayerTable, Member, shape};
 use super::memo::MemoWriter;
-use super::outcome::Outcome;
-use super::prepare::{self, prepare_with};
-use super::prepared::Prepared;
-use super::publish::{Presence, presence};
-use super::report::Report;
+use super::prepare::{self, OpenedAhead};
+use super::report::{Delivered, Report};
 use super::request::Request;
+use super::scheduler::{Demand, Ended, Scheduler, Work};
+use super::sends::{Content, SendTable, Sending};
 use super::session::Session;
 use super::target::Target;
-use super::{deliver, memo};
-use crate::layer::Scanner;
-use crate::project::lock::LockedBase;
-use crate::runtime::observer::Stage;
-use crate::types::error::BoxedError;
+use crate::layer::Buffers;
+use crate::plan::{LayerFacts, LayerKeys, PlannedLayer};
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::observer::{ImageId, Stage, enter};
+use crate::transport::{Blob, Delivery, Grower, growing};
+use crate::types::digest::Key;
+use crate::types::error::{BoxedError, Kind};
 
-/// Builds what `request` asks for and delivers it to `targets`.
+/// To the readers of how many layers it is said that they are going to be built.
+const AHEAD: usize = 4;
+
+/// One image to build: a request, and where it goes.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// What is built.
+    pub request: &'a Request,
+    /// Where it goes.
+    pub targets: &'a [Target],
+}
+
+/// What the other images of a run do when one fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// They go on.
+    #[default]
+    GoOn,
+    /// They stop. An image whose tags have moved by then stays as it is.
+    Stop,
+}
+
+impl Session {
+    /// Builds images together and delivers each to its targets; what came of each, in the order of `jobs`. The digests are
+    /// those of one build after the other.
+    pub fn run(&self, jobs: &[Job<'_>], on_failure: OnFailure) -> Vec<Result<Report, BoxedError>> {
+        let _lease = self.store.lease();
+        let run = Run::new(self, jobs, on_failure);
+        run.scheduler.walk(&run);
+        run.buffers.release();
+        run.images.into_iter().map(Slot::into_result).collect()
+    }
+}
+
+/// Builds what `request` asks for and delivers it to `targets`: a run of one image.
 ///
 /// # Errors
 /// When anything on the way fails. No tag then resolves to anything new, but for those of targets that
 /// were finished before.
 pub fn build(session: &Session, request: &Request, targets: &[Target]) -> Result<Report, BoxedError> {
-    let _lease = session.store.lease();
-    derive::check(request, &derive::early(&request.facts))?;
-    // The targets are asked while the files are looked at.
-    let mut looked = Looking::start(request, targets);
-    let mut lookups = lookups(session, request)?;
-    if inputs::is_new(&session.store, request) {
-        lookups.begin();
+    let results = session.run(&[Job { request, targets }], OnFailure::GoOn);
+    results.into_iter().next().unwrap_or_else(|| Err(BuildError::Panicked.into()))
+}
+
+struct Run<'r> {
+    session: &'r Session,
+    on_failure: OnFailure,
+    scheduler: Scheduler,
+    images: Vec<Slot<'r>>,
+    layers: LayerTable,
+    sends: SendTable,
+    /// Held while layers are added.
+    adding: Mutex<()>,
+    buffers: Buffers,
+    /// All is written when the run is over.
+    writer: MemoWriter,
+}
+
+/// An image of a run.
+struct Slot<'r> {
+    request: &'r Request,
+    targets: &'r [Target],
+    /// Its base, where that was opened ahead of the plan.
+    base: Mutex<Option<OpenedAhead>>,
+    build: Mutex<ImageBuild<'r>>,
+    /// The makers' sides of its configurations, which are sent while they are made.
+    configs: Mutex<Vec<Option<Grower>>>,
+    delivered: Mutex<Vec<Delivered>>,
+    /// Stops what is done for this image alone.
+    interrupt: Mutex<Interrupt>,
+    end: Mutex<End>,
+}
+
+/// How an image ends.
+enum End {
+    /// It goes on.
+    Open,
+    /// It failed, and work of it is still under way.
+    Failing(BoxedError),
+    /// It is over.
+    Over(Box<Result<Report, BoxedError>>),
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Slot<'_> {
+    fn is_open(&self) -> bool {
+        matches!(*lock(&self.end), End::Open)
     }
-    let scanner = scanner(session, request);
-    let mut inputs = Inputs::look(session, request, &scanner)?;
-    let whole = match find_outcome(session, request, inputs.as_ref()) {
-        Err(unknown) => unknown,
-        Ok(outcome) => {
-            let step = session.progress.step(Stage::Ask, "targets");
-            looked.wait()?;
-            let there = unchanged(*outcome, targets)?;
-            drop(step);
-            match there {
-                Ok(report) => return Ok(report),
-                Err(target) => Outcome::NotThere { target },
-            }
-        }
-    };
-    let planning = session.progress.step(Stage::Plan, "plan");
-    let pool = session.workers.pool()?;
-    let mut prepared = pool.install(|| prepare_with(session, request, &scanner, lookups))?;
-    if let Some(inputs) = &mut inputs {
-        inputs.decide(&prepared.plan);
-    }
-    check_layer_count(&prepared)?;
-    drop(planning);
-    let asking = session.progress.step(Stage::Ask, "targets");
-    looked.wait()?;
-    drop(asking);
-    let (mut report, entries) = execute_or_start_over(session, request, &mut prepared, targets)?;
-    report.outcome = whole;
-    let is_written = write_cache(session, request, entries, &mut report);
-    report.locked = prepared.locked.take();
-    prepared.memos.save();
-    if let Some(inputs) = inputs {
-        learn(request, prepared.memos.writer(), inputs, &report, is_written);
-    }
-    Ok(report)
-}
 
-/// What looks at the trees of `request`.
-#[must_use]
-pub fn scanner(session: &Session, request: &Request) -> Scanner {
-    Scanner::new(&session.workers).without(request.own.left_out())
-}
-
-/// Makes the plan.
-///
-/// # Errors
-/// When the artifact, the base or a file cannot be read, or they do not suit each other.
-pub fn prepare<'a>(
-    session: &'a Session,
-    request: &Request,
-    scanner: &Scanner,
-) -> Result<Prepared<'a>, BoxedError> {
-    derive::check(request, &derive::early(&request.facts))?;
-    let lookups = lookups(session, request)?;
-    session.workers.pool()?.install(|| prepare_with(session, request, scanner, lookups))
-}
-
-/// Looks for finished layers where the request says.
-fn lookups(session: &Session, request: &Request) -> Result<Lookups, BuildError> {
-    let compression = prepare::compression(request.settings.compression)?;
-    Ok(Lookups::new(&session.client, &request.cache, &request.name, compression))
-}
-
-/// What came of an earlier build of the same inputs, else why that is not known.
-fn find_outcome(
-    session: &Session,
-    request: &Request,
-    inputs: Option<&Inputs>,
-) -> Result<Box<Report>, Outcome> {
-    let inputs = inputs.ok_or(Outcome::NotPinned)?;
-    let outcome = outcome(session, request, inputs);
-    outcome.map(Box::new).ok_or_else(|| inputs.explain(&session.store, request))
-}
-
-/// Whether the outcome of a build of `request` is known without planning it: what `pack plan` can say of that
-/// without asking the targets.
-///
-/// # Errors
-/// When a file cannot be looked at.
-pub fn look_up(session: &Session, request: &Request, scanner: &Scanner) -> Result<Outcome, BoxedError> {
-    let inputs = Inputs::look(session, request, scanner)?;
-    Ok(find_outcome(session, request, inputs.as_ref()).map_or_else(|unknown| unknown, |_| Outcome::Known))
-}
-
-/// Executes the plan. If the cache in a registry turns out to have said something wrong, nothing that it said is
-/// believed: the plan is executed once more without. No tag was moved by then.
-fn execute_or_start_over(
-    session: &Session,
-    request: &Request,
-    prepared: &mut Prepared<'_>,
-    targets: &[Target],
-) -> Result<(Report, Vec<NewEntry>), BoxedError> {
-    let error = match execute(session, request, prepared, targets) {
-        Ok(done) => return Ok(done),
-        Err(error) => error,
-    };
-    let Some(why) = prepared.distrust.take() else { return Err(error) };
-    session.interrupt.check().map_err(BuildError::from)?;
-    session.progress.warn(format!("the cache in the registry is wrong and is not used: {why}"));
-    prepared.forget_cached();
-    execute(session, request, prepared, targets)
-}
-
-/// Builds what is not known and delivers all; with the report comes what the cache in a registry may be told.
-fn execute(
-    session: &Session,
-    request: &Request,
-    prepared: &mut Prepared<'_>,
-    targets: &[Target],
-) -> Result<(Report, Vec<NewEntry>), BoxedError> {
-    let mut report = Report::new(&prepared.plan);
-    let bench = Workbench::new(session, request, prepared);
-    if let Some(known) = derive::all_known(&prepared.plan) {
-        let finished = finish(request, prepared, &known)?;
-        deliver::deliver_known(session, prepared, &bench, &finished, targets, &mut report)?;
-        report.finish(request, &finished);
-        let writes = request.cache.write.is_some();
-        let entries = if writes { bench.entries_of_known(&prepared.plan) } else { Vec::new() };
-        return Ok((report, entries));
-    }
-    let (finished, entries) =
-        deliver::build_and_deliver(session, request, prepared, &bench, targets, &mut report)?;
-    report.finish(request, &finished);
-    Ok((report, entries))
-}
-
-/// Tells the cache in a registry what this machine knows. Whether it knows all of it now; that it does not is no
-/// reason for a finished build to fail.
-fn write_cache(session: &Session, request: &Request, entries: Vec<NewEntry>, report: &mut Report) -> bool {
-    let Some(repository) = &request.cache.write else { return true };
-    match cache::write(&session.client, repository, &request.name, entries) {
-        Ok(written) => {
-            report.cache_entries_written = written;
-            true
-        }
-        Err(error) => {
-            session.progress.warn(format!("the cache cannot be written: {error}"));
-            false
+    fn into_result(self) -> Result<Report, BoxedError> {
+        match self.end.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            End::Over(result) => *result,
+            End::Failing(error) => Err(error),
+            End::Open => Err(BuildError::Panicked.into()),
         }
     }
 }
 
-/// What came of an earlier build with the same inputs. One that the cache in a registry had a part in is taken
-/// only by who would ask it again; and who writes to the cache takes none that did not write.
-fn outcome(session: &Session, request: &Request, inputs: &Inputs) -> Option<Report> {
-    let policy = &request.cache;
-    let own = policy.write.is_none().then_some(None);
-    let shared = policy.is_used().then_some(Some(policy));
-    own.into_iter().chain(shared).find_map(|policy| {
-        let key = inputs.key(request, request.locked_base(), policy)?;
-        memo::outcome(&session.store, &key)
-    })
-}
-
-/// Remembers what came of a build.
-fn learn(request: &Request, writer: &MemoWriter, inputs: Inputs, report: &Report, is_written: bool) {
-    let locked = report.locked.as_ref().or(request.locked_base());
-    let is_shared = report.has_layers_of_others();
-    let own = (!is_shared).then_some(None);
-    let has_part = is_shared || request.cache.write.is_some();
-    let shared = (has_part && is_written).then_some(Some(&request.cache));
-    for policy in own.into_iter().chain(shared) {
-        if let Some(key) = inputs.key(request, locked, policy).filter(|_| inputs.are_settled()) {
-            memo::learn_outcome(writer, key, report);
-        }
-    }
-    inputs.remember(writer, request, locked, is_written);
-}
-
-/// The outcome of an earlier build of the same inputs, if all targets have it, else a target that has not.
-fn unchanged(outcome: Report, targets: &[Target]) -> Result<Result<Report, String>, BoxedError> {
-    let mut report = outcome;
-    for target in targets {
-        let is_current = match &report.digest {
-            Some(digest) => {
-                presence(&**target, digest, &report.tags, &report.attachments)? == Presence::Current
-            }
-            None => false,
+impl<'r> Run<'r> {
+    fn new(session: &'r Session, jobs: &'r [Job<'r>], on_failure: OnFailure) -> Self {
+        let slot = |(number, job): (usize, &Job<'r>)| Slot {
+            request: job.request,
+            targets: job.targets,
+            base: Mutex::default(),
+            build: Mutex::new(ImageBuild::new(ImageId(number), session, job.request, job.targets)),
+            configs: Mutex::default(),
+            delivered: Mutex::default(),
+            interrupt: Mutex::new(session.interrupt.part()),
+            end: Mutex::new(End::Open),
         };
-        if !is_current {
-            return Ok(Err(target.name()));
-        }
-        report.current(target);
-    }
-    Ok(Ok(report))
-}
-
-/// The question to all targets what the tags mean there now, asked by a thread of its own.
-struct Looking(Option<JoinHandle<Result<(), BoxedError>>>);
-
-impl Looking {
-    /// Asks, unless the tags depend on what is going to be built. Whoever fails before the answer comes does
-    /// not wait for it.
-    fn start(request: &Request, targets: &[Target]) -> Self {
-        let elsewhere = targets.iter().filter(|target| !target.capabilities().is_local());
-        let destinations: Vec<_> = elsewhere.map(Arc::clone).collect();
-        // A tag that is wrong is reported where it is used.
-        let tags = tags(request, &request.facts).unwrap_or_default();
-        if destinations.is_empty() || tags.is_empty() {
-            return Self(None);
-        }
-        let ask = move || destinations.iter().try_for_each(|destination| destination.begin(&tags));
-        Self(thread::Builder::new().name("looking".to_owned()).spawn(ask).ok())
+        let run = Self {
+            session,
+            on_failure,
+            scheduler: Scheduler::new(session.workers.count(), session.budget),
+            images: jobs.iter().enumerate().map(slot).collect(),
+            layers: LayerTable::default(),
+            sends: SendTable::new(jobs.iter().map(|job| job.targets)),
+            adding: Mutex::default(),
+            buffers: Buffers::default(),
+            writer: MemoWriter::new(&session.store),
+        };
+        run.scheduler.with(|graph| {
+            for (number, job) in jobs.iter().enumerate() {
+                let image = ImageId(number);
+                graph.add(Node::Scan(image), image);
+                if prepare::asks_for_base(job.request) {
+                    graph.add(Node::Open(image), image);
+                }
+            }
+        });
+        run
     }
 
-    /// Waits for the answer, the first time.
-    fn wait(&mut self) -> Result<(), BoxedError> {
-        match self.0.take().map(JoinHandle::join) {
-            None => Ok(()),
-            Some(Ok(result)) => result,
-            Some(Err(_)) => Err(BuildError::Panicked.into()),
+    fn slot(&self, image: ImageId) -> &Slot<'r> {
+        &self.images[image.0]
+    }
+
+    /// Does one step of an image; what goes wrong is the image's.
+    fn step(&self, image: ImageId, step: impl FnOnce(&Self, ImageId) -> Result<(), BoxedError>) -> Ended {
+        if let Err(error) = step(self, image) {
+            self.fail(image, error);
+        }
+        Ended::Done
+    }
+
+    /// Opens a base that nothing pins, while files are looked at: what it is, is not known before.
+    fn open(&self, image: ImageId) -> Result<(), BoxedError> {
+        let slot = self.slot(image);
+        *lock(&slot.base) = prepare::open_ahead(self.session, slot.request)?;
+        Ok(())
+    }
+
+    fn scan(&self, image: ImageId) -> Result<(), BoxedError> {
+        let is_known = lock(&self.slot(image).build).scan()?;
+        self.scheduler.with(|graph| {
+            if is_known {
+                graph.add(Node::Look(image), image);
+            } else {
+                add_plan(graph, image);
+            }
+        });
+        Ok(())
+    }
+
+    /// Before the plan this is about an outcome that is known, and after it about the targets' answer alone.
+    fn look(&self, image: ImageId) -> Result<(), BoxedError> {
+        let slot = self.slot(image);
+        let step = self.session.progress.step(Stage::Ask, "targets");
+        // Layers are built while the answer is waited for.
+        let question = lock(&slot.build).take_question();
+        question.wait()?;
+        let report = lock(&slot.build).look()?;
+        drop(step);
+        match report {
+            Some(report) => self.end(image, report),
+            None => self.scheduler.with(|graph| {
+                if !graph.contains(Node::Document(image)) {
+                    add_plan(graph, image);
+                }
+            }),
+        }
+        Ok(())
+    }
+
+    fn plan(&self, image: ImageId) -> Result<(), BoxedError> {
+        let slot = self.slot(image);
+        let mut build = lock(&slot.build);
+        let interrupt = lock(&slot.interrupt).clone();
+        let base = lock(&slot.base).take();
+        let held = build.plan(base, &self.writer, &self.buffers, interrupt)?;
+        self.scheduler.hold(image, held);
+        if build.is_answered() {
+            let _step = self.session.progress.step(Stage::Ask, "targets");
+            build.take_question().wait()?;
+        } else {
+            self.scheduler.with(|graph| graph.add(Node::Look(image), image));
+        }
+        self.execute(image, &mut build)
+    }
+
+    /// Adds the work of an image that is planned: layers that are not known, and blobs for targets. The image is locked
+    /// meanwhile, so that no step of it begins before all is added.
+    fn execute(&self, image: ImageId, build: &mut ImageBuild<'_>) -> Result<(), BoxedError> {
+        let unknown = build.unknown_layers()?;
+        let finished = self.add_layers(image, &unknown);
+        for (layer, facts) in finished {
+            let planned = layer.planned();
+            let keys = planned.keys.as_ref().ok_or(BuildError::Panicked)?;
+            let (_, builder) = build.work()?;
+            let adopted = builder.adopt(planned, keys, facts, &mut build.prepared()?.memos)?;
+            let member = Member { image, place: layer.place };
+            self.deliver_layer(member, None, build, &adopted, Duration::ZERO)?;
+        }
+        let Some(first) = unknown.first() else {
+            // What a target lacks is known when the image is derived.
+            build.add_known_layers()?;
+            return Ok(());
+        };
+        self.open_ahead();
+        self.follow_configs(image, first.plan.images.len());
+        let mut blobs = build.base_blobs()?;
+        blobs.extend(build.add_known_layers()?);
+        let targets = 0..self.slot(image).targets.len();
+        self.send(image, None, blobs.iter().flat_map(|blob| targets.clone().map(move |to| (to, blob))));
+        Ok(())
+    }
+
+    /// Adds the layers of an image that are not known, and what waits for them; those of them that are finished.
+    fn add_layers<'l>(
+        &self,
+        image: ImageId,
+        layers: &'l [UnknownLayer],
+    ) -> Vec<(&'l UnknownLayer, LayerFacts)> {
+        // One image alone has no equal layers.
+        let has_others =
+            self.images.len() > 1 || layers.first().is_some_and(|layer| layer.plan.images.len() > 1);
+        let shapes = layers.iter().map(|layer| {
+            let planned = layer.planned();
+            has_others.then(|| shape(&planned.spec, planned.compression)).flatten()
+        });
+        let shapes: Vec<Option<Key>> = shapes.collect();
+        // Another image that has one of them sees all that it waits for, or nothing of it.
+        let _adding = lock(&self.adding);
+        let mut finished = Vec::new();
+        let mut added = Vec::new();
+        for (layer, shape) in layers.iter().zip(shapes) {
+            let planned = layer.planned();
+            let key = planned.keys.as_ref().map(|keys| keys.layer);
+            let member = Member { image, place: layer.place };
+            match self.layers.add(member, &planned.name, key, shape, &self.session.interrupt) {
+                Added::Finished(facts) => finished.push((layer, facts)),
+                Added::Joined(id) => added.push((id, Vec::new())),
+                Added::New(id, after) => added.push((id, after)),
+            }
+        }
+        self.scheduler.with(|graph| {
+            graph.add(Node::Tag(image), image);
+            graph.add(Node::Document(image), image);
+            graph.wait(Node::Tag(image), Node::Document(image));
+            graph.wait(Node::Document(image), Node::Look(image));
+            for (id, after) in added {
+                graph.add(Node::Layer(id), image);
+                after.into_iter().for_each(|before| graph.wait(Node::Layer(id), Node::Layer(before)));
+                graph.wait(Node::Document(image), Node::Layer(id));
+            }
+        });
+        finished
+    }
+
+    /// Lets targets prepare for the layers that are built next.
+    fn open_ahead(&self) {
+        for id in self.layers.next(AHEAD) {
+            let grower = self.follow_layer(id);
+            self.layers.read_by(id, grower);
+        }
+    }
+
+    /// Has targets take a layer while it is built; `None` where none does.
+    fn follow_layer(&self, id: LayerId) -> Option<Grower> {
+        let (name, members) = self.layers.wanted(id);
+        let (growing, grower) = growing(&name);
+        let mut sends = Vec::new();
+        for Member { image, .. } in members {
+            for to in self.followers(image) {
+                sends.extend(self.sends.follow((image, to), id, &growing).map(|send| (image, send)));
+            }
+        }
+        let is_followed = !sends.is_empty();
+        self.scheduler.with(|graph| {
+            sends.into_iter().for_each(|(image, send)| add_send(graph, image, send, None));
+        });
+        is_followed.then_some(grower)
+    }
+
+    /// The same of the configurations of an image.
+    fn follow_configs(&self, image: ImageId, count: usize) {
+        let slot = self.slot(image);
+        let make = |_| {
+            let (growing, grower) = growing("config");
+            let sends: Vec<SendId> =
+                self.followers(image).map(|to| self.sends.follow_document((image, to), &growing)).collect();
+            let is_followed = !sends.is_empty();
+            self.scheduler.with(|graph| {
+                sends.into_iter().for_each(|send| add_send(graph, image, send, None));
+            });
+            is_followed.then_some(grower)
+        };
+        *lock(&slot.configs) = (0..count).map(make).collect();
+    }
+
+    /// The targets of an image that take a blob while it is made.
+    fn followers(&self, image: ImageId) -> impl Iterator<Item = usize> {
+        let targets = self.slot(image).targets.iter().enumerate();
+        targets.filter(|(_, target)| target.capabilities().follows).map(|(number, _)| number)
+    }
+
+    /// Sends blobs to targets of an image. `layer` is what they are, if that is built in this run.
+    fn send<'b>(
+        &self,
+        image: ImageId,
+        layer: Option<LayerId>,
+        blobs: impl IntoIterator<Item = (usize, &'b Blob)>,
+    ) {
+        let added: Vec<_> =
+            blobs.into_iter().filter_map(|(to, blob)| self.sends.add((image, to), blob, layer)).collect();
+        if !added.is_empty() {
+            self.scheduler.with(|graph| {
+                added.into_iter().for_each(|added| add_send(graph, image, added.id, added.after));
+            });
+        }
+    }
+
+    /// Builds a layer, or finds that it is one that was built.
+    fn layer(&self, id: LayerId) -> Ended {
+        let Some(begun) = self.layers.begin(id) else { return Ended::Done };
+        let image = begun.owner.image;
+        let _entered = enter(image);
+        let Err(error) = self.build_layer(id, begun) else { return Ended::Done };
+        let is_wanted = self.layers.fail(id, image, &self.session.interrupt);
+        self.sends.unfollow(id);
+        self.fail(image, error);
+        if is_wanted { Ended::Again } else { Ended::Done }
+    }
+
+    fn build_layer(&self, id: LayerId, begun: Begun) -> Result<(), BoxedError> {
+        let Begun { owner, grower, interrupt, has_twin } = begun;
+        let slot = self.slot(owner.image);
+        let started = Instant::now();
+        let (plan, builder) = lock(&slot.build).work()?;
+        let planned = &plan.images[owner.place.0].layers[owner.place.1];
+        let read = match &planned.keys {
+            None if has_twin => self.read_keys(owner.image, planned)?,
+            _ => None,
+        };
+        let keys = planned.keys.as_ref().or(read.as_ref());
+        if let Some(keys) = keys
+            && let Some(facts) = self.layers.resolve(id, keys.layer)
+        {
+            drop(grower);
+            let mut build = lock(&slot.build);
+            let finished = builder.adopt(planned, keys, facts, &mut build.prepared()?.memos)?;
+            drop(build);
+            return self.finish_layer(id, owner, &finished, started.elapsed());
+        }
+        let grower = grower.unwrap_or_else(|| self.follow_layer(id));
+        self.open_ahead();
+        let started = Instant::now();
+        let handed_out = || self.scheduler.handed_out(Node::Layer(id));
+        let built = builder.make(planned, keys, grower, &interrupt, &handed_out)?;
+        let elapsed = started.elapsed();
+        let mut build = lock(&slot.build);
+        let finished = builder.learn(planned, keys, built, &mut build.prepared()?.memos)?;
+        drop(build);
+        self.finish_layer(id, owner, &finished, elapsed)
+    }
+
+    /// Reads the files of a layer to know its keys.
+    fn read_keys(&self, image: ImageId, planned: &PlannedLayer) -> Result<Option<LayerKeys>, BoxedError> {
+        let pool = self.session.workers.pool()?;
+        let mut build = lock(&self.slot(image).build);
+        let memos = &mut build.prepared()?.memos;
+        let read = pool.install(|| memos.keys(&planned.spec, planned.compression, || true));
+        Ok(read.map_err(BuildError::Content)?.0)
+    }
+
+    /// Gives a layer to all images that have it.
+    fn finish_layer(
+        &self,
+        id: LayerId,
+        owner: Member,
+        layer: &FinishedLayer,
+        elapsed: Duration,
+    ) -> Result<(), BoxedError> {
+        for member in self.layers.finish(id, layer.facts, layer.key) {
+            let work = layer.work.filter(|_| member == owner);
+            let layer = FinishedLayer { facts: layer.facts, work, key: layer.key };
+            let mut build = lock(&self.slot(member.image).build);
+            let delivered = self.deliver_layer(member, Some(id), &mut build, &layer, elapsed);
+            drop(build);
+            match delivered {
+                Err(error) if member.image == owner.image => return Err(error),
+                Err(error) => self.fail(member.image, error),
+                Ok(()) => {}
+            }
+        }
+        self.open_ahead();
+        Ok(())
+    }
+
+    /// Gives a layer to an image, and sends it to those of its targets that did not take it while it was built.
+    fn deliver_layer(
+        &self,
+        member: Member,
+        id: Option<LayerId>,
+        build: &mut ImageBuild<'_>,
+        layer: &FinishedLayer,
+        elapsed: Duration,
+    ) -> Result<(), BoxedError> {
+        let Member { image, place } = member;
+        if !self.slot(image).is_open() {
+            return Ok(());
+        }
+        let blobs = build.add_layer(place, layer, elapsed)?;
+        let followed = |to: usize| id.is_some_and(|id| self.sends.follows((image, to), id));
+        let targets = self.slot(image).targets.len();
+        let all = blobs.iter().enumerate().flat_map(|(number, blob)| {
+            // The first is the layer, and what follows it is its table.
+            (0..targets).filter(move |to| number > 0 || !followed(*to)).map(move |to| (to, blob))
+        });
+        self.send(image, id, all);
+        Ok(())
+    }
+
+    /// Brings a blob to a target. If that fails while the blob is made, for whatever reason, once more when it is.
+    fn bring(&self, id: SendId) {
+        let Some(Sending { destination: (image, number), content }) = self.sends.take(id) else { return };
+        let slot = self.slot(image);
+        let _entered = enter(image);
+        let Some(target) = slot.targets.get(number).filter(|_| slot.is_open()) else { return };
+        let (blob, followed) = match content {
+            Content::Blob(blob) => (blob, None),
+            Content::Growing(growing, _) => {
+                let followed = target.follow(&growing);
+                // What is not finished has failed elsewhere.
+                let Some(blob) = growing.finished() else { return };
+                (blob, followed)
+            }
+        };
+        let interrupted = self.session.interrupt.check().map_err(|error| BuildError::from(error).into());
+        let brought = match followed {
+            Some(delivery) => Ok((delivery, true)),
+            None => bring_to(target, &blob).map(|delivery| (delivery, false)),
+        };
+        match interrupted.and(brought) {
+            Ok((delivery, followed)) => {
+                lock(&slot.delivered).push(Delivered { target: number, blob, delivery, followed });
+            }
+            Err(error) => self.fail(image, error),
+        }
+    }
+
+    fn document(&self, image: ImageId) -> Result<(), BoxedError> {
+        let slot = self.slot(image);
+        let mut build = lock(&slot.build);
+        let Documents { configs, others, stale, attached, lacking } = build.document()?;
+        let growers = std::mem::take(&mut *lock(&slot.configs));
+        let mut is_followed = false;
+        for (grower, Config { blob, bytes }) in growers.into_iter().zip(&configs) {
+            if let Some(grower) = grower {
+                is_followed = true;
+                grower.push(bytes.clone().into());
+                grower.finish(blob.clone());
+            }
+        }
+        let follows = |to: &usize| {
+            is_followed && slot.targets.get(*to).is_some_and(|target| target.capabilities().follows)
+        };
+        let configs = configs.iter().map(|config| (&config.blob, true));
+        let all = configs.chain(others.iter().map(|blob| (blob, false)));
+        let all = all.flat_map(|(blob, is_config)| {
+            let wanted = stale.iter().filter(move |to| !is_config || !follows(to));
+            wanted.map(move |to| (*to, blob))
+        });
+        let attached = attached.iter().flat_map(|blob| lacking.iter().map(move |to| (*to, blob)));
+        self.send(image, None, all.chain(attached));
+        // While the targets take the rest.
+        build.save()?;
+        if !self.scheduler.with(|graph| graph.has_layers_ahead()) {
+            self.buffers.release();
+        }
+        Ok(())
+    }
+
+    fn tag(&self, image: ImageId) -> Result<(), BoxedError> {
+        let slot = self.slot(image);
+        let delivered = std::mem::take(&mut *lock(&slot.delivered));
+        let report = lock(&slot.build).tag(delivered)?;
+        self.end(image, report);
+        Ok(())
+    }
+
+    /// An image is done.
+    fn end(&self, image: ImageId, report: Report) {
+        *lock(&self.slot(image).end) = End::Over(Box::new(Ok(report)));
+        self.scheduler.release(image);
+    }
+
+    /// An image fails for `error`, unless it has failed already: its work is taken out, and what is under way for it alone
+    /// is stopped.
+    fn fail(&self, image: ImageId, error: BoxedError) {
+        let slot = self.slot(image);
+        let mut end = lock(&slot.end);
+        if !matches!(*end, End::Open) {
+            return;
+        }
+        let is_interrupted = error.kind() == Kind::Interrupted;
+        *end = End::Failing(error);
+        drop(end);
+        self.scheduler.with(|graph| graph.abandon(image));
+        self.layers.abandon(image);
+        self.sends.forget(image);
+        lock(&slot.interrupt).trigger();
+        lock(&slot.configs).clear();
+        if self.on_failure == OnFailure::Stop || is_interrupted && self.session.interrupt.is_triggered() {
+            self.stop();
+        }
+        if !self.scheduler.with(|graph| graph.has_work_for(image)) {
+            self.settle(image);
+        }
+    }
+
+    /// Stops all images that are not over.
+    fn stop(&self) {
+        for number in 0..self.images.len() {
+            let image = ImageId(number);
+            if self.slot(image).is_open() {
+                let interrupted = self.session.interrupt.check().map_err(BuildError::from);
+                self.fail(image, interrupted.err().unwrap_or(BuildError::Stopped).into());
+            }
+        }
+    }
+
+    /// No work is under way for an image. If it failed because the cache in a registry said something wrong, nothing that the
+    /// cache said is believed, and the plan is executed once more. No tag was moved by then.
+    fn settle(&self, image: ImageId) {
+        let slot = self.slot(image);
+        let mut build = lock(&slot.build);
+        let mut end = lock(&slot.end);
+        if !matches!(*end, End::Failing(_)) || self.scheduler.with(|graph| graph.has_work_for(image)) {
+            return;
+        }
+        let End::Failing(error) = std::mem::replace(&mut *end, End::Open) else { return };
+        let fresh = self.session.interrupt.part();
+        let why = match self.session.interrupt.is_triggered() {
+            true => None,
+            false => build.distrust(&self.buffers, fresh.clone()),
+        };
+        let Some(why) = why else {
+            *end = End::Over(Box::new(Err(error)));
+            drop(end);
+            build.forget();
+            self.scheduler.release(image);
+            return;
+        };
+        drop(end);
+        let _entered = enter(image);
+        self.session.progress.warn(format!("the cache in the registry is wrong and is not used: {why}"));
+        *lock(&slot.interrupt) = fresh;
+        lock(&slot.delivered).clear();
+        let executed = self.execute(image, &mut build);
+        drop(build);
+        if let Err(error) = executed {
+            self.fail(image, error);
         }
     }
 }
 
-/// overlayfs stacks 128 layers, of which a runtime needs one for itself.
-fn check_layer_count(prepared: &Prepared<'_>) -> Result<(), BuildError> {
-    for image in &prepared.plan.images {
-        let base = image.base.as_ref().map_or(0, |base| base.layers.len());
-        let all = base + image.layers.len();
-        if all > 127 {
-            return Err(BuildError::TooManyLayers(all));
+fn add_plan(graph: &mut Graph, image: ImageId) {
+    graph.add(Node::Plan(image), image);
+    graph.wait(Node::Plan(image), Node::Open(image));
+}
+
+/// Adds a blob on its way, which waits for the targets' answer and is waited for by the tags.
+fn add_send(graph: &mut Graph, image: ImageId, id: SendId, after: Option<SendId>) {
+    graph.add(Node::Send(id), image);
+    graph.wait(Node::Send(id), Node::Look(image));
+    if let Some(after) = after {
+        graph.wait(Node::Send(id), Node::Send(after));
+    }
+    graph.wait(Node::Tag(image), Node::Send(id));
+}
+
+/// Brings one blob to the target. Bytes that turn out to be damaged here are set aside by what read them,
+/// and are made again when they are opened once more.
+fn bring_to(target: &Target, blob: &Blob) -> Result<Delivery, BoxedError> {
+    match target.blob(blob) {
+        Err(error) if error.kind() == Kind::Input => target.blob(blob),
+        result => result,
+    }
+}
+
+impl Work for Run<'_> {
+    fn demand(&self, node: Node) -> Demand {
+        match node {
+            Node::Scan(image) => Demand::Image(image),
+            Node::Plan(_) | Node::Document(_) => Demand::Processor,
+            Node::Layer(_) => Demand::Workers,
+            Node::Send(id) => self.sends.demand(id),
+            Node::Look(_) | Node::Tag(_) => Demand::Waiting,
+            Node::Open(image) => Demand::WaitingOf(image),
         }
     }
-    Ok(())
+
+    fn work(&self, node: Node) -> Ended {
+        if self.session.interrupt.is_triggered() {
+            self.stop();
+        }
+        let (image, step): (ImageId, fn(&Self, ImageId) -> Result<(), BoxedError>) = match node {
+            Node::Layer(id) => return self.layer(id),
+            Node::Send(id) => {
+                self.bring(id);
+                return Ended::Done;
+            }
+            Node::Scan(image) => (image, Self::scan),
+            Node::Open(image) => (image, Self::open),
+            Node::Look(image) => (image, Self::look),
+            Node::Plan(image) => (image, Self::plan),
+            Node::Document(image) => (image, Self::document),
+            Node::Tag(image) => (image, Self::tag),
+        };
+        let _entered = enter(image);
+        if self.slot(image).is_open() { self.step(image, step) } else { Ended::Done }
+    }
+
+    fn settled(&self, image: ImageId) {
+        self.settle(image);
+    }
+
+    fn panicked(&self, node: Node) {
+        for image in self.scheduler.with(|graph| graph.wanted_by(node)) {
+            self.fail(image, BuildError::Panicked.into());
+        }
+    }
 }
 
-/// What `pack update --check` does: compares what the lock says of the base with the base's layers, which are read.
-/// How many paths it says something of.
-///
-/// # Errors
-/// When it says otherwise, or the layers cannot be read.
-pub fn check_lock(session: &Session, request: &Request) -> Result<usize, BoxedError> {
-    let _lease = session.store.lease();
-    prepare::check_lock(session, request)
-}
-
-/// What `pack update` does: the base as it is now, with what the plan needs of it.
-///
-/// # Errors
-/// As for [`prepare`].
-pub fn lock(session: &Session, request: &Request) -> Result<Option<LockedBase>, BoxedError> {
-    let _lease = session.store.lease();
-    let scanner = scanner(session, request);
-    let mut prepared = prepare(session, request, &scanner)?;
-    let locked = prepared.locked.take();
-    prepared.memos.save();
-    Ok(locked)
-}
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ use crate::types::finding::Finding;
 use crate::types::platform::Platform;
 
 /// The work that a build will do.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// The output format.
@@ -60,7 +60,7 @@ pub struct PlannedArtifact {
 }
 
 /// The image of one platform.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedImage {
     /// The platform.
@@ -92,7 +92,7 @@ pub struct PlannedBase {
 }
 
 /// A layer to come.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedLayer {
     /// Its name.

@@ -56,6 +56,12 @@ impl Workers {
         Self(Arc::new(Inner { count, pool: OnceLock::new() }))
     }
 
+    /// How many threads were asked for.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.count.get()
+    }
+
     /// The threads, running: fewer than were asked for where the system does not give so many.
     ///
     /// # Errors

@@ -117,14 +117,8 @@ impl Town {
         let settings =
             registry::Settings { clock: self.clock.clone(), retry, ..registry::Settings::default() };
         let client = Client::new(settings, progress.clone(), interrupt.clone());
-        let session = Session {
-            store: Store::open(store, &progress),
-            client: client.clone(),
-            workers: Workers::new(NonZeroUsize::MIN),
-            progress,
-            interrupt,
-            now: i64::MAX,
-        };
+        let (store, workers) = (Store::open(store, &progress), Workers::new(NonZeroUsize::MIN));
+        let session = Session::new(store, client.clone(), workers, progress, interrupt, i64::MAX);
         let document = Document::parse("build.toml", self.project.path(), &self.build_file).expect("parses");
         let flags = Overrides { tags: vec![tag.to_owned()], ..Overrides::default() };
         let settings = Settings::resolve(document, &flags, &Overrides::default()).expect("settings");

@@ -13,9 +13,9 @@ use super::request::Request;
 use super::session::Session;
 use crate::layer::{self, Buffers, Built, Compression, EntryKind, LayerSpec, Work, Workshop};
 use crate::oci::Descriptor;
-use crate::plan::{KnownFrom, LayerFacts, LayerKeys, Plan, PlannedLayer};
+use crate::plan::{KnownFrom, LayerFacts, LayerKeys, PlannedLayer};
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::observer::Progress;
+use crate::runtime::observer::{ImageId, Progress};
 use crate::runtime::workers::Workers;
 use crate::store::Blobs;
 use crate::transport::{Blob, BlobContent, BlobStream, Grower};
@@ -25,7 +25,7 @@ use crate::types::reference::Repository;
 
 /// What it takes to build a layer, owned, so that it can be done later and on any thread.
 #[derive(Clone)]
-pub(super) struct Workbench {
+pub(super) struct LayerBuilder {
     blobs: Blobs,
     workers: Workers,
     history: BlobHistory,
@@ -41,13 +41,6 @@ pub(super) struct Workbench {
     distrust: Distrust,
 }
 
-/// The result of looking for a finished layer.
-pub(super) enum LookedUp {
-    Finished(FinishedLayer),
-    /// With its keys, where they became known after it was planned and before its files are read.
-    ToBuild(Option<LayerKeys>),
-}
-
 /// A layer that is finished.
 pub(super) struct FinishedLayer {
     pub(super) facts: LayerFacts,
@@ -57,8 +50,16 @@ pub(super) struct FinishedLayer {
     pub(super) key: Option<Key>,
 }
 
-impl Workbench {
-    pub(super) fn new(session: &Session, request: &Request, prepared: &Prepared<'_>) -> Self {
+impl LayerBuilder {
+    /// For one image. `interrupt` stops what is made again for it.
+    pub(super) fn new(
+        session: &Session,
+        request: &Request,
+        prepared: &Prepared<'_>,
+        image: ImageId,
+        buffers: &Buffers,
+        interrupt: Interrupt,
+    ) -> Self {
         let Prepared { memos, compression, claims, distrust, .. } = prepared;
         let compression = *compression;
         Self {
@@ -69,11 +70,11 @@ impl Workbench {
             blobs: session.store.blobs().clone(),
             workers: session.workers.clone(),
             history: memos.history(compression),
-            progress: session.progress.clone(),
-            interrupt: session.interrupt.part(),
+            progress: session.progress.of(image),
+            interrupt,
             compression,
             remade: Arc::default(),
-            buffers: Buffers::default(),
+            buffers: buffers.clone(),
         }
     }
 
@@ -92,6 +93,7 @@ impl Workbench {
         slot: &Key,
         keys: Option<&LayerKeys>,
         grower: Option<&Grower>,
+        interrupt: &Interrupt,
         handed_out: &(dyn Fn() + Sync),
     ) -> Result<Built, layer::LayerError> {
         let known = self.history.lookup(slot);
@@ -102,72 +104,65 @@ impl Workbench {
             workers: &self.workers,
             known: &known,
             progress: &self.progress,
-            interrupt: &self.interrupt,
+            interrupt,
             handed_out,
         };
         layer::build(spec, keys.map(|keys| &keys.entries[..]), self.compression, &workshop)
     }
 
-    /// Whether a layer must be built.
-    pub(super) fn look_up(
+    /// Takes a layer that was built for another image.
+    ///
+    /// # Errors
+    /// When the cache in a registry says something else of it.
+    pub(super) fn adopt(
         &self,
         planned: &PlannedLayer,
+        keys: &LayerKeys,
+        facts: LayerFacts,
         memos: &mut Memos<'_>,
-    ) -> Result<LookedUp, BoxedError> {
-        if let Some(facts) = planned.known {
-            let key = own_key(planned);
-            return Ok(LookedUp::Finished(FinishedLayer { facts, work: None, key }));
-        }
-        // Another platform's layer may have been the same.
-        let later = match planned.keys {
-            Some(_) => None,
-            None => memos.keys_if_known(&planned.spec, self.compression).map_err(BuildError::Content)?,
-        };
-        if let Some(keys) = planned.keys.as_ref().or(later.as_ref())
-            && let Some(facts) = memos.layer(&keys.layer)
-        {
-            let key = Some(keys.layer);
-            return Ok(LookedUp::Finished(FinishedLayer { facts, work: None, key }));
-        }
-        Ok(LookedUp::ToBuild(later))
+    ) -> Result<FinishedLayer, BoxedError> {
+        memos.learn_listing(&planned.slot, &planned.spec, self.compression, keys);
+        self.compare(planned, &keys.layer, &facts)?;
+        Ok(FinishedLayer { facts, work: None, key: Some(keys.layer) })
     }
 
-    /// Builds a layer, for `grower`'s readers to see. `later` are its keys, if they were not planned.
+    /// Compares a layer with what the cache in a registry says of it.
+    fn compare(&self, planned: &PlannedLayer, key: &Key, facts: &LayerFacts) -> Result<(), BoxedError> {
+        if let Some(claimed) = self.claims.get(key) {
+            check(&planned.spec, claimed, facts)
+                .inspect_err(|error| self.distrust.because(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Builds a layer, for `grower`'s readers to see, until `interrupt` is triggered. `handed_out` is called when the
+    /// workers have all of it.
     pub(super) fn make(
         &self,
         planned: &PlannedLayer,
-        later: Option<&LayerKeys>,
+        keys: Option<&LayerKeys>,
         grower: Option<Grower>,
+        interrupt: &Interrupt,
         handed_out: &(dyn Fn() + Sync),
     ) -> Result<Built, layer::LayerError> {
-        let keys = planned.keys.as_ref().or(later);
-        let built = self.build(&planned.spec, &planned.slot, keys, grower.as_ref(), handed_out)?;
+        let built = self.build(&planned.spec, &planned.slot, keys, grower.as_ref(), interrupt, handed_out)?;
         if let Some(grower) = grower {
             grower.finish(self.blobs(planned, facts_of(&built)).0);
         }
         Ok(built)
     }
 
-    /// Gives back the memory that layers are built in, once all are.
-    pub(super) fn release(&self) {
-        self.buffers.release();
-    }
-
-    /// Stops whatever is being built.
-    pub(super) fn give_up(&self) {
-        self.interrupt.trigger();
-    }
-
     /// Remembers what was learned by building a layer.
     pub(super) fn learn(
         &self,
         planned: &PlannedLayer,
+        keys: Option<&LayerKeys>,
         built: Built,
         memos: &mut Memos<'_>,
     ) -> Result<FinishedLayer, BoxedError> {
         let (facts, work) = (facts_of(&built), Some(built.work));
         let after;
-        let keys = match planned.keys.as_ref().filter(|keys| are_confirmed(&planned.spec, keys, &built.ids)) {
+        let keys = match keys.filter(|keys| are_confirmed(&planned.spec, keys, &built.ids)) {
             Some(keys) => Some(keys),
             None => {
                 after = self.keys_after(planned, &built, memos)?;
@@ -178,10 +173,7 @@ impl Workbench {
             let list = built.into_list(&planned.spec, self.compression, &keys.entries);
             memos.learn_layer(planned.slot, self.compression, &keys.layer, &facts, list);
             memos.learn_listing(&planned.slot, &planned.spec, self.compression, keys);
-            if let Some(claimed) = self.claims.get(&keys.layer) {
-                check(&planned.spec, claimed, &facts)
-                    .inspect_err(|error| self.distrust.because(error.to_string()))?;
-            }
+            self.compare(planned, &keys.layer, &facts)?;
         }
         Ok(FinishedLayer { facts, work, key: keys.map(|keys| keys.layer) })
     }
@@ -214,20 +206,13 @@ impl Workbench {
         }
     }
 
-    /// The same of all layers of a plan that this machine knows.
-    pub(super) fn entries_of_known(&self, plan: &Plan) -> Vec<NewEntry> {
-        let all = plan.images.iter().flat_map(|image| &image.layers);
-        let entry = |planned: &PlannedLayer| Some(self.entry(planned, own_key(planned)?, planned.known?));
-        all.filter_map(entry).collect()
-    }
-
     /// The layer as a blob to deliver, and the table of contents that belongs to it, if there is one. What the store
     /// has lost is built again when somebody opens it, and must come out the same.
     pub(super) fn blobs(&self, planned: &PlannedLayer, facts: LayerFacts) -> (Blob, Option<Blob>) {
-        let bench = self.clone();
+        let builder = self.clone();
         let (spec, slot) = (planned.spec.clone(), planned.slot);
         let is_from_cache = planned.known_from == Some(KnownFrom::Registry);
-        let layer = Arc::new(Remade { bench, spec, slot, facts, is_from_cache, made: Mutex::default() });
+        let layer = Arc::new(Remade { builder, spec, slot, facts, is_from_cache, made: Mutex::default() });
         let blob = |descriptor: Descriptor, title| {
             let content = Part { layer: Arc::clone(&layer), descriptor: descriptor.clone() };
             let origin = self.origin.clone().filter(|_| is_from_cache);
@@ -243,7 +228,7 @@ impl Workbench {
 
 /// A stored layer that is made again if the store has lost it.
 struct Remade {
-    bench: Workbench,
+    builder: LayerBuilder,
     spec: LayerSpec,
     slot: Key,
     facts: LayerFacts,
@@ -258,20 +243,22 @@ impl Remade {
     /// though the store may have its blob by then.
     fn ensure(&self, wanted: &Descriptor) -> io::Result<()> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_stored = self.bench.blobs.contains(&wanted.digest) == Some(wanted.size);
+        let is_stored = self.builder.blobs.contains(&wanted.digest) == Some(wanted.size);
         let found = match *made {
             None if is_stored => return Ok(()),
             Some(found) if is_stored => found,
             _ => {
-                let built = self.bench.build(&self.spec, &self.slot, None, None, &|| ()).map_err(carry)?;
-                self.bench.note_remade(self.facts.digest, built.work);
+                let Self { builder, spec, slot, .. } = self;
+                let built =
+                    builder.build(spec, slot, None, None, &builder.interrupt, &|| ()).map_err(carry)?;
+                builder.note_remade(self.facts.digest, built.work);
                 facts_of(&built)
             }
         };
         *made = Some(found);
         let result = check(&self.spec, &self.facts, &found);
         if let (Err(error), true) = (&result, self.is_from_cache) {
-            self.bench.distrust.because(error.to_string());
+            self.builder.distrust.because(error.to_string());
         }
         result.map_err(carry)
     }
@@ -287,12 +274,12 @@ impl BlobContent for Part {
     /// Sets a damaged blob aside, so that opening it once more builds it again.
     fn open(&self) -> io::Result<BlobStream> {
         self.layer.ensure(&self.descriptor)?;
-        Ok(Box::new(self.layer.bench.blobs.reader(&self.descriptor)?))
+        Ok(Box::new(self.layer.builder.blobs.reader(&self.descriptor)?))
     }
 
     fn open_unchecked(&self) -> io::Result<BlobStream> {
         self.layer.ensure(&self.descriptor)?;
-        Ok(Box::new(self.layer.bench.blobs.open(&self.descriptor.digest)?))
+        Ok(Box::new(self.layer.builder.blobs.open(&self.descriptor.digest)?))
     }
 }
 
@@ -305,7 +292,7 @@ fn are_confirmed(spec: &LayerSpec, keys: &LayerKeys, read: &[(usize, ContentId)]
 }
 
 /// The key of a layer that this machine built once.
-fn own_key(planned: &PlannedLayer) -> Option<Key> {
+pub(super) fn own_key(planned: &PlannedLayer) -> Option<Key> {
     let is_own = planned.known_from == Some(KnownFrom::Store);
     planned.keys.as_ref().filter(|_| is_own).map(|keys| keys.layer)
 }

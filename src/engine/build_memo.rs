@@ -1,0 +1,61 @@
+//! What came of earlier builds of the same inputs, and what is remembered of this one.
+
+use super::cache::Lookups;
+use super::error::BuildError;
+use super::inputs::Inputs;
+use super::memo::{self, MemoWriter};
+use super::outcome::Outcome;
+use super::prepare;
+use super::report::Report;
+use super::request::Request;
+use super::session::Session;
+
+/// Looks for finished layers where the request says.
+pub(super) fn lookups(session: &Session, request: &Request) -> Result<Lookups, BuildError> {
+    let compression = prepare::compression(request.settings.compression)?;
+    Ok(Lookups::new(&session.client, &request.cache, &request.name, compression))
+}
+
+/// What came of an earlier build of the same inputs, else why that is not known.
+pub(super) fn find_outcome(
+    session: &Session,
+    request: &Request,
+    inputs: Option<&Inputs>,
+) -> Result<Box<Report>, Outcome> {
+    let inputs = inputs.ok_or(Outcome::NotPinned)?;
+    let outcome = outcome(session, request, inputs);
+    outcome.map(Box::new).ok_or_else(|| inputs.explain(&session.store, request))
+}
+
+/// What came of an earlier build with the same inputs. One that the cache in a registry had a part in is taken
+/// only by who would ask it again; and who writes to the cache takes none that did not write.
+fn outcome(session: &Session, request: &Request, inputs: &Inputs) -> Option<Report> {
+    let policy = &request.cache;
+    let own = policy.write.is_none().then_some(None);
+    let shared = policy.is_used().then_some(Some(policy));
+    own.into_iter().chain(shared).find_map(|policy| {
+        let key = inputs.key(request, request.locked_base(), policy)?;
+        memo::outcome(&session.store, &key)
+    })
+}
+
+/// Remembers what came of a build.
+pub(super) fn learn(
+    request: &Request,
+    writer: &MemoWriter,
+    inputs: Inputs,
+    report: &Report,
+    is_written: bool,
+) {
+    let locked = report.locked.as_ref().or(request.locked_base());
+    let is_shared = report.has_layers_of_others();
+    let own = (!is_shared).then_some(None);
+    let has_part = is_shared || request.cache.write.is_some();
+    let shared = (has_part && is_written).then_some(Some(&request.cache));
+    for policy in own.into_iter().chain(shared) {
+        if let Some(key) = inputs.key(request, locked, policy).filter(|_| inputs.are_settled()) {
+            memo::learn_outcome(writer, key, report);
+        }
+    }
+    inputs.remember(writer, request, locked, is_written);
+}

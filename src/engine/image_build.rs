@@ -1,0 +1,490 @@
+//! The build of one image, or of one index of several platforms: its steps, without what runs them.
+//!
+//! Each step is done once, in this order: [scan](ImageBuild::scan), [look](ImageBuild::look),
+//! [plan](ImageBuild::plan), [add a layer](ImageBuild::add_layer) for each, [document](ImageBuild::document),
+//! [tag](ImageBuild::tag). If the cache in a registry turns out to have said something wrong, the steps after the plan are
+//! done once more without it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::build_memo::{self, lookups};
+use super::cache::{self, Lookups, NewEntry};
+use super::derive::{self, finish, new_layer, tags};
+use super::error::BuildError;
+use super::finished::Finished;
+use super::inputs::{self, Inputs};
+use super::layer_builder::{FinishedLayer, LayerBuilder, own_key};
+use super::layer_table::Place;
+use super::memo::MemoWriter;
+use super::outcome::Outcome;
+use super::prepare::{OpenedAhead, prepare_with};
+use super::prepared::Prepared;
+use super::preview::scanner;
+use super::publish::{Presence, presence, publish, put_back};
+use super::question::TagQuestion;
+use super::report::{Delivered, Report};
+use super::request::Request;
+use super::session::Session;
+use super::target::Target;
+use crate::layer::{Buffers, Scanner};
+use crate::oci::{Image, NewLayer};
+use crate::plan::{Plan, PlannedLayer};
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::observer::{ImageId, Stage, enter};
+use crate::transport::{Blob, Delivery};
+use crate::types::digest::Digest;
+use crate::types::error::BoxedError;
+
+/// What is held of a planned image for each entry of its layers, in bytes: about what an entry, its path, its stamp and
+/// its key take.
+const HELD_FOR_ENTRY: u64 = 512;
+/// What is held of an image besides.
+const HELD: u64 = 512 << 10;
+
+/// One image under way.
+pub(super) struct ImageBuild<'r> {
+    id: ImageId,
+    session: &'r Session,
+    request: &'r Request,
+    targets: &'r [Target],
+    question: TagQuestion,
+    lookups: Option<Lookups>,
+    scanner: Option<Scanner>,
+    inputs: Option<Inputs>,
+    outcome: Outcome,
+    /// What came of an earlier build of the same inputs.
+    earlier: Option<Box<Report>>,
+    planned: Option<Planned<'r>>,
+}
+
+/// An image that is planned.
+struct Planned<'r> {
+    prepared: Prepared<'r>,
+    builder: LayerBuilder,
+    report: Report,
+    layers: BTreeMap<Place, NewLayer>,
+    /// What the cache in a registry may be told.
+    entries: Vec<NewEntry>,
+    finished: Option<Finished>,
+    /// The targets that do not have the image.
+    stale: Vec<usize>,
+    /// Those that have it and lack some of what is attached to it.
+    lacking: Vec<(usize, Vec<Digest>)>,
+}
+
+/// What an image comes to.
+pub(super) struct Documents {
+    /// The configurations, one for each platform.
+    pub(super) configs: Vec<Config>,
+    /// What else is sent, to those targets that lack it.
+    pub(super) others: Vec<Blob>,
+    /// Those targets, by number.
+    pub(super) stale: Vec<usize>,
+    /// What is sent to targets that lack nothing but attachments.
+    pub(super) attached: Vec<Blob>,
+    /// Those targets, by number.
+    pub(super) lacking: Vec<usize>,
+}
+
+/// A configuration.
+pub(super) struct Config {
+    pub(super) blob: Blob,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A layer that must be built.
+pub(super) struct UnknownLayer {
+    pub(super) place: Place,
+    pub(super) plan: Arc<Plan>,
+}
+
+impl UnknownLayer {
+    pub(super) fn planned(&self) -> &PlannedLayer {
+        planned(&self.plan, self.place)
+    }
+}
+
+fn planned(plan: &Plan, (image, layer): Place) -> &PlannedLayer {
+    &plan.images[image].layers[layer]
+}
+
+impl<'r> ImageBuild<'r> {
+    pub(super) fn new(
+        id: ImageId,
+        session: &'r Session,
+        request: &'r Request,
+        targets: &'r [Target],
+    ) -> Self {
+        Self {
+            id,
+            session,
+            request,
+            targets,
+            question: TagQuestion::default(),
+            lookups: None,
+            scanner: None,
+            inputs: None,
+            outcome: Outcome::default(),
+            earlier: None,
+            planned: None,
+        }
+    }
+
+    /// Asks the targets, and looks at the inputs from outside meanwhile. Whether the outcome of a build of them is known.
+    pub(super) fn scan(&mut self) -> Result<bool, BoxedError> {
+        let (session, request) = (self.session, self.request);
+        derive::check(request, &derive::early(&request.facts))?;
+        // A tag that is wrong is reported where it is used.
+        let tags = tags(request, &request.facts).unwrap_or_default();
+        self.question = TagQuestion::ask(self.id, self.targets, tags);
+        let mut lookups = lookups(session, request)?;
+        if inputs::is_new(&session.store, request) {
+            lookups.begin();
+        }
+        self.lookups = Some(lookups);
+        let scanner = scanner(session, request);
+        self.inputs = Inputs::look(session, request, &scanner)?;
+        self.scanner = Some(scanner);
+        match build_memo::find_outcome(session, request, self.inputs.as_ref()) {
+            Ok(report) => self.earlier = Some(report),
+            Err(unknown) => self.outcome = unknown,
+        }
+        Ok(self.earlier.is_some())
+    }
+
+    /// The question to the targets, to wait for the answer without this image.
+    pub(super) fn take_question(&mut self) -> TagQuestion {
+        std::mem::take(&mut self.question)
+    }
+
+    /// Looks at what the targets answered. The report, if the outcome is known and all targets have it.
+    pub(super) fn look(&mut self) -> Result<Option<Report>, BoxedError> {
+        let Some(mut report) = self.earlier.take() else { return Ok(None) };
+        for target in self.targets {
+            let is_current = match &report.digest {
+                Some(digest) => {
+                    presence(&**target, digest, &report.tags, &report.attachments)? == Presence::Current
+                }
+                None => false,
+            };
+            if !is_current {
+                self.outcome = Outcome::NotThere { target: target.name() };
+                return Ok(None);
+            }
+            report.current(target);
+        }
+        Ok(Some(*report))
+    }
+
+    /// Whether the targets have answered by now, without waiting.
+    pub(super) fn is_answered(&self) -> bool {
+        self.question.is_answered()
+    }
+
+    /// Makes the plan; the bytes that are held from now on.
+    pub(super) fn plan(
+        &mut self,
+        base: Option<OpenedAhead>,
+        writer: &MemoWriter,
+        buffers: &Buffers,
+        interrupt: Interrupt,
+    ) -> Result<u64, BoxedError> {
+        let (session, request, id) = (self.session, self.request, self.id);
+        let step = session.progress.step(Stage::Plan, "plan");
+        let scanner = self.scanner.take().ok_or(BuildError::Panicked)?;
+        let lookups = self.lookups.take().ok_or(BuildError::Panicked)?;
+        let prepared = session.workers.pool()?.install(|| {
+            let _entered = enter(id);
+            prepare_with(session, request, &scanner, writer.clone(), lookups, base)
+        })?;
+        if let Some(inputs) = &mut self.inputs {
+            inputs.decide(&prepared.plan);
+        }
+        check_layer_count(&prepared.plan)?;
+        drop(step);
+        let layers = prepared.plan.images.iter().flat_map(|image| &image.layers);
+        let entries: u64 = layers.map(|layer| layer.spec.entries().len() as u64).sum();
+        self.planned = Some(Planned::new(session, request, prepared, id, buffers, interrupt));
+        Ok(HELD + entries * HELD_FOR_ENTRY)
+    }
+
+    fn planned(&mut self) -> Result<&mut Planned<'r>, BoxedError> {
+        Ok(self.planned.as_mut().ok_or(BuildError::Panicked)?)
+    }
+
+    /// What is planned, and what builds its layers.
+    pub(super) fn work(&mut self) -> Result<(Arc<Plan>, LayerBuilder), BoxedError> {
+        let planned = self.planned()?;
+        Ok((Arc::clone(&planned.prepared.plan), planned.builder.clone()))
+    }
+
+    /// The plan and what earlier builds learned.
+    pub(super) fn prepared(&mut self) -> Result<&mut Prepared<'r>, BoxedError> {
+        Ok(&mut self.planned()?.prepared)
+    }
+
+    /// The layers that must be built, in the order in which they are: the largest first. What a target has to do when it
+    /// has all of a layer takes the longer the larger the layer is, and is done while the next ones are made.
+    pub(super) fn unknown_layers(&mut self) -> Result<Vec<UnknownLayer>, BoxedError> {
+        let plan = Arc::clone(&self.planned()?.prepared.plan);
+        let mut places: Vec<Place> =
+            places(&plan).filter(|place| planned(&plan, *place).known.is_none()).collect();
+        places.sort_by_key(|place| Reverse(planned(&plan, *place).size));
+        Ok(places.into_iter().map(|place| UnknownLayer { place, plan: Arc::clone(&plan) }).collect())
+    }
+
+    /// Takes all layers that are known; their blobs.
+    pub(super) fn add_known_layers(&mut self) -> Result<Vec<Blob>, BoxedError> {
+        let plan = Arc::clone(&self.planned()?.prepared.plan);
+        let mut blobs = Vec::new();
+        for place in places(&plan) {
+            let layer = planned(&plan, place);
+            if let Some(facts) = layer.known {
+                let finished = FinishedLayer { facts, work: None, key: own_key(layer) };
+                blobs.extend(self.add_layer(place, &finished, Duration::ZERO)?);
+            }
+        }
+        Ok(blobs)
+    }
+
+    /// Takes a finished layer; its blobs.
+    pub(super) fn add_layer(
+        &mut self,
+        place: Place,
+        layer: &FinishedLayer,
+        elapsed: Duration,
+    ) -> Result<Vec<Blob>, BoxedError> {
+        let writes = self.request.cache.write.is_some();
+        let Planned { prepared, builder, report, layers, entries, .. } = self.planned()?;
+        let planned = planned(&prepared.plan, place);
+        let FinishedLayer { facts, work, key } = *layer;
+        layers.insert(place, new_layer(planned, &facts));
+        report.built(place.0, place.1, &facts, work, elapsed);
+        let key = key.filter(|_| writes);
+        entries.extend(key.map(|key| builder.entry(planned, key, facts)));
+        let (blob, table) = builder.blobs(planned, facts);
+        Ok(std::iter::once(blob).chain(table).collect())
+    }
+
+    /// The layers of all bases, and their tables of contents.
+    pub(super) fn base_blobs(&mut self) -> Result<Vec<Blob>, BoxedError> {
+        let Prepared { base, bases, .. } = self.prepared()?;
+        let Some(base) = base else { return Ok(Vec::new()) };
+        let mut blobs: Vec<Blob> =
+            bases.iter().flatten().flat_map(|loaded| base.blobs(&loaded.image)).collect();
+        blobs.extend(self.base_tables()?);
+        Ok(blobs)
+    }
+
+    /// The tables of contents of the layers of all bases.
+    fn base_tables(&mut self) -> Result<Vec<Blob>, BoxedError> {
+        let Prepared { base, bases, .. } = self.prepared()?;
+        let Some(base) = base else { return Ok(Vec::new()) };
+        let mut blobs = Vec::new();
+        for loaded in bases.iter().flatten() {
+            blobs.extend(base.table_blobs(&loaded.tables()?));
+        }
+        Ok(blobs)
+    }
+
+    /// Derives the image. If every layer was known, a target that is current is left alone, and nothing was sent before.
+    pub(super) fn document(&mut self) -> Result<Documents, BoxedError> {
+        let (request, targets) = (self.request, self.targets);
+        let planned = self.planned()?;
+        let is_known = derive::all_known(&planned.prepared.plan).is_some();
+        let finished = finish(request, &planned.prepared, &planned.all_layers())?;
+        planned.stale.clear();
+        planned.lacking.clear();
+        let (digest, attachments) = (finished.root.digest(), finished.attached());
+        for (number, target) in targets.iter().enumerate() {
+            let found = match is_known {
+                true => presence(&**target, &digest, &finished.tags, &attachments)?,
+                false => Presence::Stale,
+            };
+            match found {
+                Presence::Current => planned.report.current(target),
+                Presence::Lacks(missing) => planned.lacking.push((number, missing)),
+                Presence::Stale => planned.stale.push(number),
+            }
+        }
+        let configs = finished.images.iter().map(Config::of).collect();
+        let own: Vec<Blob> = finished.attached_blobs().cloned().collect();
+        let stale = planned.stale.clone();
+        let lacking: Vec<usize> = planned.lacking.iter().map(|(number, _)| *number).collect();
+        planned.finished = Some(finished);
+        let mut others = Vec::new();
+        if is_known && !stale.is_empty() {
+            others = self.base_blobs()?;
+            others.extend(
+                self.known_blobs()?.into_iter().flat_map(|(layer, table)| [Some(layer), table]).flatten(),
+            );
+        }
+        others.extend(own.iter().cloned());
+        let mut attached = Vec::new();
+        if !lacking.is_empty() {
+            attached = self.base_tables()?;
+            attached.extend(self.known_blobs()?.into_iter().filter_map(|(_, table)| table));
+            attached.extend(own);
+        }
+        Ok(Documents { configs, others, stale, attached, lacking })
+    }
+
+    /// Writes what was learned of files.
+    pub(super) fn save(&mut self) -> Result<(), BoxedError> {
+        self.prepared()?.memos.save();
+        Ok(())
+    }
+
+    /// The layers that are known, and their tables of contents.
+    fn known_blobs(&mut self) -> Result<Vec<(Blob, Option<Blob>)>, BoxedError> {
+        let Planned { prepared, builder, .. } = self.planned()?;
+        let layers = prepared.plan.images.iter().flat_map(|image| &image.layers);
+        Ok(layers.filter_map(|layer| Some(builder.blobs(layer, layer.known?))).collect())
+    }
+
+    /// Manifests, index, tags; then what is remembered of the build.
+    pub(super) fn tag(&mut self, delivered: Vec<Delivered>) -> Result<Report, BoxedError> {
+        let (session, request, targets) = (self.session, self.request, self.targets);
+        let mut planned = self.planned.take().ok_or(BuildError::Panicked)?;
+        let finished = planned.finished.take().ok_or(BuildError::Panicked)?;
+        let stale: Vec<(usize, &Target)> =
+            planned.stale.iter().filter_map(|number| Some((*number, targets.get(*number)?))).collect();
+        let lacking = planned.lacking.iter();
+        let lacking: Vec<(usize, &Target, &[Digest])> = lacking
+            .filter_map(|(number, missing)| Some((*number, targets.get(*number)?, &missing[..])))
+            .collect();
+        let report = &mut planned.report;
+        let sent_to: Vec<(usize, &Target)> = lacking
+            .iter()
+            .map(|(number, target, _)| (*number, *target))
+            .chain(stale.iter().copied())
+            .collect();
+        report.delivered(&sent_to, delivered);
+        report.remade(&planned.builder.remade());
+        let put_back =
+            lacking.iter().try_for_each(|(_, target, missing)| put_back(&***target, &finished, missing));
+        if let Err(error) = put_back.and_then(|()| conclude(session, &finished, &stale, report)) {
+            // It may have to be begun once more.
+            self.planned = Some(planned);
+            return Err(error);
+        }
+        let Planned { mut prepared, mut report, entries, .. } = planned;
+        report.finish(request, &finished);
+        report.outcome = std::mem::take(&mut self.outcome);
+        let is_written = write_cache(session, request, entries, &mut report);
+        report.locked = prepared.locked.take();
+        prepared.memos.save();
+        if let Some(inputs) = self.inputs.take() {
+            build_memo::learn(request, prepared.memos.writer(), inputs, &report, is_written);
+        }
+        Ok(report)
+    }
+
+    /// Gives back the memory of an image that is over.
+    pub(super) fn forget(&mut self) {
+        (self.planned, self.scanner, self.lookups, self.inputs) = (None, None, None, None);
+    }
+
+    /// Prepares for beginning once more after the plan, if the cache in a registry said something wrong: what is wrong.
+    pub(super) fn distrust(&mut self, buffers: &Buffers, interrupt: Interrupt) -> Option<String> {
+        let why = self.planned.as_ref()?.prepared.distrust.take()?;
+        let mut planned = self.planned.take()?;
+        planned.prepared.forget_cached();
+        let (session, request, id) = (self.session, self.request, self.id);
+        self.planned = Some(Planned::new(session, request, planned.prepared, id, buffers, interrupt));
+        Some(why)
+    }
+}
+
+impl<'r> Planned<'r> {
+    fn new(
+        session: &Session,
+        request: &Request,
+        prepared: Prepared<'r>,
+        id: ImageId,
+        buffers: &Buffers,
+        interrupt: Interrupt,
+    ) -> Self {
+        Self {
+            builder: LayerBuilder::new(session, request, &prepared, id, buffers, interrupt),
+            report: Report::new(&prepared.plan),
+            prepared,
+            layers: BTreeMap::new(),
+            entries: Vec::new(),
+            finished: None,
+            stale: Vec::new(),
+            lacking: Vec::new(),
+        }
+    }
+
+    /// The finished layers, by platform, bottom first.
+    fn all_layers(&self) -> Vec<Vec<NewLayer>> {
+        let mut layers = self.layers.values().cloned();
+        let images = self.prepared.plan.images.iter();
+        images.map(|image| layers.by_ref().take(image.layers.len()).collect()).collect()
+    }
+}
+
+impl Config {
+    fn of(image: &Image) -> Self {
+        let bytes = image.raw_config().to_vec();
+        let blob = Blob::in_memory(image.manifest().config.clone(), bytes.clone(), "config");
+        Self { blob, bytes }
+    }
+}
+
+fn places(plan: &Plan) -> impl Iterator<Item = Place> {
+    let images = plan.images.iter().enumerate();
+    images.flat_map(|(number, image)| (0..image.layers.len()).map(move |layer| (number, layer)))
+}
+
+/// Manifests, index, tags: in this order, so that what stops before the last changes nothing that a tag resolves to.
+/// Registries come last: after their tags have moved, no file that cannot be written fails the build.
+fn conclude(
+    session: &Session,
+    finished: &Finished,
+    targets: &[(usize, &Target)],
+    report: &mut Report,
+) -> Result<(), BoxedError> {
+    let (remote, here): (Vec<&Target>, Vec<&Target>) =
+        targets.iter().map(|(_, target)| *target).partition(|target| target.capabilities().is_remote());
+    for target in here.into_iter().chain(remote) {
+        session.interrupt.check().map_err(BuildError::from)?;
+        let _step = session.progress.step(Stage::Conclude, &target.name());
+        if publish(&**target, finished)? == Delivery::Present {
+            report.turned_out_current(target);
+        }
+    }
+    Ok(())
+}
+
+/// overlayfs stacks 128 layers, of which a runtime needs one for itself.
+fn check_layer_count(plan: &Plan) -> Result<(), BuildError> {
+    for image in &plan.images {
+        let base = image.base.as_ref().map_or(0, |base| base.layers.len());
+        let all = base + image.layers.len();
+        if all > 127 {
+            return Err(BuildError::TooManyLayers(all));
+        }
+    }
+    Ok(())
+}
+
+/// Tells the cache in a registry what this machine knows. Whether it knows all of it now; that it does not is no
+/// reason for a finished build to fail.
+fn write_cache(session: &Session, request: &Request, entries: Vec<NewEntry>, report: &mut Report) -> bool {
+    let Some(repository) = &request.cache.write else { return true };
+    match cache::write(&session.client, repository, &request.name, entries) {
+        Ok(written) => {
+            report.cache_entries_written = written;
+            true
+        }
+        Err(error) => {
+            session.progress.warn(format!("the cache cannot be written: {error}"));
+            false
+        }
+    }
+}

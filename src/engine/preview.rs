@@ -1,0 +1,68 @@
+//! What is done short of building: the plan, what is known of it, and the lock.
+
+use super::build_memo::{find_outcome, lookups};
+use super::derive;
+use super::inputs::Inputs;
+use super::memo::MemoWriter;
+use super::outcome::Outcome;
+use super::prepare::{self, prepare_with};
+use super::prepared::Prepared;
+use super::request::Request;
+use super::session::Session;
+use crate::layer::Scanner;
+use crate::project::lock::LockedBase;
+use crate::types::error::BoxedError;
+
+/// What looks at the trees of `request`.
+#[must_use]
+pub fn scanner(session: &Session, request: &Request) -> Scanner {
+    Scanner::new(&session.workers).without(request.own.left_out())
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// When the artifact, the base or a file cannot be read, or they do not suit each other.
+pub fn prepare<'a>(
+    session: &'a Session,
+    request: &Request,
+    scanner: &Scanner,
+) -> Result<Prepared<'a>, BoxedError> {
+    derive::check(request, &derive::early(&request.facts))?;
+    let lookups = lookups(session, request)?;
+    let writer = MemoWriter::new(&session.store);
+    session.workers.pool()?.install(|| prepare_with(session, request, scanner, writer, lookups, None))
+}
+
+/// Whether the outcome of a build of `request` is known without planning it: what `pack plan` can say of that
+/// without asking the targets.
+///
+/// # Errors
+/// When a file cannot be looked at.
+pub fn look_up(session: &Session, request: &Request, scanner: &Scanner) -> Result<Outcome, BoxedError> {
+    let inputs = Inputs::look(session, request, scanner)?;
+    Ok(find_outcome(session, request, inputs.as_ref()).map_or_else(|unknown| unknown, |_| Outcome::Known))
+}
+
+/// What `pack update --check` does: compares what the lock says of the base with the base's layers, which are read.
+/// How many paths it says something of.
+///
+/// # Errors
+/// When it says otherwise, or the layers cannot be read.
+pub fn check_lock(session: &Session, request: &Request) -> Result<usize, BoxedError> {
+    let _lease = session.store.lease();
+    prepare::check_lock(session, request)
+}
+
+/// What `pack update` does: the base as it is now, with what the plan needs of it.
+///
+/// # Errors
+/// As for [`prepare`].
+pub fn lock(session: &Session, request: &Request) -> Result<Option<LockedBase>, BoxedError> {
+    let _lease = session.store.lease();
+    let scanner = scanner(session, request);
+    let mut prepared = prepare(session, request, &scanner)?;
+    let locked = prepared.locked.take();
+    prepared.memos.save();
+    Ok(locked)
+}

@@ -1,0 +1,382 @@
+//! Runs of several images, against the fake registry: what they share is made and sent once, and what one of them
+//! does changes no digest of another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::engine::cache::CachePolicy;
+use crate::engine::own::Own;
+use crate::plan::LayerMemo;
+use crate::project::config::{Document, Facts, Overrides, Settings};
+use crate::registry::fake::Fake;
+use crate::registry::{self, Client, Clock};
+use crate::runtime::observer::{Event, EventKind, Observer, Phase, Progress, Stage};
+use crate::runtime::workers::Workers;
+use crate::store::Store;
+use crate::transport;
+use crate::types::digest::Digest;
+
+/// Projects side by side, each with a layer of its own and one that all have.
+struct Town {
+    fake: Fake,
+    clock: Clock,
+    projects: TempDir,
+    requests: Vec<Request>,
+}
+
+fn text(seed: usize, length: usize) -> Vec<u8> {
+    let mut state = seed as u64 + 1;
+    let next = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        b"etaoin shrdlu\n"[(state >> 60) as usize % 14]
+    };
+    (0..length).map(next).collect()
+}
+
+fn write(path: &Path, content: &[u8]) {
+    std::fs::create_dir_all(path.parent().expect("has one")).expect("made");
+    std::fs::write(path, content).expect("written");
+}
+
+impl Town {
+    fn new(count: usize) -> Self {
+        let clock = Clock::standing();
+        let fake = Fake::with_clock(clock.clone()).expect("ports");
+        let projects = tempfile::tempdir().expect("a directory");
+        let mut town = Self { fake, clock, projects, requests: Vec::new() };
+        town.write_shared(count, 0);
+        for number in 0..count {
+            write(&town.dir(number).join("own/name"), number.to_string().as_bytes());
+            write(&town.dir(number).join("own/text"), &text(100 + number, 5_000));
+            town.requests.push(town.request(number, "own/"));
+        }
+        town
+    }
+
+    fn dir(&self, number: usize) -> std::path::PathBuf {
+        self.projects.path().join(number.to_string())
+    }
+
+    /// Three bodies that all projects have.
+    fn write_shared(&self, count: usize, seed: usize) {
+        for number in 0..count {
+            write(&self.dir(number).join("shared/large"), &text(seed, 2_500_000));
+            write(&self.dir(number).join("shared/small"), b"small");
+        }
+    }
+
+    fn request(&self, number: usize, own: &str) -> Request {
+        let build_file = format!(
+            "[image]\nbase = \"scratch\"\ntags = [\"1\"]\n\
+             [[layer]]\nname = \"shared\"\nfiles = [{{ from = \"shared/\", to = \"/srv/shared\" }}]\n\
+             [[layer]]\nname = \"own\"\nfiles = [{{ from = \"{own}\", to = \"/srv/own\" }}]\n"
+        );
+        let document = Document::parse("build.toml", &self.dir(number), &build_file).expect("parses");
+        let none = Overrides::default();
+        Request {
+            settings: Settings::resolve(document, &none, &none).expect("settings"),
+            has_build_file: true,
+            facts: Facts::default(),
+            lock: None,
+            project: self.dir(number),
+            name: format!("{}/shop/{number}", self.fake.address()).parse().expect("valid"),
+            cache: CachePolicy::default(),
+            own: Own::default(),
+        }
+    }
+
+    fn session(&self, store: &Path, workers: usize, progress: Progress, interrupt: Interrupt) -> Session {
+        let settings = registry::Settings { clock: self.clock.clone(), ..registry::Settings::default() };
+        let client = Client::new(settings, progress.clone(), interrupt.clone());
+        let workers = Workers::new(NonZeroUsize::new(workers).expect("not none"));
+        Session::new(Store::open(store, &progress), client, workers, progress, interrupt, i64::MAX)
+    }
+
+    /// Builds the projects with these numbers in this order, and pushes them.
+    fn run(
+        &self,
+        session: &Session,
+        numbers: &[usize],
+        on_failure: OnFailure,
+    ) -> Vec<Result<Report, BoxedError>> {
+        let push = |number: &usize| -> Vec<Target> {
+            let name = self.requests[*number].name.clone();
+            vec![Arc::new(transport::registry::destination(session.client.clone(), name))]
+        };
+        let targets: Vec<Vec<Target>> = numbers.iter().map(push).collect();
+        let pairs = numbers.iter().zip(&targets);
+        let jobs: Vec<Job<'_>> =
+            pairs.map(|(number, targets)| Job { request: &self.requests[*number], targets }).collect();
+        session.run(&jobs, on_failure)
+    }
+
+    fn run_well(&self, store: &Path, workers: usize, numbers: &[usize]) -> Vec<Report> {
+        let session = self.session(store, workers, Progress::default(), Interrupt::default());
+        let results = self.run(&session, numbers, OnFailure::GoOn);
+        results.into_iter().map(|result| result.unwrap_or_else(|error| panic!("{error}"))).collect()
+    }
+
+    fn tag(&self, number: usize) -> Option<Digest> {
+        self.fake.tag(&format!("shop/{number}"), "1")
+    }
+
+    /// How often the shared layer was uploaded.
+    fn uploads_of_shared(&self, report: &Report) -> usize {
+        let digest = report.images[0].layers[0].facts.expect("built").digest;
+        self.fake.commits().get(&digest).copied().unwrap_or(0)
+    }
+}
+
+fn bodies_of_shared(reports: &[Report]) -> Vec<Option<(usize, usize)>> {
+    let work = |report: &Report| report.images[0].layers[0].work.map(|work| (work.bodies, work.encoded));
+    reports.iter().map(work).collect()
+}
+
+fn temporary() -> TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+#[test]
+fn what_two_images_share_is_built_and_sent_once() {
+    let town = Town::new(2);
+    let store = temporary();
+    // Nothing is known: only the bytes of the built layer, and then the files of the other, tell that they are equal.
+    let cold = town.run_well(store.path(), 2, &[0, 1]);
+    assert_eq!(bodies_of_shared(&cold).iter().flatten().count(), 1, "{:?}", bodies_of_shared(&cold));
+    assert_eq!(town.uploads_of_shared(&cold[0]), 1);
+    let shared = |report: &Report| report.images[0].layers[0].facts;
+    assert_eq!(shared(&cold[0]), shared(&cold[1]));
+    let memos: BTreeSet<bool> =
+        cold.iter().map(|report| report.images[0].layers[0].memo == LayerMemo::SameAsAnother).collect();
+    assert_eq!(memos.len(), 2, "one was built, and the other is the same");
+    // Now files are hashed ahead, so that both keys are known before anything is built.
+    town.write_shared(2, 7);
+    let warm = town.run_well(store.path(), 2, &[0, 1]);
+    assert_ne!(shared(&cold[0]), shared(&warm[0]));
+    assert_eq!(bodies_of_shared(&warm).iter().flatten().count(), 1, "{:?}", bodies_of_shared(&warm));
+    assert_eq!(town.uploads_of_shared(&warm[0]), 1);
+    assert_eq!(town.fake.open_sessions(), 0);
+    for (number, report) in warm.iter().enumerate() {
+        assert_eq!(town.tag(number), report.digest);
+    }
+}
+
+#[test]
+fn layers_that_only_look_alike_are_built_both() {
+    let town = Town::new(2);
+    write(&town.dir(1).join("shared/large"), &text(3, 2_500_000));
+    let store = temporary();
+    let reports = town.run_well(store.path(), 2, &[0, 1]);
+    assert_eq!(bodies_of_shared(&reports).iter().flatten().count(), 2);
+    assert_ne!(reports[0].images[0].layers[0].facts, reports[1].images[0].layers[0].facts);
+}
+
+#[test]
+fn twenty_images_have_the_digests_of_twenty_runs_in_any_order_and_on_any_number_of_workers() {
+    let town = Town::new(20);
+    let alone: Vec<Option<Digest>> =
+        (0..20).map(|number| town.run_well(temporary().path(), 1, &[number])[0].digest).collect();
+    assert_eq!(alone.iter().collect::<BTreeSet<_>>().len(), 20);
+    for (workers, step) in [(1, 1), (3, 7), (2, 19)] {
+        let order: Vec<usize> = (0..20).map(|number| number * step % 20).collect();
+        let reports = town.run_well(temporary().path(), workers, &order);
+        for (number, report) in order.iter().zip(&reports) {
+            assert_eq!(report.digest, alone[*number], "{number} of {workers} workers");
+            assert_eq!(town.tag(*number), report.digest);
+        }
+        assert_eq!(bodies_of_shared(&reports).iter().flatten().count(), 1);
+    }
+}
+
+#[test]
+fn a_second_run_finds_that_nothing_changed() {
+    let town = Town::new(3);
+    let store = temporary();
+    let first = town.run_well(store.path(), 2, &[0, 1, 2]);
+    let second = town.run_well(store.path(), 2, &[2, 1, 0]);
+    for (number, report) in [2, 1, 0].into_iter().zip(&second) {
+        assert_eq!(report.digest, first[number].digest);
+        assert!(report.destinations.iter().all(|destination| destination.current));
+    }
+}
+
+#[test]
+fn an_image_that_fails_leaves_the_others_right() {
+    let mut town = Town::new(4);
+    town.requests[1] = town.request(1, "nowhere/");
+    let store = temporary();
+    let session = town.session(store.path(), 2, Progress::default(), Interrupt::default());
+    let results = town.run(&session, &[0, 1, 2, 3], OnFailure::GoOn);
+    assert!(results[1].as_ref().is_err_and(|error| error.to_string().contains("nowhere")));
+    assert_eq!(town.tag(1), None);
+    for number in [0, 2, 3] {
+        let report = results[number].as_ref().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(town.tag(number), report.digest);
+    }
+}
+
+#[test]
+fn what_an_image_that_fails_shares_is_there_for_the_others() {
+    let town = Town::new(2);
+    let store = temporary();
+    let session = town.session(store.path(), 2, Progress::default(), Interrupt::default());
+    let places = temporary();
+    let layout =
+        transport::layout::OciLayout::create(&places.path().join("good"), None, &Progress::default());
+    let (bad, good): ([Target; 1], [Target; 1]) =
+        ([Arc::new(Refusing)], [Arc::new(layout.unwrap_or_else(|error| panic!("{error}")))]);
+    let jobs = [
+        Job { request: &town.requests[0], targets: &bad },
+        Job { request: &town.requests[1], targets: &good },
+    ];
+    let results = session.run(&jobs, OnFailure::GoOn);
+    assert!(results[0].is_err());
+    let report = results[1].as_ref().unwrap_or_else(|error| panic!("{error}"));
+    let alone = town.run_well(temporary().path(), 1, &[1]);
+    assert_eq!(report.digest, alone[0].digest);
+}
+
+#[test]
+fn all_stop_at_the_first_failure_where_that_is_asked_for() {
+    let mut town = Town::new(8);
+    town.requests[0] = town.request(0, "nowhere/");
+    let store = temporary();
+    let session = town.session(store.path(), 1, Progress::default(), Interrupt::default());
+    let results = town.run(&session, &[0, 1, 2, 3, 4, 5, 6, 7], OnFailure::Stop);
+    assert!(results[0].is_err());
+    assert!(results[1..].iter().any(Result::is_err), "not all were done by then");
+    for (number, result) in results.iter().enumerate() {
+        assert_eq!(town.tag(number), result.as_ref().ok().and_then(|report| report.digest));
+    }
+}
+
+/// A place that takes nothing.
+struct Refusing;
+
+impl transport::Destination for Refusing {
+    fn blob(&self, _: &Blob) -> Result<Delivery, BoxedError> {
+        Err(BuildError::Nothing.into())
+    }
+
+    fn document(&self, _: &crate::oci::RawDocument) -> Result<Delivery, BoxedError> {
+        Err(BuildError::Nothing.into())
+    }
+
+    fn finish(
+        &self,
+        _: &crate::oci::RawDocument,
+        _: &[crate::types::reference::Tag],
+    ) -> Result<Delivery, BoxedError> {
+        Err(BuildError::Nothing.into())
+    }
+
+    fn is_current(&self, _: &Digest, _: &[crate::types::reference::Tag]) -> Result<bool, BoxedError> {
+        Ok(false)
+    }
+
+    fn capabilities(&self) -> transport::Capabilities {
+        transport::Capabilities {
+            locality: transport::Locality::Machine,
+            parallel_blobs: 1,
+            follows: false,
+            needs_all_blobs: true,
+            referrers: false,
+            mounts_from: None,
+        }
+    }
+
+    fn name(&self) -> String {
+        "nowhere".to_owned()
+    }
+}
+
+/// Triggers an interrupt at one of the events.
+struct Trap {
+    at: usize,
+    seen: Arc<AtomicUsize>,
+    interrupt: Interrupt,
+}
+
+impl Observer for Trap {
+    fn event(&self, _: Event) {
+        if self.seen.fetch_add(1, Ordering::Relaxed) == self.at {
+            self.interrupt.trigger();
+        }
+    }
+
+    fn wants_steps(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn an_interrupt_at_any_moment_leaves_whole_images_and_no_half_ones() {
+    let mut interrupted = 0;
+    for at in (0..120).step_by(3).chain([usize::MAX]) {
+        let town = Town::new(3);
+        let store = temporary();
+        let interrupt = Interrupt::default();
+        let seen = Arc::new(AtomicUsize::new(0));
+        let trap = Trap { at, seen: Arc::clone(&seen), interrupt: interrupt.clone() };
+        let session = town.session(store.path(), 2, Progress::new(trap), interrupt);
+        let results = town.run(&session, &[0, 1, 2], OnFailure::GoOn);
+        for (number, result) in results.iter().enumerate() {
+            match result {
+                Ok(report) => assert_eq!(town.tag(number), report.digest, "at {at}"),
+                Err(error) => {
+                    interrupted += 1;
+                    assert_eq!(error.kind(), Kind::Interrupted, "at {at}: {error}");
+                    // A tag that moved in the last moment names a whole image: a registry takes no other.
+                    if let Some(digest) = town.tag(number) {
+                        assert!(town.fake.manifest(&format!("shop/{number}"), &digest).is_some());
+                    }
+                }
+            }
+        }
+    }
+    assert!(interrupted > 10, "{interrupted}");
+}
+
+/// Counts tasks and bodies by image.
+#[derive(Clone, Default)]
+struct Tally(Arc<Mutex<BTreeMap<(&'static str, Option<usize>), usize>>>);
+
+impl Observer for Tally {
+    fn event(&self, event: Event) {
+        let what = match event.kind {
+            EventKind::Started { phase: Phase::Layer, .. } => "layer",
+            EventKind::Started { phase: Phase::Push, .. } => "push",
+            EventKind::StepStarted { stage: Stage::Body, .. } => "body",
+            EventKind::StepStarted { stage: Stage::Request, .. } => "request",
+            EventKind::StepStarted { stage: Stage::Conclude, .. } => "conclude",
+            _ => return,
+        };
+        *lock(&self.0).entry((what, event.image.map(|image| image.0))).or_default() += 1;
+    }
+
+    fn wants_steps(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn every_event_says_which_image_it_is_about() {
+    let town = Town::new(2);
+    let store = temporary();
+    let tally = Tally::default();
+    let session = town.session(store.path(), 2, Progress::new(tally.clone()), Interrupt::default());
+    let results = town.run(&session, &[0, 1], OnFailure::GoOn);
+    assert!(results.iter().all(Result::is_ok));
+    let tally = lock(&tally.0).clone();
+    assert!(tally.keys().all(|(_, image)| image.is_some()), "{tally:?}");
+    let of = |what| (tally.get(&(what, Some(0))).copied(), tally.get(&(what, Some(1))).copied());
+    assert_eq!(of("conclude"), (Some(1), Some(1)));
+    let (first, second) = of("layer");
+    assert_eq!(first.unwrap_or(0) + second.unwrap_or(0), 3, "two of their own, and one for both");
+}

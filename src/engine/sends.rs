@@ -1,0 +1,173 @@
+//! Blobs on their way to destinations: what goes where, and what has to be there first.
+//!
+//! A blob goes to a destination of an image once. A registry gets the bytes of a blob once in a run, whatever the
+//! number of images and repositories: the second repository waits for the first, and then has the blob, or takes it
+//! from there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::graph::{LayerId, Node, SendId};
+use super::scheduler::{Demand, Lane};
+use super::target::Target;
+use crate::runtime::observer::ImageId;
+use crate::transport::{Blob, Growing};
+use crate::types::digest::Digest;
+
+/// A destination: of an image, by number.
+pub(super) type DestinationId = (ImageId, usize);
+
+/// What is brought.
+#[derive(Clone)]
+pub(super) enum Content {
+    /// A blob that is there.
+    Blob(Blob),
+    /// A blob that the node makes, or is about to.
+    Growing(Growing, Node),
+}
+
+/// A blob on its way to a destination.
+#[derive(Clone)]
+pub(super) struct Sending {
+    pub(super) destination: DestinationId,
+    pub(super) content: Content,
+}
+
+/// All of a run.
+pub(super) struct SendTable {
+    /// By image and destination: the number of the host, and how many blobs the destination takes at a time.
+    lanes: Vec<Vec<(usize, usize)>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    next: usize,
+    under_way: BTreeMap<SendId, Sending>,
+    /// What each destination gets or got.
+    sent: BTreeSet<(DestinationId, Digest)>,
+    /// Which way to a host a blob went last.
+    last: BTreeMap<(usize, Digest), SendId>,
+    /// Which destinations get a layer while it is made, and which way to a host it goes.
+    following: BTreeMap<LayerId, Vec<(DestinationId, usize, SendId)>>,
+}
+
+/// A way that was added, and the one that it waits for.
+pub(super) struct Added {
+    pub(super) id: SendId,
+    pub(super) after: Option<SendId>,
+}
+
+impl SendTable {
+    /// For the images with these targets.
+    pub(super) fn new<'a>(images: impl Iterator<Item = &'a [Target]>) -> Self {
+        let mut hosts: BTreeMap<String, usize> = BTreeMap::new();
+        let mut lane = |target: &Target| {
+            let capabilities = target.capabilities();
+            let host = capabilities.mounts_from.map_or_else(|| target.name(), |host| host.to_string());
+            let number = hosts.len();
+            (*hosts.entry(host).or_insert(number), capabilities.parallel_blobs)
+        };
+        let lanes = images.map(|targets| targets.iter().map(&mut lane).collect()).collect();
+        Self { lanes, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lane(&self, (image, target): DestinationId) -> (usize, usize) {
+        self.lanes.get(image.0).and_then(|lanes| lanes.get(target)).copied().unwrap_or_default()
+    }
+
+    /// What it takes to bring something.
+    pub(super) fn demand(&self, id: SendId) -> Demand {
+        let state = self.state();
+        let Some(sending) = state.under_way.get(&id) else { return Demand::Waiting };
+        let (host, width) = self.lane(sending.destination);
+        match sending.content {
+            Content::Blob(_) => Demand::Lane(Lane { host, destination: sending.destination, width }),
+            Content::Growing(_, maker) => Demand::Follow(host, maker),
+        }
+    }
+
+    /// Adds a blob on its way; `None` if it is or was on its way there. `layer` is the layer that it is, if that was built
+    /// in this run.
+    pub(super) fn add(
+        &self,
+        destination: DestinationId,
+        blob: &Blob,
+        layer: Option<LayerId>,
+    ) -> Option<Added> {
+        let host = self.lane(destination).0;
+        let digest = blob.descriptor.digest;
+        let mut state = self.state();
+        if !state.sent.insert((destination, digest)) {
+            return None;
+        }
+        let content = Content::Blob(blob.clone());
+        let id = state.start(Sending { destination, content });
+        let followed = layer.and_then(|layer| {
+            let mut ways = state.following.get(&layer)?.iter();
+            ways.find(|(_, of, _)| *of == host).map(|(_, _, id)| *id)
+        });
+        let last = state.last.insert((host, digest), id);
+        Some(Added { id, after: last.or(followed) })
+    }
+
+    /// Adds a layer on its way while it is made; `None` if another destination at the same host gets it so.
+    pub(super) fn follow(
+        &self,
+        destination: DestinationId,
+        layer: LayerId,
+        growing: &Growing,
+    ) -> Option<SendId> {
+        let host = self.lane(destination).0;
+        let mut state = self.state();
+        if state.following.get(&layer).is_some_and(|ways| ways.iter().any(|(_, of, _)| *of == host)) {
+            return None;
+        }
+        let content = Content::Growing(growing.clone(), Node::Layer(layer));
+        let id = state.start(Sending { destination, content });
+        state.following.entry(layer).or_default().push((destination, host, id));
+        Some(id)
+    }
+
+    /// Adds a configuration on its way, which the image's node will make.
+    pub(super) fn follow_document(&self, destination: DestinationId, growing: &Growing) -> SendId {
+        let content = Content::Growing(growing.clone(), Node::Document(destination.0));
+        self.state().start(Sending { destination, content })
+    }
+
+    /// Whether a destination gets a layer while it is made.
+    pub(super) fn follows(&self, destination: DestinationId, layer: LayerId) -> bool {
+        let state = self.state();
+        state.following.get(&layer).is_some_and(|ways| ways.iter().any(|(of, ..)| *of == destination))
+    }
+
+    /// Forgets who took a layer while it was built: that came to nothing, and it is built once more.
+    pub(super) fn unfollow(&self, layer: LayerId) {
+        self.state().following.remove(&layer);
+    }
+
+    /// What is to be brought; it is under way no longer.
+    pub(super) fn take(&self, id: SendId) -> Option<Sending> {
+        self.state().under_way.remove(&id)
+    }
+
+    /// Forgets what an image sent, so that it can be sent once more.
+    pub(super) fn forget(&self, image: ImageId) {
+        let mut state = self.state();
+        state.sent.retain(|((of, _), _)| *of != image);
+        state.under_way.retain(|_, sending| sending.destination.0 != image);
+    }
+}
+
+impl State {
+    fn start(&mut self, sending: Sending) -> SendId {
+        let id = SendId(self.next);
+        self.next += 1;
+        self.under_way.insert(id, sending);
+        id
+    }
+}
