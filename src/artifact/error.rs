@@ -32,9 +32,9 @@ pub enum ArtifactError {
     Unknown {
         /// The path.
         path: PathBuf,
-        /// What it seems to be.
+        /// The kind that it seems to be.
         is: String,
-        /// What was looked for.
+        /// The signs that were looked for.
         looked_for: String,
     },
     /// A device, a pipe or a socket.
@@ -54,9 +54,9 @@ pub enum ArtifactError {
     NotOfKind {
         /// Where.
         path: PathBuf,
-        /// What it is said to be.
+        /// The kind that the user named.
         wanted: &'static str,
-        /// What it is.
+        /// The kind.
         found: &'static str,
     },
     /// A kind that is recognised and no more.
@@ -64,7 +64,7 @@ pub enum ArtifactError {
     NotSupported {
         /// The path.
         path: PathBuf,
-        /// What it is.
+        /// The kind.
         kind: &'static str,
     },
     /// Something about it that its kind cannot package.
@@ -74,7 +74,7 @@ pub enum ArtifactError {
         path: PathBuf,
         /// The reason.
         why: String,
-        /// What to do about it.
+        /// The next thing to do about it.
         hint: String,
     },
     /// The archive is refused.
@@ -93,7 +93,7 @@ pub enum ArtifactError {
     NoRoot {
         /// The path.
         path: PathBuf,
-        /// What it is.
+        /// The kind.
         kind: &'static str,
         /// Where artifacts of this kind go, as a hint says it.
         hint: &'static str,
@@ -145,7 +145,7 @@ pub enum ArtifactError {
     NotAProgram {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
 }
@@ -219,9 +219,7 @@ impl Explain for ArtifactError {
                 return Some(format!("set `app.root` or `--root`, {hint}"));
             }
             Self::NotPacked { .. } => "give the `.war` file, or set `app.layout` to \"exploded\"",
-            Self::FileAsRoot { .. } => {
-                "set `app.root` to the path that it shall have, such as \"/app/server\""
-            }
+            Self::FileAsRoot { .. } => "set `app.root` to its path in the image, such as \"/app/server\"",
             Self::BadName { .. } => "give a name without slashes; `app.root` says where it goes",
             Self::LinksLeave { .. } => {
                 "make the archive with the files that the links lead to in their place (`zip` does so without `-y`)"

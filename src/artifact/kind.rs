@@ -26,7 +26,7 @@ pub enum DefaultTimes {
 
 /// A kind of artifact.
 ///
-/// Every kind is a value without state in the table [`super::KINDS`]. What a method answers is a function of its
+/// Every kind is a value without state in the table [`super::KINDS`]. The answer of a method is a function of its
 /// arguments.
 pub trait ArtifactKind: Sync {
     /// Its name in `build.toml` and on the command line. It never changes.

@@ -1,4 +1,5 @@
-//! An artifact on disk, open for reading. What was opened to see what it is stays open, so that it is opened once.
+//! An artifact on disk, open for reading. The file that was opened to find its kind stays open, so that it is opened
+//! once.
 
 use std::io;
 use std::path::{Path, PathBuf};

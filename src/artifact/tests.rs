@@ -19,7 +19,7 @@ fn propose(
     super::propose(artifact, options, base, &Scanner::default())
 }
 
-/// What `artifact` requires on a base.
+/// The requirements of `artifact` on a base.
 fn required(artifact: &Artifact, base: Option<&ConfigFile>) -> Vec<Requirement> {
     super::requirements(artifact, &AppOptions::default(), base, &Scanner::default())
         .expect("requirements")

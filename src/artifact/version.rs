@@ -1,8 +1,8 @@
 //! The version that an artifact says of itself.
 //!
-//! Looked for where build tools write it, in this order: the manifest of a Java archive, the properties that Maven puts
-//! beside it, `package.json`. The answer depends on the content and, where several Maven modules were merged into one
-//! archive, on the artifact's name. What is no version that people could read (empty, of control characters, a
+//! Looked for where build tools write it, in this order: the manifest of a Java archive, the properties that Maven
+//! puts beside it, `package.json`. The answer depends on the content and, where several Maven modules were merged
+//! into one archive, on the artifact's name. A text that is no version for people (empty, control characters, a
 //! placeholder that was not replaced) does not count.
 
 use std::io;

@@ -104,18 +104,20 @@ impl Explain for BaseError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Offline(_) => Some("build once with the network, or use `oci:DIR` as the base".into()),
-            Self::Layer { source, .. } if TarError::is_ambiguous(source) => {
-                Some("take a base whose layers were made by another tool: what this one holds depends on who unpacks it".into())
-            }
+            Self::Layer { source, .. } if TarError::is_ambiguous(source) => Some(
+                "use a base whose layers were made by another tool: tools unpack this one in different ways"
+                    .into(),
+            ),
             Self::Layer { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
                 Some("the base is damaged where it is stored; push or copy it there again".into())
             }
-            Self::Gone { .. } => Some("`pack update` takes what its name means now".into()),
+            Self::Gone { .. } => Some("`pack update` locks the digest that its name has now".into()),
             Self::Moved { .. } => Some("`pack update` takes the new one".into()),
             Self::LockDiffers { .. } | Self::SystemDiffers { .. } => Some(
-                "the lock was edited: put it back as it was committed, or let `pack update` write it again".into(),
+                "the lock was edited: put it back as it was committed, or let `pack update` write it again"
+                    .into(),
             ),
-            Self::NoFacts(_) => Some("`pack update` writes what it should say".into()),
+            Self::NoFacts(_) => Some("`pack update` writes the right facts".into()),
             _ => None,
         }
     }

@@ -125,7 +125,7 @@ impl Line {
     }
 
     fn text(self) -> Result<String, CommandError> {
-        String::from_utf8(self.0).map_err(|_| CommandError::usage("what was typed is not UTF-8"))
+        String::from_utf8(self.0).map_err(|_| CommandError::usage("the typed text is not UTF-8"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is wrong with a command line, in the words of all other errors: one sentence, and a hint that works.
+//! Faults of a command line, in the form of all other errors: one sentence, and a hint that works.
 
 use std::error::Error as _;
 
@@ -70,7 +70,7 @@ pub(super) fn explain(error: &clap::Error) -> Option<CommandError> {
     })
 }
 
-/// What the parser says of an error, if it is one text or the first of several.
+/// The parser's text about an error, if it is one text or the first of several.
 fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
     list(error, kind).into_iter().next()
 }

@@ -137,7 +137,7 @@ pub(super) struct ProposedApp<'a, 'r> {
 }
 
 impl<'a, 'r> ProposedApp<'a, 'r> {
-    /// What `artifact` becomes on a base with the configuration `base`.
+    /// The proposal for `artifact` on a base with the configuration `base`.
     pub(super) fn new(
         request: &'r Request,
         settings: &'r config::App,

@@ -29,7 +29,7 @@ pub(super) struct DeclaredLayer<'a> {
     times: Times,
 }
 
-/// What a `[[layer]]` has an entry from.
+/// The source of an entry of a `[[layer]]`.
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Files(&'a config::Files),
@@ -59,7 +59,7 @@ impl<'a> DeclaredLayer<'a> {
         Self { request, scanner, layer, mtime, times }
     }
 
-    /// What goes into it.
+    /// The entries of the layer.
     pub(super) fn draft(self) -> Result<Draft<'a>, BoxedError> {
         let mut all: BTreeMap<EntryPath, (Entry, Source<'a>)> = BTreeMap::new();
         let mut others: Vec<Entry> = Vec::new();
@@ -249,13 +249,13 @@ impl<'a> DeclaredLayer<'a> {
         self.request.settings.error_at(source.span(), message, Some(hint)).into()
     }
 
-    /// What a source is called, and where it is written.
+    /// The name of a source, and where it is written.
     fn told(&self, source: Source<'_>) -> String {
         let location = self.request.settings.sources.location(source.span());
         if location.is_empty() { source.name() } else { format!("{} ({location})", source.name()) }
     }
 
-    /// What has an entry for `path`, or for something below it.
+    /// The source of an entry for `path`, or for something below it.
     fn source_of(&self, path: &EntryPath) -> Option<Source<'a>> {
         let is_it = |directory: &&config::Directory| directory.path.value.entry() == Some(path);
         if let Some(directory) = self.layer.directories.iter().find(is_it) {
@@ -271,7 +271,7 @@ impl<'a> DeclaredLayer<'a> {
             .map(Source::Files)
     }
 
-    /// What has directories at `path` that differ: the first of them, and the first that differs from it.
+    /// The sources of directories at `path` that differ: the first of them, and the first that differs from it.
     fn contesting(&self, path: &EntryPath) -> Vec<Source<'a>> {
         let mut first: Option<Metadata> = None;
         let mut sources = Vec::new();
@@ -356,7 +356,7 @@ impl<'a> DeclaredLayer<'a> {
     }
 }
 
-/// What an entry is, for people.
+/// The kind of an entry, for people.
 const fn what(entry: &Entry) -> &'static str {
     match entry.kind {
         EntryKind::Directory => "a directory",

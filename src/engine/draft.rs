@@ -14,7 +14,7 @@ pub(super) struct Draft<'a> {
     /// Directories may be there more than once, where sources differ about one that is perhaps the base's.
     pub(super) entries: Vec<Entry>,
     pub(super) owned: Owned,
-    /// What the user named by its own path, so that the base is asked what is in its place.
+    /// The paths that the user named, so that the base is asked about them.
     pub(super) named: BTreeSet<EntryPath>,
     /// How it is split where it is large; `None` where it stays whole.
     pub(super) splitting: Option<Splitting>,
@@ -28,15 +28,15 @@ pub(super) enum Origin<'a> {
     Layer(&'a config::Layer),
     /// An artifact.
     App(&'a config::App),
-    /// What is removed of the base: the entries stand for it.
+    /// A path of the base that is removed: the entries stand for it.
     Removal,
 }
 
 /// How far a divisible layer is split.
 pub(super) struct Splitting {
-    /// What the user wants; `None` leaves it to the size.
+    /// The user's wish; `None` leaves it to the size.
     pub(super) wanted: Option<BucketCount>,
-    /// What the application owns.
+    /// The path that the application owns.
     pub(super) root: Option<EntryPath>,
 }
 
@@ -69,7 +69,8 @@ pub(super) enum Times {
 }
 
 impl Times {
-    /// What a setting means: the time of what has no content, or of everything, and whether contents have their own.
+    /// The meaning of a setting: the time of entries without content, or of everything, and whether contents have
+    /// their own.
     pub(super) fn of(request: &Request, written: Mtime) -> (u64, Self) {
         match written {
             Mtime::At(seconds) => (seconds, Self::Given),

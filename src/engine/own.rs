@@ -1,8 +1,8 @@
-//! What a build reads and writes besides its input, where the two meet: in a directory that is copied whole.
+//! Files that a build reads and writes besides its input, if they lie in a directory that is copied whole.
 //!
-//! What says how an image is made (build file, lock, base, certificates) is left out of every tree that it lies in.
-//! What is written, or is secret, may not lie in one: such a file would be in the next image, or would be read while
-//! it is written. It may where the tree's own globs leave it out, so that it never counts.
+//! Files that describe how an image is made (build file, lock, base, certificates) are left out of every tree that
+//! they lie in. Outputs and secrets must not lie in one: such a file would be in the next image, or would be read
+//! while it is written. It may where the tree's own globs leave it out, so that it never counts.
 //!
 //! Paths are compared as they really are, through links and `..`; whether something exists already makes no
 //! difference. An input that is named by itself, and not found in a tree, is what the user wants.
@@ -20,7 +20,7 @@ use crate::types::shown::{shown, shown_path};
 /// Links that lead from one to the next.
 const MAX_LINKS: usize = 40;
 
-/// What an output consists of.
+/// The parts of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// One file.
@@ -34,7 +34,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// What is written below a directory of this shape: names, and whether they are directories.
+    /// The paths that are written below a directory of this shape: names, and whether they are directories.
     const fn parts(self) -> &'static [(&'static str, bool)] {
         match self {
             Self::File | Self::Stream => &[],
@@ -66,13 +66,13 @@ const STORE: [(&str, bool); 10] = [
 pub struct Apart {
     /// Where it is or will be, absolute.
     pub path: PathBuf,
-    /// What the user calls it.
+    /// The user's name for it.
     pub name: String,
-    /// What it consists of.
+    /// Its parts.
     pub shape: Shape,
 }
 
-/// What a build reads and writes besides its input.
+/// The files that a build reads and writes besides its input.
 #[derive(Clone, Debug, Default)]
 pub struct Own {
     left_out: LeftOut,
@@ -85,7 +85,7 @@ pub enum OwnError {
     /// An output or a secret in an input.
     #[error("{name} lies in `{}`, which goes into the image", shown_path(input))]
     Inside {
-        /// What lies there.
+        /// The thing that lies there.
         name: String,
         /// The input.
         input: PathBuf,
@@ -95,7 +95,7 @@ pub enum OwnError {
     /// An output that an input is part of.
     #[error("`{}` goes into the image, and {name} is written over it", shown_path(input))]
     Over {
-        /// What is written.
+        /// The output.
         name: String,
         /// The input.
         input: PathBuf,
@@ -103,15 +103,15 @@ pub enum OwnError {
     /// An output in the place of something that is read.
     #[error("{name} is written over `{}`, which the build reads", shown_path(path))]
     Replaces {
-        /// What is written.
+        /// The output.
         name: String,
-        /// What is read.
+        /// The input.
         path: PathBuf,
     },
     /// A file among those of a layout.
     #[error("{name} lies in {other}, whose files are not to be replaced")]
     Within {
-        /// What is written.
+        /// The output.
         name: String,
         /// The layout.
         other: String,
@@ -119,9 +119,9 @@ pub enum OwnError {
     /// Two outputs in one file.
     #[error("{first} and {second} are the same file")]
     Twice {
-        /// What is written.
+        /// The output.
         first: String,
-        /// What is written as well.
+        /// The other output.
         second: String,
     },
     /// An input that cannot be looked at.
@@ -159,8 +159,8 @@ struct Input {
 }
 
 impl Own {
-    /// Of a build of `settings`. What it `read`s, its `lock`, and what else the settings name is left out of trees.
-    /// Neither what is `written` nor what is `secret` may lie in one.
+    /// Of a build of `settings`. The files that it `read`s, its `lock`, and other files that the settings name are
+    /// left out of trees. Neither what is `written` nor what is `secret` may lie in one.
     ///
     /// # Errors
     /// When something that is written or secret would be in the image, would replace an input or a file that is
@@ -208,12 +208,12 @@ impl Own {
         Ok(own)
     }
 
-    /// What scans pass by.
+    /// The paths that scans skip.
     pub(super) const fn left_out(&self) -> &LeftOut {
         &self.left_out
     }
 
-    /// What the user should know of it.
+    /// The notes about it for the user.
     pub(super) fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -234,7 +234,7 @@ fn inputs(settings: &Settings) -> Vec<Input> {
     app.chain(files).collect()
 }
 
-/// What the settings name that is read and is no input.
+/// The files that the settings name, that are read, and that are no input.
 fn read_by(settings: &Settings) -> Vec<PathBuf> {
     let base = match settings.base.as_ref().map(|base| &base.value) {
         Some(config::Base::Layout { path, .. }) => Some(path),
@@ -253,7 +253,7 @@ fn read_by(settings: &Settings) -> Vec<PathBuf> {
 fn check_outputs(written: &[Apart], read: &[PathBuf], inputs: &[Input]) -> Result<(), OwnError> {
     let of_shape = |shape| written.iter().filter(move |apart: &&Apart| apart.shape == shape);
     let streams: Vec<PathBuf> = of_shape(Shape::Stream).map(|stream| real_path(&stream.path)).collect();
-    // What goes into a pipe, a device or a stream replaces nothing.
+    // Writing into a pipe, a device or a stream replaces nothing.
     let files: Vec<(&Apart, PathBuf)> = of_shape(Shape::File)
         .map(|apart| (apart, real_path(&apart.path)))
         .filter(|(_, path)| (!path.exists() || path.is_file()) && !streams.contains(path))

@@ -16,7 +16,7 @@ use crate::types::shown::shown_path;
 pub(super) struct Wanted<'a> {
     /// `None`: whatever the one image of the base is.
     pub(super) platform: Option<Platform>,
-    /// What goes into it: one artifact of each list, in their order.
+    /// Its artifacts: one of each list, in their order.
     pub(super) artifacts: Vec<&'a Artifact>,
 }
 
@@ -39,7 +39,7 @@ pub enum SelectionError {
     Several {
         /// The artifacts.
         paths: Vec<PathBuf>,
-        /// What they have in common.
+        /// The platform that they share.
         platform: String,
     },
     /// A platform that was asked for, without a program for it.
@@ -218,7 +218,7 @@ pub(super) fn select<'a>(
     Ok(Selection { images, notes, are_asked_for: true })
 }
 
-/// What is said of programs for platforms that were not asked for.
+/// The notes about programs for platforms that were not asked for.
 fn left_out(choices: &[Choice<'_>], asked: &[Platform]) -> Vec<String> {
     let programs = choices.iter().flat_map(|choice| &choice.programs);
     let left = programs.filter(|(_, platform)| !asked.iter().any(|it| is_same_machine(platform, it)));
@@ -229,7 +229,7 @@ fn left_out(choices: &[Choice<'_>], asked: &[Platform]) -> Vec<String> {
     notes.collect()
 }
 
-/// What is not for one platform: it is built for those that were asked for, else for all of the base's.
+/// An artifact without a platform: it is built for the requested platforms, else for all of the base's.
 fn everywhere<'a>(
     choices: &[Choice<'a>],
     asked: &[Platform],

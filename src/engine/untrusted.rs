@@ -1,8 +1,8 @@
-//! What a build file may not do when it comes from anyone, as in a pull request of a stranger.
+//! The limits of a build file from an unknown author, as in a pull request of a stranger.
 //!
 //! A build file names what goes into the image and where the image goes. With it alone one could copy a secret of the
-//! machine into an image, or push to any repository that the machine may write to. What is refused here, its author
-//! cannot do; whoever runs the build can, by a flag or a variable. All that is refused is reported together.
+//! machine into an image, or push to any repository that the machine may write to. Its author cannot do what is
+//! refused here; the user who runs the build can, by a flag or a variable. All that is refused is reported together.
 //!
 //! Nothing that the build file names is read before.
 
@@ -90,7 +90,7 @@ impl Checker<'_> {
                 Base::OciArchive { path, .. } | Base::DockerArchive { path, .. } => {
                     self.inside(path, base.span);
                 }
-                // What is in the store may have been built from anything on this machine.
+                // An image in the store may have been built from anything on this machine.
                 Base::Store(_) => {
                     let what = format!("`{}` is an image of this machine's own store", base.value);
                     self.refuse(
@@ -109,7 +109,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The patterns of a tree come with the tree, whoever named it.
+    /// The patterns of a tree belong to the tree, no matter who named it.
     fn ignore_file(&mut self, tree: &Spanned<DiskPath>) {
         let file = real_path(&tree.value.path().join(IGNORE_FILE));
         if !file.starts_with(real_path(tree.value.path())) && !file.starts_with(&self.project) {
@@ -142,7 +142,7 @@ impl Checker<'_> {
         for (span, template) in all {
             if let Some(name) = template.env_names().next() {
                 let what = format!("`{{env.{name}}}` reads the environment");
-                self.refuse(span, &what, "give what it stands for by a flag: `--tag`, or `--set KEY=VALUE`");
+                self.refuse(span, &what, "give its value by a flag: `--tag`, or `--set KEY=VALUE`");
             }
         }
     }

@@ -695,9 +695,7 @@ impl Decode for Ancestor {
         let machine = text.machine.as_deref().and_then(Machine::parse);
         let is_right = text.machine.is_none() || (machine.is_some() && text.kind.as_str() == "file");
         match (text.kind.as_str(), text.mode, text.uid, text.gid, text.target, text.names) {
-            _ if !is_right => {
-                decoder.wrong(text.kind.span, Wrong::new("this is not what can stand at a path"))
-            }
+            _ if !is_right => decoder.wrong(text.kind.span, Wrong::new("this is not a valid kind of entry")),
             ("directory", Some(mode), Some(uid), Some(gid), None, None) => {
                 Some(Self::Directory { mode: mode.bits(), uid, gid })
             }
@@ -713,7 +711,7 @@ impl Decode for Ancestor {
             ("missing", None, None, None, None, None) => Some(Self::Missing),
             _ => {
                 let hint = "a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode` and `machine`, a `missing` nothing";
-                decoder.wrong(text.kind.span, Wrong::new("this is not what can stand at a path").hint(hint))
+                decoder.wrong(text.kind.span, Wrong::new("this is not a valid kind of entry").hint(hint))
             }
         }
     }
@@ -1032,7 +1030,7 @@ mod tests {
           = hint: remove one of the two
         hint: put it back as it was committed, or remove it and run `pack update`
 
-        this is not what can stand at a path
+        this is not a valid kind of entry
           --> build.lock:20:37
            |
         20 | "/opt/größe \"x\"\u007F" = { kind = "directory" }
@@ -1040,7 +1038,7 @@ mod tests {
            |
            = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode` and `machine`, a `missing` nothing
 
-        error: this is not what can stand at a path
+        error: this is not a valid kind of entry
           --> build.lock:44:37
            |
         44 | "/opt/größe \"x\"\u007F" = { kind = "directory" }

@@ -64,7 +64,7 @@ impl Fake {
         self.0.manifest(repository, &theirs(digest))
     }
 
-    /// What a tag resolves to.
+    /// The digest that a tag resolves to.
     pub(crate) fn tag(&self, repository: &str, tag: &str) -> Option<Digest> {
         self.0.tag(repository, tag).as_ref().map(own)
     }

@@ -13,11 +13,11 @@ Examples:
   pack cache prune --max-size 10GB --max-age 30d
   pack cache prune --all         Everything, named images too";
 
-/// Look at the local store, or clean it
+/// Show, check or clean the local store
 #[derive(Clone, Debug, Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct CacheArgs {
-    /// What to do with it.
+    /// The command.
     #[command(subcommand)]
     pub command: CacheCommand,
 }
@@ -26,25 +26,25 @@ pub struct CacheArgs {
 #[derive(Clone, Debug, Subcommand)]
 #[allow(missing_docs, reason = "what each does stands at its arguments")]
 pub enum CacheCommand {
-    /// Show where the store is, what it holds and how large it is
+    /// Show the place, the content and the size of the store
     Info(Format),
     Prune(PruneArgs),
     /// Check every blob and memo of the store; damaged ones are set aside and built again
     Verify(Format),
 }
 
-/// Remove what no image in the store needs
+/// Remove everything from the store that no image needs
 ///
-/// Without a limit, removes every blob and memo that no name reaches. With limits, removes what was used
-/// longest ago. What a running build uses stays.
+/// Without a limit, removes every blob and memo that no name reaches. With limits, removes the files that were used
+/// longest ago. Files that a running build uses stay.
 #[derive(Clone, Copy, Debug, Default, Args)]
 #[command(after_long_help = PRUNE_HELP)]
 pub struct PruneArgs {
-    /// Remove what was used longest ago until this much is left, such as 10GB
+    /// Remove the files that were used longest ago until this much is left, such as 10GB
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_size: Option<u64>,
 
-    /// Remove what was not used for so long, such as 12h or 30d
+    /// Remove files that were not used for this time, such as 12h or 30d
     #[arg(long, value_name = "AGE", value_parser = age)]
     pub max_age: Option<Duration>,
 

@@ -38,7 +38,7 @@ pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandErro
     // The plan's memory is not needed again: to give it back piece by piece takes longer than to end.
     std::mem::forget(targets);
     let summary = summary(session, &report)?;
-    // The image is where it was wanted. What fails now is said, and changes nothing of that.
+    // The image is where it was wanted. A later failure is reported, and changes nothing of that.
     session.printer.published(&summary.reference());
     if let Err(error) = write_lock(session, &asked, &report) {
         session.printer.late(&error);

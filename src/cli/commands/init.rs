@@ -32,7 +32,7 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
     let given = session.absolute(args.path.as_deref().unwrap_or(Path::new("")));
     let Choice { path, others } = find(session, &given, args.path.is_some())?;
     let found = artifact::detect(&path)?;
-    // What a build refuses is refused now.
+    // An artifact that a build refuses is refused now.
     artifact::check_supported(&found)?;
     let relative = |path: &Path| path.strip_prefix(cwd).unwrap_or(path).display().to_string();
     session.printer.note(format!("`{}` is {}", relative(&path), found.kind.describe()));

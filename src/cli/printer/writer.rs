@@ -15,7 +15,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::format::{self, Screen, printable, printable_lines};
 use super::color::{ColorChoice, Style, colored, paint};
 
-/// What the user asked of the output.
+/// The user's options for the output.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Nothing but results and errors.
@@ -50,7 +50,7 @@ struct Inner {
     bars: OnceLock<MultiProgress>,
     /// The first failure to write a result.
     failure: Mutex<Option<io::Error>>,
-    /// What is done and cannot be undone.
+    /// The result that cannot be undone any more.
     published: Mutex<Option<String>>,
 }
 
@@ -100,19 +100,19 @@ impl Printer {
         Self(Arc::new(inner))
     }
 
-    /// What the user asked for.
+    /// The user's options.
     #[must_use]
     pub fn options(&self) -> Options {
         self.0.options
     }
 
-    /// What stdout is shown on if it is a terminal; for [`Table::render`](super::super::format::Table::render).
+    /// The screen of stdout if it is a terminal; for [`Table::render`](super::super::format::Table::render).
     #[must_use]
     pub fn screen(&self) -> Option<Screen> {
         self.0.out.width.map(|columns| Screen { columns, color: self.0.out.color })
     }
 
-    /// What stderr is shown on if it is a terminal.
+    /// The screen of stderr if it is a terminal.
     #[must_use]
     pub fn message_screen(&self) -> Option<Screen> {
         self.0.err.width.map(|columns| Screen { columns, color: self.0.err.color })

@@ -1,8 +1,8 @@
 //! The critical path: what the build would have been shorter by, had it been quicker.
 //!
-//! Walked back from the end. What ended last is on it; it could not go on before what it waited for, which is
-//! taken to be whatever ended last before it began; and so on. A blob that is sent while it is made waits for
-//! its layer: of that upload, only what came after the layer counts.
+//! Walked back from the end. The span that ended last is on it. It could not go on before the span that it waited
+//! for, which is taken to be the one that ended last before it began; and so on. A blob that is sent while it is made
+//! waits for its layer: of that upload, only what came after the layer counts.
 
 use super::record::{Activity, Span};
 

@@ -60,7 +60,7 @@ pub(super) fn page(record: &Record) -> Result<String, fmt::Error> {
     page.render().map(|page| page + "\n").map_err(|_| fmt::Error)
 }
 
-/// What the template shows.
+/// The values of the template.
 #[derive(Template)]
 #[template(path = "timings.html")]
 struct Page {
@@ -253,7 +253,7 @@ fn bar_view(bar: &Bar<'_>, row: usize, whole: f64) -> BarView {
     if bar.is_critical {
         title.push_str(", on the critical path");
     }
-    // What is narrower has no room for a word.
+    // A narrower box has no room for a word.
     let has_room = width > 3.0 && bar.span.activity != Activity::Body;
     BarView {
         x: format!("{x:.3}"),

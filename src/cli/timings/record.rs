@@ -9,7 +9,7 @@ use crate::plan::FileMemo;
 use crate::transport::Delivery;
 use crate::types::digest::Digest;
 
-/// What a span of time was spent on.
+/// The activity of a span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activity {
@@ -46,9 +46,9 @@ pub enum Activity {
 pub struct Span {
     /// The number of the image that it was about, from 0 on; `None` where it was about none or all.
     pub image: Option<usize>,
-    /// What it was.
+    /// The activity.
     pub activity: Activity,
-    /// What it worked on.
+    /// The subject.
     pub name: String,
     /// The thread that began it.
     pub thread: String,
@@ -70,7 +70,7 @@ impl Span {
     }
 }
 
-/// What ran, and on what.
+/// The program and its machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Machine {
@@ -176,7 +176,7 @@ impl LayerFigures {
 /// A finished build: what it made, and every span of time that it told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// What ran.
+    /// The machine.
     pub machine: Machine,
     /// The result: `NAME@DIGEST`.
     pub result: String,

@@ -118,8 +118,8 @@ fn input_change(change: &InputChange) -> String {
             };
             format!("the base, {} to {}", short(from), short(to))
         }
-        InputChange::Lock => "what the lock says of the base, which is the same".to_owned(),
-        InputChange::Cache => "what is done with the cache in a registry".to_owned(),
+        InputChange::Lock => "the lock's facts about the base, which is the same".to_owned(),
+        InputChange::Cache => "the use of the cache in a registry".to_owned(),
         InputChange::Setting { name } => format!("the setting `{name}`"),
         InputChange::Text => "the text of the settings, but none of them".to_owned(),
         InputChange::Fact { name } => (*name).clone(),

@@ -10,7 +10,7 @@ pub(super) fn check(usage: &ServletUse, artifact: &str, base: Option<&ConfigFile
     let rule = Rule::ServletApi;
     let note = |message: String| Finding::unknown(rule, message).at(Level::Note);
     let Some(container) = base.and_then(container) else {
-        let message = "The base has no known servlet container: that it runs the application's servlet API is not checked.";
+        let message = "The base has no servlet container that `pack` knows, so `pack` cannot check whether it runs the application's servlet API.";
         return note(message.to_owned())
             .hint("name a base whose configuration tells its server, such as Tomcat's own");
     };
@@ -88,7 +88,7 @@ fn unknown_version(
         };
         format!("its modules for {modules} must be enabled in the base")
     } else {
-        "the base does not tell its version, so whether it runs that is not checked".to_owned()
+        "the base does not name its version, so `pack` cannot check whether it runs that".to_owned()
     };
     format!(
         "The application is written for {} ({shown_by}), the base has {}: {needs}.",

@@ -40,7 +40,7 @@ impl Explain for DiffError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Layer { .. } => Some("`pack verify` tells what is wrong with an image".to_owned()),
+            Self::Layer { .. } => Some("`pack verify` lists the problems of an image".to_owned()),
             Self::OverBudget(_) => Some("`--platform` compares the images of one platform alone".to_owned()),
             Self::Interrupted(_) => None,
         }

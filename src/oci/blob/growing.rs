@@ -293,7 +293,10 @@ impl StoredPart {
     pub fn read(&self, memory: &mut [u8]) -> io::Result<usize> {
         self.file.read_exact_at(memory, self.start)?;
         if crc32fast::hash(memory) != self.piece.crc32 {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "what was read back is not the layer"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the bytes that were read back are not those of the layer",
+            ));
         }
         Ok(self.skip)
     }

@@ -15,7 +15,7 @@ use super::source::{Diagnostic, Origin, Sources, Span};
 use super::{ConfigError, ConfigError::NotFound};
 use crate::types::shown::shown_path;
 
-/// What the parser calls the one error that has no consequences.
+/// The parser's name for the one error that has no consequences.
 const DUPLICATE: &str = "duplicate key";
 
 /// The key of the artifacts.
@@ -27,7 +27,7 @@ pub struct Document {
     sources: Sources,
     /// Always a table.
     root: Node,
-    /// What relative paths in the build file are relative to, and those of `--set` with it.
+    /// The directory that relative paths in the build file and in `--set` start from.
     directory: std::path::PathBuf,
 }
 

@@ -28,7 +28,7 @@ pub(crate) enum Value {
 pub(crate) type Table = BTreeMap<String, (Span, Node)>;
 
 impl Value {
-    /// What it is, with its article.
+    /// Its kind, with an article.
     pub(crate) const fn what(&self) -> &'static str {
         match self {
             Self::String(_) => "a string",

@@ -25,7 +25,7 @@ settings_table! {
     pub struct BuildFile {
         /// The output format; a digest changes only with it.
         "format" => format: Option<Format>,
-        /// What the image is called and made on.
+        /// The image's name and base.
         "image" => image: Image,
         /// The artifacts.
         "app" => apps: Apps,
@@ -47,7 +47,7 @@ settings_table! {
     pub struct Image {
         /// The repository that the image is named after and pushed to.
         "name" => name: Option<Spanned<Repository>>,
-        /// What it is put on.
+        /// The base.
         "base" => base: Option<Spanned<Base>>,
         /// Its tags.
         "tags" => tags: Option<Vec<Spanned<TagTemplate>>>,
@@ -65,7 +65,7 @@ settings_table! {
     pub struct App {
         /// The artifact; one for each platform where there are several.
         "path" => paths: Paths,
-        /// What it is; detected where not given.
+        /// The kind; detected if it is missing.
         "kind" => kind: Option<Spanned<KindName>>,
         /// Unpacked or as it is.
         "layout" => layout: Option<Spanned<Layout>>,
@@ -91,7 +91,7 @@ settings_table! {
     pub struct Layer {
         /// Its name in plans, reports and the history.
         "name" => name: Spanned<Name>,
-        /// What is copied into it.
+        /// The files that are copied into it.
         "files" => files: Vec<Files>,
         /// Directories that are made in it.
         "directories" => directories: Vec<Directory>,
@@ -101,7 +101,7 @@ settings_table! {
 }
 
 settings_table! {
-    /// What is copied into a layer.
+    /// The files that are copied into a layer.
     pub struct Files {
         /// A file, or a directory whose content is copied.
         "from" => from: Spanned<DiskPath>,
@@ -209,9 +209,9 @@ settings_table! {
     pub struct Workspace {
         /// Directories with a build file each.
         "members" => members: Vec<Spanned<Pattern>>,
-        /// What members leave out of their `[image]`.
+        /// Defaults for the `[image]` of members.
         "image" => image: Image,
-        /// What members leave out of their `[config]`.
+        /// Defaults for the `[config]` of members.
         "config" => config: Config,
     }
 }
@@ -365,7 +365,7 @@ impl Decode for Health {
     }
 }
 
-/// What a health check runs: arguments without a shell, or one string for the shell of the image.
+/// The command of a health check: arguments without a shell, or one string for the shell of the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCommand(Vec<String>);
 

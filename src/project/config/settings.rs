@@ -1,4 +1,4 @@
-//! What holds in the end: flag over `--set` over environment over file over default.
+//! The resolved settings: flag over `--set` over environment over file over default.
 //!
 //! A pure function. Everything that overrides the build file is written into the document in order of
 //! rank and typed with it, so there is one way to get a value right and one way to report it.
@@ -22,7 +22,7 @@ use crate::types::platform::Platform;
 use crate::types::reference::{Registry, Repository};
 use crate::types::time::LAST_SECOND;
 
-/// What the command line or the environment says; nothing is a default.
+/// The settings of the command line or the environment; nothing is a default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// The artifact, given as an argument: the first one's path.
@@ -53,7 +53,7 @@ pub struct Overrides {
     pub source_date_epoch: Option<u64>,
 }
 
-/// What each field is called where it comes from.
+/// The names of each field in its sources.
 struct Names {
     name: &'static str,
     base: &'static str,
@@ -79,7 +79,7 @@ const VARIABLES: Names = Names {
 };
 
 impl Overrides {
-    /// What the environment says. `lookup` gives a variable's value; an empty one counts as not set.
+    /// The settings of the environment. `lookup` gives a variable's value; an empty one counts as not set.
     ///
     /// # Errors
     /// When a variable is not of its type.
@@ -289,7 +289,7 @@ impl Settings {
     }
 }
 
-/// What no single value can know about itself.
+/// Rules that concern several values.
 fn check(file: &BuildFile) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     let mut wrong = |span, wrong: Wrong| {

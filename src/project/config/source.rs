@@ -70,7 +70,7 @@ impl<T> Deref for Spanned<T> {
     }
 }
 
-/// What kind of thing a text is.
+/// The kind of source of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     /// A whole TOML document.
@@ -82,9 +82,9 @@ pub(super) enum Origin {
 
 #[derive(Debug)]
 struct Source {
-    /// What the user calls it: a path, `--set`, `PACK_BASE`; nothing for a plain argument.
+    /// The user's name for it: a path, `--set`, `PACK_BASE`; nothing for a plain argument.
     name: String,
-    /// What relative paths in it are relative to.
+    /// The directory that relative paths in it start from.
     directory: PathBuf,
     origin: Origin,
     text: String,
@@ -104,7 +104,7 @@ impl Fingerprint for Origin {
 }
 
 impl Source {
-    /// What stands before the text on the command line or in the environment.
+    /// The text before it on the command line or in the environment.
     fn prefix(&self) -> String {
         match &*self.name {
             "" => String::new(),
@@ -157,7 +157,7 @@ impl Sources {
         Some((source, start..floor(span.end).max(start)))
     }
 
-    /// What was written there.
+    /// The text that was written there.
     pub(super) fn text(&self, span: Span) -> &str {
         self.find(span).map_or("", |(source, range)| &source.text[range])
     }
@@ -168,7 +168,7 @@ impl Sources {
         self.find(span).is_some_and(|(source, _)| source.origin == Origin::Typed)
     }
 
-    /// What a relative path that was written there is relative to.
+    /// The directory that a relative path there starts from.
     pub(super) fn directory(&self, span: Span) -> &Path {
         self.find(span).map_or(Path::new(""), |(source, _)| &source.directory)
     }
@@ -227,7 +227,7 @@ impl Sources {
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// What is wrong, one sentence without a period.
+    /// The fault, one sentence without a period.
     pub message: String,
     /// The next thing to do about it.
     pub hint: Option<String>,
@@ -243,7 +243,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// What is wrong; never empty.
+    /// The faults; never empty.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics

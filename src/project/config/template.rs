@@ -107,7 +107,7 @@ pub enum TemplateError {
         value: String,
     },
     /// `latest` from a variable.
-    #[error("the template `{0}` gives `latest`, which must be asked for in so many words")]
+    #[error("the template `{0}` gives `latest`, which the build file must name literally")]
     Latest(String),
 }
 
@@ -133,7 +133,7 @@ impl Explain for TemplateError {
             }
             Self::NoEnv { name, .. } => format!("set `{name}`, or take `{{env.{name}}}` out"),
             Self::NotATag { .. } => {
-                "a tag is at most 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two"
+                "a tag is at most 128 letters, digits, `_`, `.` and `-`, and starts with neither `.` nor `-`"
                     .to_owned()
             }
             Self::Latest(_) => "write `\"latest\"` into `tags`".to_owned(),
@@ -534,7 +534,7 @@ mod tests {
           hint: use `{git.short}`, or `{env.NAME}` with the version in a variable, or write `{version}` into `app.path` where its name has one
         the template `{env.NOPE}` needs the environment variable `NOPE`, which is not set
           hint: set `NOPE`, or take `{env.NOPE}` out
-        the template `{env.L}` gives `latest`, which must be asked for in so many words
+        the template `{env.L}` gives `latest`, which the build file must name literally
           hint: write `"latest"` into `tags`
         the template `x{env.EMPTY}` needs the environment variable `EMPTY`, which is not set
           hint: set `EMPTY`, or take `{env.EMPTY}` out

@@ -45,7 +45,7 @@ fn a_jar_starts_on_a_real_base() {
     assert_eq!(started(directory, &archive), "hello from a jar\n");
 }
 
-/// What a container of the image in `archive` prints until it ends.
+/// The output of a container of the image in `archive` until it ends.
 fn started(directory: &Path, archive: &Path) -> String {
     let podman = Podman::new(directory);
     podman.run(&format!(

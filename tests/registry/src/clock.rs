@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// Where the registry's time comes from. A test may have a clock that stands still until it is moved: a delay moves it
 /// rather than take its time.
 pub trait Clock: Send + Sync {
-    /// What time it is.
+    /// The present time.
     fn now(&self) -> Instant;
 
     /// Lets this much time go by.

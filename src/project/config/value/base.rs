@@ -1,4 +1,4 @@
-//! What an image is put on.
+//! The base of an image.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::types::error::Explain as _;
 use crate::types::location::{self, Location};
 use crate::types::reference::Reference;
 
-/// What an image is put on: a [`Location`] with paths that know what they are relative to.
+/// The base of an image: a [`Location`] with paths that know the directory they start from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Base {
     /// Nothing: `scratch`.

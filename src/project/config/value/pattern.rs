@@ -32,7 +32,7 @@ impl FromText for Pattern {
         if let Some(why) = scan::pattern_is_too_much(text) {
             return Err(Wrong::new(format!("the pattern is too much: {why}")));
         }
-        // What it is compiled to takes a thousand times its memory: it is compiled again where it is used.
+        // The compiled form takes a thousand times its memory: it is compiled again where it is used.
         globset::GlobBuilder::new(text).literal_separator(true).build().map_err(|error| {
             let wrong = Wrong::new(format!("`{text}` is not a pattern: {}", error.kind()));
             match scan::literally(text) {

@@ -92,7 +92,7 @@ impl Decode for Mtime {
     }
 }
 
-/// What the octal field of a tar header can hold.
+/// The most that the octal field of a tar header can hold.
 const MAX_MTIME: u64 = 0o777_7777_7777;
 
 fn seconds(datetime: &toml::value::Datetime) -> Option<u64> {
