@@ -18,7 +18,7 @@ pub const CONTAINERD_NAME: &str = "io.containerd.image.name";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PickError {
     /// No entry has the name.
-    #[error("there is no image `{wanted}`{}", listed(.existing))]
+    #[error("there is no image `{wanted}`{}", listed(related(wanted, .existing)))]
     Unknown {
         /// The requested name.
         wanted: String,
@@ -26,20 +26,38 @@ pub enum PickError {
         existing: Vec<String>,
     },
     /// No name was given and there are several images.
-    #[error("there are several images; name one of them{}", listed(.0))]
+    #[error("there are several images; name one of them{}", listed(.0.iter().map(String::as_str)))]
     Several(Vec<String>),
     /// There are no images.
     #[error("there are no images")]
     Empty,
 }
 
+/// The names that are of the same repository as `wanted`: other tags of it. In a layout of one repository, whose names are
+/// tags alone, that is each.
+fn related<'a>(wanted: &'a str, existing: &'a [String]) -> impl Iterator<Item = &'a str> {
+    let wanted = repository_of(wanted);
+    existing.iter().map(String::as_str).filter(move |name| repository_of(name) == wanted)
+}
+
+/// A name without its tag, and without the registry that a build without one has; nothing for a tag alone.
+fn repository_of(name: &str) -> &str {
+    let name = name.split('@').next().unwrap_or(name);
+    let name = name.strip_prefix("localhost/").unwrap_or(name);
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ if name.contains('/') => name,
+        _ => "",
+    }
+}
+
 /// At most ten names, so that a message stays readable.
-fn listed(names: &[String]) -> String {
-    let shown: Vec<String> = names.iter().take(10).map(|name| Foreign::new(name).to_string()).collect();
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| Foreign::new(name).to_string()).collect();
     match names.len() {
         0 => String::new(),
-        1..=10 => format!("; there is {}", shown.join(", ")),
-        more => format!("; there is {} and {} more", shown.join(", "), more - 10),
+        1..=10 => format!("; there is {}", names.join(", ")),
+        more => format!("; there is {} and {} more", names[..10].join(", "), more - 10),
     }
 }
 

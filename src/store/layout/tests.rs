@@ -147,6 +147,17 @@ fn picking_without_a_name_needs_one_image() {
     assert!(matches!(pick(&two, None), Err(PickError::Several(_))));
     let error = pick(&two, Some("latst")).expect_err("unknown");
     assert_eq!(error.to_string(), "there is no image `latst`; there is latest, 1.0");
+    let existing = ["localhost/shop:1", "localhost:5000/shop:2", "r.example/other:1", "shop/app:1"];
+    let existing = existing.map(str::to_owned).to_vec();
+    for (wanted, expected) in [
+        ("shop:3", "; there is localhost/shop:1"),
+        ("localhost:5000/shop", "; there is localhost:5000/shop:2"),
+        ("localhost:5000/shop@sha256:00", "; there is localhost:5000/shop:2"),
+        ("new/app:1", ""),
+    ] {
+        let error = PickError::Unknown { wanted: wanted.to_owned(), existing: existing.clone() };
+        assert_eq!(error.to_string(), format!("there is no image `{wanted}`{expected}"));
+    }
     assert_eq!(error.hint().as_deref(), Some("did you mean `latest`?"));
 }
 
