@@ -27,7 +27,7 @@ use pack::transport::layout::OciLayout;
 
 /// How many images run together.
 const IMAGES: usize = 20;
-/// What each of them may add, in KiB.
+/// The memory that each of them may add, in KiB.
 const FOR_EACH: u64 = 4 << 10;
 /// Small files of each image's own.
 const FILES: usize = 400;

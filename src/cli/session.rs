@@ -1,4 +1,4 @@
-//! What every command starts from: environment, terminal, store, registries.
+//! The start of every command: environment, terminal, store, registries.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -35,7 +35,7 @@ const MOST_JOBS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// One run of the program.
 pub struct Session {
-    /// What the environment says.
+    /// The environment.
     pub environment: Environment,
     /// The terminal.
     pub printer: Printer,
@@ -136,7 +136,7 @@ impl Session {
     }
 
     /// How registries are reached where there is no project: what flags say, then `file`, which is a flag, too, then
-    /// the user's configuration. What lies in the working directory has no say.
+    /// the user's configuration. Files in the working directory do not count.
     ///
     /// # Errors
     /// When a file is not valid.
@@ -151,7 +151,7 @@ impl Session {
         self.with_flags(&config::merge(&settings.registries, &user))
     }
 
-    /// What the user's own configuration says of registries.
+    /// The user's own settings for registries.
     fn user_registries(&self) -> Result<BTreeMap<Registry, RegistryOptions>, CommandError> {
         let Some(path) = self.environment.user_config() else { return Ok(BTreeMap::new()) };
         let file = match UserFile::read(&path) {
@@ -248,8 +248,7 @@ impl Session {
         given.map_or(processors, |given| given.min(processors.saturating_mul(MOST_JOBS)))
     }
 
-    /// What builds work with. A store that cannot be written gives way to one that lasts as long as the
-    /// program.
+    /// The session of a build. A store that cannot be written gives way to one that lasts as long as the program.
     ///
     /// # Errors
     /// When there is no place for a store or threads cannot be started.
@@ -308,7 +307,8 @@ impl Session {
             }
             Location::DockerArchive { ref file, ref name } => {
                 let (file, name) = (self.absolute(file), name.as_deref());
-                // `docker save` knows no digests. What is written here is a layout's archive, too, which does.
+                // `docker save` knows no digests. An archive that was written here is also a layout's, which knows
+                // digests.
                 let by_digest = name.filter(|name| name.parse::<Digest>().is_ok());
                 let layout = by_digest.and_then(|digest| Archive::open_oci(&file, Some(digest)).ok());
                 let archive = match layout {
@@ -394,7 +394,7 @@ fn not_stored(error: LayoutError, name: &Name) -> CommandError {
     }
 }
 
-/// What the build file says of a registry, for the client.
+/// The build file's settings for a registry, for the client.
 #[must_use]
 pub fn registry_settings(options: &RegistryOptions) -> RegistrySettings {
     RegistrySettings {

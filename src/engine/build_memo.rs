@@ -1,4 +1,4 @@
-//! What came of earlier builds of the same inputs, and what is remembered of this one.
+//! The outcomes of earlier builds of the same inputs, and the memory of this one.
 
 use super::cache::Lookups;
 use super::error::BuildError;
@@ -16,7 +16,7 @@ pub(super) fn lookups(session: &Session, request: &Request) -> Result<Lookups, B
     Ok(Lookups::new(&session.client, &request.cache, &request.name, compression))
 }
 
-/// What came of an earlier build of the same inputs, else why that is not known.
+/// The outcome of an earlier build of the same inputs, or the reason why there is none.
 pub(super) fn find_outcome(
     session: &Session,
     request: &Request,
@@ -27,8 +27,8 @@ pub(super) fn find_outcome(
     outcome.map(Box::new).ok_or_else(|| inputs.explain(&session.store, request))
 }
 
-/// What came of an earlier build with the same inputs. One that the cache in a registry had a part in is taken
-/// only by who would ask it again; and who writes to the cache takes none that did not write.
+/// The outcome of an earlier build with the same inputs. One that the cache in a registry had a part in is taken only
+/// by who would ask it again; and who writes to the cache takes none that did not write.
 fn outcome(session: &Session, request: &Request, inputs: &Inputs) -> Option<Report> {
     let policy = &request.cache;
     let own = policy.write.is_none().then_some(None);

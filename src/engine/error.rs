@@ -42,7 +42,7 @@ pub enum BuildError {
     /// One file that is to be copied and cannot be.
     #[error(transparent)]
     OneFile(ScanError),
-    /// What is known of a layer is not what it is.
+    /// The facts about a layer turned out to be wrong.
     #[error("layer `{layer}` is remembered as {expected}, and building it gave {found}")]
     Poisoned {
         /// The layer.
@@ -74,10 +74,10 @@ pub enum BuildError {
     NoLinux {
         /// The base.
         base: String,
-        /// What it has.
+        /// The platforms that it has.
         offered: Vec<Platform>,
     },
-    /// What the base offers for one of its platforms is of no use.
+    /// The base's image for one of its platforms cannot be used.
     #[error("cannot build for {platform}, one of the platforms of the base: {error}")]
     OnePlatform {
         /// Which.

@@ -1,8 +1,8 @@
 //! The work of a run as data: what there is to do, for which images, and what waits for what.
 //!
 //! The graph grows while it is walked: which layers an image has is known when it is planned, and what is sent is
-//! known when a layer is begun. An edge orders and carries no result. What fails takes its image out of the graph,
-//! and with it all work that no other image wants.
+//! known when a layer is begun. An edge orders and carries no result. A failure takes its image out of the graph, and
+//! with it all work that no other image wants.
 //!
 //! Invariants: a node may begin when all that it waits for has ended; a node is taken once, unless its taker asks
 //! for it [again](Graph::again); ready nodes are taken in the order of [`Node`]: what ends an image comes before what
@@ -66,7 +66,7 @@ impl Graph {
         entry.wanted_by.insert(image);
     }
 
-    /// Has `node`, which has not begun, wait for `other`. What is not in the graph has ended.
+    /// Has `node`, which has not begun, wait for `other`. A node that is not in the graph has ended.
     pub(super) fn wait(&mut self, node: Node, other: Node) {
         if node == other || !self.nodes.contains_key(&node) {
             return;
@@ -198,7 +198,7 @@ mod tests {
             graph.add(layer(number), A);
             graph.wait(Node::Document(A), layer(number));
         }
-        // What is not there has ended.
+        // A node that is not there has ended.
         graph.wait(Node::Document(A), layer(7));
         assert_eq!(ready(&graph), [layer(0), layer(1)]);
         graph.begin(layer(0));

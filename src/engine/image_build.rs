@@ -38,10 +38,10 @@ use crate::transport::{Blob, Delivery};
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
 
-/// What is held of a planned image for each entry of its layers, in bytes: about what an entry, its path, its stamp and
-/// its key take.
+/// The bytes that are held of a planned image for each entry of its layers: about those of an entry, its path, its
+/// stamp and its key.
 const HELD_FOR_ENTRY: u64 = 512;
-/// What is held of an image besides.
+/// The bytes that are held of an image besides.
 const HELD: u64 = 512 << 10;
 
 /// One image under way.
@@ -55,7 +55,7 @@ pub(super) struct ImageBuild<'r> {
     scanner: Option<Scanner>,
     inputs: Option<Inputs>,
     outcome: Outcome,
-    /// What came of an earlier build of the same inputs.
+    /// The outcome of an earlier build of the same inputs.
     earlier: Option<Box<Report>>,
     planned: Option<Planned<'r>>,
 }
@@ -66,7 +66,7 @@ struct Planned<'r> {
     builder: LayerBuilder,
     report: Report,
     layers: BTreeMap<Place, NewLayer>,
-    /// What the cache in a registry may be told.
+    /// The entries for the cache in a registry.
     entries: Vec<NewEntry>,
     finished: Option<Finished>,
     /// The targets that do not have the image.
@@ -75,15 +75,15 @@ struct Planned<'r> {
     lacking: Vec<(usize, Vec<Digest>)>,
 }
 
-/// What an image comes to.
+/// The documents of an image.
 pub(super) struct Documents {
     /// The configurations, one for each platform.
     pub(super) configs: Vec<Config>,
-    /// What else is sent, to those targets that lack it.
+    /// Other blobs, for targets that lack them.
     pub(super) others: Vec<Blob>,
     /// Those targets, by number.
     pub(super) stale: Vec<usize>,
-    /// What is sent to targets that lack nothing but attachments.
+    /// Blobs for targets that lack only attachments.
     pub(super) attached: Vec<Blob>,
     /// Those targets, by number.
     pub(super) lacking: Vec<usize>,
@@ -215,7 +215,7 @@ impl<'r> ImageBuild<'r> {
         Ok(self.planned.as_mut().ok_or(BuildError::Panicked)?)
     }
 
-    /// What is planned, and what builds its layers.
+    /// The plan, and the builder of its layers.
     pub(super) fn work(&mut self) -> Result<(Arc<Plan>, LayerBuilder), BoxedError> {
         let planned = self.planned()?;
         Ok((Arc::clone(&planned.prepared.plan), planned.builder.clone()))
@@ -226,8 +226,8 @@ impl<'r> ImageBuild<'r> {
         Ok(&mut self.planned()?.prepared)
     }
 
-    /// The layers that must be built, in the order in which they are: the largest first. What a target has to do when it
-    /// has all of a layer takes the longer the larger the layer is, and is done while the next ones are made.
+    /// The layers that must be built, in the order in which they are: the largest first. The work of a target after
+    /// it has received a layer grows with the layer's size, and runs while the next ones are made.
     pub(super) fn unknown_layers(&mut self) -> Result<Vec<UnknownLayer>, BoxedError> {
         let plan = Arc::clone(&self.planned()?.prepared.plan);
         let mut places: Vec<Place> =

@@ -23,7 +23,7 @@ use crate::types::digest::{ContentId, Digest, Key};
 use crate::types::error::{BoxedError, carry};
 use crate::types::reference::Repository;
 
-/// What it takes to build a layer, owned, so that it can be done later and on any thread.
+/// Everything that building a layer needs, owned, so that it can be done later and on any thread.
 #[derive(Clone)]
 pub(super) struct LayerBuilder {
     blobs: Blobs,
@@ -36,7 +36,7 @@ pub(super) struct LayerBuilder {
     remade: Arc<Mutex<BTreeMap<Digest, Work>>>,
     /// Where the blobs of layers that the cache knew can be mounted from.
     origin: Option<Repository>,
-    /// What the cache says of layers that are built to compare.
+    /// The cache's statements about layers that are built to compare.
     claims: Arc<BTreeMap<Key, LayerFacts>>,
     distrust: Distrust,
 }
@@ -44,7 +44,7 @@ pub(super) struct LayerBuilder {
 /// A layer that is finished.
 pub(super) struct FinishedLayer {
     pub(super) facts: LayerFacts,
-    /// What had to be done; `None` where it was known.
+    /// The work that was done; `None` if the layer was known.
     pub(super) work: Option<Work>,
     /// Its key, if this machine knows that the facts belong to it.
     pub(super) key: Option<Key>,
@@ -195,7 +195,7 @@ impl LayerBuilder {
         Ok(keys_of(&planned.spec, self.compression, ids))
     }
 
-    /// What the cache in a registry may be told of a layer. Its blob is in the image's repository by then.
+    /// The entry of a layer for the cache in a registry. Its blob is in the image's repository by then.
     pub(super) fn entry(&self, planned: &PlannedLayer, key: Key, facts: LayerFacts) -> NewEntry {
         let (blob, table) = self.blobs(planned, facts);
         NewEntry {
@@ -206,8 +206,8 @@ impl LayerBuilder {
         }
     }
 
-    /// The layer as a blob to deliver, and the table of contents that belongs to it, if there is one. What the store
-    /// has lost is built again when somebody opens it, and must come out the same.
+    /// The layer as a blob to deliver, and the table of contents that belongs to it, if there is one. A blob that the
+    /// store has lost is built again when it is opened, and must come out the same.
     pub(super) fn blobs(&self, planned: &PlannedLayer, facts: LayerFacts) -> (Blob, Option<Blob>) {
         let builder = self.clone();
         let (spec, slot) = (planned.spec.clone(), planned.slot);
@@ -234,13 +234,13 @@ struct Remade {
     facts: LayerFacts,
     /// Whether that is what the cache in a registry says.
     is_from_cache: bool,
-    /// What it was when it was made again; held meanwhile.
+    /// The facts of the layer that was made again; held meanwhile.
     made: Mutex<Option<LayerFacts>>,
 }
 
 impl Remade {
-    /// Makes sure that the store has what `wanted` names of it. What turned out to be something else stays an error,
-    /// though the store may have its blob by then.
+    /// Makes sure that the store has what `wanted` names of it. A layer that came out differently stays an error,
+    /// although the store may have its blob by then.
     fn ensure(&self, wanted: &Descriptor) -> io::Result<()> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let is_stored = self.builder.blobs.contains(&wanted.digest) == Some(wanted.size);

@@ -63,7 +63,7 @@ enum Readers {
     Waiting(Option<Grower>),
 }
 
-/// What became of a layer that was added.
+/// The result of adding a layer.
 pub(super) enum Added {
     /// It was built in this run.
     Finished(LayerFacts),
@@ -75,7 +75,7 @@ pub(super) enum Added {
 
 /// A layer that begins to be built.
 pub(super) struct Begun {
-    /// For whom.
+    /// The image that it is for.
     pub(super) owner: Member,
     /// Its readers; the outer `None` where nothing was said to them yet.
     pub(super) grower: Option<Option<Grower>>,

@@ -1,4 +1,4 @@
-//! What is done short of building: the plan, what is known of it, and the lock.
+//! The steps before building: the plan, the facts about it, and the lock.
 
 use super::build_memo::{find_outcome, lookups};
 use super::derive;
@@ -13,7 +13,7 @@ use crate::layer::Scanner;
 use crate::project::lock::LockedBase;
 use crate::types::error::BoxedError;
 
-/// What looks at the trees of `request`.
+/// The scanner for the trees of `request`.
 #[must_use]
 pub fn scanner(session: &Session, request: &Request) -> Scanner {
     Scanner::new(&session.workers).without(request.own.left_out())
@@ -44,8 +44,8 @@ pub fn look_up(session: &Session, request: &Request, scanner: &Scanner) -> Resul
     Ok(find_outcome(session, request, inputs.as_ref()).map_or_else(|unknown| unknown, |_| Outcome::Known))
 }
 
-/// What `pack update --check` does: compares what the lock says of the base with the base's layers, which are read.
-/// How many paths it says something of.
+/// The work of `pack update --check`: compares the lock's facts about the base with the base's layers, which it
+/// reads. How many paths it says something of.
 ///
 /// # Errors
 /// When it says otherwise, or the layers cannot be read.
@@ -54,7 +54,7 @@ pub fn check_lock(session: &Session, request: &Request) -> Result<usize, BoxedEr
     prepare::check_lock(session, request)
 }
 
-/// What `pack update` does: the base as it is now, with what the plan needs of it.
+/// The work of `pack update`: the base as it is now, with the facts that the plan needs.
 ///
 /// # Errors
 /// As for [`prepare`].

@@ -3,10 +3,10 @@
 //! The thread that starts the walk works, too; others are started one by one, when there is work that fits and that
 //! no waiting thread takes. So a build that has one thing to do at a time starts none.
 //!
-//! What fits:
+//! The nodes that fit:
 //! - As many nodes at a time as there are workers look at files, plan and derive.
-//! - Two layers are under way at a time, and the second begins when all of the first is handed to the workers. What
-//!   remains of the first then is its last bodies, two hashes and the file system.
+//! - Two layers are under way at a time, and the second begins when all of the first is handed to the workers. Only
+//!   the last bodies, two hashes and the file system then remain of the first.
 //! - Each destination takes so many blobs at a time, and so does each host, for all images together.
 //! - An image begins when what is held in memory of those under way is within the budget, or none is under way.
 //!
@@ -26,14 +26,14 @@ use crate::runtime::workers;
 const LAYERS: usize = 2;
 /// How many images may be under way, however little they hold: each has a thread for a question.
 const MAX_IMAGES: usize = 16;
-/// What an image that is not planned yet counts for, in bytes.
+/// The bytes that an image counts for before it is planned.
 const UNPLANNED: u64 = 1 << 20;
 /// How many blobs go to one host at a time, for all images together.
 const MAX_SENDS: usize = 16;
 /// How many blobs go to one host while they are made, for all images together.
 const MAX_FOLLOWS: usize = 16;
 
-/// What a node takes while it runs.
+/// The resources that a node needs while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Demand {
     /// A processor, and memory for an image.
@@ -72,9 +72,9 @@ pub(super) enum Ended {
     Again,
 }
 
-/// What is done at the nodes.
+/// The work at the nodes.
 pub(super) trait Work: Sync {
-    /// What a node takes. Called under the scheduler's lock.
+    /// The resources of a node. Called under the scheduler's lock.
     fn demand(&self, node: Node) -> Demand;
 
     /// Does the work of a node.
@@ -247,7 +247,7 @@ impl Scheduler {
                 used(&state.sends, host) < MAX_SENDS
                     && state.sends_to.get(&destination).copied().unwrap_or(0) < width.max(1)
             }
-            // What has been made is not waited for.
+            // A node that has been made is not waited for.
             Demand::Follow(host, maker) => {
                 let is_made = !state.graph.contains(maker);
                 is_made || !is_first && used(&state.follows, host) < MAX_FOLLOWS

@@ -17,7 +17,7 @@ use crate::types::digest::Digest;
 /// A destination: of an image, by number.
 pub(super) type DestinationId = (ImageId, usize);
 
-/// What is brought.
+/// The content to send.
 #[derive(Clone)]
 pub(super) enum Content {
     /// A blob that is there.
@@ -44,7 +44,7 @@ pub(super) struct SendTable {
 struct State {
     next: usize,
     under_way: BTreeMap<SendId, Sending>,
-    /// What each destination gets or got.
+    /// The digests that each destination gets or got.
     sent: BTreeSet<(DestinationId, Digest)>,
     /// Which way to a host a blob went last.
     last: BTreeMap<(usize, Digest), SendId>,
@@ -80,7 +80,7 @@ impl SendTable {
         self.lanes.get(image.0).and_then(|lanes| lanes.get(target)).copied().unwrap_or_default()
     }
 
-    /// What it takes to bring something.
+    /// The resources that sending needs.
     pub(super) fn demand(&self, id: SendId) -> Demand {
         let state = self.state();
         let Some(sending) = state.under_way.get(&id) else { return Demand::Waiting };
@@ -150,7 +150,7 @@ impl SendTable {
         self.state().following.remove(&layer);
     }
 
-    /// What is to be brought; it is under way no longer.
+    /// Takes the content to send; it is under way no longer.
     pub(super) fn take(&self, id: SendId) -> Option<Sending> {
         self.state().under_way.remove(&id)
     }

@@ -1,4 +1,4 @@
-//! What all images of a run share.
+//! The state that all images of a run share.
 
 use crate::registry::Client;
 use crate::runtime::interrupt::Interrupt;
@@ -9,7 +9,7 @@ use crate::store::Store;
 /// How many bytes of plans are held at a time, unless it is said otherwise. One image is always begun.
 const BUDGET: u64 = 64 << 20;
 
-/// What builds work with.
+/// The session of a build.
 pub struct Session {
     /// The local store.
     pub store: Store,

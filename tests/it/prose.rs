@@ -11,7 +11,17 @@ use crate::support::{PACK, REPOSITORY, files_below};
 const BANNED: [&str; 5] = ["whoever", "nobody", "no one", "whom", "whomever"];
 
 /// Beginnings of paths whose sentences are still to be mended. It becomes empty.
-const TO_MEND: [&str; 1] = ["src/"];
+const TO_MEND: [&str; 9] = [
+    "src/bases/layers.rs",
+    "src/cli/commands/request.rs",
+    "src/engine/cache/",
+    "src/engine/inputs.rs",
+    "src/engine/prepare",
+    "src/engine/run.rs",
+    "src/inspect/diff/mod.rs",
+    "src/plan/mod.rs",
+    "src/release/rebase/",
+];
 
 /// The page that shows bad sentences beside good ones.
 const STYLE: &str = "docs/style.md";
