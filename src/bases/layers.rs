@@ -128,11 +128,18 @@ impl<'a> BaseLayers<'a> {
         self.known
     }
 
-    /// The indexes of the layers that were read for this build, by digest.
-    pub fn needed(&self) -> Vec<(Descriptor, Arc<LayerIndex>)> {
-        let layers = self.layers.iter().zip(self.image.layers());
-        let needed = layers.filter(|(state, _)| state.is_needed);
-        needed.filter_map(|(state, layer)| Some((layer.clone(), state.index.clone()?))).collect()
+    /// The indexes that this machine read of the layers, now or before, by digest: what others may be told.
+    ///
+    /// # Errors
+    /// When they are too large together.
+    pub fn own_indexes(&mut self) -> Result<Vec<(Digest, Arc<LayerIndex>)>, BoxedError> {
+        let mut own = Vec::new();
+        for number in 0..self.layers.len() {
+            if let Some(index) = self.remembered(number)? {
+                own.push((self.image.layers()[number].digest, index));
+            }
+        }
+        Ok(own)
     }
 
     /// The index of a layer that something needs.

@@ -29,6 +29,7 @@ use super::report::{Delivered, Report};
 use super::request::Request;
 use super::session::Session;
 use super::target::Target;
+use crate::bases::LayerIndex;
 use crate::layer::{Buffers, Scanner};
 use crate::oci::{Image, NewLayer};
 use crate::plan::{Plan, PlannedLayer};
@@ -374,7 +375,8 @@ impl<'r> ImageBuild<'r> {
         let Planned { mut prepared, mut report, entries, .. } = planned;
         report.finish(request, &finished);
         report.outcome = std::mem::take(&mut self.outcome);
-        let is_written = write_cache(session, request, entries, &mut report);
+        let is_written = write_cache(session, request, entries, &mut report)
+            && share_base(session, request, &prepared.base_indexes, &mut report);
         report.locked = prepared.locked.take();
         prepared.memos.save();
         if let Some(inputs) = self.inputs.take() {
@@ -480,6 +482,26 @@ fn write_cache(session: &Session, request: &Request, entries: Vec<NewEntry>, rep
     match cache::write(&session.client, repository, &request.name, entries) {
         Ok(written) => {
             report.cache_entries_written = written;
+            true
+        }
+        Err(error) => {
+            session.progress.warn(format!("the cache cannot be written: {error}"));
+            false
+        }
+    }
+}
+
+/// Tells the cache in a registry what this machine read of the base's layers.
+fn share_base(
+    session: &Session,
+    request: &Request,
+    indexes: &[(Digest, Arc<LayerIndex>)],
+    report: &mut Report,
+) -> bool {
+    let Some(repository) = &request.cache.write else { return true };
+    match cache::share(&session.client, repository, indexes) {
+        Ok(written) => {
+            report.cache_entries_written += written;
             true
         }
         Err(error) => {

@@ -71,8 +71,17 @@ impl Inputs {
         scanner: &Scanner,
     ) -> Result<Option<Self>, BoxedError> {
         let _step = session.progress.step(Stage::Look, "inputs");
-        let Request { settings, has_build_file: _, facts, lock: _, project, name, cache: _, own: _ } =
-            request;
+        let Request {
+            settings,
+            has_build_file: _,
+            facts,
+            lock: _,
+            project,
+            name,
+            cache: _,
+            own: _,
+            reads_base: _,
+        } = request;
         let mut looker = Looker {
             parts: parts_of(settings, facts),
             settled: true,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::apps::{self, ProposedApp};
-use super::cache::{Distrust, Lookups};
+use super::cache::{Distrust, Lookups, SharedLayers};
 use super::check::{self, Checks, of_artifact};
 use super::declared::DeclaredLayer;
 use super::derive;
@@ -17,7 +17,9 @@ use super::request::{Request, at};
 use super::selection::{self, Wanted};
 use super::session::Session;
 use crate::artifact::{self, Artifact, Proposal};
-use crate::bases::{Base, BaseError, BaseLayers, Empty, FileTree, Node, PlatformBase, Stack};
+use crate::bases::{
+    Base, BaseError, BaseLayers, Empty, FileTree, LayerIndex, Node, PlatformBase, Reach, SharedIndexes, Stack,
+};
 use crate::formats::deflate;
 use crate::layer::{self, Compression, Entry, EntryPath, LayerSpec, Scanner, SpecError};
 use crate::plan::buckets::{self, BucketCount, Split};
@@ -30,6 +32,7 @@ use crate::runtime::observer::Stage;
 use crate::transport::Source;
 use crate::transport::archive::Archive;
 use crate::transport::layout::OciLayout;
+use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain as _, Kind};
 use crate::types::finding::Finding;
 use crate::types::platform::Platform;
@@ -96,6 +99,7 @@ pub(super) fn prepare_with<'a>(
         notes: request.own.notes().iter().cloned().chain(selection.notes).collect(),
         warnings: Vec::new(),
         findings: Vec::new(),
+        base_indexes: Vec::new(),
         locked: None,
         platform: Platform::linux_amd64(),
     };
@@ -119,8 +123,17 @@ pub(super) fn prepare_with<'a>(
             }
         }
     }
-    let Preparer { memos, compression, mut notes, mut warnings, mut findings, locked, lookups, .. } =
-        preparer;
+    let Preparer {
+        memos,
+        compression,
+        mut notes,
+        mut warnings,
+        mut findings,
+        base_indexes,
+        locked,
+        lookups,
+        ..
+    } = preparer;
     let mut seen: Vec<Finding> = Vec::new();
     findings.retain(|finding| {
         !seen.contains(finding) && {
@@ -148,7 +161,8 @@ pub(super) fn prepare_with<'a>(
     };
     let (claims, distrust) = (lookups.claims, Distrust::default());
     let plan = Arc::new(plan);
-    let mut prepared = Prepared { plan, base, bases, locked, memos, facts, compression, claims, distrust };
+    let mut prepared =
+        Prepared { plan, base, bases, locked, memos, facts, compression, claims, base_indexes, distrust };
     let tags = derive::planned_tags(request, &prepared)?;
     Arc::make_mut(&mut prepared.plan).tags = tags;
     Ok(prepared)
@@ -260,6 +274,7 @@ struct Preparer<'a, 'r> {
     notes: Vec<String>,
     warnings: Vec<String>,
     findings: Vec<Finding>,
+    base_indexes: Vec<(Digest, Arc<LayerIndex>)>,
     locked: Option<LockedBase>,
     /// Of the image under way.
     platform: Platform,
@@ -272,7 +287,7 @@ fn removals(name: &str, entries: Vec<Entry>) -> Result<LayerSpec, SpecError> {
     LayerSpec::removals(name, &gone, directories)
 }
 
-impl<'r> Preparer<'_, 'r> {
+impl<'a, 'r> Preparer<'a, 'r> {
     fn image(
         &mut self,
         base: Option<&Base>,
@@ -316,7 +331,7 @@ impl<'r> Preparer<'_, 'r> {
         self.platform = platform.clone();
         let layers = match (base, &loaded) {
             (Some(base), Some(loaded)) => {
-                let mut tree = BaseLayers::new(base, loaded, &self.session.store, &self.session.progress);
+                let mut tree = self.tree(base, loaded);
                 apps::check_apart(self.request, &proposed, &mut tree)?;
                 let removed = self.removed(&proposed, &mut tree)?;
                 let beneath: Vec<EntryPath> = proposed
@@ -331,6 +346,9 @@ impl<'r> Preparer<'_, 'r> {
                     self.look_beneath(root, &mut tree)?;
                 }
                 self.findings.extend(checks.run(&layers, Some(&mut tree))?);
+                if self.request.cache.write.is_some() {
+                    self.base_indexes.extend(tree.own_indexes()?);
+                }
                 self.lock(base, loaded, tree);
                 layers
             }
@@ -379,6 +397,19 @@ impl<'r> Preparer<'_, 'r> {
             ));
         }
         Ok(())
+    }
+
+    /// The files of the base, as far as the settings let them be read for checks.
+    fn tree<'t>(&self, base: &'t Base, loaded: &'t PlatformBase) -> BaseLayers<'t>
+    where
+        'a: 't,
+    {
+        let session: &'a Session = self.session;
+        let tree = BaseLayers::new(base, loaded, &session.store, &session.progress);
+        let shared = self.request.cache.read.clone();
+        let shared = shared.map(|repository| SharedLayers::new(session.client.clone(), repository));
+        let tree = tree.with_shared(shared.map(|shared| shared as Arc<dyn SharedIndexes>));
+        if self.request.reads_base { tree.with_reach(Reach::All) } else { tree }
     }
 
     fn at_base(&self, error: BoxedError) -> BoxedError {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::cache::Distrust;
 use super::memo::Memos;
-use crate::bases::{Base, PlatformBase};
+use crate::bases::{Base, LayerIndex, PlatformBase};
 use crate::layer::Compression;
 use crate::plan::{KnownFrom, LayerFacts, Plan};
 use crate::project::config::Facts;
 use crate::project::lock::LockedBase;
-use crate::types::digest::Key;
+use crate::types::digest::{Digest, Key};
 
 /// A plan with what is needed to execute it.
 pub struct Prepared<'a> {
@@ -30,6 +30,8 @@ pub struct Prepared<'a> {
     pub compression: Compression,
     /// What the cache in a registry says of layers that are built all the same.
     pub(super) claims: BTreeMap<Key, LayerFacts>,
+    /// What this machine read of the base's layers, for a cache in a registry that is written to.
+    pub(super) base_indexes: Vec<(Digest, Arc<LayerIndex>)>,
     /// Why nothing that the cache says is believed.
     pub(super) distrust: Distrust,
 }

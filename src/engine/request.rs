@@ -27,6 +27,8 @@ pub struct Request {
     pub cache: CachePolicy,
     /// The files that are read and written besides the input.
     pub own: Own,
+    /// Whether checks may read layers of a base in a registry that nothing else needs.
+    pub reads_base: bool,
 }
 
 impl Request {

@@ -8,14 +8,17 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::bases::{Base, BaseLayers, Container, FileTree as _, PlatformBase, container, soci_config};
+use crate::bases::{
+    Base, BaseLayers, Container, FileTree as _, PlatformBase, Reach, SharedIndexes, container, java_major,
+    soci_config,
+};
 use crate::engine::BuildError;
-use crate::layer::EntryPath;
 use crate::oci::select::{Offer, is_attestation};
 use crate::oci::{
     self, ConfigFile, Descriptor, DocumentError, Image, ImageError, Index, ManifestOrIndex, MediaType,
     RawDocument, soci, to_json,
 };
+use crate::project::lock::SystemFacts;
 use crate::release::copy::{CopyError, Delivered, blob_of, deliver};
 use crate::runtime::budget::{Budget, OverBudget};
 use crate::runtime::interrupt::Interrupt;
@@ -25,6 +28,7 @@ use crate::transport::load::{load_image, load_manifest, offers, platform_of, soc
 use crate::transport::{Blob, Destination, Source};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::finding::{Finding, Level, Rule};
 use crate::types::platform::Platform;
 use crate::types::reference::Tag;
 use crate::types::shown::Foreign;
@@ -36,6 +40,8 @@ pub struct Named {
     pub name: Option<String>,
     /// Where it is.
     pub source: Arc<dyn Source>,
+    /// Whether the user named a place on this machine, whose layers may be read.
+    pub is_near: bool,
 }
 
 /// A request to rebase.
@@ -50,6 +56,10 @@ pub struct Request<'a> {
     pub platform: Option<Platform>,
     /// Do what is refused otherwise.
     pub force: bool,
+    /// Read layers of bases in a registry where nothing else tells what they have.
+    pub read_bases: bool,
+    /// What other machines say of layers.
+    pub shared: Option<Arc<dyn SharedIndexes>>,
     /// Where the result goes, and under which tags.
     pub destination: &'a dyn Destination,
     /// The tags.
@@ -75,16 +85,16 @@ pub enum Reason {
     /// It has another C library.
     Libc {
         /// The old base's.
-        old: Libc,
+        old: String,
         /// The new base's.
-        new: Libc,
+        new: String,
     },
     /// It has an older Java.
     Java {
         /// The old base's major version.
         old: u32,
-        /// The new base's.
-        new: u32,
+        /// The new base's; `None` where it has none.
+        new: Option<u32>,
     },
     /// It has another servlet container, or another place for applications.
     Container {
@@ -100,7 +110,10 @@ impl fmt::Display for Reason {
         match self {
             Self::Platform { image, base } => write!(f, "the image is for {image}, the new base for {base}"),
             Self::Libc { old, new } => write!(f, "the old base has {old}, the new one {new}"),
-            Self::Java { old, new } => write!(f, "the old base has Java {old}, the new one Java {new}"),
+            Self::Java { old, new: Some(new) } => {
+                write!(f, "the old base has Java {old}, the new one Java {new}")
+            }
+            Self::Java { old, new: None } => write!(f, "the old base has Java {old}, the new one none"),
             Self::Container { old, new } => {
                 let (old, new) = (Foreign::new(old), Foreign::new(new));
                 write!(f, "the old base has {old}, the new one {new}")
@@ -109,23 +122,21 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A C library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Libc {
-    /// GNU's.
-    Glibc,
-    /// musl.
-    Musl,
-}
-
-impl fmt::Display for Libc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Glibc => "glibc",
-            Self::Musl => "musl",
-        })
+impl Reason {
+    /// The finding that says so.
+    fn finding(&self) -> Finding {
+        let rule = match self {
+            Self::Platform { .. } => Rule::Platform,
+            Self::Libc { .. } => Rule::ElfLibc,
+            Self::Java { .. } => Rule::JavaVersion,
+            Self::Container { .. } => Rule::ServletContainer,
+        };
+        Finding::not_met(rule, self.to_string()).hint(FORCE)
     }
 }
+
+/// What to do where a rebase is refused.
+const FORCE: &str = "`--force` does it all the same; building again is safer";
 
 /// Why an image cannot be put on another base.
 #[derive(Debug, thiserror::Error)]
@@ -185,7 +196,7 @@ impl Explain for RebaseError {
             Self::NotOnBase { .. } => Some(
                 "name the base that it was built on with `--old-base`, by digest if its tag moved".into(),
             ),
-            Self::Refused { .. } => Some("`--force` does it all the same; building again is safer".into()),
+            Self::Refused { .. } => Some(FORCE.into()),
             _ => None,
         }
     }
@@ -209,6 +220,8 @@ pub struct Report {
     pub images: Vec<Rebased>,
     /// The result for the blobs.
     pub blobs: Delivered,
+    /// What the checks found out.
+    pub findings: Vec<Finding>,
 }
 
 /// One image.
@@ -240,11 +253,12 @@ pub struct Rebased {
 pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
     let root = request.image.root()?;
     let images = images(request, &root)?;
-    let (old, new) = (base(request, request.old, false), base(request, request.new, false));
+    let (old, new) = (base(request, request.old), base(request, request.new));
     let mut rebased = Vec::new();
     let mut indexes = Vec::new();
     let mut parts = Vec::new();
     let mut blobs: Vec<Blob> = Vec::new();
+    let mut findings: Vec<Finding> = Vec::new();
     for (image, platform) in &images {
         request.interrupt.check().map_err(CopyError::from)?;
         let one = one(request, &root, (&old, &new), (image, platform.as_ref()))?;
@@ -273,6 +287,11 @@ pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
             base_layers: count,
             own_layers: total - count,
         });
+        for finding in one.findings {
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
         rebased.push(one.result);
         indexes.push(one.soci);
     }
@@ -294,6 +313,7 @@ pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
         current: request.destination.is_current(&digest, request.tags)?,
         images: parts,
         blobs: Delivered::default(),
+        findings,
     };
     if report.current {
         return Ok(report);
@@ -381,11 +401,12 @@ struct One {
     own_tables: Vec<Descriptor>,
     base: PlatformBase,
     old: Digest,
+    findings: Vec<Finding>,
 }
 
-fn base(request: &Request<'_>, named: &Named, offline: bool) -> Base {
+fn base(request: &Request<'_>, named: &Named) -> Base {
     let reference = named.name.clone().unwrap_or_else(|| named.source.name());
-    Base::new(reference, Arc::clone(&named.source), None, request.store, offline)
+    Base::new(reference, Arc::clone(&named.source), None, request.store, false)
 }
 
 fn one(
@@ -432,14 +453,15 @@ fn one(
         },
     };
     reasons.extend(incompatible(old.image.config(), found.image.config()));
-    let libcs = (libc(request, request.old, &old), libc(request, request.new, &found));
-    match libcs {
-        (Some(old), Some(new)) if old != new => reasons.push(Reason::Libc { old, new }),
-        (Some(_), None) | (None, Some(_)) => {
-            request.progress.note("whether both bases have the same C library could not be looked up");
-        }
-        _ => {}
-    }
+    let mut findings = Vec::new();
+    let systems = Systems {
+        old: system(request, old_base, &old, request.old)?,
+        new: system(request, new, &found, request.new)?,
+    };
+    systems.compare(old.image.config(), found.image.config(), request, &mut reasons, &mut findings);
+    // What is done all the same is said by a warning of its own.
+    let level = if request.force { Level::Info } else { Level::Error };
+    findings.extend(reasons.iter().map(|reason| reason.finding().at(level)));
     if !reasons.is_empty() {
         let refused = refused(request, reasons);
         if !request.force {
@@ -463,7 +485,7 @@ fn one(
         oci::rebase(image, &old.image, &found.image, &found.platform, (name, &digest), tables)
             .map_err(RebaseError::from)?;
     notes.into_iter().for_each(|note| request.progress.note(note));
-    Ok(One { result, soci, own_tables, base: found, old: old.image.digest() })
+    Ok(One { result, soci, own_tables, base: found, old: old.image.digest(), findings })
 }
 
 fn refused(request: &Request<'_>, reasons: Vec<Reason>) -> RebaseError {
@@ -477,7 +499,7 @@ pub fn incompatible(old: &ConfigFile, new: &ConfigFile) -> Vec<Reason> {
     if let (Some(old), Some(new)) = (java(old), java(new))
         && new < old
     {
-        reasons.push(Reason::Java { old, new });
+        reasons.push(Reason::Java { old, new: Some(new) });
     }
     if let Some(before) = container(old) {
         let after = container(new);
@@ -503,59 +525,97 @@ fn same_generation(old: &Container, new: &Container) -> bool {
     old.kind == new.kind && same_api && old.webapps == new.webapps
 }
 
-/// The major version of Java in `JAVA_VERSION`: `jdk-21.0.2+13`, `17.0.9`, `8u392`, `1.8.0_392`.
+/// The major version of Java that a configuration names.
 fn java(config: &ConfigFile) -> Option<u32> {
-    let version = config.env("JAVA_VERSION")?;
-    let start = version.find(|character: char| character.is_ascii_digit())?;
-    let mut numbers = version[start..].split(|character: char| !character.is_ascii_digit());
-    match numbers.next()?.parse().ok()? {
-        1 => numbers.next()?.parse().ok(),
-        major => Some(major),
-    }
+    config.env("JAVA_VERSION").and_then(java_major)
 }
 
-/// Names of musl's and GNU's loaders: `ld-musl-ARCH.so.1`, `ld-linux-…`, one for each architecture.
-const LOADERS: [(Libc, &[&str]); 2] = [
-    (
-        Libc::Musl,
-        &[
-            "lib/ld-musl-x86_64.so.1",
-            "lib/ld-musl-aarch64.so.1",
-            "lib/ld-musl-armhf.so.1",
-            "lib/ld-musl-i386.so.1",
-            "lib/ld-musl-powerpc64le.so.1",
-            "lib/ld-musl-s390x.so.1",
-            "lib/ld-musl-riscv64.so.1",
-        ],
-    ),
-    (
-        Libc::Glibc,
-        &[
-            "lib64/ld-linux-x86-64.so.2",
-            "lib/ld-linux-aarch64.so.1",
-            "lib/ld-linux-armhf.so.3",
-            "lib/ld-linux.so.2",
-            "lib64/ld64.so.2",
-            "lib/ld64.so.1",
-            "lib/ld-linux-riscv64-lp64d.so.1",
-        ],
-    ),
-];
+/// What follows from the layers of both bases, where all of them are known.
+struct Systems {
+    old: Option<SystemFacts>,
+    new: Option<SystemFacts>,
+}
 
-/// The C library of a base, as far as its layers are known or on this machine: none is fetched for it.
-fn libc(request: &Request<'_>, named: &Named, found: &PlatformBase) -> Option<Libc> {
-    let base = base(request, named, true);
-    let mut tree = BaseLayers::new(&base, found, request.store, &request.progress);
-    for (libc, loaders) in LOADERS {
-        for loader in loaders {
-            let path = EntryPath::new(loader.as_bytes()).ok()?;
-            // A layer that cannot be looked into leaves the question open.
-            if tree.lookup(&path).ok()?.is_some() {
-                return Some(libc);
+impl Systems {
+    /// What the image requires of the new base because it ran on the old one: its C library, and its Java.
+    fn compare(
+        &self,
+        old_config: &ConfigFile,
+        new_config: &ConfigFile,
+        request: &Request<'_>,
+        reasons: &mut Vec<Reason>,
+        findings: &mut Vec<Finding>,
+    ) {
+        match (&self.old, &self.new) {
+            (Some(old), Some(new)) => {
+                let named = |system: &SystemFacts| {
+                    let names: Vec<&str> = system.libc.iter().map(String::as_str).collect();
+                    if names.is_empty() { "no C library".to_owned() } else { names.join(" and ") }
+                };
+                if old.libc.is_empty() || old.libc.iter().any(|libc| new.libc.contains(libc)) {
+                    let message = format!("the old base has {}, the new one {}", named(old), named(new));
+                    findings.push(Finding::met(Rule::ElfLibc, message));
+                } else {
+                    reasons.push(Reason::Libc { old: named(old), new: named(new) });
+                }
+            }
+            _ => findings.push(
+                Finding::unknown(
+                    Rule::ElfLibc,
+                    request.unknown("whether both bases have the same C library"),
+                )
+                .hint(READ_BASES),
+            ),
+        }
+        // What both configurations name was compared already.
+        let of_layers = |system: &Option<SystemFacts>| system.as_ref().and_then(|system| system.java);
+        let Some(old) = java(old_config).or_else(|| of_layers(&self.old)) else { return };
+        if java(old_config).is_some() && java(new_config).is_some() {
+            return;
+        }
+        match (java(new_config), &self.new) {
+            (None, None) => findings.push(
+                Finding::unknown(
+                    Rule::JavaVersion,
+                    request.unknown(&format!("whether the new base has Java {old}, as the old one has,")),
+                )
+                .hint(READ_BASES),
+            ),
+            (named, system) => {
+                let new = named.or_else(|| of_layers(system));
+                if new.is_none_or(|new| new < old) {
+                    reasons.push(Reason::Java { old, new });
+                }
             }
         }
     }
-    None
+}
+
+/// How to learn what the layers of bases have.
+const READ_BASES: &str = "`--read-bases` reads the layers of both bases";
+
+impl Request<'_> {
+    /// What a sentence says of something that cannot be known.
+    fn unknown(&self, what: &str) -> String {
+        format!(
+            "{what} cannot be known here: the layers of a base are in a registry, and the cache in the registry of the image \
+             does not tell what they have"
+        )
+    }
+}
+
+/// The facts of a base, from layers on this machine, from what other machines say, or as the user asks from the registry.
+fn system(
+    request: &Request<'_>,
+    base: &Base,
+    found: &PlatformBase,
+    named: &Named,
+) -> Result<Option<SystemFacts>, BoxedError> {
+    let reach = if request.read_bases || named.is_near { Reach::All } else { Reach::Needed };
+    BaseLayers::new(base, found, request.store, &request.progress)
+        .with_reach(reach)
+        .with_shared(request.shared.clone())
+        .system()
 }
 
 #[cfg(test)]

@@ -9,21 +9,31 @@ use std::time::{Duration, Instant};
 use crate::support::{Outcome, Project, Zip, copy_tree, is_root};
 
 const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
-const AMD64: u16 = 62;
-const ARM64: u16 = 183;
+pub(crate) const AMD64: u16 = 62;
+pub(crate) const ARM64: u16 = 183;
 const WEBAPPS: &str = "var/lib/tomcat10/webapps";
 const TOMCAT: &str =
     "env = { CATALINA_HOME = \"/usr/share/tomcat10\", CATALINA_BASE = \"/var/lib/tomcat10\" }\n";
-const JAKARTA: &[u8] = b"\xca\xfe\xba\xbe\0\0\0\x3d jakarta/servlet/http/HttpServlet";
+pub(crate) const JAKARTA: &[u8] = b"\xca\xfe\xba\xbe\0\0\0\x3d jakarta/servlet/http/HttpServlet";
 const JAVAX: &[u8] = b"\xca\xfe\xba\xbe\0\0\0\x34 javax/servlet/http/HttpServlet";
 
 /// A program for a machine, with a loader if it needs libraries.
-fn elf(machine: u16, needed: &[&str]) -> Vec<u8> {
+pub(crate) fn elf(machine: u16, needed: &[&str]) -> Vec<u8> {
+    elf_with(machine, needed, None)
+}
+
+/// The same, with directories that its loader searches first.
+pub(crate) fn elf_with(machine: u16, needed: &[&str], run_path: Option<&str>) -> Vec<u8> {
     let mut strings = vec![0];
     let mut dynamic: Vec<(u64, u64)> = Vec::new();
     for name in needed {
         dynamic.push((1, strings.len() as u64));
         strings.extend(name.as_bytes());
+        strings.push(0);
+    }
+    if let Some(path) = run_path {
+        dynamic.push((29, strings.len() as u64));
+        strings.extend(path.as_bytes());
         strings.push(0);
     }
     let interpreter: Vec<u8> =
@@ -65,7 +75,7 @@ fn elf(machine: u16, needed: &[&str]) -> Vec<u8> {
 }
 
 /// A base in a layout, made of these files.
-fn base(platforms: &[&str], config: &str, files: &[(&str, &str)]) -> Project {
+pub(crate) fn base(platforms: &[&str], config: &str, files: &[(&str, &str)]) -> Project {
     let platforms: Vec<String> = platforms.iter().map(|platform| format!("\"{platform}\"")).collect();
     let project = Project::with(&format!(
         "[image]\nname = \"localhost/base\"\nbase = \"scratch\"\ntags = [\"1\"]\nplatforms = [{}]\n\n\
@@ -80,7 +90,7 @@ fn base(platforms: &[&str], config: &str, files: &[(&str, &str)]) -> Project {
     project
 }
 
-fn layout(base: &Project) -> String {
+pub(crate) fn layout(base: &Project) -> String {
     format!("oci:{}", base.path("layout").display())
 }
 
@@ -92,7 +102,7 @@ fn app(path: &str, base: &str, more: &str) -> Project {
 }
 
 /// A WAR of these files, directories among them.
-fn war(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn war(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = Zip::default();
     for (name, content) in files {
         zip.stored(name, content);

@@ -35,3 +35,4 @@ mod sites;
 mod soci;
 mod support;
 mod terminal;
+mod verdicts;

@@ -28,7 +28,7 @@ enum Fault {
 }
 
 /// A registry that has what a layout has, and fails on request.
-struct Served {
+pub(crate) struct Served {
     address: String,
     state: Arc<State>,
 }
@@ -43,7 +43,7 @@ struct State {
 }
 
 impl Served {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(State::default());
@@ -59,7 +59,7 @@ impl Served {
     }
 
     /// Serves the image of a layout as `NAME:1`.
-    fn add(&self, name: &str, layout: &Path) {
+    pub(crate) fn add(&self, name: &str, layout: &Path) {
         let index = json(&fs::read_to_string(layout.join("index.json")).unwrap());
         let entry = &index["manifests"][0];
         let mut documents = self.state.documents.lock().unwrap();
@@ -84,7 +84,7 @@ impl Served {
         }
     }
 
-    fn name(&self, name: &str) -> String {
+    pub(crate) fn name(&self, name: &str) -> String {
         format!("{}/{name}:1", self.address)
     }
 
@@ -98,7 +98,7 @@ impl Served {
         self.state.faults.lock().unwrap().clear();
     }
 
-    fn take_log(&self) -> Vec<String> {
+    pub(crate) fn take_log(&self) -> Vec<String> {
         std::mem::take(&mut self.state.log.lock().unwrap())
     }
 }

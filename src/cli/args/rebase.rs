@@ -47,6 +47,10 @@ pub struct RebaseArgs {
     #[arg(long)]
     pub force: bool,
 
+    /// Read the layers of both bases, where nothing else tells what they have
+    #[arg(long)]
+    pub read_bases: bool,
+
     /// How registries are reached.
     #[command(flatten)]
     pub registries: RegistryArgs,

@@ -8,6 +8,8 @@ use super::super::session::{Opened, Session};
 use super::super::view;
 use super::images::Stored;
 use super::place::{self, Place};
+use crate::bases::SharedIndexes;
+use crate::engine::cache::SharedLayers;
 use crate::oci::{BASE_DIGEST, BASE_NAME, Image};
 use crate::registry::Client;
 use crate::release::rebase::{self, Named, Request};
@@ -39,6 +41,8 @@ pub(super) fn run(session: &Session, args: &RebaseArgs) -> Result<(), CommandErr
         new: &new,
         platform: args.platform.clone(),
         force: args.force,
+        read_bases: args.read_bases,
+        shared: shared(&client, &args.image),
         destination: &*target.destination,
         tags: &args.tags,
         store: &store,
@@ -51,6 +55,7 @@ pub(super) fn run(session: &Session, args: &RebaseArgs) -> Result<(), CommandErr
     })?;
     let reference = format!("{}{}", target.prefix, report.digest);
     session.printer.published(&reference);
+    view::findings::findings(&session.printer, &report.findings, true);
     session.printer.message(view::copy::rebased(&report));
     if args.format.json {
         session.printer.json(&report);
@@ -67,7 +72,13 @@ fn named(session: &Session, client: &Client, name: &str) -> Result<Named, Comman
         Location::Registry(reference) => Some(reference.to_string()),
         _ => None,
     };
-    Ok(Named { name, source })
+    Ok(Named { is_near: name.is_none(), name, source })
+}
+
+/// What other machines say of base layers, in the repository of an image in a registry.
+fn shared(client: &Client, image: &str) -> Option<Arc<dyn SharedIndexes>> {
+    let Ok(Location::Registry(reference)) = Location::parse(image) else { return None };
+    Some(SharedLayers::new(client.clone(), reference.repository().clone()))
 }
 
 /// The base that an image says it is on: by its digest in the store, where a build leaves the documents of
@@ -94,10 +105,11 @@ fn own_base(
     let unknown = |why: String| {
         CommandError::new(ExitStatus::Input, why).hint("name the base that it was built on with `--old-base`")
     };
-    if let Some(digest) = digest
+    // The store has documents of bases; whoever wants their layers read needs to know where these are.
+    if let Some(digest) = digest.filter(|_| !args.read_bases || name.is_none())
         && let Some(stored) = in_store(session, digest, &image, image.platform().as_ref())
     {
-        return Ok(Named { name, source: stored });
+        return Ok(Named { name, source: stored, is_near: false });
     }
     let Some(name) = name else {
         let what = digest.map_or_else(
@@ -113,7 +125,8 @@ fn own_base(
         Some(digest) => reference.repository().at_digest(digest),
         None => reference,
     };
-    Ok(Named { name: Some(name), source: Arc::new(registry::source(client.clone(), reference)) })
+    let source = Arc::new(registry::source(client.clone(), reference));
+    Ok(Named { name: Some(name), source, is_near: false })
 }
 
 /// The base in the store, if it is all there that is needed of it, for every platform of the image.

@@ -91,6 +91,7 @@ pub(super) fn ask(
         lock,
         project: project_of(found.build_file.as_deref(), found.artifact.as_deref().or(first_app(&settings))),
         cache: reading(&settings, &name, args),
+        reads_base: false,
         name,
         settings,
         own,

@@ -36,6 +36,8 @@ pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandErr
     file::check_replaceable(&path)?;
     let old = asked.request.lock.take().unwrap_or_default();
     asked.request.settings.locked = false;
+    // Who asks for it gets all that checks may want to know.
+    asked.request.reads_base = true;
     let context = session.context(&asked.request.settings)?;
     let found = engine::lock(&context, &asked.request)?;
     let mut new = Lock::default();

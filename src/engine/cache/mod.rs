@@ -11,7 +11,11 @@
 //! - If any entry is found to be wrong, everything that came from the cache is dropped, and the build starts over.
 //! - Nothing is written unless it was asked for, and only what this machine built or its own memos know.
 
+mod layers;
+mod marker;
 mod record;
+pub use layers::SharedLayers;
+pub(super) use layers::share;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use record::fuzz;
 #[cfg(test)]
@@ -281,7 +285,7 @@ pub(super) fn write(
     entries: Vec<NewEntry>,
 ) -> Result<usize, BoxedError> {
     if !entries.is_empty() {
-        mark(client, repository)?;
+        marker::mark(client, repository)?;
     }
     let queue = Mutex::new(entries.into_iter());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -311,24 +315,6 @@ pub(super) fn write(
         // All of them, so that no thread's result is lost.
         results.chain([own]).collect::<Vec<_>>().into_iter().sum()
     })
-}
-
-/// Makes sure that readers see that there are entries.
-fn mark(client: &Client, repository: &Repository) -> Result<(), BoxedError> {
-    let (tag, document) = (record::marker_tag(), record::marker()?);
-    let found = client.resolve_for_push(&repository.at_tag(tag.clone()))?;
-    if found.is_some_and(|found| found.digest == document.digest()) {
-        return Ok(());
-    }
-    let empty = [record::empty()];
-    client.push_blob(repository, &empty[0])?;
-    client.push_document(
-        repository,
-        tag.as_str(),
-        &document,
-        Pushed { blobs: &empty, ..Pushed::default() },
-    )?;
-    Ok(())
 }
 
 fn write_one(

@@ -124,6 +124,7 @@ impl Town {
         let settings = Settings::resolve(document, &flags, &Overrides::default()).expect("settings");
         let name = self.repository(name);
         let request = Request {
+            reads_base: false,
             settings,
             has_build_file: true,
             facts: Facts::default(),

@@ -71,7 +71,14 @@ impl<T: FileTree> Image<'_, T> {
                         found.push(libc);
                         break;
                     }
-                    Seen::Unknown => is_sure = false,
+                    Seen::Unknown => match self.tree.system()? {
+                        Some(system) if system.libc.contains(libc.name()) => {
+                            found.push(libc);
+                            break;
+                        }
+                        Some(_) => {}
+                        None => is_sure = false,
+                    },
                     _ => {}
                 }
             }

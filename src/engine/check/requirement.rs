@@ -3,7 +3,7 @@
 use super::image::{FileAt, Image};
 use super::{libraries, servlet};
 use crate::artifact::Requirement;
-use crate::bases::{FileTree, Libc, Node, Seen, follow, java_major};
+use crate::bases::{FileTree, Libc, Node, Seen, follow, java_major, loaders};
 use crate::layer::Account;
 use crate::types::error::BoxedError;
 use crate::types::finding::{Finding, Rule};
@@ -51,11 +51,24 @@ fn loader<T: FileTree>(path: &str, artifact: &str, image: &mut Image<'_, T>) -> 
         FileAt::Fits(..) => Finding::met(rule, format!("the image has `{path}`, the loader of `{artifact}`")),
         FileAt::OtherMachine(machine) => lacks(&format!(": what is there is for {machine}")),
         FileAt::Nothing => lacks(""),
-        FileAt::Unknown => {
-            let what = format!("whether the image has `{path}`, the loader of `{artifact}`,");
-            Finding::unknown(rule, image.unknown(&what)).hint(image.cure)
-        }
+        FileAt::Unknown => match of_usual_loader(path, image)? {
+            Some(true) => Finding::met(rule, format!("the image has `{path}`, the loader of `{artifact}`")),
+            Some(false) => lacks(""),
+            None => {
+                let what = format!("whether the image has `{path}`, the loader of `{artifact}`,");
+                Finding::unknown(rule, image.unknown(&what)).hint(image.cure)
+            }
+        },
     })
+}
+
+/// Whether the base has a loader in its usual place, where the facts of the base tell: those of the lock do, though
+/// it does not speak of the path.
+fn of_usual_loader<T: FileTree>(path: &str, image: &mut Image<'_, T>) -> Result<Option<bool>, BoxedError> {
+    let architecture = image.platform.architecture();
+    let libc = Libc::ALL.into_iter().find(|libc| loaders(*libc, architecture).any(|usual| usual == path));
+    let (Some(libc), Some(system)) = (libc, image.system()?) else { return Ok(None) };
+    Ok(Some(system.libc.contains(libc.name())))
 }
 
 fn libc<T: FileTree>(wanted: Libc, artifact: &str, image: &mut Image<'_, T>) -> Result<Finding, BoxedError> {
@@ -172,4 +185,76 @@ fn account<T: FileTree>(wanted: &Account, image: &mut Image<'_, T>) -> Result<Fi
             Finding::unknown(rule, image.unknown(&what)).hint(image.cure)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bases::FileFacts;
+    use crate::layer::EntryPath;
+    use crate::project::lock::SystemFacts;
+    use crate::types::finding::Answer;
+    use crate::types::platform::Platform;
+
+    /// Files with their modes, or nothing that is known.
+    struct Files(Option<Vec<(&'static str, u32)>>, Option<SystemFacts>);
+
+    impl FileTree for Files {
+        fn lookup(&mut self, _: &EntryPath) -> Result<Option<Node>, BoxedError> {
+            Ok(None)
+        }
+
+        fn peek(&mut self, wanted: &EntryPath) -> Result<Seen<Node>, BoxedError> {
+            let Some(files) = &self.0 else { return Ok(Seen::Unknown) };
+            let wanted = wanted.to_string();
+            let below = format!("{wanted}/");
+            Ok(match files.iter().find(|(path, _)| *path == wanted) {
+                Some((_, mode)) => {
+                    Seen::Here(Node::File(FileFacts { mode: Some(*mode), ..FileFacts::default() }))
+                }
+                None if files.iter().any(|(path, _)| path.starts_with(&below)) => {
+                    Seen::Here(Node::Directory { mode: 0o755, uid: 0, gid: 0 })
+                }
+                None => Seen::Nothing,
+            })
+        }
+
+        fn system(&mut self) -> Result<Option<SystemFacts>, BoxedError> {
+            Ok(self.1.clone())
+        }
+    }
+
+    fn answer(requirement: &Requirement, mut files: Files) -> Answer {
+        let platform = Platform::linux_amd64();
+        let mut image = Image {
+            tree: &mut files,
+            platform: &platform,
+            base: None,
+            library_path: None,
+            path: None,
+            directory: None,
+            cure: "look",
+        };
+        check(requirement, "app.jar", &mut image).expect("answered")[0].answer
+    }
+
+    #[test]
+    fn an_executable_is_on_the_path_and_may_be_run() {
+        let java = Requirement::Executable { name: "java".to_owned() };
+        let of = |files: &[(&'static str, u32)]| answer(&java, Files(Some(files.to_vec()), None));
+        assert_eq!(of(&[("/usr/bin/java", 0o755)]), Answer::Met);
+        assert_eq!(of(&[("/usr/bin/java", 0o644)]), Answer::NotMet);
+        assert_eq!(of(&[("/opt/java", 0o755)]), Answer::NotMet);
+        assert_eq!(answer(&java, Files(None, None)), Answer::Unknown);
+    }
+
+    #[test]
+    fn a_java_may_be_too_old_missing_or_not_known() {
+        let needed = Requirement::Java { major: 17, shown_by: "`A.class`".to_owned() };
+        let of = |java| Some(SystemFacts { java, ..SystemFacts::default() });
+        assert_eq!(answer(&needed, Files(None, of(Some(21)))), Answer::Met);
+        assert_eq!(answer(&needed, Files(None, of(Some(11)))), Answer::NotMet);
+        assert_eq!(answer(&needed, Files(None, of(None))), Answer::NotMet);
+        assert_eq!(answer(&needed, Files(None, None)), Answer::Unknown);
+    }
 }

@@ -201,8 +201,11 @@ fn in_a_registry_no_layer_is_read_and_the_bases_are_mounted() {
     let store = Store::open(dir.path(), &Progress::default());
     let repository = format!("{}/app", fake.address()).parse().expect("a repository");
     let destination = crate::transport::registry::destination(client.clone(), repository);
-    let named =
-        |at: usize| Named { name: Some(names[at].clone()), source: source(&format!("base:{}", at + 1)) };
+    let named = |at: usize| Named {
+        name: Some(names[at].clone()),
+        source: source(&format!("base:{}", at + 1)),
+        is_near: false,
+    };
     let (old_base, new_base) = (named(0), named(1));
     let tags: Vec<Tag> = vec!["1.1".parse().expect("a tag")];
     let _ = fake.take_log();
@@ -212,6 +215,8 @@ fn in_a_registry_no_layer_is_read_and_the_bases_are_mounted() {
         new: &new_base,
         platform: None,
         force: false,
+        read_bases: false,
+        shared: None,
         destination: &destination,
         tags: &tags,
         store: &store,

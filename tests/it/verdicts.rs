@@ -1,0 +1,418 @@
+//! The matrix of verdicts: whatever the store holds, wherever the base is, with and without a lock, `build`, `plan` and
+//! `rebase` say the same of each requirement.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::artifacts::{AMD64, ARM64, JAKARTA, base, elf, elf_with, layout, war};
+use crate::registry::Served;
+use crate::support::{Outcome, Project, REPOSITORY, Run, copy_tree, files_below};
+
+/// The states of a store when a command begins.
+const STORES: [&str; 4] = ["cold", "warm", "foreign", "damaged"];
+const GLIBC: (&str, &str) = ("lib64/ld-linux-x86-64.so.2", "");
+const MUSL: (&str, &str) = ("lib/ld-musl-x86_64.so.1", "");
+const NINE: &str = "env = { CATALINA_HOME = \"/usr/local/tomcat\", TOMCAT_VERSION = \"9.0.80\" }\n";
+const TEN: &str = "env = { CATALINA_HOME = \"/usr/local/tomcat\", TOMCAT_VERSION = \"10.1.24\" }\n";
+
+/// What a command says of a base that does not meet a requirement.
+#[derive(Clone, Copy, PartialEq)]
+enum Verdict {
+    Refused,
+    /// Nothing at hand tells.
+    Unknown,
+}
+
+/// A requirement, an artifact that has it, a base that meets it, and one that does not.
+struct Row {
+    /// The variant of `Requirement`.
+    requirement: &'static str,
+    artifact: fn() -> Vec<u8>,
+    name: &'static str,
+    /// More of `[app]` and `[config]`.
+    settings: &'static str,
+    good: fn() -> Project,
+    bad: fn() -> Project,
+    says: &'static str,
+    /// With a lock that was written for another artifact, on a base in a registry: no layer is read then.
+    with_lock: Verdict,
+}
+
+fn with(files: &[(&str, &str)]) -> Project {
+    base(&["linux/amd64"], "", files)
+}
+
+fn rows() -> Vec<Row> {
+    let program = |row: Row| Row { name: "server", ..row };
+    let one = || Row {
+        requirement: "",
+        artifact: || elf(AMD64, &["libshop.so.1"]),
+        name: "",
+        settings: "",
+        good: || with(&[GLIBC, ("usr/lib/libshop.so.1", "")]),
+        bad: || with(&[GLIBC]),
+        says: "",
+        with_lock: Verdict::Refused,
+    };
+    vec![
+        program(Row {
+            requirement: "Platform",
+            artifact: || elf(AMD64, &[]),
+            good: || with(&[]),
+            bad: || base(&["linux/arm64"], "", &[]),
+            says: "linux/arm64",
+            ..one()
+        }),
+        program(Row { requirement: "Loader", bad: || with(&[]), says: "lacks `/lib64/ld-linux", ..one() }),
+        program(Row {
+            requirement: "Libc",
+            bad: || with(&[MUSL, ("usr/lib/libshop.so.1", "")]),
+            says: "is linked with glibc, and the image has musl",
+            ..one()
+        }),
+        program(Row {
+            requirement: "Libraries",
+            says: "`libshop.so.1`",
+            with_lock: Verdict::Unknown,
+            ..one()
+        }),
+        Row {
+            requirement: "Servlet",
+            artifact: || war(&[("WEB-INF/classes/A.class", JAKARTA), ("WEB-INF/web.xml", b"<web-app/>")]),
+            name: "shop.war",
+            good: || base(&["linux/amd64"], TEN, &[]),
+            bad: || base(&["linux/amd64"], NINE, &[]),
+            says: "jakarta.servlet",
+            ..one()
+        },
+        program(Row {
+            requirement: "Account",
+            artifact: || elf(AMD64, &[]),
+            settings: "\n[config]\nuser = \"web\"\n",
+            good: || with(&[("etc/passwd", "web:x:1000:1000::/:/bin/sh\n")]),
+            bad: || with(&[]),
+            says: "the user web",
+            with_lock: Verdict::Unknown,
+            ..one()
+        }),
+    ]
+}
+
+/// The requirements that any kind of artifact states, or the settings.
+fn stated() -> BTreeSet<String> {
+    let mut stated = BTreeSet::new();
+    for folder in ["src/artifact", "src/engine/check/planned.rs"] {
+        let path = Path::new(REPOSITORY).join(folder);
+        let files = if path.is_dir() { files_below(&path) } else { vec![path] };
+        for file in files.iter().filter(|file| !file.ends_with("requirement.rs")) {
+            let text = fs::read_to_string(file).unwrap();
+            for rest in text.split("Requirement::").skip(1) {
+                stated.insert(rest.chars().take_while(char::is_ascii_alphanumeric).collect());
+            }
+        }
+    }
+    stated
+}
+
+#[test]
+fn every_requirement_that_is_stated_has_a_row() {
+    let rows: BTreeSet<String> = rows().iter().map(|row| row.requirement.to_owned()).collect();
+    let missing: Vec<String> = stated().difference(&rows).cloned().collect();
+    assert_eq!(missing, Vec::<String>::new(), "add a row to `rows` for each");
+    assert_eq!(rows.difference(&stated()).count(), 0, "rows of requirements that nothing states");
+}
+
+fn project_of(row: &Row, base: &str) -> Project {
+    let project = Project::new();
+    write_build_file(&project, row, base);
+    project.write(row.name, (row.artifact)());
+    project
+}
+
+fn write_build_file(project: &Project, row: &Row, base: &str) {
+    project.write(
+        "build.toml",
+        format!(
+            "[image]\nname = \"localhost/app\"\nbase = \"{base}\"\ntags = [\"1\"]\n\n[app]\npath = \"{}\"\n{}",
+            row.name, row.settings
+        ),
+    );
+}
+
+/// Damages everything in a store.
+fn damage(store: &Path) {
+    for file in files_below(store) {
+        let mut bytes = fs::read(&file).unwrap();
+        if let Some(byte) = bytes.last_mut() {
+            *byte ^= 0xff;
+        }
+        // A layout may have the same file.
+        fs::remove_file(&file).unwrap();
+        fs::write(&file, bytes).unwrap();
+    }
+}
+
+/// The sentence of the verdict: an error, or a warning of what is not known.
+fn verdict(outcome: &Outcome) -> String {
+    let error = outcome.stderr.find("error: ").map(|at| outcome.stderr[at..].to_owned());
+    error.unwrap_or_else(|| {
+        let lines = outcome.stderr.lines().filter(|line| line.contains("cannot be known here"));
+        lines.collect::<Vec<_>>().join("\n")
+    })
+}
+
+#[track_caller]
+fn says(run: &Run<'_>, expected: Verdict, code: i32, text: &str, what: &str) -> String {
+    let outcome = run.run();
+    match expected {
+        Verdict::Refused => {
+            assert_eq!(outcome.code, Some(code), "{what}: {outcome:?}");
+            assert!(outcome.stdout.is_empty(), "{what}: {outcome:?}");
+        }
+        Verdict::Unknown => {
+            assert_eq!(outcome.code, Some(0), "{what}: {outcome:?}");
+            assert!(outcome.stderr.contains("cannot be known here"), "{what}: {outcome:?}");
+        }
+    }
+    assert!(outcome.stderr.contains(text), "{what}: {outcome:?}");
+    verdict(&outcome)
+}
+
+/// A lock of `base` that a build of a harmless directory wrote.
+fn lock_of(base: &str) -> String {
+    // In the place of the program, so that placing that asks for nothing new.
+    let other = Project::with(&crate::support::tree_on(base).replace("\"/srv\"", "\"/app\""));
+    other.write("files/a.txt", "a\n");
+    other.pack("update").ok();
+    fs::read_to_string(other.path("build.lock")).unwrap()
+}
+
+#[test]
+fn build_and_plan_say_the_same_whatever_the_store_holds() {
+    for row in rows() {
+        let (good, bad) = ((row.good)(), (row.bad)());
+        let served = Served::start();
+        served.add("good", &good.path("layout"));
+        served.add("bad", &bad.path("layout"));
+        let places =
+            [("layout", layout(&good), layout(&bad)), ("registry", served.name("good"), served.name("bad"))];
+        for (place, good, bad) in places {
+            let project = project_of(&row, &bad);
+            let lock = project.path("build.lock");
+            let elsewhere = project_of(&row, &good);
+            elsewhere.pack("build").ok();
+            for has_lock in [false, true] {
+                let expected = if has_lock && place == "registry" { row.with_lock } else { Verdict::Refused };
+                let written = has_lock.then(|| lock_of(&bad));
+                let mut said = BTreeSet::new();
+                for store in STORES {
+                    let _ = fs::remove_dir_all(project.cache());
+                    match store {
+                        "cold" => {}
+                        "foreign" => copy_tree(&elsewhere.cache(), &project.cache()),
+                        _ => {
+                            // It knows the layers of the artifact, and all of both bases.
+                            let _ = fs::remove_file(&lock);
+                            project.pack("build").args("--base").arg(&good).ok();
+                            let _ = fs::remove_file(&lock);
+                            project.pack("plan").run();
+                        }
+                    }
+                    if store == "damaged" {
+                        damage(&project.cache());
+                    }
+                    for command in ["plan", "build"] {
+                        let _ = fs::remove_file(&lock);
+                        if let Some(written) = &written {
+                            fs::write(&lock, written).unwrap();
+                        }
+                        let what = format!(
+                            "{} on a {place}, {command}, {store} store, lock: {has_lock}",
+                            row.requirement
+                        );
+                        said.insert(says(&project.pack(command), expected, 1, row.says, &what));
+                    }
+                }
+                assert_eq!(said.len(), 1, "one verdict, in the same words: {said:#?}");
+            }
+            let _ = fs::remove_file(&lock);
+            project.pack("build").args("--base").arg(&good).ok();
+        }
+    }
+}
+
+/// The lock of the artifact itself tells a cold machine all, and no layer is read.
+#[test]
+fn a_lock_of_the_same_artifact_tells_a_cold_machine() {
+    for row in rows() {
+        let good = (row.good)();
+        let served = Served::start();
+        served.add("good", &good.path("layout"));
+        let project = project_of(&row, &served.name("good"));
+        project.pack("plan").ok();
+        project.pack("update").ok();
+        fs::remove_dir_all(project.cache()).unwrap();
+        served.take_log();
+        let plan = project.pack("plan --json --locked").ok();
+        assert!(!plan.stderr.contains("cannot be known here"), "{}: {plan:?}", row.requirement);
+        let blobs: Vec<String> =
+            served.take_log().into_iter().filter(|line| line.contains("/blobs/")).collect();
+        assert_eq!(blobs, Vec::<String>::new(), "{}", row.requirement);
+        let findings = plan.json()["findings"].as_array().unwrap().clone();
+        assert!(!findings.is_empty(), "{}: {plan:?}", row.requirement);
+        assert!(findings.iter().all(|finding| finding["answer"] == "met"), "{findings:#?}");
+    }
+}
+
+/// What is said of another base: old, new, and what excludes them.
+struct Rebase {
+    old: fn() -> Project,
+    new: fn() -> Project,
+    says: &'static str,
+    /// Where both are in a registry.
+    in_registry: Verdict,
+}
+
+fn rebases() -> Vec<Rebase> {
+    vec![
+        Rebase {
+            old: || with(&[MUSL]),
+            new: || with(&[GLIBC]),
+            says: "the old base has musl, the new one glibc",
+            in_registry: Verdict::Unknown,
+        },
+        Rebase {
+            old: || with(&[GLIBC]),
+            new: || with(&[MUSL]),
+            says: "the old base has glibc, the new one musl",
+            in_registry: Verdict::Unknown,
+        },
+        Rebase {
+            old: || base(&["linux/amd64"], "env = { JAVA_VERSION = \"21\" }\n", &[GLIBC]),
+            new: || base(&["linux/amd64"], "env = { JAVA_VERSION = \"17\" }\n", &[GLIBC]),
+            says: "the old base has Java 21, the new one Java 17",
+            in_registry: Verdict::Refused,
+        },
+        Rebase {
+            old: || with(&[GLIBC, ("opt/jdk/release", "JAVA_VERSION=\"21.0.1\"\n")]),
+            new: || with(&[GLIBC, ("opt/jdk/release", "JAVA_VERSION=\"17.0.1\"\n")]),
+            says: "the old base has Java 21, the new one Java 17",
+            in_registry: Verdict::Unknown,
+        },
+        Rebase {
+            old: || base(&["linux/amd64"], NINE, &[]),
+            new: || base(&["linux/amd64"], TEN, &[]),
+            says: "Tomcat 10",
+            in_registry: Verdict::Refused,
+        },
+    ]
+}
+
+#[test]
+fn a_rebase_says_the_same_whatever_the_store_holds() {
+    for row in rebases() {
+        let (old, new) = ((row.old)(), (row.new)());
+        let served = Served::start();
+        served.add("old", &old.path("layout"));
+        served.add("new", &new.path("layout"));
+        let project = Project::with(&crate::support::tree_on(&layout(&old)));
+        project.write("files/a.txt", "a\n");
+        project.pack("build -o oci:image").ok();
+        let places =
+            [("layout", layout(&old), layout(&new)), ("registry", served.name("old"), served.name("new"))];
+        for (place, old, new) in places {
+            for reads in [false, true] {
+                let is_near = place == "layout" || reads;
+                let expected = if is_near { Verdict::Refused } else { row.in_registry };
+                let mut said = BTreeSet::new();
+                for store in STORES {
+                    let _ = fs::remove_dir_all(project.cache());
+                    if store != "cold" {
+                        for base in [&old, &new] {
+                            let other = Project::with(&crate::support::tree_on(base));
+                            other.write("files/a.txt", store);
+                            other.pack("build").cache(&project.cache()).ok();
+                        }
+                    }
+                    if store == "damaged" {
+                        damage(&project.cache());
+                    }
+                    let mut run = project.pack("rebase oci:image:1 -t 2");
+                    run = run.arg("--base").arg(&new).arg("--old-base").arg(&old);
+                    if reads {
+                        run = run.arg("--read-bases");
+                    }
+                    let text = if expected == Verdict::Refused { row.says } else { "--read-bases" };
+                    let what = format!("{} in a {place}, {store} store, reads: {reads}", row.says);
+                    said.insert(says(&run, expected, 4, text, &what));
+                }
+                assert_eq!(said.len(), 1, "one verdict, in the same words: {said:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn libraries_are_found_where_a_loader_looks() {
+    let own = "\n[[layer]]\nname = \"libraries\"\nfiles = [{ from = \"lib/\", to = \"/opt/shop/lib/\" }]\n";
+    let variable = format!("{own}\n[config]\nenv = {{ LD_LIBRARY_PATH = \"/opt/shop/lib\" }}\n");
+    let beside = "\n[[layer]]\nname = \"libraries\"\nfiles = [{ from = \"lib/\", to = \"/app/lib/\" }]\n";
+    let empty: &[(&str, &str)] = &[GLIBC];
+    let configured: &[(&str, &str)] = &[
+        GLIBC,
+        ("etc/ld.so.conf", "include /etc/ld.so.conf.d/*.conf\n"),
+        ("etc/ld.so.conf.d/shop.conf", "/opt/base/lib\n"),
+        ("opt/base/lib/libshop.so.1", ""),
+    ];
+    let of_base = "env = { LD_LIBRARY_PATH = \"/opt/base/lib\" }\n";
+    for (what, run_path, layers, files, config, is_built) in [
+        ("nowhere", None, own, empty, "", false),
+        ("$ORIGIN/lib", Some("$ORIGIN/lib"), beside, empty, "", true),
+        ("an absolute run path", Some("/opt/shop/lib"), own, empty, "", true),
+        ("LD_LIBRARY_PATH of the settings", None, &*variable, empty, "", true),
+        ("ld.so.conf.d of the base", None, "", configured, "", true),
+        ("LD_LIBRARY_PATH of the base", None, "", &configured[3..], of_base, false),
+        ("LD_LIBRARY_PATH of the base", None, "", &[GLIBC, configured[3]], of_base, true),
+    ] {
+        let on = base(&["linux/amd64"], config, files);
+        let project = Project::with(&format!(
+            "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n{layers}",
+            layout(&on)
+        ));
+        project.write("server", elf_with(AMD64, &["libshop.so.1"], run_path));
+        project.write("lib/libshop.so.1", "library");
+        let outcome = project.pack("build").run();
+        assert_eq!(outcome.code, Some(i32::from(!is_built)), "{what}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_library_for_another_machine_is_none() {
+    let mut foreign = elf(ARM64, &[]);
+    foreign.resize(4096, 0);
+    let files = Project::with(
+        "[image]\nname = \"localhost/base\"\nbase = \"scratch\"\ntags = [\"1\"]\nplatforms = [\"linux/amd64\"]\n\n\
+         [app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/\"\n",
+    );
+    files.write("files/lib64/ld-linux-x86-64.so.2", "").write("files/usr/lib/libshop.so.1", foreign);
+    files.pack("build -o oci:layout").ok();
+    let project = Project::with(&format!(
+        "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n",
+        layout(&files)
+    ));
+    project.write("server", elf(AMD64, &["libshop.so.1"]));
+    project.pack("build").fails(1).says(&["lacks `libshop.so.1`"]);
+}
+
+#[test]
+fn a_program_that_was_cut_off_is_refused() {
+    let project = Project::with(
+        "[image]\nname = \"localhost/app\"\nbase = \"scratch\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n",
+    );
+    let whole = elf(AMD64, &["libshop.so.1"]);
+    project.write("server", &whole[..whole.len() - 1]);
+    for command in ["build", "plan"] {
+        project.pack(command).fails(1).says(&["server", "truncated"]).hints();
+    }
+}
