@@ -80,6 +80,7 @@ impl Town {
         let document = Document::parse("build.toml", &self.dir(number), &build_file).expect("parses");
         let none = Overrides::default();
         Request {
+            reads_base: false,
             settings: Settings::resolve(document, &none, &none).expect("settings"),
             has_build_file: true,
             facts: Facts::default(),
