@@ -5,7 +5,7 @@
 //! for the same key: nothing here needs an asynchronous runtime.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -75,7 +75,11 @@ impl<K: Ord + Clone, V: Clone> Flight<K, V> {
     ///
     /// # Errors
     /// The error of `make`.
-    pub async fn get_async<E>(&self, key: &K, make: impl AsyncFnOnce() -> Result<V, E>) -> Result<V, E> {
+    pub async fn get_async<E, F: Future<Output = Result<V, E>>>(
+        &self,
+        key: &K,
+        make: impl FnOnce() -> F,
+    ) -> Result<V, E> {
         match poll_fn(|context| self.poll_turn(key, context)).await {
             Ok(value) => Ok(value),
             Err(turn) => {
@@ -153,7 +157,6 @@ impl<K: Ord, V> Drop for Turn<'_, K, V> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future as _;
     use std::pin::pin;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::channel;
@@ -250,9 +253,9 @@ mod tests {
     fn a_task_that_is_dropped_gives_its_turn_to_the_next() {
         let flight: Flight<u8, u8> = Flight::default();
         let mut context = Context::from_waker(Waker::noop());
-        let mut second = pin!(flight.get_async(&1, async || Ok::<_, Error>(2)));
+        let mut second = pin!(flight.get_async(&1, || async { Ok::<_, Error>(2) }));
         {
-            let mut first = pin!(flight.get_async(&1, async || {
+            let mut first = pin!(flight.get_async(&1, || async {
                 std::future::pending::<()>().await;
                 Ok::<_, Error>(1)
             }));

@@ -27,6 +27,7 @@ use super::credential::{Credential, Found, Login, PassedOver};
 use super::credentials::Credentials;
 use super::token::{DEFAULT_LIFETIME, Reply, Token, TokenCell};
 use crate::formats::json;
+use crate::runtime::flight::Flight;
 use crate::runtime::observer::Progress;
 use crate::types::error::Explain as _;
 use crate::types::reference::Registry;
@@ -59,7 +60,7 @@ pub(in crate::registry) struct Authenticator {
 #[derive(Default)]
 pub(in crate::registry) struct State {
     challenge: Mutex<Option<Arc<Challenge>>>,
-    credentials: Mutex<BTreeMap<String, Arc<tokio::sync::OnceCell<Found>>>>,
+    credentials: Flight<String, Found>,
     tokens: Mutex<BTreeMap<TokenKey, TokenCell>>,
     /// Scopes that the registry asked for beyond ours.
     extra: Mutex<BTreeMap<Vec<String>, BTreeSet<String>>>,
@@ -293,11 +294,6 @@ impl Authenticator {
             let credential = Some(Credential::new(login, "this command"));
             return Ok(Found { credential, ..Found::default() });
         }
-        let cell = {
-            let state = self.state(host);
-            let mut credentials = lock(&state.credentials);
-            Arc::clone(credentials.entry(access.repository.path().to_owned()).or_default())
-        };
         let find = || async {
             let (credentials, scope) = (self.settings.credentials.clone(), access.repository.clone());
             let found = tokio::task::spawn_blocking(move || credentials.look(&scope)).await;
@@ -317,7 +313,8 @@ impl Authenticator {
             }
             Ok(found)
         };
-        cell.get_or_try_init(find).await.cloned()
+        let state = self.state(host);
+        state.credentials.get_async(&access.repository.path().to_owned(), find).await
     }
 
     /// The logins that were shown to the registry.
