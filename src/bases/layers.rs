@@ -1,8 +1,8 @@
 //! The layers of a base image together, asked path by path.
 //!
-//! What decides bytes ([`FileTree::lookup`]) is read until it is known: from the lock, else from the layers, top
-//! down. What only a check asks for ([`FileTree::peek`]) comes from the lock, from the layers that are read in any
-//! case, and from what other machines said of the rest.
+//! Paths that decide bytes ([`FileTree::lookup`]) are read until they are known: from the lock, else from the layers,
+//! top down. Paths that only a check asks for ([`FileTree::peek`]) come from the lock, from the layers that are read
+//! in any case, and from other machines' statements about the rest.
 //!
 //! Invariant: an answer never depends on what the store has. An index that the store remembers only spares reading a
 //! layer that would be read otherwise.
@@ -33,7 +33,7 @@ use crate::types::error::BoxedError;
 /// As many names are listed of a directory of a base: web servers bring two or three pages.
 const MAX_NAMES: usize = 16;
 
-/// What may be kept of the layers of one base, in bytes: paths, kinds and owners of half a million files.
+/// The most that is kept of the layers of one base, in bytes: paths, kinds and owners of half a million files.
 pub(super) const MAX_INDEXES: u64 = 96 << 20;
 
 /// Which layers a check may read.
@@ -45,9 +45,9 @@ pub enum Reach {
     Needed,
 }
 
-/// What other machines say of layers.
+/// Other machines' statements about layers.
 pub trait SharedIndexes: Send + Sync {
-    /// The index of a layer; `None` where nobody says anything of it.
+    /// The index of a layer; `None` if there is no statement about it.
     fn index(&self, layer: &Digest) -> Option<LayerIndex>;
 }
 
@@ -58,7 +58,7 @@ struct LayerState {
     index: Option<Arc<LayerIndex>>,
     /// Whether something that decides bytes asked for it, so that checks may, too.
     is_needed: bool,
-    /// What other machines say, once they were asked.
+    /// The statements of other machines, once they were asked.
     shared: Option<Option<Arc<LayerIndex>>>,
 }
 
@@ -75,7 +75,7 @@ pub struct BaseLayers<'a> {
     layers: Vec<LayerState>,
     /// Whether indexes that the store remembers will do.
     remembers: bool,
-    /// What all of them may cost.
+    /// The budget for all of them.
     budget: Budget,
     pub(super) reach: Reach,
     shared: Option<Arc<dyn SharedIndexes>>,
@@ -122,7 +122,7 @@ impl<'a> BaseLayers<'a> {
     pub fn into_known(mut self) -> Known {
         let are_read = self.layers.iter().all(|layer| layer.is_needed);
         if self.base.origin().is_some() && are_read {
-            // What cannot be read was needed, and has stopped the build.
+            // A layer that cannot be read was needed, and has stopped the build.
             let _ = self.whole();
         }
         self.known
@@ -180,7 +180,7 @@ impl<'a> BaseLayers<'a> {
     /// The index of a layer, unless that would have to be fetched.
     pub(super) fn at_hand(&mut self, number: usize) -> Result<Option<Arc<LayerIndex>>, BoxedError> {
         let layer = &self.image.layers()[number];
-        // What a base on this machine lacks is not at hand, either.
+        // A layer that a base on this machine lacks cannot be read either.
         let is_near = self.store.blobs().contains(&layer.digest) == Some(layer.size)
             || (self.base.origin().is_none() && self.base.source().blob(layer).is_ok());
         if is_near { self.load(number).map(Some) } else { self.remembered(number) }
@@ -196,7 +196,7 @@ impl<'a> BaseLayers<'a> {
         }
         let layer = &self.image.layers()[number];
         let said = self.shared.as_ref().and_then(|shared| shared.index(&layer.digest));
-        // What does not fit into the budget is not known.
+        // A statement that does not fit into the budget is not known.
         let said = said.filter(|index| index.charge(&self.budget).is_ok()).map(Arc::new);
         self.layers[number].shared = Some(said.clone());
         Ok(said)
@@ -230,7 +230,7 @@ impl<'a> BaseLayers<'a> {
         let source = self.base.source();
         let is_stored = source.has(layer);
         match self.index_of(layer, source.blob(layer)?) {
-            // What is damaged in the store is whole where the base is.
+            // A layer that is damaged in the store is whole in the base's place.
             Err(_) if is_stored => Ok(self.index_of(layer, source.fresh(layer)?)?),
             result => Ok(result?),
         }
@@ -261,8 +261,9 @@ impl<'a> BaseLayers<'a> {
         Ok(None)
     }
 
-    /// Remembers all that is in `directory`, once two things turned out to be missing there: an application that has
-    /// directories of its own in one of the base's gets others, and nobody wants to read the base for each.
+    /// Remembers the whole content of `directory` after two paths turned out to be missing there: an application that
+    /// has directories of its own in a directory of the base will get more of them, and reading the base for each
+    /// would be slow.
     fn list(&mut self, directory: Option<EntryPath>) -> Result<(), BoxedError> {
         let Some(directory) = directory else { return Ok(()) };
         let Some(Ancestor::Directory { mode, uid, gid }) = self.known.nodes.get(&directory).cloned() else {
@@ -296,9 +297,9 @@ impl<'a> BaseLayers<'a> {
         Ok(())
     }
 
-    /// What the lock says of `path`, or was found before; `None` where neither tells.
+    /// The lock's statement about `path`, or the one that was found before; `None` if neither tells.
     fn said(&mut self, path: &EntryPath) -> Result<Option<Option<Node>>, BoxedError> {
-        // What the lock says of a directory decides about what is below it, too.
+        // The lock's statement about a directory also decides about the paths below it.
         for above in path.ancestors() {
             self.check_at_hand(&above)?;
         }
@@ -323,7 +324,7 @@ impl<'a> BaseLayers<'a> {
         self.known.nodes.insert(path.clone(), said::ancestor(node));
     }
 
-    /// What follows from the layers of the base for the whole image; `None` where not all of them are known.
+    /// The facts about the whole image that follow from the layers of the base; `None` if not all of them are known.
     fn whole(&mut self) -> Result<Option<SystemFacts>, BoxedError> {
         if let Some(said) = &self.known.system {
             return Ok(Some(said.clone()));
@@ -442,7 +443,7 @@ fn read_index(stream: &mut impl io::Read, budget: &Budget) -> io::Result<LayerIn
     LayerIndex::read(io::Cursor::new(start).chain(stream), compression, budget)
 }
 
-/// What the indexes of `layers` may cost.
+/// The budget for the indexes of `layers`.
 fn index_budget(reference: &str, layers: &[Descriptor]) -> Budget {
     let packed = layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.size));
     Budget::new(format!("the base `{reference}`"), MAX_INDEXES, unpacking(packed))

@@ -42,7 +42,7 @@ use crate::types::error::BoxedError;
 use crate::types::fingerprint::fingerprint;
 use crate::types::shown::shown_path;
 
-/// What a build starts from.
+/// The inputs of a build.
 pub(super) struct Inputs {
     parts: Parts,
     /// Whether a change from now on must show in the stamps, and what is planned is what was seen.
@@ -249,8 +249,7 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
     parts
 }
 
-/// What a directory is taken for, and the version that it says. An error is an answer too: it is the same as long as
-/// the files are.
+/// The kind and version of a directory. An error is an answer too: it is the same as long as the files are.
 fn detection_key(path: &Path) -> Key {
     let mut key = KeyBuilder::new("pack detection");
     match artifact::detect(path) {
@@ -287,7 +286,7 @@ impl Looker<'_> {
     }
 
     fn path(&mut self, path: &Path, options: &ScanOptions) -> Result<(), BoxedError> {
-        // What is wrong with it is found, and told better, when it is planned.
+        // Planning finds a fault in it, and words it better.
         if !path.is_dir() {
             self.file(path);
             return Ok(());

@@ -257,7 +257,7 @@ fn check_platform(platform: &Platform) -> Result<(), BuildError> {
     if platform.os() == "windows" { Err(BuildError::Windows(platform.clone())) } else { Ok(()) }
 }
 
-/// An error of one of several platforms that nobody asked for by name: which, and how to do without it.
+/// An error of one of several platforms that the user did not name: which, and how to do without it.
 fn one_of(error: BoxedError, platform: &Option<Platform>, all: &[Option<Platform>]) -> BoxedError {
     let (Some(platform), Kind::Input) = (platform, error.kind()) else { return error };
     let others = all.iter().flatten().filter(|other| *other != platform).cloned().collect();
@@ -460,7 +460,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
         base_layers: usize,
     ) -> Result<Vec<PlannedLayer>, BoxedError> {
         let mut layers = Vec::new();
-        // What was placed so far is below what follows, as the base is.
+        // The layers that are placed so far lie below the following ones, like the base.
         let mut placed: Vec<LayerSpec> = Vec::new();
         let mut own = drafts.iter().filter(|draft| !matches!(draft.origin, Origin::Removal)).count();
         for draft in drafts {

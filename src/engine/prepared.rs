@@ -20,17 +20,17 @@ pub struct Prepared<'a> {
     pub base: Option<Base>,
     /// The base's image for each image of the plan.
     pub bases: Vec<Option<PlatformBase>>,
-    /// What the lock should say of the base.
+    /// The lock's new entry for the base.
     pub locked: Option<LockedBase>,
-    /// What earlier builds learned.
+    /// The results of earlier builds.
     pub memos: Memos<'a>,
-    /// What templates may use, with what the artifact says.
+    /// The facts for templates, with those of the artifact.
     pub(super) facts: Facts,
     /// How layers are compressed.
     pub compression: Compression,
-    /// What the cache in a registry says of layers that are built all the same.
+    /// The cache's statements about layers that are built all the same.
     pub(super) claims: BTreeMap<Key, LayerFacts>,
-    /// What this machine read of the base's layers, for a cache in a registry that is written to.
+    /// The indexes that this machine made of the base's layers, for a cache in a registry that is written to.
     pub(super) base_indexes: Vec<(Digest, Arc<LayerIndex>)>,
     /// Why nothing that the cache says is believed.
     pub(super) distrust: Distrust,

@@ -40,13 +40,13 @@ const AHEAD: usize = 4;
 /// One image to build: a request, and where it goes.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
-    /// What is built.
+    /// The request.
     pub request: &'a Request,
     /// Where it goes.
     pub targets: &'a [Target],
 }
 
-/// What the other images of a run do when one fails.
+/// The fate of the other images of a run when one fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
     /// They go on.
@@ -251,7 +251,7 @@ impl<'r> Run<'r> {
             self.deliver_layer(member, None, build, &adopted, Duration::ZERO)?;
         }
         let Some(first) = unknown.first() else {
-            // What a target lacks is known when the image is derived.
+            // The blobs that a target lacks are known when the image is derived.
             build.add_known_layers()?;
             return Ok(());
         };
@@ -480,7 +480,7 @@ impl<'r> Run<'r> {
             Content::Blob(blob) => (blob, None),
             Content::Growing(growing, _) => {
                 let followed = target.follow(&growing);
-                // What is not finished has failed elsewhere.
+                // A blob that is not finished has failed elsewhere.
                 let Some(blob) = growing.finished() else { return };
                 (blob, followed)
             }

@@ -43,7 +43,7 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// Problems that the user should probably solve.
     pub warnings: Vec<String>,
-    /// What the checks found out.
+    /// The findings of the checks.
     pub findings: Vec<Finding>,
 }
 

@@ -58,7 +58,7 @@ pub struct Request<'a> {
     pub force: bool,
     /// Read layers of bases in a registry where nothing else tells what they have.
     pub read_bases: bool,
-    /// What other machines say of layers.
+    /// Other machines' statements about layers.
     pub shared: Option<Arc<dyn SharedIndexes>>,
     /// Where the result goes, and under which tags.
     pub destination: &'a dyn Destination,
@@ -135,7 +135,7 @@ impl Reason {
     }
 }
 
-/// What to do where a rebase is refused.
+/// The advice after a refused rebase.
 const FORCE: &str = "`--force` does it all the same; building again is safer";
 
 /// Why an image cannot be put on another base.
@@ -220,7 +220,7 @@ pub struct Report {
     pub images: Vec<Rebased>,
     /// The result for the blobs.
     pub blobs: Delivered,
-    /// What the checks found out.
+    /// The findings of the checks.
     pub findings: Vec<Finding>,
 }
 
@@ -459,7 +459,7 @@ fn one(
         new: system(request, new, &found, request.new)?,
     };
     systems.compare(old.image.config(), found.image.config(), request, &mut reasons, &mut findings);
-    // What is done all the same is said by a warning of its own.
+    // A forced rebase has a warning of its own about it.
     let level = if request.force { Level::Info } else { Level::Error };
     findings.extend(reasons.iter().map(|reason| reason.finding().at(level)));
     if !reasons.is_empty() {
@@ -530,14 +530,14 @@ fn java(config: &ConfigFile) -> Option<u32> {
     config.env("JAVA_VERSION").and_then(java_major)
 }
 
-/// What follows from the layers of both bases, where all of them are known.
+/// The facts that follow from the layers of both bases, if all of them are known.
 struct Systems {
     old: Option<SystemFacts>,
     new: Option<SystemFacts>,
 }
 
 impl Systems {
-    /// What the image requires of the new base because it ran on the old one: its C library, and its Java.
+    /// The image's requirements on the new base because it ran on the old one: its C library, and its Java.
     fn compare(
         &self,
         old_config: &ConfigFile,
@@ -567,7 +567,7 @@ impl Systems {
                 .hint(READ_BASES),
             ),
         }
-        // What both configurations name was compared already.
+        // Facts that both configurations name were compared already.
         let of_layers = |system: &Option<SystemFacts>| system.as_ref().and_then(|system| system.java);
         let Some(old) = java(old_config).or_else(|| of_layers(&self.old)) else { return };
         if java(old_config).is_some() && java(new_config).is_some() {
@@ -595,7 +595,7 @@ impl Systems {
 const READ_BASES: &str = "`--read-bases` reads the layers of both bases";
 
 impl Request<'_> {
-    /// What a sentence says of something that cannot be known.
+    /// The sentence about something that cannot be known.
     fn unknown(&self, what: &str) -> String {
         format!(
             "{what} cannot be known here: the layers of a base are in a registry, and the cache in the registry of the image \

@@ -10,19 +10,6 @@ use crate::support::{PACK, REPOSITORY, files_below};
 /// Words that a sentence here does without.
 const BANNED: [&str; 5] = ["whoever", "nobody", "no one", "whom", "whomever"];
 
-/// Beginnings of paths whose sentences are still to be mended. It becomes empty.
-const TO_MEND: [&str; 9] = [
-    "src/bases/layers.rs",
-    "src/cli/commands/request.rs",
-    "src/engine/cache/",
-    "src/engine/inputs.rs",
-    "src/engine/prepare",
-    "src/engine/run.rs",
-    "src/inspect/diff/mod.rs",
-    "src/plan/mod.rs",
-    "src/release/rebase/",
-];
-
 /// The page that shows bad sentences beside good ones.
 const STYLE: &str = "docs/style.md";
 
@@ -120,14 +107,10 @@ fn begins_with_what(text: &str) -> bool {
     std::iter::once(0).chain(starts).any(|start| is_subject(&text[start..]))
 }
 
-fn is_mended(path: &str) -> bool {
-    !TO_MEND.iter().any(|start| path.starts_with(start))
-}
-
 #[test]
 fn no_sentence_has_a_banned_word() {
     let mut wrong = Vec::new();
-    for (path, text) in texts().into_iter().filter(|(path, _)| is_mended(path)) {
+    for (path, text) in texts() {
         for (number, line) in text.lines().enumerate() {
             if let Some(word) = bad_word(&path, line) {
                 wrong.push(format!("{path}:{}: `{word}`: {}", number + 1, line.trim()));
@@ -140,7 +123,7 @@ fn no_sentence_has_a_banned_word() {
 #[test]
 fn no_sentence_has_a_clause_with_what_for_a_subject() {
     let mut wrong = Vec::new();
-    for (path, text) in texts().into_iter().filter(|(path, _)| is_mended(path)) {
+    for (path, text) in texts() {
         for (number, line) in text.lines().enumerate() {
             if has_bad_beginning(&path, line) {
                 wrong.push(format!("{path}:{}: {}", number + 1, line.trim()));
@@ -148,18 +131,6 @@ fn no_sentence_has_a_clause_with_what_for_a_subject() {
         }
     }
     assert!(wrong.is_empty(), "begin with a noun ({STYLE}):\n{}", wrong.join("\n"));
-}
-
-#[test]
-fn what_is_still_to_be_mended_shrinks() {
-    let texts = texts();
-    let is_wrong = |(path, text): &(String, String)| {
-        text.lines().any(|line| bad_word(path, line).is_some() || has_bad_beginning(path, line))
-    };
-    for start in TO_MEND {
-        let stays = texts.iter().filter(|(path, _)| path.starts_with(start)).any(is_wrong);
-        assert!(stays, "{start} is mended: take it out of the table");
-    }
 }
 
 #[test]

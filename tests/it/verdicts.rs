@@ -16,7 +16,7 @@ const MUSL: (&str, &str) = ("lib/ld-musl-x86_64.so.1", "");
 const NINE: &str = "env = { CATALINA_HOME = \"/usr/local/tomcat\", TOMCAT_VERSION = \"9.0.80\" }\n";
 const TEN: &str = "env = { CATALINA_HOME = \"/usr/local/tomcat\", TOMCAT_VERSION = \"10.1.24\" }\n";
 
-/// What a command says of a base that does not meet a requirement.
+/// The verdict of a command about a base that does not meet a requirement.
 #[derive(Clone, Copy, PartialEq)]
 enum Verdict {
     Refused,
@@ -265,7 +265,7 @@ fn a_lock_of_the_same_artifact_tells_a_cold_machine() {
     }
 }
 
-/// What is said of another base: old, new, and what excludes them.
+/// The verdict about another base: old, new, and the facts that exclude them.
 struct Rebase {
     old: fn() -> Project,
     new: fn() -> Project,

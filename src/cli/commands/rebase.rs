@@ -75,7 +75,7 @@ fn named(session: &Session, client: &Client, name: &str) -> Result<Named, Comman
     Ok(Named { is_near: name.is_none(), name, source })
 }
 
-/// What other machines say of base layers, in the repository of an image in a registry.
+/// Other machines' statements about base layers, in the repository of an image in a registry.
 fn shared(client: &Client, image: &str) -> Option<Arc<dyn SharedIndexes>> {
     let Ok(Location::Registry(reference)) = Location::parse(image) else { return None };
     Some(SharedLayers::new(client.clone(), reference.repository().clone()))
@@ -105,7 +105,7 @@ fn own_base(
     let unknown = |why: String| {
         CommandError::new(ExitStatus::Input, why).hint("name the base that it was built on with `--old-base`")
     };
-    // The store has documents of bases; whoever wants their layers read needs to know where these are.
+    // The store has documents of bases; reading their layers takes their place as well.
     if let Some(digest) = digest.filter(|_| !args.read_bases || name.is_none())
         && let Some(stored) = in_store(session, digest, &image, image.platform().as_ref())
     {

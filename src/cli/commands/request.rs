@@ -25,7 +25,7 @@ pub(super) use super::super::session::BUILD_FILE;
 
 /// A request and where its lock is.
 pub(super) struct Asked {
-    /// What to build.
+    /// The image to build.
     pub request: Request,
     /// Where the lock is kept; `None` without a build file.
     pub lock_path: Option<PathBuf>,
@@ -63,7 +63,7 @@ pub(super) fn ask(
         true => untrusted::check(settings, &directory, args.all_outputs().contains(&"registry")),
         false => Ok(()),
     };
-    // What a pattern means is looked for in directories that may be looked into, and may be a link.
+    // A pattern is searched for only in directories that the file may name, and its match may be a link.
     check(&settings)?;
     let version = find_artifacts(&mut settings, found.build_file.is_some())?;
     check(&settings)?;
@@ -173,8 +173,8 @@ fn find_artifacts(settings: &mut Settings, has_build_file: bool) -> Result<Optio
 /// How long one run of git may take. Not measured with very large repositories on a slow disk.
 const PATIENCE_WITH_GIT: Duration = Duration::from_secs(60);
 
-/// What git says of `directory`. A lock of ours is an input that is named by its digests, so that its first writing does
-/// not make the next image another one.
+/// The facts of git about `directory`. A lock of ours is an input that is named by its digests, so that its first
+/// writing does not make the next image another one.
 fn git_facts(
     session: &Session,
     directory: &Path,
@@ -239,7 +239,7 @@ impl Asked {
     }
 }
 
-/// What PATH and `--file` mean.
+/// The meaning of PATH and `--file`.
 struct Found {
     build_file: Option<PathBuf>,
     artifact: Option<PathBuf>,

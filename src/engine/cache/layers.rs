@@ -1,7 +1,7 @@
-//! What base layers have, as machines tell each other: an index for each layer, by the layer's digest.
+//! The content of base layers, as machines tell each other: an index for each layer, by the layer's digest.
 //!
-//! An entry is an artifact like that of a layer of ours (see `record.rs`), whose only layer is the index, packed. What
-//! it says is used by checks alone. It decides no byte of an image, is not written to the store's memos or to
+//! An entry is an artifact like that of a layer of ours (see `record.rs`), whose only layer is the index, packed.
+//! Only checks use its statements. It decides no byte of an image, is not written to the store's memos or to
 //! `build.lock`, and gives way to what this build reads itself; see `docs/cache.md`.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use crate::types::reference::{Repository, Tag};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The type of artifact that an entry is.
 const ARTIFACT_TYPE: &str = "application/vnd.pack.cache.base.v1";
-/// What an index is in the registry: postcard in zstd.
+/// The media type of an index in the registry: postcard in zstd.
 const INDEX_TYPE: &str = "application/vnd.pack.cache.index.v1+zstd";
 /// The version of the form of an index.
 const INDEX_FORMAT: u64 = 1;

@@ -46,10 +46,10 @@ struct Town {
     build_file: String,
 }
 
-/// What a machine did.
+/// The result of a build on a machine.
 struct Built {
     report: Report,
-    /// What it warned of.
+    /// The warnings.
     warnings: Vec<String>,
 }
 
@@ -183,7 +183,7 @@ impl Town {
         let _ = self.fake.take_log();
     }
 
-    /// What the tags of all layers' entries resolve to.
+    /// The digests that the tags of all layers' entries resolve to.
     fn entries(&self) -> Vec<Option<Digest>> {
         self.keys().iter().map(|key| self.fake.tag("shop/app", record::tag(key).as_str())).collect()
     }
@@ -353,7 +353,7 @@ fn who_knows_its_layers_tells_them_once_and_mends_what_is_wrong() {
     let again = town.build_at(store.path(), "shop/app", "2", town.writer());
     assert_eq!(again.report.cache_entries_written, 1);
     assert_eq!(town.entries(), entries);
-    // What it only heard of is not its to tell.
+    // A machine does not publish results that it only read.
     let other = tempfile::tempdir().expect("a directory");
     let heard = town.build_at(other.path(), "shop/app", "3", town.writer());
     assert_eq!((heard.states(), heard.report.cache_entries_written), (SHARED.to_vec(), 0));
@@ -447,7 +447,7 @@ fn no_fault_of_the_registry_fails_a_build_or_takes_long() {
         let built = town.cold("2", town.reader());
         assert_eq!(built.report.digest, plain.report.digest, "{what}");
         assert_eq!(built.states(), [None, None], "{what}");
-        // Nobody waits to ask once more.
+        // A fault causes no second request.
         let limit = if what.contains("silence") { 3 * long } else { Duration::ZERO };
         assert!(town.clock.elapsed() - before <= limit, "{what}: {:?}", town.clock.elapsed() - before);
     }
@@ -469,7 +469,7 @@ fn an_entry_that_names_a_blob_that_is_not_there_is_found_out() {
     let town = Town::new();
     let plain = town.teach();
     let true_facts = plain.facts(0);
-    let other = Digest::of(b"nobody has this");
+    let other = Digest::of(b"an absent blob");
     let lies = [
         LayerFacts { digest: other, ..true_facts },
         LayerFacts { size: true_facts.size + 1, digest: other, diff_id: other, toc: None, ztoc: None },
@@ -647,7 +647,7 @@ fn what_is_attached_and_deleted_at_the_registry_is_put_back() {
     assert!(town.fake.manifest("shop/app", &attached[0].digest).is_some());
 }
 
-/// A table of contents comes along, and is built again where nobody has it.
+/// A table of contents comes along, and is built again if it is missing.
 #[test]
 fn a_table_of_contents_is_known_with_its_layer() {
     let mut town = Town::new();

@@ -1,5 +1,5 @@
-//! What two images have in common and what not: documents field by field, layers, files, and the first
-//! difference that explains why the digests are not the same.
+//! The common parts and the differences of two images: documents field by field, layers, files, and the first
+//! difference that explains why the digests differ.
 //!
 //! Layers that both have, by digest or by diff ID, are not fetched. Of the others every entry is kept with its
 //! metadata and the hash of its content, so that memory grows with the number of files and not with their size.

@@ -1,4 +1,4 @@
-//! What is refused, what is kept, and what it costs against a registry.
+//! Refusals, kept settings, and requests to a registry.
 
 use std::collections::BTreeMap;
 
