@@ -10,7 +10,7 @@
 
 use flate2::{Compress, Compression, FlushCompress};
 use libdeflater::{CompressionLvl, Compressor};
-use pack::formats::deflate::{Level, Scratch, encode};
+use pack::testing::{Level, Scratch, encode};
 use std::hint::black_box;
 use std::io::Write;
 use std::path::{Path, PathBuf};

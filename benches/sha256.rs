@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pack::types::digest::Sha256;
+use pack::testing::Sha256;
 use sha2::Digest as _;
 
 const BYTES: usize = 64 << 20;

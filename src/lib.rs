@@ -2,22 +2,22 @@
 //!
 //! # Modules
 //! From the ground up: a module knows only those above it in this list, which a test asserts.
-//! - [`types`]: digest, reference, location, platform, time, error, foreign text.
-//! - [`runtime`]: events, interrupt, workers, files, budgets.
-//! - [`formats`]: DEFLATE, tar, zip, JSON.
-//! - [`oci`]: manifests, indexes and configurations as immutable values; blobs with a descriptor.
-//! - [`store`]: the local store of blobs, names and memos.
-//! - [`registry`]: the distribution protocol; the one client of the network.
-//! - [`transport`]: where images come from and go to, behind one `Source` and one `Destination`.
-//! - [`layer`]: from entries to a layer: scan, tar, bodies, encoding, digests.
-//! - [`project`]: `build.toml`, `build.lock`, git.
-//! - [`bases`]: what images stand on: documents, layers, facts, one tree with the planned layers.
-//! - [`artifact`]: what a path is, and what it becomes in an image.
-//! - [`plan`]: what goes where, as data.
-//! - [`engine`]: the one place that walks the whole flow of a build.
-//! - [`inspect`]: what two images differ in; every digest of an image derived again.
-//! - [`release`]: images copied, named and put on another base.
-//! - [`cli`]: arguments, environment, terminal, exit codes.
+//! - `types`: digest, reference, location, platform, time, error, foreign text.
+//! - `runtime`: events, interrupt, workers, files, budgets.
+//! - `formats`: DEFLATE, tar, zip, JSON.
+//! - `oci`: manifests, indexes and configurations as immutable values; blobs with a descriptor.
+//! - `store`: the local store of blobs, names and memos.
+//! - `registry`: the distribution protocol; the one client of the network.
+//! - `transport`: where images come from and go to, behind one `Source` and one `Destination`.
+//! - `layer`: from entries to a layer: scan, tar, bodies, encoding, digests.
+//! - `project`: `build.toml`, `build.lock`, git.
+//! - `bases`: what images stand on: documents, layers, facts, one tree with the planned layers.
+//! - `artifact`: what a path is, and what it becomes in an image.
+//! - `plan`: what goes where, as data.
+//! - `engine`: the one place that walks the whole flow of a build.
+//! - `inspect`: what two images differ in; every digest of an image derived again.
+//! - `release`: images copied, named and put on another base.
+//! - `cli`: arguments, environment, terminal, exit codes.
 //!
 //! # Files
 //! Read:
@@ -30,7 +30,7 @@
 //! - Logins: what `DOCKER_AUTH_CONFIG` holds, the file of `REGISTRY_AUTH_FILE`, `containers/auth.json` in
 //!   `$XDG_RUNTIME_DIR` and `$XDG_CONFIG_HOME`, `$DOCKER_CONFIG/config.json`; programs `docker-credential-NAME`.
 //! - Authorities: the system's, `SSL_CERT_FILE`, `ca-file` of a registry. Certificates to show: `client-cert`, `client-key`.
-//! - `NAME:pack-cache-KEY` in the registry, when pushing: layers of other machines, see [`engine::cache`]. Written with
+//! - `NAME:pack-cache-KEY` in the registry, when pushing: layers of other machines, see `engine::cache`. Written with
 //!   `--cache-to`.
 //! - The git repository around the project, by running `git`.
 //! - For `-o docker`: the socket of `DOCKER_HOST`, else `/var/run/docker.sock`,
@@ -47,28 +47,32 @@
 //!   - `oci-layout`, `index.json`, `blobs/sha256/HEX`: an OCI image layout with what was built and the documents of bases.
 //!   - `blobs/sha256/.tmp-*`, `.bad-HEX`: what a killed process left, and what was found damaged; a prune removes
 //!     them. `index.json.bad`: a damaged index.
-//!   - `memo/NAMESPACE-HEX`: records of finished steps, see [`engine::memo`]; `layer-index` says what base layers contain.
+//!   - `memo/NAMESPACE-HEX`: records of finished steps, see `engine::memo`; `layer-index` says what base layers contain.
 //!   - `locks/lease`: held shared by builds and exclusively by a prune.
 //!   - `CACHEDIR.TAG`.
 //! - `$TMPDIR/pack-XXXXXX`: blobs of this run, where the store cannot be written. It goes at the end, or is swept by a
 //!   later run or prune if the process was killed. Large blobs of mirrors, without a name.
 
+pub use cli::main;
+
 pub mod artifact;
 pub mod bases;
 pub mod cli;
 pub mod engine;
-pub mod formats;
+pub(crate) mod formats;
 #[doc(hidden)]
 #[cfg(any(test, feature = "testing"))]
 pub mod fuzz;
-pub mod inspect;
+pub(crate) mod inspect;
 pub mod layer;
 pub mod oci;
-pub mod plan;
+pub(crate) mod plan;
 pub mod project;
 pub mod registry;
-pub mod release;
+pub(crate) mod release;
 pub mod runtime;
-pub mod store;
+pub(crate) mod store;
+#[doc(hidden)]
+pub mod testing;
 pub mod transport;
 pub mod types;

@@ -244,6 +244,7 @@ pub enum ContentSource {
 impl Entry {
     /// A directory with the default metadata.
     #[must_use]
+    #[cfg(any(test, feature = "testing"))]
     pub const fn directory(path: EntryPath) -> Self {
         Self { path, metadata: Metadata::directory(), kind: EntryKind::Directory }
     }

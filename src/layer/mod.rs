@@ -33,16 +33,18 @@ pub use encode::{Compression, ZstdLevel};
 pub use entry::{
     Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, EntryPathError, Metadata,
 };
-pub use estargz::{ContentsError, Toc};
+pub use estargz::Toc;
 pub use identity::{FORMAT, content_time, entry_key, identify, identify_zipped, layer_key};
 pub use list::{BodyList, ListedBlob};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use lookup::sample;
 pub use lookup::{BodyLookup, FarBlobs};
+#[cfg(any(test, feature = "testing"))]
 pub use record::BodyRecord;
-pub use scan::{Rules, ScanOptions, Scanner, entries, scan};
+#[cfg(any(test, feature = "testing"))]
+pub use scan::scan;
+pub use scan::{Rules, ScanOptions, Scanner, entries};
 pub use spec::{LayerSpec, SpecError};
-pub use tar::TarError;
+pub use ztoc::Ztoc;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use ztoc::fuzz as ztoc_fuzz;
-pub use ztoc::{Ztoc, ZtocError};

@@ -16,11 +16,6 @@ pub const DOCKER_LAYER_ZSTD: &str = "application/vnd.docker.image.rootfs.diff.ta
 pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
 /// Docker's layer that registries do not hold.
 pub const DOCKER_FOREIGN_LAYER: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
-/// Docker's signed version 1 manifests, which nothing should write any more.
-pub const DOCKER_SCHEMA_1: [&str; 2] = [
-    "application/vnd.docker.distribution.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v1+prettyjws",
-];
 
 /// The kind of document that a media type stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

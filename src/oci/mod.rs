@@ -15,13 +15,17 @@ mod rebase;
 pub mod select;
 pub mod soci;
 
-pub use config::{ConfigFile, Healthcheck, History, RootFs, RunConfig};
+#[cfg(any(test, feature = "testing"))]
+pub use config::RootFs;
+pub use config::{ConfigFile, Healthcheck, History, RunConfig};
 pub use derive::{Change, NewLayer, derive};
 pub use descriptor::{Descriptor, PlatformFields};
 pub use image::{Image, ImageError, MAX_IMAGES, to_json};
+#[cfg(any(test, feature = "testing"))]
+pub use manifest::MAX_LAYERS;
 pub use manifest::{
-    DocumentError, Index, MAX_CHILDREN, MAX_DOCUMENT, MAX_LAYERS, MAX_VALUES, Manifest, ManifestOrIndex,
-    RawDocument, parse_file, parse_strict,
+    DocumentError, Index, MAX_CHILDREN, MAX_DOCUMENT, MAX_VALUES, Manifest, ManifestOrIndex, RawDocument,
+    parse_file, parse_strict,
 };
 pub use media_type::MediaType;
 pub use rebase::{BASE_DIGEST, BASE_NAME, Rebased, begins_with, rebase};

@@ -12,7 +12,9 @@ mod reuse;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use difference::{Change, Difference, How, Listing, ListingRecord, PathChange, TimesChange};
+#[cfg(any(test, feature = "testing"))]
+pub use difference::Change;
+pub use difference::{Difference, How, Listing, ListingRecord, PathChange, TimesChange};
 pub use place::{PlaceError, place, real_directory};
 pub use reuse::{FileMemo, LayerMemo, Unknown};
 use serde::{Deserialize, Serialize};

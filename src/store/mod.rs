@@ -25,16 +25,16 @@ mod prune;
 mod scratch;
 
 pub use crate::runtime::atomic::Durability;
-pub use blobs::{BlobReader, BlobWriter, Blobs, Listed};
+pub use blobs::{BlobWriter, Blobs};
 pub use damage::Damage;
 pub use error::StoreError;
 pub(crate) use files::{at, persist, temporary_in};
-pub use handle::{Lease, Store};
+pub use handle::Store;
 pub use layout::{
     CONTAINERD_NAME, EntryName, Layout, LayoutError, OCI_LAYOUT, PickError, REF_NAME, name_of, pick,
 };
 pub(crate) use layout::{empty_index, enter, is_complete};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use memo::fuzz;
-pub use prune::{NamespaceUsage, PruneOptions, Pruned, Usage};
+pub use prune::{PruneOptions, Pruned};
 pub use scratch::{Scratch, Swept, sweep};

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Blob, BlobContent, BlobStream, Capabilities, Delivery, Destination, Locality, Source};
+use super::{Blob, BlobStream, Capabilities, Delivery, Destination, Locality, Source};
 use crate::oci::{Descriptor, RawDocument};
 use crate::runtime::observer::{Phase, Progress};
 use crate::store::{EntryName, Layout, LayoutError, PickError, Store, StoreError, pick};
@@ -106,12 +106,6 @@ impl OciLayout {
     #[must_use]
     pub fn image_name(&self) -> Option<&str> {
         self.name.as_deref()
-    }
-
-    /// A blob as content that can be opened again and again: for copying it elsewhere.
-    #[must_use]
-    pub fn content(&self, descriptor: &Descriptor) -> Arc<dyn BlobContent> {
-        self.layout.blobs().content(descriptor)
     }
 
     /// Makes the layout, if it is not there.

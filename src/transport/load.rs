@@ -21,8 +21,6 @@ pub struct Loaded {
     pub image: Image,
     /// The document that the source's name resolves to: the image's manifest, or the index that lists it.
     pub root: RawDocument,
-    /// The index's entry for the image; a plain descriptor where there is no index.
-    pub platform_descriptor: Descriptor,
     /// The platform: that of the index, which may know the variant that the configuration lacks; else that of the
     /// configuration.
     pub platform: Option<Platform>,
@@ -136,7 +134,7 @@ pub fn load_image(source: &dyn Source, platform: Option<&Platform>) -> Result<Lo
         }
         .into());
     }
-    Ok(Loaded { image, root, platform_descriptor, platform: named })
+    Ok(Loaded { image, root, platform: named })
 }
 
 /// The platform of an image that an index lists for `listed`: that, unless its configuration contradicts.

@@ -12,7 +12,7 @@ use circles::{Circle, circles};
 use sources::{Source, has_word, sources};
 
 /// The folders of `src/`, from the ground up: each may know those before it, and no other.
-const LEVELS: [&str; 17] = [
+const LEVELS: [&str; 18] = [
     "types",
     "runtime",
     "formats",
@@ -30,6 +30,7 @@ const LEVELS: [&str; 17] = [
     "release",
     "cli",
     "fuzz",
+    "testing",
 ];
 
 /// Modules that a folder or file must not know, though they lie below it, and the reason.
@@ -196,24 +197,6 @@ const IN_CIRCLES: &[&str] = &[
     "cli/timings/page.rs",
     "engine/declared.rs",
     "engine/draft.rs",
-    "formats/json.rs",
-    "formats/json/check.rs",
-    "formats/json/decode.rs",
-    "formats/json/raw.rs",
-    "formats/untar.rs",
-    "formats/untar/header.rs",
-    "formats/untar/records.rs",
-    "formats/untar/sparse.rs",
-    "formats/zip/error.rs",
-    "formats/zip/mod.rs",
-    "formats/zip/names.rs",
-    "formats/zip/reader.rs",
-    "inspect/diff/document.rs",
-    "inspect/diff/listing.rs",
-    "inspect/diff/mod.rs",
-    "inspect/diff/tree.rs",
-    "inspect/verify.rs",
-    "inspect/verify/soci.rs",
     "layer/assemble.rs",
     "layer/assemble/order.rs",
     "layer/assemble/output.rs",
@@ -222,15 +205,8 @@ const IN_CIRCLES: &[&str] = &[
     "layer/estargz.rs",
     "layer/identity.rs",
     "layer/known.rs",
-    "layer/scan.rs",
-    "layer/scan/error.rs",
-    "layer/scan/filter.rs",
-    "layer/scan/remarks.rs",
-    "layer/scan/walk.rs",
     "layer/trail.rs",
     "layer/ztoc.rs",
-    "oci/derive.rs",
-    "oci/mod.rs",
     "project/config/decode.rs",
     "project/config/document.rs",
     "project/config/mod.rs",
@@ -241,12 +217,6 @@ const IN_CIRCLES: &[&str] = &[
     "project/git/repository.rs",
     "release/copy/deliver.rs",
     "release/copy/mod.rs",
-    "store/blobs.rs",
-    "store/mod.rs",
-    "store/prune.rs",
-    "store/scratch.rs",
-    "types/digest/mod.rs",
-    "types/digest/sha256.rs",
 ];
 
 #[test]

@@ -7,8 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use pack::formats::json::fold;
-use pack::oci::{ConfigFile, Descriptor, Index, Manifest, parse_strict};
+use pack::testing::{ConfigFile, Descriptor, Index, Manifest, Raw, fold, parse_strict};
 use serde_json::{Value, json};
 
 use crate::support::{PACK, Project, REPOSITORY, noise, sha256, skipped, tree_on};
@@ -273,7 +272,7 @@ fn facts(kind: &str, text: &str) -> Option<Value> {
         let health = run.healthcheck.map(|it| {
             json!([it.test, it.interval, it.timeout, it.start_period, it.start_interval, it.retries])
         });
-        let keys = |map: &BTreeMap<String, pack::formats::json::Raw>| map.keys().cloned().collect::<Vec<_>>();
+        let keys = |map: &BTreeMap<String, Raw>| map.keys().cloned().collect::<Vec<_>>();
         let diff_ids: Vec<String> = it.rootfs.diff_ids.iter().map(ToString::to_string).collect();
         return Some(json!([
             or(&it.created),

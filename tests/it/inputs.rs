@@ -30,7 +30,7 @@ fn is_empty_layout(layout: &Path) -> bool {
     let index = crate::support::json(&fs::read_to_string(layout.join("index.json")).unwrap());
     let is_whole = |path: &std::path::PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        pack::types::digest::Digest::of(&fs::read(path).unwrap()).to_string() == format!("sha256:{name}")
+        pack::testing::Digest::of(&fs::read(path).unwrap()).to_string() == format!("sha256:{name}")
     };
     index["manifests"].as_array().unwrap().is_empty()
         && files_below(&layout.join("blobs")).iter().all(is_whole)

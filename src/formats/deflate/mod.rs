@@ -75,6 +75,7 @@ pub struct Scratch {
 }
 
 /// The most bytes that [`encode`] appends for `len` bytes of input.
+#[cfg(any(test, feature = "testing"))]
 pub const fn max_encoded_len(len: usize) -> usize {
     len + 5 * len.div_ceil(65_535) + 5
 }

@@ -33,4 +33,6 @@ pub use error::JsonError;
 pub use fold::fold;
 pub use object::Object;
 pub use raw::Raw;
-pub use value::{Kind, MAX_DEPTH, Value};
+#[cfg(test)]
+use value::MAX_DEPTH;
+pub use value::{Kind, Value};

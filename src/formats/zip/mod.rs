@@ -27,6 +27,10 @@ mod reader;
 mod tests;
 
 pub use archive::Archive;
-pub use entry::{ArchiveEntry, ArchiveEntryKind, CompressedRange, MAX_NAME, MAX_NAMES, Method};
+#[cfg(test)]
+use entry::ArchiveEntry;
+#[cfg(test)]
+use entry::MAX_NAME;
+pub use entry::{ArchiveEntryKind, Method};
 pub use error::{EntryProblem, ZipError};
 pub use reader::EntryReader;

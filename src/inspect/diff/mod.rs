@@ -19,9 +19,8 @@ mod report;
 mod tests;
 mod tree;
 
-pub use error::DiffError;
 pub use images::diff;
 pub use options::DiffOptions;
-pub use report::{
-    Change, ChangeKind, Field, ImageComparison, ImageDiff, LayerDiff, LayerRef, Path, Relation, Side,
-};
+#[cfg(test)]
+pub use report::Side;
+pub use report::{Change, ChangeKind, Field, ImageComparison, ImageDiff, LayerDiff, LayerRef, Relation};

@@ -18,4 +18,6 @@ mod watched;
 
 pub use image::verify;
 pub use options::VerifyOptions;
-pub use report::{Check, Finding, Verification, VerifiedImage};
+pub use report::Verification;
+#[cfg(any(test, feature = "testing"))]
+pub use report::{Check, Finding};

@@ -28,15 +28,18 @@ mod scanner;
 mod tests;
 mod walk;
 
-pub use error::{Link, ScanError};
+pub use error::ScanError;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use filter::fuzz;
 pub use filter::{MAX_PATTERNS, literally, pattern_is_too_much, pattern_never_matches};
 pub(crate) use found::is_whiteout;
 pub use found::{Found, FoundKind};
-pub use look::{look_at_file, scan, takes};
+#[cfg(any(test, feature = "testing"))]
+pub use look::look_at_file;
+#[cfg(any(test, feature = "testing"))]
+pub use look::scan;
+pub use look::takes;
 pub use options::{IGNORE_FILE, LeftOut, ScanOptions};
-pub use remarks::Remarks;
 pub(crate) use rules::leaves;
 pub use rules::{Rules, entries};
 pub use scanner::Scanner;

@@ -3,14 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use fs_err as fs;
 
-use crate::oci::Descriptor;
-use crate::oci::blob::{BlobContent, BlobStream};
 use crate::runtime::atomic::Durability;
-use crate::store::files::{self, QUARANTINED, entries_in, last_used, move_aside, open_unnoticed};
+use crate::store::files::{self, QUARANTINED, entries_in, move_aside, open_unnoticed};
 use crate::store::scratch::Scratch;
 use crate::types::digest::Digest;
 use crate::types::shown::shown_path;
@@ -52,8 +49,6 @@ pub struct Listed {
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was last written, touched or, where the file system keeps count, read.
-    pub used: SystemTime,
 }
 
 impl Blobs {
@@ -123,9 +118,10 @@ impl Blobs {
 
     /// The blob as content that can be opened again and again, unchecked.
     #[must_use]
-    pub fn content(&self, descriptor: &Descriptor) -> Arc<dyn BlobContent> {
+    #[cfg(test)]
+    pub fn content(&self, descriptor: &crate::oci::Descriptor) -> Arc<dyn crate::oci::blob::BlobContent> {
         let (blobs, digest) = (self.clone(), descriptor.digest);
-        Arc::new(move || blobs.open(&digest).map(|file| Box::new(file) as BlobStream))
+        Arc::new(move || blobs.open(&digest).map(|file| Box::new(file) as crate::oci::blob::BlobStream))
     }
 
     /// Moves a blob that was found damaged out of the way, so that it is fetched or built again.
@@ -151,7 +147,7 @@ impl Blobs {
         let mut listed = Vec::new();
         for (name, metadata) in entries_in(&self.0.dir)? {
             if let Ok(digest) = format!("sha256:{name}").parse() {
-                listed.push(Listed { digest, size: metadata.len(), used: last_used(&metadata) });
+                listed.push(Listed { digest, size: metadata.len() });
             }
         }
         listed.sort_unstable_by_key(|blob| blob.digest);

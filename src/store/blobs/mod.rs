@@ -18,5 +18,4 @@ mod writer;
 
 pub(super) use directory::Spill;
 pub use directory::{Blobs, Listed};
-pub use reader::BlobReader;
 pub use writer::BlobWriter;

@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 use super::directory::Blobs;
 use crate::oci::Descriptor;
 use crate::store::files::{QUARANTINED, TEMPORARY, at, move_aside, persist, temporary_in};
-use crate::types::digest::{Digest, HashingWriter, VerifyingReader};
+use crate::types::digest::{Digest, VerifyingReader};
 
 const COPY_BUFFER: usize = 256 << 10;
 
@@ -46,8 +46,9 @@ impl Blobs {
     ///
     /// # Errors
     /// As for [`Blobs::writer`].
-    pub fn hashing_writer(&self) -> io::Result<HashingWriter<BlobWriter>> {
-        self.writer().map(HashingWriter::new)
+    #[cfg(test)]
+    pub fn hashing_writer(&self) -> io::Result<crate::types::digest::HashingWriter<BlobWriter>> {
+        self.writer().map(crate::types::digest::HashingWriter::new)
     }
 
     /// Stores bytes from memory; what is there already is compared and, if damaged, replaced.

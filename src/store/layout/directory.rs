@@ -108,6 +108,7 @@ impl Layout {
     ///
     /// # Errors
     /// As for [`Layout::to_write`].
+    #[cfg(test)]
     pub fn create(root: &Path) -> Result<Self, LayoutError> {
         let layout = Self::to_write(root)?;
         layout.make()?;
@@ -223,6 +224,7 @@ impl Layout {
     ///
     /// # Errors
     /// When the index cannot be read or written.
+    #[cfg(test)]
     pub fn set(&self, name: &EntryName, descriptor: &Descriptor) -> Result<(), LayoutError> {
         self.set_all(std::slice::from_ref(name), descriptor)
     }
@@ -244,6 +246,7 @@ impl Layout {
     ///
     /// # Errors
     /// When the index cannot be read or written.
+    #[cfg(test)]
     pub fn remove(&self, name: &str) -> Result<bool, LayoutError> {
         let mut removed = false;
         self.update(|index| {
