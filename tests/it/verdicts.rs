@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use crate::apps::hello_jar;
 use crate::artifacts::{AMD64, ARM64, JAKARTA, base, elf, elf_with, layout, war};
 use crate::registry::Served;
 use crate::support::{Outcome, Project, REPOSITORY, Run, copy_tree, files_below};
@@ -41,6 +42,17 @@ struct Row {
 
 fn with(files: &[(&str, &str)]) -> Project {
     base(&["linux/amd64"], "", files)
+}
+
+/// A base that says this Java version, with a `java` that may be run, or without one.
+fn java(version: &str, has_program: bool) -> Project {
+    let program = if has_program {
+        "\n[[layer]]\nname = \"jdk\"\nfiles = [{ from = \"files/jdk/java\", to = \"/usr/bin/java\", mode = \"0755\" }]\n"
+    } else {
+        ""
+    };
+    let config = format!("env = {{ JAVA_VERSION = \"{version}\" }}\n{program}");
+    base(&["linux/amd64"], &config, &[("jdk/java", "java")])
 }
 
 fn rows() -> Vec<Row> {
@@ -84,6 +96,25 @@ fn rows() -> Vec<Row> {
             good: || base(&["linux/amd64"], TEN, &[]),
             bad: || base(&["linux/amd64"], NINE, &[]),
             says: "jakarta.servlet",
+            ..one()
+        },
+        Row {
+            requirement: "Executable",
+            artifact: || hello_jar(""),
+            name: "app.jar",
+            good: || java("21", true),
+            bad: || java("21", false),
+            says: "`java`",
+            with_lock: Verdict::Unknown,
+            ..one()
+        },
+        Row {
+            requirement: "Java",
+            artifact: || hello_jar(""),
+            name: "app.jar",
+            good: || java("21", true),
+            bad: || java("1.5", true),
+            says: "and the base has Java 5",
             ..one()
         },
         program(Row {
