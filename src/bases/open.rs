@@ -41,6 +41,8 @@ pub(super) struct Cached {
     offline: bool,
     /// The fetched documents, the oldest first.
     kept: Mutex<VecDeque<(Digest, Arc<[u8]>)>>,
+    /// What its name means, once that was asked for: it stays the same for all who share this source.
+    root: Mutex<Option<RawDocument>>,
 }
 
 impl Cached {
@@ -53,7 +55,15 @@ impl Cached {
         offline: bool,
     ) -> Self {
         let locked = facts.map(|facts| facts.documents.clone()).unwrap_or_default();
-        Self { inner, store: store.clone(), pinned, locked, offline, kept: Mutex::default() }
+        Self {
+            inner,
+            store: store.clone(),
+            pinned,
+            locked,
+            offline,
+            kept: Mutex::default(),
+            root: Mutex::default(),
+        }
     }
 
     fn keep(&self, bytes: &[u8]) {
@@ -125,8 +135,13 @@ impl Source for Cached {
             return self.document(pinned);
         }
         self.check_online()?;
+        let mut known = self.root.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(root) = &*known {
+            return Ok(root.clone());
+        }
         let root = self.inner.root()?;
         self.keep(&root.bytes);
+        *known = Some(root.clone());
         Ok(root)
     }
 
@@ -192,6 +207,10 @@ pub struct Base {
     documents: Budget,
 }
 
+fn documents_budget(reference: &str) -> Budget {
+    Budget::new(format!("the base `{reference}`"), oci::MAX_IMAGES, u64::MAX)
+}
+
 /// The base for one platform.
 pub struct PlatformBase {
     /// The image.
@@ -229,8 +248,15 @@ impl Base {
         });
         let facts = locked.as_ref().and_then(|locked| locked.facts.as_ref());
         let source = Arc::new(Cached::new(source, store, pinned, facts, offline));
-        let documents = Budget::new(format!("the base `{reference}`"), oci::MAX_IMAGES, u64::MAX);
+        let documents = documents_budget(&reference);
         Self { reference, source, locked, strict: false, documents }
+    }
+
+    /// The same base for another image, which has a budget of its own for documents.
+    #[must_use]
+    pub fn of_one_image(&self) -> Self {
+        let documents = documents_budget(&self.reference);
+        Self { documents, ..self.clone() }
     }
 
     /// Under a strict lock, a departure from the base breaks a policy.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::base_table::BaseTable;
 use super::build_memo::{self, lookups};
 use super::cache::{self, Lookups, NewEntry};
 use super::derive::{self, finish, new_layer, tags};
@@ -188,6 +189,7 @@ impl<'r> ImageBuild<'r> {
     /// Makes the plan; the bytes that are held from now on.
     pub(super) fn plan(
         &mut self,
+        bases: &BaseTable,
         base: Option<OpenedAhead>,
         writer: &MemoWriter,
         buffers: &Buffers,
@@ -199,7 +201,7 @@ impl<'r> ImageBuild<'r> {
         let lookups = self.lookups.take().ok_or(BuildError::Panicked)?;
         let prepared = session.workers.pool()?.install(|| {
             let _entered = enter(id);
-            prepare_with(session, request, &scanner, writer.clone(), lookups, base)
+            prepare_with(session, request, &scanner, writer.clone(), lookups, bases, base)
         })?;
         if let Some(inputs) = &mut self.inputs {
             inputs.decide(&prepared.plan);

@@ -5,6 +5,7 @@
 //! layers are known and a destination is current already, one question to it is all that happens.
 
 pub mod apps;
+mod base_table;
 mod build_memo;
 pub mod cache;
 mod check;

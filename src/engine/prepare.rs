@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::apps::{self, ProposedApp};
+use super::base_table::BaseTable;
 use super::cache::{Distrust, Lookups, SharedLayers};
 use super::check::{self, Checks, of_artifact};
 use super::declared::DeclaredLayer;
@@ -29,9 +30,6 @@ use crate::plan::{
 use crate::project::config;
 use crate::project::lock::LockedBase;
 use crate::runtime::observer::Stage;
-use crate::transport::Source;
-use crate::transport::archive::Archive;
-use crate::transport::layout::OciLayout;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain as _, Kind};
 use crate::types::finding::Finding;
@@ -52,8 +50,12 @@ pub(super) fn asks_for_base(request: &Request) -> bool {
 }
 
 /// Opens the base and asks for its first documents. `None` where the plan has more to say of what is wrong.
-pub(super) fn open_ahead(session: &Session, request: &Request) -> Result<Option<OpenedAhead>, BoxedError> {
-    let Some(base) = open_base(session, request)? else { return Ok(None) };
+pub(super) fn open_ahead(
+    session: &Session,
+    request: &Request,
+    bases: &BaseTable,
+) -> Result<Option<OpenedAhead>, BoxedError> {
+    let Some(base) = bases.open(session, request)? else { return Ok(None) };
     Ok(match base.platforms() {
         Ok(_) => Some(Ok(base)),
         Err(error) if error.kind() == Kind::Input => None,
@@ -68,13 +70,14 @@ pub(super) fn prepare_with<'a>(
     scanner: &Scanner,
     writer: MemoWriter,
     lookups: Lookups,
+    bases: &BaseTable,
     opened: Option<OpenedAhead>,
 ) -> Result<Prepared<'a>, BoxedError> {
     let compression = compression(request.settings.compression)?;
     // Whatever has a time would have it in vain.
     crate::types::time::rfc3339(request.time())?;
     let (base, unreachable) = match opened {
-        None => (open_base(session, request)?, None),
+        None => (bases.open(session, request)?, None),
         Some(Ok(base)) => (Some(base), None),
         Some(Err(error)) => (None, Some(error)),
     };
@@ -197,7 +200,7 @@ pub(super) fn compression(written: config::Compression) -> Result<Compression, B
 
 /// Compares what the lock says of the base with the base's layers, which are read; how many paths there were.
 pub(super) fn check_lock(session: &Session, request: &Request) -> Result<usize, BoxedError> {
-    let Some(base) = open_base(session, request)? else { return Ok(0) };
+    let Some(base) = BaseTable::default().open(session, request)? else { return Ok(0) };
     let base = base.strict(true);
     let Some(locked) = request.locked_base() else { return Err(BaseError::NoFacts(base.reference).into()) };
     let Some(facts) = &locked.facts else { return Err(BaseError::NoFacts(base.reference).into()) };
@@ -211,33 +214,6 @@ pub(super) fn check_lock(session: &Session, request: &Request) -> Result<usize, 
         checked += BaseLayers::new(&base, &loaded, &session.store, &session.progress).check_lock()?;
     }
     Ok(checked)
-}
-
-/// Opens the base that the settings name; `None` for scratch.
-fn open_base(session: &Session, request: &Request) -> Result<Option<Base>, BoxedError> {
-    let Some(base) = &request.settings.base else { return Ok(None) };
-    let written = base.value.to_string();
-    let locked = request.locked_base().cloned();
-    let source: Arc<dyn Source> = match &base.value {
-        config::Base::Scratch => return Ok(None),
-        config::Base::Registry(reference) => {
-            // The lock pins bytes; what the tag means by now is not asked.
-            let pinned = locked.as_ref().map(|locked| reference.repository().at_digest(locked.digest));
-            let reference = pinned.unwrap_or_else(|| reference.clone());
-            Arc::new(crate::transport::registry::source(session.client.clone(), reference))
-        }
-        config::Base::Store(name) => Arc::new(OciLayout::stored(&session.store, name)?),
-        config::Base::Layout { path, name } => Arc::new(OciLayout::open(path.path(), name.as_deref())?),
-        config::Base::OciArchive { path, name } => Arc::new(Archive::open_oci(path.path(), name.as_deref())?),
-        config::Base::DockerArchive { path, name } => {
-            Arc::new(Archive::open_docker(path.path(), name.as_deref())?)
-        }
-    };
-    if request.settings.locked && locked.is_none() {
-        return Err(BuildError::NotLocked(written).into());
-    }
-    let base = Base::new(written, source, locked, &session.store, request.settings.offline);
-    Ok(Some(base.strict(request.settings.locked)))
 }
 
 /// The platforms that the settings name.

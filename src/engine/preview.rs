@@ -1,5 +1,6 @@
 //! The steps before building: the plan, the facts about it, and the lock.
 
+use super::base_table::BaseTable;
 use super::build_memo::{find_outcome, lookups};
 use super::derive;
 use super::inputs::Inputs;
@@ -31,7 +32,10 @@ pub fn prepare<'a>(
     derive::check(request, &derive::early(&request.facts))?;
     let lookups = lookups(session, request)?;
     let writer = MemoWriter::new(&session.store);
-    session.workers.pool()?.install(|| prepare_with(session, request, scanner, writer, lookups, None))
+    session
+        .workers
+        .pool()?
+        .install(|| prepare_with(session, request, scanner, writer, lookups, &BaseTable::default(), None))
 }
 
 /// Whether the outcome of a build of `request` is known without planning it: what `pack plan` can say of that

@@ -13,6 +13,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::base_table::BaseTable;
 use super::error::BuildError;
 use super::graph::{Graph, LayerId, Node, SendId};
 use super::image_build::{Config, Documents, ImageBuild, UnknownLayer};
@@ -85,6 +86,7 @@ struct Run<'r> {
     images: Vec<Slot<'r>>,
     layers: LayerTable,
     sends: SendTable,
+    bases: BaseTable,
     /// Held while layers are added.
     adding: Mutex<()>,
     buffers: Buffers,
@@ -154,6 +156,7 @@ impl<'r> Run<'r> {
             images: jobs.iter().enumerate().map(slot).collect(),
             layers: LayerTable::default(),
             sends: SendTable::new(jobs.iter().map(|job| job.targets)),
+            bases: BaseTable::default(),
             adding: Mutex::default(),
             buffers: Buffers::default(),
             writer: MemoWriter::new(&session.store),
@@ -185,7 +188,7 @@ impl<'r> Run<'r> {
     /// Opens a base that nothing pins, while files are looked at: what it is, is not known before.
     fn open(&self, image: ImageId) -> Result<(), BoxedError> {
         let slot = self.slot(image);
-        *lock(&slot.base) = prepare::open_ahead(self.session, slot.request)?;
+        *lock(&slot.base) = prepare::open_ahead(self.session, slot.request, &self.bases)?;
         Ok(())
     }
 
@@ -226,7 +229,7 @@ impl<'r> Run<'r> {
         let mut build = lock(&slot.build);
         let interrupt = lock(&slot.interrupt).clone();
         let base = lock(&slot.base).take();
-        let held = build.plan(base, &self.writer, &self.buffers, interrupt)?;
+        let held = build.plan(&self.bases, base, &self.writer, &self.buffers, interrupt)?;
         self.scheduler.hold(image, held);
         if build.is_answered() {
             let _step = self.session.progress.step(Stage::Ask, "targets");

@@ -72,8 +72,12 @@ impl Town {
     }
 
     fn request(&self, number: usize, own: &str) -> Request {
+        self.request_on("scratch", number, own)
+    }
+
+    fn request_on(&self, base: &str, number: usize, own: &str) -> Request {
         let build_file = format!(
-            "[image]\nbase = \"scratch\"\ntags = [\"1\"]\n\
+            "[image]\nbase = \"{base}\"\ntags = [\"1\"]\n\
              [[layer]]\nname = \"shared\"\nfiles = [{{ from = \"shared/\", to = \"/srv/shared\" }}]\n\
              [[layer]]\nname = \"own\"\nfiles = [{{ from = \"{own}\", to = \"/srv/own\" }}]\n"
         );
@@ -166,6 +170,25 @@ fn what_two_images_share_is_built_and_sent_once() {
     for (number, report) in warm.iter().enumerate() {
         assert_eq!(town.tag(number), report.digest);
     }
+}
+
+#[test]
+fn images_of_a_run_see_the_same_base_and_ask_for_it_once() {
+    let mut town = Town::new(3);
+    town.run_well(temporary().path(), 1, &[0]);
+    let base = format!("{}/shop/0:1", town.fake.address());
+    for number in [1, 2] {
+        town.requests[number] = town.request_on(&base, number, "own/");
+    }
+    town.fake.take_log();
+    let store = temporary();
+    let reports = town.run_well(store.path(), 2, &[1, 2]);
+    let asked = town.fake.take_log().into_iter();
+    let asked: Vec<_> = asked.filter(|request| request.target.ends_with("/v2/shop/0/manifests/1")).collect();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    let layers = |report: &Report| report.images[0].base.iter().map(|layer| layer.digest).collect::<Vec<_>>();
+    assert_eq!(layers(&reports[0]).len(), 2);
+    assert_eq!(layers(&reports[0]), layers(&reports[1]));
 }
 
 #[test]
