@@ -28,8 +28,6 @@ mod tests;
 
 pub use archive::Archive;
 #[cfg(test)]
-use entry::ArchiveEntry;
-#[cfg(test)]
 use entry::MAX_NAME;
 pub use entry::{ArchiveEntryKind, Method};
 pub use error::{EntryProblem, ZipError};
