@@ -99,7 +99,7 @@ impl LayerIndex {
         // Not the `tar` crate's own loop, which reads records of any length into memory.
         let mut walk = Walk::new(ReadThrough(&mut tar), LAYER);
         while let Some(entry) = walk.next().map_err(TarError::into_io)? {
-            let content = Content::read(&entry, &mut walk, budget)?;
+            let content = IndexedContent::read(&entry, &mut walk, budget)?;
             index.add(entry, content, budget)?;
         }
         // To the end of the blob, so that its digest is checked on all of it.
@@ -127,7 +127,7 @@ impl LayerIndex {
         }
     }
 
-    fn add(&mut self, entry: Entry, content: Content, budget: &Budget) -> io::Result<()> {
+    fn add(&mut self, entry: Entry, content: IndexedContent, budget: &Budget) -> io::Result<()> {
         // The root itself is no entry; a name that climbs out is nothing that a runtime would unpack.
         let Ok(path) = EntryPath::new(&entry.path) else { return Ok(()) };
         budget.keep(ENTRY_COST + path.as_bytes().len() + entry.link.len())?;
@@ -288,12 +288,12 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// The part of an entry's payload that is read.
 #[derive(Default)]
-struct Content {
+struct IndexedContent {
     machine: Option<Machine>,
     reading: Option<Reading>,
 }
 
-impl Content {
+impl IndexedContent {
     /// Reads what a probe wants, or the head of a library.
     fn read<R: Skip>(entry: &Entry, walk: &mut Walk<R>, budget: &Budget) -> io::Result<Self> {
         let mut content = Self::default();

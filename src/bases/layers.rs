@@ -239,7 +239,8 @@ impl<'a> BaseLayers<'a> {
     fn index_of(&self, layer: &Descriptor, stream: BlobStream) -> Result<LayerIndex, BaseError> {
         let task =
             self.progress.task(Phase::Read, format!("base {}", layer.digest.short()), Some(layer.size));
-        let mut counted = Counted { inner: io::BufReader::with_capacity(1 << 18, stream), task: &task };
+        let mut counted =
+            CountingReader { inner: io::BufReader::with_capacity(1 << 18, stream), task: &task };
         let index =
             read_index(&mut counted, &self.budget).map_err(|source| self.unreadable(layer, source))?;
         task.finish("indexed");
@@ -454,12 +455,12 @@ fn index_key(layer: &Digest) -> Key {
 }
 
 /// Tells a task how many bytes were read.
-struct Counted<'a, R> {
+struct CountingReader<'a, R> {
     inner: R,
     task: &'a Task,
 }
 
-impl<R: io::Read> io::Read for Counted<'_, R> {
+impl<R: io::Read> io::Read for CountingReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.task.advance(read as u64);

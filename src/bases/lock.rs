@@ -22,7 +22,7 @@ use crate::types::error::BoxedError;
 use crate::types::shown::Foreign;
 
 /// The entry of a base's layers at a path.
-enum Found {
+enum LockMatch {
     /// This layer says so.
     Here(Digest, Node),
     /// None has it, or one deletes what others have.
@@ -31,7 +31,7 @@ enum Found {
     Elsewhere,
 }
 
-impl Found {
+impl LockMatch {
     /// Whether it is what the lock says, but for the names in a directory.
     fn agrees(&self, said: &Ancestor) -> bool {
         match (self, said) {
@@ -186,18 +186,18 @@ impl BaseLayers<'_> {
         &mut self,
         path: &EntryPath,
         index: impl Fn(&mut Self, usize) -> Result<Option<Arc<LayerIndex>>, BoxedError>,
-    ) -> Result<Found, BoxedError> {
+    ) -> Result<LockMatch, BoxedError> {
         for number in (0..self.count()).rev() {
-            let Some(index) = index(self, number)? else { return Ok(Found::Elsewhere) };
+            let Some(index) = index(self, number)? else { return Ok(LockMatch::Elsewhere) };
             match index.lookup(path) {
                 Lookup::Here(node) => {
-                    return Ok(Found::Here(self.image.layers()[number].digest, node.clone()));
+                    return Ok(LockMatch::Here(self.image.layers()[number].digest, node.clone()));
                 }
-                Lookup::Hidden => return Ok(Found::Nothing),
+                Lookup::Hidden => return Ok(LockMatch::Nothing),
                 Lookup::Below => {}
             }
         }
-        Ok(Found::Nothing)
+        Ok(LockMatch::Nothing)
     }
 
     /// Whether a directory has in it what the lock says, if the lock says it.

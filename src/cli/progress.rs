@@ -90,15 +90,15 @@ enum Drawing {
 struct Shared {
     printer: Printer,
     drawing: Drawing,
-    state: Mutex<State>,
+    state: Mutex<DisplayState>,
     ticker: OnceLock<()>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct DisplayState {
     closed: bool,
     tasks: BTreeMap<TaskId, Task>,
-    finished: Finished,
+    finished: FinishedLine,
     /// When the last task ended.
     idle: Option<Instant>,
     /// The rows on the screen; the last one is the total.
@@ -122,7 +122,7 @@ struct Task {
 
 /// The work of finished tasks.
 #[derive(Clone, Copy, Debug, Default)]
-struct Finished {
+struct FinishedLine {
     /// Bytes that went to registries.
     sent: u64,
     /// Bytes that came from registries.
@@ -142,7 +142,7 @@ impl Observer for Drawer {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, DisplayState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -259,7 +259,7 @@ impl Shared {
     }
 }
 
-impl State {
+impl DisplayState {
     /// The rows to show now, none wider than `columns`.
     fn frame(&mut self, now: Instant, columns: usize) -> Vec<String> {
         self.frames += 1;
@@ -309,7 +309,7 @@ impl State {
     }
 }
 
-impl Finished {
+impl FinishedLine {
     fn add(&mut self, task: &Task, outcome: &str) {
         if matches!(outcome, "present" | "mounted") {
             self.reused += task.total.unwrap_or(0);
@@ -554,8 +554,8 @@ mod tests {
     }
 
     /// A state with tasks that began at the instant, as (phase, name, total, done).
-    fn state(zero: Instant, tasks: &[(Phase, &str, Option<u64>, u64)]) -> State {
-        let mut state = State::default();
+    fn state(zero: Instant, tasks: &[(Phase, &str, Option<u64>, u64)]) -> DisplayState {
+        let mut state = DisplayState::default();
         for (id, (phase, name, total, done)) in ids(tasks.len()).into_iter().zip(tasks) {
             let (name, seen) = ((*name).to_owned(), (zero, 0));
             let task =
@@ -592,7 +592,7 @@ mod tests {
     #[test]
     fn the_end_of_the_work_is_said_while_it_goes_on() {
         let zero = Instant::now();
-        let mut state = State { idle: Some(zero), ..State::default() };
+        let mut state = DisplayState { idle: Some(zero), ..DisplayState::default() };
         state.finished.written = 12_000_000;
         assert_eq!(state.frame(zero + Duration::from_millis(100), 80), Vec::<String>::new());
         let rows = state.frame(zero + Duration::from_millis(400), 80);

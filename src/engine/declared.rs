@@ -31,12 +31,12 @@ pub(super) struct DeclaredLayer<'a> {
 
 /// The source of an entry of a `[[layer]]`.
 #[derive(Clone, Copy)]
-enum Source<'a> {
+enum DeclaredSource<'a> {
     Files(&'a config::Files),
     Directory(&'a config::Directory),
 }
 
-impl Source<'_> {
+impl DeclaredSource<'_> {
     const fn span(&self) -> config::Span {
         match self {
             Self::Files(files) => files.from.span,
@@ -61,7 +61,7 @@ impl<'a> DeclaredLayer<'a> {
 
     /// The entries of the layer.
     pub(super) fn draft(self) -> Result<Draft<'a>, BoxedError> {
-        let mut all: BTreeMap<EntryPath, (Entry, Source<'a>)> = BTreeMap::new();
+        let mut all: BTreeMap<EntryPath, (Entry, DeclaredSource<'a>)> = BTreeMap::new();
         let mut others: Vec<Entry> = Vec::new();
         let mut owned: BTreeSet<EntryPath> = BTreeSet::new();
         let mut named: BTreeSet<EntryPath> = BTreeSet::new();
@@ -70,10 +70,10 @@ impl<'a> DeclaredLayer<'a> {
             let entry = self.directory(directory, path);
             owned.insert(path.clone());
             match all.entry(path.clone()) {
-                Slot::Vacant(slot) => drop(slot.insert((entry, Source::Directory(directory)))),
+                Slot::Vacant(slot) => drop(slot.insert((entry, DeclaredSource::Directory(directory)))),
                 Slot::Occupied(slot) if slot.get().0.metadata == entry.metadata => {}
                 Slot::Occupied(slot) => {
-                    return Err(self.clash(slot.get(), &entry, Source::Directory(directory)));
+                    return Err(self.clash(slot.get(), &entry, DeclaredSource::Directory(directory)));
                 }
             }
         }
@@ -89,13 +89,13 @@ impl<'a> DeclaredLayer<'a> {
                     named.insert(entry.path.clone());
                 }
                 match all.entry(entry.path.clone()) {
-                    Slot::Vacant(slot) => drop(slot.insert((entry, Source::Files(files)))),
+                    Slot::Vacant(slot) => drop(slot.insert((entry, DeclaredSource::Files(files)))),
                     Slot::Occupied(slot) => {
                         let (there, source) = slot.get();
                         if !(entry.is_directory() && there.is_directory()) {
-                            return Err(self.clash(slot.get(), &entry, Source::Files(files)));
+                            return Err(self.clash(slot.get(), &entry, DeclaredSource::Files(files)));
                         }
-                        if matches!(source, Source::Files(_)) && there.metadata != entry.metadata {
+                        if matches!(source, DeclaredSource::Files(_)) && there.metadata != entry.metadata {
                             others.push(entry);
                         }
                     }
@@ -195,7 +195,7 @@ impl<'a> DeclaredLayer<'a> {
     }
 
     /// Nothing may go below what is no directory.
-    fn check_below(&self, all: &BTreeMap<EntryPath, (Entry, Source<'_>)>) -> Result<(), BoxedError> {
+    fn check_below(&self, all: &BTreeMap<EntryPath, (Entry, DeclaredSource<'_>)>) -> Result<(), BoxedError> {
         // Most entries lie beside the one before.
         let mut last: &[u8] = b"";
         for (path, (entry, source)) in all {
@@ -221,7 +221,12 @@ impl<'a> DeclaredLayer<'a> {
     }
 
     /// Two things at one path.
-    fn clash(&self, there: &(Entry, Source<'_>), entry: &Entry, source: Source<'_>) -> BoxedError {
+    fn clash(
+        &self,
+        there: &(Entry, DeclaredSource<'_>),
+        entry: &Entry,
+        source: DeclaredSource<'_>,
+    ) -> BoxedError {
         let message = format!(
             "layer `{}` has two things at {}: {} from {} and {} from {}",
             self.layer.name.value.as_str(),
@@ -231,8 +236,10 @@ impl<'a> DeclaredLayer<'a> {
             what(entry),
             self.told(source)
         );
-        let of_file = |entry: &Entry, source: Source<'_>| match source {
-            Source::Files(files) if !entry.is_directory() && files.is_one_file() => Some(files.to.clone()),
+        let of_file = |entry: &Entry, source: DeclaredSource<'_>| match source {
+            DeclaredSource::Files(files) if !entry.is_directory() && files.is_one_file() => {
+                Some(files.to.clone())
+            }
             _ => None,
         };
         let is_directory = entry.is_directory() || there.0.is_directory();
@@ -240,7 +247,7 @@ impl<'a> DeclaredLayer<'a> {
             Some(to) if is_directory && !to.value.has_trailing_slash() => {
                 format!("write `to = \"{}/\"` to put the file into the directory", to.value)
             }
-            _ if matches!((there.1, source), (Source::Directory(_), Source::Directory(_))) => {
+            _ if matches!((there.1, source), (DeclaredSource::Directory(_), DeclaredSource::Directory(_))) => {
                 "remove one".to_owned()
             }
             _ => "give one of them another place, or leave it out: by itself, or with `exclude` from a directory"
@@ -250,16 +257,16 @@ impl<'a> DeclaredLayer<'a> {
     }
 
     /// The name of a source, and where it is written.
-    fn told(&self, source: Source<'_>) -> String {
+    fn told(&self, source: DeclaredSource<'_>) -> String {
         let location = self.request.settings.sources.location(source.span());
         if location.is_empty() { source.name() } else { format!("{} ({location})", source.name()) }
     }
 
     /// The source of an entry for `path`, or for something below it.
-    fn source_of(&self, path: &EntryPath) -> Option<Source<'a>> {
+    fn source_of(&self, path: &EntryPath) -> Option<DeclaredSource<'a>> {
         let is_it = |directory: &&config::Directory| directory.path.value.entry() == Some(path);
         if let Some(directory) = self.layer.directories.iter().find(is_it) {
-            return Some(Source::Directory(directory));
+            return Some(DeclaredSource::Directory(directory));
         }
         let has = |files: &&config::Files, is_it: &dyn Fn(&EntryPath) -> bool| {
             self.copy(files).is_ok_and(|copied| copied.iter().any(|entry| is_it(&entry.path)))
@@ -268,11 +275,11 @@ impl<'a> DeclaredLayer<'a> {
         let exact = files().find(|files| has(files, &|entry| entry == path));
         exact
             .or_else(|| files().find(|files| has(files, &|entry| entry.starts_with(path))))
-            .map(Source::Files)
+            .map(DeclaredSource::Files)
     }
 
     /// The sources of directories at `path` that differ: the first of them, and the first that differs from it.
-    fn contesting(&self, path: &EntryPath) -> Vec<Source<'a>> {
+    fn contesting(&self, path: &EntryPath) -> Vec<DeclaredSource<'a>> {
         let mut first: Option<Metadata> = None;
         let mut sources = Vec::new();
         for files in &self.layer.files {
@@ -280,7 +287,7 @@ impl<'a> DeclaredLayer<'a> {
             let Some(entry) = copied.into_iter().find(|entry| entry.path == *path) else { continue };
             if first.as_ref().is_none_or(|first| *first != entry.metadata) {
                 first.get_or_insert(entry.metadata);
-                sources.push(Source::Files(files));
+                sources.push(DeclaredSource::Files(files));
             }
         }
         sources.truncate(2);
@@ -303,7 +310,7 @@ impl<'a> DeclaredLayer<'a> {
             PlaceError::ReplacesDirectory { path, .. } => {
                 let sources = self.sources(&[path]);
                 let hint = match sources.first() {
-                    Some(Source::Files(files))
+                    Some(DeclaredSource::Files(files))
                         if files.is_one_file() && files.to.value.entry() == Some(path) =>
                     {
                         Some(format!(
@@ -337,14 +344,14 @@ impl<'a> DeclaredLayer<'a> {
         self.from(&sources, &error_text, hint, error.into())
     }
 
-    fn sources(&self, paths: &[&EntryPath]) -> Vec<Source<'a>> {
+    fn sources(&self, paths: &[&EntryPath]) -> Vec<DeclaredSource<'a>> {
         paths.iter().filter_map(|path| self.source_of(path)).collect()
     }
 
     /// `error` with the names of what it is about, at the line of the last.
     fn from(
         &self,
-        sources: &[Source<'a>],
+        sources: &[DeclaredSource<'a>],
         message: &str,
         hint: Option<String>,
         error: BoxedError,

@@ -163,12 +163,12 @@ impl RawDocument {
         if shape.is_schema_1 {
             return Err(DocumentError::Schema1);
         }
-        if shape.manifests == Field::Value && shape.is_manifest {
+        if shape.manifests == DocumentField::Value && shape.is_manifest {
             return Err(DocumentError::Ambiguous);
         }
         // `null` is what Go writes for an index that lists nothing.
-        let is_index =
-            shape.manifests == Field::Value || (shape.manifests == Field::Null && !shape.is_manifest);
+        let is_index = shape.manifests == DocumentField::Value
+            || (shape.manifests == DocumentField::Null && !shape.is_manifest);
         let announced = announced.filter(|media_type| is_specific(media_type));
         if let (Some(inside), Some(outside)) = (&shape.media_type, announced)
             && inside != outside
@@ -247,7 +247,7 @@ const DOCUMENT: &[&str] = &[
 
 /// Whether a field is there.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Field {
+enum DocumentField {
     Absent,
     Null,
     Value,
@@ -257,7 +257,7 @@ enum Field {
 struct Shape {
     media_type: Option<MediaType>,
     is_schema_1: bool,
-    manifests: Field,
+    manifests: DocumentField,
     is_manifest: bool,
 }
 
@@ -269,9 +269,9 @@ impl Decode for Shape {
             media_type: object.take("mediaType")?,
             is_schema_1: version == Some(1) || object.has("fsLayers"),
             manifests: match (object.mentions("manifests"), object.has("manifests")) {
-                (_, true) => Field::Value,
-                (true, false) => Field::Null,
-                (false, false) => Field::Absent,
+                (_, true) => DocumentField::Value,
+                (true, false) => DocumentField::Null,
+                (false, false) => DocumentField::Absent,
             },
             is_manifest: object.has("layers") || object.has("config"),
         })

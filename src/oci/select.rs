@@ -82,14 +82,14 @@ pub fn offers<E: From<SelectError>>(
     nested: &mut dyn FnMut(&Descriptor) -> Result<Index, E>,
 ) -> Result<Vec<Offer>, E> {
     let mut found = Vec::new();
-    let mut budget = Budget { entries: MAX_CHILDREN, bytes: MAX_NESTED };
+    let mut budget = SelectionBudget { entries: MAX_CHILDREN, bytes: MAX_NESTED };
     collect(index, MAX_DEPTH, &mut budget, nested, &mut found)?;
     Ok(found)
 }
 
 /// The remaining budget of a walk. Counts what was looked at, not what was found: an index can list one nested index
 /// many times.
-struct Budget {
+struct SelectionBudget {
     entries: usize,
     bytes: u64,
 }
@@ -97,7 +97,7 @@ struct Budget {
 fn collect<E: From<SelectError>>(
     index: &Index,
     depth: usize,
-    budget: &mut Budget,
+    budget: &mut SelectionBudget,
     nested: &mut dyn FnMut(&Descriptor) -> Result<Index, E>,
     found: &mut Vec<Offer>,
 ) -> Result<(), E> {

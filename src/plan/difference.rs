@@ -19,12 +19,12 @@ pub struct Listing {
     /// The encoder, with the output format.
     encoder: String,
     /// In the order of the layer, which is that of the paths.
-    entries: Vec<Listed>,
+    entries: Vec<ListedEntry>,
 }
 
 /// One entry of a [`Listing`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Listed {
+struct ListedEntry {
     path: EntryPath,
     mode: u32,
     uid: u64,
@@ -43,7 +43,7 @@ impl Listing {
     #[must_use]
     pub fn new(compression: Compression, entries: &[Entry], ids: &[Option<ContentId>]) -> Option<Self> {
         let pairs = entries.iter().zip(ids);
-        let entries = pairs.map(|(entry, id)| Listed::new(entry, id.as_ref()));
+        let entries = pairs.map(|(entry, id)| ListedEntry::new(entry, id.as_ref()));
         Some(Self { encoder: encoder(compression), entries: entries.collect::<Option<_>>()? })
     }
 }
@@ -95,7 +95,7 @@ impl Serialize for EntriesRecord<'_> {
         let Self(ListingRecord { layer, contents, .. }) = self;
         let mut entries = serializer.serialize_seq(Some(layer.entries().len()))?;
         for (entry, id) in layer.entries().iter().zip(contents.iter()) {
-            let listed = Listed::new(entry, id.as_ref());
+            let listed = ListedEntry::new(entry, id.as_ref());
             entries.serialize_element(&listed.ok_or_else(|| S::Error::custom("an identity is missing"))?)?;
         }
         entries.end()
@@ -112,7 +112,7 @@ fn attributes(xattrs: &BTreeMap<String, Vec<u8>>) -> Key {
     key.finish()
 }
 
-impl Listed {
+impl ListedEntry {
     fn new(entry: &Entry, id: Option<&ContentId>) -> Option<Self> {
         let metadata = &entry.metadata;
         let what = KeyBuilder::new("pack listed");

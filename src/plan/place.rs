@@ -276,7 +276,7 @@ struct Directory {
 
 /// The layer's statement about a directory, at its real path.
 #[derive(Clone)]
-struct Own {
+struct OwnFile {
     metadata: Metadata,
     word: Word,
     written: EntryPath,
@@ -318,7 +318,7 @@ impl<'a, B: FileTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
         &mut self,
         path: &EntryPath,
         for_entry: &EntryPath,
-        own: Option<Own>,
+        own: Option<OwnFile>,
         links: usize,
     ) -> Result<EntryPath, PlaceError> {
         if path.as_bytes().iter().filter(|byte| **byte == b'/').count() >= MAX_DEPTH {
@@ -343,7 +343,7 @@ impl<'a, B: FileTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
         &mut self,
         path: &EntryPath,
         for_entry: &EntryPath,
-        own: Option<Own>,
+        own: Option<OwnFile>,
         links: usize,
     ) -> Result<EntryPath, PlaceError> {
         let is_link = own.is_some();
@@ -359,7 +359,7 @@ impl<'a, B: FileTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
         let real = match self.lookup(&at)? {
             Some(Node::Directory { mode, uid, gid }) => {
                 let metadata = Metadata { mode, uid, gid, ..Metadata::directory() };
-                let below = Own { metadata, word: Word::Below, written: path.clone() };
+                let below = OwnFile { metadata, word: Word::Below, written: path.clone() };
                 self.write(at, own.unwrap_or(below))?
             }
             Some(Node::Symlink(target)) => {
@@ -386,21 +386,21 @@ impl<'a, B: FileTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
     }
 
     /// The layer's statement about the directory at `path`.
-    fn own(&self, path: &EntryPath) -> Result<Own, PlaceError> {
+    fn own(&self, path: &EntryPath) -> Result<OwnFile, PlaceError> {
         let written = path.clone();
         match self.declared.get(path) {
             Some(Declared { is_contested: true, .. }) => {
                 Err(PlaceError::Contested { path: path.clone(), written: [written.clone(), written] })
             }
             Some(Declared { metadata, .. }) => {
-                Ok(Own { metadata: metadata.clone(), word: Word::Layer, written })
+                Ok(OwnFile { metadata: metadata.clone(), word: Word::Layer, written })
             }
-            None => Ok(Own { metadata: Metadata::directory(), word: Word::Implied, written }),
+            None => Ok(OwnFile { metadata: Metadata::directory(), word: Word::Implied, written }),
         }
     }
 
-    fn write(&mut self, at: EntryPath, own: Own) -> Result<EntryPath, PlaceError> {
-        let Own { metadata, word, written } = own;
+    fn write(&mut self, at: EntryPath, own: OwnFile) -> Result<EntryPath, PlaceError> {
+        let OwnFile { metadata, word, written } = own;
         let entry = Entry { path: at.clone(), metadata, kind: EntryKind::Directory };
         let directory = Directory { entry, word, written };
         match self.out.entry(at.clone()) {

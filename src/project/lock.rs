@@ -587,7 +587,7 @@ pub fn unfinished(path: &Path) -> Vec<PathBuf> {
 table! {
     /// The file.
     struct LockText {
-        "version" => version: Version,
+        "version" => version: LockVersion,
         "base" => bases: Vec<BaseText>,
     }
 }
@@ -673,9 +673,9 @@ impl BaseText {
 
 /// The version of the lock's own format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Version;
+struct LockVersion;
 
-impl Decode for Version {
+impl Decode for LockVersion {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         match node.value {
             Value::Integer(1) => Some(Self),

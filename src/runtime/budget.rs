@@ -55,7 +55,7 @@ pub enum Resource {
 
 /// An input costs more than it may.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{input} takes more than {}, the most that is spent on input of unknown origin", Cost(*resource, *limit))]
+#[error("{input} takes more than {}, the most that is spent on input of unknown origin", ShownCost(*resource, *limit))]
 pub struct OverBudget {
     /// The input that costs too much.
     pub input: String,
@@ -72,9 +72,9 @@ impl From<OverBudget> for io::Error {
 }
 
 /// A limit in words.
-struct Cost(Resource, u64);
+struct ShownCost(Resource, u64);
 
-impl fmt::Display for Cost {
+impl fmt::Display for ShownCost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Resource::Bytes if self.1 >= 1 << 20 => write!(f, "{} MiB of memory", self.1 >> 20),

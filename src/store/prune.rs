@@ -99,7 +99,7 @@ enum What {
     Leftover,
 }
 
-struct Item {
+struct PruneCandidate {
     what: What,
     path: PathBuf,
     size: u64,
@@ -178,7 +178,7 @@ impl Store {
         let mut dropped = BTreeSet::new();
         if !options.keep_named {
             layout.update(|index| {
-                let going = Names::of(layout, &index.manifests, &age).going(options);
+                let going = NamedImages::of(layout, &index.manifests, &age).going(options);
                 pruned.names = going.len() as u64;
                 for &number in &going {
                     reach(layout, &index.manifests[number], 4, &mut dropped);
@@ -203,21 +203,21 @@ impl Store {
                 None if is_leftover(&name) => What::Leftover,
                 None => continue,
             };
-            items.push(Item { what, path, size: metadata.len(), used: last_used(&metadata) });
+            items.push(PruneCandidate { what, path, size: metadata.len(), used: last_used(&metadata) });
         }
         for (name, metadata) in entries_in(self.dir())? {
             if is_leftover(&name) {
                 let (path, used) = (self.dir().join(name), last_used(&metadata));
-                items.push(Item { what: What::Leftover, path, size: metadata.len(), used });
+                items.push(PruneCandidate { what: What::Leftover, path, size: metadata.len(), used });
             }
         }
         for MemoFile { path, metadata, .. } in self.memo_files()? {
             let what = if is_leftover(&file_name(&path)) { What::Leftover } else { What::Memo };
-            items.push(Item { what, path, size: metadata.len(), used: last_used(&metadata) });
+            items.push(PruneCandidate { what, path, size: metadata.len(), used: last_used(&metadata) });
         }
 
         // First the files that go anyway, then the oldest; the path makes the order total.
-        let goes_anyway = |item: &Item| matches!(item.what, What::Dropped | What::Leftover);
+        let goes_anyway = |item: &PruneCandidate| matches!(item.what, What::Dropped | What::Leftover);
         items.sort_by(|a, b| (!goes_anyway(a), a.used, &a.path).cmp(&(!goes_anyway(b), b.used, &b.path)));
         let mut total = pruned.kept_named_bytes + items.iter().map(|item| item.size).sum::<u64>();
         for item in &items {
@@ -255,19 +255,19 @@ impl Store {
 }
 
 /// The named images of a store: their age, and the bytes that would be free without them.
-struct Names {
+struct NamedImages {
     /// By entry of the index.
-    images: Vec<Named>,
+    images: Vec<NamedImage>,
     /// Of each blob, its size and how many entries reach it.
     reached: BTreeMap<Digest, (u64, usize)>,
 }
 
-struct Named {
+struct NamedImage {
     age: Duration,
     reaches: BTreeSet<Digest>,
 }
 
-impl Names {
+impl NamedImages {
     fn of(layout: &Layout, entries: &[Descriptor], age: &dyn Fn(SystemTime) -> Duration) -> Self {
         let mut names = Self { images: Vec::new(), reached: BTreeMap::new() };
         for entry in entries {
@@ -279,7 +279,7 @@ impl Names {
                 let size = || layout.blobs().contains(digest).unwrap_or(0);
                 names.reached.entry(*digest).or_insert_with(|| (size(), 0)).1 += 1;
             }
-            names.images.push(Named { age: age(used), reaches });
+            names.images.push(NamedImage { age: age(used), reaches });
         }
         names
     }

@@ -37,12 +37,12 @@ pub struct Scratch(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     parent: PathBuf,
-    made: OnceLock<Made>,
+    made: OnceLock<ScratchDirectory>,
     is_over: AtomicBool,
 }
 
 #[derive(Debug)]
-struct Made {
+struct ScratchDirectory {
     dir: TempDir,
     /// The same, open: where the system has no handles left, it can still be emptied.
     open: OwnedFd,
@@ -89,7 +89,7 @@ impl Scratch {
             fs::create_dir_all(&self.0.parent)?;
             sweep(&self.0.parent);
             // If two threads make one at the same time, the later directory is removed at once.
-            let _ = self.0.made.set(Made::new(&self.0.parent)?);
+            let _ = self.0.made.set(ScratchDirectory::new(&self.0.parent)?);
         }
         self.made().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -103,7 +103,7 @@ impl Scratch {
     }
 }
 
-impl Made {
+impl ScratchDirectory {
     fn new(parent: &Path) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix(PREFIX).rand_bytes(RANDOM).tempdir_in(parent)?;
         // Locked before it has its name: no marker is ever seen unlocked while its process lives.
@@ -145,14 +145,14 @@ pub fn sweep(parent: &Path) -> Swept {
 }
 
 /// A directory that is no longer in use, locked.
-struct Left {
+struct Leftover {
     size: u64,
     /// Held as long as the file is open.
     _lock: std::fs::File,
 }
 
 /// The directory at `path`, if it is ours and its process is no more.
-fn left_behind(path: &Path) -> Option<Left> {
+fn left_behind(path: &Path) -> Option<Leftover> {
     let random = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
     if random.len() != RANDOM || !random.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return None;
@@ -172,7 +172,7 @@ fn left_behind(path: &Path) -> Option<Left> {
     lock.try_lock().ok()?;
     let entries = std::fs::read_dir(path).ok()?.flatten();
     let size = entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum();
-    Some(Left { size, _lock: lock })
+    Some(Leftover { size, _lock: lock })
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ impl Decode for Inspected {
 
 /// The answer of an engine.
 #[derive(Debug, PartialEq, Eq)]
-struct Answer {
+struct EngineAnswer {
     status: u16,
     body: String,
 }
@@ -216,7 +216,7 @@ impl Engine {
         Ok(stream)
     }
 
-    fn answer(&self, stream: &mut UnixStream) -> Result<Answer, EngineError> {
+    fn answer(&self, stream: &mut UnixStream) -> Result<EngineAnswer, EngineError> {
         let mut bytes = Vec::new();
         let read = stream.take(MAX_ANSWER).read_to_end(&mut bytes);
         let text = String::from_utf8_lossy(&bytes);
@@ -237,13 +237,13 @@ impl Engine {
         EngineError::NoEngine { socket: self.socket.clone(), said: said.chars().take(80).collect() }
     }
 
-    fn refused(&self, answer: &Answer) -> EngineError {
+    fn refused(&self, answer: &EngineAnswer) -> EngineError {
         let said = complaint(&answer.body).unwrap_or_else(|| answer.body.trim().chars().take(400).collect());
         EngineError::Refused { socket: self.socket.clone(), status: answer.status, said }
     }
 }
 
-impl Answer {
+impl EngineAnswer {
     fn is_refusal(&self) -> bool {
         self.status != 200 || complaint(&self.body).is_some()
     }
@@ -279,11 +279,11 @@ impl Loading<'_> {
 }
 
 /// Status and body of a whole answer.
-fn parse(text: &str) -> Option<Answer> {
+fn parse(text: &str) -> Option<EngineAnswer> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let mut words = head.lines().next()?.split(' ');
     let status = words.next().filter(|version| version.starts_with("HTTP/1.")).and(words.next())?;
-    Some(Answer { status: status.parse().ok()?, body: body.to_owned() })
+    Some(EngineAnswer { status: status.parse().ok()?, body: body.to_owned() })
 }
 
 /// The first error in a stream of JSON values. A value that can be read in two ways may be one; what is no JSON is none.

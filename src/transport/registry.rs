@@ -77,12 +77,12 @@ impl Source for RegistrySource {
 pub struct RegistryDestination {
     client: Client,
     repository: Repository,
-    state: Mutex<State>,
+    state: Mutex<RegistryState>,
     previous: OnceLock<()>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct RegistryState {
     /// The old manifest of a tag, of the first tag that had one.
     previous: Option<Descriptor>,
     /// The digests that tags were seen to resolve to, before anything was pushed.
@@ -113,7 +113,7 @@ impl RegistryDestination {
         &self.repository
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RegistryState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

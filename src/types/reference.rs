@@ -49,17 +49,17 @@ pub struct Reference {
 pub struct ReferenceError {
     given: String,
     what: &'static str,
-    fault: Fault,
+    fault: NameFault,
 }
 
 /// A fault: the character or part, and the allowed ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Fault {
+struct NameFault {
     why: String,
     hint: Option<String>,
 }
 
-impl Fault {
+impl NameFault {
     fn new(why: impl Into<String>) -> Self {
         Self { why: why.into(), hint: None }
     }
@@ -120,9 +120,9 @@ impl FromStr for Registry {
     }
 }
 
-fn parse_registry(text: &str) -> Result<Registry, Fault> {
+fn parse_registry(text: &str) -> Result<Registry, NameFault> {
     if let Some((_, host)) = text.split_once("://") {
-        return Err(Fault::new("a registry has no scheme")
+        return Err(NameFault::new("a registry has no scheme")
             .hint(format!("write `{}`", cited(host.trim_end_matches('/')))));
     }
     let lower = text.to_ascii_lowercase();
@@ -133,7 +133,7 @@ fn parse_registry(text: &str) -> Result<Registry, Fault> {
     // A number may be written with a sign, a port may not.
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
     if let Some(port) = port.filter(|port| !is_port(port)) {
-        return Err(Fault::new(format!("its port `{}` is not a number below 65536", cited(port))));
+        return Err(NameFault::new(format!("its port `{}` is not a number below 65536", cited(port))));
     }
     let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let valid = match literal {
@@ -141,7 +141,7 @@ fn parse_registry(text: &str) -> Result<Registry, Fault> {
         None => host.split('.').all(is_label) && is_same_in_urls(host),
     };
     if !valid {
-        return Err(Fault::new(format!("`{}` is not a host name", cited(host))));
+        return Err(NameFault::new(format!("`{}` is not a host name", cited(host))));
     }
     Ok(Registry(match lower.as_str() {
         "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB.to_owned(),
@@ -225,17 +225,17 @@ impl FromStr for Tag {
 /// The longest tag, in characters.
 const MAX_TAG: usize = 128;
 
-fn parse_tag(text: &str) -> Result<Tag, Fault> {
+fn parse_tag(text: &str) -> Result<Tag, NameFault> {
     let word = |character: char| character.is_ascii_alphanumeric() || character == '_';
     let other = |character: &char| !word(*character) && !matches!(character, '.' | '-');
     match text.chars().next() {
-        None => return Err(Fault::new("the tag is empty")),
+        None => return Err(NameFault::new("the tag is empty")),
         Some(first) if matches!(first, '.' | '-') => {
             let why = format!(
                 "the tag `{}` begins with `{first}`; a tag begins with a letter, a digit or `_`",
                 cited(text)
             );
-            return Err(Fault::new(why));
+            return Err(NameFault::new(why));
         }
         Some(_) => {}
     }
@@ -245,10 +245,10 @@ fn parse_tag(text: &str) -> Result<Tag, Fault> {
             cited(text),
             shown(character)
         );
-        return Err(Fault::new(why));
+        return Err(NameFault::new(why));
     }
     if text.len() > MAX_TAG {
-        return Err(Fault::new(format!(
+        return Err(NameFault::new(format!(
             "the tag has {} characters; a tag has at most {MAX_TAG}",
             text.len()
         )));
@@ -313,9 +313,9 @@ impl FromStr for Reference {
     }
 }
 
-fn parse_reference(text: &str) -> Result<Reference, Fault> {
+fn parse_reference(text: &str) -> Result<Reference, NameFault> {
     if let Some(bare) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
-        return Err(Fault::new("a reference has no scheme")
+        return Err(NameFault::new("a reference has no scheme")
             .hint(format!("write `{}`", cited(bare.trim_end_matches('/')))));
     }
     let (rest, digest) = match text.split_once('@') {
@@ -329,7 +329,7 @@ fn parse_reference(text: &str) -> Result<Reference, Fault> {
     Ok(Reference { repository: parse_repository(name)?, tag: tag.map(parse_tag).transpose()?, digest })
 }
 
-fn parse_digest(text: &str) -> Result<Digest, Fault> {
+fn parse_digest(text: &str) -> Result<Digest, NameFault> {
     text.parse().map_err(|_| {
         let what = "a digest is `sha256:` and 64 hexadecimal digits in lower case";
         let why = match text.strip_prefix("sha256:") {
@@ -338,7 +338,7 @@ fn parse_digest(text: &str) -> Result<Digest, Fault> {
             }
             _ => format!("`{}` after `@` is not a digest; {what}", cited(text)),
         };
-        Fault::new(why)
+        NameFault::new(why)
     })
 }
 
@@ -348,7 +348,7 @@ impl FromStr for Repository {
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         if let Some(bare) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
             let hint = format!("write `{}`", cited(bare.trim_end_matches('/')));
-            return Err(Fault::new("a name has no scheme").hint(hint).of(REPOSITORY, text));
+            return Err(NameFault::new("a name has no scheme").hint(hint).of(REPOSITORY, text));
         }
         parse_repository(text).map_err(|fault| fault.of(REPOSITORY, text))
     }
@@ -385,12 +385,12 @@ impl FromStr for Scope {
 
     /// `HOST[:PORT][/PATH]`, as people copy it: with `https://` and a slash at the end if need be.
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let fail = |why: &str| Fault::new(why).of(REGISTRY, text);
+        let fail = |why: &str| NameFault::new(why).of(REGISTRY, text);
         if let Some(bare) = text.strip_prefix("http://") {
             let bare = cited(bare.trim_end_matches('/'));
             let host = bare.split('/').next().unwrap_or_default();
             let hint = format!("write `{bare}`, and `--plain-http {host}` where it speaks no TLS");
-            return Err(Fault::new("a registry has no scheme").hint(hint).of(REGISTRY, text));
+            return Err(NameFault::new("a registry has no scheme").hint(hint).of(REGISTRY, text));
         }
         let bare = text.strip_prefix("https://").unwrap_or(text).trim_end_matches('/');
         let (host, path) = bare.split_once('/').unwrap_or((bare, ""));
@@ -417,7 +417,7 @@ fn is_host(part: &str) -> bool {
     part.contains(['.', ':', '[']) || part == "localhost"
 }
 
-fn parse_repository(name: &str) -> Result<Repository, Fault> {
+fn parse_repository(name: &str) -> Result<Repository, NameFault> {
     let (host, path) = match name.split_once('/') {
         Some((host, path)) if is_host(host) => (Some(host), path),
         _ => (None, name),
@@ -427,7 +427,7 @@ fn parse_repository(name: &str) -> Result<Repository, Fault> {
         None => Registry(DOCKER_HUB.to_owned()),
     };
     if path.is_empty() {
-        return Err(Fault::new(match host {
+        return Err(NameFault::new(match host {
             Some(host) => format!("there is no repository after `{}/`", cited(host)),
             None => "it is empty".to_owned(),
         }));
@@ -445,7 +445,7 @@ fn parse_repository(name: &str) -> Result<Repository, Fault> {
     };
     if path.len() > MAX_PATH {
         let why = format!("the repository has {} characters; its name has at most {MAX_PATH}", path.len());
-        return Err(Fault::new(why));
+        return Err(NameFault::new(why));
     }
     Ok(Repository { registry, path })
 }
@@ -454,29 +454,32 @@ fn parse_repository(name: &str) -> Result<Repository, Fault> {
 const MAX_PATH: usize = 255;
 
 /// The fault of a part of a repository's name, if it has one: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`.
-fn wrong_part(part: &str, path: &str) -> Option<Fault> {
+fn wrong_part(part: &str, path: &str) -> Option<NameFault> {
     let is_separator = |character: char| matches!(character, '.' | '_' | '-');
     let allowed = "a repository is lower-case letters and digits, with `.`, `_`, `__` or `-` between them";
     if part.is_empty() {
-        return Some(Fault::new(format!("a part of `{}` is empty: there is a `/` too many", cited(path))));
+        return Some(NameFault::new(format!(
+            "a part of `{}` is empty: there is a `/` too many",
+            cited(path)
+        )));
     }
     if part.contains(|character: char| character.is_ascii_uppercase()) {
-        return Some(Fault::new(format!("`{}` has upper-case letters; {allowed}", cited(part))));
+        return Some(NameFault::new(format!("`{}` has upper-case letters; {allowed}", cited(part))));
     }
     let other = |character: &char| !alphanumeric_char(*character) && !is_separator(*character);
     if let Some(character) = part.chars().find(other) {
-        return Some(Fault::new(format!("`{}` has {} in it; {allowed}", cited(part), shown(character))));
+        return Some(NameFault::new(format!("`{}` has {} in it; {allowed}", cited(part), shown(character))));
     }
     let ends = [part.chars().next(), part.chars().next_back()];
     if let Some(end) = ends.into_iter().flatten().find(|end| is_separator(*end)) {
-        return Some(Fault::new(format!("`{}` begins or ends with `{end}`; {allowed}", cited(part))));
+        return Some(NameFault::new(format!("`{}` begins or ends with `{end}`; {allowed}", cited(part))));
     }
     let separators = part.split(alphanumeric_char).filter(|separator| !separator.is_empty());
     let is_wrong = |separator: &&str| {
         !matches!(*separator, "." | "_" | "__") && separator.bytes().any(|byte| byte != b'-')
     };
     let wrong = { separators }.find(is_wrong)?;
-    Some(Fault::new(format!("`{}` has `{}` in it; {allowed}", cited(part), cited(wrong))))
+    Some(NameFault::new(format!("`{}` has `{}` in it; {allowed}", cited(part), cited(wrong))))
 }
 
 fn is_path_component(component: &str) -> bool {

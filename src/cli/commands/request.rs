@@ -240,12 +240,12 @@ impl Asked {
 }
 
 /// The meaning of PATH and `--file`.
-struct Found {
+struct FoundArtifact {
     build_file: Option<PathBuf>,
     artifact: Option<PathBuf>,
 }
 
-impl Found {
+impl FoundArtifact {
     fn directory(&self, session: &Session) -> PathBuf {
         let of = |path: &PathBuf| path.parent().map(Path::to_owned);
         let artifact = |path: &PathBuf| if path.is_dir() { Some(path.clone()) } else { of(path) };
@@ -259,24 +259,24 @@ impl Found {
 
 /// A directory with a build file is a project; anything else is an artifact, with the settings of
 /// `--file` if that is given.
-fn find(session: &Session, args: &ImageArgs) -> Result<Found, CommandError> {
+fn find(session: &Session, args: &ImageArgs) -> Result<FoundArtifact, CommandError> {
     let path = session.absolute(args.path.as_deref().unwrap_or(Path::new("")));
     let file = args.file.as_ref().map(|file| session.absolute(file));
     let build_file = path.join(BUILD_FILE);
     if let Some(file) = file {
         let artifact = args.path.is_some().then_some(path).filter(|path| !path.join(BUILD_FILE).is_file());
-        return Ok(Found { build_file: Some(file), artifact });
+        return Ok(FoundArtifact { build_file: Some(file), artifact });
     }
     if build_file.is_file() {
-        return Ok(Found { build_file: Some(build_file), artifact: None });
+        return Ok(FoundArtifact { build_file: Some(build_file), artifact: None });
     }
     if args.path.is_none() && !args.apps.is_empty() {
-        return Ok(Found { build_file: None, artifact: None });
+        return Ok(FoundArtifact { build_file: None, artifact: None });
     }
     if args.path.is_none() {
         return Err(config::ConfigError::NotFound(PathBuf::from(BUILD_FILE)).into());
     }
-    Ok(Found { build_file: None, artifact: Some(path) })
+    Ok(FoundArtifact { build_file: None, artifact: Some(path) })
 }
 
 fn overrides(
@@ -316,7 +316,7 @@ fn first_app(settings: &Settings) -> Option<&Path> {
 }
 
 /// The image's name: as given, else `localhost/` and the artifact's, as podman names local images.
-fn name_of(settings: &Settings, found: &Found, directory: &Path) -> Repository {
+fn name_of(settings: &Settings, found: &FoundArtifact, directory: &Path) -> Repository {
     if let Some(name) = &settings.name {
         return name.value.clone();
     }

@@ -48,7 +48,7 @@ pub(super) fn page(record: &Record) -> Result<String, fmt::Error> {
         requests(&record.spans),
         Some(machine(&record.machine)),
     ];
-    let page = Page {
+    let page = TimingsPage {
         result: Text::of(&record.result),
         totals: totals(record),
         ticks: ticks(record.elapsed),
@@ -63,7 +63,7 @@ pub(super) fn page(record: &Record) -> Result<String, fmt::Error> {
 /// The values of the template.
 #[derive(Template)]
 #[template(path = "timings.html")]
-struct Page {
+struct TimingsPage {
     result: Text,
     totals: Vec<Fact>,
     ticks: Vec<Tick>,

@@ -13,11 +13,11 @@ pub struct Recorder(Arc<Inner>);
 
 struct Inner {
     started: Instant,
-    state: Mutex<State>,
+    state: Mutex<Recording>,
 }
 
 #[derive(Default)]
-struct State {
+struct Recording {
     open: BTreeMap<TaskId, Span>,
     spans: Vec<Span>,
 }
@@ -35,7 +35,7 @@ impl Recorder {
         self.state().spans.clone()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Recording> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -170,7 +170,7 @@ impl ImageView {
     /// the layers are cut to fit.
     #[must_use]
     pub fn text(&self, screen: Option<Screen>) -> String {
-        let mut facts = Facts::default();
+        let mut facts = InspectFacts::default();
         facts.add("Name", &self.name);
         facts.add("Digest", &self.digest.to_string());
         facts.add("Media type", &self.media_type);
@@ -216,7 +216,7 @@ impl IndexView {
     /// Facts, what it lists in a table, the annotations.
     #[must_use]
     pub fn text(&self, screen: Option<Screen>) -> String {
-        let mut facts = Facts::default();
+        let mut facts = InspectFacts::default();
         facts.add("Name", &self.name);
         facts.add("Digest", &self.digest.to_string());
         facts.add("Media type", &self.media_type);
@@ -245,14 +245,14 @@ impl IndexView {
 
 /// Lines of a name and its values; a name without a value is left out.
 #[derive(Default)]
-struct Facts {
+struct InspectFacts {
     text: String,
 }
 
 const INDENT: usize = 2;
 const LABEL: usize = 14;
 
-impl Facts {
+impl InspectFacts {
     fn add(&mut self, name: &str, value: &str) {
         self.add_all(name, [value]);
     }
@@ -272,7 +272,7 @@ impl Facts {
 }
 
 fn run_config(run: &RunConfig) -> String {
-    let mut facts = Facts::default();
+    let mut facts = InspectFacts::default();
     let command = |words: &Option<Vec<String>>| words.as_deref().map(command_line).unwrap_or_default();
     facts.add("Entrypoint", &command(&run.entrypoint));
     facts.add("Cmd", &command(&run.cmd));

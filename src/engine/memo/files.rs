@@ -123,15 +123,15 @@ impl Serialize for Files {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.current().count()))?;
         for (path, seen) in self.current() {
-            map.serialize_entry(&Bytes(path), seen)?;
+            map.serialize_entry(&RecordBytes(path), seen)?;
         }
         map.end()
     }
 }
 
-struct Bytes<'a>(&'a [u8]);
+struct RecordBytes<'a>(&'a [u8]);
 
-impl Serialize for Bytes<'_> {
+impl Serialize for RecordBytes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(self.0)
     }

@@ -106,7 +106,7 @@ impl<'a> BlockWriter<'a> {
         let extra = extra_cost(histogram);
         let fixed = Codes::fixed();
         let optimal = Codes::optimal(histogram);
-        let header = Header::new(&optimal);
+        let header = BlockHeader::new(&optimal);
         let fixed_cost = 3 + extra + fixed.cost(histogram);
         let dynamic_cost = 3 + extra + header.cost() + optimal.cost(histogram);
         let coded_cost = fixed_cost.min(dynamic_cost);
@@ -156,7 +156,7 @@ impl<'a> BlockWriter<'a> {
 }
 
 /// The header of a dynamic block: the code lengths, run-length coded, and the code for that.
-struct Header {
+struct BlockHeader {
     litlens: usize,
     dists: usize,
     /// Symbol, and value of its extra bits.
@@ -166,7 +166,7 @@ struct Header {
     sent: usize,
 }
 
-impl Header {
+impl BlockHeader {
     fn new(codes: &Codes) -> Self {
         let litlens = used(&codes.litlen.lengths[..LITLEN]).max(257);
         let dists = used(&codes.dist.lengths[..DIST]).max(1);

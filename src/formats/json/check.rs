@@ -23,7 +23,7 @@ pub fn parse_within(bytes: &[u8], values: usize) -> Result<Value<'_>, JsonError>
         Ok(text) => text,
         Err(error) => return Err(syntax(bytes, error.valid_up_to(), NOT_UTF8)),
     };
-    let mut checker = Checker { bytes, at: 0, left: values, values };
+    let mut checker = JsonChecker { bytes, at: 0, left: values, values };
     checker.space();
     let start = checker.at;
     checker.value(0)?;
@@ -37,7 +37,7 @@ pub fn parse_within(bytes: &[u8], values: usize) -> Result<Value<'_>, JsonError>
 
 /// The values of a text that has any number of them, one after the other; the last may be an error.
 pub fn sequence(bytes: &[u8]) -> impl Iterator<Item = Result<Value<'_>, JsonError>> {
-    let mut checker = Checker { bytes, at: 0, left: usize::MAX, values: usize::MAX };
+    let mut checker = JsonChecker { bytes, at: 0, left: usize::MAX, values: usize::MAX };
     std::iter::from_fn(move || {
         checker.space();
         if checker.at >= bytes.len() {
@@ -66,14 +66,14 @@ fn syntax(bytes: &[u8], at: usize, what: &'static str) -> JsonError {
 }
 
 /// The walk over a text of which nothing is known.
-struct Checker<'a> {
+struct JsonChecker<'a> {
     bytes: &'a [u8],
     at: usize,
     left: usize,
     values: usize,
 }
 
-impl<'a> Checker<'a> {
+impl<'a> JsonChecker<'a> {
     fn wrong(&self, what: &'static str) -> JsonError {
         syntax(self.bytes, self.at, what)
     }

@@ -91,13 +91,13 @@ impl<'a> Value<'a> {
 
     /// The items of a list; none of anything else.
     pub fn items(self) -> impl Iterator<Item = Self> {
-        let mut parts = Parts::of(self, Kind::List);
+        let mut parts = ValueParts::of(self, Kind::List);
         std::iter::from_fn(move || parts.value())
     }
 
     /// The members of an object, in the order of the text; none of anything else.
     pub fn members(self) -> impl Iterator<Item = (Cow<'a, str>, Self)> {
-        let mut parts = Parts::of(self, Kind::Object);
+        let mut parts = ValueParts::of(self, Kind::Object);
         std::iter::from_fn(move || {
             let key = parts.value()?;
             Some((unescape(key.text.as_bytes()), parts.value()?))
@@ -155,12 +155,12 @@ fn quoted(text: &str) -> String {
 }
 
 /// The parts of a list or object, whatever stands between them.
-struct Parts<'a> {
+struct ValueParts<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> ValueParts<'a> {
     fn of(value: Value<'a>, kind: Kind) -> Self {
         Self { text: value.text, at: if value.kind() == kind { 1 } else { value.text.len() } }
     }

@@ -52,7 +52,7 @@ pub(super) fn normalise(raw: &[u8]) -> Result<Vec<u8>, EntryProblem> {
 }
 
 /// Facts about a path: whether it is listed, and whether things may lie below it.
-struct Known {
+struct KnownPath {
     listed: bool,
     directory: bool,
 }
@@ -104,12 +104,12 @@ fn listed_again(path: &Path, entries: &[ArchiveEntry]) -> Result<BTreeSet<usize>
     }
     let mut again = BTreeSet::new();
     #[allow(clippy::disallowed_types, reason = "see the import")]
-    let mut known: HashMap<&[u8], Known> = HashMap::with_capacity(entries.len() + entries.len() / 8);
+    let mut known: HashMap<&[u8], KnownPath> = HashMap::with_capacity(entries.len() + entries.len() / 8);
     for (index, entry) in entries.iter().enumerate() {
         let directory = entry.kind == ArchiveEntryKind::Directory;
         match known.entry(&entry.name) {
             Slot::Vacant(slot) => {
-                slot.insert(Known { listed: true, directory });
+                slot.insert(KnownPath { listed: true, directory });
             }
             Slot::Occupied(slot) if slot.get().listed && directory && slot.get().directory => {
                 again.insert(index);
@@ -130,7 +130,7 @@ fn listed_again(path: &Path, entries: &[ArchiveEntry]) -> Result<BTreeSet<usize>
             match known.entry(rest) {
                 Slot::Vacant(slot) => {
                     budget.take(rest.len())?;
-                    slot.insert(Known { listed: false, directory: true });
+                    slot.insert(KnownPath { listed: false, directory: true });
                 }
                 Slot::Occupied(slot) if slot.get().directory => break,
                 Slot::Occupied(_) => return fail(&entry.name, EntryProblem::BelowFile(rest.to_vec())),

@@ -72,7 +72,7 @@ pub struct EntryReader<A> {
     whole: Whole,
     crc: crc32fast::Hasher,
     produced: u64,
-    state: State,
+    state: ReadState,
 }
 
 struct Inflate {
@@ -100,7 +100,7 @@ enum Whole {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ReadState {
     Reading,
     Verified,
     Failed,
@@ -131,7 +131,7 @@ impl<A: Borrow<Archive>> EntryReader<A> {
             inflate,
             crc: crc32fast::Hasher::new(),
             produced: 0,
-            state: State::Reading,
+            state: ReadState::Reading,
         }
     }
 
@@ -162,7 +162,7 @@ impl<A: Borrow<Archive>> EntryReader<A> {
         self.produced += count as u64;
         if self.produced == self.entry().size {
             self.verify()?;
-            self.state = State::Verified;
+            self.state = ReadState::Verified;
         } else if count == 0 {
             return Err(self.wrong_size());
         }
@@ -280,16 +280,16 @@ impl<A: Borrow<Archive>> EntryReader<A> {
 impl<A: Borrow<Archive>> Read for EntryReader<A> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         match self.state {
-            State::Verified => return Ok(0),
-            State::Failed => {
+            ReadState::Verified => return Ok(0),
+            ReadState::Failed => {
                 return Err(self.invalid(EntryProblem::Damaged("an earlier read failed".to_owned())));
             }
-            State::Reading if buffer.is_empty() => return Ok(0),
-            State::Reading => {}
+            ReadState::Reading if buffer.is_empty() => return Ok(0),
+            ReadState::Reading => {}
         }
         let result = self.advance(buffer);
         if result.as_ref().is_err_and(|error| error.kind() != ErrorKind::Interrupted) {
-            self.state = State::Failed;
+            self.state = ReadState::Failed;
         }
         result
     }

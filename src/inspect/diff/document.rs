@@ -35,7 +35,7 @@ pub(super) fn compare(a: &[u8], b: &[u8], budget: &Budget) -> Result<Vec<Field>,
     // Both were parsed before: what is no JSON did not come here.
     let parse = |bytes| json::parse(bytes).map_or(Value::Null, tree);
     let mut comparison = Comparison { fields: Vec::new(), budget };
-    comparison.values(&mut Place::default(), &parse(a), &parse(b))?;
+    comparison.values(&mut FieldPath::default(), &parse(a), &parse(b))?;
     budget.release(cost);
     Ok(comparison.fields)
 }
@@ -63,14 +63,14 @@ fn cost(document: &[u8]) -> usize {
 
 /// Where in a document a value is.
 #[derive(Default)]
-struct Place {
+struct FieldPath {
     /// For people.
     name: String,
     /// The same without positions.
     kind: String,
 }
 
-impl Place {
+impl FieldPath {
     /// Goes to a part and back again.
     fn within<T>(&mut self, name: &str, kind: &str, look: impl FnOnce(&mut Self) -> T) -> T {
         let (names, kinds) = (self.name.len(), self.kind.len());
@@ -102,7 +102,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    fn values(&mut self, place: &mut Place, a: &Value, b: &Value) -> Result<(), OverBudget> {
+    fn values(&mut self, place: &mut FieldPath, a: &Value, b: &Value) -> Result<(), OverBudget> {
         if a == b || SKIPPED.contains(&place.kind.as_str()) {
             return Ok(());
         }
@@ -128,7 +128,7 @@ impl Comparison<'_> {
 
     fn objects(
         &mut self,
-        place: &mut Place,
+        place: &mut FieldPath,
         x: &serde_json::Map<String, Value>,
         y: &serde_json::Map<String, Value>,
     ) -> Result<(), OverBudget> {

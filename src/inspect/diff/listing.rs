@@ -79,17 +79,17 @@ pub(super) struct Node {
     pub(super) mtime: Box<str>,
     pub(super) device: (u64, u64),
     /// Extended attributes and all other records, by name.
-    pub(super) records: BTreeMap<Box<str>, Value>,
+    pub(super) records: BTreeMap<Box<str>, RecordValue>,
 }
 
 /// The value of a record.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(super) enum RecordValue {
     Short(Box<[u8]>),
     Long { length: usize, hash: Digest },
 }
 
-impl Value {
+impl RecordValue {
     fn of(bytes: Vec<u8>) -> Self {
         if bytes.len() <= SHORT {
             return Self::Short(bytes.into());
@@ -137,7 +137,7 @@ impl Listing {
     ) -> Result<Self, crate::types::error::BoxedError> {
         let stream = source.blob(layer)?;
         let task = progress.task(Phase::Read, format!("layer {}", layer.digest.short()), Some(layer.size));
-        let counted = Counted { inner: stream, advance: |bytes| task.advance(bytes) };
+        let counted = ProgressReader { inner: stream, advance: |bytes| task.advance(bytes) };
         let failed = |source_error: io::Error| DiffError::Layer {
             place: source.name(),
             layer: layer.digest,
@@ -233,7 +233,7 @@ impl ListedEntry {
             if user.is_empty() && group.is_empty() { String::new() } else { format!("{user}:{group}") };
         let records = records
             .into_iter()
-            .map(|(name, value)| (String::from_utf8_lossy(&name).into(), Value::of(value)))
+            .map(|(name, value)| (String::from_utf8_lossy(&name).into(), RecordValue::of(value)))
             .collect();
         let path = normal(&entry.path);
         Self {
@@ -265,8 +265,8 @@ impl ListedEntry {
         let Node { link, owner_name, mtime, records, .. } = &self.node;
         let texts = [self.path.len(), link.len(), owner_name.len(), mtime.len()];
         let texts = texts.into_iter().chain(self.spelling.iter().map(|spelling| spelling.len()));
-        let record = |name: &str, value: &Value| {
-            let value = if let Value::Short(bytes) = value { bytes.len() } else { 0 };
+        let record = |name: &str, value: &RecordValue| {
+            let value = if let RecordValue::Short(bytes) = value { bytes.len() } else { 0 };
             name.len() + value + 3 * PLACE
         };
         size_of::<Self>()
@@ -326,7 +326,7 @@ impl Node {
             match (self.records.get(name), other.records.get(name)) {
                 (Some(a), Some(b)) => field(&label, a.shown(), b.shown()),
                 (a, b) => {
-                    let of = |value: Option<&Value>| {
+                    let of = |value: Option<&RecordValue>| {
                         value.map(|value| format!("`{}`", value.shown())).unwrap_or_default()
                     };
                     field(&label, of(a), of(b));
@@ -380,12 +380,12 @@ pub(super) fn first_difference(a: &Listing, b: &Listing) -> String {
 }
 
 /// Tells how much of a blob was read.
-struct Counted<F> {
+struct ProgressReader<F> {
     inner: BlobStream,
     advance: F,
 }
 
-impl<F: Fn(u64)> Read for Counted<F> {
+impl<F: Fn(u64)> Read for ProgressReader<F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         (self.advance)(read as u64);

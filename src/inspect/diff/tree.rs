@@ -30,7 +30,7 @@ pub(super) struct Tree<'a> {
 
 /// The facts about a path.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum State<'a> {
+enum PathState<'a> {
     Here(&'a Node),
     Gone,
     /// Whatever the layers have that were not read.
@@ -93,12 +93,12 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn state(&self, path: &[u8], budget: &Budget) -> Result<State<'a>, OverBudget> {
+    fn state(&self, path: &[u8], budget: &Budget) -> Result<PathState<'a>, OverBudget> {
         if let Some(node) = self.nodes.get(path) {
-            return Ok(State::Here(node));
+            return Ok(PathState::Here(node));
         }
         let is_gone = !self.partial || self.hidden.contains(path) || self.is_below_hidden(path, budget)?;
-        Ok(if is_gone { State::Gone } else { State::Unread })
+        Ok(if is_gone { PathState::Gone } else { PathState::Unread })
     }
 
     /// Whether a directory above `path` hides what it had. A path of thousands of parts takes as many steps.
@@ -131,20 +131,22 @@ impl<'a> Tree<'a> {
         for path in self.paths_with(other) {
             let (a, b) = (self.state(path, budget)?, other.state(path, budget)?);
             let change = match (a, b) {
-                (State::Here(a), State::Here(b)) => {
+                (PathState::Here(a), PathState::Here(b)) => {
                     let fields = a.differences(b);
                     if fields.is_empty() {
                         continue;
                     }
                     Change { fields, ..change(path, ChangeKind::Changed, Some(b)) }
                 }
-                (State::Here(a), State::Gone) => change(path, ChangeKind::Removed, Some(a)),
-                (State::Gone, State::Here(b)) => change(path, ChangeKind::Added, Some(b)),
-                (State::Here(a), State::Unread) => uncertain_change(path, ChangeKind::Removed, Some(a)),
-                (State::Unread, State::Here(b)) => uncertain_change(path, ChangeKind::Added, Some(b)),
-                (State::Unread, State::Gone) => uncertain_change(path, ChangeKind::Removed, None),
-                (State::Gone, State::Unread) => uncertain_change(path, ChangeKind::Added, None),
-                (State::Gone, State::Gone) | (State::Unread, State::Unread) => continue,
+                (PathState::Here(a), PathState::Gone) => change(path, ChangeKind::Removed, Some(a)),
+                (PathState::Gone, PathState::Here(b)) => change(path, ChangeKind::Added, Some(b)),
+                (PathState::Here(a), PathState::Unread) => {
+                    uncertain_change(path, ChangeKind::Removed, Some(a))
+                }
+                (PathState::Unread, PathState::Here(b)) => uncertain_change(path, ChangeKind::Added, Some(b)),
+                (PathState::Unread, PathState::Gone) => uncertain_change(path, ChangeKind::Removed, None),
+                (PathState::Gone, PathState::Unread) => uncertain_change(path, ChangeKind::Added, None),
+                (PathState::Gone, PathState::Gone) | (PathState::Unread, PathState::Unread) => continue,
             };
             charge(budget, &change)?;
             changes.push(change);

@@ -37,26 +37,26 @@ const XATTR: &[u8] = b"SCHILY.xattr.";
 
 /// Why a table is not known to be right.
 #[derive(Debug)]
-enum Why {
+enum TableFault {
     /// It is wrong.
     Wrong(String),
     /// It is more than is looked at here.
     NotChecked(String),
 }
 
-impl From<String> for Why {
+impl From<String> for TableFault {
     fn from(message: String) -> Self {
         Self::Wrong(message)
     }
 }
 
-impl From<OverBudget> for Why {
+impl From<OverBudget> for TableFault {
     fn from(error: OverBudget) -> Self {
         Self::NotChecked(error.to_string())
     }
 }
 
-impl From<Broken> for Why {
+impl From<Broken> for TableFault {
     fn from(Broken: Broken) -> Self {
         Self::Wrong("the table of contents is no FlatBuffer that can be read".to_owned())
     }
@@ -83,21 +83,28 @@ pub(super) fn check(
     let finding = |message: String| vec![Finding::new(Check::Contents, table.digest, message)];
     match compare(source, table, layer, budget) {
         Ok(()) => Findings::default(),
-        Err(Why::Wrong(message)) => Findings { problems: finding(message), ..Findings::default() },
-        Err(Why::NotChecked(message)) => Findings { warnings: finding(message), ..Findings::default() },
+        Err(TableFault::Wrong(message)) => Findings { problems: finding(message), ..Findings::default() },
+        Err(TableFault::NotChecked(message)) => {
+            Findings { warnings: finding(message), ..Findings::default() }
+        }
     }
 }
 
-fn compare(source: &dyn Source, table: &Descriptor, layer: &Descriptor, budget: &Budget) -> Result<(), Why> {
+fn compare(
+    source: &dyn Source,
+    table: &Descriptor,
+    layer: &Descriptor,
+    budget: &Budget,
+) -> Result<(), TableFault> {
     if table.size > MAX_TABLE {
         let message =
             format!("the table of contents has {} bytes; none above {MAX_TABLE} is read", table.size);
-        return Err(Why::NotChecked(message));
+        return Err(TableFault::NotChecked(message));
     }
     let mut bytes = Vec::new();
     let read = source.blob(table).map(|mut stream| stream.read_to_end(&mut bytes));
     let (Ok(Ok(_)), Ok(blob)) = (read, source.blob(layer)) else { return Ok(()) };
-    let contents = Contents::parse(&bytes)?;
+    let contents = TableOfContents::parse(&bytes)?;
     if contents.blob != layer.size {
         let (found, size) = (contents.blob, layer.size);
         return Err(
@@ -109,15 +116,15 @@ fn compare(source: &dyn Source, table: &Descriptor, layer: &Descriptor, budget: 
 }
 
 /// The statements of a zTOC.
-struct Contents<'a> {
+struct TableOfContents<'a> {
     blob: u64,
     tar: u64,
-    spans: Vec<Span<'a>>,
+    spans: Vec<TableSpan<'a>>,
     /// In the order of the tar.
     files: Vec<File<'a>>,
 }
 
-struct Span<'a> {
+struct TableSpan<'a> {
     /// Where it begins in the blob.
     blob: u64,
     /// Where it begins in the tar.
@@ -139,9 +146,9 @@ struct File<'a> {
     xattrs: BTreeMap<&'a [u8], &'a [u8]>,
 }
 
-impl<'a> Contents<'a> {
+impl<'a> TableOfContents<'a> {
     /// Reads a table. Its parts may be named many times over, so what is made of them is bounded by its size.
-    fn parse(bytes: &'a [u8]) -> Result<Self, Why> {
+    fn parse(bytes: &'a [u8]) -> Result<Self, TableFault> {
         let budget = Budget::new("the table of contents", room(bytes.len() as u64), room(bytes.len() as u64));
         let root = Table::root(bytes)?;
         let compression = root.table(5)?;
@@ -153,10 +160,10 @@ impl<'a> Contents<'a> {
             .into());
         }
         if compression.byte(0)?.unwrap_or(1) != 1 {
-            return Err(Why::NotChecked("the table of contents is not of a gzip layer".to_owned()));
+            return Err(TableFault::NotChecked("the table of contents is not of a gzip layer".to_owned()));
         }
         let digests = compression.vector(2)?;
-        budget.keep(digests.len().saturating_mul(size_of::<(&[u8], Span<'_>)>()))?;
+        budget.keep(digests.len().saturating_mul(size_of::<(&[u8], TableSpan<'_>)>()))?;
         let digests: Vec<&[u8]> = digests.texts().collect::<Result<_, _>>()?;
         if digests.is_empty() || compression.int(1)? != digests.len() as i64 - 1 {
             let (digests, last) = (digests.len(), compression.int(1)?);
@@ -175,9 +182,9 @@ impl<'a> Contents<'a> {
             let (blob, tar) = (number(checkpoint, 0)?, number(checkpoint, 8)?);
             if checkpoint[16..].iter().any(|byte| *byte != 0) {
                 let what = "depends on what stands before it: the table of contents is not compared";
-                return Err(Why::NotChecked(format!("the checkpoint at {blob} {what}")));
+                return Err(TableFault::NotChecked(format!("the checkpoint at {blob} {what}")));
             }
-            spans.push(Span { blob, tar, digest });
+            spans.push(TableSpan { blob, tar, digest });
         }
         let entries = root.table(4)?.vector(0)?;
         let mut files: Vec<File<'_>> =
@@ -190,7 +197,7 @@ impl<'a> Contents<'a> {
 
     /// Reads the layer by its spans.
     fn compare(&self, blob: impl Read, budget: &Budget) -> Result<(), String> {
-        let mut plain = Spans::new(blob, self)?;
+        let mut plain = SpanReader::new(blob, self)?;
         let walked = self.walk(Metered::new(&mut plain, budget));
         let rest = io::copy(&mut Metered::new(&mut plain, budget), &mut io::sink());
         // A fault below explains a fault above.
@@ -236,7 +243,7 @@ fn number(bytes: &[u8], at: usize) -> Result<u64, Broken> {
 }
 
 impl<'a> File<'a> {
-    fn parse(table: &Table<'a>, budget: &Budget) -> Result<Self, Why> {
+    fn parse(table: &Table<'a>, budget: &Budget) -> Result<Self, TableFault> {
         budget.keep(size_of::<Self>())?;
         let natural = |number: i64| u64::try_from(number).map_err(|_| Broken);
         let mut xattrs = BTreeMap::new();
@@ -315,30 +322,36 @@ impl<'a> File<'a> {
 }
 
 /// The tar, each span of it decoded by itself.
-struct Spans<'c, R: Read> {
-    contents: &'c Contents<'c>,
+struct SpanReader<'c, R: Read> {
+    contents: &'c TableOfContents<'c>,
     next: usize,
-    state: State<R>,
+    state: SpanState<R>,
     /// Bytes that came of the open span.
     decoded: u64,
     failure: Option<String>,
 }
 
-enum State<R: Read> {
+enum SpanState<R: Read> {
     Between(R),
-    Within(Box<DeflateDecoder<Encoded<R>>>),
+    Within(Box<DeflateDecoder<SpanBytes<R>>>),
     Done,
 }
 
 /// The bytes of a span, with an end where it has none.
-type Encoded<R> = io::Chain<HashingReader<'static, io::Take<R>>, &'static [u8]>;
+type SpanBytes<R> = io::Chain<HashingReader<'static, io::Take<R>>, &'static [u8]>;
 
-impl<'c, R: Read> Spans<'c, R> {
-    fn new(mut blob: R, contents: &'c Contents<'c>) -> Result<Self, String> {
+impl<'c, R: Read> SpanReader<'c, R> {
+    fn new(mut blob: R, contents: &'c TableOfContents<'c>) -> Result<Self, String> {
         let first = contents.spans.first().map_or(0, |span| span.blob);
         let begun = io::copy(&mut blob.by_ref().take(first), &mut io::sink());
         if begun.is_ok_and(|read| read == first) {
-            return Ok(Self { contents, next: 0, state: State::Between(blob), decoded: 0, failure: None });
+            return Ok(Self {
+                contents,
+                next: 0,
+                state: SpanState::Between(blob),
+                decoded: 0,
+                failure: None,
+            });
         }
         Err(format!("the first span begins at {first}, and the layer ends before"))
     }
@@ -359,7 +372,7 @@ impl<'c, R: Read> Spans<'c, R> {
         let inner = HashingReader::new(blob.take(length), None);
         let is_last = self.next + 1 == self.contents.spans.len();
         let end: &[u8] = if is_last { &[] } else { &END };
-        self.state = State::Within(Box::new(DeflateDecoder::new(inner.chain(end))));
+        self.state = SpanState::Within(Box::new(DeflateDecoder::new(inner.chain(end))));
         self.decoded = 0;
         Ok(true)
     }
@@ -396,33 +409,33 @@ impl<'c, R: Read> Spans<'c, R> {
 
     fn step(&mut self, buffer: &mut [u8]) -> Result<usize, String> {
         loop {
-            match std::mem::replace(&mut self.state, State::Done) {
-                State::Done => return Ok(0),
-                State::Between(blob) => {
+            match std::mem::replace(&mut self.state, SpanState::Done) {
+                SpanState::Done => return Ok(0),
+                SpanState::Between(blob) => {
                     if !self.open(blob)? {
                         return Ok(0);
                     }
                 }
-                State::Within(mut decoder) => {
+                SpanState::Within(mut decoder) => {
                     let read = decoder.read(buffer).map_err(|error| {
                         format!("span {} cannot be decoded by itself: {error}", self.next)
                     })?;
                     if read > 0 {
                         self.decoded += read as u64;
-                        self.state = State::Within(decoder);
+                        self.state = SpanState::Within(decoder);
                         self.check_length()?;
                         return Ok(read);
                     }
                     let (bytes, _) = decoder.into_inner().into_inner();
                     let blob = self.close(bytes)?;
-                    self.state = State::Between(blob);
+                    self.state = SpanState::Between(blob);
                 }
             }
         }
     }
 }
 
-impl<R: Read> Read for Spans<'_, R> {
+impl<R: Read> Read for SpanReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
@@ -440,7 +453,7 @@ pub(crate) mod fuzz {
 
     /// Whatever a table says, reading it ends, and a layer that it is not of is not found to agree.
     pub(crate) fn table(data: &[u8]) {
-        let Ok(contents) = Contents::parse(data) else { return };
+        let Ok(contents) = TableOfContents::parse(data) else { return };
         let budget = Budget::new("the input", 0, 1 << 20);
         assert!(contents.compare(io::empty(), &budget).is_err(), "no layer is empty");
     }
@@ -467,8 +480,9 @@ mod tests {
         let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
         (0..64).for_each(|_| encoder.write_all(&[0; 1 << 20]).expect("encodes"));
         let bomb = encoder.finish().expect("encodes");
-        let span = Span { blob: 0, tar: 0, digest: b"" };
-        let contents = Contents { blob: bomb.len() as u64, tar: 1024, spans: vec![span], files: Vec::new() };
+        let span = TableSpan { blob: 0, tar: 0, digest: b"" };
+        let contents =
+            TableOfContents { blob: bomb.len() as u64, tar: 1024, spans: vec![span], files: Vec::new() };
         let taken = std::cell::Cell::new(0);
         let budget = Budget::new("the test", 0, u64::MAX);
         let why = contents.compare(Counting(&bomb, &taken), &budget).expect_err("is longer");

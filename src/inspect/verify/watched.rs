@@ -24,9 +24,9 @@ type Failure = Arc<Mutex<Option<BoxedError>>>;
 /// The answer after the place has failed: the real reason is kept.
 #[derive(Debug, thiserror::Error)]
 #[error("not read: the place of the image failed before")]
-struct Over;
+struct PlaceFailed;
 
-impl Explain for Over {
+impl Explain for PlaceFailed {
     fn kind(&self) -> Kind {
         Kind::Registry
     }
@@ -44,7 +44,7 @@ impl<'a> WatchedSource<'a> {
 
     fn ask<T>(&self, question: impl FnOnce() -> Result<T, BoxedError>) -> Result<T, BoxedError> {
         if lock(&self.failure).is_some() {
-            return Err(Over.into());
+            return Err(PlaceFailed.into());
         }
         let answer = self.interrupt.check().map_err(BoxedError::from).and_then(|()| question());
         answer.map_err(|error| keep(&self.failure, error))
@@ -74,7 +74,7 @@ fn keep(failure: &Failure, error: BoxedError) -> BoxedError {
         return error;
     }
     lock(failure).get_or_insert(error);
-    Over.into()
+    PlaceFailed.into()
 }
 
 impl Source for WatchedSource<'_> {

@@ -29,7 +29,7 @@ impl Buffers {
 pub(super) struct Shelf(Arc<Mutex<Option<Vec<Vec<u8>>>>>);
 
 /// Bytes in a buffer that goes back when the last reader has let go of them.
-struct Lent {
+struct BufferLoan {
     buffer: Arc<Vec<u8>>,
     home: Shelf,
 }
@@ -64,7 +64,7 @@ impl Shelf {
     }
 
     pub(super) fn lend(&self, buffer: Arc<Vec<u8>>) -> Bytes {
-        Bytes::from_owner(Lent { buffer, home: self.clone() })
+        Bytes::from_owner(BufferLoan { buffer, home: self.clone() })
     }
 
     fn release(&self) {
@@ -76,13 +76,13 @@ impl Shelf {
     }
 }
 
-impl AsRef<[u8]> for Lent {
+impl AsRef<[u8]> for BufferLoan {
     fn as_ref(&self) -> &[u8] {
         &self.buffer
     }
 }
 
-impl Drop for Lent {
+impl Drop for BufferLoan {
     fn drop(&mut self) {
         self.home.give(std::mem::take(&mut self.buffer));
     }

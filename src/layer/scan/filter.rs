@@ -19,12 +19,12 @@ pub(super) struct Filter {
     include: Option<GlobSet>,
     exclude: GlobSet,
     ignore: Option<Ignore>,
-    cost: Cost,
+    cost: PatternCost,
 }
 
 impl Filter {
     pub(super) fn new(root: &Path, options: &ScanOptions) -> Result<Self, ScanError> {
-        let mut cost = Cost::new(root);
+        let mut cost = PatternCost::new(root);
         let include =
             (!options.include.is_empty()).then(|| globs(&options.include, &mut cost)).transpose()?;
         let exclude = globs(&options.exclude, &mut cost)?;
@@ -109,13 +109,13 @@ const MAX_COMPILED: u64 = 64 << 20;
 const MAX_STEPS: u64 = 300_000_000_000;
 
 /// The cost of the patterns of a scan.
-struct Cost {
+struct PatternCost {
     budget: Budget,
     /// Bytes of all patterns with wildcards.
     wild: usize,
 }
 
-impl Cost {
+impl PatternCost {
     fn new(root: &Path) -> Self {
         let what = format!("the patterns for `{}`", shown_path(root));
         Self { budget: Budget::new(what, MAX_COMPILED, MAX_STEPS), wild: 0 }
@@ -197,7 +197,7 @@ fn glob(pattern: &str) -> Result<globset::Glob, String> {
 }
 
 /// Globs of whole relative paths; `./x`, `/x` and `x/` mean `x`.
-fn globs(patterns: &[String], cost: &mut Cost) -> Result<GlobSet, ScanError> {
+fn globs(patterns: &[String], cost: &mut PatternCost) -> Result<GlobSet, ScanError> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
         let wrong = |why: String| ScanError::Glob { pattern: pattern.clone(), origin: None, why };
@@ -219,7 +219,7 @@ fn globs(patterns: &[String], cost: &mut Cost) -> Result<GlobSet, ScanError> {
 
 /// Some of the globs in `patterns`, for remarks on what they miss.
 pub(super) fn few_globs(root: &Path, patterns: &[String]) -> Result<GlobSet, ScanError> {
-    globs(patterns, &mut Cost::new(root))
+    globs(patterns, &mut PatternCost::new(root))
 }
 
 /// The patterns of an ignore file.
@@ -281,7 +281,7 @@ impl IgnoreLine {
 
 impl Ignore {
     /// `None` if there is no such file.
-    fn read(path: &Path, cost: &mut Cost) -> Result<Option<Self>, ScanError> {
+    fn read(path: &Path, cost: &mut PatternCost) -> Result<Option<Self>, ScanError> {
         match crate::runtime::input::read(path, MAX_PATTERNS) {
             Ok(bytes) => Self::parse(path, &bytes, cost).map(Some),
             // A link that leads nowhere was meant to exclude something.
@@ -292,7 +292,7 @@ impl Ignore {
         }
     }
 
-    fn parse(origin: &Path, bytes: &[u8], cost: &mut Cost) -> Result<Self, ScanError> {
+    fn parse(origin: &Path, bytes: &[u8], cost: &mut PatternCost) -> Result<Self, ScanError> {
         let text = text(bytes)
             .map_err(|why| ScanError::NotPatterns { path: origin.to_owned(), why: why.to_owned() })?;
         let (mut set, mut lines) = (GlobSetBuilder::new(), Vec::new());
@@ -339,7 +339,8 @@ pub(crate) mod fuzz {
 
     /// Whether each of `paths` is excluded by the ignore file `bytes`, if it is one.
     pub(crate) fn ignored(bytes: &[u8], paths: &[&[u8]], directory: bool) -> Option<Vec<bool>> {
-        let ignore = match Ignore::parse(Path::new(IGNORE_FILE), bytes, &mut Cost::new(Path::new("."))) {
+        let ignore = match Ignore::parse(Path::new(IGNORE_FILE), bytes, &mut PatternCost::new(Path::new(".")))
+        {
             Ok(ignore) => ignore,
             Err(error) => {
                 assert!(!error.to_string().is_empty());

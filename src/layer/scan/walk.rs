@@ -38,7 +38,7 @@ pub(super) struct Seen {
 }
 
 /// A directory to look into.
-struct Directory {
+struct OpenDirectory {
     path: Arc<Path>,
     /// Where in the paths of what is in it the part below the root begins.
     below: usize,
@@ -46,7 +46,7 @@ struct Directory {
     included: bool,
 }
 
-impl Directory {
+impl OpenDirectory {
     fn of(seen: &Seen) -> Option<Self> {
         let Seen { found, included } = seen;
         (found.kind == FoundKind::Directory).then(|| Self {
@@ -74,7 +74,7 @@ impl Walk<'_> {
     pub(super) fn tree(&self, root: &Path) -> Result<Vec<Seen>, ScanError> {
         let below = joined(root.as_os_str().as_bytes(), b"").len();
         let mut level =
-            vec![Directory { path: root.into(), below, is_root: true, included: self.filter.all() }];
+            vec![OpenDirectory { path: root.into(), below, is_root: true, included: self.filter.all() }];
         let (mut directories, mut count) = (Vec::new(), 0);
         // Level by level instead of recursively: the stack stays small however deep the tree is.
         while !level.is_empty() {
@@ -86,7 +86,7 @@ impl Walk<'_> {
                     || level.par_iter().map(|directory| self.read(directory)).collect::<Result<_, _>>();
                 self.workers.pool()?.install(read)?
             };
-            level = read.iter().flatten().filter_map(Directory::of).collect();
+            level = read.iter().flatten().filter_map(OpenDirectory::of).collect();
             count += read.iter().map(Vec::len).sum::<usize>();
             directories.extend(read);
         }
@@ -94,13 +94,14 @@ impl Walk<'_> {
     }
 
     /// The entries of a directory, sorted by name.
-    fn read(&self, directory: &Directory) -> Result<Vec<Seen>, ScanError> {
+    fn read(&self, directory: &OpenDirectory) -> Result<Vec<Seen>, ScanError> {
         let unreadable =
             |error: rustix::io::Errno| io_error("read the directory", &directory.path)(error.into());
         let open = open(directory).map_err(unreadable)?;
-        let names = Names::read(&open).map_err(unreadable)?;
-        let look =
-            |name: &Name| self.look(directory, open.as_fd(), names.get(name), name.file_type).transpose();
+        let names = DirectoryNames::read(&open).map_err(unreadable)?;
+        let look = |name: &DirectoryName| {
+            self.look(directory, open.as_fd(), names.get(name), name.file_type).transpose()
+        };
         if names.entries.len() < MANY_NAMES {
             names.entries.iter().filter_map(look).collect()
         } else {
@@ -111,7 +112,7 @@ impl Walk<'_> {
 
     fn look(
         &self,
-        directory: &Directory,
+        directory: &OpenDirectory,
         open: BorrowedFd<'_>,
         name: &CStr,
         file_type: FileType,
@@ -191,19 +192,19 @@ pub(super) fn file(path: &Path, xattrs: bool) -> Result<Found, ScanError> {
 }
 
 /// The names in a directory, sorted, in one piece of memory.
-struct Names {
+struct DirectoryNames {
     bytes: Vec<u8>,
-    entries: Vec<Name>,
+    entries: Vec<DirectoryName>,
 }
 
-struct Name {
+struct DirectoryName {
     start: usize,
     /// After the zero byte.
     end: usize,
     file_type: FileType,
 }
 
-impl Names {
+impl DirectoryNames {
     fn read(directory: &OwnedFd) -> Result<Self, rustix::io::Errno> {
         let mut buffer = [const { MaybeUninit::uninit() }; NAMES];
         let mut names = RawDir::new(directory, &mut buffer);
@@ -215,20 +216,20 @@ impl Names {
             }
             let start = bytes.len();
             bytes.extend_from_slice(entry.file_name().to_bytes_with_nul());
-            entries.push(Name { start, end: bytes.len(), file_type: entry.file_type() });
+            entries.push(DirectoryName { start, end: bytes.len(), file_type: entry.file_type() });
         }
         entries.sort_unstable_by(|a, b| bytes[a.start..a.end].cmp(&bytes[b.start..b.end]));
         Ok(Self { bytes, entries })
     }
 
-    fn get(&self, name: &Name) -> &CStr {
+    fn get(&self, name: &DirectoryName) -> &CStr {
         CStr::from_bytes_with_nul(&self.bytes[name.start..name.end])
             .unwrap_or_else(|error| unreachable!("copied with its zero byte: {error}"))
     }
 }
 
 /// A directory that has become a link leads elsewhere; the root may be a link.
-fn open(directory: &Directory) -> Result<OwnedFd, rustix::io::Errno> {
+fn open(directory: &OpenDirectory) -> Result<OwnedFd, rustix::io::Errno> {
     let follow = if directory.is_root { OFlags::empty() } else { OFlags::NOFOLLOW };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
     rustix::fs::openat(CWD, &*directory.path, flags, Mode::empty())
@@ -368,8 +369,12 @@ mod tests {
     fn a_directory_that_became_a_link_is_not_followed() {
         let tree = tempfile::tempdir().expect("temporary directory");
         std::os::unix::fs::symlink("/etc", tree.path().join("link")).expect("linked");
-        let directory =
-            |is_root| Directory { path: tree.path().join("link").into(), below: 0, is_root, included: true };
+        let directory = |is_root| OpenDirectory {
+            path: tree.path().join("link").into(),
+            below: 0,
+            is_root,
+            included: true,
+        };
         assert!(open(&directory(false)).is_err());
         assert!(open(&directory(true)).is_ok(), "the root may be a link");
     }

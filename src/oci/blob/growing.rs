@@ -35,13 +35,13 @@ pub struct Growing(Arc<Shared>);
 
 struct Shared {
     title: String,
-    state: Mutex<State>,
+    state: Mutex<GrowthState>,
     /// The blob has come to its end.
     ended: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct GrowthState {
     /// Where pieces are that are no longer in memory.
     file: Option<Arc<File>>,
     /// Those pieces, in order.
@@ -81,7 +81,7 @@ pub fn growing(title: &str) -> (Growing, Grower) {
     (growing.clone(), Grower(growing))
 }
 
-impl State {
+impl GrowthState {
     /// Where the pieces in memory begin.
     fn stored_length(&self) -> u64 {
         self.stored.last().map_or(0, |last| last.end)
@@ -224,7 +224,7 @@ impl Growing {
         GrowingReader { growing: self.clone(), number: positions.len() - 1 }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, GrowthState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -81,7 +81,7 @@ pub(super) enum Origin {
 }
 
 #[derive(Debug)]
-struct Source {
+struct SettingsText {
     /// The user's name for it: a path, `--set`, `PACK_BASE`; nothing for a plain argument.
     name: String,
     /// The directory that relative paths in it start from.
@@ -92,7 +92,7 @@ struct Source {
     base: usize,
 }
 
-fingerprint_fields!(Source { name, directory, origin, text } without { base });
+fingerprint_fields!(SettingsText { name, directory, origin, text } without { base });
 
 impl Fingerprint for Origin {
     fn add_to(&self, key: &mut KeyBuilder) {
@@ -103,7 +103,7 @@ impl Fingerprint for Origin {
     }
 }
 
-impl Source {
+impl SettingsText {
     /// The text before it on the command line or in the environment.
     fn prefix(&self) -> String {
         match &*self.name {
@@ -116,7 +116,7 @@ impl Source {
 
 /// All texts of one run. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Sources(Vec<Arc<Source>>);
+pub struct Sources(Vec<Arc<SettingsText>>);
 
 /// The texts, in order.
 impl Fingerprint for Sources {
@@ -132,7 +132,7 @@ impl Sources {
     pub(super) fn add(&mut self, name: &str, directory: &Path, origin: Origin, text: &str) -> usize {
         // One more than the length, so that the end of one text is not the start of the next.
         let base = self.0.last().map_or(0, |last| last.base + last.text.len() + 1);
-        self.0.push(Arc::new(Source {
+        self.0.push(Arc::new(SettingsText {
             name: name.to_owned(),
             directory: directory.to_owned(),
             origin,
@@ -143,7 +143,7 @@ impl Sources {
     }
 
     /// The text that `span` lies in, and the range in it.
-    fn find(&self, span: Span) -> Option<(&Source, Range<usize>)> {
+    fn find(&self, span: Span) -> Option<(&SettingsText, Range<usize>)> {
         let after = self.0.partition_point(|source| source.base <= span.start);
         let source = self.0.get(after.checked_sub(1)?)?;
         let floor = |at: usize| {

@@ -173,7 +173,7 @@ pub(super) fn is_changed(
         Changes::None => false,
         Changes::Perhaps(candidates) => are_changed(git, repository, candidates, warnings)?,
     };
-    Ok(is_changed || has_changed_submodule(git, repository, asker, &mut Budget::new(), warnings)?)
+    Ok(is_changed || has_changed_submodule(git, repository, asker, &mut StatusBudget::new(), warnings)?)
 }
 
 /// Whether any of the candidates is certainly changed, or cannot be told not to be.
@@ -223,7 +223,9 @@ fn as_noted(git: &Git<'_>, repository: &Repository) -> Result<BTreeSet<Vec<u8>>,
             noted.push(b'\n');
         }
         let metadata = std::fs::symlink_metadata(repository.place.top.join(path_of(&path)));
-        if metadata.is_ok_and(|metadata| Noted::parse(&noted).is_some_and(|noted| noted.is_of(&metadata))) {
+        if metadata
+            .is_ok_and(|metadata| StatusNote::parse(&noted).is_some_and(|noted| noted.is_of(&metadata)))
+        {
             paths.insert(path);
         }
     }
@@ -233,14 +235,14 @@ fn as_noted(git: &Git<'_>, repository: &Repository) -> Result<BTreeSet<Vec<u8>>,
 
 /// The index's statement about a file, in the numbers that it has room for.
 #[derive(Debug, PartialEq, Eq)]
-struct Noted {
+struct StatusNote {
     ctime: (u32, u32),
     mtime: (u32, u32),
     inode: u32,
     size: u32,
 }
 
-impl Noted {
+impl StatusNote {
     /// As `git ls-files --debug` prints it.
     fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
@@ -353,12 +355,12 @@ pub(super) fn object(
 }
 
 /// How many submodules may still be looked at.
-struct Budget {
+struct StatusBudget {
     depth: usize,
     submodules: usize,
 }
 
-impl Budget {
+impl StatusBudget {
     const fn new() -> Self {
         Self { depth: MOST_DEPTH, submodules: MOST_SUBMODULES }
     }
@@ -370,7 +372,7 @@ fn has_changed_submodule(
     git: &Git<'_>,
     repository: &Repository,
     asker: &Asker<'_>,
-    budget: &mut Budget,
+    budget: &mut StatusBudget,
     warnings: &mut Vec<String>,
 ) -> Result<bool, GitError> {
     if !may_have_submodules(repository).map_err(GitError::Run)? {
@@ -451,8 +453,11 @@ mod tests {
     #[test]
     fn what_the_index_says_is_parsed() {
         let text = b"  ctime: 1:2\n  mtime: 3:4\n  dev: 9\tino: 5\n  uid: 0\tgid: 0\n  size: 6\tflags: 0\n";
-        assert_eq!(Noted::parse(text), Some(Noted { ctime: (1, 2), mtime: (3, 4), inode: 5, size: 6 }));
-        assert_eq!(Noted::parse(b"  ctime: 1:2\n"), None);
+        assert_eq!(
+            StatusNote::parse(text),
+            Some(StatusNote { ctime: (1, 2), mtime: (3, 4), inode: 5, size: 6 })
+        );
+        assert_eq!(StatusNote::parse(b"  ctime: 1:2\n"), None);
     }
 
     #[test]

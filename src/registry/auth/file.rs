@@ -46,7 +46,7 @@ impl<'a> AuthFile<'a> {
         }
         let file = Object::open(json::parse(text.as_bytes())?, &["auths", "credsStore", "credHelpers"])?;
         Ok(Self {
-            auths: entries::<Entry>(&file, "auths")?,
+            auths: entries::<AuthEntry>(&file, "auths")?,
             creds_store: file.get("credsStore"),
             cred_helpers: entries::<String>(&file, "credHelpers")?,
         })
@@ -76,7 +76,7 @@ impl<'a> AuthFile<'a> {
         if entry.kind() != Kind::Object {
             return Err("its entry in `auths` is not an object of texts such as `auth`".to_owned());
         }
-        let entry = Entry::decode(*entry).map_err(|error| format!("its entry in `auths`: {error}"))?;
+        let entry = AuthEntry::decode(*entry).map_err(|error| format!("its entry in `auths`: {error}"))?;
         entry.login().map_err(str::to_owned)
     }
 }
@@ -103,7 +103,7 @@ fn text_of(value: Value<'_>, what: &str) -> Result<Option<String>, String> {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct AuthEntry {
     auth: Option<Secret>,
     username: Option<String>,
     password: Option<Secret>,
@@ -111,7 +111,7 @@ struct Entry {
     registrytoken: Option<Secret>,
 }
 
-impl Decode for Entry {
+impl Decode for AuthEntry {
     fn decode(value: Value<'_>) -> Result<Self, JsonError> {
         const NAMES: &[&str] =
             &["auth", "username", "password", "email", "serveraddress", "identitytoken", "registrytoken"];
@@ -129,7 +129,7 @@ impl Decode for Entry {
     }
 }
 
-impl Entry {
+impl AuthEntry {
     fn login(&self) -> Result<Option<Login>, &'static str> {
         let some = |secret: &Option<Secret>| secret.clone().filter(|secret| !secret.expose().is_empty());
         if let Some(token) = some(&self.identitytoken) {

@@ -106,8 +106,8 @@ pub(in crate::registry) fn run(
         .spawn()?;
     let (sender, receiver) = mpsc::channel();
     feed(&mut child, input);
-    listen(Said::Answer, child.stdout.take(), sender.clone());
-    listen(Said::Complaint, child.stderr.take(), sender);
+    listen(HelperAnswer::Answer, child.stdout.take(), sender.clone());
+    listen(HelperAnswer::Complaint, child.stderr.take(), sender);
     let mut heard = Heard::default();
     let status = wait(&mut child, &mut heard, &receiver, timeout);
     if !matches!(status, Ok(Some(_))) || heard.open > 0 {
@@ -132,7 +132,7 @@ pub(in crate::registry) fn run(
 }
 
 #[derive(Clone, Copy)]
-enum Said {
+enum HelperAnswer {
     Answer,
     Complaint,
 }
@@ -150,7 +150,7 @@ impl Default for Heard {
     }
 }
 
-type Piece = (Said, Option<Vec<u8>>);
+type Piece = (HelperAnswer, Option<Vec<u8>>);
 
 /// Waits until the helper has ended and its output too, or, a little later, until it has ended; nothing if it does not.
 fn wait(
@@ -172,8 +172,8 @@ fn wait(
             return Ok(status);
         }
         match receiver.recv_timeout(GLANCE) {
-            Ok((Said::Answer, Some(piece))) => heard.answer.extend(piece),
-            Ok((Said::Complaint, Some(piece))) => heard.complaint.extend(piece),
+            Ok((HelperAnswer::Answer, Some(piece))) => heard.answer.extend(piece),
+            Ok((HelperAnswer::Complaint, Some(piece))) => heard.complaint.extend(piece),
             Ok((_, None)) => heard.open -= 1,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
@@ -193,7 +193,7 @@ fn feed(child: &mut Child, input: &str) {
 }
 
 /// Passes on what comes, on a thread, which lasts as long as somebody holds the pipe.
-fn listen(said: Said, pipe: Option<impl Read + Send + 'static>, sender: Sender<Piece>) {
+fn listen(said: HelperAnswer, pipe: Option<impl Read + Send + 'static>, sender: Sender<Piece>) {
     std::thread::spawn(move || {
         let mut pipe = pipe.map(|pipe| pipe.take(LIMIT));
         let mut buffer = vec![0; 8 << 10];

@@ -26,7 +26,7 @@ use crate::types::reference::Repository;
 /// A blob as it arrives. The wrapper checks the digest.
 pub(in crate::registry) struct Download {
     client: Client,
-    source: Source,
+    source: DownloadStream,
     /// Where else it is, should this source fail.
     places: VecDeque<Repository>,
     descriptor: Descriptor,
@@ -69,7 +69,7 @@ impl Pace {
 }
 
 /// Where the bytes come from.
-struct Source {
+struct DownloadStream {
     place: Repository,
     access: Access,
     context: Context,
@@ -78,7 +78,7 @@ struct Source {
     _slot: Slot,
 }
 
-impl Source {
+impl DownloadStream {
     /// The last place is tried as often as may be, all others once.
     async fn new(
         client: &Client,
@@ -111,7 +111,7 @@ impl Download {
     ) -> Result<Self, RegistryError> {
         let mut places = VecDeque::from(places);
         let Some(place) = places.pop_front() else { unreachable!("the registry itself is a place") };
-        let source = Source::new(client, place, descriptor, places.is_empty()).await?;
+        let source = DownloadStream::new(client, place, descriptor, places.is_empty()).await?;
         let mut download = Self {
             client: client.clone(),
             source,
@@ -172,7 +172,8 @@ impl Download {
     async fn move_on(&mut self, error: RegistryError) -> Result<(), RegistryError> {
         let Some(place) = self.places.pop_front() else { return Err(error) };
         self.client.0.pass_over(&self.source.place, error)?;
-        self.source = Source::new(&self.client, place, &self.descriptor, self.places.is_empty()).await?;
+        self.source =
+            DownloadStream::new(&self.client, place, &self.descriptor, self.places.is_empty()).await?;
         (self.state, self.whole) = (None, false);
         Ok(())
     }

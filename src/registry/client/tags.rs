@@ -56,7 +56,7 @@ impl Api {
                 _ => return Err(pages.failure(page).await),
             }
             let body = pages.read(&mut place, page).await?;
-            let page: Page =
+            let page: TagPage =
                 json::decode(&body).map_err(|error| pages.not_a_list(format!("no list of tags: {error}")))?;
             for tag in page.0 {
                 let wrong = |_| pages.not_a_list(format!("a list with `{tag}` in it, which is not a tag"));
@@ -72,9 +72,9 @@ impl Api {
 }
 
 /// `{"name": …, "tags": […]}`; without tags, `null` is what some registries say.
-struct Page(Vec<String>);
+struct TagPage(Vec<String>);
 
-impl Decode for Page {
+impl Decode for TagPage {
     fn decode(value: Value<'_>) -> Result<Self, JsonError> {
         let mut page = Object::open(value, &["name", "tags"])?;
         let tags = page.take_or_default("tags")?;

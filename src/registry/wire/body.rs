@@ -37,12 +37,12 @@ pub(in crate::registry) struct Content {
 }
 
 struct Pieces {
-    source: Source,
+    source: BodySource,
     /// The bytes that were taken from the source and not yet sent.
     rest: VecDeque<Bytes>,
 }
 
-enum Source {
+enum BodySource {
     /// A thread reads.
     Stored(mpsc::Receiver<Bytes>),
     Growing(Following),
@@ -129,7 +129,7 @@ impl Content {
     pub(in crate::registry) fn open(blob: &Blob, progress: Arc<Sent>, clock: Clock) -> Self {
         let blob = blob.clone();
         let (sender, receiver) = mpsc::channel(AHEAD);
-        let content = Self::new(Source::Stored(receiver), Watch::new(progress, clock));
+        let content = Self::new(BodySource::Stored(receiver), Watch::new(progress, clock));
         let watch = Arc::clone(&content.watch);
         tokio::task::spawn_blocking(move || {
             if let Err(error) = read(&blob, &sender) {
@@ -144,11 +144,11 @@ impl Content {
     /// Takes what is being made, as it is made.
     pub(in crate::registry) fn follow(growing: &Growing, progress: Arc<Sent>, clock: Clock) -> Self {
         let source =
-            Source::Growing(Following { reader: growing.reader(), next: None, pool: Pool::default() });
+            BodySource::Growing(Following { reader: growing.reader(), next: None, pool: Pool::default() });
         Self::new(source, Watch::new(progress, clock))
     }
 
-    fn new(source: Source, watch: Watch) -> Self {
+    fn new(source: BodySource, watch: Watch) -> Self {
         let pieces = Pieces { source, rest: VecDeque::new() };
         Self { pieces: Arc::new(Mutex::new(pieces)), watch: Arc::new(watch) }
     }
@@ -219,7 +219,7 @@ impl Content {
 struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
 
 /// A piece in memory that goes back to its pool.
-struct Lent {
+struct SharedSlice {
     memory: Vec<u8>,
     length: usize,
     home: Pool,
@@ -233,7 +233,7 @@ impl Pool {
     }
 
     fn lend(&self, memory: Vec<u8>, length: usize) -> Bytes {
-        Bytes::from_owner(Lent { memory, length, home: self.clone() })
+        Bytes::from_owner(SharedSlice { memory, length, home: self.clone() })
     }
 
     /// The next piece, of at most `most` bytes; an empty one at the end.
@@ -252,19 +252,19 @@ impl Pool {
     }
 }
 
-impl AsRef<[u8]> for Lent {
+impl AsRef<[u8]> for SharedSlice {
     fn as_ref(&self) -> &[u8] {
         &self.memory[..self.length]
     }
 }
 
-impl Drop for Lent {
+impl Drop for SharedSlice {
     fn drop(&mut self) {
         lock(&self.home.0).push(std::mem::take(&mut self.memory));
     }
 }
 
-impl Source {
+impl BodySource {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
         match self {
             Self::Stored(receiver) => receiver.poll_recv(context).map(Ok),

@@ -38,13 +38,13 @@ const MAX_ENTRIES: usize = 1_000;
 pub(in crate::registry) struct Engines {
     certificates: Vec<PathBuf>,
     /// In the order in which they were read: of two for one prefix, the later counts.
-    entries: Vec<Entry>,
+    entries: Vec<RegistryEntry>,
     insecure: Vec<(String, PathBuf)>,
 }
 
 /// A `[[registry]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
+struct RegistryEntry {
     prefix: String,
     location: String,
     insecure: bool,
@@ -110,7 +110,7 @@ impl Engines {
 
     fn insecure(&self, registry: &Registry) -> Option<PathBuf> {
         // Of a location that has a path, not every repository of the registry is said to be insecure.
-        let is_meant = |entry: &&Entry| matches_host(&entry.location, registry.as_str());
+        let is_meant = |entry: &&RegistryEntry| matches_host(&entry.location, registry.as_str());
         if let Some(entry) = self.entries.iter().rev().find(is_meant) {
             return entry.insecure.then(|| entry.file.clone());
         }
@@ -229,7 +229,7 @@ fn listed(directory: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 /// The `[[registry]]` tables of a `registries.conf` of version 2.
-fn entries(text: &str, file: &Path) -> Result<Vec<Entry>, String> {
+fn entries(text: &str, file: &Path) -> Result<Vec<RegistryEntry>, String> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.message().to_owned())?;
     let Some(registries) = table.get("registry") else { return Ok(Vec::new()) };
     let registries = registries.as_array().ok_or("`registry` is not an array of tables")?;
@@ -247,7 +247,7 @@ fn entries(text: &str, file: &Path) -> Result<Vec<Entry>, String> {
             };
             let (prefix, location) = (text("prefix")?, text("location")?);
             let prefix = prefix.or(location).ok_or("a `[[registry]]` has neither `prefix` nor `location`")?;
-            Ok(Entry {
+            Ok(RegistryEntry {
                 prefix: prefix.trim_end_matches('/').to_owned(),
                 location: location.unwrap_or(prefix).trim_end_matches('/').to_owned(),
                 insecure: switch("insecure")?,

@@ -75,7 +75,7 @@ pub(in crate::registry) fn judge(
     let provider = Arc::new(aws_lc_rs::default_provider());
     let system = Verifier::new_with_extra_roots(given.iter().cloned(), provider)
         .map_err(|error| bad(first, &error))?;
-    Ok(Given { system, given })
+    Ok(ClientIdentity { system, given })
 }
 
 /// Whether `judge` trusts the first of `chain` for `name`, and if not, why.
@@ -127,12 +127,12 @@ fn bad(path: &Path, error: &dyn std::fmt::Display) -> RegistryError {
 
 /// The system's judgement, except for certificates that were given themselves.
 #[derive(Debug)]
-struct Given {
+struct ClientIdentity {
     system: Verifier,
     given: Vec<CertificateDer<'static>>,
 }
 
-impl ServerCertVerifier for Given {
+impl ServerCertVerifier for ClientIdentity {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,

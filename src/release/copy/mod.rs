@@ -228,7 +228,7 @@ pub fn copy(
     if current && !options.referrers {
         return Ok(report);
     }
-    let mut gathered = Gathered::new(source, destination, options);
+    let mut gathered = CopyPlan::new(source, destination, options);
     // A place that lists its own content anew, such as an archive, needs all of it even if the image is there.
     let held = current && destination.holds(&root.descriptor())?;
     gathered.reach(&root, held)?;
@@ -394,7 +394,7 @@ impl Read for Checked {
 }
 
 /// Everything that is to be brought to the destination.
-struct Gathered<'a> {
+struct CopyPlan<'a> {
     source: &'a Arc<dyn Source>,
     destination: &'a dyn Destination,
     options: &'a Options,
@@ -410,7 +410,7 @@ struct Gathered<'a> {
     counts: Documents,
 }
 
-impl<'a> Gathered<'a> {
+impl<'a> CopyPlan<'a> {
     fn new(source: &'a Arc<dyn Source>, destination: &'a dyn Destination, options: &'a Options) -> Self {
         Self {
             source,

@@ -188,7 +188,7 @@ pub struct Archive {
 }
 
 /// An image in `manifest.json`.
-struct Saved {
+struct SavedImages {
     config: String,
     repo_tags: Option<Vec<String>>,
     layers: Option<Vec<String>>,
@@ -197,7 +197,7 @@ struct Saved {
 /// The names of its fields, for Docker and for Podman.
 const SAVED: &[&str] = &["Config", "RepoTags", "Layers", "Parent", "LayerSources"];
 
-impl Decode for Saved {
+impl Decode for SavedImages {
     fn decode(value: Value<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, SAVED)?;
         let saved = Self {
@@ -276,7 +276,7 @@ impl Archive {
             let (place, name) = (place.clone(), name.to_owned());
             move |source| ArchiveError::Document { place, name, source }
         };
-        let images: Vec<Saved> =
+        let images: Vec<SavedImages> =
             parse_file("Docker archive manifest", &bytes, MAX_VALUES).map_err(document("manifest.json"))?;
         let saved =
             choose(&images, name).map_err(|source| ArchiveError::Pick { place: place.clone(), source })?;
@@ -436,8 +436,8 @@ fn hash(mut reader: impl Read) -> io::Result<Digest> {
 }
 
 /// The image that has the tag `name` as it is written or in full.
-fn choose<'a>(images: &'a [Saved], name: Option<&str>) -> Result<&'a Saved, PickError> {
-    let tags = |image: &'a Saved| image.repo_tags.as_deref().unwrap_or_default().iter();
+fn choose<'a>(images: &'a [SavedImages], name: Option<&str>) -> Result<&'a SavedImages, PickError> {
+    let tags = |image: &'a SavedImages| image.repo_tags.as_deref().unwrap_or_default().iter();
     let existing = || images.iter().flat_map(tags).cloned().collect::<Vec<_>>();
     match (images, name) {
         ([], _) => Err(PickError::Empty),

@@ -48,7 +48,7 @@ pub struct ArchiveOutput {
     repository: Option<Repository>,
     name: Option<String>,
     progress: Progress,
-    state: Mutex<State>,
+    state: Mutex<WriterState>,
 }
 
 /// The user's word for an archive.
@@ -81,7 +81,7 @@ enum Sink {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct WriterState {
     blobs: BTreeMap<Digest, Blob>,
     documents: BTreeMap<Digest, RawDocument>,
     entries: Vec<Descriptor>,
@@ -90,20 +90,20 @@ struct State {
 /// An image in `manifest.json`, as `docker save` writes it.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Saved {
+struct SavedEntry {
     config: String,
     repo_tags: Vec<String>,
     layers: Vec<String>,
 }
 
 /// A member of the tar.
-enum Content<'a> {
+enum MemberContent<'a> {
     Directory,
     Bytes(&'a [u8]),
     Blob(&'a Blob),
 }
 
-impl Content<'_> {
+impl MemberContent<'_> {
     fn size(&self) -> u64 {
         match self {
             Self::Directory => 0,
@@ -168,7 +168,7 @@ impl ArchiveOutput {
     }
 
     /// A thread that panicked has at worst not noted its blob, which is then found missing.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WriterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -201,7 +201,7 @@ impl ArchiveOutput {
     /// a Docker archive knows no platforms. The user is `told` of what is left out.
     fn docker_image(
         &self,
-        state: &State,
+        state: &WriterState,
         entry: &Descriptor,
         told: bool,
     ) -> Result<Option<Manifest>, ArchiveError> {
@@ -242,7 +242,7 @@ impl ArchiveOutput {
     }
 
     /// Everything that `entry` reaches must have been noted.
-    fn check_complete(&self, state: &State, entry: &Descriptor) -> Result<(), ArchiveError> {
+    fn check_complete(&self, state: &WriterState, entry: &Descriptor) -> Result<(), ArchiveError> {
         let digest = entry.digest;
         let document = state.documents.get(&digest).ok_or_else(|| self.incomplete(digest))?;
         match document.parse().map_err(|source| self.document_error(&digest, source))? {
@@ -260,10 +260,10 @@ impl ArchiveOutput {
         }
     }
 
-    fn write(&self, state: &State) -> Result<(), ArchiveError> {
+    fn write(&self, state: &WriterState) -> Result<(), ArchiveError> {
         let mut index = empty_index();
         index.manifests.clone_from(&state.entries);
-        let mut saved: Vec<Saved> = Vec::new();
+        let mut saved: Vec<SavedEntry> = Vec::new();
         for entry in &state.entries {
             self.check_complete(state, entry)?;
             let tag = entry.annotations.get(CONTAINERD_NAME).cloned();
@@ -276,7 +276,7 @@ impl ArchiveOutput {
             let config = blob_path(&manifest.config.digest);
             match saved.iter_mut().find(|saved| saved.config == config) {
                 Some(saved) => saved.repo_tags.extend(tag),
-                None => saved.push(Saved {
+                None => saved.push(SavedEntry {
                     config,
                     repo_tags: tag.into_iter().collect(),
                     layers: manifest.layers.iter().map(|layer| blob_path(&layer.digest)).collect(),
@@ -290,16 +290,17 @@ impl ArchiveOutput {
         let index = to_json("index", &index).map_err(json("index.json"))?;
         let manifest = to_json("Docker archive manifest", &saved).map_err(json("manifest.json"))?;
 
-        let mut members: BTreeMap<String, Content<'_>> = BTreeMap::from([
-            ("blobs/".to_owned(), Content::Directory),
-            ("blobs/sha256/".to_owned(), Content::Directory),
-            ("index.json".to_owned(), Content::Bytes(&index)),
-            ("manifest.json".to_owned(), Content::Bytes(&manifest)),
-            ("oci-layout".to_owned(), Content::Bytes(OCI_LAYOUT)),
+        let mut members: BTreeMap<String, MemberContent<'_>> = BTreeMap::from([
+            ("blobs/".to_owned(), MemberContent::Directory),
+            ("blobs/sha256/".to_owned(), MemberContent::Directory),
+            ("index.json".to_owned(), MemberContent::Bytes(&index)),
+            ("manifest.json".to_owned(), MemberContent::Bytes(&manifest)),
+            ("oci-layout".to_owned(), MemberContent::Bytes(OCI_LAYOUT)),
         ]);
-        members.extend(state.blobs.iter().map(|(digest, blob)| (blob_path(digest), Content::Blob(blob))));
+        members
+            .extend(state.blobs.iter().map(|(digest, blob)| (blob_path(digest), MemberContent::Blob(blob))));
         let documents = state.documents.iter();
-        members.extend(documents.map(|(digest, it)| (blob_path(digest), Content::Bytes(&it.bytes))));
+        members.extend(documents.map(|(digest, it)| (blob_path(digest), MemberContent::Bytes(&it.bytes))));
 
         match &self.sink {
             Sink::File(path) => self.write_file(path, &members),
@@ -307,7 +308,11 @@ impl ArchiveOutput {
         }
     }
 
-    fn write_file(&self, path: &Path, members: &BTreeMap<String, Content<'_>>) -> Result<(), ArchiveError> {
+    fn write_file(
+        &self,
+        path: &Path,
+        members: &BTreeMap<String, MemberContent<'_>>,
+    ) -> Result<(), ArchiveError> {
         use std::os::unix::fs::FileExt as _;
         let mut end = 0;
         let mut placed = Vec::with_capacity(members.len());
@@ -321,7 +326,7 @@ impl ArchiveOutput {
         // The end and all padding are zeros, which is what the file is made of at first.
         file.as_file().set_len(end + END).map_err(failed)?;
         let to: &File = file.as_file();
-        let put = |(offset, name, content): &(u64, &String, &Content<'_>)| {
+        let put = |(offset, name, content): &(u64, &String, &MemberContent<'_>)| {
             let mut offset = *offset;
             self.put(name, content, &mut |bytes| {
                 to.write_all_at(bytes, offset).map_err(failed)?;
@@ -333,9 +338,13 @@ impl ArchiveOutput {
         Ok(persist(file, path, Durability::Fsync)?)
     }
 
-    fn load(&self, engine: &Engine, members: &BTreeMap<String, Content<'_>>) -> Result<(), ArchiveError> {
+    fn load(
+        &self,
+        engine: &Engine,
+        members: &BTreeMap<String, MemberContent<'_>>,
+    ) -> Result<(), ArchiveError> {
         const ZEROS: [u8; END as usize] = [0; END as usize];
-        let size = members.values().map(Content::space).sum::<u64>() + END;
+        let size = members.values().map(MemberContent::space).sum::<u64>() + END;
         let mut loading = engine.load(size)?;
         for (name, content) in members {
             self.put(name, content, &mut |bytes| Ok(loading.send(bytes)?))?;
@@ -350,14 +359,14 @@ impl ArchiveOutput {
     fn put(
         &self,
         name: &str,
-        content: &Content<'_>,
+        content: &MemberContent<'_>,
         write: &mut dyn FnMut(&[u8]) -> Result<(), ArchiveError>,
     ) -> Result<(), ArchiveError> {
         write(&header(name, content)?)?;
         let blob = match content {
-            Content::Directory => return Ok(()),
-            Content::Bytes(bytes) => return write(bytes),
-            Content::Blob(blob) => blob,
+            MemberContent::Directory => return Ok(()),
+            MemberContent::Bytes(bytes) => return write(bytes),
+            MemberContent::Blob(blob) => blob,
         };
         let Descriptor { digest, size, .. } = blob.descriptor;
         let wrong = |source| ArchiveError::Blob { place: self.place.clone(), source };
@@ -384,7 +393,7 @@ impl ArchiveOutput {
     fn stranger(
         &self,
         engine: &Engine,
-        state: &State,
+        state: &WriterState,
         root: &Descriptor,
         tags: &[Tag],
     ) -> Result<Option<EngineError>, ArchiveError> {
@@ -429,10 +438,10 @@ impl From<ArchiveError> for Nested {
 }
 
 /// A ustar header; a size of 8 GiB or more is in base 256, which every reader knows.
-fn header(name: &str, content: &Content<'_>) -> io::Result<[u8; BLOCK as usize]> {
+fn header(name: &str, content: &MemberContent<'_>) -> io::Result<[u8; BLOCK as usize]> {
     let mut header = tar::Header::new_ustar();
     header.set_path(name)?;
-    let directory = matches!(content, Content::Directory);
+    let directory = matches!(content, MemberContent::Directory);
     header.set_entry_type(if directory { tar::EntryType::Directory } else { tar::EntryType::Regular });
     header.set_mode(if directory { 0o755 } else { 0o644 });
     header.set_uid(0);
