@@ -180,7 +180,7 @@ fn images_of_a_run_see_the_same_base_and_ask_for_it_once() {
     for number in [1, 2] {
         town.requests[number] = town.request_on(&base, number, "own/");
     }
-    town.fake.take_log();
+    let _ = town.fake.take_log();
     let store = temporary();
     let reports = town.run_well(store.path(), 2, &[1, 2]);
     let asked = town.fake.take_log().into_iter();
