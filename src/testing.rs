@@ -1,4 +1,4 @@
-//! What the benchmarks and the integration tests use of the library: the program itself has only [`main`](crate::main).
+//! The part of the library that benchmarks and integration tests use. The program itself has only [`main`](crate::main).
 
 pub use crate::formats::deflate::{Level, Scratch, encode};
 pub use crate::formats::json::{Raw, fold};

@@ -41,7 +41,7 @@ pub(super) struct Cached {
     offline: bool,
     /// The fetched documents, the oldest first.
     kept: Mutex<VecDeque<(Digest, Arc<[u8]>)>>,
-    /// What its name means, once that was asked for: it stays the same for all who share this source.
+    /// The root that its name has, once that was asked for: it stays the same for all images on this base.
     root: Mutex<Option<RawDocument>>,
 }
 

@@ -5,14 +5,14 @@ use super::error::BuildError;
 use super::inputs::Inputs;
 use super::memo::{self, MemoWriter};
 use super::outcome::Outcome;
-use super::prepare;
+use super::prepare::compression as compression_of;
 use super::report::Report;
 use super::request::Request;
 use super::session::Session;
 
 /// Looks for finished layers where the request says.
 pub(super) fn lookups(session: &Session, request: &Request) -> Result<Lookups, BuildError> {
-    let compression = prepare::compression(request.settings.compression)?;
+    let compression = compression_of(request.settings.compression)?;
     Ok(Lookups::new(&session.client, &request.cache, &request.name, compression))
 }
 

@@ -89,6 +89,8 @@ struct Run<'r> {
     bases: BaseTable,
     /// Held while layers are added.
     adding: Mutex<()>,
+    /// Held while targets are told of layers that will be built, and while one begins.
+    offering: Mutex<()>,
     buffers: Buffers,
     /// All is written when the run is over.
     writer: MemoWriter,
@@ -158,6 +160,7 @@ impl<'r> Run<'r> {
             sends: SendTable::new(jobs.iter().map(|job| job.targets)),
             bases: BaseTable::default(),
             adding: Mutex::default(),
+            offering: Mutex::default(),
             buffers: Buffers::default(),
             writer: MemoWriter::new(&session.store),
         };
@@ -311,6 +314,8 @@ impl<'r> Run<'r> {
 
     /// Lets targets prepare for the layers that are built next.
     fn open_ahead(&self) {
+        // A layer that two threads offered, or that began in between, would lose the readers of one of them.
+        let _offering = lock(&self.offering);
         for id in self.layers.next(AHEAD) {
             let grower = self.follow_layer(id);
             self.layers.read_by(id, grower);
@@ -374,7 +379,9 @@ impl<'r> Run<'r> {
 
     /// Builds a layer, or finds that it is one that was built.
     fn layer(&self, id: LayerId) -> Ended {
+        let offering = lock(&self.offering);
         let Some(begun) = self.layers.begin(id) else { return Ended::Done };
+        drop(offering);
         let image = begun.owner.image;
         let _entered = enter(image);
         let Err(error) = self.build_layer(id, begun) else { return Ended::Done };

@@ -472,7 +472,7 @@ fn what_the_base_has_is_not_replaced_by_something_else() {
     project.write("build.toml", own("files = [{ from = \"one\", to = \"/etc/passwd\" }]"));
     assert_eq!(fs::read_to_string(unpacked(&project).join("etc/passwd")).unwrap(), "1\n");
     let lock = fs::read_to_string(project.path("build.lock")).unwrap();
-    assert!(lock.contains("\"/etc/passwd\" = { kind = \"file\" }"), "{lock}");
+    assert!(lock.contains("\"/etc/passwd\" = { kind = \"file\", mode = \"0644\" }"), "{lock}");
 }
 
 #[test]

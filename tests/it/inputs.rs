@@ -329,7 +329,7 @@ fn a_program_that_the_base_cannot_start() {
         "[image]\nname = \"localhost/tool\"\nbase = \"scratch\"\ntags = [\"1\"]\n[app]\npath = \"tool\"\n",
     );
     fs::copy(program, project.path("tool")).unwrap();
-    refused(&project, 1, &["tool", "dynamically linked", "ld-linux"]).hints();
+    refused(&project, 1, &["tool", "lacks `/lib64/ld-linux", "lacks `libc.so.6`"]).hints();
 }
 
 /// The beginning of a class file with this name in its constant pool.

@@ -418,10 +418,10 @@ fn what_fails_leaves_no_layout_behind() {
     project.pack("verify oci:there").ok();
     assert!(before.iter().all(|path| path.exists()));
     // A copy of what turns out to be damaged.
-    let blob = files_below(&project.path("there/blobs"))
-        .into_iter()
-        .max_by_key(|path| fs::metadata(path).unwrap().len());
-    fs::write(blob.unwrap(), "damaged").unwrap();
+    let is_layer = |path: &std::path::PathBuf| fs::read(path).unwrap().starts_with(b"\x1f\x8b");
+    for layer in files_below(&project.path("there/blobs")).into_iter().filter(is_layer) {
+        fs::write(layer, "damaged").unwrap();
+    }
     project.pack("copy oci:there oci:copied/out").fails(1).says(&["oci:there", "is damaged"]).hints();
     assert!(!project.path("copied").exists());
     project.pack("copy oci:there oci-archive:copied.tar").fails(1).says(&["oci:there", "is damaged"]).hints();

@@ -513,7 +513,6 @@ fn what_is_wrong_in_the_words_of_the_command_line_is_exit_code_2_and_in_a_file_1
         "copy scratch oci:x",
         "copy oci:here:1 https://ghcr.io/x:1",
         "copy docker-daemon:x oci:x",
-        "copy oci:here docker://127.0.0.1:9/a",
         "copy --platform linux oci:here:1 oci:x",
         "tag UPPER 2",
         "tag oci:here:1 a:b",

@@ -10,12 +10,13 @@ use super::images::Stored;
 use super::place::{self, Place};
 use crate::bases::SharedIndexes;
 use crate::engine::cache::SharedLayers;
-use crate::oci::{BASE_DIGEST, BASE_NAME, Image};
+use crate::oci::{BASE_DIGEST, BASE_NAME, Descriptor, Image, RawDocument, media_type};
 use crate::registry::Client;
 use crate::release::rebase::{self, Named, Request};
 use crate::transport::load::{load_image, load_manifest, offers};
-use crate::transport::{Source, registry};
+use crate::transport::{BlobStream, Source, registry};
 use crate::types::digest::Digest;
+use crate::types::error::BoxedError;
 use crate::types::location::Location;
 use crate::types::platform::Platform;
 use crate::types::reference::Reference;
@@ -33,6 +34,7 @@ pub(super) fn run(session: &Session, args: &RebaseArgs) -> Result<(), CommandErr
     let old = match &args.old_base {
         Some(name) => named(session, &client, name)?,
         None => own_base(session, &client, args, &source)
+            .map(|named| InImage::of(named, args, &source))
             .map_err(|error| session.or_in_store(error, &args.image))?,
     };
     let report = rebase::rebase(&Request {
@@ -127,6 +129,50 @@ fn own_base(
     };
     let source = Arc::new(registry::source(client.clone(), reference));
     Ok(Named { name: Some(name), source, is_near: false })
+}
+
+/// A base whose layers are read where an image on it is, which has them all.
+struct InImage {
+    base: Arc<dyn Source>,
+    image: Arc<dyn Source>,
+}
+
+impl InImage {
+    /// The base of an image in a layout or an archive, which is on this machine whatever the store holds.
+    fn of(named: Named, args: &RebaseArgs, image: &Arc<dyn Source>) -> Named {
+        let location = Location::parse(&args.image);
+        let is_whole = |location: &Location| {
+            let base = load_image(&*named.source, args.platform.as_ref());
+            !matches!(location, Location::Registry(_) | Location::Store(_))
+                && base.is_ok_and(|base| base.image.layers().iter().all(|layer| image.blob(layer).is_ok()))
+        };
+        if !location.is_ok_and(|location| is_whole(&location)) {
+            return named;
+        }
+        let source = Arc::new(Self { base: named.source, image: Arc::clone(image) });
+        Named { name: named.name, source, is_near: true }
+    }
+}
+
+impl Source for InImage {
+    fn root(&self) -> Result<RawDocument, BoxedError> {
+        self.base.root()
+    }
+
+    fn document(&self, descriptor: &Descriptor) -> Result<RawDocument, BoxedError> {
+        self.base.document(descriptor)
+    }
+
+    fn blob(&self, descriptor: &Descriptor) -> Result<BlobStream, BoxedError> {
+        match media_type::layer_compression(&descriptor.media_type) {
+            Some(_) => self.image.blob(descriptor),
+            None => self.base.blob(descriptor),
+        }
+    }
+
+    fn name(&self) -> String {
+        self.base.name()
+    }
 }
 
 /// The base in the store, if it is all there that is needed of it, for every platform of the image.
