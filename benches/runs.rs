@@ -22,7 +22,7 @@ use pack::registry::{self, Client};
 use pack::runtime::interrupt::Interrupt;
 use pack::runtime::observer::Progress;
 use pack::runtime::workers::Workers;
-use pack::store::Store;
+use pack::testing::Store;
 use pack::transport::layout::OciLayout;
 
 /// How many images run together.
@@ -61,6 +61,7 @@ fn request(directory: &Path, number: usize) -> Request {
     let document = Document::parse("build.toml", &project, build_file).unwrap();
     let none = Overrides::default();
     Request {
+        reads_base: false,
         settings: Settings::resolve(document, &none, &none).unwrap(),
         has_build_file: true,
         facts: Facts::default(),

@@ -487,7 +487,7 @@ impl<'r> Run<'r> {
         let _entered = enter(image);
         let Some(target) = slot.targets.get(number).filter(|_| slot.is_open()) else { return };
         let (blob, followed) = match content {
-            Content::Blob(blob) => (blob, None),
+            Content::Blob(blob) => (*blob, None),
             Content::Growing(growing, _) => {
                 let followed = target.follow(&growing);
                 // A blob that is not finished has failed elsewhere.
@@ -648,6 +648,9 @@ fn bring_to(target: &Target, blob: &Blob) -> Result<Delivery, BoxedError> {
     }
 }
 
+/// A step of an image.
+type Step<R> = fn(&R, ImageId) -> Result<(), BoxedError>;
+
 impl Work for Run<'_> {
     fn demand(&self, node: Node) -> Demand {
         match node {
@@ -664,7 +667,7 @@ impl Work for Run<'_> {
         if self.session.interrupt.is_triggered() {
             self.stop();
         }
-        let (image, step): (ImageId, fn(&Self, ImageId) -> Result<(), BoxedError>) = match node {
+        let (image, step): (ImageId, Step<Self>) = match node {
             Node::Layer(id) => return self.layer(id),
             Node::Send(id) => {
                 self.bring(id);

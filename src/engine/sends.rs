@@ -21,7 +21,7 @@ pub(super) type DestinationId = (ImageId, usize);
 #[derive(Clone)]
 pub(super) enum Content {
     /// A blob that is there.
-    Blob(Blob),
+    Blob(Box<Blob>),
     /// A blob that the node makes, or is about to.
     Growing(Growing, Node),
 }
@@ -105,7 +105,7 @@ impl SendTable {
         if !state.sent.insert((destination, digest)) {
             return None;
         }
-        let content = Content::Blob(blob.clone());
+        let content = Content::Blob(Box::new(blob.clone()));
         let id = state.start(Sending { destination, content });
         let followed = layer.and_then(|layer| {
             let mut ways = state.following.get(&layer)?.iter();

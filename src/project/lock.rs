@@ -706,7 +706,7 @@ impl Decode for Ancestor {
                 Some(Self::Symlink { target: target.into_bytes() })
             }
             ("file", mode, None, None, None, None) => {
-                Some(Self::File { mode: mode.map(|mode| mode.bits()), machine })
+                Some(Self::File { mode: mode.map(Mode::bits), machine })
             }
             ("missing", None, None, None, None, None) => Some(Self::Missing),
             _ => {

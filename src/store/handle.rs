@@ -229,7 +229,6 @@ impl Store {
 
     /// Keeps other builds from changing memos that several of them change, until it is dropped. Without it their
     /// changes may be lost, and nothing else: each record is replaced as a whole.
-    #[must_use]
     pub fn memo_lock(&self) -> MemoLock {
         MemoLock(memo::lock(&self.0.memos))
     }

@@ -875,6 +875,7 @@ fn a_file_that_vanishes_is_named_and_nothing_is_written() {
                 std::thread::sleep(Duration::from_millis(2));
             }
         });
+        let _done = Finally(&is_done);
         for number in 0..8 {
             let out = format!("out{number}");
             let said = soon(|| project.pack(&format!("build -o oci:{out}")).run());
@@ -884,7 +885,6 @@ fn a_file_that_vanishes_is_named_and_nothing_is_written() {
                 _ => panic!("{said:?}"),
             }
         }
-        is_done.store(true, Ordering::Relaxed);
     });
 }
 

@@ -120,8 +120,11 @@ fn tag_of(location: &Location) -> Option<Tag> {
     }
 }
 
-/// The tag that a name is, or has.
+/// The tag that a name is, or has. A digest has none.
 fn tag_in(name: &str) -> Option<Tag> {
+    if name.parse::<Digest>().is_ok() {
+        return None;
+    }
     name.parse().ok().or_else(|| name.parse::<Reference>().ok()?.tag().cloned())
 }
 

@@ -367,9 +367,12 @@ fn an_interrupt_at_any_moment_leaves_whole_images_and_no_half_ones() {
     assert!(interrupted > 10, "{interrupted}");
 }
 
+/// A count of each kind of event, by image.
+type Counts = BTreeMap<(&'static str, Option<usize>), usize>;
+
 /// Counts tasks and bodies by image.
 #[derive(Clone, Default)]
-struct Tally(Arc<Mutex<BTreeMap<(&'static str, Option<usize>), usize>>>);
+struct Tally(Arc<Mutex<Counts>>);
 
 impl Observer for Tally {
     fn event(&self, event: Event) {

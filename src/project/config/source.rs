@@ -6,18 +6,19 @@
 //!
 //! Rendering never panics: a span is clamped to its text and to character boundaries.
 
-use std::fmt;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fmt, io};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::ConfigError;
 use crate::types::digest::KeyBuilder;
+use crate::types::error::Explain;
 use crate::types::fingerprint::Fingerprint;
 use crate::types::fingerprint::fingerprint_fields;
 use crate::types::shown::one_line;
+use crate::types::shown::shown_path;
 
 /// Where a value was written: a range of [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -300,6 +301,55 @@ fn first_line(text: &str, range: Range<usize>) -> Range<usize> {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(&Renderer::plain()))
+    }
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// There is no such build file.
+    #[error("there is no `{}`", shown_path(.0))]
+    NotFound(PathBuf),
+    /// The file cannot be read.
+    #[error("cannot read `{}`: {source}", shown_path(.path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something in the build file is wrong. Hints are part of the report.
+    #[error("{0}")]
+    Invalid(Box<Report>),
+    /// Something that was typed as a flag or a variable is not what such a setting looks like.
+    #[error("{0}")]
+    Usage(Box<Report>),
+    /// The build file says something that it may not say.
+    #[error("{0}")]
+    Forbidden(Box<Report>),
+}
+
+impl Explain for ConfigError {
+    fn kind(&self) -> crate::types::error::Kind {
+        match self {
+            Self::Forbidden(_) => crate::types::error::Kind::Policy,
+            Self::Usage(_) => crate::types::error::Kind::Usage,
+            _ => crate::types::error::Kind::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFound(_) => {
+                Some("`pack init` writes one; an artifact can also be given itself".to_owned())
+            }
+            Self::Read { .. } | Self::Invalid(_) | Self::Usage(_) | Self::Forbidden(_) => None,
+        }
+    }
+
+    /// A report shows the lines that it is about.
+    fn is_laid_out(&self) -> bool {
+        matches!(self, Self::Invalid(_) | Self::Usage(_) | Self::Forbidden(_))
     }
 }
 

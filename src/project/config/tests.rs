@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
+use crate::types::error::Explain as _;
 
 fn document(text: &str) -> Document {
     Document::parse("build.toml", Path::new("shop"), text).unwrap_or_else(|error| panic!("{error}"))

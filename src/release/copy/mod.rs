@@ -7,6 +7,7 @@
 //! - Names are set last, after everything that they reach.
 
 mod deliver;
+mod error;
 #[cfg(test)]
 mod tests;
 
@@ -18,18 +19,19 @@ use serde::Serialize;
 
 pub use deliver::Delivered;
 pub(crate) use deliver::deliver;
+pub use error::CopyError;
 
 use crate::oci::select::{MAX_DEPTH, SelectError, choose};
 use crate::oci::{
-    Descriptor, DocumentError, Index, MAX_CHILDREN, Manifest, ManifestOrIndex, MediaType, RawDocument,
-    media_type, soci, to_json,
+    Descriptor, Index, MAX_CHILDREN, Manifest, ManifestOrIndex, MediaType, RawDocument, media_type, soci,
+    to_json,
 };
-use crate::runtime::interrupt::{Interrupt, Interrupted};
+use crate::runtime::interrupt::Interrupt;
 use crate::runtime::observer::Progress;
 use crate::transport::load::{load_image, offers};
 use crate::transport::{Blob, BlobStream, Destination, Source, referrer};
 use crate::types::digest::Digest;
-use crate::types::error::{BoxedError, Explain, Kind, carried, carry, carry_as};
+use crate::types::error::{BoxedError, carried, carry, carry_as};
 use crate::types::platform::Platform;
 use crate::types::reference::Tag;
 
@@ -37,7 +39,7 @@ use crate::types::reference::Tag;
 const MAX_REFERRER_DEPTH: usize = 4;
 
 /// How to copy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Only these images of an index; all of it where there are none.
     pub platforms: Vec<Platform>,
@@ -49,102 +51,6 @@ pub struct Options {
     pub progress: Progress,
     /// Whether to stop.
     pub interrupt: Interrupt,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            platforms: Vec::new(),
-            referrers: false,
-            expected: None,
-            progress: Progress::default(),
-            interrupt: Interrupt::default(),
-        }
-    }
-}
-
-/// Why something cannot be copied.
-#[derive(Debug, thiserror::Error)]
-pub enum CopyError {
-    /// The source has none for the platform.
-    #[error("{place}: {source}")]
-    Select {
-        /// The source.
-        place: String,
-        /// Why.
-        source: SelectError,
-    },
-    /// A document is broken.
-    #[error("{place}: {digest}: {source}")]
-    Document {
-        /// The source.
-        place: String,
-        /// Which.
-        digest: Digest,
-        /// The fault.
-        source: DocumentError,
-    },
-    /// More than any honest index has.
-    #[error("{place}: there are more than {MAX_CHILDREN} manifests to copy")]
-    TooMany {
-        /// The source.
-        place: String,
-    },
-    /// The destination was named with another digest.
-    #[error("the copy would be {found}, and the destination is named {expected}")]
-    OtherDigest {
-        /// In the destination's name.
-        expected: Digest,
-        /// Of what would be copied.
-        found: Digest,
-    },
-    /// A layer that registries do not hold, for a destination that cannot do without.
-    #[error("layer {0} is kept by its owner and not with the image, and an archive cannot leave it out")]
-    Foreign(Digest),
-    /// Somebody else set the name in the meantime.
-    #[error("`{name}` was {expected} a moment ago and is not any more")]
-    Moved {
-        /// The name.
-        name: String,
-        /// The digest that it resolved to.
-        expected: Digest,
-    },
-    /// A blob whose bytes are not what its digest says.
-    #[error("{place}: blob {digest} is damaged: {why}")]
-    Damaged {
-        /// The source.
-        place: String,
-        /// Which.
-        digest: Digest,
-        /// The fault.
-        why: String,
-    },
-    /// The user interrupted.
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-}
-
-impl Explain for CopyError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Interrupted(_) => Kind::Interrupted,
-            Self::Moved { .. } => Kind::Registry,
-            _ => Kind::Input,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Select { source, .. } => source.hint(),
-            Self::OtherDigest { .. } => Some("leave the digest out of the destination's name".to_owned()),
-            Self::Foreign(_) => Some("copy to a registry or to `oci:DIR`".to_owned()),
-            Self::Damaged { place, .. } => Some(format!(
-                "make `{place}` again, or copy from elsewhere; `pack verify {place}` says what else is wrong"
-            )),
-            Self::Moved { .. } => Some("run it again, or name the image by its digest".to_owned()),
-            _ => None,
-        }
-    }
 }
 
 /// The result of a copy.

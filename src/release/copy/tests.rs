@@ -11,6 +11,7 @@ use crate::registry::{self, Client, RetryPolicy, fallback_tag};
 use crate::runtime::observer::{Event, EventKind, Observer};
 use crate::transport::archive::{Archive, ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
+use crate::types::error::Kind;
 
 /// The messages to the user.
 #[derive(Clone, Default)]

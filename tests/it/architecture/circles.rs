@@ -58,7 +58,10 @@ impl Modules {
         let handed_on = |(module, file): (&Names, &File)| {
             let public = file.imports.iter().filter(|import| import.public);
             let led = public.filter_map(|import| {
-                Some((joined(module, &[import.name.clone()]), all.absolute(module, &import.path)?))
+                Some((
+                    joined(module, std::slice::from_ref(&import.name)),
+                    all.absolute(module, &import.path)?,
+                ))
             });
             led.collect::<Vec<_>>()
         };
