@@ -1,6 +1,6 @@
 //! Artifacts: what a path on disk is, and what it becomes in an image.
 //!
-//! [`detect`] says what a path is, from its content and never from its name alone; [`propose`] says what goes
+//! [`detect()`] says what a path is, from its content and never from its name alone; [`propose`] says what goes
 //! where and why; [`requirements`] says what the image must have for it to run. Each kind of artifact is one file below `kinds/` and one line in the table of `kinds.rs`.
 //!
 //! Invariants: a proposal is a pure function of the artifact's content, the options and the base's

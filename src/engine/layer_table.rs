@@ -1,7 +1,7 @@
 //! The layers that a run builds: equal ones of several images, platforms or projects are one.
 //!
 //! Layers are equal if their keys are. A key is known when every file of a layer is: before it is built, where the
-//! files are remembered or were read, and else only afterwards. Until then layers of one [shape](shape) may be equal:
+//! files are remembered or were read, and else only afterwards. Until then layers of one [`shape`] may be equal:
 //! the second waits for the first, and then its files are read to tell.
 
 use std::collections::BTreeMap;

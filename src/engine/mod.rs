@@ -1,6 +1,6 @@
 //! Building: the one place that walks the whole flow.
 //!
-//! [`prepare`] makes the plan. [`build`] executes it: layers that are not known are built, the image is
+//! [`prepare()`] makes the plan. [`build`] executes it: layers that are not known are built, the image is
 //! derived, and every destination gets what it lacks, while later layers are still being built. Where all
 //! layers are known and a destination is current already, one question to it is all that happens.
 

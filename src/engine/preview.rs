@@ -61,7 +61,7 @@ pub fn check_lock(session: &Session, request: &Request) -> Result<usize, BoxedEr
 /// The work of `pack update`: the base as it is now, with the facts that the plan needs.
 ///
 /// # Errors
-/// As for [`prepare`].
+/// As for [`prepare()`].
 pub fn lock(session: &Session, request: &Request) -> Result<Option<LockedBase>, BoxedError> {
     let _lease = session.store.lease();
     let scanner = scanner(session, request);

@@ -1,7 +1,7 @@
 //! The plan: what goes where, and why, before anything is done.
 //!
 //! A [`Plan`] is data: `pack plan` prints it, `build` executes it. Making one reads the base's documents, calls
-//! `lstat` for every file, and writes nothing. [`place`] places entries on the base's directories, [`buckets`] splits
+//! `lstat` for every file, and writes nothing. [`place()`] places entries on the base's directories, [`buckets`] splits
 //! large layers.
 
 pub mod buckets;

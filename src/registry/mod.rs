@@ -6,7 +6,7 @@
 //! - Credentials go only to their registry and its token server.
 //! - A blob or document is handed out only if its bytes are what its digest says.
 //! - A push reports success only for what the registry was seen to hold.
-//! - Requests are bounded in number and time, and an [`Interrupt`] ends them all.
+//! - Requests are bounded in number and time, and an `Interrupt` ends them all.
 //!
 //! It knows nothing about images beyond manifests being documents that name blobs.
 

@@ -9,7 +9,7 @@
 //!   earlier use of the scratch memory reaches it. Any change of output needs a new [`ENCODER_ID`].
 //! - It is a run of non-final blocks that ends byte aligned with an empty stored block (`00 00 FF FF`) and refers to
 //!   nothing before the input, so bodies may be joined in any order and ended with `03 00`.
-//! - It is at most [`max_encoded_len`] bytes long.
+//! - It is at most `max_encoded_len` bytes long.
 //!
 //! Not done here: containers (gzip, zlib), checksums, preset dictionaries, decoding.
 //!
@@ -83,7 +83,7 @@ pub const fn max_encoded_len(len: usize) -> usize {
 /// Encodes `input` as a run of non-final DEFLATE blocks ending byte aligned with an empty stored block (`00 00 FF
 /// FF`), appended to `out`; never references bytes before `input`; BFINAL never set.
 ///
-/// It cannot fail, and appends at most [`max_encoded_len`] bytes. Inputs of any size are fine; bodies of up to a few
+/// It cannot fail, and appends at most `max_encoded_len` bytes. Inputs of any size are fine; bodies of up to a few
 /// MiB are what it is made for.
 pub fn encode(level: Level, input: &[u8], scratch: &mut Scratch, out: &mut Vec<u8>) {
     let mut writer = BlockWriter::new(out);

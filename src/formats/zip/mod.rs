@@ -6,7 +6,7 @@
 //! Invariants of an open [`Archive`]:
 //! - every name is relative and normal, so joined to a root it stays below that root; no file or symbolic link occurs
 //!   twice, and nothing lies below one; a directory that is listed again is one entry;
-//! - names, with those of the directories that they imply, have at most [`MAX_NAME`] bytes each and [`MAX_NAMES`]
+//! - names, with those of the directories that they imply, have at most `MAX_NAME` bytes each and `MAX_NAMES`
 //!   together, so that what is made of them is bounded;
 //! - entries use no method but stored and deflate, are not encrypted, and do not overlap;
 //! - a reader gives exactly the declared bytes or an error: size and CRC-32 are verified, output never

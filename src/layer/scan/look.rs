@@ -23,7 +23,7 @@ pub fn scan(root: &Path, options: &ScanOptions, workers: &Workers) -> Result<Vec
     look(root, options, &LeftOut::default(), workers).map(|(found, _)| found)
 }
 
-/// As [`scan`], without what is left out, and with what is worth telling.
+/// As `scan`, without what is left out, and with what is worth telling.
 pub(super) fn look(
     root: &Path,
     options: &ScanOptions,
@@ -50,7 +50,7 @@ pub(super) fn look(
     Ok((found, remarks))
 }
 
-/// The one file at `path`, or what a link there leads to: what [`scan`] would find of it in its directory.
+/// The one file at `path`, or what a link there leads to: what `scan` would find of it in its directory.
 ///
 /// # Errors
 /// When it cannot be read.

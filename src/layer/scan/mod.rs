@@ -1,6 +1,6 @@
 //! Trees on disk: what is there, and what becomes of it in a layer.
 //!
-//! [`scan`] looks at every file once with `lstat`, and at directories if their modes or owners are wanted, in
+//! `scan` looks at every file once with `lstat`, and at directories if their modes or owners are wanted, in
 //! parallel where the tree is large. It never follows a symbolic link below the root or opens a file. [`entries`] turns
 //! what was found into entries by fixed [`Rules`].
 //!

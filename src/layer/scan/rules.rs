@@ -122,7 +122,7 @@ pub(crate) fn leaves(relative: &[u8], target: &[u8]) -> bool {
     false
 }
 
-/// The entries for `found`, which must be in the order of [`scan`](super::scan) and go into one layer, below
+/// The entries for `found`, which must be in the order of `scan` and go into one layer, below
 /// `target_root`; `None` is the image's root.
 ///
 /// Files with the same device and inode become hard links to the first of them. Below a `target_root` a

@@ -40,10 +40,10 @@ impl Scanner {
         Self { left_out: left_out.clone(), ..self }
     }
 
-    /// As [`scan`], the first time; then what was found.
+    /// As `scan`, the first time; then what was found.
     ///
     /// # Errors
-    /// As for [`scan`].
+    /// As for `scan`.
     pub fn scan(&self, root: &Path, options: &ScanOptions) -> Result<Arc<Vec<Found>>, ScanError> {
         let same = |(of, with, _): &&Scanned| of == root && with == options;
         if let Some((_, _, found)) = self.seen().scanned.iter().find(same) {

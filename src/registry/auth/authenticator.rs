@@ -232,7 +232,7 @@ impl Authenticator {
         basic(user, password)
     }
 
-    /// As [`Http::authorization`], for an answer that asks for something: learns that first.
+    /// As `Http::authorization`, for an answer that asks for something: learns that first.
     pub(in crate::registry) async fn ask_for(
         &self,
         host: &Host,

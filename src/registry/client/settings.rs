@@ -12,7 +12,7 @@ use super::super::wire::settings::{
 };
 use crate::types::reference::{Registry, Repository, Scope};
 
-/// Settings of a [`Client`](super::Client).
+/// Settings of a `Client`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where credentials may be found.
