@@ -73,7 +73,7 @@ fn a_copy_never_makes_up_a_name() {
     let digest = project.pack("inspect oci:out --json").ok().json()["digest"].as_str().unwrap().to_owned();
     project.pack(&format!("copy oci:out:{digest} localhost:1/a/b")).fails(2).hints().says(&["has no tag"]);
     project.pack("tag oci:out:1 2").ok();
-    project.pack("copy oci:out oci:other").fails(1);
+    project.pack("copy oci:out localhost:1/a/b").fails(2).hints().says(&["has no tag"]);
     project.pack("copy oci:out scratch").fails(2);
     project.pack("copy oci:missing oci:x").fails(1);
     let wrong = format!("copy oci:out store:localhost/a@sha256:{}", "0".repeat(64));

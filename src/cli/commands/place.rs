@@ -38,8 +38,14 @@ pub(super) fn target(
     let location = Location::parse(name)?;
     let own = Location::parse(from)?;
     let progress = &session.progress;
-    // An image without a given name may still have a name in its place.
-    let own_tag = tag_of(&own).or_else(|| tag_in(&source.own_name()?));
+    // An image that is asked for without a name or digest may have one name in its place.
+    let is_unnamed = matches!(
+        own,
+        Location::OciLayout { name: None, .. }
+            | Location::OciArchive { name: None, .. }
+            | Location::DockerArchive { name: None, .. }
+    );
+    let own_tag = tag_of(&own).or_else(|| tag_in(&source.own_name().filter(|_| is_unnamed)?));
     let tag_of_source = || own_tag.clone().into_iter().collect::<Vec<_>>();
     Ok(match location {
         Location::Name(name) => in_registry(client, name.reference(), (&own, own_tag))?,
