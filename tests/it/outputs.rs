@@ -422,9 +422,17 @@ fn what_fails_leaves_no_layout_behind() {
     for layer in files_below(&project.path("there/blobs")).into_iter().filter(is_layer) {
         fs::write(layer, "damaged").unwrap();
     }
-    project.pack("copy oci:there oci:copied/out").fails(1).says(&["project/there: blob", "is damaged"]).hints();
+    project
+        .pack("copy oci:there oci:copied/out")
+        .fails(1)
+        .says(&["project/there: blob", "is damaged"])
+        .hints();
     assert!(!project.path("copied").exists());
-    project.pack("copy oci:there oci-archive:copied.tar").fails(1).says(&["project/there: blob", "is damaged"]).hints();
+    project
+        .pack("copy oci:there oci-archive:copied.tar")
+        .fails(1)
+        .says(&["project/there: blob", "is damaged"])
+        .hints();
     assert!(!project.path("copied.tar").exists());
 }
 
