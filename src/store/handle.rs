@@ -66,14 +66,18 @@ impl Health {
 
 /// Keeps a prune from running while a build relies on the store.
 #[derive(Debug)]
-pub struct Lease(#[allow(dead_code, reason = "the lock lasts as long as the file is open")] Option<fs::File>);
+pub struct Lease {
+    /// The lock lasts as long as the file is open.
+    _file: Option<fs::File>,
+}
 
 /// Keeps other builds from changing shared memos.
 #[derive(Debug)]
 #[must_use]
-pub struct MemoLock(
-    #[allow(dead_code, reason = "the lock lasts as long as the file is open")] Option<std::fs::File>,
-);
+pub struct MemoLock {
+    /// The lock lasts as long as the file is open.
+    _file: Option<std::fs::File>,
+}
 
 impl Store {
     /// Opens the store in `dir`, or makes one there. It never fails: a store that is read-only is read, one
@@ -230,7 +234,7 @@ impl Store {
     /// Keeps other builds from changing memos that several of them change, until it is dropped. Without it their
     /// changes may be lost, and nothing else: each record is replaced as a whole.
     pub fn memo_lock(&self) -> MemoLock {
-        MemoLock(memo::lock(&self.0.memos))
+        MemoLock { _file: memo::lock(&self.0.memos) }
     }
 
     /// The descriptor of a local image's name. A damaged index is moved aside: names are gone then, and blobs are
@@ -290,7 +294,7 @@ impl Store {
             file.lock_shared()?;
             io::Result::Ok(file)
         };
-        Lease(open().ok())
+        Lease { _file: open().ok() }
     }
 }
 

@@ -141,7 +141,7 @@ fn anything_can_be_of_another_kind_and_heals() {
                 store.memo_put("step", &key("a"), b"v");
                 assert_eq!(store.memo_get("step", &key("a")).as_deref(), Some(&b"v"[..]));
                 assert!(store.is_writable(), "{kind} for {place}");
-                assert!(lease.0.is_some(), "{kind} for {place}");
+                assert!(lease._file.is_some(), "{kind} for {place}");
             }
             let now =
                 PruneOptions { keep_named: false, grace: std::time::Duration::ZERO, ..Default::default() };
