@@ -24,7 +24,7 @@ use crate::oci::media_type::{self, LayerCompression};
 use crate::oci::{Descriptor, Image};
 use crate::project::lock::{Ancestor, SystemFacts};
 use crate::runtime::budget::{Budget, unpacking};
-use crate::runtime::observer::{Phase, Progress, Task};
+use crate::runtime::events::{Phase, Progress, Task};
 use crate::store::Store;
 use crate::transport::{BlobStream, Source as _};
 use crate::types::digest::{Digest, Key, KeyBuilder};

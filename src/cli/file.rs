@@ -16,7 +16,7 @@ use std::time::Duration;
 use rustix::fs::OFlags;
 
 use super::error::{CommandError, ExitStatus};
-use super::session::Session;
+use super::invocation::Invocation;
 use crate::engine::own::real_path;
 use crate::runtime::atomic::{self, Access, Durability};
 use crate::types::shown::shown_path;
@@ -50,15 +50,15 @@ impl OutputFile {
     ///
     /// # Errors
     /// When it cannot.
-    pub fn open(session: &Session, path: &Path) -> Result<Self, CommandError> {
-        let path = session.absolute(path);
-        match Self::sink(session, &path) {
+    pub fn open(invocation: &Invocation, path: &Path) -> Result<Self, CommandError> {
+        let path = invocation.absolute(path);
+        match Self::sink(invocation, &path) {
             Ok(sink) => Ok(Self { path, sink }),
             Err(error) => Err(failed(&path, &error)),
         }
     }
 
-    fn sink(session: &Session, path: &Path) -> io::Result<Sink> {
+    fn sink(invocation: &Invocation, path: &Path) -> io::Result<Sink> {
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -85,7 +85,9 @@ impl OutputFile {
             return Ok(Sink::InPlace);
         }
         match kind {
-            kind if kind.is_fifo() || kind.is_char_device() => Ok(Sink::Stream(open_stream(session, path)?)),
+            kind if kind.is_fifo() || kind.is_char_device() => {
+                Ok(Sink::Stream(open_stream(invocation, path)?))
+            }
             kind if kind.is_dir() => refused("a directory"),
             kind if kind.is_block_device() => refused("a block device"),
             _ => refused("neither a file nor a pipe nor a device"),
@@ -102,14 +104,14 @@ impl OutputFile {
     ///
     /// # Errors
     /// When it cannot be written after all; a regular file is as it was.
-    pub fn write(self, session: &Session, bytes: &[u8]) -> Result<(), CommandError> {
+    pub fn write(self, invocation: &Invocation, bytes: &[u8]) -> Result<(), CommandError> {
         let Self { path, sink } = self;
         let written = match sink {
             Sink::Replaced(real, before) => replace(&real, before.as_ref(), bytes),
             Sink::InPlace => in_place(&path, bytes),
             Sink::Stream(mut file) => file.write_all(bytes),
             Sink::Stdout => {
-                session.printer.raw(bytes);
+                invocation.printer.raw(bytes);
                 Ok(())
             }
             Sink::Stderr => io::stderr().write_all(bytes),
@@ -152,16 +154,16 @@ fn is_same(metadata: &Metadata, other: rustix::io::Result<rustix::fs::Stat>) -> 
 }
 
 /// Opens a pipe or a device to write into. Only a pipe without a reader is waited for.
-fn open_stream(session: &Session, path: &Path) -> io::Result<File> {
+fn open_stream(invocation: &Invocation, path: &Path) -> io::Result<File> {
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).map_err(io::Error::other)?;
     let mut told = false;
     let file = loop {
         match OpenOptions::new().write(true).custom_flags(flags).open(path) {
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
                 if !std::mem::replace(&mut told, true) {
-                    session.printer.note(format!("waiting for someone to read `{}`", shown_path(path)));
+                    invocation.printer.note(format!("waiting for someone to read `{}`", shown_path(path)));
                 }
-                session.interrupt.check().map_err(io::Error::other)?;
+                invocation.interrupt.check().map_err(io::Error::other)?;
                 std::thread::sleep(PAUSE);
             }
             result => break result?,

@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use super::args::{Cli, ManArgs};
 use super::error::{CommandError, ExitStatus};
 use super::file::OutputFile;
-use super::session::Session;
+use super::invocation::Invocation;
 
 /// A manual page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,18 +45,18 @@ pub fn page<'a>(words: impl IntoIterator<Item = &'a str>) -> io::Result<Option<P
 ///
 /// # Errors
 /// When there is no such command, or a page cannot be written.
-pub fn run(session: &Session, args: &ManArgs) -> Result<(), CommandError> {
+pub fn run(invocation: &Invocation, args: &ManArgs) -> Result<(), CommandError> {
     let failed = |error: io::Error| CommandError::from_error(ExitStatus::Input, &error);
     if let Some(dir) = &args.dir {
-        let dir = session.absolute(dir);
+        let dir = invocation.absolute(dir);
         for page in pages().map_err(failed)? {
-            OutputFile::open(session, &dir.join(&page.file_name))?.write(session, &page.text)?;
+            OutputFile::open(invocation, &dir.join(&page.file_name))?.write(invocation, &page.text)?;
         }
         return Ok(());
     }
     let words = args.command.iter().map(String::as_str);
     match page(words).map_err(failed)? {
-        Some(page) => session.printer.raw(&page.text),
+        Some(page) => invocation.printer.raw(&page.text),
         None => {
             let error = CommandError::usage(format!("there is no command `{}`", args.command.join(" ")));
             return Err(error.hint("`pack --help` lists the commands"));

@@ -11,11 +11,11 @@ pub mod environment;
 pub mod error;
 pub mod file;
 pub mod format;
+pub mod invocation;
 pub mod man;
 pub mod printer;
 pub mod progress;
 pub mod prompt;
-pub mod session;
 pub mod signals;
 pub mod summary;
 mod terminal;
@@ -33,8 +33,8 @@ use clap::Parser as _;
 use args::{Cli, Command};
 use environment::Environment;
 use error::{CommandError, ExitStatus};
+use invocation::Invocation;
 use printer::Printer;
-use session::Session;
 use timings::Recorder;
 
 use crate::runtime::interrupt::Interrupt;
@@ -93,7 +93,7 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
     };
     let scratch = Scratch::new(environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp")));
     let (progress, guard) = progress::observe(printer, recorder.clone());
-    let session = Session {
+    let invocation = Invocation {
         temporary: OnceLock::new(),
         environment,
         printer: printer.clone(),
@@ -107,7 +107,7 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
     };
     // In every case, even if something in it is still in use.
     let _removed_at_the_end = RemoveScratch(scratch);
-    let result = commands::run(&session, cli);
+    let result = commands::run(&invocation, cli);
     drop(guard);
     match result.and_then(|status| printer.finish().map(|()| status)) {
         Ok(status) => status,

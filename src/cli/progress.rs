@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::format::{bytes, cut, duration, length, printable, seconds};
 use super::printer::Printer;
 use super::timings::Recorder;
-use crate::runtime::observer::{Event, EventKind, Observer, Phase, Progress, Silent, TaskId};
+use crate::runtime::events::{Event, EventKind, Observer, Phase, Progress, Silent, TaskId};
 
 /// A task that ends sooner is not drawn: it would only flicker.
 const UNSEEN: Duration = Duration::from_millis(150);

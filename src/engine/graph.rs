@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::runtime::observer::ImageId;
+use crate::runtime::events::ImageId;
 
 /// The number of a layer that is built in a run, in the order in which layers are to be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -35,7 +35,7 @@ use crate::layer::{self, ContentSource, Entry, EntryKind, ScanOptions, Scanner, 
 use crate::plan::Plan;
 use crate::project::config::{self, Facts, Settings};
 use crate::project::lock::LockedBase;
-use crate::runtime::observer::Stage;
+use crate::runtime::events::Stage;
 use crate::store::Store;
 use crate::types::digest::{Key, KeyBuilder};
 use crate::types::error::BoxedError;

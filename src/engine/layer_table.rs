@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::graph::LayerId;
 use crate::layer::{self, Compression, Content, ContentSource, EntryKind, LayerSpec};
 use crate::plan::LayerFacts;
+use crate::runtime::events::ImageId;
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::observer::ImageId;
 use crate::transport::Grower;
 use crate::types::digest::{ContentId, Key};
 

@@ -29,7 +29,7 @@ use crate::plan::{
 };
 use crate::project::config;
 use crate::project::lock::LockedBase;
-use crate::runtime::observer::Stage;
+use crate::runtime::events::Stage;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain as _, Kind};
 use crate::types::finding::Finding;

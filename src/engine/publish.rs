@@ -94,8 +94,8 @@ mod tests {
     use crate::oci::{ConfigFile, Image, ManifestOrIndex, MediaType};
     use crate::registry::fake::{Action, Fake, Fault, Kind, Reply};
     use crate::registry::{Client, Settings, fallback_tag};
+    use crate::runtime::events::Progress;
     use crate::runtime::interrupt::Interrupt;
-    use crate::runtime::observer::Progress;
     use crate::transport::registry::{RegistryDestination, destination};
     use crate::transport::{Blob, referrer};
 

@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 
 use super::error::BuildError;
 use super::target::Target;
-use crate::runtime::observer::{ImageId, enter};
+use crate::runtime::events::{ImageId, enter};
 use crate::types::error::BoxedError;
 use crate::types::reference::Tag;
 

@@ -19,7 +19,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 
 use super::graph::{Graph, Node};
-use crate::runtime::observer::ImageId;
+use crate::runtime::events::ImageId;
 use crate::runtime::workers;
 
 /// How many layers are under way at a time.

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::graph::{LayerId, Node, SendId};
 use super::scheduler::{Demand, Lane};
 use super::target::Target;
-use crate::runtime::observer::ImageId;
+use crate::runtime::events::ImageId;
 use crate::transport::{Blob, Growing};
 use crate::types::digest::Digest;
 

@@ -1,8 +1,8 @@
 //! The state that all images of a run share.
 
 use crate::registry::Client;
+use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::observer::Progress;
 use crate::runtime::workers::Workers;
 use crate::store::Store;
 

@@ -14,7 +14,7 @@ use crate::formats::untar::{LAYER, ReadThrough, Seeking, Skip, TarError, Walk};
 use crate::formats::zip::{Archive, ArchiveEntryKind};
 use crate::layer::{BodyList, BodyLookup, BodyRecord, Compression, EntryPath, LayerSpec, ListedBlob, sample};
 use crate::oci::media_type::LayerCompression;
-use crate::runtime::observer::Progress;
+use crate::runtime::events::Progress;
 use crate::store::Store;
 use crate::types::digest::{ContentId, Digest, Key};
 

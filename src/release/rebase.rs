@@ -21,8 +21,8 @@ use crate::oci::{
 use crate::project::lock::SystemFacts;
 use crate::release::copy::{CopyError, Delivered, blob_of, deliver};
 use crate::runtime::budget::{Budget, OverBudget};
+use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::observer::Progress;
 use crate::store::Store;
 use crate::transport::load::{load_image, load_manifest, offers, platform_of, soci_index};
 use crate::transport::{Blob, Destination, Source};

@@ -3,8 +3,8 @@
 
 pub mod atomic;
 pub mod budget;
+pub mod events;
 pub mod flight;
 pub mod input;
 pub mod interrupt;
-pub mod observer;
 pub mod workers;

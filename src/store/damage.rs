@@ -14,7 +14,7 @@ use super::handle::Store;
 use super::layout::name_of;
 use super::memo;
 use super::prune::{MemoFile, file_name, is_leftover, reach};
-use crate::runtime::observer::Phase;
+use crate::runtime::events::Phase;
 use crate::runtime::workers;
 use crate::types::digest::{Digest, Sha256};
 

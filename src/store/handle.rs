@@ -17,7 +17,7 @@ use super::memo;
 use super::scratch::Scratch;
 use crate::oci::Descriptor;
 use crate::runtime::atomic::Durability;
-use crate::runtime::observer::Progress;
+use crate::runtime::events::Progress;
 use crate::types::digest::Key;
 use crate::types::shown::shown_path;
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Blob, BlobStream, Capabilities, Delivery, Destination, Locality, Source};
 use crate::oci::{Descriptor, RawDocument};
-use crate::runtime::observer::{Phase, Progress};
+use crate::runtime::events::{Phase, Progress};
 use crate::store::{EntryName, Layout, LayoutError, PickError, Store, StoreError, pick};
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;

@@ -8,7 +8,7 @@ use super::super::args::BuildArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::file::{OutputFile, check_replaceable};
 use super::super::format;
-use super::super::session::Session;
+use super::super::invocation::Invocation;
 use super::super::summary::{ImageSummary, LayerState, LayerSummary, Summary};
 use super::super::timings::{self, Machine, Record};
 use super::super::view::explain::{self, Explanation};
@@ -25,48 +25,48 @@ use crate::types::shown::shown_path;
 ///
 /// # Errors
 /// Whatever stopped it; no tag then resolves to anything new.
-pub(super) fn run(session: &Session, args: &BuildArgs) -> Result<(), CommandError> {
-    let mut asked = request::ask(session, &args.image, &files(args))?;
+pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), CommandError> {
+    let mut asked = request::ask(invocation, &args.image, &files(args))?;
     if args.cache_to {
         asked.write_cache(&args.image)?;
     }
     check_lock(&asked)?;
-    let files = Files::open(session, args)?;
-    let context = session.context(&asked.request.settings)?;
-    let targets = request::targets(session, &asked, &context, &args.image.all_outputs())?;
-    let report = engine::build(&context, &asked.request, &targets)?;
+    let files = Files::open(invocation, args)?;
+    let session = invocation.session(&asked.request.settings)?;
+    let targets = request::targets(invocation, &asked, &session, &args.image.all_outputs())?;
+    let report = engine::build(&session, &asked.request, &targets)?;
     // The plan's memory is not needed again: to give it back piece by piece takes longer than to end.
     std::mem::forget(targets);
-    let summary = summary(session, &report)?;
+    let summary = summary(invocation, &report)?;
     // The image is where it was wanted. A later failure is reported, and changes nothing of that.
-    session.printer.published(&summary.reference());
-    if let Err(error) = write_lock(session, &asked, &report) {
-        session.printer.late(&error);
+    invocation.printer.published(&summary.reference());
+    if let Err(error) = write_lock(invocation, &asked, &report) {
+        invocation.printer.late(&error);
     }
-    files.write(session, &asked, &report, &summary);
+    files.write(invocation, &asked, &report, &summary);
     let news = report.images.iter().flat_map(|image| &image.layers).any(|layer| layer.work.is_some());
     for note in &report.notes {
         // Said once: a rebuild that changes nothing has nothing to say.
-        if news { session.printer.note(note) } else { session.printer.detail(note) }
+        if news { invocation.printer.note(note) } else { invocation.printer.detail(note) }
     }
     for warning in &report.warnings {
-        session.printer.warning(warning);
+        invocation.printer.warning(warning);
     }
-    findings(&session.printer, &report.findings, news);
+    findings(&invocation.printer, &report.findings, news);
     if args.cache_to {
         let written = format::count(report.cache_entries_written as u64, "entry");
-        session.printer.detail(format!("the cache in the registry got {written}"));
+        invocation.printer.detail(format!("the cache in the registry got {written}"));
     }
     if args.explain && !args.format.json {
-        session.printer.message(explain::built(&report));
-        session.printer.message("");
+        invocation.printer.message(explain::built(&report));
+        invocation.printer.message("");
     }
-    session.printer.report(&summary.text(session.printer.message_screen()));
+    invocation.printer.report(&summary.text(invocation.printer.message_screen()));
     if args.format.json {
         let explanation = args.explain.then(|| Explanation::of(&report));
-        session.printer.json(&Shown { summary: &summary, explanation });
+        invocation.printer.json(&Shown { summary: &summary, explanation });
     } else {
-        session.printer.result(summary.reference());
+        invocation.printer.result(summary.reference());
     }
     Ok(())
 }
@@ -89,9 +89,9 @@ struct Files {
 }
 
 impl Files {
-    fn open(session: &Session, args: &BuildArgs) -> Result<Self, CommandError> {
+    fn open(invocation: &Invocation, args: &BuildArgs) -> Result<Self, CommandError> {
         let open =
-            |file: &Option<PathBuf>| file.as_ref().map(|file| OutputFile::open(session, file)).transpose();
+            |file: &Option<PathBuf>| file.as_ref().map(|file| OutputFile::open(invocation, file)).transpose();
         Ok(Self {
             metadata: open(&args.metadata_file)?,
             image_refs: open(&args.image_refs)?,
@@ -100,26 +100,26 @@ impl Files {
     }
 
     /// Writes all of them; each failure is told of.
-    fn write(self, session: &Session, asked: &Asked, report: &Report, summary: &Summary) {
+    fn write(self, invocation: &Invocation, asked: &Asked, report: &Report, summary: &Summary) {
         let tell = |result: Result<(), CommandError>| {
-            result.inspect_err(|error| session.printer.late(error)).is_ok()
+            result.inspect_err(|error| invocation.printer.late(error)).is_ok()
         };
         if let Some(file) = self.metadata {
-            tell(file.write(session, &metadata(report)));
+            tell(file.write(invocation, &metadata(report)));
         }
         if let Some(file) = self.image_refs {
-            tell(file.write(session, format!("{}\n", summary.reference()).as_bytes()));
+            tell(file.write(invocation, format!("{}\n", summary.reference()).as_bytes()));
         }
-        if let (Some(file), Some(recorder)) = (self.timings, &session.recorder) {
-            let jobs = session.jobs(Some(&asked.request.settings)).get();
-            let (machine, elapsed) = (Machine::this(jobs), session.started.elapsed());
+        if let (Some(file), Some(recorder)) = (self.timings, &invocation.recorder) {
+            let jobs = invocation.jobs(Some(&asked.request.settings)).get();
+            let (machine, elapsed) = (Machine::this(jobs), invocation.started.elapsed());
             let record = Record::new(machine, summary.reference(), elapsed, report, recorder.spans());
             let path = file.path().to_owned();
             let written = timings::file(&record, &path).map_err(|error| {
                 CommandError::from_error(ExitStatus::Bug, &error).context("the timings cannot be shown")
             });
-            if tell(written.and_then(|bytes| file.write(session, &bytes))) {
-                session.printer.note(format!("where the time went: {}", shown_path(&path)));
+            if tell(written.and_then(|bytes| file.write(invocation, &bytes))) {
+                invocation.printer.note(format!("where the time went: {}", shown_path(&path)));
             }
         }
     }
@@ -151,7 +151,7 @@ fn check_lock(asked: &Asked) -> Result<(), CommandError> {
 }
 
 /// Writes the lock if the build learned something, unless it must not change.
-fn write_lock(session: &Session, asked: &Asked, report: &Report) -> Result<(), CommandError> {
+fn write_lock(invocation: &Invocation, asked: &Asked, report: &Report) -> Result<(), CommandError> {
     let (Some(path), Some(found)) = (&asked.lock_path, &report.locked) else { return Ok(()) };
     if asked.request.settings.locked {
         return Ok(());
@@ -161,7 +161,7 @@ fn write_lock(session: &Session, asked: &Asked, report: &Report) -> Result<(), C
     lock.update(found.clone());
     if lock.write(path)? {
         for change in old.changes(&lock) {
-            session.printer.note(format!("build.lock: {change}"));
+            invocation.printer.note(format!("build.lock: {change}"));
         }
     }
     Ok(())
@@ -187,7 +187,7 @@ fn metadata(report: &Report) -> Vec<u8> {
     bytes
 }
 
-fn summary(session: &Session, report: &Report) -> Result<Summary, CommandError> {
+fn summary(invocation: &Invocation, report: &Report) -> Result<Summary, CommandError> {
     let unfinished = || CommandError::new(ExitStatus::Bug, "the build ended without an image");
     // In the local store a layer is where it was built: nothing is moved.
     let others = || report.destinations.iter().filter(|destination| !destination.is_local);
@@ -204,7 +204,7 @@ fn summary(session: &Session, report: &Report) -> Result<Summary, CommandError> 
         sent: bytes(&|destination| if destination.is_remote { destination.uploaded } else { 0 }),
         written: bytes(&|destination| if destination.is_remote { 0 } else { destination.uploaded }),
         reused: bytes(&|destination| destination.reused),
-        elapsed: session.started.elapsed(),
+        elapsed: invocation.started.elapsed(),
     })
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::args::{CacheCommand, Format, PruneArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format::{self, Column, Table};
-use super::super::session::Session;
+use super::super::invocation::Invocation;
 use crate::store::{self, Damage, PruneOptions, Store, StoreError};
 use crate::types::shown::shown_path;
 
@@ -19,19 +19,19 @@ const PAUSE: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// When the store cannot be read or written, or is damaged.
-pub(super) fn run(session: &Session, command: &CacheCommand) -> Result<(), CommandError> {
+pub(super) fn run(invocation: &Invocation, command: &CacheCommand) -> Result<(), CommandError> {
     match command {
-        CacheCommand::Info(format) => info(session, *format),
-        CacheCommand::Prune(args) => prune(session, args),
-        CacheCommand::Verify(format) => verify(session, *format),
+        CacheCommand::Info(format) => info(invocation, *format),
+        CacheCommand::Prune(args) => prune(invocation, args),
+        CacheCommand::Verify(format) => verify(invocation, *format),
     }
 }
 
-fn info(session: &Session, format: Format) -> Result<(), CommandError> {
-    let store = session.store()?;
+fn info(invocation: &Invocation, format: Format) -> Result<(), CommandError> {
+    let store = invocation.store()?;
     let usage = store.usage()?;
     if format.json {
-        session.printer.json(&json!({ "directory": shown_path(store.dir()), "usage": usage }));
+        invocation.printer.json(&json!({ "directory": shown_path(store.dir()), "usage": usage }));
         return Ok(());
     }
     let mut table = Table::new([Column::left("WHAT"), Column::right("COUNT"), Column::right("SIZE")]);
@@ -41,7 +41,7 @@ fn info(session: &Session, format: Format) -> Result<(), CommandError> {
         table.row([&name, &format::number(memos.count), &format::bytes(memos.bytes)]);
     }
     table.row(["leftovers", "", &format::bytes(usage.leftover_bytes)]);
-    let printer = &session.printer;
+    let printer = &invocation.printer;
     printer.result(format!("{}\n", shown_path(store.dir())));
     printer.result(table.render(printer.screen()).trim_end());
     if !usage.images.is_empty() {
@@ -51,7 +51,7 @@ fn info(session: &Session, format: Format) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn prune(session: &Session, args: &PruneArgs) -> Result<(), CommandError> {
+fn prune(invocation: &Invocation, args: &PruneArgs) -> Result<(), CommandError> {
     let no_limits = args.max_size.is_none() && args.max_age.is_none();
     let options = PruneOptions {
         max_bytes: args.max_size,
@@ -62,10 +62,10 @@ fn prune(session: &Session, args: &PruneArgs) -> Result<(), CommandError> {
         grace: if args.all { Duration::ZERO } else { PruneOptions::default().grace },
     };
     // Remains of killed runs have no owner, in any state of the store.
-    let scratch = store::sweep(session.scratch.parent());
-    let pruned = prune_when_free(session, &session.store()?, &options)?;
+    let scratch = store::sweep(invocation.scratch.parent());
+    let pruned = prune_when_free(invocation, &invocation.store()?, &options)?;
     if args.format.json {
-        session.printer.json(&Pruned { pruned, scratch });
+        invocation.printer.json(&Pruned { pruned, scratch });
         return Ok(());
     }
     let mut removed = vec![
@@ -85,7 +85,10 @@ fn prune(session: &Session, args: &PruneArgs) -> Result<(), CommandError> {
     );
     if scratch.directories > 0 {
         let directories = format::count(scratch.directories, "directory");
-        text.push_str(&format!("\n{directories} of killed runs in `{}`", session.scratch.parent().display()));
+        text.push_str(&format!(
+            "\n{directories} of killed runs in `{}`",
+            invocation.scratch.parent().display()
+        ));
     }
     let grace = options.grace.as_secs() / 60;
     for (bytes, why) in [
@@ -100,7 +103,7 @@ fn prune(session: &Session, args: &PruneArgs) -> Result<(), CommandError> {
             text.push_str(&format!("\nkept {} {why}", format::bytes(bytes)));
         }
     }
-    session.printer.result(text);
+    invocation.printer.result(text);
     Ok(())
 }
 
@@ -114,7 +117,7 @@ struct Pruned {
 
 /// Waits for builds and checks that are under way.
 fn prune_when_free(
-    session: &Session,
+    invocation: &Invocation,
     store: &Store,
     options: &PruneOptions,
 ) -> Result<store::Pruned, CommandError> {
@@ -124,9 +127,9 @@ fn prune_when_free(
             Err(StoreError::InUse(dir)) => {
                 if !std::mem::replace(&mut told, true) {
                     let dir = dir.display();
-                    session.printer.note(format!("waiting for those who use the local store `{dir}`"));
+                    invocation.printer.note(format!("waiting for those who use the local store `{dir}`"));
                 }
-                session.interrupt.check()?;
+                invocation.interrupt.check()?;
                 std::thread::sleep(PAUSE);
             }
             result => return Ok(result?),
@@ -134,12 +137,12 @@ fn prune_when_free(
     }
 }
 
-fn verify(session: &Session, format: Format) -> Result<(), CommandError> {
-    let found = session.store()?.verify()?;
+fn verify(invocation: &Invocation, format: Format) -> Result<(), CommandError> {
+    let found = invocation.store()?.verify()?;
     if format.json {
-        session.printer.json(&found);
+        invocation.printer.json(&found);
     } else if found.is_empty() {
-        session.printer.result("the store is undamaged");
+        invocation.printer.result("the store is undamaged");
     }
     if found.is_empty() {
         return Ok(());

@@ -2,7 +2,7 @@
 
 use super::super::args::DiffArgs;
 use super::super::error::{CommandError, ExitStatus};
-use super::super::session::Session;
+use super::super::invocation::Invocation;
 use super::super::view;
 use crate::inspect::diff::{self, DiffOptions};
 
@@ -10,22 +10,22 @@ use crate::inspect::diff::{self, DiffOptions};
 ///
 /// # Errors
 /// When one cannot be read.
-pub(super) fn run(session: &Session, args: &DiffArgs) -> Result<ExitStatus, CommandError> {
-    let client = session.client()?;
-    let (a, b) = (session.image_with(&args.a, &client)?, session.image_with(&args.b, &client)?);
+pub(super) fn run(invocation: &Invocation, args: &DiffArgs) -> Result<ExitStatus, CommandError> {
+    let client = invocation.client()?;
+    let (a, b) = (invocation.image_with(&args.a, &client)?, invocation.image_with(&args.b, &client)?);
     let options = DiffOptions {
         platform: args.platform.clone(),
         full: args.full,
-        jobs: session.jobs(None).get(),
-        progress: session.progress.clone(),
-        interrupt: session.interrupt.clone(),
+        jobs: invocation.jobs(None).get(),
+        progress: invocation.progress.clone(),
+        interrupt: invocation.interrupt.clone(),
     };
     let mut report = diff::diff(&*a.source, &*b.source, &options)?;
     (report.a.name, report.b.name) = (a.location.to_string(), b.location.to_string());
     if args.format.json {
-        session.printer.json(&report);
+        invocation.printer.json(&report);
     } else {
-        session.printer.result(view::diff::text(&report, args.layers));
+        invocation.printer.result(view::diff::text(&report, args.layers));
     }
     Ok(if report.equal { ExitStatus::Done } else { ExitStatus::Different })
 }

@@ -3,19 +3,19 @@
 use super::super::args::DoctorArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format;
+use super::super::invocation::Invocation;
 use super::super::printer::{Printer, Style};
-use super::super::session::Session;
 use crate::registry::{Check, Health};
 
 /// Examines a registry.
 ///
 /// # Errors
 /// When a step fails.
-pub(super) fn run(session: &Session, args: &DoctorArgs) -> Result<(), CommandError> {
-    let registries = session.registries(args.file.as_deref())?;
-    let client = session.client_with(session.credentials(args.authfile.as_deref()), registries);
-    let diagnosis = client.diagnose(&args.scope, args.push, session.environment.now)?;
-    let printer = &session.printer;
+pub(super) fn run(invocation: &Invocation, args: &DoctorArgs) -> Result<(), CommandError> {
+    let registries = invocation.registries(args.file.as_deref())?;
+    let client = invocation.client_with(invocation.credentials(args.authfile.as_deref()), registries);
+    let diagnosis = client.diagnose(&args.scope, args.push, invocation.environment.now)?;
+    let printer = &invocation.printer;
     if args.format.json {
         printer.json(&diagnosis);
     } else {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::args::{HistoryArgs, InspectArgs, VerifyArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format;
-use super::super::session::{Opened, Session};
+use super::super::invocation::{Invocation, Opened};
 use super::super::view::{self, Base};
 use super::names;
 use crate::inspect::verify;
@@ -23,40 +23,40 @@ use crate::types::reference::Reference;
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) fn inspect(session: &Session, args: &InspectArgs) -> Result<(), CommandError> {
-    if let Some(listing) = names::listing(session, args)? {
-        return names::show_listing(session, args.format.json, &listing);
+pub(super) fn inspect(invocation: &Invocation, args: &InspectArgs) -> Result<(), CommandError> {
+    if let Some(listing) = names::listing(invocation, args)? {
+        return names::show_listing(invocation, args.format.json, &listing);
     }
-    let Opened { source, location } = session.image(&args.image)?;
+    let Opened { source, location } = invocation.image(&args.image)?;
     let root = source.root()?;
-    let screen = session.printer.screen();
+    let screen = invocation.printer.screen();
     if args.platform.is_none()
         && let ManifestOrIndex::Index(index) =
             root.parse().map_err(|error| CommandError::from_error(ExitStatus::Input, &error))?
     {
         let view = view::inspect::index(&args.image, &root, &index);
-        show(session, args.format.json, &location, &view, || view.text(screen));
+        show(invocation, args.format.json, &location, &view, || view.text(screen));
         return Ok(());
     }
     let loaded = load_image(&*source, args.platform.as_ref())?;
-    let base = base_of(session, &*source, &loaded.image);
+    let base = base_of(invocation, &*source, &loaded.image);
     let view = view::inspect::image(&args.image, &loaded.image, base);
-    show(session, args.format.json, &location, &view, || view.text(screen));
+    show(invocation, args.format.json, &location, &view, || view.text(screen));
     Ok(())
 }
 
 /// Shows a view, and with it where the image is: a name alone does not say.
 fn show(
-    session: &Session,
+    invocation: &Invocation,
     json: bool,
     location: &Location,
     view: &impl Serialize,
     text: impl FnOnce() -> String,
 ) {
     if json {
-        session.printer.json(&Placed { place: location.to_string(), view });
+        invocation.printer.json(&Placed { place: location.to_string(), view });
     } else {
-        session.printer.result(format!("{location}\n{}", text()));
+        invocation.printer.result(format!("{location}\n{}", text()));
     }
 }
 
@@ -73,30 +73,30 @@ struct Placed<'a, T> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) fn history(session: &Session, args: &HistoryArgs) -> Result<(), CommandError> {
-    let Opened { source, location } = session.image(&args.image)?;
+pub(super) fn history(invocation: &Invocation, args: &HistoryArgs) -> Result<(), CommandError> {
+    let Opened { source, location } = invocation.image(&args.image)?;
     let loaded = load_image(&*source, chosen(&*source, args.platform.as_ref())?.as_ref())?;
-    let base = base_of(session, &*source, &loaded.image);
+    let base = base_of(invocation, &*source, &loaded.image);
     let view = view::history::view(&args.image, &loaded.image, base);
-    let screen = if args.no_trunc { None } else { session.printer.screen() };
-    show(session, args.format.json, &location, &view, || view.text(screen));
+    let screen = if args.no_trunc { None } else { invocation.printer.screen() };
+    show(invocation, args.format.json, &location, &view, || view.text(screen));
     Ok(())
 }
 
 /// The facts in `image` about its base, with the base's layers counted if the base can be read: the history alone
 /// cannot tell layers that were put on a base from those of a base made by this tool. A build leaves its base's
 /// documents in the store; for an image in a registry the base's own registry is asked, too.
-fn base_of(session: &Session, source: &dyn Source, image: &Image) -> Option<Base> {
+fn base_of(invocation: &Invocation, source: &dyn Source, image: &Image) -> Option<Base> {
     let base = Base::of(image)?;
     let found = base.digest.and_then(|digest| {
         let platform = image.platform();
         let load = |source: &dyn Source| load_image(source, platform.as_ref()).ok();
-        let stored = session.store().ok().and_then(|store| load(&Stored { store, digest }));
+        let stored = invocation.store().ok().and_then(|store| load(&Stored { store, digest }));
         stored.or_else(|| {
             // Where the network was not needed for the image, it is not worth waiting for.
             source.origin()?;
             let reference: Reference = base.name.as_deref()?.parse().ok()?;
-            let client = session.client().ok()?;
+            let client = invocation.client().ok()?;
             load(&crate::transport::registry::source(client, reference.repository().at_digest(digest)))
         })
     });
@@ -159,26 +159,26 @@ fn chosen(source: &dyn Source, asked: Option<&Platform>) -> Result<Option<Platfo
 ///
 /// # Errors
 /// When it cannot be read, and when anything in it is not what its name says.
-pub(super) fn verify(session: &Session, args: &VerifyArgs) -> Result<(), CommandError> {
-    let Opened { source, location } = session.image(&args.image)?;
+pub(super) fn verify(invocation: &Invocation, args: &VerifyArgs) -> Result<(), CommandError> {
+    let Opened { source, location } = invocation.image(&args.image)?;
     let mut reports = Vec::new();
     if args.platforms.is_empty() {
-        reports.push(verify_source(session, &*source)?);
+        reports.push(verify_source(invocation, &*source)?);
     }
     for platform in &args.platforms {
         let root = load_image(&*source, Some(platform))?.image.raw().clone();
-        reports.push(verify_source(session, &OnePlatform { source: &*source, root })?);
+        reports.push(verify_source(invocation, &OnePlatform { source: &*source, root })?);
     }
     let place = location.to_string();
     if args.format.json {
         // One document, whatever was asked for.
         match &reports[..] {
-            [report] => session.printer.json(&Placed { place, view: report }),
-            reports => session.printer.json(&serde_json::json!({ "place": place, "reports": reports })),
+            [report] => invocation.printer.json(&Placed { place, view: report }),
+            reports => invocation.printer.json(&serde_json::json!({ "place": place, "reports": reports })),
         }
     } else {
         for report in reports.iter().filter(|report| report.problems.is_empty()) {
-            session.printer.result(sound(report, &location));
+            invocation.printer.result(sound(report, &location));
         }
     }
     let problems: Vec<_> = reports.iter().flat_map(|report| &report.problems).collect();
@@ -223,16 +223,16 @@ impl Source for OnePlatform<'_> {
     }
 }
 
-fn verify_source(session: &Session, source: &dyn Source) -> Result<verify::Verification, CommandError> {
+fn verify_source(invocation: &Invocation, source: &dyn Source) -> Result<verify::Verification, CommandError> {
     let options = verify::VerifyOptions {
-        jobs: session.jobs(None).get(),
-        progress: session.progress.clone(),
-        interrupt: session.interrupt.clone(),
+        jobs: invocation.jobs(None).get(),
+        progress: invocation.progress.clone(),
+        interrupt: invocation.interrupt.clone(),
         ..verify::VerifyOptions::default()
     };
     let report = verify::verify(source, &options)?;
     for warning in &report.warnings {
-        session.printer.warning(format!("{}: {}", warning.subject, warning.message));
+        invocation.printer.warning(format!("{}: {}", warning.subject, warning.message));
     }
     Ok(report)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::super::args::InitArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::file::OutputFile;
-use super::super::session::Session;
+use super::super::invocation::Invocation;
 use super::request::BUILD_FILE;
 use crate::artifact::{self, Artifact, Form};
 use crate::types::location::Location;
@@ -20,8 +20,8 @@ const USUAL: [&str; 6] = ["target", "build/libs", "build", "dist", "out", "publi
 ///
 /// # Errors
 /// When there is one already, or no artifact is found.
-pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError> {
-    let cwd = &session.environment.cwd;
+pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), CommandError> {
+    let cwd = &invocation.environment.cwd;
     let target = cwd.join(BUILD_FILE);
     if target.exists() && !args.force {
         return Err(CommandError::new(ExitStatus::Input, format!("there is a `{BUILD_FILE}` already"))
@@ -29,15 +29,15 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
     }
     // Said before anything is written, as of every other flag.
     args.base.as_deref().map(Location::parse).transpose()?;
-    let given = session.absolute(args.path.as_deref().unwrap_or(Path::new("")));
-    let Choice { path, others } = find(session, &given, args.path.is_some())?;
+    let given = invocation.absolute(args.path.as_deref().unwrap_or(Path::new("")));
+    let Choice { path, others } = find(invocation, &given, args.path.is_some())?;
     let found = artifact::detect(&path)?;
     // An artifact that a build refuses is refused now.
     artifact::check_supported(&found)?;
     let relative = |path: &Path| path.strip_prefix(cwd).unwrap_or(path).display().to_string();
-    session.printer.note(format!("`{}` is {}", relative(&path), found.kind.describe()));
+    invocation.printer.note(format!("`{}` is {}", relative(&path), found.kind.describe()));
     for why in &found.why {
-        session.printer.note(why);
+        invocation.printer.note(why);
     }
     let name =
         args.name.as_ref().map_or_else(|| "localhost:5000/example/app".to_owned(), ToString::to_string);
@@ -46,7 +46,7 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
     let mut more = String::new();
     if !others.is_empty() {
         let are = if others.len() == 1 { "there is another artifact" } else { "there are other artifacts" };
-        session.printer.note(format!("{are} here: `{BUILD_FILE}` names all of them"));
+        invocation.printer.note(format!("{are} here: `{BUILD_FILE}` names all of them"));
         more.push_str("# Also here. To have one of them instead, write its path above; to have it too, write `[[app]]` above\n\
                        # and below, since one image may have several artifacts.\n");
         for other in &others {
@@ -62,8 +62,8 @@ pub(super) fn run(session: &Session, args: &InitArgs) -> Result<(), CommandError
         quoted(&base),
         quoted(&relative(&path)),
     );
-    OutputFile::open(session, &target)?.write(session, text.as_bytes())?;
-    session.printer.result(BUILD_FILE);
+    OutputFile::open(invocation, &target)?.write(invocation, text.as_bytes())?;
+    invocation.printer.result(BUILD_FILE);
     Ok(())
 }
 
@@ -78,7 +78,7 @@ struct Choice {
 ///
 /// A directory that is named may be an artifact itself: one with the signs of a kind at once, any other only where nothing
 /// lies in the usual places.
-fn find(session: &Session, given: &Path, named: bool) -> Result<Choice, CommandError> {
+fn find(invocation: &Invocation, given: &Path, named: bool) -> Result<Choice, CommandError> {
     let alone = |path: &Path| Ok(Choice { path: path.to_owned(), others: Vec::new() });
     if named && !given.is_dir() {
         return alone(given);
@@ -89,7 +89,7 @@ fn find(session: &Session, given: &Path, named: bool) -> Result<Choice, CommandE
         return alone(given);
     }
     let mut candidates: Vec<PathBuf> =
-        USUAL.iter().flat_map(|directory| in_place(session, given, directory)).collect();
+        USUAL.iter().flat_map(|directory| in_place(invocation, given, directory)).collect();
     let can_be_packaged = |path: &PathBuf| {
         artifact::detect(path).is_ok_and(|artifact| artifact::check_supported(&artifact).is_ok())
     };
@@ -108,7 +108,7 @@ fn find(session: &Session, given: &Path, named: bool) -> Result<Choice, CommandE
 }
 
 /// The artifacts in one of the usual places: the newest of each archive, else the place itself if it is one for pages.
-fn in_place(session: &Session, given: &Path, directory: &str) -> Vec<PathBuf> {
+fn in_place(invocation: &Invocation, given: &Path, directory: &str) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(given.join(directory)) else { return Vec::new() };
     let files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     // A WAR is what is deployed; JARs beside it are parts of it.
@@ -116,14 +116,14 @@ fn in_place(session: &Session, given: &Path, directory: &str) -> Vec<PathBuf> {
         let is_one = |path: &&PathBuf| path.extension().is_some_and(|found| found == extension);
         let archives: Vec<&Path> = files.iter().filter(is_one).map(PathBuf::as_path).collect();
         if !archives.is_empty() {
-            return newest(session, &archives);
+            return newest(invocation, &archives);
         }
     }
     if matches!(directory, "dist" | "public") { vec![given.join(directory)] } else { Vec::new() }
 }
 
 /// The archives of the highest version of each name, by name.
-fn newest(session: &Session, archives: &[&Path]) -> Vec<PathBuf> {
+fn newest(invocation: &Invocation, archives: &[&Path]) -> Vec<PathBuf> {
     let mut named: BTreeMap<String, Vec<(String, &Path)>> = BTreeMap::new();
     for path in archives {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -135,8 +135,8 @@ fn newest(session: &Session, archives: &[&Path]) -> Vec<PathBuf> {
         versions.sort_by(|(a, one), (b, other)| by_version(a, b).then_with(|| one.cmp(other)));
         let Some((_, newest)) = versions.last() else { continue };
         if versions.len() > 1 {
-            let shown = shown_path(newest.strip_prefix(&session.environment.cwd).unwrap_or(newest));
-            session.printer.note(format!("`{shown}` is the newest of {} versions there", versions.len()));
+            let shown = shown_path(newest.strip_prefix(&invocation.environment.cwd).unwrap_or(newest));
+            invocation.printer.note(format!("`{shown}` is the newest of {} versions there", versions.len()));
         }
         found.push((*newest).to_owned());
     }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::super::args::{LoginArgs, LogoutArgs};
 use super::super::error::{CommandError, ExitStatus};
+use super::super::invocation::Invocation;
 use super::super::prompt;
-use super::super::session::Session;
 use crate::registry::{Greeting, Place, Secret};
 use crate::runtime::interrupt::Interrupt;
 use crate::types::shown::shown_path;
@@ -19,17 +19,17 @@ const MAX_PASSWORD: u64 = 64 << 10;
 ///
 /// # Errors
 /// When there is none, the registry refuses it, or it cannot be kept.
-pub(super) fn run(session: &Session, args: &LoginArgs) -> Result<(), CommandError> {
-    let printer = &session.printer;
+pub(super) fn run(invocation: &Invocation, args: &LoginArgs) -> Result<(), CommandError> {
+    let printer = &invocation.printer;
     let scope = &args.scope;
-    let mut registries = session.registries(args.file.as_deref())?;
+    let mut registries = invocation.registries(args.file.as_deref())?;
     if args.password.is_some() {
         printer.warning("a password in an argument can be read by other users; `--password-stdin` is safer");
     }
-    let (user, password) = ask(args, &session.interrupt)?;
+    let (user, password) = ask(args, &invocation.interrupt)?;
     registries.entry(scope.registry().clone()).or_default().login = Some((user.clone(), password.clone()));
-    let credentials = session.credentials(args.authfile.as_deref());
-    let greeting = session.client_with(credentials.clone(), registries).check_login(scope)?;
+    let credentials = invocation.credentials(args.authfile.as_deref());
+    let greeting = invocation.client_with(credentials.clone(), registries).check_login(scope)?;
     if greeting == Greeting::NotAsked {
         printer.warning(format!("{} asks for no login, so this one could not be checked", scope.registry()));
     }
@@ -62,9 +62,9 @@ pub(super) fn run(session: &Session, args: &LoginArgs) -> Result<(), CommandErro
 ///
 /// # Errors
 /// When it cannot be removed.
-pub(super) fn out(session: &Session, args: &LogoutArgs) -> Result<(), CommandError> {
-    let printer = &session.printer;
-    let removed = session.credentials(args.authfile.as_deref()).forget(&args.scope)?;
+pub(super) fn out(invocation: &Invocation, args: &LogoutArgs) -> Result<(), CommandError> {
+    let printer = &invocation.printer;
+    let removed = invocation.credentials(args.authfile.as_deref()).forget(&args.scope)?;
     if let Some(left) = &removed.left {
         printer.warning(format!("{left} is still there and will be used"));
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::args::{ImagesArgs, InspectArgs, RmArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format::{self, Column, Table};
-use super::super::session::Session;
+use super::super::invocation::Invocation;
 use crate::oci::Descriptor;
 use crate::store::{Store, name_of};
 use crate::transport::Source as _;
@@ -33,18 +33,18 @@ pub(super) struct Listing {
 ///
 /// # Errors
 /// When the registry cannot be asked.
-pub(super) fn listing(session: &Session, args: &InspectArgs) -> Result<Option<Listing>, CommandError> {
+pub(super) fn listing(invocation: &Invocation, args: &InspectArgs) -> Result<Option<Listing>, CommandError> {
     let location = Location::parse(&args.image)?;
     let is_whole = |reference: &Reference| reference.tag().is_none() && reference.digest().is_none();
     let listing = match &location {
-        Location::Registry(reference) if is_whole(reference) => in_registry(session, reference)?,
+        Location::Registry(reference) if is_whole(reference) => in_registry(invocation, reference)?,
         Location::Name(name) if is_whole(name.reference()) => {
-            let stored = in_store(session, name).unwrap_or_default();
+            let stored = in_store(invocation, name).unwrap_or_default();
             let hint = format!("`pack inspect store:{name}` lists those in the local store");
-            match in_registry(session, name.reference()) {
+            match in_registry(invocation, name.reference()) {
                 Ok(listing) => {
                     if !stored.is_empty() {
-                        session.printer.note(hint);
+                        invocation.printer.note(hint);
                     }
                     listing
                 }
@@ -52,12 +52,12 @@ pub(super) fn listing(session: &Session, args: &InspectArgs) -> Result<Option<Li
                 Err(error) => return Err(error.hint(hint)),
             }
         }
-        Location::Store(name) if is_whole(name.reference()) => match in_store(session, name)? {
+        Location::Store(name) if is_whole(name.reference()) => match in_store(invocation, name)? {
             tags if tags.is_empty() => return Ok(None),
             tags => Listing { place: location.to_string(), tags },
         },
         Location::OciLayout { dir, name: None } if args.platform.is_none() => {
-            let layout = OciLayout::open(&session.absolute(dir), None)?;
+            let layout = OciLayout::open(&invocation.absolute(dir), None)?;
             let entries = layout.layout().index()?.manifests;
             if crate::store::pick(&entries, None).is_ok() {
                 return Ok(None);
@@ -81,15 +81,15 @@ pub(super) fn listing(session: &Session, args: &InspectArgs) -> Result<Option<Li
     Ok(Some(listing))
 }
 
-fn in_registry(session: &Session, reference: &Reference) -> Result<Listing, CommandError> {
-    let tags = session.client()?.tags(reference.repository())?;
+fn in_registry(invocation: &Invocation, reference: &Reference) -> Result<Listing, CommandError> {
+    let tags = invocation.client()?.tags(reference.repository())?;
     let place = Location::Registry(reference.clone()).to_string();
     Ok(Listing { place, tags: tags.iter().map(ToString::to_string).collect() })
 }
 
 /// The tags that the local store has of the repository `name`, under any of the names that it may have there.
-fn in_store(session: &Session, name: &Name) -> Result<Vec<String>, CommandError> {
-    let entries = session.store()?.layout().index()?.manifests;
+fn in_store(invocation: &Invocation, name: &Name) -> Result<Vec<String>, CommandError> {
+    let entries = invocation.store()?.layout().index()?.manifests;
     let repositories = name.in_store();
     let tag = |entry: &Descriptor| {
         let entry = name_of(entry)?;
@@ -102,13 +102,17 @@ fn in_store(session: &Session, name: &Name) -> Result<Vec<String>, CommandError>
 ///
 /// # Errors
 /// When there is nothing in it.
-pub(super) fn show_listing(session: &Session, json: bool, listing: &Listing) -> Result<(), CommandError> {
+pub(super) fn show_listing(
+    invocation: &Invocation,
+    json: bool,
+    listing: &Listing,
+) -> Result<(), CommandError> {
     if json {
-        session.printer.json(listing);
+        invocation.printer.json(listing);
         return Ok(());
     }
     let lines: Vec<String> = std::iter::once(&listing.place).chain(&listing.tags).cloned().collect();
-    session.printer.result(lines.join("\n"));
+    invocation.printer.result(lines.join("\n"));
     Ok(())
 }
 
@@ -129,19 +133,19 @@ struct StoredImage {
 ///
 /// # Errors
 /// When its index cannot be read.
-pub(super) fn images(session: &Session, args: ImagesArgs) -> Result<(), CommandError> {
-    let store = session.store()?;
+pub(super) fn images(invocation: &Invocation, args: ImagesArgs) -> Result<(), CommandError> {
+    let store = invocation.store()?;
     let _lease = store.lease();
     let entries = store.layout().index()?.manifests;
     let mut images: Vec<StoredImage> =
         entries.iter().filter_map(|entry| Some(stored_image(&store, entry, name_of(entry)?))).collect();
     images.sort_by(|one, other| one.name.cmp(&other.name));
     if args.format.json {
-        session.printer.json(&images);
+        invocation.printer.json(&images);
         return Ok(());
     }
     if images.is_empty() {
-        session.printer.message("the local store has no images");
+        invocation.printer.message("the local store has no images");
         return Ok(());
     }
     let mut table = Table::new([
@@ -155,7 +159,7 @@ pub(super) fn images(session: &Session, args: ImagesArgs) -> Result<(), CommandE
         let size = image.size.map_or_else(|| "damaged".to_owned(), format::bytes);
         table.row([&image.name, &image.digest.short(), &size, &platforms.join(", ")]);
     }
-    session.printer.result(table.render(session.printer.screen()).trim_end());
+    invocation.printer.result(table.render(invocation.printer.screen()).trim_end());
     Ok(())
 }
 
@@ -191,8 +195,8 @@ fn look(store: &Store, name: &Name) -> Result<(u64, Vec<Platform>), BoxedError> 
 ///
 /// # Errors
 /// When the store has no image of one of the names; then all stay.
-pub(super) fn remove(session: &Session, args: &RmArgs) -> Result<(), CommandError> {
-    let store = session.store()?;
+pub(super) fn remove(invocation: &Invocation, args: &RmArgs) -> Result<(), CommandError> {
+    let store = invocation.store()?;
     let layout = store.writable_layout()?;
     let entries = layout.index()?.manifests;
     let existing: Vec<&str> = entries.iter().filter_map(name_of).collect();
@@ -214,12 +218,12 @@ pub(super) fn remove(session: &Session, args: &RmArgs) -> Result<(), CommandErro
         return Err(unknown(gone, &existing));
     }
     if args.format.json {
-        session.printer.json(&serde_json::json!({ "removed": names }));
+        invocation.printer.json(&serde_json::json!({ "removed": names }));
         return Ok(());
     }
-    session.printer.result(names.join("\n"));
+    invocation.printer.result(names.join("\n"));
     let count = format::count(names.len() as u64, "name");
-    session
+    invocation
         .printer
         .message(format!("removed {count}; `pack cache prune` removes the blobs that no name needs"));
     Ok(())

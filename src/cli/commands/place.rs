@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::error::CommandError;
-use super::super::session::{Opened, Session};
+use super::super::invocation::{Invocation, Opened};
 use crate::registry::Client;
 use crate::store::Store;
 use crate::transport::archive::{ArchiveOutput, ArchiveWord};
@@ -30,14 +30,14 @@ pub(super) struct Target {
 /// # Errors
 /// When `name` is no place to copy to, cannot be written, or leaves open what the copy is called.
 pub(super) fn target(
-    session: &Session,
+    invocation: &Invocation,
     client: &Client,
     (from, source): (&str, &dyn Source),
     name: &str,
 ) -> Result<Target, CommandError> {
     let location = Location::parse(name)?;
     let own = Location::parse(from)?;
-    let progress = &session.progress;
+    let progress = &invocation.progress;
     // An image that is asked for without a name or digest may have one name in its place.
     let is_unnamed = matches!(
         own,
@@ -53,10 +53,10 @@ pub(super) fn target(
         Location::Store(name) => Target {
             tags: tags(name.reference(), (&own, own_tag), &format!("store:{name}"))?,
             expected: name.reference().digest(),
-            ..in_store(session, &session.store()?, name.reference().repository())?
+            ..in_store(invocation, &invocation.store()?, name.reference().repository())?
         },
         Location::OciLayout { dir, name } => {
-            let layout = OciLayout::create(&session.absolute(&dir), name.as_deref(), progress)?;
+            let layout = OciLayout::create(&invocation.absolute(&dir), name.as_deref(), progress)?;
             Target {
                 tags: if name.is_some() { Vec::new() } else { tag_of_source() },
                 ..Target::new(Arc::new(layout), format!("oci:{}:", dir.display()))
@@ -70,7 +70,7 @@ pub(super) fn target(
                 ArchiveWord::Docker
             };
             let repository = named(&own).map(Reference::repository);
-            let path = session.absolute(file);
+            let path = invocation.absolute(file);
             let archive = ArchiveOutput::new(word, &path, repository, tag.as_deref(), progress)?;
             Target {
                 tags: if tag.is_some() { Vec::new() } else { tag_of_source() },
@@ -102,8 +102,8 @@ fn in_registry(
     })
 }
 
-fn in_store(session: &Session, store: &Store, repository: &Repository) -> Result<Target, CommandError> {
-    let layout = OciLayout::of_store(store, repository, &session.progress)?;
+fn in_store(invocation: &Invocation, store: &Store, repository: &Repository) -> Result<Target, CommandError> {
+    let layout = OciLayout::of_store(store, repository, &invocation.progress)?;
     Ok(Target::new(Arc::new(layout), format!("store:{repository}@")))
 }
 
@@ -169,12 +169,12 @@ pub(super) struct Place {
 ///
 /// # Errors
 /// When it cannot be opened, or is in an archive, which nothing can be added to.
-pub(super) fn place(session: &Session, client: &Client, name: &str) -> Result<Place, CommandError> {
+pub(super) fn place(invocation: &Invocation, client: &Client, name: &str) -> Result<Place, CommandError> {
     if let Location::OciArchive { .. } | Location::DockerArchive { .. } = Location::parse(name)? {
         return Err(CommandError::usage(format!("nothing can be added to the archive `{name}`"))
             .hint("`pack copy` brings the image to a registry or to `oci:DIR` first"));
     }
-    let Opened { source, location } = session.published(name, client)?;
+    let Opened { source, location } = invocation.published(name, client)?;
     let tags: Vec<Tag> = tag_of(&location).into_iter().collect();
     let target = match &location {
         Location::Registry(reference) => {
@@ -189,10 +189,10 @@ pub(super) fn place(session: &Session, client: &Client, name: &str) -> Result<Pl
             Target { tags, ..Target::new(Arc::new(destination), prefix) }
         }
         Location::Store(name) => {
-            Target { tags, ..in_store(session, &session.store()?, name.reference().repository())? }
+            Target { tags, ..in_store(invocation, &invocation.store()?, name.reference().repository())? }
         }
         Location::OciLayout { dir, .. } => {
-            let layout = OciLayout::create(&session.absolute(dir), None, &session.progress)?;
+            let layout = OciLayout::create(&invocation.absolute(dir), None, &invocation.progress)?;
             Target { tags, ..Target::new(Arc::new(layout), format!("oci:{}:", dir.display())) }
         }
         _ => return Err(CommandError::usage(format!("`{name}` is not an image"))),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::args::PlanArgs;
 use super::super::error::CommandError;
 use super::super::format::{self, Column, Screen, Table};
-use super::super::session::Session;
+use super::super::invocation::Invocation;
 use super::super::view::explain;
 use super::super::view::findings::findings;
 use super::request;
@@ -46,29 +46,29 @@ struct View<'a> {
 ///
 /// # Errors
 /// Whatever would stop the build before it begins.
-pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError> {
-    let asked = request::ask(session, &args.image, &[])?;
-    let context = session.context(&asked.request.settings)?;
-    let scanner = engine::scanner(&context, &asked.request);
-    let _lease = context.store.lease();
-    let look_up = || engine::look_up(&context, &asked.request, &scanner);
+pub(super) fn run(invocation: &Invocation, args: &PlanArgs) -> Result<(), CommandError> {
+    let asked = request::ask(invocation, &args.image, &[])?;
+    let session = invocation.session(&asked.request.settings)?;
+    let scanner = engine::scanner(&session, &asked.request);
+    let _lease = session.store.lease();
+    let look_up = || engine::look_up(&session, &asked.request, &scanner);
     let outcome = if args.explain { Some(look_up()?) } else { None };
-    let prepared = engine::prepare(&context, &asked.request, &scanner)?;
+    let prepared = engine::prepare(&session, &asked.request, &scanner)?;
     let pushes = args.image.all_outputs().contains(&"registry");
-    let transfers = if pushes { transfers(&context, &asked.request, &prepared)? } else { BTreeMap::new() };
+    let transfers = if pushes { transfers(&session, &asked.request, &prepared)? } else { BTreeMap::new() };
     let plan = &prepared.plan;
     for note in &plan.notes {
-        session.printer.note(note);
+        invocation.printer.note(note);
     }
     for warning in &plan.warnings {
-        session.printer.warning(warning);
+        invocation.printer.warning(warning);
     }
-    findings(&session.printer, &plan.findings, true);
+    findings(&invocation.printer, &plan.findings, true);
     if args.format.json {
-        session.printer.json(&View { plan, transfers, outcome });
+        invocation.printer.json(&View { plan, transfers, outcome });
         return Ok(());
     }
-    let printer = &session.printer;
+    let printer = &invocation.printer;
     printer.result(head(plan));
     for image in &plan.images {
         printer.result(image_text(image, pushes, &transfers, printer.screen()).trim_end());
@@ -82,13 +82,13 @@ pub(super) fn run(session: &Session, args: &PlanArgs) -> Result<(), CommandError
 
 /// Asks the registry of the image's name for every blob whose digest is known.
 fn transfers(
-    context: &engine::Session,
+    session: &engine::Session,
     request: &Request,
     prepared: &Prepared<'_>,
 ) -> Result<BTreeMap<Digest, Transfer>, CommandError> {
     let mut all = BTreeMap::new();
     let mut ask = |descriptor: &Descriptor, origin: Option<&Repository>| -> Result<(), CommandError> {
-        let transfer = if context.client.has_blob(&request.name, descriptor)? {
+        let transfer = if session.client.has_blob(&request.name, descriptor)? {
             Transfer::Present
         } else if origin.is_some_and(|origin| origin.registry() == request.name.registry()) {
             Transfer::Mountable

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::args::RebaseArgs;
 use super::super::error::{CommandError, ExitStatus};
-use super::super::session::{Opened, Session};
+use super::super::invocation::{Invocation, Opened};
 use super::super::view;
 use super::images::Stored;
 use super::place::{self, Place};
@@ -25,17 +25,17 @@ use crate::types::reference::Reference;
 ///
 /// # Errors
 /// Whatever stopped it; no tag then resolves to anything new.
-pub(super) fn run(session: &Session, args: &RebaseArgs) -> Result<(), CommandError> {
-    let client = session.client()?;
-    let store = session.store_of_run()?;
+pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), CommandError> {
+    let client = invocation.client()?;
+    let store = invocation.store_of_run()?;
     let _lease = store.lease();
-    let Place { source, target } = place::place(session, &client, &args.image)?;
-    let new = named(session, &client, &args.base)?;
+    let Place { source, target } = place::place(invocation, &client, &args.image)?;
+    let new = named(invocation, &client, &args.base)?;
     let old = match &args.old_base {
-        Some(name) => named(session, &client, name)?,
-        None => own_base(session, &client, args, &source)
+        Some(name) => named(invocation, &client, name)?,
+        None => own_base(invocation, &client, args, &source)
             .map(|named| InImage::of(named, args, &source))
-            .map_err(|error| session.or_in_store(error, &args.image))?,
+            .map_err(|error| invocation.or_in_store(error, &args.image))?,
     };
     let report = rebase::rebase(&Request {
         image: source,
@@ -48,28 +48,28 @@ pub(super) fn run(session: &Session, args: &RebaseArgs) -> Result<(), CommandErr
         destination: &*target.destination,
         tags: &args.tags,
         store: &store,
-        progress: session.progress.clone(),
-        interrupt: session.interrupt.clone(),
+        progress: invocation.progress.clone(),
+        interrupt: invocation.interrupt.clone(),
     })
     .map_err(|error| {
         let names = [Some(&args.image), Some(&args.base), args.old_base.as_ref()];
-        names.into_iter().flatten().fold(error.into(), |error, name| session.or_in_store(error, name))
+        names.into_iter().flatten().fold(error.into(), |error, name| invocation.or_in_store(error, name))
     })?;
     let reference = format!("{}{}", target.prefix, report.digest);
-    session.printer.published(&reference);
-    view::findings::findings(&session.printer, &report.findings, true);
-    session.printer.message(view::copy::rebased(&report));
+    invocation.printer.published(&reference);
+    view::findings::findings(&invocation.printer, &report.findings, true);
+    invocation.printer.message(view::copy::rebased(&report));
     if args.format.json {
-        session.printer.json(&report);
+        invocation.printer.json(&report);
     } else {
-        session.printer.result(reference);
+        invocation.printer.result(reference);
     }
     Ok(())
 }
 
 /// A base by its name. As in a build, a name alone is the registry's.
-fn named(session: &Session, client: &Client, name: &str) -> Result<Named, CommandError> {
-    let Opened { source, location } = session.published(name, client)?;
+fn named(invocation: &Invocation, client: &Client, name: &str) -> Result<Named, CommandError> {
+    let Opened { source, location } = invocation.published(name, client)?;
     let name = match location {
         Location::Registry(reference) => Some(reference.to_string()),
         _ => None,
@@ -86,7 +86,7 @@ fn shared(client: &Client, image: &str) -> Option<Arc<dyn SharedIndexes>> {
 /// The base that an image says it is on: by its digest in the store, where a build leaves the documents of
 /// bases, else in the registry that it names.
 fn own_base(
-    session: &Session,
+    invocation: &Invocation,
     client: &Client,
     args: &RebaseArgs,
     source: &Arc<dyn Source>,
@@ -109,7 +109,7 @@ fn own_base(
     };
     // The store has documents of bases; reading their layers takes their place as well.
     if let Some(digest) = digest.filter(|_| !args.read_bases || name.is_none())
-        && let Some(stored) = in_store(session, digest, &image, image.platform().as_ref())
+        && let Some(stored) = in_store(invocation, digest, &image, image.platform().as_ref())
     {
         return Ok(Named { name, source: stored, is_near: false });
     }
@@ -177,12 +177,12 @@ impl Source for InImage {
 
 /// The base in the store, if it is all there that is needed of it, for every platform of the image.
 fn in_store(
-    session: &Session,
+    invocation: &Invocation,
     digest: Digest,
     image: &Image,
     platform: Option<&Platform>,
 ) -> Option<Arc<dyn Source>> {
-    let stored = Stored { store: session.store().ok()?, digest };
+    let stored = Stored { store: invocation.store().ok()?, digest };
     let found = load_image(&stored, platform).ok()?;
     crate::oci::begins_with(image, &found.image)?;
     Some(Arc::new(stored))

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::super::args::ImageArgs;
 use super::super::error::{CommandError, ExitStatus};
-use super::super::session::Session;
+use super::super::invocation::Invocation;
 use crate::artifact;
 use crate::engine::own::{Apart, Own, Shape};
 use crate::engine::{CachePolicy, Request, Target, apps, project_of, untrusted};
 use crate::project::config::{self, Document, Facts, Overrides, Settings};
 use crate::project::git::{self, GitFacts};
 use crate::project::lock::{self, Lock};
-use crate::runtime::observer::Stage;
+use crate::runtime::events::Stage;
 use crate::transport::archive::{ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
 use crate::types::error::Explain as _;
@@ -21,7 +21,7 @@ use crate::types::location::Location;
 use crate::types::reference::Repository;
 use crate::types::shown::shown_path;
 
-pub(super) use super::super::session::BUILD_FILE;
+pub(super) use super::super::invocation::BUILD_FILE;
 
 /// A request and where its lock is.
 pub(super) struct Asked {
@@ -37,28 +37,28 @@ pub(super) struct Asked {
 /// When there is no build file and no artifact, a setting is wrong, or something that is written would be in
 /// the image.
 pub(super) fn ask(
-    session: &Session,
+    invocation: &Invocation,
     args: &ImageArgs,
     files: &[(&str, &Path)],
 ) -> Result<Asked, CommandError> {
-    let _step = session.progress.step(Stage::Look, "settings and git");
-    let found = find(session, args)?;
-    let lookup = |name: &str| session.environment.text(name).map(str::to_owned);
+    let _step = invocation.progress.step(Stage::Look, "settings and git");
+    let found = find(invocation, args)?;
+    let lookup = |name: &str| invocation.environment.text(name).map(str::to_owned);
     let environment = Overrides::from_environment(lookup)?;
-    let flags = overrides(session, args, found.artifact.clone())?;
+    let flags = overrides(invocation, args, found.artifact.clone())?;
     let lock_path = found.build_file.as_ref().map(|file| file.with_file_name(lock::FILE_NAME));
     if flags.untrusted.or(environment.untrusted) == Some(true) {
         for file in found.build_file.iter().chain(&lock_path) {
-            untrusted::check_file(file, &found.directory(session))?;
+            untrusted::check_file(file, &found.directory(invocation))?;
         }
     }
     let document = match &found.build_file {
         Some(file) => Document::read(file)?,
-        None => Document::empty(&session.environment.cwd),
+        None => Document::empty(&invocation.environment.cwd),
     };
     let mut settings = Settings::resolve(document, &flags, &environment)?;
     apps::check_kinds(&settings)?;
-    let directory = found.directory(session);
+    let directory = found.directory(invocation);
     let check = |settings: &Settings| match settings.untrusted {
         true => untrusted::check(settings, &directory, args.all_outputs().contains(&"registry")),
         false => Ok(()),
@@ -71,11 +71,11 @@ pub(super) fn ask(
         return Err(CommandError::new(ExitStatus::Input, "a `[workspace]` cannot be built as a whole yet")
             .hint("build its members one by one, each with a build.toml of its own"));
     }
-    let git = git_facts(session, &directory, lock_path.as_deref(), settings.untrusted)?;
+    let git = git_facts(invocation, &directory, lock_path.as_deref(), settings.untrusted)?;
     let names: Vec<String> = settings.env_names().map(str::to_owned).collect();
     let env = names
         .into_iter()
-        .filter_map(|name| session.environment.text(&name).map(|value| (name.clone(), value.to_owned())))
+        .filter_map(|name| invocation.environment.text(&name).map(|value| (name.clone(), value.to_owned())))
         .collect();
     let lock = match &lock_path {
         Some(path) => Lock::read(path)?,
@@ -83,8 +83,8 @@ pub(super) fn ask(
     };
     let name = name_of(&settings, &found, &directory);
     let read: Vec<PathBuf> = found.build_file.iter().cloned().collect();
-    let written = written(session, args, files)?;
-    let own = Own::new(&settings, &read, lock_path.as_deref(), &written, &logins(session))?;
+    let written = written(invocation, args, files)?;
+    let own = Own::new(&settings, &read, lock_path.as_deref(), &written, &logins(invocation))?;
     let request = Request {
         has_build_file: found.build_file.is_some(),
         facts: Facts { git, version, version_sought: Vec::new(), env, content: None },
@@ -100,10 +100,14 @@ pub(super) fn ask(
 }
 
 /// Everything that is written: the outputs, `files` by flag, the store, and where the standard streams go.
-fn written(session: &Session, args: &ImageArgs, files: &[(&str, &Path)]) -> Result<Vec<Apart>, CommandError> {
+fn written(
+    invocation: &Invocation,
+    args: &ImageArgs,
+    files: &[(&str, &Path)],
+) -> Result<Vec<Apart>, CommandError> {
     let mut written = Vec::new();
     let mut add = |path: &Path, name: String, shape| {
-        written.push(Apart { path: session.absolute(path), name, shape });
+        written.push(Apart { path: invocation.absolute(path), name, shape });
     };
     for output in args.all_outputs() {
         let name = format!("`-o {output}`");
@@ -119,7 +123,7 @@ fn written(session: &Session, args: &ImageArgs, files: &[(&str, &Path)]) -> Resu
         add(file, format!("`{flag} {}`", shown_path(file)), Shape::File);
     }
     // Where nothing says where the store is, none is written.
-    if let Ok(store) = session.environment.cache_dir(session.global.cache_dir.as_deref()) {
+    if let Ok(store) = invocation.environment.cache_dir(invocation.global.cache_dir.as_deref()) {
         add(&store, format!("the local store `{}`", shown_path(&store)), Shape::Store);
     }
     for (number, name) in [(1, "standard output"), (2, "standard error")] {
@@ -133,8 +137,8 @@ fn written(session: &Session, args: &ImageArgs, files: &[(&str, &Path)]) -> Resu
 }
 
 /// Files of logins, which an image would give to everyone who pulls it.
-fn logins(session: &Session) -> Vec<Apart> {
-    let environment = &session.environment;
+fn logins(invocation: &Invocation) -> Vec<Apart> {
+    let environment = &invocation.environment;
     let file = |directory: Option<PathBuf>, name: &str| directory.map(|directory| directory.join(name));
     let files = [
         environment.registry_auth_file(),
@@ -176,12 +180,12 @@ const PATIENCE_WITH_GIT: Duration = Duration::from_secs(60);
 /// The facts of git about `directory`. A lock of ours is an input that is named by its digests, so that its first
 /// writing does not make the next image another one.
 fn git_facts(
-    session: &Session,
+    invocation: &Invocation,
     directory: &Path,
     lock_path: Option<&Path>,
     is_untrusted: bool,
 ) -> Result<Option<GitFacts>, CommandError> {
-    let environment = &session.environment;
+    let environment = &invocation.environment;
     let lookup = |name: &str| environment.raw(name).map(OsString::from);
     let own_lock =
         lock_path.and_then(|path| Some(std::fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?)));
@@ -190,7 +194,7 @@ fn git_facts(
             && (Some(path) == own_lock.as_deref() || path.with_file_name(BUILD_FILE).is_file())
     };
     let search_path = environment.search_path();
-    let temporary = session.scratch.parent().to_owned();
+    let temporary = invocation.scratch.parent().to_owned();
     let answer = git::facts(
         directory,
         &git::Surroundings {
@@ -203,7 +207,7 @@ fn git_facts(
         },
     )?;
     for warning in &answer.warnings {
-        session.printer.warning(warning);
+        invocation.printer.warning(warning);
     }
     Ok(answer.facts)
 }
@@ -246,22 +250,22 @@ struct FoundArtifact {
 }
 
 impl FoundArtifact {
-    fn directory(&self, session: &Session) -> PathBuf {
+    fn directory(&self, invocation: &Invocation) -> PathBuf {
         let of = |path: &PathBuf| path.parent().map(Path::to_owned);
         let artifact = |path: &PathBuf| if path.is_dir() { Some(path.clone()) } else { of(path) };
         self.build_file
             .as_ref()
             .and_then(of)
             .or_else(|| self.artifact.as_ref().and_then(artifact))
-            .unwrap_or_else(|| session.environment.cwd.clone())
+            .unwrap_or_else(|| invocation.environment.cwd.clone())
     }
 }
 
 /// A directory with a build file is a project; anything else is an artifact, with the settings of
 /// `--file` if that is given.
-fn find(session: &Session, args: &ImageArgs) -> Result<FoundArtifact, CommandError> {
-    let path = session.absolute(args.path.as_deref().unwrap_or(Path::new("")));
-    let file = args.file.as_ref().map(|file| session.absolute(file));
+fn find(invocation: &Invocation, args: &ImageArgs) -> Result<FoundArtifact, CommandError> {
+    let path = invocation.absolute(args.path.as_deref().unwrap_or(Path::new("")));
+    let file = args.file.as_ref().map(|file| invocation.absolute(file));
     let build_file = path.join(BUILD_FILE);
     if let Some(file) = file {
         let artifact = args.path.is_some().then_some(path).filter(|path| !path.join(BUILD_FILE).is_file());
@@ -280,7 +284,7 @@ fn find(session: &Session, args: &ImageArgs) -> Result<FoundArtifact, CommandErr
 }
 
 fn overrides(
-    session: &Session,
+    invocation: &Invocation,
     args: &ImageArgs,
     artifact: Option<PathBuf>,
 ) -> Result<Overrides, CommandError> {
@@ -305,8 +309,8 @@ fn overrides(
         offline: args.offline.then_some(true),
         locked: args.locked.then_some(true),
         untrusted: args.untrusted.then_some(true),
-        jobs: session.global.jobs,
-        source_date_epoch: session.environment.source_date_epoch()?,
+        jobs: invocation.global.jobs,
+        source_date_epoch: invocation.environment.source_date_epoch()?,
     })
 }
 
@@ -339,15 +343,15 @@ fn name_of(settings: &Settings, found: &FoundArtifact, directory: &Path) -> Repo
 /// # Errors
 /// When an output is none, or cannot be written.
 pub(super) fn targets(
-    session: &Session,
+    invocation: &Invocation,
     asked: &Asked,
-    context: &crate::engine::Session,
+    session: &crate::engine::Session,
     outputs: &[&str],
 ) -> Result<Vec<Target>, CommandError> {
     let name = &asked.request.name;
-    let progress = &context.progress;
+    let progress = &session.progress;
     if outputs.is_empty() {
-        if !context.store.is_writable() {
+        if !session.store.is_writable() {
             return Err(CommandError::new(
                 ExitStatus::Input,
                 "the local store cannot be written, and no other output was given",
@@ -355,8 +359,8 @@ pub(super) fn targets(
             .hint("give `-o oci:DIR` or `--push`, or set PACK_CACHE_DIR"));
         }
         // One that lasts for this run alone is no place for an image.
-        session.store()?;
-        let store = OciLayout::of_store(&context.store, name, progress)?;
+        invocation.store()?;
+        let store = OciLayout::of_store(&session.store, name, progress)?;
         return Ok(vec![std::sync::Arc::new(store)]);
     }
     let mut targets: Vec<Target> = Vec::new();
@@ -368,11 +372,11 @@ pub(super) fn targets(
         };
         let target: Target = match location {
             Location::OciLayout { dir, name } => {
-                let layout = OciLayout::create(&session.absolute(&dir), name.as_deref(), progress)?;
+                let layout = OciLayout::create(&invocation.absolute(&dir), name.as_deref(), progress)?;
                 std::sync::Arc::new(layout)
             }
             Location::OciArchive { file, name: tag } | Location::DockerArchive { file, name: tag } => {
-                let file = session.absolute(&file);
+                let file = invocation.absolute(&file);
                 let archive = ArchiveOutput::new(word, &file, Some(name), tag.as_deref(), progress)?;
                 std::sync::Arc::new(archive)
             }
@@ -384,11 +388,11 @@ pub(super) fn targets(
                 if asked.request.settings.offline {
                     return Err(CommandError::usage("`--offline` and pushing exclude each other"));
                 }
-                let registry = crate::transport::registry::destination(context.client.clone(), name.clone());
+                let registry = crate::transport::registry::destination(session.client.clone(), name.clone());
                 std::sync::Arc::new(registry)
             }
             Location::Docker => {
-                let archive = ArchiveOutput::into_engine(session.engine()?, name, progress);
+                let archive = ArchiveOutput::into_engine(invocation.engine()?, name, progress);
                 std::sync::Arc::new(archive)
             }
             Location::Name(_) | Location::Registry(_) | Location::Scratch | Location::Store(_) => {

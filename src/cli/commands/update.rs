@@ -4,7 +4,7 @@ use super::super::args::{ImageArgs, UpdateArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::file;
 use super::super::format::{count, printable};
-use super::super::session::{BUILD_FILE, Session};
+use super::super::invocation::{BUILD_FILE, Invocation};
 use super::request;
 use crate::engine;
 use crate::project::lock::Lock;
@@ -14,15 +14,15 @@ use crate::types::shown::shown_path;
 ///
 /// # Errors
 /// Whatever stopped it; the lock is then as it was.
-pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandError> {
-    check_path(session, args)?;
+pub(super) fn run(invocation: &Invocation, args: &UpdateArgs) -> Result<(), CommandError> {
+    check_path(invocation, args)?;
     let image = ImageArgs {
         path: args.path.clone(),
         file: args.file.clone(),
         untrusted: args.untrusted,
         ..ImageArgs::default()
     };
-    let mut asked = request::ask(session, &image, &[])?;
+    let mut asked = request::ask(invocation, &image, &[])?;
     let Some(path) = asked.lock_path.clone() else {
         return Err(CommandError::new(
             ExitStatus::Input,
@@ -31,15 +31,15 @@ pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandErr
         .hint("`pack init` writes one"));
     };
     if args.check {
-        return check(session, args, &asked.request);
+        return check(invocation, args, &asked.request);
     }
     file::check_replaceable(&path)?;
     let old = asked.request.lock.take().unwrap_or_default();
     asked.request.settings.locked = false;
     // Who asks for it gets all that checks may want to know.
     asked.request.reads_base = true;
-    let context = session.context(&asked.request.settings)?;
-    let found = engine::lock(&context, &asked.request)?;
+    let session = invocation.session(&asked.request.settings)?;
+    let found = engine::lock(&session, &asked.request)?;
     let mut new = Lock::default();
     if let Some(found) = found {
         new.update(found);
@@ -47,22 +47,22 @@ pub(super) fn run(session: &Session, args: &UpdateArgs) -> Result<(), CommandErr
     new.write(&path)?;
     let changes: Vec<String> = old.changes(&new).iter().map(ToString::to_string).collect();
     if args.format.json {
-        session.printer.json(&serde_json::json!({ "changes": changes }));
+        invocation.printer.json(&serde_json::json!({ "changes": changes }));
         return Ok(());
     }
     if changes.is_empty() {
-        session.printer.message("build.lock is up to date");
+        invocation.printer.message("build.lock is up to date");
     }
     for change in changes {
-        session.printer.result(printable(&change));
+        invocation.printer.result(printable(&change));
     }
     Ok(())
 }
 
 /// Asks whether PATH is a project: nothing else has a lock.
-fn check_path(session: &Session, args: &UpdateArgs) -> Result<(), CommandError> {
+fn check_path(invocation: &Invocation, args: &UpdateArgs) -> Result<(), CommandError> {
     let Some(given) = args.path.as_ref().filter(|_| args.file.is_none()) else { return Ok(()) };
-    let path = session.absolute(given);
+    let path = invocation.absolute(given);
     if path.join(BUILD_FILE).is_file() {
         return Ok(());
     }
@@ -87,14 +87,14 @@ fn check_path(session: &Session, args: &UpdateArgs) -> Result<(), CommandError> 
 }
 
 /// Compares the lock with the base's layers.
-fn check(session: &Session, args: &UpdateArgs, request: &engine::Request) -> Result<(), CommandError> {
-    let context = session.context(&request.settings)?;
-    let checked = engine::check_lock(&context, request)?;
+fn check(invocation: &Invocation, args: &UpdateArgs, request: &engine::Request) -> Result<(), CommandError> {
+    let session = invocation.session(&request.settings)?;
+    let checked = engine::check_lock(&session, request)?;
     if args.format.json {
-        session.printer.json(&serde_json::json!({ "checked": checked }));
+        invocation.printer.json(&serde_json::json!({ "checked": checked }));
         return Ok(());
     }
     let paths = count(checked as u64, "path");
-    session.printer.result(format!("build.lock says what the base's layers say, of {paths}"));
+    invocation.printer.result(format!("build.lock says what the base's layers say, of {paths}"));
     Ok(())
 }

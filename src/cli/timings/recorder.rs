@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::record::{Activity, Span, micros};
-use crate::runtime::observer::{Event, EventKind, ImageId, Observer, Phase, Stage, TaskId};
+use crate::runtime::events::{Event, EventKind, ImageId, Observer, Phase, Stage, TaskId};
 
 /// Records every task and step, for later. Cheap to clone.
 #[derive(Clone)]
@@ -131,7 +131,7 @@ const fn activity_of_step(stage: Stage) -> Activity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::observer::Progress;
+    use crate::runtime::events::Progress;
 
     #[test]
     fn tasks_and_steps_become_spans() {

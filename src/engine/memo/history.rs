@@ -257,7 +257,7 @@ fn merged(new: &[PastBlob], old: &[PastBlob], bounds: Bounds) -> PastBlobs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::observer::Progress;
+    use crate::runtime::events::Progress;
 
     fn store() -> (tempfile::TempDir, Store) {
         let directory = tempfile::tempdir().expect("temporary directory");

@@ -87,7 +87,7 @@ impl Drop for Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::observer::Progress;
+    use crate::runtime::events::Progress;
     use crate::types::digest::KeyBuilder;
 
     #[test]

@@ -16,7 +16,7 @@ use crate::plan::LayerMemo;
 use crate::project::config::{Document, Facts, Overrides, Settings};
 use crate::registry::fake::Fake;
 use crate::registry::{self, Client, Clock};
-use crate::runtime::observer::{Event, EventKind, Observer, Phase, Progress, Stage};
+use crate::runtime::events::{Event, EventKind, Observer, Phase, Progress, Stage};
 use crate::runtime::workers::Workers;
 use crate::store::Store;
 use crate::transport;

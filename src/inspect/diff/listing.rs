@@ -12,8 +12,8 @@ use crate::inspect::unpack::unpacked;
 use crate::oci::Descriptor;
 use crate::oci::media_type::{LayerCompression, MAGIC};
 use crate::runtime::budget::{Budget, Metered, OverBudget};
+use crate::runtime::events::{Phase, Progress};
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::observer::{Phase, Progress};
 use crate::transport::{BlobStream, Source};
 use crate::types::digest::{Digest, Sha256};
 

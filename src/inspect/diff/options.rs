@@ -1,7 +1,7 @@
 //! How to compare.
 
+use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::observer::Progress;
 use crate::types::platform::Platform;
 
 /// How to compare.

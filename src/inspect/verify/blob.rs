@@ -13,7 +13,7 @@ use crate::inspect::unpack::unpacked;
 use crate::oci::media_type::{self, LayerCompression};
 use crate::oci::{Descriptor, MediaType};
 use crate::runtime::budget::{Budget, Metered};
-use crate::runtime::observer::Phase;
+use crate::runtime::events::Phase;
 use crate::transport::Source;
 use crate::types::digest::Digest;
 

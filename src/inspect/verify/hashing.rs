@@ -6,7 +6,7 @@ use sha2::Digest as _;
 
 use super::report::{Check, Finding};
 use crate::oci::Descriptor;
-use crate::runtime::observer::Task;
+use crate::runtime::events::Task;
 use crate::types::digest::Digest;
 
 pub(super) fn sha256(bytes: &[u8]) -> Digest {

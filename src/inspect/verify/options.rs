@@ -1,7 +1,7 @@
 //! How to verify.
 
+use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::observer::Progress;
 
 /// How to verify.
 #[derive(Clone, Debug, Default)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::oci::{ConfigFile, Descriptor, MediaType, RawDocument};
 use crate::oci::{History, Image, to_json};
-use crate::runtime::observer::Progress;
+use crate::runtime::events::Progress;
 use crate::transport::layout::OciLayout;
 use crate::transport::{Blob, Destination};
 use crate::types::digest::Digest;

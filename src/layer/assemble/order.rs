@@ -12,7 +12,7 @@ use super::error::LayerError;
 use super::result::Work;
 use super::work::{Encoded, EncodedBody, FinishedBody, Slot};
 use super::workshop::{Shared, Stop};
-use crate::runtime::observer::Task;
+use crate::runtime::events::Task;
 use crate::types::digest::{ContentId, Midstate, Sha256};
 
 /// Totals of the bodies so far.

@@ -17,7 +17,7 @@ use super::result::Built;
 use super::work::{Dispatcher, EncodedBody, Slot};
 use super::workshop::{Shared, Stop, Workshop};
 use crate::oci::Descriptor;
-use crate::runtime::observer::{Phase, Task};
+use crate::runtime::events::{Phase, Task};
 use crate::runtime::workers;
 use crate::types::digest::Key;
 

@@ -13,8 +13,8 @@ use crate::layer::{
     Metadata,
 };
 use crate::oci::blob::Grower;
+use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::observer::Progress;
 use crate::runtime::workers::Workers;
 use crate::store::Blobs;
 use crate::types::digest::{Digest, Key};

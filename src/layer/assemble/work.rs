@@ -17,7 +17,7 @@ use super::super::tar;
 use super::error::LayerError;
 use super::workshop::{Shared, Workshop};
 use crate::formats::deflate;
-use crate::runtime::observer::Stage;
+use crate::runtime::events::Stage;
 use crate::types::digest::{ContentId, Key};
 
 /// A body that a worker has finished.

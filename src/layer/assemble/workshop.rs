@@ -6,8 +6,8 @@ use super::super::spec::LayerSpec;
 use super::buffers::Buffers;
 use super::error::LayerError;
 use crate::oci::blob::Grower;
+use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::observer::Progress;
 use crate::runtime::workers::Workers;
 use crate::store::Blobs;
 

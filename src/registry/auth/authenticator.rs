@@ -27,8 +27,8 @@ use super::credential::{Credential, Found, Login, PassedOver};
 use super::credentials::Credentials;
 use super::token::{DEFAULT_LIFETIME, Reply, Token, TokenCell};
 use crate::formats::json;
+use crate::runtime::events::Progress;
 use crate::runtime::flight::Flight;
-use crate::runtime::observer::Progress;
 use crate::types::error::Explain as _;
 use crate::types::reference::Registry;
 

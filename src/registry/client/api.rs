@@ -16,7 +16,7 @@ use super::super::wire::response::Response;
 use super::super::wire::retry::Retry;
 use super::super::wire::settings::WireSettings;
 use super::settings::{RegistrySettings, Settings};
-use crate::runtime::observer::Progress;
+use crate::runtime::events::Progress;
 use crate::types::reference::Registry;
 
 /// The API of all registries.

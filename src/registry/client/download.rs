@@ -18,7 +18,7 @@ use super::super::wire::retry::Retry;
 use super::super::wire::settings::{RetryPolicy, Timeouts};
 use super::handle::Client;
 use crate::oci::{Descriptor, MAX_DOCUMENT};
-use crate::runtime::observer::Task;
+use crate::runtime::events::Task;
 use crate::types::digest::{Digest, VerifyingReader};
 use crate::types::error::{carry, carry_as};
 use crate::types::reference::Repository;

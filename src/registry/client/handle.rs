@@ -11,8 +11,8 @@ use super::super::wire::error::RegistryError;
 use super::super::wire::lock::lock;
 use super::api::Api;
 use super::settings::Settings;
+use crate::runtime::events::Progress;
 use crate::runtime::interrupt::{Interrupt, Interrupted};
-use crate::runtime::observer::Progress;
 use crate::types::digest::Digest;
 use crate::types::reference::{Registry, Repository};
 

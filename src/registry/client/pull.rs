@@ -13,7 +13,7 @@ use super::download::{Download, Watched};
 use super::handle::Client;
 use crate::oci::blob::BlobStream;
 use crate::oci::{Descriptor, MAX_DOCUMENT, RawDocument};
-use crate::runtime::observer::Phase;
+use crate::runtime::events::Phase;
 use crate::types::digest::{Digest, Sha256};
 use crate::types::reference::{Reference, Repository};
 

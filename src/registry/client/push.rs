@@ -16,7 +16,7 @@ use super::manifests::UNKNOWN_MANIFEST;
 use super::upload::{self, OpenSessions, Push, Uploads};
 use crate::oci::RawDocument;
 use crate::oci::blob::{Blob, Delivery, Growing};
-use crate::runtime::observer::Phase;
+use crate::runtime::events::Phase;
 use crate::types::digest::Digest;
 use crate::types::reference::{Repository, Tag};
 

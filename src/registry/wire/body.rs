@@ -21,7 +21,7 @@ use super::clock::Clock;
 use super::lock::lock;
 use crate::oci::Descriptor;
 use crate::oci::blob::{Blob, Delivery, Growing, GrowingReader, Part};
-use crate::runtime::observer::Task;
+use crate::runtime::events::Task;
 use crate::types::digest::{Digest, Sha256};
 
 /// Large enough to keep system calls rare, small enough that several wait per upload.

@@ -25,8 +25,8 @@ use url::Url;
 use super::settings::{EngineFiles, HostSettings};
 use super::tls;
 use crate::formats::json::{self, Decode, JsonError, Object, Value};
+use crate::runtime::events::Progress;
 use crate::runtime::input::{MAX_TEXT, read_text};
-use crate::runtime::observer::Progress;
 use crate::types::reference::Registry;
 use crate::types::shown::{Foreign, shown_path};
 

@@ -20,7 +20,7 @@ use super::routes::Routes;
 use super::secret::Scrubber;
 use super::settings::WireSettings;
 use super::trace::{Trace, tell_headers};
-use crate::runtime::observer::{Progress, Stage};
+use crate::runtime::events::{Progress, Stage};
 use crate::types::error::uncarry;
 use crate::types::reference::Registry;
 

@@ -13,7 +13,7 @@ use super::location;
 use super::lock::lock;
 use super::proxy::{self, Way};
 use super::settings::WireSettings;
-use crate::runtime::observer::Progress;
+use crate::runtime::events::Progress;
 use crate::types::reference::{DOCKER_HUB, Registry};
 
 /// The ways to all registries.

@@ -26,8 +26,8 @@ use crate::oci::{
     Descriptor, Index, MAX_CHILDREN, Manifest, ManifestOrIndex, MediaType, RawDocument, media_type, soci,
     to_json,
 };
+use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::observer::Progress;
 use crate::transport::load::{load_image, offers};
 use crate::transport::{Blob, BlobStream, Destination, Source, referrer};
 use crate::types::digest::Digest;

@@ -8,7 +8,7 @@ use crate::inspect::verify;
 use crate::oci::{ConfigFile, Image, RootFs};
 use crate::registry::fake::{Action, Fake, Fault, Kind as Asked, Reply};
 use crate::registry::{self, Client, RetryPolicy, fallback_tag};
-use crate::runtime::observer::{Event, EventKind, Observer};
+use crate::runtime::events::{Event, EventKind, Observer};
 use crate::transport::archive::{Archive, ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
 use crate::types::error::Kind;

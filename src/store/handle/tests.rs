@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::oci::MediaType;
-use crate::runtime::observer::{Event, EventKind, Observer};
+use crate::runtime::events::{Event, EventKind, Observer};
 use crate::store::{EntryName, PruneOptions, files};
 use crate::types::digest::KeyBuilder;
 

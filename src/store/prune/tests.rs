@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::oci::{ConfigFile, Image, MediaType};
-use crate::runtime::observer::Progress;
+use crate::runtime::events::Progress;
 use crate::store::EntryName;
 use crate::types::digest::{Key, KeyBuilder};
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::oci::{ConfigFile, Descriptor, Image, MediaType, PlatformFields, RawDocument, to_json};
-use crate::runtime::observer::Progress;
+use crate::runtime::events::Progress;
 use crate::transport::docker::Engine;
 use crate::transport::layout::OciLayout;
 use crate::transport::load::{load_image, offers};

@@ -23,7 +23,7 @@ use super::{ArchiveError, blob_path};
 use crate::formats::untar::BLOCK;
 use crate::oci::select::{self, SelectError};
 use crate::oci::{Descriptor, Index, Manifest, ManifestOrIndex, MediaType, RawDocument, media_type, to_json};
-use crate::runtime::observer::{Phase, Progress};
+use crate::runtime::events::{Phase, Progress};
 use crate::runtime::workers;
 use crate::store::{
     CONTAINERD_NAME, Durability, EntryName, OCI_LAYOUT, at, empty_index, enter, persist, temporary_in,

@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock};
 use super::super::*;
 use crate::oci::{ManifestOrIndex, RawDocument};
 use crate::registry::fake::{Kind, Logged, Quirks};
-use crate::runtime::observer::{Event, Observer};
+use crate::runtime::events::{Event, Observer};
 use crate::store::Store;
 use crate::transport::Source;
 use crate::transport::registry::source;

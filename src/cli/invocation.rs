@@ -1,4 +1,4 @@
-//! The start of every command: environment, terminal, store, registries.
+//! What every command starts from: flags, environment, terminal, and the store and registries that they lead to.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -14,8 +14,8 @@ use super::timings::Recorder;
 use crate::engine;
 use crate::project::config::{self, Document, Overrides, RegistryOptions, Settings, UserFile};
 use crate::registry::{self, Client, Credentials, Mirror, ProxySettings, RegistrySettings, Secret};
+use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::observer::Progress;
 use crate::runtime::workers::Workers;
 use crate::store::{LayoutError, Scratch, Store};
 use crate::transport::Source;
@@ -33,15 +33,15 @@ pub const BUILD_FILE: &str = "build.toml";
 /// The most threads for each processor.
 const MOST_JOBS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
-/// One run of the program.
-pub struct Session {
+/// One invocation of the program.
+pub struct Invocation {
     /// The environment.
     pub environment: Environment,
     /// The terminal.
     pub printer: Printer,
-    /// Who is told of progress.
+    /// Receives progress events.
     pub progress: Progress,
-    /// Records it, where somebody wants to know where the time went.
+    /// Records the events, if `--timings` asks for them.
     pub recorder: Option<Recorder>,
     /// Set by Ctrl-C.
     pub interrupt: Interrupt,
@@ -57,7 +57,7 @@ pub struct Session {
     pub scratch: Scratch,
 }
 
-impl Session {
+impl Invocation {
     /// `path` as it is from the directory that the program was started in.
     #[must_use]
     pub fn absolute(&self, path: &Path) -> PathBuf {
@@ -73,7 +73,7 @@ impl Session {
         Ok(Store::open(&self.absolute(&dir), &self.progress))
     }
 
-    /// Opens the local store to work with: where nothing says where it is, one that lasts as long as the session.
+    /// Opens the local store to work with: where nothing says where it is, one that lasts as long as the program.
     ///
     /// # Errors
     /// When nothing says where it is, and none can be made.
@@ -252,7 +252,7 @@ impl Session {
     ///
     /// # Errors
     /// When there is no place for a store or threads cannot be started.
-    pub fn context(&self, settings: &Settings) -> Result<engine::Session, CommandError> {
+    pub fn session(&self, settings: &Settings) -> Result<engine::Session, CommandError> {
         let store = self.store_of_run()?;
         let store = store.with_scratch(&self.scratch);
         let now = self.environment.now.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -274,10 +274,10 @@ impl Session {
         self.open(name, Look::StoreFirst, || self.client())
     }
 
-    /// As [`Session::image`], with a client that others use, too.
+    /// As [`Invocation::image`], with a client that others use, too.
     ///
     /// # Errors
-    /// As for [`Session::image`].
+    /// As for [`Invocation::image`].
     pub fn image_with(&self, name: &str, client: &Client) -> Result<Opened, CommandError> {
         self.open(name, Look::StoreFirst, || Ok(client.clone()))
     }
@@ -286,7 +286,7 @@ impl Session {
     /// the store may never have been pushed.
     ///
     /// # Errors
-    /// As for [`Session::image`].
+    /// As for [`Invocation::image`].
     pub fn published(&self, name: &str, client: &Client) -> Result<Opened, CommandError> {
         self.open(name, Look::Registry, || Ok(client.clone()))
     }
