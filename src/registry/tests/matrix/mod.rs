@@ -18,14 +18,20 @@ mod rows;
 mod scene;
 mod troubles;
 
+use std::any::Any as Payload;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
 
 use self::Play::{Both, Chunked, Delete, Index, Pull, Push};
-use self::scene::{Play, Protocol, Scene};
+use self::scene::{Play, Protocol, Scene, Traces};
 use self::troubles::{Class, Trouble, troubles};
 use super::super::fake::{Fault, Kind};
 use super::*;
+
+/// A cell that takes longer hangs. Its clock stands still, so no limit of the client ever ends it.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// How a cell ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,27 +65,59 @@ impl Cell {
         Self { name, play, protocol, loses: false, outcome, prepare: Box::new(prepare) }
     }
 
+    /// Plays it within a time; says what is wrong with it.
+    fn run_within(self: &Arc<Self>, limit: Duration) -> Result<(), Wrong> {
+        let wrong = |why: String, hangs| Err(Wrong { text: format!("{}: {why}", self.name), hangs });
+        let (cell, traces) = (Arc::clone(self), Traces::default());
+        let (done, is_done) = mpsc::channel();
+        let player = {
+            let traces = traces.clone();
+            // What was sent is looked at below; if that is over, nothing waits for it.
+            thread::spawn(move || drop(done.send(cell.run(traces))))
+        };
+        match is_done.recv_timeout(limit) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => wrong(why, false),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                // Its thread is left as it is: nothing can end it.
+                wrong(format!("hangs for {limit:?}, and said last:\n    {}", traces.tail()), true)
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                let panic = player.join().err().map(|payload| words(&*payload)).unwrap_or_default();
+                wrong(format!("panics: {panic}"), false)
+            }
+        }
+    }
+
     /// Plays it; says what is wrong with it.
-    fn run(&self) -> Result<(), String> {
-        let wrong = |why: String| format!("{}: {why}", self.name);
-        let scene = Scene::new(self.play, self.protocol);
+    fn run(&self, traces: Traces) -> Result<(), String> {
+        let scene = Scene::new(self.play, self.protocol, traces);
         (self.prepare)(&scene);
-        let result = scene.run(self.loses).map_err(wrong)?;
+        let result = scene.run(self.loses)?;
         match (&result, &self.outcome) {
             (Ok(()), Succeeds) | (_, Any) => {}
             (Err(error), Fails(texts))
                 if texts.is_empty() || texts.iter().any(|text| error.contains(text)) => {}
-            _ => return Err(wrong(format!("{result:?}, should be {:?}", self.outcome))),
+            _ => return Err(format!("{result:?}, should be {:?}", self.outcome)),
         }
         scene.fake.heal();
         if self.outcome != Succeeds {
             scene.restore();
         }
-        match scene.run(self.loses).map_err(wrong)? {
-            Ok(()) => Ok(()),
-            Err(error) => Err(wrong(format!("3: running again: {error}"))),
-        }
+        scene.run(self.loses)?.map_err(|error| format!("3: running again: {error}"))
     }
+}
+
+/// A cell that did not end as it should.
+struct Wrong {
+    text: String,
+    hangs: bool,
+}
+
+/// The message of a panic.
+fn words(payload: &dyn Payload) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("without a word").to_owned()
 }
 
 /// A request of the client to a registry.
@@ -262,14 +300,23 @@ fn every_cell() {
     let names: std::collections::BTreeSet<&str> = cells.iter().map(|cell| cell.name.as_str()).collect();
     assert_eq!(names.len(), count, "every cell has a name of its own");
 
+    let cells: Vec<Arc<Cell>> = cells.into_iter().map(Arc::new).collect();
     let (start, next) = (Instant::now(), AtomicUsize::new(0));
     let work = || {
         let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::SeqCst));
-        let cells = numbers.map_while(|number| cells.get(number));
-        cells.filter_map(|cell| cell.run().err()).collect::<Vec<_>>()
+        let mut wrong = Vec::new();
+        for cell in numbers.map_while(|number| cells.get(number)) {
+            let Err(it) = cell.run_within(LIMIT) else { continue };
+            wrong.push(it.text);
+            // One is enough to fail, and each takes its time.
+            if it.hangs {
+                break;
+            }
+        }
+        wrong
     };
     // Some of the time is spent waiting, so more at once than there are processors.
-    let wrong: Vec<String> = std::thread::scope(|scope| {
+    let wrong: Vec<String> = thread::scope(|scope| {
         let threads: Vec<_> = (0..6).map(|_| scope.spawn(work)).collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
     });
@@ -277,4 +324,20 @@ fn every_cell() {
     let line = format!("fault matrix: {count} cells in {:.1} s\n", start.elapsed().as_secs_f32());
     std::io::stderr().write_all(line.as_bytes()).expect("writes");
     assert!(wrong.is_empty(), "{} of {count} cells:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn a_cell_that_hangs_or_panics_is_named() {
+    let cell = |prepare: fn(&Scene)| {
+        let cell = Cell::new("Push/HEAD tag/some trouble".to_owned(), (Push, Protocol::Http1), Any, prepare);
+        Arc::new(cell).run_within(Duration::from_millis(500)).expect_err("it does not end well")
+    };
+    let hung = cell(|_| thread::sleep(Duration::from_secs(2)));
+    assert!(
+        hung.hangs && hung.text.starts_with("Push/HEAD tag/some trouble: hangs for 500ms"),
+        "{}",
+        hung.text
+    );
+    let panicked = cell(|_| panic!("on purpose"));
+    assert_eq!((panicked.hangs, &*panicked.text), (false, "Push/HEAD tag/some trouble: panics: on purpose"));
 }

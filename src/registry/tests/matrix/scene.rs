@@ -144,7 +144,20 @@ impl Observer for Told {
 
 /// Where traces go.
 #[derive(Clone, Default)]
-struct Traces(std::sync::Arc<Mutex<Vec<u8>>>);
+pub(super) struct Traces(std::sync::Arc<Mutex<Vec<u8>>>);
+
+impl Traces {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.0)).into_owned()
+    }
+
+    /// The last lines.
+    pub(super) fn tail(&self) -> String {
+        let text = self.text();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n    ")
+    }
+}
 
 impl io::Write for Traces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -169,10 +182,11 @@ pub(super) struct Scene {
     address: String,
     pub(super) play: Play,
     pub(super) protocol: Protocol,
+    traces: Traces,
 }
 
 impl Scene {
-    pub(super) fn new(play: Play, protocol: Protocol) -> Self {
+    pub(super) fn new(play: Play, protocol: Protocol, traces: Traces) -> Self {
         let clock = Clock::standing();
         let mut fake = Fake::with_clock(clock.clone()).expect("ports");
         let directory = tempfile::tempdir().expect("a directory");
@@ -195,7 +209,7 @@ impl Scene {
         let repository = |path: &str| format!("{address}/{path}").parse().expect("valid");
         let store = Store::open(&directory.path().join("store"), &Progress::default());
         let (app, base) = (repository(APP), repository(BASE));
-        let scene = Self { app, base, fake, clock, store, directory, address, play, protocol };
+        let scene = Self { app, base, fake, clock, store, directory, address, play, protocol, traces };
         scene.restore();
         scene
     }
@@ -381,8 +395,7 @@ impl Scene {
 
     /// Plays once and asks what can be asked after anything; what was said, or what is wrong.
     pub(super) fn run(&self, may_repeat: bool) -> Result<Result<(), String>, String> {
-        let (told, traces) = (Told::default(), Traces::default());
-        let writer = traces.clone();
+        let (told, writer) = (Told::default(), self.traces.clone());
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
             .with_ansi(false)
@@ -412,11 +425,7 @@ impl Scene {
         let most = self.fake.commits().into_values().max().unwrap_or(0);
         check(may_repeat || most <= 1, "4: a blob was uploaded twice")?;
         // 5
-        let texts = [
-            format!("{result:?}"),
-            lock(&told.0).clone(),
-            String::from_utf8_lossy(&lock(&traces.0)).into_owned(),
-        ];
+        let texts = [format!("{result:?}"), lock(&told.0).clone(), self.traces.text()];
         for (text, place) in texts.iter().zip(["the error", "progress", "traces"]) {
             check(!SECRETS.iter().any(|secret| text.contains(secret)), &format!("5: a secret in {place}"))?;
         }
