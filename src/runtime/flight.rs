@@ -3,6 +3,10 @@
 //! The first that asks for a key makes its value; all others wait for it. An error goes to the one who made it alone,
 //! and the next of those who wait tries in its turn. Waiting ends when the user interrupts. Threads and tasks can wait
 //! for the same key: nothing here needs an asynchronous runtime.
+//!
+//! A turn is a value that is dropped with its holder, so it ends whether the holder finishes, fails, panics or is
+//! dropped in the middle. Its end wakes all who wait and not one of them: the one that was chosen may be dropped itself
+//! before it runs. What makes a value must not ask for the same key, because it would wait for itself.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -108,14 +112,25 @@ impl<K: Ord + Clone, V: Clone> Flight<K, V> {
         }
     }
 
-    /// Forgets the value of a key if it is one of these, so that it is made again.
+    /// The value of a key, if it is made. Does not wait.
+    pub fn known(&self, key: &K) -> Option<V> {
+        match self.lock().get(key) {
+            Some(Slot::Done(value)) => Some(value.clone()),
+            _ => None,
+        }
+    }
+
+    /// Forgets the value of a key if it is one of these, so that it is made again. A value that is being made is newer
+    /// than any that the caller can mean, and stays.
     pub fn forget(&self, key: &K, is_stale: impl FnOnce(&V) -> bool) {
         let mut slots = self.lock();
-        if let Some(Slot::Done(value)) = slots.get(key)
-            && is_stale(value)
-        {
-            slots.remove(key);
-        }
+        let forgotten = match slots.get(key) {
+            Some(Slot::Done(value)) if is_stale(value) => slots.remove(key),
+            _ => None,
+        };
+        // A value is dropped without the lock: it may come back here.
+        drop(slots);
+        drop(forgotten);
     }
 }
 

@@ -25,7 +25,7 @@ use super::access::{Access, Wants, covers};
 use super::challenge::{self, Challenge};
 use super::credential::{Credential, Found, Login, PassedOver};
 use super::credentials::Credentials;
-use super::token::{DEFAULT_LIFETIME, Reply, Token, TokenCell};
+use super::token::{DEFAULT_LIFETIME, Reply, Token, TokenKey};
 use crate::formats::json;
 use crate::runtime::events::Progress;
 use crate::runtime::flight::Flight;
@@ -61,12 +61,10 @@ pub(in crate::registry) struct Authenticator {
 pub(in crate::registry) struct State {
     challenge: Mutex<Option<Arc<Challenge>>>,
     credentials: Flight<String, Found>,
-    tokens: Mutex<BTreeMap<TokenKey, TokenCell>>,
+    tokens: Flight<TokenKey, Token>,
     /// Scopes that the registry asked for beyond ours.
     extra: Mutex<BTreeMap<Vec<String>, BTreeSet<String>>>,
 }
-
-type TokenKey = (Option<Login>, Vec<String>);
 
 /// The logins that were shown to a registry that refused, for messages.
 pub(in crate::registry) struct Tried {
@@ -82,7 +80,8 @@ pub(in crate::registry) struct Authorization {
     pub(in crate::registry) header: HeaderValue,
     /// Whose it is and where that came from, for people.
     pub(in crate::registry) source: String,
-    token: Option<(TokenCell, u64)>,
+    /// The token in it, to forget it if the registry refuses it.
+    token: Option<(TokenKey, u64)>,
 }
 
 impl Authorization {
@@ -92,6 +91,11 @@ impl Authorization {
 
     fn constant(header: HeaderValue, credential: Option<&Credential>) -> Self {
         Self { header, source: described(credential), token: None }
+    }
+
+    fn token(key: TokenKey, token: Token, credential: Option<&Credential>) -> Self {
+        let source = format!("a token for {}", described(credential));
+        Self { header: token.header, source, token: Some((key, token.id)) }
     }
 }
 
@@ -271,11 +275,8 @@ impl Authenticator {
             // A token from a file cannot be renewed.
             return Ok(false);
         }
-        if let Some((cell, id)) = shown.and_then(|shown| shown.token.as_ref()) {
-            let mut token = cell.lock().await;
-            if token.as_ref().is_some_and(|token| token.id == *id) {
-                *token = None;
-            }
+        if let Some((key, id)) = shown.and_then(|shown| shown.token.as_ref()) {
+            state.tokens.forget(key, |token| token.id == *id);
         }
         let ours = access.scopes();
         let wanted: BTreeSet<String> =
@@ -334,7 +335,7 @@ impl Authenticator {
         }
     }
 
-    /// A token from the cache, or a new one; who asks at the same time waits for the same.
+    /// A token from the cache, or a new one. All who ask at the same time wait for the same.
     async fn token(
         &self,
         host: &Host,
@@ -346,36 +347,24 @@ impl Authenticator {
         let state = self.state(host);
         let (now, ours) = (self.wire.settings().clock.now(), access.scopes());
         let login = credential.map(|credential| &credential.login);
-        let source = format!("a token for {}", described(credential));
-        let cell_of = |scopes: &[String]| {
-            let key = (login.cloned(), scopes.to_vec());
-            Arc::clone(lock(&state.tokens).entry(key).or_default())
-        };
+        let key = |scopes: Vec<String>| TokenKey { login: login.cloned(), scopes };
         // Who may push may pull.
         if access.wants == Wants::Pull && access.from.is_none() {
-            let wider = cell_of(&Access { wants: Wants::Push, ..access.clone() }.scopes());
-            if let Ok(token) = wider.try_lock()
-                && let Some(token) = token.as_ref().filter(|token| token.is_good(now, fresh))
-            {
-                let shown = Some((Arc::clone(&wider), token.id));
-                return Ok(Authorization { header: token.header.clone(), source, token: shown });
+            let wider = key(Access { wants: Wants::Push, ..access.clone() }.scopes());
+            if let Some(token) = state.tokens.known(&wider).filter(|token| token.is_good(now, fresh)) {
+                return Ok(Authorization::token(wider, token, credential));
             }
         }
-        let cell = cell_of(&ours);
-        let mut slot = cell.lock().await;
-        let token = match slot.as_ref().filter(|token| token.is_good(now, fresh)) {
-            Some(token) => token.clone(),
-            None => {
-                let mut scopes = ours.clone();
-                let extra = lock(&state.extra).get(&ours).cloned().unwrap_or_default();
-                scopes.extend(extra.into_iter().filter(|scope| !ours.contains(scope)));
-                let token = self.fetch_token(host, access, asked, credential, &scopes).await?;
-                *slot = Some(token.clone());
-                token
-            }
+        let key = key(ours);
+        state.tokens.forget(&key, |token| !token.is_good(now, fresh));
+        let fetch = || async {
+            let mut scopes = key.scopes.clone();
+            let extra = lock(&state.extra).get(&key.scopes).cloned().unwrap_or_default();
+            scopes.extend(extra.into_iter().filter(|scope| !key.scopes.contains(scope)));
+            self.fetch_token(host, access, asked, credential, &scopes).await
         };
-        drop(slot);
-        Ok(Authorization { header: token.header, source, token: Some((cell, token.id)) })
+        let token = state.tokens.get_async(&key, fetch).await?;
+        Ok(Authorization::token(key, token, credential))
     }
 
     async fn fetch_token(

@@ -1,17 +1,22 @@
 //! Tokens, and the answers of the servers that give them.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderValue;
 
 use super::super::wire::secret::Secret;
+use super::credential::Login;
 use crate::formats::json::{Decode, JsonError, Kind, Object, Value};
 
 /// The specification's default lifetime of a token.
 pub(in crate::registry) const DEFAULT_LIFETIME: u64 = 60;
 
-pub(in crate::registry) type TokenCell = Arc<tokio::sync::Mutex<Option<Token>>>;
+/// The request that a token answers: one token serves all who would ask for the same.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::registry) struct TokenKey {
+    pub(in crate::registry) login: Option<Login>,
+    pub(in crate::registry) scopes: Vec<String>,
+}
 
 #[derive(Clone)]
 pub(in crate::registry) struct Token {

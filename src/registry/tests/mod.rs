@@ -3,6 +3,7 @@
 
 mod changes;
 mod doors;
+mod flight;
 mod follow;
 mod logins;
 mod matrix;
