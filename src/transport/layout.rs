@@ -8,14 +8,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Blob, BlobStream, Capabilities, Delivery, Destination, Locality, Source};
+use super::{Blob, BlobStream, Capabilities, Delivery, Destination, ImageName, Locality, Source};
 use crate::oci::{Descriptor, RawDocument};
 use crate::runtime::events::{Phase, Progress};
-use crate::store::{EntryName, Layout, LayoutError, PickError, Store, StoreError, pick};
+use crate::store::{EntryName, Layout, LayoutError, PickError, Store, StoreError, name_of, pick};
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
 use crate::types::location::Name;
-use crate::types::reference::{Repository, Tag};
+use crate::types::reference::{Reference, Repository, Tag};
 use crate::types::shown::{Foreign, shown_path};
 
 /// Blobs that are written at the same time: a disk gains little from more.
@@ -87,7 +87,7 @@ impl OciLayout {
             return Ok(found);
         }
         let entries = store.layout().index()?.manifests;
-        let existing = entries.iter().filter_map(crate::store::name_of).map(str::to_owned).collect();
+        let existing = entries.iter().filter_map(name_of).map(str::to_owned).collect();
         let source = PickError::Unknown { wanted: name.to_string(), existing };
         Err(LayoutError::Pick { place: "the local store".to_owned(), source })
     }
@@ -128,6 +128,17 @@ impl OciLayout {
 
     fn failed(&self, source: std::io::Error) -> LayoutError {
         LayoutError::Blob { place: self.place(), source }
+    }
+
+    /// Whether an entry is of the repository that this is about.
+    fn is_ours(&self, entry: &Descriptor) -> bool {
+        match &self.naming {
+            Naming::Full(repository) => {
+                let reference = name_of(entry).and_then(|name| name.parse::<Reference>().ok());
+                reference.is_some_and(|reference| reference.repository() == repository)
+            }
+            Naming::Tag | Naming::Stored => true,
+        }
     }
 
     fn entry_names(&self, tags: &[Tag]) -> Vec<EntryName> {
@@ -292,6 +303,21 @@ impl Destination for OciLayout {
         Ok(Delivery::Uploaded)
     }
 
+    /// In the local store an image may have names in other repositories too, and keeps those.
+    fn delete(&self, name: &ImageName) -> Result<bool, BoxedError> {
+        if std::fs::symlink_metadata(self.layout.root()).is_err() {
+            return Ok(false);
+        }
+        let is_named = |entry: &Descriptor| match name {
+            ImageName::Tag(tag) => {
+                let names = self.entry_names(std::slice::from_ref(tag));
+                names.iter().any(|name| name_of(entry) == Some(name.reference.as_str()))
+            }
+            ImageName::Digest(digest) => entry.digest == *digest && self.is_ours(entry),
+        };
+        Ok(self.layout.remove(is_named)?)
+    }
+
     fn capabilities(&self) -> Capabilities {
         let in_store = matches!(self.naming, Naming::Full(_) | Naming::Stored);
         Capabilities {
@@ -300,6 +326,7 @@ impl Destination for OciLayout {
             follows: false,
             needs_all_blobs: false,
             referrers: true,
+            deletes: true,
             mounts_from: None,
         }
     }

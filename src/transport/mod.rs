@@ -8,6 +8,8 @@ pub mod docker;
 pub mod layout;
 pub mod load;
 pub mod registry;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -16,7 +18,7 @@ use crate::oci::{Descriptor, Manifest, ManifestOrIndex, MediaType, RawDocument};
 use crate::registry::fallback_tag;
 use crate::store::{CONTAINERD_NAME, REF_NAME, name_of};
 use crate::types::digest::Digest;
-use crate::types::error::BoxedError;
+use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::reference::{Registry, Repository, Tag};
 
 /// Somewhere to read an image from.
@@ -91,8 +93,20 @@ pub struct Capabilities {
     pub needs_all_blobs: bool,
     /// Whether it keeps manifests that refer to another one, and lists them.
     pub referrers: bool,
-    /// The registry whose repositories it can take blobs from without sending them.
+    /// Whether [`Destination::delete`] can take an image or a tag away. A registry may still refuse.
+    pub deletes: bool,
+    /// The registry whose repositories it can take blobs from without sending them. Destinations of one registry share
+    /// its connections, so a run sends to them in one lane.
     pub mounts_from: Option<Registry>,
+}
+
+/// The name of an image within a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageName {
+    /// A tag alone.
+    Tag(Tag),
+    /// An image, with every tag that resolves to it.
+    Digest(Digest),
 }
 
 impl Capabilities {
@@ -104,6 +118,7 @@ impl Capabilities {
             follows: false,
             needs_all_blobs: true,
             referrers: true,
+            deletes: false,
             mounts_from: None,
         }
     }
@@ -118,6 +133,21 @@ impl Capabilities {
     #[must_use]
     pub fn is_remote(&self) -> bool {
         self.locality == Locality::Network
+    }
+}
+
+/// A destination without deletion was asked to delete.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` cannot delete an image")]
+pub struct CannotDelete(String);
+
+impl Explain for CannotDelete {
+    fn kind(&self) -> Kind {
+        Kind::Input
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("write it anew without the image".to_owned())
     }
 }
 
@@ -180,6 +210,15 @@ pub trait Destination: Send + Sync {
     /// # Errors
     /// When the question cannot be asked.
     fn is_current(&self, digest: &Digest, tags: &[Tag]) -> Result<bool, BoxedError>;
+
+    /// Takes a tag or an image away, and answers whether there was any. Blobs stay until the place collects them. No
+    /// command of this program asks for it yet: it is for releases, whose records and tags come and go.
+    ///
+    /// # Errors
+    /// When the place cannot be asked or refuses, or cannot delete at all ([`Capabilities::deletes`]).
+    fn delete(&self, _name: &ImageName) -> Result<bool, BoxedError> {
+        Err(CannotDelete(self.name()).into())
+    }
 
     /// Its abilities.
     fn capabilities(&self) -> Capabilities;

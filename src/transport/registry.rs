@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::{Blob, BlobStream, Capabilities, Delivery, Destination, Growing, Locality, Source};
+use super::{Blob, BlobStream, Capabilities, Delivery, Destination, Growing, ImageName, Locality, Source};
 use crate::oci::{Descriptor, Index, ManifestOrIndex, MediaType, RawDocument, to_json};
 use crate::registry::{Client, Pushed, Referrers, RegistryError, fallback_tag};
 use crate::store::{LayoutError, empty_index};
@@ -92,6 +92,23 @@ struct RegistryState {
     /// The pushed blobs, to push them again if the registry lost them.
     blobs: BTreeMap<Digest, Blob>,
     documents: BTreeMap<Digest, RawDocument>,
+}
+
+impl RegistryState {
+    /// Forgets all that was seen of an image or a tag that goes.
+    fn forget(&mut self, name: &ImageName) {
+        match name {
+            ImageName::Tag(tag) => {
+                self.seen.remove(tag);
+                self.current.remove(tag);
+            }
+            ImageName::Digest(digest) => {
+                self.seen.clear();
+                self.current.retain(|_, current| current != digest);
+                self.documents.remove(digest);
+            }
+        }
+    }
 }
 
 /// Writes to a registry.
@@ -292,6 +309,15 @@ impl Destination for RegistryDestination {
         Ok(all)
     }
 
+    fn delete(&self, name: &ImageName) -> Result<bool, BoxedError> {
+        let reference = match name {
+            ImageName::Tag(tag) => self.repository.at_tag(tag.clone()),
+            ImageName::Digest(digest) => self.repository.at_digest(*digest),
+        };
+        self.state().forget(name);
+        Ok(self.client.delete(&reference)?)
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             locality: Locality::Network,
@@ -299,6 +325,7 @@ impl Destination for RegistryDestination {
             follows: true,
             needs_all_blobs: false,
             referrers: true,
+            deletes: true,
             mounts_from: Some(self.repository.registry().clone()),
         }
     }

@@ -311,6 +311,7 @@ impl transport::Destination for Refusing {
             follows: false,
             needs_all_blobs: true,
             referrers: false,
+            deletes: false,
             mounts_from: None,
         }
     }

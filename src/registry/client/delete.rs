@@ -2,6 +2,8 @@
 //!
 //! The client looks for a deleted document before it believes the answer, and for one that seems not to be deleted
 //! too: an answer may be lost.
+//!
+//! Those who delete ask a destination, which says whether it can (`transport::Capabilities::deletes`).
 
 use reqwest::Method;
 

@@ -242,16 +242,15 @@ impl Layout {
         })
     }
 
-    /// Takes a name away, and says whether it was there.
+    /// Takes entries out of the index, and says whether there were any. Their blobs stay.
     ///
     /// # Errors
     /// When the index cannot be read or written.
-    #[cfg(test)]
-    pub fn remove(&self, name: &str) -> Result<bool, LayoutError> {
+    pub fn remove(&self, is_unwanted: impl Fn(&Descriptor) -> bool) -> Result<bool, LayoutError> {
         let mut removed = false;
         self.update(|index| {
             let before = index.manifests.len();
-            index.manifests.retain(|entry| name_of(entry) != Some(name));
+            index.manifests.retain(|entry| !is_unwanted(entry));
             removed = index.manifests.len() < before;
             removed
         })?;

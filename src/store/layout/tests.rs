@@ -119,9 +119,9 @@ fn names_move_and_are_unique() {
     assert_eq!(digest("a"), Some(image("two").digest));
     assert_eq!(digest(&image("one").digest.to_string()), Some(image("one").digest));
     assert_eq!(digest("c"), None);
-    assert!(layout.remove("a").expect("removed"));
+    assert!(layout.remove(|entry| name_of(entry) == Some("a")).expect("removed"));
     assert_eq!(digest("a"), None);
-    assert!(!layout.remove("a").expect("nothing to remove"));
+    assert!(!layout.remove(|entry| name_of(entry) == Some("a")).expect("nothing to remove"));
 }
 
 #[test]
