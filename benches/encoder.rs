@@ -10,7 +10,7 @@
 
 use flate2::{Compress, Compression, FlushCompress};
 use libdeflater::{CompressionLvl, Compressor};
-use pack::testing::{Level, Scratch, encode};
+use pack::testing::{DeflateLevel, DeflateScratch, encode};
 use std::hint::black_box;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -121,11 +121,11 @@ fn run(set: &Set, levels: Option<&[u8]>) -> Vec<Outcome> {
 }
 
 fn ours(set: &Set, level: u8) -> Outcome {
-    let level = Level::new(level).unwrap_or_default();
-    let mut scratch = Scratch::default();
+    let level = DeflateLevel::new(level).unwrap_or_default();
+    let mut scratch = DeflateScratch::default();
     let mut out = Vec::new();
     let encoder =
-        format!("pack {}{}", level.get(), if level == Level::default() { " (default)" } else { "" });
+        format!("pack {}{}", level.get(), if level == DeflateLevel::default() { " (default)" } else { "" });
     timed(set, encoder, |body| {
         out.clear();
         encode(level, body, &mut scratch, &mut out);

@@ -15,15 +15,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use pack::engine::own::Own;
-use pack::engine::{CachePolicy, Job, OnFailure, Request, Session, Target};
-use pack::project::config::{Document, Facts, Overrides, Settings};
-use pack::registry::{self, Client};
-use pack::runtime::events::Progress;
-use pack::runtime::interrupt::Interrupt;
-use pack::runtime::workers::Workers;
-use pack::testing::Store;
-use pack::transport::layout::OciLayout;
+use pack::testing::{
+    CachePolicy, Client, ClientSettings, Document, Facts, Interrupt, Job, OciLayout, OnFailure, Overrides,
+    OwnFiles, Progress, Request, Session, Settings, Store, Target, Workers,
+};
 
 /// How many images run together.
 const IMAGES: usize = 20;
@@ -69,7 +64,7 @@ fn request(directory: &Path, number: usize) -> Request {
         project,
         name: format!("localhost/shop/{number}").parse().unwrap(),
         cache: CachePolicy::default(),
-        own: Own::default(),
+        own: OwnFiles::default(),
     }
 }
 
@@ -77,7 +72,7 @@ fn request(directory: &Path, number: usize) -> Request {
 fn child(directory: &Path, count: usize) {
     let progress = Progress::default();
     let interrupt = Interrupt::default();
-    let client = Client::new(registry::Settings::default(), progress.clone(), interrupt.clone());
+    let client = Client::new(ClientSettings::default(), progress.clone(), interrupt.clone());
     let store = Store::open(&directory.join(format!("store-{count}")), &progress);
     let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();

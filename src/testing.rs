@@ -1,7 +1,15 @@
 //! The part of the library that benchmarks and integration tests use. The program itself has only [`main`](crate::main).
 
-pub use crate::formats::deflate::{Level, Scratch, encode};
+pub use crate::engine::own::OwnFiles;
+pub use crate::engine::{CachePolicy, Job, OnFailure, Request, Session, Target};
+pub use crate::formats::deflate::{DeflateLevel, DeflateScratch, encode};
 pub use crate::formats::json::{Raw, fold};
 pub use crate::oci::{ConfigFile, Descriptor, Index, Manifest, parse_strict};
+pub use crate::project::config::{Document, Facts, Overrides, Settings};
+pub use crate::registry::{Client, Settings as ClientSettings};
+pub use crate::runtime::events::Progress;
+pub use crate::runtime::interrupt::Interrupt;
+pub use crate::runtime::workers::Workers;
 pub use crate::store::Store;
+pub use crate::transport::layout::OciLayout;
 pub use crate::types::digest::{Digest, Sha256};

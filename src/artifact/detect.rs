@@ -14,7 +14,7 @@ use super::options::AppOptions;
 use super::proposal::Proposal;
 use super::requirement::Requirements;
 use super::words::alternatives;
-use crate::formats::zip::Archive;
+use crate::formats::zip::ZipArchive;
 use crate::layer::scan::Scanner;
 use crate::oci::ConfigFile;
 use crate::types::finding::Finding;
@@ -55,7 +55,7 @@ impl Artifact {
 
     /// The open archive of a packed artifact.
     #[must_use]
-    pub fn archive(&self) -> Option<&Arc<Archive>> {
+    pub fn archive(&self) -> Option<&Arc<ZipArchive>> {
         self.material.archive()
     }
 

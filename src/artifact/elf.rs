@@ -13,7 +13,7 @@ use super::error::ArtifactError;
 use crate::bases::{Libc, loaders};
 use crate::oci::ConfigFile;
 use crate::runtime::input;
-use crate::types::finding::{Finding, Level, Rule};
+use crate::types::finding::{Finding, Rule, Severity};
 use crate::types::platform::Platform;
 
 /// The facts in the headers of an ELF program.
@@ -79,7 +79,7 @@ pub(super) fn findings(
         return Ok(Vec::new());
     }
     let message = "The program looks for certificates in `/etc/ssl/certs`, and the base is empty";
-    let finding = Finding::not_met(Rule::CaCertificates, message.to_owned()).at(Level::Warning);
+    let finding = Finding::not_met(Rule::CaCertificates, message.to_owned()).at(Severity::Warning);
     Ok(vec![finding.hint("if it is a TLS client, add `/etc/ssl/certs/ca-certificates.crt` in a `[[layer]]`")])
 }
 

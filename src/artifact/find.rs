@@ -15,7 +15,7 @@ use crate::types::shown::shown_path;
 
 /// The meaning of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct PathMatch {
     /// The path.
     pub path: PathBuf,
     /// The text that `{version}` matched.
@@ -84,13 +84,13 @@ const VERSION: &str = "{version}";
 ///
 /// # Errors
 /// When it is a pattern and not exactly one path fits.
-pub fn find(path: &Path) -> Result<Found, FindError> {
+pub fn find(path: &Path) -> Result<PathMatch, FindError> {
     let is_pattern = |part: &str| part.contains(['*', '?', '[']) || part.contains(VERSION);
     let has_pattern = path.to_str().is_some_and(is_pattern);
     if !has_pattern || std::fs::symlink_metadata(path).is_ok() {
-        return Ok(Found { path: path.to_owned(), version: None });
+        return Ok(PathMatch { path: path.to_owned(), version: None });
     }
-    let mut found = vec![Found { path: PathBuf::new(), version: None }];
+    let mut found = vec![PathMatch { path: PathBuf::new(), version: None }];
     let mut is_pattern_above = false;
     for component in path.components() {
         let text = match component {
@@ -106,8 +106,8 @@ pub fn find(path: &Path) -> Result<Found, FindError> {
             continue;
         };
         is_pattern_above = true;
-        let pattern =
-            Pattern::new(text).map_err(|reason| FindError::Pattern { pattern: path.to_owned(), reason })?;
+        let pattern = NamePattern::new(text)
+            .map_err(|reason| FindError::Pattern { pattern: path.to_owned(), reason })?;
         found = found.iter().flat_map(|above| pattern.below(above, text)).collect();
     }
     found.retain(|found| std::fs::metadata(&found.path).is_ok());
@@ -123,14 +123,14 @@ pub fn find(path: &Path) -> Result<Found, FindError> {
 }
 
 /// A pattern of one name.
-struct Pattern {
+struct NamePattern {
     glob: GlobMatcher,
     /// The text before and after `{version}`.
     around: Option<(GlobMatcher, GlobMatcher)>,
     takes_hidden: bool,
 }
 
-impl Pattern {
+impl NamePattern {
     fn new(text: &str) -> Result<Self, String> {
         if text.contains("**") {
             return Err("`**` would cross directories".to_owned());
@@ -153,10 +153,10 @@ impl Pattern {
 
     /// The matching paths in a directory: the name as it is `written`, else every name that the pattern matches. A
     /// directory that cannot be read has nothing.
-    fn below(&self, above: &Found, written: &str) -> Vec<Found> {
+    fn below(&self, above: &PathMatch, written: &str) -> Vec<PathMatch> {
         let literal = above.path.join(written);
         if std::fs::symlink_metadata(&literal).is_ok() {
-            return vec![Found { path: literal, version: above.version.clone() }];
+            return vec![PathMatch { path: literal, version: above.version.clone() }];
         }
         let directory = if above.path.as_os_str().is_empty() { Path::new(".") } else { &above.path };
         let entries = std::fs::read_dir(directory).into_iter().flatten();
@@ -168,7 +168,7 @@ impl Pattern {
             .filter(fits)
             .map(|name| {
                 let version = name.to_str().and_then(|name| self.version(name));
-                Found { path: above.path.join(&name), version: version.or_else(|| above.version.clone()) }
+                PathMatch { path: above.path.join(&name), version: version.or_else(|| above.version.clone()) }
             })
             .collect()
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::error::ArtifactError;
 use super::form::Form;
 use super::material::Material;
-use crate::formats::zip::Archive;
+use crate::formats::zip::ZipArchive;
 use crate::layer::Stamp;
 use crate::runtime::input;
 use crate::types::error::nearest;
@@ -55,10 +55,10 @@ impl Glimpse {
         let named = path.extension().is_some_and(|extension| {
             ["jar", "war", "zip"].iter().any(|known| extension.eq_ignore_ascii_case(known))
         });
-        let is_archive = !head.starts_with(ELF_MAGIC) && (Archive::is_zip(&head) || named);
+        let is_archive = !head.starts_with(ELF_MAGIC) && (ZipArchive::is_zip(&head) || named);
         let path = path.to_owned();
         let material = if is_archive {
-            let archive = Arc::new(Archive::open(&path)?);
+            let archive = Arc::new(ZipArchive::open(&path)?);
             Material::of_archive(path, archive)
         } else {
             Material::file(path, Stamp::of(&metadata))

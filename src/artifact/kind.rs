@@ -6,7 +6,7 @@ use super::error::ArtifactError;
 use super::form::Form;
 use super::glimpse::Glimpse;
 use super::material::Material;
-use super::options::{AppOptions, Layout};
+use super::options::{AppOptions, ArtifactLayout};
 use super::proposal::Proposal;
 use super::requirement::Requirements;
 use crate::layer::scan::Scanner;
@@ -111,7 +111,7 @@ pub trait ArtifactKind: Sync {
     }
 
     /// The layouts that it can have in an image; empty where there is no choice.
-    fn layouts(&self) -> &'static [Layout] {
+    fn layouts(&self) -> &'static [ArtifactLayout] {
         &[]
     }
 

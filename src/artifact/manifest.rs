@@ -7,9 +7,9 @@ pub(super) const MAX_MANIFEST: u64 = 16 << 20;
 
 /// The main section of a manifest (JAR specification).
 #[derive(Debug)]
-pub(super) struct Manifest(Vec<(String, String)>);
+pub(super) struct JarManifest(Vec<(String, String)>);
 
-impl Manifest {
+impl JarManifest {
     /// Lenient: what is not `Name: value` is skipped, as Java's own tools would refuse it anyway.
     pub(super) fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
@@ -49,10 +49,10 @@ mod tests {
     #[test]
     fn manifests() {
         let text = "Manifest-Version: 1.0\r\nMain-Class: org.example.Very\r\n LongName\r\nspring-boot-lib: x/\r\n\r\nName: a\r\nStart-Class: no\r\n";
-        let manifest = Manifest::parse(text.as_bytes());
+        let manifest = JarManifest::parse(text.as_bytes());
         assert_eq!(manifest.get("Main-Class"), Some("org.example.VeryLongName"));
         assert_eq!(manifest.spring_boot(), Some("Spring-Boot-Lib"));
         assert_eq!(manifest.get("Start-Class"), None);
-        assert_eq!(Manifest::parse(b" x\n\xff\n").spring_boot(), None);
+        assert_eq!(JarManifest::parse(b" x\n\xff\n").spring_boot(), None);
     }
 }

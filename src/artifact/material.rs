@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 use super::elf::ElfFacts;
 use super::error::ArtifactError;
 use super::form::Form;
-use super::manifest::{MANIFEST, MAX_MANIFEST, Manifest};
-use crate::formats::zip::{Archive, ArchiveEntryKind};
+use super::manifest::{JarManifest, MANIFEST, MAX_MANIFEST};
+use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
 use crate::layer::Stamp;
 use crate::runtime::input;
 
@@ -17,32 +17,32 @@ use crate::runtime::input;
 #[derive(Debug)]
 pub struct Material {
     path: PathBuf,
-    opened: Opened,
-    manifest: OnceLock<Option<Manifest>>,
+    opened: MaterialForm,
+    manifest: OnceLock<Option<JarManifest>>,
     elf: OnceLock<ElfFacts>,
 }
 
 #[derive(Debug)]
-enum Opened {
+enum MaterialForm {
     Directory,
-    Archive(Arc<Archive>),
+    Archive(Arc<ZipArchive>),
     File(Stamp),
 }
 
 impl Material {
     pub(super) const fn directory(path: PathBuf) -> Self {
-        Self::new(path, Opened::Directory)
+        Self::new(path, MaterialForm::Directory)
     }
 
-    pub(super) const fn of_archive(path: PathBuf, archive: Arc<Archive>) -> Self {
-        Self::new(path, Opened::Archive(archive))
+    pub(super) const fn of_archive(path: PathBuf, archive: Arc<ZipArchive>) -> Self {
+        Self::new(path, MaterialForm::Archive(archive))
     }
 
     pub(super) const fn file(path: PathBuf, stamp: Stamp) -> Self {
-        Self::new(path, Opened::File(stamp))
+        Self::new(path, MaterialForm::File(stamp))
     }
 
-    const fn new(path: PathBuf, opened: Opened) -> Self {
+    const fn new(path: PathBuf, opened: MaterialForm) -> Self {
         Self { path, opened, manifest: OnceLock::new(), elf: OnceLock::new() }
     }
 
@@ -56,17 +56,17 @@ impl Material {
     #[must_use]
     pub const fn form(&self) -> Form {
         match self.opened {
-            Opened::Directory => Form::Directory,
-            Opened::Archive(_) => Form::Archive,
-            Opened::File(_) => Form::File,
+            MaterialForm::Directory => Form::Directory,
+            MaterialForm::Archive(_) => Form::Archive,
+            MaterialForm::File(_) => Form::File,
         }
     }
 
     /// The archive, where it is one.
     #[must_use]
-    pub const fn archive(&self) -> Option<&Arc<Archive>> {
+    pub const fn archive(&self) -> Option<&Arc<ZipArchive>> {
         match &self.opened {
-            Opened::Archive(archive) => Some(archive),
+            MaterialForm::Archive(archive) => Some(archive),
             _ => None,
         }
     }
@@ -75,43 +75,43 @@ impl Material {
     #[must_use]
     pub fn stamp(&self) -> Option<Stamp> {
         match &self.opened {
-            Opened::Directory => None,
-            Opened::Archive(archive) => Some(*archive.stamp()),
-            Opened::File(stamp) => Some(*stamp),
+            MaterialForm::Directory => None,
+            MaterialForm::Archive(archive) => Some(*archive.stamp()),
+            MaterialForm::File(stamp) => Some(*stamp),
         }
     }
 
     /// The bytes of the file `name` in a directory or archive; `None` where there is no such file.
     pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
         match &self.opened {
-            Opened::Directory => read_if_file(&self.path.join(name), limit),
-            Opened::Archive(archive) => {
+            MaterialForm::Directory => read_if_file(&self.path.join(name), limit),
+            MaterialForm::Archive(archive) => {
                 let index = archive.position(name.as_bytes());
                 Ok(index.map(|index| archive.read(index, limit)).transpose()?)
             }
-            Opened::File(_) => Ok(None),
+            MaterialForm::File(_) => Ok(None),
         }
     }
 
     /// Whether there is a directory `name` in it.
     pub(super) fn has_directory(&self, name: &str) -> bool {
         match &self.opened {
-            Opened::Directory => self.path.join(name).is_dir(),
-            Opened::Archive(archive) => archive.entries().iter().any(|entry| {
+            MaterialForm::Directory => self.path.join(name).is_dir(),
+            MaterialForm::Archive(archive) => archive.entries().iter().any(|entry| {
                 entry.name.strip_prefix(name.as_bytes()).is_some_and(|rest| {
                     rest.starts_with(b"/") || (rest.is_empty() && entry.kind == ArchiveEntryKind::Directory)
                 })
             }),
-            Opened::File(_) => false,
+            MaterialForm::File(_) => false,
         }
     }
 
     /// The manifest of a Java archive, packed or not, read once.
-    pub(super) fn manifest(&self) -> Result<Option<&Manifest>, ArtifactError> {
+    pub(super) fn manifest(&self) -> Result<Option<&JarManifest>, ArtifactError> {
         if let Some(manifest) = self.manifest.get() {
             return Ok(manifest.as_ref());
         }
-        let manifest = self.read(MANIFEST, MAX_MANIFEST)?.map(|bytes| Manifest::parse(&bytes));
+        let manifest = self.read(MANIFEST, MAX_MANIFEST)?.map(|bytes| JarManifest::parse(&bytes));
         Ok(self.manifest.get_or_init(|| manifest).as_ref())
     }
 

@@ -7,7 +7,7 @@ use crate::layer::{EntryPath, EntryPathError};
 
 /// How a packed artifact goes into the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Layout {
+pub enum ArtifactLayout {
     /// Unpacked, in several layers by how often they change.
     Exploded,
     /// As the one file that it is.
@@ -49,7 +49,7 @@ impl AppRoot {
 #[derive(Clone, Debug, Default)]
 pub struct AppOptions {
     /// Unpacked or not.
-    pub layout: Option<Layout>,
+    pub layout: Option<ArtifactLayout>,
     /// Where it goes.
     pub root: Option<AppRoot>,
     /// Whether `root` is the directory that a single file goes into, and not its path.

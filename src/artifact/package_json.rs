@@ -1,13 +1,13 @@
 //! `package.json`, whose keys are exact to npm.
 
-use crate::formats::json::{self, JsonError, Value};
+use crate::formats::json::{self, JsonError, JsonValue};
 
 /// The text of a `package.json`.
-pub(super) fn package(bytes: &[u8]) -> Result<Value<'_>, JsonError> {
+pub(super) fn package(bytes: &[u8]) -> Result<JsonValue<'_>, JsonError> {
     json::parse(bytes)
 }
 
 /// The member `name` of an object.
-pub(super) fn member<'a>(object: Value<'a>, name: &str) -> Option<Value<'a>> {
+pub(super) fn member<'a>(object: JsonValue<'a>, name: &str) -> Option<JsonValue<'a>> {
     object.members().find(|(key, _)| key == name).map(|(_, value)| value)
 }

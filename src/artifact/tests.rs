@@ -165,7 +165,7 @@ fn the_base_says_where_a_war_goes() {
         let proposal = propose(&artifact, &options, Some(base)).expect("proposed");
         (proposal.app_root.expect("a root").to_string(), proposal.warnings.len(), proposal.layers.len())
     };
-    let (exploded, packaged) = (None, Some(Layout::Packaged));
+    let (exploded, packaged) = (None, Some(ArtifactLayout::Packaged));
     assert_eq!(root(&tomcat("10.1.24"), exploded), ("/usr/local/tomcat/webapps/ROOT".into(), 0, 4));
     assert_eq!(root(&tomcat("10.1.24"), packaged), ("/usr/local/tomcat/webapps/ROOT.war".into(), 0, 1));
     assert_eq!(root(&base(&["JETTY_BASE=/srv/jetty"]), exploded), ("/srv/jetty/webapps/ROOT".into(), 0, 4));
@@ -185,7 +185,7 @@ fn a_packaged_war_is_one_file() {
     let path = place.zip("app.war", &war_items());
     let artifact = detect(&path).expect("detected");
     let options =
-        AppOptions { layout: Some(Layout::Packaged), name: Some("shop".to_owned()), ..at("/w/ROOT") };
+        AppOptions { layout: Some(ArtifactLayout::Packaged), name: Some("shop".to_owned()), ..at("/w/ROOT") };
     let proposal = propose(&artifact, &options, None).expect("proposed");
     assert_eq!(outline(&proposal), ["app: /w/shop.war"]);
     let EntryKind::File(content) = &proposal.layers[0].entries[0].kind else { panic!("a file") };
@@ -195,7 +195,7 @@ fn a_packaged_war_is_one_file() {
     assert!(matches!(propose(&artifact, &bad, None), Err(ArtifactError::BadName { .. })));
     place.file("unpacked/WEB-INF/web.xml", "<web-app/>");
     let unpacked = detect(&place.path("unpacked")).expect("detected");
-    let options = AppOptions { layout: Some(Layout::Packaged), ..at("/w/ROOT") };
+    let options = AppOptions { layout: Some(ArtifactLayout::Packaged), ..at("/w/ROOT") };
     assert!(matches!(propose(&unpacked, &options, None), Err(ArtifactError::NotPacked { .. })));
 }
 

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use super::detect::Artifact;
 use super::error::ArtifactError;
 use super::form::Form;
-use super::manifest::{MANIFEST, MAX_MANIFEST, Manifest};
+use super::manifest::{JarManifest, MANIFEST, MAX_MANIFEST};
 use super::package_json::{member, package};
 use crate::formats::json::JsonError;
-use crate::formats::zip::Archive;
+use crate::formats::zip::ZipArchive;
 use crate::runtime::input;
 
 /// A version, or where it was looked for.
@@ -65,15 +65,15 @@ pub fn version(artifact: &Artifact) -> Result<Version, ArtifactError> {
 }
 
 /// The few files of an artifact that matter.
-trait Files {
+trait MetadataFiles {
     /// A file's bytes; `None` where there is no such file.
     fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError>;
     /// The modules that Maven says are in it: group and artifact.
     fn modules(&self) -> Result<Vec<(String, String)>, ArtifactError>;
 }
 
-fn of_java(path: &Path, files: &dyn Files) -> Result<Version, ArtifactError> {
-    let manifest = files.read(MANIFEST, MAX_MANIFEST)?.map(|bytes| Manifest::parse(&bytes));
+fn of_java(path: &Path, files: &dyn MetadataFiles) -> Result<Version, ArtifactError> {
+    let manifest = files.read(MANIFEST, MAX_MANIFEST)?.map(|bytes| JarManifest::parse(&bytes));
     let of_manifest = manifest
         .and_then(|manifest| ATTRIBUTES.into_iter().find_map(|name| manifest.get(name).and_then(readable)));
     if let Some(value) = of_manifest {
@@ -127,9 +127,9 @@ fn readable(value: &str) -> Option<String> {
     is_readable.then(|| value.to_owned())
 }
 
-struct InArchive<'a>(&'a Archive);
+struct InArchive<'a>(&'a ZipArchive);
 
-impl Files for InArchive<'_> {
+impl MetadataFiles for InArchive<'_> {
     fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
         let index = self.0.position(name.as_bytes());
         Ok(index.map(|index| self.0.read(index, limit)).transpose()?)
@@ -171,7 +171,7 @@ impl InDirectory<'_> {
     }
 }
 
-impl Files for InDirectory<'_> {
+impl MetadataFiles for InDirectory<'_> {
     fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
         let Some(path) = self.below(name) else { return Ok(None) };
         match input::read(&path, limit) {
@@ -224,7 +224,7 @@ mod tests {
         let path = directory.path().join("shop-web-1.war");
         let of_directory = version(&detect(&path).expect("detected")).expect("read");
         let items: Vec<Item> = files.iter().map(|(name, text)| Item::stored(name, text.as_bytes())).collect();
-        let archive = Archive::from_bytes(&path, write(&items)).expect("an archive");
+        let archive = ZipArchive::from_bytes(&path, write(&items)).expect("an archive");
         let war = kind_named("war").expect("a kind");
         let artifact = Artifact::new(war, Vec::new(), Material::of_archive(path, Arc::new(archive)));
         let of_archive = version(&artifact).expect("read");

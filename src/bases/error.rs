@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::formats::untar::TarError;
+use crate::formats::untar::UntarError;
 use crate::layer::EntryPath;
 use crate::oci::MediaType;
 use crate::runtime::budget::OverBudget;
@@ -104,7 +104,7 @@ impl Explain for BaseError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Offline(_) => Some("build once with the network, or use `oci:DIR` as the base".into()),
-            Self::Layer { source, .. } if TarError::is_ambiguous(source) => Some(
+            Self::Layer { source, .. } if UntarError::is_ambiguous(source) => Some(
                 "use a base whose layers were made by another tool: tools unpack this one in different ways"
                     .into(),
             ),

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::probes::Reading;
 use crate::formats::elf::{self, Machine};
-use crate::formats::untar::{Entry, LAYER, ReadThrough, Skip, TarError, Walk};
+use crate::formats::untar::{LAYER, ReadThrough, Skip, TarEntry, TarWalk, UntarError};
 use crate::layer::{AccountKind, AccountNames, EntryPath};
 use crate::oci::media_type::LayerCompression;
-use crate::runtime::budget::{Budget, Metered};
+use crate::runtime::budget::{Budget, MeteredReader};
 
 /// The cost of an entry beside its path and link target: its share of a map and of allocations.
 const ENTRY_COST: usize = 136;
@@ -95,10 +95,10 @@ impl LayerIndex {
 
     fn read_tar(tar: impl Read, budget: &Budget) -> io::Result<Self> {
         let mut index = Self::default();
-        let mut tar = Metered::new(tar, budget);
+        let mut tar = MeteredReader::new(tar, budget);
         // Not the `tar` crate's own loop, which reads records of any length into memory.
-        let mut walk = Walk::new(ReadThrough(&mut tar), LAYER);
-        while let Some(entry) = walk.next().map_err(TarError::into_io)? {
+        let mut walk = TarWalk::new(ReadThrough(&mut tar), LAYER);
+        while let Some(entry) = walk.next().map_err(UntarError::into_io)? {
             let content = IndexedContent::read(&entry, &mut walk, budget)?;
             index.add(entry, content, budget)?;
         }
@@ -127,7 +127,7 @@ impl LayerIndex {
         }
     }
 
-    fn add(&mut self, entry: Entry, content: IndexedContent, budget: &Budget) -> io::Result<()> {
+    fn add(&mut self, entry: TarEntry, content: IndexedContent, budget: &Budget) -> io::Result<()> {
         // The root itself is no entry; a name that climbs out is nothing that a runtime would unpack.
         let Ok(path) = EntryPath::new(&entry.path) else { return Ok(()) };
         budget.keep(ENTRY_COST + path.as_bytes().len() + entry.link.len())?;
@@ -295,7 +295,7 @@ struct IndexedContent {
 
 impl IndexedContent {
     /// Reads what a probe wants, or the head of a library.
-    fn read<R: Skip>(entry: &Entry, walk: &mut Walk<R>, budget: &Budget) -> io::Result<Self> {
+    fn read<R: Skip>(entry: &TarEntry, walk: &mut TarWalk<R>, budget: &Budget) -> io::Result<Self> {
         let mut content = Self::default();
         let is_file = matches!(entry.kind, tar::EntryType::Regular | tar::EntryType::Continuous);
         if !is_file || entry.sparse.is_some() {
@@ -304,7 +304,7 @@ impl IndexedContent {
         let Ok(path) = EntryPath::new(&entry.path) else { return Ok(content) };
         if Reading::is_wanted(&path, entry.size) {
             let mut bytes = Vec::new();
-            walk.payload(|piece| bytes.extend_from_slice(piece)).map_err(TarError::into_io)?;
+            walk.payload(|piece| bytes.extend_from_slice(piece)).map_err(UntarError::into_io)?;
             content.reading = Reading::of(&path, &bytes);
             if let Some(reading) = &content.reading {
                 budget.keep(ENTRY_COST + path.as_bytes().len() + reading.cost())?;
@@ -315,7 +315,7 @@ impl IndexedContent {
                 let missing = elf::HEAD - head.len();
                 head.extend_from_slice(&piece[..missing.min(piece.len())]);
             })
-            .map_err(TarError::into_io)?;
+            .map_err(UntarError::into_io)?;
             content.machine = Machine::of(&head);
         }
         Ok(content)

@@ -296,7 +296,7 @@ impl Base {
     /// When its documents cannot be read or trusted.
     pub fn platforms(&self) -> Result<Vec<Platform>, BoxedError> {
         if let Some(locked) = self.locked.as_ref().and_then(|locked| locked.facts.as_ref())
-            && media_type::document(&locked.media_type) == Some(media_type::Document::Manifest)
+            && media_type::document(&locked.media_type) == Some(media_type::DocumentKind::Manifest)
         {
             let known: Vec<Platform> =
                 locked.platforms.iter().map(|platform| platform.platform.clone()).collect();

@@ -18,7 +18,7 @@ use rustix::fs::OFlags;
 use super::error::{CommandError, ExitStatus};
 use super::invocation::Invocation;
 use crate::engine::own::real_path;
-use crate::runtime::atomic::{self, Access, Durability};
+use crate::runtime::atomic::{self, Durability, NewFileMode};
 use crate::types::shown::shown_path;
 
 /// How often it is looked whether somebody reads a pipe.
@@ -28,11 +28,11 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct OutputFile {
     path: PathBuf,
-    sink: Sink,
+    sink: FileSink,
 }
 
 #[derive(Debug)]
-enum Sink {
+enum FileSink {
     /// Replaced by rename; where it really is, and what it has been.
     Replaced(PathBuf, Option<Metadata>),
     /// A regular file in a directory that takes no other.
@@ -58,35 +58,35 @@ impl OutputFile {
         }
     }
 
-    fn sink(invocation: &Invocation, path: &Path) -> io::Result<Sink> {
+    fn sink(invocation: &Invocation, path: &Path) -> io::Result<FileSink> {
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let path = real_path(path);
                 takes_files(&path)?;
-                return Ok(Sink::Replaced(path, None));
+                return Ok(FileSink::Replaced(path, None));
             }
             Err(error) => return Err(error),
         };
         if is_same(&metadata, rustix::fs::fstat(io::stdout())) {
-            return Ok(Sink::Stdout);
+            return Ok(FileSink::Stdout);
         }
         if is_same(&metadata, rustix::fs::fstat(io::stderr())) {
-            return Ok(Sink::Stderr);
+            return Ok(FileSink::Stderr);
         }
         let kind = metadata.file_type();
         let refused = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}")));
         if kind.is_file() {
             let path = std::fs::canonicalize(path)?;
             if takes_files(&path).is_ok() {
-                return Ok(Sink::Replaced(path, Some(metadata)));
+                return Ok(FileSink::Replaced(path, Some(metadata)));
             }
             rustix::fs::access(&path, rustix::fs::Access::WRITE_OK)?;
-            return Ok(Sink::InPlace);
+            return Ok(FileSink::InPlace);
         }
         match kind {
             kind if kind.is_fifo() || kind.is_char_device() => {
-                Ok(Sink::Stream(open_stream(invocation, path)?))
+                Ok(FileSink::Stream(open_stream(invocation, path)?))
             }
             kind if kind.is_dir() => refused("a directory"),
             kind if kind.is_block_device() => refused("a block device"),
@@ -107,14 +107,14 @@ impl OutputFile {
     pub fn write(self, invocation: &Invocation, bytes: &[u8]) -> Result<(), CommandError> {
         let Self { path, sink } = self;
         let written = match sink {
-            Sink::Replaced(real, before) => replace(&real, before.as_ref(), bytes),
-            Sink::InPlace => in_place(&path, bytes),
-            Sink::Stream(mut file) => file.write_all(bytes),
-            Sink::Stdout => {
+            FileSink::Replaced(real, before) => replace(&real, before.as_ref(), bytes),
+            FileSink::InPlace => in_place(&path, bytes),
+            FileSink::Stream(mut file) => file.write_all(bytes),
+            FileSink::Stdout => {
                 invocation.printer.raw(bytes);
                 Ok(())
             }
-            Sink::Stderr => io::stderr().write_all(bytes),
+            FileSink::Stderr => io::stderr().write_all(bytes),
         };
         written.map_err(|error| failed(&path, &error))
     }
@@ -175,7 +175,7 @@ fn open_stream(invocation: &Invocation, path: &Path) -> io::Result<File> {
 }
 
 fn replace(path: &Path, before: Option<&Metadata>, bytes: &[u8]) -> io::Result<()> {
-    match atomic::replace(path, bytes, ".pack-", Access::Usual, before, Durability::Relaxed) {
+    match atomic::replace(path, bytes, ".pack-", NewFileMode::Usual, before, Durability::Relaxed) {
         // A file that is mounted by itself.
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => in_place(path, bytes),
         written => written,

@@ -67,7 +67,7 @@ pub fn main() -> ExitCode {
 fn refuse(error: &clap::Error, environment: Option<&Environment>) -> ExitCode {
     let Some(explained) = usage::explain(error) else { error.exit() };
     let nothing = no_environment();
-    let printer = Printer::new(printer::Options::default(), environment.unwrap_or(&nothing));
+    let printer = Printer::new(printer::PrinterOptions::default(), environment.unwrap_or(&nothing));
     printer.error(&explained);
     ExitCode::from(explained.status.code())
 }

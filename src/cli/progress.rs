@@ -447,12 +447,12 @@ impl Task {
 
 #[cfg(test)]
 mod tests {
-    use super::super::printer::Options;
+    use super::super::printer::PrinterOptions;
     use super::super::printer::captured::{Capture, printer};
     use super::*;
 
     fn shared(drawing: Drawing) -> (Arc<Shared>, Capture) {
-        let (printer, _, err) = printer(Options::default());
+        let (printer, _, err) = printer(PrinterOptions::default());
         let ticker = OnceLock::new();
         // The tests tick by hand.
         ticker.set(()).expect("empty");
@@ -612,7 +612,7 @@ mod tests {
 
     #[test]
     fn quiet_says_nothing() {
-        let (printer, _, err) = printer(Options { quiet: true, ..Options::default() });
+        let (printer, _, err) = printer(PrinterOptions { quiet: true, ..PrinterOptions::default() });
         let (progress, guard) = observe(&printer, None);
         progress.warn("x");
         drop(guard);

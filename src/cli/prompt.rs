@@ -37,21 +37,21 @@ pub fn line(question: &str, hidden: bool, interrupt: &Interrupt) -> Result<Optio
     let _restored_at_the_end = KeyMode::begin(io::stdin()).map_err(failed)?;
     let mut stderr = io::stderr();
     stderr.write_all(question.as_bytes()).map_err(failed)?;
-    let mut line = Line::default();
+    let mut line = InputLine::default();
     let end = loop {
-        let Some(key) = next_key(interrupt).map_err(failed)? else { break End::GivenUp };
+        let Some(key) = next_key(interrupt).map_err(failed)? else { break AnswerEnd::GivenUp };
         let shown = match line.press(key) {
-            Pressed::Ended(end) => break end,
-            Pressed::Added(text) if !hidden => text,
-            Pressed::Removed(columns) if !hidden => "\u{8} \u{8}".repeat(columns),
+            KeyPress::Ended(end) => break end,
+            KeyPress::Added(text) if !hidden => text,
+            KeyPress::Removed(columns) if !hidden => "\u{8} \u{8}".repeat(columns),
             _ => continue,
         };
         stderr.write_all(shown.as_bytes()).and_then(|()| stderr.flush()).map_err(failed)?;
     };
     stderr.write_all(b"\n").map_err(failed)?;
     match end {
-        End::Entered => Ok(Some(Secret::new(line.text()?))),
-        End::GivenUp => Err(CommandError::new(ExitStatus::Interrupted, "interrupted")),
+        AnswerEnd::Entered => Ok(Some(Secret::new(line.text()?))),
+        AnswerEnd::GivenUp => Err(CommandError::new(ExitStatus::Interrupted, "interrupted")),
     }
 }
 
@@ -77,48 +77,48 @@ fn next_key(interrupt: &Interrupt) -> io::Result<Option<u8>> {
 
 /// The typed line, byte for byte: characters can be longer.
 #[derive(Default)]
-struct Line(Vec<u8>);
+struct InputLine(Vec<u8>);
 
 #[derive(Debug, PartialEq, Eq)]
-enum End {
+enum AnswerEnd {
     Entered,
     GivenUp,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Pressed {
+enum KeyPress {
     /// A character is complete.
     Added(String),
     /// So many characters are gone.
     Removed(usize),
     Nothing,
-    Ended(End),
+    Ended(AnswerEnd),
 }
 
-impl Line {
-    fn press(&mut self, key: u8) -> Pressed {
+impl InputLine {
+    fn press(&mut self, key: u8) -> KeyPress {
         match key {
-            b'\r' | b'\n' => Pressed::Ended(End::Entered),
-            CTRL_C => Pressed::Ended(End::GivenUp),
-            CTRL_D if self.0.is_empty() => Pressed::Ended(End::GivenUp),
+            b'\r' | b'\n' => KeyPress::Ended(AnswerEnd::Entered),
+            CTRL_C => KeyPress::Ended(AnswerEnd::GivenUp),
+            CTRL_D if self.0.is_empty() => KeyPress::Ended(AnswerEnd::GivenUp),
             BACKSPACE | DELETE => {
                 let text = String::from_utf8_lossy(&self.0).into_owned();
-                let Some(last) = text.char_indices().last() else { return Pressed::Nothing };
+                let Some(last) = text.char_indices().last() else { return KeyPress::Nothing };
                 self.0.truncate(last.0);
-                Pressed::Removed(1)
+                KeyPress::Removed(1)
             }
             CTRL_U => {
                 let count = String::from_utf8_lossy(&self.0).chars().count();
                 self.0.clear();
-                Pressed::Removed(count)
+                KeyPress::Removed(count)
             }
-            control if control < 0x20 => Pressed::Nothing,
+            control if control < 0x20 => KeyPress::Nothing,
             other => {
                 let before = std::str::from_utf8(&self.0).map_or_else(|error| error.valid_up_to(), str::len);
                 self.0.push(other);
                 match std::str::from_utf8(&self.0) {
-                    Ok(text) => Pressed::Added(text.get(before..).unwrap_or_default().to_owned()),
-                    Err(_) => Pressed::Nothing,
+                    Ok(text) => KeyPress::Added(text.get(before..).unwrap_or_default().to_owned()),
+                    Err(_) => KeyPress::Nothing,
                 }
             }
         }
@@ -133,10 +133,10 @@ impl Line {
 mod tests {
     use super::*;
 
-    fn typed(keys: &[u8]) -> (String, Option<End>) {
-        let mut line = Line::default();
+    fn typed(keys: &[u8]) -> (String, Option<AnswerEnd>) {
+        let mut line = InputLine::default();
         for &key in keys {
-            if let Pressed::Ended(end) = line.press(key) {
+            if let KeyPress::Ended(end) = line.press(key) {
                 return (line.text().expect("text"), Some(end));
             }
         }
@@ -145,20 +145,20 @@ mod tests {
 
     #[test]
     fn keys_make_a_line() {
-        assert_eq!(typed(b"hunter2\r"), ("hunter2".into(), Some(End::Entered)));
-        assert_eq!(typed(b"ab\x7fc\x08\x08d\n"), ("d".into(), Some(End::Entered)));
-        assert_eq!(typed(b"\x7fwrong\x15right\n"), ("right".into(), Some(End::Entered)));
-        assert_eq!(typed("pä\u{7f}ß\n".as_bytes()), ("pß".into(), Some(End::Entered)));
-        assert_eq!(typed(b"ab\x03"), ("ab".into(), Some(End::GivenUp)));
-        assert_eq!(typed(b"\x04"), (String::new(), Some(End::GivenUp)));
+        assert_eq!(typed(b"hunter2\r"), ("hunter2".into(), Some(AnswerEnd::Entered)));
+        assert_eq!(typed(b"ab\x7fc\x08\x08d\n"), ("d".into(), Some(AnswerEnd::Entered)));
+        assert_eq!(typed(b"\x7fwrong\x15right\n"), ("right".into(), Some(AnswerEnd::Entered)));
+        assert_eq!(typed("pä\u{7f}ß\n".as_bytes()), ("pß".into(), Some(AnswerEnd::Entered)));
+        assert_eq!(typed(b"ab\x03"), ("ab".into(), Some(AnswerEnd::GivenUp)));
+        assert_eq!(typed(b"\x04"), (String::new(), Some(AnswerEnd::GivenUp)));
         assert_eq!(typed(b"a\x04\x1bb"), ("ab".into(), None));
     }
 
     #[test]
     fn a_character_is_shown_when_it_is_whole() {
-        let mut line = Line::default();
-        let pressed: Vec<Pressed> = "aä".bytes().map(|key| line.press(key)).collect();
-        assert_eq!(pressed, [Pressed::Added("a".into()), Pressed::Nothing, Pressed::Added("ä".into())]);
-        assert_eq!(line.press(CTRL_U), Pressed::Removed(2));
+        let mut line = InputLine::default();
+        let pressed: Vec<KeyPress> = "aä".bytes().map(|key| line.press(key)).collect();
+        assert_eq!(pressed, [KeyPress::Added("a".into()), KeyPress::Nothing, KeyPress::Added("ä".into())]);
+        assert_eq!(line.press(CTRL_U), KeyPress::Removed(2));
     }
 }

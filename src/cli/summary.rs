@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::format::{Column, Screen, Table, bytes, duration, printable};
-use crate::layer::Work;
+use crate::layer::LayerWork;
 use crate::plan::KnownFrom;
 use crate::transport::Delivery;
 use crate::types::digest::Digest;
@@ -95,7 +95,7 @@ pub enum LayerState {
         from: KnownFrom,
     },
     /// It was put together from bodies, of which some were known.
-    Built(Work),
+    Built(LayerWork),
 }
 
 impl LayerState {
@@ -103,8 +103,8 @@ impl LayerState {
         match self {
             Self::Base => "base".to_owned(),
             Self::Cached { from } => from.to_string(),
-            Self::Built(Work { bodies, encoded, .. }) if encoded == bodies => "built".to_owned(),
-            Self::Built(Work { bytes, encoded_bytes, .. }) => {
+            Self::Built(LayerWork { bodies, encoded, .. }) if encoded == bodies => "built".to_owned(),
+            Self::Built(LayerWork { bytes, encoded_bytes, .. }) => {
                 let kept = u128::from(bytes.saturating_sub(encoded_bytes)) * 100;
                 format!("built, {} % reused", kept.checked_div(bytes.into()).unwrap_or(100))
             }
@@ -209,13 +209,13 @@ mod tests {
     }
 
     fn summary() -> Summary {
-        let work = |encoded| Work {
+        let work = |encoded| LayerWork {
             bodies: 12,
             encoded,
             bytes: 6_000_000,
             encoded_bytes: 500_000,
             lost: 0,
-            ..Work::default()
+            ..LayerWork::default()
         };
         let layers = vec![
             LayerSummary {

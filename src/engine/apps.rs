@@ -3,12 +3,12 @@
 //! Invariants: the artifacts of an image are those of all tables, in the order of the settings; none is left out in
 //! silence, and no two have a place in common.
 
-use super::draft::{Draft, Origin, Owned, Splitting, Times};
+use super::draft::{Draft, DraftOrigin, OwnedDirectories, SplitRequest, Times};
 use super::error::BuildError;
 use super::options::taken_of;
 use super::request::{Request, at};
 use crate::artifact::{
-    self, AppOptions, AppRoot, Artifact, ArtifactKind, DefaultTimes, KINDS, Layout, Proposal,
+    self, AppOptions, AppRoot, Artifact, ArtifactKind, ArtifactLayout, DefaultTimes, KINDS, Proposal,
 };
 use crate::bases::FileTree;
 use crate::layer::{DEFAULT_MTIME, EntryPath, Rules, Scanner};
@@ -43,17 +43,17 @@ fn kind_of(written: &Spanned<KindName>) -> Result<&'static dyn ArtifactKind, Dia
 }
 
 /// An `[app]` with what its paths are: one artifact, or one for each platform.
-pub(super) struct App<'r> {
-    pub(super) settings: &'r config::App,
+pub(super) struct DetectedApp<'r> {
+    pub(super) settings: &'r config::AppSettings,
     pub(super) artifacts: Vec<Artifact>,
 }
 
 /// Looks at all artifacts that the settings name.
-pub(super) fn detect(request: &Request) -> Result<Vec<App<'_>>, BoxedError> {
+pub(super) fn detect(request: &Request) -> Result<Vec<DetectedApp<'_>>, BoxedError> {
     request.settings.apps.iter().map(|app| detect_app(request, app)).collect()
 }
 
-fn detect_app<'r>(request: &'r Request, app: &'r config::App) -> Result<App<'r>, BoxedError> {
+fn detect_app<'r>(request: &'r Request, app: &'r config::AppSettings) -> Result<DetectedApp<'r>, BoxedError> {
     let kind = match &app.kind {
         Some(written) => {
             let unknown = |unknown| request.settings.sources.error(vec![unknown]);
@@ -75,13 +75,13 @@ fn detect_app<'r>(request: &'r Request, app: &'r config::App) -> Result<App<'r>,
         check_layout(request, app, &artifact)?;
         artifacts.push(artifact);
     }
-    Ok(App { settings: app, artifacts })
+    Ok(DetectedApp { settings: app, artifacts })
 }
 
 /// Globs choose from a directory; from an archive or a program they would choose nothing, without a word.
 fn check_choice(
     request: &Request,
-    app: &config::App,
+    app: &config::AppSettings,
     path: &Spanned<config::DiskPath>,
 ) -> Result<(), BoxedError> {
     let (Some(pattern), true) = (app.include.first().or(app.exclude.first()), path.value.path().is_file())
@@ -95,7 +95,7 @@ fn check_choice(
 }
 
 /// A layout is for kinds that have a choice of them.
-fn check_layout(request: &Request, app: &config::App, artifact: &Artifact) -> Result<(), BoxedError> {
+fn check_layout(request: &Request, app: &config::AppSettings, artifact: &Artifact) -> Result<(), BoxedError> {
     let Some(written) = &app.layout else { return Ok(()) };
     if !artifact.kind.is_supported() || artifact.kind.layouts().contains(&layout_of(written.value)) {
         return Ok(());
@@ -104,15 +104,15 @@ fn check_layout(request: &Request, app: &config::App, artifact: &Artifact) -> Re
     Err(request.settings.error_at(written.span, message, Some("remove it".to_owned())).into())
 }
 
-const fn layout_of(written: config::Layout) -> Layout {
+const fn layout_of(written: config::Layout) -> ArtifactLayout {
     match written {
-        config::Layout::Exploded => Layout::Exploded,
-        config::Layout::Packaged => Layout::Packaged,
+        config::Layout::Exploded => ArtifactLayout::Exploded,
+        config::Layout::Packaged => ArtifactLayout::Packaged,
     }
 }
 
 /// The facts of the request, and the version that the first artifact says that says one, unless a name did.
-pub(super) fn facts(request: &Request, apps: &[App<'_>]) -> Result<Facts, BoxedError> {
+pub(super) fn facts(request: &Request, apps: &[DetectedApp<'_>]) -> Result<Facts, BoxedError> {
     let mut facts = request.facts.clone();
     for artifact in apps.iter().flat_map(|app| &app.artifacts) {
         if facts.version.is_some() {
@@ -129,7 +129,7 @@ pub(super) fn facts(request: &Request, apps: &[App<'_>]) -> Result<Facts, BoxedE
 
 /// An artifact in an image.
 pub(super) struct ProposedApp<'a, 'r> {
-    pub(super) settings: &'r config::App,
+    pub(super) settings: &'r config::AppSettings,
     pub(super) artifact: &'a Artifact,
     pub(super) options: AppOptions,
     pub(super) proposal: Proposal,
@@ -140,7 +140,7 @@ impl<'a, 'r> ProposedApp<'a, 'r> {
     /// The proposal for `artifact` on a base with the configuration `base`.
     pub(super) fn new(
         request: &'r Request,
-        settings: &'r config::App,
+        settings: &'r config::AppSettings,
         artifact: &'a Artifact,
         base: Option<&ConfigFile>,
         scanner: &Scanner,
@@ -198,8 +198,9 @@ impl<'a, 'r> ProposedApp<'a, 'r> {
         let Self { settings, proposal, times, .. } = self;
         let app_root = proposal.app_root;
         let drafts = proposal.layers.into_iter().map(|layer| {
-            let owned = app_root.clone().map_or_else(|| Owned::Some([].into()), Owned::From);
-            let splitting = Splitting { wanted, root: app_root.clone() };
+            let owned =
+                app_root.clone().map_or_else(|| OwnedDirectories::Some([].into()), OwnedDirectories::From);
+            let splitting = SplitRequest { wanted, root: app_root.clone() };
             let name = unique(layer.name, taken);
             taken.push(name.clone());
             Draft {
@@ -211,7 +212,7 @@ impl<'a, 'r> ProposedApp<'a, 'r> {
                 named: app_root.iter().cloned().collect(),
                 splitting: layer.is_divisible.then_some(splitting),
                 times,
-                origin: Origin::App(settings),
+                origin: DraftOrigin::App(settings),
             }
         });
         drafts.collect()
@@ -307,7 +308,7 @@ fn error_at(request: &Request, app: &ProposedApp<'_, '_>, message: String, hint:
 }
 
 /// The options of an artifact whose files have this time.
-fn options_of(app: &config::App, mtime: u64) -> AppOptions {
+fn options_of(app: &config::AppSettings, mtime: u64) -> AppOptions {
     let rules = Rules {
         file_mode: app.mode.as_ref().map(|mode| mode.value.bits()),
         owner: app.owner.as_ref().map(|owner| (owner.value.uid.into(), owner.value.gid.into())),
@@ -327,7 +328,7 @@ fn options_of(app: &config::App, mtime: u64) -> AppOptions {
 }
 
 /// The times that the settings want, else those of its kind.
-fn mtime_of(app: &config::App, artifact: &Artifact) -> Mtime {
+fn mtime_of(app: &config::AppSettings, artifact: &Artifact) -> Mtime {
     let default = match artifact.kind.default_times() {
         DefaultTimes::OfContents => Mtime::Content,
         DefaultTimes::Fixed => Mtime::At(DEFAULT_MTIME),

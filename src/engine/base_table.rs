@@ -30,7 +30,7 @@ impl BaseTable {
     /// When it is not there or not pinned, or the user interrupts while another image opens it.
     pub(super) fn open(&self, session: &Session, request: &Request) -> Result<Option<Base>, BoxedError> {
         let Some(base) = &request.settings.base else { return Ok(None) };
-        if matches!(base.value, config::Base::Scratch) {
+        if matches!(base.value, config::BaseSetting::Scratch) {
             return Ok(None);
         }
         if request.settings.locked && request.locked_base().is_none() {
@@ -47,33 +47,41 @@ impl BaseTable {
     }
 }
 
-fn source(session: &Session, request: &Request, base: &config::Base) -> Result<Arc<dyn Source>, BoxedError> {
+fn source(
+    session: &Session,
+    request: &Request,
+    base: &config::BaseSetting,
+) -> Result<Arc<dyn Source>, BoxedError> {
     Ok(match base {
-        config::Base::Scratch => return Err(BuildError::Nothing.into()),
-        config::Base::Registry(reference) => {
+        config::BaseSetting::Scratch => return Err(BuildError::Nothing.into()),
+        config::BaseSetting::Registry(reference) => {
             // The lock pins bytes; what the tag means by now is not asked.
             let pinned = request.locked_base().map(|locked| reference.repository().at_digest(locked.digest));
             let reference = pinned.unwrap_or_else(|| reference.clone());
             Arc::new(crate::transport::registry::source(session.client.clone(), reference))
         }
-        config::Base::Store(name) => Arc::new(OciLayout::stored(&session.store, name)?),
-        config::Base::Layout { path, name } => Arc::new(OciLayout::open(path.path(), name.as_deref())?),
-        config::Base::OciArchive { path, name } => Arc::new(Archive::open_oci(path.path(), name.as_deref())?),
-        config::Base::DockerArchive { path, name } => {
+        config::BaseSetting::Store(name) => Arc::new(OciLayout::stored(&session.store, name)?),
+        config::BaseSetting::Layout { path, name } => {
+            Arc::new(OciLayout::open(path.path(), name.as_deref())?)
+        }
+        config::BaseSetting::OciArchive { path, name } => {
+            Arc::new(Archive::open_oci(path.path(), name.as_deref())?)
+        }
+        config::BaseSetting::DockerArchive { path, name } => {
             Arc::new(Archive::open_docker(path.path(), name.as_deref())?)
         }
     })
 }
 
 /// Two projects may write the same relative path for two bases, so the path counts as it is.
-fn key(request: &Request, base: &config::Base) -> Key {
+fn key(request: &Request, base: &config::BaseSetting) -> Key {
     let mut key = KeyBuilder::new("pack open base 1");
     key.text(base);
     match base {
-        config::Base::Layout { path, .. }
-        | config::Base::OciArchive { path, .. }
-        | config::Base::DockerArchive { path, .. } => key.add(path.path().as_os_str().as_bytes()),
-        config::Base::Scratch | config::Base::Registry(_) | config::Base::Store(_) => {}
+        config::BaseSetting::Layout { path, .. }
+        | config::BaseSetting::OciArchive { path, .. }
+        | config::BaseSetting::DockerArchive { path, .. } => key.add(path.path().as_os_str().as_bytes()),
+        config::BaseSetting::Scratch | config::BaseSetting::Registry(_) | config::BaseSetting::Store(_) => {}
     }
     key.field("offline", &request.settings.offline);
     key.add(&fingerprint("pack locked 2", &request.locked_base()).0);

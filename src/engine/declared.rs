@@ -7,7 +7,7 @@ use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 
-use super::draft::{Draft, Origin, Owned, Times};
+use super::draft::{Draft, DraftOrigin, OwnedDirectories, Times};
 use super::options::{rules, scan_options_of};
 use super::request::at;
 use super::{BuildError, Request};
@@ -23,7 +23,7 @@ use crate::types::error::{BoxedError, Explain as _};
 pub(super) struct DeclaredLayer<'a> {
     request: &'a Request,
     scanner: &'a Scanner,
-    layer: &'a config::Layer,
+    layer: &'a config::LayerSettings,
     /// The modification time of everything in it.
     mtime: u64,
     times: Times,
@@ -32,8 +32,8 @@ pub(super) struct DeclaredLayer<'a> {
 /// The source of an entry of a `[[layer]]`.
 #[derive(Clone, Copy)]
 enum DeclaredSource<'a> {
-    Files(&'a config::Files),
-    Directory(&'a config::Directory),
+    Files(&'a config::FilesSettings),
+    Directory(&'a config::DirectorySettings),
 }
 
 impl DeclaredSource<'_> {
@@ -53,7 +53,7 @@ impl DeclaredSource<'_> {
 }
 
 impl<'a> DeclaredLayer<'a> {
-    pub(super) fn new(request: &'a Request, scanner: &'a Scanner, layer: &'a config::Layer) -> Self {
+    pub(super) fn new(request: &'a Request, scanner: &'a Scanner, layer: &'a config::LayerSettings) -> Self {
         let mtime = layer.mtime.as_ref().map_or(Mtime::At(DEFAULT_MTIME), |mtime| mtime.value);
         let (mtime, times) = Times::of(request, mtime);
         Self { request, scanner, layer, mtime, times }
@@ -108,15 +108,15 @@ impl<'a> DeclaredLayer<'a> {
             name: self.layer.name.value.as_str().to_owned(),
             why: "declared in the build file".to_owned(),
             entries,
-            owned: Owned::Some(owned),
+            owned: OwnedDirectories::Some(owned),
             named,
             splitting: None,
             times: self.times,
-            origin: Origin::Layer(self.layer),
+            origin: DraftOrigin::Layer(self.layer),
         })
     }
 
-    fn directory(&self, directory: &config::Directory, path: &EntryPath) -> Entry {
+    fn directory(&self, directory: &config::DirectorySettings, path: &EntryPath) -> Entry {
         let mode = directory.mode.as_ref().map_or(0o755, |mode| mode.value.bits());
         let mut metadata = Metadata { mtime: self.mtime, ..Metadata::with_mode(mode) };
         if let Some(owner) = &directory.owner {
@@ -125,7 +125,7 @@ impl<'a> DeclaredLayer<'a> {
         Entry { path: path.clone(), metadata, kind: EntryKind::Directory }
     }
 
-    fn copy(&self, files: &config::Files) -> Result<Vec<Entry>, BoxedError> {
+    fn copy(&self, files: &config::FilesSettings) -> Result<Vec<Entry>, BoxedError> {
         let from = files.from.value.path();
         let metadata = std::fs::metadata(from).map_err(|source| {
             let error = BuildError::Missing { path: from.to_owned(), source };
@@ -152,7 +152,7 @@ impl<'a> DeclaredLayer<'a> {
         Ok(copied)
     }
 
-    fn one_file(&self, files: &config::Files, rules: &Rules) -> Result<Entry, BoxedError> {
+    fn one_file(&self, files: &config::FilesSettings, rules: &Rules) -> Result<Entry, BoxedError> {
         if let Some(pattern) = files.include.first().or(files.exclude.first()) {
             let message = format!(
                 "`include` and `exclude` choose from a directory, and `{}` is none",
@@ -264,11 +264,11 @@ impl<'a> DeclaredLayer<'a> {
 
     /// The source of an entry for `path`, or for something below it.
     fn source_of(&self, path: &EntryPath) -> Option<DeclaredSource<'a>> {
-        let is_it = |directory: &&config::Directory| directory.path.value.entry() == Some(path);
+        let is_it = |directory: &&config::DirectorySettings| directory.path.value.entry() == Some(path);
         if let Some(directory) = self.layer.directories.iter().find(is_it) {
             return Some(DeclaredSource::Directory(directory));
         }
-        let has = |files: &&config::Files, is_it: &dyn Fn(&EntryPath) -> bool| {
+        let has = |files: &&config::FilesSettings, is_it: &dyn Fn(&EntryPath) -> bool| {
             self.copy(files).is_ok_and(|copied| copied.iter().any(|entry| is_it(&entry.path)))
         };
         let files = || self.layer.files.iter();
@@ -374,7 +374,7 @@ const fn what(entry: &Entry) -> &'static str {
     }
 }
 
-impl config::Files {
+impl config::FilesSettings {
     /// Whether `from` is something else than a directory.
     fn is_one_file(&self) -> bool {
         !self.from.value.path().is_dir()

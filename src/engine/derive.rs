@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::finished::{Attachment, Finished};
-use super::prepared::Prepared;
+use super::prepared::PreparedBuild;
 use super::request::Request;
 use crate::bases::{PlatformBase, soci_config};
 use crate::layer::Compression;
-use crate::oci::{self, Change, Descriptor, Index, MediaType, NewLayer, RawDocument, soci};
+use crate::oci::{self, ConfigChange, Descriptor, Index, MediaType, NewLayer, RawDocument, soci};
 use crate::plan::{LayerFacts, Plan, PlannedImage, PlannedLayer};
 use crate::project::config::{Arguments, Facts, Spanned, TagTemplate, Template, TemplateError};
 use crate::types::digest::Sha256;
@@ -18,7 +18,7 @@ use crate::types::time::{TooLate, rfc3339};
 /// Derives the images from the base and the finished layers, `layers[image][layer]`.
 pub(super) fn finish(
     request: &Request,
-    prepared: &Prepared<'_>,
+    prepared: &PreparedBuild<'_>,
     layers: &[Vec<NewLayer>],
 ) -> Result<Finished, BoxedError> {
     let content = content_digest(prepared, layers);
@@ -112,13 +112,16 @@ pub(super) fn preview_tags(request: &Request, facts: &Facts) -> Result<Vec<Strin
 }
 
 /// The tags of a plan: all of them if every layer is known.
-pub(super) fn planned_tags(request: &Request, prepared: &Prepared<'_>) -> Result<Vec<String>, BoxedError> {
+pub(super) fn planned_tags(
+    request: &Request,
+    prepared: &PreparedBuild<'_>,
+) -> Result<Vec<String>, BoxedError> {
     let content = all_known(&prepared.plan).map(|layers| content_digest(prepared, &layers));
     preview_tags(request, &Facts { content, ..prepared.facts.clone() })
 }
 
 /// Twelve digits over all that a build puts in: what `{content}` stands for.
-fn content_digest(prepared: &Prepared<'_>, layers: &[Vec<NewLayer>]) -> String {
+fn content_digest(prepared: &PreparedBuild<'_>, layers: &[Vec<NewLayer>]) -> String {
     let mut hasher = Sha256::new();
     for (image, layers) in prepared.plan.images.iter().zip(layers) {
         if let Some(base) = &image.base {
@@ -160,7 +163,7 @@ fn resolve<T, V>(
 }
 
 /// The changes of the settings and the artifact to the base's configuration.
-fn change(request: &Request, planned: &PlannedImage, facts: &Facts) -> Result<Change, BoxedError> {
+fn change(request: &Request, planned: &PlannedImage, facts: &Facts) -> Result<ConfigChange, BoxedError> {
     let config = &request.settings.config;
     let annotations = annotations(request, Some(planned), facts)?;
     let mut labels = standard(request, planned, facts)?;
@@ -174,7 +177,7 @@ fn change(request: &Request, planned: &PlannedImage, facts: &Facts) -> Result<Ch
     // The artifact's arguments belong to the artifact's entrypoint.
     let cmd =
         arguments(&config.cmd).or_else(|| if entrypoint.is_none() { planned.cmd.clone() } else { None });
-    Ok(Change {
+    Ok(ConfigChange {
         created: rfc3339(request.time())?,
         env: config
             .env

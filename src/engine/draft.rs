@@ -13,27 +13,27 @@ pub(super) struct Draft<'a> {
     pub(super) why: String,
     /// Directories may be there more than once, where sources differ about one that is perhaps the base's.
     pub(super) entries: Vec<Entry>,
-    pub(super) owned: Owned,
+    pub(super) owned: OwnedDirectories,
     /// The paths that the user named, so that the base is asked about them.
     pub(super) named: BTreeSet<EntryPath>,
     /// How it is split where it is large; `None` where it stays whole.
-    pub(super) splitting: Option<Splitting>,
+    pub(super) splitting: Option<SplitRequest>,
     pub(super) times: Times,
-    pub(super) origin: Origin<'a>,
+    pub(super) origin: DraftOrigin<'a>,
 }
 
 /// Where a layer comes from.
-pub(super) enum Origin<'a> {
+pub(super) enum DraftOrigin<'a> {
     /// A `[[layer]]` of the settings.
-    Layer(&'a config::Layer),
+    Layer(&'a config::LayerSettings),
     /// An artifact.
-    App(&'a config::App),
+    App(&'a config::AppSettings),
     /// A path of the base that is removed: the entries stand for it.
     Removal,
 }
 
 /// How far a divisible layer is split.
-pub(super) struct Splitting {
+pub(super) struct SplitRequest {
     /// The user's wish; `None` leaves it to the size.
     pub(super) wanted: Option<BucketCount>,
     /// The path that the application owns.
@@ -50,11 +50,11 @@ impl Draft<'_> {
             name: "removals".to_owned(),
             why: format!("removes {} of the base, which the application replaces", named.join(" and ")),
             entries: paths.iter().map(stand_in).collect(),
-            owned: Owned::Some(BTreeSet::new()),
+            owned: OwnedDirectories::Some(BTreeSet::new()),
             named: BTreeSet::new(),
             splitting: None,
             times: Times::Given,
-            origin: Origin::Removal,
+            origin: DraftOrigin::Removal,
         })
     }
 }
@@ -81,14 +81,14 @@ impl Times {
 }
 
 /// Which of its directories a layer owns.
-pub(super) enum Owned {
+pub(super) enum OwnedDirectories {
     /// This one and all below it.
     From(EntryPath),
     /// These.
     Some(BTreeSet<EntryPath>),
 }
 
-impl Owned {
+impl OwnedDirectories {
     pub(super) fn contains(&self, path: &EntryPath) -> bool {
         match self {
             Self::From(root) => path.starts_with(root),

@@ -44,12 +44,12 @@ pub(super) enum Node {
 /// The work that is left.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
-    nodes: BTreeMap<Node, Entry>,
+    nodes: BTreeMap<Node, NodeEntry>,
     ready: BTreeSet<Node>,
 }
 
 #[derive(Debug, Default)]
-struct Entry {
+struct NodeEntry {
     wanted_by: BTreeSet<ImageId>,
     waits_for: BTreeSet<Node>,
     waited_for_by: Vec<Node>,
@@ -61,7 +61,7 @@ impl Graph {
     pub(super) fn add(&mut self, node: Node, image: ImageId) {
         let entry = self.nodes.entry(node).or_insert_with(|| {
             self.ready.insert(node);
-            Entry::default()
+            NodeEntry::default()
         });
         entry.wanted_by.insert(image);
     }

@@ -18,11 +18,11 @@ use super::error::BuildError;
 use super::finished::Finished;
 use super::inputs::{self, Inputs};
 use super::layer_builder::{FinishedLayer, LayerBuilder, own_key};
-use super::layer_table::Place;
+use super::layer_table::PlanPosition;
 use super::memo::MemoWriter;
 use super::outcome::Outcome;
 use super::prepare::{OpenedAhead, prepare_with};
-use super::prepared::Prepared;
+use super::prepared::PreparedBuild;
 use super::preview::scanner;
 use super::publish::{Presence, presence, publish, put_back};
 use super::question::TagQuestion;
@@ -64,10 +64,10 @@ pub(super) struct ImageBuild<'r> {
 
 /// An image that is planned.
 struct Planned<'r> {
-    prepared: Prepared<'r>,
+    prepared: PreparedBuild<'r>,
     builder: LayerBuilder,
     report: Report,
-    layers: BTreeMap<Place, NewLayer>,
+    layers: BTreeMap<PlanPosition, NewLayer>,
     /// The entries for the cache in a registry.
     entries: Vec<NewEntry>,
     finished: Option<Finished>,
@@ -99,7 +99,7 @@ pub(super) struct Config {
 
 /// A layer that must be built.
 pub(super) struct UnknownLayer {
-    pub(super) place: Place,
+    pub(super) place: PlanPosition,
     pub(super) plan: Arc<Plan>,
 }
 
@@ -109,7 +109,7 @@ impl UnknownLayer {
     }
 }
 
-fn planned(plan: &Plan, (image, layer): Place) -> &PlannedLayer {
+fn planned(plan: &Plan, (image, layer): PlanPosition) -> &PlannedLayer {
     &plan.images[image].layers[layer]
 }
 
@@ -225,7 +225,7 @@ impl<'r> ImageBuild<'r> {
     }
 
     /// The plan and what earlier builds learned.
-    pub(super) fn prepared(&mut self) -> Result<&mut Prepared<'r>, BoxedError> {
+    pub(super) fn prepared(&mut self) -> Result<&mut PreparedBuild<'r>, BoxedError> {
         Ok(&mut self.planned()?.prepared)
     }
 
@@ -233,7 +233,7 @@ impl<'r> ImageBuild<'r> {
     /// it has received a layer grows with the layer's size, and runs while the next ones are made.
     pub(super) fn unknown_layers(&mut self) -> Result<Vec<UnknownLayer>, BoxedError> {
         let plan = Arc::clone(&self.planned()?.prepared.plan);
-        let mut places: Vec<Place> =
+        let mut places: Vec<PlanPosition> =
             places(&plan).filter(|place| planned(&plan, *place).known.is_none()).collect();
         places.sort_by_key(|place| Reverse(planned(&plan, *place).size));
         Ok(places.into_iter().map(|place| UnknownLayer { place, plan: Arc::clone(&plan) }).collect())
@@ -256,7 +256,7 @@ impl<'r> ImageBuild<'r> {
     /// Takes a finished layer; its blobs.
     pub(super) fn add_layer(
         &mut self,
-        place: Place,
+        place: PlanPosition,
         layer: &FinishedLayer,
         elapsed: Duration,
     ) -> Result<Vec<Blob>, BoxedError> {
@@ -274,7 +274,7 @@ impl<'r> ImageBuild<'r> {
 
     /// The layers of all bases, and their tables of contents.
     pub(super) fn base_blobs(&mut self) -> Result<Vec<Blob>, BoxedError> {
-        let Prepared { base, bases, .. } = self.prepared()?;
+        let PreparedBuild { base, bases, .. } = self.prepared()?;
         let Some(base) = base else { return Ok(Vec::new()) };
         let mut blobs: Vec<Blob> =
             bases.iter().flatten().flat_map(|loaded| base.blobs(&loaded.image)).collect();
@@ -284,7 +284,7 @@ impl<'r> ImageBuild<'r> {
 
     /// The tables of contents of the layers of all bases.
     fn base_tables(&mut self) -> Result<Vec<Blob>, BoxedError> {
-        let Prepared { base, bases, .. } = self.prepared()?;
+        let PreparedBuild { base, bases, .. } = self.prepared()?;
         let Some(base) = base else { return Ok(Vec::new()) };
         let mut blobs = Vec::new();
         for loaded in bases.iter().flatten() {
@@ -407,7 +407,7 @@ impl<'r> Planned<'r> {
     fn new(
         session: &Session,
         request: &Request,
-        prepared: Prepared<'r>,
+        prepared: PreparedBuild<'r>,
         id: ImageId,
         buffers: &Buffers,
         interrupt: Interrupt,
@@ -440,7 +440,7 @@ impl Config {
     }
 }
 
-fn places(plan: &Plan) -> impl Iterator<Item = Place> {
+fn places(plan: &Plan) -> impl Iterator<Item = PlanPosition> {
     let images = plan.images.iter().enumerate();
     images.flat_map(|(number, image)| (0..image.layers.len()).map(move |layer| (number, layer)))
 }

@@ -26,11 +26,11 @@ use std::path::{Path, PathBuf};
 use super::cache::CachePolicy;
 use super::memo::MemoWriter;
 use super::options;
-use super::outcome::{Kept, LastInputs, Outcome, Parts, PinnedBase};
+use super::outcome::{LastInputs, Outcome, OutcomeMemory, Parts, PinnedBase};
 use super::request::Request;
 use super::session::Session;
 use crate::artifact::{self, Version};
-use crate::layer::scan::{Found, FoundKind};
+use crate::layer::scan::{FoundKind, TreeItem};
 use crate::layer::{self, ContentSource, Entry, EntryKind, ScanOptions, Scanner, Stamp};
 use crate::plan::Plan;
 use crate::project::config::{self, Facts, Settings};
@@ -101,12 +101,13 @@ impl Inputs {
             looker.path(files.from.value.path(), &options::scan_options_of(files))?;
         }
         let known = match settings.base.as_ref().map(|base| &base.value) {
-            None | Some(config::Base::Scratch | config::Base::Registry(_)) => true,
-            Some(config::Base::Layout { path, .. }) => looker.file(&path.path().join("index.json")),
-            Some(config::Base::Store(_)) => looker.file(&session.store.dir().join("index.json")),
-            Some(config::Base::OciArchive { path, .. } | config::Base::DockerArchive { path, .. }) => {
-                looker.file(path.path())
-            }
+            None | Some(config::BaseSetting::Scratch | config::BaseSetting::Registry(_)) => true,
+            Some(config::BaseSetting::Layout { path, .. }) => looker.file(&path.path().join("index.json")),
+            Some(config::BaseSetting::Store(_)) => looker.file(&session.store.dir().join("index.json")),
+            Some(
+                config::BaseSetting::OciArchive { path, .. }
+                | config::BaseSetting::DockerArchive { path, .. },
+            ) => looker.file(path.path()),
         };
         let project = project_key(project);
         Ok(known.then_some(Self {
@@ -179,9 +180,9 @@ impl Inputs {
         let Some(base) = pinned(request, locked) else { return };
         let Self { parts, settled, project, files: _ } = self;
         let kept = match (settled, is_written) {
-            (false, _) => Kept::Untrusted,
-            (true, false) => Kept::Unshared,
-            (true, true) => Kept::Yes,
+            (false, _) => OutcomeMemory::Untrusted,
+            (true, false) => OutcomeMemory::Unshared,
+            (true, true) => OutcomeMemory::Yes,
         };
         LastInputs { parts, base, cache: request.cache.key(), kept }.save(writer, project);
     }
@@ -190,7 +191,7 @@ impl Inputs {
 /// The base, where something says what it is.
 fn pinned(request: &Request, locked: Option<&LockedBase>) -> Option<PinnedBase> {
     let base = request.settings.base.as_ref().map(|base| &base.value);
-    let needs_lock = !matches!(base, None | Some(config::Base::Scratch));
+    let needs_lock = !matches!(base, None | Some(config::BaseSetting::Scratch));
     if needs_lock && locked.is_none_or(|locked| locked.facts.is_none()) {
         return None;
     }
@@ -323,8 +324,8 @@ impl Looker<'_> {
 
 /// Everything of a found thing that can reach an image. A directory's own times change with whatever is
 /// made and removed in it, part of the image or not.
-fn describe(found: &Found, out: &mut Vec<u8>) {
-    let Found { path: _, below: _, kind, stamp, mode, links, uid, gid, xattrs } = found;
+fn describe(found: &TreeItem, out: &mut Vec<u8>) {
+    let TreeItem { path: _, below: _, kind, stamp, mode, links, uid, gid, xattrs } = found;
     let mut put = |bytes: &[u8]| {
         out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         out.extend_from_slice(bytes);

@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::cache::{Distrust, NewEntry};
+use super::cache::{CacheDistrust, NewEntry};
 use super::error::BuildError;
 use super::memo::{BlobHistory, Memos, keys_of};
-use super::prepared::Prepared;
+use super::prepared::PreparedBuild;
 use super::request::Request;
 use super::session::Session;
-use crate::layer::{self, Buffers, Built, Compression, EntryKind, LayerSpec, Work, Workshop};
+use crate::layer::{self, Buffers, Built, Compression, EntryKind, LayerSpec, LayerWork, Workshop};
 use crate::oci::Descriptor;
 use crate::plan::{KnownFrom, LayerFacts, LayerKeys, PlannedLayer};
 use crate::runtime::events::{ImageId, Progress};
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::workers::Workers;
 use crate::store::Blobs;
-use crate::transport::{Blob, BlobContent, BlobStream, Grower};
+use crate::transport::{Blob, BlobContent, BlobGrower, BlobStream};
 use crate::types::digest::{ContentId, Digest, Key};
 use crate::types::error::{BoxedError, carry};
 use crate::types::reference::Repository;
@@ -33,19 +33,19 @@ pub(super) struct LayerBuilder {
     progress: Progress,
     interrupt: Interrupt,
     compression: Compression,
-    remade: Arc<Mutex<BTreeMap<Digest, Work>>>,
+    remade: Arc<Mutex<BTreeMap<Digest, LayerWork>>>,
     /// Where the blobs of layers that the cache knew can be mounted from.
     origin: Option<Repository>,
     /// The cache's statements about layers that are built to compare.
     claims: Arc<BTreeMap<Key, LayerFacts>>,
-    distrust: Distrust,
+    distrust: CacheDistrust,
 }
 
 /// A layer that is finished.
 pub(super) struct FinishedLayer {
     pub(super) facts: LayerFacts,
     /// The work that was done; `None` if the layer was known.
-    pub(super) work: Option<Work>,
+    pub(super) work: Option<LayerWork>,
     /// Its key, if this machine knows that the facts belong to it.
     pub(super) key: Option<Key>,
 }
@@ -55,12 +55,12 @@ impl LayerBuilder {
     pub(super) fn new(
         session: &Session,
         request: &Request,
-        prepared: &Prepared<'_>,
+        prepared: &PreparedBuild<'_>,
         image: ImageId,
         buffers: &Buffers,
         interrupt: Interrupt,
     ) -> Self {
-        let Prepared { memos, compression, claims, distrust, .. } = prepared;
+        let PreparedBuild { memos, compression, claims, distrust, .. } = prepared;
         let compression = *compression;
         Self {
             // From its own repository a blob need not be mounted.
@@ -79,11 +79,11 @@ impl LayerBuilder {
     }
 
     /// Layers that were known, and whose blobs the store had lost when somebody needed them.
-    pub(super) fn remade(&self) -> BTreeMap<Digest, Work> {
+    pub(super) fn remade(&self) -> BTreeMap<Digest, LayerWork> {
         self.remade.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note_remade(&self, blob: Digest, work: Work) {
+    fn note_remade(&self, blob: Digest, work: LayerWork) {
         self.remade.lock().unwrap_or_else(PoisonError::into_inner).insert(blob, work);
     }
 
@@ -92,7 +92,7 @@ impl LayerBuilder {
         spec: &LayerSpec,
         slot: &Key,
         keys: Option<&LayerKeys>,
-        grower: Option<&Grower>,
+        grower: Option<&BlobGrower>,
         interrupt: &Interrupt,
         handed_out: &(dyn Fn() + Sync),
     ) -> Result<Built, layer::LayerError> {
@@ -141,7 +141,7 @@ impl LayerBuilder {
         &self,
         planned: &PlannedLayer,
         keys: Option<&LayerKeys>,
-        grower: Option<Grower>,
+        grower: Option<BlobGrower>,
         interrupt: &Interrupt,
         handed_out: &(dyn Fn() + Sync),
     ) -> Result<Built, layer::LayerError> {
@@ -212,9 +212,10 @@ impl LayerBuilder {
         let builder = self.clone();
         let (spec, slot) = (planned.spec.clone(), planned.slot);
         let is_from_cache = planned.known_from == Some(KnownFrom::Registry);
-        let layer = Arc::new(Remade { builder, spec, slot, facts, is_from_cache, made: Mutex::default() });
+        let layer =
+            Arc::new(RestorableLayer { builder, spec, slot, facts, is_from_cache, made: Mutex::default() });
         let blob = |descriptor: Descriptor, title| {
-            let content = Part { layer: Arc::clone(&layer), descriptor: descriptor.clone() };
+            let content = LayerBlob { layer: Arc::clone(&layer), descriptor: descriptor.clone() };
             let origin = self.origin.clone().filter(|_| is_from_cache);
             Blob { descriptor, content: Arc::new(content), origin, title }
         };
@@ -227,7 +228,7 @@ impl LayerBuilder {
 }
 
 /// A stored layer that is made again if the store has lost it.
-struct Remade {
+struct RestorableLayer {
     builder: LayerBuilder,
     spec: LayerSpec,
     slot: Key,
@@ -238,7 +239,7 @@ struct Remade {
     made: Mutex<Option<LayerFacts>>,
 }
 
-impl Remade {
+impl RestorableLayer {
     /// Makes sure that the store has what `wanted` names of it. A layer that came out differently stays an error,
     /// although the store may have its blob by then.
     fn ensure(&self, wanted: &Descriptor) -> io::Result<()> {
@@ -265,12 +266,12 @@ impl Remade {
 }
 
 /// One of the blobs that a layer comes to.
-struct Part {
-    layer: Arc<Remade>,
+struct LayerBlob {
+    layer: Arc<RestorableLayer>,
     descriptor: Descriptor,
 }
 
-impl BlobContent for Part {
+impl BlobContent for LayerBlob {
     /// Sets a damaged blob aside, so that opening it once more builds it again.
     fn open(&self) -> io::Result<BlobStream> {
         self.layer.ensure(&self.descriptor)?;

@@ -12,59 +12,59 @@ use crate::layer::{self, Compression, Content, ContentSource, EntryKind, LayerSp
 use crate::plan::LayerFacts;
 use crate::runtime::events::ImageId;
 use crate::runtime::interrupt::Interrupt;
-use crate::transport::Grower;
+use crate::transport::BlobGrower;
 use crate::types::digest::{ContentId, Key};
 
 /// A layer of a plan, by the numbers of its platform and of itself.
-pub(super) type Place = (usize, usize);
+pub(super) type PlanPosition = (usize, usize);
 
 /// A layer of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Member {
+pub(super) struct ImageLayer {
     pub(super) image: ImageId,
-    pub(super) place: Place,
+    pub(super) place: PlanPosition,
 }
 
 /// All of a run.
 #[derive(Default)]
-pub(super) struct LayerTable(Mutex<State>);
+pub(super) struct LayerTable(Mutex<LayerTableState>);
 
 #[derive(Default)]
-struct State {
-    layers: BTreeMap<LayerId, Layer>,
+struct LayerTableState {
+    layers: BTreeMap<LayerId, RunLayer>,
     next: usize,
     by_key: BTreeMap<Key, LayerId>,
     by_shape: BTreeMap<Key, Vec<LayerId>>,
 }
 
-struct Layer {
+struct RunLayer {
     /// For people.
     name: String,
-    members: Vec<Member>,
+    members: Vec<ImageLayer>,
     key: Option<Key>,
     shape: Option<Key>,
-    progress: Stage,
+    progress: LayerStage,
     interrupt: Interrupt,
 }
 
 /// How far a layer is.
-enum Stage {
+enum LayerStage {
     /// It is not begun. Readers of it may have begun to wait.
-    Waiting(Readers),
+    Waiting(LayerReaders),
     Begun,
     Finished(LayerFacts),
 }
 
 /// Those who take a layer while it is built.
-enum Readers {
+enum LayerReaders {
     /// Nothing was said to them.
     NotAsked,
     /// They wait for this; `None` where there are none.
-    Waiting(Option<Grower>),
+    Waiting(Option<BlobGrower>),
 }
 
 /// The result of adding a layer.
-pub(super) enum Added {
+pub(super) enum LayerAddition {
     /// It was built in this run.
     Finished(LayerFacts),
     /// It is one that is going to be built, or under way.
@@ -74,11 +74,11 @@ pub(super) enum Added {
 }
 
 /// A layer that begins to be built.
-pub(super) struct Begun {
+pub(super) struct LayerStart {
     /// The image that it is for.
-    pub(super) owner: Member,
+    pub(super) owner: ImageLayer,
     /// Its readers; the outer `None` where nothing was said to them yet.
-    pub(super) grower: Option<Option<Grower>>,
+    pub(super) grower: Option<Option<BlobGrower>>,
     /// Stops it when no image wants it any more.
     pub(super) interrupt: Interrupt,
     /// Whether a layer of the same shape was built.
@@ -86,28 +86,28 @@ pub(super) struct Begun {
 }
 
 impl LayerTable {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LayerTableState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a layer that is not known.
     pub(super) fn add(
         &self,
-        member: Member,
+        member: ImageLayer,
         name: &str,
         key: Option<Key>,
         shape: Option<Key>,
         interrupt: &Interrupt,
-    ) -> Added {
+    ) -> LayerAddition {
         let mut state = self.state();
         if let Some(id) = key.and_then(|key| state.by_key.get(&key).copied())
             && let Some(layer) = state.layers.get_mut(&id)
         {
-            if let Stage::Finished(facts) = layer.progress {
-                return Added::Finished(facts);
+            if let LayerStage::Finished(facts) = layer.progress {
+                return LayerAddition::Finished(facts);
             }
             layer.members.push(member);
-            return Added::Joined(id);
+            return LayerAddition::Joined(id);
         }
         let id = LayerId(state.next);
         state.next += 1;
@@ -122,48 +122,50 @@ impl LayerTable {
             state.by_shape.entry(shape).or_default().push(id);
         }
         let (name, members) = (name.to_owned(), vec![member]);
-        let progress = Stage::Waiting(Readers::NotAsked);
-        state.layers.insert(id, Layer { name, members, key, shape, progress, interrupt: interrupt.part() });
-        Added::New(id, after)
+        let progress = LayerStage::Waiting(LayerReaders::NotAsked);
+        state
+            .layers
+            .insert(id, RunLayer { name, members, key, shape, progress, interrupt: interrupt.part() });
+        LayerAddition::New(id, after)
     }
 
     /// Those of up to `most` layers that are built next to whose readers nothing was said.
     pub(super) fn next(&self, most: usize) -> Vec<LayerId> {
         let state = self.state();
         let waiting = state.layers.iter().filter_map(|(id, layer)| match &layer.progress {
-            Stage::Waiting(readers) => Some((*id, layer, readers)),
+            LayerStage::Waiting(readers) => Some((*id, layer, readers)),
             _ => None,
         });
         let next = waiting.take(most).filter(|(id, layer, readers)| {
-            matches!(readers, Readers::NotAsked) && !state.may_turn_out_equal(*id, layer)
+            matches!(readers, LayerReaders::NotAsked) && !state.may_turn_out_equal(*id, layer)
         });
         next.map(|(id, ..)| id).collect()
     }
 
     /// Says who takes a layer while it is built.
-    pub(super) fn read_by(&self, id: LayerId, grower: Option<Grower>) {
+    pub(super) fn read_by(&self, id: LayerId, grower: Option<BlobGrower>) {
         if let Some(layer) = self.state().layers.get_mut(&id)
-            && let Stage::Waiting(readers) = &mut layer.progress
+            && let LayerStage::Waiting(readers) = &mut layer.progress
         {
-            *readers = Readers::Waiting(grower);
+            *readers = LayerReaders::Waiting(grower);
         }
     }
 
     /// Begins a layer; `None` if no image wants it any more.
-    pub(super) fn begin(&self, id: LayerId) -> Option<Begun> {
+    pub(super) fn begin(&self, id: LayerId) -> Option<LayerStart> {
         let mut state = self.state();
         let has_twin = state.layers.get(&id).is_some_and(|layer| state.has_twin(id, layer));
         let layer = state.layers.get_mut(&id)?;
         let owner = *layer.members.first()?;
-        let grower = match std::mem::replace(&mut layer.progress, Stage::Begun) {
-            Stage::Waiting(Readers::Waiting(grower)) => Some(grower),
+        let grower = match std::mem::replace(&mut layer.progress, LayerStage::Begun) {
+            LayerStage::Waiting(LayerReaders::Waiting(grower)) => Some(grower),
             _ => None,
         };
-        Some(Begun { owner, grower, interrupt: layer.interrupt.clone(), has_twin })
+        Some(LayerStart { owner, grower, interrupt: layer.interrupt.clone(), has_twin })
     }
 
     /// The name of a layer, and the images that want it.
-    pub(super) fn wanted(&self, id: LayerId) -> (String, Vec<Member>) {
+    pub(super) fn wanted(&self, id: LayerId) -> (String, Vec<ImageLayer>) {
         let state = self.state();
         state.layers.get(&id).map(|layer| (layer.name.clone(), layer.members.clone())).unwrap_or_default()
     }
@@ -176,19 +178,19 @@ impl LayerTable {
             layer.key = Some(key);
         }
         match state.layers.get(&first).map(|layer| &layer.progress) {
-            Some(Stage::Finished(facts)) => Some(*facts),
+            Some(LayerStage::Finished(facts)) => Some(*facts),
             _ => None,
         }
     }
 
     /// A layer is finished; the layers of images that it is.
-    pub(super) fn finish(&self, id: LayerId, facts: LayerFacts, key: Option<Key>) -> Vec<Member> {
+    pub(super) fn finish(&self, id: LayerId, facts: LayerFacts, key: Option<Key>) -> Vec<ImageLayer> {
         let mut state = self.state();
         if let Some(key) = key {
             state.by_key.insert(key, id);
         }
         let Some(layer) = state.layers.get_mut(&id) else { return Vec::new() };
-        (layer.progress, layer.key) = (Stage::Finished(facts), key);
+        (layer.progress, layer.key) = (LayerStage::Finished(facts), key);
         std::mem::take(&mut layer.members)
     }
 
@@ -201,7 +203,7 @@ impl LayerTable {
             state.remove(id);
             return false;
         }
-        layer.progress = Stage::Waiting(Readers::NotAsked);
+        layer.progress = LayerStage::Waiting(LayerReaders::NotAsked);
         layer.interrupt = above.part();
         true
     }
@@ -221,7 +223,7 @@ impl LayerTable {
     }
 }
 
-impl State {
+impl LayerTableState {
     fn remove(&mut self, id: LayerId) {
         let Some(layer) = self.layers.remove(&id) else { return };
         if let Some(key) = layer.key.filter(|key| self.by_key.get(key) == Some(&id)) {
@@ -233,25 +235,25 @@ impl State {
     }
 
     /// The layers of the same shape that were added before.
-    fn twins<'a>(&'a self, id: LayerId, layer: &'a Layer) -> impl Iterator<Item = &'a Layer> {
+    fn twins<'a>(&'a self, id: LayerId, layer: &'a RunLayer) -> impl Iterator<Item = &'a RunLayer> {
         let twins = layer.shape.and_then(|shape| self.by_shape.get(&shape));
         let before = twins.into_iter().flatten().filter(move |twin| **twin < id);
         before.filter_map(|twin| self.layers.get(twin))
     }
 
-    fn has_twin(&self, id: LayerId, layer: &Layer) -> bool {
-        self.twins(id, layer).any(Layer::is_finished)
+    fn has_twin(&self, id: LayerId, layer: &RunLayer) -> bool {
+        self.twins(id, layer).any(RunLayer::is_finished)
     }
 
     /// Whether only another layer, or its files, can tell whether this one is the same.
-    fn may_turn_out_equal(&self, id: LayerId, layer: &Layer) -> bool {
+    fn may_turn_out_equal(&self, id: LayerId, layer: &RunLayer) -> bool {
         self.twins(id, layer).any(|twin| layer.key.is_none() || twin.key.is_none() && !twin.is_finished())
     }
 }
 
-impl Layer {
+impl RunLayer {
     const fn is_finished(&self) -> bool {
-        matches!(self.progress, Stage::Finished(_))
+        matches!(self.progress, LayerStage::Finished(_))
     }
 }
 
@@ -278,8 +280,8 @@ mod tests {
     use super::*;
     use crate::types::digest::Digest;
 
-    const A: Member = Member { image: ImageId(0), place: (0, 0) };
-    const B: Member = Member { image: ImageId(1), place: (0, 0) };
+    const A: ImageLayer = ImageLayer { image: ImageId(0), place: (0, 0) };
+    const B: ImageLayer = ImageLayer { image: ImageId(1), place: (0, 0) };
 
     fn key(number: u8) -> Option<Key> {
         Some(Key([number; 32]))
@@ -290,8 +292,8 @@ mod tests {
         LayerFacts { digest, size: 1, diff_id: digest, toc: None, ztoc: None }
     }
 
-    fn new(added: Added) -> (LayerId, Vec<LayerId>) {
-        let Added::New(id, after) = added else { panic!("it is new") };
+    fn new(added: LayerAddition) -> (LayerId, Vec<LayerId>) {
+        let LayerAddition::New(id, after) = added else { panic!("it is new") };
         (id, after)
     }
 
@@ -300,10 +302,14 @@ mod tests {
         let (table, stop) = (LayerTable::default(), Interrupt::default());
         let (id, after) = new(table.add(A, "l", key(1), key(9), &stop));
         assert_eq!(after, []);
-        assert!(matches!(table.add(B, "l", key(1), key(9), &stop), Added::Joined(joined) if joined == id));
+        assert!(
+            matches!(table.add(B, "l", key(1), key(9), &stop), LayerAddition::Joined(joined) if joined == id)
+        );
         assert_eq!(table.begin(id).expect("wanted").owner, A);
         assert_eq!(table.finish(id, facts(b"1"), key(1)), [A, B]);
-        assert!(matches!(table.add(B, "l", key(1), key(9), &stop), Added::Finished(of) if of == facts(b"1")));
+        assert!(
+            matches!(table.add(B, "l", key(1), key(9), &stop), LayerAddition::Finished(of) if of == facts(b"1"))
+        );
     }
 
     #[test]
@@ -334,7 +340,7 @@ mod tests {
         assert_eq!(table.begin(id).expect("wanted").owner, B);
         assert!(!table.fail(id, B.image, &stop));
         assert!(table.begin(id).is_none());
-        assert!(matches!(table.add(A, "l", key(1), None, &stop), Added::New(..)), "it is forgotten");
+        assert!(matches!(table.add(A, "l", key(1), None, &stop), LayerAddition::New(..)), "it is forgotten");
     }
 
     #[test]

@@ -25,14 +25,16 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use self::files::Files;
+use self::files::FileContents;
 pub use self::history::{BlobHistory, layer_slot};
 use self::history::{LISTS, NewBlobs, Scopes, blob_key};
 pub use self::writer::MemoWriter;
 use super::report::Report;
-use crate::formats::zip::Archive;
+use crate::formats::zip::ZipArchive;
 use crate::layer::{self, BodyList, Compression, Content, ContentSource, EntryKind, LayerSpec, Stamp};
-use crate::plan::{Difference, FileMemo, LayerFacts, LayerKeys, LayerMemo, Listing, ListingRecord, Unknown};
+use crate::plan::{
+    Difference, FileMemo, LayerFacts, LayerKeys, LayerMemo, Listing, ListingRecord, ReadReason,
+};
 use crate::store::Store;
 use crate::types::digest::{ContentId, Key, KeyBuilder};
 use crate::types::reference::Repository;
@@ -42,13 +44,13 @@ pub struct FileIds<'l> {
     /// By entry index.
     pub ids: Vec<Option<ContentId>>,
     /// The files whose ids are not remembered.
-    unknown: Vec<(usize, &'l Content, Unknown)>,
+    unknown: Vec<(usize, &'l Content, ReadReason)>,
     /// The same, counted.
     counts: FileMemo,
 }
 
 /// New facts about files, on their way to the store.
-struct FilesRecord(Arc<Files>);
+struct FilesRecord(Arc<FileContents>);
 
 impl Serialize for FilesRecord {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -67,7 +69,7 @@ struct ArchiveRecord {
 struct ArchiveIds {
     ids: Vec<ContentId>,
     /// Why it was read; `None` if it was not.
-    unknown: Option<Unknown>,
+    unknown: Option<ReadReason>,
 }
 
 /// The memos of one project. A project is where its build file or artifact lies; that decides only what
@@ -80,7 +82,7 @@ pub struct Memos<'a> {
     project: Key,
     /// Nanoseconds since the epoch when this build began.
     now: i64,
-    files: Arc<Files>,
+    files: Arc<FileContents>,
     is_saved: bool,
     /// Identities of archives, once they are known in this build.
     archives: BTreeMap<PathBuf, ArchiveIds>,
@@ -98,7 +100,7 @@ impl<'a> Memos<'a> {
     pub fn open(store: &'a Store, writer: MemoWriter, project: &Path, image: &Repository, now: i64) -> Self {
         let scopes = Scopes::new(project, image);
         let project = KeyBuilder::new("pack project 2").part(project.as_os_str().as_bytes()).finish();
-        let files: Files = store.memo_load("files", &project).unwrap_or_default();
+        let files: FileContents = store.memo_load("files", &project).unwrap_or_default();
         Self {
             store,
             writer,
@@ -131,13 +133,13 @@ impl<'a> Memos<'a> {
     ) -> Result<(Vec<Option<ContentId>>, FileMemo), layer::ContentError> {
         let FileIds { mut ids, unknown, mut counts } = self.file_ids(layer)?;
         if !unknown.is_empty() && (self.may_know() || asks_others()) {
-            let found: Result<Vec<(usize, &Content, ContentId, Unknown)>, _> = unknown
+            let found: Result<Vec<(usize, &Content, ContentId, ReadReason)>, _> = unknown
                 .into_par_iter()
                 .map(|(index, content, why)| Ok((index, content, layer::identify(content)?, why)))
                 .collect();
             for (index, content, id, why) in found? {
                 counts.read_bytes += content.size;
-                if why == Unknown::Restamped
+                if why == ReadReason::Restamped
                     && let Some(before) = self.content_before(content)
                 {
                     counts.restamped -= 1;
@@ -163,18 +165,18 @@ impl<'a> Memos<'a> {
         Ok(keys_of(layer, compression, found.ids))
     }
 
-    fn files(&mut self) -> &mut Files {
+    fn files(&mut self) -> &mut FileContents {
         self.is_saved = false;
         Arc::make_mut(&mut self.files)
     }
 
-    fn file(&mut self, path: &Path, stamp: &Stamp) -> Result<ContentId, Unknown> {
+    fn file(&mut self, path: &Path, stamp: &Stamp) -> Result<ContentId, ReadReason> {
         let path = path.as_os_str().as_bytes();
-        let (known, id) = self.files().get(path).ok_or(Unknown::New)?;
+        let (known, id) = self.files().get(path).ok_or(ReadReason::New)?;
         if known != *stamp {
-            return Err(Unknown::Restamped);
+            return Err(ReadReason::Restamped);
         }
-        let id = id.ok_or(Unknown::Untrusted)?;
+        let id = id.ok_or(ReadReason::Untrusted)?;
         self.files().mark(path);
         Ok(id)
     }
@@ -208,9 +210,9 @@ impl<'a> Memos<'a> {
                     }
                     Err(why) => {
                         *match why {
-                            Unknown::New => &mut counts.new,
-                            Unknown::Restamped => &mut counts.restamped,
-                            Unknown::Untrusted => &mut counts.untrusted,
+                            ReadReason::New => &mut counts.new,
+                            ReadReason::Restamped => &mut counts.restamped,
+                            ReadReason::Untrusted => &mut counts.untrusted,
                         } += 1;
                         counts.young += usize::from(!stamp.is_settled(self.now));
                         unknown.push((index, content, why));
@@ -284,7 +286,7 @@ impl<'a> Memos<'a> {
 
     /// The identities of a zip archive's entries: hashes of their compressed bytes, so that nothing is
     /// inflated to see that nothing changed.
-    fn archive(&mut self, archive: &Archive) -> Result<&ArchiveIds, layer::ContentError> {
+    fn archive(&mut self, archive: &ZipArchive) -> Result<&ArchiveIds, layer::ContentError> {
         let looked = match self.archives.remove(archive.path()) {
             Some(looked) => looked,
             None => self.look_into(archive)?,
@@ -292,16 +294,16 @@ impl<'a> Memos<'a> {
         Ok(self.archives.entry(archive.path().to_owned()).or_insert(looked))
     }
 
-    fn look_into(&mut self, archive: &Archive) -> Result<ArchiveIds, layer::ContentError> {
+    fn look_into(&mut self, archive: &ZipArchive) -> Result<ArchiveIds, layer::ContentError> {
         let key = KeyBuilder::new("pack archive 2").part(archive.path().as_os_str().as_bytes()).finish();
         let record: Option<ArchiveRecord> = self.store.memo_load("archive", &key);
         let unknown = match record {
-            None => Unknown::New,
-            Some(record) if record.stamp != *archive.stamp() => Unknown::Restamped,
+            None => ReadReason::New,
+            Some(record) if record.stamp != *archive.stamp() => ReadReason::Restamped,
             Some(ArchiveRecord { ids: Some(ids), .. }) if ids.len() == archive.entries().len() => {
                 return Ok(ArchiveIds { ids, unknown: None });
             }
-            Some(_) => Unknown::Untrusted,
+            Some(_) => ReadReason::Untrusted,
         };
         let ids: Result<Vec<ContentId>, _> = (0..archive.entries().len())
             .into_par_iter()

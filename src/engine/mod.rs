@@ -44,7 +44,7 @@ pub use error::BuildError;
 pub use finished::{Attachment, Finished};
 pub use outcome::{InputChange, Outcome};
 pub use prepare::project_of;
-pub use prepared::Prepared;
+pub use prepared::PreparedBuild;
 pub use preview::{check_lock, lock, look_up, prepare, scanner};
 pub use report::{DestinationReport, ImageReport, LayerReport, Report};
 pub use request::Request;

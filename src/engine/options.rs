@@ -5,12 +5,12 @@ use crate::layer::{Rules, ScanOptions};
 use crate::project::config::{self, Spanned};
 
 /// The options of a scan of an artifact that is a directory.
-pub(super) fn scan_options_of_app(app: &config::App) -> ScanOptions {
+pub(super) fn scan_options_of_app(app: &config::AppSettings) -> ScanOptions {
     taken_of(app).scan_options()
 }
 
 /// The options of a scan of files that are a directory.
-pub(super) fn scan_options_of(files: &config::Files) -> ScanOptions {
+pub(super) fn scan_options_of(files: &config::FilesSettings) -> ScanOptions {
     ScanOptions {
         include: patterns(&files.include),
         exclude: patterns(&files.exclude),
@@ -22,7 +22,7 @@ pub(super) fn scan_options_of(files: &config::Files) -> ScanOptions {
 }
 
 /// The options that say what is taken of an artifact.
-pub(super) fn taken_of(app: &config::App) -> AppOptions {
+pub(super) fn taken_of(app: &config::AppSettings) -> AppOptions {
     let rules = Rules { file_mode: app.mode.as_ref().map(|mode| mode.value.bits()), ..Rules::default() };
     AppOptions {
         include: patterns(&app.include),
@@ -36,7 +36,7 @@ pub(super) fn patterns(patterns: &[Spanned<config::Pattern>]) -> Vec<String> {
     patterns.iter().map(|pattern| pattern.value.as_str().to_owned()).collect()
 }
 
-pub(super) fn rules(files: &config::Files, mtime: u64) -> Rules {
+pub(super) fn rules(files: &config::FilesSettings, mtime: u64) -> Rules {
     Rules {
         keep_modes: files.keep_modes,
         keep_owners: files.keep_owners,

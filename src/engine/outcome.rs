@@ -151,12 +151,12 @@ pub(super) struct LastInputs {
     pub(super) base: PinnedBase,
     /// A hash of the policy for the cache in a registry.
     pub(super) cache: Key,
-    pub(super) kept: Kept,
+    pub(super) kept: OutcomeMemory,
 }
 
 /// Whether what came of a build was remembered, and why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Kept {
+pub(super) enum OutcomeMemory {
     Yes,
     /// A change after the build need not show in the stamps.
     Untrusted,
@@ -183,9 +183,9 @@ impl LastInputs {
         let inputs = self.changes(parts, base, cache);
         match (inputs.is_empty(), self.kept) {
             (false, _) => Outcome::Changed { inputs },
-            (true, Kept::Untrusted) => Outcome::Untrusted,
-            (true, Kept::Unshared) => Outcome::Unshared,
-            (true, Kept::Yes) => Outcome::Lost,
+            (true, OutcomeMemory::Untrusted) => Outcome::Untrusted,
+            (true, OutcomeMemory::Unshared) => Outcome::Unshared,
+            (true, OutcomeMemory::Yes) => Outcome::Lost,
         }
     }
 
@@ -242,7 +242,7 @@ mod tests {
 
     const CACHE: Key = Key([7; 32]);
 
-    fn last(kept: Kept) -> LastInputs {
+    fn last(kept: OutcomeMemory) -> LastInputs {
         LastInputs { parts: parts("text"), base: base(Some(b"1"), 1), cache: CACHE, kept }
     }
 
@@ -253,7 +253,7 @@ mod tests {
         now.setting("app", "new");
         now.fact("git", "2");
         now.path("/app", b"again");
-        let found = last(Kept::Yes).explain(&now, &base(Some(b"2"), 2), CACHE);
+        let found = last(OutcomeMemory::Yes).explain(&now, &base(Some(b"2"), 2), CACHE);
         assert_eq!(
             found,
             Outcome::Changed {
@@ -270,15 +270,18 @@ mod tests {
 
     #[test]
     fn a_comment_is_no_setting_and_a_lock_no_base() {
-        let found = last(Kept::Yes).explain(&parts("other text"), &base(Some(b"1"), 2), CACHE);
+        let found = last(OutcomeMemory::Yes).explain(&parts("other text"), &base(Some(b"1"), 2), CACHE);
         assert_eq!(found, Outcome::Changed { inputs: vec![InputChange::Lock, InputChange::Text] });
     }
 
     #[test]
     fn nothing_changed() {
-        assert_eq!(last(Kept::Yes).explain(&parts("text"), &base(Some(b"1"), 1), CACHE), Outcome::Lost);
         assert_eq!(
-            last(Kept::Untrusted).explain(&parts("text"), &base(Some(b"1"), 1), CACHE),
+            last(OutcomeMemory::Yes).explain(&parts("text"), &base(Some(b"1"), 1), CACHE),
+            Outcome::Lost
+        );
+        assert_eq!(
+            last(OutcomeMemory::Untrusted).explain(&parts("text"), &base(Some(b"1"), 1), CACHE),
             Outcome::Untrusted
         );
     }
@@ -286,8 +289,8 @@ mod tests {
     #[test]
     fn the_cache_in_a_registry_has_its_reasons() {
         let base = base(Some(b"1"), 1);
-        assert_eq!(last(Kept::Unshared).explain(&parts("text"), &base, CACHE), Outcome::Unshared);
-        let found = last(Kept::Yes).explain(&parts("text"), &base, Key([8; 32]));
+        assert_eq!(last(OutcomeMemory::Unshared).explain(&parts("text"), &base, CACHE), Outcome::Unshared);
+        let found = last(OutcomeMemory::Yes).explain(&parts("text"), &base, Key([8; 32]));
         assert_eq!(found, Outcome::Changed { inputs: vec![InputChange::Cache] });
     }
 

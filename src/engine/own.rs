@@ -22,7 +22,7 @@ const MAX_LINKS: usize = 40;
 
 /// The parts of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum OutputShape {
     /// One file.
     File,
     /// One file that somebody else opened: a standard stream.
@@ -33,7 +33,7 @@ pub enum Shape {
     Store,
 }
 
-impl Shape {
+impl OutputShape {
     /// The paths that are written below a directory of this shape: names, and whether they are directories.
     const fn parts(self) -> &'static [(&'static str, bool)] {
         match self {
@@ -69,12 +69,12 @@ pub struct Apart {
     /// The user's name for it.
     pub name: String,
     /// Its parts.
-    pub shape: Shape,
+    pub shape: OutputShape,
 }
 
 /// The files that a build reads and writes besides its input.
 #[derive(Clone, Debug, Default)]
-pub struct Own {
+pub struct OwnFiles {
     left_out: LeftOut,
     notes: Vec<String>,
 }
@@ -158,7 +158,7 @@ struct Input {
     tree: Option<ScanOptions>,
 }
 
-impl Own {
+impl OwnFiles {
     /// Of a build of `settings`. The files that it `read`s, its `lock`, and other files that the settings name are
     /// left out of trees. Neither what is `written` nor what is `secret` may lie in one.
     ///
@@ -237,9 +237,14 @@ fn inputs(settings: &Settings) -> Vec<Input> {
 /// The files that the settings name, that are read, and that are no input.
 fn read_by(settings: &Settings) -> Vec<PathBuf> {
     let base = match settings.base.as_ref().map(|base| &base.value) {
-        Some(config::Base::Layout { path, .. }) => Some(path),
-        Some(config::Base::OciArchive { path, .. } | config::Base::DockerArchive { path, .. }) => Some(path),
-        None | Some(config::Base::Scratch | config::Base::Registry(_) | config::Base::Store(_)) => None,
+        Some(config::BaseSetting::Layout { path, .. }) => Some(path),
+        Some(
+            config::BaseSetting::OciArchive { path, .. } | config::BaseSetting::DockerArchive { path, .. },
+        ) => Some(path),
+        None
+        | Some(
+            config::BaseSetting::Scratch | config::BaseSetting::Registry(_) | config::BaseSetting::Store(_),
+        ) => None,
     };
     let registries = settings.registries.values();
     let certificates = registries
@@ -252,9 +257,9 @@ fn read_by(settings: &Settings) -> Vec<PathBuf> {
 /// Outputs may replace neither each other nor what is read. A layout takes several images, also beside the base.
 fn check_outputs(written: &[Apart], read: &[PathBuf], inputs: &[Input]) -> Result<(), OwnError> {
     let of_shape = |shape| written.iter().filter(move |apart: &&Apart| apart.shape == shape);
-    let streams: Vec<PathBuf> = of_shape(Shape::Stream).map(|stream| real_path(&stream.path)).collect();
+    let streams: Vec<PathBuf> = of_shape(OutputShape::Stream).map(|stream| real_path(&stream.path)).collect();
     // Writing into a pipe, a device or a stream replaces nothing.
-    let files: Vec<(&Apart, PathBuf)> = of_shape(Shape::File)
+    let files: Vec<(&Apart, PathBuf)> = of_shape(OutputShape::File)
         .map(|apart| (apart, real_path(&apart.path)))
         .filter(|(_, path)| (!path.exists() || path.is_file()) && !streams.contains(path))
         .collect();
@@ -266,7 +271,7 @@ fn check_outputs(written: &[Apart], read: &[PathBuf], inputs: &[Input]) -> Resul
         if let Some(input) = inputs.iter().find(|input| input.tree.is_none() && input.real == *path) {
             return Err(OwnError::Over { name: name(), input: input.written.clone() });
         }
-        let whole = |apart: &&Apart| matches!(apart.shape, Shape::Layout | Shape::Store);
+        let whole = |apart: &&Apart| matches!(apart.shape, OutputShape::Layout | OutputShape::Store);
         if let Some(other) =
             written.iter().filter(whole).find(|other| path.starts_with(real_path(&other.path)))
         {

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use super::apps::{self, ProposedApp};
 use super::base_table::BaseTable;
-use super::cache::{Distrust, Lookups, SharedLayers};
+use super::cache::{CacheDistrust, Lookups, SharedLayers};
 use super::check::{self, Checks, of_artifact};
 use super::declared::DeclaredLayer;
 use super::derive;
-use super::draft::{Draft, Origin, Splitting, Times};
+use super::draft::{Draft, DraftOrigin, SplitRequest, Times};
 use super::error::BuildError;
 use super::memo::{MemoWriter, Memos, layer_slot};
-use super::prepared::Prepared;
+use super::prepared::PreparedBuild;
 use super::request::{Request, at};
-use super::selection::{self, Wanted};
+use super::selection::{self, SelectedImage};
 use super::session::Session;
 use crate::artifact::{self, Artifact, Proposal};
 use crate::bases::{
@@ -46,7 +46,7 @@ pub(super) type OpenedAhead = Result<Base, BoxedError>;
 pub(super) fn asks_for_base(request: &Request) -> bool {
     let base = request.settings.base.as_ref().map(|base| &base.value);
     let is_free = request.locked_base().is_none() && !request.settings.offline && !request.settings.locked;
-    is_free && matches!(base, Some(config::Base::Registry(_)))
+    is_free && matches!(base, Some(config::BaseSetting::Registry(_)))
 }
 
 /// Opens the base and asks for its first documents. `None` where the plan has more to say of what is wrong.
@@ -72,7 +72,7 @@ pub(super) fn prepare_with<'a>(
     lookups: Lookups,
     bases: &BaseTable,
     opened: Option<OpenedAhead>,
-) -> Result<Prepared<'a>, BoxedError> {
+) -> Result<PreparedBuild<'a>, BoxedError> {
     let compression = compression(request.settings.compression)?;
     // Whatever has a time would have it in vain.
     crate::types::time::rfc3339(request.time())?;
@@ -111,8 +111,8 @@ pub(super) fn prepare_with<'a>(
     let mut planned: Vec<PlannedArtifact> = Vec::new();
     let platforms: Vec<Option<Platform>> =
         selection.images.iter().map(|wanted| wanted.platform.clone()).collect();
-    for Wanted { platform, artifacts } in selection.images {
-        let chosen: Vec<(&config::App, &Artifact)> =
+    for SelectedImage { platform, artifacts } in selection.images {
+        let chosen: Vec<(&config::AppSettings, &Artifact)> =
             apps.iter().map(|app| app.settings).zip(artifacts.iter().copied()).collect();
         let image = preparer.image(base.as_ref(), &chosen, platform.as_ref());
         let (image, platform_base) = image.map_err(|error| {
@@ -162,10 +162,20 @@ pub(super) fn prepare_with<'a>(
         warnings,
         findings,
     };
-    let (claims, distrust) = (lookups.claims, Distrust::default());
+    let (claims, distrust) = (lookups.claims, CacheDistrust::default());
     let plan = Arc::new(plan);
-    let mut prepared =
-        Prepared { plan, base, bases, locked, memos, facts, compression, claims, base_indexes, distrust };
+    let mut prepared = PreparedBuild {
+        plan,
+        base,
+        bases,
+        locked,
+        memos,
+        facts,
+        compression,
+        claims,
+        base_indexes,
+        distrust,
+    };
     let tags = derive::planned_tags(request, &prepared)?;
     Arc::make_mut(&mut prepared.plan).tags = tags;
     Ok(prepared)
@@ -180,19 +190,21 @@ fn planned_artifact(artifact: &Artifact) -> PlannedArtifact {
 }
 
 /// The level, or the encoder's own.
-fn deflate_level(written: Option<u8>) -> Option<deflate::Level> {
-    written.map_or_else(|| Some(deflate::Level::default()), deflate::Level::new)
+fn deflate_level(written: Option<u8>) -> Option<deflate::DeflateLevel> {
+    written.map_or_else(|| Some(deflate::DeflateLevel::default()), deflate::DeflateLevel::new)
 }
 
-pub(super) fn compression(written: config::Compression) -> Result<Compression, BuildError> {
+pub(super) fn compression(written: config::CompressionSetting) -> Result<Compression, BuildError> {
     let bad = || BuildError::Level(written.to_string());
     Ok(match written {
-        config::Compression::None => Compression::None,
-        config::Compression::Gzip(level) => Compression::Gzip(deflate_level(level).ok_or_else(bad)?),
-        config::Compression::Estargz(level) => Compression::Estargz(deflate_level(level).ok_or_else(bad)?),
-        config::Compression::Soci(level) => Compression::Soci(deflate_level(level).ok_or_else(bad)?),
-        config::Compression::Zstd(None) => Compression::Zstd(layer::ZstdLevel::default()),
-        config::Compression::Zstd(Some(level)) => {
+        config::CompressionSetting::None => Compression::None,
+        config::CompressionSetting::Gzip(level) => Compression::Gzip(deflate_level(level).ok_or_else(bad)?),
+        config::CompressionSetting::Estargz(level) => {
+            Compression::Estargz(deflate_level(level).ok_or_else(bad)?)
+        }
+        config::CompressionSetting::Soci(level) => Compression::Soci(deflate_level(level).ok_or_else(bad)?),
+        config::CompressionSetting::Zstd(None) => Compression::Zstd(layer::ZstdLevel::default()),
+        config::CompressionSetting::Zstd(Some(level)) => {
             Compression::Zstd(layer::ZstdLevel::new(level).ok_or_else(bad)?)
         }
     })
@@ -267,7 +279,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
     fn image(
         &mut self,
         base: Option<&Base>,
-        chosen: &[(&'r config::App, &Artifact)],
+        chosen: &[(&'r config::AppSettings, &Artifact)],
         platform: Option<&Platform>,
     ) -> Result<(PlannedImage, Option<PlatformBase>), BoxedError> {
         let mut loaded = match base {
@@ -438,7 +450,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
         let mut layers = Vec::new();
         // The layers that are placed so far lie below the following ones, like the base.
         let mut placed: Vec<LayerSpec> = Vec::new();
-        let mut own = drafts.iter().filter(|draft| !matches!(draft.origin, Origin::Removal)).count();
+        let mut own = drafts.iter().filter(|draft| !matches!(draft.origin, DraftOrigin::Removal)).count();
         for draft in drafts {
             let Draft { name, why, entries, owned, named, splitting, times, origin } = draft;
             let mut below = Stack { base: &mut *base, layers: &placed };
@@ -446,11 +458,11 @@ impl<'a, 'r> Preparer<'a, 'r> {
                 plan::place(entries, |path| owned.contains(path), |path| named.contains(path), &mut below)
                     .map_err(|error| self.misplaced(error, &origin))?;
             let spec = match origin {
-                Origin::Removal => removals(&name, entries),
+                DraftOrigin::Removal => removals(&name, entries),
                 _ => LayerSpec::new(&name, entries),
             };
             let spec = spec.map_err(|error| match origin {
-                Origin::Layer(layer) => {
+                DraftOrigin::Layer(layer) => {
                     DeclaredLayer::new(self.request, self.scanner, layer).malformed(error)
                 }
                 _ => BuildError::Spec(error).into(),
@@ -483,13 +495,13 @@ impl<'a, 'r> Preparer<'a, 'r> {
     }
 
     /// Why a layer cannot be placed: where the root of an application was chosen, that is where to look.
-    fn misplaced(&self, error: PlaceError, origin: &Origin<'_>) -> BoxedError {
+    fn misplaced(&self, error: PlaceError, origin: &DraftOrigin<'_>) -> BoxedError {
         let app = match origin {
-            Origin::Layer(layer) => {
+            DraftOrigin::Layer(layer) => {
                 return DeclaredLayer::new(self.request, self.scanner, layer).misplaced(error);
             }
-            Origin::App(app) => Some(app),
-            Origin::Removal => None,
+            DraftOrigin::App(app) => Some(app),
+            DraftOrigin::Removal => None,
         };
         match (&error, app.and_then(|app| app.root.as_ref())) {
             (PlaceError::Base(_), _) | (_, None) => error.into(),
@@ -512,7 +524,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
     }
 
     /// The buckets of a placed layer, if it is split.
-    fn split(&mut self, spec: LayerSpec, splitting: &Splitting, room: usize) -> Split {
+    fn split(&mut self, spec: LayerSpec, splitting: &SplitRequest, room: usize) -> Split {
         let wanted = splitting.wanted.unwrap_or_else(|| BucketCount::for_payload(spec.payload_size()));
         let count = wanted.within(room);
         if splitting.wanted.is_some() && count < wanted {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::cache::Distrust;
+use super::cache::CacheDistrust;
 use super::memo::Memos;
 use crate::bases::{Base, LayerIndex, PlatformBase};
 use crate::layer::Compression;
@@ -13,7 +13,7 @@ use crate::project::lock::LockedBase;
 use crate::types::digest::{Digest, Key};
 
 /// A plan with what is needed to execute it.
-pub struct Prepared<'a> {
+pub struct PreparedBuild<'a> {
     /// The plan.
     pub plan: Arc<Plan>,
     /// The base, open, if there is one.
@@ -33,10 +33,10 @@ pub struct Prepared<'a> {
     /// The indexes that this machine made of the base's layers, for a cache in a registry that is written to.
     pub(super) base_indexes: Vec<(Digest, Arc<LayerIndex>)>,
     /// Why nothing that the cache says is believed.
-    pub(super) distrust: Distrust,
+    pub(super) distrust: CacheDistrust,
 }
 
-impl Prepared<'_> {
+impl PreparedBuild<'_> {
     /// Drops what the cache in a registry said.
     pub(super) fn forget_cached(&mut self) {
         self.claims.clear();

@@ -7,7 +7,7 @@ use super::inputs::Inputs;
 use super::memo::MemoWriter;
 use super::outcome::Outcome;
 use super::prepare::{self, prepare_with};
-use super::prepared::Prepared;
+use super::prepared::PreparedBuild;
 use super::request::Request;
 use super::session::Session;
 use crate::layer::Scanner;
@@ -28,7 +28,7 @@ pub fn prepare<'a>(
     session: &'a Session,
     request: &Request,
     scanner: &Scanner,
-) -> Result<Prepared<'a>, BoxedError> {
+) -> Result<PreparedBuild<'a>, BoxedError> {
     derive::check(request, &derive::early(&request.facts))?;
     let lookups = lookups(session, request)?;
     let writer = MemoWriter::new(&session.store);

@@ -90,7 +90,7 @@ pub(super) fn put_back(
 mod tests {
     use super::super::finished::Attachment;
     use super::*;
-    use crate::oci::artifact::{Artifact, empty_blob};
+    use crate::oci::artifact::{OciArtifact, empty_blob};
     use crate::oci::{ConfigFile, Image, ManifestOrIndex, MediaType};
     use crate::registry::fake::{Action, Fake, Fault, Kind, Reply};
     use crate::registry::{Client, Settings, fallback_tag};
@@ -109,7 +109,7 @@ mod tests {
     fn finished() -> Finished {
         let image = image();
         let attachments = ["application/sbom", "application/signature"].map(|kind| {
-            let artifact = Artifact::new(kind).layers([empty_blob("config").descriptor]);
+            let artifact = OciArtifact::new(kind).layers([empty_blob("config").descriptor]);
             let document = artifact.subject(image.raw().descriptor()).document("referrer").expect("written");
             let Ok(ManifestOrIndex::Manifest(manifest)) = document.parse() else { panic!("a manifest") };
             let (digest, size) = (document.digest(), document.bytes.len() as u64);

@@ -9,7 +9,7 @@ use super::finished::Finished;
 use super::outcome::Outcome;
 use super::request::Request;
 use super::target::Target;
-use crate::layer::Work;
+use crate::layer::LayerWork;
 use crate::oci::{Descriptor, MediaType};
 use crate::plan::{Difference, FileMemo, KnownFrom, LayerFacts, LayerMemo, Plan};
 use crate::project::lock::LockedBase;
@@ -90,9 +90,9 @@ pub struct LayerReport {
     /// The memo's knowledge of its files; `None` if the files were not looked at one by one.
     pub file_memo: Option<FileMemo>,
     /// The work that was done; `None` if the layer was known.
-    pub work: Option<Work>,
+    pub work: Option<LayerWork>,
     /// The work of making a known layer again because the store had lost it.
-    pub remade: Option<Work>,
+    pub remade: Option<LayerWork>,
     /// How long that took, in milliseconds.
     pub milliseconds: u64,
     /// The difference from the last build.
@@ -216,7 +216,7 @@ impl Report {
         image: usize,
         layer: usize,
         facts: &LayerFacts,
-        work: Option<Work>,
+        work: Option<LayerWork>,
         elapsed: Duration,
     ) {
         let layer = &mut self.images[image].layers[layer];
@@ -229,7 +229,7 @@ impl Report {
     }
 
     /// Layers that had to be made again for somebody who needed them.
-    pub(super) fn remade(&mut self, remade: &BTreeMap<Digest, Work>) {
+    pub(super) fn remade(&mut self, remade: &BTreeMap<Digest, LayerWork>) {
         for layer in self.images.iter_mut().flat_map(|image| &mut image.layers) {
             layer.remade = layer.facts.and_then(|facts| remade.get(&facts.digest).copied());
         }

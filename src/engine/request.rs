@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::cache::CachePolicy;
-use super::own::Own;
+use super::own::OwnFiles;
 use crate::project::config::{Facts, Settings, Spanned};
 use crate::project::lock::{Lock, LockedBase};
 use crate::types::error::BoxedError;
@@ -26,7 +26,7 @@ pub struct Request {
     /// The use of the cache in a registry.
     pub cache: CachePolicy,
     /// The files that are read and written besides the input.
-    pub own: Own,
+    pub own: OwnFiles,
     /// Whether checks may read layers of a base in a registry that nothing else needs.
     pub reads_base: bool,
 }

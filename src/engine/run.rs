@@ -18,20 +18,20 @@ use super::error::BuildError;
 use super::graph::{Graph, LayerId, Node, SendId};
 use super::image_build::{Config, Documents, ImageBuild, UnknownLayer};
 use super::layer_builder::FinishedLayer;
-use super::layer_table::{Added, Begun, LayerTable, Member, shape};
+use super::layer_table::{ImageLayer, LayerAddition, LayerStart, LayerTable, shape};
 use super::memo::MemoWriter;
 use super::prepare::{self, OpenedAhead};
 use super::report::{Delivered, Report};
 use super::request::Request;
-use super::scheduler::{Demand, Ended, Scheduler, Work};
-use super::sends::{Content, SendTable, Sending};
+use super::scheduler::{Demand, NodeWork, Scheduler, WorkResult};
+use super::sends::{BlobSend, SendContent, SendTable};
 use super::session::Session;
 use super::target::Target;
 use crate::layer::Buffers;
 use crate::plan::{LayerFacts, LayerKeys, PlannedLayer};
 use crate::runtime::events::{ImageId, Stage, enter};
 use crate::runtime::interrupt::Interrupt;
-use crate::transport::{Blob, Delivery, Grower, growing};
+use crate::transport::{Blob, BlobGrower, Delivery, growing};
 use crate::types::digest::Key;
 use crate::types::error::{BoxedError, Kind};
 
@@ -104,7 +104,7 @@ struct Slot<'r> {
     base: Mutex<Option<OpenedAhead>>,
     build: Mutex<ImageBuild<'r>>,
     /// The makers' sides of its configurations, which are sent while they are made.
-    configs: Mutex<Vec<Option<Grower>>>,
+    configs: Mutex<Vec<Option<BlobGrower>>>,
     delivered: Mutex<Vec<Delivered>>,
     /// Stops what is done for this image alone.
     interrupt: Mutex<Interrupt>,
@@ -181,11 +181,15 @@ impl<'r> Run<'r> {
     }
 
     /// Does one step of an image; what goes wrong is the image's.
-    fn step(&self, image: ImageId, step: impl FnOnce(&Self, ImageId) -> Result<(), BoxedError>) -> Ended {
+    fn step(
+        &self,
+        image: ImageId,
+        step: impl FnOnce(&Self, ImageId) -> Result<(), BoxedError>,
+    ) -> WorkResult {
         if let Err(error) = step(self, image) {
             self.fail(image, error);
         }
-        Ended::Done
+        WorkResult::Done
     }
 
     /// Opens a base that nothing pins, while files are looked at: what it is, is not known before.
@@ -253,7 +257,7 @@ impl<'r> Run<'r> {
             let keys = planned.keys.as_ref().ok_or(BuildError::Panicked)?;
             let (_, builder) = build.work()?;
             let adopted = builder.adopt(planned, keys, facts, &mut build.prepared()?.memos)?;
-            let member = Member { image, place: layer.place };
+            let member = ImageLayer { image, place: layer.place };
             self.deliver_layer(member, None, build, &adopted, Duration::ZERO)?;
         }
         let Some(first) = unknown.first() else {
@@ -291,11 +295,11 @@ impl<'r> Run<'r> {
         for (layer, shape) in layers.iter().zip(shapes) {
             let planned = layer.planned();
             let key = planned.keys.as_ref().map(|keys| keys.layer);
-            let member = Member { image, place: layer.place };
+            let member = ImageLayer { image, place: layer.place };
             match self.layers.add(member, &planned.name, key, shape, &self.session.interrupt) {
-                Added::Finished(facts) => finished.push((layer, facts)),
-                Added::Joined(id) => added.push((id, Vec::new())),
-                Added::New(id, after) => added.push((id, after)),
+                LayerAddition::Finished(facts) => finished.push((layer, facts)),
+                LayerAddition::Joined(id) => added.push((id, Vec::new())),
+                LayerAddition::New(id, after) => added.push((id, after)),
             }
         }
         self.scheduler.with(|graph| {
@@ -323,11 +327,11 @@ impl<'r> Run<'r> {
     }
 
     /// Has targets take a layer while it is built; `None` where none does.
-    fn follow_layer(&self, id: LayerId) -> Option<Grower> {
+    fn follow_layer(&self, id: LayerId) -> Option<BlobGrower> {
         let (name, members) = self.layers.wanted(id);
         let (growing, grower) = growing(&name);
         let mut sends = Vec::new();
-        for Member { image, .. } in members {
+        for ImageLayer { image, .. } in members {
             for to in self.followers(image) {
                 sends.extend(self.sends.follow((image, to), id, &growing).map(|send| (image, send)));
             }
@@ -378,21 +382,21 @@ impl<'r> Run<'r> {
     }
 
     /// Builds a layer, or finds that it is one that was built.
-    fn layer(&self, id: LayerId) -> Ended {
+    fn layer(&self, id: LayerId) -> WorkResult {
         let offering = lock(&self.offering);
-        let Some(begun) = self.layers.begin(id) else { return Ended::Done };
+        let Some(begun) = self.layers.begin(id) else { return WorkResult::Done };
         drop(offering);
         let image = begun.owner.image;
         let _entered = enter(image);
-        let Err(error) = self.build_layer(id, begun) else { return Ended::Done };
+        let Err(error) = self.build_layer(id, begun) else { return WorkResult::Done };
         let is_wanted = self.layers.fail(id, image, &self.session.interrupt);
         self.sends.unfollow(id);
         self.fail(image, error);
-        if is_wanted { Ended::Again } else { Ended::Done }
+        if is_wanted { WorkResult::Again } else { WorkResult::Done }
     }
 
-    fn build_layer(&self, id: LayerId, begun: Begun) -> Result<(), BoxedError> {
-        let Begun { owner, grower, interrupt, has_twin } = begun;
+    fn build_layer(&self, id: LayerId, begun: LayerStart) -> Result<(), BoxedError> {
+        let LayerStart { owner, grower, interrupt, has_twin } = begun;
         let slot = self.slot(owner.image);
         let started = Instant::now();
         let (plan, builder) = lock(&slot.build).work()?;
@@ -436,7 +440,7 @@ impl<'r> Run<'r> {
     fn finish_layer(
         &self,
         id: LayerId,
-        owner: Member,
+        owner: ImageLayer,
         layer: &FinishedLayer,
         elapsed: Duration,
     ) -> Result<(), BoxedError> {
@@ -459,13 +463,13 @@ impl<'r> Run<'r> {
     /// Gives a layer to an image, and sends it to those of its targets that did not take it while it was built.
     fn deliver_layer(
         &self,
-        member: Member,
+        member: ImageLayer,
         id: Option<LayerId>,
         build: &mut ImageBuild<'_>,
         layer: &FinishedLayer,
         elapsed: Duration,
     ) -> Result<(), BoxedError> {
-        let Member { image, place } = member;
+        let ImageLayer { image, place } = member;
         if !self.slot(image).is_open() {
             return Ok(());
         }
@@ -482,13 +486,13 @@ impl<'r> Run<'r> {
 
     /// Brings a blob to a target. If that fails while the blob is made, for whatever reason, once more when it is.
     fn bring(&self, id: SendId) {
-        let Some(Sending { destination: (image, number), content }) = self.sends.take(id) else { return };
+        let Some(BlobSend { destination: (image, number), content }) = self.sends.take(id) else { return };
         let slot = self.slot(image);
         let _entered = enter(image);
         let Some(target) = slot.targets.get(number).filter(|_| slot.is_open()) else { return };
         let (blob, followed) = match content {
-            Content::Blob(blob) => (*blob, None),
-            Content::Growing(growing, _) => {
+            SendContent::Blob(blob) => (*blob, None),
+            SendContent::Growing(growing, _) => {
                 let followed = target.follow(&growing);
                 // A blob that is not finished has failed elsewhere.
                 let Some(blob) = growing.finished() else { return };
@@ -651,7 +655,7 @@ fn bring_to(target: &Target, blob: &Blob) -> Result<Delivery, BoxedError> {
 /// A step of an image.
 type Step<R> = fn(&R, ImageId) -> Result<(), BoxedError>;
 
-impl Work for Run<'_> {
+impl NodeWork for Run<'_> {
     fn demand(&self, node: Node) -> Demand {
         match node {
             Node::Scan(image) => Demand::Image(image),
@@ -663,7 +667,7 @@ impl Work for Run<'_> {
         }
     }
 
-    fn work(&self, node: Node) -> Ended {
+    fn work(&self, node: Node) -> WorkResult {
         if self.session.interrupt.is_triggered() {
             self.stop();
         }
@@ -671,7 +675,7 @@ impl Work for Run<'_> {
             Node::Layer(id) => return self.layer(id),
             Node::Send(id) => {
                 self.bring(id);
-                return Ended::Done;
+                return WorkResult::Done;
             }
             Node::Scan(image) => (image, Self::scan),
             Node::Open(image) => (image, Self::open),
@@ -681,7 +685,7 @@ impl Work for Run<'_> {
             Node::Tag(image) => (image, Self::tag),
         };
         let _entered = enter(image);
-        if self.slot(image).is_open() { self.step(image, step) } else { Ended::Done }
+        if self.slot(image).is_open() { self.step(image, step) } else { WorkResult::Done }
     }
 
     fn settled(&self, image: ImageId) {

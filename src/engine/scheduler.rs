@@ -65,7 +65,7 @@ pub(super) struct Lane {
 
 /// How the work of a node ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum WorkResult {
     /// It is over.
     Done,
     /// It is to be begun once more, for another image.
@@ -73,12 +73,12 @@ pub(super) enum Ended {
 }
 
 /// The work at the nodes.
-pub(super) trait Work: Sync {
+pub(super) trait NodeWork: Sync {
     /// The resources of a node. Called under the scheduler's lock.
     fn demand(&self, node: Node) -> Demand;
 
     /// Does the work of a node.
-    fn work(&self, node: Node) -> Ended;
+    fn work(&self, node: Node) -> WorkResult;
 
     /// Called after a node ended, for each image that wanted it and has no work left.
     fn settled(&self, image: ImageId);
@@ -89,7 +89,7 @@ pub(super) trait Work: Sync {
 
 /// A graph and what is in use.
 pub(super) struct Scheduler {
-    state: Mutex<State>,
+    state: Mutex<SchedulerState>,
     changed: Condvar,
     processors: usize,
     /// Bytes that may be held of images under way.
@@ -97,7 +97,7 @@ pub(super) struct Scheduler {
 }
 
 #[derive(Default)]
-struct State {
+struct SchedulerState {
     graph: Graph,
     processors: usize,
     layers: usize,
@@ -118,7 +118,7 @@ impl Scheduler {
         Self { state: Mutex::default(), changed: Condvar::new(), processors: processors.max(1), budget }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SchedulerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -154,14 +154,14 @@ impl Scheduler {
     }
 
     /// Does all work of the graph; returns when none is left.
-    pub(super) fn walk(&self, work: &dyn Work) {
+    pub(super) fn walk(&self, work: &dyn NodeWork) {
         thread::scope(|scope| self.walk_on(scope, work, true));
     }
 
     fn walk_on<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
-        work: &'scope dyn Work,
+        work: &'scope dyn NodeWork,
         is_first: bool,
     ) {
         let mut state = self.state();
@@ -177,7 +177,7 @@ impl Scheduler {
                 let ended = catch_unwind(AssertUnwindSafe(|| work.work(node)));
                 let ended = ended.unwrap_or_else(|_| {
                     work.panicked(node);
-                    Ended::Done
+                    WorkResult::Done
                 });
                 let settled = self.state().put_back(node, demand, ended);
                 settled.into_iter().for_each(|image| work.settled(image));
@@ -197,7 +197,7 @@ impl Scheduler {
 
     /// Whether another thread has something to do, and none waits for it. While a layer is built there always is one more:
     /// the next layer begins in the middle of it.
-    fn wants_thread(&self, state: &State, work: &dyn Work, taken: Demand) -> bool {
+    fn wants_thread(&self, state: &SchedulerState, work: &dyn NodeWork, taken: Demand) -> bool {
         if state.idle > 0 {
             self.changed.notify_all();
             return false;
@@ -211,7 +211,7 @@ impl Scheduler {
     }
 
     /// The next node that fits: the first thread prefers what needs a processor, others what waits for a network.
-    fn next(&self, state: &State, work: &dyn Work, is_first: bool) -> Option<(Node, Demand)> {
+    fn next(&self, state: &SchedulerState, work: &dyn NodeWork, is_first: bool) -> Option<(Node, Demand)> {
         let mut second = None;
         for node in state.graph.ready() {
             let demand = work.demand(node);
@@ -230,7 +230,7 @@ impl Scheduler {
         second
     }
 
-    fn fits(&self, state: &State, demand: Demand, is_first: bool) -> bool {
+    fn fits(&self, state: &SchedulerState, demand: Demand, is_first: bool) -> bool {
         let used = |of: &BTreeMap<usize, usize>, host| of.get(&host).copied().unwrap_or(0);
         match demand {
             Demand::Waiting => true,
@@ -256,7 +256,7 @@ impl Scheduler {
     }
 }
 
-impl State {
+impl SchedulerState {
     fn set_idle(&mut self, is_first: bool, is_idle: bool) {
         match (is_first, is_idle) {
             (true, _) => self.is_first_idle = is_idle,
@@ -287,7 +287,7 @@ impl State {
     }
 
     /// Ends a node; the images that wanted it and have no work left.
-    fn put_back(&mut self, node: Node, demand: Demand, ended: Ended) -> Vec<ImageId> {
+    fn put_back(&mut self, node: Node, demand: Demand, ended: WorkResult) -> Vec<ImageId> {
         match demand {
             Demand::Waiting | Demand::WaitingOf(_) => {}
             Demand::Processor | Demand::Image(_) => self.processors -= 1,
@@ -301,7 +301,7 @@ impl State {
             }
             Demand::Follow(host, _) => reduce(&mut self.follows, &host),
         }
-        if ended == Ended::Again && self.graph.again(node) {
+        if ended == WorkResult::Again && self.graph.again(node) {
             return Vec::new();
         }
         let wanted_by = self.graph.end(node);
@@ -358,7 +358,7 @@ mod tests {
 
     const IMAGE: ImageId = ImageId(0);
 
-    impl Work for Counter<'_> {
+    impl NodeWork for Counter<'_> {
         fn demand(&self, node: Node) -> Demand {
             match node {
                 Node::Layer(_) => Demand::Workers,
@@ -369,7 +369,7 @@ mod tests {
             }
         }
 
-        fn work(&self, node: Node) -> Ended {
+        fn work(&self, node: Node) -> WorkResult {
             match node {
                 Node::Layer(_) => {
                     assert_eq!(self.handing.fetch_add(1, Ordering::SeqCst), 0, "one is handed out at a time");
@@ -397,7 +397,7 @@ mod tests {
                 _ => {}
             }
             self.done.fetch_add(1, Ordering::SeqCst);
-            Ended::Done
+            WorkResult::Done
         }
 
         fn settled(&self, image: ImageId) {
@@ -444,7 +444,7 @@ mod tests {
         assert_eq!(first.0, Node::Scan(ImageId(0)));
         state.take(first.0, first.1);
         assert!(scheduler.next(&state, &work, true).is_none());
-        state.put_back(first.0, first.1, Ended::Done);
+        state.put_back(first.0, first.1, WorkResult::Done);
         assert!(scheduler.next(&state, &work, true).is_none(), "what it holds is still held");
         drop(state);
         scheduler.release(ImageId(0));

@@ -13,7 +13,7 @@ use crate::types::shown::shown_path;
 
 /// One image to build.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted<'a> {
+pub(super) struct SelectedImage<'a> {
     /// `None`: whatever the one image of the base is.
     pub(super) platform: Option<Platform>,
     /// Its artifacts: one of each list, in their order.
@@ -24,7 +24,7 @@ pub(super) struct Wanted<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Selection<'a> {
     /// At least one, no platform twice.
-    pub(super) images: Vec<Wanted<'a>>,
+    pub(super) images: Vec<SelectedImage<'a>>,
     /// Which artifacts are in none of them, and why.
     pub(super) notes: Vec<String>,
     /// Whether the user named the platforms or an artifact is for them; otherwise they are what the base offers.
@@ -112,13 +112,13 @@ impl Explain for SelectionError {
 }
 
 /// The artifacts of one `[app]`.
-struct Choice<'a> {
+struct AppChoice<'a> {
     artifacts: &'a [Artifact],
     /// Those that are for one platform each, with it; empty where the one artifact is for any.
     programs: Vec<(&'a Artifact, Platform)>,
 }
 
-impl<'a> Choice<'a> {
+impl<'a> AppChoice<'a> {
     fn of(artifacts: &'a [Artifact]) -> Result<Self, SelectionError> {
         let programs =
             artifacts.iter().filter_map(|artifact| Some((artifact, artifact.platform()?.clone()))).collect();
@@ -193,7 +193,7 @@ pub(super) fn select<'a>(
     base: Option<&str>,
     offered: impl FnOnce() -> Result<Vec<Platform>, BoxedError>,
 ) -> Result<Selection<'a>, BoxedError> {
-    let choices = lists.iter().map(|list| Choice::of(list)).collect::<Result<Vec<_>, _>>()?;
+    let choices = lists.iter().map(|list| AppChoice::of(list)).collect::<Result<Vec<_>, _>>()?;
     if choices.iter().all(|choice| choice.programs.is_empty()) {
         return everywhere(&choices, asked, base, offered);
     }
@@ -211,7 +211,7 @@ pub(super) fn select<'a>(
             };
             artifacts.push(artifact);
         }
-        images.push(Wanted { platform: Some(wanted), artifacts });
+        images.push(SelectedImage { platform: Some(wanted), artifacts });
     }
     let mut seen = std::collections::BTreeSet::new();
     notes.retain(|note| seen.insert(note.clone()));
@@ -219,7 +219,7 @@ pub(super) fn select<'a>(
 }
 
 /// The notes about programs for platforms that were not asked for.
-fn left_out(choices: &[Choice<'_>], asked: &[Platform]) -> Vec<String> {
+fn left_out(choices: &[AppChoice<'_>], asked: &[Platform]) -> Vec<String> {
     let programs = choices.iter().flat_map(|choice| &choice.programs);
     let left = programs.filter(|(_, platform)| !asked.iter().any(|it| is_same_machine(platform, it)));
     let notes = left.map(|(artifact, platform)| {
@@ -231,7 +231,7 @@ fn left_out(choices: &[Choice<'_>], asked: &[Platform]) -> Vec<String> {
 
 /// An artifact without a platform: it is built for the requested platforms, else for all of the base's.
 fn everywhere<'a>(
-    choices: &[Choice<'a>],
+    choices: &[AppChoice<'a>],
     asked: &[Platform],
     base: Option<&str>,
     offered: impl FnOnce() -> Result<Vec<Platform>, BoxedError>,
@@ -253,15 +253,17 @@ fn everywhere<'a>(
         platforms.push(None);
     }
     let artifacts: Vec<&Artifact> = choices.iter().filter_map(|choice| choice.artifacts.first()).collect();
-    let images =
-        platforms.into_iter().map(|platform| Wanted { platform, artifacts: artifacts.clone() }).collect();
+    let images = platforms
+        .into_iter()
+        .map(|platform| SelectedImage { platform, artifacts: artifacts.clone() })
+        .collect();
     Ok(Selection { images, notes: Vec::new(), are_asked_for })
 }
 
 /// The platforms that the base and any of the lists with programs are for, each once. A list that has nothing for one of
 /// them is an error of the caller's.
 fn shared(
-    choices: &[Choice<'_>],
+    choices: &[AppChoice<'_>],
     base: Option<&str>,
     offered: impl FnOnce() -> Result<Vec<Platform>, BoxedError>,
 ) -> Result<(Vec<Platform>, Vec<String>), BoxedError> {
@@ -323,7 +325,7 @@ mod tests {
         made.collect()
     }
 
-    fn names(image: &Wanted<'_>) -> String {
+    fn names(image: &SelectedImage<'_>) -> String {
         let names = image
             .artifacts
             .iter()

@@ -11,7 +11,7 @@ use super::graph::{LayerId, Node, SendId};
 use super::scheduler::{Demand, Lane};
 use super::target::Target;
 use crate::runtime::events::ImageId;
-use crate::transport::{Blob, Growing};
+use crate::transport::{Blob, GrowingBlob};
 use crate::types::digest::Digest;
 
 /// A destination: of an image, by number.
@@ -19,31 +19,31 @@ pub(super) type DestinationId = (ImageId, usize);
 
 /// The content to send.
 #[derive(Clone)]
-pub(super) enum Content {
+pub(super) enum SendContent {
     /// A blob that is there.
     Blob(Box<Blob>),
     /// A blob that the node makes, or is about to.
-    Growing(Growing, Node),
+    Growing(GrowingBlob, Node),
 }
 
 /// A blob on its way to a destination.
 #[derive(Clone)]
-pub(super) struct Sending {
+pub(super) struct BlobSend {
     pub(super) destination: DestinationId,
-    pub(super) content: Content,
+    pub(super) content: SendContent,
 }
 
 /// All of a run.
 pub(super) struct SendTable {
     /// By image and destination: the number of the host, and how many blobs the destination takes at a time.
     lanes: Vec<Vec<(usize, usize)>>,
-    state: Mutex<State>,
+    state: Mutex<SendTableState>,
 }
 
 #[derive(Default)]
-struct State {
+struct SendTableState {
     next: usize,
-    under_way: BTreeMap<SendId, Sending>,
+    under_way: BTreeMap<SendId, BlobSend>,
     /// The digests that each destination gets or got.
     sent: BTreeSet<(DestinationId, Digest)>,
     /// Which way to a host a blob went last.
@@ -53,7 +53,7 @@ struct State {
 }
 
 /// A way that was added, and the one that it waits for.
-pub(super) struct Added {
+pub(super) struct SendAddition {
     pub(super) id: SendId,
     pub(super) after: Option<SendId>,
 }
@@ -72,7 +72,7 @@ impl SendTable {
         Self { lanes, state: Mutex::default() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SendTableState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -86,8 +86,8 @@ impl SendTable {
         let Some(sending) = state.under_way.get(&id) else { return Demand::Waiting };
         let (host, width) = self.lane(sending.destination);
         match sending.content {
-            Content::Blob(_) => Demand::Lane(Lane { host, destination: sending.destination, width }),
-            Content::Growing(_, maker) => Demand::Follow(host, maker),
+            SendContent::Blob(_) => Demand::Lane(Lane { host, destination: sending.destination, width }),
+            SendContent::Growing(_, maker) => Demand::Follow(host, maker),
         }
     }
 
@@ -98,21 +98,21 @@ impl SendTable {
         destination: DestinationId,
         blob: &Blob,
         layer: Option<LayerId>,
-    ) -> Option<Added> {
+    ) -> Option<SendAddition> {
         let host = self.lane(destination).0;
         let digest = blob.descriptor.digest;
         let mut state = self.state();
         if !state.sent.insert((destination, digest)) {
             return None;
         }
-        let content = Content::Blob(Box::new(blob.clone()));
-        let id = state.start(Sending { destination, content });
+        let content = SendContent::Blob(Box::new(blob.clone()));
+        let id = state.start(BlobSend { destination, content });
         let followed = layer.and_then(|layer| {
             let mut ways = state.following.get(&layer)?.iter();
             ways.find(|(_, of, _)| *of == host).map(|(_, _, id)| *id)
         });
         let last = state.last.insert((host, digest), id);
-        Some(Added { id, after: last.or(followed) })
+        Some(SendAddition { id, after: last.or(followed) })
     }
 
     /// Adds a layer on its way while it is made; `None` if another destination at the same host gets it so.
@@ -120,23 +120,23 @@ impl SendTable {
         &self,
         destination: DestinationId,
         layer: LayerId,
-        growing: &Growing,
+        growing: &GrowingBlob,
     ) -> Option<SendId> {
         let host = self.lane(destination).0;
         let mut state = self.state();
         if state.following.get(&layer).is_some_and(|ways| ways.iter().any(|(_, of, _)| *of == host)) {
             return None;
         }
-        let content = Content::Growing(growing.clone(), Node::Layer(layer));
-        let id = state.start(Sending { destination, content });
+        let content = SendContent::Growing(growing.clone(), Node::Layer(layer));
+        let id = state.start(BlobSend { destination, content });
         state.following.entry(layer).or_default().push((destination, host, id));
         Some(id)
     }
 
     /// Adds a configuration on its way, which the image's node will make.
-    pub(super) fn follow_document(&self, destination: DestinationId, growing: &Growing) -> SendId {
-        let content = Content::Growing(growing.clone(), Node::Document(destination.0));
-        self.state().start(Sending { destination, content })
+    pub(super) fn follow_document(&self, destination: DestinationId, growing: &GrowingBlob) -> SendId {
+        let content = SendContent::Growing(growing.clone(), Node::Document(destination.0));
+        self.state().start(BlobSend { destination, content })
     }
 
     /// Whether a destination gets a layer while it is made.
@@ -151,7 +151,7 @@ impl SendTable {
     }
 
     /// Takes the content to send; it is under way no longer.
-    pub(super) fn take(&self, id: SendId) -> Option<Sending> {
+    pub(super) fn take(&self, id: SendId) -> Option<BlobSend> {
         self.state().under_way.remove(&id)
     }
 
@@ -163,8 +163,8 @@ impl SendTable {
     }
 }
 
-impl State {
-    fn start(&mut self, sending: Sending) -> SendId {
+impl SendTableState {
+    fn start(&mut self, sending: BlobSend) -> SendId {
         let id = SendId(self.next);
         self.next += 1;
         self.under_way.insert(id, sending);

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 use super::own::real_path;
 use crate::layer::scan::IGNORE_FILE;
-use crate::project::config::{Base, ConfigError, Diagnostic, DiskPath, Settings, Span, Spanned, Template};
+use crate::project::config::{
+    BaseSetting, ConfigError, Diagnostic, DiskPath, Settings, Span, Spanned, Template,
+};
 use crate::types::error::{Explain, Kind};
 use crate::types::shown::shown_path;
 
@@ -86,12 +88,12 @@ impl Checker<'_> {
         }
         if let Some(base) = &settings.base {
             match &base.value {
-                Base::Layout { path, .. } => self.inside(path, base.span),
-                Base::OciArchive { path, .. } | Base::DockerArchive { path, .. } => {
+                BaseSetting::Layout { path, .. } => self.inside(path, base.span),
+                BaseSetting::OciArchive { path, .. } | BaseSetting::DockerArchive { path, .. } => {
                     self.inside(path, base.span);
                 }
                 // An image in the store may have been built from anything on this machine.
-                Base::Store(_) => {
+                BaseSetting::Store(_) => {
                     let what = format!("`{}` is an image of this machine's own store", base.value);
                     self.refuse(
                         base.span,
@@ -99,7 +101,7 @@ impl Checker<'_> {
                         "name the image in its registry, or give this one by `--base`",
                     );
                 }
-                Base::Scratch | Base::Registry(_) => {}
+                BaseSetting::Scratch | BaseSetting::Registry(_) => {}
             }
         }
         for options in settings.registries.values() {

@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use serde::Serialize;
 
-use crate::formats::json::Decode;
+use crate::formats::json::FromJson;
 use crate::inspect::verify::{Check, Verification, VerifyOptions};
 use crate::oci::blob::BlobStream;
 use crate::oci::media_type::LayerCompression;
@@ -20,7 +20,7 @@ use crate::types::error::BoxedError;
 use crate::types::platform::Platform;
 
 /// A document parses to the value that was written, and is written in the same way again.
-fn survives<T: Serialize + Decode + PartialEq + std::fmt::Debug>(value: &T) -> Vec<u8> {
+fn survives<T: Serialize + FromJson + PartialEq + std::fmt::Debug>(value: &T) -> Vec<u8> {
     let written = to_json("document", value).unwrap_or_else(|error| panic!("{error}"));
     let again: T = parse_strict("document", &written).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(&again, value);

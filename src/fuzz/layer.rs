@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::bases::LayerIndex;
-use crate::formats::deflate::{Level, Scratch, encode, max_encoded_len};
-use crate::formats::untar::{LAYER, ReadThrough, Seeking, Skip, TarError, Walk};
-use crate::formats::zip::{Archive, ArchiveEntryKind};
+use crate::formats::deflate::{DeflateLevel, DeflateScratch, encode, max_encoded_len};
+use crate::formats::untar::{LAYER, ReadThrough, SeekInput, Skip, TarWalk, UntarError};
+use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
 use crate::layer::{BodyList, BodyLookup, BodyRecord, Compression, EntryPath, LayerSpec, ListedBlob, sample};
 use crate::oci::media_type::LayerCompression;
 use crate::runtime::events::Progress;
@@ -46,8 +46,8 @@ impl<R: Read> Read for Slowly<R> {
 
 type Seen = Vec<(Vec<u8>, u64, u64)>;
 
-fn walk(input: impl Skip) -> Result<Seen, TarError> {
-    let mut walk = Walk::new(input, LAYER);
+fn walk(input: impl Skip) -> Result<Seen, UntarError> {
+    let mut walk = TarWalk::new(input, LAYER);
     let mut seen = Seen::new();
     while let Some(entry) = walk.next()? {
         assert!(entry.path.len().max(entry.link.len()) <= LAYER.path);
@@ -70,7 +70,7 @@ pub(super) fn tar(data: &[u8]) {
     let walked = walk(ReadThrough(&tar[..]));
     let slowly = walk(ReadThrough(Slowly(&tar[..])));
     assert_eq!(walked.as_ref().ok(), slowly.as_ref().ok());
-    let seeking = walk(Seeking(Cursor::new(&tar)));
+    let seeking = walk(SeekInput(Cursor::new(&tar)));
     if let Ok(seen) = &walked {
         assert_eq!(seeking.ok().as_ref(), Some(seen));
         for pair in seen.windows(2) {
@@ -110,7 +110,7 @@ pub(super) fn tar(data: &[u8]) {
 const FILE: u64 = 1 << 20;
 
 pub(super) fn zip(data: &[u8]) {
-    let Ok(archive) = Archive::from_bytes(Path::new("a.war"), data.to_vec()) else { return };
+    let Ok(archive) = ZipArchive::from_bytes(Path::new("a.war"), data.to_vec()) else { return };
     let mut names = BTreeSet::new();
     for (number, entry) in archive.entries().iter().enumerate() {
         assert!(names.insert(&entry.name), "a name occurs twice");
@@ -137,10 +137,10 @@ pub(super) fn zip(data: &[u8]) {
 /// The first byte is the level, the second how often the rest is repeated.
 pub(super) fn deflate(data: &[u8]) {
     let (level, times) = (data.first().copied().unwrap_or(5), data.get(1).copied().unwrap_or(0));
-    let Some(level) = Level::new(1 + level % 9) else { unreachable!("there are nine") };
+    let Some(level) = DeflateLevel::new(1 + level % 9) else { unreachable!("there are nine") };
     let input = data.get(2..).unwrap_or_default().repeat(1 + usize::from(times % 64));
     let mut body = b"before".to_vec();
-    let mut scratch = Scratch::default();
+    let mut scratch = DeflateScratch::default();
     encode(level, &input, &mut scratch, &mut body);
     let body = body.strip_prefix(b"before").unwrap_or_default();
     assert!(body.ends_with(&[0, 0, 0xff, 0xff]), "it ends byte aligned");

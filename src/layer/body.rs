@@ -4,9 +4,9 @@
 //! history, so that the same entries are cut alike everywhere, and a change moves only the cuts near it:
 //!
 //! * a cut always lies between an entry's header and its payload;
-//! * a payload of [`LARGE`] bytes or more stands in [`Kind::Data`] bodies of [`PIECE`] bytes, which hold
+//! * a payload of [`LARGE`] bytes or more stands in [`BodyKind::Data`] bodies of [`PIECE`] bytes, which hold
 //!   content only: a rename, a chmod or a move to another layer finds them again;
-//! * the padding after it and the headers up to the next payload are a small [`Kind::Glue`] body;
+//! * the padding after it and the headers up to the next payload are a small [`BodyKind::Glue`] body;
 //! * everything else is grouped: before a payload the open body is closed if it holds [`GROUP_MIN`] bytes
 //!   and the path's hash says so (one path in [`GROUP_ODDS`]), or if it holds [`GROUP_MAX`] bytes;
 //! * where every body is to be a gzip member, which other programs pick payloads from, the first payload of a
@@ -27,7 +27,7 @@ const GROUP_ODDS: u64 = 11;
 
 /// The kind of content of a body; part of its cache key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum BodyKind {
     /// A piece of one payload.
     Data,
     /// Padding and headers between two large payloads.
@@ -36,7 +36,7 @@ pub(crate) enum Kind {
     Group,
 }
 
-impl Kind {
+impl BodyKind {
     /// Its name in cache keys.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -69,7 +69,7 @@ pub(crate) enum Segment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Body {
     /// The kind of content.
-    pub(crate) kind: Kind,
+    pub(crate) kind: BodyKind,
     /// Its bytes, in order.
     pub(crate) segments: Vec<Segment>,
     /// Its length in bytes.
@@ -77,7 +77,7 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    const fn new(kind: Kind) -> Self {
+    const fn new(kind: BodyKind) -> Self {
         Self { kind, segments: Vec::new(), length: 0 }
     }
 
@@ -109,7 +109,7 @@ impl<'a> Bodies<'a> {
         Self {
             entries,
             next: 0,
-            open: Body::new(Kind::Group),
+            open: Body::new(BodyKind::Group),
             large: None,
             members: false,
             has_payload: false,
@@ -125,7 +125,7 @@ impl<'a> Bodies<'a> {
     /// The open body, which is followed by an empty one.
     fn close(&mut self) -> Body {
         self.has_payload = false;
-        std::mem::replace(&mut self.open, Body::new(Kind::Group))
+        std::mem::replace(&mut self.open, Body::new(BodyKind::Group))
     }
 
     /// Adds entries to the open body until it must be closed; returns it unless it is empty.
@@ -140,7 +140,7 @@ impl<'a> Bodies<'a> {
                 if size < LARGE {
                     self.push_payload(index, size);
                 } else {
-                    self.open.kind = Kind::Glue;
+                    self.open.kind = BodyKind::Glue;
                     self.large = Some((index, 0));
                 }
                 return Ok(Some(closed));
@@ -161,7 +161,7 @@ impl<'a> Bodies<'a> {
     fn must_cut(&self, entry: &Entry) -> bool {
         let held = self.open.length;
         entry.payload_size() >= LARGE
-            || self.open.kind == Kind::Glue
+            || self.open.kind == BodyKind::Glue
             || (self.members && !self.has_payload && held > 0)
             || held >= GROUP_MAX
             || (held >= GROUP_MIN && path_hash(entry).is_multiple_of(GROUP_ODDS))
@@ -178,7 +178,7 @@ impl<'a> Bodies<'a> {
     fn piece(&mut self, index: usize, offset: u64) -> Body {
         let size = self.entries[index].payload_size();
         let length = PIECE.min(size - offset);
-        let mut body = Body::new(Kind::Data);
+        let mut body = Body::new(BodyKind::Data);
         body.push(Segment::Payload { entry: index, offset, length }, length);
         self.large = if offset + length < size {
             Some((index, offset + length))
@@ -241,18 +241,18 @@ mod tests {
     fn a_large_payload_stands_alone_between_glue() {
         let entries = [file("a", 10), file("b", PIECE * 2 + 1), file("c", LARGE), file("d", 5), file("e", 0)];
         let bodies = cut(&entries);
-        let shape: Vec<(Kind, u64)> = bodies.iter().map(|body| (body.kind, body.length)).collect();
+        let shape: Vec<(BodyKind, u64)> = bodies.iter().map(|body| (body.kind, body.length)).collect();
         assert_eq!(
             shape,
             [
-                (Kind::Group, 512 * 3),
-                (Kind::Data, PIECE),
-                (Kind::Data, PIECE),
-                (Kind::Data, 1),
-                (Kind::Glue, 511 + 512),
-                (Kind::Data, LARGE),
-                (Kind::Glue, 512),
-                (Kind::Group, 512 + 512 + 1024),
+                (BodyKind::Group, 512 * 3),
+                (BodyKind::Data, PIECE),
+                (BodyKind::Data, PIECE),
+                (BodyKind::Data, 1),
+                (BodyKind::Glue, 511 + 512),
+                (BodyKind::Data, LARGE),
+                (BodyKind::Glue, 512),
+                (BodyKind::Group, 512 + 512 + 1024),
             ]
         );
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::entry::{Content, ContentSource};
-use crate::formats::zip::{Archive, EntryReader};
+use crate::formats::zip::{EntryReader, ZipArchive};
 use crate::runtime::input;
 use crate::types::shown::{Foreign, shown_path};
 use crate::types::stamp::Stamp;
@@ -104,11 +104,11 @@ fn read_file(
     Err(ContentError::Changed(path.to_owned()))
 }
 
-fn open_zip(archive: &Arc<Archive>, index: usize) -> Result<EntryReader<Arc<Archive>>, ContentError> {
+fn open_zip(archive: &Arc<ZipArchive>, index: usize) -> Result<EntryReader<Arc<ZipArchive>>, ContentError> {
     archive.shared_reader(index).map_err(|error| zip_error(archive, index, io::Error::other(error)))
 }
 
-pub(crate) fn zip_error(archive: &Archive, index: usize, source: io::Error) -> ContentError {
+pub(crate) fn zip_error(archive: &ZipArchive, index: usize, source: io::Error) -> ContentError {
     let name = archive.entries().get(index).map_or(&b"?"[..], |entry| &entry.name);
     ContentError::Zip {
         archive: archive.path().to_owned(),
@@ -144,7 +144,7 @@ fn expect_end(stream: &mut impl Read, at_end: bool) -> io::Result<()> {
 /// Pieces are handed to the pool in order and the pool starts them in order, so a thread that waits here waits for a
 /// thread that runs already.
 pub(crate) struct Chain {
-    archive: Arc<Archive>,
+    archive: Arc<ZipArchive>,
     index: usize,
     size: u64,
     state: Mutex<ChainState>,
@@ -153,7 +153,7 @@ pub(crate) struct Chain {
 
 struct ChainState {
     next: u64,
-    stream: Option<EntryReader<Arc<Archive>>>,
+    stream: Option<EntryReader<Arc<ZipArchive>>>,
     failed: bool,
 }
 

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use super::body::Bodies;
 use super::{Compression, Content, ContentSource, Entry, EntryKind, EntryPath, LayerSpec, Metadata};
-use crate::formats::deflate::{Level, Scratch, encode};
+use crate::formats::deflate::{DeflateLevel, DeflateScratch, encode};
 
 /// Words, drawn by a linear congruential generator.
 fn text(length: usize) -> Vec<u8> {
@@ -48,7 +48,7 @@ fn nothing() {
 fn encode_a_body() {
     let (text, entries) = (text(256 << 10), entries());
     let mut encoded = Vec::new();
-    encode(Level::default(), black_box(&text), &mut Scratch::default(), &mut encoded);
+    encode(DeflateLevel::default(), black_box(&text), &mut DeflateScratch::default(), &mut encoded);
     assert!((1..text.len() / 2).contains(&encoded.len()) && entries.len() == 2000);
 }
 

@@ -19,11 +19,11 @@ use crate::oci::MediaType;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
     /// gzip with our own DEFLATE encoder.
-    Gzip(deflate::Level),
+    Gzip(deflate::DeflateLevel),
     /// gzip whose files can be fetched one by one.
-    Estargz(deflate::Level),
+    Estargz(deflate::DeflateLevel),
     /// gzip as it is, with a zTOC beside it by which files can be fetched one by one.
-    Soci(deflate::Level),
+    Soci(deflate::DeflateLevel),
     /// Zstandard, level 1 to 19.
     Zstd(ZstdLevel),
     /// A plain tar.
@@ -56,7 +56,7 @@ impl Default for ZstdLevel {
 
 impl Default for Compression {
     fn default() -> Self {
-        Self::Gzip(deflate::Level::default())
+        Self::Gzip(deflate::DeflateLevel::default())
     }
 }
 
@@ -141,7 +141,7 @@ impl Compression {
     pub(crate) fn encode(
         self,
         body: &[u8],
-        scratch: &mut deflate::Scratch,
+        scratch: &mut deflate::DeflateScratch,
         out: &mut Vec<u8>,
     ) -> std::io::Result<()> {
         match self {
@@ -174,7 +174,7 @@ mod tests {
         let mut crc = crc32fast::Hasher::new();
         let mut length = 0;
         for body in bodies {
-            compression.encode(body, &mut deflate::Scratch::default(), &mut out).expect("encodes");
+            compression.encode(body, &mut deflate::DeflateScratch::default(), &mut out).expect("encodes");
             crc.update(body);
             length += body.len() as u64;
         }
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_table_comes_beside_soci_blobs_from_10_mib_on() {
-        let soci = Compression::Soci(deflate::Level::default());
+        let soci = Compression::Soci(deflate::DeflateLevel::default());
         assert!(soci.has_table(10 << 20) && !soci.has_table((10 << 20) - 1));
         assert!(!Compression::default().has_table(u64::MAX));
     }

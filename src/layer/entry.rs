@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::formats::zip::Archive;
+use crate::formats::zip::ZipArchive;
 use crate::types::stamp::Stamp;
 
 /// A path inside an image: relative, normal, without a trailing slash; raw bytes, as Linux has them.
@@ -235,8 +235,8 @@ pub struct Content {
 pub enum ContentSource {
     /// In a file on disk, with what `lstat` said when it was planned.
     File(Arc<Path>, Stamp),
-    /// In a zip archive: the index of the entry in [`Archive::entries`].
-    Zip(Arc<Archive>, usize),
+    /// In a zip archive: the index of the entry in [`ZipArchive::entries`].
+    Zip(Arc<ZipArchive>, usize),
     /// In memory.
     Bytes(Arc<[u8]>),
 }

@@ -80,7 +80,7 @@ impl Chunk {
 
 /// The bytes of all files, gathered body by body.
 #[derive(Default)]
-pub(super) struct Files {
+pub(super) struct FileDigests {
     /// With the number of the body.
     chunks: Vec<(usize, Chunk)>,
     /// Of the files that have several chunks.
@@ -89,7 +89,7 @@ pub(super) struct Files {
     open: Option<Sha256>,
 }
 
-impl Files {
+impl FileDigests {
     /// Takes the chunks of the next body, `plain`, in order.
     pub(super) fn take(&mut self, body: usize, chunks: &[Chunk], plain: &[u8], layer: &LayerSpec) {
         for chunk in chunks {
@@ -111,7 +111,12 @@ impl Files {
 }
 
 /// Appends `bytes` as a gzip member.
-pub(super) fn member(level: deflate::Level, bytes: &[u8], scratch: &mut deflate::Scratch, out: &mut Vec<u8>) {
+pub(super) fn member(
+    level: deflate::DeflateLevel,
+    bytes: &[u8],
+    scratch: &mut deflate::DeflateScratch,
+    out: &mut Vec<u8>,
+) {
     // As a layer's that is one member.
     out.extend_from_slice(&gzip::HEADER);
     for piece in bytes.chunks(PIECE) {
@@ -146,13 +151,13 @@ pub enum ContentsError {
 #[derive(Serialize)]
 struct Contents<'a> {
     version: u32,
-    entries: Vec<Line<'a>>,
+    entries: Vec<TocEntry<'a>>,
 }
 
 /// An entry of the table of contents. Whatever is zero or empty is left out.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line<'a> {
+struct TocEntry<'a> {
     name: String,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -225,8 +230,8 @@ fn text(bytes: &[u8]) -> Result<&str, ContentsError> {
 /// As [`check`].
 pub(super) fn tail(
     layer: &LayerSpec,
-    level: deflate::Level,
-    files: &Files,
+    level: deflate::DeflateLevel,
+    files: &FileDigests,
     records: &[BodyRecord],
 ) -> Result<Tail, ContentsError> {
     let mut starts = Vec::with_capacity(records.len());
@@ -236,7 +241,7 @@ pub(super) fn tail(
         blob_at += u64::from(record.encoded_length);
         tar_at += u64::from(record.plain_length);
     }
-    let mut scratch = deflate::Scratch::default();
+    let mut scratch = deflate::DeflateScratch::default();
     let (mut tar, mut blob) = (Vec::new(), Vec::new());
     let mut add = |plain: &[u8], blob: &mut Vec<u8>| {
         let start = blob_at + blob.len() as u64;
@@ -251,7 +256,7 @@ pub(super) fn tail(
     let digest = Digest::of(&[0x0f]);
     let mut entries = lines(layer, files, &starts)?;
     let line = line(&landmark.0)?;
-    entries.push(Line { size: 1, offset: at, digest: Some(digest), chunk_digest: Some(digest), ..line });
+    entries.push(TocEntry { size: 1, offset: at, digest: Some(digest), chunk_digest: Some(digest), ..line });
 
     let contents = serde_json::to_vec(&Contents { version: 1, entries })
         .unwrap_or_else(|error| unreachable!("text and numbers: {error}"));
@@ -279,27 +284,31 @@ fn file(name: &str, bytes: &[u8]) -> ((Entry, Vec<u8>), Vec<u8>) {
 }
 
 /// The table of contents: every entry, with every chunk of its bytes.
-fn lines<'a>(layer: &'a LayerSpec, files: &Files, starts: &[u64]) -> Result<Vec<Line<'a>>, ContentsError> {
+fn lines<'a>(
+    layer: &'a LayerSpec,
+    files: &FileDigests,
+    starts: &[u64],
+) -> Result<Vec<TocEntry<'a>>, ContentsError> {
     let mut chunks = files.chunks.iter().peekable();
     let mut lines = Vec::with_capacity(layer.entries().len() + 1);
     for (number, entry) in layer.entries().iter().enumerate() {
         let mut line = line(entry)?;
         while let Some((body, chunk)) = chunks.next_if(|(_, chunk)| chunk.entry == number) {
             let is_last = chunk.offset + chunk.length == entry.payload_size();
-            let place = Line {
+            let place = TocEntry {
                 offset: starts[*body],
                 inner_offset: chunk.inner,
                 chunk_offset: chunk.offset,
                 // The last one goes to the end of the file.
                 chunk_size: if is_last { 0 } else { chunk.length },
                 chunk_digest: Some(chunk.digest),
-                ..Line::default()
+                ..TocEntry::default()
             };
             if chunk.offset == 0 {
                 let digest = files.digests.get(&number).copied().unwrap_or(chunk.digest);
-                let Line { offset, inner_offset, chunk_size, chunk_digest, .. } = place;
+                let TocEntry { offset, inner_offset, chunk_size, chunk_digest, .. } = place;
                 let size = entry.payload_size();
-                line = Line {
+                line = TocEntry {
                     size,
                     digest: Some(digest),
                     offset,
@@ -309,7 +318,7 @@ fn lines<'a>(layer: &'a LayerSpec, files: &Files, starts: &[u64]) -> Result<Vec<
                     ..line
                 };
             } else {
-                let chunk = Line { name: line.name.clone(), kind: "chunk", ..place };
+                let chunk = TocEntry { name: line.name.clone(), kind: "chunk", ..place };
                 lines.push(std::mem::replace(&mut line, chunk));
             }
         }
@@ -319,7 +328,7 @@ fn lines<'a>(layer: &'a LayerSpec, files: &Files, starts: &[u64]) -> Result<Vec<
 }
 
 /// The line of an entry, without its bytes.
-fn line(entry: &Entry) -> Result<Line<'_>, ContentsError> {
+fn line(entry: &Entry) -> Result<TocEntry<'_>, ContentsError> {
     let metadata = &entry.metadata;
     let (kind, link_name, device) = match &entry.kind {
         EntryKind::File(_) => ("reg", "", (0, 0)),
@@ -331,7 +340,7 @@ fn line(entry: &Entry) -> Result<Line<'_>, ContentsError> {
         EntryKind::Fifo => ("fifo", "", (0, 0)),
     };
     let xattrs = metadata.xattrs.iter().map(|(name, value)| (name.as_str(), BASE64.encode(value)));
-    Ok(Line {
+    Ok(TocEntry {
         name: text(&tar::full_name(entry))?.to_owned(),
         kind,
         modified: rfc3339(metadata.mtime)?,
@@ -342,7 +351,7 @@ fn line(entry: &Entry) -> Result<Line<'_>, ContentsError> {
         dev_major: u64::from(device.0),
         dev_minor: u64::from(device.1),
         xattrs: xattrs.collect(),
-        ..Line::default()
+        ..TocEntry::default()
     })
 }
 

@@ -1,18 +1,18 @@
 //! Identities for memos: of contents, of bodies and of whole layers. Part of an image is only [`content_time`], for which
 //! [`identify`] belongs to the format.
 
-use super::body::{self, Kind};
+use super::body::{self, BodyKind};
 use super::content::{self, ContentError};
 use super::encode::Compression;
 use super::entry::{Content, ContentSource, Entry, EntryKind};
-use crate::formats::zip::{Archive, Method};
+use crate::formats::zip::{Method, ZipArchive};
 use crate::types::digest::{ContentId, Key, KeyBuilder};
 
 /// The output format that these layers have; see the changelog's `Digests` sections.
 pub const FORMAT: u64 = 1;
 
 /// The key of an encoded body: format, kind, encoder, and the exact bytes.
-pub(crate) fn body_key(encoder: &str, kind: Kind, content: &ContentId) -> Key {
+pub(crate) fn body_key(encoder: &str, kind: BodyKind, content: &ContentId) -> Key {
     KeyBuilder::new("pack body")
         .number(FORMAT)
         .part(kind.name().as_bytes())
@@ -69,7 +69,7 @@ pub fn content_time(content: &ContentId) -> u64 {
 ///
 /// # Errors
 /// When the archive cannot be read or changed since it was opened.
-pub fn identify_zipped(archive: &Archive, index: usize) -> Result<ContentId, ContentError> {
+pub fn identify_zipped(archive: &ZipArchive, index: usize) -> Result<ContentId, ContentError> {
     let mut hasher = blake3::Hasher::new();
     archive
         .read_compressed(index, |bytes| {

@@ -25,7 +25,7 @@ pub(crate) struct BodyPlace {
 }
 
 /// The longest beginning of a layer that a blob has.
-pub(crate) struct Beginning {
+pub(crate) struct LayerPrefix {
     /// Its bodies.
     pub(crate) places: Vec<BodyPlace>,
     /// The states after some of them; the last one after all.
@@ -84,7 +84,7 @@ impl ListedBlob {
 
     /// The beginning that ends with the last of `checkpoints` checkpoints, after so many bodies. A list that contradicts
     /// itself has none.
-    pub(super) fn beginning(&self, checkpoints: usize, bodies: usize) -> Option<Beginning> {
+    pub(super) fn beginning(&self, checkpoints: usize, bodies: usize) -> Option<LayerPrefix> {
         let marks: Vec<Mark> =
             self.list.checkpoints.get(..checkpoints)?.iter().map(|point| point.mark.clone()).collect();
         let last = marks.last().filter(|mark| mark.bodies == bodies)?;
@@ -97,7 +97,7 @@ impl ListedBlob {
         }
         let tar: u64 = bodies.iter().map(|record| u64::from(record.plain_length)).sum();
         let is_sound = !places.is_empty() && last.tar.length() == tar && last.blob.length() == offset;
-        is_sound.then_some(Beginning { places, marks })
+        is_sound.then_some(LayerPrefix { places, marks })
     }
 }
 

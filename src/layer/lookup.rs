@@ -12,7 +12,7 @@ use fs_err::os::unix::fs::FileExt as _;
 use std::sync::{Arc, LazyLock};
 
 use super::encode::Compression;
-use super::list::{Beginning, BodyPlace, ListedBlob};
+use super::list::{BodyPlace, LayerPrefix, ListedBlob};
 use super::record::BodyRecord;
 use super::spec::LayerSpec;
 use super::trail::Trails;
@@ -35,9 +35,9 @@ pub type FarBlobs = LazyLock<Vec<Arc<ListedBlob>>, Box<dyn FnOnce() -> Vec<Arc<L
 
 /// Looks up the encoded bodies of one layer. Cheap to clone; without blobs by default.
 #[derive(Clone, Default)]
-pub struct BodyLookup(Option<Arc<Inner>>);
+pub struct BodyLookup(Option<Arc<LookupState>>);
 
-struct Inner {
+struct LookupState {
     blobs: Blobs,
     near: Vec<Arc<ListedBlob>>,
     far: Option<Arc<FarBlobs>>,
@@ -56,7 +56,7 @@ impl BodyLookup {
     #[must_use]
     pub fn new(blobs: &Blobs, near: Vec<Arc<ListedBlob>>, far: Option<Arc<FarBlobs>>) -> Self {
         let (blobs, open, interrupt) = (blobs.clone(), Flight::default(), Interrupt::default());
-        Self(Some(Arc::new(Inner { blobs, near, far, open, interrupt })))
+        Self(Some(Arc::new(LookupState { blobs, near, far, open, interrupt })))
     }
 
     /// The longest beginning of the layer whose entries have these keys that some blob has.
@@ -65,7 +65,7 @@ impl BodyLookup {
         layer: &LayerSpec,
         compression: Compression,
         keys: &[Key],
-    ) -> Option<Beginning> {
+    ) -> Option<LayerPrefix> {
         let inner = self.0.as_ref()?;
         let longest = |blobs: &[Arc<ListedBlob>]| longest_beginning(blobs, layer, compression, keys);
         longest(&inner.near).or_else(|| longest(inner.far()))
@@ -122,7 +122,7 @@ impl BodyLookup {
     }
 }
 
-impl Inner {
+impl LookupState {
     fn far(&self) -> &[Arc<ListedBlob>] {
         self.far.as_ref().map_or(&[], |far| far)
     }
@@ -148,7 +148,7 @@ fn longest_beginning(
     layer: &LayerSpec,
     compression: Compression,
     keys: &[Key],
-) -> Option<Beginning> {
+) -> Option<LayerPrefix> {
     let mut alike: Vec<&ListedBlob> =
         blobs.iter().map(|blob| &**blob).filter(|blob| blob.trail(0).is_some()).collect();
     let mut longest: Option<(&ListedBlob, usize, usize)> = None;

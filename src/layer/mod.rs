@@ -27,7 +27,7 @@ mod ztoc;
 
 pub use crate::types::stamp::Stamp;
 pub use accounts::{Account, AccountKind, AccountNames, MAX_ACCOUNTS};
-pub use assemble::{Buffers, Built, LayerError, Work, Workshop, build};
+pub use assemble::{Buffers, Built, LayerError, LayerWork, Workshop, build};
 pub use content::ContentError;
 pub use encode::{Compression, ZstdLevel};
 pub use entry::{

@@ -46,7 +46,7 @@ pub(crate) fn write_header(entry: &Entry, out: &mut Vec<u8>) -> Result<(), TarEr
         write_records(&records, &entry.path, out);
     }
     let metadata = &entry.metadata;
-    let mut header = Header::new();
+    let mut header = UstarHeader::new();
     match split {
         Some(slash) => {
             header.text(345, &name[..slash]);
@@ -75,7 +75,7 @@ pub(crate) fn header_length(entry: &Entry) -> Result<u64, TarError> {
 }
 
 /// The same of an entry with these PAX records.
-pub(crate) fn length_with(records: &[Record]) -> u64 {
+pub(crate) fn length_with(records: &[PaxField]) -> u64 {
     if records.is_empty() {
         return BLOCK as u64;
     }
@@ -84,7 +84,7 @@ pub(crate) fn length_with(records: &[Record]) -> u64 {
 }
 
 /// The PAX records of `entry`, in key order.
-pub(crate) fn records(entry: &Entry) -> Result<Vec<Record>, TarError> {
+pub(crate) fn records(entry: &Entry) -> Result<Vec<PaxField>, TarError> {
     Ok(spell(entry)?.records)
 }
 
@@ -136,11 +136,11 @@ struct Spelling<'a> {
     split: Option<usize>,
     link: &'a [u8],
     /// In key order.
-    records: Vec<Record>,
+    records: Vec<PaxField>,
 }
 
 /// The key and value of a PAX record.
-pub(crate) type Record = (Vec<u8>, Vec<u8>);
+pub(crate) type PaxField = (Vec<u8>, Vec<u8>);
 
 fn spell(entry: &Entry) -> Result<Spelling<'_>, TarError> {
     let metadata = &entry.metadata;
@@ -174,7 +174,7 @@ fn spell(entry: &Entry) -> Result<Spelling<'_>, TarError> {
 }
 
 /// PAX text is UTF-8; other bytes stay in the ustar field alone, where they fit.
-fn add_text(records: &mut Vec<Record>, key: &str, value: &[u8], fits: bool) -> Result<(), TarError> {
+fn add_text(records: &mut Vec<PaxField>, key: &str, value: &[u8], fits: bool) -> Result<(), TarError> {
     if std::str::from_utf8(value).is_ok() {
         records.push((key.into(), value.into()));
     } else if !fits {
@@ -210,9 +210,9 @@ fn split_at(name: &[u8]) -> Option<usize> {
     (name.len() - slash - 1 <= NAME).then_some(slash)
 }
 
-struct Header([u8; BLOCK]);
+struct UstarHeader([u8; BLOCK]);
 
-impl Header {
+impl UstarHeader {
     fn new() -> Self {
         let mut block = [0; BLOCK];
         block[257..265].copy_from_slice(b"ustar\x0000");
@@ -241,7 +241,7 @@ impl Header {
 }
 
 /// Appends an `x` header and its records.
-fn write_records(records: &[Record], path: &EntryPath, out: &mut Vec<u8>) {
+fn write_records(records: &[PaxField], path: &EntryPath, out: &mut Vec<u8>) {
     let mut body = Vec::new();
     for (key, value) in records {
         write_record(key, value, &mut body);
@@ -249,7 +249,7 @@ fn write_records(records: &[Record], path: &EntryPath, out: &mut Vec<u8>) {
     let mut name = b"PaxHeaders.0/".to_vec();
     name.extend_from_slice(path.file_name());
     name.truncate(NAME);
-    let mut header = Header::new();
+    let mut header = UstarHeader::new();
     header.text(0, &name);
     header.octal(100, 8, 0o644);
     header.octal(108, 8, 0);

@@ -10,7 +10,7 @@ mod flatbuffer;
 
 use serde::{Deserialize, Serialize};
 
-use self::flatbuffer::{Builder, Field, Part, Place};
+use self::flatbuffer::{BufferOffset, Builder, Field, VectorPart};
 use super::entry::{Entry, EntryKind};
 use super::gzip;
 use super::spec::LayerSpec;
@@ -44,7 +44,7 @@ pub struct Ztoc {
 }
 
 /// A part of a blob that is decoded by itself.
-struct Span {
+struct ZtocSpan {
     /// Where it begins in the blob.
     blob: u64,
     /// Where it begins in the tar.
@@ -56,7 +56,7 @@ struct Span {
 pub(super) struct Spans {
     /// The shortest.
     length: u64,
-    finished: Vec<Span>,
+    finished: Vec<ZtocSpan>,
     hasher: Sha256,
     /// Where the open one begins, in the blob and in the tar.
     begun: (u64, u64),
@@ -87,7 +87,7 @@ impl Spans {
 
     fn close(&mut self) {
         let digest = std::mem::take(&mut self.hasher).finish();
-        self.finished.push(Span { blob: self.begun.0, tar: self.begun.1, digest });
+        self.finished.push(ZtocSpan { blob: self.begun.0, tar: self.begun.1, digest });
         self.begun = self.ends;
     }
 
@@ -95,18 +95,18 @@ impl Spans {
     ///
     /// # Errors
     /// When it would be larger than its own format allows.
-    pub(super) fn finish(mut self, layer: &LayerSpec, epilogue: &[u8]) -> Result<Table, ZtocError> {
+    pub(super) fn finish(mut self, layer: &LayerSpec, epilogue: &[u8]) -> Result<ZtocBlob, ZtocError> {
         self.hasher.update(epilogue);
         self.ends.0 += epilogue.len() as u64;
         self.close();
         let bytes = table(layer, &self)?;
         let ztoc = Ztoc { digest: Digest::of(&bytes), size: bytes.len() as u64, span: self.length };
-        Ok(Table { ztoc, bytes })
+        Ok(ZtocBlob { ztoc, bytes })
     }
 }
 
 /// A finished zTOC.
-pub(super) struct Table {
+pub(super) struct ZtocBlob {
     pub(super) ztoc: Ztoc,
     pub(super) bytes: Vec<u8>,
 }
@@ -131,7 +131,7 @@ fn table(layer: &LayerSpec, spans: &Spans) -> Result<Vec<u8>, ZtocError> {
     let contents = out.table(&[Field::To(files)]);
 
     let checkpoints = checkpoints(&mut out, spans);
-    let digests: Vec<Place> =
+    let digests: Vec<BufferOffset> =
         spans.finished.iter().map(|span| out.string(span.digest.to_string().as_bytes())).collect();
     let digests = out.vector(&digests);
     let last = spans.finished.len() as i32 - 1;
@@ -151,7 +151,7 @@ fn table(layer: &LayerSpec, spans: &Spans) -> Result<Vec<u8>, ZtocError> {
 
 /// `struct gzip_zinfo` as it is written: how many checkpoints, the length of spans, and for each the places in blob
 /// and tar, the bits of the byte before that belong to it, and the window.
-fn checkpoints(out: &mut Builder, spans: &Spans) -> Place {
+fn checkpoints(out: &mut Builder, spans: &Spans) -> BufferOffset {
     let head = [&(spans.finished.len() as u32).to_le_bytes()[..], &spans.length.to_le_bytes()].concat();
     let places: Vec<[u8; 17]> = spans
         .finished
@@ -163,13 +163,13 @@ fn checkpoints(out: &mut Builder, spans: &Spans) -> Place {
             bytes
         })
         .collect();
-    let each = places.iter().flat_map(|place| [Part::Bytes(place), Part::Zeros(WINDOW)]);
-    let parts: Vec<Part<'_>> = std::iter::once(Part::Bytes(&head)).chain(each).collect();
+    let each = places.iter().flat_map(|place| [VectorPart::Bytes(place), VectorPart::Zeros(WINDOW)]);
+    let parts: Vec<VectorPart<'_>> = std::iter::once(VectorPart::Bytes(&head)).chain(each).collect();
     out.bytes(&parts)
 }
 
 /// The tar's statements about each entry, and the place of its payload.
-fn files(out: &mut Builder, layer: &LayerSpec) -> Result<Vec<Place>, TarError> {
+fn files(out: &mut Builder, layer: &LayerSpec) -> Result<Vec<BufferOffset>, TarError> {
     let mut at = 0;
     let mut places = Vec::with_capacity(layer.entries().len());
     for entry in layer.entries() {
@@ -182,7 +182,12 @@ fn files(out: &mut Builder, layer: &LayerSpec) -> Result<Vec<Place>, TarError> {
     Ok(places)
 }
 
-fn file(out: &mut Builder, entry: &Entry, records: &[tar::Record], at: u64) -> Result<Place, TarError> {
+fn file(
+    out: &mut Builder,
+    entry: &Entry,
+    records: &[tar::PaxField],
+    at: u64,
+) -> Result<BufferOffset, TarError> {
     let metadata = &entry.metadata;
     let (kind, device) = match entry.kind {
         EntryKind::File(_) => (&b"reg"[..], (0, 0)),
@@ -193,7 +198,7 @@ fn file(out: &mut Builder, entry: &Entry, records: &[tar::Record], at: u64) -> R
         EntryKind::BlockDevice(major, minor) => (&b"block"[..], (major, minor)),
         EntryKind::Fifo => (&b"fifo"[..], (0, 0)),
     };
-    let records: Vec<Place> = records
+    let records: Vec<BufferOffset> = records
         .iter()
         .map(|(key, value)| {
             let fields = [Field::To(out.shared(key)), Field::To(out.string(value))];

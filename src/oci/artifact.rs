@@ -13,11 +13,11 @@ pub const EMPTY: &[u8] = b"{}";
 
 /// An artifact to be written.
 #[derive(Clone, Debug)]
-pub struct Artifact {
+pub struct OciArtifact {
     manifest: Manifest,
 }
 
-impl Artifact {
+impl OciArtifact {
     /// An artifact of this type, with the empty configuration and nothing in it.
     #[must_use]
     pub fn new(artifact_type: &str) -> Self {
@@ -92,7 +92,7 @@ mod tests {
     fn an_artifact_is_written_as_the_specification_has_it() {
         let layer = Descriptor::of(MediaType::Other("text/plain".to_owned()), b"a");
         let subject = Descriptor::of(MediaType::ImageManifest, b"b");
-        let artifact = Artifact::new("application/x")
+        let artifact = OciArtifact::new("application/x")
             .layers([layer])
             .subject(subject)
             .annotation("b", "2")
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn the_type_of_a_configuration_is_that_of_the_artifact() {
         let config = Descriptor::of(MediaType::Other("application/x".to_owned()), EMPTY);
-        let document = Artifact::of_config(config).document("artifact").expect("written");
+        let document = OciArtifact::of_config(config).document("artifact").expect("written");
         let text = String::from_utf8(document.bytes).expect("text");
         assert!(!text.contains("artifactType") && text.contains(r#""mediaType":"application/x""#), "{text}");
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-pub use growing::{Grower, Growing, GrowingReader, Part, growing};
+pub use growing::{BlobGrower, BlobPart, GrowingBlob, GrowingReader, growing};
 
 use crate::oci::Descriptor;
 use crate::types::reference::Repository;

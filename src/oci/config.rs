@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::formats::json::{Decode, JsonError, Kind, Object, Raw, Value};
+use crate::formats::json::{FromJson, JsonError, JsonKind, JsonValue, Object, Raw};
 use crate::types::digest::Digest;
 use crate::types::platform::Platform;
 
@@ -219,8 +219,8 @@ const RUN_CONFIG: &[&str] = &[
 
 const HEALTHCHECK: &[&str] = &["Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"];
 
-impl Decode for ConfigFile {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for ConfigFile {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, CONFIG_FILE)?;
         Ok(Self {
             created: object.take("created")?,
@@ -244,8 +244,8 @@ impl Decode for ConfigFile {
     }
 }
 
-impl Decode for RootFs {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for RootFs {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, ROOT_FS)?;
         Ok(Self {
             kind: object.take_or_default("type")?,
@@ -258,8 +258,8 @@ impl Decode for RootFs {
     }
 }
 
-impl Decode for History {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for History {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, HISTORY)?;
         Ok(Self {
             created: object.take("created")?,
@@ -278,8 +278,8 @@ impl Decode for History {
     }
 }
 
-impl Decode for RunConfig {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for RunConfig {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, RUN_CONFIG)?;
         Ok(Self {
             user: object.take_or_default("User")?,
@@ -301,11 +301,11 @@ impl Decode for RunConfig {
 }
 
 /// The value in a map that is a set: an object, which Go does not look into.
-struct Mark(Raw);
+struct SetValue(Raw);
 
-impl Decode for Mark {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
-        if value.kind() == Kind::Object { Raw::decode(value).map(Self) } else { Err(Self::wrong(value)) }
+impl FromJson for SetValue {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
+        if value.kind() == JsonKind::Object { Raw::decode(value).map(Self) } else { Err(Self::wrong(value)) }
     }
     fn wanted() -> String {
         "an object".to_owned()
@@ -319,12 +319,12 @@ impl Decode for Mark {
 }
 
 fn marks(object: &mut Object<'_>, name: &'static str) -> Result<BTreeMap<String, Raw>, JsonError> {
-    let marks: BTreeMap<String, Mark> = object.take_or_default(name)?;
-    Ok(marks.into_iter().map(|(key, Mark(raw))| (key, raw)).collect())
+    let marks: BTreeMap<String, SetValue> = object.take_or_default(name)?;
+    Ok(marks.into_iter().map(|(key, SetValue(raw))| (key, raw)).collect())
 }
 
-impl Decode for Healthcheck {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for Healthcheck {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, HEALTHCHECK)?;
         Ok(Self {
             test: object.take_or_default("Test")?,

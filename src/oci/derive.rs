@@ -37,7 +37,7 @@ pub struct NewLayer {
 
 /// Changes to the base's configuration. `None` and empty mean: as the base has it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Change {
+pub struct ConfigChange {
     /// When the image says it was created, RFC 3339.
     pub created: String,
     /// Variables to set, in order.
@@ -76,7 +76,7 @@ pub fn derive(
     base: Option<&Image>,
     platform: &Platform,
     layers: &[NewLayer],
-    change: &Change,
+    change: &ConfigChange,
 ) -> Result<(Image, Vec<String>), ImageError> {
     let mut notes = Vec::new();
     let mut config = base.map_or_else(ConfigFile::default, |base| base.config().clone());
@@ -101,7 +101,7 @@ pub fn derive(
     Ok((image, notes))
 }
 
-fn change_run(mut run: RunConfig, change: &Change, notes: &mut Vec<String>) -> RunConfig {
+fn change_run(mut run: RunConfig, change: &ConfigChange, notes: &mut Vec<String>) -> RunConfig {
     let unset: BTreeSet<&str> = change.unset_env.iter().map(String::as_str).collect();
     run.env.retain(|variable| !unset.contains(key(variable)));
     run.env = with_variables(run.env, &change.env);
@@ -253,11 +253,11 @@ mod tests {
     #[test]
     fn what_is_not_changed_survives() {
         let base = docker_base();
-        let change = Change {
+        let change = ConfigChange {
             created: "1970-01-01T00:00:01Z".into(),
             env: vec![("A".into(), "2".into()), ("B".into(), "3".into())],
             ports: vec!["8080/tcp".into()],
-            ..Change::default()
+            ..ConfigChange::default()
         };
         let (image, notes) =
             derive(Some(&base), &Platform::linux_amd64(), &[layer()], &change).expect("image");
@@ -294,7 +294,7 @@ mod tests {
         Image::from_raw(RawDocument::new(None, bytes).expect("document"), config).expect("image")
     }
 
-    fn derived(config: &str, platform: &str, change: &Change) -> (ConfigFile, Vec<String>) {
+    fn derived(config: &str, platform: &str, change: &ConfigChange) -> (ConfigFile, Vec<String>) {
         let platform = platform.parse().expect("a platform");
         let (image, notes) = derive(Some(&base_with(config)), &platform, &[layer()], change).expect("image");
         (image.config().clone(), notes)
@@ -306,8 +306,11 @@ mod tests {
     fn a_variable_is_there_once() {
         let base = format!(r#"{{{ROOT},"config":{{"Env":["A=1","X=1","B=2","A=3","X=2"]}}}}"#);
         assert_eq!(base_with(&base).config().env("A"), Some("3"), "runtimes take the last");
-        let change =
-            Change { env: vec![("A".into(), "9".into())], unset_env: vec!["B".into()], ..Change::default() };
+        let change = ConfigChange {
+            env: vec![("A".into(), "9".into())],
+            unset_env: vec!["B".into()],
+            ..ConfigChange::default()
+        };
         let (config, _) = derived(&base, "linux/amd64", &change);
         assert_eq!(config.config.expect("config").env, ["A=9", "X=1", "X=2"]);
     }
@@ -315,7 +318,7 @@ mod tests {
     #[test]
     fn every_image_says_what_it_runs_on() {
         let stated = |fields: &str, platform: &str| {
-            let (config, _) = derived(&format!("{{{fields}{ROOT}}}"), platform, &Change::default());
+            let (config, _) = derived(&format!("{{{fields}{ROOT}}}"), platform, &ConfigChange::default());
             (config.os, config.architecture, config.variant)
         };
         let of = |os: &str, architecture: &str, variant: Option<&str>| {
@@ -336,7 +339,7 @@ mod tests {
         let base = r#"{"history":[{"created_by":"a","x":-0},{"created_by":"b"},{"empty_layer":true},{"created_by":"c"}],
             "config":{"Healthcheck":{"Test":["NONE"],"OnFailure":"kill"}},
             "rootfs":{"type":"layers","diff_ids":["LAYER"],"base_layer":123456789012345678901234567890}}"#;
-        let (config, notes) = derived(base, "linux/amd64", &Change::default());
+        let (config, notes) = derived(base, "linux/amd64", &ConfigChange::default());
         let steps: Vec<(Option<&str>, bool)> =
             config.history.iter().map(|step| (step.created_by.as_deref(), step.empty_layer)).collect();
         assert_eq!(
@@ -359,7 +362,7 @@ mod tests {
     #[test]
     fn an_entrypoint_drops_the_base_command() {
         let base = docker_base();
-        let change = Change { entrypoint: Some(vec!["/app".into()]), ..Change::default() };
+        let change = ConfigChange { entrypoint: Some(vec!["/app".into()]), ..ConfigChange::default() };
         let (image, _) = derive(Some(&base), &Platform::linux_amd64(), &[], &change).expect("image");
         assert_eq!(image.config().config.as_ref().expect("config").cmd, None);
     }
@@ -367,9 +370,9 @@ mod tests {
     #[test]
     fn the_same_parts_give_the_same_bytes() {
         let make = || {
-            let change = Change {
+            let change = ConfigChange {
                 labels: (0..20).map(|i| (format!("l{i}"), "x".into())).collect(),
-                ..Change::default()
+                ..ConfigChange::default()
             };
             derive(Some(&docker_base()), &Platform::linux_amd64(), &[layer()], &change).expect("image").0
         };
@@ -379,7 +382,7 @@ mod tests {
     #[test]
     fn oci_spec_reads_what_we_write() {
         let (image, _) =
-            derive(Some(&docker_base()), &Platform::linux_amd64(), &[layer()], &Change::default())
+            derive(Some(&docker_base()), &Platform::linux_amd64(), &[layer()], &ConfigChange::default())
                 .expect("image");
         let manifest = oci_spec::image::ImageManifest::from_reader(&image.raw().bytes[..]).expect("manifest");
         assert_eq!(manifest.layers().len(), 2);

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::media_type::MediaType;
-use crate::formats::json::{Decode, JsonError, Object, Raw, Value};
+use crate::formats::json::{FromJson, JsonError, JsonValue, Object, Raw};
 use crate::types::digest::Digest;
 use crate::types::platform::Platform;
 
@@ -65,8 +65,8 @@ const DESCRIPTOR: &[&str] =
 /// Those of a platform, `features` being Docker's.
 const PLATFORM: &[&str] = &["architecture", "os", "os.version", "os.features", "variant", "features"];
 
-impl Decode for Descriptor {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for Descriptor {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, DESCRIPTOR)?;
         if let Some(data) = object.get("data") {
             check_data(data).map_err(|error| error.below("data"))?;
@@ -91,7 +91,7 @@ impl Decode for Descriptor {
 }
 
 /// The content itself is carried over unread; a reader in Go refuses a document in which it is no base64.
-fn check_data(data: Value<'_>) -> Result<(), JsonError> {
+fn check_data(data: JsonValue<'_>) -> Result<(), JsonError> {
     let text: String = String::decode(data)?;
     let text: String = text.chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
     match base64::engine::general_purpose::STANDARD.decode(text) {
@@ -108,8 +108,8 @@ impl<'de> Deserialize<'de> for Descriptor {
     }
 }
 
-impl Decode for PlatformFields {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for PlatformFields {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, PLATFORM)?;
         Ok(Self {
             architecture: object.take_or_default("architecture")?,
@@ -125,8 +125,8 @@ impl Decode for PlatformFields {
     }
 }
 
-impl Decode for MediaType {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for MediaType {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         String::decode(value).map(|text| Self::from(text.as_str()))
     }
     fn wanted() -> String {
@@ -134,8 +134,8 @@ impl Decode for MediaType {
     }
 }
 
-impl Decode for Digest {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for Digest {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         String::decode(value)?.parse().map_err(JsonError::refused)
     }
     fn wanted() -> String {

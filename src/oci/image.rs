@@ -157,7 +157,7 @@ impl Image {
         const OF_A_VALUE: usize = 128;
         let documents = [&self.raw.bytes, &self.raw_config];
         let of = |bytes: &&Vec<u8>| {
-            2 * bytes.len() + OF_A_VALUE * json::parse(bytes).map_or(0, json::Value::count)
+            2 * bytes.len() + OF_A_VALUE * json::parse(bytes).map_or(0, json::JsonValue::count)
         };
         documents.iter().map(of).sum()
     }

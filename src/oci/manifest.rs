@@ -9,8 +9,8 @@ use std::fmt;
 use serde::Serialize;
 
 use super::descriptor::Descriptor;
-use super::media_type::{self, Document, MediaType};
-use crate::formats::json::{self, Decode, JsonError, Object, Raw, Value};
+use super::media_type::{self, DocumentKind, MediaType};
+use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object, Raw};
 use crate::types::digest::Digest;
 use crate::types::shown::Foreign;
 
@@ -159,7 +159,7 @@ impl RawDocument {
     /// When the document is over a limit, ambiguous, of another type, or no manifest or index.
     pub fn new(announced: Option<&MediaType>, bytes: Vec<u8>) -> Result<Self, DocumentError> {
         check_limit("bytes", bytes.len() as u64, MAX_DOCUMENT)?;
-        let shape: Shape = parse_strict("manifest", &bytes)?;
+        let shape: DocumentShape = parse_strict("manifest", &bytes)?;
         if shape.is_schema_1 {
             return Err(DocumentError::Schema1);
         }
@@ -181,8 +181,8 @@ impl RawDocument {
             MediaType::ImageManifest
         });
         let agrees = match media_type::document(&media_type) {
-            Some(Document::Index) => is_index,
-            Some(Document::Manifest) => !is_index,
+            Some(DocumentKind::Index) => is_index,
+            Some(DocumentKind::Manifest) => !is_index,
             None => false,
         };
         if !agrees {
@@ -208,7 +208,7 @@ impl RawDocument {
     /// # Errors
     /// When a field is missing or of the wrong type, or there are too many layers or manifests.
     pub fn parse(&self) -> Result<ManifestOrIndex, DocumentError> {
-        if media_type::document(&self.media_type) == Some(Document::Index) {
+        if media_type::document(&self.media_type) == Some(DocumentKind::Index) {
             let index: Index = parse_strict("index", &self.bytes)?;
             check_limit("manifests", index.manifests.len() as u64, MAX_CHILDREN as u64)?;
             return Ok(ManifestOrIndex::Index(Box::new(index)));
@@ -254,15 +254,15 @@ enum DocumentField {
 }
 
 /// The fields that tell manifests and indexes apart.
-struct Shape {
+struct DocumentShape {
     media_type: Option<MediaType>,
     is_schema_1: bool,
     manifests: DocumentField,
     is_manifest: bool,
 }
 
-impl Decode for Shape {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for DocumentShape {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, DOCUMENT)?;
         let version: Option<u64> = object.take("schemaVersion")?;
         Ok(Self {
@@ -286,8 +286,8 @@ fn schema_version(object: &mut Object<'_>) -> Result<u8, JsonError> {
     u8::try_from(number).map_err(|_| JsonError::refused("no version that is known").below("schemaVersion"))
 }
 
-impl Decode for Manifest {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for Manifest {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, DOCUMENT)?;
         Ok(Self {
             schema_version: schema_version(&mut object)?,
@@ -305,8 +305,8 @@ impl Decode for Manifest {
     }
 }
 
-impl Decode for Index {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for Index {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, DOCUMENT)?;
         Ok(Self {
             schema_version: schema_version(&mut object)?,
@@ -328,7 +328,7 @@ impl Decode for Index {
 /// # Errors
 /// When the bytes are not JSON, have more than [`MAX_VALUES`] values, are not a `T`, or mean different things to
 /// different readers.
-pub fn parse_strict<T: Decode>(what: &'static str, bytes: &[u8]) -> Result<T, DocumentError> {
+pub fn parse_strict<T: FromJson>(what: &'static str, bytes: &[u8]) -> Result<T, DocumentError> {
     let parsed = json::parse_within(bytes, MAX_VALUES).and_then(T::decode);
     parsed.map_err(|source| DocumentError::Json { what, digest: Some(Digest::of(bytes)), source })
 }
@@ -337,7 +337,7 @@ pub fn parse_strict<T: Decode>(what: &'static str, bytes: &[u8]) -> Result<T, Do
 ///
 /// # Errors
 /// As for [`parse_strict`].
-pub fn parse_file<T: Decode>(what: &'static str, bytes: &[u8], values: usize) -> Result<T, DocumentError> {
+pub fn parse_file<T: FromJson>(what: &'static str, bytes: &[u8], values: usize) -> Result<T, DocumentError> {
     let parsed = json::parse_within(bytes, values).and_then(T::decode);
     parsed.map_err(|source| DocumentError::Json { what, digest: None, source })
 }

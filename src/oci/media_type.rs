@@ -19,7 +19,7 @@ pub const DOCKER_FOREIGN_LAYER: &str = "application/vnd.docker.image.rootfs.fore
 
 /// The kind of document that a media type stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Document {
+pub enum DocumentKind {
     /// One image.
     Manifest,
     /// A list of manifests.
@@ -55,12 +55,12 @@ impl LayerCompression {
 
 /// Whether `media_type` is a manifest or an index, OCI's or Docker's.
 #[must_use]
-pub fn document(media_type: &MediaType) -> Option<Document> {
+pub fn document(media_type: &MediaType) -> Option<DocumentKind> {
     match media_type {
-        MediaType::ImageManifest => Some(Document::Manifest),
-        MediaType::ImageIndex => Some(Document::Index),
-        MediaType::Other(other) if other == DOCKER_MANIFEST => Some(Document::Manifest),
-        MediaType::Other(other) if other == DOCKER_MANIFEST_LIST => Some(Document::Index),
+        MediaType::ImageManifest => Some(DocumentKind::Manifest),
+        MediaType::ImageIndex => Some(DocumentKind::Index),
+        MediaType::Other(other) if other == DOCKER_MANIFEST => Some(DocumentKind::Manifest),
+        MediaType::Other(other) if other == DOCKER_MANIFEST_LIST => Some(DocumentKind::Index),
         _ => None,
     }
 }

@@ -18,7 +18,7 @@ pub mod soci;
 #[cfg(any(test, feature = "testing"))]
 pub use config::RootFs;
 pub use config::{ConfigFile, Healthcheck, History, RunConfig};
-pub use derive::{Change, NewLayer, derive};
+pub use derive::{ConfigChange, NewLayer, derive};
 pub use descriptor::{Descriptor, PlatformFields};
 pub use image::{Image, ImageError, MAX_IMAGES, to_json};
 #[cfg(any(test, feature = "testing"))]
@@ -28,4 +28,4 @@ pub use manifest::{
     parse_file, parse_strict,
 };
 pub use media_type::MediaType;
-pub use rebase::{BASE_DIGEST, BASE_NAME, Rebased, begins_with, rebase};
+pub use rebase::{BASE_DIGEST, BASE_NAME, RebasedImage, begins_with, rebase};

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use super::derive::OWN_LABELS;
 use super::{
-    Change, Descriptor, History, Image, ImageError, NewLayer, RawDocument, RunConfig, derive, media_type,
-    soci,
+    ConfigChange, Descriptor, History, Image, ImageError, NewLayer, RawDocument, RunConfig, derive,
+    media_type, soci,
 };
 use crate::types::platform::Platform;
 
@@ -26,7 +26,7 @@ pub fn begins_with(image: &Image, base: &Image) -> Option<usize> {
 }
 
 /// An image on another base.
-pub struct Rebased {
+pub struct RebasedImage {
     /// The image.
     pub image: Image,
     /// Its SOCI index, if it has one.
@@ -47,7 +47,7 @@ pub fn rebase(
     platform: &Platform,
     (name, digest): (Option<&str>, &str),
     tables: Vec<Descriptor>,
-) -> Result<Rebased, ImageError> {
+) -> Result<RebasedImage, ImageError> {
     let count = old.layers().len();
     let mut change = own(image, old);
     for texts in [&mut change.labels, &mut change.annotations] {
@@ -80,11 +80,11 @@ pub fn rebase(
         layer.media_type = media_type::to_oci(&layer.media_type);
         layer
     }));
-    Ok(Rebased { image: Image::new(&config, layers, change.annotations)?, soci, notes })
+    Ok(RebasedImage { image: Image::new(&config, layers, change.annotations)?, soci, notes })
 }
 
 /// The changes of `image` to the configuration of `old`.
-fn own(image: &Image, old: &Image) -> Change {
+fn own(image: &Image, old: &Image) -> ConfigChange {
     let empty = RunConfig::default();
     let (ours, theirs) = (image.config(), old.config());
     let (run, base) = (ours.config.as_ref().unwrap_or(&empty), theirs.config.as_ref().unwrap_or(&empty));
@@ -95,7 +95,7 @@ fn own(image: &Image, old: &Image) -> Change {
     let set: BTreeSet<String> = run.env.iter().map(|variable| key(variable)).collect();
     let differs = |ours: &String, theirs: &String| (ours != theirs).then(|| ours.clone());
     let is_own = |name: &str| OWN_LABELS.contains(&name);
-    Change {
+    ConfigChange {
         created: ours.created.clone().unwrap_or_default(),
         env: variables
             .iter()
@@ -133,7 +133,7 @@ fn effective(env: &[String]) -> Vec<&String> {
     kept
 }
 
-/// Applies the changes that a [`Change`] cannot express: settings that the image took away from its base, and fields
+/// Applies the changes that a [`ConfigChange`] cannot express: settings that the image took away from its base, and fields
 /// beyond the specification.
 fn without(mut run: RunConfig, image: &Image, old: &Image) -> RunConfig {
     let empty = RunConfig::default();

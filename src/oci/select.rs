@@ -107,11 +107,11 @@ fn collect<E: From<SelectError>>(
             continue;
         }
         match media_type::document(&entry.media_type) {
-            Some(media_type::Document::Manifest) => {
+            Some(media_type::DocumentKind::Manifest) => {
                 let platform = entry.platform.as_ref().and_then(super::PlatformFields::normalised);
                 found.push(Offer { platform, descriptor: entry.clone() });
             }
-            Some(media_type::Document::Index) => {
+            Some(media_type::DocumentKind::Index) => {
                 let depth = depth.checked_sub(1).ok_or(SelectError::Depth)?;
                 budget.bytes = budget.bytes.checked_sub(entry.size).ok_or(SelectError::TooLarge)?;
                 collect(&nested(entry)?, depth, budget, nested, found)?;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::artifact::{self, Artifact};
+use super::artifact::{self, OciArtifact};
 use super::{Descriptor, Image, ImageError, Index, Manifest, ManifestOrIndex, MediaType, RawDocument};
 use crate::types::digest::Digest;
 
@@ -79,7 +79,7 @@ pub fn index(
     if tables.is_empty() {
         return Ok(None);
     }
-    let artifact = Artifact::of_config(config()).layers(tables).annotation(TOOL, "pack");
+    let artifact = OciArtifact::of_config(config()).layers(tables).annotation(TOOL, "pack");
     let document = artifact.document("SOCI index")?;
     annotations.insert(INDEX_DIGEST.to_owned(), document.digest().to_string());
     Ok(Some(document))

@@ -111,12 +111,12 @@ pub fn split(spec: LayerSpec, root: Option<&EntryPath>, count: BucketCount) -> S
     if count.get() == 1 {
         return Split::Whole(spec);
     }
-    let mut assigned = Assigned::new(&spec, root, count);
+    let mut assigned = BucketAssignment::new(&spec, root, count);
     if assigned.packages.iter().filter(|packages| !packages.is_empty()).count() < 2 {
         return Split::Whole(spec);
     }
     assigned.add_directories();
-    let Assigned { members, packages, .. } = assigned;
+    let BucketAssignment { members, packages, .. } = assigned;
     let names: Vec<String> =
         (1..=count.get()).map(|number| format!("{} {number}/{}", spec.name(), count.get())).collect();
     let shown = |name: &Vec<u8>| if name.is_empty() { ".".into() } else { shown(name) };
@@ -128,7 +128,7 @@ pub fn split(spec: LayerSpec, root: Option<&EntryPath>, count: BucketCount) -> S
 }
 
 /// Which entries are in which buckets.
-struct Assigned<'a> {
+struct BucketAssignment<'a> {
     spec: &'a LayerSpec,
     /// For each entry the buckets that it is in, a bit for each.
     members: Vec<u16>,
@@ -136,7 +136,7 @@ struct Assigned<'a> {
     packages: Vec<BTreeSet<Vec<u8>>>,
 }
 
-impl<'a> Assigned<'a> {
+impl<'a> BucketAssignment<'a> {
     /// Assigns every entry except directories that have entries in them.
     fn new(spec: &'a LayerSpec, root: Option<&EntryPath>, count: BucketCount) -> Self {
         let entries = spec.entries();

@@ -19,12 +19,12 @@ pub struct Listing {
     /// The encoder, with the output format.
     encoder: String,
     /// In the order of the layer, which is that of the paths.
-    entries: Vec<ListedEntry>,
+    entries: Vec<ListingEntry>,
 }
 
 /// One entry of a [`Listing`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct ListedEntry {
+struct ListingEntry {
     path: EntryPath,
     mode: u32,
     uid: u64,
@@ -43,7 +43,7 @@ impl Listing {
     #[must_use]
     pub fn new(compression: Compression, entries: &[Entry], ids: &[Option<ContentId>]) -> Option<Self> {
         let pairs = entries.iter().zip(ids);
-        let entries = pairs.map(|(entry, id)| ListedEntry::new(entry, id.as_ref()));
+        let entries = pairs.map(|(entry, id)| ListingEntry::new(entry, id.as_ref()));
         Some(Self { encoder: encoder(compression), entries: entries.collect::<Option<_>>()? })
     }
 }
@@ -95,7 +95,7 @@ impl Serialize for EntriesRecord<'_> {
         let Self(ListingRecord { layer, contents, .. }) = self;
         let mut entries = serializer.serialize_seq(Some(layer.entries().len()))?;
         for (entry, id) in layer.entries().iter().zip(contents.iter()) {
-            let listed = ListedEntry::new(entry, id.as_ref());
+            let listed = ListingEntry::new(entry, id.as_ref());
             entries.serialize_element(&listed.ok_or_else(|| S::Error::custom("an identity is missing"))?)?;
         }
         entries.end()
@@ -112,7 +112,7 @@ fn attributes(xattrs: &BTreeMap<String, Vec<u8>>) -> Key {
     key.finish()
 }
 
-impl ListedEntry {
+impl ListingEntry {
     fn new(entry: &Entry, id: Option<&ContentId>) -> Option<Self> {
         let metadata = &entry.metadata;
         let what = KeyBuilder::new("pack listed");
@@ -148,28 +148,28 @@ impl ListedEntry {
         })
     }
 
-    fn changes(&self, now: &Self) -> Vec<Change> {
+    fn changes(&self, now: &Self) -> Vec<EntryChange> {
         let mut changes = Vec::new();
         if self.what != now.what {
             // Compressed bytes say less: the same content may have been packed in another way.
             changes.push(if self.is_archived || now.is_archived {
-                Change::Archived
+                EntryChange::Archived
             } else {
-                Change::Content
+                EntryChange::Content
             });
         }
         if self.mode != now.mode {
-            changes.push(Change::Mode { from: octal(self.mode), to: octal(now.mode) });
+            changes.push(EntryChange::Mode { from: octal(self.mode), to: octal(now.mode) });
         }
         if (self.uid, self.gid) != (now.uid, now.gid) {
             let owner = |listed: &Self| format!("{}:{}", listed.uid, listed.gid);
-            changes.push(Change::Owner { from: owner(self), to: owner(now) });
+            changes.push(EntryChange::Owner { from: owner(self), to: owner(now) });
         }
         if self.mtime != now.mtime {
-            changes.push(Change::Mtime { from: self.mtime, to: now.mtime });
+            changes.push(EntryChange::Mtime { from: self.mtime, to: now.mtime });
         }
         if self.xattrs != now.xattrs {
-            changes.push(Change::Xattrs);
+            changes.push(EntryChange::Xattrs);
         }
         changes
     }
@@ -182,7 +182,7 @@ fn octal(mode: u32) -> String {
 /// A difference at a path that was there before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
-pub enum Change {
+pub enum EntryChange {
     /// Its content or what kind of thing it is.
     Content,
     /// Its compressed bytes in an archive; the content may be the same.
@@ -212,7 +212,7 @@ pub enum Change {
     Xattrs,
 }
 
-impl std::fmt::Display for Change {
+impl std::fmt::Display for EntryChange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Content => f.write_str("content"),
@@ -228,7 +228,7 @@ impl std::fmt::Display for Change {
 /// How a path differs from the last build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "lowercase")]
-pub enum How {
+pub enum PathStatus {
     /// It is new.
     Added,
     /// It is gone.
@@ -236,13 +236,14 @@ pub enum How {
     /// Something about it is different.
     Changed {
         /// What, at least one thing.
-        changes: Vec<Change>,
+        changes: Vec<EntryChange>,
     },
 }
 
-impl How {
+impl PathStatus {
     fn is_content(&self) -> bool {
-        let of_content = |change: &Change| matches!(change, Change::Content | Change::Archived);
+        let of_content =
+            |change: &EntryChange| matches!(change, EntryChange::Content | EntryChange::Archived);
         matches!(self, Self::Changed { changes } if changes.iter().any(of_content))
     }
 }
@@ -254,15 +255,15 @@ pub struct PathChange {
     pub path: String,
     /// How it differs.
     #[serde(flatten)]
-    pub how: How,
+    pub how: PathStatus,
 }
 
 impl std::fmt::Display for PathChange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.how {
-            How::Added => write!(f, "{} added", self.path),
-            How::Removed => write!(f, "{} removed", self.path),
-            How::Changed { changes } => {
+            PathStatus::Added => write!(f, "{} added", self.path),
+            PathStatus::Removed => write!(f, "{} removed", self.path),
+            PathStatus::Changed { changes } => {
                 let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
                 write!(f, "{} changed: {}", self.path, changes.join(", "))
             }
@@ -310,10 +311,10 @@ impl std::fmt::Display for Difference {
         }
         let Some(first) = self.first.first() else { return Ok(()) };
         let how = match &first.how {
-            How::Added => "added",
-            How::Removed => "removed",
-            How::Changed { .. } if first.how.is_content() => "changed",
-            How::Changed { .. } => "changed in metadata",
+            PathStatus::Added => "added",
+            PathStatus::Removed => "removed",
+            PathStatus::Changed { .. } if first.how.is_content() => "changed",
+            PathStatus::Changed { .. } => "changed in metadata",
         };
         write!(f, "{} {how}", first.path)?;
         match self.paths {
@@ -350,11 +351,11 @@ impl Difference {
                     }
                     let changes = before.changes(now);
                     if !changes.is_empty() {
-                        difference.count(&now.path, How::Changed { changes });
+                        difference.count(&now.path, PathStatus::Changed { changes });
                     }
                 }
-                (Some(before), None) => difference.count(&before.path, How::Removed),
-                (None, Some(now)) => difference.count(&now.path, How::Added),
+                (Some(before), None) => difference.count(&before.path, PathStatus::Removed),
+                (None, Some(now)) => difference.count(&now.path, PathStatus::Added),
                 (None, None) => break,
             }
         }
@@ -367,13 +368,13 @@ impl Difference {
         (difference.paths > 0 || difference.encoder.is_some()).then_some(difference)
     }
 
-    fn count(&mut self, path: &EntryPath, how: How) {
+    fn count(&mut self, path: &EntryPath, how: PathStatus) {
         self.paths += 1;
         *match &how {
-            How::Added => &mut self.added,
-            How::Removed => &mut self.removed,
-            How::Changed { .. } if how.is_content() => &mut self.content,
-            How::Changed { .. } => &mut self.metadata,
+            PathStatus::Added => &mut self.added,
+            PathStatus::Removed => &mut self.removed,
+            PathStatus::Changed { .. } if how.is_content() => &mut self.content,
+            PathStatus::Changed { .. } => &mut self.metadata,
         } += 1;
         if self.first.len() < NAMED {
             self.first.push(PathChange { path: path.to_string(), how });

@@ -13,10 +13,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 #[cfg(any(test, feature = "testing"))]
-pub use difference::Change;
-pub use difference::{Difference, How, Listing, ListingRecord, PathChange, TimesChange};
+pub use difference::EntryChange;
+pub use difference::{Difference, Listing, ListingRecord, PathChange, PathStatus, TimesChange};
 pub use place::{PlaceError, place, real_directory};
-pub use reuse::{FileMemo, LayerMemo, Unknown};
+pub use reuse::{FileMemo, LayerMemo, ReadReason};
 use serde::{Deserialize, Serialize};
 
 use crate::layer::{Compression, LayerSpec, Toc, Ztoc};

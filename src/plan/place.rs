@@ -42,7 +42,7 @@ pub enum PlaceError {
     #[error("{0}")]
     Base(BoxedError),
     /// There is a file where a directory is needed.
-    #[error("{path} is a file in {holder}, and {}", Needed(path, needed))]
+    #[error("{path} is a file in {holder}, and {}", NeedText(path, needed))]
     NotADirectory {
         /// The file.
         path: EntryPath,
@@ -65,7 +65,7 @@ pub enum PlaceError {
     #[error("the link {0} in {1} leads nowhere: {2}")]
     Link(EntryPath, String, &'static str),
     /// Two entries for one path.
-    #[error("{path} would be two things{}", Written(path, written))]
+    #[error("{path} would be two things{}", WrittenText(path, written))]
     Twice {
         /// The path, links followed.
         path: EntryPath,
@@ -73,7 +73,7 @@ pub enum PlaceError {
         written: [EntryPath; 2],
     },
     /// A directory with two owners or modes.
-    #[error("the directory {path} would have two owners or modes{}", Written(path, written))]
+    #[error("the directory {path} would have two owners or modes{}", WrittenText(path, written))]
     Contested {
         /// The path, links followed.
         path: EntryPath,
@@ -96,9 +96,9 @@ fn cut(path: &EntryPath) -> String {
 }
 
 /// Says what a directory is needed for.
-struct Needed<'a>(&'a EntryPath, &'a EntryPath);
+struct NeedText<'a>(&'a EntryPath, &'a EntryPath);
 
-impl std::fmt::Display for Needed<'_> {
+impl std::fmt::Display for NeedText<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.0 == self.1 {
             f.write_str("must be a directory")
@@ -109,9 +109,9 @@ impl std::fmt::Display for Needed<'_> {
 }
 
 /// Says how a path is written, if links of the base turn two paths into one.
-struct Written<'a>(&'a EntryPath, &'a [EntryPath; 2]);
+struct WrittenText<'a>(&'a EntryPath, &'a [EntryPath; 2]);
 
-impl std::fmt::Display for Written<'_> {
+impl std::fmt::Display for WrittenText<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let [one, other] = self.1;
         if one == self.0 && other == self.0 {
@@ -212,7 +212,7 @@ pub fn place<B: FileTree>(
 fn check_moved(
     entries: &[Entry],
     moved: &BTreeMap<EntryPath, EntryPath>,
-    out: &BTreeMap<EntryPath, Directory>,
+    out: &BTreeMap<EntryPath, PlacedDirectory>,
 ) -> Result<(), PlaceError> {
     let mut seen: BTreeMap<&EntryPath, usize> = BTreeMap::new();
     for entry in entries {
@@ -234,17 +234,17 @@ fn check_moved(
 }
 
 /// Statements about a directory by its entry, or by several of them.
-struct Declared {
+struct DirectoryDeclaration {
     metadata: Metadata,
     is_contested: bool,
 }
 
-fn declared(entries: &[Entry]) -> BTreeMap<EntryPath, Declared> {
-    let mut declared: BTreeMap<EntryPath, Declared> = BTreeMap::new();
+fn declared(entries: &[Entry]) -> BTreeMap<EntryPath, DirectoryDeclaration> {
+    let mut declared: BTreeMap<EntryPath, DirectoryDeclaration> = BTreeMap::new();
     for entry in entries.iter().filter(|entry| entry.is_directory()) {
         match declared.entry(entry.path.clone()) {
             Slot::Vacant(slot) => {
-                slot.insert(Declared { metadata: entry.metadata.clone(), is_contested: false });
+                slot.insert(DirectoryDeclaration { metadata: entry.metadata.clone(), is_contested: false });
             }
             Slot::Occupied(mut slot) => {
                 let is_other = slot.get().metadata != entry.metadata;
@@ -267,7 +267,7 @@ enum Word {
 }
 
 /// A directory to write.
-struct Directory {
+struct PlacedDirectory {
     entry: Entry,
     word: Word,
     /// The path as it is written that led here.
@@ -284,21 +284,21 @@ struct OwnFile {
 
 struct Placer<'a, B, F> {
     base: &'a mut B,
-    declared: BTreeMap<EntryPath, Declared>,
+    declared: BTreeMap<EntryPath, DirectoryDeclaration>,
     owned: &'a F,
     /// Directories as written → as they are behind the base's links.
     real: BTreeMap<EntryPath, EntryPath>,
     /// Directories to write, by real path.
-    out: BTreeMap<EntryPath, Directory>,
+    out: BTreeMap<EntryPath, PlacedDirectory>,
 }
 
 impl<'a, B: FileTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
-    const fn new(base: &'a mut B, declared: BTreeMap<EntryPath, Declared>, owned: &'a F) -> Self {
+    const fn new(base: &'a mut B, declared: BTreeMap<EntryPath, DirectoryDeclaration>, owned: &'a F) -> Self {
         Self { base, declared, owned, real: BTreeMap::new(), out: BTreeMap::new() }
     }
 
     /// The directories to write. All else is given back: an archive of many directories takes tens of megabytes here.
-    fn into_directories(self) -> BTreeMap<EntryPath, Directory> {
+    fn into_directories(self) -> BTreeMap<EntryPath, PlacedDirectory> {
         self.out
     }
 
@@ -389,10 +389,10 @@ impl<'a, B: FileTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
     fn own(&self, path: &EntryPath) -> Result<OwnFile, PlaceError> {
         let written = path.clone();
         match self.declared.get(path) {
-            Some(Declared { is_contested: true, .. }) => {
+            Some(DirectoryDeclaration { is_contested: true, .. }) => {
                 Err(PlaceError::Contested { path: path.clone(), written: [written.clone(), written] })
             }
-            Some(Declared { metadata, .. }) => {
+            Some(DirectoryDeclaration { metadata, .. }) => {
                 Ok(OwnFile { metadata: metadata.clone(), word: Word::Layer, written })
             }
             None => Ok(OwnFile { metadata: Metadata::directory(), word: Word::Implied, written }),
@@ -402,7 +402,7 @@ impl<'a, B: FileTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
     fn write(&mut self, at: EntryPath, own: OwnFile) -> Result<EntryPath, PlaceError> {
         let OwnFile { metadata, word, written } = own;
         let entry = Entry { path: at.clone(), metadata, kind: EntryKind::Directory };
-        let directory = Directory { entry, word, written };
+        let directory = PlacedDirectory { entry, word, written };
         match self.out.entry(at.clone()) {
             Slot::Vacant(slot) => {
                 slot.insert(directory);

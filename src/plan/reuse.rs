@@ -48,7 +48,7 @@ pub struct FileMemo {
     /// Entries of zip archives that were read.
     pub archive_read: usize,
     /// Why the archive was read; `None` if it was not.
-    pub archive: Option<Unknown>,
+    pub archive: Option<ReadReason>,
     /// Files that need no reading: empty, or made here.
     pub free: usize,
 }
@@ -56,7 +56,7 @@ pub struct FileMemo {
 /// The reason why a file must be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Unknown {
+pub enum ReadReason {
     /// It was not seen before.
     New,
     /// Its stamp is another.

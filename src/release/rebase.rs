@@ -28,7 +28,7 @@ use crate::transport::load::{load_image, load_manifest, offers, platform_of, soc
 use crate::transport::{Blob, Destination, Source};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
-use crate::types::finding::{Finding, Level, Rule};
+use crate::types::finding::{Finding, Rule, Severity};
 use crate::types::platform::Platform;
 use crate::types::reference::Tag;
 use crate::types::shown::Foreign;
@@ -460,7 +460,7 @@ fn one(
     };
     systems.compare(old.image.config(), found.image.config(), request, &mut reasons, &mut findings);
     // A forced rebase has a warning of its own about it.
-    let level = if request.force { Level::Info } else { Level::Error };
+    let level = if request.force { Severity::Info } else { Severity::Error };
     findings.extend(reasons.iter().map(|reason| reason.finding().at(level)));
     if !reasons.is_empty() {
         let refused = refused(request, reasons);
@@ -481,7 +481,7 @@ fn one(
         own_tables = soci::tables(&index, &image.layers()[count..])?;
     }
     let tables = [found.tables()?, own_tables.clone()].concat();
-    let oci::Rebased { image: result, soci, notes } =
+    let oci::RebasedImage { image: result, soci, notes } =
         oci::rebase(image, &old.image, &found.image, &found.platform, (name, &digest), tables)
             .map_err(RebaseError::from)?;
     notes.into_iter().for_each(|note| request.progress.note(note));

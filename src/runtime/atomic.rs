@@ -26,14 +26,14 @@ pub enum Durability {
 
 /// The mode of a new file, if there was none before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
+pub(crate) enum NewFileMode {
     /// 0666 less the umask, like any file that a program creates.
     Usual,
     /// Only its owner may read or write it.
     Private,
 }
 
-impl Access {
+impl NewFileMode {
     const fn mode(self) -> u32 {
         match self {
             Self::Usual => 0o666,
@@ -89,11 +89,11 @@ pub(crate) fn replace(
     target: &Path,
     bytes: &[u8],
     prefix: &str,
-    access: Access,
+    access: NewFileMode,
     before: Option<&Metadata>,
     durability: Durability,
 ) -> io::Result<()> {
-    let mode = before.map_or(access, |_| Access::Private).mode();
+    let mode = before.map_or(access, |_| NewFileMode::Private).mode();
     let mut draft = draft_in(directory_of(target), prefix, mode)?;
     draft.write_all(bytes)?;
     if let Some(before) = before {
@@ -132,19 +132,20 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let target = directory.path().join("file");
         for durability in [Durability::Fsync, Durability::Relaxed] {
-            replace(&target, b"one", ".draft-", Access::Usual, None, durability).expect("written");
+            replace(&target, b"one", ".draft-", NewFileMode::Usual, None, durability).expect("written");
             let usual = directory.path().join("usual");
             File::create(&usual).expect("made");
             assert_eq!(mode(&target), mode(&usual));
             std::fs::remove_file(usual).expect("removed");
             std::fs::set_permissions(&target, Permissions::from_mode(0o4640)).expect("changed");
             let before = std::fs::metadata(&target).expect("metadata");
-            replace(&target, b"two", ".draft-", Access::Usual, Some(&before), durability).expect("written");
+            replace(&target, b"two", ".draft-", NewFileMode::Usual, Some(&before), durability)
+                .expect("written");
             assert_eq!((std::fs::read(&target).expect("read"), mode(&target)), (b"two".to_vec(), 0o4640));
             assert_eq!(names(directory.path()), ["file"]);
             std::fs::remove_file(&target).expect("removed");
         }
-        replace(&target, b"key", ".draft-", Access::Private, None, Durability::Fsync).expect("written");
+        replace(&target, b"key", ".draft-", NewFileMode::Private, None, Durability::Fsync).expect("written");
         assert_eq!(mode(&target), 0o600);
     }
 
@@ -154,12 +155,12 @@ mod tests {
         let target = directory.path().join("file");
         std::fs::create_dir(&target).expect("made");
         let error =
-            replace(&target, b"x", ".draft-", Access::Usual, None, Durability::Fsync).expect_err("no");
+            replace(&target, b"x", ".draft-", NewFileMode::Usual, None, Durability::Fsync).expect_err("no");
         assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
         assert_eq!(names(directory.path()), ["file"]);
         let missing = directory.path().join("missing/file");
         let error =
-            replace(&missing, b"x", ".draft-", Access::Usual, None, Durability::Fsync).expect_err("no");
+            replace(&missing, b"x", ".draft-", NewFileMode::Usual, None, Durability::Fsync).expect_err("no");
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
@@ -169,7 +170,7 @@ mod tests {
         let (link, other) = (directory.path().join("link"), directory.path().join("other"));
         std::fs::write(&other, "theirs").expect("written");
         std::os::unix::fs::symlink("other", &link).expect("a link");
-        replace(&link, b"ours", ".draft-", Access::Usual, None, Durability::Relaxed).expect("written");
+        replace(&link, b"ours", ".draft-", NewFileMode::Usual, None, Durability::Relaxed).expect("written");
         assert_eq!(std::fs::read(&other).expect("read"), b"theirs");
         assert!(std::fs::symlink_metadata(&link).expect("metadata").is_file());
     }

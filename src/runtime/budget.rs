@@ -137,20 +137,20 @@ pub const STEP: u64 = 1024;
 
 /// Pays a step for each [`STEP`] bytes that come out of a decoder, which a few bytes can keep busy for days.
 #[derive(Debug)]
-pub struct Metered<'a, R> {
+pub struct MeteredReader<'a, R> {
     inner: R,
     budget: &'a Budget,
     unpaid: u64,
 }
 
-impl<'a, R> Metered<'a, R> {
+impl<'a, R> MeteredReader<'a, R> {
     /// Reads `inner` at the expense of `budget`.
     pub const fn new(inner: R, budget: &'a Budget) -> Self {
         Self { inner, budget, unpaid: 0 }
     }
 }
 
-impl<R: io::Read> io::Read for Metered<'_, R> {
+impl<R: io::Read> io::Read for MeteredReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.unpaid += read as u64;
@@ -178,10 +178,10 @@ mod tests {
     #[test]
     fn a_bomb_runs_out_of_steps() {
         let budget = Budget::new("the layer", 0, 100);
-        let mut bomb = Metered::new(io::repeat(0), &budget);
+        let mut bomb = MeteredReader::new(io::repeat(0), &budget);
         let error = io::copy(&mut bomb, &mut io::sink()).expect_err("a bomb");
         assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);
-        let mut small = Metered::new(io::repeat(0).take(1000), &budget);
+        let mut small = MeteredReader::new(io::repeat(0).take(1000), &budget);
         assert_eq!(io::copy(&mut small, &mut io::sink()).expect("less than a step"), 1000);
     }
 

@@ -22,19 +22,19 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Values by key, each made once.
 #[derive(Debug)]
 pub struct Flight<K: Ord, V> {
-    slots: Mutex<BTreeMap<K, Slot<V>>>,
+    slots: Mutex<BTreeMap<K, FlightSlot<V>>>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
-enum Slot<V> {
+enum FlightSlot<V> {
     /// It is being made; these tasks wait.
     Running(Vec<Waker>),
     Done(V),
 }
 
 /// The turn to make the value of a key. Dropping it without a value gives the turn to the next.
-struct Turn<'a, K: Ord, V> {
+struct FlightTurn<'a, K: Ord, V> {
     flight: &'a Flight<K, V>,
     key: Option<K>,
 }
@@ -59,17 +59,17 @@ impl<K: Ord + Clone, V: Clone> Flight<K, V> {
         let mut slots = self.lock();
         loop {
             match slots.get(key) {
-                Some(Slot::Done(value)) => return Ok(value.clone()),
+                Some(FlightSlot::Done(value)) => return Ok(value.clone()),
                 None => break,
-                Some(Slot::Running(_)) => {
+                Some(FlightSlot::Running(_)) => {
                     interrupt.check()?;
                     slots = self.changed.wait_timeout(slots, LOOK).unwrap_or_else(PoisonError::into_inner).0;
                 }
             }
         }
-        slots.insert(key.clone(), Slot::Running(Vec::new()));
+        slots.insert(key.clone(), FlightSlot::Running(Vec::new()));
         drop(slots);
-        let turn = Turn { flight: self, key: Some(key.clone()) };
+        let turn = FlightTurn { flight: self, key: Some(key.clone()) };
         let value = make()?;
         turn.finish(value.clone());
         Ok(value)
@@ -95,19 +95,19 @@ impl<K: Ord + Clone, V: Clone> Flight<K, V> {
     }
 
     /// The value, or the turn to make it.
-    fn poll_turn(&self, key: &K, context: &Context<'_>) -> Poll<Result<V, Turn<'_, K, V>>> {
+    fn poll_turn(&self, key: &K, context: &Context<'_>) -> Poll<Result<V, FlightTurn<'_, K, V>>> {
         let mut slots = self.lock();
         match slots.get_mut(key) {
-            Some(Slot::Done(value)) => Poll::Ready(Ok(value.clone())),
-            Some(Slot::Running(waiting)) => {
+            Some(FlightSlot::Done(value)) => Poll::Ready(Ok(value.clone())),
+            Some(FlightSlot::Running(waiting)) => {
                 if !waiting.iter().any(|waker| waker.will_wake(context.waker())) {
                     waiting.push(context.waker().clone());
                 }
                 Poll::Pending
             }
             None => {
-                slots.insert(key.clone(), Slot::Running(Vec::new()));
-                Poll::Ready(Err(Turn { flight: self, key: Some(key.clone()) }))
+                slots.insert(key.clone(), FlightSlot::Running(Vec::new()));
+                Poll::Ready(Err(FlightTurn { flight: self, key: Some(key.clone()) }))
             }
         }
     }
@@ -115,7 +115,7 @@ impl<K: Ord + Clone, V: Clone> Flight<K, V> {
     /// The value of a key, if it is made. Does not wait.
     pub fn known(&self, key: &K) -> Option<V> {
         match self.lock().get(key) {
-            Some(Slot::Done(value)) => Some(value.clone()),
+            Some(FlightSlot::Done(value)) => Some(value.clone()),
             _ => None,
         }
     }
@@ -125,7 +125,7 @@ impl<K: Ord + Clone, V: Clone> Flight<K, V> {
     pub fn forget(&self, key: &K, is_stale: impl FnOnce(&V) -> bool) {
         let mut slots = self.lock();
         let forgotten = match slots.get(key) {
-            Some(Slot::Done(value)) if is_stale(value) => slots.remove(key),
+            Some(FlightSlot::Done(value)) if is_stale(value) => slots.remove(key),
             _ => None,
         };
         // A value is dropped without the lock: it may come back here.
@@ -135,7 +135,7 @@ impl<K: Ord + Clone, V: Clone> Flight<K, V> {
 }
 
 impl<K: Ord, V> Flight<K, V> {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<K, Slot<V>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<K, FlightSlot<V>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -143,18 +143,18 @@ impl<K: Ord, V> Flight<K, V> {
     fn end(&self, key: K, value: Option<V>) {
         let mut slots = self.lock();
         let before = match value {
-            Some(value) => slots.insert(key, Slot::Done(value)),
+            Some(value) => slots.insert(key, FlightSlot::Done(value)),
             None => slots.remove(&key),
         };
         drop(slots);
         self.changed.notify_all();
-        if let Some(Slot::Running(waiting)) = before {
+        if let Some(FlightSlot::Running(waiting)) = before {
             waiting.into_iter().for_each(Waker::wake);
         }
     }
 }
 
-impl<K: Ord, V> Turn<'_, K, V> {
+impl<K: Ord, V> FlightTurn<'_, K, V> {
     fn finish(mut self, value: V) {
         if let Some(key) = self.key.take() {
             self.flight.end(key, Some(value));
@@ -162,7 +162,7 @@ impl<K: Ord, V> Turn<'_, K, V> {
     }
 }
 
-impl<K: Ord, V> Drop for Turn<'_, K, V> {
+impl<K: Ord, V> Drop for FlightTurn<'_, K, V> {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
             self.flight.end(key, None);

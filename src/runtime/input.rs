@@ -16,7 +16,7 @@ pub(crate) const MAX_TEXT: u64 = 4 << 20;
 
 /// The reason to refuse a file that the system would open.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum InputRefusal {
     /// A directory, a device, a pipe or a socket.
     #[error("it is {0}, not a regular file")]
     NotRegular(&'static str),
@@ -25,12 +25,12 @@ pub enum Refused {
     TooLarge(u64),
 }
 
-impl From<Refused> for io::Error {
-    fn from(refused: Refused) -> Self {
+impl From<InputRefusal> for io::Error {
+    fn from(refused: InputRefusal) -> Self {
         let kind = match refused {
-            Refused::NotRegular("a directory") => io::ErrorKind::IsADirectory,
-            Refused::NotRegular(_) => io::ErrorKind::InvalidInput,
-            Refused::TooLarge(_) => io::ErrorKind::FileTooLarge,
+            InputRefusal::NotRegular("a directory") => io::ErrorKind::IsADirectory,
+            InputRefusal::NotRegular(_) => io::ErrorKind::InvalidInput,
+            InputRefusal::TooLarge(_) => io::ErrorKind::FileTooLarge,
         };
         Self::new(kind, refused)
     }
@@ -39,7 +39,7 @@ impl From<Refused> for io::Error {
 /// Opens the regular file at `path`, and returns its metadata too.
 ///
 /// # Errors
-/// [`Refused::NotRegular`] as an [`io::Error`] for anything else, and the system's own errors.
+/// [`InputRefusal::NotRegular`] as an [`io::Error`] for anything else, and the system's own errors.
 pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
     // Opening a device can have side effects, so the path is checked first; then again, because it may have changed.
     check(std::fs::metadata(path)?.file_type())?;
@@ -68,7 +68,7 @@ pub fn open_seen(path: &Path) -> io::Result<File> {
 /// Refuses an open file that is not a regular one.
 ///
 /// # Errors
-/// [`Refused::NotRegular`] as an [`io::Error`].
+/// [`InputRefusal::NotRegular`] as an [`io::Error`].
 pub fn refuse_other(metadata: &Metadata) -> io::Result<()> {
     Ok(check(metadata.file_type())?)
 }
@@ -76,17 +76,17 @@ pub fn refuse_other(metadata: &Metadata) -> io::Result<()> {
 /// The bytes of the regular file at `path`, at most `limit`.
 ///
 /// # Errors
-/// As for [`open`], and [`Refused::TooLarge`] for a file with more bytes, which is not read to its end.
+/// As for [`open`], and [`InputRefusal::TooLarge`] for a file with more bytes, which is not read to its end.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let (file, metadata) = open(path)?;
     if metadata.len() > limit {
-        return Err(Refused::TooLarge(limit).into());
+        return Err(InputRefusal::TooLarge(limit).into());
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
     // Some file systems give 0 as the size of files that have bytes.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        return Err(Refused::TooLarge(limit).into());
+        return Err(InputRefusal::TooLarge(limit).into());
     }
     Ok(bytes)
 }
@@ -102,10 +102,10 @@ pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
 
 /// Whether this module refused the file, not the system.
 pub(crate) fn is_refused(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Refused>)
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<InputRefusal>)
 }
 
-fn check(file_type: FileType) -> Result<(), Refused> {
+fn check(file_type: FileType) -> Result<(), InputRefusal> {
     let what = match file_type {
         kind if kind.is_file() => return Ok(()),
         kind if kind.is_dir() => "a directory",
@@ -115,14 +115,14 @@ fn check(file_type: FileType) -> Result<(), Refused> {
         kind if kind.is_block_device() => "a block device",
         _ => "something else",
     };
-    Err(Refused::NotRegular(what))
+    Err(InputRefusal::NotRegular(what))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refused(error: &io::Error) -> Option<&Refused> {
+    fn refused(error: &io::Error) -> Option<&InputRefusal> {
         error.get_ref()?.downcast_ref()
     }
 
@@ -133,7 +133,7 @@ mod tests {
         std::fs::write(&path, "hello").expect("written");
         assert_eq!(read_text(&path, 5).expect("read"), "hello");
         let error = read(&path, 4).expect_err("too large");
-        assert_eq!(refused(&error), Some(&Refused::TooLarge(4)));
+        assert_eq!(refused(&error), Some(&InputRefusal::TooLarge(4)));
         std::fs::write(&path, b"\xff").expect("written");
         assert_eq!(read_text(&path, 5).expect_err("no text").kind(), io::ErrorKind::InvalidData);
         assert_eq!(
@@ -164,7 +164,7 @@ mod tests {
             ("directory", "a directory"),
         ] {
             let error = read(&at(name), 10).expect_err(name);
-            assert_eq!(refused(&error), Some(&Refused::NotRegular(what)), "{name}");
+            assert_eq!(refused(&error), Some(&InputRefusal::NotRegular(what)), "{name}");
             assert!(error.to_string().contains("not a regular file"), "{error}");
         }
     }

@@ -10,10 +10,10 @@ use crate::types::error::{Explain, Kind};
 
 /// A pool of threads; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Workers(Arc<Inner>);
+pub struct Workers(Arc<WorkerPool>);
 
 #[derive(Debug)]
-struct Inner {
+struct WorkerPool {
     count: NonZeroUsize,
     pool: OnceLock<Result<rayon::ThreadPool, WorkersError>>,
 }
@@ -53,7 +53,7 @@ impl Workers {
     /// Up to `count` threads, none of them started.
     #[must_use]
     pub fn new(count: NonZeroUsize) -> Self {
-        Self(Arc::new(Inner { count, pool: OnceLock::new() }))
+        Self(Arc::new(WorkerPool { count, pool: OnceLock::new() }))
     }
 
     /// How many threads were asked for.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::blobs::Listed;
+use super::blobs::BlobFile;
 use super::error::StoreError;
 use super::files::remove;
 use super::handle::Store;
@@ -68,7 +68,7 @@ impl Store {
         let is_gone = |path: &Path| {
             std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
         };
-        let check_blob = |blob: &Listed| {
+        let check_blob = |blob: &BlobFile| {
             let found = blobs.open(&blob.digest).and_then(|file| hash(file, &|bytes| task.advance(bytes)));
             let reason = match found {
                 Ok(digest) if digest == blob.digest => return None,

@@ -31,21 +31,21 @@ const CACHE_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
 
 /// The local store. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Store(pub(super) Arc<State>);
+pub struct Store(pub(super) Arc<StoreState>);
 
 #[derive(Clone, Debug)]
-pub(super) struct State {
+pub(super) struct StoreState {
     layout: Layout,
     pub(super) memos: PathBuf,
     pub(super) locks: PathBuf,
     /// The layout's own blobs, which may also spill.
     blobs: Blobs,
-    pub(super) health: Arc<Health>,
+    pub(super) health: Arc<StoreHealth>,
 }
 
 /// The state of the directory, and whether the user was told.
 #[derive(Debug)]
-pub(super) struct Health {
+pub(super) struct StoreHealth {
     dir: PathBuf,
     readable: bool,
     writable: AtomicBool,
@@ -53,7 +53,7 @@ pub(super) struct Health {
     pub(super) progress: Progress,
 }
 
-impl Health {
+impl StoreHealth {
     /// Gives up writing, and says so once.
     fn degrade(&self, error: &dyn std::fmt::Display) {
         self.writable.store(false, Ordering::Relaxed);
@@ -88,7 +88,7 @@ impl Store {
     pub fn open(dir: &Path, progress: &Progress) -> Self {
         let trouble = prepare(dir).err();
         let layout = Layout::of_store(dir);
-        let health = Health {
+        let health = StoreHealth {
             dir: dir.to_owned(),
             readable: trouble.is_none() || Layout::open(dir).is_ok(),
             writable: AtomicBool::new(true),
@@ -98,7 +98,7 @@ impl Store {
         if let Some(error) = trouble {
             health.degrade(&error);
         }
-        Self(Arc::new(State {
+        Self(Arc::new(StoreState {
             blobs: layout.blobs().clone(),
             layout,
             memos: dir.join("memo"),
@@ -117,7 +117,7 @@ impl Store {
             told: Box::new(move |error| health.degrade(error)),
         };
         let blobs = Blobs::of_store(self.0.layout.blobs().dir().to_owned(), Some(spill));
-        Self(Arc::new(State { blobs, ..State::clone(&self.0) }))
+        Self(Arc::new(StoreState { blobs, ..StoreState::clone(&self.0) }))
     }
 
     /// The directory.
@@ -145,14 +145,14 @@ impl Store {
     }
 
     /// A memo whose value has no more than `most` bytes. Whatever is damaged is a miss and is removed.
-    fn memo(&self, namespace: &str, key: &Key, most: u64) -> Option<memo::Record> {
+    fn memo(&self, namespace: &str, key: &Key, most: u64) -> Option<memo::MemoRecord> {
         if !self.0.health.readable || !memo::is_namespace(namespace) {
             return None;
         }
         match memo::get(&self.0.memos, namespace, key, most) {
-            memo::Found::Record(record) => Some(record),
-            memo::Found::Nothing => None,
-            memo::Found::Damaged => {
+            memo::MemoLookup::Record(record) => Some(record),
+            memo::MemoLookup::Nothing => None,
+            memo::MemoLookup::Damaged => {
                 self.memo_remove(namespace, key);
                 None
             }

@@ -36,9 +36,9 @@ const SMALL: usize = 64 << 10;
 pub(super) const MAX_VALUE: u64 = 256 << 20;
 
 /// The result of a lookup.
-pub(super) enum Found {
+pub(super) enum MemoLookup {
     /// It is there.
-    Record(Record),
+    Record(MemoRecord),
     /// There is no record.
     Nothing,
     /// There is something, but not this record.
@@ -46,9 +46,9 @@ pub(super) enum Found {
 }
 
 /// A record as it lies on the disk.
-pub(super) struct Record(Vec<u8>);
+pub(super) struct MemoRecord(Vec<u8>);
 
-impl Record {
+impl MemoRecord {
     pub(super) fn value(&self) -> &[u8] {
         self.0.get(HEADER..).unwrap_or_default()
     }
@@ -82,23 +82,23 @@ fn checksum(namespace: &str, key: &[u8; 32], value: &[u8]) -> [u8; 32] {
 }
 
 /// Reads the record of `key`, unless its value is longer than `most` bytes.
-pub(super) fn get(memos: &Path, namespace: &str, key: &Key, most: u64) -> Found {
+pub(super) fn get(memos: &Path, namespace: &str, key: &Key, most: u64) -> MemoLookup {
     match read(&path(memos, namespace, key), most) {
-        Ok(None) => Found::Nothing,
+        Ok(None) => MemoLookup::Nothing,
         Ok(Some(record)) => match decode(namespace, key, record) {
-            Some(record) => Found::Record(record),
-            None => Found::Damaged,
+            Some(record) => MemoLookup::Record(record),
+            None => MemoLookup::Damaged,
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => MemoLookup::Nothing,
         // The machine is short of something, and says nothing about the record.
         Err(error)
             if [Errno::MFILE, Errno::NFILE, Errno::NOMEM]
                 .map(|errno| Some(errno.raw_os_error()))
                 .contains(&error.raw_os_error()) =>
         {
-            Found::Nothing
+            MemoLookup::Nothing
         }
-        Err(_) => Found::Damaged,
+        Err(_) => MemoLookup::Damaged,
     }
 }
 
@@ -123,14 +123,14 @@ fn read(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(record))
 }
 
-fn decode(namespace: &str, key: &Key, record: Vec<u8>) -> Option<Record> {
+fn decode(namespace: &str, key: &Key, record: Vec<u8>) -> Option<MemoRecord> {
     let (header, value) = record.split_at_checked(HEADER)?;
     let length = u64::from_le_bytes(header[8..16].try_into().ok()?);
     let valid = header[..8] == *MAGIC
         && length == value.len() as u64
         && header[48..] == key.0
         && header[16..48] == checksum(namespace, &key.0, value);
-    valid.then_some(Record(record))
+    valid.then_some(MemoRecord(record))
 }
 
 /// How often a lock is tried for, a millisecond apart. A process that is stopped may hold it.
@@ -223,7 +223,7 @@ pub(crate) mod fuzz {
         }
         let record = encode("layer", &key, data);
         let decoded = |namespace, record: &[u8]| decode(namespace, &key, record.to_vec());
-        assert_eq!(decoded("layer", &record).as_ref().map(Record::value), Some(data));
+        assert_eq!(decoded("layer", &record).as_ref().map(MemoRecord::value), Some(data));
         assert!(decoded("files", &record).is_none(), "another namespace");
         let sum =
             data.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
@@ -253,8 +253,8 @@ mod tests {
 
     fn value(memos: &Path, namespace: &str, key: &Key) -> Option<Vec<u8>> {
         match get(memos, namespace, key, MAX_VALUE) {
-            Found::Record(record) => Some(record.value().to_vec()),
-            Found::Nothing | Found::Damaged => None,
+            MemoLookup::Record(record) => Some(record.value().to_vec()),
+            MemoLookup::Nothing | MemoLookup::Damaged => None,
         }
     }
 
@@ -268,7 +268,7 @@ mod tests {
             let wrong = path(memos, namespace, &key(name));
             std::fs::create_dir_all(wrong.parent().expect("parent")).expect("created");
             std::fs::copy(path(memos, "layer", &key("a")), &wrong).expect("copied");
-            assert!(matches!(get(memos, namespace, &key(name), MAX_VALUE), Found::Damaged));
+            assert!(matches!(get(memos, namespace, &key(name), MAX_VALUE), MemoLookup::Damaged));
             assert!(!is_sound(&wrong));
         }
         assert!(is_sound(&path(memos, "layer", &key("a"))));
@@ -303,8 +303,8 @@ mod tests {
     fn a_longer_value_is_not_read() {
         let dir = tempfile::tempdir().expect("temporary directory");
         put(dir.path(), "layer", &key("a"), b"value").expect("written");
-        assert!(matches!(get(dir.path(), "layer", &key("a"), 4), Found::Nothing));
-        assert!(matches!(get(dir.path(), "layer", &key("a"), 5), Found::Record(_)));
+        assert!(matches!(get(dir.path(), "layer", &key("a"), 4), MemoLookup::Nothing));
+        assert!(matches!(get(dir.path(), "layer", &key("a"), 5), MemoLookup::Record(_)));
     }
 
     #[test]
@@ -325,12 +325,12 @@ mod tests {
         let elsewhere = dir.path().join("elsewhere");
         std::fs::rename(&file, &elsewhere).expect("moved");
         std::os::unix::fs::symlink(&elsewhere, &file).expect("linked");
-        assert!(matches!(get(memos, "layer", &key, MAX_VALUE), Found::Damaged));
+        assert!(matches!(get(memos, "layer", &key, MAX_VALUE), MemoLookup::Damaged));
         put(memos, "layer", &key, b"v").expect("replaced");
         assert!(value(memos, "layer", &key).is_some());
         std::fs::remove_file(&file).expect("removed");
         std::fs::create_dir(&file).expect("created");
-        assert!(matches!(get(memos, "layer", &key, MAX_VALUE), Found::Damaged));
+        assert!(matches!(get(memos, "layer", &key, MAX_VALUE), MemoLookup::Damaged));
         put(memos, "layer", &key, b"v").expect("replaced");
         assert!(value(memos, "layer", &key).is_some());
     }

@@ -36,5 +36,5 @@ pub use layout::{
 pub(crate) use layout::{empty_index, enter, is_complete};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use memo::fuzz;
-pub use prune::{PruneOptions, Pruned};
-pub use scratch::{Scratch, Swept, sweep};
+pub use prune::{PruneOptions, PruneResult};
+pub use scratch::{Scratch, ScratchSweep, sweep};

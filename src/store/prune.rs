@@ -70,7 +70,7 @@ impl Default for PruneOptions {
 
 /// The result of a prune.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Pruned {
+pub struct PruneResult {
     /// Blobs removed.
     pub blobs: u64,
     /// Memos removed.
@@ -91,7 +91,7 @@ pub struct Pruned {
     pub kept_within_bytes: u64,
 }
 
-enum What {
+enum CandidateKind {
     /// Of an image whose name is dropped.
     Dropped,
     Blob,
@@ -100,7 +100,7 @@ enum What {
 }
 
 struct PruneCandidate {
-    what: What,
+    what: CandidateKind,
     path: PathBuf,
     size: u64,
     used: SystemTime,
@@ -157,7 +157,7 @@ impl Store {
     /// # Errors
     /// When a build holds a lease, when the index cannot be read (nothing else says what to keep), or when something
     /// cannot be removed.
-    pub fn prune(&self, options: &PruneOptions) -> Result<Pruned, StoreError> {
+    pub fn prune(&self, options: &PruneOptions) -> Result<PruneResult, StoreError> {
         if !self.is_writable() {
             return Err(StoreError::Unusable(self.dir().to_owned()));
         }
@@ -174,7 +174,7 @@ impl Store {
         let now = self.now()?;
         let age = |used: SystemTime| now.duration_since(used).unwrap_or_default();
         let layout = &self.layout().unnoticed();
-        let mut pruned = Pruned::default();
+        let mut pruned = PruneResult::default();
         let mut dropped = BTreeSet::new();
         if !options.keep_named {
             layout.update(|index| {
@@ -198,9 +198,9 @@ impl Store {
                     pruned.kept_named_bytes += metadata.len();
                     continue;
                 }
-                Some(digest) if dropped.contains(&digest) => What::Dropped,
-                Some(_) => What::Blob,
-                None if is_leftover(&name) => What::Leftover,
+                Some(digest) if dropped.contains(&digest) => CandidateKind::Dropped,
+                Some(_) => CandidateKind::Blob,
+                None if is_leftover(&name) => CandidateKind::Leftover,
                 None => continue,
             };
             items.push(PruneCandidate { what, path, size: metadata.len(), used: last_used(&metadata) });
@@ -208,16 +208,23 @@ impl Store {
         for (name, metadata) in entries_in(self.dir())? {
             if is_leftover(&name) {
                 let (path, used) = (self.dir().join(name), last_used(&metadata));
-                items.push(PruneCandidate { what: What::Leftover, path, size: metadata.len(), used });
+                items.push(PruneCandidate {
+                    what: CandidateKind::Leftover,
+                    path,
+                    size: metadata.len(),
+                    used,
+                });
             }
         }
         for MemoFile { path, metadata, .. } in self.memo_files()? {
-            let what = if is_leftover(&file_name(&path)) { What::Leftover } else { What::Memo };
+            let what =
+                if is_leftover(&file_name(&path)) { CandidateKind::Leftover } else { CandidateKind::Memo };
             items.push(PruneCandidate { what, path, size: metadata.len(), used: last_used(&metadata) });
         }
 
         // First the files that go anyway, then the oldest; the path makes the order total.
-        let goes_anyway = |item: &PruneCandidate| matches!(item.what, What::Dropped | What::Leftover);
+        let goes_anyway =
+            |item: &PruneCandidate| matches!(item.what, CandidateKind::Dropped | CandidateKind::Leftover);
         items.sort_by(|a, b| (!goes_anyway(a), a.used, &a.path).cmp(&(!goes_anyway(b), b.used, &b.path)));
         let mut total = pruned.kept_named_bytes + items.iter().map(|item| item.size).sum::<u64>();
         for item in &items {
@@ -239,9 +246,9 @@ impl Store {
             total -= item.size;
             pruned.bytes += item.size;
             match item.what {
-                What::Blob | What::Dropped => pruned.blobs += 1,
-                What::Memo => pruned.memos += 1,
-                What::Leftover => pruned.leftovers += 1,
+                CandidateKind::Blob | CandidateKind::Dropped => pruned.blobs += 1,
+                CandidateKind::Memo => pruned.memos += 1,
+                CandidateKind::Leftover => pruned.leftovers += 1,
             }
         }
         pruned.kept_bytes = pruned.kept_named_bytes + pruned.kept_young_bytes + pruned.kept_within_bytes;

@@ -32,10 +32,10 @@ const MARKER: &str = ".pack-scratch";
 
 /// A directory for this run, made when it is needed. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
-pub struct Scratch(Arc<Inner>);
+pub struct Scratch(Arc<ScratchState>);
 
 #[derive(Debug)]
-struct Inner {
+struct ScratchState {
     parent: PathBuf,
     made: OnceLock<ScratchDirectory>,
     is_over: AtomicBool,
@@ -52,7 +52,7 @@ struct ScratchDirectory {
 
 /// Remains of processes that have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Swept {
+pub struct ScratchSweep {
     /// Directories removed.
     pub directories: u64,
     /// Bytes freed.
@@ -63,7 +63,7 @@ impl Scratch {
     /// One in `parent`.
     #[must_use]
     pub fn new(parent: PathBuf) -> Self {
-        Self(Arc::new(Inner { parent, made: OnceLock::new(), is_over: AtomicBool::new(false) }))
+        Self(Arc::new(ScratchState { parent, made: OnceLock::new(), is_over: AtomicBool::new(false) }))
     }
 
     /// The directory that it is made in.
@@ -130,8 +130,8 @@ impl ScratchDirectory {
 }
 
 /// Removes what processes left in `parent` that were killed.
-pub fn sweep(parent: &Path) -> Swept {
-    let mut swept = Swept::default();
+pub fn sweep(parent: &Path) -> ScratchSweep {
+    let mut swept = ScratchSweep::default();
     let Ok(entries) = std::fs::read_dir(parent) else { return swept };
     for entry in entries.flatten() {
         let Some(bytes) = left_behind(&entry.path()) else { continue };
@@ -201,7 +201,7 @@ mod tests {
         make("pack-longer-name", 0o700, true);
         make("other-dead00", 0o700, true);
         std::os::unix::fs::symlink("other-dead00", at("pack-link00")).expect("linked");
-        assert_eq!(sweep(parent.path()), Swept { directories: 1, bytes: 5 });
+        assert_eq!(sweep(parent.path()), ScratchSweep { directories: 1, bytes: 5 });
         assert!(!at("pack-dead00").exists());
         for stays in ["pack-plain0", "pack-public", "pack-longer-name", "other-dead00", "pack-link00"] {
             assert!(at(stays).join("blob").exists(), "{stays}");

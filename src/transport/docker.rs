@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::formats::json::{self, Decode, JsonError, Object, Value};
+use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
 use crate::types::shown::{Foreign, shown_path};
@@ -119,8 +119,8 @@ pub fn socket_of(docker_host: &str) -> Result<PathBuf, EngineError> {
 /// The complaint in one line of the stream that loading answers with.
 struct Line(Option<String>);
 
-impl Decode for Line {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for Line {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut line = Object::open(value, &["error", "errorDetail", "message"])?;
         let error: Option<String> = line.take("error")?;
         // Docker says it twice; either is enough.
@@ -138,8 +138,8 @@ struct Inspected {
     id: String,
 }
 
-impl Decode for Inspected {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for Inspected {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         Ok(Self { id: Object::open(value, &["Id"])?.require("Id")? })
     }
     fn wanted() -> String {
@@ -289,7 +289,7 @@ fn parse(text: &str) -> Option<EngineAnswer> {
 /// The first error in a stream of JSON values. A value that can be read in two ways may be one; what is no JSON is none.
 fn complaint(body: &str) -> Option<String> {
     json::sequence(body.as_bytes()).find_map(|value| match value {
-        Ok(value) if value.kind() != json::Kind::Object => None,
+        Ok(value) if value.kind() != json::JsonKind::Object => None,
         Ok(value) => Line::decode(value).map_or_else(|error| Some(error.to_string()), |Line(words)| words),
         Err(error) if error.position().is_none() => Some(error.to_string()),
         Err(_) => None,

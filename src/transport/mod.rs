@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-pub use crate::oci::blob::{Blob, BlobContent, BlobStream, Delivery, Grower, Growing, growing};
+pub use crate::oci::blob::{Blob, BlobContent, BlobGrower, BlobStream, Delivery, GrowingBlob, growing};
 use crate::oci::{Descriptor, Manifest, ManifestOrIndex, MediaType, RawDocument};
 use crate::registry::fallback_tag;
 use crate::store::{CONTAINERD_NAME, REF_NAME, name_of};
@@ -170,7 +170,7 @@ pub trait Destination: Send + Sync {
 
     /// Takes a blob while it is being made, so that it is there soon after it is finished. `None` whenever
     /// that does not come off: [`Destination::blob`] is the one to try again and to say what is wrong.
-    fn follow(&self, _growing: &Growing) -> Option<Delivery> {
+    fn follow(&self, _growing: &GrowingBlob) -> Option<Delivery> {
         None
     }
 

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::{Blob, BlobStream, Capabilities, Delivery, Destination, Growing, ImageName, Locality, Source};
+use super::{
+    Blob, BlobStream, Capabilities, Delivery, Destination, GrowingBlob, ImageName, Locality, Source,
+};
 use crate::oci::{Descriptor, Index, ManifestOrIndex, MediaType, RawDocument, to_json};
 use crate::registry::{Client, Pushed, Referrers, RegistryError, fallback_tag};
 use crate::store::{LayoutError, empty_index};
@@ -211,7 +213,7 @@ impl Destination for RegistryDestination {
         Ok(self.client.push_blob(&self.repository, blob)?)
     }
 
-    fn follow(&self, growing: &Growing) -> Option<Delivery> {
+    fn follow(&self, growing: &GrowingBlob) -> Option<Delivery> {
         let delivery = self.client.follow_blob(&self.repository, growing)?;
         let blob = growing.finished()?;
         self.state().blobs.insert(blob.descriptor.digest, blob);

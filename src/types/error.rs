@@ -51,9 +51,9 @@ impl<E: Explain> From<E> for BoxedError {
 /// It is also its own cause, because a transparent wrapper skips the error that it wraps.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Carried(#[source] Cause);
+struct ErrorCarrier(#[source] Cause);
 
-/// See [`Carried`].
+/// See [`ErrorCarrier`].
 #[derive(Debug)]
 struct Cause(BoxedError);
 
@@ -78,7 +78,7 @@ pub fn carry(error: impl Into<BoxedError>) -> std::io::Error {
 
 /// Like [`carry`], with a kind for callers that look at it.
 pub fn carry_as(kind: std::io::ErrorKind, error: impl Into<BoxedError>) -> std::io::Error {
-    std::io::Error::new(kind, Carried(Cause(error.into())))
+    std::io::Error::new(kind, ErrorCarrier(Cause(error.into())))
 }
 
 /// The cause of `error` that happened elsewhere: the innermost error among its causes that [`carry`] took along.
@@ -109,8 +109,8 @@ pub fn kind_behind(source: &(dyn std::error::Error + 'static), otherwise: Kind) 
 /// # Errors
 /// The I/O error, where it carries nothing.
 pub fn uncarry(error: std::io::Error) -> Result<BoxedError, std::io::Error> {
-    match error.downcast::<Carried>() {
-        Ok(Carried(Cause(inner))) => Ok(inner),
+    match error.downcast::<ErrorCarrier>() {
+        Ok(ErrorCarrier(Cause(inner))) => Ok(inner),
         Err(error) => Err(error),
     }
 }

@@ -88,7 +88,7 @@ pub enum Answer {
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Level {
+pub enum Severity {
     /// As it should be: nothing that text says.
     Info,
     /// Something that the user may want to know.
@@ -108,7 +108,7 @@ pub struct Finding {
     /// Its answer.
     pub answer: Answer,
     /// How much it matters.
-    pub level: Level,
+    pub level: Severity,
     /// The finding, in one sentence.
     pub message: String,
     /// The remedy, or the way to know.
@@ -121,13 +121,20 @@ impl Finding {
     /// The base fulfils the rule.
     #[must_use]
     pub const fn met(rule: Rule, message: String) -> Self {
-        Self { rule, answer: Answer::Met, level: Level::Info, message, hint: None, evidence: Vec::new() }
+        Self { rule, answer: Answer::Met, level: Severity::Info, message, hint: None, evidence: Vec::new() }
     }
 
     /// The base does not fulfil the rule, and the image would not run.
     #[must_use]
     pub const fn not_met(rule: Rule, message: String) -> Self {
-        Self { rule, answer: Answer::NotMet, level: Level::Error, message, hint: None, evidence: Vec::new() }
+        Self {
+            rule,
+            answer: Answer::NotMet,
+            level: Severity::Error,
+            message,
+            hint: None,
+            evidence: Vec::new(),
+        }
     }
 
     /// Nothing at hand tells whether it is there.
@@ -136,7 +143,7 @@ impl Finding {
         Self {
             rule,
             answer: Answer::Unknown,
-            level: Level::Warning,
+            level: Severity::Warning,
             message,
             hint: None,
             evidence: Vec::new(),
@@ -145,7 +152,7 @@ impl Finding {
 
     /// With another level.
     #[must_use]
-    pub const fn at(mut self, level: Level) -> Self {
+    pub const fn at(mut self, level: Severity) -> Self {
         self.level = level;
         self
     }

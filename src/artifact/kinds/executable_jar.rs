@@ -10,7 +10,7 @@ use super::super::form::Form;
 use super::super::glimpse::Glimpse;
 use super::super::kind::ArtifactKind;
 use super::super::material::Material;
-use super::super::options::{AppOptions, AppRoot, Layout};
+use super::super::options::{AppOptions, AppRoot, ArtifactLayout};
 use super::super::proposal::{Proposal, ProposedLayer};
 use super::super::requirement::{Requirement, Requirements};
 use crate::layer::scan::Scanner;
@@ -95,8 +95,8 @@ impl ArtifactKind for ExecutableJar {
         Ok(Requirements { artifact: material.path().to_owned(), all })
     }
 
-    fn layouts(&self) -> &'static [Layout] {
-        &[Layout::Packaged]
+    fn layouts(&self) -> &'static [ArtifactLayout] {
+        &[ArtifactLayout::Packaged]
     }
 
     fn usual_base(&self) -> &'static str {

@@ -4,7 +4,7 @@ use super::super::error::ArtifactError;
 use super::super::form::Form;
 use super::super::glimpse::Glimpse;
 use super::super::kind::ArtifactKind;
-use super::super::manifest::{MANIFEST, Manifest};
+use super::super::manifest::{JarManifest, MANIFEST};
 
 /// An executable Spring Boot archive.
 pub(super) struct SpringBoot;
@@ -28,7 +28,7 @@ impl ArtifactKind for SpringBoot {
 
     fn detect(&self, glimpse: &Glimpse) -> Result<Option<Vec<String>>, ArtifactError> {
         let manifest = glimpse.material().manifest()?;
-        Ok(manifest.and_then(Manifest::spring_boot).map(|attribute| {
+        Ok(manifest.and_then(JarManifest::spring_boot).map(|attribute| {
             vec![match glimpse.form() {
                 Form::Directory => format!("It is a directory whose `{MANIFEST}` has `{attribute}`."),
                 _ => format!("It is a zip archive whose manifest has `{attribute}`."),

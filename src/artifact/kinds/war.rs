@@ -19,15 +19,15 @@ use super::super::error::ArtifactError;
 use super::super::form::Form;
 use super::super::glimpse::Glimpse;
 use super::super::kind::ArtifactKind;
-use super::super::manifest::Manifest;
+use super::super::manifest::JarManifest;
 use super::super::material::Material;
-use super::super::options::{AppOptions, AppRoot, Layout};
+use super::super::options::{AppOptions, AppRoot, ArtifactLayout};
 use super::super::proposal::{Proposal, ProposedLayer, not_empty};
 use super::super::requirement::Requirements;
 use super::super::root::{root_entry, root_of};
 use crate::bases::container;
-use crate::formats::zip::{Archive, ArchiveEntryKind, EntryProblem, ZipError};
-use crate::layer::scan::{Found, FoundKind, Scanner, entries, is_whiteout, leaves};
+use crate::formats::zip::{ArchiveEntryKind, EntryProblem, ZipArchive, ZipError};
+use crate::layer::scan::{FoundKind, Scanner, TreeItem, entries, is_whiteout, leaves};
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, EntryPathError};
 use crate::oci::ConfigFile;
 use crate::types::shown::shown;
@@ -59,7 +59,7 @@ impl ArtifactKind for War {
             let why = "It is a directory with `WEB-INF/`, an unpacked WAR.";
             return Ok(has_web_inf.then(|| vec![why.to_owned()]));
         }
-        let boot = material.manifest()?.and_then(Manifest::spring_boot);
+        let boot = material.manifest()?.and_then(JarManifest::spring_boot);
         if has_web_inf {
             let mut why = vec!["It is a zip archive with `WEB-INF/`, a WAR.".to_owned()];
             if let Some(attribute) = boot {
@@ -99,8 +99,8 @@ impl ArtifactKind for War {
         servlet::requirements(material, options, base, scanner)
     }
 
-    fn layouts(&self) -> &'static [Layout] {
-        &[Layout::Exploded, Layout::Packaged]
+    fn layouts(&self) -> &'static [ArtifactLayout] {
+        &[ArtifactLayout::Exploded, ArtifactLayout::Packaged]
     }
 
     fn usual_base(&self) -> &'static str {
@@ -118,13 +118,13 @@ fn propose_directory(
     base: Option<&ConfigFile>,
     scanner: &Scanner,
 ) -> Result<Proposal, ArtifactError> {
-    if options.layout == Some(Layout::Packaged) {
+    if options.layout == Some(ArtifactLayout::Packaged) {
         return Err(ArtifactError::NotPacked { path: material.path().to_owned() });
     }
     let (root, mut notes) = place(material, options, base)?;
     let found = scanner.scan(material.path(), &options.scan_options())?;
     notes.extend(note_of_provided(
-        found.iter().filter(|found| found.kind != FoundKind::Directory).map(Found::relative),
+        found.iter().filter(|found| found.kind != FoundKind::Directory).map(TreeItem::relative),
     ));
     let mut rules = options.rules.clone();
     // An archive cannot say what an absolute target means, and its unpacked form is to be the same.
@@ -132,7 +132,8 @@ fn propose_directory(
     let names = found.iter().map(|found| (found.relative(), found.kind == FoundKind::Directory));
     let layers = layers_of(names).into_iter().map(|(group, members)| {
         let provided = provided(&members);
-        let members: Vec<&Found> = members.iter().filter_map(|(_, index)| Some(&found[(*index)?])).collect();
+        let members: Vec<&TreeItem> =
+            members.iter().filter_map(|(_, index)| Some(&found[(*index)?])).collect();
         let files = members.iter().filter(|found| found.kind != FoundKind::Directory).count();
         let mut all: Vec<Entry> = root_entry(&root, options).into_iter().collect();
         all.extend(entries(members, root.path(), &rules)?);
@@ -174,12 +175,12 @@ fn check_links<'a>(
 
 fn propose_archive(
     material: &Material,
-    archive: &Arc<Archive>,
+    archive: &Arc<ZipArchive>,
     options: &AppOptions,
     base: Option<&ConfigFile>,
 ) -> Result<Proposal, ArtifactError> {
     let (root, mut notes) = place(material, options, base)?;
-    if options.layout == Some(Layout::Packaged) {
+    if options.layout == Some(ArtifactLayout::Packaged) {
         return packaged(material, archive, &root, options, notes);
     }
     let targets = link_targets(archive)?;
@@ -203,7 +204,7 @@ fn propose_archive(
 }
 
 /// Where the symbolic links of an archive lead, by their index.
-fn link_targets(archive: &Archive) -> Result<BTreeMap<usize, Vec<u8>>, ArtifactError> {
+fn link_targets(archive: &ZipArchive) -> Result<BTreeMap<usize, Vec<u8>>, ArtifactError> {
     let entries = archive.entries().iter().enumerate();
     let links = entries.filter(|(_, entry)| entry.kind == ArchiveEntryKind::Symlink);
     links.map(|(index, _)| Ok((index, archive.read(index, MAX_TARGET)?))).collect()
@@ -233,7 +234,7 @@ fn place(
 /// The archive itself, `ROOT.war` beside where the directory `ROOT` would be.
 fn packaged(
     material: &Material,
-    archive: &Arc<Archive>,
+    archive: &Arc<ZipArchive>,
     root: &AppRoot,
     options: &AppOptions,
     notes: Vec<String>,
@@ -267,7 +268,7 @@ fn packaged(
 
 /// The entry for the archive's entry `index`; without one, for the directory `name` that it implies.
 fn archive_entry(
-    archive: &Arc<Archive>,
+    archive: &Arc<ZipArchive>,
     name: &[u8],
     index: Option<usize>,
     targets: &BTreeMap<usize, Vec<u8>>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::format::Format;
+use super::format::OutputFormat;
 use super::image::ImageArgs;
 use super::values::output_file;
 
@@ -104,5 +104,5 @@ pub struct BuildArgs {
 
     /// The format of the result.
     #[command(flatten)]
-    pub format: Format,
+    pub format: OutputFormat,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::format::Format;
+use super::format::OutputFormat;
 use super::values::{age, size};
 
 const PRUNE_HELP: &str = "\
@@ -27,10 +27,10 @@ pub struct CacheArgs {
 #[allow(missing_docs, reason = "what each does stands at its arguments")]
 pub enum CacheCommand {
     /// Show the place, the content and the size of the store
-    Info(Format),
+    Info(OutputFormat),
     Prune(PruneArgs),
     /// Check every blob and memo of the store; damaged ones are set aside and built again
-    Verify(Format),
+    Verify(OutputFormat),
 }
 
 /// Remove everything from the store that no image needs
@@ -54,13 +54,13 @@ pub struct PruneArgs {
 
     /// The format of the result.
     #[command(flatten)]
-    pub format: Format,
+    pub format: OutputFormat,
 }
 
 impl CacheCommand {
     /// The format of the result.
     #[must_use]
-    pub const fn format(&self) -> Format {
+    pub const fn format(&self) -> OutputFormat {
         match self {
             Self::Info(format) | Self::Verify(format) => *format,
             Self::Prune(args) => args.format,

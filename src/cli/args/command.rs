@@ -7,7 +7,7 @@ use super::cache::CacheArgs;
 use super::copy::CopyArgs;
 use super::diff::DiffArgs;
 use super::doctor::DoctorArgs;
-use super::format::Format;
+use super::format::OutputFormat;
 use super::history::HistoryArgs;
 use super::init::InitArgs;
 use super::inspect::InspectArgs;
@@ -48,14 +48,14 @@ pub enum Command {
 
 /// Flags that several commands have.
 #[derive(Clone, Copy)]
-struct Shared<'a> {
-    format: Option<Format>,
+struct SharedFlags<'a> {
+    format: Option<OutputFormat>,
     registries: Option<&'a RegistryArgs>,
 }
 
 impl Command {
     /// The flags of this command that others have, too.
-    const fn shared(&self) -> Shared<'_> {
+    const fn shared(&self) -> SharedFlags<'_> {
         let (format, registries) = match self {
             Self::Build(args) => (Some(args.format), Some(&args.image.registries)),
             Self::Plan(args) => (Some(args.format), Some(&args.image.registries)),
@@ -75,13 +75,13 @@ impl Command {
             Self::Cache(args) => (Some(args.command.format()), None),
             Self::Init(_) | Self::Completions(_) | Self::Man(_) => (None, None),
         };
-        Shared { format, registries }
+        SharedFlags { format, registries }
     }
 
     /// Whether results are asked for as JSON.
     #[must_use]
     pub const fn json(&self) -> bool {
-        matches!(self.shared().format, Some(Format { json: true }))
+        matches!(self.shared().format, Some(OutputFormat { json: true }))
     }
 
     /// How registries are to be reached; `None` for commands that reach none.

@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 
 use clap::Args;
 
-use super::format::Format;
+use super::format::OutputFormat;
 use super::places::COPY_HELP;
 use super::registries::RegistryArgs;
 use crate::types::platform::Platform;
@@ -48,5 +48,5 @@ pub struct CopyArgs {
 
     /// The format of the result.
     #[command(flatten)]
-    pub format: Format,
+    pub format: OutputFormat,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::format::Format;
+use super::format::OutputFormat;
 use super::registries::RegistryArgs;
 use super::values::reached;
 use crate::types::reference::Scope;
@@ -45,5 +45,5 @@ pub struct DoctorArgs {
 
     /// The format of the result.
     #[command(flatten)]
-    pub format: Format,
+    pub format: OutputFormat,
 }

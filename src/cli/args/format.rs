@@ -4,7 +4,7 @@ use clap::Args;
 
 /// Whether results are JSON.
 #[derive(Clone, Copy, Debug, Default, Args)]
-pub struct Format {
+pub struct OutputFormat {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,

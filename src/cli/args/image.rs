@@ -74,7 +74,7 @@ pub struct ImageArgs {
 
     /// Unpack the first artifact into layers by how often they change, or copy it as one file
     #[arg(long, value_enum, help_heading = "Image")]
-    pub layout: Option<Layout>,
+    pub layout: Option<LayoutFlag>,
 
     /// Build for this platform, such as linux/arm64; may be repeated
     ///
@@ -147,14 +147,14 @@ impl ImageArgs {
 
 /// How an archive goes into the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Layout {
+pub enum LayoutFlag {
     /// Unpacked, in layers by how often they change
     Exploded,
     /// As one file
     Packaged,
 }
 
-impl Layout {
+impl LayoutFlag {
     /// As `build.toml` spells it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -47,8 +47,8 @@ pub struct Cli {
 impl Cli {
     /// The printer's options.
     #[must_use]
-    pub const fn printer_options(&self) -> printer::Options {
-        printer::Options {
+    pub const fn printer_options(&self) -> printer::PrinterOptions {
+        printer::PrinterOptions {
             quiet: self.global.quiet,
             verbose: self.global.verbose,
             json: self.command.json(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::format::Format;
+use super::format::OutputFormat;
 use super::registries::RegistryArgs;
 use super::values::{reached, scope};
 use crate::registry::Secret;
@@ -64,7 +64,7 @@ pub struct LoginArgs {
 
     /// The format of the result.
     #[command(flatten)]
-    pub format: Format,
+    pub format: OutputFormat,
 }
 
 /// Remove the login for a registry
@@ -83,5 +83,5 @@ pub struct LogoutArgs {
 
     /// The format of the result.
     #[command(flatten)]
-    pub format: Format,
+    pub format: OutputFormat,
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::format::Format;
+use super::format::OutputFormat;
 use super::image::ImageArgs;
 
 const HELP: &str = "\
@@ -34,5 +34,5 @@ pub struct PlanArgs {
 
     /// The format of the result.
     #[command(flatten)]
-    pub format: Format,
+    pub format: OutputFormat,
 }

@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 
 use clap::Args;
 
-use super::format::Format;
+use super::format::OutputFormat;
 use super::registries::RegistryArgs;
 use super::values::new_tag;
 use crate::types::platform::Platform;
@@ -57,5 +57,5 @@ pub struct RebaseArgs {
 
     /// The format of the result.
     #[command(flatten)]
-    pub format: Format,
+    pub format: OutputFormat,
 }

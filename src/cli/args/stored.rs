@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::format::Format;
+use super::format::OutputFormat;
 
 const IMAGES_HELP: &str = "\
 Examples:
@@ -20,7 +20,7 @@ Examples:
 pub struct ImagesArgs {
     /// The format of the result.
     #[command(flatten)]
-    pub format: Format,
+    pub format: OutputFormat,
 }
 
 /// Remove names from the local store
@@ -36,5 +36,5 @@ pub struct RmArgs {
 
     /// The format of the result.
     #[command(flatten)]
-    pub format: Format,
+    pub format: OutputFormat,
 }

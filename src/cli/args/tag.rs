@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::format::Format;
+use super::format::OutputFormat;
 use super::registries::RegistryArgs;
 use super::values::new_tag;
 use crate::types::reference::Tag;
@@ -35,5 +35,5 @@ pub struct TagArgs {
 
     /// The format of the result.
     #[command(flatten)]
-    pub format: Format,
+    pub format: OutputFormat,
 }

@@ -109,7 +109,7 @@ fn a_build_line_in_full() {
     assert_eq!(build.image.name.expect("name").path(), "shop/app");
     let platforms: Vec<String> = build.image.platforms.iter().map(ToString::to_string).collect();
     assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
-    assert_eq!(build.image.layout.map(Layout::as_str), Some("packaged"));
+    assert_eq!(build.image.layout.map(LayoutFlag::as_str), Some("packaged"));
 }
 
 #[test]

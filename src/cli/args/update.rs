@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::format::Format;
+use super::format::OutputFormat;
 use super::registries::RegistryArgs;
 
 const HELP: &str = "\
@@ -43,5 +43,5 @@ pub struct UpdateArgs {
 
     /// The format of the result.
     #[command(flatten)]
-    pub format: Format,
+    pub format: OutputFormat,
 }

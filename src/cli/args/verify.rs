@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 
 use clap::Args;
 
-use super::format::Format;
+use super::format::OutputFormat;
 use super::places::IMAGE_HELP;
 use super::registries::RegistryArgs;
 use crate::types::platform::Platform;
@@ -31,5 +31,5 @@ pub struct VerifyArgs {
 
     /// The format of the result.
     #[command(flatten)]
-    pub format: Format,
+    pub format: OutputFormat,
 }

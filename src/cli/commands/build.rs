@@ -10,10 +10,10 @@ use super::super::file::{OutputFile, check_replaceable};
 use super::super::format;
 use super::super::invocation::Invocation;
 use super::super::summary::{ImageSummary, LayerState, LayerSummary, Summary};
-use super::super::timings::{self, Machine, Record};
+use super::super::timings::{self, BuildRecord, HostMachine};
 use super::super::view::explain::{self, Explanation};
 use super::super::view::findings::findings;
-use super::request::{self, Asked};
+use super::request::{self, CommandRequest};
 use crate::engine::{self, DestinationReport, ImageReport, Report, Request};
 use crate::plan::KnownFrom;
 use crate::project::config;
@@ -31,7 +31,7 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
         asked.write_cache(&args.image)?;
     }
     check_lock(&asked)?;
-    let files = Files::open(invocation, args)?;
+    let files = OutputFiles::open(invocation, args)?;
     let session = invocation.session(&asked.request.settings)?;
     let targets = request::targets(invocation, &asked, &session, &args.image.all_outputs())?;
     let report = engine::build(&session, &asked.request, &targets)?;
@@ -64,7 +64,7 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
     invocation.printer.report(&summary.text(invocation.printer.message_screen()));
     if args.format.json {
         let explanation = args.explain.then(|| Explanation::of(&report));
-        invocation.printer.json(&Shown { summary: &summary, explanation });
+        invocation.printer.json(&BuildView { summary: &summary, explanation });
     } else {
         invocation.printer.result(summary.reference());
     }
@@ -82,13 +82,13 @@ fn files(args: &BuildArgs) -> Vec<(&'static str, &Path)> {
 }
 
 /// The same files, which can be written.
-struct Files {
+struct OutputFiles {
     metadata: Option<OutputFile>,
     image_refs: Option<OutputFile>,
     timings: Option<OutputFile>,
 }
 
-impl Files {
+impl OutputFiles {
     fn open(invocation: &Invocation, args: &BuildArgs) -> Result<Self, CommandError> {
         let open =
             |file: &Option<PathBuf>| file.as_ref().map(|file| OutputFile::open(invocation, file)).transpose();
@@ -100,7 +100,7 @@ impl Files {
     }
 
     /// Writes all of them; each failure is told of.
-    fn write(self, invocation: &Invocation, asked: &Asked, report: &Report, summary: &Summary) {
+    fn write(self, invocation: &Invocation, asked: &CommandRequest, report: &Report, summary: &Summary) {
         let tell = |result: Result<(), CommandError>| {
             result.inspect_err(|error| invocation.printer.late(error)).is_ok()
         };
@@ -112,8 +112,8 @@ impl Files {
         }
         if let (Some(file), Some(recorder)) = (self.timings, &invocation.recorder) {
             let jobs = invocation.jobs(Some(&asked.request.settings)).get();
-            let (machine, elapsed) = (Machine::this(jobs), invocation.started.elapsed());
-            let record = Record::new(machine, summary.reference(), elapsed, report, recorder.spans());
+            let (machine, elapsed) = (HostMachine::this(jobs), invocation.started.elapsed());
+            let record = BuildRecord::new(machine, summary.reference(), elapsed, report, recorder.spans());
             let path = file.path().to_owned();
             let written = timings::file(&record, &path).map_err(|error| {
                 CommandError::from_error(ExitStatus::Bug, &error).context("the timings cannot be shown")
@@ -127,7 +127,7 @@ impl Files {
 
 /// The result as JSON.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct BuildView<'a> {
     #[serde(flatten)]
     summary: &'a Summary,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -135,10 +135,10 @@ struct Shown<'a> {
 }
 
 /// Asks whether the lock can be written, where it is known that it must be.
-fn check_lock(asked: &Asked) -> Result<(), CommandError> {
+fn check_lock(asked: &CommandRequest) -> Result<(), CommandError> {
     let Request { settings, lock, .. } = &asked.request;
     let Some(path) = asked.lock_path.as_ref().filter(|_| !settings.locked) else { return Ok(()) };
-    let Some(base) = settings.base.as_ref().filter(|base| base.value != config::Base::Scratch) else {
+    let Some(base) = settings.base.as_ref().filter(|base| base.value != config::BaseSetting::Scratch) else {
         return Ok(());
     };
     let locked = lock.as_ref().and_then(|lock| lock.get(&base.value.to_string()));
@@ -151,7 +151,7 @@ fn check_lock(asked: &Asked) -> Result<(), CommandError> {
 }
 
 /// Writes the lock if the build learned something, unless it must not change.
-fn write_lock(invocation: &Invocation, asked: &Asked, report: &Report) -> Result<(), CommandError> {
+fn write_lock(invocation: &Invocation, asked: &CommandRequest, report: &Report) -> Result<(), CommandError> {
     let (Some(path), Some(found)) = (&asked.lock_path, &report.locked) else { return Ok(()) };
     if asked.request.settings.locked {
         return Ok(());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::args::{CacheCommand, Format, PruneArgs};
+use super::super::args::{CacheCommand, OutputFormat, PruneArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format::{self, Column, Table};
 use super::super::invocation::Invocation;
@@ -27,7 +27,7 @@ pub(super) fn run(invocation: &Invocation, command: &CacheCommand) -> Result<(),
     }
 }
 
-fn info(invocation: &Invocation, format: Format) -> Result<(), CommandError> {
+fn info(invocation: &Invocation, format: OutputFormat) -> Result<(), CommandError> {
     let store = invocation.store()?;
     let usage = store.usage()?;
     if format.json {
@@ -65,7 +65,7 @@ fn prune(invocation: &Invocation, args: &PruneArgs) -> Result<(), CommandError> 
     let scratch = store::sweep(invocation.scratch.parent());
     let pruned = prune_when_free(invocation, &invocation.store()?, &options)?;
     if args.format.json {
-        invocation.printer.json(&Pruned { pruned, scratch });
+        invocation.printer.json(&PruneView { pruned, scratch });
         return Ok(());
     }
     let mut removed = vec![
@@ -109,10 +109,10 @@ fn prune(invocation: &Invocation, args: &PruneArgs) -> Result<(), CommandError> 
 
 /// The removed files, for machines.
 #[derive(Serialize)]
-struct Pruned {
+struct PruneView {
     #[serde(flatten)]
-    pruned: store::Pruned,
-    scratch: store::Swept,
+    pruned: store::PruneResult,
+    scratch: store::ScratchSweep,
 }
 
 /// Waits for builds and checks that are under way.
@@ -120,7 +120,7 @@ fn prune_when_free(
     invocation: &Invocation,
     store: &Store,
     options: &PruneOptions,
-) -> Result<store::Pruned, CommandError> {
+) -> Result<store::PruneResult, CommandError> {
     let mut told = false;
     loop {
         match store.prune(options) {
@@ -137,7 +137,7 @@ fn prune_when_free(
     }
 }
 
-fn verify(invocation: &Invocation, format: Format) -> Result<(), CommandError> {
+fn verify(invocation: &Invocation, format: OutputFormat) -> Result<(), CommandError> {
     let found = invocation.store()?.verify()?;
     if format.json {
         invocation.printer.json(&found);

@@ -4,7 +4,7 @@ use super::super::args::{CopyArgs, TagArgs};
 use super::super::error::CommandError;
 use super::super::invocation::Invocation;
 use super::super::view;
-use super::place::{self, Place};
+use super::place::{self, WritableImage};
 use crate::release::copy;
 
 /// Copies an image.
@@ -41,7 +41,7 @@ pub(super) fn run(invocation: &Invocation, args: &CopyArgs) -> Result<(), Comman
 pub(super) fn tag(invocation: &Invocation, args: &TagArgs) -> Result<(), CommandError> {
     let client = invocation.client()?;
     let _lease = invocation.store().ok().map(|store| store.lease());
-    let Place { source, target } = place::place(invocation, &client, &args.image)?;
+    let WritableImage { source, target } = place::place(invocation, &client, &args.image)?;
     let report = copy::tag(&*source, &*target.destination, target.tags.first(), &args.tags)
         .map_err(|error| invocation.or_in_store(error.into(), &args.image))?;
     show(invocation, args.format.json, &target.prefix, &report, view::copy::tagged(&report));

@@ -6,7 +6,7 @@ use super::super::args::{HistoryArgs, InspectArgs, VerifyArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format;
 use super::super::invocation::{Invocation, Opened};
-use super::super::view::{self, Base};
+use super::super::view::{self, BaseView};
 use super::names;
 use crate::inspect::verify;
 use crate::oci::{Descriptor, Image, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument};
@@ -54,7 +54,7 @@ fn show(
     text: impl FnOnce() -> String,
 ) {
     if json {
-        invocation.printer.json(&Placed { place: location.to_string(), view });
+        invocation.printer.json(&LocatedImage { place: location.to_string(), view });
     } else {
         invocation.printer.result(format!("{location}\n{}", text()));
     }
@@ -62,7 +62,7 @@ fn show(
 
 /// A view of an image, and where the image is.
 #[derive(Serialize)]
-struct Placed<'a, T> {
+struct LocatedImage<'a, T> {
     /// As the user can write it to mean this place and no other.
     place: String,
     #[serde(flatten)]
@@ -86,12 +86,12 @@ pub(super) fn history(invocation: &Invocation, args: &HistoryArgs) -> Result<(),
 /// The facts in `image` about its base, with the base's layers counted if the base can be read: the history alone
 /// cannot tell layers that were put on a base from those of a base made by this tool. A build leaves its base's
 /// documents in the store; for an image in a registry the base's own registry is asked, too.
-fn base_of(invocation: &Invocation, source: &dyn Source, image: &Image) -> Option<Base> {
-    let base = Base::of(image)?;
+fn base_of(invocation: &Invocation, source: &dyn Source, image: &Image) -> Option<BaseView> {
+    let base = BaseView::of(image)?;
     let found = base.digest.and_then(|digest| {
         let platform = image.platform();
         let load = |source: &dyn Source| load_image(source, platform.as_ref()).ok();
-        let stored = invocation.store().ok().and_then(|store| load(&Stored { store, digest }));
+        let stored = invocation.store().ok().and_then(|store| load(&UnnamedImage { store, digest }));
         stored.or_else(|| {
             // Where the network was not needed for the image, it is not worth waiting for.
             source.origin()?;
@@ -107,12 +107,12 @@ fn base_of(invocation: &Invocation, source: &dyn Source, image: &Image) -> Optio
 }
 
 /// An image whose documents are in the store, where no name of its own leads to it.
-pub(super) struct Stored {
+pub(super) struct UnnamedImage {
     pub(super) store: Store,
     pub(super) digest: Digest,
 }
 
-impl Source for Stored {
+impl Source for UnnamedImage {
     fn root(&self) -> Result<RawDocument, BoxedError> {
         let size = self.store.blobs().contains(&self.digest).unwrap_or(MAX_DOCUMENT + 1);
         // The document itself says what it is.
@@ -135,7 +135,7 @@ impl Source for Stored {
     }
 }
 
-impl Stored {
+impl UnnamedImage {
     fn failed(&self, source: std::io::Error) -> BoxedError {
         LoadError::Config { place: self.name(), digest: self.digest, source }.into()
     }
@@ -173,7 +173,7 @@ pub(super) fn verify(invocation: &Invocation, args: &VerifyArgs) -> Result<(), C
     if args.format.json {
         // One document, whatever was asked for.
         match &reports[..] {
-            [report] => invocation.printer.json(&Placed { place, view: report }),
+            [report] => invocation.printer.json(&LocatedImage { place, view: report }),
             reports => invocation.printer.json(&serde_json::json!({ "place": place, "reports": reports })),
         }
     } else {

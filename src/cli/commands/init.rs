@@ -30,7 +30,7 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
     // Said before anything is written, as of every other flag.
     args.base.as_deref().map(Location::parse).transpose()?;
     let given = invocation.absolute(args.path.as_deref().unwrap_or(Path::new("")));
-    let Choice { path, others } = find(invocation, &given, args.path.is_some())?;
+    let ArtifactChoice { path, others } = find(invocation, &given, args.path.is_some())?;
     let found = artifact::detect(&path)?;
     // An artifact that a build refuses is refused now.
     artifact::check_supported(&found)?;
@@ -68,7 +68,7 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
 }
 
 /// The artifact of a new build file, and those that lie in the usual places besides.
-struct Choice {
+struct ArtifactChoice {
     path: PathBuf,
     others: Vec<PathBuf>,
 }
@@ -78,8 +78,8 @@ struct Choice {
 ///
 /// A directory that is named may be an artifact itself: one with the signs of a kind at once, any other only where nothing
 /// lies in the usual places.
-fn find(invocation: &Invocation, given: &Path, named: bool) -> Result<Choice, CommandError> {
-    let alone = |path: &Path| Ok(Choice { path: path.to_owned(), others: Vec::new() });
+fn find(invocation: &Invocation, given: &Path, named: bool) -> Result<ArtifactChoice, CommandError> {
+    let alone = |path: &Path| Ok(ArtifactChoice { path: path.to_owned(), others: Vec::new() });
     if named && !given.is_dir() {
         return alone(given);
     }
@@ -97,7 +97,7 @@ fn find(invocation: &Invocation, given: &Path, named: bool) -> Result<Choice, Co
         Some(first) => {
             let path = candidates.remove(first);
             candidates.retain(can_be_packaged);
-            Ok(Choice { path, others: candidates })
+            Ok(ArtifactChoice { path, others: candidates })
         }
         None if named => alone(given),
         None => {
@@ -159,12 +159,10 @@ fn by_version(a: &str, b: &str) -> Ordering {
     loop {
         let order = match (a.next(), b.next()) {
             (None, None) => return Ordering::Equal,
-            (Some(Part::Word(_)), None) | (None | Some(Part::Word(_)), Some(Part::Number(_))) => {
-                Ordering::Less
-            }
-            (Some(Part::Number(_)), None | Some(Part::Word(_))) | (None, Some(Part::Word(_))) => {
-                Ordering::Greater
-            }
+            (Some(VersionPart::Word(_)), None)
+            | (None | Some(VersionPart::Word(_)), Some(VersionPart::Number(_))) => Ordering::Less,
+            (Some(VersionPart::Number(_)), None | Some(VersionPart::Word(_)))
+            | (None, Some(VersionPart::Word(_))) => Ordering::Greater,
             (Some(a), Some(b)) => a.cmp(&b),
         };
         if order != Ordering::Equal {
@@ -175,13 +173,13 @@ fn by_version(a: &str, b: &str) -> Ordering {
 
 /// A part of a version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+enum VersionPart {
     /// Its length without leading zeros, and its digits: any number compares without overflow.
     Number((usize, String)),
     Word(String),
 }
 
-fn parts(version: &str) -> Vec<Part> {
+fn parts(version: &str) -> Vec<VersionPart> {
     let mut parts: Vec<String> = Vec::new();
     let mut last = None;
     for character in version.chars() {
@@ -196,9 +194,9 @@ fn parts(version: &str) -> Vec<Part> {
     let part = |text: String| {
         if text.starts_with(|first: char| first.is_ascii_digit()) {
             let digits = text.trim_start_matches('0').to_owned();
-            Part::Number((digits.len(), digits))
+            VersionPart::Number((digits.len(), digits))
         } else {
-            Part::Word(text.to_lowercase())
+            VersionPart::Word(text.to_lowercase())
         }
     };
     parts.into_iter().map(part).collect()

@@ -21,7 +21,7 @@ use crate::types::reference::Reference;
 
 /// The images under the name of a repository or of a layout, if it does not name one image.
 #[derive(Debug, Serialize)]
-pub(super) struct Listing {
+pub(super) struct NameListing {
     /// Where: a place that names no other.
     place: String,
     /// The tags of a repository, or the names of a layout.
@@ -33,7 +33,10 @@ pub(super) struct Listing {
 ///
 /// # Errors
 /// When the registry cannot be asked.
-pub(super) fn listing(invocation: &Invocation, args: &InspectArgs) -> Result<Option<Listing>, CommandError> {
+pub(super) fn listing(
+    invocation: &Invocation,
+    args: &InspectArgs,
+) -> Result<Option<NameListing>, CommandError> {
     let location = Location::parse(&args.image)?;
     let is_whole = |reference: &Reference| reference.tag().is_none() && reference.digest().is_none();
     let listing = match &location {
@@ -54,7 +57,7 @@ pub(super) fn listing(invocation: &Invocation, args: &InspectArgs) -> Result<Opt
         }
         Location::Store(name) if is_whole(name.reference()) => match in_store(invocation, name)? {
             tags if tags.is_empty() => return Ok(None),
-            tags => Listing { place: location.to_string(), tags },
+            tags => NameListing { place: location.to_string(), tags },
         },
         Location::OciLayout { dir, name: None } if args.platform.is_none() => {
             let layout = OciLayout::open(&invocation.absolute(dir), None)?;
@@ -66,7 +69,7 @@ pub(super) fn listing(invocation: &Invocation, args: &InspectArgs) -> Result<Opt
             if tags.is_empty() {
                 return Ok(None);
             }
-            Listing { place: location.to_string(), tags }
+            NameListing { place: location.to_string(), tags }
         }
         _ => return Ok(None),
     };
@@ -81,10 +84,10 @@ pub(super) fn listing(invocation: &Invocation, args: &InspectArgs) -> Result<Opt
     Ok(Some(listing))
 }
 
-fn in_registry(invocation: &Invocation, reference: &Reference) -> Result<Listing, CommandError> {
+fn in_registry(invocation: &Invocation, reference: &Reference) -> Result<NameListing, CommandError> {
     let tags = invocation.client()?.tags(reference.repository())?;
     let place = Location::Registry(reference.clone()).to_string();
-    Ok(Listing { place, tags: tags.iter().map(ToString::to_string).collect() })
+    Ok(NameListing { place, tags: tags.iter().map(ToString::to_string).collect() })
 }
 
 /// The tags that the local store has of the repository `name`, under any of the names that it may have there.
@@ -105,7 +108,7 @@ fn in_store(invocation: &Invocation, name: &Name) -> Result<Vec<String>, Command
 pub(super) fn show_listing(
     invocation: &Invocation,
     json: bool,
-    listing: &Listing,
+    listing: &NameListing,
 ) -> Result<(), CommandError> {
     if json {
         invocation.printer.json(listing);

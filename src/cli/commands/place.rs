@@ -14,7 +14,7 @@ use crate::types::location::Location;
 use crate::types::reference::{Reference, Repository, Tag};
 
 /// Somewhere to write to, and what the user's spelling says beside that.
-pub(super) struct Target {
+pub(super) struct CopyTarget {
     /// The place.
     pub destination: Arc<dyn Destination>,
     /// How the image is spelled there by its digest, which is to be appended.
@@ -34,7 +34,7 @@ pub(super) fn target(
     client: &Client,
     (from, source): (&str, &dyn Source),
     name: &str,
-) -> Result<Target, CommandError> {
+) -> Result<CopyTarget, CommandError> {
     let location = Location::parse(name)?;
     let own = Location::parse(from)?;
     let progress = &invocation.progress;
@@ -50,16 +50,16 @@ pub(super) fn target(
     Ok(match location {
         Location::Name(name) => in_registry(client, name.reference(), (&own, own_tag))?,
         Location::Registry(reference) => in_registry(client, &reference, (&own, own_tag))?,
-        Location::Store(name) => Target {
+        Location::Store(name) => CopyTarget {
             tags: tags(name.reference(), (&own, own_tag), &format!("store:{name}"))?,
             expected: name.reference().digest(),
             ..in_store(invocation, &invocation.store()?, name.reference().repository())?
         },
         Location::OciLayout { dir, name } => {
             let layout = OciLayout::create(&invocation.absolute(&dir), name.as_deref(), progress)?;
-            Target {
+            CopyTarget {
                 tags: if name.is_some() { Vec::new() } else { tag_of_source() },
-                ..Target::new(Arc::new(layout), format!("oci:{}:", dir.display()))
+                ..CopyTarget::new(Arc::new(layout), format!("oci:{}:", dir.display()))
             }
         }
         Location::OciArchive { ref file, name: ref tag }
@@ -72,9 +72,9 @@ pub(super) fn target(
             let repository = named(&own).map(Reference::repository);
             let path = invocation.absolute(file);
             let archive = ArchiveOutput::new(word, &path, repository, tag.as_deref(), progress)?;
-            Target {
+            CopyTarget {
                 tags: if tag.is_some() { Vec::new() } else { tag_of_source() },
-                ..Target::new(Arc::new(archive), format!("{}:{}:", word.as_str(), file.display()))
+                ..CopyTarget::new(Arc::new(archive), format!("{}:{}:", word.as_str(), file.display()))
             }
         }
         Location::Scratch | Location::Docker | Location::OwnRegistry => {
@@ -83,7 +83,7 @@ pub(super) fn target(
     })
 }
 
-impl Target {
+impl CopyTarget {
     fn new(destination: Arc<dyn Destination>, prefix: String) -> Self {
         Self { destination, prefix, tags: Vec::new(), expected: None }
     }
@@ -93,18 +93,22 @@ fn in_registry(
     client: &Client,
     reference: &Reference,
     source: (&Location, Option<Tag>),
-) -> Result<Target, CommandError> {
+) -> Result<CopyTarget, CommandError> {
     let destination = registry::destination(client.clone(), reference.repository().clone());
-    Ok(Target {
+    Ok(CopyTarget {
         tags: tags(reference, source, &reference.to_string())?,
         expected: reference.digest(),
-        ..Target::new(Arc::new(destination), format!("{}@", reference.repository()))
+        ..CopyTarget::new(Arc::new(destination), format!("{}@", reference.repository()))
     })
 }
 
-fn in_store(invocation: &Invocation, store: &Store, repository: &Repository) -> Result<Target, CommandError> {
+fn in_store(
+    invocation: &Invocation,
+    store: &Store,
+    repository: &Repository,
+) -> Result<CopyTarget, CommandError> {
     let layout = OciLayout::of_store(store, repository, &invocation.progress)?;
-    Ok(Target::new(Arc::new(layout), format!("store:{repository}@")))
+    Ok(CopyTarget::new(Arc::new(layout), format!("store:{repository}@")))
 }
 
 /// The reference that a place is named by.
@@ -158,18 +162,22 @@ fn tags(
 }
 
 /// An image and the place that it is in, to be written to.
-pub(super) struct Place {
+pub(super) struct WritableImage {
     /// The image.
     pub source: Arc<dyn Source>,
     /// The place; its tags are the one that the image was named by, if it was named by one.
-    pub target: Target,
+    pub target: CopyTarget,
 }
 
 /// The image `name`, and its own place: that of a name alone is its registry.
 ///
 /// # Errors
 /// When it cannot be opened, or is in an archive, which nothing can be added to.
-pub(super) fn place(invocation: &Invocation, client: &Client, name: &str) -> Result<Place, CommandError> {
+pub(super) fn place(
+    invocation: &Invocation,
+    client: &Client,
+    name: &str,
+) -> Result<WritableImage, CommandError> {
     if let Location::OciArchive { .. } | Location::DockerArchive { .. } = Location::parse(name)? {
         return Err(CommandError::usage(format!("nothing can be added to the archive `{name}`"))
             .hint("`pack copy` brings the image to a registry or to `oci:DIR` first"));
@@ -186,16 +194,16 @@ pub(super) fn place(invocation: &Invocation, client: &Client, name: &str) -> Res
             };
             let prefix = format!("{repository}@");
             let destination = registry::destination(client.clone(), repository);
-            Target { tags, ..Target::new(Arc::new(destination), prefix) }
+            CopyTarget { tags, ..CopyTarget::new(Arc::new(destination), prefix) }
         }
         Location::Store(name) => {
-            Target { tags, ..in_store(invocation, &invocation.store()?, name.reference().repository())? }
+            CopyTarget { tags, ..in_store(invocation, &invocation.store()?, name.reference().repository())? }
         }
         Location::OciLayout { dir, .. } => {
             let layout = OciLayout::create(&invocation.absolute(dir), None, &invocation.progress)?;
-            Target { tags, ..Target::new(Arc::new(layout), format!("oci:{}:", dir.display())) }
+            CopyTarget { tags, ..CopyTarget::new(Arc::new(layout), format!("oci:{}:", dir.display())) }
         }
         _ => return Err(CommandError::usage(format!("`{name}` is not an image"))),
     };
-    Ok(Place { source, target })
+    Ok(WritableImage { source, target })
 }

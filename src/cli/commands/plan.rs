@@ -11,7 +11,7 @@ use super::super::invocation::Invocation;
 use super::super::view::explain;
 use super::super::view::findings::findings;
 use super::request;
-use crate::engine::{self, Outcome, Prepared, Request};
+use crate::engine::{self, Outcome, PreparedBuild, Request};
 use crate::oci::Descriptor;
 use crate::plan::{KnownFrom, Plan, PlannedImage};
 use crate::transport::Blob;
@@ -32,7 +32,7 @@ enum Transfer {
 }
 
 #[derive(Serialize)]
-struct View<'a> {
+struct PlanView<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     /// By digest, where a registry was asked.
@@ -65,7 +65,7 @@ pub(super) fn run(invocation: &Invocation, args: &PlanArgs) -> Result<(), Comman
     }
     findings(&invocation.printer, &plan.findings, true);
     if args.format.json {
-        invocation.printer.json(&View { plan, transfers, outcome });
+        invocation.printer.json(&PlanView { plan, transfers, outcome });
         return Ok(());
     }
     let printer = &invocation.printer;
@@ -84,7 +84,7 @@ pub(super) fn run(invocation: &Invocation, args: &PlanArgs) -> Result<(), Comman
 fn transfers(
     session: &engine::Session,
     request: &Request,
-    prepared: &Prepared<'_>,
+    prepared: &PreparedBuild<'_>,
 ) -> Result<BTreeMap<Digest, Transfer>, CommandError> {
     let mut all = BTreeMap::new();
     let mut ask = |descriptor: &Descriptor, origin: Option<&Repository>| -> Result<(), CommandError> {

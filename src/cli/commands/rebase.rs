@@ -6,8 +6,8 @@ use super::super::args::RebaseArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::{Invocation, Opened};
 use super::super::view;
-use super::images::Stored;
-use super::place::{self, Place};
+use super::images::UnnamedImage;
+use super::place::{self, WritableImage};
 use crate::bases::SharedIndexes;
 use crate::engine::cache::SharedLayers;
 use crate::oci::{BASE_DIGEST, BASE_NAME, Descriptor, Image, RawDocument, media_type};
@@ -29,7 +29,7 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
     let client = invocation.client()?;
     let store = invocation.store_of_run()?;
     let _lease = store.lease();
-    let Place { source, target } = place::place(invocation, &client, &args.image)?;
+    let WritableImage { source, target } = place::place(invocation, &client, &args.image)?;
     let new = named(invocation, &client, &args.base)?;
     let old = match &args.old_base {
         Some(name) => named(invocation, &client, name)?,
@@ -182,7 +182,7 @@ fn in_store(
     image: &Image,
     platform: Option<&Platform>,
 ) -> Option<Arc<dyn Source>> {
-    let stored = Stored { store: invocation.store().ok()?, digest };
+    let stored = UnnamedImage { store: invocation.store().ok()?, digest };
     let found = load_image(&stored, platform).ok()?;
     crate::oci::begins_with(image, &found.image)?;
     Some(Arc::new(stored))

@@ -8,7 +8,7 @@ use super::super::args::ImageArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::Invocation;
 use crate::artifact;
-use crate::engine::own::{Apart, Own, Shape};
+use crate::engine::own::{Apart, OutputShape, OwnFiles};
 use crate::engine::{CachePolicy, Request, Target, apps, project_of, untrusted};
 use crate::project::config::{self, Document, Facts, Overrides, Settings};
 use crate::project::git::{self, GitFacts};
@@ -24,7 +24,7 @@ use crate::types::shown::shown_path;
 pub(super) use super::super::invocation::BUILD_FILE;
 
 /// A request and where its lock is.
-pub(super) struct Asked {
+pub(super) struct CommandRequest {
     /// The image to build.
     pub request: Request,
     /// Where the lock is kept; `None` without a build file.
@@ -40,7 +40,7 @@ pub(super) fn ask(
     invocation: &Invocation,
     args: &ImageArgs,
     files: &[(&str, &Path)],
-) -> Result<Asked, CommandError> {
+) -> Result<CommandRequest, CommandError> {
     let _step = invocation.progress.step(Stage::Look, "settings and git");
     let found = find(invocation, args)?;
     let lookup = |name: &str| invocation.environment.text(name).map(str::to_owned);
@@ -84,7 +84,7 @@ pub(super) fn ask(
     let name = name_of(&settings, &found, &directory);
     let read: Vec<PathBuf> = found.build_file.iter().cloned().collect();
     let written = written(invocation, args, files)?;
-    let own = Own::new(&settings, &read, lock_path.as_deref(), &written, &logins(invocation))?;
+    let own = OwnFiles::new(&settings, &read, lock_path.as_deref(), &written, &logins(invocation))?;
     let request = Request {
         has_build_file: found.build_file.is_some(),
         facts: Facts { git, version, version_sought: Vec::new(), env, content: None },
@@ -96,7 +96,7 @@ pub(super) fn ask(
         settings,
         own,
     };
-    Ok(Asked { request, lock_path })
+    Ok(CommandRequest { request, lock_path })
 }
 
 /// Everything that is written: the outputs, `files` by flag, the store, and where the standard streams go.
@@ -112,25 +112,25 @@ fn written(
     for output in args.all_outputs() {
         let name = format!("`-o {output}`");
         match Location::output(output)? {
-            Location::OciLayout { dir, .. } => add(&dir, name, Shape::Layout),
+            Location::OciLayout { dir, .. } => add(&dir, name, OutputShape::Layout),
             Location::OciArchive { file, .. } | Location::DockerArchive { file, .. } => {
-                add(&file, name, Shape::File);
+                add(&file, name, OutputShape::File);
             }
             _ => {}
         }
     }
     for (flag, file) in files {
-        add(file, format!("`{flag} {}`", shown_path(file)), Shape::File);
+        add(file, format!("`{flag} {}`", shown_path(file)), OutputShape::File);
     }
     // Where nothing says where the store is, none is written.
     if let Ok(store) = invocation.environment.cache_dir(invocation.global.cache_dir.as_deref()) {
-        add(&store, format!("the local store `{}`", shown_path(&store)), Shape::Store);
+        add(&store, format!("the local store `{}`", shown_path(&store)), OutputShape::Store);
     }
     for (number, name) in [(1, "standard output"), (2, "standard error")] {
         // A terminal, pipe or device is no file of a tree.
         let link = PathBuf::from(format!("/proc/self/fd/{number}"));
         if std::fs::metadata(&link).is_ok_and(|metadata| metadata.is_file()) {
-            add(&link, name.to_owned(), Shape::Stream);
+            add(&link, name.to_owned(), OutputShape::Stream);
         }
     }
     Ok(written)
@@ -149,7 +149,7 @@ fn logins(invocation: &Invocation) -> Vec<Apart> {
     let apart = |path: PathBuf| Apart {
         name: format!("the file of logins `{}`", shown_path(&path)),
         path,
-        shape: Shape::File,
+        shape: OutputShape::File,
     };
     files.into_iter().flatten().map(apart).collect()
 }
@@ -228,7 +228,7 @@ fn cache_repository(settings: &Settings, name: &Repository) -> Repository {
     settings.cache.repository.as_ref().map_or_else(|| name.clone(), |repository| repository.value.clone())
 }
 
-impl Asked {
+impl CommandRequest {
     /// Has the build write to the cache in the registry.
     ///
     /// # Errors
@@ -344,7 +344,7 @@ fn name_of(settings: &Settings, found: &FoundArtifact, directory: &Path) -> Repo
 /// When an output is none, or cannot be written.
 pub(super) fn targets(
     invocation: &Invocation,
-    asked: &Asked,
+    asked: &CommandRequest,
     session: &crate::engine::Session,
     outputs: &[&str],
 ) -> Result<Vec<Target>, CommandError> {

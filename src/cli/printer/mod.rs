@@ -6,4 +6,4 @@ mod writer;
 pub use color::{ColorChoice, Style};
 #[cfg(test)]
 pub(super) use writer::captured;
-pub use writer::{Options, Printer};
+pub use writer::{Printer, PrinterOptions};

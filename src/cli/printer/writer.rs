@@ -17,7 +17,7 @@ use super::color::{ColorChoice, Style, colored, paint};
 
 /// The user's options for the output.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct PrinterOptions {
     /// Nothing but results and errors.
     pub quiet: bool,
     /// How many `-v`.
@@ -29,7 +29,7 @@ pub struct Options {
 }
 
 /// One of the two streams.
-struct Stream {
+struct OutputStream {
     sink: Mutex<Box<dyn Write + Send>>,
     terminal: bool,
     color: bool,
@@ -39,12 +39,12 @@ struct Stream {
 
 /// Writes results and messages; cheap to clone, safe from any thread.
 #[derive(Clone)]
-pub struct Printer(Arc<Inner>);
+pub struct Printer(Arc<PrinterState>);
 
-struct Inner {
-    options: Options,
-    out: Stream,
-    err: Stream,
+struct PrinterState {
+    options: PrinterOptions,
+    out: OutputStream,
+    err: OutputStream,
     interactive: bool,
     /// Bars on stderr, once there are some: messages must go above them.
     bars: OnceLock<MultiProgress>,
@@ -63,20 +63,20 @@ impl std::fmt::Debug for Printer {
 impl Printer {
     /// Writes to the process's stdout and stderr.
     #[must_use]
-    pub fn new(options: Options, environment: &Environment) -> Self {
+    pub fn new(options: PrinterOptions, environment: &Environment) -> Self {
         let (out, err) = (io::stdout(), io::stderr());
         let width = |terminal: bool, size: rustix::io::Result<rustix::termios::Winsize>| {
             let asked = || size.ok().map(|size| usize::from(size.ws_col)).filter(|&columns| columns > 0);
             let given = || environment.text("COLUMNS")?.parse().ok();
             terminal.then(|| asked().or_else(given).unwrap_or(80))
         };
-        let out = Stream {
+        let out = OutputStream {
             terminal: out.is_terminal(),
             color: colored(options.color, out.is_terminal(), environment),
             width: width(out.is_terminal(), rustix::termios::tcgetwinsize(&out)),
             sink: Mutex::new(Box::new(out)),
         };
-        let err = Stream {
+        let err = OutputStream {
             terminal: err.is_terminal(),
             color: colored(options.color, err.is_terminal(), environment),
             width: width(err.is_terminal(), rustix::termios::tcgetwinsize(&err)),
@@ -87,8 +87,8 @@ impl Printer {
         Self::with(options, out, err, interactive)
     }
 
-    fn with(options: Options, out: Stream, err: Stream, interactive: bool) -> Self {
-        let inner = Inner {
+    fn with(options: PrinterOptions, out: OutputStream, err: OutputStream, interactive: bool) -> Self {
+        let inner = PrinterState {
             options,
             out,
             err,
@@ -102,7 +102,7 @@ impl Printer {
 
     /// The user's options.
     #[must_use]
-    pub fn options(&self) -> Options {
+    pub fn options(&self) -> PrinterOptions {
         self.0.options
     }
 
@@ -328,11 +328,11 @@ pub(in crate::cli) mod captured {
         }
     }
 
-    pub(super) fn stream(sink: impl Write + Send + 'static) -> Stream {
-        Stream { sink: Mutex::new(Box::new(sink)), terminal: false, color: false, width: None }
+    pub(super) fn stream(sink: impl Write + Send + 'static) -> OutputStream {
+        OutputStream { sink: Mutex::new(Box::new(sink)), terminal: false, color: false, width: None }
     }
 
-    pub(in crate::cli) fn printer(options: Options) -> (Printer, Capture, Capture) {
+    pub(in crate::cli) fn printer(options: PrinterOptions) -> (Printer, Capture, Capture) {
         let (out, err) = (Capture::default(), Capture::default());
         let printer = Printer::with(options, stream(out.clone()), stream(err.clone()), false);
         (printer, out, err)
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn results_and_messages_never_meet() {
-        let (printer, out, err) = printer(Options::default());
+        let (printer, out, err) = printer(PrinterOptions::default());
         printer.result("localhost/a@sha256:…");
         printer.note("the tree is dirty");
         printer.warning("no `build.lock`");
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn quiet_leaves_results_and_errors() {
-        let (printer, out, err) = printer(Options { quiet: true, ..Options::default() });
+        let (printer, out, err) = printer(PrinterOptions { quiet: true, ..PrinterOptions::default() });
         printer.message("summary");
         printer.note("note");
         printer.warning("warning");
@@ -379,7 +379,7 @@ mod tests {
         out.color = false;
         let mut colored = stream(err.clone());
         colored.color = true;
-        let printer = Printer::with(Options::default(), out, colored, false);
+        let printer = Printer::with(PrinterOptions::default(), out, colored, false);
         printer.error(&CommandError::usage("no"));
         assert_eq!(err.take(), "\u{1b}[1;31merror:\u{1b}[0m no\n");
         assert_eq!(printer.paint_result(Style::Dim, "x"), "x");
@@ -401,7 +401,7 @@ mod tests {
     fn a_reader_that_left_is_no_error_and_a_full_disk_is() {
         for (kind, fine) in [(io::ErrorKind::BrokenPipe, true), (io::ErrorKind::StorageFull, false)] {
             let printer = Printer::with(
-                Options::default(),
+                PrinterOptions::default(),
                 stream(Failing(kind)),
                 stream(Failing(io::ErrorKind::BrokenPipe)),
                 false,

@@ -4,7 +4,7 @@
 //! for, which is taken to be the one that ended last before it began; and so on. A blob that is sent while it is made
 //! waits for its layer: of that upload, only what came after the layer counts.
 
-use super::record::{Activity, Span};
+use super::record::{Activity, TimeSpan};
 
 /// A part of the critical path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ const fn is_whole(activity: Activity) -> bool {
 }
 
 /// The path, from the beginning.
-pub(super) fn path(spans: &[Span]) -> Vec<Leg> {
+pub(super) fn path(spans: &[TimeSpan]) -> Vec<Leg> {
     let mut legs: Vec<Leg> = spans
         .iter()
         .enumerate()
@@ -59,12 +59,13 @@ pub(super) fn path(spans: &[Span]) -> Vec<Leg> {
 }
 
 /// When a span had all it needed: at its beginning, except for a blob that is sent while it is built.
-fn begins(span: &Span, spans: &[Span]) -> u64 {
+fn begins(span: &TimeSpan, spans: &[TimeSpan]) -> u64 {
     if span.activity != Activity::Push || span.sized {
         return span.start;
     }
-    let within =
-        |layer: &&Span| layer.activity == Activity::Layer && layer.end > span.start && layer.end <= span.end;
+    let within = |layer: &&TimeSpan| {
+        layer.activity == Activity::Layer && layer.end > span.start && layer.end <= span.end
+    };
     let layers = || spans.iter().filter(within);
     let own = layers().filter(|layer| layer.name == span.name).map(|layer| layer.end).max();
     // The configuration is begun before the first layer, and waits for the last.
@@ -75,12 +76,12 @@ fn begins(span: &Span, spans: &[Span]) -> u64 {
 mod tests {
     use super::*;
 
-    fn span(activity: Activity, name: &str, start: u64, end: u64, sized: bool) -> Span {
+    fn span(activity: Activity, name: &str, start: u64, end: u64, sized: bool) -> TimeSpan {
         let (name, thread) = (name.to_owned(), String::new());
-        Span { image: None, activity, name, thread, start, end, bytes: 0, sized, outcome: String::new() }
+        TimeSpan { image: None, activity, name, thread, start, end, bytes: 0, sized, outcome: String::new() }
     }
 
-    fn legs(spans: &[Span]) -> Vec<(String, u64, u64)> {
+    fn legs(spans: &[TimeSpan]) -> Vec<(String, u64, u64)> {
         path(spans).iter().map(|leg| (spans[leg.span].name.clone(), leg.start, leg.end)).collect()
     }
 
@@ -115,7 +116,7 @@ mod tests {
         };
         for _ in 0..200 {
             let kinds = [Activity::Layer, Activity::Push, Activity::Plan];
-            let spans: Vec<Span> = (0..next(20))
+            let spans: Vec<TimeSpan> = (0..next(20))
                 .map(|_| {
                     let start = next(100);
                     let name = next(3).to_string();

@@ -4,16 +4,16 @@ use std::io;
 use std::path::Path;
 
 use super::page::page;
-use super::record::Record;
-use super::trace::Trace;
+use super::record::BuildRecord;
+use super::trace::TraceFile;
 
 /// The record as the file of this name should have it: Chrome trace events for `.json`, else a page.
 ///
 /// # Errors
 /// None that is known: there is nothing in a record that neither can say.
-pub fn file(record: &Record, path: &Path) -> io::Result<Vec<u8>> {
+pub fn file(record: &BuildRecord, path: &Path) -> io::Result<Vec<u8>> {
     if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json")) {
-        let mut json = serde_json::to_vec(&Trace::of(record))?;
+        let mut json = serde_json::to_vec(&TraceFile::of(record))?;
         json.push(b'\n');
         return Ok(json);
     }

@@ -1,18 +1,18 @@
 //! Which lane a span is drawn in, and lanes without overlaps: a page and a viewer of traces want the same.
 
-use super::record::{Activity, Span};
+use super::record::{Activity, TimeSpan};
 
 /// A lane: its place among the others, and its label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Lane {
+pub(super) struct TimingLane {
     place: u8,
     /// As it is shown; a thread's name comes from elsewhere.
     pub(super) label: String,
 }
 
-impl Lane {
+impl TimingLane {
     /// The lane of a span. Bodies have one for each thread.
-    pub(super) fn of(span: &Span) -> Self {
+    pub(super) fn of(span: &TimeSpan) -> Self {
         let (place, label) = match span.activity {
             Activity::Look | Activity::Ask | Activity::Plan | Activity::Conclude | Activity::Verify => {
                 (0, "build")
@@ -43,7 +43,7 @@ pub(super) fn rows<T>(items: Vec<T>, times: impl Fn(&T) -> (u64, u64)) -> Vec<Ve
 }
 
 /// The activity of a span, in words.
-pub(super) fn label(span: &Span) -> String {
+pub(super) fn label(span: &TimeSpan) -> String {
     let doing = match span.activity {
         Activity::Look => "look at",
         Activity::Ask => "ask",

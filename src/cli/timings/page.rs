@@ -13,8 +13,8 @@ use askama::Template;
 
 use super::super::format::{self, bytes, number, printable};
 use super::critical::{self, Leg};
-use super::lanes::{self, Lane, label};
-use super::record::{Activity, LayerFigures, Machine, Record, Span};
+use super::lanes::{self, TimingLane, label};
+use super::record::{Activity, BuildRecord, HostMachine, LayerFigures, TimeSpan};
 
 /// Height of a row of a lane, pixels.
 const ROW: usize = 22;
@@ -39,7 +39,7 @@ const KEY: [(&str, &str); 7] = [
 ///
 /// # Errors
 /// None but one of the formatter, and a `String` has room.
-pub(super) fn page(record: &Record) -> Result<String, fmt::Error> {
+pub(super) fn page(record: &BuildRecord) -> Result<String, fmt::Error> {
     let path = critical::path(&record.spans);
     let sections = [
         Some(critical_path(record, &path)),
@@ -168,7 +168,7 @@ fn time(micros: u64) -> String {
     }
 }
 
-fn totals(record: &Record) -> Vec<Fact> {
+fn totals(record: &BuildRecord) -> Vec<Fact> {
     let built = record.layers.iter().filter(|layer| layer.bodies.is_some()).count();
     let (all, encoded) = record
         .layers
@@ -196,7 +196,7 @@ fn ticks(elapsed: u64) -> Vec<Tick> {
 
 /// A bar of the time line.
 struct Bar<'a> {
-    span: &'a Span,
+    span: &'a TimeSpan,
     start: u64,
     end: u64,
     is_critical: bool,
@@ -205,11 +205,11 @@ struct Bar<'a> {
     bytes: u64,
 }
 
-fn bars<'a>(record: &'a Record, path: &[Leg]) -> BTreeMap<Lane, Vec<Bar<'a>>> {
-    let mut lanes: BTreeMap<Lane, Vec<Bar<'a>>> = BTreeMap::new();
+fn bars<'a>(record: &'a BuildRecord, path: &[Leg]) -> BTreeMap<TimingLane, Vec<Bar<'a>>> {
+    let mut lanes: BTreeMap<TimingLane, Vec<Bar<'a>>> = BTreeMap::new();
     let close = (record.elapsed as f64 * CLOSE) as u64;
     for (index, span) in record.spans.iter().enumerate() {
-        let bars = lanes.entry(Lane::of(span)).or_default();
+        let bars = lanes.entry(TimingLane::of(span)).or_default();
         if let Some(last) = bars.last_mut()
             && span.activity == Activity::Body
             && (&last.span.name, &last.span.outcome) == (&span.name, &span.outcome)
@@ -226,9 +226,9 @@ fn bars<'a>(record: &'a Record, path: &[Leg]) -> BTreeMap<Lane, Vec<Bar<'a>>> {
     lanes
 }
 
-fn timeline(record: &Record, path: &[Leg]) -> Vec<LaneView> {
+fn timeline(record: &BuildRecord, path: &[Leg]) -> Vec<LaneView> {
     let whole = record.elapsed.max(1) as f64;
-    let view = |(lane, bars): (Lane, Vec<Bar<'_>>)| {
+    let view = |(lane, bars): (TimingLane, Vec<Bar<'_>>)| {
         let rows = lanes::rows(bars, |bar| (bar.start, bar.end));
         let height = rows.len() * ROW;
         let placed = rows.iter().enumerate().flat_map(|(row, bars)| bars.iter().map(move |bar| (row, bar)));
@@ -267,7 +267,7 @@ fn bar_view(bar: &Bar<'_>, row: usize, whole: f64) -> BarView {
     }
 }
 
-fn class(span: &Span) -> &'static str {
+fn class(span: &TimeSpan) -> &'static str {
     match span.activity {
         Activity::Look | Activity::Ask | Activity::Plan | Activity::Conclude | Activity::Verify => "plan",
         Activity::LookUp | Activity::Read | Activity::Layer => "layer",
@@ -278,11 +278,11 @@ fn class(span: &Span) -> &'static str {
     }
 }
 
-fn what(span: &Span) -> String {
+fn what(span: &TimeSpan) -> String {
     if span.outcome.is_empty() { label(span) } else { format!("{}: {}", label(span), span.outcome) }
 }
 
-fn critical_path(record: &Record, path: &[Leg]) -> Section {
+fn critical_path(record: &BuildRecord, path: &[Leg]) -> Section {
     let share = |micros: u64| format!("{:.0} %", micros as f64 / record.elapsed.max(1) as f64 * 100.0);
     let mut rows: Vec<Vec<String>> = path
         .iter()
@@ -338,7 +338,7 @@ fn layers(layers: &[LayerFigures]) -> Section {
     Section::new("Layers", &head, 2..8, rows)
 }
 
-fn stages(record: &Record) -> Section {
+fn stages(record: &BuildRecord) -> Section {
     let mut stages: BTreeMap<(Activity, &str), (u64, u64, u64)> = BTreeMap::new();
     for span in &record.spans {
         let outcome = if span.activity == Activity::Request { "" } else { span.outcome.as_str() };
@@ -382,8 +382,8 @@ const fn stage(activity: Activity) -> &'static str {
     }
 }
 
-fn requests(spans: &[Span]) -> Option<Section> {
-    let mut all: Vec<&Span> = spans.iter().filter(|span| span.activity == Activity::Request).collect();
+fn requests(spans: &[TimeSpan]) -> Option<Section> {
+    let mut all: Vec<&TimeSpan> = spans.iter().filter(|span| span.activity == Activity::Request).collect();
     if all.is_empty() {
         return None;
     }
@@ -395,13 +395,14 @@ fn requests(spans: &[Span]) -> Option<Section> {
     };
     all.sort_by_key(|span| (std::cmp::Reverse(span.took()), span.start));
     all.truncate(REQUESTS);
-    let answer = |span: &Span| if span.outcome.is_empty() { "none".to_owned() } else { span.outcome.clone() };
-    let row = |span: &&Span| vec![span.name.clone(), answer(span), time(span.start), time(span.took())];
+    let answer =
+        |span: &TimeSpan| if span.outcome.is_empty() { "none".to_owned() } else { span.outcome.clone() };
+    let row = |span: &&TimeSpan| vec![span.name.clone(), answer(span), time(span.start), time(span.took())];
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
     Some(Section::new("Requests", &["request", "answer", "from", "took"], 1..4, rows).with_text(text))
 }
 
-fn machine(machine: &Machine) -> Section {
+fn machine(machine: &HostMachine) -> Section {
     let instructions = match machine.sha256_instructions {
         Some(true) => "yes",
         Some(false) => "no",

@@ -43,7 +43,7 @@ pub enum Activity {
 
 /// Something that took time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct TimeSpan {
     /// The number of the image that it was about, from 0 on; `None` where it was about none or all.
     pub image: Option<usize>,
     /// The activity.
@@ -64,7 +64,7 @@ pub struct Span {
     pub outcome: String,
 }
 
-impl Span {
+impl TimeSpan {
     pub(super) const fn took(&self) -> u64 {
         self.end.saturating_sub(self.start)
     }
@@ -73,7 +73,7 @@ impl Span {
 /// The program and its machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Machine {
+pub struct HostMachine {
     /// The version of the program.
     pub version: String,
     /// The layer format.
@@ -88,7 +88,7 @@ pub struct Machine {
     pub sha256_instructions: Option<bool>,
 }
 
-impl Machine {
+impl HostMachine {
     /// This program on this machine, with so many threads.
     #[must_use]
     pub fn this(jobs: usize) -> Self {
@@ -175,9 +175,9 @@ impl LayerFigures {
 
 /// A finished build: what it made, and every span of time that it told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct BuildRecord {
     /// The machine.
-    pub machine: Machine,
+    pub machine: HostMachine,
     /// The result: `NAME@DIGEST`.
     pub result: String,
     /// How long it took from the start of the program, microseconds.
@@ -187,18 +187,18 @@ pub struct Record {
     /// Our layers.
     pub layers: Vec<LayerFigures>,
     /// By beginning.
-    pub spans: Vec<Span>,
+    pub spans: Vec<TimeSpan>,
 }
 
-impl Record {
+impl BuildRecord {
     /// The record of a build that ended with `report` and this result.
     #[must_use]
     pub fn new(
-        machine: Machine,
+        machine: HostMachine,
         result: String,
         elapsed: Duration,
         report: &Report,
-        mut spans: Vec<Span>,
+        mut spans: Vec<TimeSpan>,
     ) -> Self {
         spans.sort_by(|a, b| {
             (a.start, a.activity, &a.name, a.end).cmp(&(b.start, b.activity, &b.name, b.end))

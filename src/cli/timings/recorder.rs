@@ -4,38 +4,38 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::record::{Activity, Span, micros};
+use super::record::{Activity, TimeSpan, micros};
 use crate::runtime::events::{Event, EventKind, ImageId, Observer, Phase, Stage, TaskId};
 
 /// Records every task and step, for later. Cheap to clone.
 #[derive(Clone)]
-pub struct Recorder(Arc<Inner>);
+pub struct Recorder(Arc<RecorderState>);
 
-struct Inner {
+struct RecorderState {
     started: Instant,
-    state: Mutex<Recording>,
+    state: Mutex<RecordedSpans>,
 }
 
 #[derive(Default)]
-struct Recording {
-    open: BTreeMap<TaskId, Span>,
-    spans: Vec<Span>,
+struct RecordedSpans {
+    open: BTreeMap<TaskId, TimeSpan>,
+    spans: Vec<TimeSpan>,
 }
 
 impl Recorder {
     /// Counts from `started` on.
     #[must_use]
     pub fn new(started: Instant) -> Self {
-        Self(Arc::new(Inner { started, state: Mutex::default() }))
+        Self(Arc::new(RecorderState { started, state: Mutex::default() }))
     }
 
     /// The spans that have ended so far.
     #[must_use]
-    pub fn spans(&self) -> Vec<Span> {
+    pub fn spans(&self) -> Vec<TimeSpan> {
         self.state().spans.clone()
     }
 
-    fn state(&self) -> MutexGuard<'_, Recording> {
+    fn state(&self) -> MutexGuard<'_, RecordedSpans> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -71,7 +71,7 @@ impl Recorder {
     ) {
         let thread = std::thread::current().name().unwrap_or_default().to_owned();
         let image = image.map(|image| image.0);
-        let span = Span {
+        let span = TimeSpan {
             image,
             activity,
             name,
@@ -146,7 +146,7 @@ mod tests {
         let unfinished = progress.task(Phase::Layer, "lib", Some(3));
         let spans = recorder.spans();
         drop(unfinished);
-        let short = |span: &Span| (span.activity, span.bytes, span.outcome.clone(), span.sized);
+        let short = |span: &TimeSpan| (span.activity, span.bytes, span.outcome.clone(), span.sized);
         assert_eq!(
             spans.iter().map(short).collect::<Vec<_>>(),
             [

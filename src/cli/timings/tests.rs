@@ -4,10 +4,17 @@ use super::page::page;
 use super::*;
 use crate::types::digest::Digest;
 
-fn span(activity: Activity, name: &str, thread: &str, times: (u64, u64), bytes: u64, outcome: &str) -> Span {
+fn span(
+    activity: Activity,
+    name: &str,
+    thread: &str,
+    times: (u64, u64),
+    bytes: u64,
+    outcome: &str,
+) -> TimeSpan {
     let (start, end) = times;
     let (name, thread, outcome) = (name.to_owned(), thread.to_owned(), outcome.to_owned());
-    Span {
+    TimeSpan {
         image: None,
         activity,
         name,
@@ -21,7 +28,7 @@ fn span(activity: Activity, name: &str, thread: &str, times: (u64, u64), bytes: 
 }
 
 /// A build of two layers, one of them with a hostile name.
-fn record() -> Record {
+fn record() -> BuildRecord {
     let hostile = "<script>alert('x')</script>\"&\u{202e}\u{7}";
     let layer = |name: &str, bodies| LayerFigures {
         platform: "linux/amd64".into(),
@@ -37,8 +44,8 @@ fn record() -> Record {
             (hostile.into(), "written".into()),
         ],
     };
-    Record {
-        machine: Machine {
+    BuildRecord {
+        machine: HostMachine {
             version: "0.1.0".into(),
             format: 1,
             system: "linux/x86_64".into(),
@@ -109,7 +116,7 @@ fn nothing_is_loaded_from_anywhere() {
 
 #[test]
 fn an_empty_record_is_a_page() {
-    let record = Record { elapsed: 0, layers: Vec::new(), spans: Vec::new(), ..record() };
+    let record = BuildRecord { elapsed: 0, layers: Vec::new(), spans: Vec::new(), ..record() };
     assert!(page(&record).expect("a page").contains("0 of 0"));
 }
 
@@ -127,7 +134,7 @@ fn a_record_always_gives_this_trace() {
     record.spans.push(span(Activity::Layer, "lib", "main", (500_000, 600_000), 5, "built"));
     record.spans.push(span(Activity::Write, "lib", "main", (550_000, 610_000), 5, "written"));
     record.spans.push(span(Activity::Push, "lib", "main", (600_000, 700_000), 5, "uploaded"));
-    let trace = serde_json::to_value(trace::Trace::of(&record)).expect("json");
+    let trace = serde_json::to_value(trace::TraceFile::of(&record)).expect("json");
     let lines: Vec<String> =
         trace["traceEvents"].as_array().expect("events").iter().map(ToString::to_string).collect();
     insta::assert_snapshot!("trace", lines.join("\n"));

@@ -10,14 +10,14 @@ use serde::Serialize;
 
 use super::super::format::printable;
 use super::critical;
-use super::lanes::{self, Lane};
-use super::record::{Activity, Machine, Record, Span};
+use super::lanes::{self, TimingLane};
+use super::record::{Activity, BuildRecord, HostMachine, TimeSpan};
 use crate::types::digest::Digest;
 
 /// A file of trace events.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Trace<'a> {
+pub(super) struct TraceFile<'a> {
     display_time_unit: &'static str,
     other_data: About<'a>,
     trace_events: Vec<TraceEvent>,
@@ -33,7 +33,7 @@ struct About<'a> {
     /// Bytes.
     delivered: u64,
     #[serde(flatten)]
-    machine: &'a Machine,
+    machine: &'a HostMachine,
 }
 
 /// One event. Times are microseconds since the program started.
@@ -42,7 +42,7 @@ struct About<'a> {
 enum TraceEvent {
     /// A name, or the place among others.
     #[serde(rename = "M")]
-    Metadata { name: &'static str, pid: usize, tid: usize, args: Named },
+    Metadata { name: &'static str, pid: usize, tid: usize, args: LaneLabel },
     /// A slice of time.
     #[serde(rename = "X")]
     Complete { name: String, cat: Activity, ts: u64, dur: u64, pid: usize, tid: usize, args: Args },
@@ -74,7 +74,7 @@ impl TraceEvent {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Named {
+enum LaneLabel {
     Name(String),
     SortIndex(usize),
 }
@@ -103,9 +103,9 @@ const fn is_zero(number: &u64) -> bool {
 /// Where a slice is: process and thread, by number.
 type Track = (usize, usize);
 
-impl<'a> Trace<'a> {
+impl<'a> TraceFile<'a> {
     /// The trace of a record.
-    pub(super) fn of(record: &'a Record) -> Self {
+    pub(super) fn of(record: &'a BuildRecord) -> Self {
         let about = About {
             result: printable(&record.result).into_owned(),
             elapsed: record.elapsed,
@@ -134,7 +134,7 @@ enum Process<'a> {
 
 impl<'a> Process<'a> {
     /// The process of a span.
-    fn of(span: &'a Span, has_images: bool) -> Self {
+    fn of(span: &'a TimeSpan, has_images: bool) -> Self {
         let image = span.image.filter(|_| has_images).map_or(Self::Run, Self::Image);
         if span.activity != Activity::Request {
             return image;
@@ -144,7 +144,7 @@ impl<'a> Process<'a> {
         host.map_or(image, |(host, _)| Self::Host(host))
     }
 
-    fn name(self, record: &Record) -> String {
+    fn name(self, record: &BuildRecord) -> String {
         match self {
             Self::Run => format!("pack build {}", record.result),
             Self::Image(number) => format!("image {}", number + 1),
@@ -154,26 +154,26 @@ impl<'a> Process<'a> {
 }
 
 /// The names of all processes and threads, and the track of each span.
-fn tracks(record: &Record) -> (Vec<TraceEvent>, Vec<Track>) {
+fn tracks(record: &BuildRecord) -> (Vec<TraceEvent>, Vec<Track>) {
     let has_images = record.spans.iter().any(|span| span.image > Some(0));
-    let mut processes: BTreeMap<Process<'_>, BTreeMap<Lane, Vec<usize>>> = BTreeMap::new();
+    let mut processes: BTreeMap<Process<'_>, BTreeMap<TimingLane, Vec<usize>>> = BTreeMap::new();
     for (index, span) in record.spans.iter().enumerate() {
         let lanes = processes.entry(Process::of(span, has_images)).or_default();
-        lanes.entry(Lane::of(span)).or_default().push(index);
+        lanes.entry(TimingLane::of(span)).or_default().push(index);
     }
     let mut names = Vec::new();
     let mut tracks = vec![(0, 0); record.spans.len()];
     for (pid, (process, lanes)) in (1..).zip(processes) {
         let mut name = |tid, name, args| names.push(TraceEvent::Metadata { name, pid, tid, args });
-        name(0, "process_name", Named::Name(printable(&process.name(record)).into_owned()));
-        name(0, "process_sort_index", Named::SortIndex(pid));
+        name(0, "process_name", LaneLabel::Name(printable(&process.name(record)).into_owned()));
+        name(0, "process_sort_index", LaneLabel::SortIndex(pid));
         let mut tid = 0;
         for (lane, spans) in lanes {
             let times = |index: &usize| (record.spans[*index].start, record.spans[*index].end);
             for row in lanes::rows(spans, times) {
                 tid += 1;
-                name(tid, "thread_name", Named::Name(printable(&lane.label).into_owned()));
-                name(tid, "thread_sort_index", Named::SortIndex(tid));
+                name(tid, "thread_name", LaneLabel::Name(printable(&lane.label).into_owned()));
+                name(tid, "thread_sort_index", LaneLabel::SortIndex(tid));
                 for index in row {
                     tracks[index] = (pid, tid);
                 }
@@ -183,10 +183,10 @@ fn tracks(record: &Record) -> (Vec<TraceEvent>, Vec<Track>) {
     (names, tracks)
 }
 
-fn slices(record: &Record, tracks: &[Track]) -> impl Iterator<Item = TraceEvent> {
+fn slices(record: &BuildRecord, tracks: &[Track]) -> impl Iterator<Item = TraceEvent> {
     let path = critical::path(&record.spans);
     let is_of_layer =
-        |span: &Span| matches!(span.activity, Activity::Layer | Activity::Push | Activity::Write);
+        |span: &TimeSpan| matches!(span.activity, Activity::Layer | Activity::Push | Activity::Write);
     record.spans.iter().zip(tracks).enumerate().map(move |(index, (span, &(pid, tid)))| {
         let mut layers = record.layers.iter().filter(|layer| is_of_layer(span) && layer.name == span.name);
         let args = Args {
@@ -211,13 +211,14 @@ fn slices(record: &Record, tracks: &[Track]) -> impl Iterator<Item = TraceEvent>
 }
 
 /// From each layer to what brings it to a destination. An upload can begin while its layer is built, never before.
-fn arrows(record: &Record, tracks: &[Track]) -> impl Iterator<Item = TraceEvent> {
+fn arrows(record: &BuildRecord, tracks: &[Track]) -> impl Iterator<Item = TraceEvent> {
     let spans = move || record.spans.iter().zip(tracks);
     let layers = spans().filter(|(span, _)| span.activity == Activity::Layer);
     let pairs = layers.flat_map(move |(layer, &from)| {
-        let is_after = |span: &Span| span.name == layer.name && span.end >= layer.start;
-        let takes =
-            move |span: &Span| matches!(span.activity, Activity::Push | Activity::Write) && is_after(span);
+        let is_after = |span: &TimeSpan| span.name == layer.name && span.end >= layer.start;
+        let takes = move |span: &TimeSpan| {
+            matches!(span.activity, Activity::Push | Activity::Write) && is_after(span)
+        };
         spans().filter(move |(span, _)| takes(span)).map(move |(span, &to)| (layer, from, span, to))
     });
     let (name, cat) = ("blob of the layer", "blob");

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::super::format::{bytes, count, printable};
 use crate::engine::{DestinationReport, ImageReport, InputChange, LayerReport, Outcome, Report};
-use crate::layer::Work;
+use crate::layer::LayerWork;
 use crate::plan::{
-    Difference, FileMemo, How, KnownFrom, LayerMemo, PathChange, Plan, PlannedLayer, TimesChange, Unknown,
+    Difference, FileMemo, KnownFrom, LayerMemo, PathChange, PathStatus, Plan, PlannedLayer, ReadReason,
+    TimesChange,
 };
 use crate::transport::Delivery;
 
@@ -193,11 +194,11 @@ const fn memo(memo: LayerMemo) -> &'static str {
     }
 }
 
-const fn unknown(why: Unknown) -> &'static str {
+const fn unknown(why: ReadReason) -> &'static str {
     match why {
-        Unknown::New => "was not seen before",
-        Unknown::Restamped => "has other times, size or inode than remembered",
-        Unknown::Untrusted => "was too young in the last build for its times to be trusted",
+        ReadReason::New => "was not seen before",
+        ReadReason::Restamped => "has other times, size or inode than remembered",
+        ReadReason::Untrusted => "was too young in the last build for its times to be trusted",
     }
 }
 
@@ -254,24 +255,24 @@ fn changes(text: &mut String, difference: Option<&Difference>) {
 fn path_change(text: &mut String, change: &PathChange) {
     let path = printable(&change.path);
     match &change.how {
-        How::Added => line(text, "added", &path),
-        How::Removed => line(text, "removed", &path),
-        How::Changed { changes } => {
+        PathStatus::Added => line(text, "added", &path),
+        PathStatus::Removed => line(text, "removed", &path),
+        PathStatus::Changed { changes } => {
             let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
             line(text, "changed", &format!("{path}: {}", changes.join(", ")));
         }
     }
 }
 
-fn read(work: &Work, size: u64) -> String {
+fn read(work: &LayerWork, size: u64) -> String {
     match work.kept_bytes {
         0 => format!("the content of all its files, {}", bytes(size)),
         kept => format!("the content of the files after the first {} of the tar", bytes(kept)),
     }
 }
 
-fn bodies(work: &Work, compression: &str) -> String {
-    let Work { bodies, encoded, bytes: all, encoded_bytes, lost, kept, kept_bytes } = *work;
+fn bodies(work: &LayerWork, compression: &str) -> String {
+    let LayerWork { bodies, encoded, bytes: all, encoded_bytes, lost, kept, kept_bytes } = *work;
     if compression == "none" && kept == 0 {
         return format!("{} written as they are: the layer is not compressed", count(bodies as u64, "body"));
     }

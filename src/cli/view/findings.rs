@@ -1,16 +1,16 @@
 //! The findings of checks, as lines of text.
 
 use super::super::printer::Printer;
-use crate::types::finding::{Finding, Level};
+use crate::types::finding::{Finding, Severity};
 
 /// Prints findings; notes as details where there is no news.
 pub fn findings(printer: &Printer, findings: &[Finding], is_news: bool) {
     for finding in findings {
         match finding.level {
-            Level::Info => {}
-            Level::Note if is_news => printer.note(text(finding)),
-            Level::Note => printer.detail(text(finding)),
-            Level::Warning | Level::Error => printer.warning(text(finding)),
+            Severity::Info => {}
+            Severity::Note if is_news => printer.note(text(finding)),
+            Severity::Note => printer.detail(text(finding)),
+            Severity::Warning | Severity::Error => printer.warning(text(finding)),
         }
     }
 }

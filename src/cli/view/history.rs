@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Base, Origin, Step, parts, steps};
+use super::{BaseView, ImageStep, LayerOrigin, parts, steps};
 use crate::cli::format::{Column, Screen, Table, bytes, count};
 use crate::oci::Image;
 use crate::types::digest::Digest;
@@ -21,11 +21,11 @@ pub struct HistoryView {
     pub platform: Option<Platform>,
     /// The base, if the image names one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub base: Option<Base>,
+    pub base: Option<BaseView>,
     /// Newest first.
     pub history: Vec<HistoryStep>,
     #[serde(skip)]
-    parts: Vec<(Origin, u64, u64)>,
+    parts: Vec<(LayerOrigin, u64, u64)>,
 }
 
 /// A step.
@@ -34,7 +34,7 @@ pub struct HistoryView {
 pub struct HistoryStep {
     /// Whether the step is the base's or was added on top; absent if nothing tells.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Origin>,
+    pub origin: Option<LayerOrigin>,
     /// When, RFC 3339, as the image says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
@@ -69,8 +69,8 @@ pub struct HistoryLayer {
 /// The history of `image`, which the user called `name`. Without `base`, what the image's annotations say
 /// is taken.
 #[must_use]
-pub fn view(name: &str, image: &Image, base: Option<Base>) -> HistoryView {
-    let base = base.or_else(|| Base::of(image));
+pub fn view(name: &str, image: &Image, base: Option<BaseView>) -> HistoryView {
+    let base = base.or_else(|| BaseView::of(image));
     let steps = steps(image, base.as_ref());
     HistoryView {
         name: name.to_owned(),
@@ -82,8 +82,8 @@ pub fn view(name: &str, image: &Image, base: Option<Base>) -> HistoryView {
     }
 }
 
-impl From<&Step<'_>> for HistoryStep {
-    fn from(step: &Step<'_>) -> Self {
+impl From<&ImageStep<'_>> for HistoryStep {
+    fn from(step: &ImageStep<'_>) -> Self {
         let entry = step.entry.cloned().unwrap_or_default();
         Self {
             origin: step.origin,
@@ -117,7 +117,7 @@ impl HistoryView {
         for step in &self.history {
             let missing = if step.layer.is_some() { "(not in the history)" } else { "" };
             table.row([
-                step.origin.map(Origin::as_str).unwrap_or_default(),
+                step.origin.map(LayerOrigin::as_str).unwrap_or_default(),
                 &step.created.as_deref().map(to_second).unwrap_or_default(),
                 &step.layer.as_ref().map(|layer| layer.digest.short()).unwrap_or_default(),
                 &bytes(step.layer.as_ref().map_or(0, |layer| layer.size)),
@@ -138,7 +138,7 @@ impl HistoryView {
             Table::new([Column::left(""), Column::right(""), Column::right(""), Column::left("")]);
         for &(origin, layers, size) in &self.parts {
             let name = match (origin, &self.base) {
-                (Origin::Base, Some(base)) => base.reference(),
+                (LayerOrigin::Base, Some(base)) => base.reference(),
                 _ => String::new(),
             };
             table.row([origin.as_str(), &count(layers, "layer"), &bytes(size), &name]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::history::to_second;
-use super::{Base, Origin, compression, steps};
+use super::{BaseView, LayerOrigin, compression, steps};
 use crate::cli::format::{Column, Screen, Table, bytes, count, duration, printable, seconds};
 use crate::oci::{Descriptor, Healthcheck, Image, Index, PlatformFields, RawDocument, RunConfig};
 use crate::types::digest::Digest;
@@ -33,7 +33,7 @@ pub struct ImageView {
     pub size: u64,
     /// The base, if the image names one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub base: Option<Base>,
+    pub base: Option<BaseView>,
     /// The layers, bottom first.
     pub layers: Vec<LayerView>,
     /// The configuration's digest.
@@ -60,7 +60,7 @@ pub struct LayerView {
     pub compression: &'static str,
     /// Whether the layer is the base's or was added on top; absent if nothing tells.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Origin>,
+    pub origin: Option<LayerOrigin>,
     /// The command that made it, from the history.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
@@ -105,8 +105,8 @@ pub struct ChildView {
 
 /// The view of `image`, which the user called `name`. Without `base`, what the image's annotations say is taken.
 #[must_use]
-pub fn image(name: &str, image: &Image, base: Option<Base>) -> ImageView {
-    let base = base.or_else(|| Base::of(image));
+pub fn image(name: &str, image: &Image, base: Option<BaseView>) -> ImageView {
+    let base = base.or_else(|| BaseView::of(image));
     let layers = steps(image, base.as_ref())
         .into_iter()
         .filter_map(|step| {
@@ -178,7 +178,7 @@ impl ImageView {
         facts.add("Created", &self.created.as_deref().map(to_second).unwrap_or_default());
         let layers = count(self.layers.len() as u64, "layer");
         facts.add("Size", &format!("{} compressed, {layers}", bytes(self.size)));
-        facts.add("Base", &self.base.as_ref().map(Base::reference).unwrap_or_default());
+        facts.add("Base", &self.base.as_ref().map(BaseView::reference).unwrap_or_default());
         let sections = [
             ("", facts.text),
             (
@@ -201,7 +201,7 @@ impl ImageView {
         ]);
         for layer in &self.layers {
             table.row([
-                layer.origin.map(Origin::as_str).unwrap_or_default(),
+                layer.origin.map(LayerOrigin::as_str).unwrap_or_default(),
                 &layer.digest.short(),
                 &bytes(layer.size),
                 layer.compression,

@@ -15,7 +15,7 @@ use crate::types::digest::Digest;
 /// The facts about an image's base, from the image or elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Base {
+pub struct BaseView {
     /// The base as its builder wrote it: `org.opencontainers.image.base.name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -32,7 +32,7 @@ const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 /// The beginning of the history entries of our own layers.
 const OURS: &str = "pack: ";
 
-impl Base {
+impl BaseView {
     /// The base in the annotations of `image`; `None` if they name none.
     #[must_use]
     pub fn of(image: &Image) -> Option<Self> {
@@ -67,14 +67,14 @@ impl Base {
 /// Whose a layer or a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Origin {
+pub enum LayerOrigin {
     /// The base's.
     Base,
     /// Added on top of the base.
     Added,
 }
 
-impl Origin {
+impl LayerOrigin {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Base => "base",
@@ -85,33 +85,33 @@ impl Origin {
 
 /// A step of an image's making with the layer that it made, if it made one.
 #[derive(Clone, Copy, Debug)]
-struct Step<'a> {
+struct ImageStep<'a> {
     /// The entry of the history; `None` where the history is shorter than the layers.
     entry: Option<&'a History>,
     /// The layer and its diff ID.
     layer: Option<(&'a Descriptor, Digest)>,
     /// Whose it is; `None` if nothing tells.
-    origin: Option<Origin>,
+    origin: Option<LayerOrigin>,
 }
 
 /// The history of `image` paired with its layers, oldest first.
 ///
 /// The n-th entry that is not empty belongs to the n-th layer (image specification, `config.md`). Layers
 /// beyond the history get steps without an entry; entries beyond the layers have no layer.
-fn steps<'a>(image: &'a Image, base: Option<&Base>) -> Vec<Step<'a>> {
+fn steps<'a>(image: &'a Image, base: Option<&BaseView>) -> Vec<ImageStep<'a>> {
     let mut layers = image.layers().iter().zip(image.diff_ids().iter().copied());
     let history = &image.config().history;
-    let mut steps: Vec<Step<'_>> = history
+    let mut steps: Vec<ImageStep<'_>> = history
         .iter()
         .map(|entry| {
             let layer = if entry.empty_layer { None } else { layers.next() };
-            Step { entry: Some(entry), layer, origin: None }
+            ImageStep { entry: Some(entry), layer, origin: None }
         })
         .collect();
-    steps.extend(layers.map(|layer| Step { entry: None, layer: Some(layer), origin: None }));
+    steps.extend(layers.map(|layer| ImageStep { entry: None, layer: Some(layer), origin: None }));
     if let Some(first) = first_added(&steps, base) {
         for (index, step) in steps.iter_mut().enumerate() {
-            step.origin = Some(if index < first { Origin::Base } else { Origin::Added });
+            step.origin = Some(if index < first { LayerOrigin::Base } else { LayerOrigin::Added });
         }
     }
     steps
@@ -119,8 +119,8 @@ fn steps<'a>(image: &'a Image, base: Option<&Base>) -> Vec<Step<'a>> {
 
 /// The first step that is not the base's. Known where the base's layers were counted; else what we write is
 /// what ends the history, entry by entry. `None` if nothing tells that there is a base.
-fn first_added(steps: &[Step<'_>], base: Option<&Base>) -> Option<usize> {
-    let is_ours = |step: &Step<'_>| {
+fn first_added(steps: &[ImageStep<'_>], base: Option<&BaseView>) -> Option<usize> {
+    let is_ours = |step: &ImageStep<'_>| {
         step.entry.and_then(|entry| entry.created_by.as_deref()).is_some_and(|by| by.starts_with(OURS))
     };
     if let Some(count) = base.and_then(|base| base.layers) {
@@ -150,7 +150,7 @@ fn compression(layer: &Descriptor) -> &'static str {
 }
 
 /// The added and the base's part: how many layers, how many bytes.
-fn parts(steps: &[Step<'_>]) -> Vec<(Origin, u64, u64)> {
+fn parts(steps: &[ImageStep<'_>]) -> Vec<(LayerOrigin, u64, u64)> {
     let part = |origin| {
         let layers = || steps.iter().filter(|step| step.origin == Some(origin)).filter_map(|step| step.layer);
         (origin, layers().count() as u64, layers().map(|(layer, _)| layer.size).sum())
@@ -158,7 +158,7 @@ fn parts(steps: &[Step<'_>]) -> Vec<(Origin, u64, u64)> {
     if steps.iter().all(|step| step.origin.is_none()) {
         return Vec::new();
     }
-    [Origin::Added, Origin::Base].map(part).to_vec()
+    [LayerOrigin::Added, LayerOrigin::Base].map(part).to_vec()
 }
 
 #[cfg(test)]
@@ -166,7 +166,7 @@ pub(super) mod fixture {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::oci::{Change, ConfigFile, Healthcheck, MediaType, NewLayer, RootFs, RunConfig, derive};
+    use crate::oci::{ConfigChange, ConfigFile, Healthcheck, MediaType, NewLayer, RootFs, RunConfig, derive};
     use crate::types::platform::Platform;
 
     /// A base of two layers and an empty step.
@@ -214,7 +214,7 @@ pub(super) mod fixture {
         };
         let layers =
             [layer("lib", "lib", 5_800_000), layer("classes", &format!("classes {version}"), 12_345)];
-        let change = Change {
+        let change = ConfigChange {
             created: "1970-01-01T00:00:01Z".into(),
             ports: vec!["8080/tcp".into()],
             user: Some("1000:1000".into()),
@@ -231,7 +231,7 @@ pub(super) mod fixture {
                 ("org.opencontainers.image.version".to_owned(), version.to_owned()),
             ]
             .into(),
-            ..Change::default()
+            ..ConfigChange::default()
         };
         derive(Some(&base), &Platform::linux_amd64(), &layers, &change).expect("image").0
     }
@@ -244,7 +244,7 @@ pub(super) mod fixture {
             name: "conf".into(),
             table: None,
         };
-        let change = Change { created: "1970-01-01T00:00:01Z".into(), ..Change::default() };
+        let change = ConfigChange { created: "1970-01-01T00:00:01Z".into(), ..ConfigChange::default() };
         derive(Some(&image("1.0")), &Platform::linux_amd64(), &[layer], &change).expect("image").0
     }
 }
@@ -253,12 +253,12 @@ pub(super) mod fixture {
 mod tests {
     use super::*;
 
-    fn origins(image: &Image, base: Option<&Base>) -> String {
-        let letter = |step: &Step<'_>| match (step.origin, step.layer) {
-            (Some(Origin::Base), Some(_)) => 'B',
-            (Some(Origin::Base), None) => 'b',
-            (Some(Origin::Added), Some(_)) => 'A',
-            (Some(Origin::Added), None) => 'a',
+    fn origins(image: &Image, base: Option<&BaseView>) -> String {
+        let letter = |step: &ImageStep<'_>| match (step.origin, step.layer) {
+            (Some(LayerOrigin::Base), Some(_)) => 'B',
+            (Some(LayerOrigin::Base), None) => 'b',
+            (Some(LayerOrigin::Added), Some(_)) => 'A',
+            (Some(LayerOrigin::Added), None) => 'a',
             (None, _) => '?',
         };
         steps(image, base).iter().map(letter).collect()
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn what_we_write_ends_the_history() {
         let image = fixture::image("1.0");
-        assert_eq!(origins(&image, Base::of(&image).as_ref()), "BBbAA");
+        assert_eq!(origins(&image, BaseView::of(&image).as_ref()), "BBbAA");
         assert_eq!(origins(&image, None), "BBbAA");
         assert_eq!(origins(&fixture::base(), None), "???");
     }
@@ -276,11 +276,11 @@ mod tests {
     fn a_base_of_our_own_is_told_apart_by_counting() {
         let child = fixture::grandchild();
         assert_eq!(origins(&child, None), "BBbAAA");
-        let counted = Base::default().counted(&child, &fixture::image("1.0"));
+        let counted = BaseView::default().counted(&child, &fixture::image("1.0"));
         assert_eq!(origins(&child, Some(&counted)), "BBbBBA");
-        let counted = Base::default().counted(&child, &fixture::base());
+        let counted = BaseView::default().counted(&child, &fixture::base());
         assert_eq!(origins(&child, Some(&counted)), "BBbAAA");
-        let other = Base::default().counted(&fixture::base(), &child);
+        let other = BaseView::default().counted(&fixture::base(), &child);
         assert_eq!(other.layers, None);
     }
 

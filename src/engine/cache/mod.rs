@@ -83,9 +83,9 @@ impl CachePolicy {
 
 /// Why nothing from the cache is believed any more; shared by all who may find out.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Distrust(Arc<Mutex<Option<String>>>);
+pub(super) struct CacheDistrust(Arc<Mutex<Option<String>>>);
 
-impl Distrust {
+impl CacheDistrust {
     pub(super) fn because(&self, why: impl Into<String>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why.into());
     }
@@ -100,10 +100,10 @@ impl Distrust {
 /// Most repositories have none. One question finds that out, asked before the answer is needed; nothing is looked
 /// up in them, and no file is hashed for it.
 pub(super) struct Lookups {
-    asker: Option<Asker>,
-    presence: Presence,
+    asker: Option<CacheReader>,
+    presence: CachePresence,
     policy: CachePolicy,
-    lookups: BTreeMap<Key, Lookup>,
+    lookups: BTreeMap<Key, LayerQuery>,
     /// Layers that are to be looked for once it is known that there is a cache.
     waiting: Vec<Key>,
     /// The statements of entries about layers that are built to compare.
@@ -111,19 +111,19 @@ pub(super) struct Lookups {
 }
 
 /// Whether there is a cache.
-enum Presence {
+enum CachePresence {
     NotAsked,
     Asked(JoinHandle<bool>),
     Answered,
 }
 
-enum Lookup {
+enum LayerQuery {
     Asked(JoinHandle<Option<LayerFacts>>),
     Answered(Option<LayerFacts>),
 }
 
 #[derive(Clone)]
-struct Asker {
+struct CacheReader {
     client: Client,
     repository: Repository,
     /// Whether the image is pushed to the same repository.
@@ -141,14 +141,14 @@ impl Lookups {
         name: &Repository,
         compression: Compression,
     ) -> Self {
-        let asker = policy.read.as_ref().map(|repository| Asker {
+        let asker = policy.read.as_ref().map(|repository| CacheReader {
             client: client.clone(),
             repository: repository.clone(),
             to_push: repository == name,
             compression,
             is_down: Arc::default(),
         });
-        let (presence, policy) = (Presence::NotAsked, policy.clone());
+        let (presence, policy) = (CachePresence::NotAsked, policy.clone());
         Self {
             asker,
             presence,
@@ -161,16 +161,16 @@ impl Lookups {
 
     /// Asks whether there is anything to look up, once, and does not wait for the answer.
     pub(super) fn begin(&mut self) {
-        if let (Presence::NotAsked, Some(asker)) = (&self.presence, self.asker.clone()) {
+        if let (CachePresence::NotAsked, Some(asker)) = (&self.presence, self.asker.clone()) {
             let asking = thread::Builder::new().name("cache".to_owned()).spawn(move || asker.is_there());
-            self.presence = asking.map_or(Presence::Answered, Presence::Asked);
+            self.presence = asking.map_or(CachePresence::Answered, CachePresence::Asked);
         }
     }
 
     /// Whether there is anything to look up. Waits for the answer, the first time.
     pub(super) fn are_worth_asking(&mut self) -> bool {
         self.begin();
-        if let Presence::Asked(asking) = std::mem::replace(&mut self.presence, Presence::Answered)
+        if let CachePresence::Asked(asking) = std::mem::replace(&mut self.presence, CachePresence::Answered)
             && !asking.join().unwrap_or(false)
         {
             self.asker = None;
@@ -183,7 +183,7 @@ impl Lookups {
     pub(super) fn ask(&mut self, key: &Key) {
         self.begin();
         self.waiting.push(*key);
-        if !matches!(&self.presence, Presence::Asked(asking) if !asking.is_finished()) {
+        if !matches!(&self.presence, CachePresence::Asked(asking) if !asking.is_finished()) {
             self.ask_waiting();
         }
     }
@@ -200,7 +200,7 @@ impl Lookups {
         let Some(asker) = self.asker.clone().filter(|_| !self.lookups.contains_key(key)) else { return };
         let wanted = *key;
         let asking = thread::Builder::new().name("cache".to_owned()).spawn(move || asker.look_up(&wanted));
-        let lookup = asking.map_or(Lookup::Answered(None), Lookup::Asked);
+        let lookup = asking.map_or(LayerQuery::Answered(None), LayerQuery::Asked);
         self.lookups.insert(*key, lookup);
     }
 
@@ -208,10 +208,10 @@ impl Lookups {
     pub(super) fn answer(&mut self, key: &Key) -> Option<LayerFacts> {
         self.ask_waiting();
         let facts = match self.lookups.remove(key)? {
-            Lookup::Asked(asking) => asking.join().ok().flatten(),
-            Lookup::Answered(facts) => facts,
+            LayerQuery::Asked(asking) => asking.join().ok().flatten(),
+            LayerQuery::Answered(facts) => facts,
         };
-        self.lookups.insert(*key, Lookup::Answered(facts));
+        self.lookups.insert(*key, LayerQuery::Answered(facts));
         let facts = facts?;
         if self.policy.verifies(key) {
             self.claims.insert(*key, facts);
@@ -221,7 +221,7 @@ impl Lookups {
     }
 }
 
-impl Asker {
+impl CacheReader {
     fn is_there(&self) -> bool {
         let reference = self.repository.at_tag(record::marker_tag());
         let found = self.client.glance(&reference, record::MAX_ENTRY, PATIENCE, self.to_push);

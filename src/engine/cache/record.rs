@@ -10,7 +10,7 @@
 //! another entry for the same key; see `docs/cache.md`.
 
 use crate::layer::{Compression, FORMAT, Toc, Ztoc};
-use crate::oci::artifact::{self, Artifact};
+use crate::oci::artifact::{self, OciArtifact};
 use crate::oci::{ImageError, ManifestOrIndex, RawDocument, soci};
 use crate::plan::LayerFacts;
 use crate::transport::Blob;
@@ -46,7 +46,7 @@ pub(super) fn marker_tag() -> Tag {
 /// # Errors
 /// Never: all of it can be written as JSON.
 pub(super) fn marker() -> Result<RawDocument, ImageError> {
-    Artifact::new(MARKER_TYPE).layers([artifact::empty_config()]).document("cache marker")
+    OciArtifact::new(MARKER_TYPE).layers([artifact::empty_config()]).document("cache marker")
 }
 
 /// The configuration that all entries share.
@@ -64,7 +64,7 @@ pub(super) fn write(
     facts: &LayerFacts,
 ) -> Result<RawDocument, ImageError> {
     let encoder = compression.id();
-    Artifact::new(ARTIFACT_TYPE)
+    OciArtifact::new(ARTIFACT_TYPE)
         .layers(std::iter::once(facts.descriptor(compression)).chain(facts.table(compression)))
         .annotation(KEY, hex(&key.0))
         .annotation(ENTRY_FORMAT, FORMAT.to_string())
@@ -288,7 +288,7 @@ mod tests {
         let ztoc = Ztoc { digest: Digest::of(b"table"), size: 5, span: 4 << 20 };
         let toc = Toc { digest: Digest::of(b"table"), tar_size: 5 };
         let large = LayerFacts { size: 10 << 20, ..facts() };
-        let soci = Compression::Soci(crate::formats::deflate::Level::default());
+        let soci = Compression::Soci(crate::formats::deflate::DeflateLevel::default());
         let cases = [
             (gzip(), LayerFacts { ztoc: Some(ztoc), ..large }, false),
             (gzip(), LayerFacts { toc: Some(toc), ..large }, false),

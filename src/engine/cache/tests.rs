@@ -8,7 +8,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::super::own::Own;
+use super::super::own::OwnFiles;
 use super::super::{Report, Request, Session, Target, build};
 use super::*;
 use crate::inspect::verify;
@@ -132,7 +132,7 @@ impl Town {
             project: self.project.path().to_owned(),
             name: name.clone(),
             cache,
-            own: Own::default(),
+            own: OwnFiles::default(),
         };
         let target: Target = Arc::new(transport::registry::destination(client, name));
         let report = build(&session, &request, &[target]);

@@ -1,7 +1,7 @@
 //! Why an image would not run.
 
 use crate::types::error::{Explain, Kind};
-use crate::types::finding::{Finding, Level};
+use crate::types::finding::{Finding, Severity};
 use crate::types::shown::Foreign;
 
 /// Why an image would not run.
@@ -14,14 +14,14 @@ pub enum CheckError {
 
 /// All that is wrong, in one line.
 fn sentences(findings: &[Finding]) -> String {
-    let wrong = findings.iter().filter(|finding| finding.level == Level::Error);
+    let wrong = findings.iter().filter(|finding| finding.level == Severity::Error);
     wrong.map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 impl CheckError {
     /// The error of these findings, if one of them is an error.
     pub(super) fn of(findings: &[Finding]) -> Option<Self> {
-        let is_error = |finding: &Finding| finding.level == Level::Error;
+        let is_error = |finding: &Finding| finding.level == Severity::Error;
         findings
             .iter()
             .any(is_error)

@@ -4,7 +4,7 @@ use super::image::{FileAt, Image};
 use crate::artifact::Libraries;
 use crate::bases::{FileTree, Libc};
 use crate::types::error::BoxedError;
-use crate::types::finding::{Finding, Level, Rule};
+use crate::types::finding::{Finding, Rule, Severity};
 use crate::types::platform::Platform;
 
 /// Where the loader looks, and how it knows of the place.
@@ -70,7 +70,7 @@ pub(super) fn check<T: FileTree>(
             uncached.join(", ")
         );
         let hint = "add the directory to `LD_LIBRARY_PATH` in `config.env`, or put the files into `/usr/lib`";
-        findings.push(Finding::met(Rule::ElfLibrary, message).at(Level::Warning).hint(hint));
+        findings.push(Finding::met(Rule::ElfLibrary, message).at(Severity::Warning).hint(hint));
     }
     if findings.is_empty() {
         let message = format!("the image has all libraries that `{artifact}` is linked with");

@@ -10,7 +10,7 @@ use crate::layer::{Account, AccountKind, EntryPath, LayerSpec};
 use crate::oci::ConfigFile;
 use crate::plan::PlannedLayer;
 use crate::types::error::{BoxedError, Explain as _};
-use crate::types::finding::{Finding, Level, Rule};
+use crate::types::finding::{Finding, Rule, Severity};
 use crate::types::platform::Platform;
 use crate::types::shown::shown_path;
 
@@ -135,7 +135,7 @@ impl Checks<'_> {
                  that is kept hides every newer image",
                 first.path
             );
-            let finding = Finding::not_met(Rule::BelowVolume, message).at(Level::Warning);
+            let finding = Finding::not_met(Rule::BelowVolume, message).at(Severity::Warning);
             Some(finding.hint("`app.root`, or `to` of a layer, names another place"))
         });
         hidden.collect()

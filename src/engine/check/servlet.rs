@@ -3,12 +3,12 @@
 use crate::artifact::ServletUse;
 use crate::bases::{Container, ContainerKind, Servlet, container};
 use crate::oci::ConfigFile;
-use crate::types::finding::{Finding, Level, Rule};
+use crate::types::finding::{Finding, Rule, Severity};
 
 /// Whether the container of the base runs what the application uses.
 pub(super) fn check(usage: &ServletUse, artifact: &str, base: Option<&ConfigFile>) -> Finding {
     let rule = Rule::ServletApi;
-    let note = |message: String| Finding::unknown(rule, message).at(Level::Note);
+    let note = |message: String| Finding::unknown(rule, message).at(Severity::Note);
     let Some(container) = base.and_then(container) else {
         let message = "The base has no servlet container that `pack` knows, so `pack` cannot check whether it runs the application's servlet API.";
         return note(message.to_owned())
@@ -26,7 +26,7 @@ pub(super) fn check(usage: &ServletUse, artifact: &str, base: Option<&ConfigFile
                     container.describe()
                 ),
             )
-            .at(Level::Note),
+            .at(Severity::Note),
             Some(wanted) => Finding::not_met(
                 rule,
                 format!(
@@ -53,7 +53,7 @@ pub(super) fn check(usage: &ServletUse, artifact: &str, base: Option<&ConfigFile
                     wanted.package()
                 ),
             )
-            .at(Level::Warning),
+            .at(Severity::Warning),
             Some(_) => Finding::met(rule, format!("`WEB-INF/web.xml` is written for {}", servlet.package())),
             None => note(unknown_version(&container, *servlet, "`WEB-INF/web.xml`", None)),
         },
@@ -121,11 +121,11 @@ mod tests {
         assert_eq!(answer(&uses(Servlet::Javax), &nine), Answer::Met);
         assert_eq!(answer(&uses(Servlet::Jakarta), &nine), Answer::NotMet);
         let refused = check(&uses(Servlet::Javax), "shop.war", Some(&ten));
-        assert_eq!((refused.answer, refused.level), (Answer::NotMet, Level::Error));
+        assert_eq!((refused.answer, refused.level), (Answer::NotMet, Severity::Error));
         assert!(refused.message.contains("javax.servlet (`WEB-INF/classes/A.class`), but Tomcat 10"));
         assert!(refused.hint.is_some_and(|hint| hint.contains("Tomcat 9")));
         let declared = check(&ServletUse::Declares(Servlet::Javax), "shop.war", Some(&ten));
-        assert_eq!((declared.answer, declared.level), (Answer::NotMet, Level::Warning));
+        assert_eq!((declared.answer, declared.level), (Answer::NotMet, Severity::Warning));
     }
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
         let twelve = base(&["JETTY_BASE=/j", "JETTY_VERSION=12.0.9"]);
         for base in [&base(&[]), &base(&["JETTY_BASE=/j"]), &twelve] {
             let finding = check(&uses(Servlet::Javax), "shop.war", Some(base));
-            assert_eq!((finding.answer, finding.level), (Answer::Unknown, Level::Note));
+            assert_eq!((finding.answer, finding.level), (Answer::Unknown, Severity::Note));
         }
         assert_eq!(check(&ServletUse::NotSearched, "shop.war", None).answer, Answer::Unknown);
         assert!(check(&uses(Servlet::Javax), "shop.war", Some(&twelve)).message.contains("`ee8`"));

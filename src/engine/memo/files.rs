@@ -16,36 +16,36 @@ use crate::layer::Stamp;
 use crate::types::digest::ContentId;
 
 /// The facts about a file: no content if it was too young to trust its stamp.
-pub(super) type Seen = (Stamp, Option<ContentId>);
+pub(super) type StampedContent = (Stamp, Option<ContentId>);
 
 /// The contents of files, by path; as a record, a map in the order of the paths.
 #[derive(Clone, Default)]
-pub(super) struct Files {
+pub(super) struct FileContents {
     /// The files of the last build, by path.
-    before: Vec<Record>,
+    before: Vec<FileRecord>,
     /// The paths of those, one after the other.
     paths: Vec<u8>,
     /// Which of them this build saw as they were.
     seen: Vec<bool>,
     /// The facts that this build learned.
-    learned: BTreeMap<Vec<u8>, Seen>,
+    learned: BTreeMap<Vec<u8>, StampedContent>,
     /// Behind the record that was asked for last.
     next: usize,
 }
 
 #[derive(Clone)]
-struct Record {
+struct FileRecord {
     path: Range<usize>,
-    seen: Seen,
+    seen: StampedContent,
 }
 
-impl Files {
+impl FileContents {
     /// Whether nothing is known.
     pub(super) fn is_empty(&self) -> bool {
         self.before.is_empty() && self.learned.is_empty()
     }
 
-    fn path(&self, record: &Record) -> &[u8] {
+    fn path(&self, record: &FileRecord) -> &[u8] {
         &self.paths[record.path.clone()]
     }
 
@@ -60,7 +60,7 @@ impl Files {
 
     /// Looks among ever more records behind the one that was asked for last, or among all before it.
     fn search(&self, path: &[u8]) -> Option<usize> {
-        let is_before = |record: &Record| self.path(record) < path;
+        let is_before = |record: &FileRecord| self.path(record) < path;
         let asked = self.next.checked_sub(1).and_then(|last| self.before.get(last));
         let range = if asked.is_none_or(is_before) {
             let (mut start, mut step) = (self.next, 1);
@@ -77,7 +77,7 @@ impl Files {
     }
 
     /// The facts about a file, from this build or the last.
-    pub(super) fn get(&mut self, path: &[u8]) -> Option<Seen> {
+    pub(super) fn get(&mut self, path: &[u8]) -> Option<StampedContent> {
         if let Some(seen @ (_, Some(_))) = self.learned.get(path) {
             return Some(*seen);
         }
@@ -94,7 +94,7 @@ impl Files {
     }
 
     /// This build found out what a file holds.
-    pub(super) fn learn(&mut self, path: &[u8], seen: Seen) {
+    pub(super) fn learn(&mut self, path: &[u8], seen: StampedContent) {
         self.learned.insert(path.to_vec(), seen);
     }
 
@@ -104,9 +104,9 @@ impl Files {
     }
 
     /// The files that this build saw, by path.
-    fn current(&self) -> impl Iterator<Item = (&[u8], &Seen)> {
+    fn current(&self) -> impl Iterator<Item = (&[u8], &StampedContent)> {
         let is_kept =
-            |(record, seen): &(&Record, &bool)| **seen && !self.learned.contains_key(self.path(record));
+            |(record, seen): &(&FileRecord, &bool)| **seen && !self.learned.contains_key(self.path(record));
         let kept = self.before.iter().zip(&self.seen).filter(is_kept);
         let mut kept = kept.map(|(record, _)| (self.path(record), &record.seen)).peekable();
         let mut learned = self.learned.iter().map(|(path, seen)| (&path[..], seen)).peekable();
@@ -119,7 +119,7 @@ impl Files {
 }
 
 /// Of what this build saw.
-impl Serialize for Files {
+impl Serialize for FileContents {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.current().count()))?;
         for (path, seen) in self.current() {
@@ -137,20 +137,20 @@ impl Serialize for RecordBytes<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for Files {
+impl<'de> Deserialize<'de> for FileContents {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Map;
         impl<'de> Visitor<'de> for Map {
-            type Value = Files;
+            type Value = FileContents;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a map from paths")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Files, A::Error> {
-                let mut files = Files::default();
-                while let Some(path) = map.next_key_seed(Appended(&mut files.paths))? {
-                    files.before.push(Record { path, seen: map.next_value()? });
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FileContents, A::Error> {
+                let mut files = FileContents::default();
+                while let Some(path) = map.next_key_seed(AppendedRange(&mut files.paths))? {
+                    files.before.push(FileRecord { path, seen: map.next_value()? });
                 }
                 files.seen = vec![false; files.before.len()];
                 if !files.before.is_sorted_by(|one, other| files.path(one) < files.path(other)) {
@@ -164,9 +164,9 @@ impl<'de> Deserialize<'de> for Files {
 }
 
 /// Bytes that are appended to others; where they are then.
-struct Appended<'a>(&'a mut Vec<u8>);
+struct AppendedRange<'a>(&'a mut Vec<u8>);
 
-impl<'de> DeserializeSeed<'de> for Appended<'_> {
+impl<'de> DeserializeSeed<'de> for AppendedRange<'_> {
     type Value = Range<usize>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Range<usize>, D::Error> {
@@ -174,7 +174,7 @@ impl<'de> DeserializeSeed<'de> for Appended<'_> {
     }
 }
 
-impl Visitor<'_> for Appended<'_> {
+impl Visitor<'_> for AppendedRange<'_> {
     type Value = Range<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -194,16 +194,16 @@ mod tests {
 
     use super::*;
 
-    fn seen(number: i64) -> Seen {
+    fn seen(number: i64) -> StampedContent {
         let stamp = Stamp { size: 1, mtime_ns: number, ctime_ns: number, inode: 1, device: 1 };
         (stamp, (number % 3 != 0).then(|| ContentId::of(&number.to_le_bytes())))
     }
 
-    fn stored(files: &BTreeMap<Vec<u8>, Seen>) -> Vec<u8> {
+    fn stored(files: &BTreeMap<Vec<u8>, StampedContent>) -> Vec<u8> {
         postcard::to_stdvec(files).expect("encodes")
     }
 
-    fn loaded(record: &[u8]) -> Files {
+    fn loaded(record: &[u8]) -> FileContents {
         postcard::from_bytes(record).expect("decodes")
     }
 
@@ -215,7 +215,7 @@ mod tests {
             asked in proptest::collection::vec((any::<proptest::sample::Index>(), any::<bool>()), 0..40),
             learned: BTreeMap<Vec<u8>, i64>,
         ) {
-            let before: BTreeMap<Vec<u8>, Seen> = before.into_iter().map(|(path, n)| (path, seen(n))).collect();
+            let before: BTreeMap<Vec<u8>, StampedContent> = before.into_iter().map(|(path, n)| (path, seen(n))).collect();
             let record = stored(&before);
             let mut files = loaded(&record);
             let mut expected = BTreeMap::new();
@@ -243,18 +243,18 @@ mod tests {
 
     #[test]
     fn a_build_that_saw_the_same_has_nothing_to_save() {
-        let before: BTreeMap<Vec<u8>, Seen> =
+        let before: BTreeMap<Vec<u8>, StampedContent> =
             (0..9).map(|n: i64| (n.to_string().into_bytes(), seen(n))).collect();
         let mut files = loaded(&stored(&before));
         before.keys().for_each(|path| files.mark(path));
         assert!(!files.is_changed());
-        assert!(!Files::default().is_changed());
+        assert!(!FileContents::default().is_changed());
     }
 
     #[test]
     fn a_record_out_of_order_is_none() {
         let pairs = [(b"b".to_vec(), seen(1)), (b"a".to_vec(), seen(2))];
         let record = postcard::to_stdvec(&pairs.to_vec()).expect("encodes");
-        assert!(postcard::from_bytes::<Files>(&record).is_err());
+        assert!(postcard::from_bytes::<FileContents>(&record).is_err());
     }
 }

@@ -69,9 +69,9 @@ struct Bounds {
 
 /// Finds the blobs of earlier builds of a project. Cheap to clone.
 #[derive(Clone)]
-pub struct BlobHistory(Arc<Inner>);
+pub struct BlobHistory(Arc<HistoryState>);
 
-struct Inner {
+struct HistoryState {
     lists: Arc<ListCache>,
     records: Arc<LazyRecords>,
     /// Beside those of the layer; shared by all layers of a build.
@@ -127,13 +127,13 @@ impl BlobHistory {
             move || far_blobs(&lists, &records)
         };
         let far: Arc<FarBlobs> = Arc::new(LazyLock::new(Box::new(far)));
-        Self(Arc::new(Inner { lists, records, far }))
+        Self(Arc::new(HistoryState { lists, records, far }))
     }
 
     /// Looks for the bodies of the layer with this slot.
     #[must_use]
     pub fn lookup(&self, slot: &Key) -> BodyLookup {
-        let Inner { lists, records, far } = &*self.0;
+        let HistoryState { lists, records, far } = &*self.0;
         let encoder = encoder_key(lists.compression);
         let is_same = |past: &&PastBlob| past.slot == *slot && past.encoder == encoder;
         let of_layer = |record: &PastBlobs| -> Vec<Digest> {

@@ -12,20 +12,20 @@ use serde::Serialize;
 use crate::store::Store;
 use crate::types::digest::Key;
 
-type Job = Box<dyn FnOnce(&Store) + Send>;
+type MemoJob = Box<dyn FnOnce(&Store) + Send>;
 
 /// Writes memos. Cheap to clone: all clones have one thread.
 #[derive(Clone)]
-pub struct MemoWriter(Arc<Inner>);
+pub struct MemoWriter(Arc<MemoWriterState>);
 
-struct Inner {
+struct MemoWriterState {
     store: Store,
     /// Started with the first memo.
     thread: Mutex<Option<WriterThread>>,
 }
 
 struct WriterThread {
-    sender: Sender<Job>,
+    sender: Sender<MemoJob>,
     thread: JoinHandle<()>,
 }
 
@@ -33,7 +33,7 @@ impl MemoWriter {
     /// Into this store.
     #[must_use]
     pub fn new(store: &Store) -> Self {
-        Self(Arc::new(Inner { store: store.clone(), thread: Mutex::default() }))
+        Self(Arc::new(MemoWriterState { store: store.clone(), thread: Mutex::default() }))
     }
 
     /// Remembers a value.
@@ -49,8 +49,8 @@ impl MemoWriter {
     }
 }
 
-impl Inner {
-    fn run(&self, job: Job) {
+impl MemoWriterState {
+    fn run(&self, job: MemoJob) {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
             *thread = WriterThread::start(&self.store);
@@ -65,7 +65,7 @@ impl Inner {
 
 impl WriterThread {
     fn start(store: &Store) -> Option<Self> {
-        let (sender, receiver) = channel::<Job>();
+        let (sender, receiver) = channel::<MemoJob>();
         let store = store.clone();
         let write = move || receiver.into_iter().for_each(|job| job(&store));
         let thread = thread::Builder::new().name("memos".to_owned()).spawn(write).ok()?;
@@ -73,7 +73,7 @@ impl WriterThread {
     }
 }
 
-impl Drop for Inner {
+impl Drop for MemoWriterState {
     fn drop(&mut self) {
         let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(WriterThread { sender, thread }) = thread.take() {

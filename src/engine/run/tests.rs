@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::engine::cache::CachePolicy;
-use crate::engine::own::Own;
+use crate::engine::own::OwnFiles;
 use crate::plan::LayerMemo;
 use crate::project::config::{Document, Facts, Overrides, Settings};
 use crate::registry::fake::Fake;
@@ -92,7 +92,7 @@ impl Town {
             project: self.dir(number),
             name: format!("{}/shop/{number}", self.fake.address()).parse().expect("valid"),
             cache: CachePolicy::default(),
-            own: Own::default(),
+            own: OwnFiles::default(),
         }
     }
 

@@ -260,9 +260,9 @@ fn repeats(length: u8, count: usize, runs: &mut Vec<(u8, u8)>) {
 
 /// Bits and their number in one word.
 #[derive(Clone, Copy, Default)]
-struct Packed(u32);
+struct PackedBits(u32);
 
-impl Packed {
+impl PackedBits {
     fn new(bits: u32, count: u8) -> Self {
         Self(bits | u32::from(count) << 24)
     }
@@ -280,28 +280,28 @@ impl Packed {
 
 /// A block's codes laid out for emission.
 struct Emitter {
-    literals: [Packed; 256],
+    literals: [PackedBits; 256],
     /// Per length less three: codeword and extra bits.
-    lengths: [Packed; 256],
-    dists: [Packed; 32],
-    end: Packed,
+    lengths: [PackedBits; 256],
+    dists: [PackedBits; 32],
+    end: PackedBits,
 }
 
 impl Emitter {
     fn new(codes: &Codes) -> Self {
         let litlen = |symbol: usize| (u32::from(codes.litlen.words[symbol]), codes.litlen.lengths[symbol]);
-        let literal = |symbol| Packed::new(litlen(symbol).0, litlen(symbol).1);
+        let literal = |symbol| PackedBits::new(litlen(symbol).0, litlen(symbol).1);
         let length = |length: usize| {
             let slot = usize::from(LENGTH_SLOT[length]);
             let (word, count) = litlen(FIRST_LENGTH + slot);
             let extra = (length - usize::from(LENGTH_BASE[slot])) as u32;
-            Packed::new(word | extra << count, count + LENGTH_EXTRA[slot])
+            PackedBits::new(word | extra << count, count + LENGTH_EXTRA[slot])
         };
         Self {
             literals: std::array::from_fn(literal),
             lengths: std::array::from_fn(length),
             dists: std::array::from_fn(|slot| {
-                Packed::new(u32::from(codes.dist.words[slot]), codes.dist.lengths[slot])
+                PackedBits::new(u32::from(codes.dist.words[slot]), codes.dist.lengths[slot])
             }),
             end: literal(END),
         }

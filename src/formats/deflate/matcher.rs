@@ -131,13 +131,13 @@ impl Short<'_> {
 }
 
 /// The latest `WAYS` positions of every hash of four bytes; if `SHORT`, also the latest of every hash of three.
-pub(super) struct Buckets<'a, const WAYS: usize, const SHORT: bool> {
+pub(super) struct HashBuckets<'a, const WAYS: usize, const SHORT: bool> {
     heads: &'a mut [u32; HEADS],
     short: Short<'a>,
     base: u32,
 }
 
-impl<'a, const WAYS: usize, const SHORT: bool> Buckets<'a, WAYS, SHORT> {
+impl<'a, const WAYS: usize, const SHORT: bool> HashBuckets<'a, WAYS, SHORT> {
     const BITS: u32 = HEADS.ilog2() - WAYS.ilog2();
 
     pub(super) fn new(tables: &'a mut Tables) -> Self {
@@ -160,7 +160,7 @@ impl<'a, const WAYS: usize, const SHORT: bool> Buckets<'a, WAYS, SHORT> {
     }
 }
 
-impl<const WAYS: usize, const SHORT: bool> Finder for Buckets<'_, WAYS, SHORT> {
+impl<const WAYS: usize, const SHORT: bool> Finder for HashBuckets<'_, WAYS, SHORT> {
     #[inline(always)]
     fn find(&mut self, data: &Window, pos: usize, than: usize, max: usize) -> Match {
         let value = data.load32(pos);

@@ -31,9 +31,9 @@ mod tests;
 mod window;
 
 use block::BlockWriter;
-use matcher::{Buckets, Chains, LOOKAHEAD, MAX_SEGMENT, Tables};
-use parse::{Span, Tokens, greedy, lazy};
-use probe::Probe;
+use matcher::{Chains, HashBuckets, LOOKAHEAD, MAX_SEGMENT, Tables};
+use parse::{ParseRange, Tokens, greedy, lazy};
+use probe::SampleTable;
 use split::Splitter;
 use std::ops::Range;
 use window::Window;
@@ -43,9 +43,9 @@ pub const ENCODER_ID: &str = "pack-deflate-1";
 
 /// How hard to search for matches: from 1 (fastest) to 9 (smallest output).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Level(u8);
+pub struct DeflateLevel(u8);
 
-impl Level {
+impl DeflateLevel {
     /// The level `level`, if it is in 1..=9.
     pub fn new(level: u8) -> Option<Self> {
         (1..=9).contains(&level).then_some(Self(level))
@@ -57,7 +57,7 @@ impl Level {
     }
 }
 
-impl Default for Level {
+impl Default for DeflateLevel {
     /// About the output size of `gzip -6` at more than three times its speed; see `docs/encoder.md`.
     fn default() -> Self {
         Self(5)
@@ -67,10 +67,10 @@ impl Default for Level {
 /// Reusable working memory of [`encode`]: 480 KiB of tables, and eight bytes for every match of the largest block so
 /// far (typically 200 KiB, at most 1.4 MiB). Earlier uses have no influence on the output.
 #[derive(Default)]
-pub struct Scratch {
+pub struct DeflateScratch {
     tables: Tables,
     window: Window,
-    probe: Probe,
+    probe: SampleTable,
     tokens: Tokens,
 }
 
@@ -85,7 +85,7 @@ pub const fn max_encoded_len(len: usize) -> usize {
 ///
 /// It cannot fail, and appends at most `max_encoded_len` bytes. Inputs of any size are fine; bodies of up to a few
 /// MiB are what it is made for.
-pub fn encode(level: Level, input: &[u8], scratch: &mut Scratch, out: &mut Vec<u8>) {
+pub fn encode(level: DeflateLevel, input: &[u8], scratch: &mut DeflateScratch, out: &mut Vec<u8>) {
     let mut writer = BlockWriter::new(out);
     // Positions have 32 bits, so a huge input is encoded in pieces. Bodies are one piece.
     for segment in input.chunks(MAX_SEGMENT) {
@@ -95,7 +95,12 @@ pub fn encode(level: Level, input: &[u8], scratch: &mut Scratch, out: &mut Vec<u
     writer.finish();
 }
 
-fn encode_segment<'a>(level: Level, data: &'a [u8], scratch: &mut Scratch, writer: &mut BlockWriter<'a>) {
+fn encode_segment<'a>(
+    level: DeflateLevel,
+    data: &'a [u8],
+    scratch: &mut DeflateScratch,
+    writer: &mut BlockWriter<'a>,
+) {
     scratch.tables.begin(data.len());
     scratch.window.begin();
     for part in scratch.probe.cut(data) {
@@ -112,19 +117,19 @@ const CHUNK: usize = 8 << 10;
 
 /// Encodes a run of compressible regions as blocks.
 fn encode_part(
-    level: Level,
+    level: DeflateLevel,
     data: &[u8],
     part: Range<usize>,
-    scratch: &mut Scratch,
+    scratch: &mut DeflateScratch,
     writer: &mut BlockWriter<'_>,
 ) {
-    let Scratch { tables, window, tokens, .. } = scratch;
+    let DeflateScratch { tables, window, tokens, .. } = scratch;
     let mut splitter = Splitter::new(writer, part.start);
     let mut pos = part.start;
     while pos < part.end {
         let stop = part.end.min(pos + CHUNK);
         let origin = window.show(data, pos, stop);
-        let span = Span {
+        let span = ParseRange {
             start: pos - origin,
             stop: stop - origin,
             end: part.end - origin,
@@ -141,11 +146,17 @@ fn encode_part(
 ///
 /// The numbers were found by measurement, each level being the smallest output at about its speed. `enough` is the
 /// length of a match that is taken without looking further, and of the ends of a long match that are inserted.
-fn parse(level: Level, data: &Window, span: Span, tables: &mut Tables, tokens: &mut Tokens) -> usize {
+fn parse(
+    level: DeflateLevel,
+    data: &Window,
+    span: ParseRange,
+    tables: &mut Tables,
+    tokens: &mut Tokens,
+) -> usize {
     match level.0 {
-        1 => greedy(&mut Buckets::<1, false>::new(tables), 16, data, span, tokens),
-        2 => greedy(&mut Buckets::<2, false>::new(tables), 16, data, span, tokens),
-        3 => lazy::<_, 1>(&mut Buckets::<2, true>::new(tables), 16, data, span, tokens),
+        1 => greedy(&mut HashBuckets::<1, false>::new(tables), 16, data, span, tokens),
+        2 => greedy(&mut HashBuckets::<2, false>::new(tables), 16, data, span, tokens),
+        3 => lazy::<_, 1>(&mut HashBuckets::<2, true>::new(tables), 16, data, span, tokens),
         4 => lazy::<_, 1>(&mut Chains::new(tables, 4, 16), 16, data, span, tokens),
         5 => lazy::<_, 1>(&mut Chains::new(tables, 8, 32), 32, data, span, tokens),
         6 => lazy::<_, 1>(&mut Chains::new(tables, 20, 64), 64, data, span, tokens),

@@ -81,7 +81,7 @@ impl Tokens {
 
 /// Where a parse runs: from `start` to at least `stop`, never past `end`. Positions in the window.
 #[derive(Clone, Copy)]
-pub(super) struct Span {
+pub(super) struct ParseRange {
     pub(super) start: usize,
     pub(super) stop: usize,
     pub(super) end: usize,
@@ -94,7 +94,7 @@ pub(super) fn greedy<F: Finder>(
     finder: &mut F,
     enough: usize,
     data: &Window,
-    span: Span,
+    span: ParseRange,
     tokens: &mut Tokens,
 ) -> usize {
     let mut pos = span.start;
@@ -119,7 +119,7 @@ pub(super) fn lazy<F: Finder, const LOOKS: usize>(
     finder: &mut F,
     enough: usize,
     data: &Window,
-    span: Span,
+    span: ParseRange,
     tokens: &mut Tokens,
 ) -> usize {
     let mut pos = span.start;
@@ -176,7 +176,7 @@ fn learn<F: Finder>(finder: &mut F, enough: usize, data: &Window, covered: Range
 /// After hundreds of bytes without a match the data is probably compressed data inside something else, such as an
 /// archive, and looking at every position is a waste.
 #[inline(always)]
-fn pass(data: &Window, run_start: usize, pos: usize, span: Span, tokens: &mut Tokens) -> usize {
+fn pass(data: &Window, run_start: usize, pos: usize, span: ParseRange, tokens: &mut Tokens) -> usize {
     let step = 1 + ((pos - run_start) / PATIENCE).min(MAX_STEP - 1);
     let next = (pos + step).min(span.stop);
     for pos in pos..next {
@@ -202,7 +202,7 @@ fn worth(other: Match, found: Match, look: usize) -> bool {
 }
 
 /// Literals for what is too near the end of the data to be looked up.
-fn rest(data: &Window, run_start: usize, pos: usize, span: Span, tokens: &mut Tokens) -> usize {
+fn rest(data: &Window, run_start: usize, pos: usize, span: ParseRange, tokens: &mut Tokens) -> usize {
     for pos in pos..span.stop {
         tokens.literal(data.byte(pos));
     }

@@ -26,41 +26,41 @@ const TABLE: usize = 1 << 12;
 
 /// A run of regions that are alike.
 #[derive(Debug, PartialEq)]
-pub(super) struct Part {
+pub(super) struct RegionRun {
     pub(super) range: Range<usize>,
     /// Not worth compressing.
     pub(super) dense: bool,
 }
 
 /// Positions of sampled strings, plus one. Valid for one input.
-pub(super) struct Probe {
+pub(super) struct SampleTable {
     table: Box<[u32; TABLE]>,
     /// Whether the table holds anything.
     dirty: bool,
 }
 
-impl Default for Probe {
+impl Default for SampleTable {
     fn default() -> Self {
         Self { table: Box::new([0; TABLE]), dirty: false }
     }
 }
 
-impl Probe {
+impl SampleTable {
     /// Bytes that the table occupies.
     #[cfg(test)]
     pub(super) const SIZE: usize = 4 * TABLE;
 
     /// Cuts `data`, of which nothing was seen before, into runs of regions that are alike.
-    pub(super) fn cut(&mut self, data: &[u8]) -> Vec<Part> {
+    pub(super) fn cut(&mut self, data: &[u8]) -> Vec<RegionRun> {
         self.forget();
-        let mut parts: Vec<Part> = Vec::new();
+        let mut parts: Vec<RegionRun> = Vec::new();
         let mut start = 0;
         while start < data.len() {
             let end = data.len().min(start + REGION);
             let dense = self.is_dense(data, start..end);
             match parts.last_mut() {
                 Some(part) if part.dense == dense => part.range.end = end,
-                _ => parts.push(Part { range: start..end, dense }),
+                _ => parts.push(RegionRun { range: start..end, dense }),
             }
             start = end;
         }
@@ -138,7 +138,7 @@ mod tests {
     use crate::formats::deflate::tests::random_bytes;
 
     fn cut(data: &[u8]) -> Vec<(Range<usize>, bool)> {
-        Probe::default().cut(data).into_iter().map(|part| (part.range, part.dense)).collect()
+        SampleTable::default().cut(data).into_iter().map(|part| (part.range, part.dense)).collect()
     }
 
     #[test]
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn an_earlier_input_leaves_no_trace() {
         let data = random_bytes(7, 50_000);
-        let mut probe = Probe::default();
+        let mut probe = SampleTable::default();
         assert_eq!(probe.cut(&data), probe.cut(&data));
     }
 }

@@ -58,13 +58,13 @@ fn mixed() -> Vec<u8> {
         .concat()
 }
 
-fn level(n: u8) -> Level {
-    Level::new(n).unwrap()
+fn level(n: u8) -> DeflateLevel {
+    DeflateLevel::new(n).unwrap()
 }
 
 fn encoded(n: u8, input: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    encode(level(n), input, &mut Scratch::default(), &mut out);
+    encode(level(n), input, &mut DeflateScratch::default(), &mut out);
     out
 }
 
@@ -79,7 +79,7 @@ fn inflate(bodies: &[u8]) -> Vec<u8> {
 }
 
 /// Encodes and checks everything that any body must fulfil.
-fn check(n: u8, input: &[u8], scratch: &mut Scratch) {
+fn check(n: u8, input: &[u8], scratch: &mut DeflateScratch) {
     let mut out = b"before".to_vec();
     encode(level(n), input, scratch, &mut out);
     let body = out.strip_prefix(b"before").unwrap();
@@ -90,7 +90,7 @@ fn check(n: u8, input: &[u8], scratch: &mut Scratch) {
 }
 
 fn check_all(input: &[u8]) {
-    let mut scratch = Scratch::default();
+    let mut scratch = DeflateScratch::default();
     for n in 1..=9 {
         check(n, input, &mut scratch);
     }
@@ -98,9 +98,9 @@ fn check_all(input: &[u8]) {
 
 #[test]
 fn levels_are_one_to_nine() {
-    assert_eq!((Level::new(0), Level::new(10)), (None, None));
-    assert_eq!(Level::new(9).map(Level::get), Some(9));
-    assert_eq!(Level::new(Level::default().get()), Some(Level::default()));
+    assert_eq!((DeflateLevel::new(0), DeflateLevel::new(10)), (None, None));
+    assert_eq!(DeflateLevel::new(9).map(DeflateLevel::get), Some(9));
+    assert_eq!(DeflateLevel::new(DeflateLevel::default().get()), Some(DeflateLevel::default()));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn nothing_is_an_empty_stored_block() {
 #[test]
 fn short_inputs_of_every_length() {
     let sources = [random_bytes(5, 300), text(5, 300), vec![b'x'; 300], b"ab".repeat(150)];
-    let mut scratch = Scratch::default();
+    let mut scratch = DeflateScratch::default();
     for source in &sources {
         for len in 0..=300 {
             for n in [1, 3, 5, 9] {
@@ -191,7 +191,7 @@ fn bodies_join_in_any_order() {
 fn running_out_of_position_numbers_changes_nothing() {
     let data = text(8, 100_000);
     for n in 1..=9 {
-        let mut scratch = Scratch::default();
+        let mut scratch = DeflateScratch::default();
         check(n, &data, &mut scratch);
         for left in [0, 40_000, 132_768, 132_769, 132_770, 200_000] {
             scratch.tables.exhaust(left);
@@ -212,7 +212,7 @@ fn higher_levels_do_not_give_larger_bodies() {
 
 #[test]
 fn scratch_memory_is_as_documented() {
-    let fixed = Tables::SIZE + Window::SIZE + Probe::SIZE;
+    let fixed = Tables::SIZE + Window::SIZE + SampleTable::SIZE;
     assert_eq!(fixed, 491_528, "update the documentation of `Scratch`");
 }
 
@@ -279,23 +279,23 @@ proptest! {
 
     #[test]
     fn structured_bytes(data in structured(), n in 1..=9u8) {
-        check(n, &data, &mut Scratch::default());
+        check(n, &data, &mut DeflateScratch::default());
     }
 
     #[test]
     fn arbitrary_bytes(data in prop::collection::vec(any::<u8>(), 0..2000), n in 1..=9u8) {
-        check(n, &data, &mut Scratch::default());
+        check(n, &data, &mut DeflateScratch::default());
     }
 
     #[test]
     fn few_symbols(data in prop::collection::vec(0..3u8, 0..5000), n in 1..=9u8) {
-        check(n, &data, &mut Scratch::default());
+        check(n, &data, &mut DeflateScratch::default());
     }
 
     /// Bodies of several levels through one scratch: each as from a fresh one.
     #[test]
     fn reuse(bodies in prop::collection::vec((structured(), 1..=9u8), 1..6)) {
-        let mut scratch = Scratch::default();
+        let mut scratch = DeflateScratch::default();
         for (data, n) in &bodies {
             check(*n, data, &mut scratch);
         }

@@ -2,15 +2,15 @@
 
 use std::str;
 
-use super::error::{JsonError, Why};
+use super::error::{JsonError, JsonFault};
 use super::text::{after_space, unescape, unit};
-use super::value::{MAX_DEPTH, Value};
+use super::value::{JsonValue, MAX_DEPTH};
 
 /// Checks that `bytes` are one JSON value in which no object has a key twice.
 ///
 /// # Errors
 /// When they are not, or lists and objects are nested deeper than [`MAX_DEPTH`].
-pub fn parse(bytes: &[u8]) -> Result<Value<'_>, JsonError> {
+pub fn parse(bytes: &[u8]) -> Result<JsonValue<'_>, JsonError> {
     parse_within(bytes, usize::MAX)
 }
 
@@ -18,7 +18,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value<'_>, JsonError> {
 ///
 /// # Errors
 /// As for [`parse`], and when there are more.
-pub fn parse_within(bytes: &[u8], values: usize) -> Result<Value<'_>, JsonError> {
+pub fn parse_within(bytes: &[u8], values: usize) -> Result<JsonValue<'_>, JsonError> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => return Err(syntax(bytes, error.valid_up_to(), NOT_UTF8)),
@@ -32,11 +32,11 @@ pub fn parse_within(bytes: &[u8], values: usize) -> Result<Value<'_>, JsonError>
     if checker.at < bytes.len() {
         return Err(checker.wrong("something after the end of the document"));
     }
-    Ok(Value { text: &text[start..end] })
+    Ok(JsonValue { text: &text[start..end] })
 }
 
 /// The values of a text that has any number of them, one after the other; the last may be an error.
-pub fn sequence(bytes: &[u8]) -> impl Iterator<Item = Result<Value<'_>, JsonError>> {
+pub fn sequence(bytes: &[u8]) -> impl Iterator<Item = Result<JsonValue<'_>, JsonError>> {
     let mut checker = JsonChecker { bytes, at: 0, left: usize::MAX, values: usize::MAX };
     std::iter::from_fn(move || {
         checker.space();
@@ -51,7 +51,7 @@ pub fn sequence(bytes: &[u8]) -> impl Iterator<Item = Result<Value<'_>, JsonErro
         if value.is_err() {
             checker.at = bytes.len();
         }
-        Some(value.map(|text| Value { text }))
+        Some(value.map(|text| JsonValue { text }))
     })
 }
 
@@ -62,7 +62,7 @@ fn syntax(bytes: &[u8], at: usize, what: &'static str) -> JsonError {
     let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
-    JsonError::new(Why::Syntax { line, column, what })
+    JsonError::new(JsonFault::Syntax { line, column, what })
 }
 
 /// The walk over a text of which nothing is known.
@@ -87,7 +87,7 @@ impl<'a> JsonChecker<'a> {
     }
 
     fn value(&mut self, depth: usize) -> Result<(), JsonError> {
-        self.left = self.left.checked_sub(1).ok_or_else(|| JsonError::new(Why::Values(self.values)))?;
+        self.left = self.left.checked_sub(1).ok_or_else(|| JsonError::new(JsonFault::Values(self.values)))?;
         match self.peek() {
             Some(b'{') => self.object(depth),
             Some(b'[') => self.list(depth),
@@ -225,7 +225,7 @@ impl<'a> JsonChecker<'a> {
         }
         keys.sort_unstable();
         match keys.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(JsonError::new(Why::Twice).below(&pair[0])),
+            Some(pair) => Err(JsonError::new(JsonFault::Twice).below(&pair[0])),
             None => Ok(()),
         }
     }

@@ -4,24 +4,24 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::check::parse;
-use super::error::{JsonError, Why};
-use super::value::{Kind, Value};
+use super::error::{JsonError, JsonFault};
+use super::value::{JsonKind, JsonValue};
 
 /// Reads `bytes` as a `T`.
 ///
 /// # Errors
 /// As for [`parse`], and when the value is no `T`.
-pub fn decode<T: Decode>(bytes: &[u8]) -> Result<T, JsonError> {
+pub fn decode<T: FromJson>(bytes: &[u8]) -> Result<T, JsonError> {
     T::decode(parse(bytes)?)
 }
 
 /// A type that can be read from a value.
-pub trait Decode: Sized {
+pub trait FromJson: Sized {
     /// Reads it.
     ///
     /// # Errors
     /// When the value is something else.
-    fn decode(value: Value<'_>) -> Result<Self, JsonError>;
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError>;
 
     /// The type that the value must have, with an article.
     fn wanted() -> String;
@@ -37,13 +37,13 @@ pub trait Decode: Sized {
     }
 
     /// The error that `value` is something else.
-    fn wrong(value: Value<'_>) -> JsonError {
-        JsonError::new(Why::Kind { found: value.kind().name(), wanted: Self::wanted() })
+    fn wrong(value: JsonValue<'_>) -> JsonError {
+        JsonError::new(JsonFault::Kind { found: value.kind().name(), wanted: Self::wanted() })
     }
 }
 
-impl Decode for String {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for String {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         value.as_str().map(Cow::into_owned).ok_or_else(|| Self::wrong(value))
     }
     fn wanted() -> String {
@@ -57,9 +57,9 @@ impl Decode for String {
     }
 }
 
-impl Decode for bool {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
-        if value.kind() == Kind::Bool { Ok(value.text == "true") } else { Err(Self::wrong(value)) }
+impl FromJson for bool {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
+        if value.kind() == JsonKind::Bool { Ok(value.text == "true") } else { Err(Self::wrong(value)) }
     }
     fn wanted() -> String {
         "`true` or `false`".to_owned()
@@ -67,14 +67,14 @@ impl Decode for bool {
 }
 
 /// As Go reads a number that is no fraction and not negative: up to 2⁶³ − 1.
-impl Decode for u64 {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
-        if value.kind() != Kind::Number {
+impl FromJson for u64 {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
+        if value.kind() != JsonKind::Number {
             return Err(Self::wrong(value));
         }
         let digits = if value.text == "-0" { "0" } else { value.text };
         let found = "a number that is negative, a fraction or too large";
-        let wrong = || JsonError::new(Why::Kind { found, wanted: Self::wanted() });
+        let wrong = || JsonError::new(JsonFault::Kind { found, wanted: Self::wanted() });
         digits.parse::<i64>().ok().and_then(|number| Self::try_from(number).ok()).ok_or_else(wrong)
     }
     fn wanted() -> String {
@@ -82,9 +82,9 @@ impl Decode for u64 {
     }
 }
 
-impl<T: Decode> Decode for Vec<T> {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
-        if value.kind() != Kind::List {
+impl<T: FromJson> FromJson for Vec<T> {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
+        if value.kind() != JsonKind::List {
             return Err(Self::wrong(value));
         }
         let item = |(at, item)| T::decode(item).map_err(|error: JsonError| error.at(at));
@@ -96,12 +96,12 @@ impl<T: Decode> Decode for Vec<T> {
 }
 
 /// An object that Go reads as a map: keys that differ in case are different keys.
-impl<T: Decode> Decode for BTreeMap<String, T> {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
-        if value.kind() != Kind::Object {
+impl<T: FromJson> FromJson for BTreeMap<String, T> {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
+        if value.kind() != JsonKind::Object {
             return Err(Self::wrong(value));
         }
-        let member = |(key, value): (Cow<'_, str>, Value<'_>)| {
+        let member = |(key, value): (Cow<'_, str>, JsonValue<'_>)| {
             let value = match T::of_null() {
                 Some(nothing) if value.is_null() => nothing,
                 _ => T::decode(value).map_err(|error| error.below(&key))?,

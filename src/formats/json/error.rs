@@ -9,17 +9,17 @@ const MAX_SHOWN: usize = 200;
 
 /// Why a text is not read. Boxed: errors are passed on through many layers, and most readings have none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonError(Box<Inner>);
+pub struct JsonError(Box<JsonErrorDetail>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Inner {
+struct JsonErrorDetail {
     /// The keys and positions that lead to the value, from the document's root.
     path: String,
-    why: Why,
+    why: JsonFault,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum JsonFault {
     Syntax { line: usize, column: usize, what: &'static str },
     Values(usize),
     Twice,
@@ -34,29 +34,29 @@ impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = || cut(&self.0.path);
         match &self.0.why {
-            Why::Syntax { line, column, what } => {
+            JsonFault::Syntax { line, column, what } => {
                 write!(f, "not valid JSON: {what} at line {line}, column {column}")
             }
-            Why::Values(limit) => write!(f, "it has more than {limit} values"),
-            Why::Twice => write!(f, "the key `{}` occurs twice", place()),
-            Why::Folded { one, other } => {
+            JsonFault::Values(limit) => write!(f, "it has more than {limit} values"),
+            JsonFault::Twice => write!(f, "the key `{}` occurs twice", place()),
+            JsonFault::Folded { one, other } => {
                 let of = if self.0.path.is_empty() { String::new() } else { format!(" of `{}`", place()) };
                 let (one, other) = (cut(one), cut(other));
                 write!(f, "the keys `{one}` and `{other}`{of} are the same to tools that ignore case")
             }
-            Why::Spelling { known } => {
+            JsonFault::Spelling { known } => {
                 write!(
                     f,
                     "the key `{}` is `{known}` to tools that ignore case; it must be written so",
                     place()
                 )
             }
-            Why::Missing => write!(f, "`{}` is missing", place()),
-            Why::Kind { found, wanted } if self.0.path.is_empty() => {
+            JsonFault::Missing => write!(f, "`{}` is missing", place()),
+            JsonFault::Kind { found, wanted } if self.0.path.is_empty() => {
                 write!(f, "the document is {found}; it must be {wanted}")
             }
-            Why::Kind { found, wanted } => write!(f, "`{}` is {found}; it must be {wanted}", place()),
-            Why::Refused(why) => write!(f, "`{}`: {why}", place()),
+            JsonFault::Kind { found, wanted } => write!(f, "`{}` is {found}; it must be {wanted}", place()),
+            JsonFault::Refused(why) => write!(f, "`{}`: {why}", place()),
         }
     }
 }
@@ -70,14 +70,14 @@ fn cut(text: &str) -> String {
 }
 
 impl JsonError {
-    pub(super) fn new(why: Why) -> Self {
-        Self(Box::new(Inner { path: String::new(), why }))
+    pub(super) fn new(why: JsonFault) -> Self {
+        Self(Box::new(JsonErrorDetail { path: String::new(), why }))
     }
 
     /// A value of the right kind that is not what it should be; `why` is shown after its place.
     #[must_use]
     pub fn refused(why: impl fmt::Display) -> Self {
-        Self::new(Why::Refused(why.to_string()))
+        Self::new(JsonFault::Refused(why.to_string()))
     }
 
     /// The same of the member `key` of an object.
@@ -100,7 +100,7 @@ impl JsonError {
     #[must_use]
     pub fn position(&self) -> Option<(usize, usize)> {
         match self.0.why {
-            Why::Syntax { line, column, .. } => Some((line, column)),
+            JsonFault::Syntax { line, column, .. } => Some((line, column)),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::error::{JsonError, Why};
+use super::error::{JsonError, JsonFault};
 
 /// A key as Go compares it with the names of a struct's fields: equal keys are one field (`encoding/json`, `foldName`).
 #[must_use]
@@ -39,7 +39,7 @@ pub(super) fn check_folded<'a>(keys: impl Iterator<Item = &'a str>) -> Result<()
     match keys.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         Some(pair) => {
             let (one, other) = (pair[0].1.to_owned(), pair[1].1.to_owned());
-            Err(JsonError::new(Why::Folded { one, other }))
+            Err(JsonError::new(JsonFault::Folded { one, other }))
         }
         None => Ok(()),
     }

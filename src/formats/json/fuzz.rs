@@ -23,7 +23,7 @@ pub(crate) fn json(data: &[u8]) {
     assert_eq!(serde_json::to_string(&raw).ok().as_deref(), Some(written));
     let numbers = |text: &str| {
         let mut found = Vec::new();
-        collect(Value { text }, &mut found);
+        collect(JsonValue { text }, &mut found);
         found.sort_unstable();
         found
     };
@@ -31,11 +31,11 @@ pub(crate) fn json(data: &[u8]) {
 }
 
 /// Every string as its text, every other scalar as it is written.
-fn collect(value: Value<'_>, found: &mut Vec<String>) {
+fn collect(value: JsonValue<'_>, found: &mut Vec<String>) {
     match value.kind() {
-        Kind::String => found.extend(value.as_str().map(Cow::into_owned)),
-        Kind::List => value.items().for_each(|item| collect(item, found)),
-        Kind::Object => value.members().for_each(|(key, value)| {
+        JsonKind::String => found.extend(value.as_str().map(Cow::into_owned)),
+        JsonKind::List => value.items().for_each(|item| collect(item, found)),
+        JsonKind::Object => value.members().for_each(|(key, value)| {
             found.push(key.into_owned());
             collect(value, found);
         }),

@@ -28,11 +28,11 @@ mod text;
 mod value;
 
 pub use check::{parse, parse_within, sequence};
-pub use decode::{Decode, decode};
+pub use decode::{FromJson, decode};
 pub use error::JsonError;
 pub use fold::fold;
 pub use object::Object;
 pub use raw::Raw;
 #[cfg(test)]
 use value::MAX_DEPTH;
-pub use value::{Kind, Value};
+pub use value::{JsonKind, JsonValue};

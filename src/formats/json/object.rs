@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::decode::Decode;
-use super::error::{JsonError, Why};
+use super::decode::FromJson;
+use super::error::{JsonError, JsonFault};
 use super::fold::{check_folded, fold};
 use super::raw::Raw;
-use super::value::{Kind, Value};
+use super::value::{JsonKind, JsonValue};
 
 /// An object that Go reads as a struct: keys are compared as Go compares them.
 pub struct Object<'a> {
     known: &'static [&'static str],
-    members: Vec<(Cow<'a, str>, Value<'a>)>,
+    members: Vec<(Cow<'a, str>, JsonValue<'a>)>,
 }
 
 impl<'a> Object<'a> {
@@ -20,10 +20,10 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// When the value is no object, or has a known name in another case, or two keys that are one to Go.
-    pub fn open(value: Value<'a>, known: &'static [&'static str]) -> Result<Self, JsonError> {
-        if value.kind() != Kind::Object {
+    pub fn open(value: JsonValue<'a>, known: &'static [&'static str]) -> Result<Self, JsonError> {
+        if value.kind() != JsonKind::Object {
             let wanted = "an object".to_owned();
-            return Err(JsonError::new(Why::Kind { found: value.kind().name(), wanted }));
+            return Err(JsonError::new(JsonFault::Kind { found: value.kind().name(), wanted }));
         }
         let members: Vec<_> = value.members().collect();
         // First, because it says how to write it.
@@ -33,7 +33,7 @@ impl<'a> Object<'a> {
             }
             let folded = fold(key);
             if let Some(known) = known.iter().find(|known| fold(known) == folded) {
-                return Err(JsonError::new(Why::Spelling { known }).below(key));
+                return Err(JsonError::new(JsonFault::Spelling { known }).below(key));
             }
         }
         check_folded(members.iter().map(|(key, _)| &**key))?;
@@ -44,7 +44,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// When it is no `T`.
-    pub fn take<T: Decode>(&mut self, name: &'static str) -> Result<Option<T>, JsonError> {
+    pub fn take<T: FromJson>(&mut self, name: &'static str) -> Result<Option<T>, JsonError> {
         debug_assert!(self.known.contains(&name), "`{name}` is not in the table of its object");
         let Some(at) = self.members.iter().position(|(key, _)| key == name) else { return Ok(None) };
         let (_, value) = self.members.swap_remove(at);
@@ -58,7 +58,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// When it is no `T`.
-    pub fn take_or_default<T: Decode + Default>(&mut self, name: &'static str) -> Result<T, JsonError> {
+    pub fn take_or_default<T: FromJson + Default>(&mut self, name: &'static str) -> Result<T, JsonError> {
         Ok(self.take(name)?.unwrap_or_default())
     }
 
@@ -66,13 +66,13 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// When it is absent or no `T`.
-    pub fn require<T: Decode>(&mut self, name: &'static str) -> Result<T, JsonError> {
-        self.take(name)?.ok_or_else(|| JsonError::new(Why::Missing).below(name))
+    pub fn require<T: FromJson>(&mut self, name: &'static str) -> Result<T, JsonError> {
+        self.take(name)?.ok_or_else(|| JsonError::new(JsonFault::Missing).below(name))
     }
 
     /// The value of a field that stays among the rest; `None` if it is absent or `null`.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<Value<'a>> {
+    pub fn get(&self, name: &str) -> Option<JsonValue<'a>> {
         let found = self.members.iter().find(|(key, value)| key == name && !value.is_null());
         found.map(|(_, value)| *value)
     }
@@ -94,7 +94,7 @@ impl<'a> Object<'a> {
     /// # Errors
     /// When one of them has, at any depth, two keys that are one to Go.
     pub fn rest(self) -> Result<BTreeMap<String, Raw>, JsonError> {
-        let carried = |(key, value): (Cow<'_, str>, Value<'_>)| {
+        let carried = |(key, value): (Cow<'_, str>, JsonValue<'_>)| {
             let raw = Raw::decode(value).map_err(|error| error.below(&key))?;
             Ok((key.into_owned(), raw))
         };
@@ -106,8 +106,9 @@ impl<'a> Object<'a> {
     /// # Errors
     /// As for [`Object::rest`].
     pub fn finish(self) -> Result<(), JsonError> {
-        let checked =
-            |(key, value): &(Cow<'_, str>, Value<'_>)| value.check_folded().map_err(|error| error.below(key));
+        let checked = |(key, value): &(Cow<'_, str>, JsonValue<'_>)| {
+            value.check_folded().map_err(|error| error.below(key))
+        };
         self.members.iter().try_for_each(checked)
     }
 }

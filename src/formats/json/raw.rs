@@ -2,9 +2,9 @@
 
 use serde::{Serialize, Serializer};
 
-use super::decode::{Decode, decode};
+use super::decode::{FromJson, decode};
 use super::error::JsonError;
-use super::value::Value;
+use super::value::JsonValue;
 
 /// A value that is carried over, whatever it is: without space, members by key, numbers digit by digit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,8 +19,8 @@ impl Raw {
 
     /// The value.
     #[must_use]
-    pub const fn value(&self) -> Value<'_> {
-        Value { text: &self.0 }
+    pub const fn value(&self) -> JsonValue<'_> {
+        JsonValue { text: &self.0 }
     }
 }
 
@@ -32,8 +32,8 @@ impl std::str::FromStr for Raw {
     }
 }
 
-impl Decode for Raw {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for Raw {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         value.check_folded()?;
         let mut text = String::new();
         value.write(&mut text);

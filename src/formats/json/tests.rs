@@ -106,7 +106,7 @@ fn what_is_no_json_is_refused() {
     assert!(parse(deep(MAX_DEPTH).as_bytes()).is_ok());
     assert!(parse(deep(MAX_DEPTH + 1).as_bytes()).is_err());
     assert!(parse_within(b"[1,2,3]", 4).is_ok());
-    assert_eq!(parse(br#"[1,"a,\",",{"b":[],"c,":2}]"#).map(Value::count), Ok(4));
+    assert_eq!(parse(br#"[1,"a,\",",{"b":[],"c,":2}]"#).map(JsonValue::count), Ok(4));
     let many = parse_within(b"[1,2,3]", 3).expect_err("four values");
     assert_eq!(many.to_string(), "it has more than 3 values");
 }

@@ -11,7 +11,7 @@ pub const MAX_DEPTH: usize = 128;
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum JsonKind {
     /// `null`
     Null,
     /// `true` or `false`
@@ -26,7 +26,7 @@ pub enum Kind {
     Object,
 }
 
-impl Kind {
+impl JsonKind {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -41,28 +41,28 @@ impl Kind {
 
 /// A value of a document that was found to be JSON: the text that stands for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Value<'a> {
+pub struct JsonValue<'a> {
     pub(super) text: &'a str,
 }
 
-impl<'a> Value<'a> {
+impl<'a> JsonValue<'a> {
     /// The type of the value.
     #[must_use]
-    pub fn kind(self) -> Kind {
+    pub fn kind(self) -> JsonKind {
         match self.text.as_bytes().first() {
-            Some(b'"') => Kind::String,
-            Some(b'{') => Kind::Object,
-            Some(b'[') => Kind::List,
-            Some(b't' | b'f') => Kind::Bool,
-            Some(b'n') | None => Kind::Null,
-            Some(_) => Kind::Number,
+            Some(b'"') => JsonKind::String,
+            Some(b'{') => JsonKind::Object,
+            Some(b'[') => JsonKind::List,
+            Some(b't' | b'f') => JsonKind::Bool,
+            Some(b'n') | None => JsonKind::Null,
+            Some(_) => JsonKind::Number,
         }
     }
 
     /// Whether it is `null`.
     #[must_use]
     pub fn is_null(self) -> bool {
-        self.kind() == Kind::Null
+        self.kind() == JsonKind::Null
     }
 
     /// The text that stands for it in the document.
@@ -74,7 +74,7 @@ impl<'a> Value<'a> {
     /// The text of a string.
     #[must_use]
     pub fn as_str(self) -> Option<Cow<'a, str>> {
-        (self.kind() == Kind::String).then(|| unescape(self.text.as_bytes()))
+        (self.kind() == JsonKind::String).then(|| unescape(self.text.as_bytes()))
     }
 
     /// About how many values it consists of: the commas that are not in strings, and one more.
@@ -91,13 +91,13 @@ impl<'a> Value<'a> {
 
     /// The items of a list; none of anything else.
     pub fn items(self) -> impl Iterator<Item = Self> {
-        let mut parts = ValueParts::of(self, Kind::List);
+        let mut parts = ValueParts::of(self, JsonKind::List);
         std::iter::from_fn(move || parts.value())
     }
 
     /// The members of an object, in the order of the text; none of anything else.
     pub fn members(self) -> impl Iterator<Item = (Cow<'a, str>, Self)> {
-        let mut parts = ValueParts::of(self, Kind::Object);
+        let mut parts = ValueParts::of(self, JsonKind::Object);
         std::iter::from_fn(move || {
             let key = parts.value()?;
             Some((unescape(key.text.as_bytes()), parts.value()?))
@@ -107,12 +107,12 @@ impl<'a> Value<'a> {
     /// Refuses two keys of one object that are the same to Go, at any depth.
     pub(super) fn check_folded(self) -> Result<(), JsonError> {
         match self.kind() {
-            Kind::Object => {
+            JsonKind::Object => {
                 let members: Vec<_> = self.members().collect();
                 check_folded(members.iter().map(|(key, _)| &**key))?;
                 members.iter().try_for_each(|(key, value)| value.check_folded().map_err(|it| it.below(key)))
             }
-            Kind::List => {
+            JsonKind::List => {
                 let items = self.items().enumerate();
                 let mut checked = items.map(|(at, item)| item.check_folded().map_err(|it| it.at(at)));
                 checked.try_for_each(|checked| checked)
@@ -124,8 +124,8 @@ impl<'a> Value<'a> {
     /// Writes it without space, members by key and strings alike however they were escaped.
     pub(super) fn write(self, out: &mut String) {
         match self.kind() {
-            Kind::String => out.push_str(&quoted(&unescape(self.text.as_bytes()))),
-            Kind::List => {
+            JsonKind::String => out.push_str(&quoted(&unescape(self.text.as_bytes()))),
+            JsonKind::List => {
                 out.push('[');
                 for (at, item) in self.items().enumerate() {
                     out.push_str(if at == 0 { "" } else { "," });
@@ -133,7 +133,7 @@ impl<'a> Value<'a> {
                 }
                 out.push(']');
             }
-            Kind::Object => {
+            JsonKind::Object => {
                 let mut members: Vec<_> = self.members().collect();
                 members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
                 out.push('{');
@@ -145,7 +145,7 @@ impl<'a> Value<'a> {
                 }
                 out.push('}');
             }
-            Kind::Null | Kind::Bool | Kind::Number => out.push_str(self.text),
+            JsonKind::Null | JsonKind::Bool | JsonKind::Number => out.push_str(self.text),
         }
     }
 }
@@ -161,11 +161,11 @@ struct ValueParts<'a> {
 }
 
 impl<'a> ValueParts<'a> {
-    fn of(value: Value<'a>, kind: Kind) -> Self {
+    fn of(value: JsonValue<'a>, kind: JsonKind) -> Self {
         Self { text: value.text, at: if value.kind() == kind { 1 } else { value.text.len() } }
     }
 
-    fn value(&mut self) -> Option<Value<'a>> {
+    fn value(&mut self) -> Option<JsonValue<'a>> {
         let bytes = self.text.as_bytes();
         while matches!(bytes.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b':')) {
             self.at += 1;
@@ -176,6 +176,6 @@ impl<'a> ValueParts<'a> {
         let end = value_end(bytes, self.at);
         let value = self.text.get(self.at..end)?;
         self.at = end;
-        Some(Value { text: value })
+        Some(JsonValue { text: value })
     }
 }

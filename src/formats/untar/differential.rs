@@ -8,7 +8,7 @@ use std::process::Command;
 use sha2::{Digest as _, Sha256};
 use tar::EntryType;
 
-use super::{BLOCK, LAYER, ReadThrough, TarError, Walk};
+use super::{BLOCK, LAYER, ReadThrough, TarWalk, UntarError};
 
 /// How many tars are made at random.
 const CASES: u64 = 8_000;
@@ -268,8 +268,8 @@ fn case(lcg: &mut Lcg) -> Vec<u8> {
 }
 
 /// The result of the walk, in the words of `tests/inputs/tar.go` and `tar.py`.
-fn walked(tar: &[u8]) -> Result<Vec<String>, TarError> {
-    let mut walk = Walk::new(ReadThrough(tar), LAYER);
+fn walked(tar: &[u8]) -> Result<Vec<String>, UntarError> {
+    let mut walk = TarWalk::new(ReadThrough(tar), LAYER);
     let mut lines = Vec::new();
     while let Some(entry) = walk.next()? {
         let mut sum = Sha256::new();

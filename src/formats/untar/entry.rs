@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use tar::EntryType;
 
-use super::header::{self, Block, Dispute, Header};
+use super::header::{self, Block, Dispute, TarHeader};
 use super::records::Extensions;
 
 /// One entry.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct TarEntry {
     /// Its path, as it is written.
     pub(crate) path: Vec<u8>,
     /// Where it links to; empty unless it is a link.
@@ -44,10 +44,10 @@ pub(crate) struct Entry {
 
 /// The entry that header and records describe, without its place.
 pub(super) fn describe(
-    header: &Header<'_>,
+    header: &TarHeader<'_>,
     block: &Block,
     extensions: &mut Extensions,
-) -> Result<Entry, Dispute> {
+) -> Result<TarEntry, Dispute> {
     let mut kind = header::entry_type(header.kind())?;
     let path = extensions.take_path()?.unwrap_or_else(|| header.name());
     let link = extensions.take_link()?;
@@ -76,7 +76,7 @@ pub(super) fn describe(
         header.check_device()?;
     }
     let is_link = matches!(kind, EntryType::Link | EntryType::Symlink);
-    Ok(Entry {
+    Ok(TarEntry {
         path,
         link: if is_link { link.unwrap_or_else(|| header.link()) } else { Vec::new() },
         kind,

@@ -6,7 +6,7 @@ use crate::types::shown::Foreign;
 
 /// Why a tar cannot be walked.
 #[derive(Debug, thiserror::Error)]
-pub enum TarError {
+pub enum UntarError {
     /// Reading failed, or the tar ends early.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -46,7 +46,7 @@ pub enum TarError {
     Sparse(String),
 }
 
-impl TarError {
+impl UntarError {
     /// The error of a reader of the tar, which keeps this one as its cause.
     pub(crate) fn into_io(self) -> io::Error {
         match self {

@@ -46,7 +46,7 @@ const STAR_TIMES: [(&str, usize, usize); 2] = [("atime", 476, 12), ("ctime", 488
 
 /// A header whose checksum is right and whose numbers are numbers.
 #[derive(Debug)]
-pub(super) struct Header<'a> {
+pub(super) struct TarHeader<'a> {
     block: &'a Block,
     dialect: Dialect,
     pub(super) mode: u32,
@@ -57,7 +57,7 @@ pub(super) struct Header<'a> {
     pub(super) device: (u64, u64),
 }
 
-impl<'a> Header<'a> {
+impl<'a> TarHeader<'a> {
     /// Reads the numbers of a block whose checksum was found to be right.
     pub(super) fn parse(block: &'a Block) -> Result<Self, Dispute> {
         let dialect = match &block[257..265] {

@@ -34,15 +34,15 @@ impl<R: Read> Skip for ReadThrough<R> {
 }
 
 /// Skips by seeking. Whether the bytes exist is for the caller to compare with the file's length.
-pub(crate) struct Seeking<R>(pub(crate) R);
+pub(crate) struct SeekInput<R>(pub(crate) R);
 
-impl<R: Read> Read for Seeking<R> {
+impl<R: Read> Read for SeekInput<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }
 }
 
-impl<R: Read + Seek> Skip for Seeking<R> {
+impl<R: Read + Seek> Skip for SeekInput<R> {
     fn skip(&mut self, bytes: u64) -> io::Result<()> {
         if bytes == 0 {
             return Ok(());

@@ -2,7 +2,7 @@
 //!
 //! Container tools read a layer with Go's reader, people with GNU tar or Python, and a header can be written so that
 //! each of them sees another file. Where they read the same, this walk reads it too; where they differ, or one of
-//! them refuses, the walk refuses the entry, with its number, its place and the field ([`TarError::Ambiguous`]). A
+//! them refuses, the walk refuses the entry, with its number, its place and the field ([`UntarError::Ambiguous`]). A
 //! differential test holds the walk to this. Payloads are skipped or handed on, never kept.
 
 #[cfg(test)]
@@ -18,11 +18,11 @@ mod sparse;
 mod tests;
 mod walk;
 
-pub(crate) use entry::Entry;
-pub use error::TarError;
+pub(crate) use entry::TarEntry;
+pub use error::UntarError;
 pub(crate) use header::BLOCK;
-pub(crate) use input::{ReadThrough, Seeking, Skip};
+pub(crate) use input::{ReadThrough, SeekInput, Skip};
 #[cfg(test)]
 pub(crate) use limits::Limits;
 pub(crate) use limits::{ARCHIVE, LAYER};
-pub(crate) use walk::Walk;
+pub(crate) use walk::TarWalk;

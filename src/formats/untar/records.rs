@@ -144,13 +144,13 @@ pub(super) fn check_global(content: &[u8]) -> Result<(), Dispute> {
 }
 
 /// A key and its value.
-type Record<'a> = (&'a [u8], &'a [u8]);
+type PaxRecord<'a> = (&'a [u8], &'a [u8]);
 
 /// `length key=value\n` records.
 struct Records<'a>(&'a [u8]);
 
 impl<'a> Records<'a> {
-    fn next(&mut self) -> Result<Option<Record<'a>>, Dispute> {
+    fn next(&mut self) -> Result<Option<PaxRecord<'a>>, Dispute> {
         if self.0.is_empty() {
             return Ok(None);
         }

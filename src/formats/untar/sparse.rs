@@ -2,7 +2,7 @@
 //!
 //! The map is checked, since readers differ in what they make of a wrong one; the content is not put together.
 
-use super::header::{Block, Dispute, Header, number};
+use super::header::{Block, Dispute, TarHeader, number};
 use super::records::natural;
 
 /// Pieces of content in the header itself, each an offset and a length of 12 bytes.
@@ -37,7 +37,7 @@ impl Map {
     }
 
     /// Takes the pieces of a header; whether more follow in the next block.
-    pub(super) fn add_header(&mut self, header: &Header<'_>, block: &Block) -> Result<bool, Dispute> {
+    pub(super) fn add_header(&mut self, header: &TarHeader<'_>, block: &Block) -> Result<bool, Dispute> {
         if !header.is_gnu() {
             return Err(Dispute::new("type", "a sparse file in a header that is not GNU's"));
         }
@@ -85,7 +85,7 @@ impl Map {
 }
 
 /// A sparse file as records tell it.
-pub(super) struct Told {
+pub(super) struct SparseDescription {
     /// Its true name; the other is a stand-in.
     pub(super) name: Option<Vec<u8>>,
     pub(super) real_size: u64,
@@ -93,7 +93,7 @@ pub(super) struct Told {
     pub(super) map: Option<Map>,
 }
 
-impl Told {
+impl SparseDescription {
     /// A sparse file from its records, whose names lack `GNU.sparse.` here.
     pub(super) fn parse(records: &[(Vec<u8>, Vec<u8>)]) -> Result<Self, Dispute> {
         let is_piece = |key: &[u8]| matches!(key, b"offset" | b"numbytes");

@@ -5,8 +5,8 @@ use std::io;
 
 use tar::EntryType;
 
-fn entries(bytes: &[u8], limits: Limits) -> Result<Vec<Entry>, TarError> {
-    let mut walk = Walk::new(ReadThrough(bytes), limits);
+fn entries(bytes: &[u8], limits: Limits) -> Result<Vec<TarEntry>, UntarError> {
+    let mut walk = TarWalk::new(ReadThrough(bytes), limits);
     let mut found = Vec::new();
     while let Some(entry) = walk.next()? {
         found.push(entry);
@@ -31,7 +31,7 @@ fn finds_what_the_tar_crate_wrote() {
     let long = "d/".repeat(200) + "file";
     let bytes = tar_of(&[("a", b"one"), (&long, &[7; 1000]), ("empty", b"")]);
     for found in [entries(&bytes, ARCHIVE).expect("read"), {
-        let mut walk = Walk::new(Seeking(io::Cursor::new(&bytes)), ARCHIVE);
+        let mut walk = TarWalk::new(SeekInput(io::Cursor::new(&bytes)), ARCHIVE);
         std::iter::from_fn(|| walk.next().expect("read")).collect()
     }] {
         let names: Vec<_> = found.iter().map(|entry| String::from_utf8_lossy(&entry.path)).collect();
@@ -62,7 +62,7 @@ fn understands_pax() {
 fn a_payload_is_read_or_passed_over() {
     let bytes = tar_of(&[("a", b"one"), ("b", &[7; 40_000]), ("c", b"three")]);
     for read in [[true, true, true], [false, true, false], [true, false, true]] {
-        let mut walk = Walk::new(ReadThrough(&bytes[..]), ARCHIVE);
+        let mut walk = TarWalk::new(ReadThrough(&bytes[..]), ARCHIVE);
         let mut found = Vec::new();
         for read in read {
             walk.next().expect("read").expect("an entry");
@@ -85,7 +85,7 @@ fn limits_are_errors() {
     let small = Limits { entries: 1, path: 10, extension: 100, sparse: false };
     assert!(entries(&tar_of(&[("a", b"")]), small).is_ok());
     for files in [&[("a", &b""[..]), ("b", b"")][..], &[("much-too-long", b"")], &[(&"x".repeat(200), b"")]] {
-        assert!(matches!(entries(&tar_of(files), small), Err(TarError::Limit { .. })), "{files:?}");
+        assert!(matches!(entries(&tar_of(files), small), Err(UntarError::Limit { .. })), "{files:?}");
     }
 }
 
@@ -94,7 +94,7 @@ fn damage_is_an_error() {
     let bytes = tar_of(&[("a", b"one")]);
     let mut flipped = bytes.clone();
     flipped[3] ^= 1;
-    assert!(matches!(entries(&flipped, ARCHIVE), Err(TarError::Header { at: 0, .. })));
+    assert!(matches!(entries(&flipped, ARCHIVE), Err(UntarError::Header { at: 0, .. })));
     assert!(entries(&bytes[..100], ARCHIVE).is_err());
     assert!(entries(&bytes[..514], ARCHIVE).is_err());
     assert!(entries(&bytes[..515], ARCHIVE).is_ok(), "only padding is missing");

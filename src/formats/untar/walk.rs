@@ -4,16 +4,16 @@ use std::io::{self, Read};
 
 use tar::EntryType;
 
-use super::entry::{Entry, describe};
-use super::error::TarError;
-use super::header::{self, BLOCK, Block, Dispute, Header};
+use super::entry::{TarEntry, describe};
+use super::error::UntarError;
+use super::header::{self, BLOCK, Block, Dispute, TarHeader};
 use super::input::Skip;
 use super::limits::Limits;
 use super::records::{self, Extensions};
 use super::sparse;
 
 /// A walk over entries.
-pub(crate) struct Walk<R> {
+pub(crate) struct TarWalk<R> {
     input: R,
     limits: Limits,
     position: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Walk<R> {
     terminated: bool,
 }
 
-impl<R: Skip> Walk<R> {
+impl<R: Skip> TarWalk<R> {
     /// Starts at the first byte of `input`.
     pub(crate) fn new(input: R, limits: Limits) -> Self {
         Self { input, limits, position: 0, pending: 0, padding: 0, entries: 0, terminated: false }
@@ -40,7 +40,7 @@ impl<R: Skip> Walk<R> {
     }
 
     /// The next entry.
-    pub(crate) fn next(&mut self) -> Result<Option<Entry>, TarError> {
+    pub(crate) fn next(&mut self) -> Result<Option<TarEntry>, UntarError> {
         let mut extensions = Extensions::default();
         loop {
             self.input.skip(self.pending)?;
@@ -58,8 +58,8 @@ impl<R: Skip> Walk<R> {
                 self.terminated = true;
                 return self.end(at, &extensions);
             }
-            header::check_sum(&block).map_err(|why| TarError::Header { at, why: why.to_owned() })?;
-            let header = Header::parse(&block).map_err(|dispute| self.ambiguous(at, dispute))?;
+            header::check_sum(&block).map_err(|why| UntarError::Header { at, why: why.to_owned() })?;
+            let header = TarHeader::parse(&block).map_err(|dispute| self.ambiguous(at, dispute))?;
             let read = match header.kind() {
                 b'x' | b'L' | b'K' => self.extension(&header, &mut extensions)?,
                 b'g' if !extensions.is_empty() => {
@@ -70,7 +70,10 @@ impl<R: Skip> Walk<R> {
                 _ => {
                     self.entries += 1;
                     if self.entries > self.limits.entries {
-                        return Err(TarError::Limit { what: "too many entries", limit: self.limits.entries });
+                        return Err(UntarError::Limit {
+                            what: "too many entries",
+                            limit: self.limits.entries,
+                        });
                     }
                     return self.entry(at, &header, &block, extensions).map(Some);
                 }
@@ -79,12 +82,12 @@ impl<R: Skip> Walk<R> {
         }
     }
 
-    fn ambiguous(&self, at: u64, dispute: Dispute) -> TarError {
-        TarError::Ambiguous { entry: self.entries + 1, at, field: dispute.field, why: dispute.why }
+    fn ambiguous(&self, at: u64, dispute: Dispute) -> UntarError {
+        UntarError::Ambiguous { entry: self.entries + 1, at, field: dispute.field, why: dispute.why }
     }
 
     /// Nothing follows.
-    fn end(&self, at: u64, extensions: &Extensions) -> Result<Option<Entry>, TarError> {
+    fn end(&self, at: u64, extensions: &Extensions) -> Result<Option<TarEntry>, UntarError> {
         if extensions.is_empty() {
             return Ok(None);
         }
@@ -94,13 +97,13 @@ impl<R: Skip> Walk<R> {
     /// Reads what extends the next entry.
     fn extension(
         &mut self,
-        header: &Header<'_>,
+        header: &TarHeader<'_>,
         extensions: &mut Extensions,
-    ) -> Result<Result<(), Dispute>, TarError> {
+    ) -> Result<Result<(), Dispute>, UntarError> {
         let (record, padding) = self.record(header.size)?;
         if (extensions.raw.len() + record.len()) as u64 > 3 * self.limits.extension {
             let limit = self.limits.extension;
-            return Err(TarError::Limit { what: "too many extension records", limit });
+            return Err(UntarError::Limit { what: "too many extension records", limit });
         }
         extensions.raw.push(header.kind());
         extensions.raw.extend_from_slice(&record);
@@ -114,16 +117,16 @@ impl<R: Skip> Walk<R> {
     fn entry(
         &mut self,
         at: u64,
-        header: &Header<'_>,
+        header: &TarHeader<'_>,
         block: &Block,
         mut extensions: Extensions,
-    ) -> Result<Entry, TarError> {
+    ) -> Result<TarEntry, UntarError> {
         let number = self.entries;
-        let ambiguous = |Dispute { field, why }| TarError::Ambiguous { entry: number, at, field, why };
+        let ambiguous = |Dispute { field, why }| UntarError::Ambiguous { entry: number, at, field, why };
         let mut entry = describe(header, block, &mut extensions).map_err(ambiguous)?;
         if !extensions.sparse.is_empty() || entry.kind == EntryType::GNUSparse {
             if !self.limits.sparse {
-                return Err(TarError::Sparse(String::from_utf8_lossy(&entry.path).into_owned()));
+                return Err(UntarError::Sparse(String::from_utf8_lossy(&entry.path).into_owned()));
             }
             self.sparse(&mut entry, header, block, &extensions)?.map_err(ambiguous)?;
         } else {
@@ -131,7 +134,7 @@ impl<R: Skip> Walk<R> {
         }
         if entry.path.len().max(entry.link.len()) > self.limits.path {
             let limit = self.limits.path as u64;
-            return Err(TarError::Limit { what: "a path that is too long", limit });
+            return Err(UntarError::Limit { what: "a path that is too long", limit });
         }
         entry.offset = self.position;
         entry.size = self.pending;
@@ -140,9 +143,9 @@ impl<R: Skip> Walk<R> {
         Ok(entry)
     }
 
-    fn payload_of(&mut self, at: u64, size: u64) -> Result<(), TarError> {
+    fn payload_of(&mut self, at: u64, size: u64) -> Result<(), UntarError> {
         let padding = padding(size)
-            .ok_or_else(|| TarError::Header { at, why: "its size is larger than any file".to_owned() })?;
+            .ok_or_else(|| UntarError::Header { at, why: "its size is larger than any file".to_owned() })?;
         (self.pending, self.padding) = (size, padding);
         Ok(())
     }
@@ -150,11 +153,11 @@ impl<R: Skip> Walk<R> {
     /// Reads the map of a sparse file, which stands before or at the beginning of its payload.
     fn sparse(
         &mut self,
-        entry: &mut Entry,
-        header: &Header<'_>,
+        entry: &mut TarEntry,
+        header: &TarHeader<'_>,
         block: &Block,
         extensions: &Extensions,
-    ) -> Result<Result<(), Dispute>, TarError> {
+    ) -> Result<Result<(), Dispute>, UntarError> {
         let at = self.position - BLOCK;
         if entry.kind == EntryType::GNUSparse {
             if !extensions.sparse.is_empty() || extensions.size.is_some() {
@@ -179,7 +182,7 @@ impl<R: Skip> Walk<R> {
         if entry.kind != EntryType::Regular {
             return Ok(Err(Dispute::new("sparse map", "only files can have one")));
         }
-        let told = match sparse::Told::parse(&extensions.sparse) {
+        let told = match sparse::SparseDescription::parse(&extensions.sparse) {
             Ok(told) => told,
             Err(dispute) => return Ok(Err(dispute)),
         };
@@ -212,16 +215,16 @@ impl<R: Skip> Walk<R> {
         }
     }
 
-    fn check_map(&self, bytes: u64) -> Result<(), TarError> {
+    fn check_map(&self, bytes: u64) -> Result<(), UntarError> {
         let limit = self.limits.extension;
         if bytes > limit {
-            return Err(TarError::Limit { what: "a sparse map that is too long", limit });
+            return Err(UntarError::Limit { what: "a sparse map that is too long", limit });
         }
         Ok(())
     }
 
     /// Reads a block that must be there.
-    fn block(&mut self) -> Result<Block, TarError> {
+    fn block(&mut self) -> Result<Block, UntarError> {
         let mut block = [0; BLOCK as usize];
         if !fill(&mut self.input, &mut block)? {
             return Err(early_end().into());
@@ -232,17 +235,17 @@ impl<R: Skip> Walk<R> {
 
     /// A block of zeros ends a tar, and a second one stands behind it unless all ends there. Entries behind a
     /// single one are read by some readers and not by others.
-    fn check_end(&mut self) -> Result<(), TarError> {
+    fn check_end(&mut self) -> Result<(), UntarError> {
         let mut block = [0; BLOCK as usize];
         if fill(&mut self.input, &mut block)? && block != [0; BLOCK as usize] {
             let why = "it follows a single block of zeros".to_owned();
-            return Err(TarError::Header { at: self.position, why });
+            return Err(UntarError::Header { at: self.position, why });
         }
         Ok(())
     }
 
     /// Reads the payload of the entry that came last, piece by piece.
-    pub(crate) fn payload(&mut self, mut take: impl FnMut(&[u8])) -> Result<(), TarError> {
+    pub(crate) fn payload(&mut self, mut take: impl FnMut(&[u8])) -> Result<(), UntarError> {
         let mut buffer = [0; 16 << 10];
         while self.pending > 0 {
             let length = usize::try_from(self.pending).unwrap_or(usize::MAX).min(buffer.len());
@@ -264,10 +267,10 @@ impl<R: Skip> Walk<R> {
     }
 
     /// Reads an extension record and the padding after it.
-    fn record(&mut self, size: u64) -> Result<(Vec<u8>, Vec<u8>), TarError> {
+    fn record(&mut self, size: u64) -> Result<(Vec<u8>, Vec<u8>), UntarError> {
         if size > self.limits.extension {
             let limit = self.limits.extension;
-            return Err(TarError::Limit { what: "an extension record that is too long", limit });
+            return Err(UntarError::Limit { what: "an extension record that is too long", limit });
         }
         let length = size.next_multiple_of(BLOCK);
         let mut record = Vec::new();

@@ -19,7 +19,7 @@ use crate::types::stamp::Stamp;
 ///
 /// Shared between threads: each reader reads at its own position.
 #[derive(Debug)]
-pub struct Archive {
+pub struct ZipArchive {
     pub(super) path: PathBuf,
     stamp: Stamp,
     pub(super) bytes: Bytes,
@@ -44,7 +44,7 @@ impl ReaderAt for Bytes {
     }
 }
 
-impl Archive {
+impl ZipArchive {
     /// Opens the archive at `path` and reads its central directory.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Archive {
     /// An archive in memory, such as a jar in a WAR; `path` serves for messages.
     ///
     /// # Errors
-    /// As [`Archive::open`].
+    /// As [`ZipArchive::open`].
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, ZipError> {
         let size = bytes.len() as u64;
         let stamp = Stamp { size, mtime_ns: 0, ctime_ns: 0, inode: 0, device: 0 };

@@ -46,7 +46,7 @@ pub(super) fn read<R: ReaderAt>(path: &Path, bytes: R, len: u64) -> Result<(R, V
     let mut entries = Vec::with_capacity(usize::try_from(declared.min(len / 46)).unwrap_or_default());
     let mut count: u64 = 0;
     let mut describes_start = !starts_with_entry;
-    let mut budget = names::Budget::new(path);
+    let mut budget = names::NameBudget::new(path);
     let mut records = archive.entries(&mut buffer);
     while let Some(record) = records.next_entry().map_err(damaged)? {
         count += 1;

@@ -3,7 +3,7 @@
 //! The central directory is the only truth: local headers serve just to find where the data begins, so data
 //! descriptors, prefixed bytes (executable jars) and comments need no special care.
 //!
-//! Invariants of an open [`Archive`]:
+//! Invariants of an open [`ZipArchive`]:
 //! - every name is relative and normal, so joined to a root it stays below that root; no file or symbolic link occurs
 //!   twice, and nothing lies below one; a directory that is listed again is one entry;
 //! - names, with those of the directories that they imply, have at most `MAX_NAME` bytes each and `MAX_NAMES`
@@ -26,7 +26,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use archive::Archive;
+pub use archive::ZipArchive;
 #[cfg(test)]
 use entry::MAX_NAME;
 pub use entry::{ArchiveEntryKind, Method};

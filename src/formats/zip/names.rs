@@ -61,12 +61,12 @@ struct KnownPath {
 ///
 /// One name of many short parts implies thousands of directories, each with a path of its own: without a limit,
 /// an archive of a megabyte would become gigabytes of paths.
-pub(super) struct Budget<'a> {
+pub(super) struct NameBudget<'a> {
     path: &'a Path,
     left: usize,
 }
 
-impl<'a> Budget<'a> {
+impl<'a> NameBudget<'a> {
     pub(super) const fn new(path: &'a Path) -> Self {
         Self { path, left: MAX_NAMES }
     }
@@ -98,7 +98,7 @@ pub(super) fn check(path: &Path, entries: &mut Vec<ArchiveEntry>) -> Result<(), 
 fn listed_again(path: &Path, entries: &[ArchiveEntry]) -> Result<BTreeSet<usize>, ZipError> {
     let fail =
         |name: &[u8], problem| Err(ZipError::Entry { path: path.to_owned(), name: name.to_vec(), problem });
-    let mut budget = Budget::new(path);
+    let mut budget = NameBudget::new(path);
     for entry in entries {
         budget.take(entry.name.len())?;
     }

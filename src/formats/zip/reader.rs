@@ -8,7 +8,7 @@ use std::sync::Arc;
 use flate2::{Decompress, FlushDecompress, Status};
 use rawzip::ReaderAt as _;
 
-use super::archive::Archive;
+use super::archive::ZipArchive;
 use super::entry::{ArchiveEntry, CompressedRange, Method};
 use super::error::{EntryProblem, ZipError};
 use super::inflate::inflate;
@@ -18,7 +18,7 @@ const INPUT: u64 = 32 * 1024;
 /// An entry is inflated at once if it is at most so large, before and after.
 const AT_ONCE: u64 = 4 << 20;
 
-impl Archive {
+impl ZipArchive {
     /// Reads the uncompressed bytes of entry `index`.
     ///
     /// The reader fails with [`ErrorKind::InvalidData`] and a [`ZipError`] inside when the bytes
@@ -32,10 +32,10 @@ impl Archive {
         Ok(EntryReader::new(self, index, range))
     }
 
-    /// As [`Archive::reader`], for a reader that outlives the borrow.
+    /// As [`ZipArchive::reader`], for a reader that outlives the borrow.
     ///
     /// # Errors
-    /// As [`Archive::reader`].
+    /// As [`ZipArchive::reader`].
     pub fn shared_reader(
         self: &Arc<Self>,
         index: usize,
@@ -47,7 +47,7 @@ impl Archive {
     /// The uncompressed bytes of entry `index`, which must not be larger than `limit`.
     ///
     /// # Errors
-    /// As [`Archive::reader`], and when it is larger or its bytes are not what the directory declares.
+    /// As [`ZipArchive::reader`], and when it is larger or its bytes are not what the directory declares.
     pub fn read(&self, index: usize, limit: u64) -> std::result::Result<Vec<u8>, ZipError> {
         let mut reader = self.reader(index)?;
         let entry = &self.entries[index];
@@ -106,13 +106,13 @@ enum ReadState {
     Failed,
 }
 
-impl<A: Borrow<Archive>> std::fmt::Debug for EntryReader<A> {
+impl<A: Borrow<ZipArchive>> std::fmt::Debug for EntryReader<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EntryReader").field("entry", self.entry()).field("produced", &self.produced).finish()
     }
 }
 
-impl<A: Borrow<Archive>> EntryReader<A> {
+impl<A: Borrow<ZipArchive>> EntryReader<A> {
     fn new(archive: A, index: usize, range: CompressedRange) -> Self {
         let inflate = (range.method == Method::Deflate).then(|| Inflate {
             decoder: None,
@@ -277,7 +277,7 @@ impl<A: Borrow<Archive>> EntryReader<A> {
     }
 }
 
-impl<A: Borrow<Archive>> Read for EntryReader<A> {
+impl<A: Borrow<ZipArchive>> Read for EntryReader<A> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         match self.state {
             ReadState::Verified => return Ok(0),

@@ -7,8 +7,8 @@ use super::fixture::{Item, write, write_with};
 use super::*;
 use crate::types::error::Explain as _;
 
-fn open(bytes: &[u8]) -> Result<Archive, ZipError> {
-    Archive::from_bytes(Path::new("test.zip"), bytes.to_vec())
+fn open(bytes: &[u8]) -> Result<ZipArchive, ZipError> {
+    ZipArchive::from_bytes(Path::new("test.zip"), bytes.to_vec())
 }
 
 fn on_disk(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -49,7 +49,7 @@ fn sample() -> Vec<Item> {
     ]
 }
 
-fn assert_sample(archive: &Archive) {
+fn assert_sample(archive: &ZipArchive) {
     let names: Vec<_> = archive.entries().iter().map(|entry| String::from_utf8_lossy(&entry.name)).collect();
     assert_eq!(names, ["META-INF", "META-INF/MANIFEST.MF", "plain.txt", "big.txt", "empty", "empty too"]);
     assert_eq!(archive.entries()[0].kind, ArchiveEntryKind::Directory);
@@ -66,7 +66,7 @@ fn assert_sample(archive: &Archive) {
 fn reads_what_was_written() {
     assert_sample(&open(&write(&sample())).expect("opens"));
     let (_directory, path) = on_disk(&write(&sample()));
-    assert_sample(&Archive::open(&path).expect("opens"));
+    assert_sample(&ZipArchive::open(&path).expect("opens"));
 }
 
 #[test]
@@ -328,9 +328,9 @@ fn a_wrong_count() {
 #[test]
 fn not_archives() {
     let (directory, path) = on_disk(b"");
-    assert!(matches!(Archive::open(&path), Err(ZipError::EmptyFile { .. })));
-    assert!(matches!(Archive::open(directory.path()), Err(ZipError::NotAFile { .. })));
-    let missing = Archive::open(&directory.path().join("no.zip")).expect_err("missing");
+    assert!(matches!(ZipArchive::open(&path), Err(ZipError::EmptyFile { .. })));
+    assert!(matches!(ZipArchive::open(directory.path()), Err(ZipError::NotAFile { .. })));
+    let missing = ZipArchive::open(&directory.path().join("no.zip")).expect_err("missing");
     assert!(matches!(missing, ZipError::Io { .. }));
     assert!(missing.hint().is_some());
     assert!(matches!(open(b"hello"), Err(ZipError::NotZip { .. })));
@@ -341,7 +341,7 @@ fn not_archives() {
 #[test]
 fn a_change_is_noticed() {
     let (_directory, path) = on_disk(&write(&sample()));
-    let archive = Archive::open(&path).expect("opens");
+    let archive = ZipArchive::open(&path).expect("opens");
     let mut reader = archive.reader(3).expect("reader");
     let mut start = [0; 10];
     reader.read_exact(&mut start).expect("reads");
@@ -358,7 +358,7 @@ fn a_change_is_noticed() {
 #[test]
 fn many_readers_at_once() {
     let (_directory, path) = on_disk(&write(&sample()));
-    let archive = Archive::open(&path).expect("opens");
+    let archive = ZipArchive::open(&path).expect("opens");
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {

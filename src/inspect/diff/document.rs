@@ -41,17 +41,19 @@ pub(super) fn compare(a: &[u8], b: &[u8], budget: &Budget) -> Result<Vec<Field>,
 }
 
 /// The value with every digit of its numbers: one that is no whole number of 64 bits stands there as its text.
-fn tree(value: json::Value<'_>) -> Value {
+fn tree(value: json::JsonValue<'_>) -> Value {
     match value.kind() {
-        json::Kind::Null => Value::Null,
-        json::Kind::Bool => Value::Bool(value.text() == "true"),
-        json::Kind::Number => match value.text().parse::<i64>() {
+        json::JsonKind::Null => Value::Null,
+        json::JsonKind::Bool => Value::Bool(value.text() == "true"),
+        json::JsonKind::Number => match value.text().parse::<i64>() {
             Ok(number) if value.text() != "-0" => Value::from(number),
             _ => Value::from(value.text()),
         },
-        json::Kind::String => Value::from(value.as_str().unwrap_or_default().into_owned()),
-        json::Kind::List => value.items().map(tree).collect(),
-        json::Kind::Object => value.members().map(|(key, value)| (key.into_owned(), tree(value))).collect(),
+        json::JsonKind::String => Value::from(value.as_str().unwrap_or_default().into_owned()),
+        json::JsonKind::List => value.items().map(tree).collect(),
+        json::JsonKind::Object => {
+            value.members().map(|(key, value)| (key.into_owned(), tree(value))).collect()
+        }
     }
 }
 

@@ -7,11 +7,11 @@ use std::io::{self, BufReader, Cursor, Read};
 
 use super::error::DiffError;
 use super::report::{Change, Field};
-use crate::formats::untar::{Entry, LAYER, ReadThrough, TarError, Walk};
+use crate::formats::untar::{LAYER, ReadThrough, TarEntry, TarWalk, UntarError};
 use crate::inspect::unpack::unpacked;
 use crate::oci::Descriptor;
 use crate::oci::media_type::{LayerCompression, MAGIC};
-use crate::runtime::budget::{Budget, Metered, OverBudget};
+use crate::runtime::budget::{Budget, MeteredReader, OverBudget};
 use crate::runtime::events::{Phase, Progress};
 use crate::runtime::interrupt::Interrupt;
 use crate::transport::{BlobStream, Source};
@@ -166,19 +166,19 @@ impl Listing {
     }
 
     fn read_tar(tar: impl Read, budget: &Budget, interrupt: &Interrupt) -> io::Result<Self> {
-        let mut tar = Metered::new(tar, budget);
+        let mut tar = MeteredReader::new(tar, budget);
         let mut listing = Self::default();
-        let mut walk = Walk::new(ReadThrough(&mut tar), LAYER);
-        while let Some(entry) = walk.next().map_err(TarError::into_io)? {
+        let mut walk = TarWalk::new(ReadThrough(&mut tar), LAYER);
+        while let Some(entry) = walk.next().map_err(UntarError::into_io)? {
             if entry.sparse.is_some() {
                 let name = String::from_utf8_lossy(&entry.path).into_owned();
-                return Err(TarError::Sparse(name).into_io());
+                return Err(UntarError::Sparse(name).into_io());
             }
             if listing.entries.len().is_multiple_of(GLANCE) {
                 interrupt.check().map_err(crate::types::error::carry)?;
             }
             let mut hasher = Sha256::new();
-            walk.payload(|piece| hasher.update(piece)).map_err(TarError::into_io)?;
+            walk.payload(|piece| hasher.update(piece)).map_err(UntarError::into_io)?;
             let listed = ListedEntry::new(entry, hasher.finish());
             budget.keep(listed.cost())?;
             listing.entries.push(listed);
@@ -216,7 +216,7 @@ impl Listing {
 }
 
 impl ListedEntry {
-    fn new(entry: Entry, content: Digest) -> Self {
+    fn new(entry: TarEntry, content: Digest) -> Self {
         let mut raw = Sha256::new();
         raw.update(&entry.extensions);
         raw.update(&entry.header[..]);

@@ -8,11 +8,11 @@ use super::documents::{ExpectedBlob, TOC_DIGEST};
 use super::hashing::HashingReader;
 use super::options::VerifyOptions;
 use super::report::{Check, Finding, Findings};
-use crate::formats::untar::{Entry, LAYER, ReadThrough, Walk};
+use crate::formats::untar::{LAYER, ReadThrough, TarEntry, TarWalk};
 use crate::inspect::unpack::unpacked;
 use crate::oci::media_type::{self, LayerCompression};
 use crate::oci::{Descriptor, MediaType};
-use crate::runtime::budget::{Budget, Metered};
+use crate::runtime::budget::{Budget, MeteredReader};
 use crate::runtime::events::Phase;
 use crate::transport::Source;
 use crate::types::digest::Digest;
@@ -101,7 +101,7 @@ fn unpack(
     }
     let packed = BufReader::with_capacity(128 << 10, Cursor::new(start).chain(raw));
     match unpacked(packed, actual) {
-        Ok(plain) => read_tar(Metered::new(plain, budget), descriptor, outcome),
+        Ok(plain) => read_tar(MeteredReader::new(plain, budget), descriptor, outcome),
         Err(error) => {
             outcome.problems.push(Finding::new(Check::Compression, descriptor.digest, error.to_string()));
             None
@@ -128,7 +128,7 @@ const MAX_PATHS: usize = 10;
 fn read_tar(plain: impl Read, descriptor: &Descriptor, outcome: &mut Findings) -> Option<Digest> {
     let subject = descriptor.digest;
     let mut plain = HashingReader::new(plain, None);
-    let mut walk = Walk::new(ReadThrough(BufReader::with_capacity(PIECE, &mut plain)), LAYER);
+    let mut walk = TarWalk::new(ReadThrough(BufReader::with_capacity(PIECE, &mut plain)), LAYER);
     let mut odd = 0;
     let announced = descriptor.annotations.get(TOC_DIGEST);
     let mut contents = None;
@@ -185,7 +185,7 @@ fn read_tar(plain: impl Read, descriptor: &Descriptor, outcome: &mut Findings) -
 }
 
 /// Why a path is not what a layer should have.
-fn oddity(entry: &Entry) -> Option<&'static str> {
+fn oddity(entry: &TarEntry) -> Option<&'static str> {
     let climbs = |path: &[u8]| path.split(|byte| *byte == b'/').any(|part| part == b"..");
     if climbs(&entry.path) {
         return Some("contains `..`");

@@ -11,9 +11,9 @@ use tar::EntryType;
 use super::flatbuffer::{Broken, Table};
 use super::hashing::HashingReader;
 use super::report::{Check, Finding, Findings};
-use crate::formats::untar::{self, LAYER, ReadThrough, Walk};
+use crate::formats::untar::{self, LAYER, ReadThrough, TarWalk};
 use crate::oci::Descriptor;
-use crate::runtime::budget::{Budget, Metered, OverBudget};
+use crate::runtime::budget::{Budget, MeteredReader, OverBudget};
 use crate::transport::Source;
 use crate::types::shown::shown_start;
 
@@ -198,8 +198,8 @@ impl<'a> TableOfContents<'a> {
     /// Reads the layer by its spans.
     fn compare(&self, blob: impl Read, budget: &Budget) -> Result<(), String> {
         let mut plain = SpanReader::new(blob, self)?;
-        let walked = self.walk(Metered::new(&mut plain, budget));
-        let rest = io::copy(&mut Metered::new(&mut plain, budget), &mut io::sink());
+        let walked = self.walk(MeteredReader::new(&mut plain, budget));
+        let rest = io::copy(&mut MeteredReader::new(&mut plain, budget), &mut io::sink());
         // A fault below explains a fault above.
         match (plain.failure, walked, rest) {
             (Some(why), ..) => Err(why),
@@ -210,7 +210,7 @@ impl<'a> TableOfContents<'a> {
     }
 
     fn walk(&self, plain: impl Read) -> Result<(), String> {
-        let mut walk = Walk::new(ReadThrough(plain), LAYER);
+        let mut walk = TarWalk::new(ReadThrough(plain), LAYER);
         let mut files = self.files.iter();
         while let Some(entry) = walk.next().map_err(|error| error.to_string())? {
             let shown = String::from_utf8_lossy(&entry.path).into_owned();
@@ -296,7 +296,7 @@ impl<'a> File<'a> {
     }
 
     /// The expected statement, without the time.
-    fn of(entry: &'a untar::Entry) -> Self {
+    fn of(entry: &'a untar::TarEntry) -> Self {
         let kind: &[u8] = match entry.kind {
             EntryType::Directory => b"dir",
             EntryType::Symlink => b"symlink",

@@ -27,5 +27,5 @@ mod workshop;
 pub use self::buffers::Buffers;
 pub use self::error::LayerError;
 pub use self::pipeline::build;
-pub use self::result::{Built, Work};
+pub use self::result::{Built, LayerWork};
 pub use self::workshop::Workshop;

@@ -3,15 +3,15 @@
 use std::sync::mpsc::SyncSender;
 
 use super::super::body;
-use super::super::estargz::Files;
+use super::super::estargz::FileDigests;
 use super::super::identity;
 use super::super::lookup::NotKnown;
 use super::super::record::BodyRecord;
 use super::super::trail::{self, Mark};
 use super::error::LayerError;
-use super::result::Work;
-use super::work::{Encoded, EncodedBody, FinishedBody, Slot};
-use super::workshop::{Shared, Stop};
+use super::result::LayerWork;
+use super::work::{EncodedBody, EncodedBytes, FinishedBody, PendingBody};
+use super::workshop::{Stop, WorkerState};
 use crate::runtime::events::Task;
 use crate::types::digest::{ContentId, Midstate, Sha256};
 
@@ -24,9 +24,9 @@ pub(super) struct Totals {
     pub(super) crc: crc32fast::Hasher,
     pub(super) records: Vec<BodyRecord>,
     pub(super) ids: Vec<(usize, ContentId)>,
-    pub(super) work: Work,
+    pub(super) work: LayerWork,
     /// For a table of contents.
-    pub(super) files: Files,
+    pub(super) files: FileDigests,
 }
 
 /// Takes finished bodies in order.
@@ -46,15 +46,15 @@ impl BodyCollector {
 
     pub(super) fn take(
         &mut self,
-        shared: &Shared,
-        slot: &Slot,
+        shared: &WorkerState,
+        slot: &PendingBody,
         task: &Task,
         coded: &SyncSender<EncodedBody>,
     ) -> Result<(), Stop> {
         let panicked = || LayerError::Panicked(shared.layer.name().to_owned());
         let finished = slot.recv().map_err(|_| panicked())??;
         let length = u64::from(finished.record.plain_length);
-        let is_kept = matches!(finished.encoded, Encoded::Kept(_));
+        let is_kept = matches!(finished.encoded, EncodedBytes::Kept(_));
         let number = self.collected.work.bodies;
         self.collected.files.take(number, &finished.chunks, &finished.plain, &shared.layer);
         self.count(&finished);
@@ -79,7 +79,7 @@ impl BodyCollector {
         let work = &mut self.collected.work;
         work.bodies += 1;
         work.bytes += u64::from(record.plain_length);
-        if let Encoded::Kept(_) = finished.encoded {
+        if let EncodedBytes::Kept(_) = finished.encoded {
             work.kept += 1;
             work.kept_bytes += u64::from(record.plain_length);
         }
@@ -93,7 +93,7 @@ impl BodyCollector {
         self.collected.records.push(record);
     }
 
-    fn remember_piece(&mut self, shared: &Shared, piece: Option<(usize, ContentId)>) {
+    fn remember_piece(&mut self, shared: &WorkerState, piece: Option<(usize, ContentId)>) {
         let Some((entry, hash)) = piece else { return };
         match &mut self.pieces {
             Some((of, hashes)) if *of == entry => hashes.push(hash),

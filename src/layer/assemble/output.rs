@@ -8,27 +8,29 @@ use bytes::Bytes;
 
 use super::super::trail::{self, Mark};
 use super::super::ztoc::Spans;
-use super::work::{Encoded, EncodedBody};
-use super::workshop::Shared;
-use crate::oci::blob::Grower;
+use super::work::{EncodedBody, EncodedBytes};
+use super::workshop::WorkerState;
+use crate::oci::blob::BlobGrower;
 use crate::store::BlobWriter;
 use crate::types::digest::{Digest, Midstate, Sha256};
 
 pub(super) fn write_blob<'g>(
-    mut output: Output<'g>,
+    mut output: LayerOutput<'g>,
     bodies: Receiver<EncodedBody>,
-    shared: &Shared,
-) -> io::Result<Output<'g>> {
+    shared: &WorkerState,
+) -> io::Result<LayerOutput<'g>> {
     let prologue = Bytes::from_static(shared.compression.prologue());
     output.append(&prologue)?;
     if !output.is_resumed {
         output.hasher.update(&prologue);
     }
     for (number, EncodedBody { encoded, plain_length }) in bodies.into_iter().enumerate() {
-        let is_kept = matches!(encoded, Encoded::Kept(_));
+        let is_kept = matches!(encoded, EncodedBytes::Kept(_));
         let bytes = match encoded {
-            Encoded::Own(buffer) | Encoded::Kept(buffer) => shared.buffers.encoded.lend(Arc::new(buffer)),
-            Encoded::Same(buffer) => shared.buffers.plain.lend(buffer),
+            EncodedBytes::Own(buffer) | EncodedBytes::Kept(buffer) => {
+                shared.buffers.encoded.lend(Arc::new(buffer))
+            }
+            EncodedBytes::Same(buffer) => shared.buffers.plain.lend(buffer),
         };
         output.append(&bytes)?;
         if !is_kept {
@@ -43,7 +45,7 @@ pub(super) fn write_blob<'g>(
 }
 
 /// The blob on its way to the store, hashed, and shown to its readers.
-pub(super) struct Output<'g> {
+pub(super) struct LayerOutput<'g> {
     writer: BlobWriter,
     hasher: Sha256,
     /// Whether the hasher has the beginning already.
@@ -51,17 +53,17 @@ pub(super) struct Output<'g> {
     /// The hasher's states after some bodies.
     pub(super) states: Vec<Midstate>,
     pub(super) length: u64,
-    grower: Option<&'g Grower>,
+    grower: Option<&'g BlobGrower>,
     /// Which of the writer's files the readers have.
     shown: Option<u32>,
     /// Of a SOCI layer.
     pub(super) spans: Option<Spans>,
 }
 
-impl<'g> Output<'g> {
+impl<'g> LayerOutput<'g> {
     pub(super) fn new(
         writer: BlobWriter,
-        grower: Option<&'g Grower>,
+        grower: Option<&'g BlobGrower>,
         mark: Option<&Mark>,
         spans: Option<Spans>,
     ) -> Self {

@@ -6,16 +6,16 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use super::super::encode::Compression;
 use super::super::estargz;
-use super::super::list::{Beginning, BodyPlace};
+use super::super::list::{BodyPlace, LayerPrefix};
 use super::super::spec::LayerSpec;
 use super::super::trail::Mark;
 use super::super::ztoc::Spans;
 use super::error::LayerError;
 use super::order::{BodyCollector, Totals};
-use super::output::{Output, write_blob};
+use super::output::{LayerOutput, write_blob};
 use super::result::Built;
-use super::work::{Dispatcher, EncodedBody, Slot};
-use super::workshop::{Shared, Stop, Workshop};
+use super::work::{Dispatcher, EncodedBody, PendingBody};
+use super::workshop::{Stop, WorkerState, Workshop};
 use crate::oci::Descriptor;
 use crate::runtime::events::{Phase, Task};
 use crate::runtime::workers;
@@ -48,7 +48,7 @@ pub fn build(
 }
 
 fn build_from(
-    beginning: Option<Beginning>,
+    beginning: Option<LayerPrefix>,
     layer: &LayerSpec,
     compression: Compression,
     workshop: &Workshop<'_>,
@@ -58,9 +58,9 @@ fn build_from(
         beginning.map_or_else(Default::default, |beginning| (beginning.places, beginning.marks));
     let writer = workshop.blobs.writer().map_err(store_error)?;
     let spans = matches!(compression, Compression::Soci(_)).then(|| Spans::new(layer.payload_size()));
-    let output = Output::new(writer, workshop.grower, marks.last(), spans);
+    let output = LayerOutput::new(writer, workshop.grower, marks.last(), spans);
     let task = workshop.progress.task(Phase::Layer, layer.name(), Some(layer.payload_size()));
-    let shared = Shared {
+    let shared = WorkerState {
         layer: layer.clone(),
         compression,
         encoder: compression.encoder_id(),
@@ -134,7 +134,7 @@ fn build_from(
 
 /// Keeps the window full and passes finished bodies on, in order; the first ones are copied from `places`.
 fn run(
-    shared: &Arc<Shared>,
+    shared: &Arc<WorkerState>,
     workshop: &Workshop<'_>,
     places: &[BodyPlace],
     mut collector: BodyCollector,
@@ -144,7 +144,7 @@ fn run(
     let pool = workshop.workers.pool().map_err(LayerError::from)?;
     // So many that no worker waits for the next in line, and no more: each takes memory that the system clears first.
     let window = 1 + pool.current_num_threads() * 3 / 2;
-    let mut slots: VecDeque<Slot> = VecDeque::new();
+    let mut slots: VecDeque<PendingBody> = VecDeque::new();
     let mut dispatcher = Dispatcher { shared, workshop, pool, chain: None };
     let result = (|| {
         for (number, body) in shared.compression.bodies(shared.layer.entries()).enumerate() {

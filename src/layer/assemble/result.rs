@@ -28,13 +28,13 @@ pub struct Built {
     /// The content ids of files that were read, by entry index.
     pub ids: Vec<(usize, ContentId)>,
     /// How much work it was.
-    pub work: Work,
+    pub work: LayerWork,
 }
 
 /// How much of a layer had to be done and how much was known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Work {
+pub struct LayerWork {
     /// Bodies in the layer.
     pub bodies: usize,
     /// Bodies that were encoded.

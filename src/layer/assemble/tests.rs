@@ -12,7 +12,7 @@ use crate::layer::{
     BodyList, Compression, Content, ContentSource, Entry, EntryKind, EntryPath, LayerSpec, ListedBlob,
     Metadata,
 };
-use crate::oci::blob::Grower;
+use crate::oci::blob::BlobGrower;
 use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::workers::Workers;
@@ -54,7 +54,7 @@ impl Bench {
         compression: Compression,
         threads: usize,
         known: &BodyLookup,
-        grower: Option<&Grower>,
+        grower: Option<&BlobGrower>,
     ) -> Result<Built, LayerError> {
         let workers = Workers::new(std::num::NonZeroUsize::new(threads).expect("a thread"));
         let workshop = Workshop {
@@ -259,9 +259,9 @@ fn a_layer_can_go_on_within_a_large_zip_entry() {
         let file = bench.directory.path().join(format!("{}.zip", last.len()));
         let items = [Item::deflated("a/large", &large), Item::deflated("b/last", last)];
         std::fs::write(&file, crate::formats::zip::fixture::write(&items)).expect("written");
-        Arc::new(crate::formats::zip::Archive::open(&file).expect("an archive"))
+        Arc::new(crate::formats::zip::ZipArchive::open(&file).expect("an archive"))
     };
-    let spec = |archive: &Arc<crate::formats::zip::Archive>| {
+    let spec = |archive: &Arc<crate::formats::zip::ZipArchive>| {
         let entry = |index: usize| Entry {
             path: EntryPath::new(&archive.entries()[index].name).expect("path"),
             metadata: Metadata::file(false),
@@ -272,7 +272,7 @@ fn a_layer_can_go_on_within_a_large_zip_entry() {
         };
         LayerSpec::new("app", vec![entry(0), entry(1)]).expect("valid")
     };
-    let keys = |archive: &Arc<crate::formats::zip::Archive>, spec: &LayerSpec| -> Vec<Key> {
+    let keys = |archive: &Arc<crate::formats::zip::ZipArchive>, spec: &LayerSpec| -> Vec<Key> {
         let id = |index| identity::identify_zipped(archive, index).expect("readable");
         let key = |(index, entry)| identity::entry_key(entry, Some(&id(index))).expect("known");
         spec.entries().iter().enumerate().map(key).collect()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use super::super::body::{self, Body, Kind, Segment};
+use super::super::body::{self, Body, BodyKind, Segment};
 use super::super::content::{self, Chain};
 use super::super::encode::Compression;
 use super::super::entry::{Content, ContentSource, EntryKind};
@@ -15,7 +15,7 @@ use super::super::record::BodyRecord;
 use super::super::spec::LayerSpec;
 use super::super::tar;
 use super::error::LayerError;
-use super::workshop::{Shared, Workshop};
+use super::workshop::{WorkerState, Workshop};
 use crate::formats::deflate;
 use crate::runtime::events::Stage;
 use crate::types::digest::{ContentId, Key};
@@ -24,7 +24,7 @@ use crate::types::digest::{ContentId, Key};
 pub(super) struct FinishedBody {
     /// Nothing of a body that is copied with what stands before it.
     pub(super) plain: Arc<Vec<u8>>,
-    pub(super) encoded: Encoded,
+    pub(super) encoded: EncodedBytes,
     pub(super) record: BodyRecord,
     /// Why it had to be encoded; `None` if it was known.
     pub(super) unknown: Option<NotKnown>,
@@ -38,8 +38,8 @@ pub(super) struct FinishedBody {
 impl FinishedBody {
     const fn outcome(&self) -> &'static str {
         match (&self.encoded, self.unknown) {
-            (Encoded::Kept(_), _) => "kept",
-            (Encoded::Same(_), _) => "copied",
+            (EncodedBytes::Kept(_), _) => "kept",
+            (EncodedBytes::Same(_), _) => "copied",
             (_, None) => "known",
             (_, Some(_)) => "encoded",
         }
@@ -47,7 +47,7 @@ impl FinishedBody {
 }
 
 /// Encoded bytes; an uncompressed layer's are the plain ones.
-pub(super) enum Encoded {
+pub(super) enum EncodedBytes {
     Same(Arc<Vec<u8>>),
     Own(Vec<u8>),
     /// A part of the beginning, which the state that was resumed has hashed.
@@ -56,16 +56,16 @@ pub(super) enum Encoded {
 
 /// An encoded body on its way into the blob.
 pub(super) struct EncodedBody {
-    pub(super) encoded: Encoded,
+    pub(super) encoded: EncodedBytes,
     /// Before it was encoded.
     pub(super) plain_length: u64,
 }
 
-pub(super) type Slot = Receiver<Result<FinishedBody, LayerError>>;
+pub(super) type PendingBody = Receiver<Result<FinishedBody, LayerError>>;
 
 /// Starts bodies on the pool.
 pub(super) struct Dispatcher<'a, 'w> {
-    pub(super) shared: &'a Arc<Shared>,
+    pub(super) shared: &'a Arc<WorkerState>,
     pub(super) workshop: &'a Workshop<'w>,
     pub(super) pool: &'a rayon::ThreadPool,
     /// The large zip entry under way.
@@ -74,7 +74,7 @@ pub(super) struct Dispatcher<'a, 'w> {
 
 impl Dispatcher<'_, '_> {
     /// Reads, and encodes what is not known.
-    pub(super) fn start(&mut self, body: Body) -> Slot {
+    pub(super) fn start(&mut self, body: Body) -> PendingBody {
         let chain = self.chain_for(&body);
         let interrupt = self.workshop.interrupt.clone();
         self.spawn(move |shared, known| {
@@ -90,13 +90,13 @@ impl Dispatcher<'_, '_> {
     }
 
     /// Copies a body of the beginning, which is `length` bytes long before it is encoded.
-    pub(super) fn keep(&self, place: BodyPlace, length: u64) -> Slot {
+    pub(super) fn keep(&self, place: BodyPlace, length: u64) -> PendingBody {
         self.spawn(move |shared, known| {
             let mut encoded = shared.buffers.encoded.take();
             let record = known
                 .read_at(&place, length as usize, &mut encoded)
                 .map_err(|_| LayerError::NoBeginning(shared.layer.name().to_owned()))?;
-            let (plain, encoded) = (Arc::default(), Encoded::Kept(encoded));
+            let (plain, encoded) = (Arc::default(), EncodedBytes::Kept(encoded));
             Ok(FinishedBody {
                 plain,
                 encoded,
@@ -111,8 +111,8 @@ impl Dispatcher<'_, '_> {
 
     fn spawn(
         &self,
-        work: impl FnOnce(&Shared, &BodyLookup) -> Result<FinishedBody, LayerError> + Send + 'static,
-    ) -> Slot {
+        work: impl FnOnce(&WorkerState, &BodyLookup) -> Result<FinishedBody, LayerError> + Send + 'static,
+    ) -> PendingBody {
         let (sender, receiver) = sync_channel(1);
         let shared = Arc::clone(self.shared);
         let known = self.workshop.known.clone();
@@ -131,7 +131,7 @@ impl Dispatcher<'_, '_> {
 
     fn chain_for(&mut self, body: &Body) -> Option<Arc<Chain>> {
         let [Segment::Payload { entry, offset, .. }] = body.segments[..] else { return None };
-        if body.kind != Kind::Data {
+        if body.kind != BodyKind::Data {
             return None;
         }
         if self.chain.as_ref().is_none_or(|(of, _)| *of != entry) {
@@ -157,7 +157,7 @@ pub(super) fn content_of(layer: &LayerSpec, entry: usize) -> Option<&Content> {
 
 /// The work of one worker on one body.
 fn finish_body(
-    shared: &Shared,
+    shared: &WorkerState,
     known: &BodyLookup,
     body: &Body,
     chain: Option<&Chain>,
@@ -174,7 +174,7 @@ fn finish_body(
     let plain = Arc::new(plain);
     if shared.compression == Compression::None {
         let record = BodyRecord::new(key, &plain, &plain);
-        let encoded = Encoded::Same(Arc::clone(&plain));
+        let encoded = EncodedBytes::Same(Arc::clone(&plain));
         return Ok(FinishedBody { plain, encoded, record, unknown: Some(NotKnown::New), ids, piece, chunks });
     }
     let mut encoded = shared.buffers.encoded.take();
@@ -182,12 +182,12 @@ fn finish_body(
         Ok(record) => (record, None),
         Err(why) => (encode(shared, key, &plain, &mut encoded)?, Some(why)),
     };
-    Ok(FinishedBody { plain, encoded: Encoded::Own(encoded), record, unknown, ids, piece, chunks })
+    Ok(FinishedBody { plain, encoded: EncodedBytes::Own(encoded), record, unknown, ids, piece, chunks })
 }
 
-fn encode(shared: &Shared, key: Key, plain: &[u8], out: &mut Vec<u8>) -> Result<BodyRecord, LayerError> {
+fn encode(shared: &WorkerState, key: Key, plain: &[u8], out: &mut Vec<u8>) -> Result<BodyRecord, LayerError> {
     thread_local! {
-        static SCRATCH: std::cell::RefCell<deflate::Scratch> = std::cell::RefCell::default();
+        static SCRATCH: std::cell::RefCell<deflate::DeflateScratch> = std::cell::RefCell::default();
     }
     SCRATCH
         .with_borrow_mut(|scratch| shared.compression.encode(plain, scratch, out))
@@ -205,7 +205,7 @@ struct BodyContents {
 
 /// Reads a body's bytes.
 fn fill(
-    shared: &Shared,
+    shared: &WorkerState,
     body: &Body,
     chain: Option<&Chain>,
     plain: &mut Vec<u8>,
@@ -238,8 +238,8 @@ fn fill(
     Ok(filled)
 }
 
-fn piece_of(shared: &Shared, body: &Body, content: ContentId) -> Option<(usize, ContentId)> {
+fn piece_of(shared: &WorkerState, body: &Body, content: ContentId) -> Option<(usize, ContentId)> {
     let [Segment::Payload { entry, .. }] = body.segments[..] else { return None };
     let is_file = matches!(content_of(&shared.layer, entry)?.source, ContentSource::File(..));
-    (body.kind == Kind::Data && is_file).then_some((entry, content))
+    (body.kind == BodyKind::Data && is_file).then_some((entry, content))
 }

@@ -5,7 +5,7 @@ use super::super::lookup::BodyLookup;
 use super::super::spec::LayerSpec;
 use super::buffers::Buffers;
 use super::error::LayerError;
-use crate::oci::blob::Grower;
+use crate::oci::blob::BlobGrower;
 use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::workers::Workers;
@@ -23,7 +23,7 @@ pub struct Workshop<'a> {
     /// Buffers to use again.
     pub buffers: &'a Buffers,
     /// Hands the blob to its readers while it is written.
-    pub grower: Option<&'a Grower>,
+    pub grower: Option<&'a BlobGrower>,
     /// Receives progress events.
     pub progress: &'a Progress,
     /// Whether to stop.
@@ -33,7 +33,7 @@ pub struct Workshop<'a> {
 }
 
 /// The state that every worker needs; owned, since the pool outlives the call.
-pub(super) struct Shared {
+pub(super) struct WorkerState {
     pub(super) layer: LayerSpec,
     pub(super) compression: Compression,
     pub(super) encoder: String,

@@ -9,7 +9,7 @@ use crate::types::stamp::Stamp;
 
 /// One thing in a tree.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct TreeItem {
     /// The root joined with the path below it.
     pub path: Arc<Path>,
     /// Where in `path` the latter begins.
@@ -30,7 +30,7 @@ pub struct Found {
     pub xattrs: BTreeMap<String, Vec<u8>>,
 }
 
-impl Found {
+impl TreeItem {
     /// Path below the root, raw bytes.
     #[must_use]
     pub fn relative(&self) -> &[u8] {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Link, ScanError, io_error};
 use super::filter::Filter;
-use super::found::{Found, FoundKind};
+use super::found::{FoundKind, TreeItem};
 use super::options::{LeftOut, ScanOptions};
 use super::remarks::{self, Remarks};
-use super::walk::{self, Walk, included};
+use super::walk::{self, TreeWalk, included};
 use crate::runtime::workers::Workers;
 
 /// Everything below `root`, sorted by the raw bytes of the relative path; without `root` itself.
@@ -19,7 +19,7 @@ use crate::runtime::workers::Workers;
 /// When something cannot be read, is named like a deletion, is a symbolic link to an absolute path below
 /// `root`, or when a glob is wrong or includes nothing.
 #[cfg(any(test, feature = "testing"))]
-pub fn scan(root: &Path, options: &ScanOptions, workers: &Workers) -> Result<Vec<Found>, ScanError> {
+pub fn scan(root: &Path, options: &ScanOptions, workers: &Workers) -> Result<Vec<TreeItem>, ScanError> {
     look(root, options, &LeftOut::default(), workers).map(|(found, _)| found)
 }
 
@@ -29,14 +29,14 @@ pub(super) fn look(
     options: &ScanOptions,
     left_out: &LeftOut,
     workers: &Workers,
-) -> Result<(Vec<Found>, Remarks), ScanError> {
+) -> Result<(Vec<TreeItem>, Remarks), ScanError> {
     let metadata = fs::metadata(root).map_err(io_error("read", root))?;
     if !metadata.is_dir() {
         return Err(ScanError::NotADirectory { path: root.to_owned() });
     }
     let ScanOptions { xattrs, directories, .. } = *options;
     let (filter, left_out) = (Filter::new(root, options)?, left_out.below(root));
-    let walk = Walk { filter, left_out, xattrs, directories, workers };
+    let walk = TreeWalk { filter, left_out, xattrs, directories, workers };
     let found = included(walk.tree(root)?);
     if found.is_empty() && !options.include.is_empty() {
         return Err(ScanError::NothingIncluded {
@@ -54,7 +54,7 @@ pub(super) fn look(
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn look_at_file(path: &Path, xattrs: bool) -> Result<Found, ScanError> {
+pub fn look_at_file(path: &Path, xattrs: bool) -> Result<TreeItem, ScanError> {
     walk::file(path, xattrs)
 }
 
@@ -67,7 +67,7 @@ pub fn takes(root: &Path, options: &ScanOptions, relative: &Path, is_dir: bool) 
 }
 
 /// An absolute target means a path in the image; one that begins with the tree's own place means this machine.
-fn check_absolute_links(root: &Path, found: &[Found]) -> Result<(), ScanError> {
+fn check_absolute_links(root: &Path, found: &[TreeItem]) -> Result<(), ScanError> {
     let mut places: Option<Vec<PathBuf>> = None;
     let mut links = Vec::new();
     for found in found {

@@ -33,7 +33,7 @@ pub use error::ScanError;
 pub(crate) use filter::fuzz;
 pub use filter::{MAX_PATTERNS, literally, pattern_is_too_much, pattern_never_matches};
 pub(crate) use found::is_whiteout;
-pub use found::{Found, FoundKind};
+pub use found::{FoundKind, TreeItem};
 #[cfg(any(test, feature = "testing"))]
 pub use look::look_at_file;
 #[cfg(any(test, feature = "testing"))]

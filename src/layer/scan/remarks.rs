@@ -10,9 +10,9 @@ use globset::Candidate;
 
 use super::error::{ScanError, listed, quoted};
 use super::filter::{Filter, few_globs, literally};
-use super::found::{Found, FoundKind};
+use super::found::{FoundKind, TreeItem};
 use super::options::{IGNORE_FILE, ScanOptions};
-use super::walk::{Walk, included};
+use super::walk::{TreeWalk, included};
 use crate::runtime::workers::Workers;
 use crate::types::shown::{shown, shown_path};
 
@@ -40,7 +40,7 @@ impl Remarks {
         metadata: &Metadata,
         options: &ScanOptions,
         filter: &Filter,
-        found: &[Found],
+        found: &[TreeItem],
         workers: &Workers,
     ) -> Result<Self, ScanError> {
         let mut remarks = Self::default();
@@ -58,7 +58,7 @@ impl Remarks {
     }
 
     /// On a single file.
-    pub(super) fn on_file(path: &Path, options: &ScanOptions, found: &Found) -> Self {
+    pub(super) fn on_file(path: &Path, options: &ScanOptions, found: &TreeItem) -> Self {
         let mut remarks = Self::default();
         if options.published && is_private(found) {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -89,12 +89,12 @@ fn without_match(
     root: &Path,
     options: &ScanOptions,
     filter: &Filter,
-    found: &[Found],
+    found: &[TreeItem],
     workers: &Workers,
 ) -> Option<String> {
     let patterns = &options.include;
     let unmatched: Vec<String> = filter
-        .unmatched(patterns.len(), found.iter().map(Found::relative))
+        .unmatched(patterns.len(), found.iter().map(TreeItem::relative))
         .into_iter()
         .map(|at| patterns[at].clone())
         .collect();
@@ -131,9 +131,9 @@ pub(super) fn literal_includes(
     };
     // A fault of the tree was found before, or does not matter to a hint.
     let Ok(filter) = Filter::new(root, &options) else { return Vec::new() };
-    let walk = Walk { filter, left_out: BTreeSet::new(), xattrs: false, directories: false, workers };
+    let walk = TreeWalk { filter, left_out: BTreeSet::new(), xattrs: false, directories: false, workers };
     let found = walk.tree(root).map(included).unwrap_or_default();
-    let unmatched = walk.filter.unmatched(literal.len(), found.iter().map(Found::relative));
+    let unmatched = walk.filter.unmatched(literal.len(), found.iter().map(TreeItem::relative));
     let is_matched = |(at, _): &(usize, String)| !unmatched.contains(at);
     literal.into_iter().enumerate().filter(is_matched).map(|(_, text)| text).collect()
 }
@@ -143,7 +143,7 @@ fn left_in(
     root: &Path,
     options: &ScanOptions,
     filter: &Filter,
-    found: &[Found],
+    found: &[TreeItem],
 ) -> Result<Vec<String>, ScanError> {
     let of_options = options.exclude.iter().map(|pattern| (pattern.as_str(), pattern.as_str()));
     let of_file = filter.ignored().map(|line| (line.glob.as_str(), line.written.as_str()));
@@ -158,7 +158,7 @@ fn left_in(
         return Ok(Vec::new());
     }
     let set = few_globs(root, &globs)?;
-    let mut first: Vec<Option<&Found>> = vec![None; globs.len()];
+    let mut first: Vec<Option<&TreeItem>> = vec![None; globs.len()];
     for found in found {
         for at in set.matches_candidate(&Candidate::from_bytes(found.relative())) {
             first[at].get_or_insert(found);
@@ -176,7 +176,7 @@ fn left_in(
 }
 
 /// Whether only its owner may read a file.
-fn is_private(found: &Found) -> bool {
+fn is_private(found: &TreeItem) -> bool {
     matches!(found.kind, FoundKind::File { .. }) && found.mode & 0o044 == 0
 }
 
@@ -187,13 +187,14 @@ fn is_open(directory: &Metadata) -> bool {
 
 /// Files that somebody closed to others on purpose. Under a umask of 077 everything is closed, the root too, and says
 /// nothing about the files.
-fn published(root: &Path, metadata: &Metadata, found: &[Found]) -> Option<String> {
+fn published(root: &Path, metadata: &Metadata, found: &[TreeItem]) -> Option<String> {
     let private: Vec<String> = found
         .iter()
         .filter(|found| is_private(found))
         .map(|found| format!("`{}`", shown(found.relative())))
         .collect();
-    let is_shared = |found: &Found| matches!(found.kind, FoundKind::File { .. }) && found.mode & 0o044 != 0;
+    let is_shared =
+        |found: &TreeItem| matches!(found.kind, FoundKind::File { .. }) && found.mode & 0o044 != 0;
     if private.is_empty() || !is_open(metadata) && !found.iter().any(is_shared) {
         return None;
     }

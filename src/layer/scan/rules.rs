@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::{Link, ScanError};
-use super::found::{Found, FoundKind};
+use super::found::{FoundKind, TreeItem};
 use crate::layer::{Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, Metadata};
 use crate::types::stamp::Stamp;
 
@@ -80,7 +80,7 @@ impl Rules {
 
     /// The metadata of what was found.
     #[must_use]
-    pub fn metadata(&self, found: &Found) -> Metadata {
+    pub fn metadata(&self, found: &TreeItem) -> Metadata {
         debug_assert!(
             !self.keeps_what_directories_have() || found.stamp != Stamp::default(),
             "not looked at: {found:?}"
@@ -131,7 +131,7 @@ pub(crate) fn leaves(relative: &[u8], target: &[u8]) -> bool {
 /// # Errors
 /// For sockets, for devices and named pipes that are not declared, and for symbolic links that lead out.
 pub fn entries<'a>(
-    found: impl IntoIterator<Item = &'a Found, IntoIter: ExactSizeIterator>,
+    found: impl IntoIterator<Item = &'a TreeItem, IntoIter: ExactSizeIterator>,
     target_root: Option<&EntryPath>,
     rules: &Rules,
 ) -> Result<Vec<Entry>, ScanError> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::ScanError;
-use super::found::Found;
+use super::found::TreeItem;
 use super::look::{look, look_at_file};
 use super::options::{LeftOut, ScanOptions};
 use super::remarks::Remarks;
@@ -20,12 +20,12 @@ pub struct Scanner {
 
 #[derive(Debug, Default)]
 struct Memory {
-    scanned: Vec<Scanned>,
+    scanned: Vec<ScanResult>,
     remarks: Remarks,
 }
 
 /// A root, what was looked at, and what was found.
-type Scanned = (PathBuf, ScanOptions, Arc<Vec<Found>>);
+type ScanResult = (PathBuf, ScanOptions, Arc<Vec<TreeItem>>);
 
 impl Scanner {
     /// One that has looked at nothing yet.
@@ -44,8 +44,8 @@ impl Scanner {
     ///
     /// # Errors
     /// As for `scan`.
-    pub fn scan(&self, root: &Path, options: &ScanOptions) -> Result<Arc<Vec<Found>>, ScanError> {
-        let same = |(of, with, _): &&Scanned| of == root && with == options;
+    pub fn scan(&self, root: &Path, options: &ScanOptions) -> Result<Arc<Vec<TreeItem>>, ScanError> {
+        let same = |(of, with, _): &&ScanResult| of == root && with == options;
         if let Some((_, _, found)) = self.seen().scanned.iter().find(same) {
             return Ok(Arc::clone(found));
         }
@@ -61,7 +61,7 @@ impl Scanner {
     ///
     /// # Errors
     /// As for [`look_at_file`].
-    pub fn file(&self, path: &Path, options: &ScanOptions) -> Result<Found, ScanError> {
+    pub fn file(&self, path: &Path, options: &ScanOptions) -> Result<TreeItem, ScanError> {
         let found = look_at_file(path, options.xattrs)?;
         self.seen().remarks.extend(Remarks::on_file(path, options, &found));
         Ok(found)

@@ -17,7 +17,7 @@ use crate::types::error::Explain as _;
 use crate::types::shown::shown;
 use crate::types::stamp::Stamp;
 
-fn scan(root: &Path, options: &ScanOptions) -> Result<Vec<Found>, ScanError> {
+fn scan(root: &Path, options: &ScanOptions) -> Result<Vec<TreeItem>, ScanError> {
     super::scan(root, options, &Workers::default())
 }
 
@@ -49,7 +49,7 @@ impl Tree {
         fs::set_permissions(self.path().join(name), fs::Permissions::from_mode(mode)).expect("mode set");
     }
 
-    fn scan(&self) -> Vec<Found> {
+    fn scan(&self) -> Vec<TreeItem> {
         scan(self.path(), &ScanOptions::default()).expect("scans")
     }
 
@@ -97,7 +97,7 @@ fn a_root_may_be_written_in_more_than_one_way() {
     for end in ["", "/", "//", "/.", "/a/.."] {
         let root = PathBuf::from(format!("{}{end}", tree.path().display()));
         let found = scan(&root, &ScanOptions::default()).expect("scans");
-        let names: Vec<&[u8]> = found.iter().map(Found::relative).collect();
+        let names: Vec<&[u8]> = found.iter().map(TreeItem::relative).collect();
         assert_eq!(names, [&b"a"[..], b"a/b"], "{end:?}");
         assert!(found.iter().all(|found| found.path.exists()), "{end:?}");
     }

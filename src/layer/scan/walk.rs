@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat};
 
 use super::error::{ScanError, io_error};
 use super::filter::Filter;
-use super::found::{Found, FoundKind, is_whiteout};
+use super::found::{FoundKind, TreeItem, is_whiteout};
 use crate::runtime::workers::Workers;
 use crate::types::stamp::Stamp;
 
@@ -32,8 +32,8 @@ const MANY_NAMES: usize = 1000;
 const NAMES: usize = 8 << 10;
 
 /// A thing that was seen, and whether an include glob takes it.
-pub(super) struct Seen {
-    pub(super) found: Found,
+pub(super) struct WalkItem {
+    pub(super) found: TreeItem,
     pub(super) included: bool,
 }
 
@@ -47,8 +47,8 @@ struct OpenDirectory {
 }
 
 impl OpenDirectory {
-    fn of(seen: &Seen) -> Option<Self> {
-        let Seen { found, included } = seen;
+    fn of(seen: &WalkItem) -> Option<Self> {
+        let WalkItem { found, included } = seen;
         (found.kind == FoundKind::Directory).then(|| Self {
             path: Arc::clone(&found.path),
             below: found.below,
@@ -59,7 +59,7 @@ impl OpenDirectory {
 }
 
 /// Looks at trees.
-pub(super) struct Walk<'a> {
+pub(super) struct TreeWalk<'a> {
     pub(super) filter: Filter,
     /// Paths below the root that are passed by.
     pub(super) left_out: BTreeSet<Vec<u8>>,
@@ -69,9 +69,9 @@ pub(super) struct Walk<'a> {
     pub(super) workers: &'a Workers,
 }
 
-impl Walk<'_> {
+impl TreeWalk<'_> {
     /// Everything below `root`, sorted by the raw bytes of the relative path.
-    pub(super) fn tree(&self, root: &Path) -> Result<Vec<Seen>, ScanError> {
+    pub(super) fn tree(&self, root: &Path) -> Result<Vec<WalkItem>, ScanError> {
         let below = joined(root.as_os_str().as_bytes(), b"").len();
         let mut level =
             vec![OpenDirectory { path: root.into(), below, is_root: true, included: self.filter.all() }];
@@ -79,7 +79,7 @@ impl Walk<'_> {
         // Level by level instead of recursively: the stack stays small however deep the tree is.
         while !level.is_empty() {
             let many = if count < MANY_ENTRIES { MANY_DIRECTORIES } else { FEW_DIRECTORIES };
-            let read: Vec<Vec<Seen>> = if level.len() < many {
+            let read: Vec<Vec<WalkItem>> = if level.len() < many {
                 level.iter().map(|directory| self.read(directory)).collect::<Result<_, _>>()?
             } else {
                 let read =
@@ -94,7 +94,7 @@ impl Walk<'_> {
     }
 
     /// The entries of a directory, sorted by name.
-    fn read(&self, directory: &OpenDirectory) -> Result<Vec<Seen>, ScanError> {
+    fn read(&self, directory: &OpenDirectory) -> Result<Vec<WalkItem>, ScanError> {
         let unreadable =
             |error: rustix::io::Errno| io_error("read the directory", &directory.path)(error.into());
         let open = open(directory).map_err(unreadable)?;
@@ -116,7 +116,7 @@ impl Walk<'_> {
         open: BorrowedFd<'_>,
         name: &CStr,
         file_type: FileType,
-    ) -> Result<Option<Seen>, ScanError> {
+    ) -> Result<Option<WalkItem>, ScanError> {
         let bytes = joined(directory.path.as_os_str().as_bytes(), name.to_bytes());
         let (path, relative) = (Path::new(OsStr::from_bytes(&bytes)), &bytes[directory.below..]);
         let stat = || {
@@ -147,14 +147,14 @@ impl Walk<'_> {
             let stat = known.map_or_else(stat, Ok)?;
             found(path, directory.below, &stat, self.xattrs)?
         };
-        Ok(Some(Seen { found, included }))
+        Ok(Some(WalkItem { found, included }))
     }
 
     /// A directory that is not looked at.
-    fn directory(&self, path: &Path, below: usize) -> Result<Found, ScanError> {
+    fn directory(&self, path: &Path, below: usize) -> Result<TreeItem, ScanError> {
         let xattrs = self.xattrs_of(path)?;
         let (kind, stamp) = (FoundKind::Directory, Stamp::default());
-        Ok(Found { path: path.into(), below, kind, stamp, mode: 0o755, links: 1, uid: 0, gid: 0, xattrs })
+        Ok(TreeItem { path: path.into(), below, kind, stamp, mode: 0o755, links: 1, uid: 0, gid: 0, xattrs })
     }
 
     fn xattrs_of(&self, path: &Path) -> Result<BTreeMap<String, Vec<u8>>, ScanError> {
@@ -162,7 +162,7 @@ impl Walk<'_> {
     }
 }
 
-fn found(path: &Path, below: usize, stat: &Stat, xattrs: bool) -> Result<Found, ScanError> {
+fn found(path: &Path, below: usize, stat: &Stat, xattrs: bool) -> Result<TreeItem, ScanError> {
     let kind = kind_of(path, stat)?;
     let mode = stat.st_mode & 0o7777;
     let is_file = matches!(kind, FoundKind::File { .. });
@@ -176,11 +176,11 @@ fn found(path: &Path, below: usize, stat: &Stat, xattrs: bool) -> Result<Found, 
     #[allow(clippy::useless_conversion, reason = "its width differs between processors")]
     let links = stat.st_nlink.into();
     let (stamp, uid, gid) = (Stamp::of_stat(stat), stat.st_uid, stat.st_gid);
-    Ok(Found { path: path.into(), below, kind, stamp, mode, links, uid, gid, xattrs })
+    Ok(TreeItem { path: path.into(), below, kind, stamp, mode, links, uid, gid, xattrs })
 }
 
 /// The one thing at `path`, or what a link there leads to. Its attributes are asked for where it really is.
-pub(super) fn file(path: &Path, xattrs: bool) -> Result<Found, ScanError> {
+pub(super) fn file(path: &Path, xattrs: bool) -> Result<TreeItem, ScanError> {
     let stat = rustix::fs::stat(path).map_err(|error| io_error("read", path)(error.into()))?;
     let name = path.file_name().unwrap_or_default().as_bytes();
     let below = path.as_os_str().as_bytes().len() - name.len();
@@ -250,9 +250,9 @@ fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
 /// sorted by name; first the root's, then those of each level in the order in which their names come.
 ///
 /// The entries below `a` come where `a/` would: after `a-b`, though `a` comes before that.
-fn in_order(directories: Vec<Vec<Seen>>, count: usize) -> Vec<Seen> {
+fn in_order(directories: Vec<Vec<WalkItem>>, count: usize) -> Vec<WalkItem> {
     struct Frame {
-        rest: std::iter::Peekable<std::vec::IntoIter<Seen>>,
+        rest: std::iter::Peekable<std::vec::IntoIter<WalkItem>>,
         /// The number of the next directory below.
         below: usize,
         /// Directories that were passed, and whose things come later: place in the result, and number.
@@ -267,7 +267,7 @@ fn in_order(directories: Vec<Vec<Seen>>, count: usize) -> Vec<Seen> {
             Some(Frame { rest: seen.into_iter().peekable(), below: first, open: Vec::new() })
         })
         .collect();
-    let mut sorted: Vec<Seen> = Vec::with_capacity(count);
+    let mut sorted: Vec<WalkItem> = Vec::with_capacity(count);
     let mut frames: Vec<Frame> = waiting.first_mut().and_then(Option::take).into_iter().collect();
     while let Some(frame) = frames.last_mut() {
         let next = frame.rest.peek().map(|seen| seen.found.relative());
@@ -343,7 +343,7 @@ fn read_xattrs(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, ScanError> {
 }
 
 /// Keeps what is included and the directories that lead there.
-pub(super) fn included(seen: Vec<Seen>) -> Vec<Found> {
+pub(super) fn included(seen: Vec<WalkItem>) -> Vec<TreeItem> {
     if seen.iter().all(|seen| seen.included) {
         return seen.into_iter().map(|seen| seen.found).collect();
     }

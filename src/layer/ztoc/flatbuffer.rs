@@ -19,12 +19,12 @@ pub(super) struct Builder {
     alignment: usize,
     /// The layouts of tables, by their bytes: one layout serves all tables that look alike.
     vtables: BTreeMap<Vec<u8>, usize>,
-    strings: BTreeMap<Vec<u8>, Place>,
+    strings: BTreeMap<Vec<u8>, BufferOffset>,
 }
 
 /// Where something that was written ends, counted from the end of the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place(usize);
+pub(super) struct BufferOffset(usize);
 
 /// A field of a table. Zero and nothing are left out.
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ pub(super) enum Field {
     Int(i32),
     Uint(u32),
     Long(i64),
-    To(Place),
+    To(BufferOffset),
     /// One that has its default.
     None,
 }
@@ -57,7 +57,7 @@ impl Field {
 
 impl Builder {
     /// A string.
-    pub(super) fn string(&mut self, bytes: &[u8]) -> Place {
+    pub(super) fn string(&mut self, bytes: &[u8]) -> BufferOffset {
         self.align(4, bytes.len() + 1);
         self.push(&[0]);
         self.push(bytes);
@@ -65,7 +65,7 @@ impl Builder {
     }
 
     /// A string that many tables may refer to.
-    pub(super) fn shared(&mut self, bytes: &[u8]) -> Place {
+    pub(super) fn shared(&mut self, bytes: &[u8]) -> BufferOffset {
         if let Some(place) = self.strings.get(bytes) {
             return *place;
         }
@@ -75,20 +75,20 @@ impl Builder {
     }
 
     /// A vector of bytes that consists of `parts`.
-    pub(super) fn bytes(&mut self, parts: &[Part<'_>]) -> Place {
-        let length = parts.iter().map(Part::len).sum();
+    pub(super) fn bytes(&mut self, parts: &[VectorPart<'_>]) -> BufferOffset {
+        let length = parts.iter().map(VectorPart::len).sum();
         self.align(4, length);
         for part in parts.iter().rev() {
             match part {
-                Part::Bytes(bytes) => self.push(bytes),
-                Part::Zeros(count) => self.reversed.resize(self.reversed.len() + count, 0),
+                VectorPart::Bytes(bytes) => self.push(bytes),
+                VectorPart::Zeros(count) => self.reversed.resize(self.reversed.len() + count, 0),
             }
         }
         self.end_vector(length)
     }
 
     /// A vector of what was written before.
-    pub(super) fn vector(&mut self, places: &[Place]) -> Place {
+    pub(super) fn vector(&mut self, places: &[BufferOffset]) -> BufferOffset {
         self.align(4, 0);
         for place in places.iter().rev() {
             self.push_offset(*place);
@@ -97,7 +97,7 @@ impl Builder {
     }
 
     /// A table with these fields, in the order of its schema.
-    pub(super) fn table(&mut self, fields: &[Field]) -> Place {
+    pub(super) fn table(&mut self, fields: &[Field]) -> BufferOffset {
         let largest = fields.iter().filter(|field| !field.is_default()).map(|field| field.size()).max();
         self.align(largest.unwrap_or(4), 0);
         let end = self.reversed.len();
@@ -145,11 +145,11 @@ impl Builder {
         let mut bytes = (distance as i32).to_le_bytes();
         bytes.reverse();
         self.reversed[start - 4..start].copy_from_slice(&bytes);
-        Place(start)
+        BufferOffset(start)
     }
 
     /// The buffer, which begins with where its root is.
-    pub(super) fn finish(mut self, root: Place) -> Result<Vec<u8>, TooLarge> {
+    pub(super) fn finish(mut self, root: BufferOffset) -> Result<Vec<u8>, TooLarge> {
         let alignment = self.alignment.max(4);
         self.align(alignment, 4);
         self.push_offset(root);
@@ -160,9 +160,9 @@ impl Builder {
         Ok(self.reversed)
     }
 
-    fn end_vector(&mut self, length: usize) -> Place {
+    fn end_vector(&mut self, length: usize) -> BufferOffset {
         self.push(&(length as u32).to_le_bytes());
-        Place(self.reversed.len())
+        BufferOffset(self.reversed.len())
     }
 
     /// Pads, so that what comes after `following` more bytes is aligned.
@@ -177,19 +177,19 @@ impl Builder {
     }
 
     /// How far it is from here to `place`.
-    fn push_offset(&mut self, place: Place) {
+    fn push_offset(&mut self, place: BufferOffset) {
         let distance = self.reversed.len() + OFFSET - place.0;
         self.push(&(distance as u32).to_le_bytes());
     }
 }
 
 /// A part of a vector of bytes.
-pub(super) enum Part<'a> {
+pub(super) enum VectorPart<'a> {
     Bytes(&'a [u8]),
     Zeros(usize),
 }
 
-impl Part<'_> {
+impl VectorPart<'_> {
     const fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),

@@ -31,9 +31,9 @@ const REST: usize = 512 << 10;
 
 /// A blob that is being made; cheap to clone.
 #[derive(Clone)]
-pub struct Growing(Arc<Shared>);
+pub struct GrowingBlob(Arc<GrowingState>);
 
-struct Shared {
+struct GrowingState {
     title: String,
     state: Mutex<GrowthState>,
     /// The blob has come to its end.
@@ -45,12 +45,12 @@ struct GrowthState {
     /// Where pieces are that are no longer in memory.
     file: Option<Arc<File>>,
     /// Those pieces, in order.
-    stored: Vec<Stored>,
+    stored: Vec<StoredPiece>,
     /// The pieces after them.
     recent: VecDeque<Bytes>,
     /// Bytes of those.
     in_memory: usize,
-    end: Option<End>,
+    end: Option<GrowthEnd>,
     /// Where readers are, by number; at the end of all when they are gone.
     positions: Vec<u64>,
     /// Readers that wait for more.
@@ -59,26 +59,26 @@ struct GrowthState {
 
 /// A piece that only the file has.
 #[derive(Clone, Copy)]
-struct Stored {
+struct StoredPiece {
     /// Where it ends; it begins where the one before it ends.
     end: u64,
     crc32: u32,
 }
 
-enum End {
+enum GrowthEnd {
     Finished(Box<Blob>),
     Abandoned,
 }
 
-/// The maker's side of a [`Growing`]. Dropping it before the end is giving up.
-pub struct Grower(Growing);
+/// The maker's side of a [`GrowingBlob`]. Dropping it before the end is giving up.
+pub struct BlobGrower(GrowingBlob);
 
 /// A blob that begins to be made, and the maker's side of it. `title` is for people.
 #[must_use]
-pub fn growing(title: &str) -> (Growing, Grower) {
-    let shared = Shared { title: title.to_owned(), state: Mutex::default(), ended: Condvar::new() };
-    let growing = Growing(Arc::new(shared));
-    (growing.clone(), Grower(growing))
+pub fn growing(title: &str) -> (GrowingBlob, BlobGrower) {
+    let shared = GrowingState { title: title.to_owned(), state: Mutex::default(), ended: Condvar::new() };
+    let growing = GrowingBlob(Arc::new(shared));
+    (growing.clone(), BlobGrower(growing))
 }
 
 impl GrowthState {
@@ -113,25 +113,25 @@ impl GrowthState {
             if end > passed && self.in_memory <= window && self.recent.len() <= PIECES {
                 break;
             }
-            self.stored.push(Stored { end, crc32: crc32fast::hash(piece) });
+            self.stored.push(StoredPiece { end, crc32: crc32fast::hash(piece) });
             self.in_memory -= piece.len();
             self.recent.pop_front();
         }
     }
 
     /// The bytes from `position` on, up to the end of a piece.
-    fn after(&self, position: u64) -> Option<Part> {
+    fn after(&self, position: u64) -> Option<BlobPart> {
         let number = self.stored.partition_point(|piece| piece.end <= position);
         if let (Some(piece), Some(file)) = (self.stored.get(number), &self.file) {
             let start = number.checked_sub(1).map_or(0, |before| self.stored[before].end);
             let skip = (position - start) as usize;
-            return Some(Part::Stored(StoredPart { file: Arc::clone(file), start, piece: *piece, skip }));
+            return Some(BlobPart::Stored(StoredPart { file: Arc::clone(file), start, piece: *piece, skip }));
         }
         let mut start = self.stored_length();
         for piece in &self.recent {
             let end = start + piece.len() as u64;
             if position < end {
-                return Some(Part::Memory(piece.slice((position - start) as usize..)));
+                return Some(BlobPart::Memory(piece.slice((position - start) as usize..)));
             }
             start = end;
         }
@@ -139,7 +139,7 @@ impl GrowthState {
     }
 }
 
-impl Grower {
+impl BlobGrower {
     /// Says that the maker begins, or once more: readers who have seen some of it go on where they are.
     pub fn begin(&self) {
         let mut state = self.0.state();
@@ -168,17 +168,17 @@ impl Grower {
 
     /// Says that all bytes are there, and what they are.
     pub fn finish(self, blob: Blob) {
-        self.0.end(End::Finished(Box::new(blob)));
+        self.0.end(GrowthEnd::Finished(Box::new(blob)));
     }
 }
 
-impl Drop for Grower {
+impl Drop for BlobGrower {
     fn drop(&mut self) {
-        self.0.end(End::Abandoned);
+        self.0.end(GrowthEnd::Abandoned);
     }
 }
 
-impl Growing {
+impl GrowingBlob {
     /// For people: the name of the layer.
     #[must_use]
     pub fn title(&self) -> &str {
@@ -204,7 +204,7 @@ impl Growing {
         }
     }
 
-    /// As [`Growing::finished`], for a task.
+    /// As [`GrowingBlob::finished`], for a task.
     pub async fn ended(&self) -> Option<Blob> {
         std::future::poll_fn(|context| {
             let mut state = self.state();
@@ -229,7 +229,7 @@ impl Growing {
     }
 
     /// Only the first end counts.
-    fn end(&self, end: End) {
+    fn end(&self, end: GrowthEnd) {
         let mut state = self.state();
         state.end.get_or_insert(end);
         state.evict();
@@ -239,7 +239,7 @@ impl Growing {
     }
 }
 
-impl End {
+impl GrowthEnd {
     fn blob(&self) -> Option<Blob> {
         match self {
             Self::Finished(blob) => Some(Blob::clone(blob)),
@@ -248,9 +248,9 @@ impl End {
     }
 }
 
-/// Reads a [`Growing`] blob.
+/// Reads a [`GrowingBlob`] blob.
 pub struct GrowingReader {
-    growing: Growing,
+    growing: GrowingBlob,
     number: usize,
 }
 
@@ -261,7 +261,7 @@ impl Drop for GrowingReader {
 }
 
 /// Bytes of a blob that grows.
-pub enum Part {
+pub enum BlobPart {
     /// Here they are.
     Memory(Bytes),
     /// They have to be read, which may block.
@@ -272,7 +272,7 @@ pub enum Part {
 pub struct StoredPart {
     file: Arc<File>,
     start: u64,
-    piece: Stored,
+    piece: StoredPiece,
     /// How many bytes of the piece were read before.
     skip: usize,
 }
@@ -307,17 +307,17 @@ impl GrowingReader {
     ///
     /// # Errors
     /// When the blob was not made to its end.
-    pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<io::Result<Option<Part>>> {
+    pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<io::Result<Option<BlobPart>>> {
         let mut state = self.growing.state();
         let position = state.positions[self.number];
         let next = state.after(position);
         let length = match (&next, &state.end) {
-            (_, Some(End::Abandoned)) => {
+            (_, Some(GrowthEnd::Abandoned)) => {
                 return Poll::Ready(Err(io::Error::other("the layer was not built to its end")));
             }
-            (Some(Part::Memory(bytes)), _) => bytes.len() as u64,
-            (Some(Part::Stored(part)), _) => part.piece.end - position,
-            (None, Some(End::Finished(_))) => 0,
+            (Some(BlobPart::Memory(bytes)), _) => bytes.len() as u64,
+            (Some(BlobPart::Stored(part)), _) => part.piece.end - position,
+            (None, Some(GrowthEnd::Finished(_))) => 0,
             (None, None) => return state.wait(context),
         };
         state.positions[self.number] = position + length;
@@ -338,7 +338,7 @@ impl std::task::Wake for Unpark {
 }
 
 #[cfg(test)]
-impl Growing {
+impl GrowingBlob {
     /// All bytes, and how many of them came from the file.
     pub(crate) fn read_to_end(&self) -> io::Result<(Vec<u8>, usize)> {
         let mut reader = self.reader();
@@ -348,8 +348,8 @@ impl Growing {
             match reader.poll_next(&Context::from_waker(&waker)) {
                 Poll::Pending => std::thread::park(),
                 Poll::Ready(part) => match part? {
-                    Some(Part::Memory(piece)) => bytes.extend_from_slice(&piece),
-                    Some(Part::Stored(part)) => {
+                    Some(BlobPart::Memory(piece)) => bytes.extend_from_slice(&piece),
+                    Some(BlobPart::Stored(part)) => {
                         let mut memory = vec![0; part.size()];
                         let skip = part.read(&mut memory)?;
                         stored += memory.len() - skip;
@@ -447,12 +447,12 @@ mod tests {
         grower.begin();
         grower.push(Bytes::copy_from_slice(&bytes[..300]));
         let context = Context::from_waker(Waker::noop());
-        let Poll::Ready(Ok(Some(Part::Memory(first)))) = reader.poll_next(&context) else {
+        let Poll::Ready(Ok(Some(BlobPart::Memory(first)))) = reader.poll_next(&context) else {
             panic!("there is something")
         };
         grower.begin();
         bytes.chunks(70).for_each(|piece| grower.push(Bytes::copy_from_slice(piece)));
-        let Poll::Ready(Ok(Some(Part::Memory(second)))) = reader.poll_next(&context) else {
+        let Poll::Ready(Ok(Some(BlobPart::Memory(second)))) = reader.poll_next(&context) else {
             panic!("there is something")
         };
         assert_eq!((&first[..], &second[..]), (&bytes[..300], &bytes[300..350]));

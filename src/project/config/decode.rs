@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::node::{Node, Table, Value};
+use super::node::{TomlNode, TomlTable, TomlValue};
 use super::source::{Diagnostic, Sources, Span, Spanned};
 use crate::types::error::nearest;
 
 /// A type that a value of a document can become.
 pub(crate) trait Decode: Sized {
     /// The value, or `None` after reporting why not.
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self>;
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self>;
 
     /// The value when the key is not there; `None` when it must be.
     fn missing() -> Option<Self> {
@@ -77,7 +77,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reports that the value is of another type.
-    pub(crate) fn mismatch<T>(&mut self, node: &Node, expected: &str, hint: Option<String>) -> Option<T> {
+    pub(crate) fn mismatch<T>(&mut self, node: &TomlNode, expected: &str, hint: Option<String>) -> Option<T> {
         let each = if self.is_element { "each of " } else { "" };
         let message =
             format!("{each}`{}` must be {expected}, not {}", self.path.join("."), node.value.what());
@@ -85,10 +85,10 @@ impl<'a> Decoder<'a> {
     }
 
     /// The string, or what was typed where only a flag can have been typed without quotes.
-    pub(crate) fn string(&mut self, node: &Node) -> Option<String> {
+    pub(crate) fn string(&mut self, node: &TomlNode) -> Option<String> {
         match &node.value {
-            Value::String(text) => Some(text.clone()),
-            Value::Array(_) | Value::Table(_) => self.mismatch(node, "a string", None),
+            TomlValue::String(text) => Some(text.clone()),
+            TomlValue::Array(_) | TomlValue::Table(_) => self.mismatch(node, "a string", None),
             _ if self.sources.is_typed(node.span) => Some(self.sources.text(node.span).to_owned()),
             _ => {
                 let quoted = format!("write `\"{}\"`", self.sources.text(node.span));
@@ -98,7 +98,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// A value that is written as a string.
-    pub(crate) fn text<T: FromText>(&mut self, node: &Node) -> Option<T> {
+    pub(crate) fn text<T: FromText>(&mut self, node: &TomlNode) -> Option<T> {
         let text = self.string(node)?;
         match T::from_text(&text) {
             Ok(value) => Some(value),
@@ -123,8 +123,8 @@ impl<'a> Decoder<'a> {
     }
 
     /// A whole number up to `max`.
-    pub(crate) fn number(&mut self, node: &Node, max: u64) -> Option<u64> {
-        let Value::Integer(number) = node.value else { return self.mismatch(node, "an integer", None) };
+    pub(crate) fn number(&mut self, node: &TomlNode, max: u64) -> Option<u64> {
+        let TomlValue::Integer(number) = node.value else { return self.mismatch(node, "an integer", None) };
         match u64::try_from(number) {
             Ok(number) if number <= max => Some(number),
             _ => {
@@ -135,8 +135,8 @@ impl<'a> Decoder<'a> {
     }
 
     /// The table, with no other keys than `known`.
-    pub(crate) fn table<'n>(&mut self, node: &'n Node, known: &[&str]) -> Option<&'n Table> {
-        let Value::Table(table) = &node.value else { return self.mismatch(node, "a table", None) };
+    pub(crate) fn table<'n>(&mut self, node: &'n TomlNode, known: &[&str]) -> Option<&'n TomlTable> {
+        let TomlValue::Table(table) = &node.value else { return self.mismatch(node, "a table", None) };
         for (key, (span, _)) in table {
             if !known.contains(&key.as_str()) {
                 self.unknown(key, *span, known);
@@ -161,7 +161,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// One value of a table.
-    pub(crate) fn field<T: Decode>(&mut self, table: &Table, key: &str, at: Span) -> Option<T> {
+    pub(crate) fn field<T: Decode>(&mut self, table: &TomlTable, key: &str, at: Span) -> Option<T> {
         self.path.push(key.to_owned());
         let is_element = std::mem::replace(&mut self.is_element, false);
         let value = match table.get(key) {
@@ -194,7 +194,7 @@ pub(crate) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 impl<T: Decode> Decode for Spanned<T> {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         Some(Self { value: T::decode(node, decoder)?, span: node.span })
     }
 
@@ -204,7 +204,7 @@ impl<T: Decode> Decode for Spanned<T> {
 }
 
 impl<T: Decode> Decode for Option<T> {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         T::decode(node, decoder).map(Some)
     }
 
@@ -218,13 +218,13 @@ impl<T: Decode> Decode for Option<T> {
 }
 
 impl<T: Decode> Decode for Vec<T> {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        let Value::Array(nodes) = &node.value else {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let TomlValue::Array(nodes) = &node.value else {
             let hint = match &node.value {
-                Value::Table(_) => {
+                TomlValue::Table(_) => {
                     format!("write `[[{}]]`, once for each", decoder.path.join("."))
                 }
-                Value::String(text) => format!("write `[{text:?}]`"),
+                TomlValue::String(text) => format!("write `[{text:?}]`"),
                 _ => format!("write `[{}]`", decoder.sources.text(node.span)),
             };
             return decoder.mismatch(node, "an array", Some(hint));
@@ -246,8 +246,8 @@ impl<T: Decode> Decode for Vec<T> {
 }
 
 impl<K: FromText + Ord, V: Decode> Decode for BTreeMap<K, V> {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        let Value::Table(table) = &node.value else { return decoder.mismatch(node, "a table", None) };
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let TomlValue::Table(table) = &node.value else { return decoder.mismatch(node, "a table", None) };
         let mut entries = Some(Self::new());
         for (key, (span, node)) in table {
             let name = match K::from_text(key) {
@@ -275,17 +275,17 @@ impl<K: FromText + Ord, V: Decode> Decode for BTreeMap<K, V> {
 }
 
 /// Artifacts: one path, or one for each platform.
-pub(super) fn one_or_many<T: Decode>(node: &Node, decoder: &mut Decoder<'_>) -> Option<Vec<T>> {
+pub(super) fn one_or_many<T: Decode>(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Vec<T>> {
     match &node.value {
-        Value::Array(_) => Vec::decode(node, decoder),
+        TomlValue::Array(_) => Vec::decode(node, decoder),
         _ => T::decode(node, decoder).map(|value| vec![value]),
     }
 }
 
 impl Decode for bool {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         match &node.value {
-            Value::Boolean(boolean) => Some(*boolean),
+            TomlValue::Boolean(boolean) => Some(*boolean),
             _ => decoder.mismatch(node, "`true` or `false`", None),
         }
     }
@@ -296,7 +296,7 @@ impl Decode for bool {
 }
 
 impl Decode for u64 {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         // TOML's integers end there.
         decoder.number(node, i64::MAX.unsigned_abs())
     }
@@ -316,7 +316,7 @@ macro_rules! text_values {
     ($($type:ty),* $(,)?) => {$(
         impl $crate::project::config::decode::Decode for $type {
             fn decode(
-                node: &$crate::project::config::node::Node,
+                node: &$crate::project::config::node::TomlNode,
                 decoder: &mut $crate::project::config::decode::Decoder<'_>,
             ) -> Option<Self> {
                 decoder.text(node)
@@ -344,7 +344,7 @@ macro_rules! table {
 
         impl $crate::project::config::decode::Decode for $name {
             fn decode(
-                node: &$crate::project::config::node::Node,
+                node: &$crate::project::config::node::TomlNode,
                 decoder: &mut $crate::project::config::decode::Decoder<'_>,
             ) -> Option<Self> {
                 let table = decoder.table(node, &[$($key),*])?;

@@ -10,8 +10,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::app_argument::AppParts;
 use super::decode::{Decode, Decoder};
-use super::node::{Node, Table, Value};
-use super::source::{Diagnostic, Origin, Sources, Span};
+use super::node::{TomlNode, TomlTable, TomlValue};
+use super::source::{Diagnostic, Sources, Span, TextOrigin};
 use super::{ConfigError, ConfigError::NotFound};
 use crate::types::shown::shown_path;
 
@@ -26,7 +26,7 @@ const APP: &str = "app";
 pub struct Document {
     sources: Sources,
     /// Always a table.
-    root: Node,
+    root: TomlNode,
     /// The directory that relative paths in the build file and in `--set` start from.
     directory: std::path::PathBuf,
 }
@@ -36,7 +36,7 @@ impl Document {
     #[must_use]
     pub fn empty(directory: &Path) -> Self {
         let span = Span::new(0, &(0..0));
-        let root = Node { span, value: Value::Table(Table::new()) };
+        let root = TomlNode { span, value: TomlValue::Table(TomlTable::new()) };
         Self { sources: Sources::default(), root, directory: directory.to_owned() }
     }
 
@@ -72,7 +72,7 @@ impl Document {
     pub fn parse_member(&self, name: &str, directory: &Path, text: &str) -> Result<Self, ConfigError> {
         let mut member = self.clone().with(name, directory, text)?;
         let workspace = self.table().get("workspace").map(|(_, node)| &node.value);
-        let Some(Value::Table(workspace)) = workspace else { return Ok(member) };
+        let Some(TomlValue::Table(workspace)) = workspace else { return Ok(member) };
         for key in ["image", "config"] {
             if let Some(given) = workspace.get(key) {
                 inherit(member.table_mut(), key, given);
@@ -83,7 +83,7 @@ impl Document {
 
     /// Replaces the tree by that of `text`, and keeps the sources.
     fn with(mut self, name: &str, directory: &Path, text: &str) -> Result<Self, ConfigError> {
-        let base = self.sources.add(name, directory, Origin::File, text);
+        let base = self.sources.add(name, directory, TextOrigin::File, text);
         let (table, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
             // Whatever the parser finds after the first slip is mostly a consequence of it.
@@ -95,9 +95,9 @@ impl Document {
             let diagnostics = reported.iter().map(|error| syntax(error, base, text)).collect();
             return Err(self.sources.error(diagnostics));
         }
-        self.root = Node {
+        self.root = TomlNode {
             span: Span::new(base, &(0..0)),
-            value: Value::Table(convert_table(table.get_ref(), base)),
+            value: TomlValue::Table(convert_table(table.get_ref(), base)),
         };
         directory.clone_into(&mut self.directory);
         Ok(self)
@@ -109,7 +109,7 @@ impl Document {
     /// When there is no `=`, the key is not a TOML key, or passes through something that is not a table.
     pub fn set(&mut self, assignment: &str) -> Result<(), ConfigError> {
         let directory = self.directory.clone();
-        let base = self.sources.add("--set", &directory, Origin::Typed, assignment);
+        let base = self.sources.add("--set", &directory, TextOrigin::Typed, assignment);
         let wrong = |document: &Self, range: std::ops::Range<usize>, message: String| {
             let hint = "write `--set KEY=VALUE`, such as `--set config.user=1000`".to_owned();
             document.sources.wrong_at(Span::new(base, &range), message, Some(hint))
@@ -130,7 +130,7 @@ impl Document {
         let span = Span::new(base, &(start..start + value.len()));
         let node = match DeValue::parse(value) {
             Ok(parsed) => convert(&parsed, base + start),
-            Err(_) => Node { span, value: Value::String(value.to_owned()) },
+            Err(_) => TomlNode { span, value: TomlValue::String(value.to_owned()) },
         };
         self.put(&path, node)
     }
@@ -148,9 +148,9 @@ impl Document {
         path: [&str; 2],
         texts: &[String],
     ) -> Result<(), ConfigError> {
-        let nodes: Vec<Node> = texts.iter().map(|text| self.typed(name, text)).collect();
+        let nodes: Vec<TomlNode> = texts.iter().map(|text| self.typed(name, text)).collect();
         let Some(span) = nodes.first().map(|node| node.span) else { return Ok(()) };
-        self.put(&path.map(|key| (key.to_owned(), span)), Node { span, value: Value::Array(nodes) })
+        self.put(&path.map(|key| (key.to_owned(), span)), TomlNode { span, value: TomlValue::Array(nodes) })
     }
 
     /// Adds an artifact that `--app` gave as `PATH[:KIND][=ROOT]` to those that are there.
@@ -163,37 +163,37 @@ impl Document {
         }
         let keys = [("path", Some(parts.path)), ("kind", parts.kind), ("root", parts.root)];
         let keys = keys.into_iter().filter_map(|(key, range)| Some((key, range?)));
-        let table: Table = keys
+        let table: TomlTable = keys
             .map(|(key, range)| {
                 let span = whole.part(&range);
-                (key.to_owned(), (span, Node { span, value: Value::String(text[range].to_owned()) }))
+                (key.to_owned(), (span, TomlNode { span, value: TomlValue::String(text[range].to_owned()) }))
             })
             .collect();
-        let app = Node { span: whole, value: Value::Table(table) };
+        let app = TomlNode { span: whole, value: TomlValue::Table(table) };
         match self.table_mut().get_mut(APP) {
             None => drop(self.table_mut().insert(APP.to_owned(), (whole, app))),
-            Some((_, Node { value: Value::Array(apps), .. })) => apps.push(app),
+            Some((_, TomlNode { value: TomlValue::Array(apps), .. })) => apps.push(app),
             Some((_, only)) => {
                 let span = only.span;
-                let first = std::mem::replace(only, Node { span, value: Value::Array(Vec::new()) });
-                only.value = Value::Array(vec![first, app]);
+                let first = std::mem::replace(only, TomlNode { span, value: TomlValue::Array(Vec::new()) });
+                only.value = TomlValue::Array(vec![first, app]);
             }
         }
         Ok(())
     }
 
     /// Registers a typed text. Its relative paths are relative to the working directory.
-    pub(super) fn typed(&mut self, name: &str, text: &str) -> Node {
-        let base = self.sources.add(name, Path::new(""), Origin::Typed, text);
-        Node { span: Span::new(base, &(0..text.len())), value: Value::String(text.to_owned()) }
+    pub(super) fn typed(&mut self, name: &str, text: &str) -> TomlNode {
+        let base = self.sources.add(name, Path::new(""), TextOrigin::Typed, text);
+        TomlNode { span: Span::new(base, &(0..text.len())), value: TomlValue::String(text.to_owned()) }
     }
 
-    fn put(&mut self, path: &[(String, Span)], node: Node) -> Result<(), ConfigError> {
+    fn put(&mut self, path: &[(String, Span)], node: TomlNode) -> Result<(), ConfigError> {
         let Some(((last, last_span), parents)) = path.split_last() else { return Ok(()) };
         let sources = self.sources.clone();
         let mut table = self.table_mut();
         for (key, span) in parents {
-            let fresh = || (*span, Node { span: *span, value: Value::Table(Table::new()) });
+            let fresh = || (*span, TomlNode { span: *span, value: TomlValue::Table(TomlTable::new()) });
             let (_, child) = table.entry(key.clone()).or_insert_with(fresh);
             let what = child.value.what();
             let Some(inner) = table_at(key, &mut child.value) else {
@@ -223,31 +223,31 @@ impl Document {
         &self.sources
     }
 
-    fn table(&self) -> &Table {
-        static EMPTY: Table = Table::new();
+    fn table(&self) -> &TomlTable {
+        static EMPTY: TomlTable = TomlTable::new();
         match &self.root.value {
-            Value::Table(table) => table,
+            TomlValue::Table(table) => table,
             _ => &EMPTY,
         }
     }
 
-    fn table_mut(&mut self) -> &mut Table {
-        if !matches!(self.root.value, Value::Table(_)) {
-            self.root.value = Value::Table(Table::new());
+    fn table_mut(&mut self) -> &mut TomlTable {
+        if !matches!(self.root.value, TomlValue::Table(_)) {
+            self.root.value = TomlValue::Table(TomlTable::new());
         }
         match &mut self.root.value {
-            Value::Table(table) => table,
+            TomlValue::Table(table) => table,
             _ => unreachable!("made a table just above"),
         }
     }
 }
 
 /// The table that a key passes through at `key`: of several artifacts, that of the first.
-fn table_at<'a>(key: &str, value: &'a mut Value) -> Option<&'a mut Table> {
+fn table_at<'a>(key: &str, value: &'a mut TomlValue) -> Option<&'a mut TomlTable> {
     match value {
-        Value::Table(table) => Some(table),
-        Value::Array(nodes) if key == APP => match nodes.first_mut().map(|node| &mut node.value) {
-            Some(Value::Table(table)) => Some(table),
+        TomlValue::Table(table) => Some(table),
+        TomlValue::Array(nodes) if key == APP => match nodes.first_mut().map(|node| &mut node.value) {
+            Some(TomlValue::Table(table)) => Some(table),
             _ => None,
         },
         _ => None,
@@ -268,12 +268,12 @@ fn directory_of(path: &Path) -> &Path {
 }
 
 /// Puts `given` at `key` unless something stands there; tables are joined.
-fn inherit(table: &mut Table, key: &str, given: &(Span, Node)) {
+fn inherit(table: &mut TomlTable, key: &str, given: &(Span, TomlNode)) {
     let Some((_, own)) = table.get_mut(key) else {
         table.insert(key.to_owned(), given.clone());
         return;
     };
-    if let (Value::Table(own), Value::Table(theirs)) = (&mut own.value, &given.1.value) {
+    if let (TomlValue::Table(own), TomlValue::Table(theirs)) = (&mut own.value, &given.1.value) {
         for (key, given) in theirs {
             inherit(own, key, given);
         }
@@ -291,7 +291,7 @@ fn syntax(error: &toml::de::Error, base: usize, text: &str) -> Diagnostic {
     Diagnostic { message, hint, span: Span::new(base, &range) }
 }
 
-fn convert_table(table: &DeTable<'_>, base: usize) -> Table {
+fn convert_table(table: &DeTable<'_>, base: usize) -> TomlTable {
     let entry = |(key, value): (&toml::Spanned<_>, _)| {
         let key: (&std::borrow::Cow<'_, str>, _) = (key.get_ref(), Span::new(base, &key.span()));
         (key.0.clone().into_owned(), (key.1, convert(value, base)))
@@ -299,21 +299,21 @@ fn convert_table(table: &DeTable<'_>, base: usize) -> Table {
     table.iter().map(entry).collect()
 }
 
-fn convert(node: &toml::Spanned<DeValue<'_>>, base: usize) -> Node {
+fn convert(node: &toml::Spanned<DeValue<'_>>, base: usize) -> TomlNode {
     let value = match node.get_ref() {
-        DeValue::String(text) => Value::String(text.clone().into_owned()),
+        DeValue::String(text) => TomlValue::String(text.clone().into_owned()),
         DeValue::Integer(integer) => {
             let text = integer.as_str();
             let saturated = if text.starts_with('-') { i128::MIN } else { i128::MAX };
-            Value::Integer(i128::from_str_radix(text, integer.radix()).unwrap_or(saturated))
+            TomlValue::Integer(i128::from_str_radix(text, integer.radix()).unwrap_or(saturated))
         }
-        DeValue::Float(_) => Value::Float,
-        DeValue::Boolean(boolean) => Value::Boolean(*boolean),
-        DeValue::Datetime(datetime) => Value::Datetime(*datetime),
-        DeValue::Array(array) => Value::Array(array.iter().map(|node| convert(node, base)).collect()),
-        DeValue::Table(table) => Value::Table(convert_table(table, base)),
+        DeValue::Float(_) => TomlValue::Float,
+        DeValue::Boolean(boolean) => TomlValue::Boolean(*boolean),
+        DeValue::Datetime(datetime) => TomlValue::Datetime(*datetime),
+        DeValue::Array(array) => TomlValue::Array(array.iter().map(|node| convert(node, base)).collect()),
+        DeValue::Table(table) => TomlValue::Table(convert_table(table, base)),
     };
-    Node { span: Span::new(base, &node.span()), value }
+    TomlNode { span: Span::new(base, &node.span()), value }
 }
 
 /// The first `=` that is not inside a quoted key.

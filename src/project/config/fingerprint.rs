@@ -2,8 +2,9 @@
 
 use super::template::Facts;
 use super::value::{
-    Arguments, Base, Buckets, ByteSize, Compression, Count, DiskPath, EnvName, EnvValue, Format, ImagePath,
-    KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, Signal, User,
+    Arguments, BaseSetting, Buckets, ByteSize, CompressionSetting, Count, DiskPath, EnvName, EnvValue,
+    Format, ImagePath, KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports,
+    Signal, User,
 };
 use crate::project::git::GitFacts;
 use crate::types::digest::KeyBuilder;
@@ -64,7 +65,7 @@ impl Fingerprint for Buckets {
     }
 }
 
-impl Fingerprint for Compression {
+impl Fingerprint for CompressionSetting {
     fn add_to(&self, key: &mut KeyBuilder) {
         match self {
             Self::None => key.text("none"),
@@ -86,7 +87,7 @@ impl Fingerprint for Mtime {
     }
 }
 
-impl Fingerprint for Base {
+impl Fingerprint for BaseSetting {
     fn add_to(&self, key: &mut KeyBuilder) {
         let (place, path, name) = match self {
             Self::Scratch => return key.text("scratch"),

@@ -17,18 +17,19 @@ mod template;
 mod value;
 
 pub use document::Document;
-pub use registries::{Added, Addition, UserFile, merge};
+pub use registries::{AddedKey, Addition, UserFile, merge};
 pub use schema::{
-    App, Apps, BuildFile, Cache, Config, Directory, Files, Health, HealthCommand, Healthcheck, Image, Layer,
-    Name, Paths, RegistryOptions, TagTemplate, Workspace, keys,
+    AppSettings, Apps, BuildFile, Cache, ConfigSettings, DirectorySettings, FilesSettings, HealthCommand,
+    HealthSetting, HealthcheckSettings, ImageSettings, LayerSettings, NonEmptyName, Paths, RegistryOptions,
+    TagTemplate, Workspace, keys,
 };
 pub use settings::{Overrides, Settings};
-pub use source::{ConfigError, Diagnostic, Report, Sources, Span, Spanned};
+pub use source::{ConfigError, Diagnostic, Diagnostics, Sources, Span, Spanned};
 pub use template::{Facts, Template, TemplateError};
 pub use value::{
-    Arguments, Base, Buckets, ByteSize, Compression, Count, DiskPath, EnvName, EnvTable, EnvValue, Format,
-    ImagePath, KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports,
-    Protocol, Signal, User,
+    Arguments, BaseSetting, Buckets, ByteSize, CompressionSetting, Count, DiskPath, EnvName, EnvTable,
+    EnvValue, Format, ImagePath, KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent,
+    Period, Ports, Protocol, Signal, User,
 };
 
 #[cfg(test)]

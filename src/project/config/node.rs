@@ -6,28 +6,28 @@ use super::source::Span;
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
+pub(crate) struct TomlNode {
     pub(crate) span: Span,
-    pub(crate) value: Value,
+    pub(crate) value: TomlValue,
 }
 
 /// A TOML value.
 #[derive(Clone, Debug)]
-pub(crate) enum Value {
+pub(crate) enum TomlValue {
     String(String),
     /// Saturated where it does not fit: no setting comes near.
     Integer(i128),
     Float,
     Boolean(bool),
     Datetime(toml::value::Datetime),
-    Array(Vec<Node>),
-    Table(Table),
+    Array(Vec<TomlNode>),
+    Table(TomlTable),
 }
 
 /// A table: its values, and where their keys stand.
-pub(crate) type Table = BTreeMap<String, (Span, Node)>;
+pub(crate) type TomlTable = BTreeMap<String, (Span, TomlNode)>;
 
-impl Value {
+impl TomlValue {
     /// Its kind, with an article.
     pub(crate) const fn what(&self) -> &'static str {
         match self {

@@ -66,7 +66,7 @@ pub struct Addition {
     /// The registry.
     pub registry: Registry,
     /// The key that the file sets.
-    pub what: Added,
+    pub what: AddedKey,
     /// Where: file, line and column.
     pub place: String,
     span: Span,
@@ -74,7 +74,7 @@ pub struct Addition {
 
 /// A key that a project's file adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Added {
+pub enum AddedKey {
     /// No TLS.
     PlainHttp,
     /// No check of certificates.
@@ -85,7 +85,7 @@ pub enum Added {
     Mirror(String),
 }
 
-impl Added {
+impl AddedKey {
     /// The key of the build file.
     #[must_use]
     pub const fn key(&self) -> &'static str {
@@ -111,26 +111,26 @@ impl fmt::Display for Addition {
         let Self { registry, what, place, .. } = self;
         let key = what.key();
         match what {
-            Added::PlainHttp => {
+            AddedKey::PlainHttp => {
                 write!(
                     f,
                     "{place}: `{key}` for `{registry}`: logins and images go there without TLS, as this project \
                      wants it"
                 )
             }
-            Added::SkipTlsVerify => {
+            AddedKey::SkipTlsVerify => {
                 write!(
                     f,
                     "{place}: `{key}` for `{registry}`: its certificate is not checked, as this project wants it"
                 )
             }
-            Added::CaFile(file) => {
+            AddedKey::CaFile(file) => {
                 write!(
                     f,
                     "{place}: `{key}` for `{registry}`: this project trusts the authorities in `{file}`"
                 )
             }
-            Added::Mirror(mirror) => {
+            AddedKey::Mirror(mirror) => {
                 write!(f, "{place}: `{key}` for `{registry}`: this project has pulls ask `{mirror}` first")
             }
         }
@@ -145,7 +145,7 @@ pub(super) fn additions(
     user: &BTreeMap<Registry, RegistryOptions>,
 ) -> Vec<Addition> {
     let mut additions = Vec::new();
-    let mut add = |registry: &Registry, what: Added, span: Span| {
+    let mut add = |registry: &Registry, what: AddedKey, span: Span| {
         let is_decided = user.get(registry).is_some_and(|own| own.decides(&what));
         if !sources.is_typed(span) && !is_decided {
             let (registry, place) = (registry.clone(), sources.location(span));
@@ -156,19 +156,19 @@ pub(super) fn additions(
         if let Some(plain) = options.plain_http.as_ref().filter(|plain| plain.value)
             && !registry.is_loopback()
         {
-            add(registry, Added::PlainHttp, plain.span);
+            add(registry, AddedKey::PlainHttp, plain.span);
         }
         if let Some(skip) = options.skip_tls_verify.as_ref().filter(|skip| skip.value) {
-            add(registry, Added::SkipTlsVerify, skip.span);
+            add(registry, AddedKey::SkipTlsVerify, skip.span);
         }
         if let Some(file) = &options.ca_file {
-            add(registry, Added::CaFile(file.written().to_owned()), file.span);
+            add(registry, AddedKey::CaFile(file.written().to_owned()), file.span);
         }
         for mirror in &options.mirrors {
-            add(registry, Added::Mirror(mirror.to_string()), mirror.span);
+            add(registry, AddedKey::Mirror(mirror.to_string()), mirror.span);
             // A mirror without TLS is that for whatever else is asked of the same host.
             if mirror.is_plain() && !mirror.scope().registry().is_loopback() {
-                add(mirror.scope().registry(), Added::PlainHttp, mirror.span);
+                add(mirror.scope().registry(), AddedKey::PlainHttp, mirror.span);
             }
         }
     }
@@ -218,13 +218,13 @@ impl RegistryOptions {
     }
 
     /// Whether these settings, and not others that are merged into them, decide about `what`.
-    fn decides(&self, what: &Added) -> bool {
+    fn decides(&self, what: &AddedKey) -> bool {
         match what {
-            Added::PlainHttp | Added::SkipTlsVerify => {
+            AddedKey::PlainHttp | AddedKey::SkipTlsVerify => {
                 self.plain_http.is_some() || self.skip_tls_verify.is_some()
             }
-            Added::CaFile(_) => self.ca_file.is_some(),
-            Added::Mirror(mirror) => self.mirrors.iter().any(|own| own.to_string() == *mirror),
+            AddedKey::CaFile(_) => self.ca_file.is_some(),
+            AddedKey::Mirror(mirror) => self.mirrors.iter().any(|own| own.to_string() == *mirror),
         }
     }
 

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 
 use super::decode::{Decode, Decoder, FromText, Wrong, one_or_many, settings_table};
-use super::node::{Node, Value};
+use super::node::{TomlNode, TomlValue};
 use super::source::Spanned;
 use super::template::Template;
 use super::value::{
-    Arguments, Base, Buckets, ByteSize, Compression, Count, DiskPath, EnvName, EnvTable, Format, ImagePath,
-    KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, Signal, User,
+    Arguments, BaseSetting, Buckets, ByteSize, CompressionSetting, Count, DiskPath, EnvName, EnvTable,
+    Format, ImagePath, KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports,
+    Signal, User,
 };
 use crate::oci;
 use crate::types::digest::KeyBuilder;
@@ -26,13 +27,13 @@ settings_table! {
         /// The output format; a digest changes only with it.
         "format" => format: Option<Format>,
         /// The image's name and base.
-        "image" => image: Image,
+        "image" => image: ImageSettings,
         /// The artifacts.
         "app" => apps: Apps,
         /// Layers besides those of the artifact, bottom first.
-        "layer" => layers: Vec<Layer>,
+        "layer" => layers: Vec<LayerSettings>,
         /// How containers of the image run.
-        "config" => config: Config,
+        "config" => config: ConfigSettings,
         /// Where other machines' layers are found.
         "cache" => cache: Cache,
         /// How registries are reached.
@@ -44,25 +45,25 @@ settings_table! {
 
 settings_table! {
     /// `[image]`
-    pub struct Image {
+    pub struct ImageSettings {
         /// The repository that the image is named after and pushed to.
         "name" => name: Option<Spanned<Repository>>,
         /// The base.
-        "base" => base: Option<Spanned<Base>>,
+        "base" => base: Option<Spanned<BaseSetting>>,
         /// Its tags.
         "tags" => tags: Option<Vec<Spanned<TagTemplate>>>,
         /// The platforms to build for; all that both the base and the artifact offer where not given.
         "platforms" => platforms: Option<Vec<Spanned<Platform>>>,
         /// Annotations of the manifest and index.
-        "annotations" => annotations: BTreeMap<Name, Spanned<Template>>,
+        "annotations" => annotations: BTreeMap<NonEmptyName, Spanned<Template>>,
         /// How layers are compressed.
-        "compression" => compression: Option<Spanned<Compression>>,
+        "compression" => compression: Option<Spanned<CompressionSetting>>,
     }
 }
 
 settings_table! {
     /// `[app]`, or one of several `[[app]]`.
-    pub struct App {
+    pub struct AppSettings {
         /// The artifact; one for each platform where there are several.
         "path" => paths: Paths,
         /// The kind; detected if it is missing.
@@ -88,13 +89,13 @@ settings_table! {
 
 settings_table! {
     /// `[[layer]]`
-    pub struct Layer {
+    pub struct LayerSettings {
         /// Its name in plans, reports and the history.
-        "name" => name: Spanned<Name>,
+        "name" => name: Spanned<NonEmptyName>,
         /// The files that are copied into it.
-        "files" => files: Vec<Files>,
+        "files" => files: Vec<FilesSettings>,
         /// Directories that are made in it.
-        "directories" => directories: Vec<Directory>,
+        "directories" => directories: Vec<DirectorySettings>,
         /// The modification time of everything in it.
         "mtime" => mtime: Option<Spanned<Mtime>>,
     }
@@ -102,7 +103,7 @@ settings_table! {
 
 settings_table! {
     /// The files that are copied into a layer.
-    pub struct Files {
+    pub struct FilesSettings {
         /// A file, or a directory whose content is copied.
         "from" => from: Spanned<DiskPath>,
         /// Where it goes; below it, with a trailing slash.
@@ -126,7 +127,7 @@ settings_table! {
 
 settings_table! {
     /// A directory that is made in a layer.
-    pub struct Directory {
+    pub struct DirectorySettings {
         /// Where.
         "path" => path: Spanned<ImagePath>,
         /// Who owns it.
@@ -138,7 +139,7 @@ settings_table! {
 
 settings_table! {
     /// `[config]`
-    pub struct Config {
+    pub struct ConfigSettings {
         /// Variables to set.
         "env" => env: EnvTable,
         /// Variables of the base to remove.
@@ -156,11 +157,11 @@ settings_table! {
         /// Its arguments.
         "cmd" => cmd: Option<Spanned<Arguments>>,
         /// Labels to set.
-        "labels" => labels: BTreeMap<Name, Spanned<Template>>,
+        "labels" => labels: BTreeMap<NonEmptyName, Spanned<Template>>,
         /// Labels of the base to remove.
-        "unset-labels" => unset_labels: Vec<Spanned<Name>>,
+        "unset-labels" => unset_labels: Vec<Spanned<NonEmptyName>>,
         /// How to tell that the application is well.
-        "healthcheck" => healthcheck: Option<Spanned<Health>>,
+        "healthcheck" => healthcheck: Option<Spanned<HealthSetting>>,
         /// The signal that stops it.
         "stop-signal" => stop_signal: Option<Spanned<Signal>>,
     }
@@ -168,7 +169,7 @@ settings_table! {
 
 settings_table! {
     /// A health check.
-    pub struct Healthcheck {
+    pub struct HealthcheckSettings {
         /// The program to run.
         "cmd" => cmd: HealthCommand,
         /// Time between checks.
@@ -210,9 +211,9 @@ settings_table! {
         /// Directories with a build file each.
         "members" => members: Vec<Spanned<Pattern>>,
         /// Defaults for the `[image]` of members.
-        "image" => image: Image,
+        "image" => image: ImageSettings,
         /// Defaults for the `[config]` of members.
-        "config" => config: Config,
+        "config" => config: ConfigSettings,
     }
 }
 
@@ -230,9 +231,9 @@ settings_table! {
 
 /// A name that is not empty: of a layer, a label, an annotation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(String);
+pub struct NonEmptyName(String);
 
-impl Name {
+impl NonEmptyName {
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -240,7 +241,7 @@ impl Name {
     }
 }
 
-impl FromText for Name {
+impl FromText for NonEmptyName {
     fn from_text(text: &str) -> Result<Self, Wrong> {
         if text.is_empty() || text.chars().any(char::is_control) {
             return Err(Wrong::new("a name cannot be empty or contain control characters"));
@@ -249,7 +250,7 @@ impl FromText for Name {
     }
 }
 
-super::decode::text_values!(Name);
+super::decode::text_values!(NonEmptyName);
 
 /// A template that gives a tag.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -275,10 +276,10 @@ super::decode::text_values!(TagTemplate);
 
 /// The artifacts of an image, in the order in which they were written: `[app]`, or each `[[app]]`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Apps(pub(super) Vec<App>);
+pub struct Apps(pub(super) Vec<AppSettings>);
 
 impl Decode for Apps {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         one_or_many(node, decoder).map(Self)
     }
 
@@ -287,7 +288,7 @@ impl Decode for Apps {
     }
 
     fn keys(prefix: &str, keys: &mut Vec<String>) {
-        App::keys(prefix, keys);
+        AppSettings::keys(prefix, keys);
     }
 }
 
@@ -309,7 +310,7 @@ impl Paths {
 }
 
 impl Decode for Paths {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         let paths = one_or_many(node, decoder)?;
         if paths.is_empty() {
             return decoder.wrong(node.span, Wrong::new("`app.path` names no artifact"));
@@ -320,14 +321,14 @@ impl Decode for Paths {
 
 /// A health check, or `false` for none where the base has one.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Health {
+pub enum HealthSetting {
     /// The base's check is switched off.
     Off,
     /// This check.
-    Check(Healthcheck),
+    Check(HealthcheckSettings),
 }
 
-impl Health {
+impl HealthSetting {
     /// As image configurations have it.
     #[must_use]
     pub fn to_image(&self) -> oci::Healthcheck {
@@ -347,11 +348,11 @@ impl Health {
     }
 }
 
-impl Decode for Health {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+impl Decode for HealthSetting {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         match node.value {
-            Value::Boolean(false) => Some(Self::Off),
-            Value::Table(_) => Healthcheck::decode(node, decoder).map(Self::Check),
+            TomlValue::Boolean(false) => Some(Self::Off),
+            TomlValue::Table(_) => HealthcheckSettings::decode(node, decoder).map(Self::Check),
             _ => {
                 let hint =
                     "write `{ cmd = [\"/bin/check\"], interval = \"30s\" }`, or `false` for none".to_owned();
@@ -361,7 +362,7 @@ impl Decode for Health {
     }
 
     fn keys(prefix: &str, keys: &mut Vec<String>) {
-        Healthcheck::keys(prefix, keys);
+        HealthcheckSettings::keys(prefix, keys);
     }
 }
 
@@ -370,9 +371,9 @@ impl Decode for Health {
 pub struct HealthCommand(Vec<String>);
 
 impl Decode for HealthCommand {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         let (form, arguments) = match &node.value {
-            Value::String(command) => ("CMD-SHELL", vec![command.clone()]),
+            TomlValue::String(command) => ("CMD-SHELL", vec![command.clone()]),
             _ => ("CMD", Vec::decode(node, decoder)?),
         };
         if arguments.iter().all(String::is_empty) {
@@ -382,7 +383,7 @@ impl Decode for HealthCommand {
     }
 }
 
-impl Fingerprint for Name {
+impl Fingerprint for NonEmptyName {
     fn add_to(&self, key: &mut KeyBuilder) {
         key.text(self.as_str());
     }
@@ -406,7 +407,7 @@ impl Fingerprint for Paths {
     }
 }
 
-impl Fingerprint for Health {
+impl Fingerprint for HealthSetting {
     fn add_to(&self, key: &mut KeyBuilder) {
         match self {
             Self::Off => key.text("off"),

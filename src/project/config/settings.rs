@@ -12,11 +12,12 @@ use super::decode::Wrong;
 use super::document::Document;
 use super::registries::{self, Addition};
 use super::schema::{
-    App, BuildFile, Cache, Config, Files, Layer, Name, Paths, RegistryOptions, TagTemplate, Workspace,
+    AppSettings, BuildFile, Cache, ConfigSettings, FilesSettings, LayerSettings, NonEmptyName, Paths,
+    RegistryOptions, TagTemplate, Workspace,
 };
 use super::source::{Diagnostic, Sources, Span, Spanned};
 use super::template::Template;
-use super::value::{Base, Compression, DiskPath, Format};
+use super::value::{BaseSetting, CompressionSetting, DiskPath, Format};
 use crate::layer::scan::MAX_PATTERNS;
 use crate::types::platform::Platform;
 use crate::types::reference::{Registry, Repository};
@@ -168,21 +169,21 @@ pub struct Settings {
     /// The repository; where not given, the caller names the image after the artifact.
     pub name: Option<Spanned<Repository>>,
     /// The base; where not given, the kind of artifact decides whether it can do without.
-    pub base: Option<Spanned<Base>>,
+    pub base: Option<Spanned<BaseSetting>>,
     /// The tags; empty for [`Template::default_tag`].
     pub tags: Vec<Spanned<TagTemplate>>,
     /// The platforms, without duplicates; empty for all that both base and artifact offer.
     pub platforms: Vec<Spanned<Platform>>,
     /// Annotations.
-    pub annotations: BTreeMap<Name, Spanned<Template>>,
+    pub annotations: BTreeMap<NonEmptyName, Spanned<Template>>,
     /// How layers are compressed.
-    pub compression: Compression,
+    pub compression: CompressionSetting,
     /// The artifacts, in the order in which they were written; flags come last.
-    pub apps: Vec<App>,
+    pub apps: Vec<AppSettings>,
     /// Further layers, bottom first.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerSettings>,
     /// How containers run.
-    pub config: Config,
+    pub config: ConfigSettings,
     /// Where other machines' layers are found.
     pub cache: Cache,
     /// How registries are reached.
@@ -309,7 +310,7 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
             let hint = "give it `files` or `directories`, or remove it";
             wrong(layer.name.span, Wrong::new(format!("the layer `{name}` is empty")).hint(hint));
         }
-        for Files { mode, owner, keep_modes, keep_owners, .. } in &layer.files {
+        for FilesSettings { mode, owner, keep_modes, keep_owners, .. } in &layer.files {
             if let (Some(mode), true) = (mode, keep_modes) {
                 wrong(
                     mode.span,

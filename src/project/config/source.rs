@@ -73,7 +73,7 @@ impl<T> Deref for Spanned<T> {
 
 /// The kind of source of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum TextOrigin {
     /// A whole TOML document.
     File,
     /// Something typed on the command line or in the environment: a bare value is taken for a string where
@@ -87,7 +87,7 @@ struct SettingsText {
     name: String,
     /// The directory that relative paths in it start from.
     directory: PathBuf,
-    origin: Origin,
+    origin: TextOrigin,
     text: String,
     /// Where it lies in the common range.
     base: usize,
@@ -95,7 +95,7 @@ struct SettingsText {
 
 fingerprint_fields!(SettingsText { name, directory, origin, text } without { base });
 
-impl Fingerprint for Origin {
+impl Fingerprint for TextOrigin {
     fn add_to(&self, key: &mut KeyBuilder) {
         key.text(match self {
             Self::File => "file",
@@ -130,7 +130,7 @@ impl Fingerprint for Sources {
 
 impl Sources {
     /// Adds a text and returns its base, to make spans from.
-    pub(super) fn add(&mut self, name: &str, directory: &Path, origin: Origin, text: &str) -> usize {
+    pub(super) fn add(&mut self, name: &str, directory: &Path, origin: TextOrigin, text: &str) -> usize {
         // One more than the length, so that the end of one text is not the start of the next.
         let base = self.0.last().map_or(0, |last| last.base + last.text.len() + 1);
         self.0.push(Arc::new(SettingsText {
@@ -166,7 +166,7 @@ impl Sources {
     /// Whether it was typed as a flag or variable rather than written into a file.
     #[must_use]
     pub fn is_typed(&self, span: Span) -> bool {
-        self.find(span).is_some_and(|(source, _)| source.origin == Origin::Typed)
+        self.find(span).is_some_and(|(source, _)| source.origin == TextOrigin::Typed)
     }
 
     /// The directory that a relative path there starts from.
@@ -178,7 +178,7 @@ impl Sources {
     #[must_use]
     pub fn location(&self, span: Span) -> String {
         let Some((source, range)) = self.find(span) else { return String::new() };
-        if source.origin == Origin::Typed {
+        if source.origin == TextOrigin::Typed {
             return source.prefix() + &source.text;
         }
         let before = &source.text[..range.start];
@@ -218,10 +218,10 @@ impl Sources {
         ConfigError::Forbidden(Box::new(self.report(diagnostics)))
     }
 
-    fn report(&self, mut diagnostics: Vec<Diagnostic>) -> Report {
+    fn report(&self, mut diagnostics: Vec<Diagnostic>) -> Diagnostics {
         diagnostics.sort_by_key(|diagnostic| diagnostic.span);
         diagnostics.dedup();
-        Report { sources: self.clone(), diagnostics }
+        Diagnostics { sources: self.clone(), diagnostics }
     }
 }
 
@@ -238,12 +238,12 @@ pub struct Diagnostic {
 
 /// Everything that is wrong with a build file and the flags around it, in the order it was written.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct Diagnostics {
     sources: Sources,
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Report {
+impl Diagnostics {
     /// The faults; never empty.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
@@ -272,11 +272,11 @@ impl Report {
         if let Some((source, range)) = self.sources.find(diagnostic.span) {
             let range = first_line(&source.text, range);
             group = group.element(match source.origin {
-                Origin::File => Snippet::source(&*source.text)
+                TextOrigin::File => Snippet::source(&*source.text)
                     .path(&*source.name)
                     .annotation(AnnotationKind::Primary.span(range)),
                 // As it was typed: a flag has a name, and no lines worth counting.
-                Origin::Typed => {
+                TextOrigin::Typed => {
                     let prefix = source.prefix();
                     let range = prefix.len() + range.start..prefix.len() + range.end;
                     Snippet::source(prefix + &source.text)
@@ -298,7 +298,7 @@ fn first_line(text: &str, range: Range<usize>) -> Range<usize> {
     range.start..end
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(&Renderer::plain()))
     }
@@ -320,13 +320,13 @@ pub enum ConfigError {
     },
     /// Something in the build file is wrong. Hints are part of the report.
     #[error("{0}")]
-    Invalid(Box<Report>),
+    Invalid(Box<Diagnostics>),
     /// Something that was typed as a flag or a variable is not what such a setting looks like.
     #[error("{0}")]
-    Usage(Box<Report>),
+    Usage(Box<Diagnostics>),
     /// The build file says something that it may not say.
     #[error("{0}")]
-    Forbidden(Box<Report>),
+    Forbidden(Box<Diagnostics>),
 }
 
 impl Explain for ConfigError {
@@ -368,8 +368,8 @@ mod tests {
             length in 0_usize..20,
         ) {
             let mut sources = Sources::default();
-            sources.add("build.toml", Path::new("x"), Origin::File, &text);
-            sources.add("--set", Path::new("x"), Origin::Typed, &other);
+            sources.add("build.toml", Path::new("x"), TextOrigin::File, &text);
+            sources.add("--set", Path::new("x"), TextOrigin::Typed, &other);
             let span = Span::new(0, &(start..start + length));
             prop_assert!(sources.text(span).len() <= length + 4);
             let _ = sources.location(span);

@@ -21,11 +21,11 @@ use crate::types::time;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Template {
     written: String,
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Part {
+enum TemplatePart {
     Text(String),
     Variable(Variable),
 }
@@ -151,7 +151,7 @@ fn looked_at(sought: &[String]) -> String {
 const STAND_IN: &str = "000000000000";
 
 /// The value of a variable.
-struct Filling {
+struct VariableValue {
     text: String,
     /// Whether the content follows.
     with_content: bool,
@@ -165,7 +165,7 @@ impl Template {
             Some(_) => ("{git.short}", Variable::Short),
             None => ("{content}", Variable::Content),
         };
-        Self { written: name.to_owned(), parts: vec![Part::Variable(variable)] }
+        Self { written: name.to_owned(), parts: vec![TemplatePart::Variable(variable)] }
     }
 
     /// As it was written.
@@ -233,7 +233,7 @@ impl Template {
     /// When a variable has no value, or the whole is not a tag, or is a `latest` that the file does not write.
     pub fn resolve_tag(&self, facts: &Facts) -> Result<Tag, TemplateError> {
         let mut value = self.fill(facts, |text| fit_for_tag(&text), facts.content.as_deref())?;
-        if let Some(Part::Variable(_)) = self.parts.first() {
+        if let Some(TemplatePart::Variable(_)) = self.parts.first() {
             value = value.trim_start_matches(['.', '-']).to_owned();
         }
         if value == "latest" && !self.is_literal() {
@@ -245,8 +245,8 @@ impl Template {
     /// Whether the text between the variables can be part of a tag.
     pub(super) fn check_tag(&self) -> Result<(), Wrong> {
         let text = self.parts.iter().filter_map(|part| match part {
-            Part::Text(text) => Some(text),
-            Part::Variable(_) => None,
+            TemplatePart::Text(text) => Some(text),
+            TemplatePart::Variable(_) => None,
         });
         let wrong = |what: &str| {
             let message = format!("`{}` is not a tag: {what}", self.written);
@@ -260,7 +260,9 @@ impl Template {
         }
         match self.parts.first() {
             None => wrong("it is empty"),
-            Some(Part::Text(text)) if text.starts_with(['.', '-']) => wrong("it starts with `.` or `-`"),
+            Some(TemplatePart::Text(text)) if text.starts_with(['.', '-']) => {
+                wrong("it starts with `.` or `-`")
+            }
             _ if self.is_literal() && self.written.parse::<Tag>().is_err() => wrong("it is longer than 128"),
             _ => Ok(()),
         }
@@ -268,8 +270,8 @@ impl Template {
 
     fn variables(&self) -> impl Iterator<Item = &Variable> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Text(_) => None,
-            Part::Variable(variable) => Some(variable),
+            TemplatePart::Text(_) => None,
+            TemplatePart::Variable(variable) => Some(variable),
         })
     }
 
@@ -283,8 +285,8 @@ impl Template {
         let mut filled = String::new();
         for part in &self.parts {
             match part {
-                Part::Text(text) => filled.push_str(text),
-                Part::Variable(variable) => {
+                TemplatePart::Text(text) => filled.push_str(text),
+                TemplatePart::Variable(variable) => {
                     let filling = self.value(variable, facts)?;
                     filled.push_str(&fit(filling.text));
                     if filling.with_content {
@@ -297,12 +299,12 @@ impl Template {
         Ok(filled)
     }
 
-    fn value(&self, variable: &Variable, facts: &Facts) -> Result<Filling, TemplateError> {
+    fn value(&self, variable: &Variable, facts: &Facts) -> Result<VariableValue, TemplateError> {
         let written = || self.written.clone();
         let git = || facts.git.as_ref().ok_or_else(|| TemplateError::NoGit(written()));
-        let plain = |text: String| Filling { text, with_content: false };
+        let plain = |text: String| VariableValue { text, with_content: false };
         let marked = |commit: &str, dirty: bool| match dirty {
-            true => Filling { text: format!("{commit}-dirty-"), with_content: true },
+            true => VariableValue { text: format!("{commit}-dirty-"), with_content: true },
             false => plain(commit.to_owned()),
         };
         Ok(match variable {
@@ -316,7 +318,7 @@ impl Template {
                 template: written(),
                 sought: facts.version_sought.clone(),
             })?),
-            Variable::Content => Filling { text: String::new(), with_content: true },
+            Variable::Content => VariableValue { text: String::new(), with_content: true },
             Variable::Env(name) => {
                 let no_env = || TemplateError::NoEnv { template: written(), name: name.clone() };
                 plain(facts.env.get(name).cloned().ok_or_else(no_env)?)
@@ -349,9 +351,9 @@ impl FromText for Template {
                         .hint("close it with `}`, or write `{{` for the brace itself"));
                 };
                 if !literal.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut literal)));
+                    parts.push(TemplatePart::Text(std::mem::take(&mut literal)));
                 }
-                parts.push(Part::Variable(variable(text, at..at + length + 1)?));
+                parts.push(TemplatePart::Variable(variable(text, at..at + length + 1)?));
                 at += length + 1;
             } else if character == '}' {
                 return Err(
@@ -363,7 +365,7 @@ impl FromText for Template {
             }
         }
         if !literal.is_empty() {
-            parts.push(Part::Text(literal));
+            parts.push(TemplatePart::Text(literal));
         }
         Ok(Self { written: text.to_owned(), parts })
     }

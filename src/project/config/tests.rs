@@ -720,8 +720,9 @@ fn a_bare_value_is_a_string_where_one_is_wanted() {
 fn several_artifacts_keep_their_order() {
     let text = "[[app]]\npath = 'a.war'\n[[app]]\npath = ['b', 'c']\nkind = 'elf'\nroot = '/b'\n";
     let names = |settings: &Settings| -> Vec<String> {
-        let written =
-            |app: &App| app.paths.as_slice().iter().map(|path| path.written()).collect::<Vec<_>>().join(",");
+        let written = |app: &AppSettings| {
+            app.paths.as_slice().iter().map(|path| path.written()).collect::<Vec<_>>().join(",")
+        };
         settings.apps.iter().map(written).collect()
     };
     assert_eq!(names(&settings(text)), ["a.war", "b,c"]);
@@ -774,7 +775,9 @@ fn a_member_inherits_from_its_workspace() {
     let text = "[image]\ntags = ['m']\n[config]\nworkdir = '/m'\nenv = { B = 'm' }\n";
     let member = workspace.parse_member("m/build.toml", Path::new("m"), text).expect("valid");
     let settings = Settings::resolve(member, &Overrides::default(), &Overrides::default()).expect("valid");
-    let Some(Base::Layout { path, .. }) = settings.base.map(|base| base.value) else { panic!("a layout") };
+    let Some(BaseSetting::Layout { path, .. }) = settings.base.map(|base| base.value) else {
+        panic!("a layout")
+    };
     assert_eq!(path.path(), Path::new("root/base"), "relative to the file that says it");
     assert_eq!(settings.tags[0].template().as_str(), "m");
     let env: Vec<_> =

@@ -14,8 +14,8 @@ mod process;
 mod times;
 mod words;
 
-pub use base::Base;
-pub use compression::{Buckets, Compression};
+pub use base::BaseSetting;
+pub use compression::{Buckets, CompressionSetting};
 pub use names::MirrorAddress;
 pub use numbers::{ByteSize, Count, Percent};
 pub use paths::{DiskPath, ImagePath};
@@ -40,7 +40,7 @@ mod tests {
             let _ = Owner::from_text(&text);
             let _ = Period::from_text(&text);
             let _ = Ports::from_text(&text);
-            let _ = Compression::from_text(&text);
+            let _ = CompressionSetting::from_text(&text);
             let _ = ImagePath::from_text(&text);
             let _ = Pattern::from_text(&text);
             let _ = User::from_text(&text);

@@ -19,8 +19,8 @@ use std::path::Path;
 use super::confine;
 use super::error::GitError;
 use super::process::{Running, path_of};
-use super::repository::{Place, Repository};
-use super::stand_in::{Asker, Git};
+use super::repository::{GitRepository, RepositoryPaths};
+use super::stand_in::{Git, GitQuery};
 use super::surroundings::Surroundings;
 use crate::runtime::input;
 use crate::types::digest::HashingWriter;
@@ -78,25 +78,25 @@ const STATUS: [&str; 7] = [
 /// When git cannot say.
 pub(super) fn status(
     git: &Git<'_>,
-    repository: &Repository,
+    repository: &GitRepository,
     around: &Surroundings<'_>,
 ) -> Result<Status, GitError> {
     let mut running = git.start(&STATUS, &[])?;
     let mut status = Status::default();
     let mut candidates = Vec::new();
     while let Some(record) = running.record(0)? {
-        let is_change = match Record::parse(&record) {
-            Record::Commit(commit) => {
+        let is_change = match StatusRecord::parse(&record) {
+            StatusRecord::Commit(commit) => {
                 status.commit = (commit != "(initial)").then_some(commit);
                 false
             }
-            Record::Branch(branch) => {
+            StatusRecord::Branch(branch) => {
                 status.branch = (branch != "(detached)").then_some(branch);
                 false
             }
-            Record::Other => false,
-            Record::Change(path) => !(around.is_ours)(&repository.place.top.join(path_of(path))),
-            Record::Content(candidate) => {
+            StatusRecord::Other => false,
+            StatusRecord::Change(path) => !(around.is_ours)(&repository.place.top.join(path_of(path))),
+            StatusRecord::Content(candidate) => {
                 let is_ours = (around.is_ours)(&repository.place.top.join(path_of(&candidate.path)));
                 candidates.extend((!is_ours).then_some(candidate));
                 candidates.len() > MOST_CANDIDATES
@@ -118,7 +118,7 @@ pub(super) fn status(
 
 /// One record of `git status --porcelain=v2 -z`.
 #[derive(Debug, PartialEq, Eq)]
-enum Record<'a> {
+enum StatusRecord<'a> {
     Commit(String),
     Branch(String),
     /// A file that is certainly not as committed.
@@ -128,7 +128,7 @@ enum Record<'a> {
     Other,
 }
 
-impl<'a> Record<'a> {
+impl<'a> StatusRecord<'a> {
     fn parse(record: &'a [u8]) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if let Some(header) = record.strip_prefix(b"# ") {
@@ -163,8 +163,8 @@ impl<'a> Record<'a> {
 /// When git cannot say.
 pub(super) fn is_changed(
     git: &Git<'_>,
-    repository: &Repository,
-    asker: &Asker<'_>,
+    repository: &GitRepository,
+    asker: &GitQuery<'_>,
     changes: &Changes,
     warnings: &mut Vec<String>,
 ) -> Result<bool, GitError> {
@@ -179,7 +179,7 @@ pub(super) fn is_changed(
 /// Whether any of the candidates is certainly changed, or cannot be told not to be.
 fn are_changed(
     git: &Git<'_>,
-    repository: &Repository,
+    repository: &GitRepository,
     candidates: &[Candidate],
     warnings: &mut Vec<String>,
 ) -> Result<bool, GitError> {
@@ -212,7 +212,7 @@ fn are_changed(
 }
 
 /// The files whose size, times and inode are those that the index says.
-fn as_noted(git: &Git<'_>, repository: &Repository) -> Result<BTreeSet<Vec<u8>>, GitError> {
+fn as_noted(git: &Git<'_>, repository: &GitRepository) -> Result<BTreeSet<Vec<u8>>, GitError> {
     let mut running = git.start(&["ls-files", "--debug", "-z"], &[])?;
     let mut paths = BTreeSet::new();
     while let Some(path) = running.record(0)? {
@@ -303,7 +303,7 @@ const MAX_POINTER: usize = 1024;
 /// Whether the content of one of these files is not what the committed text says.
 fn has_changed_pointer(
     git: &Git<'_>,
-    repository: &Repository,
+    repository: &GitRepository,
     candidates: &[&Candidate],
 ) -> Result<bool, GitError> {
     if candidates.is_empty() {
@@ -370,8 +370,8 @@ impl StatusBudget {
 /// the status of the tree that it lies in.
 fn has_changed_submodule(
     git: &Git<'_>,
-    repository: &Repository,
-    asker: &Asker<'_>,
+    repository: &GitRepository,
+    asker: &GitQuery<'_>,
     budget: &mut StatusBudget,
     warnings: &mut Vec<String>,
 ) -> Result<bool, GitError> {
@@ -398,7 +398,7 @@ fn has_changed_submodule(
         }
         budget.submodules -= 1;
         budget.depth -= 1;
-        let inner = Repository::read(Place::at(&top)?, asker.reader)?;
+        let inner = GitRepository::read(RepositoryPaths::at(&top)?, asker.reader)?;
         if asker.around.is_untrusted {
             confine::check(&inner, asker.root)?;
         }
@@ -417,7 +417,7 @@ fn has_changed_submodule(
 }
 
 /// Whether the index has the mode of a submodule anywhere. It mostly has not, which saves a process.
-fn may_have_submodules(repository: &Repository) -> io::Result<bool> {
+fn may_have_submodules(repository: &GitRepository) -> io::Result<bool> {
     if repository.place.top.join(".gitmodules").exists() {
         return Ok(true);
     }
@@ -466,20 +466,20 @@ mod tests {
         let line = |xy: &str, modes: &str, path: &str| {
             format!("1 {xy} N... {modes} {hash} {hash} {path}").into_bytes()
         };
-        let parse = Record::parse;
-        assert_eq!(parse(b"# branch.oid (initial)"), Record::Commit("(initial)".to_owned()));
-        assert_eq!(parse(b"# branch.head main"), Record::Branch("main".to_owned()));
-        assert_eq!(parse(b"# branch.ab +0 -0"), Record::Other);
-        assert_eq!(parse(b"? # x"), Record::Change(b"# x"));
+        let parse = StatusRecord::parse;
+        assert_eq!(parse(b"# branch.oid (initial)"), StatusRecord::Commit("(initial)".to_owned()));
+        assert_eq!(parse(b"# branch.head main"), StatusRecord::Branch("main".to_owned()));
+        assert_eq!(parse(b"# branch.ab +0 -0"), StatusRecord::Other);
+        assert_eq!(parse(b"? # x"), StatusRecord::Change(b"# x"));
         let content = line(".M", "100644 100644 100644", "a b");
         assert_eq!(
             parse(&content),
-            Record::Content(Candidate { path: b"a b".to_vec(), object: hash.clone() })
+            StatusRecord::Content(Candidate { path: b"a b".to_vec(), object: hash.clone() })
         );
         let mode = line(".M", "100644 100644 100755", "a");
-        assert_eq!(parse(&mode), Record::Change(b"a"));
+        assert_eq!(parse(&mode), StatusRecord::Change(b"a"));
         let staged = line("M.", "100644 100644 100644", "a");
-        assert_eq!(parse(&staged), Record::Change(b"a"));
-        assert!(matches!(parse(b"u UU N... 1 2 3 4 a b c d"), Record::Change(_)));
+        assert_eq!(parse(&staged), StatusRecord::Change(b"a"));
+        assert!(matches!(parse(b"u UU N... 1 2 3 4 a b c d"), StatusRecord::Change(_)));
     }
 }

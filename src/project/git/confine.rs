@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::GitError;
-use super::repository::Repository;
+use super::repository::GitRepository;
 use crate::runtime::input;
 
 /// Files of a repository's directory that are read and could lead away from it.
@@ -22,7 +22,7 @@ const MOST_REFERENCES: usize = 5;
 ///
 /// # Errors
 /// When it does not.
-pub(super) fn check(repository: &Repository, root: &Path) -> Result<(), GitError> {
+pub(super) fn check(repository: &GitRepository, root: &Path) -> Result<(), GitError> {
     let place = &repository.place;
     let git = place.top.join(".git");
     let Some(own) = real(&place.own) else { return Ok(()) };
@@ -51,7 +51,7 @@ fn real(path: &Path) -> Option<PathBuf> {
 
 /// Whether the git directory `own` says that the working tree is one of its own: `gitdir` in that of a working tree,
 /// `core.worktree` in that of a submodule.
-fn knows(repository: &Repository, own: &Path) -> bool {
+fn knows(repository: &GitRepository, own: &Path) -> bool {
     let place = &repository.place;
     let git = real(&place.top.join(".git"));
     let line = input::read_text(&own.join("gitdir"), super::repository::MAX_LINE).ok();
@@ -64,7 +64,7 @@ fn knows(repository: &Repository, own: &Path) -> bool {
 }
 
 /// The files of the references that HEAD names, one after the other.
-fn references(repository: &Repository) -> Vec<PathBuf> {
+fn references(repository: &GitRepository) -> Vec<PathBuf> {
     let place = &repository.place;
     let mut files = Vec::new();
     let mut next = place.own.join("HEAD");

@@ -2,7 +2,7 @@
 
 /// One `key = value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct GitConfigEntry {
     /// In lower case; empty for a key before any section.
     pub(super) section: String,
     /// As it is written.
@@ -13,7 +13,7 @@ pub(super) struct Entry {
     pub(super) value: Option<Vec<u8>>,
 }
 
-impl Entry {
+impl GitConfigEntry {
     /// Reads a record: the key, then a line feed and the value if there is one.
     pub(super) fn parse(record: &[u8]) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -55,12 +55,13 @@ mod tests {
 
     #[test]
     fn records_are_keys_and_values() {
-        let entry = |section: &str, subsection: Option<&str>, key: &str, value: Option<&str>| Entry {
-            section: section.to_owned(),
-            subsection: subsection.map(|name| name.as_bytes().to_vec()),
-            key: key.to_owned(),
-            value: value.map(|value| value.as_bytes().to_vec()),
-        };
+        let entry =
+            |section: &str, subsection: Option<&str>, key: &str, value: Option<&str>| GitConfigEntry {
+                section: section.to_owned(),
+                subsection: subsection.map(|name| name.as_bytes().to_vec()),
+                key: key.to_owned(),
+                value: value.map(|value| value.as_bytes().to_vec()),
+            };
         for (record, expected) in [
             ("core.bare", entry("core", None, "bare", None)),
             ("core.bare\n", entry("core", None, "bare", Some(""))),
@@ -69,7 +70,7 @@ mod tests {
             ("a..c\nd", entry("a", Some(""), "c", Some("d"))),
             ("b\n1", entry("", None, "b", Some("1"))),
         ] {
-            assert_eq!(Entry::parse(record.as_bytes()), expected, "{record:?}");
+            assert_eq!(GitConfigEntry::parse(record.as_bytes()), expected, "{record:?}");
         }
     }
 }

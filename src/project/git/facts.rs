@@ -6,9 +6,9 @@ use super::changes;
 use super::confine;
 use super::error::GitError;
 use super::origin;
-use super::repository::{Place, Repository};
+use super::repository::{GitRepository, RepositoryPaths};
 use super::settings::ConfigReader;
-use super::stand_in::{Asker, Git};
+use super::stand_in::{Git, GitQuery};
 use super::surroundings::Surroundings;
 use crate::types::time::LAST_SECOND;
 
@@ -41,7 +41,7 @@ impl GitFacts {
 
 /// The answer of git.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct GitAnswer {
     /// The facts, where there is a commit.
     pub facts: Option<GitFacts>,
     /// Warnings about them for the user.
@@ -55,31 +55,31 @@ const MAX_COMMIT: usize = 4 << 20;
 ///
 /// # Errors
 /// When there is a repository that cannot be read.
-pub fn facts(directory: &Path, around: &Surroundings<'_>) -> Result<Answer, GitError> {
-    let Some(place) = Place::around(directory)? else { return Ok(Answer::default()) };
+pub fn facts(directory: &Path, around: &Surroundings<'_>) -> Result<GitAnswer, GitError> {
+    let Some(place) = RepositoryPaths::around(directory)? else { return Ok(GitAnswer::default()) };
     let Some(program) = around.program() else {
         let warning = format!(
             "`{}` is a git repository, and there is no `git` program in `PATH`: tags and labels do not name the commit; \
              install git to have them as on other machines",
             place.top.display()
         );
-        return Ok(Answer { facts: None, warnings: vec![warning] });
+        return Ok(GitAnswer { facts: None, warnings: vec![warning] });
     };
     let root = place.top.clone();
     let reader = ConfigReader::new(&program, around)?;
     // Started before the other is waited for: each takes milliseconds.
     let user = reader.ask_user()?;
-    let repository = Repository::read(place, &reader)?;
+    let repository = GitRepository::read(place, &reader)?;
     let mut warnings = Vec::new();
     let user = user.settings(&mut warnings)?;
     if around.is_untrusted {
         confine::check(&repository, &root)?;
     }
-    let asker = Asker { program: &program, around, reader: &reader, user: &user, root: &root };
+    let asker = GitQuery { program: &program, around, reader: &reader, user: &user, root: &root };
     let git = Git::new(&asker, &repository)?;
     let mut asked = git.start(&["cat-file", "--batch"], b"HEAD\n")?;
     let status = changes::status(&git, &repository, around)?;
-    let Some(commit) = status.commit else { return Ok(Answer { facts: None, warnings }) };
+    let Some(commit) = status.commit else { return Ok(GitAnswer { facts: None, warnings }) };
     let refused = |message: &str| GitError::Refused {
         directory: repository.place.top.clone(),
         message: message.to_owned(),
@@ -97,7 +97,7 @@ pub fn facts(directory: &Path, around: &Surroundings<'_>) -> Result<Answer, GitE
     let dirty = changes::is_changed(&git, &repository, &asker, &status.changes, &mut warnings)?;
     let origin = repository.origin().and_then(|url| origin::public_url(&url));
     let facts = GitFacts { commit, branch: status.branch, time, dirty, origin };
-    Ok(Answer { facts: Some(facts), warnings })
+    Ok(GitAnswer { facts: Some(facts), warnings })
 }
 
 /// The committer's time of a commit in seconds since the epoch; 0 for one before 1970, which nothing that we write can say.

@@ -1,10 +1,10 @@
 //! How a repository keeps its objects and references, as its own configuration says.
 
-use super::entry::Entry;
+use super::entry::GitConfigEntry;
 
 /// How objects and references are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Format {
+pub(super) struct RepositoryFormat {
     /// `sha256`, where it is not `sha1`.
     pub(super) objects: Option<String>,
     /// `reftable`, where it is not `files`.
@@ -15,15 +15,17 @@ pub(super) struct Format {
     pub(super) is_bare: bool,
 }
 
-impl Format {
+impl RepositoryFormat {
     /// The settings of the repository's own file.
     ///
     /// # Errors
     /// Settings that this program does not know, and so might read wrongly.
-    pub(super) fn of(entries: &[Entry]) -> Result<Self, String> {
+    pub(super) fn of(entries: &[GitConfigEntry]) -> Result<Self, String> {
         let mut format = Self::default();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let value = |entry: &Entry| entry.value.as_deref().map(text).unwrap_or_default().to_ascii_lowercase();
+        let value = |entry: &GitConfigEntry| {
+            entry.value.as_deref().map(text).unwrap_or_default().to_ascii_lowercase()
+        };
         for entry in entries {
             if entry.is("core", None, "repositoryformatversion") && !matches!(&*value(entry), "0" | "1") {
                 return Err(format!("its format is {}, which is not known", value(entry)));
@@ -60,16 +62,17 @@ mod tests {
     #[test]
     fn what_is_not_known_of_a_format_is_refused() {
         let format = |records: &[&str]| {
-            let entries: Vec<Entry> = records.iter().map(|record| Entry::parse(record.as_bytes())).collect();
-            Format::of(&entries)
+            let entries: Vec<GitConfigEntry> =
+                records.iter().map(|record| GitConfigEntry::parse(record.as_bytes())).collect();
+            RepositoryFormat::of(&entries)
         };
-        assert_eq!(format(&["core.repositoryformatversion\n0"]), Ok(Format::default()));
+        assert_eq!(format(&["core.repositoryformatversion\n0"]), Ok(RepositoryFormat::default()));
         assert_eq!(
             format(&["extensions.objectformat\nsha256", "extensions.refstorage\nreftable"]),
-            Ok(Format {
+            Ok(RepositoryFormat {
                 objects: Some("sha256".to_owned()),
                 references: Some("reftable".to_owned()),
-                ..Format::default()
+                ..RepositoryFormat::default()
             })
         );
         assert!(format(&["core.repositoryformatversion\n2"]).is_err());

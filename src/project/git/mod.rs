@@ -29,7 +29,7 @@ mod stand_in;
 mod surroundings;
 
 pub use error::GitError;
-pub use facts::{Answer, GitFacts, facts};
+pub use facts::{GitAnswer, GitFacts, facts};
 pub use surroundings::Surroundings;
 
 #[cfg(test)]

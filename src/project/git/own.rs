@@ -8,8 +8,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use super::entry::Entry;
-use super::format::Format;
+use super::entry::GitConfigEntry;
+use super::format::RepositoryFormat;
 
 /// The keys of `[core]` that are switches.
 const SWITCHES: [&str; 7] = [
@@ -31,16 +31,16 @@ const CHOICES: [(&str, &[&[u8]]); 3] = [
 const FILES: [&str; 2] = ["excludesfile", "attributesfile"];
 
 /// The configuration that git is given.
-pub(super) struct Own {
+pub(super) struct GivenConfig {
     core: BTreeMap<&'static str, Vec<u8>>,
-    format: Format,
+    format: RepositoryFormat,
 }
 
-impl Own {
+impl GivenConfig {
     /// Later entries win. Relative paths are relative to `top`.
     pub(super) fn new<'e>(
-        entries: impl IntoIterator<Item = &'e Entry>,
-        format: &Format,
+        entries: impl IntoIterator<Item = &'e GitConfigEntry>,
+        format: &RepositoryFormat,
         home: Option<&Path>,
         top: &Path,
     ) -> Self {
@@ -126,8 +126,8 @@ mod tests {
             [remote \"o\"]\n uploadpack = x\n promisor = true\n[extensions]\n partialClone = o\n[alias]\n status = !x\n";
         let entries = read_for_test(hostile).expect("git reads it");
         assert_eq!(entries.len(), 21);
-        let format = Format::of(&entries).expect("known");
-        let own = Own::new(&entries, &format, None, Path::new("/nowhere"));
+        let format = RepositoryFormat::of(&entries).expect("known");
+        let own = GivenConfig::new(&entries, &format, None, Path::new("/nowhere"));
         assert_eq!(own.core, BTreeMap::new());
         let text = String::from_utf8(own.to_bytes()).expect("text");
         assert!(!text.contains("= x") && !text.contains("filter") && !text.contains("remote"), "{text}");
@@ -137,7 +137,7 @@ mod tests {
     fn git_reads_again_what_is_written() {
         for path in ["/a b", "/\"q\" \\ # ;=", "/line\nfeed", " /x ", "/ü"] {
             let core = [("excludesfile", path.as_bytes().to_vec())].into();
-            let own = Own { core, format: Format::default() };
+            let own = GivenConfig { core, format: RepositoryFormat::default() };
             let entries = read_for_test(&own.to_bytes()).expect("our own");
             let found = entries.iter().find(|entry| entry.key == "excludesfile").expect("there");
             assert_eq!(found.value.as_deref(), Some(path.as_bytes()), "{path:?}");
@@ -148,7 +148,7 @@ mod tests {
     fn later_settings_win_and_files_are_files() {
         let home = tempfile::tempdir().expect("a directory");
         std::fs::write(home.path().join("ignored"), "x\n").expect("written");
-        let entries: Vec<Entry> = [
+        let entries: Vec<GitConfigEntry> = [
             "core.eol\ncrlf",
             "core.excludesfile\n~/ignored",
             "core.attributesfile\n/dev/zero",
@@ -158,9 +158,9 @@ mod tests {
             "core.symlinks\nperhaps",
         ]
         .iter()
-        .map(|record| Entry::parse(record.as_bytes()))
+        .map(|record| GitConfigEntry::parse(record.as_bytes()))
         .collect();
-        let own = Own::new(&entries, &Format::default(), Some(home.path()), Path::new("/"));
+        let own = GivenConfig::new(&entries, &RepositoryFormat::default(), Some(home.path()), Path::new("/"));
         let expected = [
             ("autocrlf", b"input".to_vec()),
             ("eol", b"lf".to_vec()),

@@ -93,7 +93,7 @@ fn given(directory: &Path, bytes: &[u8]) -> io::Result<File> {
 }
 
 /// How a run ended, as its watcher sees it.
-enum End {
+enum ProcessEnd {
     /// By itself.
     InTime,
     /// Killed: its time was over.
@@ -112,25 +112,25 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn watch(&self) -> End {
+    fn watch(&self) -> ProcessEnd {
         let started = Instant::now();
         let is_over = |time: Duration| self.is_done.recv_timeout(time) != Err(RecvTimeoutError::Timeout);
         if is_over(SOON.min(self.patience)) {
-            return End::InTime;
+            return ProcessEnd::InTime;
         }
         let is_late = || started.elapsed() >= self.patience;
         if let Some([own, common]) = &self.read {
             let is_done = || self.is_done.try_recv() != Err(TryRecvError::Empty) || is_late();
             if let Some(file) = obstacle::find(&self.top, [own, common], is_done) {
                 let _ = lock(&self.child).kill();
-                return End::Blocked(file);
+                return ProcessEnd::Blocked(file);
             }
         }
         if is_over(self.patience.saturating_sub(started.elapsed())) {
-            return End::InTime;
+            return ProcessEnd::InTime;
         }
         let _ = lock(&self.child).kill();
-        End::Late
+        ProcessEnd::Late
     }
 }
 
@@ -145,7 +145,7 @@ pub(super) struct Running {
     /// Its complaints.
     errors: File,
     /// Kills it where it must be, and says whether it did.
-    watch: Option<(Sender<()>, JoinHandle<End>)>,
+    watch: Option<(Sender<()>, JoinHandle<ProcessEnd>)>,
     is_stopped: bool,
     directory: PathBuf,
 }
@@ -194,9 +194,9 @@ impl Running {
     pub(super) fn finish(mut self) -> Result<(), GitError> {
         let (end, status) = self.end();
         match end {
-            End::InTime => {}
-            End::Late => return Err(GitError::TooLong { directory: self.directory.clone() }),
-            End::Blocked(file) => return Err(GitError::Blocked { file }),
+            ProcessEnd::InTime => {}
+            ProcessEnd::Late => return Err(GitError::TooLong { directory: self.directory.clone() }),
+            ProcessEnd::Blocked(file) => return Err(GitError::Blocked { file }),
         }
         let status = status.map_err(GitError::Run)?;
         if status.success() || self.is_stopped {
@@ -213,10 +213,10 @@ impl Running {
         Err(GitError::Refused { directory: self.directory.clone(), message })
     }
 
-    fn end(&mut self) -> (End, io::Result<ExitStatus>) {
-        let end = self.watch.take().map_or(End::InTime, |(done, watch)| {
+    fn end(&mut self) -> (ProcessEnd, io::Result<ExitStatus>) {
+        let end = self.watch.take().map_or(ProcessEnd::InTime, |(done, watch)| {
             drop(done);
-            watch.join().unwrap_or(End::InTime)
+            watch.join().unwrap_or(ProcessEnd::InTime)
         });
         (end, lock(&self.child).wait())
     }

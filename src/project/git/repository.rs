@@ -7,15 +7,15 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::entry::Entry;
+use super::entry::GitConfigEntry;
 use super::error::GitError;
-use super::format::Format;
+use super::format::RepositoryFormat;
 use super::settings::ConfigReader;
 use crate::runtime::input;
 
 /// Where the parts of a repository are.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct RepositoryPaths {
     /// The top of the working tree.
     pub(super) top: PathBuf,
     /// The paths that `.git` is or names: HEAD, index.
@@ -26,19 +26,19 @@ pub(super) struct Place {
 
 /// A repository with a working tree.
 #[derive(Debug)]
-pub(super) struct Repository {
+pub(super) struct GitRepository {
     /// Where it is.
-    pub(super) place: Place,
+    pub(super) place: RepositoryPaths,
     /// Its configuration.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<GitConfigEntry>,
     /// How it is kept.
-    pub(super) format: Format,
+    pub(super) format: RepositoryFormat,
 }
 
 /// The most that is read of a file with one line.
 pub(super) const MAX_LINE: u64 = 64 << 10;
 
-impl Place {
+impl RepositoryPaths {
     /// The repository that `directory` is in.
     ///
     /// # Errors
@@ -67,15 +67,15 @@ impl Place {
     }
 }
 
-impl Repository {
+impl GitRepository {
     /// Reads how the repository at `place` is kept.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn read(place: Place, reader: &ConfigReader<'_>) -> Result<Self, GitError> {
+    pub(super) fn read(place: RepositoryPaths, reader: &ConfigReader<'_>) -> Result<Self, GitError> {
         let refused = |message: String| GitError::Refused { directory: place.top.clone(), message };
         let mut entries = reader.file(&place.top, &place.common.join("config"))?;
-        let format = Format::of(&entries).map_err(refused)?;
+        let format = RepositoryFormat::of(&entries).map_err(refused)?;
         if format.has_worktree_file {
             entries.extend(reader.file(&place.top, &place.own.join("config.worktree"))?);
         }
@@ -102,7 +102,7 @@ impl Repository {
     }
 }
 
-fn origin(entries: &[Entry]) -> Option<String> {
+fn origin(entries: &[GitConfigEntry]) -> Option<String> {
     let url = entries.iter().rev().find(|entry| entry.is("remote", Some(b"origin"), "url"))?;
     String::from_utf8(url.value.clone()?).ok()
 }
@@ -130,7 +130,8 @@ mod tests {
             "remote.origin.url\nyes",
             "branch.x.url\nno",
         ];
-        let entries: Vec<Entry> = records.iter().map(|record| Entry::parse(record.as_bytes())).collect();
+        let entries: Vec<GitConfigEntry> =
+            records.iter().map(|record| GitConfigEntry::parse(record.as_bytes())).collect();
         assert_eq!(origin(&entries).as_deref(), Some("yes"));
         assert_eq!(origin(&[]), None);
     }

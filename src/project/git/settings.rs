@@ -9,7 +9,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::entry::Entry;
+use super::entry::GitConfigEntry;
 use super::error::GitError;
 use super::process::{Program, Running};
 use super::surroundings::Surroundings;
@@ -41,9 +41,9 @@ pub(super) struct ConfigReader<'a> {
 #[derive(Debug, Default)]
 pub(super) struct UserSettings {
     /// Of the system, then of the user: the repository's own settings win.
-    pub(super) files: Vec<Entry>,
+    pub(super) files: Vec<GitConfigEntry>,
     /// Of this command: they win over the repository's.
-    pub(super) given: Vec<Entry>,
+    pub(super) given: Vec<GitConfigEntry>,
 }
 
 /// The user's settings, asked for.
@@ -109,7 +109,7 @@ impl<'a> ConfigReader<'a> {
     ///
     /// # Errors
     /// When git could not read it either.
-    pub(super) fn file(&self, top: &Path, path: &Path) -> Result<Vec<Entry>, GitError> {
+    pub(super) fn file(&self, top: &Path, path: &Path) -> Result<Vec<GitConfigEntry>, GitError> {
         let text = input::read(path, input::MAX_TEXT).unwrap_or_default();
         if text.is_empty() {
             return Ok(Vec::new());
@@ -120,7 +120,7 @@ impl<'a> ConfigReader<'a> {
         let mut running = self.start(top, variables, &["--no-includes", "--file", "-"], &text)?;
         let mut entries = Vec::new();
         while let Some(record) = running.record(0)? {
-            entries.push(Entry::parse(&record));
+            entries.push(GitConfigEntry::parse(&record));
         }
         match running.finish() {
             Ok(()) => Ok(entries),
@@ -151,7 +151,7 @@ impl AskedUser {
         let mut running = self.0;
         let mut settings = UserSettings::default();
         while let Some(scope) = running.record(0)? {
-            let entry = Entry::parse(&running.record(0)?.unwrap_or_default());
+            let entry = GitConfigEntry::parse(&running.record(0)?.unwrap_or_default());
             match &*scope {
                 b"command" => settings.given.push(entry),
                 _ => settings.files.push(entry),
@@ -170,7 +170,7 @@ impl AskedUser {
 
 /// The entries that git reads from a repository's file; `None` if it refuses.
 #[cfg(test)]
-pub(super) fn read_for_test(text: &[u8]) -> Option<Vec<Entry>> {
+pub(super) fn read_for_test(text: &[u8]) -> Option<Vec<GitConfigEntry>> {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("config");
     std::fs::write(&path, text).expect("written");
@@ -205,7 +205,7 @@ mod tests {
     fn shown(text: &[u8]) -> String {
         let Some(entries) = read_for_test(text) else { return "refused".to_owned() };
         let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let lines = entries.iter().map(|Entry { section, subsection, key, value }| {
+        let lines = entries.iter().map(|GitConfigEntry { section, subsection, key, value }| {
             let subsection =
                 subsection.as_deref().map(|name| format!(" {:?}", show(name))).unwrap_or_default();
             let value = value.as_deref().map(|value| format!(" = {:?}", show(value))).unwrap_or_default();
@@ -273,8 +273,8 @@ mod tests {
         }
     }
 
-    fn lines(entries: &[Entry]) -> Vec<String> {
-        let line = |entry: &Entry| {
+    fn lines(entries: &[GitConfigEntry]) -> Vec<String> {
+        let line = |entry: &GitConfigEntry| {
             format!("{}={}", entry.key, String::from_utf8_lossy(entry.value.as_deref().unwrap_or_default()))
         };
         entries.iter().map(line).collect()

@@ -12,16 +12,16 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::error::GitError;
-use super::own::Own;
+use super::own::GivenConfig;
 use super::process::{Program, Running};
-use super::repository::{MAX_LINE, Place, Repository};
+use super::repository::{GitRepository, MAX_LINE, RepositoryPaths};
 use super::settings::{ConfigReader, UserSettings};
 use super::surroundings::Surroundings;
 use crate::runtime::input;
 
 /// The state that all repositories of one question share: a working tree, and the submodules in it.
 #[derive(Clone, Copy)]
-pub(super) struct Asker<'a> {
+pub(super) struct GitQuery<'a> {
     /// git.
     pub(super) program: &'a Path,
     /// The caller's surroundings.
@@ -37,7 +37,7 @@ pub(super) struct Asker<'a> {
 /// git, for one repository.
 pub(super) struct Git<'a> {
     program: &'a Path,
-    place: &'a Place,
+    place: &'a RepositoryPaths,
     variables: Vec<(String, OsString)>,
     patience: Duration,
     /// Removed with this.
@@ -49,13 +49,13 @@ impl<'a> Git<'a> {
     ///
     /// # Errors
     /// When it cannot be made, or the repository has something in the place of a file.
-    pub(super) fn new(asker: &Asker<'a>, repository: &'a Repository) -> Result<Self, GitError> {
-        let Asker { program, around, user, .. } = *asker;
+    pub(super) fn new(asker: &GitQuery<'a>, repository: &'a GitRepository) -> Result<Self, GitError> {
+        let GitQuery { program, around, user, .. } = *asker;
         let stand_in = tempfile::Builder::new().prefix("pack-git-").tempdir_in(around.temporary);
         let stand_in = stand_in
             .map_err(|source| GitError::Temporary { directory: around.temporary.to_owned(), source })?;
-        let Repository { place, entries, format } = repository;
-        let Place { top, own, common } = place;
+        let GitRepository { place, entries, format } = repository;
+        let RepositoryPaths { top, own, common } = place;
         let refused = |message: String| GitError::Refused { directory: top.clone(), message };
         let at = |name: &str| stand_in.path().join(name);
         let temporary = |source| GitError::Temporary { directory: around.temporary.to_owned(), source };
@@ -64,7 +64,7 @@ impl<'a> Git<'a> {
         std::fs::write(at("HEAD"), head).map_err(temporary)?;
         let home = (around.variable)("HOME").map(PathBuf::from);
         let all = user.files.iter().chain(entries).chain(&user.given);
-        let config = Own::new(all, format, home.as_deref(), top).to_bytes();
+        let config = GivenConfig::new(all, format, home.as_deref(), top).to_bytes();
         std::fs::write(at("config"), config).map_err(temporary)?;
         std::fs::create_dir(at("info")).map_err(temporary)?;
         let links = [
@@ -122,7 +122,7 @@ impl<'a> Git<'a> {
     /// # Errors
     /// When it cannot be started.
     pub(super) fn start(&self, arguments: &[&str], input: &[u8]) -> Result<Running, GitError> {
-        let Place { top, own, common } = self.place;
+        let RepositoryPaths { top, own, common } = self.place;
         let program = Program {
             path: self.program,
             directory: top,

@@ -17,7 +17,7 @@ fn variable(name: &str) -> Option<OsString> {
     }
 }
 
-fn ask(path: &Path) -> Result<Answer, GitError> {
+fn ask(path: &Path) -> Result<GitAnswer, GitError> {
     let directories = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
     ask_with(path, &directories, &variable, Duration::from_secs(60))
 }
@@ -27,7 +27,7 @@ fn ask_with(
     search_path: &[PathBuf],
     variable: &dyn Fn(&str) -> Option<OsString>,
     patience: Duration,
-) -> Result<Answer, GitError> {
+) -> Result<GitAnswer, GitError> {
     let temporary = tempfile::tempdir().expect("a directory");
     let is_ours = |path: &Path| path.ends_with("build.lock");
     let temporary_path = temporary.path();
@@ -97,9 +97,9 @@ fn touch(path: &Path) {
 fn a_repository_gives_its_facts() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path();
-    assert_eq!(ask(path).expect("no error"), Answer::default());
+    assert_eq!(ask(path).expect("no error"), GitAnswer::default());
     git(path, &["init", "-q"]);
-    assert_eq!(ask(path).expect("no error"), Answer::default(), "no commit yet");
+    assert_eq!(ask(path).expect("no error"), GitAnswer::default(), "no commit yet");
     git(path, &["commit", "-q", "--allow-empty", "-m", "a"]);
     git(path, &["remote", "add", "origin", "git@example.com:shop/bookstore.git"]);
     let clean = facts_of(path);
@@ -311,7 +311,7 @@ fn without_git_a_warning_names_the_repository() {
     let outside = tempfile::tempdir().expect("a directory");
     assert_eq!(
         ask_with(outside.path(), &nowhere, &variable, Duration::from_secs(60)).expect("no error"),
-        Answer::default()
+        GitAnswer::default()
     );
 }
 
@@ -388,7 +388,7 @@ fn a_named_pipe_does_not_hold_git_up() {
 }
 
 /// With `--untrusted`.
-fn ask_untrusted(path: &Path) -> Result<Answer, GitError> {
+fn ask_untrusted(path: &Path) -> Result<GitAnswer, GitError> {
     let directories = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
     let temporary = tempfile::tempdir().expect("a directory");
     let around = Surroundings {

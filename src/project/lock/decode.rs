@@ -10,8 +10,8 @@ use crate::formats::elf::Machine;
 use crate::layer::{Account, AccountKind, EntryPath};
 use crate::oci::MediaType;
 use crate::project::config::decode::{Decode, Decoder, FromText, Wrong, table, text_values};
-use crate::project::config::node::{Node, Value};
-use crate::project::config::{Document, Mode, Name, Spanned};
+use crate::project::config::node::{TomlNode, TomlValue};
+use crate::project::config::{Document, Mode, NonEmptyName, Spanned};
 use crate::types::digest::{Digest, DigestError};
 use crate::types::platform::Platform;
 
@@ -49,7 +49,7 @@ table! {
 table! {
     /// `[[base]]`. Facts that follow from the digest may be left out.
     struct BaseText {
-        "reference" => reference: Spanned<Name>,
+        "reference" => reference: Spanned<NonEmptyName>,
         "digest" => digest: Digest,
         "checksum" => checksum: Option<String>,
         "media-type" => media_type: Option<MediaType>,
@@ -130,10 +130,10 @@ impl BaseText {
 struct LockVersion;
 
 impl Decode for LockVersion {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         match node.value {
-            Value::Integer(1) => Some(Self),
-            Value::Integer(number) => {
+            TomlValue::Integer(1) => Some(Self),
+            TomlValue::Integer(number) => {
                 let wrong =
                     Wrong::new(format!("this version of pack does not know locks of version {number}"));
                 decoder.wrong(node.span, wrong.hint("use a newer version of pack"))
@@ -144,7 +144,7 @@ impl Decode for LockVersion {
 }
 
 impl Decode for Ancestor {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         let text = AncestorText::decode(node, decoder)?;
         let machine = text.machine.as_deref().and_then(Machine::parse);
         let is_right = text.machine.is_none() || (machine.is_some() && text.kind.as_str() == "file");

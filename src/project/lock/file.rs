@@ -8,7 +8,7 @@ use super::change::LockChange;
 use super::decode::decode;
 use super::error::LockError;
 use super::facts::LockedBase;
-use crate::runtime::atomic::{self, Access, Durability};
+use crate::runtime::atomic::{self, Durability, NewFileMode};
 use crate::runtime::input;
 use crate::types::shown::shown_path;
 
@@ -84,7 +84,7 @@ impl Lock {
             &target,
             text.as_bytes(),
             UNFINISHED,
-            Access::Usual,
+            NewFileMode::Usual,
             before.as_ref(),
             Durability::Fsync,
         )

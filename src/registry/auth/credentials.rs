@@ -12,7 +12,7 @@ use super::super::wire::secret::Secret;
 use super::credential::{Credential, Found, Login, PassedOver};
 use super::file::{AuthFile, Named, key_of, read};
 use super::helper::{self, HelperError, Output};
-use crate::formats::json::{self, Decode, JsonError, Object, Value};
+use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
 use crate::types::reference::{Registry, Scope};
 use crate::types::shown::{Foreign, shown_path};
 
@@ -43,8 +43,8 @@ struct Reply {
     secret: Secret,
 }
 
-impl Decode for Reply {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for Reply {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut reply = Object::open(value, &["ServerURL", "Username", "Secret"])?;
         Ok(Self { username: reply.take_or_default("Username")?, secret: reply.require("Secret")? })
     }

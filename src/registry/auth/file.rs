@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT as BASE64;
 
 use super::super::wire::secret::Secret;
 use super::credential::Login;
-use crate::formats::json::{self, Decode, JsonError, Kind, Object, Value};
+use crate::formats::json::{self, FromJson, JsonError, JsonKind, JsonValue, Object};
 use crate::types::reference::{DOCKER_HUB, Registry, Scope};
 
 /// How Docker's tools call Docker Hub.
@@ -21,9 +21,9 @@ const LIMIT: u64 = 1 << 20;
 /// registry is asked about, so that unusual entries of another one do not matter.
 #[derive(Debug, Default)]
 pub(in crate::registry) struct AuthFile<'a> {
-    auths: BTreeMap<String, Value<'a>>,
-    creds_store: Option<Value<'a>>,
-    cred_helpers: BTreeMap<String, Value<'a>>,
+    auths: BTreeMap<String, JsonValue<'a>>,
+    creds_store: Option<JsonValue<'a>>,
+    cred_helpers: BTreeMap<String, JsonValue<'a>>,
 }
 
 /// A credential helper that a file names.
@@ -73,7 +73,7 @@ impl<'a> AuthFile<'a> {
         let Some(entry) = lookup(&self.auths, scope).filter(|entry| !entry.is_null()) else {
             return Ok(None);
         };
-        if entry.kind() != Kind::Object {
+        if entry.kind() != JsonKind::Object {
             return Err("its entry in `auths` is not an object of texts such as `auth`".to_owned());
         }
         let entry = AuthEntry::decode(*entry).map_err(|error| format!("its entry in `auths`: {error}"))?;
@@ -82,19 +82,19 @@ impl<'a> AuthFile<'a> {
 }
 
 /// The entries of a map from registries to `T`, none of which is read.
-fn entries<'a, T: Decode>(
+fn entries<'a, T: FromJson>(
     file: &Object<'a>,
     name: &'static str,
-) -> Result<BTreeMap<String, Value<'a>>, JsonError> {
+) -> Result<BTreeMap<String, JsonValue<'a>>, JsonError> {
     let Some(map) = file.get(name) else { return Ok(BTreeMap::new()) };
-    if map.kind() != Kind::Object {
+    if map.kind() != JsonKind::Object {
         return Err(BTreeMap::<String, T>::wrong(map).below(name));
     }
     Ok(map.members().map(|(key, value)| (key.into_owned(), value)).collect())
 }
 
 /// A text; none where it is null or empty.
-fn text_of(value: Value<'_>, what: &str) -> Result<Option<String>, String> {
+fn text_of(value: JsonValue<'_>, what: &str) -> Result<Option<String>, String> {
     if value.is_null() {
         return Ok(None);
     }
@@ -111,8 +111,8 @@ struct AuthEntry {
     registrytoken: Option<Secret>,
 }
 
-impl Decode for AuthEntry {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for AuthEntry {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         const NAMES: &[&str] =
             &["auth", "username", "password", "email", "serveraddress", "identitytoken", "registrytoken"];
         let mut entry = Object::open(value, NAMES)?;

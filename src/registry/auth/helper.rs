@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::super::wire::advice::shorten;
 use super::super::wire::secret::Scrubber;
-use crate::formats::json::{self, JsonError, Kind, Value};
+use crate::formats::json::{self, JsonError, JsonKind, JsonValue};
 
 /// A helper that says more than this, in bytes, is broken.
 const LIMIT: u64 = 1 << 20;
@@ -79,12 +79,12 @@ fn secrets_in(text: &str) -> Option<Vec<String>> {
     Some(found)
 }
 
-fn collect(value: Value<'_>, is_secret: bool, found: &mut Vec<String>) {
+fn collect(value: JsonValue<'_>, is_secret: bool, found: &mut Vec<String>) {
     match value.kind() {
-        Kind::Object => value.members().for_each(|(key, value)| {
+        JsonKind::Object => value.members().for_each(|(key, value)| {
             collect(value, is_secret || json::fold(&key) == "secret", found);
         }),
-        Kind::List => value.items().for_each(|item| collect(item, is_secret, found)),
+        JsonKind::List => value.items().for_each(|item| collect(item, is_secret, found)),
         _ if is_secret => found.push(value.as_str().unwrap_or_else(|| value.text().into()).into_owned()),
         _ => {}
     }

@@ -19,8 +19,8 @@ use super::credential::Login;
 use super::credentials::{Credentials, program_name};
 use super::file::{AuthFile, Named, key_of, normalise, read};
 use super::helper::HelperError;
-use crate::formats::json::{self, Value};
-use crate::runtime::atomic::{self, Access, Durability};
+use crate::formats::json::{self, JsonValue};
+use crate::runtime::atomic::{self, Durability, NewFileMode};
 use crate::types::reference::{DOCKER_HUB, Scope};
 use crate::types::shown::shown_path;
 
@@ -212,7 +212,7 @@ struct Members(Vec<(String, String)>);
 
 impl Members {
     /// The members of what was found to be an object, or of `null`.
-    fn of(object: Value<'_>) -> Self {
+    fn of(object: JsonValue<'_>) -> Self {
         Self(object.members().map(|(key, value)| (key.into_owned(), value.text().to_owned())).collect())
     }
 
@@ -323,7 +323,7 @@ fn indentation(text: &str) -> &str {
 /// Replaces a file; a new one is its owner's alone, an old one stays whose it was.
 fn write(path: &Path, text: &str) -> io::Result<()> {
     let before = std::fs::metadata(path).ok();
-    atomic::replace(path, text.as_bytes(), ".pack-", Access::Private, before.as_ref(), Durability::Fsync)
+    atomic::replace(path, text.as_bytes(), ".pack-", NewFileMode::Private, before.as_ref(), Durability::Fsync)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use reqwest::header::HeaderValue;
 
 use super::super::wire::secret::Secret;
 use super::credential::Login;
-use crate::formats::json::{Decode, JsonError, Kind, Object, Value};
+use crate::formats::json::{FromJson, JsonError, JsonKind, JsonValue, Object};
 
 /// The specification's default lifetime of a token.
 pub(in crate::registry) const DEFAULT_LIFETIME: u64 = 60;
@@ -40,8 +40,8 @@ pub(in crate::registry) struct Reply {
     pub(in crate::registry) expires_in: Option<u64>,
 }
 
-impl Decode for Reply {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for Reply {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         const NAMES: &[&str] =
             &["token", "access_token", "expires_in", "issued_at", "refresh_token", "scope"];
         let mut reply = Object::open(value, NAMES)?;
@@ -57,9 +57,9 @@ impl Decode for Reply {
 /// Some servers say the largest number there is, which is more than [`u64`] is elsewhere.
 struct Seconds(u64);
 
-impl Decode for Seconds {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
-        let number = Some(value.text()).filter(|_| value.kind() == Kind::Number);
+impl FromJson for Seconds {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
+        let number = Some(value.text()).filter(|_| value.kind() == JsonKind::Number);
         number.and_then(|number| number.parse().ok()).map(Self).ok_or_else(|| Self::wrong(value))
     }
     fn wanted() -> String {

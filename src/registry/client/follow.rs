@@ -20,7 +20,7 @@ use super::super::wire::lock::lock;
 use super::super::wire::request::{Payload, Request};
 use super::upload::{LARGE, OCTETS, Uploads, commit};
 use crate::oci::Descriptor;
-use crate::oci::blob::{Blob, Delivery, Growing};
+use crate::oci::blob::{Blob, Delivery, GrowingBlob};
 use crate::types::digest::Digest;
 
 /// A blob that is finished before so many bytes are sent in one piece, like one that was known from the start.
@@ -29,7 +29,7 @@ const SMALL: usize = 256 << 10;
 /// A blob on its way to a repository while it is made.
 pub(in crate::registry) struct Follow<'a> {
     pub(in crate::registry) uploads: Uploads<'a>,
-    pub(in crate::registry) growing: &'a Growing,
+    pub(in crate::registry) growing: &'a GrowingBlob,
     pub(in crate::registry) progress: Arc<Sent>,
 }
 

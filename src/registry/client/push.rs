@@ -15,7 +15,7 @@ use super::handle::{Client, runtime};
 use super::manifests::UNKNOWN_MANIFEST;
 use super::upload::{self, OpenSessions, Push, Uploads};
 use crate::oci::RawDocument;
-use crate::oci::blob::{Blob, Delivery, Growing};
+use crate::oci::blob::{Blob, Delivery, GrowingBlob};
 use crate::runtime::events::Phase;
 use crate::types::digest::Digest;
 use crate::types::reference::{Repository, Tag};
@@ -63,7 +63,7 @@ impl Client {
 
     /// Brings a blob to a repository while it is being made; `None` if that does not come off for whatever
     /// reason, and [`Client::push_blob`] is to do it.
-    pub fn follow_blob(&self, repository: &Repository, growing: &Growing) -> Option<Delivery> {
+    pub fn follow_blob(&self, repository: &Repository, growing: &GrowingBlob) -> Option<Delivery> {
         let host = self.api().host(repository.registry()).ok()?;
         // A registry that wants chunks wants to know their lengths.
         let shape = self.api().shape(repository.registry());

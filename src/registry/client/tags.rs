@@ -10,7 +10,7 @@ use super::super::wire::host::Host;
 use super::api::Api;
 use super::handle::Client;
 use super::pages::{Pages, Place};
-use crate::formats::json::{self, Decode, JsonError, Object, Value};
+use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
 use crate::types::reference::{Repository, Tag};
 
 /// Tags to ask for in one page.
@@ -74,8 +74,8 @@ impl Api {
 /// `{"name": …, "tags": […]}`; without tags, `null` is what some registries say.
 struct TagPage(Vec<String>);
 
-impl Decode for TagPage {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for TagPage {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut page = Object::open(value, &["name", "tags"])?;
         let tags = page.take_or_default("tags")?;
         page.finish()?;

@@ -2,7 +2,7 @@
 
 use super::super::fake::{Action, Fault, Kind, Reply};
 use super::*;
-use crate::oci::artifact::{Artifact, empty_blob};
+use crate::oci::artifact::{OciArtifact, empty_blob};
 use crate::oci::{ManifestOrIndex, RawDocument};
 
 fn asked(bench: &Bench, method: &str) -> Vec<String> {
@@ -112,7 +112,8 @@ fn with_referrers(bench: &Bench) -> Vec<RawDocument> {
     let client = client(quick());
     client.push_blob(&bench.repository, &empty_blob("config")).expect("pushed");
     let documents = ["application/sbom", "application/signature"].map(|kind| {
-        let artifact = Artifact::new(kind).layers([empty_blob("config").descriptor]).subject(subject.clone());
+        let artifact =
+            OciArtifact::new(kind).layers([empty_blob("config").descriptor]).subject(subject.clone());
         artifact.document("referrer").expect("written")
     });
     for document in &documents {

@@ -7,10 +7,10 @@ use super::super::fake::Action::{Answer, Cut, Instead, Lose, Unanswered};
 use super::super::fake::Kind::{Session, Start};
 use super::super::fake::{Action, At, End, Fault, Reply};
 use super::*;
-use crate::oci::blob::{Growing, growing};
+use crate::oci::blob::{GrowingBlob, growing};
 
 /// Makes a blob of `pieces` on a thread of its own.
-fn make(pieces: Vec<Vec<u8>>) -> (Growing, Blob) {
+fn make(pieces: Vec<Vec<u8>>) -> (GrowingBlob, Blob) {
     let blob = layer(&pieces.concat());
     let (growing, grower) = growing("layer");
     let made = blob.clone();

@@ -146,7 +146,7 @@ fn a_real_registry_and_how_many_requests_it_takes() {
 #[test]
 #[ignore = "needs docker-registry"]
 fn a_real_registry_deletes_lists_and_moves() {
-    use crate::oci::artifact::{Artifact, empty_blob};
+    use crate::oci::artifact::{OciArtifact, empty_blob};
     let real = Real::start();
     let client = client(Settings::default());
     let repository: Repository = format!("{}/shop/app", real.address).parse().expect("valid");
@@ -165,7 +165,7 @@ fn a_real_registry_deletes_lists_and_moves() {
     assert_eq!(tags, ["1.0", "2.0"]);
 
     client.push_blob(&repository, &empty_blob("config")).expect("pushed");
-    let artifact = Artifact::new("application/sbom").layers([empty_blob("config").descriptor]);
+    let artifact = OciArtifact::new("application/sbom").layers([empty_blob("config").descriptor]);
     let artifact = artifact.subject(raw.descriptor()).document("referrer").expect("written");
     let destination = destination(client.clone(), repository.clone());
     destination.document(&artifact).map_err(|error| shown(&error)).expect("pushed");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::advice::shorten;
 use super::secret::Scrubber;
-use crate::formats::json::{self, Decode, JsonError, Object, Value};
+use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
 use crate::types::digest::Digest;
 
 /// An answer that is not the one hoped for.
@@ -76,8 +76,8 @@ struct ErrorEntry {
     message: String,
 }
 
-impl Decode for ErrorBody {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for ErrorBody {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         Object::open(value, &["errors"])?.require("errors").map(Self)
     }
     fn wanted() -> String {
@@ -85,8 +85,8 @@ impl Decode for ErrorBody {
     }
 }
 
-impl Decode for ErrorEntry {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for ErrorEntry {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut entry = Object::open(value, &["code", "message", "detail"])?;
         // Some registries have numbers.
         let code: Option<json::Raw> = entry.take("code")?;

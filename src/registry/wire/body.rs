@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use super::clock::Clock;
 use super::lock::lock;
 use crate::oci::Descriptor;
-use crate::oci::blob::{Blob, Delivery, Growing, GrowingReader, Part};
+use crate::oci::blob::{Blob, BlobPart, Delivery, GrowingBlob, GrowingReader};
 use crate::runtime::events::Task;
 use crate::types::digest::{Digest, Sha256};
 
@@ -142,7 +142,7 @@ impl Content {
     }
 
     /// Takes what is being made, as it is made.
-    pub(in crate::registry) fn follow(growing: &Growing, progress: Arc<Sent>, clock: Clock) -> Self {
+    pub(in crate::registry) fn follow(growing: &GrowingBlob, progress: Arc<Sent>, clock: Clock) -> Self {
         let source =
             BodySource::Growing(Following { reader: growing.reader(), next: None, pool: Pool::default() });
         Self::new(source, Watch::new(progress, clock))
@@ -299,10 +299,10 @@ impl Following {
         Poll::Ready(Ok(Some(bytes)))
     }
 
-    fn begin(&self, part: Part) -> Next {
+    fn begin(&self, part: BlobPart) -> Next {
         match part {
-            Part::Memory(bytes) => Next::Here(bytes),
-            Part::Stored(part) => {
+            BlobPart::Memory(bytes) => Next::Here(bytes),
+            BlobPart::Stored(part) => {
                 let pool = self.pool.clone();
                 Next::Reading(tokio::task::spawn_blocking(move || {
                     let mut memory = pool.take(part.size());

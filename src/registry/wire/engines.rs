@@ -24,7 +24,7 @@ use url::Url;
 
 use super::settings::{EngineFiles, HostSettings};
 use super::tls;
-use crate::formats::json::{self, Decode, JsonError, Object, Value};
+use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
 use crate::runtime::events::Progress;
 use crate::runtime::input::{MAX_TEXT, read_text};
 use crate::types::reference::Registry;
@@ -300,8 +300,8 @@ fn is_in_network(host: &str, network: &str) -> bool {
 /// The `insecure-registries` of a `daemon.json`.
 struct Daemon(Vec<String>);
 
-impl Decode for Daemon {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for Daemon {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         Ok(Self(Object::open(value, &["insecure-registries"])?.take_or_default("insecure-registries")?))
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use crate::formats::json::{Decode, JsonError, Value};
+use crate::formats::json::{FromJson, JsonError, JsonValue};
 
 /// A string that is never printed.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,8 +23,8 @@ impl Secret {
     }
 }
 
-impl Decode for Secret {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for Secret {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         String::decode(value).map(Self)
     }
     fn wanted() -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::formats::json::Raw;
 use crate::inspect::verify;
-use crate::oci::{Change, Descriptor, History, NewLayer, RootFs, RunConfig, derive};
+use crate::oci::{ConfigChange, Descriptor, History, NewLayer, RootFs, RunConfig, derive};
 use crate::registry::fake::{Fake, Kind as Asked};
 use crate::registry::{self, Client};
 use crate::types::platform::Platform;
@@ -175,7 +175,7 @@ fn in_a_registry_no_layer_is_read_and_the_bases_are_mounted() {
         name: "own".into(),
         table: None,
     };
-    let change = |base: &Image, name: &str| Change {
+    let change = |base: &Image, name: &str| ConfigChange {
         created: "1970-01-01T00:00:01Z".into(),
         env: vec![("B".into(), "1".into())],
         annotations: [
@@ -183,7 +183,7 @@ fn in_a_registry_no_layer_is_read_and_the_bases_are_mounted() {
             (oci::BASE_DIGEST.to_owned(), base.digest().to_string()),
         ]
         .into(),
-        ..Change::default()
+        ..ConfigChange::default()
     };
     let platform = Platform::linux_amd64();
     let on = |base: &Image, name: &str| {

@@ -14,10 +14,10 @@ use crate::types::shown::shown_path;
 
 /// A content-addressed directory. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Blobs(pub(super) Arc<Inner>);
+pub struct Blobs(pub(super) Arc<BlobDirectory>);
 
 #[derive(Debug)]
-pub(super) struct Inner {
+pub(super) struct BlobDirectory {
     pub(super) dir: PathBuf,
     pub(super) durability: Durability,
     pub(super) heals: bool,
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Spill {
 
 /// One blob as the directory lists it, unread.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct BlobFile {
     /// The digest that its name claims.
     pub digest: Digest,
     /// Its size in bytes.
@@ -55,19 +55,25 @@ impl Blobs {
     /// The blobs in `dir`, which is `blobs/sha256` of some layout and need not exist yet.
     #[must_use]
     pub fn new(dir: PathBuf, durability: Durability) -> Self {
-        Self(Arc::new(Inner { dir, durability, heals: false, unnoticed: false, spill: None }))
+        Self(Arc::new(BlobDirectory { dir, durability, heals: false, unnoticed: false, spill: None }))
     }
 
     /// The local store's blobs.
     pub(crate) fn of_store(dir: PathBuf, spill: Option<Spill>) -> Self {
-        Self(Arc::new(Inner { dir, durability: Durability::Relaxed, heals: true, unnoticed: false, spill }))
+        Self(Arc::new(BlobDirectory {
+            dir,
+            durability: Durability::Relaxed,
+            heals: true,
+            unnoticed: false,
+            spill,
+        }))
     }
 
     /// The same blobs, for reading them in a prune or a check, which does not count as use.
     pub(crate) fn unnoticed(&self) -> Self {
-        let Inner { dir, durability, heals, .. } = &*self.0;
+        let BlobDirectory { dir, durability, heals, .. } = &*self.0;
         let (dir, durability, heals) = (dir.clone(), *durability, *heals);
-        Self(Arc::new(Inner { dir, durability, heals, unnoticed: true, spill: None }))
+        Self(Arc::new(BlobDirectory { dir, durability, heals, unnoticed: true, spill: None }))
     }
 
     /// The directory that is written to.
@@ -143,11 +149,11 @@ impl Blobs {
     ///
     /// # Errors
     /// When the directory cannot be read; not when there is none.
-    pub fn list(&self) -> io::Result<Vec<Listed>> {
+    pub fn list(&self) -> io::Result<Vec<BlobFile>> {
         let mut listed = Vec::new();
         for (name, metadata) in entries_in(&self.0.dir)? {
             if let Ok(digest) = format!("sha256:{name}").parse() {
-                listed.push(Listed { digest, size: metadata.len() });
+                listed.push(BlobFile { digest, size: metadata.len() });
             }
         }
         listed.sort_unstable_by_key(|blob| blob.digest);

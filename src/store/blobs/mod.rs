@@ -17,5 +17,5 @@ mod tests;
 mod writer;
 
 pub(super) use directory::Spill;
-pub use directory::{Blobs, Listed};
+pub use directory::{BlobFile, Blobs};
 pub use writer::BlobWriter;

@@ -7,7 +7,7 @@ use fs_err as fs;
 
 use super::error::LayoutError;
 use super::names::{EntryName, empty_index, enter, name_of, pick};
-use crate::formats::json::{self, Decode, JsonError, Object, Value};
+use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
 use crate::oci::{Descriptor, Index, MAX_DOCUMENT, ManifestOrIndex, RawDocument, parse_file, to_json};
 use crate::runtime::atomic::Durability;
 use crate::store::blobs::Blobs;
@@ -34,8 +34,8 @@ struct LayoutFile {
     image_layout_version: String,
 }
 
-impl Decode for LayoutFile {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for LayoutFile {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, &["imageLayoutVersion"])?;
         let file = Self { image_layout_version: object.require("imageLayoutVersion")? };
         object.finish()?;

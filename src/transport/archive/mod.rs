@@ -18,7 +18,7 @@ use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind, kind_behind};
 use crate::types::shown::{Foreign, shown_path};
 
-pub use crate::formats::untar::TarError;
+pub use crate::formats::untar::UntarError;
 pub use read::Archive;
 pub use write::{ArchiveOutput, ArchiveWord};
 
@@ -45,7 +45,7 @@ pub enum ArchiveError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: TarError,
+        source: UntarError,
     },
     /// The file ends before a member does.
     #[error("`{}` ends within `{}`", shown_path(.path), Foreign::new(name))]

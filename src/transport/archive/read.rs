@@ -9,8 +9,8 @@ use fs_err as fs;
 use fs_err::os::unix::fs::FileExt as _;
 
 use super::{ArchiveError, blob_path};
-use crate::formats::json::{Decode, JsonError, Object, Value};
-use crate::formats::untar::{ARCHIVE, Seeking, Walk};
+use crate::formats::json::{FromJson, JsonError, JsonValue, Object};
+use crate::formats::untar::{ARCHIVE, SeekInput, TarWalk};
 use crate::oci::{
     ConfigFile, Descriptor, Image, Index, MAX_DOCUMENT, MAX_VALUES, Manifest, MediaType, RawDocument,
     parse_file, parse_strict, to_json,
@@ -49,7 +49,7 @@ impl Members {
     /// Reads the headers of the tar `path`.
     pub(super) fn open(path: &Path) -> Result<Self, ArchiveError> {
         let (file, metadata) = crate::runtime::input::open(path).map_err(|error| match error.get_ref() {
-            Some(why) if why.is::<crate::runtime::input::Refused>() => {
+            Some(why) if why.is::<crate::runtime::input::InputRefusal>() => {
                 ArchiveError::NotAFile(path.to_owned())
             }
             _ if error.kind() == io::ErrorKind::NotFound => ArchiveError::Io(io::Error::new(
@@ -65,7 +65,7 @@ impl Members {
             return Err(ArchiveError::Compressed { path: path.to_owned(), compression });
         }
         let broken = |source| ArchiveError::Tar { path: path.to_owned(), source };
-        let mut walk = Walk::new(Seeking(io::BufReader::with_capacity(4096, &mut file)), ARCHIVE);
+        let mut walk = TarWalk::new(SeekInput(io::BufReader::with_capacity(4096, &mut file)), ARCHIVE);
         let mut by_name = BTreeMap::new();
         while let Some(entry) = walk.next().map_err(broken)? {
             // Names that are not UTF-8 are nothing that any image format refers to.
@@ -197,8 +197,8 @@ struct SavedImages {
 /// The names of its fields, for Docker and for Podman.
 const SAVED: &[&str] = &["Config", "RepoTags", "Layers", "Parent", "LayerSources"];
 
-impl Decode for SavedImages {
-    fn decode(value: Value<'_>) -> Result<Self, JsonError> {
+impl FromJson for SavedImages {
+    fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, SAVED)?;
         let saved = Self {
             config: object.require("Config")?,

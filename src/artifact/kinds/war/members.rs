@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::super::error::ArtifactError;
-use crate::formats::zip::Archive;
+use crate::formats::zip::ZipArchive;
 use crate::runtime::input;
 
 /// One file of a WAR for reading, packed or not.
@@ -14,7 +14,7 @@ pub(super) struct Member<'a> {
 
 /// Where it is.
 pub(super) enum Place<'a> {
-    Archive(&'a Archive, usize),
+    Archive(&'a ZipArchive, usize),
     File(&'a Path),
 }
 

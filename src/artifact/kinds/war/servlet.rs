@@ -18,8 +18,8 @@ use super::super::super::requirement::{Requirement, Requirements, ServletUse};
 use super::layers::Group;
 use super::members::{Member, Place};
 use crate::bases::{Servlet, container};
-use crate::formats::zip::{Archive, ArchiveEntryKind};
-use crate::layer::scan::{Found, FoundKind, Scanner};
+use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
+use crate::layer::scan::{FoundKind, Scanner, TreeItem};
 use crate::oci::ConfigFile;
 use crate::types::shown::shown;
 
@@ -77,7 +77,7 @@ fn usage(
     scanner: &Scanner,
 ) -> Result<ServletUse, ArtifactError> {
     let Some(container) = base.and_then(container) else { return Ok(ServletUse::NotSearched) };
-    let found: Arc<Vec<Found>>;
+    let found: Arc<Vec<TreeItem>>;
     let members: Vec<Member<'_>> = match material.archive() {
         Some(archive) => {
             let entries = archive.entries().iter().enumerate();
@@ -198,7 +198,7 @@ fn by_libraries(
     for library in libraries {
         let Some(bytes) = budget.read(library, MAX_LIBRARY)? else { break };
         // A broken library is the container's to complain about.
-        let Ok(jar) = Archive::from_bytes(Path::new(&shown(library.name)), bytes) else { continue };
+        let Ok(jar) = ZipArchive::from_bytes(Path::new(&shown(library.name)), bytes) else { continue };
         for (index, entry) in jar.entries().iter().enumerate() {
             let shown_by = || format!("`{}` of `{}`", shown(&entry.name), shown(library.name));
             let servlets = match initialized(&entry.name) {

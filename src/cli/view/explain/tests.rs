@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::oci::{Descriptor, MediaType};
-use crate::plan::{Change, LayerFacts};
+use crate::plan::{EntryChange, LayerFacts};
 use crate::types::digest::Digest;
 use crate::types::platform::Platform;
 
@@ -75,7 +75,7 @@ fn a_change_is_followed_through_all_stages() {
         young: 1,
         ..FileMemo::default()
     });
-    classes.work = Some(Work {
+    classes.work = Some(LayerWork {
         bodies: 12,
         encoded: 2,
         bytes: 6_000_000,
@@ -89,10 +89,12 @@ fn a_change_is_followed_through_all_stages() {
         content: 8,
         metadata: 1,
         first: vec![
-            change("/app/A\u{7}.class", How::Changed { changes: vec![Change::Content] }),
+            change("/app/A\u{7}.class", PathStatus::Changed { changes: vec![EntryChange::Content] }),
             change(
                 "/app/run",
-                How::Changed { changes: vec![Change::Mode { from: "0644".into(), to: "0755".into() }] },
+                PathStatus::Changed {
+                    changes: vec![EntryChange::Mode { from: "0644".into(), to: "0755".into() }],
+                },
             ),
         ],
         ..Difference::default()
@@ -182,7 +184,7 @@ fn files_are_counted_by_reason() {
         young: 8,
         archive_remembered: 9,
         archive_read: 10,
-        archive: Some(Unknown::Restamped),
+        archive: Some(ReadReason::Restamped),
         free: 11,
     };
     let mut text = String::new();
@@ -208,17 +210,23 @@ fn files_are_counted_by_reason() {
 #[test]
 fn what_was_lost_and_made_again_is_told() {
     let mut lost = layer("lib", LayerMemo::Known);
-    lost.remade = Some(Work {
+    lost.remade = Some(LayerWork {
         bodies: 4,
         encoded: 4,
         bytes: 4_000_000,
         encoded_bytes: 4_000_000,
         lost: 4,
-        ..Work::default()
+        ..LayerWork::default()
     });
     let mut other = layer("conf", LayerMemo::Lost);
-    other.work =
-        Some(Work { bodies: 1, encoded: 1, bytes: 2048, encoded_bytes: 2048, lost: 0, ..Work::default() });
+    other.work = Some(LayerWork {
+        bodies: 1,
+        encoded: 1,
+        bytes: 2048,
+        encoded_bytes: 2048,
+        lost: 0,
+        ..LayerWork::default()
+    });
     other.difference = Some(Difference {
         encoder: Some(("gzip:6, layer format 1".into(), "zstd:3, layer format 1".into())),
         times: Some(TimesChange { from: 1, to: 9, paths: 3 }),

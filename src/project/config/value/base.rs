@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::super::decode::{Decode, Decoder, Wrong};
-use super::super::node::Node;
+use super::super::node::TomlNode;
 use super::paths::DiskPath;
 use crate::types::error::Explain as _;
 use crate::types::location::{self, Location};
@@ -12,7 +12,7 @@ use crate::types::reference::Reference;
 
 /// The base of an image: a [`Location`] with paths that know the directory they start from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Base {
+pub enum BaseSetting {
     /// Nothing: `scratch`.
     Scratch,
     /// An image in a registry.
@@ -42,7 +42,7 @@ pub enum Base {
     },
 }
 
-impl fmt::Display for Base {
+impl fmt::Display for BaseSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (word, path, name) = match self {
             Self::Scratch => return f.write_str("scratch"),
@@ -57,7 +57,7 @@ impl fmt::Display for Base {
     }
 }
 
-impl Base {
+impl BaseSetting {
     fn parse(text: &str, directory: &Path) -> Result<Self, Wrong> {
         let location = Location::parse(text).map_err(|error| {
             let spellings = "a base is a registry reference, `store:NAME`, `oci:DIR[:NAME]`, \
@@ -80,8 +80,8 @@ impl Base {
     }
 }
 
-impl Decode for Base {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+impl Decode for BaseSetting {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         let text = decoder.string(node)?;
         match Self::parse(&text, decoder.sources.directory(node.span)) {
             Ok(base) => Some(base),
@@ -98,10 +98,12 @@ mod tests {
 
     #[test]
     fn bases_name_their_transport() {
-        let base = |text| Base::parse(text, Path::new("d")).expect(text);
-        assert_eq!(base("scratch"), Base::Scratch);
+        let base = |text| BaseSetting::parse(text, Path::new("d")).expect(text);
+        assert_eq!(base("scratch"), BaseSetting::Scratch);
         assert_eq!(base("debian:12").to_string(), "docker.io/library/debian:12");
-        let Base::Layout { path, name } = base("oci:a/b:localhost:5000/x:1.0") else { panic!("a layout") };
+        let BaseSetting::Layout { path, name } = base("oci:a/b:localhost:5000/x:1.0") else {
+            panic!("a layout")
+        };
         assert_eq!((path.path(), name.as_deref()), (Path::new("d/a/b"), Some("localhost:5000/x:1.0")));
         for text in [
             "oci:a",
@@ -119,10 +121,10 @@ mod tests {
         assert_eq!(base("docker://debian:12"), base("debian:12"));
         assert_eq!(
             base("docker-archive:/x.tar"),
-            Base::DockerArchive { path: DiskPath::new(Path::new("/x.tar")), name: None }
+            BaseSetting::DockerArchive { path: DiskPath::new(Path::new("/x.tar")), name: None }
         );
         for text in ["", "oci:", "oci-archive:", "oci:a:", "store:", "Scratch:", "a b", "dir:x"] {
-            assert!(Base::parse(text, Path::new("")).is_err(), "{text}");
+            assert!(BaseSetting::parse(text, Path::new("")).is_err(), "{text}");
         }
     }
 
@@ -131,7 +133,7 @@ mod tests {
         fn a_base_prints_and_parses_to_itself(
             text in "(oci:|oci-archive:|docker-archive:|store:|docker://)?[a-z0-9./:@-]{0,30}"
         ) {
-            let parse = |text: &str| Base::parse(text, Path::new("d"));
+            let parse = |text: &str| BaseSetting::parse(text, Path::new("d"));
             if let Ok(base) = parse(&text) {
                 prop_assert_eq!(parse(&base.to_string()), Ok(base));
             }

@@ -3,13 +3,13 @@
 use std::fmt;
 
 use super::super::decode::{Decode, Decoder, FromText, Wrong, text_values};
-use super::super::node::{Node, Value};
+use super::super::node::{TomlNode, TomlValue};
 use super::numbers::decimal;
 use super::words::unknown;
 
 /// How layers are compressed. Written `gzip`, `estargz`, `soci`, `zstd` or `none`, with `:LEVEL` after all but the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Compression {
+pub enum CompressionSetting {
     /// A plain tar.
     None,
     /// gzip with a level of 1 to 9, or the encoder's default.
@@ -22,13 +22,13 @@ pub enum Compression {
     Zstd(Option<u8>),
 }
 
-impl Default for Compression {
+impl Default for CompressionSetting {
     fn default() -> Self {
         Self::Gzip(None)
     }
 }
 
-impl fmt::Display for Compression {
+impl fmt::Display for CompressionSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("none"),
@@ -44,7 +44,7 @@ impl fmt::Display for Compression {
     }
 }
 
-impl FromText for Compression {
+impl FromText for CompressionSetting {
     fn from_text(text: &str) -> Result<Self, Wrong> {
         let (name, level) = match text.split_once(':') {
             Some((name, level)) => (name, Some(level)),
@@ -92,8 +92,8 @@ impl FromText for Buckets {
 }
 
 impl Decode for Buckets {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        let Value::Integer(number) = node.value else { return decoder.text(node) };
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let TomlValue::Integer(number) = node.value else { return decoder.text(node) };
         match Self::from_text(&number.to_string()) {
             Ok(buckets) => Some(buckets),
             Err(wrong) => decoder.wrong(node.span, wrong),
@@ -101,7 +101,7 @@ impl Decode for Buckets {
     }
 }
 
-text_values!(Compression);
+text_values!(CompressionSetting);
 
 #[cfg(test)]
 mod tests {
@@ -120,9 +120,9 @@ mod tests {
     #[test]
     fn compression_has_checked_levels() {
         for text in ["gzip", "gzip:1", "gzip:9", "zstd", "zstd:19", "none"] {
-            assert_eq!(ok::<Compression>(text).to_string(), text);
+            assert_eq!(ok::<CompressionSetting>(text).to_string(), text);
         }
-        all_wrong::<Compression>(&[
+        all_wrong::<CompressionSetting>(&[
             "", "gzip:", "gzip:0", "gzip:10", "zstd:23", "none:1", "bzip2", "gzip:+1",
         ]);
     }

@@ -1,7 +1,7 @@
 //! Counts, shares and sizes.
 
 use super::super::decode::{Decode, Decoder, FromText, Wrong, text_values};
-use super::super::node::Node;
+use super::super::node::TomlNode;
 
 /// Digits only: `parse` alone would let `+1` through.
 pub(super) fn decimal<T: std::str::FromStr>(text: &str) -> Option<T> {
@@ -22,7 +22,7 @@ impl Count {
 }
 
 impl Decode for Count {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         let number = decoder.number(node, 1000)?;
         u32::try_from(number).ok().map(Self)
     }
@@ -78,7 +78,7 @@ impl Percent {
 }
 
 impl Decode for Percent {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         let number = decoder.number(node, 100)?;
         u8::try_from(number).ok().map(Self)
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::super::decode::{Decode, Decoder, FromText, Wrong, text_values};
-use super::super::node::Node;
+use super::super::node::TomlNode;
 use crate::layer::EntryPath;
 
 /// An absolute, normal path in the image.
@@ -108,7 +108,7 @@ impl DiskPath {
 }
 
 impl Decode for DiskPath {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         let text = decoder.string(node)?;
         match Self::parse(&text, decoder.sources.directory(node.span)) {
             Ok(path) => Some(path),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::super::decode::{Decode, Decoder, FromText, Wrong, text_values};
-use super::super::node::{Node, Value};
+use super::super::node::{TomlNode, TomlValue};
 use super::numbers::decimal;
 
 /// Permission bits with setuid, setgid and sticky: at most `0o7777`. Written `"0644"`.
@@ -36,9 +36,9 @@ impl FromText for Mode {
 }
 
 impl Decode for Mode {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         // Decimal 644 is the octal mode 01204: a user who writes it does not mean that.
-        if matches!(node.value, Value::Integer(_)) && !decoder.sources.is_typed(node.span) {
+        if matches!(node.value, TomlValue::Integer(_)) && !decoder.sources.is_typed(node.span) {
             let digits = decoder.sources.text(node.span).trim_start_matches("0o");
             let hint = format!("a mode is octal: write `\"{digits:0>4}\"`");
             return decoder.mismatch(node, "a string", Some(hint));

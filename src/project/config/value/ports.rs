@@ -1,7 +1,7 @@
 //! Ports that an application listens on.
 
 use super::super::decode::{Decode, Decoder, FromText, Wrong};
-use super::super::node::{Node, Value};
+use super::super::node::{TomlNode, TomlValue};
 use super::numbers::decimal;
 
 /// Ports of one protocol. Written `8080`, `"8080/udp"` or `"8000-8003"`.
@@ -56,8 +56,8 @@ impl FromText for Ports {
 }
 
 impl Decode for Ports {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        let Value::Integer(port) = node.value else { return decoder.text(node) };
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let TomlValue::Integer(port) = node.value else { return decoder.text(node) };
         match Self::from_text(&port.to_string()) {
             Ok(ports) => Some(ports),
             Err(wrong) => decoder.wrong(node.span, wrong),

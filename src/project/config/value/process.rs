@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::decode::{Decode, Decoder, FromText, Wrong, text_values};
-use super::super::node::{Node, Value};
+use super::super::node::{TomlNode, TomlValue};
 use super::numbers::decimal;
 use crate::types::error::nearest;
 
@@ -36,9 +36,11 @@ impl FromText for User {
 }
 
 impl Decode for User {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         match node.value {
-            Value::Integer(_) => decoder.number(node, u64::from(u32::MAX)).map(|uid| Self(uid.to_string())),
+            TomlValue::Integer(_) => {
+                decoder.number(node, u64::from(u32::MAX)).map(|uid| Self(uid.to_string()))
+            }
             _ => decoder.text(node),
         }
     }
@@ -114,9 +116,9 @@ impl FromText for Signal {
 }
 
 impl Decode for Signal {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         match &node.value {
-            Value::Integer(number) => match Self::from_text(&number.to_string()) {
+            TomlValue::Integer(number) => match Self::from_text(&number.to_string()) {
                 Ok(signal) => Some(signal),
                 Err(wrong) => decoder.wrong(node.span, wrong),
             },
@@ -166,10 +168,12 @@ impl FromText for EnvValue {
 }
 
 impl Decode for EnvValue {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         match &node.value {
-            Value::Integer(number) if !decoder.sources.is_typed(node.span) => Some(Self(number.to_string())),
-            Value::Boolean(boolean) if !decoder.sources.is_typed(node.span) => {
+            TomlValue::Integer(number) if !decoder.sources.is_typed(node.span) => {
+                Some(Self(number.to_string()))
+            }
+            TomlValue::Boolean(boolean) if !decoder.sources.is_typed(node.span) => {
                 let hint = format!("write `\"{boolean}\"`; `unset-env` removes a variable of the base");
                 decoder.mismatch(node, "a string", Some(hint))
             }
@@ -191,8 +195,8 @@ impl Arguments {
 }
 
 impl Decode for Arguments {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        if let Value::String(text) = &node.value {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
+        if let TomlValue::String(text) = &node.value {
             let words: Vec<String> = text.split_whitespace().map(|word| format!("{word:?}")).collect();
             let hint = format!("no shell splits it: write `[{}]`", words.join(", "));
             return decoder.mismatch(node, "an array of strings", Some(hint));

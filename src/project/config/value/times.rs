@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::decode::{Decode, Decoder, FromText, Wrong, text_values};
-use super::super::node::{Node, Value};
+use super::super::node::{TomlNode, TomlValue};
 use super::numbers::decimal;
 use crate::types::time::Civil;
 
@@ -76,10 +76,10 @@ impl FromText for Mtime {
 }
 
 impl Decode for Mtime {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         match &node.value {
-            Value::Integer(_) => decoder.number(node, MAX_MTIME).map(Self::At),
-            Value::Datetime(datetime) => match seconds(datetime) {
+            TomlValue::Integer(_) => decoder.number(node, MAX_MTIME).map(Self::At),
+            TomlValue::Datetime(datetime) => match seconds(datetime) {
                 Some(seconds) => Some(Self::At(seconds)),
                 None => {
                     let wrong = Wrong::new("a time needs a date, an offset and a year from 1970")

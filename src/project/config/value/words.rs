@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::super::decode::{Decode, Decoder, FromText, Wrong, list, text_values};
-use super::super::node::{Node, Value};
+use super::super::node::{TomlNode, TomlValue};
 use crate::types::error::nearest;
 
 /// One of a few words, with the nearest suggested.
@@ -54,10 +54,10 @@ impl Format {
 }
 
 impl Decode for Format {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         match node.value {
-            Value::Integer(1) => Some(Self(1)),
-            Value::Integer(number) => {
+            TomlValue::Integer(1) => Some(Self(1)),
+            TomlValue::Integer(number) => {
                 let wrong = Wrong::new(format!("this version does not know format {number}"))
                     .hint("write `format = 1`, or use a newer version");
                 decoder.wrong(node.span, wrong)
