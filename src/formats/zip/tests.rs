@@ -172,6 +172,23 @@ fn names_have_a_budget() {
 }
 
 #[test]
+fn a_large_web_application_fits_and_the_worst_does_not() {
+    let classes =
+        |at: usize| format!("WEB-INF/classes/com/example/shop/part{}/order/OrderView{at}.class", at / 50);
+    let large: Vec<Item> = (0..100_000).map(|at| Item::stored(classes(at), b"")).collect();
+    assert_eq!(open(&write(&large)).expect("it fits").entries().len(), 100_000);
+    // The shortest names there are: what is kept of so many paths takes more than 256 MiB.
+    let digits = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let short = |at: usize| {
+        let digit = |place: u32| char::from(digits[at / digits.len().pow(place) % digits.len()]);
+        format!("{}{}{}/a", digit(0), digit(1), digit(2))
+    };
+    let worst: Vec<Item> = (0..152_000).map(|at| Item::stored(short(at), b"")).collect();
+    assert!(matches!(open(&write(&worst)), Err(ZipError::Names { .. })));
+    assert!(open(&write(&worst[..130_000])).is_ok());
+}
+
+#[test]
 fn what_is_not_read() {
     let item = Item::stored("a", b"x");
     for flags in [1, 1 << 6, 1 << 13] {
