@@ -23,6 +23,7 @@ pub mod timings;
 mod usage;
 pub mod view;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -65,7 +66,8 @@ pub fn main() -> ExitCode {
 
 /// Ends with what is wrong with the command line, or with the help that was asked for.
 fn refuse(error: &clap::Error, environment: Option<&Environment>) -> ExitCode {
-    let Some(explained) = usage::explain(error) else { error.exit() };
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let Some(explained) = usage::explain(error, &words) else { error.exit() };
     let nothing = no_environment();
     let printer = Printer::new(printer::PrinterOptions::default(), environment.unwrap_or(&nothing));
     printer.error(&explained);

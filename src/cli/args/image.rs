@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::registries::RegistryArgs;
-use super::values::{absolute, repository};
+use super::values::{absolute, percent, repository};
 use crate::artifact::KINDS;
 use crate::types::platform::Platform;
 use crate::types::reference::Repository;
@@ -112,7 +112,7 @@ pub struct ImageArgs {
     pub cache_repo: Option<Repository>,
 
     /// Build this share of the layers that the cache has anyway, and compare
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), help_heading = "Cache")]
+    #[arg(long, value_name = "PERCENT", value_parser = percent, help_heading = "Cache")]
     pub cache_verify: Option<u8>,
 
     /// Fail if build.lock would have to change

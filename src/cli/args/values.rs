@@ -119,6 +119,12 @@ pub(super) fn age(text: &str) -> Result<Duration, &'static str> {
     seconds.map(Duration::from_secs).ok_or(ERROR)
 }
 
+/// `0` to `100`.
+pub(super) fn percent(text: &str) -> Result<u8, String> {
+    let number = text.parse().ok().filter(|number| *number <= 100);
+    number.ok_or_else(|| format!("`{text}` is not a number from 0 to 100"))
+}
+
 fn split_unit(text: &str) -> (&str, &str) {
     let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     (&text[..end], text[end..].trim())
