@@ -10,6 +10,7 @@ use crate::oci::{
     Descriptor, DocumentError, Image, ImageError, Index, MAX_DOCUMENT, ManifestOrIndex, PlatformFields,
     RawDocument, soci,
 };
+use crate::store::{damaged, is_damage};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind, kind_behind};
 use crate::types::platform::Platform;
@@ -87,6 +88,8 @@ impl Explain for LoadError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Select { source, .. } => source.hint(),
+            Self::Image { .. } => Some(damaged()),
+            Self::Config { source, .. } if is_damage(source) => Some(damaged()),
             _ => None,
         }
     }

@@ -184,10 +184,263 @@ fn paths_that_are_no_text_are_told_apart_in_json() {
     assert_eq!(found, expected);
 }
 
+/// A document of an image that is not what it should be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Damage {
+    Missing,
+    Truncated,
+    OtherBytes,
+    /// Its digest is right, and it is no document all the same.
+    NotJson,
+}
+
+/// The digests of the manifest and the configuration of the image in a layout.
+fn documents_of(directory: &Path) -> [String; 2] {
+    let read = |path: &Path| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
+    let digest = |value: &Value| value["digest"].as_str().unwrap().to_owned();
+    let manifest = digest(&read(&directory.join("index.json"))["manifests"][0]);
+    let config = digest(&read(&directory.join("blobs/sha256").join(hex_of(&manifest)))["config"]);
+    [manifest, config]
+}
+
+/// Damages the manifest or the configuration of the image in a layout; the digest of the damaged document.
+fn damage(directory: &Path, is_config: bool, how: Damage) -> String {
+    let blobs = directory.join("blobs/sha256");
+    let digest = documents_of(directory)[usize::from(is_config)].clone();
+    let path = blobs.join(hex_of(&digest));
+    let mut bytes = fs::read(&path).unwrap();
+    match how {
+        Damage::Missing => fs::remove_file(&path).unwrap(),
+        Damage::Truncated => fs::write(&path, &bytes[..bytes.len() / 2]).unwrap(),
+        Damage::OtherBytes => {
+            bytes[10] ^= 1;
+            fs::write(&path, &bytes).unwrap();
+        }
+        Damage::NotJson => {
+            bytes.fill(b'x');
+            let other = sha256(&bytes);
+            fs::write(blobs.join(hex_of(&other)), &bytes).unwrap();
+            // All that links to it links to the new bytes.
+            let index = directory.join("index.json");
+            let link = |text: String, from: &str, to: &str| text.replace(hex_of(from), hex_of(to));
+            let listed = fs::read_to_string(&index).unwrap();
+            if is_config {
+                let manifest = &documents_of(directory)[0];
+                let text = link(fs::read_to_string(blobs.join(hex_of(manifest))).unwrap(), &digest, &other);
+                let above = sha256(text.as_bytes());
+                fs::write(blobs.join(hex_of(&above)), text).unwrap();
+                fs::write(&index, link(listed, manifest, &above)).unwrap();
+            } else {
+                fs::write(&index, link(listed, &digest, &other)).unwrap();
+            }
+            return other;
+        }
+    }
+    digest
+}
+
+#[test]
+fn a_damaged_document_is_named_with_its_place_and_a_way_out_by_every_command() {
+    let tar = tar_of(&[("srv/", 0o755, "")]);
+    let mut wrong = Vec::new();
+    for is_config in [false, true] {
+        for how in [Damage::Missing, Damage::Truncated, Damage::OtherBytes, Damage::NotJson] {
+            let project = project_on(std::slice::from_ref(&tar), "/srv/app");
+            layout(&project.path("good"), &[tar.clone(), tar_of(&[("a", 0o644, "x")])]);
+            let digest = damage(&project.path("base"), is_config, how);
+            let mut archive = tar::Builder::new(fs::File::create(project.path("base.tar")).unwrap());
+            archive.append_dir_all(".", project.path("base")).unwrap();
+            archive.finish().unwrap();
+            for place in ["oci:base:1", "oci-archive:base.tar:1"] {
+                project.write("build.toml", tree_on(place).replace("/srv", "/srv/app"));
+                let file = place.split(':').nth(1).unwrap();
+                let commands = [
+                    format!("copy {place} oci:copied:1"),
+                    format!("verify {place}"),
+                    format!("inspect {place}"),
+                    format!("history {place}"),
+                    format!("diff {place} oci:good:1"),
+                    format!("diff oci:good:1 {place}"),
+                    format!("rebase oci:good:1 --old-base oci:good:1 --base {place} -t 2"),
+                    "build".to_owned(),
+                    "plan".to_owned(),
+                ];
+                for command in commands {
+                    // Nothing of an earlier command helps out.
+                    let cache = project.beside(&format!("cache{}", wrong.len()));
+                    let _ = fs::remove_dir_all(&cache);
+                    let _ = fs::remove_file(project.path("build.lock"));
+                    let output = project.pack(&command).cache(&cache).run();
+                    let said = format!("{}{}", output.stdout, output.stderr);
+                    let reports = command.starts_with("verify") && is_config;
+                    let good = output.code == Some(1)
+                        && said.contains(hex_of(&digest))
+                        && said.contains(file)
+                        && (reports || output.stderr.contains("hint: "));
+                    // A configuration is copied and not read.
+                    let copies_not_json = command.starts_with("copy") && is_config && how == Damage::NotJson;
+                    if !good && !(copies_not_json && output.code == Some(0)) {
+                        wrong.push(format!(
+                            "{how:?} config={is_config} pack {command} ({:?}):\n{said}",
+                            output.code
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Escape codes, line ends and marks that turn the direction of writing.
+const CODES: &str = "a\u{1b}[31m\u{1b}]0;owned\u{7}\u{9b}2J\rb\nc\u{202e}d";
+
+/// Whether a terminal prints it as it is read.
+fn is_harmless(text: &str) -> bool {
+    text.chars().all(|sign| {
+        matches!(sign, '\n' | '\t')
+            || !(sign.is_control() || matches!(sign, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+    })
+}
+
+#[test]
+fn no_name_or_text_of_an_image_steers_the_terminal() {
+    let project = project_on(&[tar_of(&[(CODES, 0o644, "x"), ("up\u{1b}[2J", 0o644, "x")])], "/srv");
+    let base = project.path("base");
+    layout(&project.path("other"), &[tar_of(&[("a", 0o644, "x")])]);
+    // The same image with such texts in all of its documents.
+    let [manifest, config] = documents_of(&base);
+    let blobs = base.join("blobs/sha256");
+    let read = |digest: &str| -> Value {
+        serde_json::from_slice(&fs::read(blobs.join(hex_of(digest))).unwrap()).unwrap()
+    };
+    let write = |value: &Value| -> Value {
+        let (bytes, digest) = (value.to_string(), sha256(value.to_string().as_bytes()));
+        fs::write(blobs.join(hex_of(&digest)), &bytes).unwrap();
+        json!({ "digest": digest, "size": bytes.len() })
+    };
+    let mut configuration = read(&config);
+    configuration["author"] = json!(CODES);
+    configuration["config"] = json!({ "Env": [format!("A={CODES}")], "Labels": { CODES: CODES }, "User": CODES,
+        "Cmd": [CODES], "Entrypoint": [CODES], "WorkingDir": format!("/{CODES}"), "ExposedPorts": { CODES: {} } });
+    configuration["history"] = json!([{ "created_by": CODES, "comment": CODES, "author": CODES }]);
+    let mut document = read(&manifest);
+    document["annotations"] = json!({ CODES: CODES });
+    let written = write(&configuration);
+    for key in ["digest", "size"] {
+        document["config"][key] = written[key].clone();
+    }
+    let mut root = write(&document);
+    root["mediaType"] = json!("application/vnd.oci.image.manifest.v1+json");
+    root["platform"] = json!({ "os": "linux", "architecture": CODES });
+    let mut index = json!({ "schemaVersion": 2, "manifests": [root, root] });
+    for (number, name) in ["1", CODES].iter().enumerate() {
+        index["manifests"][number]["annotations"] = json!({ "org.opencontainers.image.ref.name": name });
+    }
+    fs::write(base.join("index.json"), index.to_string()).unwrap();
+    let commands = [
+        "inspect oci:base:1",
+        "inspect oci:base:1 --json",
+        "inspect oci:base:none",
+        "history oci:base:1",
+        "history oci:base:1 --no-trunc",
+        "verify oci:base:1",
+        "diff oci:base:1 oci:other:1",
+        "diff oci:other:1 oci:base:1 --json",
+        "copy oci:base:1 oci:copied:1",
+        "copy oci:base oci:copied2",
+        "copy oci:base:1 store:copied:1",
+        "rebase oci:other:1 --old-base oci:other:1 --base oci:base:1 -t 2",
+        "build",
+        "plan",
+    ];
+    for command in commands {
+        let said = project.pack(command).run();
+        for text in [&said.stdout, &said.stderr] {
+            assert!(is_harmless(text), "pack {command}: {}", text.escape_debug());
+        }
+        assert!(matches!(said.code, Some(0 | 1 | 4)), "pack {command}: {said:?}");
+    }
+}
+
+#[test]
+fn an_archive_or_layout_that_leads_elsewhere_gives_nothing_of_it() {
+    let project = project_on(&[tar_of(&[("srv/", 0o755, "")])], "/srv/app");
+    let base = project.path("base");
+    let [manifest, config] = documents_of(&base);
+    let secret = project.write("secret.txt", "not for images\n").path("secret.txt");
+    // A blob of a layout that is a link to a file which is not its content, to a directory, to itself, to a pipe.
+    let blob = base.join("blobs/sha256").join(hex_of(&config));
+    let right = fs::read(&blob).unwrap();
+    for target in
+        [secret.as_path(), &project.root(), &blob, Path::new("/dev/zero"), Path::new("/proc/self/mem")]
+    {
+        fs::remove_file(&blob).unwrap();
+        std::os::unix::fs::symlink(target, &blob).unwrap();
+        for command in ["inspect oci:base:1", "copy oci:base:1 oci:copied:1", "build"] {
+            let said = project.pack(command).fails(1).hints();
+            assert!(!said.stderr.contains("not for images"), "{said:?}");
+        }
+        assert!(!project.path("copied").join("index.json").exists());
+    }
+    fs::remove_file(&blob).unwrap();
+    fs::write(&blob, right).unwrap();
+    // Archives: a member that leads out, one that is sparse, two of one name of which the last counts.
+    let tar = |change: &dyn Fn(&mut tar::Builder<Vec<u8>>)| {
+        let mut archive = tar::Builder::new(Vec::new());
+        archive.append_dir_all(".", &base).unwrap();
+        change(&mut archive);
+        fs::write(project.path("base.tar"), archive.into_inner().unwrap()).unwrap();
+    };
+    let name = format!("blobs/sha256/{}", hex_of(&manifest));
+    let link = |archive: &mut tar::Builder<Vec<u8>>, kind: tar::EntryType, target: &str| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(0);
+        archive.append_link(&mut header, &name, target).unwrap();
+    };
+    for kind in [tar::EntryType::Symlink, tar::EntryType::Link] {
+        for target in ["/etc/passwd", "../../../../../../etc/passwd", "../../secret.txt"] {
+            tar(&|archive| link(archive, kind, target));
+            project.pack("inspect oci-archive:base.tar:1").run();
+            let said = project.pack("copy oci-archive:base.tar:1 oci:copied:1").run();
+            assert!(!said.stderr.contains("root:") && said.code != Some(70), "{said:?}");
+        }
+        tar(&|archive| link(archive, kind, &name));
+        project.pack("inspect oci-archive:base.tar:1").fails(1).hints();
+    }
+    tar(&|archive| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        header.set_size(0);
+        archive.append_data(&mut header, &name, &b""[..]).unwrap();
+    });
+    let said = project.pack("inspect oci-archive:base.tar:1").run();
+    assert!(matches!(said.code, Some(0 | 1)), "{said:?}");
+    tar(&|archive| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(9);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, &name, &b"otherwise"[..]).unwrap();
+    });
+    project.pack("inspect oci-archive:base.tar:1").fails(1).says(&[hex_of(&manifest)]).hints();
+}
+
 /// `benches/hostile` measures the cost of hostile input of every kind; here is some that is made quickly.
 #[test]
 fn hostile_images_cost_little_memory() {
-    for case in ["variables", "history", "an index", "numbers", "1,900 parts above"] {
+    let cases = [
+        "variables",
+        "history",
+        "an index",
+        "numbers",
+        "1,900 parts above",
+        "a window of 2^31",
+        "its parts many times",
+        "table above the limit",
+        "indexes",
+    ];
+    for case in cases {
         let mut command = Command::new("python3");
         command
             .arg(Path::new(REPOSITORY).join("benches/hostile"))

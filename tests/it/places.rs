@@ -653,3 +653,20 @@ fn the_files_of_docker_and_podman_about_registries_count() {
         fs::remove_file(project.beside(file)).unwrap();
     }
 }
+
+#[test]
+fn a_copy_has_the_one_name_that_the_image_has_in_its_place() {
+    let project = Project::small();
+    project.pack("build -t 1.0 -o oci:one -o oci-archive:one.tar -o docker-archive:saved.tar").ok();
+    for (number, place) in ["oci:one", "oci-archive:one.tar", "docker-archive:saved.tar"].iter().enumerate() {
+        project.pack(&format!("copy {place} oci:to{number}")).ok();
+        project.pack(&format!("inspect oci:to{number}:1.0")).ok();
+    }
+    // Two names of one image: none of them is the one.
+    project.pack("copy oci:one:1.0 oci:one:stable").ok();
+    project.pack("copy oci:one oci:nameless").ok();
+    project.pack("inspect oci:nameless:1.0").fails(1);
+    project.pack("inspect oci:nameless").ok();
+    // Where a name must be given, the hint says how.
+    project.pack("copy oci:one store:shop").fails(2).hints();
+}

@@ -65,6 +65,19 @@ pub enum LayoutError {
     },
 }
 
+/// What to do about an image that is damaged in its place.
+pub(crate) fn damaged() -> String {
+    "build or copy the image there again, or use another copy of it".to_owned()
+}
+
+/// Whether a blob cannot be read because it is not there or not what it should be.
+pub(crate) fn is_damage(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
+    )
+}
+
 impl Explain for LayoutError {
     fn kind(&self) -> Kind {
         kind_behind(self, Kind::Input)
@@ -79,6 +92,8 @@ impl Explain for LayoutError {
             Self::Io(source) | Self::Blob { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space; `pack cache prune` empties the local store".to_owned())
             }
+            Self::Index { .. } | Self::Document { .. } => Some(damaged()),
+            Self::Blob { source, .. } if is_damage(source) => Some(damaged()),
             _ => None,
         }
     }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use crate::oci::{DocumentError, ImageError};
 use crate::runtime::workers::WorkersError;
-use crate::store::PickError;
+use crate::store::{PickError, damaged, is_damage};
 use crate::transport::docker::EngineError;
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind, kind_behind};
@@ -193,6 +193,13 @@ impl Explain for ArchiveError {
             Self::Io(source) if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space; `pack cache prune` empties the local store".to_owned())
             }
+            Self::Truncated { .. }
+            | Self::Document { .. }
+            | Self::Image { .. }
+            | Self::Missing { .. }
+            | Self::OtherSize { .. }
+            | Self::LayerCount { .. } => Some(damaged()),
+            Self::Blob { source, .. } if is_damage(source) => Some(damaged()),
             _ => None,
         }
     }
