@@ -1,6 +1,9 @@
 //! Lists that come in pages, each of which says where the next one is (RFC 8288, "Web Linking").
 //!
-//! A list never leaves the registry's own host, and is bounded in pages and in the bytes of a page.
+//! A list never leaves the registry's own host, asks for no page twice, and is bounded in pages, in bytes and in time.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
 
 use reqwest::Method;
 use reqwest::header::ACCEPT;
@@ -10,12 +13,19 @@ use super::super::auth::access::Access;
 use super::super::wire::answer::Answer;
 use super::super::wire::context::Context;
 use super::super::wire::error::RegistryError;
+use super::super::wire::fault::Fault;
 use super::super::wire::host::Host;
 use super::super::wire::location;
 use super::super::wire::request::Request;
 use super::super::wire::response::Response;
 use super::api::Api;
 use crate::oci::MAX_DOCUMENT;
+use crate::types::digest::Digest;
+
+/// All pages of a list may have so many bytes: entries may be few and long.
+const MAX_LIST: u64 = 4 * MAX_DOCUMENT;
+/// A list may take so many times as long as one document: each page may come just in time.
+const MAX_TIMES: u32 = 10;
 
 /// A list on its way.
 pub(super) struct Pages<'a> {
@@ -35,12 +45,18 @@ pub(super) struct Pages<'a> {
 pub(super) struct Place {
     request: Option<Request>,
     pages: usize,
+    bytes: u64,
+    /// The addresses of the pages that were asked for.
+    asked: BTreeSet<Digest>,
+    /// When it takes too long.
+    end: Option<Instant>,
 }
 
 impl Place {
     /// The beginning of the list at `first`.
     pub(super) fn first(first: Url) -> Self {
-        Self { request: Some(Request::new(Method::GET, first)), pages: 0 }
+        let request = Some(Request::new(Method::GET, first));
+        Self { request, pages: 0, bytes: 0, asked: BTreeSet::new(), end: None }
     }
 
     /// Whether no page was read yet.
@@ -56,6 +72,14 @@ impl Pages<'_> {
         if place.pages == self.most {
             let message = format!("more than {} pages of {}", self.most, self.what);
             return Err(self.not_a_list(message));
+        }
+        if !place.asked.insert(Digest::of(request.url.as_str().as_bytes())) {
+            return Err(self.not_a_list(format!("a list of {} that goes round in a circle", self.what)));
+        }
+        let settings = self.api.wire_settings();
+        let now = settings.clock.now();
+        if now >= *place.end.get_or_insert(now + settings.timeouts.document * MAX_TIMES) {
+            return Err(self.broken(Fault::Stalled("reading the whole list")));
         }
         if let Some(accept) = &self.accept {
             request = request.header(ACCEPT, accept);
@@ -75,9 +99,15 @@ impl Pages<'_> {
             place.request = Some(Request::to(Method::GET, &target));
         }
         place.pages += 1;
-        let broken = |fault| RegistryError::NoAnswer { context: boxed(), fault, reached_before: true };
-        let body = page.body(MAX_DOCUMENT).await.map_err(broken)?;
-        body.ok_or_else(|| RegistryError::TooLarge { context: boxed(), limit: MAX_DOCUMENT })
+        let too_large = |limit| RegistryError::TooLarge { context: boxed(), limit };
+        let body = page.body(MAX_DOCUMENT).await.map_err(|fault| self.broken(fault))?;
+        let body = body.ok_or_else(|| too_large(MAX_DOCUMENT))?;
+        place.bytes += body.len() as u64;
+        if place.bytes > MAX_LIST { Err(too_large(MAX_LIST)) } else { Ok(body) }
+    }
+
+    fn broken(&self, fault: Fault) -> RegistryError {
+        RegistryError::NoAnswer { context: Box::new(self.context.clone()), fault, reached_before: true }
     }
 
     /// The error for an answer of status 200 that is no list.

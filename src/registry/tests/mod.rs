@@ -5,6 +5,7 @@ mod changes;
 mod doors;
 mod flight;
 mod follow;
+mod hostile;
 mod logins;
 mod matrix;
 mod pulls;

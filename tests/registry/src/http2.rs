@@ -22,7 +22,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::fault::{Action, Fate};
 use super::message::{Reply, Request};
-use super::server::{Busy, Shared};
+use super::server::{Busy, PATIENCE, Shared};
 use crate::runtime::{lock, runtime};
 
 struct Identity {
@@ -78,6 +78,12 @@ enum Order {
     Close,
 }
 
+/// What a connection does next.
+enum Next {
+    Request((http::Request<RecvStream>, SendResponse<Bytes>)),
+    Order(Order),
+}
+
 /// How answers reach their connection.
 #[derive(Clone)]
 struct Line {
@@ -105,17 +111,21 @@ async fn serve(shared: Arc<Shared>, stream: tokio::net::TcpStream) -> Option<()>
     let (orders, mut ordered) = mpsc::unbounded_channel();
     let line = Line { between, orders };
     loop {
-        tokio::select! {
-            // Pending frames go out before anything else is read.
-            biased;
-            request = connection.accept() => {
-                let (request, respond) = request?.ok()?;
+        let next = async {
+            tokio::select! {
+                // Pending frames go out before anything else is read.
+                biased;
+                request = connection.accept() => Some(Next::Request(request?.ok()?)),
+                order = ordered.recv() => order.map(Next::Order),
+            }
+        };
+        // As over HTTP/1.1: a client does not wait for ever for an answer that never comes.
+        match tokio::time::timeout(PATIENCE, next).await.ok()?? {
+            Next::Request((request, respond)) => {
                 tokio::spawn(answer(Arc::clone(&shared), request, respond, line.clone()));
             }
-            order = ordered.recv() => match order? {
-                Order::Flush => {}
-                Order::Close => return None,
-            },
+            Next::Order(Order::Flush) => {}
+            Next::Order(Order::Close) => return None,
         }
         if shared.stopped.load(Ordering::SeqCst) {
             return None;

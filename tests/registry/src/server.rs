@@ -17,7 +17,7 @@ use crate::digest::Digest;
 use crate::runtime::runtime;
 
 /// How long a client may say nothing.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) struct Shared {
     state: Mutex<State>,
