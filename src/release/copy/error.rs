@@ -2,7 +2,9 @@
 
 use crate::oci::select::SelectError;
 use crate::oci::{DocumentError, MAX_CHILDREN};
+use crate::runtime::budget::OverBudget;
 use crate::runtime::interrupt::Interrupted;
+use crate::store::damaged;
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
 
@@ -32,6 +34,14 @@ pub enum CopyError {
     TooMany {
         /// The source.
         place: String,
+    },
+    /// Documents of more bytes than those of any honest index.
+    #[error("{place}: {source}")]
+    TooLarge {
+        /// The source.
+        place: String,
+        /// Why.
+        source: OverBudget,
     },
     /// The destination was named with another digest.
     #[error("the copy would be {found}, and the destination is named {expected}")]
@@ -84,6 +94,10 @@ impl Explain for CopyError {
             Self::Damaged { place, .. } => Some(format!(
                 "make `{place}` again, or copy from elsewhere; `pack verify {place}` says what else is wrong"
             )),
+            Self::Document { .. } => Some(damaged()),
+            Self::TooMany { .. } | Self::TooLarge { .. } => {
+                Some("copy its images one by one, with `--platform` or by their digests".to_owned())
+            }
             Self::Moved { .. } => Some("run it again, or name the image by its digest".to_owned()),
             _ => None,
         }

@@ -26,6 +26,7 @@ use crate::oci::{
     Descriptor, Index, MAX_CHILDREN, Manifest, ManifestOrIndex, MediaType, RawDocument, media_type, soci,
     to_json,
 };
+use crate::runtime::budget::Budget;
 use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
 use crate::transport::load::{load_image, offers};
@@ -314,7 +315,12 @@ struct CopyPlan<'a> {
     subjects: Vec<Digest>,
     referring: Vec<(Digest, Vec<Descriptor>)>,
     counts: Documents,
+    /// For the bytes of the documents, which are kept until the end with all that they name.
+    budget: Budget,
 }
+
+/// The documents of a copy may have so many bytes: a thousand of the largest would fill the memory.
+const MAX_COPIED: u64 = 24 << 20;
 
 impl<'a> CopyPlan<'a> {
     fn new(source: &'a Arc<dyn Source>, destination: &'a dyn Destination, options: &'a Options) -> Self {
@@ -329,6 +335,7 @@ impl<'a> CopyPlan<'a> {
             subjects: Vec::new(),
             referring: Vec::new(),
             counts: Documents::default(),
+            budget: Budget::new("the image", MAX_COPIED, u64::MAX),
         }
     }
 
@@ -353,6 +360,8 @@ impl<'a> CopyPlan<'a> {
     }
 
     fn document(&mut self, document: &RawDocument, depth: usize) -> Result<(), BoxedError> {
+        let kept = self.budget.keep(document.bytes.len());
+        kept.map_err(|source| CopyError::TooLarge { place: self.source.name(), source })?;
         match self.parse(document)? {
             ManifestOrIndex::Manifest(manifest) => self.blobs_of(&manifest)?,
             ManifestOrIndex::Index(index) => {

@@ -441,7 +441,7 @@ fn a_list_of_referrers_stays_with_its_registry_and_within_limits() {
     let round = format!("</v2/a/referrers/{subject}>; rel=\"next\"");
     fake.fault(Fault::always("GET", Asked::Referrers, Action::Answer(reply(round))));
     let error = client.referrers(&repository, &subject, None).expect_err("without end");
-    assert!(error.to_string().contains("pages of referrers"), "{error}");
+    assert!(error.to_string().contains("goes round in a circle"), "{error}");
     fake.heal();
     fake.fault(Fault::always("GET", Asked::Referrers, Action::Answer(Reply::error(500, "X", "no"))));
     assert!(client.referrers(&repository, &subject, None).is_err(), "a failure is not an empty list");
@@ -577,4 +577,40 @@ fn tags_are_added_and_nothing_is_sent() {
         tag(&*from, &destination(&client, &fake, "shop/app"), tags().first(), &late).expect_err("moved");
     assert_eq!(error.kind(), Kind::Registry, "{error}");
     assert_eq!(fake.tag("shop/app", "late"), None);
+}
+
+#[test]
+fn documents_are_bounded_in_bytes_together() {
+    let (client, from) = (client(), Fake::start().expect("ports"));
+    let made = made("amd64", &["one"]);
+    made.put(&from, "shop/app");
+    let mut entries = Vec::new();
+    for number in 0..8 {
+        let mut manifest: serde_json::Value =
+            serde_json::from_slice(&made.image.raw().bytes).expect("is JSON");
+        manifest["annotations"] = serde_json::json!({ "text": format!("{number}{}", "x".repeat(3_500_000)) });
+        let document = RawDocument::new(None, manifest.to_string().into_bytes()).expect("a manifest");
+        put(&from, "shop/app", &format!("n{number}"), &document);
+        entries.push(document.descriptor());
+    }
+    for (count, fits) in [(6, true), (8, false)] {
+        let root = RawDocument::new(Some(&MediaType::ImageIndex), list(&entries[..count])).expect("an index");
+        put(&from, "shop/app", "1.0", &root);
+        let to = Fake::start().expect("ports");
+        let result = copy(
+            &source(&client, &from, "shop/app:1.0"),
+            &destination(&client, &to, "shop/app"),
+            &tags(),
+            &options(),
+        );
+        match result {
+            Ok(_) => assert!(fits, "{count} documents"),
+            Err(error) => {
+                let text = format!("{error} {}", error.hint().unwrap_or_default());
+                assert!(!fits && text.contains("24 MiB of memory") && text.contains("one by one"), "{text}");
+                let log = asked(&to);
+                assert!(log.iter().all(|(method, _)| method == "HEAD"), "nothing was sent: {log:?}");
+            }
+        }
+    }
 }
