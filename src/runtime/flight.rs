@@ -6,7 +6,7 @@
 //!
 //! A turn is a value that is dropped with its holder, so it ends whether the holder finishes, fails, panics or is
 //! dropped in the middle. Its end wakes all who wait and not one of them: the one that was chosen may be dropped itself
-//! before it runs. What makes a value must not ask for the same key, because it would wait for itself.
+//! before it runs. The maker of a value must not ask for the same key, because it would wait for itself.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};

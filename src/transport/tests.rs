@@ -1,4 +1,4 @@
-//! What each destination says that it can do, and whether it does.
+//! The abilities that each destination claims, and whether it has them.
 
 use std::sync::Arc;
 

@@ -65,7 +65,7 @@ pub enum LayoutError {
     },
 }
 
-/// What to do about an image that is damaged in its place.
+/// The hint about an image that is damaged in its place.
 pub(crate) fn damaged() -> String {
     "build or copy the image there again, or use another copy of it".to_owned()
 }

@@ -78,7 +78,7 @@ enum Order {
     Close,
 }
 
-/// What a connection does next.
+/// The next step of a connection.
 enum Next {
     Request((http::Request<RecvStream>, SendResponse<Bytes>)),
     Order(Order),

@@ -72,7 +72,7 @@ impl Cell {
         let (done, is_done) = mpsc::channel();
         let player = {
             let traces = traces.clone();
-            // What was sent is looked at below; if that is over, nothing waits for it.
+            // If the time is over, nothing waits for the result any more.
             thread::spawn(move || drop(done.send(cell.run(traces))))
         };
         match is_done.recv_timeout(limit) {
