@@ -55,24 +55,24 @@
 
 pub use cli::main;
 
-pub mod artifact;
-pub mod bases;
-pub mod cli;
-pub mod engine;
+pub(crate) mod artifact;
+pub(crate) mod bases;
+pub(crate) mod cli;
+pub(crate) mod engine;
 pub(crate) mod formats;
 #[doc(hidden)]
 #[cfg(any(test, feature = "testing"))]
 pub mod fuzz;
 pub(crate) mod inspect;
-pub mod layer;
-pub mod oci;
+pub(crate) mod layer;
+pub(crate) mod oci;
 pub(crate) mod plan;
-pub mod project;
-pub mod registry;
+pub(crate) mod project;
+pub(crate) mod registry;
 pub(crate) mod release;
-pub mod runtime;
+pub(crate) mod runtime;
 pub(crate) mod store;
 #[doc(hidden)]
 pub mod testing;
-pub mod transport;
-pub mod types;
+pub(crate) mod transport;
+pub(crate) mod types;

@@ -4,6 +4,8 @@ pub use crate::engine::own::OwnFiles;
 pub use crate::engine::{CachePolicy, Job, OnFailure, Request, Session, Target};
 pub use crate::formats::deflate::{DeflateLevel, DeflateScratch, encode};
 pub use crate::formats::json::{Raw, fold};
+// An artifact with a subject is one of the things that the library can do and no command does yet.
+pub use crate::oci::artifact::OciArtifact;
 pub use crate::oci::{ConfigFile, Descriptor, Index, Manifest, parse_strict};
 pub use crate::project::config::{Document, Facts, Overrides, Settings};
 pub use crate::registry::{Client, Settings as ClientSettings};
@@ -12,4 +14,6 @@ pub use crate::runtime::interrupt::Interrupt;
 pub use crate::runtime::workers::Workers;
 pub use crate::store::Store;
 pub use crate::transport::layout::OciLayout;
+// So is taking an image or a tag away.
+pub use crate::transport::{Destination, ImageName};
 pub use crate::types::digest::{Digest, Sha256};

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::elf::ElfFacts;
 use super::error::ArtifactError;
 use super::form::Form;
 use super::glimpse::Glimpse;
@@ -45,12 +44,6 @@ impl Artifact {
     #[must_use]
     pub fn material(&self) -> &Material {
         &self.material
-    }
-
-    /// The facts of an ELF program; `None` for other kinds.
-    #[must_use]
-    pub fn elf(&self) -> Option<&ElfFacts> {
-        self.material.known_elf()
     }
 
     /// The open archive of a packed artifact.

@@ -27,16 +27,12 @@ mod version;
 mod words;
 
 pub use detect::{Artifact, check_supported, detect, detect_as, findings, propose, requirements};
-pub use elf::ElfFacts;
-pub use error::ArtifactError;
-pub use find::{FindError, PathMatch, find};
+pub use find::find;
 pub use form::Form;
-pub use glimpse::Glimpse;
 pub use kind::{ArtifactKind, DefaultTimes};
 pub use kinds::{KINDS, kind_named};
-pub use material::Material;
 pub use options::{AppOptions, AppRoot, ArtifactLayout};
-pub use proposal::{Proposal, ProposedLayer};
+pub use proposal::Proposal;
 pub use requirement::{Libraries, Requirement, Requirements, ServletUse};
 pub use version::{Version, version};
 

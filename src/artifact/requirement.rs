@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use crate::bases::{Libc, Servlet};
 use crate::layer::{Account, EntryPath};
-use crate::types::finding::Rule;
 use crate::types::platform::Platform;
 
 /// All requirements of one artifact.
@@ -60,22 +59,7 @@ pub enum Requirement {
     Account(Account),
 }
 
-impl Requirement {
-    /// The rule that tells whether it is met.
-    #[must_use]
-    pub const fn rule(&self) -> Rule {
-        match self {
-            Self::Platform(_) => Rule::Platform,
-            Self::Loader { .. } => Rule::ElfInterpreter,
-            Self::Libc(_) => Rule::ElfLibc,
-            Self::Libraries(_) => Rule::ElfLibrary,
-            Self::Servlet(_) => Rule::ServletApi,
-            Self::Java { .. } => Rule::JavaVersion,
-            Self::Executable { .. } => Rule::ExecutableMissing,
-            Self::Account(_) => Rule::UserUnknown,
-        }
-    }
-}
+impl Requirement {}
 
 /// The libraries of a program, and where its loader looks for them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,6 +2,8 @@ use std::os::unix::fs::symlink;
 
 use std::path::{Path, PathBuf};
 
+use super::error::ArtifactError;
+use super::glimpse::Glimpse;
 use super::*;
 use crate::bases::{Libc, Servlet};
 use crate::formats::zip::fixture::{Item, write};
@@ -492,7 +494,7 @@ fn static_programs_run_anywhere() {
     assert!(matches!(propose(&artifact, &at("/"), None), Err(ArtifactError::FileAsRoot { .. })));
     for (machine, platform) in [(183, "linux/arm64"), (243, "linux/riscv64"), (3, "linux/386")] {
         let other = detect(&place.file("other", elf(machine, 3, None, &[]))).expect("detected");
-        assert_eq!(other.elf().expect("facts").platform, platform.parse().expect("a platform"));
+        assert_eq!(other.material().elf().expect("facts").platform, platform.parse().expect("a platform"));
         let required = required(&other, Some(&base(&[])));
         assert_eq!(required, [Requirement::Platform(platform.parse().expect("a platform"))]);
     }
@@ -503,7 +505,7 @@ fn dynamic_programs_need_their_libraries() {
     let place = Place::new();
     let path = place.file("server", elf(62, 3, Some(LOADER), &["libc.so.6", "libz.so.1"]));
     let artifact = detect(&path).expect("detected");
-    let facts = artifact.elf().expect("facts");
+    let facts = artifact.material().elf().expect("facts");
     assert_eq!(facts.interpreter.as_deref(), Some(LOADER));
     assert_eq!(facts.needed, ["libc.so.6", "libz.so.1"]);
     assert!(!facts.is_static);

@@ -203,7 +203,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::artifact::{Material, detect, kind_named};
+    use crate::artifact::material::Material;
+    use crate::artifact::{detect, kind_named};
     use crate::formats::zip::fixture::{Item, write};
 
     fn unpacked(files: &[(&str, &str)]) -> tempfile::TempDir {

@@ -271,15 +271,9 @@ impl LayerIndex {
     }
 
     /// How many paths it has.
-    #[must_use]
+    #[cfg(any(test, feature = "testing"))]
     pub fn len(&self) -> usize {
         self.nodes.len() + self.removed.len()
-    }
-
-    /// Whether it has none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

@@ -22,10 +22,10 @@ mod tree;
 
 pub use error::BaseError;
 pub use facts::{Libc, loaders};
-pub use index::{FileFacts, LayerIndex, Lookup, Node};
+pub use index::{FileFacts, LayerIndex, Node};
 pub use layers::{BaseLayers, Reach, SharedIndexes};
-pub use open::{Base, Known, PlatformBase, soci_config};
-pub use probes::{LoaderLine, Reading, java_major};
+pub use open::{Base, PlatformBase, soci_config};
+pub use probes::java_major;
 pub use seen::Seen;
 pub use server::{Container, ContainerKind, Servlet, container, web_root};
 pub use tree::{Empty, FileTree, Stack, follow};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use crate::registry::EngineFiles;
 use crate::types::error::{Explain, Kind};
@@ -257,12 +257,6 @@ impl Environment {
         let path = self.raw("PATH").unwrap_or_default();
         std::env::split_paths(path).filter(|directory| directory.is_absolute()).collect()
     }
-
-    /// The time of the start in seconds since 1970; 0 for a clock that is before it.
-    #[must_use]
-    pub fn now_seconds(&self) -> u64 {
-        self.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-    }
 }
 
 impl fmt::Debug for Environment {
@@ -277,7 +271,7 @@ impl fmt::Debug for Environment {
 
 #[cfg(test)]
 pub(super) fn for_test(variables: &[(&str, &str)]) -> Environment {
-    Environment::new("/cwd".into(), UNIX_EPOCH, variables.iter().copied())
+    Environment::new("/cwd".into(), SystemTime::UNIX_EPOCH, variables.iter().copied())
 }
 
 #[cfg(test)]

@@ -152,19 +152,6 @@ impl<'a> Memos<'a> {
         Ok((ids, counts))
     }
 
-    /// The keys of a layer, if every file's identity is remembered; reads no file.
-    ///
-    /// # Errors
-    /// When a zip archive must be read and cannot be.
-    pub fn keys_if_known(
-        &mut self,
-        layer: &LayerSpec,
-        compression: Compression,
-    ) -> Result<Option<LayerKeys>, layer::ContentError> {
-        let found = self.file_ids(layer)?;
-        Ok(keys_of(layer, compression, found.ids))
-    }
-
     fn files(&mut self) -> &mut FileContents {
         self.is_saved = false;
         Arc::make_mut(&mut self.files)

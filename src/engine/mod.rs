@@ -39,9 +39,7 @@ mod target;
 pub mod untrusted;
 
 pub use cache::CachePolicy;
-pub use check::CheckError;
 pub use error::BuildError;
-pub use finished::{Attachment, Finished};
 pub use outcome::{InputChange, Outcome};
 pub use prepare::project_of;
 pub use prepared::PreparedBuild;
@@ -49,6 +47,5 @@ pub use preview::{check_lock, lock, look_up, prepare, scanner};
 pub use report::{DestinationReport, ImageReport, LayerReport, Report};
 pub use request::Request;
 pub use run::{Job, OnFailure, build};
-pub use selection::SelectionError;
 pub use session::Session;
 pub use target::Target;

@@ -97,7 +97,7 @@ mod tests {
     use crate::runtime::events::Progress;
     use crate::runtime::interrupt::Interrupt;
     use crate::transport::registry::{RegistryDestination, destination};
-    use crate::transport::{Blob, referrer};
+    use crate::transport::{Blob, ImageName, referrer};
 
     fn image() -> Image {
         let mut config = ConfigFile::default();
@@ -177,7 +177,7 @@ mod tests {
             assert_eq!(ask(&fake).map_err(|error| error.to_string()), Ok(Presence::Current));
             let gone = attached[1].digest;
             let target = to(&fake);
-            target.client().delete(&target.repository().at_digest(gone)).expect("deleted");
+            target.delete(&ImageName::Digest(gone)).expect("deleted");
             assert_eq!(ask(&fake).map_err(|error| error.to_string()), Ok(Presence::Lacks(vec![gone])));
             let _ = fake.take_log();
             put_back(&to(&fake), &finished, &[gone]).map_err(|error| error.to_string()).expect("put back");

@@ -40,11 +40,4 @@ impl Session {
     ) -> Self {
         Self { store, client, workers, progress, interrupt, now, budget: BUDGET }
     }
-
-    /// The same, with so many bytes for the plans of images under way.
-    #[must_use]
-    pub const fn with_budget(mut self, budget: u64) -> Self {
-        self.budget = budget;
-        self
-    }
 }

@@ -7,8 +7,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::EntryPath;
-
 /// The most that is read of a file of accounts: real ones have some kilobytes.
 pub const MAX_ACCOUNTS: u64 = 1 << 20;
 
@@ -41,12 +39,6 @@ impl AccountKind {
             Self::User => "etc/passwd",
             Self::Group => "etc/group",
         }
-    }
-
-    /// The kind that is listed at `path`.
-    #[must_use]
-    pub fn listed_at(path: &EntryPath) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.file().as_bytes() == path.as_bytes())
     }
 }
 
@@ -109,13 +101,5 @@ mod tests {
         for name in ["x", "not a line", "", "0"] {
             assert!(!names.contains(name), "{name}");
         }
-    }
-
-    #[test]
-    fn the_files_are_told_by_their_paths() {
-        let at = |path: &str| AccountKind::listed_at(&EntryPath::new(path.as_bytes()).expect("a path"));
-        assert_eq!(at("/etc/passwd"), Some(AccountKind::User));
-        assert_eq!(at("etc/group"), Some(AccountKind::Group));
-        assert_eq!(at("usr/etc/passwd"), None);
     }
 }

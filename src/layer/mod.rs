@@ -41,7 +41,7 @@ pub(crate) use lookup::sample;
 pub use lookup::{BodyLookup, FarBlobs};
 #[cfg(any(test, feature = "testing"))]
 pub use record::BodyRecord;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 pub use scan::scan;
 pub use scan::{Rules, ScanOptions, Scanner, entries};
 pub use spec::{LayerSpec, SpecError};

@@ -15,7 +15,7 @@ mod rebase;
 pub mod select;
 pub mod soci;
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 pub use config::RootFs;
 pub use config::{ConfigFile, Healthcheck, History, RunConfig};
 pub use derive::{ConfigChange, NewLayer, derive};

@@ -12,7 +12,7 @@ mod reuse;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 pub use difference::EntryChange;
 pub use difference::{Difference, Listing, ListingRecord, PathChange, PathStatus, TimesChange};
 pub use place::{PlaceError, place, real_directory};

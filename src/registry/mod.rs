@@ -21,18 +21,22 @@ mod tests;
 mod wire;
 
 pub use self::auth::credentials::Credentials;
-pub use self::auth::keep::{Kept, Place, Removed};
-pub use self::client::doctor::check::{Check, Diagnosis, Health};
+pub use self::auth::keep::Place;
+pub use self::client::doctor::check::{Check, Health};
 pub use self::client::handle::Client;
 pub use self::client::ping::Greeting;
 pub use self::client::push::Pushed;
 pub use self::client::referrers::{Referrers, fallback_tag};
 pub use self::client::settings::{Mirror, RegistrySettings, Settings};
-pub use self::wire::advice::Distrust;
-pub use self::wire::answer::Answer;
-pub use self::wire::clock::Clock;
-pub use self::wire::context::{Context, Step};
 pub use self::wire::error::RegistryError;
-pub use self::wire::fault::Fault;
 pub use self::wire::secret::Secret;
-pub use self::wire::settings::{EngineFiles, ProxySettings, RetryPolicy, Timeouts};
+pub use self::wire::settings::{EngineFiles, ProxySettings};
+
+#[cfg(test)]
+pub use self::client::doctor::check::Diagnosis;
+#[cfg(test)]
+pub use self::wire::clock::Clock;
+#[cfg(test)]
+pub use self::wire::context::{Context, Step};
+#[cfg(test)]
+pub use self::wire::settings::{RetryPolicy, Timeouts};

@@ -120,18 +120,6 @@ pub fn destination(client: Client, repository: Repository) -> RegistryDestinatio
 }
 
 impl RegistryDestination {
-    /// The client that it pushes with.
-    #[must_use]
-    pub const fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// The repository that it pushes to.
-    #[must_use]
-    pub const fn repository(&self) -> &Repository {
-        &self.repository
-    }
-
     fn state(&self) -> MutexGuard<'_, RegistryState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

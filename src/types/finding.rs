@@ -34,6 +34,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
+    #[cfg(test)]
     pub const ALL: [Self; 11] = [
         Self::Platform,
         Self::ElfInterpreter,

@@ -56,14 +56,3 @@ pub struct PruneArgs {
     #[command(flatten)]
     pub format: OutputFormat,
 }
-
-impl CacheCommand {
-    /// The format of the result.
-    #[must_use]
-    pub const fn format(&self) -> OutputFormat {
-        match self {
-            Self::Info(format) | Self::Verify(format) => *format,
-            Self::Prune(args) => args.format,
-        }
-    }
-}

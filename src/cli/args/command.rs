@@ -7,7 +7,6 @@ use super::cache::CacheArgs;
 use super::copy::CopyArgs;
 use super::diff::DiffArgs;
 use super::doctor::DoctorArgs;
-use super::format::OutputFormat;
 use super::history::HistoryArgs;
 use super::init::InitArgs;
 use super::inspect::InspectArgs;
@@ -46,47 +45,30 @@ pub enum Command {
     Man(ManArgs),
 }
 
-/// Flags that several commands have.
-#[derive(Clone, Copy)]
-struct SharedFlags<'a> {
-    format: Option<OutputFormat>,
-    registries: Option<&'a RegistryArgs>,
-}
-
 impl Command {
-    /// The flags of this command that others have, too.
-    const fn shared(&self) -> SharedFlags<'_> {
-        let (format, registries) = match self {
-            Self::Build(args) => (Some(args.format), Some(&args.image.registries)),
-            Self::Plan(args) => (Some(args.format), Some(&args.image.registries)),
-            Self::Update(args) => (Some(args.format), Some(&args.registries)),
-            Self::Inspect(args) => (Some(args.format), Some(&args.registries)),
-            Self::History(args) => (Some(args.format), Some(&args.registries)),
-            Self::Verify(args) => (Some(args.format), Some(&args.registries)),
-            Self::Copy(args) => (Some(args.format), Some(&args.registries)),
-            Self::Diff(args) => (Some(args.format), Some(&args.registries)),
-            Self::Rebase(args) => (Some(args.format), Some(&args.registries)),
-            Self::Tag(args) => (Some(args.format), Some(&args.registries)),
-            Self::Login(args) => (Some(args.format), Some(&args.registries)),
-            Self::Doctor(args) => (Some(args.format), Some(&args.registries)),
-            Self::Images(args) => (Some(args.format), None),
-            Self::Rm(args) => (Some(args.format), None),
-            Self::Logout(args) => (Some(args.format), None),
-            Self::Cache(args) => (Some(args.command.format()), None),
-            Self::Init(_) | Self::Completions(_) | Self::Man(_) => (None, None),
-        };
-        SharedFlags { format, registries }
-    }
-
-    /// Whether results are asked for as JSON.
-    #[must_use]
-    pub const fn json(&self) -> bool {
-        matches!(self.shared().format, Some(OutputFormat { json: true }))
-    }
-
     /// How registries are to be reached; `None` for commands that reach none.
     #[must_use]
     pub const fn registries(&self) -> Option<&RegistryArgs> {
-        self.shared().registries
+        Some(match self {
+            Self::Build(args) => &args.image.registries,
+            Self::Plan(args) => &args.image.registries,
+            Self::Update(args) => &args.registries,
+            Self::Inspect(args) => &args.registries,
+            Self::History(args) => &args.registries,
+            Self::Verify(args) => &args.registries,
+            Self::Copy(args) => &args.registries,
+            Self::Diff(args) => &args.registries,
+            Self::Rebase(args) => &args.registries,
+            Self::Tag(args) => &args.registries,
+            Self::Login(args) => &args.registries,
+            Self::Doctor(args) => &args.registries,
+            Self::Images(_)
+            | Self::Rm(_)
+            | Self::Logout(_)
+            | Self::Cache(_)
+            | Self::Init(_)
+            | Self::Completions(_)
+            | Self::Man(_) => return None,
+        })
     }
 }

@@ -51,7 +51,6 @@ impl Cli {
         printer::PrinterOptions {
             quiet: self.global.quiet,
             verbose: self.global.verbose,
-            json: self.command.json(),
             color: self.global.color,
         }
     }

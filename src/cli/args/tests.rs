@@ -5,6 +5,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use std::num::NonZeroUsize;
 
+use super::image::LayoutFlag;
 use super::*;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
@@ -102,8 +103,8 @@ fn a_build_line_in_full() {
     )
     .expect("valid");
     assert_eq!((cli.global.verbose, cli.global.jobs.map(NonZeroUsize::get)), (2, Some(3)));
-    assert!(cli.printer_options().json);
     let Command::Build(build) = cli.command else { panic!("not build") };
+    assert!(build.format.json);
     assert_eq!(build.image.all_outputs(), ["registry", "oci:out:1", "docker"]);
     assert_eq!(build.image.tags, ["1.0", "{git.short}"]);
     assert_eq!(build.image.name.expect("name").path(), "shop/app");

@@ -17,7 +17,7 @@ pub struct Screen {
 
 impl Screen {
     /// One without colour.
-    #[must_use]
+    #[cfg(test)]
     pub const fn plain(columns: usize) -> Self {
         Self { columns, color: false }
     }

@@ -23,8 +23,6 @@ pub enum Style {
     Warning,
     /// A hint or a note.
     Hint,
-    /// A heading.
-    Heading,
     /// Something of less interest.
     Dim,
 }
@@ -35,7 +33,6 @@ impl Style {
             Self::Error => "1;31",
             Self::Warning => "1;33",
             Self::Hint => "1;36",
-            Self::Heading => "1",
             Self::Dim => "2",
         }
     }

@@ -22,8 +22,6 @@ pub struct PrinterOptions {
     pub quiet: bool,
     /// How many `-v`.
     pub verbose: u8,
-    /// Results as JSON.
-    pub json: bool,
     /// When to colour.
     pub color: ColorChoice,
 }

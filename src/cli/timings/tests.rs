@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::page::page;
+use super::record::{Activity, LayerFigures, TimeSpan};
 use super::*;
 use crate::types::digest::Digest;
 

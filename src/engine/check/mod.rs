@@ -13,6 +13,5 @@ mod replaced;
 mod requirement;
 mod servlet;
 
-pub use error::CheckError;
 pub(super) use planned::{Checks, of_artifact};
 pub(super) use replaced::{note_of_replaced, replaced};

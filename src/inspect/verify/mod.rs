@@ -18,6 +18,8 @@ mod watched;
 
 pub use image::verify;
 pub use options::VerifyOptions;
-pub use report::Verification;
 #[cfg(any(test, feature = "testing"))]
-pub use report::{Check, Finding};
+pub use report::Check;
+#[cfg(test)]
+pub use report::Finding;
+pub use report::Verification;

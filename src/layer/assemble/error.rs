@@ -1,7 +1,6 @@
 //! Why a layer cannot be built.
 
 use std::io;
-use std::path::PathBuf;
 
 use super::super::content::ContentError;
 use super::super::estargz::ContentsError;
@@ -91,19 +90,6 @@ impl Explain for LayerError {
             Self::Contents { .. } | Self::Ztoc { .. } => Some("`compression = \"gzip\"` has no such limit".into()),
             Self::Store { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space, or set PACK_CACHE_DIR to another disk; `pack cache prune` empties the store".into())
-            }
-            _ => None,
-        }
-    }
-}
-
-impl LayerError {
-    /// The file at fault, if it is one.
-    #[must_use]
-    pub fn path(&self) -> Option<&PathBuf> {
-        match self {
-            Self::Content { source: ContentError::Io { path, .. } | ContentError::Changed(path), .. } => {
-                Some(path)
             }
             _ => None,
         }

@@ -18,7 +18,7 @@ use crate::runtime::workers::Workers;
 /// # Errors
 /// When something cannot be read, is named like a deletion, is a symbolic link to an absolute path below
 /// `root`, or when a glob is wrong or includes nothing.
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 pub fn scan(root: &Path, options: &ScanOptions, workers: &Workers) -> Result<Vec<TreeItem>, ScanError> {
     look(root, options, &LeftOut::default(), workers).map(|(found, _)| found)
 }

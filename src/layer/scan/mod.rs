@@ -34,9 +34,9 @@ pub(crate) use filter::fuzz;
 pub use filter::{MAX_PATTERNS, literally, pattern_is_too_much, pattern_never_matches};
 pub(crate) use found::is_whiteout;
 pub use found::{FoundKind, TreeItem};
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 pub use look::look_at_file;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 pub use look::scan;
 pub use look::takes;
 pub use options::{IGNORE_FILE, LeftOut, ScanOptions};

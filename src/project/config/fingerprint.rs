@@ -110,7 +110,8 @@ fingerprint_fields!(GitFacts { commit, branch, time, dirty, origin });
 mod tests {
     use std::path::Path;
 
-    use super::super::{BuildFile, Document};
+    use super::super::Document;
+    use super::super::schema::BuildFile;
     use crate::types::digest::Key;
     use crate::types::fingerprint::fingerprint;
 

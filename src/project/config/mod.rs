@@ -17,19 +17,16 @@ mod template;
 mod value;
 
 pub use document::Document;
-pub use registries::{AddedKey, Addition, UserFile, merge};
+pub use registries::{UserFile, merge};
 pub use schema::{
-    AppSettings, Apps, BuildFile, Cache, ConfigSettings, DirectorySettings, FilesSettings, HealthCommand,
-    HealthSetting, HealthcheckSettings, ImageSettings, LayerSettings, NonEmptyName, Paths, RegistryOptions,
-    TagTemplate, Workspace, keys,
+    AppSettings, DirectorySettings, FilesSettings, LayerSettings, NonEmptyName, RegistryOptions, TagTemplate,
 };
 pub use settings::{Overrides, Settings};
-pub use source::{ConfigError, Diagnostic, Diagnostics, Sources, Span, Spanned};
+pub use source::{ConfigError, Diagnostic, Span, Spanned};
 pub use template::{Facts, Template, TemplateError};
 pub use value::{
-    Arguments, BaseSetting, Buckets, ByteSize, CompressionSetting, Count, DiskPath, EnvName, EnvTable,
-    EnvValue, Format, ImagePath, KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent,
-    Period, Ports, Protocol, Signal, User,
+    Arguments, BaseSetting, Buckets, CompressionSetting, DiskPath, KindName, Layout, Mode, Mtime, Pattern,
+    Percent,
 };
 
 #[cfg(test)]

@@ -426,7 +426,7 @@ impl Fingerprint for HealthCommand {
 fingerprint_as_text!(Template);
 
 /// Every key of a build file, dotted, in the order of this file.
-#[must_use]
+#[cfg(test)]
 pub fn keys() -> Vec<String> {
     let mut keys = Vec::new();
     BuildFile::keys("", &mut keys);

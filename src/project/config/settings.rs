@@ -30,15 +30,15 @@ pub struct Overrides {
     pub artifact: Option<PathBuf>,
     /// `--app`, repeated: artifacts besides, as `PATH[:KIND][=ROOT]`.
     pub apps: Vec<String>,
-    /// `--name`: [`super::Image::name`].
+    /// `--name`: [`super::schema::ImageSettings::name`].
     pub name: Option<String>,
-    /// `--base`: [`super::Image::base`].
+    /// `--base`: [`super::schema::ImageSettings::base`].
     pub base: Option<String>,
-    /// `--tag`, repeated: replaces all of [`super::Image::tags`].
+    /// `--tag`, repeated: replaces all of [`super::schema::ImageSettings::tags`].
     pub tags: Vec<String>,
-    /// `--platform`, repeated: replaces all of [`super::Image::platforms`].
+    /// `--platform`, repeated: replaces all of [`super::schema::ImageSettings::platforms`].
     pub platforms: Vec<String>,
-    /// `--compression`: [`super::Image::compression`].
+    /// `--compression`: [`super::schema::ImageSettings::compression`].
     pub compression: Option<String>,
     /// `--set`, repeated: `KEY=VALUE`, later over earlier.
     pub set: Vec<String>,

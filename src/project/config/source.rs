@@ -245,7 +245,7 @@ pub struct Diagnostics {
 
 impl Diagnostics {
     /// The faults; never empty.
-    #[must_use]
+    #[cfg(test)]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }

@@ -168,12 +168,6 @@ impl Template {
         Self { written: name.to_owned(), parts: vec![TemplatePart::Variable(variable)] }
     }
 
-    /// As it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.written
-    }
-
     /// Whether it has no variables.
     #[must_use]
     pub fn is_literal(&self) -> bool {
@@ -500,7 +494,7 @@ mod tests {
 
     #[test]
     fn the_default_tag_is_the_commit_or_the_content() {
-        assert_eq!(Template::default_tag(&facts(false)).as_str(), "{git.short}");
+        assert_eq!(Template::default_tag(&facts(false)).to_string(), "{git.short}");
         let without = Facts { content: Some("ba5eba11".to_owned()), ..Facts::default() };
         let default = Template::default_tag(&without);
         assert!(default.needs_content(&without));

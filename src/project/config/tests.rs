@@ -5,6 +5,8 @@ use std::path::Path;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
+use super::schema::{BuildFile, keys};
+use super::value::EnvValue;
 use super::*;
 use crate::types::error::Explain as _;
 
@@ -709,7 +711,7 @@ fn a_bare_value_is_a_string_where_one_is_wanted() {
     let flags =
         set(&["config.labels.version=1.0", "config.env.PORT=0x10", "app.path=2024-01-01", "app.mode=0644"]);
     let settings = with("", &flags).expect("valid");
-    assert_eq!(settings.config.labels.values().next().map(|label| label.as_str()), Some("1.0"));
+    assert_eq!(settings.config.labels.values().next().map(|label| label.to_string()).as_deref(), Some("1.0"));
     assert_eq!(settings.config.env.values().next().map(EnvValue::as_str), Some("0x10"));
     let app = settings.apps.first().expect("given");
     assert_eq!(app.paths.as_slice()[0].path(), Path::new("shop/2024-01-01"));
@@ -779,7 +781,7 @@ fn a_member_inherits_from_its_workspace() {
         panic!("a layout")
     };
     assert_eq!(path.path(), Path::new("root/base"), "relative to the file that says it");
-    assert_eq!(settings.tags[0].template().as_str(), "m");
+    assert_eq!(settings.tags[0].template().to_string(), "m");
     let env: Vec<_> =
         settings.config.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(env, [("A", "w"), ("B", "m")]);

@@ -21,7 +21,7 @@ pub use numbers::{ByteSize, Count, Percent};
 pub use paths::{DiskPath, ImagePath};
 pub use pattern::Pattern;
 pub use permissions::{Mode, Owner};
-pub use ports::{Ports, Protocol};
+pub use ports::Ports;
 pub use process::{Arguments, EnvName, EnvTable, EnvValue, Signal, User};
 pub use times::{Mtime, Period};
 pub use words::{Format, KindName, Layout};

@@ -28,8 +28,7 @@ mod settings;
 mod stand_in;
 mod surroundings;
 
-pub use error::GitError;
-pub use facts::{GitAnswer, GitFacts, facts};
+pub use facts::{GitFacts, facts};
 pub use surroundings::Surroundings;
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::error::GitError;
+use super::facts::GitAnswer;
 use super::*;
 use crate::types::error::{Explain as _, Kind};
 

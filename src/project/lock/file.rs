@@ -99,6 +99,7 @@ impl Lock {
     }
 
     /// All entries, by reference.
+    #[cfg(any(test, feature = "testing"))]
     pub fn bases(&self) -> impl Iterator<Item = &LockedBase> {
         self.bases.values()
     }
@@ -109,11 +110,6 @@ impl Lock {
             Some(known) if known.digest == found.digest => known.join(found.facts),
             _ => drop(self.bases.insert(found.reference.clone(), found)),
         }
-    }
-
-    /// Keeps only the entries of the bases that are still in use.
-    pub fn retain(&mut self, is_used: impl Fn(&str) -> bool) {
-        self.bases.retain(|reference, _| is_used(reference));
     }
 
     /// The decisions of `newer` that differ: facts that follow from a digest are no change.
@@ -134,12 +130,6 @@ impl Lock {
         let added = newer.bases.iter().filter(|(reference, _)| !self.bases.contains_key(*reference));
         changes.extend(added.map(|(reference, base)| LockChange::Added(reference.clone(), base.digest)));
         changes
-    }
-
-    /// Whether `newer` decides anything otherwise: what `--locked` forbids.
-    #[must_use]
-    pub fn differs(&self, newer: &Self) -> bool {
-        !self.changes(newer).is_empty()
     }
 }
 

@@ -17,8 +17,6 @@ mod error;
 mod facts;
 mod file;
 
-pub use change::LockChange;
-pub use error::LockError;
 pub use facts::{Ancestor, BaseFacts, LockedBase, LockedPlatform, SystemFacts};
 pub use file::{FILE_NAME, Lock, unfinished};
 

@@ -68,6 +68,7 @@ pub struct Percent(u8);
 
 impl Percent {
     /// All of them.
+    #[cfg(test)]
     pub const ALL: Self = Self(100);
 
     /// The number, from 0 to 100.

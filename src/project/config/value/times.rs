@@ -12,12 +12,6 @@ use crate::types::time::Civil;
 pub struct Period(Duration);
 
 impl Period {
-    /// The duration.
-    #[must_use]
-    pub const fn duration(self) -> Duration {
-        self.0
-    }
-
     /// Whole nanoseconds, as image configurations count.
     #[must_use]
     pub fn nanoseconds(self) -> u64 {
@@ -133,8 +127,8 @@ mod tests {
     #[test]
     fn periods_have_units() {
         assert_eq!(ok::<Period>("30s").nanoseconds(), 30_000_000_000);
-        assert_eq!(ok::<Period>("1m30s").duration(), Duration::from_secs(90));
-        assert_eq!(ok::<Period>("1h500ms").duration(), Duration::from_millis(3_600_500));
+        assert_eq!(ok::<Period>("1m30s"), Period(Duration::from_secs(90)));
+        assert_eq!(ok::<Period>("1h500ms"), Period(Duration::from_millis(3_600_500)));
         assert_eq!(ok::<ByteSize>("16MiB").get(), 16 << 20);
         assert_eq!(ok::<ByteSize>("5000000").get(), 5_000_000);
         all_wrong::<ByteSize>(&["", "0", "MiB", "-1", "1.5MB", "16mb", "99999999999GiB"]);
