@@ -8,7 +8,7 @@ pub use crate::formats::json::{Raw, fold};
 pub use crate::oci::artifact::OciArtifact;
 pub use crate::oci::{ConfigFile, Descriptor, Index, Manifest, parse_strict};
 pub use crate::project::config::{Document, Facts, Overrides, Settings};
-pub use crate::registry::{Client, Settings as ClientSettings};
+pub use crate::registry::{Client, ClientSettings};
 pub use crate::runtime::events::Progress;
 pub use crate::runtime::interrupt::Interrupt;
 pub use crate::runtime::workers::Workers;

@@ -20,9 +20,9 @@ pub static KINDS: &[&dyn ArtifactKind] = &[
     &executable_jar::ExecutableJar,
     &jar::Jar,
     &python::Python,
-    &node::Node,
+    &node::NodeApp,
     &site::Site,
-    &tree::Tree,
+    &tree::DirectoryTree,
 ];
 
 /// The kind of this name.

@@ -3,20 +3,20 @@
 use std::io::Read as _;
 
 use super::error::BaseError;
-use super::probes::{LoaderLine, Reading};
-use super::seen::Seen;
+use super::probes::{LoaderLine, ProbeResult};
+use super::seen::BaseAnswer;
 use crate::formats::elf::{self, Machine};
 use crate::layer::{AccountNames, Content, ContentSource, Entry, EntryKind, MAX_ACCOUNTS};
 use crate::runtime::input;
 use crate::types::error::BoxedError;
 
 /// The names that a file of users or groups lists; unknown for what is not read: a link, or more than such a file has.
-pub(super) fn accounts(entry: &Entry) -> Result<Seen<AccountNames>, BoxedError> {
-    let EntryKind::File(content) = &entry.kind else { return Ok(Seen::Unknown) };
+pub(super) fn accounts(entry: &Entry) -> Result<BaseAnswer<AccountNames>, BoxedError> {
+    let EntryKind::File(content) = &entry.kind else { return Ok(BaseAnswer::Unknown) };
     if content.size > MAX_ACCOUNTS {
-        return Ok(Seen::Unknown);
+        return Ok(BaseAnswer::Unknown);
     }
-    Ok(Seen::Here(AccountNames::parse(&small_file(content, MAX_ACCOUNTS)?)))
+    Ok(BaseAnswer::Here(AccountNames::parse(&small_file(content, MAX_ACCOUNTS)?)))
 }
 
 /// The most that is read of a configuration of the loader.
@@ -28,7 +28,8 @@ pub(super) fn loader_directories(entry: &Entry) -> Result<Vec<String>, BoxedErro
     if content.size > MAX_CONFIGURATION {
         return Ok(Vec::new());
     }
-    let Some(Reading::Loader(lines)) = Reading::of(&entry.path, &small_file(content, MAX_CONFIGURATION)?)
+    let Some(ProbeResult::Loader(lines)) =
+        ProbeResult::of(&entry.path, &small_file(content, MAX_CONFIGURATION)?)
     else {
         return Ok(Vec::new());
     };

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::index::{LayerIndex, Lookup, Node};
-use super::probes::{LoaderLine, Reading, account_file};
-use super::seen::Seen;
+use super::index::{BaseNode, LayerIndex, Lookup};
+use super::probes::{LoaderLine, ProbeResult, account_file};
+use super::seen::BaseAnswer;
 use super::tree::{FileTree, follow};
 use crate::layer::{AccountKind, AccountNames, EntryPath};
 use crate::project::lock::SystemFacts;
@@ -79,10 +79,10 @@ const MAX_DIRECTORY: usize = 256;
 const MAX_INCLUDES: usize = 64;
 
 /// Layers that are all known, bottom first.
-pub(super) struct View(pub(super) Vec<Arc<LayerIndex>>);
+pub(super) struct KnownLayers(pub(super) Vec<Arc<LayerIndex>>);
 
-impl View {
-    fn find(&self, path: &EntryPath) -> Option<(&LayerIndex, &Node)> {
+impl KnownLayers {
+    fn find(&self, path: &EntryPath) -> Option<(&LayerIndex, &BaseNode)> {
         for index in self.0.iter().rev() {
             match index.lookup(path) {
                 Lookup::Here(node) => return Some((index, node)),
@@ -94,7 +94,7 @@ impl View {
     }
 
     /// The reading of the file at `path`, links not followed.
-    fn reading(&self, path: &EntryPath) -> Option<&Reading> {
+    fn reading(&self, path: &EntryPath) -> Option<&ProbeResult> {
         self.find(path).and_then(|(index, _)| index.reading(path))
     }
 
@@ -110,17 +110,17 @@ impl View {
     }
 }
 
-impl FileTree for View {
-    fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
+impl FileTree for KnownLayers {
+    fn lookup(&mut self, path: &EntryPath) -> Result<Option<BaseNode>, BoxedError> {
         Ok(self.find(path).map(|(_, node)| node.clone()))
     }
 
-    fn accounts(&mut self, kind: AccountKind) -> Result<Seen<AccountNames>, BoxedError> {
-        let Some(path) = account_file(kind) else { return Ok(Seen::Unknown) };
+    fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {
+        let Some(path) = account_file(kind) else { return Ok(BaseAnswer::Unknown) };
         Ok(match (self.find(&path), self.reading(&path)) {
-            (None, _) => Seen::Nothing,
-            (_, Some(Reading::Accounts(names))) => Seen::Here(names.clone()),
-            _ => Seen::Unknown,
+            (None, _) => BaseAnswer::Nothing,
+            (_, Some(ProbeResult::Accounts(names))) => BaseAnswer::Here(names.clone()),
+            _ => BaseAnswer::Unknown,
         })
     }
 }
@@ -129,20 +129,20 @@ impl FileTree for View {
 ///
 /// # Errors
 /// Never: all layers are known.
-pub(super) fn system(view: &mut View) -> Result<SystemFacts, BoxedError> {
+pub(super) fn system(view: &mut KnownLayers) -> Result<SystemFacts, BoxedError> {
     let mut libc = BTreeSet::new();
     for (of, _, path) in LOADERS {
-        if matches!(follow(view, path.as_bytes())?, Seen::Here((_, Node::File(_)))) {
+        if matches!(follow(view, path.as_bytes())?, BaseAnswer::Here((_, BaseNode::File(_)))) {
             libc.insert(of.name().to_owned());
         }
     }
     Ok(SystemFacts { os: os(view)?, libc, java: java(view), library_path: library_path(view)? })
 }
 
-fn os(view: &mut View) -> Result<Option<String>, BoxedError> {
+fn os(view: &mut KnownLayers) -> Result<Option<String>, BoxedError> {
     for path in ["etc/os-release", "usr/lib/os-release"] {
-        if let Seen::Here((path, _)) = follow(view, path.as_bytes())?
-            && let Some(Reading::System { name }) = view.reading(&path)
+        if let BaseAnswer::Here((path, _)) = follow(view, path.as_bytes())?
+            && let Some(ProbeResult::System { name }) = view.reading(&path)
         {
             return Ok(Some(name.clone()));
         }
@@ -151,18 +151,18 @@ fn os(view: &mut View) -> Result<Option<String>, BoxedError> {
 }
 
 /// The newest Java of the image.
-fn java(view: &View) -> Option<u32> {
+fn java(view: &KnownLayers) -> Option<u32> {
     let readings = view.0.iter().flat_map(|index| index.readings());
     let java = readings.filter_map(|(path, reading)| match reading {
         // A file that a layer above replaced or removed does not count.
-        Reading::Java(major) if view.reading(path) == Some(reading) => Some(*major),
+        ProbeResult::Java(major) if view.reading(path) == Some(reading) => Some(*major),
         _ => None,
     });
     java.max()
 }
 
 /// The directories that the configurations of the loaders name, in their order.
-fn library_path(view: &mut View) -> Result<Vec<String>, BoxedError> {
+fn library_path(view: &mut KnownLayers) -> Result<Vec<String>, BoxedError> {
     let mut directories: Vec<String> = Vec::new();
     let mut files: Vec<EntryPath> = EntryPath::new(b"etc/ld.so.conf").into_iter().collect();
     let etc = EntryPath::new(b"etc").into_iter().flat_map(|etc| {
@@ -174,7 +174,7 @@ fn library_path(view: &mut View) -> Result<Vec<String>, BoxedError> {
     let mut at = 0;
     while at < files.len().min(MAX_INCLUDES) {
         let lines = match view.reading(&files[at]) {
-            Some(Reading::Loader(lines)) => lines.clone(),
+            Some(ProbeResult::Loader(lines)) => lines.clone(),
             _ => Vec::new(),
         };
         at += 1;
@@ -200,7 +200,7 @@ fn library_path(view: &mut View) -> Result<Vec<String>, BoxedError> {
 }
 
 /// The files that a pattern means, whose `*` is in its last part.
-fn included(view: &View, pattern: &str) -> Vec<EntryPath> {
+fn included(view: &KnownLayers, pattern: &str) -> Vec<EntryPath> {
     let pattern = if pattern.starts_with('/') { pattern.to_owned() } else { format!("/etc/{pattern}") };
     let Some((directory, name)) = pattern.rsplit_once('/') else { return Vec::new() };
     let Ok(directory) = EntryPath::new(directory.as_bytes()) else { return Vec::new() };
@@ -264,7 +264,7 @@ mod tests {
             ("opt/jdk/release", "JAVA_VERSION=\"17.0.9\"\n"),
         ];
         let bottom = layer(&debian);
-        let facts = system(&mut View(vec![Arc::clone(&bottom)])).expect("facts");
+        let facts = system(&mut KnownLayers(vec![Arc::clone(&bottom)])).expect("facts");
         assert_eq!(facts.os.as_deref(), Some("Debian 12"));
         assert_eq!(facts.libc, BTreeSet::from(["glibc".to_owned()]));
         assert_eq!(
@@ -278,7 +278,7 @@ mod tests {
             ("usr/lib64/.wh.ld-linux-x86-64.so.2", ""),
             ("usr/java/release", "JAVA_VERSION=\"1.8.0_392\"\n"),
         ]);
-        let facts = system(&mut View(vec![bottom, above])).expect("facts");
+        let facts = system(&mut KnownLayers(vec![bottom, above])).expect("facts");
         assert_eq!(facts.libc, BTreeSet::new());
         assert_eq!(
             (facts.java, facts.library_path),
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn nothing_at_all_has_no_facts() {
-        let facts = system(&mut View(Vec::new())).expect("facts");
+        let facts = system(&mut KnownLayers(Vec::new())).expect("facts");
         assert_eq!(facts, SystemFacts::default());
     }
 }

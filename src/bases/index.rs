@@ -10,7 +10,7 @@ use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
-use super::probes::Reading;
+use super::probes::ProbeResult;
 use crate::formats::elf::{self, Machine};
 use crate::formats::untar::{LAYER, ReadThrough, Skip, TarEntry, TarWalk, UntarError};
 use crate::layer::{AccountKind, AccountNames, EntryPath};
@@ -24,7 +24,7 @@ const WINDOW_LOG: u32 = 25;
 
 /// The entry of a path in one layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Node {
+pub enum BaseNode {
     /// A directory with its mode, user and group.
     Directory {
         /// Permission bits.
@@ -54,7 +54,7 @@ pub struct FileFacts {
 /// The paths of one layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerIndex {
-    nodes: BTreeMap<EntryPath, Node>,
+    nodes: BTreeMap<EntryPath, BaseNode>,
     /// Deletes the entry of lower layers, with everything below it (`.wh.NAME`).
     removed: BTreeSet<EntryPath>,
     /// Directories whose content in lower layers is hidden (`.wh..wh..opq`).
@@ -62,14 +62,14 @@ pub struct LayerIndex {
     /// Whether the root is one of them.
     opaque_root: bool,
     /// The readings of the probes.
-    readings: BTreeMap<EntryPath, Reading>,
+    readings: BTreeMap<EntryPath, ProbeResult>,
 }
 
 /// A layer's statement about a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup<'a> {
     /// It has it.
-    Here(&'a Node),
+    Here(&'a BaseNode),
     /// It hides it: deleted, below something deleted or replaced.
     Hidden,
     /// It says nothing: ask the layer below.
@@ -109,12 +109,12 @@ impl LayerIndex {
 
     /// The reading of the layer's own file at `path`.
     #[must_use]
-    pub fn reading(&self, path: &EntryPath) -> Option<&Reading> {
+    pub fn reading(&self, path: &EntryPath) -> Option<&ProbeResult> {
         self.readings.get(path)
     }
 
     /// All that was read off the layer's files.
-    pub fn readings(&self) -> impl Iterator<Item = (&EntryPath, &Reading)> {
+    pub fn readings(&self) -> impl Iterator<Item = (&EntryPath, &ProbeResult)> {
         self.readings.iter()
     }
 
@@ -122,7 +122,7 @@ impl LayerIndex {
     #[must_use]
     pub fn accounts(&self, kind: AccountKind) -> Option<&AccountNames> {
         match self.readings.get(&EntryPath::new(kind.file().as_bytes()).ok()?)? {
-            Reading::Accounts(names) => Some(names),
+            ProbeResult::Accounts(names) => Some(names),
             _ => None,
         }
     }
@@ -147,8 +147,10 @@ impl LayerIndex {
             return Ok(());
         }
         let node = match entry.kind {
-            tar::EntryType::Directory => Node::Directory { mode: entry.mode, uid: entry.uid, gid: entry.gid },
-            tar::EntryType::Symlink => Node::Symlink(entry.link),
+            tar::EntryType::Directory => {
+                BaseNode::Directory { mode: entry.mode, uid: entry.uid, gid: entry.gid }
+            }
+            tar::EntryType::Symlink => BaseNode::Symlink(entry.link),
             tar::EntryType::Link => {
                 let (node, reading) = self.linked(&entry.link);
                 self.insert(path.clone(), node);
@@ -158,7 +160,7 @@ impl LayerIndex {
                 }
                 return Ok(());
             }
-            _ => Node::File(FileFacts {
+            _ => BaseNode::File(FileFacts {
                 mode: Some(entry.mode),
                 size: Some(entry.sparse.unwrap_or(entry.size)),
                 machine: content.machine,
@@ -170,19 +172,19 @@ impl LayerIndex {
     }
 
     /// The target of a hard link, if this layer has it: links can be made to symbolic links, too.
-    fn linked(&self, target: &[u8]) -> (Node, Option<Reading>) {
+    fn linked(&self, target: &[u8]) -> (BaseNode, Option<ProbeResult>) {
         let target = EntryPath::new(target).ok();
         match target.as_ref().and_then(|target| self.nodes.get(target)) {
-            Some(node @ (Node::Symlink(_) | Node::File(_))) => {
+            Some(node @ (BaseNode::Symlink(_) | BaseNode::File(_))) => {
                 (node.clone(), target.and_then(|target| self.readings.get(&target).cloned()))
             }
-            _ => (Node::File(FileFacts::default()), None),
+            _ => (BaseNode::File(FileFacts::default()), None),
         }
     }
 
     /// A later entry takes the place of an earlier one, and of what that had below it.
-    fn insert(&mut self, path: EntryPath, node: Node) {
-        let is_directory = |node: &Node| matches!(node, Node::Directory { .. });
+    fn insert(&mut self, path: EntryPath, node: BaseNode) {
+        let is_directory = |node: &BaseNode| matches!(node, BaseNode::Directory { .. });
         let replaces = is_directory(&node);
         self.readings.remove(&path);
         match self.nodes.insert(path.clone(), node) {
@@ -215,7 +217,7 @@ impl LayerIndex {
         let hides = |ancestor: &EntryPath| {
             self.removed.contains(ancestor)
                 || self.opaque.contains(ancestor)
-                || matches!(self.nodes.get(ancestor), Some(node) if !matches!(node, Node::Directory { .. }))
+                || matches!(self.nodes.get(ancestor), Some(node) if !matches!(node, BaseNode::Directory { .. }))
         };
         let hidden = self.opaque_root
             || self.removed.contains(path)
@@ -263,7 +265,7 @@ impl LayerIndex {
     pub fn charge(&self, budget: &Budget) -> Result<(), crate::runtime::budget::OverBudget> {
         let of = |path: &EntryPath| ENTRY_COST + path.as_bytes().len();
         let nodes = self.nodes.iter().map(|(path, node)| match node {
-            Node::Symlink(target) => of(path) + target.len(),
+            BaseNode::Symlink(target) => of(path) + target.len(),
             _ => of(path),
         });
         let readings = self.readings.iter().map(|(path, reading)| of(path) + reading.cost());
@@ -284,7 +286,7 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 #[derive(Default)]
 struct IndexedContent {
     machine: Option<Machine>,
-    reading: Option<Reading>,
+    reading: Option<ProbeResult>,
 }
 
 impl IndexedContent {
@@ -296,10 +298,10 @@ impl IndexedContent {
             return Ok(content);
         }
         let Ok(path) = EntryPath::new(&entry.path) else { return Ok(content) };
-        if Reading::is_wanted(&path, entry.size) {
+        if ProbeResult::is_wanted(&path, entry.size) {
             let mut bytes = Vec::new();
             walk.payload(|piece| bytes.extend_from_slice(piece)).map_err(UntarError::into_io)?;
-            content.reading = Reading::of(&path, &bytes);
+            content.reading = ProbeResult::of(&path, &bytes);
             if let Some(reading) = &content.reading {
                 budget.keep(ENTRY_COST + path.as_bytes().len() + reading.cost())?;
             }
@@ -400,9 +402,9 @@ mod tests {
         ]);
         assert_eq!(
             index.lookup(&path("tmp")),
-            Lookup::Here(&Node::Directory { mode: 0o1777, uid: 0, gid: 0 })
+            Lookup::Here(&BaseNode::Directory { mode: 0o1777, uid: 0, gid: 0 })
         );
-        assert_eq!(index.lookup(&path("bin")), Lookup::Here(&Node::Symlink(b"usr/bin".to_vec())));
+        assert_eq!(index.lookup(&path("bin")), Lookup::Here(&BaseNode::Symlink(b"usr/bin".to_vec())));
         assert_eq!(index.lookup(&path("bin/x")), Lookup::Hidden);
         assert_eq!(index.lookup(&path("etc/gone")), Lookup::Hidden);
         assert_eq!(index.lookup(&path("etc/gone/x")), Lookup::Hidden);
@@ -441,7 +443,7 @@ mod tests {
         assert_eq!(root.lookup(&path("old")), Lookup::Hidden);
         assert_eq!(
             root.lookup(&path("new")),
-            Lookup::Here(&Node::File(FileFacts { mode: Some(0o644), size: Some(0), machine: None }))
+            Lookup::Here(&BaseNode::File(FileFacts { mode: Some(0o644), size: Some(0), machine: None }))
         );
     }
 
@@ -609,11 +611,11 @@ mod tests {
         let index = read(&tar.concat()).expect("read");
         let names: Vec<String> = index.nodes.keys().map(ToString::to_string).collect();
         assert_eq!(names, ["/absolute", "/owned", "/s/true", "/sparse", "/twice"]);
-        let owned = Node::Directory { mode: 0o755, uid: 70_000, gid: 70_001 };
+        let owned = BaseNode::Directory { mode: 0o755, uid: 70_000, gid: 70_001 };
         assert_eq!(index.lookup(&path("owned")), Lookup::Here(&owned));
         assert_eq!(
             index.lookup(&path("twice")),
-            Lookup::Here(&Node::Symlink(Vec::new())),
+            Lookup::Here(&BaseNode::Symlink(Vec::new())),
             "the last one counts"
         );
         assert_eq!(read(b"").expect("a layer of nothing").len(), 0);

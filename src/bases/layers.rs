@@ -12,12 +12,12 @@ use std::io::{self, Read as _};
 use std::sync::Arc;
 
 use super::error::BaseError;
-use super::facts::{self, View};
-use super::index::{LayerIndex, Lookup, Node};
-use super::open::{Base, Known, PlatformBase};
+use super::facts::{self, KnownLayers};
+use super::index::{BaseNode, LayerIndex, Lookup};
+use super::open::{Base, PlatformBase, TreeFacts};
 use super::probes::account_file;
 use super::said;
-use super::seen::Seen;
+use super::seen::BaseAnswer;
 use super::tree::FileTree;
 use crate::layer::{Account, AccountKind, AccountNames, EntryPath};
 use crate::oci::media_type::{self, LayerCompression};
@@ -53,7 +53,7 @@ pub trait SharedIndexes: Send + Sync {
 
 /// One layer, as far as it is known.
 #[derive(Clone, Default)]
-struct LayerState {
+struct LayerKnowledge {
     /// Read off the layer, or remembered.
     index: Option<Arc<LayerIndex>>,
     /// Whether something that decides bytes asked for it, so that checks may, too.
@@ -68,11 +68,11 @@ pub struct BaseLayers<'a> {
     pub(super) image: &'a Image,
     pub(super) store: &'a Store,
     progress: &'a Progress,
-    pub(super) known: Known,
+    pub(super) known: TreeFacts,
     /// Of what is known, what the lock says and no layer said yet.
     pub(super) unchecked: BTreeSet<EntryPath>,
     /// Bottom layer first, as in the manifest.
-    layers: Vec<LayerState>,
+    layers: Vec<LayerKnowledge>,
     /// Whether indexes that the store remembers will do.
     remembers: bool,
     /// The budget for all of them.
@@ -94,7 +94,7 @@ impl<'a> BaseLayers<'a> {
             progress,
             unchecked: known.nodes.keys().cloned().collect(),
             known,
-            layers: vec![LayerState::default(); layers.len()],
+            layers: vec![LayerKnowledge::default(); layers.len()],
             remembers: true,
             budget: index_budget(&of.reference, layers),
             reach,
@@ -119,7 +119,7 @@ impl<'a> BaseLayers<'a> {
     /// Everything that was asked so far, or was in the lock.
     ///
     /// Where all layers of a base in a registry were read in any case, what follows from them together goes with it.
-    pub fn into_known(mut self) -> Known {
+    pub fn into_known(mut self) -> TreeFacts {
         let are_read = self.layers.iter().all(|layer| layer.is_needed);
         if self.base.origin().is_some() && are_read {
             // A layer that cannot be read was needed, and has stopped the build.
@@ -251,7 +251,7 @@ impl<'a> BaseLayers<'a> {
         BaseError::Layer { base: self.base.reference.clone(), layer: layer.digest, source }
     }
 
-    fn search(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
+    fn search(&mut self, path: &EntryPath) -> Result<Option<BaseNode>, BoxedError> {
         for number in (0..self.layers.len()).rev() {
             match self.index(number)?.lookup(path) {
                 Lookup::Here(node) => return Ok(Some(node.clone())),
@@ -299,7 +299,7 @@ impl<'a> BaseLayers<'a> {
     }
 
     /// The lock's statement about `path`, or the one that was found before; `None` if neither tells.
-    fn said(&mut self, path: &EntryPath) -> Result<Option<Option<Node>>, BoxedError> {
+    fn said(&mut self, path: &EntryPath) -> Result<Option<Option<BaseNode>>, BoxedError> {
         // The lock's statement about a directory also decides about the paths below it.
         for above in path.ancestors() {
             self.check_at_hand(&above)?;
@@ -321,7 +321,7 @@ impl<'a> BaseLayers<'a> {
         Ok(None)
     }
 
-    fn remember(&mut self, path: &EntryPath, node: Option<&Node>) {
+    fn remember(&mut self, path: &EntryPath, node: Option<&BaseNode>) {
         self.known.nodes.insert(path.clone(), said::ancestor(node));
     }
 
@@ -337,7 +337,7 @@ impl<'a> BaseLayers<'a> {
             view.push(index);
             is_own &= self.is_own(number);
         }
-        let system = facts::system(&mut View(view))?;
+        let system = facts::system(&mut KnownLayers(view))?;
         if is_own {
             self.known.system = Some(system.clone());
         }
@@ -350,16 +350,16 @@ impl<'a> BaseLayers<'a> {
     }
 
     /// Whether the base has `account`, as the lock or the layers say.
-    fn find_account(&mut self, account: &Account) -> Result<Seen<()>, BoxedError> {
-        let answer = |is_there| if is_there { Seen::Here(()) } else { Seen::Nothing };
+    fn find_account(&mut self, account: &Account) -> Result<BaseAnswer<()>, BoxedError> {
+        let answer = |is_there| if is_there { BaseAnswer::Here(()) } else { BaseAnswer::Nothing };
         if let Some(is_there) = self.said_account(account) {
             return Ok(answer(is_there));
         }
         let (found, is_own) = self.find_accounts(account.kind)?;
         let is_there = match found {
-            Seen::Here(names) => names.contains(&account.name),
-            Seen::Nothing => false,
-            Seen::Unknown => return Ok(Seen::Unknown),
+            BaseAnswer::Here(names) => names.contains(&account.name),
+            BaseAnswer::Nothing => false,
+            BaseAnswer::Unknown => return Ok(BaseAnswer::Unknown),
         };
         if is_own {
             self.known.accounts.insert(account.clone(), is_there);
@@ -368,28 +368,28 @@ impl<'a> BaseLayers<'a> {
     }
 
     /// The names of a kind, and whether they come from layers that were read.
-    fn find_accounts(&mut self, kind: AccountKind) -> Result<(Seen<AccountNames>, bool), BoxedError> {
-        let Some(file) = account_file(kind) else { return Ok((Seen::Unknown, false)) };
+    fn find_accounts(&mut self, kind: AccountKind) -> Result<(BaseAnswer<AccountNames>, bool), BoxedError> {
+        let Some(file) = account_file(kind) else { return Ok((BaseAnswer::Unknown, false)) };
         let mut is_own = true;
         for number in (0..self.layers.len()).rev() {
-            let Some(index) = self.for_check(number)? else { return Ok((Seen::Unknown, false)) };
+            let Some(index) = self.for_check(number)? else { return Ok((BaseAnswer::Unknown, false)) };
             is_own &= self.is_own(number);
             match index.lookup(&file) {
                 Lookup::Below => {}
-                Lookup::Hidden => return Ok((Seen::Nothing, is_own)),
+                Lookup::Hidden => return Ok((BaseAnswer::Nothing, is_own)),
                 // A link, or too large to be read.
                 Lookup::Here(_) => {
                     let names = index.accounts(kind).cloned();
-                    return Ok((names.map_or(Seen::Unknown, Seen::Here), is_own));
+                    return Ok((names.map_or(BaseAnswer::Unknown, BaseAnswer::Here), is_own));
                 }
             }
         }
-        Ok((Seen::Nothing, is_own))
+        Ok((BaseAnswer::Nothing, is_own))
     }
 }
 
 impl FileTree for BaseLayers<'_> {
-    fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
+    fn lookup(&mut self, path: &EntryPath) -> Result<Option<BaseNode>, BoxedError> {
         if let Some(said) = self.said(path)? {
             return Ok(said);
         }
@@ -401,14 +401,14 @@ impl FileTree for BaseLayers<'_> {
         Ok(node)
     }
 
-    fn peek(&mut self, path: &EntryPath) -> Result<Seen<Node>, BoxedError> {
+    fn peek(&mut self, path: &EntryPath) -> Result<BaseAnswer<BaseNode>, BoxedError> {
         if let Some(said) = self.said(path)? {
-            return Ok(said.map_or(Seen::Nothing, Seen::Here));
+            return Ok(said.map_or(BaseAnswer::Nothing, BaseAnswer::Here));
         }
         let mut is_own = true;
         let mut found = None;
         for number in (0..self.layers.len()).rev() {
-            let Some(index) = self.for_check(number)? else { return Ok(Seen::Unknown) };
+            let Some(index) = self.for_check(number)? else { return Ok(BaseAnswer::Unknown) };
             is_own &= self.is_own(number);
             match index.lookup(path) {
                 Lookup::Here(node) => found = Some(node.clone()),
@@ -420,14 +420,14 @@ impl FileTree for BaseLayers<'_> {
         if is_own {
             self.remember(path, found.as_ref());
         }
-        Ok(found.map_or(Seen::Nothing, Seen::Here))
+        Ok(found.map_or(BaseAnswer::Nothing, BaseAnswer::Here))
     }
 
-    fn accounts(&mut self, kind: AccountKind) -> Result<Seen<AccountNames>, BoxedError> {
+    fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {
         self.find_accounts(kind).map(|(names, _)| names)
     }
 
-    fn has_account(&mut self, account: &Account) -> Result<Seen<()>, BoxedError> {
+    fn has_account(&mut self, account: &Account) -> Result<BaseAnswer<()>, BoxedError> {
         self.find_account(account)
     }
 

@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::error::BaseError;
-use super::index::{LayerIndex, Lookup, Node};
+use super::index::{BaseNode, LayerIndex, Lookup};
 use super::layers::{BaseLayers, Reach};
 use super::probes::account_file;
 use super::said;
-use super::seen::Seen;
+use super::seen::BaseAnswer;
 use super::tree::FileTree as _;
 use crate::layer::EntryPath;
 use crate::project::lock::{Ancestor, SystemFacts};
@@ -24,7 +24,7 @@ use crate::types::shown::Foreign;
 /// The entry of a base's layers at a path.
 enum LockMatch {
     /// This layer says so.
-    Here(Digest, Node),
+    Here(Digest, BaseNode),
     /// None has it, or one deletes what others have.
     Nothing,
     /// That is in a layer which is elsewhere.
@@ -36,14 +36,14 @@ impl LockMatch {
     fn agrees(&self, said: &Ancestor) -> bool {
         match (self, said) {
             (
-                Self::Here(_, Node::Directory { mode, uid, gid }),
+                Self::Here(_, BaseNode::Directory { mode, uid, gid }),
                 Ancestor::Directory { mode: m, uid: u, gid: g }
                 | Ancestor::Listed { mode: m, uid: u, gid: g, .. },
             ) => (mode, uid, gid) == (m, u, g),
-            (Self::Here(_, Node::Symlink(found)), Ancestor::Symlink { target }) => found == target,
+            (Self::Here(_, BaseNode::Symlink(found)), Ancestor::Symlink { target }) => found == target,
             // An older lock says no more than that it is a file.
-            (Self::Here(_, Node::File(_)), Ancestor::File { mode: None, machine: None }) => true,
-            (Self::Here(_, node @ Node::File(_)), said) => said::ancestor(Some(node)) == *said,
+            (Self::Here(_, BaseNode::File(_)), Ancestor::File { mode: None, machine: None }) => true,
+            (Self::Here(_, node @ BaseNode::File(_)), said) => said::ancestor(Some(node)) == *said,
             (Self::Nothing, said) => *said == Ancestor::Missing,
             (Self::Here(..), _) => false,
             (Self::Elsewhere, _) => true,
@@ -119,7 +119,7 @@ impl BaseLayers<'_> {
         for (account, said) in &accounts {
             let Some(path) = account_file(account.kind) else { continue };
             let found = self.has_account(account)?;
-            if found != Seen::Unknown && (found == Seen::Here(())) != *said {
+            if found != BaseAnswer::Unknown && (found == BaseAnswer::Here(())) != *said {
                 let words = |is_there| {
                     if is_there { format!("with {account}") } else { format!("without {account}") }
                 };

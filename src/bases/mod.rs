@@ -22,10 +22,10 @@ mod tree;
 
 pub use error::BaseError;
 pub use facts::{Libc, loaders};
-pub use index::{FileFacts, LayerIndex, Node};
+pub use index::{BaseNode, FileFacts, LayerIndex};
 pub use layers::{BaseLayers, Reach, SharedIndexes};
 pub use open::{Base, PlatformBase, soci_config};
 pub use probes::java_major;
-pub use seen::Seen;
+pub use seen::BaseAnswer;
 pub use server::{Container, ContainerKind, Servlet, container, web_root};
 pub use tree::{Empty, FileTree, Stack, follow};

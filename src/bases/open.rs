@@ -31,7 +31,7 @@ pub fn soci_config() -> Blob {
 const MAX_KEPT: usize = 16 << 20;
 
 /// A source whose documents are kept in the store and for this run, so that they are fetched once.
-pub(super) struct Cached {
+pub(super) struct CachedSource {
     inner: Arc<dyn Source>,
     store: Store,
     /// The root, where a lock or digest pins it.
@@ -45,7 +45,7 @@ pub(super) struct Cached {
     root: Mutex<Option<RawDocument>>,
 }
 
-impl Cached {
+impl CachedSource {
     /// Reads `inner` through the store. `facts` is what the lock says of the base whose root is `pinned`.
     fn new(
         inner: Arc<dyn Source>,
@@ -129,7 +129,7 @@ impl Cached {
     }
 }
 
-impl Source for Cached {
+impl Source for CachedSource {
     fn root(&self) -> Result<RawDocument, BoxedError> {
         if let Some(pinned) = &self.pinned {
             return self.document(pinned);
@@ -200,7 +200,7 @@ impl Source for Cached {
 pub struct Base {
     /// As the build file has it.
     pub reference: String,
-    source: Arc<Cached>,
+    source: Arc<CachedSource>,
     locked: Option<LockedBase>,
     /// Whether the lock is not to be departed from.
     pub(super) strict: bool,
@@ -247,7 +247,7 @@ impl Base {
             Some(Descriptor::new(facts.media_type.clone(), locked.digest, facts.size))
         });
         let facts = locked.as_ref().and_then(|locked| locked.facts.as_ref());
-        let source = Arc::new(Cached::new(source, store, pinned, facts, offline));
+        let source = Arc::new(CachedSource::new(source, store, pinned, facts, offline));
         let documents = documents_budget(&reference);
         Self { reference, source, locked, strict: false, documents }
     }
@@ -267,16 +267,16 @@ impl Base {
     }
 
     /// Where its documents and blobs are.
-    pub(super) fn source(&self) -> &Cached {
+    pub(super) fn source(&self) -> &CachedSource {
         &self.source
     }
 
     /// The lock's statements about the image `base`.
-    pub(super) fn locked(&self, base: &PlatformBase) -> Known {
+    pub(super) fn locked(&self, base: &PlatformBase) -> TreeFacts {
         let locked = self.locked.as_ref().and_then(|locked| locked.platform(&base.platform));
         let locked = locked.filter(|locked| locked.digest == base.image.digest());
         locked
-            .map(|locked| Known {
+            .map(|locked| TreeFacts {
                 nodes: locked.ancestors.clone(),
                 accounts: locked.accounts.clone(),
                 system: locked.system.clone(),
@@ -362,7 +362,7 @@ impl Base {
     }
 
     /// The entry of the lock for this base.
-    pub fn facts(&self, base: &PlatformBase, known: Known) -> LockedBase {
+    pub fn facts(&self, base: &PlatformBase, known: TreeFacts) -> LockedBase {
         let manifest = base.image.raw().descriptor();
         let platform = LockedPlatform {
             platform: base.platform.clone(),
@@ -396,7 +396,7 @@ impl Base {
 
 /// Facts about a base's tree.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub struct TreeFacts {
     /// The entries at paths.
     pub(super) nodes: BTreeMap<EntryPath, Ancestor>,
     /// Whether a user or group is there.

@@ -1,7 +1,7 @@
 //! A table of probes: facts that are read from a few small files while a layer streams by.
 //!
 //! A probe says which paths it is about, how much of such a file is read, and what is kept of it. To look at another
-//! file of a base, add a line to [`PROBES`] and a variant to [`Reading`]. Text that does not have the expected form
+//! file of a base, add a line to [`PROBES`] and a variant to [`ProbeResult`]. Text that does not have the expected form
 //! is left out; a file that is too large is not read at all.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ struct Probe {
     /// The longest file that is read, in bytes.
     limit: u64,
     /// The kept facts; `None` if the file does not have the expected form.
-    read: fn(&[u8]) -> Option<Reading>,
+    read: fn(&[u8]) -> Option<ProbeResult>,
 }
 
 /// All probes; the first that is about a path reads it.
@@ -43,7 +43,7 @@ const EACH: usize = 64;
 
 /// The facts that were read from a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Reading {
+pub enum ProbeResult {
     /// The distribution.
     System {
         /// For people, such as `Debian GNU/Linux 12 (bookworm)`.
@@ -68,7 +68,7 @@ pub enum LoaderLine {
     Include(String),
 }
 
-impl Reading {
+impl ProbeResult {
     /// Whether a probe is about the file at `path`, which has `size` bytes, and it is small enough.
     #[must_use]
     pub fn is_wanted(path: &EntryPath, size: u64) -> bool {
@@ -136,15 +136,15 @@ fn variable(bytes: &[u8], name: &str) -> Option<String> {
     Some(value.trim().trim_matches(['"', '\'']).to_owned())
 }
 
-fn os_release(bytes: &[u8]) -> Option<Reading> {
+fn os_release(bytes: &[u8]) -> Option<ProbeResult> {
     let name = variable(bytes, "PRETTY_NAME").or_else(|| variable(bytes, "NAME"))?;
-    Some(Reading::System {
+    Some(ProbeResult::System {
         name: name.chars().filter(|character| !character.is_control()).take(200).collect(),
     })
 }
 
-fn java_release(bytes: &[u8]) -> Option<Reading> {
-    java_major(&variable(bytes, "JAVA_VERSION")?).map(Reading::Java)
+fn java_release(bytes: &[u8]) -> Option<ProbeResult> {
+    java_major(&variable(bytes, "JAVA_VERSION")?).map(ProbeResult::Java)
 }
 
 /// The major version of Java: of `jdk-21.0.2+13`, `17.0.9`, `8u392`, `1.8.0_392`.
@@ -158,7 +158,7 @@ pub fn java_major(version: &str) -> Option<u32> {
     }
 }
 
-fn loader_directories(bytes: &[u8]) -> Option<Reading> {
+fn loader_directories(bytes: &[u8]) -> Option<ProbeResult> {
     let text = String::from_utf8_lossy(bytes);
     // musl separates directories by colons or line ends, glibc by either or by blanks.
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
@@ -171,22 +171,22 @@ fn loader_directories(bytes: &[u8]) -> Option<Reading> {
             .map(|part| LoaderLine::Directory(part.split('=').next().unwrap_or_default().to_owned()))
             .collect(),
     });
-    Some(Reading::Loader(lines.take(1000).collect()))
+    Some(ProbeResult::Loader(lines.take(1000).collect()))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the form of the table")]
-fn accounts(bytes: &[u8]) -> Option<Reading> {
-    Some(Reading::Accounts(AccountNames::parse(bytes)))
+fn accounts(bytes: &[u8]) -> Option<ProbeResult> {
+    Some(ProbeResult::Accounts(AccountNames::parse(bytes)))
 }
 
 /// Paragraphs of `Package:` and `Version:`.
-fn dpkg_packages(bytes: &[u8]) -> Option<Reading> {
+fn dpkg_packages(bytes: &[u8]) -> Option<ProbeResult> {
     let field = |line: &str, name: &str| line.strip_prefix(name).map(|value| value.trim().to_owned());
     packages(bytes, |line| field(line, "Package:"), |line| field(line, "Version:"))
 }
 
 /// Paragraphs of `P:` and `V:`.
-fn apk_packages(bytes: &[u8]) -> Option<Reading> {
+fn apk_packages(bytes: &[u8]) -> Option<ProbeResult> {
     let field = |line: &str, name: &str| line.strip_prefix(name).map(|value| value.trim().to_owned());
     packages(bytes, |line| field(line, "P:"), |line| field(line, "V:"))
 }
@@ -195,7 +195,7 @@ fn packages(
     bytes: &[u8],
     name: impl Fn(&str) -> Option<String>,
     version: impl Fn(&str) -> Option<String>,
-) -> Option<Reading> {
+) -> Option<ProbeResult> {
     let text = String::from_utf8_lossy(bytes);
     let mut all = BTreeMap::new();
     let mut current: Option<String> = None;
@@ -211,7 +211,7 @@ fn packages(
             all.insert(name.clone(), version);
         }
     }
-    (!all.is_empty()).then_some(Reading::Packages(all))
+    (!all.is_empty()).then_some(ProbeResult::Packages(all))
 }
 
 /// Which kind of account the readings of the file at `path` are about.
@@ -224,27 +224,27 @@ pub(super) fn account_file(kind: AccountKind) -> Option<EntryPath> {
 mod tests {
     use super::*;
 
-    fn read(path: &str, text: &str) -> Option<Reading> {
-        Reading::of(&EntryPath::new(path.as_bytes()).expect("a path"), text.as_bytes())
+    fn read(path: &str, text: &str) -> Option<ProbeResult> {
+        ProbeResult::of(&EntryPath::new(path.as_bytes()).expect("a path"), text.as_bytes())
     }
 
     #[test]
     fn what_is_read_off_files_of_real_bases() {
         let debian = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\n";
         let name = "Debian GNU/Linux 12 (bookworm)".to_owned();
-        assert_eq!(read("usr/lib/os-release", debian), Some(Reading::System { name }));
+        assert_eq!(read("usr/lib/os-release", debian), Some(ProbeResult::System { name }));
         let release = "IMPLEMENTOR=\"Eclipse Adoptium\"\nJAVA_VERSION=\"17.0.9\"\n";
-        assert_eq!(read("opt/java/openjdk/release", release), Some(Reading::Java(17)));
+        assert_eq!(read("opt/java/openjdk/release", release), Some(ProbeResult::Java(17)));
         assert_eq!(read("opt/node/release", "NODE=20\n"), None);
         let directory = |path: &str| LoaderLine::Directory(path.to_owned());
         let include = LoaderLine::Include("/etc/ld.so.conf.d/*.conf".to_owned());
         assert_eq!(
             read("etc/ld.so.conf", "# first\ninclude /etc/ld.so.conf.d/*.conf\n/opt/lib # ours\n"),
-            Some(Reading::Loader(vec![include, directory("/opt/lib")]))
+            Some(ProbeResult::Loader(vec![include, directory("/opt/lib")]))
         );
         assert_eq!(
             read("etc/ld-musl-x86_64.path", "/lib:/usr/local/lib\n/opt/lib\n"),
-            Some(Reading::Loader(vec![
+            Some(ProbeResult::Loader(vec![
                 directory("/lib"),
                 directory("/usr/local/lib"),
                 directory("/opt/lib")
@@ -252,10 +252,10 @@ mod tests {
         );
         let status = "Package: libc6\nStatus: install ok installed\nVersion: 2.36-9\n\nPackage: zlib1g\nVersion: 1:1.2\n";
         let two = [("libc6", "2.36-9"), ("zlib1g", "1:1.2")].map(|(a, b)| (a.to_owned(), b.to_owned()));
-        assert_eq!(read("var/lib/dpkg/status", status), Some(Reading::Packages(two.into())));
+        assert_eq!(read("var/lib/dpkg/status", status), Some(ProbeResult::Packages(two.into())));
         let apk = "C:Q1\nP:musl\nV:1.2.4-r2\n\nP:busybox\nV:1.36\n";
         let two = [("busybox", "1.36"), ("musl", "1.2.4-r2")].map(|(a, b)| (a.to_owned(), b.to_owned()));
-        assert_eq!(read("lib/apk/db/installed", apk), Some(Reading::Packages(two.into())));
+        assert_eq!(read("lib/apk/db/installed", apk), Some(ProbeResult::Packages(two.into())));
         assert_eq!(read("etc/hosts", "127.0.0.1 localhost"), None);
     }
 
@@ -272,8 +272,8 @@ mod tests {
     #[test]
     fn large_and_foreign_files_are_not_kept() {
         let path = EntryPath::new(b"etc/os-release").expect("a path");
-        assert!(Reading::is_wanted(&path, 64 << 10) && !Reading::is_wanted(&path, (64 << 10) + 1));
-        assert!(!Reading::is_wanted(&EntryPath::new(b"etc/hosts").expect("a path"), 1));
+        assert!(ProbeResult::is_wanted(&path, 64 << 10) && !ProbeResult::is_wanted(&path, (64 << 10) + 1));
+        assert!(!ProbeResult::is_wanted(&EntryPath::new(b"etc/hosts").expect("a path"), 1));
         assert_eq!(read("etc/os-release", "\u{1}\u{2}"), None);
     }
 }

@@ -1,26 +1,28 @@
 //! Statements of `build.lock` and of the layers about a path, each as the other.
 
-use super::index::{FileFacts, Node};
+use super::index::{BaseNode, FileFacts};
 use crate::project::lock::Ancestor;
 
 /// The lock's statement in the form of a layer's.
-pub(super) fn node(said: &Ancestor) -> Option<Node> {
+pub(super) fn node(said: &Ancestor) -> Option<BaseNode> {
     match said.clone() {
         Ancestor::Directory { mode, uid, gid } | Ancestor::Listed { mode, uid, gid, .. } => {
-            Some(Node::Directory { mode, uid, gid })
+            Some(BaseNode::Directory { mode, uid, gid })
         }
-        Ancestor::Symlink { target } => Some(Node::Symlink(target)),
-        Ancestor::File { mode, machine } => Some(Node::File(FileFacts { mode, size: None, machine })),
+        Ancestor::Symlink { target } => Some(BaseNode::Symlink(target)),
+        Ancestor::File { mode, machine } => Some(BaseNode::File(FileFacts { mode, size: None, machine })),
         Ancestor::Missing => None,
     }
 }
 
 /// The layers' statement in the form of the lock's.
-pub(super) fn ancestor(found: Option<&Node>) -> Ancestor {
+pub(super) fn ancestor(found: Option<&BaseNode>) -> Ancestor {
     match found {
-        Some(Node::Directory { mode, uid, gid }) => Ancestor::Directory { mode: *mode, uid: *uid, gid: *gid },
-        Some(Node::Symlink(target)) => Ancestor::Symlink { target: target.clone() },
-        Some(Node::File(facts)) => Ancestor::File { mode: facts.mode, machine: facts.machine },
+        Some(BaseNode::Directory { mode, uid, gid }) => {
+            Ancestor::Directory { mode: *mode, uid: *uid, gid: *gid }
+        }
+        Some(BaseNode::Symlink(target)) => Ancestor::Symlink { target: target.clone() },
+        Some(BaseNode::File(facts)) => Ancestor::File { mode: facts.mode, machine: facts.machine },
         None => Ancestor::Missing,
     }
 }

@@ -2,7 +2,7 @@
 
 /// An answer of a check about something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen<T> {
+pub enum BaseAnswer<T> {
     /// It is there.
     Here(T),
     /// It is not there.

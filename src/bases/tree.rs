@@ -1,14 +1,14 @@
 //! One view of files: those of a base, and of the planned layers on it.
 //!
 //! A tree is asked in two ways. [`FileTree::lookup`] is for what decides bytes, such as the mode of a directory: it
-//! reads whatever it must. [`FileTree::peek`] is for checks: it answers [`Seen::Unknown`] where only a layer could tell
+//! reads whatever it must. [`FileTree::peek`] is for checks: it answers [`BaseAnswer::Unknown`] where only a layer could tell
 //! that nothing else needs.
 
 use std::collections::VecDeque;
 
 use super::content;
-use super::index::{FileFacts, Node};
-use super::seen::Seen;
+use super::index::{BaseNode, FileFacts};
+use super::seen::BaseAnswer;
 use crate::layer::{Account, AccountKind, AccountNames, Entry, EntryKind, EntryPath, LayerSpec, Metadata};
 use crate::project::lock::SystemFacts;
 use crate::types::error::BoxedError;
@@ -22,33 +22,33 @@ pub trait FileTree {
     ///
     /// # Errors
     /// When a layer cannot be read.
-    fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError>;
+    fn lookup(&mut self, path: &EntryPath) -> Result<Option<BaseNode>, BoxedError>;
 
     /// The same, without reading what nothing else needs.
     ///
     /// # Errors
     /// When a layer cannot be read.
-    fn peek(&mut self, path: &EntryPath) -> Result<Seen<Node>, BoxedError> {
-        Ok(self.lookup(path)?.map_or(Seen::Nothing, Seen::Here))
+    fn peek(&mut self, path: &EntryPath) -> Result<BaseAnswer<BaseNode>, BoxedError> {
+        Ok(self.lookup(path)?.map_or(BaseAnswer::Nothing, BaseAnswer::Here))
     }
 
     /// The names in the file of users or groups; nothing where there is no such file.
     ///
     /// # Errors
     /// When a layer cannot be read.
-    fn accounts(&mut self, _kind: AccountKind) -> Result<Seen<AccountNames>, BoxedError> {
-        Ok(Seen::Unknown)
+    fn accounts(&mut self, _kind: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {
+        Ok(BaseAnswer::Unknown)
     }
 
     /// Whether a user or group is listed.
     ///
     /// # Errors
     /// When a layer cannot be read.
-    fn has_account(&mut self, account: &Account) -> Result<Seen<()>, BoxedError> {
+    fn has_account(&mut self, account: &Account) -> Result<BaseAnswer<()>, BoxedError> {
         Ok(match self.accounts(account.kind)? {
-            Seen::Here(names) if names.contains(&account.name) => Seen::Here(()),
-            Seen::Here(_) | Seen::Nothing => Seen::Nothing,
-            Seen::Unknown => Seen::Unknown,
+            BaseAnswer::Here(names) if names.contains(&account.name) => BaseAnswer::Here(()),
+            BaseAnswer::Here(_) | BaseAnswer::Nothing => BaseAnswer::Nothing,
+            BaseAnswer::Unknown => BaseAnswer::Unknown,
         })
     }
 
@@ -84,12 +84,12 @@ pub trait FileTree {
 pub struct Empty;
 
 impl FileTree for Empty {
-    fn lookup(&mut self, _: &EntryPath) -> Result<Option<Node>, BoxedError> {
+    fn lookup(&mut self, _: &EntryPath) -> Result<Option<BaseNode>, BoxedError> {
         Ok(None)
     }
 
-    fn accounts(&mut self, _: AccountKind) -> Result<Seen<AccountNames>, BoxedError> {
-        Ok(Seen::Nothing)
+    fn accounts(&mut self, _: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {
+        Ok(BaseAnswer::Nothing)
     }
 
     fn system(&mut self) -> Result<Option<SystemFacts>, BoxedError> {
@@ -119,49 +119,51 @@ impl<B> Stack<'_, B> {
     }
 }
 
-fn node_of(entry: &Entry) -> Node {
+fn node_of(entry: &Entry) -> BaseNode {
     let Metadata { mode, uid, gid, .. } = entry.metadata;
     match &entry.kind {
-        EntryKind::Directory => Node::Directory { mode, uid, gid },
-        EntryKind::Symlink(target) => Node::Symlink(target.clone()),
-        _ => Node::File(FileFacts { mode: Some(mode), size: Some(entry.payload_size()), machine: None }),
+        EntryKind::Directory => BaseNode::Directory { mode, uid, gid },
+        EntryKind::Symlink(target) => BaseNode::Symlink(target.clone()),
+        _ => BaseNode::File(FileFacts { mode: Some(mode), size: Some(entry.payload_size()), machine: None }),
     }
 }
 
 impl<B: FileTree> FileTree for Stack<'_, B> {
-    fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, BoxedError> {
+    fn lookup(&mut self, path: &EntryPath) -> Result<Option<BaseNode>, BoxedError> {
         match self.ours(path) {
             Some((_, entry)) => Ok(Some(node_of(entry))),
             None => self.base.lookup(path),
         }
     }
 
-    fn peek(&mut self, path: &EntryPath) -> Result<Seen<Node>, BoxedError> {
+    fn peek(&mut self, path: &EntryPath) -> Result<BaseAnswer<BaseNode>, BoxedError> {
         match self.ours(path) {
-            Some((_, entry)) => Ok(Seen::Here(match node_of(entry) {
-                Node::File(facts) => Node::File(FileFacts { machine: content::machine(entry)?, ..facts }),
+            Some((_, entry)) => Ok(BaseAnswer::Here(match node_of(entry) {
+                BaseNode::File(facts) => {
+                    BaseNode::File(FileFacts { machine: content::machine(entry)?, ..facts })
+                }
                 node => node,
             })),
-            None if self.is_removed(path) => Ok(Seen::Nothing),
+            None if self.is_removed(path) => Ok(BaseAnswer::Nothing),
             None => self.base.peek(path),
         }
     }
 
-    fn accounts(&mut self, kind: AccountKind) -> Result<Seen<AccountNames>, BoxedError> {
-        let Ok(path) = EntryPath::new(kind.file().as_bytes()) else { return Ok(Seen::Nothing) };
+    fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {
+        let Ok(path) = EntryPath::new(kind.file().as_bytes()) else { return Ok(BaseAnswer::Nothing) };
         match self.ours(&path) {
             Some((_, entry)) => content::accounts(entry),
             None => self.base.accounts(kind),
         }
     }
 
-    fn has_account(&mut self, account: &Account) -> Result<Seen<()>, BoxedError> {
+    fn has_account(&mut self, account: &Account) -> Result<BaseAnswer<()>, BoxedError> {
         let path = EntryPath::new(account.kind.file().as_bytes()).ok();
         let ours = path.and_then(|path| self.ours(&path).map(|(_, entry)| content::accounts(entry)));
         match ours.transpose()? {
-            Some(Seen::Here(names)) if names.contains(&account.name) => Ok(Seen::Here(())),
-            Some(Seen::Unknown) => Ok(Seen::Unknown),
-            Some(_) => Ok(Seen::Nothing),
+            Some(BaseAnswer::Here(names)) if names.contains(&account.name) => Ok(BaseAnswer::Here(())),
+            Some(BaseAnswer::Unknown) => Ok(BaseAnswer::Unknown),
+            Some(_) => Ok(BaseAnswer::Nothing),
             None => self.base.has_account(account),
         }
     }
@@ -193,10 +195,13 @@ impl<B: FileTree> FileTree for Stack<'_, B> {
 ///
 /// # Errors
 /// When a layer cannot be read.
-pub fn follow<T: FileTree>(tree: &mut T, path: &[u8]) -> Result<Seen<(EntryPath, Node)>, BoxedError> {
+pub fn follow<T: FileTree>(
+    tree: &mut T,
+    path: &[u8],
+) -> Result<BaseAnswer<(EntryPath, BaseNode)>, BoxedError> {
     let parts =
         |bytes: &[u8]| -> Vec<Vec<u8>> { bytes.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect() };
-    let mut at: Option<(EntryPath, Node)> = None;
+    let mut at: Option<(EntryPath, BaseNode)> = None;
     let (mut rest, mut links) = (VecDeque::from(parts(path)), 0);
     while let Some(part) = rest.pop_front() {
         match &part[..] {
@@ -210,71 +215,71 @@ pub fn follow<T: FileTree>(tree: &mut T, path: &[u8]) -> Result<Seen<(EntryPath,
         }
         let next = match &at {
             None => EntryPath::new(&part),
-            Some((path, Node::Directory { .. })) => path.join(&part),
-            Some(_) => return Ok(Seen::Nothing),
+            Some((path, BaseNode::Directory { .. })) => path.join(&part),
+            Some(_) => return Ok(BaseAnswer::Nothing),
         };
-        let Ok(next) = next else { return Ok(Seen::Nothing) };
+        let Ok(next) = next else { return Ok(BaseAnswer::Nothing) };
         match tree.peek(&next)? {
-            Seen::Here(Node::Symlink(target)) if links < MAX_LINKS => {
+            BaseAnswer::Here(BaseNode::Symlink(target)) if links < MAX_LINKS => {
                 links += 1;
                 if target.starts_with(b"/") {
                     at = None;
                 }
                 parts(&target).into_iter().rev().for_each(|part| rest.push_front(part));
             }
-            Seen::Here(Node::Symlink(_)) | Seen::Nothing => return Ok(Seen::Nothing),
-            Seen::Here(node) => at = Some((next, node)),
-            Seen::Unknown => return Ok(Seen::Unknown),
+            BaseAnswer::Here(BaseNode::Symlink(_)) | BaseAnswer::Nothing => return Ok(BaseAnswer::Nothing),
+            BaseAnswer::Here(node) => at = Some((next, node)),
+            BaseAnswer::Unknown => return Ok(BaseAnswer::Unknown),
         }
     }
-    Ok(at.map_or(Seen::Nothing, Seen::Here))
+    Ok(at.map_or(BaseAnswer::Nothing, BaseAnswer::Here))
 }
 
-const fn directory() -> Node {
-    Node::Directory { mode: 0o755, uid: 0, gid: 0 }
+const fn directory() -> BaseNode {
+    BaseNode::Directory { mode: 0o755, uid: 0, gid: 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    struct Files(Vec<(&'static str, Seen<Node>)>);
+    struct Files(Vec<(&'static str, BaseAnswer<BaseNode>)>);
 
     impl FileTree for Files {
-        fn lookup(&mut self, _: &EntryPath) -> Result<Option<Node>, BoxedError> {
+        fn lookup(&mut self, _: &EntryPath) -> Result<Option<BaseNode>, BoxedError> {
             Err(BoxedError::from(crate::bases::BaseError::Offline("a check only peeks".to_owned())))
         }
 
-        fn peek(&mut self, wanted: &EntryPath) -> Result<Seen<Node>, BoxedError> {
+        fn peek(&mut self, wanted: &EntryPath) -> Result<BaseAnswer<BaseNode>, BoxedError> {
             let found = self.0.iter().find(|(name, _)| name.as_bytes() == wanted.as_bytes());
-            Ok(found.map_or(Seen::Nothing, |(_, seen)| seen.clone()))
+            Ok(found.map_or(BaseAnswer::Nothing, |(_, seen)| seen.clone()))
         }
     }
 
-    fn link(target: &str) -> Seen<Node> {
-        Seen::Here(Node::Symlink(target.as_bytes().to_vec()))
+    fn link(target: &str) -> BaseAnswer<BaseNode> {
+        BaseAnswer::Here(BaseNode::Symlink(target.as_bytes().to_vec()))
     }
 
-    fn file() -> Seen<Node> {
-        Seen::Here(Node::File(FileFacts::default()))
+    fn file() -> BaseAnswer<BaseNode> {
+        BaseAnswer::Here(BaseNode::File(FileFacts::default()))
     }
 
     #[test]
     fn links_are_followed_to_the_end() {
         let mut files = Files(vec![
             ("lib", link("usr/lib")),
-            ("usr", Seen::Here(directory())),
-            ("usr/lib", Seen::Here(directory())),
+            ("usr", BaseAnswer::Here(directory())),
+            ("usr/lib", BaseAnswer::Here(directory())),
             ("usr/lib/libfoo.so", link("../lib/libfoo.so.1")),
             ("usr/lib/libfoo.so.1", file()),
             ("around", link("/around")),
             ("dangling", link("/nowhere")),
-            ("far", Seen::Unknown),
+            ("far", BaseAnswer::Unknown),
         ]);
         let mut end = |path: &str| match follow(&mut files, path.as_bytes()).expect("answered") {
-            Seen::Here((path, _)) => path.to_string(),
-            Seen::Nothing => "nothing".to_owned(),
-            Seen::Unknown => "unknown".to_owned(),
+            BaseAnswer::Here((path, _)) => path.to_string(),
+            BaseAnswer::Nothing => "nothing".to_owned(),
+            BaseAnswer::Unknown => "unknown".to_owned(),
         };
         assert_eq!(end("/lib/libfoo.so"), "/usr/lib/libfoo.so.1");
         assert_eq!(end("/lib/../lib"), "/usr/lib");

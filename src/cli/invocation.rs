@@ -1,4 +1,4 @@
-//! What every command starts from: flags, environment, terminal, and the store and registries that they lead to.
+//! The start of every command: flags, environment, terminal, and the store and registries that they lead to.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -213,14 +213,14 @@ impl Invocation {
                 no_proxy: proxies.none.clone().unwrap_or_default(),
             }
         });
-        let settings = registry::Settings {
+        let settings = registry::ClientSettings {
             credentials,
             registries,
             ca_files: environment.ssl_cert_file().into_iter().chain(given).collect(),
             proxy,
             engines: environment.engine_files(),
             scratch: Some(self.scratch.parent().to_owned()),
-            ..registry::Settings::default()
+            ..registry::ClientSettings::default()
         };
         Client::new(settings, self.progress.clone(), self.interrupt.clone())
     }

@@ -97,7 +97,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct DisplayState {
     closed: bool,
-    tasks: BTreeMap<TaskId, Task>,
+    tasks: BTreeMap<TaskId, TaskDisplay>,
     finished: FinishedLine,
     /// When the last task ended.
     idle: Option<Instant>,
@@ -108,7 +108,7 @@ struct DisplayState {
 
 /// A task under way.
 #[derive(Debug)]
-struct Task {
+struct TaskDisplay {
     phase: Phase,
     name: String,
     total: Option<u64>,
@@ -150,7 +150,8 @@ impl Shared {
         match event {
             EventKind::Started { id, phase, name, total } => {
                 let name = printable(&name).into_owned();
-                let task = Task { phase, name, total, done: 0, started: now, seen: (now, 0), rate: 0.0 };
+                let task =
+                    TaskDisplay { phase, name, total, done: 0, started: now, seen: (now, 0), rate: 0.0 };
                 self.lock().tasks.insert(id, task);
                 self.start_ticker();
             }
@@ -232,7 +233,7 @@ impl Shared {
                 }
             }
             Drawing::Lines => {
-                let due = |task: &&mut Task| now.duration_since(task.seen.0) >= REPEAT;
+                let due = |task: &&mut TaskDisplay| now.duration_since(task.seen.0) >= REPEAT;
                 let lines: Vec<String> =
                     state.tasks.values_mut().filter(due).map(|task| task.line(now)).collect();
                 drop(state);
@@ -266,9 +267,9 @@ impl DisplayState {
         for task in self.tasks.values_mut() {
             task.measure(now);
         }
-        let old_enough = |task: &&Task| now.duration_since(task.started) >= UNSEEN;
+        let old_enough = |task: &&TaskDisplay| now.duration_since(task.started) >= UNSEEN;
         // A task without a byte waits, for a place or an answer: the last row counts those.
-        let moving: Vec<&Task> =
+        let moving: Vec<&TaskDisplay> =
             self.tasks.values().filter(old_enough).filter(|task| task.done > 0).collect();
         let shown = moving.iter().take(MAX_ROWS);
         let mut rows: Vec<String> = shown.map(|task| task.row(columns)).collect();
@@ -310,7 +311,7 @@ impl DisplayState {
 }
 
 impl FinishedLine {
-    fn add(&mut self, task: &Task, outcome: &str) {
+    fn add(&mut self, task: &TaskDisplay, outcome: &str) {
         if matches!(outcome, "present" | "mounted") {
             self.reused += task.total.unwrap_or(0);
         } else if outcome != "stopped" {
@@ -358,7 +359,7 @@ const fn done(phase: Phase) -> &'static str {
     }
 }
 
-impl Task {
+impl TaskDisplay {
     /// The row of a task: what, how far as a bar where there is room, and figures.
     fn row(&self, columns: usize) -> String {
         let name = cut(&self.name, NAME);
@@ -558,8 +559,15 @@ mod tests {
         let mut state = DisplayState::default();
         for (id, (phase, name, total, done)) in ids(tasks.len()).into_iter().zip(tasks) {
             let (name, seen) = ((*name).to_owned(), (zero, 0));
-            let task =
-                Task { phase: *phase, name, total: *total, done: *done, started: zero, seen, rate: 0.0 };
+            let task = TaskDisplay {
+                phase: *phase,
+                name,
+                total: *total,
+                done: *done,
+                started: zero,
+                seen,
+                rate: 0.0,
+            };
             state.tasks.insert(id, task);
         }
         state

@@ -19,7 +19,8 @@ use super::selection::{self, SelectedImage};
 use super::session::Session;
 use crate::artifact::{self, Artifact, Proposal};
 use crate::bases::{
-    Base, BaseError, BaseLayers, Empty, FileTree, LayerIndex, Node, PlatformBase, Reach, SharedIndexes, Stack,
+    Base, BaseError, BaseLayers, BaseNode, Empty, FileTree, LayerIndex, PlatformBase, Reach, SharedIndexes,
+    Stack,
 };
 use crate::formats::deflate;
 use crate::layer::{self, Compression, Entry, EntryPath, LayerSpec, Scanner, SpecError};
@@ -378,7 +379,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
 
     /// Files of the base in the same place shine through: only a file of the same name hides one.
     fn look_beneath(&mut self, root: &EntryPath, tree: &mut BaseLayers<'_>) -> Result<(), BoxedError> {
-        if let Some(Node::Directory { .. }) = tree.lookup(root)? {
+        if let Some(BaseNode::Directory { .. }) = tree.lookup(root)? {
             self.warnings.push(format!(
                 "the base has {root} already: its files there stay where the application has none of the same name; \
                  `app.root` names another directory"

@@ -93,7 +93,7 @@ mod tests {
     use crate::oci::artifact::{OciArtifact, empty_blob};
     use crate::oci::{ConfigFile, Image, ManifestOrIndex, MediaType};
     use crate::registry::fake::{Action, Fake, Fault, Kind, Reply};
-    use crate::registry::{Client, Settings, fallback_tag};
+    use crate::registry::{Client, ClientSettings, fallback_tag};
     use crate::runtime::events::Progress;
     use crate::runtime::interrupt::Interrupt;
     use crate::transport::registry::{RegistryDestination, destination};
@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn to(fake: &Fake) -> RegistryDestination {
-        let client = Client::new(Settings::default(), Progress::default(), Interrupt::default());
+        let client = Client::new(ClientSettings::default(), Progress::default(), Interrupt::default());
         destination(client, format!("{}/shop/app", fake.address()).parse().expect("a name"))
     }
 

@@ -653,7 +653,7 @@ fn bring_to(target: &Target, blob: &Blob) -> Result<Delivery, BoxedError> {
 }
 
 /// A step of an image.
-type Step<R> = fn(&R, ImageId) -> Result<(), BoxedError>;
+type NodeAction<R> = fn(&R, ImageId) -> Result<(), BoxedError>;
 
 impl NodeWork for Run<'_> {
     fn demand(&self, node: Node) -> Demand {
@@ -671,7 +671,7 @@ impl NodeWork for Run<'_> {
         if self.session.interrupt.is_triggered() {
             self.stop();
         }
-        let (image, step): (ImageId, Step<Self>) = match node {
+        let (image, step): (ImageId, NodeAction<Self>) = match node {
             Node::Layer(id) => return self.layer(id),
             Node::Send(id) => {
                 self.bring(id);

@@ -6,7 +6,7 @@ use std::io::Cursor;
 use serde::Serialize;
 
 use crate::formats::json::FromJson;
-use crate::inspect::verify::{Check, Verification, VerifyOptions};
+use crate::inspect::verify::{DisagreementKind, Verification, VerifyOptions};
 use crate::oci::blob::BlobStream;
 use crate::oci::media_type::LayerCompression;
 use crate::oci::select::{self, SelectError};
@@ -144,8 +144,11 @@ pub(super) fn verify(data: &[u8]) {
     ]);
     let mut source = Memory { root: image.raw().clone(), blobs };
     let Some(report) = check(&source) else { panic!("the root is a manifest") };
-    let found: Vec<Check> = report.problems.iter().map(|problem| problem.check).collect();
-    assert!(!found.contains(&Check::Digest) && !found.contains(&Check::Size), "{report:?}");
+    let found: Vec<DisagreementKind> = report.problems.iter().map(|problem| problem.check).collect();
+    assert!(
+        !found.contains(&DisagreementKind::Digest) && !found.contains(&DisagreementKind::Size),
+        "{report:?}"
+    );
     // A layer that is not what it is announced as, or is no tar, is not sound: its diff ID is its digest here.
     if report.is_sound() {
         let actual = LayerCompression::of_bytes(blob);

@@ -13,7 +13,7 @@
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::bases::{FileTree, Node};
+use crate::bases::{BaseNode, FileTree};
 use crate::layer::{Entry, EntryKind, EntryPath, EntryPathError, Metadata};
 use crate::types::error::{BoxedError, Explain, Kind};
 
@@ -302,7 +302,7 @@ impl<'a, B: FileTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
         self.out
     }
 
-    fn lookup(&mut self, path: &EntryPath) -> Result<Option<Node>, PlaceError> {
+    fn lookup(&mut self, path: &EntryPath) -> Result<Option<BaseNode>, PlaceError> {
         self.base.lookup(path).map_err(PlaceError::Base)
     }
 
@@ -357,12 +357,12 @@ impl<'a, B: FileTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
             own => own,
         };
         let real = match self.lookup(&at)? {
-            Some(Node::Directory { mode, uid, gid }) => {
+            Some(BaseNode::Directory { mode, uid, gid }) => {
                 let metadata = Metadata { mode, uid, gid, ..Metadata::directory() };
                 let below = OwnFile { metadata, word: Word::Below, written: path.clone() };
                 self.write(at, own.unwrap_or(below))?
             }
-            Some(Node::Symlink(target)) => {
+            Some(BaseNode::Symlink(target)) => {
                 let leads_nowhere = |why| PlaceError::Link(at.clone(), self.base.holder(&at), why);
                 if links >= MAX_LINKS {
                     return Err(leads_nowhere("too many links"));
@@ -370,7 +370,7 @@ impl<'a, B: FileTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
                 let target = resolve(&at, &target).map_err(leads_nowhere)?;
                 self.directory(&target, for_entry, own, links + 1)?
             }
-            Some(Node::File(_)) => {
+            Some(BaseNode::File(_)) => {
                 let holder = self.base.holder(&at);
                 return Err(PlaceError::NotADirectory { path: at, holder, needed: for_entry.clone() });
             }
@@ -425,8 +425,8 @@ impl<'a, B: FileTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
     fn check_place(&mut self, entry: &Entry, written: Option<&EntryPath>) -> Result<(), PlaceError> {
         let is_link = matches!(entry.kind, EntryKind::Symlink(_));
         let is_directory = match self.lookup(&entry.path)? {
-            Some(Node::Directory { .. }) => true,
-            Some(Node::Symlink(_)) if !is_link => self.leads_to_directory(&entry.path)?,
+            Some(BaseNode::Directory { .. }) => true,
+            Some(BaseNode::Symlink(_)) if !is_link => self.leads_to_directory(&entry.path)?,
             _ => false,
         };
         if !is_directory {
@@ -455,8 +455,8 @@ impl<'a, B: FileTree, F: Fn(&EntryPath) -> bool> Placer<'a, B, F> {
             }
             let next = at.as_ref().map_or_else(|| EntryPath::new(&part), |at| at.join(&part))?;
             match self.lookup(&next)? {
-                Some(Node::Directory { .. }) => at = Some(next),
-                Some(Node::Symlink(target)) if links < MAX_LINKS => {
+                Some(BaseNode::Directory { .. }) => at = Some(next),
+                Some(BaseNode::Symlink(target)) if links < MAX_LINKS => {
                     links += 1;
                     if target.starts_with(b"/") {
                         at = None;
@@ -500,29 +500,29 @@ mod tests {
         EntryPath::new(text.as_bytes()).expect("path")
     }
 
-    struct Tree(Vec<(&'static str, Node)>, usize);
+    struct Tree(Vec<(&'static str, BaseNode)>, usize);
 
     impl FileTree for Tree {
-        fn lookup(&mut self, wanted: &EntryPath) -> Result<Option<Node>, BoxedError> {
+        fn lookup(&mut self, wanted: &EntryPath) -> Result<Option<BaseNode>, BoxedError> {
             self.1 += 1;
             Ok(self.0.iter().find(|(name, _)| path(name) == *wanted).map(|(_, node)| node.clone()))
         }
     }
 
     fn debian() -> Tree {
-        let directory = |mode| Node::Directory { mode, uid: 0, gid: 0 };
+        let directory = |mode| BaseNode::Directory { mode, uid: 0, gid: 0 };
         Tree(
             vec![
-                ("bin", Node::Symlink(b"usr/bin".to_vec())),
+                ("bin", BaseNode::Symlink(b"usr/bin".to_vec())),
                 ("usr", directory(0o755)),
                 ("usr/bin", directory(0o755)),
                 ("tmp", directory(0o1777)),
                 ("var", directory(0o755)),
-                ("var/www", Node::Symlink(b"/srv/../srv/www".to_vec())),
+                ("var/www", BaseNode::Symlink(b"/srv/../srv/www".to_vec())),
                 ("srv", directory(0o711)),
-                ("loop", Node::Symlink(b"loop".to_vec())),
+                ("loop", BaseNode::Symlink(b"loop".to_vec())),
                 ("etc", directory(0o755)),
-                ("etc/passwd", Node::File(FileFacts::default())),
+                ("etc/passwd", BaseNode::File(FileFacts::default())),
             ],
             0,
         )

@@ -8,9 +8,9 @@ use super::auth::challenge::{self, Challenge};
 use super::auth::credential::Login;
 use super::auth::credentials::Credentials;
 use super::wire::advice::shorten;
-use super::wire::answer::{self, Answer};
+use super::wire::answer::{self, ErrorAnswer};
 use super::wire::clock::Clock;
-use super::wire::context::{Context, Step};
+use super::wire::context::{Context, RequestStep};
 use super::wire::error::{Chance, RegistryError};
 use super::wire::location;
 use super::wire::retry::{Retry, retry_after};
@@ -88,8 +88,8 @@ pub(crate) fn retry(text: &str) {
     assert!(!value.trim().is_empty());
     let policy = RetryPolicy::default();
     let Ok(registry) = "r.example".parse() else { unreachable!("it is a registry") };
-    let context = Box::new(Context { registry, step: Step::CheckBlob, subject: String::new() });
-    let answer = Box::new(Answer { status: 429, retry_after: Some(wait), ..Answer::default() });
+    let context = Box::new(Context { registry, step: RequestStep::CheckBlob, subject: String::new() });
+    let answer = Box::new(ErrorAnswer { status: 429, retry_after: Some(wait), ..ErrorAnswer::default() });
     let error = RegistryError::Refused { context, answer };
     match Retry::new(policy, Clock::default()).after_chance(error, Chance::After(wait)) {
         Ok(pause) => assert!(pause.time <= policy.retry_after_cap.min(policy.budget)),

@@ -21,13 +21,13 @@ mod tests;
 mod wire;
 
 pub use self::auth::credentials::Credentials;
-pub use self::auth::keep::Place;
-pub use self::client::doctor::check::{Check, Health};
+pub use self::auth::keep::LoginPlace;
+pub use self::client::doctor::check::{Check, CheckStatus};
 pub use self::client::handle::Client;
 pub use self::client::ping::Greeting;
-pub use self::client::push::Pushed;
+pub use self::client::push::PushedParts;
 pub use self::client::referrers::{Referrers, fallback_tag};
-pub use self::client::settings::{Mirror, RegistrySettings, Settings};
+pub use self::client::settings::{ClientSettings, Mirror, RegistrySettings};
 pub use self::wire::error::RegistryError;
 pub use self::wire::secret::Secret;
 pub use self::wire::settings::{EngineFiles, ProxySettings};
@@ -37,6 +37,6 @@ pub use self::client::doctor::check::Diagnosis;
 #[cfg(test)]
 pub use self::wire::clock::Clock;
 #[cfg(test)]
-pub use self::wire::context::{Context, Step};
+pub use self::wire::context::{Context, RequestStep};
 #[cfg(test)]
 pub use self::wire::settings::{RetryPolicy, Timeouts};

@@ -19,7 +19,7 @@ use crate::oci::{
     RawDocument, soci, to_json,
 };
 use crate::project::lock::SystemFacts;
-use crate::release::copy::{CopyError, Delivered, blob_of, deliver};
+use crate::release::copy::{CopyError, DeliveryCount, blob_of, deliver};
 use crate::runtime::budget::{Budget, OverBudget};
 use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
@@ -35,7 +35,7 @@ use crate::types::shown::Foreign;
 
 /// A base as the user named it, or as the image does.
 #[derive(Clone)]
-pub struct Named {
+pub struct NamedBase {
     /// The name for annotations; none for a path of this machine, which must not appear in the image.
     pub name: Option<String>,
     /// Where it is.
@@ -45,13 +45,13 @@ pub struct Named {
 }
 
 /// A request to rebase.
-pub struct Request<'a> {
+pub struct RebaseRequest<'a> {
     /// The image.
     pub image: Arc<dyn Source>,
     /// The base that it is on now.
-    pub old: &'a Named,
+    pub old: &'a NamedBase,
     /// The base that it is to be on.
-    pub new: &'a Named,
+    pub new: &'a NamedBase,
     /// Only the image for this platform.
     pub platform: Option<Platform>,
     /// Do what is refused otherwise.
@@ -205,7 +205,7 @@ impl Explain for RebaseError {
 /// The result of a rebase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct RebaseReport {
     /// Where the result is.
     pub destination: String,
     /// Its digest.
@@ -217,9 +217,9 @@ pub struct Report {
     /// Whether it was there already.
     pub current: bool,
     /// Platform by platform.
-    pub images: Vec<Rebased>,
+    pub images: Vec<RebaseResult>,
     /// The result for the blobs.
-    pub blobs: Delivered,
+    pub blobs: DeliveryCount,
     /// The findings of the checks.
     pub findings: Vec<Finding>,
 }
@@ -227,7 +227,7 @@ pub struct Report {
 /// One image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Rebased {
+pub struct RebaseResult {
     /// The platform, if one is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
@@ -250,7 +250,7 @@ pub struct Rebased {
 /// # Errors
 /// When a document cannot be read, the image is not on the old base, a policy refuses, or the result cannot be
 /// delivered. No tag then resolves to anything new.
-pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
+pub fn rebase(request: &RebaseRequest<'_>) -> Result<RebaseReport, BoxedError> {
     let root = request.image.root()?;
     let images = images(request, &root)?;
     let (old, new) = (base(request, request.old), base(request, request.new));
@@ -278,7 +278,7 @@ pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
         }
         let config = one.result.manifest().config.clone();
         blobs.push(Blob::in_memory(config, one.result.raw_config().to_vec(), "config"));
-        parts.push(Rebased {
+        parts.push(RebaseResult {
             platform: platform.clone(),
             previous: image.digest(),
             digest: one.result.digest(),
@@ -305,14 +305,14 @@ pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
         }
     };
     let digest = result.digest();
-    let mut report = Report {
+    let mut report = RebaseReport {
         destination: request.destination.name(),
         digest,
         previous: root.digest(),
         tags: request.tags.to_vec(),
         current: request.destination.is_current(&digest, request.tags)?,
         images: parts,
-        blobs: Delivered::default(),
+        blobs: DeliveryCount::default(),
         findings,
     };
     if report.current {
@@ -332,7 +332,10 @@ pub fn rebase(request: &Request<'_>) -> Result<Report, BoxedError> {
 }
 
 /// The images that are to be put on the new base, with what they run on.
-fn images(request: &Request<'_>, root: &RawDocument) -> Result<Vec<(Image, Option<Platform>)>, BoxedError> {
+fn images(
+    request: &RebaseRequest<'_>,
+    root: &RawDocument,
+) -> Result<Vec<(Image, Option<Platform>)>, BoxedError> {
     if let Some(platform) = &request.platform {
         let loaded = load_image(&*request.image, Some(platform))?;
         return Ok(vec![(loaded.image, loaded.platform)]);
@@ -374,7 +377,7 @@ fn index_of(
     images: &[Image],
     soci: &[Option<RawDocument>],
     old: Index,
-    parts: &[Rebased],
+    parts: &[RebaseResult],
 ) -> Result<RawDocument, RebaseError> {
     let mut annotations = old.annotations;
     if let (true, Some(part)) =
@@ -393,7 +396,7 @@ fn index_of(
     Ok(RawDocument::new(Some(&MediaType::ImageIndex), bytes)?)
 }
 
-struct One {
+struct ImageRebase {
     result: Image,
     /// Its SOCI index, if the image had one.
     soci: Option<RawDocument>,
@@ -404,17 +407,17 @@ struct One {
     findings: Vec<Finding>,
 }
 
-fn base(request: &Request<'_>, named: &Named) -> Base {
+fn base(request: &RebaseRequest<'_>, named: &NamedBase) -> Base {
     let reference = named.name.clone().unwrap_or_else(|| named.source.name());
     Base::new(reference, Arc::clone(&named.source), None, request.store, false)
 }
 
 fn one(
-    request: &Request<'_>,
+    request: &RebaseRequest<'_>,
     root: &RawDocument,
     (old_base, new): (&Base, &Base),
     (image, platform): (&Image, Option<&Platform>),
-) -> Result<One, BoxedError> {
+) -> Result<ImageRebase, BoxedError> {
     let platform = platform.cloned();
     if let Some(windows) = platform.as_ref().filter(|platform| platform.os() == "windows") {
         return Err(BuildError::Windows(windows.clone()).into());
@@ -485,10 +488,10 @@ fn one(
         oci::rebase(image, &old.image, &found.image, &found.platform, (name, &digest), tables)
             .map_err(RebaseError::from)?;
     notes.into_iter().for_each(|note| request.progress.note(note));
-    Ok(One { result, soci, own_tables, base: found, old: old.image.digest(), findings })
+    Ok(ImageRebase { result, soci, own_tables, base: found, old: old.image.digest(), findings })
 }
 
-fn refused(request: &Request<'_>, reasons: Vec<Reason>) -> RebaseError {
+fn refused(request: &RebaseRequest<'_>, reasons: Vec<Reason>) -> RebaseError {
     RebaseError::Refused { image: request.image.name(), base: request.new.source.name(), reasons }
 }
 
@@ -542,7 +545,7 @@ impl Systems {
         &self,
         old_config: &ConfigFile,
         new_config: &ConfigFile,
-        request: &Request<'_>,
+        request: &RebaseRequest<'_>,
         reasons: &mut Vec<Reason>,
         findings: &mut Vec<Finding>,
     ) {
@@ -594,7 +597,7 @@ impl Systems {
 /// How to learn what the layers of bases have.
 const READ_BASES: &str = "`--read-bases` reads the layers of both bases";
 
-impl Request<'_> {
+impl RebaseRequest<'_> {
     /// The sentence about something that cannot be known.
     fn unknown(&self, what: &str) -> String {
         format!(
@@ -606,10 +609,10 @@ impl Request<'_> {
 
 /// The facts of a base, from layers on this machine, from what other machines say, or as the user asks from the registry.
 fn system(
-    request: &Request<'_>,
+    request: &RebaseRequest<'_>,
     base: &Base,
     found: &PlatformBase,
-    named: &Named,
+    named: &NamedBase,
 ) -> Result<Option<SystemFacts>, BoxedError> {
     let reach = if request.read_bases || named.is_near { Reach::All } else { Reach::Needed };
     BaseLayers::new(base, found, request.store, &request.progress)

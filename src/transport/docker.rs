@@ -117,14 +117,14 @@ pub fn socket_of(docker_host: &str) -> Result<PathBuf, EngineError> {
 }
 
 /// The complaint in one line of the stream that loading answers with.
-struct Line(Option<String>);
+struct LoadMessage(Option<String>);
 
-impl FromJson for Line {
+impl FromJson for LoadMessage {
     fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut line = Object::open(value, &["error", "errorDetail", "message"])?;
         let error: Option<String> = line.take("error")?;
         // Docker says it twice; either is enough.
-        let detail = line.take("errorDetail")?.map(|Line(words)| words.unwrap_or_default());
+        let detail = line.take("errorDetail")?.map(|LoadMessage(words)| words.unwrap_or_default());
         let message: Option<String> = line.take("message")?;
         Ok(Self(error.or(detail).or(message)))
     }
@@ -134,11 +134,11 @@ impl FromJson for Line {
 }
 
 /// An image as an engine describes it.
-struct Inspected {
+struct EngineImage {
     id: String,
 }
 
-impl FromJson for Inspected {
+impl FromJson for EngineImage {
     fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         Ok(Self { id: Object::open(value, &["Id"])?.require("Id")? })
     }
@@ -187,7 +187,7 @@ impl Engine {
         let answer = self.answer(&mut stream)?;
         match answer.status {
             404 => Ok(None),
-            200 => match json::decode::<Inspected>(answer.body.as_bytes()) {
+            200 => match json::decode::<EngineImage>(answer.body.as_bytes()) {
                 Ok(image) => Ok(Some(image.id)),
                 Err(_) => Err(self.no_engine(&answer.body)),
             },
@@ -199,8 +199,8 @@ impl Engine {
     ///
     /// # Errors
     /// When the engine cannot be reached.
-    pub fn load(&self, size: u64) -> Result<Loading<'_>, EngineError> {
-        let mut loading = Loading { engine: self, stream: self.connect()? };
+    pub fn load(&self, size: u64) -> Result<EngineLoad<'_>, EngineError> {
+        let mut loading = EngineLoad { engine: self, stream: self.connect()? };
         let head = format!(
             "POST /images/load?quiet=1 HTTP/1.0\r\nHost: docker\r\nContent-Type: application/x-tar\r\n\
              Content-Length: {size}\r\n\r\n"
@@ -251,12 +251,12 @@ impl EngineAnswer {
 
 /// An archive on its way into an engine.
 #[derive(Debug)]
-pub struct Loading<'a> {
+pub struct EngineLoad<'a> {
     engine: &'a Engine,
     stream: UnixStream,
 }
 
-impl Loading<'_> {
+impl EngineLoad<'_> {
     /// Sends the next bytes.
     ///
     /// # Errors
@@ -290,7 +290,8 @@ fn parse(text: &str) -> Option<EngineAnswer> {
 fn complaint(body: &str) -> Option<String> {
     json::sequence(body.as_bytes()).find_map(|value| match value {
         Ok(value) if value.kind() != json::JsonKind::Object => None,
-        Ok(value) => Line::decode(value).map_or_else(|error| Some(error.to_string()), |Line(words)| words),
+        Ok(value) => LoadMessage::decode(value)
+            .map_or_else(|error| Some(error.to_string()), |LoadMessage(words)| words),
         Err(error) if error.position().is_none() => Some(error.to_string()),
         Err(_) => None,
     })
@@ -392,7 +393,7 @@ mod tests {
         for body in
             ["{\"Id\":\"a\",\"ID\":\"b\"}", "{\"Id\":\"a\",\"Id\":\"b\"}", "{\"id\":\"a\"}", "[\"a\"]"]
         {
-            assert!(json::decode::<Inspected>(body.as_bytes()).is_err(), "{body}");
+            assert!(json::decode::<EngineImage>(body.as_bytes()).is_err(), "{body}");
         }
     }
 

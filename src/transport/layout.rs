@@ -26,14 +26,14 @@ const PARALLEL_BLOBS: usize = 2;
 pub struct OciLayout {
     layout: Layout,
     name: Option<String>,
-    naming: Naming,
+    naming: TagNaming,
     progress: Progress,
-    draft: Option<Arc<Draft>>,
+    draft: Option<Arc<LayoutDraft>>,
 }
 
 /// How a tag becomes an entry's name.
 #[derive(Clone, Debug)]
-enum Naming {
+enum TagNaming {
     /// As it is: the layout is about one repository.
     Tag,
     /// As a whole reference: the layout holds many repositories.
@@ -48,7 +48,7 @@ impl OciLayout {
     /// # Errors
     /// When the directory is no layout.
     pub fn open(dir: &Path, name: Option<&str>) -> Result<Self, LayoutError> {
-        Ok(Self::new(Layout::open(dir)?, name, Naming::Tag, &Progress::default()))
+        Ok(Self::new(Layout::open(dir)?, name, TagNaming::Tag, &Progress::default()))
     }
 
     /// The layout `dir` to write to; `name` is the tag where none else is given. One that is missing is made when
@@ -58,8 +58,8 @@ impl OciLayout {
     /// When the directory holds something else or cannot be written.
     pub fn create(dir: &Path, name: Option<&str>, progress: &Progress) -> Result<Self, LayoutError> {
         let layout = Layout::to_write(dir)?;
-        let draft = Some(Arc::new(Draft::new(layout.clone())));
-        Ok(Self { draft, ..Self::new(layout, name, Naming::Tag, progress) })
+        let draft = Some(Arc::new(LayoutDraft::new(layout.clone())));
+        Ok(Self { draft, ..Self::new(layout, name, TagNaming::Tag, progress) })
     }
 
     /// The local store, to write images of `repository` to.
@@ -68,14 +68,14 @@ impl OciLayout {
     /// When the store cannot be written.
     pub fn of_store(store: &Store, repository: &Repository, progress: &Progress) -> Result<Self, StoreError> {
         let layout = store.writable_layout()?.clone();
-        Ok(Self::new(layout, None, Naming::Full(repository.clone()), progress))
+        Ok(Self::new(layout, None, TagNaming::Full(repository.clone()), progress))
     }
 
     /// The image in the local store, if it has one under any of the names that `name` may stand for there.
     #[must_use]
     pub fn in_store(store: &Store, name: &Name) -> Option<Self> {
         let found = name.in_store().into_iter().find(|name| store.resolve(name).is_some())?;
-        Some(Self::new(store.layout().clone(), Some(&found), Naming::Stored, &Progress::default()))
+        Some(Self::new(store.layout().clone(), Some(&found), TagNaming::Stored, &Progress::default()))
     }
 
     /// The image in the local store.
@@ -92,7 +92,7 @@ impl OciLayout {
         Err(LayoutError::Pick { place: "the local store".to_owned(), source })
     }
 
-    fn new(layout: Layout, name: Option<&str>, naming: Naming, progress: &Progress) -> Self {
+    fn new(layout: Layout, name: Option<&str>, naming: TagNaming, progress: &Progress) -> Self {
         Self { layout, name: name.map(str::to_owned), naming, progress: progress.clone(), draft: None }
     }
 
@@ -115,8 +115,8 @@ impl OciLayout {
 
     fn place(&self) -> String {
         match (&self.naming, &self.name) {
-            (Naming::Full(_), _) => return "the local store".to_owned(),
-            (Naming::Stored, Some(name)) => return format!("store:{}", Foreign::new(name)),
+            (TagNaming::Full(_), _) => return "the local store".to_owned(),
+            (TagNaming::Stored, Some(name)) => return format!("store:{}", Foreign::new(name)),
             _ => {}
         }
         let dir = shown_path(self.layout.root());
@@ -133,22 +133,22 @@ impl OciLayout {
     /// Whether an entry is of the repository that this is about.
     fn is_ours(&self, entry: &Descriptor) -> bool {
         match &self.naming {
-            Naming::Full(repository) => {
+            TagNaming::Full(repository) => {
                 let reference = name_of(entry).and_then(|name| name.parse::<Reference>().ok());
                 reference.is_some_and(|reference| reference.repository() == repository)
             }
-            Naming::Tag | Naming::Stored => true,
+            TagNaming::Tag | TagNaming::Stored => true,
         }
     }
 
     fn entry_names(&self, tags: &[Tag]) -> Vec<EntryName> {
         match (&self.naming, &self.name) {
-            (Naming::Full(repository), _) => {
+            (TagNaming::Full(repository), _) => {
                 tags.iter().map(|tag| EntryName::full(&repository.at_tag(tag.clone()))).collect()
             }
             // A named image is called so, whatever tags it has elsewhere.
-            (Naming::Tag | Naming::Stored, Some(name)) => vec![EntryName::tag(name)],
-            (Naming::Tag | Naming::Stored, None) => {
+            (TagNaming::Tag | TagNaming::Stored, Some(name)) => vec![EntryName::tag(name)],
+            (TagNaming::Tag | TagNaming::Stored, None) => {
                 tags.iter().map(|tag| EntryName::tag(tag.as_str())).collect()
             }
         }
@@ -157,20 +157,20 @@ impl OciLayout {
 
 /// A layout while it is written to, which is not left behind without an image.
 #[derive(Debug)]
-struct Draft {
+struct LayoutDraft {
     layout: Layout,
-    begun: Mutex<Option<Begun>>,
+    begun: Mutex<Option<LayoutWrite>>,
 }
 
 #[derive(Debug)]
-struct Begun {
+struct LayoutWrite {
     /// Directories that were not there before, the innermost first; `None` if the layout was there.
     made: Option<Vec<PathBuf>>,
     /// Tells others that somebody writes here; where the file system has no locks, nothing is taken away.
     writing: Option<File>,
 }
 
-impl Draft {
+impl LayoutDraft {
     const fn new(layout: Layout) -> Self {
         Self { layout, begun: Mutex::new(None) }
     }
@@ -192,7 +192,7 @@ impl Draft {
                 result => break result.ok(),
             }
         };
-        *begun = Some(Begun { made, writing });
+        *begun = Some(LayoutWrite { made, writing });
         Ok(())
     }
 
@@ -211,10 +211,10 @@ impl Draft {
     }
 }
 
-impl Drop for Draft {
+impl Drop for LayoutDraft {
     fn drop(&mut self) {
         let begun = self.begun.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Begun { made: Some(made), writing: Some(writing) }) = begun else { return };
+        let Some(LayoutWrite { made: Some(made), writing: Some(writing) }) = begun else { return };
         drop(writing);
         // Others who write to it have found it there, and it stays.
         if let Ok(_alone) = self.lock(true) {
@@ -319,7 +319,7 @@ impl Destination for OciLayout {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let in_store = matches!(self.naming, Naming::Full(_) | Naming::Stored);
+        let in_store = matches!(self.naming, TagNaming::Full(_) | TagNaming::Stored);
         Capabilities {
             locality: if in_store { Locality::Store } else { Locality::Machine },
             parallel_blobs: PARALLEL_BLOBS,

@@ -17,7 +17,7 @@ use crate::types::platform::Platform;
 
 /// An image as a source has it.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedImage {
     /// The image for the platform.
     pub image: Image,
     /// The document that the source's name resolves to: the image's manifest, or the index that lists it.
@@ -111,7 +111,7 @@ impl From<SelectError> for WalkError {
 ///
 /// # Errors
 /// When there is no such image, or its documents cannot be read or trusted.
-pub fn load_image(source: &dyn Source, platform: Option<&Platform>) -> Result<Loaded, BoxedError> {
+pub fn load_image(source: &dyn Source, platform: Option<&Platform>) -> Result<LoadedImage, BoxedError> {
     let root = source.root()?;
     let (manifest, platform_descriptor) = match parse(source, &root)? {
         ManifestOrIndex::Manifest(_) => (root.clone(), root.descriptor()),
@@ -137,7 +137,7 @@ pub fn load_image(source: &dyn Source, platform: Option<&Platform>) -> Result<Lo
         }
         .into());
     }
-    Ok(Loaded { image, root, platform: named })
+    Ok(LoadedImage { image, root, platform: named })
 }
 
 /// The platform of an image that an index lists for `listed`: that, unless its configuration contradicts.

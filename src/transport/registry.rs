@@ -10,7 +10,7 @@ use super::{
     Blob, BlobStream, Capabilities, Delivery, Destination, GrowingBlob, ImageName, Locality, Source,
 };
 use crate::oci::{Descriptor, Index, ManifestOrIndex, MediaType, RawDocument, to_json};
-use crate::registry::{Client, Pushed, Referrers, RegistryError, fallback_tag};
+use crate::registry::{Client, PushedParts, Referrers, RegistryError, fallback_tag};
 use crate::store::{LayoutError, empty_index};
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
@@ -176,12 +176,12 @@ impl RegistryDestination {
     }
 
     /// Pushes with what was pushed before, should the registry have lost it.
-    fn with_pushed<T>(&self, push: impl FnOnce(Pushed<'_>) -> T) -> T {
+    fn with_pushed<T>(&self, push: impl FnOnce(PushedParts<'_>) -> T) -> T {
         let state = self.state();
         let blobs: Vec<Blob> = state.blobs.values().cloned().collect();
         let documents: Vec<RawDocument> = state.documents.values().cloned().collect();
         drop(state);
-        push(Pushed { blobs: &blobs, documents: &documents })
+        push(PushedParts { blobs: &blobs, documents: &documents })
     }
 }
 

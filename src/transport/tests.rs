@@ -7,7 +7,7 @@ use super::layout::OciLayout;
 use super::*;
 use crate::oci::{ConfigFile, Image};
 use crate::registry::fake::Fake;
-use crate::registry::{Client, Settings};
+use crate::registry::{Client, ClientSettings};
 use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
 use crate::store::Store;
@@ -40,7 +40,7 @@ impl Places {
         let fake = Fake::start().expect("ports");
         let repository = format!("{}/shop/app", fake.address()).parse().expect("valid");
         let store = Store::open(&directory.path().join("store"), &Progress::default());
-        let client = Client::new(Settings::default(), Progress::default(), Interrupt::default());
+        let client = Client::new(ClientSettings::default(), Progress::default(), Interrupt::default());
         Self { directory, fake, store, client, repository }
     }
 

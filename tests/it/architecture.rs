@@ -1,6 +1,6 @@
 //! Which module may know which: read from the paths in `src/`, without what only tests use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::support::{REPOSITORY, files_below};
@@ -179,6 +179,50 @@ fn no_error_shows_a_path_as_it_is() {
         }
     }
     assert!(wrong.is_empty(), "use `shown_path`: {wrong:#?}");
+}
+
+/// The types that a file declares for all of its items: those of no function, and those that a macro declares.
+fn types(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_in_macro = false;
+    text.lines().filter_map(move |line| {
+        let item = match line.strip_prefix("    ") {
+            Some(inner) if is_in_macro => inner,
+            Some(_) => return None,
+            None => line,
+        };
+        if item.len() == line.len() && !line.is_empty() {
+            is_in_macro = line.ends_with("! {") && !line.starts_with("macro_rules!");
+        }
+        let item = match item.strip_prefix("pub(").and_then(|rest| rest.split_once(") ")) {
+            Some((_, bare)) => bare,
+            None => item.strip_prefix("pub ").unwrap_or(item),
+        };
+        let mut words = item.split(' ').skip_while(|word| *word == "unsafe");
+        let is_type = ["struct", "enum", "trait", "type", "union"].contains(&words.next()?);
+        let name = words.next().filter(|_| is_type)?;
+        Some(name.split(|end: char| !end.is_alphanumeric() && end != '_').next().unwrap_or(name))
+    })
+}
+
+#[test]
+fn types_are_found_where_they_are_declared() {
+    let text = "pub(crate) struct A<T>(T);\nenum B {\n    C,\n}\ntable! {\n    pub struct D {\n        struct: E,\n    }\n}\n\
+        fn f() {\n    struct G;\n}\npub(in crate::x) trait H: I {\n    type J;\n}\ntype K<'a> = &'a str;\n";
+    assert_eq!(types(text).collect::<Vec<_>>(), ["A", "B", "D", "H", "K"]);
+}
+
+/// A reader or a search that meets the name of a type need not know which file it is in.
+#[test]
+fn the_name_of_a_type_has_one_meaning() {
+    let mut homes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for source in sources() {
+        for name in types(&source.text) {
+            homes.entry(name).or_default().push(&source.path);
+        }
+    }
+    assert!(homes.contains_key("Digest") && homes.contains_key("ImageSettings"), "is the search right?");
+    homes.retain(|_, homes| homes.len() > 1);
+    assert!(homes.is_empty(), "give each its own name: {homes:#?}");
 }
 
 #[test]

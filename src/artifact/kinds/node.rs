@@ -8,11 +8,11 @@ use super::super::package_json::{member, package};
 use crate::runtime::input::MAX_TEXT;
 
 /// A Node.js application.
-pub(super) struct Node;
+pub(super) struct NodeApp;
 
 const PACKAGE: &str = "package.json";
 
-impl ArtifactKind for Node {
+impl ArtifactKind for NodeApp {
     fn name(&self) -> &'static str {
         "node"
     }
@@ -74,7 +74,7 @@ mod tests {
         ] {
             std::fs::write(directory.path().join("package.json"), text).expect("written");
             assert_eq!(
-                Node.detect(&Glimpse::at(directory.path()).expect("looked at")).expect("read").is_some(),
+                NodeApp.detect(&Glimpse::at(directory.path()).expect("looked at")).expect("read").is_some(),
                 expected,
                 "{text}"
             );

@@ -12,9 +12,9 @@ use crate::layer::scan::Scanner;
 use crate::oci::ConfigFile;
 
 /// A directory of no other kind.
-pub(super) struct Tree;
+pub(super) struct DirectoryTree;
 
-impl ArtifactKind for Tree {
+impl ArtifactKind for DirectoryTree {
     fn name(&self) -> &'static str {
         "tree"
     }

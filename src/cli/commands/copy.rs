@@ -16,7 +16,7 @@ pub(super) fn run(invocation: &Invocation, args: &CopyArgs) -> Result<(), Comman
     let _lease = invocation.store().ok().map(|store| store.lease());
     let source = invocation.published(&args.from, &client)?.source;
     let target = place::target(invocation, &client, (&args.from, &*source), &args.to)?;
-    let options = copy::Options {
+    let options = copy::CopyOptions {
         platforms: args.platforms.clone(),
         referrers: args.referrers,
         expected: target.expected,
@@ -48,7 +48,7 @@ pub(super) fn tag(invocation: &Invocation, args: &TagArgs) -> Result<(), Command
     Ok(())
 }
 
-fn show(invocation: &Invocation, json: bool, prefix: &str, report: &copy::Report, message: String) {
+fn show(invocation: &Invocation, json: bool, prefix: &str, report: &copy::CopyReport, message: String) {
     let reference = format!("{prefix}{}", report.digest);
     invocation.printer.published(&reference);
     invocation.printer.message(message);

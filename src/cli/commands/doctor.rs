@@ -5,7 +5,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::format;
 use super::super::invocation::Invocation;
 use super::super::printer::{Printer, Style};
-use crate::registry::{Check, Health};
+use crate::registry::{Check, CheckStatus};
 
 /// Examines a registry.
 ///
@@ -25,7 +25,7 @@ pub(super) fn run(invocation: &Invocation, args: &DoctorArgs) -> Result<(), Comm
     if diagnosis.well {
         return Ok(());
     }
-    let bad: Vec<&Check> = diagnosis.checks.iter().filter(|check| check.health == Health::Bad).collect();
+    let bad: Vec<&Check> = diagnosis.checks.iter().filter(|check| check.health == CheckStatus::Bad).collect();
     let names: Vec<&str> = bad.iter().map(|check| check.name).collect();
     let count = format::count(bad.len() as u64, "step");
     let message = format!("{}: {count} failed: {}", diagnosis.scope, names.join(", "));
@@ -36,10 +36,10 @@ pub(super) fn run(invocation: &Invocation, args: &DoctorArgs) -> Result<(), Comm
 /// A step: its name and how it went, then what was found, a line each.
 fn text(printer: &Printer, check: &Check) -> String {
     let (word, style) = match check.health {
-        Health::Good => ("ok", Style::Hint),
-        Health::Note => ("note", Style::Warning),
-        Health::Bad => ("FAILED", Style::Error),
-        Health::Skipped => ("-", Style::Dim),
+        CheckStatus::Good => ("ok", Style::Hint),
+        CheckStatus::Note => ("note", Style::Warning),
+        CheckStatus::Bad => ("FAILED", Style::Error),
+        CheckStatus::Skipped => ("-", Style::Dim),
     };
     let mut text = format!("{:<12} {}\n", check.name, printer.paint_result(style, word));
     for found in &check.found {

@@ -8,7 +8,7 @@ use super::super::args::{LoginArgs, LogoutArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::Invocation;
 use super::super::prompt;
-use crate::registry::{Greeting, Place, Secret};
+use crate::registry::{Greeting, LoginPlace, Secret};
 use crate::runtime::interrupt::Interrupt;
 use crate::types::shown::shown_path;
 
@@ -37,7 +37,7 @@ pub(super) fn run(invocation: &Invocation, args: &LoginArgs) -> Result<(), Comma
     if let Some(other) = &kept.hidden_by {
         printer.warning(format!("it will not be used: {other} comes first"));
     }
-    if let Place::File { path, is_open: true } = &kept.place {
+    if let LoginPlace::File { path, is_open: true } = &kept.place {
         let path = shown_path(path);
         printer.warning(format!("`{path}` can be read by other users; `chmod 600` makes it yours alone"));
     }
@@ -51,7 +51,7 @@ pub(super) fn run(invocation: &Invocation, args: &LoginArgs) -> Result<(), Comma
         }));
     } else {
         printer.message(format!("logged in to {scope} as `{user}`, kept in {}", kept.place));
-        if matches!(kept.place, Place::File { .. }) {
+        if matches!(kept.place, LoginPlace::File { .. }) {
             printer.note("the password is in that file as it is; a credential helper would protect it");
         }
     }
@@ -83,10 +83,10 @@ pub(super) fn out(invocation: &Invocation, args: &LogoutArgs) -> Result<(), Comm
     Ok(())
 }
 
-fn place(place: &Place) -> Value {
+fn place(place: &LoginPlace) -> Value {
     match place {
-        Place::File { path, .. } => json!({ "file": path.to_string_lossy() }),
-        Place::Helper(program) => json!({ "helper": program }),
+        LoginPlace::File { path, .. } => json!({ "file": path.to_string_lossy() }),
+        LoginPlace::Helper(program) => json!({ "helper": program }),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::bases::SharedIndexes;
 use crate::engine::cache::SharedLayers;
 use crate::oci::{BASE_DIGEST, BASE_NAME, Descriptor, Image, RawDocument, media_type};
 use crate::registry::Client;
-use crate::release::rebase::{self, Named, Request};
+use crate::release::rebase::{self, NamedBase, RebaseRequest};
 use crate::transport::load::{load_image, load_manifest, offers};
 use crate::transport::{BlobStream, Source, registry};
 use crate::types::digest::Digest;
@@ -37,7 +37,7 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
             .map(|named| InImage::of(named, args, &source))
             .map_err(|error| invocation.or_in_store(error, &args.image))?,
     };
-    let report = rebase::rebase(&Request {
+    let report = rebase::rebase(&RebaseRequest {
         image: source,
         old: &old,
         new: &new,
@@ -68,13 +68,13 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
 }
 
 /// A base by its name. As in a build, a name alone is the registry's.
-fn named(invocation: &Invocation, client: &Client, name: &str) -> Result<Named, CommandError> {
+fn named(invocation: &Invocation, client: &Client, name: &str) -> Result<NamedBase, CommandError> {
     let Opened { source, location } = invocation.published(name, client)?;
     let name = match location {
         Location::Registry(reference) => Some(reference.to_string()),
         _ => None,
     };
-    Ok(Named { is_near: name.is_none(), name, source })
+    Ok(NamedBase { is_near: name.is_none(), name, source })
 }
 
 /// Other machines' statements about base layers, in the repository of an image in a registry.
@@ -90,7 +90,7 @@ fn own_base(
     client: &Client,
     args: &RebaseArgs,
     source: &Arc<dyn Source>,
-) -> Result<Named, CommandError> {
+) -> Result<NamedBase, CommandError> {
     let image = match &args.platform {
         Some(platform) => load_image(&**source, Some(platform))?.image,
         None => match offers(&**source)?.first() {
@@ -111,7 +111,7 @@ fn own_base(
     if let Some(digest) = digest.filter(|_| !args.read_bases || name.is_none())
         && let Some(stored) = in_store(invocation, digest, &image, image.platform().as_ref())
     {
-        return Ok(Named { name, source: stored, is_near: false });
+        return Ok(NamedBase { name, source: stored, is_near: false });
     }
     let Some(name) = name else {
         let what = digest.map_or_else(
@@ -128,7 +128,7 @@ fn own_base(
         None => reference,
     };
     let source = Arc::new(registry::source(client.clone(), reference));
-    Ok(Named { name: Some(name), source, is_near: false })
+    Ok(NamedBase { name: Some(name), source, is_near: false })
 }
 
 /// A base whose layers are read where an image on it is, which has them all.
@@ -139,7 +139,7 @@ struct InImage {
 
 impl InImage {
     /// The base of an image in a layout or an archive, which is on this machine whatever the store holds.
-    fn of(named: Named, args: &RebaseArgs, image: &Arc<dyn Source>) -> Named {
+    fn of(named: NamedBase, args: &RebaseArgs, image: &Arc<dyn Source>) -> NamedBase {
         let location = Location::parse(&args.image);
         let is_whole = |location: &Location| {
             let base = load_image(&*named.source, args.platform.as_ref());
@@ -150,7 +150,7 @@ impl InImage {
             return named;
         }
         let source = Arc::new(Self { base: named.source, image: Arc::clone(image) });
-        Named { name: named.name, source, is_near: true }
+        NamedBase { name: named.name, source, is_near: true }
     }
 }
 

@@ -1,9 +1,9 @@
 //! `pack copy`, `pack tag` and `pack rebase`: what was done, in a line.
 
 use crate::cli::format::{bytes, count};
-use crate::release::copy::Report;
+use crate::release::copy::CopyReport;
 
-fn name(report: &Report) -> String {
+fn name(report: &CopyReport) -> String {
     let tags: Vec<String> = report.tags.iter().map(ToString::to_string).collect();
     if tags.is_empty() {
         return format!("{} {}", report.destination, report.digest.short());
@@ -13,7 +13,7 @@ fn name(report: &Report) -> String {
 
 /// The blobs that a copy brought, and those that were there.
 #[must_use]
-pub fn copied(report: &Report) -> String {
+pub fn copied(report: &CopyReport) -> String {
     let mut parts = Vec::new();
     if report.current {
         parts.push("the image was there".to_owned());
@@ -47,7 +47,7 @@ pub fn copied(report: &Report) -> String {
 
 /// The blobs that a rebase brought, and those that were there.
 #[must_use]
-pub fn rebased(report: &crate::release::rebase::Report) -> String {
+pub fn rebased(report: &crate::release::rebase::RebaseReport) -> String {
     let tags: Vec<String> = report.tags.iter().map(ToString::to_string).collect();
     let mut parts: Vec<String> = report
         .images
@@ -77,7 +77,7 @@ pub fn rebased(report: &crate::release::rebase::Report) -> String {
 
 /// Which tags an image has now.
 #[must_use]
-pub fn tagged(report: &Report) -> String {
+pub fn tagged(report: &CopyReport) -> String {
     let was = if report.current { ": nothing to do" } else { "" };
     format!("{}{was}\n", name(report))
 }
@@ -85,12 +85,12 @@ pub fn tagged(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::release::copy::{Delivered, Documents};
+    use crate::release::copy::{DeliveryCount, DocumentCount};
     use crate::types::digest::Digest;
 
     #[test]
     fn a_line_says_it_all() {
-        let mut report = Report {
+        let mut report = CopyReport {
             source: "oci:a".into(),
             destination: "localhost:5000/shop/app".into(),
             digest: Digest::of(b"image"),
@@ -98,8 +98,8 @@ mod tests {
             tags: vec!["1.0".parse().expect("a tag")],
             current: false,
             new_index: false,
-            documents: Documents { copied: 2, present: 1 },
-            blobs: Delivered { present: 3, mounted: 1, uploaded: 2, uploaded_bytes: 12_345 },
+            documents: DocumentCount { copied: 2, present: 1 },
+            blobs: DeliveryCount { present: 3, mounted: 1, uploaded: 2, uploaded_bytes: 12_345 },
             referrers: Some(vec![Digest::of(b"signature")]),
         };
         assert_eq!(
@@ -107,7 +107,7 @@ mod tests {
             "localhost:5000/shop/app 6105d6cc76af as 1.0: 2 blobs sent (12.3 kB), 1 blob mounted, \
              3 blobs present, 1 manifest present, 1 referrer\n"
         );
-        report.blobs = Delivered::default();
+        report.blobs = DeliveryCount::default();
         report.documents.present = 0;
         report.referrers = None;
         assert!(copied(&report).ends_with("as 1.0: nothing had to be sent\n"));

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cli::format::{bytes, count, cut, printable};
 use crate::inspect::diff::{
-    Change, ChangeKind, Field, ImageComparison, ImageDiff, LayerDiff, LayerRef, Relation,
+    ChangeKind, FieldDifference, ImageComparison, ImageDiff, LayerDiff, LayerRef, PathDifference, Relation,
 };
 use crate::types::shown;
 
@@ -76,7 +76,7 @@ fn section(line: &mut impl FnMut(String), title: &str, lines: impl Iterator<Item
     }
 }
 
-fn field(field: &Field) -> String {
+fn field(field: &FieldDifference) -> String {
     field.to_string()
 }
 
@@ -105,7 +105,7 @@ fn layer(pair: &LayerDiff) -> String {
 }
 
 /// A change in a line, and its fields in more if there are several.
-fn change(change: &Change) -> Vec<String> {
+fn change(change: &PathDifference) -> Vec<String> {
     let sign = match change.change {
         ChangeKind::Added => '+',
         ChangeKind::Removed => '-',
@@ -137,12 +137,12 @@ mod tests {
     use crate::inspect::diff::Side;
     use crate::types::digest::Digest;
 
-    fn field_of(name: &str, a: &str, b: &str) -> Field {
-        Field { name: name.into(), a: Some(a.into()), b: Some(b.into()) }
+    fn field_of(name: &str, a: &str, b: &str) -> FieldDifference {
+        FieldDifference { name: name.into(), a: Some(a.into()), b: Some(b.into()) }
     }
 
-    fn changed(path: &str, fields: Vec<Field>) -> Change {
-        Change {
+    fn changed(path: &str, fields: Vec<FieldDifference>) -> PathDifference {
+        PathDifference {
             path: path.as_bytes().into(),
             change: ChangeKind::Changed,
             uncertain: false,
@@ -197,7 +197,7 @@ mod tests {
                 files: vec![
                     mtime,
                     changed("usr/y", vec![field_of("mode", "0644", "0600"), field_of("owner", "0:0", "1:1")]),
-                    Change {
+                    PathDifference {
                         change: ChangeKind::Added,
                         uncertain: true,
                         ..changed("usr/\u{1b}z", Vec::new())

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::{marker, record};
 use crate::bases::{LayerIndex, SharedIndexes};
 use crate::oci::{self, Descriptor, ImageError, Manifest, ManifestOrIndex, MediaType, RawDocument};
-use crate::registry::{Client, Pushed};
+use crate::registry::{Client, PushedParts};
 use crate::transport::Blob;
 use crate::types::digest::{Digest, KeyBuilder, hex};
 use crate::types::error::BoxedError;
@@ -187,7 +187,7 @@ pub(in crate::engine) fn share(
             repository,
             tag.as_str(),
             &document,
-            Pushed { blobs: &blobs, ..Pushed::default() },
+            PushedParts { blobs: &blobs, ..PushedParts::default() },
         )?;
         written += 1;
     }

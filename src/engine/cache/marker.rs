@@ -1,7 +1,7 @@
 //! The tag that says that a repository has entries.
 
 use super::record;
-use crate::registry::{Client, Pushed};
+use crate::registry::{Client, PushedParts};
 use crate::types::error::BoxedError;
 use crate::types::reference::Repository;
 
@@ -18,7 +18,7 @@ pub(super) fn mark(client: &Client, repository: &Repository) -> Result<(), Boxed
         repository,
         tag.as_str(),
         &document,
-        Pushed { blobs: &empty, ..Pushed::default() },
+        PushedParts { blobs: &empty, ..PushedParts::default() },
     )?;
     Ok(())
 }

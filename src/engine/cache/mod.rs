@@ -30,7 +30,7 @@ use std::time::Duration;
 use crate::layer::Compression;
 use crate::plan::LayerFacts;
 use crate::project::config::Percent;
-use crate::registry::{Client, Pushed};
+use crate::registry::{Client, PushedParts};
 use crate::runtime::workers;
 use crate::transport::Blob;
 use crate::types::digest::Key;
@@ -339,7 +339,7 @@ fn write_one(
         repository,
         tag.as_str(),
         &document,
-        Pushed { blobs: &blobs, ..Pushed::default() },
+        PushedParts { blobs: &blobs, ..PushedParts::default() },
     )?;
     Ok(true)
 }

@@ -114,8 +114,11 @@ impl Town {
         let progress = Progress::new(listener.clone());
         let interrupt = Interrupt::default();
         let retry = RetryPolicy { attempts: 2, ..RetryPolicy::default() };
-        let settings =
-            registry::Settings { clock: self.clock.clone(), retry, ..registry::Settings::default() };
+        let settings = registry::ClientSettings {
+            clock: self.clock.clone(),
+            retry,
+            ..registry::ClientSettings::default()
+        };
         let client = Client::new(settings, progress.clone(), interrupt.clone());
         let (store, workers) = (Store::open(store, &progress), Workers::new(NonZeroUsize::MIN));
         let session = Session::new(store, client.clone(), workers, progress, interrupt, i64::MAX);
@@ -174,7 +177,8 @@ impl Town {
 
     fn verify(&self, name: &str, tag: &str, built: &Built) {
         let tag: Tag = tag.parse().expect("valid");
-        let settings = registry::Settings { clock: self.clock.clone(), ..registry::Settings::default() };
+        let settings =
+            registry::ClientSettings { clock: self.clock.clone(), ..registry::ClientSettings::default() };
         let client = Client::new(settings, Progress::default(), Interrupt::default());
         let source = transport::registry::source(client, self.repository(name).at_tag(tag));
         let found = verify::verify(&source, &verify::VerifyOptions::default()).expect("can be read");
@@ -631,7 +635,7 @@ fn what_is_attached_and_deleted_at_the_registry_is_put_back() {
     assert_eq!(attached.len(), 1);
     let again = town.build_at(store.path(), "shop/app", "1", CachePolicy::default());
     assert!(again.report.destinations[0].current, "all of it is there");
-    let client = Client::new(registry::Settings::default(), Progress::default(), Interrupt::default());
+    let client = Client::new(registry::ClientSettings::default(), Progress::default(), Interrupt::default());
     let repository = town.repository("shop/app");
     assert!(client.delete(&repository.at_digest(attached[0].digest)).expect("deleted"));
     let _ = town.fake.take_log();

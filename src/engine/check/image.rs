@@ -1,7 +1,7 @@
 //! The image that requirements are checked against.
 
-use crate::bases::{FileFacts, Node};
-use crate::bases::{FileTree, Libc, Seen, follow, loaders};
+use crate::bases::{BaseAnswer, FileTree, Libc, follow, loaders};
+use crate::bases::{BaseNode, FileFacts};
 use crate::layer::EntryPath;
 use crate::oci::ConfigFile;
 use crate::project::lock::SystemFacts;
@@ -9,7 +9,7 @@ use crate::types::error::BoxedError;
 use crate::types::platform::Platform;
 
 /// An image to be: its files, its configuration, and how to know more of it.
-pub(in crate::engine) struct Image<'a, T> {
+pub(in crate::engine) struct CandidateImage<'a, T> {
     /// The files of the base and the planned layers.
     pub(in crate::engine) tree: &'a mut T,
     /// Its platform.
@@ -39,7 +39,7 @@ pub(super) enum FileAt {
     Unknown,
 }
 
-impl<T: FileTree> Image<'_, T> {
+impl<T: FileTree> CandidateImage<'_, T> {
     /// The facts that follow from all layers of the base.
     pub(super) fn system(&mut self) -> Result<Option<SystemFacts>, BoxedError> {
         self.tree.system()
@@ -48,7 +48,7 @@ impl<T: FileTree> Image<'_, T> {
     /// The file at the end of the links of `path`, which is to fit the platform if it is an ELF file.
     pub(super) fn file(&mut self, path: &str) -> Result<FileAt, BoxedError> {
         Ok(match follow(self.tree, path.as_bytes())? {
-            Seen::Here((path, Node::File(facts))) => match facts.machine {
+            BaseAnswer::Here((path, BaseNode::File(facts))) => match facts.machine {
                 Some(machine) if machine.name() != Some(self.platform.architecture()) => {
                     FileAt::OtherMachine(machine.to_string())
                 }
@@ -56,8 +56,8 @@ impl<T: FileTree> Image<'_, T> {
                 None if facts.mode.is_none() => FileAt::Unknown,
                 _ => FileAt::Fits(path, facts),
             },
-            Seen::Here(_) | Seen::Nothing => FileAt::Nothing,
-            Seen::Unknown => FileAt::Unknown,
+            BaseAnswer::Here(_) | BaseAnswer::Nothing => FileAt::Nothing,
+            BaseAnswer::Unknown => FileAt::Unknown,
         })
     }
 
@@ -67,11 +67,11 @@ impl<T: FileTree> Image<'_, T> {
         for libc in Libc::ALL {
             for loader in loaders(libc, self.platform.architecture()) {
                 match follow(self.tree, loader.as_bytes())? {
-                    Seen::Here((_, Node::File(_))) => {
+                    BaseAnswer::Here((_, BaseNode::File(_))) => {
                         found.push(libc);
                         break;
                     }
-                    Seen::Unknown => match self.tree.system()? {
+                    BaseAnswer::Unknown => match self.tree.system()? {
                         Some(system) if system.libc.contains(libc.name()) => {
                             found.push(libc);
                             break;

@@ -1,6 +1,6 @@
 //! Libraries of a program, looked for where its loader looks.
 
-use super::image::{FileAt, Image};
+use super::image::{CandidateImage, FileAt};
 use crate::artifact::Libraries;
 use crate::bases::{FileTree, Libc};
 use crate::types::error::BoxedError;
@@ -8,7 +8,7 @@ use crate::types::finding::{Finding, Rule, Severity};
 use crate::types::platform::Platform;
 
 /// Where the loader looks, and how it knows of the place.
-struct Directory {
+struct LibraryDirectory {
     path: String,
     /// Whether it looks there by the configuration of the base alone, of which the base has a cache (`ld.so.cache`).
     is_cached: bool,
@@ -27,7 +27,7 @@ enum Search {
 pub(super) fn check<T: FileTree>(
     libraries: &Libraries,
     artifact: &str,
-    image: &mut Image<'_, T>,
+    image: &mut CandidateImage<'_, T>,
 ) -> Result<Vec<Finding>, BoxedError> {
     let (directories, is_sure) = directories(libraries, image)?;
     let (mut missing, mut unknown, mut uncached, mut evidence) =
@@ -81,13 +81,13 @@ pub(super) fn check<T: FileTree>(
 
 fn find<T: FileTree>(
     name: &str,
-    directories: &[Directory],
+    directories: &[LibraryDirectory],
     is_sure: bool,
-    image: &mut Image<'_, T>,
+    image: &mut CandidateImage<'_, T>,
 ) -> Result<Search, BoxedError> {
     let mut others = Vec::new();
     let mut is_known = is_sure;
-    let places: Vec<(String, Option<&Directory>)> = if name.starts_with('/') {
+    let places: Vec<(String, Option<&LibraryDirectory>)> = if name.starts_with('/') {
         vec![(name.to_owned(), None)]
     } else if name.contains('/') {
         let directory = image.directory.clone().unwrap_or_default();
@@ -115,8 +115,8 @@ fn find<T: FileTree>(
 /// Where the loader looks, in its order, and whether that is all.
 fn directories<T: FileTree>(
     libraries: &Libraries,
-    image: &mut Image<'_, T>,
-) -> Result<(Vec<Directory>, bool), BoxedError> {
+    image: &mut CandidateImage<'_, T>,
+) -> Result<(Vec<LibraryDirectory>, bool), BoxedError> {
     let mut all: Vec<String> = Vec::new();
     let mut is_sure = true;
     for written in &libraries.run_path {
@@ -134,17 +134,17 @@ fn directories<T: FileTree>(
         }
     }
     all.extend(defaults(libraries.libc, &libraries.platform));
-    let mut directories: Vec<Directory> =
-        all.into_iter().map(|path| Directory { path, is_cached: false }).collect();
+    let mut directories: Vec<LibraryDirectory> =
+        all.into_iter().map(|path| LibraryDirectory { path, is_cached: false }).collect();
     match image.system()? {
         Some(system) => {
-            let cached = |path| Directory { path, is_cached: libraries.libc != Some(Libc::Musl) };
+            let cached = |path| LibraryDirectory { path, is_cached: libraries.libc != Some(Libc::Musl) };
             directories.extend(system.library_path.into_iter().map(cached));
         }
         None => is_sure = false,
     }
     let own = image.tree.own_loader_directories()?;
-    directories.extend(own.into_iter().map(|path| Directory { path, is_cached: true }));
+    directories.extend(own.into_iter().map(|path| LibraryDirectory { path, is_cached: true }));
     Ok((directories, is_sure))
 }
 

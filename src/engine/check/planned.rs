@@ -1,7 +1,7 @@
 //! All checks of a planned image.
 
 use super::error::CheckError;
-use super::image::Image;
+use super::image::CandidateImage;
 use super::requirement::check;
 use crate::artifact::{Artifact, Requirement, Requirements};
 use crate::bases::{BaseLayers, Empty, FileTree, Stack};
@@ -72,11 +72,11 @@ impl Checks<'_> {
         }
     }
 
-    fn image<'t, T>(&'t self, tree: &'t mut T, cure: &'t str) -> Image<'t, T> {
+    fn image<'t, T>(&'t self, tree: &'t mut T, cure: &'t str) -> CandidateImage<'t, T> {
         let run = self.config.and_then(|config| config.config.as_ref());
         let own = &self.request.settings.config;
         let directory = own.workdir.as_ref().map(|directory| directory.value.as_str().to_owned());
-        Image {
+        CandidateImage {
             tree,
             platform: self.platform,
             base: self.config,

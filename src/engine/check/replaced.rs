@@ -1,6 +1,6 @@
 //! The base's own applications that would run in the stead of the planned one.
 
-use crate::bases::{BaseLayers, FileTree as _, Node};
+use crate::bases::{BaseLayers, BaseNode, FileTree as _};
 use crate::layer::EntryPath;
 use crate::plan;
 use crate::types::error::BoxedError;
@@ -29,8 +29,8 @@ pub(in crate::engine) fn replaced(
         };
         let Some(real) = real else { continue };
         match tree.lookup(&real)? {
-            Some(Node::Directory { .. }) => found.push(real),
-            Some(Node::File(_) | Node::Symlink(_)) if Some(path) != app_root => found.push(real),
+            Some(BaseNode::Directory { .. }) => found.push(real),
+            Some(BaseNode::File(_) | BaseNode::Symlink(_)) if Some(path) != app_root => found.push(real),
             _ => {}
         }
     }

@@ -1,9 +1,9 @@
 //! Whether an image meets one requirement: yes, no, or nothing at hand tells.
 
-use super::image::{FileAt, Image};
+use super::image::{CandidateImage, FileAt};
 use super::{libraries, servlet};
 use crate::artifact::Requirement;
-use crate::bases::{FileTree, Libc, Node, Seen, follow, java_major, loaders};
+use crate::bases::{BaseAnswer, BaseNode, FileTree, Libc, follow, java_major, loaders};
 use crate::layer::Account;
 use crate::types::error::BoxedError;
 use crate::types::finding::{Finding, Rule};
@@ -15,7 +15,7 @@ use crate::types::finding::{Finding, Rule};
 pub(in crate::engine) fn check<T: FileTree>(
     requirement: &Requirement,
     artifact: &str,
-    image: &mut Image<'_, T>,
+    image: &mut CandidateImage<'_, T>,
 ) -> Result<Vec<Finding>, BoxedError> {
     Ok(match requirement {
         Requirement::Platform(platform) => {
@@ -39,7 +39,11 @@ pub(in crate::engine) fn check<T: FileTree>(
     })
 }
 
-fn loader<T: FileTree>(path: &str, artifact: &str, image: &mut Image<'_, T>) -> Result<Finding, BoxedError> {
+fn loader<T: FileTree>(
+    path: &str,
+    artifact: &str,
+    image: &mut CandidateImage<'_, T>,
+) -> Result<Finding, BoxedError> {
     let rule = Rule::ElfInterpreter;
     let lacks = |why: &str| {
         Finding::not_met(rule, format!("the image lacks `{path}`, the loader of `{artifact}`{why}")).hint(
@@ -64,14 +68,21 @@ fn loader<T: FileTree>(path: &str, artifact: &str, image: &mut Image<'_, T>) -> 
 
 /// Whether the base has a loader in its usual place, where the facts of the base tell: those of the lock do, though
 /// it does not speak of the path.
-fn of_usual_loader<T: FileTree>(path: &str, image: &mut Image<'_, T>) -> Result<Option<bool>, BoxedError> {
+fn of_usual_loader<T: FileTree>(
+    path: &str,
+    image: &mut CandidateImage<'_, T>,
+) -> Result<Option<bool>, BoxedError> {
     let architecture = image.platform.architecture();
     let libc = Libc::ALL.into_iter().find(|libc| loaders(*libc, architecture).any(|usual| usual == path));
     let (Some(libc), Some(system)) = (libc, image.system()?) else { return Ok(None) };
     Ok(Some(system.libc.contains(libc.name())))
 }
 
-fn libc<T: FileTree>(wanted: Libc, artifact: &str, image: &mut Image<'_, T>) -> Result<Finding, BoxedError> {
+fn libc<T: FileTree>(
+    wanted: Libc,
+    artifact: &str,
+    image: &mut CandidateImage<'_, T>,
+) -> Result<Finding, BoxedError> {
     let rule = Rule::ElfLibc;
     let (found, is_sure) = image.libcs()?;
     if found.contains(&wanted) {
@@ -94,7 +105,7 @@ fn java<T: FileTree>(
     major: u32,
     shown_by: &str,
     artifact: &str,
-    image: &mut Image<'_, T>,
+    image: &mut CandidateImage<'_, T>,
 ) -> Result<Finding, BoxedError> {
     let rule = Rule::JavaVersion;
     let named = image.base.and_then(|base| base.env("JAVA_VERSION")).and_then(java_major);
@@ -125,7 +136,7 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 fn executable<T: FileTree>(
     name: &str,
     artifact: &str,
-    image: &mut Image<'_, T>,
+    image: &mut CandidateImage<'_, T>,
 ) -> Result<Finding, BoxedError> {
     let rule = Rule::ExecutableMissing;
     let path = image.path.clone().unwrap_or_else(|| DEFAULT_PATH.to_owned());
@@ -140,7 +151,7 @@ fn executable<T: FileTree>(
     let (mut is_known, mut evidence) = (true, Vec::new());
     for place in &places {
         match follow(image.tree, place.as_bytes())? {
-            Seen::Here((found, Node::File(facts))) => match facts.mode {
+            BaseAnswer::Here((found, BaseNode::File(facts))) => match facts.mode {
                 Some(mode) if mode & 0o111 != 0 => {
                     let message = format!("the image has `{name}`, which starts `{artifact}`");
                     return Ok(Finding::met(rule, message).evidence(vec![format!("{found}")]));
@@ -148,7 +159,7 @@ fn executable<T: FileTree>(
                 Some(mode) => evidence.push(format!("`{found}` has the mode {mode:04o}")),
                 None => is_known = false,
             },
-            Seen::Unknown => is_known = false,
+            BaseAnswer::Unknown => is_known = false,
             _ => {}
         }
     }
@@ -167,12 +178,12 @@ fn executable<T: FileTree>(
         .evidence(evidence))
 }
 
-fn account<T: FileTree>(wanted: &Account, image: &mut Image<'_, T>) -> Result<Finding, BoxedError> {
+fn account<T: FileTree>(wanted: &Account, image: &mut CandidateImage<'_, T>) -> Result<Finding, BoxedError> {
     let rule = Rule::UserUnknown;
     let file = wanted.kind.file();
     Ok(match image.tree.has_account(wanted)? {
-        Seen::Here(()) => Finding::met(rule, format!("the {wanted} is in `/{file}` of the image")),
-        Seen::Nothing => {
+        BaseAnswer::Here(()) => Finding::met(rule, format!("the {wanted} is in `/{file}` of the image")),
+        BaseAnswer::Nothing => {
             let message = format!(
                 "the {wanted} in `config.user` is not in `/{file}` of the image, so no container of it would start"
             );
@@ -180,7 +191,7 @@ fn account<T: FileTree>(wanted: &Account, image: &mut Image<'_, T>) -> Result<Fi
                 "give a number, such as \"1000:1000\", or add an `/{file}` with that name in a `[[layer]]`"
             ))
         }
-        Seen::Unknown => {
+        BaseAnswer::Unknown => {
             let what = format!("whether the image has the {wanted} of `config.user`");
             Finding::unknown(rule, image.unknown(&what)).hint(image.cure)
         }
@@ -200,22 +211,22 @@ mod tests {
     struct Files(Option<Vec<(&'static str, u32)>>, Option<SystemFacts>);
 
     impl FileTree for Files {
-        fn lookup(&mut self, _: &EntryPath) -> Result<Option<Node>, BoxedError> {
+        fn lookup(&mut self, _: &EntryPath) -> Result<Option<BaseNode>, BoxedError> {
             Ok(None)
         }
 
-        fn peek(&mut self, wanted: &EntryPath) -> Result<Seen<Node>, BoxedError> {
-            let Some(files) = &self.0 else { return Ok(Seen::Unknown) };
+        fn peek(&mut self, wanted: &EntryPath) -> Result<BaseAnswer<BaseNode>, BoxedError> {
+            let Some(files) = &self.0 else { return Ok(BaseAnswer::Unknown) };
             let wanted = wanted.to_string();
             let below = format!("{wanted}/");
             Ok(match files.iter().find(|(path, _)| *path == wanted) {
                 Some((_, mode)) => {
-                    Seen::Here(Node::File(FileFacts { mode: Some(*mode), ..FileFacts::default() }))
+                    BaseAnswer::Here(BaseNode::File(FileFacts { mode: Some(*mode), ..FileFacts::default() }))
                 }
                 None if files.iter().any(|(path, _)| path.starts_with(&below)) => {
-                    Seen::Here(Node::Directory { mode: 0o755, uid: 0, gid: 0 })
+                    BaseAnswer::Here(BaseNode::Directory { mode: 0o755, uid: 0, gid: 0 })
                 }
-                None => Seen::Nothing,
+                None => BaseAnswer::Nothing,
             })
         }
 
@@ -226,7 +237,7 @@ mod tests {
 
     fn answer(requirement: &Requirement, mut files: Files) -> Answer {
         let platform = Platform::linux_amd64();
-        let mut image = Image {
+        let mut image = CandidateImage {
             tree: &mut files,
             platform: &platform,
             base: None,

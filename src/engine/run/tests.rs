@@ -97,7 +97,8 @@ impl Town {
     }
 
     fn session(&self, store: &Path, workers: usize, progress: Progress, interrupt: Interrupt) -> Session {
-        let settings = registry::Settings { clock: self.clock.clone(), ..registry::Settings::default() };
+        let settings =
+            registry::ClientSettings { clock: self.clock.clone(), ..registry::ClientSettings::default() };
         let client = Client::new(settings, progress.clone(), interrupt.clone());
         let workers = Workers::new(NonZeroUsize::new(workers).expect("not none"));
         Session::new(Store::open(store, &progress), client, workers, progress, interrupt, i64::MAX)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::report::Field;
+use super::report::FieldDifference;
 use crate::formats::json;
 use crate::runtime::budget::{Budget, OverBudget};
 
@@ -26,7 +26,7 @@ const VALUE_COST: usize = 64;
 ///
 /// # Errors
 /// When they have more values than `budget` allows.
-pub(super) fn compare(a: &[u8], b: &[u8], budget: &Budget) -> Result<Vec<Field>, OverBudget> {
+pub(super) fn compare(a: &[u8], b: &[u8], budget: &Budget) -> Result<Vec<FieldDifference>, OverBudget> {
     if a == b {
         return Ok(Vec::new());
     }
@@ -92,15 +92,15 @@ impl FieldPath {
 
 /// The findings so far.
 struct Comparison<'b> {
-    fields: Vec<Field>,
+    fields: Vec<FieldDifference>,
     budget: &'b Budget,
 }
 
 impl Comparison<'_> {
     fn add(&mut self, name: &str, a: Option<String>, b: Option<String>) -> Result<(), OverBudget> {
         let of = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        self.budget.keep(size_of::<Field>() + VALUE_COST + name.len() + of(&a) + of(&b))?;
-        self.fields.push(Field { name: name.to_owned(), a, b });
+        self.budget.keep(size_of::<FieldDifference>() + VALUE_COST + name.len() + of(&a) + of(&b))?;
+        self.fields.push(FieldDifference { name: name.to_owned(), a, b });
         Ok(())
     }
 

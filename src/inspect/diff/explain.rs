@@ -1,6 +1,6 @@
 //! The first difference that explains why two digests are not the same.
 
-use super::report::{Field, ImageComparison, LayerDiff, LayerRef, Relation};
+use super::report::{FieldDifference, ImageComparison, LayerDiff, LayerRef, Relation};
 use crate::oci::Image;
 
 /// Why two roots differ, if not because of an image.
@@ -30,8 +30,8 @@ pub(super) fn first_of_index(report: &ImageComparison, other_type: bool) -> Opti
 /// manifest.
 pub(super) fn explain(
     layers: &[LayerDiff],
-    manifest: &[Field],
-    config: &[Field],
+    manifest: &[FieldDifference],
+    config: &[FieldDifference],
     a: &Image,
     b: &Image,
 ) -> String {

@@ -7,11 +7,11 @@ use rayon::prelude::*;
 use super::document;
 use super::error::DiffError;
 use super::explain::{explain, first_of_index};
-use super::listing::{Listing, first_difference};
+use super::listing::{LayerListing, first_difference};
 use super::options::DiffOptions;
 use super::pairs::{align, pairs, relate};
 use super::report::{ImageComparison, ImageDiff, Relation, Side};
-use super::tree::{Tree, layer_changes};
+use super::tree::{ImageTree, layer_changes};
 use crate::oci::{Descriptor, Image, ManifestOrIndex};
 use crate::runtime::budget::{Budget, unpacking};
 use crate::runtime::workers;
@@ -85,7 +85,7 @@ const MAX_KEPT: u64 = 160 << 20;
 const STEPS: u64 = 10 << 20;
 
 /// Layers that were read: images for several platforms have some in common.
-type Listings = BTreeMap<Digest, Listing>;
+type Listings = BTreeMap<Digest, LayerListing>;
 
 /// The bytes that were read of two names, and the bytes that may still be read.
 struct LayerCache {
@@ -101,7 +101,7 @@ impl LayerCache {
 
     /// Makes room for the images of the next platform, unless all fits.
     fn forget(&mut self) {
-        let cost: usize = self.listings.values().map(Listing::cost).sum();
+        let cost: usize = self.listings.values().map(LayerListing::cost).sum();
         if cost as u64 > MAX_KEPT / 8 {
             self.listings.clear();
             self.budget.release(cost);
@@ -154,14 +154,14 @@ fn compare(
         }
         layers.push(layer);
     }
-    let stack = |image: &Image, first: bool| -> Vec<Option<&Listing>> {
+    let stack = |image: &Image, first: bool| -> Vec<Option<&LayerListing>> {
         let layer = |pair: &(Option<usize>, Option<usize>)| {
             let number = if first { pair.0 } else { pair.1 }?;
             Some(if is_unread(pair) { None } else { listing(image, number) })
         };
         paired.iter().filter_map(layer).collect()
     };
-    let (tree_a, tree_b) = (Tree::of(stack(a, true)), Tree::of(stack(b, false)));
+    let (tree_a, tree_b) = (ImageTree::of(stack(a, true)), ImageTree::of(stack(b, false)));
     let files = tree_a.changes(&tree_b, budget).map_err(DiffError::from)?;
     let first = explain(&layers, &manifest, &config, a, b);
     Ok(ImageDiff {
@@ -184,7 +184,7 @@ fn read_all(
 ) -> Result<Listings, BoxedError> {
     let one = |(digest, (source, layer)): (&Digest, &(&dyn Source, &Descriptor))| {
         options.interrupt.check().map_err(DiffError::from)?;
-        Ok((*digest, Listing::read(*source, layer, budget, &options.progress, &options.interrupt)?))
+        Ok((*digest, LayerListing::read(*source, layer, budget, &options.progress, &options.interrupt)?))
     };
     let all = || wanted.par_iter().map(one).collect::<Result<BTreeMap<_, _>, BoxedError>>();
     workers::run(options.jobs, all)?

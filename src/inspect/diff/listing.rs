@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufReader, Cursor, Read};
 
 use super::error::DiffError;
-use super::report::{Change, Field};
+use super::report::{FieldDifference, PathDifference};
 use crate::formats::untar::{LAYER, ReadThrough, TarEntry, TarWalk, UntarError};
 use crate::inspect::unpack::unpacked;
 use crate::oci::Descriptor;
@@ -27,7 +27,7 @@ const PLACE: usize = 48;
 
 /// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ListedKind {
     File,
     Directory,
     Symlink,
@@ -37,7 +37,7 @@ pub(super) enum Kind {
     Fifo,
 }
 
-impl Kind {
+impl ListedKind {
     fn of(kind: tar::EntryType) -> Self {
         match kind {
             tar::EntryType::Directory => Self::Directory,
@@ -66,8 +66,8 @@ impl Kind {
 
 /// An entry without its payload.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
-    pub(super) kind: Kind,
+pub(super) struct EntryFacts {
+    pub(super) kind: ListedKind,
     pub(super) size: u64,
     /// SHA-256 of the payload, if it may have one.
     pub(super) content: Option<Digest>,
@@ -107,7 +107,7 @@ impl RecordValue {
 
 /// A layer.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
+pub(super) struct LayerListing {
     /// In the layer's order.
     pub(super) entries: Vec<ListedEntry>,
     /// Where the last entry of each path is, which is the one that counts, in the order of paths.
@@ -121,12 +121,12 @@ pub(super) struct ListedEntry {
     pub(super) path: Box<[u8]>,
     /// As it is written, where that is something else.
     spelling: Option<Box<[u8]>>,
-    pub(super) node: Node,
+    pub(super) node: EntryFacts,
     /// Of the header and the extension records before it, byte for byte.
     pub(super) raw: Digest,
 }
 
-impl Listing {
+impl LayerListing {
     /// Reads a layer to its end, so that its bytes are checked.
     pub(super) fn read(
         source: &dyn Source,
@@ -198,7 +198,7 @@ impl Listing {
     }
 
     /// The paths of the layer in order, each with the entry that counts.
-    pub(super) fn paths(&self) -> impl Iterator<Item = (&[u8], &Node)> {
+    pub(super) fn paths(&self) -> impl Iterator<Item = (&[u8], &EntryFacts)> {
         let entries = self.order.iter().map(|at| &self.entries[*at as usize]);
         entries.map(|listed| (&*listed.path, &listed.node))
     }
@@ -209,7 +209,7 @@ impl Listing {
     }
 
     /// The entry that counts for `path`.
-    pub(super) fn get(&self, path: &[u8]) -> Option<&Node> {
+    pub(super) fn get(&self, path: &[u8]) -> Option<&EntryFacts> {
         let at = self.order.binary_search_by(|at| (*self.entries[*at as usize].path).cmp(path)).ok()?;
         Some(&self.entries[self.order[at] as usize].node)
     }
@@ -220,7 +220,7 @@ impl ListedEntry {
         let mut raw = Sha256::new();
         raw.update(&entry.extensions);
         raw.update(&entry.header[..]);
-        let kind = Kind::of(entry.kind);
+        let kind = ListedKind::of(entry.kind);
         let [uname, gname] = entry.owner_names;
         let mut records = entry.records;
         // A record takes the place of the header's field.
@@ -239,16 +239,20 @@ impl ListedEntry {
         Self {
             spelling: (entry.path != path).then(|| entry.path.into()),
             path: path.into(),
-            node: Node {
+            node: EntryFacts {
                 kind,
                 size: entry.size,
-                content: (kind == Kind::File).then_some(content),
+                content: (kind == ListedKind::File).then_some(content),
                 link: entry.link.into(),
                 mode: entry.mode,
                 owner: (entry.uid, entry.gid),
                 owner_name: owner_name.into(),
                 mtime: mtime.into(),
-                device: if matches!(kind, Kind::Character | Kind::Block) { entry.device } else { (0, 0) },
+                device: if matches!(kind, ListedKind::Character | ListedKind::Block) {
+                    entry.device
+                } else {
+                    (0, 0)
+                },
                 records,
             },
             raw: raw.finish(),
@@ -262,7 +266,7 @@ impl ListedEntry {
 
     /// Its cost in memory, with its place in a tree.
     fn cost(&self) -> usize {
-        let Node { link, owner_name, mtime, records, .. } = &self.node;
+        let EntryFacts { link, owner_name, mtime, records, .. } = &self.node;
         let texts = [self.path.len(), link.len(), owner_name.len(), mtime.len()];
         let texts = texts.into_iter().chain(self.spelling.iter().map(|spelling| spelling.len()));
         let record = |name: &str, value: &RecordValue| {
@@ -290,9 +294,9 @@ fn shown(bytes: &[u8]) -> String {
     }
 }
 
-impl Node {
+impl EntryFacts {
     /// Everything in which two nodes differ, the weightiest first.
-    pub(super) fn differences(&self, other: &Self) -> Vec<Field> {
+    pub(super) fn differences(&self, other: &Self) -> Vec<FieldDifference> {
         let mut fields = Vec::new();
         if self == other {
             return fields;
@@ -300,7 +304,7 @@ impl Node {
         let mut field = |name: &str, a: String, b: String| {
             if a != b {
                 let some = |text: String| (!text.is_empty()).then_some(text);
-                fields.push(Field { name: name.to_owned(), a: some(a), b: some(b) });
+                fields.push(FieldDifference { name: name.to_owned(), a: some(a), b: some(b) });
             }
         };
         field("type", self.kind.name().to_owned(), other.kind.name().to_owned());
@@ -339,17 +343,18 @@ impl Node {
 }
 
 /// Pays for a difference of a layer or of a tree.
-pub(super) fn charge(budget: &Budget, change: &Change) -> Result<(), OverBudget> {
+pub(super) fn charge(budget: &Budget, change: &PathDifference) -> Result<(), OverBudget> {
     let of = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() + ALLOCATION);
-    let field =
-        |field: &Field| size_of::<Field>() + field.name.len() + ALLOCATION + of(&field.a) + of(&field.b);
+    let field = |field: &FieldDifference| {
+        size_of::<FieldDifference>() + field.name.len() + ALLOCATION + of(&field.a) + of(&field.b)
+    };
     let fields: usize = change.fields.iter().map(field).sum();
     let path = change.path.text.len() + ALLOCATION + of(&change.path.bytes);
-    budget.keep(size_of::<Change>() + path + of(&change.kind) + fields)
+    budget.keep(size_of::<PathDifference>() + path + of(&change.kind) + fields)
 }
 
 /// The first thing that makes two tars different, with the path that it is about.
-pub(super) fn first_difference(a: &Listing, b: &Listing) -> String {
+pub(super) fn first_difference(a: &LayerListing, b: &LayerListing) -> String {
     let shown = |path: &[u8]| if path.is_empty() { "/".to_owned() } else { shown(path) };
     for (x, y) in a.entries.iter().zip(&b.entries) {
         if x.path == y.path {

@@ -23,4 +23,6 @@ pub use images::diff;
 pub use options::DiffOptions;
 #[cfg(test)]
 pub use report::Side;
-pub use report::{Change, ChangeKind, Field, ImageComparison, ImageDiff, LayerDiff, LayerRef, Relation};
+pub use report::{
+    ChangeKind, FieldDifference, ImageComparison, ImageDiff, LayerDiff, LayerRef, PathDifference, Relation,
+};

@@ -21,7 +21,7 @@ pub struct ImageComparison {
     pub first: Option<String>,
     /// Fields in which the indexes differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub index: Vec<Field>,
+    pub index: Vec<FieldDifference>,
     /// Platforms for which both have the same image.
     pub same: Vec<String>,
     /// Platforms that only the one has.
@@ -56,13 +56,13 @@ pub struct ImageDiff {
     /// The first difference that explains the digests.
     pub first: String,
     /// Fields in which the manifests differ.
-    pub manifest: Vec<Field>,
+    pub manifest: Vec<FieldDifference>,
     /// Fields in which the configurations differ.
-    pub config: Vec<Field>,
+    pub config: Vec<FieldDifference>,
     /// The layers, bottom first.
     pub layers: Vec<LayerDiff>,
     /// The files that a container would see.
-    pub files: Vec<Change>,
+    pub files: Vec<PathDifference>,
     /// Layers that both have and that were not read.
     pub unread: usize,
 }
@@ -81,7 +81,7 @@ pub struct LayerDiff {
     pub relation: Relation,
     /// Entries in which they differ; empty unless both are there and differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub entries: Vec<Change>,
+    pub entries: Vec<PathDifference>,
     /// The first entry, or whatever else, that makes the tars different.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
@@ -121,7 +121,7 @@ pub enum Relation {
 
 /// A field with both its values; `None` where it is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Field {
+pub struct FieldDifference {
     /// Its name, with a path of dots.
     pub name: String,
     /// In the one.
@@ -130,7 +130,7 @@ pub struct Field {
     pub b: Option<String>,
 }
 
-impl fmt::Display for Field {
+impl fmt::Display for FieldDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".to_owned());
         write!(f, "{}: {} → {}", self.name, shown(&self.a), shown(&self.b))
@@ -172,7 +172,7 @@ impl From<&[u8]> for Path {
 /// A path in which two trees or layers differ.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Change {
+pub struct PathDifference {
     /// The path, without a slash at its beginning.
     #[serde(flatten)]
     pub path: Path,
@@ -189,5 +189,5 @@ pub struct Change {
     pub size: Option<u64>,
     /// In what they differ, if both have it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<Field>,
+    pub fields: Vec<FieldDifference>,
 }

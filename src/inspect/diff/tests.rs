@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
-use super::listing::{Listing, first_difference};
+use super::listing::{LayerListing, first_difference};
 use super::pairs::align;
-use super::tree::Tree;
+use super::tree::ImageTree;
 use super::*;
 use crate::oci::{
     ConfigFile, Descriptor, History, Image, MediaType, RawDocument, RootFs, RunConfig, media_type,
@@ -64,8 +64,8 @@ fn budget() -> Budget {
     Budget::new("the test", 64 << 20, 1 << 22)
 }
 
-fn listing(tar: &[u8]) -> Listing {
-    Listing::read_blob(tar, &budget(), &Interrupt::default()).expect("readable")
+fn listing(tar: &[u8]) -> LayerListing {
+    LayerListing::read_blob(tar, &budget(), &Interrupt::default()).expect("readable")
 }
 
 fn gzip(bytes: &[u8], level: u32) -> Vec<u8> {
@@ -151,10 +151,10 @@ fn every_compression_is_read_and_damage_is_not() {
         assert_eq!(listing(blob).entries[0].written(), b"a");
     }
     let gzip = gzip(&tar, 6);
-    assert!(Listing::read_blob(&gzip[..gzip.len() / 2], &budget(), &Interrupt::default()).is_err());
+    assert!(LayerListing::read_blob(&gzip[..gzip.len() / 2], &budget(), &Interrupt::default()).is_err());
     let stop = Interrupt::default();
     stop.trigger();
-    assert!(Listing::read_blob(&tar[..], &budget(), &stop).is_err());
+    assert!(LayerListing::read_blob(&tar[..], &budget(), &stop).is_err());
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn expected(a: &[Vec<File>], b: &[Vec<File>]) -> Vec<(String, ChangeKind)> {
     changes
 }
 
-fn listings(layers: &[Vec<File>]) -> Vec<Listing> {
+fn listings(layers: &[Vec<File>]) -> Vec<LayerListing> {
     layers.iter().map(|files| listing(&tar_of(files))).collect()
 }
 
@@ -378,7 +378,7 @@ proptest! {
     #[test]
     fn trees_are_what_a_container_sees(a in layers(), b in layers()) {
         let (x, y) = (listings(&a), listings(&b));
-        let found = Tree::of(x.iter().map(Some)).changes(&Tree::of(y.iter().map(Some)), &budget()).expect("enough");
+        let found = ImageTree::of(x.iter().map(Some)).changes(&ImageTree::of(y.iter().map(Some)), &budget()).expect("enough");
         prop_assert!(found.iter().all(|change| !change.uncertain));
         let found: Vec<_> = found.into_iter().map(|change| (change.path.text, change.change)).collect();
         prop_assert_eq!(found, expected(&a, &b));
@@ -389,15 +389,15 @@ proptest! {
         let stack = |top: &[Vec<File>]| [&shared[..], top].concat();
         let truth = expected(&stack(&a), &stack(&b));
         let (x, y) = (listings(&a), listings(&b));
-        let found = Tree::of(std::iter::once(None).chain(x.iter().map(Some)))
-            .changes(&Tree::of(std::iter::once(None).chain(y.iter().map(Some))), &budget())
+        let found = ImageTree::of(std::iter::once(None).chain(x.iter().map(Some)))
+            .changes(&ImageTree::of(std::iter::once(None).chain(y.iter().map(Some))), &budget())
             .expect("enough");
         for change in found.iter().filter(|change| !change.uncertain) {
             prop_assert!(truth.contains(&(change.path.text.clone(), change.change)), "{:?} {:?}", change, truth);
         }
         for (path, kind) in &truth {
             // A change of a directory stands for the paths that went with it.
-            let told = |change: &Change| change.path.text == *path || change.path.text.is_empty() || path.starts_with(&format!("{}/", change.path.text));
+            let told = |change: &PathDifference| change.path.text == *path || change.path.text.is_empty() || path.starts_with(&format!("{}/", change.path.text));
             prop_assert!(found.iter().any(told), "{path} {kind:?} {found:?}");
         }
     }

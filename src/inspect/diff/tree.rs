@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use super::listing::{Kind, Listing, Node, charge};
-use super::report::{Change, ChangeKind};
+use super::listing::{EntryFacts, LayerListing, ListedKind, charge};
+use super::report::{ChangeKind, PathDifference};
 use crate::runtime::budget::{Budget, OverBudget};
 
 const WHITEOUT: &[u8] = b".wh.";
@@ -16,8 +16,8 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// The tree of an image, of the layers that were read.
 #[derive(Default)]
-pub(super) struct Tree<'a> {
-    nodes: BTreeMap<&'a [u8], &'a Node>,
+pub(super) struct ImageTree<'a> {
+    nodes: BTreeMap<&'a [u8], &'a EntryFacts>,
     /// Paths that are gone with all that is below them, whatever layers that were not read have there.
     hidden: BTreeSet<Vec<u8>>,
     /// Directories of which only that is left.
@@ -31,15 +31,15 @@ pub(super) struct Tree<'a> {
 /// The facts about a path.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum PathState<'a> {
-    Here(&'a Node),
+    Here(&'a EntryFacts),
     Gone,
     /// Whatever the layers have that were not read.
     Unread,
 }
 
-impl<'a> Tree<'a> {
+impl<'a> ImageTree<'a> {
     /// Stacks layers, the bottom one first; `None` is one that was not read.
-    pub(super) fn of(layers: impl IntoIterator<Item = Option<&'a Listing>>) -> Self {
+    pub(super) fn of(layers: impl IntoIterator<Item = Option<&'a LayerListing>>) -> Self {
         let mut tree = Self::default();
         for layer in layers {
             match layer {
@@ -57,7 +57,7 @@ impl<'a> Tree<'a> {
         tree
     }
 
-    fn stack(&mut self, layer: &'a Listing) {
+    fn stack(&mut self, layer: &'a LayerListing) {
         // Whiteouts are about the layers below, wherever in this one they stand.
         for (path, _) in layer.paths() {
             let (directory, name) = split(path);
@@ -75,12 +75,14 @@ impl<'a> Tree<'a> {
             if split(path).1.starts_with(WHITEOUT) {
                 continue;
             }
-            if node.kind != Kind::Directory {
+            if node.kind != ListedKind::Directory {
                 self.remove_below(path);
             }
             let before = self.nodes.insert(path, node);
             // A path that a file hid does not come back with the directory that takes its place.
-            if node.kind == Kind::Directory && before.is_some_and(|before| before.kind != Kind::Directory) {
+            if node.kind == ListedKind::Directory
+                && before.is_some_and(|before| before.kind != ListedKind::Directory)
+            {
                 self.opaque.insert(path.to_vec());
             }
         }
@@ -115,7 +117,7 @@ impl<'a> Tree<'a> {
     /// Whether nothing of what layers that were not read have in `directory` is left, as far as that is its
     /// own doing.
     fn hides(&self, directory: &[u8]) -> bool {
-        let is_file = |node: &&Node| node.kind != Kind::Directory;
+        let is_file = |node: &&EntryFacts| node.kind != ListedKind::Directory;
         self.hidden.contains(directory)
             || self.opaque.contains(directory)
             || self.nodes.get(directory).is_some_and(is_file)
@@ -125,7 +127,7 @@ impl<'a> Tree<'a> {
     ///
     /// # Errors
     /// When they are more than `budget` allows.
-    pub(super) fn changes(&self, other: &Self, budget: &Budget) -> Result<Vec<Change>, OverBudget> {
+    pub(super) fn changes(&self, other: &Self, budget: &Budget) -> Result<Vec<PathDifference>, OverBudget> {
         let mut changes = Vec::new();
         let mut told = BTreeSet::new();
         for path in self.paths_with(other) {
@@ -136,7 +138,7 @@ impl<'a> Tree<'a> {
                     if fields.is_empty() {
                         continue;
                     }
-                    Change { fields, ..change(path, ChangeKind::Changed, Some(b)) }
+                    PathDifference { fields, ..change(path, ChangeKind::Changed, Some(b)) }
                 }
                 (PathState::Here(a), PathState::Gone) => change(path, ChangeKind::Removed, Some(a)),
                 (PathState::Gone, PathState::Here(b)) => change(path, ChangeKind::Added, Some(b)),
@@ -162,7 +164,7 @@ impl<'a> Tree<'a> {
                 _ => continue,
             };
             let what = Some("all that shared layers have in this directory".to_owned());
-            let change = Change { kind: what, ..uncertain_change(directory, kind, None) };
+            let change = PathDifference { kind: what, ..uncertain_change(directory, kind, None) };
             charge(budget, &change)?;
             changes.push(change);
         }
@@ -189,7 +191,11 @@ impl<'a> Tree<'a> {
 }
 
 /// Every path in which two layers differ by themselves, whiteouts as the entries that they are.
-pub(super) fn layer_changes(a: &Listing, b: &Listing, budget: &Budget) -> Result<Vec<Change>, OverBudget> {
+pub(super) fn layer_changes(
+    a: &LayerListing,
+    b: &LayerListing,
+    budget: &Budget,
+) -> Result<Vec<PathDifference>, OverBudget> {
     let mut paths: Vec<&[u8]> = a.paths().chain(b.paths()).map(|(path, _)| path).collect();
     paths.sort_unstable();
     paths.dedup();
@@ -201,7 +207,7 @@ pub(super) fn layer_changes(a: &Listing, b: &Listing, budget: &Budget) -> Result
                 if fields.is_empty() {
                     continue;
                 }
-                Change { fields, ..change(path, ChangeKind::Changed, Some(y)) }
+                PathDifference { fields, ..change(path, ChangeKind::Changed, Some(y)) }
             }
             (Some(x), None) => change(path, ChangeKind::Removed, Some(x)),
             (None, Some(y)) => change(path, ChangeKind::Added, Some(y)),
@@ -253,8 +259,8 @@ fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The change of a path, with its kind; of two, the kind in the other.
-fn change(path: &[u8], change: ChangeKind, node: Option<&Node>) -> Change {
-    Change {
+fn change(path: &[u8], change: ChangeKind, node: Option<&EntryFacts>) -> PathDifference {
+    PathDifference {
         path: path.into(),
         change,
         uncertain: false,
@@ -265,6 +271,6 @@ fn change(path: &[u8], change: ChangeKind, node: Option<&Node>) -> Change {
 }
 
 /// As [`change`], where layers that were not read may have the path, too.
-fn uncertain_change(path: &[u8], change: ChangeKind, node: Option<&Node>) -> Change {
-    Change { uncertain: true, ..self::change(path, change, node) }
+fn uncertain_change(path: &[u8], change: ChangeKind, node: Option<&EntryFacts>) -> PathDifference {
+    PathDifference { uncertain: true, ..self::change(path, change, node) }
 }

@@ -7,7 +7,7 @@ use sha2::Digest as _;
 use super::documents::{ExpectedBlob, TOC_DIGEST};
 use super::hashing::HashingReader;
 use super::options::VerifyOptions;
-use super::report::{Check, Finding, Findings};
+use super::report::{Disagreement, DisagreementKind, Findings};
 use crate::formats::untar::{LAYER, ReadThrough, TarEntry, TarWalk};
 use crate::inspect::unpack::unpacked;
 use crate::oci::media_type::{self, LayerCompression};
@@ -29,7 +29,8 @@ pub(super) fn check(
     let stream = match source.blob(descriptor) {
         Ok(stream) => stream,
         Err(error) => {
-            let finding = Finding::new(Check::Unreadable, descriptor.digest, error.to_string());
+            let finding =
+                Disagreement::new(DisagreementKind::Unreadable, descriptor.digest, error.to_string());
             // Registries do not hold such layers, and nothing but Windows needs them.
             if is_foreign(&descriptor.media_type) { &mut outcome.warnings } else { &mut outcome.problems }
                 .push(finding);
@@ -63,7 +64,13 @@ pub(super) fn check(
         {
             let message = format!("diff ID in the configuration of {image}");
             let subject = descriptor.digest;
-            outcome.problems.push(Finding::other(Check::DiffId, subject, &message, diff_id_expected, &found));
+            outcome.problems.push(Disagreement::other(
+                DisagreementKind::DiffId,
+                subject,
+                &message,
+                diff_id_expected,
+                &found,
+            ));
         }
     }
     task.finish(if outcome.problems.is_empty() { "sound" } else { "damaged" });
@@ -97,13 +104,23 @@ fn unpack(
         let message = "compression of the layer, which readers that go by its media type cannot read";
         let (announced, actual) = (compression_name(announced), compression_name(actual));
         let subject = descriptor.digest;
-        outcome.warnings.push(Finding::other(Check::MediaType, subject, message, &announced, &actual));
+        outcome.warnings.push(Disagreement::other(
+            DisagreementKind::MediaType,
+            subject,
+            message,
+            &announced,
+            &actual,
+        ));
     }
     let packed = BufReader::with_capacity(128 << 10, Cursor::new(start).chain(raw));
     match unpacked(packed, actual) {
         Ok(plain) => read_tar(MeteredReader::new(plain, budget), descriptor, outcome),
         Err(error) => {
-            outcome.problems.push(Finding::new(Check::Compression, descriptor.digest, error.to_string()));
+            outcome.problems.push(Disagreement::new(
+                DisagreementKind::Compression,
+                descriptor.digest,
+                error.to_string(),
+            ));
             None
         }
     }
@@ -146,7 +163,7 @@ fn read_tar(plain: impl Read, descriptor: &Descriptor, outcome: &mut Findings) -
                     odd += 1;
                     if odd <= MAX_PATHS {
                         let message = format!("`{}` {why}", String::from_utf8_lossy(&entry.path));
-                        outcome.warnings.push(Finding::new(Check::Path, subject, message));
+                        outcome.warnings.push(Disagreement::new(DisagreementKind::Path, subject, message));
                     }
                 }
             }
@@ -156,13 +173,13 @@ fn read_tar(plain: impl Read, descriptor: &Descriptor, outcome: &mut Findings) -
     };
     if odd > MAX_PATHS {
         let message = format!("{} more such paths", odd - MAX_PATHS);
-        outcome.warnings.push(Finding::new(Check::Path, subject, message));
+        outcome.warnings.push(Disagreement::new(DisagreementKind::Path, subject, message));
     }
     let (terminated, entries) = (walk.is_terminated(), walk.entries());
     // The digest is over everything, also over what lies behind the tar's end.
     let _ = io::copy(&mut plain, &mut io::sink());
     if let Some(error) = &plain.error {
-        outcome.problems.push(Finding::new(Check::Compression, subject, error.to_string()));
+        outcome.problems.push(Disagreement::new(DisagreementKind::Compression, subject, error.to_string()));
         return None;
     }
     if let (Some(announced), Ok(())) = (announced, &tar)
@@ -170,14 +187,22 @@ fn read_tar(plain: impl Read, descriptor: &Descriptor, outcome: &mut Findings) -
     {
         let found = contents.map_or_else(|| "none".to_owned(), |found| found.to_string());
         let what = "digest of the table of contents";
-        outcome.problems.push(Finding::other(Check::Digest, subject, what, announced, &found));
+        outcome.problems.push(Disagreement::other(
+            DisagreementKind::Digest,
+            subject,
+            what,
+            announced,
+            &found,
+        ));
     }
     match tar {
-        Err(error) => outcome.problems.push(Finding::new(Check::Tar, subject, error.to_string())),
+        Err(error) => {
+            outcome.problems.push(Disagreement::new(DisagreementKind::Tar, subject, error.to_string()))
+        }
         // Nothing at all is an empty layer as some tools write it.
         Ok(()) if !terminated && entries > 0 => {
             let message = "the tar ends without an end marker";
-            outcome.warnings.push(Finding::new(Check::Tar, subject, message));
+            outcome.warnings.push(Disagreement::new(DisagreementKind::Tar, subject, message));
         }
         Ok(()) => {}
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::hashing::{HashingReader, sha256};
-use super::report::{Check, Finding, Findings, VerifiedImage};
+use super::report::{Disagreement, DisagreementKind, Findings, VerifiedImage};
 use crate::oci::media_type;
 use crate::oci::select::{MAX_DEPTH, is_attestation};
 use crate::oci::{
@@ -63,7 +63,7 @@ impl<'a> DocumentWalk<'a> {
     /// Tables of contents with their layers. A pair that does not belong together is unusual, and does no harm.
     pub(super) fn tables(&mut self) -> Vec<(Descriptor, Descriptor)> {
         let mut odd = |subject, message: String| {
-            self.findings.warnings.push(Finding::new(Check::Contents, subject, message));
+            self.findings.warnings.push(Disagreement::new(DisagreementKind::Contents, subject, message));
         };
         for (image, index) in &self.named {
             if !self.soci.contains_key(index) {
@@ -89,7 +89,7 @@ impl<'a> DocumentWalk<'a> {
         found
     }
 
-    fn problem(&mut self, finding: Finding) {
+    fn problem(&mut self, finding: Disagreement) {
         self.findings.problems.push(finding);
     }
 
@@ -102,8 +102,8 @@ impl<'a> DocumentWalk<'a> {
     ) {
         let found = sha256(&document.bytes);
         if found != expected {
-            self.problem(Finding::other(
-                Check::Digest,
+            self.problem(Disagreement::other(
+                DisagreementKind::Digest,
                 expected,
                 "digest of the document",
                 &expected,
@@ -113,12 +113,24 @@ impl<'a> DocumentWalk<'a> {
         if let Some(entry) = entry {
             let (size, length) = (entry.size, document.bytes.len());
             if size != length as u64 {
-                self.problem(Finding::other(Check::Size, expected, "size of the document", &size, &length));
+                self.problem(Disagreement::other(
+                    DisagreementKind::Size,
+                    expected,
+                    "size of the document",
+                    &size,
+                    &length,
+                ));
             }
             if entry.media_type != document.media_type {
                 let message = "media type of the document";
                 let (announced, inside) = (&entry.media_type, &document.media_type);
-                self.problem(Finding::other(Check::MediaType, expected, message, announced, inside));
+                self.problem(Disagreement::other(
+                    DisagreementKind::MediaType,
+                    expected,
+                    message,
+                    announced,
+                    inside,
+                ));
             }
         }
         let parsed = match self.budget.keep(document.bytes.len()) {
@@ -132,7 +144,7 @@ impl<'a> DocumentWalk<'a> {
                     self.child(expected, entry, depth);
                 }
             }
-            Err(message) => self.problem(Finding::new(Check::Document, expected, message)),
+            Err(message) => self.problem(Disagreement::new(DisagreementKind::Document, expected, message)),
         }
     }
 
@@ -152,7 +164,7 @@ impl<'a> DocumentWalk<'a> {
         }
         if depth == 0 {
             let message = format!("indexes are nested more than {MAX_DEPTH} deep");
-            return self.problem(Finding::new(Check::Document, index, message));
+            return self.problem(Disagreement::new(DisagreementKind::Document, index, message));
         }
         let key = key(entry);
         if let Some(seen) = self.seen.get(&key) {
@@ -165,11 +177,17 @@ impl<'a> DocumentWalk<'a> {
         self.seen.insert(key, None);
         // A document that is announced as larger than the rest of the budget need not be fetched.
         if let Err(error) = self.afford(entry.size) {
-            return self.problem(Finding::new(Check::Document, entry.digest, error.to_string()));
+            return self.problem(Disagreement::new(
+                DisagreementKind::Document,
+                entry.digest,
+                error.to_string(),
+            ));
         }
         match self.source.document(entry) {
             Ok(document) => self.document(&document, entry.digest, Some(entry), depth - 1),
-            Err(error) => self.problem(Finding::new(Check::Unreadable, entry.digest, error.to_string())),
+            Err(error) => {
+                self.problem(Disagreement::new(DisagreementKind::Unreadable, entry.digest, error.to_string()))
+            }
         }
     }
 
@@ -200,17 +218,29 @@ impl<'a> DocumentWalk<'a> {
             let subject = manifest.config.digest;
             if diff_ids.len() != layers {
                 let message = "diff IDs in the configuration";
-                self.problem(Finding::other(Check::LayerCount, subject, message, &layers, &diff_ids.len()));
+                self.problem(Disagreement::other(
+                    DisagreementKind::LayerCount,
+                    subject,
+                    message,
+                    &layers,
+                    &diff_ids.len(),
+                ));
             }
             let steps = config.history.iter().filter(|step| !step.empty_layer).count();
             if !config.history.is_empty() && steps != layers {
                 let message = "history entries that are layers";
-                self.problem(Finding::other(Check::HistoryCount, subject, message, &layers, &steps));
+                self.problem(Disagreement::other(
+                    DisagreementKind::HistoryCount,
+                    subject,
+                    message,
+                    &layers,
+                    &steps,
+                ));
             }
             if config.rootfs.kind != "layers" {
                 let message = "type of the root file system";
-                self.problem(Finding::other(
-                    Check::Document,
+                self.problem(Disagreement::other(
+                    DisagreementKind::Document,
                     subject,
                     message,
                     &"layers",
@@ -233,7 +263,11 @@ impl<'a> DocumentWalk<'a> {
                     position + 1,
                     layer.media_type
                 );
-                self.findings.warnings.push(Finding::new(Check::MediaType, layer.digest, message));
+                self.findings.warnings.push(Disagreement::new(
+                    DisagreementKind::MediaType,
+                    layer.digest,
+                    message,
+                ));
             }
             self.want(layer, diff_ids.get(position).map(|diff_id| (*diff_id, digest)));
         }
@@ -263,14 +297,14 @@ impl<'a> DocumentWalk<'a> {
         let others = if more == 0 { String::new() } else { format!("; {more} others are neither") };
         let message =
             format!("`{first}` is not a time of the years 0000 to 9999 as RFC 3339 writes it{others}");
-        self.problem(Finding::new(Check::Time, subject, message));
+        self.problem(Disagreement::new(DisagreementKind::Time, subject, message));
     }
 
     fn platform(&mut self, config: &ConfigFile, subject: Digest, entry: Option<&Descriptor>) {
         let stated = config.platform();
         if stated.is_none() {
             let message = "the configuration names no platform";
-            self.findings.warnings.push(Finding::new(Check::Platform, subject, message));
+            self.findings.warnings.push(Disagreement::new(DisagreementKind::Platform, subject, message));
         }
         let listed = entry.and_then(|entry| entry.platform.as_ref()?.normalised());
         // A configuration may lack the variant that the index names.
@@ -278,7 +312,7 @@ impl<'a> DocumentWalk<'a> {
             && !config.fits(&listed)
         {
             let message = "platform in the configuration";
-            self.problem(Finding::other(Check::Platform, subject, message, &listed, &stated));
+            self.problem(Disagreement::other(DisagreementKind::Platform, subject, message, &listed, &stated));
         }
     }
 
@@ -288,17 +322,17 @@ impl<'a> DocumentWalk<'a> {
         let digest = descriptor.digest;
         if descriptor.size > MAX_DOCUMENT {
             let message = "the configuration is larger than any honest one";
-            self.problem(Finding::new(Check::Size, digest, message));
+            self.problem(Disagreement::new(DisagreementKind::Size, digest, message));
             return None;
         }
         if let Err(error) = self.afford(descriptor.size) {
-            self.problem(Finding::new(Check::Document, digest, error.to_string()));
+            self.problem(Disagreement::new(DisagreementKind::Document, digest, error.to_string()));
             return None;
         }
         let stream = match self.source.blob(descriptor) {
             Ok(stream) => stream,
             Err(error) => {
-                self.problem(Finding::new(Check::Unreadable, digest, error.to_string()));
+                self.problem(Disagreement::new(DisagreementKind::Unreadable, digest, error.to_string()));
                 return None;
             }
         };
@@ -318,7 +352,7 @@ impl<'a> DocumentWalk<'a> {
         match parsed {
             Ok(config) => Some(config),
             Err(message) => {
-                self.problem(Finding::new(Check::Document, digest, message));
+                self.problem(Disagreement::new(DisagreementKind::Document, digest, message));
                 None
             }
         }

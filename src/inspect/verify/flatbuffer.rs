@@ -7,7 +7,7 @@ pub(super) struct Broken;
 
 /// A table of a buffer.
 #[derive(Clone, Copy)]
-pub(super) struct Table<'a> {
+pub(super) struct FlatTable<'a> {
     bytes: &'a [u8],
     at: usize,
 }
@@ -43,7 +43,7 @@ fn text(bytes: &[u8], at: usize) -> Result<&[u8], Broken> {
     Ok(&bytes[first..first + length])
 }
 
-impl<'a> Table<'a> {
+impl<'a> FlatTable<'a> {
     /// The table that a buffer is.
     pub(super) fn root(bytes: &'a [u8]) -> Result<Self, Broken> {
         Ok(Self { bytes, at: follow(bytes, 0)? })
@@ -101,8 +101,8 @@ impl<'a> Vector<'a> {
         self.length
     }
 
-    pub(super) fn tables(self) -> impl Iterator<Item = Result<Table<'a>, Broken>> {
-        self.places().map(move |at| Ok(Table { bytes: self.bytes, at: at? }))
+    pub(super) fn tables(self) -> impl Iterator<Item = Result<FlatTable<'a>, Broken>> {
+        self.places().map(move |at| Ok(FlatTable { bytes: self.bytes, at: at? }))
     }
 
     pub(super) fn texts(self) -> impl Iterator<Item = Result<&'a [u8], Broken>> {

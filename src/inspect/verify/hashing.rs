@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use sha2::Digest as _;
 
-use super::report::{Check, Finding};
+use super::report::{Disagreement, DisagreementKind};
 use crate::oci::Descriptor;
 use crate::runtime::events::Task;
 use crate::types::digest::Digest;
@@ -32,24 +32,36 @@ impl<'a, R: Read> HashingReader<'a, R> {
     }
 
     /// Compares what was read, to its end, with what was announced.
-    pub(super) fn compare(&self, descriptor: &Descriptor, what: &str) -> Option<Finding> {
+    pub(super) fn compare(&self, descriptor: &Descriptor, what: &str) -> Option<Disagreement> {
         let subject = descriptor.digest;
         // A source checks as well, and refuses wrong bytes with this kind: those are measured here.
         if let Some(error) = &self.error
             && error.kind() != io::ErrorKind::InvalidData
         {
-            return Some(Finding::new(Check::Unreadable, subject, error.to_string()));
+            return Some(Disagreement::new(DisagreementKind::Unreadable, subject, error.to_string()));
         }
         if self.length != descriptor.size {
             let message = format!("size of the {what}");
-            return Some(Finding::other(Check::Size, subject, &message, &descriptor.size, &self.length));
+            return Some(Disagreement::other(
+                DisagreementKind::Size,
+                subject,
+                &message,
+                &descriptor.size,
+                &self.length,
+            ));
         }
         let found = self.digest();
         if found != descriptor.digest {
             let message = format!("digest of the {what}");
-            return Some(Finding::other(Check::Digest, subject, &message, &descriptor.digest, &found));
+            return Some(Disagreement::other(
+                DisagreementKind::Digest,
+                subject,
+                &message,
+                &descriptor.digest,
+                &found,
+            ));
         }
-        self.error.as_ref().map(|error| Finding::new(Check::Size, subject, error.to_string()))
+        self.error.as_ref().map(|error| Disagreement::new(DisagreementKind::Size, subject, error.to_string()))
     }
 }
 

@@ -18,8 +18,8 @@ mod watched;
 
 pub use image::verify;
 pub use options::VerifyOptions;
-#[cfg(any(test, feature = "testing"))]
-pub use report::Check;
 #[cfg(test)]
-pub use report::Finding;
+pub use report::Disagreement;
+#[cfg(any(test, feature = "testing"))]
+pub use report::DisagreementKind;
 pub use report::Verification;

@@ -20,9 +20,9 @@ pub struct Verification {
     /// How many bytes were hashed, as stored.
     pub bytes: u64,
     /// The reason.
-    pub problems: Vec<Finding>,
+    pub problems: Vec<Disagreement>,
     /// Unusual facts that are no problem.
-    pub warnings: Vec<Finding>,
+    pub warnings: Vec<Disagreement>,
 }
 
 impl Verification {
@@ -50,7 +50,7 @@ pub struct VerifiedImage {
 /// The kind of disagreement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Check {
+pub enum DisagreementKind {
     /// It cannot be read at all.
     Unreadable,
     /// A document is no valid document.
@@ -83,9 +83,9 @@ pub enum Check {
 
 /// One disagreement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct Disagreement {
     /// The check.
-    pub check: Check,
+    pub check: DisagreementKind,
     /// The blob or document that it is about.
     pub subject: Digest,
     /// For people.
@@ -98,15 +98,15 @@ pub struct Finding {
     pub found: Option<String>,
 }
 
-impl Finding {
-    pub(super) fn new(check: Check, subject: Digest, message: impl Into<String>) -> Self {
+impl Disagreement {
+    pub(super) fn new(check: DisagreementKind, subject: Digest, message: impl Into<String>) -> Self {
         let message = one_line(&message.into()).into_owned();
         Self { check, subject, message, expected: None, found: None }
     }
 
     /// That something is another than it should be.
     pub(super) fn other(
-        check: Check,
+        check: DisagreementKind,
         subject: Digest,
         message: &str,
         expected: &dyn ToString,
@@ -121,8 +121,8 @@ impl Finding {
 /// The findings in one part of an image.
 #[derive(Default)]
 pub(super) struct Findings {
-    pub(super) problems: Vec<Finding>,
-    pub(super) warnings: Vec<Finding>,
+    pub(super) problems: Vec<Disagreement>,
+    pub(super) warnings: Vec<Disagreement>,
     /// Bytes that were hashed, as stored.
     pub(super) bytes: u64,
 }

@@ -8,9 +8,9 @@ use std::io::{self, Read};
 use flate2::read::DeflateDecoder;
 use tar::EntryType;
 
-use super::flatbuffer::{Broken, Table};
+use super::flatbuffer::{Broken, FlatTable};
 use super::hashing::HashingReader;
-use super::report::{Check, Finding, Findings};
+use super::report::{Disagreement, DisagreementKind, Findings};
 use crate::formats::untar::{self, LAYER, ReadThrough, TarWalk};
 use crate::oci::Descriptor;
 use crate::runtime::budget::{Budget, MeteredReader, OverBudget};
@@ -80,7 +80,8 @@ pub(super) fn check(
     layer: &Descriptor,
     budget: &Budget,
 ) -> Findings {
-    let finding = |message: String| vec![Finding::new(Check::Contents, table.digest, message)];
+    let finding =
+        |message: String| vec![Disagreement::new(DisagreementKind::Contents, table.digest, message)];
     match compare(source, table, layer, budget) {
         Ok(()) => Findings::default(),
         Err(TableFault::Wrong(message)) => Findings { problems: finding(message), ..Findings::default() },
@@ -150,7 +151,7 @@ impl<'a> TableOfContents<'a> {
     /// Reads a table. Its parts may be named many times over, so what is made of them is bounded by its size.
     fn parse(bytes: &'a [u8]) -> Result<Self, TableFault> {
         let budget = Budget::new("the table of contents", room(bytes.len() as u64), room(bytes.len() as u64));
-        let root = Table::root(bytes)?;
+        let root = FlatTable::root(bytes)?;
         let compression = root.table(5)?;
         if root.text(0)? != b"0.9" {
             let version = shown_start(root.text(0)?, SHOWN);
@@ -243,7 +244,7 @@ fn number(bytes: &[u8], at: usize) -> Result<u64, Broken> {
 }
 
 impl<'a> File<'a> {
-    fn parse(table: &Table<'a>, budget: &Budget) -> Result<Self, TableFault> {
+    fn parse(table: &FlatTable<'a>, budget: &Budget) -> Result<Self, TableFault> {
         budget.keep(size_of::<Self>())?;
         let natural = |number: i64| u64::try_from(number).map_err(|_| Broken);
         let mut xattrs = BTreeMap::new();

@@ -74,7 +74,7 @@ impl Case {
     }
 }
 
-fn checks(findings: &[Finding]) -> Vec<Check> {
+fn checks(findings: &[Disagreement]) -> Vec<DisagreementKind> {
     findings.iter().map(|finding| finding.check).collect()
 }
 
@@ -103,7 +103,9 @@ fn sound_images_are_sound() {
 
 #[test]
 fn every_damage_of_a_blob_has_its_name() {
-    for (damage, check) in [(&b"short"[..], Check::Unreadable), (b"", Check::Unreadable)] {
+    for (damage, check) in
+        [(&b"short"[..], DisagreementKind::Unreadable), (b"", DisagreementKind::Unreadable)]
+    {
         let case = Case::one(|_| {});
         let layer = case.image.layers()[0].digest;
         std::fs::write(case.path(&layer), damage).expect("damaged");
@@ -118,11 +120,11 @@ fn every_damage_of_a_blob_has_its_name() {
             bytes[position] ^= 0x10;
             std::fs::write(case.path(&digest), bytes).expect("damaged");
             let report = case.report();
-            assert_eq!(checks(&report.problems), [Check::Digest], "{report:#?}");
+            assert_eq!(checks(&report.problems), [DisagreementKind::Digest], "{report:#?}");
             assert_eq!(report.problems[0].subject, digest);
         }
         std::fs::remove_file(case.path(&digest)).expect("removed");
-        assert_eq!(checks(&case.report().problems), [Check::Unreadable]);
+        assert_eq!(checks(&case.report().problems), [DisagreementKind::Unreadable]);
     }
 }
 
@@ -134,7 +136,7 @@ fn all_disagreements_are_listed_at_once() {
         config.history.push(History::default());
     });
     let report = case.report();
-    assert_eq!(checks(&report.problems), [Check::HistoryCount, Check::DiffId]);
+    assert_eq!(checks(&report.problems), [DisagreementKind::HistoryCount, DisagreementKind::DiffId]);
     let plain = tar_of("a/file");
     let diff_id = &report.problems[1];
     assert_eq!(diff_id.expected, Some(wrong.to_string()));
@@ -156,28 +158,28 @@ fn layers_that_are_not_what_they_say() {
     {
         let report = layer(media_type, packed, &plain);
         assert!(report.is_sound(), "runtimes read it");
-        assert_eq!(checks(&report.warnings), [Check::MediaType]);
+        assert_eq!(checks(&report.warnings), [DisagreementKind::MediaType]);
     }
     let packed = gzip(&plain);
     let report = layer(MediaType::ImageLayerGzip, packed[..packed.len() - 6].to_vec(), &plain);
-    assert_eq!(checks(&report.problems), [Check::Compression]);
+    assert_eq!(checks(&report.problems), [DisagreementKind::Compression]);
     let report = layer(MediaType::ImageLayerGzip, [&packed[..], b"junk"].concat(), &plain);
-    assert_eq!(checks(&report.problems), [Check::Compression]);
+    assert_eq!(checks(&report.problems), [DisagreementKind::Compression]);
     let report = layer(MediaType::ImageLayerGzip, gzip(b"no tar at all"), b"no tar at all");
-    assert_eq!(checks(&report.problems), [Check::Tar]);
+    assert_eq!(checks(&report.problems), [DisagreementKind::Tar]);
     let report = layer(MediaType::ImageLayer, plain[..1024].to_vec(), &plain[..1024]);
     assert!(report.is_sound());
-    assert_eq!(checks(&report.warnings), [Check::Tar], "no end marker");
+    assert_eq!(checks(&report.warnings), [DisagreementKind::Tar], "no end marker");
     let report = layer(MediaType::ImageLayer, plain[..515].to_vec(), &plain[..515]);
     assert!(report.is_sound(), "only padding is missing");
-    assert_eq!(checks(&report.warnings), [Check::Tar]);
+    assert_eq!(checks(&report.warnings), [DisagreementKind::Tar]);
     let report = layer(MediaType::ImageLayer, plain[..514].to_vec(), &plain[..514]);
-    assert_eq!(checks(&report.problems), [Check::Tar]);
+    assert_eq!(checks(&report.problems), [DisagreementKind::Tar]);
     for name in ["../up", "/absolute", "a/../b"] {
         let odd = tar_of(name);
         let report = layer(MediaType::ImageLayer, odd.clone(), &odd);
         assert!(report.is_sound());
-        assert_eq!(checks(&report.warnings), [Check::Path], "{name}");
+        assert_eq!(checks(&report.warnings), [DisagreementKind::Path], "{name}");
     }
 }
 
@@ -187,7 +189,7 @@ fn a_layer_that_unpacks_without_end_is_stopped() {
     let case = Case::new(&[(MediaType::ImageLayerGzip, gzip(&plain), plain)], |_| {});
     let options = VerifyOptions { max_unpacked: Some(1 << 20), ..VerifyOptions::default() };
     let report = verify(&case.layout, &options).expect("a root");
-    assert_eq!(checks(&report.problems), [Check::Compression]);
+    assert_eq!(checks(&report.problems), [DisagreementKind::Compression]);
     assert!(report.problems[0].message.contains("takes more than 1024 steps"));
 }
 
@@ -205,6 +207,6 @@ fn an_index_is_walked_and_compared() {
     case.layout.finish(&root, &["1.0".parse().expect("a tag")]).expect("finished");
     let report = case.report();
     assert_eq!(report.root, root.digest());
-    assert_eq!(checks(&report.problems), [Check::Platform, Check::Unreadable]);
+    assert_eq!(checks(&report.problems), [DisagreementKind::Platform, DisagreementKind::Unreadable]);
     assert_eq!(report.problems[0].expected.as_deref(), Some("linux/arm64"));
 }

@@ -16,10 +16,10 @@ use crate::types::reference::Repository;
 pub(super) struct WatchedSource<'a> {
     inner: &'a dyn Source,
     interrupt: Interrupt,
-    failure: Failure,
+    failure: FirstFailure,
 }
 
-type Failure = Arc<Mutex<Option<BoxedError>>>;
+type FirstFailure = Arc<Mutex<Option<BoxedError>>>;
 
 /// The answer after the place has failed: the real reason is kept.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ impl Explain for PlaceFailed {
 
 impl<'a> WatchedSource<'a> {
     pub(super) fn new(inner: &'a dyn Source, interrupt: Interrupt) -> Self {
-        Self { inner, interrupt, failure: Failure::default() }
+        Self { inner, interrupt, failure: FirstFailure::default() }
     }
 
     /// The first failure, if there was one.
@@ -51,7 +51,7 @@ impl<'a> WatchedSource<'a> {
     }
 }
 
-fn lock(failure: &Failure) -> std::sync::MutexGuard<'_, Option<BoxedError>> {
+fn lock(failure: &FirstFailure) -> std::sync::MutexGuard<'_, Option<BoxedError>> {
     failure.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -69,7 +69,7 @@ fn is_failure(error: &(dyn Explain + 'static)) -> bool {
 }
 
 /// Keeps a failure, the first of all, and gives what stands for it; an error that is none is given back.
-fn keep(failure: &Failure, error: BoxedError) -> BoxedError {
+fn keep(failure: &FirstFailure, error: BoxedError) -> BoxedError {
     if !is_failure(&*error) {
         return error;
     }
@@ -89,7 +89,7 @@ impl Source for WatchedSource<'_> {
     fn blob(&self, descriptor: &Descriptor) -> Result<BlobStream, BoxedError> {
         let inner = self.ask(|| self.inner.blob(descriptor))?;
         let (interrupt, failure) = (self.interrupt.clone(), Arc::clone(&self.failure));
-        Ok(Box::new(Stream { inner, interrupt, failure }))
+        Ok(Box::new(WatchedStream { inner, interrupt, failure }))
     }
 
     fn origin(&self) -> Option<Repository> {
@@ -105,13 +105,13 @@ impl Source for WatchedSource<'_> {
     }
 }
 
-struct Stream {
+struct WatchedStream {
     inner: BlobStream,
     interrupt: Interrupt,
-    failure: Failure,
+    failure: FirstFailure,
 }
 
-impl Read for Stream {
+impl Read for WatchedStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if let Err(interrupted) = self.interrupt.check() {
             return Err(carry(keep(&self.failure, interrupted.into())));
@@ -162,7 +162,7 @@ mod tests {
 
     fn not_found() -> BoxedError {
         let registry = "r.example".parse().expect("valid");
-        let step = crate::registry::Step::PullBlob;
+        let step = crate::registry::RequestStep::PullBlob;
         let context = Box::new(crate::registry::Context { registry, step, subject: "a".to_owned() });
         RegistryError::NotFound { context }.into()
     }

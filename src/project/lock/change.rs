@@ -1,4 +1,4 @@
-//! What two locks decide differently.
+//! The decisions in which two locks differ.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What is wrong with a lock.
+//! The faults of a lock.
 
 use std::io;
 use std::path::PathBuf;

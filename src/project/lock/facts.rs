@@ -1,4 +1,4 @@
-//! What a lock holds of a base: its digest, and the facts that follow from it.
+//! An entry of a lock: the digest of a base, and the facts that follow from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -12,20 +12,20 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use url::{Url, form_urlencoded};
 
-use super::super::wire::context::{Context, Step};
+use super::super::wire::context::{Context, RequestStep};
 use super::super::wire::error::RegistryError;
-use super::super::wire::exchange::{Shown, Wire};
+use super::super::wire::exchange::{ShownHeader, Wire};
 use super::super::wire::host::Host;
 use super::super::wire::location;
 use super::super::wire::lock::lock;
-use super::super::wire::request::{Payload, Request};
+use super::super::wire::request::{HttpRequest, Payload};
 use super::super::wire::response::{MAX_ANSWER, Response, redirect};
 use super::super::wire::secret::Secret;
 use super::access::{Access, Wants, covers};
 use super::challenge::{self, Challenge};
-use super::credential::{Credential, Found, Login, PassedOver};
+use super::credential::{Credential, CredentialLookup, Login, PassedOver};
 use super::credentials::Credentials;
-use super::token::{DEFAULT_LIFETIME, Reply, Token, TokenKey};
+use super::token::{DEFAULT_LIFETIME, Token, TokenKey, TokenReply};
 use crate::formats::json;
 use crate::runtime::events::Progress;
 use crate::runtime::flight::Flight;
@@ -51,23 +51,23 @@ pub(in crate::registry) struct Authenticator {
     pub(in crate::registry) wire: Wire,
     pub(in crate::registry) settings: AuthSettings,
     progress: Progress,
-    states: Mutex<BTreeMap<Registry, Arc<State>>>,
+    states: Mutex<BTreeMap<Registry, Arc<RegistryLogins>>>,
     /// The warnings that the user has seen.
     warned: Mutex<BTreeSet<String>>,
 }
 
 /// The challenges and tokens of one registry.
 #[derive(Default)]
-pub(in crate::registry) struct State {
+pub(in crate::registry) struct RegistryLogins {
     challenge: Mutex<Option<Arc<Challenge>>>,
-    credentials: Flight<String, Found>,
+    credentials: Flight<String, CredentialLookup>,
     tokens: Flight<TokenKey, Token>,
     /// Scopes that the registry asked for beyond ours.
     extra: Mutex<BTreeMap<Vec<String>, BTreeSet<String>>>,
 }
 
 /// The logins that were shown to a registry that refused, for messages.
-pub(in crate::registry) struct Tried {
+pub(in crate::registry) struct TriedLogins {
     pub(in crate::registry) what: String,
     /// Whether that was nothing.
     pub(in crate::registry) anonymous: bool,
@@ -85,8 +85,8 @@ pub(in crate::registry) struct Authorization {
 }
 
 impl Authorization {
-    fn shown(&self) -> Shown<'_> {
-        Shown { header: &self.header, source: &self.source }
+    fn shown(&self) -> ShownHeader<'_> {
+        ShownHeader { header: &self.header, source: &self.source }
     }
 
     fn constant(header: HeaderValue, credential: Option<&Credential>) -> Self {
@@ -108,7 +108,7 @@ impl Authenticator {
         Self { wire, settings, progress, states: Mutex::default(), warned: Mutex::default() }
     }
 
-    fn state(&self, host: &Host) -> Arc<State> {
+    fn state(&self, host: &Host) -> Arc<RegistryLogins> {
         Arc::clone(lock(&self.states).entry(host.registry.clone()).or_default())
     }
 
@@ -127,7 +127,7 @@ impl Authenticator {
         host: &Host,
         access: &Access,
         context: &Context,
-        request: Request,
+        request: HttpRequest,
     ) -> Result<Response, RegistryError> {
         Box::pin(self.send_here(host, access, context, request)).await
     }
@@ -137,7 +137,7 @@ impl Authenticator {
         host: &Host,
         access: &Access,
         context: &Context,
-        mut request: Request,
+        mut request: HttpRequest,
     ) -> Result<Response, RegistryError> {
         let mut refreshed = false;
         let mut redirects = 0;
@@ -187,7 +187,7 @@ impl Authenticator {
         let answer = Box::new(response.answer(&self.wire.scrubber).await);
         let context = Box::new(context.clone());
         if own && matches!(status, 401 | 403) {
-            let Tried { what: tried, anonymous, advice } = self.tried(host, access).await;
+            let TriedLogins { what: tried, anonymous, advice } = self.tried(host, access).await;
             return RegistryError::Denied { context, answer, tried, anonymous, advice };
         }
         RegistryError::Refused { context, answer }
@@ -289,11 +289,11 @@ impl Authenticator {
     }
 
     /// The login for a repository, looked up once.
-    async fn credential(&self, host: &Host, access: &Access) -> Result<Found, RegistryError> {
+    async fn credential(&self, host: &Host, access: &Access) -> Result<CredentialLookup, RegistryError> {
         if let Some((user, password)) = self.settings.logins.get(&host.registry) {
             let login = Login::Password(user.clone(), password.clone());
             let credential = Some(Credential::new(login, "this command"));
-            return Ok(Found { credential, ..Found::default() });
+            return Ok(CredentialLookup { credential, ..CredentialLookup::default() });
         }
         let find = || async {
             let (credentials, scope) = (self.settings.credentials.clone(), access.repository.clone());
@@ -319,19 +319,19 @@ impl Authenticator {
     }
 
     /// The logins that were shown to the registry.
-    pub(in crate::registry) async fn tried(&self, host: &Host, access: &Access) -> Tried {
+    pub(in crate::registry) async fn tried(&self, host: &Host, access: &Access) -> TriedLogins {
         match self.credential(host, access).await {
-            Ok(Found { credential: Some(credential), .. }) => {
-                Tried { what: credential.describe(), anonymous: false, advice: None }
+            Ok(CredentialLookup { credential: Some(credential), .. }) => {
+                TriedLogins { what: credential.describe(), anonymous: false, advice: None }
             }
             Ok(found) => {
                 let mut what = format!("no login found in {}", self.settings.credentials.places());
                 for passed_over in &found.passed_over {
                     what.push_str(&format!("; {passed_over}"));
                 }
-                Tried { what, anonymous: true, advice: found.advice() }
+                TriedLogins { what, anonymous: true, advice: found.advice() }
             }
-            Err(error) => Tried { what: error.to_string(), anonymous: true, advice: error.hint() },
+            Err(error) => TriedLogins { what: error.to_string(), anonymous: true, advice: error.hint() },
         }
     }
 
@@ -380,7 +380,7 @@ impl Authenticator {
             "" => "this registry".to_owned(),
             path => path.to_owned(),
         };
-        let context = Context { registry: host.registry.clone(), step: Step::Token, subject };
+        let context = Context { registry: host.registry.clone(), step: RequestStep::Token, subject };
         let fail = |why: String| RegistryError::Challenge { context: Box::new(context.clone()), why };
         let realm = asked.get("realm").unwrap_or_default();
         let mut realm = Url::parse(realm).map_err(|error| fail(format!("`realm` is no address: {error}")))?;
@@ -394,7 +394,7 @@ impl Authenticator {
                 form.append_pair("client_id", "pack");
                 form.append_pair("scope", &scopes.join(" "));
                 form.append_pair("refresh_token", token.expose());
-                Request::new(Method::POST, realm.clone())
+                HttpRequest::new(Method::POST, realm.clone())
                     .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                     .payload(Payload::Bytes(form.finish().into()))
             }
@@ -410,7 +410,7 @@ impl Authenticator {
                     query.append_pair("account", user);
                 }
                 drop(query);
-                Request::new(Method::GET, realm.clone())
+                HttpRequest::new(Method::GET, realm.clone())
             }
         };
         let password = match login {
@@ -436,7 +436,7 @@ impl Authenticator {
             }
             let next =
                 response.url.join(next).map_err(|error| fail(format!("redirected nowhere: {error}")))?;
-            request = Request::new(Method::GET, next);
+            request = HttpRequest::new(Method::GET, next);
         };
         if !response.is_success() {
             return Err(self.failure(host, access, &context, response).await);
@@ -451,7 +451,7 @@ impl Authenticator {
         let body =
             body.ok_or(RegistryError::TooLarge { context: Box::new(context.clone()), limit: MAX_ANSWER })?;
         // The message quotes keys and no values.
-        let reply: Reply = json::decode(&body).map_err(|error| {
+        let reply: TokenReply = json::decode(&body).map_err(|error| {
             fail(format!("{from} answers something other than JSON with a token: {error}"))
         })?;
         let token = reply.token.ok_or_else(|| fail(format!("{from} answers without a token")))?;

@@ -27,7 +27,7 @@ pub(in crate::registry) fn parse<'a>(headers: impl IntoIterator<Item = &'a str>)
 
 fn parse_header(header: &str) -> Vec<Challenge> {
     let mut challenges: Vec<Challenge> = Vec::new();
-    let mut rest = Scanner(header);
+    let mut rest = ChallengeScanner(header);
     loop {
         rest.skip(|character| character.is_whitespace() || character == ',');
         if rest.0.is_empty() {
@@ -59,9 +59,9 @@ fn parse_header(header: &str) -> Vec<Challenge> {
     }
 }
 
-struct Scanner<'a>(&'a str);
+struct ChallengeScanner<'a>(&'a str);
 
-impl<'a> Scanner<'a> {
+impl<'a> ChallengeScanner<'a> {
     fn skip(&mut self, matches: impl Fn(char) -> bool) -> bool {
         let before = self.0.len();
         self.0 = self.0.trim_start_matches(matches);

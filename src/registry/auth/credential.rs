@@ -40,7 +40,7 @@ impl Credential {
 
 /// The login that was found, and the places that could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::registry) struct Found {
+pub(in crate::registry) struct CredentialLookup {
     pub(in crate::registry) credential: Option<Credential>,
     pub(in crate::registry) passed_over: Vec<PassedOver>,
 }
@@ -63,7 +63,7 @@ impl std::fmt::Display for PassedOver {
     }
 }
 
-impl Found {
+impl CredentialLookup {
     /// The advice about a login that may be in a place that could not be read.
     pub(in crate::registry) fn advice(&self) -> Option<String> {
         self.passed_over.first().map(|passed_over| match passed_over {

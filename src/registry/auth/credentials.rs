@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::super::wire::error::RegistryError;
 use super::super::wire::secret::Secret;
-use super::credential::{Credential, Found, Login, PassedOver};
-use super::file::{AuthFile, Named, key_of, read};
-use super::helper::{self, HelperError, Output};
+use super::credential::{Credential, CredentialLookup, Login, PassedOver};
+use super::file::{AuthFile, NamedHelper, key_of, read};
+use super::helper::{self, HelperError, HelperOutput};
 use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
 use crate::types::reference::{Registry, Scope};
 use crate::types::shown::{Foreign, shown_path};
@@ -38,12 +38,12 @@ pub struct Credentials {
 }
 
 /// The answer of a helper to `get`.
-struct Reply {
+struct HelperReply {
     username: String,
     secret: Secret,
 }
 
-impl FromJson for Reply {
+impl FromJson for HelperReply {
     fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut reply = Object::open(value, &["ServerURL", "Username", "Secret"])?;
         Ok(Self { username: reply.take_or_default("Username")?, secret: reply.require("Secret")? })
@@ -62,7 +62,7 @@ impl Credentials {
     }
 
     /// As [`Credentials::find`], with what could not be looked at.
-    pub(in crate::registry) fn look(&self, scope: &Scope) -> Result<Found, RegistryError> {
+    pub(in crate::registry) fn look(&self, scope: &Scope) -> Result<CredentialLookup, RegistryError> {
         self.search(scope, &mut |_, _| {})
     }
 
@@ -71,12 +71,12 @@ impl Credentials {
         &self,
         scope: &Scope,
         note: &mut dyn FnMut(&str, &str),
-    ) -> Result<Found, RegistryError> {
+    ) -> Result<CredentialLookup, RegistryError> {
         let broken = |from: &str, why: String, note: &mut dyn FnMut(&str, &str)| {
             note(from, &why);
             RegistryError::Credentials { registry: scope.registry().clone(), from: from.to_owned(), why }
         };
-        let mut found = Found::default();
+        let mut found = CredentialLookup::default();
         let given =
             self.docker_auth_config.iter().map(|text| ("DOCKER_AUTH_CONFIG".to_owned(), None, Some(text)));
         let files = self.files().into_iter().map(|path| (quoted(&path), Some(path), None));
@@ -149,7 +149,7 @@ impl Credentials {
     ) -> Result<Option<Credential>, (String, String)> {
         let here = |why: String| (name.to_owned(), why);
         let file = AuthFile::parse(text).map_err(|error| here(error.to_string()))?;
-        if let Some(Named { name: helper, is_own }) = file.helper(scope).map_err(here)? {
+        if let Some(NamedHelper { name: helper, is_own }) = file.helper(scope).map_err(here)? {
             let program = program_name(&helper);
             let source = format!("`{program}`, named in {name}");
             match self.ask(&helper, scope.registry()) {
@@ -172,7 +172,7 @@ impl Credentials {
         helper: &str,
         action: &str,
         input: &str,
-    ) -> Result<Output, HelperError> {
+    ) -> Result<HelperOutput, HelperError> {
         let program = self.program(helper)?;
         let timeout =
             if self.helper_timeout.is_zero() { Duration::from_secs(30) } else { self.helper_timeout };
@@ -193,7 +193,7 @@ impl Credentials {
             }
             return Err(HelperError::Failed(output.reason(&[])));
         }
-        let Reply { username, secret } =
+        let HelperReply { username, secret } =
             json::decode(output.text.as_bytes()).map_err(HelperError::NotJson)?;
         Ok(match (username.as_str(), secret.expose()) {
             (_, "") => None,
@@ -460,7 +460,7 @@ mod tests {
             std::fs::remove_dir_all(directory.path().join(".docker")).expect("removed");
         }
         let null = Credentials { registry_auth_file: Some("/dev/null".into()), ..Credentials::default() };
-        assert_eq!(null.look(&scope).expect("nothing there"), Found::default());
+        assert_eq!(null.look(&scope).expect("nothing there"), CredentialLookup::default());
     }
 
     #[test]

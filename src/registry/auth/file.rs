@@ -28,7 +28,7 @@ pub(in crate::registry) struct AuthFile<'a> {
 
 /// A credential helper that a file names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::registry) struct Named {
+pub(in crate::registry) struct NamedHelper {
     /// `NAME` of `docker-credential-NAME`.
     pub(in crate::registry) name: String,
     /// Whether it is named for this registry and not for all of them.
@@ -58,14 +58,14 @@ impl<'a> AuthFile<'a> {
     }
 
     /// The helper for a registry: its own, else the one for all.
-    pub(in crate::registry) fn helper(&self, scope: &Scope) -> Result<Option<Named>, String> {
+    pub(in crate::registry) fn helper(&self, scope: &Scope) -> Result<Option<NamedHelper>, String> {
         if let Some(own) = lookup(&self.cred_helpers, scope) {
             // One without a name says that the file itself has the login.
             let name = text_of(*own, "its entry in `credHelpers`")?;
-            return Ok(name.map(|name| Named { name, is_own: true }));
+            return Ok(name.map(|name| NamedHelper { name, is_own: true }));
         }
         let store = self.creds_store.map(|store| text_of(store, "`credsStore`"));
-        Ok(store.transpose()?.flatten().map(|name| Named { name, is_own: false }))
+        Ok(store.transpose()?.flatten().map(|name| NamedHelper { name, is_own: false }))
     }
 
     /// The login that is written down for a registry.

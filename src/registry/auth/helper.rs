@@ -40,7 +40,7 @@ pub(in crate::registry) enum HelperError {
 }
 
 /// The answer of a helper.
-pub(in crate::registry) struct Output {
+pub(in crate::registry) struct HelperOutput {
     pub(in crate::registry) success: bool,
     /// Its standard output.
     pub(in crate::registry) text: String,
@@ -49,7 +49,7 @@ pub(in crate::registry) struct Output {
     status: ExitStatus,
 }
 
-impl Output {
+impl HelperOutput {
     /// Why it failed, in its own words: what it wrote, without `secrets` and any that it gave itself.
     pub(in crate::registry) fn reason(&self, secrets: &[&str]) -> String {
         let scrubber = Scrubber::default();
@@ -96,7 +96,7 @@ pub(in crate::registry) fn run(
     action: &str,
     input: &str,
     timeout: Duration,
-) -> Result<Output, HelperError> {
+) -> Result<HelperOutput, HelperError> {
     let mut child = Command::new(program)
         .arg(action)
         .stdin(Stdio::piped())
@@ -115,7 +115,7 @@ pub(in crate::registry) fn run(
         let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
     }
     match status {
-        Ok(Some(status)) => Ok(Output {
+        Ok(Some(status)) => Ok(HelperOutput {
             success: status.success(),
             text: String::from_utf8_lossy(&heard.answer).into_owned(),
             complaint: String::from_utf8_lossy(&heard.complaint).into_owned(),

@@ -17,7 +17,7 @@ use super::super::wire::error::RegistryError;
 use super::super::wire::secret::Secret;
 use super::credential::Login;
 use super::credentials::{Credentials, program_name};
-use super::file::{AuthFile, Named, key_of, normalise, read};
+use super::file::{AuthFile, NamedHelper, key_of, normalise, read};
 use super::helper::HelperError;
 use crate::formats::json::{self, JsonValue};
 use crate::runtime::atomic::{self, Durability, NewFileMode};
@@ -26,16 +26,16 @@ use crate::types::shown::shown_path;
 
 /// Where a login was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct LoginRecord {
     /// The file or the helper's program.
-    pub place: Place,
+    pub place: LoginPlace,
     /// The login that is found in its stead, because it is looked for in another place first.
     pub hidden_by: Option<String>,
 }
 
 /// A place for logins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum LoginPlace {
     /// A file with the password in it.
     File {
         /// The file.
@@ -47,7 +47,7 @@ pub enum Place {
     Helper(String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for LoginPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, .. } => write!(f, "`{}`", shown_path(path)),
@@ -58,9 +58,9 @@ impl fmt::Display for Place {
 
 /// The logins that are left after one was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Removed {
+pub struct RemainingLogins {
     /// Where there was one.
-    pub places: Vec<Place>,
+    pub places: Vec<LoginPlace>,
     /// A login that is still found, in a place that is not ours to change or for more than was asked.
     pub left: Option<String>,
 }
@@ -74,7 +74,7 @@ impl Credentials {
     ///
     /// # Errors
     /// When there is no place for it, a file is not what it should be or cannot be written, or a helper fails.
-    pub fn keep(&self, scope: &Scope, user: &str, password: &Secret) -> Result<Kept, RegistryError> {
+    pub fn keep(&self, scope: &Scope, user: &str, password: &Secret) -> Result<LoginRecord, RegistryError> {
         let fail = |place: String, why: String| RegistryError::Keep {
             what: "store",
             scope: scope.clone(),
@@ -106,7 +106,7 @@ impl Credentials {
             Some(Ok(program)) => {
                 // A login in the helper is removed from the file.
                 edit(&path, |auths| remove(auths, scope)).map_err(|why| fail(named(&path), why))?;
-                Place::Helper(program)
+                LoginPlace::Helper(program)
             }
             Some(Err((program, why))) => return Err(fail(format!("`{program}`"), why)),
             None => {
@@ -114,7 +114,7 @@ impl Credentials {
                 edit(&path, |auths| replace(auths, scope, &pair)).map_err(|why| fail(named(&path), why))?;
                 let is_open =
                     std::fs::metadata(&path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0);
-                Place::File { path, is_open }
+                LoginPlace::File { path, is_open }
             }
         };
         let login = Login::Password(user.to_owned(), password.clone());
@@ -123,12 +123,12 @@ impl Credentials {
             Ok(found) => found.filter(|found| found.login != login).map(|found| found.describe()),
             Err(error) => Some(error.to_string()),
         };
-        Ok(Kept { place, hidden_by })
+        Ok(LoginRecord { place, hidden_by })
     }
 
     fn keep_in_helper(
         &self,
-        Named { name, is_own }: &Named,
+        NamedHelper { name, is_own }: &NamedHelper,
         scope: &Scope,
         user: &str,
         password: &Secret,
@@ -155,22 +155,22 @@ impl Credentials {
     ///
     /// # Errors
     /// When a file is not what it should be or cannot be written, or a helper fails.
-    pub fn forget(&self, scope: &Scope) -> Result<Removed, RegistryError> {
+    pub fn forget(&self, scope: &Scope) -> Result<RemainingLogins, RegistryError> {
         let fail = |place: String, why: String| RegistryError::Keep {
             what: "remove",
             scope: scope.clone(),
             place,
             why,
         };
-        let mut removed = Removed::default();
+        let mut removed = RemainingLogins::default();
         for path in self.files() {
             let named = || format!("`{}`", shown_path(&path));
             let text = text_of(&path).map_err(|why| fail(named(), why))?;
             let parsed = AuthFile::parse(&text).map_err(|error| fail(named(), error.to_string()))?;
             let helper = helper_of(&parsed, scope).map_err(|why| fail(named(), why))?;
-            if let Some(Named { name, is_own }) = helper {
+            if let Some(NamedHelper { name, is_own }) = helper {
                 let program = program_name(&name);
-                let place = || Place::Helper(program.clone());
+                let place = || LoginPlace::Helper(program.clone());
                 match self.erase(&name, scope) {
                     Ok(true) => removed.places.push(place()),
                     Ok(false) => {}
@@ -179,7 +179,7 @@ impl Credentials {
                 }
             }
             if edit(&path, |auths| remove(auths, scope)).map_err(|why| fail(named(), why))? {
-                removed.places.push(Place::File { path, is_open: false });
+                removed.places.push(LoginPlace::File { path, is_open: false });
             }
         }
         removed.left = self.find(scope)?.map(|found| found.describe());
@@ -197,7 +197,7 @@ impl Credentials {
 }
 
 /// The helper for a whole registry.
-fn helper_of(file: &AuthFile<'_>, scope: &Scope) -> Result<Option<Named>, String> {
+fn helper_of(file: &AuthFile<'_>, scope: &Scope) -> Result<Option<NamedHelper>, String> {
     if scope.path().is_empty() { file.helper(scope) } else { Ok(None) }
 }
 
@@ -208,9 +208,9 @@ fn text_of(path: &Path) -> Result<String, String> {
 
 /// A JSON object whose members keep their order, and whose values keep their bytes.
 #[derive(Default)]
-struct Members(Vec<(String, String)>);
+struct OrderedObject(Vec<(String, String)>);
 
-impl Members {
+impl OrderedObject {
     /// The members of what was found to be an object, or of `null`.
     fn of(object: JsonValue<'_>) -> Self {
         Self(object.members().map(|(key, value)| (key.into_owned(), value.text().to_owned())).collect())
@@ -243,7 +243,7 @@ fn is_for(scope: &Scope) -> impl Fn(&(String, String)) -> bool {
     move |(key, _)| normalise(key) == wanted
 }
 
-fn remove(auths: &mut Members, scope: &Scope) -> Result<bool, String> {
+fn remove(auths: &mut OrderedObject, scope: &Scope) -> Result<bool, String> {
     let before = auths.0.len();
     let is_for = is_for(scope);
     auths.0.retain(|member| !is_for(member));
@@ -251,7 +251,7 @@ fn remove(auths: &mut Members, scope: &Scope) -> Result<bool, String> {
 }
 
 /// Puts the one entry for `scope` where the first was, under the name that it had.
-fn replace(auths: &mut Members, scope: &Scope, pair: &str) -> Result<bool, String> {
+fn replace(auths: &mut OrderedObject, scope: &Scope, pair: &str) -> Result<bool, String> {
     let is_hub = scope.registry().as_str() == DOCKER_HUB && scope.path().is_empty();
     let own_key = if is_hub { key_of(scope.registry()).to_owned() } else { scope.to_string() };
     let at = auths.0.iter().position(is_for(scope));
@@ -263,13 +263,16 @@ fn replace(auths: &mut Members, scope: &Scope, pair: &str) -> Result<bool, Strin
 }
 
 /// Changes the `auths` of a file that may not exist, if `change` says that it did anything.
-fn edit(path: &Path, change: impl FnOnce(&mut Members) -> Result<bool, String>) -> Result<bool, String> {
+fn edit(
+    path: &Path,
+    change: impl FnOnce(&mut OrderedObject) -> Result<bool, String>,
+) -> Result<bool, String> {
     // A link stays one: what it leads to is replaced.
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let Some(directory) = path.parent() else { return Err("it is no file".to_owned()) };
     let exists = read(&path).map_err(|error| error.to_string())?.is_some();
     if !exists {
-        let mut auths = Members::default();
+        let mut auths = OrderedObject::default();
         if !change(&mut auths)? {
             return Ok(false);
         }
@@ -288,7 +291,7 @@ fn edit(path: &Path, change: impl FnOnce(&mut Members) -> Result<bool, String>) 
 fn edit_locked(
     path: &Path,
     directory: &Path,
-    change: impl FnOnce(&mut Members) -> Result<bool, String>,
+    change: impl FnOnce(&mut OrderedObject) -> Result<bool, String>,
 ) -> Result<bool, String> {
     let words = |error: io::Error| error.to_string();
     let lock = std::fs::File::open(directory).map_err(words)?;
@@ -297,12 +300,14 @@ fn edit_locked(
     // A file that Docker's tools read differently is not changed either, because the owner of the login would be
     // unclear.
     AuthFile::parse(&text).map_err(|error| error.to_string())?;
-    let (mut file, mut auths) = (Members::default(), Members::default());
+    let (mut file, mut auths) = (OrderedObject::default(), OrderedObject::default());
     if !text.trim().is_empty() {
         let value = json::parse(text.as_bytes()).map_err(|error| error.to_string())?;
-        file = Members::of(value);
-        auths =
-            value.members().find(|(key, _)| key == "auths").map_or(auths, |(_, auths)| Members::of(auths));
+        file = OrderedObject::of(value);
+        auths = value
+            .members()
+            .find(|(key, _)| key == "auths")
+            .map_or(auths, |(_, auths)| OrderedObject::of(auths));
     }
     if !change(&mut auths)? {
         return Ok(false);
@@ -380,11 +385,11 @@ mod tests {
             kept
         }
 
-        fn keep(&self, scope: &str, user: &str) -> Result<Kept, RegistryError> {
+        fn keep(&self, scope: &str, user: &str) -> Result<LoginRecord, RegistryError> {
             self.credentials().keep(&scope.parse().expect(scope), user, &Secret::new("hunter2"))
         }
 
-        fn forget(&self, scope: &str) -> Removed {
+        fn forget(&self, scope: &str) -> RemainingLogins {
             self.credentials().forget(&scope.parse().expect(scope)).expect("removes")
         }
 
@@ -407,7 +412,7 @@ mod tests {
         let kept = home.keep("r.example", "alice").expect("keeps");
         assert_eq!(
             kept,
-            Kept { place: Place::File { path: home.config(), is_open: false }, hidden_by: None }
+            LoginRecord { place: LoginPlace::File { path: home.config(), is_open: false }, hidden_by: None }
         );
         assert_eq!((mode(&home.config()), mode(&home.path("home/.docker"))), (0o600, 0o700));
         let text = fs::read_to_string(home.config()).expect("text");
@@ -427,7 +432,7 @@ mod tests {
             (home.user("r.example/app"), home.user("r.example/team/a").as_deref()),
             (None, Some("bot"))
         );
-        assert_eq!(home.forget("r.example"), Removed::default());
+        assert_eq!(home.forget("r.example"), RemainingLogins::default());
     }
 
     #[test]
@@ -438,7 +443,7 @@ mod tests {
         let path = home.write("home/.docker/config.json", before);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("ours");
         let kept = home.keep("r.example", "alice").expect("keeps");
-        assert_eq!(kept.place, Place::File { path: path.clone(), is_open: true });
+        assert_eq!(kept.place, LoginPlace::File { path: path.clone(), is_open: true });
         let after = fs::read_to_string(&path).expect("text");
         let expected = before
             .replace("{\"identitytoken\": \"old\"}", "{ \"auth\": \"YWxpY2U6aHVudGVyMg==\" }")
@@ -505,7 +510,10 @@ mod tests {
         let config = r#"{"auths":{"r.example":{"auth":"eDp5"}},"credHelpers":{"r.example":"box"},"credsStore":"absent"}"#;
         let path = home.write("home/.docker/config.json", config);
         let kept = home.keep("r.example", "alice").expect("keeps");
-        assert_eq!(kept, Kept { place: Place::Helper("docker-credential-box".to_owned()), hidden_by: None });
+        assert_eq!(
+            kept,
+            LoginRecord { place: LoginPlace::Helper("docker-credential-box".to_owned()), hidden_by: None }
+        );
         let stored: serde_json::Value =
             serde_json::from_str(&fs::read_to_string(&kept_by).expect("text")).expect("JSON");
         assert_eq!(
@@ -516,12 +524,12 @@ mod tests {
         assert!(!text.contains("eDp5") && !text.contains("aHVudGVyMg"), "no password in the file: {text}");
         // The general store is not on this machine: the file it is, as when reading.
         let other = home.keep("other.example", "bob").expect("keeps");
-        assert!(matches!(other.place, Place::File { .. }) && other.hidden_by.is_none(), "{other:?}");
+        assert!(matches!(other.place, LoginPlace::File { .. }) && other.hidden_by.is_none(), "{other:?}");
         // A path is no helper's business, which then answers first.
         let hidden = home.keep("r.example/team", "bot").expect("keeps");
         assert!(hidden.hidden_by.is_some_and(|by| by.contains("docker-credential-box")));
         let removed = home.forget("r.example");
-        assert_eq!(removed.places, [Place::Helper("docker-credential-box".to_owned())]);
+        assert_eq!(removed.places, [LoginPlace::Helper("docker-credential-box".to_owned())]);
         assert!(!kept_by.exists());
     }
 
@@ -543,7 +551,7 @@ mod tests {
         let podman =
             home.write("run/containers/auth.json", r#"{"auths":{"r.example":{"auth":"b2xkOm9sZA=="}}}"#);
         let kept = home.keep("r.example", "alice").expect("keeps");
-        assert_eq!(kept.place, Place::File { path: podman.clone(), is_open: true });
+        assert_eq!(kept.place, LoginPlace::File { path: podman.clone(), is_open: true });
         assert_eq!((kept.hidden_by, home.user("r.example/a").as_deref()), (None, Some("alice")));
         let mut credentials = home.credentials();
         credentials.docker_auth_config = Some(Secret::new(r#"{"auths":{"r.example":{"auth":"Y2k6Y2k="}}}"#));

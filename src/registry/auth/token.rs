@@ -34,13 +34,13 @@ impl Token {
 }
 
 /// The answer of a token server.
-pub(in crate::registry) struct Reply {
+pub(in crate::registry) struct TokenReply {
     /// Under one name or the other.
     pub(in crate::registry) token: Option<Secret>,
     pub(in crate::registry) expires_in: Option<u64>,
 }
 
-impl FromJson for Reply {
+impl FromJson for TokenReply {
     fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         const NAMES: &[&str] =
             &["token", "access_token", "expires_in", "issued_at", "refresh_token", "scope"];
@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn an_answer_in_which_others_read_another_token_is_refused() {
-        let read = |text: &str| json::decode::<Reply>(text.as_bytes()).map_err(|error| error.to_string());
+        let read =
+            |text: &str| json::decode::<TokenReply>(text.as_bytes()).map_err(|error| error.to_string());
         for (text, why) in [
             (r#"{"token":"hunter2","token":"x"}"#, "the key `token` occurs twice"),
             (r#"{"token":"hunter2","Token":"x"}"#, "the key `Token` is `token` to tools"),

@@ -11,18 +11,18 @@ use super::super::wire::error::RegistryError;
 use super::super::wire::exchange::Wire;
 use super::super::wire::host::Host;
 use super::super::wire::lock::lock;
-use super::super::wire::request::Request;
+use super::super::wire::request::HttpRequest;
 use super::super::wire::response::Response;
 use super::super::wire::retry::Retry;
 use super::super::wire::settings::WireSettings;
-use super::settings::{RegistrySettings, Settings};
+use super::settings::{ClientSettings, RegistrySettings};
 use crate::runtime::events::Progress;
 use crate::types::reference::Registry;
 
 /// The API of all registries.
 pub(in crate::registry) struct Api {
     pub(in crate::registry) auth: Authenticator,
-    pub(in crate::registry) settings: Settings,
+    pub(in crate::registry) settings: ClientSettings,
     shapes: Mutex<BTreeMap<Registry, Arc<UploadShape>>>,
 }
 
@@ -40,7 +40,7 @@ pub(in crate::registry) struct UploadShape {
 }
 
 impl Api {
-    pub(in crate::registry) fn new(settings: Settings, progress: &Progress) -> Self {
+    pub(in crate::registry) fn new(settings: ClientSettings, progress: &Progress) -> Self {
         let (wire, auth) = settings.parts();
         let wire = Wire::new(wire, progress.clone());
         Self { auth: Authenticator::new(wire, auth, progress.clone()), settings, shapes: Mutex::default() }
@@ -75,7 +75,7 @@ impl Api {
         host: &Host,
         access: &Access,
         context: &Context,
-        request: Request,
+        request: HttpRequest,
     ) -> Result<Response, RegistryError> {
         self.auth.send(host, access, context, request).await
     }

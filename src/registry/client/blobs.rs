@@ -5,10 +5,10 @@ use reqwest::header::{ACCEPT_ENCODING, RANGE};
 
 use super::super::auth::access::Access;
 use super::super::wire::advice::shorten;
-use super::super::wire::context::{Context, Step, context};
+use super::super::wire::context::{Context, RequestStep, context};
 use super::super::wire::error::{RegistryError, is_transient};
 use super::super::wire::host::Host;
-use super::super::wire::request::Request;
+use super::super::wire::request::HttpRequest;
 use super::super::wire::response::Response;
 use super::api::Api;
 use crate::oci::Descriptor;
@@ -23,8 +23,8 @@ impl Api {
     ) -> Result<bool, RegistryError> {
         let (path, digest) = (access.repository.path(), descriptor.digest);
         let url = host.url(&format!("/v2/{path}/blobs/{digest}"));
-        let context = context(&host.registry, Step::CheckBlob, path, &digest.to_string());
-        let response = self.send(host, access, &context, Request::new(Method::HEAD, url)).await?;
+        let context = context(&host.registry, RequestStep::CheckBlob, path, &digest.to_string());
+        let response = self.send(host, access, &context, HttpRequest::new(Method::HEAD, url)).await?;
         let status = response.status();
         if response.is_success() {
             // Some servers say 200 to everything: something must show that this blob is meant.
@@ -54,7 +54,7 @@ impl Api {
     ) -> Result<bool, RegistryError> {
         let url = host.url(&format!("/v2/{}/blobs/{}", access.repository.path(), descriptor.digest));
         let request =
-            Request::new(Method::GET, url).header(ACCEPT_ENCODING, "identity").header(RANGE, "bytes=0-0");
+            HttpRequest::new(Method::GET, url).header(ACCEPT_ENCODING, "identity").header(RANGE, "bytes=0-0");
         let response = self.send(host, access, context, request).await?;
         let total = response.header("content-range").and_then(|range| range.rsplit_once('/'));
         let size = match response.status() {
@@ -73,17 +73,19 @@ impl Api {
         context: &Context,
         descriptor: &Descriptor,
         from: u64,
-    ) -> Result<Opened, RegistryError> {
+    ) -> Result<BlobResponse, RegistryError> {
         let url = host.url(&format!("/v2/{}/blobs/{}", access.repository.path(), descriptor.digest));
-        let mut request = Request::new(Method::GET, url).header(ACCEPT_ENCODING, "identity");
+        let mut request = HttpRequest::new(Method::GET, url).header(ACCEPT_ENCODING, "identity");
         if from > 0 {
             request = request.header(RANGE, &format!("bytes={from}-"));
         }
         let response = self.send(host, access, context, request).await?;
         match response.status() {
             // The whole blob: what has been read already is read once more and thrown away.
-            200 => Ok(Opened { response, skip: from }),
-            206 if from > 0 && is_range(&response, from, descriptor.size) => Ok(Opened { response, skip: 0 }),
+            200 => Ok(BlobResponse { response, skip: from }),
+            206 if from > 0 && is_range(&response, from, descriptor.size) => {
+                Ok(BlobResponse { response, skip: 0 })
+            }
             206 => Err(RegistryError::Mismatch {
                 context: Box::new(context.clone()),
                 expected: format!("the bytes from {from} on"),
@@ -98,7 +100,7 @@ impl Api {
     }
 }
 
-pub(super) struct Opened {
+pub(super) struct BlobResponse {
     pub(super) response: Response,
     pub(super) skip: u64,
 }

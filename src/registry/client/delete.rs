@@ -8,10 +8,10 @@
 use reqwest::Method;
 
 use super::super::auth::access::Access;
-use super::super::wire::context::{Context, Step, context};
+use super::super::wire::context::{Context, RequestStep, context};
 use super::super::wire::error::RegistryError;
 use super::super::wire::host::Host;
-use super::super::wire::request::Request;
+use super::super::wire::request::HttpRequest;
 use super::api::Api;
 use super::handle::Client;
 use crate::types::reference::{Reference, Repository};
@@ -36,7 +36,7 @@ impl Client {
 impl Api {
     async fn delete(&self, host: &Host, repository: &Repository, name: &str) -> Result<bool, RegistryError> {
         let (access, path) = (Access::delete(repository), repository.path());
-        let context = context(&host.registry, Step::Delete, path, name);
+        let context = context(&host.registry, RequestStep::Delete, path, name);
         let mut retry = self.retry();
         let mut may_be_done = false;
         loop {
@@ -66,7 +66,7 @@ impl Api {
         name: &str,
     ) -> Result<u16, RegistryError> {
         let url = host.url(&format!("/v2/{}/manifests/{name}", access.repository.path()));
-        let response = self.send(host, access, context, Request::new(Method::DELETE, url)).await?;
+        let response = self.send(host, access, context, HttpRequest::new(Method::DELETE, url)).await?;
         if !response.is_success() {
             return Err(self.failure(host, access, context, response).await);
         }

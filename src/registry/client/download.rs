@@ -9,10 +9,10 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 
 use super::super::auth::access::Access;
-use super::super::wire::context::{Context, Step, context};
+use super::super::wire::context::{Context, RequestStep, context};
 use super::super::wire::error::{Chance, RegistryError};
 use super::super::wire::fault::Fault;
-use super::super::wire::host::{Host, Slot};
+use super::super::wire::host::{Host, RequestSlot};
 use super::super::wire::response::Response;
 use super::super::wire::retry::Retry;
 use super::super::wire::settings::{RetryPolicy, Timeouts};
@@ -75,7 +75,7 @@ struct DownloadStream {
     context: Context,
     host: Arc<Host>,
     retry: Retry,
-    _slot: Slot,
+    _slot: RequestSlot,
 }
 
 impl DownloadStream {
@@ -91,7 +91,12 @@ impl DownloadStream {
         let attempts = if is_last { policy.attempts } else { 1 };
         Ok(Self {
             access: Access::pull(&place),
-            context: context(&host.registry, Step::PullBlob, place.path(), &descriptor.digest.to_string()),
+            context: context(
+                &host.registry,
+                RequestStep::PullBlob,
+                place.path(),
+                &descriptor.digest.to_string(),
+            ),
             retry: Retry::new(RetryPolicy { attempts, ..policy }, client.api().wire_settings().clock.clone()),
             _slot: host.pull_slot().await,
             host,
@@ -283,19 +288,19 @@ impl Read for Download {
 
 /// A large blob, whose bytes are checked as they are read. They cannot be taken back where they turn out
 /// wrong at the end, so that the error names who sent them.
-pub(in crate::registry) struct Watched {
+pub(in crate::registry) struct WatchedDownload {
     reader: VerifyingReader<Download>,
     from: Context,
 }
 
-impl Watched {
+impl WatchedDownload {
     pub(in crate::registry) fn new(download: Download, digest: Digest, size: u64) -> Self {
         let from = download.context().clone();
         Self { reader: VerifyingReader::new(download, digest, size), from }
     }
 }
 
-impl Read for Watched {
+impl Read for WatchedDownload {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.reader.read(buffer).map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => {

@@ -12,12 +12,12 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::super::auth::access::Access;
-use super::super::wire::body::{Content, Gathered, Sent, Upload};
-use super::super::wire::context::Step;
+use super::super::wire::body::{BodyContent, BufferedStart, SentBytes, Upload};
+use super::super::wire::context::RequestStep;
 use super::super::wire::error::RegistryError;
-use super::super::wire::location::Target;
+use super::super::wire::location::RedirectTarget;
 use super::super::wire::lock::lock;
-use super::super::wire::request::{Payload, Request};
+use super::super::wire::request::{HttpRequest, Payload};
 use super::upload::{LARGE, OCTETS, Uploads, commit};
 use crate::oci::Descriptor;
 use crate::oci::blob::{Blob, Delivery, GrowingBlob};
@@ -30,7 +30,7 @@ const SMALL: usize = 256 << 10;
 pub(in crate::registry) struct Follow<'a> {
     pub(in crate::registry) uploads: Uploads<'a>,
     pub(in crate::registry) growing: &'a GrowingBlob,
-    pub(in crate::registry) progress: Arc<Sent>,
+    pub(in crate::registry) progress: Arc<SentBytes>,
 }
 
 impl Follow<'_> {
@@ -45,12 +45,12 @@ impl Follow<'_> {
         // While nothing of it is there to be sent, others go first.
         let slot = slot.filter(|_| self.growing.has_begun());
         let clock = self.uploads.api.wire_settings().clock.clone();
-        let content = Content::follow(self.growing, Arc::clone(&self.progress), clock);
+        let content = BodyContent::follow(self.growing, Arc::clone(&self.progress), clock);
         let gathered = content.gather(SMALL).await;
         let _slot = if slot.is_some() { slot } else { host.push_slot().await };
         let (session, payload) = match gathered {
-            Gathered::All(bytes) => (session, Payload::Bytes(bytes)),
-            Gathered::Start => {
+            BufferedStart::All(bytes) => (session, Payload::Bytes(bytes)),
+            BufferedStart::Start => {
                 let sending = self.send(session, content.rest());
                 tokio::select! {
                     session = sending => (session?, Payload::Nothing),
@@ -70,39 +70,39 @@ impl Follow<'_> {
     }
 
     /// Sends all bytes as they come, in one request of unknown length.
-    async fn send(&self, session: Target, body: Upload) -> Result<Target, RegistryError> {
-        let request = Request::to(Method::PATCH, &session)
+    async fn send(&self, session: RedirectTarget, body: Upload) -> Result<RedirectTarget, RegistryError> {
+        let request = HttpRequest::to(Method::PATCH, &session)
             .header(CONTENT_TYPE, OCTETS)
             .payload(Payload::Upload(body))
             .fresh(true);
-        let response = self.uploads.request(Step::SendBlob, request).await?;
+        let response = self.uploads.request(RequestStep::SendBlob, request).await?;
         self.uploads.next(session, response).await
     }
 
     async fn commit(
         &self,
-        session: &Target,
+        session: &RedirectTarget,
         payload: Payload,
         descriptor: &Descriptor,
     ) -> Result<Delivery, RegistryError> {
-        let request = Request::to(Method::PUT, &commit(session, &descriptor.digest)).fresh(true);
+        let request = HttpRequest::to(Method::PUT, &commit(session, &descriptor.digest)).fresh(true);
         let request = match payload {
             Payload::Nothing => request.header(CONTENT_LENGTH, "0"),
             payload => request.header(CONTENT_TYPE, OCTETS).payload(payload),
         };
-        let response = self.uploads.request(Step::CommitUpload, request).await?;
+        let response = self.uploads.request(RequestStep::CommitUpload, request).await?;
         let (status, found) = (response.status(), response.digest());
         response.discard().await;
         lock(self.uploads.sessions).pop();
         if status == 201 && found == Some(descriptor.digest) || self.is_there(descriptor).await? {
             return Ok(Delivery::Uploaded);
         }
-        let context = Box::new(self.uploads.context(Step::CommitUpload));
+        let context = Box::new(self.uploads.context(RequestStep::CommitUpload));
         Err(RegistryError::Unverified { context, status })
     }
 
     /// Returns if the blob is finished, much of it is yet to be sent, and it turns out to be there already.
-    async fn is_needless(&self, content: &Content, known: impl Fn(&Digest) -> bool) {
+    async fn is_needless(&self, content: &BodyContent, known: impl Fn(&Digest) -> bool) {
         if let Some(Blob { descriptor, .. }) = self.growing.ended().await
             && descriptor.size.saturating_sub(content.sent()) > LARGE
             && (known(&descriptor.digest) || self.is_there(&descriptor).await.unwrap_or(false))
@@ -118,7 +118,7 @@ impl Follow<'_> {
     }
 
     fn local(&self, source: io::Error) -> RegistryError {
-        RegistryError::Local { context: Box::new(self.uploads.context(Step::SendBlob)), source }
+        RegistryError::Local { context: Box::new(self.uploads.context(RequestStep::SendBlob)), source }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use super::super::wire::error::RegistryError;
 use super::super::wire::lock::lock;
 use super::api::Api;
-use super::settings::Settings;
+use super::settings::ClientSettings;
 use crate::runtime::events::Progress;
 use crate::runtime::interrupt::{Interrupt, Interrupted};
 use crate::types::digest::Digest;
@@ -21,10 +21,10 @@ const GLANCE: Duration = Duration::from_millis(25);
 
 /// A registry client; cheap to clone, shared by all threads of a run.
 #[derive(Clone)]
-pub struct Client(pub(super) Arc<Shared>);
+pub struct Client(pub(super) Arc<ClientState>);
 
 /// The state that all clones of a client share.
-pub(super) struct Shared {
+pub(super) struct ClientState {
     pub(super) api: Arc<Api>,
     pub(super) progress: Progress,
     pub(super) interrupt: Interrupt,
@@ -37,12 +37,12 @@ pub(super) struct Shared {
     /// Mirrors that failed in this run.
     failed_mirrors: Mutex<BTreeSet<Registry>>,
     /// Held while a blob is brought to a registry, so that others can mount it instead.
-    pub(super) busy: Mutex<BTreeMap<(Registry, Digest), Turn>>,
+    pub(super) busy: Mutex<BTreeMap<(Registry, Digest), PullTurn>>,
 }
 
-pub(super) type Turn = Arc<tokio::sync::Mutex<()>>;
+pub(super) type PullTurn = Arc<tokio::sync::Mutex<()>>;
 
-impl Shared {
+impl ClientState {
     /// A mirror has failed: unless that is because it lacks something, it is not asked again in this run.
     pub(super) fn pass_over(&self, mirror: &Repository, error: RegistryError) -> Result<(), RegistryError> {
         match error {
@@ -88,9 +88,9 @@ pub(in crate::registry) fn runtime() -> Result<&'static Runtime, RegistryError> 
 impl Client {
     /// A client that has done nothing yet: no file is read and no connection opened.
     #[must_use]
-    pub fn new(settings: Settings, progress: Progress, interrupt: Interrupt) -> Self {
+    pub fn new(settings: ClientSettings, progress: Progress, interrupt: Interrupt) -> Self {
         let api = Arc::new(Api::new(settings, &progress));
-        Self(Arc::new(Shared {
+        Self(Arc::new(ClientState {
             api,
             progress,
             interrupt,

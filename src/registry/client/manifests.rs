@@ -5,12 +5,12 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 
 use super::super::auth::access::Access;
-use super::super::wire::answer::Answer;
-use super::super::wire::context::{Context, Step, context};
+use super::super::wire::answer::ErrorAnswer;
+use super::super::wire::context::{Context, RequestStep, context};
 use super::super::wire::error::{Chance, RegistryError};
 use super::super::wire::fault::Fault;
 use super::super::wire::host::Host;
-use super::super::wire::request::{Payload, Request};
+use super::super::wire::request::{HttpRequest, Payload};
 use super::super::wire::response::Response;
 use super::api::Api;
 use crate::oci::blob::Delivery;
@@ -41,9 +41,9 @@ fn content_type(response: &Response) -> Option<MediaType> {
 }
 
 impl Api {
-    fn manifest_request(host: &Host, method: Method, path: &str, name: &str) -> Request {
+    fn manifest_request(host: &Host, method: Method, path: &str, name: &str) -> HttpRequest {
         let url = host.url(&format!("/v2/{path}/manifests/{name}"));
-        Request::new(method, url).header(ACCEPT, &accept())
+        HttpRequest::new(method, url).header(ACCEPT, &accept())
     }
 
     /// The digest that a name resolves to: one HEAD if the registry answers it well, else a GET.
@@ -52,7 +52,7 @@ impl Api {
         host: &Host,
         access: &Access,
         name: &str,
-        step: Step,
+        step: RequestStep,
     ) -> Result<Option<Descriptor>, RegistryError> {
         let path = access.repository.path();
         let context = context(&host.registry, step, path, name);
@@ -91,7 +91,7 @@ impl Api {
         access: &Access,
         name: &str,
         expected: Option<&Descriptor>,
-        step: Step,
+        step: RequestStep,
     ) -> Result<RawDocument, RegistryError> {
         self.fetch_document_up_to(MAX_DOCUMENT, host, access, name, expected, step).await
     }
@@ -104,7 +104,7 @@ impl Api {
         access: &Access,
         name: &str,
         expected: Option<&Descriptor>,
-        step: Step,
+        step: RequestStep,
     ) -> Result<RawDocument, RegistryError> {
         let path = access.repository.path();
         let context = context(&host.registry, step, path, name);
@@ -123,10 +123,10 @@ impl Api {
             return Err(RegistryError::TooLarge { context: boxed(), limit });
         }
         if response.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
-            let answer = Box::new(Answer {
+            let answer = Box::new(ErrorAnswer {
                 status: 200,
                 message: "an HTML page instead of a manifest".to_owned(),
-                ..Answer::default()
+                ..ErrorAnswer::default()
             });
             return Err(RegistryError::Refused { context: boxed(), answer });
         }
@@ -172,10 +172,10 @@ impl Api {
         repository: &Repository,
         name: &str,
         document: &RawDocument,
-        heal: impl AsyncFn(&Answer) -> Result<bool, RegistryError>,
+        heal: impl AsyncFn(&ErrorAnswer) -> Result<bool, RegistryError>,
     ) -> Result<Delivery, RegistryError> {
         let digest = document.digest();
-        let mut context = context(&host.registry, Step::PushManifest, repository.path(), name);
+        let mut context = context(&host.registry, RequestStep::PushManifest, repository.path(), name);
         if name.parse::<Digest>().is_err() {
             context.subject.push_str(&format!("@{digest}"));
         }
@@ -230,7 +230,7 @@ impl Api {
         document: &RawDocument,
     ) -> Result<(), RegistryError> {
         let url = host.url(&format!("/v2/{}/manifests/{name}", access.repository.path()));
-        let request = Request::new(Method::PUT, url)
+        let request = HttpRequest::new(Method::PUT, url)
             .header(CONTENT_TYPE, document.media_type.as_ref())
             .payload(Payload::Bytes(document.bytes.clone().into()))
             .fresh(true);
@@ -257,7 +257,7 @@ impl Api {
         access: &Access,
         name: &str,
     ) -> Result<Option<Digest>, RegistryError> {
-        let found = self.look_up(host, access, name, Step::Confirm).await?;
+        let found = self.look_up(host, access, name, RequestStep::Confirm).await?;
         Ok(found.map(|descriptor| descriptor.digest))
     }
 }

@@ -10,13 +10,13 @@ use reqwest::header::ACCEPT;
 use url::Url;
 
 use super::super::auth::access::Access;
-use super::super::wire::answer::Answer;
+use super::super::wire::answer::ErrorAnswer;
 use super::super::wire::context::Context;
 use super::super::wire::error::RegistryError;
 use super::super::wire::fault::Fault;
 use super::super::wire::host::Host;
 use super::super::wire::location;
-use super::super::wire::request::Request;
+use super::super::wire::request::HttpRequest;
 use super::super::wire::response::Response;
 use super::api::Api;
 use crate::oci::MAX_DOCUMENT;
@@ -42,8 +42,8 @@ pub(super) struct Pages<'a> {
 }
 
 /// Where a list goes on, and how many pages of it were read.
-pub(super) struct Place {
-    request: Option<Request>,
+pub(super) struct PageCursor {
+    request: Option<HttpRequest>,
     pages: usize,
     bytes: u64,
     /// The addresses of the pages that were asked for.
@@ -52,10 +52,10 @@ pub(super) struct Place {
     end: Option<Instant>,
 }
 
-impl Place {
+impl PageCursor {
     /// The beginning of the list at `first`.
     pub(super) fn first(first: Url) -> Self {
-        let request = Some(Request::new(Method::GET, first));
+        let request = Some(HttpRequest::new(Method::GET, first));
         Self { request, pages: 0, bytes: 0, asked: BTreeSet::new(), end: None }
     }
 
@@ -67,7 +67,7 @@ impl Place {
 
 impl Pages<'_> {
     /// The answer with the next page, whatever its status; `None` at the end of the list.
-    pub(super) async fn next(&self, place: &mut Place) -> Result<Option<Response>, RegistryError> {
+    pub(super) async fn next(&self, place: &mut PageCursor) -> Result<Option<Response>, RegistryError> {
         let Some(mut request) = place.request.take() else { return Ok(None) };
         if place.pages == self.most {
             let message = format!("more than {} pages of {}", self.most, self.what);
@@ -88,7 +88,11 @@ impl Pages<'_> {
     }
 
     /// The body of a page, once its status is found to be good; notes where the list goes on.
-    pub(super) async fn read(&self, place: &mut Place, page: Response) -> Result<Vec<u8>, RegistryError> {
+    pub(super) async fn read(
+        &self,
+        place: &mut PageCursor,
+        page: Response,
+    ) -> Result<Vec<u8>, RegistryError> {
         let boxed = || Box::new(self.context.clone());
         if let Some(link) = page.headers("link").find_map(next_page) {
             let refuse = |why| RegistryError::Location { context: boxed(), why };
@@ -96,7 +100,7 @@ impl Pages<'_> {
             if !target.own {
                 return Err(refuse(format!("the list of {} goes on at another host", self.what)));
             }
-            place.request = Some(Request::to(Method::GET, &target));
+            place.request = Some(HttpRequest::to(Method::GET, &target));
         }
         place.pages += 1;
         let too_large = |limit| RegistryError::TooLarge { context: boxed(), limit };
@@ -112,7 +116,7 @@ impl Pages<'_> {
 
     /// The error for an answer of status 200 that is no list.
     pub(super) fn not_a_list(&self, message: String) -> RegistryError {
-        let answer = Box::new(Answer { status: 200, message, ..Answer::default() });
+        let answer = Box::new(ErrorAnswer { status: 200, message, ..ErrorAnswer::default() });
         RegistryError::Refused { context: Box::new(self.context.clone()), answer }
     }
 

@@ -3,10 +3,10 @@
 use reqwest::Method;
 
 use super::super::auth::access::Access;
-use super::super::wire::context::{Context, Step};
+use super::super::wire::context::{Context, RequestStep};
 use super::super::wire::error::RegistryError;
 use super::super::wire::host::Host;
-use super::super::wire::request::Request;
+use super::super::wire::request::HttpRequest;
 use super::api::Api;
 use super::handle::Client;
 use crate::types::reference::Scope;
@@ -40,8 +40,8 @@ impl Api {
         access: &Access,
     ) -> Result<Greeting, RegistryError> {
         let subject = "whether it knows us".to_owned();
-        let context = Context { registry: host.registry.clone(), step: Step::Ping, subject };
-        let request = Request::new(Method::GET, host.url("/v2/"));
+        let context = Context { registry: host.registry.clone(), step: RequestStep::Ping, subject };
+        let request = HttpRequest::new(Method::GET, host.url("/v2/"));
         let response = self.send(host, access, &context, request).await?;
         match response.status() {
             200 => {}

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::auth::access::Access;
-use super::super::wire::context::{Step, context};
+use super::super::wire::context::{RequestStep, context};
 use super::super::wire::error::RegistryError;
 use super::super::wire::fault::Fault;
 use super::super::wire::lock::lock;
-use super::download::{Download, Watched};
+use super::download::{Download, WatchedDownload};
 use super::handle::Client;
 use crate::oci::blob::BlobStream;
 use crate::oci::{Descriptor, MAX_DOCUMENT, RawDocument};
@@ -43,7 +43,7 @@ impl Client {
         self.wait(async {
             let _slot = host.document_slot().await;
             self.api()
-                .retrying(&host, async || self.api().look_up(&host, access, name, Step::Resolve).await)
+                .retrying(&host, async || self.api().look_up(&host, access, name, RequestStep::Resolve).await)
                 .await
         })
     }
@@ -99,8 +99,9 @@ impl Client {
         let access = Access::pull(repository);
         self.wait(async {
             let _slot = host.document_slot().await;
-            let fetch =
-                async || self.api().fetch_document(&host, &access, name, expected, Step::PullManifest).await;
+            let fetch = async || {
+                self.api().fetch_document(&host, &access, name, expected, RequestStep::PullManifest).await
+            };
             if once { fetch().await } else { self.api().retrying(&host, fetch).await }
         })
     }
@@ -119,7 +120,9 @@ impl Client {
         let name = descriptor.digest.to_string();
         self.wait(async {
             let _slot = host.document_slot().await;
-            self.api().fetch_document(&host, &access, &name, Some(descriptor), Step::PullManifest).await
+            self.api()
+                .fetch_document(&host, &access, &name, Some(descriptor), RequestStep::PullManifest)
+                .await
         })
     }
 
@@ -140,7 +143,7 @@ impl Client {
         let host = self.api().host(repository.registry())?;
         let access = if to_push { Access::push(repository) } else { Access::pull(repository) };
         let name = reference.manifest_name();
-        let step = Step::PullManifest;
+        let step = RequestStep::PullManifest;
         let fetch = async {
             let _slot = host.document_slot().await;
             self.api().fetch_document_up_to(limit, &host, &access, &name, None, step).await
@@ -180,7 +183,7 @@ impl Client {
             let download = self.wait(Download::open(self, places, descriptor, task))?;
             return match self.api().settings.scratch.as_deref().filter(|_| download.has_elsewhere()) {
                 Some(scratch) => Ok(Box::new(self.spool(download, scratch, &digest)?)),
-                None => Ok(Box::new(Watched::new(download, digest, size))),
+                None => Ok(Box::new(WatchedDownload::new(download, digest, size))),
             };
         }
         let bytes = self.wait(async {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::super::auth::access::Access;
-use super::super::wire::answer::Answer;
-use super::super::wire::body::Sent;
-use super::super::wire::context::{Step, context};
+use super::super::wire::answer::ErrorAnswer;
+use super::super::wire::body::SentBytes;
+use super::super::wire::context::{RequestStep, context};
 use super::super::wire::error::RegistryError;
 use super::super::wire::host::Host;
 use super::super::wire::lock::lock;
@@ -22,7 +22,7 @@ use crate::types::reference::{Repository, Tag};
 
 /// The pushed parts of a repository, to push them again if the registry lost them.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Pushed<'a> {
+pub struct PushedParts<'a> {
     /// The blobs that manifests name.
     pub blobs: &'a [Blob],
     /// The documents that indexes name.
@@ -32,7 +32,7 @@ pub struct Pushed<'a> {
 /// Those of `all` whose digests an answer names, or all if it names none of them.
 fn named_or_all<'a, T>(
     all: &'a [T],
-    answer: &Answer,
+    answer: &ErrorAnswer,
     digest: impl Fn(&T) -> Digest,
 ) -> impl Iterator<Item = &'a T> {
     let is_named = move |item: &T| answer.digests.contains(&digest(item));
@@ -72,7 +72,7 @@ impl Client {
         }
         let sessions = OpenSessions::default();
         let task = self.0.progress.task(Phase::Push, growing.title(), None);
-        let progress = Arc::new(Sent::new(task));
+        let progress = Arc::new(SentBytes::new(task));
         let subject = growing.title().to_owned();
         let uploads = Uploads { api: self.api(), host: &host, repository, subject, sessions: &sessions };
         let follow = Follow { uploads, growing, progress };
@@ -88,7 +88,7 @@ impl Client {
                 if delivery == Delivery::Uploaded {
                     lock(&self.0.confirmed).insert((repository.clone(), digest));
                 }
-                Sent::conclude(follow.progress, delivery);
+                SentBytes::conclude(follow.progress, delivery);
                 Some(delivery)
             }
             Err(error) => {
@@ -132,7 +132,7 @@ impl Client {
         };
         let _slot = host.push_slot().await;
         let task = self.0.progress.task(Phase::Push, blob.title.clone(), Some(blob.descriptor.size));
-        let progress = Arc::new(Sent::new(task));
+        let progress = Arc::new(SentBytes::new(task));
         let (api, shape) = (self.api(), self.api().shape(repository.registry()));
         let push = Push {
             api,
@@ -148,7 +148,7 @@ impl Client {
         let delivery = push.run().await?;
         self.note_blob(repository, digest);
         lock(&self.0.confirmed).insert((repository.clone(), digest));
-        Sent::conclude(progress, delivery);
+        SentBytes::conclude(progress, delivery);
         Ok(delivery)
     }
 
@@ -181,13 +181,13 @@ impl Client {
         repository: &Repository,
         name: &str,
         document: &RawDocument,
-        before: Pushed<'_>,
+        before: PushedParts<'_>,
     ) -> Result<Delivery, RegistryError> {
         let host = self.api().host(repository.registry())?;
         let sessions = OpenSessions::default();
-        let Pushed { blobs, documents } = before;
+        let PushedParts { blobs, documents } = before;
         let result = self.wait(async {
-            let bring_blobs = async |answer: &Answer| {
+            let bring_blobs = async |answer: &ErrorAnswer| {
                 if answer.is_code(&[UNKNOWN_MANIFEST]) {
                     return Ok(false);
                 }
@@ -196,7 +196,7 @@ impl Client {
                 }
                 Ok(!blobs.is_empty())
             };
-            let bring = async |answer: &Answer| {
+            let bring = async |answer: &ErrorAnswer| {
                 if !answer.is_code(&[UNKNOWN_MANIFEST]) {
                     return bring_blobs(answer).await;
                 }
@@ -228,14 +228,14 @@ impl Client {
         tag: &Tag,
         document: &RawDocument,
         expected: Option<Digest>,
-        before: Pushed<'_>,
+        before: PushedParts<'_>,
     ) -> Result<Delivery, RegistryError> {
         let access = Access::push(repository);
         let resolve = || self.look_up(&access, tag.as_str()).map(|found| found.map(|found| found.digest));
         let moved = |found: Option<Digest>| RegistryError::Moved {
             context: Box::new(context(
                 repository.registry(),
-                Step::PushManifest,
+                RequestStep::PushManifest,
                 repository.path(),
                 tag.as_str(),
             )),

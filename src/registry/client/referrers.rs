@@ -5,13 +5,13 @@
 //! clients keep in its place. Both lists come from others: the fetcher of a linked document checks it.
 
 use super::super::auth::access::Access;
-use super::super::wire::context::{Step, context};
+use super::super::wire::context::{RequestStep, context};
 use super::super::wire::error::RegistryError;
 use super::super::wire::host::Host;
 use super::super::wire::response::Response;
 use super::api::Api;
 use super::handle::Client;
-use super::pages::{Pages, Place};
+use super::pages::{PageCursor, Pages};
 use crate::oci::{Descriptor, DocumentError, MAX_CHILDREN, ManifestOrIndex, MediaType, RawDocument};
 use crate::types::digest::Digest;
 use crate::types::reference::{Repository, Tag};
@@ -82,12 +82,16 @@ impl Client {
             }
             let tag = fallback_tag(subject);
             let fetch = async || {
-                self.api().fetch_document(&host, access, tag.as_str(), None, Step::ListReferrers).await
+                self.api().fetch_document(&host, access, tag.as_str(), None, RequestStep::ListReferrers).await
             };
             match self.api().retrying(&host, fetch).await {
                 Ok(document) => {
-                    let context =
-                        context(&host.registry, Step::ListReferrers, access.repository.path(), tag.as_str());
+                    let context = context(
+                        &host.registry,
+                        RequestStep::ListReferrers,
+                        access.repository.path(),
+                        tag.as_str(),
+                    );
                     let wrong = |source| RegistryError::Document {
                         context: Box::new(context),
                         source: Box::new(source),
@@ -123,7 +127,7 @@ impl Api {
         artifact_type: Option<&str>,
     ) -> Result<Option<Vec<Descriptor>>, RegistryError> {
         let path = access.repository.path();
-        let context = context(&host.registry, Step::ListReferrers, path, &subject.to_string());
+        let context = context(&host.registry, RequestStep::ListReferrers, path, &subject.to_string());
         let mut first = host.url(&format!("/v2/{path}/referrers/{subject}"));
         if let Some(artifact_type) = artifact_type {
             first.query_pairs_mut().append_pair("artifactType", artifact_type);
@@ -134,7 +138,7 @@ impl Api {
             context: Box::new(pages.context.clone()),
             source: Box::new(source),
         };
-        let mut place = Place::first(first);
+        let mut place = PageCursor::first(first);
         let mut found: Vec<Descriptor> = Vec::new();
         while let Some(page) = pages.next(&mut place).await? {
             match page.status() {

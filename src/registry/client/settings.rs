@@ -14,7 +14,7 @@ use crate::types::reference::{Registry, Repository, Scope};
 
 /// Settings of a `Client`.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ClientSettings {
     /// Where credentials may be found.
     pub credentials: Credentials,
     /// The settings that differ for some registries.
@@ -40,7 +40,7 @@ pub struct Settings {
     pub scratch: Option<PathBuf>,
 }
 
-impl Default for Settings {
+impl Default for ClientSettings {
     fn default() -> Self {
         Self {
             credentials: Credentials::default(),
@@ -118,7 +118,7 @@ impl Mirror {
     }
 }
 
-impl Settings {
+impl ClientSettings {
     /// The parts that requests and logins go by.
     pub(in crate::registry) fn parts(&self) -> (WireSettings, AuthSettings) {
         let hosts = self.registries.iter().map(|(registry, own)| (registry.clone(), own.host()));
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn no_secret_is_printed() {
-        let mut settings = Settings::default();
+        let mut settings = ClientSettings::default();
         let login = Some(("alice".to_owned(), Secret::new("hunter2")));
         let registry = "r.example".parse().expect("valid");
         settings.registries.insert(registry, RegistrySettings { login, ..RegistrySettings::default() });

@@ -4,12 +4,12 @@
 //! bounded in pages, in tags and in the bytes of a page.
 
 use super::super::auth::access::Access;
-use super::super::wire::context::{Context, Step};
+use super::super::wire::context::{Context, RequestStep};
 use super::super::wire::error::RegistryError;
 use super::super::wire::host::Host;
 use super::api::Api;
 use super::handle::Client;
-use super::pages::{Pages, Place};
+use super::pages::{PageCursor, Pages};
 use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
 use crate::types::reference::{Repository, Tag};
 
@@ -39,12 +39,15 @@ impl Client {
 impl Api {
     async fn tags(&self, host: &Host, access: &Access) -> Result<Vec<Tag>, RegistryError> {
         let path = access.repository.path();
-        let context =
-            Context { registry: host.registry.clone(), step: Step::ListTags, subject: path.to_owned() };
+        let context = Context {
+            registry: host.registry.clone(),
+            step: RequestStep::ListTags,
+            subject: path.to_owned(),
+        };
         let mut first = host.url(&format!("/v2/{path}/tags/list"));
         first.set_query(Some(&format!("n={PAGE}")));
         let pages = Pages { api: self, host, access, context, what: "tags", accept: None, most: MAX_PAGES };
-        let mut place = Place::first(first);
+        let mut place = PageCursor::first(first);
         let mut found: Vec<Tag> = Vec::new();
         while let Some(page) = pages.next(&mut place).await? {
             match page.status() {

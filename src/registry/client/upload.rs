@@ -12,13 +12,13 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 
 use super::super::auth::access::Access;
-use super::super::wire::body::{Content, Sent};
-use super::super::wire::context::{Context, Step, context};
+use super::super::wire::body::{BodyContent, SentBytes};
+use super::super::wire::context::{Context, RequestStep, context};
 use super::super::wire::error::{Chance, RegistryError};
 use super::super::wire::host::Host;
-use super::super::wire::location::{self, Target};
+use super::super::wire::location::{self, RedirectTarget};
 use super::super::wire::lock::lock;
-use super::super::wire::request::{Payload, Request};
+use super::super::wire::request::{HttpRequest, Payload};
 use super::super::wire::response::Response;
 use super::api::{Api, UploadShape};
 use crate::oci::blob::{Blob, Delivery};
@@ -38,7 +38,7 @@ pub(in crate::registry) const OCTETS: &str = "application/octet-stream";
 ///
 /// They are cancelled when all is over and not between two tries: a registry that was too slow to answer
 /// may still be storing what it got, and cancelling would undo that.
-pub(in crate::registry) type OpenSessions = Mutex<Vec<Target>>;
+pub(in crate::registry) type OpenSessions = Mutex<Vec<RedirectTarget>>;
 
 /// Upload sessions of one repository.
 pub(in crate::registry) struct Uploads<'a> {
@@ -61,18 +61,18 @@ pub(in crate::registry) struct Push<'a> {
     /// Upload whatever the registry says it has.
     pub(in crate::registry) force: bool,
     pub(in crate::registry) sessions: &'a OpenSessions,
-    pub(in crate::registry) progress: Arc<Sent>,
+    pub(in crate::registry) progress: Arc<SentBytes>,
     pub(in crate::registry) shape: Arc<UploadShape>,
 }
 
 /// How a try went that did not succeed.
-struct Failure {
+struct UploadFailure {
     error: RegistryError,
     /// Whether bytes may have arrived.
     sent: bool,
 }
 
-impl From<RegistryError> for Failure {
+impl From<RegistryError> for UploadFailure {
     fn from(error: RegistryError) -> Self {
         Self { error, sent: false }
     }
@@ -137,7 +137,7 @@ impl Push<'_> {
         }
     }
 
-    async fn attempt(&self, is_absent: bool) -> Result<Delivery, Failure> {
+    async fn attempt(&self, is_absent: bool) -> Result<Delivery, UploadFailure> {
         let mut session = None;
         if !self.force && !is_absent {
             // Most pushes are not the first to their repository: the base is there, and asking is cheaper for
@@ -173,12 +173,12 @@ impl Push<'_> {
         if verified {
             return Ok(Delivery::Uploaded);
         }
-        let context = Box::new(self.context(Step::CommitUpload));
-        Err(Failure { error: RegistryError::Unverified { context, status }, sent: true })
+        let context = Box::new(self.context(RequestStep::CommitUpload));
+        Err(UploadFailure { error: RegistryError::Unverified { context, status }, sent: true })
     }
 
-    async fn look(&self) -> Result<bool, Failure> {
-        self.is_there().await.map_err(|error| Failure { error, sent: true })
+    async fn look(&self) -> Result<bool, UploadFailure> {
+        self.is_there().await.map_err(|error| UploadFailure { error, sent: true })
     }
 
     async fn is_there(&self) -> Result<bool, RegistryError> {
@@ -186,7 +186,7 @@ impl Push<'_> {
         self.api.has_blob(self.host, &access, &self.blob.descriptor).await
     }
 
-    fn context(&self, step: Step) -> Context {
+    fn context(&self, step: RequestStep) -> Context {
         self.uploads().context(step)
     }
 
@@ -202,13 +202,14 @@ impl Push<'_> {
         let digest = self.blob.descriptor.digest;
         url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", from.path());
         let access = Access { from: Some(from.clone()), ..Access::push(self.repository) };
-        let request = Request::new(Method::POST, url).header(CONTENT_LENGTH, "0");
-        let Ok(response) = self.api.send(self.host, &access, &self.context(Step::Mount), request).await
+        let request = HttpRequest::new(Method::POST, url).header(CONTENT_LENGTH, "0");
+        let Ok(response) =
+            self.api.send(self.host, &access, &self.context(RequestStep::Mount), request).await
         else {
             return Mount::Unclear;
         };
         let (status, found) = (response.status(), response.digest());
-        let target = self.uploads().location(Step::Mount, &response).ok();
+        let target = self.uploads().location(RequestStep::Mount, &response).ok();
         response.discard().await;
         match status {
             201 if found == Some(digest) => Mount::Done,
@@ -225,14 +226,14 @@ impl Push<'_> {
         chunk.filter(is_shorter).filter(|_| !self.shape.refuses_chunks.load(Ordering::Relaxed))
     }
 
-    async fn send(&self, session: Target, chunk_minimum: u64) -> Result<Response, Failure> {
-        let sent = |error: RegistryError| Failure { error, sent: true };
+    async fn send(&self, session: RedirectTarget, chunk_minimum: u64) -> Result<Response, UploadFailure> {
+        let sent = |error: RegistryError| UploadFailure { error, sent: true };
         let uploads = self.uploads();
         let size = self.blob.descriptor.size;
         let clock = self.api.wire_settings().clock.clone();
-        let content = Content::open(self.blob, Arc::clone(&self.progress), clock);
-        let upload = |method: Method, target: &Target, length: u64| {
-            Request::to(method, target)
+        let content = BodyContent::open(self.blob, Arc::clone(&self.progress), clock);
+        let upload = |method: Method, target: &RedirectTarget, length: u64| {
+            HttpRequest::to(method, target)
                 .header(CONTENT_TYPE, OCTETS)
                 .payload(Payload::Upload(content.take(length)))
                 .fresh(size > LARGE)
@@ -243,13 +244,13 @@ impl Push<'_> {
             None if !wants_patch => {
                 let target = commit(&session, &self.blob.descriptor.digest);
                 return uploads
-                    .request(Step::SendBlob, upload(Method::PUT, &target, size))
+                    .request(RequestStep::SendBlob, upload(Method::PUT, &target, size))
                     .await
                     .map_err(sent);
             }
             None => {
                 let response = uploads
-                    .request(Step::SendBlob, upload(Method::PATCH, &session, size))
+                    .request(RequestStep::SendBlob, upload(Method::PATCH, &session, size))
                     .await
                     .map_err(sent)?;
                 uploads.next(session, response).await.map_err(sent)?
@@ -261,7 +262,7 @@ impl Push<'_> {
                     let length = chunk.min(size - at);
                     let range = format!("{at}-{}", at + length - 1);
                     let request = upload(Method::PATCH, &session, length).header(CONTENT_RANGE, &range);
-                    let response = uploads.request(Step::SendBlob, request).await.map_err(sent)?;
+                    let response = uploads.request(RequestStep::SendBlob, request).await.map_err(sent)?;
                     session = uploads.next(session, response).await.map_err(sent)?;
                     at += length;
                 }
@@ -269,30 +270,30 @@ impl Push<'_> {
             }
         };
         let target = commit(&session, &self.blob.descriptor.digest);
-        let request = Request::to(Method::PUT, &target).header(CONTENT_LENGTH, "0").fresh(true);
-        uploads.request(Step::CommitUpload, request).await.map_err(sent)
+        let request = HttpRequest::to(Method::PUT, &target).header(CONTENT_LENGTH, "0").fresh(true);
+        uploads.request(RequestStep::CommitUpload, request).await.map_err(sent)
     }
 }
 
 impl Uploads<'_> {
-    pub(in crate::registry) fn context(&self, step: Step) -> Context {
+    pub(in crate::registry) fn context(&self, step: RequestStep) -> Context {
         context(&self.host.registry, step, self.repository.path(), &self.subject)
     }
 
     /// Opens a session, to be cancelled if it comes to nothing; with it comes the smallest chunk that the
     /// registry takes.
-    pub(in crate::registry) async fn open(&self) -> Result<(Target, u64), RegistryError> {
+    pub(in crate::registry) async fn open(&self) -> Result<(RedirectTarget, u64), RegistryError> {
         let url = self.host.url(&format!("/v2/{}/blobs/uploads/", self.repository.path()));
-        let request = Request::new(Method::POST, url).header(CONTENT_LENGTH, "0");
-        let response = self.request(Step::StartUpload, request).await?;
-        let target = self.location(Step::StartUpload, &response)?;
+        let request = HttpRequest::new(Method::POST, url).header(CONTENT_LENGTH, "0");
+        let response = self.request(RequestStep::StartUpload, request).await?;
+        let target = self.location(RequestStep::StartUpload, &response)?;
         let minimum = response.header("oci-chunk-min-length").and_then(|value| value.trim().parse().ok());
         response.discard().await;
         lock(self.sessions).push(target.clone());
         Ok((target, minimum.unwrap_or(0)))
     }
 
-    fn location(&self, step: Step, response: &Response) -> Result<Target, RegistryError> {
+    fn location(&self, step: RequestStep, response: &Response) -> Result<RedirectTarget, RegistryError> {
         let refuse = |why| RegistryError::Location { context: Box::new(self.context(step)), why };
         let location =
             response.header("location").filter(|location| !location.trim().is_empty()).ok_or_else(|| {
@@ -300,14 +301,14 @@ impl Uploads<'_> {
             })?;
         let target = location::resolve(&self.host.base, &response.url, location).map_err(refuse)?;
         // A session at another host leads nowhere that our credentials may follow.
-        Ok(Target { own: target.own && response.own, ..target })
+        Ok(RedirectTarget { own: target.own && response.own, ..target })
     }
 
     /// A request whose success is any 2xx.
     pub(in crate::registry) async fn request(
         &self,
-        step: Step,
-        request: Request,
+        step: RequestStep,
+        request: HttpRequest,
     ) -> Result<Response, RegistryError> {
         let (access, context) = (Access::push(self.repository), self.context(step));
         let response = self.api.send(self.host, &access, &context, request).await?;
@@ -320,11 +321,11 @@ impl Uploads<'_> {
     /// The session after a PATCH: it may move with each.
     pub(in crate::registry) async fn next(
         &self,
-        session: Target,
+        session: RedirectTarget,
         response: Response,
-    ) -> Result<Target, RegistryError> {
+    ) -> Result<RedirectTarget, RegistryError> {
         let next = match response.header("location") {
-            Some(_) => self.location(Step::SendBlob, &response)?,
+            Some(_) => self.location(RequestStep::SendBlob, &response)?,
             None => session,
         };
         response.discard().await;
@@ -339,14 +340,14 @@ impl Uploads<'_> {
 enum Mount {
     Done,
     /// Declined, but with a session to upload to.
-    Session(Target),
+    Session(RedirectTarget),
     Refused,
     /// It may be mounted: only looking tells.
     Unclear,
 }
 
-pub(in crate::registry) fn commit(session: &Target, digest: &Digest) -> Target {
-    Target { url: location::with_digest(&session.url, digest), own: session.own }
+pub(in crate::registry) fn commit(session: &RedirectTarget, digest: &Digest) -> RedirectTarget {
+    RedirectTarget { url: location::with_digest(&session.url, digest), own: session.own }
 }
 
 /// Cancels what is open, best effort.
@@ -357,11 +358,11 @@ pub(in crate::registry) async fn cancel(
     sessions: &OpenSessions,
 ) {
     let sessions = std::mem::take(&mut *lock(sessions));
-    let context = context(&host.registry, Step::CancelUpload, repository.path(), "");
+    let context = context(&host.registry, RequestStep::CancelUpload, repository.path(), "");
     let access = Access::push(repository);
     let all = async {
         for target in sessions {
-            let request = Request::to(Method::DELETE, &target);
+            let request = HttpRequest::to(Method::DELETE, &target);
             if let Ok(response) = api.send(host, &access, &context, request).await {
                 response.discard().await;
             }

@@ -66,7 +66,7 @@ fn a_tag_moves_only_from_what_it_was_seen_to_be() {
         client.push_blob(&bench.repository, blob).expect("pushed");
     }
     let over = |tag: &Tag, expected: Option<Digest>| {
-        client.push_document_over(&bench.repository, tag, bench.image.raw(), expected, Pushed::default())
+        client.push_document_over(&bench.repository, tag, bench.image.raw(), expected, PushedParts::default())
     };
     for wrong in [None, Some(Digest::of(b"other"))] {
         let error = over(&tag, wrong).expect_err("it is another");
@@ -100,7 +100,7 @@ fn who_loses_the_race_for_a_tag_is_told() {
     bench.fake.fault(Fault::nth("HEAD", Kind::Manifest, 2, usize::MAX, theirs));
     let raw = bench.image.raw();
     let error = client
-        .push_document_over(&bench.repository, &tag, raw, Some(bench.old), Pushed::default())
+        .push_document_over(&bench.repository, &tag, raw, Some(bench.old), PushedParts::default())
         .expect_err("lost");
     assert!(matches!(error, RegistryError::Moved { .. }), "{error}");
 }
@@ -118,7 +118,7 @@ fn with_referrers(bench: &Bench) -> Vec<RawDocument> {
     });
     for document in &documents {
         let name = document.digest().to_string();
-        client.push_document(&bench.repository, &name, document, Pushed::default()).expect("pushed");
+        client.push_document(&bench.repository, &name, document, PushedParts::default()).expect("pushed");
     }
     documents.to_vec()
 }

@@ -11,7 +11,7 @@ fn bearer() -> Auth {
 }
 
 /// Settings with a login for `fake` that was given to the command.
-fn given(fake: &Fake, password: &str) -> Settings {
+fn given(fake: &Fake, password: &str) -> ClientSettings {
     let mut settings = quick();
     let login = Some(("alice".to_owned(), Secret::new(password)));
     let registry = fake.address().parse().expect("valid");
@@ -83,7 +83,7 @@ impl Mirrored {
         Self { origin, mirror, bytes, descriptor }
     }
 
-    fn settings(&self) -> Settings {
+    fn settings(&self) -> ClientSettings {
         let mut settings = quick();
         let mirror = Mirror::new(format!("{}/hub", self.mirror.address()).parse().expect("valid"), true);
         let own = RegistrySettings { mirrors: vec![mirror], ..RegistrySettings::default() };
@@ -167,7 +167,7 @@ fn a_large_blob_that_is_another_is_never_taken() {
     assert!(error.contains(&both.mirror.address()), "names the mirror: {error}");
     // With a place to wait in, no reader sees it before it is known to be right.
     let scratch = tempfile::tempdir().expect("writable");
-    let settings = Settings { scratch: Some(scratch.path().to_owned()), ..both.settings() };
+    let settings = ClientSettings { scratch: Some(scratch.path().to_owned()), ..both.settings() };
     assert!(both.origin.fake.take_log().is_empty());
     both.mirror.fault(Fault::nth("GET", Kind::Blob, 2, 1, flip()));
     assert_eq!(both.pull(&client(settings)), Ok(both.origin.image.digest()));
@@ -217,17 +217,17 @@ fn a_mirror_has_logins_of_its_own_and_is_never_pushed_to() {
     assert!(both.mirror.take_log().iter().all(|request| request.authorization.is_none()));
 }
 
-fn health(diagnosis: &Diagnosis, name: &str) -> Health {
+fn health(diagnosis: &Diagnosis, name: &str) -> CheckStatus {
     let check = diagnosis.checks.iter().find(|check| check.name == name);
     check.unwrap_or_else(|| panic!("{name}: {diagnosis:#?}")).health
 }
 
-fn diagnose(fake: &Fake, settings: Settings, path: &str, push: bool) -> Diagnosis {
+fn diagnose(fake: &Fake, settings: ClientSettings, path: &str, push: bool) -> Diagnosis {
     #[allow(clippy::disallowed_methods, reason = "the doctor compares clocks")]
     let now = SystemTime::now();
     let diagnosis = client(settings).diagnose(&scope(fake, path), push, now).expect("is examined");
-    assert_eq!(diagnosis.well, diagnosis.checks.iter().all(|check| check.health != Health::Bad));
-    for check in diagnosis.checks.iter().filter(|check| check.health == Health::Bad) {
+    assert_eq!(diagnosis.well, diagnosis.checks.iter().all(|check| check.health != CheckStatus::Bad));
+    for check in diagnosis.checks.iter().filter(|check| check.health == CheckStatus::Bad) {
         assert!(check.advice.is_some(), "{check:?}");
     }
     assert!(!format!("{diagnosis:?}").contains("hunter2"));
@@ -241,12 +241,12 @@ fn the_doctor_finds_a_well_registry_well() {
     let found = diagnose(&bench.fake, given(&bench.fake, "hunter2"), "/shop/app", true);
     assert!(found.well, "{found:#?}");
     for name in ["address", "network", "registry", "login", "pull", "push"] {
-        assert_eq!(health(&found, name), Health::Good, "{name}: {found:#?}");
+        assert_eq!(health(&found, name), CheckStatus::Good, "{name}: {found:#?}");
     }
     assert_eq!(bench.fake.open_sessions(), 0, "what was begun is cancelled");
     assert_eq!(
         health(&diagnose(&bench.fake, given(&bench.fake, "hunter2"), "/shop/app", false), "push"),
-        Health::Skipped
+        CheckStatus::Skipped
     );
 }
 
@@ -257,7 +257,7 @@ fn the_doctor_finds_what_fails() {
     let found = diagnose(&bench.fake, given(&bench.fake, "wrong"), "/shop/app", true);
     assert_eq!(
         (health(&found, "login"), health(&found, "pull")),
-        (Health::Bad, Health::Skipped),
+        (CheckStatus::Bad, CheckStatus::Skipped),
         "{found:#?}"
     );
 
@@ -265,7 +265,7 @@ fn the_doctor_finds_what_fails() {
     let found = diagnose(&bench.fake, quick(), "", false);
     assert_eq!(
         (health(&found, "credentials"), health(&found, "login")),
-        (Health::Note, Health::Bad),
+        (CheckStatus::Note, CheckStatus::Bad),
         "{found:#?}"
     );
 
@@ -276,14 +276,18 @@ fn the_doctor_finds_what_fails() {
         Action::Answer(Reply::error(403, "DENIED", "read only")),
     ));
     let found = diagnose(&bench.fake, quick(), "/shop/app", true);
-    assert_eq!((health(&found, "pull"), health(&found, "push")), (Health::Good, Health::Bad), "{found:#?}");
+    assert_eq!(
+        (health(&found, "pull"), health(&found, "push")),
+        (CheckStatus::Good, CheckStatus::Bad),
+        "{found:#?}"
+    );
 
     let bench = Bench::new();
     bench.fake.fault(Fault::always("GET", Kind::Ping, Action::Answer(Reply::new(404))));
     let found = diagnose(&bench.fake, quick(), "/shop/app", true);
     assert_eq!(
         (health(&found, "registry"), health(&found, "pull")),
-        (Health::Bad, Health::Skipped),
+        (CheckStatus::Bad, CheckStatus::Skipped),
         "{found:#?}"
     );
 
@@ -291,19 +295,22 @@ fn the_doctor_finds_what_fails() {
     let skewed = Action::edit(|reply| reply.set("Date", Some("Tue, 01 Jul 2025 10:00:00 GMT")));
     bench.fake.fault(Fault::always("GET", Kind::Ping, skewed));
     let found = diagnose(&bench.fake, quick(), "", false);
-    assert_eq!(health(&found, "registry"), Health::Note, "{found:#?}");
+    assert_eq!(health(&found, "registry"), CheckStatus::Note, "{found:#?}");
     assert!(found.well);
 
     let nowhere =
         client(quick()).diagnose(&"127.0.0.1:1".parse().expect("valid"), true, SystemTime::UNIX_EPOCH);
     let nowhere = nowhere.expect("is examined");
-    assert_eq!((health(&nowhere, "network"), health(&nowhere, "login")), (Health::Bad, Health::Skipped));
+    assert_eq!(
+        (health(&nowhere, "network"), health(&nowhere, "login")),
+        (CheckStatus::Bad, CheckStatus::Skipped)
+    );
 
     let mut settings = quick();
     let tls = RegistrySettings { plain_http: Some(false), ..RegistrySettings::default() };
     settings.registries.insert(bench.repository.registry().clone(), tls);
     let found = diagnose(&bench.fake, settings, "", false);
-    assert_eq!(health(&found, "certificate"), Health::Bad, "it does not speak TLS: {found:#?}");
+    assert_eq!(health(&found, "certificate"), CheckStatus::Bad, "it does not speak TLS: {found:#?}");
 }
 
 /// The client's message about a tag that it asks for by HTTP/2, with this fault in every request, and the number of

@@ -110,7 +110,7 @@ fn a_list_is_bounded_in_bytes_in_pages_and_in_time() {
         let slow = clock.clone();
         let drip = list.endless(1, move || slow.advance(Duration::from_secs(50)));
         fake.fault(Fault::always("GET", list.kind(), drip));
-        let settings = Settings { clock: clock.clone(), ..Settings::default() };
+        let settings = ClientSettings { clock: clock.clone(), ..ClientSettings::default() };
         let error = list.read(&client(settings), &repository).expect_err("it takes too long").to_string();
         assert!(error.contains("timed out while reading the whole list"), "{list:?}: {error}");
         assert!(clock.elapsed() < Duration::from_secs(2 * 60 * 60), "{list:?}: {:?}", clock.elapsed());

@@ -8,7 +8,7 @@ fn bearer() -> Auth {
 }
 
 /// Settings that find `password` for the fake in a Docker configuration.
-fn with_config(bench: &Bench, entry: &str) -> Settings {
+fn with_config(bench: &Bench, entry: &str) -> ClientSettings {
     let mut settings = quick();
     let config = format!(r#"{{"auths":{{"{}":{entry}}}}}"#, bench.fake.address());
     settings.credentials.docker_auth_config = Some(Secret::new(config));

@@ -31,8 +31,8 @@ use crate::types::error::Explain;
 use crate::types::reference::{Repository, Scope, Tag};
 
 /// Pauses short enough for tests, limits long enough for a busy machine.
-fn quick() -> Settings {
-    Settings {
+fn quick() -> ClientSettings {
+    ClientSettings {
         retry: RetryPolicy {
             attempts: 4,
             first: Duration::from_millis(1),
@@ -47,11 +47,11 @@ fn quick() -> Settings {
             idle: Duration::from_millis(600),
             ..Timeouts::default()
         },
-        ..Settings::default()
+        ..ClientSettings::default()
     }
 }
 
-fn client(settings: Settings) -> Client {
+fn client(settings: ClientSettings) -> Client {
     Client::new(settings, Progress::default(), Interrupt::default())
 }
 

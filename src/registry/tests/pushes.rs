@@ -223,7 +223,7 @@ fn chunks_when_asked_for() {
 fn an_interrupt_ends_an_upload_and_cancels_its_session() {
     let bench = Bench::new();
     let interrupt = Interrupt::default();
-    let settings = Settings { timeouts: Timeouts::default(), ..quick() };
+    let settings = ClientSettings { timeouts: Timeouts::default(), ..quick() };
     let client = Client::new(settings, Progress::default(), interrupt.clone());
     let (started, waits) = std::sync::mpsc::channel();
     let content = move || {
@@ -273,7 +273,8 @@ fn nobody_there_is_said_at_once() {
     drop(listener);
     let repository: Repository = format!("{address}/a").parse().expect("valid");
     let start = Instant::now();
-    let error = client(Settings::default()).resolve(&repository.at_tag(Tag::latest())).expect_err("refused");
+    let error =
+        client(ClientSettings::default()).resolve(&repository.at_tag(Tag::latest())).expect_err("refused");
     assert!(error.to_string().contains("connection refused"), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("nothing listens")));
     assert!(start.elapsed() < Duration::from_secs(1));
@@ -327,7 +328,7 @@ fn what_was_believed_wrongly_is_asked_for_when_the_manifest_is_refused() {
         client.note_blob(&bench.repository, blob.descriptor.digest);
         assert_eq!(client.push_blob(&bench.repository, blob).expect("succeeds"), Delivery::Present);
     }
-    let before = Pushed { blobs: &bench.blobs, ..Pushed::default() };
+    let before = PushedParts { blobs: &bench.blobs, ..PushedParts::default() };
     let pushed = client.push_document(&bench.repository, TAG, bench.image.raw(), before);
     assert_eq!(pushed.expect("succeeds"), Delivery::Uploaded);
     assert!(bench.holds_the_image());

@@ -107,7 +107,7 @@ fn push(client: &Client, repository: &Repository, layers: &[Blob]) {
 #[ignore = "needs docker-registry"]
 fn a_real_registry_and_how_many_requests_it_takes() {
     let mut real = Real::start();
-    let new_client = || client(Settings::default());
+    let new_client = || client(ClientSettings::default());
     let repository: Repository = format!("{}/shop/app", real.address).parse().expect("valid");
     let other: Repository = format!("{}/shop/other", real.address).parse().expect("valid");
     let bases: Vec<Blob> = (0..3).map(|n| layer(&vec![n; 5_000_000])).collect();
@@ -148,7 +148,7 @@ fn a_real_registry_and_how_many_requests_it_takes() {
 fn a_real_registry_deletes_lists_and_moves() {
     use crate::oci::artifact::{OciArtifact, empty_blob};
     let real = Real::start();
-    let client = client(Settings::default());
+    let client = client(ClientSettings::default());
     let repository: Repository = format!("{}/shop/app", real.address).parse().expect("valid");
     let layers = [layer(b"one"), layer(b"two")];
     push(&client, &repository, &layers);
@@ -156,7 +156,7 @@ fn a_real_registry_deletes_lists_and_moves() {
     let (digest, raw) = (image.digest(), image.raw());
     let tag = |name: &str| name.parse::<Tag>().expect("a tag");
     let over = |name: &str, expected| {
-        client.push_document_over(&repository, &tag(name), raw, expected, Pushed::default())
+        client.push_document_over(&repository, &tag(name), raw, expected, PushedParts::default())
     };
     assert_eq!(over("2.0", None).expect("made"), Delivery::Uploaded);
     assert_eq!(over("2.0", None).expect("is there"), Delivery::Present);
@@ -203,7 +203,7 @@ fn a_real_registry_over_tls() {
     let repository: Repository = format!("{}/shop/app", real.address).parse().expect("valid");
     let layers = [layer(&vec![1; 20_000_000]), layer(b"small")];
     let with = |own: RegistrySettings| {
-        let mut settings = Settings::default();
+        let mut settings = ClientSettings::default();
         settings.registries.insert(repository.registry().clone(), own);
         client(settings)
     };

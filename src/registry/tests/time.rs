@@ -29,7 +29,7 @@ impl Slow {
     }
 
     fn client(&self) -> Client {
-        client(Settings { clock: self.clock.clone(), ..Settings::default() })
+        client(ClientSettings { clock: self.clock.clone(), ..ClientSettings::default() })
     }
 
     fn put_image(&self) {
@@ -113,7 +113,7 @@ fn a_configuration_and_a_layer_must_come_on() {
                     assert_eq!(error.kind(), crate::types::error::Kind::Registry);
                     let context = Box::new(Context {
                         registry: slow.repository.registry().clone(),
-                        step: Step::PullBlob,
+                        step: RequestStep::PullBlob,
                         subject: String::new(),
                     });
                     Err(RegistryError::Source { context, inner: error })

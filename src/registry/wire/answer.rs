@@ -10,7 +10,7 @@ use crate::types::digest::Digest;
 
 /// An answer that is not the one hoped for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct ErrorAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The registry's error code, such as `NAME_UNKNOWN`.
@@ -25,7 +25,7 @@ pub struct Answer {
     pub digests: Vec<Digest>,
 }
 
-impl Answer {
+impl ErrorAnswer {
     /// Whether the registry's code is one of `codes`.
     #[must_use]
     pub fn is_code(&self, codes: &[&str]) -> bool {
@@ -33,7 +33,7 @@ impl Answer {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for ErrorAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(host) = &self.host {
             write!(f, "{host} said ")?;

@@ -31,7 +31,7 @@ const AHEAD: usize = 4;
 
 /// Bytes of a blob that are read once; several requests may take them one after the other.
 #[derive(Clone)]
-pub(in crate::registry) struct Content {
+pub(in crate::registry) struct BodyContent {
     pieces: Arc<Mutex<Pieces>>,
     watch: Arc<Watch>,
 }
@@ -45,11 +45,11 @@ struct Pieces {
 enum BodySource {
     /// A thread reads.
     Stored(mpsc::Receiver<Bytes>),
-    Growing(Following),
+    Growing(GrowingPieces),
 }
 
 /// The pieces of a blob that is being made.
-struct Following {
+struct GrowingPieces {
     reader: GrowingReader,
     /// Where those are that were taken from the reader and have not come out yet: one, while the one before is sent.
     next: Option<Next>,
@@ -62,15 +62,15 @@ enum Next {
     Reading(JoinHandle<io::Result<Bytes>>),
 }
 
-/// One request's share of a [`Content`].
+/// One request's share of a [`BodyContent`].
 pub(in crate::registry) struct Upload {
-    content: Content,
+    content: BodyContent,
     /// Bytes to go; `None` for all that come.
     remaining: Option<u64>,
 }
 
 /// The beginning of a content.
-pub(in crate::registry) enum Gathered {
+pub(in crate::registry) enum BufferedStart {
     /// These are all its bytes, and they are what they should be.
     All(Bytes),
     /// There are more: they begin what is left.
@@ -80,7 +80,7 @@ pub(in crate::registry) enum Gathered {
 /// How far an upload has got, for everyone who asks.
 pub(in crate::registry) struct Watch {
     state: Mutex<Moment>,
-    progress: Arc<Sent>,
+    progress: Arc<SentBytes>,
     clock: Clock,
 }
 
@@ -94,12 +94,12 @@ struct Moment {
 }
 
 /// Bytes reported as sent; another try of the same blob does not count them again.
-pub(in crate::registry) struct Sent {
+pub(in crate::registry) struct SentBytes {
     task: Task,
     reported: Mutex<u64>,
 }
 
-impl Sent {
+impl SentBytes {
     pub(in crate::registry) fn new(task: Task) -> Self {
         Self { task, reported: Mutex::new(0) }
     }
@@ -124,9 +124,9 @@ impl Sent {
     }
 }
 
-impl Content {
+impl BodyContent {
     /// Starts to read `blob` on a thread of the runtime that this is called in.
-    pub(in crate::registry) fn open(blob: &Blob, progress: Arc<Sent>, clock: Clock) -> Self {
+    pub(in crate::registry) fn open(blob: &Blob, progress: Arc<SentBytes>, clock: Clock) -> Self {
         let blob = blob.clone();
         let (sender, receiver) = mpsc::channel(AHEAD);
         let content = Self::new(BodySource::Stored(receiver), Watch::new(progress, clock));
@@ -142,9 +142,12 @@ impl Content {
     }
 
     /// Takes what is being made, as it is made.
-    pub(in crate::registry) fn follow(growing: &GrowingBlob, progress: Arc<Sent>, clock: Clock) -> Self {
-        let source =
-            BodySource::Growing(Following { reader: growing.reader(), next: None, pool: Pool::default() });
+    pub(in crate::registry) fn follow(growing: &GrowingBlob, progress: Arc<SentBytes>, clock: Clock) -> Self {
+        let source = BodySource::Growing(GrowingPieces {
+            reader: growing.reader(),
+            next: None,
+            pool: Pool::default(),
+        });
         Self::new(source, Watch::new(progress, clock))
     }
 
@@ -154,7 +157,7 @@ impl Content {
     }
 
     /// Takes bytes until there are more than `limit` or no more.
-    pub(in crate::registry) async fn gather(&self, limit: usize) -> Gathered {
+    pub(in crate::registry) async fn gather(&self, limit: usize) -> BufferedStart {
         let mut gathered = VecDeque::new();
         let mut length = 0;
         while length <= limit {
@@ -164,11 +167,11 @@ impl Content {
                     gathered.push_back(piece);
                 }
                 None if self.failed() => break,
-                None => return Gathered::All(joined(gathered)),
+                None => return BufferedStart::All(joined(gathered)),
             }
         }
         lock(&self.pieces).rest = gathered;
-        Gathered::Start
+        BufferedStart::Start
     }
 
     /// All that is left as a request's body.
@@ -273,7 +276,7 @@ impl BodySource {
     }
 }
 
-impl Following {
+impl GrowingPieces {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
         let next = match self.next.take() {
             Some(next) => next,
@@ -374,7 +377,7 @@ fn wrong(blob: &Blob, seen: u64, found: Digest) -> io::Error {
 }
 
 impl Watch {
-    fn new(progress: Arc<Sent>, clock: Clock) -> Self {
+    fn new(progress: Arc<SentBytes>, clock: Clock) -> Self {
         let state = Moment { moved: clock.now(), done: false, waits: false, sent: 0, error: None };
         Self { state: Mutex::new(state), progress, clock }
     }

@@ -6,7 +6,7 @@ use crate::types::reference::Registry;
 
 /// The step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum RequestStep {
     /// Asking whether it is a registry, and whether it knows us.
     Ping,
     /// Asking what a name resolves to.
@@ -41,7 +41,7 @@ pub enum Step {
     Token,
 }
 
-impl Step {
+impl RequestStep {
     /// Whether something is to be stored by it.
     pub(super) const fn is_upload(self) -> bool {
         matches!(
@@ -51,7 +51,7 @@ impl Step {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for RequestStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ping => "asking",
@@ -80,7 +80,7 @@ pub struct Context {
     /// The registry.
     pub registry: Registry,
     /// The step.
-    pub step: Step,
+    pub step: RequestStep,
     /// To what: a repository with a tag or a digest.
     pub subject: String,
 }
@@ -92,7 +92,12 @@ impl fmt::Display for Context {
 }
 
 /// The context of a step on a named part of a repository.
-pub(in crate::registry) fn context(registry: &Registry, step: Step, path: &str, name: &str) -> Context {
+pub(in crate::registry) fn context(
+    registry: &Registry,
+    step: RequestStep,
+    path: &str,
+    name: &str,
+) -> Context {
     let separator = if name.starts_with("sha256:") { '@' } else { ':' };
     Context { registry: registry.clone(), step, subject: format!("{path}{separator}{name}") }
 }

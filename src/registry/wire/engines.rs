@@ -54,7 +54,7 @@ struct RegistryEntry {
 
 /// The files' settings for one registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::registry) struct Said {
+pub(in crate::registry) struct FileHostSettings {
     /// More authorities.
     pub(in crate::registry) authorities: Vec<PathBuf>,
     /// The certificate to show, and its key.
@@ -91,13 +91,13 @@ impl Engines {
     }
 
     /// Their settings for a registry.
-    pub(in crate::registry) fn of(&self, registry: &Registry) -> Said {
+    pub(in crate::registry) fn of(&self, registry: &Registry) -> FileHostSettings {
         let directory = self
             .certificates
             .iter()
             .map(|all| all.join(registry.as_str()))
             .find(|directory| directory.is_dir());
-        let mut said = Said { insecure: self.insecure(registry), ..Said::default() };
+        let mut said = FileHostSettings { insecure: self.insecure(registry), ..FileHostSettings::default() };
         if let Some(directory) = directory {
             said.authorities = listed(&directory, "crt");
             said.identity = listed(&directory, "cert").into_iter().find_map(|certificate| {
@@ -132,7 +132,7 @@ impl Engines {
 
 /// How a registry is reached: our own settings, and what the files say where those leave it open.
 #[derive(Clone, Debug, Default)]
-pub(in crate::registry) struct Own {
+pub(in crate::registry) struct HostRoute {
     /// The settings.
     pub(in crate::registry) settings: HostSettings,
     /// Authorities besides those of the settings.
@@ -142,11 +142,11 @@ pub(in crate::registry) struct Own {
     decides_tls: bool,
 }
 
-impl Own {
+impl HostRoute {
     /// Puts both together. `speaks_tls` is asked about a registry that may do without.
     pub(in crate::registry) fn new(
         settings: Option<&HostSettings>,
-        said: Said,
+        said: FileHostSettings,
         registry: &Registry,
         speaks_tls: impl FnOnce() -> bool,
     ) -> Self {
@@ -395,6 +395,6 @@ mod tests {
         let of = |name: &str| at("b/r.example:5000").join(name);
         assert_eq!(said.authorities, [of("ca.crt"), of("two.crt")]);
         assert_eq!(said.identity, Some((of("client.cert"), of("client.key"))));
-        assert_eq!(engines.of(&host("r.example")), Said::default());
+        assert_eq!(engines.of(&host("r.example")), FileHostSettings::default());
     }
 }

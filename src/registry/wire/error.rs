@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::advice;
-use super::answer::Answer;
-use super::context::{Context, Step};
+use super::answer::ErrorAnswer;
+use super::context::{Context, RequestStep};
 use super::fault::Fault;
 use crate::oci::DocumentError;
 use crate::runtime::interrupt::Interrupted;
@@ -94,7 +94,7 @@ pub enum RegistryError {
         /// Where.
         context: Box<Context>,
         /// The answer.
-        answer: Box<Answer>,
+        answer: Box<ErrorAnswer>,
     },
     /// `registries.conf` forbids it.
     #[error("pulling from `{name}` is blocked by `{}`", shown_path(.file))]
@@ -110,7 +110,7 @@ pub enum RegistryError {
         /// Where.
         context: Box<Context>,
         /// The answer.
-        answer: Box<Answer>,
+        answer: Box<ErrorAnswer>,
         /// The login that was shown to the registry, and its source.
         tried: String,
         /// Whether credentials were found at all.
@@ -190,7 +190,7 @@ pub enum RegistryError {
         /// The digest that the tag resolves to.
         found: Digest,
         /// The answer.
-        answer: Box<Answer>,
+        answer: Box<ErrorAnswer>,
     },
     /// The tag does not resolve to what it was expected to.
     #[error("{context}: the tag resolves to {}, and {} was expected", shown_as(found), shown_as(expected))]
@@ -216,7 +216,7 @@ pub enum RegistryError {
         /// How long at most.
         allowed: Duration,
         /// The answer.
-        answer: Box<Answer>,
+        answer: Box<ErrorAnswer>,
     },
     /// The local bytes to upload are gone or are not what they were.
     #[error("{context}: the local content cannot be sent: {source}")]
@@ -299,7 +299,7 @@ impl RegistryError {
     }
 
     /// The answer, if there was one.
-    pub(in crate::registry) fn answer(&self) -> Option<&Answer> {
+    pub(in crate::registry) fn answer(&self) -> Option<&ErrorAnswer> {
         match self {
             Self::Refused { answer, .. } | Self::Denied { answer, .. } => Some(answer),
             _ => None,
@@ -388,7 +388,7 @@ impl Explain for RegistryError {
             }
             Self::Denied { tried, .. } => format!("check {tried}"),
             Self::NotFound { .. } => "check the name; some registries answer so to users who may not read it".to_owned(),
-            Self::Refused { context, answer } if context.step == Step::Delete && matches!(answer.status, 400 | 405) => {
+            Self::Refused { context, answer } if context.step == RequestStep::Delete && matches!(answer.status, 400 | 405) => {
                 match context.subject.contains('@') {
                     true => advice::keeps(&context.registry),
                     false => advice::keeps_tags(&context.registry),
@@ -410,8 +410,8 @@ mod tests {
 
     fn refused(status: u16) -> RegistryError {
         let registry = "localhost:5000".parse().expect("valid");
-        let context = Box::new(Context { registry, step: Step::SendBlob, subject: "a/b".to_owned() });
-        RegistryError::Refused { context, answer: Box::new(Answer { status, ..Answer::default() }) }
+        let context = Box::new(Context { registry, step: RequestStep::SendBlob, subject: "a/b".to_owned() });
+        RegistryError::Refused { context, answer: Box::new(ErrorAnswer { status, ..ErrorAnswer::default() }) }
     }
 
     #[test]

@@ -12,20 +12,20 @@ use super::error::RegistryError;
 use super::fault::{self, Fault, through};
 use super::host::Host;
 use super::lock::lock;
-use super::pools::{Bodies, Pools};
-use super::request::{Payload, Request};
+use super::pools::{PoolPurpose, Pools};
+use super::request::{HttpRequest, Payload};
 use super::response::Response;
 use super::retry::Retry;
 use super::routes::Routes;
 use super::secret::Scrubber;
 use super::settings::WireSettings;
-use super::trace::{Trace, tell_headers};
+use super::trace::{RequestTrace, tell_headers};
 use crate::runtime::events::{Progress, Stage};
 use crate::types::error::uncarry;
 use crate::types::reference::Registry;
 
 /// A header to show, and the words for it.
-pub(in crate::registry) struct Shown<'a> {
+pub(in crate::registry) struct ShownHeader<'a> {
     pub(in crate::registry) header: &'a HeaderValue,
     /// Whose it is and where that came from, for people.
     pub(in crate::registry) source: &'a str,
@@ -74,14 +74,14 @@ impl Wire {
         &self,
         host: &Host,
         context: &Context,
-        request: Request,
-        shown: Option<Shown<'_>>,
+        request: HttpRequest,
+        shown: Option<ShownHeader<'_>>,
     ) -> Result<Response, RegistryError> {
         host.turn().await;
         let way = self.routes.way(&request.url)?;
-        let client = self.pools.client(&self.routes, &request.url, Bodies::of(&request.payload))?;
-        let mut trace = Trace::new(&request, shown.as_ref().map(|shown| shown.source), &way);
-        let Request { method, url, own, mut headers, payload, .. } = request;
+        let client = self.pools.client(&self.routes, &request.url, PoolPurpose::of(&request.payload))?;
+        let mut trace = RequestTrace::new(&request, shown.as_ref().map(|shown| shown.source), &way);
+        let HttpRequest { method, url, own, mut headers, payload, .. } = request;
         if let Some(shown) = &shown {
             headers.insert(AUTHORIZATION, shown.header.clone());
         }

@@ -27,7 +27,7 @@ pub(in crate::registry) struct Host {
 }
 
 /// A slot among the requests that a host gets at the same time.
-pub(in crate::registry) type Slot = Option<OwnedSemaphorePermit>;
+pub(in crate::registry) type RequestSlot = Option<OwnedSemaphorePermit>;
 
 impl Host {
     /// A registry that nothing was sent to yet, and that gets `slots` blobs at a time in each direction.
@@ -50,16 +50,16 @@ impl Host {
         url
     }
 
-    pub(in crate::registry) async fn pull_slot(&self) -> Slot {
+    pub(in crate::registry) async fn pull_slot(&self) -> RequestSlot {
         Arc::clone(&self.pull).acquire_owned().await.ok()
     }
 
-    pub(in crate::registry) async fn push_slot(&self) -> Slot {
+    pub(in crate::registry) async fn push_slot(&self) -> RequestSlot {
         Arc::clone(&self.push).acquire_owned().await.ok()
     }
 
     /// A manifest takes a free slot, or the one that blobs never take.
-    pub(in crate::registry) async fn document_slot(&self) -> Slot {
+    pub(in crate::registry) async fn document_slot(&self) -> RequestSlot {
         tokio::select! {
             biased;
             slot = Arc::clone(&self.pull).acquire_owned() => slot.ok(),

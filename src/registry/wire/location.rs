@@ -12,7 +12,7 @@ use crate::types::digest::Digest;
 
 /// A place that may be contacted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::registry) struct Target {
+pub(in crate::registry) struct RedirectTarget {
     pub(in crate::registry) url: Url,
     /// Whether it is the registry itself, which alone sees `Authorization`.
     pub(in crate::registry) own: bool,
@@ -21,7 +21,11 @@ pub(in crate::registry) struct Target {
 /// Resolves `location` against the URL of the request that it answers (RFC 3986, 5.2).
 ///
 /// `registry` is the registry's base URL.
-pub(in crate::registry) fn resolve(registry: &Url, request: &Url, location: &str) -> Result<Target, String> {
+pub(in crate::registry) fn resolve(
+    registry: &Url,
+    request: &Url,
+    location: &str,
+) -> Result<RedirectTarget, String> {
     let shown = || host(request);
     let mut url = request
         .join(location.trim())
@@ -36,7 +40,7 @@ pub(in crate::registry) fn resolve(registry: &Url, request: &Url, location: &str
     }
     check(registry, &url)?;
     let own = same_origin(registry, &url);
-    Ok(Target { url, own })
+    Ok(RedirectTarget { url, own })
 }
 
 /// Whether `url` may be contacted on behalf of `registry`.
@@ -56,10 +60,10 @@ pub(in crate::registry) fn check(registry: &Url, url: &Url) -> Result<(), String
     }
     let (from, to) = (reach(registry), reach(url));
     let inside = match to {
-        Reach::Public => true,
-        Reach::Private => from == Reach::Private,
-        Reach::Loopback => from == Reach::Loopback,
-        Reach::LinkLocal => false,
+        AddressReach::Public => true,
+        AddressReach::Private => from == AddressReach::Private,
+        AddressReach::Loopback => from == AddressReach::Loopback,
+        AddressReach::LinkLocal => false,
     };
     if inside { Ok(()) } else { Err(format!("it sends to {shown}, an address inside a network")) }
 }
@@ -92,7 +96,7 @@ pub(in crate::registry) fn with_digest(url: &Url, digest: &Digest) -> Url {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
+enum AddressReach {
     Public,
     Private,
     Loopback,
@@ -100,7 +104,7 @@ enum Reach {
 }
 
 /// Host names count as public: what they resolve to is not ours to judge.
-fn reach(url: &Url) -> Reach {
+fn reach(url: &Url) -> AddressReach {
     let address = match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
         Some(Host::Ipv6(address)) => embedded(address).map_or(IpAddr::V6(address), IpAddr::V4),
@@ -108,27 +112,27 @@ fn reach(url: &Url) -> Reach {
             // A dot at the end says that the name is complete, and not that it is another one.
             let name = name.trim_end_matches('.');
             let loopback = name == "localhost" || name.ends_with(".localhost");
-            return if loopback { Reach::Loopback } else { Reach::Public };
+            return if loopback { AddressReach::Loopback } else { AddressReach::Public };
         }
-        _ => return Reach::Public,
+        _ => return AddressReach::Public,
     };
     match address {
-        IpAddr::V4(v4) if v4.is_loopback() => Reach::Loopback,
+        IpAddr::V4(v4) if v4.is_loopback() => AddressReach::Loopback,
         IpAddr::V4(v4)
             if v4.is_link_local() || v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast() =>
         {
-            Reach::LinkLocal
+            AddressReach::LinkLocal
         }
         // 100.64.0.0/10 is shared address space (RFC 6598), where some clouds keep their metadata.
         IpAddr::V4(v4) if v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64) => {
-            Reach::Private
+            AddressReach::Private
         }
-        IpAddr::V6(v6) if v6.is_loopback() => Reach::Loopback,
+        IpAddr::V6(v6) if v6.is_loopback() => AddressReach::Loopback,
         IpAddr::V6(v6) if v6.is_unicast_link_local() || v6.is_unspecified() || v6.is_multicast() => {
-            Reach::LinkLocal
+            AddressReach::LinkLocal
         }
-        IpAddr::V6(v6) if v6.is_unique_local() => Reach::Private,
-        _ => Reach::Public,
+        IpAddr::V6(v6) if v6.is_unique_local() => AddressReach::Private,
+        _ => AddressReach::Public,
     }
 }
 

@@ -32,13 +32,13 @@ enum ClientKey {
 
 /// The purpose of a connection pool.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::registry) enum Bodies {
+pub(in crate::registry) enum PoolPurpose {
     Any,
     /// Above [`BULK`], or of unknown length.
     Large,
 }
 
-impl Bodies {
+impl PoolPurpose {
     pub(in crate::registry) fn of(payload: &Payload) -> Self {
         match payload {
             Payload::Upload(upload)
@@ -54,7 +54,7 @@ impl Bodies {
 /// All pools of one client.
 #[derive(Default)]
 pub(in crate::registry) struct Pools {
-    clients: Mutex<BTreeMap<(ClientKey, Bodies), reqwest::Client>>,
+    clients: Mutex<BTreeMap<(ClientKey, PoolPurpose), reqwest::Client>>,
 }
 
 impl Pools {
@@ -63,7 +63,7 @@ impl Pools {
         &self,
         routes: &Routes,
         url: &Url,
-        bodies: Bodies,
+        bodies: PoolPurpose,
     ) -> Result<reqwest::Client, RegistryError> {
         let registry = location::host(url).parse::<Registry>().ok();
         let own = registry.filter(|registry| {
@@ -76,7 +76,7 @@ impl Pools {
         });
         let key = match own {
             // This is HTTP/1.1 in any case.
-            _ if url.scheme() == "http" => (ClientKey::Plain, Bodies::Any),
+            _ if url.scheme() == "http" => (ClientKey::Plain, PoolPurpose::Any),
             Some(registry) => (ClientKey::Own(registry), bodies),
             None => (ClientKey::System, bodies),
         };
@@ -92,7 +92,7 @@ impl Pools {
 
 fn build(
     routes: &Routes,
-    (key, bodies): &(ClientKey, Bodies),
+    (key, bodies): &(ClientKey, PoolPurpose),
     url: &Url,
 ) -> Result<reqwest::Client, RegistryError> {
     let setup = |error: reqwest::Error| RegistryError::Setup {
@@ -123,7 +123,7 @@ fn build(
     };
     let own = registry.as_deref();
     let registry = own.map(|own| &own.settings);
-    if *bodies == Bodies::Large {
+    if *bodies == PoolPurpose::Large {
         builder = builder.http1_only();
     }
     let files = routes.authorities(own);
@@ -136,7 +136,7 @@ fn build(
     } else if !files.is_empty() || identity.is_some() {
         let identity = identity.map(|(path, pem)| (path.as_path(), pem));
         let mut config = tls::config(&files, identity)?;
-        if *bodies == Bodies::Large {
+        if *bodies == PoolPurpose::Large {
             config.alpn_protocols = vec![b"http/1.1".to_vec()];
         }
         builder = builder.tls_backend_preconfigured(config);

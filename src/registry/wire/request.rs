@@ -16,7 +16,7 @@ pub(in crate::registry) enum Payload {
 }
 
 /// A request that is yet to be authorised.
-pub(in crate::registry) struct Request {
+pub(in crate::registry) struct HttpRequest {
     pub(in crate::registry) method: Method,
     pub(in crate::registry) url: Url,
     /// Whether it goes to the registry itself.
@@ -27,12 +27,12 @@ pub(in crate::registry) struct Request {
     pub(in crate::registry) fresh: bool,
 }
 
-impl Request {
+impl HttpRequest {
     pub(in crate::registry) fn new(method: Method, url: Url) -> Self {
         Self { method, url, own: true, headers: HeaderMap::new(), payload: Payload::Nothing, fresh: false }
     }
 
-    pub(in crate::registry) fn to(method: Method, target: &location::Target) -> Self {
+    pub(in crate::registry) fn to(method: Method, target: &location::RedirectTarget) -> Self {
         Self { own: target.own, ..Self::new(method, target.url.clone()) }
     }
 

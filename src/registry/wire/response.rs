@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use url::Url;
 
-use super::answer::{Answer, digests, explain};
+use super::answer::{ErrorAnswer, digests, explain};
 use super::clock::Clock;
 use super::fault::{self, Fault};
 use super::location;
@@ -103,7 +103,7 @@ impl Response {
     }
 
     /// The registry's text in an unexpected answer.
-    pub(in crate::registry) async fn answer(mut self, scrubber: &Scrubber) -> Answer {
+    pub(in crate::registry) async fn answer(mut self, scrubber: &Scrubber) -> ErrorAnswer {
         let status = self.status();
         let retry_after = retry_after(self.header("retry-after"), self.header("date"));
         let host = (!self.own).then(|| location::host(&self.url));
@@ -111,7 +111,7 @@ impl Response {
         let body = self.beginning().await;
         let (code, message) = explain(&body, is_html, scrubber);
         let digests = digests(&String::from_utf8_lossy(&body));
-        Answer { status, code, message, retry_after, host, digests }
+        ErrorAnswer { status, code, message, retry_after, host, digests }
     }
 }
 

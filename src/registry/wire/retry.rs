@@ -115,17 +115,17 @@ pub(in crate::registry) fn retry_after(value: Option<&str>, date: Option<&str>) 
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::answer::Answer;
-    use super::super::context::{Context, Step};
+    use super::super::answer::ErrorAnswer;
+    use super::super::context::{Context, RequestStep};
     use super::*;
 
     fn error(status: u16, wait: Option<u64>) -> RegistryError {
         let registry = "r.example".parse().expect("valid");
-        let context = Box::new(Context { registry, step: Step::CheckBlob, subject: String::new() });
+        let context = Box::new(Context { registry, step: RequestStep::CheckBlob, subject: String::new() });
         let retry_after = wait.map(Duration::from_secs);
         RegistryError::Refused {
             context,
-            answer: Box::new(Answer { status, retry_after, ..Answer::default() }),
+            answer: Box::new(ErrorAnswer { status, retry_after, ..ErrorAnswer::default() }),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use url::Url;
 
-use super::engines::{Engines, Own, speaks_tls};
+use super::engines::{Engines, HostRoute, speaks_tls};
 use super::error::RegistryError;
 use super::location;
 use super::lock::lock;
@@ -21,7 +21,7 @@ pub(in crate::registry) struct Routes {
     pub(in crate::registry) settings: WireSettings,
     progress: Progress,
     /// The combined settings of `pack` and of Docker's and Podman's files, for registries that were asked for.
-    owns: Mutex<BTreeMap<Registry, Arc<Own>>>,
+    owns: Mutex<BTreeMap<Registry, Arc<HostRoute>>>,
     engines: OnceLock<Engines>,
 }
 
@@ -63,18 +63,19 @@ impl Routes {
     }
 
     /// The files of authorities that count for a registry.
-    pub(in crate::registry) fn authorities<'a>(&'a self, own: Option<&'a Own>) -> Vec<&'a PathBuf> {
+    pub(in crate::registry) fn authorities<'a>(&'a self, own: Option<&'a HostRoute>) -> Vec<&'a PathBuf> {
         let of_registry = own.into_iter().flat_map(|own| own.settings.ca_file.iter().chain(&own.authorities));
         self.settings.ca_files.iter().chain(of_registry).collect()
     }
 
     /// How a registry is reached: our own settings, and what they leave open from the files of Docker and Podman.
-    pub(in crate::registry) fn own(&self, registry: &Registry) -> Arc<Own> {
+    pub(in crate::registry) fn own(&self, registry: &Registry) -> Arc<HostRoute> {
         if let Some(own) = lock(&self.owns).get(registry) {
             return Arc::clone(own);
         }
         let said = self.engines().of(registry);
-        let own = Own::new(self.settings.hosts.get(registry), said, registry, || self.speaks_tls(registry));
+        let own =
+            HostRoute::new(self.settings.hosts.get(registry), said, registry, || self.speaks_tls(registry));
         let own = Arc::new(own);
         Arc::clone(lock(&self.owns).entry(registry.clone()).or_insert(own))
     }

@@ -8,7 +8,7 @@ use url::Url;
 use super::advice::shorten;
 use super::location;
 use super::proxy::Way;
-use super::request::{Payload, Request};
+use super::request::{HttpRequest, Payload};
 use super::secret::Scrubber;
 
 /// Headers that are never printed.
@@ -41,15 +41,15 @@ fn redacted_text(location: &str) -> String {
 }
 
 /// The line of `-v` about a request.
-pub(in crate::registry) struct Trace {
+pub(in crate::registry) struct RequestTrace {
     request: String,
     begun: Instant,
     sent: u64,
     pub(in crate::registry) outcome: String,
 }
 
-impl Trace {
-    pub(in crate::registry) fn new(request: &Request, source: Option<&str>, way: &Way) -> Self {
+impl RequestTrace {
+    pub(in crate::registry) fn new(request: &HttpRequest, source: Option<&str>, way: &Way) -> Self {
         let mut text = format!("{} {}", request.method, redacted(&request.url));
         if let Way::Through(proxy) = way {
             text.push_str(&format!(" through {proxy}"));
@@ -71,7 +71,7 @@ impl Trace {
     }
 }
 
-impl std::fmt::Display for Trace {
+impl std::fmt::Display for RequestTrace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let millis = self.begun.elapsed().as_millis();
         write!(f, "{}: {} after {millis} ms", self.request, self.outcome)?;

@@ -15,7 +15,7 @@ use crate::types::error::BoxedError;
 /// The result for blobs: how many, and for those that were sent, how many bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Delivered {
+pub struct DeliveryCount {
     /// Were there.
     pub present: usize,
     /// Were taken from another repository of the same registry.
@@ -31,10 +31,10 @@ pub(crate) fn deliver(
     destination: &dyn Destination,
     blobs: &[Blob],
     interrupt: &Interrupt,
-) -> Result<Delivered, BoxedError> {
+) -> Result<DeliveryCount, BoxedError> {
     let next = AtomicUsize::new(0);
     let failure: Mutex<Option<BoxedError>> = Mutex::new(None);
-    let total = Mutex::new(Delivered::default());
+    let total = Mutex::new(DeliveryCount::default());
     let work = || {
         while let Some(blob) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
             let result = interrupt.check().map_err(|error| CopyError::from(error).into());
@@ -63,7 +63,7 @@ pub(crate) fn deliver(
     }
 }
 
-impl Delivered {
+impl DeliveryCount {
     fn count(&mut self, blob: &Blob, delivery: Delivery) {
         match delivery {
             Delivery::Present => self.present += 1,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-pub use deliver::Delivered;
+pub use deliver::DeliveryCount;
 pub(crate) use deliver::deliver;
 pub use error::CopyError;
 
@@ -41,7 +41,7 @@ const MAX_REFERRER_DEPTH: usize = 4;
 
 /// How to copy.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct CopyOptions {
     /// Only these images of an index; all of it where there are none.
     pub platforms: Vec<Platform>,
     /// Whether signatures, SBOMs and whatever else refers to the image come along.
@@ -57,7 +57,7 @@ pub struct Options {
 /// The result of a copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct CopyReport {
     /// Where it came from.
     pub source: String,
     /// Where it is now.
@@ -74,9 +74,9 @@ pub struct Report {
     /// Whether the index is a new one, of the platforms that were chosen.
     pub new_index: bool,
     /// Manifests and indexes that were copied, and those that were there.
-    pub documents: Documents,
+    pub documents: DocumentCount,
     /// The result for the blobs.
-    pub blobs: Delivered,
+    pub blobs: DeliveryCount,
     /// The referrers of the image that are at the destination now; absent unless they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub referrers: Option<Vec<Digest>>,
@@ -84,7 +84,7 @@ pub struct Report {
 
 /// How many manifests and indexes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Documents {
+pub struct DocumentCount {
     /// Were copied, the root included.
     pub copied: usize,
     /// Were there, with everything that they refer to.
@@ -99,9 +99,9 @@ pub fn copy(
     source: &Arc<dyn Source>,
     destination: &dyn Destination,
     tags: &[Tag],
-    options: &Options,
-) -> Result<Report, BoxedError> {
-    let report = |digest, media_type: Option<&MediaType>| Report {
+    options: &CopyOptions,
+) -> Result<CopyReport, BoxedError> {
+    let report = |digest, media_type: Option<&MediaType>| CopyReport {
         source: source.name(),
         destination: destination.name(),
         digest,
@@ -109,8 +109,8 @@ pub fn copy(
         tags: tags.to_vec(),
         current: false,
         new_index: false,
-        documents: Documents::default(),
-        blobs: Delivered::default(),
+        documents: DocumentCount::default(),
+        blobs: DeliveryCount::default(),
         referrers: None,
     };
     let check_name = |found| match options.expected {
@@ -124,14 +124,14 @@ pub fn copy(
     {
         check_name(digest)?;
         if destination.is_current(&digest, tags)? {
-            return Ok(Report { current: true, ..report(digest, None) });
+            return Ok(CopyReport { current: true, ..report(digest, None) });
         }
     }
     let (root, new_index) = select(&**source, &options.platforms)?;
     let digest = root.digest();
     check_name(digest)?;
     let current = destination.is_current(&digest, tags)?;
-    let mut report = Report { current, new_index, ..report(digest, Some(&root.media_type)) };
+    let mut report = CopyReport { current, new_index, ..report(digest, Some(&root.media_type)) };
     if current && !options.referrers {
         return Ok(report);
     }
@@ -169,7 +169,7 @@ pub fn tag(
     destination: &dyn Destination,
     name: Option<&Tag>,
     tags: &[Tag],
-) -> Result<Report, BoxedError> {
+) -> Result<CopyReport, BoxedError> {
     let root = source.root()?;
     let digest = root.digest();
     let current = destination.is_current(&digest, tags)?;
@@ -182,7 +182,7 @@ pub fn tag(
         }
         destination.finish(&root, tags)?;
     }
-    Ok(Report {
+    Ok(CopyReport {
         source: source.name(),
         destination: destination.name(),
         digest,
@@ -190,8 +190,8 @@ pub fn tag(
         tags: tags.to_vec(),
         current,
         new_index: false,
-        documents: Documents::default(),
-        blobs: Delivered::default(),
+        documents: DocumentCount::default(),
+        blobs: DeliveryCount::default(),
         referrers: None,
     })
 }
@@ -263,7 +263,7 @@ pub(crate) fn blob_of(source: &Arc<dyn Source>, descriptor: &Descriptor, title: 
     let content = move || -> io::Result<BlobStream> {
         let (place, digest) = (from.name(), layer.digest);
         match from.blob(&layer) {
-            Ok(stream) => Ok(Box::new(Checked { stream, place, digest })),
+            Ok(stream) => Ok(Box::new(CheckedBlob { stream, place, digest })),
             Err(error) if is_damage(&*error) => {
                 let why = error.to_string();
                 Err(carry_as(io::ErrorKind::InvalidData, CopyError::Damaged { place, digest, why }))
@@ -282,13 +282,13 @@ fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// A blob as it is read, which says where it is if it is damaged.
-struct Checked {
+struct CheckedBlob {
     stream: BlobStream,
     place: String,
     digest: Digest,
 }
 
-impl Read for Checked {
+impl Read for CheckedBlob {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.stream.read(buffer).map_err(|error| {
             if error.kind() != io::ErrorKind::InvalidData || carried(&error).is_some() {
@@ -304,7 +304,7 @@ impl Read for Checked {
 struct CopyPlan<'a> {
     source: &'a Arc<dyn Source>,
     destination: &'a dyn Destination,
-    options: &'a Options,
+    options: &'a CopyOptions,
     /// In the order in which they can be stored: each after what it refers to.
     documents: Vec<RawDocument>,
     blobs: Vec<Blob>,
@@ -314,7 +314,7 @@ struct CopyPlan<'a> {
     /// Manifests and indexes that others may refer to, those that are there included.
     subjects: Vec<Digest>,
     referring: Vec<(Digest, Vec<Descriptor>)>,
-    counts: Documents,
+    counts: DocumentCount,
     /// For the bytes of the documents, which are kept until the end with all that they name.
     budget: Budget,
 }
@@ -323,7 +323,7 @@ struct CopyPlan<'a> {
 const MAX_COPIED: u64 = 24 << 20;
 
 impl<'a> CopyPlan<'a> {
-    fn new(source: &'a Arc<dyn Source>, destination: &'a dyn Destination, options: &'a Options) -> Self {
+    fn new(source: &'a Arc<dyn Source>, destination: &'a dyn Destination, options: &'a CopyOptions) -> Self {
         Self {
             source,
             destination,
@@ -334,7 +334,7 @@ impl<'a> CopyPlan<'a> {
             seen: BTreeSet::new(),
             subjects: Vec::new(),
             referring: Vec::new(),
-            counts: Documents::default(),
+            counts: DocumentCount::default(),
             budget: Budget::new("the image", MAX_COPIED, u64::MAX),
         }
     }

@@ -28,7 +28,7 @@ impl Observer for Heard {
 fn client() -> Client {
     let quick = std::time::Duration::from_millis(1);
     let retry = RetryPolicy { attempts: 2, first: quick, cap: quick, ..RetryPolicy::default() };
-    let settings = registry::Settings { retry, ..registry::Settings::default() };
+    let settings = registry::ClientSettings { retry, ..registry::ClientSettings::default() };
     Client::new(settings, Progress::default(), Interrupt::default())
 }
 
@@ -106,8 +106,8 @@ fn tags() -> Vec<Tag> {
     vec!["1.0".parse().expect("a tag")]
 }
 
-fn options() -> Options {
-    Options::default()
+fn options() -> CopyOptions {
+    CopyOptions::default()
 }
 
 /// Requests since the last look, as `METHOD kind`.
@@ -238,7 +238,7 @@ fn platforms_are_picked() {
     let client = client();
     let run = |platforms: &[&str], name: &str| {
         let platforms = platforms.iter().map(|text| text.parse().expect("a platform")).collect();
-        let options = Options { platforms, ..options() };
+        let options = CopyOptions { platforms, ..options() };
         copy(&source(&client, &from, "shop/app:1.0"), &destination(&client, &to, name), &tags(), &options)
     };
     let report = run(&["linux/arm64"], "one").expect("copied");
@@ -337,7 +337,7 @@ fn referrers_come_along_by_their_tag() {
         from.put_manifest("shop/app", tag.as_str(), MediaType::ImageIndex.as_ref(), &list(entries));
     }
     let (client, heard) = (client(), Heard::default());
-    let with = Options { referrers: true, progress: Progress::new(heard.clone()), ..options() };
+    let with = CopyOptions { referrers: true, progress: Progress::new(heard.clone()), ..options() };
     let run = |from: &Arc<dyn Source>, to: &dyn Destination| copy(from, to, &tags(), &with).expect("copied");
     let report = run(&source(&client, &from, "shop/app:1.0"), &destination(&client, &to, "mirror/app"));
     let all = [&of_root, &of_child, &of_signature];
@@ -359,7 +359,7 @@ fn referrers_come_along_by_their_tag() {
     // Once more: nothing is sent, and the tags of lists do not move.
     let _ = to.take_log();
     let again = run(&source(&client, &from, "shop/app:1.0"), &destination(&client, &to, "mirror/app"));
-    assert_eq!((again.current, again.blobs), (true, Delivered::default()));
+    assert_eq!((again.current, again.blobs), (true, DeliveryCount::default()));
     assert_eq!(count(&asked(&to), "PUT", Asked::Manifest), 0);
 
     // Into a layout and an archive, and back: they are listed beside the image, which stays the only one.
@@ -405,7 +405,7 @@ fn referrers_come_along_by_the_api_page_by_page() {
     let to = Fake::start().expect("ports");
     to.fault(Fault::always("GET", Asked::Referrers, Action::Answer(none)));
     let client = client();
-    let with = Options { referrers: true, ..options() };
+    let with = CopyOptions { referrers: true, ..options() };
     let report = copy(&source(&client, &from, "a:1.0"), &destination(&client, &to, "b"), &tags(), &with)
         .expect("copied");
     let digests: Vec<Digest> = signatures.iter().map(|(document, _)| document.digest()).collect();
@@ -456,7 +456,7 @@ fn a_registry_without_referrers_is_told_of() {
     let to = start_without_referrers();
     without_referrers(&from);
     let (client, heard) = (client(), Heard::default());
-    let with = Options { referrers: true, progress: Progress::new(heard.clone()), ..options() };
+    let with = CopyOptions { referrers: true, progress: Progress::new(heard.clone()), ..options() };
     let target = destination(&client, &to, "mirror/app");
     let report = copy(&source(&client, &from, "shop/app:1.0"), &target, &tags(), &with).expect("copied");
     assert_eq!(report.referrers, Some(Vec::new()));
@@ -499,7 +499,7 @@ fn what_fails_leaves_the_tag_alone() {
     assert_eq!(error.kind(), Kind::Registry, "{error}");
     assert_eq!(to.tag("mirror/app", "1.0"), Some(old.image.digest()));
     to.heal();
-    let interrupted = Options { interrupt: Interrupt::default(), ..options() };
+    let interrupted = CopyOptions { interrupt: Interrupt::default(), ..options() };
     interrupted.interrupt.trigger();
     let client = client();
     let target = destination(&client, &to, "mirror/app");
@@ -518,7 +518,7 @@ fn a_digest_in_the_targets_name_is_a_promise() {
     let to = Fake::start().expect("ports");
     let client = client();
     let run = |expected| {
-        let options = Options { expected: Some(expected), ..options() };
+        let options = CopyOptions { expected: Some(expected), ..options() };
         copy(&source(&client, &from, "shop/app:1.0"), &destination(&client, &to, "a"), &[], &options)
     };
     assert!(run(Digest::of(b"other")).is_err());

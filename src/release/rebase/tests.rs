@@ -192,7 +192,7 @@ fn in_a_registry_no_layer_is_read_and_the_bases_are_mounted() {
     let names = ["1", "2"].map(|tag| format!("{}/base:{tag}", fake.address()));
     put(&fake, "app", "1.0", &on(&old, &names[0]), &[one, own.clone()]);
 
-    let client = Client::new(registry::Settings::default(), Progress::default(), Interrupt::default());
+    let client = Client::new(registry::ClientSettings::default(), Progress::default(), Interrupt::default());
     let source = |name: &str| -> Arc<dyn Source> {
         let reference = format!("{}/{name}", fake.address()).parse().expect("a reference");
         Arc::new(crate::transport::registry::source(client.clone(), reference))
@@ -201,7 +201,7 @@ fn in_a_registry_no_layer_is_read_and_the_bases_are_mounted() {
     let store = Store::open(dir.path(), &Progress::default());
     let repository = format!("{}/app", fake.address()).parse().expect("a repository");
     let destination = crate::transport::registry::destination(client.clone(), repository);
-    let named = |at: usize| Named {
+    let named = |at: usize| NamedBase {
         name: Some(names[at].clone()),
         source: source(&format!("base:{}", at + 1)),
         is_near: false,
@@ -209,7 +209,7 @@ fn in_a_registry_no_layer_is_read_and_the_bases_are_mounted() {
     let (old_base, new_base) = (named(0), named(1));
     let tags: Vec<Tag> = vec!["1.1".parse().expect("a tag")];
     let _ = fake.take_log();
-    let report = rebase(&Request {
+    let report = rebase(&RebaseRequest {
         image: source("app:1.0"),
         old: &old_base,
         new: &new_base,

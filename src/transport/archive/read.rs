@@ -29,11 +29,11 @@ const MAX_LINKS: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) struct Members {
     file: Arc<fs::File>,
-    by_name: BTreeMap<String, Member>,
+    by_name: BTreeMap<String, TarMember>,
 }
 
 #[derive(Clone, Debug)]
-enum Member {
+enum TarMember {
     File(Range),
     Link(String),
 }
@@ -76,19 +76,19 @@ impl Members {
                     if entry.offset.checked_add(entry.size).is_none_or(|end| end > metadata.len()) {
                         return Err(ArchiveError::Truncated { path: path.to_owned(), name });
                     }
-                    Member::File(Range { offset: entry.offset, size: entry.size })
+                    TarMember::File(Range { offset: entry.offset, size: entry.size })
                 }
                 // A symbolic link is relative to its directory, a hard link to the root.
                 tar::EntryType::Symlink => {
                     let dir = name.rsplit_once('/').map_or("", |(dir, _)| dir);
                     let target = String::from_utf8(entry.link).ok();
                     let Some(target) = target.and_then(|target| normal(dir, &target)) else { continue };
-                    Member::Link(target)
+                    TarMember::Link(target)
                 }
                 tar::EntryType::Link => {
                     let target = String::from_utf8(entry.link).ok();
                     let Some(target) = target.and_then(|target| normal("", &target)) else { continue };
-                    Member::Link(target)
+                    TarMember::Link(target)
                 }
                 _ => continue,
             };
@@ -104,8 +104,8 @@ impl Members {
         let mut name = name.to_owned();
         for _ in 0..=MAX_LINKS {
             match self.by_name.get(&name)? {
-                Member::File(range) => return Some(*range),
-                Member::Link(target) => name.clone_from(target),
+                TarMember::File(range) => return Some(*range),
+                TarMember::Link(target) => name.clone_from(target),
             }
         }
         None

@@ -44,7 +44,7 @@ const END: u64 = 2 * BLOCK;
 #[derive(Debug)]
 pub struct ArchiveOutput {
     place: String,
-    sink: Sink,
+    sink: ArchiveSink,
     repository: Option<Repository>,
     name: Option<String>,
     progress: Progress,
@@ -73,7 +73,7 @@ impl ArchiveWord {
 
 /// Where an archive goes.
 #[derive(Debug)]
-enum Sink {
+enum ArchiveSink {
     /// To a file.
     File(PathBuf),
     /// Into a running engine.
@@ -146,7 +146,7 @@ impl ArchiveOutput {
             .map_err(|error| at(&error.into(), &path))?;
         Ok(Self {
             place,
-            sink: Sink::File(path),
+            sink: ArchiveSink::File(path),
             repository: repository.cloned(),
             name: name.map(str::to_owned),
             progress: progress.clone(),
@@ -159,7 +159,7 @@ impl ArchiveOutput {
     pub fn into_engine(engine: Engine, repository: &Repository, progress: &Progress) -> Self {
         Self {
             place: format!("docker ({})", shown_path(engine.socket())),
-            sink: Sink::Engine(engine),
+            sink: ArchiveSink::Engine(engine),
             repository: Some(repository.clone()),
             name: None,
             progress: progress.clone(),
@@ -213,7 +213,7 @@ impl ArchiveOutput {
         let manifest = match parse(entry)? {
             ManifestOrIndex::Manifest(manifest) => *manifest,
             ManifestOrIndex::Index(index) => {
-                let nested = &mut |descriptor: &Descriptor| -> Result<Index, Nested> {
+                let nested = &mut |descriptor: &Descriptor| -> Result<Index, IndexWalkError> {
                     match parse(descriptor)? {
                         ManifestOrIndex::Index(index) => Ok(*index),
                         ManifestOrIndex::Manifest(_) => Ok(empty_index()),
@@ -222,8 +222,8 @@ impl ArchiveOutput {
                 // An index that is nested too deep was refused before it came here, or holds no image.
                 let offers = match select::offers(&index, nested) {
                     Ok(offers) => offers,
-                    Err(Nested::Archive(error)) => return Err(error),
-                    Err(Nested::Select) => return Ok(None),
+                    Err(IndexWalkError::Archive(error)) => return Err(error),
+                    Err(IndexWalkError::Select) => return Ok(None),
                 };
                 let Some(first) = offers.first() else { return Ok(None) };
                 if offers.len() > 1 && told {
@@ -303,8 +303,8 @@ impl ArchiveOutput {
         members.extend(documents.map(|(digest, it)| (blob_path(digest), MemberContent::Bytes(&it.bytes))));
 
         match &self.sink {
-            Sink::File(path) => self.write_file(path, &members),
-            Sink::Engine(engine) => self.load(engine, &members),
+            ArchiveSink::File(path) => self.write_file(path, &members),
+            ArchiveSink::Engine(engine) => self.load(engine, &members),
         }
     }
 
@@ -420,18 +420,18 @@ impl ArchiveOutput {
 }
 
 /// Either error of a walk over an index.
-enum Nested {
+enum IndexWalkError {
     Select,
     Archive(ArchiveError),
 }
 
-impl From<SelectError> for Nested {
+impl From<SelectError> for IndexWalkError {
     fn from(_: SelectError) -> Self {
         Self::Select
     }
 }
 
-impl From<ArchiveError> for Nested {
+impl From<ArchiveError> for IndexWalkError {
     fn from(error: ArchiveError) -> Self {
         Self::Archive(error)
     }
@@ -479,7 +479,7 @@ impl Destination for ArchiveOutput {
         let descriptor = root.descriptor();
         state.documents.insert(descriptor.digest, root.clone());
         enter(&mut state.entries, &self.entry_names(tags), &descriptor);
-        let Sink::Engine(engine) = &self.sink else {
+        let ArchiveSink::Engine(engine) = &self.sink else {
             self.write(&state)?;
             return Ok(Delivery::Uploaded);
         };
@@ -500,15 +500,15 @@ impl Destination for ArchiveOutput {
         let names = self.entry_names(tags);
         enter(&mut wanted, &names, &Descriptor::new(MediaType::ImageManifest, *digest, 0));
         match &self.sink {
-            Sink::File(path) => Ok(super::read::holds(path, &wanted)),
+            ArchiveSink::File(path) => Ok(super::read::holds(path, &wanted)),
             // An engine names images by configurations, which are not known here; see `finish`.
-            Sink::Engine(_) => Ok(false),
+            ArchiveSink::Engine(_) => Ok(false),
         }
     }
 
     /// An engine takes images and nothing that refers to them.
     fn capabilities(&self) -> Capabilities {
-        Capabilities { referrers: matches!(self.sink, Sink::File(_)), ..Capabilities::of_archive() }
+        Capabilities { referrers: matches!(self.sink, ArchiveSink::File(_)), ..Capabilities::of_archive() }
     }
 
     fn name(&self) -> String {

@@ -91,12 +91,14 @@ impl Group {
 }
 
 /// The members of one layer: paths, each with its index in the caller's list if it is listed there.
-pub(super) type Members<'a> = Vec<(&'a [u8], Option<usize>)>;
+pub(super) type LayerMembers<'a> = Vec<(&'a [u8], Option<usize>)>;
 
 /// Sorts files and directories, given by path, into the layers that have any.
 ///
 /// A directory is in each layer that has a file below it; one without any counts as a resource.
-pub(super) fn layers_of<'a>(names: impl Iterator<Item = (&'a [u8], bool)>) -> BTreeMap<Group, Members<'a>> {
+pub(super) fn layers_of<'a>(
+    names: impl Iterator<Item = (&'a [u8], bool)>,
+) -> BTreeMap<Group, LayerMembers<'a>> {
     let names: Vec<(&[u8], bool)> = names.collect();
     let mut directories: BTreeMap<&[u8], usize> = BTreeMap::new();
     for (index, (name, directory)) in names.iter().enumerate() {
@@ -112,7 +114,7 @@ pub(super) fn layers_of<'a>(names: impl Iterator<Item = (&'a [u8], bool)>) -> BT
             }
         }
     }
-    let mut layers: BTreeMap<Group, (BTreeSet<&[u8]>, Members<'a>)> = BTreeMap::new();
+    let mut layers: BTreeMap<Group, (BTreeSet<&[u8]>, LayerMembers<'a>)> = BTreeMap::new();
     for (index, (name, directory)) in names.iter().enumerate() {
         if *directory && parents.contains(name) {
             continue;
@@ -138,7 +140,7 @@ fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// How many files of a layer are the launcher's libraries.
-pub(super) fn provided(members: &Members<'_>) -> usize {
+pub(super) fn provided(members: &LayerMembers<'_>) -> usize {
     members
         .iter()
         .filter(|(name, _)| name.strip_prefix(PROVIDED).is_some_and(|rest| !rest.is_empty()))

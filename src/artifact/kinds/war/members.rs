@@ -7,29 +7,31 @@ use crate::formats::zip::ZipArchive;
 use crate::runtime::input;
 
 /// One file of a WAR for reading, packed or not.
-pub(super) struct Member<'a> {
+pub(super) struct WarMember<'a> {
     pub(super) name: &'a [u8],
-    pub(super) place: Place<'a>,
+    pub(super) place: MemberLocation<'a>,
 }
 
 /// Where it is.
-pub(super) enum Place<'a> {
+pub(super) enum MemberLocation<'a> {
     Archive(&'a ZipArchive, usize),
     File(&'a Path),
 }
 
-impl Member<'_> {
+impl WarMember<'_> {
     pub(super) fn read(&self, limit: u64) -> Result<Vec<u8>, ArtifactError> {
         match self.place {
-            Place::Archive(archive, index) => Ok(archive.read(index, limit)?),
-            Place::File(path) => read_file(path, limit),
+            MemberLocation::Archive(archive, index) => Ok(archive.read(index, limit)?),
+            MemberLocation::File(path) => read_file(path, limit),
         }
     }
 
     pub(super) fn size(&self) -> u64 {
         match self.place {
-            Place::Archive(archive, index) => archive.entries()[index].size,
-            Place::File(path) => std::fs::symlink_metadata(path).map_or(0, |metadata| metadata.len()),
+            MemberLocation::Archive(archive, index) => archive.entries()[index].size,
+            MemberLocation::File(path) => {
+                std::fs::symlink_metadata(path).map_or(0, |metadata| metadata.len())
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use super::super::super::material::Material;
 use super::super::super::options::AppOptions;
 use super::super::super::requirement::{Requirement, Requirements, ServletUse};
 use super::layers::Group;
-use super::members::{Member, Place};
+use super::members::{MemberLocation, WarMember};
 use crate::bases::{Servlet, container};
 use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
 use crate::layer::scan::{FoundKind, Scanner, TreeItem};
@@ -32,11 +32,11 @@ const MAX_LIBRARY: u64 = 64 << 20;
 const MAX_READ: u64 = 2 << 30;
 
 /// The bytes that may still be read of an application.
-struct Budget(u64);
+struct ReadBudget(u64);
 
-impl Budget {
+impl ReadBudget {
     /// The bytes of `member`, at most `limit`; `None` when all is read that may be.
-    fn read(&mut self, member: &Member<'_>, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
+    fn read(&mut self, member: &WarMember<'_>, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
         let Some(left) = self.0.checked_sub(member.size()) else {
             self.0 = 0;
             return Ok(None);
@@ -78,25 +78,30 @@ fn usage(
 ) -> Result<ServletUse, ArtifactError> {
     let Some(container) = base.and_then(container) else { return Ok(ServletUse::NotSearched) };
     let found: Arc<Vec<TreeItem>>;
-    let members: Vec<Member<'_>> = match material.archive() {
+    let members: Vec<WarMember<'_>> = match material.archive() {
         Some(archive) => {
             let entries = archive.entries().iter().enumerate();
             let files = entries.filter(|(_, entry)| entry.kind == ArchiveEntryKind::File);
             files
-                .map(|(index, entry)| Member { name: &entry.name, place: Place::Archive(archive, index) })
+                .map(|(index, entry)| WarMember {
+                    name: &entry.name,
+                    place: MemberLocation::Archive(archive, index),
+                })
                 .collect()
         }
         None => {
             found = scanner.scan(material.path(), &options.scan_options())?;
             let files = found.iter().filter(|found| matches!(found.kind, FoundKind::File { .. }));
-            files.map(|found| Member { name: found.relative(), place: Place::File(&found.path) }).collect()
+            files
+                .map(|found| WarMember { name: found.relative(), place: MemberLocation::File(&found.path) })
+                .collect()
         }
     };
     let descriptor = members.iter().find(|member| member.name == b"WEB-INF/web.xml");
     let descriptor = descriptor.map(|member| member.read(MAX_WEB_XML)).transpose()?;
     let descriptor = descriptor.map(|bytes| WebXml::parse(&bytes)).unwrap_or_default();
 
-    let mut budget = Budget(MAX_READ);
+    let mut budget = ReadBudget(MAX_READ);
     let declared = descriptor.servlet();
     let evidence = match (container.servlet(), declared) {
         (None, Some(servlet)) => Some(Evidence { servlet, shown_by: "`WEB-INF/web.xml`".to_owned() }),
@@ -113,7 +118,7 @@ fn usage(
 
 /// How an application uses the API that shows no generation. One without code, or of JSP that the container compiles,
 /// needs none.
-fn nothing_used(members: &[Member<'_>], budget: &Budget) -> ServletUse {
+fn nothing_used(members: &[WarMember<'_>], budget: &ReadBudget) -> ServletUse {
     if budget.is_spent() {
         return ServletUse::TooMuch;
     }
@@ -126,10 +131,10 @@ fn nothing_used(members: &[Member<'_>], budget: &Budget) -> ServletUse {
 ///
 /// Without `wanted`, what is found first. The application's own classes come before its libraries.
 fn used(
-    members: &[Member<'_>],
+    members: &[WarMember<'_>],
     descriptor: &WebXml,
     wanted: Option<Servlet>,
-    budget: &mut Budget,
+    budget: &mut ReadBudget,
 ) -> Result<Option<Evidence>, ArtifactError> {
     let own = by_own_classes(members, wanted, budget)?;
     if own.is_some() {
@@ -150,9 +155,9 @@ fn settles(found: &mut Option<Evidence>, evidence: Evidence, wanted: Option<Serv
 }
 
 fn by_own_classes(
-    members: &[Member<'_>],
+    members: &[WarMember<'_>],
     wanted: Option<Servlet>,
-    budget: &mut Budget,
+    budget: &mut ReadBudget,
 ) -> Result<Option<Evidence>, ArtifactError> {
     let mut found = None;
     for member in members {
@@ -179,12 +184,12 @@ fn by_own_classes(
 
 /// The classes of libraries that the container runs: their initializers, and the classes that `web.xml` names.
 fn by_libraries(
-    members: &[Member<'_>],
+    members: &[WarMember<'_>],
     named: &BTreeSet<String>,
     wanted: Option<Servlet>,
-    budget: &mut Budget,
+    budget: &mut ReadBudget,
 ) -> Result<Option<Evidence>, ArtifactError> {
-    let mut libraries: Vec<&Member<'_>> = members
+    let mut libraries: Vec<&WarMember<'_>> = members
         .iter()
         .filter(|member| {
             let below = member.name.strip_prefix(b"WEB-INF/lib/");

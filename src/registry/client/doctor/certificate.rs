@@ -11,8 +11,8 @@ use url::Url;
 use super::super::super::wire::advice::{self, Distrust, shorten};
 use super::super::super::wire::tls::{self, identity};
 use super::super::api::Api;
-use super::check::{Check, Health};
-use super::network::Limited;
+use super::check::{Check, CheckStatus};
+use super::network::TimedStream;
 use super::x509;
 use crate::types::reference::Registry;
 use crate::types::shown::shown_path;
@@ -22,17 +22,17 @@ use crate::types::time::rfc3339;
 const SOON: u64 = 14 * 86_400;
 
 /// The facts that TLS showed.
-struct Shown {
+struct CertificateFacts {
     chain: Vec<CertificateDer<'static>>,
     version: String,
     protocol: String,
 }
 
 fn handshake(
-    mut stream: Limited,
+    mut stream: TimedStream,
     name: &ServerName<'static>,
     config: ClientConfig,
-) -> Result<Shown, rustls::Error> {
+) -> Result<CertificateFacts, rustls::Error> {
     let mut connection = ClientConnection::new(Arc::new(config), name.clone())?;
     while connection.is_handshaking() {
         connection.complete_io(&mut stream).map_err(|error| match error.downcast::<rustls::Error>() {
@@ -42,7 +42,7 @@ fn handshake(
     }
     let chain = connection.peer_certificates().unwrap_or_default().iter().map(|one| one.clone().into_owned());
     let protocol = connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
-    Ok(Shown {
+    Ok(CertificateFacts {
         chain: chain.collect(),
         version: connection.protocol_version().map_or("TLS", version).to_owned(),
         protocol: match protocol.as_deref() {
@@ -64,7 +64,7 @@ pub(super) fn certificate(
     api: &Api,
     registry: &Registry,
     base: &Url,
-    stream: Limited,
+    stream: TimedStream,
     now: SystemTime,
 ) -> Check {
     const NAME: &str = "certificate";
@@ -140,7 +140,7 @@ fn trust(
         }
     };
     let mut check = check.and(format!("not trusted by {looked}: {why}"));
-    check.health = Health::Bad;
+    check.health = CheckStatus::Bad;
     check.advice = Some(why.advice(registry));
     check
 }

@@ -8,7 +8,7 @@ use crate::types::error::Explain;
 /// How a step went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Health {
+pub enum CheckStatus {
     /// As it should be.
     Good,
     /// Worth knowing, and no reason for failure.
@@ -25,7 +25,7 @@ pub struct Check {
     /// The subject, in a word or two.
     pub name: &'static str,
     /// How it went.
-    pub health: Health,
+    pub health: CheckStatus,
     /// The findings, a sentence each.
     pub found: Vec<String>,
     /// The advice.
@@ -45,24 +45,24 @@ pub struct Diagnosis {
 }
 
 impl Check {
-    pub(super) fn new(name: &'static str, health: Health, found: impl Into<String>) -> Self {
+    pub(super) fn new(name: &'static str, health: CheckStatus, found: impl Into<String>) -> Self {
         Self { name, health, found: vec![found.into()], advice: None }
     }
 
     pub(super) fn good(name: &'static str, found: impl Into<String>) -> Self {
-        Self::new(name, Health::Good, found)
+        Self::new(name, CheckStatus::Good, found)
     }
 
     pub(super) fn skipped(name: &'static str, why: &str) -> Self {
-        Self::new(name, Health::Skipped, why)
+        Self::new(name, CheckStatus::Skipped, why)
     }
 
     pub(super) fn bad(name: &'static str, found: impl Into<String>, advice: &str) -> Self {
-        Self { advice: Some(advice.to_owned()), ..Self::new(name, Health::Bad, found) }
+        Self { advice: Some(advice.to_owned()), ..Self::new(name, CheckStatus::Bad, found) }
     }
 
     pub(super) fn failed(name: &'static str, error: &RegistryError) -> Self {
-        Self { advice: error.hint(), ..Self::new(name, Health::Bad, error.to_string()) }
+        Self { advice: error.hint(), ..Self::new(name, CheckStatus::Bad, error.to_string()) }
     }
 
     pub(super) fn and(mut self, found: impl Into<String>) -> Self {
@@ -72,8 +72,8 @@ impl Check {
 
     /// Adds what is worth knowing, and makes a good step one of note.
     pub(super) fn note(mut self, found: impl Into<String>) -> Self {
-        if self.health == Health::Good {
-            self.health = Health::Note;
+        if self.health == CheckStatus::Good {
+            self.health = CheckStatus::Note;
         }
         self.and(found)
     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use super::super::super::auth::credential::Found;
+use super::super::super::auth::credential::CredentialLookup;
 use super::super::super::wire::error::RegistryError;
 use super::super::api::Api;
 use super::super::handle::Client;
-use super::check::{Check, Diagnosis, Health};
+use super::check::{Check, CheckStatus, Diagnosis};
 use super::protocol::protocol;
 use super::reach::reach;
 use crate::types::reference::Scope;
@@ -44,7 +44,7 @@ pub(in crate::registry) async fn diagnose(
         let rest = ["registry", "login", "pull", "push", "referrers"];
         checks.extend(rest.map(|name| Check::skipped(name, "not tried: it cannot be reached")));
     }
-    let well = checks.iter().all(|check| check.health != Health::Bad);
+    let well = checks.iter().all(|check| check.health != CheckStatus::Bad);
     Diagnosis { scope: scope.to_string(), well, checks }
 }
 
@@ -61,9 +61,9 @@ async fn logins(api: &Api, scope: &Scope) -> Check {
         (found, places)
     });
     let Ok((found, places)) = looked.await else { return Check::skipped(NAME, "the lookup failed") };
-    let mut check = Check { name: NAME, health: Health::Good, found: places, advice: None };
+    let mut check = Check { name: NAME, health: CheckStatus::Good, found: places, advice: None };
     match found {
-        Ok(Found { credential: Some(credential), .. }) => {
+        Ok(CredentialLookup { credential: Some(credential), .. }) => {
             check.and(format!("{} is used", credential.describe()))
         }
         Ok(found) => {
@@ -73,7 +73,7 @@ async fn logins(api: &Api, scope: &Scope) -> Check {
             check.note("none fits: access is anonymous")
         }
         Err(error) => {
-            check.health = Health::Bad;
+            check.health = CheckStatus::Bad;
             check.advice = Some("mend or remove what is broken there".to_owned());
             check.and(error.to_string())
         }

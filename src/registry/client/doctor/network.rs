@@ -10,7 +10,7 @@ use url::Url;
 
 use super::super::super::wire::advice::{self, shorten};
 use super::super::super::wire::proxy::ProxyUrl;
-use super::check::{Check, Health};
+use super::check::{Check, CheckStatus};
 use crate::types::reference::{DOCKER_HUB, Registry};
 
 /// The head of a proxy's answer is not longer.
@@ -23,7 +23,7 @@ pub(super) fn dial(
     target: &Url,
     registry: Option<&Registry>,
     timeout: Duration,
-) -> Result<(Limited, Check), Check> {
+) -> Result<(TimedStream, Check), Check> {
     const NAME: &str = "network";
     let host = target.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let port = target.port_or_known_default().unwrap_or(443);
@@ -48,37 +48,37 @@ pub(super) fn dial(
         match TcpStream::connect_timeout(&address, timeout) {
             Ok(stream) => {
                 let check = check.and(format!("{address} accepts ({} ms)", begun.elapsed().as_millis()));
-                return Ok((Limited { stream, end: Instant::now() + timeout }, check));
+                return Ok((TimedStream { stream, end: Instant::now() + timeout }, check));
             }
             Err(error) => check = check.and(format!("{address} does not accept: {error}")),
         }
     }
-    check.health = Health::Bad;
+    check.health = CheckStatus::Bad;
     check.advice = Some("check the port, that the server runs, and firewalls on the way".to_owned());
     Err(check)
 }
 
 /// A connection that everything on must have an end by some time, however slowly the other side goes on.
-pub(super) struct Limited {
+pub(super) struct TimedStream {
     stream: TcpStream,
     end: Instant,
 }
 
-impl Limited {
+impl TimedStream {
     fn left(&self) -> std::io::Result<Option<Duration>> {
         let left = self.end.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(std::io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
     }
 }
 
-impl Read for Limited {
+impl Read for TimedStream {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.stream.set_read_timeout(self.left()?)?;
         self.stream.read(buffer)
     }
 }
 
-impl Write for Limited {
+impl Write for TimedStream {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.stream.set_write_timeout(self.left()?)?;
         self.stream.write(bytes)
@@ -90,7 +90,7 @@ impl Write for Limited {
 }
 
 /// Has an HTTP proxy connect to `target` (RFC 9110, 9.3.6).
-pub(super) fn tunnel(stream: &mut Limited, proxy: &ProxyUrl, target: &Url) -> Result<(), String> {
+pub(super) fn tunnel(stream: &mut TimedStream, proxy: &ProxyUrl, target: &Url) -> Result<(), String> {
     let port = target.port_or_known_default().unwrap_or(443);
     let authority = format!("{}:{port}", target.host_str().unwrap_or_default());
     let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");

@@ -8,14 +8,14 @@ use reqwest::header::CONTENT_LENGTH;
 use super::super::super::auth::access::Access;
 use super::super::super::auth::challenge::{self, Challenge};
 use super::super::super::wire::advice::shorten;
-use super::super::super::wire::context::{Context, Step};
+use super::super::super::wire::context::{Context, RequestStep};
 use super::super::super::wire::host::Host;
 use super::super::super::wire::location;
-use super::super::super::wire::request::Request;
+use super::super::super::wire::request::HttpRequest;
 use super::super::super::wire::response::Response;
 use super::super::super::wire::trace::redacted;
 use super::super::api::Api;
-use super::check::{Check, Health};
+use super::check::{Check, CheckStatus};
 use crate::oci::MediaType;
 use crate::types::digest::Digest;
 use crate::types::error::Explain;
@@ -47,9 +47,9 @@ pub(super) async fn protocol(
         step,
         subject: subject.to_owned(),
     };
-    let ping = Request::new(Method::GET, host.url("/v2/"));
+    let ping = HttpRequest::new(Method::GET, host.url("/v2/"));
     let response =
-        api.wire().exchange(&host, &context(Step::Ping, "whether it is a registry"), ping, None).await;
+        api.wire().exchange(&host, &context(RequestStep::Ping, "whether it is a registry"), ping, None).await;
     let response = match response {
         Ok(response) => response,
         Err(error) => {
@@ -60,16 +60,16 @@ pub(super) async fn protocol(
     };
     let challenges = challenge::parse(response.headers("www-authenticate"));
     let mut check = greeting(&response, &challenges, now + begun.elapsed());
-    if check.health == Health::Bad && response.status() == 400 {
+    if check.health == CheckStatus::Bad && response.status() == 400 {
         // The body says what was wrong about the request.
         let access = Access::none(scope);
-        let error = api.failure(&host, &access, &context(Step::Ping, "it"), response).await;
+        let error = api.failure(&host, &access, &context(RequestStep::Ping, "it"), response).await;
         check.advice = error.hint().or(check.advice);
         checks.push(check.and(error.to_string()));
         checks.extend(names.map(|name| Check::skipped(name, "not tried: it is no registry")));
         return;
     }
-    let is_registry = check.health != Health::Bad;
+    let is_registry = check.health != CheckStatus::Bad;
     checks.push(check);
     if !is_registry {
         checks.extend(names.map(|name| Check::skipped(name, "not tried: it is no registry")));
@@ -77,7 +77,7 @@ pub(super) async fn protocol(
     }
     let access = repository.as_ref().map_or_else(|| Access::none(scope), Access::pull);
     let check = login(api, &host, &access, &response, &challenges).await;
-    let known = check.health != Health::Bad;
+    let known = check.health != CheckStatus::Bad;
     checks.push(check);
     response.discard().await;
     let Some(repository) = repository.filter(|_| known) else {
@@ -105,7 +105,7 @@ fn greeting(response: &Response, challenges: &[Challenge], now: SystemTime) -> C
     let api = response.header("docker-distribution-api-version");
     let is_html = response.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
     if !matches!(status, 200 | 401) || (status == 200 && is_html) {
-        check.health = Health::Bad;
+        check.health = CheckStatus::Bad;
         check.advice = Some(match status {
             407 => "the proxy wants a login: write it into HTTPS_PROXY or HTTP_PROXY".to_owned(),
             500..=599 => "the registry or a proxy before it is in trouble: see its log".to_owned(),
@@ -192,8 +192,8 @@ async fn pull(api: &Api, host: &Host, repository: &Repository) -> Check {
     let path = repository.path();
     let url = host.url(&format!("/v2/{path}/blobs/{}", nothing()));
     let context =
-        Context { registry: host.registry.clone(), step: Step::CheckBlob, subject: path.to_owned() };
-    let response = match api.send(host, &access, &context, Request::new(Method::HEAD, url)).await {
+        Context { registry: host.registry.clone(), step: RequestStep::CheckBlob, subject: path.to_owned() };
+    let response = match api.send(host, &access, &context, HttpRequest::new(Method::HEAD, url)).await {
         Ok(response) => response,
         Err(error) => return Check::failed(NAME, &error),
     };
@@ -216,8 +216,8 @@ async fn upload(api: &Api, host: &Host, repository: &Repository) -> Check {
     let path = repository.path();
     let url = host.url(&format!("/v2/{path}/blobs/uploads/"));
     let context =
-        Context { registry: host.registry.clone(), step: Step::StartUpload, subject: path.to_owned() };
-    let request = Request::new(Method::POST, url).header(CONTENT_LENGTH, "0");
+        Context { registry: host.registry.clone(), step: RequestStep::StartUpload, subject: path.to_owned() };
+    let request = HttpRequest::new(Method::POST, url).header(CONTENT_LENGTH, "0");
     let response = match api.send(host, &access, &context, request).await {
         Ok(response) => response,
         Err(error) => return Check::failed(NAME, &error),
@@ -232,7 +232,7 @@ async fn upload(api: &Api, host: &Host, repository: &Repository) -> Check {
     let Some(to) = response.header("location") else {
         let advice = "the registry is not made as the specification says: nothing can be pushed";
         return Check {
-            health: Health::Bad,
+            health: CheckStatus::Bad,
             advice: Some(advice.to_owned()),
             ..check.and("without a `Location`")
         };
@@ -242,12 +242,12 @@ async fn upload(api: &Api, host: &Host, repository: &Repository) -> Check {
         Err(why) => {
             let advice =
                 "check the public address in the settings of the registry, or of the proxy before it";
-            return Check { health: Health::Bad, advice: Some(advice.to_owned()), ..check.and(why) };
+            return Check { health: CheckStatus::Bad, advice: Some(advice.to_owned()), ..check.and(why) };
         }
     };
     check = check.and(format!("it is at {}", redacted(&target.url)));
-    let context = Context { step: Step::CancelUpload, ..context };
-    let cancelled = api.send(host, &access, &context, Request::to(Method::DELETE, &target)).await;
+    let context = Context { step: RequestStep::CancelUpload, ..context };
+    let cancelled = api.send(host, &access, &context, HttpRequest::to(Method::DELETE, &target)).await;
     match cancelled {
         Ok(response) if response.is_success() || response.status() == 404 => check.and("and was cancelled"),
         Ok(response) => {
@@ -262,8 +262,9 @@ async fn referrers(api: &Api, host: &Host, repository: &Repository) -> Check {
     let access = Access::pull(repository);
     let path = repository.path();
     let url = host.url(&format!("/v2/{path}/referrers/{}", nothing()));
-    let context = Context { registry: host.registry.clone(), step: Step::Resolve, subject: path.to_owned() };
-    match api.send(host, &access, &context, Request::new(Method::GET, url)).await {
+    let context =
+        Context { registry: host.registry.clone(), step: RequestStep::Resolve, subject: path.to_owned() };
+    match api.send(host, &access, &context, HttpRequest::new(Method::GET, url)).await {
         Ok(response) => {
             let is_index = response
                 .header("content-type")
@@ -276,6 +277,6 @@ async fn referrers(api: &Api, host: &Host, repository: &Repository) -> Check {
                 Check::good(NAME, format!("there is no referrers API ({status}); tools fall back to tags"))
             }
         }
-        Err(error) => Check::new(NAME, Health::Note, error.to_string()),
+        Err(error) => Check::new(NAME, CheckStatus::Note, error.to_string()),
     }
 }

@@ -9,7 +9,7 @@ use super::super::super::wire::advice;
 use super::super::super::wire::proxy::{ProxyUrl, Way};
 use super::super::api::Api;
 use super::certificate::certificate;
-use super::check::{Check, Health};
+use super::check::{Check, CheckStatus};
 use super::network::{dial, tunnel};
 use crate::types::reference::{DOCKER_HUB, Registry};
 
@@ -128,7 +128,7 @@ fn connect(
         checks.push(Check::good("tunnel", "the proxy connects to it"));
     }
     let check = certificate(api, registry, base, stream, now);
-    let reached = check.health != Health::Bad;
+    let reached = check.health != CheckStatus::Bad;
     checks.push(check);
     reached
 }

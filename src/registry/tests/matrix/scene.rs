@@ -225,8 +225,8 @@ impl Scene {
         });
     }
 
-    fn settings(&self) -> Settings {
-        let mut settings = Settings { clock: self.clock.clone(), ..Settings::default() };
+    fn settings(&self) -> ClientSettings {
+        let mut settings = ClientSettings { clock: self.clock.clone(), ..ClientSettings::default() };
         let own = RegistrySettings {
             login: Some(("alice".to_owned(), Secret::new("hunter2"))),
             chunk_size: (self.play == Play::Chunked).then_some(15_000),
