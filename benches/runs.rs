@@ -87,11 +87,10 @@ fn child(directory: &Path, count: usize) {
     let jobs: Vec<Job<'_>> =
         requests.iter().zip(&targets).map(|(request, targets)| Job { request, targets }).collect();
     let begun = Instant::now();
-    let results = session.run(&jobs, OnFailure::GoOn);
+    let totals = session.run(&jobs, OnFailure::GoOn).totals();
     let elapsed = begun.elapsed().as_millis();
-    let reports: Vec<_> = results.into_iter().map(Result::unwrap).collect();
-    let layers = reports.iter().flat_map(|report| &report.images[0].layers);
-    let encoded: usize = layers.filter_map(|layer| layer.work).map(|work| work.encoded).sum();
+    assert_eq!(totals.failed, 0);
+    let encoded = totals.bodies_encoded;
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak = peak.trim().trim_end_matches(" kB");

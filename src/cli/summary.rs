@@ -1,13 +1,15 @@
 //! The end of a build: what every layer cost, where the image is, and what was sent.
 //!
-//! Plain data that the build fills in; the same data as text and as JSON.
+//! A view of the build's report; the same data as text and as JSON.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::format::{Column, Screen, Table, bytes, duration, printable};
+use crate::engine::{DestinationReport, ImageReport, LayerReport, Report, Totals};
 use crate::layer::LayerWork;
+use crate::oci::Descriptor;
 use crate::plan::KnownFrom;
 use crate::transport::Delivery;
 use crate::types::digest::Digest;
@@ -130,6 +132,25 @@ fn optional_seconds<S: serde::Serializer>(time: &Option<Duration>, serializer: S
 }
 
 impl Summary {
+    /// The summary of a build that took so long; `None` if it has no image.
+    #[must_use]
+    pub fn of(report: &Report, elapsed: Duration) -> Option<Self> {
+        let Totals { sent, written, reused, .. } = Totals::of(report);
+        let images = report.images.iter().map(|image| ImageSummary::of(image, &report.destinations));
+        Some(Self {
+            name: report.name.as_ref()?.to_string(),
+            digest: report.digest?,
+            tags: report.tags.iter().map(ToString::to_string).collect(),
+            images: images.collect::<Option<_>>()?,
+            findings: report.findings.clone(),
+            outputs: report.destinations.iter().map(output).collect(),
+            sent,
+            written,
+            reused,
+            elapsed,
+        })
+    }
+
     /// The result: the one line of stdout.
     #[must_use]
     pub fn reference(&self) -> String {
@@ -167,7 +188,19 @@ impl Summary {
     }
 }
 
+fn output(destination: &DestinationReport) -> String {
+    if destination.current { format!("{} (unchanged)", destination.name) } else { destination.name.clone() }
+}
+
 impl ImageSummary {
+    fn of(image: &ImageReport, destinations: &[DestinationReport]) -> Option<Self> {
+        let base = image.base.iter().enumerate();
+        let base = base.map(|(number, layer)| Some(LayerSummary::of_base(number, layer, destinations)));
+        let ours = image.layers.iter().map(|layer| LayerSummary::of(layer, destinations));
+        let layers = base.chain(ours).collect::<Option<_>>()?;
+        Some(Self { platform: image.platform.clone(), digest: image.digest?, layers })
+    }
+
     fn table(&self) -> Table {
         let mut table = Table::new([
             Column::flexible("LAYER"),
@@ -189,6 +222,48 @@ impl ImageSummary {
         }
         table
     }
+}
+
+impl LayerSummary {
+    fn of_base(number: usize, layer: &Descriptor, destinations: &[DestinationReport]) -> Self {
+        let (delivery, is_remote) = delivery_of(&layer.digest, destinations);
+        Self {
+            name: format!("base layer {}", number + 1),
+            digest: layer.digest,
+            files: None,
+            size: layer.size,
+            state: LayerState::Base,
+            delivery,
+            is_remote,
+            time: None,
+        }
+    }
+
+    fn of(layer: &LayerReport, destinations: &[DestinationReport]) -> Option<Self> {
+        let facts = layer.facts?;
+        let (delivery, is_remote) = delivery_of(&facts.digest, destinations);
+        // Unknown when the build began, it was built for another platform.
+        let cached = LayerState::Cached { from: layer.known_from.unwrap_or(KnownFrom::Store) };
+        Some(Self {
+            name: layer.name.clone(),
+            digest: facts.digest,
+            files: Some(layer.files as u64),
+            size: facts.size,
+            state: layer.work.map_or(cached, LayerState::Built),
+            delivery,
+            is_remote,
+            time: layer.work.map(|_| Duration::from_millis(layer.milliseconds)),
+        })
+    }
+}
+
+/// How a layer came to the first place that it came to, and whether that is behind a network. In the local store it is
+/// where it was built.
+fn delivery_of(layer: &Digest, destinations: &[DestinationReport]) -> (Option<Delivery>, bool) {
+    let mut others = destinations.iter().filter(|destination| !destination.is_local);
+    let found = others.find_map(|destination| Some((*destination.blobs.get(layer)?, destination.is_remote)));
+    let (delivery, is_remote) = found.unzip();
+    (delivery, is_remote.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::base_table::BaseTable;
+use super::build_event::{AskedDestination, BuildEvent, DerivedImage, Has, PlanResult};
+use super::build_log::ImageLog;
 use super::build_memo::{self, lookups};
 use super::cache::{self, Lookups, NewEntry};
 use super::derive::{self, finish, new_layer, tags};
@@ -26,7 +28,7 @@ use super::prepared::PreparedBuild;
 use super::preview::scanner;
 use super::publish::{Presence, presence, publish, put_back};
 use super::question::TagQuestion;
-use super::report::{Delivered, Report};
+use super::report::Report;
 use super::request::Request;
 use super::session::Session;
 use super::target::Target;
@@ -36,7 +38,7 @@ use crate::oci::{Image, NewLayer};
 use crate::plan::{Plan, PlannedLayer};
 use crate::runtime::events::{ImageId, Stage, enter};
 use crate::runtime::interrupt::Interrupt;
-use crate::transport::{Blob, Delivery};
+use crate::transport::Blob;
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
 
@@ -52,11 +54,11 @@ pub(super) struct ImageBuild<'r> {
     session: &'r Session,
     request: &'r Request,
     targets: &'r [Target],
+    log: ImageLog,
     question: TagQuestion,
     lookups: Option<Lookups>,
     scanner: Option<Scanner>,
     inputs: Option<Inputs>,
-    outcome: Outcome,
     /// The outcome of an earlier build of the same inputs.
     earlier: Option<Box<Report>>,
     planned: Option<Planned<'r>>,
@@ -66,7 +68,6 @@ pub(super) struct ImageBuild<'r> {
 struct Planned<'r> {
     prepared: PreparedBuild<'r>,
     builder: LayerBuilder,
-    report: Report,
     layers: BTreeMap<PlanPosition, NewLayer>,
     /// The entries for the cache in a registry.
     entries: Vec<NewEntry>,
@@ -119,17 +120,18 @@ impl<'r> ImageBuild<'r> {
         session: &'r Session,
         request: &'r Request,
         targets: &'r [Target],
+        log: ImageLog,
     ) -> Self {
         Self {
             id,
             session,
             request,
             targets,
+            log,
             question: TagQuestion::default(),
             lookups: None,
             scanner: None,
             inputs: None,
-            outcome: Outcome::default(),
             earlier: None,
             planned: None,
         }
@@ -152,7 +154,7 @@ impl<'r> ImageBuild<'r> {
         self.scanner = Some(scanner);
         match build_memo::find_outcome(session, request, self.inputs.as_ref()) {
             Ok(report) => self.earlier = Some(report),
-            Err(unknown) => self.outcome = unknown,
+            Err(why) => self.log.tell(BuildEvent::OutcomeUnknown(why)),
         }
         Ok(self.earlier.is_some())
     }
@@ -164,7 +166,7 @@ impl<'r> ImageBuild<'r> {
 
     /// Looks at what the targets answered. The report, if the outcome is known and all targets have it.
     pub(super) fn look(&mut self) -> Result<Option<Report>, BoxedError> {
-        let Some(mut report) = self.earlier.take() else { return Ok(None) };
+        let Some(report) = self.earlier.take() else { return Ok(None) };
         for target in self.targets {
             let is_current = match &report.digest {
                 Some(digest) => {
@@ -173,12 +175,17 @@ impl<'r> ImageBuild<'r> {
                 None => false,
             };
             if !is_current {
-                self.outcome = Outcome::NotThere { target: target.name() };
+                let why = Outcome::NotThere { target: target.name() };
+                self.log.tell(BuildEvent::OutcomeUnknown(why));
                 return Ok(None);
             }
-            report.current(target);
         }
-        Ok(Some(*report))
+        self.log.tell(BuildEvent::OutcomeKnown(report));
+        for (number, target) in self.targets.iter().enumerate() {
+            let asked = AskedDestination::new(number, target, Has::All);
+            self.log.tell(BuildEvent::DestinationAsked(asked));
+        }
+        Ok(Some(self.log.report()))
     }
 
     /// Whether the targets have answered by now, without waiting.
@@ -210,7 +217,9 @@ impl<'r> ImageBuild<'r> {
         drop(step);
         let layers = prepared.plan.images.iter().flat_map(|image| &image.layers);
         let entries: u64 = layers.map(|layer| layer.spec.entries().len() as u64).sum();
-        self.planned = Some(Planned::new(session, request, prepared, id, buffers, interrupt));
+        self.log.tell(BuildEvent::Planned(PlanResult::of(&prepared.plan)));
+        let builder = LayerBuilder::new(session, request, &prepared, id, buffers, interrupt, &self.log);
+        self.planned = Some(Planned::new(prepared, builder));
         Ok(HELD + entries * HELD_FOR_ENTRY)
     }
 
@@ -261,11 +270,11 @@ impl<'r> ImageBuild<'r> {
         elapsed: Duration,
     ) -> Result<Vec<Blob>, BoxedError> {
         let writes = self.request.cache.write.is_some();
-        let Planned { prepared, builder, report, layers, entries, .. } = self.planned()?;
-        let planned = planned(&prepared.plan, place);
         let FinishedLayer { facts, work, key } = *layer;
+        self.log.tell(BuildEvent::LayerFinished { place, facts, work, elapsed });
+        let Planned { prepared, builder, layers, entries, .. } = self.planned()?;
+        let planned = planned(&prepared.plan, place);
         layers.insert(place, new_layer(planned, &facts));
-        report.built(place.0, place.1, &facts, work, elapsed);
         let key = key.filter(|_| writes);
         entries.extend(key.map(|key| builder.entry(planned, key, facts)));
         let (blob, table) = builder.blobs(planned, facts);
@@ -295,10 +304,11 @@ impl<'r> ImageBuild<'r> {
 
     /// Derives the image. If every layer was known, a target that is current is left alone, and nothing was sent before.
     pub(super) fn document(&mut self) -> Result<Documents, BoxedError> {
-        let (request, targets) = (self.request, self.targets);
+        let (request, targets, log) = (self.request, self.targets, self.log.clone());
         let planned = self.planned()?;
         let is_known = derive::all_known(&planned.prepared.plan).is_some();
         let finished = finish(request, &planned.prepared, &planned.all_layers())?;
+        log.tell(BuildEvent::Derived(DerivedImage::of(request, &finished)));
         planned.stale.clear();
         planned.lacking.clear();
         let (digest, attachments) = (finished.root.digest(), finished.attached());
@@ -307,11 +317,18 @@ impl<'r> ImageBuild<'r> {
                 true => presence(&**target, &digest, &finished.tags, &attachments)?,
                 false => Presence::Stale,
             };
-            match found {
-                Presence::Current => planned.report.current(target),
-                Presence::Lacks(missing) => planned.lacking.push((number, missing)),
-                Presence::Stale => planned.stale.push(number),
-            }
+            let has = match found {
+                Presence::Current => Has::All,
+                Presence::Lacks(missing) => {
+                    planned.lacking.push((number, missing));
+                    Has::NotAllAttachments
+                }
+                Presence::Stale => {
+                    planned.stale.push(number);
+                    Has::NotTheImage
+                }
+            };
+            log.tell(BuildEvent::DestinationAsked(AskedDestination::new(number, target, has)));
         }
         let configs = finished.images.iter().map(Config::of).collect();
         let own: Vec<Blob> = finished.attached_blobs().cloned().collect();
@@ -349,42 +366,39 @@ impl<'r> ImageBuild<'r> {
     }
 
     /// Manifests, index, tags; then what is remembered of the build.
-    pub(super) fn tag(&mut self, delivered: Vec<Delivered>) -> Result<Report, BoxedError> {
-        let (session, request, targets) = (self.session, self.request, self.targets);
-        let mut planned = self.planned.take().ok_or(BuildError::Panicked)?;
-        let finished = planned.finished.take().ok_or(BuildError::Panicked)?;
-        let stale: Vec<(usize, &Target)> =
-            planned.stale.iter().filter_map(|number| Some((*number, targets.get(*number)?))).collect();
-        let lacking = planned.lacking.iter();
-        let lacking: Vec<(usize, &Target, &[Digest])> = lacking
-            .filter_map(|(number, missing)| Some((*number, targets.get(*number)?, &missing[..])))
-            .collect();
-        let report = &mut planned.report;
-        let sent_to: Vec<(usize, &Target)> = lacking
-            .iter()
-            .map(|(number, target, _)| (*number, *target))
-            .chain(stale.iter().copied())
-            .collect();
-        report.delivered(&sent_to, delivered);
-        report.remade(&planned.builder.remade());
-        let put_back =
-            lacking.iter().try_for_each(|(_, target, missing)| put_back(&***target, &finished, missing));
-        if let Err(error) = put_back.and_then(|()| conclude(session, &finished, &stale, report)) {
+    pub(super) fn tag(&mut self) -> Result<Report, BoxedError> {
+        let (session, request, log) = (self.session, self.request, self.log.clone());
+        let planned = self.planned.take().ok_or(BuildError::Panicked)?;
+        if let Err(error) = self.publish(&planned) {
             // It may have to be begun once more.
             self.planned = Some(planned);
             return Err(error);
         }
-        let Planned { mut prepared, mut report, entries, .. } = planned;
-        report.finish(request, &finished);
-        report.outcome = std::mem::take(&mut self.outcome);
-        let is_written = write_cache(session, request, entries, &mut report)
-            && share_base(session, request, &prepared.base_indexes, &mut report);
-        report.locked = prepared.locked.take();
+        let Planned { mut prepared, entries, .. } = planned;
+        let is_written = write_cache(session, request, entries, &log)
+            && share_base(session, request, &prepared.base_indexes, &log);
+        if let Some(locked) = prepared.locked.take() {
+            log.tell(BuildEvent::BaseLocked(Box::new(locked)));
+        }
         prepared.memos.save();
+        let report = log.report();
         if let Some(inputs) = self.inputs.take() {
             build_memo::learn(request, prepared.memos.writer(), inputs, &report, is_written);
         }
         Ok(report)
+    }
+
+    /// Gives each target what it lacks of manifests and tags.
+    fn publish(&self, planned: &Planned<'_>) -> Result<(), BoxedError> {
+        let finished = planned.finished.as_ref().ok_or(BuildError::Panicked)?;
+        for (number, missing) in &planned.lacking {
+            let target = self.targets.get(*number).ok_or(BuildError::Panicked)?;
+            put_back(&**target, finished, missing)?;
+        }
+        let stale = planned.stale.iter();
+        let stale: Vec<(usize, &Target)> =
+            stale.filter_map(|number| Some((*number, self.targets.get(*number)?))).collect();
+        conclude(self.session, finished, &stale, &self.log)
     }
 
     /// Gives back the memory of an image that is over.
@@ -398,23 +412,19 @@ impl<'r> ImageBuild<'r> {
         let mut planned = self.planned.take()?;
         planned.prepared.forget_cached();
         let (session, request, id) = (self.session, self.request, self.id);
-        self.planned = Some(Planned::new(session, request, planned.prepared, id, buffers, interrupt));
+        self.log.tell(BuildEvent::Restarted);
+        self.log.tell(BuildEvent::Planned(PlanResult::of(&planned.prepared.plan)));
+        let builder =
+            LayerBuilder::new(session, request, &planned.prepared, id, buffers, interrupt, &self.log);
+        self.planned = Some(Planned::new(planned.prepared, builder));
         Some(why)
     }
 }
 
 impl<'r> Planned<'r> {
-    fn new(
-        session: &Session,
-        request: &Request,
-        prepared: PreparedBuild<'r>,
-        id: ImageId,
-        buffers: &Buffers,
-        interrupt: Interrupt,
-    ) -> Self {
+    const fn new(prepared: PreparedBuild<'r>, builder: LayerBuilder) -> Self {
         Self {
-            builder: LayerBuilder::new(session, request, &prepared, id, buffers, interrupt),
-            report: Report::new(&prepared.plan),
+            builder,
             prepared,
             layers: BTreeMap::new(),
             entries: Vec::new(),
@@ -451,16 +461,16 @@ fn conclude(
     session: &Session,
     finished: &Finished,
     targets: &[(usize, &Target)],
-    report: &mut Report,
+    log: &ImageLog,
 ) -> Result<(), BoxedError> {
-    let (remote, here): (Vec<&Target>, Vec<&Target>) =
-        targets.iter().map(|(_, target)| *target).partition(|target| target.capabilities().is_remote());
-    for target in here.into_iter().chain(remote) {
+    type Numbered<'t> = (usize, &'t Target);
+    let (remote, here): (Vec<Numbered<'_>>, Vec<Numbered<'_>>) =
+        targets.iter().partition(|(_, target)| target.capabilities().is_remote());
+    for (number, target) in here.into_iter().chain(remote) {
         session.interrupt.check().map_err(BuildError::from)?;
         let _step = session.progress.step(Stage::Conclude, &target.name());
-        if publish(&**target, finished)? == Delivery::Present {
-            report.turned_out_current(target);
-        }
+        let delivery = publish(&**target, finished)?;
+        log.tell(BuildEvent::Tagged { target: number, delivery });
     }
     Ok(())
 }
@@ -479,11 +489,11 @@ fn check_layer_count(plan: &Plan) -> Result<(), BuildError> {
 
 /// Tells the cache in a registry what this machine knows. Whether it knows all of it now; that it does not is no
 /// reason for a finished build to fail.
-fn write_cache(session: &Session, request: &Request, entries: Vec<NewEntry>, report: &mut Report) -> bool {
+fn write_cache(session: &Session, request: &Request, entries: Vec<NewEntry>, log: &ImageLog) -> bool {
     let Some(repository) = &request.cache.write else { return true };
     match cache::write(&session.client, repository, &request.name, entries) {
         Ok(written) => {
-            report.cache_entries_written = written;
+            log.tell(BuildEvent::CacheWritten(written));
             true
         }
         Err(error) => {
@@ -498,12 +508,12 @@ fn share_base(
     session: &Session,
     request: &Request,
     indexes: &[(Digest, Arc<LayerIndex>)],
-    report: &mut Report,
+    log: &ImageLog,
 ) -> bool {
     let Some(repository) = &request.cache.write else { return true };
     match cache::share(&session.client, repository, indexes) {
         Ok(written) => {
-            report.cache_entries_written += written;
+            log.tell(BuildEvent::CacheWritten(written));
             true
         }
         Err(error) => {

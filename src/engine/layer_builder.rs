@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::build_event::BuildEvent;
+use super::build_log::ImageLog;
 use super::cache::{CacheDistrust, NewEntry};
 use super::error::BuildError;
 use super::memo::{BlobHistory, Memos, keys_of};
@@ -19,7 +21,7 @@ use crate::runtime::interrupt::Interrupt;
 use crate::runtime::workers::Workers;
 use crate::store::Blobs;
 use crate::transport::{Blob, BlobContent, BlobGrower, BlobStream};
-use crate::types::digest::{ContentId, Digest, Key};
+use crate::types::digest::{ContentId, Key};
 use crate::types::error::{BoxedError, carry};
 use crate::types::reference::Repository;
 
@@ -33,7 +35,7 @@ pub(super) struct LayerBuilder {
     progress: Progress,
     interrupt: Interrupt,
     compression: Compression,
-    remade: Arc<Mutex<BTreeMap<Digest, LayerWork>>>,
+    log: ImageLog,
     /// Where the blobs of layers that the cache knew can be mounted from.
     origin: Option<Repository>,
     /// The cache's statements about layers that are built to compare.
@@ -59,6 +61,7 @@ impl LayerBuilder {
         image: ImageId,
         buffers: &Buffers,
         interrupt: Interrupt,
+        log: &ImageLog,
     ) -> Self {
         let PreparedBuild { memos, compression, claims, distrust, .. } = prepared;
         let compression = *compression;
@@ -73,18 +76,9 @@ impl LayerBuilder {
             progress: session.progress.of(image),
             interrupt,
             compression,
-            remade: Arc::default(),
+            log: log.clone(),
             buffers: buffers.clone(),
         }
-    }
-
-    /// Layers that were known, and whose blobs the store had lost when somebody needed them.
-    pub(super) fn remade(&self) -> BTreeMap<Digest, LayerWork> {
-        self.remade.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn note_remade(&self, blob: Digest, work: LayerWork) {
-        self.remade.lock().unwrap_or_else(PoisonError::into_inner).insert(blob, work);
     }
 
     fn build(
@@ -252,7 +246,7 @@ impl RestorableLayer {
                 let Self { builder, spec, slot, .. } = self;
                 let built =
                     builder.build(spec, slot, None, None, &builder.interrupt, &|| ()).map_err(carry)?;
-                builder.note_remade(self.facts.digest, built.work);
+                builder.log.tell(BuildEvent::LayerRemade { digest: self.facts.digest, work: built.work });
                 facts_of(&built)
             }
         };

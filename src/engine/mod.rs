@@ -6,6 +6,8 @@
 
 pub mod apps;
 mod base_table;
+mod build_event;
+mod build_log;
 mod build_memo;
 pub mod cache;
 mod check;
@@ -29,8 +31,10 @@ mod preview;
 mod publish;
 mod question;
 mod report;
+mod report_fold;
 mod request;
 mod run;
+mod run_report;
 mod scheduler;
 mod selection;
 mod sends;
@@ -47,5 +51,6 @@ pub use preview::{check_lock, lock, look_up, prepare, scanner};
 pub use report::{DestinationReport, ImageReport, LayerReport, Report};
 pub use request::Request;
 pub use run::{Job, OnFailure, build};
+pub use run_report::Totals;
 pub use session::Session;
 pub use target::Target;

@@ -1,26 +1,23 @@
-//! The result of a build, as data: the summary, `--json`, `--metadata-file` and `--image-refs` are views of it.
+//! The result of a build, as data: the summary, `--json`, `--explain`, `--metadata-file`, `--image-refs` and the figures
+//! of `--timings` are views of it. It is put together from [events](super::build_event).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::finished::Finished;
 use super::outcome::Outcome;
-use super::request::Request;
-use super::target::Target;
 use crate::layer::LayerWork;
 use crate::oci::{Descriptor, MediaType};
-use crate::plan::{Difference, FileMemo, KnownFrom, LayerFacts, LayerMemo, Plan};
+use crate::plan::{Difference, FileMemo, KnownFrom, LayerFacts, LayerMemo};
 use crate::project::lock::LockedBase;
-use crate::transport::{Blob, Delivery};
+use crate::transport::Delivery;
 use crate::types::digest::Digest;
 use crate::types::finding::Finding;
 use crate::types::platform::Platform;
 use crate::types::reference::{Repository, Tag};
 
 /// The result of a build.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The repository that the image is named after.
@@ -100,7 +97,7 @@ pub struct LayerReport {
 }
 
 /// One destination.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DestinationReport {
     /// As the user would write it.
@@ -121,63 +118,10 @@ pub struct DestinationReport {
     pub reused: u64,
 }
 
-/// A blob that is there.
-pub(super) struct Delivered {
-    /// The target, by number.
-    pub(super) target: usize,
-    pub(super) blob: Blob,
-    pub(super) delivery: Delivery,
-    /// Whether it came there while it was being made.
-    pub(super) followed: bool,
-}
-
 /// Deliveries by digest, for reports.
 pub(super) type Deliveries = BTreeMap<Digest, Delivery>;
 
 impl Report {
-    pub(super) fn new(plan: &Plan) -> Self {
-        let images = plan.images.iter().map(|image| ImageReport {
-            platform: image.platform.clone(),
-            digest: None,
-            config: None,
-            base: image.base.as_ref().map(|base| base.layers.clone()).unwrap_or_default(),
-            layers: image
-                .layers
-                .iter()
-                .map(|layer| LayerReport {
-                    name: layer.name.clone(),
-                    files: layer.files,
-                    size: layer.size,
-                    facts: layer.known,
-                    known_from: layer.known_from,
-                    memo: layer.memo,
-                    file_memo: Some(layer.file_memo),
-                    work: None,
-                    remade: None,
-                    milliseconds: 0,
-                    difference: layer.difference.clone(),
-                })
-                .collect(),
-        });
-        let mut layers = plan.images.iter().flat_map(|image| &image.layers);
-        Self {
-            outcome: Outcome::default(),
-            compression: layers.next().map(|layer| layer.compression.to_string()).unwrap_or_default(),
-            name: None,
-            tags: Vec::new(),
-            digest: None,
-            media_type: None,
-            attachments: Vec::new(),
-            images: images.collect(),
-            destinations: Vec::new(),
-            notes: plan.notes.clone(),
-            warnings: plan.warnings.clone(),
-            findings: plan.findings.clone(),
-            cache_entries_written: 0,
-            locked: None,
-        }
-    }
-
     /// The report of a build that found all of this as it is.
     pub(super) fn without_work(&self) -> Self {
         let images = self.images.iter().cloned().map(|mut image| {
@@ -209,88 +153,5 @@ impl Report {
     pub(super) fn has_layers_of_others(&self) -> bool {
         let mut layers = self.images.iter().flat_map(|image| &image.layers);
         layers.any(|layer| layer.known_from == Some(KnownFrom::Registry))
-    }
-
-    pub(super) fn built(
-        &mut self,
-        image: usize,
-        layer: usize,
-        facts: &LayerFacts,
-        work: Option<LayerWork>,
-        elapsed: Duration,
-    ) {
-        let layer = &mut self.images[image].layers[layer];
-        layer.facts = Some(*facts);
-        if work.is_none() && layer.known_from.is_none() {
-            layer.memo = LayerMemo::SameAsAnother;
-        }
-        layer.work = work;
-        layer.milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    }
-
-    /// Layers that had to be made again for somebody who needed them.
-    pub(super) fn remade(&mut self, remade: &BTreeMap<Digest, LayerWork>) {
-        for layer in self.images.iter_mut().flat_map(|image| &mut image.layers) {
-            layer.remade = layer.facts.and_then(|facts| remade.get(&facts.digest).copied());
-        }
-    }
-
-    pub(super) fn current(&mut self, target: &Target) {
-        self.destinations.push(DestinationReport::new(target, true));
-    }
-
-    /// Blobs that seemed to be sent were there.
-    pub(super) fn turned_out_current(&mut self, target: &Target) {
-        let name = target.name();
-        if let Some(destination) = self.destinations.iter_mut().find(|destination| destination.name == name) {
-            *destination = DestinationReport::new(target, true);
-        }
-    }
-
-    pub(super) fn delivered(&mut self, targets: &[(usize, &Target)], blobs: Vec<Delivered>) {
-        let first = self.destinations.len();
-        self.destinations.extend(targets.iter().map(|(_, target)| DestinationReport::new(target, false)));
-        for Delivered { target, blob, delivery, followed } in blobs {
-            let Some(position) = targets.iter().position(|(of, _)| *of == target) else { continue };
-            let destination = &mut self.destinations[first + position];
-            destination.blobs.insert(blob.descriptor.digest, delivery);
-            if followed {
-                destination.followed.insert(blob.descriptor.digest);
-            }
-            let bytes = match delivery {
-                Delivery::Uploaded => &mut destination.uploaded,
-                Delivery::Present | Delivery::Mounted => &mut destination.reused,
-            };
-            *bytes += blob.descriptor.size;
-        }
-    }
-
-    pub(super) fn finish(&mut self, request: &Request, finished: &Finished) {
-        self.name = Some(request.name.clone());
-        self.tags.clone_from(&finished.tags);
-        self.digest = Some(finished.root.digest());
-        self.media_type = Some(finished.root.media_type.clone());
-        self.attachments = finished.attached();
-        for (report, image) in self.images.iter_mut().zip(&finished.images) {
-            report.digest = Some(image.digest());
-            report.config = Some(image.manifest().config.digest);
-        }
-        self.notes.extend(finished.notes.iter().cloned());
-    }
-}
-
-impl DestinationReport {
-    fn new(target: &Target, current: bool) -> Self {
-        let capabilities = target.capabilities();
-        Self {
-            name: target.name(),
-            is_local: capabilities.is_local(),
-            is_remote: capabilities.is_remote(),
-            current,
-            blobs: Deliveries::new(),
-            followed: BTreeSet::new(),
-            uploaded: 0,
-            reused: 0,
-        }
     }
 }

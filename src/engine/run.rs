@@ -14,6 +14,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::base_table::BaseTable;
+use super::build_event::BuildEvent;
+use super::build_log::{BuildLog, ImageLog};
 use super::error::BuildError;
 use super::graph::{Graph, LayerId, Node, SendId};
 use super::image_build::{Config, Documents, ImageBuild, UnknownLayer};
@@ -21,8 +23,9 @@ use super::layer_builder::FinishedLayer;
 use super::layer_table::{ImageLayer, LayerAddition, LayerStart, LayerTable, shape};
 use super::memo::MemoWriter;
 use super::prepare::{self, OpenedAhead};
-use super::report::{Delivered, Report};
+use super::report::Report;
 use super::request::Request;
+use super::run_report::RunReport;
 use super::scheduler::{Demand, NodeWork, Scheduler, WorkResult};
 use super::sends::{BlobSend, SendContent, SendTable};
 use super::session::Session;
@@ -58,14 +61,14 @@ pub enum OnFailure {
 }
 
 impl Session {
-    /// Builds images together and delivers each to its targets; what came of each, in the order of `jobs`. The digests are
+    /// Builds images together and delivers each to its targets; the report has them in the order of `jobs`. The digests are
     /// those of one build after the other.
-    pub fn run(&self, jobs: &[Job<'_>], on_failure: OnFailure) -> Vec<Result<Report, BoxedError>> {
+    pub fn run(&self, jobs: &[Job<'_>], on_failure: OnFailure) -> RunReport {
         let _lease = self.store.lease();
         let run = Run::new(self, jobs, on_failure);
         run.scheduler.walk(&run);
         run.buffers.release();
-        run.images.into_iter().map(Slot::into_result).collect()
+        RunReport { images: run.images.into_iter().map(Slot::into_result).collect() }
     }
 }
 
@@ -75,8 +78,8 @@ impl Session {
 /// When anything on the way fails. No tag then resolves to anything new, but for those of targets that
 /// were finished before.
 pub fn build(session: &Session, request: &Request, targets: &[Target]) -> Result<Report, BoxedError> {
-    let results = session.run(&[Job { request, targets }], OnFailure::GoOn);
-    results.into_iter().next().unwrap_or_else(|| Err(BuildError::Panicked.into()))
+    let RunReport { images } = session.run(&[Job { request, targets }], OnFailure::GoOn);
+    images.into_iter().next().unwrap_or_else(|| Err(BuildError::Panicked.into()))
 }
 
 struct Run<'r> {
@@ -105,7 +108,7 @@ struct Slot<'r> {
     build: Mutex<ImageBuild<'r>>,
     /// The makers' sides of its configurations, which are sent while they are made.
     configs: Mutex<Vec<Option<BlobGrower>>>,
-    delivered: Mutex<Vec<Delivered>>,
+    log: ImageLog,
     /// Stops what is done for this image alone.
     interrupt: Mutex<Interrupt>,
     end: Mutex<End>,
@@ -141,15 +144,20 @@ impl Slot<'_> {
 
 impl<'r> Run<'r> {
     fn new(session: &'r Session, jobs: &'r [Job<'r>], on_failure: OnFailure) -> Self {
-        let slot = |(number, job): (usize, &Job<'r>)| Slot {
-            request: job.request,
-            targets: job.targets,
-            base: Mutex::default(),
-            build: Mutex::new(ImageBuild::new(ImageId(number), session, job.request, job.targets)),
-            configs: Mutex::default(),
-            delivered: Mutex::default(),
-            interrupt: Mutex::new(session.interrupt.part()),
-            end: Mutex::new(End::Open),
+        let log = BuildLog::default();
+        let slot = |(number, job): (usize, &Job<'r>)| {
+            let image = ImageId(number);
+            let log = log.of(image);
+            Slot {
+                request: job.request,
+                targets: job.targets,
+                base: Mutex::default(),
+                build: Mutex::new(ImageBuild::new(image, session, job.request, job.targets, log.clone())),
+                configs: Mutex::default(),
+                log,
+                interrupt: Mutex::new(session.interrupt.part()),
+                end: Mutex::new(End::Open),
+            }
         };
         let run = Self {
             session,
@@ -506,7 +514,7 @@ impl<'r> Run<'r> {
         };
         match interrupted.and(brought) {
             Ok((delivery, followed)) => {
-                lock(&slot.delivered).push(Delivered { target: number, blob, delivery, followed });
+                slot.log.tell(BuildEvent::delivered(number, &blob, delivery, followed));
             }
             Err(error) => self.fail(image, error),
         }
@@ -545,9 +553,7 @@ impl<'r> Run<'r> {
     }
 
     fn tag(&self, image: ImageId) -> Result<(), BoxedError> {
-        let slot = self.slot(image);
-        let delivered = std::mem::take(&mut *lock(&slot.delivered));
-        let report = lock(&slot.build).tag(delivered)?;
+        let report = lock(&self.slot(image).build).tag()?;
         self.end(image, report);
         Ok(())
     }
@@ -612,6 +618,7 @@ impl<'r> Run<'r> {
             *end = End::Over(Box::new(Err(error)));
             drop(end);
             build.forget();
+            slot.log.forget();
             self.scheduler.release(image);
             return;
         };
@@ -619,7 +626,6 @@ impl<'r> Run<'r> {
         let _entered = enter(image);
         self.session.progress.warn(format!("the cache in the registry is wrong and is not used: {why}"));
         *lock(&slot.interrupt) = fresh;
-        lock(&slot.delivered).clear();
         let executed = self.execute(image, &mut build);
         drop(build);
         if let Err(error) = executed {

@@ -9,16 +9,14 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::file::{OutputFile, check_replaceable};
 use super::super::format;
 use super::super::invocation::Invocation;
-use super::super::summary::{ImageSummary, LayerState, LayerSummary, Summary};
+use super::super::summary::Summary;
 use super::super::timings::{self, BuildRecord, HostMachine};
 use super::super::view::explain::{self, Explanation};
 use super::super::view::findings::findings;
 use super::request::{self, CommandRequest};
-use crate::engine::{self, DestinationReport, ImageReport, Report, Request};
-use crate::plan::KnownFrom;
+use crate::engine::{self, Report, Request};
 use crate::project::config;
 use crate::project::lock::LockedBase;
-use crate::types::digest::Digest;
 use crate::types::shown::shown_path;
 
 /// Builds and delivers.
@@ -37,7 +35,8 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
     let report = engine::build(&session, &asked.request, &targets)?;
     // The plan's memory is not needed again: to give it back piece by piece takes longer than to end.
     std::mem::forget(targets);
-    let summary = summary(invocation, &report)?;
+    let unfinished = || CommandError::new(ExitStatus::Bug, "the build ended without an image");
+    let summary = Summary::of(&report, invocation.started.elapsed()).ok_or_else(unfinished)?;
     // The image is where it was wanted. A later failure is reported, and changes nothing of that.
     invocation.printer.published(&summary.reference());
     if let Err(error) = write_lock(invocation, &asked, &report) {
@@ -185,73 +184,4 @@ fn metadata(report: &Report) -> Vec<u8> {
     // Memory takes it.
     let _ = format::write_json(&value, &mut bytes);
     bytes
-}
-
-fn summary(invocation: &Invocation, report: &Report) -> Result<Summary, CommandError> {
-    let unfinished = || CommandError::new(ExitStatus::Bug, "the build ended without an image");
-    // In the local store a layer is where it was built: nothing is moved.
-    let others = || report.destinations.iter().filter(|destination| !destination.is_local);
-    let bytes = |of: &dyn Fn(&DestinationReport) -> u64| others().map(of).sum();
-    let images: Option<Vec<ImageSummary>> =
-        report.images.iter().map(|image| image_summary(image, report)).collect();
-    Ok(Summary {
-        name: report.name.as_ref().ok_or_else(unfinished)?.to_string(),
-        digest: report.digest.ok_or_else(unfinished)?,
-        tags: report.tags.iter().map(ToString::to_string).collect(),
-        images: images.ok_or_else(unfinished)?,
-        findings: report.findings.clone(),
-        outputs: report.destinations.iter().map(output).collect(),
-        sent: bytes(&|destination| if destination.is_remote { destination.uploaded } else { 0 }),
-        written: bytes(&|destination| if destination.is_remote { 0 } else { destination.uploaded }),
-        reused: bytes(&|destination| destination.reused),
-        elapsed: invocation.started.elapsed(),
-    })
-}
-
-/// The state of a layer that was not built in this run.
-fn known(from: Option<KnownFrom>) -> LayerState {
-    // Unknown when the build began, it was built for another platform.
-    LayerState::Cached { from: from.unwrap_or(KnownFrom::Store) }
-}
-
-fn output(destination: &DestinationReport) -> String {
-    if destination.current { format!("{} (unchanged)", destination.name) } else { destination.name.clone() }
-}
-
-fn image_summary(image: &ImageReport, report: &Report) -> Option<ImageSummary> {
-    // In the local store a layer is where it was built.
-    let elsewhere = |destination: &&DestinationReport| !destination.is_local;
-    let delivery = |digest: &Digest| {
-        let mut others = report.destinations.iter().filter(elsewhere);
-        others.find_map(|destination| Some((*destination.blobs.get(digest)?, destination.is_remote)))
-    };
-    let base = image.base.iter().enumerate().map(|(number, layer)| {
-        let (delivery, is_remote) = delivery(&layer.digest).unzip();
-        Some(LayerSummary {
-            name: format!("base layer {}", number + 1),
-            digest: layer.digest,
-            files: None,
-            size: layer.size,
-            state: LayerState::Base,
-            delivery,
-            is_remote: is_remote.unwrap_or_default(),
-            time: None,
-        })
-    });
-    let ours = image.layers.iter().map(|layer| {
-        let facts = layer.facts?;
-        let (delivery, is_remote) = delivery(&facts.digest).unzip();
-        Some(LayerSummary {
-            name: layer.name.clone(),
-            digest: facts.digest,
-            files: Some(layer.files as u64),
-            size: facts.size,
-            state: layer.work.map_or_else(|| known(layer.known_from), LayerState::Built),
-            delivery,
-            is_remote: is_remote.unwrap_or_default(),
-            time: layer.work.map(|_| std::time::Duration::from_millis(layer.milliseconds)),
-        })
-    });
-    let layers: Option<Vec<LayerSummary>> = base.chain(ours).collect();
-    Some(ImageSummary { platform: image.platform.clone(), digest: image.digest?, layers: layers? })
 }

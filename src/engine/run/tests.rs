@@ -10,8 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 use super::*;
+use crate::engine::build_event::BuildEvent;
 use crate::engine::cache::CachePolicy;
 use crate::engine::own::OwnFiles;
+use crate::engine::report_fold::ReportFold;
 use crate::plan::LayerMemo;
 use crate::project::config::{Document, Facts, Overrides, Settings};
 use crate::registry::fake::Fake;
@@ -30,13 +32,14 @@ struct Town {
     requests: Vec<Request>,
 }
 
+fn random(state: &mut u64) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) as usize
+}
+
 fn text(seed: usize, length: usize) -> Vec<u8> {
     let mut state = seed as u64 + 1;
-    let next = |_| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        b"etaoin shrdlu\n"[(state >> 60) as usize % 14]
-    };
-    (0..length).map(next).collect()
+    (0..length).map(|_| b"etaoin shrdlu\n"[(random(&mut state) >> 27) % 14]).collect()
 }
 
 fn write(path: &Path, content: &[u8]) {
@@ -104,6 +107,12 @@ impl Town {
         Session::new(Store::open(store, &progress), client, workers, progress, interrupt, i64::MAX)
     }
 
+    /// The repository that a project is pushed to.
+    fn targets(&self, session: &Session, number: usize) -> [Target; 1] {
+        let name = self.requests[number].name.clone();
+        [Arc::new(transport::registry::destination(session.client.clone(), name))]
+    }
+
     /// Builds the projects with these numbers in this order, and pushes them.
     fn run(
         &self,
@@ -111,15 +120,11 @@ impl Town {
         numbers: &[usize],
         on_failure: OnFailure,
     ) -> Vec<Result<Report, BoxedError>> {
-        let push = |number: &usize| -> Vec<Target> {
-            let name = self.requests[*number].name.clone();
-            vec![Arc::new(transport::registry::destination(session.client.clone(), name))]
-        };
-        let targets: Vec<Vec<Target>> = numbers.iter().map(push).collect();
+        let targets: Vec<[Target; 1]> = numbers.iter().map(|number| self.targets(session, *number)).collect();
         let pairs = numbers.iter().zip(&targets);
         let jobs: Vec<Job<'_>> =
             pairs.map(|(number, targets)| Job { request: &self.requests[*number], targets }).collect();
-        session.run(&jobs, on_failure)
+        session.run(&jobs, on_failure).images
     }
 
     fn run_well(&self, store: &Path, workers: usize, numbers: &[usize]) -> Vec<Report> {
@@ -260,7 +265,7 @@ fn what_an_image_that_fails_shares_is_there_for_the_others() {
         Job { request: &town.requests[0], targets: &bad },
         Job { request: &town.requests[1], targets: &good },
     ];
-    let results = session.run(&jobs, OnFailure::GoOn);
+    let results = session.run(&jobs, OnFailure::GoOn).images;
     assert!(results[0].is_err());
     let report = results[1].as_ref().unwrap_or_else(|error| panic!("{error}"));
     let alone = town.run_well(temporary().path(), 1, &[1]);
@@ -367,6 +372,62 @@ fn an_interrupt_at_any_moment_leaves_whole_images_and_no_half_ones() {
         }
     }
     assert!(interrupted > 10, "{interrupted}");
+}
+
+/// A run that keeps the events of each image until its tags move.
+struct Recorded<'r> {
+    run: Run<'r>,
+    told: Mutex<BTreeMap<ImageId, Vec<BuildEvent>>>,
+}
+
+impl NodeWork for Recorded<'_> {
+    fn demand(&self, node: Node) -> Demand {
+        self.run.demand(node)
+    }
+
+    fn work(&self, node: Node) -> WorkResult {
+        if let Node::Tag(image) = node {
+            lock(&self.told).insert(image, self.run.slot(image).log.told());
+        }
+        self.run.work(node)
+    }
+
+    fn settled(&self, image: ImageId) {
+        self.run.settled(image);
+    }
+
+    fn panicked(&self, node: Node) {
+        self.run.panicked(node);
+    }
+}
+
+#[test]
+fn the_report_of_a_recorded_run_does_not_depend_on_which_thread_was_faster() {
+    let town = Town::new(3);
+    let store = temporary();
+    let session = town.session(store.path(), 2, Progress::default(), Interrupt::default());
+    let targets: Vec<[Target; 1]> = (0..3).map(|number| town.targets(&session, number)).collect();
+    let job = |number: usize| Job { request: &town.requests[number], targets: &targets[number] };
+    let jobs: Vec<Job<'_>> = (0..3).map(job).collect();
+    let recorded = Recorded { run: Run::new(&session, &jobs, OnFailure::GoOn), told: Mutex::default() };
+    recorded.run.scheduler.walk(&recorded);
+    let told = recorded.told.into_inner().expect("no panic");
+    let reports = recorded.run.images.into_iter().map(Slot::into_result);
+    let mut state = 3;
+    for ((image, events), report) in told.into_iter().zip(reports) {
+        let count = |of: fn(&BuildEvent) -> bool| events.iter().filter(|event| of(event)).count();
+        assert_eq!(count(|event| matches!(event, BuildEvent::LayerFinished { .. })), 2, "{image:?}");
+        assert_eq!(count(|event| matches!(event, BuildEvent::Delivered { .. })), 3, "{image:?}");
+        let json = |report: Report| serde_json::to_string(&report).expect("JSON");
+        let report = json(report.unwrap_or_else(|error| panic!("{error}")));
+        for _ in 0..100 {
+            let mut shuffled = events.clone();
+            for last in (1..shuffled.len()).rev() {
+                shuffled.swap(last, random(&mut state) % (last + 1));
+            }
+            assert_eq!(json(ReportFold::of(shuffled)), report);
+        }
+    }
 }
 
 /// A count of each kind of event, by image.

@@ -32,7 +32,9 @@ pub struct Built {
 }
 
 /// How much of a layer had to be done and how much was known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "camelCase")]
 pub struct LayerWork {
     /// Bodies in the layer.
