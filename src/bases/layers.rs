@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read as _};
 use std::sync::Arc;
 
+use super::agreed::AgreedStatements;
 use super::error::BaseError;
 use super::facts::{self, KnownLayers};
 use super::index::{BaseNode, LayerIndex, Lookup};
@@ -71,6 +72,8 @@ pub struct BaseLayers<'a> {
     pub(super) known: TreeFacts,
     /// Of what is known, what the lock says and no layer said yet.
     pub(super) unchecked: BTreeSet<EntryPath>,
+    /// Of what is known, what agreed with the layers in an earlier build. Loaded when it is asked for.
+    pub(super) agreed: Option<AgreedStatements>,
     /// Bottom layer first, as in the manifest.
     layers: Vec<LayerKnowledge>,
     /// Whether indexes that the store remembers will do.
@@ -93,6 +96,7 @@ impl<'a> BaseLayers<'a> {
             store,
             progress,
             unchecked: known.nodes.keys().cloned().collect(),
+            agreed: None,
             known,
             layers: vec![LayerKnowledge::default(); layers.len()],
             remembers: true,
@@ -124,6 +128,9 @@ impl<'a> BaseLayers<'a> {
         if self.base.origin().is_some() && are_read {
             // A layer that cannot be read was needed, and has stopped the build.
             let _ = self.whole();
+        }
+        if let Some(agreed) = self.agreed {
+            agreed.save(self.store, |path| self.known.nodes.contains_key(path));
         }
         self.known
     }
@@ -212,6 +219,11 @@ impl<'a> BaseLayers<'a> {
         self.remembers = false;
         self.layers.iter_mut().for_each(|layer| layer.index = None);
         self.budget = index_budget(&self.base.reference, self.image.layers());
+    }
+
+    /// Whether the index of every layer is loaded.
+    pub(super) fn are_loaded(&self) -> bool {
+        self.layers.iter().all(|layer| layer.index.is_some())
     }
 
     pub(super) fn count(&self) -> usize {

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::agreed::AgreedStatements;
 use super::error::BaseError;
 use super::index::{BaseNode, LayerIndex, Lookup};
 use super::layers::{BaseLayers, Reach};
@@ -85,13 +86,28 @@ impl BaseLayers<'_> {
             return Ok(());
         }
         let Some(said) = self.known.nodes.get(path).cloned() else { return Ok(()) };
-        let agrees = self.find(path, Self::at_hand)?.agrees(&said);
-        if agrees && self.has_names(path, &said, Self::at_hand)? {
+        if self.agreed().contains(path, &said) {
+            return Ok(());
+        }
+        let found = self.find(path, Self::at_hand)?;
+        if found.agrees(&said) && self.has_names(path, &said, Self::at_hand)? {
+            let is_sure = match said {
+                Ancestor::Listed { .. } => self.are_loaded(),
+                _ => !matches!(found, LockMatch::Elsewhere),
+            };
+            if is_sure {
+                self.agreed().insert(path.clone(), &said);
+            }
             return Ok(());
         }
         // An index that was remembered is no proof.
         self.forget_indexes();
         self.check(path, &said)
+    }
+
+    fn agreed(&mut self) -> &mut AgreedStatements {
+        let (store, layers) = (self.store, self.image.layers());
+        self.agreed.get_or_insert_with(|| AgreedStatements::load(store, layers))
     }
 
     /// Compares all that the lock says with the layers, which are read, whatever is remembered of them. How many

@@ -7,6 +7,7 @@
 //! - [`tree`]: one view of the files of base and planned layers together.
 //! - [`server`]: what the configuration tells of servers.
 
+mod agreed;
 mod content;
 mod error;
 mod facts;

@@ -27,7 +27,7 @@ use super::report::Report;
 use super::request::Request;
 use super::run_report::RunReport;
 use super::scheduler::{Demand, NodeWork, Scheduler, WorkResult};
-use super::sends::{BlobSend, SendContent, SendTable};
+use super::sends::{BlobSend, SendAddition, SendContent, SendTable};
 use super::session::Session;
 use super::target::Target;
 use crate::layer::Buffers;
@@ -346,9 +346,17 @@ impl<'r> Run<'r> {
         }
         let is_followed = !sends.is_empty();
         self.scheduler.with(|graph| {
-            sends.into_iter().for_each(|(image, send)| add_send(graph, image, send, None));
+            sends.into_iter().for_each(|(image, send)| self.add_follow(graph, image, send));
         });
         is_followed.then_some(grower)
+    }
+
+    /// Adds a blob that a target takes while it is made. The session for it is opened while the target is asked for its
+    /// tags, unless several targets are asked: what one of them refuses must be known before another receives anything.
+    fn add_follow(&self, graph: &mut Graph, image: ImageId, send: SendId) {
+        let asked = self.slot(image).targets.iter().filter(|target| !target.capabilities().is_local());
+        let waits = asked.count() > 1;
+        add_send(graph, image, send, waits.then_some(Node::Look(image)));
     }
 
     /// The same of the configurations of an image.
@@ -360,7 +368,7 @@ impl<'r> Run<'r> {
                 self.followers(image).map(|to| self.sends.follow_document((image, to), &growing)).collect();
             let is_followed = !sends.is_empty();
             self.scheduler.with(|graph| {
-                sends.into_iter().for_each(|send| add_send(graph, image, send, None));
+                sends.into_iter().for_each(|send| self.add_follow(graph, image, send));
             });
             is_followed.then_some(grower)
         };
@@ -384,7 +392,10 @@ impl<'r> Run<'r> {
             blobs.into_iter().filter_map(|(to, blob)| self.sends.add((image, to), blob, layer)).collect();
         if !added.is_empty() {
             self.scheduler.with(|graph| {
-                added.into_iter().for_each(|added| add_send(graph, image, added.id, added.after));
+                for SendAddition { id, after } in added {
+                    let before = [Some(Node::Look(image)), after.map(Node::Send)];
+                    add_send(graph, image, id, before.into_iter().flatten());
+                }
             });
         }
     }
@@ -639,13 +650,10 @@ fn add_plan(graph: &mut Graph, image: ImageId) {
     graph.wait(Node::Plan(image), Node::Open(image));
 }
 
-/// Adds a blob on its way, which waits for the targets' answer and is waited for by the tags.
-fn add_send(graph: &mut Graph, image: ImageId, id: SendId, after: Option<SendId>) {
+/// Adds a blob on its way, which waits for some nodes and is waited for by the tags.
+fn add_send(graph: &mut Graph, image: ImageId, id: SendId, after: impl IntoIterator<Item = Node>) {
     graph.add(Node::Send(id), image);
-    graph.wait(Node::Send(id), Node::Look(image));
-    if let Some(after) = after {
-        graph.wait(Node::Send(id), Node::Send(after));
-    }
+    after.into_iter().for_each(|before| graph.wait(Node::Send(id), before));
     graph.wait(Node::Tag(image), Node::Send(id));
 }
 

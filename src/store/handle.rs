@@ -188,8 +188,8 @@ impl Store {
     }
 
     /// The bytes of a memo's value.
-    #[cfg(test)]
-    pub(crate) fn memo_get(&self, namespace: &str, key: &Key) -> Option<Vec<u8>> {
+    #[must_use]
+    pub fn memo_get(&self, namespace: &str, key: &Key) -> Option<Vec<u8>> {
         self.memo(namespace, key, memo::MAX_VALUE).map(|record| record.value().to_vec())
     }
 

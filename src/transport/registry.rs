@@ -11,13 +11,15 @@ use super::{
 };
 use crate::oci::{Descriptor, Index, ManifestOrIndex, MediaType, RawDocument, to_json};
 use crate::registry::{Client, PushedParts, Referrers, RegistryError, fallback_tag};
-use crate::store::{LayoutError, empty_index};
-use crate::types::digest::Digest;
+use crate::store::{LayoutError, Store, empty_index};
+use crate::types::digest::{Digest, Key, KeyBuilder};
 use crate::types::error::BoxedError;
 use crate::types::reference::{Reference, Repository, Tag};
 
 /// From an index on a tag, the blobs of so many platforms are looked up; the rest is asked for one by one.
 const PLATFORMS: usize = 4;
+/// The namespace of pushed documents in the store's memos.
+const PUSHED: &str = "pushed";
 /// So often a list of referrers is read and written again because somebody else wrote it in between.
 const LIST_TRIES: u32 = 5;
 
@@ -81,6 +83,8 @@ pub struct RegistryDestination {
     repository: Repository,
     state: Mutex<RegistryState>,
     previous: OnceLock<()>,
+    /// Remembers the documents that are pushed. Of a tag that resolves to one of them, nothing is fetched.
+    store: Option<Store>,
 }
 
 #[derive(Debug, Default)]
@@ -116,10 +120,27 @@ impl RegistryState {
 /// Writes to a registry.
 #[must_use]
 pub fn destination(client: Client, repository: Repository) -> RegistryDestination {
-    RegistryDestination { client, repository, state: Mutex::default(), previous: OnceLock::new() }
+    RegistryDestination {
+        client,
+        repository,
+        state: Mutex::default(),
+        previous: OnceLock::new(),
+        store: None,
+    }
+}
+
+/// The key of a pushed document in the store's memos.
+fn pushed_key(digest: &Digest) -> Key {
+    KeyBuilder::new("pack pushed document 1").part(digest.as_bytes()).finish()
 }
 
 impl RegistryDestination {
+    /// With a store that remembers what is pushed.
+    #[must_use]
+    pub fn with_store(self, store: &Store) -> Self {
+        Self { store: Some(store.clone()), ..self }
+    }
+
     fn state(&self) -> MutexGuard<'_, RegistryState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -128,9 +149,26 @@ impl RegistryDestination {
     fn note_previous(&self) {
         let previous = self.state().previous.clone();
         if let Some(previous) = previous
-            && let Ok(document) = self.client.try_document(&self.repository, &previous)
+            && let Some(document) = self.document_at(&previous)
         {
             self.note_document(&document, 0);
+        }
+    }
+
+    /// A document of the registry, from the store if it was pushed from here.
+    fn document_at(&self, descriptor: &Descriptor) -> Option<RawDocument> {
+        let remembered = self.store.as_ref().and_then(|store| {
+            let bytes = store.memo_get(PUSHED, &pushed_key(&descriptor.digest))?;
+            RawDocument::new(Some(&descriptor.media_type), bytes).ok()
+        });
+        remembered
+            .filter(|document| document.digest() == descriptor.digest)
+            .or_else(|| self.client.try_document(&self.repository, descriptor).ok())
+    }
+
+    fn remember(&self, document: &RawDocument) {
+        if let Some(store) = &self.store {
+            store.memo_put(PUSHED, &pushed_key(&document.digest()), &document.bytes);
         }
     }
 
@@ -146,7 +184,7 @@ impl RegistryDestination {
             }
             Ok(ManifestOrIndex::Index(index)) if depth == 0 => {
                 for child in index.manifests.iter().take(PLATFORMS) {
-                    if let Ok(document) = self.client.try_document(&self.repository, child) {
+                    if let Some(document) = self.document_at(child) {
                         self.note_document(&document, depth + 1);
                     }
                 }
@@ -214,6 +252,7 @@ impl Destination for RegistryDestination {
             return Ok(Delivery::Present);
         }
         let delivery = self.put(&digest.to_string(), document)?;
+        self.remember(document);
         self.state().documents.insert(digest, document.clone());
         Ok(delivery)
     }
@@ -269,6 +308,7 @@ impl Destination for RegistryDestination {
             self.put(tag.as_str(), root)?;
             self.state().current.insert(tag.clone(), digest);
         }
+        self.remember(root);
         Ok(Delivery::Uploaded)
     }
 

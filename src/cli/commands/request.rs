@@ -389,7 +389,7 @@ pub(super) fn targets(
                     return Err(CommandError::usage("`--offline` and pushing exclude each other"));
                 }
                 let registry = crate::transport::registry::destination(session.client.clone(), name.clone());
-                std::sync::Arc::new(registry)
+                std::sync::Arc::new(registry.with_store(&session.store))
             }
             Location::Docker => {
                 let archive = ArchiveOutput::into_engine(invocation.engine()?, name, progress);
