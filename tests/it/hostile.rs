@@ -140,6 +140,10 @@ fn a_lock_that_lies_about_the_base_is_found_out_by_the_layers() {
     assert_eq!(edited(&honest, "nothing", "else"), honest, "the checksum of the test is that of the program");
     project.pack("update --check").ok();
     project.pack("build --locked").ok();
+    // What agreed is remembered, and a lie is not among it.
+    let memos = fs::read_dir(project.cache().join("memo")).unwrap();
+    let mut names = memos.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(names.any(|name| name.starts_with("lock-agrees-")));
 
     let lie = edited(&honest, "mode = \"0755\", uid = 0", "mode = \"0777\", uid = 1000");
     assert_ne!(lie, honest);

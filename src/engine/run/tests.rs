@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -16,7 +17,7 @@ use crate::engine::own::OwnFiles;
 use crate::engine::report_fold::ReportFold;
 use crate::plan::LayerMemo;
 use crate::project::config::{Document, Facts, Overrides, Settings};
-use crate::registry::fake::Fake;
+use crate::registry::fake::{self, Action, Fake, Fault, Reply};
 use crate::registry::{self, Client, Clock};
 use crate::runtime::events::{Event, EventKind, Observer, Phase, Progress, Stage};
 use crate::runtime::workers::Workers;
@@ -469,4 +470,80 @@ fn every_event_says_which_image_it_is_about() {
     assert_eq!(of("conclude"), (Some(1), Some(1)));
     let (first, second) = of("layer");
     assert_eq!(first.unwrap_or(0) + second.unwrap_or(0), 3, "two of their own, and one for both");
+}
+
+/// Pushes project 0 to these names together.
+fn push_to(town: &Town, store: &Path, names: &[&str]) -> Result<Report, BoxedError> {
+    let session = town.session(store, 2, Progress::default(), Interrupt::default());
+    let target = |name: &&str| -> Target {
+        let name = format!("{}/{name}", town.fake.address()).parse().expect("valid");
+        Arc::new(transport::registry::destination(session.client.clone(), name).with_store(&session.store))
+    };
+    let targets: Vec<Target> = names.iter().map(target).collect();
+    build(&session, &town.requests[0], &targets)
+}
+
+#[test]
+fn a_session_is_opened_while_the_only_target_is_asked_for_its_tags() {
+    let (town, store) = (Town::new(1), temporary());
+    let (opened, is_opened) = mpsc::channel();
+    let (answered, was_opened) = mpsc::channel();
+    let is_opened = Mutex::new(is_opened);
+    town.fake.fault(Fault::once(
+        "HEAD",
+        fake::Kind::Manifest,
+        Action::edit(move |_| {
+            let waited = lock(&is_opened).recv_timeout(Duration::from_secs(60));
+            answered.send(waited.is_ok()).expect("it is read below");
+        }),
+    ));
+    // There may be several sessions; who waits hears of the first.
+    town.fake.fault(Fault::always(
+        "POST",
+        fake::Kind::Start,
+        Action::edit(move |_| {
+            let _ = opened.send(());
+        }),
+    ));
+    push_to(&town, store.path(), &["shop/0"]).expect("pushed");
+    assert!(was_opened.recv().expect("asked"), "the tag was answered for before a session was opened");
+    assert_eq!(town.fake.open_sessions(), 0);
+}
+
+#[test]
+fn no_target_receives_anything_before_all_have_answered() {
+    let (town, store) = (Town::new(1), temporary());
+    town.fake.fault(Fault::nth("HEAD", fake::Kind::Manifest, 2, usize::MAX, Action::Answer(Reply::new(500))));
+    push_to(&town, store.path(), &["shop/0", "shop/other"]).expect_err("the second refuses");
+    let log: Vec<String> = town.fake.take_log().iter().map(ToString::to_string).collect();
+    assert!(log.iter().all(|request| request.starts_with("HEAD ") || request.starts_with("GET ")), "{log:?}");
+}
+
+#[test]
+fn what_was_pushed_from_here_is_not_fetched_to_see_which_blobs_are_there() {
+    let (town, store) = (Town::new(1), temporary());
+    let push = |own: &[u8]| {
+        write(&town.dir(0).join("own/text"), own);
+        let _ = town.fake.take_log();
+        let report = push_to(&town, store.path(), &["shop/0"]).expect("pushed");
+        let log = town.fake.take_log();
+        let fetched = log.iter().filter(|it| it.method == "GET" && it.kind == fake::Kind::Manifest).count();
+        let asked = log.iter().filter(|it| it.method == "HEAD" && it.kind == fake::Kind::Blob).count();
+        assert_eq!(town.tag(0), report.digest);
+        (fetched, asked)
+    };
+    push(b"first");
+    assert_eq!(push(b"second"), (0, 0));
+    for memo in
+        std::fs::read_dir(store.path().join("memo")).expect("memos").map(|entry| entry.expect("entry"))
+    {
+        if memo.file_name().to_string_lossy().starts_with("pushed-") {
+            let mut bytes = std::fs::read(memo.path()).expect("read");
+            let last = bytes.len() - 1;
+            bytes[last] ^= 1;
+            std::fs::write(memo.path(), bytes).expect("written");
+        }
+    }
+    assert_eq!(push(b"third"), (1, 0), "a damaged memo is a miss");
+    assert_eq!(push(b"fourth"), (0, 0));
 }
