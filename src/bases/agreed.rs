@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::index::Node;
+use super::index::BaseNode;
 use super::said;
 use crate::layer::EntryPath;
 use crate::oci::Descriptor;
@@ -20,7 +20,7 @@ const NAMESPACE: &str = "lock-agrees";
 /// A statement of a lock about a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Statement {
-    node: Option<Node>,
+    node: Option<BaseNode>,
     /// The names in a directory, if it is about them.
     names: Option<BTreeSet<String>>,
 }
