@@ -1,0 +1,113 @@
+//! References: a repository with a tag, a digest, both or neither.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::error::{NameFault, ReferenceError, cited};
+use super::repository::{Repository, parse_repository};
+use super::tag::{Tag, parse_tag};
+use crate::types::digest::Digest;
+
+const REFERENCE: &str = "an image reference";
+
+/// A repository with a tag, a digest, both or neither.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    repository: Repository,
+    tag: Option<Tag>,
+    digest: Option<Digest>,
+}
+
+impl Reference {
+    /// The repository.
+    #[must_use]
+    pub const fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// The tag, if one was given.
+    #[must_use]
+    pub const fn tag(&self) -> Option<&Tag> {
+        self.tag.as_ref()
+    }
+
+    /// The digest, if one was given.
+    #[must_use]
+    pub const fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// The last part of the registry's address for it: the digest, else the tag, else `latest`.
+    #[must_use]
+    pub fn manifest_name(&self) -> String {
+        match (&self.digest, &self.tag) {
+            (Some(digest), _) => digest.to_string(),
+            (None, Some(tag)) => tag.to_string(),
+            (None, None) => "latest".to_owned(),
+        }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        parse_reference(text).map_err(|fault| fault.of(REFERENCE, text))
+    }
+}
+
+fn parse_reference(text: &str) -> Result<Reference, NameFault> {
+    if let Some(bare) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
+        return Err(NameFault::new("a reference has no scheme")
+            .hint(format!("write `{}`", cited(bare.trim_end_matches('/')))));
+    }
+    let (rest, digest) = match text.split_once('@') {
+        Some((rest, digest)) => (rest, Some(parse_digest(digest)?)),
+        None => (text, None),
+    };
+    let (name, tag) = match rest.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') && !tag.contains(']') => (name, Some(tag)),
+        _ => (rest, None),
+    };
+    Ok(Reference { repository: parse_repository(name)?, tag: tag.map(parse_tag).transpose()?, digest })
+}
+
+fn parse_digest(text: &str) -> Result<Digest, NameFault> {
+    text.parse().map_err(|_| {
+        let what = "a digest is `sha256:` and 64 hexadecimal digits in lower case";
+        let why = match text.strip_prefix("sha256:") {
+            Some(hex) if hex.len() != 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                format!("the digest after `@` has {} digits; {what}", hex.len())
+            }
+            _ => format!("`{}` after `@` is not a digest; {what}", cited(text)),
+        };
+        NameFault::new(why)
+    })
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Repository {
+    /// This repository at a tag.
+    #[must_use]
+    pub fn at_tag(&self, tag: Tag) -> Reference {
+        Reference { repository: self.clone(), tag: Some(tag), digest: None }
+    }
+
+    /// This repository at a digest.
+    #[must_use]
+    pub fn at_digest(&self, digest: Digest) -> Reference {
+        Reference { repository: self.clone(), tag: None, digest: Some(digest) }
+    }
+}
