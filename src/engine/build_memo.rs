@@ -1,11 +1,11 @@
 //! The outcomes of earlier builds of the same inputs, and the memory of this one.
 
 use super::cache::Lookups;
+use super::compression::compression as compression_of;
 use super::error::BuildError;
 use super::inputs::Inputs;
 use super::memo::{self, MemoWriter};
 use super::outcome::Outcome;
-use super::prepare::compression as compression_of;
 use super::report::Report;
 use super::request::Request;
 use super::session::Session;

@@ -1,13 +1,13 @@
 //! From settings to a plan: detect the artifact, open the base, place the entries, look up what is known.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::apps::{self, ProposedApp};
 use super::base_table::BaseTable;
 use super::cache::{CacheDistrust, Lookups, SharedLayers};
 use super::check::{self, Checks, of_artifact};
+use super::compression::compression;
 use super::declared::DeclaredLayer;
 use super::derive;
 use super::draft::{Draft, DraftOrigin, SplitRequest, Times};
@@ -22,7 +22,6 @@ use crate::bases::{
     Base, BaseError, BaseLayers, BaseNode, Empty, FileTree, LayerIndex, PlatformBase, Reach, SharedIndexes,
     Stack,
 };
-use crate::formats::deflate;
 use crate::layer::{self, Compression, Entry, EntryPath, LayerSpec, Scanner, SpecError};
 use crate::plan::buckets::{self, BucketCount, Split};
 use crate::plan::{
@@ -188,27 +187,6 @@ fn planned_artifact(artifact: &Artifact) -> PlannedArtifact {
         path: artifact.path().to_owned(),
         why: artifact.why.clone(),
     }
-}
-
-/// The level, or the encoder's own.
-fn deflate_level(written: Option<u8>) -> Option<deflate::DeflateLevel> {
-    written.map_or_else(|| Some(deflate::DeflateLevel::default()), deflate::DeflateLevel::new)
-}
-
-pub(super) fn compression(written: config::CompressionSetting) -> Result<Compression, BuildError> {
-    let bad = || BuildError::Level(written.to_string());
-    Ok(match written {
-        config::CompressionSetting::None => Compression::None,
-        config::CompressionSetting::Gzip(level) => Compression::Gzip(deflate_level(level).ok_or_else(bad)?),
-        config::CompressionSetting::Estargz(level) => {
-            Compression::Estargz(deflate_level(level).ok_or_else(bad)?)
-        }
-        config::CompressionSetting::Soci(level) => Compression::Soci(deflate_level(level).ok_or_else(bad)?),
-        config::CompressionSetting::Zstd(None) => Compression::Zstd(layer::ZstdLevel::default()),
-        config::CompressionSetting::Zstd(Some(level)) => {
-            Compression::Zstd(layer::ZstdLevel::new(level).ok_or_else(bad)?)
-        }
-    })
 }
 
 /// Compares what the lock says of the base with the base's layers, which are read; how many paths there were.
@@ -579,10 +557,4 @@ impl<'a, 'r> Preparer<'a, 'r> {
             difference,
         })
     }
-}
-
-/// Where the project of a build lies: its build file's directory, else the artifact.
-pub fn project_of(build_file: Option<&Path>, artifact: Option<&Path>) -> PathBuf {
-    let path = build_file.or(artifact).unwrap_or(Path::new("."));
-    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -1,6 +1,6 @@
 //! A request for a build, resolved.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::cache::CachePolicy;
 use super::own::OwnFiles;
@@ -8,6 +8,12 @@ use crate::project::config::{Facts, Settings, Spanned};
 use crate::project::lock::{Lock, LockedBase};
 use crate::types::error::BoxedError;
 use crate::types::reference::Repository;
+
+/// Where the project of a build lies: its build file's directory, else the artifact.
+pub fn project_of(build_file: Option<&Path>, artifact: Option<&Path>) -> PathBuf {
+    let path = build_file.or(artifact).unwrap_or(Path::new("."));
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
 
 /// A request for a build.
 pub struct Request {
