@@ -30,28 +30,36 @@
 //! - Logins: what `DOCKER_AUTH_CONFIG` holds, the file of `REGISTRY_AUTH_FILE`, `containers/auth.json` in
 //!   `$XDG_RUNTIME_DIR` and `$XDG_CONFIG_HOME`, `$DOCKER_CONFIG/config.json`; programs `docker-credential-NAME`.
 //! - Authorities: the system's, `SSL_CERT_FILE`, `ca-file` of a registry. Certificates to show: `client-cert`, `client-key`.
-//! - `NAME:pack-cache-KEY` in the registry, when pushing: layers of other machines, see `engine::cache`. Written with
-//!   `--cache-to`.
+//! - The cache in a registry, in the image's repository or that of `--cache-repo`, when pushing: `NAME:pack-cache` says
+//!   that there is one, `NAME:pack-cache-KEY` is a layer of another machine, `NAME:pack-cache-base-HEX` the paths and facts
+//!   of a base layer; see `engine::cache`. Written with `--cache-to`.
 //! - The git repository around the project, by running `git`.
 //! - For `-o docker`: the socket of `DOCKER_HOST`, else `/var/run/docker.sock`,
 //!   `$XDG_RUNTIME_DIR/podman/podman.sock`, `/run/podman/podman.sock`. The engine receives the archive of
 //!   `docker-archive:`, which is written to no file.
 //!
 //! Written, by rename:
-//! - `build.lock` beside `build.toml`: what the base's name meant. Read, too.
+//! - `build.lock` beside `build.toml`: the digest that the base's name meant, and what follows from it: platforms, small
+//!   documents, the directories above the application, accounts, and `[base.platform.system]` (distribution, C libraries,
+//!   Java, the loader's directories). Read, too. `.build.lock.*` is what a killed process left of it.
 //! - Outputs: `oci:DIR` (`oci-layout`, `index.json`, `blobs/sha256/`), `oci-archive:FILE`, `docker-archive:FILE`.
 //! - `--metadata-file`, `--image-refs`, `--timings`, `build.toml` by `pack init`, pages by `pack man --dir`. Not by rename
 //!   what is a pipe or a device, or is alone in its mount.
-//! - The files of logins above, by `pack login` and `pack logout`.
+//! - The files of logins above, by `pack login` and `pack logout`. Beside these and those before, `.pack-*` is what a killed
+//!   process left.
 //! - The store, in `--cache-dir`, `$PACK_CACHE_DIR`, `$XDG_CACHE_HOME/pack` or `~/.cache/pack`. It may be deleted at any time:
 //!   - `oci-layout`, `index.json`, `blobs/sha256/HEX`: an OCI image layout with what was built and the documents of bases.
 //!   - `blobs/sha256/.tmp-*`, `.bad-HEX`: what a killed process left, and what was found damaged; a prune removes
 //!     them. `index.json.bad`: a damaged index.
-//!   - `memo/NAMESPACE-HEX`: records of finished steps, see `engine::memo`; `layer-index` says what base layers contain.
+//!   - `memo/NAMESPACE-HEX`: records of finished steps. `engine::memo` has `files`, `archive`, `layer`, `bodies`, `blobs`,
+//!     `listing`, `outcome` and `inputs`; `bases` has `layer-index`, the paths and facts of a base layer.
 //!   - `locks/lease`: held shared by builds and exclusively by a prune.
 //!   - `CACHEDIR.TAG`.
 //! - `$TMPDIR/pack-XXXXXX`: blobs of this run, where the store cannot be written. It goes at the end, or is swept by a
 //!   later run or prune if the process was killed. Large blobs of mirrors, without a name.
+//!
+//! Locked, and not written: the directory `memo/`, while a record changes that other processes change as well; the root and
+//! the blobs of an image layout; the directory of a login's file.
 
 pub use cli::main;
 
