@@ -239,9 +239,6 @@ impl FromJson for ConfigFile {
             rest: object.rest()?,
         })
     }
-    fn wanted() -> String {
-        "an object".to_owned()
-    }
 }
 
 impl FromJson for RootFs {
@@ -252,9 +249,6 @@ impl FromJson for RootFs {
             diff_ids: object.take_or_default("diff_ids")?,
             rest: object.rest()?,
         })
-    }
-    fn wanted() -> String {
-        "an object".to_owned()
     }
 }
 
@@ -269,9 +263,6 @@ impl FromJson for History {
             empty_layer: object.take_or_default("empty_layer")?,
             rest: object.rest()?,
         })
-    }
-    fn wanted() -> String {
-        "an object".to_owned()
     }
     fn several() -> String {
         "objects".to_owned()
@@ -295,9 +286,6 @@ impl FromJson for RunConfig {
             rest: object.rest()?,
         })
     }
-    fn wanted() -> String {
-        "an object".to_owned()
-    }
 }
 
 /// The value in a map that is a set: an object, which Go does not look into.
@@ -306,9 +294,6 @@ struct SetValue(Raw);
 impl FromJson for SetValue {
     fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         if value.kind() == JsonKind::Object { Raw::decode(value).map(Self) } else { Err(Self::wrong(value)) }
-    }
-    fn wanted() -> String {
-        "an object".to_owned()
     }
     fn several() -> String {
         "objects".to_owned()
@@ -335,9 +320,6 @@ impl FromJson for Healthcheck {
             retries: object.take_or_default("Retries")?,
             rest: object.rest()?,
         })
-    }
-    fn wanted() -> String {
-        "an object".to_owned()
     }
 }
 

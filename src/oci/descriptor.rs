@@ -82,9 +82,6 @@ impl FromJson for Descriptor {
             rest: object.rest()?,
         })
     }
-    fn wanted() -> String {
-        "an object".to_owned()
-    }
     fn several() -> String {
         "objects".to_owned()
     }
@@ -119,9 +116,6 @@ impl FromJson for PlatformFields {
             variant: object.take("variant")?,
             rest: object.rest()?,
         })
-    }
-    fn wanted() -> String {
-        "an object".to_owned()
     }
 }
 

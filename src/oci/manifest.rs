@@ -276,9 +276,6 @@ impl FromJson for DocumentShape {
             is_manifest: object.has("layers") || object.has("config"),
         })
     }
-    fn wanted() -> String {
-        "an object".to_owned()
-    }
 }
 
 fn schema_version(object: &mut Object<'_>) -> Result<u8, JsonError> {
@@ -300,9 +297,6 @@ impl FromJson for Manifest {
             rest: object.rest()?,
         })
     }
-    fn wanted() -> String {
-        "an object".to_owned()
-    }
 }
 
 impl FromJson for Index {
@@ -317,9 +311,6 @@ impl FromJson for Index {
             annotations: object.take_or_default("annotations")?,
             rest: object.rest()?,
         })
-    }
-    fn wanted() -> String {
-        "an object".to_owned()
     }
 }
 

@@ -128,9 +128,6 @@ impl FromJson for LoadMessage {
         let message: Option<String> = line.take("message")?;
         Ok(Self(error.or(detail).or(message)))
     }
-    fn wanted() -> String {
-        "an object".to_owned()
-    }
 }
 
 /// An image as an engine describes it.
@@ -141,9 +138,6 @@ struct EngineImage {
 impl FromJson for EngineImage {
     fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         Ok(Self { id: Object::open(value, &["Id"])?.require("Id")? })
-    }
-    fn wanted() -> String {
-        "an object".to_owned()
     }
 }
 

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{marker, record};
+use super::{marker, push, record};
 use crate::bases::{LayerIndex, SharedIndexes};
 use crate::oci::{self, Descriptor, ImageError, Manifest, ManifestOrIndex, MediaType, RawDocument};
-use crate::registry::{Client, PushedParts};
+use crate::registry::Client;
 use crate::transport::Blob;
 use crate::types::digest::{Digest, KeyBuilder, hex};
 use crate::types::error::BoxedError;
@@ -172,23 +172,14 @@ pub(in crate::engine) fn share(
         let descriptor = Descriptor::of(MediaType::from(INDEX_TYPE), &packed);
         let document = write(layer, &descriptor)?;
         let tag = tag(layer);
-        let found = client.resolve_for_push(&repository.at_tag(tag.clone()))?;
-        if found.is_some_and(|found| found.digest == document.digest()) {
+        if push::is_there(client, repository, &tag, &document)? {
             continue;
         }
         if written == 0 {
             marker::mark(client, repository)?;
         }
         let blobs = [record::empty(), Blob::in_memory(descriptor, packed, "index of a base layer")];
-        for blob in &blobs {
-            client.push_blob(repository, blob)?;
-        }
-        client.push_document(
-            repository,
-            tag.as_str(),
-            &document,
-            PushedParts { blobs: &blobs, ..PushedParts::default() },
-        )?;
+        push::push(client, repository, &tag, &document, &blobs)?;
         written += 1;
     }
     Ok(written)

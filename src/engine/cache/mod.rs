@@ -13,6 +13,7 @@
 
 mod layers;
 mod marker;
+mod push;
 mod record;
 pub use layers::SharedLayers;
 pub(super) use layers::share;
@@ -30,7 +31,7 @@ use std::time::Duration;
 use crate::layer::Compression;
 use crate::plan::LayerFacts;
 use crate::project::config::Percent;
-use crate::registry::{Client, PushedParts};
+use crate::registry::Client;
 use crate::runtime::workers;
 use crate::transport::Blob;
 use crate::types::digest::Key;
@@ -325,21 +326,12 @@ fn write_one(
 ) -> Result<bool, BoxedError> {
     let document = record::write(&entry.key, entry.compression, &entry.facts)?;
     let tag = record::tag(&entry.key);
-    let found = client.resolve_for_push(&repository.at_tag(tag.clone()))?;
-    if found.is_some_and(|found| found.digest == document.digest()) {
+    if push::is_there(client, repository, &tag, &document)? {
         return Ok(false);
     }
     let origin = (repository != holder).then(|| holder.clone());
     let of_layer = entry.blobs.iter().map(|blob| Blob { origin: origin.clone(), ..blob.clone() });
     let blobs: Vec<Blob> = std::iter::once(record::empty()).chain(of_layer).collect();
-    for blob in &blobs {
-        client.push_blob(repository, blob)?;
-    }
-    client.push_document(
-        repository,
-        tag.as_str(),
-        &document,
-        PushedParts { blobs: &blobs, ..PushedParts::default() },
-    )?;
+    push::push(client, repository, &tag, &document, &blobs)?;
     Ok(true)
 }

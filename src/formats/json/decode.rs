@@ -24,7 +24,9 @@ pub trait FromJson: Sized {
     fn decode(value: JsonValue<'_>) -> Result<Self, JsonError>;
 
     /// The type that the value must have, with an article.
-    fn wanted() -> String;
+    fn wanted() -> String {
+        "an object".to_owned()
+    }
 
     /// The plural of that type.
     fn several() -> String {

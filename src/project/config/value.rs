@@ -4,6 +4,8 @@
 
 mod base;
 mod compression;
+#[cfg(test)]
+mod fixture;
 mod names;
 mod numbers;
 mod paths;

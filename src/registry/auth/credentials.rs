@@ -48,9 +48,6 @@ impl FromJson for HelperReply {
         let mut reply = Object::open(value, &["ServerURL", "Username", "Secret"])?;
         Ok(Self { username: reply.take_or_default("Username")?, secret: reply.require("Secret")? })
     }
-    fn wanted() -> String {
-        "an object".to_owned()
-    }
 }
 
 impl Credentials {

@@ -124,9 +124,6 @@ impl FromJson for AuthEntry {
             registrytoken: entry.take("registrytoken")?,
         })
     }
-    fn wanted() -> String {
-        "an object".to_owned()
-    }
 }
 
 impl AuthEntry {

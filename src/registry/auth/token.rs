@@ -49,9 +49,6 @@ impl FromJson for TokenReply {
         let token = tokens.into_iter().flatten().find(|token| !token.expose().is_empty());
         Ok(Self { token, expires_in: reply.take("expires_in")?.map(|Seconds(seconds)| seconds) })
     }
-    fn wanted() -> String {
-        "an object".to_owned()
-    }
 }
 
 /// Some servers say the largest number there is, which is more than [`u64`] is elsewhere.

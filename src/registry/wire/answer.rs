@@ -80,9 +80,6 @@ impl FromJson for ErrorBody {
     fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         Object::open(value, &["errors"])?.require("errors").map(Self)
     }
-    fn wanted() -> String {
-        "an object".to_owned()
-    }
 }
 
 impl FromJson for ErrorEntry {
@@ -92,9 +89,6 @@ impl FromJson for ErrorEntry {
         let code: Option<json::Raw> = entry.take("code")?;
         let code = code.map(|code| code.value().as_str().unwrap_or(code.value().text().into()).into_owned());
         Ok(Self { code, message: entry.take_or_default("message")? })
-    }
-    fn wanted() -> String {
-        "an object".to_owned()
     }
 }
 

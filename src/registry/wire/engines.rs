@@ -304,10 +304,6 @@ impl FromJson for Daemon {
     fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         Ok(Self(Object::open(value, &["insecure-registries"])?.take_or_default("insecure-registries")?))
     }
-
-    fn wanted() -> String {
-        "an object".to_owned()
-    }
 }
 
 #[cfg(test)]

@@ -41,9 +41,6 @@ impl FromJson for LayoutFile {
         object.finish()?;
         Ok(file)
     }
-    fn wanted() -> String {
-        "an object".to_owned()
-    }
 }
 
 impl Layout {

@@ -208,9 +208,6 @@ impl FromJson for SavedImages {
         object.finish()?;
         Ok(saved)
     }
-    fn wanted() -> String {
-        "an object".to_owned()
-    }
     fn several() -> String {
         "objects".to_owned()
     }

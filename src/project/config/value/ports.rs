@@ -67,17 +67,8 @@ impl Decode for Ports {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::{all_wrong, ok};
     use super::*;
-
-    fn ok<T: FromText>(text: &str) -> T {
-        T::from_text(text).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"))
-    }
-
-    fn all_wrong<T: FromText>(texts: &[&str]) {
-        for text in texts {
-            assert!(T::from_text(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn ports_have_ranges_and_protocols() {

@@ -212,17 +212,8 @@ text_values!(EnvName);
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::{all_wrong, ok};
     use super::*;
-
-    fn ok<T: FromText>(text: &str) -> T {
-        T::from_text(text).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"))
-    }
-
-    fn all_wrong<T: FromText>(texts: &[&str]) {
-        for text in texts {
-            assert!(T::from_text(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn users_and_signals() {

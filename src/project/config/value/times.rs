@@ -110,19 +110,10 @@ text_values!(Period);
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::{all_wrong, ok};
     use super::super::names::MirrorAddress;
     use super::super::numbers::ByteSize;
     use super::*;
-
-    fn ok<T: FromText>(text: &str) -> T {
-        T::from_text(text).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"))
-    }
-
-    fn all_wrong<T: FromText>(texts: &[&str]) {
-        for text in texts {
-            assert!(T::from_text(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn periods_have_units() {
