@@ -17,7 +17,7 @@ use crate::types::digest::{ContentId, Midstate, Sha256};
 
 /// Totals of the bodies so far.
 #[derive(Default)]
-pub(super) struct Totals {
+pub(super) struct BodyTotals {
     pub(super) tar: Sha256,
     /// Its states after some bodies.
     pub(super) states: Vec<(usize, Midstate)>,
@@ -32,7 +32,7 @@ pub(super) struct Totals {
 /// Takes finished bodies in order.
 #[derive(Default)]
 pub(super) struct BodyCollector {
-    pub(super) collected: Totals,
+    pub(super) collected: BodyTotals,
     /// The large file under way: its entry and the hashes of its pieces so far.
     pieces: Option<(usize, Vec<ContentId>)>,
 }
@@ -41,7 +41,7 @@ impl BodyCollector {
     /// After what `mark` stands for, which others pass on.
     pub(super) fn new(mark: Option<&Mark>) -> Self {
         let tar = mark.map_or_else(Sha256::new, |mark| Sha256::resume(&mark.tar));
-        Self { collected: Totals { tar, ..Totals::default() }, pieces: None }
+        Self { collected: BodyTotals { tar, ..BodyTotals::default() }, pieces: None }
     }
 
     pub(super) fn take(

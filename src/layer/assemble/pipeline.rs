@@ -11,7 +11,7 @@ use super::super::spec::LayerSpec;
 use super::super::trail::Mark;
 use super::super::ztoc::Spans;
 use super::error::LayerError;
-use super::order::{BodyCollector, Totals};
+use super::order::{BodyCollector, BodyTotals};
 use super::output::{LayerOutput, write_blob};
 use super::result::Built;
 use super::work::{Dispatcher, EncodedBody, PendingBody};
@@ -81,7 +81,7 @@ fn build_from(
         // The writer's error is the cause when collecting stopped because its channel closed.
         let collected = match (collected, &blob) {
             (Err(Stop::ChannelClosed), Ok(_)) => return Err(panicked()),
-            (Err(Stop::ChannelClosed), Err(_)) => Totals::default(),
+            (Err(Stop::ChannelClosed), Err(_)) => BodyTotals::default(),
             (Err(Stop::Failed(error)), _) => return Err(error),
             (Ok(collected), _) => collected,
         };
@@ -91,7 +91,7 @@ fn build_from(
     let mut ztoc = None;
     let toc = match compression {
         Compression::Estargz(level) => {
-            let Totals { files, records, tar, work, .. } = &mut collected;
+            let BodyTotals { files, records, tar, work, .. } = &mut collected;
             let tail = estargz::tail(layer, level, files, records)
                 .map_err(|source| LayerError::Contents { layer: layer.name().to_owned(), source })?;
             tar.update(&tail.tar);
@@ -140,7 +140,7 @@ fn run(
     mut collector: BodyCollector,
     task: &Task,
     coded: &SyncSender<EncodedBody>,
-) -> Result<Totals, Stop> {
+) -> Result<BodyTotals, Stop> {
     let pool = workshop.workers.pool().map_err(LayerError::from)?;
     // So many that no worker waits for the next in line, and no more: each takes memory that the system clears first.
     let window = 1 + pool.current_num_threads() * 3 / 2;
