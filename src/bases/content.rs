@@ -56,7 +56,7 @@ pub(super) fn machine(entry: &Entry) -> Result<Option<Machine>, BoxedError> {
         }
         ContentSource::Bytes(bytes) => Ok(Machine::of(bytes)),
         // Only unpacking the whole would tell.
-        ContentSource::Zip(..) => Ok(None),
+        ContentSource::Zip(..) | ContentSource::Repacked(_) => Ok(None),
     }
 }
 
@@ -67,6 +67,11 @@ fn small_file(content: &Content, limit: u64) -> Result<Vec<u8>, BoxedError> {
             input::read(path, limit).map_err(|source| BaseError::File { path: path.to_path_buf(), source })?
         }
         ContentSource::Zip(archive, index) => archive.read(*index, limit)?,
+        ContentSource::Repacked(archive) => {
+            let mut bytes = Vec::new();
+            archive.read(0, archive.size().min(limit), &mut bytes)?;
+            bytes
+        }
         ContentSource::Bytes(bytes) => bytes.to_vec(),
     })
 }

@@ -12,6 +12,7 @@
 //! | file: size, times, inode, device | `paths`, by path | the path |
 //! | tree: names, kinds, modes, owners, attributes, stamps of files; its own mode and owner where they are kept | `paths`, by path | the path |
 //! | directory as an artifact: its kind and version | `paths`, by path | the path |
+//! | files that a jar names in its class path | `paths`, by path | the path |
 //! | base: its entry in the lock | `lock` | the digest, or "lock" |
 //! | policy of the cache in a registry, where it had a part in the outcome | `policy` | "cache" |
 //!
@@ -147,6 +148,7 @@ impl Inputs {
             let (path, stamp) = match &content.source {
                 ContentSource::File(path, stamp) => (&**path, stamp),
                 ContentSource::Zip(archive, _) => (archive.path(), archive.stamp()),
+                ContentSource::Repacked(made) => (made.archive().path(), made.archive().stamp()),
                 ContentSource::Bytes(_) => return true,
             };
             self.files.get(path).is_none_or(|seen| seen == stamp)
@@ -278,10 +280,16 @@ struct Looker<'a> {
 }
 
 impl Looker<'_> {
-    /// An artifact: what a directory is taken for depends on files that need not be part of it.
+    /// An artifact: what a directory is taken for depends on files that need not be part of it, and a jar may need others.
     fn artifact(&mut self, path: &Path, options: &ScanOptions) -> Result<(), BoxedError> {
         if path.is_dir() {
             self.parts.path(&shown_path(path), &detection_key(path).0);
+        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jar")) {
+            // Jars that it names are beside it. Planning finds a fault in it.
+            let companions = artifact::detect(path).and_then(|artifact| artifact.companions());
+            for companion in companions.unwrap_or_default() {
+                self.file(&companion);
+            }
         }
         self.path(path, options)
     }

@@ -214,6 +214,15 @@ impl<'a> Memos<'a> {
                     } += 1;
                     counts.archive = looked.unknown;
                 }
+                ContentSource::Repacked(repacked) => {
+                    let looked = self.archive(repacked.archive())?;
+                    ids[index] = layer::identify_repacked(repacked, &looked.ids);
+                    *match looked.unknown {
+                        Some(_) => &mut counts.archive_read,
+                        None => &mut counts.archive_remembered,
+                    } += repacked.copied().count();
+                    counts.archive = looked.unknown;
+                }
                 ContentSource::Bytes(_) => counts.free += 1,
             }
         }

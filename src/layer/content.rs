@@ -1,4 +1,4 @@
-//! Reading payloads: from files, zip archives or memory, in pieces, from many threads at once.
+//! Reading payloads: from files, zip archives, archives that are made of others, or memory, in pieces, from many threads at once.
 //!
 //! The bytes that are read must be the planned ones: a file whose stamp changed, or that ends early, is an error,
 //! because the tar header with its size is already fixed.
@@ -61,6 +61,9 @@ pub(crate) fn read(
                 .and_then(|()| expect_end(&mut stream, offset + length == content.size))
                 .map_err(|source| zip_error(archive, *index, source))
         }
+        ContentSource::Repacked(archive) => archive.read(offset, length, out).map_err(|error| {
+            ContentError::Io { path: archive.archive().path().to_owned(), source: io::Error::other(error) }
+        }),
     }
 }
 

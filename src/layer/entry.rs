@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::formats::zip::ZipArchive;
+use crate::formats::zip::{Repacked, ZipArchive};
 use crate::types::stamp::Stamp;
 
 /// A path inside an image: relative, normal, without a trailing slash; raw bytes, as Linux has them.
@@ -237,6 +237,8 @@ pub enum ContentSource {
     File(Arc<Path>, Stamp),
     /// In a zip archive: the index of the entry in [`ZipArchive::entries`].
     Zip(Arc<ZipArchive>, usize),
+    /// A zip archive that is made of another one's entries.
+    Repacked(Arc<Repacked>),
     /// In memory.
     Bytes(Arc<[u8]>),
 }

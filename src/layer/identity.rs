@@ -5,7 +5,7 @@ use super::body::{self, BodyKind};
 use super::content::{self, ContentError};
 use super::encode::Compression;
 use super::entry::{Content, ContentSource, Entry, EntryKind};
-use crate::formats::zip::{Method, ZipArchive};
+use crate::formats::zip::{Method, Repacked, ZipArchive};
 use crate::types::digest::{ContentId, Key, KeyBuilder};
 
 /// The output format that these layers have; see the changelog's `Digests` sections.
@@ -82,6 +82,17 @@ pub fn identify_zipped(archive: &ZipArchive, index: usize) -> Result<ContentId, 
         .part(&[u8::from(entry.method == Method::Deflate)])
         .part(hasher.finalize().as_bytes());
     Ok(ContentId(key.finish().0))
+}
+
+/// Identifies an archive that is made of another one's entries. `ids` are the identities of those, by their index, as
+/// [`identify_zipped`] tells them; `None` where one is missing.
+#[must_use]
+pub fn identify_repacked(archive: &Repacked, ids: &[ContentId]) -> Option<ContentId> {
+    let mut key = KeyBuilder::new("pack repacked").part(archive.written());
+    for index in archive.copied() {
+        key.add(&ids.get(index)?.0);
+    }
+    Some(ContentId(key.finish().0))
 }
 
 /// The key of an entry: everything that reaches the layer's bytes. `content` is the identity of a file's

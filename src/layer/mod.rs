@@ -34,7 +34,9 @@ pub use entry::{
     Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, EntryPathError, Metadata,
 };
 pub use estargz::Toc;
-pub use identity::{FORMAT, content_time, entry_key, identify, identify_zipped, layer_key};
+pub use identity::{
+    FORMAT, content_time, entry_key, identify, identify_repacked, identify_zipped, layer_key,
+};
 pub use list::{BodyList, ListedBlob};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use lookup::sample;

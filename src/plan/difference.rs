@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::ser::{Error as _, SerializeSeq as _, SerializeStruct as _, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::layer::{Compression, ContentSource, Entry, EntryKind, EntryPath, FORMAT, LayerSpec};
+use crate::layer::{Compression, Content, ContentSource, Entry, EntryKind, EntryPath, FORMAT, LayerSpec};
 use crate::types::digest::{ContentId, Key, KeyBuilder};
 
 /// So many paths are named; the rest is counted.
@@ -135,7 +135,10 @@ impl ListingEntry {
                 what.part(b"block").number(u64::from(*major)).number(u64::from(*minor))
             }
         };
-        let is_archived = matches!(&entry.kind, EntryKind::File(content) if matches!(content.source, ContentSource::Zip(..)));
+        let is_archived = matches!(
+            &entry.kind,
+            EntryKind::File(Content { source: ContentSource::Zip(..) | ContentSource::Repacked(_), .. })
+        );
         Some(Self {
             path: entry.path.clone(),
             mode: metadata.mode,

@@ -128,6 +128,22 @@ impl ZipArchive {
         self.check_unchanged()
     }
 
+    /// Appends a part of the compressed bytes of entry `index`. That the archive was not changed is for the caller to
+    /// check.
+    pub(super) fn append_compressed(
+        &self,
+        index: usize,
+        part: std::ops::Range<u64>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ZipError> {
+        let range = self.compressed_range(index)?;
+        let start = out.len();
+        out.resize(start + usize::try_from(part.end - part.start).unwrap_or_default(), 0);
+        self.bytes
+            .read_exact_at(&mut out[start..], range.offset + part.start)
+            .map_err(|source| self.check_unchanged().err().unwrap_or_else(|| self.read_error(source)))
+    }
+
     /// Where the compressed bytes of entry `index` lie.
     ///
     /// # Errors

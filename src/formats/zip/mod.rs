@@ -12,7 +12,8 @@
 //! - a reader gives exactly the declared bytes or an error: size and CRC-32 are verified, output never
 //!   exceeds the declared size, and an archive that was changed since it was opened is noticed.
 //!
-//! Nothing here writes, extracts or follows links.
+//! Nothing here writes to disk, extracts or follows links. A [`Repacked`] archive is made of another one's entries while it
+//! is read.
 
 mod archive;
 mod directory;
@@ -23,6 +24,7 @@ pub(crate) mod fixture;
 mod inflate;
 mod names;
 mod reader;
+mod repack;
 #[cfg(test)]
 mod tests;
 
@@ -32,3 +34,4 @@ use entry::MAX_NAME;
 pub use entry::{ArchiveEntryKind, Method};
 pub use error::{EntryProblem, ZipError};
 pub use reader::EntryReader;
+pub use repack::{Member, MemberContent, Repacked};
