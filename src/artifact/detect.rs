@@ -1,6 +1,6 @@
 //! From a path to an artifact: the table of kinds is asked in its order, and what none recognises is named.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::ArtifactError;
@@ -38,6 +38,14 @@ impl Artifact {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.material.path()
+    }
+
+    /// The files beside it that belong to it.
+    ///
+    /// # Errors
+    /// When they cannot be read or are missing.
+    pub fn companions(&self) -> Result<Vec<PathBuf>, ArtifactError> {
+        self.kind.companions(&self.material)
     }
 
     /// Its files, open for reading.
@@ -92,13 +100,13 @@ pub fn detect_as(path: &Path, kind: &'static dyn ArtifactKind) -> Result<Artifac
     Ok(Artifact::new(kind, why, glimpse.into_material()))
 }
 
-/// Refuses an artifact of a kind that is recognised and no more.
+/// Refuses an artifact that could not be packaged on any base, such as one of a kind that is recognised and no more.
 ///
 /// # Errors
 /// For such a kind.
 pub fn check_supported(artifact: &Artifact) -> Result<(), ArtifactError> {
     if artifact.kind.is_supported() {
-        return Ok(());
+        return artifact.kind.check(artifact.material());
     }
     Err(ArtifactError::NotSupported { path: artifact.path().to_owned(), kind: artifact.kind.describe() })
 }

@@ -1,6 +1,7 @@
 //! The trait of kinds of artifacts. The rest of the program knows kinds through it alone.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use super::error::ArtifactError;
 use super::form::Form;
@@ -50,6 +51,24 @@ pub trait ArtifactKind: Sync {
     /// Whether it can be packaged; if not, it is recognised to say so.
     fn is_supported(&self) -> bool {
         true
+    }
+
+    /// Refuses an artifact of this kind that could not be packaged on any base.
+    ///
+    /// # Errors
+    /// When it could not, or cannot be read.
+    fn check(&self, material: &Material) -> Result<(), ArtifactError> {
+        let _ = material;
+        Ok(())
+    }
+
+    /// The files beside it that belong to it, where it is one file. They are inputs of a build as it is.
+    ///
+    /// # Errors
+    /// When they cannot be read or are missing.
+    fn companions(&self, material: &Material) -> Result<Vec<PathBuf>, ArtifactError> {
+        let _ = material;
+        Ok(Vec::new())
     }
 
     /// Its layers and settings on a base with the configuration `base`; `None` is an empty base.

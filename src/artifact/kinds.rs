@@ -5,6 +5,7 @@ mod executable_jar;
 mod jar;
 mod node;
 mod python;
+mod quarkus;
 mod site;
 mod spring_boot;
 mod tree;
@@ -17,8 +18,9 @@ pub static KINDS: &[&dyn ArtifactKind] = &[
     &elf::Elf,
     &war::War,
     &spring_boot::SpringBoot,
-    &executable_jar::ExecutableJar,
     &jar::Jar,
+    &executable_jar::ExecutableJar,
+    &quarkus::Quarkus,
     &python::Python,
     &node::NodeApp,
     &site::Site,

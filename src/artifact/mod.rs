@@ -7,6 +7,8 @@
 //! configuration; its entries are sorted, below the application's root, and without the directories above it.
 //! Nothing here compresses, writes or asks a network.
 
+mod boot;
+mod class_path;
 mod detect;
 mod directory;
 mod elf;
@@ -14,16 +16,21 @@ mod error;
 mod find;
 mod form;
 mod glimpse;
+mod groups;
+mod java;
 mod kind;
 mod kinds;
 mod manifest;
 mod material;
 mod options;
 mod package_json;
+mod placed;
 mod proposal;
 pub mod requirement;
 mod root;
+mod unpacked;
 mod version;
+mod whole_jar;
 mod words;
 
 pub use detect::{Artifact, check_supported, detect, detect_as, findings, propose, requirements};

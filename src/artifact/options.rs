@@ -8,6 +8,8 @@ use crate::layer::{EntryPath, EntryPathError};
 /// How a packed artifact goes into the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ArtifactLayout {
+    /// A Spring Boot jar as its own tools extract it: the libraries beside a thin jar of the application.
+    Extracted,
     /// Unpacked, in several layers by how often they change.
     Exploded,
     /// As the one file that it is.

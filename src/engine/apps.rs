@@ -106,6 +106,7 @@ fn check_layout(request: &Request, app: &config::AppSettings, artifact: &Artifac
 
 const fn layout_of(written: config::Layout) -> ArtifactLayout {
     match written {
+        config::Layout::Extracted => ArtifactLayout::Extracted,
         config::Layout::Exploded => ArtifactLayout::Exploded,
         config::Layout::Packaged => ArtifactLayout::Packaged,
     }

@@ -195,7 +195,7 @@ fn a_program_goes_into_a_directory() {
 }
 
 /// A base in a layout that has a program `java` and says its version.
-fn base_with_java(version: &str) -> (Project, String) {
+pub(crate) fn base_with_java(version: &str) -> (Project, String) {
     let project = Project::with(&format!(
         "[image]\nname = \"localhost/jre\"\nbase = \"scratch\"\ntags = [\"1\"]\nplatforms = [\"linux/amd64\"]\n\n\
          [app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/\"\n\n\
@@ -235,7 +235,7 @@ fn a_jar_is_an_application() {
     project
         .pack("build")
         .fails(1)
-        .says(&["`Class-Path` names other files", "`lib/a.jar` and 1 more"])
+        .says(&["its `Class-Path` names", "lib/a.jar`, which is not there"])
         .hints();
 }
 

@@ -111,7 +111,7 @@ pub(crate) fn war(files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// The paths in a layer of an image in a layout.
-fn paths_in(project: &Project, layer: &str, arguments: &str) -> Vec<String> {
+pub(crate) fn paths_in(project: &Project, layer: &str, arguments: &str) -> Vec<String> {
     let built = project.build(&format!("{arguments} -o oci:out"));
     let layers = built.layers();
     let layer = layers.iter().find(|found| found.name == layer).unwrap_or_else(|| panic!("{layers:?}"));
@@ -375,7 +375,7 @@ fn a_war_may_list_its_directories_again() {
 }
 
 /// A base with the variables of the official image of a Tomcat version.
-fn tomcat_of(version: &str) -> Project {
+pub(crate) fn tomcat_of(version: &str) -> Project {
     base(
         &["linux/amd64"],
         &format!("env = {{ CATALINA_HOME = \"/usr/local/tomcat\", TOMCAT_VERSION = \"{version}\" }}\n"),
@@ -603,7 +603,7 @@ fn the_check_of_the_user_does_not_depend_on_the_store() {
 fn init_refuses_what_build_refuses() {
     let project = Project::new();
     project.write("vnu.jar", war(&[("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\n\n")]));
-    let text = "is a Java archive, which is not supported yet";
+    let text = "it is a library: its manifest has no `Main-Class`";
     project.pack("init vnu.jar").fails(1).says(&["vnu.jar", text]).hints();
     assert!(!project.path("build.toml").exists());
     project.pack("build vnu.jar --base scratch").fails(1).says(&["vnu.jar", text]).hints();

@@ -25,6 +25,7 @@ mod history;
 mod hostile;
 mod images;
 mod inputs;
+mod java;
 mod outputs;
 mod places;
 mod prose;

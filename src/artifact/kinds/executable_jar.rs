@@ -1,34 +1,20 @@
-//! Java applications in one jar, which a Java runtime starts by itself: `java -jar`.
-//!
-//! The jar goes into the image as the one file that it is: unpacking it would lose what only archives have, such as
-//! classes for several versions of Java and signatures.
-
-use std::path::Path;
+//! Java applications in one jar, which a Java runtime starts by itself: `java -jar`. The jar goes into the image as it is.
 
 use super::super::error::ArtifactError;
 use super::super::form::Form;
 use super::super::glimpse::Glimpse;
+use super::super::java::{self, unfit};
 use super::super::kind::ArtifactKind;
 use super::super::material::Material;
-use super::super::options::{AppOptions, AppRoot, ArtifactLayout};
-use super::super::proposal::{Proposal, ProposedLayer};
-use super::super::requirement::{Requirement, Requirements};
+use super::super::options::{AppOptions, ArtifactLayout};
+use super::super::proposal::Proposal;
+use super::super::requirement::Requirements;
+use super::super::whole_jar;
 use crate::layer::scan::Scanner;
-use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath};
 use crate::oci::ConfigFile;
-use crate::types::shown::shown;
 
 /// A jar whose manifest has a main class.
 pub(super) struct ExecutableJar;
-
-/// Where it goes.
-const ROOT: &[u8] = b"app/app.jar";
-
-/// No class file is larger: its methods are limited to 64 KiB each, and real ones stay below 1 MiB.
-const MAX_CLASS: u64 = 64 << 20;
-
-/// The version of class files that Java 1.0 reads is 45; each Java since has added one.
-const BEFORE_JAVA_1: u32 = 44;
 
 impl ArtifactKind for ExecutableJar {
     fn name(&self) -> &'static str {
@@ -60,25 +46,7 @@ impl ArtifactKind for ExecutableJar {
         _: &Scanner,
     ) -> Result<Proposal, ArtifactError> {
         check_alone(material)?;
-        let stamp =
-            material.stamp().ok_or_else(|| unfit(material, "it is a directory".to_owned(), "pack it"))?;
-        let target = target(material, options)?;
-        let source = ContentSource::File(material.path().into(), stamp);
-        let kind = EntryKind::File(Content { size: stamp.size, source });
-        let metadata = options.rules.file(false);
-        let path = format!("/{}", String::from_utf8_lossy(target.as_bytes()));
-        let layer = ProposedLayer {
-            name: "app".to_owned(),
-            why: format!("the jar as it is, to `{target}`"),
-            entries: vec![Entry { path: target.clone(), metadata, kind }],
-            is_divisible: false,
-        };
-        Ok(Proposal {
-            layers: vec![layer],
-            app_root: Some(target),
-            entrypoint: Some(vec![java(base), "-jar".to_owned(), path]),
-            ..Proposal::default()
-        })
+        whole_jar::propose(material, options, base)
     }
 
     fn requirements(
@@ -88,11 +56,7 @@ impl ArtifactKind for ExecutableJar {
         base: Option<&ConfigFile>,
         _: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
-        let mut all = vec![Requirement::Executable { name: java(base) }];
-        if let Some((major, shown_by)) = java_version(material)? {
-            all.push(Requirement::Java { major, shown_by });
-        }
-        Ok(Requirements { artifact: material.path().to_owned(), all })
+        Ok(java::requirements(material, base, java_version(material)?))
     }
 
     fn layouts(&self) -> &'static [ArtifactLayout] {
@@ -100,16 +64,12 @@ impl ArtifactKind for ExecutableJar {
     }
 
     fn usual_base(&self) -> &'static str {
-        "docker.io/library/eclipse-temurin:21-jre"
+        java::USUAL_BASE
     }
 
     fn root_hint(&self) -> &'static str {
-        "such as \"/app/app.jar\""
+        whole_jar::ROOT_HINT
     }
-}
-
-fn unfit(material: &Material, why: String, hint: &str) -> ArtifactError {
-    ArtifactError::Unfit { path: material.path().to_owned(), why, hint: hint.to_owned() }
 }
 
 /// The main class that the manifest names.
@@ -133,60 +93,23 @@ fn check_alone(material: &Material) -> Result<(), ArtifactError> {
     Err(unfit(material, why, hint))
 }
 
-/// The path of the jar in the image. It is the same for each version, unless a name was given.
-fn target(material: &Material, options: &AppOptions) -> Result<EntryPath, ArtifactError> {
-    let bad = |name: &[u8]| ArtifactError::BadName { name: shown(name) };
-    let own = material.path().file_name().unwrap_or_default().as_encoded_bytes();
-    let name = options.name.as_deref().map_or(own, str::as_bytes);
-    let path = match &options.root {
-        Some(AppRoot::Image) => {
-            return Err(ArtifactError::FileAsRoot { path: material.path().to_owned() });
-        }
-        Some(AppRoot::At(directory)) if options.into_root => directory.join(name).map_err(|_| bad(name))?,
-        Some(AppRoot::At(path)) => path.clone(),
-        None => EntryPath::new(ROOT).map_err(|_| bad(ROOT))?,
-    };
-    // The entrypoint is JSON, which has no other bytes.
-    std::str::from_utf8(path.as_bytes()).map_err(|_| bad(path.as_bytes()))?;
-    Ok(path)
-}
-
-/// The program that starts it: `java` where the base's `PATH` has that of its `JAVA_HOME`, else the one there.
-fn java(base: Option<&ConfigFile>) -> String {
-    let home = base.and_then(|base| base.env("JAVA_HOME")).filter(|home| home.starts_with('/'));
-    let Some(home) = home.map(|home| home.trim_end_matches('/')) else { return "java".to_owned() };
-    let programs = format!("{home}/bin");
-    let path = base.and_then(|base| base.env("PATH")).unwrap_or_default();
-    let is_on_path = path.split(':').any(|directory| directory.trim_end_matches('/') == programs);
-    if is_on_path { "java".to_owned() } else { format!("{programs}/java") }
-}
-
 /// The Java that the main class was compiled for, and what shows it.
 fn java_version(material: &Material) -> Result<Option<(u32, String)>, ArtifactError> {
     let Some(main) = main_class(material)? else { return Ok(None) };
-    let name = format!("{}.class", main.replace('.', "/"));
-    let Some(class) = material.read(&name, MAX_CLASS)? else {
+    let found = java::java_of(material, main)?;
+    if found.is_none() {
         let why = format!("its main class `{main}` is not in it");
         return Err(unfit(material, why, "build the jar with the classes of the application in it"));
-    };
-    let [0xca, 0xfe, 0xba, 0xbe, _, _, high, low, ..] = class[..] else {
-        let why = format!("`{name}` in it is not a class file");
-        return Err(unfit(material, why, "build the jar again"));
-    };
-    let major = u32::from(u16::from_be_bytes([high, low])).saturating_sub(BEFORE_JAVA_1);
-    Ok(Some((major, format!("`{}` in `{}`", shown(name.as_bytes()), file_name(material.path())))))
-}
-
-fn file_name(path: &Path) -> String {
-    shown(path.file_name().unwrap_or_default().as_encoded_bytes())
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     use super::*;
-    use crate::artifact::{Artifact, detect, propose, requirements};
+    use crate::artifact::{Artifact, Requirement, detect, detect_as, propose, requirements};
     use crate::formats::zip::fixture::{Item, write};
     use crate::oci::RunConfig;
     use crate::types::error::Explain as _;
@@ -272,7 +195,11 @@ mod tests {
     #[test]
     fn a_jar_that_needs_others_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");
-        let artifact = jar(directory.path(), "Main-Class: a.B\nClass-Path: lib/a.jar\n  lib/b.jar\n", CLASS);
+        let path = directory.path().join("shop-1.2.jar");
+        let manifest = b"Main-Class: a.B\nClass-Path: lib/a.jar\n  lib/b.jar\n";
+        std::fs::write(&path, write(&[Item::deflated("META-INF/MANIFEST.MF", manifest)])).expect("written");
+        assert_eq!(detect(&path).expect("detected").kind.name(), "jar");
+        let artifact = detect_as(&path, &ExecutableJar).expect("said to be one");
         let error = proposed(&artifact, &AppOptions::default(), &base(&[])).expect_err("refused");
         assert!(error.to_string().ends_with("beside it: `lib/a.jar` and 1 more"), "{error}");
         assert!(error.hint().is_some_and(|hint| hint.contains("one jar")), "{error}");

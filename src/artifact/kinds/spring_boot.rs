@@ -1,10 +1,19 @@
-//! Executable Spring Boot archives, packed or not: recognised, not packaged.
+//! Executable Spring Boot archives. A jar becomes what its own tools extract, unless another layout is wanted; a WAR is
+//! unpacked and started by its launcher.
 
+use super::super::boot::{self, BootStructure};
 use super::super::error::ArtifactError;
 use super::super::form::Form;
 use super::super::glimpse::Glimpse;
-use super::super::kind::ArtifactKind;
+use super::super::java;
+use super::super::kind::{ArtifactKind, DefaultTimes};
 use super::super::manifest::{JarManifest, MANIFEST};
+use super::super::material::Material;
+use super::super::options::{AppOptions, ArtifactLayout};
+use super::super::proposal::Proposal;
+use super::super::requirement::Requirements;
+use crate::layer::scan::Scanner;
+use crate::oci::ConfigFile;
 
 /// An executable Spring Boot archive.
 pub(super) struct SpringBoot;
@@ -36,8 +45,37 @@ impl ArtifactKind for SpringBoot {
         }))
     }
 
-    fn is_supported(&self) -> bool {
-        false
+    fn propose(
+        &self,
+        material: &Material,
+        options: &AppOptions,
+        base: Option<&ConfigFile>,
+        scanner: &Scanner,
+    ) -> Result<Proposal, ArtifactError> {
+        boot::propose(&BootStructure::of(material)?, options, base, scanner)
+    }
+
+    fn requirements(
+        &self,
+        material: &Material,
+        options: &AppOptions,
+        base: Option<&ConfigFile>,
+        _: &Scanner,
+    ) -> Result<Requirements, ArtifactError> {
+        boot::requirements(&BootStructure::of(material)?, options, base)
+    }
+
+    /// Spring tells browsers the time of a jar, or of a file, as that of the pages in it.
+    fn default_times(&self) -> DefaultTimes {
+        DefaultTimes::OfContents
+    }
+
+    fn layouts(&self) -> &'static [ArtifactLayout] {
+        &[ArtifactLayout::Extracted, ArtifactLayout::Exploded, ArtifactLayout::Packaged]
+    }
+
+    fn usual_base(&self) -> &'static str {
+        java::USUAL_BASE
     }
 
     fn root_hint(&self) -> &'static str {

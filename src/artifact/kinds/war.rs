@@ -9,12 +9,11 @@ mod layers;
 mod members;
 mod servlet;
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use layers::{layers_of, note_of_provided, provided};
 
+use super::super::boot::{self, BootStructure};
 use super::super::error::ArtifactError;
 use super::super::form::Form;
 use super::super::glimpse::Glimpse;
@@ -25,9 +24,10 @@ use super::super::options::{AppOptions, AppRoot, ArtifactLayout};
 use super::super::proposal::{Proposal, ProposedLayer, not_empty};
 use super::super::requirement::Requirements;
 use super::super::root::{root_entry, root_of};
+use super::super::unpacked::Unpacked;
 use crate::bases::container;
-use crate::formats::zip::{ArchiveEntryKind, EntryProblem, ZipArchive, ZipError};
-use crate::layer::scan::{FoundKind, Scanner, TreeItem, entries, is_whiteout, leaves};
+use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
+use crate::layer::scan::{FoundKind, Scanner, TreeItem, entries};
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, EntryPathError};
 use crate::oci::ConfigFile;
 use crate::types::shown::shown;
@@ -64,7 +64,7 @@ impl ArtifactKind for War {
             let mut why = vec!["It is a zip archive with `WEB-INF/`, a WAR.".to_owned()];
             if let Some(attribute) = boot {
                 why.push(format!(
-                    "Its manifest has `{attribute}`, so Spring Boot could also start it alone; it is packaged for a \
+                    "Its manifest has `{attribute}`, so Spring Boot can also start it alone, where the base has no \
                      servlet container."
                 ));
             }
@@ -83,6 +83,15 @@ impl ArtifactKind for War {
         base: Option<&ConfigFile>,
         scanner: &Scanner,
     ) -> Result<Proposal, ArtifactError> {
+        if runs_alone(material, options, base)? {
+            let mut proposal = boot::propose(&BootStructure::of(material)?, options, base, scanner)?;
+            proposal.notes.push(
+                "The base has no servlet container that is known: Spring Boot's launcher starts the application; \
+                 `app.root` names the directory of a container's applications."
+                    .to_owned(),
+            );
+            return Ok(proposal);
+        }
         match material.archive() {
             Some(archive) => propose_archive(material, archive, options, base),
             None => propose_directory(material, options, base, scanner),
@@ -96,6 +105,9 @@ impl ArtifactKind for War {
         base: Option<&ConfigFile>,
         scanner: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
+        if runs_alone(material, options, base)? {
+            return boot::requirements(&BootStructure::of(material)?, options, base);
+        }
         servlet::requirements(material, options, base, scanner)
     }
 
@@ -112,6 +124,22 @@ impl ArtifactKind for War {
     }
 }
 
+/// Whether the launcher of an executable WAR starts it: the base has no container, and no place in one is named.
+fn runs_alone(
+    material: &Material,
+    options: &AppOptions,
+    base: Option<&ConfigFile>,
+) -> Result<bool, ArtifactError> {
+    let Some(base) = base else { return Ok(false) };
+    if options.root.is_some() || container(base).is_some() {
+        return Ok(false);
+    }
+    let manifest = material.manifest()?;
+    let is_boot =
+        |manifest: &JarManifest| manifest.spring_boot().is_some() && manifest.text("Main-Class").is_some();
+    Ok(manifest.is_some_and(is_boot))
+}
+
 fn propose_directory(
     material: &Material,
     options: &AppOptions,
@@ -123,14 +151,16 @@ fn propose_directory(
     }
     let (root, mut notes) = place(material, options, base)?;
     let found = scanner.scan(material.path(), &options.scan_options())?;
+    let container = base.and_then(container).is_some();
     notes.extend(note_of_provided(
         found.iter().filter(|found| found.kind != FoundKind::Directory).map(TreeItem::relative),
+        container,
     ));
     let mut rules = options.rules.clone();
     // An archive cannot say what an absolute target means, and its unpacked form is to be the same.
     rules.absolute_links = false;
     let names = found.iter().map(|found| (found.relative(), found.kind == FoundKind::Directory));
-    let layers = layers_of(names).into_iter().map(|(group, members)| {
+    let layers = layers_of(names, container).into_iter().map(|(group, members)| {
         let provided = provided(&members);
         let members: Vec<&TreeItem> =
             members.iter().filter_map(|(_, index)| Some(&found[(*index)?])).collect();
@@ -157,22 +187,6 @@ fn beside(path: &EntryPath, name: &[u8]) -> Result<EntryPath, EntryPathError> {
     path.parent().map_or_else(|| EntryPath::new(name), |parent| parent.join(name))
 }
 
-/// Refuses symbolic links that lead out of an archive, which cannot say what a path of another file system means. Of a
-/// directory they are found when its files become entries.
-fn check_links<'a>(
-    path: &Path,
-    links: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-) -> Result<(), ArtifactError> {
-    let out = links
-        .filter(|(name, target)| target.starts_with(b"/") || target.is_empty() || leaves(name, target))
-        .map(|(name, target)| (name.to_vec(), target.to_vec()));
-    let links: Vec<(Vec<u8>, Vec<u8>)> = out.collect();
-    if links.is_empty() {
-        return Ok(());
-    }
-    Err(ArtifactError::LinksLeave { path: path.to_owned(), links })
-}
-
 fn propose_archive(
     material: &Material,
     archive: &Arc<ZipArchive>,
@@ -183,17 +197,16 @@ fn propose_archive(
     if options.layout == Some(ArtifactLayout::Packaged) {
         return packaged(material, archive, &root, options, notes);
     }
-    let targets = link_targets(archive)?;
-    let links = targets.iter().map(|(index, target)| (&archive.entries()[*index].name[..], &target[..]));
-    check_links(archive.path(), links)?;
+    let unpacked = Unpacked::new(archive)?;
     let files = archive.entries().iter().filter(|entry| entry.kind != ArchiveEntryKind::Directory);
-    notes.extend(note_of_provided(files.map(|entry| &entry.name[..])));
+    let container = base.and_then(container).is_some();
+    notes.extend(note_of_provided(files.map(|entry| &entry.name[..]), container));
     let names =
         archive.entries().iter().map(|entry| (&entry.name[..], entry.kind == ArchiveEntryKind::Directory));
-    let layers = layers_of(names).into_iter().map(|(group, members)| {
+    let layers = layers_of(names, container).into_iter().map(|(group, members)| {
         let mut all: Vec<Entry> = root_entry(&root, options).into_iter().collect();
         for (name, index) in &members {
-            all.push(archive_entry(archive, name, *index, &targets, &root, options)?);
+            all.push(unpacked.entry(name, *index, root.path(), options)?);
         }
         let files = all.iter().filter(|entry| !entry.is_directory()).count();
         Ok(group.layer(files, provided(&members), all))
@@ -201,13 +214,6 @@ fn propose_archive(
     let layers = layers.collect::<Result<Vec<_>, ArtifactError>>()?;
     not_empty(material.path(), &layers)?;
     Ok(exploded(layers, &root, notes))
-}
-
-/// Where the symbolic links of an archive lead, by their index.
-fn link_targets(archive: &ZipArchive) -> Result<BTreeMap<usize, Vec<u8>>, ArtifactError> {
-    let entries = archive.entries().iter().enumerate();
-    let links = entries.filter(|(_, entry)| entry.kind == ArchiveEntryKind::Symlink);
-    links.map(|(index, _)| Ok((index, archive.read(index, MAX_TARGET)?))).collect()
 }
 
 /// Where it goes, with notes about that.
@@ -265,56 +271,3 @@ fn packaged(
         vec![ProposedLayer { name: "app".to_owned(), why, entries: vec![entry], is_divisible: false }];
     Ok(Proposal { layers, app_root: Some(path), notes, replaces, ..Proposal::default() })
 }
-
-/// The entry for the archive's entry `index`; without one, for the directory `name` that it implies.
-fn archive_entry(
-    archive: &Arc<ZipArchive>,
-    name: &[u8],
-    index: Option<usize>,
-    targets: &BTreeMap<usize, Vec<u8>>,
-    root: &AppRoot,
-    options: &AppOptions,
-) -> Result<Entry, ArtifactError> {
-    let own = index.map(|index| (index, &archive.entries()[index]));
-    if name.split(|byte| *byte == b'/').any(is_whiteout) {
-        return Err(ArtifactError::Whiteout { path: archive.path().to_owned(), name: name.to_vec() });
-    }
-    // Names of an archive are checked when it is opened.
-    let below = EntryPath::new(name).map_err(|_| ZipError::Entry {
-        path: archive.path().to_owned(),
-        name: name.to_vec(),
-        problem: EntryProblem::EmptyName,
-    })?;
-    let path = root.path().map_or_else(|| below.clone(), |root| below.below(root));
-    let rules = &options.rules;
-    let (kind, mut metadata) = match own {
-        None => (EntryKind::Directory, rules.directory()),
-        Some((index, entry)) => match entry.kind {
-            ArchiveEntryKind::Directory => (EntryKind::Directory, rules.directory()),
-            ArchiveEntryKind::File => {
-                let source = ContentSource::Zip(Arc::clone(archive), index);
-                let content = Content { size: entry.size, source };
-                (EntryKind::File(content), rules.file(entry.is_executable()))
-            }
-            ArchiveEntryKind::Symlink => {
-                let target = targets.get(&index).cloned().unwrap_or_default();
-                (EntryKind::Symlink(target), rules.symlink())
-            }
-        },
-    };
-    let overridden = match kind {
-        EntryKind::Directory => rules.directory_mode.is_some(),
-        EntryKind::File(_) => rules.file_mode.is_some(),
-        _ => true,
-    };
-    if rules.keep_modes
-        && !overridden
-        && let Some(mode) = own.and_then(|(_, entry)| entry.mode)
-    {
-        metadata.mode = mode;
-    }
-    Ok(Entry { path, metadata, kind })
-}
-
-/// `PATH_MAX` of Linux: no longer target can be followed.
-const MAX_TARGET: u64 = 4096;

@@ -148,6 +148,8 @@ impl ImageArgs {
 /// How an archive goes into the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LayoutFlag {
+    /// A Spring Boot jar as its own tools extract it: libraries beside a thin jar
+    Extracted,
     /// Unpacked, in layers by how often they change
     Exploded,
     /// As one file
@@ -159,6 +161,7 @@ impl LayoutFlag {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Extracted => "extracted",
             Self::Exploded => "exploded",
             Self::Packaged => "packaged",
         }

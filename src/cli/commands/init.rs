@@ -111,6 +111,11 @@ fn find(invocation: &Invocation, given: &Path, named: bool) -> Result<ArtifactCh
 fn in_place(invocation: &Invocation, given: &Path, directory: &str) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(given.join(directory)) else { return Vec::new() };
     let files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    // The jars beside it are its parts.
+    let quarkus = given.join(directory).join("quarkus-app");
+    if quarkus.join("quarkus-run.jar").is_file() {
+        return vec![quarkus];
+    }
     // A WAR is what is deployed; JARs beside it are parts of it.
     for extension in ["war", "jar"] {
         let is_one = |path: &&PathBuf| path.extension().is_some_and(|found| found == extension);

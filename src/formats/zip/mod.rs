@@ -34,4 +34,4 @@ use entry::MAX_NAME;
 pub use entry::{ArchiveEntryKind, Method};
 pub use error::{EntryProblem, ZipError};
 pub use reader::EntryReader;
-pub use repack::{Member, MemberContent, Repacked};
+pub use repack::{Repacked, RepackedContent, RepackedEntry};

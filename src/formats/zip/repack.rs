@@ -23,16 +23,16 @@ const MOST_BYTES: u64 = u32::MAX as u64;
 
 /// An entry of the new archive.
 #[derive(Clone, Debug)]
-pub struct Member {
+pub struct RepackedEntry {
     /// Its name; of a directory with a slash at the end.
     pub name: Vec<u8>,
     /// Its content.
-    pub content: MemberContent,
+    pub content: RepackedContent,
 }
 
 /// Where the content of an entry is from.
 #[derive(Clone, Debug)]
-pub enum MemberContent {
+pub enum RepackedContent {
     /// It is the entry of the other archive with this index.
     Of(usize),
     /// These bytes.
@@ -49,34 +49,34 @@ pub struct Repacked {
     archive: Arc<ZipArchive>,
     /// Headers, directory and own contents, in the order of the archive.
     written: Vec<u8>,
-    pieces: Vec<Piece>,
+    pieces: Vec<RepackedPart>,
     size: u64,
 }
 
 /// A part of the archive's bytes.
 #[derive(Debug)]
-struct Piece {
+struct RepackedPart {
     /// Where it begins in the archive.
     start: u64,
-    bytes: PieceBytes,
+    bytes: PartBytes,
 }
 
 #[derive(Debug)]
-enum PieceBytes {
+enum PartBytes {
     Written(Range<usize>),
     /// The compressed bytes of this entry of the other archive.
     Compressed(usize),
 }
 
 /// The facts about an entry that both of its headers state.
-struct Facts {
+struct EntryFields {
     method: Method,
     crc32: u32,
     compressed_size: u32,
     size: u32,
 }
 
-impl Facts {
+impl EntryFields {
     fn fields(&self, name: &[u8]) -> Result<Vec<u8>, TooLarge> {
         let flags = if name.is_ascii() { 0 } else { UTF8 };
         let method: u16 = match self.method {
@@ -108,33 +108,33 @@ impl Repacked {
     ///
     /// # Errors
     /// When it would have 4 GiB or more.
-    pub fn new(archive: &Arc<ZipArchive>, members: &[Member]) -> Result<Self, TooLarge> {
+    pub fn new(archive: &Arc<ZipArchive>, members: &[RepackedEntry]) -> Result<Self, TooLarge> {
         let mut new = Self { archive: Arc::clone(archive), written: Vec::new(), pieces: Vec::new(), size: 0 };
         let mut directory = Vec::new();
         let mut count = 0;
         for member in members {
             let facts = match &member.content {
-                MemberContent::Of(index) => {
+                RepackedContent::Of(index) => {
                     let Some(entry) = archive.entries().get(*index) else { continue };
-                    Facts {
+                    EntryFields {
                         method: entry.method,
                         crc32: entry.crc32,
                         compressed_size: narrow(entry.compressed_size)?,
                         size: narrow(entry.size)?,
                     }
                 }
-                MemberContent::Bytes(bytes) => {
+                RepackedContent::Bytes(bytes) => {
                     let size = narrow(bytes.len() as u64)?;
                     let crc32 = crc32fast::hash(bytes);
-                    Facts { method: Method::Stored, crc32, compressed_size: size, size }
+                    EntryFields { method: Method::Stored, crc32, compressed_size: size, size }
                 }
             };
             let fields = facts.fields(&member.name)?;
             let offset = narrow(new.size)?;
             new.write(&[&LOCAL_HEADER[..], &fields, &member.name].concat());
             match &member.content {
-                MemberContent::Of(index) => new.copy(*index, u64::from(facts.compressed_size)),
-                MemberContent::Bytes(bytes) => new.write(bytes),
+                RepackedContent::Of(index) => new.copy(*index, u64::from(facts.compressed_size)),
+                RepackedContent::Bytes(bytes) => new.write(bytes),
             }
             directory.extend(b"PK\x01\x02\x14\0");
             directory.extend(&fields);
@@ -172,8 +172,8 @@ impl Repacked {
     /// The entries of the other archive that it has, in its order.
     pub fn copied(&self) -> impl Iterator<Item = usize> + '_ {
         self.pieces.iter().filter_map(|piece| match piece.bytes {
-            PieceBytes::Compressed(index) => Some(index),
-            PieceBytes::Written(_) => None,
+            PartBytes::Compressed(index) => Some(index),
+            PartBytes::Written(_) => None,
         })
     }
 
@@ -182,16 +182,16 @@ impl Repacked {
         self.written.extend_from_slice(bytes);
         let to = self.written.len();
         match self.pieces.last_mut() {
-            Some(Piece { bytes: PieceBytes::Written(range), .. }) => range.end = to,
+            Some(RepackedPart { bytes: PartBytes::Written(range), .. }) => range.end = to,
             _ if bytes.is_empty() => {}
-            _ => self.pieces.push(Piece { start: self.size, bytes: PieceBytes::Written(from..to) }),
+            _ => self.pieces.push(RepackedPart { start: self.size, bytes: PartBytes::Written(from..to) }),
         }
         self.size += bytes.len() as u64;
     }
 
     fn copy(&mut self, index: usize, length: u64) {
         if length > 0 {
-            self.pieces.push(Piece { start: self.size, bytes: PieceBytes::Compressed(index) });
+            self.pieces.push(RepackedPart { start: self.size, bytes: PartBytes::Compressed(index) });
             self.size += length;
         }
     }
@@ -209,11 +209,11 @@ impl Repacked {
             let piece_end = self.pieces.get(number + 1).map_or(self.size, |next| next.start);
             let (from, to) = (position - piece.start, piece_end.min(end) - piece.start);
             match &piece.bytes {
-                PieceBytes::Written(range) => {
+                PartBytes::Written(range) => {
                     let at = |place: u64| range.start + usize::try_from(place).unwrap_or(usize::MAX);
                     out.extend_from_slice(self.written.get(at(from)..at(to)).unwrap_or_default());
                 }
-                PieceBytes::Compressed(index) => self.archive.append_compressed(*index, from..to, out)?,
+                PartBytes::Compressed(index) => self.archive.append_compressed(*index, from..to, out)?,
             }
             position = piece.start + to;
             number += 1;
@@ -272,8 +272,8 @@ mod tests {
         out
     }
 
-    fn of(name: &str, index: usize) -> Member {
-        Member { name: name.as_bytes().to_vec(), content: MemberContent::Of(index) }
+    fn of(name: &str, index: usize) -> RepackedEntry {
+        RepackedEntry { name: name.as_bytes().to_vec(), content: RepackedContent::Of(index) }
     }
 
     proptest! {
@@ -294,7 +294,7 @@ mod tests {
                 }
             }).chain([Item::stored("last", b"x")]).collect();
             let from = archive(&items);
-            let mut members = vec![Member { name: b"own".to_vec(), content: MemberContent::Bytes(own.clone()) }];
+            let mut members = vec![RepackedEntry { name: b"own".to_vec(), content: RepackedContent::Bytes(own.clone()) }];
             members.extend((0..contents.len()).rev().map(|index| of(&format!("new/ü{index}"), index)));
             let new = Repacked::new(&from, &members).expect("small");
             let whole = bytes(&new);
@@ -330,7 +330,7 @@ mod tests {
     fn an_archive_may_have_very_many_entries() {
         let from = archive(&[Item::stored("x", b"content")]);
         for count in [ZIP64_COUNT - 1, ZIP64_COUNT, 70_000] {
-            let members: Vec<Member> = (0..count).map(|number| of(&number.to_string(), 0)).collect();
+            let members: Vec<RepackedEntry> = (0..count).map(|number| of(&number.to_string(), 0)).collect();
             let new = bytes(&Repacked::new(&from, &members).expect("small"));
             let again = ZipArchive::from_bytes(Path::new("b.jar"), new).expect("an archive");
             assert_eq!(again.entries().len(), count);

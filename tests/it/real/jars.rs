@@ -1,21 +1,15 @@
-//! A Java application in one jar, on a real base, run by a real runtime.
+//! Java applications on a real base, run by a real runtime.
 
 use std::path::Path;
 
+use super::server::Server;
 use super::tools::{Pack, Podman};
 use super::{inputs, project, say, scratch};
 use crate::apps::hello_jar;
+use crate::java::{Classes, boot_war, quarkus_app, small_boot_jar, thin_jar};
 
-#[test]
-fn a_jar_starts_on_a_real_base() {
-    let Some(inputs) = inputs(&["base/debian", "base/jre", "base/base.env"]) else { return };
-    if !rustix::process::geteuid().is_root() {
-        say("not run: a base's files, and running it, are root's");
-        return;
-    }
-    let directory = scratch();
-    let directory = directory.path();
-    let pack = Pack::new(&directory.join("home"));
+/// A Debian with a Java runtime, as a base for other images.
+pub(super) fn jre_base(pack: &Pack, inputs: &Path, directory: &Path) -> String {
     let variables = std::fs::read_to_string(inputs.join("base/base.env")).expect("can be read");
     let variable = |name: &str| {
         let found = variables.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
@@ -25,6 +19,7 @@ fn a_jar_starts_on_a_real_base() {
     let base = format!("oci:{}", directory.join("jre").display());
     let text = format!(
         "[image]\nname = \"localhost/jre\"\nbase = \"scratch\"\ntags = [\"1\"]\nplatforms = [\"linux/{}\"]\n\
+         compression = \"none\"\n\
          [[layer]]\nname = \"debian\"\nfiles = [{{ from = \"{}\", to = \"/\", keep-modes = true, keep-owners = true }}]\n\
          [[layer]]\nname = \"jre\"\nfiles = [{{ from = \"{}\", to = \"/\", keep-modes = true, keep-owners = true }}]\n\
          [config]\nenv = {{ PATH = \"{}\", JAVA_HOME = \"{}\" }}\n",
@@ -35,21 +30,72 @@ fn a_jar_starts_on_a_real_base() {
         variable("JAVA_HOME"),
     );
     pack.ok(&["build", &project(&directory.join("base"), &text), "-o", &base]);
-
-    let jar = directory.join("hello-1.0.jar");
-    std::fs::write(&jar, hello_jar("")).expect("can be written");
-    let archive = directory.join("app.tar");
-    let jar = jar.to_str().expect("is text");
-    let output = format!("oci-archive:{}", archive.display());
-    pack.ok(&["build", jar, "--base", &base, "--name", "localhost/hello", "-t", "1", "-o", &output]);
-    assert_eq!(started(directory, &archive), "hello from a jar\n");
+    base
 }
 
-/// The output of a container of the image in `archive` until it ends.
-fn started(directory: &Path, archive: &Path) -> String {
-    let podman = Podman::new(directory);
+/// Pushes an image of the artifact on the base, and runs it; what it prints until it ends.
+fn started(pack: &Pack, podman: &Podman, image: &str, base: &str, artifact: &Path, more: &[&str]) -> String {
+    let artifact = artifact.to_str().expect("is text");
+    let (repository, tag) = image.rsplit_once(':').expect("has a tag");
+    let build = ["build", artifact, "--base", base, "--name", repository, "-t", tag, "--push"];
+    pack.ok(&[&build[..], more].concat());
     podman.run(&format!(
-        "run --rm --network=none --ulimit nofile=1024:1024 --ulimit nproc=8192:8192 oci-archive:{}",
-        archive.display()
+        "run -q --rm --network=none --ulimit nofile=1024:1024 --ulimit nproc=8192:8192 --tls-verify=false {image}"
     ))
+}
+
+#[test]
+fn java_applications_start_on_a_real_base() {
+    let needed =
+        ["base/debian", "base/jre", "base/base.env", "classes/shop/Main.class", "tools/docker-registry"];
+    let Some(inputs) = inputs(&needed) else { return };
+    if !rustix::process::geteuid().is_root() {
+        say("not run: a base's files, and running it, are root's");
+        return;
+    }
+    let directory = scratch();
+    let directory = directory.path();
+    let pack = Pack::new(&directory.join("home"));
+    let base = jre_base(&pack, &inputs, directory);
+    let podman = Podman::new(directory);
+    let class = |name: &str| std::fs::read(inputs.join("classes").join(name)).expect("can be read");
+    let classes = Classes {
+        main: class("shop/Main.class"),
+        library: class("greeting/Greeting.class"),
+        launcher: class("loader/Launcher.class"),
+    };
+    let write = |name: &str, bytes: Vec<u8>| {
+        let path = directory.join(name);
+        std::fs::create_dir_all(path.parent().expect("has a parent")).expect("can be made");
+        std::fs::write(&path, bytes).expect("can be written");
+        path
+    };
+    let program = inputs.join("tools/docker-registry");
+    let server = Server::start(&program, &directory.join("registry"), false);
+    let tags = std::cell::Cell::new(0);
+    let run = |artifact: &Path, more: &[&str]| {
+        tags.set(tags.get() + 1);
+        let image = format!("{}/shop/app:{}", server.host(), tags.get());
+        started(&pack, &podman, &image, &base, artifact, more)
+    };
+
+    let jar = write("hello-1.0.jar", hello_jar(""));
+    assert_eq!(run(&jar, &[]), "hello from a jar\n");
+
+    let boot = write("boot-1.0.jar", small_boot_jar(&classes, "the shop"));
+    assert_eq!(run(&boot, &[]), "hello to the shop\n", "extracted");
+    assert_eq!(run(&boot, &["--layout", "exploded"]), "hello to the shop\n", "exploded");
+
+    let war = write("boot-1.0.war", boot_war(&classes));
+    assert_eq!(run(&war, &[]), "hello to a web application\n");
+
+    for (name, content) in thin_jar(&classes) {
+        write(&format!("thin/{name}"), content);
+    }
+    assert_eq!(run(&directory.join("thin/shop-1.2.jar"), &[]), "hello to a thin jar\n");
+
+    for (name, content) in quarkus_app(&classes) {
+        write(name, content);
+    }
+    assert_eq!(run(&directory.join("quarkus-app"), &[]), "hello to Quarkus\n");
 }

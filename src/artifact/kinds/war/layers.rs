@@ -1,7 +1,8 @@
 //! Which layer each file of a WAR belongs to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::super::super::groups::{LayerMembers, grouped};
 use super::super::super::proposal::ProposedLayer;
 use super::super::super::words::count;
 use crate::layer::Entry;
@@ -11,13 +12,14 @@ use crate::layer::Entry;
 const PROVIDED: &[u8] = b"WEB-INF/lib-provided/";
 
 /// A note about them for the user.
-pub(super) fn note_of_provided<'a>(names: impl Iterator<Item = &'a [u8]>) -> Option<String> {
+pub(super) fn note_of_provided<'a>(names: impl Iterator<Item = &'a [u8]>, container: bool) -> Option<String> {
     let files = names.filter(|name| name.starts_with(PROVIDED) && name.len() > PROVIDED.len()).count();
     (files > 0).then(|| {
         format!(
             "{} of `WEB-INF/lib-provided` only serve to start the WAR without a container: a servlet container does \
-             not load them",
-            count(files, "library", "libraries")
+             not load them{}",
+            count(files, "library", "libraries"),
+            if container { ", so they are left out" } else { "" }
         )
     })
 }
@@ -90,53 +92,16 @@ impl Group {
     }
 }
 
-/// The members of one layer: paths, each with its index in the caller's list if it is listed there.
-pub(super) type LayerMembers<'a> = Vec<(&'a [u8], Option<usize>)>;
-
 /// Sorts files and directories, given by path, into the layers that have any.
 ///
-/// A directory is in each layer that has a file below it; one without any counts as a resource.
+/// The launcher's libraries are left out where a `container` runs the application.
 pub(super) fn layers_of<'a>(
     names: impl Iterator<Item = (&'a [u8], bool)>,
+    container: bool,
 ) -> BTreeMap<Group, LayerMembers<'a>> {
-    let names: Vec<(&[u8], bool)> = names.collect();
-    let mut directories: BTreeMap<&[u8], usize> = BTreeMap::new();
-    for (index, (name, directory)) in names.iter().enumerate() {
-        if *directory {
-            directories.insert(name, index);
-        }
-    }
-    let mut parents: BTreeSet<&[u8]> = BTreeSet::new();
-    for (name, _) in &names {
-        for parent in ancestors(name) {
-            if !parents.insert(parent) {
-                break;
-            }
-        }
-    }
-    let mut layers: BTreeMap<Group, (BTreeSet<&[u8]>, LayerMembers<'a>)> = BTreeMap::new();
-    for (index, (name, directory)) in names.iter().enumerate() {
-        if *directory && parents.contains(name) {
-            continue;
-        }
-        let group = if *directory { Group::Resources } else { Group::of(name) };
-        let (needed, members) = layers.entry(group).or_default();
-        members.push((name, Some(index)));
-        for parent in ancestors(name).take_while(|parent| needed.insert(parent)) {
-            members.push((parent, directories.get(parent).copied()));
-        }
-    }
-    let sorted = layers.into_iter().map(|(group, (_, mut members))| {
-        members.sort_unstable();
-        (group, members)
-    });
-    sorted.collect()
-}
-
-/// The directories above `name`, innermost first.
-fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let slashes = name.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
-    slashes.map(move |(at, _)| &name[..at])
+    let group_of = |name: &[u8]| (!container || !name.starts_with(PROVIDED)).then(|| Group::of(name));
+    let groups = grouped(names, group_of, &Some(Group::Resources));
+    groups.into_iter().filter_map(|(group, members)| Some((group?, members))).collect()
 }
 
 /// How many files of a layer are the launcher's libraries.

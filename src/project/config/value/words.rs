@@ -106,8 +106,10 @@ macro_rules! words {
 }
 
 words! {
-    /// Whether an archive is unpacked into layers by rate of change, or shipped as one file.
+    /// Whether an archive is taken apart into layers by rate of change, or shipped as one file.
     Layout: "layout" {
+        /// Libraries beside a thin jar.
+        Extracted = "extracted",
         /// Unpacked.
         Exploded = "exploded",
         /// As it is.

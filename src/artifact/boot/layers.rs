@@ -1,0 +1,205 @@
+//! The layers of a Spring Boot archive: those of its `layers.idx`, else by how often files change.
+
+use std::collections::BTreeSet;
+
+use super::super::error::ArtifactError;
+use super::super::java::unfit;
+use super::structure::{BootStructure, REBUILD};
+use crate::types::shown::shown;
+
+/// The layers, in the order of the image.
+#[derive(Clone, Debug)]
+pub(super) struct Layers {
+    /// Their names.
+    pub(super) names: Vec<String>,
+    /// Why they are these, for people.
+    pub(super) source: String,
+    rules: LayerRules,
+    application: usize,
+}
+
+#[derive(Clone, Debug)]
+enum LayerRules {
+    /// Paths with their layers: the first that fits counts; one with a slash at the end stands for all below it.
+    Index(Vec<(String, usize)>),
+    /// There is no index.
+    Usual { libraries: Vec<String> },
+}
+
+/// The layers without an index.
+const USUAL: [&str; 4] = ["dependencies", "spring-boot-loader", "snapshot-dependencies", "application"];
+const LOADER: &[u8] = b"org/springframework/boot/loader/";
+
+impl Layers {
+    /// The layers of an archive that has these files and directories.
+    ///
+    /// # Errors
+    /// When the index cannot be read, is malformed, gives one path two layers, or names a file that is not there.
+    pub(super) fn of<'n>(
+        structure: &BootStructure<'_>,
+        names: impl Iterator<Item = &'n [u8]>,
+    ) -> Result<Self, ArtifactError> {
+        let Some((path, text)) = structure.layers_index()? else {
+            let libraries = std::iter::once(&structure.libraries).chain(&structure.provided);
+            return Ok(Self {
+                names: USUAL.map(str::to_owned).to_vec(),
+                source: "by how often they change, as it has no `layers.idx`".to_owned(),
+                rules: LayerRules::Usual { libraries: libraries.cloned().collect() },
+                application: USUAL.len() - 1,
+            });
+        };
+        let (layers, rules) = parse(&text).map_err(|wrong| match wrong {
+            IndexFault::Line(line) => structure.malformed(path, line),
+            IndexFault::Said(why) => unfit(structure.material(), format!("`{path}` in it {why}"), REBUILD),
+        })?;
+        let there: BTreeSet<&[u8]> = names.collect();
+        // An index may name itself and the other one where a build tool wrote none.
+        let is_missing = |(name, _): &&(String, usize)| {
+            !name.ends_with('/')
+                && !there.contains(name.as_bytes())
+                && !structure.index_paths().any(|index| index == name)
+        };
+        if let Some((name, layer)) = rules.iter().find(is_missing) {
+            let why = format!(
+                "`{path}` in it puts `{}` into the layer `{}`, and the archive has no such file",
+                shown(name.as_bytes()),
+                shown(layers[*layer].as_bytes())
+            );
+            return Err(unfit(structure.material(), why, REBUILD));
+        }
+        let source = format!("by `{path}`");
+        let mut found = Self { names: layers, source, rules: LayerRules::Index(rules), application: 0 };
+        // The application's layer is that of the index itself.
+        found.application = found.layer_of(structure, path.as_bytes())?;
+        Ok(found)
+    }
+
+    /// The layer of the application.
+    pub(super) const fn application(&self) -> usize {
+        self.application
+    }
+
+    /// The layer of a file.
+    ///
+    /// # Errors
+    /// When the index has none for it.
+    pub(super) fn layer_of(
+        &self,
+        structure: &BootStructure<'_>,
+        name: &[u8],
+    ) -> Result<usize, ArtifactError> {
+        match &self.rules {
+            LayerRules::Index(rules) => {
+                let fits = |pattern: &[u8]| {
+                    pattern == name || (pattern.ends_with(b"/") && name.starts_with(pattern))
+                };
+                let found = rules.iter().find(|(pattern, _)| fits(pattern.as_bytes()));
+                found.map(|(_, layer)| *layer).ok_or_else(|| {
+                    let why = format!("its index of layers has none for `{}`", shown(name));
+                    unfit(structure.material(), why, REBUILD)
+                })
+            }
+            LayerRules::Usual { libraries } => {
+                let library = libraries.iter().find_map(|directory| name.strip_prefix(directory.as_bytes()));
+                Ok(match library {
+                    Some(library) if memchr::memmem::find(library, b"SNAPSHOT").is_some() => 2,
+                    Some(_) => 0,
+                    None if name.starts_with(LOADER) => 1,
+                    None => 3,
+                })
+            }
+        }
+    }
+}
+
+/// A fault of an index.
+#[derive(Debug, PartialEq, Eq)]
+enum IndexFault<'t> {
+    Line(&'t str),
+    Said(String),
+}
+
+/// The names of layers, and the paths with their layers, of an index.
+///
+/// A layer is a line `- "NAME":`, a path a line `  - "PATH"` below it. There are no escapes, so a name may have quotes.
+#[expect(clippy::type_complexity, reason = "two lists")]
+fn parse(text: &str) -> Result<(Vec<String>, Vec<(String, usize)>), IndexFault<'_>> {
+    let mut layers: Vec<String> = Vec::new();
+    let mut rules: Vec<(String, usize)> = Vec::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let line = line.trim_end();
+        if let Some(name) = line.strip_prefix("- \"").and_then(|rest| rest.strip_suffix("\":")) {
+            if name.is_empty() || name.chars().any(char::is_control) {
+                return Err(IndexFault::Line(line));
+            }
+            if layers.iter().any(|known| known == name) {
+                return Err(IndexFault::Said(format!("has the layer `{}` twice", shown(name.as_bytes()))));
+            }
+            layers.push(name.to_owned());
+            continue;
+        }
+        let path = line.strip_prefix("  - \"").and_then(|rest| rest.strip_suffix('"'));
+        let (Some(path), Some(layer)) = (path.filter(|path| !path.is_empty()), layers.len().checked_sub(1))
+        else {
+            return Err(IndexFault::Line(line));
+        };
+        if !seen.insert(path) {
+            let other = rules.iter().find(|(known, _)| known == path).map_or(layer, |(_, other)| *other);
+            if other == layer {
+                continue;
+            }
+            return Err(IndexFault::Said(format!(
+                "puts `{}` into two layers, `{}` and `{}`",
+                shown(path.as_bytes()),
+                shown(layers[other].as_bytes()),
+                shown(layers[layer].as_bytes())
+            )));
+        }
+        rules.push((path.to_owned(), layer));
+    }
+    match layers.is_empty() {
+        true => Err(IndexFault::Said("names no layer".to_owned())),
+        false => Ok((layers, rules)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_index_has_names_of_any_kind() {
+        let text = "- \"my \"own\" layer\":\r\n  - \"BOOT-INF/lib/a b.jar\"\r\n\r\n- \"empty\":\n- \"rest\":\n  - \"BOOT-INF/\"\n";
+        let (layers, rules) = parse(text).expect("an index");
+        assert_eq!(layers, ["my \"own\" layer", "empty", "rest"]);
+        assert_eq!(rules, [("BOOT-INF/lib/a b.jar".to_owned(), 0), ("BOOT-INF/".to_owned(), 2)]);
+    }
+
+    #[test]
+    fn what_is_no_index_is_refused() {
+        for (text, says) in [
+            ("", "names no layer"),
+            ("- \"a\":\n- \"a\":\n", "has the layer `a` twice"),
+            ("- \"a\":\n  - \"x\"\n- \"b\":\n  - \"x\"\n", "puts `x` into two layers, `a` and `b`"),
+        ] {
+            assert_eq!(parse(text), Err(IndexFault::Said(says.to_owned())), "{text}");
+        }
+        for line in ["- a:", "  - \"x\"", "- \"\":", "- \"a\u{7}\":", "x"] {
+            assert_eq!(parse(line), Err(IndexFault::Line(line)), "{line}");
+        }
+        assert_eq!(parse("- \"a\":\n  - \"\"\n"), Err(IndexFault::Line("  - \"\"")));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_an_index_or_refused(text in "([-a\": /.\r\n]|  - \"){0,80}") {
+            if let Ok((layers, rules)) = parse(&text) {
+                prop_assert!(!layers.is_empty());
+                prop_assert!(rules.iter().all(|(path, layer)| !path.is_empty() && *layer < layers.len()));
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Java applications that a Java runtime of the base starts: its program, and the version of classes.
+
+use super::error::ArtifactError;
+use super::material::Material;
+use super::requirement::{Requirement, Requirements};
+use crate::formats::zip::ZipArchive;
+use crate::oci::ConfigFile;
+use crate::types::shown::shown;
+
+/// The base that a new build file of such an application begins with.
+pub(super) const USUAL_BASE: &str = "docker.io/library/eclipse-temurin:21-jre";
+
+/// No class file is larger: its methods are limited to 64 KiB each, and real ones stay below 1 MiB.
+pub(super) const MAX_CLASS: u64 = 64 << 20;
+
+/// The version of class files that Java 1.0 reads is 45; each Java since has added one.
+const BEFORE_JAVA_1: u32 = 44;
+
+/// The program that starts it: `java` where the base's `PATH` has that of its `JAVA_HOME`, else the one there.
+pub(super) fn java(base: Option<&ConfigFile>) -> String {
+    let home = base.and_then(|base| base.env("JAVA_HOME")).filter(|home| home.starts_with('/'));
+    let Some(home) = home.map(|home| home.trim_end_matches('/')) else { return "java".to_owned() };
+    let programs = format!("{home}/bin");
+    let path = base.and_then(|base| base.env("PATH")).unwrap_or_default();
+    let is_on_path = path.split(':').any(|directory| directory.trim_end_matches('/') == programs);
+    if is_on_path { "java".to_owned() } else { format!("{programs}/java") }
+}
+
+/// The Java that a class file was compiled for; `None` for another file.
+pub(super) fn java_of_class(start: &[u8]) -> Option<u32> {
+    match start {
+        [0xca, 0xfe, 0xba, 0xbe, _, _, high, low, ..] => {
+            Some(u32::from(u16::from_be_bytes([*high, *low])).saturating_sub(BEFORE_JAVA_1))
+        }
+        _ => None,
+    }
+}
+
+/// The file of a class, by its name.
+pub(super) fn class_file(class: &str) -> String {
+    format!("{}.class", class.replace('.', "/"))
+}
+
+/// The classes whose version is read of a jar, unless one is named.
+const CLASSES: usize = 200;
+
+/// The Java that this class of the artifact was compiled for, and what shows it; `None` where it is not in it.
+///
+/// # Errors
+/// When it cannot be read, or is no class file.
+pub(super) fn java_of(material: &Material, class: &str) -> Result<Option<(u32, String)>, ArtifactError> {
+    let name = class_file(class);
+    let Some(bytes) = material.read(&name, MAX_CLASS)? else { return Ok(None) };
+    let Some(major) = java_of_class(&bytes) else {
+        return Err(unfit(material, format!("`{name}` in it is not a class file"), "build the jar again"));
+    };
+    let archive = shown(material.path().file_name().unwrap_or_default().as_encoded_bytes());
+    Ok(Some((major, format!("`{}` in `{archive}`", shown(name.as_bytes())))))
+}
+
+/// The newest Java that one of the first classes of a jar was compiled for, and that class. Classes for later versions of Java
+/// than the jar needs do not count.
+///
+/// # Errors
+/// When one cannot be read.
+pub(super) fn newest_class(archive: &ZipArchive) -> Result<Option<(u32, Vec<u8>)>, ArtifactError> {
+    let is_class = |name: &[u8]| name.ends_with(b".class") && !name.starts_with(b"META-INF/");
+    let classes = archive.entries().iter().enumerate().filter(|(_, entry)| is_class(&entry.name));
+    let mut newest: Option<(u32, Vec<u8>)> = None;
+    for (index, entry) in classes.take(CLASSES) {
+        let Some(java) = java_of_class(&archive.read(index, MAX_CLASS)?) else { continue };
+        if newest.as_ref().is_none_or(|(known, _)| *known < java) {
+            newest = Some((java, entry.name.clone()));
+        }
+    }
+    Ok(newest)
+}
+
+/// The error for an artifact that its kind cannot package.
+pub(super) fn unfit(material: &Material, why: impl Into<String>, hint: &str) -> ArtifactError {
+    ArtifactError::Unfit { path: material.path().to_owned(), why: why.into(), hint: hint.to_owned() }
+}
+
+/// The requirements of an application that the base's Java starts, of this version where that is known, with what shows
+/// it.
+pub(super) fn requirements(
+    material: &Material,
+    base: Option<&ConfigFile>,
+    version: Option<(u32, String)>,
+) -> Requirements {
+    let mut all = vec![Requirement::Executable { name: java(base) }];
+    all.extend(version.map(|(major, shown_by)| Requirement::Java { major, shown_by }));
+    Requirements { artifact: material.path().to_owned(), all }
+}

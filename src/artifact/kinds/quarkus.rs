@@ -1,0 +1,208 @@
+//! Quarkus applications as its build leaves them by default (fast-jar) and as ones that can be built again (mutable-jar): a
+//! directory with `quarkus-run.jar`, which finds the rest beside it. Its other forms are jars: `uber-jar` an executable
+//! one, `legacy-jar` a thin one; a native one is an ELF program.
+
+use std::path::Path;
+
+use super::super::class_path;
+use super::super::error::ArtifactError;
+use super::super::form::Form;
+use super::super::glimpse::Glimpse;
+use super::super::groups::grouped;
+use super::super::java::{self, java, unfit};
+use super::super::kind::ArtifactKind;
+use super::super::manifest::{JarManifest, MANIFEST, MAX_MANIFEST};
+use super::super::material::Material;
+use super::super::options::{AppOptions, AppRoot};
+use super::super::placed;
+use super::super::proposal::{Proposal, ProposedLayer, not_empty};
+use super::super::requirement::Requirements;
+use super::super::root::root_entry;
+use super::super::words::count;
+use crate::formats::zip::ZipArchive;
+use crate::layer::scan::{FoundKind, Scanner, TreeItem, entries};
+use crate::layer::{Entry, EntryPath};
+use crate::oci::ConfigFile;
+use crate::types::shown::shown;
+
+/// A Quarkus application.
+pub(super) struct Quarkus;
+
+/// The jar that starts it.
+const RUN: &str = "quarkus-run.jar";
+
+/// Where it goes.
+const ROOT: &[u8] = b"app";
+
+const REBUILD: &str = "build the application again, and give the whole directory `quarkus-app`";
+
+/// The change classes of its files, in layer order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum QuarkusGroup {
+    Dependencies,
+    Quarkus,
+    Application,
+}
+
+impl QuarkusGroup {
+    fn of(name: &[u8]) -> Self {
+        match name {
+            _ if name.starts_with(b"lib/") => Self::Dependencies,
+            _ if name.starts_with(b"quarkus/") || name == RUN.as_bytes() => Self::Quarkus,
+            b"quarkus-app-dependencies.txt" => Self::Quarkus,
+            _ => Self::Application,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Dependencies => "dependencies",
+            Self::Quarkus => "quarkus",
+            Self::Application => "application",
+        }
+    }
+
+    fn why(self, files: usize) -> String {
+        match self {
+            Self::Dependencies => {
+                format!("{} of `lib`, which change seldom", count(files, "library", "libraries"))
+            }
+            Self::Quarkus => format!("`{RUN}` and what Quarkus generated, {}", count(files, "file", "files")),
+            Self::Application => {
+                format!("{} of the application, which change most often", count(files, "file", "files"))
+            }
+        }
+    }
+}
+
+impl ArtifactKind for Quarkus {
+    fn name(&self) -> &'static str {
+        "quarkus"
+    }
+
+    fn describe(&self) -> &'static str {
+        "a Quarkus application"
+    }
+
+    fn forms(&self) -> &'static [Form] {
+        &[Form::Directory]
+    }
+
+    fn sign(&self, form: Form) -> Option<&'static str> {
+        (form == Form::Directory).then_some("`quarkus-run.jar`")
+    }
+
+    fn detect(&self, glimpse: &Glimpse) -> Result<Option<Vec<String>>, ArtifactError> {
+        let is_one = glimpse.has_name(RUN) && glimpse.material().has_directory("lib/boot");
+        Ok(is_one.then(|| {
+            let form = match glimpse.material().has_directory("lib/deployment") {
+                true => "a mutable jar, which can be built again in the image",
+                false => "a fast jar",
+            };
+            vec![format!("It is a directory with `{RUN}` and `lib/boot/`: {form}.")]
+        }))
+    }
+
+    fn propose(
+        &self,
+        material: &Material,
+        options: &AppOptions,
+        base: Option<&ConfigFile>,
+        scanner: &Scanner,
+    ) -> Result<Proposal, ArtifactError> {
+        let root = match &options.root {
+            Some(root) => root.clone(),
+            None => AppRoot::At(
+                EntryPath::new(ROOT).map_err(|error| ArtifactError::BadName { name: error.to_string() })?,
+            ),
+        };
+        check_class_path(material)?;
+        let found = scanner.scan(material.path(), &options.scan_options())?;
+        let names = found.iter().map(|found| (found.relative(), found.kind == FoundKind::Directory));
+        let mut layers = Vec::new();
+        // Directories without files belong to the application: that of the user's own libraries counts when it is empty.
+        for (group, members) in grouped(names, QuarkusGroup::of, &QuarkusGroup::Application) {
+            let members: Vec<&TreeItem> =
+                members.iter().filter_map(|(_, index)| Some(&found[(*index)?])).collect();
+            let files = members.iter().filter(|found| found.kind != FoundKind::Directory).count();
+            let mut all: Vec<Entry> = root_entry(&root, options).into_iter().collect();
+            all.extend(entries(members, root.path(), &options.rules)?);
+            layers.push(ProposedLayer {
+                name: group.name().to_owned(),
+                why: group.why(files),
+                entries: all,
+                is_divisible: group == QuarkusGroup::Dependencies,
+            });
+        }
+        not_empty(material.path(), &layers)?;
+        Ok(Proposal {
+            layers,
+            app_root: root.path().cloned(),
+            entrypoint: Some(vec![java(base), "-jar".to_owned(), placed::absolute(&root, RUN)]),
+            ..Proposal::default()
+        })
+    }
+
+    fn requirements(
+        &self,
+        material: &Material,
+        _: &AppOptions,
+        base: Option<&ConfigFile>,
+        _: &Scanner,
+    ) -> Result<Requirements, ArtifactError> {
+        let mut version: Option<(u32, String)> = None;
+        for jar in jars(&material.path().join("app"))? {
+            let Some((java, class)) = java::newest_class(&ZipArchive::open(&jar)?)? else { continue };
+            if version.as_ref().is_none_or(|(known, _)| *known < java) {
+                let name = shown(jar.file_name().unwrap_or_default().as_encoded_bytes());
+                version = Some((java, format!("`{}` in `app/{name}`", shown(&class))));
+            }
+        }
+        Ok(java::requirements(material, base, version))
+    }
+
+    fn usual_base(&self) -> &'static str {
+        java::USUAL_BASE
+    }
+
+    fn root_hint(&self) -> &'static str {
+        "such as \"/app\""
+    }
+}
+
+/// The jars of a directory, sorted; none where it is not there.
+fn jars(directory: &Path) -> Result<Vec<std::path::PathBuf>, ArtifactError> {
+    let io = |source| ArtifactError::Io { path: directory.to_owned(), source };
+    if !directory.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.extension().is_some_and(|extension| extension == "jar") && path.is_file() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Refuses an application that lacks a library of the class path of the jar that starts it.
+fn check_class_path(material: &Material) -> Result<(), ArtifactError> {
+    let archive = ZipArchive::open(&material.path().join(RUN))?;
+    let manifest = match archive.position(MANIFEST.as_bytes()) {
+        Some(index) => JarManifest::parse(&archive.read(index, MAX_MANIFEST)?),
+        None => JarManifest::default(),
+    };
+    if manifest.text("Main-Class").is_none() {
+        return Err(unfit(material, format!("`{RUN}` in it has no main class"), REBUILD));
+    }
+    for name in class_path::named(&manifest) {
+        if !material.path().join(name).is_file() {
+            let why =
+                format!("the class path of `{RUN}` has `{}`, which is not there", shown(name.as_bytes()));
+            return Err(unfit(material, why, REBUILD));
+        }
+    }
+    Ok(())
+}

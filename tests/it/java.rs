@@ -1,0 +1,346 @@
+//! Java applications: archives of Spring Boot and what else a Java runtime starts.
+
+use crate::apps::{base_with_java, hello_jar};
+use crate::artifacts::{layout, paths_in, tomcat_of};
+use crate::reproducible::check_golden;
+use crate::support::{Built, Project, Zip, noise, text};
+
+/// The files of a small application: its main class, the class of its library, and a launcher.
+pub(crate) struct Classes {
+    pub(crate) main: Vec<u8>,
+    pub(crate) library: Vec<u8>,
+    pub(crate) launcher: Vec<u8>,
+}
+
+impl Classes {
+    /// Without what they do.
+    fn sketch() -> Self {
+        let class = |name: &str| [b"\xca\xfe\xba\xbe\0\0\0\x37 ", name.as_bytes()].concat();
+        Self {
+            main: class("shop/Main"),
+            library: class("greeting/Greeting"),
+            launcher: class("loader/Launcher"),
+        }
+    }
+
+    /// The library as a jar.
+    pub(crate) fn library_jar(&self) -> Vec<u8> {
+        let mut jar = Zip::default();
+        jar.stored("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\r\n\r\n");
+        jar.stored("greeting/Greeting.class", &self.library).finish()
+    }
+}
+
+const BOOT: &str = "Manifest-Version: 1.0\r\nMain-Class: loader.Launcher\r\nStart-Class: shop.Main\r\n\
+                    Implementation-Version: 1.2\r\nSpring-Boot-Version: 3.5.7\r\nSpring-Boot-Classes: BOOT-INF/classes/\r\n\
+                    Spring-Boot-Lib: BOOT-INF/lib/\r\nSpring-Boot-Classpath-Index: BOOT-INF/classpath.idx\r\n\
+                    Spring-Boot-Layers-Index: BOOT-INF/layers.idx\r\n\r\n";
+
+const LAYERS: &str = "- \"dependencies\":\n  - \"BOOT-INF/lib/greeting-1.0.jar\"\n- \"loader\":\n  - \"loader/\"\n\
+                      - \"snapshot dependencies\":\n  - \"BOOT-INF/lib/\"\n- \"empty\":\n- \"application\":\n  - \"BOOT-INF/\"\n  - \"META-INF/\"\n";
+
+/// A Spring Boot jar with this index of layers, and a page with this text. Nothing is compressed: the thin jar keeps
+/// compressed bytes, and those of this test's encoder are no promise.
+pub(crate) fn boot_jar(classes: &Classes, layers: &str, page: &str) -> Vec<u8> {
+    let mut jar = Zip::default();
+    jar.stored("META-INF/", b"").stored("META-INF/MANIFEST.MF", BOOT.as_bytes());
+    jar.stored("META-INF/services/java.nio.file.spi.FileSystemProvider", b"loader.Provider\n");
+    jar.stored("META-INF/maven/shop/pom.xml", b"<project/>");
+    jar.stored("loader/", b"").stored("loader/Launcher.class", &classes.launcher);
+    jar.stored("BOOT-INF/", b"").stored("BOOT-INF/classes/", b"").stored("BOOT-INF/classes/shop/", b"");
+    jar.stored("BOOT-INF/classes/shop/Main.class", &classes.main);
+    jar.stored("BOOT-INF/classes/page.txt", page.as_bytes());
+    jar.stored("BOOT-INF/lib/own-1-SNAPSHOT.jar", &hello_jar(""));
+    jar.stored("BOOT-INF/lib/greeting-1.0.jar", &classes.library_jar());
+    let class_path = "- \"BOOT-INF/lib/greeting-1.0.jar\"\n- \"BOOT-INF/lib/own-1-SNAPSHOT.jar\"\n";
+    jar.stored("BOOT-INF/classpath.idx", class_path.as_bytes());
+    jar.stored("BOOT-INF/layers.idx", layers.as_bytes()).finish()
+}
+
+/// A small Spring Boot jar that says `page` when it is started.
+pub(crate) fn small_boot_jar(classes: &Classes, page: &str) -> Vec<u8> {
+    boot_jar(classes, LAYERS, page)
+}
+
+fn project(name: &str, layout: &str, base: &str) -> Project {
+    Project::with(&format!(
+        "[image]\nname = \"localhost/boot\"\nbase = \"{base}\"\ntags = [\"1\"]\n[app]\npath = \"{name}\"\n{layout}"
+    ))
+}
+
+fn names(built: &Built) -> Vec<String> {
+    built.layers().into_iter().map(|layer| layer.name).collect()
+}
+
+fn start(project: &Project) -> Vec<String> {
+    let plan = project.pack("plan --json").ok().json();
+    plan["images"][0]["entrypoint"].as_array().unwrap().iter().map(text).collect()
+}
+
+#[test]
+fn a_boot_jar_is_taken_apart_as_its_tools_do() {
+    let (_base, base) = base_with_java("17.0.9");
+    let project = project("shop-1.2.jar", "", &base);
+    let classes = Classes::sketch();
+    project.write("shop-1.2.jar", small_boot_jar(&classes, "a page"));
+    let built = project.build("");
+    check_golden("boot jar", &built);
+    assert_eq!(names(&built), ["dependencies", "snapshot dependencies", "application"]);
+    assert_eq!(start(&project), ["java", "-jar", "/app/application.jar"]);
+    let plan = project.pack("plan --json").ok().json();
+    assert_eq!(text(&plan["artifacts"][0]["kind"]), "a Spring Boot archive");
+    assert_eq!(text(&plan["version"]), "1.2");
+
+    // A page is in one layer, and nothing else is built again.
+    let digest = built.digest();
+    assert_eq!(project.build("").digest(), digest);
+    project.write("shop-1.2.jar", small_boot_jar(&classes, "another page"));
+    let changed = project.build("");
+    assert_eq!(changed.built_layers(), ["application"]);
+    project.write("shop-1.2.jar", small_boot_jar(&classes, "a page"));
+    assert_eq!(project.build("").digest(), digest);
+
+    let (_old, old) = base_with_java("1.8.0_80");
+    project.pack("build").args(&format!("--base {old}")).fails(1).says(&["needs Java 11", "Java 8"]).hints();
+    // An application is found without a build file, too.
+    project.pack("init --force shop-1.2.jar").ok().says(&["is a Spring Boot archive"]);
+    project.pack("plan").args(&format!("--base {base}")).ok();
+}
+
+#[test]
+fn a_boot_jar_has_other_layouts() {
+    let (_base, base) = base_with_java("17.0.9");
+    let jar = small_boot_jar(&Classes::sketch(), "a page");
+    let exploded = project("shop.jar", "layout = \"exploded\"\n", &base);
+    exploded.write("shop.jar", &jar);
+    let built = exploded.build("");
+    check_golden("boot jar exploded", &built);
+    assert_eq!(names(&built), ["dependencies", "loader", "snapshot dependencies", "application"]);
+    assert_eq!(start(&exploded), ["java", "-cp", "/app", "loader.Launcher"]);
+
+    let packaged = project("shop.jar", "layout = \"packaged\"\n", &base);
+    packaged.write("shop.jar", &jar);
+    assert_eq!(names(&packaged.build("")), ["app"]);
+    assert_eq!(start(&packaged), ["java", "-jar", "/app/app.jar"]);
+
+    let elsewhere = project("shop.jar", "root = \"/srv/shop\"\n", &base);
+    elsewhere.write("shop.jar", &jar);
+    elsewhere.build("");
+    assert_eq!(start(&elsewhere), ["java", "-jar", "/srv/shop/application.jar"]);
+}
+
+#[test]
+fn an_index_that_is_wrong_is_said() {
+    let (_base, base) = base_with_java("17.0.9");
+    let project = project("shop.jar", "", &base);
+    let classes = Classes::sketch();
+    for (layers, says) in [
+        ("- \"a\":\n  - \"BOOT-INF/lib/none.jar\"\n- \"b\":\n  - \"BOOT-INF/\"\n", "no such file"),
+        ("- \"a\":\n  - \"BOOT-INF/\"\n- \"b\":\n  - \"BOOT-INF/\"\n", "into two layers, `a` and `b`"),
+        ("- \"a\":\n  - \"BOOT-INF/classes/\"\n", "its index of layers has none for `BOOT-INF/layers.idx`"),
+        ("- a\n", "a line that is not understood: `- a`"),
+    ] {
+        project.write("shop.jar", boot_jar(&classes, layers, "a page"));
+        project.pack("build").fails(1).says(&["shop.jar", says]).hints();
+        // The way out works.
+        project.pack("build --layout packaged").ok();
+    }
+}
+
+/// A library that changes has its own part of a large layer.
+#[test]
+fn large_dependencies_are_split() {
+    let (_base, base) = base_with_java("17.0.9");
+    let project = project("shop.jar", "buckets = 4\n", &base);
+    let jar = |changed: u64| {
+        let mut jar = Zip::default();
+        let manifest = BOOT.replace("Spring-Boot-Layers-Index: BOOT-INF/layers.idx\r\n", "");
+        let manifest = manifest.replace("Spring-Boot-Classpath-Index: BOOT-INF/classpath.idx\r\n", "");
+        jar.deflated("META-INF/MANIFEST.MF", manifest.as_bytes());
+        jar.deflated("BOOT-INF/classes/shop/Main.class", &Classes::sketch().main);
+        for number in 0..16 {
+            let content = noise(if number == 3 { changed } else { number }, 20_000);
+            jar.stored(
+                &format!("BOOT-INF/lib/lib{number}-1.{}.jar", u64::from(number == 3) * changed),
+                &content,
+            );
+        }
+        jar.finish()
+    };
+    project.write("shop.jar", jar(100));
+    let before = names(&project.build(""));
+    assert_eq!(before.iter().filter(|name| name.starts_with("dependencies ")).count(), 4, "{before:?}");
+    project.write("shop.jar", jar(101));
+    let changed = project.build("");
+    let built = changed.built_layers();
+    assert_eq!(built.len(), 2, "one part, and the jar with the class path: {built:?}");
+}
+
+const THIN: &str = "Manifest-Version: 1.0\r\nMain-Class: shop.Main\r\nClass-Path: lib/greeting-1.0.jar lib/a%20b+c.j\r\n ar config/\r\n\r\n";
+
+/// A thin jar `shop-1.2.jar` with its dependencies beside it, as files by their names.
+pub(crate) fn thin_jar(classes: &Classes) -> Vec<(&'static str, Vec<u8>)> {
+    let mut jar = Zip::default();
+    jar.stored("META-INF/MANIFEST.MF", THIN.as_bytes()).stored("shop/Main.class", &classes.main);
+    jar.stored("page.txt", b"a thin jar");
+    let mut other = Zip::default();
+    // It leads back to the first, which leads to it.
+    let back = "Manifest-Version: 1.0\r\nClass-Path: greeting-1.0.jar ../lib/a%20b+c.jar none.jar\r\n\r\n";
+    other.stored("META-INF/MANIFEST.MF", back.as_bytes());
+    vec![
+        ("shop-1.2.jar", jar.finish()),
+        ("lib/greeting-1.0.jar", classes.library_jar()),
+        ("lib/a b+c.jar", other.finish()),
+    ]
+}
+
+/// A Quarkus application as its build leaves it, as files by their names.
+pub(crate) fn quarkus_app(classes: &Classes) -> Vec<(&'static str, Vec<u8>)> {
+    let mut run = Zip::default();
+    let manifest = "Manifest-Version: 1.0\r\nMain-Class: shop.Main\r\n\
+                    Class-Path: lib/boot/greeting-1.0.jar lib/main/a.jar app/shop.jar\r\n\r\n";
+    run.stored("META-INF/MANIFEST.MF", manifest.as_bytes());
+    let mut app = Zip::default();
+    app.stored("shop/Main.class", &classes.main).stored("page.txt", b"Quarkus");
+    let mut empty = Zip::default();
+    empty.stored("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\r\n\r\n");
+    vec![
+        ("quarkus-app/quarkus-run.jar", run.finish()),
+        ("quarkus-app/quarkus-app-dependencies.txt", b"greeting:greeting::jar:1.0\n".to_vec()),
+        ("quarkus-app/quarkus/quarkus-application.dat", b"data".to_vec()),
+        ("quarkus-app/quarkus/generated-bytecode.jar", empty.finish()),
+        ("quarkus-app/lib/boot/greeting-1.0.jar", classes.library_jar()),
+        ("quarkus-app/lib/main/a.jar", empty.finish()),
+        ("quarkus-app/app/shop.jar", app.finish()),
+    ]
+}
+
+/// An executable WAR with a library that only its launcher loads.
+pub(crate) fn boot_war(classes: &Classes) -> Vec<u8> {
+    let manifest = BOOT.replace("BOOT-INF", "WEB-INF");
+    let mut war = Zip::default();
+    war.stored("META-INF/MANIFEST.MF", manifest.as_bytes())
+        .stored("loader/Launcher.class", &classes.launcher);
+    war.stored("index.html", b"<h1>a page</h1>");
+    war.stored("WEB-INF/classes/shop/Main.class", &classes.main)
+        .stored("WEB-INF/classes/page.txt", b"a web application");
+    war.stored("WEB-INF/lib-provided/greeting-1.0.jar", &classes.library_jar());
+    war.stored("WEB-INF/lib/own-1-SNAPSHOT.jar", &hello_jar("")).finish()
+}
+
+fn files(project: &Project, files: &[(&str, Vec<u8>)]) {
+    for (name, content) in files {
+        project.write(name, content);
+    }
+}
+
+#[test]
+fn a_thin_jar_has_its_class_path_beside_it() {
+    let (_base, base) = base_with_java("17.0.9");
+    let project = project("shop-1.2.jar", "", &base);
+    let classes = Classes::sketch();
+    files(&project, &thin_jar(&classes));
+    let built = project.build("");
+    check_golden("thin jar", &built);
+    assert_eq!(names(&built), ["dependencies", "app"]);
+    assert_eq!(start(&project), ["java", "-jar", "/app/app.jar"]);
+    let plan = project.pack("plan").ok();
+    plan.says(&["left out: `config/`", "Java passes over: `lib/none.jar`"]);
+
+    // The files of the class path are inputs as the jar is.
+    let digest = built.digest();
+    assert_eq!(project.build("").digest(), digest);
+    project.write("lib/greeting-1.0.jar", hello_jar(""));
+    let changed = project.build("");
+    assert_ne!(changed.digest(), digest);
+    assert_eq!(changed.built_layers(), ["dependencies"]);
+
+    let (_old, old) = base_with_java("1.8.0_80");
+    project.pack("build").args(&format!("--base {old}")).fails(1).says(&["needs Java 11", "Java 8"]).hints();
+    std::fs::remove_file(project.path("lib/greeting-1.0.jar")).unwrap();
+    project
+        .pack("build")
+        .fails(1)
+        .says(&["`Class-Path` names", "lib/greeting-1.0.jar`, which is not there"])
+        .hints();
+}
+
+#[test]
+fn a_class_path_stays_below_the_jar() {
+    let (_base, base) = base_with_java("17.0.9");
+    let project = project("shop.jar", "", &base);
+    project.write("beside.jar", hello_jar(""));
+    for (class_path, says) in [
+        ("../beside.jar", "which is above the directory of the jar"),
+        ("file:/etc/passwd", "which is not relative to the jar"),
+        ("/etc/passwd", "which is not relative to the jar"),
+        ("lib/a%2.jar", "a percent sign is wrong in it"),
+        ("lib/link.jar", "a link that leads out of the directory of the jar"),
+    ] {
+        project.write("app/shop.jar", hello_jar(&format!("Class-Path: {class_path}\n")));
+        let link = project.path("app/lib/link.jar");
+        if !link.exists() {
+            std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
+        }
+        project.pack("build --set app.path=app/shop.jar").fails(1).says(&["shop.jar", says]).hints();
+    }
+    // A library is none.
+    let mut library = Zip::default();
+    project.write("shop.jar", library.stored("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\n\n").finish());
+    project.pack("build").fails(1).says(&["it is a library", "has no `Main-Class`"]).hints();
+}
+
+#[test]
+fn a_quarkus_application_has_layers_by_change() {
+    let (_base, base) = base_with_java("17.0.9");
+    let project = project("quarkus-app", "", &base);
+    let classes = Classes::sketch();
+    files(&project, &quarkus_app(&classes));
+    std::fs::create_dir(project.path("quarkus-app/providers")).unwrap();
+    let built = project.build("");
+    check_golden("quarkus", &built);
+    assert_eq!(names(&built), ["dependencies", "quarkus", "application"]);
+    assert_eq!(start(&project), ["java", "-jar", "/app/quarkus-run.jar"]);
+    let plan = project.pack("plan --json").ok().json();
+    assert_eq!(text(&plan["artifacts"][0]["kind"]), "a Quarkus application");
+
+    let (_old, old) = base_with_java("1.8.0_80");
+    project
+        .pack("build")
+        .args(&format!("--base {old}"))
+        .fails(1)
+        .says(&["needs Java 11", "`app/shop.jar`"])
+        .hints();
+    std::fs::remove_file(project.path("quarkus-app/lib/main/a.jar")).unwrap();
+    project.pack("build").fails(1).says(&["class path of `quarkus-run.jar` has `lib/main/a.jar`"]).hints();
+    files(&project, &quarkus_app(&classes)[..]);
+    // As Maven leaves it.
+    std::fs::create_dir(project.path("target")).unwrap();
+    std::fs::rename(project.path("quarkus-app"), project.path("target/quarkus-app")).unwrap();
+    project.write("target/shop-1.0.jar", classes.library_jar());
+    project.pack("init --force").ok().says(&["is a Quarkus application"]);
+    project.pack("plan").args(&format!("--base {base}")).ok();
+}
+
+#[test]
+fn an_executable_war_goes_onto_either_base() {
+    let (_base, base) = base_with_java("17.0.9");
+    let alone = project("shop.war", "", &base);
+    alone.write("shop.war", boot_war(&Classes::sketch()));
+    let built = alone.build("");
+    check_golden("boot war", &built);
+    assert_eq!(start(&alone), ["java", "-cp", "/app", "loader.Launcher"]);
+    assert_eq!(names(&built), ["dependencies", "snapshot-dependencies", "application"]);
+    alone.pack("plan").ok().says(&["no servlet container that is known"]);
+    alone.pack("build --layout extracted").fails(1).hints();
+
+    let ten = tomcat_of("10.1.24");
+    let container = project("shop.war", "", &layout(&ten));
+    container.write("shop.war", boot_war(&Classes::sketch()));
+    let built = container.build("");
+    assert_eq!(names(&built), ["snapshots", "resources", "classes"]);
+    let plan = container.pack("plan").ok();
+    plan.says(&["1 library of `WEB-INF/lib-provided`", "so they are left out"]);
+    assert!(!paths_in(&container, "resources", "").iter().any(|path| path.contains("lib-provided")));
+}
