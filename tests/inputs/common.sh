@@ -101,7 +101,7 @@ war() {
     (cd "$1" && zip -q -X -r "$2" . -x META-INF/MANIFEST.MF)
 }
 
-# peer_input NAME COMMAND [SOURCE]: an input of tests/inputs/peer, left out with a word where its client is missing or gets no answer.
+# peer_input NAME COMMAND [SOURCE...]: an input of tests/inputs/peer, left out with a word where its client is missing or gets no answer.
 peer_input() {
     if ! command -v "$2" > /dev/null; then
         say "skipped  $1: no $2 here"

@@ -8,6 +8,7 @@ mod engines;
 mod http;
 mod images;
 mod jars;
+mod java_peers;
 pub(crate) mod machines;
 mod peers;
 mod registries;

@@ -146,14 +146,18 @@ impl Podman {
 
     /// Starts Tomcat of `image` on `port`.
     pub(super) fn start(&self, image: &str, port: u16) {
+        self.start_with(image, &[format!("CATALINA_OPTS=-Dhttp.port={port} -Dhttp.address=127.0.0.1")]);
+    }
+
+    /// Starts a container of `image` with these variables.
+    pub(super) fn start_with(&self, image: &str, variables: &[String]) {
         let mut command = self.line(
             "run -d --name app --network=host --ulimit nofile=1024:1024 --ulimit nproc=8192:8192 --tls-verify=false",
         );
-        command
-            .arg("-e")
-            .arg(format!("CATALINA_OPTS=-Dhttp.port={port} -Dhttp.address=127.0.0.1"))
-            .arg(image);
-        run(&mut command);
+        for variable in variables {
+            command.arg("-e").arg(variable);
+        }
+        run(command.arg(image));
     }
 
     /// Starts the service that Docker's clients are served by; it listens on the socket that comes with it.

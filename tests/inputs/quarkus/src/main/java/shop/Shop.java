@@ -1,0 +1,12 @@
+package shop;
+
+import jakarta.ws.rs.GET;
+import jakarta.ws.rs.Path;
+
+@Path("/hello")
+public class Shop {
+    @GET
+    public String hello() {
+        return "hello from Quarkus";
+    }
+}
