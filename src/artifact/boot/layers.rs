@@ -9,7 +9,7 @@ use crate::types::shown::shown;
 
 /// The layers, in the order of the image.
 #[derive(Clone, Debug)]
-pub(super) struct Layers {
+pub(super) struct BootLayers {
     /// Their names.
     pub(super) names: Vec<String>,
     /// Why they are these, for people.
@@ -30,7 +30,7 @@ enum LayerRules {
 const USUAL: [&str; 4] = ["dependencies", "spring-boot-loader", "snapshot-dependencies", "application"];
 const LOADER: &[u8] = b"org/springframework/boot/loader/";
 
-impl Layers {
+impl BootLayers {
     /// The layers of an archive that has these files and directories.
     ///
     /// # Errors

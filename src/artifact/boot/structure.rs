@@ -2,7 +2,7 @@
 
 use super::super::error::ArtifactError;
 use super::super::java::unfit;
-use super::super::manifest::Manifest;
+use super::super::manifest::JarManifest;
 use super::super::material::Material;
 use crate::types::shown::shown;
 

@@ -39,9 +39,9 @@ pub enum RepackedContent {
     Bytes(Vec<u8>),
 }
 
-/// The new archive has more than 4 GiB.
+/// The new archive would have 4 GiB or more, which needs longer fields in each record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLarge;
+pub struct NeedsZip64;
 
 /// An archive that is made of another one's entries.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ struct EntryFields {
 }
 
 impl EntryFields {
-    fn fields(&self, name: &[u8]) -> Result<Vec<u8>, TooLarge> {
+    fn fields(&self, name: &[u8]) -> Result<Vec<u8>, NeedsZip64> {
         let flags = if name.is_ascii() { 0 } else { UTF8 };
         let method: u16 = match self.method {
             Method::Stored => 0,
@@ -91,15 +91,15 @@ impl EntryFields {
         fields.extend(self.crc32.to_le_bytes());
         fields.extend(self.compressed_size.to_le_bytes());
         fields.extend(self.size.to_le_bytes());
-        fields.extend(u16::try_from(name.len()).map_err(|_| TooLarge)?.to_le_bytes());
+        fields.extend(u16::try_from(name.len()).map_err(|_| NeedsZip64)?.to_le_bytes());
         fields.extend([0, 0]);
         Ok(fields)
     }
 }
 
 /// The size of 32 bits.
-fn narrow(size: u64) -> Result<u32, TooLarge> {
-    if size < MOST_BYTES { u32::try_from(size).map_err(|_| TooLarge) } else { Err(TooLarge) }
+fn narrow(size: u64) -> Result<u32, NeedsZip64> {
+    if size < MOST_BYTES { u32::try_from(size).map_err(|_| NeedsZip64) } else { Err(NeedsZip64) }
 }
 
 impl Repacked {
@@ -108,7 +108,7 @@ impl Repacked {
     ///
     /// # Errors
     /// When it would have 4 GiB or more.
-    pub fn new(archive: &Arc<ZipArchive>, members: &[RepackedEntry]) -> Result<Self, TooLarge> {
+    pub fn new(archive: &Arc<ZipArchive>, members: &[RepackedEntry]) -> Result<Self, NeedsZip64> {
         let mut new = Self { archive: Arc::clone(archive), written: Vec::new(), pieces: Vec::new(), size: 0 };
         let mut directory = Vec::new();
         let mut count = 0;
