@@ -140,7 +140,7 @@ fn a_lock_that_lies_about_the_base_is_found_out_by_the_layers() {
     assert_eq!(edited(&honest, "nothing", "else"), honest, "the checksum of the test is that of the program");
     project.pack("update --check").ok();
     project.pack("build --locked").ok();
-    // What agreed is remembered, and a lie is not among it.
+    // The facts that agreed are remembered, and a lie is not among them.
     let memos = fs::read_dir(project.cache().join("memo")).unwrap();
     let mut names = memos.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(names.any(|name| name.starts_with("lock-agrees-")));

@@ -197,7 +197,7 @@ fn read_tar(plain: impl Read, descriptor: &Descriptor, outcome: &mut Findings) -
     }
     match tar {
         Err(error) => {
-            outcome.problems.push(Disagreement::new(DisagreementKind::Tar, subject, error.to_string()))
+            outcome.problems.push(Disagreement::new(DisagreementKind::Tar, subject, error.to_string()));
         }
         // Nothing at all is an empty layer as some tools write it.
         Ok(()) if !terminated && entries > 0 => {

@@ -186,7 +186,11 @@ impl<'a> DocumentWalk<'a> {
         match self.source.document(entry) {
             Ok(document) => self.document(&document, entry.digest, Some(entry), depth - 1),
             Err(error) => {
-                self.problem(Disagreement::new(DisagreementKind::Unreadable, entry.digest, error.to_string()))
+                self.problem(Disagreement::new(
+                    DisagreementKind::Unreadable,
+                    entry.digest,
+                    error.to_string(),
+                ));
             }
         }
     }
