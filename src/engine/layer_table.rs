@@ -52,7 +52,8 @@ enum LayerStage {
     /// It is not begun. Readers of it may have begun to wait.
     Waiting(LayerReaders),
     Begun,
-    Finished(LayerFacts),
+    /// The layer that was built, which is this one or an equal one.
+    Finished(LayerId, LayerFacts),
 }
 
 /// Those who take a layer while it is built.
@@ -65,8 +66,8 @@ enum LayerReaders {
 
 /// The result of adding a layer.
 pub(super) enum LayerAddition {
-    /// It was built in this run.
-    Finished(LayerFacts),
+    /// It is equal to this one, which was built in this run.
+    Finished(LayerId, LayerFacts),
     /// It is one that is going to be built, or under way.
     Joined(LayerId),
     /// It is a new one, to be built after these.
@@ -103,8 +104,8 @@ impl LayerTable {
         if let Some(id) = key.and_then(|key| state.by_key.get(&key).copied())
             && let Some(layer) = state.layers.get_mut(&id)
         {
-            if let LayerStage::Finished(facts) = layer.progress {
-                return LayerAddition::Finished(facts);
+            if let LayerStage::Finished(built, facts) = layer.progress {
+                return LayerAddition::Finished(built, facts);
             }
             layer.members.push(member);
             return LayerAddition::Joined(id);
@@ -170,27 +171,33 @@ impl LayerTable {
         state.layers.get(&id).map(|layer| (layer.name.clone(), layer.members.clone())).unwrap_or_default()
     }
 
-    /// Says what the key of a layer is; what is known of it by now.
-    pub(super) fn resolve(&self, id: LayerId, key: Key) -> Option<LayerFacts> {
+    /// Says what the key of a layer is; an equal layer that was built, and its facts.
+    pub(super) fn resolve(&self, id: LayerId, key: Key) -> Option<(LayerId, LayerFacts)> {
         let mut state = self.state();
         let first = *state.by_key.entry(key).or_insert(id);
         if let Some(layer) = state.layers.get_mut(&id) {
             layer.key = Some(key);
         }
         match state.layers.get(&first).map(|layer| &layer.progress) {
-            Some(LayerStage::Finished(facts)) => Some(*facts),
+            Some(LayerStage::Finished(built, facts)) => Some((*built, *facts)),
             _ => None,
         }
     }
 
-    /// A layer is finished; the layers of images that it is.
-    pub(super) fn finish(&self, id: LayerId, facts: LayerFacts, key: Option<Key>) -> Vec<ImageLayer> {
+    /// A layer is finished, since it or an equal one was `built`; the layers of images that it is.
+    pub(super) fn finish(
+        &self,
+        id: LayerId,
+        built: LayerId,
+        facts: LayerFacts,
+        key: Option<Key>,
+    ) -> Vec<ImageLayer> {
         let mut state = self.state();
         if let Some(key) = key {
             state.by_key.insert(key, id);
         }
         let Some(layer) = state.layers.get_mut(&id) else { return Vec::new() };
-        (layer.progress, layer.key) = (LayerStage::Finished(facts), key);
+        (layer.progress, layer.key) = (LayerStage::Finished(built, facts), key);
         std::mem::take(&mut layer.members)
     }
 
@@ -253,7 +260,7 @@ impl LayerTableState {
 
 impl RunLayer {
     const fn is_finished(&self) -> bool {
-        matches!(self.progress, LayerStage::Finished(_))
+        matches!(self.progress, LayerStage::Finished(..))
     }
 }
 
@@ -306,9 +313,9 @@ mod tests {
             matches!(table.add(B, "l", key(1), key(9), &stop), LayerAddition::Joined(joined) if joined == id)
         );
         assert_eq!(table.begin(id).expect("wanted").owner, A);
-        assert_eq!(table.finish(id, facts(b"1"), key(1)), [A, B]);
+        assert_eq!(table.finish(id, id, facts(b"1"), key(1)), [A, B]);
         assert!(
-            matches!(table.add(B, "l", key(1), key(9), &stop), LayerAddition::Finished(of) if of == facts(b"1"))
+            matches!(table.add(B, "l", key(1), key(9), &stop), LayerAddition::Finished(built, of) if built == id && of == facts(b"1"))
         );
     }
 
@@ -320,9 +327,9 @@ mod tests {
         assert_eq!(after, [first]);
         assert_eq!(new(table.add(B, "l", None, key(8), &stop)).1, [], "another shape is another layer");
         assert!(!table.begin(first).expect("wanted").has_twin);
-        table.finish(first, facts(b"1"), key(1));
+        table.finish(first, first, facts(b"1"), key(1));
         assert!(table.begin(second).expect("wanted").has_twin);
-        assert_eq!(table.resolve(second, Key([1; 32])), Some(facts(b"1")));
+        assert_eq!(table.resolve(second, Key([1; 32])), Some((first, facts(b"1"))));
         assert_eq!(table.resolve(second, Key([2; 32])), None);
         // Both keys are known and differ: there is nothing to wait for.
         let (third, _) = new(table.add(A, "l", key(3), key(7), &stop));

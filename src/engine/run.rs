@@ -260,13 +260,13 @@ impl<'r> Run<'r> {
     fn execute(&self, image: ImageId, build: &mut ImageBuild<'_>) -> Result<(), BoxedError> {
         let unknown = build.unknown_layers()?;
         let finished = self.add_layers(image, &unknown);
-        for (layer, facts) in finished {
+        for (layer, built, facts) in finished {
             let planned = layer.planned();
             let keys = planned.keys.as_ref().ok_or(BuildError::Panicked)?;
             let (_, builder) = build.work()?;
             let adopted = builder.adopt(planned, keys, facts, &mut build.prepared()?.memos)?;
             let member = ImageLayer { image, place: layer.place };
-            self.deliver_layer(member, None, build, &adopted, Duration::ZERO)?;
+            self.deliver_layer(member, built, build, &adopted, Duration::ZERO)?;
         }
         let Some(first) = unknown.first() else {
             // The blobs that a target lacks are known when the image is derived.
@@ -287,7 +287,7 @@ impl<'r> Run<'r> {
         &self,
         image: ImageId,
         layers: &'l [UnknownLayer],
-    ) -> Vec<(&'l UnknownLayer, LayerFacts)> {
+    ) -> Vec<(&'l UnknownLayer, LayerId, LayerFacts)> {
         // One image alone has no equal layers.
         let has_others =
             self.images.len() > 1 || layers.first().is_some_and(|layer| layer.plan.images.len() > 1);
@@ -305,7 +305,7 @@ impl<'r> Run<'r> {
             let key = planned.keys.as_ref().map(|keys| keys.layer);
             let member = ImageLayer { image, place: layer.place };
             match self.layers.add(member, &planned.name, key, shape, &self.session.interrupt) {
-                LayerAddition::Finished(facts) => finished.push((layer, facts)),
+                LayerAddition::Finished(built, facts) => finished.push((layer, built, facts)),
                 LayerAddition::Joined(id) => added.push((id, Vec::new())),
                 LayerAddition::New(id, after) => added.push((id, after)),
             }
@@ -426,13 +426,14 @@ impl<'r> Run<'r> {
         };
         let keys = planned.keys.as_ref().or(read.as_ref());
         if let Some(keys) = keys
-            && let Some(facts) = self.layers.resolve(id, keys.layer)
+            && let Some((built, facts)) = self.layers.resolve(id, keys.layer)
         {
+            // Targets that wait for it to grow get the one that was built.
             drop(grower);
             let mut build = lock(&slot.build);
             let finished = builder.adopt(planned, keys, facts, &mut build.prepared()?.memos)?;
             drop(build);
-            return self.finish_layer(id, owner, &finished, started.elapsed());
+            return self.finish_layer(id, built, owner, &finished, started.elapsed());
         }
         let grower = grower.unwrap_or_else(|| self.follow_layer(id));
         self.open_ahead();
@@ -443,7 +444,7 @@ impl<'r> Run<'r> {
         let mut build = lock(&slot.build);
         let finished = builder.learn(planned, keys, built, &mut build.prepared()?.memos)?;
         drop(build);
-        self.finish_layer(id, owner, &finished, elapsed)
+        self.finish_layer(id, id, owner, &finished, elapsed)
     }
 
     /// Reads the files of a layer to know its keys.
@@ -455,19 +456,20 @@ impl<'r> Run<'r> {
         Ok(read.map_err(BuildError::Content)?.0)
     }
 
-    /// Gives a layer to all images that have it.
+    /// Gives a layer to all images that have it: it or an equal one was `built`.
     fn finish_layer(
         &self,
         id: LayerId,
+        built: LayerId,
         owner: ImageLayer,
         layer: &FinishedLayer,
         elapsed: Duration,
     ) -> Result<(), BoxedError> {
-        for member in self.layers.finish(id, layer.facts, layer.key) {
+        for member in self.layers.finish(id, built, layer.facts, layer.key) {
             let work = layer.work.filter(|_| member == owner);
             let layer = FinishedLayer { facts: layer.facts, work, key: layer.key };
             let mut build = lock(&self.slot(member.image).build);
-            let delivered = self.deliver_layer(member, Some(id), &mut build, &layer, elapsed);
+            let delivered = self.deliver_layer(member, built, &mut build, &layer, elapsed);
             drop(build);
             match delivered {
                 Err(error) if member.image == owner.image => return Err(error),
@@ -479,11 +481,12 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    /// Gives a layer to an image, and sends it to those of its targets that did not take it while it was built.
+    /// Gives a layer, which was built as `built`, to an image, and sends it to those of its targets that did not take it
+    /// meanwhile.
     fn deliver_layer(
         &self,
         member: ImageLayer,
-        id: Option<LayerId>,
+        built: LayerId,
         build: &mut ImageBuild<'_>,
         layer: &FinishedLayer,
         elapsed: Duration,
@@ -493,13 +496,13 @@ impl<'r> Run<'r> {
             return Ok(());
         }
         let blobs = build.add_layer(place, layer, elapsed)?;
-        let followed = |to: usize| id.is_some_and(|id| self.sends.follows((image, to), id));
+        let followed = |to: usize| self.sends.follows((image, to), built);
         let targets = self.slot(image).targets.len();
         let all = blobs.iter().enumerate().flat_map(|(number, blob)| {
             // The first is the layer, and what follows it is its table.
             (0..targets).filter(move |to| number > 0 || !followed(*to)).map(move |to| (to, blob))
         });
-        self.send(image, id, all);
+        self.send(image, Some(built), all);
         Ok(())
     }
 

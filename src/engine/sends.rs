@@ -150,6 +150,12 @@ impl SendTable {
         self.state().following.remove(&layer);
     }
 
+    /// Where a blob is on its way to.
+    #[cfg(test)]
+    pub(super) fn destination(&self, id: SendId) -> Option<DestinationId> {
+        self.state().under_way.get(&id).map(|sending| sending.destination)
+    }
+
     /// Takes the content to send; it is under way no longer.
     pub(super) fn take(&self, id: SendId) -> Option<BlobSend> {
         self.state().under_way.remove(&id)
@@ -160,6 +166,7 @@ impl SendTable {
         let mut state = self.state();
         state.sent.retain(|((of, _), _)| *of != image);
         state.under_way.retain(|_, sending| sending.destination.0 != image);
+        state.following.values_mut().for_each(|ways| ways.retain(|((of, _), ..)| *of != image));
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -85,7 +86,11 @@ impl Town {
              [[layer]]\nname = \"shared\"\nfiles = [{{ from = \"shared/\", to = \"/srv/shared\" }}]\n\
              [[layer]]\nname = \"own\"\nfiles = [{{ from = \"{own}\", to = \"/srv/own\" }}]\n"
         );
-        let document = Document::parse("build.toml", &self.dir(number), &build_file).expect("parses");
+        self.request_of(number, &build_file)
+    }
+
+    fn request_of(&self, number: usize, build_file: &str) -> Request {
+        let document = Document::parse("build.toml", &self.dir(number), build_file).expect("parses");
         let none = Overrides::default();
         Request {
             reads_base: false,
@@ -373,6 +378,214 @@ fn an_interrupt_at_any_moment_leaves_whole_images_and_no_half_ones() {
         }
     }
     assert!(interrupted > 10, "{interrupted}");
+}
+
+/// Does the work of a node, as the scheduler would.
+fn take(run: &Run<'_>, node: Node) {
+    run.scheduler.with(|graph| graph.begin(node));
+    assert_eq!(run.work(node), WorkResult::Done, "{node:?}");
+    run.scheduler.with(|graph| graph.end(node));
+}
+
+fn layer(number: usize) -> Node {
+    Node::Layer(LayerId(number))
+}
+
+/// A run of projects 0 and 1 that are planned, one after the other.
+fn planned<'r>(session: &'r Session, jobs: &'r [Job<'r>]) -> Run<'r> {
+    let run = Run::new(session, jobs, OnFailure::GoOn);
+    for image in [ImageId(0), ImageId(1)].into_iter().take(jobs.len()) {
+        take(&run, Node::Scan(image));
+        take(&run, Node::Plan(image));
+    }
+    run
+}
+
+fn finish(run: Run<'_>) -> Vec<Report> {
+    run.scheduler.walk(&run);
+    let results = run.images.into_iter().map(Slot::into_result);
+    results.map(|result| result.unwrap_or_else(|error| panic!("{error}"))).collect()
+}
+
+#[test]
+fn a_layer_that_was_offered_and_turns_out_equal_is_sent() {
+    let town = Town::new(3);
+    write(&town.dir(2).join("shared/large"), &text(9, 2_500_000));
+    let store = temporary();
+    let session = town.session(store.path(), 2, Progress::default(), Interrupt::default());
+    let targets = [town.targets(&session, 0), town.targets(&session, 1)];
+    let job = |number: usize| Job { request: &town.requests[number], targets: &targets[number] };
+    let jobs = [job(0), job(1)];
+    let run = Run::new(&session, &jobs, OnFailure::GoOn);
+    // Files are hashed ahead where the store knows anything: not those of the first image, and those of the second.
+    take(&run, Node::Scan(ImageId(0)));
+    take(&run, Node::Plan(ImageId(0)));
+    town.run_well(store.path(), 1, &[2]);
+    take(&run, Node::Scan(ImageId(1)));
+    take(&run, Node::Plan(ImageId(1)));
+    let has_keys = |image| {
+        let layers = lock(&run.slot(image).build).unknown_layers().expect("planned");
+        layers.iter().map(|layer| layer.planned().keys.is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!((has_keys(ImageId(0)), has_keys(ImageId(1))), (vec![false, false], vec![true, true]));
+    // The first is built, and then the second is offered to its target before it begins.
+    take(&run, layer(0));
+    take(&run, layer(2));
+    let reports = finish(run);
+    assert_eq!(reports[0].images[0].layers[0].facts, reports[1].images[0].layers[0].facts);
+    assert_eq!(reports[1].images[0].layers[0].memo, LayerMemo::SameAsAnother);
+    assert_eq!(town.uploads_of_shared(&reports[1]), 1);
+    assert_eq!(town.tag(1), reports[1].digest);
+}
+
+#[test]
+fn an_equal_layer_waits_until_the_built_one_is_sent() {
+    let town = Town::new(2);
+    let store = temporary();
+    let session = town.session(store.path(), 2, Progress::default(), Interrupt::default());
+    let targets = [town.targets(&session, 0), town.targets(&session, 1)];
+    let job = |number: usize| Job { request: &town.requests[number], targets: &targets[number] };
+    let jobs = [job(0), job(1)];
+    let run = planned(&session, &jobs);
+    // Both are finished, and nothing is sent yet.
+    take(&run, layer(0));
+    take(&run, layer(2));
+    let sends = |run: &Run<'_>, image| {
+        let is_sent = |node: &Node| match node {
+            Node::Send(id) => run.sends.destination(*id).is_some_and(|(of, _)| of == image),
+            _ => false,
+        };
+        run.scheduler.with(|graph| graph.ready().filter(is_sent).count())
+    };
+    while let Some(look) =
+        run.scheduler.with(|graph| graph.ready().find(|node| matches!(node, Node::Look(_))))
+    {
+        take(&run, look);
+    }
+    // The first has two layers and its configuration to send. The second has its configuration alone: the layer of both
+    // waits, and its own may still turn out to be one of the first's.
+    assert_eq!((sends(&run, ImageId(0)), sends(&run, ImageId(1))), (3, 1));
+    let reports = finish(run);
+    assert_eq!(town.uploads_of_shared(&reports[0]), 1);
+}
+
+/// Holds back the first thread that offers a layer to a target, until another thread offers it and so has begun it; at
+/// most so long that a thread that must wait for the first offer lets it end.
+#[derive(Default)]
+struct Gate(Mutex<GateState>, Condvar);
+
+#[derive(Default)]
+struct GateState {
+    /// The thread that is held back.
+    first: Option<ThreadId>,
+    is_reached: bool,
+    has_begun: bool,
+}
+
+impl Gate {
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    fn hold_back(&self, first: Option<ThreadId>) {
+        lock(&self.0).first = first;
+    }
+
+    fn pass(&self) {
+        let mut state = lock(&self.0);
+        let Some(first) = state.first else { return };
+        self.1.notify_all();
+        if first == thread::current().id() {
+            state.is_reached = true;
+            drop(self.1.wait_timeout_while(state, Self::PATIENCE, |state| !state.has_begun));
+        } else {
+            state.has_begun = true;
+        }
+    }
+
+    fn wait_until_reached(&self) {
+        let limit = Duration::from_secs(30);
+        let waited = self.1.wait_timeout_while(lock(&self.0), limit, |state| !state.is_reached);
+        assert!(waited.expect("no panic").0.is_reached, "no layer was offered");
+    }
+}
+
+/// A registry that offers pass a gate to.
+struct GatedRegistry {
+    inner: Target,
+    gate: Arc<Gate>,
+}
+
+impl transport::Destination for GatedRegistry {
+    fn blob(&self, blob: &Blob) -> Result<Delivery, BoxedError> {
+        self.inner.blob(blob)
+    }
+
+    fn follow(&self, growing: &transport::GrowingBlob) -> Option<Delivery> {
+        self.inner.follow(growing)
+    }
+
+    fn document(&self, document: &crate::oci::RawDocument) -> Result<Delivery, BoxedError> {
+        self.inner.document(document)
+    }
+
+    fn finish(
+        &self,
+        root: &crate::oci::RawDocument,
+        tags: &[crate::types::reference::Tag],
+    ) -> Result<Delivery, BoxedError> {
+        self.inner.finish(root, tags)
+    }
+
+    fn is_current(&self, digest: &Digest, tags: &[crate::types::reference::Tag]) -> Result<bool, BoxedError> {
+        self.inner.is_current(digest, tags)
+    }
+
+    fn capabilities(&self) -> transport::Capabilities {
+        self.gate.pass();
+        self.inner.capabilities()
+    }
+
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+}
+
+/// A layer is offered to the first of two registries, begins, and is offered to the second. Without the lock over both the
+/// first would wait for bytes that never come, and get no manifest.
+#[test]
+fn a_layer_that_begins_while_it_is_offered_comes_to_all_targets() {
+    let mut town = Town::new(1);
+    let other = Fake::with_clock(town.clock.clone()).expect("ports");
+    // One layer more than are offered when the image is planned.
+    let layers: String = (0..=AHEAD)
+        .map(|number| {
+            write(&town.dir(0).join(format!("part{number}/file")), &text(number, 9_000 - number));
+            format!("[[layer]]\nname = \"{number}\"\nfiles = [{{ from = \"part{number}/\", to = \"/{number}\" }}]\n")
+        })
+        .collect();
+    town.requests[0] = town.request_of(0, &format!("[image]\nbase = \"scratch\"\ntags = [\"1\"]\n{layers}"));
+    let store = temporary();
+    let session = town.session(store.path(), 2, Progress::default(), Interrupt::default());
+    let gate = Arc::new(Gate::default());
+    let [first] = town.targets(&session, 0);
+    let name = format!("{}/shop/0", other.address()).parse().expect("valid");
+    let inner: Target = Arc::new(transport::registry::destination(session.client.clone(), name));
+    let targets: [Target; 2] = [first, Arc::new(GatedRegistry { inner, gate: Arc::clone(&gate) })];
+    let jobs = [Job { request: &town.requests[0], targets: &targets }];
+    let run = planned(&session, &jobs);
+    gate.hold_back(Some(thread::current().id()));
+    thread::scope(|scope| {
+        let last = scope.spawn(|| {
+            gate.wait_until_reached();
+            take(&run, layer(AHEAD));
+        });
+        // It offers the last one, which was not offered by the plan.
+        take(&run, layer(0));
+        last.join().expect("no panic");
+    });
+    gate.hold_back(None);
+    let reports = finish(run);
+    assert_eq!(town.tag(0), reports[0].digest);
+    assert_eq!(other.tag("shop/0", "1"), reports[0].digest);
 }
 
 /// A run that keeps the events of each image until its tags move.
