@@ -11,7 +11,7 @@ use super::kinds::KINDS;
 use super::material::Material;
 use super::options::AppOptions;
 use super::proposal::Proposal;
-use super::requirement::Requirements;
+use super::requirement::{Requirements, Search};
 use super::words::alternatives;
 use crate::formats::zip::ZipArchive;
 use crate::layer::scan::Scanner;
@@ -132,18 +132,18 @@ pub fn propose(
 pub fn requirements(
     artifact: &Artifact,
     options: &AppOptions,
-    base: Option<&ConfigFile>,
+    search: Search,
     scanner: &Scanner,
 ) -> Result<Requirements, ArtifactError> {
-    artifact.kind.requirements(artifact.material(), options, base, scanner)
+    artifact.kind.requirements(artifact.material(), options, search, scanner)
 }
 
-/// Findings about `artifact` on a base with the configuration `base`, beside its requirements.
+/// Findings about `artifact`, beside its requirements.
 ///
 /// # Errors
 /// As [`ArtifactKind::findings`].
-pub fn findings(artifact: &Artifact, base: Option<&ConfigFile>) -> Result<Vec<Finding>, ArtifactError> {
-    artifact.kind.findings(artifact.material(), base)
+pub fn findings(artifact: &Artifact, search: Search) -> Result<Vec<Finding>, ArtifactError> {
+    artifact.kind.findings(artifact.material(), search)
 }
 
 /// The first kind of the table that recognises what is seen, and why.

@@ -3,6 +3,7 @@
 use super::error::ArtifactError;
 use super::material::Material;
 use super::requirement::{Requirement, Requirements};
+use crate::bases::program;
 use crate::formats::zip::ZipArchive;
 use crate::oci::ConfigFile;
 use crate::types::shown::shown;
@@ -16,14 +17,12 @@ pub(super) const MAX_CLASS: u64 = 64 << 20;
 /// The version of class files that Java 1.0 reads is 45; each Java since has added one.
 const BEFORE_JAVA_1: u32 = 44;
 
+/// The variable of a base with the directory of its Java.
+const JAVA_HOME: &str = "JAVA_HOME";
+
 /// The program that starts it: `java` where the base's `PATH` has that of its `JAVA_HOME`, else the one there.
 pub(super) fn java(base: Option<&ConfigFile>) -> String {
-    let home = base.and_then(|base| base.env("JAVA_HOME")).filter(|home| home.starts_with('/'));
-    let Some(home) = home.map(|home| home.trim_end_matches('/')) else { return "java".to_owned() };
-    let programs = format!("{home}/bin");
-    let path = base.and_then(|base| base.env("PATH")).unwrap_or_default();
-    let is_on_path = path.split(':').any(|directory| directory.trim_end_matches('/') == programs);
-    if is_on_path { "java".to_owned() } else { format!("{programs}/java") }
+    program(base, "java", JAVA_HOME)
 }
 
 /// The Java that a class file was compiled for; `None` for another file.
@@ -83,12 +82,8 @@ pub(super) fn unfit(material: &Material, why: impl Into<String>, hint: &str) -> 
 
 /// The requirements of an application that the base's Java starts, of this version where that is known, with what shows
 /// it.
-pub(super) fn requirements(
-    material: &Material,
-    base: Option<&ConfigFile>,
-    version: Option<(u32, String)>,
-) -> Requirements {
-    let mut all = vec![Requirement::Executable { name: java(base) }];
+pub(super) fn requirements(material: &Material, version: Option<(u32, String)>) -> Requirements {
+    let mut all = vec![Requirement::Executable { name: "java".to_owned(), home: Some(JAVA_HOME.to_owned()) }];
     all.extend(version.map(|(major, shown_by)| Requirement::Java { major, shown_by }));
     Requirements { artifact: material.path().to_owned(), all }
 }

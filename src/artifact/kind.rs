@@ -9,7 +9,7 @@ use super::glimpse::Glimpse;
 use super::material::Material;
 use super::options::{AppOptions, ArtifactLayout};
 use super::proposal::Proposal;
-use super::requirement::Requirements;
+use super::requirement::{Requirements, Search};
 use crate::layer::scan::Scanner;
 use crate::oci::ConfigFile;
 use crate::types::finding::Finding;
@@ -87,10 +87,8 @@ pub trait ArtifactKind: Sync {
         Err(ArtifactError::NotSupported { path: material.path().to_owned(), kind: self.describe() })
     }
 
-    /// The requirements that its image must meet: a function of its content and the options.
-    ///
-    /// `base` decides how far a search goes, not what it finds: a web application is searched for the servlet API that
-    /// the base's container runs.
+    /// The requirements that its image must meet: a function of its content, its file's name, the options and the
+    /// extent of the search. The engine remembers them by these.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -98,23 +96,19 @@ pub trait ArtifactKind: Sync {
         &self,
         material: &Material,
         options: &AppOptions,
-        base: Option<&ConfigFile>,
+        search: Search,
         scanner: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
-        let _ = (options, base, scanner);
+        let _ = (options, search, scanner);
         Ok(Requirements::none(material.path().to_owned()))
     }
 
-    /// Findings about it on a base with the configuration `base`, beside its requirements.
+    /// Findings about it beside its requirements: a function of the same.
     ///
     /// # Errors
     /// When it cannot be read.
-    fn findings(
-        &self,
-        material: &Material,
-        base: Option<&ConfigFile>,
-    ) -> Result<Vec<Finding>, ArtifactError> {
-        let _ = (material, base);
+    fn findings(&self, material: &Material, search: Search) -> Result<Vec<Finding>, ArtifactError> {
+        let _ = (material, search);
         Ok(Vec::new())
     }
 

@@ -20,6 +20,7 @@ mod groups;
 mod java;
 mod kind;
 mod kinds;
+mod loaded;
 mod manifest;
 mod material;
 mod options;
@@ -38,9 +39,10 @@ pub use find::find;
 pub use form::Form;
 pub use kind::{ArtifactKind, DefaultTimes};
 pub use kinds::{KINDS, kind_named};
+pub use loaded::requirements_of_program;
 pub use options::{AppOptions, AppRoot, ArtifactLayout};
 pub use proposal::Proposal;
-pub use requirement::{Libraries, Requirement, Requirements, ServletUse};
+pub use requirement::{KeptFact, Libraries, Requirement, Requirements, Search, ServletUse};
 pub use version::{Version, version};
 
 #[cfg(test)]

@@ -3,10 +3,14 @@
 //! A kind of artifact states its [`Requirements`] from the artifact's content and the options alone. Whether an image
 //! meets them is decided in one place, by `engine::check`, which knows the base and all planned layers.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::bases::{Libc, Servlet};
+use serde::{Deserialize, Serialize};
+
+use crate::bases::{Container, Libc, Servlet, container};
 use crate::layer::{Account, EntryPath};
+use crate::oci::ConfigFile;
 use crate::types::platform::Platform;
 
 /// All requirements of one artifact.
@@ -26,8 +30,52 @@ impl Requirements {
     }
 }
 
+/// The part of a base that decides how far an artifact is searched, and no more: what is found follows from the
+/// artifact's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// Which generation of the servlet API a web application is searched for.
+    pub servlet: ServletSearch,
+    /// Whether the base is empty, so that a program is searched for what it expects of one.
+    pub is_base_empty: bool,
+}
+
+/// Which generation of the servlet API a web application is searched for. An application with both runs on either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServletSearch {
+    /// None: no container would run it.
+    None,
+    /// The one that is found first.
+    Any,
+    /// This one; another is taken only where nothing uses this one.
+    First(Servlet),
+}
+
+impl Search {
+    /// The search on a base with this configuration; `None` is an empty base.
+    #[must_use]
+    pub fn on(base: Option<&ConfigFile>) -> Self {
+        let servlet = match base.and_then(container) {
+            None => ServletSearch::None,
+            Some(container) => container.servlet().map_or(ServletSearch::Any, ServletSearch::First),
+        };
+        Self { servlet, is_base_empty: base.is_none() }
+    }
+
+    /// A word that no other search has.
+    #[must_use]
+    pub fn key(self) -> String {
+        let servlet = match self.servlet {
+            ServletSearch::None => "none",
+            ServletSearch::Any => "any",
+            ServletSearch::First(servlet) => servlet.package(),
+        };
+        format!("{servlet} {}", self.is_base_empty)
+    }
+}
+
 /// One thing that an image must have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Requirement {
     /// The platform that a program was compiled for. Its variant is a minimum that headers do not tell reliably,
     /// and does not count.
@@ -54,20 +102,38 @@ pub enum Requirement {
     Executable {
         /// The name or path.
         name: String,
+        /// The variable of the base with the directory whose `bin` has the program, where that is not on the `PATH`.
+        home: Option<String>,
     },
     /// A user or group that is named, and must be listed in the image.
     Account(Account),
+    /// A fact of another base, which the image was on.
+    Kept(KeptFact),
 }
 
-impl Requirement {}
+/// A fact of the base that an image is on, which its layers may rely on: a new base must have it, too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeptFact {
+    /// One of these C libraries; `None` where nothing at hand tells which the old base has.
+    Libc(Option<BTreeSet<String>>),
+    /// A Java of this major version or a later one.
+    Java(u32),
+    /// This servlet container: kind, generation of the API and place for applications.
+    Container(Container),
+}
 
 /// The libraries of a program, and where its loader looks for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Libraries {
     /// Their names (`DT_NEEDED`), in the program's order, without the loader itself.
     pub names: Vec<String>,
-    /// The directories that are searched first (`DT_RUNPATH`, else `DT_RPATH`), as they are written: with `$ORIGIN`.
+    /// The directories that the program wants searched (`DT_RUNPATH`, else `DT_RPATH`), as they are written: with
+    /// `$ORIGIN`.
     pub run_path: Vec<String>,
+    /// Whether they are searched for the libraries of its libraries, too, as those of `DT_RPATH` are.
+    pub is_inherited: bool,
+    /// Its loader, which is there before all libraries.
+    pub loader: Option<String>,
     /// Where the program lies in the image: what `$ORIGIN` is the directory of.
     pub program: EntryPath,
     /// The platform of the program: libraries of another machine are passed over.
@@ -77,7 +143,7 @@ pub struct Libraries {
 }
 
 /// How a web application uses the servlet API.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServletUse {
     /// It uses this generation.
     Uses {

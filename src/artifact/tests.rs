@@ -23,7 +23,7 @@ fn propose(
 
 /// The requirements of `artifact` on a base.
 fn required(artifact: &Artifact, base: Option<&ConfigFile>) -> Vec<Requirement> {
-    super::requirements(artifact, &AppOptions::default(), base, &Scanner::default())
+    super::requirements(artifact, &AppOptions::default(), Search::on(base), &Scanner::default())
         .expect("requirements")
         .all
 }
@@ -506,14 +506,16 @@ fn dynamic_programs_need_their_libraries() {
     let path = place.file("server", elf(62, 3, Some(LOADER), &["libc.so.6", "libz.so.1"]));
     let artifact = detect(&path).expect("detected");
     let facts = artifact.material().elf().expect("facts");
-    assert_eq!(facts.interpreter.as_deref(), Some(LOADER));
-    assert_eq!(facts.needed, ["libc.so.6", "libz.so.1"]);
+    assert_eq!(facts.dynamic.interpreter.as_deref(), Some(LOADER));
+    assert_eq!(facts.dynamic.needed, ["libc.so.6", "libz.so.1"]);
     assert!(!facts.is_static);
     assert!(propose(&artifact, &AppOptions::default(), None).is_ok(), "a `[[layer]]` may have them");
-    let libraries = |names: &[&str], libc| {
+    let libraries = |names: &[&str], libc, loader: &str| {
         Requirement::Libraries(Libraries {
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             run_path: Vec::new(),
+            is_inherited: false,
+            loader: Some(loader.to_owned()),
             program: EntryPath::new(b"app/server").expect("a path"),
             platform: Platform::linux_amd64(),
             libc: Some(libc),
@@ -527,7 +529,7 @@ fn dynamic_programs_need_their_libraries() {
             platform(),
             loader(LOADER),
             Requirement::Libc(Libc::Glibc),
-            libraries(&["libc.so.6", "libz.so.1"], Libc::Glibc)
+            libraries(&["libc.so.6", "libz.so.1"], Libc::Glibc, LOADER)
         ]
     );
     // musl's library is its loader.
@@ -539,7 +541,7 @@ fn dynamic_programs_need_their_libraries() {
     let nix = "/nix/store/x-glibc/lib/ld-linux-x86-64.so.2";
     std::fs::create_dir(place.path("nix")).expect("a directory");
     let path = place.file("nix/server", elf(62, 3, Some(nix), &["libz.so.1"]));
-    assert_eq!(required_of(&path), [platform(), loader(nix), libraries(&["libz.so.1"], Libc::Glibc)]);
+    assert_eq!(required_of(&path), [platform(), loader(nix), libraries(&["libz.so.1"], Libc::Glibc, nix)]);
 }
 
 #[test]
@@ -576,10 +578,10 @@ fn a_client_without_certificates_is_warned_of() {
     program.resize((1 << 20) + 4, 0);
     program.extend(b"/etc/ssl/certs/ca-certificates.crt");
     let artifact = detect(&place.file("client", program)).expect("detected");
-    assert_eq!(findings(&artifact, None).expect("read").len(), 1);
-    assert!(findings(&artifact, Some(&base(&[]))).expect("read").is_empty());
+    assert_eq!(findings(&artifact, Search::on(None)).expect("read").len(), 1);
+    assert!(findings(&artifact, Search::on(Some(&base(&[])))).expect("read").is_empty());
     let artifact = detect(&place.file("plain", elf(62, 2, None, &[]))).expect("detected");
-    assert!(findings(&artifact, None).expect("read").is_empty());
+    assert!(findings(&artifact, Search::on(None)).expect("read").is_empty());
 }
 
 /// Files that show a kind, or nothing.

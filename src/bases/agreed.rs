@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::index::BaseNode;
 use super::said;
+use crate::formats::elf::Dynamic;
 use crate::layer::EntryPath;
 use crate::oci::Descriptor;
 use crate::project::lock::Ancestor;
@@ -23,6 +24,8 @@ struct Statement {
     node: Option<BaseNode>,
     /// The names in a directory, if it is about them.
     names: Option<BTreeSet<String>>,
+    /// The dynamic section of a file, if it is about that.
+    dynamic: Option<Dynamic>,
 }
 
 impl Statement {
@@ -31,7 +34,11 @@ impl Statement {
             Ancestor::Listed { names, .. } => Some(names.clone()),
             _ => None,
         };
-        Self { node: said::node(said), names }
+        let dynamic = match said {
+            Ancestor::File { dynamic, .. } => dynamic.clone(),
+            _ => None,
+        };
+        Self { node: said::node(said), names, dynamic }
     }
 }
 
@@ -46,7 +53,7 @@ pub(super) struct AgreedStatements {
 impl AgreedStatements {
     /// Those that the store remembers of an image with these layers.
     pub(super) fn load(store: &Store, layers: &[Descriptor]) -> Self {
-        let mut key = KeyBuilder::new("pack lock agrees 1");
+        let mut key = KeyBuilder::new("pack lock agrees 2");
         for layer in layers {
             key = key.part(layer.digest.as_bytes());
         }

@@ -5,7 +5,9 @@ use std::io::Read as _;
 use super::error::BaseError;
 use super::probes::{LoaderLine, ProbeResult};
 use super::seen::BaseAnswer;
-use crate::formats::elf::{self, Machine};
+use object::ReadCache;
+
+use crate::formats::elf::{self, Dynamic, ElfFile, Machine, is_library_name};
 use crate::layer::{AccountNames, Content, ContentSource, Entry, EntryKind, MAX_ACCOUNTS};
 use crate::runtime::input;
 use crate::types::error::BoxedError;
@@ -43,7 +45,7 @@ pub(super) fn loader_directories(entry: &Entry) -> Result<Vec<String>, BoxedErro
 /// The machine of a library; `None` for a file on disk that is not ELF.
 pub(super) fn machine(entry: &Entry) -> Result<Option<Machine>, BoxedError> {
     let EntryKind::File(Content { source, .. }) = &entry.kind else { return Ok(None) };
-    if memchr::memmem::find(entry.path.file_name(), b".so").is_none() {
+    if !is_library_name(entry.path.file_name()) {
         return Ok(None);
     }
     match source {
@@ -58,6 +60,27 @@ pub(super) fn machine(entry: &Entry) -> Result<Option<Machine>, BoxedError> {
         // Only unpacking the whole would tell.
         ContentSource::Zip(..) | ContentSource::Repacked(_) => Ok(None),
     }
+}
+
+/// The largest library in an archive that is unpacked for its dynamic section.
+const MAX_UNPACKED: u64 = 32 << 20;
+
+/// The dynamic section of a program or library; unknown for one in an archive that is too large to be unpacked.
+pub(super) fn dynamic(entry: &Entry) -> Result<BaseAnswer<Dynamic>, BoxedError> {
+    let EntryKind::File(content) = &entry.kind else { return Ok(BaseAnswer::Unknown) };
+    let read = match &content.source {
+        ContentSource::File(path, _) => {
+            let unreadable = |source| BaseError::File { path: path.to_path_buf(), source };
+            // Only headers and tables are read.
+            ElfFile::read(&ReadCache::new(input::open(path).map_err(unreadable)?.0))
+        }
+        ContentSource::Bytes(bytes) => ElfFile::read(&bytes[..]),
+        ContentSource::Zip(..) if content.size > MAX_UNPACKED => return Ok(BaseAnswer::Unknown),
+        // An archive is no library.
+        ContentSource::Repacked(_) => return Ok(BaseAnswer::Nothing),
+        ContentSource::Zip(archive, index) => ElfFile::read(&archive.read(*index, MAX_UNPACKED)?[..]),
+    };
+    Ok(read.map_or(BaseAnswer::Nothing, |file| BaseAnswer::Here(file.dynamic)))
 }
 
 /// The bytes of a file of at most `limit` bytes.

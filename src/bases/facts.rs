@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::index::{BaseNode, LayerIndex, Lookup};
 use super::probes::{LoaderLine, ProbeResult, account_file};
 use super::seen::BaseAnswer;
@@ -14,7 +16,7 @@ use crate::project::lock::SystemFacts;
 use crate::types::error::BoxedError;
 
 /// A C library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Libc {
     /// GNU's.
     Glibc,

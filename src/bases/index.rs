@@ -11,7 +11,8 @@ use std::io::{self, Read};
 use serde::{Deserialize, Serialize};
 
 use super::probes::ProbeResult;
-use crate::formats::elf::{self, Machine};
+use super::seen::BaseAnswer;
+use crate::formats::elf::{Dynamic, Machine, StreamedElf, is_library_name};
 use crate::formats::untar::{LAYER, ReadThrough, Skip, TarEntry, TarWalk, UntarError};
 use crate::layer::{AccountKind, AccountNames, EntryPath};
 use crate::oci::media_type::LayerCompression;
@@ -116,6 +117,22 @@ impl LayerIndex {
     /// All that was read off the layer's files.
     pub fn readings(&self) -> impl Iterator<Item = (&EntryPath, &ProbeResult)> {
         self.readings.iter()
+    }
+
+    /// The dynamic section of the layer's own `node` at `path`.
+    #[must_use]
+    pub fn dynamic(&self, path: &EntryPath, node: &BaseNode) -> BaseAnswer<Dynamic> {
+        match (self.reading(path), node) {
+            (Some(ProbeResult::Elf(dynamic)), _) => BaseAnswer::Here(dynamic.clone()),
+            (_, BaseNode::Directory { .. } | BaseNode::Symlink(_)) => BaseAnswer::Nothing,
+            // It was looked into.
+            (_, BaseNode::File(FileFacts { machine: None, mode: Some(mode), .. }))
+                if may_be_elf(path, *mode) =>
+            {
+                BaseAnswer::Nothing
+            }
+            (_, BaseNode::File(_)) => BaseAnswer::Unknown,
+        }
     }
 
     /// The names in this layer's own file of users or groups; `None` where it has none that can be read.
@@ -279,6 +296,11 @@ impl LayerIndex {
     }
 }
 
+/// Whether a file is looked into for a dynamic section: a library by its name, or a program by its mode.
+fn may_be_elf(path: &EntryPath, mode: u32) -> bool {
+    is_library_name(path.file_name()) || mode & 0o111 != 0
+}
+
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
@@ -290,7 +312,7 @@ struct IndexedContent {
 }
 
 impl IndexedContent {
-    /// Reads what a probe wants, or the head of a library.
+    /// Reads what a probe wants, or the dynamic section of a program or library.
     fn read<R: Skip>(entry: &TarEntry, walk: &mut TarWalk<R>, budget: &Budget) -> io::Result<Self> {
         let mut content = Self::default();
         let is_file = matches!(entry.kind, tar::EntryType::Regular | tar::EntryType::Continuous);
@@ -305,14 +327,19 @@ impl IndexedContent {
             if let Some(reading) = &content.reading {
                 budget.keep(ENTRY_COST + path.as_bytes().len() + reading.cost())?;
             }
-        } else if memchr::memmem::find(path.file_name(), b".so").is_some() {
-            let mut head = Vec::with_capacity(elf::HEAD);
-            walk.payload(|piece| {
-                let missing = elf::HEAD - head.len();
-                head.extend_from_slice(&piece[..missing.min(piece.len())]);
-            })
-            .map_err(UntarError::into_io)?;
-            content.machine = Machine::of(&head);
+        } else if may_be_elf(&path, entry.mode) {
+            let mut file = StreamedElf::new(entry.size);
+            walk.payload(|piece| file.push(piece)).map_err(UntarError::into_io)?;
+            let (machine, dynamic) = file.finish();
+            // The lock speaks of the machines of libraries alone.
+            let is_library = is_library_name(path.file_name());
+            content.machine = machine.filter(|_| is_library);
+            // A static program says nothing.
+            if let Some(dynamic) = dynamic.filter(|dynamic| is_library || *dynamic != Dynamic::default()) {
+                let reading = ProbeResult::Elf(dynamic);
+                budget.keep(ENTRY_COST + path.as_bytes().len() + reading.cost())?;
+                content.reading = Some(reading);
+            }
         }
         Ok(content)
     }

@@ -20,6 +20,7 @@ use super::probes::account_file;
 use super::said;
 use super::seen::BaseAnswer;
 use super::tree::FileTree;
+use crate::formats::elf::{Dynamic, is_library_name};
 use crate::layer::{Account, AccountKind, AccountNames, EntryPath};
 use crate::oci::media_type::{self, LayerCompression};
 use crate::oci::{Descriptor, Image};
@@ -50,6 +51,11 @@ pub enum Reach {
 pub trait SharedIndexes: Send + Sync {
     /// The index of a layer; `None` if there is no statement about it.
     fn index(&self, layer: &Digest) -> Option<LayerIndex>;
+
+    /// Whether the statement about a layer is to be compared with the layer, which is read for that.
+    fn is_compared(&self, _layer: &Digest) -> bool {
+        false
+    }
 }
 
 /// One layer, as far as it is known.
@@ -203,10 +209,37 @@ impl<'a> BaseLayers<'a> {
         }
         let layer = &self.image.layers()[number];
         let said = self.shared.as_ref().and_then(|shared| shared.index(&layer.digest));
+        if let Some(said) = &said
+            && self.shared.as_ref().is_some_and(|shared| shared.is_compared(&layer.digest))
+        {
+            return self.compared(number, said).map(Some);
+        }
         // A statement that does not fit into the budget is not known.
         let said = said.filter(|index| index.charge(&self.budget).is_ok()).map(Arc::new);
         self.layers[number].shared = Some(said.clone());
         Ok(said)
+    }
+
+    /// The index of a layer that is read to compare it with the statement of another machine. The layer decides.
+    fn compared(&mut self, number: usize, said: &LayerIndex) -> Result<Arc<LayerIndex>, BoxedError> {
+        let index = self.index(number)?;
+        if *index != *said {
+            let layer = &self.image.layers()[number].digest;
+            self.progress.warn(format!(
+                "the cache in the registry tells otherwise of the base layer {layer} than what the layer has: its entry \
+                 `pack-cache-base-{}` is wrong",
+                layer.hex()
+            ));
+        }
+        Ok(index)
+    }
+
+    /// The index of a layer as a check may have it; `None` where nothing at hand tells.
+    ///
+    /// # Errors
+    /// When a layer that may be read cannot be.
+    pub fn layer(&mut self, number: usize) -> Result<Option<Arc<LayerIndex>>, BoxedError> {
+        self.for_check(number)
     }
 
     /// Whether what a check found comes from layers that were read, and may be told on.
@@ -379,6 +412,22 @@ impl<'a> BaseLayers<'a> {
         Ok(answer(is_there))
     }
 
+    /// The dynamic section of a file, and whether it comes from layers that were read.
+    fn find_dynamic(&mut self, path: &EntryPath) -> Result<(BaseAnswer<Dynamic>, bool), BoxedError> {
+        let mut is_own = true;
+        for number in (0..self.layers.len()).rev() {
+            let Some(index) = self.for_check(number)? else { return Ok((BaseAnswer::Unknown, false)) };
+            is_own &= self.is_own(number);
+            let node = match index.lookup(path) {
+                Lookup::Below => continue,
+                Lookup::Hidden => break,
+                Lookup::Here(node) => node,
+            };
+            return Ok((index.dynamic(path, node), is_own));
+        }
+        Ok((BaseAnswer::Nothing, is_own))
+    }
+
     /// The names of a kind, and whether they come from layers that were read.
     fn find_accounts(&mut self, kind: AccountKind) -> Result<(BaseAnswer<AccountNames>, bool), BoxedError> {
         let Some(file) = account_file(kind) else { return Ok((BaseAnswer::Unknown, false)) };
@@ -435,6 +484,29 @@ impl FileTree for BaseLayers<'_> {
         Ok(found.map_or(BaseAnswer::Nothing, BaseAnswer::Here))
     }
 
+    fn dynamic(&mut self, path: &EntryPath) -> Result<BaseAnswer<Dynamic>, BoxedError> {
+        self.check_at_hand(path)?;
+        match self.known.nodes.get(path) {
+            Some(Ancestor::File { dynamic: Some(dynamic), .. }) => {
+                return Ok(BaseAnswer::Here(dynamic.clone()));
+            }
+            // A library that the lock has no machine of is no ELF file.
+            Some(Ancestor::File { mode: Some(_), machine: None, .. })
+                if is_library_name(path.file_name()) =>
+            {
+                return Ok(BaseAnswer::Nothing);
+            }
+            _ => {}
+        }
+        let (found, is_own) = self.find_dynamic(path)?;
+        if let (true, BaseAnswer::Here(found), Some(Ancestor::File { dynamic, .. })) =
+            (is_own, &found, self.known.nodes.get_mut(path))
+        {
+            *dynamic = Some(found.clone());
+        }
+        Ok(found)
+    }
+
     fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {
         self.find_accounts(kind).map(|(names, _)| names)
     }
@@ -463,7 +535,7 @@ fn index_budget(reference: &str, layers: &[Descriptor]) -> Budget {
 }
 
 fn index_key(layer: &Digest) -> Key {
-    KeyBuilder::new("pack layer index 4").part(layer.as_bytes()).finish()
+    KeyBuilder::new("pack layer index 5").part(layer.as_bytes()).finish()
 }
 
 /// Tells a task how many bytes were read.

@@ -12,10 +12,11 @@ use super::agreed::AgreedStatements;
 use super::error::BaseError;
 use super::index::{BaseNode, LayerIndex, Lookup};
 use super::layers::{BaseLayers, Reach};
-use super::probes::account_file;
+use super::probes::{ProbeResult, account_file};
 use super::said;
 use super::seen::BaseAnswer;
 use super::tree::FileTree as _;
+use crate::formats::elf::Dynamic;
 use crate::layer::EntryPath;
 use crate::project::lock::{Ancestor, SystemFacts};
 use crate::types::digest::Digest;
@@ -25,7 +26,7 @@ use crate::types::shown::Foreign;
 /// The entry of a base's layers at a path.
 enum LockMatch {
     /// This layer says so.
-    Here(Digest, BaseNode),
+    Here(Digest, BaseNode, Option<Dynamic>),
     /// None has it, or one deletes what others have.
     Nothing,
     /// That is in a layer which is elsewhere.
@@ -37,14 +38,20 @@ impl LockMatch {
     fn agrees(&self, said: &Ancestor) -> bool {
         match (self, said) {
             (
-                Self::Here(_, BaseNode::Directory { mode, uid, gid }),
+                Self::Here(_, BaseNode::Directory { mode, uid, gid }, _),
                 Ancestor::Directory { mode: m, uid: u, gid: g }
                 | Ancestor::Listed { mode: m, uid: u, gid: g, .. },
             ) => (mode, uid, gid) == (m, u, g),
-            (Self::Here(_, BaseNode::Symlink(found)), Ancestor::Symlink { target }) => found == target,
+            (Self::Here(_, BaseNode::Symlink(found), _), Ancestor::Symlink { target }) => found == target,
             // An older lock says no more than that it is a file.
-            (Self::Here(_, BaseNode::File(_)), Ancestor::File { mode: None, machine: None }) => true,
-            (Self::Here(_, node @ BaseNode::File(_)), said) => said::ancestor(Some(node)) == *said,
+            (
+                Self::Here(_, BaseNode::File(_), _),
+                Ancestor::File { mode: None, machine: None, dynamic: None },
+            ) => true,
+            (Self::Here(_, BaseNode::File(facts), found), Ancestor::File { mode, machine, dynamic }) => {
+                let says_the_same = dynamic.is_none() || dynamic == found;
+                (facts.mode, facts.machine) == (*mode, *machine) && says_the_same
+            }
             (Self::Nothing, said) => *said == Ancestor::Missing,
             (Self::Here(..), _) => false,
             (Self::Elsewhere, _) => true,
@@ -53,7 +60,7 @@ impl LockMatch {
 
     fn words(&self) -> String {
         match self {
-            Self::Here(layer, node) => {
+            Self::Here(layer, node, _) => {
                 let found = said::ancestor(Some(node));
                 format!("{}, says layer {layer}", words(&found))
             }
@@ -69,11 +76,13 @@ fn words(said: &Ancestor) -> String {
             format!("a directory {mode:04o} of {uid}:{gid} with {} names in it", names.len())
         }
         Ancestor::Symlink { target } => format!("a link to `{}`", crate::types::shown::shown(target)),
-        Ancestor::File { mode: None, machine: None } => "a file".to_owned(),
-        Ancestor::File { mode, machine } => {
+        Ancestor::File { mode: None, machine: None, .. } => "a file".to_owned(),
+        Ancestor::File { mode, machine, dynamic } => {
             let mode = mode.map(|mode| format!(" {mode:04o}")).unwrap_or_default();
             let machine = machine.map(|machine| format!(" for {machine}")).unwrap_or_default();
-            format!("a file{mode}{machine}")
+            let with = |dynamic: &Dynamic| format!(" that is loaded with {}", dynamic.needed.join(", "));
+            let dynamic = dynamic.as_ref().map(with).unwrap_or_default();
+            format!("a file{mode}{machine}{dynamic}")
         }
         Ancestor::Missing => "missing".to_owned(),
     }
@@ -207,7 +216,11 @@ impl BaseLayers<'_> {
             let Some(index) = index(self, number)? else { return Ok(LockMatch::Elsewhere) };
             match index.lookup(path) {
                 Lookup::Here(node) => {
-                    return Ok(LockMatch::Here(self.image.layers()[number].digest, node.clone()));
+                    let dynamic = match index.reading(path) {
+                        Some(ProbeResult::Elf(dynamic)) => Some(dynamic.clone()),
+                        _ => None,
+                    };
+                    return Ok(LockMatch::Here(self.image.layers()[number].digest, node.clone(), dynamic));
                 }
                 Lookup::Hidden => return Ok(LockMatch::Nothing),
                 Lookup::Below => {}

@@ -5,6 +5,7 @@
 //! - [`layers`]: the layers of a base together, asked path by path; [`lock`] compares `build.lock` with them.
 //! - [`facts`]: what follows for the whole image: distribution, C library, Java, where the loader looks.
 //! - [`tree`]: one view of the files of base and planned layers together.
+//! - [`overlay`]: the layers of an image on a base that they were not built on.
 //! - [`server`]: what the configuration tells of servers.
 
 mod agreed;
@@ -15,6 +16,7 @@ mod index;
 mod layers;
 mod lock;
 mod open;
+mod overlay;
 mod probes;
 mod said;
 mod seen;
@@ -26,7 +28,10 @@ pub use facts::{Libc, loaders};
 pub use index::{BaseNode, FileFacts, LayerIndex};
 pub use layers::{BaseLayers, Reach, SharedIndexes};
 pub use open::{Base, PlatformBase, soci_config};
+pub use overlay::Overlay;
 pub use probes::java_major;
+#[cfg(test)]
+pub use probes::{LoaderLine, ProbeResult};
 pub use seen::BaseAnswer;
-pub use server::{Container, ContainerKind, Servlet, container, web_root};
+pub use server::{Container, ContainerKind, Servlet, container, program, web_root};
 pub use tree::{Empty, FileTree, Stack, follow};

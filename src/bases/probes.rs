@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::formats::elf::Dynamic;
 use crate::layer::{AccountKind, AccountNames, EntryPath, MAX_ACCOUNTS};
 
 /// A line of the table.
@@ -57,6 +58,8 @@ pub enum ProbeResult {
     Accounts(AccountNames),
     /// Installed packages with their versions.
     Packages(BTreeMap<String, String>),
+    /// The dynamic section of a program or library.
+    Elf(Dynamic),
 }
 
 /// A line of `ld.so.conf`.
@@ -95,6 +98,7 @@ impl ProbeResult {
                 })
                 .sum(),
             Self::Accounts(names) => names.cost(),
+            Self::Elf(dynamic) => dynamic.cost(),
             Self::Packages(packages) => {
                 packages.iter().map(|(name, version)| 2 * EACH + name.len() + version.len()).sum()
             }

@@ -10,7 +10,7 @@ pub(super) fn node(said: &Ancestor) -> Option<BaseNode> {
             Some(BaseNode::Directory { mode, uid, gid })
         }
         Ancestor::Symlink { target } => Some(BaseNode::Symlink(target)),
-        Ancestor::File { mode, machine } => Some(BaseNode::File(FileFacts { mode, size: None, machine })),
+        Ancestor::File { mode, machine, .. } => Some(BaseNode::File(FileFacts { mode, size: None, machine })),
         Ancestor::Missing => None,
     }
 }
@@ -22,7 +22,9 @@ pub(super) fn ancestor(found: Option<&BaseNode>) -> Ancestor {
             Ancestor::Directory { mode: *mode, uid: *uid, gid: *gid }
         }
         Some(BaseNode::Symlink(target)) => Ancestor::Symlink { target: target.clone() },
-        Some(BaseNode::File(facts)) => Ancestor::File { mode: facts.mode, machine: facts.machine },
+        Some(BaseNode::File(facts)) => {
+            Ancestor::File { mode: facts.mode, machine: facts.machine, dynamic: None }
+        }
         None => Ancestor::Missing,
     }
 }

@@ -1,11 +1,13 @@
 //! Servers in a base image, known by its configuration: where applications and pages go, and which servlet
 //! API it runs. No layer is read.
 
+use serde::{Deserialize, Serialize};
+
 use crate::layer::EntryPath;
 use crate::oci::ConfigFile;
 
 /// The two generations of the servlet API, which exclude each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Servlet {
     /// `javax.servlet`, up to Servlet 4.0.
     Javax,
@@ -33,7 +35,7 @@ impl Servlet {
 }
 
 /// Which servlet container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ContainerKind {
     /// Apache Tomcat.
     Tomcat,
@@ -42,7 +44,7 @@ pub enum ContainerKind {
 }
 
 /// A servlet container in a base.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// Which.
     pub kind: ContainerKind,
@@ -133,6 +135,18 @@ pub fn container(base: &ConfigFile) -> Option<Container> {
         }
     }
     None
+}
+
+/// The program `name` of a base with this configuration: its name where the `PATH` has the directory that the variable
+/// `home` names, else its path in there.
+#[must_use]
+pub fn program(base: Option<&ConfigFile>, name: &str, home: &str) -> String {
+    let home = base.and_then(|base| base.env(home)).filter(|home| home.starts_with('/'));
+    let Some(home) = home.map(|home| home.trim_end_matches('/')) else { return name.to_owned() };
+    let programs = format!("{home}/bin");
+    let path = base.and_then(|base| base.env("PATH")).unwrap_or_default();
+    let is_on_path = path.split(':').any(|directory| directory.trim_end_matches('/') == programs);
+    if is_on_path { name.to_owned() } else { format!("{programs}/{name}") }
 }
 
 /// The directory of pages of a base with this configuration, and why it is that.

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use super::content;
 use super::index::{BaseNode, FileFacts};
 use super::seen::BaseAnswer;
+use crate::formats::elf::Dynamic;
 use crate::layer::{Account, AccountKind, AccountNames, Entry, EntryKind, EntryPath, LayerSpec, Metadata};
 use crate::project::lock::SystemFacts;
 use crate::types::error::BoxedError;
@@ -30,6 +31,14 @@ pub trait FileTree {
     /// When a layer cannot be read.
     fn peek(&mut self, path: &EntryPath) -> Result<BaseAnswer<BaseNode>, BoxedError> {
         Ok(self.lookup(path)?.map_or(BaseAnswer::Nothing, BaseAnswer::Here))
+    }
+
+    /// The dynamic section of the program or library at `path`, at the end of all links; nothing for another file.
+    ///
+    /// # Errors
+    /// When a layer or file cannot be read.
+    fn dynamic(&mut self, _path: &EntryPath) -> Result<BaseAnswer<Dynamic>, BoxedError> {
+        Ok(BaseAnswer::Unknown)
     }
 
     /// The names in the file of users or groups; nothing where there is no such file.
@@ -146,6 +155,14 @@ impl<B: FileTree> FileTree for Stack<'_, B> {
             })),
             None if self.is_removed(path) => Ok(BaseAnswer::Nothing),
             None => self.base.peek(path),
+        }
+    }
+
+    fn dynamic(&mut self, path: &EntryPath) -> Result<BaseAnswer<Dynamic>, BoxedError> {
+        match self.ours(path) {
+            Some((_, entry)) => content::dynamic(entry),
+            None if self.is_removed(path) => Ok(BaseAnswer::Nothing),
+            None => self.base.dynamic(path),
         }
     }
 

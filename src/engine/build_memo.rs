@@ -1,6 +1,6 @@
 //! The outcomes of earlier builds of the same inputs, and the memory of this one.
 
-use super::cache::Lookups;
+use super::cache::{Lookups, SharedLayers};
 use super::compression::compression as compression_of;
 use super::error::BuildError;
 use super::inputs::Inputs;
@@ -9,6 +9,7 @@ use super::outcome::Outcome;
 use super::report::Report;
 use super::request::Request;
 use super::session::Session;
+use crate::types::finding::Answer;
 
 /// Looks for finished layers where the request says.
 pub(super) fn lookups(session: &Session, request: &Request) -> Result<Lookups, BuildError> {
@@ -23,8 +24,24 @@ pub(super) fn find_outcome(
     inputs: Option<&Inputs>,
 ) -> Result<Box<Report>, Outcome> {
     let inputs = inputs.ok_or(Outcome::NotPinned)?;
-    let outcome = outcome(session, request, inputs);
-    outcome.map(Box::new).ok_or_else(|| inputs.explain(&session.store, request))
+    match outcome(session, request, inputs) {
+        None => Err(inputs.explain(&session.store, request)),
+        Some(report) if is_answered_by_now(session, request, &report) => Err(Outcome::Told),
+        Some(report) => Ok(Box::new(report)),
+    }
+}
+
+/// Whether a check of an earlier build could not know what the base has, and another machine may have told the cache in a
+/// registry since. That costs one request, and none where there is no such cache.
+fn is_answered_by_now(session: &Session, request: &Request, report: &Report) -> bool {
+    let is_open = report
+        .findings
+        .iter()
+        .any(|finding| finding.answer == Answer::Unknown && finding.rule.is_about_files());
+    let layer = report.images.iter().find_map(|image| image.base.first());
+    let (true, Some(repository), Some(layer)) = (is_open, &request.cache.read, layer) else { return false };
+    let shared = SharedLayers::new(session.client.clone(), repository.clone());
+    !request.settings.offline && shared.has_entry(&layer.digest)
 }
 
 /// The outcome of an earlier build with the same inputs. One that the cache in a registry had a part in is taken only
@@ -39,6 +56,13 @@ fn outcome(session: &Session, request: &Request, inputs: &Inputs) -> Option<Repo
     })
 }
 
+/// Whether a check may have used the statements of other machines about base layers.
+fn may_have_answers_of_others(request: &Request, report: &Report) -> bool {
+    request.cache.read.is_some()
+        && report.images.iter().any(|image| !image.base.is_empty())
+        && report.findings.iter().any(|finding| finding.rule.is_about_files())
+}
+
 /// Remembers what came of a build.
 pub(super) fn learn(
     request: &Request,
@@ -48,7 +72,7 @@ pub(super) fn learn(
     is_written: bool,
 ) {
     let locked = report.locked.as_ref().or(request.locked_base());
-    let is_shared = report.has_layers_of_others();
+    let is_shared = report.has_layers_of_others() || may_have_answers_of_others(request, report);
     let own = (!is_shared).then_some(None);
     let has_part = is_shared || request.cache.write.is_some();
     let shared = (has_part && is_written).then_some(Some(&request.cache));

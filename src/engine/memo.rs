@@ -6,6 +6,7 @@
 //! | `archive` | path of a zip archive | stamp, content id of every entry: an unchanged archive is not read |
 //! | `layer` | layer key | digest, size, diffID: a known layer is not built |
 //! | `bodies` | blob digest | the bodies of the blob and the states of its hashes: a known body is not encoded, a known beginning not read |
+//! | `requirements` | kind, options, extent of the search, paths and contents of an artifact | its requirements: no file of it is read for them |
 //! | `listing` | project, platform and layer | encoder, path → metadata and content: what made the layer change |
 //! | `outcome` | all that decides a build, seen from outside | the report: nothing is planned |
 //! | `inputs` | project | keys of the last build's inputs: which of them changed |
@@ -13,6 +14,7 @@
 //!
 //! Every record may be lost, stale or damaged: then the work is done again.
 
+mod contents;
 mod files;
 mod history;
 mod writer;
@@ -25,13 +27,14 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use self::contents::{PendingRecord, content_key};
 use self::files::FileContents;
 pub use self::history::{BlobHistory, layer_slot};
 use self::history::{LISTS, NewBlobs, Scopes, blob_key};
 pub use self::writer::MemoWriter;
 use super::report::Report;
 use crate::formats::zip::ZipArchive;
-use crate::layer::{self, BodyList, Compression, Content, ContentSource, EntryKind, LayerSpec, Stamp};
+use crate::layer::{self, BodyList, Compression, Content, ContentSource, Entry, EntryKind, LayerSpec, Stamp};
 use crate::plan::{
     Difference, FileMemo, LayerFacts, LayerKeys, LayerMemo, Listing, ListingRecord, ReadReason,
 };
@@ -92,6 +95,8 @@ pub struct Memos<'a> {
     scopes: Scopes,
     /// Blobs that this build made and that are not named there yet.
     blobs: NewBlobs,
+    /// Records that wait for the identities of files.
+    pending: Vec<PendingRecord>,
 }
 
 impl<'a> Memos<'a> {
@@ -112,6 +117,7 @@ impl<'a> Memos<'a> {
             finished: BTreeMap::new(),
             scopes,
             blobs: NewBlobs::default(),
+            pending: Vec::new(),
         }
     }
 
@@ -227,6 +233,52 @@ impl<'a> Memos<'a> {
             }
         }
         Ok(FileIds { ids, unknown, counts })
+    }
+
+    /// The key of `question` about the paths and contents of `entries`; `None` where a content is not known yet. No file
+    /// is read for it, but a zip archive that changed.
+    ///
+    /// # Errors
+    /// When a zip archive must be read and cannot be.
+    pub fn content_key<'e>(
+        &mut self,
+        question: &Key,
+        entries: impl IntoIterator<Item = &'e Entry>,
+    ) -> Result<Option<Key>, layer::ContentError> {
+        content_key(question, entries, |content| self.content_id(content))
+    }
+
+    /// Has `save` called with the key of `question` about `entries` when the memos are saved, if it is known by then.
+    pub fn when_contents_are_known(
+        &mut self,
+        question: Key,
+        entries: Vec<Entry>,
+        save: impl FnOnce(&MemoWriter, Key) + Send + 'static,
+    ) {
+        self.pending.push(PendingRecord { question, entries, save: Box::new(save) });
+    }
+
+    /// Saves the records whose contents are known by now.
+    fn save_pending(&mut self) {
+        for PendingRecord { question, entries, save } in std::mem::take(&mut self.pending) {
+            // An archive that cannot be read has stopped the build.
+            if let Ok(Some(key)) = self.content_key(&question, &entries) {
+                save(&self.writer, key);
+            }
+        }
+    }
+
+    /// The identity of a content; `None` for a file that is not remembered.
+    fn content_id(&mut self, content: &Content) -> Result<Option<ContentId>, layer::ContentError> {
+        Ok(match &content.source {
+            ContentSource::File(..) if content.size == 0 => Some(ContentId::of(&[])),
+            ContentSource::File(path, stamp) => self.file(path, stamp).ok(),
+            ContentSource::Zip(archive, of) => self.archive(archive)?.ids.get(*of).copied(),
+            ContentSource::Repacked(repacked) => {
+                layer::identify_repacked(repacked, &self.archive(repacked.archive())?.ids)
+            }
+            ContentSource::Bytes(bytes) => Some(ContentId::of(bytes)),
+        })
     }
 
     /// The keys of a layer whose every file is known, and what was known of the files before. `asks_others` says
@@ -387,6 +439,7 @@ impl<'a> Memos<'a> {
     /// Writes what was learned of files and blobs; files that this build did not see are forgotten.
     pub fn save(&mut self) {
         self.save_blobs();
+        self.save_pending();
         if !std::mem::replace(&mut self.is_saved, true) && self.files.is_changed() {
             self.writer.save("files", self.project, FilesRecord(Arc::clone(&self.files)));
         }

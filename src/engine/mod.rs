@@ -10,7 +10,7 @@ mod build_event;
 mod build_log;
 mod build_memo;
 pub mod cache;
-mod check;
+pub(crate) mod check;
 mod compression;
 mod declared;
 mod derive;

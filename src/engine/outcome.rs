@@ -38,6 +38,8 @@ pub enum Outcome {
     Untrusted,
     /// The inputs are those of the last build, which could not write to the cache in a registry, as it was asked to.
     Unshared,
+    /// The inputs are those of the last build, which could not know what the base has; another machine has told since.
+    Told,
     /// The inputs are those of the last build, and the record of what came of it is lost.
     Lost,
 }

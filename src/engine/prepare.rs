@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::apps::{self, ProposedApp};
 use super::base_table::BaseTable;
 use super::cache::{CacheDistrust, Lookups, SharedLayers};
-use super::check::{self, Checks, of_artifact};
+use super::check::{self, Checks, stated};
 use super::compression::compression;
 use super::declared::DeclaredLayer;
 use super::derive;
@@ -17,7 +17,7 @@ use super::prepared::PreparedBuild;
 use super::request::{Request, at};
 use super::selection::{self, SelectedImage};
 use super::session::Session;
-use crate::artifact::{self, Artifact, Proposal};
+use crate::artifact::{Artifact, Proposal, Search};
 use crate::bases::{
     Base, BaseError, BaseLayers, BaseNode, Empty, FileTree, LayerIndex, PlatformBase, Reach, SharedIndexes,
     Stack,
@@ -288,8 +288,11 @@ impl<'a, 'r> Preparer<'a, 'r> {
         check_platform(&platform)?;
         let mut requirements = Vec::new();
         for app in &proposed {
-            self.findings.extend(of_artifact(app.artifact, config)?);
-            requirements.push(artifact::requirements(app.artifact, &app.options, config, self.scanner)?);
+            let entries = app.proposal.layers.iter().flat_map(|layer| &layer.entries);
+            let (store, memos, of) = (&self.session.store, &mut self.memos, (app.artifact, &app.options));
+            let (required, found) = stated(store, memos, of, entries, Search::on(config), self.scanner)?;
+            self.findings.extend(found);
+            requirements.push(required);
         }
         let checks =
             Checks { request: self.request, requirements: &requirements, config, platform: &platform };
@@ -374,7 +377,9 @@ impl<'a, 'r> Preparer<'a, 'r> {
         let session: &'a Session = self.session;
         let tree = BaseLayers::new(base, loaded, &session.store, &session.progress);
         let shared = self.request.cache.read.clone();
-        let shared = shared.map(|repository| SharedLayers::new(session.client.clone(), repository));
+        let shared = shared.map(|repository| {
+            SharedLayers::compared(session.client.clone(), repository, self.request.cache.verify)
+        });
         let tree = tree.with_shared(shared.map(|shared| shared as Arc<dyn SharedIndexes>));
         if self.request.reads_base { tree.with_reach(Reach::All) } else { tree }
     }

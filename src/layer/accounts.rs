@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_ACCOUNTS: u64 = 1 << 20;
 
 /// Whether a name is a user's or a group's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum AccountKind {
     /// A user, listed in `/etc/passwd`.
     User,
@@ -43,12 +43,26 @@ impl AccountKind {
 }
 
 /// A user or a group, by its name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Account {
     /// Which of the two.
     pub kind: AccountKind,
     /// Its name.
     pub name: String,
+}
+
+impl Account {
+    /// The names in `USER[:GROUP]`. Numbers need not be listed anywhere.
+    #[must_use]
+    pub fn named_in(user: &str) -> Vec<Self> {
+        let (user, group) = user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
+        let named = [(AccountKind::User, Some(user)), (AccountKind::Group, group)];
+        let named = named.into_iter().filter_map(|(kind, name)| Some(Self { kind, name: name?.to_owned() }));
+        let is_name = |account: &Self| {
+            !account.name.is_empty() && !account.name.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        named.filter(is_name).collect()
+    }
 }
 
 impl fmt::Display for Account {

@@ -1,24 +1,23 @@
 //! `pack rebase`: another base under the layers of an image, which are neither built nor read nor sent again.
 //!
-//! A base on which the image would surely not run is refused, as far as the configurations and the known contents of
-//! the bases tell: another platform, another C library, an older Java, another generation of the servlet container.
+//! A new base must meet the requirements of the image: what it had on the old one (platform, C library, Java, servlet
+//! container), and what the programs and the user of its own layers need, as far as these can be read. The checks are
+//! those of a build.
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::bases::{
-    Base, BaseLayers, Container, FileTree as _, PlatformBase, Reach, SharedIndexes, container, java_major,
-    soci_config,
+    Base, BaseLayers, FileTree as _, LayerIndex, Overlay, PlatformBase, Reach, SharedIndexes, soci_config,
 };
 use crate::engine::BuildError;
+use crate::engine::check::{CandidateImage, check, check_all};
 use crate::oci::select::{Offer, is_attestation};
 use crate::oci::{
     self, ConfigFile, Descriptor, DocumentError, Image, ImageError, Index, ManifestOrIndex, MediaType,
     RawDocument, soci, to_json,
 };
-use crate::project::lock::SystemFacts;
 use crate::release::copy::{CopyError, DeliveryCount, blob_of, deliver};
 use crate::runtime::budget::{Budget, OverBudget};
 use crate::runtime::events::Progress;
@@ -28,7 +27,7 @@ use crate::transport::load::{load_image, load_manifest, offers, platform_of, soc
 use crate::transport::{Blob, Destination, Source};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
-use crate::types::finding::{Finding, Rule, Severity};
+use crate::types::finding::{Answer, Finding, Rule, Severity};
 use crate::types::platform::Platform;
 use crate::types::reference::Tag;
 use crate::types::shown::Foreign;
@@ -56,7 +55,9 @@ pub struct RebaseRequest<'a> {
     pub platform: Option<Platform>,
     /// Do what is refused otherwise.
     pub force: bool,
-    /// Read layers of bases in a registry where nothing else tells what they have.
+    /// Whether the image is on this machine, so that its own layers may be read.
+    pub image_is_near: bool,
+    /// Read layers in a registry where nothing else tells what they have.
     pub read_bases: bool,
     /// Other machines' statements about layers.
     pub shared: Option<Arc<dyn SharedIndexes>>,
@@ -70,69 +71,6 @@ pub struct RebaseRequest<'a> {
     pub progress: Progress,
     /// Whether to stop.
     pub interrupt: Interrupt,
-}
-
-/// Why a base cannot take the other's place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// It is for another platform.
-    Platform {
-        /// The image's.
-        image: String,
-        /// The new base's.
-        base: String,
-    },
-    /// It has another C library.
-    Libc {
-        /// The old base's.
-        old: String,
-        /// The new base's.
-        new: String,
-    },
-    /// It has an older Java.
-    Java {
-        /// The old base's major version.
-        old: u32,
-        /// The new base's; `None` where it has none.
-        new: Option<u32>,
-    },
-    /// It has another servlet container, or another place for applications.
-    Container {
-        /// The old base's.
-        old: String,
-        /// The new base's.
-        new: String,
-    },
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Platform { image, base } => write!(f, "the image is for {image}, the new base for {base}"),
-            Self::Libc { old, new } => write!(f, "the old base has {old}, the new one {new}"),
-            Self::Java { old, new: Some(new) } => {
-                write!(f, "the old base has Java {old}, the new one Java {new}")
-            }
-            Self::Java { old, new: None } => write!(f, "the old base has Java {old}, the new one none"),
-            Self::Container { old, new } => {
-                let (old, new) = (Foreign::new(old), Foreign::new(new));
-                write!(f, "the old base has {old}, the new one {new}")
-            }
-        }
-    }
-}
-
-impl Reason {
-    /// The finding that says so.
-    fn finding(&self) -> Finding {
-        let rule = match self {
-            Self::Platform { .. } => Rule::Platform,
-            Self::Libc { .. } => Rule::ElfLibc,
-            Self::Java { .. } => Rule::JavaVersion,
-            Self::Container { .. } => Rule::ServletContainer,
-        };
-        Finding::not_met(rule, self.to_string()).hint(FORCE)
-    }
 }
 
 /// The advice after a refused rebase.
@@ -158,8 +96,8 @@ pub enum RebaseError {
         image: String,
         /// The new base.
         base: String,
-        /// Why.
-        reasons: Vec<Reason>,
+        /// The requirements that it does not meet.
+        reasons: Vec<Finding>,
     },
     /// The result is no image.
     #[error(transparent)]
@@ -179,8 +117,9 @@ fn on(platform: &Option<Platform>) -> String {
     platform.as_ref().map_or_else(String::new, |platform| format!(" for {platform}"))
 }
 
-fn list(reasons: &[Reason]) -> String {
-    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+fn list(reasons: &[Finding]) -> String {
+    let sentences: Vec<&str> = reasons.iter().map(|reason| reason.message.as_str()).collect();
+    Foreign::new(&sentences.join("; ")).to_string()
 }
 
 impl Explain for RebaseError {
@@ -429,16 +368,16 @@ fn one(
     };
     let old = old_base.load(platform.as_ref())?;
     let count = oci::begins_with(image, &old.image).ok_or_else(not_on_base)?;
-    let mut reasons = Vec::new();
+    let shown = |platform: &Option<Platform>| {
+        platform.as_ref().map_or_else(|| "no platform".to_owned(), ToString::to_string)
+    };
+    let mut findings = Vec::new();
     let mut found = match new.load(platform.as_ref()) {
         Ok(found) => found,
         // Not for this platform, or not there at all: what there is, if it is only one, tells which.
         Err(error) => match new.load(None) {
             Ok(other) => {
-                let named = |platform: &Option<Platform>| {
-                    platform.as_ref().map_or_else(|| "no platform".to_owned(), ToString::to_string)
-                };
-                reasons.push(Reason::Platform { image: named(&platform), base: other.platform.to_string() });
+                findings.push(other_platform(&shown(&platform), &other.platform.to_string()));
                 other
             }
             Err(_)
@@ -446,31 +385,23 @@ fn one(
                     && new.platforms().is_ok_and(|all| !all.is_empty()) =>
             {
                 let all = new.platforms()?.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let image_platform =
-                    platform.as_ref().map_or_else(|| "no platform".to_owned(), ToString::to_string);
-                return Err(
-                    refused(request, vec![Reason::Platform { image: image_platform, base: all }]).into()
-                );
+                return Err(refused(request, vec![other_platform(&shown(&platform), &all)]).into());
             }
             Err(_) => return Err(error),
         },
     };
-    reasons.extend(incompatible(old.image.config(), found.image.config()));
-    let mut findings = Vec::new();
-    let systems = Systems {
-        old: system(request, old_base, &old, request.old)?,
-        new: system(request, new, &found, request.new)?,
-    };
-    systems.compare(old.image.config(), found.image.config(), request, &mut reasons, &mut findings);
-    // A forced rebase has a warning of its own about it.
-    let level = if request.force { Severity::Info } else { Severity::Error };
-    findings.extend(reasons.iter().map(|reason| reason.finding().at(level)));
+    let scene = RebaseScene { image, old: &old, new: &found, own: count };
+    findings.extend(scene.findings(request, old_base, new)?);
+    let reasons: Vec<Finding> =
+        findings.iter().filter(|finding| finding.level == Severity::Error).cloned().collect();
     if !reasons.is_empty() {
         let refused = refused(request, reasons);
         if !request.force {
             return Err(refused.into());
         }
         request.progress.warn(format!("{refused}; done all the same, as `--force` asks"));
+        // That warning says it.
+        findings.iter_mut().for_each(|finding| finding.level = finding.level.min(Severity::Info));
     }
     let layers = found.image.layers().len() + image.layers().len() - count;
     if layers > 127 {
@@ -491,135 +422,156 @@ fn one(
     Ok(ImageRebase { result, soci, own_tables, base: found, old: old.image.digest(), findings })
 }
 
-fn refused(request: &RebaseRequest<'_>, reasons: Vec<Reason>) -> RebaseError {
+fn refused(request: &RebaseRequest<'_>, reasons: Vec<Finding>) -> RebaseError {
     RebaseError::Refused { image: request.image.name(), base: request.new.source.name(), reasons }
 }
 
-/// The contradictions between two configurations.
-#[must_use]
-pub fn incompatible(old: &ConfigFile, new: &ConfigFile) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    if let (Some(old), Some(new)) = (java(old), java(new))
-        && new < old
-    {
-        reasons.push(Reason::Java { old, new: Some(new) });
-    }
-    if let Some(before) = container(old) {
-        let after = container(new);
-        let same = after.as_ref().is_some_and(|after| same_generation(&before, after));
-        if !same {
-            let new = after.map_or_else(|| "no servlet container".to_owned(), |it| in_full(&it));
-            reasons.push(Reason::Container { old: in_full(&before), new });
-        }
-    }
-    reasons
+fn other_platform(image: &str, base: &str) -> Finding {
+    let message = format!("the image is for {image}, the new base for {base}");
+    Finding::not_met(Rule::Platform, message).hint(FORCE)
 }
 
-fn in_full(container: &Container) -> String {
-    format!("{} with {}", container.describe(), container.webapps)
+/// An image, the base that it is on, and the one that it is to be on.
+struct RebaseScene<'a> {
+    image: &'a Image,
+    old: &'a PlatformBase,
+    new: &'a PlatformBase,
+    /// The first of its own layers.
+    own: usize,
 }
 
-/// Whether an application for the one is found and run by the other.
-fn same_generation(old: &Container, new: &Container) -> bool {
-    let same_api = match (old.servlet(), new.servlet()) {
-        (Some(old), Some(new)) => old == new,
-        _ => true,
-    };
-    old.kind == new.kind && same_api && old.webapps == new.webapps
-}
-
-/// The major version of Java that a configuration names.
-fn java(config: &ConfigFile) -> Option<u32> {
-    config.env("JAVA_VERSION").and_then(java_major)
-}
-
-/// The facts that follow from the layers of both bases, if all of them are known.
-struct Systems {
-    old: Option<SystemFacts>,
-    new: Option<SystemFacts>,
-}
-
-impl Systems {
-    /// The image's requirements on the new base because it ran on the old one: its C library, and its Java.
-    fn compare(
+impl RebaseScene<'_> {
+    /// The findings about the image on its new base. A requirement that the old base does not meet either is no reason.
+    fn findings(
         &self,
-        old_config: &ConfigFile,
-        new_config: &ConfigFile,
         request: &RebaseRequest<'_>,
-        reasons: &mut Vec<Reason>,
-        findings: &mut Vec<Finding>,
-    ) {
-        match (&self.old, &self.new) {
-            (Some(old), Some(new)) => {
-                let named = |system: &SystemFacts| {
-                    let names: Vec<&str> = system.libc.iter().map(String::as_str).collect();
-                    if names.is_empty() { "no C library".to_owned() } else { names.join(" and ") }
-                };
-                if old.libc.is_empty() || old.libc.iter().any(|libc| new.libc.contains(libc)) {
-                    let message = format!("the old base has {}, the new one {}", named(old), named(new));
-                    findings.push(Finding::met(Rule::ElfLibc, message));
-                } else {
-                    reasons.push(Reason::Libc { old: named(old), new: named(new) });
-                }
-            }
-            _ => findings.push(
-                Finding::unknown(
-                    Rule::ElfLibc,
-                    request.unknown("whether both bases have the same C library"),
-                )
-                .hint(READ_BASES),
-            ),
+        old_base: &Base,
+        new_base: &Base,
+    ) -> Result<Vec<Finding>, BoxedError> {
+        let mut old = layers(request, old_base, self.old, request.old.is_near);
+        let mut new = layers(request, new_base, self.new, request.new.is_near);
+        let own = self.own_layers(request)?;
+        let (old_config, new_config) = (self.old.image.config(), self.new.image.config());
+        let settings = CheckedSettings::new(self.image.config(), old_config, new_config);
+        let mut before = Overlay { base: &mut old, layers: &own };
+        let kept = requirements::kept(old_config, before.system()?.as_ref());
+        let stated = requirements::stated(self.image.config(), &before, &self.new.platform);
+        let mut after = Overlay { base: &mut new, layers: &own };
+        let mut new_image = settings.image(&mut after, &self.new.platform, new_config);
+        let mut findings = Vec::new();
+        for requirement in kept {
+            findings.extend(check(&requirement, "the image", &mut new_image)?);
         }
-        // Facts that both configurations name were compared already.
-        let of_layers = |system: &Option<SystemFacts>| system.as_ref().and_then(|system| system.java);
-        let Some(old) = java(old_config).or_else(|| of_layers(&self.old)) else { return };
-        if java(old_config).is_some() && java(new_config).is_some() {
-            return;
+        let is_all_known = findings.iter().all(|finding| finding.answer != Answer::Unknown);
+        if is_all_known && own.iter().any(Option::is_none) {
+            let what = "which libraries the programs in the image's own layers need";
+            let finding = Finding::unknown(Rule::ElfLibrary, new_image.unknown(what));
+            findings.push(finding.at(Severity::Note).hint(READ_BASES));
         }
-        match (java(new_config), &self.new) {
-            (None, None) => findings.push(
-                Finding::unknown(
-                    Rule::JavaVersion,
-                    request.unknown(&format!("whether the new base has Java {old}, as the old one has,")),
-                )
-                .hint(READ_BASES),
-            ),
-            (named, system) => {
-                let new = named.or_else(|| of_layers(system));
-                if new.is_none_or(|new| new < old) {
-                    reasons.push(Reason::Java { old, new });
-                }
-            }
+        let mut old_image = settings.image(&mut before, &self.old.platform, old_config);
+        for requirements in stated {
+            let found = check_all(&requirements, |_| true, &mut new_image)?;
+            let is_wrong = |finding: &Finding| finding.answer == Answer::NotMet;
+            let was_wrong = found.iter().any(is_wrong)
+                && check_all(&requirements, |_| true, &mut old_image)?.iter().any(is_wrong);
+            findings.extend(found.into_iter().filter(|finding| finding.answer != Answer::Met).map(
+                |finding| {
+                    if was_wrong && is_wrong(&finding) {
+                        let message = format!("{}, as on the old base", finding.message);
+                        Finding { message, ..finding.at(Severity::Note) }
+                    } else {
+                        finding
+                    }
+                },
+            ));
+        }
+        Ok(findings.into_iter().map(with_advice).collect())
+    }
+
+    /// The indexes of the image's own layers, as far as they may be read.
+    fn own_layers(&self, request: &RebaseRequest<'_>) -> Result<Vec<Option<Arc<LayerIndex>>>, BoxedError> {
+        let base = Base::new(request.image.name(), Arc::clone(&request.image), None, request.store, false);
+        let of_image = PlatformBase {
+            image: self.image.clone(),
+            root: self.image.raw().clone(),
+            platform: self.old.platform.clone(),
+            soci: None,
+        };
+        let reach = reach(request, request.image_is_near);
+        let mut layers =
+            BaseLayers::new(&base, &of_image, request.store, &request.progress).with_reach(reach);
+        (self.own..self.image.layers().len()).map(|number| layers.layer(number)).collect()
+    }
+}
+
+/// The advice where a rebase is refused.
+fn with_advice(finding: Finding) -> Finding {
+    if finding.level == Severity::Error { finding.hint(FORCE) } else { finding }
+}
+
+/// The layers of a base: those on this machine, what other machines say, or as the user asks those in the registry.
+fn layers<'a>(
+    request: &'a RebaseRequest<'_>,
+    base: &'a Base,
+    found: &'a PlatformBase,
+    is_near: bool,
+) -> BaseLayers<'a> {
+    BaseLayers::new(base, found, request.store, &request.progress)
+        .with_reach(reach(request, is_near))
+        .with_shared(request.shared.clone())
+}
+
+const fn reach(request: &RebaseRequest<'_>, is_near: bool) -> Reach {
+    if request.read_bases || is_near { Reach::All } else { Reach::Needed }
+}
+
+/// The settings of the image on a base that checks ask for: its own, else those of the base.
+struct CheckedSettings {
+    library_path: Option<String>,
+    path: Option<String>,
+    directory: Option<String>,
+}
+
+impl CheckedSettings {
+    fn new(image: &ConfigFile, old: &ConfigFile, new: &ConfigFile) -> Self {
+        // A setting that equals the old base's is the base's.
+        let variable = |name: &str| {
+            let own = image.env(name).filter(|value| old.env(name) != Some(value));
+            own.or_else(|| new.env(name)).map(str::to_owned)
+        };
+        let directory = |config: &ConfigFile| config.config.as_ref().map(|run| run.working_dir.clone());
+        Self {
+            library_path: variable("LD_LIBRARY_PATH"),
+            path: variable("PATH"),
+            directory: directory(image).filter(|own| directory(old).as_ref() != Some(own)).or(directory(new)),
+        }
+    }
+
+    fn image<'a, T>(
+        &self,
+        tree: &'a mut T,
+        platform: &'a Platform,
+        base: &'a ConfigFile,
+    ) -> CandidateImage<'a, T> {
+        CandidateImage {
+            tree,
+            platform,
+            base: Some(base),
+            library_path: self.library_path.clone(),
+            path: self.path.clone(),
+            directory: self.directory.clone(),
+            cure: READ_BASES,
+            name: "the new base",
+            base_name: "the new base",
+            why_unknown: "layers are in a registry, and the cache in the registry of the image does not tell what they have",
         }
     }
 }
 
 /// How to learn what the layers of bases have.
-const READ_BASES: &str = "`--read-bases` reads the layers of both bases";
+const READ_BASES: &str = "`--read-bases` reads the layers of both bases and of the image";
 
-impl RebaseRequest<'_> {
-    /// The sentence about something that cannot be known.
-    fn unknown(&self, what: &str) -> String {
-        format!(
-            "{what} cannot be known here: the layers of a base are in a registry, and the cache in the registry of the image \
-             does not tell what they have"
-        )
-    }
-}
-
-/// The facts of a base, from layers on this machine, from what other machines say, or as the user asks from the registry.
-fn system(
-    request: &RebaseRequest<'_>,
-    base: &Base,
-    found: &PlatformBase,
-    named: &NamedBase,
-) -> Result<Option<SystemFacts>, BoxedError> {
-    let reach = if request.read_bases || named.is_near { Reach::All } else { Reach::Needed };
-    BaseLayers::new(base, found, request.store, &request.progress)
-        .with_reach(reach)
-        .with_shared(request.shared.clone())
-        .system()
-}
+mod requirements;
 
 #[cfg(test)]
 mod tests;

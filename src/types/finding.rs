@@ -49,6 +49,20 @@ impl Rule {
         Self::ServletContainer,
     ];
 
+    /// Whether files of a base may decide it. Of a servlet container, only the configuration tells.
+    #[must_use]
+    pub const fn is_about_files(self) -> bool {
+        matches!(
+            self,
+            Self::ElfInterpreter
+                | Self::ElfLibc
+                | Self::ElfLibrary
+                | Self::JavaVersion
+                | Self::ExecutableMissing
+                | Self::UserUnknown
+        )
+    }
+
     /// The stable name, as JSON has it.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -44,6 +44,25 @@ fn with(files: &[(&str, &str)]) -> Project {
     base(&["linux/amd64"], "", files)
 }
 
+/// A base of these files and the loader, in a layout.
+fn with_libraries(files: &[(&str, Vec<u8>)]) -> Project {
+    let project = Project::with(
+        "[image]\nname = \"localhost/base\"\nbase = \"scratch\"\ntags = [\"1\"]\nplatforms = [\"linux/amd64\"]\n\n\
+         [app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/\"\n",
+    );
+    project.write("files/lib64/ld-linux-x86-64.so.2", "");
+    for (name, content) in files {
+        project.write(&format!("files/{name}"), content);
+    }
+    project.pack("build -o oci:layout").ok();
+    project
+}
+
+/// A library that needs `libdeep.so.1`.
+fn shop_library() -> Vec<u8> {
+    elf(AMD64, &["libdeep.so.1"])
+}
+
 /// A base that says this Java version, with a `java` that may be run, or without one.
 fn java(version: &str, has_program: bool) -> Project {
     let program = if has_program {
@@ -86,6 +105,20 @@ fn rows() -> Vec<Row> {
         program(Row {
             requirement: "Libraries",
             says: "`libshop.so.1`",
+            with_lock: Verdict::Unknown,
+            ..one()
+        }),
+        // A library of a library.
+        program(Row {
+            requirement: "Libraries",
+            good: || {
+                with_libraries(&[
+                    ("usr/lib/libshop.so.1", shop_library()),
+                    ("usr/lib/libdeep.so.1", elf(AMD64, &["libshop.so.1"])),
+                ])
+            },
+            bad: || with_libraries(&[("usr/lib/libshop.so.1", shop_library())]),
+            says: ".so.1`",
             with_lock: Verdict::Unknown,
             ..one()
         }),
@@ -298,6 +331,8 @@ fn a_lock_of_the_same_artifact_tells_a_cold_machine() {
 
 /// The verdict about another base: old, new, and the facts that exclude them.
 struct Rebase {
+    /// Whether the image's own layer has a program that needs `libshop.so.1`.
+    has_program: bool,
     old: fn() -> Project,
     new: fn() -> Project,
     says: &'static str,
@@ -308,34 +343,46 @@ struct Rebase {
 fn rebases() -> Vec<Rebase> {
     vec![
         Rebase {
+            has_program: false,
             old: || with(&[MUSL]),
             new: || with(&[GLIBC]),
             says: "the old base has musl, the new one glibc",
             in_registry: Verdict::Unknown,
         },
         Rebase {
+            has_program: false,
             old: || with(&[GLIBC]),
             new: || with(&[MUSL]),
             says: "the old base has glibc, the new one musl",
             in_registry: Verdict::Unknown,
         },
         Rebase {
+            has_program: false,
             old: || base(&["linux/amd64"], "env = { JAVA_VERSION = \"21\" }\n", &[GLIBC]),
             new: || base(&["linux/amd64"], "env = { JAVA_VERSION = \"17\" }\n", &[GLIBC]),
             says: "the old base has Java 21, the new one Java 17",
             in_registry: Verdict::Refused,
         },
         Rebase {
+            has_program: false,
             old: || with(&[GLIBC, ("opt/jdk/release", "JAVA_VERSION=\"21.0.1\"\n")]),
             new: || with(&[GLIBC, ("opt/jdk/release", "JAVA_VERSION=\"17.0.1\"\n")]),
             says: "the old base has Java 21, the new one Java 17",
             in_registry: Verdict::Unknown,
         },
         Rebase {
+            has_program: false,
             old: || base(&["linux/amd64"], NINE, &[]),
             new: || base(&["linux/amd64"], TEN, &[]),
             says: "Tomcat 10",
             in_registry: Verdict::Refused,
+        },
+        Rebase {
+            has_program: true,
+            old: || with(&[GLIBC, ("usr/lib/libshop.so.1", "")]),
+            new: || with(&[GLIBC]),
+            says: "the new base lacks `libshop.so.1`, which `/app/server` is linked with",
+            in_registry: Verdict::Unknown,
         },
     ]
 }
@@ -347,8 +394,18 @@ fn a_rebase_says_the_same_whatever_the_store_holds() {
         let served = Served::start();
         served.add("old", &old.path("layout"));
         served.add("new", &new.path("layout"));
-        let project = Project::with(&crate::support::tree_on(&layout(&old)));
-        project.write("files/a.txt", "a\n");
+        let project = if row.has_program {
+            let project = Project::with(&format!(
+                "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n",
+                layout(&old)
+            ));
+            project.write("server", elf(AMD64, &["libshop.so.1"]));
+            project
+        } else {
+            let project = Project::with(&crate::support::tree_on(&layout(&old)));
+            project.write("files/a.txt", "a\n");
+            project
+        };
         project.pack("build -o oci:image").ok();
         let places =
             [("layout", layout(&old), layout(&new)), ("registry", served.name("old"), served.name("new"))];
@@ -415,6 +472,50 @@ fn libraries_are_found_where_a_loader_looks() {
         project.write("lib/libshop.so.1", "library");
         let outcome = project.pack("build").run();
         assert_eq!(outcome.code, Some(i32::from(!is_built)), "{what}: {outcome:?}");
+    }
+}
+
+#[test]
+fn libraries_of_libraries_are_found_where_a_loader_looks() {
+    let deep = || elf(AMD64, &["libshop.so.1"]);
+    let library = |run_path| elf_with(AMD64, &["libdeep.so.1"], run_path);
+    let lacks = "lacks `libdeep.so.1`, which `/usr/lib/libshop.so.1` needs, a library of `";
+    let own = "\n[[layer]]\nname = \"libraries\"\nfiles = [{ from = \"lib/\", to = \"/usr/lib/\" }]\n";
+    for (what, program, base, layers, text) in [
+        ("nowhere", None, vec![("usr/lib/libshop.so.1", library(None))], "", lacks),
+        (
+            "beside it",
+            None,
+            vec![("usr/lib/libshop.so.1", library(None)), ("usr/lib/libdeep.so.1", deep())],
+            "",
+            "",
+        ),
+        (
+            "where the library says",
+            None,
+            vec![("usr/lib/libshop.so.1", library(Some("/opt/deep"))), ("opt/deep/libdeep.so.1", deep())],
+            "",
+            "",
+        ),
+        (
+            "where only the program says, which does not count for libraries",
+            Some("/opt/deep"),
+            vec![("usr/lib/libshop.so.1", library(None)), ("opt/deep/libdeep.so.1", deep())],
+            "",
+            lacks,
+        ),
+        ("a library of a planned layer", None, vec![], own, lacks),
+    ] {
+        let base = with_libraries(&base);
+        let project = Project::with(&format!(
+            "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n{layers}",
+            layout(&base)
+        ));
+        project.write("server", elf_with(AMD64, &["libshop.so.1"], program));
+        project.write("lib/libshop.so.1", library(None));
+        let outcome = project.pack("build").run();
+        assert_eq!(outcome.code, Some(i32::from(!text.is_empty())), "{what}: {outcome:?}");
+        assert!(outcome.stderr.contains(text), "{what}: {outcome:?}");
     }
 }
 

@@ -48,11 +48,10 @@ pub(in super::super) fn propose(
 pub(in super::super) fn requirements(
     structure: &BootStructure<'_>,
     options: &AppOptions,
-    base: Option<&ConfigFile>,
 ) -> Result<Requirements, ArtifactError> {
     let loader = match layout(structure, options) {
         ArtifactLayout::Extracted => LoaderUse::Dropped,
         _ => LoaderUse::Started,
     };
-    start::requirements(structure, base, loader)
+    start::requirements(structure, loader)
 }

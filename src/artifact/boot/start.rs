@@ -4,7 +4,6 @@ use super::super::error::ArtifactError;
 use super::super::java::{self, MAX_CLASS, class_file, java_of_class};
 use super::super::requirement::Requirements;
 use super::structure::BootStructure;
-use crate::oci::ConfigFile;
 use crate::types::shown::shown;
 
 /// Whether the archive's own launcher starts the application.
@@ -19,7 +18,6 @@ pub(in super::super) enum LoaderUse {
 /// The requirements of the archive on a base: a Java for the main class, and for the launcher where that is started.
 pub(in super::super) fn requirements(
     structure: &BootStructure<'_>,
-    base: Option<&ConfigFile>,
     loader: LoaderUse,
 ) -> Result<Requirements, ArtifactError> {
     let material = structure.material();
@@ -36,5 +34,5 @@ pub(in super::super) fn requirements(
             newest = Some((java, format!("`{}` in `{archive}`", shown(name.as_bytes()))));
         }
     }
-    Ok(java::requirements(material, base, newest))
+    Ok(java::requirements(material, newest))
 }

@@ -5,10 +5,11 @@ use super::super::error::ArtifactError;
 use super::super::form::Form;
 use super::super::glimpse::{ELF_MAGIC, Glimpse};
 use super::super::kind::ArtifactKind;
+use super::super::loaded::requirements_of_program;
 use super::super::material::Material;
 use super::super::options::{AppOptions, AppRoot};
 use super::super::proposal::{Proposal, ProposedLayer};
-use super::super::requirement::{Libraries, Requirement, Requirements};
+use super::super::requirement::{Requirement, Requirements, Search};
 use super::super::words::count;
 use crate::layer::scan::Scanner;
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath};
@@ -42,7 +43,7 @@ impl ArtifactKind for Elf {
             return Ok(None);
         }
         let facts = glimpse.material().elf()?;
-        let linked = match (&facts.interpreter, facts.needed.len()) {
+        let linked = match (&facts.dynamic.interpreter, facts.dynamic.needed.len()) {
             _ if facts.is_static => "statically linked".to_owned(),
             (Some(interpreter), 0) => format!("with the loader `{interpreter}`"),
             (interpreter, needed) => format!(
@@ -97,36 +98,19 @@ impl ArtifactKind for Elf {
         &self,
         material: &Material,
         options: &AppOptions,
-        _: Option<&ConfigFile>,
+        _: Search,
         _: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
         let facts = material.elf()?;
         let mut all = vec![Requirement::Platform(facts.platform.clone())];
         if !facts.is_static {
-            let libc = facts.libc();
-            all.extend(facts.interpreter.iter().map(|path| Requirement::Loader { path: path.clone() }));
-            all.extend(facts.usual_libc().map(Requirement::Libc));
-            let needed = facts.needed.iter().filter(|name| !facts.is_loader(name));
-            let names: Vec<String> = needed.cloned().collect();
-            if !names.is_empty() {
-                all.push(Requirement::Libraries(Libraries {
-                    names,
-                    run_path: facts.run_path.clone(),
-                    program: target(material, options)?,
-                    platform: facts.platform.clone(),
-                    libc,
-                }));
-            }
+            all.extend(requirements_of_program(&target(material, options)?, &facts.dynamic, &facts.platform));
         }
         Ok(Requirements { artifact: material.path().to_owned(), all })
     }
 
-    fn findings(
-        &self,
-        material: &Material,
-        base: Option<&ConfigFile>,
-    ) -> Result<Vec<Finding>, ArtifactError> {
-        elf::findings(material.path(), material.elf()?, base)
+    fn findings(&self, material: &Material, search: Search) -> Result<Vec<Finding>, ArtifactError> {
+        elf::findings(material.path(), material.elf()?, search)
     }
 
     fn platform<'a>(&self, material: &'a Material) -> Option<&'a Platform> {

@@ -8,7 +8,7 @@ use super::super::kind::ArtifactKind;
 use super::super::material::Material;
 use super::super::options::{AppOptions, ArtifactLayout};
 use super::super::proposal::Proposal;
-use super::super::requirement::Requirements;
+use super::super::requirement::{Requirements, Search};
 use super::super::whole_jar;
 use crate::layer::scan::Scanner;
 use crate::oci::ConfigFile;
@@ -53,10 +53,10 @@ impl ArtifactKind for ExecutableJar {
         &self,
         material: &Material,
         _: &AppOptions,
-        base: Option<&ConfigFile>,
+        _: Search,
         _: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
-        Ok(java::requirements(material, base, java_version(material)?))
+        Ok(java::requirements(material, java_version(material)?))
     }
 
     fn layouts(&self) -> &'static [ArtifactLayout] {
@@ -177,18 +177,22 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let required = |class: &[u8]| {
             let artifact = jar(directory.path(), "Main-Class: a.B\n", class);
-            requirements(&artifact, &AppOptions::default(), None, &Scanner::default()).map(|found| found.all)
+            requirements(&artifact, &AppOptions::default(), Search::on(None), &Scanner::default())
+                .map(|found| found.all)
         };
         let shown_by = "`a/B.class` in `shop-1.2.jar`".to_owned();
         assert_eq!(
             required(CLASS).expect("read"),
-            [Requirement::Executable { name: "java".to_owned() }, Requirement::Java { major: 17, shown_by }]
+            [
+                Requirement::Executable { name: "java".to_owned(), home: Some("JAVA_HOME".to_owned()) },
+                Requirement::Java { major: 17, shown_by }
+            ]
         );
         let error = required(b"no class").expect_err("no class file");
         assert!(error.to_string().contains("`a/B.class` in it is not a class file"), "{error}");
         let artifact = jar(directory.path(), "Main-Class: a.Missing\n", CLASS);
-        let error =
-            requirements(&artifact, &AppOptions::default(), None, &Scanner::default()).expect_err("missing");
+        let error = requirements(&artifact, &AppOptions::default(), Search::on(None), &Scanner::default())
+            .expect_err("missing");
         assert!(error.to_string().contains("its main class `a.Missing` is not in it"), "{error}");
     }
 

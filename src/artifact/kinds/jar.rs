@@ -16,7 +16,7 @@ use super::super::material::Material;
 use super::super::options::{AppOptions, AppRoot};
 use super::super::placed::{self, PlacedFile};
 use super::super::proposal::{Proposal, ProposedLayer};
-use super::super::requirement::Requirements;
+use super::super::requirement::{Requirements, Search};
 use super::super::words::count;
 use crate::layer::scan::Scanner;
 use crate::layer::{Content, ContentSource, EntryKind, EntryPath};
@@ -170,13 +170,13 @@ impl ArtifactKind for Jar {
         &self,
         material: &Material,
         _: &AppOptions,
-        base: Option<&ConfigFile>,
+        _: Search,
         _: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
         let main = material.manifest()?.and_then(|manifest: &JarManifest| manifest.text("Main-Class"));
         // The main class of a thin jar may be one of its dependencies'.
         let version = main.map(|main| java::java_of(material, main)).transpose()?.flatten();
-        Ok(java::requirements(material, base, version))
+        Ok(java::requirements(material, version))
     }
 
     fn usual_base(&self) -> &'static str {

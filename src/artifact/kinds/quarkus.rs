@@ -16,7 +16,7 @@ use super::super::material::Material;
 use super::super::options::{AppOptions, AppRoot};
 use super::super::placed;
 use super::super::proposal::{Proposal, ProposedLayer, not_empty};
-use super::super::requirement::Requirements;
+use super::super::requirement::{Requirements, Search};
 use super::super::root::root_entry;
 use super::super::words::count;
 use crate::formats::zip::ZipArchive;
@@ -147,7 +147,7 @@ impl ArtifactKind for Quarkus {
         &self,
         material: &Material,
         _: &AppOptions,
-        base: Option<&ConfigFile>,
+        _: Search,
         _: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
         let mut version: Option<(u32, String)> = None;
@@ -158,7 +158,7 @@ impl ArtifactKind for Quarkus {
                 version = Some((java, format!("`{}` in `app/{name}`", shown(&class))));
             }
         }
-        Ok(java::requirements(material, base, version))
+        Ok(java::requirements(material, version))
     }
 
     fn usual_base(&self) -> &'static str {

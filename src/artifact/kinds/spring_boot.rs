@@ -11,7 +11,7 @@ use super::super::manifest::{JarManifest, MANIFEST};
 use super::super::material::Material;
 use super::super::options::{AppOptions, ArtifactLayout};
 use super::super::proposal::Proposal;
-use super::super::requirement::Requirements;
+use super::super::requirement::{Requirements, Search};
 use crate::layer::scan::Scanner;
 use crate::oci::ConfigFile;
 
@@ -59,10 +59,10 @@ impl ArtifactKind for SpringBoot {
         &self,
         material: &Material,
         options: &AppOptions,
-        base: Option<&ConfigFile>,
+        _: Search,
         _: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
-        boot::requirements(&BootStructure::of(material)?, options, base)
+        boot::requirements(&BootStructure::of(material)?, options)
     }
 
     /// Spring tells browsers the time of a jar, or of a file, as that of the pages in it.

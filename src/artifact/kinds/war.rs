@@ -22,7 +22,7 @@ use super::super::manifest::JarManifest;
 use super::super::material::Material;
 use super::super::options::{AppOptions, AppRoot, ArtifactLayout};
 use super::super::proposal::{Proposal, ProposedLayer, not_empty};
-use super::super::requirement::Requirements;
+use super::super::requirement::{Requirements, Search, ServletSearch};
 use super::super::root::{root_entry, root_of};
 use super::super::unpacked::Unpacked;
 use crate::bases::container;
@@ -83,7 +83,7 @@ impl ArtifactKind for War {
         base: Option<&ConfigFile>,
         scanner: &Scanner,
     ) -> Result<Proposal, ArtifactError> {
-        if runs_alone(material, options, base)? {
+        if runs_alone(material, options, Search::on(base))? {
             let mut proposal = boot::propose(&BootStructure::of(material)?, options, base, scanner)?;
             proposal.notes.push(
                 "The base has no servlet container that is known: Spring Boot's launcher starts the application; \
@@ -102,13 +102,13 @@ impl ArtifactKind for War {
         &self,
         material: &Material,
         options: &AppOptions,
-        base: Option<&ConfigFile>,
+        search: Search,
         scanner: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
-        if runs_alone(material, options, base)? {
-            return boot::requirements(&BootStructure::of(material)?, options, base);
+        if runs_alone(material, options, search)? {
+            return boot::requirements(&BootStructure::of(material)?, options);
         }
-        servlet::requirements(material, options, base, scanner)
+        servlet::requirements(material, options, search.servlet, scanner)
     }
 
     fn layouts(&self) -> &'static [ArtifactLayout] {
@@ -125,13 +125,8 @@ impl ArtifactKind for War {
 }
 
 /// Whether the launcher of an executable WAR starts it: the base has no container, and no place in one is named.
-fn runs_alone(
-    material: &Material,
-    options: &AppOptions,
-    base: Option<&ConfigFile>,
-) -> Result<bool, ArtifactError> {
-    let Some(base) = base else { return Ok(false) };
-    if options.root.is_some() || container(base).is_some() {
+fn runs_alone(material: &Material, options: &AppOptions, search: Search) -> Result<bool, ArtifactError> {
+    if search.is_base_empty || search.servlet != ServletSearch::None || options.root.is_some() {
         return Ok(false);
     }
     let manifest = material.manifest()?;

@@ -47,7 +47,7 @@ pub struct RebaseArgs {
     #[arg(long)]
     pub force: bool,
 
-    /// Read the layers of both bases, where nothing else tells what they have
+    /// Read the layers of both bases and of the image, where nothing else tells what they have
     #[arg(long)]
     pub read_bases: bool,
 

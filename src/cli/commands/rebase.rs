@@ -43,6 +43,7 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
         new: &new,
         platform: args.platform.clone(),
         force: args.force,
+        image_is_near: !matches!(Location::parse(&args.image), Ok(Location::Registry(_))),
         read_bases: args.read_bases,
         shared: shared(&client, &args.image),
         destination: &*target.destination,

@@ -100,6 +100,11 @@ fn whole(text: &mut String, outcome: &Outcome) {
             "not known: the inputs are those of the last build, which could not write to the cache in the registry"
                 .to_owned()
         }
+        Outcome::Told => {
+            "not known: the last build of these inputs could not know what the base has, and the cache in the registry tells \
+             it now"
+                .to_owned()
+        }
         Outcome::Lost => "not known: the inputs are those of the last build, whose record is lost".to_owned(),
     };
     let _ = writeln!(text, "build: {why}");

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::{marker, push, record};
 use crate::bases::{LayerIndex, SharedIndexes};
 use crate::oci::{self, Descriptor, ImageError, Manifest, ManifestOrIndex, MediaType, RawDocument};
+use crate::project::config::Percent;
 use crate::registry::Client;
 use crate::transport::Blob;
 use crate::types::digest::{Digest, KeyBuilder, hex};
@@ -26,7 +27,7 @@ const ARTIFACT_TYPE: &str = "application/vnd.pack.cache.base.v1";
 /// The media type of an index in the registry: postcard in zstd.
 const INDEX_TYPE: &str = "application/vnd.pack.cache.index.v1+zstd";
 /// The version of the form of an index.
-const INDEX_FORMAT: u64 = 1;
+const INDEX_FORMAT: u64 = 2;
 /// No index is larger, packed; that of a large base has 300 kB.
 const MAX_PACKED: u64 = 2 << 20;
 /// No index is larger, unpacked: in memory, that takes some twenty times as much at worst.
@@ -40,6 +41,8 @@ const CHECK: &str = "pack.cache.check";
 pub struct SharedLayers {
     client: Client,
     repository: Repository,
+    /// How many of its statements about layers are compared with the layers.
+    compared: Percent,
     /// Whether a fault made the cache not worth asking.
     is_down: AtomicBool,
     /// Whether the repository has a cache at all, once that was asked.
@@ -50,7 +53,14 @@ impl SharedLayers {
     /// Those in `repository`.
     #[must_use]
     pub fn new(client: Client, repository: Repository) -> Arc<Self> {
-        Arc::new(Self { client, repository, is_down: AtomicBool::new(false), is_there: Mutex::new(None) })
+        Self::compared(client, repository, Percent::default())
+    }
+
+    /// The same, of which a part is compared with the layers.
+    #[must_use]
+    pub fn compared(client: Client, repository: Repository, compared: Percent) -> Arc<Self> {
+        let (is_down, is_there) = (AtomicBool::new(false), Mutex::new(None));
+        Arc::new(Self { client, repository, compared, is_down, is_there })
     }
 
     fn get(&self, tag: &Tag) -> Option<RawDocument> {
@@ -68,6 +78,11 @@ impl SharedLayers {
         }
     }
 
+    /// Whether there is an entry for a layer, in one request.
+    pub(in crate::engine) fn has_entry(&self, layer: &Digest) -> bool {
+        self.get(&tag(layer)).is_some_and(|document| read(&document, layer).is_ok())
+    }
+
     /// One question finds out that a repository has no cache.
     fn is_there(&self) -> bool {
         let mut is_there = self.is_there.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,6 +91,12 @@ impl SharedLayers {
 }
 
 impl SharedIndexes for SharedLayers {
+    /// The same layers on every machine.
+    fn is_compared(&self, layer: &Digest) -> bool {
+        let [first, second, third, fourth, ..] = *layer.as_bytes();
+        u32::from_le_bytes([first, second, third, fourth]) % 100 < u32::from(self.compared.get())
+    }
+
     fn index(&self, layer: &Digest) -> Option<LayerIndex> {
         if !self.is_there() {
             return None;

@@ -9,21 +9,27 @@ use crate::types::error::BoxedError;
 use crate::types::platform::Platform;
 
 /// An image to be: its files, its configuration, and how to know more of it.
-pub(in crate::engine) struct CandidateImage<'a, T> {
+pub(crate) struct CandidateImage<'a, T> {
     /// The files of the base and the planned layers.
-    pub(in crate::engine) tree: &'a mut T,
+    pub(crate) tree: &'a mut T,
     /// Its platform.
-    pub(in crate::engine) platform: &'a Platform,
+    pub(crate) platform: &'a Platform,
     /// The configuration of the base; `None` on an empty one.
-    pub(in crate::engine) base: Option<&'a ConfigFile>,
+    pub(crate) base: Option<&'a ConfigFile>,
     /// The search path of the loader, from the settings or the base: `LD_LIBRARY_PATH`.
-    pub(in crate::engine) library_path: Option<String>,
+    pub(crate) library_path: Option<String>,
     /// The `PATH` of its processes.
-    pub(in crate::engine) path: Option<String>,
+    pub(crate) path: Option<String>,
     /// Where its processes start.
-    pub(in crate::engine) directory: Option<String>,
+    pub(crate) directory: Option<String>,
     /// How to learn what cannot be known here.
-    pub(in crate::engine) cure: &'a str,
+    pub(crate) cure: &'a str,
+    /// Its name in messages.
+    pub(crate) name: &'a str,
+    /// The name of its base in messages.
+    pub(crate) base_name: &'a str,
+    /// Why something cannot be known.
+    pub(crate) why_unknown: &'a str,
 }
 
 /// The file that a path of a program or library leads to.
@@ -87,10 +93,7 @@ impl<T: FileTree> CandidateImage<'_, T> {
     }
 
     /// The sentence about something that cannot be known.
-    pub(super) fn unknown(&self, what: &str) -> String {
-        format!(
-            "{what} cannot be known here: `build.lock` does not tell what the base has, and nothing else needs the layers of \
-             the base on this machine"
-        )
+    pub(crate) fn unknown(&self, what: &str) -> String {
+        format!("{what} cannot be known here: {}", self.why_unknown)
     }
 }

@@ -1,242 +1,397 @@
-//! Libraries of a program, looked for where its loader looks.
+//! Libraries of a program and of its libraries, looked for where the loader looks.
+//!
+//! Files are loaded as a loader does it: breadth first, each once. A library that is loaded answers for its own name
+//! (`DT_SONAME`) as well.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::image::{CandidateImage, FileAt};
+use super::search::{Loaded, SearchPath, SearchedPlace, is_part_of_musl};
 use crate::artifact::Libraries;
-use crate::bases::{FileTree, Libc};
+use crate::bases::{BaseAnswer, FileTree, Libc};
+use crate::layer::EntryPath;
 use crate::types::error::BoxedError;
 use crate::types::finding::{Finding, Rule, Severity};
-use crate::types::platform::Platform;
 
-/// Where the loader looks, and how it knows of the place.
-struct LibraryDirectory {
-    path: String,
-    /// Whether it looks there by the configuration of the base alone, of which the base has a cache (`ld.so.cache`).
-    is_cached: bool,
-}
+/// No program loads more files.
+const MAX_FILES: usize = 4096;
 
 /// The result for one library.
-enum Search {
-    Found,
+enum LibrarySearch {
+    /// The path as it is searched for, and the file behind all links.
+    Found(String, EntryPath),
     /// Where the loader looks only once its cache was written again.
-    NotInCache(String),
+    NotInCache(String, String, EntryPath),
     Missing(Vec<String>),
     Unknown,
 }
 
+/// All that a program loads.
+#[derive(Default)]
+pub(super) struct Resolution {
+    /// By name, the path that was found first.
+    pub(super) found: BTreeMap<String, String>,
+    /// Names, by the path of the file that needs them.
+    missing: Vec<(String, Vec<String>)>,
+    /// The same, where nothing at hand tells.
+    unknown: Vec<(String, Vec<String>)>,
+    /// Libraries that are there, but nothing at hand tells what they need.
+    unread: Vec<String>,
+    /// `NAME in DIRECTORY`, of what the loader does not see without its cache.
+    uncached: Vec<String>,
+    /// Files for another machine.
+    evidence: Vec<String>,
+    /// Where libraries of the program itself are looked for.
+    places: Vec<SearchedPlace>,
+}
+
+/// Adds `name` to those that the file at `path` needs.
+fn add(list: &mut Vec<(String, Vec<String>)>, path: &str, name: &str) {
+    match list.iter_mut().find(|(by, _)| by == path) {
+        Some((_, names)) => names.push(name.to_owned()),
+        None => list.push((path.to_owned(), vec![name.to_owned()])),
+    }
+}
+
 /// Looks for all libraries.
+pub(super) fn resolve<T: FileTree>(
+    libraries: &Libraries,
+    image: &mut CandidateImage<'_, T>,
+) -> Result<Resolution, BoxedError> {
+    let mut configured = image.system()?.map(|system| system.library_path);
+    if let Some(configured) = &mut configured {
+        configured.extend(image.tree.own_loader_directories()?);
+    }
+    let search = SearchPath {
+        libc: libraries.libc,
+        platform: libraries.platform.clone(),
+        library_path: image.library_path.clone(),
+        directory: image.directory.clone(),
+        configured,
+    };
+    let program = Loaded {
+        path: libraries.program.to_string(),
+        needed: libraries.names.clone(),
+        run_path: libraries.run_path.clone(),
+        is_inherited: libraries.is_inherited,
+        loaded_by: None,
+    };
+    let (mut files, mut number) = (vec![program], 0);
+    let mut resolution = Resolution::default();
+    // The loader is there before all others.
+    let mut names: BTreeSet<String> = libraries.loader.iter().map(|loader| file_name(loader)).collect();
+    let mut paths: BTreeSet<EntryPath> = BTreeSet::new();
+    while number < files.len() {
+        let (places, is_sure) = search.places(&files, number);
+        for name in files[number].needed.clone() {
+            let is_loader = libraries.libc == Some(Libc::Musl) && is_part_of_musl(&name);
+            if is_loader || !names.insert(name.clone()) {
+                continue;
+            }
+            let by = files[number].path.clone();
+            let (path, real) = match find(&name, &places, is_sure, image)? {
+                LibrarySearch::Found(path, real) => (path, real),
+                LibrarySearch::NotInCache(directory, path, real) => {
+                    resolution.uncached.push(format!("`{name}` in `{directory}`"));
+                    (path, real)
+                }
+                LibrarySearch::Missing(others) => {
+                    add(&mut resolution.missing, &by, &name);
+                    resolution.evidence.extend(others);
+                    continue;
+                }
+                LibrarySearch::Unknown => {
+                    add(&mut resolution.unknown, &by, &name);
+                    continue;
+                }
+            };
+            resolution.found.insert(name, path.clone());
+            if !paths.insert(real.clone()) || files.len() >= MAX_FILES {
+                continue;
+            }
+            match image.tree.dynamic(&real)? {
+                BaseAnswer::Here(dynamic) => {
+                    // musl compares names of files alone.
+                    if libraries.libc != Some(Libc::Musl) {
+                        names.extend(dynamic.soname);
+                    }
+                    files.push(Loaded {
+                        path,
+                        needed: dynamic.needed,
+                        run_path: dynamic.run_path,
+                        is_inherited: dynamic.is_inherited,
+                        loaded_by: Some(number),
+                    });
+                }
+                // No file that a loader would load; another rule's concern.
+                BaseAnswer::Nothing => {}
+                BaseAnswer::Unknown => resolution.unread.push(path),
+            }
+        }
+        if number == 0 {
+            resolution.places = places;
+        }
+        number += 1;
+    }
+    Ok(resolution)
+}
+
+fn file_name(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// The findings about all libraries of a program.
 pub(super) fn check<T: FileTree>(
     libraries: &Libraries,
     artifact: &str,
     image: &mut CandidateImage<'_, T>,
 ) -> Result<Vec<Finding>, BoxedError> {
-    let (directories, is_sure) = directories(libraries, image)?;
-    let (mut missing, mut unknown, mut uncached, mut evidence) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for name in &libraries.names {
-        match find(name, &directories, is_sure, image)? {
-            Search::Found => {}
-            Search::NotInCache(directory) => uncached.push(format!("`{name}` in `{directory}`")),
-            Search::Missing(others) => {
-                missing.push(format!("`{name}`"));
-                evidence.extend(others);
-            }
-            Search::Unknown => unknown.push(format!("`{name}`")),
-        }
-    }
+    let Resolution { missing, unknown, unread, uncached, mut evidence, places, .. } =
+        resolve(libraries, image)?;
+    let program = libraries.program.to_string();
     let mut findings = Vec::new();
     if !missing.is_empty() {
-        evidence.extend(directories.iter().map(|directory| format!("looked in `{}`", directory.path)));
+        evidence.extend(places.iter().map(|place| format!("looked in `{}`", place.path)));
         if let Some(os) = image.system()?.and_then(|system| system.os) {
             evidence.push(format!("the base is {os}"));
         }
-        let message = format!("the image lacks {}, which `{artifact}` is linked with", missing.join(", "));
+        let message = format!("{} lacks {}", image.name, needs(&missing, &program, artifact));
         findings.push(
             Finding::not_met(Rule::ElfLibrary, message)
                 .hint(
                     "link it statically (Go: `CGO_ENABLED=0`; Rust: a `musl` target), use a base that has them, or add \
-                     them in a `[[layer]]`",
+                     them to `/usr/lib` in a `[[layer]]`",
                 )
                 .evidence(evidence),
         );
     }
-    if !unknown.is_empty() {
-        let what =
-            format!("whether the image has {}, which `{artifact}` is linked with,", unknown.join(", "));
-        findings.push(Finding::unknown(Rule::ElfLibrary, image.unknown(&what)).hint(image.cure));
+    if !unknown.is_empty() || !unread.is_empty() {
+        let mut parts = Vec::new();
+        if !unknown.is_empty() {
+            parts.push(format!("whether {} has {},", image.name, needs(&unknown, &program, artifact)));
+        }
+        if !unread.is_empty() {
+            let paths = quoted(&unread);
+            parts.push(format!("which libraries {paths} needs in its turn for {artifact}"));
+        }
+        let finding = Finding::unknown(Rule::ElfLibrary, image.unknown(&parts.join(" and ")));
+        findings.push(finding.hint(image.cure));
     }
     if !uncached.is_empty() {
         let message = format!(
-            "the loader of `{artifact}` finds {} only by its cache `/etc/ld.so.cache`, which no layer of files writes again",
+            "the loader of {artifact} finds {} only by its cache `/etc/ld.so.cache`, which no layer of files writes again",
             uncached.join(", ")
         );
         let hint = "add the directory to `LD_LIBRARY_PATH` in `config.env`, or put the files into `/usr/lib`";
         findings.push(Finding::met(Rule::ElfLibrary, message).at(Severity::Warning).hint(hint));
     }
     if findings.is_empty() {
-        let message = format!("the image has all libraries that `{artifact}` is linked with");
+        let message = format!("{} has all libraries that {artifact} is linked with", image.name);
         findings.push(Finding::met(Rule::ElfLibrary, message));
     }
     Ok(findings)
 }
 
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// ``libfoo.so.1`, which `server` is linked with`, for each file that needs some.
+fn needs(lists: &[(String, Vec<String>)], program: &str, artifact: &str) -> String {
+    let of = lists.iter().map(|(by, names)| {
+        let names = quoted(names);
+        if by == program {
+            format!("{names}, which {artifact} is linked with")
+        } else {
+            format!("{names}, which `{by}` needs, a library of {artifact}")
+        }
+    });
+    of.collect::<Vec<_>>().join("; and ")
+}
+
 fn find<T: FileTree>(
     name: &str,
-    directories: &[LibraryDirectory],
+    places: &[SearchedPlace],
     is_sure: bool,
     image: &mut CandidateImage<'_, T>,
-) -> Result<Search, BoxedError> {
+) -> Result<LibrarySearch, BoxedError> {
     let mut others = Vec::new();
     let mut is_known = is_sure;
-    let places: Vec<(String, Option<&LibraryDirectory>)> = if name.starts_with('/') {
+    let mut not_in_cache = None;
+    let paths: Vec<(String, Option<&SearchedPlace>)> = if name.starts_with('/') {
         vec![(name.to_owned(), None)]
     } else if name.contains('/') {
         let directory = image.directory.clone().unwrap_or_default();
         vec![(format!("{directory}/{name}"), None)]
     } else {
-        directories.iter().map(|place| (format!("{}/{name}", place.path), Some(place))).collect()
+        places.iter().map(|place| (format!("{}/{name}", place.path), Some(place))).collect()
     };
-    for (path, place) in places {
+    for (path, place) in paths {
         match image.file(&path)? {
-            FileAt::Fits(found, _) => {
-                let is_ours = image.tree.is_ours(&found);
-                return Ok(match place {
-                    Some(place) if place.is_cached && is_ours => Search::NotInCache(place.path.clone()),
-                    _ => Search::Found,
-                });
-            }
+            FileAt::Fits(real, _) => match place {
+                Some(place) if place.is_cached && image.tree.is_ours(&real) => {
+                    not_in_cache.get_or_insert((place.path.clone(), path, real));
+                }
+                _ => return Ok(LibrarySearch::Found(path, real)),
+            },
             FileAt::OtherMachine(machine) => others.push(format!("`{path}` is for {machine}")),
             FileAt::Nothing => {}
             FileAt::Unknown => is_known = false,
         }
     }
-    Ok(if is_known { Search::Missing(others) } else { Search::Unknown })
+    Ok(match not_in_cache {
+        Some((directory, path, real)) => LibrarySearch::NotInCache(directory, path, real),
+        None if is_known => LibrarySearch::Missing(others),
+        None => LibrarySearch::Unknown,
+    })
 }
 
-/// Where the loader looks, in its order, and whether that is all.
-fn directories<T: FileTree>(
-    libraries: &Libraries,
-    image: &mut CandidateImage<'_, T>,
-) -> Result<(Vec<LibraryDirectory>, bool), BoxedError> {
-    let mut all: Vec<String> = Vec::new();
-    let mut is_sure = true;
-    for written in &libraries.run_path {
-        match expanded(written, libraries, image.directory.as_deref()) {
-            Some(paths) => all.extend(paths),
-            None => is_sure = false,
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    use fs_err as fs;
+    use object::ReadCache;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::bases::{BaseNode, FileFacts, LoaderLine, ProbeResult};
+    use crate::formats::elf::{Dynamic, ElfFile};
+    use crate::project::lock::SystemFacts;
+    use crate::types::platform::Platform;
+
+    const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
+
+    /// The files of the machine that the test runs on.
+    struct Root;
+
+    fn on_disk(path: &EntryPath) -> PathBuf {
+        Path::new("/").join(std::str::from_utf8(path.as_bytes()).expect("text"))
+    }
+
+    fn elf(path: &Path) -> Option<ElfFile> {
+        let file = std::fs::File::open(path).ok()?;
+        ElfFile::read(&ReadCache::new(file)).ok()
+    }
+
+    impl FileTree for Root {
+        fn lookup(&mut self, path: &EntryPath) -> Result<Option<BaseNode>, BoxedError> {
+            let path = on_disk(path);
+            let Ok(metadata) = std::fs::symlink_metadata(&path) else { return Ok(None) };
+            Ok(Some(if metadata.is_symlink() {
+                let target = std::fs::read_link(&path).expect("a link");
+                BaseNode::Symlink(target.into_os_string().into_encoded_bytes())
+            } else if metadata.is_dir() {
+                BaseNode::Directory { mode: 0o755, uid: 0, gid: 0 }
+            } else {
+                let machine = elf(&path).map(|file| file.machine);
+                BaseNode::File(FileFacts { mode: Some(0o755), size: Some(metadata.len()), machine })
+            }))
+        }
+
+        fn dynamic(&mut self, path: &EntryPath) -> Result<BaseAnswer<Dynamic>, BoxedError> {
+            Ok(elf(&on_disk(path)).map_or(BaseAnswer::Nothing, |file| BaseAnswer::Here(file.dynamic)))
+        }
+
+        fn system(&mut self) -> Result<Option<SystemFacts>, BoxedError> {
+            Ok(Some(SystemFacts { library_path: configured("etc/ld.so.conf"), ..SystemFacts::default() }))
         }
     }
-    if let Some(path) = &image.library_path {
-        for written in path.split([':', ';']) {
-            match expanded(written, libraries, image.directory.as_deref()) {
-                Some(paths) => all.extend(paths),
-                None => is_sure = false,
+
+    /// The directories that a configuration of the loader names.
+    fn configured(path: &str) -> Vec<String> {
+        let bytes = std::fs::read(Path::new("/").join(path)).unwrap_or_default();
+        let path = EntryPath::new(path.as_bytes()).expect("a path");
+        let Some(ProbeResult::Loader(lines)) = ProbeResult::of(&path, &bytes) else { return Vec::new() };
+        let mut found = Vec::new();
+        for line in lines {
+            match line {
+                LoaderLine::Directory(directory) => found.push(directory),
+                LoaderLine::Include(pattern) => {
+                    let directory = pattern.trim_end_matches("/*.conf");
+                    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+                    let mut names: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+                    names.sort();
+                    for name in names.iter().filter(|name| name.extension() == Some("conf".as_ref())) {
+                        found.extend(configured(name.to_str().expect("text").trim_start_matches('/')));
+                    }
+                }
             }
         }
-    }
-    all.extend(defaults(libraries.libc, &libraries.platform));
-    let mut directories: Vec<LibraryDirectory> =
-        all.into_iter().map(|path| LibraryDirectory { path, is_cached: false }).collect();
-    match image.system()? {
-        Some(system) => {
-            let cached = |path| LibraryDirectory { path, is_cached: libraries.libc != Some(Libc::Musl) };
-            directories.extend(system.library_path.into_iter().map(cached));
-        }
-        None => is_sure = false,
-    }
-    let own = image.tree.own_loader_directories()?;
-    directories.extend(own.into_iter().map(|path| LibraryDirectory { path, is_cached: true }));
-    Ok((directories, is_sure))
-}
-
-/// The directories that one entry of a search path means; `None` for what only the loader can tell.
-fn expanded(written: &str, libraries: &Libraries, directory: Option<&str>) -> Option<Vec<String>> {
-    // An empty entry is the directory that the process starts in.
-    let written = if written.is_empty() { "." } else { written };
-    let origin = String::from_utf8_lossy(libraries.program.directory()).into_owned();
-    let origin = format!("/{}", origin.trim_end_matches('/'));
-    let text = written.replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin);
-    let texts: Vec<String> = if text.contains("$LIB") || text.contains("${LIB}") {
-        let triplet = triplet(&libraries.platform);
-        let libs = ["lib".to_owned(), "lib64".to_owned(), format!("lib/{triplet}")];
-        libs.iter().map(|lib| text.replace("${LIB}", lib).replace("$LIB", lib)).collect()
-    } else {
-        vec![text]
-    };
-    if texts.iter().any(|text| text.contains('$')) {
-        return None;
-    }
-    let absolute = |text: String| {
-        if text.starts_with('/') { text } else { format!("{}/{text}", directory.unwrap_or_default()) }
-    };
-    Some(texts.into_iter().map(absolute).collect())
-}
-
-/// Debian's name for a platform, which its libraries lie below.
-fn triplet(platform: &Platform) -> &'static str {
-    match (platform.architecture(), platform.variant()) {
-        ("amd64", _) => "x86_64-linux-gnu",
-        ("386", _) => "i386-linux-gnu",
-        ("arm64", _) => "aarch64-linux-gnu",
-        ("arm", Some("v5" | "v6")) => "arm-linux-gnueabi",
-        ("arm", _) => "arm-linux-gnueabihf",
-        ("ppc64le", _) => "powerpc64le-linux-gnu",
-        ("riscv64", _) => "riscv64-linux-gnu",
-        ("s390x", _) => "s390x-linux-gnu",
-        ("loong64", _) => "loongarch64-linux-gnu",
-        _ => "",
-    }
-}
-
-/// Where loaders look without being told. musl's have three directories; glibc's those of Debian and Fedora.
-fn defaults(libc: Option<Libc>, platform: &Platform) -> Vec<String> {
-    if libc == Some(Libc::Musl) {
-        return ["/lib", "/usr/local/lib", "/usr/lib"].map(str::to_owned).to_vec();
-    }
-    let triplet = triplet(platform);
-    let mut directories = Vec::new();
-    if !triplet.is_empty() {
-        directories.extend(["/lib", "/usr/lib"].map(|lib| format!("{lib}/{triplet}")));
-    }
-    directories.extend(["/lib64", "/usr/lib64", "/lib", "/usr/lib"].map(str::to_owned));
-    if libc.is_none() {
-        directories.push("/usr/local/lib".to_owned());
-    }
-    directories
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::layer::EntryPath;
-
-    fn libraries() -> Libraries {
-        Libraries {
-            names: vec!["libfoo.so.1".to_owned()],
-            run_path: Vec::new(),
-            program: EntryPath::new(b"app/bin/server").expect("a path"),
-            platform: Platform::linux_amd64(),
-            libc: Some(Libc::Glibc),
-        }
+        found
     }
 
+    /// The libraries that the loader itself lists for a program: name and file.
+    fn listed(program: &Path) -> Option<BTreeMap<String, PathBuf>> {
+        let run = Command::new(LOADER).env_clear().arg("--list").arg(program).output().expect("it starts");
+        let text = String::from_utf8_lossy(&run.stdout).into_owned();
+        let line = |line: &str| {
+            let (name, rest) = line.trim().split_once(" => ")?;
+            let path = rest.rsplit_once(" (")?.0;
+            Some((name.to_owned(), fs::canonicalize(path).ok()?))
+        };
+        let is_whole = run.status.success() && !text.contains("not found");
+        is_whole.then(|| text.lines().filter_map(line).collect())
+    }
+
+    /// The loader of this machine is the oracle: for programs of this machine, the same files are found.
     #[test]
-    fn search_paths_mean_directories() {
-        let of = |text: &str| expanded(text, &libraries(), Some("/srv"));
-        let one = |path: &str| Some(vec![path.to_owned()]);
-        assert_eq!(of("$ORIGIN/../lib"), one("/app/bin/../lib"));
-        assert_eq!(of("${ORIGIN}"), one("/app/bin"));
-        assert_eq!(of("/opt/lib"), one("/opt/lib"));
-        assert_eq!(of("plugins"), one("/srv/plugins"));
-        assert_eq!(of("").as_deref(), Some(&["/srv/.".to_owned()][..]));
-        assert_eq!(of("/opt/$LIB").map(|paths| paths.len()), Some(3));
-        assert_eq!(of("/opt/$PLATFORM"), None);
-    }
-
-    #[test]
-    fn loaders_have_directories_of_their_own() {
-        let amd64 = Platform::linux_amd64();
-        assert!(defaults(Some(Libc::Glibc), &amd64).contains(&"/usr/lib/x86_64-linux-gnu".to_owned()));
-        assert!(!defaults(Some(Libc::Glibc), &amd64).contains(&"/usr/local/lib".to_owned()));
-        assert_eq!(defaults(Some(Libc::Musl), &amd64).len(), 3);
+    fn the_files_are_those_that_the_real_loader_finds() {
+        if !Path::new(LOADER).exists() {
+            return;
+        }
+        let programs = std::fs::read_dir("/usr/bin").expect("programs").flatten();
+        let mut programs: Vec<PathBuf> = programs.map(|entry| entry.path()).collect();
+        programs.sort();
+        let platform = Platform::linux_amd64();
+        let mut compared = 0;
+        for program in programs {
+            if compared == 200 {
+                break;
+            }
+            let is_program = |metadata: std::fs::Metadata| {
+                metadata.is_file() && metadata.permissions().mode() & 0o111 != 0
+            };
+            if !std::fs::symlink_metadata(&program).is_ok_and(is_program) {
+                continue;
+            }
+            let Some(file) = elf(&program).filter(|file| file.dynamic.interpreter.as_deref() == Some(LOADER))
+            else {
+                continue;
+            };
+            let Some(expected) = listed(&program) else { continue };
+            let libraries = Libraries {
+                names: file.dynamic.needed,
+                run_path: file.dynamic.run_path,
+                is_inherited: file.dynamic.is_inherited,
+                loader: file.dynamic.interpreter,
+                program: EntryPath::new(program.to_str().expect("text").as_bytes()).expect("a path"),
+                platform: platform.clone(),
+                libc: Some(Libc::Glibc),
+            };
+            let mut image = CandidateImage {
+                tree: &mut Root,
+                platform: &platform,
+                base: None,
+                library_path: None,
+                path: None,
+                directory: None,
+                cure: "look",
+                name: "the image",
+                base_name: "the base",
+                why_unknown: "nothing tells",
+            };
+            let found = resolve(&libraries, &mut image).expect("resolved");
+            let paths: BTreeMap<String, PathBuf> = found
+                .found
+                .into_iter()
+                .map(|(name, path)| (name, fs::canonicalize(path).expect("a file")))
+                .collect();
+            assert_eq!(paths, expected, "{}", program.display());
+            assert!(found.missing.is_empty() && found.unknown.is_empty() && found.unread.is_empty());
+            compared += 1;
+        }
+        assert!(compared > 10, "only {compared} programs were compared");
     }
 }

@@ -7,11 +7,17 @@
 
 mod error;
 mod image;
+mod kept;
 mod libraries;
 mod planned;
 mod replaced;
 mod requirement;
+mod search;
 mod servlet;
+mod stated;
 
-pub(super) use planned::{Checks, of_artifact};
+pub(crate) use image::CandidateImage;
+pub(super) use planned::Checks;
 pub(super) use replaced::{note_of_replaced, replaced};
+pub(crate) use requirement::{check, check_all};
+pub(super) use stated::stated;

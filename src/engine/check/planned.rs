@@ -2,17 +2,16 @@
 
 use super::error::CheckError;
 use super::image::CandidateImage;
-use super::requirement::check;
-use crate::artifact::{Artifact, Requirement, Requirements};
+use super::requirement::{check, check_all};
+use crate::artifact::{Requirement, Requirements};
 use crate::bases::{BaseLayers, Empty, FileTree, Stack};
 use crate::engine::request::{Request, at};
-use crate::layer::{Account, AccountKind, EntryPath, LayerSpec};
+use crate::layer::{Account, EntryPath, LayerSpec};
 use crate::oci::ConfigFile;
 use crate::plan::PlannedLayer;
 use crate::types::error::{BoxedError, Explain as _};
 use crate::types::finding::{Finding, Rule, Severity};
 use crate::types::platform::Platform;
-use crate::types::shown::shown_path;
 
 /// The inputs of the checks.
 pub(in crate::engine) struct Checks<'a> {
@@ -61,10 +60,7 @@ impl Checks<'_> {
         let mut image = self.image(tree, &cure);
         let mut findings = Vec::new();
         for requirements in self.requirements {
-            let artifact = shown_path(&requirements.artifact);
-            for requirement in requirements.all.iter().filter(|requirement| is_meant(requirement)) {
-                findings.extend(check(requirement, &artifact, &mut image)?);
-            }
+            findings.extend(check_all(requirements, &is_meant, &mut image)?);
         }
         match CheckError::of(&findings) {
             Some(error) => Err(error.into()),
@@ -84,6 +80,9 @@ impl Checks<'_> {
             path: self.variable("PATH"),
             directory: directory.or_else(|| run.map(|run| run.working_dir.clone())),
             cure,
+            name: "the image",
+            base_name: "the base",
+            why_unknown: "`build.lock` does not tell what the base has, and nothing else needs the layers of the base on this machine",
         }
     }
 
@@ -147,7 +146,7 @@ impl Checks<'_> {
         let cure = self.cure();
         let mut image = self.image(tree, &cure);
         let mut findings = Vec::new();
-        for account in accounts(user.value.as_str()) {
+        for account in Account::named_in(user.value.as_str()) {
             findings.extend(check(&Requirement::Account(account), "", &mut image)?);
         }
         match CheckError::of(&findings) {
@@ -163,23 +162,4 @@ impl Checks<'_> {
 /// Whether files of the image decide a requirement.
 const fn needs_files(requirement: &Requirement) -> bool {
     !matches!(requirement, Requirement::Platform(_) | Requirement::Servlet(_))
-}
-
-/// The findings about an artifact alone.
-pub(in crate::engine) fn of_artifact(
-    artifact: &Artifact,
-    base: Option<&ConfigFile>,
-) -> Result<Vec<Finding>, BoxedError> {
-    Ok(crate::artifact::findings(artifact, base)?)
-}
-
-/// The names in `USER[:GROUP]`. Numbers need not be listed anywhere.
-fn accounts(user: &str) -> Vec<Account> {
-    let (user, group) = user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
-    let named = [(AccountKind::User, Some(user)), (AccountKind::Group, group)];
-    let named = named.into_iter().filter_map(|(kind, name)| Some(Account { kind, name: name?.to_owned() }));
-    let is_name = |account: &Account| {
-        !account.name.is_empty() && !account.name.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    named.filter(is_name).collect()
 }

@@ -1,18 +1,19 @@
 //! Whether an image meets one requirement: yes, no, or nothing at hand tells.
 
 use super::image::{CandidateImage, FileAt};
-use super::{libraries, servlet};
-use crate::artifact::Requirement;
-use crate::bases::{BaseAnswer, BaseNode, FileTree, Libc, follow, java_major, loaders};
+use super::{kept, libraries, servlet};
+use crate::artifact::{Requirement, Requirements};
+use crate::bases::{BaseAnswer, BaseNode, FileTree, Libc, follow, java_major, loaders, program};
 use crate::layer::Account;
 use crate::types::error::BoxedError;
-use crate::types::finding::{Finding, Rule};
+use crate::types::finding::{Answer, Finding, Rule};
+use crate::types::shown::shown_path;
 
 /// Checks one requirement of `artifact`, which is its name in messages.
 ///
 /// # Errors
 /// When a layer that is needed in any case cannot be read.
-pub(in crate::engine) fn check<T: FileTree>(
+pub(crate) fn check<T: FileTree>(
     requirement: &Requirement,
     artifact: &str,
     image: &mut CandidateImage<'_, T>,
@@ -22,9 +23,9 @@ pub(in crate::engine) fn check<T: FileTree>(
             let fits = platform.os() == image.platform.os()
                 && platform.architecture() == image.platform.architecture();
             vec![if fits {
-                Finding::met(Rule::Platform, format!("`{artifact}` is for {platform}, as the image is"))
+                Finding::met(Rule::Platform, format!("{artifact} is for {platform}, as {} is", image.name))
             } else {
-                let message = format!("`{artifact}` is for {platform}, the image for {}", image.platform);
+                let message = format!("{artifact} is for {platform}, {} for {}", image.name, image.platform);
                 let hint = format!("build the program for {}, or use a base for {platform}", image.platform);
                 Finding::not_met(Rule::Platform, message).hint(hint)
             }]
@@ -34,9 +35,46 @@ pub(in crate::engine) fn check<T: FileTree>(
         Requirement::Libraries(all) => libraries::check(all, artifact, image)?,
         Requirement::Servlet(usage) => vec![servlet::check(usage, artifact, image.base)],
         Requirement::Java { major, shown_by } => vec![java(*major, shown_by, artifact, image)?],
-        Requirement::Executable { name } => vec![executable(name, artifact, image)?],
+        Requirement::Executable { name, home } => {
+            let name = match home {
+                Some(home) => program(image.base, name, home),
+                None => name.clone(),
+            };
+            vec![executable(&name, artifact, image)?]
+        }
         Requirement::Account(wanted) => vec![account(wanted, image)?],
+        Requirement::Kept(kept) => vec![kept::check(kept, image)?],
     })
+}
+
+/// Checks all requirements of an artifact that are meant.
+///
+/// Where the loader of a program is missing, that says all: the C library and the libraries follow from it.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_all<T: FileTree>(
+    requirements: &Requirements,
+    is_meant: impl Fn(&Requirement) -> bool,
+    image: &mut CandidateImage<'_, T>,
+) -> Result<Vec<Finding>, BoxedError> {
+    let artifact = format!("`{}`", shown_path(&requirements.artifact));
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut loader = Answer::Met;
+    for requirement in requirements.all.iter().filter(|requirement| is_meant(requirement)) {
+        let follows = matches!(requirement, Requirement::Libc(_) | Requirement::Libraries(_));
+        if follows && loader == Answer::NotMet {
+            continue;
+        }
+        let found = check(requirement, &artifact, image)?;
+        if matches!(requirement, Requirement::Loader { .. }) {
+            loader = found.first().map_or(Answer::Met, |finding| finding.answer);
+        }
+        let says_no_more = follows && loader == Answer::Unknown;
+        findings
+            .extend(found.into_iter().filter(|finding| !(says_no_more && finding.answer == Answer::Unknown)));
+    }
+    Ok(findings)
 }
 
 fn loader<T: FileTree>(
@@ -45,25 +83,80 @@ fn loader<T: FileTree>(
     image: &mut CandidateImage<'_, T>,
 ) -> Result<Finding, BoxedError> {
     let rule = Rule::ElfInterpreter;
-    let lacks = |why: &str| {
-        Finding::not_met(rule, format!("the image lacks `{path}`, the loader of `{artifact}`{why}")).hint(
-            "link it statically (Go: `CGO_ENABLED=0`; Rust: a `musl` target), use a base that has it, or add it in a \
-             `[[layer]]`",
-        )
+    let met = |image: &CandidateImage<'_, T>| {
+        Finding::met(rule, format!("{} has `{path}`, the loader of {artifact}", image.name))
     };
     Ok(match image.file(path)? {
-        FileAt::Fits(..) => Finding::met(rule, format!("the image has `{path}`, the loader of `{artifact}`")),
-        FileAt::OtherMachine(machine) => lacks(&format!(": what is there is for {machine}")),
-        FileAt::Nothing => lacks(""),
+        FileAt::Fits(..) => met(image),
+        FileAt::OtherMachine(machine) => no_loader(path, artifact, Some(machine), image)?,
+        FileAt::Nothing => no_loader(path, artifact, None, image)?,
         FileAt::Unknown => match of_usual_loader(path, image)? {
-            Some(true) => Finding::met(rule, format!("the image has `{path}`, the loader of `{artifact}`")),
-            Some(false) => lacks(""),
+            Some(true) => met(image),
+            Some(false) => no_loader(path, artifact, None, image)?,
             None => {
-                let what = format!("whether the image has `{path}`, the loader of `{artifact}`,");
+                let what = format!(
+                    "whether {} has `{path}`, the loader of {artifact}, and its libraries",
+                    image.name
+                );
                 Finding::unknown(rule, image.unknown(&what)).hint(image.cure)
             }
         },
     })
+}
+
+/// One plain sentence about a program without its loader: another C library, none at all, or only no loader.
+fn no_loader<T: FileTree>(
+    path: &str,
+    artifact: &str,
+    machine: Option<String>,
+    image: &mut CandidateImage<'_, T>,
+) -> Result<Finding, BoxedError> {
+    let wanted = usual_libc(path, image);
+    let (found, is_sure) = image.libcs()?;
+    let name = image.name;
+    let hint = match wanted {
+        Some(libc) => format!(
+            "use a base with {libc}, such as `{}`, link the program statically (Go: `CGO_ENABLED=0`; Rust: a `musl` target), \
+             or add the loader and all libraries in a `[[layer]]`",
+            usual_base(libc)
+        ),
+        None => "use a base that has the loader, or add its directory in a `[[layer]]`".to_owned(),
+    };
+    let (rule, message) = match (wanted, &found[..], machine) {
+        (_, _, Some(machine)) => {
+            let message = format!(
+                "{name} lacks `{path}`, the loader of {artifact}: the file that is there is for {machine}"
+            );
+            (Rule::ElfInterpreter, message)
+        }
+        (Some(wanted), [other, ..], None) if *other != wanted => {
+            let message = format!(
+                "{artifact} is linked with {wanted}, and {name} has {other}: it lacks `{path}`, the loader of the program"
+            );
+            (Rule::ElfLibc, message)
+        }
+        (Some(_), [], None) if is_sure => {
+            let message =
+                format!("{name} lacks `{path}`, the loader of {artifact}, and has no C library at all");
+            (Rule::ElfInterpreter, message)
+        }
+        _ => (Rule::ElfInterpreter, format!("{name} lacks `{path}`, the loader of {artifact}")),
+    };
+    Ok(Finding::not_met(rule, message).hint(hint))
+}
+
+/// A small base that has a C library.
+const fn usual_base(libc: Libc) -> &'static str {
+    match libc {
+        Libc::Glibc => "docker.io/library/debian:stable-slim",
+        Libc::Musl => "docker.io/library/alpine",
+    }
+}
+
+/// The C library whose loader usually lies at this path.
+fn usual_libc<T>(path: &str, image: &CandidateImage<'_, T>) -> Option<Libc> {
+    let architecture = image.platform.architecture();
+    Libc::ALL.into_iter().find(|libc| loaders(*libc, architecture).any(|usual| usual == path))
 }
 
 /// Whether the base has a loader in its usual place, where the facts of the base tell: those of the lock do, though
@@ -72,9 +165,7 @@ fn of_usual_loader<T: FileTree>(
     path: &str,
     image: &mut CandidateImage<'_, T>,
 ) -> Result<Option<bool>, BoxedError> {
-    let architecture = image.platform.architecture();
-    let libc = Libc::ALL.into_iter().find(|libc| loaders(*libc, architecture).any(|usual| usual == path));
-    let (Some(libc), Some(system)) = (libc, image.system()?) else { return Ok(None) };
+    let (Some(libc), Some(system)) = (usual_libc(path, image), image.system()?) else { return Ok(None) };
     Ok(Some(system.libc.contains(libc.name())))
 }
 
@@ -86,17 +177,20 @@ fn libc<T: FileTree>(
     let rule = Rule::ElfLibc;
     let (found, is_sure) = image.libcs()?;
     if found.contains(&wanted) {
-        return Ok(Finding::met(rule, format!("`{artifact}` is linked with {wanted}, which the image has")));
+        return Ok(Finding::met(
+            rule,
+            format!("{artifact} is linked with {wanted}, which {} has", image.name),
+        ));
     }
     if !is_sure {
-        let what = format!("whether the image has {wanted}, which `{artifact}` is linked with,");
+        let what = format!("whether {} has {wanted}, which {artifact} is linked with,", image.name);
         return Ok(Finding::unknown(rule, image.unknown(&what)).hint(image.cure));
     }
     let has = match &found[..] {
         [] => "none".to_owned(),
         [other, ..] => other.to_string(),
     };
-    let message = format!("`{artifact}` is linked with {wanted}, and the image has {has}");
+    let message = format!("{artifact} is linked with {wanted}, and {} has {has}", image.name);
     Ok(Finding::not_met(rule, message)
         .hint(format!("use a base with {wanted}, or link the program statically")))
 }
@@ -113,18 +207,19 @@ fn java<T: FileTree>(
         Some(found) => Some(Some(found)),
         None => image.system()?.map(|system| system.java),
     };
-    let needs = format!("`{artifact}` needs Java {major} ({shown_by})");
+    let needs = format!("{artifact} needs Java {major} ({shown_by})");
     Ok(match found {
         Some(Some(found)) if found >= major => {
-            Finding::met(rule, format!("{needs}, and the base has Java {found}"))
+            Finding::met(rule, format!("{needs}, and {} has Java {found}", image.base_name))
         }
         Some(found) => {
             let has = found.map_or_else(|| "no Java".to_owned(), |found| format!("Java {found}"));
-            Finding::not_met(rule, format!("{needs}, and the base has {has}"))
+            Finding::not_met(rule, format!("{needs}, and {} has {has}", image.base_name))
                 .hint(format!("use a base with Java {major} or a later one"))
         }
         None => {
-            let what = format!("whether the base has Java {major}, which `{artifact}` needs ({shown_by}),");
+            let what =
+                format!("whether {} has Java {major}, which {artifact} needs ({shown_by}),", image.base_name);
             Finding::unknown(rule, image.unknown(&what)).hint(image.cure)
         }
     })
@@ -153,7 +248,7 @@ fn executable<T: FileTree>(
         match follow(image.tree, place.as_bytes())? {
             BaseAnswer::Here((found, BaseNode::File(facts))) => match facts.mode {
                 Some(mode) if mode & 0o111 != 0 => {
-                    let message = format!("the image has `{name}`, which starts `{artifact}`");
+                    let message = format!("the image has `{name}`, which starts {artifact}");
                     return Ok(Finding::met(rule, message).evidence(vec![format!("{found}")]));
                 }
                 Some(mode) => evidence.push(format!("`{found}` has the mode {mode:04o}")),
@@ -164,13 +259,13 @@ fn executable<T: FileTree>(
         }
     }
     if !is_known {
-        let what = format!("whether the image has `{name}`, which starts `{artifact}`,");
+        let what = format!("whether the image has `{name}`, which starts {artifact},");
         return Ok(Finding::unknown(rule, image.unknown(&what)).hint(image.cure));
     }
     let message = if evidence.is_empty() {
-        format!("the image lacks `{name}`, which starts `{artifact}`")
+        format!("the image lacks `{name}`, which starts {artifact}")
     } else {
-        format!("`{name}`, which starts `{artifact}`, is not executable in the image")
+        format!("`{name}`, which starts {artifact}, is not executable in the image")
     };
     evidence.extend(places.iter().map(|place| format!("looked at `{place}`")));
     Ok(Finding::not_met(rule, message)
@@ -204,7 +299,6 @@ mod tests {
     use crate::bases::FileFacts;
     use crate::layer::EntryPath;
     use crate::project::lock::SystemFacts;
-    use crate::types::finding::Answer;
     use crate::types::platform::Platform;
 
     /// Files with their modes, or nothing that is known.
@@ -245,13 +339,16 @@ mod tests {
             path: None,
             directory: None,
             cure: "look",
+            name: "the image",
+            base_name: "the base",
+            why_unknown: "nothing tells",
         };
         check(requirement, "app.jar", &mut image).expect("answered")[0].answer
     }
 
     #[test]
     fn an_executable_is_on_the_path_and_may_be_run() {
-        let java = Requirement::Executable { name: "java".to_owned() };
+        let java = Requirement::Executable { name: "java".to_owned(), home: None };
         let of = |files: &[(&'static str, u32)]| answer(&java, Files(Some(files.to_vec()), None));
         assert_eq!(of(&[("/usr/bin/java", 0o755)]), Answer::Met);
         assert_eq!(of(&[("/usr/bin/java", 0o644)]), Answer::NotMet);

@@ -30,7 +30,7 @@ pub(super) fn check(usage: &ServletUse, artifact: &str, base: Option<&ConfigFile
             Some(wanted) => Finding::not_met(
                 rule,
                 format!(
-                    "`{artifact}` is written for {} ({shown_by}), but {} in the base runs {}",
+                    "{artifact} is written for {} ({shown_by}), but {} in the base runs {}",
                     servlet.package(),
                     container.describe(),
                     wanted.package()

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::encode::checksum;
 use super::error::LockError;
 use super::facts::{Ancestor, BaseFacts, LockedBase, LockedPlatform, SystemFacts};
-use crate::formats::elf::Machine;
+use crate::formats::elf::{Dynamic, Machine};
 use crate::layer::{Account, AccountKind, EntryPath};
 use crate::oci::MediaType;
 use crate::project::config::decode::{Decode, Decoder, FromText, Wrong, table, text_values};
@@ -92,6 +92,11 @@ table! {
         "target" => target: Option<String>,
         "names" => names: Option<Vec<String>>,
         "machine" => machine: Option<String>,
+        "needed" => needed: Option<Vec<String>>,
+        "interpreter" => interpreter: Option<String>,
+        "soname" => soname: Option<String>,
+        "run-path" => run_path: Vec<String>,
+        "inherited" => is_inherited: Option<bool>,
     }
 }
 
@@ -147,7 +152,16 @@ impl Decode for Ancestor {
     fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         let text = AncestorText::decode(node, decoder)?;
         let machine = text.machine.as_deref().and_then(Machine::parse);
-        let is_right = text.machine.is_none() || (machine.is_some() && text.kind.as_str() == "file");
+        let dynamic = text.needed.map(|needed| Dynamic {
+            interpreter: text.interpreter,
+            soname: text.soname,
+            needed,
+            run_path: text.run_path,
+            is_inherited: text.is_inherited.unwrap_or_default(),
+        });
+        let is_file = text.kind.as_str() == "file";
+        let is_right =
+            (text.machine.is_none() || (machine.is_some() && is_file)) && (dynamic.is_none() || is_file);
         match (text.kind.as_str(), text.mode, text.uid, text.gid, text.target, text.names) {
             _ if !is_right => decoder.wrong(text.kind.span, Wrong::new("this is not a valid kind of entry")),
             ("directory", Some(mode), Some(uid), Some(gid), None, None) => {
@@ -160,11 +174,11 @@ impl Decode for Ancestor {
                 Some(Self::Symlink { target: target.into_bytes() })
             }
             ("file", mode, None, None, None, None) => {
-                Some(Self::File { mode: mode.map(Mode::bits), machine })
+                Some(Self::File { mode: mode.map(Mode::bits), machine, dynamic })
             }
             ("missing", None, None, None, None, None) => Some(Self::Missing),
             _ => {
-                let hint = "a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode` and `machine`, a `missing` nothing";
+                let hint = "a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `machine` and what is loaded with it, a `missing` nothing";
                 decoder.wrong(text.kind.span, Wrong::new("this is not a valid kind of entry").hint(hint))
             }
         }

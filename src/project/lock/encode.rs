@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::facts::{Ancestor, LockedBase, LockedPlatform, SystemFacts};
+use crate::formats::elf::Dynamic;
 use crate::oci::MediaType;
 use crate::types::digest::{Digest, KeyBuilder};
 use crate::types::fingerprint::Fingerprint;
@@ -117,14 +118,34 @@ impl Ancestor {
             Self::Symlink { target } => {
                 format!("{{ kind = \"symlink\", target = {} }}", quoted(std::str::from_utf8(target).ok()?))
             }
-            Self::File { mode, machine } => {
+            Self::File { mode, machine, dynamic } => {
                 let mode = mode.map(|mode| format!(", mode = \"{:04o}\"", mode & 0o7777)).unwrap_or_default();
                 let machine = machine.map(|machine| format!(", machine = \"{machine}\"")).unwrap_or_default();
-                format!("{{ kind = \"file\"{mode}{machine} }}")
+                let dynamic = dynamic.as_ref().map(render_dynamic).unwrap_or_default();
+                format!("{{ kind = \"file\"{mode}{machine}{dynamic} }}")
             }
             Self::Missing => "{ kind = \"missing\" }".to_owned(),
         })
     }
+}
+
+/// The keys of what is loaded with a file; `needed` is always there.
+fn render_dynamic(dynamic: &Dynamic) -> String {
+    let Dynamic { interpreter, soname, needed, run_path, is_inherited } = dynamic;
+    let list = |words: &[String]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", ");
+    let mut text = format!(", needed = [{}]", list(needed));
+    for (key, value) in [("interpreter", interpreter), ("soname", soname)] {
+        if let Some(value) = value {
+            text.push_str(&format!(", {key} = {}", quoted(value)));
+        }
+    }
+    if !run_path.is_empty() {
+        text.push_str(&format!(", run-path = [{}]", list(run_path)));
+    }
+    if *is_inherited {
+        text.push_str(", inherited = true");
+    }
+    text
 }
 
 fn describe(text: &mut String, media_type: &MediaType, size: u64) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::formats::elf::Machine;
+use crate::formats::elf::{Dynamic, Machine};
 use crate::layer::{Account, EntryPath};
 use crate::oci::MediaType;
 use crate::types::digest::Digest;
@@ -113,6 +113,8 @@ pub enum Ancestor {
         mode: Option<u32>,
         /// Of a library: what it was compiled for.
         machine: Option<Machine>,
+        /// Its dynamic section, if a check asked for that.
+        dynamic: Option<Dynamic>,
     },
     /// Nothing.
     Missing,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::facts::MAX_DOCUMENT;
 use super::*;
-use crate::formats::elf::Machine;
+use crate::formats::elf::{Dynamic, Machine};
 use crate::layer::{Account, AccountKind, EntryPath};
 use crate::oci::MediaType;
 use crate::types::digest::Digest;
@@ -293,7 +293,7 @@ fn says_what_is_wrong() {
     20 | "/opt/größe \"x\"\u007F" = { kind = "directory" }
        |                                     ^^^^^^^^^^^
        |
-       = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode` and `machine`, a `missing` nothing
+       = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `machine` and what is loaded with it, a `missing` nothing
 
     error: this is not a valid kind of entry
       --> build.lock:44:37
@@ -301,7 +301,7 @@ fn says_what_is_wrong() {
     44 | "/opt/größe \"x\"\u007F" = { kind = "directory" }
        |                                     ^^^^^^^^^^^
        |
-       = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode` and `machine`, a `missing` nothing
+       = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `machine` and what is loaded with it, a `missing` nothing
     hint: put it back as it was committed, or remove it and run `pack update`
     "#);
 }
@@ -315,8 +315,20 @@ fn any_lock() -> impl Strategy<Value = Lock> {
         "[^\0]{0,8}".prop_map(|target| Ancestor::Symlink { target: target.into_bytes() }),
         (0_u32..0o10000, proptest::collection::btree_set("[^/\0]{1,4}", 0..3))
             .prop_map(|(mode, names)| { Ancestor::Listed { mode, uid: 0, gid: 7, names } }),
-        Just(Ancestor::File { mode: None, machine: None }),
-        Just(Ancestor::File { mode: Some(0o755), machine: Machine::parse("arm64") }),
+        Just(Ancestor::File { mode: None, machine: None, dynamic: None }),
+        Just(Ancestor::File { mode: Some(0o755), machine: Machine::parse("arm64"), dynamic: None }),
+        (proptest::collection::vec("[a-z\"$/]{0,4}", 0..3), any::<bool>()).prop_map(
+            |(names, is_inherited)| {
+                let dynamic = Dynamic {
+                    interpreter: names.first().cloned(),
+                    soname: names.last().cloned(),
+                    needed: names.clone(),
+                    run_path: names,
+                    is_inherited,
+                };
+                Ancestor::File { mode: Some(0o644), machine: Machine::parse("amd64"), dynamic: Some(dynamic) }
+            }
+        ),
         Just(Ancestor::Missing),
     ];
     let account = (any::<bool>(), "[a-z\"\\\\ -]{1,6}").prop_map(|(is_user, name)| Account {

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::bases::Empty;
 use crate::formats::json::Raw;
 use crate::inspect::verify;
 use crate::oci::{ConfigChange, Descriptor, History, NewLayer, RootFs, RunConfig, derive};
+use crate::project::lock::SystemFacts;
 use crate::registry::fake::{Fake, Kind as Asked};
 use crate::registry::{self, Client};
 use crate::types::platform::Platform;
@@ -20,25 +22,21 @@ fn config(env: &[&str]) -> ConfigFile {
     }
 }
 
-#[test]
-fn versions_of_java() {
-    for (text, major) in [
-        ("jdk-21.0.2+13", Some(21)),
-        ("17.0.9", Some(17)),
-        ("8u392", Some(8)),
-        ("1.8.0_392", Some(8)),
-        ("jdk8u392-b08", Some(8)),
-        ("unknown", None),
-    ] {
-        assert_eq!(java(&config(&[&format!("JAVA_VERSION={text}")])), major, "{text}");
-    }
+/// The sentences about a new base that has not what the old one had.
+fn reasons(old: &ConfigFile, new: &ConfigFile) -> String {
+    let platform = Platform::linux_amd64();
+    let settings = CheckedSettings::new(&config(&[]), old, new);
+    let mut tree = Empty;
+    let mut image = settings.image(&mut tree, &platform, new);
+    let kept = requirements::kept(old, Some(&SystemFacts::default()));
+    let findings = kept.iter().flat_map(|kept| check(kept, "the image", &mut image).expect("answered"));
+    list(&findings.filter(|finding| finding.answer == Answer::NotMet).collect::<Vec<_>>())
 }
 
 #[test]
 fn what_excludes_each_other() {
     let tomcat =
         |version: &str| config(&["CATALINA_HOME=/usr/local/tomcat", &format!("TOMCAT_VERSION={version}")]);
-    let reasons = |old: &ConfigFile, new: &ConfigFile| list(&incompatible(old, new));
     assert_eq!(reasons(&tomcat("10.1.1"), &tomcat("10.1.30")), "");
     assert_eq!(reasons(&tomcat("10.1.1"), &tomcat("11.0.1")), "");
     assert!(reasons(&tomcat("9.0.1"), &tomcat("10.1.1")).contains("Tomcat 9"));
@@ -48,7 +46,12 @@ fn what_excludes_each_other() {
     assert_eq!(reasons(&config(&[]), &tomcat("9.0.1")), "", "nothing of the old base is missing");
     let java = |version: &str| config(&[&format!("JAVA_VERSION={version}")]);
     assert_eq!(reasons(&java("17.0.1"), &java("21.0.1")), "");
-    assert_eq!(reasons(&java("21.0.1"), &java("17.0.1")), "the old base has Java 21, the new one Java 17");
+    assert_eq!(
+        reasons(&java("jdk-21.0.1"), &java("1.8.0_392")),
+        "the old base has Java 21, the new one Java 8"
+    );
+    assert_eq!(reasons(&java("21.0.1"), &config(&[])), "the old base has Java 21, the new one none");
+    assert_eq!(reasons(&java("latest"), &java("17.0.1")), "", "no version that is known");
 }
 
 /// An image as other tools make it, of layers that are the texts themselves.
@@ -215,6 +218,7 @@ fn in_a_registry_no_layer_is_read_and_the_bases_are_mounted() {
         new: &new_base,
         platform: None,
         force: false,
+        image_is_near: false,
         read_bases: false,
         shared: None,
         destination: &destination,

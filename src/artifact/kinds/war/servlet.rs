@@ -14,13 +14,12 @@ use memchr::memmem;
 use super::super::super::error::ArtifactError;
 use super::super::super::material::Material;
 use super::super::super::options::AppOptions;
-use super::super::super::requirement::{Requirement, Requirements, ServletUse};
+use super::super::super::requirement::{Requirement, Requirements, ServletSearch, ServletUse};
 use super::layers::Group;
 use super::members::{MemberLocation, WarMember};
-use crate::bases::{Servlet, container};
+use crate::bases::Servlet;
 use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
 use crate::layer::scan::{FoundKind, Scanner, TreeItem};
-use crate::oci::ConfigFile;
 use crate::types::shown::shown;
 
 /// No class file is larger: its methods are limited to 64 KiB each, and real ones stay below 1 MiB.
@@ -61,10 +60,10 @@ struct Evidence {
 pub(super) fn requirements(
     material: &Material,
     options: &AppOptions,
-    base: Option<&ConfigFile>,
+    search: ServletSearch,
     scanner: &Scanner,
 ) -> Result<Requirements, ArtifactError> {
-    let usage = usage(material, options, base, scanner)?;
+    let usage = usage(material, options, search, scanner)?;
     Ok(Requirements { artifact: material.path().to_owned(), all: vec![Requirement::Servlet(usage)] })
 }
 
@@ -73,10 +72,14 @@ pub(super) fn requirements(
 fn usage(
     material: &Material,
     options: &AppOptions,
-    base: Option<&ConfigFile>,
+    search: ServletSearch,
     scanner: &Scanner,
 ) -> Result<ServletUse, ArtifactError> {
-    let Some(container) = base.and_then(container) else { return Ok(ServletUse::NotSearched) };
+    let wanted = match search {
+        ServletSearch::None => return Ok(ServletUse::NotSearched),
+        ServletSearch::Any => None,
+        ServletSearch::First(servlet) => Some(servlet),
+    };
     let found: Arc<Vec<TreeItem>>;
     let members: Vec<WarMember<'_>> = match material.archive() {
         Some(archive) => {
@@ -103,7 +106,7 @@ fn usage(
 
     let mut budget = ReadBudget(MAX_READ);
     let declared = descriptor.servlet();
-    let evidence = match (container.servlet(), declared) {
+    let evidence = match (wanted, declared) {
         (None, Some(servlet)) => Some(Evidence { servlet, shown_by: "`WEB-INF/web.xml`".to_owned() }),
         (wanted, _) => used(&members, &descriptor, wanted, &mut budget)?,
     };
@@ -111,7 +114,7 @@ fn usage(
         (Some(Evidence { servlet, shown_by }), _) => {
             ServletUse::Uses { servlet, shown_by, descriptor: descriptor.version }
         }
-        (None, Some(servlet)) if container.servlet() != Some(servlet) => ServletUse::Declares(servlet),
+        (None, Some(servlet)) if wanted != Some(servlet) => ServletUse::Declares(servlet),
         _ => nothing_used(&members, &budget),
     })
 }

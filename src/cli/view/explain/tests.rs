@@ -156,6 +156,7 @@ fn every_reason_has_a_sentence_of_its_own() {
         Outcome::New,
         Outcome::Changed { inputs: Vec::new() },
         Outcome::Untrusted,
+        Outcome::Told,
         Outcome::Lost,
     ];
     let first = |outcome: &Outcome| {

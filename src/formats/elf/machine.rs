@@ -59,6 +59,12 @@ impl Machine {
         NAMES.iter().find(is_it).map(|(.., name)| *name)
     }
 
+    /// The number that ELF has for it.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.number
+    }
+
     /// The machine with this text, as [`Display`](fmt::Display) writes it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

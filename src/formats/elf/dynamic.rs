@@ -1,0 +1,214 @@
+//! The interpreter and the dynamic section of an ELF file.
+//!
+//! Only headers and tables are read. All strings are bounded, and so is their number.
+
+use object::elf;
+use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
+use object::{Endianness, ReadRef};
+use serde::{Deserialize, Serialize};
+
+use super::machine::{HEAD, Machine};
+
+/// A library's name or the loader's path is a file name; longer ones are an attack.
+const MAX_STRING: u64 = 4096;
+/// 65,536 dynamic entries; real programs have some dozens.
+const MAX_SEGMENT: u64 = 1 << 20;
+/// All strings of one file together, in bytes. Real programs have less than two kilobytes.
+const MAX_STRINGS: usize = 256 << 10;
+
+/// The statements of an ELF file about what is loaded with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dynamic {
+    /// The loader that starts it (`PT_INTERP`): it is a program.
+    pub interpreter: Option<String>,
+    /// Its own name (`DT_SONAME`): it is a library.
+    pub soname: Option<String>,
+    /// The libraries that it is linked with (`DT_NEEDED`), in its order.
+    pub needed: Vec<String>,
+    /// The directories that it wants searched (`DT_RUNPATH`, else `DT_RPATH`), as they are written.
+    pub run_path: Vec<String>,
+    /// Whether these directories are also searched for the libraries of its libraries, as those of `DT_RPATH` are.
+    pub is_inherited: bool,
+}
+
+impl Dynamic {
+    /// About how many bytes of memory it takes.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        const EACH: usize = 32;
+        let names = self.interpreter.iter().chain(&self.soname).chain(&self.needed).chain(&self.run_path);
+        EACH * 4 + names.map(|name| EACH + name.len()).sum::<usize>()
+    }
+}
+
+/// The kind of an ELF file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ElfKind {
+    /// A program at a fixed address.
+    Program,
+    /// A library, or a program that runs at any address.
+    Shared,
+    /// An object file, a core dump, or something else.
+    Other,
+}
+
+/// An ELF file.
+#[derive(Clone, Debug)]
+pub struct ElfFile {
+    /// The machine that it is for.
+    pub machine: Machine,
+    /// Its kind.
+    pub kind: ElfKind,
+    /// The number of its ABI (`EI_OSABI`).
+    pub abi: u8,
+    /// Where it starts; 0 for most libraries.
+    pub entry: u64,
+    /// Whether it says that it is a program (`DF_1_PIE`).
+    pub is_pie: bool,
+    /// Its interpreter and dynamic section.
+    pub dynamic: Dynamic,
+}
+
+impl ElfFile {
+    /// Reads the headers and tables of the file `data`.
+    ///
+    /// # Errors
+    /// When it is no ELF file, or they are not in it, in words.
+    pub fn read<'d>(data: impl ReadRef<'d>) -> Result<Self, String> {
+        let head = data.read_bytes_at(0, HEAD as u64).map_err(|()| "the file is truncated".to_owned())?;
+        let machine = Machine::of(head).ok_or("it has no ELF magic")?;
+        match head[4] {
+            1 => read::<elf::FileHeader32<Endianness>>(machine, data),
+            2 => read::<elf::FileHeader64<Endianness>>(machine, data),
+            _ => Err("its class is neither 32 nor 64 bits".to_owned()),
+        }
+    }
+
+    /// Refuses a file that ends before what its headers speak of: it was cut off while it was written or copied.
+    ///
+    /// # Errors
+    /// For such a file, in words.
+    pub fn check_whole<'d>(data: impl ReadRef<'d>) -> Result<(), String> {
+        match data.read_bytes_at(4, 1) {
+            Ok([1]) => check_whole::<elf::FileHeader32<Endianness>>(data),
+            Ok([2]) => check_whole::<elf::FileHeader64<Endianness>>(data),
+            _ => Err("its class is neither 32 nor 64 bits".to_owned()),
+        }
+    }
+}
+
+/// Where the dynamic section of the file that begins with `head` is: offset and size in bytes.
+pub(super) fn place_of_dynamic(head: &[u8]) -> Option<(u64, u64)> {
+    fn place<H: FileHeader<Endian = Endianness>>(head: &[u8]) -> Option<(u64, u64)> {
+        let header = H::parse(head).ok()?;
+        let endian = header.endian().ok()?;
+        let segments = header.program_headers(endian, head).ok()?;
+        let dynamic = segments.iter().find(|segment| segment.p_type(endian) == elf::PT_DYNAMIC)?;
+        let size = dynamic.p_filesz(endian).into();
+        (size <= MAX_SEGMENT).then(|| (dynamic.p_offset(endian).into(), size))
+    }
+    match head.get(4)? {
+        1 => place::<elf::FileHeader32<Endianness>>(head),
+        2 => place::<elf::FileHeader64<Endianness>>(head),
+        _ => None,
+    }
+}
+
+fn text(error: object::read::Error) -> String {
+    error.to_string()
+}
+
+fn read<'d, H: FileHeader<Endian = Endianness>>(
+    machine: Machine,
+    data: impl ReadRef<'d>,
+) -> Result<ElfFile, String> {
+    let header = H::parse(data).map_err(text)?;
+    let endian = header.endian().map_err(text)?;
+    let kind = match header.e_type(endian) {
+        elf::ET_EXEC => ElfKind::Program,
+        elf::ET_DYN => ElfKind::Shared,
+        _ => ElfKind::Other,
+    };
+    let segments = header.program_headers(endian, data).map_err(text)?;
+    let mut found = Dynamic::default();
+    let mut dynamic: &[H::Dyn] = &[];
+    for segment in segments {
+        let kind = segment.p_type(endian);
+        let is_read = kind == elf::PT_INTERP || kind == elf::PT_DYNAMIC;
+        if is_read && segment.p_filesz(endian).into() > MAX_SEGMENT {
+            return Err("its dynamic section or interpreter is absurdly large".to_owned());
+        }
+        if kind == elf::PT_INTERP && segment.p_filesz(endian).into() > MAX_STRING {
+            return Err("its dynamic section or interpreter is absurdly large".to_owned());
+        }
+        if let Some(bytes) = segment.interpreter(endian, data).map_err(text)? {
+            found.interpreter = Some(String::from_utf8_lossy(bytes).into_owned());
+        }
+        if let Some(table) = segment.dynamic(endian, data).map_err(text)? {
+            dynamic = table;
+        }
+    }
+    let end = dynamic.iter().position(|entry| entry.tag(endian) == elf::DT_NULL).unwrap_or(dynamic.len());
+    let dynamic = &dynamic[..end];
+    let value = |tag| dynamic.iter().find(|entry| entry.tag(endian) == tag).map(|entry| entry.val(endian));
+    // Addresses in memory become offsets in the file by the segment that is loaded there.
+    let offset_of = |address: u64| {
+        segments.iter().find_map(|segment| {
+            let loaded = segment.p_type(endian) == elf::PT_LOAD;
+            let delta = address.checked_sub(segment.p_vaddr(endian).into())?;
+            (loaded && delta < segment.p_filesz(endian).into())
+                .then(|| delta.checked_add(segment.p_offset(endian).into()))?
+        })
+    };
+    let strings = value(elf::DT_STRTAB).and_then(offset_of);
+    let mut left = MAX_STRINGS;
+    let mut string = |at: u64| -> Result<String, String> {
+        let start = strings.and_then(|strings| strings.checked_add(at));
+        let start = start.ok_or("its string table is outside the file")?;
+        let end = start.saturating_add(MAX_STRING).min(data.len().unwrap_or_default());
+        let bytes =
+            data.read_bytes_at_until(start..end, 0).map_err(|()| "a library's name is outside the file")?;
+        left = left.checked_sub(bytes.len() + 1).ok_or("its names of libraries are absurdly long")?;
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    };
+    let mut strings_of = |tag| {
+        let entries = dynamic.iter().filter(move |entry| entry.tag(endian) == tag);
+        entries.map(|entry| string(entry.val(endian))).collect::<Result<Vec<_>, _>>()
+    };
+    found.needed = strings_of(elf::DT_NEEDED)?;
+    let mut run_path = strings_of(elf::DT_RUNPATH)?;
+    if run_path.is_empty() {
+        run_path = strings_of(elf::DT_RPATH)?;
+        found.is_inherited = !run_path.is_empty();
+    }
+    found.run_path = run_path.iter().flat_map(|path| path.split(':')).map(str::to_owned).collect();
+    found.soname = strings_of(elf::DT_SONAME)?.into_iter().next();
+    Ok(ElfFile {
+        machine,
+        kind,
+        abi: header.e_ident().os_abi.0,
+        entry: header.e_entry(endian).into(),
+        is_pie: value(elf::DT_FLAGS_1).is_some_and(|flags| flags & elf::DF_1_PIE.0 != 0),
+        dynamic: found,
+    })
+}
+
+fn check_whole<'d, H: FileHeader<Endian = Endianness>>(data: impl ReadRef<'d>) -> Result<(), String> {
+    let header = H::parse(data).map_err(text)?;
+    let endian = header.endian().map_err(text)?;
+    let segments = header.program_headers(endian, data).map_err(text)?;
+    let length = data.len().unwrap_or_default();
+    let is_in = |start: u64, size: u64| start.checked_add(size).is_some_and(|end| end <= length);
+    let sections = (header.e_shoff(endian).into(), u64::from(header.e_shnum(endian)));
+    let size = u64::from(header.e_shentsize(endian)) * sections.1;
+    if sections.0 != 0 && !is_in(sections.0, size) {
+        return Err("the file is truncated: its section headers are beyond its end".to_owned());
+    }
+    for segment in segments {
+        let (start, size) = (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
+        if size > 0 && !is_in(start, size) {
+            return Err("the file is truncated: a segment is beyond its end".to_owned());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! The parts of ELF files that a dynamic loader reads.
+//!
+//! - [`machine`]: the first bytes, which say what a file is for.
+//! - [`dynamic`]: the interpreter and the dynamic section: names and search paths of libraries.
+//! - [`streamed`]: the same of a file that streams by, such as one in a layer.
+
+mod dynamic;
+mod machine;
+mod streamed;
+
+pub use dynamic::{Dynamic, ElfFile, ElfKind};
+pub use machine::{HEAD, Machine};
+pub use streamed::{StreamedElf, is_library_name};
