@@ -43,7 +43,7 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
         new: &new,
         platform: args.platform.clone(),
         force: args.force,
-        image_is_near: !matches!(Location::parse(&args.image), Ok(Location::Registry(_))),
+        image_is_near: in_registry(&args.image).is_none(),
         read_bases: args.read_bases,
         shared: shared(&client, &args.image),
         destination: &*target.destination,
@@ -80,8 +80,16 @@ fn named(invocation: &Invocation, client: &Client, name: &str) -> Result<NamedBa
 
 /// Other machines' statements about base layers, in the repository of an image in a registry.
 fn shared(client: &Client, image: &str) -> Option<Arc<dyn SharedIndexes>> {
-    let Ok(Location::Registry(reference)) = Location::parse(image) else { return None };
-    Some(SharedLayers::new(client.clone(), reference.repository().clone()))
+    Some(SharedLayers::new(client.clone(), in_registry(image)?.repository().clone()))
+}
+
+/// An image in a registry: a name alone is one, since the result is published.
+fn in_registry(image: &str) -> Option<Reference> {
+    match Location::parse(image) {
+        Ok(Location::Registry(reference)) => Some(reference),
+        Ok(Location::Name(name)) => Some(name.reference().clone()),
+        _ => None,
+    }
 }
 
 /// The base that an image says it is on: by its digest in the store, where a build leaves the documents of
@@ -144,7 +152,7 @@ impl InImage {
         let location = Location::parse(&args.image);
         let is_whole = |location: &Location| {
             let base = load_image(&*named.source, args.platform.as_ref());
-            !matches!(location, Location::Registry(_) | Location::Store(_))
+            !matches!(location, Location::Name(_) | Location::Registry(_) | Location::Store(_))
                 && base.is_ok_and(|base| base.image.layers().iter().all(|layer| image.blob(layer).is_ok()))
         };
         if !location.is_ok_and(|location| is_whole(&location)) {

@@ -212,13 +212,15 @@ fn a_cold_machine_is_told_what_a_base_has() {
     assert_eq!(answers(&compared), answers(&taught));
     assert!(fetched(&server.requests()).iter().any(is_base_layer));
 
-    // A rebase on a cold machine fetches no layer of the base either.
+    // A rebase on a cold machine is told, too, and fetches no layer.
     let image = format!("{host}/shop:1");
     let base_of = format!("{base}:1");
     server.requests();
     let arguments = ["rebase", &image, "--base", &base_of, "--old-base", &base_of, "-t", "5"];
     let rebased = machine(6).json(&arguments);
-    assert!(!rebased["findings"].as_array().expect("a list").is_empty(), "{rebased}");
+    let findings = rebased["findings"].as_array().expect("a list");
+    let libc = findings.iter().find(|finding| finding["rule"] == "elf-libc").expect("a finding");
+    assert_eq!(libc["answer"], "met", "{rebased}");
     let got = fetched(&server.requests());
     assert!(!got.iter().any(is_base_layer), "{got:?}");
 
