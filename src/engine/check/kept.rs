@@ -18,15 +18,18 @@ pub(super) fn check<T: FileTree>(
     }
 }
 
-type Names = std::collections::BTreeSet<String>;
+type LibcNames = std::collections::BTreeSet<String>;
 
-fn libc<T: FileTree>(old: Option<&Names>, image: &mut CandidateImage<'_, T>) -> Result<Finding, BoxedError> {
+fn libc<T: FileTree>(
+    old: Option<&LibcNames>,
+    image: &mut CandidateImage<'_, T>,
+) -> Result<Finding, BoxedError> {
     let rule = Rule::ElfLibc;
     let (Some(old), Some(new)) = (old, image.system()?.map(|system| system.libc)) else {
         let what = "whether both bases have the same C library";
         return Ok(Finding::unknown(rule, image.unknown(what)).hint(image.cure));
     };
-    let named = |names: &Names| {
+    let named = |names: &LibcNames| {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         if names.is_empty() { "no C library".to_owned() } else { names.join(" and ") }
     };
