@@ -62,13 +62,23 @@ fn mentions_certificates(path: &Path) -> Result<bool, ArtifactError> {
 
 /// Reads the headers and tables of the program at `path`.
 pub(super) fn read_facts(path: &Path) -> Result<ElfFacts, ArtifactError> {
+    read(path, false)
+}
+
+/// The same of a shared library that a program loads.
+pub(super) fn read_module_facts(path: &Path) -> Result<ElfFacts, ArtifactError> {
+    read(path, true)
+}
+
+fn read(path: &Path, is_module: bool) -> Result<ElfFacts, ArtifactError> {
     let (file, _) =
         input::open(path).map_err(|source| ArtifactError::Io { path: path.to_owned(), source })?;
     // Only the headers and tables that are looked at are read.
-    facts_of(&ReadCache::new(file)).map_err(|why| ArtifactError::NotAProgram { path: path.to_owned(), why })
+    facts_of(&ReadCache::new(file), is_module)
+        .map_err(|why| ArtifactError::NotAProgram { path: path.to_owned(), why })
 }
 
-fn facts_of(data: &ReadCache<File>) -> Result<ElfFacts, String> {
+fn facts_of(data: &ReadCache<File>, is_module: bool) -> Result<ElfFacts, String> {
     ElfFile::check_whole(data)?;
     let file = ElfFile::read(data)?;
     if ![ABI_NONE, ABI_GNU].contains(&file.abi) {
@@ -82,7 +92,7 @@ fn facts_of(data: &ReadCache<File>) -> Result<ElfFacts, String> {
     let dynamic = file.dynamic;
     let starts =
         dynamic.interpreter.is_some() || file.is_pie || (file.entry != 0 && dynamic.soname.is_none());
-    if file.kind == ElfKind::Shared && !starts {
+    if file.kind == ElfKind::Shared && !starts && !is_module {
         return Err("it is a shared library".to_owned());
     }
     let is_static = dynamic.interpreter.is_none() && dynamic.needed.is_empty();

@@ -58,6 +58,8 @@ pub struct AppOptions {
     pub into_root: bool,
     /// The file's name in the image: a program's, or that of a packaged WAR, without `.war`.
     pub name: Option<String>,
+    /// Whether the settings say how the image starts, so that the artifact need not.
+    pub has_entrypoint: bool,
     /// Modes, owners, time, and what else is allowed.
     pub rules: Rules,
     /// Whether `security.capability` and `user.*` attributes are kept.

@@ -1,5 +1,7 @@
 //! `package.json`, whose keys are exact to npm.
 
+use std::collections::BTreeMap;
+
 use crate::formats::json::{self, JsonError, JsonValue};
 
 /// The text of a `package.json`.
@@ -10,4 +12,90 @@ pub(super) fn package(bytes: &[u8]) -> Result<JsonValue<'_>, JsonError> {
 /// The member `name` of an object.
 pub(super) fn member<'a>(object: JsonValue<'a>, name: &str) -> Option<JsonValue<'a>> {
     object.members().find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+/// The text of the member `name` of an object.
+pub(super) fn text_of(object: JsonValue<'_>, name: &str) -> Option<String> {
+    member(object, name)?.as_str().map(std::borrow::Cow::into_owned)
+}
+
+/// The parts of a `package.json` that decide an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct PackageJson {
+    pub(super) version: Option<String>,
+    pub(super) main: Option<String>,
+    pub(super) scripts: BTreeMap<String, String>,
+    /// The names of packages that it cannot do without.
+    pub(super) dependencies: Vec<String>,
+    /// Those that it uses where they are there: optional ones, and peers that may be missing.
+    pub(super) optional: Vec<String>,
+    /// Those that its developers need.
+    pub(super) development: Vec<String>,
+    /// Whether it says which system or processor it is for.
+    pub(super) is_for_one_platform: bool,
+}
+
+impl PackageJson {
+    /// Reads one.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+        let object = package(bytes)?;
+        let names = |member: Option<JsonValue<'_>>| -> Vec<String> {
+            let members = member.into_iter().flat_map(JsonValue::members);
+            members.map(|(name, _)| name.into_owned()).collect()
+        };
+        let mut all = Self::default();
+        let mut peers = Vec::new();
+        for (key, value) in object.members() {
+            match &*key {
+                "version" => all.version = value.as_str().map(std::borrow::Cow::into_owned),
+                "main" => all.main = value.as_str().map(std::borrow::Cow::into_owned),
+                "scripts" => {
+                    let scripts = value.members();
+                    let script = |(name, text): (std::borrow::Cow<'_, str>, JsonValue<'_>)| {
+                        Some((name.into_owned(), text.as_str()?.into_owned()))
+                    };
+                    all.scripts = scripts.filter_map(script).collect();
+                }
+                "dependencies" => all.dependencies = names(Some(value)),
+                "optionalDependencies" => all.optional.extend(names(Some(value))),
+                "devDependencies" => all.development = names(Some(value)),
+                "peerDependencies" => peers = names(Some(value)),
+                "os" | "cpu" => all.is_for_one_platform |= value.items().next().is_some(),
+                _ => {}
+            }
+        }
+        // npm writes optional dependencies into both lists.
+        let optional = &all.optional;
+        all.dependencies.retain(|name| !optional.contains(name));
+        all.optional.extend(peers);
+        all.dependencies.sort_unstable();
+        all.optional.sort_unstable();
+        all.development.sort_unstable();
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_package_needs() {
+        let text = br#"{"version":"1.0.0","main":"lib/x.js","scripts":{"start":"node .","bad":1},
+            "dependencies":{"b":"1","a":"2","fs":"3"},"optionalDependencies":{"fs":"3"},"devDependencies":{"t":"1"},
+            "peerDependencies":{"p":"1"},"os":["linux"]}"#;
+        let package = PackageJson::parse(text).expect("JSON");
+        assert_eq!(
+            (&*package.dependencies, &*package.optional),
+            (&["a", "b"].map(String::from)[..], &["fs", "p"].map(String::from)[..])
+        );
+        assert_eq!((package.version.as_deref(), package.main.as_deref()), (Some("1.0.0"), Some("lib/x.js")));
+        assert_eq!(package.scripts.get("start").map(String::as_str), Some("node ."));
+        assert_eq!(
+            (package.scripts.len(), package.development.len(), package.is_for_one_platform),
+            (1, 1, true)
+        );
+        assert_eq!(PackageJson::parse(b"[]").expect("JSON"), PackageJson::default());
+        assert!(PackageJson::parse(b"{").is_err());
+    }
 }

@@ -1,5 +1,6 @@
 //! The proposal: layers and settings of an artifact in an image, as data.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::ArtifactError;
@@ -17,6 +18,10 @@ pub struct Proposal {
     pub entrypoint: Option<Vec<String>>,
     /// Arguments, where the artifact decides them.
     pub cmd: Option<Vec<String>>,
+    /// Variables of the environment that the artifact wants, where neither the settings nor the base have them.
+    pub env: BTreeMap<String, String>,
+    /// The directory that it starts in, where the settings do not say.
+    pub workdir: Option<EntryPath>,
     /// Platform, where the artifact decides it.
     pub platform: Option<Platform>,
     /// Places at which something of the base would run in the application's stead.

@@ -38,6 +38,44 @@ pub struct Search {
     pub servlet: ServletSearch,
     /// Whether the base is empty, so that a program is searched for what it expects of one.
     pub is_base_empty: bool,
+    /// Where the base has its interpreters.
+    pub interpreter: InterpreterPlace,
+}
+
+/// Where an image has the interpreters of Node.js and Python.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterpreterPlace {
+    /// In `/usr/bin`, as distributions have them.
+    Usual,
+    /// In `/usr/local/bin`, as the official images of Python have it.
+    Local,
+    /// In `/nodejs/bin`, not on the `PATH`, as distroless images of Node.js have it.
+    Distroless,
+}
+
+impl InterpreterPlace {
+    /// The program of distroless images, which is their entrypoint.
+    const NODE: &str = "/nodejs/bin/node";
+
+    fn on(base: Option<&ConfigFile>) -> Self {
+        let run = base.and_then(|base| base.config.as_ref());
+        let entrypoint = run.and_then(|run| run.entrypoint.as_deref()).unwrap_or_default();
+        if entrypoint.first().is_some_and(|program| program == Self::NODE) {
+            Self::Distroless
+        } else if base.is_some_and(|base| base.env("PYTHON_VERSION").is_some()) {
+            Self::Local
+        } else {
+            Self::Usual
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Usual => "usual",
+            Self::Local => "local",
+            Self::Distroless => "distroless",
+        }
+    }
 }
 
 /// Which generation of the servlet API a web application is searched for. An application with both runs on either.
@@ -59,7 +97,7 @@ impl Search {
             None => ServletSearch::None,
             Some(container) => container.servlet().map_or(ServletSearch::Any, ServletSearch::First),
         };
-        Self { servlet, is_base_empty: base.is_none() }
+        Self { servlet, is_base_empty: base.is_none(), interpreter: InterpreterPlace::on(base) }
     }
 
     /// A word that no other search has.
@@ -70,7 +108,7 @@ impl Search {
             ServletSearch::Any => "any",
             ServletSearch::First(servlet) => servlet.package(),
         };
-        format!("{servlet} {}", self.is_base_empty)
+        format!("{servlet} {} {}", self.is_base_empty, self.interpreter.word())
     }
 }
 

@@ -3,6 +3,8 @@
 //! Invariants: the artifacts of an image are those of all tables, in the order of the settings; none is left out in
 //! silence, and no two have a place in common.
 
+use std::collections::BTreeMap;
+
 use super::draft::{Draft, DraftOrigin, OwnedDirectories, SplitRequest, Times};
 use super::error::BuildError;
 use super::options::taken_of;
@@ -154,7 +156,8 @@ impl<'a, 'r> ProposedApp<'a, 'r> {
             let hint = error.hint();
             return Err(at(request, written, error.into(), hint));
         }
-        let options = options_of(settings, seconds);
+        let mut options = options_of(settings, seconds);
+        options.has_entrypoint = request.settings.config.entrypoint.is_some();
         let proposal = artifact::propose(artifact, &options, base, scanner)?;
         Ok(Self { settings, artifact, options, proposal, times })
     }
@@ -229,20 +232,51 @@ fn unique(name: String, taken: &[String]) -> String {
     numbered.find(|numbered| !taken.contains(numbered)).unwrap_or(name)
 }
 
-/// The entrypoint and the arguments that the artifacts decide: one of them at most, unless the settings have an
-/// entrypoint.
-#[expect(clippy::type_complexity, reason = "as a proposal has them")]
-pub(super) fn start(
-    request: &Request,
-    apps: &[ProposedApp<'_, '_>],
-) -> Result<(Option<Vec<String>>, Option<Vec<String>>), BoxedError> {
+/// How the artifacts of an image want it to start.
+#[derive(Debug, Default)]
+pub(super) struct Start {
+    pub(super) entrypoint: Option<Vec<String>>,
+    pub(super) cmd: Option<Vec<String>>,
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) workdir: Option<String>,
+}
+
+impl Start {
+    /// The variables that any of the artifacts wants, and the directory of the only one that wants one.
+    fn around(apps: &[&ProposedApp<'_, '_>]) -> Self {
+        let mut start = Self::default();
+        for app in apps {
+            for (name, value) in &app.proposal.env {
+                start.env.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        let workdir = |app: &&ProposedApp<'_, '_>| Some(absolute(app.proposal.workdir.as_ref()?));
+        let workdirs: Vec<String> = apps.iter().filter_map(workdir).collect();
+        if let [workdir] = &workdirs[..] {
+            start.workdir = Some(workdir.clone());
+        }
+        start
+    }
+}
+
+/// A path of the image as its configuration has it.
+fn absolute(path: &EntryPath) -> String {
+    format!("/{}", String::from_utf8_lossy(path.as_bytes()))
+}
+
+/// How the artifacts start the image: one of them at most decides, unless the settings have an entrypoint.
+pub(super) fn start(request: &Request, apps: &[ProposedApp<'_, '_>]) -> Result<Start, BoxedError> {
     let deciding: Vec<&ProposedApp<'_, '_>> = apps.iter().filter(|app| app.decides_start()).collect();
     match deciding[..] {
-        [] => Ok((None, None)),
-        [app] => Ok((app.proposal.entrypoint.clone(), app.proposal.cmd.clone())),
+        [] => Ok(Start::around(&apps.iter().collect::<Vec<_>>())),
+        [app] => Ok(Start {
+            entrypoint: app.proposal.entrypoint.clone(),
+            cmd: app.proposal.cmd.clone(),
+            ..Start::around(&[app])
+        }),
         [first, second, ..] => {
             if request.settings.config.entrypoint.is_some() {
-                return Ok((None, None));
+                return Ok(Start::around(&apps.iter().collect::<Vec<_>>()));
             }
             let message =
                 format!("both {} and {} say how the image starts", first.told(request), second.told(request));

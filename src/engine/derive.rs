@@ -7,7 +7,7 @@ use super::prepared::PreparedBuild;
 use super::request::Request;
 use crate::bases::{PlatformBase, soci_config};
 use crate::layer::Compression;
-use crate::oci::{self, ConfigChange, Descriptor, Index, MediaType, NewLayer, RawDocument, soci};
+use crate::oci::{self, ConfigChange, ConfigFile, Descriptor, Index, MediaType, NewLayer, RawDocument, soci};
 use crate::plan::{LayerFacts, Plan, PlannedImage, PlannedLayer};
 use crate::project::config::{Arguments, Facts, Spanned, TagTemplate, Template, TemplateError};
 use crate::types::digest::Sha256;
@@ -28,7 +28,8 @@ pub(super) fn finish(
     let mut indexes = Vec::new();
     let mut notes = Vec::new();
     for ((planned, base), layers) in prepared.plan.images.iter().zip(&prepared.bases).zip(layers) {
-        let mut change = change(request, planned, &facts)?;
+        let base_config = base.as_ref().map(|base| base.image.config());
+        let mut change = change(request, planned, base_config, &facts)?;
         let mut tables = base.as_ref().map(PlatformBase::tables).transpose()?.unwrap_or_default();
         tables.extend(layers.iter().filter_map(|layer| layer.table.clone()));
         let index = soci::index(tables, &mut change.annotations)?;
@@ -163,7 +164,12 @@ fn resolve<T, V>(
 }
 
 /// The changes of the settings and the artifact to the base's configuration.
-fn change(request: &Request, planned: &PlannedImage, facts: &Facts) -> Result<ConfigChange, BoxedError> {
+fn change(
+    request: &Request,
+    planned: &PlannedImage,
+    base: Option<&ConfigFile>,
+    facts: &Facts,
+) -> Result<ConfigChange, BoxedError> {
     let config = &request.settings.config;
     let annotations = annotations(request, Some(planned), facts)?;
     let mut labels = standard(request, planned, facts)?;
@@ -177,20 +183,33 @@ fn change(request: &Request, planned: &PlannedImage, facts: &Facts) -> Result<Co
     // The artifact's arguments belong to the artifact's entrypoint.
     let cmd =
         arguments(&config.cmd).or_else(|| if entrypoint.is_none() { planned.cmd.clone() } else { None });
+    let mut env: Vec<(String, String)> = config
+        .env
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()))
+        .collect();
+    let is_unset = |name: &str| config.unset_env.iter().any(|unset| unset.value.as_str() == name);
+    for (name, value) in &planned.env {
+        let is_set = base.is_some_and(|base| base.env(name).is_some())
+            || config.env.iter().any(|(set, _)| set.as_str() == name);
+        if !is_unset(name) && !is_set {
+            env.push((name.clone(), value.clone()));
+        }
+    }
     Ok(ConfigChange {
         created: rfc3339(request.time())?,
-        env: config
-            .env
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()))
-            .collect(),
+        env,
         unset_env: config.unset_env.iter().map(|name| name.value.as_str().to_owned()).collect(),
         labels,
         unset_labels: config.unset_labels.iter().map(|name| name.value.as_str().to_owned()).collect(),
         ports: config.ports.iter().flat_map(|ports| ports.value.exposed()).collect(),
         volumes: config.volumes.iter().map(|path| path.value.as_str().to_owned()).collect(),
         user: config.user.as_ref().map(|user| user.value.as_str().to_owned()),
-        working_dir: config.workdir.as_ref().map(|path| path.value.as_str().to_owned()),
+        working_dir: config
+            .workdir
+            .as_ref()
+            .map(|path| path.value.as_str().to_owned())
+            .or_else(|| planned.workdir.clone()),
         entrypoint: entrypoint.or_else(|| planned.entrypoint.clone()),
         cmd,
         healthcheck: config.healthcheck.as_ref().map(|health| health.value.to_image()),

@@ -279,7 +279,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
             .iter()
             .map(|(app, artifact)| ProposedApp::new(self.request, app, artifact, config, self.scanner))
             .collect::<Result<_, _>>()?;
-        let (entrypoint, cmd) = apps::start(self.request, &proposed)?;
+        let start = apps::start(self.request, &proposed)?;
         let platform = platform
             .cloned()
             .or_else(|| loaded.as_ref().map(|loaded| loaded.platform.clone()))
@@ -337,7 +337,8 @@ impl<'a, 'r> Preparer<'a, 'r> {
             manifest: loaded.image.digest(),
             layers: loaded.image.layers().to_vec(),
         });
-        Ok((PlannedImage { platform, base: planned_base, layers, entrypoint, cmd }, loaded))
+        let apps::Start { entrypoint, cmd, env, workdir } = start;
+        Ok((PlannedImage { platform, base: planned_base, layers, entrypoint, cmd, env, workdir }, loaded))
     }
 
     /// The layer that removes the base's own applications, if it has any.

@@ -9,6 +9,7 @@ mod difference;
 mod place;
 mod reuse;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -75,6 +76,12 @@ pub struct PlannedImage {
     pub entrypoint: Option<Vec<String>>,
     /// Arguments, likewise.
     pub cmd: Option<Vec<String>>,
+    /// Variables that the artifacts want, where neither the settings nor the base have them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// The directory that the artifact starts in, where the settings do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workdir: Option<String>,
 }
 
 /// The base of one platform.

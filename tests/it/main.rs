@@ -26,6 +26,7 @@ mod hostile;
 mod images;
 mod inputs;
 mod java;
+mod node;
 mod outputs;
 mod places;
 mod prose;

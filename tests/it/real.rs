@@ -12,6 +12,7 @@ mod java_peers;
 pub(crate) mod machines;
 mod peers;
 mod registries;
+mod runtimes;
 pub(crate) mod server;
 mod tools;
 

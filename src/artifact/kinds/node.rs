@@ -1,16 +1,39 @@
-//! Node.js applications: a `package.json` that says how to start, or that has its modules installed.
+//! Node.js applications: a directory with a `package.json` that says how to start, or that has its packages installed,
+//! or one file that a bundler wrote.
+
+mod bundle;
+mod installed;
+mod layout;
+mod start;
+
+use std::collections::BTreeMap;
+
+use layout::NodeFiles;
+use start::{NoCommand, NodeCommand};
 
 use super::super::error::ArtifactError;
 use super::super::form::Form;
 use super::super::glimpse::Glimpse;
 use super::super::kind::ArtifactKind;
+use super::super::material::Material;
+use super::super::native::NativeModules;
+use super::super::options::{AppOptions, AppRoot};
 use super::super::package_json::{member, package};
+use super::super::proposal::{Proposal, not_empty};
+use super::super::requirement::{InterpreterPlace, Requirement, Requirements, Search};
+use crate::layer::EntryPath;
+use crate::layer::scan::Scanner;
+use crate::oci::ConfigFile;
 use crate::runtime::input::MAX_TEXT;
+use crate::types::shown::shown;
 
 /// A Node.js application.
 pub(super) struct NodeApp;
 
 const PACKAGE: &str = "package.json";
+
+/// Where it goes.
+const ROOT: &[u8] = b"app";
 
 impl ArtifactKind for NodeApp {
     fn name(&self) -> &'static str {
@@ -22,20 +45,30 @@ impl ArtifactKind for NodeApp {
     }
 
     fn forms(&self) -> &'static [Form] {
-        &[Form::Directory]
+        &[Form::Directory, Form::File]
     }
 
     fn sign(&self, form: Form) -> Option<&'static str> {
-        (form == Form::Directory).then_some("`package.json` with a start script")
+        match form {
+            Form::Directory => Some("`package.json` with a start script"),
+            Form::File => Some("JavaScript (`.js`, `.mjs`, `.cjs`)"),
+            Form::Archive => None,
+        }
     }
 
     /// `package.json` alone is no sign: packages of static files have one too.
     fn detect(&self, glimpse: &Glimpse) -> Result<Option<Vec<String>>, ArtifactError> {
+        if glimpse.form() == Form::File {
+            return Ok(bundle::detect(glimpse));
+        }
         if !glimpse.has_name(PACKAGE) {
             return Ok(None);
         }
         if glimpse.has_name("node_modules") {
             return Ok(Some(vec!["It is a directory with `package.json` and `node_modules/`.".to_owned()]));
+        }
+        if glimpse.has_name(".pnp.cjs") {
+            return Ok(Some(vec!["It is a directory with `package.json` and `.pnp.cjs`.".to_owned()]));
         }
         let Some(bytes) = glimpse.material().read(PACKAGE, MAX_TEXT)? else { return Ok(None) };
         let scripts = package(&bytes).ok().and_then(|package| member(package, "scripts"));
@@ -44,8 +77,79 @@ impl ArtifactKind for NodeApp {
             .then(|| vec!["It is a directory with `package.json`, which has a `start` script.".to_owned()]))
     }
 
-    fn is_supported(&self) -> bool {
-        false
+    fn propose(
+        &self,
+        material: &Material,
+        options: &AppOptions,
+        base: Option<&ConfigFile>,
+        scanner: &Scanner,
+    ) -> Result<Proposal, ArtifactError> {
+        if material.form() == Form::File {
+            return bundle::propose(material, options, node(Search::on(base).interpreter).to_owned());
+        }
+        let files = NodeFiles::read(material, options, scanner)?;
+        check_modules(material, &files, base)?;
+        let root = root(options)?;
+        start::check_root(root.as_ref())?;
+        let entrypoint = if options.has_entrypoint {
+            None
+        } else {
+            Some(
+                NodeCommand::of(&files.package, &files.tree)
+                    .map_err(|error| without_command(material, &files, error))?,
+            )
+        };
+        let layers = files.layers(root.as_ref(), options)?;
+        not_empty(material.path(), &layers)?;
+        let (mut notes, mut warnings) = (files.notes, files.warnings);
+        notes.extend(entrypoint.iter().map(|command| format!("it starts {}", command.why)));
+        if entrypoint.is_some()
+            && let Some(hook) = files.package.scripts.get("prestart")
+        {
+            let hook = crate::types::shown::Foreign::short(hook, 100);
+            warnings.push(format!(
+                "the script `prestart` (`{hook}`) does not run in the container: run it before the build"
+            ));
+        }
+        let mut env = BTreeMap::from([("NODE_ENV".to_owned(), "production".to_owned())]);
+        if files.is_next {
+            // Container engines set it to the container's name, which is one address of it.
+            env.insert("HOSTNAME".to_owned(), "0.0.0.0".to_owned());
+        }
+        Ok(Proposal {
+            layers,
+            entrypoint: entrypoint
+                .map(|command| command.at(node(Search::on(base).interpreter).to_owned(), root.as_ref())),
+            workdir: root.clone(),
+            app_root: root,
+            env,
+            notes,
+            warnings,
+            ..Proposal::default()
+        })
+    }
+
+    fn requirements(
+        &self,
+        material: &Material,
+        options: &AppOptions,
+        search: Search,
+        scanner: &Scanner,
+    ) -> Result<Requirements, ArtifactError> {
+        let mut requirements = Requirements::none(material.path().to_owned());
+        if !options.has_entrypoint {
+            let name = node(search.interpreter).to_owned();
+            requirements.all.push(Requirement::Executable { name, home: None });
+        }
+        if material.form() == Form::Directory {
+            let files = NodeFiles::read(material, options, scanner)?;
+            requirements.all.extend(modules(&files)?.requirements(root(options)?.as_ref()));
+        }
+        Ok(requirements)
+    }
+
+    fn usual_base(&self) -> &'static str {
+        "docker.io/library/node:22-slim"
     }
 
     fn root_hint(&self) -> &'static str {
@@ -53,31 +157,70 @@ impl ArtifactKind for NodeApp {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scripts_are_those_that_npm_reads() {
-        let directory = tempfile::tempdir().expect("a directory");
-        for (text, expected) in [
-            (r#"{"scripts":{"start":"node ."}}"#, true),
-            (r#"{"scripts":{"start":"node .","Start":""},"Scripts":{}}"#, true),
-            (r#"{"scripts":{"st\u0061rt":"node ."}}"#, true),
-            (r#"{"scripts":{"Start":"node ."}}"#, false),
-            (r#"{"Scripts":{"start":"node ."}}"#, false),
-            (r#"{"scripts":{"start":"a"},"scripts":{}}"#, false),
-            (r#"{"scripts":["start"]}"#, false),
-            (r#"{"scripts":null}"#, false),
-            (r#"{"$serde_json::private::RawValue":"{\"scripts\":{\"start\":1}}"}"#, false),
-            ("no JSON", false),
-        ] {
-            std::fs::write(directory.path().join("package.json"), text).expect("written");
-            assert_eq!(
-                NodeApp.detect(&Glimpse::at(directory.path()).expect("looked at")).expect("read").is_some(),
-                expected,
-                "{text}"
-            );
-        }
+/// Where it goes; `None` is the image's root.
+fn root(options: &AppOptions) -> Result<Option<EntryPath>, ArtifactError> {
+    match &options.root {
+        Some(AppRoot::Image) => Ok(None),
+        Some(AppRoot::At(path)) => Ok(Some(path.clone())),
+        None => EntryPath::new(ROOT).map(Some).map_err(|_| ArtifactError::BadName { name: shown(ROOT) }),
     }
 }
+
+/// The program that starts it: the one on the `PATH`, except in images that have it elsewhere.
+const fn node(interpreter: InterpreterPlace) -> &'static str {
+    match interpreter {
+        InterpreterPlace::Distroless => "/nodejs/bin/node",
+        InterpreterPlace::Usual | InterpreterPlace::Local => "node",
+    }
+}
+
+fn without_command(material: &Material, files: &NodeFiles, NoCommand(why): NoCommand) -> ArtifactError {
+    let is_next_project = files.tree.is_directory(b".next") && !files.is_next;
+    let hint = if is_next_project {
+        "set `output: \"standalone\"` in `next.config.js`, build, and give `.next/standalone`"
+    } else {
+        "write the command as `entrypoint` into `[config]`, or give it with \
+         `--set 'config.entrypoint=[\"node\", \"server.js\"]'`; it runs in the application's directory"
+    };
+    ArtifactError::Unfit { path: material.path().to_owned(), why, hint: hint.to_owned() }
+}
+
+/// The native modules of its packages.
+fn modules(files: &NodeFiles) -> Result<NativeModules<'_>, ArtifactError> {
+    NativeModules::read(files.kept(), |name| name.ends_with(b".node"), package_of)
+}
+
+/// The directory of the innermost package that a path belongs to.
+fn package_of(path: &[u8]) -> Vec<u8> {
+    let parts: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
+    let Some(at) = parts.iter().rposition(|part| *part == b"node_modules") else { return Vec::new() };
+    let scoped = parts.get(at + 1).is_some_and(|name| name.starts_with(b"@"));
+    parts[..parts.len().min(at + 2 + usize::from(scoped))].join(&b'/')
+}
+
+/// Refuses a package that was compiled for another machine or system, and has nothing for that of the base.
+fn check_modules(
+    material: &Material,
+    files: &NodeFiles,
+    base: Option<&ConfigFile>,
+) -> Result<(), ArtifactError> {
+    let modules = modules(files)?;
+    modules.check_platform(material, base)?;
+    for (package, item) in modules.only_foreign() {
+        let manifest = files.tree.read(&[package, &b"/package.json"[..]].concat(), MAX_TEXT)?;
+        let manifest = manifest.and_then(|bytes| super::super::package_json::PackageJson::parse(&bytes).ok());
+        // Of packages for one system each, those for others do no harm.
+        if manifest.is_some_and(|manifest| manifest.is_for_one_platform) {
+            continue;
+        }
+        return Err(ArtifactError::Unfit {
+            path: material.path().to_owned(),
+            why: format!("the module `{}` is for another system than Linux", shown(item.relative())),
+            hint: "install the packages on Linux: `npm ci` there".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,10 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
     let found = artifact::detect(&path)?;
     // An artifact that a build refuses is refused now.
     artifact::check_supported(&found)?;
-    let relative = |path: &Path| path.strip_prefix(cwd).unwrap_or(path).display().to_string();
+    let relative = |path: &Path| match path.strip_prefix(cwd).unwrap_or(path) {
+        own if own.as_os_str().is_empty() => ".".to_owned(),
+        path => path.display().to_string(),
+    };
     invocation.printer.note(format!("`{}` is {}", relative(&path), found.kind.describe()));
     for why in &found.why {
         invocation.printer.note(why);
@@ -93,6 +96,11 @@ fn find(invocation: &Invocation, given: &Path, named: bool) -> Result<ArtifactCh
     let can_be_packaged = |path: &PathBuf| {
         artifact::detect(path).is_ok_and(|artifact| artifact::check_supported(&artifact).is_ok())
     };
+    // Directories that nothing shows to be more than that are parts of a project that is an application as it lies.
+    let has_sign = |path: &PathBuf| artifact::detect(path).is_ok_and(is_whole) || path.is_file();
+    if !named && !candidates.iter().any(has_sign) && artifact::detect(given).is_ok_and(is_whole) {
+        return alone(given);
+    }
     match candidates.iter().position(can_be_packaged).or((!candidates.is_empty()).then_some(0)) {
         Some(first) => {
             let path = candidates.remove(first);

@@ -87,7 +87,8 @@ fn remember<'e>(
 /// The key of everything but the content.
 fn question(artifact: &Artifact, options: &AppOptions, search: Search) -> Key {
     // Rules and attributes decide no requirement.
-    let AppOptions { layout, root, into_root, name, rules: _, xattrs: _, include, exclude } = options;
+    let AppOptions { layout, root, into_root, name, has_entrypoint, rules: _, xattrs: _, include, exclude } =
+        options;
     let mut key = KeyBuilder::new("pack requirements 1");
     key.field("kind", artifact.kind.name());
     // Evidence names the file.
@@ -102,6 +103,7 @@ fn question(artifact: &Artifact, options: &AppOptions, search: Search) -> Key {
     key.field("has root", &root.is_some());
     key.field("root", &root.as_ref().and_then(|root| root.path()).map(ToString::to_string));
     key.field("into root", into_root);
+    key.field("has entrypoint", has_entrypoint);
     key.field("name", name);
     key.field("include", include);
     key.field("exclude", exclude);

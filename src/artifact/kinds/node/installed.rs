@@ -1,0 +1,342 @@
+//! The packages that a package manager installed: whether all are there, and which only the developers need.
+//!
+//! npm says of each path in its lock whether it is for development, and which version it has. The locks of pnpm and Yarn
+//! do not, so the packages themselves are walked: from the dependencies of the application, each to those that Node would
+//! find for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::super::error::ArtifactError;
+use super::super::super::found_tree::{FoundTree, Omissions, PathEnd, read_item};
+use super::super::super::package_json::{PackageJson, member, package, text_of};
+use crate::formats::json::JsonValue;
+use crate::layer::scan::FoundKind;
+use crate::runtime::input::MAX_TEXT;
+use crate::types::shown::shown;
+
+/// The largest lock file that is read: those of large monorepos have some ten MiB.
+const MAX_LOCK: u64 = 32 << 20;
+
+/// Locks of npm, the first that is there counts.
+const NPM_LOCKS: [&str; 3] = ["npm-shrinkwrap.json", "package-lock.json", HIDDEN_LOCK];
+
+/// The lock that npm writes beside the packages: what it installed.
+const HIDDEN_LOCK: &str = "node_modules/.package-lock.json";
+
+/// A program that installs packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manager {
+    Npm,
+    Pnpm,
+    Yarn,
+}
+
+impl Manager {
+    /// The one that filled `node_modules`, by the files that it left there, else by its lock.
+    pub(super) fn of(tree: &FoundTree) -> Self {
+        let has = |path: &str| tree.get(path.as_bytes()).is_some();
+        if has("node_modules/.pnpm") || has("node_modules/.modules.yaml") {
+            Self::Pnpm
+        } else if has("node_modules/.yarn-integrity") || has("node_modules/.yarn-state.yml") {
+            Self::Yarn
+        } else if has(HIDDEN_LOCK) || has("package-lock.json") {
+            Self::Npm
+        } else if has("pnpm-lock.yaml") {
+            Self::Pnpm
+        } else if has("yarn.lock") {
+            Self::Yarn
+        } else {
+            Self::Npm
+        }
+    }
+
+    /// The command that installs what the lock says.
+    pub(super) const fn install(self) -> &'static str {
+        match self {
+            Self::Npm => "npm ci",
+            Self::Pnpm => "pnpm install --frozen-lockfile",
+            Self::Yarn => "yarn install",
+        }
+    }
+
+    /// How packages of a workspace get into the tree.
+    pub(super) const fn remedy_of_links(self) -> &'static str {
+        match self {
+            Self::Npm => "install it with `npm install --install-links`, which copies linked packages",
+            Self::Pnpm => "run `pnpm --filter NAME deploy --prod DIR` and give DIR",
+            Self::Yarn => {
+                "give the root of the workspace, or install into a copy with `yarn workspaces focus --production` and \
+                 `nodeLinker: node-modules`"
+            }
+        }
+    }
+}
+
+/// The packages that are left out, and what is wrong with the others.
+#[derive(Debug, Default)]
+pub(super) struct Installed {
+    /// Paths of packages for development, to leave out.
+    pub(super) development: Vec<Vec<u8>>,
+    /// Problems that may matter, in sentences.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Why the installed packages cannot be taken.
+#[derive(Debug)]
+pub(super) enum InstallFault {
+    /// A reason and the remedy.
+    Unfit {
+        why: String,
+        hint: String,
+    },
+    Read(ArtifactError),
+}
+
+impl From<ArtifactError> for InstallFault {
+    fn from(error: ArtifactError) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl Installed {
+    /// Looks at the packages of an application.
+    pub(super) fn of(
+        package: &PackageJson,
+        tree: &FoundTree,
+        manager: Manager,
+    ) -> Result<Self, InstallFault> {
+        let missing: Vec<&str> = package
+            .dependencies
+            .iter()
+            .filter(|name| package_at(tree, b"", name).is_none())
+            .map(String::as_str)
+            .collect();
+        if !missing.is_empty() {
+            let are = if missing.len() == 1 { "is" } else { "are" };
+            let why = format!("{} of its `dependencies` {are} not in `node_modules`", named(&missing));
+            let hint =
+                format!("run `{}`; or give the one file of a bundle that has them in it", manager.install());
+            return Err(InstallFault::Unfit { why, hint });
+        }
+        if manager == Manager::Npm
+            && let Some((name, lock)) = npm_lock(tree)?
+        {
+            check_lock(name, &lock, tree)?;
+            let development = lock.iter().filter(|(_, locked)| locked.is_development);
+            let paths = development.map(|(path, _)| path.clone().into_bytes());
+            let development = paths.filter(|path| tree.get(path).is_some()).collect();
+            return Ok(Self { development, warnings: Vec::new() });
+        }
+        Self::walk(package, tree)
+    }
+
+    /// The packages that only `devDependencies` lead to.
+    fn walk(package: &PackageJson, tree: &FoundTree) -> Result<Self, InstallFault> {
+        let mut walk = Walk { tree, needed: BTreeMap::new() };
+        let needed = package.dependencies.iter().chain(&package.optional);
+        let (kept, lacking) = walk.reach(needed.map(String::as_str))?;
+        let (development, _) = walk.reach(package.development.iter().map(String::as_str))?;
+        let mut paths: Vec<Vec<u8>> = development.difference(&kept).map(|path| unit_of(path)).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        let mut warnings = Vec::new();
+        if !lacking.is_empty() {
+            let lacking: Vec<&str> = lacking.iter().map(String::as_str).collect();
+            warnings.push(format!("packages are missing in `node_modules`: {}", lacking.join(", ")));
+        }
+        Ok(Self { development: paths, warnings })
+    }
+}
+
+/// The path that is left out for a package: with pnpm, all that lies in the directory of its store.
+fn unit_of(path: &[u8]) -> Vec<u8> {
+    const STORE: &[u8] = b"node_modules/.pnpm/";
+    let Some(rest) = path.strip_prefix(STORE) else { return path.to_vec() };
+    let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+    path[..STORE.len() + end].to_vec()
+}
+
+/// Names in a message: some of them.
+pub(super) fn named(names: &[&str]) -> String {
+    const NAMED: usize = 5;
+    let some: Vec<String> =
+        names.iter().take(NAMED).map(|name| format!("`{}`", shown(name.as_bytes()))).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => some.join(", "),
+        more => format!("{} and {more} more", some.join(", ")),
+    }
+}
+
+/// The directory of the package `name` that Node finds for a module in `from`.
+fn package_at(tree: &FoundTree, from: &[u8], name: &str) -> Option<Vec<u8>> {
+    let mut directory = from;
+    loop {
+        if !directory.ends_with(b"/node_modules") && directory != b"node_modules" {
+            let above: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+            let path = [directory, above, b"node_modules/", name.as_bytes()].concat();
+            if let PathEnd::Here(real, item) = tree.follow(&path)
+                && item.kind == FoundKind::Directory
+            {
+                return Some(real);
+            }
+        }
+        if directory.is_empty() {
+            return None;
+        }
+        directory = &directory[..directory.iter().rposition(|byte| *byte == b'/').unwrap_or(0)];
+    }
+}
+
+/// A walk from package to package.
+struct Walk<'a> {
+    tree: &'a FoundTree,
+    /// The `package.json` of each directory that was seen.
+    needed: BTreeMap<Vec<u8>, PackageJson>,
+}
+
+impl Walk<'_> {
+    /// All packages that these lead to, and sentences about those that are not there.
+    fn reach<'n>(
+        &mut self,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<(BTreeSet<Vec<u8>>, BTreeSet<String>), ArtifactError> {
+        let mut seen = BTreeSet::new();
+        let mut lacking = BTreeSet::new();
+        let mut open: Vec<Vec<u8>> = names.filter_map(|name| package_at(self.tree, b"", name)).collect();
+        while let Some(directory) = open.pop() {
+            if !seen.insert(directory.clone()) {
+                continue;
+            }
+            if !self.needed.contains_key(&directory) {
+                let path = [&directory[..], b"/package.json"].concat();
+                let bytes = self.tree.read(&path, MAX_TEXT)?;
+                let package = bytes.and_then(|bytes| PackageJson::parse(&bytes).ok()).unwrap_or_default();
+                self.needed.insert(directory.clone(), package);
+            }
+            let Some(package) = self.needed.get(&directory) else { continue };
+            for name in &package.dependencies {
+                match package_at(self.tree, &directory, name) {
+                    Some(found) => open.push(found),
+                    None => {
+                        let user = shown(&directory);
+                        lacking.insert(format!("`{}` of `{user}`", shown(name.as_bytes())));
+                    }
+                }
+            }
+            open.extend(package.optional.iter().filter_map(|name| package_at(self.tree, &directory, name)));
+        }
+        Ok((seen, lacking))
+    }
+}
+
+/// The word of a lock on one path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Locked {
+    version: Option<String>,
+    is_development: bool,
+    /// Whether it may be missing.
+    is_optional: bool,
+}
+
+/// npm's lock, by path.
+type NpmLock = BTreeMap<String, Locked>;
+
+/// The lock of npm that counts, with its name.
+fn npm_lock(tree: &FoundTree) -> Result<Option<(&'static str, NpmLock)>, InstallFault> {
+    for name in NPM_LOCKS {
+        let Some(bytes) = tree.read(name.as_bytes(), MAX_LOCK)? else { continue };
+        let lock = package(&bytes).map_err(|error| InstallFault::Unfit {
+            why: format!("`{name}` is damaged: {error}"),
+            hint: "restore it, or write it anew with `npm install`".to_owned(),
+        })?;
+        return Ok(Some((name, parse_lock(lock))));
+    }
+    Ok(None)
+}
+
+/// The paths of a lock: `packages` of the versions 2 and 3, nested `dependencies` of version 1.
+fn parse_lock(lock: JsonValue<'_>) -> NpmLock {
+    let mut all = NpmLock::new();
+    if let Some(packages) = member(lock, "packages") {
+        let installed = packages.members().filter(|(path, _)| path.contains("node_modules/"));
+        all.extend(installed.map(|(path, value)| (path.into_owned(), locked(value))));
+        return all;
+    }
+    let mut open: Vec<(String, JsonValue<'_>)> =
+        member(lock, "dependencies").map(|value| (String::new(), value)).into_iter().collect();
+    while let Some((above, dependencies)) = open.pop() {
+        for (name, value) in dependencies.members() {
+            let path = format!("{above}node_modules/{name}");
+            if let Some(nested) = member(value, "dependencies") {
+                open.push((format!("{path}/"), nested));
+            }
+            all.insert(path, locked(value));
+        }
+    }
+    all
+}
+
+fn locked(value: JsonValue<'_>) -> Locked {
+    let is = |name: &str| member(value, name).is_some_and(|value| value.text() == "true");
+    Locked {
+        version: text_of(value, "version").filter(|_| !is("link")),
+        is_development: is("dev"),
+        is_optional: is("optional") || is("devOptional") || is("peer") || is("link") || is("bundled"),
+    }
+}
+
+/// Refuses packages that are not those of the lock.
+fn check_lock(name: &str, lock: &NpmLock, tree: &FoundTree) -> Result<(), InstallFault> {
+    let mut wrong = Vec::new();
+    for (path, locked) in lock.iter().filter(|(_, locked)| !locked.is_development) {
+        let manifest = format!("{path}/package.json");
+        let Some(item) = tree.get(manifest.as_bytes()) else {
+            if !locked.is_optional && !tree.is_directory(path.as_bytes()) {
+                wrong.push(format!("`{}` is missing", shown(path.as_bytes())));
+            }
+            continue;
+        };
+        let Some(expected) = &locked.version else { continue };
+        let bytes = read_item(item, MAX_TEXT)?;
+        let found = package(&bytes).ok().and_then(|package| text_of(package, "version"));
+        // A version that is a place, such as an archive on the network, is none to compare.
+        let is_version = expected.starts_with(|first: char| first.is_ascii_digit());
+        if let Some(found) = found
+            && is_version
+            && plain(&found) != plain(expected)
+        {
+            let (path, found) = (shown(path.as_bytes()), shown(found.as_bytes()));
+            wrong.push(format!("`{path}` is {found}, not {}", shown(expected.as_bytes())));
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let more = wrong.len().saturating_sub(3);
+    wrong.truncate(3);
+    let more = if more == 0 { String::new() } else { format!(", and {more} more") };
+    Err(InstallFault::Unfit {
+        why: format!("`node_modules` is not what `{name}` says: {}{more}", wrong.join(", ")),
+        hint: "run `npm ci --omit=dev`".to_owned(),
+    })
+}
+
+/// A version without what npm leaves out of it in a lock.
+fn plain(version: &str) -> &str {
+    let version = version.trim().trim_start_matches(['v', '=']);
+    version.split('+').next().unwrap_or(version)
+}
+
+/// Leaves out links that lead to what is left out.
+pub(super) fn omit_links(tree: &FoundTree, omissions: &mut Omissions) {
+    let links = tree.items().iter().filter(|item| matches!(item.kind, FoundKind::Symlink(_)));
+    let mut more = Vec::new();
+    for link in links.filter(|link| !omissions.contains(link.relative())) {
+        if let PathEnd::Here(real, _) = tree.follow(link.relative())
+            && omissions.contains(&real)
+        {
+            more.push(link.relative().to_vec());
+        }
+    }
+    more.iter().for_each(|path| omissions.add(path));
+}

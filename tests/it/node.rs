@@ -1,0 +1,286 @@
+//! Node.js applications, from installed packages to an image.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::artifacts::{AMD64, ARM64, elf};
+use crate::reproducible::check_golden;
+use crate::support::{Built, Project, chmod, noise, text};
+
+/// An application of three packages, as npm installs them, which prints what they say.
+pub(crate) const NPM: [(&str, &str); 13] = [
+    (
+        "package.json",
+        r#"{"name":"hello","version":"1.4.0","scripts":{"start":"node server.js twice"},
+           "dependencies":{"@say/what":"1","greet":"1"},"devDependencies":{"check":"1"}}"#,
+    ),
+    ("server.js", SERVER),
+    ("page.txt", "a page"),
+    (
+        "package-lock.json",
+        r#"{"lockfileVersion":3,"packages":{"":{"name":"hello"},"node_modules/greet":{"version":"1.0.0"},
+           "node_modules/@say/what":{"version":"2.0.0"},"node_modules/word":{"version":"3.0.0"},
+           "node_modules/check":{"version":"4.0.0","dev":true}}}"#,
+    ),
+    ("node_modules/greet/package.json", r#"{"name":"greet","version":"1.0.0","dependencies":{"word":"3"}}"#),
+    ("node_modules/greet/index.js", "module.exports = name => `${require('word')} ${name}`\n"),
+    ("node_modules/greet/cli.js", "#!/usr/bin/env node\nconsole.log(require('./index')('you'))\n"),
+    ("node_modules/.bin/greet", "-> ../greet/cli.js"),
+    ("node_modules/@say/what/package.json", r#"{"name":"@say/what","version":"2.0.0","main":"lib/what"}"#),
+    ("node_modules/@say/what/lib/what.js", "module.exports = 'world'\n"),
+    ("node_modules/word/package.json", r#"{"name":"word","version":"3.0.0","main":"w.js"}"#),
+    ("node_modules/word/w.js", "module.exports = 'hello'\n"),
+    ("node_modules/check/package.json", r#"{"name":"check","version":"4.0.0"}"#),
+];
+
+/// It asks itself for a page, so that it needs no network but that of its container.
+const SERVER: &str = "const http = require('http'), fs = require('fs');
+const text = `${require('greet')(require('@say/what'))}, ${fs.readFileSync('page.txt')}, ${process.env.NODE_ENV}, ${process.argv[2]}`;
+const server = http.createServer((_, answer) => answer.end(text)).listen(0, '127.0.0.1', () =>
+  http.get(`http://127.0.0.1:${server.address().port}/`, answer => {
+    answer.setEncoding('utf8').on('data', part => console.log(part)).on('end', () => server.close());
+  }));
+";
+
+/// The answer of its server.
+pub(crate) const ANSWER: &str = "hello world, a page, production, twice";
+
+/// The same packages as pnpm installs them.
+pub(crate) fn pnpm() -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    let store = |name: &str| format!("node_modules/.pnpm/{}@1/node_modules/{name}", name.replace('/', "+"));
+    for (name, text) in NPM {
+        let parts: Vec<&str> = name.split('/').collect();
+        let path = match parts[..] {
+            ["node_modules", ".bin", ..] | ["package-lock.json"] => continue,
+            ["node_modules", scope, package, ..] if scope.starts_with('@') => name.replacen(
+                &format!("node_modules/{scope}/{package}"),
+                &store(&format!("{scope}/{package}")),
+                1,
+            ),
+            ["node_modules", package, ..] => {
+                name.replacen(&format!("node_modules/{package}"), &store(package), 1)
+            }
+            _ => name.to_owned(),
+        };
+        all.push((path, text.to_owned()));
+    }
+    let mut link =
+        |name: &str, target: &str| all.push((format!("node_modules/{name}"), format!("-> {target}")));
+    link("greet", ".pnpm/greet@1/node_modules/greet");
+    link("check", ".pnpm/check@1/node_modules/check");
+    link("@say/what", "../.pnpm/@say+what@1/node_modules/@say/what");
+    link(".pnpm/greet@1/node_modules/word", "../../word@1/node_modules/word");
+    link(".pnpm/node_modules/word", "../word@1/node_modules/word");
+    link(".pnpm/node_modules/hello", "../../../packages/hello");
+    all.push(("node_modules/.modules.yaml".to_owned(), "storeDir: /home/me/store".to_owned()));
+    all
+}
+
+/// Writes files, and links from texts that begin with an arrow.
+pub(crate) fn lay_out<'a>(root: &Path, files: impl IntoIterator<Item = (&'a str, &'a str)>) {
+    for (name, text) in files {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        match text.strip_prefix("-> ") {
+            Some(target) => symlink(target, &path).unwrap(),
+            None => fs::write(&path, text).unwrap(),
+        }
+        if name.ends_with("cli.js") {
+            chmod(&path, 0o755);
+        }
+    }
+}
+
+fn texts(files: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    files.iter().map(|(name, text)| (&**name, &**text))
+}
+
+/// A base in a layout that has a program of this path.
+pub(crate) fn base_with(program: &str, env: &str) -> (Project, String) {
+    let project = Project::with(&format!(
+        "[image]\nname = \"localhost/base\"\nbase = \"scratch\"\ntags = [\"1\"]\nplatforms = [\"linux/amd64\"]\n\n\
+         [app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/\"\n\n\
+         [config]\nenv = {{ PATH = \"/usr/local/bin:/usr/bin\"{env} }}\n"
+    ));
+    project.write(&format!("files/{program}"), "a program");
+    chmod(&project.path(&format!("files/{program}")), 0o755);
+    project.pack("build -o oci:layout").ok();
+    let layout = format!("oci:{}", project.path("layout").display());
+    (project, layout)
+}
+
+/// A project of the application on a base with Node.js.
+fn shop(more: &str) -> (Project, Project) {
+    let (base, layout) = base_with("usr/bin/node", "");
+    let project = Project::with(&format!(
+        "[image]\nname = \"localhost/shop\"\nbase = \"{layout}\"\ntags = [\"1\"]\n\n[app]\npath = \"app\"\n{more}"
+    ));
+    lay_out(&project.path("app"), NPM);
+    (base, project)
+}
+
+/// The configuration of an image in the layout `out`.
+pub(crate) fn config_of(project: &Project) -> Value {
+    let blob = |digest: &Value| -> Value {
+        let hex = text(digest);
+        let path = project.path("out/blobs/sha256").join(hex.strip_prefix("sha256:").unwrap());
+        serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    };
+    let index: Value = serde_json::from_slice(&fs::read(project.path("out/index.json")).unwrap()).unwrap();
+    let manifest = blob(&index["manifests"][0]["digest"]);
+    blob(&manifest["config"]["digest"])["config"].clone()
+}
+
+fn names(built: &Built) -> Vec<String> {
+    built.layers().into_iter().map(|layer| layer.name).collect()
+}
+
+#[test]
+fn an_application_of_npm_is_an_image() {
+    let (_base, project) = shop("");
+    let built = project.build("-o oci:out");
+    check_golden("node npm", &built);
+    assert_eq!(names(&built), ["dependencies", "app"]);
+    let config = config_of(&project);
+    assert_eq!(config["Entrypoint"], serde_json::json!(["node", "/app/server.js", "twice"]));
+    assert_eq!(config["WorkingDir"], "/app");
+    assert_eq!(config["Env"], serde_json::json!(["PATH=/usr/local/bin:/usr/bin", "NODE_ENV=production"]));
+    let plan = project.pack("plan").ok();
+    assert!(plan.stdout.contains("a Node.js application"), "{plan:?}");
+    plan.says(&["1 development dependency is left out: `check`", "it starts by the start script"]);
+    assert_eq!(text(&project.pack("plan --json").ok().json()["version"]), "1.4.0");
+
+    // A change of the code sends the code alone, one of a package the packages alone.
+    project.write("app/page.txt", "another page");
+    assert_eq!(project.build("").built_layers(), ["app"]);
+    project.write("app/node_modules/word/w.js", "module.exports = 'bye'\n");
+    assert_eq!(project.build("").built_layers(), ["dependencies"]);
+    // Packages for development, and files that the package manager writes for itself, change nothing.
+    let before = project.build("").digest();
+    project.write("app/node_modules/check/index.js", "").write("app/node_modules/.cache/x", "1");
+    assert_eq!(project.build("").digest(), before);
+}
+
+#[test]
+fn an_application_of_pnpm_is_an_image() {
+    let (_base, project) = shop("");
+    fs::remove_dir_all(project.path("app")).unwrap();
+    lay_out(&project.path("app"), texts(&pnpm()));
+    let built = project.build("");
+    check_golden("node pnpm", &built);
+    assert_eq!(names(&built), ["dependencies", "app"]);
+    // Another place on disk, another store: the same image.
+    project.write("app/node_modules/.modules.yaml", "storeDir: /home/you/store");
+    assert_eq!(project.build("").digest(), built.digest());
+}
+
+#[test]
+fn one_bumped_package_sends_its_bucket() {
+    let (_base, project) = shop("buckets = 4\n");
+    for number in 0u64..24 {
+        let at = format!("app/node_modules/p{number}");
+        project.write(&format!("{at}/package.json"), r#"{"version":"1.0.0"}"#);
+        project.write(&format!("{at}/index.js"), noise(number, 4000));
+    }
+    let built = project.build("");
+    assert!(names(&built).len() == 5 && names(&built)[0].starts_with("dependencies 1/4"), "{built:?}");
+    project.write("app/node_modules/p7/index.js", noise(99, 4000));
+    assert_eq!(project.build("").built_layers().len(), 1);
+}
+
+#[test]
+fn settings_win_over_what_the_application_wants() {
+    let (_base, project) = shop(
+        "\n[config]\nworkdir = \"/srv\"\nenv = { NODE_ENV = \"test\" }\nentrypoint = [\"/usr/bin/node\", \"x\"]\n",
+    );
+    project.build("-o oci:out");
+    let config = config_of(&project);
+    assert_eq!(config["Entrypoint"], serde_json::json!(["/usr/bin/node", "x"]));
+    assert_eq!(config["WorkingDir"], "/srv");
+    assert!(config["Env"].to_string().contains("NODE_ENV=test"), "{config}");
+    let (_base, project) = shop("\n[config]\nunset-env = [\"NODE_ENV\"]\n");
+    project.build("-o oci:out");
+    assert!(!config_of(&project)["Env"].to_string().contains("NODE_ENV"));
+    // The base's own value stays.
+    let (_other, layout) = base_with("usr/bin/node", ", NODE_ENV = \"staging\"");
+    let (_base, project) = shop("");
+    project.build(&format!("--base {layout} -o oci:out"));
+    let env = config_of(&project)["Env"].to_string();
+    assert!(env.contains("staging") && !env.contains("production"), "{env}");
+}
+
+#[test]
+fn hints_work_when_they_are_followed() {
+    let (base, project) = shop("");
+    let layout = format!("oci:{}", base.path("layout").display());
+    let manifest = fs::read_to_string(project.path("app/package.json")).unwrap();
+    project.write("app/package.json", manifest.replace("node server.js", "tsx server.ts"));
+    project
+        .pack("build")
+        .fails(1)
+        .says(&["its start script `tsx server.ts twice`", "--set 'config.entrypoint="])
+        .hints();
+    project.pack("build").arg("--set").arg("config.entrypoint=[\"node\", \"server.js\"]").built("-o oci:out");
+    assert_eq!(config_of(&project)["Entrypoint"], serde_json::json!(["node", "server.js"]));
+    // `kind` says what it is, where nothing shows it; a tree has no say in the start.
+    project.pack("build --set app.kind=tree --set app.root=/app").ok();
+    project.write("plain/server.js", "1");
+    project.build(&format!("plain --base {layout} --set app.kind=node --name localhost/x -t 1 -o oci:out2"));
+    project.pack("build --base scratch").arg("--set").arg("app.kind=site").fails(1);
+}
+
+#[test]
+fn a_base_without_node_is_refused() {
+    let (_base, project) = shop("");
+    let (_other, layout) = base_with("usr/bin/java", "");
+    project.pack("build").args(&format!("--base {layout}")).fails(1).says(&["lacks `node`"]).hints();
+    // With an entrypoint of one's own, the hint's other way.
+    let run = project.pack("build").args(&format!("--base {layout}"));
+    run.arg("--set").arg("config.entrypoint=[\"/usr/bin/java\"]").ok();
+}
+
+#[test]
+fn native_modules_must_fit_the_image() {
+    let (_base, project) = shop("");
+    let module = "app/node_modules/word/build/Release/word.node";
+    project.write(module, elf(AMD64, &["libshop.so.1"]));
+    project.pack("build").fails(1).says(&["word.node", "`libshop.so.1`"]).hints();
+    project.write(module, elf(ARM64, &[]));
+    project
+        .pack("build")
+        .fails(1)
+        .says(&["word.node` is for linux/arm64, and the base for linux/amd64"])
+        .hints();
+    project.write(module, elf(AMD64, &[]));
+    project.build("");
+}
+
+#[test]
+fn init_finds_the_application() {
+    let project = Project::new();
+    lay_out(&project.root(), NPM);
+    project.pack("init").ok().says(&["a Node.js application"]);
+    let written = fs::read_to_string(project.path("build.toml")).unwrap();
+    assert!(written.contains("path = \".\"") && written.contains("node:22-slim"), "{written}");
+    let (_base, layout) = base_with("usr/bin/node", "");
+    let built = project.build(&format!("--base {layout}"));
+    assert_eq!(names(&built), ["dependencies", "app"]);
+    // A directory that nothing shows to be more than that is a part of the application.
+    project.write("dist/server.js", "1");
+    project.pack("init --force").ok();
+    assert!(fs::read_to_string(project.path("build.toml")).unwrap().contains("path = \".\""));
+}
+
+#[test]
+fn one_bundled_file_is_an_image() {
+    let (_base, layout) = base_with("usr/bin/node", "");
+    let project = Project::new();
+    project.write("dist/server.cjs", "console.log('bundled')\n");
+    let built = project.build(&format!("dist/server.cjs --base {layout} --name localhost/x -t 1 -o oci:out"));
+    check_golden("node bundle", &built);
+    assert_eq!(config_of(&project)["Entrypoint"], serde_json::json!(["node", "/app/server.cjs"]));
+}

@@ -1,0 +1,66 @@
+//! Applications of Node.js and Python, on bases of Debian's packages, run by the real interpreters.
+
+use std::path::{Path, PathBuf};
+
+use super::tools::{Pack, Podman};
+use super::{inputs, project, say, scratch};
+use crate::node;
+
+/// A base of Debian and one of the runtimes, in a layout.
+fn base(pack: &Pack, inputs: &Path, directory: &Path, runtime: &str) -> String {
+    let base = format!("oci:{}", directory.join(runtime).display());
+    let layer = |name: &str, tree: PathBuf| {
+        format!(
+            "[[layer]]\nname = \"{name}\"\nfiles = [{{ from = \"{}\", to = \"/\", keep-modes = true, keep-owners = true }}]\n",
+            tree.display()
+        )
+    };
+    let text = format!(
+        "[image]\nname = \"localhost/{runtime}\"\nbase = \"scratch\"\ntags = [\"1\"]\nplatforms = [\"linux/{}\"]\n\
+         compression = \"none\"\n{}{}[config]\nenv = {{ PATH = \"/usr/local/bin:/usr/bin:/bin\" }}\n",
+        std::env::consts::ARCH,
+        layer("debian", inputs.join("base/debian")),
+        layer(runtime, inputs.join("runtimes").join(runtime)),
+    );
+    pack.ok(&["build", &project(&directory.join("base"), &text), "-o", &base]);
+    base
+}
+
+/// The output of a container of `artifact` on `base`, until it ends.
+fn started(pack: &Pack, directory: &Path, base: &str, artifact: &Path) -> String {
+    let archive = directory.join("app.tar");
+    let output = format!("oci-archive:{}", archive.display());
+    let artifact = artifact.to_str().expect("is text");
+    pack.ok(&["build", artifact, "--base", base, "--name", "localhost/app", "-t", "1", "-o", &output]);
+    let containers = tempfile::tempdir_in(directory).expect("can be made");
+    Podman::new(containers.path()).run(&format!(
+        "run --rm --network=none --ulimit nofile=1024:1024 --ulimit nproc=8192:8192 oci-archive:{}",
+        archive.display()
+    ))
+}
+
+/// The inputs, where a container can be run.
+fn ready(runtime: &str) -> Option<PathBuf> {
+    let inputs = inputs(&["base/debian", runtime])?;
+    if !rustix::process::geteuid().is_root() {
+        say("not run: a base's files, and running it, are root's");
+        return None;
+    }
+    Some(inputs)
+}
+
+#[test]
+fn applications_of_node_answer_on_a_real_base() {
+    let Some(inputs) = ready("runtimes/node") else { return };
+    let directory = scratch();
+    let directory = directory.path();
+    let pack = Pack::new(&directory.join("home"));
+    let base = base(&pack, &inputs, directory, "node");
+    node::lay_out(&directory.join("npm"), node::NPM);
+    assert_eq!(started(&pack, directory, &base, &directory.join("npm")).trim(), node::ANSWER);
+    let files = node::pnpm();
+    node::lay_out(&directory.join("pnpm"), files.iter().map(|(name, text)| (&**name, &**text)));
+    assert_eq!(started(&pack, directory, &base, &directory.join("pnpm")).trim(), node::ANSWER);
+    std::fs::write(directory.join("bundle.cjs"), "console.log('bundled', process.cwd())\n").expect("written");
+    assert_eq!(started(&pack, directory, &base, &directory.join("bundle.cjs")), "bundled /app\n");
+}
