@@ -1,5 +1,6 @@
 //! The table of kinds. To add one, write its file below `kinds/`, name it here, and document it in `docs/build-toml.md`.
 
+mod distribution;
 mod elf;
 mod executable_jar;
 mod jar;
@@ -21,6 +22,7 @@ pub static KINDS: &[&dyn ArtifactKind] = &[
     &jar::Jar,
     &executable_jar::ExecutableJar,
     &quarkus::Quarkus,
+    &distribution::Distribution,
     &python::Python,
     &node::NodeApp,
     &site::Site,

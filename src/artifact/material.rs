@@ -93,6 +93,31 @@ impl Material {
         }
     }
 
+    /// The size of the file `name` in a directory or archive; `None` where there is no such file.
+    pub(super) fn size_of(&self, name: &str) -> Option<u64> {
+        match &self.opened {
+            MaterialForm::Directory => std::fs::metadata(self.path.join(name))
+                .ok()
+                .filter(std::fs::Metadata::is_file)
+                .map(|file| file.len()),
+            MaterialForm::Archive(archive) => {
+                archive.position(name.as_bytes()).map(|index| archive.entries()[index].size)
+            }
+            MaterialForm::File(_) => None,
+        }
+    }
+
+    /// The names in the directory `name` of a directory; none where there is no such one.
+    pub(super) fn names_in(&self, name: &str) -> Result<Vec<Vec<u8>>, ArtifactError> {
+        let path = self.path.join(name);
+        if self.form() != Form::Directory || !path.is_dir() {
+            return Ok(Vec::new());
+        }
+        let io = |source| ArtifactError::Io { path: path.clone(), source };
+        let entries = std::fs::read_dir(&path).map_err(io)?;
+        entries.map(|entry| Ok(entry.map_err(io)?.file_name().into_encoded_bytes())).collect()
+    }
+
     /// Whether there is a directory `name` in it.
     pub(super) fn has_directory(&self, name: &str) -> bool {
         match &self.opened {

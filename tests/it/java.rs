@@ -3,7 +3,7 @@
 use crate::apps::{base_with_java, hello_jar};
 use crate::artifacts::{layout, paths_in, tomcat_of};
 use crate::reproducible::check_golden;
-use crate::support::{Built, Project, Zip, noise, text};
+use crate::support::{Built, Project, Zip, chmod, noise, text};
 
 /// The files of a small application: its main class, the class of its library, and a launcher.
 pub(crate) struct Classes {
@@ -343,4 +343,77 @@ fn an_executable_war_goes_onto_either_base() {
     let plan = container.pack("plan").ok();
     plan.says(&["1 library of `WEB-INF/lib-provided`", "so they are left out"]);
     assert!(!paths_in(&container, "resources", "").iter().any(|path| path.contains("lib-provided")));
+}
+
+/// The start script that Gradle's would be, without what only other systems need.
+const START: &str = "#!/bin/sh\n\
+                     APP_HOME=$( cd -P \"$( dirname \"$0\" )/..\" && pwd ) || exit\n\
+                     CLASSPATH=$APP_HOME/lib/shop-1.2.jar:$APP_HOME/lib/greeting-1.0.jar\n\
+                     case \"$( uname )\" in Linux ) ;; esac\n\
+                     exec \"${JAVA_HOME:+$JAVA_HOME/bin/}java\" -cp \"$CLASSPATH\" shop.Main \"$@\"\n";
+
+/// A distribution, as files by their names.
+pub(crate) fn distribution(classes: &Classes) -> Vec<(&'static str, Vec<u8>)> {
+    let mut jar = Zip::default();
+    jar.stored("shop/Main.class", &classes.main).stored("page.txt", b"a distribution");
+    vec![
+        ("shop-1.2/bin/shop", START.as_bytes().to_vec()),
+        ("shop-1.2/bin/shop.bat", b"@rem\r\n".to_vec()),
+        ("shop-1.2/lib/shop-1.2.jar", jar.finish()),
+        ("shop-1.2/lib/greeting-1.0.jar", classes.library_jar()),
+        ("shop-1.2/README", b"a text".to_vec()),
+    ]
+}
+
+/// The same as a zip archive.
+pub(crate) fn distribution_zip(classes: &Classes) -> Vec<u8> {
+    let mut zip = Zip::default();
+    zip.stored("shop-1.2/", b"");
+    for (name, content) in distribution(classes) {
+        zip.stored(name, &content);
+    }
+    zip.finish()
+}
+
+#[test]
+fn a_distribution_starts_by_its_script() {
+    let java = base_with_java("17.0.9").0;
+    for program in ["bin/sh", "usr/bin/uname", "usr/bin/dirname"] {
+        java.write(&format!("files/{program}"), "a program");
+        chmod(&java.path(&format!("files/{program}")), 0o755);
+    }
+    java.pack("build -o oci:layout").ok();
+    let base = layout(&java);
+    let classes = Classes::sketch();
+    let project = project("shop-1.2", "", &base);
+    files(&project, &distribution(&classes));
+    let built = project.build("");
+    check_golden("distribution", &built);
+    assert_eq!(names(&built), ["dependencies", "application"]);
+    assert_eq!(start(&project), ["/app/bin/shop"]);
+    let paths = paths_in(&project, "application", "");
+    assert!(paths.contains(&"app/lib/shop-1.2.jar".to_owned()), "{paths:?}");
+
+    // The archive is the same image, whatever its modes are.
+    project.write("shop-1.2.zip", distribution_zip(&classes));
+    assert_eq!(project.build("--set app.path=shop-1.2.zip").layers(), built.layers());
+
+    // A base without what the script calls.
+    let (_bare, bare) = base_with_java("17.0.9");
+    project
+        .pack("build")
+        .args(&format!("--base {bare}"))
+        .fails(1)
+        .says(&["lacks `/bin/sh`", "`uname`"])
+        .hints();
+
+    // Which of several?
+    project.write("shop-1.2/bin/admin", START);
+    assert_eq!(start(&project), ["/app/bin/shop"], "the one with the name of the directory");
+    std::fs::rename(project.path("shop-1.2/bin/shop"), project.path("shop-1.2/bin/other")).unwrap();
+    project.pack("plan").ok().says(&["`bin/admin` or `bin/other`; set `entrypoint`"]);
+
+    std::fs::create_dir_all(project.path("build/install")).unwrap();
+    std::fs::rename(project.path("shop-1.2"), project.path("build/install/shop")).unwrap();
+    project.pack("init --force").ok().says(&["is a Java distribution with a start script"]);
 }

@@ -14,7 +14,17 @@ use crate::types::location::Location;
 use crate::types::shown::shown_path;
 
 /// Where build tools put what they made, by how often that is what is wanted.
-const USUAL: [&str; 6] = ["target", "build/libs", "build", "dist", "out", "public"];
+const USUAL: [&str; 9] = [
+    "target",
+    "target/universal/stage",
+    "target/appassembler",
+    "build/libs",
+    "build/install",
+    "build",
+    "dist",
+    "out",
+    "public",
+];
 
 /// Writes a build file.
 ///
@@ -123,6 +133,16 @@ fn in_place(invocation: &Invocation, given: &Path, directory: &str) -> Vec<PathB
     let quarkus = given.join(directory).join("quarkus-app");
     if quarkus.join("quarkus-run.jar").is_file() {
         return vec![quarkus];
+    }
+    match directory {
+        // One directory for each application.
+        "build/install" => {
+            let mut files = files;
+            files.sort();
+            return files;
+        }
+        "target/universal/stage" | "target/appassembler" => return vec![given.join(directory)],
+        _ => {}
     }
     // A WAR is what is deployed; JARs beside it are parts of it.
     for extension in ["war", "jar"] {

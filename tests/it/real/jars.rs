@@ -6,7 +6,7 @@ use super::server::Server;
 use super::tools::{Pack, Podman};
 use super::{inputs, project, say, scratch};
 use crate::apps::hello_jar;
-use crate::java::{Classes, boot_war, quarkus_app, small_boot_jar, thin_jar};
+use crate::java::{Classes, boot_war, distribution, distribution_zip, quarkus_app, small_boot_jar, thin_jar};
 
 /// A Debian with a Java runtime, as a base for other images.
 pub(super) fn jre_base(pack: &Pack, inputs: &Path, directory: &Path) -> String {
@@ -98,4 +98,11 @@ fn java_applications_start_on_a_real_base() {
         write(name, content);
     }
     assert_eq!(run(&directory.join("quarkus-app"), &[]), "hello to Quarkus\n");
+
+    for (name, content) in distribution(&classes) {
+        write(name, content);
+    }
+    assert_eq!(run(&directory.join("shop-1.2"), &[]), "hello to a distribution\n");
+    let zip = write("shop-1.2.zip", distribution_zip(&classes));
+    assert_eq!(run(&zip, &[]), "hello to a distribution\n");
 }
