@@ -41,6 +41,34 @@ pub enum ContainerKind {
     Tomcat,
     /// Eclipse Jetty.
     Jetty,
+    /// Apache TomEE.
+    TomEe,
+    /// WildFly, or JBoss EAP.
+    WildFly,
+    /// Open Liberty, or WebSphere Liberty.
+    Liberty,
+    /// Payara Server.
+    Payara,
+    /// Payara Micro.
+    PayaraMicro,
+    /// Eclipse GlassFish.
+    GlassFish,
+}
+
+impl ContainerKind {
+    /// Its name for people.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Tomcat => "Tomcat",
+            Self::Jetty => "Jetty",
+            Self::TomEe => "TomEE",
+            Self::WildFly => "WildFly",
+            Self::Liberty => "Liberty",
+            Self::Payara => "Payara Server",
+            Self::PayaraMicro => "Payara Micro",
+            Self::GlassFish => "GlassFish",
+        }
+    }
 }
 
 /// A servlet container in a base.
@@ -60,27 +88,47 @@ impl Container {
     /// Its name with the version, for people.
     #[must_use]
     pub fn describe(&self) -> String {
-        let name = match self.kind {
-            ContainerKind::Tomcat => "Tomcat",
-            ContainerKind::Jetty => "Jetty",
-        };
+        let name = self.kind.name();
         self.version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
     }
 
     /// Which servlet API it runs; `None` if the version is not known, or runs either by its modules.
     #[must_use]
     pub const fn servlet(&self) -> Option<Servlet> {
-        match (self.kind, self.version) {
-            (ContainerKind::Tomcat, Some(..=9)) | (ContainerKind::Jetty, Some(..=10)) => Some(Servlet::Javax),
-            (ContainerKind::Tomcat, Some(10..)) | (ContainerKind::Jetty, Some(11)) => Some(Servlet::Jakarta),
-            _ => None,
-        }
+        let Some(version) = self.version else { return None };
+        let first_of_jakarta = match self.kind {
+            ContainerKind::Tomcat => 10,
+            ContainerKind::TomEe => 9,
+            ContainerKind::WildFly => 27,
+            ContainerKind::Payara | ContainerKind::PayaraMicro | ContainerKind::GlassFish => 6,
+            // From 12 on, its modules decide.
+            ContainerKind::Jetty if version < 12 => 11,
+            // Its features decide.
+            ContainerKind::Jetty | ContainerKind::Liberty => return None,
+        };
+        Some(if version < first_of_jakarta { Servlet::Javax } else { Servlet::Jakarta })
+    }
+
+    /// Whether it takes an application as the archive that it is, and not as a directory.
+    #[must_use]
+    pub const fn takes_archives(&self) -> bool {
+        !matches!(self.kind, ContainerKind::Tomcat | ContainerKind::Jetty | ContainerKind::TomEe)
+    }
+
+    /// Whether an application with the name `ROOT` is the one of the address `/`; else its name is the first part of its
+    /// address.
+    #[must_use]
+    pub const fn knows_root(&self) -> bool {
+        !matches!(self.kind, ContainerKind::Liberty | ContainerKind::Payara | ContainerKind::GlassFish)
     }
 }
 
 /// The servlet container of a base with this configuration.
 #[must_use]
 pub fn container(base: &ConfigFile) -> Option<Container> {
+    if let Some(server) = application_server(base) {
+        return Some(server);
+    }
     let words = words(base);
     let mentions = |what: &str| words.iter().find(|(_, word)| word.contains(what));
     // Debian's units and images start `tomcatN` from its own directories; `CATALINA_BASE` may not be set.
@@ -147,6 +195,44 @@ pub fn program(base: Option<&ConfigFile>, name: &str, home: &str) -> String {
     let path = base.and_then(|base| base.env("PATH")).unwrap_or_default();
     let is_on_path = path.split(':').any(|directory| directory.trim_end_matches('/') == programs);
     if is_on_path { name.to_owned() } else { format!("{programs}/{name}") }
+}
+
+/// A server that its own variables or labels tell. TomEE is a Tomcat too, so these come first.
+fn application_server(base: &ConfigFile) -> Option<Container> {
+    let at = |kind, name: &str, value: &str, version: Option<u32>, directory: &str| {
+        let webapps = EntryPath::new(directory.as_bytes()).ok()?;
+        Some(Container { kind, version, webapps, sign: format!("its environment has `{name}={value}`") })
+    };
+    let number = |name: &str| base.env(name).and_then(major);
+    if let Some(version) = base.env("TOMEE_VER") {
+        let home = base.env("CATALINA_HOME").unwrap_or("/usr/local/tomee");
+        return at(ContainerKind::TomEe, "TOMEE_VER", version, major(version), &format!("{home}/webapps"));
+    }
+    if let Some(home) = base.env("JBOSS_HOME") {
+        let directory = format!("{home}/standalone/deployments");
+        return at(ContainerKind::WildFly, "JBOSS_HOME", home, number("WILDFLY_VERSION"), &directory);
+    }
+    for (name, kind) in [("PAYARA_DIR", ContainerKind::Payara), ("PAYARA_HOME", ContainerKind::PayaraMicro)] {
+        let Some(home) = base.env(name) else { continue };
+        let directory = base.env("DEPLOY_DIR").unwrap_or("/opt/payara/deployments");
+        let version = number("PAYARA_VERSION").or_else(|| titled(base, "payara").and_then(major));
+        return at(kind, name, home, version, directory);
+    }
+    if let Some(home) = base.env("PATH_GF_HOME") {
+        let named = || home.rsplit('/').next()?.strip_prefix("glassfish").and_then(major);
+        let version = number("GLASSFISH_VERSION").or_else(named);
+        let directory = format!("{home}/glassfish/domains/domain1/autodeploy");
+        return at(ContainerKind::GlassFish, "PATH_GF_HOME", home, version, &directory);
+    }
+    let labels = base.config.as_ref().map(|config| &config.labels)?;
+    for label in ["io.openliberty.version", "com.ibm.websphere.liberty.version"] {
+        let Some(version) = labels.get(label) else { continue };
+        // A link to the directory of the server, wherever that is.
+        let webapps = EntryPath::new(b"config/dropins").ok()?;
+        let sign = format!("its label `{label}` is there");
+        return Some(Container { kind: ContainerKind::Liberty, version: major(version), webapps, sign });
+    }
+    None
 }
 
 /// The directory of pages of a base with this configuration, and why it is that.
@@ -282,6 +368,53 @@ mod tests {
         assert_eq!(known(&bare), ("Tomcat".into(), "/usr/local/tomcat/webapps".into(), None));
         assert_eq!(container(&base(&["PATH=/usr/bin"], &[], &["bash"])), None);
         assert_eq!(container(&ConfigFile::default()), None);
+    }
+
+    #[test]
+    fn application_servers() {
+        let of = |env: &[&str]| known(&base(env, &[], &["catalina.sh", "run"]));
+        for (env, name, directory, servlet) in [
+            (&["TOMEE_VER=8.0.16"][..], "TomEE 8", "/usr/local/tomee/webapps", Some(Servlet::Javax)),
+            (&["TOMEE_VER=10.0.0"], "TomEE 10", "/usr/local/tomee/webapps", Some(Servlet::Jakarta)),
+            (
+                &["JBOSS_HOME=/opt/jboss/wildfly", "WILDFLY_VERSION=26.1.3.Final"],
+                "WildFly 26",
+                "/opt/jboss/wildfly/standalone/deployments",
+                Some(Servlet::Javax),
+            ),
+            (
+                &["JBOSS_HOME=/opt/server", "WILDFLY_VERSION=27.0.0.Final"],
+                "WildFly 27",
+                "/opt/server/standalone/deployments",
+                Some(Servlet::Jakarta),
+            ),
+            (&["JBOSS_HOME=/opt/eap"], "WildFly", "/opt/eap/standalone/deployments", None),
+            (
+                &["PAYARA_DIR=/opt/payara/appserver", "DEPLOY_DIR=/d", "PAYARA_VERSION=5.2022.5"],
+                "Payara Server 5",
+                "/d",
+                Some(Servlet::Javax),
+            ),
+            (
+                &["PAYARA_HOME=/opt/payara", "PAYARA_VERSION=6.2024.1"],
+                "Payara Micro 6",
+                "/opt/payara/deployments",
+                Some(Servlet::Jakarta),
+            ),
+            (
+                &["PATH_GF_HOME=/opt/glassfish7"],
+                "GlassFish 7",
+                "/opt/glassfish7/glassfish/domains/domain1/autodeploy",
+                Some(Servlet::Jakarta),
+            ),
+        ] {
+            assert_eq!(of(env), (name.to_owned(), directory.to_owned(), servlet), "{env:?}");
+        }
+        let mut liberty = base(&[], &[], &[]);
+        if let Some(config) = &mut liberty.config {
+            config.labels.insert("io.openliberty.version".to_owned(), "24.0.0.1".to_owned());
+        }
+        assert_eq!(known(&liberty), ("Liberty 24".into(), "/config/dropins".into(), None));
     }
 
     #[test]

@@ -417,3 +417,74 @@ fn a_distribution_starts_by_its_script() {
     std::fs::rename(project.path("shop-1.2"), project.path("build/install/shop")).unwrap();
     project.pack("init --force").ok().says(&["is a Java distribution with a start script"]);
 }
+
+/// A base with this configuration and a link.
+fn server(config: &str) -> Project {
+    let base = Project::with(&format!(
+        "[image]\nname = \"localhost/server\"\nbase = \"scratch\"\ntags = [\"1\"]\nplatforms = [\"linux/amd64\"]\n\n\
+         [app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/\"\n\n[config]\n{config}\n"
+    ));
+    base.write("files/opt/ol/wlp/usr/servers/defaultServer/server.xml", "<server/>");
+    std::os::unix::fs::symlink("/opt/ol/wlp/usr/servers/defaultServer", base.path("files/config")).unwrap();
+    base.pack("build -o oci:layout").ok();
+    base
+}
+
+#[test]
+fn other_servers_get_the_archive() {
+    let class: &[u8] = b"\xca\xfe\xba\xbe\0\0\0\x3d Ljakarta/servlet/http/HttpServlet;";
+    let mut war = Zip::default();
+    let war = war.stored("WEB-INF/classes/A.class", class).finish();
+    for (config, path, refuses) in [
+        (
+            "env = { JBOSS_HOME = \"/opt/jboss/wildfly\", WILDFLY_VERSION = \"30.0.0.Final\" }",
+            "opt/jboss/wildfly/standalone/deployments/ROOT.war",
+            false,
+        ),
+        (
+            "env = { JBOSS_HOME = \"/opt/jboss/wildfly\", WILDFLY_VERSION = \"26.1.3.Final\" }",
+            "opt/jboss/wildfly/standalone/deployments/ROOT.war",
+            true,
+        ),
+        (
+            "labels = { \"io.openliberty.version\" = \"24.0.0.1\" }",
+            "opt/ol/wlp/usr/servers/defaultServer/dropins/shop.war",
+            false,
+        ),
+        ("env = { PAYARA_HOME = \"/opt/payara\" }", "opt/payara/deployments/ROOT.war", false),
+        (
+            "env = { PATH_GF_HOME = \"/opt/glassfish7\" }",
+            "opt/glassfish7/glassfish/domains/domain1/autodeploy/shop.war",
+            false,
+        ),
+    ] {
+        let base = server(config);
+        let project = project("shop.war", "", &layout(&base));
+        project.write("shop.war", &war);
+        if refuses {
+            project
+                .pack("build")
+                .fails(1)
+                .says(&["jakarta.servlet", "WildFly 26 in the base runs javax.servlet"])
+                .hints();
+            continue;
+        }
+        assert_eq!(names(&project.build("")), ["app"]);
+        let paths = paths_in(&project, "app", "");
+        assert!(paths.contains(&path.to_owned()), "{paths:?}");
+        project
+            .pack("build --layout exploded")
+            .fails(1)
+            .says(&["deploys web applications as archives"])
+            .hints();
+    }
+    // TomEE is a Tomcat.
+    let tomee = server("env = { TOMEE_VER = \"10.0.0\" }\ncmd = [\"catalina.sh\", \"run\"]");
+    let project = project("shop.war", "", &layout(&tomee));
+    project.write("shop.war", &war);
+    assert_eq!(names(&project.build("")), ["classes"]);
+    assert!(
+        paths_in(&project, "classes", "")
+            .contains(&"usr/local/tomee/webapps/ROOT/WEB-INF/classes/A.class".to_owned())
+    );
+}

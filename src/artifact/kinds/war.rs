@@ -25,7 +25,7 @@ use super::super::proposal::{Proposal, ProposedLayer, not_empty};
 use super::super::requirement::{Requirements, Search, ServletSearch};
 use super::super::root::{root_entry, root_of};
 use super::super::unpacked::Unpacked;
-use crate::bases::container;
+use crate::bases::{Container, container};
 use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
 use crate::layer::scan::{FoundKind, Scanner, TreeItem, entries};
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, EntryPathError};
@@ -120,7 +120,8 @@ impl ArtifactKind for War {
     }
 
     fn root_hint(&self) -> &'static str {
-        "such as \"/usr/local/tomcat/webapps/ROOT\""
+        "such as \"/usr/local/tomcat/webapps/ROOT\"; known are the images of Tomcat, TomEE, Jetty, WildFly, Liberty, Payara \
+         and GlassFish"
     }
 }
 
@@ -141,7 +142,7 @@ fn propose_directory(
     base: Option<&ConfigFile>,
     scanner: &Scanner,
 ) -> Result<Proposal, ArtifactError> {
-    if options.layout == Some(ArtifactLayout::Packaged) {
+    if is_packaged(material, options, base)? {
         return Err(ArtifactError::NotPacked { path: material.path().to_owned() });
     }
     let (root, mut notes) = place(material, options, base)?;
@@ -189,7 +190,7 @@ fn propose_archive(
     base: Option<&ConfigFile>,
 ) -> Result<Proposal, ArtifactError> {
     let (root, mut notes) = place(material, options, base)?;
-    if options.layout == Some(ArtifactLayout::Packaged) {
+    if is_packaged(material, options, base)? {
         return packaged(material, archive, &root, options, notes);
     }
     let unpacked = Unpacked::new(archive)?;
@@ -220,7 +221,7 @@ fn place(
     let found = base.and_then(container);
     let by_base = |_: &ConfigFile| {
         let container = found.as_ref()?;
-        let path = container.webapps.join(b"ROOT").ok()?;
+        let path = container.webapps.join(&name_in(container, material)).ok()?;
         let why = format!(
             "The base has {} ({}): the application goes to `{path}`.",
             container.describe(),
@@ -229,7 +230,48 @@ fn place(
         Some((path, why))
     };
     let (root, why) = root_of(&War, material, options, base, by_base)?;
-    Ok((root, why.into_iter().collect()))
+    let mut notes: Vec<String> = why.into_iter().collect();
+    if options.root.is_none()
+        && let Some(container) = found.as_ref().filter(|container| !container.knows_root())
+        && let Some(path) = root.path()
+    {
+        let name = path.file_name();
+        notes.push(format!(
+            "{} answers for it below `/{}`; `app.root` gives it another name.",
+            container.describe(),
+            shown(name.strip_suffix(b".war").unwrap_or(name))
+        ));
+    }
+    Ok((root, notes))
+}
+
+/// The name of the application in the directory of a container: the one of the address `/` where there is such a name, else its
+/// own.
+fn name_in(container: &Container, material: &Material) -> Vec<u8> {
+    let own = material.path().file_name().unwrap_or_default().as_encoded_bytes();
+    match (container.takes_archives(), container.knows_root()) {
+        (false, _) => b"ROOT".to_vec(),
+        (true, true) => b"ROOT.war".to_vec(),
+        (true, false) => [own.strip_suffix(b".war").unwrap_or(own), b".war"].concat(),
+    }
+}
+
+/// Whether it goes into the image as the archive that it is: by the user's word, else by the container's.
+fn is_packaged(
+    material: &Material,
+    options: &AppOptions,
+    base: Option<&ConfigFile>,
+) -> Result<bool, ArtifactError> {
+    let container = base.and_then(container).filter(|container| container.takes_archives());
+    let Some(container) = container.filter(|_| options.root.is_none()) else {
+        return Ok(options.layout == Some(ArtifactLayout::Packaged));
+    };
+    if options.layout == Some(ArtifactLayout::Exploded) || material.archive().is_none() {
+        let why = format!("{} in the base deploys web applications as archives", container.describe());
+        let hint = "give the `.war` file, without a layout";
+        return Err(ArtifactError::Unfit { path: material.path().to_owned(), why, hint: hint.to_owned() });
+    }
+    Ok(true)
 }
 
 /// The archive itself, `ROOT.war` beside where the directory `ROOT` would be.
@@ -261,7 +303,7 @@ fn packaged(
     let content = Content { size: stamp.size, source: ContentSource::File(material.path().into(), stamp) };
     let entry =
         Entry { path: path.clone(), metadata: options.rules.file(false), kind: EntryKind::File(content) };
-    let why = format!("the WAR as it is, to `{path}`; the container unpacks it when it starts");
+    let why = format!("the WAR as it is, to `{path}`; the container deploys it when it starts");
     let layers =
         vec![ProposedLayer { name: "app".to_owned(), why, entries: vec![entry], is_divisible: false }];
     Ok(Proposal { layers, app_root: Some(path), notes, replaces, ..Proposal::default() })

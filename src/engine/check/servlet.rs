@@ -87,6 +87,8 @@ fn unknown_version(
             (Servlet::Jakarta, _) => "`ee9`, `ee10` or `ee11`",
         };
         format!("its modules for {modules} must be enabled in the base")
+    } else if container.kind == ContainerKind::Liberty {
+        "the features in its `server.xml` must be for that".to_owned()
     } else {
         "the base does not name its version, so `pack` cannot check whether it runs that".to_owned()
     };
