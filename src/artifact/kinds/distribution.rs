@@ -12,13 +12,13 @@ use super::super::error::ArtifactError;
 use super::super::form::Form;
 use super::super::glimpse::Glimpse;
 use super::super::groups::grouped;
-use super::super::java::{self, java};
+use super::super::java;
 use super::super::kind::ArtifactKind;
 use super::super::material::Material;
 use super::super::options::{AppOptions, AppRoot};
 use super::super::placed;
 use super::super::proposal::{Proposal, ProposedLayer, not_empty};
-use super::super::requirement::{Requirement, Requirements};
+use super::super::requirement::{Requirement, Requirements, Search};
 use super::super::root::root_entry;
 use super::super::unpacked::Unpacked;
 use super::super::words::{alternatives, count};
@@ -227,13 +227,13 @@ impl ArtifactKind for Distribution {
         &self,
         material: &Material,
         _: &AppOptions,
-        base: Option<&ConfigFile>,
+        _: Search,
         _: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
         let above = top(material).unwrap_or_default();
         let scripts = scripts(material, &above)?;
         let Some(script) = chosen(material, &above, &scripts) else {
-            return Ok(java::requirements(material, base, None));
+            return Ok(java::requirements(material, None));
         };
         let mut version = None;
         if let Some(jar) = script.own_jar()
@@ -242,9 +242,9 @@ impl ArtifactKind for Distribution {
         {
             version = Some((java, format!("`{}` in `lib/{}`", shown(&class), shown(jar.as_bytes()))));
         }
-        let mut requirements = java::requirements(material, base, version);
-        let needed = script.programs().into_iter().filter(|name| *name != java(base));
-        requirements.all.extend(needed.map(|name| Requirement::Executable { name }));
+        let mut requirements = java::requirements(material, version);
+        let needed = script.programs().into_iter();
+        requirements.all.extend(needed.map(|name| Requirement::Executable { name, home: None }));
         Ok(requirements)
     }
 
