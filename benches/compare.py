@@ -336,6 +336,10 @@ class Pack(Tool):
     def report(self):
         return self.state / "report.json"
 
+    @property
+    def binary(self):
+        return self.args.pack
+
     def phases(self):
         """Seconds and number of each kind of step of the last run."""
         found = {}
@@ -349,7 +353,7 @@ class Pack(Tool):
         """How often the same command asks for memory, and all its instructions. The processor that valgrind shows has no AVX-512 and no SHA-NI."""
         profile = self.state / "callgrind.out"
         script = self.script(w, repository, False)
-        measure(script.replace(f" {self.args.pack} ", f" valgrind -q --tool=callgrind --callgrind-out-file={profile} {self.args.pack} "), log)
+        measure(script.replace(f" {self.binary} ", f" valgrind -q --tool=callgrind --callgrind-out-file={profile} {self.binary} "), log)
         names, calls, instructions, called = {}, 0, 0, ""
         for line in profile.read_text().splitlines():
             if match := re.match(r"c?fn=\((\d+)\)(?: (.*))?", line):
@@ -377,7 +381,22 @@ path = "{self.artifact(w)}"
 root = "{w.to}"
 """)
         timings = f" --timings={self.state}/timings.json" if self.counted else ""
-        return f"export PACK_CACHE_DIR={self.state}/cache; exec {self.args.pack} build {self.state}/project --push --json{timings} > {self.report}"
+        return f"export PACK_CACHE_DIR={self.state}/cache; exec {self.binary} build {self.state}/project --push --json{timings} > {self.report}"
+
+
+class PackBefore(Pack):
+    """Another program of the same name, such as that of an earlier commit: in the same rounds, so that the two make pairs."""
+    name = "pack (before)"
+
+    @property
+    def binary(self):
+        return self.args.against
+
+    def phases(self):
+        return {}
+
+    def allocations(self, w, repository, log):
+        return 0, 0
 
 
 class PackWar(Pack):
@@ -390,7 +409,7 @@ class PackWar(Pack):
         return w.war
 
 
-TOOLS = [Pack, PackWar, Umoci, Buildah, Crane, Jib, BuildKit]
+TOOLS = [Pack, PackBefore, PackWar, Umoci, Buildah, Crane, Jib, BuildKit]
 BASE = "base/tomcat"
 
 
@@ -573,7 +592,7 @@ def table(workload, results, registry):
              "| tool | scenario | wall s | CPU s | peak MB | sent MB | requests | layers MB | wall, of the fastest peer's |",
              "|---|---|--:|--:|--:|--:|--:|--:|--:|"]
     for scenario in SCENARIOS:
-        peers = [cells[scenario]["wall"] for name, cells in results.items() if name not in (Pack.name, PackWar.name, BuildKit.name)]
+        peers = [cells[scenario]["wall"] for name, cells in results.items() if name not in (Pack.name, PackBefore.name, PackWar.name, BuildKit.name)]
         for name, cells in results.items():
             c = cells[scenario]
             ratio = f"{c['wall'] / min(peers):.2f}" if peers else ""
@@ -584,8 +603,21 @@ def table(workload, results, registry):
         if BuildKit.name in results:
             ratios = [f"{s} {cells[s]['wall'] / results[BuildKit.name][s]['wall']:.3f}" for s in SCENARIOS]
             lines += ["", f"pack's wall time as a part of BuildKit's, whose daemon runs already: {', '.join(ratios)}."]
+        if PackBefore.name in results:
+            lines += ["", pairs(cells, results[PackBefore.name])]
         lines += ["", cold_bound(cells), "", bound(workload, registry, cells), ""] + phases(cells)
     return "\n".join(lines) + "\n"
+
+
+def pairs(now, before):
+    """Ratios of runs that followed each other: their medians, with the least and the most."""
+    listed = []
+    for scenario in SCENARIOS:
+        for key in ("wall", "cpu"):
+            ratios = [a / b for a, b in zip(now[scenario][key + " runs"], before[scenario][key + " runs"]) if b]
+            if ratios:
+                listed.append(f"{scenario} {key} {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    return f"pack as a part of pack (before), {len(now['cold']['wall runs'])} pairs: {', '.join(listed)}."
 
 
 def machine():
@@ -609,6 +641,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=pathlib.Path, required=True)
     parser.add_argument("--pack", type=pathlib.Path)
+    parser.add_argument("--against", type=pathlib.Path, help="another `pack`, to be compared in pairs")
     parser.add_argument("--peers", action="store_true", help="crane and Jib too, where they were made")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", help="workloads: war-small,war-large,files,tree")
@@ -644,7 +677,8 @@ def main():
     ]
     if args.only:
         workloads = [w for w in workloads if w.name in args.only.split(",")]
-    tools = [t for t in TOOLS if (args.pack or not issubclass(t, Pack)) and (t.needs is None or args.peers and (args.cache / t.needs).exists())]
+    tools = [t for t in TOOLS if (args.pack or not issubclass(t, Pack)) and (t.needs is None or args.peers and (args.cache / t.needs).exists())
+             and (args.against or t is not PackBefore)]
     if args.tools:
         tools = [t for t in tools if t.name in args.tools.split(",")]
 
