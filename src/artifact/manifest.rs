@@ -36,7 +36,9 @@ impl JarManifest {
             match line.strip_prefix(b" ") {
                 // A line may end within a character, so that bytes are joined.
                 Some(continued) => {
-                    section.iter_mut().next_back().into_iter().for_each(|last| last.extend(continued))
+                    if let Some(last) = section.last_mut() {
+                        last.extend(continued);
+                    }
                 }
                 None => section.push(line.to_vec()),
             }

@@ -230,18 +230,16 @@ impl ThinJar {
             }
             let is_directory = entry.kind == ArchiveEntryKind::Directory;
             let below = entry.name.strip_prefix(structure.classes.as_bytes());
-            let name = match below.or_else(|| entry.name.starts_with(b"META-INF/").then_some(&entry.name)) {
-                Some(name) => name,
-                None => {
-                    let is_known = is_directory
-                        || entry.name.starts_with(LOADER)
-                        || structure.library(&entry.name).is_some()
-                        || structure.index_paths().any(|path| path.as_bytes() == entry.name);
-                    if !is_known {
-                        left_out.push(&entry.name);
-                    }
-                    continue;
+            let in_root = || entry.name.starts_with(b"META-INF/").then_some(&entry.name[..]);
+            let Some(name) = below.or_else(in_root) else {
+                let is_known = is_directory
+                    || entry.name.starts_with(LOADER)
+                    || structure.library(&entry.name).is_some()
+                    || structure.index_paths().any(|path| path.as_bytes() == entry.name);
+                if !is_known {
+                    left_out.push(&entry.name);
                 }
+                continue;
             };
             if entry.kind == ArchiveEntryKind::Symlink {
                 let why =

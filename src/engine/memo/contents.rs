@@ -7,11 +7,14 @@ use super::writer::MemoWriter;
 use crate::layer::{Content, ContentError, Entry, EntryKind};
 use crate::types::digest::{ContentId, Key, KeyBuilder};
 
+/// Saves a record under the key that it waited for.
+pub(super) type SaveUnderKey = Box<dyn FnOnce(&MemoWriter, Key) + Send>;
+
 /// A record that waits for its key.
 pub(super) struct PendingRecord {
     pub(super) question: Key,
     pub(super) entries: Vec<Entry>,
-    pub(super) save: Box<dyn FnOnce(&MemoWriter, Key) + Send>,
+    pub(super) save: SaveUnderKey,
 }
 
 /// The key of `question` about the paths and contents of `entries`; `None` where `identify` does not know one of these.

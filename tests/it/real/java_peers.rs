@@ -143,9 +143,9 @@ fn a_quarkus_application_answers_in_each_of_its_forms() {
     let server = Server::start(&inputs.join("tools/docker-registry"), &directory.join("registry"), false);
     let beside = |form: &str| fast.with_file_name(form);
     let runner = |form: &str| {
-        let jars = files_below(&beside(form)).into_iter();
+        let mut jars = files_below(&beside(form)).into_iter();
         let is_runner = |path: &std::path::PathBuf| path.to_string_lossy().ends_with("-runner.jar");
-        jars.filter(is_runner).next_back().expect("is there")
+        jars.rfind(is_runner).expect("is there")
     };
     for (form, artifact, kind) in [
         ("fast-jar", fast.clone(), "a Quarkus application"),

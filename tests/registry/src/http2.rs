@@ -80,7 +80,7 @@ enum Order {
 
 /// The next step of a connection.
 enum Next {
-    Request((http::Request<RecvStream>, SendResponse<Bytes>)),
+    Request(Box<(http::Request<RecvStream>, SendResponse<Bytes>)>),
     Order(Order),
 }
 
@@ -115,13 +115,14 @@ async fn serve(shared: Arc<Shared>, stream: tokio::net::TcpStream) -> Option<()>
             tokio::select! {
                 // Pending frames go out before anything else is read.
                 biased;
-                request = connection.accept() => Some(Next::Request(request?.ok()?)),
+                request = connection.accept() => Some(Next::Request(Box::new(request?.ok()?))),
                 order = ordered.recv() => order.map(Next::Order),
             }
         };
         // As over HTTP/1.1: a client does not wait for ever for an answer that never comes.
         match tokio::time::timeout(PATIENCE, next).await.ok()?? {
-            Next::Request((request, respond)) => {
+            Next::Request(request) => {
+                let (request, respond) = *request;
                 tokio::spawn(answer(Arc::clone(&shared), request, respond, line.clone()));
             }
             Next::Order(Order::Flush) => {}
