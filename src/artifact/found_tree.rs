@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::error::ArtifactError;
+use super::options::AppOptions;
 use crate::layer::scan::{FoundKind, TreeItem, entries};
-use crate::layer::{Entry, EntryPath, Rules};
+use crate::layer::{Entry, EntryKind, EntryPath, Rules};
 use crate::runtime::input;
 
 /// Links that lead from one to the next; the kernel follows as many.
@@ -47,6 +48,27 @@ impl FoundTree {
     pub(super) fn get(&self, path: &[u8]) -> Option<&TreeItem> {
         let at = self.items.binary_search_by(|item| item.relative().cmp(path)).ok()?;
         Some(&self.items[at])
+    }
+
+    /// All that is below a directory; nothing stands for the root.
+    pub(super) fn below(&self, directory: &[u8]) -> &[TreeItem] {
+        if directory.is_empty() {
+            return &self.items;
+        }
+        let start = self.items.partition_point(|item| item.relative() < &[directory, b"/"].concat()[..]);
+        // `0` is the byte after `/`.
+        let end = self.items.partition_point(|item| item.relative() < &[directory, b"0"].concat()[..]);
+        &self.items[start..end]
+    }
+
+    /// The names right below a directory, sorted; nothing stands for the root.
+    pub(super) fn names_in<'a>(
+        &'a self,
+        directory: &[u8],
+    ) -> impl Iterator<Item = (&'a [u8], &'a TreeItem)> + use<'a> {
+        let start = if directory.is_empty() { 0 } else { directory.len() + 1 };
+        let named = self.below(directory).iter().map(move |item| (&item.relative()[start..], item));
+        named.filter(|(name, _)| !name.contains(&b'/'))
     }
 
     /// Where `path` leads, a path below the root that may contain `.` and `..`.
@@ -159,6 +181,20 @@ pub(super) fn unlinked_entries<'a>(
     Ok(entries(items.iter(), root, rules)?)
 }
 
+/// Adds the root and the directories above entries that are in another layer, and sorts them.
+pub(super) fn add_directories(entries: &mut Vec<Entry>, root: Option<&EntryPath>, options: &AppOptions) {
+    let mut needed = BTreeSet::new();
+    for entry in &*entries {
+        needed.extend(entry.path.ancestors().filter(|above| root.is_none_or(|root| above.starts_with(root))));
+    }
+    for entry in &*entries {
+        needed.remove(&entry.path);
+    }
+    let directory = |path| Entry { path, metadata: options.rules.directory(), kind: EntryKind::Directory };
+    entries.extend(needed.into_iter().map(directory));
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -234,6 +270,11 @@ mod tests {
                 _ => assert!(["nothing", "outside"].contains(&&*end) || path == "z/.", "{path}: {end}"),
             }
         }
+        assert_eq!(tree.below(b"a").len(), 4);
+        assert_eq!(tree.below(b"").len(), tree.items().len());
+        let names: Vec<&[u8]> = tree.names_in(b"a").map(|(name, _)| name).collect();
+        assert_eq!(names, [&b"b"[..], b"up"]);
+        assert!(tree.names_in(b"").any(|(name, _)| name == b"a-b"));
         assert!(tree.is_file(b"l/f") && !tree.is_file(b"l") && tree.is_directory(b"l"));
     }
 

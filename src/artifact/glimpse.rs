@@ -51,9 +51,9 @@ impl Glimpse {
         input::open(path)
             .and_then(|(file, _)| file.take(HEAD as u64).read_to_end(&mut head))
             .map_err(|source| ArtifactError::Io { path: path.to_owned(), source })?;
-        // An executable jar begins with a script, so any other file may be an archive if its name says so.
+        // An executable jar and a zipapp begin with a script, so any other file may be an archive if its name says so.
         let named = path.extension().is_some_and(|extension| {
-            ["jar", "war", "zip"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+            ["jar", "war", "zip", "pyz", "pex"].iter().any(|known| extension.eq_ignore_ascii_case(known))
         });
         let is_archive = !head.starts_with(ELF_MAGIC) && (ZipArchive::is_zip(&head) || named);
         let path = path.to_owned();

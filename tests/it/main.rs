@@ -30,6 +30,7 @@ mod node;
 mod outputs;
 mod places;
 mod prose;
+mod python;
 mod real;
 mod registry;
 mod reproducible;

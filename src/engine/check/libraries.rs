@@ -149,6 +149,10 @@ pub(super) fn check<T: FileTree>(
     let Resolution { missing, unknown, unread, uncached, mut evidence, places, .. } =
         resolve(libraries, image)?;
     let program = libraries.program.to_string();
+    // A module of an application is one of many files, which the artifact's name does not tell apart; programs have loaders.
+    let is_module = libraries.loader.is_none();
+    let module = format!("`{program}`");
+    let artifact = if is_module { &module } else { artifact };
     let mut findings = Vec::new();
     if !missing.is_empty() {
         evidence.extend(places.iter().map(|place| format!("looked in `{}`", place.path)));
@@ -156,14 +160,14 @@ pub(super) fn check<T: FileTree>(
             evidence.push(format!("the base is {os}"));
         }
         let message = format!("{} lacks {}", image.name, needs(&missing, &program, artifact));
-        findings.push(
-            Finding::not_met(Rule::ElfLibrary, message)
-                .hint(
-                    "link it statically (Go: `CGO_ENABLED=0`; Rust: a `musl` target), use a base that has them, or add \
-                     them to `/usr/lib` in a `[[layer]]`",
-                )
-                .evidence(evidence),
-        );
+        let hint = if is_module {
+            "use a base that has them, or add them to `/usr/lib` in a `[[layer]]`; if nothing loads the module, leave it out \
+             with a line in `.packignore`"
+        } else {
+            "link it statically (Go: `CGO_ENABLED=0`; Rust: a `musl` target), use a base that has them, or add \
+             them to `/usr/lib` in a `[[layer]]`"
+        };
+        findings.push(Finding::not_met(Rule::ElfLibrary, message).hint(hint).evidence(evidence));
     }
     if !unknown.is_empty() || !unread.is_empty() {
         let mut parts = Vec::new();

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::tools::{Pack, Podman};
+use super::tools::{Pack, Podman, line, run};
 use super::{inputs, project, say, scratch};
-use crate::node;
+use crate::{node, python};
 
 /// A base of Debian and one of the runtimes, in a layout.
 fn base(pack: &Pack, inputs: &Path, directory: &Path, runtime: &str) -> String {
@@ -63,4 +63,57 @@ fn applications_of_node_answer_on_a_real_base() {
     assert_eq!(started(&pack, directory, &base, &directory.join("pnpm")).trim(), node::ANSWER);
     std::fs::write(directory.join("bundle.cjs"), "console.log('bundled', process.cwd())\n").expect("written");
     assert_eq!(started(&pack, directory, &base, &directory.join("bundle.cjs")), "bundled /app\n");
+}
+
+#[test]
+fn applications_of_python_answer_on_a_real_base() {
+    let Some(inputs) = ready("runtimes/python") else { return };
+    let directory = scratch();
+    let directory = directory.path();
+    let pack = Pack::new(&directory.join("home"));
+    let base = base(&pack, &inputs, directory, "python");
+    for (name, files) in [
+        ("venv", python::environment("")),
+        ("project", python::environment(".venv/")),
+        ("target", python::target()),
+    ] {
+        node::lay_out(&directory.join(name), python::texts(&files));
+        let said = started(&pack, directory, &base, &directory.join(name));
+        let prefix = if name == "target" { "/usr" } else { "/app/.venv" };
+        assert_eq!(said, format!("hello world {prefix}\n"), "{name}");
+    }
+    let app = directory.join("app.pyz");
+    std::fs::create_dir(directory.join("zipped")).expect("made");
+    std::fs::write(directory.join("zipped/__main__.py"), "import sys; print('zipped', sys.argv[0])")
+        .expect("written");
+    run(line("python3 -m zipapp -p /usr/bin/python3").arg(directory.join("zipped")).arg("-o").arg(&app));
+    assert_eq!(started(&pack, directory, &base, &app), "zipped /app/app.pyz\n");
+}
+
+/// An environment that the standard library makes on this machine.
+#[test]
+fn an_environment_of_this_machine_runs_on_a_real_base() {
+    let Some(inputs) = ready("runtimes/python") else { return };
+    let directory = scratch();
+    let directory = directory.path();
+    let Ok(version) =
+        std::process::Command::new("python3").args(["-c", "import sys; print(sys.version_info[1])"]).output()
+    else {
+        say("not run: python3 is missing");
+        return;
+    };
+    if version.stdout != b"11\n" {
+        say("not run: python3 is another than the base's 3.11");
+        return;
+    }
+    let environment = directory.join("venv");
+    run(line("python3 -m venv --without-pip").arg(&environment));
+    let files = python::environment("");
+    let packages = files.iter().filter(|(name, _)| name.starts_with("lib/"));
+    node::lay_out(&environment, packages.map(|(name, text)| (&**name, &**text)));
+    // The modules are compiled here, for the times of here.
+    run(line("python3 -m compileall -q").arg(environment.join("lib")));
+    let pack = Pack::new(&directory.join("home"));
+    let base = base(&pack, &inputs, directory, "python");
+    assert_eq!(started(&pack, directory, &base, &environment), "hello world /app/.venv\n");
 }

@@ -1,7 +1,7 @@
 //! The files of a Node.js application: which go into the image, in which layer, and which cannot.
 
 use super::super::super::error::ArtifactError;
-use super::super::super::found_tree::{FoundTree, Omissions, PathEnd, unlinked_entries};
+use super::super::super::found_tree::{FoundTree, Omissions, PathEnd, add_directories, unlinked_entries};
 use super::super::super::material::Material;
 use super::super::super::options::AppOptions;
 use super::super::super::package_json::PackageJson;
@@ -9,7 +9,7 @@ use super::super::super::proposal::ProposedLayer;
 use super::super::super::words::count;
 use super::installed::{InstallFault, Installed, Manager, named, omit_links};
 use crate::layer::scan::{FoundKind, Scanner, TreeItem, leaves};
-use crate::layer::{Entry, EntryKind, EntryPath};
+use crate::layer::{Entry, EntryPath};
 use crate::runtime::input::MAX_TEXT;
 use crate::types::shown::shown;
 
@@ -195,20 +195,6 @@ impl NodeFiles {
         }
         Ok(layers)
     }
-}
-
-/// The root and the directories above entries that are in another layer.
-fn add_directories(entries: &mut Vec<Entry>, root: Option<&EntryPath>, options: &AppOptions) {
-    let mut needed = std::collections::BTreeSet::new();
-    for entry in &*entries {
-        needed.extend(entry.path.ancestors().filter(|above| root.is_none_or(|root| above.starts_with(root))));
-    }
-    for entry in &*entries {
-        needed.remove(&entry.path);
-    }
-    let directory = |path| Entry { path, metadata: options.rules.directory(), kind: EntryKind::Directory };
-    entries.extend(needed.into_iter().map(directory));
-    entries.sort_by(|a, b| a.path.cmp(&b.path));
 }
 
 /// `a`, `b` and those that they need.

@@ -1,0 +1,269 @@
+//! The installed distributions of a Python application: their files, their programs, and what they need, as the directories
+//! `*.dist-info` say it (binary distribution format, PEP 376, PEP 610).
+
+use std::collections::BTreeSet;
+
+use super::super::super::error::ArtifactError;
+use super::super::super::found_tree::{FoundTree, read_item};
+use super::super::super::package_json::{member, package};
+use super::environment::below;
+use crate::layer::scan::FoundKind;
+use crate::runtime::input::MAX_TEXT;
+use crate::types::shown::shown;
+
+/// A `RECORD` has a line for each file; the largest have some ten thousand.
+const MAX_RECORD: u64 = 32 << 20;
+
+/// Distributions that install others, and are no application.
+const INSTALLERS: [&str; 6] = ["pip", "setuptools", "wheel", "uv", "virtualenv", "distribute"];
+
+/// One distribution.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Distribution {
+    /// Its name, normalised (PEP 503).
+    pub(super) name: String,
+    /// Its directory of metadata.
+    pub(super) metadata: Vec<u8>,
+    /// The programs that it brings, with the function of each.
+    pub(super) scripts: Vec<(String, String)>,
+    /// The names of those that it needs.
+    needs: Vec<String>,
+}
+
+/// All distributions in a directory.
+#[derive(Debug, Default)]
+pub(super) struct Distributions(pub(super) Vec<Distribution>);
+
+/// Why they cannot be taken: the reason and the remedy.
+pub(super) type DistributionFault = (String, String);
+
+impl Distributions {
+    /// Those in `site`.
+    pub(super) fn read(
+        tree: &FoundTree,
+        site: &[u8],
+    ) -> Result<Result<Self, DistributionFault>, ArtifactError> {
+        let mut all = Vec::new();
+        for (name, item) in tree.names_in(site) {
+            let Some(stem) = name.strip_suffix(b".dist-info") else { continue };
+            if item.kind != FoundKind::Directory {
+                continue;
+            }
+            let directory = below(site, name);
+            let file = |name: &str| tree.read(&below(&directory, name.as_bytes()), MAX_TEXT);
+            if let Some(origin) = file("direct_url.json")?.filter(|bytes| is_editable(bytes)) {
+                let origin = package(&origin)
+                    .ok()
+                    .and_then(|origin| Some(member(origin, "url")?.as_str()?.into_owned()));
+                let origin = origin.map(|origin| format!(", which leads to `{}`", shown(origin.as_bytes())));
+                let stem = String::from_utf8_lossy(stem).into_owned();
+                return Ok(Err(editable(&format!(
+                    "`{}`{}",
+                    shown(stem.as_bytes()),
+                    origin.unwrap_or_default()
+                ))));
+            }
+            let about = file("METADATA")?.unwrap_or_default();
+            let about = String::from_utf8_lossy(&about);
+            let headers = about.lines().take_while(|line| !line.is_empty());
+            let field = |line: &str, name: &str| line.strip_prefix(name).map(|value| value.trim().to_owned());
+            let mut distribution = Distribution {
+                name: normalised(String::from_utf8_lossy(stem).split('-').next().unwrap_or_default()),
+                metadata: directory.clone(),
+                ..Distribution::default()
+            };
+            for line in headers {
+                if let Some(name) = field(line, "Name:") {
+                    distribution.name = normalised(&name);
+                } else if let Some(needed) = field(line, "Requires-Dist:") {
+                    distribution.needs.push(requirement_name(&needed));
+                }
+            }
+            distribution.scripts = scripts(&file("entry_points.txt")?.unwrap_or_default());
+            all.push(distribution);
+        }
+        if let Some(fault) = paths_of_machine(tree, site)? {
+            return Ok(Err(fault));
+        }
+        Ok(Ok(Self(all)))
+    }
+
+    /// The application: the only distribution with programs that no other needs.
+    pub(super) fn application(&self) -> Option<&Distribution> {
+        let needed: BTreeSet<&str> = self
+            .0
+            .iter()
+            .flat_map(|of| of.needs.iter().filter(|name| **name != of.name).map(String::as_str))
+            .collect();
+        let is_application = |it: &&Distribution| {
+            !it.scripts.is_empty() && !needed.contains(&*it.name) && !INSTALLERS.contains(&&*it.name)
+        };
+        let mut found = self.0.iter().filter(is_application);
+        found.next().filter(|_| found.next().is_none())
+    }
+}
+
+impl Distribution {
+    /// The program that is the application: its only one, or the one of its name.
+    pub(super) fn program(&self) -> Option<&(String, String)> {
+        match &self.scripts[..] {
+            [one] => Some(one),
+            all => all.iter().find(|(name, _)| normalised(name) == self.name),
+        }
+    }
+
+    /// The paths of its files, as its `RECORD` lists them; none of those outside of the tree.
+    pub(super) fn files(&self, tree: &FoundTree, site: &[u8]) -> Result<BTreeSet<Vec<u8>>, ArtifactError> {
+        let Some(item) = tree.get(&below(&self.metadata, b"RECORD")) else { return Ok(BTreeSet::new()) };
+        let record = read_item(item, MAX_RECORD)?;
+        let lines = record.split(|byte| *byte == b'\n');
+        Ok(lines.filter_map(|line| normal(site, &path_of(line)?)).collect())
+    }
+}
+
+/// The path in a line of a `RECORD`, which is comma-separated and may be quoted.
+fn path_of(line: &[u8]) -> Option<Vec<u8>> {
+    if let Some(quoted) = line.strip_prefix(b"\"") {
+        let end = quoted.windows(2).position(|pair| pair == b"\",")?;
+        return Some(String::from_utf8_lossy(&quoted[..end]).replace("\"\"", "\"").into_bytes());
+    }
+    let path = line.split(|byte| *byte == b',').next()?;
+    (!path.is_empty()).then(|| path.to_vec())
+}
+
+/// `path` below `site` without `..`; `None` where it leads out of the tree.
+fn normal(site: &[u8], path: &[u8]) -> Option<Vec<u8>> {
+    if path.starts_with(b"/") {
+        return None;
+    }
+    let mut parts: Vec<&[u8]> = site.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).collect();
+    for part in path.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join(&b'/'))
+}
+
+/// The programs in an `entry_points.txt`.
+fn scripts(text: &[u8]) -> Vec<(String, String)> {
+    let text = String::from_utf8_lossy(text);
+    let mut is_in = false;
+    let mut all = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if line.starts_with('[') {
+            is_in = line == "[console_scripts]";
+        } else if let (true, Some((name, function))) =
+            (is_in && !line.starts_with(['#', ';']), line.split_once('='))
+        {
+            let function = function.split('[').next().unwrap_or_default().trim();
+            all.push((name.trim().to_owned(), function.to_owned()));
+        }
+    }
+    all
+}
+
+/// The name at the beginning of a requirement (PEP 508), normalised.
+fn requirement_name(text: &str) -> String {
+    let is_name = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    normalised(&text[..text.find(|character| !is_name(character)).unwrap_or(text.len())])
+}
+
+/// Lower case, with one dash for each run of `-`, `_` and `.` (PEP 503).
+pub(super) fn normalised(name: &str) -> String {
+    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
+    parts.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
+}
+
+/// Whether a `direct_url.json` says that the sources are used where they lie.
+fn is_editable(bytes: &[u8]) -> bool {
+    let value = package(bytes).ok().and_then(|origin| member(member(origin, "dir_info")?, "editable"));
+    value.is_some_and(|value| value.text() == "true")
+}
+
+fn editable(what: &str) -> DistributionFault {
+    (
+        format!("the distribution {what}, is installed as editable: its files are not in it"),
+        "install it as it would be released: `pip install .` instead of `pip install -e .`, `uv sync --no-editable`, \
+         `poetry build` and `pip install dist/*.whl`"
+            .to_owned(),
+    )
+}
+
+/// A `.pth` file that adds directories of this machine to the search path: editable installs of all tools do that.
+fn paths_of_machine(tree: &FoundTree, site: &[u8]) -> Result<Option<DistributionFault>, ArtifactError> {
+    for (name, item) in tree.names_in(site) {
+        if !name.ends_with(b".pth") || !matches!(item.kind, FoundKind::File { .. }) {
+            continue;
+        }
+        if name.starts_with(b"__editable__") {
+            return Ok(Some(editable(&format!("of `{}`", shown(name)))));
+        }
+        let text = read_item(item, MAX_TEXT)?;
+        let text = String::from_utf8_lossy(&text);
+        let lines = text.lines().map(str::trim);
+        let is_path =
+            |line: &&str| !line.is_empty() && !line.starts_with('#') && !line.starts_with("import ");
+        for line in lines.filter(is_path) {
+            let is_outside = line.starts_with('/') || normal(site, line.as_bytes()).is_none();
+            if is_outside {
+                let what = format!("of `{}`, which adds `{}`", shown(name), shown(line.as_bytes()));
+                return Ok(Some(editable(&what)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_records_and_entry_points() {
+        assert_eq!(path_of(b"shop/__init__.py,sha256=x,12").as_deref(), Some(&b"shop/__init__.py"[..]));
+        assert_eq!(path_of(b"\"a,b.py\",sha256=x,1").as_deref(), Some(&b"a,b.py"[..]));
+        assert_eq!(path_of(b""), None);
+        let site = b"lib/python3.11/site-packages";
+        assert_eq!(normal(site, b"../../../bin/shop").as_deref(), Some(&b"bin/shop"[..]));
+        assert_eq!(normal(site, b"../../../../x"), None);
+        let text = b"[gui_scripts]\na = b:c\n[console_scripts]\n# no\nshop = shop.main:run [extra]\nb=m:f\n\n[x]\ny = z\n";
+        let pair = |name: &str, function: &str| (name.to_owned(), function.to_owned());
+        assert_eq!(scripts(text), [pair("shop", "shop.main:run"), pair("b", "m:f")]);
+        for (text, name) in
+            [("Flask[async]>=2 ; extra == 'x'", "flask"), ("a_b.C (>=1)", "a-b-c"), ("x@ https://y", "x")]
+        {
+            assert_eq!(requirement_name(text), name);
+        }
+    }
+
+    #[test]
+    fn the_application_is_what_no_other_needs() {
+        let of = |name: &str, needs: &[&str], scripts: &[&str]| Distribution {
+            name: name.to_owned(),
+            needs: needs.iter().map(|name| (*name).to_owned()).collect(),
+            scripts: scripts.iter().map(|name| ((*name).to_owned(), "m:f".to_owned())).collect(),
+            ..Distribution::default()
+        };
+        let application = |all: Vec<Distribution>| {
+            Distributions(all)
+                .application()
+                .map(|found| (found.name.clone(), found.program().cloned().map(|it| it.0)))
+        };
+        let some = |name: &str, program: Option<&str>| Some((name.to_owned(), program.map(str::to_owned)));
+        let flask = || of("flask", &["click", "flask"], &["flask"]);
+        assert_eq!(
+            application(vec![flask(), of("click", &[], &[]), of("pip", &[], &["pip"])]),
+            some("flask", Some("flask"))
+        );
+        assert_eq!(
+            application(vec![flask(), of("shop", &["flask"], &["shop-admin", "shop"])]),
+            some("shop", Some("shop"))
+        );
+        assert_eq!(application(vec![of("shop", &[], &["a", "b"])]), some("shop", None));
+        assert_eq!(application(vec![flask(), of("gunicorn", &[], &["gunicorn"])]), None);
+        assert_eq!(application(Vec::new()), None);
+    }
+}
