@@ -75,6 +75,20 @@ pub(super) fn newest_class(archive: &ZipArchive) -> Result<Option<(u32, Vec<u8>)
     Ok(newest)
 }
 
+/// Refuses an archive that Java cannot open: names of entries must be UTF-8, whatever the archive says of them.
+pub(super) fn check_names(material: &Material) -> Result<(), ArtifactError> {
+    let entries = material.archive().map(|archive| archive.entries()).unwrap_or_default();
+    match entries.iter().find(|entry| std::str::from_utf8(&entry.name).is_err()) {
+        None => Ok(()),
+        Some(entry) => {
+            let why =
+                format!("the name `{}` in it is not UTF-8, so that Java cannot open it", shown(&entry.name));
+            let hint = "build it with a tool that writes names as UTF-8, such as `jar`, or rename the file";
+            Err(unfit(material, why, hint))
+        }
+    }
+}
+
 /// The error for an artifact that its kind cannot package.
 pub(super) fn unfit(material: &Material, why: impl Into<String>, hint: &str) -> ArtifactError {
     ArtifactError::Unfit { path: material.path().to_owned(), why: why.into(), hint: hint.to_owned() }

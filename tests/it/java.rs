@@ -488,3 +488,62 @@ fn other_servers_get_the_archive() {
             .contains(&"usr/local/tomee/webapps/ROOT/WEB-INF/classes/A.class".to_owned())
     );
 }
+
+/// Names in the code page of old tools, which Java refuses.
+#[test]
+fn a_jar_that_java_cannot_open_is_refused() {
+    let (_base, base) = base_with_java("17.0.9");
+    let spoilt = |jar: Vec<u8>| -> Vec<u8> {
+        let mut jar = jar;
+        let mut found = 0;
+        for at in 0..jar.len() - 8 {
+            if jar[at..].starts_with(b"page.txt") {
+                jar[at] = 0x81;
+                found += 1;
+            }
+        }
+        assert_eq!(found, 2, "its two headers");
+        jar
+    };
+    let classes = Classes::sketch();
+    let thin = thin_jar(&classes);
+    for jar in [boot_jar(&classes, LAYERS, "a page"), thin[0].1.clone()] {
+        let project = project("shop.jar", "", &base);
+        files(&project, &thin);
+        project.write("shop.jar", spoilt(jar));
+        project
+            .pack("build")
+            .fails(1)
+            .says(&["shop.jar", "is not UTF-8, so that Java cannot open it"])
+            .hints();
+    }
+}
+
+/// An entry with a signature of the whole, and a file in both of the places that become one.
+#[test]
+fn a_jar_that_cannot_be_taken_apart_is_refused() {
+    let (_base, base) = base_with_java("17.0.9");
+    let classes = Classes::sketch();
+    for (entries, says) in [
+        (&["META-INF/SHOP.SF"][..], "it is signed (`META-INF/SHOP.SF`)"),
+        (
+            &["META-INF/x.txt", "BOOT-INF/classes/META-INF/x.txt"],
+            "`META-INF/x.txt` occurs twice in the thin jar",
+        ),
+        (&["BOOT-INF/lib/a b.jar"], "cannot be on a class path of a manifest"),
+    ] {
+        let mut jar = Zip::default();
+        let manifest = BOOT.replace("Spring-Boot-Classpath-Index: BOOT-INF/classpath.idx\r\n", "");
+        let manifest = manifest.replace("Spring-Boot-Layers-Index: BOOT-INF/layers.idx\r\n", "");
+        jar.stored("META-INF/MANIFEST.MF", manifest.as_bytes());
+        jar.stored("loader/Launcher.class", &classes.launcher);
+        jar.stored("BOOT-INF/classes/shop/Main.class", &classes.main);
+        for entry in entries {
+            jar.stored(entry, b"content");
+        }
+        let project = project("shop.jar", "", &base);
+        project.write("shop.jar", jar.finish());
+        project.pack("build").fails(1).says(&["shop.jar", says]).hints();
+        project.pack("build --layout packaged").ok();
+    }
+}

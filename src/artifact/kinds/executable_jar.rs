@@ -46,6 +46,7 @@ impl ArtifactKind for ExecutableJar {
         _: &Scanner,
     ) -> Result<Proposal, ArtifactError> {
         check_alone(material)?;
+        java::check_names(material)?;
         whole_jar::propose(material, options, base)
     }
 

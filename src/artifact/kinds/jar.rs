@@ -93,6 +93,7 @@ impl ArtifactKind for Jar {
         base: Option<&ConfigFile>,
         _: &Scanner,
     ) -> Result<Proposal, ArtifactError> {
+        java::check_names(material)?;
         let stamp = material.stamp().ok_or_else(|| unfit(material, "it is a directory", "pack it"))?;
         let ClassPath { files, directories, missing } = class_path::follow(material)?;
         let root = match &options.root {

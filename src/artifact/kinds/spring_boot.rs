@@ -52,6 +52,7 @@ impl ArtifactKind for SpringBoot {
         base: Option<&ConfigFile>,
         scanner: &Scanner,
     ) -> Result<Proposal, ArtifactError> {
+        java::check_names(material)?;
         boot::propose(&BootStructure::of(material)?, options, base, scanner)
     }
 
