@@ -19,7 +19,7 @@ const INSTALLERS: [&str; 6] = ["pip", "setuptools", "wheel", "uv", "virtualenv",
 
 /// One distribution.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Distribution {
+pub(super) struct PythonDistribution {
     /// Its name, normalised (PEP 503).
     pub(super) name: String,
     /// Its directory of metadata.
@@ -32,12 +32,12 @@ pub(super) struct Distribution {
 
 /// All distributions in a directory.
 #[derive(Debug, Default)]
-pub(super) struct Distributions(pub(super) Vec<Distribution>);
+pub(super) struct PythonDistributions(pub(super) Vec<PythonDistribution>);
 
 /// Why they cannot be taken: the reason and the remedy.
 pub(super) type DistributionFault = (String, String);
 
-impl Distributions {
+impl PythonDistributions {
     /// Those in `site`.
     pub(super) fn read(
         tree: &FoundTree,
@@ -67,10 +67,10 @@ impl Distributions {
             let about = String::from_utf8_lossy(&about);
             let headers = about.lines().take_while(|line| !line.is_empty());
             let field = |line: &str, name: &str| line.strip_prefix(name).map(|value| value.trim().to_owned());
-            let mut distribution = Distribution {
+            let mut distribution = PythonDistribution {
                 name: normalised(String::from_utf8_lossy(stem).split('-').next().unwrap_or_default()),
                 metadata: directory.clone(),
-                ..Distribution::default()
+                ..PythonDistribution::default()
             };
             for line in headers {
                 if let Some(name) = field(line, "Name:") {
@@ -89,13 +89,13 @@ impl Distributions {
     }
 
     /// The application: the only distribution with programs that no other needs.
-    pub(super) fn application(&self) -> Option<&Distribution> {
+    pub(super) fn application(&self) -> Option<&PythonDistribution> {
         let needed: BTreeSet<&str> = self
             .0
             .iter()
             .flat_map(|of| of.needs.iter().filter(|name| **name != of.name).map(String::as_str))
             .collect();
-        let is_application = |it: &&Distribution| {
+        let is_application = |it: &&PythonDistribution| {
             !it.scripts.is_empty() && !needed.contains(&*it.name) && !INSTALLERS.contains(&&*it.name)
         };
         let mut found = self.0.iter().filter(is_application);
@@ -103,7 +103,7 @@ impl Distributions {
     }
 }
 
-impl Distribution {
+impl PythonDistribution {
     /// The program that is the application: its only one, or the one of its name.
     pub(super) fn program(&self) -> Option<&(String, String)> {
         match &self.scripts[..] {
@@ -241,14 +241,14 @@ mod tests {
 
     #[test]
     fn the_application_is_what_no_other_needs() {
-        let of = |name: &str, needs: &[&str], scripts: &[&str]| Distribution {
+        let of = |name: &str, needs: &[&str], scripts: &[&str]| PythonDistribution {
             name: name.to_owned(),
             needs: needs.iter().map(|name| (*name).to_owned()).collect(),
             scripts: scripts.iter().map(|name| ((*name).to_owned(), "m:f".to_owned())).collect(),
-            ..Distribution::default()
+            ..PythonDistribution::default()
         };
-        let application = |all: Vec<Distribution>| {
-            Distributions(all)
+        let application = |all: Vec<PythonDistribution>| {
+            PythonDistributions(all)
                 .application()
                 .map(|found| (found.name.clone(), found.program().cloned().map(|it| it.0)))
         };

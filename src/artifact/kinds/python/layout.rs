@@ -8,7 +8,7 @@ use super::super::super::material::Material;
 use super::super::super::options::AppOptions;
 use super::super::super::proposal::ProposedLayer;
 use super::super::super::words::count;
-use super::distributions::{Distribution, Distributions};
+use super::distributions::{PythonDistribution, PythonDistributions};
 use super::environment::{MARKER, PythonEnvironment, PythonVersion, below, setting};
 use super::scripts::{MAX_INTERPRETER, with_interpreter};
 use crate::layer::scan::{FoundKind, Scanner, TreeItem};
@@ -30,7 +30,7 @@ const CACHE: &[u8] = b"__pycache__";
 pub(super) struct PythonFiles {
     pub(super) tree: FoundTree,
     pub(super) environment: PythonEnvironment,
-    pub(super) distributions: Distributions,
+    pub(super) distributions: PythonDistributions,
     omissions: Omissions,
     pub(super) notes: Vec<String>,
     /// The version that its modules are for, where they say one.
@@ -51,7 +51,7 @@ impl PythonFiles {
         };
         let tree = FoundTree::new(scanner.scan(material.path(), &options.scan_options())?);
         let environment = PythonEnvironment::of(&tree)?.map_err(unfit)?;
-        let distributions = Distributions::read(&tree, environment.site())?.map_err(unfit)?;
+        let distributions = PythonDistributions::read(&tree, environment.site())?.map_err(unfit)?;
         let version = version_of(&tree, &environment).map_err(unfit)?;
         check_links(&tree, &environment).map_err(unfit)?;
         let omissions = Omissions::default();
@@ -290,7 +290,7 @@ impl PythonFiles {
     }
 
     /// The file of a program of `application`, and whether it is a script.
-    pub(super) fn program(&self, application: &Distribution) -> Option<(Vec<u8>, String)> {
+    pub(super) fn program(&self, application: &PythonDistribution) -> Option<(Vec<u8>, String)> {
         let (name, function) = application.program()?;
         Some((below(&self.environment.programs(), name.as_bytes()), function.clone()))
     }
