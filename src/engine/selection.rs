@@ -50,6 +50,12 @@ pub enum SelectionError {
         /// The programs with their platforms.
         artifacts: Vec<(PathBuf, Platform)>,
     },
+    /// Several `[app]`, whose programs are for different platforms.
+    #[error("the artifacts have no platform in common: {}", programs(.artifacts))]
+    NothingCommon {
+        /// The programs with their platforms.
+        artifacts: Vec<(PathBuf, Platform)>,
+    },
     /// Programs that the base cannot run, none of them.
     #[error("the artifacts and the base have no platform in common: {}, and `{base}` is for {}", programs(.artifacts), list(.offered))]
     NothingShared {
@@ -103,6 +109,10 @@ impl Explain for SelectionError {
                     "build the program for {wanted} and name it in `path` beside the other, or build for {} with `--platform`",
                     others.join(" and ")
                 )
+            }
+            Self::NothingCommon { .. } => {
+                "build all of them for one platform, or name programs for several in the `path` of each `[[app]]`"
+                    .to_owned()
             }
             Self::NothingShared { offered, .. } => {
                 format!("use a base for the program's platform, or build the program for {}", list(offered))
@@ -183,6 +193,27 @@ impl<'a> AppChoice<'a> {
         }
         (platforms, notes)
     }
+
+    /// Notes on the programs for platforms that the base offers, `found`, and that are not `common`: which program of
+    /// another list is for others.
+    fn not_common(&self, found: &[Platform], common: &[Platform], all: &[&AppChoice<'_>]) -> Vec<String> {
+        let is_for_any = |program: &Platform, platforms: &[Platform]| {
+            platforms.iter().any(|platform| is_same_machine(program, platform))
+        };
+        let left = self
+            .programs
+            .iter()
+            .filter(|(_, platform)| is_for_any(platform, found) && !is_for_any(platform, common));
+        let notes = left.filter_map(|(artifact, platform)| {
+            let other = all.iter().find(|other| other.artifact_for(platform).is_none())?;
+            Some(format!(
+                "`{}` is left out: it is for {platform}, and {}",
+                shown_path(artifact.path()),
+                programs(&owned(&other.programs))
+            ))
+        });
+        notes.collect()
+    }
 }
 
 /// Decides what is built. `lists` has the artifacts of each `[app]`; `asked` are the platforms that the settings name,
@@ -260,26 +291,38 @@ fn everywhere<'a>(
     Ok(Selection { images, notes: Vec::new(), are_asked_for })
 }
 
-/// The platforms that the base and any of the lists with programs are for, each once. A list that has nothing for one of
-/// them is an error of the caller's.
+/// The platforms that the base and all lists with programs have in common, and what is said of the programs for others.
 fn shared(
     choices: &[AppChoice<'_>],
     base: Option<&str>,
     offered: impl FnOnce() -> Result<Vec<Platform>, BoxedError>,
 ) -> Result<(Vec<Platform>, Vec<String>), BoxedError> {
     let offered = if base.is_some() { offered()? } else { Vec::new() };
-    let mut platforms: Vec<Platform> = Vec::new();
+    let choices: Vec<&AppChoice<'_>> = choices.iter().filter(|choice| !choice.programs.is_empty()).collect();
+    let mut of_each: Vec<Vec<Platform>> = Vec::new();
     let mut notes = Vec::new();
-    for choice in choices.iter().filter(|choice| !choice.programs.is_empty()) {
+    for choice in &choices {
         let (found, said) = choice.shared(base, &offered);
         if found.is_empty() {
             let (artifacts, base) = (owned(&choice.programs), base.unwrap_or_default().to_owned());
             return Err(SelectionError::NothingShared { artifacts, base, offered }.into());
         }
-        let new = found.into_iter().filter(|platform| !platforms.contains(platform));
-        let new: Vec<Platform> = new.collect();
-        platforms.extend(new);
+        of_each.push(found);
         notes.extend(said);
+    }
+    let in_all = |platform: &&Platform| of_each.iter().all(|found| found.contains(platform));
+    let mut platforms: Vec<Platform> = Vec::new();
+    for platform in of_each.iter().flatten().filter(in_all) {
+        if !platforms.contains(platform) {
+            platforms.push(platform.clone());
+        }
+    }
+    if platforms.is_empty() {
+        let artifacts = choices.iter().flat_map(|choice| owned(&choice.programs)).collect();
+        return Err(SelectionError::NothingCommon { artifacts }.into());
+    }
+    for (choice, found) in choices.iter().zip(&of_each) {
+        notes.extend(choice.not_common(found, &platforms, &choices));
     }
     Ok((platforms, notes))
 }
@@ -357,11 +400,15 @@ mod tests {
         assert_eq!(ok(&[&[AMD, ARM], &[TREE]], &["linux/arm64"]), ("linux/arm64=arm+tree".to_owned(), 1));
         let both: &[&[_]] = &[&[AMD, ARM], &[("second", Some(62))]];
         assert_eq!(ok(both, &["linux/amd64"]), ("linux/amd64=amd+second".to_owned(), 1));
-        // Nothing that was named is dropped in silence.
-        let refused = of_several(both, &[]).expect_err("nothing of the second for arm64");
+        // Nothing asks for a platform: those that all lists have are built, and the other programs are named.
+        assert_eq!(ok(both, &[]), ("linux/amd64=amd+second".to_owned(), 1));
+        let refused = of_several(both, &["linux/arm64"]).expect_err("nothing of the second for arm64");
         assert_eq!(refused, "no artifact is for linux/arm64: `second` is for linux/amd64");
         let refused = of_several(&[&[AMD], &[ARM]], &[]).expect_err("nothing in common");
-        assert_eq!(refused, "no artifact is for linux/amd64: `arm` is for linux/arm64");
+        assert_eq!(
+            refused,
+            "the artifacts have no platform in common: `amd` is for linux/amd64, `arm` is for linux/arm64"
+        );
     }
 
     fn platforms(texts: &[&str]) -> Vec<Platform> {
