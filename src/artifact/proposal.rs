@@ -26,6 +26,8 @@ pub struct Proposal {
     pub platform: Option<Platform>,
     /// Places at which something of the base would run in the application's stead.
     pub replaces: Vec<EntryPath>,
+    /// The server of the base that must run for the application to be there, by its name for people.
+    pub served_by: Option<String>,
     /// Facts that the user may want to know.
     pub notes: Vec<String>,
     /// Problems that the user should probably solve.

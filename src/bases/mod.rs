@@ -33,5 +33,5 @@ pub use probes::java_major;
 #[cfg(test)]
 pub use probes::{LoaderLine, ProbeResult};
 pub use seen::BaseAnswer;
-pub use server::{Container, ContainerKind, Servlet, container, program, web_root};
+pub use server::{Container, ContainerKind, Servlet, WebServer, container, program, web_server};
 pub use tree::{Empty, FileTree, Stack, follow};

@@ -235,12 +235,31 @@ fn application_server(base: &ConfigFile) -> Option<Container> {
     None
 }
 
-/// The directory of pages of a base with this configuration, and why it is that.
+/// A web server in a base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebServer {
+    /// Its name for people.
+    pub name: &'static str,
+    /// The directory whose files it shows.
+    pub pages: EntryPath,
+    /// The variable that shows it.
+    variable: &'static str,
+}
+
+impl WebServer {
+    /// Why pages go where they go.
+    #[must_use]
+    pub fn why(&self) -> String {
+        let Self { name, pages, variable } = self;
+        format!("The base is {name} (`{variable}` is set): pages go to `{pages}`.")
+    }
+}
+
+/// The web server of a base with this configuration.
 #[must_use]
-pub fn web_root(base: &ConfigFile) -> Option<(EntryPath, String)> {
-    let at = |path: &str, name: &str, variable: &str| {
-        let path = EntryPath::new(path.as_bytes()).ok()?;
-        Some((path.clone(), format!("The base is {name} (`{variable}` is set): pages go to `{path}`.")))
+pub fn web_server(base: &ConfigFile) -> Option<WebServer> {
+    let at = |pages: &str, name, variable| {
+        Some(WebServer { name, pages: EntryPath::new(pages.as_bytes()).ok()?, variable })
     };
     if base.env("NGINX_VERSION").is_some() {
         return at("/usr/share/nginx/html", "nginx", "NGINX_VERSION");
@@ -419,7 +438,7 @@ mod tests {
 
     #[test]
     fn web_roots() {
-        let root = |env: &str| web_root(&base(&[env], &[], &[])).map(|(path, _)| path.to_string());
+        let root = |env: &str| web_server(&base(&[env], &[], &[])).map(|server| server.pages.to_string());
         assert_eq!(root("NGINX_VERSION=1.27.0").as_deref(), Some("/usr/share/nginx/html"));
         assert_eq!(root("HTTPD_PREFIX=/usr/local/apache2").as_deref(), Some("/usr/local/apache2/htdocs"));
         assert_eq!(root("CADDY_VERSION=v2.8").as_deref(), Some("/usr/share/caddy"));

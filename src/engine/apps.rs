@@ -269,11 +269,14 @@ pub(super) fn start(request: &Request, apps: &[ProposedApp<'_, '_>]) -> Result<S
     let deciding: Vec<&ProposedApp<'_, '_>> = apps.iter().filter(|app| app.decides_start()).collect();
     match deciding[..] {
         [] => Ok(Start::around(&apps.iter().collect::<Vec<_>>())),
-        [app] => Ok(Start {
-            entrypoint: app.proposal.entrypoint.clone(),
-            cmd: app.proposal.cmd.clone(),
-            ..Start::around(&[app])
-        }),
+        [app] => {
+            check_served(request, app, apps)?;
+            Ok(Start {
+                entrypoint: app.proposal.entrypoint.clone(),
+                cmd: app.proposal.cmd.clone(),
+                ..Start::around(&[app])
+            })
+        }
         [first, second, ..] => {
             if request.settings.config.entrypoint.is_some() {
                 return Ok(Start::around(&apps.iter().collect::<Vec<_>>()));
@@ -284,6 +287,27 @@ pub(super) fn start(request: &Request, apps: &[ProposedApp<'_, '_>]) -> Result<S
             Err(error_at(request, second, message, hint))
         }
     }
+}
+
+/// Refuses an artifact that starts the image itself beside one that a server of the base must run: the server would not
+/// start.
+fn check_served(
+    request: &Request,
+    starting: &ProposedApp<'_, '_>,
+    apps: &[ProposedApp<'_, '_>],
+) -> Result<(), BoxedError> {
+    if request.settings.config.entrypoint.is_some() {
+        return Ok(());
+    }
+    let served = apps.iter().find_map(|app| Some((app, app.proposal.served_by.as_ref()?)));
+    let Some((served, server)) = served else { return Ok(()) };
+    let message = format!(
+        "{} needs {server} of the base, which does not start: {} is started in its place",
+        served.told(request),
+        starting.told(request)
+    );
+    let hint = "write into `[config]` what to start as `entrypoint`, such as a script that starts both, or build two images";
+    Err(error_at(request, starting, message, hint.to_owned()))
 }
 
 /// Refuses artifacts whose places in the image are the same or lie in each other, behind the links of the base.

@@ -92,10 +92,16 @@ impl ArtifactKind for War {
             );
             return Ok(proposal);
         }
-        match material.archive() {
-            Some(archive) => propose_archive(material, archive, options, base),
-            None => propose_directory(material, options, base, scanner),
-        }
+        let proposal = match material.archive() {
+            Some(archive) => propose_archive(material, archive, options, base)?,
+            None => propose_directory(material, options, base, scanner)?,
+        };
+        let found = base.and_then(container);
+        let server = found.filter(|container| {
+            options.root.is_none()
+                || proposal.app_root.as_ref().is_some_and(|root| root.starts_with(&container.webapps))
+        });
+        Ok(Proposal { served_by: server.map(|container| container.describe()), ..proposal })
     }
 
     fn requirements(
