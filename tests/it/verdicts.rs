@@ -11,11 +11,12 @@ use crate::registry::Served;
 use crate::support::{Outcome, Project, REPOSITORY, Run, copy_tree, files_below};
 
 /// The states of a store when a command begins.
-const STORES: [&str; 4] = ["cold", "warm", "foreign", "damaged"];
-const GLIBC: (&str, &str) = ("lib64/ld-linux-x86-64.so.2", "");
+pub(crate) const STORES: [&str; 4] = ["cold", "warm", "foreign", "damaged"];
+pub(crate) const GLIBC: (&str, &str) = ("lib64/ld-linux-x86-64.so.2", "");
 const MUSL: (&str, &str) = ("lib/ld-musl-x86_64.so.1", "");
 const NINE: &str = "env = { CATALINA_HOME = \"/usr/local/tomcat\", TOMCAT_VERSION = \"9.0.80\" }\n";
-const TEN: &str = "env = { CATALINA_HOME = \"/usr/local/tomcat\", TOMCAT_VERSION = \"10.1.24\" }\n";
+pub(crate) const TEN: &str =
+    "env = { CATALINA_HOME = \"/usr/local/tomcat\", TOMCAT_VERSION = \"10.1.24\" }\n";
 
 /// The verdict of a command about a base that does not meet a requirement.
 #[derive(Clone, Copy, PartialEq)]
@@ -205,7 +206,7 @@ fn write_build_file(project: &Project, row: &Row, base: &str) {
 }
 
 /// Damages everything in a store.
-fn damage(store: &Path) {
+pub(crate) fn damage(store: &Path) {
     for file in files_below(store) {
         let mut bytes = fs::read(&file).unwrap();
         if let Some(byte) = bytes.last_mut() {

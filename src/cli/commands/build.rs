@@ -43,15 +43,14 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
         invocation.printer.late(&error);
     }
     files.write(invocation, &asked, &report, &summary);
-    let news = report.images.iter().flat_map(|image| &image.layers).any(|layer| layer.work.is_some());
+    // All of them in every build: what a build says of an image must not depend on the layers that the store has.
     for note in &report.notes {
-        // Said once: a rebuild that changes nothing has nothing to say.
-        if news { invocation.printer.note(note) } else { invocation.printer.detail(note) }
+        invocation.printer.note(note);
     }
     for warning in &report.warnings {
         invocation.printer.warning(warning);
     }
-    findings(&invocation.printer, &report.findings, news);
+    findings(&invocation.printer, &report.findings);
     if args.cache_to {
         let written = format::count(report.cache_entries_written as u64, "entry");
         invocation.printer.detail(format!("the cache in the registry got {written}"));

@@ -63,7 +63,7 @@ pub(super) fn run(invocation: &Invocation, args: &PlanArgs) -> Result<(), Comman
     for warning in &plan.warnings {
         invocation.printer.warning(warning);
     }
-    findings(&invocation.printer, &plan.findings, true);
+    findings(&invocation.printer, &plan.findings);
     if args.format.json {
         invocation.printer.json(&PlanView { plan, transfers, outcome });
         return Ok(());

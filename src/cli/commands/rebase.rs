@@ -58,7 +58,7 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
     })?;
     let reference = format!("{}{}", target.prefix, report.digest);
     invocation.printer.published(&reference);
-    view::findings::findings(&invocation.printer, &report.findings, true);
+    view::findings::findings(&invocation.printer, &report.findings);
     invocation.printer.message(view::copy::rebased(&report));
     if args.format.json {
         invocation.printer.json(&report);

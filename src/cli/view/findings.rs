@@ -3,13 +3,12 @@
 use super::super::printer::Printer;
 use crate::types::finding::{Finding, Severity};
 
-/// Prints findings; notes as details where there is no news.
-pub fn findings(printer: &Printer, findings: &[Finding], is_news: bool) {
+/// Prints findings, but those that a user need not know.
+pub fn findings(printer: &Printer, findings: &[Finding]) {
     for finding in findings {
         match finding.level {
             Severity::Info => {}
-            Severity::Note if is_news => printer.note(text(finding)),
-            Severity::Note => printer.detail(text(finding)),
+            Severity::Note => printer.note(text(finding)),
             Severity::Warning | Severity::Error => printer.warning(text(finding)),
         }
     }
