@@ -40,6 +40,7 @@ mod scheduler;
 mod selection;
 mod sends;
 mod session;
+mod stored_base;
 mod target;
 pub mod untrusted;
 

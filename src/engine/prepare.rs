@@ -17,6 +17,7 @@ use super::prepared::PreparedBuild;
 use super::request::{Request, at};
 use super::selection::{self, SelectedImage};
 use super::session::Session;
+use super::stored_base::hint_at_store;
 use crate::artifact::{Artifact, Proposal, Search};
 use crate::bases::{
     Base, BaseError, BaseLayers, BaseNode, Empty, FileTree, LayerIndex, PlatformBase, Reach, SharedIndexes,
@@ -59,7 +60,7 @@ pub(super) fn open_ahead(
     Ok(match base.platforms() {
         Ok(_) => Some(Ok(base)),
         Err(error) if error.kind() == Kind::Input => None,
-        Err(error) => Some(Err(error)),
+        Err(error) => Some(Err(hint_at_store(session, request, error))),
     })
 }
 
@@ -89,7 +90,10 @@ pub(super) fn prepare_with<'a>(
         return Err(error);
     }
     let name = base.as_ref().map(|base| base.reference.as_str());
-    let offered = || base.as_ref().map_or_else(|| Ok(Vec::new()), Base::platforms);
+    let offered = || {
+        let offered = base.as_ref().map_or_else(|| Ok(Vec::new()), Base::platforms);
+        offered.map_err(|error| hint_at_store(session, request, error))
+    };
     let lists: Vec<&[Artifact]> = apps.iter().map(|app| &app.artifacts[..]).collect();
     let selection = selection::select(&lists, &asked, name, offered)?;
     let mut preparer = Preparer {
@@ -211,8 +215,9 @@ pub(super) fn check_lock(session: &Session, request: &Request) -> Result<usize, 
 fn asked_platforms(request: &Request) -> Result<Vec<Platform>, BoxedError> {
     let checked = request.settings.platforms.iter().map(|written| {
         check_platform(&written.value).map_err(|error| {
-            let hint = crate::types::error::Explain::hint(&error);
-            at(request, written, error.into(), hint)
+            let hint =
+                format!("build for linux: write `linux/{}` in its place", written.value.architecture());
+            at(request, written, error.into(), Some(hint))
         })?;
         Ok(written.value.clone())
     });
@@ -387,12 +392,13 @@ impl<'a, 'r> Preparer<'a, 'r> {
 
     fn at_base(&self, error: BoxedError) -> BoxedError {
         match &self.request.settings.base {
-            // A registry's own error says all there is to say; a wrong name is the build file's.
+            // A wrong name is the build file's; a registry's own error says all there is to say.
             Some(base) if error.kind() == crate::types::error::Kind::Input => {
                 let hint = error.hint();
                 at(self.request, base, error, hint)
             }
-            _ => error,
+            Some(_) => hint_at_store(self.session, self.request, error),
+            None => error,
         }
     }
 

@@ -294,6 +294,15 @@ fn hints_lead_from_one_place_to_the_other() {
             said.says(&[&format!("hint: the local store has it: write `store:{app}` for that image")]);
         }
     }
+    for command in ["build", "plan", "update"] {
+        let other = Project::with(&tree_on(app));
+        other.write("files/a.txt", "a\n");
+        let said = other.pack(command).cache(&project.cache()).fails(3);
+        said.says(&["hint: ", &format!("the local store has it: write `store:{app}` for that image\n")]);
+        let followed = Project::with(&tree_on(&format!("store:{app}")));
+        followed.write("files/a.txt", "a\n");
+        followed.pack(command).cache(&project.cache()).ok();
+    }
     project.pack(&format!("copy store:{app} oci:out")).ok();
     project.pack(&format!("tag store:{app} 2")).ok();
     // A build without a registry in its name, by the name that it says.
@@ -304,7 +313,7 @@ fn hints_lead_from_one_place_to_the_other() {
     let said = project.pack("copy store:localhost/tree:3 oci:third").fails(1);
     said.says(&["the local store: there is no image `localhost/tree:3`", "did you mean `localhost/tree:1`?"]);
     let said = project.pack("copy store:registry.example.com/some/thing/else:9 oci:third").fails(1);
-    said.says(&["hint: `docker://registry.example.com/some/thing/else:9` is the image in its registry"]);
+    said.says(&["hint: `pack images` lists the names in the local store; `docker://registry.example.com/some/thing/else:9` asks"]);
 }
 
 #[test]
