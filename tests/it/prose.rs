@@ -327,6 +327,23 @@ fn the_readme_lists_every_document() {
 }
 
 #[test]
+fn documents_name_every_kind_of_artifact() {
+    let help = Command::new(PACK).args(["build", "--help"]).output().unwrap().stdout;
+    let help = String::from_utf8(help).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    let (_, kinds) = help.split_once("KIND is a kind of artifact: ").unwrap();
+    let kinds: Vec<&str> = kinds.split('.').next().unwrap().split(", ").collect();
+    assert!(kinds.len() > 10, "{kinds:?}");
+    let text = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    let readme = text("README.md");
+    let (_, limits) = readme.split_once("## Limits").unwrap();
+    for kind in kinds {
+        assert!(limits.contains(&format!("`{kind}`")), "README.md, Limits: {kind}");
+        assert!(text("docs/artifacts.md").contains(&format!("\n| `{kind}` |")), "docs/artifacts.md: {kind}");
+        assert!(text("build.toml.example").contains(kind), "build.toml.example: {kind}");
+    }
+}
+
+#[test]
 fn the_architecture_is_two_pages() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     assert!(text.lines().count() <= 120, "{} lines", text.lines().count());

@@ -53,8 +53,8 @@ Exit codes:
 
 /// Build an image from a finished artifact, and push it
 ///
-/// Takes a finished artifact (a WAR, a static site, a directory, a binary), lays it in layers on a base image and
-/// writes the result to the local store, a registry, a layout or an archive. Unchanged parts of the last build are
+/// Takes a finished artifact (a Java, Node.js or Python application, a static site, a directory, a binary), lays it in
+/// layers on a base image and writes the result to the local store, a registry, a layout or an archive. Unchanged parts of the last build are
 /// not read, compressed, hashed or sent again. The same inputs give the same digest on any machine.
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_long_help = BUILD_HELP)]
