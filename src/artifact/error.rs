@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::words::count;
+use crate::formats::elf::TRUNCATED;
 use crate::formats::zip::ZipError;
 use crate::layer::scan::ScanError;
 use crate::types::error::{Explain, Kind};
@@ -225,6 +226,9 @@ impl Explain for ArtifactError {
                 "make the archive with the files that the links lead to in their place (`zip` does so without `-y`)"
             }
             Self::Whiteout { .. } => "rename it",
+            Self::NotAProgram { why, .. } if why.starts_with(TRUNCATED) => {
+                "build or copy it again: not all of it is there"
+            }
             Self::NotAProgram { .. } => "give a program that was built for Linux",
         };
         Some(hint.to_owned())

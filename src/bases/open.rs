@@ -36,6 +36,8 @@ pub(super) struct CachedSource {
     store: Store,
     /// The root, where a lock or digest pins it.
     pinned: Option<Descriptor>,
+    /// The digest in the lock, where a lock pins it.
+    locked_digest: Option<Digest>,
     /// The documents in the lock; each hashes to its digest.
     locked: BTreeMap<Digest, String>,
     offline: bool,
@@ -46,19 +48,21 @@ pub(super) struct CachedSource {
 }
 
 impl CachedSource {
-    /// Reads `inner` through the store. `facts` is what the lock says of the base whose root is `pinned`.
+    /// Reads `inner` through the store. `base` is what the lock says of it, and `pinned` its root, where the lock knows that.
     fn new(
         inner: Arc<dyn Source>,
         store: &Store,
         pinned: Option<Descriptor>,
-        facts: Option<&BaseFacts>,
+        base: Option<&LockedBase>,
         offline: bool,
     ) -> Self {
+        let facts = base.and_then(|base| base.facts.as_ref());
         let locked = facts.map(|facts| facts.documents.clone()).unwrap_or_default();
         Self {
             inner,
             store: store.clone(),
             pinned,
+            locked_digest: base.map(|base| base.digest),
             locked,
             offline,
             kept: Mutex::default(),
@@ -100,11 +104,11 @@ impl CachedSource {
 
     /// If a part of a locked base is missing, another base is the remedy.
     fn gone(&self, error: BoxedError) -> BoxedError {
-        let Some(pinned) = &self.pinned else { return error };
+        let Some(locked) = self.locked_digest else { return error };
         let cause: &(dyn std::error::Error + 'static) = &*error;
         match cause.downcast_ref::<RegistryError>() {
             Some(RegistryError::NotFound { .. }) => {
-                BaseError::Gone { base: self.name(), locked: pinned.digest, inner: error }.into()
+                BaseError::Gone { base: self.name(), locked, inner: error }.into()
             }
             _ => error,
         }
@@ -139,7 +143,7 @@ impl Source for CachedSource {
         if let Some(root) = &*known {
             return Ok(root.clone());
         }
-        let root = self.inner.root()?;
+        let root = self.inner.root().map_err(|error| self.gone(error))?;
         self.keep(&root.bytes);
         *known = Some(root.clone());
         Ok(root)
@@ -246,8 +250,7 @@ impl Base {
             let facts = locked.facts.as_ref()?;
             Some(Descriptor::new(facts.media_type.clone(), locked.digest, facts.size))
         });
-        let facts = locked.as_ref().and_then(|locked| locked.facts.as_ref());
-        let source = Arc::new(CachedSource::new(source, store, pinned, facts, offline));
+        let source = Arc::new(CachedSource::new(source, store, pinned, locked.as_ref(), offline));
         let documents = documents_budget(&reference);
         Self { reference, source, locked, strict: false, documents }
     }

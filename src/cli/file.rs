@@ -123,7 +123,7 @@ impl OutputFile {
 /// Asks whether `path` can be made or replaced.
 ///
 /// # Errors
-/// When its directory is not there or takes no files.
+/// When its directory takes no files.
 pub fn check_replaceable(path: &Path) -> Result<(), CommandError> {
     takes_files(&real_path(path)).map_err(|error| failed(path, &error))
 }
@@ -132,9 +132,11 @@ fn failed(path: &Path, error: &io::Error) -> CommandError {
     CommandError::from_error(ExitStatus::Input, error).context(format!("cannot write `{}`", shown_path(path)))
 }
 
-/// Whether a file can be put into the directory that `path` is in.
+/// Whether a file can be put at `path`: into the directory that it is in, or into one that is made for it, as for archives
+/// and layouts.
 fn takes_files(path: &Path) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
+    let is_there = |directory: &&Path| directory.symlink_metadata().is_ok();
+    let directory = path.ancestors().skip(1).find(is_there).unwrap_or(Path::new("/"));
     let described = |error: rustix::io::Errno| {
         let error = io::Error::from(error);
         io::Error::new(error.kind(), format!("{error}: `{}`", shown_path(directory)))
@@ -175,6 +177,9 @@ fn open_stream(invocation: &Invocation, path: &Path) -> io::Result<File> {
 }
 
 fn replace(path: &Path, before: Option<&Metadata>, bytes: &[u8]) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
     match atomic::replace(path, bytes, ".pack-", NewFileMode::Usual, before, Durability::Relaxed) {
         // A file that is mounted by itself.
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => in_place(path, bytes),

@@ -389,7 +389,9 @@ fn not_stored(error: LayoutError, name: &Name) -> CommandError {
     let is_known = matches!(&error, LayoutError::Pick { .. });
     let error = CommandError::from(error);
     match is_known && error.hints.is_empty() {
-        true => error.hint(format!("`docker://{name}` is the image in its registry")),
+        true => error.hint(format!(
+            "`pack images` lists the names in the local store; `docker://{name}` asks the registry for it"
+        )),
         false => error,
     }
 }

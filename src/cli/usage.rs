@@ -57,7 +57,10 @@ pub(super) fn explain(error: &clap::Error, words: &[OsString]) -> Option<Command
         ErrorKind::InvalidSubcommand => {
             let name = text(error, ContextKind::InvalidSubcommand)?;
             let near = list(error, ContextKind::SuggestedSubcommand).into_iter().next();
-            let hint = near.map_or_else(|| lists("the commands"), |near| format!("did you mean `{near}`?"));
+            // Words after the wrong one may be commands themselves.
+            let before: Vec<OsString> = words.iter().take_while(|word| **word != *name).cloned().collect();
+            let lists = || format!("`{} --help` lists the commands", command_of(&before));
+            let hint = near.map_or_else(lists, |near| format!("did you mean `{near}`?"));
             (format!("there is no command `{name}`"), Some(hint))
         }
         ErrorKind::MissingRequiredArgument => {
@@ -157,6 +160,8 @@ mod tests {
             "biuld",
             "xyz",
             "cache prnue",
+            "help build",
+            "cache help prune",
             "cache prune --max-size 10XB",
             "copy a",
             "copy",

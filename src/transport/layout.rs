@@ -48,7 +48,11 @@ impl OciLayout {
     /// # Errors
     /// When the directory is no layout.
     pub fn open(dir: &Path, name: Option<&str>) -> Result<Self, LayoutError> {
-        Ok(Self::new(Layout::open(dir)?, name, TagNaming::Tag, &Progress::default()))
+        let layout = Layout::open(dir).map_err(|error| match error {
+            LayoutError::NoDirectory(dir) if name.is_some() => LayoutError::NoDirectoryBefore(dir),
+            error => error,
+        })?;
+        Ok(Self::new(layout, name, TagNaming::Tag, &Progress::default()))
     }
 
     /// The layout `dir` to write to; `name` is the tag where none else is given. One that is missing is made when

@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use crate::artifacts::{base, layout, war};
 use crate::reproducible::check_golden;
 use crate::support::{Project, Zip, chmod, text};
+use crate::verdicts::TEN;
 
 /// The class file `Hello`, for Java 8 and later: `System.out.println("hello from a jar")`.
 pub(crate) const HELLO: &str = "yv66vgAAADQAGgoAAgADBwAEDAAFAAYBABBqYXZhL2xhbmcvT2JqZWN0AQAGPGluaXQ+AQADKClWCQAIAAkHAAoMAAsADAEAEGph\
@@ -19,6 +21,13 @@ pub(crate) fn hello_jar(manifest: &str) -> Vec<u8> {
     let mut zip = Zip::default();
     let manifest = format!("Manifest-Version: 1.0\nMain-Class: Hello\n{manifest}");
     zip.stored("META-INF/MANIFEST.MF", manifest.as_bytes()).deflated("Hello.class", &class);
+    zip.finish()
+}
+
+/// A jar without a main class.
+fn library_jar() -> Vec<u8> {
+    let mut zip = Zip::default();
+    zip.stored("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\n").stored("a/A.class", b"class");
     zip.finish()
 }
 
@@ -158,6 +167,52 @@ fn one_artifact_says_how_the_image_starts() {
     assert_eq!(built.layers().len(), 2);
 }
 
+/// The server of a base must start for a WAR or pages to be there.
+#[test]
+fn a_server_of_the_base_is_not_replaced_in_silence() {
+    let classes: &[(&str, &[u8])] = &[("WEB-INF/web.xml", b"<web-app/>"), ("index.jsp", b"hello")];
+    let tomcat = base(&["linux/amd64"], TEN, &[]);
+    let nginx = base(&["linux/amd64"], "env = { NGINX_VERSION = \"1.27.0\" }\n", &[]);
+    for (on, path, more, server, starts) in [
+        (&tomcat, "shop.war", "", "Tomcat 10", false),
+        (&tomcat, "shop.war", "root = \"/usr/local/tomcat/webapps/shop\"\n", "Tomcat 10", false),
+        (&tomcat, "shop.war", "layout = \"packaged\"\n", "Tomcat 10", false),
+        (&nginx, "site", "", "nginx", false),
+        (&nginx, "site", "root = \"/usr/share/nginx/html/docs\"\n", "nginx", false),
+        // A program may read them itself.
+        (&nginx, "site", "root = \"/srv/site\"\n", "", true),
+        (&tomcat, "site", "root = \"/srv/site\"\n", "", true),
+        (&tomcat, "shop.war", "root = \"/srv/shop\"\n", "", true),
+    ] {
+        let project = Project::with(&format!(
+            "[image]\nname = \"localhost/both\"\nbase = \"{}\"\ntags = [\"1\"]\n\n\
+             [[app]]\npath = \"{path}\"\n{more}\n[[app]]\npath = \"server\"\n",
+            layout(on)
+        ));
+        project.write("shop.war", war(classes)).write("site/index.html", "hello");
+        project.write("server", program(AMD64));
+        for command in ["plan", "build"] {
+            let what = format!("{command}: {path} {more}");
+            if starts {
+                assert_eq!(project.pack(command).run().code, Some(0), "{what}");
+                continue;
+            }
+            let said = project.pack(command).fails(1).hints();
+            said.says(&[
+                &format!("`{path}` ("),
+                &format!("needs {server} of the base, which does not start: `server` ("),
+                "as `entrypoint`",
+            ]);
+            // The hint works when it is followed.
+            project.pack(command).arg("--set").arg("config.entrypoint=[\"/app/server\"]").ok();
+        }
+    }
+    // Without another artifact that starts, the base's own entrypoint stays.
+    let project = Project::new();
+    project.write("shop.war", war(classes)).write("site/index.html", "hello");
+    project.pack("build shop.war --app site:site=/srv/site --base").arg(layout(&tomcat)).ok();
+}
+
 #[test]
 fn each_platform_has_all_artifacts() {
     let project =
@@ -169,8 +224,18 @@ fn each_platform_has_all_artifacts() {
     assert!(images.iter().all(|image| image["layers"].as_array().unwrap().len() == 2));
     project.append("build.toml", "[[app]]\npath = \"tool\"\n[config]\nentrypoint = [\"/app/amd\"]\n");
     project.write("tool", program(AMD64));
-    project.pack("build").fails(1).says(&["no artifact is for linux/arm64", "tool"]).hints();
+    // Nothing asks for a platform: those are built that all have, and a note names the others.
+    project.pack("build").ok().says(&[
+        "note: ",
+        "arm` is left out: it is for linux/arm64, and",
+        "tool` is for linux/amd64",
+    ]);
+    assert_eq!(project.build("").metadata["images"].as_array().unwrap().len(), 1);
+    let asked = project.pack("build --platform linux/amd64,linux/arm64").fails(1);
+    asked.says(&["no artifact is for linux/arm64", "tool"]).hints();
     project.pack("build --platform linux/amd64").ok();
+    project.write("tool", program(ARM64)).write("arm", program(3));
+    project.pack("build").fails(1).says(&["the artifacts have no platform in common: "]).hints();
 }
 
 #[test]
@@ -248,11 +313,16 @@ fn init_names_all_artifacts() {
         project.write(&format!("target/{name}"), zip.stored("WEB-INF/web.xml", web).finish());
     }
     project.write("dist/index.html", "hello");
+    // A jar that can be started is one of them, and a library is none.
+    project.write("target/tool.jar", hello_jar("")).write("target/library.jar", library_jar());
     project.pack("init").ok().says(&["`target/admin-1.1.war` is the newest of 2", "other artifacts here"]);
     let written = fs::read_to_string(project.path("build.toml")).unwrap();
     assert!(written.contains("[app]\npath = \"target/admin-1.1.war\"\n"), "{written}");
     assert!(
-        written.contains("# [[app]]\n# path = \"target/shop.war\"\n# [[app]]\n# path = \"dist\"\n"),
+        written.contains(
+            "# [[app]]\n# path = \"target/shop.war\"\n# [[app]]\n# path = \"target/tool.jar\"\n\
+             # [[app]]\n# path = \"dist\"\n"
+        ),
         "{written}"
     );
     assert!(!written.contains("admin-1.0"), "{written}");

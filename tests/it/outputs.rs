@@ -220,7 +220,7 @@ fn files_that_cannot_be_written_are_refused_before_anything_is_sent() {
     let push = format!("build --push --name {}/app", server.host());
     project.write("taken/x", "").write("file", "");
     for flag in ["--metadata-file", "--image-refs", "--timings"] {
-        for file in ["taken", "none/file", "file/x"] {
+        for file in ["taken", "file/x", "file/x/y"] {
             let argument = format!("{flag}={file}");
             project.pack(&push).arg(&argument).fails(1).says(&["cannot write", file]);
         }
@@ -229,6 +229,30 @@ fn files_that_cannot_be_written_are_refused_before_anything_is_sent() {
         project.pack(&push).args(output).fails(1);
     }
     assert_eq!(server.requests().len(), 0, "nothing was asked");
+}
+
+/// Whatever is written, the directories above it are made, once there is something to write.
+#[test]
+fn missing_directories_are_made_for_every_output() {
+    let project = Project::small();
+    let outputs = [
+        ("-o oci-archive:", "a/b/image.tar"),
+        ("-o docker-archive:", "c/d/image.tar"),
+        ("-o oci:", "e/f/image"),
+        ("--metadata-file=", "g/h/file"),
+        ("--image-refs=", "i/j/file"),
+        ("--timings=", "k/l/file"),
+    ];
+    let arguments: Vec<String> = outputs.iter().map(|(flag, path)| format!("{flag}{path}")).collect();
+    let line = format!("build {}", arguments.join(" "));
+    project.pack(&line).args("--base oci:none").fails(1);
+    for (_, path) in outputs {
+        assert!(!project.path(&path[..1]).exists(), "nothing is made for a build that fails: {path}");
+    }
+    project.pack(&line).ok();
+    for (_, path) in outputs {
+        assert!(project.path(path).exists(), "{path}");
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl ArtifactKind for ExecutableJar {
     }
 
     fn sign(&self, form: Form) -> Option<&'static str> {
-        (form == Form::Archive).then_some("a Java manifest with `Main-Class`")
+        (form == Form::Archive).then_some("`META-INF/MANIFEST.MF`")
     }
 
     fn detect(&self, glimpse: &Glimpse) -> Result<Option<Vec<String>>, ArtifactError> {

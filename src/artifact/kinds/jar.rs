@@ -49,7 +49,7 @@ impl ArtifactKind for Jar {
     }
 
     fn sign(&self, form: Form) -> Option<&'static str> {
-        (form == Form::Archive).then_some("a Java manifest or classes")
+        (form == Form::Archive).then_some("Java classes")
     }
 
     fn detect(&self, glimpse: &Glimpse) -> Result<Option<Vec<String>>, ArtifactError> {

@@ -144,13 +144,16 @@ fn in_place(invocation: &Invocation, given: &Path, directory: &str) -> Vec<PathB
         "target/universal/stage" | "target/appassembler" => return vec![given.join(directory)],
         _ => {}
     }
-    // A WAR is what is deployed; JARs beside it are parts of it.
-    for extension in ["war", "jar"] {
+    let archives = |extension: &str| {
         let is_one = |path: &&PathBuf| path.extension().is_some_and(|found| found == extension);
         let archives: Vec<&Path> = files.iter().filter(is_one).map(PathBuf::as_path).collect();
-        if !archives.is_empty() {
-            return newest(invocation, &archives);
-        }
+        newest(invocation, &archives)
+    };
+    // A WAR comes first. Jars beside it that can be started are named, too; libraries are not.
+    let mut found = archives("war");
+    found.extend(archives("jar"));
+    if !found.is_empty() {
+        return found;
     }
     if matches!(directory, "dist" | "public") { vec![given.join(directory)] } else { Vec::new() }
 }

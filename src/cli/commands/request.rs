@@ -10,7 +10,7 @@ use super::super::invocation::Invocation;
 use crate::artifact;
 use crate::engine::own::{Apart, OutputShape, OwnFiles};
 use crate::engine::{CachePolicy, Request, Target, apps, project_of, untrusted};
-use crate::project::config::{self, Document, Facts, Overrides, Settings};
+use crate::project::config::{self, Document, Facts, KeyFlag, Overrides, Settings};
 use crate::project::git::{self, GitFacts};
 use crate::project::lock::{self, Lock};
 use crate::runtime::events::Stage;
@@ -289,14 +289,14 @@ fn overrides(
     artifact: Option<PathBuf>,
 ) -> Result<Overrides, CommandError> {
     let mut set = args.set.clone();
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    set.extend(args.root.as_ref().map(|root| format!("app.root={}", quoted(root))));
-    set.extend(
-        args.cache_repo.as_ref().map(|name| format!("cache.repository={}", quoted(&name.to_string()))),
-    );
     set.extend(args.cache_verify.map(|percent| format!("cache.verify={percent}")));
     set.extend((args.cache_from || args.no_cache_from).then(|| format!("cache.read={}", args.cache_from)));
-    set.extend(args.layout.map(|layout| format!("app.layout={}", quoted(layout.as_str()))));
+    let texts = [
+        ("--root", ["app", "root"], args.root.clone()),
+        ("--layout", ["app", "layout"], args.layout.map(|layout| layout.as_str().to_owned())),
+        ("--cache-repo", ["cache", "repository"], args.cache_repo.as_ref().map(ToString::to_string)),
+    ];
+    let keys = texts.into_iter().filter_map(|(flag, key, value)| Some(KeyFlag { flag, key, value: value? }));
     Ok(Overrides {
         artifact,
         apps: args.apps.clone(),
@@ -306,6 +306,7 @@ fn overrides(
         platforms: args.platforms.iter().map(ToString::to_string).collect(),
         compression: args.compression.clone(),
         set,
+        keys: keys.collect(),
         offline: args.offline.then_some(true),
         locked: args.locked.then_some(true),
         untrusted: args.untrusted.then_some(true),

@@ -114,6 +114,9 @@ pub(super) fn place_of_dynamic(head: &[u8]) -> Option<(u64, u64)> {
     }
 }
 
+/// How the reason begins where a file was cut off.
+pub const TRUNCATED: &str = "the file is truncated";
+
 fn text(error: object::read::Error) -> String {
     error.to_string()
 }
@@ -194,20 +197,28 @@ fn read<'d, H: FileHeader<Endian = Endianness>>(
 }
 
 fn check_whole<'d, H: FileHeader<Endian = Endianness>>(data: impl ReadRef<'d>) -> Result<(), String> {
+    let length = data.len().unwrap_or_default();
+    if length < size_of::<H>() as u64 {
+        return Err(format!("{TRUNCATED}: it ends within its header"));
+    }
     let header = H::parse(data).map_err(text)?;
     let endian = header.endian().map_err(text)?;
+    let size = u64::from(header.e_phentsize(endian)) * u64::from(header.e_phnum(endian));
+    let end = Into::<u64>::into(header.e_phoff(endian)).saturating_add(size);
+    if end > length {
+        return Err(format!("{TRUNCATED}: its program headers are beyond its end"));
+    }
     let segments = header.program_headers(endian, data).map_err(text)?;
-    let length = data.len().unwrap_or_default();
     let is_in = |start: u64, size: u64| start.checked_add(size).is_some_and(|end| end <= length);
     let sections = (header.e_shoff(endian).into(), u64::from(header.e_shnum(endian)));
     let size = u64::from(header.e_shentsize(endian)) * sections.1;
     if sections.0 != 0 && !is_in(sections.0, size) {
-        return Err("the file is truncated: its section headers are beyond its end".to_owned());
+        return Err(format!("{TRUNCATED}: its section headers are beyond its end"));
     }
     for segment in segments {
         let (start, size) = (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
         if size > 0 && !is_in(start, size) {
-            return Err("the file is truncated: a segment is beyond its end".to_owned());
+            return Err(format!("{TRUNCATED}: a segment is beyond its end"));
         }
     }
     Ok(())

@@ -8,6 +8,6 @@ mod dynamic;
 mod machine;
 mod streamed;
 
-pub use dynamic::{Dynamic, ElfFile, ElfKind};
+pub use dynamic::{Dynamic, ElfFile, ElfKind, TRUNCATED};
 pub use machine::{HEAD, Machine};
 pub use streamed::{StreamedElf, is_library_name};

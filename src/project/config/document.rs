@@ -20,6 +20,8 @@ const DUPLICATE: &str = "duplicate key";
 
 /// The key of the artifacts.
 const APP: &str = "app";
+/// The array of tables of the further layers.
+const LAYER: &str = "layer";
 
 /// A build file, or the lack of one, with what overrides it.
 #[derive(Clone, Debug)]
@@ -284,7 +286,12 @@ fn syntax(error: &toml::de::Error, base: usize, text: &str) -> Diagnostic {
     let range = error.span().unwrap_or(text.len()..text.len());
     let (message, hint) = match (error.message(), text.get(range.clone())) {
         (DUPLICATE, Some(key)) => {
-            (format!("the key `{key}` stands here twice"), Some("remove one of the two".to_owned()))
+            let is_header = text[..range.start].ends_with('[');
+            let hint = match key {
+                APP | LAYER if is_header => format!("write `[[{key}]]` for each, to have several of them"),
+                _ => "remove one of the two".to_owned(),
+            };
+            (format!("the key `{key}` stands here twice"), Some(hint))
         }
         (message, _) => (message.to_owned(), None),
     };

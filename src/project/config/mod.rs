@@ -21,7 +21,7 @@ pub use registries::{UserFile, merge};
 pub use schema::{
     AppSettings, DirectorySettings, FilesSettings, LayerSettings, NonEmptyName, RegistryOptions, TagTemplate,
 };
-pub use settings::{Overrides, Settings};
+pub use settings::{KeyFlag, Overrides, Settings};
 pub use source::{ConfigError, Diagnostic, Span, Spanned};
 pub use template::{Facts, Template, TemplateError};
 pub use value::{

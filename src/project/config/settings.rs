@@ -42,6 +42,8 @@ pub struct Overrides {
     pub compression: Option<String>,
     /// `--set`, repeated: `KEY=VALUE`, later over earlier.
     pub set: Vec<String>,
+    /// Texts of flags that stand for one key each, such as `--root`.
+    pub keys: Vec<KeyFlag>,
     /// `--offline`.
     pub offline: Option<bool>,
     /// `--locked`.
@@ -52,6 +54,17 @@ pub struct Overrides {
     pub jobs: Option<NonZeroUsize>,
     /// `SOURCE_DATE_EPOCH`.
     pub source_date_epoch: Option<u64>,
+}
+
+/// A flag that gives a key of the build file as a text; it wins over `--set`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFlag {
+    /// As it is written: `--root`.
+    pub flag: &'static str,
+    /// The table and the key.
+    pub key: [&'static str; 2],
+    /// The value.
+    pub value: String,
 }
 
 /// The names of each field in its sources.
@@ -126,6 +139,7 @@ impl Overrides {
             platforms: list(VARIABLES.platforms),
             compression: get(VARIABLES.compression),
             set: Vec::new(),
+            keys: Vec::new(),
             offline: switch("PACK_OFFLINE")?,
             locked: switch("PACK_LOCKED")?,
             untrusted: switch("PACK_UNTRUSTED")?,
@@ -137,6 +151,9 @@ impl Overrides {
     fn apply(&self, document: &mut Document, names: &Names) -> Result<(), ConfigError> {
         for assignment in &self.set {
             document.set(assignment)?;
+        }
+        for KeyFlag { flag, key, value } in &self.keys {
+            document.give(flag, *key, value)?;
         }
         let one = [
             (&self.name, names.name, ["image", "name"]),

@@ -225,6 +225,19 @@ impl Sources {
     }
 }
 
+impl ConfigError {
+    /// Whether the report says of each fault what to do.
+    #[must_use]
+    pub fn has_hints(&self) -> bool {
+        match self {
+            Self::Invalid(report) | Self::Usage(report) | Self::Forbidden(report) => {
+                report.diagnostics.iter().all(|diagnostic| diagnostic.hint.is_some())
+            }
+            Self::NotFound(_) | Self::Read { .. } => false,
+        }
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {

@@ -42,6 +42,8 @@ impl Explain for LockError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Conflict(_) => Some("take either side, then run `pack update`".to_owned()),
+            // Each line has a hint of its own.
+            Self::Invalid(error) if error.has_hints() => None,
             Self::Invalid(_) => {
                 Some("put it back as it was committed, or remove it and run `pack update`".to_owned())
             }

@@ -242,7 +242,8 @@ fn says_what_is_wrong() {
     let mut messages = String::new();
     for text in texts {
         let error = Lock::parse(FILE_NAME, text).expect_err(text);
-        messages.push_str(&format!("{error}\nhint: {}\n\n", error.hint().unwrap_or_default()));
+        let hint = error.hint().map_or_else(|| "hint:".to_owned(), |hint| format!("hint: {hint}"));
+        messages.push_str(&format!("{error}\n{hint}\n\n"));
     }
     insta::assert_snapshot!(messages, @r#"
     this version of pack does not know locks of version 2
@@ -252,7 +253,7 @@ fn says_what_is_wrong() {
       |           ^
       |
       = hint: use a newer version of pack
-    hint: put it back as it was committed, or remove it and run `pack update`
+    hint:
 
     `version` is missing
      --> build.lock:1:1
@@ -285,7 +286,7 @@ fn says_what_is_wrong() {
       |             ^^^
       |
       = hint: remove one of the two
-    hint: put it back as it was committed, or remove it and run `pack update`
+    hint:
 
     this is not a valid kind of entry
       --> build.lock:20:37
@@ -302,7 +303,7 @@ fn says_what_is_wrong() {
        |                                     ^^^^^^^^^^^
        |
        = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `machine` and what is loaded with it, a `missing` nothing
-    hint: put it back as it was committed, or remove it and run `pack update`
+    hint:
     "#);
 }
 

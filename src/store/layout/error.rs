@@ -18,6 +18,9 @@ pub enum LayoutError {
     /// The directory does not exist.
     #[error("there is no directory `{}`", shown_path(.0))]
     NoDirectory(PathBuf),
+    /// The same, where a name follows it, which may be the rest of the path.
+    #[error("there is no directory `{}`: a path ends at its first colon", shown_path(.0))]
+    NoDirectoryBefore(PathBuf),
     /// Nothing says that the directory is a layout.
     #[error("`{}` is not an OCI image layout: {why}", shown_path(.dir))]
     NotALayout {
@@ -88,6 +91,11 @@ impl Explain for LayoutError {
             Self::NotEmpty(_) => {
                 Some("name a new or empty directory, or one that already is an OCI layout".to_owned())
             }
+            Self::NoDirectory(_) => Some("check the path".to_owned()),
+            Self::NoDirectoryBefore(_) => Some(
+                "check the path; a directory with a colon in its path must be renamed, or be reached through a link without one"
+                    .to_owned(),
+            ),
             Self::Pick { source, .. } => source.hint(),
             Self::Io(source) | Self::Blob { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space; `pack cache prune` empties the local store".to_owned())

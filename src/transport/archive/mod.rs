@@ -190,6 +190,9 @@ impl Explain for ArchiveError {
             Self::Pick { source, .. } => source.hint(),
             Self::Engine(error) => error.hint(),
             Self::Threads(error) => error.hint(),
+            Self::Io(source) if source.kind() == io::ErrorKind::NotFound => {
+                Some("check the path, which ends at its first colon".to_owned())
+            }
             Self::Io(source) if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space; `pack cache prune` empties the local store".to_owned())
             }

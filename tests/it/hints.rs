@@ -1,0 +1,154 @@
+//! Hints: each works when it is followed, and names what the user wrote as it was written.
+
+use std::fs;
+
+use crate::artifacts::{AMD64, base, elf, layout, war};
+use crate::registry::Served;
+use crate::support::{Project, Zip, tree_on};
+use crate::verdicts::TEN;
+
+#[test]
+fn flags_are_shown_as_they_were_written() {
+    let project = Project::small();
+    for (flag, value) in [("--root", "/a/../../b"), ("--layout", "packaged")] {
+        let said = project.pack("build").args(flag).arg(value).run();
+        assert!(matches!(said.code, Some(1 | 2)), "{said:?}");
+        assert!(!said.stderr.contains("--set"), "{said:?}");
+        said.says(&[&format!("{flag} {value}")]);
+    }
+    // The flag wins over `--set`.
+    let built = project.pack("plan --json --set app.root=/wrong --root /right").ok().json();
+    assert!(built["images"][0]["layers"][0]["why"].as_str().unwrap().contains("/right"), "{built}");
+}
+
+#[test]
+fn a_platform_of_windows_is_replaced_by_that_of_linux() {
+    let on = base(&["linux/amd64"], "", &[]);
+    let project = Project::with(&tree_on(&layout(&on)));
+    project.write("files/a", "a");
+    project
+        .pack("build --platform windows/amd64")
+        .fails(1)
+        .says(&["hint: build for linux: write `linux/amd64`"]);
+    project.pack("build --platform linux/amd64").ok();
+}
+
+#[test]
+fn one_table_and_several_become_several() {
+    let project = Project::small();
+    let toml = fs::read_to_string(project.path("build.toml")).unwrap();
+    let more = "[[app]]\npath = \"more\"\nroot = \"/more\"\n";
+    project.write("more/x", "x").write("build.toml", format!("{toml}\n{more}"));
+    project.pack("build").fails(1).says(&["write `[[app]]` for each"]);
+    project.write("build.toml", format!("{}\n{more}", toml.replace("[app]", "[[app]]")));
+    project.pack("build").ok();
+}
+
+#[test]
+fn a_lock_of_another_version_has_one_hint() {
+    let project = Project::small();
+    project.write("build.lock", "version = 9\n");
+    let said = project.pack("build").fails(1);
+    assert_eq!(said.stderr.matches("hint: ").count(), 1, "{said:?}");
+    said.says(&["locks of version 9", "use a newer version of pack"]);
+}
+
+#[test]
+fn a_digest_in_a_lock_that_leads_nowhere_is_the_locks_fault() {
+    let on = base(&["linux/amd64"], "", &[]);
+    let served = Served::start();
+    served.add("base", &on.path("layout"));
+    let project = Project::with(&tree_on(&served.name("base")));
+    project.write("files/a", "a").pack("build").ok();
+    let lock = fs::read_to_string(project.path("build.lock")).unwrap();
+    let at = lock.find("digest = \"sha256:").unwrap() + "digest = \"sha256:".len();
+    let wrong = format!("{}{}{}", &lock[..at], "0".repeat(64), &lock[at + 64..]);
+    for (name, text) in [
+        ("the digest alone", wrong.clone()),
+        (
+            "without facts",
+            wrong
+                .lines()
+                .filter(|line| !line.starts_with("checksum"))
+                .fold(String::new(), |all, line| all + line + "\n"),
+        ),
+    ] {
+        project.write("build.lock", text);
+        for command in ["plan", "build"] {
+            let said = project.pack(command).run();
+            assert_eq!(said.code, Some(3), "{name}: {said:?}");
+            said.says(&[
+                "is pinned at sha256:0000",
+                "by `build.lock`",
+                "hint: `pack update` locks the digest",
+            ]);
+        }
+    }
+    project.pack("update").ok();
+    project.pack("build").ok();
+}
+
+#[test]
+fn a_path_with_a_colon_is_told_of() {
+    let project = Project::small();
+    let on = Project::small();
+    on.pack("build -o oci:out").ok();
+    crate::support::copy_tree(&on.path("out"), &project.path("co:lon"));
+    let said = project.pack("build --base oci:co:lon/b").fails(1);
+    said.says(&["there is no directory `", "co`: a path ends at its first colon"]).hints();
+    fs::rename(project.path("co:lon"), project.path("colon")).unwrap();
+    project.pack("build --base oci:colon").ok();
+    project
+        .pack("inspect oci-archive:co:lon.tar")
+        .fails(1)
+        .says(&["hint: check the path, which ends at its first colon"]);
+}
+
+#[test]
+fn help_is_where_the_hint_says() {
+    let project = Project::new();
+    for (line, hint) in [("help build", "`pack --help`"), ("cache help prune", "`pack cache --help`")] {
+        project.pack(line).fails(2).says(&[&format!("hint: {hint} lists the commands")]);
+    }
+    assert!(project.pack("--help").ok().stdout.contains("build"));
+    assert!(project.pack("cache --help").ok().stdout.contains("prune"));
+}
+
+#[test]
+fn a_program_that_was_cut_off_is_to_be_copied_again() {
+    let project = Project::with(
+        "[image]\nname = \"localhost/app\"\nbase = \"scratch\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n",
+    );
+    let whole = elf(AMD64, &["libshop.so.1"]);
+    for length in [5, 30, 63, 64, 100, whole.len() - 1] {
+        project.write("server", &whole[..length]);
+        let said = project.pack("build").fails(1);
+        said.says(&["the file is truncated: ", "hint: build or copy it again"]);
+    }
+}
+
+#[test]
+fn what_was_looked_for_is_a_list_of_signs() {
+    let project = Project::new();
+    let mut zip = Zip::default();
+    project.write("some.zip", zip.stored("a.txt", b"a").finish());
+    let said = project.pack("build some.zip --base scratch").fails(1);
+    assert!(!said.stderr.contains("or a Java"), "{said:?}");
+    said.says(&["`WEB-INF/`", "`META-INF/MANIFEST.MF`", "Java classes,"]);
+}
+
+#[test]
+fn the_place_of_a_directory_fits_its_base() {
+    let tomcat = base(&["linux/amd64"], TEN, &[]);
+    let project = Project::new();
+    project
+        .write("site/index.html", "a")
+        .write("tree/a", "a")
+        .write("shop.war", war(&[("WEB-INF/web.xml", b"<web-app/>")]));
+    for path in ["site", "tree"] {
+        let said = project.pack("build").args(path).arg("--base").arg(layout(&tomcat)).fails(1);
+        assert!(!said.stderr.contains("nginx"), "{said:?}");
+        said.says(&["hint: set `app.root` or `--root`, such as \"/srv/www\""]);
+        project.pack("build --root /srv/www").args(path).arg("--base").arg(layout(&tomcat)).ok();
+    }
+}
