@@ -2,6 +2,7 @@
 
 use super::error::ArtifactError;
 use super::material::Material;
+use super::options::AppOptions;
 use super::requirement::{Requirement, Requirements};
 use crate::bases::program;
 use crate::formats::zip::ZipArchive;
@@ -95,9 +96,17 @@ pub(super) fn unfit(material: &Material, why: impl Into<String>, hint: &str) -> 
 }
 
 /// The requirements of an application that the base's Java starts, of this version where that is known, with what shows
-/// it.
-pub(super) fn requirements(material: &Material, version: Option<(u32, String)>) -> Requirements {
-    let mut all = vec![Requirement::Executable { name: "java".to_owned(), home: Some(JAVA_HOME.to_owned()) }];
+/// it. Where the settings say how the image starts, they name the Java, which may lie anywhere.
+pub(super) fn requirements(
+    material: &Material,
+    options: &AppOptions,
+    version: Option<(u32, String)>,
+) -> Requirements {
+    let java = Requirement::Executable { name: "java".to_owned(), home: Some(JAVA_HOME.to_owned()) };
+    let mut all = Vec::new();
+    if !options.has_entrypoint {
+        all.push(java);
+    }
     all.extend(version.map(|(major, shown_by)| Requirement::Java { major, shown_by }));
     Requirements { artifact: material.path().to_owned(), all }
 }

@@ -119,17 +119,11 @@ impl Explain for BuildError {
             Self::Missing { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "paths are relative to the directory of build.toml".into()
             }
-            Self::Content(ContentError::Changed(_)) => {
-                "wait until the artifact is finished, then build again".into()
-            }
+            Self::Content(error) => return error.hint(),
             Self::Windows(_) | Self::NoLinux { .. } => "use a base for linux".into(),
             Self::OnePlatform { others, .. } => {
                 let others: Vec<String> = others.iter().map(|platform| format!("\"{platform}\"")).collect();
                 format!("to build without it, write `platforms = [{}]` into `[image]`", others.join(", "))
-            }
-            Self::Content(ContentError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                "it was there when the build began: wait until the artifact is finished, then build again"
-                    .into()
             }
             Self::OneFile(error) => match error {
                 ScanError::Special { .. } => "`keep-modes = true` beside `from` takes it as it is".into(),

@@ -42,6 +42,25 @@ pub enum ContentError {
     Earlier,
 }
 
+impl ContentError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Changed(_) => "wait until the artifact is finished, then build again",
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => {
+                    "it was there when the build began: wait until the artifact is finished, then build again"
+                }
+                io::ErrorKind::PermissionDenied => "make it readable",
+                _ => return None,
+            },
+            Self::Zip { .. } | Self::Earlier => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
 /// Appends `length` bytes of a payload that is not a large zip entry, from `offset` on.
 pub(crate) fn read(
     content: &Content,

@@ -53,5 +53,5 @@ pub(in super::super) fn requirements(
         ArtifactLayout::Extracted => LoaderUse::Dropped,
         _ => LoaderUse::Started,
     };
-    start::requirements(structure, loader)
+    start::requirements(structure, options, loader)
 }

@@ -2,6 +2,7 @@
 
 use super::super::error::ArtifactError;
 use super::super::java::{self, MAX_CLASS, class_file, java_of_class};
+use super::super::options::AppOptions;
 use super::super::requirement::Requirements;
 use super::structure::BootStructure;
 use crate::types::shown::shown;
@@ -18,6 +19,7 @@ pub(in super::super) enum LoaderUse {
 /// The requirements of the archive on a base: a Java for the main class, and for the launcher where that is started.
 pub(in super::super) fn requirements(
     structure: &BootStructure<'_>,
+    options: &AppOptions,
     loader: LoaderUse,
 ) -> Result<Requirements, ArtifactError> {
     let material = structure.material();
@@ -34,5 +36,5 @@ pub(in super::super) fn requirements(
             newest = Some((java, format!("`{}` in `{archive}`", shown(name.as_bytes()))));
         }
     }
-    Ok(java::requirements(material, newest))
+    Ok(java::requirements(material, options, newest))
 }

@@ -226,14 +226,14 @@ impl ArtifactKind for Distribution {
     fn requirements(
         &self,
         material: &Material,
-        _: &AppOptions,
+        options: &AppOptions,
         _: Search,
         _: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
         let above = top(material).unwrap_or_default();
         let scripts = scripts(material, &above)?;
         let Some(script) = chosen(material, &above, &scripts) else {
-            return Ok(java::requirements(material, None));
+            return Ok(java::requirements(material, options, None));
         };
         let mut version = None;
         if let Some(jar) = script.own_jar()
@@ -242,7 +242,7 @@ impl ArtifactKind for Distribution {
         {
             version = Some((java, format!("`{}` in `lib/{}`", shown(&class), shown(jar.as_bytes()))));
         }
-        let mut requirements = java::requirements(material, version);
+        let mut requirements = java::requirements(material, options, version);
         let needed = script.programs().into_iter();
         requirements.all.extend(needed.map(|name| Requirement::Executable { name, home: None }));
         Ok(requirements)

@@ -53,11 +53,11 @@ impl ArtifactKind for ExecutableJar {
     fn requirements(
         &self,
         material: &Material,
-        _: &AppOptions,
+        options: &AppOptions,
         _: Search,
         _: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
-        Ok(java::requirements(material, java_version(material)?))
+        Ok(java::requirements(material, options, java_version(material)?))
     }
 
     fn layouts(&self) -> &'static [ArtifactLayout] {
@@ -189,6 +189,10 @@ mod tests {
                 Requirement::Java { major: 17, shown_by }
             ]
         );
+        let artifact = jar(directory.path(), "Main-Class: a.B\n", CLASS);
+        let options = AppOptions { has_entrypoint: true, ..AppOptions::default() };
+        let found = requirements(&artifact, &options, Search::on(None), &Scanner::default()).expect("read");
+        assert!(matches!(found.all[..], [Requirement::Java { major: 17, .. }]), "{:?}", found.all);
         let error = required(b"no class").expect_err("no class file");
         assert!(error.to_string().contains("`a/B.class` in it is not a class file"), "{error}");
         let artifact = jar(directory.path(), "Main-Class: a.Missing\n", CLASS);

@@ -170,14 +170,14 @@ impl ArtifactKind for Jar {
     fn requirements(
         &self,
         material: &Material,
-        _: &AppOptions,
+        options: &AppOptions,
         _: Search,
         _: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
         let main = material.manifest()?.and_then(|manifest: &JarManifest| manifest.text("Main-Class"));
         // The main class of a thin jar may be one of its dependencies'.
         let version = main.map(|main| java::java_of(material, main)).transpose()?.flatten();
-        Ok(java::requirements(material, version))
+        Ok(java::requirements(material, options, version))
     }
 
     fn usual_base(&self) -> &'static str {

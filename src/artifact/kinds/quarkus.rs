@@ -146,7 +146,7 @@ impl ArtifactKind for Quarkus {
     fn requirements(
         &self,
         material: &Material,
-        _: &AppOptions,
+        options: &AppOptions,
         _: Search,
         _: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
@@ -158,7 +158,7 @@ impl ArtifactKind for Quarkus {
                 version = Some((java, format!("`{}` in `app/{name}`", shown(&class))));
             }
         }
-        Ok(java::requirements(material, version))
+        Ok(java::requirements(material, options, version))
     }
 
     fn usual_base(&self) -> &'static str {

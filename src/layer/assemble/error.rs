@@ -84,9 +84,7 @@ impl Explain for LayerError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Threads(error) => error.hint(),
-            Self::Content { source: ContentError::Changed(_), .. } => {
-                Some("wait until the artifact is finished, then build again".into())
-            }
+            Self::Content { source, .. } => source.hint(),
             Self::Contents { .. } | Self::Ztoc { .. } => Some("`compression = \"gzip\"` has no such limit".into()),
             Self::Store { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space, or set PACK_CACHE_DIR to another disk; `pack cache prune` empties the store".into())
