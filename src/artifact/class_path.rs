@@ -23,6 +23,9 @@ const OUTSIDE: &str = "put the file below the directory of the jar, and name it 
 /// How many files are followed.
 const MOST_FILES: usize = 10_000;
 
+/// How many names of files all jars together may have: each of them is looked at.
+const MOST_NAMES: usize = 1_000_000;
+
 /// A file of a class path.
 #[derive(Clone, Debug)]
 pub(super) struct ClassPathFile {
@@ -65,12 +68,17 @@ pub(super) fn follow(material: &Material) -> Result<ClassPath, ArtifactError> {
     // A class path that leads back to a jar ends there.
     let mut seen: BTreeSet<String> =
         jar.file_name().and_then(|name| name.to_str()).map(str::to_owned).into_iter().collect();
-    let mut waiting: Vec<(String, Vec<String>)> = Vec::new();
-    if let Some(manifest) = material.manifest()? {
-        waiting.push((String::new(), named(manifest).into_iter().map(str::to_owned).collect()));
-    }
-    let mut is_own = true;
-    while let Some((directory, names)) = waiting.pop() {
+    let mut seen_directories: BTreeSet<String> = BTreeSet::new();
+    // Jars, and not the names in them: those of one are kept at a time.
+    let mut waiting: Vec<(String, PathBuf)> = Vec::new();
+    let mut next = material.manifest()?.map(|manifest| (String::new(), own_names(manifest)));
+    let (mut is_own, mut looked_at) = (true, 0);
+    while let Some((directory, names)) = next {
+        looked_at += names.len();
+        if looked_at > MOST_NAMES {
+            let why = format!("the jars of its class path have more than {MOST_NAMES} names on theirs");
+            return Err(unfit(material, why, "build one jar with all dependencies in it"));
+        }
         let mut below = Vec::new();
         for name in &names {
             let place = match place(&directory, name) {
@@ -83,7 +91,10 @@ pub(super) fn follow(material: &Material) -> Result<ClassPath, ArtifactError> {
                 }
             };
             if place.is_empty() || place.ends_with('/') {
-                found.directories.push(if place.is_empty() { "./".to_owned() } else { place });
+                let place = if place.is_empty() { "./".to_owned() } else { place };
+                if seen_directories.insert(place.clone()) {
+                    found.directories.push(place);
+                }
                 continue;
             }
             if !seen.insert(place.clone()) {
@@ -124,18 +135,23 @@ pub(super) fn follow(material: &Material) -> Result<ClassPath, ArtifactError> {
                 let why = format!("its class path has more than {MOST_FILES} files");
                 return Err(unfit(material, why, "build one jar with all dependencies in it"));
             }
-            let more = named_by(&path)?;
-            if !more.is_empty() {
-                let directory =
-                    place.rsplit_once('/').map_or_else(String::new, |(above, _)| format!("{above}/"));
-                below.push((directory, more));
-            }
+            let directory =
+                place.rsplit_once('/').map_or_else(String::new, |(above, _)| format!("{above}/"));
+            below.push((directory, path.clone()));
             found.files.push(ClassPathFile { path, place, stamp: Stamp::of(&metadata) });
         }
         is_own = false;
         waiting.extend(below.into_iter().rev());
+        next = match waiting.pop() {
+            Some((directory, path)) => Some((directory, named_by(&path)?)),
+            None => None,
+        };
     }
     Ok(found)
+}
+
+fn own_names(manifest: &JarManifest) -> Vec<String> {
+    named(manifest).into_iter().map(str::to_owned).collect()
 }
 
 fn is_missing(error: &io::Error) -> bool {
@@ -153,7 +169,7 @@ fn named_by(path: &Path) -> Result<Vec<String>, ArtifactError> {
         Some(index) => JarManifest::parse(&archive.read(index, MAX_MANIFEST)?),
         None => return Ok(Vec::new()),
     };
-    Ok(named(&manifest).into_iter().map(str::to_owned).collect())
+    Ok(own_names(&manifest))
 }
 
 /// The place that a URL relative to `directory` means; a directory's ends with a slash.

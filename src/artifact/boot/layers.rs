@@ -1,6 +1,6 @@
 //! The layers of a Spring Boot archive: those of its `layers.idx`, else by how often files change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::error::ArtifactError;
 use super::super::java::unfit;
@@ -20,8 +20,9 @@ pub(super) struct BootLayers {
 
 #[derive(Clone, Debug)]
 enum LayerRules {
-    /// Paths with their layers: the first that fits counts; one with a slash at the end stands for all below it.
-    Index(Vec<(String, usize)>),
+    /// Paths with their numbers and layers: of those that fit a file, the first counts; one with a slash at the end stands
+    /// for all below it.
+    Index(BTreeMap<String, (usize, usize)>),
     /// There is no index.
     Usual { libraries: Vec<String> },
 }
@@ -68,7 +69,9 @@ impl BootLayers {
             return Err(unfit(structure.material(), why, REBUILD));
         }
         let source = format!("by `{path}`");
-        let mut found = Self { names: layers, source, rules: LayerRules::Index(rules), application: 0 };
+        let numbered = rules.into_iter().enumerate().map(|(number, (path, layer))| (path, (number, layer)));
+        let rules = LayerRules::Index(numbered.collect());
+        let mut found = Self { names: layers, source, rules, application: 0 };
         // The application's layer is that of the index itself.
         found.application = found.layer_of(structure, path.as_bytes())?;
         Ok(found)
@@ -90,11 +93,9 @@ impl BootLayers {
     ) -> Result<usize, ArtifactError> {
         match &self.rules {
             LayerRules::Index(rules) => {
-                let fits = |pattern: &[u8]| {
-                    pattern == name || (pattern.ends_with(b"/") && name.starts_with(pattern))
-                };
-                let found = rules.iter().find(|(pattern, _)| fits(pattern.as_bytes()));
-                found.map(|(_, layer)| *layer).ok_or_else(|| {
+                let above = memchr::memchr_iter(b'/', name).map(|slash| &name[..=slash]);
+                let fitting = above.chain([name]).filter_map(|path| rules.get(std::str::from_utf8(path).ok()?));
+                fitting.min().map(|(_, layer)| *layer).ok_or_else(|| {
                     let why = format!("its index of layers has none for `{}`", shown(name));
                     unfit(structure.material(), why, REBUILD)
                 })
@@ -126,14 +127,15 @@ enum IndexFault<'t> {
 fn parse(text: &str) -> Result<(Vec<String>, Vec<(String, usize)>), IndexFault<'_>> {
     let mut layers: Vec<String> = Vec::new();
     let mut rules: Vec<(String, usize)> = Vec::new();
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let line = line.trim_end();
         if let Some(name) = line.strip_prefix("- \"").and_then(|rest| rest.strip_suffix("\":")) {
             if name.is_empty() || name.chars().any(char::is_control) {
                 return Err(IndexFault::Line(line));
             }
-            if layers.iter().any(|known| known == name) {
+            if !names.insert(name) {
                 return Err(IndexFault::Said(format!("has the layer `{}` twice", shown(name.as_bytes()))));
             }
             layers.push(name.to_owned());
@@ -144,8 +146,7 @@ fn parse(text: &str) -> Result<(Vec<String>, Vec<(String, usize)>), IndexFault<'
         else {
             return Err(IndexFault::Line(line));
         };
-        if !seen.insert(path) {
-            let other = rules.iter().find(|(known, _)| known == path).map_or(layer, |(_, other)| *other);
+        if let Some(other) = seen.insert(path, layer) {
             if other == layer {
                 continue;
             }
