@@ -440,6 +440,8 @@ fn hostile_images_cost_little_memory() {
         "an index",
         "numbers",
         "1,900 parts above",
+        "layers.idx",
+        "jars that name",
         "a window of 2^31",
         "its parts many times",
         "table above the limit",
