@@ -135,8 +135,7 @@ pub(super) fn follow(material: &Material) -> Result<ClassPath, ArtifactError> {
                 let why = format!("its class path has more than {MOST_FILES} files");
                 return Err(unfit(material, why, "build one jar with all dependencies in it"));
             }
-            let directory =
-                place.rsplit_once('/').map_or_else(String::new, |(above, _)| format!("{above}/"));
+            let directory = place.rsplit_once('/').map_or_else(String::new, |(above, _)| format!("{above}/"));
             below.push((directory, path.clone()));
             found.files.push(ClassPathFile { path, place, stamp: Stamp::of(&metadata) });
         }

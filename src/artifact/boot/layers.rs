@@ -94,7 +94,8 @@ impl BootLayers {
         match &self.rules {
             LayerRules::Index(rules) => {
                 let above = memchr::memchr_iter(b'/', name).map(|slash| &name[..=slash]);
-                let fitting = above.chain([name]).filter_map(|path| rules.get(std::str::from_utf8(path).ok()?));
+                let fitting =
+                    above.chain([name]).filter_map(|path| rules.get(std::str::from_utf8(path).ok()?));
                 fitting.min().map(|(_, layer)| *layer).ok_or_else(|| {
                     let why = format!("its index of layers has none for `{}`", shown(name));
                     unfit(structure.material(), why, REBUILD)
