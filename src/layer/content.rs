@@ -43,7 +43,7 @@ pub enum ContentError {
 }
 
 impl ContentError {
-    /// What to do about it.
+    /// The next step for the user.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
