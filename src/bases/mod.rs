@@ -34,4 +34,4 @@ pub use probes::java_major;
 pub use probes::{LoaderLine, ProbeResult};
 pub use seen::BaseAnswer;
 pub use server::{Container, ContainerKind, Servlet, WebServer, container, program, web_server};
-pub use tree::{Empty, FileTree, Stack, follow};
+pub use tree::{Empty, FileTree, Stack, follow, follow_directory};

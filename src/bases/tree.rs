@@ -208,7 +208,7 @@ impl<B: FileTree> FileTree for Stack<'_, B> {
     }
 }
 
-/// The node at the end of all links of `path`, and its path.
+/// The node at the end of all links of `path`, and its path; nothing for the root.
 ///
 /// # Errors
 /// When a layer cannot be read.
@@ -216,6 +216,29 @@ pub fn follow<T: FileTree>(
     tree: &mut T,
     path: &[u8],
 ) -> Result<BaseAnswer<(EntryPath, BaseNode)>, BoxedError> {
+    Ok(match walk(tree, path)? {
+        BaseAnswer::Here(Some(node)) => BaseAnswer::Here(node),
+        BaseAnswer::Here(None) | BaseAnswer::Nothing => BaseAnswer::Nothing,
+        BaseAnswer::Unknown => BaseAnswer::Unknown,
+    })
+}
+
+/// Whether a directory is at the end of all links of `path`; the root is one.
+///
+/// # Errors
+/// When a layer cannot be read.
+pub fn follow_directory<T: FileTree>(tree: &mut T, path: &[u8]) -> Result<BaseAnswer<()>, BoxedError> {
+    Ok(match walk(tree, path)? {
+        BaseAnswer::Here(None | Some((_, BaseNode::Directory { .. }))) => BaseAnswer::Here(()),
+        BaseAnswer::Here(Some(_)) | BaseAnswer::Nothing => BaseAnswer::Nothing,
+        BaseAnswer::Unknown => BaseAnswer::Unknown,
+    })
+}
+
+/// A node with its path; `None` for the root.
+type WalkEnd = Option<(EntryPath, BaseNode)>;
+
+fn walk<T: FileTree>(tree: &mut T, path: &[u8]) -> Result<BaseAnswer<WalkEnd>, BoxedError> {
     let parts =
         |bytes: &[u8]| -> Vec<Vec<u8>> { bytes.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect() };
     let mut at: Option<(EntryPath, BaseNode)> = None;
@@ -224,6 +247,9 @@ pub fn follow<T: FileTree>(
         match &part[..] {
             b"" | b"." => continue,
             b".." => {
+                if at.as_ref().is_some_and(|(_, node)| !matches!(node, BaseNode::Directory { .. })) {
+                    return Ok(BaseAnswer::Nothing);
+                }
                 // Above the root is the root. Every path that was passed on the way here is a directory.
                 at = at.and_then(|(path, _)| path.parent()).map(|path| (path, directory()));
                 continue;
@@ -249,7 +275,7 @@ pub fn follow<T: FileTree>(
             BaseAnswer::Unknown => return Ok(BaseAnswer::Unknown),
         }
     }
-    Ok(at.map_or(BaseAnswer::Nothing, BaseAnswer::Here))
+    Ok(BaseAnswer::Here(at))
 }
 
 const fn directory() -> BaseNode {
@@ -304,5 +330,13 @@ mod tests {
             assert_eq!(end(nothing), "nothing", "{nothing}");
         }
         assert_eq!(end("/far/below"), "unknown");
+        let mut is_directory = |path: &str| follow_directory(&mut files, path.as_bytes()).expect("answered");
+        for there in ["/", "/lib", "/lib/..", "/usr/lib/../.."] {
+            assert_eq!(is_directory(there), BaseAnswer::Here(()), "{there}");
+        }
+        for nothing in ["/usr/lib/libfoo.so.1", "/usr/bin", "/dangling", "/usr/lib/libfoo.so.1/.."] {
+            assert_eq!(is_directory(nothing), BaseAnswer::Nothing, "{nothing}");
+        }
+        assert_eq!(is_directory("/far"), BaseAnswer::Unknown);
     }
 }

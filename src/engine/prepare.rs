@@ -299,8 +299,13 @@ impl<'a, 'r> Preparer<'a, 'r> {
             self.findings.extend(found);
             requirements.push(required);
         }
-        let checks =
-            Checks { request: self.request, requirements: &requirements, config, platform: &platform };
+        let checks = Checks {
+            request: self.request,
+            requirements: &requirements,
+            config,
+            platform: &platform,
+            interrupt: &self.session.interrupt,
+        };
         self.findings.extend(checks.first()?);
         let base_layers = loaded.as_ref().map_or(0, |loaded| loaded.image.layers().len());
         self.platform = platform.clone();

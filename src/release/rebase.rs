@@ -12,7 +12,7 @@ use crate::bases::{
     Base, BaseLayers, FileTree as _, LayerIndex, Overlay, PlatformBase, Reach, SharedIndexes, soci_config,
 };
 use crate::engine::BuildError;
-use crate::engine::check::{CandidateImage, check, check_all};
+use crate::engine::check::{CandidateImage, Lookups, check, check_all};
 use crate::oci::select::{Offer, is_attestation};
 use crate::oci::{
     self, ConfigFile, Descriptor, DocumentError, Image, ImageError, Index, ManifestOrIndex, MediaType,
@@ -457,7 +457,7 @@ impl RebaseScene<'_> {
         let kept = requirements::kept(old_config, before.system()?.as_ref());
         let stated = requirements::stated(self.image.config(), &before, &self.new.platform);
         let mut after = Overlay { base: &mut new, layers: &own };
-        let mut new_image = settings.image(&mut after, &self.new.platform, new_config);
+        let mut new_image = settings.image(&mut after, &self.new.platform, new_config, &request.interrupt);
         let mut findings = Vec::new();
         for requirement in kept {
             findings.extend(check(&requirement, "the image", &mut new_image)?);
@@ -468,7 +468,7 @@ impl RebaseScene<'_> {
             let finding = Finding::unknown(Rule::ElfLibrary, new_image.unknown(what));
             findings.push(finding.at(Severity::Note).hint(READ_BASES));
         }
-        let mut old_image = settings.image(&mut before, &self.old.platform, old_config);
+        let mut old_image = settings.image(&mut before, &self.old.platform, old_config, &request.interrupt);
         for requirements in stated {
             let found = check_all(&requirements, |_| true, &mut new_image)?;
             let is_wrong = |finding: &Finding| finding.answer == Answer::NotMet;
@@ -552,6 +552,7 @@ impl CheckedSettings {
         tree: &'a mut T,
         platform: &'a Platform,
         base: &'a ConfigFile,
+        interrupt: &Interrupt,
     ) -> CandidateImage<'a, T> {
         CandidateImage {
             tree,
@@ -564,6 +565,7 @@ impl CheckedSettings {
             name: "the new base",
             base_name: "the new base",
             why_unknown: "layers are in a registry, and the cache in the registry of the image does not tell what they have",
+            lookups: Lookups::new(interrupt),
         }
     }
 }

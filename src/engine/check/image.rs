@@ -1,6 +1,7 @@
 //! The image that requirements are checked against.
 
-use crate::bases::{BaseAnswer, FileTree, Libc, follow, loaders};
+use super::lookups::{Lookups, MeteredTree};
+use crate::bases::{BaseAnswer, FileTree, Libc, follow, follow_directory, loaders};
 use crate::bases::{BaseNode, FileFacts};
 use crate::layer::EntryPath;
 use crate::oci::ConfigFile;
@@ -30,6 +31,8 @@ pub(crate) struct CandidateImage<'a, T> {
     pub(crate) base_name: &'a str,
     /// Why something cannot be known.
     pub(crate) why_unknown: &'a str,
+    /// The work of looking for files in it.
+    pub(crate) lookups: Lookups,
 }
 
 /// The file that a path of a program or library leads to.
@@ -53,7 +56,8 @@ impl<T: FileTree> CandidateImage<'_, T> {
 
     /// The file at the end of the links of `path`, which is to fit the platform if it is an ELF file.
     pub(super) fn file(&mut self, path: &str) -> Result<FileAt, BoxedError> {
-        Ok(match follow(self.tree, path.as_bytes())? {
+        let mut tree = MeteredTree { tree: &mut *self.tree, lookups: &mut self.lookups };
+        Ok(match follow(&mut tree, path.as_bytes())? {
             BaseAnswer::Here((path, BaseNode::File(facts))) => match facts.machine {
                 Some(machine) if machine.name() != Some(self.platform.architecture()) => {
                     FileAt::OtherMachine(machine.to_string())
@@ -65,6 +69,38 @@ impl<T: FileTree> CandidateImage<'_, T> {
             BaseAnswer::Here(_) | BaseAnswer::Nothing => FileAt::Nothing,
             BaseAnswer::Unknown => FileAt::Unknown,
         })
+    }
+
+    /// Whether the place `number` is a directory.
+    fn has_place(&mut self, number: usize) -> Result<BaseAnswer<()>, BoxedError> {
+        if let Some(known) = self.lookups.known(number) {
+            return Ok(known.clone());
+        }
+        let path = self.lookups.place(number).path.clone();
+        let mut tree = MeteredTree { tree: &mut *self.tree, lookups: &mut self.lookups };
+        let answer = follow_directory(&mut tree, path.as_bytes())?;
+        self.lookups.keep(number, answer.clone());
+        Ok(answer)
+    }
+
+    /// The file `name` in the place `number`.
+    pub(super) fn file_in(&mut self, number: usize, name: &str) -> Result<FileAt, BoxedError> {
+        if !self.lookups.pass(1)? {
+            return Ok(FileAt::Unknown);
+        }
+        match self.has_place(number)? {
+            BaseAnswer::Here(()) => {}
+            BaseAnswer::Nothing => return Ok(FileAt::Nothing),
+            BaseAnswer::Unknown => return Ok(FileAt::Unknown),
+        }
+        let key = self.lookups.name(name);
+        if let Some(known) = self.lookups.file(number, key) {
+            return Ok(known.clone());
+        }
+        let path = format!("{}/{name}", self.lookups.place(number).path);
+        let file = self.file(&path)?;
+        self.lookups.keep_file(number, key, &file);
+        Ok(file)
     }
 
     /// The C libraries that the image has a loader of, and whether there may be others.

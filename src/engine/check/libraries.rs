@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::image::{CandidateImage, FileAt};
-use super::search::{Loaded, SearchPath, SearchedPlace, is_part_of_musl};
+use super::lookups::MAX_LOOKUPS;
+use super::search::{FilePlaces, Loaded, PlaceList, SearchPath, is_part_of_musl};
 use crate::artifact::Libraries;
 use crate::bases::{BaseAnswer, FileTree, Libc};
 use crate::layer::EntryPath;
@@ -42,14 +43,16 @@ pub(super) struct Resolution {
     /// Files for another machine.
     evidence: Vec<String>,
     /// Where libraries of the program itself are looked for.
-    places: Vec<SearchedPlace>,
+    places: Vec<String>,
+    /// Why the search was given up before its end.
+    given_up: Option<String>,
 }
 
 /// Adds `name` to those that the file at `path` needs.
 fn add(list: &mut Vec<(String, Vec<String>)>, path: &str, name: &str) {
-    match list.iter_mut().find(|(by, _)| by == path) {
-        Some((_, names)) => names.push(name.to_owned()),
-        None => list.push((path.to_owned(), vec![name.to_owned()])),
+    match list.last_mut() {
+        Some((by, names)) if by == path => names.push(name.to_owned()),
+        _ => list.push((path.to_owned(), vec![name.to_owned()])),
     }
 }
 
@@ -74,22 +77,23 @@ pub(super) fn resolve<T: FileTree>(
         needed: libraries.names.clone(),
         run_path: libraries.run_path.clone(),
         is_inherited: libraries.is_inherited,
-        loaded_by: None,
+        inherited: PlaceList::default(),
     };
     let (mut files, mut number) = (vec![program], 0);
     let mut resolution = Resolution::default();
     // The loader is there before all others.
     let mut names: BTreeSet<String> = libraries.loader.iter().map(|loader| file_name(loader)).collect();
     let mut paths: BTreeSet<EntryPath> = BTreeSet::new();
+    let common = search.common(&files[0], &mut image.lookups)?;
     while number < files.len() {
-        let (places, is_sure) = search.places(&files, number);
+        let places = search.places(&files[number], &common, &mut image.lookups)?;
         for name in files[number].needed.clone() {
             let is_loader = libraries.libc == Some(Libc::Musl) && is_part_of_musl(&name);
             if is_loader || !names.insert(name.clone()) {
                 continue;
             }
             let by = files[number].path.clone();
-            let (path, real) = match find(&name, &places, is_sure, image)? {
+            let (path, real) = match find(&name, &places, image)? {
                 LibrarySearch::Found(path, real) => (path, real),
                 LibrarySearch::NotInCache(directory, path, real) => {
                     resolution.uncached.push(format!("`{name}` in `{directory}`"));
@@ -100,14 +104,24 @@ pub(super) fn resolve<T: FileTree>(
                     resolution.evidence.extend(others);
                     continue;
                 }
+                LibrarySearch::Unknown if image.lookups.are_exhausted() => {
+                    let limit = grouped(MAX_LOOKUPS);
+                    resolution.given_up = Some(format!("it takes more than {limit} lookups of paths"));
+                    return Ok(resolution);
+                }
                 LibrarySearch::Unknown => {
                     add(&mut resolution.unknown, &by, &name);
                     continue;
                 }
             };
             resolution.found.insert(name, path.clone());
-            if !paths.insert(real.clone()) || files.len() >= MAX_FILES {
+            if !paths.insert(real.clone()) {
                 continue;
+            }
+            if files.len() >= MAX_FILES {
+                let limit = grouped(MAX_FILES as u64);
+                resolution.given_up = Some(format!("it loads more than {limit} files"));
+                return Ok(resolution);
             }
             match image.tree.dynamic(&real)? {
                 BaseAnswer::Here(dynamic) => {
@@ -120,7 +134,7 @@ pub(super) fn resolve<T: FileTree>(
                         needed: dynamic.needed,
                         run_path: dynamic.run_path,
                         is_inherited: dynamic.is_inherited,
-                        loaded_by: Some(number),
+                        inherited: places.handed_down.clone(),
                     });
                 }
                 // No file that a loader would load; another rule's concern.
@@ -129,11 +143,17 @@ pub(super) fn resolve<T: FileTree>(
             }
         }
         if number == 0 {
-            resolution.places = places;
+            let path = |number| image.lookups.place(number).path.to_string();
+            resolution.places = places.numbers().map(path).collect();
         }
         number += 1;
     }
     Ok(resolution)
+}
+
+/// A number with a comma after its thousands.
+fn grouped(number: u64) -> String {
+    format!("{},{:03}", number / 1000, number % 1000)
 }
 
 fn file_name(path: &str) -> String {
@@ -146,7 +166,7 @@ pub(super) fn check<T: FileTree>(
     artifact: &str,
     image: &mut CandidateImage<'_, T>,
 ) -> Result<Vec<Finding>, BoxedError> {
-    let Resolution { missing, unknown, unread, uncached, mut evidence, places, .. } =
+    let Resolution { missing, unknown, unread, uncached, mut evidence, places, given_up, .. } =
         resolve(libraries, image)?;
     let program = libraries.program.to_string();
     // A module of an application is one of many files, which the artifact's name does not tell apart; programs have loaders.
@@ -155,7 +175,7 @@ pub(super) fn check<T: FileTree>(
     let artifact = if is_module { &module } else { artifact };
     let mut findings = Vec::new();
     if !missing.is_empty() {
-        evidence.extend(places.iter().map(|place| format!("looked in `{}`", place.path)));
+        evidence.extend(places.iter().map(|place| format!("looked in `{place}`")));
         if let Some(os) = image.system()?.and_then(|system| system.os) {
             evidence.push(format!("the base is {os}"));
         }
@@ -180,6 +200,13 @@ pub(super) fn check<T: FileTree>(
         }
         let finding = Finding::unknown(Rule::ElfLibrary, image.unknown(&parts.join(" and ")));
         findings.push(finding.hint(image.cure));
+    }
+    if let Some(reason) = given_up {
+        let message = format!(
+            "whether {} has all libraries that {artifact} loads cannot be known here: {reason}",
+            image.name
+        );
+        findings.push(Finding::unknown(Rule::ElfLibrary, message));
     }
     if !uncached.is_empty() {
         let message = format!(
@@ -215,32 +242,47 @@ fn needs(lists: &[(String, Vec<String>)], program: &str, artifact: &str) -> Stri
 
 fn find<T: FileTree>(
     name: &str,
-    places: &[SearchedPlace],
-    is_sure: bool,
+    places: &FilePlaces,
     image: &mut CandidateImage<'_, T>,
 ) -> Result<LibrarySearch, BoxedError> {
     let mut others = Vec::new();
-    let mut is_known = is_sure;
+    let mut is_known = places.are_all();
     let mut not_in_cache = None;
-    let paths: Vec<(String, Option<&SearchedPlace>)> = if name.starts_with('/') {
-        vec![(name.to_owned(), None)]
+    let alone = if name.starts_with('/') {
+        Some(name.to_owned())
     } else if name.contains('/') {
         let directory = image.directory.clone().unwrap_or_default();
-        vec![(format!("{directory}/{name}"), None)]
+        Some(format!("{directory}/{name}"))
     } else {
-        places.iter().map(|place| (format!("{}/{name}", place.path), Some(place))).collect()
+        None
     };
-    for (path, place) in paths {
-        match image.file(&path)? {
-            FileAt::Fits(real, _) => match place {
+    let numbers = places.numbers().map(Some);
+    let numbers: &mut dyn Iterator<Item = Option<usize>> =
+        if alone.is_some() { &mut std::iter::once(None) } else { &mut { numbers } };
+    for number in numbers {
+        let found = match (&alone, number) {
+            (Some(path), _) => image.file(path)?,
+            (None, Some(number)) => image.file_in(number, name)?,
+            (None, None) => break,
+        };
+        let place = number.map(|number| image.lookups.place(number).clone());
+        let path = || match (&alone, &place) {
+            (Some(path), _) => path.clone(),
+            (None, place) => format!("{}/{name}", place.as_ref().map_or("", |place| &place.path)),
+        };
+        match found {
+            FileAt::Fits(real, _) => match &place {
                 Some(place) if place.is_cached && image.tree.is_ours(&real) => {
-                    not_in_cache.get_or_insert((place.path.clone(), path, real));
+                    not_in_cache.get_or_insert((place.path.to_string(), path(), real));
                 }
-                _ => return Ok(LibrarySearch::Found(path, real)),
+                _ => return Ok(LibrarySearch::Found(path(), real)),
             },
-            FileAt::OtherMachine(machine) => others.push(format!("`{path}` is for {machine}")),
+            FileAt::OtherMachine(machine) => others.push(format!("`{}` is for {machine}", path())),
             FileAt::Nothing => {}
             FileAt::Unknown => is_known = false,
+        }
+        if image.lookups.are_exhausted() {
+            return Ok(LibrarySearch::Unknown);
         }
     }
     Ok(match not_in_cache {
@@ -261,8 +303,10 @@ mod tests {
 
     use super::*;
     use crate::bases::{BaseNode, FileFacts, LoaderLine, ProbeResult};
+    use crate::engine::check::Lookups;
     use crate::formats::elf::{Dynamic, ElfFile};
     use crate::project::lock::SystemFacts;
+    use crate::runtime::interrupt::Interrupt;
     use crate::types::platform::Platform;
 
     const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
@@ -385,6 +429,7 @@ mod tests {
                 name: "the image",
                 base_name: "the base",
                 why_unknown: "nothing tells",
+                lookups: Lookups::new(&Interrupt::default()),
             };
             let found = resolve(&libraries, &mut image).expect("resolved");
             let paths: BTreeMap<String, PathBuf> = found

@@ -9,6 +9,9 @@ mod error;
 mod image;
 mod kept;
 mod libraries;
+#[cfg(test)]
+mod long_chains;
+mod lookups;
 mod planned;
 mod replaced;
 mod requirement;
@@ -17,6 +20,7 @@ mod servlet;
 mod stated;
 
 pub(crate) use image::CandidateImage;
+pub(crate) use lookups::Lookups;
 pub(super) use planned::Checks;
 pub(super) use replaced::{note_of_replaced, replaced};
 pub(crate) use requirement::{check, check_all};

@@ -2,6 +2,7 @@
 
 use super::error::CheckError;
 use super::image::CandidateImage;
+use super::lookups::Lookups;
 use super::requirement::{check, check_all};
 use crate::artifact::{Requirement, Requirements};
 use crate::bases::{BaseLayers, Empty, FileTree, Stack};
@@ -9,6 +10,7 @@ use crate::engine::request::{Request, at};
 use crate::layer::{Account, EntryPath, LayerSpec};
 use crate::oci::ConfigFile;
 use crate::plan::PlannedLayer;
+use crate::runtime::interrupt::Interrupt;
 use crate::types::error::{BoxedError, Explain as _};
 use crate::types::finding::{Finding, Rule, Severity};
 use crate::types::platform::Platform;
@@ -21,6 +23,8 @@ pub(in crate::engine) struct Checks<'a> {
     /// The base's configuration.
     pub(in crate::engine) config: Option<&'a ConfigFile>,
     pub(in crate::engine) platform: &'a Platform,
+    /// The user's wish to stop.
+    pub(in crate::engine) interrupt: &'a Interrupt,
 }
 
 impl Checks<'_> {
@@ -83,6 +87,7 @@ impl Checks<'_> {
             name: "the image",
             base_name: "the base",
             why_unknown: "`build.lock` does not tell what the base has, and nothing else needs the layers of the base on this machine",
+            lookups: Lookups::new(self.interrupt),
         }
     }
 

@@ -297,8 +297,10 @@ fn account<T: FileTree>(wanted: &Account, image: &mut CandidateImage<'_, T>) -> 
 mod tests {
     use super::*;
     use crate::bases::FileFacts;
+    use crate::engine::check::Lookups;
     use crate::layer::EntryPath;
     use crate::project::lock::SystemFacts;
+    use crate::runtime::interrupt::Interrupt;
     use crate::types::platform::Platform;
 
     /// Files with their modes, or nothing that is known.
@@ -342,6 +344,7 @@ mod tests {
             name: "the image",
             base_name: "the base",
             why_unknown: "nothing tells",
+            lookups: Lookups::new(&Interrupt::default()),
         };
         check(requirement, "app.jar", &mut image).expect("answered")[0].answer
     }

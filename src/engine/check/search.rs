@@ -10,20 +10,25 @@
 //!
 //! glibc's own directories are those that a distribution compiled in: Debian's and Fedora's are both taken.
 
-use crate::bases::Libc;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::lookups::Lookups;
+use crate::bases::{BaseAnswer, Libc};
+use crate::runtime::interrupt::Interrupted;
 use crate::types::platform::Platform;
 
 /// A directory where the loader looks, and how it knows of the place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SearchedPlace {
-    pub(super) path: String,
+    pub(super) path: Rc<str>,
     /// Whether it looks there by the configuration of the base alone, of which the base has a cache (`ld.so.cache`).
     pub(super) is_cached: bool,
 }
 
 impl SearchedPlace {
-    const fn direct(path: String) -> Self {
-        Self { path, is_cached: false }
+    fn direct(path: &str) -> Self {
+        Self { path: path.into(), is_cached: false }
     }
 }
 
@@ -38,8 +43,49 @@ pub(super) struct Loaded {
     pub(super) run_path: Vec<String>,
     /// Whether they are searched for the libraries of its libraries, too.
     pub(super) is_inherited: bool,
-    /// The file that loaded it, by its number.
-    pub(super) loaded_by: Option<usize>,
+    /// The places that those have handed down that loaded it.
+    pub(super) inherited: PlaceList,
+}
+
+/// Places in their order, by their numbers. Files that are loaded by the same file share one list.
+#[derive(Clone, Debug)]
+pub(super) struct PlaceList {
+    numbers: Rc<[usize]>,
+    /// Whether that is all.
+    is_sure: bool,
+}
+
+impl Default for PlaceList {
+    fn default() -> Self {
+        Self { numbers: Rc::default(), is_sure: true }
+    }
+}
+
+/// The places for the libraries of one file.
+pub(super) struct FilePlaces {
+    parts: Vec<PlaceList>,
+    /// The places that it hands down to the files that it loads.
+    pub(super) handed_down: PlaceList,
+}
+
+impl FilePlaces {
+    /// All in their order.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = usize> {
+        self.parts.iter().flat_map(|part| part.numbers.iter().copied())
+    }
+
+    /// Whether the loader looks nowhere else.
+    pub(super) fn are_all(&self) -> bool {
+        self.parts.iter().all(|part| part.is_sure)
+    }
+}
+
+/// The places that are the same for all files of a process.
+pub(super) struct CommonPlaces {
+    /// Those of `LD_LIBRARY_PATH`.
+    variable: PlaceList,
+    /// Those of the loader's configuration, and its own.
+    last: PlaceList,
 }
 
 /// The part of a search that is the same for all files of a process.
@@ -55,48 +101,74 @@ pub(super) struct SearchPath {
 }
 
 impl SearchPath {
-    /// Where the loader looks for the libraries of the file `number`, in its order, and whether that is all.
-    pub(super) fn places(&self, files: &[Loaded], number: usize) -> (Vec<SearchedPlace>, bool) {
-        let mut places = Vec::new();
-        let mut is_sure = self.configured.is_some();
-        let mut add = |written: &mut dyn Iterator<Item = &str>, origin: &Loaded| {
-            for written in written {
-                match self.expanded(written, origin) {
-                    Some(paths) => places.extend(paths.into_iter().map(SearchedPlace::direct)),
-                    None => is_sure = false,
-                }
-            }
-        };
-        let file = &files[number];
+    /// The places that are the same for all files of the process that `program` starts.
+    pub(super) fn common(
+        &self,
+        program: &Loaded,
+        lookups: &mut Lookups,
+    ) -> Result<CommonPlaces, Interrupted> {
         let variable = self.library_path.as_deref().filter(|path| !path.is_empty());
-        let mut variable = variable.into_iter().flat_map(|path| path.split([':', ';']));
-        let is_musl = self.libc == Some(Libc::Musl);
-        if is_musl {
-            add(&mut variable, &files[0]);
-        }
-        let has_own = !file.run_path.is_empty() && !file.is_inherited;
-        if is_musl || !has_own {
-            let mut next = Some(number);
-            while let Some(file) = next.map(|next| &files[next]) {
-                if is_musl || file.is_inherited {
-                    add(&mut file.run_path.iter().map(String::as_str), file);
-                }
-                next = file.loaded_by;
-            }
-        }
-        if !is_musl {
-            add(&mut variable, &files[0]);
-            if has_own {
-                add(&mut file.run_path.iter().map(String::as_str), file);
-            }
-        }
+        let variable = variable.into_iter().flat_map(|path| path.split([':', ';']));
         let own = defaults(self.libc, &self.platform);
         // Where the loader looks in any case, no cache is needed.
         let configured = self.configured.iter().flatten().filter(|path| !own.contains(path));
-        let is_cached = !is_musl;
-        places.extend(configured.map(|path| SearchedPlace { path: path.clone(), is_cached }));
-        places.extend(own.into_iter().map(SearchedPlace::direct));
-        (places, is_sure)
+        let is_cached = self.libc != Some(Libc::Musl);
+        let configured = configured.map(|path| SearchedPlace { path: path.as_str().into(), is_cached });
+        let mut last = NumberedPlaces::new(lookups);
+        for place in configured.chain(own.iter().map(|path| SearchedPlace::direct(path))) {
+            last.add(place)?;
+        }
+        last.is_sure &= self.configured.is_some();
+        let last = last.into_list();
+        Ok(CommonPlaces { variable: self.written(variable, program, lookups)?, last })
+    }
+
+    /// Where the loader looks for the libraries of `file`.
+    pub(super) fn places(
+        &self,
+        file: &Loaded,
+        common: &CommonPlaces,
+        lookups: &mut Lookups,
+    ) -> Result<FilePlaces, Interrupted> {
+        let is_musl = self.libc == Some(Libc::Musl);
+        let own = self.written(file.run_path.iter().map(String::as_str), file, lookups)?;
+        let handed_down = if is_musl || file.is_inherited {
+            joined(&own, &file.inherited, lookups)?
+        } else {
+            file.inherited.clone()
+        };
+        let CommonPlaces { variable, last } = common;
+        let has_own = !file.run_path.is_empty() && !file.is_inherited;
+        let parts = match (is_musl, has_own) {
+            (true, _) => [variable, &handed_down, last],
+            (false, true) => [variable, &own, last],
+            (false, false) => [&handed_down, variable, last],
+        };
+        Ok(FilePlaces { parts: parts.map(PlaceList::clone).to_vec(), handed_down })
+    }
+
+    /// The places that the entries of a search path mean, which `file` has written.
+    fn written<'w>(
+        &self,
+        entries: impl Iterator<Item = &'w str>,
+        file: &Loaded,
+        lookups: &mut Lookups,
+    ) -> Result<PlaceList, Interrupted> {
+        let mut places = NumberedPlaces::new(lookups);
+        for written in entries {
+            match self.expanded(written, file) {
+                Some(paths) => {
+                    for path in paths.iter().filter(|path| path.len() <= MAX_PATH) {
+                        places.add(SearchedPlace::direct(path))?;
+                    }
+                }
+                None => places.is_sure = false,
+            }
+            if places.lookups.are_exhausted() {
+                break;
+            }
+        }
+        Ok(places.into_list())
     }
 
     /// The directories that one entry of a search path means; `None` for what only the loader can tell.
@@ -107,6 +179,11 @@ impl SearchPath {
             Some(("", _)) | None => "/",
             Some((directory, _)) => directory,
         };
+        // Of a path that is too long for any file, no more is written.
+        let is_long = written.matches("ORIGIN").count() * origin.len() > MAX_PATH;
+        if is_long || written.len() > MAX_PATH {
+            return Some(Vec::new());
+        }
         let replaced = |text: &str, name: &str, value: &str| {
             text.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value)
         };
@@ -131,6 +208,67 @@ impl SearchPath {
         };
         Some(texts.into_iter().map(absolute).collect())
     }
+}
+
+/// The kernel opens no longer path, in bytes.
+const MAX_PATH: usize = 4096;
+
+/// The places of a list that is being written.
+struct NumberedPlaces<'a> {
+    lookups: &'a mut Lookups,
+    numbers: Vec<usize>,
+    seen: BTreeSet<usize>,
+    is_sure: bool,
+}
+
+impl<'a> NumberedPlaces<'a> {
+    const fn new(lookups: &'a mut Lookups) -> Self {
+        Self { lookups, numbers: Vec::new(), seen: BTreeSet::new(), is_sure: true }
+    }
+
+    fn add(&mut self, place: SearchedPlace) -> Result<(), Interrupted> {
+        match self.lookups.number(place)? {
+            Some(number) => self.add_number(number),
+            None => self.is_sure = false,
+        }
+        Ok(())
+    }
+
+    /// A place that comes twice is searched where it comes first.
+    fn add_number(&mut self, number: usize) {
+        if self.seen.insert(number) {
+            self.numbers.push(number);
+        }
+    }
+
+    fn into_list(self) -> PlaceList {
+        PlaceList { numbers: self.numbers.into(), is_sure: self.is_sure }
+    }
+}
+
+/// The places of `own` before those of `inherited`, without those that are known not to be there.
+fn joined(own: &PlaceList, inherited: &PlaceList, lookups: &mut Lookups) -> Result<PlaceList, Interrupted> {
+    if own.numbers.is_empty() && own.is_sure {
+        return Ok(inherited.clone());
+    }
+    let count = own.numbers.len() + inherited.numbers.len();
+    let mut places = NumberedPlaces::new(lookups);
+    places.is_sure = own.is_sure && inherited.is_sure;
+    if !places.lookups.pass(count)? {
+        places.is_sure = false;
+        return Ok(places.into_list());
+    }
+    for number in own.numbers.iter().chain(&*inherited.numbers) {
+        if places.lookups.known(*number) != Some(&BaseAnswer::Nothing) {
+            places.add_number(*number);
+        }
+    }
+    let places = places.into_list();
+    Ok(if places.numbers == inherited.numbers && places.is_sure == inherited.is_sure {
+        inherited.clone()
+    } else {
+        places
+    })
 }
 
 /// Whether a library is a part of musl's loader, which has them all in one file.
@@ -176,6 +314,7 @@ fn defaults(libc: Option<Libc>, platform: &Platform) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::interrupt::Interrupt;
 
     fn search(libc: Libc) -> SearchPath {
         SearchPath {
@@ -187,26 +326,42 @@ mod tests {
         }
     }
 
-    fn file(path: &str, run_path: &[&str], is_inherited: bool, loaded_by: Option<usize>) -> Loaded {
+    fn file(path: &str, run_path: &[&str], is_inherited: bool) -> Loaded {
         Loaded {
             path: path.to_owned(),
             needed: Vec::new(),
             run_path: run_path.iter().map(|path| (*path).to_owned()).collect(),
             is_inherited,
-            loaded_by,
+            inherited: PlaceList::default(),
         }
+    }
+
+    /// The places for the libraries of the last of `files`, each of which loads the next one, and whether they are all.
+    fn places(search: &SearchPath, files: &[Loaded]) -> (Vec<SearchedPlace>, bool) {
+        let mut lookups = Lookups::new(&Interrupt::default());
+        let common = search.common(&files[0], &mut lookups).expect("not interrupted");
+        let mut inherited = PlaceList::default();
+        let mut last = None;
+        for file in files {
+            let file = Loaded { inherited: inherited.clone(), ..file.clone() };
+            let places = search.places(&file, &common, &mut lookups).expect("not interrupted");
+            inherited = places.handed_down.clone();
+            last = Some(places);
+        }
+        let last = last.expect("a file");
+        (last.numbers().map(|number| lookups.place(number).clone()).collect(), last.are_all())
     }
 
     /// The places before the loader's own directories.
     fn first(search: &SearchPath, files: &[Loaded], number: usize) -> Vec<String> {
         let own = defaults(search.libc, &search.platform).len();
-        let (places, _) = search.places(files, number);
-        places[..places.len() - own].iter().map(|place| place.path.clone()).collect()
+        let (places, _) = places(search, &files[..=number]);
+        places[..places.len() - own].iter().map(|place| place.path.to_string()).collect()
     }
 
     #[test]
     fn search_paths_mean_directories() {
-        let of = |text: &str| search(Libc::Glibc).expanded(text, &file("/app/bin/server", &[], false, None));
+        let of = |text: &str| search(Libc::Glibc).expanded(text, &file("/app/bin/server", &[], false));
         let one = |path: &str| Some(vec![path.to_owned()]);
         assert_eq!(of("$ORIGIN/../lib"), one("/app/bin/../lib"));
         assert_eq!(of("${ORIGIN}"), one("/app/bin"));
@@ -216,7 +371,7 @@ mod tests {
         assert_eq!(of("/opt/$LIB").map(|paths| paths.len()), Some(3));
         assert_eq!(of("/opt/$PLATFORM"), None);
         let arm = SearchPath { platform: "linux/arm64".parse().expect("a platform"), ..search(Libc::Glibc) };
-        assert_eq!(arm.expanded("/opt/$PLATFORM", &file("/a", &[], false, None)), one("/opt/aarch64"));
+        assert_eq!(arm.expanded("/opt/$PLATFORM", &file("/a", &[], false)), one("/opt/aarch64"));
     }
 
     #[test]
@@ -231,10 +386,7 @@ mod tests {
     fn an_old_run_path_is_inherited_and_a_new_one_is_not() {
         let glibc = search(Libc::Glibc);
         let of = |program: bool, library: &[&str], is_old: bool| {
-            let files = [
-                file("/app/server", &["/program"], program, None),
-                file("/opt/liba.so", library, is_old, Some(0)),
-            ];
+            let files = [file("/app/server", &["/program"], program), file("/opt/liba.so", library, is_old)];
             first(&glibc, &files, 1)
         };
         assert_eq!(of(true, &[], false), ["/program"]);
@@ -245,10 +397,7 @@ mod tests {
 
     #[test]
     fn the_variable_comes_between_the_two_and_first_for_musl() {
-        let files = [
-            file("/app/server", &["/program"], true, None),
-            file("/opt/liba.so", &["/library"], false, Some(0)),
-        ];
+        let files = [file("/app/server", &["/program"], true), file("/opt/liba.so", &["/library"], false)];
         let with = |libc| SearchPath { library_path: Some("/variable".to_owned()), ..search(libc) };
         assert_eq!(first(&with(Libc::Glibc), &files, 0), ["/program", "/variable"]);
         assert_eq!(first(&with(Libc::Glibc), &files, 1), ["/variable", "/library"]);
@@ -260,14 +409,14 @@ mod tests {
         let configured = vec!["/opt/lib".to_owned(), "/usr/lib".to_owned()];
         let with = |libc| SearchPath { configured: Some(configured.clone()), ..search(libc) };
         let cached = |search: &SearchPath| -> Vec<String> {
-            let (places, is_sure) = search.places(&[file("/app/server", &[], false, None)], 0);
+            let (places, is_sure) = places(search, &[file("/app/server", &[], false)]);
             assert!(is_sure);
-            places.into_iter().filter(|place| place.is_cached).map(|place| place.path).collect()
+            places.into_iter().filter(|place| place.is_cached).map(|place| place.path.to_string()).collect()
         };
         assert_eq!(cached(&with(Libc::Glibc)), ["/opt/lib"]);
         assert_eq!(cached(&with(Libc::Musl)), [""; 0]);
         let unknown = SearchPath { configured: None, ..search(Libc::Glibc) };
-        assert!(!unknown.places(&[file("/app/server", &[], false, None)], 0).1);
+        assert!(!places(&unknown, &[file("/app/server", &[], false)]).1);
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn reasons(old: &ConfigFile, new: &ConfigFile) -> String {
     let platform = Platform::linux_amd64();
     let settings = CheckedSettings::new(&config(&[]), old, new);
     let mut tree = Empty;
-    let mut image = settings.image(&mut tree, &platform, new);
+    let mut image = settings.image(&mut tree, &platform, new, &Interrupt::default());
     let kept = requirements::kept(old, Some(&SystemFacts::default()));
     let findings = kept.iter().flat_map(|kept| check(kept, "the image", &mut image).expect("answered"));
     list(&findings.filter(|finding| finding.answer == Answer::NotMet).collect::<Vec<_>>())
