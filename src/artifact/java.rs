@@ -42,7 +42,7 @@ pub(super) fn class_file(class: &str) -> String {
 }
 
 /// The classes whose version is read of a jar, unless one is named.
-const CLASSES: usize = 200;
+pub(super) const CLASSES: usize = 200;
 
 /// The Java that this class of the artifact was compiled for, and what shows it; `None` where it is not in it.
 ///
@@ -58,14 +58,19 @@ pub(super) fn java_of(material: &Material, class: &str) -> Result<Option<(u32, S
     Ok(Some((major, format!("`{}` in `{archive}`", shown(name.as_bytes())))))
 }
 
+/// Whether any Java loads the class at this path of a jar: those of `META-INF/versions` are for later ones, and a
+/// `module-info` of a class path is read by none.
+pub(super) fn is_loaded_class(name: &[u8]) -> bool {
+    name.ends_with(b".class") && !name.starts_with(b"META-INF/") && name != b"module-info.class"
+}
+
 /// The newest Java that one of the first classes of a jar was compiled for, and that class. Classes for later versions of Java
 /// than the jar needs do not count.
 ///
 /// # Errors
 /// When one cannot be read.
 pub(super) fn newest_class(archive: &ZipArchive) -> Result<Option<(u32, Vec<u8>)>, ArtifactError> {
-    let is_class = |name: &[u8]| name.ends_with(b".class") && !name.starts_with(b"META-INF/");
-    let classes = archive.entries().iter().enumerate().filter(|(_, entry)| is_class(&entry.name));
+    let classes = archive.entries().iter().enumerate().filter(|(_, entry)| is_loaded_class(&entry.name));
     let mut newest: Option<(u32, Vec<u8>)> = None;
     for (index, entry) in classes.take(CLASSES) {
         let Some(java) = java_of_class(&archive.read(index, MAX_CLASS)?) else { continue };

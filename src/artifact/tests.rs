@@ -224,11 +224,13 @@ fn links_and_deletions_in_a_war() {
 #[test]
 fn servlet_generations() {
     let place = Place::new();
-    let usage_of =
-        |path: &Path, base: &ConfigFile| match required(&detect(path).expect("detected"), Some(base)).pop() {
+    let usage_of = |path: &Path, base: &ConfigFile| {
+        let mut all = required(&detect(path).expect("detected"), Some(base)).into_iter();
+        match all.next() {
             Some(Requirement::Servlet(usage)) => usage,
             other => panic!("{other:?}"),
-        };
+        }
+    };
     let usage = |items: &[Item], base: &ConfigFile| {
         let items = [&[Item::stored("WEB-INF/", b"")], items].concat();
         usage_of(&place.zip("app.war", &items), base)

@@ -7,7 +7,7 @@ use super::probes::{LoaderLine, ProbeResult};
 use super::seen::BaseAnswer;
 use object::ReadCache;
 
-use crate::formats::elf::{self, Dynamic, ElfFile, Machine, is_library_name};
+use crate::formats::elf::{self, Dynamic, Machine, is_library_name};
 use crate::layer::{AccountNames, Content, ContentSource, Entry, EntryKind, MAX_ACCOUNTS};
 use crate::runtime::input;
 use crate::types::error::BoxedError;
@@ -44,11 +44,11 @@ pub(super) fn loader_directories(entry: &Entry) -> Result<Vec<String>, BoxedErro
 
 /// The machine of a library; `None` for a file on disk that is not ELF.
 pub(super) fn machine(entry: &Entry) -> Result<Option<Machine>, BoxedError> {
-    let EntryKind::File(Content { source, .. }) = &entry.kind else { return Ok(None) };
+    let EntryKind::File(content) = &entry.kind else { return Ok(None) };
     if !is_library_name(entry.path.file_name()) {
         return Ok(None);
     }
-    match source {
+    match &content.source {
         ContentSource::File(path, _) => {
             let unreadable = |source| BaseError::File { path: path.to_path_buf(), source };
             let (file, _) = input::open(path).map_err(unreadable)?;
@@ -57,30 +57,63 @@ pub(super) fn machine(entry: &Entry) -> Result<Option<Machine>, BoxedError> {
             Ok(Machine::of(&head))
         }
         ContentSource::Bytes(bytes) => Ok(Machine::of(bytes)),
-        // Only unpacking the whole would tell.
+        ContentSource::Zip(archive, index) if content.size <= MAX_UNPACKED => {
+            Ok(Machine::of(&archive.read(*index, MAX_UNPACKED)?))
+        }
         ContentSource::Zip(..) | ContentSource::Repacked(_) => Ok(None),
+    }
+}
+
+/// So much of a script is read for its interpreter: the kernel reads no more.
+const MAX_FIRST_LINE: u64 = 256;
+
+/// The first bytes of a file; `None` for one in an archive, which only unpacking the whole would tell.
+pub(super) fn head(entry: &Entry) -> Result<Option<Vec<u8>>, BoxedError> {
+    let EntryKind::File(content) = &entry.kind else { return Ok(None) };
+    match &content.source {
+        ContentSource::File(path, _) => {
+            let unreadable = |source| BaseError::File { path: path.to_path_buf(), source };
+            let (file, _) = input::open(path).map_err(unreadable)?;
+            let mut head = Vec::new();
+            file.take(MAX_FIRST_LINE).read_to_end(&mut head).map_err(unreadable)?;
+            Ok(Some(head))
+        }
+        ContentSource::Bytes(bytes) => Ok(Some(bytes[..bytes.len().min(MAX_FIRST_LINE as usize)].to_vec())),
+        ContentSource::Zip(archive, index) => {
+            let mut head = Vec::new();
+            let file = archive.reader(*index)?;
+            let unreadable = |source| BaseError::File { path: archive.path().to_owned(), source };
+            file.take(MAX_FIRST_LINE).read_to_end(&mut head).map_err(unreadable)?;
+            Ok(Some(head))
+        }
+        ContentSource::Repacked(_) => Ok(None),
     }
 }
 
 /// The largest library in an archive that is unpacked for its dynamic section.
 const MAX_UNPACKED: u64 = 32 << 20;
 
-/// The dynamic section of a program or library; unknown for one in an archive that is too large to be unpacked.
+/// The dynamic section of a program or library; nothing for what is no ELF file, unknown for what is not understood and for
+/// a file in an archive that is too large to be unpacked.
 pub(super) fn dynamic(entry: &Entry) -> Result<BaseAnswer<Dynamic>, BoxedError> {
     let EntryKind::File(content) = &entry.kind else { return Ok(BaseAnswer::Unknown) };
     let read = match &content.source {
         ContentSource::File(path, _) => {
             let unreadable = |source| BaseError::File { path: path.to_path_buf(), source };
             // Only headers and tables are read.
-            ElfFile::read(&ReadCache::new(input::open(path).map_err(unreadable)?.0))
+            Dynamic::of(&ReadCache::new(input::open(path).map_err(unreadable)?.0))
         }
-        ContentSource::Bytes(bytes) => ElfFile::read(&bytes[..]),
+        ContentSource::Bytes(bytes) => Dynamic::of(&bytes[..]),
         ContentSource::Zip(..) if content.size > MAX_UNPACKED => return Ok(BaseAnswer::Unknown),
         // An archive is no library.
         ContentSource::Repacked(_) => return Ok(BaseAnswer::Nothing),
-        ContentSource::Zip(archive, index) => ElfFile::read(&archive.read(*index, MAX_UNPACKED)?[..]),
+        ContentSource::Zip(archive, index) => Dynamic::of(&archive.read(*index, MAX_UNPACKED)?[..]),
     };
-    Ok(read.map_or(BaseAnswer::Nothing, |file| BaseAnswer::Here(file.dynamic)))
+    Ok(match read {
+        Ok(Some(dynamic)) => BaseAnswer::Here(dynamic),
+        Ok(None) => BaseAnswer::Nothing,
+        Err(_) => BaseAnswer::Unknown,
+    })
 }
 
 /// The bytes of a file of at most `limit` bytes.

@@ -11,6 +11,7 @@ use super::index::{BaseNode, LayerIndex, Lookup};
 use super::probes::{LoaderLine, ProbeResult, account_file};
 use super::seen::BaseAnswer;
 use super::tree::{FileTree, follow};
+use crate::formats::elf::LibraryFlaw;
 use crate::layer::{AccountKind, AccountNames, EntryPath};
 use crate::project::lock::SystemFacts;
 use crate::types::error::BoxedError;
@@ -95,6 +96,15 @@ impl KnownLayers {
         None
     }
 
+    /// Whether the file at `path` may be a loader: a text file, or one that was cut off, is none.
+    fn is_loader(&self, path: &EntryPath) -> bool {
+        match self.find(path).map(|(index, node)| index.dynamic(path, node)) {
+            Some(BaseAnswer::Here(dynamic)) => dynamic.flaw != Some(LibraryFlaw::Truncated),
+            Some(BaseAnswer::Unknown) => true,
+            Some(BaseAnswer::Nothing) | None => false,
+        }
+    }
+
     /// The reading of the file at `path`, links not followed.
     fn reading(&self, path: &EntryPath) -> Option<&ProbeResult> {
         self.find(path).and_then(|(index, _)| index.reading(path))
@@ -134,7 +144,9 @@ impl FileTree for KnownLayers {
 pub(super) fn system(view: &mut KnownLayers) -> Result<SystemFacts, BoxedError> {
     let mut libc = BTreeSet::new();
     for (of, _, path) in LOADERS {
-        if matches!(follow(view, path.as_bytes())?, BaseAnswer::Here((_, BaseNode::File(_)))) {
+        if let BaseAnswer::Here((path, BaseNode::File(_))) = follow(view, path.as_bytes())?
+            && view.is_loader(&path)
+        {
             libc.insert(of.name().to_owned());
         }
     }
@@ -223,6 +235,9 @@ mod tests {
     use crate::oci::media_type::LayerCompression;
     use crate::runtime::budget::Budget;
 
+    /// The first bytes of one whose headers nothing understands.
+    const LOADER: &str = "\u{7f}ELF\u{3}\u{1}\u{1}\0\0\0\0\0\0\0\0\0\u{3}\0\u{3e}\0";
+
     fn layer(files: &[(&str, &str)]) -> Arc<LayerIndex> {
         let mut builder = tar::Builder::new(Vec::new());
         for (name, content) in files {
@@ -258,7 +273,7 @@ mod tests {
             ("lib64", "-> usr/lib64"),
             ("usr/lib64/", ""),
             ("usr/lib64/ld-linux-x86-64.so.2", "-> ../lib/ld.so"),
-            ("usr/lib/ld.so", "loader"),
+            ("usr/lib/ld.so", LOADER),
             ("etc/ld.so.conf", "include /etc/ld.so.conf.d/*.conf\n"),
             ("etc/ld.so.conf.d/", ""),
             ("etc/ld.so.conf.d/a.conf", "/opt/a\n"),

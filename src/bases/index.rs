@@ -119,15 +119,16 @@ impl LayerIndex {
         self.readings.iter()
     }
 
-    /// The dynamic section of the layer's own `node` at `path`.
+    /// The dynamic section of the layer's own `node` at `path`. Only a library is known to be no ELF file: of other files,
+    /// the index has no machine.
     #[must_use]
     pub fn dynamic(&self, path: &EntryPath, node: &BaseNode) -> BaseAnswer<Dynamic> {
         match (self.reading(path), node) {
             (Some(ProbeResult::Elf(dynamic)), _) => BaseAnswer::Here(dynamic.clone()),
             (_, BaseNode::Directory { .. } | BaseNode::Symlink(_)) => BaseAnswer::Nothing,
             // It was looked into.
-            (_, BaseNode::File(FileFacts { machine: None, mode: Some(mode), .. }))
-                if may_be_elf(path, *mode) =>
+            (_, BaseNode::File(FileFacts { machine: None, mode: Some(_), .. }))
+                if is_library_name(path.file_name()) =>
             {
                 BaseAnswer::Nothing
             }
@@ -335,7 +336,7 @@ impl IndexedContent {
             let is_library = is_library_name(path.file_name());
             content.machine = machine.filter(|_| is_library);
             // A static program says nothing.
-            if let Some(dynamic) = dynamic.filter(|dynamic| is_library || *dynamic != Dynamic::default()) {
+            if let Some(dynamic) = dynamic.filter(|dynamic| is_library || !dynamic.is_static_program()) {
                 let reading = ProbeResult::Elf(dynamic);
                 budget.keep(ENTRY_COST + path.as_bytes().len() + reading.cost())?;
                 content.reading = Some(reading);

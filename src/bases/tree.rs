@@ -82,6 +82,24 @@ pub trait FileTree {
         Ok(Vec::new())
     }
 
+    /// The user and group of the file at `path`, where a planned layer has it.
+    fn owner(&self, _path: &EntryPath) -> Option<(u64, u64)> {
+        None
+    }
+
+    /// The first bytes of the file at `path`, where a planned layer has it and they are at hand.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn head(&self, _path: &EntryPath) -> Result<Option<Vec<u8>>, BoxedError> {
+        Ok(None)
+    }
+
+    /// The paths of planned layers whose file name is `name` with more numbers: `libshop.so.1.2` for `libshop.so.1`.
+    fn own_files_like(&self, _name: &str) -> Vec<EntryPath> {
+        Vec::new()
+    }
+
     /// The owner of the node at `path`, for messages.
     fn holder(&self, _path: &EntryPath) -> String {
         "the base".to_owned()
@@ -200,6 +218,23 @@ impl<B: FileTree> FileTree for Stack<'_, B> {
             directories.extend(content::loader_directories(entry)?);
         }
         Ok(directories)
+    }
+
+    fn own_files_like(&self, name: &str) -> Vec<EntryPath> {
+        let is_like = |path: &EntryPath| {
+            let rest = path.file_name().strip_prefix(name.as_bytes());
+            rest.is_some_and(|rest| rest.starts_with(b"."))
+        };
+        let entries = self.layers.iter().flat_map(LayerSpec::entries);
+        entries.filter(|entry| is_like(&entry.path)).map(|entry| entry.path.clone()).collect()
+    }
+
+    fn owner(&self, path: &EntryPath) -> Option<(u64, u64)> {
+        self.ours(path).map(|(_, entry)| (entry.metadata.uid, entry.metadata.gid))
+    }
+
+    fn head(&self, path: &EntryPath) -> Result<Option<Vec<u8>>, BoxedError> {
+        self.ours(path).map_or(Ok(None), |(_, entry)| content::head(entry))
     }
 
     fn holder(&self, path: &EntryPath) -> String {

@@ -108,10 +108,12 @@ pub(super) fn prepare_with<'a>(
         findings: Vec::new(),
         base_indexes: Vec::new(),
         locked: None,
+        unmet: None,
         platform: Platform::linux_amd64(),
     };
     let mut images = Vec::new();
     let mut bases = Vec::new();
+    let mut unmet: Option<BoxedError> = None;
     let mut planned: Vec<PlannedArtifact> = Vec::new();
     let platforms: Vec<Option<Platform>> =
         selection.images.iter().map(|wanted| wanted.platform.clone()).collect();
@@ -119,9 +121,11 @@ pub(super) fn prepare_with<'a>(
         let chosen: Vec<(&config::AppSettings, &Artifact)> =
             apps.iter().map(|app| app.settings).zip(artifacts.iter().copied()).collect();
         let image = preparer.image(base.as_ref(), &chosen, platform.as_ref());
-        let (image, platform_base) = image.map_err(|error| {
+        let told = |error| {
             if selection.are_asked_for { error } else { one_of(error, &platform, &platforms) }
-        })?;
+        };
+        let (image, platform_base) = image.map_err(&told)?;
+        unmet = unmet.or(preparer.unmet.take().map(&told));
         images.push(image);
         bases.push(platform_base);
         for artifact in artifacts {
@@ -173,6 +177,7 @@ pub(super) fn prepare_with<'a>(
         base,
         bases,
         locked,
+        unmet,
         memos,
         facts,
         compression,
@@ -248,6 +253,8 @@ struct Preparer<'a, 'r> {
     findings: Vec<Finding>,
     base_indexes: Vec<(Digest, Arc<LayerIndex>)>,
     locked: Option<LockedBase>,
+    /// Of the image under way: why it cannot run, where the facts of the base are wanted all the same.
+    unmet: Option<BoxedError>,
     /// Of the image under way.
     platform: Platform,
 }
@@ -305,6 +312,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
             config,
             platform: &platform,
             interrupt: &self.session.interrupt,
+            start: &start,
         };
         self.findings.extend(checks.first()?);
         let base_layers = loaded.as_ref().map_or(0, |loaded| loaded.image.layers().len());
@@ -325,7 +333,12 @@ impl<'a, 'r> Preparer<'a, 'r> {
                 for root in &beneath {
                     self.look_beneath(root, &mut tree)?;
                 }
-                self.findings.extend(checks.run(&layers, Some(&mut tree))?);
+                match checks.run(&layers, Some(&mut tree)) {
+                    Ok(found) => self.findings.extend(found),
+                    // Who reads the base for its facts gets those that show the fault.
+                    Err(error) if self.request.reads_base => self.unmet = Some(error),
+                    Err(error) => return Err(error),
+                }
                 if self.request.cache.write.is_some() {
                     self.base_indexes.extend(tree.own_indexes()?);
                 }

@@ -11,6 +11,7 @@ use crate::plan::{KnownFrom, LayerFacts, Plan};
 use crate::project::config::Facts;
 use crate::project::lock::LockedBase;
 use crate::types::digest::{Digest, Key};
+use crate::types::error::BoxedError;
 
 /// A plan with what is needed to execute it.
 pub struct PreparedBuild<'a> {
@@ -22,6 +23,8 @@ pub struct PreparedBuild<'a> {
     pub bases: Vec<Option<PlatformBase>>,
     /// The lock's new entry for the base.
     pub locked: Option<LockedBase>,
+    /// Why the image cannot run, where the facts of the base are wanted all the same.
+    pub(super) unmet: Option<BoxedError>,
     /// The results of earlier builds.
     pub memos: Memos<'a>,
     /// The facts for templates, with those of the artifact.

@@ -58,15 +58,19 @@ pub fn check_lock(session: &Session, request: &Request) -> Result<usize, BoxedEr
     prepare::check_lock(session, request)
 }
 
-/// The work of `pack update`: the base as it is now, with the facts that the plan needs.
+/// The work of `pack update`: the base as it is now, with the facts that the plan needs, and why the image cannot run on
+/// it, if it cannot.
 ///
 /// # Errors
 /// As for [`prepare()`].
-pub fn lock(session: &Session, request: &Request) -> Result<Option<LockedBase>, BoxedError> {
+pub fn lock(
+    session: &Session,
+    request: &Request,
+) -> Result<(Option<LockedBase>, Option<BoxedError>), BoxedError> {
     let _lease = session.store.lease();
     let scanner = scanner(session, request);
     let mut prepared = prepare(session, request, &scanner)?;
-    let locked = prepared.locked.take();
+    let found = (prepared.locked.take(), prepared.unmet.take());
     prepared.memos.save();
-    Ok(locked)
+    Ok(found)
 }

@@ -452,7 +452,8 @@ impl RebaseScene<'_> {
         let mut new = layers(request, new_base, self.new, request.new.is_near);
         let own = self.own_layers(request)?;
         let (old_config, new_config) = (self.old.image.config(), self.new.image.config());
-        let settings = CheckedSettings::new(self.image.config(), old_config, new_config);
+        let settings =
+            CheckedSettings::new(self.image.config(), old_config, new_config, why_unknown(request));
         let mut before = Overlay { base: &mut old, layers: &own };
         let kept = requirements::kept(old_config, before.system()?.as_ref());
         let stated = requirements::stated(self.image.config(), &before, &self.new.platform);
@@ -528,12 +529,14 @@ const fn reach(request: &RebaseRequest<'_>, is_near: bool) -> Reach {
 /// The settings of the image on a base that checks ask for: its own, else those of the base.
 struct CheckedSettings {
     library_path: Option<String>,
+    why_unknown: &'static str,
     path: Option<String>,
+    user: String,
     directory: Option<String>,
 }
 
 impl CheckedSettings {
-    fn new(image: &ConfigFile, old: &ConfigFile, new: &ConfigFile) -> Self {
+    fn new(image: &ConfigFile, old: &ConfigFile, new: &ConfigFile, why_unknown: &'static str) -> Self {
         // A setting that equals the old base's is the base's.
         let variable = |name: &str| {
             let own = image.env(name).filter(|value| old.env(name) != Some(value));
@@ -541,8 +544,10 @@ impl CheckedSettings {
         };
         let directory = |config: &ConfigFile| config.config.as_ref().map(|run| run.working_dir.clone());
         Self {
+            why_unknown,
             library_path: variable("LD_LIBRARY_PATH"),
             path: variable("PATH"),
+            user: image.config.as_ref().map(|run| run.user.clone()).unwrap_or_default(),
             directory: directory(image).filter(|own| directory(old).as_ref() != Some(own)).or(directory(new)),
         }
     }
@@ -560,13 +565,25 @@ impl CheckedSettings {
             base: Some(base),
             library_path: self.library_path.clone(),
             path: self.path.clone(),
+            user: self.user.clone(),
             directory: self.directory.clone(),
             cure: READ_BASES,
             name: "the new base",
             base_name: "the new base",
-            why_unknown: "layers are in a registry, and the cache in the registry of the image does not tell what they have",
+            why_unknown: self.why_unknown,
             lookups: Lookups::new(interrupt),
         }
+    }
+}
+
+/// Why the content of layers is not known.
+const fn why_unknown(request: &RebaseRequest<'_>) -> &'static str {
+    if request.image_is_near && request.new.is_near && !request.old.is_near {
+        "of the old base, the image tells only the name; `--old-base` names a copy on this machine"
+    } else if request.shared.is_none() {
+        "layers are not on this machine, or only the store may have them"
+    } else {
+        "layers are in a registry, and the cache in the registry of the image does not tell what they have"
     }
 }
 

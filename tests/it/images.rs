@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::artifacts::{AMD64, ARM64, library};
 use crate::support::{Project, files_below, text};
 
 /// Every blob of a layout, by name, with its bytes.
@@ -216,7 +217,8 @@ fn what_would_not_run_is_refused() {
         ("musl", "linux/amd64", "lib/ld-musl-x86_64.so.1"),
         ("glibc", "linux/amd64", "lib64/ld-linux-x86-64.so.2"),
     ] {
-        project.write(&format!("{name}/files/{loader}"), "").write(
+        let machine = if name == "arm" { ARM64 } else { AMD64 };
+        project.write(&format!("{name}/files/{loader}"), library(machine, &[])).write(
             &format!("{name}/build.toml"),
             format!(
                 "[image]\nname = \"localhost/{name}\"\nbase = \"scratch\"\ntags = [\"1\"]\n\

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::artifacts::{AMD64, ARM64, elf};
+use crate::artifacts::{AMD64, ARM64, library};
 use crate::reproducible::check_golden;
 use crate::support::{Built, Project, chmod, noise, text};
 
@@ -247,15 +247,15 @@ fn a_base_without_node_is_refused() {
 fn native_modules_must_fit_the_image() {
     let (_base, project) = shop("");
     let module = "app/node_modules/word/build/Release/word.node";
-    project.write(module, elf(AMD64, &["libshop.so.1"]));
+    project.write(module, library(AMD64, &["libshop.so.1"]));
     project.pack("build").fails(1).says(&["word.node", "`libshop.so.1`"]).hints();
-    project.write(module, elf(ARM64, &[]));
+    project.write(module, library(ARM64, &[]));
     project
         .pack("build")
         .fails(1)
         .says(&["word.node` is for linux/arm64, and the base for linux/amd64"])
         .hints();
-    project.write(module, elf(AMD64, &[]));
+    project.write(module, library(AMD64, &[]));
     project.build("");
 }
 

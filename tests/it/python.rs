@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::artifacts::{AMD64, ARM64, elf};
+use crate::artifacts::{AMD64, ARM64, elf, library};
 use crate::node::{base_with, config_of, lay_out};
 use crate::reproducible::check_golden;
 use crate::support::{Built, Project, Zip, chmod};
@@ -173,7 +173,7 @@ fn modules_must_fit_the_image() {
         .hints();
     // A library that the application brings, such as wheels do in `NAME.libs`.
     project.write(module, elf(AMD64, &["libshop.so.1"]));
-    project.write("app/lib/python3.11/site-packages/word.libs/libshop.so.1", elf(AMD64, &[]));
+    project.write("app/lib/python3.11/site-packages/word.libs/libshop.so.1", library(AMD64, &[]));
     project.build("");
 }
 

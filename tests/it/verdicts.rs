@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::apps::hello_jar;
-use crate::artifacts::{AMD64, ARM64, JAKARTA, base, elf, elf_with, layout, war};
+use crate::artifacts::{AMD64, ARM64, JAKARTA, base, elf, elf_with, layout, library, war};
 use crate::registry::Served;
 use crate::support::{Outcome, Project, REPOSITORY, Run, copy_tree, files_below};
 
@@ -14,9 +14,10 @@ use crate::support::{Outcome, Project, REPOSITORY, Run, copy_tree, files_below};
 pub(crate) const STORES: [&str; 4] = ["cold", "warm", "foreign", "damaged"];
 pub(crate) const GLIBC: (&str, &str) = ("lib64/ld-linux-x86-64.so.2", "");
 const MUSL: (&str, &str) = ("lib/ld-musl-x86_64.so.1", "");
-const NINE: &str = "env = { CATALINA_HOME = \"/usr/local/tomcat\", TOMCAT_VERSION = \"9.0.80\" }\n";
+const NINE: &str =
+    "env = { CATALINA_HOME = \"/usr/local/tomcat\", TOMCAT_VERSION = \"9.0.80\", JAVA_VERSION = \"21\" }\n";
 pub(crate) const TEN: &str =
-    "env = { CATALINA_HOME = \"/usr/local/tomcat\", TOMCAT_VERSION = \"10.1.24\" }\n";
+    "env = { CATALINA_HOME = \"/usr/local/tomcat\", TOMCAT_VERSION = \"10.1.24\", JAVA_VERSION = \"21\" }\n";
 
 /// The verdict of a command about a base that does not meet a requirement.
 #[derive(Clone, Copy, PartialEq)]
@@ -51,7 +52,7 @@ fn with_libraries(files: &[(&str, Vec<u8>)]) -> Project {
         "[image]\nname = \"localhost/base\"\nbase = \"scratch\"\ntags = [\"1\"]\nplatforms = [\"linux/amd64\"]\n\n\
          [app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/\"\n",
     );
-    project.write("files/lib64/ld-linux-x86-64.so.2", "");
+    project.write("files/lib64/ld-linux-x86-64.so.2", library(AMD64, &[]));
     for (name, content) in files {
         project.write(&format!("files/{name}"), content);
     }
@@ -61,7 +62,15 @@ fn with_libraries(files: &[(&str, Vec<u8>)]) -> Project {
 
 /// A library that needs `libdeep.so.1`.
 fn shop_library() -> Vec<u8> {
-    elf(AMD64, &["libdeep.so.1"])
+    library(AMD64, &["libdeep.so.1"])
+}
+
+/// A base with a program of this name on its path.
+fn launcher(name: &str) -> Project {
+    let program = format!(
+        "\n[[layer]]\nname = \"program\"\nfiles = [{{ from = \"files/program\", to = \"/usr/bin/{name}\", mode = \"0755\" }}]\n"
+    );
+    base(&["linux/amd64"], &program, &[("program", "program")])
 }
 
 /// A base that says this Java version, with a `java` that may be run, or without one.
@@ -115,7 +124,7 @@ fn rows() -> Vec<Row> {
             good: || {
                 with_libraries(&[
                     ("usr/lib/libshop.so.1", shop_library()),
-                    ("usr/lib/libdeep.so.1", elf(AMD64, &["libshop.so.1"])),
+                    ("usr/lib/libdeep.so.1", library(AMD64, &["libshop.so.1"])),
                 ])
             },
             bad: || with_libraries(&[("usr/lib/libshop.so.1", shop_library())]),
@@ -131,6 +140,26 @@ fn rows() -> Vec<Row> {
             bad: || base(&["linux/amd64"], NINE, &[]),
             says: "jakarta.servlet",
             ..one()
+        },
+        Row {
+            requirement: "Java",
+            artifact: || war(&[("WEB-INF/classes/A.class", JAKARTA), ("WEB-INF/web.xml", b"<web-app/>")]),
+            name: "shop.war",
+            good: || base(&["linux/amd64"], TEN, &[]),
+            bad: || base(&["linux/amd64"], &TEN.replace("\"21\"", "\"11.0.2\""), &[]),
+            says: "needs Java 17 (`WEB-INF/classes/A.class`), and the base has Java 11",
+            ..one()
+        },
+        // The entrypoint of the settings.
+        Row {
+            requirement: "Executable",
+            artifact: || elf(AMD64, &[]),
+            name: "server",
+            settings: "\n[config]\nentrypoint = [\"launch\"]\n",
+            good: || launcher("launch"),
+            bad: || launcher("lunch"),
+            says: "`launch`, the program that starts it",
+            with_lock: Verdict::Unknown,
         },
         Row {
             requirement: "Executable",
@@ -470,7 +499,7 @@ fn libraries_are_found_where_a_loader_looks() {
             layout(&on)
         ));
         project.write("server", elf_with(AMD64, &["libshop.so.1"], run_path));
-        project.write("lib/libshop.so.1", "library");
+        project.write("lib/libshop.so.1", library(AMD64, &[]));
         let outcome = project.pack("build").run();
         assert_eq!(outcome.code, Some(i32::from(!is_built)), "{what}: {outcome:?}");
     }
@@ -478,8 +507,12 @@ fn libraries_are_found_where_a_loader_looks() {
 
 #[test]
 fn libraries_of_libraries_are_found_where_a_loader_looks() {
-    let deep = || elf(AMD64, &["libshop.so.1"]);
-    let library = |run_path| elf_with(AMD64, &["libdeep.so.1"], run_path);
+    let deep = || library(AMD64, &["libshop.so.1"]);
+    let library = |run_path| {
+        let mut library = elf_with(AMD64, &["libdeep.so.1"], run_path);
+        library[16] = 3;
+        library
+    };
     let lacks = "lacks `libdeep.so.1`, which `/usr/lib/libshop.so.1` needs, a library of `";
     let own = "\n[[layer]]\nname = \"libraries\"\nfiles = [{ from = \"lib/\", to = \"/usr/lib/\" }]\n";
     for (what, program, base, layers, text) in [
@@ -520,6 +553,218 @@ fn libraries_of_libraries_are_found_where_a_loader_looks() {
     }
 }
 
+/// Files that no loader loads as a library, and the reason in the message.
+fn no_libraries() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let whole = library(AMD64, &["libdeep.so.1"]);
+    let mut pie = elf(AMD64, &["libdeep.so.1"]);
+    pie[16] = 3;
+    // `DF_1_PIE`, in the place of the end of the table.
+    let flags = [0x6fff_fffb_u64.to_le_bytes(), 0x0800_0000_u64.to_le_bytes()].concat();
+    let last = pie.len() - 16;
+    pie[last..].copy_from_slice(&flags);
+    vec![
+        ("text", b"version https://git-lfs.github.com/spec/v1\n".to_vec(), "is no ELF file"),
+        ("nothing", Vec::new(), "is no ELF file"),
+        ("the start", whole[..whole.len() - 1].to_vec(), "is truncated"),
+        ("the head", whole[..40].to_vec(), "is truncated"),
+        ("a program", elf(AMD64, &[]), "is a program, not a library"),
+        ("a position-independent program", pie, "is a program, not a library"),
+    ]
+}
+
+#[test]
+fn a_file_that_no_loader_loads_is_no_library() {
+    let needs = elf(AMD64, &["libshop.so.1"]);
+    let layer = "\n[[layer]]\nname = \"own\"\nfiles = [{ from = \"lib/\", to = \"/usr/lib/\" }]\n";
+    for (what, content, reason) in no_libraries() {
+        let bases =
+            [(with(&[GLIBC]), layer), (with_libraries(&[("usr/lib/libshop.so.1", content.clone())]), "")];
+        for (base, layers) in bases {
+            let project = Project::with(&format!(
+                "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n{layers}",
+                layout(&base)
+            ));
+            project.write("server", &needs).write("lib/libshop.so.1", &content);
+            let refused = project.pack("build").run();
+            assert_eq!(refused.code, Some(1), "{what}: {refused:?}");
+            refused.says(&["lacks `libshop.so.1`", "`/usr/lib/libshop.so.1`", reason]).hints();
+        }
+    }
+}
+
+/// A text file in the place of the loader or the C library, in a planned layer over a whole one.
+#[test]
+fn a_loader_or_c_library_may_be_replaced_by_text() {
+    let base = with_libraries(&[("usr/lib/libc.so.6", library(AMD64, &[]))]);
+    for (place, reason) in [
+        ("/lib64/ld-linux-x86-64.so.2", "`/lib64/ld-linux-x86-64.so.2` is no ELF file"),
+        ("/usr/lib/libc.so.6", "`/usr/lib/libc.so.6` is no ELF file"),
+    ] {
+        let text = format!(
+            "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n",
+            layout(&base)
+        );
+        let layer =
+            format!("\n[[layer]]\nname = \"own\"\nfiles = [{{ from = \"text\", to = \"{place}\" }}]\n");
+        let project = Project::with(&text);
+        project.write("server", elf(AMD64, &["libc.so.6"])).write("text", "a pointer");
+        project.pack("build").ok();
+        project.write("build.toml", text + &layer);
+        project.pack("build").fails(1).says(&[reason]).hints();
+    }
+}
+
+/// The program that starts an image, by what is wrong with it.
+#[test]
+fn the_program_that_starts_an_image_can() {
+    let base = with(&[GLIBC]);
+    let layer = |mode: &str| {
+        format!(
+            "\n[[layer]]\nname = \"own\"\nfiles = [{{ from = \"run\", to = \"/opt/run\", mode = \"{mode}\" }}]\n"
+        )
+    };
+    let entrypoint = "\n[config]\nentrypoint = [\"/opt/run\"]\n";
+    let started = |mode: &str| format!("{}{entrypoint}", layer(mode));
+    let program = || elf(AMD64, &[]);
+    let script = |line: &str| format!("#!{line}\nexit\n").into_bytes();
+    for (settings, run, text) in [
+        (started("0755"), program(), ""),
+        (started("0644"), program(), "is not executable for root"),
+        (started("0500"), program(), ""),
+        (format!("{}user = \"1000\"\n", started("0500")), program(), "is not executable for the user `1000`"),
+        (format!("{}user = \"1000\"\n", started("0555")), program(), ""),
+        (entrypoint.replace("/opt/run", "/opt/rum") + &layer("0755"), program(), "lacks `/opt/rum`"),
+        (entrypoint.replace("/opt/run", "/opt") + &layer("0755"), program(), "is a directory"),
+        (entrypoint.replace("/opt/run", "run") + &layer("0755"), program(), "lacks `run`"),
+        (
+            entrypoint.replace("/opt/run", "run") + "env = { PATH = \"/bin:/opt\" }\n" + &layer("0755"),
+            program(),
+            "",
+        ),
+        (started("0755"), elf(ARM64, &[]), "`/opt/run` is for linux/arm64"),
+        (
+            started("0755"),
+            elf(AMD64, &["libshop.so.1"]),
+            "lacks `libshop.so.1`, which `/opt/run` is linked with",
+        ),
+        (started("0755"), program()[..100].to_vec(), "is truncated"),
+        (started("0755"), script("/opt/run"), ""),
+        (started("0755"), script("/bin/sh -e"), "lacks `/bin/sh`, the interpreter of `/opt/run`"),
+        (started("0755"), script("/opt/run\r"), "the interpreter of `/opt/run`"),
+        ("mode = \"0644\"\n".to_owned(), program(), "is not executable"),
+    ] {
+        let project = Project::with(&format!(
+            "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n{settings}",
+            layout(&base)
+        ));
+        project.write("server", elf(AMD64, &[])).write("run", run);
+        let outcome = project.pack("build").run();
+        assert_eq!(outcome.code, Some(i32::from(!text.is_empty())), "{settings}: {outcome:?}");
+        assert!(outcome.stderr.contains(text), "{settings}: {outcome:?}");
+        if !text.is_empty() {
+            outcome.hints();
+        }
+    }
+}
+
+/// A `cmd` is a default that a container may be started without.
+#[test]
+fn a_default_program_that_is_not_there_is_a_warning() {
+    let base = with(&[]);
+    let project = Project::with(&crate::support::tree_on(&layout(&base)));
+    project.write("files/a.txt", "a");
+    let built = project.pack("build").arg("--set").arg("config.cmd=[\"none\"]").ok();
+    built.says(&["warning:", "lacks `none`, the program that starts it"]);
+}
+
+#[test]
+fn a_rebase_in_a_registry_fetches_no_layer() {
+    let (old, new) = (with(&[GLIBC]), with(&[GLIBC, ("etc/new", "new")]));
+    let project = Project::with(&crate::support::tree_on(&layout(&old)));
+    project.write("files/a.txt", "a");
+    project.pack("build -o oci:image").ok();
+    let served = Served::start();
+    for (name, layout) in
+        [("app", project.path("image")), ("old", old.path("layout")), ("new", new.path("layout"))]
+    {
+        served.add(name, &layout);
+    }
+    let layers = |log: Vec<String>| -> Vec<String> {
+        let fetched = log.into_iter().filter(|line| line.starts_with("GET ") && line.contains("/blobs/"));
+        let is_layer = |line: &String| {
+            let hex = line.rsplit(':').next().unwrap();
+            let blob = ["image", "old", "new"].iter().map(|name| match *name {
+                "image" => project.path("image"),
+                "old" => old.path("layout"),
+                _ => new.path("layout"),
+            });
+            let mut blobs =
+                blob.map(|layout| layout.join("blobs/sha256").join(hex)).filter(|path| path.exists());
+            blobs.next().is_some_and(|path| !fs::read(path).unwrap().starts_with(b"{"))
+        };
+        fetched.filter(is_layer).collect()
+    };
+    for (image, before, after) in [
+        (served.name("app"), served.name("old"), served.name("new")),
+        (
+            format!("docker://{}", served.name("app")),
+            format!("docker://{}", served.name("old")),
+            format!("docker://{}", served.name("new")),
+        ),
+    ] {
+        let _ = fs::remove_dir_all(project.cache());
+        served.take_log();
+        let mut run = project.pack("rebase -t 2");
+        run = run.arg(&image).arg("--base").arg(&after).arg("--old-base").arg(&before);
+        // The fake registry takes no image.
+        let outcome = run.run();
+        let log = served.take_log();
+        assert_eq!(outcome.code, Some(3), "{outcome:?}");
+        assert!(
+            log.iter().any(|line| line.contains("/manifests/pack-cache")),
+            "the shared facts are asked: {log:?}"
+        );
+        assert!(log.iter().any(|line| line.contains("new/manifests/")), "{log:?}");
+        assert_eq!(layers(log), Vec::<String>::new(), "{image}");
+    }
+}
+
+/// The facts of a base are written even where they show that the image cannot run.
+#[test]
+fn an_update_writes_the_facts_that_show_a_fault() {
+    let base = with(&[GLIBC]);
+    let served = Served::start();
+    served.add("base", &base.path("layout"));
+    let name = served.name("base");
+    let project = Project::with(&format!(
+        "[image]\nname = \"localhost/app\"\nbase = \"{name}\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n"
+    ));
+    project.write("server", elf(AMD64, &["libshop.so.1"])).write("build.lock", lock_of(&name));
+    project.pack("plan").ok().says(&["cannot be known here", "`pack update`"]);
+    project.pack("update").fails(1).says(&["lacks `libshop.so.1`", "`build.lock` is written"]);
+    let known = project.pack("plan").fails(1).says(&["lacks `libshop.so.1`"]);
+    assert!(!known.stderr.contains("cannot be known here"), "{known:?}");
+    project.write("server", elf(AMD64, &[]));
+    project.pack("update").ok();
+}
+
+/// Hints name the place where a loader looks, and the file that is nearly right.
+#[test]
+fn a_library_that_is_nearly_there_is_named() {
+    let base = with(&[GLIBC]);
+    let text = format!(
+        "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n\n\
+         [[layer]]\nname = \"own\"\nfiles = [{{ from = \"lib/\", to = \"/usr/lib/\" }}]\n",
+        layout(&base)
+    );
+    let project = Project::with(&text);
+    project.write("server", elf(AMD64, &["libshop.so.1"])).write("lib/libshop.so.1.2", library(AMD64, &[]));
+    let refused = project.pack("build").fails(1);
+    refused.says(&["`/usr/lib/libshop.so.1.2` lacks a link `libshop.so.1` beside it"]);
+    project.write("server", elf(AMD64, &["/opt/x/libshop.so.1"]));
+    project.pack("build").fails(1).says(&["add them at these paths in a `[[layer]]`"]);
+}
+
 #[test]
 fn a_library_for_another_machine_is_none() {
     let mut foreign = elf(ARM64, &[]);
@@ -528,14 +773,16 @@ fn a_library_for_another_machine_is_none() {
         "[image]\nname = \"localhost/base\"\nbase = \"scratch\"\ntags = [\"1\"]\nplatforms = [\"linux/amd64\"]\n\n\
          [app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/\"\n",
     );
-    files.write("files/lib64/ld-linux-x86-64.so.2", "").write("files/usr/lib/libshop.so.1", foreign);
+    files
+        .write("files/lib64/ld-linux-x86-64.so.2", library(AMD64, &[]))
+        .write("files/usr/lib/libshop.so.1", foreign);
     files.pack("build -o oci:layout").ok();
     let project = Project::with(&format!(
         "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n",
         layout(&files)
     ));
     project.write("server", elf(AMD64, &["libshop.so.1"]));
-    project.pack("build").fails(1).says(&["lacks `libshop.so.1`"]);
+    project.pack("build").fails(1).says(&["lacks `libshop.so.1`", "is for arm64"]);
 }
 
 #[test]

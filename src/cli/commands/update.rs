@@ -36,16 +36,23 @@ pub(super) fn run(invocation: &Invocation, args: &UpdateArgs) -> Result<(), Comm
     file::check_replaceable(&path)?;
     let old = asked.request.lock.take().unwrap_or_default();
     asked.request.settings.locked = false;
-    // Who asks for it gets all that checks may want to know.
+    // The user who asks for it gets all that checks may want to know.
     asked.request.reads_base = true;
     let session = invocation.session(&asked.request.settings)?;
-    let found = engine::lock(&session, &asked.request)?;
+    let (found, unmet) = engine::lock(&session, &asked.request)?;
     let mut new = Lock::default();
     if let Some(found) = found {
         new.update(found);
     }
     new.write(&path)?;
     let changes: Vec<String> = old.changes(&new).iter().map(ToString::to_string).collect();
+    // The facts are right whether the image can run or not, and the next plan knows them.
+    if let Some(unmet) = unmet {
+        for change in changes {
+            invocation.printer.note(format!("build.lock: {change}"));
+        }
+        return Err(CommandError::from(unmet).hint("`build.lock` is written and up to date"));
+    }
     if args.format.json {
         invocation.printer.json(&serde_json::json!({ "changes": changes }));
         return Ok(());

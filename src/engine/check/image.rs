@@ -3,6 +3,7 @@
 use super::lookups::{Lookups, MeteredTree};
 use crate::bases::{BaseAnswer, FileTree, Libc, follow, follow_directory, loaders};
 use crate::bases::{BaseNode, FileFacts};
+use crate::formats::elf::LibraryFlaw;
 use crate::layer::EntryPath;
 use crate::oci::ConfigFile;
 use crate::project::lock::SystemFacts;
@@ -21,6 +22,8 @@ pub(crate) struct CandidateImage<'a, T> {
     pub(crate) library_path: Option<String>,
     /// The `PATH` of its processes.
     pub(crate) path: Option<String>,
+    /// The user of its processes, as its configuration has it: `USER[:GROUP]`; empty is root.
+    pub(crate) user: String,
     /// Where its processes start.
     pub(crate) directory: Option<String>,
     /// How to learn what cannot be known here.
@@ -42,6 +45,8 @@ pub(super) enum FileAt {
     Fits(EntryPath, FileFacts),
     /// A file for another machine, by its name.
     OtherMachine(String),
+    /// A file that no loader loads: its path, and the reason.
+    Unfit(String, &'static str),
     /// No file.
     Nothing,
     /// Nothing at hand tells.
@@ -54,7 +59,7 @@ impl<T: FileTree> CandidateImage<'_, T> {
         self.tree.system()
     }
 
-    /// The file at the end of the links of `path`, which is to fit the platform if it is an ELF file.
+    /// The file at the end of the links of `path`, which is to be a library or loader for the platform.
     pub(super) fn file(&mut self, path: &str) -> Result<FileAt, BoxedError> {
         let mut tree = MeteredTree { tree: &mut *self.tree, lookups: &mut self.lookups };
         Ok(match follow(&mut tree, path.as_bytes())? {
@@ -64,8 +69,14 @@ impl<T: FileTree> CandidateImage<'_, T> {
                 }
                 // A lock of an older version tells no more than that there is a file.
                 None if facts.mode.is_none() => FileAt::Unknown,
-                _ => FileAt::Fits(path, facts),
+                _ => match self.flaw(&path)? {
+                    Some(reason) => FileAt::Unfit(path.to_string(), reason),
+                    None => FileAt::Fits(path, facts),
+                },
             },
+            BaseAnswer::Here((path, BaseNode::Directory { .. })) => {
+                FileAt::Unfit(path.to_string(), "is a directory")
+            }
             BaseAnswer::Here(_) | BaseAnswer::Nothing => FileAt::Nothing,
             BaseAnswer::Unknown => FileAt::Unknown,
         })
@@ -103,17 +114,29 @@ impl<T: FileTree> CandidateImage<'_, T> {
         Ok(file)
     }
 
+    /// Why no loader loads the file at `path`, as far as its bytes are known.
+    fn flaw(&mut self, path: &EntryPath) -> Result<Option<&'static str>, BoxedError> {
+        Ok(match self.tree.dynamic(path)? {
+            BaseAnswer::Nothing => Some("is no ELF file"),
+            BaseAnswer::Here(dynamic) => dynamic.flaw.map(|flaw| match flaw {
+                LibraryFlaw::Truncated => "is truncated",
+                LibraryFlaw::Program => "is a program, not a library",
+            }),
+            BaseAnswer::Unknown => None,
+        })
+    }
+
     /// The C libraries that the image has a loader of, and whether there may be others.
     pub(super) fn libcs(&mut self) -> Result<(Vec<Libc>, bool), BoxedError> {
         let (mut found, mut is_sure) = (Vec::new(), true);
         for libc in Libc::ALL {
             for loader in loaders(libc, self.platform.architecture()) {
-                match follow(self.tree, loader.as_bytes())? {
-                    BaseAnswer::Here((_, BaseNode::File(_))) => {
+                match self.file(loader)? {
+                    FileAt::Fits(..) => {
                         found.push(libc);
                         break;
                     }
-                    BaseAnswer::Unknown => match self.tree.system()? {
+                    FileAt::Unknown => match self.tree.system()? {
                         Some(system) if system.libc.contains(libc.name()) => {
                             found.push(libc);
                             break;

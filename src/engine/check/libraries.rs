@@ -40,8 +40,8 @@ pub(super) struct Resolution {
     unread: Vec<String>,
     /// `NAME in DIRECTORY`, of what the loader does not see without its cache.
     uncached: Vec<String>,
-    /// Files for another machine.
-    evidence: Vec<String>,
+    /// Files in the way: for another machine, or no libraries.
+    near: Vec<String>,
     /// Where libraries of the program itself are looked for.
     places: Vec<String>,
     /// Why the search was given up before its end.
@@ -101,7 +101,7 @@ pub(super) fn resolve<T: FileTree>(
                 }
                 LibrarySearch::Missing(others) => {
                     add(&mut resolution.missing, &by, &name);
-                    resolution.evidence.extend(others);
+                    resolution.near.extend(others);
                     continue;
                 }
                 LibrarySearch::Unknown if image.lookups.are_exhausted() => {
@@ -166,7 +166,7 @@ pub(super) fn check<T: FileTree>(
     artifact: &str,
     image: &mut CandidateImage<'_, T>,
 ) -> Result<Vec<Finding>, BoxedError> {
-    let Resolution { missing, unknown, unread, uncached, mut evidence, places, given_up, .. } =
+    let Resolution { missing, unknown, unread, uncached, near, places, given_up, .. } =
         resolve(libraries, image)?;
     let program = libraries.program.to_string();
     // A module of an application is one of many files, which the artifact's name does not tell apart; programs have loaders.
@@ -175,18 +175,21 @@ pub(super) fn check<T: FileTree>(
     let artifact = if is_module { &module } else { artifact };
     let mut findings = Vec::new();
     if !missing.is_empty() {
+        let mut near = near;
+        for name in missing.iter().flat_map(|(_, names)| names) {
+            let like = image.tree.own_files_like(name).into_iter();
+            near.extend(like.map(|path| format!("`{path}` lacks a link `{name}` beside it")));
+        }
+        let mut evidence = near.clone();
         evidence.extend(places.iter().map(|place| format!("looked in `{place}`")));
         if let Some(os) = image.system()?.and_then(|system| system.os) {
             evidence.push(format!("the base is {os}"));
         }
-        let message = format!("{} lacks {}", image.name, needs(&missing, &program, artifact));
-        let hint = if is_module {
-            "use a base that has them, or add them to `/usr/lib` in a `[[layer]]`; if nothing loads the module, leave it out \
-             with a line in `.packignore`"
-        } else {
-            "link it statically (Go: `CGO_ENABLED=0`; Rust: a `musl` target), use a base that has them, or add \
-             them to `/usr/lib` in a `[[layer]]`"
-        };
+        let mut message = format!("{} lacks {}", image.name, needs(&missing, &program, artifact));
+        if !near.is_empty() {
+            message.push_str(&format!(": {}", near.join(", ")));
+        }
+        let hint = remedy(&missing, is_module);
         findings.push(Finding::not_met(Rule::ElfLibrary, message).hint(hint).evidence(evidence));
     }
     if !unknown.is_empty() || !unread.is_empty() {
@@ -210,7 +213,7 @@ pub(super) fn check<T: FileTree>(
     }
     if !uncached.is_empty() {
         let message = format!(
-            "the loader of {artifact} finds {} only by its cache `/etc/ld.so.cache`, which no layer of files writes again",
+            "the loader of `{program}` finds {} only by its cache `/etc/ld.so.cache`, which no layer of files writes again",
             uncached.join(", ")
         );
         let hint = "add the directory to `LD_LIBRARY_PATH` in `config.env`, or put the files into `/usr/lib`";
@@ -221,6 +224,24 @@ pub(super) fn check<T: FileTree>(
         findings.push(Finding::met(Rule::ElfLibrary, message));
     }
     Ok(findings)
+}
+
+/// The way to give a program the libraries that it misses.
+fn remedy(missing: &[(String, Vec<String>)], is_module: bool) -> String {
+    // A name with a directory is looked for nowhere else.
+    let is_path = |name: &String| name.contains('/');
+    let names = || missing.iter().flat_map(|(_, names)| names);
+    let place = match (names().all(is_path), names().any(is_path)) {
+        (true, _) => "at these paths",
+        (false, true) => "to `/usr/lib`, those with a path at that path,",
+        (false, false) => "to `/usr/lib`",
+    };
+    let add = format!("use a base that has them, or add them {place} in a `[[layer]]`");
+    if is_module {
+        format!("{add}; if nothing loads the module, leave it out with a line in `.packignore`")
+    } else {
+        format!("link it statically (Go: `CGO_ENABLED=0`; Rust: a `musl` target), {add}")
+    }
 }
 
 fn quoted(names: &[String]) -> String {
@@ -278,7 +299,13 @@ fn find<T: FileTree>(
                 _ => return Ok(LibrarySearch::Found(path(), real)),
             },
             FileAt::OtherMachine(machine) => others.push(format!("`{}` is for {machine}", path())),
-            FileAt::Nothing => {}
+            // A loader looks no further than at the first file for its machine.
+            FileAt::Unfit(real, reason) if is_known => {
+                let path = path();
+                let via = if real == path { String::new() } else { format!(", which `{path}` leads to,") };
+                return Ok(LibrarySearch::Missing(vec![format!("`{real}`{via} {reason}")]));
+            }
+            FileAt::Unfit(..) | FileAt::Nothing => {}
             FileAt::Unknown => is_known = false,
         }
         if image.lookups.are_exhausted() {
@@ -424,6 +451,7 @@ mod tests {
                 base: None,
                 library_path: None,
                 path: None,
+                user: String::new(),
                 directory: None,
                 cure: "look",
                 name: "the image",

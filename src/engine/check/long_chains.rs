@@ -59,6 +59,7 @@ impl Chain {
             base: None,
             library_path: None,
             path: None,
+            user: String::new(),
             directory: None,
             cure: "look",
             name: "the image",

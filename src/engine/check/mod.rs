@@ -6,6 +6,7 @@
 //! layers. The content of the store, and whether a layer of ours is known already, decide nothing.
 
 mod error;
+mod executable;
 mod image;
 mod kept;
 mod libraries;
@@ -17,6 +18,7 @@ mod replaced;
 mod requirement;
 mod search;
 mod servlet;
+mod start;
 mod stated;
 
 pub(crate) use image::CandidateImage;

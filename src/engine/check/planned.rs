@@ -1,15 +1,19 @@
 //! All checks of a planned image.
 
 use super::error::CheckError;
+use super::executable::StartProgram;
 use super::image::CandidateImage;
 use super::lookups::Lookups;
 use super::requirement::{check, check_all};
+use super::start;
 use crate::artifact::{Requirement, Requirements};
 use crate::bases::{BaseLayers, Empty, FileTree, Stack};
+use crate::engine::apps::Start;
 use crate::engine::request::{Request, at};
-use crate::layer::{Account, EntryPath, LayerSpec};
+use crate::layer::{Account, Content, ContentSource, EntryKind, EntryPath, LayerSpec};
 use crate::oci::ConfigFile;
 use crate::plan::PlannedLayer;
+use crate::project::config::{Arguments, Spanned};
 use crate::runtime::interrupt::Interrupt;
 use crate::types::error::{BoxedError, Explain as _};
 use crate::types::finding::{Finding, Rule, Severity};
@@ -25,6 +29,17 @@ pub(in crate::engine) struct Checks<'a> {
     pub(in crate::engine) platform: &'a Platform,
     /// The user's wish to stop.
     pub(in crate::engine) interrupt: &'a Interrupt,
+    /// How the artifacts start the image.
+    pub(in crate::engine) start: &'a Start,
+}
+
+/// The word of a configuration that names the program to start.
+struct NamedProgram<'a> {
+    name: &'a str,
+    /// The setting that has it.
+    setting: Option<&'a Spanned<Arguments>>,
+    /// Whether it is only a default (`cmd`), which a container may be started without.
+    is_default: bool,
 }
 
 impl Checks<'_> {
@@ -43,15 +58,23 @@ impl Checks<'_> {
         let specs: Vec<LayerSpec> = layers.iter().map(|layer| layer.spec.clone()).collect();
         let mut findings = self.volumes(layers);
         match base {
-            Some(base) => self.in_tree(&mut Stack { base, layers: &specs }, &mut findings)?,
-            None => self.in_tree(&mut Stack { base: &mut Empty, layers: &specs }, &mut findings)?,
+            Some(base) => self.in_tree(&mut Stack { base, layers: &specs }, &specs, &mut findings)?,
+            None => {
+                self.in_tree(&mut Stack { base: &mut Empty, layers: &specs }, &specs, &mut findings)?;
+            }
         }
         Ok(findings)
     }
 
-    fn in_tree<T: FileTree>(&self, tree: &mut T, findings: &mut Vec<Finding>) -> Result<(), BoxedError> {
+    fn in_tree<T: FileTree>(
+        &self,
+        tree: &mut T,
+        specs: &[LayerSpec],
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), BoxedError> {
         findings.extend(self.requirements(tree, needs_files)?);
         findings.extend(self.user(tree)?);
+        findings.extend(self.started(tree, specs)?);
         Ok(())
     }
 
@@ -82,7 +105,13 @@ impl Checks<'_> {
             base: self.config,
             library_path: self.variable("LD_LIBRARY_PATH"),
             path: self.variable("PATH"),
-            directory: directory.or_else(|| run.map(|run| run.working_dir.clone())),
+            user: match &own.user {
+                Some(user) => user.value.as_str().to_owned(),
+                None => run.map(|run| run.user.clone()).unwrap_or_default(),
+            },
+            directory: directory
+                .or_else(|| self.start.workdir.clone())
+                .or_else(|| run.map(|run| run.working_dir.clone())),
             cure,
             name: "the image",
             base_name: "the base",
@@ -107,7 +136,10 @@ impl Checks<'_> {
             {
                 None
             }
-            None => self.config.and_then(|base| base.env(name)).map(str::to_owned),
+            None => {
+                let of_base = self.config.and_then(|base| base.env(name)).map(str::to_owned);
+                of_base.or_else(|| self.start.env.get(name).cloned())
+            }
         }
     }
 
@@ -145,6 +177,65 @@ impl Checks<'_> {
         hidden.collect()
     }
 
+    /// The program that starts the image; `None` where the base decides it alone.
+    fn start_word(&self) -> Option<NamedProgram<'_>> {
+        let own = &self.request.settings.config;
+        let base = self.config.and_then(|config| config.config.as_ref());
+        let base = base.and_then(|run| run.entrypoint.as_deref()).unwrap_or_default();
+        let entrypoint = arguments(&own.entrypoint).or(self.start.entrypoint.as_deref());
+        if let Some(name) = entrypoint.unwrap_or_default().first() {
+            return Some(NamedProgram { name, setting: own.entrypoint.as_ref(), is_default: false });
+        }
+        if entrypoint.is_none() && !base.is_empty() {
+            return None;
+        }
+        let of_artifact = self.start.cmd.as_deref().filter(|_| own.entrypoint.is_none());
+        let name = arguments(&own.cmd).or(of_artifact)?.first()?;
+        Some(NamedProgram { name, setting: own.cmd.as_ref(), is_default: true })
+    }
+
+    /// Whether the program that starts the image can: it may come from the settings, an artifact or a layer.
+    fn started<T: FileTree>(&self, tree: &mut T, specs: &[LayerSpec]) -> Result<Vec<Finding>, BoxedError> {
+        let Some(NamedProgram { name, setting, is_default }) = self.start_word() else {
+            return Ok(Vec::new());
+        };
+        let mut stated = self.requirements.iter().flat_map(|requirements| &requirements.all);
+        // An artifact that needs a program on the base has stated it.
+        if setting.is_none() && stated.any(|stated| matches!(stated, Requirement::Executable { .. })) {
+            return Ok(Vec::new());
+        }
+        let is_artifact = |path: &EntryPath| {
+            let entry = specs.iter().rev().find_map(|layer| layer.get(path));
+            entry.is_some_and(|entry| match &entry.kind {
+                EntryKind::File(Content { source: ContentSource::File(file, _), .. }) => {
+                    self.requirements.iter().any(|requirements| *requirements.artifact == **file)
+                }
+                _ => false,
+            })
+        };
+        let cure = self.cure();
+        let mut image = self.image(tree, &cure);
+        let program = StartProgram {
+            name,
+            role: "the program that starts it".to_owned(),
+            remedy:
+                "correct `config.entrypoint`, use a base that has the program, or add it in a `[[layer]]`"
+                    .to_owned(),
+        };
+        let mut findings = start::check(&program, is_artifact, &mut image)?;
+        if is_default {
+            findings.iter_mut().for_each(|finding| finding.level = finding.level.min(Severity::Warning));
+        }
+        match (CheckError::of(&findings), setting) {
+            (Some(error), Some(setting)) => {
+                let hint = error.hint();
+                Err(at(self.request, setting, error.into(), hint))
+            }
+            (Some(error), None) => Err(error.into()),
+            (None, _) => Ok(findings),
+        }
+    }
+
     /// Whether the user exists, where the settings give a name.
     fn user<T: FileTree>(&self, tree: &mut T) -> Result<Vec<Finding>, BoxedError> {
         let Some(user) = &self.request.settings.config.user else { return Ok(Vec::new()) };
@@ -162,6 +253,10 @@ impl Checks<'_> {
             None => Ok(findings),
         }
     }
+}
+
+fn arguments(setting: &Option<Spanned<Arguments>>) -> Option<&[String]> {
+    setting.as_ref().map(|words| words.value.as_slice())
 }
 
 /// Whether files of the image decide a requirement.

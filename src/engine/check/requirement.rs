@@ -1,12 +1,13 @@
 //! Whether an image meets one requirement: yes, no, or nothing at hand tells.
 
+use super::executable::{StartProgram, executable};
 use super::image::{CandidateImage, FileAt};
 use super::{kept, libraries, servlet};
 use crate::artifact::{Requirement, Requirements};
-use crate::bases::{BaseAnswer, BaseNode, FileTree, Libc, follow, java_major, loaders, program};
+use crate::bases::{BaseAnswer, FileTree, Libc, container, java_major, loaders, program};
 use crate::layer::Account;
 use crate::types::error::BoxedError;
-use crate::types::finding::{Answer, Finding, Rule};
+use crate::types::finding::{Answer, Finding, Rule, Severity};
 use crate::types::shown::shown_path;
 
 /// Checks one requirement of `artifact`, which is its name in messages.
@@ -40,7 +41,12 @@ pub(crate) fn check<T: FileTree>(
                 Some(home) => program(image.base, name, home),
                 None => name.clone(),
             };
-            vec![executable(&name, artifact, image)?]
+            let program = StartProgram {
+                name: &name,
+                role: format!("which starts {artifact}"),
+                remedy: format!("use a base that has `{name}`, or set `config.entrypoint`"),
+            };
+            vec![executable(&program, image)?.0]
         }
         Requirement::Account(wanted) => vec![account(wanted, image)?],
         Requirement::Kept(kept) => vec![kept::check(kept, image)?],
@@ -88,7 +94,10 @@ fn loader<T: FileTree>(
     };
     Ok(match image.file(path)? {
         FileAt::Fits(..) => met(image),
-        FileAt::OtherMachine(machine) => no_loader(path, artifact, Some(machine), image)?,
+        FileAt::OtherMachine(machine) => {
+            no_loader(path, artifact, Some(format!("the file that is there is for {machine}")), image)?
+        }
+        FileAt::Unfit(real, reason) => no_loader(path, artifact, Some(format!("`{real}` {reason}")), image)?,
         FileAt::Nothing => no_loader(path, artifact, None, image)?,
         FileAt::Unknown => match of_usual_loader(path, image)? {
             Some(true) => met(image),
@@ -108,7 +117,7 @@ fn loader<T: FileTree>(
 fn no_loader<T: FileTree>(
     path: &str,
     artifact: &str,
-    machine: Option<String>,
+    near: Option<String>,
     image: &mut CandidateImage<'_, T>,
 ) -> Result<Finding, BoxedError> {
     let wanted = usual_libc(path, image);
@@ -122,12 +131,9 @@ fn no_loader<T: FileTree>(
         ),
         None => "use a base that has the loader, or add its directory in a `[[layer]]`".to_owned(),
     };
-    let (rule, message) = match (wanted, &found[..], machine) {
-        (_, _, Some(machine)) => {
-            let message = format!(
-                "{name} lacks `{path}`, the loader of {artifact}: the file that is there is for {machine}"
-            );
-            (Rule::ElfInterpreter, message)
+    let (rule, message) = match (wanted, &found[..], near) {
+        (_, _, Some(near)) => {
+            (Rule::ElfInterpreter, format!("{name} lacks `{path}`, the loader of {artifact}: {near}"))
         }
         (Some(wanted), [other, ..], None) if *other != wanted => {
             let message = format!(
@@ -212,6 +218,11 @@ fn java<T: FileTree>(
         Some(Some(found)) if found >= major => {
             Finding::met(rule, format!("{needs}, and {} has Java {found}", image.base_name))
         }
+        // A container has one, even where no file tells.
+        Some(None) if image.base.and_then(container).is_some() => {
+            let message = format!("{needs}, and {} does not tell which Java its server has", image.base_name);
+            Finding::unknown(rule, message).at(Severity::Info)
+        }
         Some(found) => {
             let has = found.map_or_else(|| "no Java".to_owned(), |found| format!("Java {found}"));
             Finding::not_met(rule, format!("{needs}, and {} has {has}", image.base_name))
@@ -223,54 +234,6 @@ fn java<T: FileTree>(
             Finding::unknown(rule, image.unknown(&what)).hint(image.cure)
         }
     })
-}
-
-/// Where a container looks for programs that its configuration does not say.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-fn executable<T: FileTree>(
-    name: &str,
-    artifact: &str,
-    image: &mut CandidateImage<'_, T>,
-) -> Result<Finding, BoxedError> {
-    let rule = Rule::ExecutableMissing;
-    let path = image.path.clone().unwrap_or_else(|| DEFAULT_PATH.to_owned());
-    let places: Vec<String> = if name.starts_with('/') {
-        vec![name.to_owned()]
-    } else {
-        path.split(':')
-            .filter(|directory| directory.starts_with('/'))
-            .map(|at| format!("{at}/{name}"))
-            .collect()
-    };
-    let (mut is_known, mut evidence) = (true, Vec::new());
-    for place in &places {
-        match follow(image.tree, place.as_bytes())? {
-            BaseAnswer::Here((found, BaseNode::File(facts))) => match facts.mode {
-                Some(mode) if mode & 0o111 != 0 => {
-                    let message = format!("the image has `{name}`, which starts {artifact}");
-                    return Ok(Finding::met(rule, message).evidence(vec![format!("{found}")]));
-                }
-                Some(mode) => evidence.push(format!("`{found}` has the mode {mode:04o}")),
-                None => is_known = false,
-            },
-            BaseAnswer::Unknown => is_known = false,
-            _ => {}
-        }
-    }
-    if !is_known {
-        let what = format!("whether the image has `{name}`, which starts {artifact},");
-        return Ok(Finding::unknown(rule, image.unknown(&what)).hint(image.cure));
-    }
-    let message = if evidence.is_empty() {
-        format!("the image lacks `{name}`, which starts {artifact}")
-    } else {
-        format!("`{name}`, which starts {artifact}, is not executable in the image")
-    };
-    evidence.extend(places.iter().map(|place| format!("looked at `{place}`")));
-    Ok(Finding::not_met(rule, message)
-        .hint(format!("use a base that has `{name}`, or set `config.entrypoint`"))
-        .evidence(evidence))
 }
 
 fn account<T: FileTree>(wanted: &Account, image: &mut CandidateImage<'_, T>) -> Result<Finding, BoxedError> {
@@ -296,7 +259,7 @@ fn account<T: FileTree>(wanted: &Account, image: &mut CandidateImage<'_, T>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bases::FileFacts;
+    use crate::bases::{BaseNode, FileFacts};
     use crate::engine::check::Lookups;
     use crate::layer::EntryPath;
     use crate::project::lock::SystemFacts;
@@ -339,6 +302,7 @@ mod tests {
             base: None,
             library_path: None,
             path: None,
+            user: String::new(),
             directory: None,
             cure: "look",
             name: "the image",

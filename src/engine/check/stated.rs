@@ -89,7 +89,7 @@ fn question(artifact: &Artifact, options: &AppOptions, search: Search) -> Key {
     // Rules and attributes decide no requirement.
     let AppOptions { layout, root, into_root, name, has_entrypoint, rules: _, xattrs: _, include, exclude } =
         options;
-    let mut key = KeyBuilder::new("pack requirements 1");
+    let mut key = KeyBuilder::new("pack requirements 2");
     key.field("kind", artifact.kind.name());
     // Evidence names the file.
     key.add(artifact.path().file_name().unwrap_or_default().as_encoded_bytes());
@@ -172,7 +172,7 @@ mod tests {
             found.map(|(requirements, _)| requirements.all)
         };
         let uses = |found: Vec<Requirement>| match &found[..] {
-            [Requirement::Servlet(ServletUse::Uses { servlet, .. })] => Some(*servlet),
+            [Requirement::Servlet(ServletUse::Uses { servlet, .. }), ..] => Some(*servlet),
             _ => None,
         };
         // The identities of files are learned after the requirements were read.

@@ -29,9 +29,60 @@ pub struct Dynamic {
     pub run_path: Vec<String>,
     /// Whether these directories are also searched for the libraries of its libraries, as those of `DT_RPATH` are.
     pub is_inherited: bool,
+    /// Why no loader loads it as a library.
+    pub flaw: Option<LibraryFlaw>,
+}
+
+/// Why an ELF file is no library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LibraryFlaw {
+    /// It ends before a segment does.
+    Truncated,
+    /// It is a program: one at a fixed address, or one that says that it is one (`DF_1_PIE`).
+    Program,
+}
+
+impl LibraryFlaw {
+    const NAMES: [(Self, &str); 2] = [(Self::Truncated, "truncated"), (Self::Program, "program")];
+
+    /// The word that `build.lock` has for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(flaw, _)| *flaw == self).map_or("", |(_, name)| name)
+    }
+
+    /// The flaw with this word.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, word)| *word == name).map(|(flaw, _)| *flaw)
+    }
 }
 
 impl Dynamic {
+    /// The statements of a file that a loader may load; `None` for what is no ELF file.
+    ///
+    /// # Errors
+    /// When an ELF file is not understood, in words.
+    pub fn of<'d>(data: impl ReadRef<'d>) -> Result<Option<Self>, String> {
+        let length = data.len().map_err(|()| "its length is not known".to_owned())?;
+        let head = data.read_bytes_at(0, length.min(HEAD as u64));
+        let head = head.map_err(|()| "its first bytes cannot be read".to_owned())?;
+        if Machine::of(head).is_none() {
+            return Ok(None);
+        }
+        if is_cut_off(head, data) {
+            return Ok(Some(Self { flaw: Some(LibraryFlaw::Truncated), ..Self::default() }));
+        }
+        ElfFile::read(data).map(|file| Some(file.dynamic))
+    }
+
+    /// Whether nothing is loaded with it, and nothing says that it is a library.
+    #[must_use]
+    pub fn is_static_program(&self) -> bool {
+        *self == Self { flaw: Some(LibraryFlaw::Program), ..Self::default() } || *self == Self::default()
+    }
+
     /// About how many bytes of memory it takes.
     #[must_use]
     pub fn cost(&self) -> usize {
@@ -94,6 +145,32 @@ impl ElfFile {
             Ok([2]) => check_whole::<elf::FileHeader64<Endianness>>(data),
             _ => Err("its class is neither 32 nor 64 bits".to_owned()),
         }
+    }
+}
+
+/// Whether a file ends before its headers or segments do. Sections do not count: no loader reads them.
+fn is_cut_off<'d>(head: &[u8], data: impl ReadRef<'d>) -> bool {
+    fn is_cut_off<'d, H: FileHeader<Endian = Endianness>>(data: impl ReadRef<'d>) -> bool {
+        let length = data.len().unwrap_or_default();
+        if length < size_of::<H>() as u64 {
+            return true;
+        }
+        let Ok(header) = H::parse(data) else { return false };
+        let Ok(endian) = header.endian() else { return false };
+        let size = u64::from(header.e_phentsize(endian)) * u64::from(header.e_phnum(endian));
+        if header.e_phoff(endian).into().saturating_add(size) > length {
+            return true;
+        }
+        let segments = header.program_headers(endian, data).unwrap_or_default();
+        segments.iter().any(|segment| {
+            let end = segment.p_offset(endian).into().saturating_add(segment.p_filesz(endian).into());
+            segment.p_type(endian) == elf::PT_LOAD && end > length
+        })
+    }
+    match head.get(4) {
+        Some(1) => is_cut_off::<elf::FileHeader32<Endianness>>(data),
+        Some(2) => is_cut_off::<elf::FileHeader64<Endianness>>(data),
+        _ => false,
     }
 }
 
@@ -186,12 +263,14 @@ fn read<'d, H: FileHeader<Endian = Endianness>>(
     }
     found.run_path = run_path.iter().flat_map(|path| path.split(':')).map(str::to_owned).collect();
     found.soname = strings_of(elf::DT_SONAME)?.into_iter().next();
+    let is_pie = value(elf::DT_FLAGS_1).is_some_and(|flags| flags & elf::DF_1_PIE.0 != 0);
+    found.flaw = (kind == ElfKind::Program || is_pie).then_some(LibraryFlaw::Program);
     Ok(ElfFile {
         machine,
         kind,
         abi: header.e_ident().os_abi.0,
         entry: header.e_entry(endian).into(),
-        is_pie: value(elf::DT_FLAGS_1).is_some_and(|flags| flags & elf::DF_1_PIE.0 != 0),
+        is_pie,
         dynamic: found,
     })
 }

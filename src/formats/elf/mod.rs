@@ -8,6 +8,6 @@ mod dynamic;
 mod machine;
 mod streamed;
 
-pub use dynamic::{Dynamic, ElfFile, ElfKind, TRUNCATED};
+pub use dynamic::{Dynamic, ElfFile, ElfKind, LibraryFlaw, TRUNCATED};
 pub use machine::{HEAD, Machine};
 pub use streamed::{StreamedElf, is_library_name};

@@ -8,7 +8,7 @@ use std::ops::Range;
 use memchr::memmem;
 use object::ReadRef;
 
-use super::dynamic::{Dynamic, ElfFile, place_of_dynamic};
+use super::dynamic::{Dynamic, place_of_dynamic};
 use super::machine::{HEAD, Machine};
 
 /// The longest start of a file that is kept, in bytes. Most libraries are shorter as a whole.
@@ -75,7 +75,7 @@ impl StreamedElf {
             return (None, None);
         }
         let machine = Machine::of(&self.start);
-        (machine, ElfFile::read(&self).ok().map(|file| file.dynamic))
+        (machine, Dynamic::of(&self).ok().flatten())
     }
 }
 

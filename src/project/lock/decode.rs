@@ -6,7 +6,7 @@ use std::path::Path;
 use super::encode::checksum;
 use super::error::LockError;
 use super::facts::{Ancestor, BaseFacts, LockedBase, LockedPlatform, SystemFacts};
-use crate::formats::elf::{Dynamic, Machine};
+use crate::formats::elf::{Dynamic, LibraryFlaw, Machine};
 use crate::layer::{Account, AccountKind, EntryPath};
 use crate::oci::MediaType;
 use crate::project::config::decode::{Decode, Decoder, FromText, Wrong, table, text_values};
@@ -97,6 +97,7 @@ table! {
         "soname" => soname: Option<String>,
         "run-path" => run_path: Vec<String>,
         "inherited" => is_inherited: Option<bool>,
+        "flaw" => flaw: Option<String>,
     }
 }
 
@@ -158,6 +159,7 @@ impl Decode for Ancestor {
             needed,
             run_path: text.run_path,
             is_inherited: text.is_inherited.unwrap_or_default(),
+            flaw: text.flaw.as_deref().and_then(LibraryFlaw::of_name),
         });
         let is_file = text.kind.as_str() == "file";
         let is_right =

@@ -131,7 +131,7 @@ impl Ancestor {
 
 /// The keys of what is loaded with a file; `needed` is always there.
 fn render_dynamic(dynamic: &Dynamic) -> String {
-    let Dynamic { interpreter, soname, needed, run_path, is_inherited } = dynamic;
+    let Dynamic { interpreter, soname, needed, run_path, is_inherited, flaw } = dynamic;
     let list = |words: &[String]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", ");
     let mut text = format!(", needed = [{}]", list(needed));
     for (key, value) in [("interpreter", interpreter), ("soname", soname)] {
@@ -144,6 +144,9 @@ fn render_dynamic(dynamic: &Dynamic) -> String {
     }
     if *is_inherited {
         text.push_str(", inherited = true");
+    }
+    if let Some(flaw) = flaw {
+        text.push_str(&format!(", flaw = \"{}\"", flaw.name()));
     }
     text
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::facts::MAX_DOCUMENT;
 use super::*;
-use crate::formats::elf::{Dynamic, Machine};
+use crate::formats::elf::{Dynamic, LibraryFlaw, Machine};
 use crate::layer::{Account, AccountKind, EntryPath};
 use crate::oci::MediaType;
 use crate::types::digest::Digest;
@@ -326,6 +326,7 @@ fn any_lock() -> impl Strategy<Value = Lock> {
                     needed: names.clone(),
                     run_path: names,
                     is_inherited,
+                    flaw: is_inherited.then_some(LibraryFlaw::Program),
                 };
                 Ancestor::File { mode: Some(0o644), machine: Machine::parse("amd64"), dynamic: Some(dynamic) }
             }

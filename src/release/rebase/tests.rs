@@ -25,7 +25,7 @@ fn config(env: &[&str]) -> ConfigFile {
 /// The sentences about a new base that has not what the old one had.
 fn reasons(old: &ConfigFile, new: &ConfigFile) -> String {
     let platform = Platform::linux_amd64();
-    let settings = CheckedSettings::new(&config(&[]), old, new);
+    let settings = CheckedSettings::new(&config(&[]), old, new, "nothing tells");
     let mut tree = Empty;
     let mut image = settings.image(&mut tree, &platform, new, &Interrupt::default());
     let kept = requirements::kept(old, Some(&SystemFacts::default()));

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::server::{Request, Server, fetched, uploaded};
 use super::tools::Pack;
 use super::{Value, inputs, project, scratch};
-use crate::artifacts::{AMD64, elf};
+use crate::artifacts::{AMD64, elf, library};
 use crate::support::files_below;
 
 /// The requests about entries of the cache, by method.
@@ -133,9 +133,9 @@ fn a_cold_machine_is_told_what_a_base_has() {
     );
     let files = directory.join("base/files");
     for (name, content) in [
-        ("lib64/ld-linux-x86-64.so.2", Vec::new()),
-        ("usr/lib/libshop.so.1", elf(AMD64, &["libdeep.so.1"])),
-        ("usr/lib/libdeep.so.1", elf(AMD64, &["libshop.so.1"])),
+        ("lib64/ld-linux-x86-64.so.2", library(AMD64, &[])),
+        ("usr/lib/libshop.so.1", library(AMD64, &["libdeep.so.1"])),
+        ("usr/lib/libdeep.so.1", library(AMD64, &["libshop.so.1"])),
     ] {
         std::fs::create_dir_all(files.join(name).parent().expect("a parent")).expect("a directory");
         std::fs::write(files.join(name), content).expect("written");

@@ -1,6 +1,7 @@
 //! The files of a WAR for reading, packed or not.
 
-use std::path::Path;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use super::super::super::error::ArtifactError;
 use crate::formats::zip::ZipArchive;
@@ -23,6 +24,28 @@ impl WarMember<'_> {
         match self.place {
             MemberLocation::Archive(archive, index) => Ok(archive.read(index, limit)?),
             MemberLocation::File(path) => read_file(path, limit),
+        }
+    }
+
+    /// The first bytes, at most `length`.
+    pub(super) fn head(&self, length: u64) -> Result<Vec<u8>, ArtifactError> {
+        let mut head = Vec::new();
+        let read = match self.place {
+            MemberLocation::Archive(archive, index) => {
+                archive.reader(index)?.take(length).read_to_end(&mut head)
+            }
+            MemberLocation::File(path) => {
+                input::open(path).and_then(|(file, _)| file.take(length).read_to_end(&mut head))
+            }
+        };
+        read.map_err(|source| ArtifactError::Io { path: self.path(), source })?;
+        Ok(head)
+    }
+
+    fn path(&self) -> PathBuf {
+        match self.place {
+            MemberLocation::Archive(archive, _) => archive.path().to_owned(),
+            MemberLocation::File(path) => path.to_owned(),
         }
     }
 

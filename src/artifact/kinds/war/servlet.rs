@@ -12,6 +12,7 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use super::super::super::error::ArtifactError;
+use super::super::super::java::{CLASSES, is_loaded_class, java_of_class};
 use super::super::super::material::Material;
 use super::super::super::options::AppOptions;
 use super::super::super::requirement::{Requirement, Requirements, ServletSearch, ServletUse};
@@ -56,27 +57,19 @@ struct Evidence {
     shown_by: String,
 }
 
-/// The requirements of a web application: a container that runs the generation of the servlet API that it uses.
+/// The requirements of a web application: a container that runs the generation of the servlet API that it uses, and the
+/// Java that its own classes were compiled for. Without a container nothing is read.
 pub(super) fn requirements(
     material: &Material,
     options: &AppOptions,
     search: ServletSearch,
     scanner: &Scanner,
 ) -> Result<Requirements, ArtifactError> {
-    let usage = usage(material, options, search, scanner)?;
-    Ok(Requirements { artifact: material.path().to_owned(), all: vec![Requirement::Servlet(usage)] })
-}
-
-/// How the application uses the servlet API. Without a container nothing is read; what the container runs is looked for
-/// first, since an application with both generations runs on either.
-fn usage(
-    material: &Material,
-    options: &AppOptions,
-    search: ServletSearch,
-    scanner: &Scanner,
-) -> Result<ServletUse, ArtifactError> {
+    let artifact = material.path().to_owned();
     let wanted = match search {
-        ServletSearch::None => return Ok(ServletUse::NotSearched),
+        ServletSearch::None => {
+            return Ok(Requirements { artifact, all: vec![Requirement::Servlet(ServletUse::NotSearched)] });
+        }
         ServletSearch::Any => None,
         ServletSearch::First(servlet) => Some(servlet),
     };
@@ -100,6 +93,31 @@ fn usage(
                 .collect()
         }
     };
+    let mut all = vec![Requirement::Servlet(usage(&members, wanted)?)];
+    let java = newest_class(&members)?;
+    all.extend(java.map(|(major, shown_by)| Requirement::Java { major, shown_by }));
+    Ok(Requirements { artifact, all })
+}
+
+/// The newest Java that one of the first classes was compiled for, and that class.
+fn newest_class(members: &[WarMember<'_>]) -> Result<Option<(u32, String)>, ArtifactError> {
+    /// The bytes of a class file up to its version.
+    const HEAD: u64 = 8;
+    let is_class =
+        |member: &&WarMember<'_>| member.name.strip_prefix(b"WEB-INF/classes/").is_some_and(is_loaded_class);
+    let mut newest: Option<(u32, String)> = None;
+    for member in members.iter().filter(is_class).take(CLASSES) {
+        let Some(java) = java_of_class(&member.head(HEAD)?) else { continue };
+        if newest.as_ref().is_none_or(|(known, _)| *known < java) {
+            newest = Some((java, format!("`{}`", shown(member.name))));
+        }
+    }
+    Ok(newest)
+}
+
+/// How the application uses the servlet API. The generation of the container is looked for first, since an application with both
+/// generations runs on either.
+fn usage(members: &[WarMember<'_>], wanted: Option<Servlet>) -> Result<ServletUse, ArtifactError> {
     let descriptor = members.iter().find(|member| member.name == b"WEB-INF/web.xml");
     let descriptor = descriptor.map(|member| member.read(MAX_WEB_XML)).transpose()?;
     let descriptor = descriptor.map(|bytes| WebXml::parse(&bytes)).unwrap_or_default();
@@ -108,14 +126,14 @@ fn usage(
     let declared = descriptor.servlet();
     let evidence = match (wanted, declared) {
         (None, Some(servlet)) => Some(Evidence { servlet, shown_by: "`WEB-INF/web.xml`".to_owned() }),
-        (wanted, _) => used(&members, &descriptor, wanted, &mut budget)?,
+        (wanted, _) => used(members, &descriptor, wanted, &mut budget)?,
     };
     Ok(match (evidence, declared) {
         (Some(Evidence { servlet, shown_by }), _) => {
             ServletUse::Uses { servlet, shown_by, descriptor: descriptor.version }
         }
         (None, Some(servlet)) if wanted != Some(servlet) => ServletUse::Declares(servlet),
-        _ => nothing_used(&members, &budget),
+        _ => nothing_used(members, &budget),
     })
 }
 

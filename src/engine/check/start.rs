@@ -1,0 +1,88 @@
+//! The program that starts an image. Of one in a planned layer, more is known than that it is there: an ELF file needs its
+//! loader and libraries, a script its interpreter.
+
+use super::executable::{StartProgram, executable};
+use super::image::CandidateImage;
+use super::requirement::check_all;
+use crate::artifact::{Requirement, Requirements, requirements_of_program};
+use crate::bases::{BaseAnswer, FileTree};
+use crate::formats::elf::{LibraryFlaw, Machine};
+use crate::layer::EntryPath;
+use crate::types::error::BoxedError;
+use crate::types::finding::{Answer, Finding, Rule};
+use crate::types::platform::Platform;
+
+/// All that is known of the program that starts the image. `is_own` says whether an artifact states the requirements of the
+/// program at a path itself.
+pub(super) fn check<T: FileTree>(
+    program: &StartProgram<'_>,
+    is_own: impl Fn(&EntryPath) -> bool,
+    image: &mut CandidateImage<'_, T>,
+) -> Result<Vec<Finding>, BoxedError> {
+    let (finding, path) = executable(program, image)?;
+    let mut findings = vec![finding];
+    let Some(path) = path.filter(|path| !is_own(path)) else { return Ok(findings) };
+    let Some(head) = image.tree.head(&path)? else { return Ok(findings) };
+    if let Some(machine) = Machine::of(&head) {
+        findings.extend(elf(&path, machine, image)?);
+    } else if let Some(line) = head.strip_prefix(b"#!") {
+        findings.extend(script(&path, line, image)?);
+    }
+    Ok(findings)
+}
+
+/// The requirements of a program in a planned layer.
+fn elf<T: FileTree>(
+    path: &EntryPath,
+    machine: Machine,
+    image: &mut CandidateImage<'_, T>,
+) -> Result<Vec<Finding>, BoxedError> {
+    let dynamic = match image.tree.dynamic(path)? {
+        BaseAnswer::Here(dynamic) => dynamic,
+        BaseAnswer::Nothing | BaseAnswer::Unknown => return Ok(Vec::new()),
+    };
+    if dynamic.flaw == Some(LibraryFlaw::Truncated) {
+        let message = format!("`{path}`, which starts {}, is truncated", image.name);
+        let hint = "copy or build the program again";
+        return Ok(vec![Finding::not_met(Rule::ExecutableMissing, message).hint(hint)]);
+    }
+    let named = machine.name().and_then(|name| format!("linux/{name}").parse::<Platform>().ok());
+    let mut all: Vec<Requirement> = named.map(Requirement::Platform).into_iter().collect();
+    all.extend(requirements_of_program(path, &dynamic, image.platform));
+    let requirements = Requirements { artifact: path.to_string().into(), all };
+    check_all(&requirements, |_| true, image)
+}
+
+/// The interpreter of a script in a planned layer, and the program that `env` starts.
+fn script<T: FileTree>(
+    path: &EntryPath,
+    line: &[u8],
+    image: &mut CandidateImage<'_, T>,
+) -> Result<Vec<Finding>, BoxedError> {
+    // A line that is longer than what the kernel reads of it is not understood.
+    let Some(end) = memchr::memchr(b'\n', line) else { return Ok(Vec::new()) };
+    let Ok(line) = std::str::from_utf8(&line[..end]) else { return Ok(Vec::new()) };
+    // A carriage return belongs to the name, as the kernel reads it.
+    let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
+    let Some(interpreter) = words.next() else { return Ok(Vec::new()) };
+    let mut names = vec![interpreter];
+    let program = words.next().filter(|word| !word.starts_with('-') && !word.contains('='));
+    names.extend(program.filter(|_| interpreter.ends_with("/env")));
+    let mut findings = Vec::new();
+    for name in names {
+        let program = StartProgram {
+            name,
+            role: format!("the interpreter of `{path}`"),
+            remedy:
+                "use a base that has it, or correct the first line of the script (with line ends of Unix)"
+                    .to_owned(),
+        };
+        let (finding, _) = executable(&program, image)?;
+        let is_met = finding.answer == Answer::Met;
+        findings.push(finding);
+        if !is_met {
+            break;
+        }
+    }
+    Ok(findings)
+}
