@@ -129,7 +129,7 @@ impl ArtifactKind for Distribution {
         let above = top(material).unwrap_or_default();
         let scripts = scripts(material, &above)?;
         let start = chosen(material, &above, &scripts);
-        let own_jar = start.and_then(|script| script.own_jar());
+        let own_jar = start.and_then(script::Script::own_jar);
         let part_of = |name: &[u8]| match name.strip_prefix(b"lib/") {
             Some(library) if !library.contains(&b'/') && library.ends_with(b".jar") => {
                 let is_own = own_jar.as_deref().is_some_and(|own| own.as_bytes() == library)

@@ -268,7 +268,7 @@ fn is_packaged(
     options: &AppOptions,
     base: Option<&ConfigFile>,
 ) -> Result<bool, ArtifactError> {
-    let container = base.and_then(container).filter(|container| container.takes_archives());
+    let container = base.and_then(container).filter(Container::takes_archives);
     let Some(container) = container.filter(|_| options.root.is_none()) else {
         return Ok(options.layout == Some(ArtifactLayout::Packaged));
     };
