@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::index::{BaseNode, LayerIndex, Lookup};
 use super::probes::{LoaderLine, ProbeResult, account_file};
 use super::seen::BaseAnswer;
-use super::tree::{FileTree, follow};
+use super::tree::{FileTree, directory, follow};
 use crate::formats::elf::LibraryFlaw;
 use crate::layer::{AccountKind, AccountNames, EntryPath};
 use crate::project::lock::SystemFacts;
@@ -105,6 +105,19 @@ impl KnownLayers {
         }
     }
 
+    /// Whether something that no layer hides is below `path`, where no layer has an entry.
+    fn implies(&self, path: &EntryPath) -> bool {
+        for index in self.0.iter().rev() {
+            if index.implies(path) {
+                return true;
+            }
+            if index.lookup(path) == Lookup::Hidden {
+                return false;
+            }
+        }
+        false
+    }
+
     /// The reading of the file at `path`, links not followed.
     fn reading(&self, path: &EntryPath) -> Option<&ProbeResult> {
         self.find(path).and_then(|(index, _)| index.reading(path))
@@ -125,6 +138,14 @@ impl KnownLayers {
 impl FileTree for KnownLayers {
     fn lookup(&mut self, path: &EntryPath) -> Result<Option<BaseNode>, BoxedError> {
         Ok(self.find(path).map(|(_, node)| node.clone()))
+    }
+
+    fn peek(&mut self, path: &EntryPath) -> Result<BaseAnswer<BaseNode>, BoxedError> {
+        Ok(match self.find(path) {
+            Some((_, node)) => BaseAnswer::Here(node.clone()),
+            None if self.implies(path) => BaseAnswer::Here(directory()),
+            None => BaseAnswer::Nothing,
+        })
     }
 
     fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {
@@ -301,6 +322,18 @@ mod tests {
             (facts.java, facts.library_path),
             (Some(8), vec!["/opt/b".to_owned(), "/opt/a".to_owned()])
         );
+    }
+
+    #[test]
+    fn a_directory_without_an_entry_is_there_for_what_is_below() {
+        let files = [("lib64/ld-linux-x86-64.so.2", "loader"), ("etc/os-release", "PRETTY_NAME=\"Small\"\n")];
+        let bottom = layer(&files);
+        let facts = system(&mut KnownLayers(vec![Arc::clone(&bottom)])).expect("facts");
+        assert_eq!(facts.libc, BTreeSet::from(["glibc".to_owned()]));
+        assert_eq!(facts.os.as_deref(), Some("Small"));
+        let above = layer(&[(".wh.lib64", "")]);
+        let facts = system(&mut KnownLayers(vec![bottom, above])).expect("facts");
+        assert_eq!(facts.libc, BTreeSet::new());
     }
 
     #[test]

@@ -243,6 +243,13 @@ impl LayerIndex {
         if hidden { Lookup::Hidden } else { Lookup::Below }
     }
 
+    /// Whether this layer has something below `path`, so that a runtime makes a directory there where no layer has one.
+    #[must_use]
+    pub fn implies(&self, path: &EntryPath) -> bool {
+        let mut below = self.nodes.range(EntryPath::first_below(path)..);
+        below.next().is_some_and(|(found, _)| found.starts_with(path))
+    }
+
     /// Adds to `names` what this layer has directly in `directory`, up to `limit` names, without what is in `hidden`, to
     /// which it adds what it hides of the layers below. Returns whether those count as well.
     pub fn names_in(

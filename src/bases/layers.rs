@@ -19,7 +19,7 @@ use super::open::{Base, PlatformBase, TreeFacts};
 use super::probes::account_file;
 use super::said;
 use super::seen::BaseAnswer;
-use super::tree::FileTree;
+use super::tree::{FileTree, directory};
 use crate::formats::elf::{Dynamic, is_library_name};
 use crate::layer::{Account, AccountKind, AccountNames, EntryPath};
 use crate::oci::media_type::{self, LayerCompression};
@@ -27,10 +27,11 @@ use crate::oci::{Descriptor, Image};
 use crate::project::lock::{Ancestor, SystemFacts};
 use crate::runtime::budget::{Budget, unpacking};
 use crate::runtime::events::{Phase, Progress, Task};
+use crate::runtime::interrupt::Interrupt;
 use crate::store::Store;
 use crate::transport::{BlobStream, Source as _};
 use crate::types::digest::{Digest, Key, KeyBuilder};
-use crate::types::error::BoxedError;
+use crate::types::error::{BoxedError, carry};
 
 /// As many names are listed of a directory of a base: web servers bring two or three pages.
 const MAX_NAMES: usize = 16;
@@ -80,6 +81,9 @@ pub struct BaseLayers<'a> {
     pub(super) unchecked: BTreeSet<EntryPath>,
     /// Of what is known, what agreed with the layers in an earlier build. Loaded when it is asked for.
     pub(super) agreed: Option<AgreedStatements>,
+    /// Directories that no layer has an entry for, though something is below them. Only checks see them: our layers
+    /// bring such directories as ones that are missing.
+    implied: BTreeSet<EntryPath>,
     /// Bottom layer first, as in the manifest.
     layers: Vec<LayerKnowledge>,
     /// Whether indexes that the store remembers will do.
@@ -88,6 +92,8 @@ pub struct BaseLayers<'a> {
     budget: Budget,
     pub(super) reach: Reach,
     shared: Option<Arc<dyn SharedIndexes>>,
+    /// Ends the reading of layers.
+    interrupt: Option<Interrupt>,
 }
 
 impl<'a> BaseLayers<'a> {
@@ -103,6 +109,8 @@ impl<'a> BaseLayers<'a> {
             progress,
             unchecked: known.nodes.keys().cloned().collect(),
             agreed: None,
+            implied: BTreeSet::new(),
+            interrupt: None,
             known,
             layers: vec![LayerKnowledge::default(); layers.len()],
             remembers: true,
@@ -116,6 +124,13 @@ impl<'a> BaseLayers<'a> {
     #[must_use]
     pub const fn with_reach(mut self, reach: Reach) -> Self {
         self.reach = reach;
+        self
+    }
+
+    /// Lets the user end the reading of layers.
+    #[must_use]
+    pub fn with_interrupt(mut self, interrupt: &Interrupt) -> Self {
+        self.interrupt = Some(interrupt.clone());
         self
     }
 
@@ -284,8 +299,11 @@ impl<'a> BaseLayers<'a> {
     fn index_of(&self, layer: &Descriptor, stream: BlobStream) -> Result<LayerIndex, BaseError> {
         let task =
             self.progress.task(Phase::Read, format!("base {}", layer.digest.short()), Some(layer.size));
-        let mut counted =
-            CountingReader { inner: io::BufReader::with_capacity(1 << 18, stream), task: &task };
+        let mut counted = CountingReader {
+            inner: io::BufReader::with_capacity(1 << 18, stream),
+            task: &task,
+            interrupt: self.interrupt.as_ref(),
+        };
         let index =
             read_index(&mut counted, &self.budget).map_err(|source| self.unreadable(layer, source))?;
         task.finish("indexed");
@@ -298,13 +316,60 @@ impl<'a> BaseLayers<'a> {
 
     fn search(&mut self, path: &EntryPath) -> Result<Option<BaseNode>, BoxedError> {
         for number in (0..self.layers.len()).rev() {
-            match self.index(number)?.lookup(path) {
+            let index = self.index(number)?;
+            match index.lookup(path) {
                 Lookup::Here(node) => return Ok(Some(node.clone())),
-                Lookup::Hidden => return Ok(None),
+                Lookup::Hidden => break,
                 Lookup::Below => {}
             }
         }
         Ok(None)
+    }
+
+    /// Remembers whether something is below `path`, which has no entry in the layers; as far as a check may know them.
+    fn find_implied(&mut self, path: &EntryPath) -> Result<bool, BoxedError> {
+        for number in (0..self.layers.len()).rev() {
+            let Some(index) = self.for_check(number)? else { return Ok(false) };
+            if index.implies(path) {
+                self.implied.insert(path.clone());
+                return Ok(true);
+            }
+            if index.lookup(path) == Lookup::Hidden {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether `path`, which is said to be missing, is a directory without an entry. The lock has what was found below.
+    fn is_implied(&mut self, path: &EntryPath) -> Result<bool, BoxedError> {
+        if self.implied.contains(path) {
+            return Ok(true);
+        }
+        let below = self.known.nodes.range(EntryPath::first_below(path)..);
+        let mut below = below.take_while(|(found, _)| found.starts_with(path));
+        let Some(found) = below.find(|(_, said)| **said != Ancestor::Missing) else { return Ok(false) };
+        let found = found.0.clone();
+        self.check_at_hand(&found)?;
+        self.implied.insert(path.clone());
+        Ok(true)
+    }
+
+    /// The statement about `path` for a check, which sees directories without an entry; `None` if there is none.
+    fn said_to_check(&mut self, path: &EntryPath) -> Result<Option<Option<BaseNode>>, BoxedError> {
+        match self.said(path)? {
+            Some(None) => {}
+            said => return Ok(said),
+        }
+        for above in path.ancestors() {
+            if self.known.nodes.get(&above) == Some(&Ancestor::Missing) && !self.is_implied(&above)? {
+                return Ok(Some(None));
+            }
+        }
+        Ok(match self.known.nodes.get(path) {
+            Some(_) => Some(self.is_implied(path)?.then(directory)),
+            None => self.said_in_list(path),
+        })
     }
 
     /// Remembers the whole content of `directory` after two paths turned out to be missing there: an application that
@@ -357,13 +422,14 @@ impl<'a> BaseLayers<'a> {
         if path.ancestors().any(|above| self.known.nodes.get(&above) == Some(&Ancestor::Missing)) {
             return Ok(Some(None));
         }
-        if let Some(parent) = path.parent()
-            && let Some(Ancestor::Listed { names, .. }) = self.known.nodes.get(&parent)
-            && !std::str::from_utf8(path.file_name()).is_ok_and(|name| names.contains(name))
-        {
-            return Ok(Some(None));
-        }
-        Ok(None)
+        Ok(self.said_in_list(path))
+    }
+
+    /// That `path` is missing, if the names in its directory are known, and it is none of them.
+    fn said_in_list(&self, path: &EntryPath) -> Option<Option<BaseNode>> {
+        let Ancestor::Listed { names, .. } = self.known.nodes.get(&path.parent()?)? else { return None };
+        let is_named = std::str::from_utf8(path.file_name()).is_ok_and(|name| names.contains(name));
+        (!is_named).then_some(None)
     }
 
     fn remember(&mut self, path: &EntryPath, node: Option<&BaseNode>) {
@@ -457,13 +523,14 @@ impl FileTree for BaseLayers<'_> {
         let node = self.search(path)?;
         self.remember(path, node.as_ref());
         if node.is_none() {
+            self.find_implied(path)?;
             self.list(path.parent())?;
         }
         Ok(node)
     }
 
     fn peek(&mut self, path: &EntryPath) -> Result<BaseAnswer<BaseNode>, BoxedError> {
-        if let Some(said) = self.said(path)? {
+        if let Some(said) = self.said_to_check(path)? {
             return Ok(said.map_or(BaseAnswer::Nothing, BaseAnswer::Here));
         }
         let mut is_own = true;
@@ -480,6 +547,9 @@ impl FileTree for BaseLayers<'_> {
         }
         if is_own {
             self.remember(path, found.as_ref());
+        }
+        if found.is_none() && self.find_implied(path)? {
+            return Ok(BaseAnswer::Here(directory()));
         }
         Ok(found.map_or(BaseAnswer::Nothing, BaseAnswer::Here))
     }
@@ -538,14 +608,16 @@ fn index_key(layer: &Digest) -> Key {
     KeyBuilder::new("pack layer index 6").part(layer.as_bytes()).finish()
 }
 
-/// Tells a task how many bytes were read.
+/// Tells a task how many bytes were read, until the user interrupts.
 struct CountingReader<'a, R> {
     inner: R,
     task: &'a Task,
+    interrupt: Option<&'a Interrupt>,
 }
 
 impl<R: io::Read> io::Read for CountingReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.interrupt.map_or(Ok(()), Interrupt::check).map_err(carry)?;
         let read = self.inner.read(buffer)?;
         self.task.advance(read as u64);
         Ok(read)

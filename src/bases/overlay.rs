@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::index::{BaseNode, LayerIndex, Lookup};
 use super::probes::{LoaderLine, ProbeResult, account_file};
 use super::seen::BaseAnswer;
-use super::tree::FileTree;
+use super::tree::{FileTree, directory};
 use crate::formats::elf::Dynamic;
 use crate::layer::{AccountKind, AccountNames, EntryPath};
 use crate::project::lock::SystemFacts;
@@ -43,6 +43,19 @@ impl<B> Overlay<'_, B> {
         Own::Below
     }
 
+    /// Whether something of the own layers is below `path`, where no layer has an entry.
+    fn implies(&self, path: &EntryPath) -> bool {
+        for index in self.layers.iter().rev().flatten() {
+            if index.implies(path) {
+                return true;
+            }
+            if index.lookup(path) == Lookup::Hidden {
+                return false;
+            }
+        }
+        false
+    }
+
     /// The programs and libraries of the own layers that no layer above hides, with what is loaded with them.
     pub fn own_programs(&self) -> impl Iterator<Item = (&EntryPath, &Dynamic)> {
         let readings =
@@ -66,12 +79,14 @@ impl<B: FileTree> FileTree for Overlay<'_, B> {
     }
 
     fn peek(&mut self, path: &EntryPath) -> Result<BaseAnswer<BaseNode>, BoxedError> {
-        Ok(match self.own(path) {
+        let found = match self.own(path) {
             Own::Here(_, node) => BaseAnswer::Here(node.clone()),
             Own::Hidden => BaseAnswer::Nothing,
             Own::Unknown => BaseAnswer::Unknown,
             Own::Below => self.base.peek(path)?,
-        })
+        };
+        let is_implied = found == BaseAnswer::Nothing && self.implies(path);
+        Ok(if is_implied { BaseAnswer::Here(directory()) } else { found })
     }
 
     fn dynamic(&mut self, path: &EntryPath) -> Result<BaseAnswer<Dynamic>, BoxedError> {

@@ -25,7 +25,8 @@ pub trait FileTree {
     /// When a layer cannot be read.
     fn lookup(&mut self, path: &EntryPath) -> Result<Option<BaseNode>, BoxedError>;
 
-    /// The same, without reading what nothing else needs.
+    /// The same, without reading what nothing else needs. A directory that has no entry of its own is there, if
+    /// something is below it.
     ///
     /// # Errors
     /// When a layer cannot be read.
@@ -313,7 +314,8 @@ fn walk<T: FileTree>(tree: &mut T, path: &[u8]) -> Result<BaseAnswer<WalkEnd>, B
     Ok(BaseAnswer::Here(at))
 }
 
-const fn directory() -> BaseNode {
+/// A directory that no layer has an entry for: runtimes make it so where a file is below.
+pub(super) const fn directory() -> BaseNode {
     BaseNode::Directory { mode: 0o755, uid: 0, gid: 0 }
 }
 

@@ -211,7 +211,9 @@ pub(super) fn check_lock(session: &Session, request: &Request) -> Result<usize, 
         if found != platform.digest {
             return Err(BaseError::Moved { base: base.reference, locked: platform.digest, found }.into());
         }
-        checked += BaseLayers::new(&base, &loaded, &session.store, &session.progress).check_lock()?;
+        checked += BaseLayers::new(&base, &loaded, &session.store, &session.progress)
+            .with_interrupt(&session.interrupt)
+            .check_lock()?;
     }
     Ok(checked)
 }
@@ -399,7 +401,8 @@ impl<'a, 'r> Preparer<'a, 'r> {
         'a: 't,
     {
         let session: &'a Session = self.session;
-        let tree = BaseLayers::new(base, loaded, &session.store, &session.progress);
+        let tree = BaseLayers::new(base, loaded, &session.store, &session.progress)
+            .with_interrupt(&session.interrupt);
         let shared = self.request.cache.read.clone();
         let shared = shared.map(|repository| {
             SharedLayers::compared(session.client.clone(), repository, self.request.cache.verify)

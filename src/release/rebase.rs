@@ -12,7 +12,7 @@ use crate::bases::{
     Base, BaseLayers, FileTree as _, LayerIndex, Overlay, PlatformBase, Reach, SharedIndexes, soci_config,
 };
 use crate::engine::BuildError;
-use crate::engine::check::{CandidateImage, Lookups, check, check_all};
+use crate::engine::check::{CandidateImage, PathLookups, check, check_all};
 use crate::oci::select::{Offer, is_attestation};
 use crate::oci::{
     self, ConfigFile, Descriptor, DocumentError, Image, ImageError, Index, ManifestOrIndex, MediaType,
@@ -520,6 +520,7 @@ fn layers<'a>(
     BaseLayers::new(base, found, request.store, &request.progress)
         .with_reach(reach(request, is_near))
         .with_shared(request.shared.clone())
+        .with_interrupt(&request.interrupt)
 }
 
 const fn reach(request: &RebaseRequest<'_>, is_near: bool) -> Reach {
@@ -571,7 +572,7 @@ impl CheckedSettings {
             name: "the new base",
             base_name: "the new base",
             why_unknown: self.why_unknown,
-            lookups: Lookups::new(interrupt),
+            lookups: PathLookups::new(interrupt),
         }
     }
 }

@@ -30,7 +30,7 @@ fn hex_of(digest: &str) -> &str {
 }
 
 /// An OCI layout with one image of these layers, as tars.
-fn layout(directory: &Path, layers: &[Vec<u8>]) {
+pub(crate) fn layout(directory: &Path, layers: &[Vec<u8>]) {
     let blobs = directory.join("blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();
     let blob = |media_type: &str, bytes: &[u8]| -> Value {

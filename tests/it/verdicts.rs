@@ -765,6 +765,51 @@ fn a_library_that_is_nearly_there_is_named() {
     project.pack("build").fails(1).says(&["add them at these paths in a `[[layer]]`"]);
 }
 
+/// A layer of these files, without an entry for any directory.
+fn layer_without_directories(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, content) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(0o755);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(1);
+        header.set_size(content.len() as u64);
+        builder.append_data(&mut header, name, &content[..]).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+#[test]
+fn a_base_without_entries_for_its_directories_has_what_is_in_them() {
+    let layer = layer_without_directories(&[
+        (GLIBC.0, library(AMD64, &[])),
+        ("usr/lib/x86_64-linux-gnu/libshop.so.1", library(AMD64, &[])),
+    ]);
+    let base = Project::new();
+    fs::create_dir_all(base.path("layout")).unwrap();
+    crate::hostile::layout(&base.path("layout"), &[layer]);
+    let served = Served::start();
+    served.add("bare", &base.path("layout"));
+    for base in [layout(&base), served.name("bare")] {
+        let project = Project::with(&format!(
+            "[image]\nname = \"localhost/app\"\nbase = \"{base}\"\ntags = [\"1\"]\n\n\
+             [app]\npath = \"server\"\nroot = \"/usr/app\"\n"
+        ));
+        project.write("server", elf(AMD64, &["libshop.so.1"]));
+        project.pack("update").ok();
+        let first = project.pack("build --json").ok().json();
+        fs::remove_dir_all(project.cache()).unwrap();
+        let plan = project.pack("plan --json --locked").ok();
+        assert!(!plan.stderr.contains("cannot be known here"), "{plan:?}");
+        assert_eq!(project.pack("build --json --locked").ok().json()["digest"], first["digest"]);
+        if base.starts_with("oci:") {
+            project.write("server", elf(AMD64, &["libother.so.1"]));
+            project.pack("build").fails(1).says(&["lacks `libother.so.1`, which"]);
+        }
+    }
+}
+
 #[test]
 fn a_library_for_another_machine_is_none() {
     let mut foreign = elf(ARM64, &[]);

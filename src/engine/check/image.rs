@@ -1,8 +1,8 @@
 //! The image that requirements are checked against.
 
-use super::lookups::{Lookups, MeteredTree};
+use super::lookups::{FileAt, MeteredTree, PathLookups};
+use crate::bases::BaseNode;
 use crate::bases::{BaseAnswer, FileTree, Libc, follow, follow_directory, loaders};
-use crate::bases::{BaseNode, FileFacts};
 use crate::formats::elf::LibraryFlaw;
 use crate::layer::EntryPath;
 use crate::oci::ConfigFile;
@@ -35,22 +35,7 @@ pub(crate) struct CandidateImage<'a, T> {
     /// Why something cannot be known.
     pub(crate) why_unknown: &'a str,
     /// The work of looking for files in it.
-    pub(crate) lookups: Lookups,
-}
-
-/// The file that a path of a program or library leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum FileAt {
-    /// A file that fits the platform.
-    Fits(EntryPath, FileFacts),
-    /// A file for another machine, by its name.
-    OtherMachine(String),
-    /// A file that no loader loads: its path, and the reason.
-    Unfit(String, &'static str),
-    /// No file.
-    Nothing,
-    /// Nothing at hand tells.
-    Unknown,
+    pub(crate) lookups: PathLookups,
 }
 
 impl<T: FileTree> CandidateImage<'_, T> {

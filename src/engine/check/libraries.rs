@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::image::{CandidateImage, FileAt};
-use super::lookups::MAX_LOOKUPS;
+use super::image::CandidateImage;
+use super::lookups::{FileAt, MAX_LOOKUPS};
 use super::search::{FilePlaces, Loaded, PlaceList, SearchPath, is_part_of_musl};
 use crate::artifact::Libraries;
 use crate::bases::{BaseAnswer, FileTree, Libc};
@@ -330,7 +330,7 @@ mod tests {
 
     use super::*;
     use crate::bases::{BaseNode, FileFacts, LoaderLine, ProbeResult};
-    use crate::engine::check::Lookups;
+    use crate::engine::check::PathLookups;
     use crate::formats::elf::{Dynamic, ElfFile};
     use crate::project::lock::SystemFacts;
     use crate::runtime::interrupt::Interrupt;
@@ -457,7 +457,7 @@ mod tests {
                 name: "the image",
                 base_name: "the base",
                 why_unknown: "nothing tells",
-                lookups: Lookups::new(&Interrupt::default()),
+                lookups: PathLookups::new(&Interrupt::default()),
             };
             let found = resolve(&libraries, &mut image).expect("resolved");
             let paths: BTreeMap<String, PathBuf> = found

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::libraries::check;
-use super::{CandidateImage, Lookups};
+use super::{CandidateImage, PathLookups};
 use crate::artifact::Libraries;
 use crate::bases::{BaseAnswer, BaseNode, FileFacts, FileTree, Libc};
 use crate::formats::elf::Dynamic;
@@ -52,7 +52,7 @@ impl Chain {
             platform: platform.clone(),
             libc: Some(Libc::Glibc),
         };
-        let lookups = Lookups::new(&self.interrupt.0);
+        let lookups = PathLookups::new(&self.interrupt.0);
         let mut image = CandidateImage {
             tree: self,
             platform: &platform,

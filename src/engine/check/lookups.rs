@@ -6,9 +6,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::image::FileAt;
-use super::search::SearchedPlace;
-use crate::bases::{BaseAnswer, BaseNode, FileTree};
+use crate::bases::{BaseAnswer, BaseNode, FileFacts, FileTree};
 use crate::layer::EntryPath;
 use crate::runtime::interrupt::{Interrupt, Interrupted};
 use crate::types::error::BoxedError;
@@ -20,8 +18,37 @@ const PASSED_OVER: u64 = 16;
 /// So many bytes of a path cost as much as one lookup more.
 const PATH_LENGTH: usize = 64;
 
+/// A directory where the loader looks, and how it knows of the place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SearchedPlace {
+    pub(super) path: Rc<str>,
+    /// Whether it looks there by the configuration of the base alone, of which the base has a cache (`ld.so.cache`).
+    pub(super) is_cached: bool,
+}
+
+impl SearchedPlace {
+    pub(super) fn direct(path: &str) -> Self {
+        Self { path: path.into(), is_cached: false }
+    }
+}
+
+/// The file that a path of a program or library leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum FileAt {
+    /// A file that fits the platform.
+    Fits(EntryPath, FileFacts),
+    /// A file for another machine, by its name.
+    OtherMachine(String),
+    /// A file that no loader loads: its path, and the reason.
+    Unfit(String, &'static str),
+    /// No file.
+    Nothing,
+    /// Nothing at hand tells.
+    Unknown,
+}
+
 /// The lookups for an image.
-pub(crate) struct Lookups {
+pub(crate) struct PathLookups {
     interrupt: Interrupt,
     /// The rest of the limit, in parts of a lookup.
     left: u64,
@@ -34,8 +61,8 @@ pub(crate) struct Lookups {
     files: BTreeMap<(usize, usize), FileAt>,
 }
 
-impl Lookups {
-    /// Lookups that end when the user interrupts.
+impl PathLookups {
+    /// PathLookups that end when the user interrupts.
     pub(crate) fn new(interrupt: &Interrupt) -> Self {
         Self {
             interrupt: interrupt.clone(),
@@ -120,7 +147,7 @@ impl Lookups {
 /// A tree whose paths are paid for.
 pub(super) struct MeteredTree<'a, T> {
     pub(super) tree: &'a mut T,
-    pub(super) lookups: &'a mut Lookups,
+    pub(super) lookups: &'a mut PathLookups,
 }
 
 impl<T: FileTree> FileTree for MeteredTree<'_, T> {

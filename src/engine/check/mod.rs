@@ -22,7 +22,7 @@ mod start;
 mod stated;
 
 pub(crate) use image::CandidateImage;
-pub(crate) use lookups::Lookups;
+pub(crate) use lookups::PathLookups;
 pub(super) use planned::Checks;
 pub(super) use replaced::{note_of_replaced, replaced};
 pub(crate) use requirement::{check, check_all};

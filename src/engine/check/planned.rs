@@ -3,7 +3,7 @@
 use super::error::CheckError;
 use super::executable::StartProgram;
 use super::image::CandidateImage;
-use super::lookups::Lookups;
+use super::lookups::PathLookups;
 use super::requirement::{check, check_all};
 use super::start;
 use crate::artifact::{Requirement, Requirements};
@@ -116,7 +116,7 @@ impl Checks<'_> {
             name: "the image",
             base_name: "the base",
             why_unknown: "`build.lock` does not tell what the base has, and nothing else needs the layers of the base on this machine",
-            lookups: Lookups::new(self.interrupt),
+            lookups: PathLookups::new(self.interrupt),
         }
     }
 

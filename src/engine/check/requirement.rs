@@ -1,7 +1,8 @@
 //! Whether an image meets one requirement: yes, no, or nothing at hand tells.
 
 use super::executable::{StartProgram, executable};
-use super::image::{CandidateImage, FileAt};
+use super::image::CandidateImage;
+use super::lookups::FileAt;
 use super::{kept, libraries, servlet};
 use crate::artifact::{Requirement, Requirements};
 use crate::bases::{BaseAnswer, FileTree, Libc, container, java_major, loaders, program};
@@ -260,7 +261,7 @@ fn account<T: FileTree>(wanted: &Account, image: &mut CandidateImage<'_, T>) -> 
 mod tests {
     use super::*;
     use crate::bases::{BaseNode, FileFacts};
-    use crate::engine::check::Lookups;
+    use crate::engine::check::PathLookups;
     use crate::layer::EntryPath;
     use crate::project::lock::SystemFacts;
     use crate::runtime::interrupt::Interrupt;
@@ -308,7 +309,7 @@ mod tests {
             name: "the image",
             base_name: "the base",
             why_unknown: "nothing tells",
-            lookups: Lookups::new(&Interrupt::default()),
+            lookups: PathLookups::new(&Interrupt::default()),
         };
         check(requirement, "app.jar", &mut image).expect("answered")[0].answer
     }

@@ -13,24 +13,10 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::lookups::Lookups;
+use super::lookups::{PathLookups, SearchedPlace};
 use crate::bases::{BaseAnswer, Libc};
 use crate::runtime::interrupt::Interrupted;
 use crate::types::platform::Platform;
-
-/// A directory where the loader looks, and how it knows of the place.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct SearchedPlace {
-    pub(super) path: Rc<str>,
-    /// Whether it looks there by the configuration of the base alone, of which the base has a cache (`ld.so.cache`).
-    pub(super) is_cached: bool,
-}
-
-impl SearchedPlace {
-    fn direct(path: &str) -> Self {
-        Self { path: path.into(), is_cached: false }
-    }
-}
 
 /// A file that is loaded: the program, or a library.
 #[derive(Clone, Debug)]
@@ -105,7 +91,7 @@ impl SearchPath {
     pub(super) fn common(
         &self,
         program: &Loaded,
-        lookups: &mut Lookups,
+        lookups: &mut PathLookups,
     ) -> Result<CommonPlaces, Interrupted> {
         let variable = self.library_path.as_deref().filter(|path| !path.is_empty());
         let variable = variable.into_iter().flat_map(|path| path.split([':', ';']));
@@ -128,7 +114,7 @@ impl SearchPath {
         &self,
         file: &Loaded,
         common: &CommonPlaces,
-        lookups: &mut Lookups,
+        lookups: &mut PathLookups,
     ) -> Result<FilePlaces, Interrupted> {
         let is_musl = self.libc == Some(Libc::Musl);
         let own = self.written(file.run_path.iter().map(String::as_str), file, lookups)?;
@@ -152,7 +138,7 @@ impl SearchPath {
         &self,
         entries: impl Iterator<Item = &'w str>,
         file: &Loaded,
-        lookups: &mut Lookups,
+        lookups: &mut PathLookups,
     ) -> Result<PlaceList, Interrupted> {
         let mut places = NumberedPlaces::new(lookups);
         for written in entries {
@@ -215,14 +201,14 @@ const MAX_PATH: usize = 4096;
 
 /// The places of a list that is being written.
 struct NumberedPlaces<'a> {
-    lookups: &'a mut Lookups,
+    lookups: &'a mut PathLookups,
     numbers: Vec<usize>,
     seen: BTreeSet<usize>,
     is_sure: bool,
 }
 
 impl<'a> NumberedPlaces<'a> {
-    const fn new(lookups: &'a mut Lookups) -> Self {
+    const fn new(lookups: &'a mut PathLookups) -> Self {
         Self { lookups, numbers: Vec::new(), seen: BTreeSet::new(), is_sure: true }
     }
 
@@ -247,7 +233,11 @@ impl<'a> NumberedPlaces<'a> {
 }
 
 /// The places of `own` before those of `inherited`, without those that are known not to be there.
-fn joined(own: &PlaceList, inherited: &PlaceList, lookups: &mut Lookups) -> Result<PlaceList, Interrupted> {
+fn joined(
+    own: &PlaceList,
+    inherited: &PlaceList,
+    lookups: &mut PathLookups,
+) -> Result<PlaceList, Interrupted> {
     if own.numbers.is_empty() && own.is_sure {
         return Ok(inherited.clone());
     }
@@ -338,7 +328,7 @@ mod tests {
 
     /// The places for the libraries of the last of `files`, each of which loads the next one, and whether they are all.
     fn places(search: &SearchPath, files: &[Loaded]) -> (Vec<SearchedPlace>, bool) {
-        let mut lookups = Lookups::new(&Interrupt::default());
+        let mut lookups = PathLookups::new(&Interrupt::default());
         let common = search.common(&files[0], &mut lookups).expect("not interrupted");
         let mut inherited = PlaceList::default();
         let mut last = None;
