@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_directory_without_an_entry_is_there_for_what_is_below() {
-        let files = [("lib64/ld-linux-x86-64.so.2", "loader"), ("etc/os-release", "PRETTY_NAME=\"Small\"\n")];
+        let files = [("lib64/ld-linux-x86-64.so.2", LOADER), ("etc/os-release", "PRETTY_NAME=\"Small\"\n")];
         let bottom = layer(&files);
         let facts = system(&mut KnownLayers(vec![Arc::clone(&bottom)])).expect("facts");
         assert_eq!(facts.libc, BTreeSet::from(["glibc".to_owned()]));
