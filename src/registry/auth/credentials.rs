@@ -230,12 +230,11 @@ fn is_text_fault(error: &std::io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT as BASE64;
     use proptest::prelude::*;
 
+    use super::super::helper::write_program;
     use super::*;
 
     fn repository(name: &str) -> Scope {
@@ -266,11 +265,7 @@ mod tests {
 
     fn helper(directory: &Path, name: &str, script: &str) {
         let path = directory.join(format!("docker-credential-{name}"));
-        // Renamed into place: another thread's fork may hold the written file open for a moment.
-        let draft = directory.join(format!(".{name}"));
-        write(&draft, &format!("#!/bin/sh\n{script}\n"));
-        std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o755)).expect("owned");
-        std::fs::rename(&draft, &path).expect("writable");
+        write_program(&path, &format!("#!/bin/sh\n{script}\n"));
     }
 
     #[test]

@@ -207,20 +207,30 @@ fn listen(said: HelperAnswer, pipe: Option<impl Read + Send + 'static>, sender: 
     });
 }
 
+/// Writes a program for a test. Another process holds the file open for that: were it this one, a program that another
+/// thread starts at that moment would hold it too, and the system refuses to run what is open for writing.
+#[cfg(test)]
+pub(super) fn write_program(path: &Path, text: &str) {
+    use std::io::Write as _;
+
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", "mkdir -p \"${1%/*}\" && rm -f \"$1\" && cat > \"$1\" && chmod 755 \"$1\"", "sh"])
+        .arg(path);
+    let mut writer = command.stdin(std::process::Stdio::piped()).spawn().expect("a shell");
+    writer.stdin.take().expect("piped").write_all(text.as_bytes()).expect("read");
+    assert!(writer.wait().expect("waited for").success(), "{}", path.display());
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
     use std::path::PathBuf;
 
     use super::*;
 
     fn script(directory: &Path, text: &str) -> PathBuf {
         let path = directory.join("helper");
-        // Renamed into place: another thread's fork may hold the written file open for a moment.
-        let draft = directory.join("draft");
-        std::fs::write(&draft, format!("#!/bin/sh\n{text}\n")).expect("writable");
-        std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o755)).expect("owned");
-        std::fs::rename(&draft, &path).expect("renamed");
+        write_program(&path, &format!("#!/bin/sh\n{text}\n"));
         path
     }
 

@@ -337,6 +337,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::helper::write_program;
     use super::*;
 
     struct Home(tempfile::TempDir);
@@ -378,10 +379,7 @@ mod tests {
                  get) [ -e {0} ] && cat {0} || {{ echo credentials not found; exit 1; }};;\nesac\n",
                 kept.display()
             );
-            let draft = self.write("draft", &script);
-            fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).expect("ours");
-            fs::create_dir_all(self.path("bin")).expect("writable");
-            fs::rename(&draft, self.path(&format!("bin/docker-credential-{name}"))).expect("writable");
+            write_program(&self.path(&format!("bin/docker-credential-{name}")), &script);
             kept
         }
 
@@ -536,10 +534,7 @@ mod tests {
     #[test]
     fn a_helper_that_fails_does_not_tell_the_password() {
         let home = Home::new();
-        let draft = home.write("draft", "#!/bin/sh\ncat\nexit 1\n");
-        fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).expect("ours");
-        fs::create_dir_all(home.path("bin")).expect("writable");
-        fs::rename(&draft, home.path("bin/docker-credential-bad")).expect("writable");
+        write_program(&home.path("bin/docker-credential-bad"), "#!/bin/sh\ncat\nexit 1\n");
         home.write("home/.docker/config.json", r#"{"credsStore":"bad"}"#);
         let error = home.keep("r.example", "alice").expect_err("fails").to_string();
         assert!(error.contains("docker-credential-bad") && !error.contains("hunter2"), "{error}");
