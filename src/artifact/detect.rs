@@ -100,15 +100,12 @@ pub fn detect_as(path: &Path, kind: &'static dyn ArtifactKind) -> Result<Artifac
     Ok(Artifact::new(kind, why, glimpse.into_material()))
 }
 
-/// Refuses an artifact that could not be packaged on any base, such as one of a kind that is recognised and no more.
+/// Refuses an artifact that could not be packaged on any base, such as a library.
 ///
 /// # Errors
-/// For such a kind.
+/// As [`ArtifactKind::check`].
 pub fn check_supported(artifact: &Artifact) -> Result<(), ArtifactError> {
-    if artifact.kind.is_supported() {
-        return artifact.kind.check(artifact.material());
-    }
-    Err(ArtifactError::NotSupported { path: artifact.path().to_owned(), kind: artifact.kind.describe() })
+    artifact.kind.check(artifact.material())
 }
 
 /// The layers and settings of `artifact` on a base with the configuration `base`; `None` is an empty base.

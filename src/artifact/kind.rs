@@ -48,11 +48,6 @@ pub trait ArtifactKind: Sync {
     /// When a file that tells cannot be read, or is damaged so that it can be no other kind either.
     fn detect(&self, glimpse: &Glimpse) -> Result<Option<Vec<String>>, ArtifactError>;
 
-    /// Whether it can be packaged; if not, it is recognised to say so.
-    fn is_supported(&self) -> bool {
-        true
-    }
-
     /// Refuses an artifact of this kind that could not be packaged on any base.
     ///
     /// # Errors

@@ -321,11 +321,6 @@ fn kinds_are_told_by_content() {
         let artifact = detect(&path).expect("detected");
         assert_eq!(artifact.kind.name(), kind, "{}", path.display());
         assert!(!artifact.why.is_empty());
-        if !artifact.kind.is_supported() {
-            let error = propose(&artifact, &at("/app"), None).expect_err("not yet");
-            assert!(error.to_string().ends_with("which is not supported yet"), "{error}");
-            assert!(error.hint().is_some_and(|hint| hint.contains("tree")));
-        }
     }
 }
 
@@ -371,7 +366,7 @@ fn every_kind_says_what_it_is() {
         if let Ok(artifact) = detect_as(&place.path("tree"), kind) {
             let refused = propose(&artifact, &at("/app"), None);
             let is_refused = matches!(refused, Err(ArtifactError::NotSupported { .. }));
-            assert_eq!(is_refused, !kind.is_supported(), "{kind:?}");
+            assert!(!is_refused, "{kind:?}");
         }
     }
     assert_eq!(kind_named("Tree"), None);

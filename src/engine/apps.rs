@@ -99,7 +99,7 @@ fn check_choice(
 /// A layout is for kinds that have a choice of them.
 fn check_layout(request: &Request, app: &config::AppSettings, artifact: &Artifact) -> Result<(), BoxedError> {
     let Some(written) = &app.layout else { return Ok(()) };
-    if !artifact.kind.is_supported() || artifact.kind.layouts().contains(&layout_of(written.value)) {
+    if artifact.kind.layouts().contains(&layout_of(written.value)) {
         return Ok(());
     }
     let message = format!("`layout` has no meaning for {}", artifact.kind.describe());

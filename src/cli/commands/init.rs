@@ -96,8 +96,7 @@ fn find(invocation: &Invocation, given: &Path, named: bool) -> Result<ArtifactCh
     if named && !given.is_dir() {
         return alone(given);
     }
-    let is_whole =
-        |artifact: Artifact| artifact.kind.is_supported() && artifact.kind.sign(Form::Directory).is_some();
+    let is_whole = |artifact: Artifact| artifact.kind.sign(Form::Directory).is_some();
     if named && artifact::detect(given).is_ok_and(is_whole) {
         return alone(given);
     }
