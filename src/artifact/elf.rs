@@ -11,8 +11,9 @@ use super::error::ArtifactError;
 use super::requirement::Search;
 use crate::formats::elf::{Dynamic, ElfFile, ElfKind, Machine};
 use crate::runtime::input;
-use crate::types::finding::{Finding, Rule, Severity};
+use crate::types::finding::{Finding, Severity};
 use crate::types::platform::Platform;
+use crate::types::rule::Rule;
 
 /// The facts in the headers of an ELF program.
 #[derive(Clone, Debug, PartialEq, Eq)]

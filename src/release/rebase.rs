@@ -27,9 +27,10 @@ use crate::transport::load::{load_image, load_manifest, offers, platform_of, soc
 use crate::transport::{Blob, Destination, Source};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
-use crate::types::finding::{Answer, Finding, Rule, Severity};
+use crate::types::finding::{Answer, Finding, Severity};
 use crate::types::platform::Platform;
 use crate::types::reference::Tag;
+use crate::types::rule::Rule;
 use crate::types::shown::Foreign;
 
 /// A base as the user named it, or as the image does.
@@ -428,7 +429,7 @@ fn refused(request: &RebaseRequest<'_>, reasons: Vec<Finding>) -> RebaseError {
 
 fn other_platform(image: &str, base: &str) -> Finding {
     let message = format!("the image is for {image}, the new base for {base}");
-    Finding::not_met(Rule::Platform, message).hint(FORCE)
+    Finding::not_met(Rule::ElfArchitecture, message).hint(FORCE)
 }
 
 /// An image, the base that it is on, and the one that it is to be on.

@@ -1,92 +1,8 @@
 //! The result of a check: a stable rule, an answer, a sentence, the remedy, and the evidence.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-/// The rules, by their stable names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rule {
-    /// A program is for another platform than the image.
-    Platform,
-    /// The loader of a program is not in the image.
-    ElfInterpreter,
-    /// The image has another C library than the program was linked with.
-    ElfLibc,
-    /// A library of a program is not in the image.
-    ElfLibrary,
-    /// The base's container runs another generation of the servlet API.
-    ServletApi,
-    /// The base's Java is too old.
-    JavaVersion,
-    /// A program that must be started is not in the image.
-    ExecutableMissing,
-    /// A named user or group is not in the image.
-    UserUnknown,
-    /// A TLS client finds no certificates.
-    CaCertificates,
-    /// Files lie below a volume of the base.
-    BelowVolume,
-    /// Another servlet container, or another place for applications, than the image was made for.
-    ServletContainer,
-}
-
-impl Rule {
-    /// All of them.
-    #[cfg(test)]
-    pub const ALL: [Self; 11] = [
-        Self::Platform,
-        Self::ElfInterpreter,
-        Self::ElfLibc,
-        Self::ElfLibrary,
-        Self::ServletApi,
-        Self::JavaVersion,
-        Self::ExecutableMissing,
-        Self::UserUnknown,
-        Self::CaCertificates,
-        Self::BelowVolume,
-        Self::ServletContainer,
-    ];
-
-    /// Whether files of a base may decide it. Of a servlet container, only the configuration tells.
-    #[must_use]
-    pub const fn is_about_files(self) -> bool {
-        matches!(
-            self,
-            Self::ElfInterpreter
-                | Self::ElfLibc
-                | Self::ElfLibrary
-                | Self::JavaVersion
-                | Self::ExecutableMissing
-                | Self::UserUnknown
-        )
-    }
-
-    /// The stable name, as JSON has it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Platform => "platform",
-            Self::ElfInterpreter => "elf-interpreter",
-            Self::ElfLibc => "elf-libc",
-            Self::ElfLibrary => "elf-library",
-            Self::ServletApi => "servlet-api",
-            Self::JavaVersion => "java-version",
-            Self::ExecutableMissing => "executable-missing",
-            Self::UserUnknown => "user-unknown",
-            Self::CaCertificates => "ca-certificates",
-            Self::BelowVolume => "below-volume",
-            Self::ServletContainer => "servlet-container",
-        }
-    }
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use super::rule::Rule;
 
 /// Whether what a rule asks for is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,17 +55,10 @@ impl Finding {
         Self { rule, answer: Answer::Met, level: Severity::Info, message, hint: None, evidence: Vec::new() }
     }
 
-    /// The base does not fulfil the rule, and the image would not run.
+    /// The image does not fulfil the rule, which matters as the table of rules says.
     #[must_use]
     pub const fn not_met(rule: Rule, message: String) -> Self {
-        Self {
-            rule,
-            answer: Answer::NotMet,
-            level: Severity::Error,
-            message,
-            hint: None,
-            evidence: Vec::new(),
-        }
+        Self { rule, answer: Answer::NotMet, level: rule.level(), message, hint: None, evidence: Vec::new() }
     }
 
     /// Nothing at hand tells whether it is there.
@@ -190,13 +99,6 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rules_have_the_names_that_json_has() {
-        for rule in Rule::ALL {
-            assert_eq!(serde_json::to_string(&rule).expect("JSON"), format!("\"{}\"", rule.name()));
-        }
-    }
 
     #[test]
     fn what_is_not_known_is_no_pass() {

@@ -9,6 +9,7 @@ pub mod fingerprint;
 pub mod location;
 pub mod platform;
 pub mod reference;
+pub mod rule;
 pub(crate) mod shown;
 pub mod stamp;
 pub mod time;

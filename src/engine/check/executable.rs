@@ -4,7 +4,8 @@ use super::image::CandidateImage;
 use crate::bases::{BaseAnswer, BaseNode, FileTree, follow};
 use crate::layer::EntryPath;
 use crate::types::error::BoxedError;
-use crate::types::finding::{Finding, Rule};
+use crate::types::finding::Finding;
+use crate::types::rule::Rule;
 use crate::types::shown::shown;
 
 /// Where a container looks for programs that its configuration does not say.
@@ -25,7 +26,7 @@ pub(super) fn executable<T: FileTree>(
     program: &StartProgram<'_>,
     image: &mut CandidateImage<'_, T>,
 ) -> Result<(Finding, Option<EntryPath>), BoxedError> {
-    let rule = Rule::ExecutableMissing;
+    let mut rule = Rule::EntrypointMissing;
     let StartProgram { name, role, remedy } = program;
     let (name, image_name) = (shown(name.as_bytes()), image.name);
     let places = places(program.name, image);
@@ -58,6 +59,7 @@ pub(super) fn executable<T: FileTree>(
     let (message, remedy) = match in_the_way.first() {
         None => (format!("{image_name} lacks `{name}`, {role}"), remedy.clone()),
         Some(reason) => {
+            rule = Rule::EntrypointNotExecutable;
             let message = format!("`{name}`, {role}, is {reason} in {image_name}: {}", evidence.join(", "));
             (
                 message,

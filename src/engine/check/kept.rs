@@ -4,7 +4,8 @@ use super::image::CandidateImage;
 use crate::artifact::KeptFact;
 use crate::bases::{Container, FileTree, container, java_major};
 use crate::types::error::BoxedError;
-use crate::types::finding::{Finding, Rule};
+use crate::types::finding::Finding;
+use crate::types::rule::Rule;
 
 /// Compares a fact of the old base with the new base of `image`.
 pub(super) fn check<T: FileTree>(

@@ -12,7 +12,8 @@ use crate::artifact::Libraries;
 use crate::bases::{BaseAnswer, FileTree, Libc};
 use crate::layer::EntryPath;
 use crate::types::error::BoxedError;
-use crate::types::finding::{Finding, Rule, Severity};
+use crate::types::finding::{Finding, Severity};
+use crate::types::rule::Rule;
 
 /// No program loads more files.
 const MAX_FILES: usize = 4096;

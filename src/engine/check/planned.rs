@@ -16,8 +16,9 @@ use crate::plan::PlannedLayer;
 use crate::project::config::{Arguments, Spanned};
 use crate::runtime::interrupt::Interrupt;
 use crate::types::error::{BoxedError, Explain as _};
-use crate::types::finding::{Finding, Rule, Severity};
+use crate::types::finding::{Finding, Severity};
 use crate::types::platform::Platform;
+use crate::types::rule::Rule;
 
 /// The inputs of the checks.
 pub(in crate::engine) struct Checks<'a> {

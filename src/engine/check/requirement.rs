@@ -8,7 +8,8 @@ use crate::artifact::{Requirement, Requirements};
 use crate::bases::{BaseAnswer, FileTree, Libc, container, java_major, loaders, program};
 use crate::layer::Account;
 use crate::types::error::BoxedError;
-use crate::types::finding::{Answer, Finding, Rule, Severity};
+use crate::types::finding::{Answer, Finding, Severity};
+use crate::types::rule::Rule;
 use crate::types::shown::shown_path;
 
 /// Checks one requirement of `artifact`, which is its name in messages.
@@ -25,11 +26,14 @@ pub(crate) fn check<T: FileTree>(
             let fits = platform.os() == image.platform.os()
                 && platform.architecture() == image.platform.architecture();
             vec![if fits {
-                Finding::met(Rule::Platform, format!("{artifact} is for {platform}, as {} is", image.name))
+                Finding::met(
+                    Rule::ElfArchitecture,
+                    format!("{artifact} is for {platform}, as {} is", image.name),
+                )
             } else {
                 let message = format!("{artifact} is for {platform}, {} for {}", image.name, image.platform);
                 let hint = format!("build the program for {}, or use a base for {platform}", image.platform);
-                Finding::not_met(Rule::Platform, message).hint(hint)
+                Finding::not_met(Rule::ElfArchitecture, message).hint(hint)
             }]
         }
         Requirement::Loader { path } => vec![loader(path, artifact, image)?],

@@ -3,7 +3,8 @@
 use crate::artifact::ServletUse;
 use crate::bases::{Container, ContainerKind, Servlet, container};
 use crate::oci::ConfigFile;
-use crate::types::finding::{Finding, Rule, Severity};
+use crate::types::finding::{Finding, Severity};
+use crate::types::rule::Rule;
 
 /// Whether the container of the base runs what the application uses.
 pub(super) fn check(usage: &ServletUse, artifact: &str, base: Option<&ConfigFile>) -> Finding {

@@ -9,8 +9,9 @@ use crate::bases::{BaseAnswer, FileTree};
 use crate::formats::elf::{LibraryFlaw, Machine};
 use crate::layer::EntryPath;
 use crate::types::error::BoxedError;
-use crate::types::finding::{Answer, Finding, Rule};
+use crate::types::finding::{Answer, Finding};
 use crate::types::platform::Platform;
+use crate::types::rule::Rule;
 
 /// All that is known of the program that starts the image. `is_own` says whether an artifact states the requirements of the
 /// program at a path itself.
@@ -44,7 +45,7 @@ fn elf<T: FileTree>(
     if dynamic.flaw == Some(LibraryFlaw::Truncated) {
         let message = format!("`{path}`, which starts {}, is truncated", image.name);
         let hint = "copy or build the program again";
-        return Ok(vec![Finding::not_met(Rule::ExecutableMissing, message).hint(hint)]);
+        return Ok(vec![Finding::not_met(Rule::EntrypointMissing, message).hint(hint)]);
     }
     let named = machine.name().and_then(|name| format!("linux/{name}").parse::<Platform>().ok());
     let mut all: Vec<Requirement> = named.map(Requirement::Platform).into_iter().collect();
