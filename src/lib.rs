@@ -56,7 +56,8 @@
 //!   - `locks/lease`: held shared by builds and exclusively by a prune.
 //!   - `CACHEDIR.TAG`.
 //! - `$TMPDIR/pack-XXXXXX`: blobs of this run, where the store cannot be written. It goes at the end, or is swept by a
-//!   later run or prune if the process was killed. Large blobs of mirrors, without a name.
+//!   later run or prune if the process was killed. Without a name: large blobs of mirrors, and the files in tar archives
+//!   that are artifacts.
 //!
 //! Locked, and not written: the directory `memo/`, while a record changes that other processes change as well; the root and
 //! the blobs of an image layout; the directory of a login's file.

@@ -67,13 +67,13 @@ impl Artifact {
     }
 }
 
-/// The artifact at `path`.
+/// The artifact at `path`. A tar archive is read into a nameless file in `scratch`.
 ///
 /// # Errors
 /// When there is nothing, it cannot be read, is damaged, or is nothing that is known; the error says what was
 /// looked for.
-pub fn detect(path: &Path) -> Result<Artifact, ArtifactError> {
-    let glimpse = Glimpse::at(path)?;
+pub fn detect(path: &Path, scratch: &Path) -> Result<Artifact, ArtifactError> {
+    let glimpse = Glimpse::at(path, scratch)?;
     let (kind, why) = recognise(&glimpse)?;
     Ok(Artifact::new(kind, why, glimpse.into_material()))
 }
@@ -84,8 +84,12 @@ pub fn detect(path: &Path) -> Result<Artifact, ArtifactError> {
 ///
 /// # Errors
 /// As [`detect`], and when what is there cannot be that.
-pub fn detect_as(path: &Path, kind: &'static dyn ArtifactKind) -> Result<Artifact, ArtifactError> {
-    let glimpse = Glimpse::at(path)?;
+pub fn detect_as(
+    path: &Path,
+    kind: &'static dyn ArtifactKind,
+    scratch: &Path,
+) -> Result<Artifact, ArtifactError> {
+    let glimpse = Glimpse::at(path, scratch)?;
     let form = glimpse.form();
     let fits = kind.forms().contains(&form) && (form != Form::File || kind.detect(&glimpse)?.is_some());
     if !fits {
@@ -160,6 +164,7 @@ fn recognise(glimpse: &Glimpse) -> Result<(&'static dyn ArtifactKind, Vec<String
     };
     Err(ArtifactError::Unknown {
         path: glimpse.material().path().to_owned(),
+        is_packed: matches!(form, Form::Tar) || is_compressed(glimpse.head()),
         is,
         looked_for: [
             format!("a zip archive with {}", signs(Form::Archive)),
@@ -170,9 +175,15 @@ fn recognise(glimpse: &Glimpse) -> Result<(&'static dyn ArtifactKind, Vec<String
     })
 }
 
+/// How messages call a tar archive.
+const TAR_ARCHIVE: &str = "a tar archive";
+
 /// The signs of all kinds in a path of this form.
 fn signs(form: Form) -> String {
-    let signs: Vec<&str> = KINDS.iter().filter_map(|kind| kind.sign(form)).collect();
+    let signs: Vec<&str> = {
+        let possible = KINDS.iter().filter(|kind| kind.forms().contains(&form));
+        possible.filter_map(|kind| kind.sign(form)).collect()
+    };
     alternatives(&signs)
 }
 
@@ -181,10 +192,20 @@ fn without_signs(form: Form) -> String {
     let what = match form {
         Form::Directory => "a directory",
         Form::Archive => "a zip archive",
+        Form::Tar => TAR_ARCHIVE,
         Form::File => "a file",
     };
     format!("{what} without {}", signs(form))
 }
+
+/// Whether a file that is no artifact may hold one.
+fn is_compressed(start: &[u8]) -> bool {
+    matches!(seems(start), GZIP_FILE | ZSTD_FILE | XZ_FILE)
+}
+
+const GZIP_FILE: &str = "a gzip file";
+const ZSTD_FILE: &str = "a zstd file";
+const XZ_FILE: &str = "an xz file";
 
 /// A guess about an unusable file.
 fn seems(start: &[u8]) -> &'static str {
@@ -201,10 +222,9 @@ fn seems(start: &[u8]) -> &'static str {
         [a, b, c, d, ..] if MACH_O.contains(&[*a, *b, *c, *d]) => "a program for macOS",
         [b'M', b'Z', ..] => "a program for Windows",
         [b'#', b'!', ..] => "a script",
-        [0x1f, 0x8b, ..] => "a gzip file",
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => "a zstd file",
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => "an xz file",
-        _ if start.get(257..262) == Some(b"ustar") => "a tar archive",
+        [0x1f, 0x8b, ..] => GZIP_FILE,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => ZSTD_FILE,
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => XZ_FILE,
         _ if std::str::from_utf8(start).is_ok() => "a text file",
         _ => "a file of unknown format",
     }

@@ -1,6 +1,6 @@
 //! Why an artifact cannot be packaged, and what to do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::words::count;
 use crate::formats::elf::TRUNCATED;
@@ -35,6 +35,8 @@ pub enum ArtifactError {
         path: PathBuf,
         /// The kind that it seems to be.
         is: String,
+        /// Whether it is an archive, or compressed, so that there may be an artifact in it.
+        is_packed: bool,
         /// The signs that were looked for.
         looked_for: String,
     },
@@ -119,16 +121,16 @@ pub enum ArtifactError {
         /// As given.
         name: String,
     },
-    /// Symbolic links of a packed web application lead out of it.
+    /// Symbolic links of an archive lead out of it.
     #[error(
-        "{} of the web application `{}` {} out of it: {}",
+        "{} of the archive `{}` {} out of it: {}",
         count(links.len(), "symbolic link", "symbolic links"),
         shown_path(path),
         if links.len() == 1 { "leads" } else { "lead" },
         listed(links)
     )]
     LinksLeave {
-        /// The application.
+        /// The archive.
         path: PathBuf,
         /// Each link with its target.
         links: Vec<(Vec<u8>, Vec<u8>)>,
@@ -189,11 +191,14 @@ impl Explain for ArtifactError {
             Self::Io { .. } => return None,
             Self::Zip(error) => return error.hint(),
             Self::Scan(error) => return error.hint(),
+            Self::Unknown { is_packed: true, path, .. } => {
+                let name = shown_path(Path::new(path.file_name().unwrap_or_default()));
+                return Some(format!(
+                    "unpack it first, with `tar xf {name}` if it is a tar, and give the directory"
+                ));
+            }
             Self::Unknown { is, looked_for, .. } => match is.as_str() {
                 "a program for macOS" | "a program for Windows" => "build it for Linux",
-                "a gzip file" | "a zstd file" | "an xz file" | "a tar archive" => {
-                    "unpack it and give the directory"
-                }
                 _ => {
                     return Some(format!(
                         "looked for: {looked_for}; to package one file of another kind, put it into a directory and \
@@ -223,7 +228,8 @@ impl Explain for ArtifactError {
             Self::FileAsRoot { .. } => "set `app.root` to its path in the image, such as \"/app/server\"",
             Self::BadName { .. } => "give a name without slashes; `app.root` says where it goes",
             Self::LinksLeave { .. } => {
-                "make the archive with the files that the links lead to in their place (`zip` does so without `-y`)"
+                "make the archive with the files that the links lead to in their place (`zip` does so without `-y`, \
+                 `tar` with `-h`)"
             }
             Self::Whiteout { .. } => "rename it",
             Self::NotAProgram { why, .. } if why.starts_with(TRUNCATED) => {

@@ -7,6 +7,8 @@ pub enum Form {
     Directory,
     /// A zip archive.
     Archive,
+    /// A tar archive, compressed by gzip or not. It is read as the directory that it contains.
+    Tar,
     /// Any other file.
     File,
 }

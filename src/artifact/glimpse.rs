@@ -28,12 +28,12 @@ pub struct Glimpse {
 }
 
 impl Glimpse {
-    /// Looks at `path`.
+    /// Looks at `path`. What must be unpacked for that goes into a nameless file in `scratch`.
     ///
     /// # Errors
     /// When there is nothing, it cannot be read, has no files, is neither a file nor a directory, or is a damaged
     /// archive.
-    pub(super) fn at(path: &Path) -> Result<Self, ArtifactError> {
+    pub(super) fn at(path: &Path, scratch: &Path) -> Result<Self, ArtifactError> {
         let metadata = std::fs::metadata(path).map_err(|source| {
             if source.kind() == std::io::ErrorKind::NotFound {
                 ArtifactError::NotFound { path: path.to_owned(), nearest: nearest_sibling(path) }
@@ -57,7 +57,10 @@ impl Glimpse {
         });
         let is_archive = !head.starts_with(ELF_MAGIC) && (ZipArchive::is_zip(&head) || named);
         let path = path.to_owned();
-        let material = if is_archive {
+        let material = if ZipArchive::is_tar(&head) {
+            let archive = Arc::new(ZipArchive::from_tar(&path, scratch)?);
+            Material::of_tar(path, archive)
+        } else if is_archive {
             let archive = Arc::new(ZipArchive::open(&path)?);
             Material::of_archive(path, archive)
         } else {

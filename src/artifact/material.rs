@@ -26,6 +26,7 @@ pub struct Material {
 enum MaterialForm {
     Directory,
     Archive(Arc<ZipArchive>),
+    Tar(Arc<ZipArchive>),
     File(Stamp),
 }
 
@@ -36,6 +37,10 @@ impl Material {
 
     pub(super) const fn of_archive(path: PathBuf, archive: Arc<ZipArchive>) -> Self {
         Self::new(path, MaterialForm::Archive(archive))
+    }
+
+    pub(super) const fn of_tar(path: PathBuf, archive: Arc<ZipArchive>) -> Self {
+        Self::new(path, MaterialForm::Tar(archive))
     }
 
     pub(super) const fn file(path: PathBuf, stamp: Stamp) -> Self {
@@ -58,15 +63,16 @@ impl Material {
         match self.opened {
             MaterialForm::Directory => Form::Directory,
             MaterialForm::Archive(_) => Form::Archive,
+            MaterialForm::Tar(_) => Form::Tar,
             MaterialForm::File(_) => Form::File,
         }
     }
 
-    /// The archive, where it is one.
+    /// The archive, where it is one, or a tar that was read into one.
     #[must_use]
     pub const fn archive(&self) -> Option<&Arc<ZipArchive>> {
         match &self.opened {
-            MaterialForm::Archive(archive) => Some(archive),
+            MaterialForm::Archive(archive) | MaterialForm::Tar(archive) => Some(archive),
             _ => None,
         }
     }
@@ -76,7 +82,7 @@ impl Material {
     pub fn stamp(&self) -> Option<Stamp> {
         match &self.opened {
             MaterialForm::Directory => None,
-            MaterialForm::Archive(archive) => Some(*archive.stamp()),
+            MaterialForm::Archive(archive) | MaterialForm::Tar(archive) => Some(*archive.stamp()),
             MaterialForm::File(stamp) => Some(*stamp),
         }
     }
@@ -85,7 +91,7 @@ impl Material {
     pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
         match &self.opened {
             MaterialForm::Directory => read_if_file(&self.path.join(name), limit),
-            MaterialForm::Archive(archive) => {
+            MaterialForm::Archive(archive) | MaterialForm::Tar(archive) => {
                 let index = archive.position(name.as_bytes());
                 Ok(index.map(|index| archive.read(index, limit)).transpose()?)
             }
@@ -100,7 +106,7 @@ impl Material {
                 .ok()
                 .filter(std::fs::Metadata::is_file)
                 .map(|file| file.len()),
-            MaterialForm::Archive(archive) => {
+            MaterialForm::Archive(archive) | MaterialForm::Tar(archive) => {
                 archive.position(name.as_bytes()).map(|index| archive.entries()[index].size)
             }
             MaterialForm::File(_) => None,
@@ -122,11 +128,14 @@ impl Material {
     pub(super) fn has_directory(&self, name: &str) -> bool {
         match &self.opened {
             MaterialForm::Directory => self.path.join(name).is_dir(),
-            MaterialForm::Archive(archive) => archive.entries().iter().any(|entry| {
-                entry.name.strip_prefix(name.as_bytes()).is_some_and(|rest| {
-                    rest.starts_with(b"/") || (rest.is_empty() && entry.kind == ArchiveEntryKind::Directory)
+            MaterialForm::Archive(archive) | MaterialForm::Tar(archive) => {
+                archive.entries().iter().any(|entry| {
+                    entry.name.strip_prefix(name.as_bytes()).is_some_and(|rest| {
+                        rest.starts_with(b"/")
+                            || (rest.is_empty() && entry.kind == ArchiveEntryKind::Directory)
+                    })
                 })
-            }),
+            }
             MaterialForm::File(_) => false,
         }
     }

@@ -14,6 +14,8 @@ mod directory;
 mod elf;
 mod error;
 mod find;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod form;
 mod found_tree;
 mod glimpse;

@@ -3,6 +3,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::error::ArtifactError;
+use super::fixture::{detect, detect_as};
 use super::glimpse::Glimpse;
 use super::*;
 use crate::bases::{Libc, Servlet};
@@ -597,7 +598,7 @@ const SIGNS: [(&str, &str); 9] = [
 /// Whether detection is that of the table, for a directory and for an archive of the same files.
 #[track_caller]
 fn is_the_first_of_the_table(path: &Path) {
-    let Ok(glimpse) = Glimpse::at(path) else { return };
+    let Ok(glimpse) = Glimpse::at(path, Path::new("/tmp")) else { return };
     let recognised = |kind: &&dyn ArtifactKind| {
         kind.forms().contains(&glimpse.form()) && kind.detect(&glimpse).expect("read").is_some()
     };

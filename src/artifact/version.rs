@@ -46,7 +46,7 @@ pub fn version(artifact: &Artifact) -> Result<Version, ArtifactError> {
     let path = artifact.path();
     match (artifact.material().form(), artifact.archive()) {
         (_, Some(archive)) => of_java(path, &InArchive(archive)),
-        (Form::File | Form::Archive, None) => Ok(Version::default()),
+        (Form::File | Form::Archive | Form::Tar, None) => Ok(Version::default()),
         (Form::Directory, None) => {
             let files = InDirectory(path);
             let mut version = of_java(path, &files)?;
@@ -203,8 +203,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::artifact::fixture::detect;
+    use crate::artifact::kind_named;
     use crate::artifact::material::Material;
-    use crate::artifact::{detect, kind_named};
     use crate::formats::zip::fixture::{Item, write};
 
     fn unpacked(files: &[(&str, &str)]) -> tempfile::TempDir {

@@ -4,6 +4,7 @@
 //! silence, and no two have a place in common.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::draft::{Draft, DraftOrigin, OwnedDirectories, SplitRequest, Times};
 use super::error::BuildError;
@@ -51,11 +52,15 @@ pub(super) struct DetectedApp<'r> {
 }
 
 /// Looks at all artifacts that the settings name.
-pub(super) fn detect(request: &Request) -> Result<Vec<DetectedApp<'_>>, BoxedError> {
-    request.settings.apps.iter().map(|app| detect_app(request, app)).collect()
+pub(super) fn detect<'r>(request: &'r Request, scratch: &Path) -> Result<Vec<DetectedApp<'r>>, BoxedError> {
+    request.settings.apps.iter().map(|app| detect_app(request, app, scratch)).collect()
 }
 
-fn detect_app<'r>(request: &'r Request, app: &'r config::AppSettings) -> Result<DetectedApp<'r>, BoxedError> {
+fn detect_app<'r>(
+    request: &'r Request,
+    app: &'r config::AppSettings,
+    scratch: &Path,
+) -> Result<DetectedApp<'r>, BoxedError> {
     let kind = match &app.kind {
         Some(written) => {
             let unknown = |unknown| request.settings.sources.error(vec![unknown]);
@@ -67,8 +72,8 @@ fn detect_app<'r>(request: &'r Request, app: &'r config::AppSettings) -> Result<
     for path in app.paths.as_slice() {
         check_choice(request, app, path)?;
         let detected = match kind {
-            Some(kind) => artifact::detect_as(path.value.path(), kind),
-            None => artifact::detect(path.value.path()),
+            Some(kind) => artifact::detect_as(path.value.path(), kind, scratch),
+            None => artifact::detect(path.value.path(), scratch),
         };
         let artifact = detected.map_err(|error| {
             let hint = error.hint();

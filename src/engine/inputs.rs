@@ -253,9 +253,9 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
 }
 
 /// The kind and version of a directory. An error is an answer too: it is the same as long as the files are.
-fn detection_key(path: &Path) -> Key {
+fn detection_key(path: &Path, scratch: &Path) -> Key {
     let mut key = KeyBuilder::new("pack detection");
-    match artifact::detect(path) {
+    match artifact::detect(path, scratch) {
         Err(error) => key.field("error", &error.to_string()),
         Ok(artifact) => {
             key.field("kind", artifact.kind.describe());
@@ -283,10 +283,11 @@ impl Looker<'_> {
     /// An artifact: what a directory is taken for depends on files that need not be part of it, and a jar may need others.
     fn artifact(&mut self, path: &Path, options: &ScanOptions) -> Result<(), BoxedError> {
         if path.is_dir() {
-            self.parts.path(&shown_path(path), &detection_key(path).0);
+            self.parts.path(&shown_path(path), &detection_key(path, self.session.store.scratch()).0);
         } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jar")) {
             // Jars that it names are beside it. Planning finds a fault in it.
-            let companions = artifact::detect(path).and_then(|artifact| artifact.companions());
+            let companions = artifact::detect(path, self.session.store.scratch())
+                .and_then(|artifact| artifact.companions());
             for companion in companions.unwrap_or_default() {
                 self.file(&companion);
             }

@@ -82,7 +82,7 @@ pub(super) fn prepare_with<'a>(
         Some(Ok(base)) => (Some(base), None),
         Some(Err(error)) => (None, Some(error)),
     };
-    let apps = apps::detect(request)?;
+    let apps = apps::detect(request, session.store.scratch())?;
     let facts = apps::facts(request, &apps)?;
     derive::check(request, &facts)?;
     let asked = asked_platforms(request)?;

@@ -341,7 +341,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::artifact::detect;
+    use crate::artifact::fixture::detect;
 
     /// The header of a static program and nothing else.
     fn program(machine: u16) -> Vec<u8> {

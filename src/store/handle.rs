@@ -40,6 +40,8 @@ pub(super) struct StoreState {
     pub(super) locks: PathBuf,
     /// The layout's own blobs, which may also spill.
     blobs: Blobs,
+    /// Where blobs spill to.
+    scratch: Option<Scratch>,
     pub(super) health: Arc<StoreHealth>,
 }
 
@@ -103,6 +105,7 @@ impl Store {
             layout,
             memos: dir.join("memo"),
             locks: dir.join("locks"),
+            scratch: None,
             health: Arc::new(health),
         }))
     }
@@ -117,7 +120,13 @@ impl Store {
             told: Box::new(move |error| health.degrade(error)),
         };
         let blobs = Blobs::of_store(self.0.layout.blobs().dir().to_owned(), Some(spill));
-        Self(Arc::new(StoreState { blobs, ..StoreState::clone(&self.0) }))
+        Self(Arc::new(StoreState { blobs, scratch: Some(scratch.clone()), ..StoreState::clone(&self.0) }))
+    }
+
+    /// Where files without a name may be made.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.0.scratch.as_ref().map_or_else(|| self.dir(), Scratch::parent)
     }
 
     /// The directory.

@@ -1,9 +1,11 @@
 //! Java applications: archives of Spring Boot and what else a Java runtime starts.
 
+use std::io::Write as _;
+
 use crate::apps::{base_with_java, hello_jar};
 use crate::artifacts::{layout, paths_in, tomcat_of};
 use crate::reproducible::check_golden;
-use crate::support::{Built, Project, Zip, chmod, noise, text};
+use crate::support::{Built, Project, Zip, chmod, noise, settle, text};
 
 /// The files of a small application: its main class, the class of its library, and a launcher.
 pub(crate) struct Classes {
@@ -375,6 +377,33 @@ pub(crate) fn distribution_zip(classes: &Classes) -> Vec<u8> {
     zip.finish()
 }
 
+/// A tar archive of these files.
+fn tar_of(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        header.set_mtime(1_700_000_000);
+        builder.append_data(&mut header, name, &content[..]).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+/// The distribution as a tar archive.
+pub(crate) fn distribution_tar(classes: &Classes) -> Vec<u8> {
+    let files: Vec<(String, Vec<u8>)> =
+        distribution(classes).into_iter().map(|(name, content)| (name.to_owned(), content)).collect();
+    tar_of(&files)
+}
+
+/// Compressed as `gzip` does it.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 #[test]
 fn a_distribution_starts_by_its_script() {
     let java = base_with_java("17.0.9").0;
@@ -397,6 +426,24 @@ fn a_distribution_starts_by_its_script() {
     // The archive is the same image, whatever its modes are.
     project.write("shop-1.2.zip", distribution_zip(&classes));
     assert_eq!(project.build("--set app.path=shop-1.2.zip").layers(), built.layers());
+
+    // So are tar archives; and one that did not change is not unpacked, for which there would be no room.
+    let tar = distribution_tar(&classes);
+    project.write("shop-1.2.tar", &tar).write("shop-1.2.tar.gz", gzip(&tar)).write("shop.tgz", gzip(&tar));
+    for name in ["shop-1.2.tar", "shop-1.2.tar.gz", "shop.tgz"] {
+        settle(&project.path(name));
+        let path = format!("--set app.path={name}");
+        assert_eq!(project.build(&path).layers(), built.layers(), "{name}");
+        let again = project.pack("build").args(&path).env("TMPDIR", "/nowhere").built("");
+        assert_eq!(again.layers(), built.layers(), "{name}");
+    }
+    let plan = project.pack("plan --set app.path=shop.tgz --json").ok().json();
+    assert!(text(&plan["artifacts"][0]["why"][0]).contains("a tar archive of a directory"), "{plan}");
+    let forgot = project.pack("build --set app.path=shop.tgz --set config.user=1").env("TMPDIR", "/nowhere");
+    forgot.fails(1).says(&["cannot unpack", "/nowhere", "`TMPDIR`"]).hints();
+    // An archive of something else is looked into no further.
+    project.write("pages.tar.gz", gzip(&tar_of(&[("pages/index.html".to_owned(), b"hello".to_vec())])));
+    project.pack("plan --set app.path=pages.tar.gz").fails(1).says(&["`tar xf pages.tar.gz`"]).hints();
 
     // A base without what the script calls.
     let (_bare, bare) = base_with_java("17.0.9");

@@ -1,4 +1,4 @@
-//! Java applications with a start script: a directory, or a zip archive of one, with scripts in `bin/` and jars in `lib/`, as
+//! Java applications with a start script: a directory, or a zip or tar archive of one, with scripts in `bin/` and jars in `lib/`, as
 //! Gradle's `installDist`, Maven's appassembler and sbt's `stage` make them. The script starts the application, so that the
 //! image needs a shell and the programs that the script calls.
 
@@ -86,7 +86,7 @@ impl ArtifactKind for Distribution {
     }
 
     fn forms(&self) -> &'static [Form] {
-        &[Form::Directory, Form::Archive]
+        &[Form::Directory, Form::Archive, Form::Tar]
     }
 
     fn sign(&self, form: Form) -> Option<&'static str> {
@@ -105,6 +105,7 @@ impl ArtifactKind for Distribution {
         let Some(first) = scripts.first() else { return Ok(None) };
         let what = match glimpse.form() {
             Form::Directory => "a directory",
+            Form::Tar => "a tar archive of a directory",
             _ => "a zip archive of a directory",
         };
         Ok(Some(vec![format!(

@@ -110,7 +110,8 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
-    use crate::artifact::{Artifact, Requirement, detect, detect_as, propose, requirements};
+    use crate::artifact::fixture::{detect, detect_as};
+    use crate::artifact::{Artifact, Requirement, propose, requirements};
     use crate::formats::zip::fixture::{Item, write};
     use crate::oci::RunConfig;
     use crate::types::error::Explain as _;

@@ -52,7 +52,7 @@ impl ArtifactKind for NodeApp {
         match form {
             Form::Directory => Some("`package.json` with a start script"),
             Form::File => Some("JavaScript (`.js`, `.mjs`, `.cjs`)"),
-            Form::Archive => None,
+            Form::Archive | Form::Tar => None,
         }
     }
 

@@ -52,7 +52,7 @@ impl ArtifactKind for Python {
         match form {
             Form::Directory => Some("installed Python distributions"),
             Form::Archive => Some("`__main__.py`"),
-            Form::File => None,
+            Form::File | Form::Tar => None,
         }
     }
 

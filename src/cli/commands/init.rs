@@ -41,7 +41,7 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
     args.base.as_deref().map(Location::parse).transpose()?;
     let given = invocation.absolute(args.path.as_deref().unwrap_or(Path::new("")));
     let ArtifactChoice { path, others } = find(invocation, &given, args.path.is_some())?;
-    let found = artifact::detect(&path)?;
+    let found = artifact::detect(&path, invocation.scratch.parent())?;
     // An artifact that a build refuses is refused now.
     artifact::check_supported(&found)?;
     let relative = |path: &Path| match path.strip_prefix(cwd).unwrap_or(path) {
@@ -97,17 +97,17 @@ fn find(invocation: &Invocation, given: &Path, named: bool) -> Result<ArtifactCh
         return alone(given);
     }
     let is_whole = |artifact: Artifact| artifact.kind.sign(Form::Directory).is_some();
-    if named && artifact::detect(given).is_ok_and(is_whole) {
+    let detect = |path: &Path| artifact::detect(path, invocation.scratch.parent());
+    if named && detect(given).is_ok_and(is_whole) {
         return alone(given);
     }
     let mut candidates: Vec<PathBuf> =
         USUAL.iter().flat_map(|directory| in_place(invocation, given, directory)).collect();
-    let can_be_packaged = |path: &PathBuf| {
-        artifact::detect(path).is_ok_and(|artifact| artifact::check_supported(&artifact).is_ok())
-    };
+    let can_be_packaged =
+        |path: &PathBuf| detect(path).is_ok_and(|artifact| artifact::check_supported(&artifact).is_ok());
     // Directories that nothing shows to be more than that are parts of a project that is an application as it lies.
-    let has_sign = |path: &PathBuf| artifact::detect(path).is_ok_and(is_whole) || path.is_file();
-    if !named && !candidates.iter().any(has_sign) && artifact::detect(given).is_ok_and(is_whole) {
+    let has_sign = |path: &PathBuf| detect(path).is_ok_and(is_whole) || path.is_file();
+    if !named && !candidates.iter().any(has_sign) && detect(given).is_ok_and(is_whole) {
         return alone(given);
     }
     match candidates.iter().position(can_be_packaged).or((!candidates.is_empty()).then_some(0)) {

@@ -115,7 +115,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::artifact::{ServletUse, detect, propose};
+    use crate::artifact::fixture::detect;
+    use crate::artifact::{ServletUse, propose};
     use crate::bases::Servlet;
     use crate::engine::memo::MemoWriter;
     use crate::layer::{self, EntryKind};

@@ -18,3 +18,6 @@ pub(crate) const ARCHIVE: Limits = Limits { entries: 20_000, path: 4096, extensi
 /// For the tar of a layer: a whole file system. No path is longer where it is unpacked (`PATH_MAX`), and Go's
 /// reader takes no longer records.
 pub(crate) const LAYER: Limits = Limits { entries: 20_000_000, path: 4096, extension: 1 << 20, sparse: true };
+/// For the tar of an artifact: as many entries as a zip archive may have, whose names have a budget of their own.
+pub(crate) const ARTIFACT: Limits =
+    Limits { entries: 300_000, path: 4096, extension: 1 << 20, sparse: false };

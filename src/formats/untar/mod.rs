@@ -24,5 +24,5 @@ pub(crate) use header::BLOCK;
 pub(crate) use input::{ReadThrough, SeekInput, Skip};
 #[cfg(test)]
 pub(crate) use limits::Limits;
-pub(crate) use limits::{ARCHIVE, LAYER};
+pub(crate) use limits::{ARCHIVE, ARTIFACT, LAYER};
 pub(crate) use walk::TarWalk;

@@ -32,13 +32,15 @@ pub struct ZipArchive {
 #[derive(Debug)]
 pub(super) enum Bytes {
     File(File),
+    /// A nameless file that no other process can change.
+    Own(File),
     Memory(Vec<u8>),
 }
 
 impl ReaderAt for Bytes {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         match self {
-            Self::File(file) => file.read_at(buffer, offset),
+            Self::File(file) | Self::Own(file) => file.read_at(buffer, offset),
             Self::Memory(bytes) => ReaderAt::read_at(&bytes[..], buffer, offset),
         }
     }
@@ -76,6 +78,19 @@ impl ZipArchive {
         names::check(path, &mut entries)?;
         let offsets = entries.iter().map(|_| OnceLock::new()).collect();
         Ok(Self { path: path.to_owned(), stamp, bytes, entries, offsets })
+    }
+
+    /// An archive whose entries lie stored in `file`, each where its `header_offset` says; `stamp` is that of the file at
+    /// `path`, which they were taken from.
+    pub(super) fn of_stored(
+        path: &Path,
+        stamp: Stamp,
+        file: File,
+        mut entries: Vec<ArchiveEntry>,
+    ) -> Result<Self, ZipError> {
+        names::check(path, &mut entries)?;
+        let offsets = entries.iter().map(|entry| OnceLock::from(entry.header_offset)).collect();
+        Ok(Self { path: path.to_owned(), stamp, bytes: Bytes::Own(file), entries, offsets })
     }
 
     /// Whether `start`, the first bytes of a file, are those of an archive without prefixed bytes.

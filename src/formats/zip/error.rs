@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::entry::{MAX_NAME, TYPE_MASK};
+use crate::formats::untar::UntarError;
 use crate::types::error::{Explain, Kind};
 use crate::types::shown::{shown_path, shown_start};
 
@@ -84,6 +85,32 @@ pub enum ZipError {
         /// How many there are.
         count: usize,
     },
+    /// A tar archive that cannot be read.
+    #[error("cannot unpack `{}`: {source}", shown_path(path))]
+    Tar {
+        /// The archive.
+        path: PathBuf,
+        /// The reason.
+        source: UntarError,
+    },
+    /// A compressed tar archive of more bytes than one of its size has.
+    #[error("`{}` unpacks to more than {limit} bytes, which is too much for its size", shown_path(path))]
+    Inflated {
+        /// The archive.
+        path: PathBuf,
+        /// How many bytes it may unpack to.
+        limit: u64,
+    },
+    /// The contents of a tar archive cannot be kept.
+    #[error("cannot unpack `{}` into `{}`", shown_path(path), shown_path(scratch))]
+    Room {
+        /// The archive.
+        path: PathBuf,
+        /// The directory for temporary files.
+        scratch: PathBuf,
+        /// The error of the system.
+        source: std::io::Error,
+    },
     /// Written to since it was opened.
     #[error("`{}` was changed while it was read", shown_path(path))]
     Changed {
@@ -139,6 +166,9 @@ pub enum EntryProblem {
         /// The type bits of its mode.
         kind: u32,
     },
+    /// A hard link of a tar archive to something else than a file before it.
+    #[error("is a hard link to `{}`, which is not a file before it in the archive", shown_start(.0, ROOM))]
+    LinkTarget(Vec<u8>),
     /// The two sizes cannot both be true.
     #[error("declares {size} bytes from {compressed_size} compressed ones, which is impossible")]
     ImpossibleSize {
@@ -213,6 +243,14 @@ impl Explain for ZipError {
             Self::Names { .. } => {
                 "make the archive with fewer and shorter paths, or unpack it and give the directory"
             }
+            Self::Tar { source: UntarError::Ambiguous { .. } | UntarError::Sparse(_), .. } => {
+                "make the archive with GNU tar or Python's `tarfile`, or unpack it and give the directory"
+            }
+            Self::Tar { .. } => "build or download the archive again",
+            Self::Inflated { .. } => "unpack it and give the directory",
+            Self::Room { .. } => {
+                "make room there or set `TMPDIR` to another directory, or unpack it and give the directory"
+            }
             Self::Changed { .. } => "wait until the build that writes it has ended, then run this again",
             Self::Entry { problem, .. } => match problem {
                 EntryProblem::Encrypted => "make the archive without a password",
@@ -225,7 +263,7 @@ impl Explain for ZipError {
                 | EntryProblem::Parent
                 | EntryProblem::Backslash
                 | EntryProblem::Nul => "make the archive with relative paths, separated by slashes",
-                EntryProblem::Special { .. } => "leave it out of the archive",
+                EntryProblem::Special { .. } | EntryProblem::LinkTarget(_) => "leave it out of the archive",
                 EntryProblem::LongName { .. } => "make the archive with shorter paths",
                 EntryProblem::TooLarge { .. } => return None,
                 _ => "do not trust this archive: build or download it again",

@@ -12,8 +12,9 @@
 //! - a reader gives exactly the declared bytes or an error: size and CRC-32 are verified, output never
 //!   exceeds the declared size, and an archive that was changed since it was opened is noticed.
 //!
-//! Nothing here writes to disk, extracts or follows links. A [`Repacked`] archive is made of another one's entries while it
-//! is read.
+//! Nothing here extracts or follows links. A [`Repacked`] archive is made of another one's entries while it is read. A tar
+//! archive becomes an archive of this form with stored entries, in a nameless file, under the same invariants: see
+//! [`ZipArchive::from_tar`].
 
 mod archive;
 mod directory;
@@ -25,6 +26,7 @@ mod inflate;
 mod names;
 mod reader;
 mod repack;
+mod tarball;
 #[cfg(test)]
 mod tests;
 

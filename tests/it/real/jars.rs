@@ -6,7 +6,10 @@ use super::server::Server;
 use super::tools::{Pack, Podman};
 use super::{inputs, project, say, scratch};
 use crate::apps::hello_jar;
-use crate::java::{Classes, boot_war, distribution, distribution_zip, quarkus_app, small_boot_jar, thin_jar};
+use crate::java::{
+    Classes, boot_war, distribution, distribution_tar, distribution_zip, gzip, quarkus_app, small_boot_jar,
+    thin_jar,
+};
 
 /// A Debian with a Java runtime, as a base for other images.
 pub(super) fn jre_base(pack: &Pack, inputs: &Path, directory: &Path) -> String {
@@ -105,4 +108,6 @@ fn java_applications_start_on_a_real_base() {
     assert_eq!(run(&directory.join("shop-1.2"), &[]), "hello to a distribution\n");
     let zip = write("shop-1.2.zip", distribution_zip(&classes));
     assert_eq!(run(&zip, &[]), "hello to a distribution\n");
+    let tar = write("shop-1.2.tar.gz", gzip(&distribution_tar(&classes)));
+    assert_eq!(run(&tar, &[]), "hello to a distribution\n");
 }

@@ -1,7 +1,8 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;
-use crate::artifact::{Artifact, detect, propose, requirements};
+use crate::artifact::fixture::detect;
+use crate::artifact::{Artifact, propose, requirements};
 use crate::layer::EntryKind;
 use crate::oci::RunConfig;
 use crate::types::error::Explain as _;
@@ -110,7 +111,10 @@ fn scripts_are_those_that_npm_reads() {
     ] {
         std::fs::write(directory.path().join("package.json"), text).expect("written");
         assert_eq!(
-            NodeApp.detect(&Glimpse::at(directory.path()).expect("looked at")).expect("read").is_some(),
+            NodeApp
+                .detect(&Glimpse::at(directory.path(), directory.path()).expect("looked at"))
+                .expect("read")
+                .is_some(),
             expected,
             "{text}"
         );

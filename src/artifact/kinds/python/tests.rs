@@ -1,7 +1,8 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::artifact::{Artifact, detect, propose, requirements};
+use crate::artifact::fixture::detect;
+use crate::artifact::{Artifact, propose, requirements};
 use crate::formats::zip::fixture::{Item, write};
 use crate::layer::EntryKind;
 use crate::oci::RunConfig;
