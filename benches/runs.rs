@@ -57,6 +57,7 @@ fn request(directory: &Path, number: usize) -> Request {
     let none = Overrides::default();
     Request {
         reads_base: false,
+        plans_refused: false,
         settings: Settings::resolve(document, &none, &none).unwrap(),
         has_build_file: true,
         facts: Facts::default(),

@@ -102,6 +102,10 @@ impl Explain for BuildError {
         }
     }
 
+    fn is_laid_out(&self) -> bool {
+        matches!(self, Self::OnePlatform { error, .. } if error.is_laid_out())
+    }
+
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Nothing => {

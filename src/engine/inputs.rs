@@ -82,6 +82,7 @@ impl Inputs {
             cache: _,
             own: _,
             reads_base: _,
+            plans_refused: _,
         } = request;
         let mut looker = Looker {
             parts: parts_of(settings, facts),
@@ -215,6 +216,8 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         apps,
         layers,
         config,
+        check,
+        strict,
         cache,
         registries,
         workspace,
@@ -235,6 +238,8 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
     parts.setting("app", apps);
     parts.setting("layer", layers);
     parts.setting("config", config);
+    parts.setting("check", check);
+    parts.setting("--strict", strict);
     parts.setting("cache", cache);
     parts.setting("registry", registries);
     parts.setting("workspace", workspace);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::apps::{self, ProposedApp};
 use super::base_table::BaseTable;
 use super::cache::{CacheDistrust, Lookups, SharedLayers};
-use super::check::{self, Checks, stated};
+use super::check::{self, CheckError, Checks, stated};
 use super::compression::compression;
 use super::declared::DeclaredLayer;
 use super::derive;
@@ -31,9 +31,10 @@ use crate::plan::{
 use crate::project::config;
 use crate::project::lock::LockedBase;
 use crate::runtime::events::Stage;
+use crate::types::check_policy::CheckPolicy;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain as _, Kind};
-use crate::types::finding::Finding;
+use crate::types::finding::{Finding, Severity};
 use crate::types::platform::Platform;
 
 /// A layer of so many bytes that this machine built before, and that has changed, is built without asking whether another
@@ -108,12 +109,11 @@ pub(super) fn prepare_with<'a>(
         findings: Vec::new(),
         base_indexes: Vec::new(),
         locked: None,
-        unmet: None,
         platform: Platform::linux_amd64(),
     };
     let mut images = Vec::new();
     let mut bases = Vec::new();
-    let mut unmet: Option<BoxedError> = None;
+    let mut found: Vec<(Option<Platform>, Vec<Finding>)> = Vec::new();
     let mut planned: Vec<PlannedArtifact> = Vec::new();
     let platforms: Vec<Option<Platform>> =
         selection.images.iter().map(|wanted| wanted.platform.clone()).collect();
@@ -125,7 +125,7 @@ pub(super) fn prepare_with<'a>(
             if selection.are_asked_for { error } else { one_of(error, &platform, &platforms) }
         };
         let (image, platform_base) = image.map_err(&told)?;
-        unmet = unmet.or(preparer.unmet.take().map(&told));
+        found.push((platform, std::mem::take(&mut preparer.findings)));
         images.push(image);
         bases.push(platform_base);
         for artifact in artifacts {
@@ -134,24 +134,15 @@ pub(super) fn prepare_with<'a>(
             }
         }
     }
-    let Preparer {
-        memos,
-        compression,
-        mut notes,
-        mut warnings,
-        mut findings,
-        base_indexes,
-        locked,
-        lookups,
-        ..
-    } = preparer;
-    let mut seen: Vec<Finding> = Vec::new();
-    findings.retain(|finding| {
-        !seen.contains(finding) && {
-            seen.push(finding.clone());
-            true
-        }
-    });
+    let Preparer { memos, compression, mut notes, mut warnings, base_indexes, locked, lookups, .. } =
+        preparer;
+    let policy = request.settings.check_policy();
+    let unmet = match refusal(request, &policy, selection.are_asked_for, &found) {
+        Some(error) if !request.plans_refused => return Err(error),
+        unmet => unmet,
+    };
+    let findings = policy.apply(found.into_iter().flat_map(|(_, findings)| findings));
+    notes.extend(policy.notes(&findings));
     let remarks = scanner.remarks();
     notes.extend(remarks.notes);
     warnings.extend(remarks.warnings);
@@ -236,6 +227,27 @@ fn check_platform(platform: &Platform) -> Result<(), BuildError> {
     if platform.os() == "windows" { Err(BuildError::Windows(platform.clone())) } else { Ok(()) }
 }
 
+/// Why the checks refuse the images, with the findings about each: one error of all that is wrong.
+fn refusal(
+    request: &Request,
+    policy: &CheckPolicy,
+    are_asked_for: bool,
+    found: &[(Option<Platform>, Vec<Finding>)],
+) -> Option<BoxedError> {
+    let judged = |findings: &[Finding]| policy.apply(findings.iter().cloned());
+    let is_refused =
+        |findings: &[Finding]| judged(findings).iter().any(|finding| finding.level == Severity::Error);
+    let (refused, fit): (Vec<_>, Vec<_>) = found.iter().partition(|(_, findings)| is_refused(findings));
+    let (platform, _) = refused.first()?;
+    let all = policy.apply(refused.iter().flat_map(|(_, findings)| findings.iter().cloned()));
+    let error: BoxedError = CheckError::of(&all, &request.settings.sources)?.into();
+    if are_asked_for || fit.is_empty() {
+        return Some(error);
+    }
+    let platforms: Vec<Option<Platform>> = fit.into_iter().map(|(platform, _)| platform.clone()).collect();
+    Some(one_of(error, platform, &platforms))
+}
+
 /// An error of one of several platforms that the user did not name: which, and how to do without it.
 fn one_of(error: BoxedError, platform: &Option<Platform>, all: &[Option<Platform>]) -> BoxedError {
     let (Some(platform), Kind::Input) = (platform, error.kind()) else { return error };
@@ -252,11 +264,10 @@ struct Preparer<'a, 'r> {
     lookups: Lookups,
     notes: Vec<String>,
     warnings: Vec<String>,
+    /// Of the image under way, before the user's policy is applied.
     findings: Vec<Finding>,
     base_indexes: Vec<(Digest, Arc<LayerIndex>)>,
     locked: Option<LockedBase>,
-    /// Of the image under way: why it cannot run, where the facts of the base are wanted all the same.
-    unmet: Option<BoxedError>,
     /// Of the image under way.
     platform: Platform,
 }
@@ -305,7 +316,8 @@ impl<'a, 'r> Preparer<'a, 'r> {
             let entries = app.proposal.layers.iter().flat_map(|layer| &layer.entries);
             let (store, memos, of) = (&self.session.store, &mut self.memos, (app.artifact, &app.options));
             let (required, found) = stated(store, memos, of, entries, Search::on(config), self.scanner)?;
-            self.findings.extend(found);
+            let path = app.artifact.path();
+            self.findings.extend(found.into_iter().map(|finding| finding.in_file(path)));
             requirements.push(required);
         }
         let checks = Checks {
@@ -317,6 +329,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
             start: &start,
         };
         self.findings.extend(checks.first()?);
+        self.refuse_early()?;
         let base_layers = loaded.as_ref().map_or(0, |loaded| loaded.image.layers().len());
         self.platform = platform.clone();
         let layers = match (base, &loaded) {
@@ -335,12 +348,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
                 for root in &beneath {
                     self.look_beneath(root, &mut tree)?;
                 }
-                match checks.run(&layers, Some(&mut tree)) {
-                    Ok(found) => self.findings.extend(found),
-                    // Who reads the base for its facts gets those that show the fault.
-                    Err(error) if self.request.reads_base => self.unmet = Some(error),
-                    Err(error) => return Err(error),
-                }
+                self.findings.extend(checks.run(&layers, Some(&mut tree))?);
                 if self.request.cache.write.is_some() {
                     self.base_indexes.extend(tree.own_indexes()?);
                 }
@@ -364,6 +372,15 @@ impl<'a, 'r> Preparer<'a, 'r> {
         });
         let apps::Start { entrypoint, cmd, env, workdir } = start;
         Ok((PlannedImage { platform, base: planned_base, layers, entrypoint, cmd, env, workdir }, loaded))
+    }
+
+    /// Refuses the image under way for what is known before a layer of the base is read.
+    fn refuse_early(&self) -> Result<(), BoxedError> {
+        let findings = self.request.settings.check_policy().apply(self.findings.iter().cloned());
+        match CheckError::of(&findings, &self.request.settings.sources) {
+            Some(error) if !self.request.plans_refused => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// The layer that removes the base's own applications, if it has any.

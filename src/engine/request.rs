@@ -35,6 +35,8 @@ pub struct Request {
     pub own: OwnFiles,
     /// Whether checks may read layers of a base in a registry that nothing else needs.
     pub reads_base: bool,
+    /// Whether an image that the checks refuse is planned all the same.
+    pub plans_refused: bool,
 }
 
 impl Request {

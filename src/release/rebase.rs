@@ -25,6 +25,7 @@ use crate::runtime::interrupt::Interrupt;
 use crate::store::Store;
 use crate::transport::load::{load_image, load_manifest, offers, platform_of, soci_index};
 use crate::transport::{Blob, Destination, Source};
+use crate::types::check_policy::CheckPolicy;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::finding::{Answer, Finding, Severity};
@@ -56,6 +57,8 @@ pub struct RebaseRequest<'a> {
     pub platform: Option<Platform>,
     /// Do what is refused otherwise.
     pub force: bool,
+    /// The user's policy about findings.
+    pub policy: &'a CheckPolicy,
     /// Whether the image is on this machine, so that its own layers may be read.
     pub image_is_near: bool,
     /// Read layers in a registry where nothing else tells what they have.
@@ -119,7 +122,8 @@ fn on(platform: &Option<Platform>) -> String {
 }
 
 fn list(reasons: &[Finding]) -> String {
-    let sentences: Vec<&str> = reasons.iter().map(|reason| reason.message.as_str()).collect();
+    let sentence = |reason: &Finding| format!("{} [{}]", reason.message, reason.rule);
+    let sentences: Vec<String> = reasons.iter().map(sentence).collect();
     Foreign::new(&sentences.join("; ")).to_string()
 }
 
@@ -244,6 +248,7 @@ pub fn rebase(request: &RebaseRequest<'_>) -> Result<RebaseReport, BoxedError> {
             index_of(images, &indexes, crate::store::empty_index(), &parts)?
         }
     };
+    request.policy.notes(&findings).into_iter().for_each(|note| request.progress.note(note));
     let digest = result.digest();
     let mut report = RebaseReport {
         destination: request.destination.name(),
@@ -372,7 +377,7 @@ fn one(
     let shown = |platform: &Option<Platform>| {
         platform.as_ref().map_or_else(|| "no platform".to_owned(), ToString::to_string)
     };
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = Vec::new();
     let mut found = match new.load(platform.as_ref()) {
         Ok(found) => found,
         // Not for this platform, or not there at all: what there is, if it is only one, tells which.
@@ -393,6 +398,7 @@ fn one(
     };
     let scene = RebaseScene { image, old: &old, new: &found, own: count };
     findings.extend(scene.findings(request, old_base, new)?);
+    let mut findings: Vec<Finding> = request.policy.apply(findings).into_iter().map(with_advice).collect();
     let reasons: Vec<Finding> =
         findings.iter().filter(|finding| finding.level == Severity::Error).cloned().collect();
     if !reasons.is_empty() {
@@ -487,7 +493,7 @@ impl RebaseScene<'_> {
                 },
             ));
         }
-        Ok(findings.into_iter().map(with_advice).collect())
+        Ok(findings)
     }
 
     /// The indexes of the image's own layers, as far as they may be read.

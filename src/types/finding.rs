@@ -1,8 +1,13 @@
 //! The result of a check: a stable rule, an answer, a sentence, the remedy, and the evidence.
 
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::rule::Rule;
+use super::shown::shown_path;
 
 /// Whether what a rule asks for is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +35,30 @@ pub enum Severity {
     Error,
 }
 
+/// Where a setting was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingPlace {
+    /// The file, or the flag or variable as it was typed.
+    pub name: String,
+    /// The line in a file, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The column in that line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// The bytes in the texts of all settings, for a report that shows them.
+    #[serde(skip)]
+    pub bytes: Range<usize>,
+}
+
+impl fmt::Display for SettingPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.line.map_or(Ok(()), |line| write!(f, ":{line}"))?;
+        self.column.map_or(Ok(()), |column| write!(f, ":{column}"))
+    }
+}
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,31 +75,47 @@ pub struct Finding {
     pub hint: Option<String>,
     /// The files and fields that were read.
     pub evidence: Vec<String>,
+    /// The file or directory on this machine that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The setting that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setting: Option<SettingPlace>,
+    /// Why the user allows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<String>,
 }
 
 impl Finding {
     /// The base fulfils the rule.
     #[must_use]
     pub const fn met(rule: Rule, message: String) -> Self {
-        Self { rule, answer: Answer::Met, level: Severity::Info, message, hint: None, evidence: Vec::new() }
+        Self::new(rule, Answer::Met, Severity::Info, message)
     }
 
     /// The image does not fulfil the rule, which matters as the table of rules says.
     #[must_use]
     pub const fn not_met(rule: Rule, message: String) -> Self {
-        Self { rule, answer: Answer::NotMet, level: rule.level(), message, hint: None, evidence: Vec::new() }
+        Self::new(rule, Answer::NotMet, rule.level(), message)
     }
 
     /// Nothing at hand tells whether it is there.
     #[must_use]
     pub const fn unknown(rule: Rule, message: String) -> Self {
+        Self::new(rule, Answer::Unknown, Severity::Warning, message)
+    }
+
+    const fn new(rule: Rule, answer: Answer, level: Severity, message: String) -> Self {
         Self {
             rule,
-            answer: Answer::Unknown,
-            level: Severity::Warning,
+            answer,
+            level,
             message,
             hint: None,
             evidence: Vec::new(),
+            file: None,
+            setting: None,
+            allowed: None,
         }
     }
 
@@ -92,6 +137,20 @@ impl Finding {
     #[must_use]
     pub fn evidence(mut self, evidence: Vec<String>) -> Self {
         self.evidence = evidence;
+        self
+    }
+
+    /// About this file on this machine, where it is not about another one.
+    #[must_use]
+    pub fn in_file(mut self, file: &Path) -> Self {
+        self.file.get_or_insert_with(|| shown_path(file));
+        self
+    }
+
+    /// About a setting that was written there.
+    #[must_use]
+    pub fn at_setting(mut self, place: Option<SettingPlace>) -> Self {
+        self.setting = place.or(self.setting);
         self
     }
 }

@@ -14,6 +14,7 @@ mod apps;
 mod architecture;
 mod artifacts;
 mod buckets;
+mod check;
 mod checkout;
 mod commands;
 mod content;

@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 
 use clap::{Args, ValueEnum, ValueHint};
 
+use super::policy::PolicyArgs;
 use super::registries::RegistryArgs;
 use super::values::{absolute, percent, repository};
 use crate::artifact::KINDS;
@@ -95,6 +96,10 @@ pub struct ImageArgs {
     /// Set a key of build.toml, such as config.user=1000; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", help_heading = "Image")]
     pub set: Vec<String>,
+
+    /// The policy about findings.
+    #[command(flatten)]
+    pub checks: PolicyArgs,
 
     /// Read the cache in the registry when pushing, even if build.toml says otherwise
     ///

@@ -24,6 +24,7 @@ mod login;
 mod output;
 mod places;
 mod plan;
+mod policy;
 mod rebase;
 mod registries;
 mod stored;

@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 use clap::Args;
 
 use super::format::OutputFormat;
+use super::policy::PolicyArgs;
 use super::registries::RegistryArgs;
 use super::values::new_tag;
 use crate::types::platform::Platform;
@@ -50,6 +51,10 @@ pub struct RebaseArgs {
     /// Read the layers of both bases and of the image, where nothing else tells what they have
     #[arg(long)]
     pub read_bases: bool,
+
+    /// The policy about findings.
+    #[command(flatten)]
+    pub checks: PolicyArgs,
 
     /// How registries are reached.
     #[command(flatten)]

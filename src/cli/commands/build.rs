@@ -12,7 +12,7 @@ use super::super::invocation::Invocation;
 use super::super::summary::Summary;
 use super::super::timings::{self, BuildRecord, HostMachine};
 use super::super::view::explain::{self, Explanation};
-use super::super::view::findings::findings;
+use super::super::view::findings::{ToldNotes, findings};
 use super::request::{self, CommandRequest};
 use crate::engine::{self, Report, Request};
 use crate::project::config;
@@ -50,7 +50,7 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
     for warning in &report.warnings {
         invocation.printer.warning(warning);
     }
-    findings(&invocation.printer, &report.findings);
+    findings(&invocation.printer, &report.findings, ToldNotes::Important);
     if args.cache_to {
         let written = format::count(report.cache_entries_written as u64, "entry");
         invocation.printer.detail(format!("the cache in the registry got {written}"));

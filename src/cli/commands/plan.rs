@@ -9,7 +9,7 @@ use super::super::error::CommandError;
 use super::super::format::{self, Column, Screen, Table};
 use super::super::invocation::Invocation;
 use super::super::view::explain;
-use super::super::view::findings::findings;
+use super::super::view::findings::{ToldNotes, findings};
 use super::request;
 use crate::engine::{self, Outcome, PreparedBuild, Request};
 use crate::oci::Descriptor;
@@ -63,7 +63,7 @@ pub(super) fn run(invocation: &Invocation, args: &PlanArgs) -> Result<(), Comman
     for warning in &plan.warnings {
         invocation.printer.warning(warning);
     }
-    findings(&invocation.printer, &plan.findings);
+    findings(&invocation.printer, &plan.findings, ToldNotes::All);
     if args.format.json {
         invocation.printer.json(&PlanView { plan, transfers, outcome });
         return Ok(());

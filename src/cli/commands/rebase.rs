@@ -43,6 +43,7 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
         new: &new,
         platform: args.platform.clone(),
         force: args.force,
+        policy: &args.checks.policy(),
         image_is_near: in_registry(&args.image).is_none(),
         read_bases: args.read_bases,
         shared: shared(&client, &args.image),
@@ -58,7 +59,7 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
     })?;
     let reference = format!("{}{}", target.prefix, report.digest);
     invocation.printer.published(&reference);
-    view::findings::findings(&invocation.printer, &report.findings);
+    view::findings::findings(&invocation.printer, &report.findings, view::findings::ToldNotes::All);
     invocation.printer.message(view::copy::rebased(&report));
     if args.format.json {
         invocation.printer.json(&report);

@@ -92,6 +92,7 @@ pub(super) fn ask(
         project: project_of(found.build_file.as_deref(), found.artifact.as_deref().or(first_app(&settings))),
         cache: reading(&settings, &name, args),
         reads_base: false,
+        plans_refused: false,
         name,
         settings,
         own,
@@ -310,6 +311,8 @@ fn overrides(
         offline: args.offline.then_some(true),
         locked: args.locked.then_some(true),
         untrusted: args.untrusted.then_some(true),
+        allow: args.checks.allow.clone(),
+        strict: args.checks.strict.then_some(true),
         jobs: invocation.global.jobs,
         source_date_epoch: invocation.environment.source_date_epoch()?,
     })

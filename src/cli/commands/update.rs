@@ -38,6 +38,7 @@ pub(super) fn run(invocation: &Invocation, args: &UpdateArgs) -> Result<(), Comm
     asked.request.settings.locked = false;
     // The user who asks for it gets all that checks may want to know.
     asked.request.reads_base = true;
+    asked.request.plans_refused = true;
     let session = invocation.session(&asked.request.settings)?;
     let (found, unmet) = engine::lock(&session, &asked.request)?;
     let mut new = Lock::default();

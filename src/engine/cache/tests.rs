@@ -128,6 +128,7 @@ impl Town {
         let name = self.repository(name);
         let request = Request {
             reads_base: false,
+            plans_refused: false,
             settings,
             has_build_file: true,
             facts: Facts::default(),

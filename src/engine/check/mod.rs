@@ -4,6 +4,9 @@
 //! Each requirement of an artifact is **met**, **not met**, or **cannot be known here**, and the last is no pass. The
 //! answer is a function of the artifact, the settings, the base, the lock, and what the registry tells of the base's
 //! layers. The content of the store, and whether a layer of ours is known already, decide nothing.
+//!
+//! Checks only collect findings. The user's policy ([`crate::types::check_policy`]) is applied to all of them at once,
+//! and one error lists those that are errors.
 
 mod error;
 mod executable;
@@ -21,6 +24,7 @@ mod servlet;
 mod start;
 mod stated;
 
+pub(super) use error::CheckError;
 pub(crate) use image::CandidateImage;
 pub(crate) use lookups::PathLookups;
 pub(super) use planned::Checks;

@@ -1,6 +1,5 @@
 //! All checks of a planned image.
 
-use super::error::CheckError;
 use super::executable::StartProgram;
 use super::image::CandidateImage;
 use super::lookups::PathLookups;
@@ -9,14 +8,14 @@ use super::start;
 use crate::artifact::{Requirement, Requirements};
 use crate::bases::{BaseLayers, Empty, FileTree, Stack};
 use crate::engine::apps::Start;
-use crate::engine::request::{Request, at};
+use crate::engine::request::Request;
 use crate::layer::{Account, Content, ContentSource, EntryKind, EntryPath, LayerSpec};
 use crate::oci::ConfigFile;
 use crate::plan::PlannedLayer;
 use crate::project::config::{Arguments, Spanned};
 use crate::runtime::interrupt::Interrupt;
-use crate::types::error::{BoxedError, Explain as _};
-use crate::types::finding::{Finding, Severity};
+use crate::types::error::BoxedError;
+use crate::types::finding::{Finding, SettingPlace, Severity};
 use crate::types::platform::Platform;
 use crate::types::rule::Rule;
 
@@ -44,7 +43,7 @@ struct NamedProgram<'a> {
 }
 
 impl Checks<'_> {
-    /// Checks that need no file of the image, so that a refusal comes before a layer is read.
+    /// The findings of checks that need no file of the image, so that a refusal comes before a layer is read.
     pub(in crate::engine) fn first(&self) -> Result<Vec<Finding>, BoxedError> {
         let mut tree = Empty;
         self.requirements(&mut tree, |requirement| !needs_files(requirement))
@@ -88,12 +87,15 @@ impl Checks<'_> {
         let mut image = self.image(tree, &cure);
         let mut findings = Vec::new();
         for requirements in self.requirements {
-            findings.extend(check_all(requirements, &is_meant, &mut image)?);
+            let found = check_all(requirements, &is_meant, &mut image)?;
+            findings.extend(found.into_iter().map(|finding| finding.in_file(&requirements.artifact)));
         }
-        match CheckError::of(&findings) {
-            Some(error) => Err(error.into()),
-            None => Ok(findings),
-        }
+        Ok(findings)
+    }
+
+    /// Where a setting was written, if a build file has it.
+    fn place<T>(&self, setting: &Spanned<T>) -> Option<SettingPlace> {
+        self.request.has_build_file.then(|| self.request.settings.sources.place(setting.span))
     }
 
     fn image<'t, T>(&'t self, tree: &'t mut T, cure: &'t str) -> CandidateImage<'t, T> {
@@ -227,14 +229,8 @@ impl Checks<'_> {
         if is_default {
             findings.iter_mut().for_each(|finding| finding.level = finding.level.min(Severity::Warning));
         }
-        match (CheckError::of(&findings), setting) {
-            (Some(error), Some(setting)) => {
-                let hint = error.hint();
-                Err(at(self.request, setting, error.into(), hint))
-            }
-            (Some(error), None) => Err(error.into()),
-            (None, _) => Ok(findings),
-        }
+        let place = setting.and_then(|setting| self.place(setting));
+        Ok(findings.into_iter().map(|finding| finding.at_setting(place.clone())).collect())
     }
 
     /// Whether the user exists, where the settings give a name.
@@ -246,13 +242,8 @@ impl Checks<'_> {
         for account in Account::named_in(user.value.as_str()) {
             findings.extend(check(&Requirement::Account(account), "", &mut image)?);
         }
-        match CheckError::of(&findings) {
-            Some(error) => {
-                let hint = error.hint();
-                Err(at(self.request, user, error.into(), hint))
-            }
-            None => Ok(findings),
-        }
+        let place = self.place(user);
+        Ok(findings.into_iter().map(|finding| finding.at_setting(place.clone())).collect())
     }
 }
 

@@ -94,6 +94,7 @@ impl Town {
         let none = Overrides::default();
         Request {
             reads_base: false,
+            plans_refused: false,
             settings: Settings::resolve(document, &none, &none).expect("settings"),
             has_build_file: true,
             facts: Facts::default(),

@@ -21,8 +21,8 @@ pub use registries::{UserFile, merge};
 pub use schema::{
     AppSettings, DirectorySettings, FilesSettings, LayerSettings, NonEmptyName, RegistryOptions, TagTemplate,
 };
-pub use settings::{KeyFlag, Overrides, Settings};
-pub use source::{ConfigError, Diagnostic, Span, Spanned};
+pub use settings::{AllowFlag, KeyFlag, Overrides, Settings};
+pub use source::{ConfigError, Diagnostic, Diagnostics, Sources, Span, Spanned};
 pub use template::{Facts, Template, TemplateError};
 pub use value::{
     Arguments, BaseSetting, Buckets, CompressionSetting, DiskPath, KindName, Layout, Mode, Mtime, Pattern,

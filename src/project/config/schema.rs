@@ -11,15 +11,17 @@ use super::source::Spanned;
 use super::template::Template;
 use super::value::{
     Arguments, BaseSetting, Buckets, ByteSize, CompressionSetting, Count, DiskPath, EnvName, EnvTable,
-    Format, ImagePath, KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports,
-    Signal, User,
+    Format, ImagePath, Justification, KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent,
+    Period, Ports, Signal, User,
 };
 use crate::oci;
+use crate::types::check_policy::RuleLevel;
 use crate::types::digest::KeyBuilder;
 use crate::types::fingerprint::Fingerprint;
 use crate::types::fingerprint::fingerprint_as_text;
 use crate::types::platform::Platform;
 use crate::types::reference::{Registry, Repository};
+use crate::types::rule::Rule;
 
 settings_table! {
     /// A whole build file.
@@ -34,6 +36,8 @@ settings_table! {
         "layer" => layers: Vec<LayerSettings>,
         /// How containers of the image run.
         "config" => config: ConfigSettings,
+        /// What the checks of an image mean for it.
+        "check" => check: CheckSettings,
         /// Where other machines' layers are found.
         "cache" => cache: Cache,
         /// How registries are reached.
@@ -164,6 +168,16 @@ settings_table! {
         "healthcheck" => healthcheck: Option<Spanned<HealthSetting>>,
         /// The signal that stops it.
         "stop-signal" => stop_signal: Option<Spanned<Signal>>,
+    }
+}
+
+settings_table! {
+    /// `[check]`
+    pub struct CheckSettings {
+        /// The rules that the image may break, each with the reason.
+        "allow" => allow: BTreeMap<Rule, Spanned<Justification>>,
+        /// How much rules matter, where that differs from their table.
+        "levels" => levels: BTreeMap<Rule, RuleLevel>,
     }
 }
 

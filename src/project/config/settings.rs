@@ -6,21 +6,24 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use super::ConfigError;
-use super::decode::Wrong;
+use super::decode::{FromText as _, Wrong};
 use super::document::Document;
 use super::registries::{self, Addition};
 use super::schema::{
-    AppSettings, BuildFile, Cache, ConfigSettings, FilesSettings, LayerSettings, NonEmptyName, Paths,
-    RegistryOptions, TagTemplate, Workspace,
+    AppSettings, BuildFile, Cache, CheckSettings, ConfigSettings, FilesSettings, LayerSettings, NonEmptyName,
+    Paths, RegistryOptions, TagTemplate, Workspace,
 };
 use super::source::{Diagnostic, Sources, Span, Spanned};
 use super::template::Template;
-use super::value::{BaseSetting, CompressionSetting, DiskPath, Format};
+use super::value::{BaseSetting, CompressionSetting, DiskPath, Format, Justification};
 use crate::layer::scan::MAX_PATTERNS;
+use crate::types::check_policy::{AllowedRule, CheckPolicy};
 use crate::types::platform::Platform;
 use crate::types::reference::{Registry, Repository};
+use crate::types::rule::Rule;
 use crate::types::time::LAST_SECOND;
 
 /// The settings of the command line or the environment; nothing is a default.
@@ -50,6 +53,10 @@ pub struct Overrides {
     pub locked: Option<bool>,
     /// `--untrusted`.
     pub untrusted: Option<bool>,
+    /// `--allow`, repeated: rules that the image may break, besides those of [`super::schema::CheckSettings::allow`].
+    pub allow: Vec<AllowFlag>,
+    /// `--strict`.
+    pub strict: Option<bool>,
     /// `--jobs`.
     pub jobs: Option<NonZeroUsize>,
     /// `SOURCE_DATE_EPOCH`.
@@ -65,6 +72,40 @@ pub struct KeyFlag {
     pub key: [&'static str; 2],
     /// The value.
     pub value: String,
+}
+
+/// A rule that `--allow RULE=WHY` allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowFlag {
+    /// The rule.
+    pub rule: Rule,
+    /// The reason.
+    pub why: Justification,
+}
+
+impl FromStr for AllowFlag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let told = |wrong: Wrong| match wrong.hint {
+            Some(hint) => format!("{}; {hint}", wrong.message),
+            None => wrong.message,
+        };
+        let (rule, why) = text.split_once('=').unwrap_or((text, ""));
+        let rule = Rule::from_text(rule.trim()).map_err(told)?;
+        if why.trim().is_empty() {
+            return Err(format!("a rule is allowed for a reason; write `--allow \"{rule}=WHY\"`"));
+        }
+        Ok(Self { rule, why: Justification::from_text(why).map_err(told)? })
+    }
+}
+
+impl AllowFlag {
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{}={}", self.rule, self.why.as_str())
+    }
 }
 
 /// The names of each field in its sources.
@@ -143,6 +184,8 @@ impl Overrides {
             offline: switch("PACK_OFFLINE")?,
             locked: switch("PACK_LOCKED")?,
             untrusted: switch("PACK_UNTRUSTED")?,
+            allow: Vec::new(),
+            strict: None,
             jobs,
             source_date_epoch,
         })
@@ -201,6 +244,10 @@ pub struct Settings {
     pub layers: Vec<LayerSettings>,
     /// How containers run.
     pub config: ConfigSettings,
+    /// What the checks of an image mean for it.
+    pub check: CheckSettings,
+    /// Whether the warnings of checks are errors.
+    pub strict: bool,
     /// Where other machines' layers are found.
     pub cache: Cache,
     /// How registries are reached.
@@ -239,6 +286,10 @@ impl Settings {
             document.add_app(app)?;
         }
         let mut file: BuildFile = document.decode()?;
+        for allow in &flags.allow {
+            let span = document.typed("--allow", &allow.text()).span;
+            file.check.allow.insert(allow.rule, Spanned { value: allow.why.clone(), span });
+        }
         if let (Some(path), Some(app)) = (artifact, file.apps.0.first_mut()) {
             // A path need not be UTF-8, a document must.
             let span = app.paths.as_slice().first().map_or_else(|| Span::new(0, &(0..0)), |path| path.span);
@@ -249,7 +300,7 @@ impl Settings {
         if !diagnostics.is_empty() {
             return Err(sources.error(diagnostics));
         }
-        let BuildFile { format, image, apps, layers, config, cache, registries, workspace } = file;
+        let BuildFile { format, image, apps, layers, config, check, cache, registries, workspace } = file;
         let mut platforms = image.platforms.unwrap_or_default();
         let mut seen = std::collections::BTreeSet::new();
         platforms.retain(|platform| seen.insert(platform.value.clone()));
@@ -265,6 +316,8 @@ impl Settings {
             apps: apps.0,
             layers,
             config,
+            check,
+            strict: flags.strict.or(environment.strict).unwrap_or(false),
             cache,
             registries,
             workspace,
@@ -280,6 +333,17 @@ impl Settings {
     #[must_use]
     pub fn error_at(&self, span: Span, message: impl Into<String>, hint: Option<String>) -> ConfigError {
         self.sources.error_at(span, message, hint)
+    }
+
+    /// The policy about findings.
+    #[must_use]
+    pub fn check_policy(&self) -> CheckPolicy {
+        let CheckSettings { allow, levels } = &self.check;
+        let allowed = allow.iter().map(|(rule, why)| {
+            let place = Some(self.sources.place(why.span));
+            (*rule, AllowedRule { why: why.as_str().to_owned(), place })
+        });
+        CheckPolicy { allowed: allowed.collect(), levels: levels.clone(), is_strict: self.strict }
     }
 
     /// How registries are reached, where `user` is what the user's own configuration says: what was typed counts

@@ -15,6 +15,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::types::digest::KeyBuilder;
 use crate::types::error::Explain;
+use crate::types::finding::{Finding, SettingPlace};
 use crate::types::fingerprint::Fingerprint;
 use crate::types::fingerprint::fingerprint_fields;
 use crate::types::shown::one_line;
@@ -28,6 +29,9 @@ pub struct Span {
 }
 
 impl Span {
+    /// In no text.
+    const NOWHERE: Self = Self { start: usize::MAX, end: usize::MAX };
+
     /// `range` of the text that begins at `base`.
     pub(super) const fn new(base: usize, range: &Range<usize>) -> Self {
         Self { start: base + range.start, end: base + range.end }
@@ -181,10 +185,35 @@ impl Sources {
         if source.origin == TextOrigin::Typed {
             return source.prefix() + &source.text;
         }
-        let before = &source.text[..range.start];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let (line, column) = line_and_column(&source.text[..range.start]);
         format!("{}:{line}:{column}", source.name)
+    }
+
+    /// Where `span` was written, for a finding about it.
+    #[must_use]
+    pub fn place(&self, span: Span) -> SettingPlace {
+        let bytes = span.start..span.end;
+        match self.find(span) {
+            Some((source, range)) if source.origin == TextOrigin::File => {
+                let (line, column) = line_and_column(&source.text[..range.start]);
+                SettingPlace { name: source.name.clone(), line: Some(line), column: Some(column), bytes }
+            }
+            _ => SettingPlace { name: self.location(span), line: None, column: None, bytes },
+        }
+    }
+
+    /// A report of findings, each with the line of its setting and its remedy.
+    #[must_use]
+    pub fn report_of(&self, findings: &[Finding]) -> Diagnostics {
+        let diagnostics = findings.iter().map(|finding| {
+            let bytes = finding.setting.as_ref().map(|place| place.bytes.clone());
+            Diagnostic {
+                message: format!("{} [{}]", finding.message, finding.rule),
+                hint: finding.hint.clone(),
+                span: bytes.map_or(Span::NOWHERE, |bytes| Span { start: bytes.start, end: bytes.end }),
+            }
+        });
+        Diagnostics { sources: self.clone(), diagnostics: diagnostics.collect() }
     }
 
     /// An error about what was written at `span`: a missing artifact, an unusable base.
@@ -282,7 +311,8 @@ impl Diagnostics {
         let level = if first { Level::ERROR.no_name() } else { Level::ERROR };
         // A value may hold line breaks or control characters; a title is one line.
         let mut group = Group::with_title(level.primary_title(one_line(&diagnostic.message).into_owned()));
-        if let Some((source, range)) = self.sources.find(diagnostic.span) {
+        let found = (diagnostic.span != Span::NOWHERE).then(|| self.sources.find(diagnostic.span));
+        if let Some((source, range)) = found.flatten() {
             let range = first_line(&source.text, range);
             group = group.element(match source.origin {
                 TextOrigin::File => Snippet::source(&*source.text)
@@ -303,6 +333,12 @@ impl Diagnostics {
         }
         renderer.render(&[group])
     }
+}
+
+/// The line and column after a text, from 1.
+fn line_and_column(before: &str) -> (usize, usize) {
+    let line = before.matches('\n').count() + 1;
+    (line, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1)
 }
 
 /// A value that spans lines is marked on its first one only: the caret says where to look, not how far.

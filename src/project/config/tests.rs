@@ -677,6 +677,8 @@ fn set_reaches_every_key() {
         ("config.unset-labels", "['b']"),
         ("config.healthcheck", "false"),
         ("config.stop-signal", "SIGINT"),
+        ("check.allow", "{ secret = 'a test' }"),
+        ("check.levels", "{ runs-as-root = 'error' }"),
         ("cache.repository", "shop/cache"),
         ("cache.read", "false"),
         ("cache.verify", "5"),

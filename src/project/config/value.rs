@@ -3,6 +3,7 @@
 //! Each parses from the text that the user writes and says what is wrong with any other.
 
 mod base;
+mod check;
 mod compression;
 #[cfg(test)]
 mod fixture;
@@ -17,6 +18,7 @@ mod times;
 mod words;
 
 pub use base::BaseSetting;
+pub use check::Justification;
 pub use compression::{Buckets, CompressionSetting};
 pub use names::MirrorAddress;
 pub use numbers::{ByteSize, Count, Percent};

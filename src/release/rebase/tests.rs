@@ -10,6 +10,7 @@ use crate::oci::{ConfigChange, Descriptor, History, NewLayer, RootFs, RunConfig,
 use crate::project::lock::SystemFacts;
 use crate::registry::fake::{Fake, Kind as Asked};
 use crate::registry::{self, Client};
+use crate::types::check_policy::CheckPolicy;
 use crate::types::platform::Platform;
 
 fn config(env: &[&str]) -> ConfigFile {
@@ -48,9 +49,12 @@ fn what_excludes_each_other() {
     assert_eq!(reasons(&java("17.0.1"), &java("21.0.1")), "");
     assert_eq!(
         reasons(&java("jdk-21.0.1"), &java("1.8.0_392")),
-        "the old base has Java 21, the new one Java 8"
+        "the old base has Java 21, the new one Java 8 [java-version]"
     );
-    assert_eq!(reasons(&java("21.0.1"), &config(&[])), "the old base has Java 21, the new one none");
+    assert_eq!(
+        reasons(&java("21.0.1"), &config(&[])),
+        "the old base has Java 21, the new one none [java-version]"
+    );
     assert_eq!(reasons(&java("latest"), &java("17.0.1")), "", "no version that is known");
 }
 
@@ -218,6 +222,7 @@ fn in_a_registry_no_layer_is_read_and_the_bases_are_mounted() {
         new: &new_base,
         platform: None,
         force: false,
+        policy: &CheckPolicy::default(),
         image_is_near: false,
         read_bases: false,
         shared: None,
