@@ -24,6 +24,7 @@ pub fn requirements_of_program(path: &EntryPath, dynamic: &Dynamic, platform: &P
             program: path.clone(),
             platform: platform.clone(),
             libc: libc(dynamic),
+            versions: dynamic.versions.as_ref().map(|versions| versions.needed.clone()),
         }));
     }
     all

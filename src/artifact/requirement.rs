@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::bases::{Container, Libc, Servlet, container};
+use crate::formats::elf::NeededVersions;
 use crate::layer::{Account, EntryPath};
 use crate::oci::ConfigFile;
 use crate::types::platform::Platform;
@@ -178,6 +179,8 @@ pub struct Libraries {
     pub platform: Platform,
     /// Whose loader it is, where its name tells: it decides the default directories.
     pub libc: Option<Libc>,
+    /// The versions of symbols that the program needs of them; `None` where nothing tells.
+    pub versions: Option<Vec<NeededVersions>>,
 }
 
 /// How a web application uses the servlet API.

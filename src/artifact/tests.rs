@@ -517,6 +517,7 @@ fn dynamic_programs_need_their_libraries() {
             program: EntryPath::new(b"app/server").expect("a path"),
             platform: Platform::linux_amd64(),
             libc: Some(libc),
+            versions: Some(Vec::new()),
         })
     };
     let loader = |path: &str| Requirement::Loader { path: path.to_owned() };

@@ -19,7 +19,7 @@ use super::open::{Base, PlatformBase, TreeFacts};
 use super::probes::account_file;
 use super::said;
 use super::seen::BaseAnswer;
-use super::tree::{FileTree, directory};
+use super::tree::{FileTree, defined_by, directory};
 use crate::formats::elf::{Dynamic, is_library_name};
 use crate::layer::{Account, AccountKind, AccountNames, EntryPath};
 use crate::oci::media_type::{self, LayerCompression};
@@ -572,9 +572,28 @@ impl FileTree for BaseLayers<'_> {
         if let (true, BaseAnswer::Here(found), Some(Ancestor::File { dynamic, .. })) =
             (is_own, &found, self.known.nodes.get_mut(path))
         {
-            *dynamic = Some(found.clone());
+            *dynamic = Some(Dynamic { versions: None, ..found.clone() });
         }
         Ok(found)
+    }
+
+    fn versions(&mut self, path: &EntryPath) -> Result<BaseAnswer<BTreeSet<String>>, BoxedError> {
+        self.check_at_hand(path)?;
+        if let Some(Ancestor::File { dynamic: Some(Dynamic { versions: Some(versions), .. }), .. }) =
+            self.known.nodes.get(path)
+        {
+            return Ok(BaseAnswer::Here(versions.defined.clone()));
+        }
+        let (found, is_own) = self.find_dynamic(path)?;
+        let found = match found {
+            BaseAnswer::Here(found) => found,
+            BaseAnswer::Nothing => return Ok(BaseAnswer::Nothing),
+            BaseAnswer::Unknown => return Ok(BaseAnswer::Unknown),
+        };
+        if let (true, Some(Ancestor::File { dynamic, .. })) = (is_own, self.known.nodes.get_mut(path)) {
+            *dynamic = Some(found.clone().without_needed_versions());
+        }
+        Ok(defined_by(found))
     }
 
     fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {
@@ -605,7 +624,7 @@ fn index_budget(reference: &str, layers: &[Descriptor]) -> Budget {
 }
 
 fn index_key(layer: &Digest) -> Key {
-    KeyBuilder::new("pack layer index 6").part(layer.as_bytes()).finish()
+    KeyBuilder::new("pack layer index 7").part(layer.as_bytes()).finish()
 }
 
 /// Tells a task how many bytes were read, until the user interrupts.

@@ -49,7 +49,11 @@ impl LockMatch {
                 Ancestor::File { mode: None, machine: None, dynamic: None },
             ) => true,
             (Self::Here(_, BaseNode::File(facts), found), Ancestor::File { mode, machine, dynamic }) => {
-                let says_the_same = dynamic.is_none() || dynamic == found;
+                let says_the_same = match (dynamic, found) {
+                    (None, _) => true,
+                    (Some(said), Some(found)) => says_the_same(said, found),
+                    (Some(_), None) => false,
+                };
                 (facts.mode, facts.machine) == (*mode, *machine) && says_the_same
             }
             (Self::Nothing, said) => *said == Ancestor::Missing,
@@ -67,6 +71,15 @@ impl LockMatch {
             Self::Nothing | Self::Elsewhere => "in no layer".to_owned(),
         }
     }
+}
+
+/// Whether a lock says of a file what a layer says. It has no versions of symbols where no check asked for them.
+fn says_the_same(said: &Dynamic, found: &Dynamic) -> bool {
+    let mut found = found.clone().without_needed_versions();
+    if said.versions.is_none() {
+        found.versions = None;
+    }
+    *said == found
 }
 
 fn words(said: &Ancestor) -> String {

@@ -3,12 +3,13 @@
 //! They are asked like planned layers, but nothing is known of them but what an index of each says. Where nothing at
 //! hand tells what a layer has, it may have anything.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::index::{BaseNode, LayerIndex, Lookup};
 use super::probes::{LoaderLine, ProbeResult, account_file};
 use super::seen::BaseAnswer;
-use super::tree::{FileTree, directory};
+use super::tree::{FileTree, defined_by, directory};
 use crate::formats::elf::Dynamic;
 use crate::layer::{AccountKind, AccountNames, EntryPath};
 use crate::project::lock::SystemFacts;
@@ -95,6 +96,19 @@ impl<B: FileTree> FileTree for Overlay<'_, B> {
             Own::Hidden => BaseAnswer::Nothing,
             Own::Unknown => BaseAnswer::Unknown,
             Own::Below => self.base.dynamic(path)?,
+        })
+    }
+
+    fn versions(&mut self, path: &EntryPath) -> Result<BaseAnswer<BTreeSet<String>>, BoxedError> {
+        Ok(match self.own(path) {
+            Own::Here(index, node) => match index.dynamic(path, node) {
+                BaseAnswer::Here(dynamic) => defined_by(dynamic),
+                BaseAnswer::Nothing => BaseAnswer::Nothing,
+                BaseAnswer::Unknown => BaseAnswer::Unknown,
+            },
+            Own::Hidden => BaseAnswer::Nothing,
+            Own::Unknown => BaseAnswer::Unknown,
+            Own::Below => self.base.versions(path)?,
         })
     }
 

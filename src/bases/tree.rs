@@ -4,7 +4,7 @@
 //! reads whatever it must. [`FileTree::peek`] is for checks: it answers [`BaseAnswer::Unknown`] where only a layer could tell
 //! that nothing else needs.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::content;
 use super::index::{BaseNode, FileFacts};
@@ -40,6 +40,18 @@ pub trait FileTree {
     /// When a layer or file cannot be read.
     fn dynamic(&mut self, _path: &EntryPath) -> Result<BaseAnswer<Dynamic>, BoxedError> {
         Ok(BaseAnswer::Unknown)
+    }
+
+    /// The versions of symbols that the library at `path` defines, at the end of all links.
+    ///
+    /// # Errors
+    /// When a layer or file cannot be read.
+    fn versions(&mut self, path: &EntryPath) -> Result<BaseAnswer<BTreeSet<String>>, BoxedError> {
+        Ok(match self.dynamic(path)? {
+            BaseAnswer::Here(dynamic) => defined_by(dynamic),
+            BaseAnswer::Nothing => BaseAnswer::Nothing,
+            BaseAnswer::Unknown => BaseAnswer::Unknown,
+        })
     }
 
     /// The names in the file of users or groups; nothing where there is no such file.
@@ -105,6 +117,11 @@ pub trait FileTree {
     fn holder(&self, _path: &EntryPath) -> String {
         "the base".to_owned()
     }
+}
+
+/// The versions of symbols that a file defines, where its bytes tell.
+pub(super) fn defined_by(dynamic: Dynamic) -> BaseAnswer<BTreeSet<String>> {
+    dynamic.versions.map_or(BaseAnswer::Unknown, |versions| BaseAnswer::Here(versions.defined))
 }
 
 /// A base without anything: scratch.
@@ -183,6 +200,18 @@ impl<B: FileTree> FileTree for Stack<'_, B> {
             None if self.is_removed(path) => Ok(BaseAnswer::Nothing),
             None => self.base.dynamic(path),
         }
+    }
+
+    fn versions(&mut self, path: &EntryPath) -> Result<BaseAnswer<BTreeSet<String>>, BoxedError> {
+        Ok(match self.ours(path) {
+            Some((_, entry)) => match content::dynamic(entry)? {
+                BaseAnswer::Here(dynamic) => defined_by(dynamic),
+                BaseAnswer::Nothing => BaseAnswer::Nothing,
+                BaseAnswer::Unknown => BaseAnswer::Unknown,
+            },
+            None if self.is_removed(path) => BaseAnswer::Nothing,
+            None => self.base.versions(path)?,
+        })
     }
 
     fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {

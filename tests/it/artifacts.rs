@@ -24,24 +24,62 @@ pub(crate) fn elf(machine: u16, needed: &[&str]) -> Vec<u8> {
 
 /// The same, with directories that its loader searches first.
 pub(crate) fn elf_with(machine: u16, needed: &[&str], run_path: Option<&str>) -> Vec<u8> {
+    elf_of(machine, needed, run_path, &[], &[])
+}
+
+/// The same, with the versions of symbols that it needs of libraries, and those that it defines.
+pub(crate) fn elf_of(
+    machine: u16,
+    needed: &[&str],
+    run_path: Option<&str>,
+    needs: &[(&str, &[&str])],
+    defines: &[&str],
+) -> Vec<u8> {
     let mut strings = vec![0];
     let mut dynamic: Vec<(u64, u64)> = Vec::new();
-    for name in needed {
-        dynamic.push((1, strings.len() as u64));
-        strings.extend(name.as_bytes());
+    let mut string = |text: &str| {
+        let at = strings.len();
+        strings.extend(text.as_bytes());
         strings.push(0);
+        at as u32
+    };
+    for name in needed {
+        dynamic.push((1, string(name).into()));
     }
     if let Some(path) = run_path {
-        dynamic.push((29, strings.len() as u64));
-        strings.extend(path.as_bytes());
-        strings.push(0);
+        dynamic.push((29, string(path).into()));
+    }
+    let words =
+        |out: &mut Vec<u8>, words: &[u32]| words.iter().for_each(|word| out.extend(word.to_le_bytes()));
+    let (mut need_table, mut define_table) = (Vec::new(), Vec::new());
+    for (number, (library, names)) in needs.iter().enumerate() {
+        let size = 16 + 16 * names.len() as u32;
+        let next = if number + 1 == needs.len() { 0 } else { size };
+        words(&mut need_table, &[1 | (names.len() as u32) << 16, string(library), 16, next]);
+        for (number, name) in names.iter().enumerate() {
+            let next = if number + 1 == names.len() { 0 } else { 16 };
+            words(&mut need_table, &[0, 2 << 16, string(name), next]);
+        }
+    }
+    for (number, name) in defines.iter().enumerate() {
+        let next = if number + 1 == defines.len() { 0 } else { 28 };
+        words(&mut define_table, &[1, 1 << 16, 0, 20, next, string(name), 0]);
     }
     let interpreter: Vec<u8> =
         if needed.is_empty() { Vec::new() } else { [LOADER.as_bytes(), &[0]].concat() };
+    let is_dynamic = !needed.is_empty() || !defines.is_empty();
     let headers = 64 + 3 * 56;
     let (at_interpreter, at_strings) = (headers, headers + interpreter.len());
-    let at_dynamic = (at_strings + strings.len()).next_multiple_of(8);
+    let at_needs = (at_strings + strings.len()).next_multiple_of(8);
+    let at_defines = at_needs + need_table.len();
+    let at_dynamic = (at_defines + define_table.len()).next_multiple_of(8);
     dynamic.push((5, 0x1000 + at_strings as u64));
+    if !needs.is_empty() {
+        dynamic.extend([(0x6fff_fffe, 0x1000 + at_needs as u64), (0x6fff_ffff, needs.len() as u64)]);
+    }
+    if !defines.is_empty() {
+        dynamic.extend([(0x6fff_fffc, 0x1000 + at_defines as u64), (0x6fff_fffd, defines.len() as u64)]);
+    }
     dynamic.push((0, 0));
     let total = at_dynamic + dynamic.len() * 16;
     let mut out = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0".to_vec();
@@ -63,9 +101,12 @@ pub(crate) fn elf_with(machine: u16, needed: &[&str], run_path: Option<&str>) ->
     };
     segment(1, 0, total);
     segment(if needed.is_empty() { 0 } else { 3 }, at_interpreter, interpreter.len());
-    segment(if needed.is_empty() { 0 } else { 2 }, at_dynamic, dynamic.len() * 16);
+    segment(if is_dynamic { 2 } else { 0 }, at_dynamic, dynamic.len() * 16);
     out.extend(&interpreter);
     out.extend(&strings);
+    out.resize(at_needs, 0);
+    out.extend(&need_table);
+    out.extend(&define_table);
     out.resize(at_dynamic, 0);
     for (tag, value) in dynamic {
         out.extend(tag.to_le_bytes());
@@ -74,13 +115,21 @@ pub(crate) fn elf_with(machine: u16, needed: &[&str], run_path: Option<&str>) ->
     out
 }
 
-/// A library for a machine.
-pub(crate) fn library(machine: u16, needed: &[&str]) -> Vec<u8> {
-    let mut file = elf(machine, needed);
-    // `ET_DYN`, and no interpreter.
+/// A library that defines these versions of symbols.
+pub(crate) fn library_defining(machine: u16, versions: &[&str]) -> Vec<u8> {
+    as_library(elf_of(machine, &[], None, &[], versions))
+}
+
+/// `ET_DYN`, and no interpreter.
+fn as_library(mut file: Vec<u8>) -> Vec<u8> {
     file[16] = 3;
     file[64 + 56..][..4].fill(0);
     file
+}
+
+/// A library for a machine.
+pub(crate) fn library(machine: u16, needed: &[&str]) -> Vec<u8> {
+    as_library(elf(machine, needed))
 }
 
 /// A base in a layout, made of these files. A loader or library without content is a real one.

@@ -9,6 +9,7 @@ mod http;
 mod images;
 mod jars;
 mod java_peers;
+mod machine_code;
 pub(crate) mod machines;
 mod peers;
 mod registries;

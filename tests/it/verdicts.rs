@@ -6,7 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::apps::hello_jar;
-use crate::artifacts::{AMD64, ARM64, JAKARTA, base, elf, elf_with, layout, library, war};
+use crate::artifacts::{
+    AMD64, ARM64, JAKARTA, base, elf, elf_of, elf_with, layout, library, library_defining, war,
+};
 use crate::registry::Served;
 use crate::support::{Outcome, Project, REPOSITORY, Run, copy_tree, files_below};
 
@@ -129,6 +131,25 @@ fn rows() -> Vec<Row> {
             },
             bad: || with_libraries(&[("usr/lib/libshop.so.1", shop_library())]),
             says: ".so.1`",
+            with_lock: Verdict::Unknown,
+            ..one()
+        }),
+        // The versions of symbols of a library.
+        program(Row {
+            requirement: "Libraries",
+            artifact: || {
+                let needs: &[(&str, &[&str])] = &[("libshop.so.1", &["SHOP_1", "SHOP_2.10"])];
+                elf_of(AMD64, &["libshop.so.1"], None, needs, &[])
+            },
+            good: || {
+                let shop = library_defining(AMD64, &["libshop.so.1", "SHOP_1", "SHOP_2.10"]);
+                with_libraries(&[("usr/lib/libshop.so.1", shop)])
+            },
+            bad: || {
+                let shop = library_defining(AMD64, &["libshop.so.1", "SHOP_1", "SHOP_2.9"]);
+                with_libraries(&[("usr/lib/libshop.so.1", shop)])
+            },
+            says: "`libshop.so.1`",
             with_lock: Verdict::Unknown,
             ..one()
         }),
@@ -840,4 +861,34 @@ fn a_program_that_was_cut_off_is_refused() {
     for command in ["build", "plan"] {
         project.pack(command).fails(1).says(&["server", "truncated"]).hints();
     }
+}
+
+/// As a lock of an older version is: it has the library, and not its versions.
+#[test]
+fn a_lock_without_versions_of_symbols_is_no_pass() {
+    let shop = library_defining(AMD64, &["SHOP_1"]);
+    let base = with_libraries(&[("usr/lib/libshop.so.1", shop)]);
+    let served = Served::start();
+    served.add("base", &base.path("layout"));
+    let project = Project::with(&format!(
+        "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n",
+        served.name("base")
+    ));
+    project.write("server", elf(AMD64, &["libshop.so.1"]));
+    project.pack("update").ok();
+    let lock = fs::read_to_string(project.path("build.lock")).unwrap();
+    assert!(lock.contains("/usr/lib/libshop.so.1") && !lock.contains("defines"), "{lock}");
+    let needs: &[(&str, &[&str])] = &[("libshop.so.1", &["SHOP_1"])];
+    project.write("server", elf_of(AMD64, &["libshop.so.1"], None, needs, &[]));
+    let what = "whether `/usr/lib/libshop.so.1` has the versions of symbols that `/app/server` needs cannot be known here";
+    for _ in 0..2 {
+        let plan = project.pack("plan").ok();
+        assert!(plan.stderr.contains(what), "{plan:?}");
+        fs::remove_dir_all(project.cache()).unwrap();
+    }
+    project.pack("update").ok();
+    let lock = fs::read_to_string(project.path("build.lock")).unwrap();
+    assert!(lock.contains("defines = [\"SHOP_ 1\"]"), "{lock}");
+    let plan = project.pack("plan --locked").ok();
+    assert!(!plan.stderr.contains("cannot be known"), "{plan:?}");
 }

@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::image::CandidateImage;
 use super::lookups::{FileAt, MAX_LOOKUPS};
 use super::search::{FilePlaces, Loaded, PlaceList, SearchPath, is_part_of_musl};
+use super::versions::{DefinedBy, VersionReport};
 use crate::artifact::Libraries;
 use crate::bases::{BaseAnswer, FileTree, Libc};
+use crate::formats::elf::NeededVersions;
 use crate::layer::EntryPath;
 use crate::types::error::BoxedError;
 use crate::types::finding::{Finding, Severity};
@@ -47,6 +49,10 @@ pub(super) struct Resolution {
     places: Vec<String>,
     /// Why the search was given up before its end.
     given_up: Option<String>,
+    /// By name or `DT_SONAME`, the path that was found and the file behind all links.
+    files: BTreeMap<String, (String, EntryPath)>,
+    /// The versions of symbols that the files of planned layers need, by their paths; `None` where nothing tells.
+    versions: Vec<(String, Option<Vec<NeededVersions>>)>,
 }
 
 /// Adds `name` to those that the file at `path` needs.
@@ -82,6 +88,7 @@ pub(super) fn resolve<T: FileTree>(
     };
     let (mut files, mut number) = (vec![program], 0);
     let mut resolution = Resolution::default();
+    resolution.versions.push((libraries.program.to_string(), libraries.versions.clone()));
     // The loader is there before all others.
     let mut names: BTreeSet<String> = libraries.loader.iter().map(|loader| file_name(loader)).collect();
     let mut paths: BTreeSet<EntryPath> = BTreeSet::new();
@@ -115,7 +122,8 @@ pub(super) fn resolve<T: FileTree>(
                     continue;
                 }
             };
-            resolution.found.insert(name, path.clone());
+            resolution.found.insert(name.clone(), path.clone());
+            resolution.files.insert(name, (path.clone(), real.clone()));
             if !paths.insert(real.clone()) {
                 continue;
             }
@@ -126,9 +134,18 @@ pub(super) fn resolve<T: FileTree>(
             }
             match image.tree.dynamic(&real)? {
                 BaseAnswer::Here(dynamic) => {
+                    // The libraries of a base fit each other.
+                    if image.tree.is_ours(&real) {
+                        let needed = dynamic.versions.map(|versions| versions.needed);
+                        resolution.versions.push((path.clone(), needed));
+                    }
                     // musl compares names of files alone.
-                    if libraries.libc != Some(Libc::Musl) {
-                        names.extend(dynamic.soname);
+                    if libraries.libc != Some(Libc::Musl)
+                        && let Some(soname) = dynamic.soname
+                    {
+                        let file = || (path.clone(), real.clone());
+                        resolution.files.entry(soname.clone()).or_insert_with(file);
+                        names.insert(soname);
                     }
                     files.push(Loaded {
                         path,
@@ -161,14 +178,56 @@ fn file_name(path: &str) -> String {
     path.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-/// The findings about all libraries of a program.
+/// Compares the versions of symbols that files of planned layers need with those of the libraries that were found. musl's
+/// loader knows no versions.
+fn compare_versions<T: FileTree>(
+    libraries: &Libraries,
+    resolution: &mut Resolution,
+    image: &mut CandidateImage<'_, T>,
+    report: &mut VersionReport,
+) -> Result<(), BoxedError> {
+    if libraries.libc == Some(Libc::Musl) || resolution.given_up.is_some() {
+        return Ok(());
+    }
+    if let Some(loader) = &libraries.loader
+        && let FileAt::Fits(real, _) = image.file(loader)?
+    {
+        resolution.files.insert(file_name(loader), (loader.clone(), real));
+    }
+    let mut defined: BTreeMap<EntryPath, Option<BTreeSet<String>>> = BTreeMap::new();
+    for (by, needed) in std::mem::take(&mut resolution.versions) {
+        let Some(needed) = needed else {
+            report.add_unread(&by);
+            continue;
+        };
+        for NeededVersions { library, names } in needed {
+            // What is missing, or loaded before the program, is told elsewhere or not known.
+            let Some((path, real)) = resolution.files.get(&library) else { continue };
+            if !defined.contains_key(real) {
+                let versions = match image.tree.versions(real)? {
+                    BaseAnswer::Here(versions) => Some(versions),
+                    BaseAnswer::Nothing => Some(BTreeSet::new()),
+                    BaseAnswer::Unknown => None,
+                };
+                defined.insert(real.clone(), versions);
+            }
+            let versions = defined.get(real).cloned().flatten();
+            report.compare(&by, &names, DefinedBy { path, is_own: image.tree.is_ours(real), versions });
+        }
+    }
+    Ok(())
+}
+
+/// The findings about all libraries of a program, but those about versions of symbols, which go into `report`.
 pub(super) fn check<T: FileTree>(
     libraries: &Libraries,
     artifact: &str,
     image: &mut CandidateImage<'_, T>,
+    report: &mut VersionReport,
 ) -> Result<Vec<Finding>, BoxedError> {
-    let Resolution { missing, unknown, unread, uncached, near, places, given_up, .. } =
-        resolve(libraries, image)?;
+    let mut resolution = resolve(libraries, image)?;
+    compare_versions(libraries, &mut resolution, image, report)?;
+    let Resolution { missing, unknown, unread, uncached, near, places, given_up, .. } = resolution;
     let program = libraries.program.to_string();
     // A module of an application is one of many files, which the artifact's name does not tell apart; programs have loaders.
     let is_module = libraries.loader.is_none();
@@ -335,6 +394,7 @@ mod tests {
     use crate::formats::elf::{Dynamic, ElfFile};
     use crate::project::lock::SystemFacts;
     use crate::runtime::interrupt::Interrupt;
+    use crate::types::finding::Answer;
     use crate::types::platform::Platform;
 
     const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
@@ -445,6 +505,7 @@ mod tests {
                 program: EntryPath::new(program.to_str().expect("text").as_bytes()).expect("a path"),
                 platform: platform.clone(),
                 libc: Some(Libc::Glibc),
+                versions: file.dynamic.versions.map(|versions| versions.needed),
             };
             let mut image = CandidateImage {
                 tree: &mut Root,
@@ -460,7 +521,11 @@ mod tests {
                 why_unknown: "nothing tells",
                 lookups: PathLookups::new(&Interrupt::default()),
             };
-            let found = resolve(&libraries, &mut image).expect("resolved");
+            let mut found = resolve(&libraries, &mut image).expect("resolved");
+            let mut report = VersionReport::default();
+            compare_versions(&libraries, &mut found, &mut image, &mut report).expect("compared");
+            let said = report.findings(&image);
+            assert!(said.iter().all(|finding| finding.answer == Answer::Met), "{said:?}");
             let paths: BTreeMap<String, PathBuf> = found
                 .found
                 .into_iter()

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::libraries::check;
+use super::versions::VersionReport;
 use super::{CandidateImage, PathLookups};
 use crate::artifact::Libraries;
 use crate::bases::{BaseAnswer, BaseNode, FileFacts, FileTree, Libc};
@@ -51,6 +52,7 @@ impl Chain {
             program: EntryPath::new(b"app/server").expect("a path"),
             platform: platform.clone(),
             libc: Some(Libc::Glibc),
+            versions: Some(Vec::new()),
         };
         let lookups = PathLookups::new(&self.interrupt.0);
         let mut image = CandidateImage {
@@ -67,7 +69,7 @@ impl Chain {
             why_unknown: "nothing tells",
             lookups,
         };
-        check(&libraries, "`server`", &mut image)
+        check(&libraries, "`server`", &mut image, &mut VersionReport::default())
     }
 
     fn finding(&mut self) -> (Answer, String) {

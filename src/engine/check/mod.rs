@@ -23,6 +23,7 @@ mod search;
 mod servlet;
 mod start;
 mod stated;
+mod versions;
 
 pub(super) use error::CheckError;
 pub(crate) use image::CandidateImage;

@@ -3,6 +3,7 @@
 use super::executable::{StartProgram, executable};
 use super::image::CandidateImage;
 use super::lookups::FileAt;
+use super::versions::VersionReport;
 use super::{kept, libraries, servlet};
 use crate::artifact::{Requirement, Requirements};
 use crate::bases::{BaseAnswer, FileTree, Libc, container, java_major, loaders, program};
@@ -21,6 +22,19 @@ pub(crate) fn check<T: FileTree>(
     artifact: &str,
     image: &mut CandidateImage<'_, T>,
 ) -> Result<Vec<Finding>, BoxedError> {
+    let mut versions = VersionReport::default();
+    let mut findings = check_one(requirement, artifact, image, &mut versions)?;
+    findings.extend(versions.findings(image));
+    Ok(findings)
+}
+
+/// The same; the versions of symbols go into `versions`.
+fn check_one<T: FileTree>(
+    requirement: &Requirement,
+    artifact: &str,
+    image: &mut CandidateImage<'_, T>,
+    versions: &mut VersionReport,
+) -> Result<Vec<Finding>, BoxedError> {
     Ok(match requirement {
         Requirement::Platform(platform) => {
             let fits = platform.os() == image.platform.os()
@@ -38,7 +52,7 @@ pub(crate) fn check<T: FileTree>(
         }
         Requirement::Loader { path } => vec![loader(path, artifact, image)?],
         Requirement::Libc(wanted) => vec![libc(*wanted, artifact, image)?],
-        Requirement::Libraries(all) => libraries::check(all, artifact, image)?,
+        Requirement::Libraries(all) => libraries::check(all, artifact, image, versions)?,
         Requirement::Servlet(usage) => vec![servlet::check(usage, artifact, image.base)],
         Requirement::Java { major, shown_by } => vec![java(*major, shown_by, artifact, image)?],
         Requirement::Executable { name, home } => {
@@ -72,12 +86,13 @@ pub(crate) fn check_all<T: FileTree>(
     let artifact = format!("`{}`", shown_path(&requirements.artifact));
     let mut findings: Vec<Finding> = Vec::new();
     let mut loader = Answer::Met;
+    let mut versions = VersionReport::default();
     for requirement in requirements.all.iter().filter(|requirement| is_meant(requirement)) {
         let follows = matches!(requirement, Requirement::Libc(_) | Requirement::Libraries(_));
         if follows && loader == Answer::NotMet {
             continue;
         }
-        let found = check(requirement, &artifact, image)?;
+        let found = check_one(requirement, &artifact, image, &mut versions)?;
         if matches!(requirement, Requirement::Loader { .. }) {
             loader = found.first().map_or(Answer::Met, |finding| finding.answer);
         }
@@ -85,6 +100,7 @@ pub(crate) fn check_all<T: FileTree>(
         findings
             .extend(found.into_iter().filter(|finding| !(says_no_more && finding.answer == Answer::Unknown)));
     }
+    findings.extend(versions.findings(image));
     Ok(findings)
 }
 

@@ -89,7 +89,7 @@ fn question(artifact: &Artifact, options: &AppOptions, search: Search) -> Key {
     // Rules and attributes decide no requirement.
     let AppOptions { layout, root, into_root, name, has_entrypoint, rules: _, xattrs: _, include, exclude } =
         options;
-    let mut key = KeyBuilder::new("pack requirements 2");
+    let mut key = KeyBuilder::new("pack requirements 3");
     key.field("kind", artifact.kind.name());
     // Evidence names the file.
     key.add(artifact.path().file_name().unwrap_or_default().as_encoded_bytes());

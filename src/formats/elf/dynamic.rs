@@ -4,10 +4,11 @@
 
 use object::elf;
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
-use object::{Endianness, ReadRef};
+use object::{Endian as _, Endianness, ReadRef};
 use serde::{Deserialize, Serialize};
 
 use super::machine::{HEAD, Machine};
+use super::versions::{MAX_TABLE, SymbolVersions, VersionTable};
 
 /// A library's name or the loader's path is a file name; longer ones are an attack.
 const MAX_STRING: u64 = 4096;
@@ -31,6 +32,8 @@ pub struct Dynamic {
     pub is_inherited: bool,
     /// Why no loader loads it as a library.
     pub flaw: Option<LibraryFlaw>,
+    /// The versions of symbols that it speaks of; `None` where nothing tells.
+    pub versions: Option<SymbolVersions>,
 }
 
 /// Why an ELF file is no library.
@@ -80,7 +83,16 @@ impl Dynamic {
     /// Whether nothing is loaded with it, and nothing says that it is a library.
     #[must_use]
     pub fn is_static_program(&self) -> bool {
-        *self == Self { flaw: Some(LibraryFlaw::Program), ..Self::default() } || *self == Self::default()
+        let Self { interpreter, soname, needed, run_path, is_inherited: _, flaw, versions: _ } = self;
+        let says_nothing = needed.is_empty() && run_path.is_empty() && *flaw != Some(LibraryFlaw::Truncated);
+        says_nothing && interpreter.is_none() && soname.is_none()
+    }
+
+    /// Without the versions that it needs of others: those of a base fit each other.
+    #[must_use]
+    pub fn without_needed_versions(mut self) -> Self {
+        self.versions = self.versions.map(|all| SymbolVersions { needed: Vec::new(), ..all });
+        self
     }
 
     /// About how many bytes of memory it takes.
@@ -88,7 +100,8 @@ impl Dynamic {
     pub fn cost(&self) -> usize {
         const EACH: usize = 32;
         let names = self.interpreter.iter().chain(&self.soname).chain(&self.needed).chain(&self.run_path);
-        EACH * 4 + names.map(|name| EACH + name.len()).sum::<usize>()
+        let versions = self.versions.as_ref().map_or(0, |versions| versions.cost(EACH));
+        EACH * 4 + names.map(|name| EACH + name.len()).sum::<usize>() + versions
     }
 }
 
@@ -263,6 +276,23 @@ fn read<'d, H: FileHeader<Endian = Endianness>>(
     }
     found.run_path = run_path.iter().flat_map(|path| path.split(':')).map(str::to_owned).collect();
     found.soname = strings_of(elf::DT_SONAME)?.into_iter().next();
+    // The bytes of a table, as far as it is read: its length stands nowhere.
+    let table = |tag, count| -> Option<VersionTable<'d>> {
+        let offset = value(tag).and_then(offset_of)?;
+        let size = data.len().ok()?.checked_sub(offset)?.min(MAX_TABLE);
+        let bytes = data.read_bytes_at(offset, size).ok()?;
+        Some(VersionTable { bytes, is_little: endian.is_little_endian(), count: value(count)? })
+    };
+    let mut versions = Some(SymbolVersions::default());
+    if value(elf::DT_VERNEED).is_some() {
+        let needed = table(elf::DT_VERNEED, elf::DT_VERNEEDNUM).and_then(|table| table.needed(&mut string));
+        versions = needed.map(|needed| SymbolVersions { needed, ..SymbolVersions::default() });
+    }
+    if value(elf::DT_VERDEF).is_some() {
+        let defined = table(elf::DT_VERDEF, elf::DT_VERDEFNUM).and_then(|table| table.defined(&mut string));
+        versions = versions.and_then(|all| Some(SymbolVersions { defined: defined?, ..all }));
+    }
+    found.versions = versions;
     let is_pie = value(elf::DT_FLAGS_1).is_some_and(|flags| flags & elf::DF_1_PIE.0 != 0);
     found.flaw = (kind == ElfKind::Program || is_pie).then_some(LibraryFlaw::Program);
     Ok(ElfFile {

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::encode::checksum;
 use super::error::LockError;
 use super::facts::{Ancestor, BaseFacts, LockedBase, LockedPlatform, SystemFacts};
-use crate::formats::elf::{Dynamic, LibraryFlaw, Machine};
+use crate::formats::elf::{Dynamic, LibraryFlaw, Machine, SymbolVersions};
 use crate::layer::{Account, AccountKind, EntryPath};
 use crate::oci::MediaType;
 use crate::project::config::decode::{Decode, Decoder, FromText, Wrong, table, text_values};
@@ -98,6 +98,7 @@ table! {
         "run-path" => run_path: Vec<String>,
         "inherited" => is_inherited: Option<bool>,
         "flaw" => flaw: Option<String>,
+        "defines" => defines: Option<Vec<String>>,
     }
 }
 
@@ -131,6 +132,14 @@ impl BaseText {
     }
 }
 
+/// The names of a group of versions, such as `GLIBC_ 2.34 2.35`; a name without a blank stands for itself.
+fn names_of(group: &str) -> Vec<String> {
+    let mut words = group.split(' ');
+    let start = words.next().unwrap_or_default();
+    let names: Vec<String> = words.map(|rest| format!("{start}{rest}")).collect();
+    if names.is_empty() { vec![start.to_owned()] } else { names }
+}
+
 /// The version of the lock's own format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct LockVersion;
@@ -160,6 +169,10 @@ impl Decode for Ancestor {
             run_path: text.run_path,
             is_inherited: text.is_inherited.unwrap_or_default(),
             flaw: text.flaw.as_deref().and_then(LibraryFlaw::of_name),
+            versions: text.defines.map(|groups| SymbolVersions {
+                needed: Vec::new(),
+                defined: groups.iter().flat_map(|group| names_of(group)).collect(),
+            }),
         });
         let is_file = text.kind.as_str() == "file";
         let is_right =

@@ -1,5 +1,6 @@
 //! The text of a lock: the same for equal locks.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::facts::{Ancestor, LockedBase, LockedPlatform, SystemFacts};
@@ -131,7 +132,7 @@ impl Ancestor {
 
 /// The keys of what is loaded with a file; `needed` is always there.
 fn render_dynamic(dynamic: &Dynamic) -> String {
-    let Dynamic { interpreter, soname, needed, run_path, is_inherited, flaw } = dynamic;
+    let Dynamic { interpreter, soname, needed, run_path, is_inherited, flaw, versions } = dynamic;
     let list = |words: &[String]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", ");
     let mut text = format!(", needed = [{}]", list(needed));
     for (key, value) in [("interpreter", interpreter), ("soname", soname)] {
@@ -148,7 +149,27 @@ fn render_dynamic(dynamic: &Dynamic) -> String {
     if let Some(flaw) = flaw {
         text.push_str(&format!(", flaw = \"{}\"", flaw.name()));
     }
+    if let Some(versions) = versions {
+        text.push_str(&format!(", defines = [{}]", list(&grouped(&versions.defined))));
+    }
     text
+}
+
+/// Names of versions in short: those with one start together, as `GLIBC_ 2.34 2.35`.
+fn grouped(names: &BTreeSet<String>) -> Vec<String> {
+    let mut groups: BTreeMap<&str, String> = BTreeMap::new();
+    let mut alone = Vec::new();
+    for name in names {
+        match name.rfind('_').map(|at| name.split_at(at + 1)) {
+            Some((start, rest)) if !rest.is_empty() => {
+                let group = groups.entry(start).or_insert_with(|| start.to_owned());
+                group.push(' ');
+                group.push_str(rest);
+            }
+            _ => alone.push(name.clone()),
+        }
+    }
+    groups.into_values().chain(alone).collect()
 }
 
 fn describe(text: &mut String, media_type: &MediaType, size: u64) {

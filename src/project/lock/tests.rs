@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::facts::MAX_DOCUMENT;
 use super::*;
-use crate::formats::elf::{Dynamic, LibraryFlaw, Machine};
+use crate::formats::elf::{Dynamic, LibraryFlaw, Machine, SymbolVersions};
 use crate::layer::{Account, AccountKind, EntryPath};
 use crate::oci::MediaType;
 use crate::types::digest::Digest;
@@ -327,6 +327,12 @@ fn any_lock() -> impl Strategy<Value = Lock> {
                     run_path: names,
                     is_inherited,
                     flaw: is_inherited.then_some(LibraryFlaw::Program),
+                    versions: is_inherited.then(|| SymbolVersions {
+                        needed: Vec::new(),
+                        defined: ["GLIBC_2.2.5", "GLIBC_2.34", "GLIBC_ABI_DT_RELR", "plain", "end_"]
+                            .map(str::to_owned)
+                            .into(),
+                    }),
                 };
                 Ancestor::File { mode: Some(0o644), machine: Machine::parse("amd64"), dynamic: Some(dynamic) }
             }

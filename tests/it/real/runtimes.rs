@@ -7,7 +7,7 @@ use super::{inputs, project, say, scratch};
 use crate::{node, python};
 
 /// A base of Debian and one of the runtimes, in a layout.
-fn base(pack: &Pack, inputs: &Path, directory: &Path, runtime: &str) -> String {
+pub(super) fn base(pack: &Pack, inputs: &Path, directory: &Path, runtime: &str) -> String {
     let base = format!("oci:{}", directory.join(runtime).display());
     let layer = |name: &str, tree: PathBuf| {
         format!(
@@ -27,7 +27,7 @@ fn base(pack: &Pack, inputs: &Path, directory: &Path, runtime: &str) -> String {
 }
 
 /// The output of a container of `artifact` on `base`, until it ends.
-fn started(pack: &Pack, directory: &Path, base: &str, artifact: &Path) -> String {
+pub(super) fn started(pack: &Pack, directory: &Path, base: &str, artifact: &Path) -> String {
     let archive = directory.join("app.tar");
     let output = format!("oci-archive:{}", archive.display());
     let artifact = artifact.to_str().expect("is text");
@@ -40,7 +40,7 @@ fn started(pack: &Pack, directory: &Path, base: &str, artifact: &Path) -> String
 }
 
 /// The inputs, where a container can be run.
-fn ready(runtime: &str) -> Option<PathBuf> {
+pub(super) fn ready(runtime: &str) -> Option<PathBuf> {
     let inputs = inputs(&["base/debian", runtime])?;
     if !rustix::process::geteuid().is_root() {
         say("not run: a base's files, and running it, are root's");
