@@ -26,6 +26,8 @@ struct Statement {
     names: Option<BTreeSet<String>>,
     /// The dynamic section of a file, if it is about that.
     dynamic: Option<Dynamic>,
+    /// The content of a file, if it is about that.
+    content: Option<String>,
 }
 
 impl Statement {
@@ -34,11 +36,11 @@ impl Statement {
             Ancestor::Listed { names, .. } => Some(names.clone()),
             _ => None,
         };
-        let dynamic = match said {
-            Ancestor::File { dynamic, .. } => dynamic.clone(),
-            _ => None,
+        let (dynamic, content) = match said {
+            Ancestor::File { dynamic, content, .. } => (dynamic.clone(), content.clone()),
+            _ => (None, None),
         };
-        Self { node: said::node(said), names, dynamic }
+        Self { node: said::node(said), names, dynamic, content }
     }
 }
 
@@ -53,7 +55,7 @@ pub(super) struct AgreedStatements {
 impl AgreedStatements {
     /// Those that the store remembers of an image with these layers.
     pub(super) fn load(store: &Store, layers: &[Descriptor]) -> Self {
-        let mut key = KeyBuilder::new("pack lock agrees 3");
+        let mut key = KeyBuilder::new("pack lock agrees 4");
         for layer in layers {
             key = key.part(layer.digest.as_bytes());
         }

@@ -8,17 +8,17 @@ use super::seen::BaseAnswer;
 use object::ReadCache;
 
 use crate::formats::elf::{self, Dynamic, Machine, is_library_name};
-use crate::layer::{AccountNames, Content, ContentSource, Entry, EntryKind, MAX_ACCOUNTS};
+use crate::layer::{AccountFile, Content, ContentSource, Entry, EntryKind, MAX_ACCOUNTS};
 use crate::runtime::input;
 use crate::types::error::BoxedError;
 
-/// The names that a file of users or groups lists; unknown for what is not read: a link, or more than such a file has.
-pub(super) fn accounts(entry: &Entry) -> Result<BaseAnswer<AccountNames>, BoxedError> {
+/// A file of users or groups; unknown for what is not read: a link, or more than such a file has.
+pub(super) fn accounts(entry: &Entry) -> Result<BaseAnswer<AccountFile>, BoxedError> {
     let EntryKind::File(content) = &entry.kind else { return Ok(BaseAnswer::Unknown) };
     if content.size > MAX_ACCOUNTS {
         return Ok(BaseAnswer::Unknown);
     }
-    Ok(BaseAnswer::Here(AccountNames::parse(&small_file(content, MAX_ACCOUNTS)?)))
+    Ok(BaseAnswer::Here(AccountFile::new(small_file(content, MAX_ACCOUNTS)?)))
 }
 
 /// The most that is read of a configuration of the loader.

@@ -84,6 +84,14 @@ pub enum BaseError {
         /// Whether the lock was not to be departed from.
         strict: bool,
     },
+    /// A file of users or groups that cannot be read.
+    #[error("`{path}` of the base `{base}` cannot be read: it is a link, a directory or larger than 1 MiB")]
+    NoAccounts {
+        /// The base.
+        base: String,
+        /// The path.
+        path: EntryPath,
+    },
     /// The lock says nothing of a base.
     #[error("`build.lock` says nothing of the layers of the base `{0}`")]
     NoFacts(String),
@@ -117,6 +125,9 @@ impl Explain for BaseError {
                 "the lock was edited: put it back as it was committed, or let `pack update` write it again"
                     .into(),
             ),
+            Self::NoAccounts { .. } => {
+                Some("write numbers in place of names, and users in a file of a `[[layer]]`".into())
+            }
             Self::NoFacts(_) => Some("`pack update` writes the right facts".into()),
             _ => None,
         }

@@ -12,7 +12,7 @@ use super::probes::{LoaderLine, ProbeResult, account_file};
 use super::seen::BaseAnswer;
 use super::tree::{FileTree, directory, follow};
 use crate::formats::elf::LibraryFlaw;
-use crate::layer::{AccountKind, AccountNames, EntryPath};
+use crate::layer::{AccountFile, AccountKind, EntryPath};
 use crate::project::lock::SystemFacts;
 use crate::types::error::BoxedError;
 
@@ -148,11 +148,11 @@ impl FileTree for KnownLayers {
         })
     }
 
-    fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {
+    fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountFile>, BoxedError> {
         let Some(path) = account_file(kind) else { return Ok(BaseAnswer::Unknown) };
         Ok(match (self.find(&path), self.reading(&path)) {
             (None, _) => BaseAnswer::Nothing,
-            (_, Some(ProbeResult::Accounts(names))) => BaseAnswer::Here(names.clone()),
+            (_, Some(ProbeResult::Accounts(file))) => BaseAnswer::Here(file.clone()),
             _ => BaseAnswer::Unknown,
         })
     }

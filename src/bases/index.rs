@@ -14,7 +14,7 @@ use super::probes::ProbeResult;
 use super::seen::BaseAnswer;
 use crate::formats::elf::{Dynamic, Machine, StreamedElf, is_library_name};
 use crate::formats::untar::{LAYER, ReadThrough, Skip, TarEntry, TarWalk, UntarError};
-use crate::layer::{AccountKind, AccountNames, EntryPath};
+use crate::layer::{AccountFile, AccountKind, EntryPath};
 use crate::oci::media_type::LayerCompression;
 use crate::runtime::budget::{Budget, MeteredReader};
 
@@ -136,11 +136,11 @@ impl LayerIndex {
         }
     }
 
-    /// The names in this layer's own file of users or groups; `None` where it has none that can be read.
+    /// This layer's own file of users or groups; `None` where it has none that can be read.
     #[must_use]
-    pub fn accounts(&self, kind: AccountKind) -> Option<&AccountNames> {
+    pub fn accounts(&self, kind: AccountKind) -> Option<&AccountFile> {
         match self.readings.get(&EntryPath::new(kind.file().as_bytes()).ok()?)? {
-            ProbeResult::Accounts(names) => Some(names),
+            ProbeResult::Accounts(file) => Some(file),
             _ => None,
         }
     }

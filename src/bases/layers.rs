@@ -21,10 +21,10 @@ use super::said;
 use super::seen::BaseAnswer;
 use super::tree::{FileTree, defined_by, directory};
 use crate::formats::elf::{Dynamic, is_library_name};
-use crate::layer::{Account, AccountKind, AccountNames, EntryPath};
+use crate::layer::{Account, AccountFile, AccountKind, EntryPath};
 use crate::oci::media_type::{self, LayerCompression};
 use crate::oci::{Descriptor, Image};
-use crate::project::lock::{Ancestor, SystemFacts};
+use crate::project::lock::{Ancestor, MAX_CONTENT, SystemFacts};
 use crate::runtime::budget::{Budget, unpacking};
 use crate::runtime::events::{Phase, Progress, Task};
 use crate::runtime::interrupt::Interrupt;
@@ -455,6 +455,29 @@ impl<'a> BaseLayers<'a> {
         Ok(Some(system))
     }
 
+    /// The lock's statement about a file of users or groups, or the one that was found before.
+    fn said_file(&self, path: &EntryPath) -> Option<AccountFile> {
+        match self.known.nodes.get(path)? {
+            Ancestor::File { content: Some(content), .. } => {
+                Some(AccountFile::new(content.clone().into_bytes()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Adds the content of a small text file to what is known of it.
+    fn say_file(&mut self, path: &EntryPath, file: &AccountFile) {
+        if let Some(Ancestor::File { content, .. }) = self.known.nodes.get_mut(path)
+            && file.bytes().len() <= MAX_CONTENT
+        {
+            *content = String::from_utf8(file.bytes().to_vec()).ok();
+        }
+    }
+
+    fn no_accounts(&self, path: EntryPath) -> BoxedError {
+        BaseError::NoAccounts { base: self.base.reference.clone(), path }.into()
+    }
+
     /// Whether the base has `account`, as the lock says.
     fn said_account(&self, account: &Account) -> Option<bool> {
         self.known.accounts.get(account).copied()
@@ -494,8 +517,8 @@ impl<'a> BaseLayers<'a> {
         Ok((BaseAnswer::Nothing, is_own))
     }
 
-    /// The names of a kind, and whether they come from layers that were read.
-    fn find_accounts(&mut self, kind: AccountKind) -> Result<(BaseAnswer<AccountNames>, bool), BoxedError> {
+    /// The file of a kind, and whether it comes from layers that were read.
+    fn find_accounts(&mut self, kind: AccountKind) -> Result<(BaseAnswer<AccountFile>, bool), BoxedError> {
         let Some(file) = account_file(kind) else { return Ok((BaseAnswer::Unknown, false)) };
         let mut is_own = true;
         for number in (0..self.layers.len()).rev() {
@@ -596,8 +619,40 @@ impl FileTree for BaseLayers<'_> {
         Ok(defined_by(found))
     }
 
-    fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {
-        self.find_accounts(kind).map(|(names, _)| names)
+    fn account_file(&mut self, kind: AccountKind) -> Result<Option<AccountFile>, BoxedError> {
+        let Some(path) = account_file(kind) else { return Ok(None) };
+        match self.lookup(&path)? {
+            None => return Ok(None),
+            Some(BaseNode::File(_)) => {}
+            Some(_) => return Err(self.no_accounts(path)),
+        }
+        if let Some(said) = self.said_file(&path) {
+            return Ok(Some(said));
+        }
+        for number in (0..self.layers.len()).rev() {
+            let index = self.index(number)?;
+            if index.lookup(&path) == Lookup::Below {
+                continue;
+            }
+            let Some(file) = index.accounts(kind) else { return Err(self.no_accounts(path)) };
+            self.say_file(&path, file);
+            return Ok(Some(file.clone()));
+        }
+        Ok(None)
+    }
+
+    fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountFile>, BoxedError> {
+        let Some(path) = account_file(kind) else { return Ok(BaseAnswer::Unknown) };
+        self.check_at_hand(&path)?;
+        if let Some(said) = self.said_file(&path) {
+            return Ok(BaseAnswer::Here(said));
+        }
+        let (found, is_own) = self.find_accounts(kind)?;
+        if let (true, BaseAnswer::Here(file)) = (is_own, &found) {
+            self.peek(&path)?;
+            self.say_file(&path, file);
+        }
+        Ok(found)
     }
 
     fn has_account(&mut self, account: &Account) -> Result<BaseAnswer<()>, BoxedError> {
@@ -624,7 +679,7 @@ fn index_budget(reference: &str, layers: &[Descriptor]) -> Budget {
 }
 
 fn index_key(layer: &Digest) -> Key {
-    KeyBuilder::new("pack layer index 7").part(layer.as_bytes()).finish()
+    KeyBuilder::new("pack layer index 8").part(layer.as_bytes()).finish()
 }
 
 /// Tells a task how many bytes were read, until the user interrupts.

@@ -26,7 +26,7 @@ use crate::types::shown::Foreign;
 /// The entry of a base's layers at a path.
 enum LockMatch {
     /// This layer says so.
-    Here(Digest, BaseNode, Option<Dynamic>),
+    Here(Digest, BaseNode, Option<ProbeResult>),
     /// None has it, or one deletes what others have.
     Nothing,
     /// That is in a layer which is elsewhere.
@@ -46,15 +46,23 @@ impl LockMatch {
             // An older lock says no more than that it is a file.
             (
                 Self::Here(_, BaseNode::File(_), _),
-                Ancestor::File { mode: None, machine: None, dynamic: None },
+                Ancestor::File { mode: None, machine: None, dynamic: None, content: None },
             ) => true,
-            (Self::Here(_, BaseNode::File(facts), found), Ancestor::File { mode, machine, dynamic }) => {
-                let says_the_same = match (dynamic, found) {
-                    (None, _) => true,
-                    (Some(said), Some(found)) => says_the_same(said, found),
-                    (Some(_), None) => false,
+            (
+                Self::Here(_, BaseNode::File(facts), found),
+                Ancestor::File { mode, machine, dynamic, content },
+            ) => {
+                let is_loaded_so = match (dynamic, found) {
+                    (Some(said), Some(ProbeResult::Elf(found))) => says_the_same(said, found),
+                    (dynamic, _) => dynamic.is_none(),
                 };
-                (facts.mode, facts.machine) == (*mode, *machine) && says_the_same
+                let has_content = match (content, found) {
+                    (Some(content), Some(ProbeResult::Accounts(found))) => {
+                        content.as_bytes() == found.bytes()
+                    }
+                    (content, _) => content.is_none(),
+                };
+                (facts.mode, facts.machine) == (*mode, *machine) && is_loaded_so && has_content
             }
             (Self::Nothing, said) => *said == Ancestor::Missing,
             (Self::Here(..), _) => false,
@@ -90,12 +98,13 @@ fn words(said: &Ancestor) -> String {
         }
         Ancestor::Symlink { target } => format!("a link to `{}`", crate::types::shown::shown(target)),
         Ancestor::File { mode: None, machine: None, .. } => "a file".to_owned(),
-        Ancestor::File { mode, machine, dynamic } => {
+        Ancestor::File { mode, machine, dynamic, content } => {
             let mode = mode.map(|mode| format!(" {mode:04o}")).unwrap_or_default();
             let machine = machine.map(|machine| format!(" for {machine}")).unwrap_or_default();
             let with = |dynamic: &Dynamic| format!(" that is loaded with {}", dynamic.needed.join(", "));
             let dynamic = dynamic.as_ref().map(with).unwrap_or_default();
-            format!("a file{mode}{machine}{dynamic}")
+            let content = content.as_ref().map(|content| format!(" of {} bytes", content.len()));
+            format!("a file{mode}{machine}{dynamic}{}", content.unwrap_or_default())
         }
         Ancestor::Missing => "missing".to_owned(),
     }
@@ -229,11 +238,8 @@ impl BaseLayers<'_> {
             let Some(index) = index(self, number)? else { return Ok(LockMatch::Elsewhere) };
             match index.lookup(path) {
                 Lookup::Here(node) => {
-                    let dynamic = match index.reading(path) {
-                        Some(ProbeResult::Elf(dynamic)) => Some(dynamic.clone()),
-                        _ => None,
-                    };
-                    return Ok(LockMatch::Here(self.image.layers()[number].digest, node.clone(), dynamic));
+                    let reading = index.reading(path).cloned();
+                    return Ok(LockMatch::Here(self.image.layers()[number].digest, node.clone(), reading));
                 }
                 Lookup::Hidden => return Ok(LockMatch::Nothing),
                 Lookup::Below => {}

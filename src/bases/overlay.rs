@@ -11,7 +11,7 @@ use super::probes::{LoaderLine, ProbeResult, account_file};
 use super::seen::BaseAnswer;
 use super::tree::{FileTree, defined_by, directory};
 use crate::formats::elf::Dynamic;
-use crate::layer::{AccountKind, AccountNames, EntryPath};
+use crate::layer::{AccountFile, AccountKind, EntryPath};
 use crate::project::lock::SystemFacts;
 use crate::types::error::BoxedError;
 
@@ -112,7 +112,7 @@ impl<B: FileTree> FileTree for Overlay<'_, B> {
         })
     }
 
-    fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {
+    fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountFile>, BoxedError> {
         let Some(path) = account_file(kind) else { return Ok(BaseAnswer::Unknown) };
         Ok(match self.own(&path) {
             Own::Here(index, _) => {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::formats::elf::Dynamic;
-use crate::layer::{AccountKind, AccountNames, EntryPath, MAX_ACCOUNTS};
+use crate::layer::{AccountFile, AccountKind, EntryPath, MAX_ACCOUNTS};
 
 /// A line of the table.
 struct Probe {
@@ -54,8 +54,8 @@ pub enum ProbeResult {
     Java(u32),
     /// Lines of a configuration of the dynamic loader.
     Loader(Vec<LoaderLine>),
-    /// Names of users or groups.
-    Accounts(AccountNames),
+    /// The users or groups.
+    Accounts(AccountFile),
     /// Installed packages with their versions.
     Packages(BTreeMap<String, String>),
     /// The dynamic section of a program or library.
@@ -97,7 +97,7 @@ impl ProbeResult {
                     LoaderLine::Directory(text) | LoaderLine::Include(text) => EACH + text.len(),
                 })
                 .sum(),
-            Self::Accounts(names) => names.cost(),
+            Self::Accounts(file) => file.cost(),
             Self::Elf(dynamic) => dynamic.cost(),
             Self::Packages(packages) => {
                 packages.iter().map(|(name, version)| 2 * EACH + name.len() + version.len()).sum()
@@ -180,7 +180,7 @@ fn loader_directories(bytes: &[u8]) -> Option<ProbeResult> {
 
 #[expect(clippy::unnecessary_wraps, reason = "the form of the table")]
 fn accounts(bytes: &[u8]) -> Option<ProbeResult> {
-    Some(ProbeResult::Accounts(AccountNames::parse(bytes)))
+    Some(ProbeResult::Accounts(AccountFile::new(bytes.to_vec())))
 }
 
 /// Paragraphs of `Package:` and `Version:`.

@@ -23,7 +23,7 @@ pub(super) fn ancestor(found: Option<&BaseNode>) -> Ancestor {
         }
         Some(BaseNode::Symlink(target)) => Ancestor::Symlink { target: target.clone() },
         Some(BaseNode::File(facts)) => {
-            Ancestor::File { mode: facts.mode, machine: facts.machine, dynamic: None }
+            Ancestor::File { mode: facts.mode, machine: facts.machine, dynamic: None, content: None }
         }
         None => Ancestor::Missing,
     }

@@ -10,7 +10,7 @@ use super::content;
 use super::index::{BaseNode, FileFacts};
 use super::seen::BaseAnswer;
 use crate::formats::elf::Dynamic;
-use crate::layer::{Account, AccountKind, AccountNames, Entry, EntryKind, EntryPath, LayerSpec, Metadata};
+use crate::layer::{Account, AccountFile, AccountKind, Entry, EntryKind, EntryPath, LayerSpec, Metadata};
 use crate::project::lock::SystemFacts;
 use crate::types::error::BoxedError;
 
@@ -54,11 +54,20 @@ pub trait FileTree {
         })
     }
 
-    /// The names in the file of users or groups; nothing where there is no such file.
+    /// The file of users or groups for what decides bytes: it is read whatever that takes; `None` where there is no
+    /// such file.
+    ///
+    /// # Errors
+    /// When a layer cannot be read, or a file is none that can be read.
+    fn account_file(&mut self, _kind: AccountKind) -> Result<Option<AccountFile>, BoxedError> {
+        Ok(None)
+    }
+
+    /// The file of users or groups for a check; nothing where there is no such file.
     ///
     /// # Errors
     /// When a layer cannot be read.
-    fn accounts(&mut self, _kind: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {
+    fn accounts(&mut self, _kind: AccountKind) -> Result<BaseAnswer<AccountFile>, BoxedError> {
         Ok(BaseAnswer::Unknown)
     }
 
@@ -133,7 +142,7 @@ impl FileTree for Empty {
         Ok(None)
     }
 
-    fn accounts(&mut self, _: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {
+    fn accounts(&mut self, _: AccountKind) -> Result<BaseAnswer<AccountFile>, BoxedError> {
         Ok(BaseAnswer::Nothing)
     }
 
@@ -214,7 +223,7 @@ impl<B: FileTree> FileTree for Stack<'_, B> {
         })
     }
 
-    fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountNames>, BoxedError> {
+    fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountFile>, BoxedError> {
         let Ok(path) = EntryPath::new(kind.file().as_bytes()) else { return Ok(BaseAnswer::Nothing) };
         match self.ours(&path) {
             Some((_, entry)) => content::accounts(entry),

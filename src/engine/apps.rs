@@ -9,6 +9,7 @@ use std::path::Path;
 use super::draft::{Draft, DraftOrigin, OwnedDirectories, SplitRequest, Times};
 use super::error::BuildError;
 use super::options::taken_of;
+use super::owners::Owners;
 use super::request::{Request, at};
 use crate::artifact::{
     self, AppOptions, AppRoot, Artifact, ArtifactKind, ArtifactLayout, DefaultTimes, KINDS, Proposal,
@@ -152,6 +153,7 @@ impl<'a, 'r> ProposedApp<'a, 'r> {
         artifact: &'a Artifact,
         base: Option<&ConfigFile>,
         scanner: &Scanner,
+        owners: &Owners,
     ) -> Result<Self, BoxedError> {
         let mtime = mtime_of(settings, artifact);
         let (seconds, times) = Times::of(request, mtime);
@@ -161,7 +163,8 @@ impl<'a, 'r> ProposedApp<'a, 'r> {
             let hint = error.hint();
             return Err(at(request, written, error.into(), hint));
         }
-        let mut options = options_of(settings, seconds);
+        let owner = settings.owner.as_ref().map(|owner| owners.of(request, owner)).transpose()?;
+        let mut options = options_of(settings, seconds, owner);
         options.has_entrypoint = request.settings.config.entrypoint.is_some();
         let proposal = artifact::propose(artifact, &options, base, scanner)?;
         Ok(Self { settings, artifact, options, proposal, times })
@@ -371,11 +374,11 @@ fn error_at(request: &Request, app: &ProposedApp<'_, '_>, message: String, hint:
     request.settings.error_at(app.span(), message, Some(hint)).into()
 }
 
-/// The options of an artifact whose files have this time.
-fn options_of(app: &config::AppSettings, mtime: u64) -> AppOptions {
+/// The options of an artifact whose files have this time and owner.
+fn options_of(app: &config::AppSettings, mtime: u64, owner: Option<(u64, u64)>) -> AppOptions {
     let rules = Rules {
         file_mode: app.mode.as_ref().map(|mode| mode.value.bits()),
-        owner: app.owner.as_ref().map(|owner| (owner.value.uid.into(), owner.value.gid.into())),
+        owner,
         mtime,
         ..Rules::default()
     };

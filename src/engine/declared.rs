@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::draft::{Draft, DraftOrigin, OwnedDirectories, Times};
 use super::options::{rules, scan_options_of};
+use super::owners::Owners;
 use super::request::at;
 use super::{BuildError, Request};
 use crate::layer::{
@@ -20,9 +21,10 @@ use crate::types::error::{BoxedError, Explain as _};
 
 /// A `[[layer]]` with what it takes to look at its files.
 #[derive(Clone, Copy)]
-pub(super) struct DeclaredLayer<'a> {
+pub(super) struct DeclaredLayer<'a, 'o> {
     request: &'a Request,
     scanner: &'a Scanner,
+    owners: &'o Owners,
     layer: &'a config::LayerSettings,
     /// The modification time of everything in it.
     mtime: u64,
@@ -52,11 +54,16 @@ impl DeclaredSource<'_> {
     }
 }
 
-impl<'a> DeclaredLayer<'a> {
-    pub(super) fn new(request: &'a Request, scanner: &'a Scanner, layer: &'a config::LayerSettings) -> Self {
+impl<'a, 'o> DeclaredLayer<'a, 'o> {
+    pub(super) fn new(
+        request: &'a Request,
+        scanner: &'a Scanner,
+        owners: &'o Owners,
+        layer: &'a config::LayerSettings,
+    ) -> Self {
         let mtime = layer.mtime.as_ref().map_or(Mtime::At(DEFAULT_MTIME), |mtime| mtime.value);
         let (mtime, times) = Times::of(request, mtime);
-        Self { request, scanner, layer, mtime, times }
+        Self { request, scanner, owners, layer, mtime, times }
     }
 
     /// The entries of the layer.
@@ -67,7 +74,7 @@ impl<'a> DeclaredLayer<'a> {
         let mut named: BTreeSet<EntryPath> = BTreeSet::new();
         for directory in &self.layer.directories {
             let Some(path) = directory.path.value.entry() else { continue };
-            let entry = self.directory(directory, path);
+            let entry = self.directory(directory, path)?;
             owned.insert(path.clone());
             match all.entry(path.clone()) {
                 Slot::Vacant(slot) => drop(slot.insert((entry, DeclaredSource::Directory(directory)))),
@@ -116,13 +123,17 @@ impl<'a> DeclaredLayer<'a> {
         })
     }
 
-    fn directory(&self, directory: &config::DirectorySettings, path: &EntryPath) -> Entry {
+    fn directory(
+        &self,
+        directory: &config::DirectorySettings,
+        path: &EntryPath,
+    ) -> Result<Entry, BoxedError> {
         let mode = directory.mode.as_ref().map_or(0o755, |mode| mode.value.bits());
         let mut metadata = Metadata { mtime: self.mtime, ..Metadata::with_mode(mode) };
         if let Some(owner) = &directory.owner {
-            (metadata.uid, metadata.gid) = (owner.value.uid.into(), owner.value.gid.into());
+            (metadata.uid, metadata.gid) = self.owners.of(self.request, owner)?;
         }
-        Entry { path: path.clone(), metadata, kind: EntryKind::Directory }
+        Ok(Entry { path: path.clone(), metadata, kind: EntryKind::Directory })
     }
 
     fn copy(&self, files: &config::FilesSettings) -> Result<Vec<Entry>, BoxedError> {
@@ -132,7 +143,8 @@ impl<'a> DeclaredLayer<'a> {
             let hint = error.hint();
             at(self.request, &files.from, error.into(), hint)
         })?;
-        let rules = rules(files, self.mtime);
+        let owner = files.owner.as_ref().map(|owner| self.owners.of(self.request, owner)).transpose()?;
+        let rules = rules(files, self.mtime, owner);
         if !metadata.is_dir() {
             return Ok(vec![self.one_file(files, &rules)?]);
         }

@@ -28,6 +28,8 @@ pub(super) enum DraftOrigin<'a> {
     Layer(&'a config::LayerSettings),
     /// An artifact.
     App(&'a config::AppSettings),
+    /// The users of the settings.
+    Users,
     /// A path of the base that is removed: the entries stand for it.
     Removal,
 }

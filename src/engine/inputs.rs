@@ -215,6 +215,7 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         compression,
         apps,
         layers,
+        users,
         config,
         check,
         strict,
@@ -237,6 +238,7 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
     parts.setting("image.compression", compression);
     parts.setting("app", apps);
     parts.setting("layer", layers);
+    parts.setting("user", users);
     parts.setting("config", config);
     parts.setting("check", check);
     parts.setting("--strict", strict);

@@ -26,6 +26,7 @@ pub mod memo;
 mod options;
 mod outcome;
 pub mod own;
+mod owners;
 mod prepare;
 mod prepared;
 mod preview;
@@ -43,6 +44,7 @@ mod session;
 mod stored_base;
 mod target;
 pub mod untrusted;
+mod users;
 
 pub use cache::CachePolicy;
 pub use error::BuildError;

@@ -16,7 +16,7 @@ pub(super) fn scan_options_of(files: &config::FilesSettings) -> ScanOptions {
         exclude: patterns(&files.exclude),
         ignore_file: true,
         xattrs: files.xattrs,
-        directories: rules(files, 0).keeps_what_directories_have(),
+        directories: rules(files, 0, None).keeps_what_directories_have(),
         published: files.mode.is_none() && !files.keep_modes,
     }
 }
@@ -36,12 +36,12 @@ pub(super) fn patterns(patterns: &[Spanned<config::Pattern>]) -> Vec<String> {
     patterns.iter().map(|pattern| pattern.value.as_str().to_owned()).collect()
 }
 
-pub(super) fn rules(files: &config::FilesSettings, mtime: u64) -> Rules {
+pub(super) fn rules(files: &config::FilesSettings, mtime: u64, owner: Option<(u64, u64)>) -> Rules {
     Rules {
         keep_modes: files.keep_modes,
         keep_owners: files.keep_owners,
         file_mode: files.mode.as_ref().map(|mode| mode.value.bits()),
-        owner: files.owner.as_ref().map(|owner| (owner.value.uid.into(), owner.value.gid.into())),
+        owner,
         mtime,
         devices: files.keep_modes,
         ..Rules::default()

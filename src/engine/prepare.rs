@@ -13,6 +13,7 @@ use super::derive;
 use super::draft::{Draft, DraftOrigin, SplitRequest, Times};
 use super::error::BuildError;
 use super::memo::{MemoWriter, Memos, layer_slot};
+use super::owners::Owners;
 use super::prepared::PreparedBuild;
 use super::request::{Request, at};
 use super::selection::{self, SelectedImage};
@@ -23,7 +24,7 @@ use crate::bases::{
     Base, BaseError, BaseLayers, BaseNode, Empty, FileTree, LayerIndex, PlatformBase, Reach, SharedIndexes,
     Stack,
 };
-use crate::layer::{self, Compression, Entry, EntryPath, LayerSpec, Scanner, SpecError};
+use crate::layer::{self, AccountKind, Compression, Entry, EntryPath, LayerSpec, Scanner, SpecError};
 use crate::plan::buckets::{self, BucketCount, Split};
 use crate::plan::{
     self, KnownFrom, LayerMemo, PlaceError, Plan, PlannedArtifact, PlannedBase, PlannedImage, PlannedLayer,
@@ -107,6 +108,7 @@ pub(super) fn prepare_with<'a>(
         notes: request.own.notes().iter().cloned().chain(selection.notes).collect(),
         warnings: Vec::new(),
         findings: Vec::new(),
+        owners: Owners::default(),
         base_indexes: Vec::new(),
         locked: None,
         platform: Platform::linux_amd64(),
@@ -266,6 +268,8 @@ struct Preparer<'a, 'r> {
     warnings: Vec<String>,
     /// Of the image under way, before the user's policy is applied.
     findings: Vec<Finding>,
+    /// Of the image under way: what its owners mean.
+    owners: Owners,
     base_indexes: Vec<(Digest, Arc<LayerIndex>)>,
     locked: Option<LockedBase>,
     /// Of the image under way.
@@ -300,9 +304,16 @@ impl<'a, 'r> Preparer<'a, 'r> {
             }
         }
         let config = loaded.as_ref().map(|loaded| loaded.image.config());
+        let mut tree = base.zip(loaded.as_ref()).map(|(base, loaded)| self.tree(base, loaded));
+        self.owners = match &mut tree {
+            Some(tree) => Owners::load(self.request, tree)?,
+            None => Owners::load(self.request, &mut Empty)?,
+        };
         let proposed: Vec<ProposedApp<'_, 'r>> = chosen
             .iter()
-            .map(|(app, artifact)| ProposedApp::new(self.request, app, artifact, config, self.scanner))
+            .map(|(app, artifact)| {
+                ProposedApp::new(self.request, app, artifact, config, self.scanner, &self.owners)
+            })
             .collect::<Result<_, _>>()?;
         let start = apps::start(self.request, &proposed)?;
         let platform = platform
@@ -332,9 +343,8 @@ impl<'a, 'r> Preparer<'a, 'r> {
         self.refuse_early()?;
         let base_layers = loaded.as_ref().map_or(0, |loaded| loaded.image.layers().len());
         self.platform = platform.clone();
-        let layers = match (base, &loaded) {
-            (Some(base), Some(loaded)) => {
-                let mut tree = self.tree(base, loaded);
+        let layers = match (base, &loaded, tree) {
+            (Some(base), Some(loaded), Some(mut tree)) => {
                 apps::check_apart(self.request, &proposed, &mut tree)?;
                 let removed = self.removed(&proposed, &mut tree)?;
                 let beneath: Vec<EntryPath> = proposed
@@ -454,9 +464,10 @@ impl<'a, 'r> Preparer<'a, 'r> {
 
     /// All layers in their order: those that are declared, then those of each artifact.
     fn drafts(&mut self, apps: Vec<ProposedApp<'_, 'r>>) -> Result<Vec<Draft<'r>>, BoxedError> {
-        let mut drafts = Vec::new();
+        let users = self.owners.users();
+        let mut drafts: Vec<Draft<'r>> = users.draft().into_iter().collect();
         for layer in &self.request.settings.layers {
-            drafts.push(DeclaredLayer::new(self.request, self.scanner, layer).draft()?);
+            drafts.push(DeclaredLayer::new(self.request, self.scanner, &self.owners, layer).draft()?);
         }
         if drafts.is_empty() && apps.is_empty() {
             return Err(BuildError::Nothing.into());
@@ -467,7 +478,29 @@ impl<'a, 'r> Preparer<'a, 'r> {
             self.warnings.append(&mut app.proposal.warnings);
             drafts.extend(app.drafts(&mut names));
         }
+        self.check_accounts(&drafts)?;
         Ok(drafts)
+    }
+
+    /// Refuses a file of accounts in the place of the one that users are added to: it would hide them.
+    fn check_accounts(&self, drafts: &[Draft<'_>]) -> Result<(), BoxedError> {
+        let Some(user) = self.request.settings.users.first() else { return Ok(()) };
+        let changed = AccountKind::ALL.into_iter().filter(|kind| self.owners.users().changes(*kind));
+        for kind in changed {
+            let is_it = |entry: &Entry| entry.path.as_bytes() == kind.file().as_bytes();
+            let other = drafts
+                .iter()
+                .find(|draft| !matches!(draft.origin, DraftOrigin::Users) && draft.entries.iter().any(is_it));
+            let Some(other) = other else { continue };
+            let message = format!(
+                "`[[user]]` adds to `/{}` of the base, and the layer `{}` has a file in its place",
+                kind.file(),
+                other.name
+            );
+            let hint = "write the user into that file, and remove `[[user]]`".to_owned();
+            return Err(self.request.settings.error_at(user.name.span, message, Some(hint)).into());
+        }
+        Ok(())
     }
 
     fn place<B: FileTree>(
@@ -492,7 +525,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
             };
             let spec = spec.map_err(|error| match origin {
                 DraftOrigin::Layer(layer) => {
-                    DeclaredLayer::new(self.request, self.scanner, layer).malformed(error)
+                    DeclaredLayer::new(self.request, self.scanner, &self.owners, layer).malformed(error)
                 }
                 _ => BuildError::Spec(error).into(),
             })?;
@@ -527,10 +560,10 @@ impl<'a, 'r> Preparer<'a, 'r> {
     fn misplaced(&self, error: PlaceError, origin: &DraftOrigin<'_>) -> BoxedError {
         let app = match origin {
             DraftOrigin::Layer(layer) => {
-                return DeclaredLayer::new(self.request, self.scanner, layer).misplaced(error);
+                return DeclaredLayer::new(self.request, self.scanner, &self.owners, layer).misplaced(error);
             }
             DraftOrigin::App(app) => Some(app),
-            DraftOrigin::Removal => None,
+            DraftOrigin::Removal | DraftOrigin::Users => None,
         };
         match (&error, app.and_then(|app| app.root.as_ref())) {
             (PlaceError::Base(_), _) | (_, None) => error.into(),

@@ -2,7 +2,6 @@
 //!
 //! A runtime looks a name up in these files when a container starts, and refuses to start where it is missing.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -71,33 +70,135 @@ impl fmt::Display for Account {
     }
 }
 
-/// The names in one such file.
+/// A file of accounts: `/etc/passwd` or `/etc/group`, byte by byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountNames(BTreeSet<Vec<u8>>);
+pub struct AccountFile(Vec<u8>);
 
-impl AccountNames {
-    /// The names in a file with these bytes: on each line, what stands before the first colon.
-    #[must_use]
-    pub fn parse(bytes: &[u8]) -> Self {
-        let lines = bytes.split(|byte| *byte == b'\n');
-        let names = lines.filter_map(|line| {
-            let colon = line.iter().position(|byte| *byte == b':')?;
-            Some(line[..colon].trim_ascii().to_vec())
-        });
-        Self(names.filter(|name| !name.is_empty()).collect())
+/// A line of a file of accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountLine<'a> {
+    /// The name of the user or group.
+    pub name: &'a [u8],
+    /// All that follows the name and its colon.
+    rest: &'a [u8],
+}
+
+impl<'a> AccountLine<'a> {
+    fn parse(text: &'a [u8]) -> Option<Self> {
+        let colon = text.iter().position(|byte| *byte == b':')?;
+        let name = text[..colon].trim_ascii();
+        (!name.is_empty()).then(|| Self { name, rest: &text[colon + 1..] })
     }
 
-    /// About how many bytes of memory they take.
+    /// The field with this number; the name is field 0.
     #[must_use]
-    pub fn cost(&self) -> usize {
-        const EACH: usize = 64;
-        self.0.iter().map(|name| name.len() + EACH).sum()
+    pub fn field(&self, number: usize) -> Option<&'a [u8]> {
+        match number.checked_sub(1) {
+            None => Some(self.name),
+            Some(number) => self.rest.split(|byte| *byte == b':').nth(number),
+        }
+    }
+
+    /// The number of the user or group.
+    #[must_use]
+    pub fn number(&self) -> Option<u32> {
+        self.field(2).and_then(number)
+    }
+
+    /// Of a user, the number of the group that it belongs to first.
+    #[must_use]
+    pub fn first_group(&self) -> Option<u32> {
+        self.field(3).and_then(number)
+    }
+
+    /// Of a group, the names of the users that it lists.
+    pub fn members(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let names = self.field(3).unwrap_or_default().split(|byte| *byte == b',');
+        names.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty())
+    }
+}
+
+fn number(text: &[u8]) -> Option<u32> {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
+}
+
+impl AccountFile {
+    /// A file with these bytes.
+    #[must_use]
+    pub const fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// About how many bytes of memory it takes.
+    #[must_use]
+    pub const fn cost(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The lines that list an account; blank lines do not.
+    pub fn lines(&self) -> impl Iterator<Item = AccountLine<'_>> {
+        self.0.split(|byte| *byte == b'\n').filter_map(AccountLine::parse)
+    }
+
+    /// The first line about `name`, which is the one that counts.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<AccountLine<'_>> {
+        self.lines().find(|line| line.name == name.as_bytes())
+    }
+
+    /// The first line with this number.
+    #[must_use]
+    pub fn with_number(&self, number: u32) -> Option<AccountLine<'_>> {
+        self.lines().find(|line| line.number() == Some(number))
+    }
+
+    /// Adds a line at the end, and changes nothing else.
+    pub fn push(&mut self, line: &str) {
+        if self.0.last().is_some_and(|byte| *byte != b'\n') {
+            self.0.push(b'\n');
+        }
+        self.0.extend_from_slice(line.as_bytes());
+        self.0.push(b'\n');
+    }
+
+    /// Adds `user` to the members of `group`, and changes nothing else; does nothing where it is one already, or there is no
+    /// such group.
+    pub fn add_member(&mut self, group: &str, user: &str) {
+        let mut start = 0;
+        for text in self.0.split(|byte| *byte == b'\n') {
+            let line = AccountLine::parse(text).filter(|line| line.name == group.as_bytes());
+            let Some(line) = line else {
+                start += text.len() + 1;
+                continue;
+            };
+            if line.members().any(|member| member == user.as_bytes()) {
+                return;
+            }
+            // The members are the last of four fields; a short line lacks some.
+            let separator = match (line.field(3), line.field(2), line.field(1)) {
+                (Some(members), ..) if members.trim_ascii().is_empty() => "",
+                (Some(_), ..) => ",",
+                (None, Some(_), _) => ":",
+                (None, None, Some(_)) => "::",
+                (None, None, None) => ":::",
+            };
+            let end = start + text.trim_ascii_end().len();
+            self.0.splice(end..end, [separator.as_bytes(), user.as_bytes()].concat());
+            return;
+        }
     }
 
     /// Whether it lists `name`.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        self.0.contains(name.as_bytes())
+        self.find(name).is_some()
     }
 }
 
@@ -107,13 +208,46 @@ mod tests {
 
     #[test]
     fn names_are_what_stands_before_the_first_colon() {
-        let names =
-            AccountNames::parse(b"root:x:0:0:root:/root:/bin/sh\n\n web :x:1000:\nnot a line\n:x:\nlast:x");
+        let names = AccountFile::new(
+            b"root:x:0:0:root:/root:/bin/sh\n\n web :x:1000:\nnot a line\n:x:\nlast:x".to_vec(),
+        );
         for name in ["root", "web", "last"] {
             assert!(names.contains(name), "{name}");
         }
         for name in ["x", "not a line", "", "0"] {
             assert!(!names.contains(name), "{name}");
         }
+    }
+
+    #[test]
+    fn lines_have_numbers_and_members() {
+        let users = AccountFile::new(b"app:x:1000:50::/:/bin/sh\nbad:x:+1:0\nbig:x:99999999999:\n".to_vec());
+        let app = users.find("app").expect("listed");
+        assert_eq!((app.number(), app.first_group()), (Some(1000), Some(50)));
+        assert_eq!(users.find("bad").and_then(|line| line.number()), None);
+        assert_eq!(users.find("big").and_then(|line| line.number()), None);
+        let groups = AccountFile::new(b"staff:x:50:app, web\nnone:x:51:\nshort:x:52".to_vec());
+        let members = |name| -> Vec<&[u8]> { groups.find(name).expect("listed").members().collect() };
+        assert_eq!(members("staff"), [&b"app"[..], b"web"]);
+        assert!(members("none").is_empty() && members("short").is_empty());
+    }
+
+    #[test]
+    fn lines_and_members_are_added_and_nothing_else_changes() {
+        let mut file = AccountFile::new(b"# kept\nroot:x:0:\n\nstaff:x:50:a\nlast:x:51:".to_vec());
+        for (group, user) in
+            [("root", "app"), ("staff", "app"), ("staff", "a"), ("last", "app"), ("none", "app")]
+        {
+            file.add_member(group, user);
+        }
+        file.push("app:x:1000:");
+        let expected = "# kept\nroot:x:0:app\n\nstaff:x:50:a,app\nlast:x:51:app\napp:x:1000:\n";
+        assert_eq!(String::from_utf8_lossy(file.bytes()), expected);
+        let mut empty = AccountFile::default();
+        empty.push("app:x:1000:");
+        assert_eq!(empty.bytes(), b"app:x:1000:\n");
+        let mut short = AccountFile::new(b"staff:x:50\r\n".to_vec());
+        short.add_member("staff", "app");
+        assert_eq!(short.bytes(), b"staff:x:50:app\r\n");
     }
 }

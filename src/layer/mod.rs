@@ -26,7 +26,7 @@ mod trail;
 mod ztoc;
 
 pub use crate::types::stamp::Stamp;
-pub use accounts::{Account, AccountKind, AccountNames, MAX_ACCOUNTS};
+pub use accounts::{Account, AccountFile, AccountKind, AccountLine, MAX_ACCOUNTS};
 pub use assemble::{Buffers, Built, LayerError, LayerWork, Workshop, build};
 pub use content::ContentError;
 pub use encode::{Compression, ZstdLevel};

@@ -41,4 +41,5 @@ mod sites;
 mod soci;
 mod support;
 mod terminal;
+mod users;
 mod verdicts;

@@ -151,7 +151,13 @@ impl<'a> Decoder<'a> {
             "" => format!("unknown key `{key}`"),
             place => format!("unknown key `{key}` in `{place}`"),
         };
-        let elsewhere = self.keys.iter().find(|path| path.rsplit('.').next() == Some(key));
+        let are_elsewhere = self.keys.iter().filter(|path| path.rsplit('.').next() == Some(key));
+        let is_table = |path: &str| {
+            let below = |other: &String| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+            self.keys.iter().any(below)
+        };
+        // A value is meant more often than a table of that name.
+        let elsewhere = are_elsewhere.min_by_key(|path| is_table(path));
         let hint = match (nearest(key, known.iter().copied()), elsewhere) {
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, Some(path)) => format!("did you mean `{path}`?"),

@@ -2,9 +2,9 @@
 
 use super::template::Facts;
 use super::value::{
-    Arguments, BaseSetting, Buckets, ByteSize, CompressionSetting, Count, DiskPath, EnvName, EnvValue,
-    Format, ImagePath, KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports,
-    Signal, User,
+    AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, CompressionSetting, Count,
+    DiskPath, EnvName, EnvValue, Format, ImagePath, KindName, Layout, MirrorAddress, Mode, Mtime, Owner,
+    Pattern, Percent, Period, Ports, Signal, User,
 };
 use crate::project::git::GitFacts;
 use crate::types::digest::KeyBuilder;
@@ -25,6 +25,8 @@ macro_rules! written_as {
 }
 
 written_as! {
+    AccountName: |value| value.as_str(),
+    AccountNumber: |value| value.get(),
     Arguments: |value| value.as_slice(),
     ByteSize: |value| value.get(),
     Count: |value| value.get(),

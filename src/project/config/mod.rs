@@ -19,14 +19,15 @@ mod value;
 pub use document::Document;
 pub use registries::{UserFile, merge};
 pub use schema::{
-    AppSettings, DirectorySettings, FilesSettings, LayerSettings, NonEmptyName, RegistryOptions, TagTemplate,
+    AddedUserSettings, AppSettings, DirectorySettings, FilesSettings, LayerSettings, NonEmptyName,
+    RegistryOptions, TagTemplate,
 };
 pub use settings::{AllowFlag, KeyFlag, Overrides, Settings};
 pub use source::{ConfigError, Diagnostic, Diagnostics, Sources, Span, Spanned};
 pub use template::{Facts, Template, TemplateError};
 pub use value::{
-    Arguments, BaseSetting, Buckets, CompressionSetting, DiskPath, KindName, Layout, Mode, Mtime, Pattern,
-    Percent,
+    AccountName, Arguments, BaseSetting, Buckets, CompressionSetting, DiskPath, KindName, Layout, Mode,
+    Mtime, Owner, OwnerPart, Pattern, Percent,
 };
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use super::node::{TomlNode, TomlValue};
 use super::source::Spanned;
 use super::template::Template;
 use super::value::{
-    Arguments, BaseSetting, Buckets, ByteSize, CompressionSetting, Count, DiskPath, EnvName, EnvTable,
-    Format, ImagePath, Justification, KindName, Layout, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent,
-    Period, Ports, Signal, User,
+    AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, CompressionSetting, Count,
+    DiskPath, EnvName, EnvTable, Format, ImagePath, Justification, KindName, Layout, MirrorAddress, Mode,
+    Mtime, Owner, Pattern, Percent, Period, Ports, Signal, User,
 };
 use crate::oci;
 use crate::types::check_policy::RuleLevel;
@@ -34,6 +34,8 @@ settings_table! {
         "app" => apps: Apps,
         /// Layers besides those of the artifact, bottom first.
         "layer" => layers: Vec<LayerSettings>,
+        /// Users that are added to those of the base.
+        "user" => users: Vec<AddedUserSettings>,
         /// How containers of the image run.
         "config" => config: ConfigSettings,
         /// What the checks of an image mean for it.
@@ -138,6 +140,26 @@ settings_table! {
         "owner" => owner: Option<Spanned<Owner>>,
         /// Its mode.
         "mode" => mode: Option<Spanned<Mode>>,
+    }
+}
+
+settings_table! {
+    /// `[[user]]`
+    pub struct AddedUserSettings {
+        /// Its name.
+        "name" => name: Spanned<AccountName>,
+        /// Its number.
+        "uid" => uid: Spanned<AccountNumber>,
+        /// The group that it belongs to first; made if it is missing, and named after the user where not given.
+        "group" => group: Option<Spanned<AccountName>>,
+        /// The number of that group.
+        "gid" => gid: Option<Spanned<AccountNumber>>,
+        /// Its directory, which is made if it is missing.
+        "home" => home: Option<Spanned<ImagePath>>,
+        /// The program that a login starts.
+        "shell" => shell: Option<Spanned<ImagePath>>,
+        /// More groups that it belongs to.
+        "groups" => groups: Vec<Spanned<AccountName>>,
     }
 }
 

@@ -3,7 +3,7 @@
 //! A pure function. Everything that overrides the build file is written into the document in order of
 //! rank and typed with it, so there is one way to get a value right and one way to report it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -13,8 +13,8 @@ use super::decode::{FromText as _, Wrong};
 use super::document::Document;
 use super::registries::{self, Addition};
 use super::schema::{
-    AppSettings, BuildFile, Cache, CheckSettings, ConfigSettings, FilesSettings, LayerSettings, NonEmptyName,
-    Paths, RegistryOptions, TagTemplate, Workspace,
+    AddedUserSettings, AppSettings, BuildFile, Cache, CheckSettings, ConfigSettings, FilesSettings,
+    LayerSettings, NonEmptyName, Paths, RegistryOptions, TagTemplate, Workspace,
 };
 use super::source::{Diagnostic, Sources, Span, Spanned};
 use super::template::Template;
@@ -242,6 +242,8 @@ pub struct Settings {
     pub apps: Vec<AppSettings>,
     /// Further layers, bottom first.
     pub layers: Vec<LayerSettings>,
+    /// Users that are added to those of the base.
+    pub users: Vec<AddedUserSettings>,
     /// How containers run.
     pub config: ConfigSettings,
     /// What the checks of an image mean for it.
@@ -300,9 +302,10 @@ impl Settings {
         if !diagnostics.is_empty() {
             return Err(sources.error(diagnostics));
         }
-        let BuildFile { format, image, apps, layers, config, check, cache, registries, workspace } = file;
+        let BuildFile { format, image, apps, layers, users, config, check, cache, registries, workspace } =
+            file;
         let mut platforms = image.platforms.unwrap_or_default();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         platforms.retain(|platform| seen.insert(platform.value.clone()));
         Ok(Self {
             sources,
@@ -315,6 +318,7 @@ impl Settings {
             compression: image.compression.map(|compression| compression.value).unwrap_or_default(),
             apps: apps.0,
             layers,
+            users,
             config,
             check,
             strict: flags.strict.or(environment.strict).unwrap_or(false),
@@ -378,7 +382,7 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
         diagnostics.push(Diagnostic { message: wrong.message, hint: wrong.hint, span });
     };
     check_patterns(file, &mut wrong);
-    let mut names = std::collections::BTreeSet::new();
+    let mut names = BTreeSet::new();
     for layer in &file.layers {
         let name = layer.name.as_str();
         if !names.insert(name) {
@@ -411,6 +415,7 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
             }
         }
     }
+    check_users(&file.users, &mut wrong);
     for name in &file.config.unset_env {
         if file.config.env.contains_key(&name.value) {
             let message = format!("`{}` is both in `env` and in `unset-env`", name.as_str());
@@ -430,6 +435,27 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
     }
     diagnostics.extend(registries::check(&file.registries));
     diagnostics
+}
+
+/// Two users of one name or number, and texts that would break the line of a user.
+fn check_users(users: &[AddedUserSettings], wrong: &mut impl FnMut(Span, Wrong)) {
+    let (mut names, mut numbers) = (BTreeSet::new(), BTreeSet::new());
+    for user in users {
+        if !names.insert(user.name.as_str()) {
+            let message = format!("there are two users named `{}`", user.name.as_str());
+            wrong(user.name.span, Wrong::new(message).hint("rename one"));
+        }
+        if !numbers.insert(user.uid.get()) {
+            let message = format!("there are two users with the number {}", user.uid.get());
+            wrong(user.uid.span, Wrong::new(message).hint("give one of them another `uid`"));
+        }
+        for path in [&user.home, &user.shell].into_iter().flatten() {
+            if path.as_str().contains([':', '\n']) {
+                let message = format!("`{}` cannot be in `/etc/passwd`", path.as_str().escape_debug());
+                wrong(path.span, Wrong::new(message).hint("choose a path without `:` and line ends"));
+            }
+        }
+    }
 }
 
 /// Patterns are compiled list by list, and each list takes its time.

@@ -223,23 +223,23 @@ fn a_bad_platform_and_compression() {
 #[test]
 fn a_mode_without_quotes() {
     assert_snapshot!(report(
-        "[[layer]]\nname = \"a\"\ndirectories = [{ path = \"/a\", mode = 644, owner = \"app:app\" }]\n"
+        "[[layer]]\nname = \"a\"\ndirectories = [{ path = \"/a\", mode = 644, owner = \"app:app:app\" }]\n"
     ), @r#"
     `layer.directories.mode` must be a string, not an integer
      --> build.toml:3:38
       |
-    3 | directories = [{ path = "/a", mode = 644, owner = "app:app" }]
+    3 | directories = [{ path = "/a", mode = 644, owner = "app:app:app" }]
       |                                      ^^^
       |
       = hint: a mode is octal: write `"0644"`
 
-    error: `app:app` is not an owner
+    error: `app:app:app` is not an owner
      --> build.toml:3:51
       |
-    3 | directories = [{ path = "/a", mode = 644, owner = "app:app" }]
-      |                                                   ^^^^^^^^^
+    3 | directories = [{ path = "/a", mode = 644, owner = "app:app:app" }]
+      |                                                   ^^^^^^^^^^^^^
       |
-      = hint: an owner is numeric, such as `"1000:1000"`: names mean different numbers in different bases
+      = hint: an owner is written "1000:1000", or with names as in "app:app"
     "#);
 }
 
@@ -665,6 +665,7 @@ fn set_reaches_every_key() {
         ("app.exclude", "['*']"),
         ("app.buckets", "4"),
         ("layer", "[]"),
+        ("user", "[]"),
         ("config.env", "{ A = 'b' }"),
         ("config.unset-env", "['B']"),
         ("config.ports", "[1]"),

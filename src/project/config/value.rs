@@ -24,7 +24,7 @@ pub use names::MirrorAddress;
 pub use numbers::{ByteSize, Count, Percent};
 pub use paths::{DiskPath, ImagePath};
 pub use pattern::Pattern;
-pub use permissions::{Mode, Owner};
+pub use permissions::{AccountName, AccountNumber, Mode, Owner, OwnerPart};
 pub use ports::Ports;
 pub use process::{Arguments, EnvName, EnvTable, EnvValue, Signal, User};
 pub use times::{Mtime, Period};

@@ -99,6 +99,7 @@ table! {
         "inherited" => is_inherited: Option<bool>,
         "flaw" => flaw: Option<String>,
         "defines" => defines: Option<Vec<String>>,
+        "content" => content: Option<String>,
     }
 }
 
@@ -175,8 +176,8 @@ impl Decode for Ancestor {
             }),
         });
         let is_file = text.kind.as_str() == "file";
-        let is_right =
-            (text.machine.is_none() || (machine.is_some() && is_file)) && (dynamic.is_none() || is_file);
+        let is_right = (text.machine.is_none() || (machine.is_some() && is_file))
+            && ((dynamic.is_none() && text.content.is_none()) || is_file);
         match (text.kind.as_str(), text.mode, text.uid, text.gid, text.target, text.names) {
             _ if !is_right => decoder.wrong(text.kind.span, Wrong::new("this is not a valid kind of entry")),
             ("directory", Some(mode), Some(uid), Some(gid), None, None) => {
@@ -189,11 +190,11 @@ impl Decode for Ancestor {
                 Some(Self::Symlink { target: target.into_bytes() })
             }
             ("file", mode, None, None, None, None) => {
-                Some(Self::File { mode: mode.map(Mode::bits), machine, dynamic })
+                Some(Self::File { mode: mode.map(Mode::bits), machine, dynamic, content: text.content })
             }
             ("missing", None, None, None, None, None) => Some(Self::Missing),
             _ => {
-                let hint = "a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `machine` and what is loaded with it, a `missing` nothing";
+                let hint = "a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `machine`, `content` and what is loaded with it, a `missing` nothing";
                 decoder.wrong(text.kind.span, Wrong::new("this is not a valid kind of entry").hint(hint))
             }
         }

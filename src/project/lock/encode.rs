@@ -119,11 +119,12 @@ impl Ancestor {
             Self::Symlink { target } => {
                 format!("{{ kind = \"symlink\", target = {} }}", quoted(std::str::from_utf8(target).ok()?))
             }
-            Self::File { mode, machine, dynamic } => {
+            Self::File { mode, machine, dynamic, content } => {
                 let mode = mode.map(|mode| format!(", mode = \"{:04o}\"", mode & 0o7777)).unwrap_or_default();
                 let machine = machine.map(|machine| format!(", machine = \"{machine}\"")).unwrap_or_default();
                 let dynamic = dynamic.as_ref().map(render_dynamic).unwrap_or_default();
-                format!("{{ kind = \"file\"{mode}{machine}{dynamic} }}")
+                let content = content.as_ref().map(|content| format!(", content = {}", quoted(content)));
+                format!("{{ kind = \"file\"{mode}{machine}{dynamic}{} }}", content.unwrap_or_default())
             }
             Self::Missing => "{ kind = \"missing\" }".to_owned(),
         })
@@ -190,6 +191,7 @@ fn quoted(text: &str) -> String {
     for character in text.chars() {
         match character {
             '"' | '\\' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
             _ if character.is_control() => {
                 // Writing to a string cannot fail.
                 let _ = write!(quoted, "\\u{:04X}", u32::from(character));

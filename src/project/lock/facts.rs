@@ -12,6 +12,9 @@ use crate::types::platform::Platform;
 /// 1 to 8 kB; what is longer is fetched.
 pub(super) const MAX_DOCUMENT: usize = 16 << 10;
 
+/// The longest file whose content a lock holds, in bytes: `/etc/passwd` and `/etc/group` have 1 to 4 kB.
+pub const MAX_CONTENT: usize = 64 << 10;
+
 /// The meaning of a base's name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LockedBase {
@@ -115,6 +118,8 @@ pub enum Ancestor {
         machine: Option<Machine>,
         /// Its dynamic section, if a check asked for that.
         dynamic: Option<Dynamic>,
+        /// Its content, where names of users and groups are looked up in it: at most [`MAX_CONTENT`] bytes.
+        content: Option<String>,
     },
     /// Nothing.
     Missing,

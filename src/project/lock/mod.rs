@@ -17,7 +17,7 @@ mod error;
 mod facts;
 mod file;
 
-pub use facts::{Ancestor, BaseFacts, LockedBase, LockedPlatform, SystemFacts};
+pub use facts::{Ancestor, BaseFacts, LockedBase, LockedPlatform, MAX_CONTENT, SystemFacts};
 pub use file::{FILE_NAME, Lock, unfinished};
 
 #[cfg(test)]

@@ -294,7 +294,7 @@ fn says_what_is_wrong() {
     20 | "/opt/größe \"x\"\u007F" = { kind = "directory" }
        |                                     ^^^^^^^^^^^
        |
-       = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `machine` and what is loaded with it, a `missing` nothing
+       = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `machine`, `content` and what is loaded with it, a `missing` nothing
 
     error: this is not a valid kind of entry
       --> build.lock:44:37
@@ -302,7 +302,7 @@ fn says_what_is_wrong() {
     44 | "/opt/größe \"x\"\u007F" = { kind = "directory" }
        |                                     ^^^^^^^^^^^
        |
-       = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `machine` and what is loaded with it, a `missing` nothing
+       = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `machine`, `content` and what is loaded with it, a `missing` nothing
     hint:
     "#);
 }
@@ -316,8 +316,13 @@ fn any_lock() -> impl Strategy<Value = Lock> {
         "[^\0]{0,8}".prop_map(|target| Ancestor::Symlink { target: target.into_bytes() }),
         (0_u32..0o10000, proptest::collection::btree_set("[^/\0]{1,4}", 0..3))
             .prop_map(|(mode, names)| { Ancestor::Listed { mode, uid: 0, gid: 7, names } }),
-        Just(Ancestor::File { mode: None, machine: None, dynamic: None }),
-        Just(Ancestor::File { mode: Some(0o755), machine: Machine::parse("arm64"), dynamic: None }),
+        Just(Ancestor::File { mode: None, machine: None, dynamic: None, content: None }),
+        Just(Ancestor::File {
+            mode: Some(0o755),
+            machine: Machine::parse("arm64"),
+            dynamic: None,
+            content: None
+        }),
         (proptest::collection::vec("[a-z\"$/]{0,4}", 0..3), any::<bool>()).prop_map(
             |(names, is_inherited)| {
                 let dynamic = Dynamic {
@@ -334,7 +339,12 @@ fn any_lock() -> impl Strategy<Value = Lock> {
                             .into(),
                     }),
                 };
-                Ancestor::File { mode: Some(0o644), machine: Machine::parse("amd64"), dynamic: Some(dynamic) }
+                Ancestor::File {
+                    mode: Some(0o644),
+                    machine: Machine::parse("amd64"),
+                    dynamic: Some(dynamic),
+                    content: Some("root:x:0:0::/root:/bin/sh\n\u{e9}'\"\n".to_owned()),
+                }
             }
         ),
         Just(Ancestor::Missing),

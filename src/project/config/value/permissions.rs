@@ -47,36 +47,134 @@ impl Decode for Mode {
     }
 }
 
-/// Numeric owner and group. Written `"1000:1000"`; the group is the owner's number where it is left out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The name of a user or group, in the form that all systems take.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountName(String);
+
+/// As many bytes as a name of a user may have.
+const MAX_NAME: usize = 32;
+
+impl AccountName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn is_valid(text: &str) -> bool {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let rest = text.strip_suffix('$').unwrap_or(text);
+        let begins = rest.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        begins && rest.bytes().all(is_part) && text.len() <= MAX_NAME
+    }
+}
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromText for AccountName {
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        if Self::is_valid(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Wrong::new(format!("`{text}` is not the name of a user or group")).hint(format!(
+            "a name begins with a letter or `_`, has letters, digits, `_`, `-` and `.`, and at most {MAX_NAME} characters"
+        )))
+    }
+}
+
+/// The number of a user or group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountNumber(u32);
+
+impl AccountNumber {
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl Decode for AccountNumber {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
+        // To chown(2) the last number means: leave it as it is.
+        let number = decoder.number(node, u64::from(u32::MAX - 1))?;
+        u32::try_from(number).ok().map(Self)
+    }
+}
+
+/// A user or a group: by its number, or by the name that the image's files of accounts list.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OwnerPart {
+    /// By its number.
+    Number(u32),
+    /// By its name.
+    Name(AccountName),
+}
+
+impl fmt::Display for OwnerPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+/// Owner and group. Written `"1000:1000"`, `"app:staff"` or `"app"`. Without a group, that of a number is the same number,
+/// and that of a name is the first group of the user.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner {
     /// The user.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
+    pub user: OwnerPart,
+    /// The group; `None` for the first group of a user with a name.
+    pub group: Option<OwnerPart>,
+}
+
+impl Owner {
+    /// Whether a file of accounts has to tell what it means.
+    #[must_use]
+    pub fn has_name(&self) -> bool {
+        [Some(&self.user), self.group.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|part| matches!(part, OwnerPart::Name(_)))
+    }
 }
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.uid, self.gid)
+        match &self.group {
+            Some(group) => write!(f, "{}:{group}", self.user),
+            None => self.user.fmt(f),
+        }
     }
 }
 
 impl FromText for Owner {
     fn from_text(text: &str) -> Result<Self, Wrong> {
-        let (uid, gid) = text.split_once(':').unwrap_or((text, text));
-        match (decimal(uid), decimal(gid)) {
+        let wrong = || Wrong::new(format!("`{text}` is not an owner"));
+        let part = |part: &str| match decimal(part) {
             // To chown(2) the last number means: leave it as it is.
-            (Some(u32::MAX), _) | (_, Some(u32::MAX)) => Err(Wrong::new(format!("`{text}` is not an owner"))
-                .hint("the largest number of a user or group is 4294967294")),
-            (Some(uid), Some(gid)) => Ok(Self { uid, gid }),
-            _ => Err(Wrong::new(format!("`{text}` is not an owner"))
-                .hint("an owner is numeric, such as `\"1000:1000\"`: names mean different numbers in different bases")),
-        }
+            Some(u32::MAX) => Err(wrong().hint("the largest number of a user or group is 4294967294")),
+            Some(number) => Ok(OwnerPart::Number(number)),
+            None => AccountName::from_text(part).map(OwnerPart::Name).map_err(|_| {
+                wrong().hint("an owner is written \"1000:1000\", or with names as in \"app:app\"")
+            }),
+        };
+        let (user, group) = match text.split_once(':') {
+            Some((user, group)) => (part(user)?, Some(part(group)?)),
+            None => (part(text)?, None),
+        };
+        let group = group.or_else(|| matches!(user, OwnerPart::Number(_)).then(|| user.clone()));
+        Ok(Self { user, group })
     }
 }
 
-text_values!(Owner);
+text_values!(AccountName, Owner);
 
 #[cfg(test)]
 mod tests {
@@ -93,9 +191,38 @@ mod tests {
     }
 
     #[test]
-    fn owners_are_numeric() {
-        assert_eq!(ok::<Owner>("1000"), Owner { uid: 1000, gid: 1000 });
-        assert_eq!(ok::<Owner>("1000:0"), Owner { uid: 1000, gid: 0 });
-        all_wrong::<Owner>(&["", ":", "1:", ":1", "app", "1:2:3", "+1", "4294967296"]);
+    fn owners_are_numbers_or_names() {
+        for (text, shown, has_name) in [
+            ("1000", "1000:1000", false),
+            ("1000:0", "1000:0", false),
+            ("app", "app", true),
+            ("app:0", "app:0", true),
+            ("0:_web-data", "0:_web-data", true),
+        ] {
+            let owner = ok::<Owner>(text);
+            assert_eq!((owner.to_string(), owner.has_name()), (shown.to_owned(), has_name));
+        }
+        all_wrong::<Owner>(&[
+            "",
+            ":",
+            "1:",
+            ":1",
+            "1:2:3",
+            "+1",
+            "4294967295",
+            "4294967296",
+            "a b",
+            "-a",
+            "a/b",
+        ]);
+        all_wrong::<AccountName>(&[
+            "",
+            "1a",
+            "a:b",
+            "a\n",
+            "$",
+            "a$b",
+            "abcdefghijklmnopqrstuvwxyz0123456789",
+        ]);
     }
 }

@@ -1,0 +1,192 @@
+//! The numbers behind the owners of the settings: names as the image's files of accounts list them.
+//!
+//! A planned layer's own `/etc/passwd` or `/etc/group` counts before the base's, as it does in a container. The base's is
+//! read only where a name asks for it, and `build.lock` keeps it.
+
+use std::path::PathBuf;
+
+use super::options::scan_options_of;
+use super::request::{Request, at};
+use super::users::AddedUsers;
+use crate::bases::FileTree;
+use crate::layer::scan;
+use crate::layer::{AccountFile, AccountKind, EntryPath, MAX_ACCOUNTS};
+use crate::project::config::{self, AccountName, Owner, OwnerPart, Spanned};
+use crate::runtime::input;
+use crate::types::error::{BoxedError, Explain, Kind, nearest};
+use crate::types::shown::shown_path;
+
+/// The accounts of an image, as far as the owners of the settings need them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Owners {
+    users: AddedUsers,
+}
+
+/// Why the meaning of an owner is not known.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OwnerError {
+    /// A name that is not listed.
+    #[error("the image has no {} `{name}`: `/{}` does not list it", kind.describe(), kind.file())]
+    Unlisted {
+        /// A user or a group.
+        kind: AccountKind,
+        /// Its name.
+        name: String,
+        /// A name that is listed and much like it.
+        near: Option<String>,
+    },
+    /// A line without a number.
+    #[error("`/{}` of the image gives no number for the {} `{name}`", kind.file(), kind.describe())]
+    NoNumber {
+        /// A user or a group.
+        kind: AccountKind,
+        /// Its name.
+        name: String,
+    },
+    /// A file of accounts of a planned layer that cannot be read.
+    #[error("cannot read `{}`: {source}", shown_path(path))]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+}
+
+impl Explain for OwnerError {
+    fn kind(&self) -> Kind {
+        Kind::Input
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unlisted { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
+            Self::Unlisted { .. } | Self::NoNumber { .. } => {
+                Some("give a number, such as \"1000:1000\", or add the user with `[[user]]`".to_owned())
+            }
+            Self::File { .. } => Some("make it a file of at most 1 MiB that you can read".to_owned()),
+        }
+    }
+}
+
+impl Owners {
+    /// The accounts of an image on `base`. Nothing is read where the settings have neither users nor names.
+    ///
+    /// # Errors
+    /// When a file of accounts cannot be read, or a `[[user]]` contradicts it.
+    pub(super) fn load<T: FileTree>(request: &Request, base: &mut T) -> Result<Self, BoxedError> {
+        let has_users = !request.settings.users.is_empty();
+        if !has_users && !written(request).any(|owner| owner.value.has_name()) {
+            return Ok(Self::default());
+        }
+        let mut file = |kind: AccountKind| match planned(request, kind)? {
+            // Users are added to the base's files, whatever else goes there.
+            Some(file) if !has_users => Ok(Some(file)),
+            _ => base.account_file(kind),
+        };
+        let (passwd, group) = (file(AccountKind::User)?, file(AccountKind::Group)?);
+        Ok(Self { users: AddedUsers::new(request, passwd, group)? })
+    }
+
+    /// The users that are added to those of the base.
+    pub(super) const fn users(&self) -> &AddedUsers {
+        &self.users
+    }
+
+    /// The user and group that were written.
+    ///
+    /// # Errors
+    /// When a name is not listed; with its line.
+    pub(super) fn of(&self, request: &Request, owner: &Spanned<Owner>) -> Result<(u64, u64), BoxedError> {
+        self.resolve(&owner.value).map_err(|error| {
+            let hint = error.hint();
+            at(request, owner, error.into(), hint)
+        })
+    }
+
+    fn resolve(&self, owner: &Owner) -> Result<(u64, u64), OwnerError> {
+        let (uid, first_group) = match &owner.user {
+            OwnerPart::Number(number) => (*number, Some(*number)),
+            OwnerPart::Name(name) => {
+                let line = listed(self.users.passwd.as_ref(), AccountKind::User, name)?;
+                (number(line.number(), AccountKind::User, name)?, line.first_group())
+            }
+        };
+        let gid = match (&owner.group, &owner.user) {
+            (Some(OwnerPart::Number(number)), _) => *number,
+            (Some(OwnerPart::Name(name)), _) => {
+                let line = listed(self.users.group.as_ref(), AccountKind::Group, name)?;
+                number(line.number(), AccountKind::Group, name)?
+            }
+            (None, OwnerPart::Name(name)) => number(first_group, AccountKind::User, name)?,
+            (None, OwnerPart::Number(number)) => *number,
+        };
+        Ok((uid.into(), gid.into()))
+    }
+}
+
+fn listed<'f>(
+    file: Option<&'f AccountFile>,
+    kind: AccountKind,
+    name: &AccountName,
+) -> Result<crate::layer::AccountLine<'f>, OwnerError> {
+    file.and_then(|file| file.find(name.as_str())).ok_or_else(|| {
+        let names: Vec<String> = file
+            .iter()
+            .flat_map(|file| file.lines())
+            .map(|line| String::from_utf8_lossy(line.name).into_owned())
+            .collect();
+        let near = nearest(name.as_str(), names.iter().map(String::as_str)).map(str::to_owned);
+        OwnerError::Unlisted { kind, name: name.as_str().to_owned(), near }
+    })
+}
+
+fn number(number: Option<u32>, kind: AccountKind, name: &AccountName) -> Result<u32, OwnerError> {
+    number.ok_or_else(|| OwnerError::NoNumber { kind, name: name.as_str().to_owned() })
+}
+
+/// All owners that the settings have.
+fn written(request: &Request) -> impl Iterator<Item = &Spanned<Owner>> {
+    let of_apps = request.settings.apps.iter().flat_map(|app| &app.owner);
+    let of_layers = request.settings.layers.iter().flat_map(|layer| {
+        let files = layer.files.iter().flat_map(|files| &files.owner);
+        files.chain(layer.directories.iter().flat_map(|directory| &directory.owner))
+    });
+    of_apps.chain(of_layers)
+}
+
+/// The file of accounts that a layer of the settings copies into the image; of several, the uppermost.
+fn planned(request: &Request, kind: AccountKind) -> Result<Option<AccountFile>, BoxedError> {
+    let Ok(wanted) = EntryPath::new(kind.file().as_bytes()) else { return Ok(None) };
+    let files = request.settings.layers.iter().rev().flat_map(|layer| &layer.files);
+    for files in files {
+        let Some(path) = source_of(files, &wanted)? else { continue };
+        let bytes = input::read(&path, MAX_ACCOUNTS).map_err(|source| OwnerError::File { path, source })?;
+        return Ok(Some(AccountFile::new(bytes)));
+    }
+    Ok(None)
+}
+
+/// Where `files` have the file for `wanted` on disk, if they have it.
+fn source_of(files: &config::FilesSettings, wanted: &EntryPath) -> Result<Option<PathBuf>, BoxedError> {
+    let (from, to) = (files.from.value.path(), files.to.value.entry());
+    if !from.is_dir() {
+        let place = match to {
+            Some(to) if !files.to.value.has_trailing_slash() => Some(to.clone()),
+            to => from.file_name().and_then(|name| {
+                let name = name.as_encoded_bytes();
+                to.map_or_else(|| EntryPath::new(name), |to| to.join(name)).ok()
+            }),
+        };
+        return Ok((place.as_ref() == Some(wanted)).then(|| from.to_owned()));
+    }
+    let below = match to {
+        None => Some(wanted.as_bytes()),
+        Some(to) if wanted.starts_with(to) => wanted.as_bytes().get(to.as_bytes().len() + 1..),
+        Some(_) => None,
+    };
+    let Some(relative) = below.and_then(|below| std::str::from_utf8(below).ok()) else { return Ok(None) };
+    let path = from.join(relative);
+    let is_taken = path.is_file() && scan::takes(from, &scan_options_of(files), relative.as_ref(), false)?;
+    Ok(is_taken.then_some(path))
+}
