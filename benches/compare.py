@@ -5,8 +5,9 @@ Scenarios, in this order in each round:
   no change   the same command again
   one file    the same command after one file of the application changed
 
-Every tool is handed the same exploded directory. Where there is a WAR, `pack (.war)` is handed that instead: the others would have to unpack it
-first, which is not in their figures. A tool that works on a local copy of the base fetches it in `cold`. pack keeps its `build.lock`, as a clone of
+Every tool is handed the same exploded directory. Where there is a WAR, `pack (.war)` is handed that instead, and of a Spring Boot jar `pack` is always
+handed the jar: the others would have to unpack it first, which is not in their figures. `Jib` is jib-core in a bare JVM; `quarkus-jib` is a Maven
+build with Quarkus' extension for Jib, which compiles the application first: how long the same build takes without an image stands below the table. A tool that works on a local copy of the base fetches it in `cold`. pack keeps its `build.lock`, as a clone of
 the project would (`--without-lock` removes it too).
 
 BuildKit's daemon runs before each command; its CPU time counts, and its memory if it is more than the client's. Ratios are to tools without a daemon.
@@ -170,26 +171,38 @@ class Relay:
 
 
 class Workload:
-    def __init__(self, name, title, directory, to, changed, war=None):
-        self.name, self.title, self.directory, self.to, self.war = name, title, directory, to, war
-        self.changed = directory / changed
+    """A directory, and the file in it that changes: 16 bytes of it, where the mark is, or in the middle.
+
+    `archive` is a zip archive with the same file, which changes too; `source` is where the file lies, if that is not the directory."""
+
+    def __init__(self, name, title, directory, to, changed, war=None, jar=None, archive=None, source=None, mark=None, base="tomcat", java=False):
+        self.name, self.title, self.directory, self.to, self.war, self.jar, self.base = name, title, directory, to, war, jar, base
+        self.archive = archive or war or jar
+        self.java = java or war is not None
+        self.source = source or directory
+        self.changed = self.source / changed
         self.original = self.changed.read_bytes()
+        self.at = self.original.index(mark) if mark else len(self.original) // 2
         self.stamp = self.changed.stat()
 
     def facts(self):
         sizes = [f.lstat().st_size for f in self.directory.rglob("*") if f.is_file() and not f.is_symlink()]
-        return f"{len(sizes):,} files, {sum(sizes) / 1e6:.1f} MB; `{self.changed.relative_to(self.directory)}` changes"
+        return f"{len(sizes):,} files, {sum(sizes) / 1e6:.1f} MB; `{self.changed.relative_to(self.source)}` changes"
 
     def change(self, number):
         data = bytearray(self.original)
-        middle = len(data) // 2
-        data[middle:middle + 16] = f"<!--{number:08d}-->".ljust(16)[:16].encode()
+        data[self.at:self.at + 16] = f"<!--{number:08d}-->".ljust(16)[:16].encode()
         self.write(bytes(data))
+
+    def now(self):
+        """The 16 bytes that change."""
+        return self.changed.read_bytes()[self.at:self.at + 16].decode()
 
     def files_from_changed(self, size):
         """So many bytes of files from the changed one on, in order."""
         files = sorted(f for f in self.directory.rglob("*") if f.is_file() and not f.is_symlink())
-        files = files[files.index(self.changed):] + files[:files.index(self.changed)]
+        if self.changed in files:
+            files = files[files.index(self.changed):] + files[:files.index(self.changed)]
         found = 0
         for number, file in enumerate(files):
             if found >= size:
@@ -203,8 +216,8 @@ class Workload:
 
     def write(self, data):
         self.changed.write_bytes(data)
-        if self.war:
-            subprocess.run(["zip", "-q", "-X", self.war, self.changed.relative_to(self.directory)], cwd=self.directory, check=True)
+        if self.archive:
+            subprocess.run(["zip", "-q", "-X", self.archive, self.changed.relative_to(self.source)], cwd=self.source, check=True)
 
 
 class Tool:
@@ -314,11 +327,38 @@ class Jib(Tool):
     needs = "jib/classes"
 
     def takes(self, workload):
-        return workload.war is not None
+        return workload.java
 
     def script(self, w, repository, cold):
         return f"""exec java -cp '{self.args.cache}/jib/classes:{self.args.cache}/jib/lib/*' Push {self.reference(repository, 'base')} \
                 {self.reference(repository)} {self.state}/cache {w.to} {w.directory}"""
+
+
+class QuarkusJib(Tool):
+    """A Maven build that pushes at its end. It changes the line of the source whose constant is in the class that changes."""
+    name = "quarkus-jib"
+    needs = "quarkus-jib/pom.xml"
+    SOURCE = "src/main/java/shop/Shop.java"
+
+    def takes(self, workload):
+        return workload.name == "quarkus"
+
+    def clear(self):
+        super().clear()
+        shutil.copytree((self.args.cache / self.needs).parent, self.state / "project")
+
+    def build(self, w, options):
+        source = self.args.cache / "quarkus-jib" / self.SOURCE
+        (self.state / "project" / self.SOURCE).write_text(source.read_text().replace("hello from Quark", w.now()))
+        return f"exec mvn -o -q -B -f {self.state}/project package {options}"
+
+    def script(self, w, repository, cold):
+        cache = f"-Dquarkus.jib.base-image-layers-cache={self.state}/base -Dquarkus.jib.application-layers-cache={self.state}/layers"
+        return self.build(w, f"-Dquarkus.container-image.push=true -Dquarkus.container-image.insecure=true {cache} "
+                             f"-Dquarkus.container-image.image={self.reference(repository)} -Dquarkus.jib.base-jvm-image={self.reference(repository, 'base')}")
+
+    def without_image(self, w):
+        return self.build(w, "")
 
 
 class Pack(Tool):
@@ -367,14 +407,14 @@ class Pack(Tool):
         return calls, instructions
 
     def artifact(self, w):
-        return w.directory
+        return w.jar or w.directory
 
     def script(self, w, repository, cold):
         # One lock serves all rounds, so the base is named where it is the same in all of them.
         (self.state / "project/build.toml").write_text(f"""format = 1
 [image]
 name = "{self.registry.host}/{repository}"
-base = "{self.registry.host}/{BASE}:base"
+base = "{self.registry.host}/base/{w.base}:base"
 tags = ["app"]
 [app]
 path = "{self.artifact(w)}"
@@ -409,8 +449,7 @@ class PackWar(Pack):
         return w.war
 
 
-TOOLS = [Pack, PackBefore, PackWar, Umoci, Buildah, Crane, Jib, BuildKit]
-BASE = "base/tomcat"
+TOOLS = [Pack, PackBefore, PackWar, Umoci, Buildah, Crane, Jib, QuarkusJib, BuildKit]
 
 
 def free_port():
@@ -463,7 +502,7 @@ def rounds(tool, workload, args, registry, log):
     for number in range(args.runs + 1):
         tool.counted = counted = number == args.runs
         repository = f"bench/{workload.name}-{re.sub('[^a-z]+', '-', tool.name.lower())}-{number}"
-        registry.give(BASE, repository)
+        registry.give(f"base/{workload.base}", repository)
         tool.clear()
         if number == 0 and isinstance(tool, Pack) and not args.without_lock:
             measure(tool.script(workload, repository + "-first", True), log)
@@ -488,7 +527,7 @@ def rounds(tool, workload, args, registry, log):
                 cell["asked"] = registry.requests()
                 registry.start(counted=False)
                 layers = registry.manifest(repository, "app")[2]["layers"]
-                base = registry.manifest(BASE, "base")[2]["layers"]
+                base = registry.manifest(f"base/{workload.base}", "base")[2]["layers"]
                 assert [l["digest"] for l in layers[:len(base)]] == [l["digest"] for l in base], f"{tool.name} lost the base"
                 cell["layers"] = [l["size"] for l in layers[len(base):]]
                 if isinstance(tool, Pack):
@@ -503,6 +542,8 @@ def rounds(tool, workload, args, registry, log):
                     workload.change(number + 1)
                 cells[scenario]["allocations"] = tool.allocations(workload, repository, log)
         workload.restore()
+        if counted and isinstance(tool, QuarkusJib):
+            cells["one file"]["without image"] = statistics.median(measure(tool.without_image(workload), log)["wall"] for _ in range(args.runs))
         tool.clear()
         yield
     for cell in cells.values():
@@ -598,8 +639,12 @@ def table(workload, results, registry):
             ratio = f"{c['wall'] / min(peers):.2f}" if peers else ""
             lines.append(f"| {name} | {scenario} | {c['wall']:.3f} | {c['cpu']:.3f} | {c['peak']:.0f} | {c['sent'] / 1e6:.3f} | {c['requests']} "
                          f"| {sum(c['layers']) / 1e6:.2f} | {ratio} |")
+    for name, cells in results.items():
+        if "without image" in cells["one file"]:
+            lines += ["", f"The Maven build of {name} takes {cells['one file']['without image']:.3f} s where it makes no image."]
     if Pack.name in results:
         cells = results[Pack.name]
+        lines += ["", against(cells, {name: other for name, other in results.items() if name in (Jib.name, QuarkusJib.name, Crane.name)})]
         if BuildKit.name in results:
             ratios = [f"{s} {cells[s]['wall'] / results[BuildKit.name][s]['wall']:.3f}" for s in SCENARIOS]
             lines += ["", f"pack's wall time as a part of BuildKit's, whose daemon runs already: {', '.join(ratios)}."]
@@ -607,6 +652,12 @@ def table(workload, results, registry):
             lines += ["", pairs(cells, results[PackBefore.name])]
         lines += ["", cold_bound(cells), "", bound(workload, registry, cells), ""] + phases(cells)
     return "\n".join(lines) + "\n"
+
+
+def against(cells, peers):
+    """Ratios to single peers, which aims name."""
+    listed = [f"{name} " + ", ".join(f"{s} {cells[s]['wall'] / other[s]['wall']:.3f}" for s in SCENARIOS) for name, other in peers.items()]
+    return f"pack's wall time as a part of that of {'; '.join(listed)}." if listed else ""
 
 
 def pairs(now, before):
@@ -637,6 +688,75 @@ def versions(args):
     return ", ".join(found)
 
 
+def copied(source, to):
+    """A copy of an input, in which one file will change; nothing if the input was not made."""
+    if source.is_dir():
+        to.parent.mkdir(parents=True, exist_ok=True)
+        return shutil.copytree(source, to, symlinks=True)
+    if source.is_file():
+        to.parent.mkdir(parents=True, exist_ok=True)
+        return pathlib.Path(shutil.copy2(source, to))
+    return None
+
+
+def web_application(name, title):
+    def make(cache, to):
+        directory, war = copied(cache / "bench" / name, to / name), copied(cache / "bench" / f"{name}.war", to / f"{name}.war")
+        return directory and Workload(name, title, directory, "/var/lib/tomcat10/webapps/ROOT", "jsp/jsp2/el/basic-arithmetic.jsp", war=war)
+    return make
+
+
+def tree(name, title, changed):
+    def make(cache, to):
+        directory = copied(cache / "bench" / name, to / name)
+        return directory and Workload(name, title, directory, f"/opt/{name}", changed)
+    return make
+
+
+def boot(cache, to):
+    jar = copied(cache / "versions/boot-jar/before/shop.jar", to / "boot.jar")
+    if jar is None:
+        return None
+    subprocess.run(["unzip", "-q", jar, "-d", to / "boot"], check=True)
+    return Workload("boot", "Spring Boot jar, 60 MB", to / "boot", "/app", "BOOT-INF/classes/shop/Shop.class", jar=jar, mark=b"hello from Sprin", java=True)
+
+
+def quarkus(cache, to):
+    directory = copied(cache / "versions/quarkus/before", to / "quarkus")
+    if directory is None:
+        return None
+    jar = directory / "app/shop-1.0.jar"
+    subprocess.run(["unzip", "-q", jar, "-d", to / "quarkus-classes"], check=True)
+    return Workload("quarkus", "Quarkus application, 20 MB", directory, "/app", "shop/Shop.class", archive=jar, source=to / "quarkus-classes",
+                    mark=b"hello from Quark", java=True)
+
+
+def node_service(cache, to):
+    directory = copied(cache / "versions/node-npm/before", to / "node-service")
+    return directory and Workload("node-service", "Node.js service, 117 MB", directory, "/app", "server.js", mark=b"hello from Node", base="node")
+
+
+def python_service(cache, to):
+    directory = to / "python-service"
+    if copied(cache / "versions/python-venv/before", directory / ".venv") is None:
+        return None
+    (directory / "__main__.py").write_text("from datasette.cli import cli\n\ncli()  # ................\n")
+    return Workload("python-service", "Python service, 40 MB", directory, "/app", "__main__.py", mark=b"................", base="python")
+
+
+WORKLOADS = {
+    "war-small": web_application("war-small", "WAR, 6 MB"),
+    "war-large": web_application("war-large", "WAR, 64 MB"),
+    "boot": boot,
+    "quarkus": quarkus,
+    "node-service": node_service,
+    "python-service": python_service,
+    "files": tree("files", "10,000 small files", "django/db/models/query.py"),
+    "node": tree("node", "node_modules, 150 MB", "server.js"),
+    "tree": tree("tree", "jars and libraries, 500 MB", "java/commons-lang3.jar"),
+}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=pathlib.Path, required=True)
@@ -644,7 +764,7 @@ def main():
     parser.add_argument("--against", type=pathlib.Path, help="another `pack`, to be compared in pairs")
     parser.add_argument("--peers", action="store_true", help="crane and Jib too, where they were made")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", help="workloads: war-small,war-large,files,tree")
+    parser.add_argument("--only", help="workloads: " + ",".join(WORKLOADS))
     parser.add_argument("--tools", help="names as in the table")
     parser.add_argument("--without-lock", action="store_true", help="pack's `cold` has no build.lock either")
     parser.add_argument("--output", type=pathlib.Path, help="where the tables go, besides standard output")
@@ -661,22 +781,11 @@ def main():
     subprocess.run(["mount", "--bind", hidden, "/var/lib/containers"], check=True)
     registry = Registry(args.cache / "tools/docker-registry", scratch / "registry")
     registry.start(counted=False)
-    subprocess.run(["skopeo", "copy", "-q", "--dest-tls-verify=false", f"oci:{args.cache}/bench-base:base", f"docker://{registry.host}/{BASE}:base"],
-                   check=True)
-
-    inputs = scratch / "inputs"  # a copy: one file will change
-    shutil.copytree(args.cache / "bench", inputs, symlinks=True)
-    root = "/var/lib/tomcat10/webapps/ROOT"
-    page = "jsp/jsp2/el/basic-arithmetic.jsp"
-    workloads = [
-        Workload("war-small", "WAR, 6 MB", inputs / "war-small", root, page, inputs / "war-small.war"),
-        Workload("war-large", "WAR, 64 MB", inputs / "war-large", root, page, inputs / "war-large.war"),
-        Workload("files", "10,000 small files", inputs / "files", "/opt/files", "django/db/models/query.py"),
-        Workload("node", "node_modules, 150 MB", inputs / "node", "/opt/node", "server.js"),
-        Workload("tree", "jars and libraries, 500 MB", inputs / "tree", "/opt/tree", "java/commons-lang3.jar"),
-    ]
-    if args.only:
-        workloads = [w for w in workloads if w.name in args.only.split(",")]
+    makers = {name: make for name, make in WORKLOADS.items() if not args.only or name in args.only.split(",")}
+    workloads = [workload for make in makers.values() if (workload := make(args.cache, scratch / "inputs"))]
+    for base in {w.base for w in workloads}:
+        subprocess.run(["skopeo", "copy", "-q", "--dest-tls-verify=false", f"oci:{args.cache}/bases:{base}", f"docker://{registry.host}/base/{base}:base"],
+                       check=True)
     tools = [t for t in TOOLS if (args.pack or not issubclass(t, Pack)) and (t.needs is None or args.peers and (args.cache / t.needs).exists())
              and (args.against or t is not PackBefore)]
     if args.tools:

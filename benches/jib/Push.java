@@ -8,7 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/** Push BASE TARGET CACHE APP_ROOT DIRECTORY: an exploded WAR as the three layers that Jib's plugins make of it. */
+/** Push BASE TARGET CACHE APP_ROOT DIRECTORY: an exploded WAR or jar as the three layers that Jib's plugins make of it. */
 class Push {
     public static void main(String[] args) throws Exception {
         Path app = Path.of(args[4]);
@@ -22,7 +22,7 @@ class Push {
         for (Path file : files) {
             String name = app.relativize(file).toString();
             AbsoluteUnixPath to = AbsoluteUnixPath.get(args[3]).resolve(name);
-            (name.startsWith("WEB-INF/lib/") ? libraries : name.endsWith(".class") ? classes : resources).addEntry(file, to);
+            (name.matches("((WEB|BOOT)-INF/)?lib/.*") ? libraries : name.endsWith(".class") ? classes : resources).addEntry(file, to);
         }
         JibContainerBuilder image = Jib.from(RegistryImage.named(args[0]));
         for (FileEntriesLayer.Builder layer : List.of(libraries, resources, classes)) {
