@@ -347,6 +347,41 @@ fn an_executable_war_goes_onto_either_base() {
     assert!(!paths_in(&container, "resources", "").iter().any(|path| path.contains("lib-provided")));
 }
 
+/// An archive is read by its directory, and an entry whose compressed bytes are known is not inflated: a false checksum shows
+/// only where it is.
+#[test]
+fn unchanged_entries_of_an_archive_are_not_inflated() {
+    let ten = tomcat_of("10.1.24");
+    let mut library = Zip::default();
+    library.stored("words.txt", &(0u32..100_000).flat_map(u32::to_le_bytes).collect::<Vec<u8>>());
+    let library = library.finish();
+    let war = |page: &str| {
+        let mut zip = Zip::default();
+        zip.deflated("WEB-INF/lib/words-1.0.jar", &library).deflated("index.html", page.as_bytes());
+        // It settles the servlet API, for which libraries would be opened.
+        zip.deflated("WEB-INF/classes/Page.class", b"\xca\xfe\xba\xbe\0\0\0\x37 jakarta/servlet/Servlet");
+        zip.finish()
+    };
+    let falsified = |mut war: Vec<u8>| {
+        let checksum = crc32fast::hash(&library).to_le_bytes();
+        let places: Vec<usize> = memchr::memmem::find_iter(&war, &checksum).collect();
+        assert_eq!(places.len(), 2, "beside the data, and in the directory");
+        for place in places {
+            war[place] ^= 1;
+        }
+        war
+    };
+    let known = project("shop.war", "", &layout(&ten));
+    known.write("shop.war", war("a page"));
+    known.build("");
+    known.write("shop.war", falsified(war("another page")));
+    assert_eq!(known.build("").built_layers(), ["resources"]);
+
+    let unknown = project("shop.war", "", &layout(&ten));
+    unknown.write("shop.war", falsified(war("another page")));
+    unknown.pack("build").fails(1).says(&["words-1.0.jar", "CRC-32"]);
+}
+
 /// The start script that Gradle's would be, without what only other systems need.
 const START: &str = "#!/bin/sh\n\
                      APP_HOME=$( cd -P \"$( dirname \"$0\" )/..\" && pwd ) || exit\n\
@@ -453,6 +488,13 @@ fn a_distribution_starts_by_its_script() {
         .fails(1)
         .says(&["lacks `/bin/sh`", "`uname`"])
         .hints();
+
+    // The libraries of plugins are libraries, too.
+    project.write("shop-1.2/plugins/pay/lib/pay-2.0.jar", classes.library_jar());
+    project.write("shop-1.2/plugins/pay/pay.jar", classes.library_jar());
+    let paths = paths_in(&project, "dependencies", "");
+    assert!(paths.contains(&"app/plugins/pay/lib/pay-2.0.jar".to_owned()), "{paths:?}");
+    assert!(!paths.contains(&"app/plugins/pay/pay.jar".to_owned()), "{paths:?}");
 
     // Which of several?
     project.write("shop-1.2/bin/admin", START);

@@ -131,17 +131,16 @@ impl ArtifactKind for Distribution {
         let scripts = scripts(material, &above)?;
         let start = chosen(material, &above, &scripts);
         let own_jar = start.and_then(script::Script::own_jar);
-        let part_of = |name: &[u8]| match name.strip_prefix(b"lib/") {
-            Some(library) if !library.contains(&b'/') && library.ends_with(b".jar") => {
-                let is_own = own_jar.as_deref().is_some_and(|own| own.as_bytes() == library)
-                    || start.is_some_and(|script| application_jar(&script.name, library));
-                match memchr::memmem::find(library, b"SNAPSHOT") {
-                    _ if is_own => Part::Application,
-                    Some(_) => Part::Snapshots,
-                    None => Part::Dependencies,
-                }
+        let part_of = |name: &[u8]| {
+            let Some(library) = library_name(name) else { return Part::Application };
+            let is_own = name.len() == b"lib/".len() + library.len()
+                && (own_jar.as_deref().is_some_and(|own| own.as_bytes() == library)
+                    || start.is_some_and(|script| application_jar(&script.name, library)));
+            match memchr::memmem::find(library, b"SNAPSHOT") {
+                _ if is_own => Part::Application,
+                Some(_) => Part::Snapshots,
+                None => Part::Dependencies,
             }
-            _ => Part::Application,
         };
         let is_script = |path: &EntryPath| {
             let below = root.path().map_or(Some(path.as_bytes()), |root| {
@@ -272,6 +271,13 @@ fn top(material: &Material) -> Option<Vec<u8>> {
         return Some(Vec::new());
     }
     tops.all(|top| top.as_ref() == Some(&first)).then_some(first)
+}
+
+/// The name of a jar that lies in a directory `lib`: that of the application, or one of its plugins' own.
+fn library_name(path: &[u8]) -> Option<&[u8]> {
+    let (directory, name) = path.split_at(memchr::memrchr(b'/', path)?);
+    let is_lib = directory == b"lib" || directory.ends_with(b"/lib");
+    name.strip_prefix(b"/").filter(|name| is_lib && name.ends_with(b".jar"))
 }
 
 /// Whether there are jars in `lib`.
