@@ -7,6 +7,7 @@
 //! | `layer` | layer key | digest, size, diffID: a known layer is not built |
 //! | `bodies` | blob digest | the bodies of the blob and the states of its hashes: a known body is not encoded, a known beginning not read |
 //! | `requirements` | kind, options, extent of the search, paths and contents of an artifact | its requirements: no file of it is read for them |
+//! | `scans` | project | role and content of files → what the rules about content saw: a clean file is not looked at again |
 //! | `listing` | project, platform and layer | encoder, path → metadata and content: what made the layer change |
 //! | `outcome` | all that decides a build, seen from outside | the report: nothing is planned |
 //! | `inputs` | project | keys of the last build's inputs: which of them changed |
@@ -269,7 +270,10 @@ impl<'a> Memos<'a> {
     }
 
     /// The identity of a content; `None` for a file that is not remembered.
-    fn content_id(&mut self, content: &Content) -> Result<Option<ContentId>, layer::ContentError> {
+    ///
+    /// # Errors
+    /// When a zip archive must be read and cannot be.
+    pub(super) fn content_id(&mut self, content: &Content) -> Result<Option<ContentId>, layer::ContentError> {
         Ok(match &content.source {
             ContentSource::File(..) if content.size == 0 => Some(ContentId::of(&[])),
             ContentSource::File(path, stamp) => self.file(path, stamp).ok(),

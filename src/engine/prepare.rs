@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::apps::{self, ProposedApp};
 use super::base_table::BaseTable;
 use super::cache::{CacheDistrust, Lookups, SharedLayers};
-use super::check::{self, CheckError, Checks, stated};
+use super::check::{self, CheckError, Checks, ContentChecks, stated};
 use super::compression::compression;
 use super::declared::DeclaredLayer;
 use super::derive;
@@ -109,6 +109,7 @@ pub(super) fn prepare_with<'a>(
         warnings: Vec::new(),
         findings: Vec::new(),
         owners: Owners::default(),
+        content: ContentChecks::new(&session.store, request),
         base_indexes: Vec::new(),
         locked: None,
         platform: Platform::linux_amd64(),
@@ -136,8 +137,10 @@ pub(super) fn prepare_with<'a>(
             }
         }
     }
-    let Preparer { memos, compression, mut notes, mut warnings, base_indexes, locked, lookups, .. } =
-        preparer;
+    let Preparer {
+        memos, compression, mut notes, mut warnings, content, base_indexes, locked, lookups, ..
+    } = preparer;
+    content.save(&memos);
     let policy = request.settings.check_policy();
     let unmet = match refusal(request, &policy, selection.are_asked_for, &found) {
         Some(error) if !request.plans_refused => return Err(error),
@@ -270,6 +273,8 @@ struct Preparer<'a, 'r> {
     findings: Vec<Finding>,
     /// Of the image under way: what its owners mean.
     owners: Owners,
+    /// The rules about content, with what they saw in this run.
+    content: ContentChecks,
     base_indexes: Vec<(Digest, Arc<LayerIndex>)>,
     locked: Option<LockedBase>,
     /// Of the image under way.
@@ -373,6 +378,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
                 layers
             }
         };
+        self.findings.extend(self.content.run(&mut self.memos, &layers, self.request, &start)?);
         let planned_base = base.zip(loaded.as_ref()).map(|(base, loaded)| PlannedBase {
             reference: base.reference.clone(),
             is_in_registry: base.origin().is_some(),

@@ -86,6 +86,16 @@ pub(crate) fn read(
     }
 }
 
+/// The first bytes of a payload, at most `most` of them.
+///
+/// # Errors
+/// When they cannot be read or changed since they were planned.
+pub fn read_start(content: &Content, most: u64) -> Result<Vec<u8>, ContentError> {
+    let mut bytes = Vec::new();
+    read(content, 0, content.size.min(most), &mut bytes)?;
+    Ok(bytes)
+}
+
 fn read_file(
     path: &Path,
     planned: &Stamp,

@@ -52,6 +52,16 @@ pub fn identify(content: &Content) -> Result<ContentId, ContentError> {
     Ok(of_pieces(&pieces))
 }
 
+/// Identifies a file by all of its bytes, as [`identify`] does it.
+#[must_use]
+pub fn identify_bytes(bytes: &[u8]) -> ContentId {
+    if (bytes.len() as u64) < body::LARGE {
+        return ContentId::of(bytes);
+    }
+    let pieces: Vec<ContentId> = bytes.chunks(body::PIECE as usize).map(ContentId::of).collect();
+    of_pieces(&pieces)
+}
+
 /// Where the times of contents begin: 2022-11-09T13:20:00Z.
 const FIRST_TIME: u64 = 1_668_000_000;
 /// How many seconds they are spread over, a little more than two years.

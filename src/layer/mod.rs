@@ -28,14 +28,14 @@ mod ztoc;
 pub use crate::types::stamp::Stamp;
 pub use accounts::{Account, AccountFile, AccountKind, AccountLine, MAX_ACCOUNTS};
 pub use assemble::{Buffers, Built, LayerError, LayerWork, Workshop, build};
-pub use content::ContentError;
+pub use content::{ContentError, read_start};
 pub use encode::{Compression, ZstdLevel};
 pub use entry::{
     Content, ContentSource, DEFAULT_MTIME, Entry, EntryKind, EntryPath, EntryPathError, Metadata,
 };
 pub use estargz::Toc;
 pub use identity::{
-    FORMAT, content_time, entry_key, identify, identify_repacked, identify_zipped, layer_key,
+    FORMAT, content_time, entry_key, identify, identify_bytes, identify_repacked, identify_zipped, layer_key,
 };
 pub use list::{BodyList, ListedBlob};
 #[cfg(any(test, feature = "testing"))]

@@ -1,0 +1,18 @@
+//! Rules about what the files of the planned layers hold.
+//!
+//! Each file has a role by its name, and its content is looked at once: by all matchers of text together, and by those of its
+//! role. The result is remembered by role and content, so that a build costs the scan of the files that changed. A verdict is a
+//! function of names, contents, settings and the place of the project; the memo decides nothing.
+
+mod checks;
+mod login;
+mod pem;
+mod report;
+mod role;
+mod scan;
+mod scan_record;
+mod sighting;
+mod text;
+mod token;
+
+pub(in crate::engine) use checks::ContentChecks;

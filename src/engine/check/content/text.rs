@@ -1,0 +1,117 @@
+//! Small questions about bytes of text that all matchers ask.
+
+/// The number of the line that `offset` is in, from 1 on.
+pub(super) fn line_at(text: &[u8], offset: usize) -> u32 {
+    let before = text.get(..offset).unwrap_or(text);
+    u32::try_from(memchr::memchr_iter(b'\n', before).count() + 1).unwrap_or(u32::MAX)
+}
+
+/// The bytes from `start` on that `is_part` accepts.
+pub(super) fn run(text: &[u8], start: usize, is_part: impl Fn(u8) -> bool) -> &[u8] {
+    let rest = text.get(start..).unwrap_or_default();
+    let end = rest.iter().position(|byte| !is_part(*byte)).unwrap_or(rest.len());
+    &rest[..end]
+}
+
+/// Whether a word begins at `start`: a token in the middle of another word is none.
+pub(super) fn begins_word(text: &[u8], start: usize) -> bool {
+    let before = start.checked_sub(1).and_then(|before| text.get(before));
+    !before.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+/// How many different bytes there are.
+pub(super) fn distinct(value: &[u8]) -> usize {
+    let mut seen = [false; 256];
+    value.iter().for_each(|byte| seen[usize::from(*byte)] = true);
+    seen.iter().filter(|seen| **seen).count()
+}
+
+/// Words that documentation writes in the place of a secret.
+const PLACEHOLDERS: [&[u8]; 16] = [
+    b"example",
+    b"changeme",
+    b"change-me",
+    b"change_me",
+    b"placeholder",
+    b"your",
+    b"xxxx",
+    b"****",
+    b"....",
+    b"dummy",
+    b"sample",
+    b"redacted",
+    b"insert",
+    b"replace",
+    b"secret-here",
+    b"not-a-",
+];
+
+/// Whether a value stands in the place of one: a word of documentation, a variable, or hardly more than one character.
+pub(super) fn is_placeholder(value: &[u8]) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let has = |word: &[u8]| memchr::memmem::find(&lower, word).is_some();
+    let is_variable = value.first().is_some_and(|first| b"$<%{@".contains(first)) || has(b"${") || has(b"{{");
+    is_variable || distinct(value) < 4 || PLACEHOLDERS.iter().any(|word| has(word)) || has_sequence(&lower)
+}
+
+/// Whether eight characters follow each other as in the alphabet or in counting.
+fn has_sequence(value: &[u8]) -> bool {
+    let mut length = 1;
+    value.windows(2).any(|pair| {
+        length = if pair[1] == pair[0].wrapping_add(1) { length + 1 } else { 1 };
+        length == 8
+    })
+}
+
+/// The lines of a text, with their numbers, without white space around them.
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    text.split(|byte| *byte == b'\n').zip(1..).map(|(line, number)| (number, line.trim_ascii()))
+}
+
+/// A value without the quotes around it.
+pub(super) fn unquoted(value: &[u8]) -> &[u8] {
+    let value = value.trim_ascii();
+    for quote in [b'"', b'\''] {
+        if let [first, inner @ .., last] = value
+            && *first == quote
+            && *last == quote
+        {
+            return inner;
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_words_variables_and_sequences() {
+        for value in [
+            "${TOKEN}",
+            "changeme",
+            "AKIAIOSFODNN7EXAMPLE",
+            "xxxxxxxxxxxx",
+            "aaaa",
+            "<password>",
+            "{{ password }}",
+        ] {
+            assert!(is_placeholder(value.as_bytes()), "{value}");
+        }
+        assert!(is_placeholder(b"0123456789"));
+        for value in ["hunter2!", "kd83jsU2"] {
+            assert!(!is_placeholder(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_from_one() {
+        assert_eq!((line_at(b"a\nb", 0), line_at(b"a\nb", 2)), (1, 2));
+        assert_eq!(
+            lines(b"a\n b \r\n").map(|(number, line)| (number, line.to_vec())).nth(1),
+            Some((2, b"b".to_vec()))
+        );
+        assert_eq!(unquoted(b" \"a\" "), b"a");
+    }
+}
