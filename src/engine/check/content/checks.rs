@@ -13,7 +13,7 @@ use crate::engine::apps::Start;
 use crate::engine::error::BuildError;
 use crate::engine::memo::Memos;
 use crate::engine::request::Request;
-use crate::layer::{Content, Entry, EntryKind};
+use crate::layer::{Content, Entry, EntryKind, EntryPath};
 use crate::plan::PlannedLayer;
 use crate::store::Store;
 use crate::types::digest::{Key, KeyBuilder};
@@ -48,7 +48,7 @@ impl ContentChecks {
         let project = request.project.as_os_str().as_encoded_bytes();
         let key = KeyBuilder::new("pack content scans 1").part(project).finish();
         Self {
-            scanner: FileScanner::new(),
+            scanner: FileScanner::new(&request.project),
             before: store.memo_load(NAMESPACE, &key).unwrap_or_default(),
             key,
             new: BTreeMap::new(),
@@ -72,7 +72,10 @@ impl ContentChecks {
                 Some(FoundFile { entry, sightings })
             })
             .collect();
-        let mut findings = report::files(layers, &paths);
+        let volumes = request.settings.config.volumes.iter().map(|volume| volume.value.as_str());
+        let volumes: Vec<EntryPath> =
+            volumes.filter_map(|path| EntryPath::new(path.as_bytes()).ok()).collect();
+        let mut findings = report::files(&self.scanner, layers, &paths, &volumes);
         findings.extend(report::settings(&self.scanner, request, start));
         Ok(findings)
     }

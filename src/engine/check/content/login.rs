@@ -20,7 +20,7 @@ pub(super) fn find(role: FileRole, text: &[u8], into: &mut Vec<Sighting>) {
         FileRole::SshKey => whole(SecretKind::PrivateKeyName, text, into),
         FileRole::Terraform => whole(SecretKind::TerraformState, text, into),
         FileRole::KeyStore => key_store(text, into),
-        FileRole::Text | FileRole::Skipped => {}
+        FileRole::Text | FileRole::Settings | FileRole::Paths | FileRole::Skipped => {}
     }
 }
 
@@ -205,7 +205,11 @@ mod tests {
     fn found(role: FileRole, text: &str) -> Vec<(SecretKind, u32)> {
         let mut sightings = Vec::new();
         find(role, text.as_bytes(), &mut sightings);
-        sightings.iter().map(|Sighting { line, what: What::Secret { kind, .. } }| (*kind, *line)).collect()
+        let kind = |sighting: Sighting| match sighting.what {
+            What::Secret { kind, .. } => (kind, sighting.line),
+            _ => unreachable!(),
+        };
+        sightings.into_iter().map(kind).collect()
     }
 
     #[test]

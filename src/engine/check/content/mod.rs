@@ -4,8 +4,11 @@
 //! role. The result is remembered by role and content, so that a build costs the scan of the files that changed. A verdict is a
 //! function of names, contents, settings and the place of the project; the memo decides nothing.
 
+mod address;
+mod build_path;
 mod checks;
 mod login;
+mod packages;
 mod pem;
 mod report;
 mod role;

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::login::is_secret_variable;
+use super::packages::Packages;
 use super::scan::FileScanner;
-use super::sighting::{SecretKind, Sighting, What};
+use super::sighting::{DatabaseKind, SecretKind, Sighting, What};
 use crate::engine::apps::Start;
 use crate::engine::request::Request;
-use crate::layer::{ContentSource, Entry, EntryKind};
+use crate::layer::{ContentSource, Entry, EntryKind, EntryPath};
 use crate::plan::PlannedLayer;
 use crate::types::finding::{Finding, Severity};
 use crate::types::rule::Rule;
+use crate::types::shown::shown;
 
 /// So many findings of a rule are told one by one.
 const MOST: usize = 20;
@@ -21,15 +23,125 @@ pub(super) struct FoundFile<'e> {
     pub(super) sightings: Vec<Sighting>,
 }
 
-/// The findings about files.
-pub(super) fn files(layers: &[PlannedLayer], found: &[FoundFile<'_>]) -> Vec<Finding> {
+/// The findings about files, but for those about data below `volumes`.
+pub(super) fn files(
+    scanner: &FileScanner,
+    layers: &[PlannedLayer],
+    found: &[FoundFile<'_>],
+    volumes: &[EntryPath],
+) -> Vec<Finding> {
+    let packages = Packages::of(layers);
     let mut secrets = repositories(layers);
-    if !found.is_empty() {
-        let packages = Packages::of(layers);
-        secrets.extend(found.iter().flat_map(|file| secrets_in(file, &packages)));
+    let (mut paths, mut data, mut addresses) = (links(scanner, layers), Vec::new(), Vec::new());
+    for file in found {
+        let path = &file.entry.path;
+        secrets.extend(secrets_in(file, &packages));
+        for sighting in &file.sightings {
+            match &sighting.what {
+                What::Secret { .. } => {}
+                What::BuildPath { path: found, place } => {
+                    let verb = format!("`{path}`, line {}, has", sighting.line);
+                    paths.extend(build_path(layers, path, &verb, found, place));
+                }
+                What::Database(kind)
+                    if !packages.own(path) && !volumes.iter().any(|volume| path.starts_with(volume)) =>
+                {
+                    data.push(database(path, *kind));
+                }
+                What::Address(address) if !packages.own(path) => {
+                    addresses.push((path, sighting.line, address))
+                }
+                What::Database(_) | What::Address(_) => {}
+            }
+        }
     }
+    data.extend(logs(layers, &packages, volumes));
     secrets.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-    shortened(Rule::Secret, secrets)
+    let mut findings = shortened(Rule::Secret, secrets);
+    findings.extend(shortened(Rule::BuildPath, paths));
+    findings.extend(shortened(Rule::MutableData, data));
+    findings.extend(shortened(Rule::BakedAddress, by_file(&addresses)));
+    findings
+}
+
+/// Links to where the build ran.
+fn links(scanner: &FileScanner, layers: &[PlannedLayer]) -> Vec<Finding> {
+    let entries = layers.iter().flat_map(|layer| layer.spec.entries());
+    let found = entries.filter_map(|entry| {
+        let EntryKind::Symlink(target) = &entry.kind else { return None };
+        let What::BuildPath { path, place } = scanner.places.in_link(target)?.what else { return None };
+        build_path(layers, &entry.path, &format!("`{}` is a link to", entry.path), &path, &place)
+    });
+    found.collect()
+}
+
+/// The finding about a path of the build, unless the image has files in that place.
+fn build_path(
+    layers: &[PlannedLayer],
+    file: &EntryPath,
+    verb: &str,
+    path: &str,
+    place: &str,
+) -> Option<Finding> {
+    let place = EntryPath::new(place.as_bytes()).ok()?;
+    let mut entries = layers.iter().flat_map(|layer| layer.spec.entries());
+    if entries.any(|entry| entry.path.starts_with(&place)) {
+        return None;
+    }
+    let message = format!("{verb} `{}`, a path of the machine that built it", shown(path.as_bytes()));
+    let finding = Finding::not_met(Rule::BuildPath, message)
+        .hint("build it with a path that the image has, or a relative one");
+    Some(finding.evidence(vec![file.to_string()]))
+}
+
+fn database(path: &EntryPath, kind: DatabaseKind) -> Finding {
+    let message = format!(
+        "`{path}` is a database of {}: what a container writes to it is lost with the container",
+        kind.name()
+    );
+    let hint = "leave it out and mount a volume there, or allow the rule if it is only read";
+    Finding::not_met(Rule::MutableData, message).hint(hint).evidence(vec![path.to_string()])
+}
+
+/// Files of logs, of the application itself.
+fn logs(layers: &[PlannedLayer], packages: &Packages, volumes: &[EntryPath]) -> Vec<Finding> {
+    let entries = layers.iter().flat_map(|layer| layer.spec.entries());
+    let is_log = |entry: &&Entry| entry.payload_size() > 0 && entry.path.file_name().ends_with(b".log");
+    let is_own = |entry: &&Entry| {
+        !packages.own(&entry.path) && !volumes.iter().any(|volume| entry.path.starts_with(volume))
+    };
+    let found = entries.filter(is_log).filter(is_own).map(|entry| {
+        let path = &entry.path;
+        let message = format!("`{path}` is a log of a run before the image was made");
+        let finding = Finding::not_met(Rule::MutableData, message).at(Severity::Note);
+        finding
+            .hint("leave it out with `exclude` or a line in `.packignore`")
+            .evidence(vec![path.to_string()])
+    });
+    found.collect()
+}
+
+/// One finding for each file with addresses.
+fn by_file(addresses: &[(&EntryPath, u32, &String)]) -> Vec<Finding> {
+    let of_one_file = addresses.chunk_by(|(one, ..), (other, ..)| one == other);
+    let finding = |found: &[(&EntryPath, u32, &String)]| {
+        let (path, line, address) = found.first()?;
+        let more = match found.len() - 1 {
+            0 => String::new(),
+            count => format!(", and {count} more of such addresses"),
+        };
+        let address = shown(address.as_bytes());
+        let message = format!(
+            "`{path}`, line {line}, has `{address}`{more}: it may be another machine where the image runs"
+        );
+        let evidence = found.iter().map(|(path, line, _)| format!("{path}:{line}")).collect();
+        Some(
+            Finding::not_met(Rule::BakedAddress, message)
+                .hint("read it from a variable of the environment")
+                .evidence(evidence),
+        )
+    };
+    of_one_file.filter_map(finding).collect()
 }
 
 /// The first findings, and one that counts the others.
@@ -49,7 +161,8 @@ fn secrets_in(file: &FoundFile<'_>, packages: &Packages) -> Vec<Finding> {
     let path = &file.entry.path;
     let mut kinds: Vec<SecretKind> = Vec::new();
     let mut findings = Vec::new();
-    for Sighting { line, what: What::Secret { kind, length } } in &file.sightings {
+    for Sighting { line, what } in &file.sightings {
+        let What::Secret { kind, length } = what else { continue };
         if kinds.contains(kind) {
             continue;
         }
@@ -64,11 +177,8 @@ fn secrets_in(file: &FoundFile<'_>, packages: &Packages) -> Vec<Finding> {
             0 => format!("`{path}` is {}", kind.noun()),
             line => format!("`{path}`, line {line}, has {} ({length} bytes){more}", kind.noun()),
         };
-        let level = if kind.is_certain() && !packages.are_tested_by(path.as_bytes()) {
-            Severity::Error
-        } else {
-            Severity::Warning
-        };
+        let level =
+            if kind.is_certain() && !packages.test_with(path) { Severity::Error } else { Severity::Warning };
         let evidence = match line {
             0 => path.to_string(),
             line => format!("{path}:{line}"),
@@ -107,65 +217,6 @@ fn repositories(layers: &[PlannedLayer]) -> Vec<Finding> {
     found.into_iter().map(finding).collect()
 }
 
-/// Where packages of others lie.
-struct Packages {
-    /// Directories with `NAME.dist-info`: `pip install --target` makes them of any name.
-    python: BTreeSet<Vec<u8>>,
-}
-
-/// Directories of packages of others.
-const PACKAGES: [&[u8]; 6] =
-    [b"node_modules", b"site-packages", b"dist-packages", b"vendor", b"bower_components", b".pnpm"];
-
-/// Directories of packages that nothing runs.
-const TESTS: [&[u8]; 14] = [
-    b"test",
-    b"tests",
-    b"__tests__",
-    b"testing",
-    b"testdata",
-    b"spec",
-    b"fixtures",
-    b"example",
-    b"examples",
-    b"doc",
-    b"docs",
-    b"demo",
-    b"benchmark",
-    b"samples",
-];
-
-impl Packages {
-    fn of(layers: &[PlannedLayer]) -> Self {
-        let entries = layers.iter().flat_map(|layer| layer.spec.entries());
-        let metadata = entries
-            .filter(|entry| entry.path.file_name() == b"METADATA" || entry.path.file_name() == b"RECORD");
-        let python = metadata.filter_map(|entry| {
-            let directory = entry.path.parent()?;
-            directory.file_name().ends_with(b".dist-info").then(|| directory.directory().to_vec())
-        });
-        Self { python: python.collect() }
-    }
-
-    /// Whether the file belongs to a package's tests, examples or documentation, which anybody can read where the package is.
-    fn are_tested_by(&self, path: &[u8]) -> bool {
-        let mut is_package = false;
-        let mut start = 0;
-        for (at, byte) in path.iter().enumerate() {
-            if *byte != b'/' {
-                continue;
-            }
-            let part = &path[start..at];
-            is_package |= PACKAGES.contains(&part) || self.python.contains(&path[..start]);
-            if is_package && TESTS.contains(&part) {
-                return true;
-            }
-            start = at + 1;
-        }
-        false
-    }
-}
-
 /// Secrets in variables, labels, and the words of commands.
 pub(super) fn settings(scanner: &FileScanner, request: &Request, start: &Start) -> Vec<Finding> {
     let own = &request.settings.config;
@@ -201,7 +252,7 @@ pub(super) fn settings(scanner: &FileScanner, request: &Request, start: &Start) 
 fn secret_in_text(scanner: &FileScanner, place: &str, text: &str) -> Option<Finding> {
     let mut sightings = Vec::new();
     scanner.text(text.as_bytes(), &mut sightings);
-    let Sighting { what: What::Secret { kind, length }, .. } = sightings.first()?;
+    let What::Secret { kind, length } = &sightings.first()?.what else { return None };
     let message = format!("{place} of the image has {} ({length} bytes)", kind.noun());
     Some(of_setting(message, if kind.is_certain() { Severity::Error } else { Severity::Warning }))
 }

@@ -32,6 +32,10 @@ pub(super) enum FileRole {
     SshKey,
     /// State of Terraform.
     Terraform,
+    /// Settings of the application.
+    Settings,
+    /// Paths that are read when a program or build runs: `pyvenv.cfg`, `.la`, `.pc`.
+    Paths,
     /// No content of it is looked at: class files and pictures, which are many.
     Skipped,
 }
@@ -69,6 +73,8 @@ impl FileRole {
             }
             b"terraform.tfstate" | b"terraform.tfstate.backup" => Self::Terraform,
             b".env" => Self::Environment,
+            b"pyvenv.cfg" | b"RECORD" => Self::Paths,
+            b"package.json" | b"package-lock.json" | b"composer.json" | b"tsconfig.json" => Self::Text,
             _ if name.starts_with(b".env.") => match SHARED.iter().any(|shared| name.ends_with(shared)) {
                 true => Self::Text,
                 false => Self::Environment,
@@ -77,11 +83,22 @@ impl FileRole {
                 b"p12" | b"pfx" | b"jks" | b"keystore" => Self::KeyStore,
                 b"kubeconfig" => Self::Kubernetes,
                 b"tfstate" => Self::Terraform,
+                b"la" | b"pc" | b"pth" => Self::Paths,
+                b"properties" | b"yml" | b"yaml" | b"json" | b"xml" if !is_of_package(path) => Self::Settings,
                 ending if SKIPPED.contains(&ending) => Self::Skipped,
                 _ => Self::Text,
             },
         }
     }
+}
+
+/// Directories of packages of others.
+pub(super) const PACKAGES: [&[u8]; 6] =
+    [b"node_modules", b"site-packages", b"dist-packages", b"vendor", b"bower_components", b".pnpm"];
+
+/// Whether a file belongs to a package of others.
+fn is_of_package(path: &EntryPath) -> bool {
+    path.directory().split(|byte| *byte == b'/').any(|part| PACKAGES.contains(&part))
 }
 
 #[cfg(test)]
@@ -97,7 +114,10 @@ mod tests {
             ("srv/app/.env.local.sample", FileRole::Text),
             ("srv/app/environment", FileRole::Text),
             ("root/.docker/config.json", FileRole::Docker),
-            ("srv/config.json", FileRole::Text),
+            ("srv/config.json", FileRole::Settings),
+            ("srv/node_modules/a/config.json", FileRole::Text),
+            ("srv/package.json", FileRole::Text),
+            ("srv/.venv/pyvenv.cfg", FileRole::Paths),
             (".git/config", FileRole::Git),
             ("a/my.git/config", FileRole::Text),
             ("root/.kube/config", FileRole::Kubernetes),

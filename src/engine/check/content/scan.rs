@@ -1,8 +1,13 @@
 //! The scan of one file: a function of its role and its first bytes.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::address;
+use super::build_path::BuildPlaces;
 use super::login;
 use super::role::FileRole;
-use super::sighting::{Sighting, What};
+use super::sighting::{DatabaseKind, Sighting, What};
 use super::token::TokenFinder;
 use crate::layer::{self, Content, ContentError, ContentSource};
 use crate::types::digest::ContentId;
@@ -24,11 +29,15 @@ pub(super) struct Scanned {
 }
 
 /// Looks into files.
-pub(super) struct FileScanner(Option<TokenFinder>);
+pub(super) struct FileScanner {
+    tokens: Option<TokenFinder>,
+    pub(super) places: BuildPlaces,
+}
 
 impl FileScanner {
-    pub(super) fn new() -> Self {
-        Self(TokenFinder::new())
+    /// For files of the project in this directory.
+    pub(super) fn new(project: &Path) -> Self {
+        Self { tokens: TokenFinder::new(), places: BuildPlaces::new(project) }
     }
 
     /// Reads the file and looks at it.
@@ -51,33 +60,40 @@ impl FileScanner {
 
     /// Looks at the first bytes of a file.
     pub(super) fn scan(&self, role: FileRole, bytes: &[u8]) -> Vec<Sighting> {
-        let mut sightings = Vec::new();
         let head = &bytes[..bytes.len().min(HEAD as usize)];
+        let mut sightings = Vec::new();
         if role == FileRole::KeyStore || is_text(head) {
-            self.text(bytes, &mut sightings);
-            login::find(role, bytes, &mut sightings);
-            // What has a form of its own needs no name.
-            let is_named = |sighting: &Sighting| sighting.line == 0;
-            if !sightings.iter().all(is_named) {
-                sightings.retain(|sighting| !is_named(sighting));
+            sightings = self.secrets(role, bytes);
+            self.places.in_script(bytes, &mut sightings);
+            match role {
+                FileRole::Paths => self.places.in_paths(bytes, &mut sightings),
+                FileRole::Settings | FileRole::Environment => address::find(bytes, &mut sightings),
+                _ => {}
             }
         }
+        let database = DatabaseKind::of(head).map(What::Database);
+        sightings.extend(database.map(|what| Sighting { line: 0, what }));
         sightings.sort_by_key(|sighting| sighting.line);
-        let mut seen: Vec<Sighting> = Vec::new();
-        for sighting in sightings {
-            let is_same_place = |other: &Sighting| match (&other.what, &sighting.what) {
-                (What::Secret { .. }, What::Secret { .. }) => other.line == sighting.line,
-            };
-            if !seen.iter().any(is_same_place) && seen.len() < MOST_SIGHTINGS {
-                seen.push(sighting);
-            }
+        sightings.truncate(MOST_SIGHTINGS);
+        sightings
+    }
+
+    /// The secrets in a text: one in a line, and the file as a whole only where no line tells more.
+    fn secrets(&self, role: FileRole, text: &[u8]) -> Vec<Sighting> {
+        let mut sightings = Vec::new();
+        self.text(text, &mut sightings);
+        login::find(role, text, &mut sightings);
+        let mut seen = BTreeSet::new();
+        sightings.retain(|sighting| seen.insert(sighting.line));
+        if sightings.iter().any(|sighting| sighting.line > 0) {
+            sightings.retain(|sighting| sighting.line > 0);
         }
-        seen
+        sightings
     }
 
     /// Secrets that their form shows, in any text.
     pub(super) fn text(&self, text: &[u8], into: &mut Vec<Sighting>) {
-        if let Some(tokens) = &self.0 {
+        if let Some(tokens) = &self.tokens {
             tokens.find(text, into);
         }
     }
@@ -95,8 +111,11 @@ mod tests {
     use super::*;
 
     fn kinds(role: FileRole, text: &[u8]) -> Vec<(SecretKind, u32)> {
-        let found = FileScanner::new().scan(role, text);
-        found.iter().map(|Sighting { line, what: What::Secret { kind, .. } }| (*kind, *line)).collect()
+        let kind = |sighting: Sighting| match sighting.what {
+            What::Secret { kind, .. } => (kind, sighting.line),
+            _ => unreachable!(),
+        };
+        FileScanner::new(Path::new("/")).scan(role, text).into_iter().map(kind).collect()
     }
 
     #[test]
@@ -112,5 +131,8 @@ mod tests {
     fn binary_files_are_passed_over() {
         let text = [&b"\0"[..], with_checksum(" ghp_").as_bytes()].concat();
         assert_eq!(kinds(FileRole::Text, &text), []);
+        let scanner = FileScanner::new(Path::new("/"));
+        let found = scanner.scan(FileRole::Text, b"SQLite format 3\0");
+        assert_eq!(found, [Sighting { line: 0, what: What::Database(DatabaseKind::Sqlite) }]);
     }
 }

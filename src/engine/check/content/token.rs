@@ -207,7 +207,11 @@ pub(super) mod tests {
     fn found(text: &str) -> Vec<SecretKind> {
         let mut sightings = Vec::new();
         TokenFinder::new().expect("patterns").find(text.as_bytes(), &mut sightings);
-        sightings.iter().map(|Sighting { what: What::Secret { kind, .. }, .. }| *kind).collect()
+        let kind = |sighting: Sighting| match sighting.what {
+            What::Secret { kind, .. } => kind,
+            _ => unreachable!(),
+        };
+        sightings.into_iter().map(kind).collect()
     }
 
     /// A token with a right checksum, put together here so that no text of a token is in this repository.
