@@ -33,13 +33,6 @@ pub(super) fn propose(
         all.insert(0, root);
     }
 
-    let mut warnings = Vec::new();
-    if found.iter().any(|found| found.relative() == b".git") {
-        warnings.push(
-            "The `.git` directory goes into the image: a line `.git/` in `.packignore` leaves it out."
-                .to_owned(),
-        );
-    }
     let files = found.iter().filter(|found| found.kind != FoundKind::Directory).count();
     let place = match &root {
         AppRoot::Image => "the image's root".to_owned(),
@@ -59,7 +52,6 @@ pub(super) fn propose(
         app_root: root.path().cloned(),
         served_by: server.filter(shows).map(|server| server.name.to_owned()),
         notes: why_root.into_iter().collect(),
-        warnings,
         ..Proposal::default()
     })
 }

@@ -15,6 +15,7 @@ mod architecture;
 mod artifacts;
 mod buckets;
 mod check;
+mod check_content;
 mod checkout;
 mod commands;
 mod content;

@@ -201,7 +201,9 @@ fn hint(entry: &Entry) -> String {
     } else {
         "leave the file out with `exclude` or a line in `.packignore`"
     };
-    format!("{leave}, and mount the secret when the container starts")
+    format!(
+        "{leave}, and mount the secret when the container starts; `--allow secret=WHY` allows what is none"
+    )
 }
 
 /// Directories of git with all history, of which one file may have been a secret once.

@@ -1,0 +1,235 @@
+//! The rules about what files hold: what is found, what is not, that no secret is told, and that the store decides nothing.
+
+use std::os::unix::fs::symlink;
+
+use crate::support::{Outcome, Project, settle, tree_on};
+use crate::verdicts::damage;
+
+/// A token of GitHub with a right checksum, put together here so that no text of a token is in the repository.
+fn token(start: &str) -> String {
+    ["zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ", "0mLq17"].iter().fold(start.to_owned(), |token, part| token + part)
+}
+
+/// A text that has the form of a private key, which opens nothing.
+fn private_key() -> String {
+    let body = format!("MIGI{}", "q1Wk8".repeat(37));
+    // The head says that 136 bytes follow it.
+    let lines: Vec<&str> =
+        body[..186].as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let marker = |word: &str| format!("-----{word} PRIVATE {}-----", "KEY");
+    format!("{}\n{}\n{}\n", marker("BEGIN"), lines.join("\n"), marker("END"))
+}
+
+fn tree(files: &[(&str, &str)]) -> Project {
+    let project = Project::with(&tree_on("scratch"));
+    project.write("files/page.html", "<p>A page.</p>");
+    for (name, content) in files {
+        project.write(&format!("files/{name}"), content);
+    }
+    project
+}
+
+/// The findings of these rules in a plan: level, rule and message.
+fn findings(project: &Project) -> Vec<String> {
+    of(&project.pack("plan --json").ok())
+}
+
+fn of(outcome: &Outcome) -> Vec<String> {
+    let plan = outcome.json();
+    let found = plan["findings"].as_array().unwrap().iter();
+    let found = found.filter(|finding| finding["answer"] == "not-met");
+    let text = |finding: &serde_json::Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    found
+        .map(|finding| {
+            format!("{} {}: {}", text(finding, "level"), text(finding, "rule"), text(finding, "message"))
+        })
+        .collect()
+}
+
+#[track_caller]
+fn has(found: &[String], start: &str, part: &str) {
+    assert!(
+        found.iter().any(|line| line.starts_with(start) && line.contains(part)),
+        "{start} … {part}: {found:#?}"
+    );
+}
+
+#[test]
+fn secrets_are_refused_and_never_told() {
+    let cases: [(&str, String, &str); 5] = [
+        (
+            "src/app.js",
+            format!("const token = '{}';", token("ghp_")),
+            "line 1, has a token of GitHub (40 bytes)",
+        ),
+        ("tls/server.key", private_key(), "line 1, has a private key"),
+        (
+            ".npmrc",
+            "a=b\n//r.test/:_authToken=k3jsd8fj2lk\n".to_owned(),
+            "line 2, has a login of npm (11 bytes)",
+        ),
+        (
+            ".env",
+            "PORT=80\nDB_PASSWORD=k3jsd8fj2lk\n".to_owned(),
+            "line 2, has a variable with a secret (11 bytes)",
+        ),
+        (
+            "root/.docker/config.json",
+            "{\"auths\":{\"r\":{\"auth\":\"azNqc2Q4ZmoybGs=\"}}}".to_owned(),
+            "a login to a registry",
+        ),
+    ];
+    for (name, content, says) in cases {
+        let project = tree(&[(name, &content)]);
+        for command in ["build", "plan --json", "build --json -v", "build --log debug"] {
+            let outcome = project.pack(command).run();
+            assert!(
+                !outcome.stdout.contains("k3jsd8fj2lk") && !outcome.stderr.contains("k3jsd8fj2lk"),
+                "{name}"
+            );
+            assert!(!outcome.stderr.contains("zQWBuTSOo") && !outcome.stderr.contains("azNqc2Q4"), "{name}");
+        }
+        project.pack("build").fails(1).says(&[&format!("`/srv/{name}`"), says, "[secret]"]);
+        let allowed = project.pack("plan --json").arg("--allow").arg("secret=it is a fixture").ok();
+        assert!(allowed.json()["findings"].to_string().contains("it is a fixture"));
+    }
+}
+
+#[test]
+fn what_may_be_a_secret_is_a_warning() {
+    let project = tree(&[
+        (".env.production", "PORT=80\n"),
+        (".ssh/id_ed25519", "not a key"),
+        ("terraform.tfstate", "{}"),
+        (".git/config", "[core]\n"),
+        ("node_modules/a/test/server.key", &private_key()),
+    ]);
+    let found = findings(&project);
+    for part in [
+        ".env.production` is variables",
+        "id_ed25519` is the name",
+        "tfstate` is a state",
+        "`/srv/.git` goes",
+        "a/test/server.key`, line 1",
+    ] {
+        has(&found, "warning secret:", part);
+    }
+    assert_eq!(found.len(), 5, "{found:#?}");
+}
+
+#[test]
+fn placeholders_public_keys_and_examples_are_no_secrets() {
+    let certificate = private_key().replace("PRIVATE KEY", "CERTIFICATE");
+    let project = tree(&[
+        (".env.example", "DB_PASSWORD=k3jsd8fj2lk\n"),
+        (".npmrc", "//r.test/:_authToken=${NPM_TOKEN}\n"),
+        ("README.md", "export AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\n"),
+        ("tls/ca.pem", &certificate),
+        ("pem.js", &format!("const begin = '-----BEGIN PRIVATE {}-----';", "KEY")),
+        ("id_rsa.pub", "ssh-rsa AAAA"),
+        ("docs/token.md", &token("xghp_")),
+    ]);
+    assert_eq!(findings(&project), Vec::<String>::new());
+}
+
+#[test]
+fn secrets_of_the_configuration_are_found_and_their_lines_are_not_shown() {
+    let project = tree(&[]);
+    project.append(
+        "build.toml",
+        &format!(
+            "\n[config]\nenv = {{ GH = \"{0}\" }}\nlabels = {{ a = \"{0}\" }}\ncmd = [\"run\", \"{0}\"]\n",
+            token("ghp_")
+        ),
+    );
+    let outcome = project.pack("build").fails(1);
+    for place in ["the variable `GH`", "the label `a`", "`cmd`"] {
+        assert!(outcome.stderr.contains(place), "{}", outcome.stderr);
+    }
+    assert!(!outcome.stderr.contains("zQWBuTSOo"), "{}", outcome.stderr);
+    let project = tree(&[]);
+    project.append(
+        "build.toml",
+        "\n[config]\nenv = { DB_PASSWORD = \"k3jsd8fj2lk\", TOKEN_FILE = \"/run/token\" }\n",
+    );
+    let found = findings(&project);
+    has(
+        &found,
+        "warning secret:",
+        "the variable `DB_PASSWORD` of the image has a value that looks like a secret",
+    );
+    assert_eq!(found.len(), 1, "{found:#?}");
+}
+
+#[test]
+fn paths_of_the_build_machine_are_told_where_they_are_read() {
+    let project = tree(&[
+        ("bin/run", "#!/home/me/shop/.venv/bin/python\n"),
+        ("lib/libshop.la", "# libtool\nlibdir='/builds/shop/lib'\n"),
+        ("pyvenv.cfg", "home = /usr/bin\ncommand = /home/me/bin/python -m venv /home/me/x\n"),
+        ("README.md", "see /home/me/shop\n"),
+        ("bin/good", "#!/usr/bin/env python3\n"),
+    ]);
+    let root = std::fs::canonicalize(project.root()).unwrap();
+    project.write("files/bin/own", format!("#!{}/bin/python\n", root.display()));
+    symlink("/workspace/shop/a", project.path("files/link")).unwrap();
+    let found = findings(&project);
+    for part in [
+        "/srv/bin/run`, line 1, has `/home/me/shop/.venv/bin/python`",
+        "libshop.la`, line 2",
+        "bin/own`, line 1",
+        "`/srv/link` is a link to",
+    ] {
+        has(&found, "warning build-path:", part);
+    }
+    assert_eq!(found.len(), 4, "{found:#?}");
+    // An image that has files there knows the path.
+    let project = Project::with(&tree_on("scratch").replace("/srv", "/home/me/shop"));
+    project.write("files/bin/run", "#!/home/me/shop/bin/python\n").write("files/bin/python", "python");
+    assert_eq!(findings(&project), Vec::<String>::new());
+}
+
+#[test]
+fn data_and_addresses_are_told_outside_of_volumes_and_packages() {
+    let database = "SQLite format 3\0rest";
+    let files = [
+        ("data/shop.db", database),
+        ("site-packages/a/zones.db", database),
+        ("logs/access.log", "GET /\n"),
+        ("application.properties", "a=1\nspring.datasource.url=jdbc:postgresql://localhost:5432/shop\n"),
+        ("node_modules/a/config.json", "{\"host\": \"10.1.2.3\"}"),
+        ("allow.yml", "networks: 10.0.0.0/8\n"),
+    ];
+    let project = tree(&files);
+    let found = findings(&project);
+    has(&found, "warning mutable-data:", "`/srv/data/shop.db` is a database of SQLite");
+    has(&found, "note mutable-data:", "`/srv/logs/access.log` is a log");
+    has(&found, "note baked-address:", "`/srv/application.properties`, line 2, has `localhost:5432`");
+    assert_eq!(found.len(), 3, "{found:#?}");
+    project.append("build.toml", "\n[config]\nvolumes = [\"/srv/data\", \"/srv/logs\"]\n");
+    assert_eq!(findings(&project).len(), 1);
+}
+
+#[test]
+fn findings_are_the_same_whatever_the_store_holds_and_a_clean_file_is_remembered() {
+    let project = tree(&[
+        ("bin/run", "#!/home/me/shop/.venv/bin/python\n"),
+        (".env", "PORT=80\n"),
+        ("data/shop.db", "SQLite format 3\0"),
+    ]);
+    settle(&project.path("files"));
+    let cold = findings(&project);
+    assert_eq!(cold.len(), 3, "{cold:#?}");
+    project.pack("build").ok();
+    assert_eq!(project.memos("scans").len(), 1);
+    assert_eq!(findings(&project), cold, "warm");
+    project.write("files/other.txt", "other");
+    assert_eq!(findings(&project), cold, "another file");
+    project.write("files/bin/run", "#!/bin/sh\n");
+    assert_eq!(findings(&project).len(), 2, "the file was mended");
+    project.write("files/bin/run", "#!/home/me/shop/.venv/bin/python\n");
+    damage(&project.cache().join("memo"));
+    assert_eq!(findings(&project), cold, "damaged");
+    project.forget("scans");
+    assert_eq!(findings(&project), cold, "forgotten");
+}
