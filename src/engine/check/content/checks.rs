@@ -1,6 +1,7 @@
 //! The rules about content, over the files of all planned layers of a run.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use rayon::prelude::*;
 
@@ -48,7 +49,7 @@ impl ContentChecks {
         let project = request.project.as_os_str().as_encoded_bytes();
         let key = KeyBuilder::new("pack content scans 1").part(project).finish();
         Self {
-            scanner: FileScanner::new(&request.project),
+            scanner: FileScanner::new(build_directory(&request.project)),
             before: store.memo_load(NAMESPACE, &key).unwrap_or_default(),
             key,
             new: BTreeMap::new(),
@@ -141,6 +142,11 @@ impl ContentChecks {
             memos.writer().save(NAMESPACE, self.key, ScanRecord::of(scans));
         }
     }
+}
+
+/// The directory that the project was built in, if it is there: a build file or an archive lies in it.
+fn build_directory(project: &Path) -> &Path {
+    if project.is_dir() { project } else { project.parent().unwrap_or(project) }
 }
 
 /// The role and content of an entry whose content may tell something.
