@@ -24,6 +24,18 @@ pub struct ElfFacts {
     pub dynamic: Dynamic,
     /// Whether it needs neither loader nor libraries.
     pub is_static: bool,
+    /// The level of x86-64 that its loader asks the processor for: 1 to 4.
+    level: u32,
+}
+
+impl ElfFacts {
+    /// Its platform, with the level of instructions that it needs.
+    pub(super) fn needed_platform(&self) -> Platform {
+        let Self { platform, level, .. } = self;
+        let leveled = (*level > 1)
+            .then(|| Platform::new(platform.os(), platform.architecture(), Some(&format!("v{level}"))));
+        leveled.and_then(Result::ok).unwrap_or_else(|| platform.clone())
+    }
 }
 
 /// Whether a program on an empty base looks for certificates that are not there.
@@ -97,7 +109,7 @@ fn facts_of(data: &ReadCache<File>, is_module: bool) -> Result<ElfFacts, String>
         return Err("it is a shared library".to_owned());
     }
     let is_static = dynamic.interpreter.is_none() && dynamic.needed.is_empty();
-    Ok(ElfFacts { platform, dynamic, is_static })
+    Ok(ElfFacts { platform, dynamic, is_static, level: file.level })
 }
 
 /// `EI_OSABI` of programs for Linux.

@@ -1,5 +1,7 @@
 //! Java applications that a Java runtime of the base starts: its program, and the version of classes.
 
+use std::io::Read as _;
+
 use super::error::ArtifactError;
 use super::material::Material;
 use super::options::AppOptions;
@@ -41,10 +43,15 @@ pub(super) fn class_file(class: &str) -> String {
     format!("{}.class", class.replace('.', "/"))
 }
 
-/// The classes whose version is read of a jar, unless one is named.
-pub(super) const CLASSES: usize = 200;
+/// The most classes whose version is read of one jar. The largest applications have some ten thousand of their own.
+pub(super) const CLASSES: usize = 50_000;
 
-/// The Java that this class of the artifact was compiled for, and what shows it; `None` where it is not in it.
+/// The bytes of a class file up to its version.
+pub(super) const CLASS_HEAD: u64 = 8;
+
+/// The newest Java that the main class of the artifact, or one in its package or below, was compiled for, and what shows it;
+/// `None` where the main class is not in it. Other packages of one jar are those of libraries, which may have classes for a
+/// newer Java that they do not need.
 ///
 /// # Errors
 /// When it cannot be read, or is no class file.
@@ -54,8 +61,18 @@ pub(super) fn java_of(material: &Material, class: &str) -> Result<Option<(u32, S
     let Some(major) = java_of_class(&bytes) else {
         return Err(unfit(material, format!("`{name}` in it is not a class file"), "build the jar again"));
     };
+    let mut newest = (major, name.clone().into_bytes());
+    if let Some(archive) = material.archive() {
+        let package = name.rfind('/').map(|end| &name.as_bytes()[..=end]);
+        let is_own = |class: &[u8]| match package {
+            Some(package) => class.starts_with(package),
+            None => !class.contains(&b'/'),
+        };
+        // Of several classes for one Java, the main class is named.
+        newest = newest_class(archive, is_own)?.filter(|found| found.0 > major).unwrap_or(newest);
+    }
     let archive = shown(material.path().file_name().unwrap_or_default().as_encoded_bytes());
-    Ok(Some((major, format!("`{}` in `{archive}`", shown(name.as_bytes())))))
+    Ok(Some((newest.0, format!("`{}` in `{archive}`", shown(&newest.1)))))
 }
 
 /// Whether any Java loads the class at this path of a jar: those of `META-INF/versions` are for later ones, and a
@@ -64,16 +81,23 @@ pub(super) fn is_loaded_class(name: &[u8]) -> bool {
     name.ends_with(b".class") && !name.starts_with(b"META-INF/") && name != b"module-info.class"
 }
 
-/// The newest Java that one of the first classes of a jar was compiled for, and that class. Classes for later versions of Java
-/// than the jar needs do not count.
+/// The newest Java that one of these classes of a jar was compiled for, and that class. Classes for later versions of Java
+/// than the jar needs do not count. Of each, no more than the first bytes are unpacked.
 ///
 /// # Errors
 /// When one cannot be read.
-pub(super) fn newest_class(archive: &ZipArchive) -> Result<Option<(u32, Vec<u8>)>, ArtifactError> {
-    let classes = archive.entries().iter().enumerate().filter(|(_, entry)| is_loaded_class(&entry.name));
+pub(super) fn newest_class(
+    archive: &ZipArchive,
+    is_meant: impl Fn(&[u8]) -> bool,
+) -> Result<Option<(u32, Vec<u8>)>, ArtifactError> {
+    let classes = archive.entries().iter().enumerate();
+    let classes = classes.filter(|(_, entry)| is_loaded_class(&entry.name) && is_meant(&entry.name));
     let mut newest: Option<(u32, Vec<u8>)> = None;
     for (index, entry) in classes.take(CLASSES) {
-        let Some(java) = java_of_class(&archive.read(index, MAX_CLASS)?) else { continue };
+        let mut head = Vec::new();
+        let read = archive.reader(index)?.take(CLASS_HEAD).read_to_end(&mut head);
+        read.map_err(|source| ArtifactError::Io { path: archive.path().to_owned(), source })?;
+        let Some(java) = java_of_class(&head) else { continue };
         if newest.as_ref().is_none_or(|(known, _)| *known < java) {
             newest = Some((java, entry.name.clone()));
         }

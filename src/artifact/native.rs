@@ -121,7 +121,8 @@ impl<'a> NativeModules<'a> {
             if platforms.len() > 1 || libcs.len() > 1 {
                 continue;
             }
-            let platform = modules.first().map(|module| Requirement::Platform(module.facts.platform.clone()));
+            let platform =
+                modules.first().map(|module| Requirement::Platform(module.facts.needed_platform()));
             for requirement in platform.into_iter().chain(stated) {
                 if !all.contains(&requirement) {
                     all.push(requirement);

@@ -116,8 +116,8 @@ impl Search {
 /// One thing that an image must have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Requirement {
-    /// The platform that a program was compiled for. Its variant is a minimum that headers do not tell reliably,
-    /// and does not count.
+    /// The platform that a program was compiled for. The variant of `amd64` is the level of instructions that its loader
+    /// asks the processor for; others are a minimum that headers do not tell reliably, and do not count.
     Platform(Platform),
     /// The dynamic loader of a program (`PT_INTERP`).
     Loader {

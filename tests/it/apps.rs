@@ -16,11 +16,19 @@ pub(crate) const HELLO: &str = "yv66vgAAADQAGgoAAgADBwAEDAAFAAYBABBqYXZhL2xhbmcv
 
 /// A jar with the class `Hello` and more lines in its manifest.
 pub(crate) fn hello_jar(manifest: &str) -> Vec<u8> {
+    hello_jar_with(manifest, &[])
+}
+
+/// The same, with more files.
+pub(crate) fn hello_jar_with(manifest: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
     use base64::Engine as _;
     let class = base64::engine::general_purpose::STANDARD.decode(HELLO).unwrap();
     let mut zip = Zip::default();
     let manifest = format!("Manifest-Version: 1.0\nMain-Class: Hello\n{manifest}");
     zip.stored("META-INF/MANIFEST.MF", manifest.as_bytes()).deflated("Hello.class", &class);
+    for (name, content) in files {
+        zip.deflated(name, content);
+    }
     zip.finish()
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::apps::hello_jar;
+use crate::apps::{hello_jar, hello_jar_with};
 use crate::artifacts::{
     AMD64, ARM64, JAKARTA, base, elf, elf_of, elf_with, layout, library, library_defining, war,
 };
@@ -861,6 +861,46 @@ fn a_program_that_was_cut_off_is_refused() {
     for command in ["build", "plan"] {
         project.pack(command).fails(1).says(&["server", "truncated"]).hints();
     }
+}
+
+/// Classes of libraries in one jar, and those that another Java reads, do not count.
+#[test]
+fn the_newest_class_of_an_application_decides() {
+    let on = java("17", true);
+    let class = |major: u8| [&[0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, major][..], &[0; 64]].concat();
+    for (name, major, is_refused) in [
+        ("Other.class", 65, true),
+        ("Other.class", 61, false),
+        ("org/library/Newer.class", 65, false),
+        ("META-INF/versions/21/Hello.class", 65, false),
+        ("module-info.class", 65, false),
+    ] {
+        let project = Project::with(&format!(
+            "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"app.jar\"\n",
+            layout(&on)
+        ));
+        project.write("app.jar", hello_jar_with("", &[(name, &class(major))]));
+        let plan = project.pack("plan").run();
+        assert_eq!(plan.code, Some(i32::from(is_refused)), "{name} {major}: {plan:?}");
+        let says = "needs Java 21 (`Other.class` in `app.jar`), and the base has Java 17";
+        assert_eq!(plan.stderr.contains(says), is_refused, "{plan:?}");
+    }
+}
+
+#[test]
+fn a_base_without_java_is_named_with_one_that_has_it() {
+    let on = java("21", false);
+    let project = Project::with(&format!(
+        "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"app.jar\"\n",
+        layout(&on)
+    ));
+    project.write("app.jar", hello_jar(""));
+    let plan = project.pack("plan").run();
+    assert_eq!(plan.code, Some(1), "{plan:?}");
+    assert!(plan.stderr.contains("lacks `java`, which starts"), "{plan:?}");
+    assert!(plan.stderr.contains("such as `docker.io/library/eclipse-temurin:21-jre`"), "{plan:?}");
+    let on = java("21", true);
+    project.pack("plan").arg("--base").arg(&layout(&on)).ok();
 }
 
 /// As a lock of an older version is: it has the library, and not its versions.

@@ -36,5 +36,15 @@ pub(in super::super) fn requirements(
             newest = Some((java, format!("`{}` in `{archive}`", shown(name.as_bytes()))));
         }
     }
+    if let Some(archive) = material.archive() {
+        let classes = structure.classes.as_bytes();
+        let is_own = |name: &[u8]| name.strip_prefix(classes).is_some_and(java::is_loaded_class);
+        if let Some((java, name)) = java::newest_class(archive, is_own)?
+            && newest.as_ref().is_none_or(|(known, _)| *known < java)
+        {
+            let archive = shown(material.path().file_name().unwrap_or_default().as_encoded_bytes());
+            newest = Some((java, format!("`{}` in `{archive}`", shown(&name))));
+        }
+    }
     Ok(java::requirements(material, options, newest))
 }

@@ -238,7 +238,7 @@ impl ArtifactKind for Distribution {
         let mut version = None;
         if let Some(jar) = script.own_jar()
             && let Some(archive) = library(material, &above, &jar)?
-            && let Some((java, class)) = java::newest_class(&archive)?
+            && let Some((java, class)) = java::newest_class(&archive, |_| true)?
         {
             version = Some((java, format!("`{}` in `lib/{}`", shown(&class), shown(jar.as_bytes()))));
         }

@@ -102,7 +102,7 @@ impl ArtifactKind for Elf {
         _: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
         let facts = material.elf()?;
-        let mut all = vec![Requirement::Platform(facts.platform.clone())];
+        let mut all = vec![Requirement::Platform(facts.needed_platform())];
         if !facts.is_static {
             all.extend(requirements_of_program(&target(material, options)?, &facts.dynamic, &facts.platform));
         }

@@ -152,7 +152,9 @@ impl ArtifactKind for Quarkus {
     ) -> Result<Requirements, ArtifactError> {
         let mut version: Option<(u32, String)> = None;
         for jar in jars(&material.path().join("app"))? {
-            let Some((java, class)) = java::newest_class(&ZipArchive::open(&jar)?)? else { continue };
+            let Some((java, class)) = java::newest_class(&ZipArchive::open(&jar)?, |_| true)? else {
+                continue;
+            };
             if version.as_ref().is_none_or(|(known, _)| *known < java) {
                 let name = shown(jar.file_name().unwrap_or_default().as_encoded_bytes());
                 version = Some((java, format!("`{}` in `app/{name}`", shown(&class))));

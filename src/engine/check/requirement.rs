@@ -10,8 +10,12 @@ use crate::bases::{BaseAnswer, FileTree, Libc, container, java_major, loaders, p
 use crate::layer::Account;
 use crate::types::error::BoxedError;
 use crate::types::finding::{Answer, Finding, Severity};
+use crate::types::platform::Platform;
 use crate::types::rule::Rule;
 use crate::types::shown::shown_path;
+
+/// The variable of a base with the directory of its Java.
+const JAVA_HOME: &str = "JAVA_HOME";
 
 /// Checks one requirement of `artifact`, which is its name in messages.
 ///
@@ -40,10 +44,7 @@ fn check_one<T: FileTree>(
             let fits = platform.os() == image.platform.os()
                 && platform.architecture() == image.platform.architecture();
             vec![if fits {
-                Finding::met(
-                    Rule::ElfArchitecture,
-                    format!("{artifact} is for {platform}, as {} is", image.name),
-                )
+                level(platform, artifact, image.platform, image.name)
             } else {
                 let message = format!("{artifact} is for {platform}, {} for {}", image.name, image.platform);
                 let hint = format!("build the program for {}, or use a base for {platform}", image.platform);
@@ -56,6 +57,7 @@ fn check_one<T: FileTree>(
         Requirement::Servlet(usage) => vec![servlet::check(usage, artifact, image.base)],
         Requirement::Java { major, shown_by } => vec![java(*major, shown_by, artifact, image)?],
         Requirement::Executable { name, home } => {
+            let is_java = home.as_deref() == Some(JAVA_HOME);
             let name = match home {
                 Some(home) => program(image.base, name, home),
                 None => name.clone(),
@@ -65,7 +67,10 @@ fn check_one<T: FileTree>(
                 role: format!("which starts {artifact}"),
                 remedy: format!("use a base that has `{name}`, or set `config.entrypoint`"),
             };
-            vec![executable(&program, image)?.0]
+            let (finding, _) = executable(&program, image)?;
+            let is_missing = finding.rule == Rule::EntrypointMissing;
+            let rule = if is_java && is_missing { Rule::JavaMissing } else { finding.rule };
+            vec![Finding { rule, ..finding }]
         }
         Requirement::Account(wanted) => vec![account(wanted, image)?],
         Requirement::Kept(kept) => vec![kept::check(kept, image)?],
@@ -92,6 +97,12 @@ pub(crate) fn check_all<T: FileTree>(
         if follows && loader == Answer::NotMet {
             continue;
         }
+        // That Java is missing says all: its version follows from it.
+        let is_java_missing =
+            |finding: &Finding| finding.rule == Rule::JavaMissing && finding.answer == Answer::NotMet;
+        if matches!(requirement, Requirement::Java { .. }) && findings.iter().any(is_java_missing) {
+            continue;
+        }
         let found = check_one(requirement, &artifact, image, &mut versions)?;
         if matches!(requirement, Requirement::Loader { .. }) {
             loader = found.first().map_or(Answer::Met, |finding| finding.answer);
@@ -101,7 +112,44 @@ pub(crate) fn check_all<T: FileTree>(
             .extend(found.into_iter().filter(|finding| !(says_no_more && finding.answer == Answer::Unknown)));
     }
     findings.extend(versions.findings(image));
+    for finding in &mut findings {
+        if finding.rule == Rule::JavaMissing && finding.answer == Answer::NotMet {
+            finding.hint = Some(base_with_java(requirements));
+        }
+    }
     Ok(findings)
+}
+
+/// The remedy where a base has no Java: one that has, of the version that the artifact needs.
+fn base_with_java(requirements: &Requirements) -> String {
+    /// The version that most bases of today have.
+    const USUAL: u32 = 21;
+    let needed = requirements.all.iter().filter_map(|requirement| match requirement {
+        Requirement::Java { major, .. } => Some(*major),
+        _ => None,
+    });
+    let major = needed.max().unwrap_or_default().max(USUAL);
+    format!(
+        "use a base with Java, such as `docker.io/library/eclipse-temurin:{major}-jre`, or set `config.entrypoint`"
+    )
+}
+
+/// Whether the processors of an image's platform have the instructions that a program needs: its platform has the level of
+/// them as its variant. An image for no level in particular may run anywhere, and a program that needs more fails there.
+fn level(wanted: &Platform, artifact: &str, platform: &Platform, image_name: &str) -> Finding {
+    let rule = Rule::ElfArchitecture;
+    let number = |platform: &Platform| -> Option<u32> { platform.variant()?.strip_prefix('v')?.parse().ok() };
+    let level = number(wanted).filter(|_| wanted.architecture() == "amd64");
+    let Some(level) = level.filter(|level| *level > number(platform).unwrap_or(1)) else {
+        return Finding::met(rule, format!("{artifact} is for {wanted}, as {image_name} is"));
+    };
+    let message = format!(
+        "{artifact} starts only on processors of the level x86-64-v{level}, and {image_name} is for {platform}"
+    );
+    let severity = if platform.variant().is_some() { Severity::Warning } else { Severity::Note };
+    Finding::not_met(rule, message)
+        .at(severity)
+        .hint("build it without `-march=x86-64-v3` and the like, or run the image on such processors alone")
 }
 
 fn loader<T: FileTree>(
@@ -285,7 +333,6 @@ mod tests {
     use crate::layer::EntryPath;
     use crate::project::lock::SystemFacts;
     use crate::runtime::interrupt::Interrupt;
-    use crate::types::platform::Platform;
 
     /// Files with their modes, or nothing that is known.
     struct Files(Option<Vec<(&'static str, u32)>>, Option<SystemFacts>);
@@ -342,6 +389,20 @@ mod tests {
         assert_eq!(of(&[("/usr/bin/java", 0o644)]), Answer::NotMet);
         assert_eq!(of(&[("/opt/java", 0o755)]), Answer::NotMet);
         assert_eq!(answer(&java, Files(None, None)), Answer::Unknown);
+    }
+
+    #[test]
+    fn a_program_may_need_more_than_the_processors_of_a_platform_have() {
+        let of = |wanted: &str, platform: &str| {
+            let (wanted, platform) = (wanted.parse().expect("one"), platform.parse().expect("one"));
+            let finding = level(&wanted, "server", &platform, "the image");
+            (finding.answer, finding.level)
+        };
+        assert_eq!(of("linux/amd64", "linux/amd64"), (Answer::Met, Severity::Info));
+        assert_eq!(of("linux/amd64/v3", "linux/amd64"), (Answer::NotMet, Severity::Note));
+        assert_eq!(of("linux/amd64/v3", "linux/amd64/v2"), (Answer::NotMet, Severity::Warning));
+        assert_eq!(of("linux/amd64/v2", "linux/amd64/v3"), (Answer::Met, Severity::Info));
+        assert_eq!(of("linux/arm/v7", "linux/arm/v6"), (Answer::Met, Severity::Info));
     }
 
     #[test]

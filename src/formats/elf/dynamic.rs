@@ -131,6 +131,8 @@ pub struct ElfFile {
     pub is_pie: bool,
     /// Its interpreter and dynamic section.
     pub dynamic: Dynamic,
+    /// The level of x86-64 that its loader asks the processor for: 1 to 4.
+    pub level: u32,
 }
 
 impl ElfFile {
@@ -225,6 +227,7 @@ fn read<'d, H: FileHeader<Endian = Endianness>>(
     let segments = header.program_headers(endian, data).map_err(text)?;
     let mut found = Dynamic::default();
     let mut dynamic: &[H::Dyn] = &[];
+    let mut level = 1;
     for segment in segments {
         let kind = segment.p_type(endian);
         let is_read = kind == elf::PT_INTERP || kind == elf::PT_DYNAMIC;
@@ -239,6 +242,12 @@ fn read<'d, H: FileHeader<Endian = Endianness>>(
         }
         if let Some(table) = segment.dynamic(endian, data).map_err(text)? {
             dynamic = table;
+        }
+        let is_amd64 = machine.name() == Some("amd64");
+        if is_amd64 && kind == elf::PT_GNU_PROPERTY && segment.p_filesz(endian).into() <= MAX_STRING {
+            let offset = segment.p_offset(endian).into();
+            let notes = data.read_bytes_at(offset, segment.p_filesz(endian).into());
+            level = notes.map_or(level, level_in);
         }
     }
     let end = dynamic.iter().position(|entry| entry.tag(endian) == elf::DT_NULL).unwrap_or(dynamic.len());
@@ -302,7 +311,25 @@ fn read<'d, H: FileHeader<Endian = Endianness>>(
         entry: header.e_entry(endian).into(),
         is_pie,
         dynamic: found,
+        level,
     })
+}
+
+/// The level of x86-64 in a note of properties (System V ABI, AMD64 supplement: `GNU_PROPERTY_X86_ISA_1_NEEDED`).
+fn level_in(note: &[u8]) -> u32 {
+    /// Lengths of name and content, kind, and the name `GNU`.
+    const HEAD: usize = 16;
+    const NEEDED: u32 = 0xc000_8002;
+    let word =
+        |at: usize| -> Option<u32> { Some(u32::from_le_bytes(note.get(at..at + 4)?.try_into().ok()?)) };
+    let mut at = HEAD;
+    while let (Some(kind), Some(size), Some(bits)) = (word(at), word(at + 4), word(at + 8)) {
+        if kind == NEEDED && size == 4 {
+            return (u32::BITS - (bits & 0xf).leading_zeros()).max(1);
+        }
+        at += 8 + (size as usize).next_multiple_of(8);
+    }
+    1
 }
 
 fn check_whole<'d, H: FileHeader<Endian = Endianness>>(data: impl ReadRef<'d>) -> Result<(), String> {

@@ -36,3 +36,23 @@ fn a_program_that_needs_a_newer_c_library_is_refused() {
     assert!(cfg!(not(target_arch = "x86_64")) || said.stderr.contains(message), "{said:?}");
     assert!(said.stderr.contains("use a base with glibc 2.99 or a later one"), "{said:?}");
 }
+
+#[test]
+fn a_program_for_newer_processors_is_told() {
+    if cfg!(not(target_arch = "x86_64")) {
+        return;
+    }
+    let directory = scratch();
+    let directory = directory.path();
+    let pack = Pack::new(&directory.join("home"));
+    let program = directory.join("server");
+    for (level, is_told) in [("x86-64-baseline", false), ("x86-64-v3", true)] {
+        let options = format!("-static -nostdlib -Wl,-e,main -Wl,-z,{level} -o server");
+        compiled(directory, "int main() { return 0; }\n", &options);
+        let program = program.to_str().expect("text");
+        let said = pack.run(&["plan", program, "--base", "scratch", "--name", "localhost/app"]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let message = "starts only on processors of the level x86-64-v3, and the image is for linux/amd64";
+        assert_eq!(said.stderr.contains(message), is_told, "{level}: {said:?}");
+    }
+}

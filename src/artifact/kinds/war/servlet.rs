@@ -12,7 +12,7 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use super::super::super::error::ArtifactError;
-use super::super::super::java::{CLASSES, is_loaded_class, java_of_class};
+use super::super::super::java::{CLASS_HEAD, CLASSES, is_loaded_class, java_of_class};
 use super::super::super::material::Material;
 use super::super::super::options::AppOptions;
 use super::super::super::requirement::{Requirement, Requirements, ServletSearch, ServletUse};
@@ -99,15 +99,13 @@ pub(super) fn requirements(
     Ok(Requirements { artifact, all })
 }
 
-/// The newest Java that one of the first classes was compiled for, and that class.
+/// The newest Java that one of the application's classes was compiled for, and that class.
 fn newest_class(members: &[WarMember<'_>]) -> Result<Option<(u32, String)>, ArtifactError> {
-    /// The bytes of a class file up to its version.
-    const HEAD: u64 = 8;
     let is_class =
         |member: &&WarMember<'_>| member.name.strip_prefix(b"WEB-INF/classes/").is_some_and(is_loaded_class);
     let mut newest: Option<(u32, String)> = None;
     for member in members.iter().filter(is_class).take(CLASSES) {
-        let Some(java) = java_of_class(&member.head(HEAD)?) else { continue };
+        let Some(java) = java_of_class(&member.head(CLASS_HEAD)?) else { continue };
         if newest.as_ref().is_none_or(|(known, _)| *known < java) {
             newest = Some((java, format!("`{}`", shown(member.name))));
         }
