@@ -330,6 +330,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
         let mut requirements = Vec::new();
         for app in &proposed {
             let entries = app.proposal.layers.iter().flat_map(|layer| &layer.entries);
+            let _step = self.session.progress.step(Stage::Check, app.artifact.kind.name());
             let (store, memos, of) = (&self.session.store, &mut self.memos, (app.artifact, &app.options));
             let (required, found) = stated(store, memos, of, entries, Search::on(config), self.scanner)?;
             let path = app.artifact.path();
@@ -342,6 +343,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
             config,
             platform: &platform,
             interrupt: &self.session.interrupt,
+            progress: &self.session.progress,
             start: &start,
         };
         self.findings.extend(checks.first()?);

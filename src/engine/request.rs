@@ -41,7 +41,7 @@ pub struct Request {
 
 impl Request {
     /// The lock's entry for the base.
-    pub(super) fn locked_base(&self) -> Option<&LockedBase> {
+    pub(in crate::engine) fn locked_base(&self) -> Option<&LockedBase> {
         let base = self.settings.base.as_ref()?;
         self.lock.as_ref()?.get(&base.value.to_string())
     }

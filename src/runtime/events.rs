@@ -40,6 +40,8 @@ pub enum Stage {
     Plan,
     /// Looking up what is known of a layer, which reads files that may have changed.
     LookUp,
+    /// One family of checks of a planned image.
+    Check,
     /// One body of a layer: reading, then encoding or finding it.
     Body,
     /// One request to a registry.

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::rule::Rule;
+pub use super::severity::Severity;
 use super::shown::shown_path;
 
 /// Whether what a rule asks for is there.
@@ -19,20 +20,6 @@ pub enum Answer {
     NotMet,
     /// Nothing at hand tells: this is no pass.
     Unknown,
-}
-
-/// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    /// As it should be: nothing that text says.
-    Info,
-    /// Something that the user may want to know.
-    Note,
-    /// Something that the user should probably change.
-    Warning,
-    /// The image would not run.
-    Error,
 }
 
 /// Where a setting was written.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::finding::Severity;
+use super::severity::Severity;
 
 /// Makes [`Rule`] and the table of its facts, so that no rule lacks any.
 macro_rules! rules {
@@ -107,7 +107,7 @@ rules! {
         "The application cannot write to a directory that its user has no right to write to."
         "Give the directory the user as its owner.";
     CaCertificates "ca-certificates" Warning
-        "A program that speaks TLS trusts nobody without certificates."
+        "A program that speaks TLS trusts no server without certificates."
         "Add `/etc/ssl/certs/ca-certificates.crt` in a layer, or take a base that has it.";
     BelowVolume "below-volume" Warning
         "A container shows what its volume holds, and hides what the image has there."

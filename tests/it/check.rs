@@ -1,10 +1,15 @@
 //! The frame of the checks: one policy decides what a finding means, in every command and every form.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
 
 use crate::artifacts::{AMD64, base, elf, layout, war};
-use crate::support::{Outcome, Project};
-use crate::verdicts::{GLIBC, TEN};
+use crate::registry::Served;
+use crate::support::{Outcome, Project, REPOSITORY, files_below, json, tree_on};
+use crate::verdicts::{GLIBC, TEN, lock_of};
 
 /// A tree on a base that has no such user and no such program: two findings that are errors, and a warning.
 fn two_errors() -> (Project, Project) {
@@ -191,7 +196,7 @@ fn certainty_can_be_asked_for() {
 fn a_rebase_follows_the_same_policy_with_its_own_exit_code() {
     let old = base(&["linux/amd64"], "env = { JAVA_VERSION = \"21\" }\n", &[]);
     let new = base(&["linux/amd64"], "env = { JAVA_VERSION = \"17\" }\n", &[]);
-    let project = Project::with(&crate::support::tree_on(&layout(&old)));
+    let project = Project::with(&tree_on(&layout(&old)));
     project.write("files/a.txt", "a\n");
     project.pack("build -o oci:image").ok();
     let rebase = |more: &str| {
@@ -225,4 +230,469 @@ fn a_container_of_the_right_generation_has_no_finding() {
     let said = project.pack("plan --json --strict").ok();
     let is_wrong = |finding: &&Value| finding["answer"] != "met" && finding["level"] != "note";
     assert_eq!(findings(&said).iter().filter(is_wrong).count(), 0, "{said:?}");
+}
+
+/// All files below a directory, with their content.
+fn content(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    files_below(directory).into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn a_check_tells_all_and_ends_with_the_verdict() {
+    let (_on, project) = two_errors();
+    let said = project.pack("check").run().has_code(1);
+    assert!(!said.stderr.contains("error"), "{said:?}");
+    for text in [
+        "error[user-unknown]: the user nosuch",
+        "build.toml:12:8",
+        "error[entrypoint-missing]: the image lacks `launch`",
+        "warning[below-volume]: `/data/app/a` would be below `/data`",
+        "note[no-healthcheck]: ",
+        "  hint: ",
+        "localhost/app: 2 errors, 1 warning, 1 note, ",
+    ] {
+        assert!(said.stdout.contains(text), "{text}: {said:?}");
+    }
+    assert!(!said.stdout.contains("met["), "{said:?}");
+    let verbose = project.pack("check -v").run().has_code(1);
+    assert!(verbose.stdout.contains("met[runs-as-root]: the image runs as the user `nosuch`"), "{verbose:?}");
+    assert!(verbose.stdout.contains("  evidence: "), "{verbose:?}");
+    let json = project.pack("check --json").run().has_code(1);
+    assert_eq!(json.json()["summary"]["errors"], 2);
+    assert_eq!(finding(&json, "user-unknown")["setting"]["line"], 12);
+    // The remedy that it names works.
+    project.append("build.toml", "\n[check]\nlevels = { \"below-volume\" = \"off\" }\n");
+    let fixed = project.pack("check --set config.user=1000 --set config.entrypoint=[]").ok();
+    assert!(fixed.stdout.contains("localhost/app: 0 errors, 0 warnings"), "{fixed:?}");
+}
+
+#[test]
+fn a_check_writes_nothing() {
+    let on = base(&["linux/amd64"], "", &[GLIBC]);
+    let served = Served::start();
+    served.add("base", &on.path("layout"));
+    let project = Project::with(&format!(
+        "[image]\nname = \"localhost/app\"\nbase = \"{}\"\n\n[app]\npath = \"server\"\n",
+        served.name("base")
+    ));
+    project.write("server", elf(AMD64, &["libshop.so.1"]));
+    let before = content(&project.root());
+    for command in ["check", "check --deep", "check --push --json", "check --format sarif"] {
+        served.take_log();
+        let said = project.pack(command).run();
+        assert!(matches!(said.code, Some(0 | 1)), "{command}: {said:?}");
+        assert_eq!(content(&project.root()), before, "{command}");
+        let asked = served.take_log();
+        let writes =
+            |line: &&String| ["POST ", "PUT ", "PATCH ", "DELETE "].iter().any(|verb| line.contains(verb));
+        assert_eq!(asked.iter().find(writes), None, "{command}");
+    }
+    let info = project.pack("cache info --json").ok().json();
+    assert_eq!(info["usage"]["images"], serde_json::json!([]), "a check sets no name");
+    // The file that is asked for is the only one.
+    project.pack("check --sarif found.sarif").run();
+    let mut files: BTreeSet<PathBuf> = content(&project.root()).into_keys().collect();
+    assert!(files.remove(&project.path("found.sarif")));
+    assert_eq!(files, before.into_keys().collect());
+}
+
+#[test]
+fn a_deep_check_reads_the_layers_of_the_base() {
+    let on = base(&["linux/amd64"], "", &[GLIBC]);
+    let served = Served::start();
+    served.add("base", &on.path("layout"));
+    let name = served.name("base");
+    let project = Project::with(&format!(
+        "[image]\nname = \"localhost/app\"\nbase = \"{name}\"\n\n[app]\npath = \"server\"\n"
+    ));
+    project.write("server", elf(AMD64, &["libshop.so.1"])).write("build.lock", lock_of(&name));
+    let lock = fs::read(project.path("build.lock")).unwrap();
+    let blobs = || served.take_log().into_iter().filter(|line| line.contains("/blobs/")).count();
+    blobs();
+    let open = project.pack("check --json").ok();
+    assert_eq!(finding(&open, "elf-library")["answer"], "unknown");
+    assert_eq!(blobs(), 0, "no layer is read");
+    project.pack("check --strict").run().has_code(1);
+    let deep = project.pack("check --deep --json").run().has_code(1);
+    assert_eq!(finding(&deep, "elf-library")["answer"], "not-met");
+    assert!(blobs() > 0);
+    assert_eq!(fs::read(project.path("build.lock")).unwrap(), lock);
+}
+
+#[test]
+fn what_cannot_be_assembled_is_no_finding() {
+    let project = Project::small();
+    project.write("build.toml", tree_on("scratch").replace("\"files\"", "\"nothing-there\""));
+    for command in ["check", "check --json", "check --format sarif"] {
+        let said = project.pack(command).fails(1);
+        assert!(said.stdout.is_empty(), "{said:?}");
+    }
+}
+
+#[test]
+fn rules_are_listed_and_explained() {
+    let project = Project::new();
+    let all = project.pack("check --rules --json").ok().json();
+    let names: Vec<String> =
+        all.as_array().unwrap().iter().map(|rule| crate::support::text(&rule["rule"])).collect();
+    assert!(names.len() > 30, "{names:?}");
+    let text = project.pack("check --rules").ok().stdout;
+    for name in names {
+        assert!(text.lines().any(|line| line.split_whitespace().next() == Some(&name)), "{name}: {text}");
+        let said = project.pack("check --explain").arg(&name).ok();
+        assert!(said.stdout.starts_with(&name), "{said:?}");
+    }
+    project.pack("check --explain secrets").fails(2).says(&["did you mean `secret`?"]);
+    project.pack("check --rules --deep").fails(2);
+}
+
+/// The required properties of the SARIF schema, and the rules of the standard that no schema can say.
+#[test]
+fn the_log_is_sarif() {
+    let (_on, project) = two_errors();
+    project.append("build.toml", "\n[check]\nallow = { \"user-unknown\" = \"made when it starts\" }\n");
+    let said = project.pack("check --format sarif --sarif found.sarif").run().has_code(1);
+    let log = said.json();
+    assert_eq!(json(&fs::read_to_string(project.path("found.sarif")).unwrap()), log);
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    let driver = &run["tool"]["driver"];
+    assert_eq!(driver["name"], "pack");
+    let rules = driver["rules"].as_array().unwrap();
+    let mut ids = BTreeSet::new();
+    for rule in rules {
+        assert!(ids.insert(rule["id"].as_str().unwrap()), "{rule}");
+        for key in ["shortDescription", "fullDescription", "help"] {
+            assert!(rule[key]["text"].as_str().unwrap().ends_with('.'), "{rule}");
+        }
+        assert!(
+            ["note", "warning", "error"].contains(&rule["defaultConfiguration"]["level"].as_str().unwrap())
+        );
+        assert!(!rule.to_string().contains("://"), "{rule}");
+    }
+    let results = run["results"].as_array().unwrap();
+    assert!(results.len() > 3, "{log:#}");
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        let (kind, level) = (result["kind"].as_str().unwrap(), result["level"].as_str().unwrap());
+        assert!(["fail", "open"].contains(&kind) && ["none", "note", "warning", "error"].contains(&level));
+        assert!(kind == "fail" || level == "none", "only a failure has a level: {result}");
+        assert!(result["message"]["text"].as_str().is_some_and(|text| !text.is_empty()));
+        let location = &result["locations"][0]["physicalLocation"];
+        let uri = location["artifactLocation"]["uri"].as_str().unwrap();
+        assert!(!uri.starts_with('/') && !uri.contains(' '), "{uri}");
+        if let Some(region) = location["region"].as_object() {
+            assert!(region["startLine"].as_u64() > Some(0) && region["startColumn"].as_u64() > Some(0));
+        }
+        let prints = result["partialFingerprints"].as_object().unwrap();
+        assert!(prints.values().all(|print| print.as_str().is_some_and(|print| print.len() == 32)));
+        for suppression in result["suppressions"].as_array().into_iter().flatten() {
+            assert_eq!(suppression["kind"], "external");
+        }
+    }
+    let of = |rule: &str| results.iter().find(|result| result["ruleId"] == rule).unwrap();
+    let user = of("user-unknown");
+    assert_eq!(user["suppressions"][0]["justification"], "made when it starts");
+    assert_eq!(user["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "build.toml");
+    assert_eq!(user["locations"][0]["physicalLocation"]["region"]["startLine"], 12);
+    assert!(of("entrypoint-missing")["suppressions"].is_null());
+    // A line more above changes the line and no fingerprint.
+    let text = fs::read_to_string(project.path("build.toml")).unwrap();
+    project.write("build.toml", format!("# A comment.\n{text}"));
+    let later = project.pack("check --format sarif").run().has_code(1).json();
+    let print = |log: &Value| {
+        let results = log["runs"][0]["results"].as_array().unwrap().clone();
+        results.iter().map(|result| result["partialFingerprints"].to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(print(&later), print(&log));
+    assert_ne!(later["runs"][0]["results"], log["runs"][0]["results"]);
+    let shown = project.pack("check --rules --format sarif").fails(2);
+    shown.hints();
+}
+
+/// Text, JSON and SARIF say the same of one finding.
+#[test]
+fn all_forms_say_the_same() {
+    let (_on, project) = one_error();
+    let text = project.pack("check").run().has_code(1).stdout;
+    let of_json = finding(&project.pack("check --json").run().has_code(1), "elf-library");
+    let log = project.pack("check --format sarif").run().has_code(1).json();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let result = results.iter().find(|result| result["ruleId"] == "elf-library").unwrap();
+    let message = of_json["message"].as_str().unwrap();
+    assert!(text.contains(&format!("error[elf-library]: {message}\n")), "{text}");
+    assert!(result["message"]["text"].as_str().unwrap().starts_with(message));
+    assert_eq!((&of_json["level"], &result["level"]), (&"error".into(), &"error".into()));
+    assert_eq!(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "server");
+    let refused = project.pack("build").fails(1);
+    assert!(refused.stderr.contains(&format!("error: {message} [elf-library]")), "{refused:?}");
+}
+
+/// A tree on a base with this configuration, started by a program.
+fn started(config: &str) -> (Project, Project) {
+    let program = "\n[[layer]]\nname = \"program\"\nfiles = [{ from = \"files/run\", to = \"/bin/run\", mode = \"0755\" }]\n";
+    let on = base(&["linux/amd64"], &format!("{config}{program}"), &[("run", "")]);
+    let project = Project::with(&tree_on(&layout(&on)));
+    project.write("files/a.txt", "a\n");
+    (on, project)
+}
+
+const PROGRAM: &str = "entrypoint = [\"/bin/run\"]\n";
+
+/// The answer of a rule about the configuration, with these settings; `None` where the rule says nothing.
+fn answer(project: &Project, rule: &str, set: &[&str]) -> Option<String> {
+    let mut run = project.pack("check --json");
+    for set in set {
+        run = run.arg("--set").arg(*set);
+    }
+    let all = findings(&run.ok());
+    let found = all.iter().find(|finding| finding["rule"] == rule)?;
+    assert!(found["answer"] == "met" || found["level"] == "note", "{found}");
+    found["answer"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn an_image_that_runs_as_root_is_noted() {
+    let (_on, project) = started(PROGRAM);
+    let rule = "runs-as-root";
+    for user in ["0", "0:0", "00"] {
+        let set = format!("config.user={user}");
+        assert_eq!(answer(&project, rule, &[&set]).as_deref(), Some("not-met"), "{user}");
+    }
+    assert_eq!(answer(&project, rule, &[]).as_deref(), Some("not-met"));
+    for user in ["1000", "1000:0"] {
+        assert_eq!(answer(&project, rule, &[&format!("config.user={user}")]).as_deref(), Some("met"));
+    }
+    // The user of the base counts.
+    let (_on, project) = started(&format!("{PROGRAM}user = \"1000\"\n"));
+    assert_eq!(answer(&project, rule, &[]).as_deref(), Some("met"));
+    assert_eq!(answer(&project, rule, &["config.user=0"]).as_deref(), Some("not-met"));
+    // Data alone runs as no user.
+    assert_eq!(answer(&Project::small(), rule, &[]), None);
+}
+
+#[test]
+fn an_image_without_a_health_check_is_noted() {
+    let (_on, project) = started(PROGRAM);
+    let rule = "no-healthcheck";
+    assert_eq!(answer(&project, rule, &[]).as_deref(), Some("not-met"));
+    assert_eq!(answer(&project, rule, &["config.healthcheck={ cmd = \"true\" }"]).as_deref(), Some("met"));
+    assert_eq!(answer(&project, rule, &["config.healthcheck=false"]).as_deref(), Some("met"));
+    let (_on, project) = started(&format!("{PROGRAM}healthcheck = {{ cmd = [\"/bin/run\"] }}\n"));
+    assert_eq!(answer(&project, rule, &[]).as_deref(), Some("met"));
+}
+
+#[test]
+fn a_port_that_only_root_may_listen_on_is_noted() {
+    let (_on, project) = started(PROGRAM);
+    let rule = "privileged-port";
+    assert_eq!(answer(&project, rule, &[]), None);
+    assert_eq!(answer(&project, rule, &["config.ports=[80]"]).as_deref(), Some("met"), "as root");
+    let user = "config.user=1000";
+    assert_eq!(answer(&project, rule, &[user, "config.ports=[8080, 80]"]).as_deref(), Some("not-met"));
+    assert_eq!(answer(&project, rule, &[user, "config.ports=[\"1023-1025\"]"]).as_deref(), Some("not-met"));
+    assert_eq!(answer(&project, rule, &[user, "config.ports=[1024, 8080]"]).as_deref(), Some("met"));
+    let (_on, project) = started(&format!("{PROGRAM}ports = [80]\n"));
+    assert_eq!(answer(&project, rule, &[user]).as_deref(), Some("not-met"), "a port of the base");
+}
+
+#[test]
+fn a_base_without_a_version_is_noted() {
+    let on = base(&["linux/amd64"], "", &[]);
+    let served = Served::start();
+    served.add("base", &on.path("layout"));
+    served.add_tag("base", "latest", &on.path("layout"));
+    let rule = "base-latest";
+    let (version, latest) = (served.name("base"), served.name("base").replace("/base:1", "/base:latest"));
+    let project = Project::with(&tree_on(&latest));
+    project.write("files/a.txt", "a\n");
+    assert_eq!(answer(&project, rule, &[]).as_deref(), Some("not-met"));
+    let bare = latest.trim_end_matches(":latest");
+    assert_eq!(answer(&project, rule, &[&format!("image.base={bare}")]).as_deref(), Some("not-met"));
+    assert_eq!(answer(&project, rule, &[&format!("image.base={version}")]).as_deref(), Some("met"));
+    // The hint works.
+    project.pack("update").ok();
+    assert_eq!(answer(&project, rule, &[]).as_deref(), Some("met"), "the lock holds it");
+    fs::remove_file(project.path("build.lock")).unwrap();
+    assert_eq!(answer(&project, rule, &[]).as_deref(), Some("not-met"));
+    assert_eq!(answer(&project, rule, &[&format!("image.base={}", layout(&on))]), None, "on this machine");
+    assert_eq!(answer(&Project::small(), rule, &[]), None, "no base");
+}
+
+/// Notes of advice do not disturb a build, and can be made to.
+#[test]
+fn advice_is_quiet_in_a_build_unless_it_is_raised() {
+    let (_on, project) = started(PROGRAM);
+    let built = project.pack("build").ok();
+    assert!(!built.stderr.contains("root") && !built.stderr.contains("health"), "{built:?}");
+    project.pack("plan").ok().says(&["note: the image runs as root", "[runs-as-root]"]);
+    let all = findings(&project.pack("build --json").ok());
+    assert!(all.iter().any(|finding| finding["rule"] == "runs-as-root" && finding["level"] == "note"));
+    let raised = |level: &str| {
+        project.pack("build").arg("--set").arg(format!("check.levels={{ runs-as-root = \"{level}\" }}"))
+    };
+    raised("warning").ok().says(&["warning: the image runs as root"]);
+    raised("error").fails(1).says(&["[runs-as-root]"]).hints();
+}
+
+/// A build of the same inputs checks nothing: what it says is remembered.
+#[test]
+fn an_unchanged_build_checks_nothing() {
+    let (_on, project) = started(PROGRAM);
+    let build = || {
+        let said = project.pack("build --json --timings=t.json").ok();
+        let times = fs::read_to_string(project.path("t.json")).unwrap();
+        (findings(&said), times.matches("checks of one family").count(), times)
+    };
+    for file in files_below(&project.root()) {
+        crate::support::settle(&file);
+    }
+    let (first, checks, times) = build();
+    assert!(checks > 3, "{times}");
+    for family in ["configuration", "user", "files that artifacts need"] {
+        assert!(times.contains(family), "{family}: {times}");
+    }
+    let mut last = build();
+    // The first build writes the lock, which is an input of the second.
+    if last.1 > 0 {
+        last = build();
+    }
+    let (again, checks, times) = last;
+    assert_eq!(checks, 0, "{times}");
+    assert_eq!(again, first);
+}
+
+/// Each rule and the tests on real files that show it: one in which it fires, and one in which it does not. A test is
+/// `FILE::NAME`, of a file in `tests/it` or of a path in the repository.
+const TESTED: &[(&str, &str, &str)] = &[
+    ("elf-architecture", MATRIX, MATRIX),
+    ("elf-interpreter", MATRIX, MATRIX),
+    ("elf-libc", MATRIX, MATRIX),
+    ("elf-library", MATRIX, "verdicts::libraries_are_found_where_a_loader_looks"),
+    ("elf-symbol-version", MATRIX, MATRIX),
+    ("servlet-api", MATRIX, MATRIX),
+    (
+        "servlet-container",
+        "verdicts::a_rebase_says_the_same_whatever_the_store_holds",
+        "src/release/rebase/tests.rs::what_excludes_each_other",
+    ),
+    ("java-missing", "verdicts::a_base_without_java_is_named_with_one_that_has_it", MATRIX),
+    ("java-version", MATRIX, "verdicts::the_newest_class_of_an_application_decides"),
+    ("entrypoint-missing", MATRIX, MATRIX),
+    ("entrypoint-not-executable", STARTED, STARTED),
+    (
+        "user-unknown",
+        "artifacts::a_user_is_one_that_the_image_has",
+        "artifacts::a_user_is_one_that_the_image_has",
+    ),
+    ("ca-certificates", CERTIFICATES, CERTIFICATES),
+    (
+        "below-volume",
+        "artifacts::a_file_below_a_volume_of_the_base_is_warned_of",
+        "artifacts::a_file_below_a_volume_of_the_base_is_warned_of",
+    ),
+    (
+        "secret",
+        "check_content::secrets_are_refused_and_never_told",
+        "check_content::placeholders_public_keys_and_examples_are_no_secrets",
+    ),
+    ("build-path", BUILD_PATH, BUILD_PATH),
+    ("mutable-data", DATA, DATA),
+    ("baked-address", DATA, DATA),
+    ("privileged-port", PORT, PORT),
+    ("runs-as-root", ROOT, ROOT),
+    ("no-healthcheck", HEALTH, HEALTH),
+    ("base-latest", LATEST, LATEST),
+];
+
+/// Tests that show both.
+const MATRIX: &str = "verdicts::build_and_plan_say_the_same_whatever_the_store_holds";
+const STARTED: &str = "verdicts::the_program_that_starts_an_image_can";
+const CERTIFICATES: &str = "src/artifact/tests.rs::a_client_without_certificates_is_warned_of";
+const BUILD_PATH: &str = "check_content::paths_of_the_build_machine_are_told_where_they_are_read";
+const DATA: &str = "check_content::data_and_addresses_are_told_outside_of_volumes_and_packages";
+const PORT: &str = "check::a_port_that_only_root_may_listen_on_is_noted";
+const ROOT: &str = "check::an_image_that_runs_as_root_is_noted";
+const HEALTH: &str = "check::an_image_without_a_health_check_is_noted";
+const LATEST: &str = "check::a_base_without_a_version_is_noted";
+
+/// Rules of the catalogue that no check has findings of yet.
+const NOT_YET: &[&str] = &[
+    "python-version",
+    "python-abi",
+    "node-version",
+    "node-abi",
+    "entrypoint-no-shell",
+    "user-cannot-read",
+    "user-cannot-write",
+    "clobbers-base",
+    "duplicate-library",
+    "jar-signature",
+    "jar-duplicate",
+    "case-clash",
+];
+
+/// The rules and their levels.
+fn all_rules() -> Vec<(String, String)> {
+    let all = Project::new().pack("check --rules --json").ok().json();
+    let text = crate::support::text;
+    all.as_array().unwrap().iter().map(|rule| (text(&rule["rule"]), text(&rule["level"]))).collect()
+}
+
+/// Whether a source outside of the table of rules names the variant of a rule.
+fn is_used(rule: &str, sources: &[String]) -> bool {
+    let capital = |word: &str| format!("{}{}", word[..1].to_uppercase(), &word[1..]);
+    let variant = format!("Rule::{}", rule.split('-').map(capital).collect::<String>());
+    let is_word = |rest: &str| !rest.starts_with(|next: char| next.is_alphanumeric());
+    sources.iter().any(|source| source.split(&variant).skip(1).any(is_word))
+}
+
+#[test]
+fn each_rule_has_a_test_in_which_it_fires_and_one_in_which_it_does_not() {
+    let folders = ["src/engine/check", "src/artifact", "src/release"];
+    let files = folders.iter().flat_map(|folder| files_below(&Path::new(REPOSITORY).join(folder)));
+    let sources: Vec<String> = files.map(|file| fs::read_to_string(file).unwrap()).collect();
+    let rules: BTreeSet<String> = all_rules().into_iter().map(|(rule, _)| rule).collect();
+    for rule in &rules {
+        let is_tested = TESTED.iter().any(|(tested, _, _)| tested == rule);
+        let is_left = NOT_YET.contains(&rule.as_str());
+        assert!(
+            is_tested || (is_left && !is_used(rule, &sources)),
+            "`{rule}` has findings: take it out of `NOT_YET`, and add a row to `TESTED` with a test in which it fires \
+             and one in which it does not; its row in docs/checks.md, \"Rules\", has its level in the second column"
+        );
+        assert!(!(is_tested && is_left), "`{rule}` is tested: take it out of `NOT_YET`");
+    }
+    for (rule, positive, negative) in TESTED {
+        assert!(rules.contains(*rule), "there is no rule `{rule}`");
+        for test in [positive, negative] {
+            let (file, name) = test.rsplit_once("::").unwrap();
+            let path = if file.contains('/') { file.to_owned() } else { format!("tests/it/{file}.rs") };
+            let text = fs::read_to_string(Path::new(REPOSITORY).join(&path)).unwrap_or_default();
+            assert!(text.contains(&format!("fn {name}(")), "`{rule}`: {path} has no test `{name}`");
+        }
+    }
+}
+
+#[test]
+fn each_rule_has_its_row_in_the_documentation() {
+    let text = fs::read_to_string(Path::new(REPOSITORY).join("docs/checks.md")).unwrap();
+    let section = text.split("\n## Rules\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows: BTreeMap<&str, &str> = section
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split(" | ");
+            Some((cells.next()?.trim_end_matches('`'), cells.next()?))
+        })
+        .collect();
+    for (rule, level) in all_rules() {
+        match rows.get(rule.as_str()) {
+            Some(found) => assert_eq!(*found, level, "docs/checks.md: the level of `{rule}`"),
+            None => assert!(
+                NOT_YET.contains(&rule.as_str()),
+                "docs/checks.md, \"Rules\", needs a row `| \u{60}{rule}\u{60} | {level} | requirement | looked for in |`"
+            ),
+        }
+    }
 }

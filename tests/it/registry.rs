@@ -60,6 +60,11 @@ impl Served {
 
     /// Serves the image of a layout as `NAME:1`.
     pub(crate) fn add(&self, name: &str, layout: &Path) {
+        self.add_tag(name, "1", layout);
+    }
+
+    /// Serves it as `NAME:TAG`.
+    pub(crate) fn add_tag(&self, name: &str, tag: &str, layout: &Path) {
         let index = json(&fs::read_to_string(layout.join("index.json")).unwrap());
         let entry = &index["manifests"][0];
         let mut documents = self.state.documents.lock().unwrap();
@@ -74,7 +79,7 @@ impl Served {
                     .unwrap_or_default()
                     .to_owned();
                 if digest == text(&entry["digest"]) {
-                    documents.insert(format!("{name}/manifests/1"), (kind.clone(), bytes.clone()));
+                    documents.insert(format!("{name}/manifests/{tag}"), (kind.clone(), bytes.clone()));
                 }
                 documents.insert(format!("{name}/manifests/{digest}"), (kind, bytes));
             } else {

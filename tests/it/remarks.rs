@@ -85,6 +85,9 @@ fn remarks(project: &Project, outcome: &Outcome) -> Vec<String> {
     let store = project.cache().display().to_string();
     let lines = outcome.stderr.lines();
     let lines = lines.filter(|line| line.starts_with("note: ") || line.starts_with("warning: "));
+    // A plan says advice in text, a build in JSON alone.
+    let is_advice = |line: &&str| line.contains("[runs-as-root]") || line.contains("[no-healthcheck]");
+    let lines = lines.filter(|line| !is_advice(line));
     let of_image = lines.filter(|line| !line.starts_with("note: build.lock: ") && !line.contains(&store));
     of_image.map(|line| line.replace(&root, "")).collect()
 }

@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::build::BuildArgs;
 use super::cache::CacheArgs;
+use super::check::CheckArgs;
 use super::copy::CopyArgs;
 use super::diff::DiffArgs;
 use super::doctor::DoctorArgs;
@@ -26,6 +27,7 @@ use super::verify::VerifyArgs;
 pub enum Command {
     Build(BuildArgs),
     Plan(PlanArgs),
+    Check(CheckArgs),
     Update(UpdateArgs),
     Init(InitArgs),
     Inspect(InspectArgs),
@@ -52,6 +54,7 @@ impl Command {
         Some(match self {
             Self::Build(args) => &args.image.registries,
             Self::Plan(args) => &args.image.registries,
+            Self::Check(args) => &args.image.registries,
             Self::Update(args) => &args.registries,
             Self::Inspect(args) => &args.registries,
             Self::History(args) => &args.registries,

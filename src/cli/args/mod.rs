@@ -9,6 +9,7 @@
 
 mod build;
 mod cache;
+mod check;
 mod command;
 mod copy;
 mod diff;
@@ -35,6 +36,7 @@ mod verify;
 
 pub use build::BuildArgs;
 pub use cache::{CacheCommand, PruneArgs};
+pub use check::{CheckArgs, CheckFormat};
 pub use command::Command;
 pub use copy::CopyArgs;
 pub use diff::DiffArgs;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
+use crate::types::error::nearest;
 use crate::types::reference::{Reference, ReferenceError, Repository, Scope, Tag};
+use crate::types::rule::Rule;
 
 pub(super) fn repository(text: &str) -> Result<Repository, String> {
     let error = match text.parse::<Repository>() {
@@ -38,6 +40,14 @@ pub(super) fn new_tag(text: &str) -> Result<Tag, String> {
 
 pub(super) fn absolute(text: &str) -> Result<String, &'static str> {
     if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path in an image begins with `/`") }
+}
+
+/// A rule of the checks.
+pub(super) fn rule(text: &str) -> Result<Rule, String> {
+    text.parse().map_err(|_| match nearest(text, Rule::ALL.iter().map(|rule| rule.name())) {
+        Some(near) => format!("there is no such rule; did you mean `{near}`?"),
+        None => "there is no such rule; `pack check --rules` lists the rules".to_owned(),
+    })
 }
 
 /// A file to write. `-` is no file: results alone go to standard output.

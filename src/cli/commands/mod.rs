@@ -2,6 +2,7 @@
 
 mod build;
 mod cache;
+mod check;
 mod copy;
 mod diff;
 mod doctor;
@@ -27,6 +28,7 @@ use super::{completions, man};
 pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandError> {
     let done = match &cli.command {
         Command::Diff(args) => return diff::run(invocation, args),
+        Command::Check(args) => return check::run(invocation, args),
         Command::Build(args) => build::run(invocation, args),
         Command::Plan(args) => plan::run(invocation, args),
         Command::Update(args) => update::run(invocation, args),

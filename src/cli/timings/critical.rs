@@ -28,6 +28,7 @@ const fn is_whole(activity: Activity) -> bool {
         | Activity::Write
         | Activity::Conclude => true,
         Activity::LookUp
+        | Activity::Check
         | Activity::Read
         | Activity::Pull
         | Activity::Body

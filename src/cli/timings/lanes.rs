@@ -17,7 +17,7 @@ impl TimingLane {
             Activity::Look | Activity::Ask | Activity::Plan | Activity::Conclude | Activity::Verify => {
                 (0, "build")
             }
-            Activity::LookUp | Activity::Read => (1, "looking up"),
+            Activity::LookUp | Activity::Check | Activity::Read => (1, "looking up"),
             Activity::Pull => (2, "download"),
             Activity::Layer => (3, "layers"),
             Activity::Body => (4, span.thread.as_str()),
@@ -49,6 +49,7 @@ pub(super) fn label(span: &TimeSpan) -> String {
         Activity::Ask => "ask",
         Activity::Plan => "make",
         Activity::LookUp => "look up",
+        Activity::Check => "check",
         Activity::Read => "read",
         Activity::Pull => "pull",
         Activity::Layer => "build",

@@ -270,7 +270,7 @@ fn bar_view(bar: &Bar<'_>, row: usize, whole: f64) -> BarView {
 fn class(span: &TimeSpan) -> &'static str {
     match span.activity {
         Activity::Look | Activity::Ask | Activity::Plan | Activity::Conclude | Activity::Verify => "plan",
-        Activity::LookUp | Activity::Read | Activity::Layer => "layer",
+        Activity::LookUp | Activity::Check | Activity::Read | Activity::Layer => "layer",
         Activity::Body if span.outcome == "encoded" => "encoded",
         Activity::Body => "known",
         Activity::Pull | Activity::Push | Activity::Write => "move",
@@ -370,6 +370,7 @@ const fn stage(activity: Activity) -> &'static str {
         Activity::Ask => "waiting for the targets' tags",
         Activity::Plan => "planning",
         Activity::LookUp => "looking up layers, hashing files",
+        Activity::Check => "checks",
         Activity::Read => "reading base layers",
         Activity::Pull => "downloading",
         Activity::Layer => "building layers",

@@ -21,6 +21,8 @@ pub enum Activity {
     Plan,
     /// Looking up what is known of a layer.
     LookUp,
+    /// One family of checks.
+    Check,
     /// Reading a base layer to see what is in it.
     Read,
     /// Downloading.

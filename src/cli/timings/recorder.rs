@@ -122,6 +122,7 @@ const fn activity_of_step(stage: Stage) -> Activity {
         Stage::Ask => Activity::Ask,
         Stage::Plan => Activity::Plan,
         Stage::LookUp => Activity::LookUp,
+        Stage::Check => Activity::Check,
         Stage::Body => Activity::Body,
         Stage::Request => Activity::Request,
         Stage::Conclude => Activity::Conclude,

@@ -237,6 +237,7 @@ const fn what(activity: Activity) -> &'static str {
         Activity::Ask => "waiting for what the targets' tags mean",
         Activity::Plan => "making the plan",
         Activity::LookUp => "looking up what is known of a layer",
+        Activity::Check => "checks of one family",
         Activity::Read => "reading a base layer",
         Activity::Pull => "downloading",
         Activity::Layer => "building a layer",

@@ -1,11 +1,13 @@
 //! Images for people and for scripts: pure functions from documents to a view, which is text or JSON.
 
+pub mod check;
 pub mod copy;
 pub mod diff;
 pub mod explain;
 pub mod findings;
 pub mod history;
 pub mod inspect;
+pub mod sarif;
 
 use serde::Serialize;
 

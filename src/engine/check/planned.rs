@@ -1,5 +1,6 @@
 //! All checks of a planned image.
 
+use super::configured::ConfiguredImage;
 use super::executable::StartProgram;
 use super::image::CandidateImage;
 use super::lookups::PathLookups;
@@ -10,9 +11,10 @@ use crate::bases::{BaseLayers, Empty, FileTree, Stack};
 use crate::engine::apps::Start;
 use crate::engine::request::Request;
 use crate::layer::{Account, Content, ContentSource, EntryKind, EntryPath, LayerSpec};
-use crate::oci::ConfigFile;
+use crate::oci::{ConfigFile, RunConfig};
 use crate::plan::PlannedLayer;
 use crate::project::config::{Arguments, Spanned};
+use crate::runtime::events::{Progress, Stage, Step};
 use crate::runtime::interrupt::Interrupt;
 use crate::types::error::BoxedError;
 use crate::types::finding::{Finding, SettingPlace, Severity};
@@ -29,6 +31,8 @@ pub(in crate::engine) struct Checks<'a> {
     pub(in crate::engine) platform: &'a Platform,
     /// The user's wish to stop.
     pub(in crate::engine) interrupt: &'a Interrupt,
+    /// Receives the time of each family of checks.
+    pub(in crate::engine) progress: &'a Progress,
     /// How the artifacts start the image.
     pub(in crate::engine) start: &'a Start,
 }
@@ -45,8 +49,36 @@ struct NamedProgram<'a> {
 impl Checks<'_> {
     /// The findings of checks that need no file of the image, so that a refusal comes before a layer is read.
     pub(in crate::engine) fn first(&self) -> Result<Vec<Finding>, BoxedError> {
-        let mut tree = Empty;
-        self.requirements(&mut tree, |requirement| !needs_files(requirement))
+        let step = self.step("artifacts and base");
+        let mut findings = self.requirements(&mut Empty, |requirement| !needs_files(requirement))?;
+        drop(step);
+        let _step = self.step("configuration");
+        findings.extend(self.configured());
+        Ok(findings)
+    }
+
+    /// The time of one family of checks.
+    fn step(&self, family: &'static str) -> Step {
+        self.progress.step(Stage::Check, family)
+    }
+
+    /// The findings about the configuration.
+    fn configured(&self) -> Vec<Finding> {
+        let base = self.config.and_then(|config| config.config.as_ref());
+        let is_some = |words: Option<&Vec<String>>| words.is_some_and(|words| !words.is_empty());
+        let starts = |run: &RunConfig| is_some(run.entrypoint.as_ref()) || is_some(run.cmd.as_ref());
+        let has_program = self.start_word().is_some() || base.is_some_and(starts);
+        let user = self.user_name();
+        ConfiguredImage { request: self.request, base, user: &user, has_program }.findings()
+    }
+
+    /// The user of the image's processes: `USER[:GROUP]`; empty is root.
+    fn user_name(&self) -> String {
+        let of_base = || self.config.and_then(|config| config.config.as_ref()).map(|run| run.user.clone());
+        match &self.request.settings.config.user {
+            Some(user) => user.value.as_str().to_owned(),
+            None => of_base().unwrap_or_default(),
+        }
     }
 
     /// All others, in the planned layers on `base`, and what is said of the whole.
@@ -72,8 +104,13 @@ impl Checks<'_> {
         specs: &[LayerSpec],
         findings: &mut Vec<Finding>,
     ) -> Result<(), BoxedError> {
+        let step = self.step("files that artifacts need");
         findings.extend(self.requirements(tree, needs_files)?);
+        drop(step);
+        let step = self.step("user");
         findings.extend(self.user(tree)?);
+        drop(step);
+        let _step = self.step("program that starts the image");
         findings.extend(self.started(tree, specs)?);
         Ok(())
     }
@@ -108,10 +145,7 @@ impl Checks<'_> {
             base: self.config,
             library_path: self.variable("LD_LIBRARY_PATH"),
             path: self.variable("PATH"),
-            user: match &own.user {
-                Some(user) => user.value.as_str().to_owned(),
-                None => run.map(|run| run.user.clone()).unwrap_or_default(),
-            },
+            user: self.user_name(),
             directory: directory
                 .or_else(|| self.start.workdir.clone())
                 .or_else(|| run.map(|run| run.working_dir.clone())),

@@ -38,7 +38,7 @@ settings_table! {
         "user" => users: Vec<AddedUserSettings>,
         /// How containers of the image run.
         "config" => config: ConfigSettings,
-        /// What the checks of an image mean for it.
+        /// The policy about what the checks of an image find.
         "check" => check: CheckSettings,
         /// Where other machines' layers are found.
         "cache" => cache: Cache,

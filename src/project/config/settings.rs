@@ -246,7 +246,7 @@ pub struct Settings {
     pub users: Vec<AddedUserSettings>,
     /// How containers run.
     pub config: ConfigSettings,
-    /// What the checks of an image mean for it.
+    /// The policy about what the checks of an image find.
     pub check: CheckSettings,
     /// Whether the warnings of checks are errors.
     pub strict: bool,
