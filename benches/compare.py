@@ -335,7 +335,8 @@ class Jib(Tool):
 
 
 class QuarkusJib(Tool):
-    """A Maven build that pushes at its end. It changes the line of the source whose constant is in the class that changes."""
+    """A Maven build that pushes at its end, with fixed times: with the times of the build, which are its default, each push sends all layers. The line of the
+    source changes whose constant is in the class that changes."""
     name = "quarkus-jib"
     needs = "quarkus-jib/pom.xml"
     SOURCE = "src/main/java/shop/Shop.java"
@@ -353,7 +354,8 @@ class QuarkusJib(Tool):
         return f"exec mvn -o -q -B -f {self.state}/project package {options}"
 
     def script(self, w, repository, cold):
-        cache = f"-Dquarkus.jib.base-image-layers-cache={self.state}/base -Dquarkus.jib.application-layers-cache={self.state}/layers"
+        cache = f"-Dquarkus.jib.base-image-layers-cache={self.state}/base -Dquarkus.jib.application-layers-cache={self.state}/layers " \
+                "-Dquarkus.jib.use-current-timestamp=false -Dquarkus.jib.use-current-timestamp-file-modification=false"
         return self.build(w, f"-Dquarkus.container-image.push=true -Dquarkus.container-image.insecure=true {cache} "
                              f"-Dquarkus.container-image.image={self.reference(repository)} -Dquarkus.jib.base-jvm-image={self.reference(repository, 'base')}")
 
