@@ -136,7 +136,7 @@ impl LayerSpec {
     /// Order, and that nothing lies below what is no directory, are inherited. That the file of each hard link
     /// is in the same layer is up to the caller.
     #[must_use]
-    pub fn into_parts(self, names: &[String], members: &[u16]) -> Vec<Self> {
+    pub fn into_parts(self, names: &[String], members: &[u32]) -> Vec<Self> {
         let entries = Arc::try_unwrap(self.entries).unwrap_or_else(|shared| shared.to_vec());
         let mut parts: Vec<Vec<Entry>> = (0..names.len())
             .map(|number| members.iter().filter(|bits| *bits >> number & 1 == 1).count())

@@ -4,10 +4,13 @@
 //! layers by a hash of the package's name without version, one new version of a package sends about one
 //! `k`-th again, and the others keep their bytes.
 //!
+//! The links between the packages of pnpm's store are a part of their own, of a few kilobytes: a new version of one package has new
+//! links to all that it needs, which would change the buckets of those.
+//!
 //! Invariants: the split is a function of the planned entries and of the numbers given here, never of history;
 //! every entry that is no directory is in exactly one bucket, and names of one inode are in the same; a bucket
 //! has the directories that its own entries need and no other, so its bytes depend on nothing else; doubling
-//! `k` splits each bucket in two.
+//! `k` splits each bucket in two; all links of a store are in the same part.
 
 mod package;
 
@@ -112,13 +115,14 @@ pub fn split(spec: LayerSpec, root: Option<&EntryPath>, count: BucketCount) -> S
         return Split::Whole(spec);
     }
     let mut assigned = BucketAssignment::new(&spec, root, count);
-    if assigned.packages.iter().filter(|packages| !packages.is_empty()).count() < 2 {
+    if assigned.packages[..count.get()].iter().filter(|packages| !packages.is_empty()).count() < 2 {
         return Split::Whole(spec);
     }
     assigned.add_directories();
     let BucketAssignment { members, packages, .. } = assigned;
-    let names: Vec<String> =
+    let mut names: Vec<String> =
         (1..=count.get()).map(|number| format!("{} {number}/{}", spec.name(), count.get())).collect();
+    names.push(format!("{} links", spec.name()));
     let shown = |name: &Vec<u8>| if name.is_empty() { ".".into() } else { shown(name) };
     let buckets = spec.into_parts(&names, &members).into_iter().zip(&packages);
     let buckets = buckets.filter(|(_, packages)| !packages.is_empty());
@@ -131,8 +135,8 @@ pub fn split(spec: LayerSpec, root: Option<&EntryPath>, count: BucketCount) -> S
 struct BucketAssignment<'a> {
     spec: &'a LayerSpec,
     /// For each entry the buckets that it is in, a bit for each.
-    members: Vec<u16>,
-    /// The packages of each bucket.
+    members: Vec<u32>,
+    /// The packages of each bucket, and behind them those of the links.
     packages: Vec<BTreeSet<Vec<u8>>>,
 }
 
@@ -140,7 +144,7 @@ impl<'a> BucketAssignment<'a> {
     /// Assigns every entry except directories that have entries in them.
     fn new(spec: &'a LayerSpec, root: Option<&EntryPath>, count: BucketCount) -> Self {
         let entries = spec.entries();
-        let packages = vec![BTreeSet::new(); count.get()];
+        let packages = vec![BTreeSet::new(); count.get() + 1];
         let mut assigned = Self { spec, members: vec![0; entries.len()], packages };
         let followed = hard_linked(spec);
         // Most entries are of the same package as the one before.
@@ -153,6 +157,11 @@ impl<'a> BucketAssignment<'a> {
             }
             let path = followed.get(&entry.path).copied().unwrap_or(&entry.path);
             let name = package::name(relative(path, root));
+            if matches!(entry.kind, EntryKind::Symlink(_)) && package::is_in_store(relative(path, root)) {
+                assigned.packages[count.get()].insert(name.into_owned());
+                assigned.members[index] = 1 << count.get();
+                continue;
+            }
             let bucket = match &last {
                 Some((of, bucket)) if *of == name => *bucket,
                 _ => {

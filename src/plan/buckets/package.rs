@@ -26,6 +26,16 @@ pub(super) fn name(path: &[u8]) -> Cow<'_, [u8]> {
     Cow::Borrowed(found.unwrap_or(directory))
 }
 
+/// Whether `path` lies beside a package of pnpm's store, where links lead to the packages that it needs:
+/// `node_modules/.pnpm/NAME@VERSION/node_modules/…`.
+pub(super) fn is_in_store(path: &[u8]) -> bool {
+    const STORE: &[u8] = b"node_modules/.pnpm/";
+    let Some(at) = memchr::memmem::find(path, STORE) else { return false };
+    let below = &path[at + STORE.len()..];
+    let package = below.iter().position(|byte| *byte == b'/').map(|slash| &below[slash + 1..]);
+    (at == 0 || path[at - 1] == b'/') && package.is_some_and(|package| package.starts_with(b"node_modules/"))
+}
+
 /// By the innermost directory that holds one package in each of its own.
 fn below_packages(path: &[u8]) -> Option<Cow<'_, [u8]>> {
     let parts: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();

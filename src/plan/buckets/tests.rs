@@ -47,6 +47,59 @@ fn parts(spec: &LayerSpec, root: Option<&EntryPath>, number: usize) -> Vec<Layer
     }
 }
 
+fn link(name: &str, target: &str) -> Entry {
+    let kind = EntryKind::Symlink(target.as_bytes().into());
+    Entry { path: path(name), metadata: Metadata::file(false), kind }
+}
+
+/// A store of pnpm with one version of a package that needs nine others.
+fn store(version: &str) -> LayerSpec {
+    let mut entries = Vec::new();
+    for number in 0..9 {
+        entries
+            .push(file(&format!("node_modules/.pnpm/need-{number}@1/node_modules/need-{number}/a.js"), 10));
+        entries.push(link(
+            &format!("node_modules/.pnpm/asks@{version}/node_modules/need-{number}"),
+            &format!("../../need-{number}@1/node_modules/need-{number}"),
+        ));
+    }
+    entries.push(file(&format!("node_modules/.pnpm/asks@{version}/node_modules/asks/a.js"), 10));
+    entries.push(link("node_modules/asks", &format!(".pnpm/asks@{version}/node_modules/asks")));
+    layer(entries)
+}
+
+#[test]
+fn a_new_version_in_a_store_changes_its_own_bucket_and_the_links() {
+    let (before, after) = (parts(&store("1"), None, 4), parts(&store("2"), None, 4));
+    let names: Vec<&str> = after.iter().map(LayerSpec::name).collect();
+    assert_eq!(names.last(), Some(&"app links"));
+    assert!(names.len() > 3, "{names:?}");
+    let links = &after[names.len() - 1];
+    assert_eq!(links.file_count(), 9, "that of the application itself goes with the package");
+    assert!(
+        links
+            .entries()
+            .iter()
+            .all(|entry| entry.is_directory() || matches!(entry.kind, EntryKind::Symlink(_)))
+    );
+    let changed = before.iter().zip(&after).filter(|(before, after)| shapes(before) != shapes(after));
+    assert_eq!(changed.count(), 2);
+}
+
+#[test]
+fn links_of_other_places_stay_with_their_package() {
+    let entries = vec![
+        file("node_modules/one/a.js", 10),
+        link("node_modules/.bin/one", "../one/a.js"),
+        link("node_modules/.pnpm/node_modules/one", "../one@1/node_modules/one"),
+        file("node_modules/two/a.js", 10),
+        file("node_modules/three/a.js", 10),
+        file("node_modules/four/a.js", 10),
+    ];
+    let parts = parts(&layer(entries), None, 4);
+    assert!(parts.iter().all(|part| part.name() != "app links"), "{parts:?}");
+}
+
 #[test]
 fn the_number_follows_the_size() {
     const MIB: u64 = 1 << 20;
