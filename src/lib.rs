@@ -51,7 +51,7 @@
 //!   - `oci-layout`, `index.json`, `blobs/sha256/HEX`: an OCI image layout with what was built and the documents of bases.
 //!   - `blobs/sha256/.tmp-*`, `.bad-HEX`: what a killed process left, and what was found damaged; a prune removes
 //!     them. `index.json.bad`: a damaged index.
-//!   - `memo/NAMESPACE-HEX`: records of finished steps. `engine::memo` has `files`, `archive`, `layer`, `bodies`, `blobs`,
+//!   - `memo/NAMESPACE-HEX`: records of finished steps. `engine::memo` has `files`, `archive`, `sibling`, `layer`, `bodies`, `blobs`,
 //!     `listing`, `outcome` and `inputs`; `bases` has `layer-index`, the paths and facts of a base layer.
 //!   - `locks/lease`: held shared by builds and exclusively by a prune.
 //!   - `CACHEDIR.TAG`.

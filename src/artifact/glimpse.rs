@@ -28,7 +28,7 @@ pub struct Glimpse {
 }
 
 impl Glimpse {
-    /// Looks at `path`. What must be unpacked for that goes into a nameless file in `scratch`.
+    /// Looks at `path`. A tar archive is unpacked for that, into a nameless file in `scratch`.
     ///
     /// # Errors
     /// When there is nothing, it cannot be read, has no files, is neither a file nor a directory, or is a damaged

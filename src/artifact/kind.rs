@@ -7,7 +7,7 @@ use super::error::ArtifactError;
 use super::form::Form;
 use super::glimpse::Glimpse;
 use super::material::Material;
-use super::options::{AppOptions, ArtifactLayout};
+use super::options::{AppOptions, ArtifactLayout, StartWay};
 use super::proposal::Proposal;
 use super::requirement::{Requirements, Search};
 use crate::layer::scan::Scanner;
@@ -120,6 +120,16 @@ pub trait ArtifactKind: Sync {
 
     /// The layouts that it can have in an image; empty where there is no choice.
     fn layouts(&self) -> &'static [ArtifactLayout] {
+        &[]
+    }
+
+    /// Whether its files are pages, which a web server sends as they are.
+    fn has_pages(&self) -> bool {
+        false
+    }
+
+    /// The ways in which it can start; empty where there is no choice.
+    fn starts(&self) -> &'static [StartWay] {
         &[]
     }
 

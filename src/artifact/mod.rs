@@ -44,7 +44,7 @@ pub use form::Form;
 pub use kind::{ArtifactKind, DefaultTimes};
 pub use kinds::{KINDS, kind_named};
 pub use loaded::requirements_of_program;
-pub use options::{AppOptions, AppRoot, ArtifactLayout};
+pub use options::{AppOptions, AppRoot, ArtifactLayout, StartWay};
 pub use proposal::Proposal;
 pub use requirement::{KeptFact, Libraries, Requirement, Requirements, Search, ServletUse};
 pub use version::{Version, version};

@@ -16,6 +16,15 @@ pub enum ArtifactLayout {
     Packaged,
 }
 
+/// The way in which an application with a start script starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StartWay {
+    /// The script.
+    Script,
+    /// The `java` of the base, with what the script would give it.
+    Java,
+}
+
 /// Where an application goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppRoot {
@@ -52,6 +61,8 @@ impl AppRoot {
 pub struct AppOptions {
     /// Unpacked or not.
     pub layout: Option<ArtifactLayout>,
+    /// The way in which it starts.
+    pub start: Option<StartWay>,
     /// Where it goes.
     pub root: Option<AppRoot>,
     /// Whether `root` is the directory that a single file goes into, and not its path.

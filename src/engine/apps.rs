@@ -3,7 +3,7 @@
 //! Invariants: the artifacts of an image are those of all tables, in the order of the settings; none is left out in
 //! silence, and no two have a place in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::draft::{Draft, DraftOrigin, OwnedDirectories, SplitRequest, Times};
@@ -13,9 +13,10 @@ use super::owners::Owners;
 use super::request::{Request, at};
 use crate::artifact::{
     self, AppOptions, AppRoot, Artifact, ArtifactKind, ArtifactLayout, DefaultTimes, KINDS, Proposal,
+    StartWay,
 };
 use crate::bases::FileTree;
-use crate::layer::{DEFAULT_MTIME, EntryPath, Rules, Scanner};
+use crate::layer::{DEFAULT_MTIME, EntryPath, Rules, Scanner, SiblingForm};
 use crate::oci::ConfigFile;
 use crate::plan;
 use crate::plan::buckets::BucketCount;
@@ -81,6 +82,8 @@ fn detect_app<'r>(
             at(request, path, error.into(), hint)
         })?;
         check_layout(request, app, &artifact)?;
+        check_start(request, app, &artifact)?;
+        check_siblings(request, app, &artifact)?;
         artifacts.push(artifact);
     }
     Ok(DetectedApp { settings: app, artifacts })
@@ -112,6 +115,44 @@ fn check_layout(request: &Request, app: &config::AppSettings, artifact: &Artifac
     Err(request.settings.error_at(written.span, message, Some("remove it".to_owned())).into())
 }
 
+/// A way to start is for kinds that have a choice of them.
+fn check_start(request: &Request, app: &config::AppSettings, artifact: &Artifact) -> Result<(), BoxedError> {
+    let Some(written) = &app.start else { return Ok(()) };
+    if artifact.kind.starts().contains(&start_of(written.value)) {
+        return Ok(());
+    }
+    let message = format!("`start` has no meaning for {}", artifact.kind.describe());
+    let hint = "remove it; `entrypoint` in `[config]` says how the image starts".to_owned();
+    Err(request.settings.error_at(written.span, message, Some(hint)).into())
+}
+
+/// Siblings are for files that a web server sends.
+fn check_siblings(
+    request: &Request,
+    app: &config::AppSettings,
+    artifact: &Artifact,
+) -> Result<(), BoxedError> {
+    let Some(written) = app.precompress.first().filter(|_| !artifact.kind.has_pages()) else { return Ok(()) };
+    let message = format!("`precompress` has no meaning for {}", artifact.kind.describe());
+    Err(request.settings.error_at(written.span, message, Some("remove it".to_owned())).into())
+}
+
+/// The forms of siblings that the settings want.
+pub(super) fn sibling_forms(app: &config::AppSettings) -> BTreeSet<SiblingForm> {
+    let form = |written: &Spanned<config::SiblingSetting>| match written.value {
+        config::SiblingSetting::Gzip => SiblingForm::Gzip,
+        config::SiblingSetting::Zstd => SiblingForm::Zstd,
+    };
+    app.precompress.iter().map(form).collect()
+}
+
+const fn start_of(written: config::StartSetting) -> StartWay {
+    match written {
+        config::StartSetting::Script => StartWay::Script,
+        config::StartSetting::Java => StartWay::Java,
+    }
+}
+
 const fn layout_of(written: config::Layout) -> ArtifactLayout {
     match written {
         config::Layout::Extracted => ArtifactLayout::Extracted,
@@ -131,7 +172,7 @@ pub(super) fn facts(request: &Request, apps: &[DetectedApp<'_>]) -> Result<Facts
         facts.version = version.value;
         facts.version_sought.extend(version.looked_at);
     }
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     facts.version_sought.retain(|place| seen.insert(place.clone()));
     Ok(facts)
 }
@@ -384,6 +425,7 @@ fn options_of(app: &config::AppSettings, mtime: u64, owner: Option<(u64, u64)>) 
     };
     AppOptions {
         layout: app.layout.as_ref().map(|layout| layout_of(layout.value)),
+        start: app.start.as_ref().map(|start| start_of(start.value)),
         root: app.root.as_ref().map(|root| match root.value.entry() {
             Some(path) => AppRoot::At(path.clone()),
             None => AppRoot::Image,

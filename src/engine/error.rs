@@ -13,6 +13,14 @@ use crate::types::shown::shown_path;
 /// Why nothing can be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// The compressed form of a file cannot be kept.
+    #[error("cannot keep the compressed file `{path}`")]
+    Sibling {
+        /// Its path in the image.
+        path: String,
+        /// The error of the system.
+        source: std::io::Error,
+    },
     /// Neither an artifact nor a layer.
     #[error("there is nothing to build: neither an artifact nor a `[[layer]]`")]
     Nothing,

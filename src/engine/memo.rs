@@ -8,6 +8,7 @@
 //! | `bodies` | blob digest | the bodies of the blob and the states of its hashes: a known body is not encoded, a known beginning not read |
 //! | `requirements` | kind, options, extent of the search, paths and contents of an artifact | its requirements: no file of it is read for them |
 //! | `scans` | project | role and content of files → what the rules about content saw: a clean file is not looked at again |
+//! | `sibling` | encoder, content of a file → the blob that it is compressed to: an unchanged file is not compressed again |
 //! | `listing` | project, platform and layer | encoder, path → metadata and content: what made the layer change |
 //! | `outcome` | all that decides a build, seen from outside | the report: nothing is planned |
 //! | `inputs` | project | keys of the last build's inputs: which of them changed |
@@ -283,6 +284,26 @@ impl<'a> Memos<'a> {
             }
             ContentSource::Bytes(bytes) => Some(ContentId::of(bytes)),
         })
+    }
+
+    /// The identities of contents, in their order. Files that are not remembered are read.
+    ///
+    /// # Errors
+    /// When a file that must be read cannot be, or changed since it was planned.
+    pub fn content_ids(&mut self, contents: &[&Content]) -> Result<Vec<ContentId>, layer::ContentError> {
+        let known: Vec<Option<ContentId>> =
+            contents.iter().map(|content| self.content_id(content)).collect::<Result<_, _>>()?;
+        let read = contents.par_iter().zip(known).map(|(content, known)| match known {
+            Some(id) => Ok((id, false)),
+            None => Ok((layer::identify(content)?, true)),
+        });
+        let ids: Vec<(ContentId, bool)> = read.collect::<Result<_, layer::ContentError>>()?;
+        for (content, (id, is_new)) in contents.iter().zip(&ids) {
+            if *is_new {
+                self.learn(content, *id);
+            }
+        }
+        Ok(ids.into_iter().map(|(id, _)| id).collect())
     }
 
     /// The keys of a layer whose every file is known, and what was known of the files before. `asks_others` says

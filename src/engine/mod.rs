@@ -41,6 +41,7 @@ mod scheduler;
 mod selection;
 mod sends;
 mod session;
+mod siblings;
 mod stored_base;
 mod target;
 pub mod untrusted;

@@ -18,6 +18,7 @@ use super::prepared::PreparedBuild;
 use super::request::{Request, at};
 use super::selection::{self, SelectedImage};
 use super::session::Session;
+use super::siblings::add_siblings;
 use super::stored_base::hint_at_store;
 use crate::artifact::{Artifact, Proposal, Search};
 use crate::bases::{
@@ -314,7 +315,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
             Some(tree) => Owners::load(self.request, tree)?,
             None => Owners::load(self.request, &mut Empty)?,
         };
-        let proposed: Vec<ProposedApp<'_, 'r>> = chosen
+        let mut proposed: Vec<ProposedApp<'_, 'r>> = chosen
             .iter()
             .map(|(app, artifact)| {
                 ProposedApp::new(self.request, app, artifact, config, self.scanner, &self.owners)
@@ -336,6 +337,10 @@ impl<'a, 'r> Preparer<'a, 'r> {
             let path = app.artifact.path();
             self.findings.extend(found.into_iter().map(|finding| finding.in_file(path)));
             requirements.push(required);
+        }
+        for app in &mut proposed {
+            let forms = apps::sibling_forms(app.settings);
+            add_siblings(&self.session.store, &mut self.memos, &forms, &mut app.proposal)?;
         }
         let checks = Checks {
             request: self.request,

@@ -37,6 +37,9 @@ pub enum ContentError {
         /// The reason.
         source: io::Error,
     },
+    /// The encoder of a compressed sibling failed.
+    #[error("cannot compress it: {0}")]
+    Encoder(io::Error),
     /// An earlier piece of the same entry failed.
     #[error("an earlier part of the entry could not be read")]
     Earlier,
@@ -55,7 +58,7 @@ impl ContentError {
                 io::ErrorKind::PermissionDenied => "make it readable",
                 _ => return None,
             },
-            Self::Zip { .. } | Self::Earlier => return None,
+            Self::Zip { .. } | Self::Encoder(_) | Self::Earlier => return None,
         };
         Some(hint.to_owned())
     }

@@ -20,6 +20,7 @@ mod list;
 mod lookup;
 mod record;
 pub mod scan;
+mod sibling;
 mod spec;
 mod tar;
 mod trail;
@@ -46,6 +47,7 @@ pub use record::BodyRecord;
 #[cfg(test)]
 pub use scan::scan;
 pub use scan::{Rules, ScanOptions, Scanner, entries};
+pub use sibling::{SiblingForm, may_have_siblings};
 pub use spec::{LayerSpec, SpecError};
 pub use ztoc::Ztoc;
 #[cfg(any(test, feature = "testing"))]

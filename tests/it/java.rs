@@ -489,6 +489,23 @@ fn a_distribution_starts_by_its_script() {
         .says(&["lacks `/bin/sh`", "`uname`"])
         .hints();
 
+    // Java itself needs none of it.
+    let java = project.pack("plan --set app.start=java --json").args(&format!("--base {bare}")).ok();
+    let entrypoint: Vec<String> =
+        java.json()["images"][0]["entrypoint"].as_array().unwrap().iter().map(text).collect();
+    assert_eq!(entrypoint, ["java", "-cp", "/app/lib/shop-1.2.jar:/app/lib/greeting-1.0.jar", "shop.Main"]);
+    project.pack("plan --set app.start=java").ok().says(&["`JDK_JAVA_OPTIONS`"]);
+    let elsewhere = project.pack("plan --json --set app.start=java --set app.root=/opt/shop").ok();
+    let class_path = text(&elsewhere.json()["images"][0]["entrypoint"][2]);
+    assert_eq!(class_path, "/opt/shop/lib/shop-1.2.jar:/opt/shop/lib/greeting-1.0.jar");
+    project.write("shop-1.2/bin/shop", START.replace("greeting-1.0", "greeting-2.0"));
+    let gone = project.pack("plan --set app.start=java").fails(1);
+    gone.says(&["`bin/shop` names `lib/greeting-2.0.jar`, which is not there", "remove `start`"]).hints();
+    project.write("shop-1.2/bin/shop", START);
+    project.write("tree/file", "a file");
+    let tree = "plan --set app.start=java --set app.path=tree --set app.root=/x";
+    project.pack(tree).fails(1).says(&["`start` has no meaning for"]).hints();
+
     // The libraries of plugins are libraries, too.
     project.write("shop-1.2/plugins/pay/lib/pay-2.0.jar", classes.library_jar());
     project.write("shop-1.2/plugins/pay/pay.jar", classes.library_jar());
@@ -561,6 +578,25 @@ fn other_servers_get_the_archive() {
         assert_eq!(names(&project.build("")), ["app"]);
         let paths = paths_in(&project, "app", "");
         assert!(paths.contains(&path.to_owned()), "{paths:?}");
+        if config.contains("JBOSS") {
+            let deployments = "opt/jboss/wildfly/standalone/deployments";
+            std::fs::create_dir_all(project.path("open/WEB-INF/classes")).unwrap();
+            std::fs::write(project.path("open/WEB-INF/classes/A.class"), class).unwrap();
+            for unpacked in ["--layout exploded", "--set app.path=open"] {
+                let built = project.build(unpacked);
+                assert_eq!(names(&built), ["classes"], "{unpacked}");
+                let paths = paths_in(&project, "classes", unpacked);
+                for path in ["ROOT.war.dodeploy", "ROOT.war/WEB-INF/classes/A.class"] {
+                    assert!(paths.contains(&format!("{deployments}/{path}")), "{unpacked}: {paths:?}");
+                }
+                assert!(!paths.contains(&format!("{deployments}/ROOT.war.war")), "{paths:?}");
+            }
+            // At a place of its own nothing deploys it by a marker.
+            let own = "--layout exploded --root /srv/shop";
+            project.build(own);
+            assert!(!paths_in(&project, "classes", own).iter().any(|path| path.ends_with(".dodeploy")));
+            continue;
+        }
         project
             .pack("build --layout exploded")
             .fails(1)

@@ -52,7 +52,7 @@ impl Server {
                     "daemon off; master_process off; pid {own}/pid; error_log {own}/error.log;\nevents {{}}\n\
                      http {{ access_log off; client_body_temp_path {own}/a; proxy_temp_path {own}/b;\n\
                      fastcgi_temp_path {own}/c; uwsgi_temp_path {own}/d; scgi_temp_path {own}/e;\n\
-                     server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n"
+                     server {{ listen 127.0.0.1:{port}; root {root}; gzip_static on; }} }}\n"
                 ),
                 format!("-e {own}/error.log -p {own} -c {own}/config"),
             ),
@@ -264,4 +264,92 @@ fn times_are_those_of_contents_wherever_they_lie() {
         .fails(1)
         .says(&["is an archive"])
         .hints();
+}
+
+/// The files of the only layer, by name.
+fn site_files(project: &Project, arguments: &str) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let built = project.build(&format!("{arguments} -o oci:siblings"));
+    let root = unpack(project, "siblings", &built, "siblings");
+    let files = crate::support::files_below(&root).into_iter();
+    files
+        .map(|path| (path.strip_prefix(&root).unwrap().display().to_string(), fs::read(&path).unwrap()))
+        .collect()
+}
+
+#[test]
+fn a_site_has_compressed_siblings_where_they_are_smaller() {
+    let project = site();
+    let page = "<p>the shop is open\n".repeat(200);
+    project.write("dist/index.html", &page).write("dist/app.js", "let shop = 1;\n".repeat(500));
+    project.write("dist/photo.png", &page).write("dist/noise.bin", crate::support::noise(1, 5000));
+    project.write("dist/own.css", &page).write("dist/own.css.gz", "made by the user");
+    let plain = site_files(&project, "");
+    let set = "--set app.precompress=[\"gz\",\"zst\"]";
+    let files = site_files(&project, set);
+    let added: Vec<&str> =
+        files.keys().filter(|name| !plain.contains_key(*name)).map(String::as_str).collect();
+    assert_eq!(
+        added,
+        ["app.js.gz", "app.js.zst", "index.html.gz", "index.html.zst", "own.css.zst"],
+        "neither what is compressed or small already, nor what is there"
+    );
+    assert!(plain.iter().all(|(name, content)| files[name] == *content));
+    assert_eq!(files["own.css.gz"], b"made by the user");
+    let mut decoded = String::new();
+    flate2::read::GzDecoder::new(&files["index.html.gz"][..]).read_to_string(&mut decoded).unwrap();
+    assert_eq!(decoded, page);
+    assert_eq!(files["index.html.gz"][..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff], "no name and no time");
+    let digest = project.build(set).digest();
+
+    // Of one page that changed, its siblings alone are made.
+    let known = project.memos("sibling").len();
+    project.write("dist/index.html", page.replace("open", "shut"));
+    let changed = site_files(&project, set);
+    assert_ne!(changed["index.html.gz"], files["index.html.gz"]);
+    assert_eq!(project.memos("sibling").len(), known + 2);
+    project.write("dist/index.html", &page);
+
+    // The image is the same with another store, and with one that lies.
+    let other = project.beside("other-store");
+    assert_eq!(project.pack("build").args(set).cache(&other).built("").digest(), digest);
+    let digest_of = crate::support::sha256(&files["app.js.gz"]);
+    let blob = project.cache().join("blobs/sha256").join(digest_of.trim_start_matches("sha256:"));
+    let mut damaged = fs::read(&blob).unwrap();
+    *damaged.last_mut().unwrap() ^= 1;
+    fs::write(&blob, damaged).unwrap();
+    project.forget("outcome");
+    project.forget("layer");
+    assert_eq!(project.build(set).digest(), digest);
+
+    for (wrong, says) in [
+        ("--set app.precompress=[\"br\"]", "unknown compressed form `br`"),
+        ("--set app.precompress=[\"gz\"] --set app.path=hello.js --set app.root=/app", "has no meaning for"),
+    ] {
+        project.write("hello.js", "console.log(1)\n");
+        project.pack("build").args(wrong).fails(1).says(&[says]).hints();
+    }
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "whether servers are required is no content")]
+fn nginx_sends_the_siblings() {
+    if !Path::new("/usr/sbin/nginx").exists() {
+        assert!(std::env::var_os("PACK_TEST_REQUIRE").is_none(), "nginx is missing");
+        return skipped("web servers", "nginx");
+    }
+    let project = site();
+    project.write("dist/index.html", "<p>the shop is open\n".repeat(200));
+    let files = site_files(&project, "--set app.precompress=[\"gz\"]");
+    let root = project.beside("siblings/www");
+    let server = Server::start("nginx", &root, &project.beside("nginx"));
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let request =
+        "GET /index.html HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.ends_with(&files["index.html.gz"]), "{}", String::from_utf8_lossy(&answer));
+    assert!(String::from_utf8_lossy(&answer).contains("Content-Encoding: gzip"));
+    assert_eq!(server.get("/index.html", &[]).body.len(), 4000, "who does not ask for it gets the page");
 }

@@ -2,10 +2,12 @@
 //! Gradle's `installDist`, Maven's appassembler and sbt's `stage` make them. The script starts the application, so that the
 //! image needs a shell and the programs that the script calls.
 
+mod command;
 mod script;
 
 use std::sync::Arc;
 
+use command::DistributionFiles;
 use script::{Script, application_jar};
 
 use super::super::error::ArtifactError;
@@ -15,7 +17,7 @@ use super::super::groups::grouped;
 use super::super::java;
 use super::super::kind::ArtifactKind;
 use super::super::material::Material;
-use super::super::options::{AppOptions, AppRoot};
+use super::super::options::{AppOptions, AppRoot, StartWay};
 use super::super::placed;
 use super::super::proposal::{Proposal, ProposedLayer, not_empty};
 use super::super::requirement::{Requirement, Requirements, Search};
@@ -118,7 +120,7 @@ impl ArtifactKind for Distribution {
         &self,
         material: &Material,
         options: &AppOptions,
-        _: Option<&ConfigFile>,
+        base: Option<&ConfigFile>,
         scanner: &Scanner,
     ) -> Result<Proposal, ArtifactError> {
         let root = match &options.root {
@@ -207,8 +209,25 @@ impl ArtifactKind for Distribution {
         not_empty(material.path(), &layers)?;
         let mut proposal = Proposal { layers, app_root: root.path().cloned(), ..Proposal::default() };
         match start {
+            Some(script) if starts_by_java(options) => {
+                let home = placed::absolute(&root, "");
+                let files = PackedFiles { material, above: &above };
+                let arguments = command::arguments(script, home.trim_end_matches('/'), &files)
+                    .map_err(|why| not_understood(material, script, &why))?;
+                proposal.entrypoint = Some([java::java(base)].into_iter().chain(arguments).collect());
+                proposal.notes.push(format!(
+                    "The image starts with what `bin/{}` gives Java. Variables that only the script reads, such as \
+                     `JAVA_OPTS`, have no effect: Java itself reads `JDK_JAVA_OPTIONS`.",
+                    script.name
+                ));
+            }
             Some(script) => {
                 proposal.entrypoint = Some(vec![placed::absolute(&root, &format!("bin/{}", script.name))]);
+            }
+            None if starts_by_java(options) => {
+                let why = "no script in `bin` has its name, so that none says what to start";
+                let hint = "write what starts it as `entrypoint` into `[config]`, and remove `start`";
+                return Err(java::unfit(material, why, hint));
             }
             None => {
                 let names: Vec<String> =
@@ -244,8 +263,14 @@ impl ArtifactKind for Distribution {
         }
         let mut requirements = java::requirements(material, options, version);
         let needed = script.programs().into_iter();
-        requirements.all.extend(needed.map(|name| Requirement::Executable { name, home: None }));
+        if !starts_by_java(options) {
+            requirements.all.extend(needed.map(|name| Requirement::Executable { name, home: None }));
+        }
         Ok(requirements)
+    }
+
+    fn starts(&self) -> &'static [StartWay] {
+        &[StartWay::Script, StartWay::Java]
     }
 
     fn usual_base(&self) -> &'static str {
@@ -254,6 +279,57 @@ impl ArtifactKind for Distribution {
 
     fn root_hint(&self) -> &'static str {
         "such as \"/app\""
+    }
+}
+
+/// Whether Java is to start it without its script.
+fn starts_by_java(options: &AppOptions) -> bool {
+    options.start == Some(StartWay::Java) && !options.has_entrypoint
+}
+
+/// The error for a script that is more than the command that it ends in.
+fn not_understood(material: &Material, script: &Script, why: &str) -> ArtifactError {
+    let why = format!("its start script `bin/{}` {why}", script.name);
+    let hint = "remove `start`, so that the script starts the application, or write what starts it as `entrypoint` into `[config]`";
+    java::unfit(material, why, hint)
+}
+
+/// The files of a distribution, packed or not.
+struct PackedFiles<'a> {
+    material: &'a Material,
+    above: &'a [u8],
+}
+
+impl PackedFiles<'_> {
+    fn path(&self, path: &str) -> String {
+        format!("{}{path}", String::from_utf8_lossy(self.above))
+    }
+}
+
+impl DistributionFiles for PackedFiles<'_> {
+    fn has_file(&self, path: &str) -> bool {
+        self.material.size_of(&self.path(path)).is_some()
+    }
+
+    fn jars_in(&self, directory: &str) -> Vec<String> {
+        let own = self.path(directory);
+        let names = match self.material.archive() {
+            Some(archive) => {
+                let prefix = format!("{own}/").into_bytes();
+                let below = archive.entries().iter().filter_map(|entry| entry.name.strip_prefix(&prefix[..]));
+                below.filter(|name| !name.contains(&b'/')).map(<[u8]>::to_vec).collect()
+            }
+            None => self.material.names_in(&own).unwrap_or_default(),
+        };
+        let names = names.into_iter().filter_map(|name| String::from_utf8(name).ok());
+        let mut jars: Vec<String> = names.filter(|name| name.ends_with(".jar")).collect();
+        jars.sort_unstable();
+        jars
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        let bytes = self.material.read(&self.path(path), MAX_SCRIPT).ok()??;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 

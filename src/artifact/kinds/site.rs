@@ -54,6 +54,10 @@ impl ArtifactKind for Site {
         "docker.io/library/nginx:stable"
     }
 
+    fn has_pages(&self) -> bool {
+        true
+    }
+
     fn root_hint(&self) -> &'static str {
         directory::ROOT_HINT
     }

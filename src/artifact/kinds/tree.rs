@@ -45,6 +45,10 @@ impl ArtifactKind for DirectoryTree {
         directory::propose(self, "app", material, options, base, scanner)
     }
 
+    fn has_pages(&self) -> bool {
+        true
+    }
+
     fn root_hint(&self) -> &'static str {
         directory::ROOT_HINT
     }

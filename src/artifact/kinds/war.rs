@@ -25,7 +25,7 @@ use super::super::proposal::{Proposal, ProposedLayer, not_empty};
 use super::super::requirement::{Requirements, Search, ServletSearch};
 use super::super::root::{root_entry, root_of};
 use super::super::unpacked::Unpacked;
-use crate::bases::{Container, container};
+use crate::bases::{Container, ContainerKind, container};
 use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
 use crate::layer::scan::{FoundKind, Scanner, TreeItem, entries};
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, EntryPathError};
@@ -173,15 +173,35 @@ fn propose_directory(
     });
     let layers = layers.collect::<Result<Vec<_>, ArtifactError>>()?;
     not_empty(material.path(), &layers)?;
-    Ok(exploded(layers, &root, notes))
+    Ok(exploded(layers, &root, notes, marker(&root, options, base)))
 }
 
-/// An unpacked application owns its directory: an application of the base there, or packed beside it, is another one.
-fn exploded(layers: Vec<ProposedLayer>, root: &AppRoot, notes: Vec<String>) -> Proposal {
+/// An unpacked application owns its directory: an application of the base there, or packed beside it, is another one. A
+/// marker lies beside the directory, in the last layer.
+fn exploded(
+    mut layers: Vec<ProposedLayer>,
+    root: &AppRoot,
+    notes: Vec<String>,
+    marker: Option<Entry>,
+) -> Proposal {
     let app_root = root.path().cloned();
     let packed = app_root.as_ref().and_then(|root| beside(root, &[root.file_name(), b".war"].concat()).ok());
     let replaces = app_root.iter().cloned().chain(packed).collect();
+    if let (Some(marker), Some(last)) = (marker, layers.last_mut()) {
+        last.why.push_str(&format!(", with the marker `{}`", shown(marker.path.file_name())));
+        last.entries.push(marker);
+        last.entries.sort_by(|a, b| a.path.cmp(&b.path));
+    }
     Proposal { layers, app_root, notes, replaces, ..Proposal::default() }
+}
+
+/// The marker that an unpacked application at `root` needs: WildFly deploys only archives without one. It removes the marker
+/// when it has deployed the application, for which the directory must be its user's.
+fn marker(root: &AppRoot, options: &AppOptions, base: Option<&ConfigFile>) -> Option<Entry> {
+    let container = base.and_then(container).filter(|container| container.kind == ContainerKind::WildFly)?;
+    let root = root.path().filter(|root| root.parent().as_ref() == Some(&container.webapps))?;
+    let path = beside(root, &[root.file_name(), b".dodeploy"].concat()).ok()?;
+    Some(Entry::bytes(path, options.rules.file(false), root.file_name()))
 }
 
 /// `name` in the directory that `path` is in.
@@ -215,7 +235,7 @@ fn propose_archive(
     });
     let layers = layers.collect::<Result<Vec<_>, ArtifactError>>()?;
     not_empty(material.path(), &layers)?;
-    Ok(exploded(layers, &root, notes))
+    Ok(exploded(layers, &root, notes, marker(&root, options, base)))
 }
 
 /// Where it goes, with notes about that.
@@ -272,7 +292,13 @@ fn is_packaged(
     let Some(container) = container.filter(|_| options.root.is_none()) else {
         return Ok(options.layout == Some(ArtifactLayout::Packaged));
     };
-    if options.layout == Some(ArtifactLayout::Exploded) || material.archive().is_none() {
+    let is_unpacked = options.layout == Some(ArtifactLayout::Exploded)
+        || (material.archive().is_none() && options.layout.is_none());
+    // A marker beside it has it deployed.
+    if is_unpacked && container.kind == ContainerKind::WildFly {
+        return Ok(false);
+    }
+    if is_unpacked || material.archive().is_none() {
         let why = format!("{} in the base deploys web applications as archives", container.describe());
         let hint = "give the `.war` file, without a layout";
         return Err(ArtifactError::Unfit { path: material.path().to_owned(), why, hint: hint.to_owned() });

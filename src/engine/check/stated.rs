@@ -6,7 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{self, AppOptions, Artifact, ArtifactLayout, Requirement, Requirements, Search};
+use crate::artifact::{
+    self, AppOptions, Artifact, ArtifactLayout, Requirement, Requirements, Search, StartWay,
+};
 use crate::engine::error::BuildError;
 use crate::engine::memo::Memos;
 use crate::layer::{Entry, Scanner};
@@ -87,8 +89,18 @@ fn remember<'e>(
 /// The key of everything but the content.
 fn question(artifact: &Artifact, options: &AppOptions, search: Search) -> Key {
     // Rules and attributes decide no requirement.
-    let AppOptions { layout, root, into_root, name, has_entrypoint, rules: _, xattrs: _, include, exclude } =
-        options;
+    let AppOptions {
+        layout,
+        start,
+        root,
+        into_root,
+        name,
+        has_entrypoint,
+        rules: _,
+        xattrs: _,
+        include,
+        exclude,
+    } = options;
     let mut key = KeyBuilder::new("pack requirements 3");
     key.field("kind", artifact.kind.name());
     // Evidence names the file.
@@ -100,6 +112,7 @@ fn question(artifact: &Artifact, options: &AppOptions, search: Search) -> Key {
         ArtifactLayout::Extracted => "extracted",
     });
     key.field("layout", &layout);
+    key.field("starts by java", &(*start == Some(StartWay::Java)));
     key.field("has root", &root.is_some());
     key.field("root", &root.as_ref().and_then(|root| root.path()).map(ToString::to_string));
     key.field("into root", into_root);

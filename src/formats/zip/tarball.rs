@@ -4,7 +4,7 @@
 //! its beginning to its end: the contents of its files go into a nameless file, and everything else is as of a zip
 //! archive: names are relative and normal, no file occurs twice, and nothing lies below a file or link.
 //!
-//! What a small archive may become is bounded: see [`limit_of`].
+//! The size that an archive may unpack to is bounded: see [`limit_of`].
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -93,7 +93,7 @@ const PIECE: usize = 128 << 10;
 fn unpack(path: &Path, scratch: &Path, input: &mut impl Read) -> Result<(File, Vec<ArchiveEntry>), ZipError> {
     let room = |source| ZipError::Room { path: path.to_owned(), scratch: scratch.to_owned(), source };
     let damaged = |source: UntarError| ZipError::Tar { path: path.to_owned(), source };
-    let mut contents = Contents {
+    let mut contents = StoredContents {
         file: BufWriter::with_capacity(PIECE, tempfile::tempfile_in(scratch).map_err(room)?),
         size: 0,
     };
@@ -155,12 +155,12 @@ fn unpack(path: &Path, scratch: &Path, input: &mut impl Read) -> Result<(File, V
 }
 
 /// The contents of files, one after the other.
-struct Contents {
+struct StoredContents {
     file: BufWriter<File>,
     size: u64,
 }
 
-impl Contents {
+impl StoredContents {
     /// Adds what `read` hands on, and tells its CRC-32: an error of `read`, else one of writing.
     fn add<E>(
         &mut self,

@@ -4,13 +4,13 @@ use super::template::Facts;
 use super::value::{
     AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, CompressionSetting, Count,
     DiskPath, EnvName, EnvValue, Format, ImagePath, KindName, Layout, MirrorAddress, Mode, Mtime, Owner,
-    Pattern, Percent, Period, Ports, Signal, User,
+    Pattern, Percent, Period, Ports, SiblingSetting, Signal, StartSetting, User,
 };
 use crate::project::git::GitFacts;
 use crate::types::digest::KeyBuilder;
 use crate::types::fingerprint::{Fingerprint, fingerprint_as_text, fingerprint_fields};
 
-fingerprint_as_text!(Layout, MirrorAddress, Mode, Owner);
+fingerprint_as_text!(Layout, MirrorAddress, Mode, Owner, SiblingSetting, StartSetting);
 
 /// Values whose text is all that there is to them.
 macro_rules! written_as {

@@ -27,7 +27,7 @@ pub use source::{ConfigError, Diagnostic, Diagnostics, Sources, Span, Spanned};
 pub use template::{Facts, Template, TemplateError};
 pub use value::{
     AccountName, Arguments, BaseSetting, Buckets, CompressionSetting, DiskPath, KindName, Layout, Mode,
-    Mtime, Owner, OwnerPart, Pattern, Percent,
+    Mtime, Owner, OwnerPart, Pattern, Percent, SiblingSetting, StartSetting,
 };
 
 #[cfg(test)]

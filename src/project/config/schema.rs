@@ -12,7 +12,7 @@ use super::template::Template;
 use super::value::{
     AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, CompressionSetting, Count,
     DiskPath, EnvName, EnvTable, Format, ImagePath, Justification, KindName, Layout, MirrorAddress, Mode,
-    Mtime, Owner, Pattern, Percent, Period, Ports, Signal, User,
+    Mtime, Owner, Pattern, Percent, Period, Ports, SiblingSetting, Signal, StartSetting, User,
 };
 use crate::oci;
 use crate::types::check_policy::RuleLevel;
@@ -76,6 +76,8 @@ settings_table! {
         "kind" => kind: Option<Spanned<KindName>>,
         /// Unpacked or as it is.
         "layout" => layout: Option<Spanned<Layout>>,
+        /// The way in which it starts, where it has a start script.
+        "start" => start: Option<Spanned<StartSetting>>,
         /// Where it goes.
         "root" => root: Option<Spanned<ImagePath>>,
         /// Who owns its files.
@@ -90,6 +92,8 @@ settings_table! {
         "exclude" => exclude: Vec<Spanned<Pattern>>,
         /// Into how many layers its dependencies, or its files, are split at most.
         "buckets" => buckets: Option<Spanned<Buckets>>,
+        /// The compressed forms that its files get beside them.
+        "precompress" => precompress: Vec<Spanned<SiblingSetting>>,
     }
 }
 

@@ -664,6 +664,8 @@ fn set_reaches_every_key() {
         ("app.include", "['*']"),
         ("app.exclude", "['*']"),
         ("app.buckets", "4"),
+        ("app.start", "java"),
+        ("app.precompress", "['gz', 'zst']"),
         ("layer", "[]"),
         ("user", "[]"),
         ("config.env", "{ A = 'b' }"),

@@ -28,7 +28,7 @@ pub use permissions::{AccountName, AccountNumber, Mode, Owner, OwnerPart};
 pub use ports::Ports;
 pub use process::{Arguments, EnvName, EnvTable, EnvValue, Signal, User};
 pub use times::{Mtime, Period};
-pub use words::{Format, KindName, Layout};
+pub use words::{Format, KindName, Layout, SiblingSetting, StartSetting};
 
 #[cfg(test)]
 mod tests {

@@ -100,6 +100,12 @@ impl Blobs {
         })
     }
 
+    /// The file that the blob is in, if there is one; its bytes are not looked at.
+    #[must_use]
+    pub fn file(&self, digest: &Digest) -> Option<PathBuf> {
+        self.find(digest).map(|(path, _)| path)
+    }
+
     /// The size of the blob, if there is one; its bytes are not looked at.
     #[must_use]
     pub fn contains(&self, digest: &Digest) -> Option<u64> {

@@ -108,6 +108,7 @@ fn java_applications_start_on_a_real_base() {
     assert_eq!(run(&directory.join("shop-1.2"), &[]), "hello to a distribution\n");
     let zip = write("shop-1.2.zip", distribution_zip(&classes));
     assert_eq!(run(&zip, &[]), "hello to a distribution\n");
+    assert_eq!(run(&zip, &["--set", "app.start=java"]), "hello to a distribution\n", "by Java itself");
     let tar = write("shop-1.2.tar.gz", gzip(&distribution_tar(&classes)));
     assert_eq!(run(&tar, &[]), "hello to a distribution\n");
 }

@@ -24,6 +24,11 @@ impl Script {
         (!interpreter.is_empty()).then_some(Self { name, interpreter, text })
     }
 
+    /// Its text.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The programs that it needs, each once.
     pub(super) fn programs(&self) -> Vec<String> {
         let mut programs: Vec<String> = self.interpreter.first().cloned().into_iter().collect();

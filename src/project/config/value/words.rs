@@ -117,4 +117,24 @@ words! {
     }
 }
 
+words! {
+    /// The way in which an application with a start script starts.
+    StartSetting: "start" {
+        /// The script.
+        Script = "script",
+        /// Java itself.
+        Java = "java",
+    }
+}
+
+words! {
+    /// A compressed form that files of a site get beside them.
+    SiblingSetting: "compressed form" {
+        /// `.gz`
+        Gzip = "gz",
+        /// `.zst`
+        Zstd = "zst",
+    }
+}
+
 text_values!(KindName);
