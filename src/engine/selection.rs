@@ -56,6 +56,20 @@ pub enum SelectionError {
         /// The programs with their platforms.
         artifacts: Vec<(PathBuf, Platform)>,
     },
+    /// A program that was named, for a platform that the base has no image for.
+    #[error("`{}` is for {platform}, and the base `{base}` is for {}", shown_path(path), list(.offered))]
+    NotInBase {
+        /// The program.
+        path: PathBuf,
+        /// Its platform.
+        platform: Platform,
+        /// The base.
+        base: String,
+        /// Its platforms.
+        offered: Vec<Platform>,
+        /// Those that both are for.
+        shared: Vec<Platform>,
+    },
     /// Programs that the base cannot run, none of them.
     #[error("the artifacts and the base have no platform in common: {}, and `{base}` is for {}", programs(.artifacts), list(.offered))]
     NothingShared {
@@ -114,6 +128,13 @@ impl Explain for SelectionError {
                 "build all of them for one platform, or name programs for several in the `path` of each `[[app]]`"
                     .to_owned()
             }
+            Self::NotInBase { platform, shared, .. } => {
+                let shared: Vec<String> = shared.iter().map(ToString::to_string).collect();
+                format!(
+                    "use a base that has {platform} too, or leave that program out with `--platform {}`",
+                    shared.join(",")
+                )
+            }
             Self::NothingShared { offered, .. } => {
                 format!("use a base for the program's platform, or build the program for {}", list(offered))
             }
@@ -167,10 +188,10 @@ impl<'a> AppChoice<'a> {
         Ok(())
     }
 
-    /// The platforms that both the programs and the base are for, and what is said of the others.
-    fn shared(&self, base: Option<&str>, offered: &[Platform]) -> (Vec<Platform>, Vec<String>) {
+    /// The platforms that both the programs and the base are for.
+    fn shared(&self, base: Option<&str>, offered: &[Platform]) -> Result<Vec<Platform>, SelectionError> {
         let mut platforms = Vec::new();
-        let mut notes = Vec::new();
+        let mut lacking = None;
         for (artifact, platform) in &self.programs {
             let mut fitting: Vec<&Platform> =
                 offered.iter().filter(|it| is_same_machine(platform, it)).collect();
@@ -182,16 +203,24 @@ impl<'a> AppChoice<'a> {
                 fitting = vec![platform];
             }
             if fitting.is_empty() {
-                notes.push(format!(
-                    "`{}` is left out: it is for {platform}, and the base `{}` is for {}",
-                    shown_path(artifact.path()),
-                    base.unwrap_or_default(),
-                    list(offered)
-                ));
+                lacking = lacking.or(Some((artifact, platform)));
             }
             platforms.extend(fitting.into_iter().cloned());
         }
-        (platforms, notes)
+        let (base, offered) = (base.unwrap_or_default().to_owned(), offered.to_vec());
+        match lacking {
+            None => Ok(platforms),
+            Some(_) if platforms.is_empty() => {
+                Err(SelectionError::NothingShared { artifacts: owned(&self.programs), base, offered })
+            }
+            Some((artifact, platform)) => Err(SelectionError::NotInBase {
+                path: artifact.path().to_owned(),
+                platform: platform.clone(),
+                base,
+                offered,
+                shared: platforms,
+            }),
+        }
     }
 
     /// Notes on the programs for platforms that the base offers, `found`, and that are not `common`: which program of
@@ -299,17 +328,9 @@ fn shared(
 ) -> Result<(Vec<Platform>, Vec<String>), BoxedError> {
     let offered = if base.is_some() { offered()? } else { Vec::new() };
     let choices: Vec<&AppChoice<'_>> = choices.iter().filter(|choice| !choice.programs.is_empty()).collect();
-    let mut of_each: Vec<Vec<Platform>> = Vec::new();
     let mut notes = Vec::new();
-    for choice in &choices {
-        let (found, said) = choice.shared(base, &offered);
-        if found.is_empty() {
-            let (artifacts, base) = (owned(&choice.programs), base.unwrap_or_default().to_owned());
-            return Err(SelectionError::NothingShared { artifacts, base, offered }.into());
-        }
-        of_each.push(found);
-        notes.extend(said);
-    }
+    let of_each: Vec<Vec<Platform>> =
+        choices.iter().map(|choice| choice.shared(base, &offered)).collect::<Result<_, _>>()?;
     let in_all = |platform: &&Platform| of_each.iter().all(|found| found.contains(platform));
     let mut platforms: Vec<Platform> = Vec::new();
     for platform in of_each.iter().flatten().filter(in_all) {
@@ -451,14 +472,6 @@ mod tests {
             built(&[AMD, ARM], &[], Some(&["linux/amd64", "linux/arm64", "linux/386"])).0,
             "linux/amd64=amd linux/arm64=arm"
         );
-        let (images, notes) = built(&[AMD, ARM], &[], Some(&["linux/arm64"]));
-        assert_eq!(images, "linux/arm64=arm");
-        assert!(
-            notes[0].contains(
-                "amd` is left out: it is for linux/amd64, and the base `base:1` is for linux/arm64"
-            ),
-            "{notes:?}"
-        );
         let (images, notes) = built(&[AMD, ARM], &["linux/amd64"], Some(&["linux/amd64"]));
         assert_eq!((images.as_str(), notes.len()), ("linux/amd64=amd", 1));
         // Variants are not in a program's headers.
@@ -481,6 +494,10 @@ mod tests {
         assert_eq!(
             refused(&[AMD], &["linux/arm64"], None),
             "no artifact is for linux/arm64: `amd` is for linux/amd64"
+        );
+        assert_eq!(
+            refused(&[AMD, ARM], &[], Some(&["linux/arm64"])),
+            "`amd` is for linux/amd64, and the base `base:1` is for linux/arm64"
         );
         assert_eq!(
             refused(&[AMD, ARM], &[], Some(&["linux/s390x", "linux/386"])),
