@@ -345,6 +345,58 @@ fn an_executable_war_goes_onto_either_base() {
     let plan = container.pack("plan").ok();
     plan.says(&["1 library of `WEB-INF/lib-provided`", "so they are left out"]);
     assert!(!paths_in(&container, "resources", "").iter().any(|path| path.contains("lib-provided")));
+    // The launcher of Spring Boot, where it has its usual name, is left out too.
+    let mut war = Zip::default();
+    war.stored("META-INF/MANIFEST.MF", BOOT.replace("BOOT-INF", "WEB-INF").as_bytes());
+    war.stored("WEB-INF/classes/shop/Main.class", &Classes::sketch().main);
+    war.stored("org/springframework/boot/loader/launch/WarLauncher.class", &Classes::sketch().launcher);
+    container.write("shop.war", war.finish());
+    container.pack("plan").ok().says(&["1 class of Spring Boot's launcher only serve"]);
+    let paths = paths_in(&container, "resources", "");
+    assert!(!paths.iter().any(|path| path.contains("springframework")), "{paths:?}");
+}
+
+#[test]
+fn boot_jars_of_unusual_forms() {
+    let (_base, base) = base_with_java("17.0.9");
+    let project = project("shop.jar", "", &base);
+    let classes = Classes::sketch();
+    let jar = small_boot_jar(&classes, "a page");
+    project.write("shop.jar", &jar);
+    let built = project.build("");
+
+    // A launch script in front, as `executable = true` of the plugin puts it there.
+    let script = [b"#!/bin/bash\nexec java -jar \"$0\" \"$@\"\nexit 0\n".to_vec(), jar].concat();
+    project.write("shop.jar", script);
+    assert_eq!(project.build("").layers(), built.layers());
+
+    // Two entries of one name, as jars of merged builds have them.
+    let mut twice = Zip::default();
+    twice.stored("META-INF/MANIFEST.MF", BOOT.as_bytes());
+    twice.stored("BOOT-INF/classes/a", b"1").stored("BOOT-INF/classes/a", b"2");
+    project.write("shop.jar", twice.finish());
+    project.pack("build").fails(1).says(&["`BOOT-INF/classes/a` in `", "occurs twice"]).hints();
+
+    // A launcher that finds the class path by its own settings has no say in the extracted form.
+    let mut properties = Zip::default();
+    let manifest =
+        BOOT.replace("loader.Launcher", "org.springframework.boot.loader.launch.PropertiesLauncher");
+    let manifest = manifest.replace("Spring-Boot-Layers-Index: BOOT-INF/layers.idx\r\n", "");
+    properties.stored("META-INF/MANIFEST.MF", manifest.as_bytes());
+    properties.stored("BOOT-INF/classes/shop/Main.class", &classes.main);
+    properties.stored("BOOT-INF/lib/greeting-1.0.jar", &classes.library_jar());
+    let launcher = "org/springframework/boot/loader/launch/PropertiesLauncher.class";
+    properties.stored(launcher, &classes.launcher);
+    project.write("shop.jar", properties.finish());
+    let plan = project.pack("plan").ok();
+    plan.says(&["PropertiesLauncher` does not start the application", "`loader.path`"]);
+    assert_eq!(start(&project), ["java", "-jar", "/app/application.jar"]);
+    let exploded = project.pack("plan --layout exploded --json").ok();
+    assert!(!exploded.stderr.contains("loader.path"), "{exploded:?}");
+    assert_eq!(
+        text(&exploded.json()["images"][0]["entrypoint"][3]),
+        "org.springframework.boot.loader.launch.PropertiesLauncher"
+    );
 }
 
 /// An archive is read by its directory, and an entry whose compressed bytes are known is not inflated: a false checksum shows

@@ -108,8 +108,19 @@ pub(in super::super) fn propose(
         app_root: root.path().cloned(),
         entrypoint: Some(vec![java(base), "-jar".to_owned(), path]),
         notes,
-        warnings: libraries.warning.into_iter().collect(),
+        warnings: libraries.warning.into_iter().chain(warning_of_launcher(structure)).collect(),
         ..Proposal::default()
+    })
+}
+
+/// The launcher that reads a class path of its own at the start, which nothing does in this layout.
+fn warning_of_launcher(structure: &BootStructure<'_>) -> Option<String> {
+    let launcher = structure.manifest().text("Main-Class")?;
+    launcher.ends_with(".PropertiesLauncher").then(|| {
+        format!(
+            "its launcher `{launcher}` does not start the application, so that `loader.path` and the other settings of \
+             it have no effect; `layout = \"exploded\"` starts it by that launcher"
+        )
     })
 }
 

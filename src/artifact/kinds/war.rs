@@ -11,7 +11,7 @@ mod servlet;
 
 use std::sync::Arc;
 
-use layers::{layers_of, note_of_provided, provided};
+use layers::{layers_of, note_of_loader, note_of_provided, provided};
 
 use super::super::boot::{self, BootStructure};
 use super::super::error::ArtifactError;
@@ -121,8 +121,8 @@ impl ArtifactKind for War {
         &[ArtifactLayout::Exploded, ArtifactLayout::Packaged]
     }
 
-    fn usual_base(&self) -> &'static str {
-        "docker.io/library/tomcat:10"
+    fn usual_base(&self, _: &Material) -> String {
+        "docker.io/library/tomcat:10".to_owned()
     }
 
     fn root_hint(&self) -> &'static str {
@@ -154,10 +154,9 @@ fn propose_directory(
     let (root, mut notes) = place(material, options, base)?;
     let found = scanner.scan(material.path(), &options.scan_options())?;
     let container = base.and_then(container).is_some();
-    notes.extend(note_of_provided(
-        found.iter().filter(|found| found.kind != FoundKind::Directory).map(TreeItem::relative),
-        container,
-    ));
+    let files = || found.iter().filter(|found| found.kind != FoundKind::Directory).map(TreeItem::relative);
+    notes.extend(note_of_provided(files(), container));
+    notes.extend(note_of_loader(files(), container));
     let mut rules = options.rules.clone();
     // An archive cannot say what an absolute target means, and its unpacked form is to be the same.
     rules.absolute_links = false;
@@ -220,9 +219,13 @@ fn propose_archive(
         return packaged(material, archive, &root, options, notes);
     }
     let unpacked = Unpacked::new(archive)?;
-    let files = archive.entries().iter().filter(|entry| entry.kind != ArchiveEntryKind::Directory);
     let container = base.and_then(container).is_some();
-    notes.extend(note_of_provided(files.map(|entry| &entry.name[..]), container));
+    let files = || {
+        let files = archive.entries().iter().filter(|entry| entry.kind != ArchiveEntryKind::Directory);
+        files.map(|entry| &entry.name[..])
+    };
+    notes.extend(note_of_provided(files(), container));
+    notes.extend(note_of_loader(files(), container));
     let names =
         archive.entries().iter().map(|entry| (&entry.name[..], entry.kind == ArchiveEntryKind::Directory));
     let layers = layers_of(names, container).into_iter().map(|(group, members)| {

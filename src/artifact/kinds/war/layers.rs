@@ -11,6 +11,25 @@ use crate::layer::Entry;
 /// this path in its code.
 const PROVIDED: &[u8] = b"WEB-INF/lib-provided/";
 
+/// Where an executable WAR has the classes of Spring Boot that start it.
+const LOADER: &[u8] = b"org/springframework/boot/loader/";
+
+/// Whether a file or directory only serves to start the WAR without a container.
+fn is_of_launcher(name: &[u8]) -> bool {
+    name.starts_with(PROVIDED) || name.starts_with(LOADER)
+}
+
+/// A note about the classes of the launcher, where a container leaves them without use.
+pub(super) fn note_of_loader<'a>(names: impl Iterator<Item = &'a [u8]>, container: bool) -> Option<String> {
+    let files = names.filter(|name| name.starts_with(LOADER) && !name.ends_with(b"/")).count();
+    (container && files > 0).then(|| {
+        format!(
+            "{} of Spring Boot's launcher only serve to start the WAR without a container, so they are left out",
+            count(files, "class", "classes")
+        )
+    })
+}
+
 /// A note about them for the user.
 pub(super) fn note_of_provided<'a>(names: impl Iterator<Item = &'a [u8]>, container: bool) -> Option<String> {
     let files = names.filter(|name| name.starts_with(PROVIDED) && name.len() > PROVIDED.len()).count();
@@ -94,12 +113,12 @@ impl Group {
 
 /// Sorts files and directories, given by path, into the layers that have any.
 ///
-/// The launcher's libraries are left out where a `container` runs the application.
+/// The launcher's classes and libraries are left out where a `container` runs the application.
 pub(super) fn layers_of<'a>(
     names: impl Iterator<Item = (&'a [u8], bool)>,
     container: bool,
 ) -> BTreeMap<Group, LayerMembers<'a>> {
-    let group_of = |name: &[u8]| (!container || !name.starts_with(PROVIDED)).then(|| Group::of(name));
+    let group_of = |name: &[u8]| (!container || !is_of_launcher(name)).then(|| Group::of(name));
     let groups = grouped(names, group_of, &Some(Group::Resources));
     groups.into_iter().filter_map(|(group, members)| Some((group?, members))).collect()
 }
