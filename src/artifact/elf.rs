@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use memchr::memmem;
@@ -71,6 +72,71 @@ fn mentions_certificates(path: &Path) -> Result<bool, ArtifactError> {
         kept = filled.min(NEEDLE.len() - 1);
         buffer.copy_within(filled - kept..filled, 0);
     }
+}
+
+/// The section of a native image that GraalVM makes: the objects that exist when it starts.
+const NATIVE_IMAGE: &[u8] = b".svm_heap";
+
+/// The libraries that `native-image` writes beside a program that uses AWT, sound or preferences. The program looks for
+/// them in its own directory.
+const OF_NATIVE_IMAGES: [&str; 17] = [
+    "libawt.so",
+    "libawt_headless.so",
+    "libawt_xawt.so",
+    "libfontmanager.so",
+    "libfreetype.so",
+    "libjava.so",
+    "libjavajpeg.so",
+    "libjawt.so",
+    "libjsound.so",
+    "libjvm.so",
+    "liblcms.so",
+    "libmlib_image.so",
+    "libnet.so",
+    "libnio.so",
+    "libprefs.so",
+    "libsplashscreen.so",
+    "libzip.so",
+];
+
+/// The names of the files beside a native image of GraalVM that it loads; `None` for another program.
+///
+/// # Errors
+/// When the program or its directory cannot be read.
+pub(super) fn native_image_libraries(path: &Path) -> Result<Option<Vec<String>>, ArtifactError> {
+    let io = |source| ArtifactError::Io { path: path.to_owned(), source };
+    let (file, _) = input::open(path).map_err(io)?;
+    let is_native_image = section_names(&file)
+        .is_some_and(|names| names.split(|byte| *byte == 0).any(|name| name == NATIVE_IMAGE));
+    if !is_native_image {
+        return Ok(None);
+    }
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let libraries = OF_NATIVE_IMAGES.iter().filter(|name| directory.join(name).is_file());
+    Ok(Some(libraries.map(|name| (*name).to_owned()).collect()))
+}
+
+/// The names of the sections of a 64-bit little-endian program, each with a NUL at its end; `None` where there are none, or
+/// the program is of another form, which GraalVM does not make.
+fn section_names(file: &File) -> Option<Vec<u8>> {
+    /// GraalVM and the linker name some forty sections.
+    const MAX_NAMES: u64 = 64 << 10;
+    const CLASS_64_LITTLE: [u8; 2] = [2, 1];
+    let read = |offset: u64, length: usize| {
+        let mut bytes = vec![0; length];
+        file.read_exact_at(&mut bytes, offset).ok().map(|()| bytes)
+    };
+    let number = |bytes: &[u8], at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+    let half =
+        |bytes: &[u8], at: usize| Some(u64::from(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?)));
+    let header = read(0, 64)?;
+    if header[4..6] != CLASS_64_LITTLE {
+        return None;
+    }
+    let (table, size, index) = (number(&header, 40)?, half(&header, 58)?, half(&header, 62)?);
+    let section = read(table.checked_add(size.checked_mul(index)?)?, 64)?;
+    let (offset, length) = (number(&section, 24)?, number(&section, 32)?);
+    read(offset, usize::try_from(length.min(MAX_NAMES)).ok()?)
 }
 
 /// Reads the headers and tables of the program at `path`.

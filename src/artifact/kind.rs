@@ -107,6 +107,15 @@ pub trait ArtifactKind: Sync {
         Ok(Vec::new())
     }
 
+    /// The version that it says of itself in a place that only this kind has, and what that place is called.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn version(&self, material: &Material) -> Result<Option<(Option<String>, &'static str)>, ArtifactError> {
+        let _ = material;
+        Ok(None)
+    }
+
     /// The platform that the artifact is for, where it is for one alone.
     fn platform<'a>(&self, material: &'a Material) -> Option<&'a Platform> {
         let _ = material;
@@ -134,8 +143,9 @@ pub trait ArtifactKind: Sync {
     }
 
     /// The base that a new build file begins with.
-    fn usual_base(&self) -> &'static str {
-        "scratch"
+    fn usual_base(&self, material: &Material) -> String {
+        let _ = material;
+        "scratch".to_owned()
     }
 
     /// An example of `app.root`, for the hint where neither settings nor base say it.

@@ -50,6 +50,12 @@ pub fn version(artifact: &Artifact) -> Result<Version, ArtifactError> {
         (Form::Directory, None) => {
             let files = InDirectory(path);
             let mut version = of_java(path, &files)?;
+            if version.value.is_none()
+                && let Some((value, place)) = artifact.kind.version(artifact.material())?
+            {
+                version.value = value.and_then(|value| readable(&value));
+                version.looked_at.push(place.to_owned());
+            }
             if version.value.is_none() {
                 let found = files.read(PACKAGE, input::MAX_TEXT)?.map(|bytes| of_package(&bytes));
                 let (value, why) = match found.transpose() {

@@ -20,6 +20,7 @@
 //! targets are, how progress is shown, the time, the number of processors.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,7 @@ use crate::plan::Plan;
 use crate::project::config::{self, Facts, Settings};
 use crate::project::lock::LockedBase;
 use crate::runtime::events::Stage;
+use crate::runtime::input;
 use crate::store::Store;
 use crate::types::digest::{Key, KeyBuilder};
 use crate::types::error::BoxedError;
@@ -278,6 +280,19 @@ fn detection_key(path: &Path, scratch: &Path) -> Key {
     key.finish()
 }
 
+/// Whether a file may need others beside it: a jar, or a program.
+fn may_have_companions(path: &Path) -> bool {
+    let is_jar = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jar"));
+    is_jar || is_program(path)
+}
+
+/// Whether a file begins as ELF files do.
+fn is_program(path: &Path) -> bool {
+    let mut start = [0; 4];
+    let read = input::open(path).and_then(|(mut file, _)| file.read_exact(&mut start));
+    read.is_ok() && start == *b"\x7fELF"
+}
+
 struct Looker<'a> {
     parts: Parts,
     settled: bool,
@@ -291,8 +306,8 @@ impl Looker<'_> {
     fn artifact(&mut self, path: &Path, options: &ScanOptions) -> Result<(), BoxedError> {
         if path.is_dir() {
             self.parts.path(&shown_path(path), &detection_key(path, self.session.store.scratch()).0);
-        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jar")) {
-            // Jars that it names are beside it. Planning finds a fault in it.
+        } else if may_have_companions(path) {
+            // Jars that it names, or libraries, are beside it. Planning finds a fault in it.
             let companions = artifact::detect(path, self.session.store.scratch())
                 .and_then(|artifact| artifact.companions());
             for companion in companions.unwrap_or_default() {

@@ -1,7 +1,7 @@
 //! Artifacts, bases and platforms: what is recognised, what is refused.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -216,6 +216,102 @@ fn several_artifacts_are_for_several_platforms() {
     project.pack("build").fails(1).says(&["one` and `", "two` are for linux/amd64"]).hints();
 }
 
+/// A program that `native-image` could have made: with a section for the objects that exist at its start.
+fn native_image(needed: &[&str]) -> Vec<u8> {
+    const NAMES: &[u8] = b"\0.svm_heap\0.shstrtab\0";
+    let mut file = elf(AMD64, needed);
+    let at_names = file.len() as u64;
+    file.extend(NAMES);
+    file.resize(file.len().next_multiple_of(8), 0);
+    let at_sections = file.len() as u64;
+    let mut section = |name: u32, kind: u32, offset: u64, size: u64| {
+        file.extend([name.to_le_bytes(), kind.to_le_bytes()].concat());
+        for value in [0, 0, offset, size] {
+            file.extend(value.to_le_bytes());
+        }
+        file.extend([0; 8]);
+        file.extend([1_u64.to_le_bytes(), 0_u64.to_le_bytes()].concat());
+    };
+    section(0, 0, 0, 0);
+    section(1, 1, 0, 64);
+    section(11, 3, at_names, NAMES.len() as u64);
+    file[40..48].copy_from_slice(&at_sections.to_le_bytes());
+    for (at, value) in [(58, 64_u16), (60, 3), (62, 2)] {
+        file[at..at + 2].copy_from_slice(&value.to_le_bytes());
+    }
+    file
+}
+
+#[test]
+fn a_native_image_of_graalvm_has_its_libraries_beside_it() {
+    let project = app("\"target/shop-1.0-runner\"", "scratch", "");
+    project.write("target/shop-1.0-runner", native_image(&[]));
+    fs::set_permissions(project.path("target/shop-1.0-runner"), fs::Permissions::from_mode(0o644)).unwrap();
+    project.write("target/shop-1.0.jar", "no part of it").write("target/libother.so", "no part of it");
+    let plan = project.pack("plan --json").ok().json();
+    let why = plan["artifacts"][0]["why"].to_string();
+    assert!(why.contains("a native image of GraalVM"), "{why}");
+    let alone = project.build("");
+    assert_eq!(paths_in(&project, "app", ""), ["app/", "app/shop-1.0-runner"]);
+
+    project.write("target/libawt.so", library(AMD64, &[])).write("target/libjvm.so", library(AMD64, &[]));
+    let said = project.pack("plan").ok();
+    said.says(&["`/app/libawt.so` goes beside the program"]);
+    let with = project.build("");
+    assert_ne!(with.digest(), alone.digest(), "the libraries are inputs");
+    assert_eq!(
+        paths_in(&project, "app", ""),
+        ["app/", "app/libawt.so", "app/libjvm.so", "app/shop-1.0-runner"]
+    );
+    let root = unpacked_layer(&project);
+    assert_eq!(fs::metadata(root.join("app/shop-1.0-runner")).unwrap().permissions().mode() & 0o777, 0o555);
+    // Of another program they are no part.
+    project.write("target/shop-1.0-runner", elf(AMD64, &[]));
+    project.build("");
+    assert_eq!(paths_in(&project, "app", ""), ["app/", "app/shop-1.0-runner"]);
+    // Its libraries are checked as those of any program: here the base has no libz.
+    project.write("target/shop-1.0-runner", native_image(&["libz.so.1"]));
+    project.pack("build").fails(1).hints();
+}
+
+/// The files of the only layer of `oci:out`, unpacked.
+fn unpacked_layer(project: &Project) -> PathBuf {
+    let built = project.build("-o oci:out");
+    let hex = built.layers()[0].blob["sha256:".len()..].to_owned();
+    let blob = fs::File::open(project.path("out/blobs/sha256").join(hex)).unwrap();
+    let root = project.beside("layer");
+    tar::Archive::new(flate2::read::MultiGzDecoder::new(blob)).unpack(&root).unwrap();
+    root
+}
+
+#[test]
+fn programs_of_several_platforms_are_one_index() {
+    const MACHINES: [(&str, u16); 4] =
+        [("amd64", AMD64), ("arm64", ARM64), ("ppc64le", 21), ("riscv64", 243)];
+    let project = app(
+        "[\"app-amd64\", \"app-arm64\", \"app-ppc64le\", \"app-riscv64\"]",
+        "scratch",
+        "root = \"/app/app\"\n",
+    );
+    for (name, machine) in MACHINES {
+        project.write(&format!("app-{name}"), elf(machine, &[]));
+    }
+    let built = project.build("-o oci:index");
+    let images = built.metadata["images"].as_array().unwrap();
+    let platforms: Vec<String> =
+        images.iter().map(|image| image["platform"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(platforms, MACHINES.map(|(name, _)| format!("linux/{name}")));
+    let digest = project.build("").digest();
+    // The order in which they are written decides nothing about an image.
+    assert_eq!(built.digest(), digest);
+
+    let two = base(&["linux/amd64", "linux/arm64"], "", &[]);
+    let lacking = project.pack("build").args(&format!("--base {}", layout(&two))).fails(1);
+    lacking.says(&["app-ppc64le` is for linux/ppc64le", "--platform linux/amd64,linux/arm64"]).hints();
+    let some = project.build(&format!("--base {} --platform linux/amd64,linux/arm64", layout(&two)));
+    assert_eq!(some.metadata["images"].as_array().unwrap().len(), 2);
+}
+
 #[test]
 fn a_platform_without_a_program_for_it_is_refused() {
     let project = app("\"server\"", "scratch", "");
@@ -230,13 +326,17 @@ fn a_platform_without_a_program_for_it_is_refused() {
 }
 
 #[test]
-fn what_programs_and_base_share_is_built_and_the_rest_is_named() {
+fn each_program_needs_its_platform_in_the_base() {
     let amd64 = base(&["linux/amd64"], "", &[]);
     let project = app("[\"amd\", \"arm\"]", &layout(&amd64), "");
     project.write("amd", elf(AMD64, &[])).write("arm", elf(ARM64, &[]));
-    let said = project.pack("build").ok();
-    said.says(&["note: ", "arm` is left out: it is for linux/arm64, and the base", "is for linux/amd64"]);
-    let built = project.build("");
+    let said = project.pack("build").fails(1);
+    said.says(&["arm` is for linux/arm64, and the base", "is for linux/amd64", "`--platform linux/amd64`"])
+        .hints();
+    // As the hint says.
+    let said = project.pack("build --platform linux/amd64").ok();
+    said.says(&["note: ", "arm` is left out: it is for linux/arm64"]);
+    let built = project.build("--platform linux/amd64");
     let images = built.metadata["images"].as_array().unwrap();
     assert_eq!((images.len(), images[0]["platform"].as_str()), (1, Some("linux/amd64")));
 
@@ -724,4 +824,37 @@ fn another_tool_finds_the_same_user() {
         (config["process"]["user"]["uid"].as_u64(), config["process"]["user"]["gid"].as_u64()),
         (Some(1000), Some(50))
     );
+}
+
+/// The page of each kind says the same four things.
+#[test]
+fn the_document_says_the_same_of_each_kind() {
+    const SECTIONS: [(&str, &str); 11] = [
+        ("elf", "## ELF program"),
+        ("war", "### WAR"),
+        ("spring-boot", "### Spring Boot jar"),
+        ("jar", "### Jar with a class path"),
+        ("executable-jar", "### Executable jar"),
+        ("quarkus", "### Quarkus"),
+        ("distribution", "### Distribution with a start script"),
+        ("python", "## Python"),
+        ("node", "## Node.js"),
+        ("site", "## Static site"),
+        ("tree", "## Directory tree"),
+    ];
+    let text = fs::read_to_string(Path::new(crate::support::REPOSITORY).join("docs/artifacts.md")).unwrap();
+    let rows =
+        text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |")).map(|(name, _)| name);
+    let kinds: Vec<&str> = rows.take_while(|name| !name.contains(' ')).take(SECTIONS.len() + 1).collect();
+    for kind in SECTIONS.map(|(kind, _)| kind) {
+        assert!(kinds.contains(&kind), "{kind} is in no row: {kinds:?}");
+    }
+    for (kind, heading) in SECTIONS {
+        let (_, section) =
+            text.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no section of {kind}"));
+        let section = section.split("\n## ").next().unwrap().split("\n### ").next().unwrap();
+        for part in ["Recognised", "Image", "Checked", "Cost of a change"] {
+            assert!(section.contains(&format!("\n- **{part}.**")), "docs/artifacts.md, {kind}: {part}");
+        }
+    }
 }

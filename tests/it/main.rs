@@ -27,6 +27,7 @@ mod hints;
 mod history;
 mod hostile;
 mod images;
+mod init;
 mod inputs;
 mod java;
 mod node;

@@ -1,5 +1,7 @@
 //! ELF programs: one executable file.
 
+use std::path::{Path, PathBuf};
+
 use super::super::elf;
 use super::super::error::ArtifactError;
 use super::super::form::Form;
@@ -12,7 +14,7 @@ use super::super::proposal::{Proposal, ProposedLayer};
 use super::super::requirement::{Requirement, Requirements, Search};
 use super::super::words::count;
 use crate::layer::scan::Scanner;
-use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath};
+use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, Stamp};
 use crate::oci::ConfigFile;
 use crate::types::finding::Finding;
 use crate::types::platform::Platform;
@@ -52,7 +54,21 @@ impl ArtifactKind for Elf {
                 interpreter.as_deref().unwrap_or("none")
             ),
         };
-        Ok(Some(vec![format!("It begins with the ELF magic: a program for {}, {linked}.", facts.platform)]))
+        let mut why =
+            vec![format!("It begins with the ELF magic: a program for {}, {linked}.", facts.platform)];
+        if elf::native_image_libraries(glimpse.material().path())?.is_some() {
+            why.push(
+                "Its section `.svm_heap` shows a native image of GraalVM, such as Quarkus makes.".to_owned(),
+            );
+        }
+        Ok(Some(why))
+    }
+
+    /// The libraries that GraalVM puts beside it.
+    fn companions(&self, material: &Material) -> Result<Vec<PathBuf>, ArtifactError> {
+        let directory = material.path().parent().unwrap_or(Path::new(""));
+        let libraries = elf::native_image_libraries(material.path())?.unwrap_or_default();
+        Ok(libraries.iter().map(|name| directory.join(name)).collect())
     }
 
     fn propose(
@@ -77,19 +93,29 @@ impl ArtifactKind for Elf {
         }
         let source = ContentSource::File(material.path().into(), stamp);
         let content = Content { size: stamp.size, source };
-        let entries = vec![Entry { path: target.clone(), metadata, kind: EntryKind::File(content) }];
-        let command = format!("/{}", String::from_utf8_lossy(target.as_bytes()));
-        let layer = ProposedLayer {
-            name: "app".to_owned(),
-            why: format!("the program, as `{target}`"),
-            entries,
-            is_divisible: false,
+        let mut entries = vec![Entry { path: target.clone(), metadata, kind: EntryKind::File(content) }];
+        let mut notes = Vec::new();
+        for library in self.companions(material)? {
+            let (path, entry) = beside(&target, &library, options)?;
+            notes.push(format!("`{path}` goes beside the program, which loads it from there"));
+            entries.push(entry);
+        }
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        let why = match notes.len() {
+            0 => format!("the program, as `{target}`"),
+            libraries => format!(
+                "the program, as `{target}`, and {} that GraalVM put beside it",
+                count(libraries, "library", "libraries")
+            ),
         };
+        let command = format!("/{}", String::from_utf8_lossy(target.as_bytes()));
+        let layer = ProposedLayer { name: "app".to_owned(), why, entries, is_divisible: false };
         Ok(Proposal {
             layers: vec![layer],
             app_root: Some(target),
             entrypoint: Some(vec![command]),
             platform: Some(facts.platform.clone()),
+            notes,
             ..Proposal::default()
         })
     }
@@ -117,9 +143,38 @@ impl ArtifactKind for Elf {
         material.known_elf().map(|facts| &facts.platform)
     }
 
+    /// One that has its loader.
+    fn usual_base(&self, material: &Material) -> String {
+        let loader = material.elf().ok().and_then(|facts| facts.dynamic.interpreter.clone());
+        match loader {
+            None => "scratch",
+            Some(loader) if loader.contains("/ld-musl-") => "docker.io/library/alpine",
+            Some(_) => "docker.io/library/debian:stable-slim",
+        }
+        .to_owned()
+    }
+
     fn root_hint(&self) -> &'static str {
         "such as \"/app/server\""
     }
+}
+
+/// A library that lies beside the program on this machine, and so in the image.
+fn beside(
+    target: &EntryPath,
+    library: &Path,
+    options: &AppOptions,
+) -> Result<(EntryPath, Entry), ArtifactError> {
+    let name = library.file_name().unwrap_or_default().as_encoded_bytes();
+    let path = target.parent().map_or_else(|| EntryPath::new(name), |parent| parent.join(name));
+    let path = path.map_err(|_| ArtifactError::BadName { name: shown(name) })?;
+    let metadata = std::fs::metadata(library)
+        .map_err(|source| ArtifactError::Io { path: library.to_owned(), source })?;
+    let stamp = Stamp::of(&metadata);
+    let content = Content { size: stamp.size, source: ContentSource::File(library.into(), stamp) };
+    let entry =
+        Entry { path: path.clone(), metadata: options.rules.file(false), kind: EntryKind::File(content) };
+    Ok((path, entry))
 }
 
 /// The path of the program in the image.

@@ -8,6 +8,7 @@ mod start;
 
 use std::collections::BTreeMap;
 
+use installed::Manager;
 use layout::NodeFiles;
 use start::{NoCommand, NodeCommand};
 
@@ -61,6 +62,14 @@ impl ArtifactKind for NodeApp {
         if glimpse.form() == Form::File {
             return Ok(bundle::detect(glimpse));
         }
+        if glimpse.has_name(start::NITRO) && glimpse.material().size_of(start::NITRO_SERVER).is_some() {
+            let why = format!(
+                "It is a directory with `{}` and `{}`, as Nitro makes it.",
+                start::NITRO,
+                start::NITRO_SERVER
+            );
+            return Ok(Some(vec![why]));
+        }
         if !glimpse.has_name(PACKAGE) {
             return Ok(None);
         }
@@ -75,6 +84,26 @@ impl ArtifactKind for NodeApp {
         let starts = scripts.is_some_and(|scripts| member(scripts, "start").is_some());
         Ok(starts
             .then(|| vec!["It is a directory with `package.json`, which has a `start` script.".to_owned()]))
+    }
+
+    /// An application whose packages are not installed yet is one on no base.
+    fn check(&self, material: &Material) -> Result<(), ArtifactError> {
+        if material.form() != Form::Directory || material.has_directory("node_modules") {
+            return Ok(());
+        }
+        let Some(bytes) = material.read(PACKAGE, MAX_TEXT)? else { return Ok(()) };
+        let needs = package(&bytes).ok().and_then(|package| member(package, "dependencies"));
+        if material.size_of(".pnp.cjs").is_some()
+            || needs.is_none_or(|needs| needs.members().next().is_none())
+        {
+            return Ok(());
+        }
+        let command = Manager::by_lock(|name| material.size_of(name).is_some()).install();
+        Err(ArtifactError::Unfit {
+            path: material.path().to_owned(),
+            why: "its `dependencies` are not installed: there is no `node_modules`".to_owned(),
+            hint: format!("run `{command}`; or give the one file of a bundle that has them in it"),
+        })
     }
 
     fn propose(
@@ -148,8 +177,8 @@ impl ArtifactKind for NodeApp {
         Ok(requirements)
     }
 
-    fn usual_base(&self) -> &'static str {
-        "docker.io/library/node:22-slim"
+    fn usual_base(&self, _: &Material) -> String {
+        "docker.io/library/node:22-slim".to_owned()
     }
 
     fn root_hint(&self) -> &'static str {

@@ -9,7 +9,8 @@ mod zipapp;
 
 use std::collections::BTreeMap;
 
-use environment::{MARKER, PythonEnvironment, PythonVersion, USUAL, home};
+use distributions::PythonDistributions;
+use environment::{CONDA, MARKER, PythonEnvironment, PythonVersion, USUAL, home};
 use layout::{PythonFiles, in_image};
 use zipapp::ZipAppKind;
 
@@ -59,6 +60,9 @@ impl ArtifactKind for Python {
     fn detect(&self, glimpse: &Glimpse) -> Result<Option<Vec<String>>, ArtifactError> {
         if let Some(archive) = glimpse.material().archive() {
             return Ok(ZipAppKind::of(archive).map(|kind| vec![kind.why().to_owned()]));
+        }
+        if glimpse.has_name(CONDA) {
+            return Ok(Some(vec![format!("It is a directory with `{CONDA}`, an environment of conda.")]));
         }
         if glimpse.has_name(MARKER) {
             let why = format!("It is a directory with `{MARKER}`, a Python virtual environment.");
@@ -128,6 +132,7 @@ impl ArtifactKind for Python {
             app_root: root,
             env,
             notes,
+            warnings: files.warnings,
             ..Proposal::default()
         })
     }
@@ -157,13 +162,42 @@ impl ArtifactKind for Python {
         Ok(requirements)
     }
 
-    fn usual_base(&self) -> &'static str {
-        "docker.io/library/python:3.12-slim"
+    fn version(&self, material: &Material) -> Result<Option<(Option<String>, &'static str)>, ArtifactError> {
+        const WHERE: &str = "`METADATA` of the application's distribution";
+        for site in sites(material)? {
+            let distributions = PythonDistributions::in_directory(material, &site)?;
+            if let Some(version) = distributions.application().and_then(|of| of.version.clone()) {
+                return Ok(Some((Some(version), WHERE)));
+            }
+        }
+        Ok(Some((None, WHERE)))
+    }
+
+    fn usual_base(&self, material: &Material) -> String {
+        let sites = sites(material).unwrap_or_default();
+        let version = sites.iter().find_map(|site| {
+            let (_, rest) = site.split_once("lib/python")?;
+            PythonVersion::parse(rest.split('/').next()?)
+        });
+        let version = version.map_or_else(|| "3.12".to_owned(), |version| version.to_string());
+        format!("docker.io/library/python:{version}-slim")
     }
 
     fn root_hint(&self) -> &'static str {
         "such as \"/app\""
     }
+}
+
+/// Where its packages may lie: the artifact itself, and the packages of environments in the usual places.
+fn sites(material: &Material) -> Result<Vec<String>, ArtifactError> {
+    let mut sites = vec![String::new()];
+    for at in [""].iter().chain(&USUAL) {
+        let lib = if at.is_empty() { "lib".to_owned() } else { format!("{at}/lib") };
+        let names = material.names_in(&lib)?.into_iter().filter_map(|name| String::from_utf8(name).ok());
+        let pythons = names.filter(|name| name.starts_with("python"));
+        sites.extend(pythons.map(|name| format!("{lib}/{name}/site-packages")));
+    }
+    Ok(sites)
 }
 
 /// Where it goes; `None` is the image's root.

@@ -163,8 +163,8 @@ impl ArtifactKind for Quarkus {
         Ok(java::requirements(material, options, version))
     }
 
-    fn usual_base(&self) -> &'static str {
-        java::USUAL_BASE
+    fn usual_base(&self, _: &Material) -> String {
+        java::USUAL_BASE.to_owned()
     }
 
     fn root_hint(&self) -> &'static str {

@@ -50,8 +50,8 @@ impl ArtifactKind for Site {
         DefaultTimes::OfContents
     }
 
-    fn usual_base(&self) -> &'static str {
-        "docker.io/library/nginx:stable"
+    fn usual_base(&self, _: &Material) -> String {
+        "docker.io/library/nginx:stable".to_owned()
     }
 
     fn has_pages(&self) -> bool {

@@ -75,8 +75,8 @@ impl ArtifactKind for SpringBoot {
         &[ArtifactLayout::Extracted, ArtifactLayout::Exploded, ArtifactLayout::Packaged]
     }
 
-    fn usual_base(&self) -> &'static str {
-        java::USUAL_BASE
+    fn usual_base(&self, _: &Material) -> String {
+        java::USUAL_BASE.to_owned()
     }
 
     fn root_hint(&self) -> &'static str {

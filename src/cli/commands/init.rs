@@ -1,9 +1,12 @@
 //! `pack init`: a build file to start from.
 
+mod project;
+
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use self::project::{modules_of, programs_of, tool_of};
 use super::super::args::InitArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::file::OutputFile;
@@ -26,6 +29,9 @@ const USUAL: [&str; 9] = [
     "public",
 ];
 
+/// Those of a module of Maven or Gradle.
+const OF_MODULES: [&str; 3] = ["target", "build/libs", "build/install"];
+
 /// Writes a build file.
 ///
 /// # Errors
@@ -40,6 +46,7 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
     // Said before anything is written, as of every other flag.
     args.base.as_deref().map(Location::parse).transpose()?;
     let given = invocation.absolute(args.path.as_deref().unwrap_or(Path::new("")));
+    let project = if given.is_dir() { given.clone() } else { cwd.clone() };
     let ArtifactChoice { path, others } = find(invocation, &given, args.path.is_some())?;
     let found = artifact::detect(&path, invocation.scratch.parent())?;
     // An artifact that a build refuses is refused now.
@@ -54,7 +61,7 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
     }
     let name =
         args.name.as_ref().map_or_else(|| "localhost:5000/example/app".to_owned(), ToString::to_string);
-    let base = args.base.clone().unwrap_or_else(|| found.kind.usual_base().to_owned());
+    let base = args.base.clone().unwrap_or_else(|| found.kind.usual_base(found.material()));
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut more = String::new();
     if !others.is_empty() {
@@ -67,12 +74,14 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
         }
         more.push('\n');
     }
+    let made = tool_of(&project).map(|tool| format!("# `{}` makes the artifact.\n", tool.command));
     let text = format!(
-        "format = 1\n\n[image]\nname = {}\nbase = {}\n# tags = [\"{{git.short}}\"]\n\n[app]\npath = {}\n\
+        "format = 1\n\n[image]\nname = {}\nbase = {}\n# tags = [\"{{git.short}}\"]\n\n[app]\n{}path = {}\n\
          # root = \"/where/it/goes\"          # default: from the kind of artifact and the base\n\n{more}\
          # [config]\n# env = {{ JAVA_OPTS = \"-Xmx512m\" }}\n# ports = [8080]\n# user = \"1000:1000\"\n",
         quoted(&name),
         quoted(&base),
+        made.unwrap_or_default(),
         quoted(&relative(&path)),
     );
     OutputFile::open(invocation, &target)?.write(invocation, text.as_bytes())?;
@@ -103,6 +112,11 @@ fn find(invocation: &Invocation, given: &Path, named: bool) -> Result<ArtifactCh
     }
     let mut candidates: Vec<PathBuf> =
         USUAL.iter().flat_map(|directory| in_place(invocation, given, directory)).collect();
+    candidates.extend(programs_of(given));
+    for module in modules_of(given) {
+        let of_module = OF_MODULES.iter().flat_map(|directory| in_place(invocation, &module, directory));
+        candidates.extend(of_module);
+    }
     let can_be_packaged =
         |path: &PathBuf| detect(path).is_ok_and(|artifact| artifact::check_supported(&artifact).is_ok());
     // Directories that nothing shows to be more than that are parts of a project that is an application as it lies.
@@ -110,16 +124,39 @@ fn find(invocation: &Invocation, given: &Path, named: bool) -> Result<ArtifactCh
     if !named && !candidates.iter().any(has_sign) && detect(given).is_ok_and(is_whole) {
         return alone(given);
     }
+    let is_plain =
+        |path: &Path| detect(path).is_ok_and(|artifact| artifact.kind.sign(Form::Directory).is_none());
     match candidates.iter().position(can_be_packaged).or((!candidates.is_empty()).then_some(0)) {
         Some(first) => {
             let path = candidates.remove(first);
+            let module = modules_of(given).into_iter().find(|module| path.starts_with(module));
+            if let Some(module) = module {
+                let shown = shown_path(module.strip_prefix(given).unwrap_or(&module));
+                invocation.printer.note(format!("the artifact is that of the module `{shown}`"));
+            }
             candidates.retain(can_be_packaged);
             Ok(ArtifactChoice { path, others: candidates })
         }
-        None if named => alone(given),
+        None if named && !(tool_of(given).is_some() && is_plain(given)) => alone(given),
+        None => Err(not_found(given, named)),
+    }
+}
+
+/// The error where there is no artifact: with the command that makes one, where the build tool is known.
+fn not_found(given: &Path, named: bool) -> CommandError {
+    match tool_of(given) {
+        Some(tool) => {
+            let message = format!("found no artifact of this {} project: it is not built yet", tool.name);
+            let again = match named {
+                true => format!("`pack init {}`", shown_path(given)),
+                false => "`pack init`".to_owned(),
+            };
+            CommandError::new(ExitStatus::Input, message)
+                .hint(format!("run `{}`, then {again} again", tool.command))
+        }
         None => {
             let message = "found no artifact in target, build, dist, out or public";
-            Err(CommandError::new(ExitStatus::Input, message).hint("name it: `pack init build/libs/app.war`"))
+            CommandError::new(ExitStatus::Input, message).hint("name it: `pack init build/libs/app.war`")
         }
     }
 }

@@ -29,6 +29,7 @@ pub(super) enum Manager {
     Npm,
     Pnpm,
     Yarn,
+    Bun,
 }
 
 impl Manager {
@@ -37,14 +38,27 @@ impl Manager {
         let has = |path: &str| tree.get(path.as_bytes()).is_some();
         if has("node_modules/.pnpm") || has("node_modules/.modules.yaml") {
             Self::Pnpm
+        } else if has("node_modules/.bun") {
+            Self::Bun
         } else if has("node_modules/.yarn-integrity") || has("node_modules/.yarn-state.yml") {
             Self::Yarn
-        } else if has(HIDDEN_LOCK) || has("package-lock.json") {
+        } else if has(HIDDEN_LOCK) {
+            Self::Npm
+        } else {
+            Self::by_lock(has)
+        }
+    }
+
+    /// The one whose lock there is.
+    pub(super) fn by_lock(has: impl Fn(&str) -> bool) -> Self {
+        if has("package-lock.json") {
             Self::Npm
         } else if has("pnpm-lock.yaml") {
             Self::Pnpm
         } else if has("yarn.lock") {
             Self::Yarn
+        } else if has("bun.lock") || has("bun.lockb") {
+            Self::Bun
         } else {
             Self::Npm
         }
@@ -56,6 +70,7 @@ impl Manager {
             Self::Npm => "npm ci",
             Self::Pnpm => "pnpm install --frozen-lockfile",
             Self::Yarn => "yarn install",
+            Self::Bun => "bun install --frozen-lockfile",
         }
     }
 
@@ -64,6 +79,10 @@ impl Manager {
         match self {
             Self::Npm => "install it with `npm install --install-links`, which copies linked packages",
             Self::Pnpm => "run `pnpm --filter NAME deploy --prod DIR` and give DIR",
+            Self::Bun => {
+                "install the application outside of its workspace: `bun install` there copies all packages but those of a \
+                 workspace"
+            }
             Self::Yarn => {
                 "give the root of the workspace, or install into a copy with `yarn workspaces focus --production` and \
                  `nodeLinker: node-modules`"
@@ -148,12 +167,13 @@ impl Installed {
     }
 }
 
-/// The path that is left out for a package: with pnpm, all that lies in the directory of its store.
+/// The path that is left out for a package: with pnpm and Bun, all that lies in the directory of its store.
 fn unit_of(path: &[u8]) -> Vec<u8> {
-    const STORE: &[u8] = b"node_modules/.pnpm/";
-    let Some(rest) = path.strip_prefix(STORE) else { return path.to_vec() };
+    const STORES: [&[u8]; 2] = [b"node_modules/.pnpm/", b"node_modules/.bun/"];
+    let in_store = |store: &&[u8]| path.strip_prefix(*store).map(|rest| (store.len(), rest));
+    let Some((store, rest)) = STORES.iter().find_map(in_store) else { return path.to_vec() };
     let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
-    path[..STORE.len() + end].to_vec()
+    path[..store + end].to_vec()
 }
 
 /// Names in a message: some of them.

@@ -41,6 +41,12 @@ const OF_SHELL: &str = "&|;<>()$`\\\"'*?[]{}~#!%\n";
 /// The files that Node takes for a module `x` without an extension.
 const ENDINGS: [&str; 4] = ["", ".js", ".json", ".node"];
 
+/// The file that Nitro, the server of Nuxt and others, leaves in its `.output`.
+pub(super) const NITRO: &str = "nitro.json";
+
+/// The server in there.
+pub(super) const NITRO_SERVER: &str = "server/index.mjs";
+
 impl NodeCommand {
     /// The command of an application.
     pub(super) fn of(package: &PackageJson, tree: &FoundTree) -> Result<Self, NoCommand> {
@@ -59,6 +65,10 @@ impl NodeCommand {
                 }
             }
             return Ok(Self { words, why: format!("by the start script `{shown}`") });
+        }
+        if tree.is_file(NITRO.as_bytes()) && tree.is_file(NITRO_SERVER.as_bytes()) {
+            let words = vec![StartWord::File(NITRO_SERVER.to_owned())];
+            return Ok(Self { words, why: format!("by `{NITRO_SERVER}`, the server of Nitro") });
         }
         if tree.is_file(b"server.js") {
             let words = vec![StartWord::File("server.js".to_owned())];

@@ -444,3 +444,52 @@ fn native_modules_are_checked_like_programs() {
     let error = app.with(&AppOptions::default()).expect_err("refused").to_string();
     assert!(error.contains("is not a program for Linux"), "{error}");
 }
+
+/// As `bun install --linker isolated` leaves it.
+#[test]
+fn packages_of_bun_lie_in_a_store() {
+    let package =
+        r#"{"scripts":{"start":"node server.js"},"dependencies":{"a":"1"},"devDependencies":{"t":"1"}}"#;
+    let app = App::new(&[
+        ("package.json", package),
+        ("bun.lock", "{}"),
+        ("server.js", ""),
+        ("node_modules/.bun/a@1.0.0/node_modules/a/package.json", r#"{"dependencies":{"c":"1"}}"#),
+        ("node_modules/.bun/a@1.0.0/node_modules/c", "-> ../../c@1.0.0/node_modules/c"),
+        ("node_modules/.bun/c@1.0.0/node_modules/c/package.json", "{}"),
+        ("node_modules/.bun/t@1.0.0/node_modules/t/package.json", "{}"),
+        ("node_modules/a", "-> .bun/a@1.0.0/node_modules/a"),
+        ("node_modules/t", "-> .bun/t@1.0.0/node_modules/t"),
+    ]);
+    let kept = files(&app.proposed(), "dependencies");
+    assert!(kept.contains(&"app/node_modules/a".to_owned()), "{kept:?}");
+    assert!(
+        kept.contains(&"app/node_modules/.bun/c@1.0.0/node_modules/c/package.json".to_owned()),
+        "{kept:?}"
+    );
+    assert!(!kept.iter().any(|path| path.contains("/t")), "{kept:?}");
+    app.write("node_modules/own", "-> ../../packages/own");
+    let (why, hint) = app.refused();
+    assert!(why.contains("`node_modules/own` to `../../packages/own`"), "{why}");
+    assert!(hint.contains("bun install"), "{hint}");
+}
+
+/// As `nuxt build` leaves it in `.output`.
+#[test]
+fn nitro_starts_by_its_server() {
+    let app = App::new(&[
+        ("nitro.json", "{}"),
+        ("public/index.html", ""),
+        ("server/index.mjs", ""),
+        ("server/package.json", "{}"),
+        ("server/node_modules/.nitro/vue@3.5/package.json", "{}"),
+        ("server/node_modules/vue", "-> .nitro/vue@3.5"),
+    ]);
+    let proposal = app.proposed();
+    assert_eq!(
+        proposal.entrypoint.as_deref(),
+        Some(&["node".to_owned(), "/app/server/index.mjs".to_owned()][..])
+    );
+    assert!(files(&proposal, "dependencies").contains(&"app/server/node_modules/vue".to_owned()));
+    assert!(files(&proposal, "app").contains(&"app/public/index.html".to_owned()));
+}

@@ -2,9 +2,13 @@
 //! `*.dist-info` say it (binary distribution format, PEP 376, PEP 610).
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use super::super::super::error::ArtifactError;
 use super::super::super::found_tree::{FoundTree, read_item};
+use super::super::super::material::Material;
 use super::super::super::package_json::{member, package};
 use super::environment::below;
 use crate::layer::scan::FoundKind;
@@ -26,6 +30,8 @@ pub(super) struct PythonDistribution {
     pub(super) metadata: Vec<u8>,
     /// The programs that it brings, with the function of each.
     pub(super) scripts: Vec<(String, String)>,
+    /// Its version.
+    pub(super) version: Option<String>,
     /// The names of those that it needs.
     needs: Vec<String>,
 }
@@ -64,28 +70,59 @@ impl PythonDistributions {
                 ))));
             }
             let about = file("METADATA")?.unwrap_or_default();
-            let about = String::from_utf8_lossy(&about);
-            let headers = about.lines().take_while(|line| !line.is_empty());
-            let field = |line: &str, name: &str| line.strip_prefix(name).map(|value| value.trim().to_owned());
-            let mut distribution = PythonDistribution {
-                name: normalised(String::from_utf8_lossy(stem).split('-').next().unwrap_or_default()),
-                metadata: directory.clone(),
-                ..PythonDistribution::default()
-            };
-            for line in headers {
-                if let Some(name) = field(line, "Name:") {
-                    distribution.name = normalised(&name);
-                } else if let Some(needed) = field(line, "Requires-Dist:") {
-                    distribution.needs.push(requirement_name(&needed));
-                }
-            }
-            distribution.scripts = scripts(&file("entry_points.txt")?.unwrap_or_default());
-            all.push(distribution);
+            let programs = file("entry_points.txt")?.unwrap_or_default();
+            all.push(PythonDistribution::parse(stem, directory.clone(), &about, &programs));
         }
         if let Some(fault) = paths_of_machine(tree, site)? {
             return Ok(Err(fault));
         }
         Ok(Ok(Self(all)))
+    }
+
+    /// A warning about modules that a distribution says it has, and that are not there: an installation that was broken
+    /// off, or files that someone deleted. Those that the user leaves out are there.
+    pub(super) fn warning_of_missing(
+        &self,
+        tree: &FoundTree,
+        site: &[u8],
+        on_disk: &Path,
+    ) -> Result<Option<String>, ArtifactError> {
+        const NAMED: usize = 3;
+        let mut missing: Vec<String> = Vec::new();
+        for distribution in &self.0 {
+            for path in distribution.files(tree, site)? {
+                let is_module = path.ends_with(b".py") || path.ends_with(b".so");
+                if is_module
+                    && tree.get(&path).is_none()
+                    && std::fs::symlink_metadata(on_disk.join(OsStr::from_bytes(&path))).is_err()
+                {
+                    missing.push(format!("`{}` of `{}`", shown(&path), shown(distribution.name.as_bytes())));
+                }
+            }
+        }
+        let more = missing.len().saturating_sub(NAMED);
+        missing.truncate(NAMED);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        Ok((!missing.is_empty()).then(|| {
+            format!(
+                "modules are missing that `RECORD` names: {}{more}; install the packages again",
+                missing.join(", ")
+            )
+        }))
+    }
+
+    /// Those in a directory on disk, without a look at anything else in it.
+    pub(super) fn in_directory(material: &Material, site: &str) -> Result<Self, ArtifactError> {
+        let mut all = Vec::new();
+        for name in material.names_in(site)? {
+            let Some(stem) = name.strip_suffix(b".dist-info") else { continue };
+            let Ok(text) = std::str::from_utf8(&name) else { continue };
+            let file = |of: &str| material.read(&format!("{site}/{text}/{of}"), MAX_TEXT);
+            let about = file("METADATA")?.unwrap_or_default();
+            let programs = file("entry_points.txt")?.unwrap_or_default();
+            all.push(PythonDistribution::parse(stem, name.clone(), &about, &programs));
+        }
+        Ok(Self(all))
     }
 
     /// The application: the only distribution with programs that no other needs.
@@ -104,6 +141,28 @@ impl PythonDistributions {
 }
 
 impl PythonDistribution {
+    /// The distribution whose directory of metadata is `STEM.dist-info`, by its `METADATA` and `entry_points.txt`.
+    fn parse(stem: &[u8], metadata: Vec<u8>, about: &[u8], programs: &[u8]) -> Self {
+        let about = String::from_utf8_lossy(about);
+        let field = |line: &str, name: &str| line.strip_prefix(name).map(|value| value.trim().to_owned());
+        let mut distribution = Self {
+            name: normalised(String::from_utf8_lossy(stem).split('-').next().unwrap_or_default()),
+            metadata,
+            scripts: scripts(programs),
+            ..Self::default()
+        };
+        for line in about.lines().take_while(|line| !line.is_empty()) {
+            if let Some(name) = field(line, "Name:") {
+                distribution.name = normalised(&name);
+            } else if let Some(version) = field(line, "Version:") {
+                distribution.version = Some(version);
+            } else if let Some(needed) = field(line, "Requires-Dist:") {
+                distribution.needs.push(requirement_name(&needed));
+            }
+        }
+        distribution
+    }
+
     /// The program that is the application: its only one, or the one of its name.
     pub(super) fn program(&self) -> Option<&(String, String)> {
         match &self.scripts[..] {

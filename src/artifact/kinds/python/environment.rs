@@ -14,6 +14,9 @@ pub(super) const USUAL: [&str; 3] = [".venv", "venv", "env"];
 /// The file that makes a directory a virtual environment (PEP 405).
 pub(super) const MARKER: &str = "pyvenv.cfg";
 
+/// The directory that makes a directory an environment of conda.
+pub(super) const CONDA: &str = "conda-meta";
+
 /// A minor version of Python.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PythonVersion {
@@ -67,6 +70,13 @@ pub(super) type EnvironmentFault = (String, String);
 impl PythonEnvironment {
     /// Looks for it.
     pub(super) fn of(tree: &FoundTree) -> Result<Result<Self, EnvironmentFault>, ArtifactError> {
+        if tree.is_directory(CONDA.as_bytes()) {
+            let why = "it is an environment of conda, whose programs and libraries only work in the directory that it was \
+                       made in";
+            let hint = "install the packages into a virtual environment (`python3 -m venv .venv`, `.venv/bin/pip \
+                        install …`); or set `kind = \"tree\"`, `root` to that directory, and `entrypoint` in `[config]`";
+            return Ok(Err((why.to_owned(), hint.to_owned())));
+        }
         let has = |at: &str| tree.get(below(at.as_bytes(), MARKER.as_bytes()).as_slice()).is_some();
         let Some(at) = std::iter::once("").chain(USUAL).find(|at| has(at)) else {
             return Ok(Ok(Self::Target));

@@ -33,6 +33,7 @@ pub(super) struct PythonFiles {
     pub(super) distributions: PythonDistributions,
     omissions: Omissions,
     pub(super) notes: Vec<String>,
+    pub(super) warnings: Vec<String>,
     /// The version that its modules are for, where they say one.
     pub(super) version: Option<PythonVersion>,
 }
@@ -55,7 +56,16 @@ impl PythonFiles {
         let version = version_of(&tree, &environment).map_err(unfit)?;
         check_links(&tree, &environment).map_err(unfit)?;
         let omissions = Omissions::default();
-        let mut files = Self { tree, environment, distributions, omissions, notes: Vec::new(), version };
+        let warnings = distributions.warning_of_missing(&tree, environment.site(), material.path())?;
+        let mut files = Self {
+            tree,
+            environment,
+            distributions,
+            omissions,
+            notes: Vec::new(),
+            warnings: warnings.into_iter().collect(),
+            version,
+        };
         files.leave_behind();
         files.leave_compiled()?;
         Ok(files)

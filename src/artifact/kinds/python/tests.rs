@@ -362,3 +362,50 @@ fn archives_that_python_runs_are_told_apart() {
     let artifact = detect(&directory.path().join("shop.pex")).expect("detected");
     assert!(propose(&artifact, &AppOptions::default(), Some(&old), &Scanner::default()).is_err());
 }
+
+#[test]
+fn modules_that_are_missing_are_named() {
+    let whole = App::environment("", &[]);
+    assert_eq!(whole.proposed().warnings, Vec::<String>::new());
+    let record =
+        "greet.py,sha256=x,1\ngreet/deep.py,,\ngreet/fast.so,,\ngreet/data.txt,,\n../../etc/x.py,,\n";
+    let broken = App::environment("", &[("@/greet-1.2.dist-info/RECORD", record)]);
+    assert_eq!(
+        broken.proposed().warnings,
+        [
+            "modules are missing that `RECORD` names: `lib/python3.11/site-packages/greet/deep.py` of `greet`, \
+          `lib/python3.11/site-packages/greet/fast.so` of `greet`; install the packages again"
+        ]
+    );
+    // A file that the user leaves out is there.
+    broken.write_in("", "@/greet/deep.py", "");
+    broken.write_in("", "@/greet/fast.so", "");
+    broken.write(".packignore", "deep.py\nfast.so\n");
+    assert_eq!(broken.proposed().warnings, Vec::<String>::new());
+}
+
+#[test]
+fn an_environment_of_conda_is_refused_with_the_way_out() {
+    let app =
+        App::new(&[("conda-meta/history", ""), ("bin/python3.11", "\x7fELF"), ("lib/libpython3.11.so", "")]);
+    let (why, hint) = app.refused();
+    assert!(why.contains("an environment of conda"), "{why}");
+    assert!(hint.contains("python3 -m venv") && hint.contains("kind = \"tree\""), "{hint}");
+}
+
+#[test]
+fn the_version_is_that_of_the_applications_distribution() {
+    let of = |app: &App| crate::artifact::version(&app.artifact()).expect("read");
+    for at in ["", ".venv"] {
+        assert_eq!(of(&App::environment(at, &[])).value.as_deref(), Some("1.0"), "{at}");
+    }
+    let target = App::new(&[
+        ("shop-2.1.dist-info/METADATA", "Name: shop\nVersion: 2.1\n"),
+        ("shop-2.1.dist-info/entry_points.txt", "[console_scripts]\nshop = shop:main\n"),
+        ("greet-3.dist-info/METADATA", "Name: greet\nVersion: 3\n"),
+    ]);
+    assert_eq!(of(&target).value.as_deref(), Some("2.1"));
+    let none = of(&App::new(&[("greet-3.dist-info/METADATA", "Name: greet\nVersion: 3\n")]));
+    assert_eq!(none.value, None);
+    assert!(none.looked_at.iter().any(|place| place.contains("METADATA")), "{none:?}");
+}

@@ -1,0 +1,195 @@
+//! `pack init` in projects of all sorts: it finds what the build made, and what it writes builds at once.
+
+use std::fs;
+
+use crate::apps::{base_with_java, hello_jar};
+use crate::artifacts::{AMD64, base, elf, layout, war};
+use crate::java::gzip;
+use crate::support::{Project, Zip, chmod};
+
+/// A file in a project.
+type File<'a> = (&'a str, &'a [u8]);
+
+/// A project whose `pack init` succeeds on this base; what it wrote, after `pack build` took it.
+#[track_caller]
+fn initialised(files: &[File<'_>], base: &str, says: &[&str]) -> String {
+    let project = Project::new();
+    for (name, content) in files {
+        project.write(name, content);
+        chmod(&project.path(name), 0o755);
+    }
+    project.pack("init").args(&format!("--base {base}")).ok().says(says);
+    let written = fs::read_to_string(project.path("build.toml")).unwrap();
+    project.build("");
+    assert!(written.lines().count() <= 25, "short: {written}");
+    written
+}
+
+/// A project in which there is nothing yet: the message names the tool and the command.
+#[track_caller]
+fn not_built(files: &[File<'_>], tool: &str, command: &str) {
+    let project = Project::new();
+    for (name, content) in files {
+        project.write(name, content);
+    }
+    let said = project.pack("init").fails(1);
+    said.says(&[tool, &format!("run `{command}`")]).hints();
+    assert!(!project.path("build.toml").exists());
+}
+
+#[test]
+fn projects_of_java() {
+    let (_base, java) = base_with_java("17.0.9");
+    let (jar, library) = (hello_jar(""), Zip::default().stored("a/A.class", b"\xca\xfe\xba\xbe").finish());
+    let files: &[File<'_>] = &[("pom.xml", b"<project/>"), ("target/shop-1.0.jar", &jar)];
+    let written = initialised(files, &java, &["`target/shop-1.0.jar` is"]);
+    assert!(
+        written.contains("path = \"target/shop-1.0.jar\"") && written.contains("# `mvn package` makes"),
+        "{written}"
+    );
+    let gradle: &[File<'_>] = &[("gradlew", b"#!/bin/sh\n"), ("build/libs/shop.jar", &jar)];
+    assert!(initialised(gradle, &java, &[]).contains("# `./gradlew build` makes"));
+
+    // Of several modules the one counts that can be started; libraries are none.
+    let modules: &[File<'_>] = &[
+        ("pom.xml", b"<project><modules/></project>"),
+        ("core/pom.xml", b"<project/>"),
+        ("core/target/core-1.0.jar", &library),
+        ("web/pom.xml", b"<project/>"),
+        ("web/target/web-1.0.jar", &jar),
+        ("tools/cli/build.gradle", b""),
+        ("tools/cli/build/libs/cli.jar", &jar),
+    ];
+    let written =
+        initialised(modules, &java, &["is that of the module `tools/cli`", "another artifact here"]);
+    assert!(written.contains("\npath = \"tools/cli/build/libs/cli.jar\""), "{written}");
+    assert!(
+        written.contains("# path = \"web/target/web-1.0.jar\"") && !written.contains("core-1.0"),
+        "{written}"
+    );
+
+    not_built(&[("pom.xml", b"<project/>")], "Maven", "mvn package");
+    not_built(&[("pom.xml", b"<project/>"), ("web/pom.xml", b"<project/>")], "Maven", "mvn package");
+    not_built(&[("build.gradle.kts", b"")], "Gradle", "gradle build");
+    // A web application goes onto a server.
+    let tomcat = base(&["linux/amd64"], "env = { CATALINA_HOME = \"/usr/local/tomcat\" }\n", &[]);
+    let application = war(&[("WEB-INF/web.xml", b"<web-app/>")]);
+    let files: &[File<'_>] = &[("pom.xml", b"<project/>"), ("target/shop.war", &application)];
+    initialised(files, &layout(&tomcat), &["`target/shop.war` is"]);
+}
+
+#[test]
+fn projects_of_cargo_and_go() {
+    let program = elf(AMD64, &[]);
+    let cargo: &[File<'_>] = &[
+        ("Cargo.toml", b"[package]\nname = \"shop\"\n"),
+        ("target/release/shop", &program),
+        ("target/release/shop.d", b"shop: src/main.rs"),
+    ];
+    let written = initialised(cargo, "scratch", &["`target/release/shop` is an ELF program"]);
+    assert!(
+        written.contains("base = \"scratch\"") && written.contains("`cargo build --release`"),
+        "{written}"
+    );
+    // Of a workspace with two programs both are named: that of the package first, and the static one of two.
+    let workspace: &[File<'_>] = &[
+        ("Cargo.toml", b"[workspace]\nmembers = [\"admin\"]\n[package]\nname = \"shop\"\n"),
+        ("target/release/admin", &program),
+        ("target/release/shop", &program),
+        ("target/x86_64-unknown-linux-musl/release/shop", &program),
+    ];
+    let written = initialised(workspace, "scratch", &["another artifact here"]);
+    assert!(written.contains("\npath = \"target/x86_64-unknown-linux-musl/release/shop\""), "{written}");
+    assert!(written.contains("# path = \"target/release/admin\""), "{written}");
+    not_built(&[("Cargo.toml", b"[package]\nname = \"shop\"\n")], "Cargo", "cargo build --release");
+
+    let go: &[File<'_>] = &[
+        ("go.mod", b"module example.com/me/shop\n\ngo 1.24\n"),
+        ("main.go", b"package main\n"),
+        ("admin", &program),
+        ("shop", &program),
+    ];
+    let written = initialised(go, "scratch", &["`shop` is an ELF program", "another artifact here"]);
+    assert!(written.contains("\npath = \"shop\"") && written.contains("# path = \"admin\""), "{written}");
+    not_built(&[("go.mod", b"module x\n"), ("main.go", b"")], "Go", "CGO_ENABLED=0 go build .");
+    // The base of a new file has the loader of a dynamic program.
+    let project = Project::new();
+    project.write("Cargo.toml", "[package]\nname = \"shop\"\n");
+    project.write("target/release/shop", elf(AMD64, &["libc.so.6"]));
+    project.pack("init").ok();
+    assert!(fs::read_to_string(project.path("build.toml")).unwrap().contains("library/debian:stable-slim"));
+}
+
+#[test]
+fn projects_of_node_and_python() {
+    let node = base(&["linux/amd64"], "", &[("usr/bin/node", "x")]);
+    chmod(&node.path("files/usr/bin/node"), 0o755);
+    node.pack("build -o oci:layout").ok();
+    let package: &[u8] = br#"{"scripts":{"start":"node server.js"},"dependencies":{"a":"1"}}"#;
+    let mut files: Vec<File<'_>> = vec![
+        ("package.json", package),
+        ("server.js", b"require('a')"),
+        ("node_modules/a/package.json", b"{\"version\":\"1.0.0\"}"),
+        ("node_modules/a/index.js", b""),
+    ];
+    for lock in ["pnpm-lock.yaml", "package.json"] {
+        if lock != "package.json" {
+            files.push((lock, b"lockfileVersion: '9.0'\n"));
+        }
+        let written = initialised(&files, &layout(&node), &["a Node.js application"]);
+        assert!(written.contains("path = \".\""), "{written}");
+        files.retain(|(name, _)| *name != lock || lock == "package.json");
+    }
+    for (lock, command) in [
+        ("package-lock.json", "npm ci"),
+        ("pnpm-lock.yaml", "pnpm install --frozen-lockfile"),
+        ("yarn.lock", "yarn install"),
+        ("bun.lock", "bun install --frozen-lockfile"),
+    ] {
+        not_built(&[("package.json", package), (lock, b"{}")], "not installed", command);
+    }
+
+    let python = base(&["linux/amd64"], "", &[("usr/bin/python3.11", "x")]);
+    chmod(&python.path("files/usr/bin/python3.11"), 0o755);
+    python.pack("build -o oci:layout").ok();
+    let site = ".venv/lib/python3.11/site-packages";
+    let own = [
+        format!("{site}/shop.py"),
+        format!("{site}/shop-1.0.dist-info/METADATA"),
+        format!("{site}/shop-1.0.dist-info/entry_points.txt"),
+    ];
+    for lock in ["uv.lock", "poetry.lock", "requirements.txt"] {
+        let files: &[File<'_>] = &[
+            (lock, b""),
+            (".venv/pyvenv.cfg", b"home = /usr/bin\nversion = 3.11.2\n"),
+            (".venv/bin/python", b"x"),
+            (".venv/bin/shop", b"#!/home/me/.venv/bin/python\n"),
+            (&own[0], b"def main(): pass\n"),
+            (&own[1], b"Name: shop\nVersion: 1.0\n"),
+            (&own[2], b"[console_scripts]\nshop = shop:main\n"),
+        ];
+        initialised(files, &layout(&python), &["a Python application"]);
+    }
+    not_built(&[("uv.lock", b""), ("pyproject.toml", b"")], "uv project", "uv sync --no-editable --no-dev");
+    let pip = "python3 -m venv .venv && .venv/bin/pip install .";
+    not_built(&[("poetry.lock", b""), ("pyproject.toml", b"")], "Poetry project", pip);
+    let requirements = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt";
+    not_built(&[("requirements.txt", b"x\n")], "Python project", requirements);
+    let project = Project::new();
+    project.write("app/go.mod", "module x\n");
+    project.pack("init app").fails(1).says(&["Go project", "`pack init "]).hints();
+}
+
+#[test]
+fn an_archive_and_a_plain_directory() {
+    let (_base, java) = base_with_java("17.0.9");
+    let project = Project::new();
+    project.write("pages.tar.gz", gzip(&[0; 2048]));
+    project.pack("init pages.tar.gz").fails(1).says(&["a gzip file"]).hints();
+    project.write("public/index.html", "hello");
+    project.pack("init").args(&format!("--base {java}")).ok();
+    let written = fs::read_to_string(project.path("build.toml")).unwrap();
+    assert!(written.contains("path = \"public\"") && !written.contains("makes the artifact"), "{written}");
+    project.build("--root /srv");
+    Project::new().pack("init").fails(1).says(&["found no artifact"]).hints();
+}
