@@ -12,6 +12,7 @@ mod java_peers;
 mod machine_code;
 pub(crate) mod machines;
 mod peers;
+mod programs;
 mod registries;
 mod runtimes;
 pub(crate) mod server;
