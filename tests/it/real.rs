@@ -5,6 +5,7 @@
 mod cache;
 mod doors;
 mod engines;
+mod failing;
 mod http;
 mod images;
 mod jars;

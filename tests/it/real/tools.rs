@@ -136,7 +136,8 @@ impl Podman {
         Self { directory: directory.to_owned(), short }
     }
 
-    fn line(&self, rest: &str) -> Command {
+    /// Its command line.
+    pub(super) fn line(&self, rest: &str) -> Command {
         let (d, s) = (self.directory.display(), self.short.path().display());
         line(&format!(
             "podman --root {d}/root --runroot {s}/run --tmpdir {s}/tmp --storage-driver overlay \

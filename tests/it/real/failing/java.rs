@@ -1,0 +1,219 @@
+//! Java applications.
+
+use super::bases::Base;
+use super::case::{Case, Found, Image, Place, app, config, tree};
+use super::session::show;
+use crate::apps::hello_jar;
+use crate::artifacts::war;
+use crate::java::{Classes, distribution, quarkus_app, small_boot_jar, thin_jar};
+use crate::support::Zip;
+
+/// The major version of the class files of Java 21; the bases have Java 17.
+const NEWER: u16 = 65;
+
+/// A class file for a newer Java.
+fn newer(mut class: Vec<u8>) -> Vec<u8> {
+    class[6..8].copy_from_slice(&NEWER.to_be_bytes());
+    class
+}
+
+fn classes(place: &Place) -> Classes {
+    Classes {
+        main: place.input("classes/shop/Main.class"),
+        library: place.input("classes/greeting/Greeting.class"),
+        launcher: place.input("classes/loader/Launcher.class"),
+    }
+}
+
+fn newer_main(place: &Place) -> Classes {
+    let classes = classes(place);
+    Classes { main: newer(classes.main), ..classes }
+}
+
+/// A jar that needs nothing but Java.
+fn jar(place: &Place, base: Base) -> Image {
+    place.write("hello.jar", hello_jar(""));
+    Image::on(base, app("hello.jar"))
+}
+
+fn thin(place: &Place, classes: &Classes) -> Image {
+    place.files("", thin_jar(classes));
+    Image::on(Base::Java, app("shop-1.2.jar"))
+}
+
+fn boot(place: &Place, classes: &Classes) -> Image {
+    place.write("boot.jar", small_boot_jar(classes, "the shop"));
+    Image::on(Base::Java, app("boot.jar"))
+}
+
+fn quarkus(place: &Place, classes: &Classes) -> Image {
+    place.files("", quarkus_app(classes));
+    Image::on(Base::Java, app("quarkus-app"))
+}
+
+fn distributed(place: &Place, base: Base) -> Image {
+    place.files("", distribution(&classes(place)));
+    place.mode("shop-1.2/bin/shop", 0o755);
+    Image::on(base, app("shop-1.2"))
+}
+
+const WEB: &[u8] = b"<web-app><servlet><servlet-name>page</servlet-name><servlet-class>shop.Page</servlet-class></servlet>\
+<servlet-mapping><servlet-name>page</servlet-name><url-pattern>/page</url-pattern></servlet-mapping></web-app>";
+
+/// A web application with one servlet.
+fn web(place: &Place, class: &[u8]) -> Image {
+    place.write("shop.war", war(&[("WEB-INF/web.xml", WEB), ("WEB-INF/classes/shop/Page.class", class)]));
+    Image::on(Base::Tomcat, app("shop.war")).with_page("/page")
+}
+
+fn web_of(place: &Place, generation: &str) -> Image {
+    web(place, &place.input(&format!("failing/servlet/{generation}/shop/Page.class")))
+}
+
+/// A jar as it is, started by hand.
+fn by_hand(place: &Place, jar: &[u8]) -> Image {
+    place.write("app/app.jar", jar);
+    Image::on(Base::Java, tree("app", "/app") + &config(&["java", "-jar", "/app/app.jar"], ""))
+}
+
+fn truncated() -> Vec<u8> {
+    let jar = hello_jar("");
+    jar[..jar.len() - 60].to_vec()
+}
+
+fn without_main_class() -> Vec<u8> {
+    let mut jar = Zip::default();
+    jar.stored("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\r\n\r\n").stored("a.txt", b"a").finish()
+}
+
+fn cases() -> Vec<Case> {
+    let newer_class = |name, faulty, mended, runs| Case {
+        name,
+        found: Found::Rules(&["java-version"]),
+        faulty,
+        mended,
+        fails: "UnsupportedClassVersionError",
+        runs,
+    };
+    vec![
+        newer_class(
+            "class-newer-thin-jar",
+            |place| thin(place, &newer_main(place)),
+            |place| thin(place, &classes(place)),
+            "hello to a thin jar",
+        ),
+        newer_class(
+            "class-newer-boot",
+            |place| boot(place, &newer_main(place)),
+            |place| boot(place, &classes(place)),
+            "hello to the shop",
+        ),
+        newer_class(
+            "class-newer-quarkus",
+            |place| quarkus(place, &newer_main(place)),
+            |place| quarkus(place, &classes(place)),
+            "hello to Quarkus",
+        ),
+        newer_class(
+            "class-newer-war",
+            |place| web(place, &newer(place.input("failing/servlet/jakarta/shop/Page.class"))),
+            |place| web_of(place, "jakarta"),
+            "a page of a servlet",
+        ),
+        Case {
+            name: "older-servlets",
+            found: Found::Rules(&["servlet-api"]),
+            faulty: |place| web_of(place, "javax"),
+            mended: |place| web_of(place, "jakarta"),
+            fails: "ClassNotFoundException: javax.servlet.http.HttpServlet",
+            runs: "a page of a servlet",
+        },
+        Case {
+            name: "java-missing",
+            found: Found::Rules(&["entrypoint-missing", "java-version"]),
+            faulty: |place| jar(place, Base::Debian),
+            mended: |place| jar(place, Base::Java),
+            fails: "executable file not found in $PATH",
+            runs: "hello from a jar",
+        },
+        Case {
+            name: "jar-truncated",
+            found: Found::Refused {
+                says: "is a truncated zip archive",
+                by_hand: |place| by_hand(place, &truncated()),
+            },
+            faulty: |place| {
+                place.write("hello.jar", truncated());
+                Image::on(Base::Java, app("hello.jar"))
+            },
+            mended: |place| jar(place, Base::Java),
+            fails: "Invalid or corrupt jarfile",
+            runs: "hello from a jar",
+        },
+        Case {
+            name: "no-main-class",
+            found: Found::Refused {
+                says: "has no `Main-Class`",
+                by_hand: |place| by_hand(place, &without_main_class()),
+            },
+            faulty: |place| {
+                place.write("hello.jar", without_main_class());
+                Image::on(Base::Java, app("hello.jar"))
+            },
+            mended: |place| jar(place, Base::Java),
+            fails: "no main manifest attribute",
+            runs: "hello from a jar",
+        },
+        Case {
+            name: "class-path-broken",
+            found: Found::Refused {
+                says: "lib/greeting-1.0.jar`, which is not there",
+                by_hand: |place| {
+                    let [(_, jar), ..] = &thin_jar(&classes(place))[..] else { panic!("has a jar") };
+                    by_hand(place, jar)
+                },
+            },
+            faulty: |place| {
+                let image = thin(place, &classes(place));
+                place.remove("lib/greeting-1.0.jar");
+                image
+            },
+            mended: |place| thin(place, &classes(place)),
+            fails: "java.lang.NoClassDefFoundError: greeting/Greeting",
+            runs: "hello to a thin jar",
+        },
+        Case {
+            name: "library-of-quarkus-missing",
+            found: Found::Refused {
+                says: "class path of `quarkus-run.jar` has `lib/boot/greeting-1.0.jar`",
+                by_hand: |place| {
+                    quarkus(place, &classes(place));
+                    place.remove("quarkus-app/lib/boot/greeting-1.0.jar");
+                    let entrypoint = config(&["java", "-jar", "/app/quarkus-run.jar"], "");
+                    Image::on(Base::Java, tree("quarkus-app", "/app") + &entrypoint)
+                },
+            },
+            faulty: |place| {
+                let image = quarkus(place, &classes(place));
+                place.remove("quarkus-app/lib/boot/greeting-1.0.jar");
+                image
+            },
+            mended: |place| quarkus(place, &classes(place)),
+            fails: "java.lang.NoClassDefFoundError: greeting/Greeting",
+            runs: "hello to Quarkus",
+        },
+        Case {
+            name: "start-script-without-a-shell",
+            found: Found::Rules(&["entrypoint-missing"]),
+            faulty: |place| distributed(place, Base::JavaAlone),
+            mended: |place| distributed(place, Base::Java),
+            fails: "no such file or directory",
+            runs: "hello to a distribution",
+        },
+    ]
+}
+
+#[test]
+fn java_applications_that_do_not_start_are_found() {
+    show(&cases(), &[Base::Debian, Base::Java, Base::JavaAlone, Base::Tomcat]);
+}
