@@ -48,8 +48,8 @@ pub(super) struct ClassPath {
 }
 
 /// The entries of the attribute.
-pub(super) fn named(manifest: &JarManifest) -> Vec<&str> {
-    manifest.get("Class-Path").unwrap_or_default().split_ascii_whitespace().collect()
+pub(super) fn named(manifest: &JarManifest) -> impl Iterator<Item = &str> {
+    manifest.get("Class-Path").unwrap_or_default().split_ascii_whitespace()
 }
 
 /// Follows the class path of a jar on disk, and of the jars on it.
@@ -149,12 +149,14 @@ pub(super) fn follow(material: &Material) -> Result<ClassPath, ArtifactError> {
     Ok(found)
 }
 
+/// The names that a manifest has on its class path: no more than are too many.
 fn own_names(manifest: &JarManifest) -> Vec<String> {
-    named(manifest).into_iter().map(str::to_owned).collect()
+    named(manifest).take(MOST_NAMES + 1).map(str::to_owned).collect()
 }
 
 fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    let is_loop = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    is_loop || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// The files that a file of the class path names, if it is a jar.
@@ -165,7 +167,7 @@ fn named_by(path: &Path) -> Result<Vec<String>, ArtifactError> {
     }
     let archive = ZipArchive::open(path)?;
     let manifest = match archive.position(MANIFEST.as_bytes()) {
-        Some(index) => JarManifest::parse(&archive.read(index, MAX_MANIFEST)?),
+        Some(index) => JarManifest::read(path, &archive.read(index, MAX_MANIFEST)?)?,
         None => return Ok(Vec::new()),
     };
     Ok(own_names(&manifest))

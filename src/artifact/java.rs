@@ -1,7 +1,5 @@
 //! Java applications that a Java runtime of the base starts: its program, and the version of classes.
 
-use std::io::Read as _;
-
 use super::error::ArtifactError;
 use super::material::Material;
 use super::options::AppOptions;
@@ -94,10 +92,7 @@ pub(super) fn newest_class(
     let classes = classes.filter(|(_, entry)| is_loaded_class(&entry.name) && is_meant(&entry.name));
     let mut newest: Option<(u32, Vec<u8>)> = None;
     for (index, entry) in classes.take(CLASSES) {
-        let mut head = Vec::new();
-        let read = archive.reader(index)?.take(CLASS_HEAD).read_to_end(&mut head);
-        read.map_err(|source| ArtifactError::Io { path: archive.path().to_owned(), source })?;
-        let Some(java) = java_of_class(&head) else { continue };
+        let Some(java) = java_of_class(&archive.head(index, CLASS_HEAD)?) else { continue };
         if newest.as_ref().is_none_or(|(known, _)| *known < java) {
             newest = Some((java, entry.name.clone()));
         }

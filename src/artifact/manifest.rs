@@ -1,9 +1,17 @@
 //! The manifest of a Java archive.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::error::ArtifactError;
+
 pub(super) const MANIFEST: &str = "META-INF/MANIFEST.MF";
 
 /// Larger manifests exist only in attacks: signed jars of 10,000 entries have 1 MiB.
 pub(super) const MAX_MANIFEST: u64 = 16 << 20;
+
+/// The most lines of a manifest: a signed jar of 100,000 entries has 300,000. Each costs some 200 bytes of memory.
+const MAX_LINES: usize = 500_000;
 
 /// The longest line that is written, in bytes without its end (JAR specification).
 const LINE: usize = 72;
@@ -20,6 +28,21 @@ pub(super) struct JarManifest {
 }
 
 impl JarManifest {
+    /// The manifest of the archive at `path`.
+    ///
+    /// # Errors
+    /// When it has more lines than any archive needs.
+    pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Self, ArtifactError> {
+        if memchr::memchr2_iter(b'\r', b'\n', bytes).nth(MAX_LINES).is_none() {
+            return Ok(Self::parse(bytes));
+        }
+        Err(ArtifactError::Unfit {
+            path: path.to_owned(),
+            why: format!("`{MANIFEST}` in it has more than {MAX_LINES} lines"),
+            hint: "build the archive again, without a section for each of its entries".to_owned(),
+        })
+    }
+
     /// Lenient: what is not `Name: value` is skipped, as Java's own tools would refuse it anyway.
     pub(super) fn parse(bytes: &[u8]) -> Self {
         let mut sections: Vec<Vec<Vec<u8>>> = vec![Vec::new()];
@@ -85,11 +108,16 @@ impl JarManifest {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         const VERSION: &str = "Manifest-Version";
         let mut out = Vec::new();
-        write_attribute(&mut out, VERSION, self.get(VERSION).unwrap_or("1.0"));
-        for (position, (name, _)) in self.main.iter().enumerate() {
-            let is_first = !self.main[..position].iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
-            if is_first && !name.eq_ignore_ascii_case(VERSION) {
-                write_attribute(&mut out, name, self.get(name).unwrap_or_default());
+        // A name stands where it occurs first, with the value that counts.
+        let mut values: BTreeMap<String, &str> = BTreeMap::new();
+        for (name, value) in &self.main {
+            values.insert(name.to_ascii_lowercase(), value);
+        }
+        let version = values.remove(&VERSION.to_ascii_lowercase());
+        write_attribute(&mut out, VERSION, version.unwrap_or("1.0"));
+        for (name, _) in &self.main {
+            if let Some(value) = values.remove(&name.to_ascii_lowercase()) {
+                write_attribute(&mut out, name, value);
             }
         }
         out.extend(b"\r\n");
@@ -172,6 +200,22 @@ mod tests {
             "y".repeat(10)
         );
         assert_eq!(String::from_utf8(manifest.to_bytes()).expect("text"), expected);
+    }
+
+    #[test]
+    fn a_manifest_has_lines_for_any_archive_and_no_more() {
+        let of = |lines: usize| {
+            let text: String = (0..lines).map(|number| format!("X-{number}: 1\n")).collect();
+            JarManifest::read(Path::new("a.jar"), text.as_bytes())
+        };
+        let large = of(300_000).expect("of an archive of 100,000 entries");
+        // Each attribute is looked at once, whatever their number.
+        assert!(large.to_bytes().ends_with(b"X-299999: 1\r\n\r\n"));
+        let error = of(MAX_LINES + 1).expect_err("too many");
+        assert_eq!(
+            error.to_string(),
+            "`a.jar` cannot be packaged: `META-INF/MANIFEST.MF` in it has more than 500000 lines"
+        );
     }
 
     proptest! {

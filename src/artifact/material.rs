@@ -145,7 +145,8 @@ impl Material {
         if let Some(manifest) = self.manifest.get() {
             return Ok(manifest.as_ref());
         }
-        let manifest = self.read(MANIFEST, MAX_MANIFEST)?.map(|bytes| JarManifest::parse(&bytes));
+        let bytes = self.read(MANIFEST, MAX_MANIFEST)?;
+        let manifest = bytes.map(|bytes| JarManifest::read(&self.path, &bytes)).transpose()?;
         Ok(self.manifest.get_or_init(|| manifest).as_ref())
     }
 

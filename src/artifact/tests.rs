@@ -558,6 +558,16 @@ fn broken_programs() {
     (cut[58], cut[60]) = (64, 1);
     let error = detect(&place.file("cut", cut)).expect_err("no section headers");
     assert!(error.to_string().contains("section headers are beyond its end"), "{error}");
+    // As many program headers as no kernel reads, and two of what there is one of.
+    let mut many = elf(62, 3, Some(LOADER), &["libc.so.6"]);
+    many[56..58].copy_from_slice(&1_200_u16.to_le_bytes());
+    many.resize(1_200 * 56 + 64, 0);
+    let error = detect(&place.file("many", &many)).expect_err("too many");
+    assert!(error.to_string().contains("its program headers have 67200 bytes"), "{error}");
+    let mut twice = elf(62, 3, Some(LOADER), &["libc.so.6"]);
+    twice[64 + 2 * 56] = 3;
+    let error = detect(&place.file("twice", &twice)).expect_err("two loaders");
+    assert!(error.to_string().contains("two interpreters or two dynamic sections"), "{error}");
     let mut foreign = elf(62, 2, None, &[]);
     foreign[7] = 9;
     assert!(matches!(detect(&place.file("bsd", foreign)), Err(ArtifactError::NotAProgram { .. })));

@@ -79,7 +79,8 @@ trait MetadataFiles {
 }
 
 fn of_java(path: &Path, files: &dyn MetadataFiles) -> Result<Version, ArtifactError> {
-    let manifest = files.read(MANIFEST, MAX_MANIFEST)?.map(|bytes| JarManifest::parse(&bytes));
+    let manifest = files.read(MANIFEST, MAX_MANIFEST)?;
+    let manifest = manifest.map(|bytes| JarManifest::read(path, &bytes)).transpose()?;
     let of_manifest = manifest
         .and_then(|manifest| ATTRIBUTES.into_iter().find_map(|name| manifest.get(name).and_then(readable)));
     if let Some(value) = of_manifest {

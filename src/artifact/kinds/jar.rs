@@ -60,7 +60,7 @@ impl ArtifactKind for Jar {
             return Ok((classes > 0)
                 .then(|| vec![format!("It is a zip archive with {what} and without `WEB-INF/`.")]));
         };
-        let named = class_path::named(manifest).len();
+        let named = class_path::named(manifest).count();
         Ok(match manifest.text("Main-Class") {
             None => Some(vec![format!("It is a zip archive with `{MANIFEST}` and without `WEB-INF/`.")]),
             // An executable jar.

@@ -193,7 +193,7 @@ fn jars(directory: &Path) -> Result<Vec<std::path::PathBuf>, ArtifactError> {
 fn check_class_path(material: &Material) -> Result<(), ArtifactError> {
     let archive = ZipArchive::open(&material.path().join(RUN))?;
     let manifest = match archive.position(MANIFEST.as_bytes()) {
-        Some(index) => JarManifest::parse(&archive.read(index, MAX_MANIFEST)?),
+        Some(index) => JarManifest::read(archive.path(), &archive.read(index, MAX_MANIFEST)?)?,
         None => JarManifest::default(),
     };
     if manifest.text("Main-Class").is_none() {

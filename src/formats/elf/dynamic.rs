@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::machine::{HEAD, Machine};
 use super::versions::{MAX_TABLE, SymbolVersions, VersionTable};
 
+/// The kernel refuses programs with more bytes of program headers.
+const MAX_HEADERS: u64 = 64 << 10;
 /// A library's name or the loader's path is a file name; longer ones are an attack.
 const MAX_STRING: u64 = 4096;
 /// 65,536 dynamic entries; real programs have some dozens.
@@ -158,7 +160,8 @@ impl ElfFile {
         match data.read_bytes_at(4, 1) {
             Ok([1]) => check_whole::<elf::FileHeader32<Endianness>>(data),
             Ok([2]) => check_whole::<elf::FileHeader64<Endianness>>(data),
-            _ => Err("its class is neither 32 nor 64 bits".to_owned()),
+            Ok(_) => Err("its class is neither 32 nor 64 bits".to_owned()),
+            Err(()) => Err(format!("{TRUNCATED}: it ends within its header")),
         }
     }
 }
@@ -176,10 +179,14 @@ fn is_cut_off<'d>(head: &[u8], data: impl ReadRef<'d>) -> bool {
         if header.e_phoff(endian).into().saturating_add(size) > length {
             return true;
         }
+        if check_headers(header, endian).is_err() {
+            return false;
+        }
         let segments = header.program_headers(endian, data).unwrap_or_default();
         segments.iter().any(|segment| {
-            let end = segment.p_offset(endian).into().saturating_add(segment.p_filesz(endian).into());
-            segment.p_type(endian) == elf::PT_LOAD && end > length
+            let size: u64 = segment.p_filesz(endian).into();
+            let end = segment.p_offset(endian).into().saturating_add(size);
+            segment.p_type(endian) == elf::PT_LOAD && size > 0 && end > length
         })
     }
     match head.get(4) {
@@ -224,13 +231,21 @@ fn read<'d, H: FileHeader<Endian = Endianness>>(
         elf::ET_DYN => ElfKind::Shared,
         _ => ElfKind::Other,
     };
+    check_headers(header, endian)?;
     let segments = header.program_headers(endian, data).map_err(text)?;
     let mut found = Dynamic::default();
     let mut dynamic: &[H::Dyn] = &[];
     let mut level = 1;
+    let mut seen = Vec::new();
     for segment in segments {
         let kind = segment.p_type(endian);
         let is_read = kind == elf::PT_INTERP || kind == elf::PT_DYNAMIC;
+        if is_read && seen.contains(&kind) {
+            return Err("it has two interpreters or two dynamic sections".to_owned());
+        }
+        if is_read {
+            seen.push(kind);
+        }
         if is_read && segment.p_filesz(endian).into() > MAX_SEGMENT {
             return Err("its dynamic section or interpreter is absurdly large".to_owned());
         }
@@ -332,6 +347,15 @@ fn level_in(note: &[u8]) -> u32 {
     1
 }
 
+/// Refuses a table of program headers that Linux would not read.
+fn check_headers<H: FileHeader<Endian = Endianness>>(header: &H, endian: Endianness) -> Result<(), String> {
+    let size = u64::from(header.e_phentsize(endian)) * u64::from(header.e_phnum(endian));
+    if size > MAX_HEADERS {
+        return Err(format!("its program headers have {size} bytes, and Linux reads {MAX_HEADERS} of them"));
+    }
+    Ok(())
+}
+
 fn check_whole<'d, H: FileHeader<Endian = Endianness>>(data: impl ReadRef<'d>) -> Result<(), String> {
     let length = data.len().unwrap_or_default();
     if length < size_of::<H>() as u64 {
@@ -344,6 +368,7 @@ fn check_whole<'d, H: FileHeader<Endian = Endianness>>(data: impl ReadRef<'d>) -
     if end > length {
         return Err(format!("{TRUNCATED}: its program headers are beyond its end"));
     }
+    check_headers(header, endian)?;
     let segments = header.program_headers(endian, data).map_err(text)?;
     let is_in = |start: u64, size: u64| start.checked_add(size).is_some_and(|end| end <= length);
     let sections = (header.e_shoff(endian).into(), u64::from(header.e_shnum(endian)));

@@ -60,6 +60,24 @@ impl ZipArchive {
     }
 }
 
+impl ZipArchive {
+    /// The first uncompressed bytes of entry `index`, at most `length`. The rest is not checked.
+    ///
+    /// # Errors
+    /// As [`ZipArchive::reader`], and when they are damaged.
+    pub fn head(&self, index: usize, length: u64) -> std::result::Result<Vec<u8>, ZipError> {
+        /// A larger entry is not inflated at once for the sake of its first bytes.
+        const SMALL: u64 = 64 << 10;
+        let mut bytes = Vec::new();
+        let mut reader = self.reader(index)?;
+        if self.entries[index].size > SMALL {
+            reader.whole = Whole::No;
+        }
+        reader.take(length).read_to_end(&mut bytes).map_err(|source| self.read_error(source))?;
+        Ok(bytes)
+    }
+}
+
 /// Reads the uncompressed bytes of one entry: exactly as many as declared, with the declared CRC-32, else
 /// it fails.
 pub struct EntryReader<A> {

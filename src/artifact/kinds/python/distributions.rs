@@ -171,12 +171,14 @@ impl PythonDistribution {
         }
     }
 
-    /// The paths of its files, as its `RECORD` lists them; none of those outside of the tree.
+    /// The paths of its files that are there, as its `RECORD` lists them; none of those outside of the tree.
     pub(super) fn files(&self, tree: &FoundTree, site: &[u8]) -> Result<BTreeSet<Vec<u8>>, ArtifactError> {
         let Some(item) = tree.get(&below(&self.metadata, b"RECORD")) else { return Ok(BTreeSet::new()) };
         let record = read_item(item, MAX_RECORD)?;
         let lines = record.split(|byte| *byte == b'\n');
-        Ok(lines.filter_map(|line| normal(site, &path_of(line)?)).collect())
+        let listed = lines.filter_map(|line| normal(site, &path_of(line)?));
+        // A list may have any number of names; those of files that are not there are of no use.
+        Ok(listed.filter(|path| tree.get(path).is_some()).collect())
     }
 }
 
