@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::entry::{Content, ContentSource};
-use crate::formats::zip::{EntryReader, ZipArchive};
+use crate::formats::zip::{EntryReader, ZipArchive, ZipError};
 use crate::runtime::input;
+use crate::types::error::Explain as _;
 use crate::types::shown::{Foreign, shown_path};
 use crate::types::stamp::Stamp;
 
@@ -28,7 +29,7 @@ pub enum ContentError {
     #[error("`{}` changed while it was read", shown_path(.0))]
     Changed(PathBuf),
     /// The zip archive is damaged.
-    #[error("`{}`, entry `{}`: {source}", shown_path(archive), Foreign::new(entry))]
+    #[error("{}", in_archive(archive, entry, source))]
     Zip {
         /// The archive.
         archive: PathBuf,
@@ -58,9 +59,23 @@ impl ContentError {
                 io::ErrorKind::PermissionDenied => "make it readable",
                 _ => return None,
             },
-            Self::Zip { .. } | Self::Encoder(_) | Self::Earlier => return None,
+            Self::Zip { source, .. } => return of_archive(source)?.hint(),
+            Self::Encoder(_) | Self::Earlier => return None,
         };
         Some(hint.to_owned())
+    }
+}
+
+/// The fault of an archive that a reader of its entry wraps.
+fn of_archive(source: &io::Error) -> Option<&ZipError> {
+    source.get_ref()?.downcast_ref()
+}
+
+/// A fault of an archive, which names archive and entry itself, or another error with both.
+fn in_archive(archive: &Path, entry: &str, source: &io::Error) -> String {
+    match of_archive(source) {
+        Some(error) => error.to_string(),
+        None => format!("`{}`, entry `{}`: {source}", shown_path(archive), Foreign::new(entry)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Hostile layers, archives and documents: refused in bounded memory and time.
 
+mod archives;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

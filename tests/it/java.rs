@@ -137,10 +137,16 @@ fn an_index_that_is_wrong_is_said() {
     let project = project("shop.jar", "", &base);
     let classes = Classes::sketch();
     for (layers, says) in [
-        ("- \"a\":\n  - \"BOOT-INF/lib/none.jar\"\n- \"b\":\n  - \"BOOT-INF/\"\n", "no such file"),
-        ("- \"a\":\n  - \"BOOT-INF/\"\n- \"b\":\n  - \"BOOT-INF/\"\n", "into two layers, `a` and `b`"),
+        (
+            "- \"a\":\n  - \"BOOT-INF/lib/none.jar\"\n- \"b\":\n  - \"BOOT-INF/\"\n",
+            "line 2 of `BOOT-INF/layers.idx`",
+        ),
+        (
+            "- \"a\":\n  - \"BOOT-INF/\"\n- \"b\":\n  - \"BOOT-INF/\"\n",
+            "into two layers, `a` in line 2 and `b` in line 4",
+        ),
         ("- \"a\":\n  - \"BOOT-INF/classes/\"\n", "its index of layers has none for `BOOT-INF/layers.idx`"),
-        ("- a\n", "a line that is not understood: `- a`"),
+        ("- a\n", "line 1 of `BOOT-INF/layers.idx` in it is not understood: `- a`"),
     ] {
         project.write("shop.jar", boot_jar(&classes, layers, "a page"));
         project.pack("build").fails(1).says(&["shop.jar", says]).hints();
@@ -691,7 +697,7 @@ fn a_jar_that_java_cannot_open_is_refused() {
         project
             .pack("build")
             .fails(1)
-            .says(&["shop.jar", "is not UTF-8, so that Java cannot open it"])
+            .says(&["shop.jar", "has a name that is said to be UTF-8 and is not"])
             .hints();
     }
 }

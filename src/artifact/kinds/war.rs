@@ -17,6 +17,7 @@ use super::super::boot::{self, BootStructure};
 use super::super::error::ArtifactError;
 use super::super::form::Form;
 use super::super::glimpse::Glimpse;
+use super::super::java;
 use super::super::kind::ArtifactKind;
 use super::super::manifest::JarManifest;
 use super::super::material::Material;
@@ -317,6 +318,7 @@ fn packaged(
     options: &AppOptions,
     notes: Vec<String>,
 ) -> Result<Proposal, ArtifactError> {
+    java::check_names(material)?;
     let Some(root) = root.path() else {
         return Err(ArtifactError::FileAsRoot { path: material.path().to_owned() });
     };

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use rawzip::ReaderAt;
 
 use super::directory::{self, LOCAL_HEADER, LOCAL_HEADER_LEN};
-use super::entry::{ArchiveEntry, CompressedRange};
+use super::entry::{ArchiveEntry, CompressedRange, Method};
 use super::error::{EntryProblem, ZipError};
 use super::names;
 use crate::runtime::input;
@@ -172,7 +172,10 @@ impl ZipArchive {
         if let Some(offset) = self.offsets[index].get() {
             return Ok(CompressedRange { offset: *offset, len: entry.compressed_size, method: entry.method });
         }
-        let mut header = [0; LOCAL_HEADER_LEN as usize];
+        // Up to the end of the name, where the next entry leaves so much room.
+        let room = entry.limit.saturating_sub(entry.header_offset);
+        let length = room.min(LOCAL_HEADER_LEN + u64::from(entry.written_name)).max(LOCAL_HEADER_LEN);
+        let mut header = vec![0; usize::try_from(length).unwrap_or_default()];
         self.bytes
             .read_exact_at(&mut header, entry.header_offset)
             .map_err(|source| self.check_unchanged().err().unwrap_or_else(|| self.read_error(source)))?;
@@ -185,6 +188,9 @@ impl ZipArchive {
         match offset.checked_add(entry.compressed_size) {
             Some(end) if end <= entry.limit => {}
             _ => return Err(self.problem(entry, EntryProblem::Overlap)),
+        }
+        if let Some(differs) = differs(entry, &header) {
+            return Err(self.problem(entry, EntryProblem::LocalHeader(differs)));
         }
         let offset = *self.offsets[index].get_or_init(|| offset);
         Ok(CompressedRange { offset, len: entry.compressed_size, method: entry.method })
@@ -219,4 +225,36 @@ impl ZipArchive {
             Err(source) => ZipError::Io { path: self.path.clone(), source },
         }
     }
+}
+
+/// The part of a local header, up to the end of the name, that says something else of an entry than the directory.
+fn differs(entry: &ArchiveEntry, header: &[u8]) -> Option<&'static str> {
+    /// The sizes and the checksum stand behind the data.
+    const STREAMED: u16 = 8;
+    let half = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
+    let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let name = &header[usize::try_from(LOCAL_HEADER_LEN).unwrap_or_default()..];
+    let is_same = || name == entry.name || names::normalise(name).is_ok_and(|name| name == entry.name);
+    if half(26) != entry.written_name || name.len() != usize::from(entry.written_name) || !is_same() {
+        return Some("name");
+    }
+    let method = match entry.method {
+        Method::Stored => 0,
+        Method::Deflate => 8,
+    };
+    if half(8) != method {
+        return Some("method");
+    }
+    if half(6) & 1 != 0 {
+        return Some("word on encryption");
+    }
+    if half(6) & STREAMED != 0 {
+        return None;
+    }
+    // Zero where a writer did not know it, all ones where it is in a field of zip64.
+    let is_other = |at, value: u64| ![0, u32::MAX].contains(&word(at)) && u64::from(word(at)) != value;
+    if is_other(18, entry.compressed_size) || is_other(22, entry.size) {
+        return Some("size");
+    }
+    is_other(14, u64::from(entry.crc32)).then_some("checksum")
 }

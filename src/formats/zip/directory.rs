@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use rawzip::{CompressionMethod, ErrorKind, ReaderAt, ZipFileHeaderRecord, ZipLocator};
+use rawzip::extra_fields::ExtraFieldId;
+use rawzip::{CompressionMethod, CreatorSystem, ErrorKind, ReaderAt, ZipFileHeaderRecord, ZipLocator};
 
 use super::entry::{ArchiveEntry, ArchiveEntryKind, Method, TYPE_MASK};
 use super::error::{EntryProblem, ZipError};
@@ -10,6 +11,12 @@ use super::names;
 
 pub(super) const LOCAL_HEADER: &[u8; 4] = b"PK\x03\x04";
 pub(super) const LOCAL_HEADER_LEN: u64 = 30;
+
+/// The flag of patched data, which Python refuses.
+const PATCH: u16 = 0x20;
+
+/// The flag that says that a name is UTF-8.
+const UTF8: u16 = 0x800;
 
 /// Deflate spends at least two bits on a copy of 258 bytes, so it cannot expand by more.
 const MAX_DEFLATE_RATIO: u64 = 1032;
@@ -41,6 +48,10 @@ pub(super) fn read<R: ReaderAt>(path: &Path, bytes: R, len: u64) -> Result<(R, V
     if archive.end_offset() != len {
         return Err(ZipError::Truncated { path: path.to_owned() });
     }
+    if !ends_where_it_says(&archive).map_err(|source| ZipError::Io { path: path.to_owned(), source })? {
+        let why = "it has another size than it declares".to_owned();
+        return Err(ZipError::Directory { path: path.to_owned(), why });
+    }
     let declared = archive.entries_hint();
     let directory = archive.directory_offset();
     let mut entries = Vec::with_capacity(usize::try_from(declared.min(len / 46)).unwrap_or_default());
@@ -68,6 +79,63 @@ pub(super) fn read<R: ReaderAt>(path: &Path, bytes: R, len: u64) -> Result<(R, V
     Ok((archive.into_inner(), entries))
 }
 
+/// Whether the directory begins where its declared size says. Some readers go by its size, others by its place.
+fn ends_where_it_says<R: ReaderAt>(archive: &rawzip::ZipArchive<R>) -> std::io::Result<bool> {
+    const END: usize = 22;
+    const LOCATOR: usize = 20;
+    const WIDE_END: usize = 56;
+    let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte));
+    let (bytes, end) = (archive.get_ref(), archive.eocd_offset());
+    let start = archive.directory_offset();
+    let mut record = [0; END];
+    bytes.read_exact_at(&mut record, end)?;
+    if start.checked_add(number(&record[12..16])) == Some(end) {
+        return Ok(true);
+    }
+    // The record of zip64 stands between.
+    let Some(place) = end.checked_sub(LOCATOR as u64) else { return Ok(false) };
+    let mut locator = [0; LOCATOR];
+    bytes.read_exact_at(&mut locator, place)?;
+    let wide_end = number(&locator[8..16]);
+    if !locator.starts_with(b"PK\x06\x07") || wide_end.saturating_add(WIDE_END as u64) > end {
+        return Ok(false);
+    }
+    let mut record = [0; WIDE_END];
+    bytes.read_exact_at(&mut record, wide_end)?;
+    Ok(record.starts_with(b"PK\x06\x06") && start.checked_add(number(&record[40..48])) == Some(wide_end))
+}
+
+/// The valid name in the extra field of Info-ZIP, which programs may take instead of the entry's own.
+fn second_name<'a>(record: &'a ZipFileHeaderRecord<'_>) -> Option<&'a [u8]> {
+    let mut fields = record.extra_fields();
+    let (_, field) = fields.find(|(id, _)| *id == ExtraFieldId::INFO_ZIP_UNICODE_PATH)?;
+    let (head, name) = field.split_at_checked(5)?;
+    let raw = record.file_path();
+    let raw: &[u8] = raw.as_bytes();
+    let is_valid = head[0] == 1 && head[1..] == crc32fast::hash(raw).to_le_bytes();
+    (is_valid && name != raw).then_some(name)
+}
+
+/// Whether the name of an entry means the same to every program.
+fn check_name(record: &ZipFileHeaderRecord<'_>, raw: &[u8]) -> Result<(), EntryProblem> {
+    /// Systems whose programs write names in the code page of DOS, unless they say that it is UTF-8.
+    const OF_CODE_PAGES: [CreatorSystem; 3] = [CreatorSystem::FAT, CreatorSystem::NTFS, CreatorSystem::VFAT];
+    if let Some(name) = second_name(record) {
+        return Err(EntryProblem::SecondName(name.to_vec()));
+    }
+    if std::str::from_utf8(raw).is_ok() {
+        return Ok(());
+    }
+    if record.flags().bits() & UTF8 != 0 {
+        return Err(EntryProblem::NotUtf8);
+    }
+    match OF_CODE_PAGES.contains(&record.version_made_by().creator_system()) {
+        true => Err(EntryProblem::CodePage),
+        // As they are on the disk of a Unix.
+        false => Ok(()),
+    }
+}
+
 /// Checks one record on its own; `None` for the root directory, which some writers list as `./`.
 fn check_record(path: &Path, record: &ZipFileHeaderRecord<'_>) -> Result<Option<ArchiveEntry>, ZipError> {
     let file_path = record.file_path();
@@ -77,9 +145,15 @@ fn check_record(path: &Path, record: &ZipFileHeaderRecord<'_>) -> Result<Option<
         Ok(name) => name,
         Err(problem) => return fail(problem),
     };
+    if let Err(problem) = check_name(record, raw) {
+        return fail(problem);
+    }
     let flags = record.flags();
     if flags.is_encrypted() || flags.bits() & 0x2040 != 0 {
         return fail(EntryProblem::Encrypted);
+    }
+    if flags.bits() & PATCH != 0 {
+        return fail(EntryProblem::Patch);
     }
     let method = match record.compression_method() {
         CompressionMethod::STORE => Method::Stored,
@@ -123,6 +197,7 @@ fn check_record(path: &Path, record: &ZipFileHeaderRecord<'_>) -> Result<Option<
         crc32: record.crc32(),
         method,
         compressed_size,
+        written_name: u16::try_from(raw.len()).unwrap_or(u16::MAX),
         header_offset: record.local_header_offset(),
         limit: 0,
     }))

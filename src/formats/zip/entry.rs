@@ -28,6 +28,8 @@ pub struct ArchiveEntry {
     pub method: Method,
     /// Size of the compressed bytes.
     pub compressed_size: u64,
+    /// The length of its name as it is written, in bytes.
+    pub(super) written_name: u16,
     /// Where its local header begins in the file.
     pub(super) header_offset: u64,
     /// Where the next entry, or the central directory, begins.

@@ -143,6 +143,15 @@ pub enum EntryProblem {
     /// Has a NUL byte.
     #[error("has a NUL byte in its path")]
     Nul,
+    /// Flagged as UTF-8, and none.
+    #[error("has a name that is said to be UTF-8 and is not")]
+    NotUtf8,
+    /// Written on a system whose code page decides what the name is.
+    #[error("has a name that is not UTF-8, in the code page of another system")]
+    CodePage,
+    /// Another name in an extra field.
+    #[error("has a second name, `{}`: some programs take that one", shown_start(.0, ROOM))]
+    SecondName(Vec<u8>),
     /// The same path twice.
     #[error("occurs twice")]
     Duplicate,
@@ -152,6 +161,9 @@ pub enum EntryProblem {
     /// Encrypted.
     #[error("is encrypted")]
     Encrypted,
+    /// A difference to data that is elsewhere.
+    #[error("is a patch of other data")]
+    Patch,
     /// A compression method that is not read.
     #[error("is compressed with method {id} ({})", name.unwrap_or("unknown"))]
     Method {
@@ -189,6 +201,11 @@ pub enum EntryProblem {
     /// Shares bytes with the next entry.
     #[error("overlaps the entry after it")]
     Overlap,
+    /// The local header says something else than the directory.
+    #[error(
+        "has another {0} in its own header than in the directory of the archive: programs believe the one or the other"
+    )]
+    LocalHeader(&'static str),
     /// No local header where the directory says.
     #[error("has no local header at offset {offset}")]
     NoLocalHeader {
@@ -254,6 +271,7 @@ impl Explain for ZipError {
             Self::Changed { .. } => "wait until the build that writes it has ended, then run this again",
             Self::Entry { problem, .. } => match problem {
                 EntryProblem::Encrypted => "make the archive without a password",
+                EntryProblem::Patch => "make the archive with whole files",
                 EntryProblem::Method { .. } => "make the archive with the methods stored or deflate",
                 EntryProblem::Duplicate | EntryProblem::BelowFile(_) => {
                     "make the archive so that each path is in it once"
@@ -265,7 +283,9 @@ impl Explain for ZipError {
                 | EntryProblem::Nul => "make the archive with relative paths, separated by slashes",
                 EntryProblem::Special { .. } | EntryProblem::LinkTarget(_) => "leave it out of the archive",
                 EntryProblem::LongName { .. } => "make the archive with shorter paths",
-                EntryProblem::TooLarge { .. } => return None,
+                EntryProblem::NotUtf8 | EntryProblem::CodePage | EntryProblem::SecondName(_) => {
+                    "make the archive with names in UTF-8, as `jar` and `zip` write them"
+                }
                 _ => "do not trust this archive: build or download it again",
             },
         };

@@ -18,6 +18,8 @@ pub(crate) struct Item {
     pub(crate) offset: Option<u64>,
     pub(crate) zip64: bool,
     pub(crate) local_extra: usize,
+    /// Extra fields of the directory.
+    pub(crate) extra: Vec<u8>,
 }
 
 impl Item {
@@ -35,6 +37,7 @@ impl Item {
             offset: None,
             zip64: false,
             local_extra: 0,
+            extra: Vec::new(),
         }
     }
 
@@ -103,7 +106,8 @@ pub(crate) fn write_with(items: &[Item], prefix: &[u8], adjusted: bool, comment:
         out.extend(narrow(item.compressed_size, item.zip64));
         out.extend(narrow(item.size, item.zip64));
         out.extend(u16::try_from(item.name.len()).expect("fits").to_le_bytes());
-        out.extend(if item.zip64 { [28, 0] } else { [0, 0] });
+        let extra = item.extra.len() + if item.zip64 { 28 } else { 0 };
+        out.extend(u16::try_from(extra).expect("fits").to_le_bytes());
         out.extend([0; 6]);
         out.extend(item.attributes.to_le_bytes());
         out.extend(narrow(offset, item.zip64));
@@ -114,6 +118,7 @@ pub(crate) fn write_with(items: &[Item], prefix: &[u8], adjusted: bool, comment:
             out.extend(item.compressed_size.to_le_bytes());
             out.extend(offset.to_le_bytes());
         }
+        out.extend(&item.extra);
     }
     let size = out.len() - directory;
     let count = u16::try_from(items.len() % 65_536).expect("fits");

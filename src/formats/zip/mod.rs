@@ -1,7 +1,8 @@
 //! Zip archives (PKWARE APPNOTE 6.3), read only, with every name and size checked before use.
 //!
-//! The central directory is the only truth: local headers serve just to find where the data begins, so data
-//! descriptors, prefixed bytes (executable jars) and comments need no special care.
+//! The central directory is the only truth: local headers serve to find where the data begins, and must not say anything
+//! else of an entry than the directory does, since some readers believe them. Data descriptors, prefixed bytes (executable
+//! jars) and comments need no special care. An archive that programs do not read alike is refused; `differential` compares them.
 //!
 //! Invariants of an open [`ZipArchive`]:
 //! - every name is relative and normal, so joined to a root it stays below that root; no file or symbolic link occurs
@@ -17,6 +18,8 @@
 //! [`ZipArchive::from_tar`].
 
 mod archive;
+#[cfg(test)]
+mod differential;
 mod directory;
 mod entry;
 mod error;

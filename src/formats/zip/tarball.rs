@@ -120,6 +120,7 @@ fn unpack(path: &Path, scratch: &Path, input: &mut impl Read) -> Result<(File, V
             crc32: 0,
             method: Method::Stored,
             compressed_size: 0,
+            written_name: 0,
             header_offset: contents.size,
             limit: contents.size,
         };

@@ -111,8 +111,55 @@ fn hostile_names() {
     let archive = open(&write(&[Item::stored("./", b""), Item::stored("./a//b/./c", b"x")])).expect("opens");
     assert_eq!(archive.entries().len(), 1);
     assert_eq!(archive.entries()[0].name, b"a/b/c");
-    let odd = open(&write(&[Item::stored(b"\xff\n", b"x")])).expect("opens");
+    let odd = open(&write(&[Item::stored(b"\xff\n", b"x").unix(0o100_644)])).expect("opens");
     assert_eq!(odd.entries()[0].name, b"\xff\n");
+}
+
+#[test]
+fn a_name_means_the_same_to_every_program() {
+    let old = Item::stored(b"caf\x82", b"x");
+    assert_eq!(problem(&[old.clone()]), EntryProblem::CodePage);
+    assert_eq!(problem(&[Item { made_by: 0x0a14, ..old.clone() }]), EntryProblem::CodePage);
+    assert_eq!(problem(&[Item { flags: 0x800, ..old.clone() }.unix(0o100_644)]), EntryProblem::NotUtf8);
+    let text = Item { flags: 0x800, ..Item::stored("caf\u{e9}", b"x") };
+    assert_eq!(open(&write(&[text])).expect("opens").entries()[0].name, "caf\u{e9}".as_bytes());
+    let with = |extra: Vec<u8>| Item { extra, ..Item::stored("a", b"x") };
+    let second = EntryProblem::SecondName(b"../b".to_vec());
+    assert_eq!(problem(&[with(super::differential::unicode_path(b"a", b"../b"))]), second);
+    // The same name again, that of a name that the entry had once, and one that is cut off.
+    for field in [(&b"a"[..], &b"a"[..]), (b"old", b"b")] {
+        assert!(open(&write(&[with(super::differential::unicode_path(field.0, field.1))])).is_ok());
+    }
+    assert!(open(&write(&[with(b"up\x02\0\x01\0".to_vec())])).is_ok());
+}
+
+#[test]
+fn a_local_header_says_what_the_directory_says() {
+    let bytes = write(&[Item::stored("name", b"content")]);
+    for (at, differs) in
+        [(30, "name"), (8, "method"), (6, "word on encryption"), (14, "checksum"), (18, "size"), (22, "size")]
+    {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1;
+        let archive = open(&bytes).expect("opens");
+        let Err(ZipError::Entry { problem, .. }) = archive.read(0, 100) else { panic!("{at} is read") };
+        assert_eq!(problem, EntryProblem::LocalHeader(differs), "{at}");
+    }
+    // Nothing is said of what was not known.
+    let mut silent = bytes;
+    silent[14..26].fill(0);
+    assert_eq!(open(&silent).expect("opens").read(0, 100).expect("read"), b"content");
+}
+
+/// A directory before another one, of which readers that go by the size of a directory see only the second.
+#[test]
+fn a_directory_has_the_size_that_it_declares() {
+    let bytes = write(&[Item::stored("hidden", b"x"), Item::stored("seen", b"y")]);
+    let end = bytes.len() - 22;
+    let mut two = bytes.clone();
+    two[end + 12..end + 16].copy_from_slice(&(46_u32 + 4).to_le_bytes());
+    assert!(open(&bytes).is_ok());
+    assert!(matches!(open(&two), Err(ZipError::Directory { .. })));
 }
 
 #[test]
@@ -194,6 +241,7 @@ fn what_is_not_read() {
     for flags in [1, 1 << 6, 1 << 13] {
         assert_eq!(problem(&[Item { flags, ..item.clone() }]), EntryProblem::Encrypted);
     }
+    assert_eq!(problem(&[Item { flags: 0x20, ..item.clone() }]), EntryProblem::Patch);
     let bzip2 = EntryProblem::Method { id: 12, name: Some("BZIP2") };
     assert_eq!(problem(&[Item { method: 12, ..item.clone() }]), bzip2);
     assert_eq!(problem(&[item.clone().unix(0o010_644)]), EntryProblem::Special { kind: 0o010_000 });
