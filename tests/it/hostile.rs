@@ -1,6 +1,7 @@
 //! Hostile layers, archives and documents: refused in bounded memory and time.
 
 mod archives;
+mod jars;
 
 use std::fs;
 use std::path::Path;

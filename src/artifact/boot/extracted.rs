@@ -163,14 +163,16 @@ impl ClassPathLibraries {
         };
         let by_name: BTreeMap<&[u8], usize> = there.iter().map(|(index, name)| (*name, *index)).collect();
         let mut class_path = Vec::new();
-        for name in &listed {
+        for (name, line) in &listed {
             let Some(index) = by_name.get(name.as_bytes()) else {
-                let why = format!("its class path has `{}`, which is not in it", shown(name.as_bytes()));
+                let name = shown(name.as_bytes());
+                let why =
+                    format!("line {line} of its index of the class path has `{name}`, which is not in it");
                 return Err(unfit(material, why, super::structure::REBUILD));
             };
             class_path.push((*index, in_image(structure, name.as_bytes())?));
         }
-        let listed: BTreeSet<&[u8]> = listed.iter().map(String::as_bytes).collect();
+        let listed: BTreeSet<&[u8]> = listed.iter().map(|(name, _)| name.as_bytes()).collect();
         // The tools themselves are in the archive, and on no class path.
         let is_left_out = |name: &&[u8]| {
             let library = structure.library(name).unwrap_or_default();

@@ -50,26 +50,26 @@ impl BootLayers {
             });
         };
         let (layers, rules) = parse(&text).map_err(|wrong| match wrong {
-            IndexFault::Line(line) => structure.malformed(path, line),
+            IndexFault::Line(number, line) => structure.malformed(path, number, line),
             IndexFault::Said(why) => unfit(structure.material(), format!("`{path}` in it {why}"), REBUILD),
         })?;
         let there: BTreeSet<&[u8]> = names.collect();
         // An index may name itself and the other one where a build tool wrote none.
-        let is_missing = |(name, _): &&(String, usize)| {
-            !name.ends_with('/')
-                && !there.contains(name.as_bytes())
-                && !structure.index_paths().any(|index| index == name)
+        let is_missing = |rule: &&IndexRule| {
+            !rule.path.ends_with('/')
+                && !there.contains(rule.path.as_bytes())
+                && !structure.index_paths().any(|index| index == rule.path)
         };
-        if let Some((name, layer)) = rules.iter().find(is_missing) {
+        if let Some(IndexRule { path: name, layer, line }) = rules.iter().find(is_missing) {
             let why = format!(
-                "`{path}` in it puts `{}` into the layer `{}`, and the archive has no such file",
+                "line {line} of `{path}` in it puts `{}` into the layer `{}`, and the archive has no such file",
                 shown(name.as_bytes()),
                 shown(layers[*layer].as_bytes())
             );
             return Err(unfit(structure.material(), why, REBUILD));
         }
         let source = format!("by `{path}`");
-        let numbered = rules.into_iter().enumerate().map(|(number, (path, layer))| (path, (number, layer)));
+        let numbered = rules.into_iter().enumerate().map(|(number, rule)| (rule.path, (number, rule.layer)));
         let rules = LayerRules::Index(numbered.collect());
         let mut found = Self { names: layers, source, rules, application: 0 };
         // The application's layer is that of the index itself.
@@ -117,27 +117,41 @@ impl BootLayers {
 /// A fault of an index.
 #[derive(Debug, PartialEq, Eq)]
 enum IndexFault<'t> {
-    Line(&'t str),
+    /// A line that is not understood, by its number.
+    Line(usize, &'t str),
     Said(String),
+}
+
+/// A path of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct IndexRule {
+    path: String,
+    /// The number of its layer.
+    layer: usize,
+    /// The line that has it, from 1.
+    line: usize,
 }
 
 /// The names of layers, and the paths with their layers, of an index.
 ///
 /// A layer is a line `- "NAME":`, a path a line `  - "PATH"` below it. There are no escapes, so a name may have quotes.
-#[expect(clippy::type_complexity, reason = "two lists")]
-fn parse(text: &str) -> Result<(Vec<String>, Vec<(String, usize)>), IndexFault<'_>> {
+fn parse(text: &str) -> Result<(Vec<String>, Vec<IndexRule>), IndexFault<'_>> {
     let mut layers: Vec<String> = Vec::new();
-    let mut rules: Vec<(String, usize)> = Vec::new();
+    let mut rules: Vec<IndexRule> = Vec::new();
     let mut names: BTreeSet<&str> = BTreeSet::new();
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+    // The layer of each path, and its line.
+    let mut seen: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         let line = line.trim_end();
         if let Some(name) = line.strip_prefix("- \"").and_then(|rest| rest.strip_suffix("\":")) {
             if name.is_empty() || name.chars().any(char::is_control) {
-                return Err(IndexFault::Line(line));
+                return Err(IndexFault::Line(number, line));
             }
             if !names.insert(name) {
-                return Err(IndexFault::Said(format!("has the layer `{}` twice", shown(name.as_bytes()))));
+                let name = shown(name.as_bytes());
+                return Err(IndexFault::Said(format!(
+                    "has the layer `{name}` twice, again in line {number}"
+                )));
             }
             layers.push(name.to_owned());
             continue;
@@ -145,20 +159,20 @@ fn parse(text: &str) -> Result<(Vec<String>, Vec<(String, usize)>), IndexFault<'
         let path = line.strip_prefix("  - \"").and_then(|rest| rest.strip_suffix('"'));
         let (Some(path), Some(layer)) = (path.filter(|path| !path.is_empty()), layers.len().checked_sub(1))
         else {
-            return Err(IndexFault::Line(line));
+            return Err(IndexFault::Line(number, line));
         };
-        if let Some(other) = seen.insert(path, layer) {
+        if let Some((other, before)) = seen.insert(path, (layer, number)) {
             if other == layer {
                 continue;
             }
             return Err(IndexFault::Said(format!(
-                "puts `{}` into two layers, `{}` and `{}`",
+                "puts `{}` into two layers, `{}` in line {before} and `{}` in line {number}",
                 shown(path.as_bytes()),
                 shown(layers[other].as_bytes()),
                 shown(layers[layer].as_bytes())
             )));
         }
-        rules.push((path.to_owned(), layer));
+        rules.push(IndexRule { path: path.to_owned(), layer, line: number });
     }
     match layers.is_empty() {
         true => Err(IndexFault::Said("names no layer".to_owned())),
@@ -177,22 +191,26 @@ mod tests {
         let text = "- \"my \"own\" layer\":\r\n  - \"BOOT-INF/lib/a b.jar\"\r\n\r\n- \"empty\":\n- \"rest\":\n  - \"BOOT-INF/\"\n";
         let (layers, rules) = parse(text).expect("an index");
         assert_eq!(layers, ["my \"own\" layer", "empty", "rest"]);
-        assert_eq!(rules, [("BOOT-INF/lib/a b.jar".to_owned(), 0), ("BOOT-INF/".to_owned(), 2)]);
+        let rule = |path: &str, layer, line| IndexRule { path: path.to_owned(), layer, line };
+        assert_eq!(rules, [rule("BOOT-INF/lib/a b.jar", 0, 2), rule("BOOT-INF/", 2, 6)]);
     }
 
     #[test]
     fn what_is_no_index_is_refused() {
         for (text, says) in [
             ("", "names no layer"),
-            ("- \"a\":\n- \"a\":\n", "has the layer `a` twice"),
-            ("- \"a\":\n  - \"x\"\n- \"b\":\n  - \"x\"\n", "puts `x` into two layers, `a` and `b`"),
+            ("- \"a\":\n- \"a\":\n", "has the layer `a` twice, again in line 2"),
+            (
+                "- \"a\":\n  - \"x\"\n- \"b\":\n  - \"x\"\n",
+                "puts `x` into two layers, `a` in line 2 and `b` in line 4",
+            ),
         ] {
             assert_eq!(parse(text), Err(IndexFault::Said(says.to_owned())), "{text}");
         }
         for line in ["- a:", "  - \"x\"", "- \"\":", "- \"a\u{7}\":", "x"] {
-            assert_eq!(parse(line), Err(IndexFault::Line(line)), "{line}");
+            assert_eq!(parse(line), Err(IndexFault::Line(1, line)), "{line}");
         }
-        assert_eq!(parse("- \"a\":\n  - \"\"\n"), Err(IndexFault::Line("  - \"\"")));
+        assert_eq!(parse("- \"a\":\n\n  - \"\"\n"), Err(IndexFault::Line(3, "  - \"\"")));
     }
 
     proptest! {
@@ -200,7 +218,7 @@ mod tests {
         fn any_text_is_an_index_or_refused(text in "([-a\": /.\r\n]|  - \"){0,80}") {
             if let Ok((layers, rules)) = parse(&text) {
                 prop_assert!(!layers.is_empty());
-                prop_assert!(rules.iter().all(|(path, layer)| !path.is_empty() && *layer < layers.len()));
+                prop_assert!(rules.iter().all(|rule| !rule.path.is_empty() && rule.layer < layers.len()));
             }
         }
     }

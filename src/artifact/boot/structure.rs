@@ -1,13 +1,18 @@
 //! Where a Spring Boot archive has what: by the attributes of its manifest, never by fixed paths.
 
+use std::collections::BTreeSet;
+
 use super::super::error::ArtifactError;
 use super::super::java::unfit;
 use super::super::manifest::JarManifest;
 use super::super::material::Material;
-use crate::types::shown::shown;
+use crate::types::shown::shown_start;
 
 /// A list of ten thousand libraries has 1 MiB.
-const MAX_INDEX: u64 = 16 << 20;
+const MAX_INDEX: u64 = 8 << 20;
+
+/// How many bytes of a line a message has.
+const ROOM: usize = 200;
 
 /// Where executable WARs have the libraries that a container brings: `WarLauncher` has this path in its code.
 const PROVIDED: &str = "WEB-INF/lib-provided/";
@@ -95,24 +100,25 @@ impl<'a> BootStructure<'a> {
         (!library.is_empty()).then_some(library)
     }
 
-    /// The order of the class path: the names of entries. `None` without an index.
+    /// The order of the class path: the names of entries, with the lines of the index. `None` without an index.
     ///
     /// # Errors
     /// When the index cannot be read or is malformed.
-    pub(super) fn class_path(&self) -> Result<Option<Vec<String>>, ArtifactError> {
+    pub(super) fn class_path(&self) -> Result<Option<Vec<(String, usize)>>, ArtifactError> {
         let Some((path, text)) = self.index("Spring-Boot-Classpath-Index")? else { return Ok(None) };
-        let mut names: Vec<String> = Vec::new();
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let mut names: Vec<(String, usize)> = Vec::new();
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
             let name = line.strip_prefix("- \"").and_then(|rest| rest.trim_end().strip_suffix('"'));
             let Some(name) = name.filter(|name| !name.is_empty()) else {
-                return Err(self.malformed(path, line));
+                return Err(self.malformed(path, number, line));
             };
             // The first versions of the index named files, and not entries.
             let is_entry = name.starts_with(&self.libraries)
                 || self.provided.as_ref().is_some_and(|provided| name.starts_with(provided));
             let name = if is_entry { name.to_owned() } else { format!("{}{name}", self.libraries) };
-            if !names.contains(&name) {
-                names.push(name);
+            if seen.insert(name.clone()) {
+                names.push((name, number));
             }
         }
         Ok((!names.is_empty()).then_some(names))
@@ -141,8 +147,9 @@ impl<'a> BootStructure<'a> {
     }
 
     /// The error about a line of an index.
-    pub(super) fn malformed(&self, index: &str, line: &str) -> ArtifactError {
-        let why = format!("`{index}` in it has a line that is not understood: `{}`", shown(line.as_bytes()));
+    pub(super) fn malformed(&self, index: &str, number: usize, line: &str) -> ArtifactError {
+        let line = shown_start(line.as_bytes(), ROOM);
+        let why = format!("line {number} of `{index}` in it is not understood: `{line}`");
         unfit(self.material, why, REBUILD)
     }
 }
