@@ -2,6 +2,8 @@
 
 mod archives;
 mod jars;
+mod programs;
+mod runtimes;
 
 use std::fs;
 use std::path::Path;

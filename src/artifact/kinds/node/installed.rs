@@ -10,12 +10,19 @@ use super::super::super::error::ArtifactError;
 use super::super::super::found_tree::{FoundTree, Omissions, PathEnd, read_item};
 use super::super::super::package_json::{PackageJson, member, package, text_of};
 use crate::formats::json::JsonValue;
-use crate::layer::scan::FoundKind;
+use crate::layer::scan::{FoundKind, TreeItem};
 use crate::runtime::input::MAX_TEXT;
 use crate::types::shown::shown;
 
 /// The largest lock file that is read: those of large monorepos have some ten MiB.
 const MAX_LOCK: u64 = 32 << 20;
+
+/// The most that the paths of a lock of npm may take, in bytes, each with a little more. A lock of ten thousand packages
+/// comes to some 2 MB.
+const MAX_LOCKED: usize = 64 << 20;
+
+/// The cost of a path in a lock besides its bytes.
+const LOCKED: usize = 128;
 
 /// Locks of npm, the first that is there counts.
 const NPM_LOCKS: [&str; 3] = ["npm-shrinkwrap.json", "package-lock.json", HIDDEN_LOCK];
@@ -141,10 +148,11 @@ impl Installed {
             && let Some((name, lock)) = npm_lock(tree)?
         {
             check_lock(name, &lock, tree)?;
+            let warnings = beside_lock(name, &lock, tree).into_iter().collect();
             let development = lock.iter().filter(|(_, locked)| locked.is_development);
             let paths = development.map(|(path, _)| path.clone().into_bytes());
             let development = paths.filter(|path| tree.get(path).is_some()).collect();
-            return Ok(Self { development, warnings: Vec::new() });
+            return Ok(Self { development, warnings });
         }
         Self::walk(package, tree)
     }
@@ -269,31 +277,44 @@ fn npm_lock(tree: &FoundTree) -> Result<Option<(&'static str, NpmLock)>, Install
             why: format!("`{name}` is damaged: {error}"),
             hint: "restore it, or write it anew with `npm install`".to_owned(),
         })?;
-        return Ok(Some((name, parse_lock(lock))));
+        let lock = parse_lock(lock).ok_or_else(|| InstallFault::Unfit {
+            why: format!("the paths in `{name}` have more than {MAX_LOCKED} bytes"),
+            hint: "write it anew with `npm install`".to_owned(),
+        })?;
+        return Ok(Some((name, lock)));
     }
     Ok(None)
 }
 
-/// The paths of a lock: `packages` of the versions 2 and 3, nested `dependencies` of version 1.
-fn parse_lock(lock: JsonValue<'_>) -> NpmLock {
+/// The paths of a lock: `packages` of the versions 2 and 3, nested `dependencies` of version 1. `None` where they are too
+/// many or too long.
+fn parse_lock(lock: JsonValue<'_>) -> Option<NpmLock> {
     let mut all = NpmLock::new();
+    let mut left = MAX_LOCKED;
+    let mut take = |path: &str| {
+        left = left.checked_sub(path.len() + LOCKED)?;
+        Some(())
+    };
     if let Some(packages) = member(lock, "packages") {
-        let installed = packages.members().filter(|(path, _)| path.contains("node_modules/"));
-        all.extend(installed.map(|(path, value)| (path.into_owned(), locked(value))));
-        return all;
+        for (path, value) in packages.members().filter(|(path, _)| path.contains("node_modules/")) {
+            take(&path)?;
+            all.insert(path.into_owned(), locked(value));
+        }
+        return Some(all);
     }
     let mut open: Vec<(String, JsonValue<'_>)> =
         member(lock, "dependencies").map(|value| (String::new(), value)).into_iter().collect();
     while let Some((above, dependencies)) = open.pop() {
         for (name, value) in dependencies.members() {
             let path = format!("{above}node_modules/{name}");
+            take(&path)?;
             if let Some(nested) = member(value, "dependencies") {
                 open.push((format!("{path}/"), nested));
             }
             all.insert(path, locked(value));
         }
     }
-    all
+    Some(all)
 }
 
 fn locked(value: JsonValue<'_>) -> Locked {
@@ -305,14 +326,24 @@ fn locked(value: JsonValue<'_>) -> Locked {
     }
 }
 
+/// How many differences a message has.
+const NAMED_FAULTS: usize = 3;
+
 /// Refuses packages that are not those of the lock.
 fn check_lock(name: &str, lock: &NpmLock, tree: &FoundTree) -> Result<(), InstallFault> {
-    let mut wrong = Vec::new();
+    let (mut wrong, mut more) = (Vec::new(), 0);
+    let mut say = |fault: String| {
+        if wrong.len() < NAMED_FAULTS {
+            wrong.push(fault);
+        } else {
+            more += 1;
+        }
+    };
     for (path, locked) in lock.iter().filter(|(_, locked)| !locked.is_development) {
         let manifest = format!("{path}/package.json");
         let Some(item) = tree.get(manifest.as_bytes()) else {
             if !locked.is_optional && !tree.is_directory(path.as_bytes()) {
-                wrong.push(format!("`{}` is missing", shown(path.as_bytes())));
+                say(format!("`{}` is missing", shown(path.as_bytes())));
             }
             continue;
         };
@@ -326,19 +357,44 @@ fn check_lock(name: &str, lock: &NpmLock, tree: &FoundTree) -> Result<(), Instal
             && plain(&found) != plain(expected)
         {
             let (path, found) = (shown(path.as_bytes()), shown(found.as_bytes()));
-            wrong.push(format!("`{path}` is {found}, not {}", shown(expected.as_bytes())));
+            say(format!("`{path}` is {found}, not {}", shown(expected.as_bytes())));
         }
     }
     if wrong.is_empty() {
         return Ok(());
     }
-    let more = wrong.len().saturating_sub(3);
-    wrong.truncate(3);
     let more = if more == 0 { String::new() } else { format!(", and {more} more") };
     Err(InstallFault::Unfit {
         why: format!("`node_modules` is not what `{name}` says: {}{more}", wrong.join(", ")),
         hint: "run `npm ci --omit=dev`".to_owned(),
     })
+}
+
+/// A warning of packages that are in no lock: they were put there by hand, and another machine has none of them.
+fn beside_lock(name: &str, lock: &NpmLock, tree: &FoundTree) -> Option<String> {
+    const MODULES: &[u8] = b"node_modules";
+    let mut found = Vec::new();
+    let mut look = |path: Vec<u8>, item: &TreeItem| {
+        let is_locked = std::str::from_utf8(&path).is_ok_and(|path| lock.contains_key(path));
+        let manifest = [&path[..], b"/package.json"].concat();
+        if item.kind == FoundKind::Directory && !is_locked && tree.get(&manifest).is_some() {
+            found.push(String::from_utf8_lossy(&path).into_owned());
+        }
+    };
+    for (package, item) in tree.names_in(MODULES).filter(|(package, _)| !package.starts_with(b".")) {
+        let path = [MODULES, b"/", package].concat();
+        if package.starts_with(b"@") {
+            for (package, item) in tree.names_in(&path) {
+                look([&path[..], b"/", package].concat(), item);
+            }
+        } else {
+            look(path, item);
+        }
+    }
+    let names: Vec<&str> = found.iter().map(String::as_str).collect();
+    let are = if names.len() == 1 { "a package is" } else { "packages are" };
+    (!names.is_empty())
+        .then(|| format!("{are} not in `{name}`: {}; `npm ci` removes what is not", named(&names)))
 }
 
 /// A version without what npm leaves out of it in a lock.

@@ -185,6 +185,15 @@ fn a_lock_that_disagrees_with_the_packages_is_refused() {
     let app = App::new(&npm());
     app.write("package-lock.json", &LOCK.replace("node_modules/u", "node_modules/v"));
     app.proposed();
+    // A lock of 8 MB whose paths have 160 MB.
+    let nested = (0..40).fold("{}".to_owned(), |inner, _| {
+        format!(r#"{{"dependencies":{{"{}":{inner}}}}}"#, "x".repeat(200_000))
+    });
+    let app = App::new(&npm());
+    app.write("package-lock.json", &nested);
+    let (why, hint) = app.refused();
+    assert!(why.contains("the paths in `package-lock.json` have more than"), "{why}");
+    assert!(hint.contains("npm install"), "{hint}");
     let app = App::new(&npm());
     app.write("package-lock.json", "{");
     assert!(app.refused().0.contains("`package-lock.json` is damaged"));
