@@ -6,6 +6,7 @@
 
 #![allow(missing_docs, clippy::missing_panics_doc)]
 
+mod artifact;
 pub mod change;
 #[cfg(test)]
 mod giant;
@@ -26,7 +27,13 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 22] = [
+pub const TARGETS: [Target; 30] = [
+    Target { name: "app-boot", run: artifact::application, seeds: seeds::app_boot },
+    Target { name: "app-jar", run: artifact::application, seeds: seeds::app_jar },
+    Target { name: "app-node", run: artifact::application, seeds: seeds::app_node },
+    Target { name: "app-python", run: artifact::application, seeds: seeds::app_python },
+    Target { name: "app-quarkus", run: artifact::application, seeds: seeds::app_quarkus },
+    Target { name: "app-script", run: artifact::application, seeds: seeds::app_script },
     Target { name: "bodies", run: layer::bodies, seeds: seeds::bodies },
     Target { name: "build-lock", run: text::build_lock, seeds: seeds::build_lock },
     Target { name: "build-toml", run: text::build_toml, seeds: seeds::build_toml },
@@ -35,6 +42,7 @@ pub const TARGETS: [Target; 22] = [
     Target { name: "config", run: image::config, seeds: seeds::config },
     Target { name: "credentials", run: crate::registry::fuzz::credentials, seeds: seeds::credentials },
     Target { name: "deflate", run: layer::deflate, seeds: seeds::deflate },
+    Target { name: "elf", run: artifact::elf, seeds: seeds::elf },
     Target { name: "error-body", run: crate::registry::fuzz::error_body, seeds: seeds::error_body },
     Target { name: "ignore", run: text::ignore, seeds: seeds::ignore },
     Target { name: "index", run: image::index, seeds: seeds::index },
@@ -46,6 +54,7 @@ pub const TARGETS: [Target; 22] = [
     Target { name: "reference", run: text::reference, seeds: seeds::reference },
     Target { name: "retry-after", run: text::retry_after, seeds: seeds::retry_after },
     Target { name: "tar", run: layer::tar, seeds: seeds::tar },
+    Target { name: "tarball", run: layer::tarball, seeds: seeds::tar },
     Target { name: "verify", run: image::verify, seeds: seeds::verify },
     Target { name: "zip", run: layer::zip, seeds: seeds::zip },
     Target { name: "ztoc", run: crate::inspect::verify::soci::fuzz::table, seeds: seeds::ztoc },

@@ -125,6 +125,11 @@ pub(super) fn zip(data: &[u8]) {
         let slowly = archive.reader(number).map(|reader| Slowly(reader).read_to_end(&mut again));
         assert!(slowly.is_ok_and(|read| read.is_ok()) && again == bytes, "read at once and in pieces");
     }
+    nothing_below_files(&archive);
+}
+
+/// Nothing lies below a file or a link.
+fn nothing_below_files(archive: &ZipArchive) {
     for entry in archive.entries() {
         let path = EntryPath::new(&entry.name);
         for ancestor in path.iter().flat_map(EntryPath::ancestors) {
@@ -132,6 +137,30 @@ pub(super) fn zip(data: &[u8]) {
             assert!(kind.is_none_or(|kind| kind == ArchiveEntryKind::Directory), "below a file or link");
         }
     }
+}
+
+/// A tar that is an artifact has the invariants of an archive, and contents that can be read, compressed or not.
+pub(super) fn tarball(data: &[u8]) {
+    let Ok(place) = tempfile::tempdir() else { return };
+    let path = place.path().join("a.tar");
+    let read = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).ok()?;
+        let archive = ZipArchive::from_tar(&path, place.path()).ok()?;
+        let mut contents = BTreeMap::new();
+        for (number, entry) in archive.entries().iter().enumerate() {
+            let content = archive.read(number, 1 << 30).unwrap_or_else(|error| panic!("{error}"));
+            assert!(contents.insert(entry.name.clone(), content).is_none(), "a name occurs twice");
+        }
+        nothing_below_files(&archive);
+        Some(contents)
+    };
+    let tar = with_checksums(data);
+    let plain = read(&tar);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let packed = gzip.write_all(&tar).and_then(|()| gzip.finish()).unwrap_or_default();
+    // A gzip of a gzip is none of a tar.
+    assert!(tar.starts_with(&[0x1f, 0x8b]) || read(&packed) == plain, "packed and not");
+    let _ = read(data);
 }
 
 /// The first byte is the level, the second how often the rest is repeated.

@@ -298,3 +298,270 @@ pub(super) fn bodies() -> Vec<Vec<u8>> {
 pub(super) fn ztoc() -> Vec<Vec<u8>> {
     vec![crate::layer::ztoc_fuzz::seed()]
 }
+
+/// Stands for a class file.
+const CLASS: &str = "\u{0}";
+
+/// The parts of an application as its target reads them.
+fn application(parts: &[(&str, &str)]) -> Vec<u8> {
+    const CLASS_FILE: &[u8] = b"\xca\xfe\xba\xbe\0\0\0\x37 javax/servlet/ ";
+    let mut text = Vec::new();
+    for (path, content) in parts {
+        text.extend([b"=== ", path.as_bytes(), b"\n"].concat());
+        text.extend(if *content == CLASS { CLASS_FILE } else { content.as_bytes() });
+        text.push(b'\n');
+    }
+    text
+}
+
+pub(super) fn app_boot() -> Vec<Vec<u8>> {
+    const MANIFEST: &str = "Manifest-Version: 1.0\r\nMain-Class: loader.Launcher\r\nStart-Class: shop.Main\r\nMulti-Release: true\r\n\
+         Spring-Boot-Classes: BOOT-INF/classes/\r\nSpring-Boot-Lib: BOOT-INF/lib/\r\n\
+         Spring-Boot-Classpath-Index: BOOT-INF/classpath.idx\r\nSpring-Boot-Layers-Index: BOOT-INF/la\r\n yers.idx\r\n\r\n";
+    const CLASS_PATH: &str = "- \"BOOT-INF/lib/a.jar\"\n- \"b-1-SNAPSHOT.jar\"\n";
+    const LAYERS: &str = "- \"dependencies\":\n  - \"BOOT-INF/lib/a.jar\"\n- \"empty\":\n- \"my own\":\r\n  - \"BOOT-INF/\"\n  - \"loader/\"\n  - \"META-INF/\"\n";
+    const TWICE: &str = "- \"a\":\n  - \"BOOT-INF/lib/a.jar\"\n- \"b\":\n  - \"BOOT-INF/lib/a.jar\"\n";
+    let jar = |manifest: &str, class_path: &str, layers: &str, more: &[(&str, &str)]| {
+        let usual = [
+            ("app.jar!META-INF/MANIFEST.MF", manifest),
+            ("app.jar!loader/Launcher.class", CLASS),
+            ("app.jar!BOOT-INF/classes/", ""),
+            ("app.jar!BOOT-INF/classes/shop/Main.class", CLASS),
+            ("app.jar!BOOT-INF/lib/a.jar", "PK"),
+            ("app.jar!BOOT-INF/lib/b-1-SNAPSHOT.jar", "PK"),
+            ("app.jar!BOOT-INF/classpath.idx", class_path),
+            ("app.jar!BOOT-INF/layers.idx", layers),
+        ];
+        application(&[&usual[..], more].concat())
+    };
+    let war = MANIFEST.replace("BOOT-INF", "WEB-INF");
+    let signed = [("app.jar!META-INF/SHOP.SF", "x"), ("app.jar!BOOT-INF/classes/META-INF/SHOP.SF", "x")];
+    vec![
+        jar(MANIFEST, CLASS_PATH, LAYERS, &[]),
+        jar(MANIFEST, "- \"BOOT-INF/lib/gone.jar\"\n", TWICE, &[]),
+        jar(MANIFEST, "", "", &signed),
+        application(&[
+            ("app.jar!META-INF/MANIFEST.MF", &war),
+            ("app.jar!loader/Launcher.class", CLASS),
+            ("app.jar!WEB-INF/classes/shop/Main.class", CLASS),
+            ("app.jar!WEB-INF/lib-provided/a.jar", "PK"),
+            (
+                "app.jar!WEB-INF/web.xml",
+                "<web-app xmlns='https://jakarta.ee/xml/ns/jakartaee' version='6.0'><!-- x --><servlet-class>a.B</servlet-class></web-app>",
+            ),
+        ]),
+    ]
+}
+
+pub(super) fn app_jar() -> Vec<Vec<u8>> {
+    let thin = |class_path: &str, more: &[(&str, &str)]| {
+        let manifest = format!("Manifest-Version: 1.0\nMain-Class: a.A\nClass-Path: {class_path}\n");
+        let usual = [("app.jar!META-INF/MANIFEST.MF", &*manifest), ("app.jar!a/A.class", CLASS)];
+        application(&[&usual[..], more].concat())
+    };
+    let back = "Class-Path: ../app.jar ../lib/a%20b+c.jar none.jar http://x/y.jar\n";
+    vec![
+        thin(
+            "lib/a%20b+c.jar config/ ./x.jar",
+            &[("lib/a b+c.jar!META-INF/MANIFEST.MF", back), ("x.jar!a", "b")],
+        ),
+        thin("../up.jar file:/etc/passwd /etc/passwd %2e%2e/x %zz", &[]),
+        thin("@lib/l.jar lib/l.jar", &[("@lib/l.jar", "../../../x"), ("lib/d/x", "")]),
+        application(&[("app.jar!META-INF/MANIFEST.MF", "Main-Class: a.A\n"), ("app.jar!a/A.class", CLASS)]),
+        application(&[
+            ("app.jar!__main__.py", "import x\n"),
+            ("app.jar!PEX-INFO", "{}"),
+            ("app.jar!x.cpython-311-x86_64-linux-gnu.so", ""),
+        ]),
+    ]
+}
+
+pub(super) fn app_node() -> Vec<Vec<u8>> {
+    const PACKAGE: &str = r#"{"name":"shop","version":"1.0.0","main":"lib/x","scripts":{"start":"node -r ./x server.js --port 80","prestart":"x"},
+        "dependencies":{"a":"1","@s/b":"^2"},"optionalDependencies":{"o":"1"},"devDependencies":{"t":"1"},"peerDependencies":{"p":"*"}}"#;
+    const LOCK: &str = r#"{"lockfileVersion":3,"packages":{"":{"name":"shop"},"node_modules/a":{"version":"1.0.0"},
+        "node_modules/@s/b":{"version":"2.0.0","optional":true},"node_modules/t":{"version":"1.0.0","dev":true},"node_modules/l":{"link":true}}}"#;
+    const OLD_LOCK: &str = r#"{"lockfileVersion":1,"dependencies":{"a":{"version":"1.0.0","dependencies":{"c":{"version":"3.0.0"}}},"t":{"version":"1.0.0","dev":true}}}"#;
+    let app = |more: &[(&str, &str)]| {
+        let usual = [
+            ("package.json", PACKAGE),
+            ("server.js", "require('a')\n"),
+            ("node_modules/a/package.json", r#"{"name":"a","version":"1.0.0","dependencies":{"c":"3"}}"#),
+            ("node_modules/a/node_modules/c/package.json", r#"{"version":"3.0.0"}"#),
+            ("node_modules/@s/b/package.json", r#"{"version":"2.0.0","os":["linux"]}"#),
+            ("node_modules/t/package.json", r#"{"version":"1.0.0"}"#),
+        ];
+        application(&[&usual[..], more].concat())
+    };
+    let yarn = "# yarn lockfile v1\n\na@1:\n  version \"1.0.0\"\n";
+    let stored = r#"{"version":"1.0.0","dependencies":{"c":"1"}}"#;
+    vec![
+        app(&[("package-lock.json", LOCK), ("node_modules/.package-lock.json", LOCK)]),
+        app(&[("package-lock.json", OLD_LOCK), ("@node_modules/.bin/a", "../a/cli.js")]),
+        app(&[("yarn.lock", yarn), ("node_modules/.yarn-integrity", "{}")]),
+        app(&[("node_modules/a/build/x.node", "\x7fELF"), ("node_modules/t/x.node", "MZ")]),
+        application(&[
+            ("package.json", PACKAGE),
+            ("server.js", ""),
+            ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n"),
+            ("node_modules/.modules.yaml", "storeDir: /home/me/store\n"),
+            ("node_modules/.pnpm/a@1/node_modules/a/package.json", stored),
+            ("@node_modules/.pnpm/a@1/node_modules/c", "../../c@1/node_modules/c"),
+            ("@node_modules/.pnpm/c@1/node_modules/c", "c"),
+            ("@node_modules/a", ".pnpm/a@1/node_modules/a"),
+            ("@node_modules/@s/b", "../../../up"),
+        ]),
+        application(&[
+            ("package.json", "{}"),
+            ("server.js", ""),
+            (".next/server/x.js", ""),
+            ("node_modules/next/package.json", "{}"),
+        ]),
+    ]
+}
+
+pub(super) fn app_python() -> Vec<Vec<u8>> {
+    let installed = |site: &str, more: &[(&str, &str)]| {
+        let about = "Metadata-Version: 2.1\nName: hello\nVersion: 1.0\nRequires-Dist: greet[x]>=1; extra == 'y'\n\nA text\n";
+        let files = [
+            ("hello/__init__.py", "def main(): pass\n"),
+            ("hello-1.0.dist-info/METADATA", about),
+            (
+                "hello-1.0.dist-info/RECORD",
+                "hello/__init__.py,sha256=x,12\n\"a,b\",,\n../../../bin/hello,,\n",
+            ),
+            (
+                "hello-1.0.dist-info/WHEEL",
+                "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: cp312-cp312-linux_x86_64\n",
+            ),
+            (
+                "hello-1.0.dist-info/entry_points.txt",
+                "[console_scripts]\n# a remark\nhello = hello:main [x]\nb=c:d\n",
+            ),
+            (
+                "hello-1.0.dist-info/direct_url.json",
+                r#"{"url":"file:///home/me/hello","dir_info":{"editable":false}}"#,
+            ),
+            ("greet/x.cpython-311-x86_64-linux-gnu.so", "\x7fELF"),
+            ("greet/__pycache__/x.cpython-311.pyc", "\u{0}\r\r\n\0\0\0\0\0\0\0\0"),
+            ("greet-1.0.dist-info/METADATA", "Name: greet\n"),
+            ("paths.pth", "# a remark\nimport x\nsub\n"),
+        ];
+        let files = files.map(|(name, content)| (format!("{site}{name}"), content));
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, content)| (&**name, *content)).collect();
+        application(&[&files[..], more].concat())
+    };
+    let site = "lib/python3.11/site-packages/";
+    let long = "#!/bin/sh\n'''exec' \"/home/my user/bin/python\" \"$0\" \"$@\"\n' '''\nimport sys\n";
+    vec![
+        installed(
+            site,
+            &[
+                ("pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11.7\n"),
+                ("@bin/python", "/usr/bin/python3.11"),
+                ("bin/hello", "#!/home/me/.venv/bin/python3\nimport sys\n"),
+                ("bin/long", long),
+                ("bin/activate", "x"),
+                ("@lib64", "lib"),
+            ],
+        ),
+        installed(
+            &format!(".venv/{site}"),
+            &[
+                (".venv/pyvenv.cfg", "home = /gone\nuv = 0.9\nversion_info = 3.11.1\n"),
+                ("@.venv/bin/python3", "/gone/python"),
+                ("__main__.py", "x"),
+            ],
+        ),
+        installed("", &[("__editable__.hello-1.0.pth", "/home/me/hello/src\n")]),
+        installed("", &[("bin/hello", "#!/usr/bin/env python3\n")]),
+    ]
+}
+
+pub(super) fn app_quarkus() -> Vec<Vec<u8>> {
+    vec![application(&[
+        (
+            "quarkus-run.jar!META-INF/MANIFEST.MF",
+            "Main-Class: io.quarkus.Run\nClass-Path: lib/boot/a.jar lib/main/b.jar\n",
+        ),
+        ("quarkus-app-dependencies.txt", "a:b::jar:1\n"),
+        ("quarkus/quarkus-application.dat", "\u{1}\u{2}"),
+        ("quarkus/generated-bytecode.jar!x", "x"),
+        ("lib/boot/a.jar!META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n"),
+        ("lib/main/b.jar!b/B.class", CLASS),
+        ("app/shop.jar!shop/Main.class", CLASS),
+    ])]
+}
+
+pub(super) fn app_script() -> Vec<Vec<u8>> {
+    const GRADLE: &str = "#!/bin/sh\nAPP_HOME=$( cd -P \"${APP_HOME:-./}..\" > /dev/null && pwd )\nCLASSPATH=$APP_HOME/lib/shop-1.2.jar:$APP_HOME/lib/a.jar\n\
+                          case \"$( uname )\" in esac\nxargs -n1 | sed ' s~x~y~ ' | tr '\\n' ' '\n";
+    const SBT: &str =
+        "#!/usr/bin/env bash\ndeclare -r app_classpath=\"$lib_dir/shop.shop-1.2.jar:$lib_dir/a.jar\"\n";
+    let of = |script: &str| {
+        application(&[("bin/shop", script), ("lib/shop-1.2.jar!a/A.class", CLASS), ("lib/a.jar!x", "x")])
+    };
+    let zip = application(&[
+        ("app.jar!shop-1.2/bin/shop", GRADLE),
+        ("app.jar!shop-1.2/bin/other", "#!/bin/bash\n"),
+        ("app.jar!shop-1.2/lib/shop-1.2.jar", "PK"),
+        ("app.jar!shop-1.2/lib/a-1-SNAPSHOT.jar", "PK"),
+    ]);
+    vec![of(GRADLE), of(SBT), zip]
+}
+
+/// A program of 64 or 32 bits, of either byte order, that is linked with these libraries.
+pub(super) fn program(is_64: bool, is_little: bool, needed: &[&str]) -> Vec<u8> {
+    let put = |out: &mut Vec<u8>, value: usize, width: usize| {
+        let mut bytes = (value as u64).to_le_bytes()[..width].to_vec();
+        if !is_little {
+            bytes.reverse();
+        }
+        out.extend(bytes);
+    };
+    let word = if is_64 { 8 } else { 4 };
+    let (header, segment, machine) = if is_64 { (64, 56, 62) } else { (52, 32, 8) };
+    let loader: &[u8] = b"/lib/ld.so\0";
+    let mut strings = vec![0];
+    let mut tags: Vec<(usize, usize)> = Vec::new();
+    for name in needed {
+        tags.push((1, strings.len()));
+        strings.extend([name.as_bytes(), b"\0"].concat());
+    }
+    let at_loader = header + 3 * segment;
+    let at_strings = at_loader + loader.len();
+    let at_tags = (at_strings + strings.len()).next_multiple_of(8);
+    tags.extend([(5, 0x1000 + at_strings), (0x1d, 1), (0, 0)]);
+    let total = at_tags + tags.len() * 2 * word;
+    let mut out = vec![0x7f, b'E', b'L', b'F', 1 + u8::from(is_64), 2 - u8::from(is_little), 1];
+    out.resize(16, 0);
+    let fields = [(3, 2), (machine, 2), (1, 4), (0x1040, word), (header, word), (0, word), (0, 4)];
+    fields.iter().for_each(|(value, width)| put(&mut out, *value, *width));
+    [header, segment, 3, 0, 0, 0].iter().for_each(|value| put(&mut out, *value, 2));
+    for (kind, at, size) in [(1, 0, total), (3, at_loader, loader.len()), (2, at_tags, tags.len() * 2 * word)]
+    {
+        let fields = if is_64 {
+            [(kind, 4), (4, 4), (at, 8), (0x1000 + at, 8), (0, 8), (size, 8), (size, 8), (8, 8)]
+        } else {
+            [(kind, 4), (at, 4), (0x1000 + at, 4), (0, 4), (size, 4), (size, 4), (4, 4), (8, 4)]
+        };
+        fields.iter().for_each(|(value, width)| put(&mut out, *value, *width));
+    }
+    out.extend(loader);
+    out.extend(&strings);
+    out.resize(at_tags, 0);
+    for (tag, value) in tags {
+        put(&mut out, tag, word);
+        put(&mut out, value, word);
+    }
+    out
+}
+
+pub(super) fn elf() -> Vec<Vec<u8>> {
+    let needed = ["libc.so.6", "libz.so.1", "$ORIGIN/../lib"];
+    let forms = [(true, true), (true, false), (false, true), (false, false)];
+    let mut seeds: Vec<Vec<u8>> =
+        forms.iter().map(|(is_64, is_little)| program(*is_64, *is_little, &needed)).collect();
+    seeds.push(program(true, true, &[]));
+    seeds
+}

@@ -74,7 +74,7 @@ fn run_giants(giants: &[Vec<u8>], is_for: impl Fn(&str) -> bool) {
     }
 }
 
-const OF_ARCHIVES: [&str; 3] = ["tar", "verify", "zip"];
+const OF_ARCHIVES: [&str; 4] = ["tar", "tarball", "verify", "zip"];
 
 #[test]
 fn deep_and_long_texts_exhaust_nothing() {
@@ -112,6 +112,12 @@ macro_rules! changed_seeds {
 }
 
 changed_seeds! {
+    app_boot: "app-boot",
+    app_jar: "app-jar",
+    app_node: "app-node",
+    app_python: "app-python",
+    app_quarkus: "app-quarkus",
+    app_script: "app-script",
     bodies: "bodies",
     build_lock: "build-lock",
     build_toml: "build-toml",
@@ -120,6 +126,7 @@ changed_seeds! {
     config: "config",
     credentials: "credentials",
     deflate: "deflate",
+    elf: "elf",
     error_body: "error-body",
     ignore: "ignore",
     index: "index",
@@ -131,6 +138,7 @@ changed_seeds! {
     reference: "reference",
     retry_after: "retry-after",
     tar: "tar",
+    tarball: "tarball",
     verify: "verify",
     zip: "zip",
     ztoc: "ztoc",
