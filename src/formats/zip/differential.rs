@@ -9,7 +9,7 @@ use std::process::Command;
 use sha2::{Digest as _, Sha256};
 
 use super::fixture::{Item, write_with};
-use super::{ArchiveEntryKind, Method, ZipArchive, names};
+use super::{ArchiveEntryKind, ZipArchive, names};
 
 /// How many archives are made at random.
 const CASES: usize = 4_000;
@@ -159,20 +159,6 @@ fn read(bytes: &[u8]) -> Result<Files, String> {
         .collect()
 }
 
-/// Whether zlib, which both judges use, inflates all that is in an archive. It refuses codes that are incomplete, which no
-/// encoder writes and libdeflate reads; what comes out has the declared checksum all the same.
-fn is_whole_to_zlib(bytes: &[u8]) -> bool {
-    let archive = ZipArchive::from_bytes(Path::new("case.zip"), bytes.to_vec()).expect("it was read");
-    let mut ranges =
-        (0..archive.entries().len()).map(|index| archive.compressed_range(index).expect("it was read"));
-    ranges.all(|range| {
-        let start = usize::try_from(range.offset).expect("small");
-        let data = &bytes[start..start + usize::try_from(range.len).expect("small")];
-        range.method == Method::Stored
-            || std::io::copy(&mut flate2::read::DeflateDecoder::new(data), &mut std::io::sink()).is_ok()
-    })
-}
-
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -259,7 +245,7 @@ fn odd_archives_are_read_as_all_readers_read_them_or_refused() {
                 let sorted = |files: &Files| -> BTreeMap<Vec<u8>, String> { files.iter().cloned().collect() };
                 theirs.len() == files.len() && sorted(theirs) == sorted(files)
             });
-            if !same && (theirs.is_some() || is_whole_to_zlib(&archives[at])) {
+            if !same {
                 let of = wrong.entry(name).or_default();
                 of.push(format!("{at}:\n  {files:?}\n  {theirs:?}\n  of {}", shown(&archives[at])));
             }

@@ -49,7 +49,7 @@ pub(super) fn read<R: ReaderAt>(path: &Path, bytes: R, len: u64) -> Result<(R, V
         return Err(ZipError::Truncated { path: path.to_owned() });
     }
     if !ends_where_it_says(&archive).map_err(|source| ZipError::Io { path: path.to_owned(), source })? {
-        let why = "it has another size than it declares".to_owned();
+        let why = "it has another size or place than it declares".to_owned();
         return Err(ZipError::Directory { path: path.to_owned(), why });
     }
     let declared = archive.entries_hint();
@@ -79,7 +79,8 @@ pub(super) fn read<R: ReaderAt>(path: &Path, bytes: R, len: u64) -> Result<(R, V
     Ok((archive.into_inner(), entries))
 }
 
-/// Whether the directory begins where its declared size says. Some readers go by its size, others by its place.
+/// Whether the directory begins where its declared size says, and no earlier than its declared place. Some readers go by its
+/// size, others by its place; bytes before an archive move it back.
 fn ends_where_it_says<R: ReaderAt>(archive: &rawzip::ZipArchive<R>) -> std::io::Result<bool> {
     const END: usize = 22;
     const LOCATOR: usize = 20;
@@ -90,7 +91,7 @@ fn ends_where_it_says<R: ReaderAt>(archive: &rawzip::ZipArchive<R>) -> std::io::
     let mut record = [0; END];
     bytes.read_exact_at(&mut record, end)?;
     if start.checked_add(number(&record[12..16])) == Some(end) {
-        return Ok(true);
+        return Ok(number(&record[16..20]) <= start);
     }
     // The record of zip64 stands between.
     let Some(place) = end.checked_sub(LOCATOR as u64) else { return Ok(false) };
@@ -102,7 +103,8 @@ fn ends_where_it_says<R: ReaderAt>(archive: &rawzip::ZipArchive<R>) -> std::io::
     }
     let mut record = [0; WIDE_END];
     bytes.read_exact_at(&mut record, wide_end)?;
-    Ok(record.starts_with(b"PK\x06\x06") && start.checked_add(number(&record[40..48])) == Some(wide_end))
+    let is_place = start.checked_add(number(&record[40..48])) == Some(wide_end);
+    Ok(record.starts_with(b"PK\x06\x06") && is_place && number(&record[48..56]) <= start)
 }
 
 /// The valid name in the extra field of Info-ZIP, which programs may take instead of the entry's own.

@@ -160,6 +160,10 @@ fn a_directory_has_the_size_that_it_declares() {
     two[end + 12..end + 16].copy_from_slice(&(46_u32 + 4).to_le_bytes());
     assert!(open(&bytes).is_ok());
     assert!(matches!(open(&two), Err(ZipError::Directory { .. })));
+    // A place behind the true one, which bytes before the archive cannot explain.
+    let mut later = bytes;
+    later[end + 16] += 1;
+    assert!(matches!(open(&later), Err(ZipError::Directory { .. })));
 }
 
 #[test]
