@@ -11,13 +11,13 @@ use crate::types::rule::Rule;
 const HELP: &str = "\
 Examples:
   pack check
-      All that a build would check, and the findings
+      Check all that a build checks, and tell the findings
   pack check app.jar --base eclipse-temurin:21-jre --deep
-      The same without a build file, with the layers of the base read where nothing else tells
+      The same without a build file, with the layers of the base
   pack check --sarif pack.sarif --strict
-      For a CI system that shows findings, and fails for warnings too
+      Tell a CI system the findings, and fail for warnings too
   pack check --explain secret
-      What a rule is about";
+      Tell what a rule is about";
 
 /// Check whether the image would run, without building it
 ///

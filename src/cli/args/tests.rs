@@ -45,6 +45,7 @@ fn every_command_explains_itself() {
     pack
     pack build
     pack plan
+    pack check
     pack update
     pack init
     pack inspect
