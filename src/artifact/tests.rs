@@ -423,8 +423,6 @@ fn trees_and_sites() {
     let proposal = propose(&tree, &at("/"), None).expect("proposed");
     assert_eq!(outline(&proposal), ["app: /bin/ /bin/su /l"]);
     assert_eq!(proposal.app_root, None);
-    place.file("root/.git/HEAD", "");
-    assert_eq!(propose(&tree, &at("/x"), None).expect("proposed").warnings.len(), 1);
 }
 
 /// A small ELF file: 64 bits, little endian, with an interpreter and libraries if any.

@@ -146,7 +146,7 @@ fn projects_of_node_and_python() {
         ("yarn.lock", "yarn install"),
         ("bun.lock", "bun install --frozen-lockfile"),
     ] {
-        not_built(&[("package.json", package), (lock, b"{}")], "not installed", command);
+        not_built(&[("package.json", package), (lock, b"{}")], "not in `node_modules`", command);
     }
 
     let python = base(&["linux/amd64"], "", &[("usr/bin/python3.11", "x")]);

@@ -8,7 +8,7 @@ mod start;
 
 use std::collections::BTreeMap;
 
-use installed::Manager;
+use installed::{Manager, named};
 use layout::NodeFiles;
 use start::{NoCommand, NodeCommand};
 
@@ -19,7 +19,7 @@ use super::super::kind::ArtifactKind;
 use super::super::material::Material;
 use super::super::native::NativeModules;
 use super::super::options::{AppOptions, AppRoot};
-use super::super::package_json::{member, package};
+use super::super::package_json::{PackageJson, member, package};
 use super::super::proposal::{Proposal, not_empty};
 use super::super::requirement::{InterpreterPlace, Requirement, Requirements, Search};
 use crate::layer::EntryPath;
@@ -92,16 +92,16 @@ impl ArtifactKind for NodeApp {
             return Ok(());
         }
         let Some(bytes) = material.read(PACKAGE, MAX_TEXT)? else { return Ok(()) };
-        let needs = package(&bytes).ok().and_then(|package| member(package, "dependencies"));
-        if material.size_of(".pnp.cjs").is_some()
-            || needs.is_none_or(|needs| needs.members().next().is_none())
-        {
+        let needs = PackageJson::parse(&bytes).map(|package| package.dependencies).unwrap_or_default();
+        if material.size_of(".pnp.cjs").is_some() || needs.is_empty() {
             return Ok(());
         }
+        let names: Vec<&str> = needs.iter().map(String::as_str).collect();
+        let are = if names.len() == 1 { "is" } else { "are" };
         let command = Manager::by_lock(|name| material.size_of(name).is_some()).install();
         Err(ArtifactError::Unfit {
             path: material.path().to_owned(),
-            why: "its `dependencies` are not installed: there is no `node_modules`".to_owned(),
+            why: format!("{} of its `dependencies` {are} not in `node_modules`", named(&names)),
             hint: format!("run `{command}`; or give the one file of a bundle that has them in it"),
         })
     }

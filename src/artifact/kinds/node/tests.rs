@@ -471,9 +471,9 @@ fn packages_of_bun_lie_in_a_store() {
         ("node_modules/t", "-> .bun/t@1.0.0/node_modules/t"),
     ]);
     let kept = files(&app.proposed(), "dependencies");
-    assert!(kept.contains(&"app/node_modules/a".to_owned()), "{kept:?}");
+    assert!(kept.contains(&"/app/node_modules/a".to_owned()), "{kept:?}");
     assert!(
-        kept.contains(&"app/node_modules/.bun/c@1.0.0/node_modules/c/package.json".to_owned()),
+        kept.contains(&"/app/node_modules/.bun/c@1.0.0/node_modules/c/package.json".to_owned()),
         "{kept:?}"
     );
     assert!(!kept.iter().any(|path| path.contains("/t")), "{kept:?}");
@@ -499,6 +499,6 @@ fn nitro_starts_by_its_server() {
         proposal.entrypoint.as_deref(),
         Some(&["node".to_owned(), "/app/server/index.mjs".to_owned()][..])
     );
-    assert!(files(&proposal, "dependencies").contains(&"app/server/node_modules/vue".to_owned()));
-    assert!(files(&proposal, "app").contains(&"app/public/index.html".to_owned()));
+    assert!(files(&proposal, "dependencies").contains(&"/app/server/node_modules/vue".to_owned()));
+    assert!(files(&proposal, "app").contains(&"/app/public/index.html".to_owned()));
 }

@@ -117,7 +117,8 @@ impl PythonDistributions {
         for name in material.names_in(site)? {
             let Some(stem) = name.strip_suffix(b".dist-info") else { continue };
             let Ok(text) = std::str::from_utf8(&name) else { continue };
-            let file = |of: &str| material.read(&format!("{site}/{text}/{of}"), MAX_TEXT);
+            let above = if site.is_empty() { String::new() } else { format!("{site}/") };
+            let file = |of: &str| material.read(&format!("{above}{text}/{of}"), MAX_TEXT);
             let about = file("METADATA")?.unwrap_or_default();
             let programs = file("entry_points.txt")?.unwrap_or_default();
             all.push(PythonDistribution::parse(stem, name.clone(), &about, &programs));

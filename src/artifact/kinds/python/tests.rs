@@ -368,7 +368,7 @@ fn modules_that_are_missing_are_named() {
     let whole = App::environment("", &[]);
     assert_eq!(whole.proposed().warnings, Vec::<String>::new());
     let record =
-        "greet.py,sha256=x,1\ngreet/deep.py,,\ngreet/fast.so,,\ngreet/data.txt,,\n../../etc/x.py,,\n";
+        "greet.py,sha256=x,1\ngreet/deep.py,,\ngreet/fast.so,,\ngreet/data.txt,,\n../../../../etc/x.py,,\n";
     let broken = App::environment("", &[("@/greet-1.2.dist-info/RECORD", record)]);
     assert_eq!(
         broken.proposed().warnings,
