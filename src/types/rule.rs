@@ -136,7 +136,7 @@ rules! {
     JarDuplicate "jar-duplicate" Warning
         "Of two entries with one name, each reader takes another one."
         "Make the jar anew, with each entry once.";
-    CaseClash "case-clash" Warning
+    CaseClash "case-clash" Note
         "Names that differ only by case are one file on some systems."
         "Rename one of them.";
     PrivilegedPort "privileged-port" Note

@@ -600,6 +600,11 @@ const TESTED: &[(&str, &str, &str)] = &[
     ("build-path", BUILD_PATH, BUILD_PATH),
     ("mutable-data", DATA, DATA),
     ("baked-address", DATA, DATA),
+    ("clobbers-base", CLOBBERS, CLOBBERS),
+    ("duplicate-library", LIBRARIES, LIBRARIES),
+    ("jar-signature", JARS, JARS),
+    ("jar-duplicate", JARS, JARS),
+    ("case-clash", CASE, CASE),
     ("privileged-port", PORT, PORT),
     ("runs-as-root", ROOT, ROOT),
     ("no-healthcheck", HEALTH, HEALTH),
@@ -612,6 +617,10 @@ const STARTED: &str = "verdicts::the_program_that_starts_an_image_can";
 const CERTIFICATES: &str = "src/artifact/tests.rs::a_client_without_certificates_is_warned_of";
 const BUILD_PATH: &str = "check_content::paths_of_the_build_machine_are_told_where_they_are_read";
 const DATA: &str = "check_content::data_and_addresses_are_told_outside_of_volumes_and_packages";
+const CLOBBERS: &str = "check_content::replaced_files_of_the_base_are_told";
+const LIBRARIES: &str = "check_content::two_versions_of_a_library_are_told_and_classifiers_are_not";
+const JARS: &str = "check_content::jars_that_java_refuses_are_told";
+const CASE: &str = "check_content::names_that_differ_by_case_are_told";
 const PORT: &str = "check::a_port_that_only_root_may_listen_on_is_noted";
 const ROOT: &str = "check::an_image_that_runs_as_root_is_noted";
 const HEALTH: &str = "check::an_image_without_a_health_check_is_noted";
@@ -626,11 +635,6 @@ const NOT_YET: &[&str] = &[
     "entrypoint-no-shell",
     "user-cannot-read",
     "user-cannot-write",
-    "clobbers-base",
-    "duplicate-library",
-    "jar-signature",
-    "jar-duplicate",
-    "case-clash",
 ];
 
 /// The rules and their levels.

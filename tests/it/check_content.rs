@@ -2,7 +2,11 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::support::{Outcome, Project, settle, tree_on};
+use base64::Engine as _;
+use sha2::Digest as _;
+
+use crate::artifacts::{base, layout};
+use crate::support::{Outcome, Project, Zip, settle, tree_on};
 use crate::verdicts::damage;
 
 /// A token of GitHub with a right checksum, put together here so that no text of a token is in the repository.
@@ -232,4 +236,113 @@ fn findings_are_the_same_whatever_the_store_holds_and_a_clean_file_is_remembered
     assert_eq!(findings(&project), cold, "damaged");
     project.forget("scans");
     assert_eq!(findings(&project), cold, "forgotten");
+}
+
+#[test]
+fn files_in_a_packed_application_are_looked_at() {
+    let mut jar = Zip::default();
+    jar.stored("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\r\nMain-Class: A\r\n\r\n");
+    jar.stored("A.class", b"class")
+        .deflated("app.properties", format!("token={}\n", token("ghp_")).as_bytes());
+    let project = Project::with(
+        &tree_on("scratch").replace("\"files\"\nkind = \"tree\"\nroot = \"/srv\"", "\"shop.jar\""),
+    );
+    project.write("shop.jar", jar.finish());
+    let (_java, base) = crate::apps::base_with_java("17");
+    let outcome = project.pack("build").arg("--base").arg(base).fails(1);
+    assert!(
+        outcome.stderr.contains("shop.jar/app.properties`, line 1, has a token of GitHub"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn two_versions_of_a_library_are_told_and_classifiers_are_not() {
+    let project = tree(&[
+        ("lib/shop-core-1.0.jar", "one"),
+        ("lib/shop-core-1.1.jar", "two"),
+        ("lib/netty-2.0-linux-x86_64.jar", "linux"),
+        ("lib/netty-2.0-osx-x86_64.jar", "osx"),
+        ("plugins/a-1.jar", "one"),
+        ("plugins/a-2.jar", "two"),
+        ("site-packages/shop_core-1.0.dist-info/METADATA", "Name: shop-core"),
+        ("site-packages/Shop.Core-2.0.dist-info/METADATA", "Name: shop-core"),
+    ]);
+    let found = findings(&project);
+    has(
+        &found,
+        "warning duplicate-library:",
+        "`shop-core` is there in 2 versions: `shop-core-1.0.jar` and `shop-core-1.1.jar`",
+    );
+    has(&found, "warning duplicate-library:", ".dist-info`");
+    assert_eq!(found.len(), 2, "{found:#?}");
+}
+
+/// A signed jar with a class that was signed as `signed`.
+fn signed_jar(signed: &[u8]) -> Vec<u8> {
+    let digest = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(bytes));
+    let section = format!("Name: A.class\r\nSHA-256-Digest: {}\r\n\r\n", digest(signed));
+    let manifest = format!("Manifest-Version: 1.0\r\n\r\n{section}");
+    let signature = format!(
+        "Signature-Version: 1.0\r\nSHA-256-Digest-Manifest: {}\r\n\r\nName: A.class\r\nSHA-256-Digest: {}\r\n\r\n",
+        digest(manifest.as_bytes()),
+        digest(section.as_bytes())
+    );
+    let mut jar = Zip::default();
+    jar.stored("META-INF/MANIFEST.MF", manifest.as_bytes()).stored("META-INF/SHOP.SF", signature.as_bytes());
+    jar.stored("META-INF/SHOP.RSA", b"signature").deflated("A.class", b"class");
+    jar.finish()
+}
+
+#[test]
+fn jars_that_java_refuses_are_told() {
+    let project = tree(&[]);
+    let mut doubled = Zip::default();
+    doubled.stored("a.txt", b"one").stored("a.txt", b"two");
+    project
+        .write("files/lib/good.jar", signed_jar(b"class"))
+        .write("files/lib/doubled.jar", doubled.finish());
+    let found = findings(&project);
+    has(&found, "warning jar-duplicate:", "`a.txt` is twice in `/srv/lib/doubled.jar`");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    project.write("files/lib/changed.jar", signed_jar(b"another"));
+    project.pack("build").fails(1).says(&[
+        "`A.class` in `/srv/lib/changed.jar` is not what the jar's signature says",
+        "[jar-signature]",
+    ]);
+}
+
+#[test]
+fn names_that_differ_by_case_are_told() {
+    let project = tree(&[("README.md", "a"), ("readme.md", "b"), ("sub/Readme.md", "c")]);
+    let found = findings(&project);
+    has(&found, "note case-clash:", "`/srv/README.md` and `/srv/readme.md` are one file");
+    assert_eq!(found.len(), 1, "{found:#?}");
+}
+
+#[test]
+fn replaced_files_of_the_base_are_told() {
+    let below = base(
+        &["linux/amd64"],
+        "",
+        &[("etc/shop.conf", "old"), ("usr/lib/libshop.so.1", "library"), ("usr/share/shop/a", "a")],
+    );
+    let place = layout(&below);
+    let on_base = |files: &[(&str, &str)]| {
+        let project = Project::with(&tree_on(&place).replace("/srv", "/"));
+        for (name, content) in files {
+            project.write(&format!("files/{name}"), content);
+        }
+        project
+    };
+    let found = findings(&on_base(&[("etc/shop.conf", "new"), ("etc/other.conf", "new")]));
+    has(&found, "note clobbers-base:", "`/etc/shop.conf` of the base would be replaced");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(findings(&on_base(&[("etc/other.conf", "new")])), Vec::<String>::new());
+    let broken = on_base(&[("usr/lib/libshop.so.1", "text")]);
+    broken.pack("build").fails(1).says(&[
+        "`/usr/lib/libshop.so.1` is a library of the base, and no library in the image",
+        "[clobbers-base]",
+    ]);
 }

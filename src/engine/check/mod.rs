@@ -8,6 +8,7 @@
 //! Checks only collect findings. The user's policy ([`crate::types::check_policy`]) is applied to all of them at once,
 //! and one error lists those that are errors.
 
+mod clobbered;
 mod configured;
 mod content;
 mod error;
@@ -27,6 +28,7 @@ mod start;
 mod stated;
 mod versions;
 
+pub(super) use clobbered::clobbered;
 pub(super) use content::ContentChecks;
 pub(super) use error::CheckError;
 pub(crate) use image::CandidateImage;

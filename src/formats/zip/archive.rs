@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rawzip::ReaderAt;
 
@@ -35,6 +35,12 @@ pub(super) enum Bytes {
     /// A nameless file that no other process can change.
     Own(File),
     Memory(Vec<u8>),
+    /// A part of another archive.
+    Part {
+        of: Arc<ZipArchive>,
+        offset: u64,
+        len: u64,
+    },
 }
 
 impl ReaderAt for Bytes {
@@ -42,6 +48,11 @@ impl ReaderAt for Bytes {
         match self {
             Self::File(file) | Self::Own(file) => file.read_at(buffer, offset),
             Self::Memory(bytes) => ReaderAt::read_at(&bytes[..], buffer, offset),
+            Self::Part { of, offset: start, len } => {
+                let left = usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX);
+                let wanted = buffer.len().min(left);
+                of.bytes.read_at(&mut buffer[..wanted], start + offset)
+            }
         }
     }
 }
@@ -68,6 +79,15 @@ impl ZipArchive {
         let size = bytes.len() as u64;
         let stamp = Stamp { size, mtime_ns: 0, ctime_ns: 0, inode: 0, device: 0 };
         Self::new(path, stamp, Bytes::Memory(bytes))
+    }
+
+    /// The archive that entry `index` is, without reading all of it; `None` where that is compressed, or cannot be found.
+    #[must_use]
+    pub fn within(self: &Arc<Self>, index: usize) -> Option<Result<Self, ZipError>> {
+        let range = self.compressed_range(index).ok()?;
+        let stamp = Stamp { size: range.len, mtime_ns: 0, ctime_ns: 0, inode: 0, device: 0 };
+        let bytes = Bytes::Part { of: Arc::clone(self), offset: range.offset, len: range.len };
+        (range.method == Method::Stored).then(|| Self::new(&self.path, stamp, bytes))
     }
 
     fn new(path: &Path, stamp: Stamp, bytes: Bytes) -> Result<Self, ZipError> {
@@ -201,7 +221,11 @@ impl ZipArchive {
     /// # Errors
     /// When it was, or when its status cannot be read.
     pub fn check_unchanged(&self) -> Result<(), ZipError> {
-        let Bytes::File(file) = &self.bytes else { return Ok(()) };
+        let file = match &self.bytes {
+            Bytes::File(file) => file,
+            Bytes::Part { of, .. } => return of.check_unchanged(),
+            Bytes::Own(_) | Bytes::Memory(_) => return Ok(()),
+        };
         let metadata = file.metadata().map_err(|source| self.read_error(source))?;
         if Stamp::of(&metadata) == self.stamp {
             Ok(())

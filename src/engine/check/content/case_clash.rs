@@ -4,14 +4,19 @@ use crate::layer::EntryPath;
 
 /// Pairs of paths that are one on a file system that ignores case, at most `most`. Of directories that clash, what is below
 /// them is not told.
-pub(super) fn clashes<'p>(paths: impl Iterator<Item = &'p EntryPath>, most: usize) -> Vec<(&'p EntryPath, &'p EntryPath)> {
+pub(super) fn clashes<'p>(
+    paths: impl Iterator<Item = &'p EntryPath>,
+    most: usize,
+) -> Vec<(&'p EntryPath, &'p EntryPath)> {
     let mut folded: Vec<(u64, &EntryPath)> = paths.map(|path| (hash(path.as_bytes()), path)).collect();
     folded.sort_unstable();
     let mut clashes = Vec::new();
     for same in folded.chunk_by(|(one, _), (other, _)| one == other) {
         for pair in same.windows(2) {
             let (one, other) = (pair[0].1, pair[1].1);
-            let is_clash = one != other && one.directory() == other.directory() && fold(one.as_bytes()) == fold(other.as_bytes());
+            let is_clash = one != other
+                && one.directory() == other.directory()
+                && fold(one.as_bytes()) == fold(other.as_bytes());
             if is_clash && clashes.len() < most {
                 clashes.push((one, other));
             }
@@ -43,12 +48,18 @@ mod tests {
 
     #[test]
     fn names_that_differ_by_case_are_found_in_one_directory() {
-        let paths: Vec<EntryPath> = ["a/README", "a/readme", "b/Readme", "A", "a", "é/Ärger", "é/ärger", "a/x"]
-            .iter()
-            .map(|path| EntryPath::new(path.as_bytes()).expect("a path"))
-            .collect();
-        let found: Vec<String> = clashes(paths.iter(), 9).iter().map(|(one, other)| format!("{one} {other}")).collect();
+        let paths: Vec<EntryPath> =
+            ["a/README", "a/readme", "b/Readme", "A", "a", "é/Ärger", "é/ärger", "a/x"]
+                .iter()
+                .map(|path| EntryPath::new(path.as_bytes()).expect("a path"))
+                .collect();
+        let found: Vec<String> =
+            clashes(paths.iter(), 9).iter().map(|(one, other)| format!("{one} {other}")).collect();
         assert_eq!(found, ["/A /a", "/a/README /a/readme", "/é/Ärger /é/ärger"]);
-        assert_eq!(clashes(paths.iter().chain(&paths[..1]), 9).len(), 3, "one path in two layers is one file");
+        assert_eq!(
+            clashes(paths.iter().chain(&paths[..1]), 9).len(),
+            3,
+            "one path in two layers is one file"
+        );
     }
 }

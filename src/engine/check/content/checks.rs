@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::report::{self, FoundFile};
+use super::jar::JarFacts;
+use super::report::{self, FoundFile, FoundJar};
 use super::role::FileRole;
 use super::scan::{FileScanner, Scanned};
 use super::scan_record::{ScanKey, ScanRecord, scan_key};
@@ -14,7 +16,8 @@ use crate::engine::apps::Start;
 use crate::engine::error::BuildError;
 use crate::engine::memo::Memos;
 use crate::engine::request::Request;
-use crate::layer::{Content, Entry, EntryKind, EntryPath};
+use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
+use crate::layer::{Content, ContentError, ContentSource, Entry, EntryKind, EntryPath};
 use crate::plan::PlannedLayer;
 use crate::store::Store;
 use crate::types::digest::{Key, KeyBuilder};
@@ -29,17 +32,18 @@ pub(in crate::engine) struct ContentChecks {
     key: Key,
     before: ScanRecord,
     /// The scans of this build.
-    new: BTreeMap<ScanKey, Vec<Sighting>>,
+    new: ScanRecord,
     /// The scans that this build asked for, for the next one, in any order.
     asked: Vec<ScanKey>,
 }
 
-/// A file that was not looked at before.
-struct UnknownFile<'e> {
-    /// The number of its layer, and its own in it.
-    place: (usize, usize),
+/// A file: an entry of a layer, or one in an archive of the application that stays packed.
+struct ScannedFile<'e> {
+    entry: &'e Entry,
+    /// Where it is in the archive.
+    inner: Option<EntryPath>,
     role: FileRole,
-    content: &'e Content,
+    content: Content,
     key: Option<ScanKey>,
 }
 
@@ -47,12 +51,12 @@ impl ContentChecks {
     /// For a build of the request's project.
     pub(in crate::engine) fn new(store: &Store, request: &Request) -> Self {
         let project = request.project.as_os_str().as_encoded_bytes();
-        let key = KeyBuilder::new("pack content scans 1").part(project).finish();
+        let key = KeyBuilder::new("pack content scans 2").part(project).finish();
         Self {
             scanner: FileScanner::new(build_directory(&request.project)),
             before: store.memo_load(NAMESPACE, &key).unwrap_or_default(),
             key,
-            new: BTreeMap::new(),
+            new: ScanRecord::default(),
             asked: Vec::new(),
         }
     }
@@ -65,70 +69,157 @@ impl ContentChecks {
         request: &Request,
         start: &Start,
     ) -> Result<Vec<Finding>, BoxedError> {
-        let found = self.scan(memos, layers)?;
-        let paths: Vec<FoundFile<'_>> = found
-            .into_iter()
-            .filter_map(|((layer, index), sightings)| {
-                let entry = layers.get(layer)?.spec.entries().get(index)?;
-                Some(FoundFile { entry, sightings })
-            })
-            .collect();
+        let paths = request.settings.apps.iter().flat_map(|app| app.paths.as_slice());
+        let own: Vec<&Path> = paths.map(|path| path.value.path()).collect();
+        let (files, jars) = self.scan(memos, layers, &own).map_err(BuildError::Content)?;
         let volumes = request.settings.config.volumes.iter().map(|volume| volume.value.as_str());
         let volumes: Vec<EntryPath> =
             volumes.filter_map(|path| EntryPath::new(path.as_bytes()).ok()).collect();
-        let mut findings = report::files(&self.scanner, layers, &paths, &volumes);
+        let mut findings = report::files(&self.scanner, layers, &files, &volumes);
+        findings.extend(report::jars(layers, &jars));
+        findings.extend(report::case_clashes(layers));
         findings.extend(report::settings(&self.scanner, request, start));
         Ok(findings)
     }
 
-    /// The sightings of all files that have any, by the numbers of layer and entry.
-    fn scan(
+    /// All files in which something was seen, and all jars, in the order of the layers.
+    fn scan<'e>(
         &mut self,
         memos: &mut Memos<'_>,
-        layers: &[PlannedLayer],
-    ) -> Result<BTreeMap<(usize, usize), Vec<Sighting>>, BoxedError> {
-        let mut found = BTreeMap::new();
-        let mut unknown = Vec::new();
+        layers: &'e [PlannedLayer],
+        own: &[&Path],
+    ) -> Result<(Vec<FoundFile<'e>>, Vec<FoundJar<'e>>), ContentError> {
+        let mut found: BTreeMap<(usize, usize, usize), FoundFile<'e>> = BTreeMap::new();
+        let mut jars: BTreeMap<(usize, usize), FoundJar<'e>> = BTreeMap::new();
+        let (mut unknown, mut unknown_jars) = (Vec::new(), Vec::new());
         for (number, layer) in layers.iter().enumerate() {
             for (index, entry) in layer.spec.entries().iter().enumerate() {
-                let Some((role, content)) = scanned_content(entry) else { continue };
+                let EntryKind::File(content) = &entry.kind else { continue };
+                let role = FileRole::of(&entry.path);
+                if content.size == 0 || role == FileRole::Skipped {
+                    continue;
+                }
                 let ids = layer.keys.as_ref().map(|keys| &keys.contents);
                 let id = match ids.and_then(|ids| ids.get(index).copied().flatten()) {
                     Some(id) => Some(id),
-                    None => memos.content_id(content).map_err(BuildError::Content)?,
+                    None => memos.content_id(content)?,
                 };
                 let key = id.map(|id| scan_key(role, &id));
-                let place = (number, index);
+                self.asked.extend(key);
+                if role == FileRole::Jar {
+                    match key.and_then(|key| self.known_jar(&key)) {
+                        Some(facts) => {
+                            jars.insert((number, index), FoundJar { entry, facts: facts.clone() });
+                        }
+                        None => unknown_jars.push(((number, index), entry, content, key)),
+                    }
+                    for (inner, file) in self.packed(memos, entry, content, own)?.into_iter().enumerate() {
+                        self.look_up(file, (number, index, inner + 1), &mut found, &mut unknown);
+                    }
+                    continue;
+                }
                 match key.as_ref().and_then(|key| self.known(key)) {
                     Some([]) => {}
-                    Some(sightings) => {
-                        found.insert(place, sightings.to_vec());
+                    _ => {
+                        let file = ScannedFile { entry, inner: None, role, content: content.clone(), key };
+                        self.look_up(file, (number, index, 0), &mut found, &mut unknown);
                     }
-                    None => unknown.push(UnknownFile { place, role, content, key }),
                 }
-                self.asked.extend(key);
             }
         }
         let scanner = &self.scanner;
-        let scanned: Result<Vec<(UnknownFile<'_>, Scanned)>, _> = unknown
+        let scanned: Result<Vec<_>, ContentError> = unknown
             .into_par_iter()
-            .map(|file| scanner.read(file.role, file.content).map(|scanned| (file, scanned)))
+            .map(|(place, file)| scanner.read(file.role, &file.content).map(|scanned| (place, file, scanned)))
             .collect();
-        for (file, Scanned { sightings, id }) in scanned.map_err(BuildError::Content)? {
+        for (place, file, Scanned { sightings, id }) in scanned? {
             if let Some(key) = file.key.or_else(|| id.map(|id| scan_key(file.role, &id))) {
                 self.asked.push(key);
-                self.new.insert(key, sightings.clone());
+                self.new.add(key, &sightings);
             }
             if !sightings.is_empty() {
-                found.insert(file.place, sightings);
+                found.insert(place, FoundFile { entry: file.entry, inner: file.inner, sightings });
             }
         }
-        Ok(found)
+        let read: Result<Vec<_>, ContentError> = unknown_jars
+            .into_par_iter()
+            .map(|(place, entry, content, key)| {
+                JarFacts::read(content).map(|facts| (place, entry, key, facts))
+            })
+            .collect();
+        for (place, entry, key, facts) in read? {
+            if let Some(key) = key {
+                self.new.add_jar(key, &facts);
+            }
+            jars.insert(place, FoundJar { entry, facts });
+        }
+        Ok((found.into_values().collect(), jars.into_values().collect()))
+    }
+
+    /// Takes what is known of a file, or puts it among those that are not.
+    fn look_up<'e>(
+        &mut self,
+        file: ScannedFile<'e>,
+        place: (usize, usize, usize),
+        found: &mut BTreeMap<(usize, usize, usize), FoundFile<'e>>,
+        unknown: &mut Vec<((usize, usize, usize), ScannedFile<'e>)>,
+    ) {
+        self.asked.extend(file.key);
+        match file.key.as_ref().and_then(|key| self.known(key)) {
+            Some([]) => {}
+            Some(sightings) => {
+                let sightings = sightings.to_vec();
+                found.insert(place, FoundFile { entry: file.entry, inner: file.inner, sightings });
+            }
+            None => unknown.push((place, file)),
+        }
+    }
+
+    /// The files in an archive that the application is, or that is made of its entries.
+    fn packed<'e>(
+        &self,
+        memos: &mut Memos<'_>,
+        entry: &'e Entry,
+        content: &Content,
+        own: &[&Path],
+    ) -> Result<Vec<ScannedFile<'e>>, ContentError> {
+        let (archive, members): (Arc<ZipArchive>, Vec<usize>) = match &content.source {
+            ContentSource::Repacked(repacked) => {
+                (Arc::clone(repacked.archive()), repacked.copied().collect())
+            }
+            ContentSource::File(path, _) if own.contains(&&**path) => match ZipArchive::open(path) {
+                Ok(archive) => {
+                    let members = 0..archive.entries().len();
+                    (Arc::new(archive), members.collect())
+                }
+                Err(_) => return Ok(Vec::new()),
+            },
+            _ => return Ok(Vec::new()),
+        };
+        let mut files = Vec::new();
+        for member in members {
+            let Some(inner) = archive.entries().get(member) else { continue };
+            let Ok(path) = EntryPath::new(&inner.name) else { continue };
+            let role = FileRole::of(&path);
+            let is_looked_at = inner.kind == ArchiveEntryKind::File && inner.size > 0;
+            if !is_looked_at || matches!(role, FileRole::Skipped | FileRole::Jar) {
+                continue;
+            }
+            let content =
+                Content { size: inner.size, source: ContentSource::Zip(Arc::clone(&archive), member) };
+            let key = memos.content_id(&content)?.map(|id| scan_key(role, &id));
+            files.push(ScannedFile { entry, inner: Some(path), role, content, key });
+        }
+        Ok(files)
     }
 
     /// What a scan of this build or the last one saw.
     fn known(&self, key: &ScanKey) -> Option<&[Sighting]> {
-        self.before.get(key).or_else(|| self.new.get(key).map(Vec::as_slice))
+        self.before.get(key).or_else(|| self.new.get(key))
+    }
+
+    fn known_jar(&self, key: &ScanKey) -> Option<&JarFacts> {
+        self.before.jar(key).or_else(|| self.new.jar(key))
     }
 
     /// Has what was seen remembered, if it is another record than before.
@@ -136,22 +227,23 @@ impl ContentChecks {
         let mut asked = std::mem::take(&mut self.asked);
         asked.sort_unstable();
         asked.dedup();
-        asked.retain(|key| self.known(key).is_some());
-        if !self.new.is_empty() || self.before.len() != asked.len() {
-            let scans = asked.iter().filter_map(|key| Some((*key, self.known(key)?)));
-            memos.writer().save(NAMESPACE, self.key, ScanRecord::of(scans));
+        asked.retain(|key| self.known(key).is_some() || self.known_jar(key).is_some());
+        if self.new.len() == 0 && self.before.len() == asked.len() {
+            return;
         }
+        let mut record = ScanRecord::default();
+        for key in &asked {
+            if let Some(sightings) = self.known(key) {
+                record.add(*key, sightings);
+            } else if let Some(facts) = self.known_jar(key) {
+                record.add_jar(*key, facts);
+            }
+        }
+        memos.writer().save(NAMESPACE, self.key, record);
     }
 }
 
 /// The directory that the project was built in, if it is there: a build file or an archive lies in it.
 fn build_directory(project: &Path) -> &Path {
     if project.is_dir() { project } else { project.parent().unwrap_or(project) }
-}
-
-/// The role and content of an entry whose content may tell something.
-fn scanned_content(entry: &Entry) -> Option<(FileRole, &Content)> {
-    let EntryKind::File(content) = &entry.kind else { return None };
-    let role = FileRole::of(&entry.path);
-    (content.size > 0 && role != FileRole::Skipped).then_some((role, content))
 }

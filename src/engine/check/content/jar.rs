@@ -1,14 +1,19 @@
 //! What a packaged jar says of itself: which library it is, whether its signature fits, and whether a name is in it twice.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use crate::formats::zip::{EntryProblem, ZipArchive, ZipError};
+use crate::layer::{self, Content, ContentError, ContentSource};
 
 /// The largest manifest or signature file that is read, in bytes.
 const MAX_TEXT: u64 = 16 << 20;
 /// The largest `pom.properties` that is read, in bytes.
 const MAX_POM: u64 = 64 << 10;
+/// The largest jar that is inflated for this, in bytes. A larger one in an archive that compresses it is not looked into.
+const MAX_INFLATED: u64 = 16 << 20;
 /// The largest signed entry that is read, in bytes. A larger one is not checked.
 const MAX_SIGNED: u64 = 64 << 20;
 
@@ -32,6 +37,28 @@ pub(super) struct JarFacts {
 }
 
 impl JarFacts {
+    /// Of a jar in a layer, wherever its bytes are.
+    pub(super) fn read(content: &Content) -> Result<Self, ContentError> {
+        let jar = match &content.source {
+            ContentSource::File(path, stamp) => match ZipArchive::open(path) {
+                Ok(jar) if jar.stamp() != stamp => return Err(ContentError::Changed(path.to_path_buf())),
+                jar => jar,
+            },
+            ContentSource::Zip(archive, index) => match archive.within(*index) {
+                Some(jar) => jar,
+                None if content.size > MAX_INFLATED => return Ok(Self::default()),
+                None => ZipArchive::from_bytes(archive.path(), layer::read_start(content, MAX_INFLATED)?),
+            },
+            ContentSource::Bytes(bytes) => ZipArchive::from_bytes(Path::new(""), bytes.to_vec()),
+            // Its entries are those of the application, and it is made without a signature.
+            ContentSource::Repacked(_) => return Ok(Self::default()),
+        };
+        Ok(match jar {
+            Ok(jar) => Self::of(&jar),
+            Err(error) => Self::of_error(&error),
+        })
+    }
+
     /// Of an open jar. What cannot be read tells nothing: the program that loads it says so.
     pub(super) fn of(jar: &ZipArchive) -> Self {
         Self { libraries: libraries(jar), forged: forged(jar), doubled: None }
@@ -40,7 +67,9 @@ impl JarFacts {
     /// Of a jar that cannot be opened, by the reason.
     pub(super) fn of_error(error: &ZipError) -> Self {
         let doubled = match error {
-            ZipError::Entry { name, problem: EntryProblem::Duplicate, .. } => Some(String::from_utf8_lossy(name).into_owned()),
+            ZipError::Entry { name, problem: EntryProblem::Duplicate, .. } => {
+                Some(String::from_utf8_lossy(name).into_owned())
+            }
             _ => None,
         };
         Self { doubled, ..Self::default() }
@@ -59,7 +88,11 @@ fn libraries(jar: &ZipArchive) -> Vec<LibraryName> {
                 let lines = text.lines().filter_map(|line| line.trim().split_once('='));
                 lines.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned()).last()
             };
-            Some(LibraryName { group: value("groupId")?, name: value("artifactId")?, version: value("version")? })
+            Some(LibraryName {
+                group: value("groupId")?,
+                name: value("artifactId")?,
+                version: value("version")?,
+            })
         })
         .take(64)
         .collect();
@@ -85,11 +118,13 @@ fn forged(jar: &ZipArchive) -> Option<String> {
             return Some(section.get("Name").unwrap_or_else(|| "META-INF/MANIFEST.MF".to_owned()));
         }
     }
-    let signed_names: std::collections::BTreeSet<String> = signed.iter().filter_map(|section| section.get("Name")).collect();
+    let signed_names: std::collections::BTreeSet<String> =
+        signed.iter().filter_map(|section| section.get("Name")).collect();
     let positions: std::collections::BTreeMap<&[u8], usize> =
         jar.entries().iter().enumerate().map(|(index, entry)| (&entry.name[..], index)).collect();
     sections.iter().skip(1).find_map(|section| {
-        let name = section.get("Name").filter(|name| is_whole == Some(true) || signed_names.contains(name))?;
+        let name =
+            section.get("Name").filter(|name| is_whole == Some(true) || signed_names.contains(name))?;
         let index = *positions.get(name.as_bytes())?;
         section.has_digest().then_some(())?;
         let content = jar.read(index, MAX_SIGNED).ok()?;
@@ -115,7 +150,9 @@ impl SignedSection<'_> {
     }
 
     fn has_digest(&self) -> bool {
-        ["SHA-256", "SHA-384", "SHA-512"].iter().any(|algorithm| self.get(&format!("{algorithm}-Digest")).is_some())
+        ["SHA-256", "SHA-384", "SHA-512"]
+            .iter()
+            .any(|algorithm| self.get(&format!("{algorithm}-Digest")).is_some())
     }
 
     /// Whether the digests with this ending are those of `content`; `None` where there is none that is known.
@@ -172,10 +209,9 @@ fn sections(bytes: &[u8]) -> Vec<SignedSection<'_>> {
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
-    use std::path::Path;
 
     use super::*;
-    use crate::formats::zip::fixture;
+    use crate::formats::zip::fixture::{self, Item};
 
     fn base64_of(content: &[u8]) -> String {
         base64::engine::general_purpose::STANDARD.encode(Sha256::digest(content))
@@ -197,14 +233,19 @@ mod tests {
             ("META-INF/maven/org.shop/a/pom.properties", pom.as_bytes()),
             ("a/A.class", content),
         ];
-        ZipArchive::from_bytes(Path::new("a.jar"), fixture::stored(&files)).expect("a jar")
+        ZipArchive::from_bytes(
+            Path::new("a.jar"),
+            fixture::write(&files.map(|(name, content)| Item::stored(name, content))),
+        )
+        .expect("a jar")
     }
 
     #[test]
     fn a_changed_entry_of_a_signed_jar_is_found() {
         let sound = JarFacts::of(&jar(b"class", b"class", "1.2"));
         assert_eq!(sound.forged, None);
-        let library = LibraryName { group: "org.shop".to_owned(), name: "a".to_owned(), version: "1.2".to_owned() };
+        let library =
+            LibraryName { group: "org.shop".to_owned(), name: "a".to_owned(), version: "1.2".to_owned() };
         assert_eq!(sound.libraries, [library]);
         assert_eq!(JarFacts::of(&jar(b"class", b"other", "1")).forged.as_deref(), Some("a/A.class"));
     }

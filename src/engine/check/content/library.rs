@@ -29,7 +29,20 @@ const CLASS_PATHS: [&[u8]; 6] = [b"lib", b"libs", b"jars", b"main", b"dependency
 
 /// Words of a version that stand behind a hyphen: what else does is a classifier.
 const VERSION_WORDS: [&str; 14] = [
-    "snapshot", "release", "final", "ga", "alpha", "beta", "rc", "cr", "m", "sp", "b", "pre", "incubating", "jre",
+    "snapshot",
+    "release",
+    "final",
+    "ga",
+    "alpha",
+    "beta",
+    "rc",
+    "cr",
+    "m",
+    "sp",
+    "b",
+    "pre",
+    "incubating",
+    "jre",
 ];
 
 impl LibraryTable {
@@ -54,7 +67,9 @@ impl LibraryTable {
     /// Adds the directory at `path`, if it describes a distribution of Python.
     pub(super) fn add_directory(&mut self, path: &EntryPath) {
         let name = path.file_name();
-        let Some(stem) = name.strip_suffix(b".dist-info").or_else(|| name.strip_suffix(b".egg-info")) else { return };
+        let Some(stem) = name.strip_suffix(b".dist-info").or_else(|| name.strip_suffix(b".egg-info")) else {
+            return;
+        };
         let stem = String::from_utf8_lossy(stem).into_owned();
         let Some((name, version)) = stem.split_once('-') else { return };
         // PEP 503.
@@ -102,14 +117,18 @@ impl FileNameParts {
     fn of(file: &str) -> Option<Self> {
         let stem = file.strip_suffix(".jar")?;
         let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
-        let at = stem.match_indices('-').map(|(at, _)| at).find(|at| is_digit(stem.as_bytes().get(at + 1)))?;
+        let at =
+            stem.match_indices('-').map(|(at, _)| at).find(|at| is_digit(stem.as_bytes().get(at + 1)))?;
         let (name, rest) = (&stem[..at], &stem[at + 1..]);
         let mut parts = rest.split('-');
         let mut version = parts.next()?.to_owned();
         let mut classifier: Vec<&str> = Vec::new();
         for part in parts {
-            let word = part.trim_end_matches(|character: char| character.is_ascii_digit() || character == '.').to_lowercase();
-            let is_version = classifier.is_empty() && (word.is_empty() || VERSION_WORDS.contains(&word.as_str()));
+            let word = part
+                .trim_end_matches(|character: char| character.is_ascii_digit() || character == '.')
+                .to_lowercase();
+            let is_version =
+                classifier.is_empty() && (word.is_empty() || VERSION_WORDS.contains(&word.as_str()));
             if is_version {
                 version = format!("{version}-{part}");
             } else {
@@ -136,14 +155,21 @@ mod tests {
     fn names_are_split_before_the_version() {
         for (file, parts) in [
             ("spring-core-6.1.0.jar", ("spring-core", "6.1.0", "")),
-            ("netty-tcnative-2.0.61.Final-linux-x86_64.jar", ("netty-tcnative", "2.0.61.Final", "linux-x86_64")),
+            (
+                "netty-tcnative-2.0.61.Final-linux-x86_64.jar",
+                ("netty-tcnative", "2.0.61.Final", "linux-x86_64"),
+            ),
             ("shop-1.0-SNAPSHOT.jar", ("shop", "1.0-SNAPSHOT", "")),
             ("a-1.0-beta2-tests.jar", ("a", "1.0-beta2", "tests")),
             ("guava-33.0.0-jre.jar", ("guava", "33.0.0-jre", "")),
             ("log4j-1.2-api-2.20.0.jar", ("log4j", "1.2", "api-2.20.0")),
         ] {
             let (name, version, classifier) = parts;
-            let expected = FileNameParts { name: name.to_owned(), version: version.to_owned(), classifier: classifier.to_owned() };
+            let expected = FileNameParts {
+                name: name.to_owned(),
+                version: version.to_owned(),
+                classifier: classifier.to_owned(),
+            };
             assert_eq!(FileNameParts::of(file), Some(expected), "{file}");
         }
         assert_eq!(FileNameParts::of("application.jar"), None);
@@ -152,15 +178,26 @@ mod tests {
     #[test]
     fn two_versions_in_one_place_are_told() {
         assert_eq!(doubled(&["WEB-INF/lib/a-1.jar", "WEB-INF/lib/a-2.jar"]), ["a"]);
-        assert_eq!(doubled(&["WEB-INF/lib/a-1.jar", "plugins/a-2.jar", "WEB-INF/lib/b-2.jar"]), Vec::<String>::new());
+        assert_eq!(
+            doubled(&["WEB-INF/lib/a-1.jar", "plugins/a-2.jar", "WEB-INF/lib/b-2.jar"]),
+            Vec::<String>::new()
+        );
         assert_eq!(doubled(&["lib/a-1-linux.jar", "lib/a-1-osx.jar", "lib/a-2.jar"]), Vec::<String>::new());
-        assert_eq!(doubled(&["repository/a-1.jar", "repository/a-2.jar"]), Vec::<String>::new(), "no class path");
+        assert_eq!(
+            doubled(&["repository/a-1.jar", "repository/a-2.jar"]),
+            Vec::<String>::new(),
+            "no class path"
+        );
     }
 
     #[test]
     fn a_jar_is_named_by_maven_where_it_says_so() {
         let library = |group: &str, version: &str| JarFacts {
-            libraries: vec![LibraryName { group: group.to_owned(), name: "a".to_owned(), version: version.to_owned() }],
+            libraries: vec![LibraryName {
+                group: group.to_owned(),
+                name: "a".to_owned(),
+                version: version.to_owned(),
+            }],
             ..JarFacts::default()
         };
         let path = |text: &str| EntryPath::new(text.as_bytes()).expect("a path");

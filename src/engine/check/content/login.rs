@@ -20,7 +20,7 @@ pub(super) fn find(role: FileRole, text: &[u8], into: &mut Vec<Sighting>) {
         FileRole::SshKey => whole(SecretKind::PrivateKeyName, text, into),
         FileRole::Terraform => whole(SecretKind::TerraformState, text, into),
         FileRole::KeyStore => key_store(text, into),
-        FileRole::Text | FileRole::Settings | FileRole::Paths | FileRole::Skipped => {}
+        FileRole::Text | FileRole::Settings | FileRole::Paths | FileRole::Jar | FileRole::Skipped => {}
     }
 }
 

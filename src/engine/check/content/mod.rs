@@ -6,7 +6,10 @@
 
 mod address;
 mod build_path;
+mod case_clash;
 mod checks;
+mod jar;
+mod library;
 mod login;
 mod packages;
 mod pem;

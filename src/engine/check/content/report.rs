@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::case_clash;
+use super::jar::{JarFacts, is_signature_file};
+use super::library::{LibraryTable, Versions};
 use super::login::is_secret_variable;
 use super::packages::Packages;
 use super::scan::FileScanner;
@@ -20,7 +23,25 @@ const MOST: usize = 20;
 /// A file in which something was seen.
 pub(super) struct FoundFile<'e> {
     pub(super) entry: &'e Entry,
+    /// Where it is in the archive that the entry is.
+    pub(super) inner: Option<EntryPath>,
     pub(super) sightings: Vec<Sighting>,
+}
+
+impl FoundFile<'_> {
+    /// Its path in the image, through the archive.
+    fn path(&self) -> EntryPath {
+        match &self.inner {
+            Some(inner) => inner.below(&self.entry.path),
+            None => self.entry.path.clone(),
+        }
+    }
+}
+
+/// A jar.
+pub(super) struct FoundJar<'e> {
+    pub(super) entry: &'e Entry,
+    pub(super) facts: JarFacts,
 }
 
 /// The findings about files, but for those about data below `volumes`.
@@ -34,7 +55,7 @@ pub(super) fn files(
     let mut secrets = repositories(layers);
     let (mut paths, mut data, mut addresses) = (links(scanner, layers), Vec::new(), Vec::new());
     for file in found {
-        let path = &file.entry.path;
+        let path = &file.path();
         secrets.extend(secrets_in(file, &packages));
         for sighting in &file.sightings {
             match &sighting.what {
@@ -49,7 +70,7 @@ pub(super) fn files(
                     data.push(database(path, *kind));
                 }
                 What::Address(address) if !packages.own(path) => {
-                    addresses.push((path, sighting.line, address))
+                    addresses.push((path.clone(), sighting.line, address));
                 }
                 What::Database(_) | What::Address(_) => {}
             }
@@ -122,9 +143,9 @@ fn logs(layers: &[PlannedLayer], packages: &Packages, volumes: &[EntryPath]) -> 
 }
 
 /// One finding for each file with addresses.
-fn by_file(addresses: &[(&EntryPath, u32, &String)]) -> Vec<Finding> {
+fn by_file(addresses: &[(EntryPath, u32, &String)]) -> Vec<Finding> {
     let of_one_file = addresses.chunk_by(|(one, ..), (other, ..)| one == other);
-    let finding = |found: &[(&EntryPath, u32, &String)]| {
+    let finding = |found: &[(EntryPath, u32, &String)]| {
         let (path, line, address) = found.first()?;
         let more = match found.len() - 1 {
             0 => String::new(),
@@ -158,7 +179,7 @@ fn shortened(rule: Rule, mut findings: Vec<Finding>) -> Vec<Finding> {
 
 /// One finding for each kind of secret in a file, at its first line.
 fn secrets_in(file: &FoundFile<'_>, packages: &Packages) -> Vec<Finding> {
-    let path = &file.entry.path;
+    let path = &file.path();
     let mut kinds: Vec<SecretKind> = Vec::new();
     let mut findings = Vec::new();
     for Sighting { line, what } in &file.sightings {
@@ -184,19 +205,19 @@ fn secrets_in(file: &FoundFile<'_>, packages: &Packages) -> Vec<Finding> {
             line => format!("{path}:{line}"),
         };
         findings.push(
-            Finding::not_met(Rule::Secret, message).at(level).hint(hint(file.entry)).evidence(vec![evidence]),
+            Finding::not_met(Rule::Secret, message).at(level).hint(hint(file)).evidence(vec![evidence]),
         );
     }
     findings
 }
 
 /// How to leave the file out, by where it comes from.
-fn hint(entry: &Entry) -> String {
+fn hint(file: &FoundFile<'_>) -> String {
     let is_packed = matches!(
-        &entry.kind,
+        &file.entry.kind,
         EntryKind::File(content) if matches!(content.source, ContentSource::Zip(..) | ContentSource::Repacked(..))
     );
-    let leave = if is_packed {
+    let leave = if is_packed || file.inner.is_some() {
         "build the archive without the file"
     } else {
         "leave the file out with `exclude` or a line in `.packignore`"
@@ -217,6 +238,76 @@ fn repositories(layers: &[PlannedLayer]) -> Vec<Finding> {
         Finding::not_met(Rule::Secret, message).at(Severity::Warning).hint(hint).evidence(vec![path])
     };
     found.into_iter().map(finding).collect()
+}
+
+/// The findings about jars, and about libraries of two versions.
+pub(super) fn jars(layers: &[PlannedLayer], jars: &[FoundJar<'_>]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut libraries = LibraryTable::default();
+    for FoundJar { entry, facts } in jars {
+        let path = &entry.path;
+        libraries.add_jar(path, facts);
+        if let Some(forged) = &facts.forged {
+            let message = format!(
+                "`{}` in `{path}` is not what the jar's signature says: Java refuses it",
+                shown(forged.as_bytes())
+            );
+            let hint = "take the jar as its maker signed it, or remove `META-INF/*.SF` from it";
+            findings.push(
+                Finding::not_met(Rule::JarSignature, message).hint(hint).evidence(vec![path.to_string()]),
+            );
+        }
+        if let Some(doubled) = &facts.doubled {
+            let message = format!(
+                "`{}` is twice in `{path}`: which one is read depends on the reader",
+                shown(doubled.as_bytes())
+            );
+            let finding =
+                Finding::not_met(Rule::JarDuplicate, message).hint("make the jar anew, with each entry once");
+            findings.push(finding.evidence(vec![path.to_string()]));
+        }
+    }
+    let entries = || layers.iter().flat_map(|layer| layer.spec.entries());
+    // Metadata of Python are directories; a layer may have only their files.
+    entries().filter(|entry| entry.is_directory()).for_each(|entry| libraries.add_directory(&entry.path));
+    let doubled = libraries.doubled().map(|Versions { name, files }| {
+        let files: Vec<String> =
+            files.into_values().map(|file| format!("`{}`", shown(file.as_bytes()))).collect();
+        let message = format!(
+            "`{}` is there in {} versions: {}",
+            shown(name.as_bytes()),
+            files.len(),
+            files.join(" and ")
+        );
+        Finding::not_met(Rule::DuplicateLibrary, message)
+            .hint("remove one of them from the build")
+            .evidence(files)
+    });
+    findings.extend(shortened(Rule::DuplicateLibrary, doubled.collect()));
+    let signatures = entries().filter(|entry| {
+        let below =
+            memchr::memmem::rfind(entry.path.as_bytes(), b"META-INF/").map(|at| &entry.path.as_bytes()[at..]);
+        !entry.is_directory() && below.is_some_and(is_signature_file)
+    });
+    findings.extend(signatures.take(1).map(|entry| {
+        let message = format!("`{}` signs nothing any more: the jar that it was in is exploded", entry.path);
+        Finding::not_met(Rule::JarSignature, message)
+            .at(Severity::Note)
+            .evidence(vec![entry.path.to_string()])
+    }));
+    findings
+}
+
+/// Names that differ only by case.
+pub(super) fn case_clashes(layers: &[PlannedLayer]) -> Vec<Finding> {
+    let paths = layers.iter().flat_map(|layer| layer.spec.entries()).map(|entry| &entry.path);
+    let found = case_clash::clashes(paths, 10 * MOST).into_iter().map(|(one, other)| {
+        let message = format!("`{one}` and `{other}` are one file on systems that ignore case");
+        Finding::not_met(Rule::CaseClash, message)
+            .hint("rename one of them")
+            .evidence(vec![one.to_string(), other.to_string()])
+    });
+    shortened(Rule::CaseClash, found.collect())
 }
 
 /// Secrets in variables, labels, and the words of commands.

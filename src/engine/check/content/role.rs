@@ -32,6 +32,8 @@ pub(super) enum FileRole {
     SshKey,
     /// State of Terraform.
     Terraform,
+    /// A library or application of Java, packed.
+    Jar,
     /// Settings of the application.
     Settings,
     /// Paths that are read when a program or build runs: `pyvenv.cfg`, `.la`, `.pc`.
@@ -85,6 +87,7 @@ impl FileRole {
                 b"p12" | b"pfx" | b"jks" | b"keystore" => Self::KeyStore,
                 b"kubeconfig" => Self::Kubernetes,
                 b"tfstate" => Self::Terraform,
+                b"jar" | b"war" => Self::Jar,
                 b"la" | b"pc" | b"pth" => Self::Paths,
                 b"properties" | b"yml" | b"yaml" | b"json" | b"xml" if !is_of_package(path) => Self::Settings,
                 ending if SKIPPED.contains(&ending) => Self::Skipped,

@@ -10,6 +10,7 @@ use serde::de::{Deserializer, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
+use super::jar::JarFacts;
 use super::role::FileRole;
 use super::sighting::Sighting;
 use crate::types::digest::ContentId;
@@ -29,6 +30,7 @@ pub(super) fn scan_key(role: FileRole, content: &ContentId) -> ScanKey {
 pub(super) struct ScanRecord {
     clean: KeyList,
     found: BTreeMap<ScanKey, Vec<Sighting>>,
+    jars: BTreeMap<ScanKey, JarFacts>,
 }
 
 impl ScanRecord {
@@ -37,22 +39,27 @@ impl ScanRecord {
         if self.clean.has(key) { Some(&[]) } else { self.found.get(key).map(Vec::as_slice) }
     }
 
-    /// Of scans in the order of their keys.
-    pub(super) fn of<'s>(scans: impl Iterator<Item = (ScanKey, &'s [Sighting])>) -> Self {
-        let mut record = Self::default();
-        for (key, sightings) in scans {
-            match sightings {
-                [] => record.clean.0.push(key),
-                sightings => {
-                    record.found.insert(key, sightings.to_vec());
-                }
+    /// The facts about a jar.
+    pub(super) fn jar(&self, key: &ScanKey) -> Option<&JarFacts> {
+        self.jars.get(key)
+    }
+
+    /// Adds what a scan saw.
+    pub(super) fn add(&mut self, key: ScanKey, sightings: &[Sighting]) {
+        match sightings {
+            [] => self.clean.add(key),
+            sightings => {
+                self.found.insert(key, sightings.to_vec());
             }
         }
-        record
+    }
+
+    pub(super) fn add_jar(&mut self, key: ScanKey, facts: &JarFacts) {
+        self.jars.insert(key, facts.clone());
     }
 
     pub(super) fn len(&self) -> usize {
-        self.clean.0.len() + self.found.len()
+        self.clean.0.len() + self.found.len() + self.jars.len()
     }
 }
 
@@ -63,6 +70,15 @@ struct KeyList(Vec<ScanKey>);
 impl KeyList {
     fn has(&self, key: &ScanKey) -> bool {
         self.0.binary_search(key).is_ok()
+    }
+
+    /// Keys come mostly in their order.
+    fn add(&mut self, key: ScanKey) {
+        if self.0.last().is_none_or(|last| *last < key) {
+            self.0.push(key);
+        } else if let Err(at) = self.0.binary_search(&key) {
+            self.0.insert(at, key);
+        }
     }
 }
 
@@ -103,22 +119,22 @@ mod tests {
     fn a_record_says_what_its_scans_saw() {
         let key = |role, number: u8| scan_key(role, &ContentId::of(&[number]));
         let sighting = Sighting { line: 3, what: What::Secret { kind: SecretKind::AwsKeyId, length: 20 } };
-        let mut scans: BTreeMap<ScanKey, Vec<Sighting>> =
-            (0..9).map(|number| (key(FileRole::Text, number), Vec::new())).collect();
-        scans.insert(key(FileRole::Npm, 1), vec![sighting.clone()]);
-        let bytes =
-            postcard::to_stdvec(&ScanRecord::of(scans.iter().map(|(key, sightings)| (*key, &sightings[..]))))
-                .expect("encodes");
+        let mut scans = ScanRecord::default();
+        (0..9).for_each(|number| scans.add(key(FileRole::Text, number), &[]));
+        scans.add(key(FileRole::Npm, 1), std::slice::from_ref(&sighting));
+        scans.add_jar(key(FileRole::Jar, 1), &JarFacts::default());
+        let bytes = postcard::to_stdvec(&scans).expect("encodes");
         let record: ScanRecord = postcard::from_bytes(&bytes).expect("decodes");
         assert_eq!(record.get(&key(FileRole::Text, 1)), Some(&[][..]));
         assert_eq!(record.get(&key(FileRole::Npm, 1)), Some(&[sighting][..]));
         assert_eq!(record.get(&key(FileRole::Npm, 2)), None, "another role is another scan");
-        assert_eq!((record.len(), record.get(&key(FileRole::Text, 10))), (10, None));
+        assert_eq!(record.jar(&key(FileRole::Jar, 1)), Some(&JarFacts::default()));
+        assert_eq!((record.len(), record.get(&key(FileRole::Text, 10))), (11, None));
     }
 
     #[test]
     fn keys_out_of_order_are_no_record() {
-        let record = ScanRecord { clean: KeyList(vec![[2; 17], [1; 17]]), found: BTreeMap::new() };
+        let record = ScanRecord { clean: KeyList(vec![[2; 17], [1; 17]]), ..ScanRecord::default() };
         let bytes = postcard::to_stdvec(&record).expect("encodes");
         assert!(postcard::from_bytes::<ScanRecord>(&bytes).is_err());
     }
