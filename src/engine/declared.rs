@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use super::draft::{Draft, DraftOrigin, OwnedDirectories, Times};
 use super::options::{rules, scan_options_of};
 use super::owners::Owners;
+use super::permissions;
 use super::request::at;
 use super::{BuildError, Request};
 use crate::layer::{
@@ -36,6 +37,7 @@ pub(super) struct DeclaredLayer<'a, 'o> {
 enum DeclaredSource<'a> {
     Files(&'a config::FilesSettings),
     Directory(&'a config::DirectorySettings),
+    Link(&'a config::LinkSettings),
 }
 
 impl DeclaredSource<'_> {
@@ -43,6 +45,7 @@ impl DeclaredSource<'_> {
         match self {
             Self::Files(files) => files.from.span,
             Self::Directory(directory) => directory.path.span,
+            Self::Link(link) => link.path.span,
         }
     }
 
@@ -50,6 +53,7 @@ impl DeclaredSource<'_> {
         match self {
             Self::Files(files) => format!("`{}`", files.from.value.written()),
             Self::Directory(_) => "`directories`".to_owned(),
+            Self::Link(_) => "`links`".to_owned(),
         }
     }
 }
@@ -109,9 +113,23 @@ impl<'a, 'o> DeclaredLayer<'a, 'o> {
                 }
             }
         }
+        for link in &self.layer.links {
+            let Some(path) = link.path.value.entry() else { continue };
+            let kind = EntryKind::Symlink(link.to.value.as_str().as_bytes().to_vec());
+            let metadata = Metadata { mtime: self.mtime, ..Metadata::symlink() };
+            let entry = Entry { path: path.clone(), metadata, kind };
+            named.insert(path.clone());
+            match all.entry(path.clone()) {
+                Slot::Vacant(slot) => drop(slot.insert((entry, DeclaredSource::Link(link)))),
+                Slot::Occupied(slot) => {
+                    return Err(self.clash(slot.get(), &entry, DeclaredSource::Link(link)));
+                }
+            }
+        }
         self.check_below(&all)?;
         let entries = all.into_values().map(|(entry, _)| entry).chain(others).collect();
-        Ok(Draft {
+        let name = format!("the layer `{}`", self.layer.name.value.as_str());
+        let mut draft = Draft {
             name: self.layer.name.value.as_str().to_owned(),
             why: "declared in the build file".to_owned(),
             entries,
@@ -120,7 +138,10 @@ impl<'a, 'o> DeclaredLayer<'a, 'o> {
             splitting: None,
             times: self.times,
             origin: DraftOrigin::Layer(self.layer),
-        })
+        };
+        let (request, tables) = (self.request, &self.layer.permissions);
+        permissions::apply(request, self.owners, tables, (&name, None), std::slice::from_mut(&mut draft))?;
+        Ok(draft)
     }
 
     fn directory(
@@ -279,6 +300,10 @@ impl<'a, 'o> DeclaredLayer<'a, 'o> {
         let is_it = |directory: &&config::DirectorySettings| directory.path.value.entry() == Some(path);
         if let Some(directory) = self.layer.directories.iter().find(is_it) {
             return Some(DeclaredSource::Directory(directory));
+        }
+        let is_link = |link: &&config::LinkSettings| link.path.value.entry() == Some(path);
+        if let Some(link) = self.layer.links.iter().find(is_link) {
+            return Some(DeclaredSource::Link(link));
         }
         let has = |files: &&config::FilesSettings, is_it: &dyn Fn(&EntryPath) -> bool| {
             self.copy(files).is_ok_and(|copied| copied.iter().any(|entry| is_it(&entry.path)))

@@ -27,6 +27,7 @@ mod options;
 mod outcome;
 pub mod own;
 mod owners;
+mod permissions;
 mod prepare;
 mod prepared;
 mod preview;

@@ -147,10 +147,13 @@ fn number(number: Option<u32>, kind: AccountKind, name: &AccountName) -> Result<
 
 /// All owners that the settings have.
 fn written(request: &Request) -> impl Iterator<Item = &Spanned<Owner>> {
-    let of_apps = request.settings.apps.iter().flat_map(|app| &app.owner);
+    let of_apps = request.settings.apps.iter().flat_map(|app| {
+        app.owner.iter().chain(app.permissions.iter().flat_map(|permission| &permission.owner))
+    });
     let of_layers = request.settings.layers.iter().flat_map(|layer| {
         let files = layer.files.iter().flat_map(|files| &files.owner);
-        files.chain(layer.directories.iter().flat_map(|directory| &directory.owner))
+        let permissions = layer.permissions.iter().flat_map(|permission| &permission.owner);
+        files.chain(layer.directories.iter().flat_map(|directory| &directory.owner)).chain(permissions)
     });
     of_apps.chain(of_layers)
 }

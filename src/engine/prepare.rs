@@ -14,6 +14,7 @@ use super::draft::{Draft, DraftOrigin, SplitRequest, Times};
 use super::error::BuildError;
 use super::memo::{MemoWriter, Memos, layer_slot};
 use super::owners::Owners;
+use super::permissions;
 use super::prepared::PreparedBuild;
 use super::request::{Request, at};
 use super::selection::{self, SelectedImage};
@@ -38,6 +39,7 @@ use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain as _, Kind};
 use crate::types::finding::{Finding, Severity};
 use crate::types::platform::Platform;
+use crate::types::shown::shown_path;
 
 /// A layer of so many bytes that this machine built before, and that has changed, is built without asking whether another
 /// machine built it: most of its bodies are known, and the question would take longer.
@@ -490,7 +492,11 @@ impl<'a, 'r> Preparer<'a, 'r> {
         for mut app in apps {
             self.notes.append(&mut app.proposal.notes);
             self.warnings.append(&mut app.proposal.warnings);
-            drafts.extend(app.drafts(&mut names));
+            let (tables, root) = (&app.settings.permissions, app.proposal.app_root.clone());
+            let of = format!("`{}`", shown_path(app.artifact.path()));
+            let mut own = app.drafts(&mut names);
+            permissions::apply(self.request, &self.owners, tables, (&of, root.as_ref()), &mut own)?;
+            drafts.append(&mut own);
         }
         self.check_accounts(&drafts)?;
         Ok(drafts)

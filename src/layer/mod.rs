@@ -8,6 +8,7 @@
 mod accounts;
 mod assemble;
 mod body;
+pub mod capabilities;
 mod content;
 #[cfg(test)]
 mod counted;

@@ -432,7 +432,7 @@ fn all_forms_say_the_same() {
 /// A tree on a base with this configuration, started by a program.
 fn started(config: &str) -> (Project, Project) {
     let program = "\n[[layer]]\nname = \"program\"\nfiles = [{ from = \"files/run\", to = \"/bin/run\", mode = \"0755\" }]\n";
-    let on = base(&["linux/amd64"], &format!("{config}{program}"), &[("run", "")]);
+    let on = base(&["linux/amd64"], &format!("{config}{program}"), &[("run", "#!/bin/run\n")]);
     let project = Project::with(&tree_on(&layout(&on)));
     project.write("files/a.txt", "a\n");
     (on, project)
@@ -581,6 +581,9 @@ const TESTED: &[(&str, &str, &str)] = &[
     ("java-version", MATRIX, "verdicts::the_newest_class_of_an_application_decides"),
     ("entrypoint-missing", MATRIX, MATRIX),
     ("entrypoint-not-executable", STARTED, STARTED),
+    ("entrypoint-no-shell", SHELL, SHELL),
+    ("user-cannot-read", READ, READ),
+    ("user-cannot-write", WRITE, WRITE),
     (
         "user-unknown",
         "artifacts::a_user_is_one_that_the_image_has",
@@ -614,6 +617,9 @@ const TESTED: &[(&str, &str, &str)] = &[
 /// Tests that show both.
 const MATRIX: &str = "verdicts::build_and_plan_say_the_same_whatever_the_store_holds";
 const STARTED: &str = "verdicts::the_program_that_starts_an_image_can";
+const SHELL: &str = "users::a_start_script_needs_its_shell_and_line_ends_of_unix";
+const READ: &str = "users::files_that_the_user_cannot_read_are_told";
+const WRITE: &str = "users::directories_that_the_user_cannot_write_to_are_told";
 const CERTIFICATES: &str = "src/artifact/tests.rs::a_client_without_certificates_is_warned_of";
 const BUILD_PATH: &str = "check_content::paths_of_the_build_machine_are_told_where_they_are_read";
 const DATA: &str = "check_content::data_and_addresses_are_told_outside_of_volumes_and_packages";
@@ -627,15 +633,7 @@ const HEALTH: &str = "check::an_image_without_a_health_check_is_noted";
 const LATEST: &str = "check::a_base_without_a_version_is_noted";
 
 /// Rules of the catalogue that no check has findings of yet.
-const NOT_YET: &[&str] = &[
-    "python-version",
-    "python-abi",
-    "node-version",
-    "node-abi",
-    "entrypoint-no-shell",
-    "user-cannot-read",
-    "user-cannot-write",
-];
+const NOT_YET: &[&str] = &["python-version", "python-abi", "node-version", "node-abi"];
 
 /// The rules and their levels.
 fn all_rules() -> Vec<(String, String)> {

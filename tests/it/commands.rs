@@ -268,7 +268,7 @@ fn configuration_is_inherited_and_set() {
     assert!(env.contains(&"JAVA_OPTS=-Xmx256m".to_owned()), "{env:?}");
     assert!(env.contains(&"CATALINA_HOME=/usr/local/tomcat".to_owned()), "{env:?}");
     assert!(!env.iter().any(|variable| variable.starts_with("TOMCAT_VERSION=")), "{env:?}");
-    project.write("start", "start").append(
+    project.write("start", "#!/usr/bin/run\n").append(
         "build.toml",
         "\n[[layer]]\nname = \"start\"\nfiles = [{ from = \"start\", to = \"/usr/bin/run\", mode = \"0755\" }]\n",
     );

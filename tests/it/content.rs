@@ -909,3 +909,37 @@ fn an_owner_that_changes_nothing_is_none() {
     project.write("files/a", "a");
     project.pack("build").fails(1).says(&["is not an owner", "4294967294"]);
 }
+
+/// All kinds of artifacts that may be directories obey the file, and none packs it.
+#[test]
+fn directories_of_every_kind_leave_out_what_packignore_names() {
+    let kinds: [(&str, &[(&str, &str)]); 5] = [
+        ("tree", &[("a.txt", "a")]),
+        ("site", &[("index.html", "<p>a</p>")]),
+        ("war", &[("WEB-INF/web.xml", "<web-app/>"), ("index.jsp", "a")]),
+        ("node", &[("package.json", r#"{"name":"a","version":"1.0.0","main":"a.js"}"#), ("a.js", "1\n")]),
+        ("python", &[("__main__.py", "print(1)\n"), ("a.py", "a = 1\n")]),
+    ];
+    for (kind, files) in kinds {
+        let project = Project::with(&format!(
+            "[image]\nname = \"localhost/x\"\nbase = \"scratch\"\ntags = [\"1\"]\n\n\
+             [app]\npath = \"files\"\nkind = \"{kind}\"\nroot = \"/srv\"\n\n[config]\nentrypoint = []\n"
+        ));
+        for (name, content) in files {
+            project.write(&format!("files/{name}"), content);
+        }
+        project.write("files/notes/left-out.md", "n\n").write("files/.packignore", "notes/\n");
+        let built = project.pack("build -o oci:out").run();
+        let mut paths = Vec::new();
+        for blob in crate::support::files_below(&project.path("out/blobs/sha256")) {
+            let mut tar = tar::Archive::new(flate2::read::MultiGzDecoder::new(fs::File::open(blob).unwrap()));
+            // Documents are no archives.
+            let entries = tar.entries().unwrap().map_while(Result::ok);
+            paths.extend(entries.map(|entry| entry.path().unwrap().display().to_string()));
+        }
+        let last = files.last().unwrap().0;
+        assert!(paths.contains(&format!("srv/{last}")), "{kind}: {paths:?} {built:?}");
+        let is_left = |path: &String| path.contains("notes") || path.contains("packignore");
+        assert!(!paths.iter().any(is_left), "{kind}: {paths:?}");
+    }
+}

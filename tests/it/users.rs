@@ -19,6 +19,10 @@ struct Packed {
     owner: (u64, u64),
     mode: u32,
     content: String,
+    /// The target of a link.
+    link: String,
+    /// The records of the extended header that name attributes.
+    xattrs: Vec<(String, Vec<u8>)>,
 }
 
 /// A base with users, in a layout.
@@ -51,9 +55,16 @@ fn entries(project: &Project, built: &Built, name: &str) -> BTreeMap<String, Pac
         let header = entry.header();
         let owner = (header.uid().unwrap(), header.gid().unwrap());
         let mode = header.mode().unwrap();
+        let link = entry.link_name().unwrap().map(|link| link.display().to_string()).unwrap_or_default();
+        let records = entry.pax_extensions().unwrap();
+        let xattrs = records.into_iter().flatten().map(Result::unwrap).filter_map(|record| {
+            let key = record.key().unwrap().strip_prefix("SCHILY.xattr.")?;
+            Some((key.to_owned(), record.value_bytes().to_vec()))
+        });
+        let xattrs = xattrs.collect();
         let mut content = String::new();
         entry.read_to_string(&mut content).unwrap();
-        (path, Packed { owner, mode, content })
+        (path, Packed { owner, mode, content, link, xattrs })
     });
     packed.collect()
 }
@@ -196,4 +207,201 @@ fn a_user_that_the_base_has_changes_nothing_and_one_that_it_has_otherwise_is_an_
     }
     let file = "[[user]]\nname = \"shop\"\nuid = 60\n[[layer]]\nname = \"accounts\"\nfiles = [{ from = \"files/a.txt\", to = \"/etc/passwd\" }]\n";
     fails(&on(&base, file), &["the layer `accounts` has a file in its place"]);
+}
+
+const PERMISSIONS: &str = r#"
+[[app.permissions]]
+path = "**"
+owner = "7:8"
+[[app.permissions]]
+path = ["data", "data/**"]
+owner = "app:web"
+mode = "0660"
+directory-mode = "0770"
+[[app.permissions]]
+path = "/srv/data/b.txt"
+mode = "0600"
+[[app.permissions]]
+path = "bin/*"
+mode = "0755"
+capabilities = ["cap_net_bind_service=ep"]
+[[layer]]
+name = "more"
+files = [{ from = "files", to = "/opt/more" }]
+links = [{ path = "/usr/local/bin/run", to = "/srv/bin/run" }]
+directories = [{ path = "/var/lib/app", owner = "app", mode = "0750" }]
+[[layer.permissions]]
+path = ["/opt/*/data/**", "/var/lib/app"]
+owner = "app"
+directory-mode = "0700"
+"#;
+
+#[test]
+fn patterns_decide_owners_modes_and_capabilities_and_the_last_counts() {
+    let base = base_with_users();
+    let project = on(&layout(&base), PERMISSIONS);
+    fs::hard_link(project.path("files/data/b.txt"), project.path("files/data/c.txt")).unwrap();
+    let built = project.build("-o oci:out");
+    let app = entries(&project, &built, "app");
+    let found = |path: &str| (app[path].owner, app[path].mode);
+    assert_eq!(found("srv/a.txt"), ((7, 8), 0o644));
+    assert_eq!(found("srv/bin/"), ((7, 8), 0o755));
+    assert_eq!(found("srv/data/"), ((1001, 33), 0o770));
+    // Both are names of one file.
+    assert_eq!(found("srv/data/b.txt"), ((1001, 33), 0o600));
+    assert_eq!(found("srv/data/c.txt"), ((1001, 33), 0o600));
+    assert_eq!(found("srv/"), ((0, 0), 0o755));
+    assert_eq!(found("srv/bin/run"), ((7, 8), 0o755));
+    // `struct vfs_cap_data`, revision 2, effective, capability 10.
+    let capabilities = [1_u32 | 0x0200_0000, 1 << 10, 0, 0, 0].map(u32::to_le_bytes).concat();
+    assert_eq!(app["srv/bin/run"].xattrs, [("security.capability".to_owned(), capabilities)]);
+    assert!(app["srv/a.txt"].xattrs.is_empty());
+    let more = entries(&project, &built, "more");
+    let found = |path: &str| (more[path].owner, more[path].mode);
+    assert_eq!(found("opt/more/data/b.txt"), ((1001, 50), 0o644));
+    assert_eq!(found("opt/more/data/"), ((0, 0), 0o755));
+    assert_eq!(found("var/lib/app/"), ((1001, 50), 0o700));
+    assert_eq!(more["usr/local/bin/run"].link, "/srv/bin/run");
+    // The umask, and the rights of files on disk, have no part in it.
+    crate::support::chmod(&project.path("files/data"), 0o700);
+    assert_eq!(project.pack("build").umask("077").built("").digest(), built.digest());
+}
+
+#[test]
+fn a_pattern_without_effect_is_an_error_with_its_line() {
+    let permission = |table: &str| on("scratch", &format!("[[app.permissions]]\n{table}\n"));
+    for (table, says) in [
+        ("path = \"dat/**\"\nowner = \"1\"", "`dat/**` of `permissions` matches nothing"),
+        ("path = [\"data\", \"/data/**\"]\nowner = \"1\"", "`/data/**` of `permissions` matches nothing"),
+        (
+            "path = \"data\"\nmode = \"0600\"",
+            "`mode` and `capabilities` are for files, and `data` matches no file",
+        ),
+        (
+            "path = \"a.txt\"\ndirectory-mode = \"0700\"",
+            "`directory-mode` is for directories, and `a.txt` matches no directory",
+        ),
+        ("path = \"a.txt\"\ncapabilities = \"cap_net_bind=ep\"", "there is no capability `cap_net_bind`"),
+        (
+            "path = \"a.txt\"\ncapabilities = [\"cap_chown=ep\", \"cap_fowner=p\"]",
+            "a file has all of its capabilities effective, or none",
+        ),
+        ("path = \"a.txt\"", "a table of `permissions` sets nothing"),
+        ("path = \"[\"\nowner = \"1\"", "`[` is not a pattern"),
+        ("path = \"a.txt\"\nowner = \"app\"", "the image has no user `app`"),
+    ] {
+        fails(&permission(table), &[says, "build.toml:1"]);
+    }
+    let layer = "[[layer]]\nname = \"x\"\ndirectories = [{ path = \"/x\" }]\npermissions = [{ path = \"x\", owner = \"1\" }]\n";
+    fails(&on("scratch", layer), &["`x` is not an absolute path", "write `\"/x\"`"]);
+    let link = "[[layer]]\nname = \"x\"\ndirectories = [{ path = \"/x\" }]\nlinks = [{ path = \"/x\", to = \"y\" }]\n";
+    fails(&on("scratch", link), &["has two things at /x: a directory from `directories`"]);
+}
+
+#[test]
+fn a_url_is_no_source() {
+    let url = "https://example.com/app.jar";
+    let layer = format!("[[layer]]\nname = \"x\"\nfiles = [{{ from = \"{url}\", to = \"/x\" }}]\n");
+    fails(&on("scratch", &layer), &["is a URL, and `pack` copies files", "curl -fsSL", "sha256sum -c"]);
+}
+
+/// The build of a project with more lines in its build file, and what it says.
+fn said(base: &Project, more: &str) -> Outcome {
+    on(&layout(base), more).pack("build").run()
+}
+
+#[test]
+fn files_that_the_user_cannot_read_are_told() {
+    let base = base_with_users();
+    let user = |user: &str, app: &str| said(&base, &format!("{app}\n[config]\nuser = \"{user}\"\n"));
+    // The mode, the owner, the user, and whether the user can read the files.
+    for (mode, owner, name, can_read) in [
+        ("0600", "0:0", "1000", false),
+        ("0600", "1000", "1000", true),
+        ("0600", "app", "app", true),
+        ("0640", "0:50", "app", true),
+        ("0640", "0:50", "app:33", false),
+        // A member of the group by `/etc/group` alone.
+        ("0640", "0:50", "web", true),
+        ("0640", "0:50", "7", false),
+        // Nothing for all others, though the owner is another.
+        ("0604", "0:50", "7", true),
+        ("0000", "0:0", "0", true),
+        ("0000", "0:0", "root", true),
+    ] {
+        let outcome = user(name, &format!("mode = \"{mode}\"\nowner = \"{owner}\""));
+        if can_read {
+            assert!(!outcome.has_code(0).stderr.contains("cannot read"), "{mode} {owner} {name}");
+        } else {
+            let says = format!(
+                "the user `{name}` of the image cannot read `/srv/a.txt` and 2 more files: it has the mode {mode}"
+            );
+            outcome.has_code(1).says(&[&says]).hints();
+        }
+    }
+    let closed = "[[app.permissions]]\npath = \"data\"\ndirectory-mode = \"0700\"";
+    user("1000", closed)
+        .has_code(1)
+        .says(&["cannot enter `/srv/data`, which has the mode 0700", "1 file below it"]);
+    user("1000", &format!("{closed}\nowner = \"1000\"")).has_code(0);
+    // Some files are root's on every system.
+    let shadow = "[[layer]]\nname = \"etc\"\nfiles = [{ from = \"files/a.txt\", to = \"/etc/shadow\", mode = \"0600\" }]";
+    user("1000", shadow).has_code(0);
+}
+
+#[test]
+fn directories_that_the_user_cannot_write_to_are_told() {
+    let base = base_with_users();
+    let layer = |directory: &str, config: &str| {
+        said(
+            &base,
+            &format!("[[layer]]\nname = \"data\"\ndirectories = [{{ {directory} }}]\n[config]\n{config}\n"),
+        )
+    };
+    let warning = "cannot write to `/data`: it has the mode 0755 and the owner 0:0";
+    layer("path = \"/data\"", "user = \"app\"").has_code(0).says(&["warning: ", warning, "owner = \"app\""]);
+    let silent = |outcome: Outcome| assert!(!outcome.has_code(0).stderr.contains("cannot write"));
+    silent(layer("path = \"/data\", owner = \"app\"", "user = \"app\""));
+    silent(layer("path = \"/data\", owner = \"0:50\", mode = \"0770\"", "user = \"app\""));
+    silent(layer("path = \"/data\"", ""));
+    // A directory with files in it is made for these.
+    let filled = "[[layer]]\nname = \"data\"\ndirectories = [{ path = \"/data\" }]\n\
+                  files = [{ from = \"files/a.txt\", to = \"/data/\" }]\n[config]\nuser = \"app\"\n";
+    silent(said(&base, filled));
+    let volume = said(&base, "[config]\nuser = \"app\"\nvolumes = [\"/var/cache/app\"]\n");
+    volume
+        .has_code(0)
+        .says(&["cannot write to the volume `/var/cache/app`: the image has no such directory"]);
+}
+
+#[test]
+fn a_start_script_needs_its_shell_and_line_ends_of_unix() {
+    let base = base_with_users();
+    let bare = crate::artifacts::base(&["linux/amd64"], "", &[("etc/passwd", PASSWD)]);
+    let shell = "[[layer]]\nname = \"sh\"\nfiles = [{ from = \"sh\", to = \"/bin/sh\", mode = \"0755\" }]\n";
+    let started = |base: &Project, script: &[u8], more: &str, entrypoint: &str| {
+        let project =
+            on(&layout(base), &format!("mode = \"0755\"\n{more}[config]\nentrypoint = {entrypoint}\n"));
+        project.write("sh", "sh").write("files/run", script);
+        project.pack("build").run()
+    };
+    let run = "[\"/srv/run\"]";
+    for (base, script, entrypoint, says) in [
+        (&base, &b"#!/bin/sh\r\necho\r\n"[..], run, "`/srv/run` has line ends of Windows"),
+        (
+            &base,
+            b"echo hello\n",
+            run,
+            "cannot be executed (exec format error): it is neither an ELF program nor a script",
+        ),
+        (&base, b"", run, "cannot be executed (exec format error): it is empty"),
+        (&bare, b"#!/bin/sh\necho\n", run, "lacks `/bin/sh`, the interpreter of `/srv/run`"),
+        (&bare, b"#!/usr/bin/env bash\necho\n", run, "lacks `/usr/bin/env`, the interpreter of `/srv/run`"),
+        (&bare, b"", "[\"/bin/sh\", \"-c\", \"exec run\"]", "lacks `/bin/sh`, the program that starts it"),
+        (&base, b"", "[\"bin/none\"]", "lacks `bin/none`, the program that starts it"),
+    ] {
+        started(base, script, "", entrypoint).has_code(1).says(&[says]).hints();
+    }
+    // With the shell in a layer of its own it starts.
+    started(&bare, b"#!/bin/sh\necho\n", shell, run).has_code(0);
 }

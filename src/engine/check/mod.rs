@@ -8,6 +8,7 @@
 //! Checks only collect findings. The user's policy ([`crate::types::check_policy`]) is applied to all of them at once,
 //! and one error lists those that are errors.
 
+mod access;
 mod clobbered;
 mod configured;
 mod content;

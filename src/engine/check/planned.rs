@@ -1,5 +1,6 @@
 //! All checks of a planned image.
 
+use super::access::{self, WritableDirectory};
 use super::configured::ConfiguredImage;
 use super::executable::StartProgram;
 use super::image::CandidateImage;
@@ -13,7 +14,7 @@ use crate::engine::request::Request;
 use crate::layer::{Account, Content, ContentSource, EntryKind, EntryPath, LayerSpec};
 use crate::oci::{ConfigFile, RunConfig};
 use crate::plan::PlannedLayer;
-use crate::project::config::{Arguments, Spanned};
+use crate::project::config::{Arguments, ImagePath, Spanned};
 use crate::runtime::events::{Progress, Stage, Step};
 use crate::runtime::interrupt::Interrupt;
 use crate::types::error::BoxedError;
@@ -109,6 +110,9 @@ impl Checks<'_> {
         drop(step);
         let step = self.step("user");
         findings.extend(self.user(tree)?);
+        drop(step);
+        let step = self.step("rights of the user");
+        findings.extend(self.rights(tree, specs)?);
         drop(step);
         let _step = self.step("program that starts the image");
         findings.extend(self.started(tree, specs)?);
@@ -265,6 +269,21 @@ impl Checks<'_> {
         }
         let place = setting.and_then(|setting| self.place(setting));
         Ok(findings.into_iter().map(|finding| finding.at_setting(place.clone())).collect())
+    }
+
+    /// Whether the user may read and write what it must.
+    fn rights<T: FileTree>(&self, tree: &mut T, specs: &[LayerSpec]) -> Result<Vec<Finding>, BoxedError> {
+        let settings = &self.request.settings;
+        let written = |path: &Spanned<ImagePath>, is_volume: bool| {
+            let entry = path.value.entry()?.clone();
+            Some(WritableDirectory { path: entry, place: self.place(path), is_volume })
+        };
+        let directories = settings.layers.iter().flat_map(|layer| &layer.directories);
+        let directories = directories.filter_map(|directory| written(&directory.path, false));
+        let volumes = settings.config.volumes.iter().filter_map(|volume| written(volume, true));
+        let writable: Vec<WritableDirectory> = directories.chain(volumes).collect();
+        let cure = self.cure();
+        access::check(specs, &writable, &mut self.image(tree, &cure))
     }
 
     /// Whether the user exists, where the settings give a name.

@@ -12,6 +12,7 @@ use crate::types::error::BoxedError;
 use crate::types::finding::{Answer, Finding};
 use crate::types::platform::Platform;
 use crate::types::rule::Rule;
+use crate::types::shown::shown;
 
 /// All that is known of the program that starts the image. `is_own` says whether an artifact states the requirements of the
 /// program at a path itself.
@@ -21,15 +22,44 @@ pub(super) fn check<T: FileTree>(
     image: &mut CandidateImage<'_, T>,
 ) -> Result<Vec<Finding>, BoxedError> {
     let (finding, path) = executable(program, image)?;
-    let mut findings = vec![finding];
+    let mut findings = vec![of_shell(finding, program)];
     let Some(path) = path.filter(|path| !is_own(path)) else { return Ok(findings) };
     let Some(head) = image.tree.head(&path)? else { return Ok(findings) };
     if let Some(machine) = Machine::of(&head) {
         findings.extend(elf(&path, machine, image)?);
     } else if let Some(line) = head.strip_prefix(b"#!") {
         findings.extend(script(&path, line, image)?);
+    } else {
+        findings.push(no_program(&path, &head, image));
     }
     Ok(findings)
+}
+
+/// The shells that commands are written for.
+const SHELLS: [&str; 5] = ["sh", "bash", "ash", "dash", "busybox"];
+
+/// A missing shell and a missing program have different remedies.
+fn of_shell(mut finding: Finding, program: &StartProgram<'_>) -> Finding {
+    let is_shell = program.name.rsplit('/').next().is_some_and(|name| SHELLS.contains(&name));
+    if is_shell && finding.rule == Rule::EntrypointMissing {
+        finding.rule = Rule::EntrypointNoShell;
+    }
+    finding
+}
+
+/// A file that the kernel does not start: it is neither a program nor a script.
+fn no_program<T>(path: &EntryPath, head: &[u8], image: &CandidateImage<'_, T>) -> Finding {
+    let name = image.name;
+    let (what, hint) = if head.is_empty() {
+        ("it is empty", "copy or build the program again")
+    } else {
+        (
+            "it is neither an ELF program nor a script whose first line begins with `#!`",
+            "begin the script with a line such as `#!/bin/sh`, or start it with its interpreter in `config.entrypoint`",
+        )
+    };
+    let message = format!("`{path}`, which starts {name}, cannot be executed (exec format error): {what}");
+    Finding::not_met(Rule::EntrypointNotExecutable, message).hint(hint)
 }
 
 /// The requirements of a program in a planned layer.
@@ -63,7 +93,15 @@ fn script<T: FileTree>(
     // A line that is longer than what the kernel reads of it is not understood.
     let Some(end) = memchr::memchr(b'\n', line) else { return Ok(Vec::new()) };
     let Ok(line) = std::str::from_utf8(&line[..end]) else { return Ok(Vec::new()) };
-    // A carriage return belongs to the name, as the kernel reads it.
+    if line.ends_with('\r') {
+        let message = format!(
+            "`{path}` has line ends of Windows: the interpreter of `{path}` would be `{}`, with the carriage return",
+            shown(line.trim_start_matches([' ', '\t']).as_bytes())
+        );
+        let hint =
+            "save it with line ends of Unix: `sed -i 's/\\r$//' FILE`, or `eol=lf` in `.gitattributes`";
+        return Ok(vec![Finding::not_met(Rule::EntrypointNoShell, message).hint(hint)]);
+    }
     let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
     let Some(interpreter) = words.next() else { return Ok(Vec::new()) };
     let mut names = vec![interpreter];
@@ -74,11 +112,12 @@ fn script<T: FileTree>(
         let program = StartProgram {
             name,
             role: format!("the interpreter of `{path}`"),
-            remedy:
-                "use a base that has it, or correct the first line of the script (with line ends of Unix)"
-                    .to_owned(),
+            remedy: "use a base that has it, or correct the first line of the script".to_owned(),
         };
-        let (finding, _) = executable(&program, image)?;
+        let (mut finding, _) = executable(&program, image)?;
+        if finding.rule == Rule::EntrypointMissing {
+            finding.rule = Rule::EntrypointNoShell;
+        }
         let is_met = finding.answer == Answer::Met;
         findings.push(finding);
         if !is_met {

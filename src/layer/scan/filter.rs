@@ -94,6 +94,32 @@ impl Filter {
     }
 }
 
+/// Globs of paths that tell which of them match.
+pub struct PathGlobs {
+    set: GlobSet,
+    cost: PatternCost,
+}
+
+impl PathGlobs {
+    /// Compiles `patterns`, which `of` names in messages.
+    ///
+    /// # Errors
+    /// When a pattern is wrong, or all of them together take too much memory.
+    pub fn new(of: &Path, patterns: &[String]) -> Result<Self, ScanError> {
+        let mut cost = PatternCost::new(of);
+        Ok(Self { set: globs(patterns, &mut cost)?, cost })
+    }
+
+    /// The places in the list of those that match `path`, in the order of the list.
+    ///
+    /// # Errors
+    /// When matching takes too long.
+    pub fn matching(&self, path: &[u8]) -> Result<Vec<usize>, ScanError> {
+        self.cost.matching(path)?;
+        Ok(self.set.matches_candidate(&Candidate::from_bytes(path)))
+    }
+}
+
 /// The longest pattern, in bytes, which is more than people write by hand; the compiler of globs calls itself for
 /// each `{` in another.
 pub(super) const MAX_PATTERN: usize = 4096;

@@ -31,7 +31,7 @@ mod walk;
 pub use error::ScanError;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use filter::fuzz;
-pub use filter::{MAX_PATTERNS, literally, pattern_is_too_much, pattern_never_matches};
+pub use filter::{MAX_PATTERNS, PathGlobs, literally, pattern_is_too_much, pattern_never_matches};
 pub(crate) use found::is_whiteout;
 pub use found::{FoundKind, TreeItem};
 #[cfg(test)]

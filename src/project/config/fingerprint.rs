@@ -2,15 +2,16 @@
 
 use super::template::Facts;
 use super::value::{
-    AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, CompressionSetting, Count,
-    DiskPath, EnvName, EnvValue, Format, ImagePath, KindName, Layout, MirrorAddress, Mode, Mtime, Owner,
-    Pattern, Percent, Period, Ports, SiblingSetting, Signal, StartSetting, User,
+    AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, Capabilities, CompressionSetting,
+    Count, DiskPath, EnvName, EnvValue, Format, ImagePath, ImagePattern, KindName, Layout, LinkTarget,
+    MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, SiblingSetting, Signal, StartSetting,
+    User,
 };
 use crate::project::git::GitFacts;
 use crate::types::digest::KeyBuilder;
 use crate::types::fingerprint::{Fingerprint, fingerprint_as_text, fingerprint_fields};
 
-fingerprint_as_text!(Layout, MirrorAddress, Mode, Owner, SiblingSetting, StartSetting);
+fingerprint_as_text!(ImagePattern, Layout, MirrorAddress, Mode, Owner, SiblingSetting, StartSetting);
 
 /// Values whose text is all that there is to them.
 macro_rules! written_as {
@@ -29,11 +30,13 @@ written_as! {
     AccountNumber: |value| value.get(),
     Arguments: |value| value.as_slice(),
     ByteSize: |value| value.get(),
+    Capabilities: |value| value.as_str(),
     Count: |value| value.get(),
     EnvName: |value| value.as_str(),
     EnvValue: |value| value.as_str(),
     Format: |value| value.number(),
     KindName: |value| value.as_str(),
+    LinkTarget: |value| value.as_str(),
     Pattern: |value| value.as_str(),
     Percent: |value| value.get(),
     Period: |value| value.nanoseconds(),

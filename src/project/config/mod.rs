@@ -19,15 +19,15 @@ mod value;
 pub use document::Document;
 pub use registries::{UserFile, merge};
 pub use schema::{
-    AddedUserSettings, AppSettings, DirectorySettings, FilesSettings, LayerSettings, NonEmptyName,
-    RegistryOptions, TagTemplate,
+    AddedUserSettings, AppSettings, DirectorySettings, FilesSettings, LayerSettings, LinkSettings,
+    NonEmptyName, PermissionSettings, RegistryOptions, TagTemplate,
 };
 pub use settings::{AllowFlag, KeyFlag, Overrides, Settings};
 pub use source::{ConfigError, Diagnostic, Diagnostics, Sources, Span, Spanned};
 pub use template::{Facts, Template, TemplateError};
 pub use value::{
-    AccountName, Arguments, BaseSetting, Buckets, CompressionSetting, DiskPath, KindName, Layout, Mode,
-    Mtime, Owner, OwnerPart, Pattern, Percent, SiblingSetting, StartSetting,
+    AccountName, Arguments, BaseSetting, Buckets, CompressionSetting, DiskPath, ImagePath, ImagePattern,
+    KindName, Layout, Mode, Mtime, Owner, OwnerPart, Pattern, Percent, SiblingSetting, StartSetting,
 };
 
 #[cfg(test)]

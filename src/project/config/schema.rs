@@ -10,9 +10,10 @@ use super::node::{TomlNode, TomlValue};
 use super::source::Spanned;
 use super::template::Template;
 use super::value::{
-    AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, CompressionSetting, Count,
-    DiskPath, EnvName, EnvTable, Format, ImagePath, Justification, KindName, Layout, MirrorAddress, Mode,
-    Mtime, Owner, Pattern, Percent, Period, Ports, SiblingSetting, Signal, StartSetting, User,
+    AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, Capabilities, CompressionSetting,
+    Count, DiskPath, EnvName, EnvTable, Format, ImagePath, ImagePattern, Justification, KindName, Layout,
+    LinkTarget, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, SiblingSetting, Signal,
+    StartSetting, User,
 };
 use crate::oci;
 use crate::types::check_policy::RuleLevel;
@@ -94,6 +95,8 @@ settings_table! {
         "buckets" => buckets: Option<Spanned<Buckets>>,
         /// The compressed forms that its files get beside them.
         "precompress" => precompress: Vec<Spanned<SiblingSetting>>,
+        /// Owners and modes of some of its paths; the last that matches decides.
+        "permissions" => permissions: Vec<PermissionSettings>,
     }
 }
 
@@ -106,6 +109,10 @@ settings_table! {
         "files" => files: Vec<FilesSettings>,
         /// Directories that are made in it.
         "directories" => directories: Vec<DirectorySettings>,
+        /// Symbolic links that are made in it.
+        "links" => links: Vec<LinkSettings>,
+        /// Owners and modes of some of its paths; the last that matches decides.
+        "permissions" => permissions: Vec<PermissionSettings>,
         /// The modification time of everything in it.
         "mtime" => mtime: Option<Spanned<Mtime>>,
     }
@@ -144,6 +151,32 @@ settings_table! {
         "owner" => owner: Option<Spanned<Owner>>,
         /// Its mode.
         "mode" => mode: Option<Spanned<Mode>>,
+    }
+}
+
+settings_table! {
+    /// A symbolic link that is made in a layer.
+    pub struct LinkSettings {
+        /// Where.
+        "path" => path: Spanned<ImagePath>,
+        /// Its target, as the link has it.
+        "to" => to: Spanned<LinkTarget>,
+    }
+}
+
+settings_table! {
+    /// The owner, the mode and the capabilities of the paths that match patterns.
+    pub struct PermissionSettings {
+        /// The patterns.
+        "path" => paths: ImagePatterns,
+        /// Who owns them.
+        "owner" => owner: Option<Spanned<Owner>>,
+        /// The mode of the files among them.
+        "mode" => mode: Option<Spanned<Mode>>,
+        /// The mode of the directories among them.
+        "directory-mode" => directory_mode: Option<Spanned<Mode>>,
+        /// The capabilities of the files among them.
+        "capabilities" => capabilities: Option<Spanned<Capabilities>>,
     }
 }
 
@@ -332,6 +365,28 @@ impl Decode for Apps {
     }
 }
 
+/// One pattern, or several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImagePatterns(Vec<Spanned<ImagePattern>>);
+
+impl ImagePatterns {
+    /// The patterns; never empty.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Spanned<ImagePattern>] {
+        &self.0
+    }
+}
+
+impl Decode for ImagePatterns {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let patterns = one_or_many(node, decoder)?;
+        if patterns.is_empty() {
+            return decoder.wrong(node.span, Wrong::new("`path` names no pattern").hint("give at least one"));
+        }
+        Some(Self(patterns))
+    }
+}
+
 /// One artifact, or one for each platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths(pub(super) Vec<Spanned<DiskPath>>);
@@ -438,6 +493,12 @@ impl Fingerprint for TagTemplate {
 impl Fingerprint for Apps {
     fn add_to(&self, key: &mut KeyBuilder) {
         self.0.add_to(key);
+    }
+}
+
+impl Fingerprint for ImagePatterns {
+    fn add_to(&self, key: &mut KeyBuilder) {
+        self.as_slice().add_to(key);
     }
 }
 

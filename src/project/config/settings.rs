@@ -14,7 +14,7 @@ use super::document::Document;
 use super::registries::{self, Addition};
 use super::schema::{
     AddedUserSettings, AppSettings, BuildFile, Cache, CheckSettings, ConfigSettings, FilesSettings,
-    LayerSettings, NonEmptyName, Paths, RegistryOptions, TagTemplate, Workspace,
+    LayerSettings, NonEmptyName, Paths, PermissionSettings, RegistryOptions, TagTemplate, Workspace,
 };
 use super::source::{Diagnostic, Sources, Span, Spanned};
 use super::template::Template;
@@ -391,8 +391,8 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
                 Wrong::new(format!("there are two layers named `{name}`")).hint("rename one"),
             );
         }
-        if layer.files.is_empty() && layer.directories.is_empty() {
-            let hint = "give it `files` or `directories`, or remove it";
+        if layer.files.is_empty() && layer.directories.is_empty() && layer.links.is_empty() {
+            let hint = "give it `files`, `directories` or `links`, or remove it";
             wrong(layer.name.span, Wrong::new(format!("the layer `{name}` is empty")).hint(hint));
         }
         for FilesSettings { mode, owner, keep_modes, keep_owners, .. } in &layer.files {
@@ -409,6 +409,19 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
                 );
             }
         }
+        for link in layer.links.iter().filter(|link| link.path.entry().is_none()) {
+            wrong(link.path.span, Wrong::new("`/` cannot be a link"));
+        }
+        for pattern in layer.permissions.iter().flat_map(|permission| permission.paths.as_slice()) {
+            if !pattern.is_absolute() {
+                let hint = format!(
+                    "write `\"/{}\"`: in a layer, patterns are about paths in the image",
+                    pattern.value
+                );
+                let message = format!("`{}` is not an absolute path", pattern.value);
+                wrong(pattern.span, Wrong::new(message).hint(hint));
+            }
+        }
         for directory in &layer.directories {
             if directory.path.entry().is_none() {
                 wrong(directory.path.span, Wrong::new("`/` belongs to the base: a layer cannot make it"));
@@ -416,6 +429,15 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
         }
     }
     check_users(&file.users, &mut wrong);
+    let of_apps = file.apps.0.iter().flat_map(|app| &app.permissions);
+    for permission in of_apps.chain(file.layers.iter().flat_map(|layer| &layer.permissions)) {
+        let PermissionSettings { paths, owner, mode, directory_mode, capabilities } = permission;
+        if owner.is_none() && mode.is_none() && directory_mode.is_none() && capabilities.is_none() {
+            let span = paths.as_slice().first().map_or_else(|| Span::new(0, &(0..0)), |pattern| pattern.span);
+            let hint = "give `owner`, `mode`, `directory-mode` or `capabilities`, or remove it";
+            wrong(span, Wrong::new("a table of `permissions` sets nothing").hint(hint));
+        }
+    }
     for name in &file.config.unset_env {
         if file.config.env.contains_key(&name.value) {
             let message = format!("`{}` is both in `env` and in `unset-env`", name.as_str());
@@ -463,13 +485,17 @@ fn check_patterns(file: &BuildFile, wrong: &mut impl FnMut(Span, Wrong)) {
     let of_files =
         file.layers.iter().flat_map(|layer| &layer.files).flat_map(|files| [&files.include, &files.exclude]);
     let of_app = file.apps.0.iter().flat_map(|app| [&app.include, &app.exclude]);
+    let of_app = of_app.chain(of_files).flatten().map(|pattern| (pattern.as_str(), pattern.span));
+    let permissions = file.apps.0.iter().flat_map(|app| &app.permissions);
+    let permissions = permissions.chain(file.layers.iter().flat_map(|layer| &layer.permissions));
+    let permissions = permissions.flat_map(|permission| permission.paths.as_slice());
     let mut bytes = 0;
-    for pattern in of_app.chain(of_files).flatten() {
-        bytes += pattern.as_str().len() as u64;
+    for (pattern, span) in of_app.chain(permissions.map(|pattern| (pattern.glob(), pattern.span))) {
+        bytes += pattern.len() as u64;
         if bytes > MAX_PATTERNS {
             let message = format!("all patterns together are longer than {MAX_PATTERNS} bytes");
             let hint = "name directories instead of the files in them";
-            return wrong(pattern.span, Wrong::new(message).hint(hint));
+            return wrong(span, Wrong::new(message).hint(hint));
         }
     }
 }

@@ -666,6 +666,7 @@ fn set_reaches_every_key() {
         ("app.buckets", "4"),
         ("app.start", "java"),
         ("app.precompress", "['gz', 'zst']"),
+        ("app.permissions", "[{ path = 'a', owner = '1' }]"),
         ("layer", "[]"),
         ("user", "[]"),
         ("config.env", "{ A = 'b' }"),

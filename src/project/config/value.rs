@@ -3,6 +3,7 @@
 //! Each parses from the text that the user writes and says what is wrong with any other.
 
 mod base;
+mod capabilities;
 mod check;
 mod compression;
 #[cfg(test)]
@@ -18,12 +19,13 @@ mod times;
 mod words;
 
 pub use base::BaseSetting;
+pub use capabilities::Capabilities;
 pub use check::Justification;
 pub use compression::{Buckets, CompressionSetting};
 pub use names::MirrorAddress;
 pub use numbers::{ByteSize, Count, Percent};
-pub use paths::{DiskPath, ImagePath};
-pub use pattern::Pattern;
+pub use paths::{DiskPath, ImagePath, LinkTarget};
+pub use pattern::{ImagePattern, Pattern};
 pub use permissions::{AccountName, AccountNumber, Mode, Owner, OwnerPart};
 pub use ports::Ports;
 pub use process::{Arguments, EnvName, EnvTable, EnvValue, Signal, User};

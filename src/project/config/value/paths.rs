@@ -103,7 +103,41 @@ impl DiskPath {
         if text.is_empty() || text.contains('\0') {
             return Err(Wrong::new("a path cannot be empty or contain a NUL character"));
         }
+        if let Some((scheme, _)) = text.split_once("://")
+            && !scheme.is_empty()
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+        {
+            return Err(Wrong::new(format!(
+                "`{text}` is a URL, and `pack` copies files: what a server gives may change, and the image with it"
+            ))
+            .hint(
+                "download it before the build and check its digest: \
+                 `curl -fsSL -o FILE URL && echo \"SHA256  FILE\" | sha256sum -c`",
+            ));
+        }
         Ok(Self { written: text.to_owned(), path: directory.join(text) })
+    }
+}
+
+/// The target of a symbolic link, as the link has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkTarget(String);
+
+impl LinkTarget {
+    /// The target.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromText for LinkTarget {
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        // The kernel takes no longer ones.
+        if text.is_empty() || text.contains('\0') || text.len() > 4095 {
+            return Err(Wrong::new("the target of a link has 1 to 4095 bytes and no NUL character"));
+        }
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -117,7 +151,7 @@ impl Decode for DiskPath {
     }
 }
 
-text_values!(ImagePath);
+text_values!(ImagePath, LinkTarget);
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,7 @@
 //! Globs of paths.
 
+use std::fmt;
+
 use super::super::decode::{FromText, Wrong, text_values};
 use crate::layer::scan;
 
@@ -46,7 +48,48 @@ impl FromText for Pattern {
     }
 }
 
-text_values!(Pattern);
+/// A glob over paths of the image: below the root of an application, or, with `/` at its beginning, in the whole image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImagePattern {
+    pattern: Pattern,
+    is_absolute: bool,
+}
+
+impl ImagePattern {
+    /// The glob, without the `/` at its beginning.
+    #[must_use]
+    pub fn glob(&self) -> &str {
+        self.pattern.as_str()
+    }
+
+    /// Whether it is about the whole image.
+    #[must_use]
+    pub const fn is_absolute(&self) -> bool {
+        self.is_absolute
+    }
+
+    /// Whether it is the name of one path.
+    #[must_use]
+    pub fn is_literal(&self) -> bool {
+        !self.glob().contains(['*', '?', '[', '{', '\\'])
+    }
+}
+
+impl fmt::Display for ImagePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.is_absolute { "/" } else { "" }, self.glob())
+    }
+}
+
+impl FromText for ImagePattern {
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        let relative = text.strip_prefix('/');
+        let pattern = Pattern::from_text(relative.unwrap_or(text).trim_end_matches('/'))?;
+        Ok(Self { pattern, is_absolute: relative.is_some() })
+    }
+}
+
+text_values!(Pattern, ImagePattern);
 
 #[cfg(test)]
 mod tests {
