@@ -27,7 +27,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 30] = [
+pub const TARGETS: [Target; 31] = [
     Target { name: "app-boot", run: artifact::application, seeds: seeds::app_boot },
     Target { name: "app-jar", run: artifact::application, seeds: seeds::app_jar },
     Target { name: "app-node", run: artifact::application, seeds: seeds::app_node },
@@ -40,6 +40,7 @@ pub const TARGETS: [Target; 30] = [
     Target { name: "cache-entry", run: crate::engine::cache::fuzz::entry, seeds: seeds::cache_entry },
     Target { name: "challenge", run: text::challenge, seeds: seeds::challenge },
     Target { name: "config", run: image::config, seeds: seeds::config },
+    Target { name: "content", run: crate::engine::check::fuzz::file, seeds: seeds::content },
     Target { name: "credentials", run: crate::registry::fuzz::credentials, seeds: seeds::credentials },
     Target { name: "deflate", run: layer::deflate, seeds: seeds::deflate },
     Target { name: "elf", run: artifact::elf, seeds: seeds::elf },

@@ -565,3 +565,18 @@ pub(super) fn elf() -> Vec<Vec<u8>> {
     seeds.push(program(true, true, &[]));
     seeds
 }
+
+pub(super) fn content() -> Vec<Vec<u8>> {
+    texts(&[
+        ".env\nPASSWORD=correct-horse-battery\nAPI_KEY='x'\nURL=http://10.0.0.1:8080/\n",
+        ".npmrc\n//registry.npmjs.org/:_authToken=npm_0123456789abcdefghijABCDEFGHIJ012345\n_auth = dTpw\n",
+        "root/.docker/config.json\n{\"auths\":{\"r.example\":{\"auth\":\"dXNlcjpwYXNzd29yZA==\"}}}\n",
+        "etc/key.pem\n-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIBOgIBAAJBAKj34GkxFhD9\n-----END RSA PRIVATE KEY-----\n",
+        ".netrc\nmachine r.example login me password secret-word\n",
+        ".git/config\n[remote \"origin\"]\n\turl = https://me:secret@r.example/a.git\n",
+        "settings.xml\n<settings><servers><server><password>secret</password></server></servers></settings>\n",
+        "app/run\n#!/home/me/shop/.venv/bin/python\nAKIAIOSFODNN7EXAMPLE ghp_0123456789abcdefghijABCDEFGHIJ012345\n",
+        "terraform.tfstate\n{\"version\":4,\"resources\":[]}\n",
+        "data.db\nSQLite format 3\0",
+    ])
+}

@@ -124,6 +124,7 @@ changed_seeds! {
     cache_entry: "cache-entry",
     challenge: "challenge",
     config: "config",
+    content: "content",
     credentials: "credentials",
     deflate: "deflate",
     elf: "elf",

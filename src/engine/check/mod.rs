@@ -31,6 +31,8 @@ mod versions;
 
 pub(super) use clobbered::clobbered;
 pub(super) use content::ContentChecks;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use content::fuzz;
 pub(super) use error::CheckError;
 pub(crate) use image::CandidateImage;
 pub(crate) use lookups::PathLookups;

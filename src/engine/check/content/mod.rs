@@ -8,6 +8,8 @@ mod address;
 mod build_path;
 mod case_clash;
 mod checks;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod jar;
 mod library;
 mod login;
