@@ -298,7 +298,7 @@ fn parse_lock(lock: JsonValue<'_>) -> Option<NpmLock> {
     if let Some(packages) = member(lock, "packages") {
         for (path, value) in packages.members().filter(|(path, _)| path.contains("node_modules/")) {
             take(&path)?;
-            all.insert(path.into_owned(), locked(value));
+            all.insert(path.into_owned(), locked(value).0);
         }
         return Some(all);
     }
@@ -308,22 +308,33 @@ fn parse_lock(lock: JsonValue<'_>) -> Option<NpmLock> {
         for (name, value) in dependencies.members() {
             let path = format!("{above}node_modules/{name}");
             take(&path)?;
-            if let Some(nested) = member(value, "dependencies") {
-                open.push((format!("{path}/"), nested));
-            }
-            all.insert(path, locked(value));
+            let (locked, nested) = locked(value);
+            open.extend(nested.map(|nested| (format!("{path}/"), nested)));
+            all.insert(path, locked);
         }
     }
     Some(all)
 }
 
-fn locked(value: JsonValue<'_>) -> Locked {
-    let is = |name: &str| member(value, name).is_some_and(|value| value.text() == "true");
-    Locked {
-        version: text_of(value, "version").filter(|_| !is("link")),
-        is_development: is("dev"),
-        is_optional: is("optional") || is("devOptional") || is("peer") || is("link") || is("bundled"),
+/// The word on one path, and the packages that are nested below it. Each member is looked at once, since those that are
+/// nested may be most of a lock.
+fn locked(value: JsonValue<'_>) -> (Locked, Option<JsonValue<'_>>) {
+    let (mut locked, mut nested, mut is_link) = (Locked::default(), None, false);
+    for (key, member) in value.members() {
+        let is_true = member.text() == "true";
+        match &*key {
+            "version" => locked.version = member.as_str().map(std::borrow::Cow::into_owned),
+            "dev" => locked.is_development = is_true,
+            "link" => is_link = is_true,
+            "optional" | "devOptional" | "peer" | "bundled" => locked.is_optional |= is_true,
+            "dependencies" => nested = Some(member),
+            _ => {}
+        }
     }
+    if is_link {
+        (locked.version, locked.is_optional) = (None, true);
+    }
+    (locked, nested)
 }
 
 /// How many differences a message has.
