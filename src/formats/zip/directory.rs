@@ -98,7 +98,9 @@ fn ends_where_it_says<R: ReaderAt>(archive: &rawzip::ZipArchive<R>) -> std::io::
     let mut locator = [0; LOCATOR];
     bytes.read_exact_at(&mut locator, place)?;
     let wide_end = number(&locator[8..16]);
-    if !locator.starts_with(b"PK\x06\x07") || wide_end.saturating_add(WIDE_END as u64) > end {
+    // The first and only part of it.
+    let is_one = number(&locator[4..8]) == 0 && number(&locator[16..20]) <= 1;
+    if !locator.starts_with(b"PK\x06\x07") || !is_one || wide_end.saturating_add(WIDE_END as u64) > end {
         return Ok(false);
     }
     let mut record = [0; WIDE_END];
