@@ -1,8 +1,8 @@
 """How many bytes a change sends: `pack` beside other ways to split the same files into layers.
 
 Each application is there in real versions: before, with one class, module or page changed, with one library newer, and the next release (see
-benches/versions). `pack` builds all of them, the changed ones on the state of the first, into one layout. What is new in it is what a push would send:
-layers, configuration and manifest.
+benches/versions). `pack` builds all of them, the changed ones on the state of the first, into one layout. A push would send
+the blobs that are new in it: layers, configuration and manifest.
 
 The other ways get the files that `pack`'s image has (Jib's those of the jar, which it takes apart). Each layer is a tar without times, compressed by
 zlib at level 6; a layer counts where its tar is another:
@@ -11,7 +11,7 @@ zlib at level 6; a layer counts where its tar is another:
   their own   Spring Boot: its layers.idx; Quarkus: `lib`, `quarkus-run.jar`, `app`, `quarkus`, as its extension for Jib does; others: the libraries, then
               the rest, as a Dockerfile with two COPY does
 Two aims: changed code sends at most its own compressed size and 64 KiB, or its own layers, without any library and a tenth of all at most; one newer library
-sends at most 2/k of all libraries, k being the number of layers that they are in. What misses its aim is bold.
+sends at most 2/k of all libraries, k being the number of layers that they are in. A figure that misses its aim is bold.
 
 The second table has every library of the application in turn: what its layers weigh is what a new version of it sends.
 """
