@@ -169,7 +169,7 @@ fn a_web_application_on_a_real_base() {
         ),
     );
     server.requests();
-    let first = maker.ok(&["build", &app, "--push", "--tag", "1"]);
+    let first = maker.strict(&["build", &app, "--push", "--tag", "1"]);
     let log = server.requests();
     assert_eq!(mounted(&log), base_layers, "{log:#?}");
     assert!(fetched(&log).iter().all(|digest| !base_layers.contains(digest)), "{log:#?}");

@@ -41,7 +41,7 @@ fn started(pack: &Pack, podman: &Podman, image: &str, base: &str, artifact: &Pat
     let artifact = artifact.to_str().expect("is text");
     let (repository, tag) = image.rsplit_once(':').expect("has a tag");
     let build = ["build", artifact, "--base", base, "--name", repository, "-t", tag, "--push"];
-    pack.ok(&[&build[..], more].concat());
+    pack.strict(&[&build[..], more].concat());
     podman.run(&format!(
         "run -q --rm --network=none --ulimit nofile=1024:1024 --ulimit nproc=8192:8192 --tls-verify=false {image}"
     ))

@@ -82,7 +82,7 @@ fn a_boot_jar_is_what_its_own_tools_extract_and_answers() {
     let layout = directory.join("layout");
     let output = format!("oci:{}", layout.display());
     let jar_path = jar.to_str().expect("is text");
-    pack.ok(&["build", jar_path, "--base", &base, "--name", "localhost/shop", "-t", "1", "-o", &output]);
+    pack.strict(&["build", jar_path, "--base", &base, "--name", "localhost/shop", "-t", "1", "-o", &output]);
     let unpacked = directory.join("unpacked");
     unpack(&layout, 2, &unpacked);
 
@@ -157,7 +157,7 @@ fn a_quarkus_application_answers_in_each_of_its_forms() {
         let artifact = artifact.to_str().expect("is text");
         let plan = pack.json(&["plan", artifact, "--base", &base, "--name", &name]);
         assert_eq!(plan["artifacts"][0]["kind"], kind, "{form}");
-        pack.ok(&["build", artifact, "--base", &base, "--name", &name, "-t", form, "--push"]);
+        pack.strict(&["build", artifact, "--base", &base, "--name", &name, "-t", form, "--push"]);
         let port = free_port();
         let podman = Podman::new(&directory.join(form));
         podman.start_with(&format!("{name}:{form}"), &[format!("QUARKUS_HTTP_PORT={port}")]);

@@ -59,6 +59,11 @@ impl Pack {
         said.stdout
     }
 
+    /// Runs a build that ends well if no rule of the checks finds fault, not even as a warning; what it prints.
+    pub(super) fn strict(&self, arguments: &[&str]) -> String {
+        self.ok(&[arguments, &["--strict"]].concat())
+    }
+
     /// Runs it with `--json`.
     pub(super) fn json(&self, arguments: &[&str]) -> Value {
         let out = self.ok(&[arguments, &["--json"]].concat());

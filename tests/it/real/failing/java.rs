@@ -57,6 +57,34 @@ fn distributed(place: &Place, base: Base) -> Image {
     Image::on(base, app("shop-1.2"))
 }
 
+/// The same, started by its own script.
+fn started_by_its_script(place: &Place, base: Base) -> Image {
+    let image = distributed(place, base);
+    Image { text: tree("shop-1.2", "/app") + &config(&["/app/bin/shop"], ""), ..image }
+}
+
+/// A jar whose manifest names this main class.
+fn jar_of(main: &str) -> Vec<u8> {
+    let mut jar = Zip::default();
+    let manifest = format!("Manifest-Version: 1.0\r\nMain-Class: {main}\r\n\r\n");
+    jar.stored("META-INF/MANIFEST.MF", manifest.as_bytes()).stored("a.txt", b"a").finish()
+}
+
+fn signed(place: &Place, variant: &str) -> Image {
+    place.write("app.jar", place.input(&format!("failing/java/{variant}.jar")));
+    Image::on(Base::Java, app("app.jar"))
+}
+
+/// A jar whose main class is in a library that was signed.
+fn with_signed_library(place: &Place, variant: &str) -> Image {
+    let mut jar = Zip::default();
+    let manifest = b"Manifest-Version: 1.0\r\nMain-Class: shop.Main\r\nClass-Path: lib/signed.jar\r\n\r\n";
+    place
+        .write("app.jar", jar.stored("META-INF/MANIFEST.MF", manifest).finish())
+        .write("lib/signed.jar", place.input(&format!("failing/java/{variant}.jar")));
+    Image::on(Base::Java, app("app.jar"))
+}
+
 const WEB: &[u8] = b"<web-app><servlet><servlet-name>page</servlet-name><servlet-class>shop.Page</servlet-class></servlet>\
 <servlet-mapping><servlet-name>page</servlet-name><url-pattern>/page</url-pattern></servlet-mapping></web-app>";
 
@@ -130,7 +158,7 @@ fn cases() -> Vec<Case> {
         },
         Case {
             name: "java-missing",
-            found: Found::Rules(&["entrypoint-missing", "java-version"]),
+            found: Found::Rules(&["java-missing"]),
             faulty: |place| jar(place, Base::Debian),
             mended: |place| jar(place, Base::Java),
             fails: "executable file not found in $PATH",
@@ -203,12 +231,50 @@ fn cases() -> Vec<Case> {
             runs: "hello to Quarkus",
         },
         Case {
-            name: "start-script-without-a-shell",
-            found: Found::Rules(&["entrypoint-missing"]),
-            faulty: |place| distributed(place, Base::JavaAlone),
+            name: "distribution-without-java",
+            found: Found::Rules(&["java-missing"]),
+            faulty: |place| distributed(place, Base::Debian),
             mended: |place| distributed(place, Base::Java),
+            fails: "java: not found",
+            runs: "hello to a distribution",
+        },
+        Case {
+            name: "start-script-without-a-shell",
+            found: Found::Rules(&["entrypoint-no-shell"]),
+            faulty: |place| started_by_its_script(place, Base::JavaAlone),
+            mended: |place| started_by_its_script(place, Base::Java),
             fails: "no such file or directory",
             runs: "hello to a distribution",
+        },
+        Case {
+            name: "main-class-gone",
+            found: Found::Refused {
+                says: "its main class `Gone` is not in it",
+                by_hand: |place| by_hand(place, &jar_of("Gone")),
+            },
+            faulty: |place| {
+                place.write("hello.jar", jar_of("Gone"));
+                Image::on(Base::Java, app("hello.jar"))
+            },
+            mended: |place| jar(place, Base::Java),
+            fails: "Could not find or load main class Gone",
+            runs: "hello from a jar",
+        },
+        Case {
+            name: "signature-broken",
+            found: Found::Rules(&["jar-signature"]),
+            faulty: |place| signed(place, "changed"),
+            mended: |place| signed(place, "signed"),
+            fails: "java.lang.SecurityException: SHA-256 digest error",
+            runs: "hello to a signed jar",
+        },
+        Case {
+            name: "library-signature-broken",
+            found: Found::Rules(&["jar-signature"]),
+            faulty: |place| with_signed_library(place, "changed"),
+            mended: |place| with_signed_library(place, "signed"),
+            fails: "java.lang.SecurityException: SHA-256 digest error",
+            runs: "hello to a signed jar",
         },
     ]
 }

@@ -9,4 +9,5 @@ mod node;
 mod python;
 mod scripts;
 mod session;
+mod sound;
 mod users;

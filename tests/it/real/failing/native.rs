@@ -179,6 +179,14 @@ fn cases() -> Vec<Case> {
             fails: "exit code",
             runs: HELLO,
         },
+        Case {
+            name: "program-empty",
+            found: Found::Rules(&["entrypoint-not-executable"]),
+            faulty: |place| changed(place, |_| Vec::new()),
+            mended: |place| changed(place, |file| file),
+            fails: "exec format error",
+            runs: HELLO,
+        },
     ]
 }
 

@@ -5,11 +5,25 @@ use super::case::{Case, Found, Image, Place, app, config, tree};
 use super::native::for_machine;
 use super::session::show;
 use crate::artifacts::ARM64;
-use crate::node::{ANSWER, NPM};
+use crate::node::{ANSWER, NPM, pnpm};
 
 fn npm(place: &Place, base: Base) -> Image {
     place.files("app/", NPM);
     Image::on(base, app("app"))
+}
+
+/// The same packages, as pnpm installs them.
+fn pnpm_app(place: &Place) -> Image {
+    place.files("app/", pnpm());
+    Image::on(Base::Node, app("app"))
+}
+
+/// The image without a file or directory.
+fn without(image: Image, place: &Place, path: &str) -> Image {
+    let path = place.path().join(path);
+    let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    removed.expect("can be removed");
+    image
 }
 
 /// An application that says the text of an addon.
@@ -76,6 +90,50 @@ fn cases() -> Vec<Case> {
             mended: good_addon,
             fails: "cannot open shared object file",
             runs: "hello from an addon",
+        },
+        Case {
+            name: "package-missing",
+            found: Found::Refused {
+                says: "`greet` of its `dependencies` is not in `node_modules`",
+                by_hand: |place| by_hand(without(npm(place, Base::Node), place, "app/node_modules/greet")),
+            },
+            faulty: |place| without(npm(place, Base::Node), place, "app/node_modules/greet"),
+            mended: |place| npm(place, Base::Node),
+            fails: "Cannot find module 'greet'",
+            runs: ANSWER,
+        },
+        Case {
+            name: "package-of-package-missing",
+            found: Found::Refused {
+                says: "`node_modules/word` is missing",
+                by_hand: |place| by_hand(without(npm(place, Base::Node), place, "app/node_modules/word")),
+            },
+            faulty: |place| without(npm(place, Base::Node), place, "app/node_modules/word"),
+            mended: |place| npm(place, Base::Node),
+            fails: "Cannot find module 'word'",
+            runs: ANSWER,
+        },
+        Case {
+            name: "link-of-pnpm-broken",
+            found: Found::Refused {
+                says: "node_modules/greet",
+                by_hand: |place| by_hand(without(pnpm_app(place), place, "app/node_modules/.pnpm/greet@1")),
+            },
+            faulty: |place| without(pnpm_app(place), place, "app/node_modules/.pnpm/greet@1"),
+            mended: pnpm_app,
+            fails: "Cannot find module 'greet'",
+            runs: ANSWER,
+        },
+        Case {
+            name: "server-missing",
+            found: Found::Refused {
+                says: "server.js",
+                by_hand: |place| by_hand(without(npm(place, Base::Node), place, "app/server.js")),
+            },
+            faulty: |place| without(npm(place, Base::Node), place, "app/server.js"),
+            mended: |place| npm(place, Base::Node),
+            fails: "Cannot find module '/app/server.js'",
+            runs: ANSWER,
         },
         addon_fails(
             "addon-without-its-library",

@@ -6,6 +6,7 @@ use super::native::for_machine;
 use super::session::show;
 use crate::artifacts::ARM64;
 use crate::python::environment;
+use crate::support::Zip;
 
 const ANSWER: &str = "hello world /app/.venv";
 
@@ -37,6 +38,20 @@ fn good_module(place: &Place) -> Image {
     module(place, MODULE, &place.input("failing/python/word_c.so"))
 }
 
+/// The directory with the module left where it was made.
+fn editable(place: &Place) -> Image {
+    let image = good_module(place);
+    place
+        .remove(&format!("app/{MODULE}"))
+        .write("app/__editable__.word_c-1.0.pth", "/home/me/word/src\n")
+        .write("app/word_c-1.0.dist-info/RECORD", "__editable__.word_c-1.0.pth,,\n");
+    image
+}
+
+fn zipapp() -> Vec<u8> {
+    Zip::default().stored("__main__.py", b"print('hello from an archive')\n").finish()
+}
+
 fn of_arm(place: &Place) -> Vec<u8> {
     for_machine(place.input("failing/python/word_c.so"), ARM64)
 }
@@ -66,7 +81,7 @@ fn cases() -> Vec<Case> {
         },
         Case {
             name: "script-of-the-build-machine",
-            found: Found::Rules(&["entrypoint-missing"]),
+            found: Found::Rules(&["entrypoint-no-shell"]),
             faulty: |place| {
                 good_venv(place);
                 Image::on(Base::Python, tree("venv", "/app/.venv") + &config(&["/app/.venv/bin/hello"], ""))
@@ -98,6 +113,46 @@ fn cases() -> Vec<Case> {
             fails: "cannot open shared object file",
             runs: "hello from word_c",
         },
+        Case {
+            name: "installed-as-editable",
+            found: Found::Refused {
+                says: "is installed as editable",
+                by_hand: |place| by_hand(editable(place)),
+            },
+            faulty: editable,
+            mended: good_module,
+            fails: "ModuleNotFoundError: No module named 'word_c'",
+            runs: "hello from word_c",
+        },
+        Case {
+            name: "archive-truncated",
+            found: Found::Refused {
+                says: "is a truncated zip archive",
+                by_hand: |place| {
+                    let archive = zipapp();
+                    place.write("app/app.pyz", &archive[..archive.len() - 30]);
+                    let entrypoint = config(&["python3", "/app/app.pyz"], "");
+                    Image::on(Base::Python, tree("app", "/app") + &entrypoint)
+                },
+            },
+            faulty: |place| {
+                let archive = zipapp();
+                place.write("app.pyz", &archive[..archive.len() - 30]);
+                Image::on(Base::Python, app("app.pyz"))
+            },
+            mended: |place| {
+                place.write("app.pyz", zipapp());
+                Image::on(Base::Python, app("app.pyz"))
+            },
+            fails: "exit code Some(1)",
+            runs: "hello from an archive",
+        },
+        module_fails(
+            "module-of-musl",
+            &["elf-libc"],
+            |place| module(place, MODULE, &place.input("failing/python/musl.so")),
+            "libc.musl-x86_64.so.1: cannot open shared object file",
+        ),
         module_fails(
             "module-without-its-library",
             &["elf-library"],

@@ -41,22 +41,28 @@ fn cases() -> Vec<Case> {
             mended: |place| script(place, Base::Musl, SCRIPT, &["/app/start"]),
             ..one(
                 "no-bash",
-                &["entrypoint-missing"],
+                &["entrypoint-no-shell"],
                 |place| script(place, Base::Musl, "#!/bin/bash\necho hello from a script\n", &["/app/start"]),
                 "no such file or directory",
             )
         },
         one(
             "env-without-the-program",
-            &["entrypoint-missing"],
+            &["entrypoint-no-shell"],
             |place| debian(place, "#!/usr/bin/env node\nconsole.log('hello')\n"),
             "No such file or directory",
         ),
         one(
             "line-ends-of-windows",
-            &["entrypoint-missing"],
+            &["entrypoint-no-shell"],
             |place| debian(place, "#!/bin/sh\r\necho hello from a script\r\n"),
             "no such file or directory",
+        ),
+        one(
+            "no-first-line",
+            &["entrypoint-not-executable"],
+            |place| debian(place, "echo hello from a script\n"),
+            "exec format error",
         ),
         one(
             "interpreter-not-executable",
@@ -71,7 +77,7 @@ fn cases() -> Vec<Case> {
             mended: |place| script(place, Base::Musl, SCRIPT, &["/bin/sh", "-c", "/app/start"]),
             ..one(
                 "no-shell",
-                &["entrypoint-missing"],
+                &["entrypoint-no-shell"],
                 |place| script(place, Base::Scratch, SCRIPT, &["/bin/sh", "-c", "/app/start"]),
                 "no such file or directory",
             )

@@ -140,7 +140,12 @@ impl Session {
         assert!(!layout.exists(), "something of it was written: {shown}");
         match &case.found {
             Found::Rules(rules) => {
-                assert_eq!(errors(&said.stderr), rules.iter().copied().collect(), "{shown}");
+                let rules: BTreeSet<&str> = rules.iter().copied().collect();
+                assert_eq!(errors(&said.stderr), rules, "{shown}");
+                let checked = self.pack.run(&["check", &path, "--json"]);
+                assert_eq!(checked.code, Some(1), "{shown}");
+                let report: Value = serde_json::from_str(&checked.stdout).expect("is JSON");
+                assert_eq!(of_level(&report, &["error"]), rules, "{shown}");
             }
             Found::Refused { says, .. } => assert!(said.stderr.contains(says), "{shown}"),
         }
@@ -168,10 +173,8 @@ impl Session {
     /// The image without the fault runs, and nothing is said of it.
     fn runs(&self, case: &Case) {
         let (name, image, report) = self.pushed(case, "mended", case.mended, &[]);
-        let findings = report["findings"].as_array().expect("is a list");
-        let heavy = |finding: &&Value| matches!(finding["level"].as_str(), Some("warning" | "error"));
-        let heavy: Vec<_> = findings.iter().filter(heavy).collect();
-        assert!(heavy.is_empty(), "{}: {heavy:#?}", case.name);
+        let found = of_level(&report, &["warning", "error"]);
+        assert!(found.is_empty(), "{}: {found:?} {report:#}", case.name);
         let container = self.container(case, &name, &image);
         assert!(container.runs(case), "{}: {}", case.name, container.output());
     }
@@ -234,6 +237,14 @@ fn first_answer(port: u16, page: &str) -> Option<(u16, String)> {
             answer => return answer,
         }
     }
+}
+
+/// The rules with findings of these levels.
+fn of_level<'a>(report: &'a Value, levels: &[&str]) -> BTreeSet<&'a str> {
+    let findings = report["findings"].as_array().expect("is a list").iter();
+    let found =
+        findings.filter(|finding| finding["level"].as_str().is_some_and(|level| levels.contains(&level)));
+    found.filter_map(|finding| finding["rule"].as_str()).collect()
 }
 
 /// The rules of the lines that are errors.
