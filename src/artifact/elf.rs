@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use memchr::memmem;
-use object::ReadCache;
+use object::{ReadCache, ReadRef as _};
 
 use super::error::ArtifactError;
 use super::requirement::Search;
@@ -27,6 +27,8 @@ pub struct ElfFacts {
     pub is_static: bool,
     /// The level of x86-64 that its loader asks the processor for: 1 to 4.
     level: u32,
+    /// Of an addon of Node.js, the version of the interface that it is for, where its symbols say it.
+    pub(super) node_interface: Option<u32>,
 }
 
 impl ElfFacts {
@@ -175,7 +177,24 @@ fn facts_of(data: &ReadCache<File>, is_module: bool) -> Result<ElfFacts, String>
         return Err("it is a shared library".to_owned());
     }
     let is_static = dynamic.interpreter.is_none() && dynamic.needed.is_empty();
-    Ok(ElfFacts { platform, dynamic, is_static, level: file.level })
+    let strings = file.strings.filter(|_| is_module && dynamic.soname.is_none());
+    let strings = strings.and_then(|(at, size)| data.read_bytes_at(at, size.min(MAX_STRINGS)).ok());
+    let node_interface = strings.and_then(node_interface);
+    Ok(ElfFacts { platform, dynamic, is_static, level: file.level, node_interface })
+}
+
+/// The names of symbols of large addons have less.
+const MAX_STRINGS: u64 = 4 << 20;
+
+/// The number in the name of the function that Node.js registers an addon by, unless it has the one of Node-API.
+fn node_interface(strings: &[u8]) -> Option<u32> {
+    const REGISTER: &[u8] = b"node_register_module_v";
+    if memmem::find(strings, b"napi_register_module_v").is_some() {
+        return None;
+    }
+    let rest = &strings[memmem::find(strings, REGISTER)? + REGISTER.len()..];
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
 }
 
 /// `EI_OSABI` of programs for Linux.

@@ -45,6 +45,28 @@ fn file_name(path: &[u8]) -> &[u8] {
     path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }
 
+impl NativeModule<'_> {
+    /// The version of Node.js' interface that it is for: by its symbols, else by its path, as `node-gyp-build` and
+    /// `node-pre-gyp` lay addons out. `None` for one of Node-API, which any Node.js loads, and for one that does not say it.
+    fn interface(&self) -> Option<u32> {
+        let path = String::from_utf8_lossy(self.item.relative());
+        let number = |after: &str| {
+            let rest = &path[path.rfind(after)? + after.len()..];
+            rest.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
+        };
+        let is_napi = path.contains("napi");
+        self.facts
+            .node_interface
+            .or_else(|| number("/node-v").or_else(|| number(".abi")))
+            .filter(|_| !is_napi)
+    }
+}
+
+/// Whether an addon is for Electron, which Node.js passes over.
+fn is_of_electron(path: &[u8]) -> bool {
+    memchr::memmem::find(path, b"electron").is_some()
+}
+
 impl<'a> NativeModules<'a> {
     /// Looks at all files of `items` that may be modules by their names; `package_of` names the package of a path.
     pub(super) fn read(
@@ -128,6 +150,18 @@ impl<'a> NativeModules<'a> {
                     all.push(requirement);
                 }
             }
+        }
+        all
+    }
+
+    /// The interfaces of Node.js that the addons of each package are for. One with an addon that says none is for all.
+    pub(super) fn interfaces(&self) -> Vec<Requirement> {
+        let mut all = Vec::new();
+        for modules in self.packages.values() {
+            let modules = modules.iter().filter(|module| !is_of_electron(module.item.relative()));
+            let versions: Option<BTreeSet<u32>> = modules.clone().map(NativeModule::interface).collect();
+            let (Some(versions), Some(first)) = (versions, modules.clone().next()) else { continue };
+            all.push(Requirement::NodeAbi { versions, shown_by: shown(first.item.relative()) });
         }
         all
     }

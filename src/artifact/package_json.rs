@@ -31,6 +31,8 @@ pub(super) struct PackageJson {
     pub(super) optional: Vec<String>,
     /// Those that its developers need.
     pub(super) development: Vec<String>,
+    /// The versions of Node.js that it says that it runs on (`engines.node`).
+    pub(super) node: Option<String>,
     /// Whether it says which system or processor it is for.
     pub(super) is_for_one_platform: bool,
 }
@@ -58,6 +60,7 @@ impl PackageJson {
                 }
                 "dependencies" => all.dependencies = names(Some(value)),
                 "optionalDependencies" => all.optional.extend(names(Some(value))),
+                "engines" => all.node = text_of(value, "node"),
                 "devDependencies" => all.development = names(Some(value)),
                 "peerDependencies" => peers = names(Some(value)),
                 "os" | "cpu" => all.is_for_one_platform |= value.items().next().is_some(),
@@ -83,13 +86,14 @@ mod tests {
     fn what_a_package_needs() {
         let text = br#"{"version":"1.0.0","main":"lib/x.js","scripts":{"start":"node .","bad":1},
             "dependencies":{"b":"1","a":"2","fs":"3"},"optionalDependencies":{"fs":"3"},"devDependencies":{"t":"1"},
-            "peerDependencies":{"p":"1"},"os":["linux"]}"#;
+            "peerDependencies":{"p":"1"},"os":["linux"],"engines":{"node":">=18"}}"#;
         let package = PackageJson::parse(text).expect("JSON");
         assert_eq!(
             (&*package.dependencies, &*package.optional),
             (&["a", "b"].map(String::from)[..], &["fs", "p"].map(String::from)[..])
         );
         assert_eq!((package.version.as_deref(), package.main.as_deref()), (Some("1.0.0"), Some("lib/x.js")));
+        assert_eq!(package.node.as_deref(), Some(">=18"));
         assert_eq!(package.scripts.get("start").map(String::as_str), Some("node ."));
         assert_eq!(
             (package.scripts.len(), package.development.len(), package.is_for_one_platform),

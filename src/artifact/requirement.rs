@@ -137,6 +137,27 @@ pub enum Requirement {
         /// The evidence, such as "`app/Main.class`".
         shown_by: String,
     },
+    /// The Python that packages are for.
+    Python {
+        /// The minor version, such as `3.11`.
+        version: String,
+        /// The evidence.
+        shown_by: String,
+        /// Whether compiled modules show it, not the place of the packages.
+        is_compiled: bool,
+    },
+    /// The versions of Node.js that an application says that it runs on.
+    Node {
+        /// The range, as `engines.node` has it.
+        range: String,
+    },
+    /// The interfaces for addons (`NODE_MODULE_VERSION`) that a package has compiled addons for, of which one is enough.
+    NodeAbi {
+        /// The versions of the interface.
+        versions: BTreeSet<u32>,
+        /// One of the addons.
+        shown_by: String,
+    },
     /// A program of this name on the image's `PATH`, or at this absolute path.
     Executable {
         /// The name or path.

@@ -3,16 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::index::{BaseNode, LayerIndex, Lookup};
-use super::probes::{LoaderLine, ProbeResult, account_file};
+use super::index::BaseNode;
+use super::interpreters;
+use super::known::{KnownLayers, MAX_INCLUDES};
+use super::probes::{LoaderLine, ProbeResult};
 use super::seen::BaseAnswer;
-use super::tree::{FileTree, directory, follow};
-use crate::formats::elf::LibraryFlaw;
-use crate::layer::{AccountFile, AccountKind, EntryPath};
+use super::tree::follow;
+use crate::layer::EntryPath;
 use crate::project::lock::SystemFacts;
 use crate::types::error::BoxedError;
 
@@ -78,86 +78,6 @@ pub fn loaders(libc: Libc, architecture: &str) -> impl Iterator<Item = &'static 
 /// The most directories of libraries that are kept, and the longest of them in bytes.
 const MAX_DIRECTORIES: usize = 64;
 const MAX_DIRECTORY: usize = 256;
-/// The most files that the loader's configuration is read from.
-const MAX_INCLUDES: usize = 64;
-
-/// Layers that are all known, bottom first.
-pub(super) struct KnownLayers(pub(super) Vec<Arc<LayerIndex>>);
-
-impl KnownLayers {
-    fn find(&self, path: &EntryPath) -> Option<(&LayerIndex, &BaseNode)> {
-        for index in self.0.iter().rev() {
-            match index.lookup(path) {
-                Lookup::Here(node) => return Some((index, node)),
-                Lookup::Hidden => return None,
-                Lookup::Below => {}
-            }
-        }
-        None
-    }
-
-    /// Whether the file at `path` may be a loader: a text file, or one that was cut off, is none.
-    fn is_loader(&self, path: &EntryPath) -> bool {
-        match self.find(path).map(|(index, node)| index.dynamic(path, node)) {
-            Some(BaseAnswer::Here(dynamic)) => dynamic.flaw != Some(LibraryFlaw::Truncated),
-            Some(BaseAnswer::Unknown) => true,
-            Some(BaseAnswer::Nothing) | None => false,
-        }
-    }
-
-    /// Whether something that no layer hides is below `path`, where no layer has an entry.
-    fn implies(&self, path: &EntryPath) -> bool {
-        for index in self.0.iter().rev() {
-            if index.implies(path) {
-                return true;
-            }
-            if index.lookup(path) == Lookup::Hidden {
-                return false;
-            }
-        }
-        false
-    }
-
-    /// The reading of the file at `path`, links not followed.
-    fn reading(&self, path: &EntryPath) -> Option<&ProbeResult> {
-        self.find(path).and_then(|(index, _)| index.reading(path))
-    }
-
-    /// The names in a directory.
-    fn names(&self, directory: &EntryPath) -> BTreeSet<Vec<u8>> {
-        let (mut names, mut hidden) = (BTreeSet::new(), BTreeSet::new());
-        for index in self.0.iter().rev() {
-            if !index.names_in(directory, MAX_INCLUDES, &mut names, &mut hidden) {
-                break;
-            }
-        }
-        names
-    }
-}
-
-impl FileTree for KnownLayers {
-    fn lookup(&mut self, path: &EntryPath) -> Result<Option<BaseNode>, BoxedError> {
-        Ok(self.find(path).map(|(_, node)| node.clone()))
-    }
-
-    fn peek(&mut self, path: &EntryPath) -> Result<BaseAnswer<BaseNode>, BoxedError> {
-        Ok(match self.find(path) {
-            Some((_, node)) => BaseAnswer::Here(node.clone()),
-            None if self.implies(path) => BaseAnswer::Here(directory()),
-            None => BaseAnswer::Nothing,
-        })
-    }
-
-    fn accounts(&mut self, kind: AccountKind) -> Result<BaseAnswer<AccountFile>, BoxedError> {
-        let Some(path) = account_file(kind) else { return Ok(BaseAnswer::Unknown) };
-        Ok(match (self.find(&path), self.reading(&path)) {
-            (None, _) => BaseAnswer::Nothing,
-            (_, Some(ProbeResult::Accounts(file))) => BaseAnswer::Here(file.clone()),
-            _ => BaseAnswer::Unknown,
-        })
-    }
-}
-
 /// The facts of the image that these layers are.
 ///
 /// # Errors
@@ -171,7 +91,14 @@ pub(super) fn system(view: &mut KnownLayers) -> Result<SystemFacts, BoxedError> 
             libc.insert(of.name().to_owned());
         }
     }
-    Ok(SystemFacts { os: os(view)?, libc, java: java(view), library_path: library_path(view)? })
+    Ok(SystemFacts {
+        os: os(view)?,
+        libc,
+        java: java(view),
+        library_path: library_path(view)?,
+        node: interpreters::node(view),
+        python: interpreters::python(view),
+    })
 }
 
 fn os(view: &mut KnownLayers) -> Result<Option<String>, BoxedError> {
@@ -252,7 +179,10 @@ fn included(view: &KnownLayers, pattern: &str) -> Vec<EntryPath> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::bases::LayerIndex;
     use crate::oci::media_type::LayerCompression;
     use crate::runtime::budget::Budget;
 

@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use super::agreed::AgreedStatements;
 use super::error::BaseError;
-use super::facts::{self, KnownLayers};
+use super::facts;
 use super::index::{BaseNode, LayerIndex, Lookup};
+use super::known::KnownLayers;
 use super::open::{Base, PlatformBase, TreeFacts};
 use super::probes::account_file;
 use super::said;
@@ -679,7 +680,7 @@ fn index_budget(reference: &str, layers: &[Descriptor]) -> Budget {
 }
 
 fn index_key(layer: &Digest) -> Key {
-    KeyBuilder::new("pack layer index 8").part(layer.as_bytes()).finish()
+    KeyBuilder::new("pack layer index 9").part(layer.as_bytes()).finish()
 }
 
 /// Tells a task how many bytes were read, until the user interrupts.

@@ -187,7 +187,11 @@ impl BaseLayers<'_> {
     fn check_system(&mut self) -> Result<usize, BoxedError> {
         let Some(said) = self.known.system.take() else { return Ok(0) };
         self.reach = Reach::All;
-        let Some(found) = self.system()? else { return Ok(0) };
+        let Some(mut found) = self.system()? else { return Ok(0) };
+        // A lock of an older version does not speak of interpreters.
+        if said.node.is_none() && said.python.is_empty() {
+            (found.node, found.python) = (None, BTreeSet::new());
+        }
         if found == said {
             return Ok(1);
         }
@@ -196,8 +200,11 @@ impl BaseLayers<'_> {
             let java = facts.java.map_or_else(|| "no Java".to_owned(), |java| format!("Java {java}"));
             let libc = if libc.is_empty() { "no C library".to_owned() } else { libc.join(" and ") };
             let os = facts.os.as_deref().unwrap_or("an unnamed system");
+            let node = facts.node.iter().map(|node| format!("Node.js {}", Foreign::new(node)));
+            let python = facts.python.iter().map(|python| format!("Python {}", Foreign::new(python)));
+            let interpreters: String = node.chain(python).map(|name| format!(", {name}")).collect();
             format!(
-                "{} with {libc} and {java}, whose loader looks in {:?}",
+                "{} with {libc} and {java}{interpreters}, whose loader looks in {:?}",
                 Foreign::new(os),
                 facts.library_path
             )

@@ -3,7 +3,7 @@
 //! - [`open`]: a base, its documents and blobs, cheapest place first.
 //! - [`index`]: what one layer has, by the layer's digest; [`probes`]: what is read off a few small files.
 //! - [`layers`]: the layers of a base together, asked path by path; [`lock`] compares `build.lock` with them.
-//! - [`facts`]: what follows for the whole image: distribution, C library, Java, where the loader looks.
+//! - [`facts`]: what follows for the whole image: distribution, C library, Java, where the loader looks; [`interpreters`]: Node.js and Python.
 //! - [`tree`]: one view of the files of base and planned layers together.
 //! - [`overlay`]: the layers of an image on a base that they were not built on.
 //! - [`server`]: what the configuration tells of servers.
@@ -13,6 +13,8 @@ mod content;
 mod error;
 mod facts;
 mod index;
+mod interpreters;
+mod known;
 mod layers;
 mod lock;
 mod open;
@@ -26,6 +28,7 @@ mod tree;
 pub use error::BaseError;
 pub use facts::{Libc, loaders};
 pub use index::{BaseNode, FileFacts, LayerIndex};
+pub use interpreters::{node_interface, node_with_interface};
 pub use layers::{BaseLayers, Reach, SharedIndexes};
 pub use open::{Base, PlatformBase, soci_config};
 pub use overlay::Overlay;

@@ -22,7 +22,7 @@ struct Probe {
 }
 
 /// All probes; the first that is about a path reads it.
-const PROBES: [Probe; 7] = [
+const PROBES: [Probe; 8] = [
     Probe { is_about: |path| is_one(path, &OS_RELEASE), limit: 64 << 10, read: os_release },
     Probe { is_about: |path| ends(path, b"release"), limit: 64 << 10, read: java_release },
     Probe { is_about: is_loader_configuration, limit: 64 << 10, read: loader_directories },
@@ -30,6 +30,11 @@ const PROBES: [Probe; 7] = [
     Probe { is_about: |path| path == b"etc/group", limit: MAX_ACCOUNTS, read: accounts },
     Probe { is_about: is_dpkg_status, limit: MAX_PACKAGES, read: dpkg_packages },
     Probe { is_about: |path| path == b"lib/apk/db/installed", limit: MAX_PACKAGES, read: apk_packages },
+    Probe {
+        is_about: |path| path.ends_with(b"/include/node/node_version.h"),
+        limit: 64 << 10,
+        read: node_header,
+    },
 ];
 
 /// Databases of packages of large images have 2 MiB.
@@ -60,6 +65,8 @@ pub enum ProbeResult {
     Packages(BTreeMap<String, String>),
     /// The dynamic section of a program or library.
     Elf(Dynamic),
+    /// The version of Node.js, such as `20.11.1`.
+    Node(String),
 }
 
 /// A line of `ld.so.conf`.
@@ -89,7 +96,7 @@ impl ProbeResult {
     #[must_use]
     pub fn cost(&self) -> usize {
         match self {
-            Self::System { name } => EACH + name.len(),
+            Self::System { name } | Self::Node(name) => EACH + name.len(),
             Self::Java(_) => EACH,
             Self::Loader(lines) => lines
                 .iter()
@@ -160,6 +167,21 @@ pub fn java_major(version: &str) -> Option<u32> {
         1 => numbers.next()?.parse().ok(),
         major => Some(major),
     }
+}
+
+/// `#define NODE_MAJOR_VERSION 20`, and the same of the other two numbers.
+fn node_header(bytes: &[u8]) -> Option<ProbeResult> {
+    let text = String::from_utf8_lossy(bytes);
+    let number = |part: &str| -> Option<u32> {
+        let name = format!("NODE_{part}_VERSION");
+        let value = text.lines().find_map(|line| {
+            let mut words = line.split_ascii_whitespace();
+            (words.next() == Some("#define") && words.next() == Some(&name)).then(|| words.next())?
+        });
+        value?.parse().ok()
+    };
+    let [major, minor, patch] = [number("MAJOR")?, number("MINOR")?, number("PATCH")?];
+    Some(ProbeResult::Node(format!("{major}.{minor}.{patch}")))
 }
 
 fn loader_directories(bytes: &[u8]) -> Option<ProbeResult> {
@@ -260,6 +282,10 @@ mod tests {
         let apk = "C:Q1\nP:musl\nV:1.2.4-r2\n\nP:busybox\nV:1.36\n";
         let two = [("busybox", "1.36"), ("musl", "1.2.4-r2")].map(|(a, b)| (a.to_owned(), b.to_owned()));
         assert_eq!(read("lib/apk/db/installed", apk), Some(ProbeResult::Packages(two.into())));
+        let header =
+            "#define NODE_MAJOR_VERSION 20\n#define NODE_MINOR_VERSION 11\n  #define NODE_PATCH_VERSION 1\n";
+        let node = Some(ProbeResult::Node("20.11.1".to_owned()));
+        assert_eq!(read("usr/local/include/node/node_version.h", header), node);
         assert_eq!(read("etc/hosts", "127.0.0.1 localhost"), None);
     }
 

@@ -579,6 +579,10 @@ const TESTED: &[(&str, &str, &str)] = &[
     ),
     ("java-missing", "verdicts::a_base_without_java_is_named_with_one_that_has_it", MATRIX),
     ("java-version", MATRIX, "verdicts::the_newest_class_of_an_application_decides"),
+    ("python-version", PYTHON, PYTHON),
+    ("python-abi", MATRIX, MATRIX),
+    ("node-version", MATRIX, MATRIX),
+    ("node-abi", MATRIX, MATRIX),
     ("entrypoint-missing", MATRIX, MATRIX),
     ("entrypoint-not-executable", STARTED, STARTED),
     ("entrypoint-no-shell", SHELL, SHELL),
@@ -616,6 +620,7 @@ const TESTED: &[(&str, &str, &str)] = &[
 
 /// Tests that show both.
 const MATRIX: &str = "verdicts::build_and_plan_say_the_same_whatever_the_store_holds";
+const PYTHON: &str = "python::a_base_needs_the_python_of_the_environment";
 const STARTED: &str = "verdicts::the_program_that_starts_an_image_can";
 const SHELL: &str = "users::a_start_script_needs_its_shell_and_line_ends_of_unix";
 const READ: &str = "users::files_that_the_user_cannot_read_are_told";
@@ -633,7 +638,7 @@ const HEALTH: &str = "check::an_image_without_a_health_check_is_noted";
 const LATEST: &str = "check::a_base_without_a_version_is_noted";
 
 /// Rules of the catalogue that no check has findings of yet.
-const NOT_YET: &[&str] = &["python-version", "python-abi", "node-version", "node-abi"];
+const NOT_YET: &[&str] = &[];
 
 /// The rules and their levels.
 fn all_rules() -> Vec<(String, String)> {

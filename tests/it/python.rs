@@ -137,12 +137,16 @@ fn a_base_needs_the_python_of_the_environment() {
     let (_base, project) = shop(&environment(""), "");
     let (_other, layout) = base_with("usr/bin/python3.12", "");
     let refused = project.pack("build").args(&format!("--base {layout}")).fails(1);
-    refused.says(&["`/usr/bin/python3.11`"]).hints();
+    refused
+        .says(&["are for Python 3.11 (`lib/python3.11/site-packages`), and the base has Python 3.12"])
+        .hints();
     let (_official, layout) = base_with("usr/local/bin/python3.11", ", PYTHON_VERSION = \"3.11.9\"");
     project.build(&format!("--base {layout}"));
     let (_official, layout) = base_with("usr/local/bin/python3.12", ", PYTHON_VERSION = \"3.12.1\"");
     let refused = project.pack("build").args(&format!("--base {layout}")).fails(1);
-    refused.says(&["are for Python 3.11, and the base has Python 3.12"]).hints();
+    refused
+        .says(&["are for Python 3.11 (`lib/python3.11/site-packages`), and the base has Python 3.12"])
+        .hints();
 }
 
 #[test]

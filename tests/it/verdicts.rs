@@ -10,7 +10,7 @@ use crate::artifacts::{
     AMD64, ARM64, JAKARTA, base, elf, elf_of, elf_with, layout, library, library_defining, war,
 };
 use crate::registry::Served;
-use crate::support::{Outcome, Project, REPOSITORY, Run, copy_tree, files_below};
+use crate::support::{Outcome, Project, REPOSITORY, Run, Zip, copy_tree, files_below};
 
 /// The states of a store when a command begins.
 pub(crate) const STORES: [&str; 4] = ["cold", "warm", "foreign", "damaged"];
@@ -84,6 +84,50 @@ fn java(version: &str, has_program: bool) -> Project {
     };
     let config = format!("env = {{ JAVA_VERSION = \"{version}\" }}\n{program}");
     base(&["linux/amd64"], &config, &[("jdk/java", "java")])
+}
+
+/// A base with this variable, and a program of this name.
+fn interpreter(variable: &str, name: &str) -> Project {
+    let program = format!(
+        "env = {{ {variable} }}\n\n[[layer]]\nname = \"program\"\n\
+         files = [{{ from = \"files/program\", to = \"/usr/bin/{name}\", mode = \"0755\" }}]\n"
+    );
+    base(&["linux/amd64"], &program, &[("program", "program")])
+}
+
+/// An application of Node.js that says on which it runs, and one with an addon for Node.js 20.
+const NODE_APPS: [(&str, &[(&str, &str)]); 2] = [
+    (
+        "node",
+        &[
+            ("package.json", r#"{"scripts":{"start":"node a.js"},"engines":{"node":"^20.9 || >=22"}}"#),
+            ("a.js", ""),
+        ],
+    ),
+    (
+        "addon",
+        &[
+            ("package.json", r#"{"scripts":{"start":"node a.js"},"dependencies":{"w":"1"}}"#),
+            ("a.js", ""),
+            ("node_modules/w/package.json", r#"{"name":"w","version":"1.0.0"}"#),
+        ],
+    ),
+];
+
+/// Writes the artifact of a row.
+fn write_artifact(project: &Project, row: &Row) {
+    let Some((name, files)) = NODE_APPS.iter().find(|(name, _)| *name == row.name) else {
+        project.write(row.name, (row.artifact)());
+        return;
+    };
+    for (file, text) in *files {
+        project.write(&format!("{name}/{file}"), text);
+    }
+    if *name == "addon" {
+        let addon = library(AMD64, &[]);
+        project.write("addon/node_modules/w/prebuilds/linux-x64/node.abi115.node", &addon);
+        project.write("addon/node_modules/w/prebuilds/linux-x64/electron.abi121.node", &addon);
+    }
 }
 
 fn rows() -> Vec<Row> {
@@ -201,6 +245,38 @@ fn rows() -> Vec<Row> {
             says: "and the base has Java 5",
             ..one()
         },
+        Row {
+            requirement: "Python",
+            artifact: || {
+                Zip::default()
+                    .stored("__main__.py", b"")
+                    .stored("_w.cpython-311-x86_64-linux-gnu.so", b"")
+                    .finish()
+            },
+            name: "app.pyz",
+            good: || interpreter("PYTHON_VERSION = \"3.11.9\"", "python3.11"),
+            bad: || interpreter("PYTHON_VERSION = \"3.12.1\"", "python3.11"),
+            says: "are for Python 3.11 (by the names of compiled modules), and the base has Python 3.12 (`PYTHON_VERSION`)",
+            ..one()
+        },
+        Row {
+            requirement: "Node",
+            artifact: Vec::new,
+            name: "node",
+            good: || interpreter("NODE_VERSION = \"20.11.0\"", "node"),
+            bad: || interpreter("NODE_VERSION = \"18.19.0\"", "node"),
+            says: "runs on Node.js `^20.9 || >=22` (`engines.node` in `package.json`), and the base has 18.19.0",
+            ..one()
+        },
+        Row {
+            requirement: "NodeAbi",
+            artifact: Vec::new,
+            name: "addon",
+            good: || interpreter("NODE_VERSION = \"20.11.0\"", "node"),
+            bad: || interpreter("NODE_VERSION = \"22.1.0\"", "node"),
+            says: "is for Node.js 20, and the base has Node.js 22.1.0",
+            ..one()
+        },
         program(Row {
             requirement: "Account",
             artifact: || elf(AMD64, &[]),
@@ -241,7 +317,7 @@ fn every_requirement_that_is_stated_has_a_row() {
 fn project_of(row: &Row, base: &str) -> Project {
     let project = Project::new();
     write_build_file(&project, row, base);
-    project.write(row.name, (row.artifact)());
+    write_artifact(&project, row);
     project
 }
 

@@ -22,6 +22,7 @@ use super::super::options::{AppOptions, AppRoot};
 use super::super::package_json::{PackageJson, member, package};
 use super::super::proposal::{Proposal, not_empty};
 use super::super::requirement::{InterpreterPlace, Requirement, Requirements, Search};
+use crate::formats::node_range::NodeRange;
 use crate::layer::EntryPath;
 use crate::layer::scan::Scanner;
 use crate::oci::ConfigFile;
@@ -172,7 +173,11 @@ impl ArtifactKind for NodeApp {
         }
         if material.form() == Form::Directory {
             let files = NodeFiles::read(material, options, scanner)?;
-            requirements.all.extend(modules(&files)?.requirements(root(options)?.as_ref()));
+            let range = files.package.node.clone().filter(|range| NodeRange::parse(range).is_some());
+            requirements.all.extend(range.map(|range| Requirement::Node { range }));
+            let modules = modules(&files)?;
+            requirements.all.extend(modules.interfaces());
+            requirements.all.extend(modules.requirements(root(options)?.as_ref()));
         }
         Ok(requirements)
     }

@@ -94,11 +94,9 @@ impl ArtifactKind for Python {
         if let Some(archive) = material.archive() {
             let kind = ZipAppKind::of(archive).unwrap_or(ZipAppKind::Plain);
             let version = zipapp::version(archive);
-            check_version(material, version, base)?;
             return zipapp::propose(material, kind, options, program(version));
         }
         let files = PythonFiles::read(material, options, scanner)?;
-        check_version(material, files.version, base)?;
         modules(&files)?.check_platform(material, base)?;
         let root = root(options, &files.environment)?;
         check_root(root.as_ref())?;
@@ -147,6 +145,7 @@ impl ArtifactKind for Python {
         let mut requirements = Requirements::none(material.path().to_owned());
         let executable = |name: String| Requirement::Executable { name, home: None };
         if let Some(archive) = material.archive() {
+            requirements.all.extend(zipapp::version(archive).map(compiled));
             if !options.has_entrypoint {
                 requirements.all.push(executable(program(zipapp::version(archive))));
             }
@@ -154,6 +153,14 @@ impl ArtifactKind for Python {
         }
         let files = PythonFiles::read(material, options, scanner)?;
         let is_virtual = matches!(files.environment, PythonEnvironment::Virtual { .. });
+        requirements.all.extend(match &files.environment {
+            PythonEnvironment::Virtual { version, site, .. } => Some(Requirement::Python {
+                version: version.to_string(),
+                shown_by: format!("`{}`", shown(site)),
+                is_compiled: false,
+            }),
+            PythonEnvironment::Target => files.version.map(compiled),
+        });
         if is_virtual || !options.has_entrypoint {
             requirements.all.push(executable(interpreter(&files, search.interpreter)));
         }
@@ -235,23 +242,10 @@ fn program(version: Option<PythonVersion>) -> String {
     version.map_or_else(|| "python3".to_owned(), |version| format!("python{version}"))
 }
 
-/// Refuses packages for another Python than that of a base that says which it has.
-fn check_version(
-    material: &Material,
-    wanted: Option<PythonVersion>,
-    base: Option<&ConfigFile>,
-) -> Result<(), ArtifactError> {
-    let (Some(wanted), Some(found)) = (wanted, PythonVersion::of_base(base)) else { return Ok(()) };
-    if wanted == found {
-        return Ok(());
-    }
-    Err(ArtifactError::Unfit {
-        path: material.path().to_owned(),
-        why: format!(
-            "its packages are for Python {wanted}, and the base has Python {found} (`PYTHON_VERSION`)"
-        ),
-        hint: format!("use a base with Python {wanted}, or install the packages with Python {found}"),
-    })
+/// The requirement of compiled modules that are for one version.
+fn compiled(version: PythonVersion) -> Requirement {
+    let shown_by = "by the names of compiled modules".to_owned();
+    Requirement::Python { version: version.to_string(), shown_by, is_compiled: true }
 }
 
 /// The native modules of its packages, by the directory below the packages that they are in.

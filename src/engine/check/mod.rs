@@ -15,6 +15,7 @@ mod content;
 mod error;
 mod executable;
 mod image;
+mod interpreters;
 mod kept;
 mod libraries;
 #[cfg(test)]

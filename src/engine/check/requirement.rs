@@ -2,6 +2,7 @@
 
 use super::executable::{StartProgram, executable};
 use super::image::CandidateImage;
+use super::interpreters::{self, PythonPackages};
 use super::lookups::FileAt;
 use super::versions::VersionReport;
 use super::{kept, libraries, servlet};
@@ -56,6 +57,14 @@ fn check_one<T: FileTree>(
         Requirement::Libraries(all) => libraries::check(all, artifact, image, versions)?,
         Requirement::Servlet(usage) => vec![servlet::check(usage, artifact, image.base)],
         Requirement::Java { major, shown_by } => vec![java(*major, shown_by, artifact, image)?],
+        Requirement::Python { version, shown_by, is_compiled } => {
+            let packages = PythonPackages { version, shown_by, is_compiled: *is_compiled };
+            vec![interpreters::python(&packages, artifact, image)?]
+        }
+        Requirement::Node { range } => vec![interpreters::node(range, artifact, image)?],
+        Requirement::NodeAbi { versions, shown_by } => {
+            vec![interpreters::node_abi(versions, shown_by, image)?]
+        }
         Requirement::Executable { name, home } => {
             let is_java = home.as_deref() == Some(JAVA_HOME);
             let name = match home {
@@ -103,6 +112,15 @@ pub(crate) fn check_all<T: FileTree>(
         if matches!(requirement, Requirement::Java { .. }) && findings.iter().any(is_java_missing) {
             continue;
         }
+        // So does a Python that the base lacks.
+        let is_python_missing = |finding: &Finding| {
+            matches!(finding.rule, Rule::PythonVersion | Rule::PythonAbi) && finding.answer == Answer::NotMet
+        };
+        let is_python =
+            matches!(requirement, Requirement::Executable { name, .. } if name.contains("python3."));
+        if is_python && findings.iter().any(is_python_missing) {
+            continue;
+        }
         let found = check_one(requirement, &artifact, image, &mut versions)?;
         if matches!(requirement, Requirement::Loader { .. }) {
             loader = found.first().map_or(Answer::Met, |finding| finding.answer);
@@ -112,6 +130,14 @@ pub(crate) fn check_all<T: FileTree>(
             .extend(found.into_iter().filter(|finding| !(says_no_more && finding.answer == Answer::Unknown)));
     }
     findings.extend(versions.findings(image));
+    // Of a program that may not be there, the version is no other question.
+    let is_unknown = |finding: &Finding| finding.answer == Answer::Unknown;
+    if findings.iter().any(|finding| finding.rule == Rule::EntrypointMissing && is_unknown(finding)) {
+        let is_about_it = |rule: Rule| {
+            matches!(rule, Rule::PythonVersion | Rule::PythonAbi | Rule::NodeVersion | Rule::NodeAbi)
+        };
+        findings.retain(|finding| !(is_about_it(finding.rule) && is_unknown(finding)));
+    }
     for finding in &mut findings {
         if finding.rule == Rule::JavaMissing && finding.answer == Answer::NotMet {
             finding.hint = Some(base_with_java(requirements));

@@ -133,6 +133,8 @@ pub struct ElfFile {
     pub is_pie: bool,
     /// Its interpreter and dynamic section.
     pub dynamic: Dynamic,
+    /// Where the names of its symbols and libraries are: offset and size in bytes.
+    pub strings: Option<(u64, u64)>,
     /// The level of x86-64 that its loader asks the processor for: 1 to 4.
     pub level: u32,
 }
@@ -326,6 +328,7 @@ fn read<'d, H: FileHeader<Endian = Endianness>>(
         entry: header.e_entry(endian).into(),
         is_pie,
         dynamic: found,
+        strings: strings.zip(value(elf::DT_STRSZ)),
         level,
     })
 }

@@ -79,6 +79,8 @@ table! {
         "libc" => libc: Vec<String>,
         "java" => java: Option<u64>,
         "library-path" => library_path: Vec<String>,
+        "node" => node: Option<String>,
+        "python" => python: Vec<String>,
     }
 }
 
@@ -120,6 +122,8 @@ impl BaseText {
                 libc: system.libc.into_iter().collect(),
                 java: system.java.and_then(|java| u32::try_from(java).ok()),
                 library_path: system.library_path,
+                node: system.node,
+                python: system.python.into_iter().collect(),
             }),
         });
         let mut documents = self.documents;

@@ -96,6 +96,12 @@ impl SystemFacts {
             line(text, "java", &java.to_string());
         }
         line(text, "library-path", &list(&mut self.library_path.iter()));
+        if let Some(node) = &self.node {
+            line(text, "node", &quoted(node));
+        }
+        if !self.python.is_empty() {
+            line(text, "python", &list(&mut self.python.iter()));
+        }
     }
 }
 

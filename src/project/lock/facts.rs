@@ -80,6 +80,10 @@ pub struct SystemFacts {
     pub java: Option<u32>,
     /// Where the configuration of the loader says that libraries are.
     pub library_path: Vec<String>,
+    /// The version of its Node.js, or the major version alone, where a file tells.
+    pub node: Option<String>,
+    /// The minor versions of Python that it has, such as `3.11`. None are in a lock of an older version.
+    pub python: BTreeSet<String>,
 }
 
 /// The entry of a base at a path.

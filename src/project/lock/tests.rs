@@ -374,6 +374,8 @@ fn any_lock() -> impl Strategy<Value = Lock> {
                     libc: ["glibc".to_owned()].into(),
                     java: Some(17),
                     library_path: vec!["/opt/lib".to_owned()],
+                    node: Some("18.19.0".to_owned()),
+                    python: ["3.11".to_owned()].into(),
                 }),
             }];
             lock.update(LockedBase {

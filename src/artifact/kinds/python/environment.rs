@@ -4,7 +4,6 @@ use super::super::super::error::ArtifactError;
 use super::super::super::found_tree::FoundTree;
 use super::super::super::requirement::InterpreterPlace;
 use crate::layer::scan::FoundKind;
-use crate::oci::ConfigFile;
 use crate::runtime::input::MAX_TEXT;
 use crate::types::shown::shown;
 
@@ -47,11 +46,6 @@ impl PythonVersion {
         let digits = &rest[..rest.bytes().take_while(u8::is_ascii_digit).count()];
         let (major, minor) = digits.split_at_checked(1)?;
         Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })
-    }
-
-    /// That of a base that says it.
-    pub(super) fn of_base(base: Option<&ConfigFile>) -> Option<Self> {
-        base?.env("PYTHON_VERSION").and_then(Self::parse)
     }
 }
 

@@ -326,8 +326,6 @@ fn broken_environments_are_refused() {
         "is for Python 3.12, and the environment is for Python 3.11",
     );
     let app = App::environment("", &[]);
-    let error = app.on(&["PYTHON_VERSION=3.12.1"]).expect_err("refused").to_string();
-    assert!(error.contains("are for Python 3.11, and the base has Python 3.12"), "{error}");
     let root = |root: &str| AppOptions { root: Some(root.parse().expect("a root")), ..AppOptions::default() };
     let error =
         propose(&app.artifact(), &root("/a b"), None, &Scanner::default()).expect_err("refused").to_string();
@@ -360,7 +358,9 @@ fn archives_that_python_runs_are_told_apart() {
     assert!(archive("s.pyz", &parts).0.contains("shiv"));
     let old = base(&["PYTHON_VERSION=3.11.1"]);
     let artifact = detect(&directory.path().join("shop.pex")).expect("detected");
-    assert!(propose(&artifact, &AppOptions::default(), Some(&old), &Scanner::default()).is_err());
+    let stated = requirements(&artifact, &AppOptions::default(), Search::on(Some(&old)), &Scanner::default());
+    let python = stated.expect("read").all.into_iter().next();
+    assert!(matches!(python, Some(Requirement::Python { version, .. }) if version == "3.12"));
 }
 
 #[test]
