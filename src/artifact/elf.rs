@@ -1,7 +1,7 @@
 //! The headers of an ELF program: its platform, and what it needs at run time.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use memchr::memmem;
 use object::{ReadCache, ReadRef as _};
 
 use super::error::ArtifactError;
+use super::glimpse::ELF_MAGIC;
 use super::requirement::Search;
 use crate::formats::elf::{Dynamic, ElfFile, ElfKind, Machine};
 use crate::runtime::input;
@@ -143,23 +144,44 @@ fn section_names(file: &File) -> Option<Vec<u8>> {
 
 /// Reads the headers and tables of the program at `path`.
 pub(super) fn read_facts(path: &Path) -> Result<ElfFacts, ArtifactError> {
-    read(path, false)
-}
-
-/// The same of a shared library that a program loads.
-pub(super) fn read_module_facts(path: &Path) -> Result<ElfFacts, ArtifactError> {
-    read(path, true)
-}
-
-fn read(path: &Path, is_module: bool) -> Result<ElfFacts, ArtifactError> {
     let (file, _) =
         input::open(path).map_err(|source| ArtifactError::Io { path: path.to_owned(), source })?;
+    read_open(file, path, ElfRole::Program)
+}
+
+/// The same of a shared library that a program loads; `None` if it is no ELF file.
+pub(super) fn read_module_facts(path: &Path) -> Result<Option<ElfFacts>, ArtifactError> {
+    let io = |source| ArtifactError::Io { path: path.to_owned(), source };
+    let (file, _) = input::open(path).map_err(io)?;
+    let is_addon = path.extension().is_some_and(|end| end == "node");
+    let role = if is_addon { ElfRole::Addon } else { ElfRole::Library };
+    let mut head = [0; ELF_MAGIC.len()];
+    match file.read_exact_at(&mut head, 0) {
+        Ok(()) if head == *ELF_MAGIC => read_open(file, path, role).map(Some),
+        Ok(()) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(io(error)),
+    }
+}
+
+/// How a file is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ElfRole {
+    /// It is started.
+    Program,
+    /// A program loads it.
+    Library,
+    /// Node.js loads it.
+    Addon,
+}
+
+fn read_open(file: File, path: &Path, role: ElfRole) -> Result<ElfFacts, ArtifactError> {
     // Only the headers and tables that are looked at are read.
-    facts_of(&ReadCache::new(file), is_module)
+    facts_of(&ReadCache::new(file), role)
         .map_err(|why| ArtifactError::NotAProgram { path: path.to_owned(), why })
 }
 
-fn facts_of(data: &ReadCache<File>, is_module: bool) -> Result<ElfFacts, String> {
+fn facts_of(data: &ReadCache<File>, role: ElfRole) -> Result<ElfFacts, String> {
     ElfFile::check_whole(data)?;
     let file = ElfFile::read(data)?;
     if ![ABI_NONE, ABI_GNU].contains(&file.abi) {
@@ -173,11 +195,11 @@ fn facts_of(data: &ReadCache<File>, is_module: bool) -> Result<ElfFacts, String>
     let dynamic = file.dynamic;
     let starts =
         dynamic.interpreter.is_some() || file.is_pie || (file.entry != 0 && dynamic.soname.is_none());
-    if file.kind == ElfKind::Shared && !starts && !is_module {
+    if file.kind == ElfKind::Shared && !starts && role == ElfRole::Program {
         return Err("it is a shared library".to_owned());
     }
     let is_static = dynamic.interpreter.is_none() && dynamic.needed.is_empty();
-    let strings = file.strings.filter(|_| is_module && dynamic.soname.is_none());
+    let strings = file.strings.filter(|_| role == ElfRole::Addon);
     let strings = strings.and_then(|(at, size)| data.read_bytes_at(at, size.min(MAX_STRINGS)).ok());
     let node_interface = strings.and_then(node_interface);
     Ok(ElfFacts { platform, dynamic, is_static, level: file.level, node_interface })

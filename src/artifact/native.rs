@@ -3,18 +3,17 @@
 //! A package may bring one module for each of several platforms and load the one that fits.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
 
 use super::elf::{ElfFacts, read_module_facts};
 use super::error::ArtifactError;
-use super::glimpse::ELF_MAGIC;
 use super::loaded::requirements_of_program;
 use super::material::Material;
 use super::requirement::Requirement;
 use crate::layer::EntryPath;
-use crate::layer::scan::{FoundKind, TreeItem};
+use crate::layer::scan::{FoundKind, Scanner, TreeItem};
 use crate::oci::ConfigFile;
-use crate::runtime::input;
 use crate::types::shown::shown;
 
 /// Libraries of a graphics driver, which the container's runtime adds.
@@ -23,7 +22,7 @@ const OF_DRIVER: [&str; 2] = ["libcuda.so", "libnvidia-"];
 /// A module.
 pub(super) struct NativeModule<'a> {
     item: &'a TreeItem,
-    facts: ElfFacts,
+    facts: Arc<ElfFacts>,
 }
 
 /// The modules of an application, by the package that they belong to.
@@ -71,6 +70,7 @@ impl<'a> NativeModules<'a> {
     /// Looks at all files of `items` that may be modules by their names; `package_of` names the package of a path.
     pub(super) fn read(
         items: impl Iterator<Item = &'a TreeItem>,
+        scanner: &Scanner,
         is_module: impl Fn(&[u8]) -> bool,
         package_of: impl Fn(&[u8]) -> Vec<u8>,
     ) -> Result<Self, ArtifactError> {
@@ -85,11 +85,14 @@ impl<'a> NativeModules<'a> {
                 continue;
             }
             let package = package_of(item.relative());
-            if is_elf(item)? {
-                let facts = read_module_facts(&item.path)?;
-                all.packages.entry(package).or_default().push(NativeModule { item, facts });
-            } else {
-                all.foreign.entry(package).or_insert(item);
+            let path: &Path = &item.path;
+            let facts =
+                scanner.readings().once(path, || read_module_facts(path).map(|facts| facts.map(Arc::new)))?;
+            match facts {
+                Some(facts) => all.packages.entry(package).or_default().push(NativeModule { item, facts }),
+                None => {
+                    all.foreign.entry(package).or_insert(item);
+                }
             }
         }
         Ok(all)
@@ -190,12 +193,4 @@ impl<'a> NativeModules<'a> {
 /// Whether a library is a dynamic loader, which the interpreter has loaded: modules may name it.
 fn is_loader(name: &str) -> bool {
     name.starts_with("ld-linux") || name.starts_with("ld64.so")
-}
-
-fn is_elf(item: &TreeItem) -> Result<bool, ArtifactError> {
-    let io = |source| ArtifactError::Io { path: item.path.to_path_buf(), source };
-    let (file, _) = input::open(&item.path).map_err(io)?;
-    let mut head = Vec::with_capacity(ELF_MAGIC.len());
-    file.take(ELF_MAGIC.len() as u64).read_to_end(&mut head).map_err(io)?;
-    Ok(head == ELF_MAGIC)
 }

@@ -76,7 +76,9 @@ pub(super) fn node(view: &KnownLayers) -> Option<String> {
     if let Some(ProbeResult::Node(version)) = path(header).and_then(|header| view.reading(&header)) {
         return Some(version.clone());
     }
-    let packages = view.0.iter().flat_map(|index| index.readings());
+    // A package has no other program.
+    let is_packaged = program.as_bytes() == b"usr/bin/node";
+    let packages = view.0.iter().filter(|_| is_packaged).flat_map(|index| index.readings());
     let installed = packages.filter_map(|(path, reading)| match reading {
         ProbeResult::Packages(packages) if view.reading(path) == Some(reading) => packages.get("nodejs"),
         _ => None,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::artifacts::{AMD64, ARM64, elf, library};
+use crate::artifacts::{AMD64, ARM64, base, elf, layout, library};
 use crate::node::{base_with, config_of, lay_out};
 use crate::reproducible::check_golden;
 use crate::support::{Built, Project, Zip, chmod};
@@ -147,6 +147,35 @@ fn a_base_needs_the_python_of_the_environment() {
     refused
         .says(&["are for Python 3.11 (`lib/python3.11/site-packages`), and the base has Python 3.12"])
         .hints();
+}
+
+/// A distribution's Python is not the one that a base such as conda's has on its `PATH`.
+#[test]
+fn a_python_elsewhere_on_the_path_is_no_other_version() {
+    let on = |name: &str| {
+        let files = ["/usr/bin/python3.11".to_owned(), format!("/opt/conda/bin/{name}")];
+        let files = files.map(|to| format!("{{ from = \"files/program\", to = \"{to}\", mode = \"0755\" }}"));
+        let config = format!(
+            "env = {{ PATH = \"/opt/conda/bin:/usr/bin\" }}\n\n[[layer]]\nname = \"program\"\nfiles = [{}]\n",
+            files.join(", ")
+        );
+        base(&["linux/amd64"], &config, &[("program", "program")])
+    };
+    let (_base, project) =
+        shop(&target(), "[config]\nentrypoint = [\"/opt/conda/bin/python3\", \"-m\", \"hello\"]\n");
+    project.write("app/_w.cpython-312-x86_64-linux-gnu.so", library(AMD64, &[]));
+    let refused = project.pack("build").run();
+    assert!(refused.stderr.contains("are for Python 3.12"), "{refused:?}");
+    let conda = on("python3");
+    let plan = project.pack("plan").arg("--base").arg(&layout(&conda)).ok();
+    assert!(plan.stderr.contains("has the Python 3.12 that"), "{plan:?}");
+    let conda = on("python3.12");
+    let entrypoint = "config.entrypoint=[\"python3.12\", \"-m\", \"hello\"]";
+    let plan =
+        project.pack("plan --json").arg("--base").arg(&layout(&conda)).arg("--set").arg(entrypoint).ok();
+    let json = plan.json();
+    let found = json["findings"].as_array().unwrap().iter().find(|finding| finding["rule"] == "python-abi");
+    assert_eq!(found.map(|finding| finding["answer"].clone()), Some("met".into()), "{json:#}");
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl ArtifactKind for NodeApp {
             return bundle::propose(material, options, node(Search::on(base).interpreter).to_owned());
         }
         let files = NodeFiles::read(material, options, scanner)?;
-        check_modules(material, &files, base)?;
+        check_modules(material, &files, base, scanner)?;
         let root = root(options)?;
         start::check_root(root.as_ref())?;
         let entrypoint = if options.has_entrypoint {
@@ -175,7 +175,7 @@ impl ArtifactKind for NodeApp {
             let files = NodeFiles::read(material, options, scanner)?;
             let range = files.package.node.clone().filter(|range| NodeRange::parse(range).is_some());
             requirements.all.extend(range.map(|range| Requirement::Node { range }));
-            let modules = modules(&files)?;
+            let modules = modules(&files, scanner)?;
             requirements.all.extend(modules.interfaces());
             requirements.all.extend(modules.requirements(root(options)?.as_ref()));
         }
@@ -220,8 +220,8 @@ fn without_command(material: &Material, files: &NodeFiles, NoCommand(why): NoCom
 }
 
 /// The native modules of its packages.
-fn modules(files: &NodeFiles) -> Result<NativeModules<'_>, ArtifactError> {
-    NativeModules::read(files.kept(), |name| name.ends_with(b".node"), package_of)
+fn modules<'a>(files: &'a NodeFiles, scanner: &Scanner) -> Result<NativeModules<'a>, ArtifactError> {
+    NativeModules::read(files.kept(), scanner, |name| name.ends_with(b".node"), package_of)
 }
 
 /// The directory of the innermost package that a path belongs to.
@@ -237,8 +237,9 @@ fn check_modules(
     material: &Material,
     files: &NodeFiles,
     base: Option<&ConfigFile>,
+    scanner: &Scanner,
 ) -> Result<(), ArtifactError> {
-    let modules = modules(files)?;
+    let modules = modules(files, scanner)?;
     modules.check_platform(material, base)?;
     for (package, item) in modules.only_foreign() {
         let manifest = files.tree.read(&[package, &b"/package.json"[..]].concat(), MAX_TEXT)?;

@@ -97,7 +97,7 @@ impl ArtifactKind for Python {
             return zipapp::propose(material, kind, options, program(version));
         }
         let files = PythonFiles::read(material, options, scanner)?;
-        modules(&files)?.check_platform(material, base)?;
+        modules(&files, scanner)?.check_platform(material, base)?;
         let root = root(options, &files.environment)?;
         check_root(root.as_ref())?;
         let python = interpreter(&files, place);
@@ -165,7 +165,7 @@ impl ArtifactKind for Python {
             requirements.all.push(executable(interpreter(&files, search.interpreter)));
         }
         let root = root(options, &files.environment)?;
-        requirements.all.extend(modules(&files)?.requirements(root.as_ref()));
+        requirements.all.extend(modules(&files, scanner)?.requirements(root.as_ref()));
         Ok(requirements)
     }
 
@@ -249,14 +249,14 @@ fn compiled(version: PythonVersion) -> Requirement {
 }
 
 /// The native modules of its packages, by the directory below the packages that they are in.
-fn modules(files: &PythonFiles) -> Result<NativeModules<'_>, ArtifactError> {
+fn modules<'a>(files: &'a PythonFiles, scanner: &Scanner) -> Result<NativeModules<'a>, ArtifactError> {
     let site = files.environment.site();
     let package_of = |path: &[u8]| {
         let below = path.strip_prefix(site).unwrap_or(path);
         let mut parts = below.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
         parts.next().unwrap_or_default().to_vec()
     };
-    NativeModules::read(files.kept(), is_library, package_of)
+    NativeModules::read(files.kept(), scanner, is_library, package_of)
 }
 
 /// The command, and the reason for it.

@@ -10,8 +10,10 @@ use crate::types::finding::{Finding, Severity};
 use crate::types::rule::Rule;
 use crate::types::shown::Foreign;
 
-/// Where interpreters of Python lie.
+/// Where distributions and official images have the interpreters of Python that the facts of a base tell.
 const PYTHONS: [&str; 2] = ["/usr/bin", "/usr/local/bin"];
+/// So many directories of a `PATH` are looked at.
+const MAX_PATH: usize = 32;
 
 /// The packages that need a Python.
 pub(super) struct PythonPackages<'a> {
@@ -30,40 +32,78 @@ pub(super) fn python<T: FileTree>(
     let rule = if *is_compiled { Rule::PythonAbi } else { Rule::PythonVersion };
     let needs = format!("the packages of {artifact} are for Python {version} ({shown_by})");
     let is_it = format!("{}, and {} has it", needs, image.name);
-    let (mut is_own, mut is_there, mut is_known) = (false, false, true);
-    for directory in PYTHONS {
-        match follow(image.tree, format!("{directory}/python{version}").as_bytes())? {
-            BaseAnswer::Here((path, BaseNode::File(_))) => {
-                (is_own, is_there) = (is_own || image.tree.is_ours(&path), true);
-            }
-            BaseAnswer::Unknown => is_known = false,
-            BaseAnswer::Here(_) | BaseAnswer::Nothing => {}
-        }
-    }
+    let InstalledPython { is_own, is_there, is_elsewhere, is_known } = installed(version, image)?;
     if is_own {
         return Ok(Finding::met(rule, is_it));
     }
-    let has = match image.base.and_then(|base| base.env("PYTHON_VERSION")) {
+    let named = image.base.and_then(|base| base.env("PYTHON_VERSION"));
+    let system = image.system()?.map(|system| system.python).unwrap_or_default();
+    let has = match named {
         Some(named) if minor(named) == *version => return Ok(Finding::met(rule, is_it)),
         Some(named) => format!("Python {} (`PYTHON_VERSION`)", Foreign::new(minor(named))),
-        None if is_there => return Ok(Finding::met(rule, is_it)),
-        None => match image.system()? {
-            Some(system) if system.python.contains(*version) => return Ok(Finding::met(rule, is_it)),
-            Some(system) if !system.python.is_empty() => {
-                let all: Vec<String> =
-                    system.python.iter().map(|found| format!("Python {}", Foreign::new(found))).collect();
-                all.join(" and ")
-            }
-            _ if is_known => "none in its usual places".to_owned(),
-            _ => {
-                let what = format!("whether {} has the Python {version} that {artifact} needs", image.name);
-                return Ok(Finding::unknown(rule, image.unknown(&what)).hint(image.cure));
-            }
-        },
+        None if is_there || system.contains(*version) => return Ok(Finding::met(rule, is_it)),
+        None if is_elsewhere || (system.is_empty() && is_known) => {
+            let message = format!(
+                "whether {} has the Python {version} that {artifact} needs cannot be known here: none of its usual programs tells",
+                image.name
+            );
+            return Ok(Finding::unknown(rule, message).at(Severity::Note));
+        }
+        None if system.is_empty() => {
+            let what = format!("whether {} has the Python {version} that {artifact} needs", image.name);
+            return Ok(Finding::unknown(rule, image.unknown(&what)).hint(image.cure));
+        }
+        None => {
+            let all: Vec<String> =
+                system.iter().map(|found| format!("Python {}", Foreign::new(found))).collect();
+            all.join(" and ")
+        }
     };
     let hint =
         format!("use a base with Python {version}, or install the packages with the Python of the base");
     Ok(Finding::not_met(rule, format!("{needs}, and {} has {has}", image.base_name)).hint(hint))
+}
+
+/// The places of an image in which a Python was looked for.
+struct InstalledPython {
+    /// A planned layer has it.
+    is_own: bool,
+    /// The image has it.
+    is_there: bool,
+    /// A directory of the `PATH` has another interpreter, whose version its name does not tell, as conda's.
+    is_elsewhere: bool,
+    /// All files that were looked for are known.
+    is_known: bool,
+}
+
+/// Looks for the Python of this version in the usual places and on the `PATH`.
+fn installed<T: FileTree>(
+    version: &str,
+    image: &mut CandidateImage<'_, T>,
+) -> Result<InstalledPython, BoxedError> {
+    let mut all = InstalledPython { is_own: false, is_there: false, is_elsewhere: false, is_known: true };
+    let path = image.path.clone().unwrap_or_default();
+    let is_other = |directory: &&str| directory.starts_with('/') && !PYTHONS.contains(directory);
+    // A link such as Debian's `/bin` leads to a usual place.
+    let others: Vec<&str> = path.split(':').filter(is_other).take(MAX_PATH).collect();
+    for directory in PYTHONS.iter().chain(&others) {
+        match follow(image.tree, format!("{directory}/python{version}").as_bytes())? {
+            BaseAnswer::Here((path, BaseNode::File(_))) => {
+                all.is_own |= image.tree.is_ours(&path);
+                all.is_there = true;
+            }
+            BaseAnswer::Unknown => all.is_known = false,
+            BaseAnswer::Here(_) | BaseAnswer::Nothing => {}
+        }
+    }
+    for directory in others {
+        let found = follow(image.tree, format!("{directory}/python3").as_bytes())?;
+        if let BaseAnswer::Here((path, BaseNode::File(_))) = found {
+            let is_usual = |usual: &&str| path.as_bytes().starts_with(&usual.as_bytes()[1..]);
+            all.is_elsewhere |= !PYTHONS.iter().any(|usual| is_usual(usual));
+        }
+    }
+    Ok(all)
 }
 
 /// `3.12` of `3.12.1`.

@@ -21,6 +21,7 @@ mod filter;
 mod found;
 mod look;
 mod options;
+mod readings;
 mod remarks;
 mod rules;
 mod scanner;

@@ -7,6 +7,7 @@ use super::error::ScanError;
 use super::found::TreeItem;
 use super::look::{look, look_at_file};
 use super::options::{LeftOut, ScanOptions};
+use super::readings::Readings;
 use super::remarks::Remarks;
 use crate::runtime::workers::Workers;
 
@@ -16,6 +17,7 @@ pub struct Scanner {
     workers: Workers,
     left_out: LeftOut,
     seen: Mutex<Memory>,
+    readings: Readings,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +67,11 @@ impl Scanner {
         let found = look_at_file(path, options.xattrs)?;
         self.seen().remarks.extend(Remarks::on_file(path, options, &found));
         Ok(found)
+    }
+
+    /// What was read of the files that were found.
+    pub const fn readings(&self) -> &Readings {
+        &self.readings
     }
 
     /// The remarks about everything that was looked at so far.

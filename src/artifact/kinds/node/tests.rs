@@ -454,6 +454,24 @@ fn native_modules_are_checked_like_programs() {
     assert!(error.contains("is not a program for Linux"), "{error}");
 }
 
+/// Proposing looks at all addons, and so do the requirements.
+#[test]
+fn an_addon_is_read_once_in_a_build() {
+    let app = App::new(&npm());
+    app.write("node_modules/a/a.node", "");
+    let addon = app.0.path().join("node_modules/a/a.node");
+    std::fs::write(&addon, module(62)).expect("written");
+    let (artifact, options, scanner) = (app.artifact(), AppOptions::default(), Scanner::default());
+    propose(&artifact, &options, None, &scanner).expect("proposed");
+    let platforms = |scanner: &Scanner| {
+        let all = requirements(&artifact, &options, Search::on(None), scanner).expect("read").all;
+        all.iter().filter(|requirement| matches!(requirement, Requirement::Platform(_))).count()
+    };
+    std::fs::write(&addon, "no machine code").expect("written");
+    assert_eq!(platforms(&scanner), 1, "as it was when the build began");
+    assert_eq!(platforms(&Scanner::default()), 0, "another build");
+}
+
 /// As `bun install --linker isolated` leaves it.
 #[test]
 fn packages_of_bun_lie_in_a_store() {

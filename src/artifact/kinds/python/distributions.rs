@@ -17,6 +17,8 @@ use crate::types::shown::shown;
 
 /// A `RECORD` has a line for each file; the largest have some ten thousand.
 const MAX_RECORD: u64 = 32 << 20;
+/// So many of the files that it lists and that are not there are looked for.
+const MAX_MISSING: usize = 10_000;
 
 /// Distributions that install others, and are no application.
 const INSTALLERS: [&str; 6] = ["pip", "setuptools", "wheel", "uv", "virtualenv", "distribute"];
@@ -90,12 +92,10 @@ impl PythonDistributions {
         const NAMED: usize = 3;
         let mut missing: Vec<String> = Vec::new();
         for distribution in &self.0 {
-            for path in distribution.files(tree, site)? {
-                let is_module = path.ends_with(b".py") || path.ends_with(b".so");
-                if is_module
-                    && tree.get(&path).is_none()
-                    && std::fs::symlink_metadata(on_disk.join(OsStr::from_bytes(&path))).is_err()
-                {
+            let is_gone =
+                |path: &[u8]| (path.ends_with(b".py") || path.ends_with(b".so")) && tree.get(path).is_none();
+            for path in distribution.listed(tree, site, is_gone, MAX_MISSING)? {
+                if std::fs::symlink_metadata(on_disk.join(OsStr::from_bytes(&path))).is_err() {
                     missing.push(format!("`{}` of `{}`", shown(&path), shown(distribution.name.as_bytes())));
                 }
             }
@@ -174,12 +174,23 @@ impl PythonDistribution {
 
     /// The paths of its files that are there, as its `RECORD` lists them; none of those outside of the tree.
     pub(super) fn files(&self, tree: &FoundTree, site: &[u8]) -> Result<BTreeSet<Vec<u8>>, ArtifactError> {
+        self.listed(tree, site, |path| tree.get(path).is_some(), usize::MAX)
+    }
+
+    /// At most so many of the paths in its `RECORD` that are meant, none outside of the tree. A list may have any number of names of
+    /// files that are not there.
+    fn listed(
+        &self,
+        tree: &FoundTree,
+        site: &[u8],
+        is_meant: impl Fn(&[u8]) -> bool,
+        most: usize,
+    ) -> Result<BTreeSet<Vec<u8>>, ArtifactError> {
         let Some(item) = tree.get(&below(&self.metadata, b"RECORD")) else { return Ok(BTreeSet::new()) };
         let record = read_item(item, MAX_RECORD)?;
         let lines = record.split(|byte| *byte == b'\n');
         let listed = lines.filter_map(|line| normal(site, &path_of(line)?));
-        // A list may have any number of names; those of files that are not there are of no use.
-        Ok(listed.filter(|path| tree.get(path).is_some()).collect())
+        Ok(listed.filter(|path| is_meant(path)).take(most).collect())
     }
 }
 

@@ -204,7 +204,12 @@ fn a_project_keeps_its_environment_in_its_place() {
     assert_eq!(app.proposed().entrypoint.expect("a command"), ["/app/.venv/bin/python", "/app"]);
     let needed = requirements(&app.artifact(), &AppOptions::default(), Search::on(None), &Scanner::default());
     let python = Requirement::Executable { name: "/usr/bin/python3.11".to_owned(), home: None };
-    assert_eq!(needed.expect("read").all, [python]);
+    let version = Requirement::Python {
+        version: "3.11".to_owned(),
+        shown_by: format!("`.venv/{SITE}`"),
+        is_compiled: false,
+    };
+    assert_eq!(needed.expect("read").all, [version, python]);
 }
 
 /// The same environment, installed elsewhere by another tool, is the same image.
