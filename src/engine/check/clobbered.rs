@@ -1,7 +1,7 @@
 //! Files of the base that planned layers replace.
 //!
 //! A replaced file is a note: configuration is often meant so. A library that becomes something else, and a directory that becomes
-//! a file or the reverse, break the programs of the base. What the application's own removal layer takes away is not told here.
+//! a file or the reverse, break the programs of the base. Removals by the application's own layer are not told here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -96,7 +96,7 @@ fn parent_in<T: FileTree>(
     Ok(answer)
 }
 
-/// What becomes of a node of the base.
+/// The fate of a node of the base.
 enum Clash {
     /// It is another one of its kind.
     Replaced,
