@@ -12,7 +12,7 @@ use super::error::{CommandError, ExitStatus};
 use super::printer::Printer;
 use super::timings::Recorder;
 use crate::engine;
-use crate::project::config::{self, Document, Overrides, RegistryOptions, Settings, UserFile};
+use crate::project::config::{self, Document, Overrides, RegistryOptions, Settings, UserFile, url_as_source};
 use crate::registry::{self, Client, Credentials, Mirror, ProxySettings, RegistrySettings, Secret};
 use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
@@ -62,6 +62,17 @@ impl Invocation {
     #[must_use]
     pub fn absolute(&self, path: &Path) -> PathBuf {
         self.environment.cwd.join(path)
+    }
+
+    /// The absolute path of an artifact or a project that was given as an argument.
+    ///
+    /// # Errors
+    /// When it is a URL.
+    pub fn source(&self, path: &Path) -> Result<PathBuf, CommandError> {
+        match path.to_str().and_then(url_as_source) {
+            Some((message, hint)) => Err(CommandError::new(ExitStatus::Input, message).hint(hint)),
+            None => Ok(self.absolute(path)),
+        }
     }
 
     /// Opens the local store.

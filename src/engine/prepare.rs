@@ -373,7 +373,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
                     self.look_beneath(root, &mut tree)?;
                 }
                 self.findings.extend(checks.run(&layers, Some(&mut tree))?);
-                self.findings.extend(check::clobbered(&layers, &mut tree)?);
+                self.findings.extend(check::clobbered(&layers, &self.owners.users().files(), &mut tree)?);
                 if self.request.cache.write.is_some() {
                     self.base_indexes.extend(tree.own_indexes()?);
                 }

@@ -204,6 +204,11 @@ impl AddedUsers {
         })
     }
 
+    /// The files of the layer: those of the base with more lines.
+    pub(super) fn files(&self) -> Vec<EntryPath> {
+        self.changed.iter().filter_map(|kind| EntryPath::new(kind.file().as_bytes()).ok()).collect()
+    }
+
     /// Whether a layer of its own has these accounts.
     pub(super) fn changes(&self, kind: AccountKind) -> bool {
         self.changed.contains(&kind)

@@ -178,7 +178,7 @@ mod tests {
         FileCapabilities::parse(text).unwrap_or_else(|error| panic!("{text}: {error}")).to_bytes()
     }
 
-    /// The bytes that `setcap` of libcap 2.66 writes.
+    /// The bytes that `setcap` of libcap 2.66 writes. An integration test compares others with the `setcap` of the machine.
     #[test]
     fn bytes_are_those_of_setcap() {
         let hex = |text: &str| bytes(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();

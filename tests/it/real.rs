@@ -18,6 +18,7 @@ mod registries;
 mod runtimes;
 pub(crate) mod server;
 mod tools;
+mod users;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

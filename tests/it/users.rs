@@ -165,6 +165,9 @@ fn users_are_added_to_the_files_of_the_base() {
     assert_eq!(users["home/"].owner, (0, 0));
     assert_eq!(entries(&project, &built, "app")["srv/a.txt"].owner, (2000, 2000));
     check_golden("users", &built);
+    // Nothing of the base is lost by that.
+    let said = project.pack("build").ok();
+    assert!(!said.stderr.contains("clobbers-base"), "{said:?}");
 }
 
 #[test]
@@ -262,9 +265,42 @@ fn patterns_decide_owners_modes_and_capabilities_and_the_last_counts() {
     assert_eq!(found("opt/more/data/"), ((0, 0), 0o755));
     assert_eq!(found("var/lib/app/"), ((1001, 50), 0o700));
     assert_eq!(more["usr/local/bin/run"].link, "/srv/bin/run");
+    check_golden("permissions", &built);
     // The umask, and the rights of files on disk, have no part in it.
     crate::support::chmod(&project.path("files/data"), 0o700);
     assert_eq!(project.pack("build").umask("077").built("").digest(), built.digest());
+}
+
+/// The attribute is that of a file of which `setcap` set it.
+#[test]
+fn capabilities_are_those_that_setcap_sets() {
+    let is_there = std::process::Command::new("setcap").arg("-h").output().is_ok();
+    if !is_there || !rustix::process::geteuid().is_root() {
+        eprintln!("not run: it needs `setcap`, and root");
+        return;
+    }
+    for text in [
+        "cap_net_bind_service=ep",
+        "CAP_NET_BIND_SERVICE=pe",
+        "cap_net_bind_service,cap_net_raw=p",
+        "cap_chown=i cap_bpf+p",
+        "cap_chown=ep cap_chown-e",
+        "all=ep",
+        "=ep",
+    ] {
+        let more =
+            format!("[[app.permissions]]\npath = \"a.txt\"\nmode = \"0755\"\ncapabilities = \"{text}\"\n");
+        let project = on("scratch", &more);
+        let built = project.build("-o oci:out");
+        let packed = &entries(&project, &built, "app")["srv/a.txt"].xattrs;
+        let file = project.path("set");
+        fs::write(&file, "").unwrap();
+        let set = std::process::Command::new("setcap").arg(text).arg(&file).output().unwrap();
+        assert!(set.status.success(), "{text}: {set:?}");
+        let mut value = [0; 64];
+        let length = rustix::fs::getxattr(&file, "security.capability", &mut value).unwrap();
+        assert_eq!(*packed, [("security.capability".to_owned(), value[..length].to_vec())], "{text}");
+    }
 }
 
 #[test]
@@ -303,6 +339,10 @@ fn a_url_is_no_source() {
     let url = "https://example.com/app.jar";
     let layer = format!("[[layer]]\nname = \"x\"\nfiles = [{{ from = \"{url}\", to = \"/x\" }}]\n");
     fails(&on("scratch", &layer), &["is a URL, and `pack` copies files", "curl -fsSL", "sha256sum -c"]);
+    let says = ["`https://example.com/app.jar` is a URL, and `pack` copies files", "sha256sum -c"];
+    for command in ["build", "plan", "check", "init"] {
+        Project::new().pack(&format!("{command} {url}")).fails(1).says(&says).hints();
+    }
 }
 
 /// The build of a project with more lines in its build file, and what it says.
@@ -360,10 +400,19 @@ fn directories_that_the_user_cannot_write_to_are_told() {
     };
     let warning = "cannot write to `/data`: it has the mode 0755 and the owner 0:0";
     layer("path = \"/data\"", "user = \"app\"").has_code(0).says(&["warning: ", warning, "owner = \"app\""]);
-    let silent = |outcome: Outcome| assert!(!outcome.has_code(0).stderr.contains("cannot write"));
+    #[track_caller]
+    fn silent(outcome: Outcome) {
+        let outcome = outcome.has_code(0);
+        assert!(!outcome.stderr.contains("cannot write"), "{outcome:?}");
+    }
     silent(layer("path = \"/data\", owner = \"app\"", "user = \"app\""));
     silent(layer("path = \"/data\", owner = \"0:50\", mode = \"0770\"", "user = \"app\""));
     silent(layer("path = \"/data\"", ""));
+    // Places to read in, and a directory that says that it is one.
+    silent(layer("path = \"/etc/app/conf.d\"", "user = \"app\""));
+    silent(layer("path = \"/data\", mode = \"0555\"", "user = \"app\""));
+    let owned = layer("path = \"/etc/app\", owner = \"web\"", "user = \"app\"");
+    owned.has_code(0).says(&["cannot write to `/etc/app`: it has the mode 0755 and the owner 33:33"]);
     // A directory with files in it is made for these.
     let filled = "[[layer]]\nname = \"data\"\ndirectories = [{ path = \"/data\" }]\n\
                   files = [{ from = \"files/a.txt\", to = \"/data/\" }]\n[config]\nuser = \"app\"\n";

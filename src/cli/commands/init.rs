@@ -45,7 +45,7 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
     }
     // Said before anything is written, as of every other flag.
     args.base.as_deref().map(Location::parse).transpose()?;
-    let given = invocation.absolute(args.path.as_deref().unwrap_or(Path::new("")));
+    let given = invocation.source(args.path.as_deref().unwrap_or(Path::new("")))?;
     let project = if given.is_dir() { given.clone() } else { cwd.clone() };
     let ArtifactChoice { path, others } = find(invocation, &given, args.path.is_some())?;
     let found = artifact::detect(&path, invocation.scratch.parent())?;

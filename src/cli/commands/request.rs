@@ -265,7 +265,7 @@ impl FoundArtifact {
 /// A directory with a build file is a project; anything else is an artifact, with the settings of
 /// `--file` if that is given.
 fn find(invocation: &Invocation, args: &ImageArgs) -> Result<FoundArtifact, CommandError> {
-    let path = invocation.absolute(args.path.as_deref().unwrap_or(Path::new("")));
+    let path = invocation.source(args.path.as_deref().unwrap_or(Path::new("")))?;
     let file = args.file.as_ref().map(|file| invocation.absolute(file));
     let build_file = path.join(BUILD_FILE);
     if let Some(file) = file {

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::image::CandidateImage;
 use crate::bases::{BaseAnswer, BaseNode, FileTree, follow};
 use crate::layer::{AccountFile, AccountKind, Entry, EntryKind, EntryPath, LayerSpec};
+use crate::project::config::DirectorySettings;
 use crate::types::error::BoxedError;
 use crate::types::finding::{Finding, SettingPlace};
 use crate::types::rule::Rule;
@@ -110,6 +111,19 @@ fn is_for_root(path: &EntryPath) -> bool {
         path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     };
     FILES.contains(&path) || DIRECTORIES.into_iter().any(is_below)
+}
+
+/// Whether a directory is made for a program to write to, as far as its settings tell. It is not where they say that nothing
+/// is written there, and not in a place of configuration, programs or mounts, where a program only reads.
+pub(super) fn is_to_write_to(directory: &DirectorySettings) -> bool {
+    const READ_ONLY: [&str; 8] = ["/etc", "/usr", "/bin", "/sbin", "/lib", "/mnt", "/media", "/run/secrets"];
+    if directory.mode.as_ref().is_some_and(|mode| mode.value.bits() & 0o222 == 0) {
+        return false;
+    }
+    let path = directory.path.value.as_str();
+    let is_in =
+        |place: &str| path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    directory.owner.is_some() || !READ_ONLY.into_iter().any(is_in)
 }
 
 /// The findings about files that the user may not read, and directories that the user may not write to.

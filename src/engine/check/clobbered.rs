@@ -18,9 +18,11 @@ const ACCOUNTS: [&[u8]; 4] = [b"etc/passwd", b"etc/group", b"etc/shadow", b"etc/
 /// How many replaced files the evidence names.
 const MOST: usize = 100;
 
-/// The files of the base that something of `layers` takes the place of.
+/// The files of the base that something of `layers` takes the place of. Files at the paths in `extended` have all that those of
+/// the base have.
 pub(in crate::engine) fn clobbered<T: FileTree>(
     layers: &[PlannedLayer],
+    extended: &[EntryPath],
     base: &mut T,
 ) -> Result<Vec<Finding>, BoxedError> {
     let removed = removed(layers);
@@ -32,6 +34,7 @@ pub(in crate::engine) fn clobbered<T: FileTree>(
         let path = &entry.path;
         if path.file_name().starts_with(b".wh.")
             || !seen.insert(path)
+            || extended.contains(path)
             || path.ancestors().any(|above| removed.contains(&above))
             || removed.contains(path)
         {

@@ -279,6 +279,7 @@ impl Checks<'_> {
             Some(WritableDirectory { path: entry, place: self.place(path), is_volume })
         };
         let directories = settings.layers.iter().flat_map(|layer| &layer.directories);
+        let directories = directories.filter(|directory| access::is_to_write_to(directory));
         let directories = directories.filter_map(|directory| written(&directory.path, false));
         let volumes = settings.config.volumes.iter().filter_map(|volume| written(volume, true));
         let writable: Vec<WritableDirectory> = directories.chain(volumes).collect();

@@ -413,7 +413,7 @@ skip-tls-verify = true
     6 | name = "a"
       |        ^^^
       |
-      = hint: give it `files` or `directories`, or remove it
+      = hint: give it `files`, `directories` or `links`, or remove it
 
     error: `A` is both in `env` and in `unset-env`
      --> build.toml:9:14

@@ -24,7 +24,7 @@ pub use check::Justification;
 pub use compression::{Buckets, CompressionSetting};
 pub use names::MirrorAddress;
 pub use numbers::{ByteSize, Count, Percent};
-pub use paths::{DiskPath, ImagePath, LinkTarget};
+pub use paths::{DiskPath, ImagePath, LinkTarget, url_as_source};
 pub use pattern::{ImagePattern, Pattern};
 pub use permissions::{AccountName, AccountNumber, Mode, Owner, OwnerPart};
 pub use ports::Ports;

@@ -103,20 +103,27 @@ impl DiskPath {
         if text.is_empty() || text.contains('\0') {
             return Err(Wrong::new("a path cannot be empty or contain a NUL character"));
         }
-        if let Some((scheme, _)) = text.split_once("://")
-            && !scheme.is_empty()
-            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
-        {
-            return Err(Wrong::new(format!(
-                "`{text}` is a URL, and `pack` copies files: what a server gives may change, and the image with it"
-            ))
-            .hint(
-                "download it before the build and check its digest: \
-                 `curl -fsSL -o FILE URL && echo \"SHA256  FILE\" | sha256sum -c`",
-            ));
+        if let Some((message, hint)) = url_as_source(text) {
+            return Err(Wrong::new(message).hint(hint));
         }
         Ok(Self { written: text.to_owned(), path: directory.join(text) })
     }
+}
+
+/// Why a URL is no source of files, and what to do instead; `None` for a path.
+#[must_use]
+pub fn url_as_source(text: &str) -> Option<(String, &'static str)> {
+    let (scheme, _) = text.split_once("://")?;
+    let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    if scheme.is_empty() || !scheme.bytes().all(is_scheme) {
+        return None;
+    }
+    let message = format!(
+        "`{text}` is a URL, and `pack` copies files: what a server gives may change, and the image with it"
+    );
+    let hint = "download it before the build and check its digest: \
+                `curl -fsSL -o FILE URL && echo \"SHA256  FILE\" | sha256sum -c`";
+    Some((message, hint))
 }
 
 /// The target of a symbolic link, as the link has it.
