@@ -103,7 +103,7 @@ fn parent_in<T: FileTree>(
 enum Clash {
     /// It is another one of its kind.
     Replaced,
-    /// What uses it fails, for this reason.
+    /// Programs that use it fail, for this reason.
     Broken(&'static str),
 }
 

@@ -2,10 +2,10 @@
 
 use super::template::Facts;
 use super::value::{
-    AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, Capabilities, CompressionSetting,
-    Count, DiskPath, EnvName, EnvValue, Format, ImagePath, ImagePattern, KindName, Layout, LinkTarget,
-    MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, SiblingSetting, Signal, StartSetting,
-    User,
+    AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, CapabilityText,
+    CompressionSetting, Count, DiskPath, EnvName, EnvValue, Format, ImagePath, ImagePattern, KindName,
+    Layout, LinkTarget, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, SiblingSetting,
+    Signal, StartSetting, User,
 };
 use crate::project::git::GitFacts;
 use crate::types::digest::KeyBuilder;
@@ -30,7 +30,7 @@ written_as! {
     AccountNumber: |value| value.get(),
     Arguments: |value| value.as_slice(),
     ByteSize: |value| value.get(),
-    Capabilities: |value| value.as_str(),
+    CapabilityText: |value| value.as_str(),
     Count: |value| value.get(),
     EnvName: |value| value.as_str(),
     EnvValue: |value| value.as_str(),

@@ -10,10 +10,10 @@ use super::node::{TomlNode, TomlValue};
 use super::source::Spanned;
 use super::template::Template;
 use super::value::{
-    AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, Capabilities, CompressionSetting,
-    Count, DiskPath, EnvName, EnvTable, Format, ImagePath, ImagePattern, Justification, KindName, Layout,
-    LinkTarget, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, SiblingSetting, Signal,
-    StartSetting, User,
+    AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, CapabilityText,
+    CompressionSetting, Count, DiskPath, EnvName, EnvTable, Format, ImagePath, ImagePattern, Justification,
+    KindName, Layout, LinkTarget, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports,
+    SiblingSetting, Signal, StartSetting, User,
 };
 use crate::oci;
 use crate::types::check_policy::RuleLevel;
@@ -176,7 +176,7 @@ settings_table! {
         /// The mode of the directories among them.
         "directory-mode" => directory_mode: Option<Spanned<Mode>>,
         /// The capabilities of the files among them.
-        "capabilities" => capabilities: Option<Spanned<Capabilities>>,
+        "capabilities" => capabilities: Option<Spanned<CapabilityText>>,
     }
 }
 

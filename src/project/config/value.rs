@@ -19,7 +19,7 @@ mod times;
 mod words;
 
 pub use base::BaseSetting;
-pub use capabilities::Capabilities;
+pub use capabilities::CapabilityText;
 pub use check::Justification;
 pub use compression::{Buckets, CompressionSetting};
 pub use names::MirrorAddress;

@@ -4,7 +4,7 @@ use super::runtimes::{base, ready};
 use super::tools::{Pack, Podman};
 use super::{project, scratch};
 
-/// What the program prints: who it is, what it may do, what it can write to, and the attribute of its own file.
+/// Prints the user, the effective capabilities, the paths that can be written to, and the attribute of the program.
 const SCRIPT: &str = r#"
 import os
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))

@@ -1,17 +1,17 @@
-//! Capabilities of programs.
+//! CapabilityText of programs.
 
 use super::super::decode::{Decode, Decoder, FromText, Wrong};
 use super::super::node::{TomlNode, TomlValue};
 use crate::layer::capabilities::{CapabilityError, FileCapabilities};
 
-/// Capabilities as `setcap` takes them: a string, or an array of such strings.
+/// CapabilityText as `setcap` takes them: a string, or an array of such strings.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Capabilities {
+pub struct CapabilityText {
     written: String,
     capabilities: FileCapabilities,
 }
 
-impl Capabilities {
+impl CapabilityText {
     /// As they were written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -25,7 +25,7 @@ impl Capabilities {
     }
 }
 
-impl FromText for Capabilities {
+impl FromText for CapabilityText {
     fn from_text(text: &str) -> Result<Self, Wrong> {
         let wrong = |error: CapabilityError| {
             let hint = match &error {
@@ -40,7 +40,7 @@ impl FromText for Capabilities {
     }
 }
 
-impl Decode for Capabilities {
+impl Decode for CapabilityText {
     fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         match &node.value {
             TomlValue::Array(_) => {
