@@ -242,7 +242,7 @@ fn findings_are_the_same_whatever_the_store_holds_and_a_clean_file_is_remembered
 fn files_in_a_packed_application_are_looked_at() {
     let mut jar = Zip::default();
     jar.stored("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\r\nMain-Class: A\r\n\r\n");
-    jar.stored("A.class", b"class")
+    jar.stored("A.class", b"\xca\xfe\xba\xbe\0\0\0\x3d")
         .deflated("app.properties", format!("token={}\n", token("ghp_")).as_bytes());
     let project = Project::with(
         &tree_on("scratch").replace("\"files\"\nkind = \"tree\"\nroot = \"/srv\"", "\"shop.jar\""),
@@ -251,7 +251,7 @@ fn files_in_a_packed_application_are_looked_at() {
     let (_java, base) = crate::apps::base_with_java("17");
     let outcome = project.pack("build").arg("--base").arg(base).fails(1);
     assert!(
-        outcome.stderr.contains("shop.jar/app.properties`, line 1, has a token of GitHub"),
+        outcome.stderr.contains("`/app/app.jar/app.properties`, line 1, has a token of GitHub"),
         "{}",
         outcome.stderr
     );
