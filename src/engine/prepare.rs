@@ -1,6 +1,6 @@
 //! From settings to a plan: detect the artifact, open the base, place the entries, look up what is known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::apps::{self, ProposedApp};
@@ -499,7 +499,45 @@ impl<'a, 'r> Preparer<'a, 'r> {
             drafts.append(&mut own);
         }
         self.check_accounts(&drafts)?;
+        self.check_shared_paths(&drafts)?;
         Ok(drafts)
+    }
+
+    /// Refuses a path of a `[[layer]]` that another layer of ours has too, unless it is a directory in both: the upper one
+    /// would hide the other in silence.
+    fn check_shared_paths(&self, drafts: &[Draft<'_>]) -> Result<(), BoxedError> {
+        let mut declared: BTreeMap<&EntryPath, (&Draft<'_>, &config::LayerSettings, bool)> = BTreeMap::new();
+        for draft in drafts {
+            let layer = match draft.origin {
+                DraftOrigin::Layer(layer) => Some(layer),
+                DraftOrigin::App(_) => None,
+                DraftOrigin::Users | DraftOrigin::Removal => continue,
+            };
+            if layer.is_none() && declared.is_empty() {
+                return Ok(());
+            }
+            for entry in &draft.entries {
+                let is_directory = entry.is_directory();
+                if let Some((other, before, is_other_directory)) = declared.get(&entry.path)
+                    && !std::ptr::eq(*other, draft)
+                    && !(is_directory && *is_other_directory)
+                {
+                    let artifact = if layer.is_none() { " of an artifact" } else { "" };
+                    let message = format!(
+                        "the layer `{}` and the layer `{}`{artifact} both have `/{}`",
+                        other.name, draft.name, entry.path
+                    );
+                    let hint = "give one of them another place, or leave it out: with `exclude` of its `files`, or with \
+                                `.packignore` in the artifact";
+                    let span = layer.unwrap_or(before).name.span;
+                    return Err(self.request.settings.error_at(span, message, Some(hint.to_owned())).into());
+                }
+                if let Some(layer) = layer {
+                    declared.entry(&entry.path).or_insert((draft, layer, is_directory));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a file of accounts in the place of the one that users are added to: it would hide them.

@@ -159,6 +159,38 @@ fn artifacts_do_not_overlap() {
     project.pack("build").ok();
 }
 
+/// The upper one would hide the other.
+#[test]
+fn a_path_of_a_layer_is_in_no_other() {
+    let of = |layers: &str| {
+        let project =
+            on_scratch(&format!("[[app]]\npath = \"app\"\nkind = \"tree\"\nroot = \"/srv/app\"\n{layers}"));
+        project.write("app/a.txt", "of the app").write("app/d/b.txt", "b");
+        project.write("one/a.txt", "of a layer").write("one/d/c.txt", "c");
+        project.write("two/a.txt", "of another").write("d", "a file");
+        project
+    };
+    let layer = |name: &str, from: &str, to: &str| {
+        format!("[[layer]]\nname = \"{name}\"\nfiles = [{{ from = \"{from}\", to = \"{to}\" }}]\n")
+    };
+    for (layers, says) in [
+        (
+            layer("conf", "one/", "/srv/app/"),
+            "the layer `conf` and the layer `app` of an artifact both have `/srv/app/a.txt`",
+        ),
+        (
+            layer("conf", "one/", "/etc/x/") + &layer("more", "two/", "/etc/x/"),
+            "the layer `conf` and the layer `more` both have `/etc/x/a.txt`",
+        ),
+        (layer("conf", "d", "/srv/app/d"), "both have `/srv/app/d`"),
+    ] {
+        of(&layers).pack("build").fails(1).says(&[says, "build.toml:"]).hints();
+    }
+    // Beside each other, and directories of several.
+    of(&(layer("conf", "one/", "/etc/x/") + &layer("more", "two/a.txt", "/etc/x/b.txt"))).pack("build").ok();
+    of(&layer("conf", "one/d/", "/srv/app/d/")).pack("build").ok();
+}
+
 #[test]
 fn one_artifact_says_how_the_image_starts() {
     let two = "[[app]]\npath = \"one\"\n[[app]]\npath = \"other\"\n";
