@@ -201,7 +201,7 @@ fn compare_versions<T: FileTree>(
             continue;
         };
         for NeededVersions { library, names } in needed {
-            // What is missing, or loaded before the program, is told elsewhere or not known.
+            // Libraries that are missing, or loaded before the program, are told elsewhere or not known.
             let Some((path, real)) = resolution.files.get(&library) else { continue };
             if !defined.contains_key(real) {
                 let versions = match image.tree.versions(real)? {

@@ -213,7 +213,7 @@ impl ContentChecks {
         Ok(files)
     }
 
-    /// What a scan of this build or the last one saw.
+    /// The sightings of this build's scan or the last one.
     fn known(&self, key: &ScanKey) -> Option<&[Sighting]> {
         self.before.get(key).or_else(|| self.new.get(key))
     }

@@ -1,4 +1,4 @@
-//! What a packaged jar says of itself: which library it is, whether its signature fits, and whether a name is in it twice.
+//! The statements of a packaged jar about itself: which library it is, whether its signature fits, and whether a name is in it twice.
 
 use std::path::Path;
 

@@ -26,7 +26,7 @@ pub(super) fn private_key(text: &[u8], at: usize) -> Option<(usize, usize, Secre
     let rest = rest.strip_prefix(b" BLOCK").unwrap_or(rest).strip_prefix(b"-----")?;
     let body = &rest[..rest.len().min(MAX_BODY)];
     let end = memchr::memmem::find(body, b"-----END ")?;
-    let body = Body::read(&body[..end])?;
+    let body = KeyBody::read(&body[..end])?;
     let is_key = if is_block { body.is_openpgp() } else { body.is_der() || body.is_openssh() };
     let is_locked =
         body.is_locked || memchr::memmem::find(label, b"ENCRYPTED").is_some() || body.is_openssh_locked();
@@ -40,13 +40,13 @@ pub(super) fn private_key(text: &[u8], at: usize) -> Option<(usize, usize, Secre
 }
 
 /// The decoded body of a key.
-struct Body {
+struct KeyBody {
     bytes: Vec<u8>,
     /// Whether its headers say that a passphrase protects it.
     is_locked: bool,
 }
 
-impl Body {
+impl KeyBody {
     /// Takes headers, line ends, quotes and escaped line ends away; `None` where anything else is between the lines.
     fn read(text: &[u8]) -> Option<Self> {
         let mut base64 = Vec::with_capacity(text.len());

@@ -76,7 +76,7 @@ impl FileRole {
             b"terraform.tfstate" | b"terraform.tfstate.backup" => Self::Terraform,
             b".env" => Self::Environment,
             b"pyvenv.cfg" | b"RECORD" => Self::Paths,
-            // What Maven leaves in a jar; nothing reads it.
+            // Maven leaves it in a jar; nothing reads it.
             b"pom.xml" | b"pom.properties" => Self::Text,
             b"package.json" | b"package-lock.json" | b"composer.json" | b"tsconfig.json" => Self::Text,
             _ if name.starts_with(b".env.") => match SHARED.iter().any(|shared| name.ends_with(shared)) {

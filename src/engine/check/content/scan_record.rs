@@ -34,7 +34,7 @@ pub(super) struct ScanRecord {
 }
 
 impl ScanRecord {
-    /// What a scan saw; `None` where there was none.
+    /// The sightings of a scan; `None` where there was none.
     pub(super) fn get(&self, key: &ScanKey) -> Option<&[Sighting]> {
         if self.clean.has(key) { Some(&[]) } else { self.found.get(key).map(Vec::as_slice) }
     }

@@ -1,4 +1,4 @@
-//! What the scan saw in a file: enough for a finding, and nothing of a secret but its length.
+//! The things that the scan saw in a file: enough for a finding, and nothing of a secret but its length.
 
 use serde::{Deserialize, Serialize};
 
