@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 /// So many readings are kept; the largest environments have some thousand libraries.
 const MOST: usize = 10_000;
 
-/// What was read of files: several parts of a build ask for the same.
+/// Readings of files: several parts of a build ask for the same.
 #[derive(Debug, Default)]
 pub struct Readings(Mutex<BTreeMap<PathBuf, Box<dyn Any + Send + Sync>>>);
 

@@ -69,7 +69,7 @@ impl Scanner {
         Ok(found)
     }
 
-    /// What was read of the files that were found.
+    /// The readings of the files that were found.
     pub const fn readings(&self) -> &Readings {
         &self.readings
     }

@@ -70,7 +70,9 @@ impl Base {
         };
         let variables = variables.lines().filter_map(|line| line.split_once('='));
         let env = variables.filter(|(name, _)| names.contains(name));
-        let env: Vec<String> = env.map(|(name, value)| format!("{name} = \"{value}\"")).collect();
+        // As the official images say it, since the packages of the tree are unpacked and not installed.
+        let node = (self == Self::Node).then_some(("NODE_VERSION", "18.20.4"));
+        let env: Vec<String> = env.chain(node).map(|(name, value)| format!("{name} = \"{value}\"")).collect();
         let text = format!(
             "[image]\nname = \"localhost/base\"\nbase = \"scratch\"\ntags = [\"1\"]\nplatforms = [\"linux/{}\"]\n\
              compression = \"none\"\n{}[config]\nenv = {{ {} }}\n{config}",

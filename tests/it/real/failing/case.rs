@@ -9,7 +9,7 @@ use super::bases::Base;
 pub(super) struct Case {
     /// The name, which is the image's tag too.
     pub(super) name: &'static str,
-    /// What `pack` says of it.
+    /// The words of `pack` about it.
     pub(super) found: Found,
     /// Makes the files of the image with the fault.
     pub(super) faulty: Make,
@@ -21,7 +21,7 @@ pub(super) struct Case {
     pub(super) runs: &'static str,
 }
 
-/// What `pack` says of a fault.
+/// The words of `pack` about a fault.
 pub(super) enum Found {
     /// These rules are not met, and no other.
     Rules(&'static [&'static str]),

@@ -46,6 +46,16 @@ fn good_addon(place: &Place) -> Image {
     addon(place, &place.input("failing/node/napi.node"))
 }
 
+/// An application for these versions, with a flag of a regular expression that Node.js 20 was the first to know.
+fn matching(place: &Place, engines: &str, flag: &str) -> Image {
+    let package = format!(
+        r#"{{"name":"hello","version":"1.0.0","main":"server.js","engines":{{"node":"{engines}"}}}}"#
+    );
+    let server = format!("console.log('matches:', /[a-c]/{flag}.test('b'))\n");
+    place.write("app/package.json", package).write("app/server.js", server);
+    Image::on(Base::Node, app("app") + "kind = \"node\"\n")
+}
+
 fn of_arm(place: &Place) -> Vec<u8> {
     for_machine(place.input("failing/node/napi.node"), ARM64)
 }
@@ -141,6 +151,20 @@ fn cases() -> Vec<Case> {
             |place| addon(place, &place.input("failing/node/library.node")),
             "libdeep.so.1: cannot open shared object file",
         ),
+        addon_fails(
+            "addon-for-another-node",
+            &["node-abi"],
+            |place| addon(place, &place.input("failing/node/abi-127.node")),
+            "Module did not self-register",
+        ),
+        Case {
+            name: "node-too-old",
+            found: Found::Rules(&["node-version"]),
+            faulty: |place| matching(place, ">=20", "v"),
+            mended: |place| matching(place, ">=18", "u"),
+            fails: "Invalid regular expression flags",
+            runs: "matches: true",
+        },
     ]
 }
 

@@ -12,7 +12,7 @@ const ANSWER: &str = "hello world /app/.venv";
 
 /// An environment on a base, with its files changed on the way.
 fn venv(place: &Place, base: Base, change: impl Fn(&str) -> String) -> Image {
-    let files = environment("").into_iter().map(|(name, text)| (change(&name), text));
+    let files = environment("").into_iter().map(|(name, text)| (change(&name), change(&text)));
     place.files("venv/", files).mode("venv/bin/hello", 0o755);
     Image::on(base, app("venv"))
 }
@@ -73,7 +73,7 @@ fn cases() -> Vec<Case> {
     vec![
         Case {
             name: "python-missing",
-            found: Found::Rules(&["entrypoint-missing"]),
+            found: Found::Rules(&["python-version"]),
             faulty: |place| venv(place, Base::Debian, str::to_owned),
             mended: good_venv,
             fails: "no such file or directory",
@@ -158,6 +158,20 @@ fn cases() -> Vec<Case> {
             &["elf-library"],
             |place| module(place, MODULE, &place.input("failing/python/library.so")),
             "libdeep.so.1: cannot open shared object file",
+        ),
+        Case {
+            name: "venv-of-another-python",
+            found: Found::Rules(&["python-version"]),
+            faulty: |place| venv(place, Base::Python, |text| text.replace("3.11", "3.12")),
+            mended: good_venv,
+            fails: "no such file or directory",
+            runs: ANSWER,
+        },
+        module_fails(
+            "module-for-another-python",
+            &["python-abi"],
+            |place| module(place, &MODULE.replace("311", "312"), &place.input("failing/python/word_c.so")),
+            "No module named 'word_c'",
         ),
     ]
 }
