@@ -1,10 +1,10 @@
-//! CapabilityText of programs.
+//! Capabilities of programs.
 
 use super::super::decode::{Decode, Decoder, FromText, Wrong};
 use super::super::node::{TomlNode, TomlValue};
 use crate::layer::capabilities::{CapabilityError, FileCapabilities};
 
-/// CapabilityText as `setcap` takes them: a string, or an array of such strings.
+/// Capabilities as `setcap` takes them: a string, or an array of such strings.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CapabilityText {
     written: String,
