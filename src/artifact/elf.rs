@@ -9,9 +9,8 @@ use memchr::memmem;
 use object::{ReadCache, ReadRef as _};
 
 use super::error::ArtifactError;
-use super::glimpse::ELF_MAGIC;
 use super::requirement::Search;
-use crate::formats::elf::{Dynamic, ElfFile, ElfKind, Machine};
+use crate::formats::elf::{Dynamic, ELF_MAGIC, ElfFile, ElfKind, Machine};
 use crate::runtime::input;
 use crate::types::finding::{Finding, Severity};
 use crate::types::platform::Platform;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::error::ArtifactError;
 use super::form::Form;
 use super::material::Material;
+use crate::formats::elf::ELF_MAGIC;
 use crate::formats::zip::ZipArchive;
 use crate::layer::Stamp;
 use crate::runtime::input;
@@ -15,9 +16,6 @@ use crate::types::error::nearest;
 
 /// How many bytes of a file are looked at: a tar archive is known by what stands at 257.
 const HEAD: usize = 512;
-
-/// The first four bytes of an ELF file.
-pub(super) const ELF_MAGIC: &[u8] = b"\x7fELF";
 
 /// A first look at a path.
 #[derive(Debug)]

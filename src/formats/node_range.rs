@@ -5,7 +5,7 @@
 const MAX_TEXT: usize = 1024;
 
 /// Major, minor and patch.
-pub type Version = [u64; 3];
+pub type NodeVersion = [u64; 3];
 
 /// Versions, as a list of alternatives, each of which is a list of bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,10 +13,10 @@ pub struct NodeRange(Vec<Vec<Bound>>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bound {
-    AtLeast(Version),
-    Above(Version),
-    AtMost(Version),
-    Below(Version),
+    AtLeast(NodeVersion),
+    Above(NodeVersion),
+    AtMost(NodeVersion),
+    Below(NodeVersion),
     Never,
 }
 
@@ -52,7 +52,7 @@ impl NodeRange {
 
     /// Whether it has a finished version.
     #[must_use]
-    pub fn contains(&self, version: Version) -> bool {
+    pub fn contains(&self, version: NodeVersion) -> bool {
         self.0.iter().any(|bounds| bounds.iter().all(|bound| bound.allows(version)))
     }
 
@@ -87,7 +87,7 @@ impl NodeRange {
 }
 
 impl Bound {
-    fn allows(self, version: Version) -> bool {
+    fn allows(self, version: NodeVersion) -> bool {
         match self {
             Self::AtLeast(bound) => version >= bound,
             Self::Above(bound) => version > bound,
@@ -97,7 +97,7 @@ impl Bound {
         }
     }
 
-    const fn at(self) -> Option<Version> {
+    const fn at(self) -> Option<NodeVersion> {
         match self {
             Self::AtLeast(bound) | Self::Above(bound) | Self::AtMost(bound) | Self::Below(bound) => {
                 Some(bound)
@@ -137,12 +137,12 @@ impl Partial {
         Some(all)
     }
 
-    fn floor(self) -> Version {
+    fn floor(self) -> NodeVersion {
         [self.major.unwrap_or(0), self.minor.unwrap_or(0), self.patch.unwrap_or(0)]
     }
 
     /// The first version above all that it means; `None` where it means all.
-    fn end(self) -> Option<Version> {
+    fn end(self) -> Option<NodeVersion> {
         Some(match (self.major?, self.minor, self.patch) {
             (major, None, _) => [major + 1, 0, 0],
             (major, Some(minor), None) => [major, minor + 1, 0],
@@ -155,7 +155,7 @@ impl Partial {
     }
 
     /// From itself up to an end.
-    fn until(self, end: Version) -> Vec<Bound> {
+    fn until(self, end: NodeVersion) -> Vec<Bound> {
         vec![Bound::AtLeast(self.floor()), Bound::Below(end)]
     }
 
@@ -282,7 +282,7 @@ mod tests {
         "18.12.0+build",
     ];
 
-    const VERSIONS: [Version; 14] = [
+    const VERSIONS: [NodeVersion; 14] = [
         [0, 0, 3],
         [0, 1, 5],
         [0, 12, 18],

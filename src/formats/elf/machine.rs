@@ -12,6 +12,8 @@ pub struct Machine {
     is_little: bool,
 }
 
+/// The first four bytes of an ELF file.
+pub const ELF_MAGIC: &[u8] = b"\x7fELF";
 /// The bytes of a file that are needed to tell.
 pub const HEAD: usize = 20;
 
@@ -39,7 +41,7 @@ impl Machine {
     #[must_use]
     pub fn of(head: &[u8]) -> Option<Self> {
         let head = head.get(..HEAD)?;
-        if !head.starts_with(b"\x7fELF") {
+        if !head.starts_with(ELF_MAGIC) {
             return None;
         }
         let is_little = head[5] != 2;

@@ -11,6 +11,6 @@ mod streamed;
 mod versions;
 
 pub use dynamic::{Dynamic, ElfFile, ElfKind, LibraryFlaw, TRUNCATED};
-pub use machine::{HEAD, Machine};
+pub use machine::{ELF_MAGIC, HEAD, Machine};
 pub use streamed::{StreamedElf, is_library_name};
 pub use versions::{NeededVersions, SymbolVersions};
