@@ -524,7 +524,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
                 {
                     let artifact = if layer.is_none() { " of an artifact" } else { "" };
                     let message = format!(
-                        "the layer `{}` and the layer `{}`{artifact} both have `/{}`",
+                        "the layer `{}` and the layer `{}`{artifact} both have `{}`",
                         other.name, draft.name, entry.path
                     );
                     let hint = "give one of them another place, or leave it out: with `exclude` of its `files`, or with \

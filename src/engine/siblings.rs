@@ -43,6 +43,10 @@ pub(super) fn add_siblings(
     forms: &BTreeSet<SiblingForm>,
     proposal: &mut Proposal,
 ) -> Result<(), BoxedError> {
+    // Most artifacts ask for none: no file is read for them.
+    if forms.is_empty() {
+        return Ok(());
+    }
     for layer in &mut proposal.layers {
         let own: BTreeSet<&EntryPath> = layer.entries.iter().map(|entry| &entry.path).collect();
         let files: Vec<(&Entry, &Content)> = layer

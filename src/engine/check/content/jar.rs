@@ -59,7 +59,7 @@ impl JarFacts {
         })
     }
 
-    /// Of an open jar. What cannot be read tells nothing: the program that loads it says so.
+    /// Of an open jar. A jar that cannot be read tells nothing: the program that loads it says so.
     pub(super) fn of(jar: &ZipArchive) -> Self {
         Self { libraries: libraries(jar), forged: forged(jar), doubled: None }
     }

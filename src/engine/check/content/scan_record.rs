@@ -1,7 +1,7 @@
 //! The results of scans, remembered by role and content: one record of a project.
 //!
 //! A clean file takes 17 bytes: its role and 128 bits of its identity, which no two contents share. A record that is damaged is
-//! none. What a build did not see is forgotten.
+//! none. Files that a build did not see are forgotten.
 
 use std::collections::BTreeMap;
 use std::fmt;

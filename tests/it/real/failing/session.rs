@@ -198,7 +198,7 @@ impl Session {
     }
 }
 
-/// What a container did.
+/// The deeds of a container.
 enum Container {
     Ended(Said),
     Served {

@@ -44,7 +44,7 @@ fn in_a_directory(place: &Place, mode: &str) -> Image {
     Image::on(Base::Debian, tree("app", "/app") + &config(&["/app/start"], "user = \"1000\"") + &layer)
 }
 
-/// A program that writes to a directory that was made for that. What is a warning is an error here.
+/// A program that writes to a directory that was made for that. A warning is an error here.
 fn writes(place: &Place, owner: &str) -> Image {
     let script = "#!/bin/sh\nset -e\necho 'a page for all' > /var/lib/shop/page\ncat /var/lib/shop/page\n";
     place.program("app/start", script);
