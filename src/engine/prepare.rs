@@ -388,7 +388,12 @@ impl<'a, 'r> Preparer<'a, 'r> {
                 layers
             }
         };
-        self.findings.extend(self.content.run(&mut self.memos, &layers, self.request, &start)?);
+        self.findings.extend(self.content.run(
+            &mut self.memos,
+            &layers,
+            (self.request, &self.session.interrupt),
+            &start,
+        )?);
         let planned_base = base.zip(loaded.as_ref()).map(|(base, loaded)| PlannedBase {
             reference: base.reference.clone(),
             is_in_registry: base.origin().is_some(),
@@ -503,38 +508,36 @@ impl<'a, 'r> Preparer<'a, 'r> {
         Ok(drafts)
     }
 
-    /// Refuses a path of a `[[layer]]` that another layer of ours has too, unless it is a directory in both: the upper one
-    /// would hide the other in silence.
+    /// Refuses a path of a `[[layer]]` that an artifact has too, unless it is a directory in both: the artifact lies above, and
+    /// would hide the file in silence. A layer may replace files of those below, as layers of a system do.
     fn check_shared_paths(&self, drafts: &[Draft<'_>]) -> Result<(), BoxedError> {
-        let mut declared: BTreeMap<&EntryPath, (&Draft<'_>, &config::LayerSettings, bool)> = BTreeMap::new();
+        let mut declared: BTreeMap<&EntryPath, (&config::LayerSettings, bool)> = BTreeMap::new();
         for draft in drafts {
-            let layer = match draft.origin {
-                DraftOrigin::Layer(layer) => Some(layer),
-                DraftOrigin::App(_) => None,
-                DraftOrigin::Users | DraftOrigin::Removal => continue,
-            };
-            if layer.is_none() && declared.is_empty() {
-                return Ok(());
+            if let DraftOrigin::Layer(layer) = draft.origin {
+                declared
+                    .extend(draft.entries.iter().map(|entry| (&entry.path, (layer, entry.is_directory()))));
             }
+        }
+        let own = drafts.iter().filter(|draft| matches!(draft.origin, DraftOrigin::App(_)));
+        for draft in own.filter(|_| !declared.is_empty()) {
             for entry in &draft.entries {
-                let is_directory = entry.is_directory();
-                if let Some((other, before, is_other_directory)) = declared.get(&entry.path)
-                    && !std::ptr::eq(*other, draft)
-                    && !(is_directory && *is_other_directory)
-                {
-                    let artifact = if layer.is_none() { " of an artifact" } else { "" };
-                    let message = format!(
-                        "the layer `{}` and the layer `{}`{artifact} both have `{}`",
-                        other.name, draft.name, entry.path
-                    );
-                    let hint = "give one of them another place, or leave it out: with `exclude` of its `files`, or with \
-                                `.packignore` in the artifact";
-                    let span = layer.unwrap_or(before).name.span;
-                    return Err(self.request.settings.error_at(span, message, Some(hint.to_owned())).into());
+                let Some((layer, is_directory)) = declared.get(&entry.path) else { continue };
+                if *is_directory && entry.is_directory() {
+                    continue;
                 }
-                if let Some(layer) = layer {
-                    declared.entry(&entry.path).or_insert((draft, layer, is_directory));
-                }
+                let message = format!(
+                    "the layer `{}` and the layer `{}` of an artifact both have `{}`",
+                    layer.name.value.as_str(),
+                    draft.name,
+                    entry.path
+                );
+                let hint = "give one of them another place, or leave it out: with `exclude` of its `files`, or with \
+                            `.packignore` in the artifact";
+                return Err(self
+                    .request
+                    .settings
+                    .error_at(layer.name.span, message, Some(hint.to_owned()))
+                    .into());
             }
         }
         Ok(())

@@ -19,6 +19,7 @@ use crate::engine::request::Request;
 use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
 use crate::layer::{Content, ContentError, ContentSource, Entry, EntryKind, EntryPath};
 use crate::plan::PlannedLayer;
+use crate::runtime::interrupt::Interrupt;
 use crate::store::Store;
 use crate::types::digest::{Key, KeyBuilder};
 use crate::types::error::BoxedError;
@@ -66,12 +67,12 @@ impl ContentChecks {
         &mut self,
         memos: &mut Memos<'_>,
         layers: &[PlannedLayer],
-        request: &Request,
+        (request, interrupt): (&Request, &Interrupt),
         start: &Start,
     ) -> Result<Vec<Finding>, BoxedError> {
         let paths = request.settings.apps.iter().flat_map(|app| app.paths.as_slice());
         let own: Vec<&Path> = paths.map(|path| path.value.path()).collect();
-        let (files, jars) = self.scan(memos, layers, &own).map_err(BuildError::Content)?;
+        let (files, jars) = self.scan(memos, layers, &own, interrupt)?;
         let volumes = request.settings.config.volumes.iter().map(|volume| volume.value.as_str());
         let volumes: Vec<EntryPath> =
             volumes.filter_map(|path| EntryPath::new(path.as_bytes()).ok()).collect();
@@ -88,7 +89,8 @@ impl ContentChecks {
         memos: &mut Memos<'_>,
         layers: &'e [PlannedLayer],
         own: &[&Path],
-    ) -> Result<(Vec<FoundFile<'e>>, Vec<FoundJar<'e>>), ContentError> {
+        interrupt: &Interrupt,
+    ) -> Result<(Vec<FoundFile<'e>>, Vec<FoundJar<'e>>), BuildError> {
         let mut found: BTreeMap<(usize, usize, usize), FoundFile<'e>> = BTreeMap::new();
         let mut jars: BTreeMap<(usize, usize), FoundJar<'e>> = BTreeMap::new();
         let (mut unknown, mut unknown_jars) = (Vec::new(), Vec::new());
@@ -102,7 +104,7 @@ impl ContentChecks {
                 let ids = layer.keys.as_ref().map(|keys| &keys.contents);
                 let id = match ids.and_then(|ids| ids.get(index).copied().flatten()) {
                     Some(id) => Some(id),
-                    None => memos.content_id(content)?,
+                    None => memos.content_id(content).map_err(BuildError::Content)?,
                 };
                 let key = id.map(|id| scan_key(role, &id));
                 self.asked.extend(key);
@@ -113,7 +115,12 @@ impl ContentChecks {
                         }
                         None => unknown_jars.push(((number, index), entry, content, key)),
                     }
-                    for (inner, file) in self.packed(memos, entry, content, own)?.into_iter().enumerate() {
+                    for (inner, file) in self
+                        .packed(memos, entry, content, own)
+                        .map_err(BuildError::Content)?
+                        .into_iter()
+                        .enumerate()
+                    {
                         self.look_up(file, (number, index, inner + 1), &mut found, &mut unknown);
                     }
                     continue;
@@ -128,9 +135,13 @@ impl ContentChecks {
             }
         }
         let scanner = &self.scanner;
-        let scanned: Result<Vec<_>, ContentError> = unknown
+        let scanned: Result<Vec<_>, BuildError> = unknown
             .into_par_iter()
-            .map(|(place, file)| scanner.read(file.role, &file.content).map(|scanned| (place, file, scanned)))
+            .map(|(place, file)| {
+                interrupt.check()?;
+                let scanned = scanner.read(file.role, &file.content).map_err(BuildError::Content)?;
+                Ok((place, file, scanned))
+            })
             .collect();
         for (place, file, Scanned { sightings, id }) in scanned? {
             if let Some(key) = file.key.or_else(|| id.map(|id| scan_key(file.role, &id))) {
@@ -141,10 +152,12 @@ impl ContentChecks {
                 found.insert(place, FoundFile { entry: file.entry, inner: file.inner, sightings });
             }
         }
-        let read: Result<Vec<_>, ContentError> = unknown_jars
+        let read: Result<Vec<_>, BuildError> = unknown_jars
             .into_par_iter()
             .map(|(place, entry, content, key)| {
-                JarFacts::read(content).map(|facts| (place, entry, key, facts))
+                interrupt.check()?;
+                let facts = JarFacts::read(content).map_err(BuildError::Content)?;
+                Ok((place, entry, key, facts))
             })
             .collect();
         for (place, entry, key, facts) in read? {

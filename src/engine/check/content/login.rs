@@ -106,6 +106,9 @@ fn pypi(text: &[u8], into: &mut Vec<Sighting>) {
     }
 }
 
+/// A longer element is no password.
+const MAX_PASSWORD: usize = 4 << 10;
+
 /// Passwords of Maven's settings: `{…}` is one that is encrypted with a master password elsewhere.
 fn maven(text: &[u8], into: &mut Vec<Sighting>) {
     if memchr::memmem::find(text, b"<settings").is_none() {
@@ -115,7 +118,8 @@ fn maven(text: &[u8], into: &mut Vec<Sighting>) {
         let (open, close) = (format!("<{element}>"), format!("</{element}>"));
         for start in memchr::memmem::find_iter(text, open.as_bytes()) {
             let start = start + open.len();
-            let Some(length) = memchr::memmem::find(&text[start..], close.as_bytes()) else { continue };
+            let rest = &text[start..text.len().min(start + MAX_PASSWORD)];
+            let Some(length) = memchr::memmem::find(rest, close.as_bytes()) else { continue };
             let value = text[start..start + length].trim_ascii();
             if is_secret(value) {
                 push(SecretKind::MavenPassword, line_at(text, start), value, into);

@@ -6,9 +6,13 @@ pub(super) fn line_at(text: &[u8], offset: usize) -> u32 {
     u32::try_from(memchr::memchr_iter(b'\n', before).count() + 1).unwrap_or(u32::MAX)
 }
 
-/// The bytes from `start` on that `is_part` accepts.
+/// A longer run is no token and no address: it is cut here, so that each place in a hostile text costs no more.
+const MOST_RUN: usize = 1200;
+
+/// The bytes from `start` on that `is_part` accepts, at most [`MOST_RUN`].
 pub(super) fn run(text: &[u8], start: usize, is_part: impl Fn(u8) -> bool) -> &[u8] {
     let rest = text.get(start..).unwrap_or_default();
+    let rest = &rest[..rest.len().min(MOST_RUN)];
     let end = rest.iter().position(|byte| !is_part(*byte)).unwrap_or(rest.len());
     &rest[..end]
 }
@@ -85,6 +89,15 @@ pub(super) fn unquoted(value: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A text of nothing but beginnings of tokens has as many places as it has such words.
+    #[test]
+    fn a_run_is_cut_where_no_token_is_that_long() {
+        let text = b"ghp_".repeat(1 << 16);
+        assert_eq!(run(&text, 4, |byte| byte != b' ').len(), MOST_RUN);
+        assert_eq!(run(b"abc d", 1, |byte| byte != b' '), b"bc");
+        assert_eq!(run(b"abc", 9, |_| true), b"");
+    }
 
     #[test]
     fn placeholders_are_words_variables_and_sequences() {

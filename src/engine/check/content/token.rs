@@ -65,8 +65,12 @@ fn private_key(text: &[u8], at: usize) -> Option<(usize, usize, SecretKind)> {
     Some((start, length, if is_google { SecretKind::GoogleAccount } else { kind }))
 }
 
+/// A key file of PuTTY is shorter.
+const MAX_PUTTY: usize = 64 << 10;
+
 fn putty(text: &[u8], at: usize) -> Option<(usize, usize, SecretKind)> {
-    let has = |word: &[u8]| memchr::memmem::find(&text[at..], word);
+    let file = &text[at..text.len().min(at + MAX_PUTTY)];
+    let has = |word: &[u8]| memchr::memmem::find(file, word);
     let end = has(b"\nPrivate-MAC: ")?;
     has(b"\nPrivate-Lines: ").filter(|private| *private < end)?;
     let is_plain = has(b"\nEncryption: none").is_some_and(|plain| plain < end);
