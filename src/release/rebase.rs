@@ -482,16 +482,14 @@ impl RebaseScene<'_> {
             let is_wrong = |finding: &Finding| finding.answer == Answer::NotMet;
             let was_wrong = found.iter().any(is_wrong)
                 && check_all(&requirements, |_| true, &mut old_image)?.iter().any(is_wrong);
-            findings.extend(found.into_iter().filter(|finding| finding.answer != Answer::Met).map(
-                |finding| {
-                    if was_wrong && is_wrong(&finding) {
-                        let message = format!("{}, as on the old base", finding.message);
-                        Finding { message, ..finding.at(Severity::Note) }
-                    } else {
-                        finding
-                    }
-                },
-            ));
+            findings.extend(found.into_iter().filter(|finding| !finding.is_pass()).map(|finding| {
+                if was_wrong && is_wrong(&finding) {
+                    let message = format!("{}, as on the old base", finding.message);
+                    Finding { message, ..finding.at(Severity::Note) }
+                } else {
+                    finding
+                }
+            }));
         }
         Ok(findings)
     }

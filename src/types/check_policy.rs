@@ -80,10 +80,11 @@ impl CheckPolicy {
         if level == Some(RuleLevel::Off) {
             return None;
         }
-        if finding.answer == Answer::Met {
+        if finding.is_pass() {
             return Some(finding);
         }
-        let is_unknown = finding.answer == Answer::Unknown;
+        // Neither is certainly broken.
+        let is_unknown = finding.answer != Answer::NotMet;
         finding.level = match level {
             None => finding.level,
             // An answer that is not known is no more certain than the rule says, unless the user wants certainty.
@@ -135,6 +136,15 @@ mod tests {
 
     fn levels(rule: Rule, level: RuleLevel) -> CheckPolicy {
         CheckPolicy { levels: BTreeMap::from([(rule, level)]), ..CheckPolicy::default() }
+    }
+
+    #[test]
+    fn a_pass_with_a_warning_is_no_pass() {
+        let warned = || finding(Finding::met, Rule::ElfLibrary).at(Severity::Warning);
+        let strict = CheckPolicy { is_strict: true, ..CheckPolicy::default() };
+        assert_eq!(level(&CheckPolicy::default(), warned()), Some(Severity::Warning));
+        assert_eq!(level(&strict, warned()), Some(Severity::Error));
+        assert_eq!(level(&strict, finding(Finding::met, Rule::ElfLibrary)), Some(Severity::Info));
     }
 
     #[test]

@@ -106,6 +106,12 @@ impl Finding {
         }
     }
 
+    /// Whether it tells of nothing that a user has to know: what the rule asks for is there, and no more is said.
+    #[must_use]
+    pub fn is_pass(&self) -> bool {
+        self.answer == Answer::Met && self.level == Severity::Info
+    }
+
     /// With another level.
     #[must_use]
     pub const fn at(mut self, level: Severity) -> Self {

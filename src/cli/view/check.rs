@@ -49,7 +49,7 @@ impl CheckReport {
     pub fn of(plan: &Plan) -> Self {
         let mut findings = plan.findings.clone();
         // Stable, so that findings of one level stay in the order in which they were made.
-        findings.sort_by_key(|finding| std::cmp::Reverse(told_level(finding)));
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
         let base = plan.images.iter().find_map(|image| image.base.as_ref());
         Self {
             name: plan.name.clone(),
@@ -66,7 +66,7 @@ impl CheckReport {
     pub fn text(&self, is_verbose: bool, paint: impl Fn(Style, &str) -> String) -> String {
         let mut text = String::new();
         for finding in &self.findings {
-            let is_told = is_verbose || told_level(finding) > Severity::Info;
+            let is_told = is_verbose || finding.level > Severity::Info;
             if is_told {
                 let (style, word) = label(finding);
                 let head = paint(style, &format!("{word}[{}]:", finding.rule));
@@ -95,15 +95,10 @@ fn details(finding: &Finding, is_verbose: bool, text: &mut String) {
     }
 }
 
-/// How much a finding matters to a reader: what is met does not.
-fn told_level(finding: &Finding) -> Severity {
-    if finding.answer == Answer::Met { Severity::Info } else { finding.level }
-}
-
 /// The word for a finding, which its colour repeats.
 fn label(finding: &Finding) -> (Style, &'static str) {
     match (finding.answer, finding.level) {
-        (Answer::Met, _) => (Style::Hint, "met"),
+        (Answer::Met, Severity::Info) => (Style::Hint, "met"),
         (_, Severity::Error) => (Style::Error, "error"),
         (_, Severity::Warning) => (Style::Warning, "warning"),
         (_, Severity::Note) => (Style::Hint, "note"),
@@ -118,12 +113,12 @@ impl CheckSummary {
         let number = |is_meant: &dyn Fn(&Finding) -> bool| {
             findings.iter().filter(|finding| is_meant(finding)).count() as u64
         };
-        let of_level = |level| number(&|finding| told_level(finding) == level);
+        let of_level = |level| number(&|finding| finding.level == level);
         Self {
             errors: of_level(Severity::Error),
             warnings: of_level(Severity::Warning),
             notes: of_level(Severity::Note),
-            met: number(&|finding| finding.answer == Answer::Met),
+            met: number(&Finding::is_pass),
             unknown: number(&|finding| finding.answer == Answer::Unknown),
             allowed: number(&|finding| finding.allowed.is_some()),
         }

@@ -27,7 +27,7 @@ impl SarifLog {
     /// The log of a check that was started in `directory`.
     #[must_use]
     pub fn of(report: &CheckReport, directory: &Path) -> Self {
-        let told = report.findings.iter().filter(|finding| finding.answer != Answer::Met);
+        let told = report.findings.iter().filter(|finding| !finding.is_pass());
         let results: Vec<Value> = told.map(|finding| result(finding, directory)).collect();
         let rules: Vec<Value> = Rule::ALL.iter().copied().map(rule).collect();
         let exit_code = i32::from(report.summary.errors > 0);
