@@ -31,6 +31,9 @@ pub(super) struct Quarkus;
 /// The jar that starts it.
 const RUN: &str = "quarkus-run.jar";
 
+/// What the build recorded of the application.
+const RECORDED: &str = "quarkus/quarkus-application.dat";
+
 /// Where it goes.
 const ROOT: &[u8] = b"app";
 
@@ -117,6 +120,7 @@ impl ArtifactKind for Quarkus {
             ),
         };
         check_class_path(material)?;
+        check_complete(material)?;
         let found = scanner.scan(material.path(), &options.scan_options())?;
         let names = found.iter().map(|found| (found.relative(), found.kind == FoundKind::Directory));
         let mut layers = Vec::new();
@@ -187,6 +191,22 @@ fn jars(directory: &Path) -> Result<Vec<std::path::PathBuf>, ArtifactError> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Refuses an application that lacks what its start reads, besides the class path: what the build recorded, and its classes.
+fn check_complete(material: &Material) -> Result<(), ArtifactError> {
+    let missing = if !material.path().join(RECORDED).is_file() {
+        format!("`{RECORDED}`")
+    } else if jars(&material.path().join("app"))?.is_empty() {
+        "a jar in `app/`".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(unfit(
+        material,
+        format!("the build is not complete: it lacks {missing}, which its start reads"),
+        REBUILD,
+    ))
 }
 
 /// Refuses an application that lacks a library of the class path of the jar that starts it.
