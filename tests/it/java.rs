@@ -243,6 +243,34 @@ fn files(project: &Project, files: &[(&str, Vec<u8>)]) {
 }
 
 #[test]
+fn a_boot_jar_without_its_main_class_is_refused() {
+    let (_base, base) = base_with_java("17.0.9");
+    let classes = Classes::sketch();
+    let mut library = Zip::default();
+    let library = library.stored("shop/Other.class", &classes.main).finish();
+    let jar = |class: &str| {
+        let manifest = BOOT.replace("shop.Main", class);
+        let manifest: String =
+            manifest.split_inclusive("\r\n").filter(|line| !line.contains("Index")).collect();
+        let mut jar = Zip::default();
+        jar.stored("META-INF/MANIFEST.MF", manifest.as_bytes());
+        jar.stored("loader/Launcher.class", &classes.launcher);
+        jar.stored("BOOT-INF/classes/shop/Main.class", &classes.main);
+        jar.stored("BOOT-INF/lib/other.jar", &library).finish()
+    };
+    for layout in ["layout = \"exploded\"\n", "layout = \"extracted\"\n"] {
+        let project = project("shop.jar", layout, &base);
+        for class in ["shop.Main", "shop.Other"] {
+            project.write("shop.jar", jar(class));
+            project.build("");
+        }
+        project.write("shop.jar", jar("shop.None"));
+        let refused = project.pack("build").fails(1);
+        refused.says(&["`shop.None`", "META-INF/MANIFEST.MF", "BOOT-INF/classes/"]).hints();
+    }
+}
+
+#[test]
 fn a_thin_jar_has_its_class_path_beside_it() {
     let (_base, base) = base_with_java("17.0.9");
     let project = project("shop-1.2.jar", "", &base);
@@ -322,6 +350,18 @@ fn a_quarkus_application_has_layers_by_change() {
         .hints();
     std::fs::remove_file(project.path("quarkus-app/lib/main/a.jar")).unwrap();
     project.pack("build").fails(1).says(&["class path of `quarkus-run.jar` has `lib/main/a.jar`"]).hints();
+    for (name, lacks) in [
+        ("quarkus/quarkus-application.dat", "lacks `quarkus/quarkus-application.dat`"),
+        ("app/shop.jar", "lacks a jar in `app/`"),
+    ] {
+        files(&project, &quarkus_app(&classes)[..]);
+        // Without the class path, which names the jar of the application.
+        let mut run = Zip::default();
+        run.stored("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\r\nMain-Class: shop.Main\r\n\r\n");
+        project.write("quarkus-app/quarkus-run.jar", run.finish());
+        std::fs::remove_file(project.path("quarkus-app").join(name)).unwrap();
+        project.pack("build").fails(1).says(&["the build is not complete", lacks]).hints();
+    }
     files(&project, &quarkus_app(&classes)[..]);
     // As Maven leaves it.
     std::fs::create_dir(project.path("target")).unwrap();

@@ -7,7 +7,7 @@ use super::super::requirement::Requirements;
 use super::super::whole_jar;
 use super::start::{self, LoaderUse};
 use super::structure::BootStructure;
-use super::{exploded, extracted};
+use super::{exploded, extracted, main_class};
 use crate::layer::EntryPath;
 use crate::layer::scan::Scanner;
 use crate::oci::ConfigFile;
@@ -21,6 +21,13 @@ fn layout(structure: &BootStructure<'_>, options: &AppOptions) -> ArtifactLayout
     options.layout.unwrap_or(if can_extract { ArtifactLayout::Extracted } else { ArtifactLayout::Exploded })
 }
 
+fn loader_use(layout: ArtifactLayout) -> LoaderUse {
+    match layout {
+        ArtifactLayout::Extracted => LoaderUse::Dropped,
+        _ => LoaderUse::Started,
+    }
+}
+
 /// The layers of an archive or directory of this structure, with its start.
 pub(in super::super) fn propose(
     structure: &BootStructure<'_>,
@@ -32,6 +39,7 @@ pub(in super::super) fn propose(
     if layout == ArtifactLayout::Packaged {
         return whole_jar::propose(structure.material(), options, base);
     }
+    main_class::check(structure, loader_use(layout))?;
     let root = match &options.root {
         Some(root) => root.clone(),
         None => AppRoot::At(
@@ -49,9 +57,5 @@ pub(in super::super) fn requirements(
     structure: &BootStructure<'_>,
     options: &AppOptions,
 ) -> Result<Requirements, ArtifactError> {
-    let loader = match layout(structure, options) {
-        ArtifactLayout::Extracted => LoaderUse::Dropped,
-        _ => LoaderUse::Started,
-    };
-    start::requirements(structure, options, loader)
+    start::requirements(structure, options, loader_use(layout(structure, options)))
 }

@@ -4,6 +4,7 @@ mod exploded;
 mod extracted;
 mod layers;
 mod layout;
+mod main_class;
 mod start;
 mod structure;
 
