@@ -471,10 +471,26 @@ impl Decode for HealthCommand {
             TomlValue::String(command) => ("CMD-SHELL", vec![command.clone()]),
             _ => ("CMD", Vec::decode(node, decoder)?),
         };
+        if let ("CMD", Some(first)) = (form, arguments.first())
+            && let Some(hint) = of_docker(first)
+        {
+            let why = format!("`{first}` is a word of a Dockerfile, and no program");
+            return decoder.wrong(node.span, Wrong::new(why).hint(hint));
+        }
         if arguments.iter().all(String::is_empty) {
             return decoder.wrong(node.span, Wrong::new("a health check needs a program to run"));
         }
         Some(Self([vec![form.to_owned()], arguments].concat()))
+    }
+}
+
+/// What to write instead, where a command begins with a word that Docker's form has before it.
+fn of_docker(word: &str) -> Option<&'static str> {
+    match word {
+        "CMD" => Some("leave `\"CMD\"` out: write the program and its arguments"),
+        "CMD-SHELL" => Some("write the command for the shell as one string"),
+        "NONE" => Some("write `healthcheck = false` for none"),
+        _ => None,
     }
 }
 

@@ -798,6 +798,33 @@ fn a_member_inherits_from_its_workspace() {
 }
 
 #[test]
+fn numbers_that_engines_refuse_are_refused_with_their_line() {
+    for text in [
+        "config.user = 3000000000\n",
+        "config.user = \"1:99999999999\"\n",
+        "[[user]]\nname = \"a\"\nuid = 2147483648\n",
+        "[[user]]\nname = \"a\"\nuid = 1\ngid = 2147483648\n",
+    ] {
+        let said = report(text);
+        assert!(said.contains("2147483647") && said.contains("--> build.toml:"), "{said}");
+    }
+}
+
+#[test]
+fn hints_of_values_work_when_followed() {
+    for (text, hint) in [
+        ("config.healthcheck = { cmd = 'x', interval = 30 }\n", "hint: write `\"30s\"`"),
+        ("image.name = \"Foo/Bar:1\"\n", "hint: write `foo/bar`"),
+        ("config.healthcheck = { cmd = ['CMD', 'curl'] }\n", "hint: leave `\"CMD\"` out"),
+        ("config.healthcheck = { cmd = ['CMD-SHELL', 'curl x'] }\n", "as one string"),
+        ("config.healthcheck = { cmd = ['NONE'] }\n", "hint: write `healthcheck = false`"),
+    ] {
+        let said = report(text);
+        assert!(said.contains(hint), "{said}");
+    }
+}
+
+#[test]
 fn a_health_check_is_as_image_configurations_have_it() {
     let check = |text: &str| {
         let settings = settings(&format!("config.healthcheck = {text}"));

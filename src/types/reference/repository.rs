@@ -43,7 +43,17 @@ impl FromStr for Repository {
             let hint = format!("write `{}`", cited(bare.trim_end_matches('/')));
             return Err(NameFault::new("a name has no scheme").hint(hint).of(REPOSITORY, text));
         }
-        parse_repository(text).map_err(|fault| fault.of(REPOSITORY, text))
+        parse_repository(text).map_err(|fault| {
+            // A name with a tag is none in lower case either.
+            let lower = text.to_ascii_lowercase();
+            let fault = match lower.rsplit_once(':') {
+                Some((name, _)) if lower != text && parse_repository(name).is_ok() => {
+                    fault.hint(format!("write `{}`", cited(name)))
+                }
+                _ => fault,
+            };
+            fault.of(REPOSITORY, text)
+        })
     }
 }
 

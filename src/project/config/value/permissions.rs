@@ -86,6 +86,9 @@ impl FromText for AccountName {
     }
 }
 
+/// The largest number of a user or group that engines start containers with.
+pub(super) const MAX_ACCOUNT: u64 = 2_147_483_647;
+
 /// The number of a user or group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountNumber(u32);
@@ -100,8 +103,7 @@ impl AccountNumber {
 
 impl Decode for AccountNumber {
     fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
-        // To chown(2) the last number means: leave it as it is.
-        let number = decoder.number(node, u64::from(u32::MAX - 1))?;
+        let number = decoder.number(node, MAX_ACCOUNT)?;
         u32::try_from(number).ok().map(Self)
     }
 }

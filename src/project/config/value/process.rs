@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::decode::{Decode, Decoder, FromText, Wrong, text_values};
 use super::super::node::{TomlNode, TomlValue};
 use super::numbers::decimal;
+use super::permissions::MAX_ACCOUNT;
 use crate::types::error::nearest;
 
 /// A user, and maybe a group: names or numbers. Written `1000`, `"1000:1000"` or `"app"`.
@@ -26,6 +27,15 @@ impl FromText for User {
                 && name.chars().all(|character| !character.is_whitespace() && !character.is_control())
         };
         let (user, group) = text.split_once(':').unwrap_or((text, "0"));
+        let is_too_large = |part: &&str| {
+            !part.is_empty()
+                && part.bytes().all(|byte| byte.is_ascii_digit())
+                && part.parse::<u64>().map_or(true, |number| number > MAX_ACCOUNT)
+        };
+        if let Some(number) = [user, group].into_iter().find(is_too_large) {
+            let wrong = Wrong::new(format!("engines start no container with the number `{number}`"));
+            return Err(wrong.hint(format!("write a number of 0 to {MAX_ACCOUNT}")));
+        }
         if name(user) && name(group) && !group.contains(':') {
             Ok(Self(text.to_owned()))
         } else {
@@ -38,9 +48,7 @@ impl FromText for User {
 impl Decode for User {
     fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
         match node.value {
-            TomlValue::Integer(_) => {
-                decoder.number(node, u64::from(u32::MAX)).map(|uid| Self(uid.to_string()))
-            }
+            TomlValue::Integer(_) => decoder.number(node, MAX_ACCOUNT).map(|uid| Self(uid.to_string())),
             _ => decoder.text(node),
         }
     }
@@ -217,10 +225,20 @@ mod tests {
 
     #[test]
     fn users_and_signals() {
-        for text in ["1000", "app", "app:staff", "1000:0"] {
+        for text in ["1000", "app", "app:staff", "1000:0", "2147483647:2147483647"] {
             assert_eq!(ok::<User>(text).as_str(), text);
         }
-        all_wrong::<User>(&["", ":", "a:", ":a", "a b", "a:b:c", "a\n"]);
+        all_wrong::<User>(&[
+            "2147483648",
+            "app:99999999999999999999",
+            "",
+            ":",
+            "a:",
+            ":a",
+            "a b",
+            "a:b:c",
+            "a\n",
+        ]);
         for text in ["SIGTERM", "15", "SIGRTMIN", "SIGRTMIN+3", "SIGRTMAX-14"] {
             assert_eq!(ok::<Signal>(text).as_str(), text);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::decode::{Decode, Decoder, FromText, Wrong, text_values};
+use super::super::decode::{Decode, Decoder, FromText, Wrong};
 use super::super::node::{TomlNode, TomlValue};
 use super::numbers::decimal;
 use crate::types::time::Civil;
@@ -18,6 +18,9 @@ impl Period {
         u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
     }
 }
+
+/// What a hint says.
+const WRITTEN: &str = "write `\"30s\"`, `\"1m30s\"` or `\"500ms\"`";
 
 /// Largest first, the order in which they are written.
 const UNITS: [(&str, u64); 4] =
@@ -42,8 +45,20 @@ impl FromText for Period {
         };
         period().ok_or_else(|| {
             Wrong::new(format!("`{text}` is not a duration"))
-                .hint("write `\"30s\"`, `\"1m30s\"` or `\"500ms\"`; it must be above zero")
+                .hint(format!("{WRITTEN}; it must be above zero"))
         })
+    }
+}
+
+impl Decode for Period {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
+        match &node.value {
+            // A number has no unit.
+            TomlValue::Integer(_) | TomlValue::Float => {
+                decoder.mismatch(node, "a string", Some(WRITTEN.to_owned()))
+            }
+            _ => decoder.text(node),
+        }
     }
 }
 
@@ -105,8 +120,6 @@ fn seconds(datetime: &toml::value::Datetime) -> Option<u64> {
     };
     u64::try_from(civil.seconds()).ok()
 }
-
-text_values!(Period);
 
 #[cfg(test)]
 mod tests {
