@@ -39,6 +39,7 @@ use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain as _, Kind};
 use crate::types::finding::{Finding, Severity};
 use crate::types::platform::Platform;
+use crate::types::rule::Rule;
 use crate::types::shown::shown_path;
 
 /// A layer of so many bytes that this machine built before, and that has changed, is built without asking whether another
@@ -330,14 +331,18 @@ impl<'a, 'r> Preparer<'a, 'r> {
             .or_else(|| proposed.iter().find_map(|app| app.proposal.platform.clone()))
             .unwrap_or_else(Platform::linux_amd64);
         check_platform(&platform)?;
-        let mut requirements = Vec::new();
+        let (mut requirements, mut of_certificates) = (Vec::new(), Vec::new());
         for app in &proposed {
             let entries = app.proposal.layers.iter().flat_map(|layer| &layer.entries);
             let _step = self.session.progress.step(Stage::Check, app.artifact.kind.name());
             let (store, memos, of) = (&self.session.store, &mut self.memos, (app.artifact, &app.options));
             let (required, found) = stated(store, memos, of, entries, Search::on(config), self.scanner)?;
             let path = app.artifact.path();
-            self.findings.extend(found.into_iter().map(|finding| finding.in_file(path)));
+            let found = found.into_iter().map(|finding| finding.in_file(path));
+            // A layer that is not planned yet may have certificates.
+            let (later, now): (Vec<_>, Vec<_>) = found.partition(|it| it.rule == Rule::CaCertificates);
+            of_certificates.extend(later);
+            self.findings.extend(now);
             requirements.push(required);
         }
         for app in &mut proposed {
@@ -388,6 +393,9 @@ impl<'a, 'r> Preparer<'a, 'r> {
                 layers
             }
         };
+        if !check::has_certificates(&layers) {
+            self.findings.append(&mut of_certificates);
+        }
         self.findings.extend(self.content.run(
             &mut self.memos,
             &layers,

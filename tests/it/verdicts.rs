@@ -605,6 +605,84 @@ fn libraries_are_found_where_a_loader_looks() {
 }
 
 #[test]
+fn a_library_that_only_the_cache_of_the_loader_would_find_is_told() {
+    let on = base(&["linux/amd64"], "", &[GLIBC, ("etc/ld.so.conf", "/opt/base/lib\n")]);
+    let project = Project::with(&format!(
+        "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n\n\
+         [[layer]]\nname = \"libraries\"\nfiles = [{{ from = \"lib/\", to = \"/opt/base/lib/\" }}]\n",
+        layout(&on)
+    ));
+    project.write("server", elf_with(AMD64, &["libshop.so.1"], None));
+    project.write("lib/libshop.so.1", library(AMD64, &[]));
+    let said = project.pack("check").ok();
+    assert!(said.stdout.contains("warning[elf-library]: the loader of"), "{said:?}");
+    let strict = project.pack("check --strict").run();
+    assert!(strict.code == Some(1) && strict.stdout.contains("error[elf-library]"), "{strict:?}");
+}
+
+#[test]
+fn an_addon_for_another_c_library_is_named_with_what_npm_can_do() {
+    let on = with(&[GLIBC]);
+    let project = Project::with(&format!(
+        "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"shop\"\n",
+        layout(&on)
+    ));
+    project.write(
+        "shop/package.json",
+        "{\"name\":\"shop\",\"version\":\"1.0.0\",\"main\":\"server.js\",\"dependencies\":{\"a\":\"1\"}}",
+    );
+    project.write("shop/server.js", "require('a')\n");
+    project.write("shop/node_modules/a/package.json", "{\"name\":\"a\",\"version\":\"1.0.0\"}");
+    project.write("shop/node_modules/a/a.node", library(AMD64, &["libc.musl-x86_64.so.1"]));
+    let said = project.pack("check").run();
+    let message = "`/app/node_modules/a/a.node` is linked with musl, and the image has glibc";
+    assert!(said.stdout.contains(message), "{said:?}");
+    assert!(said.stdout.contains("`npm install --libc=glibc --os=linux --cpu=x64`"), "{said:?}");
+}
+
+/// A program without a loader that has the path of certificates in its data.
+fn static_client() -> Vec<u8> {
+    let path = b"/etc/ssl/certs/ca-certificates.crt";
+    let mut program = vec![0; 120];
+    program[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+    let length = (program.len() + path.len()) as u64;
+    for (at, value) in [(16, 2), (18, AMD64), (20, 1), (52, 64), (54, 56), (56, 1), (64, 1), (68, 5)] {
+        program[at..at + 2].copy_from_slice(&u16::to_le_bytes(value));
+    }
+    for (at, value) in [
+        (24, 0x40_0078),
+        (32, 64),
+        (80, 0x40_0000),
+        (88, 0x40_0000),
+        (96, length),
+        (104, length),
+        (112, 4096),
+    ] {
+        program[at..at + 8].copy_from_slice(&u64::to_le_bytes(value));
+    }
+    program.extend(path);
+    program
+}
+
+#[test]
+fn certificates_in_a_layer_are_enough() {
+    let project = Project::with(
+        "[image]\nname = \"localhost/app\"\nbase = \"scratch\"\ntags = [\"1\"]\n\n[app]\npath = \"client\"\n",
+    );
+    project.write("client", static_client());
+    let said = project.pack("check").ok();
+    assert!(said.stdout.contains("warning[ca-certificates]"), "{said:?}");
+    let strict = project.pack("check --strict").run();
+    assert!(strict.code == Some(1) && strict.stdout.contains("error[ca-certificates]"), "{strict:?}");
+    project.write("certificates", "certificates\n").append(
+        "build.toml",
+        "\n[[layer]]\nname = \"tls\"\nfiles = [{ from = \"certificates\", to = \"/etc/ssl/certs/ca-certificates.crt\" }]\n",
+    );
+    let met = project.pack("check --strict").ok();
+    assert!(!met.stdout.contains("ca-certificates"), "{met:?}");
+}
+
+#[test]
 fn libraries_of_libraries_are_found_where_a_loader_looks() {
     let deep = || library(AMD64, &["libshop.so.1"]);
     let library = |run_path| {

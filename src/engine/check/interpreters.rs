@@ -191,7 +191,7 @@ pub(super) fn node_abi<T: FileTree>(
         Some(_) => {
             let has = found.unwrap_or_default();
             let message = format!("{needs}, and {} has Node.js {}", image.base_name, Foreign::new(&has));
-            let hint = "install the packages again with the Node.js of the base (`npm ci`), or use a base with that Node.js";
+            let hint = "install the packages again with the Node.js of the base (`npm rebuild`), or use a base with that Node.js";
             Finding::not_met(rule, message).hint(hint)
         }
         None => {

@@ -37,7 +37,7 @@ pub(crate) use content::fuzz;
 pub(super) use error::CheckError;
 pub(crate) use image::CandidateImage;
 pub(crate) use lookups::PathLookups;
-pub(super) use planned::Checks;
+pub(super) use planned::{Checks, has_certificates};
 pub(super) use replaced::{note_of_replaced, replaced};
 pub(crate) use requirement::{check, check_all};
 pub(super) use stated::stated;

@@ -301,6 +301,15 @@ impl Checks<'_> {
     }
 }
 
+/// Whether a layer has the certificates that TLS clients look for.
+pub(in crate::engine) fn has_certificates(layers: &[PlannedLayer]) -> bool {
+    let path = EntryPath::new(b"etc/ssl/certs/ca-certificates.crt");
+    let is_there = |path: &EntryPath| {
+        layers.iter().any(|layer| layer.spec.get(path).is_some_and(|entry| !entry.is_directory()))
+    };
+    path.is_ok_and(|path| is_there(&path))
+}
+
 fn arguments(setting: &Option<Spanned<Arguments>>) -> Option<&[String]> {
     setting.as_ref().map(|words| words.value.as_slice())
 }

@@ -6,9 +6,9 @@ use super::interpreters::{self, PythonPackages};
 use super::lookups::FileAt;
 use super::versions::VersionReport;
 use super::{kept, libraries, servlet};
-use crate::artifact::{Requirement, Requirements};
+use crate::artifact::{Libraries, Requirement, Requirements};
 use crate::bases::{BaseAnswer, FileTree, Libc, container, java_major, loaders, program};
-use crate::layer::Account;
+use crate::layer::{Account, EntryPath};
 use crate::types::error::BoxedError;
 use crate::types::finding::{Answer, Finding, Severity};
 use crate::types::platform::Platform;
@@ -121,7 +121,17 @@ pub(crate) fn check_all<T: FileTree>(
         if is_python && findings.iter().any(is_python_missing) {
             continue;
         }
-        let found = check_one(requirement, &artifact, image, &mut versions)?;
+        let module = match requirement {
+            Requirement::Libc(wanted) => module_of(*wanted, requirements).map(|module| (*wanted, module)),
+            _ => None,
+        };
+        let found = match module {
+            Some((wanted, module)) => check_one(requirement, &format!("`{module}`"), image, &mut versions)?
+                .into_iter()
+                .map(|finding| of_module(finding, wanted, module, image.platform))
+                .collect(),
+            None => check_one(requirement, &artifact, image, &mut versions)?,
+        };
         if matches!(requirement, Requirement::Loader { .. }) {
             loader = found.first().map_or(Answer::Met, |finding| finding.answer);
         }
@@ -144,6 +154,39 @@ pub(crate) fn check_all<T: FileTree>(
         }
     }
     Ok(findings)
+}
+
+/// The first module of an application that is linked with this C library; `None` for a program, which has a loader.
+fn module_of(wanted: Libc, requirements: &Requirements) -> Option<&EntryPath> {
+    let mut all = requirements.all.iter();
+    all.find_map(|requirement| match requirement {
+        Requirement::Libraries(Libraries { libc, loader: None, program, .. }) if *libc == Some(wanted) => {
+            Some(program)
+        }
+        _ => None,
+    })
+}
+
+/// The finding about the C library of a module, with a remedy for modules: no package can be linked statically.
+fn of_module(finding: Finding, wanted: Libc, module: &EntryPath, platform: &Platform) -> Finding {
+    if finding.answer != Answer::NotMet {
+        return finding;
+    }
+    let in_container = "install the packages in a container of the base's system";
+    if !module.as_bytes().ends_with(b".node") {
+        return finding.hint(in_container);
+    }
+    let cpu = match platform.architecture() {
+        "amd64" => "x64",
+        "386" => "ia32",
+        "ppc64le" => "ppc64",
+        other => other,
+    };
+    let other = match wanted {
+        Libc::Musl => Libc::Glibc,
+        Libc::Glibc => Libc::Musl,
+    };
+    finding.hint(format!("{in_container}, or with `npm install --libc={other} --os=linux --cpu={cpu}`"))
 }
 
 /// The remedy where a base has no Java: one that has, of the version that the artifact needs.
@@ -340,9 +383,8 @@ fn account<T: FileTree>(wanted: &Account, image: &mut CandidateImage<'_, T>) -> 
             let message = format!(
                 "the {wanted} in `config.user` is not in `/{file}` of the image, so no container of it would start"
             );
-            Finding::not_met(rule, message).hint(format!(
-                "give a number, such as \"1000:1000\", or add an `/{file}` with that name in a `[[layer]]`"
-            ))
+            Finding::not_met(rule, message)
+                .hint("give a number, such as \"1000:1000\", or add it with `[[user]]`")
         }
         BaseAnswer::Unknown => {
             let what = format!("whether the image has the {wanted} of `config.user`");
@@ -356,7 +398,6 @@ mod tests {
     use super::*;
     use crate::bases::{BaseNode, FileFacts};
     use crate::engine::check::PathLookups;
-    use crate::layer::EntryPath;
     use crate::project::lock::SystemFacts;
     use crate::runtime::interrupt::Interrupt;
 
