@@ -47,6 +47,7 @@ fn projects_of_java() {
         written.contains("path = \"target/shop-1.0.jar\"") && written.contains("# `mvn package` makes"),
         "{written}"
     );
+    assert!(written.contains("# env = { JDK_JAVA_OPTIONS = "), "{written}");
     let gradle: &[File<'_>] = &[("gradlew", b"#!/bin/sh\n"), ("build/libs/shop.jar", &jar)];
     assert!(initialised(gradle, &java, &[]).contains("# `./gradlew build` makes"));
 

@@ -99,7 +99,8 @@ impl ArtifactKind for NodeApp {
         }
         let names: Vec<&str> = needs.iter().map(String::as_str).collect();
         let are = if names.len() == 1 { "is" } else { "are" };
-        let command = Manager::by_lock(|name| material.size_of(name).is_some()).install();
+        let has = |name: &str| material.size_of(name).is_some();
+        let command = Manager::by_lock(has).install(has);
         Err(ArtifactError::Unfit {
             path: material.path().to_owned(),
             why: format!("{} of its `dependencies` {are} not in `node_modules`", named(&names)),
@@ -248,10 +249,11 @@ fn check_modules(
         if manifest.is_some_and(|manifest| manifest.is_for_one_platform) {
             continue;
         }
+        let command = Manager::of(&files.tree).install(|path| files.tree.get(path.as_bytes()).is_some());
         return Err(ArtifactError::Unfit {
             path: material.path().to_owned(),
             why: format!("the module `{}` is for another system than Linux", shown(item.relative())),
-            hint: "install the packages on Linux: `npm ci` there".to_owned(),
+            hint: format!("install the packages on Linux: `{command}` there"),
         });
     }
     Ok(())

@@ -75,10 +75,18 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
         more.push('\n');
     }
     let made = tool_of(&project).map(|tool| format!("# `{}` makes the artifact.\n", tool.command));
+    // Servers have scripts that read their own variable; the launcher of Java reads this one.
+    let variable = match found.kind.name() {
+        "war" => "JAVA_OPTS = \"-Xmx512m\"",
+        "spring-boot" | "executable-jar" | "jar" | "quarkus" | "distribution" => {
+            "JDK_JAVA_OPTIONS = \"-Xmx512m\""
+        }
+        _ => "TZ = \"UTC\"",
+    };
     let text = format!(
         "format = 1\n\n[image]\nname = {}\nbase = {}\n# tags = [\"{{git.short}}\"]\n\n[app]\n{}path = {}\n\
          # root = \"/where/it/goes\"          # default: from the kind of artifact and the base\n\n{more}\
-         # [config]\n# env = {{ JAVA_OPTS = \"-Xmx512m\" }}\n# ports = [8080]\n# user = \"1000:1000\"\n",
+         # [config]\n# env = {{ {variable} }}\n# ports = [8080]\n# user = \"1000:1000\"\n",
         quoted(&name),
         quoted(&base),
         made.unwrap_or_default(),

@@ -71,10 +71,11 @@ impl Manager {
         }
     }
 
-    /// The command that installs what the lock says.
-    pub(super) const fn install(self) -> &'static str {
+    /// The command that installs what the lock says, where `has` tells which files there are: `npm ci` works with a lock only.
+    pub(super) fn install(self, has: impl Fn(&str) -> bool) -> &'static str {
         match self {
-            Self::Npm => "npm ci",
+            Self::Npm if OWN_LOCKS.into_iter().any(has) => "npm ci",
+            Self::Npm => "npm install",
             Self::Pnpm => "pnpm install --frozen-lockfile",
             Self::Yarn => "yarn install",
             Self::Bun => "bun install --frozen-lockfile",
@@ -140,8 +141,8 @@ impl Installed {
         if !missing.is_empty() {
             let are = if missing.len() == 1 { "is" } else { "are" };
             let why = format!("{} of its `dependencies` {are} not in `node_modules`", named(&missing));
-            let hint =
-                format!("run `{}`; or give the one file of a bundle that has them in it", manager.install());
+            let command = manager.install(|path| tree.get(path.as_bytes()).is_some());
+            let hint = format!("run `{command}`; or give the one file of a bundle that has them in it");
             return Err(InstallFault::Unfit { why, hint });
         }
         if manager == Manager::Npm
@@ -266,6 +267,9 @@ struct Locked {
     is_optional: bool,
 }
 
+/// The locks that `npm ci` installs from.
+const OWN_LOCKS: [&str; 2] = ["npm-shrinkwrap.json", "package-lock.json"];
+
 /// npm's lock, by path.
 type NpmLock = BTreeMap<String, Locked>;
 
@@ -377,7 +381,7 @@ fn check_lock(name: &str, lock: &NpmLock, tree: &FoundTree) -> Result<(), Instal
     let more = if more == 0 { String::new() } else { format!(", and {more} more") };
     Err(InstallFault::Unfit {
         why: format!("`node_modules` is not what `{name}` says: {}{more}", wrong.join(", ")),
-        hint: "run `npm ci --omit=dev`".to_owned(),
+        hint: format!("run `{} --omit=dev`", npm_install(tree)),
     })
 }
 
@@ -404,8 +408,17 @@ fn beside_lock(name: &str, lock: &NpmLock, tree: &FoundTree) -> Option<String> {
     }
     let names: Vec<&str> = found.iter().map(String::as_str).collect();
     let are = if names.len() == 1 { "a package is" } else { "packages are" };
+    let command = match npm_install(tree) {
+        "npm install" => "npm prune",
+        command => command,
+    };
     (!names.is_empty())
-        .then(|| format!("{are} not in `{name}`: {}; `npm ci` removes what is not", named(&names)))
+        .then(|| format!("{are} not in `{name}`: {}; `{command}` removes what is not", named(&names)))
+}
+
+/// npm's command for this tree.
+fn npm_install(tree: &FoundTree) -> &'static str {
+    Manager::Npm.install(|path| tree.get(path.as_bytes()).is_some())
 }
 
 /// A version without what npm leaves out of it in a lock.

@@ -204,7 +204,9 @@ fn packages_that_are_not_installed_are_named() {
     let app = App::new(&[("package.json", PACKAGE), ("server.js", "")]);
     let (why, hint) = app.refused();
     assert!(why.contains("`@s/b`, `a` of its `dependencies` are not in `node_modules`"), "{why}");
-    assert!(hint.contains("`npm ci`"), "{hint}");
+    assert!(hint.contains("`npm install`"), "{hint}");
+    let app = App::new(&[("package.json", PACKAGE), ("server.js", ""), ("package-lock.json", "{}")]);
+    assert!(app.refused().1.contains("`npm ci`"), "it has a lock");
     let damaged = App::new(&[("package.json", "{,}"), ("node_modules/x/index.js", "")]);
     assert!(damaged.refused().0.contains("`package.json` is damaged"));
     // A package of a package that is missing need not be used.

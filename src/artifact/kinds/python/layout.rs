@@ -125,7 +125,7 @@ impl PythonFiles {
             self.notes.push(format!(
                 "{} left out, which {} valid by the times of {} source on this machine: Python compiles at the first start, \
                  in memory where it may not write (`PYTHONPYCACHEPREFIX` names a place); \
-                 `python3 -m compileall --invalidation-mode unchecked-hash` makes files that stay",
+                 `python3 -m compileall -f --invalidation-mode unchecked-hash DIR` makes files that stay",
                 count(compiled.len(), "compiled module is", "compiled modules are"),
                 if compiled.len() == 1 { "is" } else { "are" },
                 if compiled.len() == 1 { "its" } else { "their" },
