@@ -73,7 +73,7 @@ fn cases() -> Vec<Case> {
     vec![
         Case {
             name: "python-missing",
-            found: Found::Rules(&["python-version"]),
+            found: Found::Rules(&["entrypoint-missing"]),
             faulty: |place| venv(place, Base::Debian, str::to_owned),
             mended: good_venv,
             fails: "no such file or directory",
