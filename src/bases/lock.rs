@@ -26,7 +26,7 @@ use crate::types::shown::Foreign;
 /// The entry of a base's layers at a path.
 enum LockMatch {
     /// This layer says so.
-    Here(Digest, BaseNode, Option<ProbeResult>),
+    Here(Digest, BaseNode, Option<Box<ProbeResult>>),
     /// None has it, or one deletes what others have.
     Nothing,
     /// That is in a layer which is elsewhere.
@@ -52,6 +52,7 @@ impl LockMatch {
                 Self::Here(_, BaseNode::File(facts), found),
                 Ancestor::File { mode, machine, dynamic, content },
             ) => {
+                let found = found.as_deref();
                 let is_loaded_so = match (dynamic, found) {
                     (Some(said), Some(ProbeResult::Elf(found))) => says_the_same(said, found),
                     (dynamic, _) => dynamic.is_none(),
@@ -246,7 +247,11 @@ impl BaseLayers<'_> {
             match index.lookup(path) {
                 Lookup::Here(node) => {
                     let reading = index.reading(path).cloned();
-                    return Ok(LockMatch::Here(self.image.layers()[number].digest, node.clone(), reading));
+                    return Ok(LockMatch::Here(
+                        self.image.layers()[number].digest,
+                        node.clone(),
+                        reading.map(Box::new),
+                    ));
                 }
                 Lookup::Hidden => return Ok(LockMatch::Nothing),
                 Lookup::Below => {}

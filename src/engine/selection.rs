@@ -62,7 +62,7 @@ pub enum SelectionError {
         /// The program.
         path: PathBuf,
         /// Its platform.
-        platform: Platform,
+        platform: Box<Platform>,
         /// The base.
         base: String,
         /// Its platforms.
@@ -215,7 +215,7 @@ impl<'a> AppChoice<'a> {
             }
             Some((artifact, platform)) => Err(SelectionError::NotInBase {
                 path: artifact.path().to_owned(),
-                platform: platform.clone(),
+                platform: Box::new(platform.clone()),
                 base,
                 offered,
                 shared: platforms,

@@ -19,7 +19,7 @@ fn private_key() -> String {
     let body = format!("MIGI{}", "q1Wk8".repeat(37));
     // The head says that 136 bytes follow it.
     let lines: Vec<&str> =
-        body[..186].as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        body.as_bytes()[..186].chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     let marker = |word: &str| format!("-----{word} PRIVATE {}-----", "KEY");
     format!("{}\n{}\n{}\n", marker("BEGIN"), lines.join("\n"), marker("END"))
 }

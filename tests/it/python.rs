@@ -167,12 +167,12 @@ fn a_python_elsewhere_on_the_path_is_no_other_version() {
     let refused = project.pack("build").run();
     assert!(refused.stderr.contains("are for Python 3.12"), "{refused:?}");
     let conda = on("python3");
-    let plan = project.pack("plan").arg("--base").arg(&layout(&conda)).ok();
+    let plan = project.pack("plan").arg("--base").arg(layout(&conda)).ok();
     assert!(plan.stderr.contains("has the Python 3.12 that"), "{plan:?}");
     let conda = on("python3.12");
     let entrypoint = "config.entrypoint=[\"python3.12\", \"-m\", \"hello\"]";
     let plan =
-        project.pack("plan --json").arg("--base").arg(&layout(&conda)).arg("--set").arg(entrypoint).ok();
+        project.pack("plan --json").arg("--base").arg(layout(&conda)).arg("--set").arg(entrypoint).ok();
     let json = plan.json();
     let found = json["findings"].as_array().unwrap().iter().find(|finding| finding["rule"] == "python-abi");
     assert_eq!(found.map(|finding| finding["answer"].clone()), Some("met".into()), "{json:#}");

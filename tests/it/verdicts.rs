@@ -1056,7 +1056,7 @@ fn a_base_without_java_is_named_with_one_that_has_it() {
     assert!(plan.stderr.contains("lacks `java`, which starts"), "{plan:?}");
     assert!(plan.stderr.contains("such as `docker.io/library/eclipse-temurin:21-jre`"), "{plan:?}");
     let on = java("21", true);
-    project.pack("plan").arg("--base").arg(&layout(&on)).ok();
+    project.pack("plan").arg("--base").arg(layout(&on)).ok();
 }
 
 /// As a lock of an older version is: it has the library, and not its versions.

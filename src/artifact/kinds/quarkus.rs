@@ -31,7 +31,7 @@ pub(super) struct Quarkus;
 /// The jar that starts it.
 const RUN: &str = "quarkus-run.jar";
 
-/// What the build recorded of the application.
+/// The record of the application that the build makes.
 const RECORDED: &str = "quarkus/quarkus-application.dat";
 
 /// Where it goes.

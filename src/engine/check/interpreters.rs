@@ -99,8 +99,8 @@ fn installed<T: FileTree>(
     for directory in others {
         let found = follow(image.tree, format!("{directory}/python3").as_bytes())?;
         if let BaseAnswer::Here((path, BaseNode::File(_))) = found {
-            let is_usual = |usual: &&str| path.as_bytes().starts_with(&usual.as_bytes()[1..]);
-            all.is_elsewhere |= !PYTHONS.iter().any(|usual| is_usual(usual));
+            all.is_elsewhere |=
+                !PYTHONS.iter().any(|usual| path.as_bytes().starts_with(&usual.as_bytes()[1..]));
         }
     }
     Ok(all)

@@ -118,7 +118,7 @@ fn hostile_names() {
 #[test]
 fn a_name_means_the_same_to_every_program() {
     let old = Item::stored(b"caf\x82", b"x");
-    assert_eq!(problem(&[old.clone()]), EntryProblem::CodePage);
+    assert_eq!(problem(std::slice::from_ref(&old)), EntryProblem::CodePage);
     assert_eq!(problem(&[Item { made_by: 0x0a14, ..old.clone() }]), EntryProblem::CodePage);
     assert_eq!(problem(&[Item { flags: 0x800, ..old.clone() }.unix(0o100_644)]), EntryProblem::NotUtf8);
     let text = Item { flags: 0x800, ..Item::stored("caf\u{e9}", b"x") };

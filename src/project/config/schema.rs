@@ -484,7 +484,7 @@ impl Decode for HealthCommand {
     }
 }
 
-/// What to write instead, where a command begins with a word that Docker's form has before it.
+/// The words to write instead, where a command begins with a word that Docker's form has before it.
 fn of_docker(word: &str) -> Option<&'static str> {
     match word {
         "CMD" => Some("leave `\"CMD\"` out: write the program and its arguments"),

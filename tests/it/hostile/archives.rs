@@ -442,7 +442,7 @@ fn in_image(project: &Project) -> BTreeMap<Vec<u8>, Vec<u8>> {
             let mut entry = entry.unwrap();
             let path = entry.path_bytes().into_owned();
             let Some(name) = path.strip_prefix(b"srv/app/") else { continue };
-            let mut content = entry.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default();
+            let mut content = entry.link_name_bytes().map(std::borrow::Cow::into_owned).unwrap_or_default();
             entry.read_to_end(&mut content).unwrap();
             if !entry.header().entry_type().is_dir() {
                 files.insert(name.to_vec(), content);
@@ -452,8 +452,11 @@ fn in_image(project: &Project) -> BTreeMap<Vec<u8>, Vec<u8>> {
     files
 }
 
-/// The digests of the files that a reader of `tests/inputs` sees in each archive; nothing where it refuses one.
-fn seen_by(name: &str, archives: &[&[u8]]) -> Option<Vec<Option<BTreeMap<Vec<u8>, String>>>> {
+/// The digests of the files in an archive, by their names.
+type SeenFiles = BTreeMap<Vec<u8>, String>;
+
+/// The files that a reader of `tests/inputs` sees in each archive; nothing where it refuses one.
+fn seen_by(name: &str, archives: &[&[u8]]) -> Option<Vec<Option<SeenFiles>>> {
     let inputs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inputs");
     let (program, script) = if name == "python" { ("python3", "zip.py") } else { ("java", "Zip.java") };
     let mut file = tempfile::NamedTempFile::new().unwrap();

@@ -86,7 +86,10 @@ fn libraries(jar: &ZipArchive) -> Vec<LibraryName> {
             let text = String::from_utf8_lossy(&text);
             let value = |key: &str| {
                 let lines = text.lines().filter_map(|line| line.trim().split_once('='));
-                lines.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned()).last()
+                lines
+                    .filter(|(name, _)| name.trim() == key)
+                    .map(|(_, value)| value.trim().to_owned())
+                    .next_back()
             };
             Some(LibraryName {
                 group: value("groupId")?,

@@ -12,7 +12,7 @@ pub(super) fn find(role: FileRole, text: &[u8], into: &mut Vec<Sighting>) {
         FileRole::Pypi => pypi(text, into),
         FileRole::Maven => maven(text, into),
         FileRole::Docker => {
-            json_values(text, &[b"auth", b"identitytoken", b"registrytoken"], SecretKind::DockerLogin, into)
+            json_values(text, &[b"auth", b"identitytoken", b"registrytoken"], SecretKind::DockerLogin, into);
         }
         FileRole::Kubernetes => kubernetes(text, into),
         FileRole::Git | FileRole::GitCredentials => git(text, into),

@@ -5,10 +5,13 @@ use super::pem;
 use super::sighting::{SecretKind, Sighting, What};
 use super::text::{begins_word, distinct, is_placeholder, line_at, run};
 
+/// The secret at a place in a text: where it begins, its length and its kind.
+type TokenCheck = fn(&[u8], usize) -> Option<(usize, usize, SecretKind)>;
+
 /// Where a token begins, and how it is checked.
 struct TokenForm {
     start: &'static [u8],
-    check: fn(&[u8], usize) -> Option<(usize, usize, SecretKind)>,
+    check: TokenCheck,
 }
 
 const FORMS: &[TokenForm] = &[

@@ -19,7 +19,7 @@ impl Period {
     }
 }
 
-/// What a hint says.
+/// The text of a hint.
 const WRITTEN: &str = "write `\"30s\"`, `\"1m30s\"` or `\"500ms\"`";
 
 /// Largest first, the order in which they are written.

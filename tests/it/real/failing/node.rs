@@ -61,9 +61,9 @@ fn of_arm(place: &Place) -> Vec<u8> {
 }
 
 /// The directory of an application as it is.
-fn by_hand(image: Image) -> Image {
-    let text = tree("app", "/app") + &config(&["node", "/app/server.js"], "workdir = \"/app\"");
-    Image { text, ..image }
+fn by_hand(mut image: Image) -> Image {
+    image.text = tree("app", "/app") + &config(&["node", "/app/server.js"], "workdir = \"/app\"");
+    image
 }
 
 fn cases() -> Vec<Case> {

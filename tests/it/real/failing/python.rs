@@ -57,8 +57,9 @@ fn of_arm(place: &Place) -> Vec<u8> {
 }
 
 /// The directory of an application as it is.
-fn by_hand(image: Image) -> Image {
-    Image { text: tree("app", "/app") + &config(&["python3", "/app"], ""), ..image }
+fn by_hand(mut image: Image) -> Image {
+    image.text = tree("app", "/app") + &config(&["python3", "/app"], "");
+    image
 }
 
 fn cases() -> Vec<Case> {

@@ -232,7 +232,7 @@ fn first_answer(port: u16, page: &str) -> Option<(u16, String)> {
     loop {
         match http::get(port, page) {
             None if begun.elapsed() < Duration::from_secs(90) => {
-                std::thread::sleep(Duration::from_millis(50))
+                std::thread::sleep(Duration::from_millis(50));
             }
             answer => return answer,
         }
