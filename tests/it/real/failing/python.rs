@@ -172,7 +172,7 @@ fn cases() -> Vec<Case> {
             "module-for-another-python",
             &["python-abi"],
             |place| module(place, &MODULE.replace("311", "312"), &place.input("failing/python/word_c.so")),
-            "No module named 'word_c'",
+            "executable file not found",
         ),
     ]
 }
