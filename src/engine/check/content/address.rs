@@ -2,7 +2,7 @@
 //! this machine.
 
 use super::sighting::{Sighting, What};
-use super::text::{line_at, run};
+use super::text::{LineCounter, run};
 
 /// The longest address that is told, in bytes.
 const MOST: usize = 100;
@@ -16,18 +16,26 @@ const PORTS: [&[u8]; 12] = [
     b"50000",
 ];
 
-/// The first addresses of each line in a text of settings, at most a few.
+/// So many addresses of a file are told.
+const FIRST: usize = 8;
+
+/// The first addresses in a text of settings.
 pub(super) fn find(text: &[u8], into: &mut Vec<Sighting>) {
     let mut found: Vec<(usize, &[u8])> = Vec::new();
     for start in PRIVATE {
-        found.extend(memchr::memmem::find_iter(text, start).filter_map(|at| private(text, at)));
+        let addresses = memchr::memmem::find_iter(text, start).filter_map(|at| private(text, at));
+        found.extend(addresses.take(FIRST));
     }
-    found.extend(memchr::memmem::find_iter(text, b"://").filter_map(|at| named_host(text, at + 3)));
-    found.extend(memchr::memmem::find_iter(text, b"localhost:").filter_map(|at| local_port(text, at)));
+    let hosts = memchr::memmem::find_iter(text, b"://").filter_map(|at| named_host(text, at + 3));
+    found.extend(hosts.take(FIRST));
+    let mut defaults = Defaults { text, at: 0, is_begun: false };
+    let ports = memchr::memmem::find_iter(text, b"localhost:").filter(|at| !defaults.are_begun_before(*at));
+    found.extend(ports.filter_map(|at| local_port(text, at)).take(FIRST));
     found.sort_by_key(|(at, _)| *at);
-    for (at, address) in found.into_iter().take(8) {
+    let mut lines = LineCounter::new(text);
+    for (at, address) in found.into_iter().take(FIRST) {
         let address = String::from_utf8_lossy(&address[..address.len().min(MOST)]).into_owned();
-        into.push(Sighting { line: line_at(text, at), what: What::Address(address) });
+        into.push(Sighting { line: lines.at(at), what: What::Address(address) });
     }
 }
 
@@ -38,7 +46,11 @@ const fn is_host_byte(byte: u8) -> bool {
 /// A private address that stands alone: no version, no part of a longer number, no network.
 fn private(text: &[u8], at: usize) -> Option<(usize, &[u8])> {
     let before = at.checked_sub(1).map(|before| text[before]);
-    let address = run(text, at, is_host_byte);
+    if before.is_some_and(|before| is_host_byte(before) || b"_\\^".contains(&before)) {
+        return None;
+    }
+    // One byte more than the longest shows that it is none.
+    let address = run(&text[..text.len().min(at + "255.255.255.255".len() + 1)], at, is_host_byte);
     let parts: Vec<&[u8]> = address.split(|byte| *byte == b'.').collect();
     let number = |part: &&[u8]| std::str::from_utf8(part).ok()?.parse::<u8>().ok();
     let [first, second, third, fourth] = parts[..] else { return None };
@@ -48,11 +60,10 @@ fn private(text: &[u8], at: usize) -> Option<(usize, &[u8])> {
     let is_network = last == 0
         || text[at + address.len()..].starts_with(b"/")
             && text.get(at + address.len() + 1).is_some_and(u8::is_ascii_digit);
-    let is_word = before.is_none_or(|before| !is_host_byte(before) && !b"_\\^".contains(&before));
     // A version stands between tags.
     let is_version =
         before == Some(b'>') && memchr::memmem::rfind(&text[at.saturating_sub(24)..at], b"ersion").is_some();
-    (is_word && is_private && !is_network && !is_version).then_some((at, address))
+    (is_private && !is_network && !is_version).then_some((at, address))
 }
 
 /// A host name of one network in a URL. Names of Kubernetes' own are for where the image runs.
@@ -65,15 +76,36 @@ fn named_host(text: &[u8], at: usize) -> Option<(usize, &[u8])> {
     is_local.then_some((start, host))
 }
 
+/// Tells where a line is the default of a variable: `${DB_HOST:localhost:5432}`, or a placeholder of Spring. Asked for places
+/// in their order, it looks at each byte once.
+struct Defaults<'t> {
+    text: &'t [u8],
+    /// How far it has looked.
+    at: usize,
+    /// Whether a variable begins in the line before that.
+    is_begun: bool,
+}
+
+impl Defaults<'_> {
+    /// Whether a variable begins before `place` in its line.
+    fn are_begun_before(&mut self, place: usize) -> bool {
+        let new = &self.text[self.at..place];
+        let line = memchr::memrchr(b'\n', new).map(|end| end + 1);
+        let is_split = new.starts_with(b"{") && self.text[..self.at].ends_with(b"$");
+        let begins = memchr::memmem::find(&new[line.unwrap_or(0)..], b"${").is_some();
+        self.is_begun = begins || line.is_none() && (self.is_begun || is_split);
+        #[cfg(test)]
+        super::text::steps::add(new.len());
+        self.at = place;
+        self.is_begun
+    }
+}
+
 /// A database on this machine.
 fn local_port(text: &[u8], at: usize) -> Option<(usize, &[u8])> {
     let port = run(text, at + "localhost:".len(), |byte| byte.is_ascii_digit());
     let is_word = at.checked_sub(1).is_none_or(|before| !is_host_byte(text[before]));
-    // The default of a variable: `${DB_HOST:localhost:5432}`, or a placeholder of Spring.
-    let line = memchr::memrchr(b'\n', &text[..at]).map_or(0, |end| end + 1);
-    let is_default = memchr::memmem::rfind(&text[line..at], b"${").is_some();
-    (is_word && !is_default && PORTS.contains(&port))
-        .then(|| (at, &text[at..at + "localhost:".len() + port.len()]))
+    (is_word && PORTS.contains(&port)).then(|| (at, &text[at..at + "localhost:".len() + port.len()]))
 }
 
 #[cfg(test)]
@@ -97,6 +129,7 @@ mod tests {
             ("url: http://192.168.1.7:8080/x", "192.168.1.7"),
             ("\"host\": \"172.20.0.5\"", "172.20.0.5"),
             ("url=jdbc:postgresql://localhost:5432/shop", "localhost:5432"),
+            ("a=${A:localhost:3306}\nurl=localhost:5432", "localhost:5432"),
             ("url: https://me@git.shop.internal/x", "git.shop.internal"),
             ("<url>http://nexus.corp:8081/</url>", "nexus.corp"),
         ] {
@@ -113,6 +146,7 @@ mod tests {
             "a=110.2.3.4",
             "172.64.1.1",
             "url: ${DB_URL:jdbc:postgresql://localhost:5432/shop}",
+            "url: ${A:localhost:5432},localhost:3306\n",
             "http://localhost:8080",
             "class=org.shop.internal",
             "http://db.default.svc.cluster.local:80/",

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::sighting::{Sighting, What};
-use super::text::{line_at, run};
+use super::text::{LineCounter, run};
 
 /// Directories where builds run. `*` is one name.
 const PLACES: [&str; 8] = [
@@ -45,6 +45,14 @@ impl BuildPlaces {
         Self { project: is_deep.then(|| [bytes, b"/"].concat()) }
     }
 
+    /// Whether a place of builds may begin with these bytes: a cheap answer for most paths.
+    fn may_begin(&self, text: &[u8]) -> bool {
+        let begins =
+            |place: &&str| place.split('*').next().is_some_and(|start| text.starts_with(start.as_bytes()));
+        PLACES.iter().any(|place| begins(&place))
+            || self.project.as_ref().is_some_and(|own| text.starts_with(own))
+    }
+
     /// The place of builds that `path` begins with.
     fn place<'t>(&self, path: &'t [u8]) -> Option<&'t [u8]> {
         let own = self.project.iter().map(|project| path.starts_with(project).then_some(project.len()));
@@ -65,8 +73,8 @@ impl BuildPlaces {
     fn find<'t>(&self, text: &'t [u8]) -> Option<BuildPath<'t>> {
         memchr::memchr_iter(b'/', text).find_map(|at| {
             let is_start = at.checked_sub(1).is_none_or(|before| !is_path_byte(text[before]));
-            let path =
-                is_start.then(|| run(text, at, |byte| is_path_byte(byte) || b"@+~".contains(&byte)))?;
+            let path = (is_start && self.may_begin(&text[at..]))
+                .then(|| run(text, at, |byte| is_path_byte(byte) || b"@+~".contains(&byte)))?;
             self.place(path).map(|place| BuildPath { at, path, place })
         })
     }
@@ -87,7 +95,7 @@ impl BuildPlaces {
             if !line.starts_with(b"command")
                 && let Some(found) = self.find(line)
             {
-                into.push(found.sighting(line_at(text, start + found.at)));
+                into.push(found.sighting(LineCounter::new(text).at(start + found.at)));
                 return;
             }
             start += line.len();

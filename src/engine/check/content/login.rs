@@ -2,7 +2,7 @@
 
 use super::role::FileRole;
 use super::sighting::{SecretKind, Sighting, What};
-use super::text::{is_placeholder, line_at, lines, unquoted};
+use super::text::{LineCounter, is_placeholder, lines, unquoted};
 
 /// The secrets that the form of a tool's file shows.
 pub(super) fn find(role: FileRole, text: &[u8], into: &mut Vec<Sighting>) {
@@ -116,13 +116,20 @@ fn maven(text: &[u8], into: &mut Vec<Sighting>) {
     }
     for element in ["password", "passphrase"] {
         let (open, close) = (format!("<{element}>"), format!("</{element}>"));
+        let mut lines = LineCounter::new(text);
         for start in memchr::memmem::find_iter(text, open.as_bytes()) {
             let start = start + open.len();
             let rest = &text[start..text.len().min(start + MAX_PASSWORD)];
-            let Some(length) = memchr::memmem::find(rest, close.as_bytes()) else { continue };
+            // An element in it is none of ours, and each place is searched for one alone.
+            let Some(length) = memchr::memchr(b'<', rest) else { continue };
+            #[cfg(test)]
+            super::text::steps::add(length);
+            if !rest[length..].starts_with(close.as_bytes()) {
+                continue;
+            }
             let value = text[start..start + length].trim_ascii();
             if is_secret(value) {
-                push(SecretKind::MavenPassword, line_at(text, start), value, into);
+                push(SecretKind::MavenPassword, lines.at(start), value, into);
             }
         }
     }
@@ -132,13 +139,14 @@ fn maven(text: &[u8], into: &mut Vec<Sighting>) {
 fn json_values(text: &[u8], keys: &[&[u8]], kind: SecretKind, into: &mut Vec<Sighting>) {
     for key in keys {
         let key = [b"\"", *key, b"\""].concat();
+        let mut lines = LineCounter::new(text);
         for start in memchr::memmem::find_iter(text, &key) {
             let rest = text[start + key.len()..].trim_ascii_start();
             let Some(rest) = rest.strip_prefix(b":") else { continue };
             let Some(rest) = rest.trim_ascii_start().strip_prefix(b"\"") else { continue };
             let value = &rest[..memchr::memchr(b'"', rest).unwrap_or(rest.len())];
             if is_secret(value) {
-                push(kind, line_at(text, start), value, into);
+                push(kind, lines.at(start), value, into);
             }
         }
     }

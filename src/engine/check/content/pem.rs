@@ -25,7 +25,10 @@ pub(super) fn private_key(text: &[u8], at: usize) -> Option<(usize, usize, Secre
     let is_block = rest.starts_with(b" BLOCK");
     let rest = rest.strip_prefix(b" BLOCK").unwrap_or(rest).strip_prefix(b"-----")?;
     let body = &rest[..rest.len().min(MAX_BODY)];
-    let end = memchr::memmem::find(body, b"-----END ")?;
+    // No body has such a line but at its end, and each place is searched for one key alone.
+    let end = memchr::memmem::find(body, b"-----").filter(|end| body[*end..].starts_with(b"-----END "))?;
+    #[cfg(test)]
+    super::text::steps::add(end);
     let body = KeyBody::read(&body[..end])?;
     let is_key = if is_block { body.is_openpgp() } else { body.is_der() || body.is_openssh() };
     let is_locked =

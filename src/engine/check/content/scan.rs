@@ -107,6 +107,7 @@ fn is_text(head: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::sighting::SecretKind;
+    use super::super::text::steps;
     use super::super::token::tests::with_checksum;
     use super::*;
 
@@ -125,6 +126,56 @@ mod tests {
         assert_eq!(kinds(FileRole::Text, text.as_bytes()), [(SecretKind::NpmToken, 2)]);
         assert_eq!(kinds(FileRole::Environment, text.as_bytes()), [(SecretKind::NpmToken, 2)]);
         assert_eq!(kinds(FileRole::Environment, b"A=1\n"), [(SecretKind::EnvironmentFile, 0)]);
+    }
+
+    /// Texts that are made so that each place is the beginning of something: twice as much text takes twice as much work, and
+    /// no place more than the longest secret.
+    #[test]
+    fn work_grows_as_the_text() {
+        let secret = "Zx81kQv93LmTr0aBcDy7HnWp45JfUgE2Zx81kQv9";
+        let lines = format!("<password>{secret}</password>\n");
+        let keys = format!("aws_secret_access_key={secret}\n");
+        let key = super::super::pem::tests::pem("PRIVATE KEY", &super::super::pem::tests::der(120));
+        let scanner = FileScanner::new(Path::new("/srv/ci/shop"));
+        for (role, head, unit) in [
+            (FileRole::Text, "", "ghp_"),
+            (FileRole::Text, "", "-ghp_"),
+            (FileRole::Text, "", "npm_"),
+            (FileRole::Text, "", "AKIA"),
+            (FileRole::Text, "", "-glpat-"),
+            (FileRole::Text, "", "-xoxb-"),
+            (FileRole::Text, "", "-pypi-AgEIcHlwaS5vcmc"),
+            (FileRole::Text, "", "AccountKey="),
+            (FileRole::Text, "", "aws_secret_access_key="),
+            (FileRole::Text, "", &keys),
+            (FileRole::Text, "", &key),
+            (FileRole::Text, "", "-----BEGIN PRIVATE KEY-----"),
+            (FileRole::Text, "", "-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----"),
+            (FileRole::Text, "", "PuTTY-User-Key-File-"),
+            (FileRole::Text, "#!", "@/home//"),
+            (FileRole::Paths, "", "@/home//"),
+            (FileRole::Maven, "<settings>", "<password>"),
+            (FileRole::Maven, "<settings>", &lines),
+            (FileRole::Docker, "", "\"auth\":"),
+            (FileRole::Docker, "", "\"auth\":\"a1b2c3d4\",\n"),
+            (FileRole::Kubernetes, "", "token: a1b2c3d4\n"),
+            (FileRole::Kubernetes, "", "\"token\":\"a1b2c3d4\""),
+            (FileRole::Environment, "", "TOKEN=a1b2c3d4\n"),
+            (FileRole::Settings, "", "10.2."),
+            (FileRole::Settings, "", "10.2.3.4\n"),
+            (FileRole::Settings, "", "://a.local"),
+            (FileRole::Settings, "${", "localhost:5432 "),
+            (FileRole::Settings, "${", "localhost:543 "),
+        ] {
+            let steps = |count: usize| {
+                let text = format!("{head}{}", unit.repeat(count));
+                let steps = steps::of(|| drop(scanner.scan(role, text.as_bytes())));
+                assert!(steps <= 200 * text.len(), "{unit}: {steps} steps for {} bytes", text.len());
+                steps
+            };
+            let (one, two) = (steps(5_000), steps(10_000));
+            assert!(two <= 2 * one + 20_000, "{unit}: {one} steps, then {two}");
+        }
     }
 
     #[test]

@@ -1,9 +1,30 @@
 //! Small questions about bytes of text that all matchers ask.
 
-/// The number of the line that `offset` is in, from 1 on.
-pub(super) fn line_at(text: &[u8], offset: usize) -> u32 {
-    let before = text.get(..offset).unwrap_or(text);
-    u32::try_from(memchr::memchr_iter(b'\n', before).count() + 1).unwrap_or(u32::MAX)
+/// Counts lines from the place of the last answer on, and not from the beginning each time: a hostile text has a secret
+/// in every line.
+pub(super) struct LineCounter<'t> {
+    text: &'t [u8],
+    /// The place of the last answer, and its line from 0 on.
+    at: usize,
+    line: usize,
+}
+
+impl<'t> LineCounter<'t> {
+    pub(super) const fn new(text: &'t [u8]) -> Self {
+        Self { text, at: 0, line: 0 }
+    }
+
+    /// The number of the line that `offset` is in, from 1 on.
+    pub(super) fn at(&mut self, offset: usize) -> u32 {
+        let offset = offset.min(self.text.len());
+        let between = &self.text[self.at.min(offset)..self.at.max(offset)];
+        let breaks = memchr::memchr_iter(b'\n', between).count();
+        self.line = if offset >= self.at { self.line + breaks } else { self.line - breaks };
+        #[cfg(test)]
+        steps::add(between.len());
+        self.at = offset;
+        u32::try_from(self.line + 1).unwrap_or(u32::MAX)
+    }
 }
 
 /// A longer run is no token and no address: it is cut here, so that each place in a hostile text costs no more.
@@ -14,7 +35,30 @@ pub(super) fn run(text: &[u8], start: usize, is_part: impl Fn(u8) -> bool) -> &[
     let rest = text.get(start..).unwrap_or_default();
     let rest = &rest[..rest.len().min(MOST_RUN)];
     let end = rest.iter().position(|byte| !is_part(*byte)).unwrap_or(rest.len());
+    #[cfg(test)]
+    steps::add(end);
     &rest[..end]
+}
+
+/// Counts the bytes that matchers look at again, after the one search that all of a text has.
+#[cfg(test)]
+pub(super) mod steps {
+    use std::cell::Cell;
+
+    thread_local! {
+        static STEPS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(in super::super) fn add(count: usize) {
+        STEPS.set(STEPS.get() + count);
+    }
+
+    /// The steps of `work`.
+    pub(in super::super) fn of(work: impl FnOnce()) -> usize {
+        let before = STEPS.get();
+        work();
+        STEPS.get() - before
+    }
 }
 
 /// Whether a word begins at `start`: a token in the middle of another word is none.
@@ -100,6 +144,18 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_counted_once_however_often_they_are_asked_for() {
+        let text = b"a\n".repeat(1 << 16);
+        let steps = steps::of(|| {
+            let mut counter = LineCounter::new(&text);
+            for offset in 0..text.len() {
+                assert_eq!(counter.at(offset) as usize, offset / 2 + 1);
+            }
+        });
+        assert!(steps <= text.len());
+    }
+
+    #[test]
     fn placeholders_are_words_variables_and_sequences() {
         for value in [
             "${TOKEN}",
@@ -120,7 +176,8 @@ mod tests {
 
     #[test]
     fn lines_are_counted_from_one() {
-        assert_eq!((line_at(b"a\nb", 0), line_at(b"a\nb", 2)), (1, 2));
+        let mut counter = LineCounter::new(b"a\nb\n");
+        assert_eq!([2, 0, 1, 4, 2].map(|offset| counter.at(offset)), [2, 1, 1, 3, 2]);
         assert_eq!(
             lines(b"a\n b \r\n").map(|(number, line)| (number, line.to_vec())).nth(1),
             Some((2, b"b".to_vec()))

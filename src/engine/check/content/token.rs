@@ -3,7 +3,7 @@
 
 use super::pem;
 use super::sighting::{SecretKind, Sighting, What};
-use super::text::{begins_word, distinct, is_placeholder, line_at, run};
+use super::text::{LineCounter, begins_word, distinct, is_placeholder, run};
 
 /// The secret at a place in a text: where it begins, its length and its kind.
 type TokenCheck = fn(&[u8], usize) -> Option<(usize, usize, SecretKind)>;
@@ -15,8 +15,8 @@ struct TokenForm {
 }
 
 const FORMS: &[TokenForm] = &[
-    TokenForm { start: b"PRIVATE KEY", check: private_key },
-    TokenForm { start: b"PuTTY-User-Key-File-", check: putty },
+    TokenForm { start: b"PRIVATE KEY", check: pem::private_key },
+    TokenForm { start: PUTTY, check: putty },
     TokenForm { start: b"AKIA", check: aws },
     TokenForm { start: b"ASIA", check: aws },
     TokenForm { start: b"aws_secret_access_key", check: aws_secret },
@@ -48,31 +48,41 @@ impl TokenFinder {
 
     /// All secrets in `text`.
     pub(super) fn find(&self, text: &[u8], into: &mut Vec<Sighting>) {
-        let mut end = 0;
+        let (mut end, mut lines, mut is_google) = (0, LineCounter::new(text), None);
         for found in self.0.find_iter(text) {
             let form = &FORMS[found.pattern().as_usize()];
-            let Some((start, length, kind)) = (form.check)(text, found.start()) else { continue };
+            // In a key that is found already.
+            if found.start() < end {
+                continue;
+            }
+            let Some((start, length, mut kind)) = (form.check)(text, found.start()) else { continue };
             if start < end {
                 continue;
             }
             end = start + length;
+            let is_account = || memchr::memmem::find(text, b"\"service_account\"").is_some();
+            if matches!(kind, SecretKind::PrivateKey | SecretKind::EncryptedPrivateKey)
+                && *is_google.get_or_insert_with(is_account)
+            {
+                kind = SecretKind::GoogleAccount;
+            }
             let length = u32::try_from(length).unwrap_or(u32::MAX);
-            into.push(Sighting { line: line_at(text, start), what: What::Secret { kind, length } });
+            into.push(Sighting { line: lines.at(start), what: What::Secret { kind, length } });
         }
     }
 }
 
-fn private_key(text: &[u8], at: usize) -> Option<(usize, usize, SecretKind)> {
-    let (start, length, kind) = pem::private_key(text, at)?;
-    let is_google = memchr::memmem::find(text, b"\"service_account\"").is_some();
-    Some((start, length, if is_google { SecretKind::GoogleAccount } else { kind }))
-}
-
 /// A key file of PuTTY is shorter.
 const MAX_PUTTY: usize = 64 << 10;
+const PUTTY: &[u8] = b"PuTTY-User-Key-File-";
 
 fn putty(text: &[u8], at: usize) -> Option<(usize, usize, SecretKind)> {
     let file = &text[at..text.len().min(at + MAX_PUTTY)];
+    // The next file ends this one, so that no byte is searched for two.
+    let rest = &file[PUTTY.len().min(file.len())..];
+    let file = &file[..memchr::memmem::find(rest, PUTTY).map_or(file.len(), |next| PUTTY.len() + next)];
+    #[cfg(test)]
+    super::text::steps::add(file.len());
     let has = |word: &[u8]| memchr::memmem::find(file, word);
     let end = has(b"\nPrivate-MAC: ")?;
     has(b"\nPrivate-Lines: ").filter(|private| *private < end)?;
@@ -88,11 +98,12 @@ fn word(
     lengths: std::ops::RangeInclusive<usize>,
     alphabet: fn(u8) -> bool,
 ) -> Option<&[u8]> {
-    let value = run(text, at + start, alphabet);
-    let is_token = begins_word(text, at)
-        && lengths.contains(&value.len())
-        && distinct(value) >= 8
-        && !is_placeholder(value);
+    if !begins_word(text, at) {
+        return None;
+    }
+    // One more byte shows that it is too long.
+    let value = run(&text[..text.len().min(at + start + lengths.end() + 1)], at + start, alphabet);
+    let is_token = lengths.contains(&value.len()) && distinct(value) >= 8 && !is_placeholder(value);
     is_token.then_some(value)
 }
 
@@ -120,9 +131,9 @@ fn aws(text: &[u8], at: usize) -> Option<(usize, usize, SecretKind)> {
 
 fn aws_secret(text: &[u8], at: usize) -> Option<(usize, usize, SecretKind)> {
     let name = "aws_secret_access_key".len();
-    let between = run(text, at + name, |byte| b" \t\"':=>".contains(&byte));
+    let between = run(&text[..text.len().min(at + name + 8)], at + name, |byte| b" \t\"':=>".contains(&byte));
     let start = at + name + between.len();
-    let value = run(text, start, is_base64);
+    let value = run(&text[..text.len().min(start + 41)], start, is_base64);
     let is_key = (1..8).contains(&between.len())
         && value.len() == 40
         && distinct(value) >= 16
@@ -135,7 +146,7 @@ const EMULATORS: [&[u8]; 2] = [b"Eby8vdM02xNOcqFl", b"C2y6yDjf5/R+ob0N"];
 
 fn azure(text: &[u8], at: usize) -> Option<(usize, usize, SecretKind)> {
     let start = at + "AccountKey=".len();
-    let value = run(text, start, is_base64);
+    let value = run(&text[..text.len().min(start + 87)], start, is_base64);
     let is_key = value.len() == 86
         && text[start + 86..].starts_with(b"==")
         && distinct(value) >= 20
@@ -197,13 +208,12 @@ fn stripe(text: &[u8], at: usize) -> Option<(usize, usize, SecretKind)> {
 
 /// A macaroon of `pypi.org` or `test.pypi.org`.
 fn pypi(text: &[u8], at: usize) -> Option<(usize, usize, SecretKind)> {
+    const OF: [&[u8]; 2] = [b"AgEIcHlwaS5vcmc", b"AgENdGVzdC5weXBpLm9yZw"];
+    if !OF.iter().any(|start| text[at + 5..].starts_with(start)) {
+        return None;
+    }
     let value = word(text, at, 5, 70..=1000, is_name_byte)?;
-    let is_of = |start: &[u8]| value.starts_with(start);
-    (is_of(b"AgEIcHlwaS5vcmc") || is_of(b"AgENdGVzdC5weXBpLm9yZw")).then_some((
-        at,
-        5 + value.len(),
-        SecretKind::PypiToken,
-    ))
+    Some((at, 5 + value.len(), SecretKind::PypiToken))
 }
 
 #[cfg(test)]
