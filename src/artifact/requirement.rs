@@ -165,6 +165,15 @@ pub enum Requirement {
         /// The variable of the base with the directory whose `bin` has the program, where that is not on the `PATH`.
         home: Option<String>,
     },
+    /// A program that a start script of the artifact calls, where that script starts the image.
+    ScriptProgram {
+        /// The path of the script in the image.
+        script: String,
+        /// The name or path of the program.
+        name: String,
+        /// Whether Java could start the application without the script.
+        is_optional: bool,
+    },
     /// A user or group that is named, and must be listed in the image.
     Account(Account),
     /// A fact of another base, which the image was on.

@@ -1,6 +1,7 @@
 //! Java applications: archives of Spring Boot and what else a Java runtime starts.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use crate::apps::{base_with_java, hello_jar};
 use crate::artifacts::{layout, paths_in, tomcat_of};
@@ -16,7 +17,7 @@ pub(crate) struct Classes {
 
 impl Classes {
     /// Without what they do.
-    fn sketch() -> Self {
+    pub(crate) fn sketch() -> Self {
         let class = |name: &str| [b"\xca\xfe\xba\xbe\0\0\0\x37 ", name.as_bytes()].concat();
         Self {
             main: class("shop/Main"),
@@ -539,12 +540,7 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_distribution_starts_by_its_script() {
-    let java = base_with_java("17.0.9").0;
-    for program in ["bin/sh", "usr/bin/uname", "usr/bin/dirname"] {
-        java.write(&format!("files/{program}"), "a program");
-        chmod(&java.path(&format!("files/{program}")), 0o755);
-    }
-    java.pack("build -o oci:layout").ok();
+    let java = base_with_a_shell();
     let base = layout(&java);
     let classes = Classes::sketch();
     let project = project("shop-1.2", "", &base);
@@ -620,6 +616,206 @@ fn a_distribution_starts_by_its_script() {
     std::fs::create_dir_all(project.path("build/install")).unwrap();
     std::fs::rename(project.path("shop-1.2"), project.path("build/install/shop")).unwrap();
     project.pack("init --force").ok().says(&["is a Java distribution with a start script"]);
+}
+
+/// A base with Java and the programs that a start script calls.
+fn base_with_a_shell() -> Project {
+    let java = base_with_java("17.0.9").0;
+    for program in ["bin/sh", "usr/bin/uname", "usr/bin/dirname"] {
+        java.write(&format!("files/{program}"), "a program");
+        chmod(&java.path(&format!("files/{program}")), 0o755);
+    }
+    java.pack("build -o oci:layout").ok();
+    java
+}
+
+#[test]
+fn a_start_script_with_line_ends_of_windows_is_refused() {
+    let java = base_with_a_shell();
+    let classes = Classes::sketch();
+    let project = project("shop-1.2", "", &layout(&java));
+    files(&project, &distribution(&classes));
+    project.pack("check --strict").ok();
+    let windows = |text: &str| text.replace('\n', "\r\n");
+    project.write("shop-1.2/bin/shop", windows(START));
+    for command in ["build", "plan"] {
+        let said = project.pack(command).fails(1);
+        said.says(&["[entrypoint-no-shell]", "`/app/bin/shop` has line ends of Windows"]).hints();
+    }
+    // In an archive as well.
+    let mut files: Vec<(String, Vec<u8>)> =
+        distribution(&classes).into_iter().map(|(name, content)| (name.to_owned(), content)).collect();
+    files[0].1 = windows(START).into_bytes();
+    project.write("shop.tar", tar_of(&files));
+    project.pack("plan --set app.path=shop.tar").fails(1).says(&["has line ends of Windows"]);
+    let starts = "CLASSPATH=$APP_HOME/lib/shop-1.2.jar\nexec java -cp \"$CLASSPATH\" shop.Main \"$@\"\n";
+    // A script that the start script starts is one, too; one that it does not start is not.
+    let outer = "#!/bin/sh\nexec \"$(dirname \"$0\")/run\" \"$@\"\n";
+    project
+        .write("shop-1.2/bin/shop", outer)
+        .write("shop-1.2/bin/run", windows(&format!("#!/bin/sh\n{starts}")));
+    let said = project.pack("plan").fails(1);
+    said.says(&["[entrypoint-no-shell]", "`/app/bin/run` has line ends of Windows"]).hints();
+    project.write("shop-1.2/bin/run", format!("#!/bin/sh\n{starts}"));
+    project.write("shop-1.2/bin/other", windows("#!/bin/sh\n"));
+    project.pack("check --strict").ok();
+    // A mode of the settings can take the right to execute it.
+    let mode = project.pack("plan --set app.mode=0644").fails(1);
+    mode.says(&["[entrypoint-not-executable]", "`/app/bin/shop`"]).hints();
+}
+
+/// The command of Java that a script really ends in, by a `java` that tells it: its directory and its arguments.
+fn executed(script: &Path, tools: &Path, from: &Path) -> (String, Vec<String>) {
+    let output = std::process::Command::new(script)
+        .env_clear()
+        .env("PATH", format!("{}:/usr/bin:/bin", tools.display()))
+        .current_dir(from)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let mut lines = said.lines().map(str::to_owned);
+    let directory = lines.next().unwrap_or_else(|| panic!("{}: {:?}", script.display(), output.stderr));
+    (directory, lines.collect())
+}
+
+/// Arguments of Java with each path as Java finds it in this directory.
+fn resolved(arguments: &[String], directory: &str) -> Vec<String> {
+    let path = |path: &str| {
+        let mut parts: Vec<&str> = Vec::new();
+        let above = if path.starts_with('/') { "" } else { directory };
+        for part in above.split('/').chain(path.split('/')) {
+            match part {
+                "" | "." => {}
+                ".." => drop(parts.pop()),
+                part => parts.push(part),
+            }
+        }
+        format!("/{}", parts.join("/"))
+    };
+    let entry = |entry: &str| match entry.strip_suffix('*') {
+        None => vec![path(entry)],
+        Some(directory) => {
+            let directory = path(directory);
+            let names = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut jars: Vec<String> = names.map(|name| format!("{directory}/{}", name.display())).collect();
+            jars.sort();
+            jars
+        }
+    };
+    let mut out: Vec<String> = Vec::new();
+    for argument in arguments {
+        let before = out.last().map(String::as_str).unwrap_or_default();
+        out.push(match argument.strip_prefix("-javaagent:").and_then(|agent| agent.split_once('=')) {
+            Some((agent, options)) => format!("-javaagent:{}={options}", path(agent)),
+            None if before == "-cp" => argument.split(':').flat_map(entry).collect::<Vec<_>>().join(":"),
+            None if before == "-jar" => path(argument),
+            None => argument.clone(),
+        });
+    }
+    out
+}
+
+#[test]
+fn java_gets_the_files_that_the_start_script_gives_it() {
+    let (_base, base) = base_with_java("17.0.9");
+    let project = project("shop-1.2", "start = \"java\"\n", &base);
+    let java = "#!/bin/sh\npwd\nfor argument; do echo \"$argument\"; done\n";
+    project.write("tools/java", java);
+    chmod(&project.path("tools/java"), 0o755);
+    for name in ["lib/shop.jar", "lib/a.jar", "app.jar", "conf/x"] {
+        project.write(&format!("shop-1.2/{name}"), "");
+    }
+    let home = project.path("shop-1.2");
+    let set_root = format!("app.root={}", home.display());
+    let plan = |script: &str| {
+        let path = project.path("shop-1.2/bin/shop");
+        project.write("shop-1.2/bin/shop", format!("#!/bin/sh\n{script}\n"));
+        chmod(&path, 0o755);
+        project.pack("plan --json").arg("--set").arg(&set_root).run()
+    };
+    let ways = [
+        "cd \"$(dirname \"$0\")/..\"\nexec java ARGUMENTS \"$@\"",
+        "cd \"$(dirname $0)/..\" || exit 1\nexec java ARGUMENTS",
+        "cd `dirname \"$0\"`/.. >/dev/null 2>&1\nexec \"${JAVACMD:-java}\" ARGUMENTS \"$@\"",
+        "cd \"${0%/*}/..\"\nset -e\nexec java ARGUMENTS",
+        "cd -P -- \"$(dirname \"$(readlink -f \"$0\")\")/..\"\nexec java ARGUMENTS",
+        "cd \"$(dirname \"$0\")/..\" && exec java ARGUMENTS \"$@\"",
+        "cd \"$(dirname \"$0\")/..\" || exit; exec java ARGUMENTS",
+        "cd \"$(dirname \"$0\")\"\ncd ..\nexec java ARGUMENTS",
+        "APP_HOME=$(cd \"$(dirname \"$0\")/..\" && pwd)\ncd \"$APP_HOME\"\nexec java ARGUMENTS",
+        "DIR=\"$(cd \"$(dirname \"$0\")\" && pwd -P)\"\ncd \"$DIR/../\"\nexec java ARGUMENTS",
+        "f() {\n cd /\n}\n(\ncd /\n)\ncd \"$(dirname \"$0\")/..\"\nexec java ARGUMENTS",
+        "cd \"$(dirname \"$0\")/..\"\nHERE=`pwd`\ncd /\ncd \"$HERE\"\nexec java ARGUMENTS",
+        // Without a directory of its own, it is started in that of the distribution.
+        "exec java ARGUMENTS",
+    ];
+    let arguments = [
+        "-cp \"lib/*\" shop.Main",
+        "-cp lib/shop.jar:lib/a.jar shop.Main serve",
+        "-Dfile=conf/x -cp \"./conf:./lib/*\" shop.Main",
+        "-jar app.jar",
+        "-javaagent:lib/a.jar=x=y -Dfile=conf/x -jar lib/shop.jar",
+    ];
+    let check = |script: &str, from: &Path| {
+        let outcome = plan(script);
+        assert_eq!(outcome.code, Some(0), "{script}: {outcome:?}");
+        let image = outcome.json()["images"][0].clone();
+        let words: Vec<String> = image["entrypoint"].as_array().unwrap().iter().map(text).collect();
+        let (directory, given) = executed(&project.path("shop-1.2/bin/shop"), &project.path("tools"), from);
+        let expected = resolved(&given, &directory);
+        assert_eq!(resolved(&words[1..], "/nowhere"), expected, "{script}");
+        match image["workdir"].as_str() {
+            Some(workdir) => assert_eq!(workdir, directory, "{script}"),
+            None => assert_eq!(directory, from.display().to_string(), "{script}"),
+        }
+    };
+    for way in ways {
+        for arguments in arguments {
+            check(&way.replace("ARGUMENTS", arguments), &home);
+        }
+    }
+    for script in [
+        "cd \"$(dirname \"$0\")\"\nexec java -cp \"../lib/*\" shop.Main",
+        "exec java -cp \"$(dirname \"$0\")/../lib/*\" shop.Main",
+        // As the scripts of Gradle before version 7 go back.
+        "PRG=\"$0\"\nSAVED=\"`pwd`\"\ncd \"`dirname \\\"$PRG\\\"`/..\" >/dev/null\nAPP_HOME=\"`pwd -P`\"\ncd \"$SAVED\" >/dev/null\n\
+         exec java -cp \"$APP_HOME/lib/*\" shop.Main",
+    ] {
+        check(script, Path::new("/"));
+    }
+    for (script, says) in [
+        (
+            "cd \"$SHOP\"\nexec java -cp \"lib/*\" shop.Main",
+            "changes to a directory that its text does not tell",
+        ),
+        ("cd \"$1\"\nexec java -jar app.jar", "changes to a directory that its text does not tell"),
+        ("cd \"$(dirname \"$0\")\"\nexec java -cp \"lib/*\" shop.Main", "names `lib/*`, where no jar is"),
+        ("exec java -cp lib/none.jar shop.Main", "names `lib/none.jar`, which is not there"),
+        ("exec java -javaagent:lib/none.jar -jar app.jar", "names `lib/none.jar`, which is not there"),
+    ] {
+        plan(script).has_code(1).says(&[says, "remove `start`, so that the script starts"]).hints();
+    }
+}
+
+/// Settings that start another script, or Java, need the programs of that one alone.
+#[test]
+fn a_script_that_is_not_started_needs_no_programs() {
+    let (_bare, bare) = base_with_java("17.0.9");
+    let project = project("shop-1.2", "", &bare);
+    files(&project, &distribution(&Classes::sketch()));
+    let said = project.pack("plan").fails(1);
+    said.says(&[
+        "lacks `/bin/sh`, the interpreter of the start script `/app/bin/shop`",
+        "[entrypoint-no-shell]",
+    ])
+    .says(&["lacks `uname`, which the start script `/app/bin/shop` calls", "[entrypoint-missing]"])
+    .says(&["or start the application without the script: `app.start = \"java\"`"]);
+    let entrypoint =
+        |words: &str| project.pack("plan --strict").arg("--set").arg(format!("config.entrypoint={words}"));
+    entrypoint("[\"java\", \"-cp\", \"/app/lib/*\", \"shop.Main\"]").ok();
+    entrypoint("[\"/app/bin/shop\"]").fails(1).says(&["lacks `uname`"]);
+    // The way out works.
+    project.pack("check --strict --set app.start=java").ok();
 }
 
 /// A base with this configuration and a link.

@@ -451,6 +451,19 @@ fn a_start_script_needs_its_shell_and_line_ends_of_unix() {
     ] {
         started(base, script, "", entrypoint).has_code(1).says(&[says]).hints();
     }
+    // A shell or a launcher starts a script of its arguments; other programs read them.
+    let windows = &b"#!/bin/sh\r\necho\r\n"[..];
+    for (words, is_found) in [
+        ("[\"/bin/sh\", \"-c\", \"exec /srv/run\"]", true),
+        ("[\"/bin/sh\", \"/srv/run\"]", true),
+        ("[\"/bin/tini\", \"--\", \"/srv/run\"]", true),
+        ("[\"/bin/cat\", \"/srv/run\"]", false),
+    ] {
+        let others = shell.replace("/bin/sh", "/bin/tini") + &shell.replace("/bin/sh", "/bin/cat");
+        let others = others.replacen("\"sh\"\n", "\"tini\"\n", 1).replace("\"sh\"\n", "\"cat\"\n");
+        let outcome = started(&base, windows, &format!("{shell}{others}"), words);
+        assert_eq!(outcome.stderr.contains("line ends of Windows"), is_found, "{words}: {outcome:?}");
+    }
     // With the shell in a layer of its own it starts.
     started(&bare, b"#!/bin/sh\necho\n", shell, run).has_code(0);
 }

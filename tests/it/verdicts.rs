@@ -86,6 +86,18 @@ fn java(version: &str, has_program: bool) -> Project {
     base(&["linux/amd64"], &config, &[("jdk/java", "java")])
 }
 
+/// A base with Java and the programs that a start script calls, with or without the shell.
+fn shell(has_shell: bool) -> Project {
+    let program = |path: &str| format!("{{ from = \"files/program\", to = \"{path}\", mode = \"0755\" }}");
+    let all = ["/usr/bin/java", "/usr/bin/uname", "/usr/bin/dirname", "/bin/sh"];
+    let programs: Vec<String> = all[..3 + usize::from(has_shell)].iter().map(|path| program(path)).collect();
+    let config = format!(
+        "env = {{ JAVA_VERSION = \"21\" }}\n\n[[layer]]\nname = \"programs\"\nfiles = [{}]\n",
+        programs.join(", ")
+    );
+    base(&["linux/amd64"], &config, &[("program", "program")])
+}
+
 /// A base with this variable, and a program of this name.
 fn interpreter(variable: &str, name: &str) -> Project {
     let program = format!(
@@ -233,6 +245,16 @@ fn rows() -> Vec<Row> {
             good: || java("21", true),
             bad: || java("21", false),
             says: "`java`",
+            with_lock: Verdict::Unknown,
+            ..one()
+        },
+        Row {
+            requirement: "ScriptProgram",
+            artifact: || crate::java::distribution_zip(&crate::java::Classes::sketch()),
+            name: "shop-1.2.zip",
+            good: || shell(true),
+            bad: || shell(false),
+            says: "`/bin/sh`, the interpreter of the start script",
             with_lock: Verdict::Unknown,
             ..one()
         },

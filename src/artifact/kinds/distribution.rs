@@ -3,6 +3,7 @@
 //! image needs a shell and the programs that the script calls.
 
 mod command;
+mod directory;
 mod script;
 
 use std::sync::Arc;
@@ -123,12 +124,7 @@ impl ArtifactKind for Distribution {
         base: Option<&ConfigFile>,
         scanner: &Scanner,
     ) -> Result<Proposal, ArtifactError> {
-        let root = match &options.root {
-            Some(root) => root.clone(),
-            None => AppRoot::At(
-                EntryPath::new(ROOT).map_err(|error| ArtifactError::BadName { name: error.to_string() })?,
-            ),
-        };
+        let root = root_of(options)?;
         let above = top(material).unwrap_or_default();
         let scripts = scripts(material, &above)?;
         let start = chosen(material, &above, &scripts);
@@ -212,9 +208,11 @@ impl ArtifactKind for Distribution {
             Some(script) if starts_by_java(options) => {
                 let home = placed::absolute(&root, "");
                 let files = PackedFiles { material, above: &above };
-                let arguments = command::arguments(script, home.trim_end_matches('/'), &files)
+                let command = command::java_command(script, home.trim_end_matches('/'), &files)
                     .map_err(|why| not_understood(material, script, &why))?;
-                proposal.entrypoint = Some([java::java(base)].into_iter().chain(arguments).collect());
+                proposal.entrypoint = Some([java::java(base)].into_iter().chain(command.arguments).collect());
+                proposal.workdir =
+                    command.directory.and_then(|directory| EntryPath::new(directory.as_bytes()).ok());
                 proposal.notes.push(format!(
                     "The image starts with what `bin/{}` gives Java. Variables that only the script reads, such as \
                      `JAVA_OPTS`, have no effect: Java itself reads `JDK_JAVA_OPTIONS`.",
@@ -251,20 +249,21 @@ impl ArtifactKind for Distribution {
     ) -> Result<Requirements, ArtifactError> {
         let above = top(material).unwrap_or_default();
         let scripts = scripts(material, &above)?;
+        if options.has_entrypoint {
+            // The settings may start any of the scripts, or Java itself.
+            let mut requirements = java::requirements(material, options, newest(material, &above, &scripts)?);
+            for script in &scripts {
+                requirements.all.extend(programs_of(material, options, script, &scripts)?);
+            }
+            return Ok(requirements);
+        }
         let Some(script) = chosen(material, &above, &scripts) else {
             return Ok(java::requirements(material, options, None));
         };
-        let mut version = None;
-        if let Some(jar) = script.own_jar()
-            && let Some(archive) = library(material, &above, &jar)?
-            && let Some((java, class)) = java::newest_class(&archive, |_| true)?
-        {
-            version = Some((java, format!("`{}` in `lib/{}`", shown(&class), shown(jar.as_bytes()))));
-        }
+        let version = newest(material, &above, &scripts)?;
         let mut requirements = java::requirements(material, options, version);
-        let needed = script.programs().into_iter();
         if !starts_by_java(options) {
-            requirements.all.extend(needed.map(|name| Requirement::Executable { name, home: None }));
+            requirements.all.extend(programs_of(material, options, script, &scripts)?);
         }
         Ok(requirements)
     }
@@ -280,6 +279,31 @@ impl ArtifactKind for Distribution {
     fn root_hint(&self) -> &'static str {
         "such as \"/app\""
     }
+}
+
+/// The programs that a start script needs: those that it calls, and the scripts beside it that it starts.
+fn programs_of(
+    material: &Material,
+    options: &AppOptions,
+    script: &Script,
+    scripts: &[Script],
+) -> Result<Vec<Requirement>, ArtifactError> {
+    let root = root_of(options)?;
+    let in_image = |name: &str| placed::absolute(&root, &format!("bin/{name}"));
+    let above = top(material).unwrap_or_default();
+    let files = PackedFiles { material, above: &above };
+    let is_optional =
+        command::java_command(script, placed::absolute(&root, "").trim_end_matches('/'), &files).is_ok();
+    let beside = scripts.iter().filter(|other| other.name != script.name && script.starts(&other.name));
+    let names = script.programs().into_iter().chain(beside.map(|other| in_image(&other.name)));
+    let needed = |name| Requirement::ScriptProgram { script: in_image(&script.name), name, is_optional };
+    Ok(names.map(needed).collect())
+}
+
+/// Where it goes.
+fn root_of(options: &AppOptions) -> Result<AppRoot, ArtifactError> {
+    let usual = || EntryPath::new(ROOT).map_err(|error| ArtifactError::BadName { name: error.to_string() });
+    options.root.clone().map_or_else(|| usual().map(AppRoot::At), Ok)
 }
 
 /// Whether Java is to start it without its script.
@@ -408,6 +432,19 @@ fn chosen<'s>(material: &Material, above: &[u8], scripts: &'s [Script]) -> Optio
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-"))
     };
     scripts.iter().filter(is_named).max_by_key(|script| script.name.len())
+}
+
+/// The newest Java that a class of the application's own jar was compiled for, and what shows it.
+fn newest(
+    material: &Material,
+    above: &[u8],
+    scripts: &[Script],
+) -> Result<Option<(u32, String)>, ArtifactError> {
+    let jar = chosen(material, above, scripts).and_then(Script::own_jar);
+    let Some(jar) = jar else { return Ok(None) };
+    let Some(archive) = library(material, above, &jar)? else { return Ok(None) };
+    let newest = java::newest_class(&archive, |_| true)?;
+    Ok(newest.map(|(java, class)| (java, format!("`{}` in `lib/{}`", shown(&class), shown(jar.as_bytes())))))
 }
 
 /// A jar of `lib`, open.

@@ -11,6 +11,8 @@ use crate::types::shown::shown;
 /// Where a container looks for programs that its configuration does not say.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+const A_DIRECTORY: &str = "a directory";
+
 /// A program that an image needs.
 pub(super) struct StartProgram<'a> {
     /// Its name or path, as the image has it.
@@ -45,7 +47,7 @@ pub(super) fn executable<T: FileTree>(
                 None => is_known = false,
             },
             BaseAnswer::Here((found, BaseNode::Directory { .. })) => {
-                in_the_way.push("a directory".to_owned());
+                in_the_way.push(A_DIRECTORY.to_owned());
                 evidence.push(format!("`{found}` is a directory"));
             }
             BaseAnswer::Unknown => is_known = false,
@@ -61,10 +63,13 @@ pub(super) fn executable<T: FileTree>(
         Some(reason) => {
             rule = Rule::EntrypointNotExecutable;
             let message = format!("`{name}`, {role}, is {reason} in {image_name}: {}", evidence.join(", "));
-            (
-                message,
-                format!("give it a mode such as \"0755\" (`app.mode`, or `mode` of a layer), or {remedy}"),
-            )
+            // No mode makes a program of a directory.
+            let remedy = if reason == A_DIRECTORY {
+                remedy.clone()
+            } else {
+                format!("give it a mode such as \"0755\" (`app.mode`, or `mode` of a layer), or {remedy}")
+            };
+            (message, remedy)
         }
     };
     evidence.extend(places.iter().map(|place| format!("looked at `{}`", shown(place.as_bytes()))));

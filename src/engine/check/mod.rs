@@ -24,6 +24,7 @@ mod lookups;
 mod planned;
 mod replaced;
 mod requirement;
+mod script;
 mod search;
 mod servlet;
 mod start;

@@ -2,7 +2,7 @@
 
 use super::access::{self, WritableDirectory};
 use super::configured::ConfiguredImage;
-use super::executable::StartProgram;
+use super::executable::{StartProgram, executable};
 use super::image::CandidateImage;
 use super::lookups::PathLookups;
 use super::requirement::{check, check_all};
@@ -125,10 +125,16 @@ impl Checks<'_> {
         is_meant: impl Fn(&Requirement) -> bool,
     ) -> Result<Vec<Finding>, BoxedError> {
         let cure = self.cure();
+        let words = self.start_words();
+        let starts = |script: &str| words.iter().any(|word| word.contains(script));
+        let is_meant = |requirement: &Requirement| match requirement {
+            Requirement::ScriptProgram { script, .. } => starts(script) && is_meant(requirement),
+            _ => is_meant(requirement),
+        };
         let mut image = self.image(tree, &cure);
         let mut findings = Vec::new();
         for requirements in self.requirements {
-            let found = check_all(requirements, &is_meant, &mut image)?;
+            let found = check_all(requirements, is_meant, &mut image)?;
             findings.extend(found.into_iter().map(|finding| finding.in_file(&requirements.artifact)));
         }
         Ok(findings)
@@ -235,15 +241,61 @@ impl Checks<'_> {
         Some(NamedProgram { name, setting: own.cmd.as_ref(), is_default: true })
     }
 
+    /// The words that start the image: those of the settings, the artifact and the base together.
+    fn start_words(&self) -> Vec<&String> {
+        let own = &self.request.settings.config;
+        let base = self.config.and_then(|config| config.config.as_ref());
+        let own_entrypoint = arguments(&own.entrypoint).or(self.start.entrypoint.as_deref());
+        let entrypoint = own_entrypoint.or_else(|| base.and_then(|run| run.entrypoint.as_deref()));
+        let of_artifact = self.start.cmd.as_deref().filter(|_| own.entrypoint.is_none());
+        // An entrypoint of its own leaves nothing of the base's arguments.
+        let of_base = base.and_then(|run| run.cmd.as_deref()).filter(|_| own_entrypoint.is_none());
+        let cmd = arguments(&own.cmd).or(of_artifact).or(of_base);
+        entrypoint.into_iter().chain(cmd).flatten().collect()
+    }
+
     /// Whether the program that starts the image can: it may come from the settings, an artifact or a layer.
     fn started<T: FileTree>(&self, tree: &mut T, specs: &[LayerSpec]) -> Result<Vec<Finding>, BoxedError> {
-        let Some(NamedProgram { name, setting, is_default }) = self.start_word() else {
-            return Ok(Vec::new());
+        let cure = self.cure();
+        let words = self.start_words();
+        let is_own_file = |path: &EntryPath| {
+            let entry = specs.iter().rev().find_map(|layer| layer.get(path));
+            entry.is_some_and(|entry| matches!(entry.kind, EntryKind::File(_)))
         };
+        let path_of =
+            |name: &str| name.starts_with('/').then(|| EntryPath::new(name.as_bytes()).ok()).flatten();
+        let named = match self.start_word() {
+            Some(named) => named,
+            // A layer may have the program of the base.
+            None => match words.first() {
+                Some(name) if path_of(name).is_some_and(|path| is_own_file(&path)) => {
+                    NamedProgram { name, setting: None, is_default: false }
+                }
+                _ => return Ok(Vec::new()),
+            },
+        };
+        let mut image = self.image(tree, &cure);
+        let mut findings = Vec::new();
+        for path in start::started_by(named.name, words.iter().skip(1).copied()) {
+            if is_own_file(&path) {
+                findings.extend(start::script_only(&path, &mut image)?);
+            }
+        }
+        let NamedProgram { name, setting, is_default } = named;
         let mut stated = self.requirements.iter().flat_map(|requirements| &requirements.all);
-        // An artifact that needs a program on the base has stated it.
+        // An artifact that needs a program on the base has stated it. Its own script is asked for its first line alone.
         if setting.is_none() && stated.any(|stated| matches!(stated, Requirement::Executable { .. })) {
-            return Ok(Vec::new());
+            if let Some(path) = path_of(name).filter(is_own_file) {
+                let program = StartProgram {
+                    name,
+                    role: "the program that starts it".to_owned(),
+                    remedy: "set `config.entrypoint`".to_owned(),
+                };
+                let (finding, _) = executable(&program, &mut image)?;
+                findings.push(finding);
+                findings.extend(start::script_only(&path, &mut image)?);
+            }
+            return Ok(findings);
         }
         let is_artifact = |path: &EntryPath| {
             let entry = specs.iter().rev().find_map(|layer| layer.get(path));
@@ -254,8 +306,6 @@ impl Checks<'_> {
                 _ => false,
             })
         };
-        let cure = self.cure();
-        let mut image = self.image(tree, &cure);
         let program = StartProgram {
             name,
             role: "the program that starts it".to_owned(),
@@ -263,7 +313,7 @@ impl Checks<'_> {
                 "correct `config.entrypoint`, use a base that has the program, or add it in a `[[layer]]`"
                     .to_owned(),
         };
-        let mut findings = start::check(&program, is_artifact, &mut image)?;
+        findings.extend(start::check(&program, is_artifact, &mut image)?);
         if is_default {
             findings.iter_mut().for_each(|finding| finding.level = finding.level.min(Severity::Warning));
         }

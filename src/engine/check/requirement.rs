@@ -4,6 +4,7 @@ use super::executable::{StartProgram, executable};
 use super::image::CandidateImage;
 use super::interpreters::{self, PythonPackages};
 use super::lookups::FileAt;
+use super::script::line_ends;
 use super::versions::VersionReport;
 use super::{kept, libraries, servlet};
 use crate::artifact::{Libraries, Requirement, Requirements};
@@ -81,9 +82,42 @@ fn check_one<T: FileTree>(
             let rule = if is_java && is_missing { Rule::JavaMissing } else { finding.rule };
             vec![Finding { rule, ..finding }]
         }
+        Requirement::ScriptProgram { script, name, is_optional } => {
+            script_program((script, name, *is_optional), image)?
+        }
         Requirement::Account(wanted) => vec![account(wanted, image)?],
         Requirement::Kept(kept) => vec![kept::check(kept, image)?],
     })
+}
+
+/// Whether the image has a program that a start script calls. One of the application's own may be a script again.
+fn script_program<T: FileTree>(
+    (script, name, is_optional): (&str, &str, bool),
+    image: &mut CandidateImage<'_, T>,
+) -> Result<Vec<Finding>, BoxedError> {
+    let mut remedy = format!("use a base that has `{name}`");
+    if is_optional {
+        remedy.push_str(", or start the application without the script: `app.start = \"java\"`");
+    }
+    let is_interpreter = name.starts_with('/');
+    let role = match name.rsplit_once('/') {
+        Some((directory, _)) if script.starts_with(&format!("{directory}/")) => {
+            format!("which the start script `{script}` starts")
+        }
+        Some(_) => format!("the interpreter of the start script `{script}`"),
+        None => format!("which the start script `{script}` calls"),
+    };
+    let (mut finding, path) = executable(&StartProgram { name, role, remedy }, image)?;
+    if is_interpreter && finding.rule == Rule::EntrypointMissing {
+        finding.rule = Rule::EntrypointNoShell;
+    }
+    let mut findings = vec![finding];
+    if let Some(path) = path
+        && let Some(head) = image.tree.head(&path)?
+    {
+        findings.extend(line_ends(&path, &head));
+    }
+    Ok(findings)
 }
 
 /// Checks all requirements of an artifact that are meant.

@@ -4,6 +4,7 @@
 use super::executable::{StartProgram, executable};
 use super::image::CandidateImage;
 use super::requirement::check_all;
+use super::script::{first_line, line_ends};
 use crate::artifact::{Requirement, Requirements, requirements_of_program};
 use crate::bases::{BaseAnswer, FileTree};
 use crate::formats::elf::{LibraryFlaw, Machine};
@@ -12,7 +13,6 @@ use crate::types::error::BoxedError;
 use crate::types::finding::{Answer, Finding};
 use crate::types::platform::Platform;
 use crate::types::rule::Rule;
-use crate::types::shown::shown;
 
 /// All that is known of the program that starts the image. `is_own` says whether an artifact states the requirements of the
 /// program at a path itself.
@@ -27,8 +27,8 @@ pub(super) fn check<T: FileTree>(
     let Some(head) = image.tree.head(&path)? else { return Ok(findings) };
     if let Some(machine) = Machine::of(&head) {
         findings.extend(elf(&path, machine, image)?);
-    } else if let Some(line) = head.strip_prefix(b"#!") {
-        findings.extend(script(&path, line, image)?);
+    } else if head.starts_with(b"#!") {
+        findings.extend(script(&path, &head, image)?);
     } else {
         findings.push(no_program(&path, &head, image));
     }
@@ -36,7 +36,33 @@ pub(super) fn check<T: FileTree>(
 }
 
 /// The shells that commands are written for.
-const SHELLS: [&str; 5] = ["sh", "bash", "ash", "dash", "busybox"];
+const SHELLS: [&str; 4] = ["sh", "bash", "ash", "dash"];
+
+/// Programs that start what their arguments name.
+const LAUNCHERS: [&str; 10] =
+    ["env", "tini", "dumb-init", "catatonit", "gosu", "su-exec", "setpriv", "chroot", "nice", "exec"];
+
+/// A script in a planned layer that is started by a shell or a launcher, or by its artifact, whose interpreter is not
+/// asked for here.
+pub(super) fn script_only<T: FileTree>(
+    path: &EntryPath,
+    image: &mut CandidateImage<'_, T>,
+) -> Result<Option<Finding>, BoxedError> {
+    Ok(image.tree.head(path)?.and_then(|head| line_ends(path, &head)))
+}
+
+/// The absolute paths in the arguments of a shell or launcher, which it starts.
+pub(super) fn started_by<'w>(program: &str, arguments: impl Iterator<Item = &'w String>) -> Vec<EntryPath> {
+    let base = program.rsplit('/').next().unwrap_or_default();
+    if !SHELLS.contains(&base) && !LAUNCHERS.contains(&base) {
+        return Vec::new();
+    }
+    let words = arguments.flat_map(|argument| argument.split([' ', '\t', '\n', ';', '&', '|', '"', '\'']));
+    words
+        .filter(|word| word.starts_with('/'))
+        .filter_map(|word| EntryPath::new(word.as_bytes()).ok())
+        .collect()
+}
 
 /// A missing shell and a missing program have different remedies.
 fn of_shell(mut finding: Finding, program: &StartProgram<'_>) -> Finding {
@@ -87,20 +113,12 @@ fn elf<T: FileTree>(
 /// The interpreter of a script in a planned layer, and the program that `env` starts.
 fn script<T: FileTree>(
     path: &EntryPath,
-    line: &[u8],
+    head: &[u8],
     image: &mut CandidateImage<'_, T>,
 ) -> Result<Vec<Finding>, BoxedError> {
-    // A line that is longer than what the kernel reads of it is not understood.
-    let Some(end) = memchr::memchr(b'\n', line) else { return Ok(Vec::new()) };
-    let Ok(line) = std::str::from_utf8(&line[..end]) else { return Ok(Vec::new()) };
-    if line.ends_with('\r') {
-        let message = format!(
-            "`{path}` has line ends of Windows: the interpreter of `{path}` would be `{}`, with the carriage return",
-            shown(line.trim_start_matches([' ', '\t']).as_bytes())
-        );
-        let hint =
-            "save it with line ends of Unix: `sed -i 's/\\r$//' FILE`, or `eol=lf` in `.gitattributes`";
-        return Ok(vec![Finding::not_met(Rule::EntrypointNoShell, message).hint(hint)]);
+    let Some(line) = first_line(head) else { return Ok(Vec::new()) };
+    if let Some(finding) = line_ends(path, head) {
+        return Ok(vec![finding]);
     }
     let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
     let Some(interpreter) = words.next() else { return Ok(Vec::new()) };

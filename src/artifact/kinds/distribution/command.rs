@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 
+use super::directory::{change, commands, is_here, joined, own_commands, with_own_directory};
 use super::script::Script;
 
 /// The files of a distribution, as far as a command depends on them.
@@ -23,21 +24,41 @@ pub(super) trait DistributionFiles {
     fn text(&self, path: &str) -> Option<String>;
 }
 
-/// The arguments of `java` that `script` would give it in a distribution at `home` of the image; an error continues a
-/// sentence that begins with the script.
-pub(super) fn arguments(
+/// The command that a script ends in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct JavaCommand {
+    /// The arguments of `java`, with absolute paths.
+    pub(super) arguments: Vec<String>,
+    /// The directory in which it runs, where the script changes to one, or has relative paths.
+    pub(super) directory: Option<String>,
+}
+
+/// The command that `script` would end in, in a distribution at `home` of the image; an error continues a sentence that
+/// begins with the script.
+pub(super) fn java_command(
     script: &Script,
     home: &str,
     files: &dyn DistributionFiles,
-) -> Result<Vec<String>, String> {
-    let lines = logical_lines(script.text());
-    let shell = Shell { home, variables: assignments(&lines) };
+) -> Result<JavaCommand, String> {
+    let text = with_own_directory(script.text(), home);
+    let lines = logical_lines(&text);
+    let mut shell = Shell { home, variables: assignments(&lines), here: BTreeMap::new() };
+    let mut directory = shell.follow(&lines)?;
     let arguments = match shell.variables.get("app_mainclass") {
         Some(_) => sbt(&shell, &lines, files)?,
         None => generated(&shell, &lines)?,
     };
-    let arguments = with_paths(arguments, home, files)?;
-    if has_main(&arguments) { Ok(arguments) } else { Err("names no main class".to_owned()) }
+    let paths = ArgumentPaths { home, directory: directory.as_deref().unwrap_or(home), files };
+    let has_relative = paths.has_relative(&arguments);
+    let arguments = paths.absolute(arguments)?;
+    if !has_main(&arguments) {
+        return Err("names no main class".to_owned());
+    }
+    // A script that changes no directory is started in that of the distribution, where its paths lead to files.
+    if has_relative {
+        directory.get_or_insert_with(|| home.to_owned());
+    }
+    Ok(JavaCommand { arguments, directory })
 }
 
 /// The lines of a script without comments, each with those that continue it.
@@ -55,7 +76,12 @@ fn logical_lines(text: &str) -> Vec<String> {
         }
         continues = more;
     }
-    lines
+    // The command behind `cd DIRECTORY &&` is one of its own.
+    let is_change = |line: &String| line.trim_start().starts_with("cd ");
+    let split = |line: String| -> Vec<String> {
+        if is_change(&line) { commands(&line).into_iter().map(str::to_owned).collect() } else { vec![line] }
+    };
+    lines.into_iter().flat_map(split).collect()
 }
 
 /// The first value that each variable is given, as it is written. Later ones are those of other systems.
@@ -144,55 +170,108 @@ fn sbt(shell: &Shell<'_>, lines: &[String], files: &dyn DistributionFiles) -> Re
     Ok(options)
 }
 
-/// The arguments with each class path and module path checked against the files.
-fn with_paths(
-    arguments: Vec<String>,
-    home: &str,
-    files: &dyn DistributionFiles,
-) -> Result<Vec<String>, String> {
-    let mut out = Vec::new();
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
-        match &*argument {
-            "-classpath" | "-cp" | "--class-path" | "--module-path" | "-p" => {
-                let path = arguments.next().unwrap_or_default();
-                let path = existing(&path, home, files)?;
+/// The paths in the arguments of Java.
+struct ArgumentPaths<'a> {
+    /// The distribution's directory in the image.
+    home: &'a str,
+    /// The directory that relative paths are taken from.
+    directory: &'a str,
+    files: &'a dyn DistributionFiles,
+}
+
+/// The options whose next argument is a class path or module path.
+const PATH_OPTIONS: [&str; 5] = ["-classpath", "-cp", "--class-path", "--module-path", "-p"];
+
+/// The options whose argument is a path, up to an equal sign.
+const AGENTS: [&str; 2] = ["-javaagent:", "-agentpath:"];
+
+impl ArgumentPaths<'_> {
+    /// Whether the files that Java reads depend on the directory in which it runs.
+    fn has_relative(&self, arguments: &[String]) -> bool {
+        let is_relative = |path: &str| !path.is_empty() && !path.starts_with('/');
+        let agent =
+            |argument: &str| AGENTS.iter().find_map(|agent| argument.strip_prefix(agent).map(str::to_owned));
+        let before = std::iter::once("").chain(arguments.iter().map(String::as_str));
+        before.zip(arguments).any(|(before, argument)| {
+            let entries = || argument.split(':').map(|entry| entry.trim_matches(['"', '\\']));
+            (PATH_OPTIONS.contains(&before) && entries().any(is_relative))
+                || (before == "-jar" && is_relative(argument))
+                || agent(argument).is_some_and(|path| is_relative(&path))
+        })
+    }
+
+    /// The arguments with each path checked against the files.
+    fn absolute(&self, arguments: Vec<String>) -> Result<Vec<String>, String> {
+        let mut out = Vec::new();
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            if PATH_OPTIONS.contains(&&*argument) {
+                let path = self.class_path(&arguments.next().unwrap_or_default())?;
                 if !path.is_empty() {
                     out.extend([argument, path]);
                 }
+                continue;
             }
-            "-jar" => {
-                let path = arguments.next().unwrap_or_default();
-                out.extend([argument, existing(&path, home, files)?]);
+            let agent = AGENTS.iter().find_map(|agent| Some((*agent, argument.strip_prefix(agent)?)));
+            match (&*argument, agent) {
+                ("-jar", _) => {
+                    let path = arguments.next().unwrap_or_default();
+                    out.extend([argument, self.class_path(&path)?]);
+                }
+                (_, Some((agent, rest))) => {
+                    let (path, options) = rest.split_at(rest.find('=').unwrap_or(rest.len()));
+                    out.push(format!("{agent}{}{options}", self.entry(path)?));
+                }
+                // A process of an image is the first one.
+                _ => out.push(argument.replace("$$", "1")),
             }
-            // A process of an image is the first one.
-            _ => out.push(argument.replace("$$", "1")),
         }
+        Ok(out)
     }
-    Ok(out)
-}
 
-/// A class path whose jars are there, with those that `*` stands for by name: their order would be that of the directory.
-fn existing(path: &str, home: &str, files: &dyn DistributionFiles) -> Result<String, String> {
-    let below =
-        |entry: &str| entry.strip_prefix(home).and_then(|rest| rest.strip_prefix('/')).map(str::to_owned);
-    let mut all = Vec::new();
-    // Newer scripts of Gradle have a class path of two quotes where they start a jar.
-    for entry in
-        path.split(':').map(|entry| entry.trim_matches(['"', '\\'])).filter(|entry| !entry.is_empty())
-    {
-        match below(entry) {
-            Some(own) if own.ends_with("/*") => {
-                let directory = own.trim_end_matches("/*");
-                all.extend(files.jars_in(directory).iter().map(|jar| format!("{home}/{directory}/{jar}")));
+    /// A class path whose jars are there, with those that `*` stands for by name: their order would be that of the
+    /// directory.
+    fn class_path(&self, path: &str) -> Result<String, String> {
+        let mut all = Vec::new();
+        // Newer scripts of Gradle have a class path of two quotes where they start a jar.
+        let entries = path.split(':').map(|entry| entry.trim_matches(['"', '\\']));
+        for entry in entries.filter(|entry| !entry.is_empty()) {
+            let Some(directory) =
+                entry.strip_suffix('*').filter(|above| above.is_empty() || above.ends_with('/'))
+            else {
+                all.push(self.entry(entry)?);
+                continue;
+            };
+            let place = joined(self.directory, directory);
+            let Some(own) = self.own(&place) else {
+                all.push(entry.to_owned());
+                continue;
+            };
+            let jars = self.files.jars_in(&own);
+            if jars.is_empty() {
+                return Err(format!("names `{entry}`, where no jar is"));
             }
-            Some(own) if own.ends_with(".jar") && !files.has_file(&own) => {
-                return Err(format!("names `{own}`, which is not there"));
+            all.extend(jars.iter().map(|jar| format!("{place}/{jar}")));
+        }
+        Ok(all.join(":"))
+    }
+
+    /// One file or directory, by its absolute path.
+    fn entry(&self, path: &str) -> Result<String, String> {
+        let place = joined(self.directory, path);
+        match self.own(&place) {
+            Some(own) if own.ends_with(".jar") && !self.files.has_file(&own) => {
+                Err(format!("names `{own}`, which is not there"))
             }
-            _ => all.push(entry.to_owned()),
+            _ if path.starts_with('/') => Ok(path.to_owned()),
+            _ => Ok(place),
         }
     }
-    Ok(all.join(":"))
+
+    /// The path below the distribution's directory.
+    fn own(&self, place: &str) -> Option<String> {
+        Some(place.strip_prefix(self.home)?.trim_start_matches('/').to_owned())
+    }
 }
 
 /// Whether something is started.
@@ -245,9 +324,44 @@ struct Shell<'s> {
     /// The distribution's directory in the image.
     home: &'s str,
     variables: BTreeMap<&'s str, &'s str>,
+    /// The directories that `$(pwd)` told, by the variables that have them; `None` is that in which the script is started.
+    here: BTreeMap<&'s str, Option<String>>,
 }
 
-impl Shell<'_> {
+impl<'s> Shell<'s> {
+    /// The directory in which the last command of a script runs; `None` is that in which the script is started.
+    fn follow(&mut self, lines: &'s [String]) -> Result<Option<String>, String> {
+        let (mut directory, mut before): (Option<String>, Option<String>) = (None, None);
+        for command in own_commands(lines) {
+            if let Some((name, _)) =
+                command.split_once('=').filter(|(name, value)| is_name(name) && is_here(value))
+            {
+                self.here.entry(name).or_insert_with(|| directory.clone());
+            }
+            let Some(target) = change(command) else { continue };
+            let unknown = || format!("changes to a directory that its text does not tell (`{command}`)");
+            let name = raw_words(target)?.first().copied().unwrap_or_default().trim_matches('"');
+            let variable = name.strip_prefix("${").and_then(|name| name.strip_suffix('}'));
+            let variable = variable.or_else(|| name.strip_prefix('$'));
+            let next = match variable.and_then(|name| self.here.get(name)) {
+                Some(here) => here.clone(),
+                None if name == "-" => before.clone(),
+                None => {
+                    let words = self.words(target).map_err(|_| unknown())?;
+                    let path =
+                        words.into_iter().next().filter(|path| !path.starts_with('~')).ok_or_else(unknown)?;
+                    match &directory {
+                        Some(above) => Some(joined(above, &path)),
+                        None if path.starts_with('/') => Some(joined("/", &path)),
+                        None => return Err(unknown()),
+                    }
+                }
+            };
+            before = std::mem::replace(&mut directory, next);
+        }
+        Ok(directory)
+    }
+
     /// Variables that a user may set, and that are empty in an image where the user does not.
     fn is_of_user(name: &str) -> bool {
         name.ends_with("_OPTS") || ["CLASSPATH_PREFIX", "EXTRA_JVM_ARGUMENTS"].contains(&name)
@@ -261,6 +375,11 @@ impl Shell<'_> {
             "app_home" => return Ok(format!("{}/bin", self.home)),
             "lib_dir" => return Ok(format!("{}/lib", self.home)),
             _ => {}
+        }
+        match self.here.get(name) {
+            Some(Some(directory)) => return Ok(directory.clone()),
+            Some(None) => return Err(format!("uses `${name}`, the directory in which it is started")),
+            None => {}
         }
         if above.iter().any(|other| other == name) {
             return Ok(String::new());
@@ -394,7 +513,7 @@ mod tests {
 
     fn read(text: &str) -> Result<String, String> {
         let script = Script::parse("shop".to_owned(), text.as_bytes()).expect("a script");
-        arguments(&script, "/app", &TwoJars).map(|arguments| arguments.join("|"))
+        java_command(&script, "/app", &TwoJars).map(|command| command.arguments.join("|"))
     }
 
     const GRADLE_8: &str = "#!/bin/sh\nDEFAULT_JVM_OPTS='\"-Xmx64m\" \"-Da=b c\" \"-Dhome=$APP_HOME/x\"'\n\

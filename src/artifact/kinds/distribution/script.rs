@@ -42,6 +42,18 @@ impl Script {
         programs
     }
 
+    /// Whether it starts the script of this name beside it, as `exec "$APP_HOME/bin/NAME"` does.
+    pub(super) fn starts(&self, name: &str) -> bool {
+        let commands = self.text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        commands.filter_map(|line| line.strip_prefix("exec ")).any(|command| {
+            let program = command.split_inclusive([' ', '\t']).find_map(|word| {
+                let word = word.trim_end().trim_end_matches(['"', '\'']);
+                word.ends_with(&format!("/{name}")).then_some(word)
+            });
+            program.is_some()
+        })
+    }
+
     /// Whether a line calls this program: it is the first word of a command, and no function of the script.
     fn calls(&self, program: &str) -> bool {
         let commands = self.text.lines().filter(|line| !line.trim_start().starts_with('#'));
@@ -101,6 +113,8 @@ mod tests {
         assert_eq!(sbt.own_jar().as_deref(), Some("default.shop-0.1.jar"));
         let new = script("#!/bin/sh\nCLASSPATH=\"\\\\\\\"\\\\\\\"\"\nset -- -jar \"$APP_HOME/lib/a.jar\"\n");
         assert_eq!(new.own_jar(), None);
+        let outer = script("#!/bin/sh\n# exec x/none\nexec \"$(dirname \"$0\")/run\" \"$@\"\n");
+        assert!(outer.starts("run") && !outer.starts("none") && !outer.starts("un"));
         for other in ["", "#!", "#! \n", "\x7fELF", "java -jar x"] {
             assert_eq!(Script::parse("x".to_owned(), other.as_bytes()), None, "{other}");
         }
