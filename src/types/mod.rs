@@ -11,6 +11,7 @@ pub mod location;
 pub mod platform;
 pub mod reference;
 pub mod rule;
+pub(crate) mod secret;
 pub mod severity;
 pub(crate) mod shown;
 pub mod stamp;

@@ -10,6 +10,8 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use super::secret::redact;
+
 /// The most characters of one foreign text in a message.
 const LONGEST: usize = 1_024;
 
@@ -20,12 +22,16 @@ pub(crate) struct Foreign<'a>(Cow<'a, str>);
 impl<'a> Foreign<'a> {
     /// Such text.
     pub(crate) fn new(text: &'a str) -> Self {
-        Self(cut(text, LONGEST))
+        Self(match redact(text) {
+            Cow::Borrowed(text) => cut(text, LONGEST),
+            Cow::Owned(text) => Cow::Owned(cut(&text, LONGEST).into_owned()),
+        })
     }
 
     /// The readable beginning: at most `limit` characters, and one space for each run of white space and controls.
     pub(crate) fn short(text: &str, limit: usize) -> Self {
         let is_gap = |character: char| character.is_whitespace() || character.is_control();
+        let text = redact(text);
         let words: Vec<&str> = text.split(is_gap).filter(|word| !word.is_empty()).collect();
         Self(Cow::Owned(cut(&words.join(" "), limit).into_owned()))
     }
@@ -52,7 +58,13 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
 
 /// The first `room` bytes of a name as such text, so that a long name does not fill a page.
 pub(crate) fn shown_start(bytes: &[u8], room: usize) -> String {
-    if bytes.len() <= room { shown(bytes) } else { format!("{}…", shown(&bytes[..room])) }
+    let text = String::from_utf8_lossy(bytes);
+    let text = redact(&text);
+    if text.len() <= room {
+        one_line(&text).into_owned()
+    } else {
+        format!("{}…", one_line(&text[..text.floor_char_boundary(room)]))
+    }
 }
 
 /// A path as text that cannot upset a terminal.
@@ -92,6 +104,13 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
 }
 
 fn escape(text: &str, has_lines: bool) -> Cow<'_, str> {
+    match redact(text) {
+        Cow::Borrowed(text) => escape_active(text, has_lines),
+        Cow::Owned(text) => Cow::Owned(escape_active(&text, has_lines).into_owned()),
+    }
+}
+
+fn escape_active(text: &str, has_lines: bool) -> Cow<'_, str> {
     let is_kept = |character: char| has_lines && matches!(character, '\n' | '\t');
     let is_harmless = |character: char| !is_active(character) || is_kept(character);
     if text.chars().all(is_harmless) && !text.contains("##") && !text.contains("::") {

@@ -39,6 +39,7 @@ mod real;
 mod registry;
 mod remarks;
 mod reproducible;
+mod secrets;
 mod sites;
 mod soci;
 mod support;

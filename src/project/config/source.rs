@@ -18,6 +18,7 @@ use crate::types::error::Explain;
 use crate::types::finding::{Finding, SettingPlace};
 use crate::types::fingerprint::Fingerprint;
 use crate::types::fingerprint::fingerprint_fields;
+use crate::types::secret::RedactedText;
 use crate::types::shown::one_line;
 use crate::types::shown::shown_path;
 
@@ -314,15 +315,18 @@ impl Diagnostics {
         let found = (diagnostic.span != Span::NOWHERE).then(|| self.sources.find(diagnostic.span));
         if let Some((source, range)) = found.flatten() {
             let range = first_line(&source.text, range);
+            let redacted = RedactedText::new(&source.text);
+            let range = redacted.range(&range);
+            let text = redacted.into_text();
             group = group.element(match source.origin {
-                TextOrigin::File => Snippet::source(&*source.text)
-                    .path(&*source.name)
-                    .annotation(AnnotationKind::Primary.span(range)),
+                TextOrigin::File => {
+                    Snippet::source(text).path(&*source.name).annotation(AnnotationKind::Primary.span(range))
+                }
                 // As it was typed: a flag has a name, and no lines worth counting.
                 TextOrigin::Typed => {
                     let prefix = source.prefix();
                     let range = prefix.len() + range.start..prefix.len() + range.end;
-                    Snippet::source(prefix + &source.text)
+                    Snippet::source(prefix + &text)
                         .line_numbering(false)
                         .annotation(AnnotationKind::Primary.span(range))
                 }

@@ -2,9 +2,11 @@
 //! this machine.
 
 use super::sighting::{Sighting, What};
-use super::text::{LineCounter, run};
+use crate::types::secret::redact;
+use crate::types::secret::text::{LineCounter, run};
+use crate::types::shown::cut;
 
-/// The longest address that is told, in bytes.
+/// The longest address that is told.
 const MOST: usize = 100;
 
 /// The beginnings of private addresses (RFC 1918).
@@ -34,7 +36,7 @@ pub(super) fn find(text: &[u8], into: &mut Vec<Sighting>) {
     found.sort_by_key(|(at, _)| *at);
     let mut lines = LineCounter::new(text);
     for (at, address) in found.into_iter().take(FIRST) {
-        let address = String::from_utf8_lossy(&address[..address.len().min(MOST)]).into_owned();
+        let address = cut(&redact(&String::from_utf8_lossy(address)), MOST).into_owned();
         into.push(Sighting { line: lines.at(at), what: What::Address(address) });
     }
 }
@@ -95,7 +97,7 @@ impl Defaults<'_> {
         let begins = memchr::memmem::find(&new[line.unwrap_or(0)..], b"${").is_some();
         self.is_begun = begins || line.is_none() && (self.is_begun || is_split);
         #[cfg(test)]
-        super::text::steps::add(new.len());
+        crate::types::secret::text::steps::add(new.len());
         self.at = place;
         self.is_begun
     }

@@ -6,8 +6,11 @@
 
 use std::path::Path;
 
+use crate::types::secret::redact;
+use crate::types::shown::cut;
+
 use super::sighting::{Sighting, What};
-use super::text::{LineCounter, run};
+use crate::types::secret::text::{LineCounter, run};
 
 /// Directories where builds run. `*` is one name.
 const PLACES: [&str; 8] = [
@@ -21,7 +24,7 @@ const PLACES: [&str; 8] = [
     "/private/tmp/",
 ];
 
-/// The longest path that is told, in bytes.
+/// The longest path that is told.
 const MOST: usize = 200;
 
 /// The directories that builds run in.
@@ -112,7 +115,9 @@ impl BuildPlaces {
 impl BuildPath<'_> {
     fn sighting(&self, line: u32) -> Sighting {
         let text = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(MOST)]).into_owned();
-        Sighting { line, what: What::BuildPath { path: text(self.path), place: text(self.place) } }
+        // A secret that is cut in two has no form any more.
+        let path = cut(&redact(&String::from_utf8_lossy(self.path)), MOST).into_owned();
+        Sighting { line, what: What::BuildPath { path, place: text(self.place) } }
     }
 }
 

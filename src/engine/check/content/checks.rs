@@ -52,7 +52,7 @@ impl ContentChecks {
     /// For a build of the request's project.
     pub(in crate::engine) fn new(store: &Store, request: &Request) -> Self {
         let project = request.project.as_os_str().as_encoded_bytes();
-        let key = KeyBuilder::new("pack content scans 3").part(project).finish();
+        let key = KeyBuilder::new("pack content scans 4").part(project).finish();
         Self {
             scanner: FileScanner::new(build_directory(&request.project)),
             before: store.memo_load(NAMESPACE, &key).unwrap_or_default(),

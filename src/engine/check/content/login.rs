@@ -1,8 +1,9 @@
 //! Logins in the files of tools, which have a form of their own.
 
 use super::role::FileRole;
-use super::sighting::{SecretKind, Sighting, What};
-use super::text::{LineCounter, is_placeholder, lines, unquoted};
+use super::sighting::{Sighting, What};
+use crate::types::secret::SecretKind;
+use crate::types::secret::text::{LineCounter, is_placeholder, lines, unquoted};
 
 /// The secrets that the form of a tool's file shows.
 pub(super) fn find(role: FileRole, text: &[u8], into: &mut Vec<Sighting>) {
@@ -123,7 +124,7 @@ fn maven(text: &[u8], into: &mut Vec<Sighting>) {
             // An element in it is none of ours, and each place is searched for one alone.
             let Some(length) = memchr::memchr(b'<', rest) else { continue };
             #[cfg(test)]
-            super::text::steps::add(length);
+            crate::types::secret::text::steps::add(length);
             if !rest[length..].starts_with(close.as_bytes()) {
                 continue;
             }

@@ -14,13 +14,10 @@ mod jar;
 mod library;
 mod login;
 mod packages;
-mod pem;
 mod report;
 mod role;
 mod scan;
 mod scan_record;
 mod sighting;
-mod text;
-mod token;
 
 pub(in crate::engine) use checks::ContentChecks;

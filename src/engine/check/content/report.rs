@@ -8,13 +8,14 @@ use super::library::{LibraryTable, Versions};
 use super::login::is_secret_variable;
 use super::packages::Packages;
 use super::scan::FileScanner;
-use super::sighting::{DatabaseKind, SecretKind, Sighting, What};
+use super::sighting::{DatabaseKind, Sighting, What};
 use crate::engine::apps::Start;
 use crate::engine::request::Request;
 use crate::layer::{ContentSource, Entry, EntryKind, EntryPath};
 use crate::plan::PlannedLayer;
 use crate::types::finding::{Finding, Severity};
 use crate::types::rule::Rule;
+use crate::types::secret::SecretKind;
 use crate::types::shown::shown;
 
 /// So many findings of a rule are told one by one.

@@ -112,8 +112,9 @@ impl<'de> Deserialize<'de> for KeyList {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sighting::{SecretKind, What};
+    use super::super::sighting::What;
     use super::*;
+    use crate::types::secret::SecretKind;
 
     #[test]
     fn a_record_says_what_its_scans_saw() {

@@ -6,11 +6,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use super::sighting::SecretKind;
+use super::kind::SecretKind;
 
 /// How far the body of a key is followed: one of 16,384 bits has 13 KiB.
 const MAX_BODY: usize = 32 << 10;
-const BEGIN: &[u8] = b"-----BEGIN ";
+/// The beginning of a marker.
+pub(super) const BEGIN: &[u8] = b"-----BEGIN ";
 
 /// The key whose first line has `PRIVATE KEY` at `at`: where it begins, its length, and its kind.
 pub(super) fn private_key(text: &[u8], at: usize) -> Option<(usize, usize, SecretKind)> {
@@ -55,7 +56,7 @@ impl KeyBody {
         let mut base64 = Vec::with_capacity(text.len());
         let mut is_locked = false;
         let text = unescaped(text);
-        for line in text.split(|byte| *byte == b'\n') {
+        for line in text.split(|byte| matches!(byte, b'\n' | b'\r')) {
             let line = line.trim_ascii();
             if memchr::memchr(b':', line).is_some() {
                 is_locked |= memchr::memmem::find(line, b"ENCRYPTED").is_some();
@@ -129,18 +130,18 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A text with this label that has the form of a key, which opens nothing.
-    pub(in super::super) fn pem(label: &str, bytes: &[u8]) -> String {
+    pub(crate) fn pem(label: &str, bytes: &[u8]) -> String {
         let body = base64::engine::general_purpose::STANDARD.encode(bytes);
         let lines: Vec<&str> =
             body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("text")).collect();
         format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
     }
 
-    pub(in super::super) fn der(length: u8) -> Vec<u8> {
+    pub(crate) fn der(length: u8) -> Vec<u8> {
         let mut bytes = vec![0x30, 0x81, length];
         bytes.extend((0..length).map(|byte| byte.wrapping_mul(37)));
         bytes
@@ -156,7 +157,9 @@ pub(super) mod tests {
         let key = pem("RSA PRIVATE KEY", &der(200));
         assert_eq!(found(&key), Some(SecretKind::PrivateKey));
         assert_eq!(found(&key.replace('\n', "\\n")), Some(SecretKind::PrivateKey));
-        assert_eq!(found(&key.replace('\n', "\r\n")), Some(SecretKind::PrivateKey));
+        for end in ["\r\n", "\r"] {
+            assert_eq!(found(&key.replace('\n', end)), Some(SecretKind::PrivateKey), "{end:?}");
+        }
         let quoted = key.lines().map(|line| format!("\"{line}\\n\" +\n")).collect::<String>();
         assert_eq!(found(&quoted.replace(" +", "")), Some(SecretKind::PrivateKey));
         assert_eq!(found(&pem("ENCRYPTED PRIVATE KEY", &der(200))), Some(SecretKind::EncryptedPrivateKey));

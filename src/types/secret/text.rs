@@ -2,7 +2,7 @@
 
 /// Counts lines from the place of the last answer on, and not from the beginning each time: a hostile text has a secret
 /// in every line.
-pub(super) struct LineCounter<'t> {
+pub(crate) struct LineCounter<'t> {
     text: &'t [u8],
     /// The place of the last answer, and its line from 0 on.
     at: usize,
@@ -10,12 +10,12 @@ pub(super) struct LineCounter<'t> {
 }
 
 impl<'t> LineCounter<'t> {
-    pub(super) const fn new(text: &'t [u8]) -> Self {
+    pub(crate) const fn new(text: &'t [u8]) -> Self {
         Self { text, at: 0, line: 0 }
     }
 
     /// The number of the line that `offset` is in, from 1 on.
-    pub(super) fn at(&mut self, offset: usize) -> u32 {
+    pub(crate) fn at(&mut self, offset: usize) -> u32 {
         let offset = offset.min(self.text.len());
         let between = &self.text[self.at.min(offset)..self.at.max(offset)];
         let breaks = memchr::memchr_iter(b'\n', between).count();
@@ -31,7 +31,7 @@ impl<'t> LineCounter<'t> {
 const MOST_RUN: usize = 1200;
 
 /// The bytes from `start` on that `is_part` accepts, at most [`MOST_RUN`].
-pub(super) fn run(text: &[u8], start: usize, is_part: impl Fn(u8) -> bool) -> &[u8] {
+pub(crate) fn run(text: &[u8], start: usize, is_part: impl Fn(u8) -> bool) -> &[u8] {
     let rest = text.get(start..).unwrap_or_default();
     let rest = &rest[..rest.len().min(MOST_RUN)];
     let end = rest.iter().position(|byte| !is_part(*byte)).unwrap_or(rest.len());
@@ -42,19 +42,19 @@ pub(super) fn run(text: &[u8], start: usize, is_part: impl Fn(u8) -> bool) -> &[
 
 /// Counts the bytes that matchers look at again, after the one search that all of a text has.
 #[cfg(test)]
-pub(super) mod steps {
+pub(crate) mod steps {
     use std::cell::Cell;
 
     thread_local! {
         static STEPS: Cell<usize> = const { Cell::new(0) };
     }
 
-    pub(in super::super) fn add(count: usize) {
+    pub(crate) fn add(count: usize) {
         STEPS.set(STEPS.get() + count);
     }
 
     /// The steps of `work`.
-    pub(in super::super) fn of(work: impl FnOnce()) -> usize {
+    pub(crate) fn of(work: impl FnOnce()) -> usize {
         let before = STEPS.get();
         work();
         STEPS.get() - before
@@ -62,13 +62,13 @@ pub(super) mod steps {
 }
 
 /// Whether a word begins at `start`: a token in the middle of another word is none.
-pub(super) fn begins_word(text: &[u8], start: usize) -> bool {
+pub(crate) fn begins_word(text: &[u8], start: usize) -> bool {
     let before = start.checked_sub(1).and_then(|before| text.get(before));
     !before.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 /// How many different bytes there are.
-pub(super) fn distinct(value: &[u8]) -> usize {
+pub(crate) fn distinct(value: &[u8]) -> usize {
     let mut seen = [false; 256];
     value.iter().for_each(|byte| seen[usize::from(*byte)] = true);
     seen.iter().filter(|seen| **seen).count()
@@ -95,7 +95,7 @@ const PLACEHOLDERS: [&[u8]; 16] = [
 ];
 
 /// Whether a value stands in the place of one: a word of documentation, a variable, or hardly more than one character.
-pub(super) fn is_placeholder(value: &[u8]) -> bool {
+pub(crate) fn is_placeholder(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
     let has = |word: &[u8]| memchr::memmem::find(&lower, word).is_some();
     let is_variable = value.first().is_some_and(|first| b"$<%{@".contains(first)) || has(b"${") || has(b"{{");
@@ -112,12 +112,12 @@ fn has_sequence(value: &[u8]) -> bool {
 }
 
 /// The lines of a text, with their numbers, without white space around them.
-pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     text.split(|byte| *byte == b'\n').zip(1..).map(|(line, number)| (number, line.trim_ascii()))
 }
 
 /// A value without the quotes around it.
-pub(super) fn unquoted(value: &[u8]) -> &[u8] {
+pub(crate) fn unquoted(value: &[u8]) -> &[u8] {
     let value = value.trim_ascii();
     for quote in [b'"', b'\''] {
         if let [first, inner @ .., last] = value

@@ -1,9 +1,11 @@
 //! Tokens and keys of services, by their forms. The forms are facts that gitleaks collects; checksums and alphabets are
 //! checked where a form has them, so that text that merely looks like a token is none.
 
+use std::ops::Range;
+
+use super::kind::SecretKind;
 use super::pem;
-use super::sighting::{SecretKind, Sighting, What};
-use super::text::{LineCounter, begins_word, distinct, is_placeholder, run};
+use super::text::{begins_word, distinct, is_placeholder, run};
 
 /// The secret at a place in a text: where it begins, its length and its kind.
 type TokenCheck = fn(&[u8], usize) -> Option<(usize, usize, SecretKind)>;
@@ -37,18 +39,29 @@ const FORMS: &[TokenForm] = &[
     TokenForm { start: b"pypi-AgE", check: pypi },
 ];
 
-/// Looks for tokens, all at once.
-pub(super) struct TokenFinder(aho_corasick::AhoCorasick);
+/// A secret in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundSecret {
+    /// Its bytes.
+    pub(crate) bytes: Range<usize>,
+    /// The length of its beginning that all secrets of the form have.
+    pub(crate) start: usize,
+    pub(crate) kind: SecretKind,
+}
 
-impl TokenFinder {
+/// Looks for secrets, all forms at once.
+pub(crate) struct SecretFinder(aho_corasick::AhoCorasick);
+
+impl SecretFinder {
     /// `None` where the searcher cannot be made, which its patterns do not let happen.
-    pub(super) fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         aho_corasick::AhoCorasick::new(FORMS.iter().map(|form| form.start)).ok().map(Self)
     }
 
-    /// All secrets in `text`.
-    pub(super) fn find(&self, text: &[u8], into: &mut Vec<Sighting>) {
-        let (mut end, mut lines, mut is_google) = (0, LineCounter::new(text), None);
+    /// All secrets in `text`, in their order.
+    pub(crate) fn find(&self, text: &[u8]) -> Vec<FoundSecret> {
+        let mut secrets: Vec<FoundSecret> = Vec::new();
+        let (mut end, mut is_google) = (0, None);
         for found in self.0.find_iter(text) {
             let form = &FORMS[found.pattern().as_usize()];
             // In a key that is found already.
@@ -66,9 +79,10 @@ impl TokenFinder {
             {
                 kind = SecretKind::GoogleAccount;
             }
-            let length = u32::try_from(length).unwrap_or(u32::MAX);
-            into.push(Sighting { line: lines.at(start), what: What::Secret { kind, length } });
+            let known = [form.start, pem::BEGIN].into_iter().find(|known| text[start..].starts_with(known));
+            secrets.push(FoundSecret { bytes: start..end, start: known.map_or(0, <[u8]>::len), kind });
         }
+        secrets
     }
 }
 
@@ -168,14 +182,22 @@ fn has_checksum(value: &[u8]) -> bool {
     checksum == digits
 }
 
+/// A token whose checksum proves it, in whatever word it stands.
+fn with_checksum(text: &[u8], at: usize, kind: SecretKind) -> Option<(usize, usize, SecretKind)> {
+    let value = text.get(at + 4..at + 40)?;
+    let is_token = value.iter().all(u8::is_ascii_alphanumeric)
+        && distinct(value) >= 8
+        && has_checksum(value)
+        && !is_placeholder(value);
+    is_token.then_some((at, 40, kind))
+}
+
 fn github(text: &[u8], at: usize) -> Option<(usize, usize, SecretKind)> {
-    let value = word(text, at, 4, 36..=36, is_word_byte)?;
-    has_checksum(value).then_some((at, 40, SecretKind::GitHubToken))
+    with_checksum(text, at, SecretKind::GitHubToken)
 }
 
 fn npm(text: &[u8], at: usize) -> Option<(usize, usize, SecretKind)> {
-    let value = word(text, at, 4, 36..=36, is_word_byte)?;
-    has_checksum(value).then_some((at, 40, SecretKind::NpmToken))
+    with_checksum(text, at, SecretKind::NpmToken)
 }
 
 fn github_fine_grained(text: &[u8], at: usize) -> Option<(usize, usize, SecretKind)> {
@@ -217,22 +239,17 @@ fn pypi(text: &[u8], at: usize) -> Option<(usize, usize, SecretKind)> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::super::pem::tests::{der, pem};
     use super::*;
 
     fn found(text: &str) -> Vec<SecretKind> {
-        let mut sightings = Vec::new();
-        TokenFinder::new().expect("patterns").find(text.as_bytes(), &mut sightings);
-        let kind = |sighting: Sighting| match sighting.what {
-            What::Secret { kind, .. } => kind,
-            _ => unreachable!(),
-        };
-        sightings.into_iter().map(kind).collect()
+        let found = SecretFinder::new().expect("patterns").find(text.as_bytes());
+        found.into_iter().map(|secret| secret.kind).collect()
     }
 
     /// A token with a right checksum, put together here so that no text of a token is in this repository.
-    pub(in super::super) fn with_checksum(start: &str) -> String {
+    pub(crate) fn with_checksum(start: &str) -> String {
         let value = "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ";
         format!("{start}{value}{}", "0mLq17")
     }
@@ -243,6 +260,7 @@ pub(super) mod tests {
         for (text, kind) in [
             (with_checksum("ghp_"), SecretKind::GitHubToken),
             (with_checksum("token = ghs_"), SecretKind::GitHubToken),
+            (with_checksum("a_ghp_") + "_old", SecretKind::GitHubToken),
             (with_checksum("//registry/:_authToken=npm_"), SecretKind::NpmToken),
             (format!("github_pat_{}_{}{}", &random[..22], random, &random[..27]), SecretKind::GitHubToken),
             (format!("glpat-{}", &random[..20]), SecretKind::GitLabToken),
@@ -281,7 +299,7 @@ pub(super) mod tests {
             "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
             "xoxb-not-a-token",
             "glpat-xxxxxxxxxxxxxxxxxxxx",
-            &format!("x{}", with_checksum("ghp_")),
+            &format!("x{}", "glpat-Zx81kQv93LmTr0aBcDy7"),
         ] {
             assert_eq!(found(text), [], "{text}");
         }
