@@ -5,7 +5,6 @@
 //! first jar are taken: anything else has no place in the image, and its author could name any file of this machine.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::ArtifactError;
@@ -14,7 +13,7 @@ use super::manifest::{JarManifest, MANIFEST, MAX_MANIFEST};
 use super::material::Material;
 use crate::formats::zip::ZipArchive;
 use crate::layer::Stamp;
-
+use crate::runtime::tree_reader::{TreeReader, is_absent, leads_out};
 use crate::types::shown::{shown, shown_path};
 
 const OUTSIDE: &str = "put the file below the directory of the jar, and name it by a relative path; or build one jar with all \
@@ -63,7 +62,7 @@ pub(super) fn follow(material: &Material) -> Result<ClassPath, ArtifactError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let real = std::fs::canonicalize(above).map_err(|error| io(above, error))?;
+    let tree = TreeReader::new(above);
     let mut found = ClassPath::default();
     // A class path that leads back to a jar ends there.
     let mut seen: BTreeSet<String> =
@@ -101,9 +100,16 @@ pub(super) fn follow(material: &Material) -> Result<ClassPath, ArtifactError> {
                 continue;
             }
             let path = above.join(&place);
-            let metadata = match std::fs::metadata(&path) {
-                Ok(metadata) => metadata,
-                Err(error) if is_missing(&error) => {
+            let (real, metadata) = match tree.resolve(place.as_ref()) {
+                Ok(found) => found,
+                Err(error) if leads_out(&error) => {
+                    let why = format!(
+                        "its `Class-Path` names `{}`, a link that leads out of the directory of the jar",
+                        shown_path(&path)
+                    );
+                    return Err(unfit(material, why, OUTSIDE));
+                }
+                Err(error) if is_absent(&error) => {
                     if !is_own {
                         found.missing.push(place);
                         continue;
@@ -120,14 +126,6 @@ pub(super) fn follow(material: &Material) -> Result<ClassPath, ArtifactError> {
                 found.directories.push(place);
                 continue;
             }
-            let is_inside = std::fs::canonicalize(&path).is_ok_and(|path| path.starts_with(&real));
-            if !is_inside {
-                let why = format!(
-                    "its `Class-Path` names `{}`, a link that leads out of the directory of the jar",
-                    shown_path(&path)
-                );
-                return Err(unfit(material, why, OUTSIDE));
-            }
             if !metadata.is_file() {
                 return Err(ArtifactError::NotAFile { path });
             }
@@ -136,8 +134,8 @@ pub(super) fn follow(material: &Material) -> Result<ClassPath, ArtifactError> {
                 return Err(unfit(material, why, "build one jar with all dependencies in it"));
             }
             let directory = place.rsplit_once('/').map_or_else(String::new, |(above, _)| format!("{above}/"));
-            below.push((directory, path.clone()));
-            found.files.push(ClassPathFile { path, place, stamp: Stamp::of(&metadata) });
+            below.push((directory, real.clone()));
+            found.files.push(ClassPathFile { path: real, place, stamp: Stamp::of(&metadata) });
         }
         is_own = false;
         waiting.extend(below.into_iter().rev());
@@ -152,11 +150,6 @@ pub(super) fn follow(material: &Material) -> Result<ClassPath, ArtifactError> {
 /// The names that a manifest has on its class path: no more than are too many.
 fn own_names(manifest: &JarManifest) -> Vec<String> {
     named(manifest).take(MOST_NAMES + 1).map(str::to_owned).collect()
-}
-
-fn is_missing(error: &io::Error) -> bool {
-    let is_loop = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-    is_loop || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// The files that a file of the class path names, if it is a jar.

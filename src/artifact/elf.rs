@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use memchr::memmem;
 use object::{ReadCache, ReadRef as _};
@@ -12,6 +12,7 @@ use super::error::ArtifactError;
 use super::requirement::Search;
 use crate::formats::elf::{Dynamic, ELF_MAGIC, ElfFile, ElfKind, Machine};
 use crate::runtime::input;
+use crate::runtime::tree_reader::{TreeReader, leads_out};
 use crate::types::finding::{Finding, Severity};
 use crate::types::platform::Platform;
 use crate::types::rule::Rule;
@@ -101,11 +102,14 @@ const OF_NATIVE_IMAGES: [&str; 17] = [
     "libzip.so",
 ];
 
-/// The names of the files beside a native image of GraalVM that it loads; `None` for another program.
+/// The files beside a native image of GraalVM that it loads: their names, and where each lies; `None` for another
+/// program.
 ///
 /// # Errors
-/// When the program or its directory cannot be read.
-pub(super) fn native_image_libraries(path: &Path) -> Result<Option<Vec<String>>, ArtifactError> {
+/// When the program or its directory cannot be read, or one of them is a link that leads out of the directory.
+pub(super) fn native_image_libraries(
+    path: &Path,
+) -> Result<Option<Vec<(&'static str, PathBuf)>>, ArtifactError> {
     let io = |source| ArtifactError::Io { path: path.to_owned(), source };
     let (file, _) = input::open(path).map_err(io)?;
     let is_native_image = section_names(&file)
@@ -114,8 +118,19 @@ pub(super) fn native_image_libraries(path: &Path) -> Result<Option<Vec<String>>,
         return Ok(None);
     }
     let directory = path.parent().unwrap_or(Path::new(""));
-    let libraries = OF_NATIVE_IMAGES.iter().filter(|name| directory.join(name).is_file());
-    Ok(Some(libraries.map(|name| (*name).to_owned()).collect()))
+    let mut libraries = Vec::new();
+    for name in OF_NATIVE_IMAGES {
+        match TreeReader::new(directory).resolve(name.as_ref()) {
+            Ok((library, metadata)) if metadata.is_file() => libraries.push((name, library)),
+            Err(error) if leads_out(&error) => {
+                let why = format!("`{name}` beside it is a link that leads out of their directory");
+                let hint = "put the library itself beside the program".to_owned();
+                return Err(ArtifactError::Unfit { path: path.to_owned(), why, hint });
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(libraries))
 }
 
 /// The names of the sections of a 64-bit little-endian program, each with a NUL at its end; `None` where there are none, or

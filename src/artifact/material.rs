@@ -1,7 +1,9 @@
 //! An artifact on disk, open for reading. The file that was opened to find its kind stays open, so that it is opened
 //! once.
 
-use std::io;
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -11,7 +13,7 @@ use super::form::Form;
 use super::manifest::{JarManifest, MANIFEST, MAX_MANIFEST};
 use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
 use crate::layer::Stamp;
-use crate::runtime::input;
+use crate::runtime::tree_reader::{TreeReader, is_absent};
 
 /// The files of an artifact, open for reading.
 #[derive(Debug)]
@@ -90,7 +92,7 @@ impl Material {
     /// The bytes of the file `name` in a directory or archive; `None` where there is no such file.
     pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
         match &self.opened {
-            MaterialForm::Directory => read_if_file(&self.path.join(name), limit),
+            MaterialForm::Directory => self.read_on_disk(name, limit),
             MaterialForm::Archive(archive) | MaterialForm::Tar(archive) => {
                 let index = archive.position(name.as_bytes());
                 Ok(index.map(|index| archive.read(index, limit)).transpose()?)
@@ -102,10 +104,9 @@ impl Material {
     /// The size of the file `name` in a directory or archive; `None` where there is no such file.
     pub(super) fn size_of(&self, name: &str) -> Option<u64> {
         match &self.opened {
-            MaterialForm::Directory => std::fs::metadata(self.path.join(name))
-                .ok()
-                .filter(std::fs::Metadata::is_file)
-                .map(|file| file.len()),
+            MaterialForm::Directory => {
+                self.tree().metadata(name).ok().filter(std::fs::Metadata::is_file).map(|file| file.len())
+            }
             MaterialForm::Archive(archive) | MaterialForm::Tar(archive) => {
                 archive.position(name.as_bytes()).map(|index| archive.entries()[index].size)
             }
@@ -113,21 +114,43 @@ impl Material {
         }
     }
 
-    /// The names in the directory `name` of a directory; none where there is no such one.
+    /// The names in the directory `name` of a directory, sorted; none where there is no such one.
     pub(super) fn names_in(&self, name: &str) -> Result<Vec<Vec<u8>>, ArtifactError> {
-        let path = self.path.join(name);
-        if self.form() != Form::Directory || !path.is_dir() {
+        if self.form() != Form::Directory || !self.tree().is_directory(name) {
             return Ok(Vec::new());
         }
-        let io = |source| ArtifactError::Io { path: path.clone(), source };
-        let entries = std::fs::read_dir(&path).map_err(io)?;
-        entries.map(|entry| Ok(entry.map_err(io)?.file_name().into_encoded_bytes())).collect()
+        let io = |source| ArtifactError::Io { path: self.path.join(name), source };
+        Ok(self.tree().names(name).map_err(io)?.into_iter().map(OsStringExt::into_vec).collect())
+    }
+
+    /// The path of the regular file `name` of a directory, without links; `None` where there is no such file.
+    pub(super) fn file_on_disk(&self, name: &[u8]) -> Option<PathBuf> {
+        if self.form() != Form::Directory {
+            return None;
+        }
+        let (path, metadata) = self.tree().resolve(OsStr::from_bytes(name)).ok()?;
+        metadata.is_file().then_some(path)
+    }
+
+    /// The files of a directory.
+    fn tree(&self) -> TreeReader<'_> {
+        TreeReader::new(&self.path)
+    }
+
+    /// The bytes of a file that says what a directory is; `None` where there is none, or a directory of that name. A file
+    /// behind a link that leads out is none of the artifact's.
+    fn read_on_disk(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
+        match self.tree().read(name, limit) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if is_absent(&error) || error.kind() == ErrorKind::IsADirectory => Ok(None),
+            Err(source) => Err(ArtifactError::Io { path: self.path.join(name), source }),
+        }
     }
 
     /// Whether there is a directory `name` in it.
     pub(super) fn has_directory(&self, name: &str) -> bool {
         match &self.opened {
-            MaterialForm::Directory => self.path.join(name).is_dir(),
+            MaterialForm::Directory => self.tree().is_directory(name),
             MaterialForm::Archive(archive) | MaterialForm::Tar(archive) => {
                 archive.entries().iter().any(|entry| {
                     entry.name.strip_prefix(name.as_bytes()).is_some_and(|rest| {
@@ -162,21 +185,5 @@ impl Material {
     /// The same, where it was read.
     pub(super) fn known_elf(&self) -> Option<&ElfFacts> {
         self.elf.get()
-    }
-}
-
-/// The bytes of a file that says what a directory is; `None` where there is none, or a directory of that name.
-fn read_if_file(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
-    match input::read(path, limit) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory
-            ) =>
-        {
-            Ok(None)
-        }
-        Err(source) => Err(ArtifactError::Io { path: path.to_owned(), source }),
     }
 }

@@ -216,6 +216,11 @@ fn links_and_deletions_in_a_war() {
     for target in [&b"../../b"[..], b"/etc/passwd", b""] {
         assert!(matches!(with(link(target)), Err(ArtifactError::LinksLeave { .. })));
     }
+    let chain =
+        [Item::stored("WEB-INF/", b""), link(b".."), Item::deflated("e", b"a/l/../etc").unix(0o120_777)];
+    let artifact = detect(&place.zip("chain.war", &chain)).expect("detected");
+    let error = propose(&artifact, &at("/r"), None).expect_err("one through the other");
+    assert!(matches!(&error, ArtifactError::LinksLeave { links, .. } if links.len() == 1), "{error}");
     assert!(with(link(&[b'x'; 5000])).is_err());
     assert!(matches!(with(Item::stored("a/.wh.b", b"")), Err(ArtifactError::Whiteout { .. })));
     assert!(matches!(with(Item::stored(".wh.d/b", b"")), Err(ArtifactError::Whiteout { .. })));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::ArtifactError;
 use super::options::AppOptions;
 use crate::formats::zip::{ArchiveEntryKind, EntryProblem, ZipArchive, ZipError};
-use crate::layer::scan::{is_whiteout, leaves};
+use crate::layer::scan::{LinkChains, is_whiteout};
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath};
 
 /// `PATH_MAX` of Linux: no longer target can be followed.
@@ -27,16 +27,31 @@ impl<'a> Unpacked<'a> {
     /// When one leads out of the archive, which cannot say what a path of another file system means. Of a directory such
     /// links are found when its files become entries.
     pub(super) fn new(archive: &'a Arc<ZipArchive>) -> Result<Self, ArtifactError> {
+        Self::below(archive, b"")
+    }
+
+    /// The same of an archive of which only what is below the directory `above` is unpacked, without that directory:
+    /// nothing, or a name with a slash at its end.
+    pub(super) fn below(archive: &'a Arc<ZipArchive>, above: &[u8]) -> Result<Self, ArtifactError> {
         let entries = archive.entries().iter().enumerate();
         let links = entries.filter(|(_, entry)| entry.kind == ArchiveEntryKind::Symlink);
         let targets: BTreeMap<usize, Vec<u8>> = links
             .map(|(index, _)| Ok((index, archive.read(index, MAX_TARGET)?)))
             .collect::<Result<_, ArtifactError>>()?;
-        let named = targets.iter().map(|(index, target)| (&archive.entries()[*index].name, target));
-        let out = named
-            .filter(|(name, target)| target.starts_with(b"/") || target.is_empty() || leaves(name, target));
-        let links: Vec<(Vec<u8>, Vec<u8>)> =
-            out.map(|(name, target)| (name.clone(), target.clone())).collect();
+        let named: Vec<(&[u8], &[u8])> = targets
+            .iter()
+            .map(|(index, target)| (&archive.entries()[*index].name[..], &target[..]))
+            .collect();
+        let placed = |name: &'a [u8]| name.strip_prefix(above);
+        let mut chains =
+            LinkChains::new(named.iter().filter_map(|(name, target)| Some((placed(name)?, *target))));
+        let mut links: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        for (name, target) in &named {
+            let leaves = placed(name).is_some_and(|place| chains.leave(place));
+            if target.starts_with(b"/") || target.is_empty() || leaves {
+                links.push((name.to_vec(), target.to_vec()));
+            }
+        }
         if links.is_empty() {
             return Ok(Self { archive, targets });
         }

@@ -5,8 +5,7 @@
 //! into one archive, on the artifact's name. A text that is no version for people (empty, control characters, a
 //! placeholder that was not replaced) does not count.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::detect::Artifact;
 use super::error::ArtifactError;
@@ -16,6 +15,7 @@ use super::package_json::{member, package};
 use crate::formats::json::JsonError;
 use crate::formats::zip::ZipArchive;
 use crate::runtime::input;
+use crate::runtime::tree_reader::{TreeReader, is_absent};
 
 /// A version, or where it was looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,34 +159,24 @@ impl MetadataFiles for InArchive<'_> {
 struct InDirectory<'a>(&'a Path);
 
 impl InDirectory<'_> {
-    /// A path below the directory that no link leads out of.
-    fn below(&self, name: &str) -> Option<PathBuf> {
-        let path = std::fs::canonicalize(self.0.join(name)).ok()?;
-        path.starts_with(std::fs::canonicalize(self.0).ok()?).then_some(path)
-    }
-
     fn names(&self, directory: &str) -> Result<Vec<String>, ArtifactError> {
-        let Some(path) = self.below(directory).filter(|path| path.is_dir()) else { return Ok(Vec::new()) };
-        let io = |source| ArtifactError::Io { path: path.clone(), source };
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&path).map_err(io)? {
-            names.extend(entry.map_err(io)?.file_name().into_string());
+        let tree = TreeReader::new(self.0);
+        if !tree.is_directory(directory) {
+            return Ok(Vec::new());
         }
-        names.sort_unstable();
-        names.truncate(MOST_MODULES);
-        Ok(names)
+        let io = |source| ArtifactError::Io { path: self.0.join(directory), source };
+        let names = tree.names(directory).map_err(io)?;
+        Ok(names.into_iter().filter_map(|name| name.into_string().ok()).take(MOST_MODULES).collect())
     }
 }
 
 impl MetadataFiles for InDirectory<'_> {
     fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
-        let Some(path) = self.below(name) else { return Ok(None) };
-        match input::read(&path, limit) {
+        match TreeReader::new(self.0).read(name, limit) {
             Ok(bytes) => Ok(Some(bytes)),
-            // A device or a directory says no version.
-            Err(error) if input::is_refused(&error) => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(ArtifactError::Io { path, source }),
+            // A device or a directory says no version, and neither does a file behind a link that leads out.
+            Err(error) if input::is_refused(&error) || is_absent(&error) => Ok(None),
+            Err(source) => Err(ArtifactError::Io { path: self.0.join(name), source }),
         }
     }
 
@@ -195,7 +185,7 @@ impl MetadataFiles for InDirectory<'_> {
         for group in self.names(MAVEN)? {
             for name in self.names(&format!("{MAVEN}/{group}"))? {
                 if modules.len() < MOST_MODULES
-                    && self.0.join(MAVEN).join(&group).join(&name).join(POM).is_file()
+                    && TreeReader::new(self.0).is_file(format!("{MAVEN}/{group}/{name}/{POM}"))
                 {
                     modules.push((group.clone(), name));
                 }

@@ -356,7 +356,7 @@ impl Looker<'_> {
 /// Everything of a found thing that can reach an image. A directory's own times change with whatever is
 /// made and removed in it, part of the image or not.
 fn describe(found: &TreeItem, out: &mut Vec<u8>) {
-    let TreeItem { path: _, below: _, kind, stamp, mode, links, uid, gid, xattrs } = found;
+    let TreeItem { path: _, below: _, kind, stamp, mode, links, uid, gid, xattrs, leads_out: _ } = found;
     let mut put = |bytes: &[u8]| {
         out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         out.extend_from_slice(bytes);

@@ -13,6 +13,7 @@ use crate::layer::scan;
 use crate::layer::{AccountFile, AccountKind, EntryPath, MAX_ACCOUNTS};
 use crate::project::config::{self, AccountName, Owner, OwnerPart, Spanned};
 use crate::runtime::input;
+use crate::runtime::tree_reader::{TreeReader, leads_out};
 use crate::types::error::{BoxedError, Explain, Kind, nearest};
 use crate::types::shown::shown_path;
 
@@ -64,6 +65,10 @@ impl Explain for OwnerError {
             Self::Unlisted { .. } | Self::NoNumber { .. } => {
                 Some("give a number, such as \"1000:1000\", or add the user with `[[user]]`".to_owned())
             }
+            Self::File { source, .. } if leads_out(source) => Some(
+                "put the file itself there, or give numbers in place of names, such as \"1000:1000\""
+                    .to_owned(),
+            ),
             Self::File { .. } => Some("make it a file of at most 1 MiB that you can read".to_owned()),
         }
     }
@@ -164,14 +169,35 @@ fn planned(request: &Request, kind: AccountKind) -> Result<Option<AccountFile>, 
     let files = request.settings.layers.iter().rev().flat_map(|layer| &layer.files);
     for files in files {
         let Some(path) = source_of(files, &wanted)? else { continue };
-        let bytes = input::read(&path, MAX_ACCOUNTS).map_err(|source| OwnerError::File { path, source })?;
+        let bytes = match &path {
+            AccountSource::File(path) => input::read(path, MAX_ACCOUNTS),
+            AccountSource::Below(tree, below) => TreeReader::new(tree).read(below, MAX_ACCOUNTS),
+        };
+        let bytes = bytes.map_err(|source| OwnerError::File { path: path.path(), source })?;
         return Ok(Some(AccountFile::new(bytes)));
     }
     Ok(None)
 }
 
+/// A file of accounts on disk.
+enum AccountSource {
+    /// The file that the settings name.
+    File(PathBuf),
+    /// A path below a directory that they name. No link there leads to an account of this machine.
+    Below(PathBuf, PathBuf),
+}
+
+impl AccountSource {
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Below(tree, below) => tree.join(below),
+        }
+    }
+}
+
 /// Where `files` have the file for `wanted` on disk, if they have it.
-fn source_of(files: &config::FilesSettings, wanted: &EntryPath) -> Result<Option<PathBuf>, BoxedError> {
+fn source_of(files: &config::FilesSettings, wanted: &EntryPath) -> Result<Option<AccountSource>, BoxedError> {
     let (from, to) = (files.from.value.path(), files.to.value.entry());
     if !from.is_dir() {
         let place = match to {
@@ -181,7 +207,7 @@ fn source_of(files: &config::FilesSettings, wanted: &EntryPath) -> Result<Option
                 to.map_or_else(|| EntryPath::new(name), |to| to.join(name)).ok()
             }),
         };
-        return Ok((place.as_ref() == Some(wanted)).then(|| from.to_owned()));
+        return Ok((place.as_ref() == Some(wanted)).then(|| AccountSource::File(from.to_owned())));
     }
     let below = match to {
         None => Some(wanted.as_bytes()),
@@ -189,7 +215,11 @@ fn source_of(files: &config::FilesSettings, wanted: &EntryPath) -> Result<Option
         Some(_) => None,
     };
     let Some(relative) = below.and_then(|below| std::str::from_utf8(below).ok()) else { return Ok(None) };
-    let path = from.join(relative);
-    let is_taken = path.is_file() && scan::takes(from, &scan_options_of(files), relative.as_ref(), false)?;
-    Ok(is_taken.then_some(path))
+    // A link that leads out is there, and reading it is an error: the image would have other accounts than this machine.
+    let is_there = match TreeReader::new(from).metadata(relative) {
+        Ok(metadata) => metadata.is_file(),
+        Err(error) => leads_out(&error),
+    };
+    let is_taken = is_there && scan::takes(from, &scan_options_of(files), relative.as_ref(), false)?;
+    Ok(is_taken.then(|| AccountSource::Below(from.to_owned(), relative.into())))
 }

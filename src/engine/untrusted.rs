@@ -52,6 +52,7 @@ pub fn check(settings: &Settings, project: &Path, pushes: bool) -> Result<(), Co
     if pushes {
         checker.outputs();
     }
+    checker.checks();
     match checker.refused.is_empty() {
         true => Ok(()),
         false => Err(settings.sources.forbidden(checker.refused)),
@@ -88,7 +89,10 @@ impl Checker<'_> {
         }
         if let Some(base) = &settings.base {
             match &base.value {
-                BaseSetting::Layout { path, .. } => self.inside(path, base.span),
+                BaseSetting::Layout { path, .. } => {
+                    self.inside(path, base.span);
+                    self.parts_of_layout(path, base.span);
+                }
                 BaseSetting::OciArchive { path, .. } | BaseSetting::DockerArchive { path, .. } => {
                     self.inside(path, base.span);
                 }
@@ -109,6 +113,30 @@ impl Checker<'_> {
                 self.inside(&file.value, file.span);
             }
         }
+    }
+
+    /// The parts of an image layout in the project belong to the project, no matter who named it: its author chose where
+    /// links in it lead.
+    fn parts_of_layout(&mut self, layout: &DiskPath, span: Span) {
+        if !self.is_inside(layout) {
+            return;
+        }
+        let links = |directory: &str| {
+            let entries = std::fs::read_dir(layout.path().join(directory)).into_iter().flatten().flatten();
+            let links = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
+            links.map(|entry| entry.path()).collect::<Vec<_>>()
+        };
+        let parts = ["", "blobs", "blobs/sha256"].into_iter().flat_map(links);
+        let Some(part) = parts.into_iter().find(|part| !real_path(part).starts_with(&self.project)) else {
+            return;
+        };
+        let part = part.strip_prefix(layout.path()).unwrap_or(&part);
+        let what = format!(
+            "`{}` in `{}` is a link that leads out of the project",
+            shown_path(part),
+            layout.written()
+        );
+        self.refuse_in_any_case(span, &what, "put the file itself there");
     }
 
     /// The patterns of a tree belong to the tree, no matter who named it.
@@ -158,6 +186,14 @@ impl Checker<'_> {
         if let Some(repository) = &self.settings.cache.repository {
             let what = format!("`{}` is another repository to keep the cache in", repository.value);
             self.refuse(repository.span, &what, "give it by `--cache-repo`");
+        }
+    }
+
+    /// The checks are for the user who runs the build; more of them may be wanted, and none taken away.
+    fn checks(&mut self) {
+        for (span, what) in self.settings.weaker_checks() {
+            let what = format!("{what} lets through what the checks find");
+            self.refuse(span, &what, "remove it, or allow the rule by `--allow RULE=WHY`");
         }
     }
 

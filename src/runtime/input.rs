@@ -23,6 +23,9 @@ pub enum InputRefusal {
     /// More bytes than anyone expects.
     #[error("it has more than {0} bytes, the most that is read of such a file")]
     TooLarge(u64),
+    /// A link in a directory of others, which leads out of it.
+    #[error("a link leads out of the directory, and is not followed")]
+    LeadsOut,
 }
 
 impl From<InputRefusal> for io::Error {
@@ -31,6 +34,7 @@ impl From<InputRefusal> for io::Error {
             InputRefusal::NotRegular("a directory") => io::ErrorKind::IsADirectory,
             InputRefusal::NotRegular(_) => io::ErrorKind::InvalidInput,
             InputRefusal::TooLarge(_) => io::ErrorKind::FileTooLarge,
+            InputRefusal::LeadsOut => io::ErrorKind::PermissionDenied,
         };
         Self::new(kind, refused)
     }
@@ -43,7 +47,20 @@ impl From<InputRefusal> for io::Error {
 pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
     // Opening a device can have side effects, so the path is checked first; then again, because it may have changed.
     check(std::fs::metadata(path)?.file_type())?;
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    open_checked(path, OFlags::empty())
+}
+
+/// The same for a path that is no link: one that has become a link since is refused.
+///
+/// # Errors
+/// As for [`open`].
+pub(super) fn open_real(path: &Path) -> io::Result<(File, Metadata)> {
+    check(std::fs::symlink_metadata(path)?.file_type())?;
+    open_checked(path, OFlags::NOFOLLOW)
+}
+
+fn open_checked(path: &Path, flags: OFlags) -> io::Result<(File, Metadata)> {
+    let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
@@ -79,6 +96,14 @@ pub fn refuse_other(metadata: &Metadata) -> io::Result<()> {
 /// As for [`open`], and [`InputRefusal::TooLarge`] for a file with more bytes, which is not read to its end.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let (file, metadata) = open(path)?;
+    read_open(file, &metadata, limit)
+}
+
+/// The bytes of an open file, at most `limit`.
+///
+/// # Errors
+/// As for [`read`].
+pub(super) fn read_open(file: File, metadata: &Metadata, limit: u64) -> io::Result<Vec<u8>> {
     if metadata.len() > limit {
         return Err(InputRefusal::TooLarge(limit).into());
     }

@@ -7,4 +7,5 @@ pub mod events;
 pub mod flight;
 pub mod input;
 pub mod interrupt;
+pub mod tree_reader;
 pub mod workers;

@@ -33,6 +33,18 @@ impl RuleLevel {
             Self::Error => "error",
         }
     }
+
+    /// Whether a finding of `rule` may matter less at this level than the table of rules says.
+    #[must_use]
+    pub fn may_weaken(self, rule: Rule) -> bool {
+        let most = match (rule, rule.level()) {
+            // Its findings are notes, and errors where a program of the base would lose its libraries.
+            (Rule::ClobbersBase, _) | (_, Severity::Error) => Self::Error,
+            (_, Severity::Warning) => Self::Warning,
+            (_, Severity::Note | Severity::Info) => Self::Note,
+        };
+        self < most
+    }
 }
 
 impl fmt::Display for RuleLevel {

@@ -166,6 +166,66 @@ fn there_are_two_places_for_unsafe_code() {
     only(&["unsafe"], &["types/digest/sha256.rs", "formats/zip/inflate.rs"]);
 }
 
+/// The files that open or read a path of the disk themselves, below the engine, and the reason.
+///
+/// Anybody can put a link into an artifact, a layer's source or a checkout, which this machine would follow to its own
+/// files. Everything below such a directory is read by `runtime::tree_reader` or found by a scan, which follows none.
+const READ_THEMSELVES: [(&str, &str); 24] = [
+    ("artifact/elf.rs", "the program itself, and libraries that a scan found"),
+    ("artifact/find.rs", "what the user named"),
+    ("artifact/found_tree.rs", "regular files that a scan found"),
+    ("artifact/glimpse.rs", "what the user named"),
+    ("artifact/kinds/distribution.rs", "the name of what the user named"),
+    ("artifact/kinds/elf.rs", "libraries that a tree reader found"),
+    ("artifact/kinds/python/layout.rs", "regular files that a scan found"),
+    ("artifact/kinds/war/members.rs", "regular files that a scan found"),
+    ("bases/content.rs", "regular files of a plan"),
+    ("engine/declared.rs", "what the user named"),
+    ("engine/inputs.rs", "stamps of what the user named"),
+    ("engine/own.rs", "where outputs lie"),
+    ("engine/owners.rs", "a file that the user named"),
+    ("engine/request.rs", "the directory of the project"),
+    ("engine/siblings.rs", "the store"),
+    ("engine/untrusted.rs", "where links of a project lead"),
+    ("formats/zip/archive.rs", "a path that its caller resolved"),
+    ("formats/zip/tarball.rs", "what the user named"),
+    ("layer/", "what a scan found, and its root"),
+    ("project/config/document.rs", "the build file, checked before"),
+    ("project/git/", "the repository, which has checks of its own"),
+    ("project/lock/file.rs", "the lock, checked before"),
+    ("transport/archive/", "what the user named"),
+    ("transport/layout.rs", "what the user named, checked before"),
+];
+
+#[test]
+fn what_lies_below_a_directory_of_others_is_read_by_one_reader() {
+    const WORDS: [&str; 11] = [
+        "File::open",
+        "OpenOptions",
+        "fs::read",
+        "fs::read_to_string",
+        "fs::read_dir",
+        "fs::read_link",
+        "fs::metadata",
+        "fs::canonicalize",
+        "input::open",
+        "input::read",
+        "input::read_text",
+    ];
+    const FOLDERS: [&str; 8] =
+        ["formats/", "transport/", "layer/", "project/", "bases/", "artifact/", "plan/", "engine/"];
+    let reads = |source: &&Source| WORDS.iter().any(|word| has_word(&source.text, word));
+    let below = |source: &&Source| FOLDERS.iter().any(|folder| source.path.starts_with(folder));
+    let found: BTreeSet<&str> =
+        sources().iter().filter(below).filter(reads).map(|source| source.path.as_str()).collect();
+    let known = |path: &&str| READ_THEMSELVES.iter().any(|(start, _)| path.starts_with(start));
+    let others: Vec<&&str> = found.iter().filter(|path| !known(path)).collect();
+    assert!(others.is_empty(), "read by `TreeReader`, or say here why not: {others:?}");
+    for (start, why) in READ_THEMSELVES {
+        assert!(found.iter().any(|path| path.starts_with(start)), "{start} ({why}) reads nothing itself");
+    }
+}
+
 /// Anybody can choose the name of a file, so a path in an error is shown like any other foreign text.
 #[test]
 fn no_error_shows_a_path_as_it_is() {

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use crate::support::{Built, Project, Zip, chmod, files_below, is_root, settle, skipped, text, tree_on};
+use crate::support::{
+    Built, Project, Zip, chmod, copy_tree, files_below, is_root, settle, skipped, text, tree_on,
+};
 
 /// Runs git in a directory of the project, as its user would.
 #[track_caller]
@@ -398,6 +400,38 @@ fn what_the_user_types_is_trusted() {
 }
 
 #[test]
+fn an_untrusted_build_file_takes_no_check_away() {
+    let with = |check: &str| foreign(&format!("{}[check]\n{check}\n", tree_on("scratch")));
+    for (check, word) in [
+        ("allow = { secret = \"fine\" }", "`allow` of the rule `secret`"),
+        ("levels = { secret = \"off\" }", "`off` as the level of the rule `secret`"),
+        ("levels = { secret = \"warning\" }", "`warning` as the level"),
+        ("levels = { build-path = \"note\" }", "`note` as the level"),
+        ("levels = { runs-as-root = \"off\" }", "`off` as the level"),
+        ("levels = { clobbers-base = \"note\" }", "`note` as the level"),
+    ] {
+        let project = with(check);
+        for command in ["build", "plan", "check"] {
+            let said = project.pack(command).arg("--untrusted").fails(4).hints();
+            said.says(&[word, "`--untrusted` forbids", "`--allow RULE=WHY`"]);
+        }
+        project.pack("build").ok();
+    }
+    for check in [
+        "runs-as-root = \"warning\"",
+        "build-path = \"warning\"",
+        "secret = \"error\"",
+        "base-latest = \"note\"",
+    ] {
+        with(&format!("levels = {{ {check} }}")).pack("build --untrusted").ok();
+    }
+    // The user may.
+    let project = foreign(&tree_on("scratch"));
+    project.pack("build --untrusted").arg("--allow").arg("secret=fine").ok();
+    project.pack("build --untrusted").arg("--set").arg("check.levels={ secret = \"off\" }").ok();
+}
+
+#[test]
 fn an_untrusted_build_file_does_not_say_where_to_push() {
     let project = foreign(&tree_on("scratch"));
     // Refused before anything is asked: nothing listens there.
@@ -428,6 +462,94 @@ fn files_of_an_untrusted_project_are_files_of_it() {
     symlink("../../secrets/key", project.path("files/.packignore")).unwrap();
     let said = project.pack("build files --untrusted --root /srv --name localhost/x").fails(4);
     assert!(!said.stderr.contains("hunter2"), "{said:?}");
+}
+
+/// A file of the machine, outside of the project, that says more than its author may learn; and how links name it.
+fn secret(project: &Project, name: &str, text: &str) -> [PathBuf; 2] {
+    fs::write(project.beside("secrets").join(name), text).unwrap();
+    let root = project.root();
+    let above = root.components().filter(|part| matches!(part, std::path::Component::Normal(_))).count();
+    let absolute = project.beside("secrets").join(name);
+    let up = "../".repeat(above + 4);
+    [absolute.clone(), Path::new(&up).join(absolute.strip_prefix("/").unwrap())]
+}
+
+#[test]
+fn the_parts_of_an_untrusted_layout_are_parts_of_the_project() {
+    let parts = ["oci-layout", "index.json", "blobs", "blobs/sha256", "blobs/sha256/one"];
+    for part in parts {
+        let project = foreign(&format!(
+            "[image]\nbase = \"oci:base\"\n{}",
+            &tree_on("x")[tree_on("x").find("[app]").unwrap()..]
+        ));
+        let outside = foreign(&tree_on("scratch"));
+        outside.build("-o oci:layout");
+        copy_tree(&outside.path("layout"), &project.path("base"));
+        project.pack("build --untrusted --name localhost/x --tag 1").ok();
+        let from = match part {
+            "blobs/sha256/one" => {
+                let blobs = fs::read_dir(project.path("base/blobs/sha256")).unwrap();
+                let name = blobs.map(|blob| blob.unwrap().file_name().into_string().unwrap()).min().unwrap();
+                format!("blobs/sha256/{name}")
+            }
+            part => part.to_owned(),
+        };
+        let place = project.path("base").join(&from);
+        fs::rename(&place, project.beside("secrets/part")).unwrap();
+        symlink(project.beside("secrets/part"), &place).unwrap();
+        for base in ["", "--base oci:base"] {
+            let said =
+                project.pack("build --untrusted --name localhost/x --tag 1").args(base).fails(4).hints();
+            said.says(&[&format!("`{from}`"), "leads out of the project", "`--untrusted` forbids"]);
+        }
+        // It is a layout all the same, as build tools make them of links.
+        project.pack("build --name localhost/x --tag 1").ok();
+    }
+}
+
+#[test]
+fn no_script_outside_of_an_artifact_starts_it() {
+    const SCRIPT: &str = "#!/SECRETFILE\nexec java -Dp=SECRETVALUE -cp \"$APP_HOME/lib/a.jar\" a.Main\n";
+    let app = "[image]\nname = \"localhost/x\"\nbase = \"scratch\"\ntags = [\"1\"]\n[app]\npath = \"w\"\n";
+    for start in ["", "start = \"java\"\n", "kind = \"distribution\"\n"] {
+        let project = foreign(&format!("{app}{start}"));
+        project.write("w/lib/a.jar", "a library");
+        fs::create_dir(project.path("w/bin")).unwrap();
+        for target in secret(&project, "script", SCRIPT) {
+            let _ = fs::remove_file(project.path("w/bin/w"));
+            symlink(target, project.path("w/bin/w")).unwrap();
+            for command in ["build --untrusted", "plan --untrusted", "check", "build"] {
+                let said = project.pack(command).fails(1);
+                assert!(!format!("{said:?}").contains("SECRET"), "{command}: {said:?}");
+            }
+        }
+        // A link that stays in the artifact is the script that it leads to.
+        fs::remove_file(project.path("w/bin/w")).unwrap();
+        project.write("w/real", SCRIPT);
+        symlink("../real", project.path("w/bin/w")).unwrap();
+        project.pack("plan --untrusted").fails(1).says(&["the image lacks `java`"]);
+    }
+}
+
+#[test]
+fn no_account_of_this_machine_is_one_of_the_image() {
+    let layer = "[image]\nname = \"localhost/x\"\nbase = \"scratch\"\ntags = [\"1\"]\n\
+                 [[layer]]\nname = \"l\"\nfiles = [{ from = \"etc/\", to = \"/etc/\", owner = \"stranger\" }]\n";
+    let project = foreign(layer);
+    project.write("etc/hosts", "x");
+    for target in secret(&project, "passwd", "stranger:x:1234:1234::/:/bin/sh\n") {
+        let _ = fs::remove_file(project.path("etc/passwd"));
+        symlink(target, project.path("etc/passwd")).unwrap();
+        for command in ["build --untrusted", "plan", "build"] {
+            let said = project.pack(command).fails(1).hints();
+            said.says(&["etc/passwd", "leads out of the directory", "1000:1000"]);
+        }
+    }
+    fs::remove_file(project.path("etc/passwd")).unwrap();
+    project.write("etc/accounts/passwd", "stranger:x:77:78::/:/bin/sh\n");
+    symlink("accounts/passwd", project.path("etc/passwd")).unwrap();
+    // The name is listed there.
+    project.pack("plan --untrusted").ok();
 }
 
 #[test]

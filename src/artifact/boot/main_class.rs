@@ -1,7 +1,6 @@
 //! Whether the main class of a Spring Boot archive is in it.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 use super::super::error::ArtifactError;
 use super::super::java::{class_file, unfit};
@@ -58,9 +57,10 @@ fn may_be_in_library(structure: &BootStructure<'_>, class: &[u8]) -> Result<bool
     let directories = [Some(&structure.libraries), structure.provided.as_ref()];
     for directory in directories.into_iter().flatten() {
         for name in material.names_in(directory)? {
-            let path = material.path().join(directory).join(OsStr::from_bytes(&name));
-            if name.ends_with(b".jar") && ZipArchive::open(&path).map_or(true, |library| has(&library, class))
-            {
+            let open = |path: PathBuf| ZipArchive::open(&path).map_or(true, |library| has(&library, class));
+            let path = [directory.trim_end_matches('/').as_bytes(), b"/", &name].concat();
+            // A library behind a link that leads out is in the image, or nowhere.
+            if name.ends_with(b".jar") && material.file_on_disk(&path).is_none_or(open) {
                 return Ok(true);
             }
         }

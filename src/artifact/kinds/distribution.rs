@@ -148,7 +148,7 @@ impl ArtifactKind for Distribution {
             name.is_some_and(|name| scripts.iter().any(|script| script.name.as_bytes() == name))
         };
         let found: Arc<Vec<TreeItem>>;
-        let unpacked = material.archive().map(Unpacked::new).transpose()?;
+        let unpacked = material.archive().map(|archive| Unpacked::below(archive, &above)).transpose()?;
         // Each name without the directory above all, with its place in the archive or tree.
         let items: Vec<(&[u8], bool, usize)> = match material.archive() {
             Some(archive) => {
@@ -221,6 +221,14 @@ impl ArtifactKind for Distribution {
             }
             Some(script) => {
                 proposal.entrypoint = Some(vec![placed::absolute(&root, &format!("bin/{}", script.name))]);
+            }
+            None if scripts.is_empty() => {
+                let why = "it has no start script in `bin`, where a link that leads out of it is none";
+                return Err(java::unfit(
+                    material,
+                    why,
+                    "put the script itself there, or set `app.kind` to `tree`",
+                ));
             }
             None if starts_by_java(options) => {
                 let why = "no script in `bin` has its name, so that none says what to start";
@@ -453,8 +461,8 @@ fn library(material: &Material, above: &[u8], name: &str) -> Result<Option<ZipAr
     const MAX_JAR: u64 = 64 << 20;
     match material.archive() {
         None => {
-            let path = material.path().join("lib").join(name);
-            if path.is_file() { Ok(Some(ZipArchive::open(&path)?)) } else { Ok(None) }
+            let path = material.file_on_disk(&[b"lib/", name.as_bytes()].concat());
+            Ok(path.map(|path| ZipArchive::open(&path)).transpose()?)
         }
         Some(archive) => {
             let path = [above, b"lib/", name.as_bytes()].concat();

@@ -67,9 +67,8 @@ impl ArtifactKind for Elf {
 
     /// The libraries that GraalVM puts beside it.
     fn companions(&self, material: &Material) -> Result<Vec<PathBuf>, ArtifactError> {
-        let directory = material.path().parent().unwrap_or(Path::new(""));
         let libraries = elf::native_image_libraries(material.path())?.unwrap_or_default();
-        Ok(libraries.iter().map(|name| directory.join(name)).collect())
+        Ok(libraries.into_iter().map(|(_, library)| library).collect())
     }
 
     fn propose(
@@ -96,8 +95,8 @@ impl ArtifactKind for Elf {
         let content = Content { size: stamp.size, source };
         let mut entries = vec![Entry { path: target.clone(), metadata, kind: EntryKind::File(content) }];
         let mut notes = Vec::new();
-        for library in self.companions(material)? {
-            let (path, entry) = beside(&target, &library, options)?;
+        for (name, library) in elf::native_image_libraries(material.path())?.unwrap_or_default() {
+            let (path, entry) = beside(&target, name, &library, options)?;
             notes.push(format!("`{path}` goes beside the program, which loads it from there"));
             entries.push(entry);
         }
@@ -163,12 +162,13 @@ impl ArtifactKind for Elf {
 /// A library that lies beside the program on this machine, and so in the image.
 fn beside(
     target: &EntryPath,
+    name: &str,
     library: &Path,
     options: &AppOptions,
 ) -> Result<(EntryPath, Entry), ArtifactError> {
-    let name = library.file_name().unwrap_or_default().as_encoded_bytes();
-    let path = target.parent().map_or_else(|| EntryPath::new(name), |parent| parent.join(name));
-    let path = path.map_err(|_| ArtifactError::BadName { name: shown(name) })?;
+    let bytes = name.as_bytes();
+    let path = target.parent().map_or_else(|| EntryPath::new(bytes), |parent| parent.join(bytes));
+    let path = path.map_err(|_| ArtifactError::BadName { name: shown(bytes) })?;
     let metadata = std::fs::metadata(library)
         .map_err(|source| ArtifactError::Io { path: library.to_owned(), source })?;
     let stamp = Stamp::of(&metadata);

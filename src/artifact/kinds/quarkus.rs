@@ -2,7 +2,9 @@
 //! directory with `quarkus-run.jar`, which finds the rest beside it. Its other forms are jars: `uber-jar` an executable
 //! one, `legacy-jar` a thin one; a native one is an ELF program.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use super::super::class_path;
 use super::super::error::ArtifactError;
@@ -155,7 +157,7 @@ impl ArtifactKind for Quarkus {
         _: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
         let mut version: Option<(u32, String)> = None;
-        for jar in jars(&material.path().join("app"))? {
+        for jar in jars(material)? {
             let Some((java, class)) = java::newest_class(&ZipArchive::open(&jar)?, |_| true)? else {
                 continue;
             };
@@ -176,28 +178,19 @@ impl ArtifactKind for Quarkus {
     }
 }
 
-/// The jars of a directory, sorted; none where it is not there.
-fn jars(directory: &Path) -> Result<Vec<std::path::PathBuf>, ArtifactError> {
-    let io = |source| ArtifactError::Io { path: directory.to_owned(), source };
-    if !directory.is_dir() {
-        return Ok(Vec::new());
-    }
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        if path.extension().is_some_and(|extension| extension == "jar") && path.is_file() {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
+/// The jars in `app`, sorted; none where there is no such directory.
+fn jars(material: &Material) -> Result<Vec<PathBuf>, ArtifactError> {
+    let names = material.names_in("app")?;
+    let jars =
+        names.iter().filter(|name| Path::new(OsStr::from_bytes(name)).extension() == Some("jar".as_ref()));
+    Ok(jars.filter_map(|name| material.file_on_disk(&[b"app/", &name[..]].concat())).collect())
 }
 
 /// Refuses an application that lacks what its start reads, besides the class path: what the build recorded, and its classes.
 fn check_complete(material: &Material) -> Result<(), ArtifactError> {
-    let missing = if !material.path().join(RECORDED).is_file() {
+    let missing = if material.size_of(RECORDED).is_none() {
         format!("`{RECORDED}`")
-    } else if jars(&material.path().join("app"))?.is_empty() {
+    } else if jars(material)?.is_empty() {
         "a jar in `app/`".to_owned()
     } else {
         return Ok(());
@@ -211,7 +204,10 @@ fn check_complete(material: &Material) -> Result<(), ArtifactError> {
 
 /// Refuses an application that lacks a library of the class path of the jar that starts it.
 fn check_class_path(material: &Material) -> Result<(), ArtifactError> {
-    let archive = ZipArchive::open(&material.path().join(RUN))?;
+    let run = material.file_on_disk(RUN.as_bytes());
+    let archive = ZipArchive::open(&run.ok_or_else(|| {
+        unfit(material, format!("`{RUN}` in it is no file, or a link that leads out of it"), REBUILD)
+    })?)?;
     let manifest = match archive.position(MANIFEST.as_bytes()) {
         Some(index) => JarManifest::read(archive.path(), &archive.read(index, MAX_MANIFEST)?)?,
         None => JarManifest::default(),
@@ -220,7 +216,7 @@ fn check_class_path(material: &Material) -> Result<(), ArtifactError> {
         return Err(unfit(material, format!("`{RUN}` in it has no main class"), REBUILD));
     }
     for name in class_path::named(&manifest) {
-        if !material.path().join(name).is_file() {
+        if material.size_of(name).is_none() {
             let why =
                 format!("the class path of `{RUN}` has `{}`, which is not there", shown(name.as_bytes()));
             return Err(unfit(material, why, REBUILD));

@@ -241,7 +241,26 @@ impl<R: Skip> TarWalk<R> {
             let why = "it follows a single block of zeros".to_owned();
             return Err(UntarError::Header { at: self.position, why });
         }
+        self.position += BLOCK;
         Ok(())
+    }
+
+    /// Reads what stands behind the end, which may only be zeros: readers differ in whether they go on there.
+    pub(crate) fn finish(mut self) -> Result<(), UntarError> {
+        let mut buffer = [0; 16 << 10];
+        loop {
+            let length = match self.input.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(first) = buffer[..length].iter().position(|byte| *byte != 0) {
+                let why = "it stands behind the end of the archive".to_owned();
+                return Err(UntarError::Header { at: self.position + first as u64, why });
+            }
+            self.position += length as u64;
+        }
     }
 
     /// Reads the payload of the entry that came last, piece by piece.

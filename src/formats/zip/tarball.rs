@@ -149,8 +149,8 @@ fn unpack(path: &Path, scratch: &Path, input: &mut impl Read) -> Result<(File, V
         }
         entries.push(own);
     }
-    // The checksum of a compressed one stands at its end.
-    io::copy(input, &mut io::sink()).map_err(|error| damaged(error.into()))?;
+    // The checksum of a compressed one stands at its end, and so may another archive, which some programs unpack.
+    walk.finish().map_err(damaged)?;
     let file = contents.file.into_inner().map_err(|error| room(error.into_error()))?;
     Ok((file, entries))
 }
@@ -319,6 +319,22 @@ mod tests {
         opened(&changed).expect_err("another checksum");
         // Two members are one stream.
         let tar = tar_of(&GOOD);
+        for behind in [&b"x"[..], &tar_of(&GOOD[5..6]), &[&[0; 4096][..], b"x"].concat()] {
+            for bytes in [
+                [&tar[..], behind].concat(),
+                gzip(&[&tar[..], behind].concat()),
+                [gzip(&tar), gzip(behind)].concat(),
+            ] {
+                let error = opened(&bytes).expect_err("something is behind it");
+                let ZipError::Tar { source, .. } = &error else { panic!("{error}") };
+                assert!(source.to_string().contains("behind the end"), "{source}");
+                assert!(error.hint().is_some());
+            }
+        }
+        // GNU tar fills 10 KiB, and others 512 bytes more or less.
+        for zeros in [1, 512, 10 << 10] {
+            opened(&gzip(&[&tar[..], &vec![0; zeros][..]].concat())).expect("zeros");
+        }
         let (a, b) = tar.split_at(700);
         assert_eq!(opened(&[gzip(a), gzip(b)].concat()).expect("two members").entries().len(), 6);
     }

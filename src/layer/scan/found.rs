@@ -28,6 +28,8 @@ pub struct TreeItem {
     pub gid: u32,
     /// Extended attributes, if asked for.
     pub xattrs: BTreeMap<String, Vec<u8>>,
+    /// Whether it is a relative link that leads out of the tree, alone or through other links of the tree.
+    pub(crate) leads_out: bool,
 }
 
 impl TreeItem {

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use super::chains::LinkChains;
 use super::error::{Link, ScanError, io_error};
 use super::filter::Filter;
 use super::found::{FoundKind, TreeItem};
@@ -37,7 +38,7 @@ pub(super) fn look(
     let ScanOptions { xattrs, directories, .. } = *options;
     let (filter, left_out) = (Filter::new(root, options)?, left_out.below(root));
     let walk = TreeWalk { filter, left_out, xattrs, directories, workers };
-    let found = included(walk.tree(root)?);
+    let mut found = included(walk.tree(root)?);
     if found.is_empty() && !options.include.is_empty() {
         return Err(ScanError::NothingIncluded {
             path: root.to_owned(),
@@ -45,6 +46,7 @@ pub(super) fn look(
             literally: remarks::literal_includes(root, options, &options.include, workers),
         });
     }
+    mark_links(&mut found);
     check_absolute_links(root, &found)?;
     let remarks = Remarks::on_tree(root, &metadata, options, &walk.filter, &found, workers)?;
     Ok((found, remarks))
@@ -64,6 +66,19 @@ pub fn look_at_file(path: &Path, xattrs: bool) -> Result<TreeItem, ScanError> {
 /// When a glob is wrong or the ignore file cannot be read.
 pub fn takes(root: &Path, options: &ScanOptions, relative: &Path, is_dir: bool) -> Result<bool, ScanError> {
     Filter::new(root, options)?.takes(relative.as_os_str().as_bytes(), is_dir)
+}
+
+/// Marks the links that lead out of the tree.
+fn mark_links(found: &mut [TreeItem]) {
+    let link = |(index, item): (usize, &TreeItem)| match &item.kind {
+        FoundKind::Symlink(target) => Some((index, item.relative().to_vec(), target.clone())),
+        _ => None,
+    };
+    let links: Vec<(usize, Vec<u8>, Vec<u8>)> = found.iter().enumerate().filter_map(link).collect();
+    let mut chains = LinkChains::new(links.iter().map(|(_, path, target)| (&path[..], &target[..])));
+    for (index, path, _) in &links {
+        found[*index].leads_out = chains.leave(path);
+    }
 }
 
 /// An absolute target means a path in the image; one that begins with the tree's own place means this machine.

@@ -16,6 +16,7 @@
 //! pattern cannot take back a path in an excluded directory. `\#` and `\!` begin a pattern with that character. A
 //! byte order mark and line ends of Windows say nothing. The file itself is never part of the result.
 
+mod chains;
 mod error;
 mod filter;
 mod found;
@@ -29,6 +30,7 @@ mod scanner;
 mod tests;
 mod walk;
 
+pub(crate) use chains::LinkChains;
 pub use error::ScanError;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use filter::fuzz;
@@ -41,6 +43,5 @@ pub use look::look_at_file;
 pub use look::scan;
 pub use look::takes;
 pub use options::{IGNORE_FILE, LeftOut, ScanOptions};
-pub(crate) use rules::leaves;
 pub use rules::{Rules, entries};
 pub use scanner::Scanner;

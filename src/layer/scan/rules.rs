@@ -108,20 +108,6 @@ impl Rules {
     }
 }
 
-/// Whether a relative `target`, written in the link at `relative`, climbs above the root on its way.
-pub(crate) fn leaves(relative: &[u8], target: &[u8]) -> bool {
-    let mut depth = relative.iter().filter(|byte| **byte == b'/').count();
-    for part in target.split(|byte| *byte == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." if depth == 0 => return true,
-            b".." => depth -= 1,
-            _ => depth += 1,
-        }
-    }
-    false
-}
-
 /// The entries for `found`, which must be in the order of `scan` and go into one layer, below
 /// `target_root`; `None` is the image's root.
 ///
@@ -169,11 +155,8 @@ pub fn entries<'a>(
             }
             FoundKind::Symlink(target) => {
                 let absolute = target.starts_with(b"/");
-                let out = if absolute {
-                    !rules.absolute_links
-                } else {
-                    target_root.is_some() && leaves(found.relative(), target)
-                };
+                let out =
+                    if absolute { !rules.absolute_links } else { target_root.is_some() && found.leads_out };
                 if out {
                     leaving.push(Link { path: found.path.to_path_buf(), target: target.clone() });
                 }

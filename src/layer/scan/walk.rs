@@ -154,7 +154,18 @@ impl TreeWalk<'_> {
     fn directory(&self, path: &Path, below: usize) -> Result<TreeItem, ScanError> {
         let xattrs = self.xattrs_of(path)?;
         let (kind, stamp) = (FoundKind::Directory, Stamp::default());
-        Ok(TreeItem { path: path.into(), below, kind, stamp, mode: 0o755, links: 1, uid: 0, gid: 0, xattrs })
+        Ok(TreeItem {
+            path: path.into(),
+            below,
+            kind,
+            stamp,
+            mode: 0o755,
+            links: 1,
+            uid: 0,
+            gid: 0,
+            xattrs,
+            leads_out: false,
+        })
     }
 
     fn xattrs_of(&self, path: &Path) -> Result<BTreeMap<String, Vec<u8>>, ScanError> {
@@ -176,7 +187,7 @@ fn found(path: &Path, below: usize, stat: &Stat, xattrs: bool) -> Result<TreeIte
     #[allow(clippy::useless_conversion, reason = "its width differs between processors")]
     let links = stat.st_nlink.into();
     let (stamp, uid, gid) = (Stamp::of_stat(stat), stat.st_uid, stat.st_gid);
-    Ok(TreeItem { path: path.into(), below, kind, stamp, mode, links, uid, gid, xattrs })
+    Ok(TreeItem { path: path.into(), below, kind, stamp, mode, links, uid, gid, xattrs, leads_out: false })
 }
 
 /// The one thing at `path`, or what a link there leads to. Its attributes are asked for where it really is.

@@ -236,7 +236,7 @@ settings_table! {
         /// The rules that the image may break, each with the reason.
         "allow" => allow: BTreeMap<Rule, Spanned<Justification>>,
         /// How much rules matter, where that differs from their table.
-        "levels" => levels: BTreeMap<Rule, RuleLevel>,
+        "levels" => levels: BTreeMap<Rule, Spanned<RuleLevel>>,
     }
 }
 

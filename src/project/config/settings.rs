@@ -347,7 +347,20 @@ impl Settings {
             let place = Some(self.sources.place(why.span));
             (*rule, AllowedRule { why: why.as_str().to_owned(), place })
         });
-        CheckPolicy { allowed: allowed.collect(), levels: levels.clone(), is_strict: self.strict }
+        let levels = levels.iter().map(|(rule, level)| (*rule, level.value)).collect();
+        CheckPolicy { allowed: allowed.collect(), levels, is_strict: self.strict }
+    }
+
+    /// The settings of `[check]` that let more through than the rules do, in words.
+    #[must_use]
+    pub fn weaker_checks(&self) -> Vec<(Span, String)> {
+        let allow =
+            self.check.allow.iter().map(|(rule, why)| (why.span, format!("`allow` of the rule `{rule}`")));
+        let levels = self.check.levels.iter().filter(|(rule, level)| level.value.may_weaken(**rule));
+        let levels = levels.map(|(rule, level)| {
+            (level.span, format!("`{}` as the level of the rule `{rule}`", level.value.as_str()))
+        });
+        allow.chain(levels).collect()
     }
 
     /// How registries are reached, where `user` is what the user's own configuration says: what was typed counts

@@ -12,9 +12,9 @@
 //! git would start itself in each of them, with the configuration there.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 
 use super::confine;
 use super::error::GitError;
@@ -23,6 +23,7 @@ use super::repository::{GitRepository, RepositoryPaths};
 use super::stand_in::{Git, GitQuery};
 use super::surroundings::Surroundings;
 use crate::runtime::input;
+use crate::runtime::tree_reader::TreeReader;
 use crate::types::digest::HashingWriter;
 
 /// The answer of git about a working tree.
@@ -313,8 +314,9 @@ fn has_changed_pointer(
     let mut running = git.start(&["cat-file", "--batch"], input.as_bytes())?;
     for candidate in candidates {
         let pointer = object(&mut running, b"blob", MAX_POINTER)?;
-        let path = repository.place.top.join(path_of(&candidate.path));
-        let is_same = pointer.is_some_and(|(_, pointer)| pointer_of(&path).is_ok_and(|now| now == pointer));
+        let tree = TreeReader::new(&repository.place.top);
+        let now = || pointer_of(tree.open(path_of(&candidate.path))?.0);
+        let is_same = pointer.is_some_and(|(_, pointer)| now().is_ok_and(|now| now == pointer));
         if !is_same {
             running.stop();
             return Ok(true);
@@ -324,9 +326,8 @@ fn has_changed_pointer(
     Ok(false)
 }
 
-/// The text that Git LFS keeps in the place of the file at `path`: its specification, "The Pointer".
-fn pointer_of(path: &Path) -> io::Result<Vec<u8>> {
-    let (mut file, _) = input::open(path)?;
+/// The text that Git LFS keeps in the place of `file`: its specification, "The Pointer".
+fn pointer_of(mut file: File) -> io::Result<Vec<u8>> {
     let mut hasher = HashingWriter::new(io::sink());
     io::copy(&mut file, &mut hasher)?;
     let (_, digest, size) = hasher.finish();

@@ -8,7 +8,7 @@ use super::super::super::package_json::PackageJson;
 use super::super::super::proposal::ProposedLayer;
 use super::super::super::words::count;
 use super::installed::{InstallFault, Installed, Manager, named, omit_links};
-use crate::layer::scan::{FoundKind, Scanner, TreeItem, leaves};
+use crate::layer::scan::{FoundKind, Scanner, TreeItem};
 use crate::layer::{Entry, EntryPath};
 use crate::runtime::input::MAX_TEXT;
 use crate::types::shown::shown;
@@ -220,7 +220,7 @@ fn check_links(tree: &FoundTree, manager: Manager) -> Result<(), (String, &'stat
     for item in tree.items().iter().filter(|item| is_in_modules(item.relative())) {
         let FoundKind::Symlink(target) = &item.kind else { continue };
         let path = item.relative();
-        if target.starts_with(b"/") || leaves(path, target) {
+        if target.starts_with(b"/") || item.leads_out {
             leaving.push(format!("`{}` to `{}`", shown(path), shown(target)));
         } else if is_package(path) && matches!(tree.follow(path), PathEnd::Nothing) {
             dangling.push(format!("`{}` to `{}`", shown(path), shown(target)));

@@ -13,6 +13,7 @@ use super::super::super::package_json::{member, package};
 use super::environment::below;
 use crate::layer::scan::FoundKind;
 use crate::runtime::input::MAX_TEXT;
+use crate::runtime::tree_reader::{TreeReader, leads_out};
 use crate::types::shown::shown;
 
 /// A `RECORD` has a line for each file; the largest have some ten thousand.
@@ -95,7 +96,10 @@ impl PythonDistributions {
             let is_gone =
                 |path: &[u8]| (path.ends_with(b".py") || path.ends_with(b".so")) && tree.get(path).is_none();
             for path in distribution.listed(tree, site, is_gone, MAX_MISSING)? {
-                if std::fs::symlink_metadata(on_disk.join(OsStr::from_bytes(&path))).is_err() {
+                if TreeReader::new(on_disk)
+                    .metadata(OsStr::from_bytes(&path))
+                    .is_err_and(|error| !leads_out(&error))
+                {
                     missing.push(format!("`{}` of `{}`", shown(&path), shown(distribution.name.as_bytes())));
                 }
             }
