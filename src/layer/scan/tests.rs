@@ -515,6 +515,8 @@ proptest! {
 
     #[test]
     fn leaving_is_what_the_components_say(relative in "[ab]{1,2}(/[ab]{1,2}){0,3}", target in "(\\.\\.|\\.|c|)(/(\\.\\.|\\.|c|)){0,6}") {
+        // An absolute one is another question.
+        prop_assume!(!target.starts_with('/'));
         let mut place: Vec<&str> = relative.split('/').collect();
         place.pop();
         let mut out = false;
