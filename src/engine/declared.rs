@@ -76,7 +76,9 @@ impl<'a, 'o> DeclaredLayer<'a, 'o> {
         let mut others: Vec<Entry> = Vec::new();
         let mut owned: BTreeSet<EntryPath> = BTreeSet::new();
         let mut named: BTreeSet<EntryPath> = BTreeSet::new();
+        let go_on = || self.scanner.interrupt().check().map_err(BuildError::from);
         for directory in &self.layer.directories {
+            go_on()?;
             let Some(path) = directory.path.value.entry() else { continue };
             let entry = self.directory(directory, path)?;
             owned.insert(path.clone());
@@ -89,6 +91,7 @@ impl<'a, 'o> DeclaredLayer<'a, 'o> {
             }
         }
         for files in &self.layer.files {
+            go_on()?;
             let to = files.to.value.entry();
             let keeps = to.is_some() || files.keep_modes;
             for entry in self.copy(files)? {
@@ -140,7 +143,8 @@ impl<'a, 'o> DeclaredLayer<'a, 'o> {
             origin: DraftOrigin::Layer(self.layer),
         };
         let (request, tables) = (self.request, &self.layer.permissions);
-        permissions::apply(request, self.owners, tables, (&name, None), std::slice::from_mut(&mut draft))?;
+        let drafts = std::slice::from_mut(&mut draft);
+        permissions::apply((request, self.scanner.interrupt()), self.owners, tables, (&name, None), drafts)?;
         Ok(draft)
     }
 

@@ -85,6 +85,7 @@ impl Inputs {
             own: _,
             reads_base: _,
             plans_refused: _,
+            most_findings: _,
         } = request;
         let mut looker = Looker {
             parts: parts_of(settings, facts),

@@ -54,7 +54,7 @@ pub use outcome::{InputChange, Outcome};
 pub use prepared::PreparedBuild;
 pub use preview::{check_lock, lock, look_up, prepare, scanner};
 pub use report::{DestinationReport, ImageReport, LayerReport, Report};
-pub use request::{Request, project_of};
+pub use request::{ALL_FINDINGS, FIRST_FINDINGS, Request, project_of};
 pub use run::{Job, OnFailure, build};
 pub use run_report::Totals;
 pub use session::Session;

@@ -10,9 +10,10 @@ use super::request::{Request, at};
 use super::users::AddedUsers;
 use crate::bases::FileTree;
 use crate::layer::scan;
-use crate::layer::{AccountFile, AccountKind, EntryPath, MAX_ACCOUNTS};
+use crate::layer::{AccountFile, AccountKind, AccountTable, EntryPath, MAX_ACCOUNTS};
 use crate::project::config::{self, AccountName, Owner, OwnerPart, Spanned};
 use crate::runtime::input;
+use crate::runtime::interrupt::Interrupt;
 use crate::runtime::tree_reader::{TreeReader, leads_out};
 use crate::types::error::{BoxedError, Explain, Kind, nearest};
 use crate::types::shown::shown_path;
@@ -79,7 +80,11 @@ impl Owners {
     ///
     /// # Errors
     /// When a file of accounts cannot be read, or a `[[user]]` contradicts it.
-    pub(super) fn load<T: FileTree>(request: &Request, base: &mut T) -> Result<Self, BoxedError> {
+    pub(super) fn load<T: FileTree>(
+        request: &Request,
+        base: &mut T,
+        interrupt: &Interrupt,
+    ) -> Result<Self, BoxedError> {
         let has_users = !request.settings.users.is_empty();
         if !has_users && !written(request).any(|owner| owner.value.has_name()) {
             return Ok(Self::default());
@@ -89,8 +94,8 @@ impl Owners {
             Some(file) if !has_users => Ok(Some(file)),
             _ => base.account_file(kind),
         };
-        let (passwd, group) = (file(AccountKind::User)?, file(AccountKind::Group)?);
-        Ok(Self { users: AddedUsers::new(request, passwd, group)? })
+        let files = (file(AccountKind::User)?, file(AccountKind::Group)?);
+        Ok(Self { users: AddedUsers::new(request, files, interrupt)? })
     }
 
     /// The users that are added to those of the base.
@@ -131,7 +136,7 @@ impl Owners {
 }
 
 fn listed<'f>(
-    file: Option<&'f AccountFile>,
+    file: Option<&'f AccountTable>,
     kind: AccountKind,
     name: &AccountName,
 ) -> Result<crate::layer::AccountLine<'f>, OwnerError> {

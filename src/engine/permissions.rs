@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::draft::{Draft, OwnedDirectories};
+use super::error::BuildError;
 use super::owners::Owners;
 use super::request::Request;
 use crate::layer::capabilities::ATTRIBUTE;
 use crate::layer::scan::PathGlobs;
 use crate::layer::{Entry, EntryKind, EntryPath};
 use crate::project::config::{ImagePattern, PermissionSettings, Spanned};
+use crate::runtime::interrupt::Interrupt;
 use crate::types::error::BoxedError;
 
 /// A table of `permissions` with the numbers of its owner.
@@ -34,9 +36,9 @@ struct NamedPattern<'a> {
 /// Applies the tables to `drafts`, the layers of `of`, whose relative patterns are about paths below `root`.
 ///
 /// # Errors
-/// When a name is not known, or a pattern or a table has no effect; with its line.
+/// When a name is not known, or a pattern or a table has no effect; with its line. When the user interrupts.
 pub(super) fn apply(
-    request: &Request,
+    (request, interrupt): (&Request, &Interrupt),
     owners: &Owners,
     tables: &[PermissionSettings],
     (of, root): (&str, Option<&EntryPath>),
@@ -62,6 +64,7 @@ pub(super) fn apply(
     for draft in drafts {
         let names = first_names(&draft.entries);
         let matching = |path: &EntryPath| -> Result<Vec<usize>, BoxedError> {
+            interrupt.check().map_err(BuildError::from)?;
             let mut found = absolute.matching(path.as_bytes())?;
             if let Some(below) = below(root, path) {
                 found.extend(relative.matching(below)?);

@@ -315,8 +315,8 @@ impl<'a, 'r> Preparer<'a, 'r> {
         let config = loaded.as_ref().map(|loaded| loaded.image.config());
         let mut tree = base.zip(loaded.as_ref()).map(|(base, loaded)| self.tree(base, loaded));
         self.owners = match &mut tree {
-            Some(tree) => Owners::load(self.request, tree)?,
-            None => Owners::load(self.request, &mut Empty)?,
+            Some(tree) => Owners::load(self.request, tree, &self.session.interrupt)?,
+            None => Owners::load(self.request, &mut Empty, &self.session.interrupt)?,
         };
         let mut proposed: Vec<ProposedApp<'_, 'r>> = chosen
             .iter()
@@ -508,7 +508,9 @@ impl<'a, 'r> Preparer<'a, 'r> {
             let (tables, root) = (&app.settings.permissions, app.proposal.app_root.clone());
             let of = format!("`{}`", shown_path(app.artifact.path()));
             let mut own = app.drafts(&mut names);
-            permissions::apply(self.request, &self.owners, tables, (&of, root.as_ref()), &mut own)?;
+            let of = (&*of, root.as_ref());
+            let request = (self.request, &self.session.interrupt);
+            permissions::apply(request, &self.owners, tables, of, &mut own)?;
             drafts.append(&mut own);
         }
         self.check_accounts(&drafts)?;

@@ -17,7 +17,7 @@ use crate::types::error::BoxedError;
 /// The scanner for the trees of `request`.
 #[must_use]
 pub fn scanner(session: &Session, request: &Request) -> Scanner {
-    Scanner::new(&session.workers).without(request.own.left_out())
+    Scanner::new(&session.workers).without(request.own.left_out()).until(&session.interrupt)
 }
 
 /// Makes the plan.

@@ -15,6 +15,11 @@ pub fn project_of(build_file: Option<&Path>, artifact: Option<&Path>) -> PathBuf
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// How many findings of a rule a build tells one by one.
+pub const FIRST_FINDINGS: usize = 20;
+/// How many of them a check tells: all, unless they were made to fill memory.
+pub const ALL_FINDINGS: usize = 1_000;
+
 /// A request for a build.
 pub struct Request {
     /// Settings, resolved.
@@ -37,6 +42,8 @@ pub struct Request {
     pub reads_base: bool,
     /// Whether an image that the checks refuse is planned all the same.
     pub plans_refused: bool,
+    /// How many findings of a rule are made one by one: the others are counted.
+    pub most_findings: usize,
 }
 
 impl Request {

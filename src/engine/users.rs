@@ -7,9 +7,12 @@
 use std::collections::BTreeSet;
 
 use super::draft::{Draft, DraftOrigin, OwnedDirectories, Times};
+use super::error::BuildError;
 use super::request::Request;
-use crate::layer::{AccountFile, AccountKind, Entry, EntryKind, EntryPath, Metadata};
-use crate::project::config::{AddedUserSettings, ConfigError, Span};
+use crate::layer::{AccountFile, AccountKind, AccountTable, Entry, EntryKind, EntryPath, Metadata};
+use crate::project::config::{AddedUserSettings, Span};
+use crate::runtime::interrupt::Interrupt;
+use crate::types::error::BoxedError;
 use crate::types::shown::shown;
 
 /// The directory of a user without `home`: none that is there.
@@ -21,9 +24,9 @@ const NO_SHELL: &str = "/sbin/nologin";
 #[derive(Clone, Debug, Default)]
 pub(super) struct AddedUsers {
     /// `/etc/passwd`; `None` where neither the base nor the settings have users.
-    pub(super) passwd: Option<AccountFile>,
+    pub(super) passwd: Option<AccountTable>,
     /// `/etc/group`.
-    pub(super) group: Option<AccountFile>,
+    pub(super) group: Option<AccountTable>,
     /// The names of the users that the base did not have.
     names: Vec<String>,
     changed: BTreeSet<AccountKind>,
@@ -35,14 +38,16 @@ impl AddedUsers {
     /// The users of the settings, added to files of the base.
     ///
     /// # Errors
-    /// When one contradicts the base; with its line.
+    /// When one contradicts the base; with its line. When the user interrupts.
     pub(super) fn new(
         request: &Request,
-        passwd: Option<AccountFile>,
-        group: Option<AccountFile>,
-    ) -> Result<Self, ConfigError> {
-        let mut added = Self { passwd, group, ..Self::default() };
+        (passwd, group): (Option<AccountFile>, Option<AccountFile>),
+        interrupt: &Interrupt,
+    ) -> Result<Self, BoxedError> {
+        let table = |file: Option<AccountFile>| file.map(|file| AccountTable::new(&file));
+        let mut added = Self { passwd: table(passwd), group: table(group), ..Self::default() };
         for user in &request.settings.users {
+            interrupt.check().map_err(BuildError::from)?;
             added.add(user).map_err(|refusal| {
                 request.settings.error_at(refusal.span, refusal.message, Some(refusal.hint))
             })?;
@@ -148,7 +153,7 @@ impl AddedUsers {
     fn join_groups(&mut self, user: &AddedUserSettings) -> Result<(), Refusal> {
         let group = self.group.get_or_insert_default();
         for wanted in &user.groups {
-            let Some(line) = group.find(wanted.as_str()) else {
+            if group.find(wanted.as_str()).is_none() {
                 return Err(Refusal {
                     span: wanted.span,
                     message: format!("the base has no group `{}`", wanted.as_str()),
@@ -156,10 +161,8 @@ impl AddedUsers {
                         "name one of `/etc/group` of the base, or the `group` of a `[[user]]` before this one"
                             .to_owned(),
                 });
-            };
-            let name = user.name.as_str();
-            if !line.members().any(|member| member == name.as_bytes()) {
-                group.add_member(wanted.as_str(), name);
+            }
+            if group.add_member(wanted.as_str(), user.name.as_str()) {
                 self.changed.insert(AccountKind::Group);
             }
         }
@@ -174,7 +177,7 @@ impl AddedUsers {
                 AccountKind::Group => self.group.as_ref()?,
             };
             let path = EntryPath::new(kind.file().as_bytes()).ok()?;
-            Some(Entry::bytes(path, Metadata::file(false), file.bytes()))
+            Some(Entry::bytes(path, Metadata::file(false), &file.bytes()))
         };
         let mut entries: Vec<Entry> = self.changed.iter().filter_map(|kind| file(*kind)).collect();
         let named = entries.iter().map(|entry| entry.path.clone()).collect();

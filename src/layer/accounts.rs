@@ -84,7 +84,7 @@ pub struct AccountLine<'a> {
 }
 
 impl<'a> AccountLine<'a> {
-    fn parse(text: &'a [u8]) -> Option<Self> {
+    pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
         let colon = text.iter().position(|byte| *byte == b':')?;
         let name = text[..colon].trim_ascii();
         (!name.is_empty()).then(|| Self { name, rest: &text[colon + 1..] })
@@ -159,42 +159,6 @@ impl AccountFile {
         self.lines().find(|line| line.number() == Some(number))
     }
 
-    /// Adds a line at the end, and changes nothing else.
-    pub fn push(&mut self, line: &str) {
-        if self.0.last().is_some_and(|byte| *byte != b'\n') {
-            self.0.push(b'\n');
-        }
-        self.0.extend_from_slice(line.as_bytes());
-        self.0.push(b'\n');
-    }
-
-    /// Adds `user` to the members of `group`, and changes nothing else; does nothing where it is one already, or there is no
-    /// such group.
-    pub fn add_member(&mut self, group: &str, user: &str) {
-        let mut start = 0;
-        for text in self.0.split(|byte| *byte == b'\n') {
-            let line = AccountLine::parse(text).filter(|line| line.name == group.as_bytes());
-            let Some(line) = line else {
-                start += text.len() + 1;
-                continue;
-            };
-            if line.members().any(|member| member == user.as_bytes()) {
-                return;
-            }
-            // The members are the last of four fields; a short line lacks some.
-            let separator = match (line.field(3), line.field(2), line.field(1)) {
-                (Some(members), ..) if members.trim_ascii().is_empty() => "",
-                (Some(_), ..) => ",",
-                (None, Some(_), _) => ":",
-                (None, None, Some(_)) => "::",
-                (None, None, None) => ":::",
-            };
-            let end = start + text.trim_ascii_end().len();
-            self.0.splice(end..end, [separator.as_bytes(), user.as_bytes()].concat());
-            return;
-        }
-    }
-
     /// Whether it lists `name`.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
@@ -230,24 +194,5 @@ mod tests {
         let members = |name| -> Vec<&[u8]> { groups.find(name).expect("listed").members().collect() };
         assert_eq!(members("staff"), [&b"app"[..], b"web"]);
         assert!(members("none").is_empty() && members("short").is_empty());
-    }
-
-    #[test]
-    fn lines_and_members_are_added_and_nothing_else_changes() {
-        let mut file = AccountFile::new(b"# kept\nroot:x:0:\n\nstaff:x:50:a\nlast:x:51:".to_vec());
-        for (group, user) in
-            [("root", "app"), ("staff", "app"), ("staff", "a"), ("last", "app"), ("none", "app")]
-        {
-            file.add_member(group, user);
-        }
-        file.push("app:x:1000:");
-        let expected = "# kept\nroot:x:0:app\n\nstaff:x:50:a,app\nlast:x:51:app\napp:x:1000:\n";
-        assert_eq!(String::from_utf8_lossy(file.bytes()), expected);
-        let mut empty = AccountFile::default();
-        empty.push("app:x:1000:");
-        assert_eq!(empty.bytes(), b"app:x:1000:\n");
-        let mut short = AccountFile::new(b"staff:x:50\r\n".to_vec());
-        short.add_member("staff", "app");
-        assert_eq!(short.bytes(), b"staff:x:50:app\r\n");
     }
 }

@@ -5,6 +5,7 @@
 //! pure function of the entries: no thread count, clock, locale, directory order or cache state reaches
 //! them. Nothing here knows configuration, registries or what an artifact is.
 
+mod account_table;
 mod accounts;
 mod assemble;
 mod body;
@@ -28,6 +29,7 @@ mod trail;
 mod ztoc;
 
 pub use crate::types::stamp::Stamp;
+pub use account_table::AccountTable;
 pub use accounts::{Account, AccountFile, AccountKind, AccountLine, MAX_ACCOUNTS};
 pub use assemble::{Buffers, Built, LayerError, LayerWork, Workshop, build};
 pub use content::{ContentError, read_start};

@@ -130,6 +130,16 @@ impl LayerSpec {
         find(false).or_else(|| find(true))
     }
 
+    /// Its entries below the directory `path`, without the directory itself, and without looking at the others.
+    #[must_use]
+    pub fn below(&self, path: &EntryPath) -> &[Entry] {
+        let name = [path.as_bytes(), b"/"].concat();
+        let from = self.entries.partition_point(|entry| tar::by_path(entry, path, true).is_lt());
+        let from = from + usize::from(self.entries.get(from).is_some_and(|entry| entry.path == *path));
+        let below = &self.entries[from..];
+        &below[..below.partition_point(|entry| entry.path.as_bytes().starts_with(&name))]
+    }
+
     /// Its entries as several layers with these names: `members` has a bit for each layer that the entry with this
     /// index is in, the lowest for the first.
     ///
@@ -234,6 +244,13 @@ mod tests {
             let mut entries: Vec<Entry> = texts.iter().zip(&kinds).filter_map(entry).collect();
             entries.sort_by(tar::by_full_name);
             prop_assert!(entries.is_sorted_by_key(tar::full_name));
+            let Ok(spec) = LayerSpec::new("l", entries) else { return Ok(()) };
+            for path in spec.entries().iter().flat_map(|entry| entry.path.ancestors().chain([entry.path.clone()])) {
+                let is_below = |entry: &&Entry| entry.path != path && entry.path.starts_with(&path);
+                let below: Vec<&EntryPath> = spec.below(&path).iter().map(|entry| &entry.path).collect();
+                let expected = spec.entries().iter().filter(is_below).map(|entry| &entry.path);
+                prop_assert_eq!(below, expected.collect::<Vec<_>>(), "{}", path);
+            }
         }
     }
 

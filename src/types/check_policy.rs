@@ -78,8 +78,11 @@ impl CheckPolicy {
     #[must_use]
     pub fn apply(&self, findings: impl IntoIterator<Item = Finding>) -> Vec<Finding> {
         let mut applied: Vec<Finding> = Vec::new();
+        let mut by_message: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for finding in findings.into_iter().filter_map(|finding| self.of(finding)) {
-            if !applied.contains(&finding) {
+            let same = by_message.entry(finding.message.clone()).or_default();
+            if !same.iter().any(|place| applied[*place] == finding) {
+                same.push(applied.len());
                 applied.push(finding);
             }
         }

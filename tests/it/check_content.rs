@@ -346,3 +346,67 @@ fn replaced_files_of_the_base_are_told() {
         "[clobbers-base]",
     ]);
 }
+
+/// A build tells the first findings of a rule and counts the others; a check tells them, unless they are a thousand.
+#[test]
+fn a_check_tells_all_findings_and_a_build_the_first() {
+    let project = tree(&[]);
+    for number in 0..67 {
+        project.write(&format!("files/{number:02}/.env"), "DB_PASSWORD=hunter2!\n");
+    }
+    let all = of(&project.pack("check --json").run().has_code(1));
+    assert_eq!(all.iter().filter(|line| line.starts_with("error secret: ")).count(), 67, "{all:#?}");
+    let plan = of(&project.pack("plan --json --allow secret=none").ok());
+    let told: Vec<&String> = plan.iter().filter(|line| line.contains(" secret: ")).collect();
+    assert_eq!(told.len(), 21, "{told:#?}");
+    assert!(told[20].ends_with("there are 47 more findings of the rule `secret`"), "{told:#?}");
+    let sarif = project.pack("check --format sarif").run().has_code(1).json();
+    let results = sarif["runs"][0]["results"].as_array().unwrap().iter();
+    assert_eq!(results.filter(|result| result["ruleId"] == "secret").count(), 67);
+}
+
+/// Directories with a user are told in the same way, each with its line.
+#[test]
+fn many_directories_that_the_user_cannot_write_to_are_counted() {
+    let directories: String = (0..3_000).map(|number| format!("{{ path = \"/d{number:04}\" }},\n")).collect();
+    let settings =
+        format!("[config]\nuser = \"1000\"\n[[layer]]\nname = \"l\"\ndirectories = [\n{directories}]\n");
+    let project = Project::with(&(tree_on("scratch") + &settings));
+    project.write("files/a", "a");
+    let report = project.pack("check --json").ok().json();
+    let found = report["findings"].as_array().unwrap().iter();
+    let found: Vec<&serde_json::Value> =
+        found.filter(|finding| finding["rule"] == "user-cannot-write").collect();
+    assert_eq!(found.len(), 1_001);
+    let line = std::fs::read_to_string(project.path("build.toml")).unwrap();
+    let line = line.lines().position(|line| line.contains("/d0999")).unwrap() + 1;
+    assert_eq!(found[999]["setting"]["line"], line, "{}", found[999]);
+    let more = "there are 2000 more findings of the rule `user-cannot-write`";
+    assert_eq!(
+        (found[1000]["message"].as_str(), found[1000]["level"].as_str()),
+        (Some(more), Some("warning"))
+    );
+}
+
+/// A text is searched in its first MiB, and a check says that this is not all of it.
+#[test]
+fn the_rest_of_a_long_text_is_not_known() {
+    let project = tree(&[]);
+    project.write("files/long.txt", "line\n".repeat(230_000) + &token("ghp_"));
+    let unknown = || -> Vec<String> {
+        let report = project.pack("check --json").ok().json();
+        let found = report["findings"].as_array().unwrap().iter();
+        let found = found.filter(|finding| finding["rule"] == "secret" && finding["answer"] == "unknown");
+        found.map(|finding| finding["message"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = unknown();
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert!(
+        first[0].contains("`/srv/long.txt` has a secret behind the first MiB cannot be known here"),
+        "{first:?}"
+    );
+    // A scan that is remembered says the same.
+    assert_eq!(unknown(), first);
+    project.write("files/long.txt", "line\n".repeat(200_000));
+    assert_eq!(unknown(), Vec::<String>::new());
+}

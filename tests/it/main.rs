@@ -29,6 +29,7 @@ mod hostile;
 mod images;
 mod init;
 mod inputs;
+mod interrupts;
 mod java;
 mod node;
 mod outputs;

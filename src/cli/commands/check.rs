@@ -28,6 +28,7 @@ pub(super) fn run(invocation: &Invocation, args: &CheckArgs) -> Result<ExitStatu
     let mut asked = request::ask(invocation, &args.image, &files)?;
     let sarif = args.sarif.as_ref().map(|file| OutputFile::open(invocation, file)).transpose()?;
     asked.request.plans_refused = true;
+    asked.request.most_findings = engine::ALL_FINDINGS;
     asked.request.reads_base = args.deep;
     let session = invocation.session(&asked.request.settings)?;
     let scanner = engine::scanner(&session, &asked.request);

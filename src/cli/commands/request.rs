@@ -93,6 +93,7 @@ pub(super) fn ask(
         cache: reading(&settings, &name, args),
         reads_base: false,
         plans_refused: false,
+        most_findings: crate::engine::FIRST_FINDINGS,
         name,
         settings,
         own,

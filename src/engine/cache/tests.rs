@@ -129,6 +129,7 @@ impl Town {
         let request = Request {
             reads_base: false,
             plans_refused: false,
+            most_findings: crate::engine::FIRST_FINDINGS,
             settings,
             has_build_file: true,
             facts: Facts::default(),

@@ -5,12 +5,13 @@
 
 use std::collections::BTreeSet;
 
+use super::counted::CountedFindings;
 use super::image::CandidateImage;
 use crate::bases::{BaseAnswer, BaseNode, FileTree, follow};
 use crate::layer::{AccountFile, AccountKind, Entry, EntryKind, EntryPath, LayerSpec};
-use crate::project::config::DirectorySettings;
+use crate::project::config::{DirectorySettings, ImagePath, Spanned};
 use crate::types::error::BoxedError;
-use crate::types::finding::{Finding, SettingPlace};
+use crate::types::finding::{Finding, SettingPlace, Severity};
 use crate::types::rule::Rule;
 use crate::types::shown::shown;
 
@@ -19,12 +20,19 @@ const WRITE: u32 = 2;
 const PASS: u32 = 1;
 
 /// A directory that is made for a program to write to.
-pub(super) struct WritableDirectory {
+pub(super) struct WritableDirectory<'s> {
     pub(super) path: EntryPath,
-    /// Where it is written in the settings.
-    pub(super) place: Option<SettingPlace>,
+    /// The setting that has it.
+    pub(super) setting: &'s Spanned<ImagePath>,
     /// Whether it is a volume, which an engine makes for root where the image has no such directory.
     pub(super) is_volume: bool,
+}
+
+impl<'s> WritableDirectory<'s> {
+    /// The directory of a setting; `None` for the root.
+    pub(super) fn of(setting: &'s Spanned<ImagePath>, is_volume: bool) -> Option<Self> {
+        Some(Self { path: setting.value.entry()?.clone(), setting, is_volume })
+    }
 }
 
 /// The user of an image as the kernel sees it.
@@ -126,10 +134,12 @@ pub(super) fn is_to_write_to(directory: &DirectorySettings) -> bool {
     directory.owner.is_some() || !READ_ONLY.into_iter().any(is_in)
 }
 
-/// The findings about files that the user may not read, and directories that the user may not write to.
+/// The findings about files that the user may not read, and directories that the user may not write to: `most` of a rule
+/// are made, with the place of their setting.
 pub(super) fn check<T: FileTree>(
     specs: &[LayerSpec],
-    writable: &[WritableDirectory],
+    writable: &[WritableDirectory<'_>],
+    (most, place): (usize, impl Fn(&Spanned<ImagePath>) -> Option<SettingPlace>),
     image: &mut CandidateImage<'_, T>,
 ) -> Result<Vec<Finding>, BoxedError> {
     if !may_matter(specs, writable) {
@@ -137,14 +147,20 @@ pub(super) fn check<T: FileTree>(
     }
     let Some(identity) = Identity::of(&image.user, image.tree)? else { return Ok(Vec::new()) };
     let mut findings = unreadable(specs, &identity, image);
+    let mut of_directories = CountedFindings::new(Rule::UserCannotWrite, most);
     for directory in writable {
-        findings.extend(unwritable(directory, specs, &identity, image)?);
+        image.lookups.go_on()?;
+        let Some(access) = access_to(directory, specs, &identity, image)? else { continue };
+        let level =
+            if matches!(access, Access::Writable) { Severity::Info } else { Rule::UserCannotWrite.level() };
+        of_directories.add(level, || access.finding(directory, image).at_setting(place(directory.setting)));
     }
+    findings.extend(of_directories.finish());
     Ok(findings)
 }
 
 /// Whether anything depends on the user. Most images have only files that all may read.
-fn may_matter(specs: &[LayerSpec], writable: &[WritableDirectory]) -> bool {
+fn may_matter(specs: &[LayerSpec], writable: &[WritableDirectory<'_>]) -> bool {
     let is_closed = |entry: &Entry| match entry.kind {
         EntryKind::Directory => entry.metadata.mode & PASS == 0,
         EntryKind::File(_) => entry.metadata.mode & READ == 0,
@@ -195,9 +211,8 @@ fn unreadable<T>(specs: &[LayerSpec], identity: &Identity, image: &CandidateImag
     }
     // The outermost tells of all files below.
     let outermost = directories.iter().find_map(|directory| {
-        let entries = specs.iter().flat_map(LayerSpec::entries);
-        let below = entries.filter(|entry| !entry.is_directory() && entry.path.starts_with(&directory.path));
-        let count = below.count();
+        let below = specs.iter().flat_map(|spec| spec.below(&directory.path));
+        let count = below.filter(|entry| !entry.is_directory()).count();
         (count > 0).then_some((directory, count))
     });
     if let Some((directory, count)) = outermost {
@@ -221,43 +236,67 @@ fn more(count: usize, what: &str) -> String {
     }
 }
 
-fn unwritable<T: FileTree>(
-    directory: &WritableDirectory,
+/// What the user may do with a directory that is made to be written to.
+enum Access {
+    Writable,
+    /// It has another owner and a mode that does not let the user.
+    Closed {
+        mode: u32,
+        uid: u64,
+        gid: u64,
+    },
+    /// A volume that an engine makes for root.
+    MadeForRoot,
+}
+
+/// The access to a directory; `None` where it does not matter, or is not known.
+fn access_to<T: FileTree>(
+    directory: &WritableDirectory<'_>,
     specs: &[LayerSpec],
     identity: &Identity,
     image: &mut CandidateImage<'_, T>,
-) -> Result<Option<Finding>, BoxedError> {
+) -> Result<Option<Access>, BoxedError> {
     let path = &directory.path;
-    let is_below = |entry: &Entry| entry.path != *path && entry.path.starts_with(path);
     // A directory with files in it is made for them.
-    if !directory.is_volume && specs.iter().flat_map(LayerSpec::entries).any(is_below) {
+    if !directory.is_volume && specs.iter().any(|spec| !spec.below(path).is_empty()) {
         return Ok(None);
     }
-    let user = shown(image.user.as_bytes()).to_string();
-    let (name, rule) = (image.name, Rule::UserCannotWrite);
-    let found = match follow(image.tree, path.as_bytes())? {
+    Ok(match follow(image.tree, path.as_bytes())? {
         BaseAnswer::Here((_, BaseNode::Directory { mode, uid, gid })) => {
-            if identity.may(WRITE | PASS, mode, (uid, gid)) {
+            let may_write = identity.may(WRITE | PASS, mode, (uid, gid));
+            Some(if may_write { Access::Writable } else { Access::Closed { mode, uid, gid } })
+        }
+        BaseAnswer::Nothing if directory.is_volume => Some(Access::MadeForRoot),
+        _ => None,
+    })
+}
+
+impl Access {
+    fn finding<T>(&self, directory: &WritableDirectory<'_>, image: &CandidateImage<'_, T>) -> Finding {
+        let user = shown(image.user.as_bytes()).to_string();
+        let (path, name, rule) = (&directory.path, image.name, Rule::UserCannotWrite);
+        let found = match self {
+            Self::Writable => {
                 Finding::met(rule, format!("the user `{user}` of {name} may write to `{path}`"))
-            } else {
+            }
+            Self::Closed { mode, uid, gid } => {
                 let message = format!(
                     "the user `{user}` of {name} cannot write to `{path}`: it has the mode {mode:04o} and the owner {uid}:{gid}"
                 );
                 Finding::not_met(rule, message)
             }
-        }
-        BaseAnswer::Nothing if directory.is_volume => {
-            let message = format!(
-                "the user `{user}` of {name} cannot write to the volume `{path}`: the image has no such directory, and an \
-                 engine makes it for root"
-            );
-            Finding::not_met(rule, message)
-        }
-        _ => return Ok(None),
-    };
-    let hint =
-        format!("write `directories = [{{ path = \"{path}\", owner = \"{user}\" }}]` in a `[[layer]]`");
-    Ok(Some(found.hint(hint).at_setting(directory.place.clone())))
+            Self::MadeForRoot => {
+                let message = format!(
+                    "the user `{user}` of {name} cannot write to the volume `{path}`: the image has no such directory, and an \
+                     engine makes it for root"
+                );
+                Finding::not_met(rule, message)
+            }
+        };
+        found.hint(format!(
+            "write `directories = [{{ path = \"{path}\", owner = \"{user}\" }}]` in a `[[layer]]`"
+        ))
+    }
 }
 
 #[cfg(test)]

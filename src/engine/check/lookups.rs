@@ -75,6 +75,11 @@ impl PathLookups {
         }
     }
 
+    /// Goes on with work that asks for no path, unless the user interrupts.
+    pub(super) fn go_on(&self) -> Result<(), Interrupted> {
+        self.interrupt.check()
+    }
+
     /// Whether the limit was reached: what was not found since then may be there.
     pub(super) const fn are_exhausted(&self) -> bool {
         self.is_exhausted

@@ -12,6 +12,7 @@ mod access;
 mod clobbered;
 mod configured;
 mod content;
+mod counted;
 mod error;
 mod executable;
 mod image;

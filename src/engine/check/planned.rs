@@ -205,8 +205,11 @@ impl Checks<'_> {
         let volumes = run.into_iter().flat_map(|run| run.volumes.keys());
         let volumes = volumes.filter_map(|volume| EntryPath::new(volume.as_bytes()).ok());
         let hidden = volumes.filter_map(|volume| {
-            let entries = layers.iter().flat_map(|layer| layer.spec.entries());
-            let mut files = entries.filter(|entry| !entry.is_directory() && entry.path.starts_with(&volume));
+            let entries = layers.iter().flat_map(|layer| {
+                let itself = layer.spec.get(&volume).into_iter();
+                itself.chain(layer.spec.below(&volume))
+            });
+            let mut files = entries.filter(|entry| !entry.is_directory());
             let first = files.next()?;
             let more = match files.count() {
                 0 => String::new(),
@@ -324,17 +327,15 @@ impl Checks<'_> {
     /// Whether the user may read and write what it must.
     fn rights<T: FileTree>(&self, tree: &mut T, specs: &[LayerSpec]) -> Result<Vec<Finding>, BoxedError> {
         let settings = &self.request.settings;
-        let written = |path: &Spanned<ImagePath>, is_volume: bool| {
-            let entry = path.value.entry()?.clone();
-            Some(WritableDirectory { path: entry, place: self.place(path), is_volume })
-        };
         let directories = settings.layers.iter().flat_map(|layer| &layer.directories);
         let directories = directories.filter(|directory| access::is_to_write_to(directory));
-        let directories = directories.filter_map(|directory| written(&directory.path, false));
-        let volumes = settings.config.volumes.iter().filter_map(|volume| written(volume, true));
-        let writable: Vec<WritableDirectory> = directories.chain(volumes).collect();
+        let directories = directories.filter_map(|directory| WritableDirectory::of(&directory.path, false));
+        let volumes = settings.config.volumes.iter().filter_map(|volume| WritableDirectory::of(volume, true));
+        let writable: Vec<WritableDirectory<'_>> = directories.chain(volumes).collect();
         let cure = self.cure();
-        access::check(specs, &writable, &mut self.image(tree, &cure))
+        let place = |setting: &Spanned<ImagePath>| self.place(setting);
+        let told = (self.request.most_findings, place);
+        access::check(specs, &writable, told, &mut self.image(tree, &cure))
     }
 
     /// Whether the user exists, where the settings give a name.

@@ -9,6 +9,7 @@ use super::look::{look, look_at_file};
 use super::options::{LeftOut, ScanOptions};
 use super::readings::Readings;
 use super::remarks::Remarks;
+use crate::runtime::interrupt::Interrupt;
 use crate::runtime::workers::Workers;
 
 /// Scans that are remembered: all parts of a build see a tree once, and as it was then.
@@ -18,6 +19,7 @@ pub struct Scanner {
     left_out: LeftOut,
     seen: Mutex<Memory>,
     readings: Readings,
+    interrupt: Interrupt,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +42,17 @@ impl Scanner {
     #[must_use]
     pub fn without(self, left_out: &LeftOut) -> Self {
         Self { left_out: left_out.clone(), ..self }
+    }
+
+    /// One for work that ends when the user interrupts.
+    #[must_use]
+    pub fn until(self, interrupt: &Interrupt) -> Self {
+        Self { interrupt: interrupt.clone(), ..self }
+    }
+
+    /// The user's wish to stop, for those who go through what was found.
+    pub const fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     /// As `scan`, the first time; then what was found.

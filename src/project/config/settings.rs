@@ -442,6 +442,7 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
         }
     }
     check_users(&file.users, &mut wrong);
+    check_layers(file, &mut wrong);
     let of_apps = file.apps.0.iter().flat_map(|app| &app.permissions);
     for permission in of_apps.chain(file.layers.iter().flat_map(|layer| &layer.permissions)) {
         let PermissionSettings { paths, owner, mode, directory_mode, capabilities } = permission;
@@ -490,6 +491,29 @@ fn check_users(users: &[AddedUserSettings], wrong: &mut impl FnMut(Span, Wrong))
                 wrong(path.span, Wrong::new(message).hint("choose a path without `:` and line ends"));
             }
         }
+    }
+}
+
+/// The most layers of an image: overlayfs stacks 128, of which a runtime needs one for itself.
+pub const MAX_LAYERS: usize = 127;
+
+/// More layers and artifacts than any image can have: each is placed on those below it.
+fn check_layers(file: &BuildFile, wrong: &mut impl FnMut(Span, Wrong)) {
+    let hint = "put files that change together into one layer";
+    if let Some(layer) = file.layers.get(MAX_LAYERS) {
+        let message = format!(
+            "there are {} tables `[[layer]]`, and an image has at most {MAX_LAYERS} layers",
+            file.layers.len()
+        );
+        wrong(layer.name.span, Wrong::new(message).hint(hint));
+    }
+    if let Some(app) = file.apps.0.get(MAX_LAYERS) {
+        let message = format!(
+            "there are {} artifacts, and an image has at most {MAX_LAYERS} layers",
+            file.apps.0.len()
+        );
+        let span = app.paths.as_slice().first().map(|path| path.span);
+        span.into_iter().for_each(|span| wrong(span, Wrong::new(message.clone()).hint(hint)));
     }
 }
 

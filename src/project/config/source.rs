@@ -8,7 +8,7 @@
 
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::{fmt, io};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -96,9 +96,11 @@ struct SettingsText {
     text: String,
     /// Where it lies in the common range.
     base: usize,
+    /// Where its lines begin, once that was asked.
+    lines: OnceLock<Vec<usize>>,
 }
 
-fingerprint_fields!(SettingsText { name, directory, origin, text } without { base });
+fingerprint_fields!(SettingsText { name, directory, origin, text } without { base, lines });
 
 impl Fingerprint for TextOrigin {
     fn add_to(&self, key: &mut KeyBuilder) {
@@ -117,6 +119,16 @@ impl SettingsText {
             flag if flag.starts_with('-') => format!("{flag} "),
             variable => format!("{variable}="),
         }
+    }
+
+    /// The line and column of a place in the text, from 1.
+    fn line_and_column(&self, place: usize) -> (usize, usize) {
+        let starts = self.lines.get_or_init(|| {
+            std::iter::once(0).chain(self.text.match_indices('\n').map(|(end, _)| end + 1)).collect()
+        });
+        let line = starts.partition_point(|start| *start <= place);
+        let start = line.checked_sub(1).and_then(|line| starts.get(line)).copied().unwrap_or_default();
+        (line, self.text.get(start..place).unwrap_or_default().chars().count() + 1)
     }
 }
 
@@ -144,6 +156,7 @@ impl Sources {
             origin,
             text: text.to_owned(),
             base,
+            lines: OnceLock::new(),
         }));
         base
     }
@@ -186,7 +199,7 @@ impl Sources {
         if source.origin == TextOrigin::Typed {
             return source.prefix() + &source.text;
         }
-        let (line, column) = line_and_column(&source.text[..range.start]);
+        let (line, column) = source.line_and_column(range.start);
         format!("{}:{line}:{column}", source.name)
     }
 
@@ -196,7 +209,7 @@ impl Sources {
         let bytes = span.start..span.end;
         match self.find(span) {
             Some((source, range)) if source.origin == TextOrigin::File => {
-                let (line, column) = line_and_column(&source.text[..range.start]);
+                let (line, column) = source.line_and_column(range.start);
                 SettingPlace { name: source.name.clone(), line: Some(line), column: Some(column), bytes }
             }
             _ => SettingPlace { name: self.location(span), line: None, column: None, bytes },
@@ -337,12 +350,6 @@ impl Diagnostics {
         }
         renderer.render(&[group])
     }
-}
-
-/// The line and column after a text, from 1.
-fn line_and_column(before: &str) -> (usize, usize) {
-    let line = before.matches('\n').count() + 1;
-    (line, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1)
 }
 
 /// A value that spans lines is marked on its first one only: the caret says where to look, not how far.

@@ -953,3 +953,22 @@ fn a_deep_document_does_not_overflow_the_stack() {
         assert!(parsed.and_then(|document| document.decode::<BuildFile>()).is_err());
     }
 }
+
+#[test]
+fn more_layers_than_any_image_has_are_refused_at_the_first_too_many() {
+    let layers = |count: usize| -> String {
+        (0..count)
+            .map(|number| format!("[[layer]]\nname = \"l{number}\"\ndirectories = [{{ path = \"/d\" }}]\n"))
+            .collect()
+    };
+    assert_eq!(settings(&layers(127)).layers.len(), 127);
+    let refused = report(&layers(30_000));
+    let line = 3 * 127 + 2;
+    assert!(
+        refused.contains("there are 30000 tables `[[layer]]`, and an image has at most 127 layers"),
+        "{refused}"
+    );
+    assert!(refused.contains(&format!("build.toml:{line}:")) && refused.contains("hint: "), "{refused}");
+    let apps = |count: usize| "[[app]]\npath = \"a\"\n".repeat(count);
+    assert!(report(&apps(128)).contains("there are 128 artifacts, and an image has at most 127 layers"));
+}

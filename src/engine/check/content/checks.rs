@@ -1,15 +1,15 @@
 //! The rules about content, over the files of all planned layers of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::jar::JarFacts;
-use super::report::{self, FoundFile, FoundJar};
+use super::report::{self, FoundFile, FoundJar, Reported};
 use super::role::FileRole;
-use super::scan::{FileScanner, Scanned};
+use super::scan::{FileScanner, MOST, Scanned};
 use super::scan_record::{ScanKey, ScanRecord, scan_key};
 use super::sighting::Sighting;
 use crate::engine::apps::Start;
@@ -17,7 +17,7 @@ use crate::engine::error::BuildError;
 use crate::engine::memo::Memos;
 use crate::engine::request::Request;
 use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
-use crate::layer::{Content, ContentError, ContentSource, Entry, EntryKind, EntryPath};
+use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath};
 use crate::plan::PlannedLayer;
 use crate::runtime::interrupt::Interrupt;
 use crate::store::Store;
@@ -26,6 +26,9 @@ use crate::types::error::BoxedError;
 use crate::types::finding::Finding;
 
 const NAMESPACE: &str = "scans";
+
+/// How much is inflated of the files in archives that stay packed, in bytes: what a scan of it takes is less than 20 s.
+const MOST_PACKED: u64 = 4 << 30;
 
 /// Checks the content of planned layers, and remembers what it saw.
 pub(in crate::engine) struct ContentChecks {
@@ -36,6 +39,16 @@ pub(in crate::engine) struct ContentChecks {
     new: ScanRecord,
     /// The scans that this build asked for, for the next one, in any order.
     asked: Vec<ScanKey>,
+    /// How much more is inflated of archives that stay packed, for the image under way.
+    left: u64,
+}
+
+/// What was seen in all files.
+struct Seen<'e> {
+    files: Vec<FoundFile<'e>>,
+    jars: Vec<FoundJar<'e>>,
+    /// Files that were not searched, as they are more than is inflated.
+    unsearched: Vec<EntryPath>,
 }
 
 /// A file: an entry of a layer, or one in an archive of the application that stays packed.
@@ -59,6 +72,7 @@ impl ContentChecks {
             key,
             new: ScanRecord::default(),
             asked: Vec::new(),
+            left: MOST_PACKED,
         }
     }
 
@@ -72,13 +86,15 @@ impl ContentChecks {
     ) -> Result<Vec<Finding>, BoxedError> {
         let paths = request.settings.apps.iter().flat_map(|app| app.paths.as_slice());
         let own: Vec<&Path> = paths.map(|path| path.value.path()).collect();
-        let (files, jars) = self.scan(memos, layers, &own, interrupt)?;
+        let seen = self.scan(memos, layers, &own, interrupt)?;
         let volumes = request.settings.config.volumes.iter().map(|volume| volume.value.as_str());
-        let volumes: Vec<EntryPath> =
+        let volumes: BTreeSet<EntryPath> =
             volumes.filter_map(|path| EntryPath::new(path.as_bytes()).ok()).collect();
-        let mut findings = report::files(&self.scanner, layers, &files, &volumes);
-        findings.extend(report::jars(layers, &jars));
-        findings.extend(report::case_clashes(layers));
+        let reported = Reported { layers, volumes: &volumes, most: request.most_findings };
+        let mut findings = report::files(&self.scanner, reported, &seen.files, interrupt)?;
+        findings.extend(report::unsearched(&seen.files, &seen.unsearched));
+        findings.extend(report::jars(reported, &seen.jars));
+        findings.extend(report::case_clashes(reported));
         findings.extend(report::settings(&self.scanner, request, start));
         Ok(findings)
     }
@@ -90,13 +106,16 @@ impl ContentChecks {
         layers: &'e [PlannedLayer],
         own: &[&Path],
         interrupt: &Interrupt,
-    ) -> Result<(Vec<FoundFile<'e>>, Vec<FoundJar<'e>>), BuildError> {
+    ) -> Result<Seen<'e>, BuildError> {
+        self.left = MOST_PACKED;
+        let mut unsearched = Vec::new();
         let mut found: BTreeMap<(usize, usize, usize), FoundFile<'e>> = BTreeMap::new();
         let mut jars: BTreeMap<(usize, usize), FoundJar<'e>> = BTreeMap::new();
         let (mut unknown, mut unknown_jars) = (Vec::new(), Vec::new());
         for (number, layer) in layers.iter().enumerate() {
             for (index, entry) in layer.spec.entries().iter().enumerate() {
                 let EntryKind::File(content) = &entry.kind else { continue };
+                interrupt.check()?;
                 let role = FileRole::of(&entry.path);
                 if content.size == 0 || role == FileRole::Skipped {
                     continue;
@@ -115,12 +134,8 @@ impl ContentChecks {
                         }
                         None => unknown_jars.push(((number, index), entry, content, key)),
                     }
-                    for (inner, file) in self
-                        .packed(memos, entry, content, own)
-                        .map_err(BuildError::Content)?
-                        .into_iter()
-                        .enumerate()
-                    {
+                    let files = self.packed(memos, (entry, content), own, (&mut unsearched, interrupt))?;
+                    for (inner, file) in files.into_iter().enumerate() {
                         self.look_up(file, (number, index, inner + 1), &mut found, &mut unknown);
                     }
                     continue;
@@ -166,7 +181,8 @@ impl ContentChecks {
             }
             jars.insert(place, FoundJar { entry, facts });
         }
-        Ok((found.into_values().collect(), jars.into_values().collect()))
+        let (files, jars) = (found.into_values().collect(), jars.into_values().collect());
+        Ok(Seen { files, jars, unsearched })
     }
 
     /// Takes what is known of a file, or puts it among those that are not.
@@ -190,12 +206,12 @@ impl ContentChecks {
 
     /// The files in an archive that the application is, or that is made of its entries.
     fn packed<'e>(
-        &self,
+        &mut self,
         memos: &mut Memos<'_>,
-        entry: &'e Entry,
-        content: &Content,
+        (entry, content): (&'e Entry, &Content),
         own: &[&Path],
-    ) -> Result<Vec<ScannedFile<'e>>, ContentError> {
+        (unsearched, interrupt): (&mut Vec<EntryPath>, &Interrupt),
+    ) -> Result<Vec<ScannedFile<'e>>, BuildError> {
         let (archive, members): (Arc<ZipArchive>, Vec<usize>) = match &content.source {
             ContentSource::Repacked(repacked) => {
                 (Arc::clone(repacked.archive()), repacked.copied().collect())
@@ -209,8 +225,12 @@ impl ContentChecks {
             },
             _ => return Ok(Vec::new()),
         };
+        // The identities of files are known when all of the archive is inflated.
+        let sizes = members.iter().filter_map(|member| archive.entries().get(*member));
+        let may_be_known = sizes.fold(0, |sum: u64, inner| sum.saturating_add(inner.size)) <= self.left;
         let mut files = Vec::new();
         for member in members {
+            interrupt.check()?;
             let Some(inner) = archive.entries().get(member) else { continue };
             let Ok(path) = EntryPath::new(&inner.name) else { continue };
             let role = FileRole::of(&path);
@@ -218,9 +238,20 @@ impl ContentChecks {
             if !is_looked_at || matches!(role, FileRole::Skipped | FileRole::Jar) {
                 continue;
             }
+            match self.left.checked_sub(inner.size.min(MOST)) {
+                Some(left) => self.left = left,
+                None => {
+                    unsearched.push(path.below(&entry.path));
+                    continue;
+                }
+            }
             let content =
                 Content { size: inner.size, source: ContentSource::Zip(Arc::clone(&archive), member) };
-            let key = memos.content_id(&content)?.map(|id| scan_key(role, &id));
+            let id = match may_be_known {
+                true => memos.content_id(&content).map_err(BuildError::Content)?,
+                false => None,
+            };
+            let key = id.map(|id| scan_key(role, &id));
             files.push(ScannedFile { entry, inner: Some(path), role, content, key });
         }
         Ok(files)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::counted::CountedFindings;
 use super::case_clash;
 use super::jar::{JarFacts, is_signature_file};
 use super::library::{LibraryTable, Versions};
@@ -13,13 +14,11 @@ use crate::engine::apps::Start;
 use crate::engine::request::Request;
 use crate::layer::{ContentSource, Entry, EntryKind, EntryPath};
 use crate::plan::PlannedLayer;
+use crate::runtime::interrupt::{Interrupt, Interrupted};
 use crate::types::finding::{Finding, Severity};
 use crate::types::rule::Rule;
 use crate::types::secret::SecretKind;
 use crate::types::shown::shown;
-
-/// So many findings of a rule are told one by one.
-const MOST: usize = 20;
 
 /// A file in which something was seen.
 pub(super) struct FoundFile<'e> {
@@ -45,75 +44,124 @@ pub(super) struct FoundJar<'e> {
     pub(super) facts: JarFacts,
 }
 
-/// The findings about files, but for those about data below `volumes`.
+/// The planned layers, the place of the application's data, and how many findings of a rule are made.
+#[derive(Clone, Copy)]
+pub(super) struct Reported<'l> {
+    pub(super) layers: &'l [PlannedLayer],
+    pub(super) volumes: &'l BTreeSet<EntryPath>,
+    pub(super) most: usize,
+}
+
+impl<'l> Reported<'l> {
+    fn entries(self) -> impl Iterator<Item = &'l Entry> {
+        self.layers.iter().flat_map(|layer| layer.spec.entries())
+    }
+
+    fn counted(self, rule: Rule) -> CountedFindings {
+        CountedFindings::new(rule, self.most)
+    }
+
+    /// Whether a volume has the file.
+    fn is_in_volume(self, path: &EntryPath) -> bool {
+        !self.volumes.is_empty()
+            && (self.volumes.contains(path) || path.ancestors().any(|above| self.volumes.contains(&above)))
+    }
+}
+
+/// The findings about files, but for those about data below volumes.
 pub(super) fn files(
     scanner: &FileScanner,
-    layers: &[PlannedLayer],
+    reported: Reported<'_>,
     found: &[FoundFile<'_>],
-    volumes: &[EntryPath],
-) -> Vec<Finding> {
-    let packages = Packages::of(layers);
-    let mut secrets = repositories(layers);
-    let (mut paths, mut data, mut addresses) = (links(scanner, layers), Vec::new(), Vec::new());
+    interrupt: &Interrupt,
+) -> Result<Vec<Finding>, Interrupted> {
+    let packages = Packages::of(reported.layers);
+    let mut secrets = reported.counted(Rule::Secret);
+    repositories(reported, &mut secrets);
+    let mut paths = reported.counted(Rule::BuildPath);
+    links(scanner, reported, &mut paths);
+    let mut data = reported.counted(Rule::MutableData);
+    let mut addresses = reported.counted(Rule::BakedAddress);
     for file in found {
+        interrupt.check()?;
         let path = &file.path();
-        secrets.extend(secrets_in(file, &packages));
+        secrets_in(file, &packages, &mut secrets);
+        let is_own = !packages.own(path);
         for sighting in &file.sightings {
             match &sighting.what {
-                What::Secret { .. } => {}
                 What::BuildPath { path: found, place } => {
-                    let verb = format!("`{path}`, line {}, has", sighting.line);
-                    paths.extend(build_path(layers, path, &verb, found, place));
+                    let verb = || format!("`{path}`, line {}, has", sighting.line);
+                    build_path(reported, (path, verb), (found, place), &mut paths);
                 }
-                What::Database(kind)
-                    if !packages.own(path) && !volumes.iter().any(|volume| path.starts_with(volume)) =>
-                {
-                    data.push(database(path, *kind));
+                What::Database(kind) if is_own && !reported.is_in_volume(path) => {
+                    data.add_usual(|| database(path, *kind));
                 }
-                What::Address(address) if !packages.own(path) => {
-                    addresses.push((path.clone(), sighting.line, address));
-                }
-                What::Database(_) | What::Address(_) => {}
+                What::Secret { .. } | What::Database(_) | What::Address(_) | What::Rest => {}
             }
         }
+        if is_own {
+            addresses_in(file, path, &mut addresses);
+        }
     }
-    data.extend(logs(layers, &packages, volumes));
-    secrets.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-    let mut findings = shortened(Rule::Secret, secrets);
-    findings.extend(shortened(Rule::BuildPath, paths));
-    findings.extend(shortened(Rule::MutableData, data));
-    findings.extend(shortened(Rule::BakedAddress, by_file(&addresses)));
-    findings
+    logs(reported, &packages, &mut data);
+    let mut findings = secrets.finish();
+    findings.extend(paths.finish());
+    findings.extend(data.finish());
+    findings.extend(addresses.finish());
+    Ok(findings)
+}
+
+/// Texts that were searched in part, and files that were not searched: this is no pass.
+pub(super) fn unsearched(found: &[FoundFile<'_>], unsearched: &[EntryPath]) -> Vec<Finding> {
+    let is_cut = |file: &&FoundFile<'_>| file.sightings.iter().any(|sighting| sighting.what == What::Rest);
+    let cut: Vec<EntryPath> = found.iter().filter(is_cut).map(FoundFile::path).collect();
+    let finding = |paths: &[EntryPath], place: &str| {
+        let path = paths.first()?;
+        let (more, has) = match paths.len() - 1 {
+            0 => (String::new(), "has"),
+            1 => (" and 1 more file".to_owned(), "have"),
+            count => (format!(" and {count} more files"), "have"),
+        };
+        let message =
+            format!("whether `{path}`{more} {has} a secret{place} cannot be known here: no more is searched");
+        let finding = Finding::unknown(Rule::Secret, message).at(Severity::Info);
+        let hint = "look for secrets with a tool that reads whole files, such as gitleaks";
+        Some(finding.hint(hint).evidence(paths.iter().take(100).map(ToString::to_string).collect()))
+    };
+    [finding(&cut, " behind the first MiB"), finding(unsearched, "")].into_iter().flatten().collect()
 }
 
 /// Links to where the build ran.
-fn links(scanner: &FileScanner, layers: &[PlannedLayer]) -> Vec<Finding> {
-    let entries = layers.iter().flat_map(|layer| layer.spec.entries());
-    let found = entries.filter_map(|entry| {
-        let EntryKind::Symlink(target) = &entry.kind else { return None };
-        let What::BuildPath { path, place } = scanner.places.in_link(target)?.what else { return None };
-        build_path(layers, &entry.path, &format!("`{}` is a link to", entry.path), &path, &place)
-    });
-    found.collect()
+fn links(scanner: &FileScanner, reported: Reported<'_>, findings: &mut CountedFindings) {
+    for entry in reported.entries() {
+        let EntryKind::Symlink(target) = &entry.kind else { continue };
+        let Some(Sighting { what: What::BuildPath { path, place }, .. }) = scanner.places.in_link(target)
+        else {
+            continue;
+        };
+        let verb = || format!("`{}` is a link to", entry.path);
+        build_path(reported, (&entry.path, verb), (&path, &place), findings);
+    }
 }
 
 /// The finding about a path of the build, unless the image has files in that place.
 fn build_path(
-    layers: &[PlannedLayer],
-    file: &EntryPath,
-    verb: &str,
-    path: &str,
-    place: &str,
-) -> Option<Finding> {
-    let place = EntryPath::new(place.as_bytes()).ok()?;
-    let mut entries = layers.iter().flat_map(|layer| layer.spec.entries());
-    if entries.any(|entry| entry.path.starts_with(&place)) {
-        return None;
+    reported: Reported<'_>,
+    (file, verb): (&EntryPath, impl Fn() -> String),
+    (path, place): (&str, &str),
+    findings: &mut CountedFindings,
+) {
+    let Ok(place) = EntryPath::new(place.as_bytes()) else { return };
+    let has = |layer: &PlannedLayer| layer.spec.get(&place).is_some() || !layer.spec.below(&place).is_empty();
+    if reported.layers.iter().any(has) {
+        return;
     }
-    let message = format!("{verb} `{}`, a path of the machine that built it", shown(path.as_bytes()));
-    let finding = Finding::not_met(Rule::BuildPath, message)
-        .hint("build it with a path that the image has, or a relative one");
-    Some(finding.evidence(vec![file.to_string()]))
+    findings.add_usual(|| {
+        let message = format!("{} `{}`, a path of the machine that built it", verb(), shown(path.as_bytes()));
+        let finding = Finding::not_met(Rule::BuildPath, message)
+            .hint("build it with a path that the image has, or a relative one");
+        finding.evidence(vec![file.to_string()])
+    });
 }
 
 fn database(path: &EntryPath, kind: DatabaseKind) -> Finding {
@@ -126,28 +174,29 @@ fn database(path: &EntryPath, kind: DatabaseKind) -> Finding {
 }
 
 /// Files of logs, of the application itself.
-fn logs(layers: &[PlannedLayer], packages: &Packages, volumes: &[EntryPath]) -> Vec<Finding> {
-    let entries = layers.iter().flat_map(|layer| layer.spec.entries());
+fn logs(reported: Reported<'_>, packages: &Packages, findings: &mut CountedFindings) {
     let is_log = |entry: &&Entry| entry.payload_size() > 0 && entry.path.file_name().ends_with(b".log");
-    let is_own = |entry: &&Entry| {
-        !packages.own(&entry.path) && !volumes.iter().any(|volume| entry.path.starts_with(volume))
-    };
-    let found = entries.filter(is_log).filter(is_own).map(|entry| {
-        let path = &entry.path;
-        let message = format!("`{path}` is a log of a run before the image was made");
-        let finding = Finding::not_met(Rule::MutableData, message).at(Severity::Note);
-        finding
-            .hint("leave it out with `exclude` or a line in `.packignore`")
-            .evidence(vec![path.to_string()])
-    });
-    found.collect()
+    let is_own = |entry: &&Entry| !packages.own(&entry.path) && !reported.is_in_volume(&entry.path);
+    for entry in reported.entries().filter(is_log).filter(is_own) {
+        findings.add(Severity::Note, || {
+            let path = &entry.path;
+            let message = format!("`{path}` is a log of a run before the image was made");
+            Finding::not_met(Rule::MutableData, message)
+                .hint("leave it out with `exclude` or a line in `.packignore`")
+                .evidence(vec![path.to_string()])
+        });
+    }
 }
 
-/// One finding for each file with addresses.
-fn by_file(addresses: &[(EntryPath, u32, &String)]) -> Vec<Finding> {
-    let of_one_file = addresses.chunk_by(|(one, ..), (other, ..)| one == other);
-    let finding = |found: &[(EntryPath, u32, &String)]| {
-        let (path, line, address) = found.first()?;
+/// One finding for a file with addresses.
+fn addresses_in(file: &FoundFile<'_>, path: &EntryPath, findings: &mut CountedFindings) {
+    let address = |sighting: &'_ Sighting| match &sighting.what {
+        What::Address(address) => Some((sighting.line, address.clone())),
+        _ => None,
+    };
+    let found: Vec<(u32, String)> = file.sightings.iter().filter_map(address).collect();
+    let Some((line, address)) = found.first() else { return };
+    findings.add_usual(|| {
         let more = match found.len() - 1 {
             0 => String::new(),
             count => format!(", and {count} more of such addresses"),
@@ -156,60 +205,42 @@ fn by_file(addresses: &[(EntryPath, u32, &String)]) -> Vec<Finding> {
         let message = format!(
             "`{path}`, line {line}, has `{address}`{more}: it may be another machine where the image runs"
         );
-        let evidence = found.iter().map(|(path, line, _)| format!("{path}:{line}")).collect();
-        Some(
-            Finding::not_met(Rule::BakedAddress, message)
-                .hint("read it from a variable of the environment")
-                .evidence(evidence),
-        )
-    };
-    of_one_file.filter_map(finding).collect()
-}
-
-/// The first findings, and one that counts the others.
-fn shortened(rule: Rule, mut findings: Vec<Finding>) -> Vec<Finding> {
-    if findings.len() > MOST {
-        let rest = findings.split_off(MOST);
-        let level = rest.iter().map(|finding| finding.level).max().unwrap_or(rule.level());
-        let message = format!("there are {} more findings of the rule `{rule}`", rest.len());
-        let evidence = rest.into_iter().flat_map(|finding| finding.evidence).take(100).collect();
-        findings.push(Finding::not_met(rule, message).at(level).evidence(evidence));
-    }
-    findings
+        Finding::not_met(Rule::BakedAddress, message)
+            .hint("read it from a variable of the environment")
+            .evidence(found.iter().map(|(line, _)| format!("{path}:{line}")).collect())
+    });
 }
 
 /// One finding for each kind of secret in a file, at its first line.
-fn secrets_in(file: &FoundFile<'_>, packages: &Packages) -> Vec<Finding> {
+fn secrets_in(file: &FoundFile<'_>, packages: &Packages, findings: &mut CountedFindings) {
     let path = &file.path();
     let mut kinds: Vec<SecretKind> = Vec::new();
-    let mut findings = Vec::new();
     for Sighting { line, what } in &file.sightings {
         let What::Secret { kind, length } = what else { continue };
         if kinds.contains(kind) {
             continue;
         }
         kinds.push(*kind);
-        let same =
-            |other: &&Sighting| matches!(other.what, What::Secret { kind: other, .. } if other == *kind);
-        let more = match file.sightings.iter().filter(same).count() - 1 {
-            0 => String::new(),
-            count => format!(", and {count} more of the kind"),
-        };
-        let message = match line {
-            0 => format!("`{path}` is {}", kind.noun()),
-            line => format!("`{path}`, line {line}, has {} ({length} bytes){more}", kind.noun()),
-        };
         let level =
             if kind.is_certain() && !packages.test_with(path) { Severity::Error } else { Severity::Warning };
-        let evidence = match line {
-            0 => path.to_string(),
-            line => format!("{path}:{line}"),
-        };
-        findings.push(
-            Finding::not_met(Rule::Secret, message).at(level).hint(hint(file)).evidence(vec![evidence]),
-        );
+        findings.add(level, || {
+            let same =
+                |other: &&Sighting| matches!(other.what, What::Secret { kind: other, .. } if other == *kind);
+            let more = match file.sightings.iter().filter(same).count() - 1 {
+                0 => String::new(),
+                count => format!(", and {count} more of the kind"),
+            };
+            let message = match line {
+                0 => format!("`{path}` is {}", kind.noun()),
+                line => format!("`{path}`, line {line}, has {} ({length} bytes){more}", kind.noun()),
+            };
+            let evidence = match line {
+                0 => path.to_string(),
+                line => format!("{path}:{line}"),
+            };
+            Finding::not_met(Rule::Secret, message).hint(hint(file)).evidence(vec![evidence])
+        });
     }
-    findings
 }
 
 /// How to leave the file out, by where it comes from.
@@ -229,62 +260,78 @@ fn hint(file: &FoundFile<'_>) -> String {
 }
 
 /// Directories of git with all history, of which one file may have been a secret once.
-fn repositories(layers: &[PlannedLayer]) -> Vec<Finding> {
-    let entries = layers.iter().flat_map(|layer| layer.spec.entries());
-    let repositories = entries.filter(|entry| entry.is_directory() && entry.path.file_name() == b".git");
-    let found: BTreeSet<String> = repositories.map(|entry| entry.path.to_string()).collect();
-    let finding = |path: String| {
-        let message = format!("`{path}` goes into the image, and has all that was ever committed");
-        let hint = "write a line `.git/` into `.packignore`";
-        Finding::not_met(Rule::Secret, message).at(Severity::Warning).hint(hint).evidence(vec![path])
-    };
-    found.into_iter().map(finding).collect()
+fn repositories(reported: Reported<'_>, findings: &mut CountedFindings) {
+    let is_repository = |entry: &&Entry| entry.is_directory() && entry.path.file_name() == b".git";
+    let found: BTreeSet<&EntryPath> =
+        reported.entries().filter(is_repository).map(|entry| &entry.path).collect();
+    for path in found {
+        findings.add(Severity::Warning, || {
+            let message = format!("`{path}` goes into the image, and has all that was ever committed");
+            Finding::not_met(Rule::Secret, message)
+                .hint("write a line `.git/` into `.packignore`")
+                .evidence(vec![path.to_string()])
+        });
+    }
 }
 
 /// The findings about jars, and about libraries of two versions.
-pub(super) fn jars(layers: &[PlannedLayer], jars: &[FoundJar<'_>]) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub(super) fn jars(reported: Reported<'_>, jars: &[FoundJar<'_>]) -> Vec<Finding> {
+    let mut signatures = reported.counted(Rule::JarSignature);
+    let mut unchecked = Vec::new();
+    let mut duplicates = reported.counted(Rule::JarDuplicate);
     let mut libraries = LibraryTable::default();
     for FoundJar { entry, facts } in jars {
         let path = &entry.path;
         libraries.add_jar(path, facts);
         if let Some(forged) = &facts.forged {
-            let message = format!(
-                "`{}` in `{path}` is not what the jar's signature says: Java refuses it",
-                shown(forged.as_bytes())
-            );
-            let hint = "take the jar as its maker signed it, or remove `META-INF/*.SF` from it";
-            findings.push(
-                Finding::not_met(Rule::JarSignature, message).hint(hint).evidence(vec![path.to_string()]),
-            );
+            signatures.add_usual(|| {
+                let message = format!(
+                    "`{}` in `{path}` is not what the jar's signature says: Java refuses it",
+                    shown(forged.as_bytes())
+                );
+                Finding::not_met(Rule::JarSignature, message)
+                    .hint("take the jar as its maker signed it, or remove `META-INF/*.SF` from it")
+                    .evidence(vec![path.to_string()])
+            });
+        }
+        if let Some(entry) = &facts.unchecked {
+            unchecked.push((path, entry));
         }
         if let Some(doubled) = &facts.doubled {
-            let message = format!(
-                "`{}` is twice in `{path}`: which one is read depends on the reader",
-                shown(doubled.as_bytes())
-            );
-            let finding =
-                Finding::not_met(Rule::JarDuplicate, message).hint("make the jar anew, with each entry once");
-            findings.push(finding.evidence(vec![path.to_string()]));
+            duplicates.add_usual(|| {
+                let message = format!(
+                    "`{}` is twice in `{path}`: which one is read depends on the reader",
+                    shown(doubled.as_bytes())
+                );
+                Finding::not_met(Rule::JarDuplicate, message)
+                    .hint("make the jar anew, with each entry once")
+                    .evidence(vec![path.to_string()])
+            });
         }
     }
-    let entries = || layers.iter().flat_map(|layer| layer.spec.entries());
+    let mut findings = signatures.finish();
+    findings.extend(not_checked(&unchecked));
+    findings.extend(duplicates.finish());
+    let entries = || reported.entries();
     // Metadata of Python are directories; a layer may have only their files.
     entries().filter(|entry| entry.is_directory()).for_each(|entry| libraries.add_directory(&entry.path));
-    let doubled = libraries.doubled().map(|Versions { name, files }| {
-        let files: Vec<String> =
-            files.into_values().map(|file| format!("`{}`", shown(file.as_bytes()))).collect();
-        let message = format!(
-            "`{}` is there in {} versions: {}",
-            shown(name.as_bytes()),
-            files.len(),
-            files.join(" and ")
-        );
-        Finding::not_met(Rule::DuplicateLibrary, message)
-            .hint("remove one of them from the build")
-            .evidence(files)
+    let mut doubled = reported.counted(Rule::DuplicateLibrary);
+    libraries.doubled().for_each(|Versions { name, files }| {
+        doubled.add_usual(|| {
+            let files: Vec<String> =
+                files.into_values().map(|file| format!("`{}`", shown(file.as_bytes()))).collect();
+            let message = format!(
+                "`{}` is there in {} versions: {}",
+                shown(name.as_bytes()),
+                files.len(),
+                files.join(" and ")
+            );
+            Finding::not_met(Rule::DuplicateLibrary, message)
+                .hint("remove one of them from the build")
+                .evidence(files)
+        })
     });
-    findings.extend(shortened(Rule::DuplicateLibrary, doubled.collect()));
+    findings.extend(doubled.finish());
     let signatures = entries().filter(|entry| {
         let below =
             memchr::memmem::rfind(entry.path.as_bytes(), b"META-INF/").map(|at| &entry.path.as_bytes()[at..]);
@@ -299,16 +346,40 @@ pub(super) fn jars(layers: &[PlannedLayer], jars: &[FoundJar<'_>]) -> Vec<Findin
     findings
 }
 
+/// Signed jars whose entries are more than what is inflated for a check.
+fn not_checked(jars: &[(&EntryPath, &String)]) -> Option<Finding> {
+    let (path, entry) = jars.first()?;
+    let more = match jars.len() - 1 {
+        0 => String::new(),
+        1 => ", nor those of 1 more jar".to_owned(),
+        count => format!(", nor those of {count} more jars"),
+    };
+    let message = format!(
+        "whether `{}` and the signed entries behind it in `{path}` are what the signature says cannot be known here{more}: \
+         there is more of it than is read",
+        shown(entry.as_bytes())
+    );
+    let evidence = jars.iter().take(100).map(|(path, _)| path.to_string()).collect();
+    Some(
+        Finding::unknown(Rule::JarSignature, message)
+            .hint("`jarsigner -verify JAR` reads all of it")
+            .evidence(evidence),
+    )
+}
+
 /// Names that differ only by case.
-pub(super) fn case_clashes(layers: &[PlannedLayer]) -> Vec<Finding> {
-    let paths = layers.iter().flat_map(|layer| layer.spec.entries()).map(|entry| &entry.path);
-    let found = case_clash::clashes(paths, 10 * MOST).into_iter().map(|(one, other)| {
-        let message = format!("`{one}` and `{other}` are one file on systems that ignore case");
-        Finding::not_met(Rule::CaseClash, message)
-            .hint("rename one of them")
-            .evidence(vec![one.to_string(), other.to_string()])
-    });
-    shortened(Rule::CaseClash, found.collect())
+pub(super) fn case_clashes(reported: Reported<'_>) -> Vec<Finding> {
+    let paths = reported.entries().map(|entry| &entry.path);
+    let mut findings = reported.counted(Rule::CaseClash);
+    for (one, other) in case_clash::clashes(paths, 10 * reported.most) {
+        findings.add_usual(|| {
+            let message = format!("`{one}` and `{other}` are one file on systems that ignore case");
+            Finding::not_met(Rule::CaseClash, message)
+                .hint("rename one of them")
+                .evidence(vec![one.to_string(), other.to_string()])
+        });
+    }
+    findings.finish()
 }
 
 /// Secrets in variables, labels, and the words of commands.

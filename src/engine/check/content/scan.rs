@@ -14,7 +14,7 @@ use crate::types::secret::text::LineCounter;
 use crate::types::secret::{FoundSecret, SecretFinder};
 
 /// How much of a file is looked at, in bytes.
-const MOST: u64 = 1 << 20;
+pub(super) const MOST: u64 = 1 << 20;
 /// A file that is no longer is read at once.
 const SMALL: u64 = 64 << 10;
 /// A byte of zero among so many first ones shows that a file is no text.
@@ -51,7 +51,11 @@ impl FileScanner {
         }
         let is_file = matches!(content.source, ContentSource::File(..));
         let id = (is_file && bytes.len() as u64 == content.size).then(|| layer::identify_bytes(&bytes));
-        Ok(Scanned { sightings: self.scan(role, &bytes), id })
+        let mut sightings = self.scan(role, &bytes);
+        if content.size > MOST && self.wants_more(role, &bytes[..bytes.len().min(HEAD as usize)]) {
+            sightings.insert(0, Sighting { line: 0, what: What::Rest });
+        }
+        Ok(Scanned { sightings, id })
     }
 
     /// Whether more than the head of a file tells more.

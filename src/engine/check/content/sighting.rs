@@ -23,6 +23,8 @@ pub(super) enum What {
     Database(DatabaseKind),
     /// An address of one network.
     Address(String),
+    /// The file is a text that goes on behind what is looked at.
+    Rest,
 }
 
 /// The kinds of databases in one file.
