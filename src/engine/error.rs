@@ -104,7 +104,9 @@ impl Explain for BuildError {
     fn kind(&self) -> Kind {
         match self {
             Self::NotLocked(_) => Kind::Policy,
-            Self::Interrupted(_) | Self::Stopped => Kind::Interrupted,
+            Self::Interrupted(_) | Self::Stopped | Self::Content(ContentError::Interrupted(_)) => {
+                Kind::Interrupted
+            }
             Self::Panicked => Kind::Bug,
             _ => Kind::Input,
         }

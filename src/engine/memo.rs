@@ -40,6 +40,7 @@ use crate::layer::{self, BodyList, Compression, Content, ContentSource, Entry, E
 use crate::plan::{
     Difference, FileMemo, LayerFacts, LayerKeys, LayerMemo, Listing, ListingRecord, ReadReason,
 };
+use crate::runtime::interrupt::Interrupt;
 use crate::store::Store;
 use crate::types::digest::{ContentId, Key, KeyBuilder};
 use crate::types::reference::Repository;
@@ -99,6 +100,8 @@ pub struct Memos<'a> {
     blobs: NewBlobs,
     /// Records that wait for the identities of files.
     pending: Vec<PendingRecord>,
+    /// The user's wish to stop.
+    interrupt: Interrupt,
 }
 
 impl<'a> Memos<'a> {
@@ -120,7 +123,15 @@ impl<'a> Memos<'a> {
             scopes,
             blobs: NewBlobs::default(),
             pending: Vec::new(),
+            interrupt: Interrupt::default(),
         }
+    }
+
+    /// Those of a build that ends when the user interrupts.
+    #[must_use]
+    pub fn until(mut self, interrupt: &Interrupt) -> Self {
+        self.interrupt = interrupt.clone();
+        self
     }
 
     /// Whether the project, or anything on this machine, was built before: only then, or if others are asked, can
@@ -141,9 +152,13 @@ impl<'a> Memos<'a> {
     ) -> Result<(Vec<Option<ContentId>>, FileMemo), layer::ContentError> {
         let FileIds { mut ids, unknown, mut counts } = self.file_ids(layer)?;
         if !unknown.is_empty() && (self.may_know() || asks_others()) {
-            let found: Result<Vec<(usize, &Content, ContentId, ReadReason)>, _> = unknown
+            let interrupt = &self.interrupt;
+            let found: Result<Vec<(usize, &Content, ContentId, ReadReason)>, layer::ContentError> = unknown
                 .into_par_iter()
-                .map(|(index, content, why)| Ok((index, content, layer::identify(content)?, why)))
+                .map(|(index, content, why)| {
+                    interrupt.check()?;
+                    Ok((index, content, layer::identify(content)?, why))
+                })
                 .collect();
             for (index, content, id, why) in found? {
                 counts.read_bytes += content.size;
@@ -293,9 +308,13 @@ impl<'a> Memos<'a> {
     pub fn content_ids(&mut self, contents: &[&Content]) -> Result<Vec<ContentId>, layer::ContentError> {
         let known: Vec<Option<ContentId>> =
             contents.iter().map(|content| self.content_id(content)).collect::<Result<_, _>>()?;
-        let read = contents.par_iter().zip(known).map(|(content, known)| match known {
-            Some(id) => Ok((id, false)),
-            None => Ok((layer::identify(content)?, true)),
+        let interrupt = &self.interrupt;
+        let read = contents.par_iter().zip(known).map(|(content, known)| -> Result<_, layer::ContentError> {
+            interrupt.check()?;
+            match known {
+                Some(id) => Ok((id, false)),
+                None => Ok((layer::identify(content)?, true)),
+            }
         });
         let ids: Vec<(ContentId, bool)> = read.collect::<Result<_, layer::ContentError>>()?;
         for (content, (id, is_new)) in contents.iter().zip(&ids) {
@@ -378,9 +397,13 @@ impl<'a> Memos<'a> {
             }
             Some(_) => ReadReason::Untrusted,
         };
-        let ids: Result<Vec<ContentId>, _> = (0..archive.entries().len())
+        let interrupt = &self.interrupt;
+        let ids: Result<Vec<ContentId>, layer::ContentError> = (0..archive.entries().len())
             .into_par_iter()
-            .map(|index| layer::identify_zipped(archive, index))
+            .map(|index| {
+                interrupt.check()?;
+                layer::identify_zipped(archive, index)
+            })
             .collect();
         let ids = ids?;
         let trusted = archive.stamp().is_settled(self.now).then(|| ids.clone());

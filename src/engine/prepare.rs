@@ -106,7 +106,8 @@ pub(super) fn prepare_with<'a>(
         session,
         request,
         scanner,
-        memos: Memos::open(&session.store, writer, &request.project, &request.name, session.now),
+        memos: Memos::open(&session.store, writer, &request.project, &request.name, session.now)
+            .until(&session.interrupt),
         compression,
         lookups,
         notes: request.own.notes().iter().cloned().chain(selection.notes).collect(),

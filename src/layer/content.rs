@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::entry::{Content, ContentSource};
 use crate::formats::zip::{EntryReader, ZipArchive, ZipError};
 use crate::runtime::input;
+use crate::runtime::interrupt::Interrupted;
 use crate::types::error::Explain as _;
 use crate::types::shown::{Foreign, shown_path};
 use crate::types::stamp::Stamp;
@@ -44,6 +45,9 @@ pub enum ContentError {
     /// An earlier piece of the same entry failed.
     #[error("an earlier part of the entry could not be read")]
     Earlier,
+    /// The user interrupted.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
 }
 
 impl ContentError {
@@ -60,7 +64,7 @@ impl ContentError {
                 _ => return None,
             },
             Self::Zip { source, .. } => return of_archive(source)?.hint(),
-            Self::Encoder(_) | Self::Earlier => return None,
+            Self::Encoder(_) | Self::Earlier | Self::Interrupted(_) => return None,
         };
         Some(hint.to_owned())
     }

@@ -21,8 +21,9 @@ Examples:
 
 /// Check whether the image would run, without building it
 ///
-/// Takes what `pack plan` takes, and does all checks of a build. Prints every finding, also notes, and what could not
-/// be known; with `-v` also what is as it should be, and the evidence. Ends with exit code 1 if a finding is an error.
+/// Takes what `pack plan` takes, and does all checks of a build. Prints every finding, up to 1,000 of a rule, also notes,
+/// and what could not be known; with `-v` also what is as it should be, and the evidence. Ends with exit code 1 if a
+/// finding is an error.
 /// Writes nothing, sends nothing, and leaves `build.lock` as it is. With `--push` it checks as a build that pushes:
 /// the cache in the registry may answer too.
 #[derive(Clone, Debug, Default, Args)]

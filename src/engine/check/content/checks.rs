@@ -225,9 +225,6 @@ impl ContentChecks {
             },
             _ => return Ok(Vec::new()),
         };
-        // The identities of files are known when all of the archive is inflated.
-        let sizes = members.iter().filter_map(|member| archive.entries().get(*member));
-        let may_be_known = sizes.fold(0, |sum: u64, inner| sum.saturating_add(inner.size)) <= self.left;
         let mut files = Vec::new();
         for member in members {
             interrupt.check()?;
@@ -247,10 +244,7 @@ impl ContentChecks {
             }
             let content =
                 Content { size: inner.size, source: ContentSource::Zip(Arc::clone(&archive), member) };
-            let id = match may_be_known {
-                true => memos.content_id(&content).map_err(BuildError::Content)?,
-                false => None,
-            };
+            let id = memos.content_id(&content).map_err(BuildError::Content)?;
             let key = id.map(|id| scan_key(role, &id));
             files.push(ScannedFile { entry, inner: Some(path), role, content, key });
         }
