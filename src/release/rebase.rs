@@ -463,7 +463,13 @@ impl RebaseScene<'_> {
             CheckedSettings::new(self.image.config(), old_config, new_config, why_unknown(request));
         let mut before = Overlay { base: &mut old, layers: &own };
         let kept = requirements::kept(old_config, before.system()?.as_ref());
-        let stated = requirements::stated(self.image.config(), &before, &self.new.platform);
+        let mut stated = requirements::stated(self.image.config(), &before, &self.new.platform);
+        stated.extend(requirements::started(
+            self.image.config(),
+            old_config,
+            new_config,
+            request.image.name(),
+        ));
         let mut after = Overlay { base: &mut new, layers: &own };
         let mut new_image = settings.image(&mut after, &self.new.platform, new_config, &request.interrupt);
         let mut findings = Vec::new();

@@ -20,6 +20,25 @@ pub(super) fn kept(old: &ConfigFile, system: Option<&SystemFacts>) -> Vec<Requir
     facts.into_iter().flatten().map(Requirement::Kept).collect()
 }
 
+/// The program that the image starts by words of its own, which the new base may have to bring.
+pub(super) fn started(
+    image: &ConfigFile,
+    old: &ConfigFile,
+    new: &ConfigFile,
+    name: String,
+) -> Option<Requirements> {
+    let run = image.config.as_ref()?;
+    let entrypoint = |config: &ConfigFile| config.config.as_ref().and_then(|run| run.entrypoint.clone());
+    let cmd = |config: &ConfigFile| config.config.as_ref().and_then(|run| run.cmd.clone());
+    // Words that equal the old base's are the base's.
+    let own_entrypoint = run.entrypoint.as_ref().filter(|words| entrypoint(old).as_ref() != Some(*words));
+    let is_kept = own_entrypoint.is_none() && entrypoint(new).is_some_and(|words| !words.is_empty());
+    let own_cmd = run.cmd.as_ref().filter(|words| !is_kept && cmd(old).as_ref() != Some(*words));
+    let words = own_entrypoint.filter(|words| !words.is_empty()).or(own_cmd)?;
+    let program = Requirement::Executable { name: words.first()?.clone(), home: None };
+    Some(Requirements { artifact: PathBuf::from(name), all: vec![program] })
+}
+
 /// The requirements that the image states itself: its user, and the programs in its own layers.
 pub(super) fn stated<B>(
     image: &ConfigFile,
