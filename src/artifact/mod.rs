@@ -20,6 +20,7 @@ mod form;
 mod found_tree;
 mod glimpse;
 mod groups;
+mod jar_surroundings;
 mod java;
 mod kind;
 mod kinds;

@@ -16,6 +16,8 @@ pub struct Proposal {
     pub app_root: Option<EntryPath>,
     /// Entrypoint, where the artifact decides it; else the base's stays.
     pub entrypoint: Option<Vec<String>>,
+    /// The programs that may be meant to start it, where the artifact does not tell which.
+    pub programs: Vec<String>,
     /// Arguments, where the artifact decides them.
     pub cmd: Option<Vec<String>>,
     /// Variables of the environment that the artifact wants, where neither the settings nor the base have them.

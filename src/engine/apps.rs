@@ -288,6 +288,8 @@ pub(super) struct Start {
     pub(super) cmd: Option<Vec<String>>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) workdir: Option<String>,
+    /// The programs that may be meant, where an artifact does not tell which.
+    pub(super) programs: Vec<String>,
 }
 
 impl Start {
@@ -295,6 +297,7 @@ impl Start {
     fn around(apps: &[&ProposedApp<'_, '_>]) -> Self {
         let mut start = Self::default();
         for app in apps {
+            start.programs.extend(app.proposal.programs.iter().cloned());
             for (name, value) in &app.proposal.env {
                 start.env.entry(name.clone()).or_insert_with(|| value.clone());
             }

@@ -410,7 +410,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
             manifest: loaded.image.digest(),
             layers: loaded.image.layers().to_vec(),
         });
-        let apps::Start { entrypoint, cmd, env, workdir } = start;
+        let apps::Start { entrypoint, cmd, env, workdir, programs: _ } = start;
         Ok((PlannedImage { platform, base: planned_base, layers, entrypoint, cmd, env, workdir }, loaded))
     }
 

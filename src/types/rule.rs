@@ -91,6 +91,9 @@ rules! {
     EntrypointMissing "entrypoint-missing" Error
         "A container does not start without the program that it is told to start."
         "Correct `config.entrypoint`, take a base that has the program, or add it in a layer.";
+    NoEntrypoint "no-entrypoint" Warning
+        "A container of an image without a command does not start."
+        "Set `config.entrypoint`, take a base that has a command, or allow the rule for a base or for data.";
     EntrypointNotExecutable "entrypoint-not-executable" Error
         "A container cannot start a file that its user may not execute."
         "Give the file a mode such as \"0755\".";

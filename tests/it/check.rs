@@ -227,7 +227,8 @@ fn a_container_of_the_right_generation_has_no_finding() {
         "shop.war",
         war(&[("WEB-INF/classes/A.class", crate::artifacts::JAKARTA), ("WEB-INF/web.xml", b"<web-app/>")]),
     );
-    let said = project.pack("plan --json --strict").ok();
+    let allow = "no-entrypoint=the base is a sketch";
+    let said = project.pack("plan --json --strict").arg("--allow").arg(allow).ok();
     let is_wrong = |finding: &&Value| finding["answer"] != "met" && finding["level"] != "note";
     assert_eq!(findings(&said).iter().filter(is_wrong).count(), 0, "{said:?}");
 }
@@ -498,6 +499,34 @@ fn a_port_that_only_root_may_listen_on_is_noted() {
 }
 
 #[test]
+fn an_image_that_starts_nothing_is_warned_of() {
+    let rule = "no-entrypoint";
+    let (_on, project) = started(PROGRAM);
+    assert_eq!(answer(&project, rule, &[]).as_deref(), Some("met"));
+    let data = Project::small();
+    let found = finding(&data.pack("check --json").ok(), rule);
+    assert_eq!((found["answer"].as_str(), found["level"].as_str()), (Some("not-met"), Some("warning")));
+    data.pack("plan --strict")
+        .fails(1)
+        .says(&["a container of the image starts nothing", "[no-entrypoint]"])
+        .hints();
+    // The ways out work.
+    data.pack("plan --strict").arg("--allow").arg("no-entrypoint=it holds data").ok();
+    data.pack("plan --strict").arg("--set").arg("config.entrypoint=[]").ok();
+    data.pack("plan --strict").arg("--allow").arg("entrypoint-missing=x").fails(1);
+    data.write("files/run", "#!/run\n");
+    let set = "config.entrypoint=[\"/run\"]";
+    data.pack("plan --strict --set app.root=/ --set app.mode=0755").arg("--set").arg(set).ok();
+    // So is one of layers alone.
+    let layers = "[image]\nname = \"localhost/x\"\nbase = \"scratch\"\ntags = [\"1\"]\n\n\
+                  [[layer]]\nname = \"x\"\nfiles = [{ from = \"a.txt\", to = \"/a.txt\" }]\n";
+    let layers = Project::with(layers);
+    layers.write("a.txt", "a");
+    layers.pack("build --strict").fails(1).says(&["[no-entrypoint]"]);
+    layers.pack("build").ok().says(&["warning", "starts nothing"]);
+}
+
+#[test]
 fn a_base_without_a_version_is_noted() {
     let on = base(&["linux/amd64"], "", &[]);
     let served = Served::start();
@@ -584,6 +613,7 @@ const TESTED: &[(&str, &str, &str)] = &[
     ("node-version", MATRIX, MATRIX),
     ("node-abi", MATRIX, MATRIX),
     ("entrypoint-missing", MATRIX, MATRIX),
+    ("no-entrypoint", NOTHING, NOTHING),
     ("entrypoint-not-executable", STARTED, STARTED),
     ("entrypoint-no-shell", SHELL, SHELL),
     ("user-cannot-read", READ, READ),
@@ -635,6 +665,7 @@ const CASE: &str = "check_content::names_that_differ_by_case_are_told";
 const PORT: &str = "check::a_port_that_only_root_may_listen_on_is_noted";
 const ROOT: &str = "check::an_image_that_runs_as_root_is_noted";
 const HEALTH: &str = "check::an_image_without_a_health_check_is_noted";
+const NOTHING: &str = "check::an_image_that_starts_nothing_is_warned_of";
 const LATEST: &str = "check::a_base_without_a_version_is_noted";
 
 /// Rules of the catalogue that no check has findings of yet.

@@ -259,7 +259,8 @@ fn a_boot_jar_without_its_main_class_is_refused() {
         jar.stored("BOOT-INF/classes/shop/Main.class", &classes.main);
         jar.stored("BOOT-INF/lib/other.jar", &library).finish()
     };
-    for layout in ["layout = \"exploded\"\n", "layout = \"extracted\"\n"] {
+    for layout in ["exploded", "extracted", "packaged"].map(|layout| format!("layout = \"{layout}\"\n")) {
+        let layout = &*layout;
         let project = project("shop.jar", layout, &base);
         for class in ["shop.Main", "shop.Other"] {
             project.write("shop.jar", jar(class));
@@ -363,7 +364,29 @@ fn a_quarkus_application_has_layers_by_change() {
         std::fs::remove_file(project.path("quarkus-app").join(name)).unwrap();
         project.pack("build").fails(1).says(&["the build is not complete", lacks]).hints();
     }
+    // Each jar of the record is there.
     files(&project, &quarkus_app(&classes)[..]);
+    let record = |name: &str| [&b"record\0"[..], &[name.len() as u8], name.as_bytes()].concat();
+    project.write("quarkus-app/quarkus/quarkus-application.dat", record("lib/main/a.jar"));
+    project.pack("plan").ok();
+    project.write("quarkus-app/quarkus/quarkus-application.dat", record("lib/main/b.jar"));
+    project
+        .pack("plan")
+        .fails(1)
+        .says(&["quarkus-application.dat` has `lib/main/b.jar`, which is not there"])
+        .hints();
+    files(&project, &quarkus_app(&classes)[..]);
+    // The jar that starts it is a part of it, whatever its kind is said to be.
+    for kind in ["", " --set app.kind=jar"] {
+        let alone = format!("plan --set app.path=quarkus-app/quarkus-run.jar{kind}");
+        let said = project.pack(&alone).fails(1);
+        said.says(&[
+            "starts the Quarkus application around it",
+            "give the whole directory: `",
+            "quarkus-app`",
+        ])
+        .hints();
+    }
     // As Maven leaves it.
     std::fs::create_dir(project.path("target")).unwrap();
     std::fs::rename(project.path("quarkus-app"), project.path("target/quarkus-app")).unwrap();
@@ -611,7 +634,16 @@ fn a_distribution_starts_by_its_script() {
     project.write("shop-1.2/bin/admin", START);
     assert_eq!(start(&project), ["/app/bin/shop"], "the one with the name of the directory");
     std::fs::rename(project.path("shop-1.2/bin/shop"), project.path("shop-1.2/bin/other")).unwrap();
-    project.pack("plan").ok().says(&["`bin/admin` or `bin/other`; set `entrypoint`"]);
+    project.pack("plan").ok().says(&["`/app/bin/admin` or `/app/bin/other`", "[\"/app/bin/admin\"]"]);
+    project.pack("plan --strict").fails(1).says(&["[no-entrypoint]"]).hints();
+    project.pack("plan --strict").arg("--set").arg("config.entrypoint=[\"/app/bin/admin\"]").ok();
+    // A jar of its libraries is a part of it.
+    project
+        .pack("plan --set app.path=shop-1.2/lib/greeting-1.0.jar")
+        .fails(1)
+        .says(&["is a library", "shop-1.2`"]);
+    project.write("shop-1.2/lib/shop-1.2.jar", hello_jar(""));
+    project.pack("plan --set app.path=shop-1.2/lib/shop-1.2.jar").ok().says(&["the whole distribution is"]);
 
     std::fs::create_dir_all(project.path("build/install")).unwrap();
     std::fs::rename(project.path("shop-1.2"), project.path("build/install/shop")).unwrap();

@@ -307,6 +307,12 @@ impl Outcome {
         self.says(&["hint: "])
     }
 
+    /// The warnings, but for that of an image that starts nothing, as most of the tests' trees are.
+    pub(crate) fn warnings(&self) -> Vec<&str> {
+        let lines = self.stderr.lines().filter(|line| line.starts_with("warning"));
+        lines.filter(|line| !line.contains("[no-entrypoint]")).collect()
+    }
+
     /// stdout as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {

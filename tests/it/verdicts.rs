@@ -475,7 +475,9 @@ fn a_lock_of_the_same_artifact_tells_a_cold_machine() {
         let findings = plan.json()["findings"].as_array().unwrap().clone();
         assert!(!findings.is_empty(), "{}: {plan:?}", row.requirement);
         // Advice about the configuration needs no file.
-        let is_known = |finding: &serde_json::Value| finding["answer"] == "met" || finding["level"] == "note";
+        let is_known = |finding: &serde_json::Value| {
+            finding["answer"] == "met" || finding["level"] == "note" || finding["rule"] == "no-entrypoint"
+        };
         assert!(findings.iter().all(is_known), "{findings:#?}");
     }
 }
@@ -589,6 +591,40 @@ fn a_rebase_says_the_same_whatever_the_store_holds() {
                 assert_eq!(said.len(), 1, "one verdict, in the same words: {said:#?}");
             }
         }
+    }
+}
+
+/// A base without the program that starts the image: a warning where no layer is read, else a refusal.
+#[test]
+fn a_rebase_needs_the_program_that_starts_the_image() {
+    let bare = with(&[GLIBC]);
+    for (program, entrypoint) in [
+        ("java", "[\"java\", \"-jar\", \"/srv/a.jar\"]"),
+        ("node", "[\"node\", \"/srv/a.js\"]"),
+        ("python3", "[\"/usr/bin/python3\", \"/srv/a.py\"]"),
+    ] {
+        let old = launcher(program);
+        let served = Served::start();
+        served.add("bare", &bare.path("layout"));
+        served.add("old", &old.path("layout"));
+        served.add("same", &launcher(program).path("layout"));
+        let app = Project::with(&crate::support::tree_on(&served.name("old")));
+        app.write("files/a.txt", "a\n").write("run", "#!/srv/run\n");
+        app.pack("build -o oci:image").arg("--set").arg(format!("config.entrypoint={entrypoint}")).ok();
+        let rebase = |base: &str, more: &str| {
+            let run = app.pack(&format!("rebase oci:image:1 -t 2{more}"));
+            run.arg("--base").arg(served.name(base)).arg("--old-base").arg(served.name("old"))
+        };
+        let lacks = format!("{program}`, which starts");
+        rebase("bare", "").ok().says(&["warning", "whether the new base has `", &lacks, "`--read-bases`"]);
+        rebase("bare", " --strict").fails(4).says(&[&lacks]);
+        rebase("bare", " --read-bases").fails(4).says(&[
+            "the new base lacks `",
+            &lacks,
+            "[entrypoint-missing]",
+        ]);
+        let sound = rebase("same", " --read-bases").ok();
+        assert!(!sound.stderr.contains(&lacks), "{sound:?}");
     }
 }
 

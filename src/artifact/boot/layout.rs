@@ -36,10 +36,10 @@ pub(in super::super) fn propose(
     scanner: &Scanner,
 ) -> Result<Proposal, ArtifactError> {
     let layout = layout(structure, options);
+    main_class::check(structure, loader_use(layout))?;
     if layout == ArtifactLayout::Packaged {
         return whole_jar::propose(structure.material(), options, base);
     }
-    main_class::check(structure, loader_use(layout))?;
     let root = match &options.root {
         Some(root) => root.clone(),
         None => AppRoot::At(

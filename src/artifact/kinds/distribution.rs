@@ -24,7 +24,7 @@ use super::super::proposal::{Proposal, ProposedLayer, not_empty};
 use super::super::requirement::{Requirement, Requirements, Search};
 use super::super::root::root_entry;
 use super::super::unpacked::Unpacked;
-use super::super::words::{alternatives, count};
+use super::super::words::count;
 use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
 use crate::layer::scan::{FoundKind, Scanner, TreeItem, entries};
 use crate::layer::{Entry, EntryKind, EntryPath};
@@ -236,13 +236,8 @@ impl ArtifactKind for Distribution {
                 return Err(java::unfit(material, why, hint));
             }
             None => {
-                let names: Vec<String> =
-                    scripts.iter().map(|script| format!("`bin/{}`", script.name)).collect();
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                proposal.warnings.push(format!(
-                    "cannot tell which script starts the application: {}; set `entrypoint` in `[config]`",
-                    alternatives(&names)
-                ));
+                let program = |script: &Script| placed::absolute(&root, &format!("bin/{}", script.name));
+                proposal.programs = scripts.iter().map(program).collect();
             }
         }
         Ok(proposal)

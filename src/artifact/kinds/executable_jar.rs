@@ -3,6 +3,7 @@
 use super::super::error::ArtifactError;
 use super::super::form::Form;
 use super::super::glimpse::Glimpse;
+use super::super::jar_surroundings::{check_whole, distribution_of};
 use super::super::java::{self, unfit};
 use super::super::kind::ArtifactKind;
 use super::super::material::Material;
@@ -12,6 +13,7 @@ use super::super::requirement::{Requirements, Search};
 use super::super::whole_jar;
 use crate::layer::scan::Scanner;
 use crate::oci::ConfigFile;
+use crate::types::shown::shown_path;
 
 /// A jar whose manifest has a main class.
 pub(super) struct ExecutableJar;
@@ -38,6 +40,10 @@ impl ArtifactKind for ExecutableJar {
         Ok(Some(vec![format!("It is a zip archive whose manifest has the main class `{main}`.")]))
     }
 
+    fn check(&self, material: &Material) -> Result<(), ArtifactError> {
+        check_whole(material)
+    }
+
     fn propose(
         &self,
         material: &Material,
@@ -47,7 +53,14 @@ impl ArtifactKind for ExecutableJar {
     ) -> Result<Proposal, ArtifactError> {
         check_alone(material)?;
         java::check_names(material)?;
-        whole_jar::propose(material, options, base)
+        let mut proposal = whole_jar::propose(material, options, base)?;
+        if let Some(distribution) = distribution_of(material.path()) {
+            proposal.warnings.push(format!(
+                "the other jars of `lib` are left out, to which a start script belongs: the whole distribution is `{}`",
+                shown_path(&distribution)
+            ));
+        }
+        Ok(proposal)
     }
 
     fn requirements(

@@ -9,6 +9,7 @@ use super::super::class_path::{self, ClassPath, ClassPathFile};
 use super::super::error::ArtifactError;
 use super::super::form::Form;
 use super::super::glimpse::Glimpse;
+use super::super::jar_surroundings::{check_whole, distribution_of};
 use super::super::java::{self, java, unfit};
 use super::super::kind::ArtifactKind;
 use super::super::manifest::{JarManifest, MANIFEST};
@@ -21,7 +22,7 @@ use super::super::words::count;
 use crate::layer::scan::Scanner;
 use crate::layer::{Content, ContentSource, EntryKind, EntryPath};
 use crate::oci::ConfigFile;
-use crate::types::shown::shown;
+use crate::types::shown::{shown, shown_path};
 
 /// A Java archive with others beside it, or without a main class.
 pub(super) struct Jar;
@@ -74,9 +75,13 @@ impl ArtifactKind for Jar {
 
     fn check(&self, material: &Material) -> Result<(), ArtifactError> {
         if material.manifest()?.and_then(|manifest| manifest.text("Main-Class")).is_some() {
-            return Ok(());
+            return check_whole(material);
         }
         let why = "it is a library: its manifest has no `Main-Class`, so that `java -jar` cannot start it";
+        if let Some(distribution) = distribution_of(material.path()) {
+            let hint = format!("give the distribution that has it: `{}`", shown_path(&distribution));
+            return Err(unfit(material, why, &hint));
+        }
         let hint = "give the application's own jar, or name the main class where the jar is built; a `[[layer]]` copies a \
                     library into an image";
         Err(unfit(material, why, hint))

@@ -36,6 +36,9 @@ const RUN: &str = "quarkus-run.jar";
 /// The record of the application that the build makes.
 const RECORDED: &str = "quarkus/quarkus-application.dat";
 
+/// Records of large applications have some 100 KiB.
+const MAX_RECORD: u64 = 64 << 20;
+
 /// Where it goes.
 const ROOT: &[u8] = b"app";
 
@@ -186,20 +189,37 @@ fn jars(material: &Material) -> Result<Vec<PathBuf>, ArtifactError> {
     Ok(jars.filter_map(|name| material.file_on_disk(&[b"app/", &name[..]].concat())).collect())
 }
 
-/// Refuses an application that lacks what its start reads, besides the class path: what the build recorded, and its classes.
+/// Refuses an application that lacks what its start reads, besides the class path: the record of the build with its jars, and
+/// its classes.
 fn check_complete(material: &Material) -> Result<(), ArtifactError> {
     let missing = if material.size_of(RECORDED).is_none() {
         format!("`{RECORDED}`")
     } else if jars(material)?.is_empty() {
         "a jar in `app/`".to_owned()
     } else {
-        return Ok(());
+        let record = material.read(RECORDED, MAX_RECORD)?.unwrap_or_default();
+        let gone = |name: &&str| !material.path().join(name).is_file();
+        let Some(gone) = recorded(&record).into_iter().find(gone) else { return Ok(()) };
+        let why = format!("`{RECORDED}` has `{}`, which is not there", shown(gone.as_bytes()));
+        return Err(unfit(material, why, REBUILD));
     };
     Err(unfit(
         material,
         format!("the build is not complete: it lacks {missing}, which its start reads"),
         REBUILD,
     ))
+}
+
+/// The jars that the record of a build names: texts of Java's `DataOutput`, each behind its length.
+fn recorded(record: &[u8]) -> Vec<&str> {
+    let jar = |at: usize| {
+        let length: [u8; 2] = record.get(at.checked_sub(2)?..at)?.try_into().ok()?;
+        let text = record.get(at..at + usize::from(u16::from_be_bytes(length)))?;
+        let text = std::str::from_utf8(text).ok().filter(|text| text.ends_with(".jar"))?;
+        text.split('/').all(|part| !matches!(part, "" | "." | "..")).then_some(text)
+    };
+    let places = ["lib/", "app/", "quarkus/"].iter();
+    places.flat_map(|place| memchr::memmem::find_iter(record, place)).filter_map(jar).collect()
 }
 
 /// Refuses an application that lacks a library of the class path of the jar that starts it.
@@ -223,4 +243,21 @@ fn check_class_path(material: &Material) -> Result<(), ArtifactError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_names_its_jars() {
+        let text = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+        let names =
+            ["lib/main/a.b-1.jar", "app/shop.jar", "lib/main/x.txt", "lib/../../x.jar", "see lib/y.jar"];
+        let record: Vec<u8> = names.iter().flat_map(|name| text(name)).chain(*b"lib/main/cut.jar").collect();
+        assert_eq!(recorded(&record), ["lib/main/a.b-1.jar", "app/shop.jar"]);
+        for length in 0..record.len() {
+            let _ = recorded(&record[..length]);
+        }
+    }
 }

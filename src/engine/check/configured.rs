@@ -7,6 +7,7 @@ use crate::oci::RunConfig;
 use crate::project::config::{BaseSetting, Span};
 use crate::types::finding::{Finding, SettingPlace};
 use crate::types::rule::Rule;
+use crate::types::shown::shown;
 
 /// The first port that any user may listen on.
 const FIRST_FREE_PORT: u16 = 1024;
@@ -20,6 +21,8 @@ pub(super) struct ConfiguredImage<'a> {
     pub(super) user: &'a str,
     /// Whether a container of the image starts a program.
     pub(super) has_program: bool,
+    /// The programs of an artifact of which none is taken.
+    pub(super) programs: &'a [String],
 }
 
 impl ConfiguredImage<'_> {
@@ -30,8 +33,48 @@ impl ConfiguredImage<'_> {
             findings.extend([self.runs_as_root(), self.healthcheck()]);
             findings.extend(self.ports());
         }
+        findings.push(self.entrypoint());
         findings.extend(self.base_latest());
         findings
+    }
+
+    /// Whether the settings say that the image starts nothing.
+    fn starts_nothing(&self) -> bool {
+        self.request
+            .settings
+            .config
+            .entrypoint
+            .as_ref()
+            .is_some_and(|words| words.value.as_slice().is_empty())
+    }
+
+    /// Whether a container of the image starts what is meant.
+    fn entrypoint(&self) -> Finding {
+        let rule = Rule::NoEntrypoint;
+        let quoted: Vec<String> =
+            self.programs.iter().map(|program| format!("`{}`", shown(program.as_bytes()))).collect();
+        match (&quoted[..], self.programs) {
+            ([first @ .., last], [program, ..]) if !first.is_empty() => {
+                let message = format!(
+                    "cannot tell which script starts the application: {} or {last}",
+                    first.join(", ")
+                );
+                let program = serde_json::Value::from(program.as_str());
+                Finding::not_met(rule, message).hint(format!("set `config.entrypoint`, such as `[{program}]`"))
+            }
+            _ if self.has_program || self.starts_nothing() => {
+                Finding::met(rule, "the settings, the artifact or the base say what starts".to_owned())
+            }
+            _ => Finding::not_met(
+                rule,
+                "a container of the image starts nothing: neither `[config]`, the artifact nor the base has a command"
+                    .to_owned(),
+            )
+            .hint(
+                "set `config.entrypoint`, or use a base that has a command, such as a web server's; if the image is a base or \
+                 holds data, write `entrypoint = []`, or `--allow no-entrypoint=WHY`",
+            ),
+        }
     }
 
     fn place(&self, span: Span) -> Option<SettingPlace> {

@@ -70,7 +70,11 @@ impl Checks<'_> {
         let starts = |run: &RunConfig| is_some(run.entrypoint.as_ref()) || is_some(run.cmd.as_ref());
         let has_program = self.start_word().is_some() || base.is_some_and(starts);
         let user = self.user_name();
-        ConfiguredImage { request: self.request, base, user: &user, has_program }.findings()
+        let programs = match self.start_word() {
+            Some(_) => &[],
+            None => &self.start.programs[..],
+        };
+        ConfiguredImage { request: self.request, base, user: &user, has_program, programs }.findings()
     }
 
     /// The user of the image's processes: `USER[:GROUP]`; empty is root.

@@ -232,9 +232,7 @@ fn base_with_java(requirements: &Requirements) -> String {
         _ => None,
     });
     let major = needed.max().unwrap_or_default().max(USUAL);
-    format!(
-        "use a base with Java, such as `docker.io/library/eclipse-temurin:{major}-jre`, or set `config.entrypoint`"
-    )
+    format!("use a base with Java, such as `docker.io/library/eclipse-temurin:{major}-jre`")
 }
 
 /// Whether the processors of an image's platform have the instructions that a program needs: its platform has the level of
