@@ -15,16 +15,6 @@ use crate::oci::ConfigFile;
 use crate::types::finding::Finding;
 use crate::types::platform::Platform;
 
-/// The modification times that the files of an artifact have where the settings do not say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DefaultTimes {
-    /// The same for all.
-    Fixed,
-    /// For each file one that is a function of its content. Web servers make validators of a file's time and size: a
-    /// time that is always the same keeps changed files in caches, and one that is always new sends unchanged files.
-    OfContents,
-}
-
 /// A kind of artifact.
 ///
 /// Every kind is a value without state in the table [`super::KINDS`]. The answer of a method is a function of its
@@ -120,11 +110,6 @@ pub trait ArtifactKind: Sync {
     fn platform<'a>(&self, material: &'a Material) -> Option<&'a Platform> {
         let _ = material;
         None
-    }
-
-    /// The times of its files where the settings do not say.
-    fn default_times(&self) -> DefaultTimes {
-        DefaultTimes::Fixed
     }
 
     /// The layouts that it can have in an image; empty where there is no choice.

@@ -42,7 +42,7 @@ mod words;
 pub use detect::{Artifact, check_supported, detect, detect_as, findings, propose, requirements};
 pub use find::find;
 pub use form::Form;
-pub use kind::{ArtifactKind, DefaultTimes};
+pub use kind::ArtifactKind;
 pub use kinds::{KINDS, kind_named};
 pub use loaded::requirements_of_program;
 pub use options::{AppOptions, AppRoot, ArtifactLayout, StartWay};

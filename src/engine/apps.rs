@@ -7,20 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::draft::{Draft, DraftOrigin, OwnedDirectories, SplitRequest, Times};
-use super::error::BuildError;
 use super::options::taken_of;
 use super::owners::Owners;
 use super::request::{Request, at};
 use crate::artifact::{
-    self, AppOptions, AppRoot, Artifact, ArtifactKind, ArtifactLayout, DefaultTimes, KINDS, Proposal,
-    StartWay,
+    self, AppOptions, AppRoot, Artifact, ArtifactKind, ArtifactLayout, KINDS, Proposal, StartWay,
 };
 use crate::bases::FileTree;
-use crate::layer::{DEFAULT_MTIME, EntryPath, Rules, Scanner, SiblingForm};
+use crate::layer::{EntryPath, Rules, Scanner, SiblingForm};
 use crate::oci::ConfigFile;
 use crate::plan;
 use crate::plan::buckets::BucketCount;
-use crate::project::config::{self, ConfigError, Diagnostic, Facts, KindName, Mtime, Settings, Spanned};
+use crate::project::config::{self, ConfigError, Diagnostic, Facts, KindName, Settings, Spanned};
 use crate::types::error::{BoxedError, Explain as _, nearest};
 
 /// Refuses kinds of artifacts that are in no table. All of them are reported together.
@@ -196,14 +194,7 @@ impl<'a, 'r> ProposedApp<'a, 'r> {
         scanner: &Scanner,
         owners: &Owners,
     ) -> Result<Self, BoxedError> {
-        let mtime = mtime_of(settings, artifact);
-        let (seconds, times) = Times::of(request, mtime);
-        // Of an archive only what is compressed is known without unpacking it.
-        if let (Times::OfContents, Some(written), Some(_)) = (times, &settings.mtime, artifact.archive()) {
-            let error = BuildError::ContentTime(artifact.path().to_owned());
-            let hint = error.hint();
-            return Err(at(request, written, error.into(), hint));
-        }
+        let (seconds, times) = Times::of(request, settings.mtime.as_ref());
         let owner = settings.owner.as_ref().map(|owner| owners.of(request, owner)).transpose()?;
         let mut options = options_of(settings, seconds, owner);
         options.has_entrypoint = request.settings.config.entrypoint.is_some();
@@ -437,13 +428,4 @@ fn options_of(app: &config::AppSettings, mtime: u64, owner: Option<(u64, u64)>) 
         rules,
         ..taken_of(app)
     }
-}
-
-/// The times that the settings want, else those of its kind.
-fn mtime_of(app: &config::AppSettings, artifact: &Artifact) -> Mtime {
-    let default = match artifact.kind.default_times() {
-        DefaultTimes::OfContents => Mtime::Content,
-        DefaultTimes::Fixed => Mtime::At(DEFAULT_MTIME),
-    };
-    app.mtime.as_ref().map_or(default, |mtime| mtime.value)
 }

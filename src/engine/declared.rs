@@ -13,11 +13,9 @@ use super::owners::Owners;
 use super::permissions;
 use super::request::at;
 use super::{BuildError, Request};
-use crate::layer::{
-    DEFAULT_MTIME, Entry, EntryKind, EntryPath, Metadata, Rules, Scanner, SpecError, entries,
-};
+use crate::layer::{Entry, EntryKind, EntryPath, Metadata, Rules, Scanner, SpecError, entries};
 use crate::plan::PlaceError;
-use crate::project::config::{self, Mtime, Spanned};
+use crate::project::config::{self, Spanned};
 use crate::types::error::{BoxedError, Explain as _};
 
 /// A `[[layer]]` with what it takes to look at its files.
@@ -65,8 +63,7 @@ impl<'a, 'o> DeclaredLayer<'a, 'o> {
         owners: &'o Owners,
         layer: &'a config::LayerSettings,
     ) -> Self {
-        let mtime = layer.mtime.as_ref().map_or(Mtime::At(DEFAULT_MTIME), |mtime| mtime.value);
-        let (mtime, times) = Times::of(request, mtime);
+        let (mtime, times) = Times::of(request, layer.mtime.as_ref());
         Self { request, scanner, owners, layer, mtime, times }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::request::Request;
 use crate::layer::{DEFAULT_MTIME, Entry, EntryPath, Metadata};
 use crate::plan::buckets::BucketCount;
-use crate::project::config::{self, Mtime};
+use crate::project::config::{self, Mtime, Spanned};
 
 /// A layer before its entries are placed: what it owns decides which directories are the base's.
 pub(super) struct Draft<'a> {
@@ -73,8 +73,11 @@ pub(super) enum Times {
 impl Times {
     /// The meaning of a setting: the time of entries without content, or of everything, and whether contents have
     /// their own.
-    pub(super) fn of(request: &Request, written: Mtime) -> (u64, Self) {
-        match written {
+    ///
+    /// They have it where nothing is said. Web servers make validators of a file's time and size: a time that is always
+    /// the same keeps changed files in caches, and one that is always new sends unchanged files.
+    pub(super) fn of(request: &Request, written: Option<&Spanned<Mtime>>) -> (u64, Self) {
+        match written.map_or(Mtime::Content, |written| written.value) {
             Mtime::At(seconds) => (seconds, Self::Given),
             Mtime::Commit => (request.time(), Self::Given),
             Mtime::Content => (DEFAULT_MTIME, Self::OfContents),

@@ -60,9 +60,6 @@ pub enum BuildError {
         /// Built.
         found: String,
     },
-    /// `mtime = "content"` of an archive.
-    #[error("`{}` is an archive, whose files can have no times of their contents", shown_path(.0))]
-    ContentTime(PathBuf),
     /// The user interrupted.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -149,7 +146,6 @@ impl Explain for BuildError {
             },
             Self::Spec(SpecError::Whiteout { .. }) => "give it another name".into(),
             Self::Spec(_) => "give one of them another place".into(),
-            Self::ContentTime(_) => "unpack it and name the directory, or write another `mtime`".into(),
             Self::Poisoned { .. } => "run `pack cache prune --all`: the cache was tampered with".into(),
             _ => return None,
         })

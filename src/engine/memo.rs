@@ -109,7 +109,7 @@ impl<'a> Memos<'a> {
     /// since the epoch. New facts go to `writer`.
     pub fn open(store: &'a Store, writer: MemoWriter, project: &Path, image: &Repository, now: i64) -> Self {
         let scopes = Scopes::new(project, image);
-        let project = KeyBuilder::new("pack project 2").part(project.as_os_str().as_bytes()).finish();
+        let project = KeyBuilder::new("pack project 3").part(project.as_os_str().as_bytes()).finish();
         let files: FileContents = store.memo_load("files", &project).unwrap_or_default();
         Self {
             store,
@@ -387,7 +387,7 @@ impl<'a> Memos<'a> {
     }
 
     fn look_into(&mut self, archive: &ZipArchive) -> Result<ArchiveIds, layer::ContentError> {
-        let key = KeyBuilder::new("pack archive 2").part(archive.path().as_os_str().as_bytes()).finish();
+        let key = KeyBuilder::new("pack archive 3").part(archive.path().as_os_str().as_bytes()).finish();
         let record: Option<ArchiveRecord> = self.store.memo_load("archive", &key);
         let unknown = match record {
             None => ReadReason::New,
@@ -457,7 +457,8 @@ impl<'a> Memos<'a> {
             return (Some(facts), LayerMemo::Known, None);
         }
         let Some(before) = self.store.memo_load::<Listing>("listing", &self.listing_key(slot)) else {
-            return (None, LayerMemo::New, None);
+            let is_first = self.files.began_empty() && !self.scopes.any_in(self.store);
+            return (None, if is_first { LayerMemo::NothingKnown } else { LayerMemo::New }, None);
         };
         let now = Listing::new(compression, layer.entries(), &keys.contents);
         match now.and_then(|now| Difference::between(&before, &now)) {

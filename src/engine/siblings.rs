@@ -2,7 +2,7 @@
 //! store that it became, or says that the content does not shrink. A blob is checked before it is used, and one that is
 //! lost or damaged is made again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -74,12 +74,22 @@ pub(super) fn add_siblings(
                 Some(SiblingCandidate { file, content, path, form, key: key_of(form, id) })
             })
             .collect();
-        let found: Vec<(Key, SiblingRecord, Option<Entry>)> =
-            candidates.par_iter().map(|candidate| sibling(store, candidate)).collect::<Result<_, _>>()?;
-        let mut added = Vec::new();
-        for (key, record, entry) in found {
+        // Each content once: two writers of one blob would take it away from each other.
+        let distinct: BTreeMap<Key, &SiblingCandidate<'_>> =
+            candidates.iter().map(|candidate| (candidate.key, candidate)).collect();
+        let found: BTreeMap<Key, (SiblingRecord, Option<Content>)> = distinct
+            .into_par_iter()
+            .map(|(key, candidate)| Ok((key, sibling(store, candidate)?)))
+            .collect::<Result<_, BoxedError>>()?;
+        let added: Vec<Entry> = candidates
+            .iter()
+            .filter_map(|SiblingCandidate { file, path, key, .. }| {
+                let content = found.get(key)?.1.clone()?;
+                Some(entry_of(file, path, content))
+            })
+            .collect();
+        for (key, (record, _)) in found {
             memos.writer().save(NAMESPACE, key, record);
-            added.extend(entry);
         }
         if !added.is_empty() {
             layer.why.push_str(&format!(", with {} compressed beside them", added.len()));
@@ -94,20 +104,20 @@ fn key_of(form: SiblingForm, id: &ContentId) -> Key {
     KeyBuilder::new("pack sibling 1").part(form.encoder_id().as_bytes()).part(&id.0).finish()
 }
 
-/// The sibling of a file, remembered or made now, and what is to be remembered of it.
+/// The content of a file's sibling, remembered or made now, and what is to be remembered of it.
 fn sibling(
     store: &Store,
     candidate: &SiblingCandidate<'_>,
-) -> Result<(Key, SiblingRecord, Option<Entry>), BoxedError> {
-    let SiblingCandidate { file, content, path, form, key } = candidate;
+) -> Result<(SiblingRecord, Option<Content>), BoxedError> {
+    let SiblingCandidate { content, path, form, key, .. } = candidate;
     if let Some(record) = store.memo_load::<SiblingRecord>(NAMESPACE, key) {
-        let Some((digest, size)) = record.blob else { return Ok((*key, record, None)) };
+        let Some((digest, size)) = record.blob else { return Ok((record, None)) };
         if let Some(stored) = stored(store, digest, size) {
-            return Ok((*key, record, Some(entry_of(file, path, stored))));
+            return Ok((record, Some(stored)));
         }
     }
     let Some(bytes) = form.encode(content).map_err(BuildError::Content)? else {
-        return Ok((*key, SiblingRecord { blob: None }, None));
+        return Ok((SiblingRecord { blob: None }, None));
     };
     let size = bytes.len() as u64;
     let digest =
@@ -115,7 +125,7 @@ fn sibling(
     // Where it was taken away at once, it is in memory still.
     let stored = stored(store, digest, size)
         .unwrap_or_else(|| Content { size, source: ContentSource::Bytes(bytes.into()) });
-    Ok((*key, SiblingRecord { blob: Some((digest, size)) }, Some(entry_of(file, path, stored))))
+    Ok((SiblingRecord { blob: Some((digest, size)) }, Some(stored)))
 }
 
 /// The blob as the content of a file, if its bytes are right.

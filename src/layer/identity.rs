@@ -1,5 +1,4 @@
-//! Identities for memos: of contents, of bodies and of whole layers. Part of an image is only [`content_time`], for which
-//! [`identify`] belongs to the format.
+//! Identities for memos: of contents, of bodies and of whole layers. Part of an image is only [`content_time`].
 
 use super::body::{self, BodyKind};
 use super::content::{self, ContentError};
@@ -21,13 +20,18 @@ pub(crate) fn body_key(encoder: &str, kind: BodyKind, content: &ContentId) -> Ke
         .finish()
 }
 
-/// The identity of a large payload, from the hashes of its pieces: the pieces are hashed as bodies anyway.
-pub(crate) fn of_pieces(pieces: &[ContentId]) -> ContentId {
+/// The identity of a large payload of `size` bytes, from those of its pieces: the pieces are hashed as bodies anyway.
+pub(crate) fn of_pieces(pieces: &[ContentId], size: u64) -> ContentId {
     let mut key = KeyBuilder::new("pack pieces");
+    let mut crc = crc32fast::Hasher::new();
+    let mut rest = size;
     for piece in pieces {
         key.add(&piece.0);
+        let length = body::PIECE.min(rest);
+        crc.combine(&crc32fast::Hasher::new_with_initial_len(piece.crc32(), length));
+        rest -= length;
     }
-    ContentId(key.finish().0)
+    ContentId::new(&key.finish().0, crc.finalize())
 }
 
 /// Reads a file's content and identifies it.
@@ -49,7 +53,7 @@ pub fn identify(content: &Content) -> Result<ContentId, ContentError> {
         pieces.push(ContentId::of(&buffer));
         offset += length;
     }
-    Ok(of_pieces(&pieces))
+    Ok(of_pieces(&pieces, content.size))
 }
 
 /// Identifies a file by all of its bytes, as [`identify`] does it.
@@ -59,7 +63,7 @@ pub fn identify_bytes(bytes: &[u8]) -> ContentId {
         return ContentId::of(bytes);
     }
     let pieces: Vec<ContentId> = bytes.chunks(body::PIECE as usize).map(ContentId::of).collect();
-    of_pieces(&pieces)
+    of_pieces(&pieces, bytes.len() as u64)
 }
 
 /// Where the times of contents begin: 2022-11-09T13:20:00Z.
@@ -67,15 +71,16 @@ const FIRST_TIME: u64 = 1_668_000_000;
 /// How many seconds they are spread over, a little more than two years.
 const TIMES: u64 = 1 << 26;
 
-/// A modification time that is a function of a file's content: a second in a fixed part of the past.
+/// A modification time that is a function of a file's content: a second in a fixed part of the past. It is made of the
+/// CRC-32, which a zip archive states, so that an archive and its unpacked files have the same times, and none is
+/// inflated for them.
 #[must_use]
 pub fn content_time(content: &ContentId) -> u64 {
-    let start = content.0.first_chunk().copied().map_or(0, u64::from_le_bytes);
-    FIRST_TIME + start % TIMES
+    FIRST_TIME + u64::from(content.crc32()) % TIMES
 }
 
 /// Identifies an entry of a zip archive by its compressed bytes: they and the method decide the content,
-/// and need not be inflated.
+/// and need not be inflated. The CRC-32 is the stated one: where it is wrong, reading the entry fails.
 ///
 /// # Errors
 /// When the archive cannot be read or changed since it was opened.
@@ -91,18 +96,19 @@ pub fn identify_zipped(archive: &ZipArchive, index: usize) -> Result<ContentId, 
         .number(entry.size)
         .part(&[u8::from(entry.method == Method::Deflate)])
         .part(hasher.finalize().as_bytes());
-    Ok(ContentId(key.finish().0))
+    Ok(ContentId::new(&key.finish().0, entry.crc32))
 }
 
 /// Identifies an archive that is made of another one's entries. `ids` are the identities of those, by their index, as
-/// [`identify_zipped`] tells them; `None` where one is missing.
+/// [`identify_zipped`] tells them; `None` where one is missing. In place of its CRC-32 it has that of the bytes that are not
+/// copied, which state the CRC-32 of each entry.
 #[must_use]
 pub fn identify_repacked(archive: &Repacked, ids: &[ContentId]) -> Option<ContentId> {
     let mut key = KeyBuilder::new("pack repacked").part(archive.written());
     for index in archive.copied() {
         key.add(&ids.get(index)?.0);
     }
-    Some(ContentId(key.finish().0))
+    Some(ContentId::new(&key.finish().0, crc32fast::hash(archive.written())))
 }
 
 /// The key of an entry: everything that reaches the layer's bytes. `content` is the identity of a file's

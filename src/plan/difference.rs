@@ -168,7 +168,8 @@ impl ListingEntry {
             let owner = |listed: &Self| format!("{}:{}", listed.uid, listed.gid);
             changes.push(EntryChange::Owner { from: owner(self), to: owner(now) });
         }
-        if self.mtime != now.mtime {
+        // Another content has another time.
+        if self.mtime != now.mtime && self.what == now.what {
             changes.push(EntryChange::Mtime { from: self.mtime, to: now.mtime });
         }
         if self.xattrs != now.xattrs {
@@ -349,7 +350,7 @@ impl Difference {
             let now = if order.is_ge() { now.next() } else { None };
             match (before, now) {
                 (Some(before), Some(now)) => {
-                    if before.mtime != now.mtime {
+                    if before.mtime != now.mtime && before.what == now.what {
                         *times.entry((before.mtime, now.mtime)).or_insert(0) += 1;
                     }
                     let changes = before.changes(now);

@@ -216,10 +216,12 @@ fn a_file_that_is_too_young_is_read_again() {
 #[test]
 fn settings_that_changed_are_named() {
     let project = project();
+    project.append("build.toml", "mtime = 1\n");
     project.build("");
     project.append("build.toml", "# a comment\n");
     assert_eq!(Explained::of(&project).outcome()["inputs"], serde_json::json!([{ "input": "text" }]));
-    project.append("build.toml", "mtime = 7\n\n[config]\nuser = \"7\"\n");
+    let text_now = fs::read_to_string(project.path("build.toml")).unwrap();
+    project.write("build.toml", text_now.replace("mtime = 1", "mtime = 7") + "\n[config]\nuser = \"7\"\n");
     let explained = Explained::of(&project);
     let names: Vec<String> =
         explained.outcome()["inputs"].as_array().unwrap().iter().map(|input| text(&input["name"])).collect();

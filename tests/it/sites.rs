@@ -234,6 +234,8 @@ fn times_are_those_of_contents_wherever_they_lie() {
     let project = site();
     project.write("dist/deep/copy.html", "<p>open\n").write("dist/large.bin", vec![7; 300_000]);
     fs::hard_link(project.path("dist/large.bin"), project.path("dist/other.bin")).unwrap();
+    let huge: Vec<u8> = (0..2_500_000_u32).map(|at| (at % 251) as u8).collect();
+    project.write("dist/huge.bin", &huge);
     let built = project.build("-o oci:out");
     let root = unpack(&project, "out", &built, "files");
     assert_eq!(seconds(&root.join("index.html")), seconds(&root.join("deep/copy.html")));
@@ -241,29 +243,35 @@ fn times_are_those_of_contents_wherever_they_lie() {
     assert_eq!(seconds(&root.join("large.bin")), seconds(&root.join("other.bin")), "one file, one time");
     assert_eq!(seconds(&root.join("deep")), 1, "a directory has no content");
     // As `docs/layer-format.md` defines it.
-    let identity = blake3::hash(b"<p>open\n");
-    let start = u64::from_le_bytes(*identity.as_bytes().first_chunk().unwrap());
-    let expected = i64::try_from(1_668_000_000 + start % (1 << 26)).unwrap();
-    assert_eq!(seconds(&root.join("index.html")), expected);
-    let mut whole = blake3::Hasher::new();
-    for part in [&b"pack pieces"[..], blake3::hash(&vec![7; 300_000]).as_bytes()] {
-        whole.update(&(part.len() as u64).to_le_bytes()).update(part);
-    }
-    let start = u64::from_le_bytes(*whole.finalize().as_bytes().first_chunk().unwrap());
-    assert_eq!(seconds(&root.join("large.bin")), i64::try_from(1_668_000_000 + start % (1 << 26)).unwrap());
+    let time_of = |content: &[u8]| 1_668_000_000 + i64::from(crc32fast::hash(content) % (1 << 26));
+    assert_eq!(seconds(&root.join("index.html")), time_of(b"<p>open\n"));
+    assert_eq!(seconds(&root.join("large.bin")), time_of(&[7; 300_000]));
+    assert_eq!(seconds(&root.join("huge.bin")), time_of(&huge), "made of pieces");
 
-    // For a declared layer, too; an archive cannot have them.
-    let layer = "layer=[{name=\"l\",mtime=\"content\",files=[{from=\"dist/index.html\",to=\"/www/x\"}]}]";
+    // For a declared layer, too.
+    let layer = "layer=[{name=\"l\",files=[{from=\"dist/index.html\",to=\"/www/x\"}]}]";
     let built = project.pack("build").arg("--set").arg(layer).built("-o oci:declared");
     let root = unpack(&project, "declared", &built, "declared");
-    assert_eq!(seconds(&root.join("x")), expected);
+    assert_eq!(seconds(&root.join("x")), time_of(b"<p>open\n"));
+}
+
+#[test]
+fn a_war_has_the_times_of_its_files_packed_or_not() {
+    let project = site();
+    let page = b"<p>a page of a web application, which is longer than its compressed form is: aaaaaaaaaaaaaaaaaaaa\n";
+    let web_xml = b"<web-app version=\"6.0\"></web-app>\n";
     let mut zip = crate::support::Zip::default();
-    project.write("a.war", zip.stored("WEB-INF/web.xml", b"<web-app version=\"6.0\"></web-app>\n").finish());
-    project
-        .pack("build a.war --name localhost/a --root /app --set app.mtime=content")
-        .fails(1)
-        .says(&["is an archive"])
-        .hints();
+    let archive = zip.stored("WEB-INF/web.xml", web_xml).deflated("index.html", page).finish();
+    project.write("a.war", archive);
+    project.write("a/WEB-INF/web.xml", web_xml).write("a/index.html", page);
+    let build = |path: &str| project.pack(&format!("build {path} --name localhost/a --root /app")).built("");
+    assert_eq!(build("a.war").layers(), build("a").layers());
+    let built = project.pack("build a.war --name localhost/a --root /app").built("-o oci:war");
+    let root = unpack(&project, "war", &built, "war").with_file_name("app");
+    assert_eq!(
+        seconds(&root.join("index.html")),
+        1_668_000_000 + i64::from(crc32fast::hash(page) % (1 << 26))
+    );
 }
 
 /// The files of the only layer, by name.

@@ -171,16 +171,18 @@ fn of_two_platforms_a_copy_of_one_keeps_its_table() {
 /// Puts `bytes` in the place of a blob, and names it in all that named the other.
 fn replace(layout: &Path, old: &str, bytes: &[u8]) {
     let new = sha256(bytes);
+    fs::remove_file(blob(layout, old)).unwrap();
     fs::write(blob(layout, &new), bytes).unwrap();
-    let files = fs::read_dir(layout.join("blobs/sha256")).unwrap().map(|entry| entry.unwrap().path());
-    for path in files.chain([layout.join("index.json")]).collect::<Vec<_>>() {
-        if fs::metadata(&path).unwrap().len() > 1 << 20 {
-            continue;
-        }
-        let Ok(content) = fs::read_to_string(&path) else { continue };
-        if !content.contains(old) {
-            continue;
-        }
+    // One that names it may itself be named by another one that does: each time the first that is left.
+    let first_naming = || {
+        let files = fs::read_dir(layout.join("blobs/sha256")).unwrap().map(|entry| entry.unwrap().path());
+        let small = |path: &PathBuf| fs::metadata(path).unwrap().len() <= 1 << 20;
+        files.chain([layout.join("index.json")]).filter(small).find_map(|path| {
+            let content = fs::read_to_string(&path).ok()?;
+            content.contains(old).then_some((path, content))
+        })
+    };
+    while let Some((path, content)) = first_naming() {
         let content = content.replace(old, &new);
         if path.ends_with("index.json") {
             fs::write(&path, content).unwrap();

@@ -4,7 +4,7 @@ use super::super::directory;
 use super::super::error::ArtifactError;
 use super::super::form::Form;
 use super::super::glimpse::Glimpse;
-use super::super::kind::{ArtifactKind, DefaultTimes};
+use super::super::kind::ArtifactKind;
 use super::super::material::Material;
 use super::super::options::AppOptions;
 use super::super::proposal::Proposal;
@@ -44,10 +44,6 @@ impl ArtifactKind for Site {
         scanner: &Scanner,
     ) -> Result<Proposal, ArtifactError> {
         directory::propose(self, "site", material, options, base, scanner)
-    }
-
-    fn default_times(&self) -> DefaultTimes {
-        DefaultTimes::OfContents
     }
 
     fn usual_base(&self, _: &Material) -> String {

@@ -6,7 +6,7 @@ use super::super::error::ArtifactError;
 use super::super::form::Form;
 use super::super::glimpse::Glimpse;
 use super::super::java;
-use super::super::kind::{ArtifactKind, DefaultTimes};
+use super::super::kind::ArtifactKind;
 use super::super::manifest::{JarManifest, MANIFEST};
 use super::super::material::Material;
 use super::super::options::{AppOptions, ArtifactLayout};
@@ -64,11 +64,6 @@ impl ArtifactKind for SpringBoot {
         _: &Scanner,
     ) -> Result<Requirements, ArtifactError> {
         boot::requirements(&BootStructure::of(material)?, options)
-    }
-
-    /// Spring tells browsers the time of a jar, or of a file, as that of the pages in it.
-    fn default_times(&self) -> DefaultTimes {
-        DefaultTimes::OfContents
     }
 
     fn layouts(&self) -> &'static [ArtifactLayout] {

@@ -45,6 +45,11 @@ impl FileContents {
         self.before.is_empty() && self.learned.is_empty()
     }
 
+    /// Whether nothing was known when this build began.
+    pub(super) const fn began_empty(&self) -> bool {
+        self.before.is_empty()
+    }
+
     fn path(&self, record: &FileRecord) -> &[u8] {
         &self.paths[record.path.clone()]
     }

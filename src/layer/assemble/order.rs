@@ -103,7 +103,7 @@ impl BodyCollector {
         if let Some((_, hashes)) = &self.pieces
             && hashes.len() as u64 == size.div_ceil(body::PIECE)
         {
-            self.collected.ids.push((entry, identity::of_pieces(hashes)));
+            self.collected.ids.push((entry, identity::of_pieces(hashes, size)));
         }
     }
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::value::hex;
 
-/// A BLAKE3 identity of a piece of content, for local memos only.
+/// An identity of a piece of content: 28 bytes of a BLAKE3 hash, and the content's CRC-32, little endian. It is for local
+/// memos; only the CRC-32 decides something in an image, a file's time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ContentId(pub [u8; 32]);
 
@@ -86,6 +87,20 @@ impl ContentId {
     /// The identity of bytes in memory.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self(*blake3::hash(bytes).as_bytes())
+        Self::new(blake3::hash(bytes).as_bytes(), crc32fast::hash(bytes))
+    }
+
+    /// The identity of a content with this CRC-32; `hash` is of all that decides the content.
+    #[must_use]
+    pub fn new(hash: &[u8; 32], crc32: u32) -> Self {
+        let mut id = *hash;
+        id[28..].copy_from_slice(&crc32.to_le_bytes());
+        Self(id)
+    }
+
+    /// The CRC-32 of the content.
+    #[must_use]
+    pub fn crc32(&self) -> u32 {
+        self.0.last_chunk().copied().map_or(0, u32::from_le_bytes)
     }
 }

@@ -5,7 +5,7 @@
 //! name or in a URL without another check (CVE-2024-3727 came from a digest that was only a string).
 //!
 //! [`Sha256`] computes them. [`ContentId`] and [`Key`] are BLAKE3 hashes used only as local cache keys;
-//! they never appear in an image.
+//! they never appear in an image, but for the CRC-32 in a `ContentId`.
 
 mod key;
 mod sha256;
