@@ -151,8 +151,11 @@ pub(super) fn check<T: FileTree>(
     for directory in writable {
         image.lookups.go_on()?;
         let Some(access) = access_to(directory, specs, &identity, image)? else { continue };
-        let level =
-            if matches!(access, Access::Writable) { Severity::Info } else { Rule::UserCannotWrite.level() };
+        let level = if matches!(access, DirectoryAccess::Writable) {
+            Severity::Info
+        } else {
+            Rule::UserCannotWrite.level()
+        };
         of_directories.add(level, || access.finding(directory, image).at_setting(place(directory.setting)));
     }
     findings.extend(of_directories.finish());
@@ -237,7 +240,7 @@ fn more(count: usize, what: &str) -> String {
 }
 
 /// What the user may do with a directory that is made to be written to.
-enum Access {
+enum DirectoryAccess {
     Writable,
     /// It has another owner and a mode that does not let the user.
     Closed {
@@ -255,7 +258,7 @@ fn access_to<T: FileTree>(
     specs: &[LayerSpec],
     identity: &Identity,
     image: &mut CandidateImage<'_, T>,
-) -> Result<Option<Access>, BoxedError> {
+) -> Result<Option<DirectoryAccess>, BoxedError> {
     let path = &directory.path;
     // A directory with files in it is made for them.
     if !directory.is_volume && specs.iter().any(|spec| !spec.below(path).is_empty()) {
@@ -264,14 +267,18 @@ fn access_to<T: FileTree>(
     Ok(match follow(image.tree, path.as_bytes())? {
         BaseAnswer::Here((_, BaseNode::Directory { mode, uid, gid })) => {
             let may_write = identity.may(WRITE | PASS, mode, (uid, gid));
-            Some(if may_write { Access::Writable } else { Access::Closed { mode, uid, gid } })
+            Some(if may_write {
+                DirectoryAccess::Writable
+            } else {
+                DirectoryAccess::Closed { mode, uid, gid }
+            })
         }
-        BaseAnswer::Nothing if directory.is_volume => Some(Access::MadeForRoot),
+        BaseAnswer::Nothing if directory.is_volume => Some(DirectoryAccess::MadeForRoot),
         _ => None,
     })
 }
 
-impl Access {
+impl DirectoryAccess {
     fn finding<T>(&self, directory: &WritableDirectory<'_>, image: &CandidateImage<'_, T>) -> Finding {
         let user = shown(image.user.as_bytes()).to_string();
         let (path, name, rule) = (&directory.path, image.name, Rule::UserCannotWrite);

@@ -30,7 +30,7 @@ pub(super) fn find(text: &[u8], into: &mut Vec<Sighting>) {
     }
     let hosts = memchr::memmem::find_iter(text, b"://").filter_map(|at| named_host(text, at + 3));
     found.extend(hosts.take(FIRST));
-    let mut defaults = Defaults { text, at: 0, is_begun: false };
+    let mut defaults = VariableDefaults { text, at: 0, is_begun: false };
     let ports = memchr::memmem::find_iter(text, b"localhost:").filter(|at| !defaults.are_begun_before(*at));
     found.extend(ports.filter_map(|at| local_port(text, at)).take(FIRST));
     found.sort_by_key(|(at, _)| *at);
@@ -80,7 +80,7 @@ fn named_host(text: &[u8], at: usize) -> Option<(usize, &[u8])> {
 
 /// Tells where a line is the default of a variable: `${DB_HOST:localhost:5432}`, or a placeholder of Spring. Asked for places
 /// in their order, it looks at each byte once.
-struct Defaults<'t> {
+struct VariableDefaults<'t> {
     text: &'t [u8],
     /// How far it has looked.
     at: usize,
@@ -88,7 +88,7 @@ struct Defaults<'t> {
     is_begun: bool,
 }
 
-impl Defaults<'_> {
+impl VariableDefaults<'_> {
     /// Whether a variable begins before `place` in its line.
     fn are_begun_before(&mut self, place: usize) -> bool {
         let new = &self.text[self.at..place];

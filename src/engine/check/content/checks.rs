@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::jar::JarFacts;
-use super::report::{self, FoundFile, FoundJar, Reported};
+use super::report::{self, FoundFile, FoundJar, ReportScope};
 use super::role::FileRole;
 use super::scan::{FileScanner, MOST, Scanned};
 use super::scan_record::{ScanKey, ScanRecord, scan_key};
@@ -44,7 +44,7 @@ pub(in crate::engine) struct ContentChecks {
 }
 
 /// What was seen in all files.
-struct Seen<'e> {
+struct SeenFiles<'e> {
     files: Vec<FoundFile<'e>>,
     jars: Vec<FoundJar<'e>>,
     /// Files that were not searched, as they are more than is inflated.
@@ -90,7 +90,7 @@ impl ContentChecks {
         let volumes = request.settings.config.volumes.iter().map(|volume| volume.value.as_str());
         let volumes: BTreeSet<EntryPath> =
             volumes.filter_map(|path| EntryPath::new(path.as_bytes()).ok()).collect();
-        let reported = Reported { layers, volumes: &volumes, most: request.most_findings };
+        let reported = ReportScope { layers, volumes: &volumes, most: request.most_findings };
         let mut findings = report::files(&self.scanner, reported, &seen.files, interrupt)?;
         findings.extend(report::unsearched(&seen.files, &seen.unsearched));
         findings.extend(report::jars(reported, &seen.jars));
@@ -106,7 +106,7 @@ impl ContentChecks {
         layers: &'e [PlannedLayer],
         own: &[&Path],
         interrupt: &Interrupt,
-    ) -> Result<Seen<'e>, BuildError> {
+    ) -> Result<SeenFiles<'e>, BuildError> {
         self.left = MOST_PACKED;
         let mut unsearched = Vec::new();
         let mut found: BTreeMap<(usize, usize, usize), FoundFile<'e>> = BTreeMap::new();
@@ -182,7 +182,7 @@ impl ContentChecks {
             jars.insert(place, FoundJar { entry, facts });
         }
         let (files, jars) = (found.into_values().collect(), jars.into_values().collect());
-        Ok(Seen { files, jars, unsearched })
+        Ok(SeenFiles { files, jars, unsearched })
     }
 
     /// Takes what is known of a file, or puts it among those that are not.

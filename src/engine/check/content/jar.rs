@@ -192,13 +192,13 @@ struct SignedSection<'m> {
 
 /// The algorithms of digests that Java takes.
 #[derive(Clone, Copy)]
-enum Algorithm {
+enum JarDigest {
     Sha256,
     Sha384,
     Sha512,
 }
 
-impl Algorithm {
+impl JarDigest {
     const ALL: [(Self, &'static str); 3] =
         [(Self::Sha256, "SHA-256"), (Self::Sha384, "SHA-384"), (Self::Sha512, "SHA-512")];
 
@@ -237,14 +237,14 @@ impl SignedSection<'_> {
     }
 
     fn has_digest(&self) -> bool {
-        Algorithm::ALL.iter().any(|(_, name)| self.get(&format!("{name}-Digest")).is_some())
+        JarDigest::ALL.iter().any(|(_, name)| self.get(&format!("{name}-Digest")).is_some())
     }
 
     /// Whether the digests with this ending are those of `content`; `None` where there is none that is known, and where the
     /// content cannot be read.
     fn fits(&self, ending: &str, mut content: impl Read) -> Option<bool> {
         use base64::Engine as _;
-        let mut wanted: Vec<(Box<dyn DynDigest>, String)> = Algorithm::ALL
+        let mut wanted: Vec<(Box<dyn DynDigest>, String)> = JarDigest::ALL
             .iter()
             .filter_map(|(algorithm, name)| Some((algorithm.hasher(), self.get(&format!("{name}{ending}"))?)))
             .collect();

@@ -46,13 +46,13 @@ pub(super) struct FoundJar<'e> {
 
 /// The planned layers, the place of the application's data, and how many findings of a rule are made.
 #[derive(Clone, Copy)]
-pub(super) struct Reported<'l> {
+pub(super) struct ReportScope<'l> {
     pub(super) layers: &'l [PlannedLayer],
     pub(super) volumes: &'l BTreeSet<EntryPath>,
     pub(super) most: usize,
 }
 
-impl<'l> Reported<'l> {
+impl<'l> ReportScope<'l> {
     fn entries(self) -> impl Iterator<Item = &'l Entry> {
         self.layers.iter().flat_map(|layer| layer.spec.entries())
     }
@@ -71,7 +71,7 @@ impl<'l> Reported<'l> {
 /// The findings about files, but for those about data below volumes.
 pub(super) fn files(
     scanner: &FileScanner,
-    reported: Reported<'_>,
+    reported: ReportScope<'_>,
     found: &[FoundFile<'_>],
     interrupt: &Interrupt,
 ) -> Result<Vec<Finding>, Interrupted> {
@@ -132,7 +132,7 @@ pub(super) fn unsearched(found: &[FoundFile<'_>], unsearched: &[EntryPath]) -> V
 }
 
 /// Links to where the build ran.
-fn links(scanner: &FileScanner, reported: Reported<'_>, findings: &mut CountedFindings) {
+fn links(scanner: &FileScanner, reported: ReportScope<'_>, findings: &mut CountedFindings) {
     for entry in reported.entries() {
         let EntryKind::Symlink(target) = &entry.kind else { continue };
         let Some(Sighting { what: What::BuildPath { path, place }, .. }) = scanner.places.in_link(target)
@@ -146,7 +146,7 @@ fn links(scanner: &FileScanner, reported: Reported<'_>, findings: &mut CountedFi
 
 /// The finding about a path of the build, unless the image has files in that place.
 fn build_path(
-    reported: Reported<'_>,
+    reported: ReportScope<'_>,
     (file, verb): (&EntryPath, impl Fn() -> String),
     (path, place): (&str, &str),
     findings: &mut CountedFindings,
@@ -174,7 +174,7 @@ fn database(path: &EntryPath, kind: DatabaseKind) -> Finding {
 }
 
 /// Files of logs, of the application itself.
-fn logs(reported: Reported<'_>, packages: &Packages, findings: &mut CountedFindings) {
+fn logs(reported: ReportScope<'_>, packages: &Packages, findings: &mut CountedFindings) {
     let is_log = |entry: &&Entry| entry.payload_size() > 0 && entry.path.file_name().ends_with(b".log");
     let is_own = |entry: &&Entry| !packages.own(&entry.path) && !reported.is_in_volume(&entry.path);
     for entry in reported.entries().filter(is_log).filter(is_own) {
@@ -260,7 +260,7 @@ fn hint(file: &FoundFile<'_>) -> String {
 }
 
 /// Directories of git with all history, of which one file may have been a secret once.
-fn repositories(reported: Reported<'_>, findings: &mut CountedFindings) {
+fn repositories(reported: ReportScope<'_>, findings: &mut CountedFindings) {
     let is_repository = |entry: &&Entry| entry.is_directory() && entry.path.file_name() == b".git";
     let found: BTreeSet<&EntryPath> =
         reported.entries().filter(is_repository).map(|entry| &entry.path).collect();
@@ -275,7 +275,7 @@ fn repositories(reported: Reported<'_>, findings: &mut CountedFindings) {
 }
 
 /// The findings about jars, and about libraries of two versions.
-pub(super) fn jars(reported: Reported<'_>, jars: &[FoundJar<'_>]) -> Vec<Finding> {
+pub(super) fn jars(reported: ReportScope<'_>, jars: &[FoundJar<'_>]) -> Vec<Finding> {
     let mut signatures = reported.counted(Rule::JarSignature);
     let mut unchecked = Vec::new();
     let mut duplicates = reported.counted(Rule::JarDuplicate);
@@ -368,7 +368,7 @@ fn not_checked(jars: &[(&EntryPath, &String)]) -> Option<Finding> {
 }
 
 /// Names that differ only by case.
-pub(super) fn case_clashes(reported: Reported<'_>) -> Vec<Finding> {
+pub(super) fn case_clashes(reported: ReportScope<'_>) -> Vec<Finding> {
     let paths = reported.entries().map(|entry| &entry.path);
     let mut findings = reported.counted(Rule::CaseClash);
     for (one, other) in case_clash::clashes(paths, 10 * reported.most) {
