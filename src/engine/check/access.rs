@@ -239,7 +239,7 @@ fn more(count: usize, what: &str) -> String {
     }
 }
 
-/// What the user may do with a directory that is made to be written to.
+/// The rights of the user in a directory that is made to be written to.
 enum DirectoryAccess {
     Writable,
     /// It has another owner and a mode that does not let the user.

@@ -27,7 +27,7 @@ use crate::types::finding::Finding;
 
 const NAMESPACE: &str = "scans";
 
-/// How much is inflated of the files in archives that stay packed, in bytes: what a scan of it takes is less than 20 s.
+/// How much is inflated of the files in archives that stay packed, in bytes. A scan of so much takes seconds.
 const MOST_PACKED: u64 = 4 << 30;
 
 /// Checks the content of planned layers, and remembers what it saw.
@@ -43,7 +43,7 @@ pub(in crate::engine) struct ContentChecks {
     left: u64,
 }
 
-/// What was seen in all files.
+/// The sightings in all files.
 struct SeenFiles<'e> {
     files: Vec<FoundFile<'e>>,
     jars: Vec<FoundJar<'e>>,
