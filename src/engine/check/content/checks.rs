@@ -28,7 +28,7 @@ use crate::types::finding::Finding;
 const NAMESPACE: &str = "scans";
 
 /// How much is inflated of the files in archives that stay packed, in bytes. A scan of so much takes seconds.
-const MOST_PACKED: u64 = 4 << 30;
+const MOST_PACKED: u64 = 2 << 30;
 
 /// Checks the content of planned layers, and remembers what it saw.
 pub(in crate::engine) struct ContentChecks {
