@@ -332,6 +332,22 @@ pub(super) fn start(request: &Request, apps: &[ProposedApp<'_, '_>]) -> Result<S
     }
 }
 
+/// The note about options for Java in a variable that only scripts of servers read, where Java itself starts the image.
+pub(super) fn unread_options(request: &Request, start: &Start) -> Option<String> {
+    const OF_SCRIPTS: [&str; 3] = ["JAVA_OPTS", "CATALINA_OPTS", "JAVA_OPTIONS"];
+    let config = &request.settings.config;
+    let set = config.entrypoint.as_ref().map(|words| words.value.as_slice());
+    let program = set.or(start.entrypoint.as_deref())?.first()?;
+    if program.rsplit('/').next() != Some("java") {
+        return None;
+    }
+    let name = OF_SCRIPTS.iter().find(|name| config.env.iter().any(|(key, _)| key.as_str() == **name))?;
+    Some(format!(
+        "`config.env` has `{name}`, which Java does not read: it reads `JAVA_TOOL_OPTIONS`, and from version 9 on \
+         `JDK_JAVA_OPTIONS`"
+    ))
+}
+
 /// Refuses an artifact that starts the image itself beside one that a server of the base must run: the server would not
 /// start.
 fn check_served(

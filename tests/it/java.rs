@@ -831,6 +831,30 @@ fn java_gets_the_files_that_the_start_script_gives_it() {
     }
 }
 
+#[test]
+fn options_that_java_does_not_read_are_noted() {
+    let (_base, base) = base_with_java("17.0.9");
+    let project = project("shop.jar", "", &base);
+    project.write("shop.jar", hello_jar(""));
+    let plan = |set: &[&str]| {
+        let run = project.pack("plan");
+        set.iter().fold(run, |run, set| run.arg("--set").arg(*set)).ok()
+    };
+    let note = "`config.env` has `JAVA_OPTS`, which Java does not read";
+    plan(&["config.env.JAVA_OPTS=-Xmx1g"]).says(&[note, "`JDK_JAVA_OPTIONS`"]);
+    for sound in [
+        &["config.env.JDK_JAVA_OPTIONS=-Xmx1g"][..],
+        &[
+            "config.env.JAVA_OPTS=-Xmx1g",
+            "config.entrypoint=[\"/bin/sh\", \"-c\", \"java $JAVA_OPTS -jar /app/app.jar\"]",
+        ],
+    ] {
+        let set = project.pack("plan --allow entrypoint-no-shell=x --allow entrypoint-missing=x");
+        let said = sound.iter().fold(set, |run, set| run.arg("--set").arg(*set)).run();
+        assert!(!said.stderr.contains(note), "{said:?}");
+    }
+}
+
 /// Settings that start another script, or Java, need the programs of that one alone.
 #[test]
 fn a_script_that_is_not_started_needs_no_programs() {

@@ -204,8 +204,15 @@ fn in_place(invocation: &Invocation, given: &Path, directory: &str) -> Vec<PathB
 
 /// The archives of the highest version of each name, by name.
 fn newest(invocation: &Invocation, archives: &[&Path]) -> Vec<PathBuf> {
+    /// Archives that builds put beside the one that is meant.
+    const BESIDE: [&str; 5] = ["-sources", "-javadoc", "-tests", "-test-sources", "-plain"];
+    let is_beside = |path: &&&Path| {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        BESIDE.iter().any(|end| stem.ends_with(end))
+    };
+    let all_are = archives.iter().all(|path| is_beside(&path));
     let mut named: BTreeMap<String, Vec<(String, &Path)>> = BTreeMap::new();
-    for path in archives {
+    for path in archives.iter().filter(|path| all_are || !is_beside(path)) {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let (name, version) = name_and_version(&stem);
         named.entry(name).or_default().push((version, path));
