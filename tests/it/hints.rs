@@ -152,3 +152,26 @@ fn the_place_of_a_directory_fits_its_base() {
         project.pack("build --root /srv/www").args(path).arg("--base").arg(layout(&tomcat)).ok();
     }
 }
+
+/// A place would not help a project whose packages are not installed, or are left out.
+#[test]
+fn a_project_without_its_packages_is_to_be_installed() {
+    let node = base(&["linux/amd64"], "", &[("usr/bin/node", "")]);
+    let project = Project::new();
+    let manifest = r#"{"main":"a.js","dependencies":{"greet":"1"}}"#;
+    project.write("flask/requirements.txt", "flask").write("flask/wsgi.py", "");
+    project.write("express/package.json", manifest).write("express/a.js", "");
+    project
+        .write("left/package.json", manifest)
+        .write("left/a.js", "")
+        .write("left/.packignore", "node_modules\n");
+    project.write("left/node_modules/greet/package.json", r#"{"version":"1.0.0"}"#);
+    for (path, says) in [
+        ("flask", ["without its packages", "pip install -r requirements.txt"]),
+        ("express", ["without its packages (`greet`)", "npm install --no-workspaces"]),
+        ("left", ["leaves out `node_modules`", "take `node_modules` out of `.packignore`"]),
+    ] {
+        let said = project.pack("build").args(path).arg("--base").arg(layout(&node)).fails(1);
+        said.says(&says).hints();
+    }
+}

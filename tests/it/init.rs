@@ -192,5 +192,13 @@ fn an_archive_and_a_plain_directory() {
     let written = fs::read_to_string(project.path("build.toml")).unwrap();
     assert!(written.contains("path = \"public\"") && !written.contains("makes the artifact"), "{written}");
     project.build("--root /srv");
+    // A directory builds at once, and the file of a build tool among its files made none of it.
+    project.write("plain/a.txt", "a").write("site/package.json", "{}").write("site/index.html", "a");
+    project.pack("init site --force").args(&format!("--base {java}")).ok();
+    assert!(!fs::read_to_string(project.path("build.toml")).unwrap().contains("makes the artifact"));
+    project.pack("init plain --force").args(&format!("--base {java}")).ok();
+    let written = fs::read_to_string(project.path("build.toml")).unwrap();
+    assert!(written.contains("\nroot = \"/app\"") && !written.contains("makes the artifact"), "{written}");
+    project.build("");
     Project::new().pack("init").fails(1).says(&["found no artifact"]).hints();
 }

@@ -42,7 +42,10 @@ impl ArtifactKind for DirectoryTree {
         base: Option<&ConfigFile>,
         scanner: &Scanner,
     ) -> Result<Proposal, ArtifactError> {
-        directory::propose(self, "app", material, options, base, scanner)
+        directory::propose(self, "app", material, options, base, scanner).map_err(|error| match error {
+            ArtifactError::NoRoot { .. } => of_project(material).unwrap_or(error),
+            error => error,
+        })
     }
 
     fn has_pages(&self) -> bool {
@@ -52,4 +55,11 @@ impl ArtifactKind for DirectoryTree {
     fn root_hint(&self) -> &'static str {
         directory::ROOT_HINT
     }
+}
+
+/// The error of a directory without a place that is a project whose packages are not installed: a place would not help.
+fn of_project(material: &Material) -> Option<ArtifactError> {
+    let of_node = super::node::not_installed(material).ok().flatten();
+    let (why, hint) = of_node.or_else(|| super::python::not_installed(material))?;
+    Some(ArtifactError::Unfit { path: material.path().to_owned(), why, hint })
 }

@@ -74,7 +74,11 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
         }
         more.push('\n');
     }
-    let made = tool_of(&project).map(|tool| format!("# `{}` makes the artifact.\n", tool.command));
+    // Files that are taken as they lie may have the file of a build tool among them.
+    let is_as_it_lies = matches!(found.kind.name(), "site" | "tree") && path == project;
+    let made = tool_of(&project)
+        .filter(|_| !is_as_it_lies)
+        .map(|tool| format!("# `{}` makes the artifact.\n", tool.command));
     // Servers have scripts that read their own variable; the launcher of Java reads this one.
     let variable = match found.kind.name() {
         "war" => "JAVA_OPTS = \"-Xmx512m\"",
@@ -83,9 +87,17 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
         }
         _ => "TZ = \"UTC\"",
     };
+    // No base says where a directory goes.
+    let root = match found.kind.name() {
+        "tree" => "root = \"/app\"",
+        "site" if args.base.is_some() => {
+            "# root = \"/srv/www\"              # needed where the base has no web server that is known"
+        }
+        _ => "# root = \"/where/it/goes\"          # default: from the kind of artifact and the base",
+    };
     let text = format!(
         "format = 1\n\n[image]\nname = {}\nbase = {}\n# tags = [\"{{git.short}}\"]\n\n[app]\n{}path = {}\n\
-         # root = \"/where/it/goes\"          # default: from the kind of artifact and the base\n\n{more}\
+         {root}\n\n{more}\
          # [config]\n# env = {{ {variable} }}\n# ports = [8080]\n# user = \"1000:1000\"\n",
         quoted(&name),
         quoted(&base),
