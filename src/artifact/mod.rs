@@ -20,6 +20,7 @@ mod form;
 mod found_tree;
 mod glimpse;
 mod groups;
+mod interpreted;
 mod jar_surroundings;
 mod java;
 mod kind;
@@ -42,12 +43,15 @@ mod words;
 pub use detect::{Artifact, check_supported, detect, detect_as, findings, propose, requirements};
 pub use find::find;
 pub use form::Form;
+pub use interpreted::{Interpreted, interpreted};
 pub use kind::ArtifactKind;
 pub use kinds::{KINDS, kind_named};
 pub use loaded::requirements_of_program;
 pub use options::{AppOptions, AppRoot, ArtifactLayout, StartWay};
 pub use proposal::Proposal;
-pub use requirement::{KeptFact, Libraries, Requirement, Requirements, Search, ServletUse};
+pub use requirement::{
+    KeptFact, Libraries, NodeModules, PythonNeeds, Requirement, Requirements, Search, ServletUse,
+};
 pub use version::{Version, version};
 
 #[cfg(test)]

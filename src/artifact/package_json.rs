@@ -22,6 +22,7 @@ pub(super) fn text_of(object: JsonValue<'_>, name: &str) -> Option<String> {
 /// The parts of a `package.json` that decide an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct PackageJson {
+    pub(super) name: Option<String>,
     pub(super) version: Option<String>,
     pub(super) main: Option<String>,
     pub(super) scripts: BTreeMap<String, String>,
@@ -49,6 +50,7 @@ impl PackageJson {
         let mut peers = Vec::new();
         for (key, value) in object.members() {
             match &*key {
+                "name" => all.name = value.as_str().map(std::borrow::Cow::into_owned),
                 "version" => all.version = value.as_str().map(std::borrow::Cow::into_owned),
                 "main" => all.main = value.as_str().map(std::borrow::Cow::into_owned),
                 "scripts" => {

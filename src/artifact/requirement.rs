@@ -151,6 +151,17 @@ pub enum Requirement {
         /// The range, as `engines.node` has it.
         range: String,
     },
+    /// The modules that a file of JavaScript loads as soon as it starts.
+    NodeModules(NodeModules),
+    /// A file with statements of ES modules whose name does not say so.
+    NodeSyntax {
+        /// Its path in the image.
+        file: EntryPath,
+        /// Whether it is the artifact alone, so that only other files of the image can say what it is.
+        is_alone: bool,
+    },
+    /// The distributions that installed ones need.
+    PythonPackages(PythonNeeds),
     /// The interfaces for addons (`NODE_MODULE_VERSION`) that a package has compiled addons for, of which one is enough.
     NodeAbi {
         /// The versions of the interface.
@@ -189,6 +200,28 @@ pub enum KeptFact {
     Java(u32),
     /// This servlet container: kind, generation of the API and place for applications.
     Container(Container),
+}
+
+/// The modules that a file of JavaScript loads as soon as it starts, without those of Node.js itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeModules {
+    /// Its path in the image.
+    pub file: EntryPath,
+    /// Packages and files in `require`.
+    pub required: Vec<String>,
+    /// Packages and files in `import`.
+    pub imported: Vec<String>,
+    /// Whether the file is the whole artifact.
+    pub is_alone: bool,
+}
+
+/// Distributions of Python that others need, and that are not installed beside them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PythonNeeds {
+    /// The name of each, and of one that needs it.
+    pub missing: Vec<(String, String)>,
+    /// Whether the packages of the base are not seen.
+    pub is_isolated: bool,
 }
 
 /// The libraries of a program, and where its loader looks for them.

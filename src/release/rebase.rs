@@ -577,6 +577,7 @@ impl CheckedSettings {
             base: Some(base),
             library_path: self.library_path.clone(),
             path: self.path.clone(),
+            node_path: None,
             user: self.user.clone(),
             directory: self.directory.clone(),
             cure: READ_BASES,

@@ -88,6 +88,9 @@ rules! {
     NodeAbi "node-abi" Error
         "A compiled addon loads only in the version of Node.js and on the system that it was built for."
         "Install the dependencies with the base's Node.js, on its system.";
+    ModuleMissing "module-missing" Error
+        "An application does not start without the packages and files that it loads."
+        "Install what is missing, or bundle the application into one file.";
     EntrypointMissing "entrypoint-missing" Error
         "A container does not start without the program that it is told to start."
         "Correct `config.entrypoint`, take a base that has the program, or add it in a layer.";

@@ -612,6 +612,7 @@ const TESTED: &[(&str, &str, &str)] = &[
     ("python-abi", MATRIX, MATRIX),
     ("node-version", MATRIX, MATRIX),
     ("node-abi", MATRIX, MATRIX),
+    ("module-missing", MATRIX, "node::what_a_bundle_loads_only_now_and_then_is_not_asked_for"),
     ("entrypoint-missing", MATRIX, MATRIX),
     ("no-entrypoint", NOTHING, NOTHING),
     ("entrypoint-not-executable", STARTED, STARTED),

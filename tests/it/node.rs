@@ -195,11 +195,11 @@ fn one_bumped_package_sends_its_bucket() {
 #[test]
 fn settings_win_over_what_the_application_wants() {
     let (_base, project) = shop(
-        "\n[config]\nworkdir = \"/srv\"\nenv = { NODE_ENV = \"test\" }\nentrypoint = [\"/usr/bin/node\", \"x\"]\n",
+        "\n[config]\nworkdir = \"/srv\"\nenv = { NODE_ENV = \"test\" }\nentrypoint = [\"/usr/bin/node\", \"/app/server\"]\n",
     );
     project.build("-o oci:out");
     let config = config_of(&project);
-    assert_eq!(config["Entrypoint"], serde_json::json!(["/usr/bin/node", "x"]));
+    assert_eq!(config["Entrypoint"], serde_json::json!(["/usr/bin/node", "/app/server"]));
     assert_eq!(config["WorkingDir"], "/srv");
     assert!(config["Env"].to_string().contains("NODE_ENV=test"), "{config}");
     let (_base, project) = shop("\n[config]\nunset-env = [\"NODE_ENV\"]\n");
@@ -222,7 +222,7 @@ fn hints_work_when_they_are_followed() {
     project
         .pack("build")
         .fails(1)
-        .says(&["its start script `tsx server.ts twice`", "--set 'config.entrypoint="])
+        .says(&["its start script `tsx server.ts twice` starts `tsx`", "--set 'config.entrypoint="])
         .hints();
     project.pack("build").arg("--set").arg("config.entrypoint=[\"node\", \"server.js\"]").built("-o oci:out");
     assert_eq!(config_of(&project)["Entrypoint"], serde_json::json!(["node", "server.js"]));
@@ -283,4 +283,129 @@ fn one_bundled_file_is_an_image() {
     let built = project.build(&format!("dist/server.cjs --base {layout} --name localhost/x -t 1 -o oci:out"));
     check_golden("node bundle", &built);
     assert_eq!(config_of(&project)["Entrypoint"], serde_json::json!(["node", "/app/server.cjs"]));
+}
+
+/// The rules of the findings of a file alone that are neither met nor advice.
+fn rules_of(project: &Project, layout: &str, file: &str) -> Vec<String> {
+    let check =
+        project.pack("check --json").args(&format!("{file} --base {layout} --name localhost/x")).run();
+    let findings = check.json()["findings"].as_array().unwrap().clone();
+    let told = findings.iter().filter(|finding| {
+        ["error", "warning"].contains(&finding["level"].as_str().unwrap()) && finding["answer"] != "met"
+    });
+    told.map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_file_alone_has_what_it_loads() {
+    let (_base, layout) = base_with("usr/bin/node", ", NODE_VERSION = \"18.19.0\"");
+    let project = Project::new();
+    for (name, text, expected) in [
+        ("a.js", "const x = require('express')", &["module-missing"][..]),
+        ("b.mjs", "import { x } from '@a/b/c'", &["module-missing"]),
+        ("c.cjs", "require('./lib/other')", &["module-missing"]),
+        ("d.js", "import fs from 'node:fs'", &["node-version"]),
+        ("e.mjs", "import fs from 'node:fs'", &[]),
+        ("f.cjs", "const fs = require('fs/promises'), x = require('worker_threads')", &[]),
+    ] {
+        project.write(name, text);
+        assert_eq!(rules_of(&project, &layout, name), expected, "{name}");
+    }
+    let refused = project.pack("build").args(&format!("a.js --base {layout} --name localhost/x -t 1"));
+    refused.fails(1).says(&["`/app/a.js` loads `express`, which the image lacks", "bundle it"]).hints();
+    // Other files of the image may have it, or say what it is.
+    project.write("lib/x", "");
+    project.write(
+        "build.toml",
+        format!(
+            "[image]\nname = \"localhost/x\"\nbase = \"{layout}\"\ntags = [\"1\"]\n\n[app]\npath = \"d.js\"\n\n\
+             [[layer]]\nname = \"more\"\nfiles = [{{ from = \"package.json\", to = \"/app/package.json\" }}]\n"
+        ),
+    );
+    project.write("package.json", r#"{"type":"module"}"#);
+    project.pack("build").built("");
+}
+
+/// Bundlers leave calls of packages in the code that only some environments have.
+#[test]
+fn what_a_bundle_loads_only_now_and_then_is_not_asked_for() {
+    let (_base, layout) = base_with("usr/bin/node", "");
+    let project = Project::new();
+    project.write(
+        "bundle.js",
+        "var a=(e,t)=>()=>(t||e((t={exports:{}}).exports,t),t.exports);var b=a((e,t)=>{try{t.exports=require('bufferutil')}\
+         catch{t.exports=null}});if(process.env.X)require('fsevents');function c(){return require('pg-native')}\
+         const d=process.env.Y?require('encoding'):null;console.log(b(),/[/'\"{]/.test(`${d}`))\n",
+    );
+    assert_eq!(rules_of(&project, &layout, "bundle.js"), Vec::<String>::new());
+}
+
+/// The file of an entrypoint, and what the file that starts an application loads.
+#[test]
+fn what_node_is_to_run_is_there() {
+    let (_base, project) = shop("");
+    let missing =
+        project.pack("build").arg("--set").arg("config.entrypoint=[\"node\", \"dist/main.js\"]").fails(1);
+    missing.says(&["lacks `/app/dist/main.js`, which `node` is to run", "npm run build"]).hints();
+    for good in
+        ["[\"node\", \"server\"]", "[\"node\", \"/app/server.js\", \"x.js\"]", "[\"node\", \"-e\", \"1\"]"]
+    {
+        project.pack("build").arg("--set").arg(&format!("config.entrypoint={good}")).ok();
+    }
+    project.write("app/server.js", "const x = require('greet'), y = require('nothing')\n");
+    let missing = project.pack("build").fails(1);
+    missing.says(&["`/app/server.js` loads `nothing`, which the image lacks"]).hints();
+    project.pack("build").arg("--allow").arg("module-missing=a layer of the cluster has it").ok();
+}
+
+/// `npm start` finds the programs of packages, splits words and sets variables in the same way.
+#[test]
+fn a_start_script_of_a_package_starts_as_npm_does() {
+    const PROGRAM: &str =
+        "#!/usr/bin/env node\nconsole.log('is', process.env.PORT, JSON.stringify(process.argv.slice(2)))\n";
+    let (_base, project) = shop("");
+    let manifest = |script: &str| {
+        serde_json::json!({"name": "hello", "scripts": {"start": script, "build": "tsc"},
+            "dependencies": {"greet": "1", "@say/what": "1"}, "devDependencies": {"check": "1"}})
+        .to_string()
+    };
+    let greet = r#"{"name":"greet","version":"1.0.0","dependencies":{"word":"3"},"bin":{"hail":"./cli.js"}}"#;
+    project.write("app/node_modules/greet/package.json", greet);
+    project.write("app/node_modules/greet/cli.js", PROGRAM);
+    chmod(&project.path("app/node_modules/greet/cli.js"), 0o755);
+    let script = "PORT=80 greet ./public 'a b' \"c\"";
+    project.write("app/package.json", manifest(script));
+    project.build("-o oci:out");
+    let config = config_of(&project);
+    let words = ["node", "/app/node_modules/.bin/greet", "./public", "a b", "c"];
+    assert_eq!(config["Entrypoint"], serde_json::json!(words));
+    assert!(config["Env"].to_string().contains("PORT=80"), "{config}");
+    if let Ok(said) = std::process::Command::new("npm").arg("start").current_dir(project.path("app")).output()
+    {
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.contains("is 80 [\"./public\",\"a b\",\"c\"]"), "{said}");
+    }
+    // pnpm leaves no link to the program there, but the package tells its file.
+    project.write("app/package.json", manifest("hail"));
+    project.build("-o oci:out");
+    assert_eq!(
+        config_of(&project)["Entrypoint"],
+        serde_json::json!(["node", "/app/node_modules/greet/cli.js"])
+    );
+    // A program that only developers have, and a file that a build makes.
+    project
+        .write("app/node_modules/check/package.json", r#"{"name":"check","version":"4.0.0","bin":"c.js"}"#);
+    project.write("app/node_modules/check/c.js", PROGRAM);
+    project.write("app/package.json", manifest("check server.js"));
+    project
+        .pack("build")
+        .fails(1)
+        .says(&["starts `check`", "those for development", "npm install NAME"])
+        .hints();
+    project.write("app/package.json", manifest("node dist/main.js"));
+    project
+        .pack("build")
+        .fails(1)
+        .says(&["names `dist/main.js`, which is not in it", "npm run build"])
+        .hints();
 }

@@ -232,3 +232,23 @@ fn init_finds_the_application() {
     let (_base, layout) = base_with("usr/bin/python3.11", "");
     assert_eq!(names(&project.build(&format!("--base {layout}"))), ["dependencies", "app"]);
 }
+
+#[test]
+fn what_python_is_to_run_is_there() {
+    let (_base, project) = shop(&environment(".venv/"), "");
+    let with = |words: &str| {
+        let mut run = project.pack("build");
+        run = run.arg("--set").arg(&format!("config.entrypoint=[\"/app/.venv/bin/python\", {words}]"));
+        run
+    };
+    with("\"app.py\"").fails(1).says(&["lacks `/app/app.py`, which `python` is to run"]).hints();
+    with("\"-m\", \"shop.web\"")
+        .fails(1)
+        .says(&["lacks the module `shop.web`, which `python` is to run"])
+        .hints();
+    with("\"-m\", \"hello\"").ok();
+    project.write("app/shop/web.py", "");
+    with("\"-m\", \"shop.web\"").ok();
+    with("\"-u\", \"shop/web.py\"").ok();
+    with("\"-c\", \"1\"").ok();
+}

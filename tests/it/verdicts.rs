@@ -107,8 +107,26 @@ fn interpreter(variable: &str, name: &str) -> Project {
     base(&["linux/amd64"], &program, &[("program", "program")])
 }
 
-/// An application of Node.js that says on which it runs, and one with an addon for Node.js 20.
-const NODE_APPS: [(&str, &[(&str, &str)]); 2] = [
+/// A base with a program of this name, and a file.
+fn interpreter_and(name: &str, file: &str) -> Project {
+    let program = format!(
+        "\n[[layer]]\nname = \"program\"\n\
+         files = [{{ from = \"files/program\", to = \"/usr/bin/{name}\", mode = \"0755\" }}]\n"
+    );
+    base(&["linux/amd64"], &program, &[("program", "program"), (file, "")])
+}
+
+/// An application of Node.js that says on which it runs, one with an addon for Node.js 20, and one of Python that lacks a
+/// distribution.
+const APPS: [(&str, &[(&str, &str)]); 3] = [
+    (
+        "packages",
+        &[
+            ("__main__.py", ""),
+            ("shop-1.dist-info/METADATA", "Name: shop\nRequires-Dist: greet>=1\n"),
+            ("shop-1.dist-info/RECORD", ""),
+        ],
+    ),
     (
         "node",
         &[
@@ -128,7 +146,7 @@ const NODE_APPS: [(&str, &[(&str, &str)]); 2] = [
 
 /// Writes the artifact of a row.
 fn write_artifact(project: &Project, row: &Row) {
-    let Some((name, files)) = NODE_APPS.iter().find(|(name, _)| *name == row.name) else {
+    let Some((name, files)) = APPS.iter().find(|(name, _)| *name == row.name) else {
         project.write(row.name, (row.artifact)());
         return;
     };
@@ -288,6 +306,34 @@ fn rows() -> Vec<Row> {
             good: || interpreter("NODE_VERSION = \"20.11.0\"", "node"),
             bad: || interpreter("NODE_VERSION = \"18.19.0\"", "node"),
             says: "runs on Node.js `^20.9 || >=22` (`engines.node` in `package.json`), and the base has 18.19.0",
+            ..one()
+        },
+        Row {
+            requirement: "NodeModules",
+            artifact: || b"const x = require('express')\n".to_vec(),
+            name: "shop.js",
+            good: || interpreter_and("node", "app/node_modules/express/index.js"),
+            bad: || interpreter_and("node", "app/node_modules/fastify/index.js"),
+            says: "`express`",
+            ..one()
+        },
+        Row {
+            requirement: "NodeSyntax",
+            artifact: || b"import fs from 'fs'\n".to_vec(),
+            name: "shop.js",
+            good: || interpreter("NODE_VERSION = \"22.12.0\"", "node"),
+            bad: || interpreter("NODE_VERSION = \"18.19.0\"", "node"),
+            says: "`/app/shop.js` has `import` or `export`",
+            ..one()
+        },
+        Row {
+            requirement: "PythonPackages",
+            artifact: Vec::new,
+            name: "packages",
+            settings: "\n[check]\nlevels = { module-missing = \"error\" }\n",
+            good: || interpreter_and("python3", "usr/lib/python3/dist-packages/greet.py"),
+            bad: || interpreter_and("python3", "usr/lib/python3/dist-packages/meet.py"),
+            says: "need `greet` (of `shop`), which is not installed",
             ..one()
         },
         Row {

@@ -4,16 +4,20 @@
 mod bundle;
 mod installed;
 mod layout;
+mod modules;
+mod script;
 mod start;
 
 use std::collections::BTreeMap;
 
 use installed::{Manager, named};
 use layout::NodeFiles;
+use modules::StartedScript;
 use start::{NoCommand, NodeCommand};
 
 use super::super::error::ArtifactError;
 use super::super::form::Form;
+use super::super::found_tree::PathEnd;
 use super::super::glimpse::Glimpse;
 use super::super::kind::ArtifactKind;
 use super::super::material::Material;
@@ -100,11 +104,10 @@ impl ArtifactKind for NodeApp {
         let names: Vec<&str> = needs.iter().map(String::as_str).collect();
         let are = if names.len() == 1 { "is" } else { "are" };
         let has = |name: &str| material.size_of(name).is_some();
-        let command = Manager::by_lock(has).install(has);
         Err(ArtifactError::Unfit {
             path: material.path().to_owned(),
             why: format!("{} of its `dependencies` {are} not in `node_modules`", named(&names)),
-            hint: format!("run `{command}`; or give the one file of a bundle that has them in it"),
+            hint: Manager::by_lock(has).hint_to_install(has),
         })
     }
 
@@ -126,7 +129,7 @@ impl ArtifactKind for NodeApp {
             None
         } else {
             Some(
-                NodeCommand::of(&files.package, &files.tree)
+                NodeCommand::of(&files.package, &files.tree, |path| files.is_kept(path))
                     .map_err(|error| without_command(material, &files, error))?,
             )
         };
@@ -143,6 +146,7 @@ impl ArtifactKind for NodeApp {
             ));
         }
         let mut env = BTreeMap::from([("NODE_ENV".to_owned(), "production".to_owned())]);
+        env.extend(entrypoint.iter().flat_map(|command| command.variables.iter().cloned()));
         if files.is_next {
             // Container engines set it to the container's name, which is one address of it.
             env.insert("HOSTNAME".to_owned(), "0.0.0.0".to_owned());
@@ -172,10 +176,16 @@ impl ArtifactKind for NodeApp {
             let name = node(search.interpreter).to_owned();
             requirements.all.push(Requirement::Executable { name, home: None });
         }
+        if material.form() == Form::File {
+            requirements.all.extend(bundle::requirements(material, options)?);
+        }
         if material.form() == Form::Directory {
             let files = NodeFiles::read(material, options, scanner)?;
             let range = files.package.node.clone().filter(|range| NodeRange::parse(range).is_some());
             requirements.all.extend(range.map(|range| Requirement::Node { range }));
+            if !options.has_entrypoint {
+                requirements.all.extend(started(&files, root(options)?.as_ref())?);
+            }
             let modules = modules(&files, scanner)?;
             requirements.all.extend(modules.interfaces());
             requirements.all.extend(modules.requirements(root(options)?.as_ref()));
@@ -192,6 +202,20 @@ impl ArtifactKind for NodeApp {
     }
 }
 
+/// Why a directory with a `package.json` and without packages is no application yet, and what makes it one; `None` where
+/// it needs no packages.
+pub(super) fn not_installed(material: &Material) -> Result<Option<(String, String)>, ArtifactError> {
+    let Some(bytes) = material.read(PACKAGE, MAX_TEXT)? else { return Ok(None) };
+    let needs = PackageJson::parse(&bytes).map(|package| package.dependencies).unwrap_or_default();
+    if needs.is_empty() {
+        return Ok(None);
+    }
+    let names: Vec<&str> = needs.iter().map(String::as_str).collect();
+    let why = format!("it is a project of Node.js without its packages ({})", named(&names));
+    let has = |name: &str| material.size_of(name).is_some();
+    Ok(Some((why, Manager::by_lock(has).hint_to_install(has))))
+}
+
 /// Where it goes; `None` is the image's root.
 fn root(options: &AppOptions) -> Result<Option<EntryPath>, ArtifactError> {
     match &options.root {
@@ -199,6 +223,31 @@ fn root(options: &AppOptions) -> Result<Option<EntryPath>, ArtifactError> {
         Some(AppRoot::At(path)) => Ok(Some(path.clone())),
         None => EntryPath::new(ROOT).map(Some).map_err(|_| ArtifactError::BadName { name: shown(ROOT) }),
     }
+}
+
+/// The requirements of the file that starts it.
+fn started(files: &NodeFiles, root: Option<&EntryPath>) -> Result<Vec<Requirement>, ArtifactError> {
+    let Ok(command) = NodeCommand::of(&files.package, &files.tree, |path| files.is_kept(path)) else {
+        return Ok(Vec::new());
+    };
+    let Some(path) = command.file().and_then(|file| start::module_file(&files.tree, file)) else {
+        return Ok(Vec::new());
+    };
+    let PathEnd::Here(path, item) = files.tree.follow(path.as_bytes()) else { return Ok(Vec::new()) };
+    let target = match root {
+        Some(root) => root.join(&path),
+        None => EntryPath::new(&path),
+    };
+    let Ok(target) = target else { return Ok(Vec::new()) };
+    let script = StartedScript {
+        path: &item.path,
+        size: item.stamp.size,
+        target,
+        package: files.package.name.as_deref(),
+        is_open: files.leaves_kind_open(&path)?,
+        is_alone: false,
+    };
+    script.requirements()
 }
 
 /// The program that starts it: the one on the `PATH`, except in images that have it elsewhere.
@@ -209,9 +258,15 @@ const fn node(interpreter: InterpreterPlace) -> &'static str {
     }
 }
 
-fn without_command(material: &Material, files: &NodeFiles, NoCommand(why): NoCommand) -> ArtifactError {
+fn without_command(
+    material: &Material,
+    files: &NodeFiles,
+    NoCommand { why, hint }: NoCommand,
+) -> ArtifactError {
     let is_next_project = files.tree.is_directory(b".next") && !files.is_next;
-    let hint = if is_next_project {
+    let hint = if let Some(hint) = hint {
+        return ArtifactError::Unfit { path: material.path().to_owned(), why, hint };
+    } else if is_next_project {
         "set `output: \"standalone\"` in `next.config.js`, build, and give `.next/standalone`"
     } else {
         "write the command as `entrypoint` into `[config]`, or give it with \

@@ -4,6 +4,8 @@
 mod distributions;
 mod environment;
 mod layout;
+mod markers;
+mod project;
 mod scripts;
 mod zipapp;
 
@@ -12,6 +14,7 @@ use std::collections::BTreeMap;
 use distributions::PythonDistributions;
 use environment::{CONDA, MARKER, PythonEnvironment, PythonVersion, USUAL, home};
 use layout::{PythonFiles, in_image};
+use project::PythonProject;
 use zipapp::ZipAppKind;
 
 use super::super::error::ArtifactError;
@@ -164,6 +167,7 @@ impl ArtifactKind for Python {
         if is_virtual || !options.has_entrypoint {
             requirements.all.push(executable(interpreter(&files, search.interpreter)));
         }
+        requirements.all.extend(files.needs()?.map(Requirement::PythonPackages));
         let root = root(options, &files.environment)?;
         requirements.all.extend(modules(&files, scanner)?.requirements(root.as_ref()));
         Ok(requirements)
@@ -171,13 +175,17 @@ impl ArtifactKind for Python {
 
     fn version(&self, material: &Material) -> Result<Option<(Option<String>, &'static str)>, ArtifactError> {
         const WHERE: &str = "`METADATA` of the application's distribution";
+        let project = PythonProject::of(material)?;
         for site in sites(material)? {
             let distributions = PythonDistributions::in_directory(material, &site)?;
-            if let Some(version) = distributions.application().and_then(|of| of.version.clone()) {
+            if let Some(version) = distributions.application(&project).and_then(|of| of.version.clone()) {
                 return Ok(Some((Some(version), WHERE)));
             }
         }
-        Ok(Some((None, WHERE)))
+        Ok(Some(match project.version {
+            Some(version) => (Some(version), "`version` in `pyproject.toml`"),
+            None => (None, WHERE),
+        }))
     }
 
     fn usual_base(&self, material: &Material) -> String {
@@ -193,6 +201,21 @@ impl ArtifactKind for Python {
     fn root_hint(&self) -> &'static str {
         "such as \"/app\""
     }
+}
+
+/// Why a directory with the files of a Python project and without packages is no application yet, and what makes it one.
+pub(super) fn not_installed(material: &Material) -> Option<(String, String)> {
+    let what = [
+        ("requirements.txt", "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"),
+        ("uv.lock", "uv sync --no-editable --no-dev"),
+        ("pyproject.toml", "python3 -m venv .venv && .venv/bin/pip install ."),
+    ];
+    let (file, command) = what.into_iter().find(|(file, _)| material.size_of(file).is_some())?;
+    let why = format!("it is a project of Python (`{file}`) without its packages");
+    Some((
+        why,
+        format!("run `{command}` in its directory, or `pip install --target` into a directory and give that"),
+    ))
 }
 
 /// Where its packages may lie: the artifact itself, and the packages of environments in the usual places.
@@ -274,7 +297,7 @@ fn start(
     if files.tree.is_file(b"__main__.py") {
         return Ok((vec![own, in_image(root, b"")], "by `__main__.py`".to_owned()));
     }
-    let application = files.distributions.application();
+    let application = files.application();
     if let Some((application, (path, function))) =
         application.and_then(|application| Some((application, files.program(application)?)))
     {
@@ -287,16 +310,31 @@ fn start(
             return Ok((vec![own, "-c".to_owned(), code], why));
         }
     }
+    if let Some(program) = files.project.program().filter(|name| files.tree.is_file(name.as_bytes())) {
+        let why = format!("by `{program}`, the program of the project");
+        return Ok((vec![own, in_image(root, program.as_bytes())], why));
+    }
+    let programs: Vec<String> = files.project.programs.iter().map(|name| format!("`{name}`")).collect();
+    let example = files.project.programs.first().map(|name| in_image(root, name.as_bytes()));
     let why = match application {
+        Some(application) if application.scripts.is_empty() => {
+            format!("the distribution `{}`, which is the project, has no programs", application.name)
+        }
+        None if !programs.is_empty() => {
+            format!("nothing says which program of the project starts it: it has {}", programs.join(", "))
+        }
         Some(application) => {
             format!("the distribution `{}` has several programs, and none of its own name", application.name)
         }
         None => "it has no `__main__.py`, and not one distribution alone with programs that no other needs"
             .to_owned(),
     };
+    let words = match example {
+        Some(program) => format!("\"{own}\", \"{program}\""),
+        None => format!("\"{own}\", \"-m\", \"MODULE\""),
+    };
     let hint = format!(
-        "write the command as `entrypoint` into `[config]`, or give it with \
-         `--set 'config.entrypoint=[\"{own}\", \"-m\", \"MODULE\"]'`"
+        "write the command as `entrypoint` into `[config]`, or give it with `--set 'config.entrypoint=[{words}]'`"
     );
     Err(ArtifactError::Unfit { path: material.path().to_owned(), why, hint })
 }

@@ -22,6 +22,8 @@ pub(crate) struct CandidateImage<'a, T> {
     pub(crate) library_path: Option<String>,
     /// The `PATH` of its processes.
     pub(crate) path: Option<String>,
+    /// Where Node.js looks for packages besides: `NODE_PATH`.
+    pub(crate) node_path: Option<String>,
     /// The user of its processes, as its configuration has it: `USER[:GROUP]`; empty is root.
     pub(crate) user: String,
     /// Where its processes start.
@@ -42,6 +44,16 @@ impl<T: FileTree> CandidateImage<'_, T> {
     /// The facts that follow from all layers of the base.
     pub(super) fn system(&mut self) -> Result<Option<SystemFacts>, BoxedError> {
         self.tree.system()
+    }
+
+    /// Whether a file or directory is at the end of the links of `path`.
+    pub(super) fn has(&mut self, path: &str) -> Result<BaseAnswer<()>, BoxedError> {
+        let mut tree = MeteredTree { tree: &mut *self.tree, lookups: &mut self.lookups };
+        Ok(match follow(&mut tree, path.as_bytes())? {
+            BaseAnswer::Here(_) => BaseAnswer::Here(()),
+            BaseAnswer::Nothing => BaseAnswer::Nothing,
+            BaseAnswer::Unknown => BaseAnswer::Unknown,
+        })
     }
 
     /// The file at the end of the links of `path`, which is to be a library or loader for the platform.

@@ -167,6 +167,37 @@ pub(super) fn node<T: FileTree>(
     })
 }
 
+/// The versions that take `import` and `export` in a file whose name does not say that it is a module.
+const WITH_SYNTAX: &str = "^20.19.0 || >=22.7.0";
+
+/// Whether the base's Node.js takes a `.js` file with `import` or `export`.
+pub(super) fn node_syntax<T: FileTree>(
+    file: &str,
+    image: &mut CandidateImage<'_, T>,
+) -> Result<Finding, BoxedError> {
+    let rule = Rule::NodeVersion;
+    let needs = format!(
+        "`{file}` has `import` or `export`, which Node.js takes in a `.js` file from 20.19 and 22.7 on"
+    );
+    let found = node_of(image)?;
+    let judged = found.as_ref().zip(NodeRange::parse(WITH_SYNTAX));
+    let judged = judged.and_then(|(version, range)| Some((version, range.judge(version)?)));
+    let hint = "name the file `.mjs`, put `\"type\": \"module\"` into the `package.json` beside it, or use a base with a newer Node.js";
+    Ok(match judged {
+        Some((version, InRange::Yes)) => {
+            Finding::met(rule, format!("{needs}, and {} has {}", image.base_name, Foreign::new(version)))
+        }
+        Some((version, InRange::No)) => {
+            let message = format!("{needs}, and {} has {}", image.base_name, Foreign::new(version));
+            Finding::not_met(rule, message).hint(hint)
+        }
+        Some((_, InRange::Maybe)) | None => {
+            let what = format!("whether the Node.js of {} takes `import` in `{file}`", image.base_name);
+            unknown_node(rule, &what, image)?
+        }
+    })
+}
+
 /// Whether the base's Node.js has an interface that compiled addons are for.
 pub(super) fn node_abi<T: FileTree>(
     versions: &BTreeSet<u32>,

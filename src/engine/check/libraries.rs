@@ -513,6 +513,7 @@ mod tests {
                 base: None,
                 library_path: None,
                 path: None,
+                node_path: None,
                 user: String::new(),
                 directory: None,
                 cure: "look",

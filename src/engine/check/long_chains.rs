@@ -61,6 +61,7 @@ impl Chain {
             base: None,
             library_path: None,
             path: None,
+            node_path: None,
             user: String::new(),
             directory: None,
             cure: "look",

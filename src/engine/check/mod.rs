@@ -9,6 +9,7 @@
 //! and one error lists those that are errors.
 
 mod access;
+mod arguments;
 mod clobbered;
 mod configured;
 mod content;
@@ -22,6 +23,7 @@ mod libraries;
 #[cfg(test)]
 mod long_chains;
 mod lookups;
+mod modules;
 mod planned;
 mod replaced;
 mod requirement;

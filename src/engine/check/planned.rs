@@ -1,13 +1,14 @@
 //! All checks of a planned image.
 
 use super::access::{self, WritableDirectory};
+use super::arguments::InterpretedCommand;
 use super::configured::ConfiguredImage;
 use super::executable::{StartProgram, executable};
 use super::image::CandidateImage;
 use super::lookups::PathLookups;
 use super::requirement::{check, check_all};
 use super::start;
-use crate::artifact::{Requirement, Requirements};
+use crate::artifact::{Requirement, Requirements, interpreted};
 use crate::bases::{BaseLayers, Empty, FileTree, Stack};
 use crate::engine::apps::Start;
 use crate::engine::request::Request;
@@ -18,7 +19,7 @@ use crate::project::config::{Arguments, ImagePath, Spanned};
 use crate::runtime::events::{Progress, Stage, Step};
 use crate::runtime::interrupt::Interrupt;
 use crate::types::error::BoxedError;
-use crate::types::finding::{Finding, SettingPlace, Severity};
+use crate::types::finding::{Answer, Finding, SettingPlace, Severity};
 use crate::types::platform::Platform;
 use crate::types::rule::Rule;
 
@@ -120,6 +121,7 @@ impl Checks<'_> {
         drop(step);
         let _step = self.step("program that starts the image");
         findings.extend(self.started(tree, specs)?);
+        findings.extend(self.interpreted(tree)?);
         Ok(())
     }
 
@@ -159,6 +161,7 @@ impl Checks<'_> {
             base: self.config,
             library_path: self.variable("LD_LIBRARY_PATH"),
             path: self.variable("PATH"),
+            node_path: self.variable("NODE_PATH"),
             user: self.user_name(),
             directory: directory
                 .or_else(|| self.start.workdir.clone())
@@ -325,6 +328,42 @@ impl Checks<'_> {
             findings.iter_mut().for_each(|finding| finding.level = finding.level.min(Severity::Warning));
         }
         let place = setting.and_then(|setting| self.place(setting));
+        Ok(findings.into_iter().map(|finding| finding.at_setting(place.clone())).collect())
+    }
+
+    /// Whether the image has what the settings tell an interpreter to run.
+    fn interpreted<T: FileTree>(&self, tree: &mut T) -> Result<Vec<Finding>, BoxedError> {
+        let own = &self.request.settings.config;
+        let base = self.config.and_then(|config| config.config.as_ref());
+        let of_base = base.and_then(|run| run.entrypoint.as_deref());
+        let entrypoint = arguments(&own.entrypoint).or(self.start.entrypoint.as_deref()).or(of_base);
+        let cmd = arguments(&own.cmd).unwrap_or_default();
+        let entrypoint = entrypoint.unwrap_or_default();
+        // The script of a base starts the words of `cmd`.
+        let (words, setting, is_default) = if own.entrypoint.is_some() {
+            ([entrypoint, cmd].concat(), own.entrypoint.as_ref(), false)
+        } else if !interpreted(&[entrypoint, &["x".to_owned()]].concat()).is_empty() {
+            ([entrypoint, cmd].concat(), own.cmd.as_ref(), true)
+        } else {
+            (cmd.to_vec(), own.cmd.as_ref(), true)
+        };
+        let Some(setting) = setting else { return Ok(Vec::new()) };
+        let cure = self.cure();
+        let mut image = self.image(tree, &cure);
+        let command = InterpretedCommand { words: &words, python_path: self.variable("PYTHONPATH") };
+        let mut findings = command.findings(&mut image)?;
+        // Of a program that may not be there, this is no other question.
+        if findings.iter().any(|finding| finding.answer == Answer::Unknown) {
+            let name = words.first().map(String::as_str).unwrap_or_default();
+            let program = StartProgram { name, role: String::new(), remedy: String::new() };
+            if executable(&program, &mut image)?.1.is_none() {
+                findings.retain(|finding| finding.answer != Answer::Unknown);
+            }
+        }
+        if is_default {
+            findings.iter_mut().for_each(|finding| finding.level = finding.level.min(Severity::Warning));
+        }
+        let place = self.place(setting);
         Ok(findings.into_iter().map(|finding| finding.at_setting(place.clone())).collect())
     }
 

@@ -6,7 +6,7 @@ use super::interpreters::{self, PythonPackages};
 use super::lookups::FileAt;
 use super::script::line_ends;
 use super::versions::VersionReport;
-use super::{kept, libraries, servlet};
+use super::{kept, libraries, modules, servlet};
 use crate::artifact::{Libraries, Requirement, Requirements};
 use crate::bases::{BaseAnswer, FileTree, Libc, container, java_major, loaders, program};
 use crate::layer::{Account, EntryPath};
@@ -62,6 +62,9 @@ fn check_one<T: FileTree>(
             let packages = PythonPackages { version, shown_by, is_compiled: *is_compiled };
             vec![interpreters::python(&packages, artifact, image)?]
         }
+        Requirement::NodeModules(needed) => modules::node(needed, image)?,
+        Requirement::NodeSyntax { file, is_alone } => vec![modules::node_syntax(file, *is_alone, image)?],
+        Requirement::PythonPackages(needs) => vec![modules::python(needs, artifact, image)?],
         Requirement::Node { range } => vec![interpreters::node(range, artifact, image)?],
         Requirement::NodeAbi { versions, shown_by } => {
             vec![interpreters::node_abi(versions, shown_by, image)?]
@@ -469,6 +472,7 @@ mod tests {
             base: None,
             library_path: None,
             path: None,
+            node_path: None,
             user: String::new(),
             directory: None,
             cure: "look",

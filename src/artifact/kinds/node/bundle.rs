@@ -7,6 +7,8 @@ use super::super::super::glimpse::Glimpse;
 use super::super::super::material::Material;
 use super::super::super::options::{AppOptions, AppRoot};
 use super::super::super::proposal::{Proposal, ProposedLayer};
+use super::super::super::requirement::Requirement;
+use super::modules::StartedScript;
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath};
 use crate::types::shown::shown;
 
@@ -50,6 +52,23 @@ pub(super) fn propose(
         env: BTreeMap::from([("NODE_ENV".to_owned(), "production".to_owned())]),
         ..Proposal::default()
     })
+}
+
+/// The requirements besides its `node`: the modules that are not in it.
+pub(super) fn requirements(
+    material: &Material,
+    options: &AppOptions,
+) -> Result<Vec<Requirement>, ArtifactError> {
+    let Some(stamp) = material.stamp() else { return Ok(Vec::new()) };
+    let script = StartedScript {
+        path: material.path(),
+        size: stamp.size,
+        target: target(material, options)?,
+        package: None,
+        is_open: true,
+        is_alone: true,
+    };
+    script.requirements()
 }
 
 /// Its path in the image.

@@ -82,6 +82,19 @@ impl Manager {
         }
     }
 
+    /// The hint to install the packages of an application.
+    pub(super) fn hint_to_install(self, has: impl Fn(&str) -> bool) -> String {
+        let command = self.install(has);
+        // The packages of a member may lie at the root of its workspace.
+        let of_member = match command {
+            "npm install" => {
+                ", for a member of a workspace `npm install --no-workspaces --install-links` in its directory"
+            }
+            _ => "",
+        };
+        format!("run `{command}`{of_member}; or give the one file of a bundle that has them in it")
+    }
+
     /// How packages of a workspace get into the tree.
     pub(super) const fn remedy_of_links(self) -> &'static str {
         match self {
@@ -141,8 +154,7 @@ impl Installed {
         if !missing.is_empty() {
             let are = if missing.len() == 1 { "is" } else { "are" };
             let why = format!("{} of its `dependencies` {are} not in `node_modules`", named(&missing));
-            let command = manager.install(|path| tree.get(path.as_bytes()).is_some());
-            let hint = format!("run `{command}`; or give the one file of a bundle that has them in it");
+            let hint = manager.hint_to_install(|path| tree.get(path.as_bytes()).is_some());
             return Err(InstallFault::Unfit { why, hint });
         }
         if manager == Manager::Npm

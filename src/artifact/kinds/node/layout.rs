@@ -4,7 +4,7 @@ use super::super::super::error::ArtifactError;
 use super::super::super::found_tree::{FoundTree, Omissions, PathEnd, add_directories, unlinked_entries};
 use super::super::super::material::Material;
 use super::super::super::options::AppOptions;
-use super::super::super::package_json::PackageJson;
+use super::super::super::package_json::{PackageJson, member, package};
 use super::super::super::proposal::ProposedLayer;
 use super::super::super::words::count;
 use super::installed::{InstallFault, Installed, Manager, named, omit_links};
@@ -79,6 +79,14 @@ impl NodeFiles {
                 hint,
             ));
         }
+        let is_left_out = tree.get(MODULES).is_none() && material.has_directory("node_modules");
+        if is_left_out && !package.dependencies.is_empty() {
+            let why =
+                "its packages are left out: `.packignore`, `include` or `exclude` leaves out `node_modules`";
+            let hint = "take `node_modules` out of `.packignore` and `exclude`: a `.dockerignore` has it there, since a \
+                        Dockerfile installs the packages itself";
+            return Err(unfit(why.to_owned(), hint));
+        }
         let manager = Manager::of(&tree);
         check_links(&tree, manager).map_err(|(why, hint)| unfit(why, hint))?;
         let is_next = tree.is_file(b"server.js") && tree.is_directory(b".next/server");
@@ -105,6 +113,20 @@ impl NodeFiles {
         }
         omit_links(&files.tree, &mut files.omissions);
         Ok(files)
+    }
+
+    /// Whether no `package.json` above a file says which kind of module its `.js` files are.
+    pub(super) fn leaves_kind_open(&self, file: &[u8]) -> Result<bool, ArtifactError> {
+        let mut directory = file;
+        while let Some(end) = directory.iter().rposition(|byte| *byte == b'/') {
+            directory = &directory[..end];
+            let path = [directory, b"/package.json"].concat();
+            if let Some(bytes) = self.tree.read(&path, MAX_TEXT)? {
+                return Ok(package(&bytes).is_ok_and(|package| member(package, "type").is_none()));
+            }
+        }
+        let bytes = self.tree.read(b"package.json", MAX_TEXT)?;
+        Ok(bytes.is_none_or(|bytes| package(&bytes).is_ok_and(|package| member(package, "type").is_none())))
     }
 
     /// Leaves out caches and the files of package managers, with a note.
@@ -165,6 +187,11 @@ impl NodeFiles {
                     .to_owned(),
             );
         }
+    }
+
+    /// Whether a path goes into the image.
+    pub(super) fn is_kept(&self, path: &[u8]) -> bool {
+        !self.omissions.contains(path)
     }
 
     /// The things that go into the image.

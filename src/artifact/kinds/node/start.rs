@@ -1,10 +1,13 @@
 //! How a Node.js application starts: the program and its arguments, read from `package.json` so that signals reach it.
 //!
-//! `npm start` runs a shell, which does not pass signals on. A script of the form `node FILE [ARGS]` needs neither.
+//! `npm start` runs a shell, which does not pass signals on. A script of one plain command needs neither: `node FILE [ARGS]`, or
+//! a program of a package, which `node` runs by its file.
 
 use super::super::super::error::ArtifactError;
 use super::super::super::found_tree::FoundTree;
+use super::super::super::interpreted::{NODE_WITH_VALUE, NODE_WITHOUT_FILE};
 use super::super::super::package_json::PackageJson;
+use super::script::{self, PackageProgram, PlainScript, normal};
 use crate::layer::EntryPath;
 use crate::types::shown::Foreign;
 
@@ -21,22 +24,23 @@ pub(super) enum StartWord {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NodeCommand {
     pub(super) words: Vec<StartWord>,
+    /// Variables that the script sets.
+    pub(super) variables: Vec<(String, String)>,
     pub(super) why: String,
 }
 
-/// Why there is no command, and an example of one.
+/// Why there is no command, and what to do, where that is not to write one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NoCommand(pub(super) String);
+pub(super) struct NoCommand {
+    pub(super) why: String,
+    pub(super) hint: Option<String>,
+}
 
-/// Flags of `node` whose value is the next word.
-const WITH_VALUE: [&str; 8] =
-    ["-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions", "--env-file"];
-
-/// Flags with which `node` runs no file.
-const WITHOUT_FILE: [&str; 8] = ["-e", "--eval", "-p", "--print", "-c", "--check", "--test", "--run"];
-
-/// Characters that mean something to a shell.
-const OF_SHELL: &str = "&|;<>()$`\\\"'*?[]{}~#!%\n";
+impl NoCommand {
+    const fn new(why: String) -> Self {
+        Self { why, hint: None }
+    }
+}
 
 /// The files that Node takes for a module `x` without an extension.
 const ENDINGS: [&str; 4] = ["", ".js", ".json", ".node"];
@@ -48,44 +52,116 @@ pub(super) const NITRO: &str = "nitro.json";
 pub(super) const NITRO_SERVER: &str = "server/index.mjs";
 
 impl NodeCommand {
-    /// The command of an application.
-    pub(super) fn of(package: &PackageJson, tree: &FoundTree) -> Result<Self, NoCommand> {
+    /// The command of an application. `is_kept` tells what goes into the image.
+    pub(super) fn of(
+        package: &PackageJson,
+        tree: &FoundTree,
+        is_kept: impl Fn(&[u8]) -> bool,
+    ) -> Result<Self, NoCommand> {
         if let Some(script) = package.scripts.get("start") {
-            let shown = Foreign::short(script, 100).to_string();
-            let words = of_script(script).ok_or_else(|| {
-                NoCommand(format!("its start script `{shown}` is more than `node FILE [ARGS]`"))
-            })?;
-            for word in &words {
-                if let StartWord::File(file) = word
-                    && !is_module(tree, file)
-                {
-                    return Err(NoCommand(format!(
-                        "its start script `{shown}` names `{file}`, which is not in it"
-                    )));
-                }
-            }
-            return Ok(Self { words, why: format!("by the start script `{shown}`") });
+            return Self::of_script(script, package, tree, is_kept);
         }
         if tree.is_file(NITRO.as_bytes()) && tree.is_file(NITRO_SERVER.as_bytes()) {
             let words = vec![StartWord::File(NITRO_SERVER.to_owned())];
-            return Ok(Self { words, why: format!("by `{NITRO_SERVER}`, the server of Nitro") });
+            return Ok(Self {
+                words,
+                variables: Vec::new(),
+                why: format!("by `{NITRO_SERVER}`, the server of Nitro"),
+            });
         }
         if tree.is_file(b"server.js") {
             let words = vec![StartWord::File("server.js".to_owned())];
-            return Ok(Self { words, why: "by `server.js`, as npm does without a start script".to_owned() });
+            return Ok(Self {
+                words,
+                variables: Vec::new(),
+                why: "by `server.js`, as npm does without a start script".to_owned(),
+            });
         }
         let main = package.main.as_deref().unwrap_or("index.js");
         let named = if package.main.is_some() { "`main`" } else { "the usual main file" };
         match normal(main).filter(|main| is_module(tree, main)) {
             Some(main) => {
                 let why = format!("by {named}, `{main}`, as `package.json` has no start script");
-                Ok(Self { words: vec![StartWord::File(main)], why })
+                Ok(Self { words: vec![StartWord::File(main)], variables: Vec::new(), why })
             }
-            None => Err(NoCommand(
+            None => Err(NoCommand::new(
                 "`package.json` has neither a start script nor a `main` that is there, and there is no `server.js`"
                     .to_owned(),
             )),
         }
+    }
+
+    fn of_script(
+        script: &str,
+        package: &PackageJson,
+        tree: &FoundTree,
+        is_kept: impl Fn(&[u8]) -> bool,
+    ) -> Result<Self, NoCommand> {
+        let shown = Foreign::short(script, 100).to_string();
+        let why = format!("by the start script `{shown}`");
+        let no_command = |text: &str| NoCommand::new(format!("its start script `{shown}` {text}"));
+        let Some(PlainScript { variables, words }) = PlainScript::parse(script) else {
+            return Err(no_command("is more than one plain command"));
+        };
+        let [program, arguments @ ..] = &words[..] else {
+            return Err(no_command("is more than one plain command"));
+        };
+        if program == "node" {
+            let Some(words) = of_node(arguments) else {
+                return Err(no_command("is more than `node FILE [ARGS]`"));
+            };
+            for word in &words {
+                if let StartWord::File(file) = word
+                    && !is_module(tree, file)
+                {
+                    let NoCommand { why, .. } = no_command(&format!("names `{file}`, which is not in it"));
+                    let hint = match package.scripts.contains_key("build") {
+                        true => "run `npm run build` first, or correct the start script",
+                        false => {
+                            "build the application first if its build makes the file, or correct the start script"
+                        }
+                    };
+                    return Err(NoCommand { why, hint: Some(hint.to_owned()) });
+                }
+            }
+            return Ok(Self { words, variables, why });
+        }
+        let packages = package.dependencies.iter().chain(&package.optional);
+        let packages = packages.chain(&package.development);
+        let shown_program = Foreign::short(program, 100).to_string();
+        match script::program(program, tree, packages, is_kept) {
+            Some(PackageProgram::Script(file)) => {
+                let arguments = arguments.iter().map(|word| StartWord::Text(word.clone()));
+                let words = std::iter::once(StartWord::File(file)).chain(arguments).collect();
+                Ok(Self { words, variables, why })
+            }
+            Some(PackageProgram::Other(file)) => {
+                let NoCommand { why, .. } =
+                    no_command(&format!("starts `{shown_program}`, which is no program for `node`"));
+                let hint = format!(
+                    "write the command as `entrypoint` into `[config]`, with the program as `{file}` in the application's \
+                     directory"
+                );
+                Err(NoCommand { why, hint: Some(hint) })
+            }
+            Some(PackageProgram::ForDevelopment) => {
+                let NoCommand { why, .. } = no_command(&format!(
+                    "starts `{shown_program}`, which is in no package but those for development, and these are left out"
+                ));
+                let hint = "install its package as one of `dependencies` (`npm install NAME`), or write a start script for what \
+                            the build makes";
+                Err(NoCommand { why, hint: Some(hint.to_owned()) })
+            }
+            None => Err(no_command(&format!("starts `{shown_program}`, which no package of it has"))),
+        }
+    }
+
+    /// The file that Node.js runs, below the application's root.
+    pub(super) fn file(&self) -> Option<&str> {
+        self.words.iter().find_map(|word| match word {
+            StartWord::File(file) => Some(file.as_str()),
+            StartWord::Text(_) => None,
+        })
     }
 
     /// The words with the application at `root`, behind the program `node`.
@@ -106,13 +182,9 @@ pub(super) fn in_image(root: Option<&EntryPath>, file: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// The words of a script behind `node`; `None` where it is more than that.
-fn of_script(script: &str) -> Option<Vec<StartWord>> {
-    if script.contains(|character| OF_SHELL.contains(character)) {
-        return None;
-    }
-    let mut words = script.split_whitespace();
-    words.next().filter(|first| *first == "node")?;
+/// The words behind `node`; `None` where they are more than flags, a file and its arguments.
+fn of_node(words: &[String]) -> Option<Vec<StartWord>> {
+    let mut words = words.iter();
     let mut all = Vec::new();
     let mut file = None;
     while let Some(word) = words.next() {
@@ -121,53 +193,48 @@ fn of_script(script: &str) -> Option<Vec<StartWord>> {
             break;
         }
         let flag = word.split('=').next().unwrap_or(word);
-        if WITHOUT_FILE.contains(&flag) || word == "--" || word == "-" {
+        if NODE_WITHOUT_FILE.contains(&flag) || word == "--" || word == "-" {
             return None;
         }
-        all.push(StartWord::Text(word.to_owned()));
-        if WITH_VALUE.contains(&word) {
-            all.push(StartWord::Text(words.next()?.to_owned()));
+        all.push(StartWord::Text(word.clone()));
+        if NODE_WITH_VALUE.contains(&word.as_str()) {
+            all.push(StartWord::Text(words.next()?.clone()));
         }
     }
     all.push(StartWord::File(file?));
-    all.extend(words.map(|word| StartWord::Text(word.to_owned())));
+    all.extend(words.map(|word| StartWord::Text(word.clone())));
     Some(all)
-}
-
-/// A relative path without `.` and `..`; nothing for the root itself. `None` for one that leaves it.
-fn normal(path: &str) -> Option<String> {
-    if path.starts_with('/') {
-        return None;
-    }
-    let mut parts = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()?),
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }
 
 /// Whether `node` finds a module at `path`, as its loader of CommonJS does: a file, with an extension that is added, or a
 /// directory with a main file.
 pub(super) fn is_module(tree: &FoundTree, path: &str) -> bool {
-    is_file(tree, path)
-        || tree.is_directory(path.as_bytes()) && {
-            let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
-            let package = tree.read(below("package.json").as_bytes(), crate::runtime::input::MAX_TEXT);
-            let package = package.ok().flatten().and_then(|bytes| PackageJson::parse(&bytes).ok());
-            let main = package.and_then(|package| package.main).and_then(|main| normal(&main));
-            main.is_some_and(|main| {
-                let main = below(&main);
-                is_file(tree, &main) || is_file(tree, &format!("{main}/index"))
-            }) || is_file(tree, &below("index"))
-        }
+    module_file(tree, path).is_some()
 }
 
-fn is_file(tree: &FoundTree, path: &str) -> bool {
-    !path.is_empty() && ENDINGS.iter().any(|ending| tree.is_file(format!("{path}{ending}").as_bytes()))
+/// The file of the module at `path`.
+pub(super) fn module_file(tree: &FoundTree, path: &str) -> Option<String> {
+    if let Some(file) = file_at(tree, path) {
+        return Some(file);
+    }
+    if !tree.is_directory(path.as_bytes()) {
+        return None;
+    }
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+    let package = tree.read(below("package.json").as_bytes(), crate::runtime::input::MAX_TEXT);
+    let package = package.ok().flatten().and_then(|bytes| PackageJson::parse(&bytes).ok());
+    let main = package.and_then(|package| package.main).and_then(|main| normal(&main));
+    let main = main.and_then(|main| {
+        let main = below(&main);
+        file_at(tree, &main).or_else(|| file_at(tree, &format!("{main}/index")))
+    });
+    main.or_else(|| file_at(tree, &below("index")))
+}
+
+/// The file at `path`, with an ending where it has none.
+fn file_at(tree: &FoundTree, path: &str) -> Option<String> {
+    let mut files = ENDINGS.iter().map(|ending| format!("{path}{ending}"));
+    files.find(|file| !path.is_empty() && tree.is_file(file.as_bytes()))
 }
 
 /// Refuses a script that would be a file's name with other bytes than text.
@@ -201,7 +268,7 @@ mod tests {
         let scripts = script.map(|script| ("start".to_owned(), script.to_owned())).into_iter().collect();
         let package = PackageJson { scripts, main: main.map(str::to_owned), ..PackageJson::default() };
         let root = EntryPath::new(b"app").expect("a path");
-        let command = NodeCommand::of(&package, &tree).map_err(|error| error.0)?;
+        let command = NodeCommand::of(&package, &tree, |_| true).map_err(|error| error.why)?;
         Ok(command.at("node".to_owned(), Some(&root)))
     }
 
@@ -225,24 +292,34 @@ mod tests {
             );
         }
         for script in [
-            "next start",
-            "NODE_ENV=x node server.js",
+            "PORT=80 node server.js",
+            "node 'server.js'",
+            "node \"server.js\"",
+            "cross-env A=b node ./server.js",
+        ] {
+            assert_eq!(
+                of(script).as_deref(),
+                Ok(&["node".to_owned(), "/app/server.js".to_owned()][..]),
+                "{script}"
+            );
+        }
+        for script in ["next start", "npm run x", "tsx server.ts"] {
+            assert!(of(script).expect_err(script).contains("which no package of it has"), "{script}");
+        }
+        for script in [
             "node server.js && echo",
             "node server.js | x",
-            "node \"server.js\"",
             "node",
             "node -e 1",
             "node --test",
             "node ../server.js",
             "node /app/server.js",
-            "npm run x",
             "node -r",
             "node $FILE",
             "node --eval=1 server.js",
-            "cross-env node server.js",
             "",
         ] {
-            assert!(of(script).expect_err(script).contains("is more than `node FILE [ARGS]`"), "{script}");
+            assert!(of(script).expect_err(script).contains("is more than"), "{script}");
         }
         assert!(
             of("node dist/none.js")

@@ -1,7 +1,7 @@
 //! The installed distributions of a Python application: their files, their programs, and what they need, as the directories
 //! `*.dist-info` say it (binary distribution format, PEP 376, PEP 610).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -10,7 +10,9 @@ use super::super::super::error::ArtifactError;
 use super::super::super::found_tree::{FoundTree, read_item};
 use super::super::super::material::Material;
 use super::super::super::package_json::{member, package};
-use super::environment::below;
+use super::environment::{PythonVersion, below, normalised};
+use super::markers::counts;
+use super::project::PythonProject;
 use crate::layer::scan::FoundKind;
 use crate::runtime::input::MAX_TEXT;
 use crate::runtime::tree_reader::{TreeReader, leads_out};
@@ -37,11 +39,18 @@ pub(super) struct PythonDistribution {
     pub(super) version: Option<String>,
     /// The names of those that it needs.
     needs: Vec<String>,
+    /// The requirements, as `METADATA` has them.
+    requires: Vec<String>,
+    /// Whether it was installed from files of a machine, as a project is, and not from an index.
+    is_local: bool,
 }
 
 /// All distributions in a directory.
 #[derive(Debug, Default)]
 pub(super) struct PythonDistributions(pub(super) Vec<PythonDistribution>);
+
+/// The most requirements that are told of as missing.
+const MAX_NEEDS: usize = 100;
 
 /// Why they cannot be taken: the reason and the remedy.
 pub(super) type DistributionFault = (String, String);
@@ -60,7 +69,9 @@ impl PythonDistributions {
             }
             let directory = below(site, name);
             let file = |name: &str| tree.read(&below(&directory, name.as_bytes()), MAX_TEXT);
-            if let Some(origin) = file("direct_url.json")?.filter(|bytes| is_editable(bytes)) {
+            let origin = file("direct_url.json")?;
+            let is_local = origin.as_deref().is_some_and(is_local);
+            if let Some(origin) = origin.filter(|bytes| is_editable(bytes)) {
                 let origin = package(&origin)
                     .ok()
                     .and_then(|origin| Some(member(origin, "url")?.as_str()?.into_owned()));
@@ -74,7 +85,8 @@ impl PythonDistributions {
             }
             let about = file("METADATA")?.unwrap_or_default();
             let programs = file("entry_points.txt")?.unwrap_or_default();
-            all.push(PythonDistribution::parse(stem, directory.clone(), &about, &programs));
+            let parsed = PythonDistribution::parse(stem, directory.clone(), &about, &programs);
+            all.push(PythonDistribution { is_local, ..parsed });
         }
         if let Some(fault) = paths_of_machine(tree, site)? {
             return Ok(Err(fault));
@@ -115,6 +127,37 @@ impl PythonDistributions {
         }))
     }
 
+    /// Those that installed ones need for certain and that are not there, each with one that needs it.
+    pub(super) fn missing(
+        &self,
+        tree: &FoundTree,
+        site: &[u8],
+        python: Option<PythonVersion>,
+    ) -> Result<Vec<(String, String)>, ArtifactError> {
+        let mut places = vec![site.to_vec()];
+        places.extend(added_directories(tree, site)?);
+        let mut there: BTreeSet<String> = self.0.iter().map(|of| of.name.clone()).collect();
+        for place in &places {
+            for (name, _) in tree.names_in(place) {
+                let name = String::from_utf8_lossy(name);
+                let stem =
+                    [".egg-info", ".dist-info", ".egg"].iter().find_map(|ending| name.strip_suffix(ending));
+                there.extend(stem.map(|stem| normalised(stem.split('-').next().unwrap_or_default())));
+            }
+        }
+        let mut missing = BTreeMap::new();
+        for distribution in &self.0 {
+            let needs = distribution.needs.iter().zip(&distribution.requires);
+            for (name, _) in needs
+                .filter(|(name, _)| !there.contains(*name))
+                .filter(|(_, requirement)| counts(requirement, python) == Some(true))
+            {
+                missing.entry(name.clone()).or_insert_with(|| distribution.name.clone());
+            }
+        }
+        Ok(missing.into_iter().take(MAX_NEEDS).collect())
+    }
+
     /// Those in a directory on disk, without a look at anything else in it.
     pub(super) fn in_directory(material: &Material, site: &str) -> Result<Self, ArtifactError> {
         let mut all = Vec::new();
@@ -125,20 +168,35 @@ impl PythonDistributions {
             let file = |of: &str| material.read(&format!("{above}{text}/{of}"), MAX_TEXT);
             let about = file("METADATA")?.unwrap_or_default();
             let programs = file("entry_points.txt")?.unwrap_or_default();
-            all.push(PythonDistribution::parse(stem, name.clone(), &about, &programs));
+            let origin = file("direct_url.json")?;
+            let is_local = origin.as_deref().is_some_and(is_local);
+            let parsed = PythonDistribution::parse(stem, name.clone(), &about, &programs);
+            all.push(PythonDistribution { is_local, ..parsed });
         }
         Ok(Self(all))
     }
 
-    /// The application: the only distribution with programs that no other needs.
-    pub(super) fn application(&self) -> Option<&PythonDistribution> {
+    /// The application: the distribution of the project, else the only one with programs that no other needs. Beside
+    /// programs of the project, no distribution of others is one.
+    pub(super) fn application(&self, project: &PythonProject) -> Option<&PythonDistribution> {
+        if let Some(own) = self.0.iter().find(|of| project.name.as_ref() == Some(&of.name)) {
+            return Some(own);
+        }
+        self.only(|of| of.is_local).or_else(|| self.only(|_| project.programs.is_empty()))
+    }
+
+    /// The only one of these with programs that no other needs.
+    fn only(&self, is_meant: impl Fn(&PythonDistribution) -> bool) -> Option<&PythonDistribution> {
         let needed: BTreeSet<&str> = self
             .0
             .iter()
             .flat_map(|of| of.needs.iter().filter(|name| **name != of.name).map(String::as_str))
             .collect();
         let is_application = |it: &&PythonDistribution| {
-            !it.scripts.is_empty() && !needed.contains(&*it.name) && !INSTALLERS.contains(&&*it.name)
+            is_meant(it)
+                && !it.scripts.is_empty()
+                && !needed.contains(&*it.name)
+                && !INSTALLERS.contains(&&*it.name)
         };
         let mut found = self.0.iter().filter(is_application);
         found.next().filter(|_| found.next().is_none())
@@ -163,6 +221,7 @@ impl PythonDistribution {
                 distribution.version = Some(version);
             } else if let Some(needed) = field(line, "Requires-Dist:") {
                 distribution.needs.push(requirement_name(&needed));
+                distribution.requires.push(needed);
             }
         }
         distribution
@@ -248,10 +307,25 @@ fn requirement_name(text: &str) -> String {
     normalised(&text[..text.find(|character| !is_name(character)).unwrap_or(text.len())])
 }
 
-/// Lower case, with one dash for each run of `-`, `_` and `.` (PEP 503).
-pub(super) fn normalised(name: &str) -> String {
-    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
-    parts.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
+/// Whether a `direct_url.json` says that it was installed from files of a machine.
+fn is_local(bytes: &[u8]) -> bool {
+    let Ok(origin) = package(bytes) else { return false };
+    let url = member(origin, "url").and_then(|url| url.as_str().map(std::borrow::Cow::into_owned));
+    member(origin, "dir_info").is_some() || url.is_some_and(|url| url.starts_with("file:"))
+}
+
+/// The directories in the tree that `.pth` files add to the search path.
+fn added_directories(tree: &FoundTree, site: &[u8]) -> Result<Vec<Vec<u8>>, ArtifactError> {
+    let mut added = Vec::new();
+    for (name, item) in tree.names_in(site) {
+        if name.ends_with(b".pth") && matches!(item.kind, FoundKind::File { .. }) {
+            let text = read_item(item, MAX_TEXT)?;
+            let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+            let lines = lines.filter(|line| !line.is_empty() && !line.starts_with(b"import "));
+            added.extend(lines.filter_map(|line| normal(site, line)).filter(|path| tree.is_directory(path)));
+        }
+    }
+    Ok(added)
 }
 
 /// Whether a `direct_url.json` says that the sources are used where they lie.
@@ -326,7 +400,7 @@ mod tests {
         };
         let application = |all: Vec<PythonDistribution>| {
             PythonDistributions(all)
-                .application()
+                .application(&PythonProject::default())
                 .map(|found| (found.name.clone(), found.program().cloned().map(|it| it.0)))
         };
         let some = |name: &str, program: Option<&str>| Some((name.to_owned(), program.map(str::to_owned)));
@@ -342,5 +416,13 @@ mod tests {
         assert_eq!(application(vec![of("shop", &[], &["a", "b"])]), some("shop", None));
         assert_eq!(application(vec![flask(), of("gunicorn", &[], &["gunicorn"])]), None);
         assert_eq!(application(Vec::new()), None);
+        let project = PythonProject { programs: vec!["app.py"], ..PythonProject::default() };
+        let all = PythonDistributions(vec![flask(), of("click", &[], &[])]);
+        assert_eq!(all.application(&project), None, "a program of the project is the application");
+        let own = PythonDistribution { is_local: true, ..of("shop", &["flask"], &["shop"]) };
+        let all = PythonDistributions(vec![flask(), own, of("gunicorn", &[], &["gunicorn"])]);
+        assert_eq!(all.application(&project).map(|of| &*of.name), Some("shop"));
+        let project = PythonProject { name: Some("gunicorn".to_owned()), ..project };
+        assert_eq!(all.application(&project).map(|of| &*of.name), Some("gunicorn"));
     }
 }

@@ -132,6 +132,12 @@ pub(super) fn below(directory: &[u8], name: &[u8]) -> Vec<u8> {
     if directory.is_empty() { name.to_vec() } else { [directory, b"/", name].concat() }
 }
 
+/// Lower case, with one dash for each run of `-`, `_` and `.` (PEP 503).
+pub(super) fn normalised(name: &str) -> String {
+    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
+    parts.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
+}
+
 /// The version that a `pyvenv.cfg` says: `version` of the standard library, `version_info` of others.
 fn version_of(configuration: &[u8]) -> Option<PythonVersion> {
     setting(configuration, "version_info")

@@ -7,9 +7,11 @@ use super::super::super::found_tree::{FoundTree, Omissions, add_directories, unl
 use super::super::super::material::Material;
 use super::super::super::options::AppOptions;
 use super::super::super::proposal::ProposedLayer;
+use super::super::super::requirement::PythonNeeds;
 use super::super::super::words::count;
 use super::distributions::{PythonDistribution, PythonDistributions};
 use super::environment::{MARKER, PythonEnvironment, PythonVersion, below, setting};
+use super::project::PythonProject;
 use super::scripts::{MAX_INTERPRETER, with_interpreter};
 use crate::layer::scan::{FoundKind, Scanner, TreeItem};
 use crate::layer::{Entry, EntryKind, EntryPath};
@@ -31,6 +33,7 @@ pub(super) struct PythonFiles {
     pub(super) tree: FoundTree,
     pub(super) environment: PythonEnvironment,
     pub(super) distributions: PythonDistributions,
+    pub(super) project: PythonProject,
     omissions: Omissions,
     pub(super) notes: Vec<String>,
     pub(super) warnings: Vec<String>,
@@ -61,6 +64,7 @@ impl PythonFiles {
             tree,
             environment,
             distributions,
+            project: PythonProject::of(material)?,
             omissions,
             notes: Vec::new(),
             warnings: warnings.into_iter().collect(),
@@ -207,7 +211,7 @@ impl PythonFiles {
     /// Which paths are the application's own: beside the environment, or of the distribution that is the application.
     fn own_files(&self) -> Result<impl Fn(&[u8]) -> bool + use<>, ArtifactError> {
         let site = self.environment.site().to_vec();
-        let application = self.distributions.application();
+        let application = self.application();
         let mut own = match application {
             Some(application) => application.files(&self.tree, &site)?,
             None => BTreeSet::new(),
@@ -239,7 +243,8 @@ impl PythonFiles {
                 Some(at) => !at.is_empty() && !is_below(path, at),
                 None => {
                     let is_program = is_below(path, &programs);
-                    let is_about = of_distributions.iter().any(|metadata| is_below(path, metadata));
+                    let first = path.split(|byte| *byte == b'/').next().unwrap_or_default();
+                    let is_about = of_distributions.contains(first);
                     !is_program && !is_about && !of_packages.contains(path)
                 }
             }
@@ -297,6 +302,33 @@ impl PythonFiles {
             }
         }
         Ok(all)
+    }
+
+    /// The distribution that is the application.
+    pub(super) fn application(&self) -> Option<&PythonDistribution> {
+        self.distributions.application(&self.project)
+    }
+
+    /// The distributions that its packages need and that are not beside them.
+    pub(super) fn needs(&self) -> Result<Option<PythonNeeds>, ArtifactError> {
+        let (at, version) = match &self.environment {
+            PythonEnvironment::Virtual { at, version, .. } => (Some(at), Some(*version)),
+            PythonEnvironment::Target => (None, self.version),
+        };
+        let missing = self.distributions.missing(&self.tree, self.environment.site(), version)?;
+        if missing.is_empty() {
+            return Ok(None);
+        }
+        let marker = match at {
+            Some(at) => self.tree.read(&below(at, MARKER.as_bytes()), MAX_TEXT)?,
+            None => None,
+        };
+        let sees_system = |marker: Vec<u8>| {
+            setting(&marker, "include-system-site-packages")
+                .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        };
+        let is_isolated = marker.is_some_and(|marker| !sees_system(marker));
+        Ok(Some(PythonNeeds { missing, is_isolated }))
     }
 
     /// The file of a program of `application`, and whether it is a script.

@@ -414,3 +414,151 @@ fn the_version_is_that_of_the_applications_distribution() {
     assert_eq!(none.value, None);
     assert!(none.looked_at.iter().any(|place| place.contains("METADATA")), "{none:?}");
 }
+
+/// The names that the requirements of an application say are missing, and whether it is on its own.
+fn missing(app: &App) -> Option<(Vec<String>, bool)> {
+    let needed = requirements(&app.artifact(), &AppOptions::default(), Search::on(None), &Scanner::default());
+    needed.expect("read").all.into_iter().find_map(|requirement| match requirement {
+        Requirement::PythonPackages(needs) => {
+            Some((needs.missing.into_iter().map(|(name, _)| name).collect(), needs.is_isolated))
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn distributions_that_others_need_are_missing() {
+    assert_eq!(missing(&App::environment(".venv", &[])), None);
+    let needs = "Name: more\nRequires-Dist: Wer_k.zeug (>=1)\nRequires-Dist: win; sys_platform == 'win32'\n\
+                 Requires-Dist: extra; extra == 'x'\nRequires-Dist: old; python_version < '3.8'\n\
+                 Requires-Dist: perhaps; platform_machine == 'x86_64'\nRequires-Dist: egg\nRequires-Dist: put\n";
+    let app = App::environment(
+        ".venv",
+        &[
+            ("@/more-1.dist-info/METADATA", needs),
+            ("@/egg-1.egg-info/PKG-INFO", ""),
+            ("@/a.pth", "added\n"),
+            ("@/added/put-2.dist-info/RECORD", ""),
+        ],
+    );
+    assert_eq!(missing(&app), Some((vec!["wer-k-zeug".to_owned()], true)));
+    app.write(".venv/pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = True\nversion = 3.11.7\n");
+    assert_eq!(missing(&app), Some((vec!["wer-k-zeug".to_owned()], false)));
+    app.write_in(".venv", "@/wer.k_zeug-1.dist-info/RECORD", "");
+    assert_eq!(missing(&app), None);
+}
+
+/// `pip check` says the same, where there is a pip.
+#[test]
+fn pip_misses_the_same_distributions() {
+    let mut files = vec![("__main__.py".to_owned(), String::new())];
+    let requirements = [
+        "b>=1",
+        "c ; python_version >= '3'",
+        "d ; sys_platform == 'win32'",
+        "e[x]>2,<3 ; sys_platform == 'linux' and extra == 'y'",
+        "F.g_h",
+        "i ; os_name == 'posix'",
+        "j ; (sys_platform == 'linux' or platform_machine == 'none')",
+        "k ; sys_platform != 'linux' and platform_machine == 'x86_64'",
+    ];
+    let needs: String = requirements.iter().map(|needed| format!("Requires-Dist: {needed}\n")).collect();
+    for (name, about) in [
+        ("a", format!("Metadata-Version: 2.1\nName: a\nVersion: 1\n{needs}")),
+        ("b", "Metadata-Version: 2.1\nName: b\nVersion: 1\n".to_owned()),
+    ] {
+        files.push((format!("{name}-1.dist-info/METADATA"), about));
+        files.push((format!("{name}-1.dist-info/RECORD"), String::new()));
+    }
+    let texts: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
+    let app = App::new(&texts);
+    let output = std::process::Command::new("/usr/bin/python3")
+        .args(["-S", "-m", "pip", "check"])
+        .env("PYTHONPATH", format!("{}:/usr/lib/python3/dist-packages", app.0.path().display()))
+        .output();
+    let Ok(output) = output else { return };
+    let said = String::from_utf8_lossy(&output.stdout);
+    let ours = missing(&app).expect("some are missing").0;
+    assert_eq!(ours, ["f-g-h", "i", "j"], "without a version of Python, `c` is not certain");
+    if said.contains("which is not installed") {
+        let mut theirs: Vec<String> = said
+            .lines()
+            .filter_map(|line| line.strip_prefix("a 1 requires ")?.split(',').next())
+            .map(environment::normalised)
+            .collect();
+        theirs.sort();
+        theirs.retain(|name| name != "c");
+        assert_eq!(ours, theirs, "{said}");
+    }
+}
+
+#[test]
+fn a_program_of_the_project_starts_and_not_that_of_a_package() {
+    let flask = [
+        ("@/flask-3.1.dist-info/METADATA", "Name: flask\nVersion: 3.1\nRequires-Dist: click\n"),
+        ("@/flask-3.1.dist-info/RECORD", "flask.py,,\n"),
+        ("@/flask-3.1.dist-info/entry_points.txt", "[console_scripts]\nflask = flask:main\n"),
+        ("@/click-1.dist-info/METADATA", "Name: click\nVersion: 8\n"),
+        ("bin/flask", "#!/usr/bin/python3\n"),
+    ];
+    let version = |app: &App| Python.version(app.artifact().material()).expect("read").expect("a place").0;
+    let bare = |at: &str| {
+        let app = App::new(&[]);
+        ENVIRONMENT.iter().chain(&flask).for_each(|(name, text)| app.write_in(at, name, text));
+        app
+    };
+    // Packages alone are the application.
+    let app = bare("");
+    assert_eq!(app.proposed().entrypoint.expect("a command")[1], "/app/.venv/bin/flask");
+    assert_eq!(version(&app).as_deref(), Some("3.1"));
+    let app = bare(".venv");
+    app.write("app.py", "");
+    let proposal = app.proposed();
+    assert_eq!(proposal.entrypoint.as_deref().expect("a command"), ["/app/.venv/bin/python", "/app/app.py"]);
+    assert!(files(&proposal, "dependencies").contains(&"/app/.venv/bin/flask".to_owned()));
+    assert_eq!(version(&app), None);
+    app.write("pyproject.toml", "[project]\nname = \"shop\"\nversion = \"2.5\"\n");
+    assert_eq!(version(&app).as_deref(), Some("2.5"));
+    app.write("main.py", "");
+    let (why, hint) = app.refused();
+    assert!(why.contains("which program of the project starts it: it has `app.py`, `main.py`"), "{why}");
+    assert!(hint.contains("config.entrypoint=[\"/app/.venv/bin/python\", \"/app/app.py\"]"), "{hint}");
+    // Its own distribution has the program.
+    for (name, text) in [
+        ("@/shop-2.5.dist-info/METADATA", "Name: Shop\nVersion: 2.5\nRequires-Dist: flask\n"),
+        ("@/shop-2.5.dist-info/entry_points.txt", "[console_scripts]\nserve = shop:main\n"),
+        ("bin/serve", "#!/usr/bin/python3\n"),
+    ] {
+        app.write_in(".venv", name, text);
+    }
+    assert_eq!(app.proposed().entrypoint.expect("a command")[1], "/app/.venv/bin/serve");
+    // A filled directory, where a module at the top may be one of a distribution.
+    let filled = App::new(&[]);
+    for (name, text) in flask {
+        filled.write(name.trim_start_matches("@/"), text);
+    }
+    filled.write("main.py", "");
+    assert_eq!(filled.proposed().entrypoint.expect("a command"), ["python3", "/app/main.py"]);
+    filled.write("flask-3.1.dist-info/RECORD", "main.py,,\n");
+    assert_eq!(filled.proposed().entrypoint.expect("a command")[1], "/app/bin/flask");
+}
+
+/// The cost for each distribution does not grow with their number.
+#[test]
+fn many_distributions_cost_no_more_each() {
+    let cost = |count: usize| {
+        let app = App::new(&[("__main__.py", "")]);
+        for number in 0..count {
+            app.write(&format!("a{number}-1.dist-info/METADATA"), "Name: a\n");
+        }
+        let artifact = app.artifact();
+        let once = || {
+            let start = std::time::Instant::now();
+            propose(&artifact, &AppOptions::default(), None, &Scanner::default()).expect("proposed");
+            start.elapsed()
+        };
+        (0..3).map(|_| once()).min().expect("some")
+    };
+    let (few, many) = (cost(250), cost(2000));
+    assert!(many < few * 24, "8 times as many took {many:?} instead of {few:?}");
+}

@@ -155,7 +155,7 @@ impl Session {
     fn fails(&self, case: &Case) {
         let (name, image, report) = match &case.found {
             Found::Rules(rules) => self.pushed(case, "faulty", case.faulty, rules),
-            Found::Refused { by_hand, .. } => self.pushed(case, "faulty", *by_hand, &[]),
+            Found::Refused { by_hand, .. } => self.pushed(case, "faulty", *by_hand, &["entrypoint-missing"]),
         };
         if let Found::Rules(rules) = &case.found {
             let allowed = |finding: &&Value| finding["answer"] == "not-met" && finding["allowed"].is_string();
