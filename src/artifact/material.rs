@@ -13,7 +13,7 @@ use super::form::Form;
 use super::manifest::{JarManifest, MANIFEST, MAX_MANIFEST};
 use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
 use crate::layer::Stamp;
-use crate::runtime::tree_reader::{TreeReader, is_absent};
+use crate::runtime::tree_reader::{TreeReader, is_absent, leads_out};
 
 /// The files of an artifact, open for reading.
 #[derive(Debug)]
@@ -167,6 +167,12 @@ impl Material {
     pub(super) fn manifest(&self) -> Result<Option<&JarManifest>, ArtifactError> {
         if let Some(manifest) = self.manifest.get() {
             return Ok(manifest.as_ref());
+        }
+        if self.form() == Form::Directory
+            && let Err(source) = self.tree().metadata(MANIFEST)
+            && leads_out(&source)
+        {
+            return Err(ArtifactError::Io { path: self.path.join(MANIFEST), source });
         }
         let bytes = self.read(MANIFEST, MAX_MANIFEST)?;
         let manifest = bytes.map(|bytes| JarManifest::read(&self.path, &bytes)).transpose()?;

@@ -145,7 +145,12 @@ fn takes_files(path: &Path) -> io::Result<()> {
         return Err(described(rustix::io::Errno::NOTDIR));
     }
     rustix::fs::access(directory, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
-        .map_err(described)
+        .map_err(described)?;
+    // Root may write everywhere, and yet some file systems take no file. This one has no name, and goes at once.
+    match tempfile::tempfile_in(directory) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(io::Error::new(error.kind(), format!("{error}: `{}`", shown_path(directory)))),
+    }
 }
 
 fn is_same(metadata: &Metadata, other: rustix::io::Result<rustix::fs::Stat>) -> bool {

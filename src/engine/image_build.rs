@@ -466,7 +466,10 @@ fn conclude(
     type Numbered<'t> = (usize, &'t Target);
     let (remote, here): (Vec<Numbered<'_>>, Vec<Numbered<'_>>) =
         targets.iter().partition(|(_, target)| target.capabilities().is_remote());
-    for (number, target) in here.into_iter().chain(remote) {
+    // An archive is written whole at its end, and may find no room: before a layout gets its tag.
+    let (whole, rest): (Vec<Numbered<'_>>, Vec<Numbered<'_>>) =
+        here.into_iter().partition(|(_, target)| target.capabilities().needs_all_blobs);
+    for (number, target) in whole.into_iter().chain(rest).chain(remote) {
         session.interrupt.check().map_err(BuildError::from)?;
         let _step = session.progress.step(Stage::Conclude, &target.name());
         let delivery = publish(&**target, finished)?;

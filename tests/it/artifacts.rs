@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{Outcome, Project, Zip, copy_tree, is_root};
+use crate::support::{Outcome, Project, Zip, chmod, copy_tree, is_root};
 
 const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
 pub(crate) const AMD64: u16 = 62;
@@ -148,6 +148,10 @@ pub(crate) fn base(platforms: &[&str], config: &str, files: &[(&str, &str)]) -> 
             project.write(&path, library(machine, &[]));
         } else {
             project.write(&path, content);
+        }
+        // The kernel starts a loader as it starts a program.
+        if name.contains("/ld-") {
+            chmod(&project.path(&path), 0o755);
         }
     }
     project.pack("build -o oci:layout").ok();
@@ -648,8 +652,10 @@ fn files_that_are_none_are_refused_at_once() {
                 symlink("/dev/zero", &path).unwrap();
             }
             let outcome = project.pack("build").run();
-            assert_eq!(outcome.code, Some(1), "{name}: {outcome:?}");
-            assert!(outcome.stderr.contains(name), "{outcome:?}");
+            // The image has the link, and leads to no device of this machine; a Java application is none with it.
+            let is_copied = !is_pipe && name == "package.json";
+            assert_eq!(outcome.code, Some(i32::from(!is_copied)), "{name}: {outcome:?}");
+            assert!(is_copied || outcome.stderr.contains(name), "{outcome:?}");
         }
     }
     let project = app("\"pipe\"", "scratch", "root = \"/srv\"\n");
@@ -679,6 +685,7 @@ fn a_library_may_come_by_a_layer() {
         with.write("server", &program)
             .write("lib/libshop.so.1.2", library(AMD64, &[]))
             .write("ld", library(AMD64, &[]));
+        chmod(&with.path("ld"), 0o755);
         symlink("libshop.so.1.2", with.path("lib/libshop.so.1")).unwrap();
         with.pack("build").ok();
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::artifacts::{AMD64, base, elf, layout, war};
 use crate::registry::Served;
-use crate::support::{Outcome, Project, REPOSITORY, files_below, json, tree_on};
+use crate::support::{Outcome, Project, REPOSITORY, chmod, files_below, json, tree_on};
 use crate::verdicts::{GLIBC, TEN, lock_of};
 
 /// A tree on a base that has no such user and no such program: two findings that are errors, and a warning.
@@ -428,6 +428,77 @@ fn all_forms_say_the_same() {
     assert_eq!(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "server");
     let refused = project.pack("build").fails(1);
     assert!(refused.stderr.contains(&format!("error: {message} [elf-library]")), "{refused:?}");
+}
+
+/// A program that wants another loader, whose path is as long as the usual one.
+fn with_loader(loader: &str) -> Vec<u8> {
+    const USUAL: &[u8] = b"/lib64/ld-linux-x86-64.so.2";
+    assert_eq!(loader.len(), USUAL.len());
+    let mut program = elf(AMD64, &["libshop.so.1"]);
+    let at = program.windows(USUAL.len()).position(|part| part == USUAL).unwrap();
+    program[at..at + USUAL.len()].copy_from_slice(loader.as_bytes());
+    program
+}
+
+#[test]
+fn a_loader_is_a_program_that_the_user_may_start() {
+    let (_on, project) = one_error();
+    let library = ("usr/lib/libshop.so.1", "");
+    let on = base(&["linux/amd64"], "", &[GLIBC, library, ("usr/share/texts/ld-text.tx", "a text\n")]);
+    let base = format!("--base {}", layout(&on));
+    project.pack("check").args(&base).ok();
+    // The files of a base that are not named as libraries are not looked into.
+    project.write("server", with_loader("/usr/share/texts/ld-text.tx"));
+    let said = project.pack("check --json").args(&base).ok();
+    let found = finding(&said, "elf-interpreter");
+    assert_eq!(found["answer"], "unknown", "{found}");
+    let said = project.pack("check").args(&base).ok();
+    assert!(said.stdout.contains("`/usr/share/texts/ld-text.tx` of the base"), "{said:?}");
+    project.pack("build --strict").args(&base).fails(1).says(&["[elf-interpreter]"]);
+    project.write("server", with_loader("/lib64/ld-linux-x86-64.so.2"));
+    for (mode, user, fits) in [(0o644, "0", false), (0o644, "1000", false), (0o755, "1000", true)] {
+        chmod(&on.path(&format!("files/{}", GLIBC.0)), mode);
+        on.pack("build -o oci:layout").ok();
+        let run = project.pack("build").args(&base).arg("--set").arg(format!("config.user=\"{user}\"")).run();
+        assert_eq!(run.code == Some(0), fits, "{mode:o}: {run:?}");
+        if !fits {
+            run.says(&["[elf-interpreter]", "not executable for the user"]);
+        }
+    }
+}
+
+#[test]
+fn what_no_container_can_start_is_found() {
+    let project = Project::with(&tree_on("scratch"));
+    project.write("files/run", elf(AMD64, &[]));
+    let mut empty = elf(AMD64, &[]);
+    empty[56..58].copy_from_slice(&[0, 0]);
+    project.write("files/empty", &empty);
+    for name in ["run", "empty"] {
+        chmod(&project.path(&format!("files/{name}")), 0o755);
+    }
+    let root = project.pack("plan --json").ok().json();
+    assert!(root["images"].is_array());
+    for (set, says) in [
+        ("config.entrypoint=[\"/srv/run\"]", None),
+        ("config.entrypoint=[\"/srv/run/\"]", Some("`/srv/run/`, the program that starts it, ends as only")),
+        ("config.entrypoint=[\"/srv/run/.\"]", Some("ends as only the path of a directory may")),
+        ("config.entrypoint=[\"/srv/empty\"]", Some("has no program headers")),
+        ("config.workdir=\"/srv\"", None),
+        ("config.workdir=\"/nowhere\"", None),
+        (
+            "config.workdir=\"/srv/run\"",
+            Some("`/srv/run`, the directory in which a container starts, is a file"),
+        ),
+    ] {
+        let run = project.pack("build").arg("--set").arg(set).run();
+        match says {
+            None => assert_eq!(run.code, Some(0), "{set}: {run:?}"),
+            Some(says) => {
+                run.has_code(1).says(&[says, "[entrypoint-missing]"]).hints();
+            }
+        }
+    }
 }
 
 /// A tree on a base with this configuration, started by a program.

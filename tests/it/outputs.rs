@@ -302,15 +302,18 @@ fn a_lock_that_says_the_same_in_other_lines_is_left_alone() {
 }
 
 #[test]
-fn what_fails_after_a_push_is_a_warning_and_the_digest_is_printed() {
+fn what_fails_after_a_push_is_told_and_the_digest_is_printed() {
     let project = Project::small();
     let Some(server) = registry(&project, false) else { return };
     let push = format!("build --push --name {}/app", server.host());
     for flag in ["--metadata-file", "--image-refs", "--timings"] {
         for quiet in ["", " -q"] {
-            let said = project.pack(&format!("{push}{quiet}")).arg(format!("{flag}=/dev/full")).ok();
+            let said =
+                project.pack(&format!("{push}{quiet}")).arg(format!("{flag}=/dev/full")).run().has_code(1);
             assert_eq!(digest_in(&said.stdout), skopeo_digest(&format!("{}/app:1", server.host())));
-            said.says(&["warning: cannot write `/dev/full`", "No space left"]);
+            // Who reads the file later would take an old one for that of this build.
+            said.says(&["error: cannot write `/dev/full`", "No space left", "the image itself is done"])
+                .hints();
         }
     }
     // The result itself cannot be written: it is said where it can be read.
@@ -333,24 +336,54 @@ fn what_fails_after_a_push_is_a_warning_and_the_digest_is_printed() {
     assert_eq!(full.output().unwrap().status.code(), Some(1), "nothing was done but to print");
 }
 
+/// A file system that takes no file, not even of root.
+const NO_FILES: &str = "/proc/pack-test";
+
 #[test]
-fn the_tag_moves_after_all_other_outputs_are_written() {
-    if !is_root() {
-        return skipped("an archive on a full disk", "mounting needs root");
-    }
+fn a_place_that_takes_no_file_is_refused_before_anything_is_written() {
     let project = Project::small();
-    let Some(server) = registry(&project, false) else { return };
-    project.write("files/noise", crate::support::noise(1, 300_000));
-    let run = project.pack(&format!("build --push --name {}/app -o oci-archive:/mnt/a.tar", server.host()));
+    for output in ["-o oci-archive:", "-o docker-archive:", "--metadata-file=", "--image-refs=", "--timings="]
+    {
+        let refused = project.pack("build -o oci:layout").args(&format!("{output}{NO_FILES}/x"));
+        refused.fails(1).says(&["/proc"]);
+        assert!(!project.path("layout").exists(), "{output}");
+    }
+}
+
+/// Runs `pack` where `/mnt` has no room for a layer; `None` where that cannot be done.
+fn with_a_full_disk(project: &Project, arguments: &str) -> Option<crate::support::Outcome> {
+    let run = project.pack(arguments);
     let inner = run.command();
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", "mount -t tmpfs -o size=100k tmpfs /mnt && exec \"$@\"", "sh"]);
     command.arg(inner.get_program()).args(inner.get_args()).env_clear().current_dir(project.root());
     command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let said = outcome("unshare", &command.output().unwrap());
-    if said.stderr.contains("mount: ") {
-        return skipped("an archive on a full disk", &said.stderr);
+    if !is_root() || said.stderr.contains("mount: ") {
+        skipped("an archive on a full disk", &said.stderr);
+        return None;
     }
+    Some(said)
+}
+
+#[test]
+fn a_layout_gets_its_tag_after_the_archives_are_written() {
+    let project = Project::small();
+    project.write("files/noise", crate::support::noise(1, 300_000));
+    for outputs in ["-o oci:layout -o oci-archive:/mnt/a.tar", "-o oci-archive:/mnt/a.tar -o oci:layout"] {
+        let Some(said) = with_a_full_disk(&project, &format!("build {outputs}")) else { return };
+        said.has_code(1);
+        assert!(!project.path("layout").exists(), "a layout without an image goes again");
+    }
+}
+
+#[test]
+fn the_tag_moves_after_all_other_outputs_are_written() {
+    let project = Project::small();
+    let Some(server) = registry(&project, false) else { return };
+    project.write("files/noise", crate::support::noise(1, 300_000));
+    let push = format!("build --push --name {}/app -o oci-archive:/mnt/a.tar", server.host());
+    let Some(said) = with_a_full_disk(&project, &push) else { return };
     let said = said.has_code(1);
     assert_eq!(said.stdout, "");
     assert_eq!(skopeo_digest(&format!("{}/app:1", server.host())), "", "no tag has moved");

@@ -10,7 +10,7 @@ use crate::artifacts::{
     AMD64, ARM64, JAKARTA, base, elf, elf_of, elf_with, layout, library, library_defining, war,
 };
 use crate::registry::Served;
-use crate::support::{Outcome, Project, REPOSITORY, Run, Zip, copy_tree, files_below};
+use crate::support::{Outcome, Project, REPOSITORY, Run, Zip, chmod, copy_tree, files_below};
 
 /// The states of a store when a command begins.
 pub(crate) const STORES: [&str; 4] = ["cold", "warm", "foreign", "damaged"];
@@ -55,6 +55,7 @@ fn with_libraries(files: &[(&str, Vec<u8>)]) -> Project {
          [app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/\"\n",
     );
     project.write("files/lib64/ld-linux-x86-64.so.2", library(AMD64, &[]));
+    chmod(&project.path("files/lib64/ld-linux-x86-64.so.2"), 0o755);
     for (name, content) in files {
         project.write(&format!("files/{name}"), content);
     }
@@ -1102,6 +1103,7 @@ fn a_library_for_another_machine_is_none() {
     files
         .write("files/lib64/ld-linux-x86-64.so.2", library(AMD64, &[]))
         .write("files/usr/lib/libshop.so.1", foreign);
+    chmod(&files.path("files/lib64/ld-linux-x86-64.so.2"), 0o755);
     files.pack("build -o oci:layout").ok();
     let project = Project::with(&format!(
         "[image]\nname = \"localhost/app\"\nbase = \"{}\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n",

@@ -42,7 +42,7 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
     if let Err(error) = write_lock(invocation, &asked, &report) {
         invocation.printer.late(&error);
     }
-    files.write(invocation, &asked, &report, &summary);
+    let written = files.write(invocation, &asked, &report, &summary);
     // All of them in every build: what a build says of an image must not depend on the layers that the store has.
     for note in &report.notes {
         invocation.printer.note(note);
@@ -66,7 +66,7 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
     } else {
         invocation.printer.result(summary.reference());
     }
-    Ok(())
+    written
 }
 
 /// The files that are written besides the image, by flag.
@@ -97,16 +97,32 @@ impl OutputFiles {
         })
     }
 
-    /// Writes all of them; each failure is told of.
-    fn write(self, invocation: &Invocation, asked: &CommandRequest, report: &Report, summary: &Summary) {
-        let tell = |result: Result<(), CommandError>| {
-            result.inspect_err(|error| invocation.printer.late(error)).is_ok()
+    /// Writes all of them.
+    ///
+    /// # Errors
+    /// When one cannot be written: who reads it later must not take an old one, or none, for this build's.
+    fn write(
+        self,
+        invocation: &Invocation,
+        asked: &CommandRequest,
+        report: &Report,
+        summary: &Summary,
+    ) -> Result<(), CommandError> {
+        let mut first = Ok(());
+        let mut keep = |result: Result<(), CommandError>| {
+            let is_written = result.is_ok();
+            match (&first, result) {
+                (Ok(()), result) => first = result,
+                (Err(_), Err(more)) => invocation.printer.late(&more),
+                (Err(_), Ok(())) => {}
+            }
+            is_written
         };
         if let Some(file) = self.metadata {
-            tell(file.write(invocation, &metadata(report)));
+            keep(file.write(invocation, &metadata(report)));
         }
         if let Some(file) = self.image_refs {
-            tell(file.write(invocation, format!("{}\n", summary.reference()).as_bytes()));
+            keep(file.write(invocation, format!("{}\n", summary.reference()).as_bytes()));
         }
         if let (Some(file), Some(recorder)) = (self.timings, &invocation.recorder) {
             let jobs = invocation.jobs(Some(&asked.request.settings)).get();
@@ -116,10 +132,11 @@ impl OutputFiles {
             let written = timings::file(&record, &path).map_err(|error| {
                 CommandError::from_error(ExitStatus::Bug, &error).context("the timings cannot be shown")
             });
-            if tell(written.and_then(|bytes| file.write(invocation, &bytes))) {
+            if keep(written.and_then(|bytes| file.write(invocation, &bytes))) {
                 invocation.printer.note(format!("where the time went: {}", shown_path(&path)));
             }
         }
+        first.map_err(|error| error.hint(format!("the image itself is done: `{}`", summary.reference())))
     }
 }
 

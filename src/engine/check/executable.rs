@@ -31,6 +31,10 @@ pub(super) fn executable<T: FileTree>(
     let mut rule = Rule::EntrypointMissing;
     let StartProgram { name, role, remedy } = program;
     let (name, image_name) = (shown(name.as_bytes()), image.name);
+    if program.name.ends_with('/') || program.name.ends_with("/.") {
+        let message = format!("`{name}`, {role}, ends as only the path of a directory may");
+        return Ok((Finding::not_met(rule, message).hint("remove the `/` at its end"), None));
+    }
     let places = places(program.name, image);
     let (mut is_known, mut in_the_way, mut evidence) = (true, Vec::new(), Vec::new());
     for place in &places {
@@ -91,7 +95,7 @@ fn places<T>(name: &str, image: &CandidateImage<'_, T>) -> Vec<String> {
 
 /// Whether `user` may execute a file of this mode, as far as numbers tell: root with any bit, others by the bits for the
 /// owner, the group or all. Of a file whose owner is not known, and of a user with a name, any bit will do.
-fn may_execute(mode: u32, owner: Option<(u64, u64)>, user: &str) -> bool {
+pub(super) fn may_execute(mode: u32, owner: Option<(u64, u64)>, user: &str) -> bool {
     let (user, group) = user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
     let any = mode & 0o111 != 0;
     let (Ok(uid), Some((owner, owner_group))) = (user.parse::<u64>(), owner) else { return any };
@@ -105,7 +109,7 @@ fn may_execute(mode: u32, owner: Option<(u64, u64)>, user: &str) -> bool {
     }
 }
 
-fn said_user(user: &str) -> String {
+pub(super) fn said_user(user: &str) -> String {
     if user.is_empty() { "root".to_owned() } else { format!("the user `{}`", shown(user.as_bytes())) }
 }
 

@@ -117,6 +117,7 @@ impl<T: FileTree> CandidateImage<'_, T> {
             BaseAnswer::Nothing => Some("is no ELF file"),
             BaseAnswer::Here(dynamic) => dynamic.flaw.map(|flaw| match flaw {
                 LibraryFlaw::Truncated => "is truncated",
+                LibraryFlaw::NoSegments => "has no program headers",
                 LibraryFlaw::Program => "is a program, not a library",
             }),
             BaseAnswer::Unknown => None,

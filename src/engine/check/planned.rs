@@ -9,7 +9,7 @@ use super::lookups::PathLookups;
 use super::requirement::{check, check_all};
 use super::start;
 use crate::artifact::{Requirement, Requirements, interpreted};
-use crate::bases::{BaseLayers, Empty, FileTree, Stack};
+use crate::bases::{BaseAnswer, BaseLayers, BaseNode, Empty, FileTree, Stack, follow};
 use crate::engine::apps::Start;
 use crate::engine::request::Request;
 use crate::layer::{Account, Content, ContentSource, EntryKind, EntryPath, LayerSpec};
@@ -22,6 +22,7 @@ use crate::types::error::BoxedError;
 use crate::types::finding::{Answer, Finding, SettingPlace, Severity};
 use crate::types::platform::Platform;
 use crate::types::rule::Rule;
+use crate::types::shown::shown;
 
 /// The inputs of the checks.
 pub(in crate::engine) struct Checks<'a> {
@@ -116,6 +117,7 @@ impl Checks<'_> {
         let step = self.step("user");
         findings.extend(self.user(tree)?);
         drop(step);
+        findings.extend(self.directory(tree)?);
         let step = self.step("rights of the user");
         findings.extend(self.rights(tree, specs)?);
         drop(step);
@@ -365,6 +367,25 @@ impl Checks<'_> {
         }
         let place = self.place(setting);
         Ok(findings.into_iter().map(|finding| finding.at_setting(place.clone())).collect())
+    }
+
+    /// Whether the directory that a container starts in can be one: an engine makes it where it is missing.
+    fn directory<T: FileTree>(&self, tree: &mut T) -> Result<Option<Finding>, BoxedError> {
+        let cure = self.cure();
+        let image = self.image(tree, &cure);
+        let Some(directory) = image.directory.filter(|directory| !directory.is_empty()) else {
+            return Ok(None);
+        };
+        let BaseAnswer::Here((file, BaseNode::File(_))) = follow(image.tree, directory.as_bytes())? else {
+            return Ok(None);
+        };
+        let message = format!(
+            "`{}`, the directory in which a container starts, is a file in the image: `{file}`",
+            shown(directory.as_bytes())
+        );
+        let place = self.request.settings.config.workdir.as_ref().and_then(|setting| self.place(setting));
+        let hint = "set `config.workdir` to a directory";
+        Ok(Some(Finding::not_met(Rule::EntrypointMissing, message).hint(hint).at_setting(place)))
     }
 
     /// Whether the user may read and write what it must.

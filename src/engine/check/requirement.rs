@@ -1,6 +1,6 @@
 //! Whether an image meets one requirement: yes, no, or nothing at hand tells.
 
-use super::executable::{StartProgram, executable};
+use super::executable::{StartProgram, executable, may_execute, said_user};
 use super::image::CandidateImage;
 use super::interpreters::{self, PythonPackages};
 use super::lookups::FileAt;
@@ -266,7 +266,25 @@ fn loader<T: FileTree>(
         Finding::met(rule, format!("{} has `{path}`, the loader of {artifact}", image.name))
     };
     Ok(match image.file(path)? {
-        FileAt::Fits(..) => met(image),
+        FileAt::Fits(real, facts) => match facts.mode {
+            // The kernel opens it as it opens a program.
+            Some(mode) if !may_execute(mode, image.tree.owner(&real), &image.user) => {
+                let why = format!(
+                    "`{real}` has the mode {mode:04o}, not executable for {}",
+                    said_user(&image.user)
+                );
+                no_loader(path, artifact, Some(why), image)?
+            }
+            _ if facts.machine.is_none() && image.tree.dynamic(&real)? == BaseAnswer::Unknown => {
+                let message = format!(
+                    "whether `{path}` of {}, the loader of {artifact}, is one cannot be known here: it has not the name of a \
+                     library, and no other files of a base are looked into",
+                    image.base_name
+                );
+                Finding::unknown(rule, message).hint("link the program with the usual loader of a C library")
+            }
+            _ => met(image),
+        },
         FileAt::OtherMachine(machine) => {
             no_loader(path, artifact, Some(format!("the file that is there is for {machine}")), image)?
         }

@@ -98,8 +98,13 @@ fn elf<T: FileTree>(
         BaseAnswer::Here(dynamic) => dynamic,
         BaseAnswer::Nothing | BaseAnswer::Unknown => return Ok(Vec::new()),
     };
-    if dynamic.flaw == Some(LibraryFlaw::Truncated) {
-        let message = format!("`{path}`, which starts {}, is truncated", image.name);
+    let flaw = match dynamic.flaw {
+        Some(LibraryFlaw::Truncated) => Some("is truncated"),
+        Some(LibraryFlaw::NoSegments) => Some("has no program headers, and the kernel starts no such file"),
+        Some(LibraryFlaw::Program) | None => None,
+    };
+    if let Some(flaw) = flaw {
+        let message = format!("`{path}`, which starts {}, {flaw}", image.name);
         let hint = "copy or build the program again";
         return Ok(vec![Finding::not_met(Rule::EntrypointMissing, message).hint(hint)]);
     }

@@ -44,12 +44,15 @@ pub struct Dynamic {
 pub enum LibraryFlaw {
     /// It ends before a segment does.
     Truncated,
+    /// It has no program headers, so that nothing of it would be loaded: the kernel does not start it either.
+    NoSegments,
     /// It is a program: one at a fixed address, or one that says that it is one (`DF_1_PIE`).
     Program,
 }
 
 impl LibraryFlaw {
-    const NAMES: [(Self, &str); 2] = [(Self::Truncated, "truncated"), (Self::Program, "program")];
+    const NAMES: [(Self, &str); 3] =
+        [(Self::Truncated, "truncated"), (Self::NoSegments, "no-segments"), (Self::Program, "program")];
 
     /// The word that `build.lock` has for it.
     #[must_use]
@@ -86,7 +89,8 @@ impl Dynamic {
     #[must_use]
     pub fn is_static_program(&self) -> bool {
         let Self { interpreter, soname, needed, run_path, is_inherited: _, flaw, versions: _ } = self;
-        let says_nothing = needed.is_empty() && run_path.is_empty() && *flaw != Some(LibraryFlaw::Truncated);
+        let is_broken = matches!(flaw, Some(LibraryFlaw::Truncated | LibraryFlaw::NoSegments));
+        let says_nothing = needed.is_empty() && run_path.is_empty() && !is_broken;
         says_nothing && interpreter.is_none() && soname.is_none()
     }
 
@@ -320,7 +324,11 @@ fn read<'d, H: FileHeader<Endian = Endianness>>(
     }
     found.versions = versions;
     let is_pie = value(elf::DT_FLAGS_1).is_some_and(|flags| flags & elf::DF_1_PIE.0 != 0);
-    found.flaw = (kind == ElfKind::Program || is_pie).then_some(LibraryFlaw::Program);
+    found.flaw = match kind {
+        ElfKind::Program | ElfKind::Shared if segments.is_empty() => Some(LibraryFlaw::NoSegments),
+        ElfKind::Program => Some(LibraryFlaw::Program),
+        _ => is_pie.then_some(LibraryFlaw::Program),
+    };
     Ok(ElfFile {
         machine,
         kind,

@@ -144,6 +144,8 @@ impl ArchiveOutput {
         let above = above.filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         rustix::fs::access(above, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
             .map_err(|error| at(&error.into(), &path))?;
+        // Root may write everywhere, and yet some file systems take no file. This one has no name, and goes at once.
+        tempfile::tempfile_in(above).map_err(|error| at(&error, &path))?;
         Ok(Self {
             place,
             sink: ArchiveSink::File(path),

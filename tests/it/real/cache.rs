@@ -139,6 +139,7 @@ fn a_cold_machine_is_told_what_a_base_has() {
     ] {
         std::fs::create_dir_all(files.join(name).parent().expect("a parent")).expect("a directory");
         std::fs::write(files.join(name), content).expect("written");
+        crate::support::chmod(&files.join(name), 0o755);
     }
     teacher.ok(&["build", &project(&directory.join("base"), &text), "--push", "--tag", "1"]);
     let history = teacher.json(&["history", &format!("{base}:1")]);
