@@ -133,7 +133,12 @@ pub(super) fn prepare_with<'a>(
             if selection.are_asked_for { error } else { one_of(error, &platform, &platforms) }
         };
         let (image, platform_base) = image.map_err(&told)?;
-        found.push((platform, std::mem::take(&mut preparer.findings)));
+        // A finding about the image as a whole is about its first artifact, for a reader that wants a file.
+        let about = artifacts.first().map(|artifact| artifact.path());
+        let findings = std::mem::take(&mut preparer.findings).into_iter();
+        let placed =
+            findings.map(|finding| about.iter().fold(finding, |finding, path| finding.in_file(path)));
+        found.push((platform, placed.collect()));
         images.push(image);
         bases.push(platform_base);
         for artifact in artifacts {

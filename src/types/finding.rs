@@ -65,6 +65,9 @@ pub struct Finding {
     /// The file or directory on this machine that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// The line in that file, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
     /// The setting that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setting: Option<SettingPlace>,
@@ -101,6 +104,7 @@ impl Finding {
             hint: None,
             evidence: Vec::new(),
             file: None,
+            line: None,
             setting: None,
             allowed: None,
         }
@@ -137,6 +141,13 @@ impl Finding {
     #[must_use]
     pub fn in_file(mut self, file: &Path) -> Self {
         self.file.get_or_insert_with(|| shown_path(file));
+        self
+    }
+
+    /// About this line of its file; 0 is the file as a whole.
+    #[must_use]
+    pub const fn on_line(mut self, line: u32) -> Self {
+        self.line = if line > 0 { Some(line) } else { None };
         self
     }
 

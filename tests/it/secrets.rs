@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::symlink;
 
+use serde_json::{Value, json};
+
 use crate::support::{Project, tree_on};
 
 /// A part of the token that nothing else has.
@@ -23,13 +25,15 @@ const COMMANDS: [&str; 7] = [
     "init --force --base scratch",
 ];
 
-/// Runs all commands, and looks for the token in what they print and write.
+/// Runs all commands, and looks for the token in what they print and write. One of them has to tell of the place.
 fn nothing_tells(place: &str, project: &Project) {
+    let mut all = String::new();
     for command in COMMANDS {
         let outcome = project.pack(command).run();
         assert_ne!(outcome.code, Some(70), "{place}: {command}: {}", outcome.stderr);
         for (name, text) in [("stdout", &outcome.stdout), ("stderr", &outcome.stderr)] {
             assert!(!text.contains(NEEDLE), "{place}: {command} prints it to {name}: {text}");
+            all.push_str(text);
         }
         for file in ["timings.html", "timings.json"] {
             let text = std::fs::read_to_string(project.path(file)).unwrap_or_default();
@@ -37,6 +41,7 @@ fn nothing_tells(place: &str, project: &Project) {
             let _ = std::fs::remove_file(project.path(file));
         }
     }
+    assert!(all.contains("ghp_…") || all.contains("[secret]"), "{place}: nothing tells of it: {all}");
 }
 
 /// A tree with these lines after its build file.
@@ -73,11 +78,10 @@ fn no_setting_with_a_secret_is_printed() {
         "\n[config]\nhealthcheck = { cmd = \"true\", interval = \"TOKEN\" }\n",
         "\n[image.annotations]\na = \"TOKEN\"\n",
         "\n[image.annotations]\na = \"{env.TOKEN}\"\n",
-        "\n[[layer]]\nname = \"TOKEN\"\nfiles = [{ from = \"no\", to = \"/x\" }]\n",
         "\n[[layer]]\nname = \"TOKEN\"\nlinks = [{ path = \"/l\", to = \"a\" }]\n",
-        "\n[[layer]]\nlinks = [{ path = \"/l\", to = \"/home/joe/TOKEN\" }]\n",
-        "\n[[layer]]\nfiles = [{ from = \"TOKEN\", to = \"/x\" }]\n",
-        "\n[[layer]]\ndirectories = [{ path = \"/TOKEN\", owner = \"TOKEN\" }]\n",
+        "\n[[layer]]\nname = \"n\"\nlinks = [{ path = \"/l\", to = \"/home/joe/TOKEN\" }]\n",
+        "\n[[layer]]\nname = \"n\"\nfiles = [{ from = \"TOKEN\", to = \"/x\" }]\n",
+        "\n[[layer]]\nname = \"n\"\ndirectories = [{ path = \"/TOKEN\", owner = \"TOKEN\" }]\n",
         "\n[[user]]\nname = \"TOKEN\"\nuid = 1000\n",
         "\n[check]\nallow = { secret = \"TOKEN\", nope = \"TOKEN\" }\n",
     ];
@@ -138,4 +142,82 @@ fn no_start_script_with_a_secret_is_printed() {
         );
         nothing_tells(scripts, &project);
     }
+}
+
+/// The findings about secrets: the message, the file, and the lines of the file and of the setting.
+fn places(project: &Project, arguments: &str) -> Vec<(String, Value, Value, Value)> {
+    let report = project.pack("check --json").args(arguments).run().json();
+    let found = report["findings"].as_array().unwrap().iter().filter(|finding| finding["rule"] == "secret");
+    let text = |finding: &Value| finding["message"].as_str().unwrap().to_owned();
+    let place = |finding: &Value| {
+        (text(finding), finding["file"].clone(), finding["line"].clone(), finding["setting"]["line"].clone())
+    };
+    found.map(place).collect()
+}
+
+#[test]
+fn settings_and_names_are_searched_and_findings_tell_their_line() {
+    for (lines, noun) in [
+        ("env = { X = \"TOKEN\" }", "the variable `X`"),
+        ("env = { TOKEN = \"x\" }", "the variable `ghp_…`"),
+        ("labels = { a = \"TOKEN\" }", "the label `a`"),
+        ("labels = { TOKEN = \"a\" }", "the label `ghp_…`"),
+        ("entrypoint = [\"/srv/page.html\", \"TOKEN\"]", "`entrypoint`"),
+        ("cmd = [\"TOKEN\"]", "`cmd`"),
+        ("healthcheck = { cmd = \"curl -H TOKEN\" }", "`healthcheck`"),
+        ("healthcheck = { cmd = [\"curl\", \"TOKEN\"] }", "`healthcheck`"),
+        ("volumes = [\"/v/TOKEN\"]", "`volumes`"),
+        ("workdir = \"/srv/TOKEN\"", "`workdir`"),
+        ("[image.annotations]\na = \"TOKEN\"", "the annotation `a`"),
+        ("[[layer]]\nname = \"TOKEN\"\nlinks = [{ path = \"/l\", to = \"a\" }]", "the name of a layer"),
+    ] {
+        let section = if lines.starts_with('[') { "" } else { "[config]\n" };
+        let project = tree(&format!("\n{section}{lines}\n"));
+        std::fs::rename(project.path("build.toml"), project.path("other.toml")).unwrap();
+        let found = places(&project, "-f other.toml");
+        let [(message, _, _, line)] = &found[..] else { panic!("{lines}: {found:?}") };
+        assert!(message.starts_with(&format!("{noun} of the image has a token of GitHub")), "{message}");
+        assert_eq!(*line, json!(12), "{lines}");
+        let sarif = project.pack("check -f other.toml --format sarif").run().json();
+        let results = sarif["runs"][0]["results"].as_array().unwrap();
+        let result = results.iter().find(|result| result["ruleId"] == "secret").unwrap();
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(
+            (&place["artifactLocation"]["uri"], &place["region"]["startLine"]),
+            (&json!("other.toml"), &json!(12))
+        );
+    }
+}
+
+#[test]
+fn files_names_and_links_with_a_secret_are_found_at_their_place() {
+    let project = tree("\n[[layer]]\nname = \"links\"\nlinks = [{ path = \"/l\", to = \"/TOKEN\" }]\n");
+    project.write("files/a.txt", format!("a\n{}\n", token())).write(&format!("files/{}/b.txt", token()), "b");
+    let found = places(&project, "");
+    assert_eq!(found.len(), 3, "{found:?}");
+    let of = |start: &str| found.iter().find(|finding| finding.0.starts_with(start)).expect(start);
+    let file = of("`/srv/a.txt`, line 2, has");
+    let link = of("the target of the link `/l` has a token of GitHub");
+    of("the path `/srv/ghp_…` has a token of GitHub");
+    assert_eq!(file.2, 2);
+    assert_eq!(file.1, project.path("files/a.txt").to_str().unwrap());
+    assert_eq!(link.1, project.path("files").to_str().unwrap(), "the artifact, where nothing else tells");
+    let sarif = project.pack("check --format sarif").run().json();
+    let results = sarif["runs"][0]["results"].as_array().unwrap().iter();
+    let places = results.map(|result| &result["locations"][0]["physicalLocation"]);
+    let lines: Vec<&Value> = places
+        .filter(|place| place["artifactLocation"]["uri"] == "files/a.txt")
+        .map(|place| &place["region"])
+        .collect();
+    assert_eq!(lines, [&json!({ "startLine": 2 })]);
+}
+
+#[test]
+fn a_key_of_aws_in_a_variable_is_an_error_as_in_a_file() {
+    let key = "Zx81kQv93LmTr0aBcDy7HnWp45JfUgE2Zx81kQv9";
+    let project = tree(&format!("\n[config]\nenv = {{ AWS_SECRET_ACCESS_KEY = \"{key}\" }}\n"));
+    let outcome = project.pack("check").run();
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stdout.contains("error[secret]: the variable `AWS_SECRET_ACCESS_KEY` of the image has a secret key of AWS (40 bytes)"), "{}", outcome.stdout);
+    assert!(!outcome.stdout.contains(key));
 }

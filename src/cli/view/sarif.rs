@@ -108,7 +108,12 @@ fn location(finding: &Finding, directory: &Path) -> Value {
             "artifactLocation": artifact(name, directory),
             "region": { "startLine": line, "startColumn": column.unwrap_or(1) },
         }),
-        (_, Some(file)) => json!({ "artifactLocation": artifact(file, directory) }),
+        (_, Some(file)) => match finding.line {
+            Some(line) => {
+                json!({ "artifactLocation": artifact(file, directory), "region": { "startLine": line } })
+            }
+            None => json!({ "artifactLocation": artifact(file, directory) }),
+        },
         (_, None) => json!({ "artifactLocation": { "uri": "./", "uriBaseId": ROOT } }),
     }
 }

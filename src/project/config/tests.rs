@@ -6,7 +6,6 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::schema::{BuildFile, keys};
-use super::value::EnvValue;
 use super::*;
 use crate::types::error::Explain as _;
 
@@ -718,7 +717,7 @@ fn a_bare_value_is_a_string_where_one_is_wanted() {
         set(&["config.labels.version=1.0", "config.env.PORT=0x10", "app.path=2024-01-01", "app.mode=0644"]);
     let settings = with("", &flags).expect("valid");
     assert_eq!(settings.config.labels.values().next().map(|label| label.to_string()).as_deref(), Some("1.0"));
-    assert_eq!(settings.config.env.values().next().map(EnvValue::as_str), Some("0x10"));
+    assert_eq!(settings.config.env.values().next().map(|value| value.as_str()), Some("0x10"));
     let app = settings.apps.first().expect("given");
     assert_eq!(app.paths.as_slice()[0].path(), Path::new("shop/2024-01-01"));
     assert_eq!(app.mode.as_ref().map(|mode| mode.bits()), Some(0o644));

@@ -11,6 +11,7 @@ use super::report::{self, FoundFile, FoundJar, ReportScope};
 use super::role::FileRole;
 use super::scan::{FileScanner, MOST, Scanned};
 use super::scan_record::{ScanKey, ScanRecord, scan_key};
+use super::settings;
 use super::sighting::Sighting;
 use crate::engine::apps::Start;
 use crate::engine::error::BuildError;
@@ -95,7 +96,7 @@ impl ContentChecks {
         findings.extend(report::unsearched(&seen.files, &seen.unsearched));
         findings.extend(report::jars(reported, &seen.jars));
         findings.extend(report::case_clashes(reported));
-        findings.extend(report::settings(&self.scanner, request, start));
+        findings.extend(settings::findings(&self.scanner, request, start));
         Ok(findings)
     }
 

@@ -18,6 +18,7 @@ mod report;
 mod role;
 mod scan;
 mod scan_record;
+mod settings;
 mod sighting;
 
 pub(in crate::engine) use checks::ContentChecks;

@@ -6,12 +6,9 @@ use super::super::counted::CountedFindings;
 use super::case_clash;
 use super::jar::{JarFacts, is_signature_file};
 use super::library::{LibraryTable, Versions};
-use super::login::is_secret_variable;
 use super::packages::Packages;
 use super::scan::FileScanner;
 use super::sighting::{DatabaseKind, Sighting, What};
-use crate::engine::apps::Start;
-use crate::engine::request::Request;
 use crate::layer::{ContentSource, Entry, EntryKind, EntryPath};
 use crate::plan::PlannedLayer;
 use crate::runtime::interrupt::{Interrupt, Interrupted};
@@ -35,6 +32,28 @@ impl FoundFile<'_> {
             Some(inner) => inner.below(&self.entry.path),
             None => self.entry.path.clone(),
         }
+    }
+}
+
+impl FoundFile<'_> {
+    /// A finding about a line of it, with its file on this machine. A file in an archive has no line there.
+    fn place(&self, finding: Finding, line: u32) -> Finding {
+        let is_itself = matches!(
+            &self.entry.kind,
+            EntryKind::File(content) if matches!(content.source, ContentSource::File(..))
+        );
+        at_entry(finding, self.entry).on_line(if is_itself && self.inner.is_none() { line } else { 0 })
+    }
+}
+
+/// A finding about an entry, with the file on this machine that has its content.
+fn at_entry(finding: Finding, entry: &Entry) -> Finding {
+    let EntryKind::File(content) = &entry.kind else { return finding };
+    match &content.source {
+        ContentSource::File(path, _) => finding.in_file(path),
+        ContentSource::Zip(archive, _) => finding.in_file(archive.path()),
+        ContentSource::Repacked(repacked) => finding.in_file(repacked.archive().path()),
+        ContentSource::Bytes(_) => finding,
     }
 }
 
@@ -78,6 +97,7 @@ pub(super) fn files(
     let packages = Packages::of(reported.layers);
     let mut secrets = reported.counted(Rule::Secret);
     repositories(reported, &mut secrets);
+    names(scanner, reported, &mut secrets);
     let mut paths = reported.counted(Rule::BuildPath);
     links(scanner, reported, &mut paths);
     let mut data = reported.counted(Rule::MutableData);
@@ -91,10 +111,11 @@ pub(super) fn files(
             match &sighting.what {
                 What::BuildPath { path: found, place } => {
                     let verb = || format!("`{path}`, line {}, has", sighting.line);
-                    build_path(reported, (path, verb), (found, place), &mut paths);
+                    let at = |finding| file.place(finding, sighting.line);
+                    build_path(reported, (path, verb), (found, place), at, &mut paths);
                 }
                 What::Database(kind) if is_own && !reported.is_in_volume(path) => {
-                    data.add_usual(|| database(path, *kind));
+                    data.add_usual(|| file.place(database(path, *kind), 0));
                 }
                 What::Secret { .. } | What::Database(_) | What::Address(_) | What::Rest => {}
             }
@@ -140,7 +161,7 @@ fn links(scanner: &FileScanner, reported: ReportScope<'_>, findings: &mut Counte
             continue;
         };
         let verb = || format!("`{}` is a link to", entry.path);
-        build_path(reported, (&entry.path, verb), (&path, &place), findings);
+        build_path(reported, (&entry.path, verb), (&path, &place), |finding| finding, findings);
     }
 }
 
@@ -149,6 +170,7 @@ fn build_path(
     reported: ReportScope<'_>,
     (file, verb): (&EntryPath, impl Fn() -> String),
     (path, place): (&str, &str),
+    at: impl Fn(Finding) -> Finding,
     findings: &mut CountedFindings,
 ) {
     let Ok(place) = EntryPath::new(place.as_bytes()) else { return };
@@ -160,7 +182,7 @@ fn build_path(
         let message = format!("{} `{}`, a path of the machine that built it", verb(), shown(path.as_bytes()));
         let finding = Finding::not_met(Rule::BuildPath, message)
             .hint("build it with a path that the image has, or a relative one");
-        finding.evidence(vec![file.to_string()])
+        at(finding.evidence(vec![file.to_string()]))
     });
 }
 
@@ -181,9 +203,10 @@ fn logs(reported: ReportScope<'_>, packages: &Packages, findings: &mut CountedFi
         findings.add(Severity::Note, || {
             let path = &entry.path;
             let message = format!("`{path}` is a log of a run before the image was made");
-            Finding::not_met(Rule::MutableData, message)
+            let finding = Finding::not_met(Rule::MutableData, message)
                 .hint("leave it out with `exclude` or a line in `.packignore`")
-                .evidence(vec![path.to_string()])
+                .evidence(vec![path.to_string()]);
+            at_entry(finding, entry)
         });
     }
 }
@@ -205,9 +228,10 @@ fn addresses_in(file: &FoundFile<'_>, path: &EntryPath, findings: &mut CountedFi
         let message = format!(
             "`{path}`, line {line}, has `{address}`{more}: it may be another machine where the image runs"
         );
-        Finding::not_met(Rule::BakedAddress, message)
+        let finding = Finding::not_met(Rule::BakedAddress, message)
             .hint("read it from a variable of the environment")
-            .evidence(found.iter().map(|(line, _)| format!("{path}:{line}")).collect())
+            .evidence(found.iter().map(|(line, _)| format!("{path}:{line}")).collect());
+        file.place(finding, *line)
     });
 }
 
@@ -238,7 +262,8 @@ fn secrets_in(file: &FoundFile<'_>, packages: &Packages, findings: &mut CountedF
                 0 => path.to_string(),
                 line => format!("{path}:{line}"),
             };
-            Finding::not_met(Rule::Secret, message).hint(hint(file)).evidence(vec![evidence])
+            let finding = Finding::not_met(Rule::Secret, message).hint(hint(file));
+            file.place(finding.evidence(vec![evidence]), *line)
         });
     }
 }
@@ -257,6 +282,35 @@ fn hint(file: &FoundFile<'_>) -> String {
     format!(
         "{leave}, and mount the secret when the container starts; `--allow secret=WHY` allows what is none"
     )
+}
+
+/// Secrets in the names of files, and in the targets of links.
+fn names(scanner: &FileScanner, reported: ReportScope<'_>, findings: &mut CountedFindings) {
+    let mut above: Option<&EntryPath> = None;
+    for entry in reported.entries() {
+        // Below a directory that is told already, the entries come next.
+        if let Some(found) = scanner.first_secret(entry.path.as_bytes())
+            && !above.is_some_and(|told| entry.path.starts_with(told))
+        {
+            of_name(entry, &format!("the path `{}`", entry.path), found, findings);
+            above = Some(&entry.path);
+        }
+        if let EntryKind::Symlink(target) = &entry.kind
+            && let Some(found) = scanner.first_secret(target)
+        {
+            of_name(entry, &format!("the target of the link `{}`", entry.path), found, findings);
+        }
+    }
+}
+
+fn of_name(entry: &Entry, noun: &str, (kind, length): (SecretKind, usize), findings: &mut CountedFindings) {
+    let level = if kind.is_certain() { Severity::Error } else { Severity::Warning };
+    findings.add(level, || {
+        let finding = Finding::not_met(Rule::Secret, format!("{noun} has {} ({length} bytes)", kind.noun()))
+            .hint("give it another name: all who have the image can read it")
+            .evidence(vec![entry.path.to_string()]);
+        at_entry(finding, entry)
+    });
 }
 
 /// Directories of git with all history, of which one file may have been a secret once.
@@ -380,50 +434,4 @@ pub(super) fn case_clashes(reported: ReportScope<'_>) -> Vec<Finding> {
         });
     }
     findings.finish()
-}
-
-/// Secrets in variables, labels, and the words of commands.
-pub(super) fn settings(scanner: &FileScanner, request: &Request, start: &Start) -> Vec<Finding> {
-    let own = &request.settings.config;
-    let mut texts: Vec<(String, String)> = Vec::new();
-    let mut findings = Vec::new();
-    let set = own.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let wanted = start.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    for (name, value) in set.chain(wanted) {
-        let place = format!("the variable `{name}`");
-        let before = findings.len();
-        findings.extend(secret_in_text(scanner, &place, value));
-        if findings.len() == before && is_secret_variable(name.as_bytes(), value.as_bytes()) {
-            let message =
-                format!("{place} of the image has a value that looks like a secret ({} bytes)", value.len());
-            findings.push(of_setting(message, Severity::Warning));
-        }
-    }
-    for (name, value) in &own.labels {
-        let resolved = value.value.resolve(&request.facts).unwrap_or_else(|_| value.value.to_string());
-        texts.push((format!("the label `{}`", name.as_str()), resolved));
-    }
-    let words = |name: &str, words: Option<&[String]>| -> Vec<(String, String)> {
-        words.unwrap_or_default().iter().map(|word| (format!("`{name}`"), word.clone())).collect()
-    };
-    let entrypoint = own.entrypoint.as_ref().map(|words| words.value.as_slice());
-    texts.extend(words("entrypoint", entrypoint.or(start.entrypoint.as_deref())));
-    let cmd = own.cmd.as_ref().map(|words| words.value.as_slice());
-    texts.extend(words("cmd", cmd.or(start.cmd.as_deref())));
-    findings.extend(texts.iter().filter_map(|(place, text)| secret_in_text(scanner, place, text)));
-    findings
-}
-
-fn secret_in_text(scanner: &FileScanner, place: &str, text: &str) -> Option<Finding> {
-    let mut sightings = Vec::new();
-    scanner.text(text.as_bytes(), &mut sightings);
-    let What::Secret { kind, length } = &sightings.first()?.what else { return None };
-    let message = format!("{place} of the image has {} ({length} bytes)", kind.noun());
-    Some(of_setting(message, if kind.is_certain() { Severity::Error } else { Severity::Warning }))
-}
-
-/// A finding that names no place in the build file: a report would show the line, and the secret in it.
-fn of_setting(message: String, level: Severity) -> Finding {
-    let hint = "give the value to the container when it starts, as a variable or a mounted file";
-    Finding::not_met(Rule::Secret, message).at(level).hint(hint)
 }

@@ -11,7 +11,7 @@ use super::sighting::{DatabaseKind, Sighting, What};
 use crate::layer::{self, Content, ContentError, ContentSource};
 use crate::types::digest::ContentId;
 use crate::types::secret::text::LineCounter;
-use crate::types::secret::{FoundSecret, SecretFinder};
+use crate::types::secret::{FoundSecret, SecretFinder, SecretKind};
 
 /// How much of a file is looked at, in bytes.
 pub(super) const MOST: u64 = 1 << 20;
@@ -96,6 +96,12 @@ impl FileScanner {
         sightings
     }
 
+    /// The first secret that its form shows, in a name or a setting: its kind and its length.
+    pub(super) fn first_secret(&self, text: &[u8]) -> Option<(SecretKind, usize)> {
+        let found = self.secrets.as_ref()?.find(text);
+        found.first().map(|secret| (secret.kind, secret.bytes.len()))
+    }
+
     /// Secrets that their form shows, in any text.
     pub(super) fn text(&self, text: &[u8], into: &mut Vec<Sighting>) {
         let found = self.secrets.iter().flat_map(|secrets| secrets.find(text));
@@ -115,7 +121,6 @@ fn is_text(head: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::secret::SecretKind;
     use crate::types::secret::text::steps;
     use crate::types::secret::{der, pem, with_checksum};
 

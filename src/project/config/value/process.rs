@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::decode::{Decode, Decoder, FromText, Wrong, text_values};
 use super::super::node::{TomlNode, TomlValue};
+use super::super::source::Spanned;
 use super::numbers::decimal;
 use super::permissions::MAX_ACCOUNT;
 use crate::types::error::nearest;
@@ -214,7 +215,7 @@ impl Decode for Arguments {
 }
 
 /// A table by names of variables.
-pub type EnvTable = BTreeMap<EnvName, EnvValue>;
+pub type EnvTable = BTreeMap<EnvName, Spanned<EnvValue>>;
 
 text_values!(EnvName);
 
