@@ -1,10 +1,13 @@
 //! The directory around a jar, where that is the artifact: the jar alone would not start.
 
+use std::ffi::OsString;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::error::ArtifactError;
 use super::java::unfit;
 use super::material::Material;
+use crate::runtime::tree_reader::TreeReader;
 use crate::types::shown::shown_path;
 
 /// The class that starts a Quarkus application, from a record beside its jar.
@@ -32,22 +35,22 @@ pub(super) fn distribution_of(jar: &Path) -> Option<PathBuf> {
     let libraries = above(jar)?;
     let distribution = above(&libraries)?;
     let is_lib = std::fs::canonicalize(&libraries).is_ok_and(|path| path.ends_with("lib"));
-    let has = |directory: &Path, is_meant: &dyn Fn(&Path) -> bool| {
-        let entries = std::fs::read_dir(directory).into_iter().flatten().take(MOST_ENTRIES).flatten();
-        entries.map(|entry| entry.path()).any(|path| is_meant(&path))
+    let tree = TreeReader::new(&distribution);
+    let names = |tree: TreeReader<'_>, directory: &str| {
+        tree.names(directory).unwrap_or_default().into_iter().take(MOST_ENTRIES)
     };
-    let is_script = |path: &Path| {
-        use std::io::Read as _;
+    let is_script = |name: OsString| {
         let mut start = [0; 2];
-        path.is_file()
-            && std::fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok())
-            && start == *b"#!"
+        let path = Path::new("bin").join(name);
+        tree.open(path).is_ok_and(|(mut file, _)| file.read_exact(&mut start).is_ok()) && start == *b"#!"
     };
-    let is_other_jar = |path: &Path| {
-        path.extension().is_some_and(|extension| extension == "jar") && path.file_name() != jar.file_name()
+    let is_other_jar = |name: OsString| {
+        Path::new(&name).extension().is_some_and(|extension| extension == "jar")
+            && Some(name.as_os_str()) != jar.file_name()
     };
-    (is_lib && has(&libraries, &is_other_jar) && has(&distribution.join("bin"), &is_script))
-        .then_some(distribution)
+    let has_others = is_lib && names(TreeReader::new(&libraries), "").any(is_other_jar);
+    let is_one = has_others && names(tree, "bin").any(is_script);
+    is_one.then_some(distribution)
 }
 
 fn above(path: &Path) -> Option<PathBuf> {

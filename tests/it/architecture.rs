@@ -170,11 +170,12 @@ fn there_are_two_places_for_unsafe_code() {
 ///
 /// Anybody can put a link into an artifact, a layer's source or a checkout, which this machine would follow to its own
 /// files. Everything below such a directory is read by `runtime::tree_reader` or found by a scan, which follows none.
-const READ_THEMSELVES: [(&str, &str); 25] = [
+const READ_THEMSELVES: [(&str, &str); 26] = [
     ("artifact/elf.rs", "the program itself, and libraries that a scan found"),
     ("artifact/find.rs", "what the user named"),
     ("artifact/found_tree.rs", "regular files that a scan found"),
     ("artifact/glimpse.rs", "what the user named"),
+    ("artifact/jar_surroundings.rs", "the name of the directory of what the user named"),
     ("artifact/kinds/distribution.rs", "the name of what the user named"),
     ("artifact/kinds/elf.rs", "libraries that a tree reader found"),
     ("artifact/kinds/node/modules.rs", "what the user named, or a regular file that a scan found"),
