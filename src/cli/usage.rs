@@ -59,7 +59,7 @@ pub(super) fn explain(error: &clap::Error, words: &[OsString]) -> Option<Command
             let near = list(error, ContextKind::SuggestedSubcommand).into_iter().next();
             // Words after the wrong one may be commands themselves.
             let before: Vec<OsString> = words.iter().take_while(|word| **word != *name).cloned().collect();
-            let lists = || format!("`{} --help` lists the commands", command_of(&before));
+            let lists = || format!("`{} --help` lists the commands", parent_of(&before));
             let hint = near.map_or_else(lists, |near| format!("did you mean `{near}`?"));
             (format!("there is no command `{name}`"), Some(hint))
         }
@@ -125,9 +125,18 @@ fn flag_of(argument: &str) -> &str {
 
 /// The command's words, such as `pack cache prune`: those of a command line that are commands.
 fn command_of(words: &[OsString]) -> String {
+    command_among(words, |_| true)
+}
+
+/// The same up to the last command that has commands itself.
+fn parent_of(words: &[OsString]) -> String {
+    command_among(words, clap::Command::has_subcommands)
+}
+
+fn command_among(words: &[OsString], is_one: impl Fn(&clap::Command) -> bool) -> String {
     let (mut command, mut found) = (&Cli::command(), "pack".to_owned());
     for word in words.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str()) {
-        if let Some(below) = command.find_subcommand(word) {
+        if let Some(below) = command.find_subcommand(word).filter(|below| is_one(below)) {
             found.push(' ');
             found.push_str(below.get_name());
             command = below;
@@ -160,8 +169,6 @@ mod tests {
             "biuld",
             "xyz",
             "cache prnue",
-            "help build",
-            "cache help prune",
             "cache prune --max-size 10XB",
             "copy a",
             "copy",
@@ -264,7 +271,10 @@ mod tests {
 
     #[test]
     fn help_is_no_error() {
-        for line in ["pack --help", "pack", "pack --version", "pack build -h", "pack cache"] {
+        let lines = ["pack --help", "pack", "pack --version", "pack build -h", "pack cache", "pack help"];
+        for line in
+            lines.into_iter().chain(["pack help build", "pack help cache prune", "pack cache help prune"])
+        {
             let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
             assert!(explain(&error, &[]).is_none(), "{line}");
         }

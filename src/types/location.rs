@@ -119,6 +119,9 @@ pub enum LocationError {
     /// One of skopeo's words that `pack` does not support.
     #[error("`{0}:` is not supported")]
     Unsupported(String),
+    /// A path without the word that says what is there.
+    #[error("`{}` is a path, and a word must say what is there", Foreign::new(.0))]
+    Path(String),
     /// Neither a word nor a reference.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
@@ -157,6 +160,7 @@ impl Explain for LocationError {
                 Some("`podman save NAME -o image.tar` and `docker-archive:image.tar` do it".to_owned())
             }
             Self::Case { better, .. } => Some(format!("write `{}`", Foreign::new(better))),
+            Self::Path(path) => Some(on_disk(path)),
             Self::Reference(error) => error.hint(),
             Self::NotAnOutput(given) => not_an_output(given),
             Self::NoName(_) | Self::Unsupported(_) => None,
@@ -164,8 +168,22 @@ impl Explain for LocationError {
     }
 }
 
+/// Whether nothing but a path is written so: a repository begins with a letter or a digit.
+fn is_path(text: &str) -> bool {
+    matches!(text, "." | "..") || ["/", "./", "../"].iter().any(|start| text.starts_with(start))
+}
+
+/// The spellings of a path.
+fn on_disk(path: &str) -> String {
+    let path = Foreign::new(path);
+    format!("write `oci:{path}` for the directory of an image layout, `oci-archive:{path}` for a file")
+}
+
 /// A suggestion in place of something that is no output.
 fn not_an_output(given: &str) -> Option<String> {
+    if is_path(given) {
+        return Some(on_disk(given));
+    }
     let word = given.split(':').next().unwrap_or(given);
     if PLACES.contains(&given) {
         return Some(format!("`{given}` needs a path: `{given}:{}`", what_follows(given)));
@@ -215,6 +233,7 @@ impl Location {
         match text.split_once(':') {
             Some(("store", name)) => Ok(Self::Store(name.parse()?)),
             Some((word, _)) if FOREIGN.contains(&word) => Err(LocationError::Unsupported(word.to_owned())),
+            _ if is_path(text) => Err(LocationError::Path(text.to_owned())),
             _ => Ok(Self::Name(text.parse()?)),
         }
     }
@@ -344,6 +363,14 @@ mod tests {
         }
         assert_eq!(Location::output("OCI:foo").expect_err("case").hint().as_deref(), Some("write `oci:foo`"));
         assert!(Location::parse("R.example:5000/a").is_ok() == Location::parse("r.example:5000/a").is_ok());
+        for text in ["/srv/base.oci", "./base", "../base:1", "."] {
+            let error = Location::parse(text).expect_err(text);
+            let hint = error.hint().expect("a hint");
+            assert_eq!(Location::output(text).expect_err(text).hint().as_ref(), Some(&hint));
+            for better in [format!("oci:{text}"), format!("oci-archive:{text}")] {
+                assert!(hint.contains(&format!("`{better}`")) && Location::parse(&better).is_ok(), "{hint}");
+            }
+        }
         let scheme = Location::parse("https://ghcr.io/x").expect_err("a scheme");
         assert_eq!(scheme.hint().as_deref(), Some("write `ghcr.io/x`"));
         for text in ["scratch", "localhost:5000/a:b", "store:a:1", "docker://r.example/a:1"] {

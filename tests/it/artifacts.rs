@@ -470,6 +470,16 @@ fn a_user_is_one_that_the_image_has() {
     }
     with("nosuch").fails(1).says(&["the user nosuch in `config.user` is not in `/etc/passwd`"]).hints();
     with("web:nosuch").fails(1).says(&["the group nosuch in `config.user` is not in `/etc/group`"]).hints();
+    // The hint is followed, for a user and for a group.
+    let toml = fs::read_to_string(project.path("build.toml")).unwrap();
+    for user in ["nosuch", "web:nosuch"] {
+        project.write("build.toml", &toml);
+        with(user).fails(1).says(&["hint: add a `[[user]]` with `name = \"nosuch\"` and `uid = 10001`"]);
+        project.append("build.toml", "\n[[user]]\nname = \"nosuch\"\nuid = 10001\n");
+        let said = with(user).arg("--strict").arg("--allow=no-entrypoint=data").ok();
+        assert!(!said.stderr.contains("clobbers-base"), "{said:?}");
+    }
+    project.write("build.toml", &toml);
     // With the lock of an earlier build, and without a store.
     fs::remove_dir_all(project.cache()).unwrap();
     with("nosuch").fails(1).says(&["the user nosuch"]);

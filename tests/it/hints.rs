@@ -107,8 +107,23 @@ fn a_path_with_a_colon_is_told_of() {
 #[test]
 fn help_is_where_the_hint_says() {
     let project = Project::new();
-    for (line, hint) in [("help build", "`pack --help`"), ("cache help prune", "`pack cache --help`")] {
+    for (line, hint) in [
+        ("xyz", "`pack --help`"),
+        ("help xyz", "`pack --help`"),
+        ("help build xyz", "`pack --help`"),
+        ("cache xyz", "`pack cache --help`"),
+    ] {
         project.pack(line).fails(2).says(&[&format!("hint: {hint} lists the commands")]);
+    }
+    for (line, same) in [
+        ("help", "--help"),
+        ("help build", "build --help"),
+        ("help cache", "cache --help"),
+        ("help cache prune", "cache prune --help"),
+        ("cache help prune", "cache prune --help"),
+    ] {
+        let (said, same) = (project.pack(line).ok().stdout, project.pack(same).ok().stdout);
+        assert_eq!(said, same, "{line}");
     }
     assert!(project.pack("--help").ok().stdout.contains("build"));
     assert!(project.pack("cache --help").ok().stdout.contains("prune"));
@@ -174,4 +189,26 @@ fn a_project_without_its_packages_is_to_be_installed() {
         let said = project.pack("build").args(path).arg("--base").arg(layout(&node)).fails(1);
         said.says(&says).hints();
     }
+}
+
+#[test]
+fn a_mode_without_quotes_gets_them() {
+    let project = Project::small();
+    let toml = fs::read_to_string(project.path("build.toml")).unwrap();
+    for line in ["mode = 0660", "permissions = [{ path = \"*\", directory-mode=0750 }]"] {
+        project.write("build.toml", format!("{toml}{line}\n"));
+        let number = line.split(['=', ' ', '}']).find(|word| word.starts_with('0')).unwrap();
+        let said = project.pack("build").fails(1);
+        said.says(&[
+            &format!("the number `{number}` begins with a zero"),
+            &format!("hint: a mode is a string: write `\"{number}\"`"),
+        ]);
+        project.write("build.toml", format!("{toml}{}\n", line.replace(number, &format!("\"{number}\""))));
+        project.pack("build").ok();
+    }
+    // Another number has no leading zero.
+    project.write("build.toml", format!("{toml}[config]\nports = [080]\n"));
+    project.pack("build").fails(1).says(&["the number `080` begins", "hint: write `80`, or `\"080\"`"]);
+    project.write("build.toml", format!("{toml}[config]\nports = [80]\n"));
+    project.pack("build").ok();
 }

@@ -433,6 +433,44 @@ fn a_base_may_be_in_every_kind_of_place() {
     project.pack("build").ok();
 }
 
+/// A path alone is no name; a directory and a file have a word each.
+#[test]
+fn the_hint_about_a_path_that_is_no_name_is_followed() {
+    let project = Project::small();
+    project.build("-o oci:base -o oci-archive:base.tar");
+    project.pack("build -o docker-archive:saved.tar").ok();
+    let (directory, file) = (project.path("base"), project.path("base.tar"));
+    for path in [directory.display().to_string(), "./base".to_owned(), "../project/base".to_owned()] {
+        for command in
+            [format!("build --base {path}"), format!("inspect {path}"), format!("copy {path} oci:out")]
+        {
+            let said = project.pack(&command).run();
+            assert_eq!(said.code, Some(2), "{command}: {said:?}");
+            said.says(&[
+                "is a path",
+                &format!("hint: write `oci:{path}` for the directory of an image layout"),
+            ]);
+        }
+        project.pack(&format!("build --base oci:{path}")).ok();
+        project.pack(&format!("inspect oci:{path}")).ok();
+    }
+    let said = project.pack(&format!("build --base {}", file.display())).run().has_code(2);
+    said.says(&[&format!("`oci-archive:{}` for a file", file.display())]);
+    project.pack(&format!("build --base oci-archive:{}", file.display())).ok();
+    // Each word with what the other one is for.
+    for command in ["build --base", "inspect"] {
+        for word in ["oci-archive", "docker-archive"] {
+            let said = project.pack(&format!("{command} {word}:base")).fails(1);
+            said.says(&["hint: an image layout in a directory is written `oci:", "base`"]);
+        }
+        let said = project.pack(&format!("{command} oci:base.tar")).fails(1);
+        said.says(&["base.tar` is a file", "hint: write `oci-archive:", "base.tar`"]);
+        project.pack(&format!("{command} oci:base")).ok();
+        project.pack(&format!("{command} oci-archive:base.tar")).ok();
+        project.pack(&format!("{command} docker-archive:saved.tar")).ok();
+    }
+}
+
 #[test]
 fn a_hint_about_several_images_is_followed() {
     let project = Project::small();

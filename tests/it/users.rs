@@ -166,8 +166,15 @@ fn users_are_added_to_the_files_of_the_base() {
     assert_eq!(entries(&project, &built, "app")["srv/a.txt"].owner, (2000, 2000));
     check_golden("users", &built);
     // Nothing of the base is lost by that.
-    let said = project.pack("build").ok();
-    assert!(!said.stderr.contains("clobbers-base"), "{said:?}");
+    for line in [
+        "build",
+        "check",
+        "build --strict --allow no-entrypoint=data",
+        "check --strict --allow no-entrypoint=data",
+    ] {
+        let said = project.pack(line).ok();
+        assert!(!format!("{}{}", said.stdout, said.stderr).contains("clobbers-base"), "{line}: {said:?}");
+    }
 }
 
 #[test]

@@ -32,7 +32,6 @@ Exit codes:
     max_term_width = 110,
     subcommand_required = true,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     after_long_help = EXIT_CODES,
 )]
 pub struct Cli {

@@ -436,8 +436,12 @@ fn account<T: FileTree>(wanted: &Account, image: &mut CandidateImage<'_, T>) -> 
             let message = format!(
                 "the {wanted} in `config.user` is not in `/{file}` of the image, so no container of it would start"
             );
-            Finding::not_met(rule, message)
-                .hint("give a number, such as \"1000:1000\", or add it with `[[user]]`")
+            // A user without a group of its own gets one of its name.
+            let hint = format!(
+                "add a `[[user]]` with `name = \"{}\"` and `uid = 10001`, or give a number, such as \"1000:1000\"",
+                wanted.name
+            );
+            Finding::not_met(rule, message).hint(hint)
         }
         BaseAnswer::Unknown => {
             let what = format!("whether the image has the {wanted} of `config.user`");

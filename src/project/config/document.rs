@@ -18,6 +18,9 @@ use crate::types::shown::shown_path;
 /// The parser's name for the one error that has no consequences.
 const DUPLICATE: &str = "duplicate key";
 
+/// The beginning of the parser's words for a number such as `0660`.
+const LEADING_ZERO: &str = "unexpected leading zero";
+
 /// The key of the artifacts.
 const APP: &str = "app";
 /// The array of tables of the further layers.
@@ -293,9 +296,40 @@ fn syntax(error: &toml::de::Error, base: usize, text: &str) -> Diagnostic {
             };
             (format!("the key `{key}` stands here twice"), Some(hint))
         }
+        (message, _) if message.starts_with(LEADING_ZERO) => {
+            if let Some(number) = number_at(text, range.start) {
+                return leading_zero(text, base, &number);
+            }
+            (message.to_owned(), None)
+        }
         (message, _) => (message.to_owned(), None),
     };
     Diagnostic { message, hint, span: Span::new(base, &range) }
+}
+
+/// The digits around `at`, if there are any and nothing else is part of the number.
+fn number_at(text: &str, at: usize) -> Option<std::ops::Range<usize>> {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || "+-._".contains(character);
+    let start = text.get(..at)?.rfind(|character| !is_part(character)).map_or(0, |before| before + 1);
+    let rest = text.get(start..)?;
+    let number = &rest[..rest.find(|character| !is_part(character)).unwrap_or(rest.len())];
+    let are_digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    are_digits.then(|| start..start + number.len())
+}
+
+/// A number such as `0660`, which TOML does not have: a mode is a string.
+fn leading_zero(text: &str, base: usize, range: &std::ops::Range<usize>) -> Diagnostic {
+    let (before, number) = (&text[..range.start], &text[range.clone()]);
+    let key = before.trim_end().strip_suffix('=').map(str::trim_end);
+    let hint = if key.is_some_and(|key| key.trim_end_matches(['"', '\'']).ends_with("mode")) {
+        format!("a mode is a string: write `\"{number}\"`")
+    } else {
+        let bare = number.trim_start_matches('0');
+        let bare = if bare.is_empty() { "0" } else { bare };
+        format!("write `{bare}`, or `\"{number}\"` for a string")
+    };
+    let message = format!("the number `{number}` begins with a zero");
+    Diagnostic { message, hint: Some(hint), span: Span::new(base, range) }
 }
 
 fn convert_table(table: &DeTable<'_>, base: usize) -> TomlTable {

@@ -65,7 +65,7 @@ impl Layout {
                 });
             }
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(not("it is a file".to_owned()));
+                return Err(LayoutError::File(root.to_owned()));
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(not(error.to_string())),
             Err(error) => return Err(error.into()),

@@ -29,6 +29,9 @@ pub enum LayoutError {
         /// The missing or wrong part.
         why: String,
     },
+    /// A file has the path.
+    #[error("`{}` is a file, and an OCI image layout is a directory", shown_path(.0))]
+    File(PathBuf),
     /// There is something else in the directory that was to become a layout.
     #[error("`{}` is not empty and not an OCI image layout", shown_path(.0))]
     NotEmpty(PathBuf),
@@ -90,6 +93,10 @@ impl Explain for LayoutError {
         match self {
             Self::NotEmpty(_) => {
                 Some("name a new or empty directory, or one that already is an OCI layout".to_owned())
+            }
+            Self::File(path) => {
+                let path = shown_path(path);
+                Some(format!("write `oci-archive:{path}`, or `docker-archive:{path}` for what `docker save` wrote"))
             }
             Self::NoDirectory(_) => Some("check the path".to_owned()),
             Self::NoDirectoryBefore(_) => Some(

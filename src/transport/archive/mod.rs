@@ -180,6 +180,9 @@ impl Explain for ArchiveError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::NotAFile(path) if path.is_dir() => {
+                Some(format!("an image layout in a directory is written `oci:{}`", shown_path(path)))
+            }
             Self::Compressed { .. } => Some("decompress it first".to_owned()),
             Self::NoIndex { docker: true, path } => {
                 Some(format!("read it as `docker-archive:{}`", shown_path(path)))
