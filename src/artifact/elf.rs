@@ -10,7 +10,7 @@ use object::{ReadCache, ReadRef as _};
 
 use super::error::ArtifactError;
 use super::requirement::Search;
-use crate::formats::elf::{Dynamic, ELF_MAGIC, ElfFile, ElfKind, Machine};
+use crate::formats::elf::{Dynamic, ELF_MAGIC, ElfFile, ElfKind, LibraryFlaw, Machine};
 use crate::runtime::input;
 use crate::runtime::tree_reader::{TreeReader, leads_out};
 use crate::types::finding::{Finding, Severity};
@@ -207,6 +207,9 @@ fn facts_of(data: &ReadCache<File>, role: ElfRole) -> Result<ElfFacts, String> {
     let platform = platform(file.machine)
         .ok_or_else(|| format!("machine {} has no platform name", file.machine.number()))?;
     let dynamic = file.dynamic;
+    if role == ElfRole::Program && dynamic.flaw == Some(LibraryFlaw::NoSegments) {
+        return Err("it has no program headers, and the kernel starts no such file".to_owned());
+    }
     let starts =
         dynamic.interpreter.is_some() || file.is_pie || (file.entry != 0 && dynamic.soname.is_none());
     if file.kind == ElfKind::Shared && !starts && role == ElfRole::Program {

@@ -364,13 +364,16 @@ mod tests {
     use super::*;
     use crate::artifact::fixture::detect;
 
-    /// The header of a static program and nothing else.
+    /// The headers of a static program and nothing else.
     fn program(machine: u16) -> Vec<u8> {
         let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0".to_vec();
         bytes.extend(machine.to_le_bytes());
         bytes.extend([1, 0, 0, 0]);
-        bytes.resize(64, 0);
-        bytes[52] = 64;
+        bytes.resize(64 + 56, 0);
+        // One program header, which loads what can be executed.
+        for (at, value) in [(32, 64), (52, 64), (54, 56), (56, 1), (64, 1), (68, 5)] {
+            bytes[at] = value;
+        }
         bytes
     }
 

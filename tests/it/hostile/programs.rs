@@ -15,29 +15,31 @@ fn changed(changes: &[(usize, usize, u64)]) -> Vec<u8> {
     bytes
 }
 
-/// The header of a static program of the other byte order.
+/// The headers of a static program of the other byte order.
 fn big_endian() -> Vec<u8> {
     let mut bytes = b"\x7fELF\x02\x02\x01".to_vec();
     bytes.resize(16, 0);
     for half in [2, S390X, 0, 1] {
         bytes.extend(half.to_be_bytes());
     }
-    bytes.resize(64, 0);
-    bytes[31] = 0x40;
-    bytes[53] = 64;
+    bytes.resize(64 + 56, 0);
+    for (at, value) in [(31, 0x40), (39, 64), (53, 64), (55, 56), (57, 1), (67, 1), (71, 5)] {
+        bytes[at] = value;
+    }
     bytes
 }
 
-/// The header of a static program of 32 bits.
+/// The headers of a static program of 32 bits.
 fn narrow() -> Vec<u8> {
     let mut bytes = b"\x7fELF\x01\x01\x01".to_vec();
     bytes.resize(16, 0);
     for half in [2u16, 3, 1, 0] {
         bytes.extend(half.to_le_bytes());
     }
-    bytes.resize(52, 0);
-    bytes[24] = 0x40;
-    bytes[40] = 52;
+    bytes.resize(52 + 32, 0);
+    for (at, value) in [(24, 0x40), (28, 52), (40, 52), (42, 32), (44, 1), (52, 1), (76, 5)] {
+        bytes[at] = value;
+    }
     bytes
 }
 
@@ -54,6 +56,7 @@ fn a_program_that_is_damaged_is_refused_in_words() {
         ("half a header", whole[..40].to_vec(), "it ends within its header"),
         ("no program headers", whole[..64].to_vec(), "its program headers are beyond its end"),
         ("half of it", whole[..whole.len() / 2 + 100].to_vec(), "truncated"),
+        ("a count of no program headers", changed(&[(56, 2, 0)]), "it has no program headers"),
         ("a class of no width", changed(&[(4, 1, 9)]), "neither 32 nor 64 bits"),
         ("65,535 program headers", changed(&[(56, 2, 0xffff)]), "its program headers are beyond its end"),
         (
