@@ -6,12 +6,16 @@ use super::words::count;
 use crate::formats::elf::TRUNCATED;
 use crate::formats::zip::ZipError;
 use crate::layer::scan::ScanError;
+use crate::runtime::interrupt::Interrupted;
 use crate::types::error::{Explain, Kind};
 use crate::types::shown::{Foreign, shown, shown_path, shown_start};
 
 /// Why an artifact cannot be packaged.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
+    /// The user interrupted.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
     /// Nothing there.
     #[error("`{}` does not exist", shown_path(path))]
     NotFound {
@@ -178,6 +182,7 @@ impl Explain for ArtifactError {
         match self {
             Self::Zip(error) => error.kind(),
             Self::Scan(error) => error.kind(),
+            Self::Interrupted(error) => error.kind(),
             _ => Kind::Input,
         }
     }
@@ -188,7 +193,7 @@ impl Explain for ArtifactError {
                 return Some(format!("there is `{}`", shown_path(nearest)));
             }
             Self::NotFound { .. } => "check the path, or build the artifact first",
-            Self::Io { .. } => return None,
+            Self::Io { .. } | Self::Interrupted(_) => return None,
             Self::Zip(error) => return error.hint(),
             Self::Scan(error) => return error.hint(),
             Self::Unknown { is_packed: true, path, .. } => {

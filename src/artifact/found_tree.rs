@@ -11,6 +11,7 @@ use super::options::AppOptions;
 use crate::layer::scan::{FoundKind, TreeItem, entries};
 use crate::layer::{Entry, EntryKind, EntryPath, Rules};
 use crate::runtime::input;
+use crate::runtime::interrupt::Interrupt;
 
 /// Links that lead from one to the next; the kernel follows as many.
 const MAX_LINKS: usize = 40;
@@ -19,6 +20,8 @@ const MAX_LINKS: usize = 40;
 pub(super) struct FoundTree {
     /// Sorted by path.
     items: Arc<Vec<TreeItem>>,
+    /// Ends the reading of files.
+    interrupt: Interrupt,
 }
 
 /// The end of a path, after all links.
@@ -35,8 +38,13 @@ pub(super) enum PathEnd<'a> {
 }
 
 impl FoundTree {
-    pub(super) const fn new(items: Arc<Vec<TreeItem>>) -> Self {
-        Self { items }
+    pub(super) fn new(items: Arc<Vec<TreeItem>>) -> Self {
+        Self { items, interrupt: Interrupt::default() }
+    }
+
+    /// The tree for work that ends when the user interrupts: each file that is read asks.
+    pub(super) fn until(self, interrupt: &Interrupt) -> Self {
+        Self { interrupt: interrupt.clone(), ..self }
     }
 
     /// All that was found, sorted by path.
@@ -134,7 +142,11 @@ impl FoundTree {
     }
 
     /// The bytes of the regular file that `path` leads to.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the user interrupted.
     pub(super) fn read(&self, path: &[u8], limit: u64) -> Result<Option<Vec<u8>>, ArtifactError> {
+        self.interrupt.check()?;
         match self.follow(path) {
             PathEnd::Here(_, item) if matches!(item.kind, FoundKind::File { .. }) => {
                 read_item(item, limit).map(Some)

@@ -62,7 +62,8 @@ impl NodeFiles {
             why,
             hint: hint.to_owned(),
         };
-        let tree = FoundTree::new(scanner.scan(material.path(), &options.scan_options())?);
+        let found = scanner.scan(material.path(), &options.scan_options())?;
+        let tree = FoundTree::new(found).until(scanner.interrupt());
         let package = match tree.read(b"package.json", MAX_TEXT)? {
             None => PackageJson::default(),
             Some(bytes) => PackageJson::parse(&bytes).map_err(|error| {

@@ -5,7 +5,8 @@ use crate::artifact::fixture::detect;
 use crate::artifact::{Artifact, propose, requirements};
 use crate::layer::EntryKind;
 use crate::oci::RunConfig;
-use crate::types::error::Explain as _;
+use crate::runtime::interrupt::Interrupt;
+use crate::types::error::{Explain as _, Kind};
 
 /// A directory with files, links (`->`) and directories.
 struct App(tempfile::TempDir);
@@ -525,4 +526,17 @@ fn nitro_starts_by_its_server() {
     );
     assert!(files(&proposal, "dependencies").contains(&"/app/server/node_modules/vue".to_owned()));
     assert!(files(&proposal, "app").contains(&"/app/public/index.html".to_owned()));
+}
+
+/// Ctrl-C ends the walk from package to package.
+#[test]
+fn the_user_can_interrupt() {
+    let app =
+        App::new(&[("package.json", PACKAGE), ("server.js", ""), ("node_modules/a/package.json", "{}")]);
+    let interrupt = Interrupt::default();
+    let scanner = Scanner::default().until(&interrupt);
+    let (artifact, options) = (app.artifact(), AppOptions::default());
+    interrupt.trigger();
+    let error = propose(&artifact, &options, None, &scanner).expect_err("interrupted");
+    assert_eq!(error.kind(), Kind::Interrupted, "{error}");
 }

@@ -53,7 +53,8 @@ impl PythonFiles {
             why,
             hint,
         };
-        let tree = FoundTree::new(scanner.scan(material.path(), &options.scan_options())?);
+        let found = scanner.scan(material.path(), &options.scan_options())?;
+        let tree = FoundTree::new(found).until(scanner.interrupt());
         let environment = PythonEnvironment::of(&tree)?.map_err(unfit)?;
         let distributions = PythonDistributions::read(&tree, environment.site())?.map_err(unfit)?;
         let version = version_of(&tree, &environment).map_err(unfit)?;

@@ -6,7 +6,8 @@ use crate::artifact::{Artifact, propose, requirements};
 use crate::formats::zip::fixture::{Item, write};
 use crate::layer::EntryKind;
 use crate::oci::RunConfig;
-use crate::types::error::Explain as _;
+use crate::runtime::interrupt::Interrupt;
+use crate::types::error::{Explain as _, Kind};
 
 /// A directory with files and links (`->`).
 struct App(tempfile::TempDir);
@@ -561,4 +562,16 @@ fn many_distributions_cost_no_more_each() {
     };
     let (few, many) = (cost(250), cost(2000));
     assert!(many < few * 24, "8 times as many took {many:?} instead of {few:?}");
+}
+
+/// Ctrl-C ends the walk over distributions.
+#[test]
+fn the_user_can_interrupt() {
+    let app = App::environment("", &[]);
+    let interrupt = Interrupt::default();
+    let scanner = Scanner::default().until(&interrupt);
+    let (artifact, options) = (app.artifact(), AppOptions::default());
+    interrupt.trigger();
+    let error = propose(&artifact, &options, None, &scanner).expect_err("interrupted");
+    assert_eq!(error.kind(), Kind::Interrupted, "{error}");
 }
