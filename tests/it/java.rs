@@ -373,8 +373,13 @@ fn a_quarkus_application_has_layers_by_change() {
     project
         .pack("plan")
         .fails(1)
-        .says(&["quarkus-application.dat` has `lib/main/b.jar`, which is not there"])
+        .says(&[
+            "`quarkus/quarkus-application.dat` names `lib/main/b.jar`, which is not there",
+            "[module-missing]",
+        ])
         .hints();
+    project.pack("plan --allow module-missing=unused").ok();
+    project.pack("build").fails(1).says(&["[module-missing]"]);
     files(&project, &quarkus_app(&classes)[..]);
     // The jar that starts it is a part of it, whatever its kind is said to be.
     for kind in ["", " --set app.kind=jar"] {

@@ -2,6 +2,7 @@
 //! directory with `quarkus-run.jar`, which finds the rest beside it. Its other forms are jars: `uber-jar` an executable
 //! one, `legacy-jar` a thin one; a native one is an ELF program.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ use crate::formats::zip::ZipArchive;
 use crate::layer::scan::{FoundKind, Scanner, TreeItem, entries};
 use crate::layer::{Entry, EntryPath};
 use crate::oci::ConfigFile;
+use crate::types::finding::Finding;
+use crate::types::rule::Rule;
 use crate::types::shown::shown;
 
 /// A Quarkus application.
@@ -152,6 +155,26 @@ impl ArtifactKind for Quarkus {
         })
     }
 
+    /// The jars that the record of the build names are there. The application may start without one that it never uses.
+    fn findings(&self, material: &Material, _: Search) -> Result<Vec<Finding>, ArtifactError> {
+        const NAMED: usize = 5;
+        let record = material.read(RECORDED, MAX_RECORD)?.unwrap_or_default();
+        let gone = recorded(&record).into_iter().filter(|name| material.size_of(name).is_none());
+        let gone: BTreeSet<&str> = gone.collect();
+        if gone.is_empty() {
+            return Ok(Vec::new());
+        }
+        let named: Vec<String> =
+            gone.iter().take(NAMED).map(|name| format!("`{}`", shown(name.as_bytes()))).collect();
+        let more = match gone.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let are = if gone.len() == 1 { "is" } else { "are" };
+        let message = format!("`{RECORDED}` names {}{more}, which {are} not there", named.join(", "));
+        Ok(vec![Finding::not_met(Rule::ModuleMissing, message).hint(REBUILD)])
+    }
+
     fn requirements(
         &self,
         material: &Material,
@@ -189,19 +212,14 @@ fn jars(material: &Material) -> Result<Vec<PathBuf>, ArtifactError> {
     Ok(jars.filter_map(|name| material.file_on_disk(&[b"app/", &name[..]].concat())).collect())
 }
 
-/// Refuses an application that lacks what its start reads, besides the class path: the record of the build with its jars, and
-/// its classes.
+/// Refuses an application that lacks what its start reads, besides the class path: the record of the build and its classes.
 fn check_complete(material: &Material) -> Result<(), ArtifactError> {
     let missing = if material.size_of(RECORDED).is_none() {
         format!("`{RECORDED}`")
     } else if jars(material)?.is_empty() {
         "a jar in `app/`".to_owned()
     } else {
-        let record = material.read(RECORDED, MAX_RECORD)?.unwrap_or_default();
-        let gone = |name: &&str| !material.path().join(name).is_file();
-        let Some(gone) = recorded(&record).into_iter().find(gone) else { return Ok(()) };
-        let why = format!("`{RECORDED}` has `{}`, which is not there", shown(gone.as_bytes()));
-        return Err(unfit(material, why, REBUILD));
+        return Ok(());
     };
     Err(unfit(
         material,
