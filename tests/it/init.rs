@@ -202,3 +202,23 @@ fn an_archive_and_a_plain_directory() {
     project.build("");
     Project::new().pack("init").fails(1).says(&["found no artifact"]).hints();
 }
+
+/// Jars that builds put beside the application are neither artifacts nor versions of it.
+#[test]
+fn jars_of_sources_and_documentation_are_left_out() {
+    let project = Project::new();
+    let library = Zip::default().stored("a/A.class", b"\xca\xfe\xba\xbe").finish();
+    project.write("pom.xml", "<project/>").write("target/shop-1.0.jar", hello_jar(""));
+    for end in ["-sources", "-javadoc", "-tests", "-test-sources", "-plain"] {
+        project.write(&format!("target/shop-1.0{end}.jar"), &library);
+    }
+    let said = project.pack("init").ok();
+    assert!(!said.stderr.contains("newest of"), "{said:?}");
+    let written = fs::read_to_string(project.path("build.toml")).unwrap();
+    assert!(written.contains("path = \"target/shop-1.0.jar\""), "{written}");
+    assert_eq!(written.matches(".jar").count(), 1, "{written}");
+    // An older version is told of.
+    fs::remove_file(project.path("build.toml")).unwrap();
+    project.write("target/shop-0.9.jar", hello_jar(""));
+    project.pack("init").ok().says(&["`target/shop-1.0.jar` is the newest of 2 versions there"]);
+}
