@@ -258,6 +258,22 @@ impl<'a> BaseLayers<'a> {
         self.for_check(number)
     }
 
+    /// Whether the base has nothing in `directory`. `false` where nothing at hand tells.
+    ///
+    /// # Errors
+    /// When a layer that may be read cannot be.
+    pub fn is_known_empty(&mut self, directory: &EntryPath) -> Result<bool, BoxedError> {
+        let (mut names, mut hidden) = (BTreeSet::new(), BTreeSet::new());
+        for number in (0..self.layers.len()).rev() {
+            let Some(index) = self.for_check(number)? else { return Ok(false) };
+            let are_more_below = index.names_in(directory, 1, &mut names, &mut hidden);
+            if !names.is_empty() || !are_more_below {
+                break;
+            }
+        }
+        Ok(names.is_empty())
+    }
+
     /// Whether what a check found comes from layers that were read, and may be told on.
     fn is_own(&self, number: usize) -> bool {
         self.reach == Reach::All || self.layers[number].is_needed

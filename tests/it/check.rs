@@ -806,3 +806,39 @@ fn each_rule_has_its_row_in_the_documentation() {
         }
     }
 }
+
+/// A directory of the base is told of only where its files could shine through, and that is no finding.
+#[test]
+fn an_empty_directory_of_the_base_is_not_told_of() {
+    let full = base(&["linux/amd64"], "", &[("srv/old.txt", "old")]);
+    let empty = Project::with(
+        "[image]\nname = \"localhost/base\"\nbase = \"scratch\"\ntags = [\"1\"]\nplatforms = [\"linux/amd64\"]\n\n\
+         [app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/\"\n",
+    );
+    fs::create_dir_all(empty.path("files/srv")).unwrap();
+    empty.write("files/etc/base", "");
+    empty.pack("build -o oci:layout").ok();
+    for (on, is_told) in [(&full, true), (&empty, false)] {
+        let project = Project::with(&tree_on(&layout(on)));
+        project.write("files/a", "");
+        // The second time with a lock.
+        for command in ["build", "build", "check", "plan"] {
+            let said = project.pack(command).args("--strict --allow=no-entrypoint=data").ok();
+            assert_eq!(
+                said.stderr.contains("note: the base has /srv already"),
+                is_told,
+                "{command}: {said:?}"
+            );
+            assert!(said.warnings().is_empty(), "{command}: {said:?}");
+        }
+    }
+    // A base in a registry, of which no layer is read: it cannot be told.
+    let served = Served::start();
+    served.add("base", &empty.path("layout"));
+    let project = Project::with(&tree_on(&served.name("base")));
+    project.write("files/a", "").pack("build").ok();
+    fs::remove_dir_all(project.cache()).unwrap();
+    project.pack("plan").ok().says(&["note: the base has /srv already"]);
+    let said = project.pack("check --deep").ok();
+    assert!(!said.stderr.contains("/srv already"), "{said:?}");
+}

@@ -36,7 +36,7 @@ fn scenes() -> Vec<Scene> {
             apps: "[[app]]\npath = \"amd\"\n\n[[app]]\npath = \"files\"\nkind = \"tree\"\nroot = \"/srv/shop\"\n",
             files: || vec![("amd", elf(AMD64, &[])), ("files/a.txt", b"a".to_vec())],
             base: || base(&["linux/amd64"], "", &[GLIBC, ("srv/shop/old.txt", "old")]),
-            says: &["warning: the base has /srv/shop already"],
+            says: &["note: the base has /srv/shop already"],
         },
         Scene {
             apps: "[[app]]\npath = [\"amd\", \"arm\"]\n\n[[app]]\npath = \"more\"\nroot = \"/opt/more\"\n\n\
