@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::artifacts::{AMD64, base, elf, layout, war};
+use crate::real::peers::peer;
 use crate::registry::Served;
 use crate::support::{Outcome, Project, REPOSITORY, chmod, files_below, json, tree_on};
 use crate::verdicts::{GLIBC, TEN, lock_of};
@@ -410,6 +413,66 @@ fn the_log_is_sarif() {
     assert_ne!(later["runs"][0]["results"], log["runs"][0]["results"]);
     let shown = project.pack("check --rules --format sarif").fails(2);
     shown.hints();
+}
+
+/// Errors of a log by the schema, each in a line.
+fn schema_errors(schema: &Path, log: &Value) -> String {
+    const JUDGE: &str = "import json, sys\n\
+        sys.path.insert(0, sys.argv[1])\n\
+        from jsonschema import validators\n\
+        schema = json.load(open(sys.argv[2]))\n\
+        validator = validators.validator_for(schema)\n\
+        validator.check_schema(schema)\n\
+        for error in validator(schema).iter_errors(json.load(sys.stdin)):\n\
+        \x20   print(error.json_path, error.message)\n";
+    let mut judge = Command::new("python3")
+        .args(["-c", JUDGE])
+        .arg(schema.with_file_name("python"))
+        .arg(schema)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    judge.stdin.take().unwrap().write_all(log.to_string().as_bytes()).unwrap();
+    let said = judge.wait_with_output().unwrap();
+    assert!(said.status.success(), "{said:?}");
+    String::from_utf8(said.stdout).unwrap()
+}
+
+/// The schema of OASIS takes the logs. It checks no forms of texts, such as those of URIs: `the_log_is_sarif` does.
+#[test]
+fn the_schema_of_the_standard_takes_the_log() {
+    let Some(schema) = peer("sarif/schema.json") else { return };
+    let (_on, errors) = two_errors();
+    errors.append("build.toml", "\n[check]\nallow = { \"user-unknown\" = \"made when it starts\" }\n");
+    let (on, program) = one_error();
+    // Questions that stay open, a secret in a file, and no finding at all.
+    let served = Served::start();
+    served.add("base", &on.path("layout"));
+    let open = Project::with(&tree_on(&served.name("base")));
+    open.write("files/a", "").pack("build").ok();
+    fs::remove_dir_all(open.cache()).unwrap();
+    let secret = Project::small();
+    secret.write("files/.npmrc", "//r.test/:_authToken=k3jsd8fj2lk\n");
+    let clean = Project::small();
+    let mut kinds = BTreeSet::new();
+    for (project, line) in [
+        (&errors, "check --format sarif"),
+        (&program, "check --format sarif"),
+        (&open, "check --format sarif --set config.entrypoint=[\"/bin/serve\"]"),
+        (&secret, "check --format sarif"),
+        (&clean, "check --format sarif --allow no-entrypoint=data"),
+    ] {
+        let log = project.pack(line).run().json();
+        assert_eq!(schema_errors(&schema, &log), "", "{log:#}");
+        let results = log["runs"][0]["results"].as_array().unwrap();
+        kinds.extend(results.iter().map(|result| result["kind"].as_str().unwrap().to_owned()));
+        // The schema is strict: what it does not have is told.
+        let mut wrong = log.clone();
+        wrong["runs"][0]["tool"]["driver"]["rule"] = Value::Null;
+        assert!(schema_errors(&schema, &wrong).starts_with("$.runs[0].tool.driver "));
+    }
+    assert!(kinds.contains("fail") && kinds.contains("open"), "{kinds:?}");
 }
 
 /// Text, JSON and SARIF say the same of one finding.

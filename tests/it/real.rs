@@ -12,7 +12,7 @@ mod jars;
 mod java_peers;
 mod machine_code;
 pub(crate) mod machines;
-mod peers;
+pub(crate) mod peers;
 mod programs;
 mod registries;
 mod runtimes;

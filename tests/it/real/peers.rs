@@ -4,7 +4,7 @@ use super::server::{Server, uploaded};
 use super::tools::{Pack, run};
 use super::{inputs, project, say, scratch};
 
-pub(super) fn peer(name: &str) -> Option<std::path::PathBuf> {
+pub(crate) fn peer(name: &str) -> Option<std::path::PathBuf> {
     let wanted = std::env::var_os("PACK_TEST_PEERS").is_some();
     let path = std::env::var_os("PACK_TEST_INPUTS").map(|inputs| std::path::Path::new(&inputs).join(name));
     let path = path.filter(|path| wanted && path.exists());
