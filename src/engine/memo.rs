@@ -36,7 +36,9 @@ use self::history::{LISTS, NewBlobs, Scopes, blob_key};
 pub use self::writer::MemoWriter;
 use super::report::Report;
 use crate::formats::zip::ZipArchive;
-use crate::layer::{self, BodyList, Compression, Content, ContentSource, Entry, EntryKind, LayerSpec, Stamp};
+use crate::layer::{
+    self, BodyList, Compression, Content, ContentSource, Entry, EntryKind, EntryPath, LayerSpec, Stamp,
+};
 use crate::plan::{
     Difference, FileMemo, LayerFacts, LayerKeys, LayerMemo, Listing, ListingRecord, ReadReason,
 };
@@ -78,6 +80,12 @@ struct ArchiveIds {
     unknown: Option<ReadReason>,
 }
 
+/// Looks at files while they are identified, so that they are not read once more for it.
+pub trait ContentObserver: Send + Sync {
+    /// A short file with all of its bytes; `path` is its place in the image.
+    fn see(&self, path: &EntryPath, bytes: &[u8], id: &ContentId);
+}
+
 /// The memos of one project. A project is where its build file or artifact lies; that decides only what
 /// is found quickly, never what is built.
 ///
@@ -102,6 +110,7 @@ pub struct Memos<'a> {
     pending: Vec<PendingRecord>,
     /// The user's wish to stop.
     interrupt: Interrupt,
+    observer: Option<Arc<dyn ContentObserver>>,
 }
 
 impl<'a> Memos<'a> {
@@ -124,6 +133,7 @@ impl<'a> Memos<'a> {
             blobs: NewBlobs::default(),
             pending: Vec::new(),
             interrupt: Interrupt::default(),
+            observer: None,
         }
     }
 
@@ -131,6 +141,13 @@ impl<'a> Memos<'a> {
     #[must_use]
     pub fn until(mut self, interrupt: &Interrupt) -> Self {
         self.interrupt = interrupt.clone();
+        self
+    }
+
+    /// Those of a build in which `observer` sees the files that are read to be identified.
+    #[must_use]
+    pub fn observed(mut self, observer: Arc<dyn ContentObserver>) -> Self {
+        self.observer = Some(observer);
         self
     }
 
@@ -152,12 +169,18 @@ impl<'a> Memos<'a> {
     ) -> Result<(Vec<Option<ContentId>>, FileMemo), layer::ContentError> {
         let FileIds { mut ids, unknown, mut counts } = self.file_ids(layer)?;
         if !unknown.is_empty() && (self.may_know() || asks_others()) {
-            let interrupt = &self.interrupt;
+            let (interrupt, observer) = (&self.interrupt, self.observer.as_deref());
             let found: Result<Vec<(usize, &Content, ContentId, ReadReason)>, layer::ContentError> = unknown
                 .into_par_iter()
                 .map(|(index, content, why)| {
                     interrupt.check()?;
-                    Ok((index, content, layer::identify(content)?, why))
+                    let path = &layer.entries()[index].path;
+                    let see = |bytes: &[u8], id: &ContentId| {
+                        if let Some(observer) = observer {
+                            observer.see(path, bytes, id);
+                        }
+                    };
+                    Ok((index, content, layer::identify_and_see(content, see)?, why))
                 })
                 .collect();
             for (index, content, id, why) in found? {

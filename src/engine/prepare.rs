@@ -102,19 +102,21 @@ pub(super) fn prepare_with<'a>(
     };
     let lists: Vec<&[Artifact]> = apps.iter().map(|app| &app.artifacts[..]).collect();
     let selection = selection::select(&lists, &asked, name, offered)?;
+    let content = ContentChecks::new(&session.store, request);
     let mut preparer = Preparer {
         session,
         request,
         scanner,
         memos: Memos::open(&session.store, writer, &request.project, &request.name, session.now)
-            .until(&session.interrupt),
+            .until(&session.interrupt)
+            .observed(content.observer()),
         compression,
         lookups,
         notes: request.own.notes().iter().cloned().chain(selection.notes).collect(),
         warnings: Vec::new(),
         findings: Vec::new(),
         owners: Owners::default(),
-        content: ContentChecks::new(&session.store, request),
+        content,
         base_indexes: Vec::new(),
         locked: None,
         platform: Platform::linux_amd64(),

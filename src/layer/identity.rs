@@ -39,10 +39,23 @@ pub(crate) fn of_pieces(pieces: &[ContentId], size: u64) -> ContentId {
 /// # Errors
 /// When it cannot be read or changed since it was planned.
 pub fn identify(content: &Content) -> Result<ContentId, ContentError> {
+    identify_and_see(content, |_, _| ())
+}
+
+/// The same, and `see` is given the bytes of a file that is read as a whole.
+///
+/// # Errors
+/// As for [`identify`].
+pub fn identify_and_see(
+    content: &Content,
+    see: impl FnOnce(&[u8], &ContentId),
+) -> Result<ContentId, ContentError> {
     let mut buffer = Vec::new();
     if content.size < body::LARGE {
         content::read(content, 0, content.size, &mut buffer)?;
-        return Ok(ContentId::of(&buffer));
+        let id = ContentId::of(&buffer);
+        see(&buffer, &id);
+        return Ok(id);
     }
     let mut pieces = Vec::new();
     let mut offset = 0;

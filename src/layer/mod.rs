@@ -39,7 +39,8 @@ pub use entry::{
 };
 pub use estargz::Toc;
 pub use identity::{
-    FORMAT, content_time, entry_key, identify, identify_bytes, identify_repacked, identify_zipped, layer_key,
+    FORMAT, content_time, entry_key, identify, identify_and_see, identify_bytes, identify_repacked,
+    identify_zipped, layer_key,
 };
 pub use list::{BodyList, ListedBlob};
 #[cfg(any(test, feature = "testing"))]

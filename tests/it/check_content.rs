@@ -258,6 +258,35 @@ fn files_in_a_packed_application_are_looked_at() {
     );
 }
 
+/// The compressed bytes may be known; the stated checksum is not.
+#[test]
+fn a_wrong_checksum_in_a_packed_application_is_found_whatever_the_store_holds() {
+    let settings = "\n[app]\npath = \"app.jar\"\nkind = \"executable-jar\"\nroot = \"/app/app.jar\"\n";
+    let image = "[image]\nname = \"localhost/jar\"\nbase = \"scratch\"\n[check]\nallow = { entrypoint-missing = \"none\", java-missing = \"none\" }\n";
+    let project = Project::with(&format!("{image}{settings}"));
+    let text = "shop.name = the name of the shop\n";
+    let mut zip = Zip::default();
+    zip.stored("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\nMain-Class: Shop\n");
+    zip.stored("Shop.class", b"\xca\xfe\xba\xbe\0\0\0\x37").deflated("shop.properties", text.as_bytes());
+    let sound = zip.finish();
+    let mut lying = sound.clone();
+    let checksum = crc32fast::hash(text.as_bytes()).to_le_bytes();
+    while let Some(at) = lying.windows(4).position(|window| window == checksum) {
+        lying[at] ^= 1;
+    }
+    project.write("app.jar", &lying);
+    let said = project.pack("plan").fails(1).stderr;
+    assert!(said.contains("CRC-32"), "{said}");
+    project.write("app.jar", &sound);
+    settle(&project.path("app.jar"));
+    project.build("");
+    project.write("app.jar", &lying);
+    settle(&project.path("app.jar"));
+    for command in ["plan", "check", "build"] {
+        assert_eq!(project.pack(command).fails(1).stderr, said, "{command}");
+    }
+}
+
 #[test]
 fn two_versions_of_a_library_are_told_and_classifiers_are_not() {
     let project = tree(&[

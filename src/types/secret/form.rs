@@ -55,7 +55,12 @@ pub(crate) struct SecretFinder(aho_corasick::AhoCorasick);
 impl SecretFinder {
     /// `None` where the searcher cannot be made, which its patterns do not let happen.
     pub(crate) fn new() -> Option<Self> {
-        aho_corasick::AhoCorasick::new(FORMS.iter().map(|form| form.start)).ok().map(Self)
+        // Only for a leftmost match may the searcher look for all beginnings with wide registers.
+        let mut builder = aho_corasick::AhoCorasick::builder();
+        builder
+            .match_kind(aho_corasick::MatchKind::LeftmostFirst)
+            .kind(Some(aho_corasick::AhoCorasickKind::DFA));
+        builder.build(FORMS.iter().map(|form| form.start)).ok().map(Self)
     }
 
     /// All secrets in `text`, in their order.

@@ -2,27 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use super::jar::JarFacts;
 use super::report::{self, FoundFile, FoundJar, ReportScope};
 use super::role::FileRole;
-use super::scan::{FileScanner, MOST, Scanned};
+use super::scan::{FileScanner, MOST, SMALL, Scanned};
 use super::scan_record::{ScanKey, ScanRecord, scan_key};
 use super::settings;
 use super::sighting::Sighting;
 use crate::engine::apps::Start;
 use crate::engine::error::BuildError;
-use crate::engine::memo::Memos;
+use crate::engine::memo::{ContentObserver, Memos};
 use crate::engine::request::Request;
 use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath};
 use crate::plan::PlannedLayer;
 use crate::runtime::interrupt::Interrupt;
 use crate::store::Store;
-use crate::types::digest::{Key, KeyBuilder};
+use crate::types::digest::{ContentId, Key, KeyBuilder};
 use crate::types::error::BoxedError;
 use crate::types::finding::Finding;
 
@@ -33,15 +33,44 @@ const MOST_PACKED: u64 = 2 << 30;
 
 /// Checks the content of planned layers, and remembers what it saw.
 pub(in crate::engine) struct ContentChecks {
-    scanner: FileScanner,
+    observer: Arc<ScanObserver>,
     key: Key,
-    before: ScanRecord,
     /// The scans of this build.
     new: ScanRecord,
     /// The scans that this build asked for, for the next one, in any order.
     asked: Vec<ScanKey>,
     /// How much more is inflated of archives that stay packed, for the image under way.
     left: u64,
+}
+
+/// Scans short files while they are identified.
+struct ScanObserver {
+    scanner: FileScanner,
+    /// The scans of the last build.
+    before: ScanRecord,
+    /// The scans of files that were identified.
+    seen: Mutex<Vec<(ScanKey, Vec<Sighting>)>>,
+}
+
+impl ScanObserver {
+    fn take_seen(&self) -> Vec<(ScanKey, Vec<Sighting>)> {
+        std::mem::take(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ContentObserver for ScanObserver {
+    fn see(&self, path: &EntryPath, bytes: &[u8], id: &ContentId) {
+        let role = FileRole::of(path);
+        let is_looked_at = !bytes.is_empty() && bytes.len() as u64 <= SMALL;
+        if !is_looked_at || matches!(role, FileRole::Skipped | FileRole::Jar) {
+            return;
+        }
+        let key = scan_key(role, id);
+        if self.before.get(&key).is_none() {
+            let sightings = self.scanner.scan(role, bytes);
+            self.seen.lock().unwrap_or_else(PoisonError::into_inner).push((key, sightings));
+        }
+    }
 }
 
 /// The sightings in all files.
@@ -66,15 +95,24 @@ impl ContentChecks {
     /// For a build of the request's project.
     pub(in crate::engine) fn new(store: &Store, request: &Request) -> Self {
         let project = request.project.as_os_str().as_encoded_bytes();
-        let key = KeyBuilder::new("pack content scans 4").part(project).finish();
-        Self {
+        let key = KeyBuilder::new("pack content scans 5").part(project).finish();
+        let observer = ScanObserver {
             scanner: FileScanner::new(build_directory(&request.project)),
             before: store.memo_load(NAMESPACE, &key).unwrap_or_default(),
+            seen: Mutex::default(),
+        };
+        Self {
+            observer: Arc::new(observer),
             key,
             new: ScanRecord::default(),
             asked: Vec::new(),
             left: MOST_PACKED,
         }
+    }
+
+    /// What scans files while they are read to be identified.
+    pub(in crate::engine) fn observer(&self) -> Arc<dyn ContentObserver> {
+        Arc::<ScanObserver>::clone(&self.observer)
     }
 
     /// All findings about the content of `layers` and about the texts of the configuration.
@@ -92,11 +130,11 @@ impl ContentChecks {
         let volumes: BTreeSet<EntryPath> =
             volumes.filter_map(|path| EntryPath::new(path.as_bytes()).ok()).collect();
         let reported = ReportScope { layers, volumes: &volumes, most: request.most_findings };
-        let mut findings = report::files(&self.scanner, reported, &seen.files, interrupt)?;
+        let mut findings = report::files(&self.observer.scanner, reported, &seen.files, interrupt)?;
         findings.extend(report::unsearched(&seen.files, &seen.unsearched));
         findings.extend(report::jars(reported, &seen.jars));
         findings.extend(report::case_clashes(reported));
-        findings.extend(settings::findings(&self.scanner, request, start));
+        findings.extend(settings::findings(&self.observer.scanner, request, start));
         Ok(findings)
     }
 
@@ -109,6 +147,9 @@ impl ContentChecks {
         interrupt: &Interrupt,
     ) -> Result<SeenFiles<'e>, BuildError> {
         self.left = MOST_PACKED;
+        for (key, sightings) in self.observer.take_seen() {
+            self.new.add(key, &sightings);
+        }
         let mut unsearched = Vec::new();
         let mut found: BTreeMap<(usize, usize, usize), FoundFile<'e>> = BTreeMap::new();
         let mut jars: BTreeMap<(usize, usize), FoundJar<'e>> = BTreeMap::new();
@@ -150,7 +191,7 @@ impl ContentChecks {
                 }
             }
         }
-        let scanner = &self.scanner;
+        let scanner = &self.observer.scanner;
         let scanned: Result<Vec<_>, BuildError> = unknown
             .into_par_iter()
             .map(|(place, file)| {
@@ -254,11 +295,11 @@ impl ContentChecks {
 
     /// The sightings of this build's scan or the last one.
     fn known(&self, key: &ScanKey) -> Option<&[Sighting]> {
-        self.before.get(key).or_else(|| self.new.get(key))
+        self.observer.before.get(key).or_else(|| self.new.get(key))
     }
 
     fn known_jar(&self, key: &ScanKey) -> Option<&JarFacts> {
-        self.before.jar(key).or_else(|| self.new.jar(key))
+        self.observer.before.jar(key).or_else(|| self.new.jar(key))
     }
 
     /// Has what was seen remembered, if it is another record than before.
@@ -267,7 +308,7 @@ impl ContentChecks {
         asked.sort_unstable();
         asked.dedup();
         asked.retain(|key| self.known(key).is_some() || self.known_jar(key).is_some());
-        if self.new.len() == 0 && self.before.len() == asked.len() {
+        if self.new.len() == 0 && self.observer.before.len() == asked.len() {
             return;
         }
         let mut record = ScanRecord::default();

@@ -16,7 +16,7 @@ use crate::types::secret::{FoundSecret, SecretFinder, SecretKind};
 /// How much of a file is looked at, in bytes.
 pub(super) const MOST: u64 = 1 << 20;
 /// A file that is no longer is read at once.
-const SMALL: u64 = 64 << 10;
+pub(super) const SMALL: u64 = 64 << 10;
 /// A byte of zero among so many first ones shows that a file is no text.
 const HEAD: u64 = 1 << 10;
 /// So many sightings of one file are kept.
