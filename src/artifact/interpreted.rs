@@ -1,13 +1,7 @@
 //! The files and modules that the words of a command have an interpreter run: `node server.js`, `python -m shop`,
 //! `gunicorn shop:app`.
 
-/// Flags of `node` whose value is the next word.
-pub(super) const NODE_WITH_VALUE: [&str; 8] =
-    ["-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions", "--env-file"];
-
-/// Flags with which `node` runs no file.
-pub(super) const NODE_WITHOUT_FILE: [&str; 8] =
-    ["-e", "--eval", "-p", "--print", "-c", "--check", "--test", "--run"];
+use super::node_flags::{NodeFile, file_of, flags_change_modules};
 
 /// Programs that start another one, whose words follow theirs.
 const WRAPPERS: [&str; 3] = ["tini", "dumb-init", "catatonit"];
@@ -60,6 +54,11 @@ pub fn interpreted(words: &[String]) -> Vec<(&str, Interpreted<'_>)> {
     found
 }
 
+/// Whether flags of `node` in a command change how modules are found.
+pub(super) fn changes_modules(words: &[String]) -> bool {
+    flags_change_modules(words.iter().map(String::as_str))
+}
+
 fn name_of(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
@@ -73,18 +72,14 @@ fn is_python(name: &str) -> bool {
 /// The first thing that is run, and the words behind it.
 type RunAndRest<'w, 'a> = (Option<Interpreted<'a>>, &'w [&'a str]);
 
-fn node<'w, 'a>(mut words: &'w [&'a str]) -> RunAndRest<'w, 'a> {
-    while let [word, rest @ ..] = words {
-        if !word.starts_with('-') {
-            // `node inspect` debugs.
-            return (Some(Interpreted::Script(word)).filter(|_| *word != "inspect"), &[]);
-        }
-        if NODE_WITHOUT_FILE.contains(&word.split('=').next().unwrap_or(word)) || *word == "-" {
-            break;
-        }
-        words = if NODE_WITH_VALUE.contains(word) { rest.get(1..).unwrap_or_default() } else { rest };
-    }
-    (None, &[])
+/// Where a flag may have a value behind a blank, the file is not certain.
+fn node<'w, 'a>(words: &'w [&'a str]) -> RunAndRest<'w, 'a> {
+    let file = match file_of(words) {
+        NodeFile::Certain(at) => Some(words[at]),
+        NodeFile::Uncertain(_) | NodeFile::Nothing => None,
+    };
+    // `node inspect` debugs.
+    (file.filter(|file| *file != "inspect").map(Interpreted::Script), &[])
 }
 
 fn python<'w, 'a>(mut words: &'w [&'a str]) -> RunAndRest<'w, 'a> {
@@ -149,6 +144,9 @@ mod tests {
             ("tini -g -- node a.js", script("a.js")),
             ("node -e x", Vec::new()),
             ("node", Vec::new()),
+            ("node --title shop --disable-warning DEP0040 server.js", script("server.js")),
+            ("node --new-flag shop server.js", Vec::new()),
+            ("node --no-warnings -- server.js", script("server.js")),
             ("node --test a.js", Vec::new()),
             ("nodes a.js", Vec::new()),
             ("python3.11 -u -W ignore app.py x", vec![Interpreted::Python("app.py")]),

@@ -29,6 +29,7 @@ mod loaded;
 mod manifest;
 mod material;
 mod native;
+mod node_flags;
 mod options;
 mod package_json;
 mod placed;
@@ -47,6 +48,7 @@ pub use interpreted::{Interpreted, interpreted};
 pub use kind::ArtifactKind;
 pub use kinds::{KINDS, kind_named};
 pub use loaded::requirements_of_program;
+pub use node_flags::node_options_change_modules;
 pub use options::{AppOptions, AppRoot, ArtifactLayout, StartWay};
 pub use proposal::Proposal;
 pub use requirement::{

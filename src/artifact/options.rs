@@ -71,6 +71,10 @@ pub struct AppOptions {
     pub name: Option<String>,
     /// Whether the settings say how the image starts, so that the artifact need not.
     pub has_entrypoint: bool,
+    /// The words of that, where there are some, and those of `cmd` behind them.
+    pub command: Vec<String>,
+    /// The directory in which the settings have it start.
+    pub directory: Option<String>,
     /// Modes, owners, time, and what else is allowed.
     pub rules: Rules,
     /// Whether `security.capability` and `user.*` attributes are kept.

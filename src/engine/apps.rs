@@ -197,7 +197,14 @@ impl<'a, 'r> ProposedApp<'a, 'r> {
         let (seconds, times) = Times::of(request, settings.mtime.as_ref());
         let owner = settings.owner.as_ref().map(|owner| owners.of(request, owner)).transpose()?;
         let mut options = options_of(settings, seconds, owner);
-        options.has_entrypoint = request.settings.config.entrypoint.is_some();
+        let config = &request.settings.config;
+        options.has_entrypoint = config.entrypoint.is_some();
+        if let Some(entrypoint) = &config.entrypoint {
+            let words = entrypoint.value.as_slice();
+            let cmd = config.cmd.as_ref().map(|cmd| cmd.value.as_slice()).unwrap_or_default();
+            options.command = [words, cmd].concat();
+        }
+        options.directory = config.workdir.as_ref().map(|directory| directory.value.as_str().to_owned());
         let proposal = artifact::propose(artifact, &options, base, scanner)?;
         Ok(Self { settings, artifact, options, proposal, times })
     }

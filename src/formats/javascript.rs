@@ -2,12 +2,14 @@
 //! `require` that stand as statements of their own.
 //!
 //! A call in a function, a block, a condition or an expression may never run, and does not count. The text is read as words,
-//! strings, regular expressions and brackets, not as a tree. Where that does not come out even, nothing is said.
+//! strings, regular expressions and brackets, not as a tree. Where that does not come out even, nothing is said. A call behind
+//! a place where the file may end (`process.exit`, `return`) or change how modules are found does not count either.
 
 /// The modules that a file loads as soon as it starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StaticModules {
-    /// Names in `require`.
+    /// Names in `require`, in the order of their calls, up to the place where the file may end or may change how modules are
+    /// found.
     pub required: Vec<String>,
     /// Names in `import` and `export … from`.
     pub imported: Vec<String>,
@@ -21,6 +23,41 @@ const MAX_NAME: usize = 214;
 
 /// So many brackets may be open at once.
 const MAX_DEPTH: usize = 10_000;
+
+/// Texts of code that changes how modules are found.
+const RESOLVERS: [&[u8]; 17] = [
+    b"_resolveFilename",
+    b"_initPaths",
+    b"_nodeModulePaths",
+    b"_findPath",
+    b"_resolveLookupPaths",
+    b"odule._load",
+    b"_extensions",
+    b"globalPaths",
+    b"NODE_PATH",
+    b"module.paths",
+    b"main.paths",
+    b"require.cache",
+    b"require.extensions",
+    b"registerHooks",
+    b"_moduleAliases",
+    b"addAlias",
+    b"addPath(",
+];
+
+/// Texts of code that ends the process.
+const ENDINGS: [&[u8]; 4] = [b"process.exit", b"process.reallyExit", b"process.abort", b"process.kill"];
+
+/// The place of the first of these texts.
+fn first_of(text: &[u8], words: &[&[u8]]) -> Option<usize> {
+    words.iter().filter_map(|word| memchr::memmem::find(text, word)).min()
+}
+
+/// Whether a file of JavaScript has code that changes how modules are found.
+#[must_use]
+pub fn may_change_modules(text: &[u8]) -> bool {
+    first_of(text, &RESOLVERS).is_some()
+}
 
 /// Functions of compilers around a `require`.
 const HELPERS: [&[u8]; 9] = [
@@ -71,7 +108,10 @@ enum Open {
         is_condition: bool,
     },
     Square,
-    Curly,
+    /// `{`, and whether it is a block of a statement, not of a function.
+    Curly {
+        is_block: bool,
+    },
     /// `${` in a template.
     Template,
 }
@@ -87,6 +127,12 @@ struct Reader<'a> {
     is_new_line: bool,
     /// The tokens of the statement at the top level, as far as they matter.
     statement: Vec<ScriptToken<'a>>,
+    /// Where the statement begins.
+    begin: usize,
+    /// From here on, the file may have ended, or modules may be found elsewhere.
+    certain: usize,
+    /// Whether the last bracket that was closed is that of a condition.
+    is_behind_condition: bool,
     /// Whether `require` is another function than that of Node.js.
     is_own_require: bool,
     found: StaticModules,
@@ -105,6 +151,13 @@ pub fn static_modules(text: &[u8]) -> Option<StaticModules> {
         is_value: false,
         is_new_line: true,
         statement: Vec::new(),
+        begin: 0,
+        certain: first_of(text, &RESOLVERS)
+            .into_iter()
+            .chain(first_of(text, &ENDINGS))
+            .min()
+            .unwrap_or(text.len()),
+        is_behind_condition: false,
         is_own_require: false,
         found: StaticModules::default(),
     };
@@ -113,10 +166,8 @@ pub fn static_modules(text: &[u8]) -> Option<StaticModules> {
     if reader.is_own_require {
         found.required.clear();
     }
-    for names in [&mut found.required, &mut found.imported] {
-        names.sort_unstable();
-        names.dedup();
-    }
+    found.imported.sort_unstable();
+    found.imported.dedup();
     Some(found)
 }
 
@@ -247,13 +298,21 @@ impl<'a> Reader<'a> {
                 self.enter(Open::Square)
             }
             b'{' => {
+                let is_block = match self.last {
+                    Some(ScriptToken::Mark(b')')) => self.is_behind_condition,
+                    Some(ScriptToken::Word(b"else" | b"do" | b"try" | b"finally")) => true,
+                    _ => false,
+                };
                 self.token(ScriptToken::Mark(byte), false)?;
-                self.enter(Open::Curly)
+                self.enter(Open::Curly { is_block })
             }
             b')' | b']' | b'}' => match (byte, self.open.pop()?) {
-                (b')', Open::Round { is_condition }) => self.token(ScriptToken::Mark(byte), !is_condition),
+                (b')', Open::Round { is_condition }) => {
+                    self.is_behind_condition = is_condition;
+                    self.token(ScriptToken::Mark(byte), !is_condition)
+                }
                 (b']', Open::Square) => self.token(ScriptToken::Mark(byte), true),
-                (b'}', Open::Curly) => self.token(ScriptToken::Mark(byte), false),
+                (b'}', Open::Curly { .. }) => self.token(ScriptToken::Mark(byte), false),
                 (b'}', Open::Template) => self.template(),
                 _ => None,
             },
@@ -270,6 +329,10 @@ impl<'a> Reader<'a> {
         let is_new_line = std::mem::take(&mut self.is_new_line);
         let last = self.last.replace(token);
         self.is_value = is_value;
+        let ends = matches!(token, ScriptToken::Word(b"return" | b"throw"));
+        if ends && self.open.iter().all(|open| matches!(open, Open::Curly { is_block: true })) {
+            self.certain = self.certain.min(self.at);
+        }
         // Brackets that close are at the level outside of them, those that open too, as they come before `enter`.
         if !self.open.is_empty() && !self.is_of_statement() {
             return Some(());
@@ -281,6 +344,9 @@ impl<'a> Reader<'a> {
         if is_top && token == ScriptToken::Mark(b';') {
             self.end_statement();
         } else if self.statement.len() < MOST {
+            if self.statement.is_empty() {
+                self.begin = self.at;
+            }
             self.statement.push(token);
         }
         Some(())
@@ -345,6 +411,14 @@ impl<'a> Reader<'a> {
 
     /// Looks at the statement that ends.
     fn end_statement(&mut self) {
+        let known = self.found.required.len();
+        self.look_at_statement();
+        if self.begin > self.certain {
+            self.found.required.truncate(known);
+        }
+    }
+
+    fn look_at_statement(&mut self) {
         let statement = std::mem::take(&mut self.statement);
         let Some((ScriptToken::Word(head), rest)) = statement.split_first() else { return };
         match *head {
@@ -376,7 +450,7 @@ impl<'a> Reader<'a> {
                 }
             }
             b"const" | b"let" | b"var" => {
-                let is_made = rest.contains(&ScriptToken::Word(b"createRequire"));
+                let is_made = makes_same_require(rest);
                 self.is_own_require |= rest.first() == Some(&ScriptToken::Word(b"require")) && !is_made;
                 declared(rest, &mut self.found.required);
             }
@@ -390,6 +464,18 @@ impl<'a> Reader<'a> {
             _ => {}
         }
     }
+}
+
+/// Whether it is `require = createRequire(import.meta.url)` or `createRequire(__filename)`: it finds what the file itself
+/// would.
+fn makes_same_require(rest: &[ScriptToken<'_>]) -> bool {
+    use ScriptToken::{Mark, Word};
+    let Some(at) = rest.iter().position(|token| *token == Word(b"createRequire")) else { return false };
+    matches!(
+        rest[at + 1..],
+        [Mark(b'('), Word(b"import"), Mark(b'.'), Word(b"meta"), Mark(b'.'), Word(b"url"), Mark(b')'), ..]
+            | [Mark(b'('), Word(b"__filename"), Mark(b')'), ..]
+    )
 }
 
 /// The name behind the `from` of an import or export at the end of its bindings.
@@ -502,7 +588,17 @@ mod tests {
         ] {
             assert_eq!(required(text), ["a"], "{text}");
         }
-        assert_eq!(required("var x=require('b'),{y}=require('a').z,w=require('c')"), ["a", "b", "c"]);
+        assert_eq!(required("var x=require('b'),{y}=require('a').z,w=require('c')"), ["b", "a", "c"]);
+        for text in [
+            "const x = require('a')\nprocess.on('x', () => process.exit(1))\nconst y = require('b')",
+            "require('a');if (x) { return }require('b')",
+            "require('a');if (x) throw 1;require('b')",
+            "require('a');try { return f } catch {}\nrequire('b')",
+            "require('a'); process.env.NODE_PATH = 'x'; require('module')._initPaths(); require('b')",
+            "function f() { return 1 }\nconst g = () => { throw 1 }\nrequire('a')",
+        ] {
+            assert_eq!(required(text), ["a"], "{text}");
+        }
     }
 
     #[test]
@@ -530,6 +626,8 @@ mod tests {
             "const x = require(`a`)",
             "const x = require.resolve('a')",
             "var require = f; var x = require('a')",
+            "const require = createRequire('/opt/'); const x = require('a')",
+            "const require = createRequire(new URL('..', import.meta.url)); const x = require('a')",
             "function require(x) {}\nvar x = require('a')",
             "while (x) require('a')",
             "for (;;) require('a')",

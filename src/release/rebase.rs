@@ -578,6 +578,7 @@ impl CheckedSettings {
             library_path: self.library_path.clone(),
             path: self.path.clone(),
             node_path: None,
+            node_options: None,
             user: self.user.clone(),
             directory: self.directory.clone(),
             cure: READ_BASES,

@@ -409,3 +409,217 @@ fn a_start_script_of_a_package_starts_as_npm_does() {
         .says(&["names `dist/main.js`, which is not in it", "npm run build"])
         .hints();
 }
+
+/// Node.js itself says which of these applications run: those are built, and the others are refused.
+#[test]
+fn applications_that_node_runs_are_taken() {
+    const ALIAS: &str = "const m = require('module'), r = m._resolveFilename;\n\
+        m._resolveFilename = (x, ...a) => r.call(m, x.replace('@lib', __dirname + '/lib'), ...a)\n";
+    let (_base, layout) = base_with("usr/bin/node", "");
+    let loads = ("server.js", "require('./lib/x')\n");
+    let x = ("lib/x.js", "");
+    let main = (
+        "package.json",
+        r##"{"name":"shop","main":"./server.js","imports":{"#x":"./lib/x.js"},
+        "exports":{".":"./server.js","./x":"./lib/x.js"}}"##,
+    );
+
+    let link = ("node_modules/linked", "-> ../packages/linked");
+    let inner = ("packages/linked/node_modules/y/index.js", "");
+    let upper = ALIAS.replace("/lib", "/../lib");
+    let of_package = ALIAS.replace("/lib", "/../../lib");
+    let own = ALIAS.to_owned() + "require('@lib/x')";
+    let alias = ("node_modules/module-alias/register.js", of_package.as_str());
+    type Files<'a> = &'a [(&'a str, &'a str)];
+    let rows: &[(&str, Files<'_>)] = &[
+        ("node .", &[main, loads, x]),
+        ("node ./lib/..", &[main, loads, x]),
+        ("node ./", &[("index.js", "")]),
+        ("node lib", &[("lib/index.js", "")]),
+        ("node lib", &[("lib/package.json", r#"{"main":"../server"}"#), ("server.js", "")]),
+        ("node .", &[("other.js", "")]),
+        ("node lib", &[("lib/package.json", r#"{"main":"gone"}"#)]),
+        ("node --title shop server.js", &[loads, x]),
+        ("node --disable-warning DEP0040 server.js", &[loads, x]),
+        ("node -C dev --no-warnings server.js", &[loads, x]),
+        (
+            "node -r ./hook.js server.js",
+            &[("hook.js", "global.x = 1"), ("server.js", "require('./lib/x')"), x],
+        ),
+        ("node --require ./hook.js server.js", &[("hook.js", ALIAS), ("server.js", "require('@lib/x')"), x]),
+        ("node --import ./hook.mjs server.js", &[("hook.mjs", ""), loads, x]),
+        ("node --env-file f server.js", &[("f", "A=b"), loads, x]),
+        ("node -- server.js", &[loads, x]),
+        ("node server.js", &[("server.js", "require('module-alias/register'); require('@lib/x')"), alias, x]),
+        ("node server.js", &[("server.js", own.as_str()), x]),
+        ("node server.js", &[("hook.js", ALIAS), ("server.js", "require('./hook'); require('@lib/x')"), x]),
+        (
+            "node server.js",
+            &[
+                ("a/hook.js", upper.as_str()),
+                ("b.js", "require('./a/hook')"),
+                ("server.js", "require('./b'); const x = require('@lib/x')"),
+                x,
+            ],
+        ),
+        (
+            "node server.js",
+            &[
+                ("node_modules/start/index.js", of_package.as_str()),
+                ("server.js", "require('start'); require('@lib/x')"),
+                x,
+            ],
+        ),
+        ("node server.js", &[("server.js", "require('@lib/x')"), x]),
+        (
+            "node server.js",
+            &[
+                (
+                    "server.js",
+                    "process.env.NODE_PATH = __dirname + '/lib'; require('module')._initPaths(); require('x')",
+                ),
+                x,
+            ],
+        ),
+        ("NODE_PATH=lib node server.js", &[("server.js", "require('x')"), x]),
+        (
+            "NODE_OPTIONS='-r ./hook.js' node server.js",
+            &[("hook.js", ALIAS), ("server.js", "require('@lib/x')"), x],
+        ),
+        (
+            "node server.js",
+            &[
+                (
+                    "server.js",
+                    "const require2 = require('module').createRequire(__dirname + '/lib/y'); require2('./x')",
+                ),
+                x,
+            ],
+        ),
+        (
+            "node server.mjs",
+            &[
+                (
+                    "server.mjs",
+                    "import { createRequire } from 'node:module'; const require = createRequire(new URL('lib/y', import.meta.url)); require('./x')",
+                ),
+                x,
+            ],
+        ),
+        ("node server.js", &[main, ("server.js", "require('#x'); require('shop/x')"), x]),
+        (
+            "node server.js",
+            &[
+                (
+                    "server.js",
+                    "require('node:test'); require('fs/promises'); require('./a'); require('./b'); require('./c')",
+                ),
+                ("a.json", "{}"),
+                ("b/index.json", "{}"),
+                ("c/package.json", r#"{"main":"d.cjs"}"#),
+                ("c/d.cjs", ""),
+            ],
+        ),
+        ("node server.js", &[("server.js", "require('./a')"), ("a.cjs", "")]),
+        (
+            "node server.js",
+            &[
+                ("server.js", "require('linked')"),
+                link,
+                inner,
+                ("packages/linked/index.js", "require('y')"),
+                ("packages/linked/package.json", "{}"),
+            ],
+        ),
+        ("node server.js", &[("server.js", "if (true) process.exit(0)\nrequire('gone')")]),
+        ("node server.js", &[("server.js", "if (true) { return }\nrequire('gone')")]),
+        (
+            "node server.js",
+            &[("server.js", "const a = require('m')"), ("node_modules/m/package.json", r#"{"main":"x.js"}"#)],
+        ),
+        (
+            "node server.js",
+            &[
+                ("server.js", "const a = require('m')"),
+                ("node_modules/m/package.json", r#"{"main":"x.js"}"#),
+                ("node_modules/m/index.js", ""),
+            ],
+        ),
+        (
+            "node server.js",
+            &[
+                ("server.js", "const a = require('m')"),
+                ("node_modules/m/package.json", r#"{"exports":"./x.js"}"#),
+                ("node_modules/m/x.js", ""),
+            ],
+        ),
+        (
+            "node server.mjs",
+            &[
+                ("server.mjs", "import 'm'"),
+                ("node_modules/m/package.json", r#"{"main":"./x"}"#),
+                ("node_modules/m/x.js", ""),
+            ],
+        ),
+        ("node server.mjs", &[("server.mjs", "import 'm'"), ("node_modules/m/package.json", "{}")]),
+    ];
+    for (number, (script, files)) in rows.iter().enumerate() {
+        let project = Project::new();
+        let app = project.path("app");
+        fs::create_dir_all(&app).unwrap();
+        lay_out(&app, files.iter().copied());
+        let Ok(ran) = std::process::Command::new("sh").args(["-c", script]).current_dir(&app).output() else {
+            return;
+        };
+        if ran.status.code() == Some(127) {
+            return;
+        }
+        let manifest = fs::read_to_string(app.join("package.json")).unwrap_or_else(|_| "{}".to_owned());
+        let mut manifest: Value = serde_json::from_str(&manifest).unwrap();
+        manifest["scripts"] = serde_json::json!({"start": script});
+        project.write("app/package.json", manifest.to_string());
+        let run = project
+            .pack("build")
+            .args(&format!("app --base {layout} --name localhost/x -t 1 -o oci:out"))
+            .run();
+        let told =
+            format!("{number}: {script}: {files:?}\n{}\n{run:?}", String::from_utf8_lossy(&ran.stderr));
+        assert_eq!(run.code == Some(0), ran.status.success(), "{told}");
+    }
+}
+
+/// The file that the settings have `node` run is looked into like that of a start script.
+#[test]
+fn what_the_file_of_an_entrypoint_loads_is_there() {
+    let (_base, layout) = base_with("usr/bin/node", ", NODE_VERSION = \"18.19.0\"");
+    let project = Project::new();
+    project.write("app/package.json", r#"{"name":"shop","scripts":{"start":"node server.js"}}"#);
+    project.write("app/server.js", "").write("app/lib/x.js", "require('express')");
+    project.write("app/u.js", "import fs from 'node:fs'").write("app/i.mjs", "import './d.mjs'");
+    for (words, expected) in [
+        (r#"["node", "server.js"]"#, &[][..]),
+        (r#"["node", "lib/x"]"#, &["module-missing"]),
+        (r#"["tini", "--", "node", "/app/lib/x.js"]"#, &["entrypoint-missing", "module-missing"]),
+        (r#"["node", "u.js"]"#, &["node-version"]),
+        (r#"["/usr/bin/node", "./i.mjs"]"#, &["module-missing"]),
+        (r#"["node", "-r", "./server", "lib/x.js"]"#, &[]),
+        (r#"["node", "--new-flag", "x", "lib/x.js"]"#, &[]),
+    ] {
+        let check = project.pack("check --json").args(&format!("app --base {layout} --name localhost/x"));
+        let check = check.arg("--set").arg(&format!("config.entrypoint={words}")).run();
+        let findings = check.json()["findings"].as_array().unwrap().clone();
+        let told =
+            findings.iter().filter(|finding| finding["level"] == "error" && finding["answer"] != "met");
+        let rules: Vec<&str> = told.map(|finding| finding["rule"].as_str().unwrap()).collect();
+        let mut rules: Vec<&str> = rules.into_iter().collect();
+        rules.sort_unstable();
+        assert_eq!(rules, expected, "{words}");
+    }
+    // `cmd` behind an entrypoint that starts nothing else, and another directory to start in.
+    let run = project.pack("build").args(&format!("app --base {layout} --name localhost/x -t 1 -o oci:out"));
+    let run = run.arg("--set").arg("config.entrypoint=[]").arg("--set").arg("config.workdir=\"/app/lib\"");
+    run.arg("--set")
+        .arg("config.cmd=[\"node\", \"x.js\"]")
+        .fails(1)
+        .says(&["`/app/lib/x.js` loads `express`"]);
+}

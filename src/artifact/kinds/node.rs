@@ -7,6 +7,7 @@ mod layout;
 mod modules;
 mod script;
 mod start;
+mod surroundings;
 
 use std::collections::BTreeMap;
 
@@ -14,11 +15,13 @@ use installed::{Manager, named};
 use layout::NodeFiles;
 use modules::StartedScript;
 use start::{NoCommand, NodeCommand};
+use surroundings::Surroundings;
 
 use super::super::error::ArtifactError;
 use super::super::form::Form;
 use super::super::found_tree::PathEnd;
 use super::super::glimpse::Glimpse;
+use super::super::interpreted::{Interpreted, changes_modules, interpreted};
 use super::super::kind::ArtifactKind;
 use super::super::material::Material;
 use super::super::native::NativeModules;
@@ -183,9 +186,7 @@ impl ArtifactKind for NodeApp {
             let files = NodeFiles::read(material, options, scanner)?;
             let range = files.package.node.clone().filter(|range| NodeRange::parse(range).is_some());
             requirements.all.extend(range.map(|range| Requirement::Node { range }));
-            if !options.has_entrypoint {
-                requirements.all.extend(started(&files, root(options)?.as_ref())?);
-            }
+            requirements.all.extend(started(&files, options, root(options)?.as_ref())?);
             let modules = modules(&files, scanner)?;
             requirements.all.extend(modules.interfaces());
             requirements.all.extend(modules.requirements(root(options)?.as_ref()));
@@ -226,11 +227,19 @@ fn root(options: &AppOptions) -> Result<Option<EntryPath>, ArtifactError> {
 }
 
 /// The requirements of the file that starts it.
-fn started(files: &NodeFiles, root: Option<&EntryPath>) -> Result<Vec<Requirement>, ArtifactError> {
-    let Ok(command) = NodeCommand::of(&files.package, &files.tree, |path| files.is_kept(path)) else {
-        return Ok(Vec::new());
+fn started(
+    files: &NodeFiles,
+    options: &AppOptions,
+    root: Option<&EntryPath>,
+) -> Result<Vec<Requirement>, ArtifactError> {
+    let file = if options.has_entrypoint {
+        file_of_settings(options, root)
+    } else {
+        let command = NodeCommand::of(&files.package, &files.tree, |path| files.is_kept(path));
+        let command = command.ok().filter(|command| !command.changes_modules());
+        command.and_then(|command| command.file().map(str::to_owned))
     };
-    let Some(path) = command.file().and_then(|file| start::module_file(&files.tree, file)) else {
+    let Some(path) = file.and_then(|file| start::module_file(&files.tree, &file)) else {
         return Ok(Vec::new());
     };
     let PathEnd::Here(path, item) = files.tree.follow(path.as_bytes()) else { return Ok(Vec::new()) };
@@ -243,11 +252,28 @@ fn started(files: &NodeFiles, root: Option<&EntryPath>) -> Result<Vec<Requiremen
         path: &item.path,
         size: item.stamp.size,
         target,
-        package: files.package.name.as_deref(),
+        surroundings: Some(Surroundings::of(&path, &files.tree, root)),
         is_open: files.leaves_kind_open(&path)?,
-        is_alone: false,
     };
     script.requirements()
+}
+
+/// The file that the settings have `node` run, below the application's root.
+fn file_of_settings(options: &AppOptions, root: Option<&EntryPath>) -> Option<String> {
+    if changes_modules(&options.command) {
+        return None;
+    }
+    let (_, Interpreted::Script(file)) = interpreted(&options.command).first().copied()? else { return None };
+    let root = root.map(ToString::to_string).unwrap_or_default();
+    let path = match (file.starts_with('/'), &options.directory) {
+        (true, _) => file.to_owned(),
+        (false, Some(directory)) => format!("{directory}/{file}"),
+        (false, None) => format!("{root}/{file}"),
+    };
+    let path = script::normal(path.trim_start_matches('/'))?;
+    let below = path.strip_prefix(root.trim_start_matches('/'))?;
+    (below.is_empty() || root.is_empty() || below.starts_with('/'))
+        .then(|| below.trim_start_matches('/').to_owned())
 }
 
 /// The program that starts it: the one on the `PATH`, except in images that have it elsewhere.

@@ -24,6 +24,8 @@ pub(crate) struct CandidateImage<'a, T> {
     pub(crate) path: Option<String>,
     /// Where Node.js looks for packages besides: `NODE_PATH`.
     pub(crate) node_path: Option<String>,
+    /// Flags of Node.js besides those of its command: `NODE_OPTIONS`.
+    pub(crate) node_options: Option<String>,
     /// The user of its processes, as its configuration has it: `USER[:GROUP]`; empty is root.
     pub(crate) user: String,
     /// Where its processes start.

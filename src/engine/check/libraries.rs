@@ -514,6 +514,7 @@ mod tests {
                 library_path: None,
                 path: None,
                 node_path: None,
+                node_options: None,
                 user: String::new(),
                 directory: None,
                 cure: "look",

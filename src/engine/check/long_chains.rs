@@ -62,6 +62,7 @@ impl Chain {
             library_path: None,
             path: None,
             node_path: None,
+            node_options: None,
             user: String::new(),
             directory: None,
             cure: "look",

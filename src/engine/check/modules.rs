@@ -50,8 +50,14 @@ fn parent(path: &str) -> Option<&str> {
     }
 }
 
-/// The places of a module that is named in a file.
-fn places(file: &str, name: &str, is_required: bool, node_path: Option<&str>) -> Vec<String> {
+/// The places of a module that is named in a file, where a container starts in the directory `start`.
+fn places(
+    file: &str,
+    name: &str,
+    is_required: bool,
+    node_path: Option<&str>,
+    start: Option<&str>,
+) -> Vec<String> {
     let endings = if is_required { &ENDINGS[..] } else { &ENDINGS[..1] };
     let with_endings =
         |path: String| -> Vec<String> { endings.iter().map(|ending| format!("{path}{ending}")).collect() };
@@ -69,7 +75,11 @@ fn places(file: &str, name: &str, is_required: bool, node_path: Option<&str>) ->
     if is_required {
         all.extend(NODE_LIBRARIES.iter().map(|library| format!("{library}/{name}")));
         let more = node_path.unwrap_or_default().split(':').filter(|directory| !directory.is_empty());
-        all.extend(more.map(|directory| format!("{directory}/{name}")));
+        let start = start.unwrap_or_default();
+        all.extend(more.map(|directory| match directory.starts_with('/') {
+            true => format!("{directory}/{name}"),
+            false => format!("{start}/{directory}/{name}"),
+        }));
         let files: Vec<String> = all.iter().map(|path| format!("{path}.js")).collect();
         all.extend(files);
     }
@@ -83,11 +93,11 @@ pub(super) fn node<T: FileTree>(
 ) -> Result<Vec<Finding>, BoxedError> {
     let rule = Rule::ModuleMissing;
     let file = needed.file.to_string();
-    let node_path = image.node_path.clone();
+    let (node_path, start) = (image.node_path.clone(), image.directory.clone());
     let (mut missing, mut unknown) = (Vec::new(), Vec::new());
     for (names, is_required) in [(&needed.required, true), (&needed.imported, false)] {
         for name in names {
-            let places = places(&file, name, is_required, node_path.as_deref());
+            let places = places(&file, name, is_required, node_path.as_deref(), start.as_deref());
             match any_of(places.into_iter(), image)? {
                 BaseAnswer::Here(()) => {}
                 BaseAnswer::Nothing => missing.push(format!("`{}`", shown(name.as_bytes()))),
@@ -217,19 +227,23 @@ mod tests {
     fn modules_are_looked_for_where_node_does() {
         assert_eq!(above("/app/lib/x.js").collect::<Vec<_>>(), ["/app/lib", "/app", ""]);
         assert_eq!(above("/x.js").collect::<Vec<_>>(), [""]);
-        let of = |name: &str, is_required| places("/app/lib/x.js", name, is_required, Some("/opt/n"));
+        let of = |name: &str, is_required| {
+            places("/app/lib/x.js", name, is_required, Some("/opt/n:own"), Some("/app"))
+        };
         assert_eq!(
             of("a/b", false),
             ["/app/lib/node_modules/a/b", "/app/node_modules/a/b", "/node_modules/a/b"]
         );
         assert_eq!(of("../y.js?z", false), ["/app/lib/../y.js"]);
         let required = of("a", true);
-        for expected in ["/app/lib/node_modules/a", "/node_modules/a.js", "usr/share/nodejs/a", "/opt/n/a"] {
+        for expected in
+            ["/app/lib/node_modules/a", "/node_modules/a.js", "usr/share/nodejs/a", "/opt/n/a", "/app/own/a"]
+        {
             assert!(required.iter().any(|path| path == expected), "{expected}");
         }
         assert_eq!(of("./y", true).len(), ENDINGS.len());
         assert!(of("/y", true).contains(&"/y/index.js".to_owned()));
-        let inside = places("/app/node_modules/a/x.js", "b", false, None);
+        let inside = places("/app/node_modules/a/x.js", "b", false, None, None);
         assert_eq!(inside, ["/app/node_modules/a/node_modules/b", "/app/node_modules/b", "/node_modules/b"]);
     }
 }

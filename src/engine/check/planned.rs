@@ -164,6 +164,7 @@ impl Checks<'_> {
             library_path: self.variable("LD_LIBRARY_PATH"),
             path: self.variable("PATH"),
             node_path: self.variable("NODE_PATH"),
+            node_options: self.variable("NODE_OPTIONS"),
             user: self.user_name(),
             directory: directory
                 .or_else(|| self.start.workdir.clone())

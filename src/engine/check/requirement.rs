@@ -7,7 +7,7 @@ use super::lookups::FileAt;
 use super::script::line_ends;
 use super::versions::VersionReport;
 use super::{kept, libraries, modules, servlet};
-use crate::artifact::{Libraries, Requirement, Requirements};
+use crate::artifact::{Libraries, Requirement, Requirements, node_options_change_modules};
 use crate::bases::{BaseAnswer, FileTree, Libc, container, java_major, loaders, program};
 use crate::layer::{Account, EntryPath};
 use crate::types::error::BoxedError;
@@ -61,6 +61,11 @@ fn check_one<T: FileTree>(
         Requirement::Python { version, shown_by, is_compiled } => {
             let packages = PythonPackages { version, shown_by, is_compiled: *is_compiled };
             vec![interpreters::python(&packages, artifact, image)?]
+        }
+        Requirement::NodeModules(_) | Requirement::NodeSyntax { .. }
+            if node_options_change_modules(image.node_options.as_deref().unwrap_or_default()) =>
+        {
+            Vec::new()
         }
         Requirement::NodeModules(needed) => modules::node(needed, image)?,
         Requirement::NodeSyntax { file, is_alone } => vec![modules::node_syntax(file, *is_alone, image)?],
@@ -495,6 +500,7 @@ mod tests {
             library_path: None,
             path: None,
             node_path: None,
+            node_options: None,
             user: String::new(),
             directory: None,
             cure: "look",

@@ -96,6 +96,8 @@ fn question(artifact: &Artifact, options: &AppOptions, search: Search) -> Key {
         into_root,
         name,
         has_entrypoint,
+        command,
+        directory,
         rules: _,
         xattrs: _,
         include,
@@ -117,6 +119,8 @@ fn question(artifact: &Artifact, options: &AppOptions, search: Search) -> Key {
     key.field("root", &root.as_ref().and_then(|root| root.path()).map(ToString::to_string));
     key.field("into root", into_root);
     key.field("has entrypoint", has_entrypoint);
+    key.field("command", command);
+    key.field("directory", directory);
     key.field("name", name);
     key.field("include", include);
     key.field("exclude", exclude);

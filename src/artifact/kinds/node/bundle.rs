@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::super::error::ArtifactError;
 use super::super::super::glimpse::Glimpse;
+use super::super::super::interpreted::changes_modules;
 use super::super::super::material::Material;
 use super::super::super::options::{AppOptions, AppRoot};
 use super::super::super::proposal::{Proposal, ProposedLayer};
@@ -60,13 +61,15 @@ pub(super) fn requirements(
     options: &AppOptions,
 ) -> Result<Vec<Requirement>, ArtifactError> {
     let Some(stamp) = material.stamp() else { return Ok(Vec::new()) };
+    if changes_modules(&options.command) {
+        return Ok(Vec::new());
+    }
     let script = StartedScript {
         path: material.path(),
         size: stamp.size,
         target: target(material, options)?,
-        package: None,
+        surroundings: None,
         is_open: true,
-        is_alone: true,
     };
     script.requirements()
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::super::super::error::ArtifactError;
 use super::super::super::requirement::{NodeModules, Requirement};
+use super::surroundings::{Surroundings, is_resolver};
 use crate::formats::javascript::static_modules;
 use crate::layer::EntryPath;
 use crate::runtime::input;
@@ -66,12 +67,10 @@ pub(super) struct StartedScript<'a> {
     pub(super) size: u64,
     /// Where it is in the image.
     pub(super) target: EntryPath,
-    /// The name of its package, which may load itself.
-    pub(super) package: Option<&'a str>,
+    /// The artifact that it is a file of; `None` where it is the whole artifact.
+    pub(super) surroundings: Option<Surroundings<'a>>,
     /// Whether the `package.json` of the artifact leaves the kind of `.js` files open.
     pub(super) is_open: bool,
-    /// Whether it is the whole artifact.
-    pub(super) is_alone: bool,
 }
 
 impl StartedScript<'_> {
@@ -84,27 +83,46 @@ impl StartedScript<'_> {
         let bytes = input::read(self.path, MAX_SCRIPT)
             .map_err(|source| ArtifactError::Io { path: self.path.to_owned(), source })?;
         let Some(found) = static_modules(&bytes) else { return Ok(Vec::new()) };
+        let Self { target, mut surroundings, is_open, .. } = self;
+        let is_alone = surroundings.is_none();
+        // Imports are resolved before the first statement runs.
+        let imported: Vec<String> = found.imported.iter().filter_map(|name| loaded(name)).collect();
+        let mut required = Vec::new();
+        let is_loader_made = memchr::memmem::find(&bytes, b"createRequire").is_some();
+        let mut may_change = |name: &str| {
+            is_resolver(name)
+                || (name.trim_start_matches("node:") == "module" && !is_loader_made)
+                || surroundings.as_mut().is_some_and(|around| around.may_change_modules(name))
+        };
+        if !found.imported.iter().any(|name| may_change(name)) {
+            for name in &found.required {
+                required.push(name.clone());
+                if may_change(name) {
+                    break;
+                }
+            }
+        }
+        // Of a package that is there, its main file is to be there, too.
+        let whole =
+            required.iter().chain(&found.imported).filter(|name| loaded(name).as_ref() == Some(*name));
+        let mains: Vec<String> = whole.filter_map(|name| surroundings.as_ref()?.missing_main(name)).collect();
         let needed = |names: Vec<String>| -> Vec<String> {
-            let is_needed = |name: &String| self.package != Some(package_of(name));
-            let mut names: Vec<String> =
-                names.iter().filter_map(|name| loaded(name)).filter(is_needed).collect();
+            let is_own = |name: &str| {
+                surroundings.as_ref().is_some_and(|around| around.is_own_package(package_of(name)))
+            };
+            let mut names: Vec<String> = names.into_iter().filter(|name| !is_own(name)).collect();
             names.sort_unstable();
             names.dedup();
             names
         };
+        let required = needed(required.iter().filter_map(|name| loaded(name)).chain(mains).collect());
+        let imported = needed(imported);
         let mut all = Vec::new();
-        if extension == "js" && found.is_module && self.is_open {
-            all.push(Requirement::NodeSyntax { file: self.target.clone(), is_alone: self.is_alone });
+        if extension == "js" && found.is_module && is_open {
+            all.push(Requirement::NodeSyntax { file: target.clone(), is_alone });
         }
-        let (required, imported) = (needed(found.required), needed(found.imported));
         if !required.is_empty() || !imported.is_empty() {
-            let file = self.target;
-            all.push(Requirement::NodeModules(NodeModules {
-                file,
-                required,
-                imported,
-                is_alone: self.is_alone,
-            }));
+            all.push(Requirement::NodeModules(NodeModules { file: target, required, imported, is_alone }));
         }
         Ok(all)
     }

@@ -5,7 +5,7 @@
 
 use super::super::super::error::ArtifactError;
 use super::super::super::found_tree::FoundTree;
-use super::super::super::interpreted::{NODE_WITH_VALUE, NODE_WITHOUT_FILE};
+use super::super::super::node_flags::{NodeFile, file_of, flags_change_modules};
 use super::super::super::package_json::PackageJson;
 use super::script::{self, PackageProgram, PlainScript, normal};
 use crate::layer::EntryPath;
@@ -114,7 +114,17 @@ impl NodeCommand {
                 if let StartWord::File(file) = word
                     && !is_module(tree, file)
                 {
-                    let NoCommand { why, .. } = no_command(&format!("names `{file}`, which is not in it"));
+                    // The value of a flag that is not known.
+                    if matches!(file_of(arguments), NodeFile::Uncertain(_)) {
+                        let words = arguments.iter().cloned().map(StartWord::Text).collect();
+                        return Ok(Self { words, variables, why });
+                    }
+                    let NoCommand { why, .. } = no_command(&if file.is_empty() {
+                        "names its directory, which has neither `index.js` nor a `main` that is there"
+                            .to_owned()
+                    } else {
+                        format!("names `{file}`, which is not in it")
+                    });
                     let hint = match package.scripts.contains_key("build") {
                         true => "run `npm run build` first, or correct the start script",
                         false => {
@@ -164,6 +174,15 @@ impl NodeCommand {
         })
     }
 
+    /// Whether its flags change how modules are found.
+    pub(super) fn changes_modules(&self) -> bool {
+        let flags = self.words.iter().map_while(|word| match word {
+            StartWord::Text(text) => Some(text.as_str()),
+            StartWord::File(_) => None,
+        });
+        flags_change_modules(flags)
+    }
+
     /// The words with the application at `root`, behind the program `node`.
     pub(super) fn at(&self, node: String, root: Option<&EntryPath>) -> Vec<String> {
         let word = |word: &StartWord| match word {
@@ -184,26 +203,15 @@ pub(super) fn in_image(root: Option<&EntryPath>, file: &str) -> String {
 
 /// The words behind `node`; `None` where they are more than flags, a file and its arguments.
 fn of_node(words: &[String]) -> Option<Vec<StartWord>> {
-    let mut words = words.iter();
-    let mut all = Vec::new();
-    let mut file = None;
-    while let Some(word) = words.next() {
-        if !word.starts_with('-') {
-            file = Some(normal(word)?);
-            break;
-        }
-        let flag = word.split('=').next().unwrap_or(word);
-        if NODE_WITHOUT_FILE.contains(&flag) || word == "--" || word == "-" {
-            return None;
-        }
-        all.push(StartWord::Text(word.clone()));
-        if NODE_WITH_VALUE.contains(&word.as_str()) {
-            all.push(StartWord::Text(words.next()?.clone()));
-        }
-    }
-    all.push(StartWord::File(file?));
-    all.extend(words.map(|word| StartWord::Text(word.clone())));
-    Some(all)
+    let at = match file_of(words) {
+        NodeFile::Certain(at) | NodeFile::Uncertain(at) => at,
+        NodeFile::Nothing => return None,
+    };
+    let word = |(index, word): (usize, &String)| match index == at {
+        true => normal(word).map(StartWord::File),
+        false => Some(StartWord::Text(word.clone())),
+    };
+    words.iter().enumerate().map(word).collect()
 }
 
 /// Whether `node` finds a module at `path`, as its loader of CommonJS does: a file, with an extension that is added, or a
@@ -223,11 +231,8 @@ pub(super) fn module_file(tree: &FoundTree, path: &str) -> Option<String> {
     let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
     let package = tree.read(below("package.json").as_bytes(), crate::runtime::input::MAX_TEXT);
     let package = package.ok().flatten().and_then(|bytes| PackageJson::parse(&bytes).ok());
-    let main = package.and_then(|package| package.main).and_then(|main| normal(&main));
-    let main = main.and_then(|main| {
-        let main = below(&main);
-        file_at(tree, &main).or_else(|| file_at(tree, &format!("{main}/index")))
-    });
+    let main = package.and_then(|package| package.main).and_then(|main| normal(&below(&main)));
+    let main = main.and_then(|main| file_at(tree, &main).or_else(|| file_at(tree, &format!("{main}/index"))));
     main.or_else(|| file_at(tree, &below("index")))
 }
 
@@ -280,6 +285,14 @@ mod tests {
             ("  node   ./dist/../server  ", &["node", "/app/server"]),
             ("node dist/main.js --port 80 -v", &["node", "/app/dist/main.js", "--port", "80", "-v"]),
             ("node --enable-source-maps dist/main", &["node", "--enable-source-maps", "/app/dist/main"]),
+            ("node --title shop server.js", &["node", "--title", "shop", "/app/server.js"]),
+            (
+                "node --disable-warning DEP0040 server.js x",
+                &["node", "--disable-warning", "DEP0040", "/app/server.js", "x"],
+            ),
+            ("node --new-flag shop server.js", &["node", "--new-flag", "shop", "server.js"]),
+            ("node --new-flag server.js", &["node", "--new-flag", "/app/server.js"]),
+            ("node -- server.js", &["node", "--", "/app/server.js"]),
             (
                 "node -r ./x --max-old-space-size=200 src",
                 &["node", "-r", "./x", "--max-old-space-size=200", "/app/src"],

@@ -143,13 +143,17 @@ impl PythonDistributions {
                 let stem =
                     [".egg-info", ".dist-info", ".egg"].iter().find_map(|ending| name.strip_suffix(ending));
                 there.extend(stem.map(|stem| normalised(stem.split('-').next().unwrap_or_default())));
+                // Another distribution may have the module: `psycopg2-binary` has `psycopg2`.
+                if stem.is_none() {
+                    there.insert(normalised(name.strip_suffix(".py").unwrap_or(&name)));
+                }
             }
         }
         let mut missing = BTreeMap::new();
         for distribution in &self.0 {
             let needs = distribution.needs.iter().zip(&distribution.requires);
             for (name, _) in needs
-                .filter(|(name, _)| !there.contains(*name))
+                .filter(|(name, _)| !there.contains(*name) && !has_variant(&there, name))
                 .filter(|(_, requirement)| counts(requirement, python) == Some(true))
             {
                 missing.entry(name.clone()).or_insert_with(|| distribution.name.clone());
@@ -368,9 +372,24 @@ fn paths_of_machine(tree: &FoundTree, site: &[u8]) -> Result<Option<Distribution
     Ok(None)
 }
 
+/// Whether a distribution of a longer name is there, which may stand for this one: `tensorflow-cpu` for `tensorflow`.
+fn has_variant(there: &BTreeSet<String>, name: &str) -> bool {
+    let start = format!("{name}-");
+    there.range(start.clone()..).next().is_some_and(|other| other.starts_with(&start))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_distribution_of_a_longer_name_may_stand_for_another() {
+        let there: BTreeSet<String> = ["psycopg", "psycopg2-binary", "z"].map(str::to_owned).into();
+        for (name, expected) in [("psycopg2", true), ("psycopg", false), ("psycopg2-b", false), ("zz", false)]
+        {
+            assert_eq!(has_variant(&there, name), expected, "{name}");
+        }
+    }
 
     #[test]
     fn lines_of_records_and_entry_points() {
