@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use super::format::{printable, printable_lines};
 use crate::types::error::{BoxedError, Explain, Kind, carried};
+use crate::types::secret::redact_message;
 
 /// How the process ends. The numbers are a promise to scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -119,10 +120,10 @@ impl CommandError {
     pub fn render(&self, label: impl Fn(&'static str) -> String) -> String {
         let mut text = String::new();
         for (depth, message) in self.chain.iter().enumerate() {
-            let message = message.trim_end();
+            let message = redact_message(message.trim_end());
             let message = match self.laid_out {
-                Some(laid_out) if laid_out == depth => printable_lines(message),
-                _ => one_line(message),
+                Some(laid_out) if laid_out == depth => printable_lines(&message),
+                _ => one_line(&message),
             };
             if depth == 0 {
                 push_line(&mut text, &label("error:"), &message);
@@ -133,7 +134,7 @@ impl CommandError {
         }
         let bug = (self.status == ExitStatus::Bug).then_some(BUG_HINT);
         for hint in self.hints.iter().map(String::as_str).chain(bug) {
-            push_line(&mut text, &label("hint:"), &one_line(hint.trim_end()));
+            push_line(&mut text, &label("hint:"), &one_line(&redact_message(hint.trim_end())));
         }
         text
     }

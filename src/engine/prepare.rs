@@ -1,5 +1,6 @@
 //! From settings to a plan: detect the artifact, open the base, place the entries, look up what is known.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ use crate::types::error::{BoxedError, Explain as _, Kind};
 use crate::types::finding::{Finding, Severity};
 use crate::types::platform::Platform;
 use crate::types::rule::Rule;
+use crate::types::secret::redact_message;
 use crate::types::shown::shown_path;
 
 /// A layer of so many bytes that this machine built before, and that has changed, is built without asking whether another
@@ -164,6 +166,11 @@ pub(super) fn prepare_with<'a>(
     notes.extend(remarks.notes);
     warnings.extend(remarks.warnings);
     for messages in [&mut notes, &mut warnings] {
+        for message in messages.iter_mut() {
+            if let Cow::Owned(redacted) = redact_message(message) {
+                *message = redacted;
+            }
+        }
         let mut seen = BTreeSet::new();
         messages.retain(|message| seen.insert(message.clone()));
     }

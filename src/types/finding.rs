@@ -1,5 +1,6 @@
 //! The result of a check: a stable rule, an answer, a sentence, the remedy, and the evidence.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::rule::Rule;
+use super::secret::redact_message;
 pub use super::severity::Severity;
 use super::shown::shown_path;
 
@@ -79,28 +81,28 @@ pub struct Finding {
 impl Finding {
     /// The base fulfils the rule.
     #[must_use]
-    pub const fn met(rule: Rule, message: String) -> Self {
+    pub fn met(rule: Rule, message: String) -> Self {
         Self::new(rule, Answer::Met, Severity::Info, message)
     }
 
     /// The image does not fulfil the rule, which matters as the table of rules says.
     #[must_use]
-    pub const fn not_met(rule: Rule, message: String) -> Self {
+    pub fn not_met(rule: Rule, message: String) -> Self {
         Self::new(rule, Answer::NotMet, rule.level(), message)
     }
 
     /// Nothing at hand tells whether it is there.
     #[must_use]
-    pub const fn unknown(rule: Rule, message: String) -> Self {
+    pub fn unknown(rule: Rule, message: String) -> Self {
         Self::new(rule, Answer::Unknown, Severity::Warning, message)
     }
 
-    const fn new(rule: Rule, answer: Answer, level: Severity, message: String) -> Self {
+    fn new(rule: Rule, answer: Answer, level: Severity, message: String) -> Self {
         Self {
             rule,
             answer,
             level,
-            message,
+            message: without_secrets(message),
             hint: None,
             evidence: Vec::new(),
             file: None,
@@ -126,14 +128,14 @@ impl Finding {
     /// With what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(without_secrets(hint.into()));
         self
     }
 
     /// With what was read.
     #[must_use]
     pub fn evidence(mut self, evidence: Vec<String>) -> Self {
-        self.evidence = evidence;
+        self.evidence = evidence.into_iter().map(without_secrets).collect();
         self
     }
 
@@ -156,6 +158,13 @@ impl Finding {
     pub fn at_setting(mut self, place: Option<SettingPlace>) -> Self {
         self.setting = place.or(self.setting);
         self
+    }
+}
+
+fn without_secrets(text: String) -> String {
+    match redact_message(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(redacted) => redacted,
     }
 }
 

@@ -10,7 +10,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::secret::redact;
+use super::secret::{redact, redact_message};
 
 /// The most characters of one foreign text in a message.
 const LONGEST: usize = 1_024;
@@ -22,7 +22,7 @@ pub(crate) struct Foreign<'a>(Cow<'a, str>);
 impl<'a> Foreign<'a> {
     /// Such text.
     pub(crate) fn new(text: &'a str) -> Self {
-        Self(match redact(text) {
+        Self(match redact_message(text) {
             Cow::Borrowed(text) => cut(text, LONGEST),
             Cow::Owned(text) => Cow::Owned(cut(&text, LONGEST).into_owned()),
         })
@@ -31,7 +31,7 @@ impl<'a> Foreign<'a> {
     /// The readable beginning: at most `limit` characters, and one space for each run of white space and controls.
     pub(crate) fn short(text: &str, limit: usize) -> Self {
         let is_gap = |character: char| character.is_whitespace() || character.is_control();
-        let text = redact(text);
+        let text = redact_message(text);
         let words: Vec<&str> = text.split(is_gap).filter(|word| !word.is_empty()).collect();
         Self(Cow::Owned(cut(&words.join(" "), limit).into_owned()))
     }

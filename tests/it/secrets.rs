@@ -48,7 +48,10 @@ fn nothing_tells(place: &str, project: &Project) {
 fn tree(lines: &str) -> Project {
     let project = Project::with(&tree_on("scratch"));
     project.write("files/page.html", "a page");
-    project.append("build.toml", &lines.replace("TOKEN", &token()));
+    project.append(
+        "build.toml",
+        &lines.replace("ESCAPED", &token().replace('_', "\\u005f")).replace("TOKEN", &token()),
+    );
     project
 }
 
@@ -83,6 +86,10 @@ fn no_setting_with_a_secret_is_printed() {
         "\n[[layer]]\nname = \"n\"\nfiles = [{ from = \"TOKEN\", to = \"/x\" }]\n",
         "\n[[layer]]\nname = \"n\"\ndirectories = [{ path = \"/TOKEN\", owner = \"TOKEN\" }]\n",
         "\n[[user]]\nname = \"TOKEN\"\nuid = 1000\n",
+        "\n[config]\nuser = [\"TOKEN\"] # \\u005f\n",
+        "\n[config]\nuser = [\"ESCAPED\"]\n",
+        "\n[config]\nuser = \"ESCAPED:::\"\n",
+        "\n[config]\nenv = { X = \"ESCAPED\" }\n",
         "\n[check]\nallow = { secret = \"TOKEN\", nope = \"TOKEN\" }\n",
     ];
     for lines in cases {
@@ -122,6 +129,53 @@ fn no_file_with_a_secret_in_its_name_or_text_is_printed() {
     let project = tree("");
     symlink(format!("/home/joe/{token}"), project.path("files/link")).unwrap();
     nothing_tells("a link", &project);
+}
+
+/// A password that has no form of its own.
+const PASSWORD: &str = "hunter2hunter2Zq9";
+
+/// Runs commands that fail or tell of the password, and looks for it in what they print.
+fn no_password_is_told(place: &str, project: &Project) {
+    for command in ["check -vv", "check --json", "check --format sarif", "plan -v", "build -vv"] {
+        let outcome = project.pack(command).run();
+        let all = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(!all.to_lowercase().contains(&PASSWORD.to_lowercase()), "{place}: {command}: {all}");
+        assert!(all.contains('…') || all.contains("[secret]"), "{place}: {command}: {all}");
+    }
+}
+
+#[test]
+fn no_password_that_a_name_or_a_place_shows_is_told() {
+    for lines in [
+        "env = { DB_PASSWORD = \"PW\", Y = [x] }",
+        "env = { DB_PASSWORD = [\"PW\"] }",
+        "env = { DB_PASSWORD = \"PW\" }\nuser = 7 # DB_PASSWORD=PW",
+        "labels = { \"db.password\" = \"PW {nope}\" }",
+        "user = \"joe:PW@host:x\"",
+    ] {
+        no_password_is_told(lines, &tree(&format!("\n[config]\n{}\n", lines.replace("PW", PASSWORD))));
+    }
+    let mirrors = format!("\n[registry.\"host.test\"]\nmirrors = [\"https://joe:{PASSWORD}@h/x\"]\n");
+    no_password_is_told("a mirror", &tree(&mirrors));
+    for base in ["https://joe:PW@h.test/x", "joe:PW@localhost:1/x", "joe:PW@h.test/x:1"] {
+        no_password_is_told(base, &Project::with(&tree_on(&base.replace("PW", PASSWORD))));
+        let project = Project::with(&tree_on("scratch"));
+        let outcome = project.pack("check --name").arg(base.replace("PW", PASSWORD)).run();
+        assert!(!outcome.stderr.to_lowercase().contains(&PASSWORD.to_lowercase()), "{}", outcome.stderr);
+        assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
+    }
+    for script in
+        ["DB_PASSWORD=PW node server.js", "DB_PASSWORD=PW npm run x", "node server.js --password=PW && q"]
+    {
+        let project =
+            Project::with("[image]\nname = \"localhost/a\"\nbase = \"scratch\"\n[app]\npath = \"app\"\n");
+        let script = script.replace("PW", PASSWORD);
+        project.write("app/server.js", "").write("app/node_modules/.keep", "").write(
+            "app/package.json",
+            format!("{{\"name\": \"a\", \"version\": \"1.0.0\", \"scripts\": {{\"start\": \"{script}\"}}}}"),
+        );
+        no_password_is_told(&script, &project);
+    }
 }
 
 #[test]

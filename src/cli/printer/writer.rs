@@ -14,6 +14,7 @@ use super::super::environment::Environment;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format::{self, Screen, printable, printable_lines};
 use super::color::{ColorChoice, Style, colored, paint};
+use crate::types::secret::redact_message;
 
 /// The user's options for the output.
 #[derive(Clone, Copy, Debug, Default)]
@@ -194,7 +195,7 @@ impl Printer {
 
     /// Prints lines without a label to stderr, such as the summary; not with `--quiet`.
     pub fn message(&self, text: impl AsRef<str>) {
-        self.say(&printable_lines(text.as_ref()));
+        self.say(&printable_lines(&redact_message(text.as_ref())));
     }
 
     /// Prints lines to stderr that were laid out here, from cells that are escaped; not with `--quiet`.
@@ -211,20 +212,24 @@ impl Printer {
 
     /// Prints something worth knowing to stderr; not with `--quiet`.
     pub fn note(&self, text: impl AsRef<str>) {
-        self.say(&format!("{} {}", self.paint(Style::Hint, "note:"), printable(text.as_ref())));
+        self.say(&format!(
+            "{} {}",
+            self.paint(Style::Hint, "note:"),
+            printable(&redact_message(text.as_ref()))
+        ));
     }
 
     /// Prints a detail to stderr; only with `-v`.
     pub fn detail(&self, text: impl AsRef<str>) {
         if self.0.options.verbose > 0 {
-            self.say(&printable(text.as_ref()));
+            self.say(&printable(&redact_message(text.as_ref())));
         }
     }
 
     /// Prints something that the user should probably change to stderr; not with `--quiet`.
     pub fn warning(&self, text: impl AsRef<str>) {
         let label = self.paint(Style::Warning, "warning:");
-        self.say(&format!("{label} {}", printable(text.as_ref())));
+        self.say(&format!("{label} {}", printable(&redact_message(text.as_ref()))));
     }
 
     /// Prints an error with its causes and hints to stderr, always.

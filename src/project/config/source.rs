@@ -18,7 +18,7 @@ use crate::types::error::Explain;
 use crate::types::finding::{Finding, SettingPlace};
 use crate::types::fingerprint::Fingerprint;
 use crate::types::fingerprint::fingerprint_fields;
-use crate::types::secret::RedactedText;
+use crate::types::secret::{RedactedText, redact_message, redact_values, secrets_of_settings};
 use crate::types::shown::one_line;
 use crate::types::shown::shown_path;
 
@@ -98,9 +98,11 @@ struct SettingsText {
     base: usize,
     /// Where its lines begin, once that was asked.
     lines: OnceLock<Vec<usize>>,
+    /// Its secrets, once a message needs them.
+    secrets: OnceLock<Vec<Range<usize>>>,
 }
 
-fingerprint_fields!(SettingsText { name, directory, origin, text } without { base, lines });
+fingerprint_fields!(SettingsText { name, directory, origin, text } without { base, lines, secrets });
 
 impl Fingerprint for TextOrigin {
     fn add_to(&self, key: &mut KeyBuilder) {
@@ -119,6 +121,23 @@ impl SettingsText {
             flag if flag.starts_with('-') => format!("{flag} "),
             variable => format!("{variable}="),
         }
+    }
+
+    /// Its secrets, line by line.
+    fn secrets(&self) -> &[Range<usize>] {
+        self.secrets.get_or_init(|| secrets_of_settings(&self.text))
+    }
+
+    /// The secrets in the lines of `range`.
+    fn secrets_near(&self, range: &Range<usize>) -> Vec<&str> {
+        let start = self.text[..range.start].rfind('\n').map_or(0, |end| end + 1);
+        let end = self.text[range.end..].find('\n').map_or(self.text.len(), |length| range.end + length);
+        let secrets = self.secrets();
+        let (first, after) = (
+            secrets.partition_point(|secret| secret.end <= start),
+            secrets.partition_point(|secret| secret.start < end),
+        );
+        secrets[first..after.max(first)].iter().map(|secret| &self.text[secret.clone()]).collect()
     }
 
     /// The line and column of a place in the text, from 1.
@@ -157,6 +176,7 @@ impl Sources {
             text: text.to_owned(),
             base,
             lines: OnceLock::new(),
+            secrets: OnceLock::new(),
         }));
         base
     }
@@ -197,7 +217,7 @@ impl Sources {
     pub fn location(&self, span: Span) -> String {
         let Some((source, range)) = self.find(span) else { return String::new() };
         if source.origin == TextOrigin::Typed {
-            return source.prefix() + &source.text;
+            return redact_message(&(source.prefix() + &source.text)).into_owned();
         }
         let (line, column) = source.line_and_column(range.start);
         format!("{}:{line}:{column}", source.name)
@@ -323,12 +343,14 @@ impl Diagnostics {
 
     fn render_one(&self, diagnostic: &Diagnostic, first: bool, renderer: &Renderer) -> String {
         let level = if first { Level::ERROR.no_name() } else { Level::ERROR };
+        let found = (diagnostic.span != Span::NOWHERE).then(|| self.sources.find(diagnostic.span)).flatten();
+        let secrets = found.as_ref().map(|(source, range)| source.secrets_near(range)).unwrap_or_default();
         // A value may hold line breaks or control characters; a title is one line.
-        let mut group = Group::with_title(level.primary_title(one_line(&diagnostic.message).into_owned()));
-        let found = (diagnostic.span != Span::NOWHERE).then(|| self.sources.find(diagnostic.span));
-        if let Some((source, range)) = found.flatten() {
+        let line = |text: &str| one_line(&redact_message(&redact_values(text, &secrets))).into_owned();
+        let mut group = Group::with_title(level.primary_title(line(&diagnostic.message)));
+        if let Some((source, range)) = found {
             let range = first_line(&source.text, range);
-            let redacted = RedactedText::new(&source.text);
+            let redacted = RedactedText::new(&source.text, source.secrets().to_vec());
             let range = redacted.range(&range);
             let text = redacted.into_text();
             group = group.element(match source.origin {
@@ -346,7 +368,7 @@ impl Diagnostics {
             });
         }
         if let Some(hint) = &diagnostic.hint {
-            group = group.element(Level::HELP.with_name("hint").message(one_line(hint).into_owned()));
+            group = group.element(Level::HELP.with_name("hint").message(line(hint)));
         }
         renderer.render(&[group])
     }

@@ -1,5 +1,6 @@
 //! The faults of names, and parts of names in messages.
 
+use crate::types::secret::redact_message;
 use crate::types::shown::{Foreign, cut};
 
 /// Why a string is not a reference.
@@ -53,5 +54,11 @@ pub(super) fn shown(character: char) -> String {
 
 /// A part of a reference in a message.
 pub(super) fn cited(text: &str) -> String {
-    Foreign::new(&cut(text, 100)).to_string()
+    Foreign::new(&cut(&redact_message(text), 100)).to_string()
+}
+
+/// A name without the user and the password before its host.
+pub(super) fn without_login(name: &str) -> &str {
+    let host = name.find('/').unwrap_or(name.len());
+    name[..host].rfind('@').map_or(name, |login| &name[login + 1..])
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::error::{NameFault, ReferenceError, cited};
+use super::error::{NameFault, ReferenceError, cited, without_login};
 use super::repository::{Repository, parse_repository};
 use super::tag::{Tag, parse_tag};
 use crate::types::digest::Digest;
@@ -59,7 +59,7 @@ impl FromStr for Reference {
 fn parse_reference(text: &str) -> Result<Reference, NameFault> {
     if let Some(bare) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
         return Err(NameFault::new("a reference has no scheme")
-            .hint(format!("write `{}`", cited(bare.trim_end_matches('/')))));
+            .hint(format!("write `{}`", cited(without_login(bare.trim_end_matches('/'))))));
     }
     let (rest, digest) = match text.split_once('@') {
         Some((rest, digest)) => (rest, Some(parse_digest(digest)?)),

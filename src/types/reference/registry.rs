@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::error::{NameFault, ReferenceError, cited};
+use super::error::{NameFault, ReferenceError, cited, without_login};
 
 /// The word for a registry in errors.
 pub(super) const REGISTRY: &str = "a registry";
@@ -58,7 +58,11 @@ impl FromStr for Registry {
 pub(super) fn parse_registry(text: &str) -> Result<Registry, NameFault> {
     if let Some((_, host)) = text.split_once("://") {
         return Err(NameFault::new("a registry has no scheme")
-            .hint(format!("write `{}`", cited(host.trim_end_matches('/')))));
+            .hint(format!("write `{}`", cited(without_login(host.trim_end_matches('/'))))));
+    }
+    if text.contains('@') {
+        return Err(NameFault::new("a registry has no user and no password before it")
+            .hint(format!("write `{}`", cited(without_login(text)))));
     }
     let lower = text.to_ascii_lowercase();
     let (host, port) = match lower.rsplit_once(':') {

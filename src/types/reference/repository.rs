@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::error::{NameFault, ReferenceError, cited, shown};
+use super::error::{NameFault, ReferenceError, cited, shown, without_login};
 use super::registry::{DOCKER_HUB, Registry, is_host, parse_registry};
 
 const REPOSITORY: &str = "the name of a repository";
@@ -40,7 +40,7 @@ impl FromStr for Repository {
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         if let Some(bare) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
-            let hint = format!("write `{}`", cited(bare.trim_end_matches('/')));
+            let hint = format!("write `{}`", cited(without_login(bare.trim_end_matches('/'))));
             return Err(NameFault::new("a name has no scheme").hint(hint).of(REPOSITORY, text));
         }
         parse_repository(text).map_err(|fault| {

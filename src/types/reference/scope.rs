@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::error::{NameFault, ReferenceError, cited};
+use super::error::{NameFault, ReferenceError, cited, without_login};
 use super::registry::{REGISTRY, Registry, is_host, parse_registry};
 use super::repository::{Repository, is_path_component};
 
@@ -48,7 +48,7 @@ impl FromStr for Scope {
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let fail = |why: &str| NameFault::new(why).of(REGISTRY, text);
         if let Some(bare) = text.strip_prefix("http://") {
-            let bare = cited(bare.trim_end_matches('/'));
+            let bare = cited(without_login(bare.trim_end_matches('/')));
             let host = bare.split('/').next().unwrap_or_default();
             let hint = format!("write `{bare}`, and `--plain-http {host}` where it speaks no TLS");
             return Err(NameFault::new("a registry has no scheme").hint(hint).of(REGISTRY, text));

@@ -7,15 +7,25 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use super::escaped::UnescapedText;
 use super::form::{FoundSecret, SecretFinder};
-use super::text::{is_placeholder, run};
+use super::password::passwords;
+use super::variable;
 
 /// In the place of a secret.
 const REDACTED: &str = "…";
 
-/// `text` without secrets.
+/// `text` without secrets that their form shows: for results, which show the values of variables.
 pub(crate) fn redact(text: &str) -> Cow<'_, str> {
-    let secrets = secrets(text);
+    redacted(text, secrets(text, false))
+}
+
+/// A message without secrets, also without those that the name of a variable shows.
+pub(crate) fn redact_message(text: &str) -> Cow<'_, str> {
+    redacted(text, secrets(text, true))
+}
+
+fn redacted(text: &str, secrets: Vec<Range<usize>>) -> Cow<'_, str> {
     if secrets.is_empty() {
         return Cow::Borrowed(text);
     }
@@ -30,10 +40,8 @@ pub(crate) struct RedactedText<'t> {
 }
 
 impl<'t> RedactedText<'t> {
-    /// Such a text.
-    pub(crate) fn new(text: &'t str) -> Self {
-        let cuts: Vec<Range<usize>> =
-            secrets(text).into_iter().flat_map(|secret| lines_of(text, secret)).collect();
+    /// Such a text of `cuts`, its secrets.
+    pub(crate) fn new(text: &'t str, cuts: Vec<Range<usize>>) -> Self {
         let text = if cuts.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(replaced(text, &cuts)) };
         Self { text, cuts }
     }
@@ -63,39 +71,64 @@ impl<'t> RedactedText<'t> {
     }
 }
 
+/// The secrets in a text of settings, which may be escaped, in the lines that have them.
+pub(crate) fn secrets_of_settings(text: &str) -> Vec<Range<usize>> {
+    let mut found = secrets(text, true);
+    if let Some(unescaped) = UnescapedText::of(text) {
+        found.extend(secrets(&unescaped.text, true).iter().map(|secret| unescaped.place(secret)));
+    }
+    united(found).into_iter().flat_map(|secret| lines_of(text, secret)).collect()
+}
+
+/// A message about a text of settings, without the secrets `values` of it in either case of letters.
+pub(crate) fn redact_values(message: &str, values: &[&str]) -> String {
+    let mut message = message.to_owned();
+    for value in values {
+        let unescaped = UnescapedText::of(value).map(|unescaped| unescaped.text);
+        for value in [Some(*value), unescaped.as_deref()].into_iter().flatten() {
+            // A shorter one is in many words.
+            let (lower, value) = (message.to_ascii_lowercase(), value.trim().to_ascii_lowercase());
+            if value.len() >= 4 && lower.contains(&value) {
+                let cuts: Vec<_> =
+                    lower.match_indices(&value).map(|(at, found)| at..at + found.len()).collect();
+                message = replaced(&message, &cuts);
+            }
+        }
+    }
+    message
+}
+
 /// The bytes of all secrets in a text, but for their beginnings, in their order.
-fn secrets(text: &str) -> Vec<Range<usize>> {
+fn secrets(text: &str, has_names: bool) -> Vec<Range<usize>> {
     static FINDER: OnceLock<Option<SecretFinder>> = OnceLock::new();
     let bytes = text.as_bytes();
     let found = FINDER.get_or_init(SecretFinder::new).iter().flat_map(|finder| finder.find(bytes));
-    let mut secrets: Vec<Range<usize>> =
+    let forms: Vec<Range<usize>> =
         found.map(|FoundSecret { bytes, start, .. }| bytes.start + start..bytes.end).collect();
-    let forms = secrets.len();
-    for at in memchr::memmem::find_iter(bytes, b"://") {
-        if let Some(password) = password(bytes, at + 3)
-            && !secrets[..forms]
-                .iter()
-                .any(|secret| secret.start < password.end && password.start < secret.end)
-        {
-            secrets.push(password);
-        }
+    let is_other = |range: &Range<usize>| {
+        // Forms are in their order, and none is in another.
+        let after = forms.partition_point(|secret| secret.end <= range.start);
+        forms.get(after).is_none_or(|secret| secret.start >= range.end)
+    };
+    let mut secrets: Vec<Range<usize>> = passwords(bytes).into_iter().filter(is_other).collect();
+    if has_names {
+        secrets.extend(variable::values(bytes).into_iter().filter(is_other));
     }
-    if secrets.len() > forms {
-        secrets.sort_by_key(|secret| secret.start);
-    }
-    secrets
+    secrets.extend_from_slice(&forms);
+    united(secrets)
 }
 
-/// The password of a URL whose authority begins at `start`: `user:password@host`.
-fn password(text: &[u8], start: usize) -> Option<Range<usize>> {
-    let authority = run(text, start, |byte| byte.is_ascii_graphic() && !b"/?#\"'<>`".contains(&byte));
-    let login = &authority[..memchr::memrchr(b'@', authority)?];
-    let colon = memchr::memchr(b':', login)?;
-    let password = &login[colon + 1..];
-    // The digest of an image is no host.
-    let is_digest = authority[login.len()..].starts_with(b"@sha256:");
-    let is_secret = !password.is_empty() && !is_digest && !is_placeholder(password);
-    is_secret.then(|| start + colon + 1..start + login.len())
+/// Ranges in their order, those that overlap as one.
+fn united(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_by_key(|range| range.start);
+    let mut united: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match united.last_mut() {
+            Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+            _ => united.push(range),
+        }
+    }
+    united
 }
 
 /// The parts of a secret in each line.
@@ -166,7 +199,7 @@ mod tests {
         let text = format!("a = \"{token}\" b\n{}c", pem("EC PRIVATE KEY", &der(120)));
         let place =
             |word: &str| text.find(word).expect("a word")..text.find(word).expect("a word") + word.len();
-        let redacted = RedactedText::new(&text);
+        let redacted = RedactedText::new(&text, secrets_of_settings(&text));
         let (b, secret, c) = (
             redacted.range(&place(" b")),
             redacted.range(&place(&token)),
@@ -180,16 +213,64 @@ mod tests {
         assert!(now.starts_with("a = \"ghp_…\" b\n-----BEGIN …\n…\n"), "{now}");
     }
 
+    #[test]
+    fn messages_have_no_value_of_a_secret_variable_and_results_have() {
+        let text = "DB_PASSWORD=hunter2!Zq9 node s.js";
+        assert_eq!((redact(text), redact_message(text)), (text.into(), "DB_PASSWORD=… node s.js".into()));
+        assert_eq!(redact_values("`HUNTER2!zq9@h` is no port", &["hunter2!Zq9", "a"]), "`…@h` is no port");
+    }
+
+    #[test]
+    fn escapes_hide_no_secret() {
+        let text =
+            format!("a = \"{}\"\nb = \"hunter\\u0032\"", with_checksum("ghp_").replace('_', "\\u005f"));
+        let cuts = secrets_of_settings(&text);
+        assert_eq!(RedactedText::new(&text, cuts).into_text(), "a = \"ghp\\u005f…\"\nb = \"hunter\\u0032\"");
+    }
+
+    fn files_below(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+        let entries =
+            std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+        entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+    }
+
+    /// The documentation is ordinary text, as are the messages that the tests expect.
+    #[test]
+    fn ordinary_text_stays() {
+        let known = [""; 0];
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = 0;
+        for (directory, ending) in
+            [("docs", "md"), ("tests/it", "rs"), ("tests/it", "snap"), ("src/cli", "rs")]
+        {
+            for entry in files_below(&root.join(directory)) {
+                if entry.extension().is_none_or(|it| it != ending) {
+                    continue;
+                }
+                files += 1;
+                let text = std::fs::read_to_string(&entry).expect("text");
+                for line in text.lines() {
+                    let cut = redact_message(line);
+                    let is_known = known.iter().any(|known| line.contains(known));
+                    assert!(cut == line || is_known, "{}: {line}\n{cut}", entry.display());
+                }
+            }
+        }
+        assert!(files > 20, "{files}");
+    }
+
     proptest! {
         #[test]
         fn any_text_stays_text(
-            text in "(ghp_|://|:|@|-----BEGIN |PRIVATE KEY-----|-----END |[a-zü\n\r]){0,30}",
+            text in "(ghp_|TOKEN|=|\"|\\\\u005f|://|:|@|-----BEGIN |PRIVATE KEY-----|-----END |[a-zü\n\r]){0,30}",
             start in 0_usize..40,
             length in 0_usize..40,
         ) {
-            let once = redact(&text).into_owned();
-            prop_assert_eq!(redact(&once), once.clone());
-            let redacted = RedactedText::new(&text);
+            for redact in [redact, redact_message] {
+                let once = redact(&text).into_owned();
+                prop_assert_eq!(redact(&once), once.clone());
+            }
+            let redacted = RedactedText::new(&text, secrets_of_settings(&text));
             let length = length.min(text.len() - start.min(text.len()));
             let range = redacted.range(&(start.min(text.len())..start.min(text.len()) + length));
             let now = redacted.into_text();

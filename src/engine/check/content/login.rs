@@ -2,8 +2,8 @@
 
 use super::role::FileRole;
 use super::sighting::{Sighting, What};
-use crate::types::secret::SecretKind;
 use crate::types::secret::text::{LineCounter, is_placeholder, lines, unquoted};
+use crate::types::secret::{SecretKind, is_secret_variable};
 
 /// The secrets that the form of a tool's file shows.
 pub(super) fn find(role: FileRole, text: &[u8], into: &mut Vec<Sighting>) {
@@ -38,34 +38,6 @@ fn whole(kind: SecretKind, text: &[u8], into: &mut Vec<Sighting>) {
 /// Whether a value is a secret: it is there, and is no placeholder.
 fn is_secret(value: &[u8]) -> bool {
     value.len() >= 4 && !is_placeholder(value)
-}
-
-/// Parts of the names of variables that hold secrets.
-const SECRET_NAMES: [&[u8]; 9] = [
-    b"PASSWORD",
-    b"PASSWD",
-    b"SECRET",
-    b"TOKEN",
-    b"API_KEY",
-    b"APIKEY",
-    b"PRIVATE_KEY",
-    b"ACCESS_KEY",
-    b"CREDENTIALS",
-];
-
-/// Whether a variable of this name holds a secret, and this value is one. A path to a secret is none, nor is a number or switch.
-pub(super) fn is_secret_variable(name: &[u8], value: &[u8]) -> bool {
-    let name = name.to_ascii_uppercase();
-    let has = |word: &[u8]| memchr::memmem::find(&name, word).is_some();
-    let names_other = [
-        "_FILE", "_PATH", "_DIR", "_URL", "_URI", "_NAME", "_ID", "_TTL", "_EXPIRY", "_HEADER", "_LENGTH",
-        "_ISSUER",
-    ];
-    let is_other = names_other.iter().any(|end| name.ends_with(end.as_bytes()))
-        || name.starts_with(b"NEXT_PUBLIC_")
-        || has(b"PUBLIC_KEY");
-    let is_plain = value.starts_with(b"/") || value.len() < 6 || value.iter().all(u8::is_ascii_digit);
-    !is_other && !is_plain && SECRET_NAMES.iter().any(|word| has(word)) && is_secret(value)
 }
 
 fn environment(text: &[u8], into: &mut Vec<Sighting>) {
@@ -288,21 +260,6 @@ mod tests {
             let mut sightings = Vec::new();
             find(FileRole::KeyStore, &bytes, &mut sightings);
             assert_eq!(sightings.len(), count);
-        }
-    }
-
-    #[test]
-    fn names_of_variables_tell_with_their_values() {
-        for (name, value, is) in [
-            ("DB_PASSWORD", "hunter2!", true),
-            ("apiKey", "kd83jsU2l", true),
-            ("DB_PASSWORD_FILE", "/run/secrets/db", false),
-            ("TOKEN_TTL", "36000000", false),
-            ("PASSWORD", "changeme", false),
-            ("PASSWORD", "true", false),
-            ("JAVA_HOME", "kd83jsU2l", false),
-        ] {
-            assert_eq!(is_secret_variable(name.as_bytes(), value.as_bytes()), is, "{name}");
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Secrets in the texts of the configuration: variables, labels, commands, and names.
 
-use super::login::is_secret_variable;
 use super::scan::FileScanner;
 use crate::engine::apps::Start;
 use crate::engine::request::Request;
 use crate::project::config::{Arguments, Span, Spanned, Template};
 use crate::types::finding::{Finding, Severity};
 use crate::types::rule::Rule;
+use crate::types::secret::is_secret_variable;
 
 /// The remedy for a value that the program reads.
 const OF_VALUE: &str = "give the value to the container when it starts, as a variable or a mounted file";
@@ -75,6 +75,14 @@ fn texts(request: &Request, start: &Start) -> Vec<SettingText> {
         let value = value.value.resolve(&request.facts).unwrap_or_else(|_| value.value.to_string());
         format!("{name}={value}")
     };
+    if let Some(name) = &settings.name {
+        add("`name`", &name.value.to_string(), Some(name.span), OF_TEXT);
+    }
+    for tag in &settings.tags {
+        let text = tag.value.template();
+        let text = text.resolve(&request.facts).unwrap_or_else(|_| text.to_string());
+        add("`tags`", &text, Some(tag.span), OF_TEXT);
+    }
     for (name, value) in &own.labels {
         add(
             &format!("the label `{}`", name.as_str()),
