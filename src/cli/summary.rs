@@ -174,7 +174,8 @@ impl Summary {
 
     fn total(&self) -> String {
         let tags = if self.tags.is_empty() { String::new() } else { format!(":{}", self.tags.join(",")) };
-        let mut parts = vec![format!("{}{tags} {}", self.name, self.digest.short())];
+        let mut parts =
+            vec![format!("{} {}", printable(&format!("{}{tags}", self.name)), self.digest.short())];
         if !self.outputs.is_empty() {
             parts.push(format!("to {}", printable(&self.outputs.join(" and "))));
         }

@@ -38,7 +38,7 @@ use crate::runtime::events::Stage;
 use crate::types::check_policy::CheckPolicy;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain as _, Kind};
-use crate::types::finding::{Finding, Severity};
+use crate::types::finding::{Answer, Finding, Severity};
 use crate::types::platform::Platform;
 use crate::types::rule::Rule;
 use crate::types::secret::redact_message;
@@ -162,6 +162,11 @@ pub(super) fn prepare_with<'a>(
     };
     let findings = policy.apply(found.into_iter().flat_map(|(_, findings)| findings));
     notes.extend(policy.notes(&findings));
+    // No pass, and too little for a warning.
+    let is_unsearched = |finding: &&Finding| {
+        finding.rule == Rule::Secret && finding.answer == Answer::Unknown && finding.allowed.is_none()
+    };
+    notes.extend(findings.iter().filter(is_unsearched).map(|finding| finding.message.clone()));
     let remarks = scanner.remarks();
     notes.extend(remarks.notes);
     warnings.extend(remarks.warnings);

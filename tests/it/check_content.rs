@@ -437,6 +437,9 @@ fn the_rest_of_a_long_text_is_not_known() {
     );
     // A scan that is remembered says the same.
     assert_eq!(unknown(), first);
+    for command in ["check", "plan", "build -o oci:out"] {
+        project.pack(command).ok().says(&["note: whether `/srv/long.txt` has a secret behind the first MiB"]);
+    }
     project.write("files/long.txt", "line\n".repeat(200_000));
     assert_eq!(unknown(), Vec::<String>::new());
 }

@@ -4,7 +4,8 @@ use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
-use crate::support::{Project, tree_on};
+use crate::node::base_with;
+use crate::support::{Project, Zip, tree_on};
 
 /// A part of the token that nothing else has.
 const NEEDLE: &str = "zQWBuTSOo";
@@ -41,7 +42,8 @@ fn nothing_tells(place: &str, project: &Project) {
             let _ = std::fs::remove_file(project.path(file));
         }
     }
-    assert!(all.contains("ghp_…") || all.contains("[secret]"), "{place}: nothing tells of it: {all}");
+    let cut = ["ghp_…", "ghp\\u005f…", "[secret]"];
+    assert!(cut.iter().any(|cut| all.contains(cut)), "{place}: nothing tells of it: {all}");
 }
 
 /// A tree with these lines after its build file.
@@ -140,7 +142,10 @@ fn no_password_is_told(place: &str, project: &Project) {
         let outcome = project.pack(command).run();
         let all = format!("{}{}", outcome.stdout, outcome.stderr);
         assert!(!all.to_lowercase().contains(&PASSWORD.to_lowercase()), "{place}: {command}: {all}");
-        assert!(all.contains('…') || all.contains("[secret]"), "{place}: {command}: {all}");
+        assert!(
+            all.contains('…') || all.contains("secret") || all.contains("no user"),
+            "{place}: {command}: {all}"
+        );
     }
 }
 
@@ -241,6 +246,32 @@ fn settings_and_names_are_searched_and_findings_tell_their_line() {
             (&json!("other.toml"), &json!(12))
         );
     }
+}
+
+#[test]
+fn the_name_and_the_tags_are_searched() {
+    let tag = format!("tags = [\"{}\"]", token());
+    let project = Project::with(&tree_on("scratch").replace("tags = [\"1\"]", &tag));
+    project.write("files/page.html", "a page");
+    let found = places(&project, "");
+    assert!(found[0].0.starts_with("`tags` of the image has a token of GitHub"), "{found:?}");
+    nothing_tells("tags", &project);
+    let outcome = project.pack("build --allow secret=tests -o oci:out").run();
+    assert!(!outcome.stderr.contains(NEEDLE) && outcome.stderr.contains("ghp_…"), "{}", outcome.stderr);
+}
+
+/// A zipapp stays packed in the image, and is looked into.
+#[test]
+fn a_zipapp_is_looked_into() {
+    let (_base, layout) = base_with("usr/bin/python3", "");
+    let project = Project::new();
+    let mut zip = Zip::default();
+    zip.stored("__main__.py", format!("key = '{}'\n", token()).as_bytes());
+    project.write("hello.pyz", zip.stored(".env", format!("DB_PASSWORD={PASSWORD}\n").as_bytes()).finish());
+    let found = places(&project, &format!("hello.pyz --base {layout} --name localhost/x"));
+    let says = |text: &str| found.iter().any(|finding| finding.0.starts_with(text));
+    assert!(says("`/app/hello.pyz/__main__.py`, line 1, has a token of GitHub"), "{found:?}");
+    assert!(says("`/app/hello.pyz/.env`, line 1, has"), "{found:?}");
 }
 
 #[test]

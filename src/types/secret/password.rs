@@ -38,7 +38,10 @@ fn password(text: &[u8], start: usize, login: &[u8], host: &[u8]) -> Option<Rang
     // The digest of an image is no host.
     let is_digest = host.starts_with(b"sha256:") || host.starts_with(b"sha512:");
     let is_login = is_url || (is_host && !user.is_empty() && !OTHER_STARTS.contains(&user));
-    let is_secret = !password.is_empty() && is_login && !is_digest && !is_placeholder(password);
+    // `NAME[:TAG][@DIGEST]` is a pattern.
+    let is_pattern = password.ends_with(b"[");
+    let is_secret =
+        !password.is_empty() && !is_pattern && is_login && !is_digest && !is_placeholder(password);
     is_secret.then(|| start + colon + 1..start + login.len())
 }
 
@@ -74,6 +77,7 @@ mod tests {
             "npm:string-width@4.2.0",
             "https://host:8080/@scope/a",
             "alpine:latest@…",
+            "NAME[:TAG][@DIGEST]",
             "a 12:30 @ noon",
         ] {
             assert!(passwords(text.as_bytes()).is_empty(), "{text}");

@@ -17,7 +17,7 @@ use crate::engine::apps::Start;
 use crate::engine::error::BuildError;
 use crate::engine::memo::{ContentObserver, Memos};
 use crate::engine::request::Request;
-use crate::formats::zip::{ArchiveEntryKind, ZipArchive};
+use crate::formats::zip::{ArchiveEntryKind, ZipArchive, ZipError};
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath};
 use crate::plan::PlannedLayer;
 use crate::runtime::interrupt::Interrupt;
@@ -169,16 +169,16 @@ impl ContentChecks {
                 };
                 let key = id.map(|id| scan_key(role, &id));
                 self.asked.extend(key);
+                let files = self.packed(memos, (entry, content), own, (&mut unsearched, interrupt))?;
+                for (inner, file) in files.into_iter().enumerate() {
+                    self.look_up(file, (number, index, inner + 1), &mut found, &mut unknown);
+                }
                 if role == FileRole::Jar {
                     match key.and_then(|key| self.known_jar(&key)) {
                         Some(facts) => {
                             jars.insert((number, index), FoundJar { entry, facts: facts.clone() });
                         }
                         None => unknown_jars.push(((number, index), entry, content, key)),
-                    }
-                    let files = self.packed(memos, (entry, content), own, (&mut unsearched, interrupt))?;
-                    for (inner, file) in files.into_iter().enumerate() {
-                        self.look_up(file, (number, index, inner + 1), &mut found, &mut unknown);
                     }
                     continue;
                 }
@@ -263,7 +263,14 @@ impl ContentChecks {
                     let members = 0..archive.entries().len();
                     (Arc::new(archive), members.collect())
                 }
-                Err(_) => return Ok(Vec::new()),
+                // A program, a script.
+                Err(ZipError::NotZip { .. }) if FileRole::of(&entry.path) != FileRole::Jar => {
+                    return Ok(Vec::new());
+                }
+                Err(_) => {
+                    unsearched.push(entry.path.clone());
+                    return Ok(Vec::new());
+                }
             },
             _ => return Ok(Vec::new()),
         };

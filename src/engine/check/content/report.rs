@@ -137,14 +137,18 @@ pub(super) fn unsearched(found: &[FoundFile<'_>], unsearched: &[EntryPath]) -> V
     let is_cut = |file: &&FoundFile<'_>| file.sightings.iter().any(|sighting| sighting.what == What::Rest);
     let cut: Vec<EntryPath> = found.iter().filter(is_cut).map(FoundFile::path).collect();
     let finding = |paths: &[EntryPath], place: &str| {
-        let path = paths.first()?;
-        let (more, has) = match paths.len() - 1 {
-            0 => (String::new(), "has"),
-            1 => (" and 1 more file".to_owned(), "have"),
-            count => (format!(" and {count} more files"), "have"),
+        let (named, more) = paths.split_at(paths.len().min(3));
+        let names: Vec<String> = named.iter().map(|path| format!("`{path}`")).collect();
+        let names = match (&names[..], more.len()) {
+            ([], _) => return None,
+            ([one], 0) => one.clone(),
+            ([before @ .., last], 0) => format!("{} and {last}", before.join(", ")),
+            (all, 1) => format!("{} and 1 more file", all.join(", ")),
+            (all, count) => format!("{} and {count} more files", all.join(", ")),
         };
+        let has = if paths.len() == 1 { "has" } else { "have" };
         let message =
-            format!("whether `{path}`{more} {has} a secret{place} cannot be known here: no more is searched");
+            format!("whether {names} {has} a secret{place} cannot be known here: no more is searched");
         let finding = Finding::unknown(Rule::Secret, message).at(Severity::Info);
         let hint = "look for secrets with a tool that reads whole files, such as gitleaks";
         Some(finding.hint(hint).evidence(paths.iter().take(100).map(ToString::to_string).collect()))
