@@ -392,6 +392,12 @@ fn a_start_script_of_a_package_starts_as_npm_does() {
         config_of(&project)["Entrypoint"],
         serde_json::json!(["node", "/app/node_modules/greet/cli.js"])
     );
+    for script in ["npx hail", "npx --no-install hail", "exec hail"] {
+        project.write("app/package.json", manifest(script));
+        project.build("-o oci:out");
+        let words = ["node", "/app/node_modules/greet/cli.js"];
+        assert_eq!(config_of(&project)["Entrypoint"], serde_json::json!(words), "{script}");
+    }
     // A program that only developers have, and a file that a build makes.
     project
         .write("app/node_modules/check/package.json", r#"{"name":"check","version":"4.0.0","bin":"c.js"}"#);
@@ -402,6 +408,10 @@ fn a_start_script_of_a_package_starts_as_npm_does() {
         .fails(1)
         .says(&["starts `check`", "those for development", "npm install NAME"])
         .hints();
+    let with_production =
+        manifest("check start").replace(r#""build":"#, r#""start:prod":"node dist/main","build":"#);
+    project.write("app/package.json", with_production);
+    project.pack("build").fails(1).says(&["`start:prod` (`node dist/main`)"]).hints();
     project.write("app/package.json", manifest("node dist/main.js"));
     project
         .pack("build")

@@ -103,7 +103,7 @@ impl NodeCommand {
         let Some(PlainScript { variables, words }) = PlainScript::parse(script) else {
             return Err(no_command("is more than one plain command"));
         };
-        let [program, arguments @ ..] = &words[..] else {
+        let [program, arguments @ ..] = without_runner(&words) else {
             return Err(no_command("is more than one plain command"));
         };
         if program == "node" {
@@ -158,9 +158,17 @@ impl NodeCommand {
                 let NoCommand { why, .. } = no_command(&format!(
                     "starts `{shown_program}`, which is in no package but those for development, and these are left out"
                 ));
-                let hint = "install its package as one of `dependencies` (`npm install NAME`), or write a start script for what \
-                            the build makes";
-                Err(NoCommand { why, hint: Some(hint.to_owned()) })
+                let hint = match package.scripts.get("start:prod") {
+                    Some(script) => format!(
+                        "build the application, and write the command of its script `start:prod` (`{}`) as `entrypoint` into \
+                         `[config]`, or as its start script",
+                        Foreign::short(script, 100)
+                    ),
+                    None => "install its package as one of `dependencies` (`npm install NAME`), or write a start script for \
+                             what the build makes"
+                        .to_owned(),
+                };
+                Err(NoCommand { why, hint: Some(hint) })
             }
             None => Err(no_command(&format!("starts `{shown_program}`, which no package of it has"))),
         }
@@ -190,6 +198,22 @@ impl NodeCommand {
             StartWord::File(file) => in_image(root, file),
         };
         std::iter::once(node).chain(self.words.iter().map(word)).collect()
+    }
+}
+
+/// The words without an `exec`, which does what is done here, or an `npx`, which starts what is installed.
+fn without_runner(words: &[String]) -> &[String] {
+    match words {
+        [first, rest @ ..] if first == "exec" && !rest.is_empty() => rest,
+        [first, rest @ ..] if first == "npx" => {
+            let is_known = |word: &&String| ["-y", "--yes", "--no", "--no-install"].contains(&word.as_str());
+            let flags = rest.iter().take_while(is_known).count();
+            match &rest[flags..] {
+                [program, ..] if !program.starts_with('-') && program != "node" => &rest[flags..],
+                _ => words,
+            }
+        }
+        _ => words,
     }
 }
 
@@ -307,6 +331,8 @@ mod tests {
         for script in [
             "PORT=80 node server.js",
             "node 'server.js'",
+            "exec node server.js",
+            "A=b exec node ./server.js",
             "node \"server.js\"",
             "cross-env A=b node ./server.js",
         ] {
@@ -316,7 +342,7 @@ mod tests {
                 "{script}"
             );
         }
-        for script in ["next start", "npm run x", "tsx server.ts"] {
+        for script in ["next start", "npm run x", "tsx server.ts", "npx next start", "npx -p x y"] {
             assert!(of(script).expect_err(script).contains("which no package of it has"), "{script}");
         }
         for script in [
