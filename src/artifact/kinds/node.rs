@@ -15,7 +15,7 @@ use installed::{Manager, named};
 use layout::NodeFiles;
 use modules::StartedScript;
 use start::{NoCommand, NodeCommand};
-use surroundings::Surroundings;
+use surroundings::ScriptSurroundings;
 
 use super::super::error::ArtifactError;
 use super::super::form::Form;
@@ -252,7 +252,7 @@ fn started(
         path: &item.path,
         size: item.stamp.size,
         target,
-        surroundings: Some(Surroundings::of(&path, &files.tree, root)),
+        surroundings: Some(ScriptSurroundings::of(&path, &files.tree, root)),
         is_open: files.leaves_kind_open(&path)?,
     };
     script.requirements()

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::super::super::error::ArtifactError;
 use super::super::super::requirement::{NodeModules, Requirement};
-use super::surroundings::{Surroundings, is_resolver};
+use super::surroundings::{ScriptSurroundings, is_resolver};
 use crate::formats::javascript::static_modules;
 use crate::layer::EntryPath;
 use crate::runtime::input;
@@ -68,7 +68,7 @@ pub(super) struct StartedScript<'a> {
     /// Where it is in the image.
     pub(super) target: EntryPath,
     /// The artifact that it is a file of; `None` where it is the whole artifact.
-    pub(super) surroundings: Option<Surroundings<'a>>,
+    pub(super) surroundings: Option<ScriptSurroundings<'a>>,
     /// Whether the `package.json` of the artifact leaves the kind of `.js` files open.
     pub(super) is_open: bool,
 }

@@ -1,5 +1,5 @@
-//! What lies around the file that starts a Node.js application: the files and packages that it loads first, which may change
-//! how later ones are found.
+//! The files and packages around the file that starts a Node.js application. Those that it loads first may change how later
+//! ones are found.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ pub(super) fn is_resolver(name: &str) -> bool {
 }
 
 /// The other files of the artifact that a file is in.
-pub(super) struct Surroundings<'a> {
+pub(super) struct ScriptSurroundings<'a> {
     tree: &'a FoundTree,
     /// Its path in the tree, without links.
     file: String,
@@ -68,7 +68,7 @@ fn above(file: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(parent(file)), |directory| (!directory.is_empty()).then(|| parent(directory)))
 }
 
-impl<'a> Surroundings<'a> {
+impl<'a> ScriptSurroundings<'a> {
     pub(super) fn of(file: &[u8], tree: &'a FoundTree, root: Option<&'a EntryPath>) -> Self {
         let file = String::from_utf8_lossy(file).into_owned();
         let manifests = above(&file).map(|directory| below(directory, "package.json"));
