@@ -6,6 +6,7 @@ use super::request::Request;
 use crate::layer::{DEFAULT_MTIME, Entry, EntryPath, Metadata};
 use crate::plan::buckets::BucketCount;
 use crate::project::config::{self, Mtime, Spanned};
+use crate::types::error::BoxedError;
 
 /// A layer before its entries are placed: what it owns decides which directories are the base's.
 pub(super) struct Draft<'a> {
@@ -82,6 +83,23 @@ impl Times {
             Mtime::Commit => (request.time(), Self::Given),
             Mtime::Content => (DEFAULT_MTIME, Self::OfContents),
         }
+    }
+}
+
+/// Refuses `mtime = "commit"` where there is no commit: all files would have one time for good.
+pub(super) fn check_times(request: &Request) -> Result<(), BoxedError> {
+    let settings = &request.settings;
+    let apps = settings.apps.iter().filter_map(|app| app.mtime.as_ref());
+    let layers = settings.layers.iter().filter_map(|layer| layer.mtime.as_ref());
+    let commit = apps.chain(layers).find(|mtime| mtime.value == Mtime::Commit);
+    let is_known = settings.source_date_epoch.is_some() || request.facts.git.is_some();
+    match commit {
+        Some(commit) if !is_known => {
+            let message = "there is neither a git commit nor `SOURCE_DATE_EPOCH` to give files their time";
+            let hint = "set `SOURCE_DATE_EPOCH` to seconds since the epoch, or write \"content\"";
+            Err(settings.error_at(commit.span, message, Some(hint.to_owned())).into())
+        }
+        _ => Ok(()),
     }
 }
 

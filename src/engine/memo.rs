@@ -180,7 +180,7 @@ impl<'a> Memos<'a> {
                             observer.see(path, bytes, id);
                         }
                     };
-                    Ok((index, content, layer::identify_and_see(content, see)?, why))
+                    Ok((index, content, layer::identify_and_see(content, interrupt, see)?, why))
                 })
                 .collect();
             for (index, content, id, why) in found? {

@@ -11,7 +11,7 @@ use super::check::{self, CheckError, Checks, ContentChecks, stated};
 use super::compression::compression;
 use super::declared::DeclaredLayer;
 use super::derive;
-use super::draft::{Draft, DraftOrigin, SplitRequest, Times};
+use super::draft::{Draft, DraftOrigin, SplitRequest, Times, check_times};
 use super::error::BuildError;
 use super::memo::{MemoWriter, Memos, layer_slot};
 use super::owners::Owners;
@@ -104,6 +104,7 @@ pub(super) fn prepare_with<'a>(
     };
     let lists: Vec<&[Artifact]> = apps.iter().map(|app| &app.artifacts[..]).collect();
     let selection = selection::select(&lists, &asked, name, offered)?;
+    check_times(request)?;
     let content = ContentChecks::new(&session.store, request);
     let mut preparer = Preparer {
         session,

@@ -5,6 +5,7 @@ use super::content::{self, ContentError};
 use super::encode::Compression;
 use super::entry::{Content, ContentSource, Entry, EntryKind};
 use crate::formats::zip::{Method, Repacked, ZipArchive};
+use crate::runtime::interrupt::Interrupt;
 use crate::types::digest::{ContentId, Key, KeyBuilder};
 
 /// The output format that these layers have; see the changelog's `Digests` sections.
@@ -39,15 +40,16 @@ pub(crate) fn of_pieces(pieces: &[ContentId], size: u64) -> ContentId {
 /// # Errors
 /// When it cannot be read or changed since it was planned.
 pub fn identify(content: &Content) -> Result<ContentId, ContentError> {
-    identify_and_see(content, |_, _| ())
+    identify_and_see(content, &Interrupt::default(), |_, _| ())
 }
 
-/// The same, and `see` is given the bytes of a file that is read as a whole.
+/// The same, until the user interrupts; `see` is given the bytes of a file that is read as a whole.
 ///
 /// # Errors
-/// As for [`identify`].
+/// As for [`identify`], and [`ContentError::Interrupted`].
 pub fn identify_and_see(
     content: &Content,
+    interrupt: &Interrupt,
     see: impl FnOnce(&[u8], &ContentId),
 ) -> Result<ContentId, ContentError> {
     let mut buffer = Vec::new();
@@ -60,6 +62,7 @@ pub fn identify_and_see(
     let mut pieces = Vec::new();
     let mut offset = 0;
     while offset < content.size {
+        interrupt.check()?;
         let length = body::PIECE.min(content.size - offset);
         buffer.clear();
         content::read(content, offset, length, &mut buffer)?;

@@ -226,6 +226,16 @@ fn a_commit_sends_no_file_of_a_site_again() {
     let plan = project.pack("plan --json").ok().json();
     assert_eq!(plan["images"][0]["layers"][0]["fileMemo"]["readBytes"], 0, "{plan:#}");
     assert_eq!(project.pack("build --set app.mtime=commit").built("").layers().len(), 1);
+    // Without a commit there is no such time.
+    std::fs::rename(project.path(".git"), project.path("away")).unwrap();
+    project
+        .pack("build --set app.mtime=commit")
+        .fails(1)
+        .says(&["neither a git commit nor `SOURCE_DATE_EPOCH`"])
+        .hints();
+    let timed = project.pack("build --set app.mtime=commit").env("SOURCE_DATE_EPOCH", "1700000000");
+    assert_eq!(timed.built("").layers().len(), 1);
+    std::fs::rename(project.path("away"), project.path(".git")).unwrap();
     assert_ne!(project.build("--set app.mtime=commit").layers(), first.layers());
 }
 

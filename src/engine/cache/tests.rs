@@ -32,9 +32,11 @@ base = "scratch"
 tags = ["1"]
 [[layer]]
 name = "one"
+mtime = 1
 files = [{ from = "one/", to = "/srv/one" }]
 [[layer]]
 name = "two"
+mtime = 1
 files = [{ from = "two/", to = "/srv/two" }]
 "#;
 

@@ -83,8 +83,8 @@ impl Town {
     fn request_on(&self, base: &str, number: usize, own: &str) -> Request {
         let build_file = format!(
             "[image]\nbase = \"{base}\"\ntags = [\"1\"]\n\
-             [[layer]]\nname = \"shared\"\nfiles = [{{ from = \"shared/\", to = \"/srv/shared\" }}]\n\
-             [[layer]]\nname = \"own\"\nfiles = [{{ from = \"{own}\", to = \"/srv/own\" }}]\n"
+             [[layer]]\nname = \"shared\"\nmtime = 1\nfiles = [{{ from = \"shared/\", to = \"/srv/shared\" }}]\n\
+             [[layer]]\nname = \"own\"\nmtime = 1\nfiles = [{{ from = \"{own}\", to = \"/srv/own\" }}]\n"
         );
         self.request_of(number, &build_file)
     }
