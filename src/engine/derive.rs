@@ -9,7 +9,9 @@ use crate::bases::{PlatformBase, soci_config};
 use crate::layer::Compression;
 use crate::oci::{self, ConfigChange, ConfigFile, Descriptor, Index, MediaType, NewLayer, RawDocument, soci};
 use crate::plan::{LayerFacts, Plan, PlannedImage, PlannedLayer};
-use crate::project::config::{Arguments, Facts, Spanned, TagTemplate, Template, TemplateError};
+use crate::project::config::{
+    Arguments, Facts, Spanned, TagTemplate, Template, TemplateError, exposed_ports,
+};
 use crate::types::digest::Sha256;
 use crate::types::error::{BoxedError, Explain as _};
 use crate::types::reference::Tag;
@@ -202,7 +204,7 @@ fn change(
         unset_env: config.unset_env.iter().map(|name| name.value.as_str().to_owned()).collect(),
         labels,
         unset_labels: config.unset_labels.iter().map(|name| name.value.as_str().to_owned()).collect(),
-        ports: config.ports.iter().flat_map(|ports| ports.value.exposed()).collect(),
+        ports: exposed_ports(config.ports.iter().map(|ports| ports.value)),
         volumes: config.volumes.iter().map(|path| path.value.as_str().to_owned()).collect(),
         user: config.user.as_ref().map(|user| user.value.as_str().to_owned()),
         working_dir: config

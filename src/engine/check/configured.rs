@@ -4,7 +4,7 @@
 
 use crate::engine::request::Request;
 use crate::oci::RunConfig;
-use crate::project::config::{BaseSetting, Span};
+use crate::project::config::{BaseSetting, Span, exposed_ports};
 use crate::types::finding::{Finding, SettingPlace};
 use crate::types::rule::Rule;
 use crate::types::shown::shown;
@@ -127,7 +127,7 @@ impl ConfiguredImage<'_> {
     fn ports(&self) -> Option<Finding> {
         let own = &self.request.settings.config.ports;
         let of_base = self.base.into_iter().flat_map(|run| run.exposed_ports.keys().cloned());
-        let all = own.iter().flat_map(|ports| ports.value.exposed()).chain(of_base);
+        let all = exposed_ports(own.iter().map(|ports| ports.value)).into_iter().chain(of_base);
         let mut ports: Vec<(u16, String)> = all.filter_map(|port| Some((number(&port)?, port))).collect();
         ports.sort();
         ports.dedup();
@@ -141,8 +141,7 @@ impl ConfiguredImage<'_> {
             .filter(|(number, _)| *number < FIRST_FREE_PORT)
             .map(|(_, port)| format!("`{port}`"))
             .collect();
-        let is_low = |port: String| number(&port).is_some_and(|number| number < FIRST_FREE_PORT);
-        let setting = own.iter().find(|ports| ports.value.exposed().any(is_low));
+        let setting = own.iter().find(|ports| ports.value.first() < FIRST_FREE_PORT);
         let message = format!(
             "the image runs as the user `{}` and listens on {}: some container runtimes let only root do that",
             self.user,

@@ -28,7 +28,7 @@ pub use template::{Facts, Template, TemplateError};
 pub use value::{
     AccountName, Arguments, BaseSetting, Buckets, CompressionSetting, DiskPath, ImagePath, ImagePattern,
     KindName, Layout, Mode, Mtime, Owner, OwnerPart, Pattern, Percent, SiblingSetting, StartSetting,
-    url_as_source,
+    exposed_ports, url_as_source,
 };
 
 #[cfg(test)]

@@ -312,6 +312,9 @@ pub struct Diagnostic {
     pub span: Span,
 }
 
+/// So many faults are told with their lines: each costs a look at all lines before it.
+const MOST_TOLD: usize = 20;
+
 /// Everything that is wrong with a build file and the flags around it, in the order it was written.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
@@ -332,11 +335,15 @@ impl Diagnostics {
     #[must_use]
     pub fn render(&self, renderer: &Renderer) -> String {
         let mut text = String::new();
-        for (number, diagnostic) in self.diagnostics.iter().enumerate() {
+        for (number, diagnostic) in self.diagnostics.iter().take(MOST_TOLD).enumerate() {
             if number > 0 {
                 text.push_str("\n\n");
             }
             text.push_str(&self.render_one(diagnostic, number == 0, renderer));
+        }
+        let left = self.diagnostics.len().saturating_sub(MOST_TOLD);
+        if left > 0 {
+            text.push_str(&format!("\n\nand {left} more like these"));
         }
         text
     }

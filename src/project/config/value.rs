@@ -27,7 +27,7 @@ pub use numbers::{ByteSize, Count, Percent};
 pub use paths::{DiskPath, ImagePath, LinkTarget, url_as_source};
 pub use pattern::{ImagePattern, Pattern};
 pub use permissions::{AccountName, AccountNumber, Mode, Owner, OwnerPart};
-pub use ports::Ports;
+pub use ports::{Ports, exposed_ports};
 pub use process::{Arguments, EnvName, EnvTable, EnvValue, Signal, User};
 pub use times::{Mtime, Period};
 pub use words::{Format, KindName, Layout, SiblingSetting, StartSetting};

@@ -24,6 +24,12 @@ pub enum Protocol {
 }
 
 impl Ports {
+    /// The lowest.
+    #[must_use]
+    pub const fn first(self) -> u16 {
+        self.first
+    }
+
     /// Each port as image configurations write it: `8080/tcp`.
     pub fn exposed(self) -> impl Iterator<Item = String> {
         let protocol = match self.protocol {
@@ -33,6 +39,24 @@ impl Ports {
         };
         (self.first..=self.last).map(move |port| format!("{port}/{protocol}"))
     }
+}
+
+/// All ports of several settings, each once, as image configurations write them.
+pub fn exposed_ports(ports: impl IntoIterator<Item = Ports>) -> Vec<String> {
+    let mut ranges: Vec<Ports> = ports.into_iter().collect();
+    ranges.sort_unstable_by_key(|range| (range.protocol, range.first));
+    let mut exposed = Vec::new();
+    let mut covered: Option<(Protocol, u16)> = None;
+    for range in ranges {
+        let last = covered.and_then(|(of, last)| (of == range.protocol).then_some(last));
+        if last.is_some_and(|last| last >= range.last) {
+            continue;
+        }
+        let first = last.map_or(range.first, |last| range.first.max(last + 1));
+        exposed.extend(Ports { first, ..range }.exposed());
+        covered = Some((range.protocol, range.last));
+    }
+    exposed
 }
 
 impl FromText for Ports {
@@ -69,6 +93,17 @@ impl Decode for Ports {
 mod tests {
     use super::super::fixture::{all_wrong, ok};
     use super::*;
+
+    #[test]
+    fn a_port_of_several_ranges_is_exposed_once() {
+        let ranges = ["80", "1-3", "2-5/udp", "2-9", "9-10", "4", "65535", "65530-65535"].map(ok::<Ports>);
+        let mut expected: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
+        ranges.iter().for_each(|range| expected.extend(range.exposed()));
+        let found = exposed_ports(ranges);
+        assert_eq!(found.len(), expected.len());
+        assert_eq!(found.into_iter().collect::<std::collections::BTreeSet<_>>(), expected);
+        assert_eq!(exposed_ports((0..20_000).map(|_| ok::<Ports>("1-65535"))).len(), 65_535);
+    }
 
     #[test]
     fn ports_have_ranges_and_protocols() {
