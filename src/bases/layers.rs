@@ -258,20 +258,17 @@ impl<'a> BaseLayers<'a> {
         self.for_check(number)
     }
 
-    /// Whether the base has nothing in `directory`. `false` where nothing at hand tells.
-    ///
-    /// # Errors
-    /// When a layer that may be read cannot be.
-    pub fn is_known_empty(&mut self, directory: &EntryPath) -> Result<bool, BoxedError> {
+    /// Whether the base has nothing in `directory`. `false` where nothing at hand tells, or what is at hand cannot be read.
+    pub fn is_known_empty(&mut self, directory: &EntryPath) -> bool {
         let (mut names, mut hidden) = (BTreeSet::new(), BTreeSet::new());
         for number in (0..self.layers.len()).rev() {
-            let Some(index) = self.for_check(number)? else { return Ok(false) };
+            let Ok(Some(index)) = self.for_check(number) else { return false };
             let are_more_below = index.names_in(directory, 1, &mut names, &mut hidden);
             if !names.is_empty() || !are_more_below {
                 break;
             }
         }
-        Ok(names.is_empty())
+        names.is_empty()
     }
 
     /// Whether what a check found comes from layers that were read, and may be told on.

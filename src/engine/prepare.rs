@@ -465,7 +465,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
     /// Files of the base in the same place shine through: only a file of the same name hides one.
     fn look_beneath(&mut self, root: &EntryPath, tree: &mut BaseLayers<'_>) -> Result<(), BoxedError> {
         if let Some(BaseNode::Directory { .. }) = tree.lookup(root)?
-            && !tree.is_known_empty(root)?
+            && !tree.is_known_empty(root)
         {
             self.notes.push(format!(
                 "the base has {root} already: its files there stay where the application has none of the same name; \

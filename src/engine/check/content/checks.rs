@@ -110,7 +110,7 @@ impl ContentChecks {
         }
     }
 
-    /// What scans files while they are read to be identified.
+    /// The observer that scans files while they are read to be identified.
     pub(in crate::engine) fn observer(&self) -> Arc<dyn ContentObserver> {
         Arc::<ScanObserver>::clone(&self.observer)
     }
