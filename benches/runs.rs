@@ -58,6 +58,7 @@ fn request(directory: &Path, number: usize) -> Request {
     Request {
         reads_base: false,
         plans_refused: false,
+        most_findings: 20,
         settings: Settings::resolve(document, &none, &none).unwrap(),
         has_build_file: true,
         facts: Facts::default(),

@@ -17,19 +17,19 @@ const REDACTED: &str = "…";
 
 /// `text` without secrets that their form shows: for results, which show the values of variables.
 pub(crate) fn redact(text: &str) -> Cow<'_, str> {
-    redacted(text, secrets(text, false))
+    redacted(text, &secrets(text, false))
 }
 
 /// A message without secrets, also without those that the name of a variable shows.
 pub(crate) fn redact_message(text: &str) -> Cow<'_, str> {
-    redacted(text, secrets(text, true))
+    redacted(text, &secrets(text, true))
 }
 
-fn redacted(text: &str, secrets: Vec<Range<usize>>) -> Cow<'_, str> {
+fn redacted<'t>(text: &'t str, secrets: &[Range<usize>]) -> Cow<'t, str> {
     if secrets.is_empty() {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(replaced(text, &secrets))
+    Cow::Owned(replaced(text, secrets))
 }
 
 /// A text without secrets that has all its lines, and knows where its parts were before.

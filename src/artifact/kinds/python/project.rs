@@ -27,8 +27,8 @@ pub(super) struct PythonProject {
 impl PythonProject {
     /// The project in a directory; none of the files that a distribution brought counts.
     pub(super) fn of(material: &Material) -> Result<Self, ArtifactError> {
-        let mut project = Self::default();
-        project.programs = PROGRAMS.into_iter().filter(|name| material.size_of(name).is_some()).collect();
+        let programs = PROGRAMS.into_iter().filter(|name| material.size_of(name).is_some()).collect();
+        let mut project = Self { programs, ..Self::default() };
         if !project.programs.is_empty() {
             let about = material.names_in("")?.into_iter().filter_map(|name| String::from_utf8(name).ok());
             for name in about.filter(|name| name.ends_with(".dist-info")) {

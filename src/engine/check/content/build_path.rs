@@ -52,8 +52,7 @@ impl BuildPlaces {
     fn may_begin(&self, text: &[u8]) -> bool {
         let begins =
             |place: &&str| place.split('*').next().is_some_and(|start| text.starts_with(start.as_bytes()));
-        PLACES.iter().any(|place| begins(&place))
-            || self.project.as_ref().is_some_and(|own| text.starts_with(own))
+        PLACES.iter().any(begins) || self.project.as_ref().is_some_and(|own| text.starts_with(own))
     }
 
     /// The place of builds that `path` begins with.

@@ -387,7 +387,7 @@ pub(super) fn jars(reported: ReportScope<'_>, jars: &[FoundJar<'_>]) -> Vec<Find
             Finding::not_met(Rule::DuplicateLibrary, message)
                 .hint("remove one of them from the build")
                 .evidence(files)
-        })
+        });
     });
     findings.extend(doubled.finish());
     let signatures = entries().filter(|entry| {

@@ -20,8 +20,11 @@ const fn on(base: Base, path: &'static str) -> Sound {
 }
 
 fn all() -> Vec<Sound> {
-    let site =
-        |path| Sound { more: &["--set", "app.kind=site", "--root", "/srv/site"], ..on(Base::Debian, path) };
+    let site = |path| Sound {
+        more: &["--set", "app.kind=site", "--root", "/srv/site"],
+        right: &[("no-entrypoint", "the base has no web server")],
+        ..on(Base::Debian, path)
+    };
     vec![
         on(Base::Tomcat, "artifacts/examples.war"),
         on(Base::Tomcat, "artifacts/examples"),
