@@ -350,7 +350,7 @@ fn what_node_is_to_run_is_there() {
     for good in
         ["[\"node\", \"server\"]", "[\"node\", \"/app/server.js\", \"x.js\"]", "[\"node\", \"-e\", \"1\"]"]
     {
-        project.pack("build").arg("--set").arg(&format!("config.entrypoint={good}")).ok();
+        project.pack("build").arg("--set").arg(format!("config.entrypoint={good}")).ok();
     }
     project.write("app/server.js", "const x = require('greet'), y = require('nothing')\n");
     let missing = project.pack("build").fails(1);
@@ -616,7 +616,7 @@ fn what_the_file_of_an_entrypoint_loads_is_there() {
         (r#"["node", "--new-flag", "x", "lib/x.js"]"#, &[]),
     ] {
         let check = project.pack("check --json").args(&format!("app --base {layout} --name localhost/x"));
-        let check = check.arg("--set").arg(&format!("config.entrypoint={words}")).run();
+        let check = check.arg("--set").arg(format!("config.entrypoint={words}")).run();
         let findings = check.json()["findings"].as_array().unwrap().clone();
         let told =
             findings.iter().filter(|finding| finding["level"] == "error" && finding["answer"] != "met");

@@ -238,7 +238,7 @@ fn what_python_is_to_run_is_there() {
     let (_base, project) = shop(&environment(".venv/"), "");
     let with = |words: &str| {
         let mut run = project.pack("build");
-        run = run.arg("--set").arg(&format!("config.entrypoint=[\"/app/.venv/bin/python\", {words}]"));
+        run = run.arg("--set").arg(format!("config.entrypoint=[\"/app/.venv/bin/python\", {words}]"));
         run
     };
     with("\"app.py\"").fails(1).says(&["lacks `/app/app.py`, which `python` is to run"]).hints();
