@@ -336,7 +336,7 @@ impl<'a> Memos<'a> {
             interrupt.check()?;
             match known {
                 Some(id) => Ok((id, false)),
-                None => Ok((layer::identify(content)?, true)),
+                None => Ok((layer::identify(content, interrupt)?, true)),
             }
         });
         let ids: Vec<(ContentId, bool)> = read.collect::<Result<_, layer::ContentError>>()?;

@@ -35,18 +35,18 @@ pub(crate) fn of_pieces(pieces: &[ContentId], size: u64) -> ContentId {
     ContentId::new(&key.finish().0, crc.finalize())
 }
 
-/// Reads a file's content and identifies it.
+/// Reads a file's content, until the user interrupts, and identifies it.
 ///
 /// # Errors
-/// When it cannot be read or changed since it was planned.
-pub fn identify(content: &Content) -> Result<ContentId, ContentError> {
-    identify_and_see(content, &Interrupt::default(), |_, _| ())
+/// When it cannot be read or changed since it was planned, and [`ContentError::Interrupted`].
+pub fn identify(content: &Content, interrupt: &Interrupt) -> Result<ContentId, ContentError> {
+    identify_and_see(content, interrupt, |_, _| ())
 }
 
-/// The same, until the user interrupts; `see` is given the bytes of a file that is read as a whole.
+/// The same, and `see` is given the bytes of a file that is read as a whole.
 ///
 /// # Errors
-/// As for [`identify`], and [`ContentError::Interrupted`].
+/// As for [`identify`].
 pub fn identify_and_see(
     content: &Content,
     interrupt: &Interrupt,

@@ -33,16 +33,16 @@ impl InterpretedCommand<'_> {
             let (what, hint, answer) = match run {
                 Interpreted::Script(file) => {
                     let path = absolute(file, image);
-                    let paths = SCRIPT.iter().map(|ending| format!("{path}{ending}")).collect();
-                    (path, FILE, self.any_of(paths, image)?)
+                    let paths: Vec<String> = SCRIPT.iter().map(|ending| format!("{path}{ending}")).collect();
+                    (path, FILE, image.has_any(paths)?)
                 }
                 Interpreted::Python(file) => {
                     let path = absolute(file, image);
-                    (path.clone(), FILE, self.any_of(vec![path], image)?)
+                    (path.clone(), FILE, image.has_any(vec![path])?)
                 }
                 Interpreted::Module(module) => {
                     let Some(paths) = self.modules(module, image)? else { continue };
-                    (module.to_owned(), MODULE_HINT, self.any_of(paths, image)?)
+                    (module.to_owned(), MODULE_HINT, image.has_any(paths)?)
                 }
             };
             let role = match run {
@@ -64,22 +64,6 @@ impl InterpretedCommand<'_> {
             }
         }
         Ok(findings)
-    }
-
-    fn any_of<T: FileTree>(
-        &self,
-        paths: Vec<String>,
-        image: &mut CandidateImage<'_, T>,
-    ) -> Result<BaseAnswer<()>, BoxedError> {
-        let mut answer = BaseAnswer::Nothing;
-        for path in paths {
-            match image.has(&path)? {
-                BaseAnswer::Here(()) => return Ok(BaseAnswer::Here(())),
-                BaseAnswer::Unknown => answer = BaseAnswer::Unknown,
-                BaseAnswer::Nothing => {}
-            }
-        }
-        Ok(answer)
     }
 
     /// Where Python looks for a module; `None` where the version of Python, which decides that, is not known.

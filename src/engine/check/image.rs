@@ -48,6 +48,22 @@ impl<T: FileTree> CandidateImage<'_, T> {
         self.tree.system()
     }
 
+    /// Whether something is at one of these paths.
+    pub(super) fn has_any(
+        &mut self,
+        paths: impl IntoIterator<Item = String>,
+    ) -> Result<BaseAnswer<()>, BoxedError> {
+        let mut answer = BaseAnswer::Nothing;
+        for path in paths {
+            match self.has(&path)? {
+                BaseAnswer::Here(()) => return Ok(BaseAnswer::Here(())),
+                BaseAnswer::Unknown => answer = BaseAnswer::Unknown,
+                BaseAnswer::Nothing => {}
+            }
+        }
+        Ok(answer)
+    }
+
     /// Whether a file or directory is at the end of the links of `path`.
     pub(super) fn has(&mut self, path: &str) -> Result<BaseAnswer<()>, BoxedError> {
         let mut tree = MeteredTree { tree: &mut *self.tree, lookups: &mut self.lookups };

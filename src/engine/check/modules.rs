@@ -22,22 +22,6 @@ const ENDINGS: [&str; 8] =
 /// So many names stand in a message.
 const NAMED: usize = 5;
 
-/// Whether something is at one of these paths.
-fn any_of<T: FileTree>(
-    paths: impl Iterator<Item = String>,
-    image: &mut CandidateImage<'_, T>,
-) -> Result<BaseAnswer<()>, BoxedError> {
-    let mut answer = BaseAnswer::Nothing;
-    for path in paths {
-        match image.has(&path)? {
-            BaseAnswer::Here(()) => return Ok(BaseAnswer::Here(())),
-            BaseAnswer::Unknown => answer = BaseAnswer::Unknown,
-            BaseAnswer::Nothing => {}
-        }
-    }
-    Ok(answer)
-}
-
 /// The directories above a file, from the nearest on; the root is empty.
 fn above(file: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(parent(file), |path| parent(path))
@@ -98,7 +82,7 @@ pub(super) fn node<T: FileTree>(
     for (names, is_required) in [(&needed.required, true), (&needed.imported, false)] {
         for name in names {
             let places = places(&file, name, is_required, node_path.as_deref(), start.as_deref());
-            match any_of(places.into_iter(), image)? {
+            match image.has_any(places)? {
                 BaseAnswer::Here(()) => {}
                 BaseAnswer::Nothing => missing.push(format!("`{}`", shown(name.as_bytes()))),
                 BaseAnswer::Unknown => unknown.push(format!("`{}`", shown(name.as_bytes()))),
@@ -153,7 +137,7 @@ pub(super) fn node_syntax<T: FileTree>(
     if is_alone {
         let packages: Vec<String> =
             above(&path).map(|directory| format!("{directory}/package.json")).collect();
-        if matches!(any_of(packages.into_iter(), image)?, BaseAnswer::Here(())) {
+        if matches!(image.has_any(packages)?, BaseAnswer::Here(())) {
             let message = format!("a `package.json` above `{}` says what it is", shown(path.as_bytes()));
             return Ok(Finding::met(rule, message));
         }
@@ -190,7 +174,7 @@ pub(super) fn python<T: FileTree>(
                 .iter()
                 .flat_map(|directory| [format!("{directory}/{module}"), format!("{directory}/{module}.py")]);
             let paths: Vec<String> = paths.collect();
-            any_of(paths.into_iter(), image)?
+            image.has_any(paths)?
         };
         match is_there {
             BaseAnswer::Here(()) => {}

@@ -183,7 +183,11 @@ mod tests {
             let found = stated(&store, &mut memos, (&artifact, &options), entries.iter(), search, &scanner);
             for entry in entries.iter().filter(|_| learn) {
                 if let EntryKind::File(content) = &entry.kind {
-                    memos.learn(content, layer::identify(content).expect("read"));
+                    memos.learn(
+                        content,
+                        layer::identify(content, &crate::runtime::interrupt::Interrupt::default())
+                            .expect("read"),
+                    );
                 }
             }
             memos.save();

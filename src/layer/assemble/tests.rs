@@ -338,7 +338,10 @@ fn ids_of_files_are_those_that_identify_gives() {
     assert_eq!(built.ids.len(), with_bytes);
     for (index, id) in built.ids {
         let content = content_of(&layer, index).expect("file");
-        assert_eq!(identity::identify(content).expect("readable"), id);
+        assert_eq!(
+            identity::identify(content, &crate::runtime::interrupt::Interrupt::default()).expect("readable"),
+            id
+        );
     }
 }
 
