@@ -17,6 +17,7 @@
 //! - `engine`: the one place that walks the whole flow of a build.
 //! - `inspect`: what two images differ in; every digest of an image derived again.
 //! - `release`: images copied, named and put on another base.
+//! - `notify`: events after a delivery, told to receivers over HTTP.
 //! - `cli`: arguments, environment, terminal, exit codes.
 //!
 //! # Files
@@ -74,6 +75,7 @@ pub(crate) mod formats;
 pub mod fuzz;
 pub(crate) mod inspect;
 pub(crate) mod layer;
+pub(crate) mod notify;
 pub(crate) mod oci;
 pub(crate) mod plan;
 pub(crate) mod project;

@@ -3,6 +3,7 @@
 //! Each type holds its invariant: a value that exists is valid. Nothing here reads a file, a clock or a network.
 
 pub mod check_policy;
+pub mod delivery;
 pub mod digest;
 pub mod error;
 pub mod finding;

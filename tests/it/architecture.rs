@@ -12,7 +12,7 @@ use circles::circles;
 use sources::{Source, has_word, sources};
 
 /// The folders of `src/`, from the ground up: each may know those before it, and no other.
-const LEVELS: [&str; 18] = [
+const LEVELS: [&str; 19] = [
     "types",
     "runtime",
     "formats",
@@ -28,6 +28,7 @@ const LEVELS: [&str; 18] = [
     "engine",
     "inspect",
     "release",
+    "notify",
     "cli",
     "fuzz",
     "testing",
