@@ -27,8 +27,7 @@ use crate::types::location::{Location, Name};
 use crate::types::reference::{Reference, Registry};
 use crate::types::shown::shown_path;
 
-/// The name of a build file.
-pub const BUILD_FILE: &str = "build.toml";
+pub use crate::project::config::BUILD_FILE;
 
 /// The most threads for each processor.
 const MOST_JOBS: NonZeroUsize = NonZeroUsize::new(16).unwrap();

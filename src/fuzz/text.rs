@@ -91,7 +91,8 @@ pub(super) fn build_toml(data: &[u8]) {
     }
     // As a member of a workspace that it is itself.
     if let Ok(workspace) = Document::parse("build.toml", Path::new("/project"), text) {
-        let member = workspace.parse_member("member/build.toml", Path::new("/project/member"), text);
+        let member =
+            workspace.parse_member("member", "member/build.toml", Path::new("/project/member"), text);
         assert!(member.is_ok(), "a text that parses alone parses as a member");
     }
 }

@@ -171,7 +171,7 @@ fn there_are_two_places_for_unsafe_code() {
 ///
 /// Anybody can put a link into an artifact, a layer's source or a checkout, which this machine would follow to its own
 /// files. Everything below such a directory is read by `runtime::tree_reader` or found by a scan, which follows none.
-const READ_THEMSELVES: [(&str, &str); 26] = [
+const READ_THEMSELVES: [(&str, &str); 27] = [
     ("artifact/elf.rs", "the program itself, and libraries that a scan found"),
     ("artifact/find.rs", "what the user named"),
     ("artifact/found_tree.rs", "regular files that a scan found"),
@@ -196,6 +196,7 @@ const READ_THEMSELVES: [(&str, &str); 26] = [
     ("project/config/document.rs", "the build file, checked before"),
     ("project/git/", "the repository, which has checks of its own"),
     ("project/lock/file.rs", "the lock, checked before"),
+    ("project/workspace/", "the directories that the patterns of a workspace name"),
     ("transport/archive/", "what the user named"),
     ("transport/layout.rs", "what the user named, checked before"),
 ];

@@ -21,6 +21,13 @@ const DUPLICATE: &str = "duplicate key";
 /// The beginning of the parser's words for a number such as `0660`.
 const LEADING_ZERO: &str = "unexpected leading zero";
 
+/// The name of a build file.
+pub const BUILD_FILE: &str = "build.toml";
+
+/// The tables of a workspace's root that no member takes over: they describe an image, or the workspace.
+pub(in crate::project) const OF_ONE_IMAGE: [&str; 5] = ["image", APP, LAYER, "user", "config"];
+const WORKSPACE: &str = "workspace";
+
 /// The key of the artifacts.
 const APP: &str = "app";
 /// The array of tables of the further layers.
@@ -61,29 +68,72 @@ impl Document {
         Self::empty(directory).with(name, directory, text)
     }
 
-    /// Reads the build file of a member of this workspace: what it leaves out of `[image]` and `[config]`
-    /// is taken from `[workspace.image]` and `[workspace.config]`. Tables such as `env` are joined by key.
+    /// Reads the build file of the member `called` of the workspace that this is the root of.
     ///
     /// # Errors
-    /// When it cannot be read or is not TOML.
-    pub fn read_member(&self, path: &Path) -> Result<Self, ConfigError> {
-        self.parse_member(&shown_path(path), directory_of(path), &read(path)?)
+    /// As for [`Document::parse_member`], and when it cannot be read.
+    pub fn read_member(&self, called: &str, path: &Path) -> Result<Self, ConfigError> {
+        self.parse_member(called, &shown_path(path), directory_of(path), &read(path)?)
     }
 
-    /// As [`Document::read_member`], from a text.
+    /// Parses the build file of a member, which leaves to this document what it does not say itself: `[image]` and `[config]`
+    /// to `[workspace.image]` and `[workspace.config]`, every other table that is not about one image to the table of the
+    /// same name. Tables such as `env` are joined by key; all else is the member's or the workspace's as a whole.
+    ///
+    /// The `name` of `[workspace.image]` is that of a directory of images: `called` is put behind it.
     ///
     /// # Errors
     /// When it is not TOML.
-    pub fn parse_member(&self, name: &str, directory: &Path, text: &str) -> Result<Self, ConfigError> {
+    pub fn parse_member(
+        &self,
+        called: &str,
+        name: &str,
+        directory: &Path,
+        text: &str,
+    ) -> Result<Self, ConfigError> {
         let mut member = self.clone().with(name, directory, text)?;
-        let workspace = self.table().get("workspace").map(|(_, node)| &node.value);
-        let Some(TomlValue::Table(workspace)) = workspace else { return Ok(member) };
-        for key in ["image", "config"] {
-            if let Some(given) = workspace.get(key) {
+        for (key, given) in self.table() {
+            if key != WORKSPACE && !OF_ONE_IMAGE.contains(&&**key) {
                 inherit(member.table_mut(), key, given);
             }
         }
+        let workspace = self.table().get(WORKSPACE).map(|(_, node)| &node.value);
+        let Some(TomlValue::Table(workspace)) = workspace else { return Ok(member) };
+        if let Some((span, image)) = workspace.get("image") {
+            let mut image = image.clone();
+            if let TomlValue::Table(image) = &mut image.value
+                && let Some((_, TomlNode { value: TomlValue::String(name), .. })) = image.get_mut("name")
+            {
+                *name = format!("{}/{called}", name.trim_end_matches('/'));
+            }
+            inherit(member.table_mut(), "image", &(*span, image));
+        }
+        if let Some(config) = workspace.get("config") {
+            inherit(member.table_mut(), "config", config);
+        }
         Ok(member)
+    }
+
+    /// Whether this is the root of a workspace.
+    #[must_use]
+    pub fn has_workspace(&self) -> bool {
+        self.table().contains_key(WORKSPACE)
+    }
+
+    /// Where a key at the top stands.
+    pub(in crate::project) fn place_of(&self, key: &str) -> Option<Span> {
+        self.table().get(key).map(|(span, _)| *span)
+    }
+
+    /// The image's name as it is written, and where.
+    pub(in crate::project) fn image_name(&self) -> Option<(&str, Span)> {
+        let (_, image) = self.table().get("image")?;
+        let TomlValue::Table(image) = &image.value else { return None };
+        let (_, name) = image.get("name")?;
+        match &name.value {
+            TomlValue::String(text) => Some((text, name.span)),
+            _ => None,
+        }
     }
 
     /// Replaces the tree by that of `text`, and keeps the sources.

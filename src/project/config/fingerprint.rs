@@ -4,8 +4,8 @@ use super::template::Facts;
 use super::value::{
     AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, CapabilityText,
     CompressionSetting, Count, DiskPath, EnvName, EnvValue, Format, ImagePath, ImagePattern, KindName,
-    Layout, LinkTarget, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports, SiblingSetting,
-    Signal, StartSetting, User,
+    Layout, LinkTarget, MemberPattern, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports,
+    SiblingSetting, Signal, StartSetting, User,
 };
 use crate::project::git::GitFacts;
 use crate::types::digest::KeyBuilder;
@@ -37,6 +37,7 @@ written_as! {
     Format: |value| value.number(),
     KindName: |value| value.as_str(),
     LinkTarget: |value| value.as_str(),
+    MemberPattern: |value| value.as_str(),
     Pattern: |value| value.as_str(),
     Percent: |value| value.get(),
     Period: |value| value.nanoseconds(),

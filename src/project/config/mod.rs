@@ -10,25 +10,25 @@ pub(crate) mod document;
 mod fingerprint;
 pub(crate) mod node;
 mod registries;
-mod schema;
+pub(in crate::project) mod schema;
 mod settings;
 mod source;
 mod template;
 mod value;
 
-pub use document::Document;
+pub use document::{BUILD_FILE, Document};
 pub use registries::{UserFile, merge};
 pub use schema::{
     AddedUserSettings, AppSettings, DirectorySettings, FilesSettings, LayerSettings, LinkSettings,
-    NonEmptyName, PermissionSettings, RegistryOptions, TagTemplate,
+    NonEmptyName, PermissionSettings, RegistryOptions, TagTemplate, WorkspaceSettings,
 };
 pub use settings::{AllowFlag, KeyFlag, Overrides, Settings};
 pub use source::{ConfigError, Diagnostic, Diagnostics, Sources, Span, Spanned};
 pub use template::{Facts, Template, TemplateError};
 pub use value::{
     AccountName, Arguments, BaseSetting, Buckets, CompressionSetting, DiskPath, ImagePath, ImagePattern,
-    KindName, Layout, Mode, Mtime, Owner, OwnerPart, Pattern, Percent, SiblingSetting, StartSetting,
-    exposed_ports, url_as_source,
+    KindName, Layout, MemberPattern, Mode, Mtime, Owner, OwnerPart, Pattern, Percent, SiblingSetting,
+    StartSetting, exposed_ports, url_as_source,
 };
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use super::template::Template;
 use super::value::{
     AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, CapabilityText,
     CompressionSetting, Count, DiskPath, EnvName, EnvTable, Format, ImagePath, ImagePattern, Justification,
-    KindName, Layout, LinkTarget, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports,
-    SiblingSetting, Signal, StartSetting, User,
+    KindName, Layout, LinkTarget, MemberPattern, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period,
+    Ports, SiblingSetting, Signal, StartSetting, User,
 };
 use crate::oci;
 use crate::types::check_policy::RuleLevel;
@@ -46,7 +46,7 @@ settings_table! {
         /// How registries are reached.
         "registry" => registries: BTreeMap<Registry, RegistryOptions>,
         /// The images that are built together with this file as their common base.
-        "workspace" => workspace: Option<Workspace>,
+        "workspace" => workspace: Option<WorkspaceSettings>,
     }
 }
 
@@ -280,9 +280,11 @@ settings_table! {
 
 settings_table! {
     /// `[workspace]`
-    pub struct Workspace {
+    pub struct WorkspaceSettings {
         /// Directories with a build file each.
-        "members" => members: Vec<Spanned<Pattern>>,
+        "members" => members: Vec<Spanned<MemberPattern>>,
+        /// Directories that are no members, though `members` matches them.
+        "exclude" => exclude: Vec<Spanned<MemberPattern>>,
         /// Defaults for the `[image]` of members.
         "image" => image: ImageSettings,
         /// Defaults for the `[config]` of members.

@@ -14,7 +14,7 @@ use super::document::Document;
 use super::registries::{self, Addition};
 use super::schema::{
     AddedUserSettings, AppSettings, BuildFile, Cache, CheckSettings, ConfigSettings, FilesSettings,
-    LayerSettings, NonEmptyName, Paths, PermissionSettings, RegistryOptions, TagTemplate, Workspace,
+    LayerSettings, NonEmptyName, Paths, PermissionSettings, RegistryOptions, TagTemplate, WorkspaceSettings,
 };
 use super::source::{Diagnostic, Sources, Span, Spanned};
 use super::template::Template;
@@ -255,7 +255,7 @@ pub struct Settings {
     /// How registries are reached.
     pub registries: BTreeMap<Registry, RegistryOptions>,
     /// The workspace that this file is the root of.
-    pub workspace: Option<Workspace>,
+    pub workspace: Option<WorkspaceSettings>,
     /// Whether the network must not be used.
     pub offline: bool,
     /// Whether `build.lock` must not change.

@@ -31,7 +31,7 @@ pub struct Span {
 
 impl Span {
     /// In no text.
-    const NOWHERE: Self = Self { start: usize::MAX, end: usize::MAX };
+    pub(in crate::project) const NOWHERE: Self = Self { start: usize::MAX, end: usize::MAX };
 
     /// `range` of the text that begins at `base`.
     pub(super) const fn new(base: usize, range: &Range<usize>) -> Self {

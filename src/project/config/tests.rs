@@ -780,7 +780,7 @@ fn a_member_inherits_from_its_workspace() {
     );
     let workspace = workspace.expect("valid");
     let text = "[image]\ntags = ['m']\n[config]\nworkdir = '/m'\nenv = { B = 'm' }\n";
-    let member = workspace.parse_member("m/build.toml", Path::new("m"), text).expect("valid");
+    let member = workspace.parse_member("m", "m/build.toml", Path::new("m"), text).expect("valid");
     let settings = Settings::resolve(member, &Overrides::default(), &Overrides::default()).expect("valid");
     let Some(BaseSetting::Layout { path, .. }) = settings.base.map(|base| base.value) else {
         panic!("a layout")
@@ -791,7 +791,7 @@ fn a_member_inherits_from_its_workspace() {
         settings.config.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(env, [("A", "w"), ("B", "m")]);
     // An error in what is inherited points into the workspace's file.
-    let member = workspace.parse_member("m/build.toml", Path::new("m"), "").expect("valid");
+    let member = workspace.parse_member("m", "m/build.toml", Path::new("m"), "").expect("valid");
     let error = Settings::resolve(member, &Overrides::default(), &Overrides::default()).expect_err("wrong");
     assert!(error.to_string().contains("--> build.toml:9:11"), "{error}");
 }

@@ -25,7 +25,7 @@ pub use compression::{Buckets, CompressionSetting};
 pub use names::MirrorAddress;
 pub use numbers::{ByteSize, Count, Percent};
 pub use paths::{DiskPath, ImagePath, LinkTarget, url_as_source};
-pub use pattern::{ImagePattern, Pattern};
+pub use pattern::{ImagePattern, MemberPattern, Pattern};
 pub use permissions::{AccountName, AccountNumber, Mode, Owner, OwnerPart};
 pub use ports::{Ports, exposed_ports};
 pub use process::{Arguments, EnvName, EnvTable, EnvValue, Signal, User};

@@ -89,7 +89,52 @@ impl FromText for ImagePattern {
     }
 }
 
-text_values!(Pattern, ImagePattern);
+/// A glob over the directories of a workspace's members, relative to its root: `services/*`, `tools/cli`, `apps/**`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberPattern(String);
+
+impl MemberPattern {
+    /// As it was written, without `./` at its beginning and `/` at its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Its parts, from the root down.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/')
+    }
+}
+
+impl FromText for MemberPattern {
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        let plain = text.strip_prefix("./").unwrap_or(text);
+        let plain = plain.strip_suffix('/').unwrap_or(plain);
+        let below = "members lie below the directory of the workspace's build file: write a path such as `services/*`";
+        if plain.is_empty() || plain == "." {
+            let why = format!("`{text}` is the root of the workspace, which is none of its members");
+            return Err(Wrong::new(why).hint("put the image into a directory of its own, and name that"));
+        }
+        if plain.starts_with('/') || plain.split('/').any(|part| part == "..") {
+            return Err(Wrong::new(format!("`{text}` leads out of the workspace")).hint(below));
+        }
+        if plain.split('/').any(|part| matches!(part, "" | ".")) {
+            return Err(Wrong::new(format!("`{text}` has an empty part")).hint(below));
+        }
+        if let Some(why) = scan::pattern_is_too_much(plain) {
+            return Err(Wrong::new(format!("the pattern is too much: {why}")));
+        }
+        for part in plain.split('/') {
+            globset::GlobBuilder::new(part).literal_separator(true).build().map_err(|error| {
+                Wrong::new(format!("`{text}` is not a pattern: {}", error.kind()))
+                    .hint("write two patterns where `{…}` would have a `/` in it")
+            })?;
+        }
+        Ok(Self(plain.to_owned()))
+    }
+}
+
+text_values!(Pattern, ImagePattern, MemberPattern);
 
 #[cfg(test)]
 mod tests {
@@ -105,5 +150,15 @@ mod tests {
         };
         assert!(matches("*.xml", "a.xml") && !matches("*.xml", "b/a.xml") && matches("**/*.xml", "b/a.xml"));
         all_wrong::<Pattern>(&["", "/a", "[", "{a", "../a", "a/../b", ".."]);
+    }
+
+    #[test]
+    fn members_lie_below_the_root() {
+        let pattern = |text| ok::<MemberPattern>(text).as_str().to_owned();
+        assert_eq!(pattern("./services/*/"), "services/*");
+        assert_eq!(ok::<MemberPattern>("a/**").parts().collect::<Vec<_>>(), ["a", "**"]);
+        all_wrong::<MemberPattern>(&[
+            "", ".", "./", "/a", "..", "../a", "a/../b", "a//b", "a/./b", "[", "{a/b,c}",
+        ]);
     }
 }

@@ -1,0 +1,111 @@
+//! The faults of a workspace.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::project::config::ConfigError;
+use crate::types::error::{Explain, Kind};
+use crate::types::shown::shown_path;
+
+/// Why there is no workspace, or not the member that was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkspaceError {
+    /// A build file is wrong, or what it says of the workspace.
+    #[error(transparent)]
+    Invalid(#[from] ConfigError),
+    /// There is no root.
+    #[error("`{}` is in no workspace", shown_path(.0))]
+    NoRoot(PathBuf),
+    /// The nearest root does not list a build file below it.
+    #[error(
+        "`{}` lies below the workspace of `{}`, which does not list it as a member",
+        shown_path(build_file),
+        shown_path(root)
+    )]
+    Unlisted {
+        /// The build file.
+        build_file: PathBuf,
+        /// The root's build file.
+        root: PathBuf,
+        /// The directory, relative to the root.
+        place: String,
+    },
+    /// Another user could decide about this user's images.
+    #[error(
+        "`{}` is the root of a workspace above `{}`, and belongs to another user",
+        shown_path(root),
+        shown_path(below)
+    )]
+    Foreign {
+        /// The root's build file.
+        root: PathBuf,
+        /// The directory that it would be the root for.
+        below: PathBuf,
+    },
+    /// No member has this name.
+    #[error("no member of the workspace is called `{name}`")]
+    NoMember {
+        /// The name, or the pattern of names.
+        name: String,
+        /// The name that was probably meant.
+        near: Option<String>,
+        /// Some of the names that there are.
+        known: Vec<String>,
+    },
+    /// A pattern of names that is none.
+    #[error("`{pattern}` is not a pattern of names: {why}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// Why.
+        why: String,
+    },
+    /// The name of a directory is no text.
+    #[error("the name of `{}` is not UTF-8, so it cannot be the name of a member", shown_path(.0))]
+    Name(PathBuf),
+    /// A directory cannot be looked at.
+    #[error("cannot read `{}`: {source}", shown_path(path))]
+    Read {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Explain for WorkspaceError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Invalid(error) => error.kind(),
+            Self::Pattern { .. } => Kind::Usage,
+            Self::Foreign { .. } => Kind::Policy,
+            _ => Kind::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Invalid(error) => error.hint(),
+            Self::NoRoot(_) => Some(
+                "write a table `[workspace]` with `members = [\"services/*\"]` into the `build.toml` at its root"
+                    .to_owned(),
+            ),
+            Self::Unlisted { place, .. } => Some(format!(
+                "add `\"{place}\"` to `members` of `[workspace]`, or to `exclude` for an image of its own"
+            )),
+            Self::Foreign { .. } => {
+                Some("move the project, or give both files to the same user with `chown`".to_owned())
+            }
+            Self::NoMember { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
+            Self::NoMember { known, .. } if known.is_empty() => Some("the workspace has no members".to_owned()),
+            Self::NoMember { known, .. } => Some(format!("its members are {}", known.join(", "))),
+            Self::Pattern { .. } => Some("`*` stands for any text, `?` for one character".to_owned()),
+            Self::Name(_) => Some("rename the directory, or add it to `exclude`".to_owned()),
+            Self::Read { .. } => None,
+        }
+    }
+
+    fn is_laid_out(&self) -> bool {
+        matches!(self, Self::Invalid(error) if error.is_laid_out())
+    }
+}

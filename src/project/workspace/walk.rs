@@ -1,0 +1,227 @@
+//! Finds the directories that the patterns of a workspace match.
+//!
+//! `*`, `?`, `[…]` and `{…}` match one part of a path, `**` any number of them. None of these matches a name that begins with
+//! a dot, and `**` does not look into `node_modules` or behind links. Files are no members. `**` means the directories with a
+//! build file; each directory that another pattern matches must have one.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::error::WorkspaceError;
+use crate::project::config::{BUILD_FILE, MemberPattern, Span, Spanned};
+
+/// How many directories are looked into, and how deep, for all patterns together.
+const MOST_DIRECTORIES: usize = 50_000;
+const MOST_DEPTH: usize = 32;
+/// What no `**` looks into: packages that have build files of their own.
+const PACKAGES: &str = "node_modules";
+
+/// One part of a pattern.
+enum Part {
+    /// `**`
+    Any,
+    /// A name.
+    Name(OsString),
+    /// A pattern of names.
+    Glob(GlobMatcher),
+}
+
+impl Part {
+    fn of(text: &str) -> Self {
+        if text == "**" {
+            return Self::Any;
+        }
+        if !text.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+            return Self::Name(text.into());
+        }
+        // It was compiled when it was read.
+        match GlobBuilder::new(text).literal_separator(true).build() {
+            Ok(glob) => Self::Glob(glob.compile_matcher()),
+            Err(_) => Self::Name(text.into()),
+        }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Any => !is_hidden(name) && name != PACKAGES,
+            Self::Name(own) => own.to_str() == Some(name),
+            Self::Glob(glob) => !is_hidden(name) && glob.is_match(name),
+        }
+    }
+}
+
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.')
+}
+
+fn parts(pattern: &MemberPattern) -> Vec<Part> {
+    pattern.parts().map(Part::of).collect()
+}
+
+/// Whether a pattern matches a directory, given relative to the root.
+pub(super) fn matches(pattern: &MemberPattern, place: &str) -> bool {
+    fn all(parts: &[Part], names: &[&str]) -> bool {
+        match (parts.split_first(), names.split_first()) {
+            (None, None) => true,
+            (None, Some(_)) => false,
+            (Some((Part::Any, [])), None) => false,
+            (Some((Part::Any, [])), Some(_)) => names.iter().all(|name| Part::Any.matches(name)),
+            (Some((Part::Any, rest)), first) => {
+                all(rest, names)
+                    || first.is_some_and(|(name, names)| Part::Any.matches(name) && all(parts, names))
+            }
+            (Some((part, rest)), Some((name, names))) => part.matches(name) && all(rest, names),
+            (Some(_), None) => false,
+        }
+    }
+    let names: Vec<&str> = place.split('/').collect();
+    all(&parts(pattern), &names)
+}
+
+/// Whether a directory, or one that it lies in, is excluded.
+pub(super) fn is_excluded(exclude: &[Spanned<MemberPattern>], place: &str) -> bool {
+    let ends = place.match_indices('/').map(|(end, _)| end).chain([place.len()]);
+    ends.into_iter().any(|end| exclude.iter().any(|pattern| matches(pattern, &place[..end])))
+}
+
+/// The directories that match, relative to the root, each with the pattern that names it.
+pub(super) struct Walk<'a> {
+    root: &'a Path,
+    exclude: &'a [Spanned<MemberPattern>],
+    found: BTreeMap<String, Span>,
+    budget: usize,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) const fn new(root: &'a Path, exclude: &'a [Spanned<MemberPattern>]) -> Self {
+        Self { root, exclude, found: BTreeMap::new(), budget: MOST_DIRECTORIES }
+    }
+
+    /// Adds what a pattern matches; whether that is anything.
+    ///
+    /// # Errors
+    /// When a directory cannot be read, has a name that is no text, or there are too many.
+    pub(super) fn add(&mut self, pattern: &Spanned<MemberPattern>) -> Result<bool, WorkspaceError> {
+        let mut any = false;
+        self.visit("", &parts(pattern), pattern.span, &mut any)?;
+        Ok(any)
+    }
+
+    /// All that was found, in the order of the paths.
+    pub(super) fn into_found(self) -> BTreeMap<String, Span> {
+        self.found
+    }
+
+    fn at(&self, place: &str) -> PathBuf {
+        if place.is_empty() { self.root.to_owned() } else { self.root.join(place) }
+    }
+
+    fn take(&mut self, place: &str, span: Span, any: &mut bool) {
+        *any = true;
+        if !is_excluded(self.exclude, place) {
+            self.found.entry(place.to_owned()).or_insert(span);
+        }
+    }
+
+    fn visit(
+        &mut self,
+        place: &str,
+        parts: &[Part],
+        span: Span,
+        any: &mut bool,
+    ) -> Result<(), WorkspaceError> {
+        let Some((part, rest)) = parts.split_first() else {
+            self.take(place, span, any);
+            return Ok(());
+        };
+        match part {
+            Part::Name(name) => self.visit(&join(place, &name.to_string_lossy()), rest, span, any),
+            Part::Glob(_) => {
+                for name in self.names(place, false)? {
+                    if part.matches(&name) {
+                        self.visit(&join(place, &name), rest, span, any)?;
+                    }
+                }
+                Ok(())
+            }
+            Part::Any => self.descend(place, parts, span, any, 0),
+        }
+    }
+
+    /// Goes on with what follows `**` here and in all directories below.
+    fn descend(
+        &mut self,
+        place: &str,
+        parts: &[Part],
+        span: Span,
+        any: &mut bool,
+        depth: usize,
+    ) -> Result<(), WorkspaceError> {
+        let rest = &parts[1..];
+        if !rest.is_empty() {
+            // What a name would mean here need not be there.
+            let is_there = match &rest[0] {
+                Part::Name(name) => self.at(place).join(name).join(BUILD_FILE).is_file() || rest.len() > 1,
+                _ => true,
+            };
+            if is_there {
+                self.visit(place, rest, span, any)?;
+            }
+        } else if depth > 0 && self.at(place).join(BUILD_FILE).is_file() {
+            self.take(place, span, any);
+        }
+        if depth >= MOST_DEPTH {
+            return Ok(());
+        }
+        for name in self.names(place, true)? {
+            if Part::Any.matches(&name) {
+                self.descend(&join(place, &name), parts, span, any, depth + 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The directories in a directory, in order; links to directories only where a pattern names them.
+    fn names(&mut self, place: &str, only_own: bool) -> Result<Vec<String>, WorkspaceError> {
+        let directory = self.at(place);
+        let failed = |source| WorkspaceError::Read { path: directory.clone(), source };
+        if self.budget == 0 {
+            let why = format!("the patterns of its members match more than {MOST_DIRECTORIES} directories");
+            return Err(failed(io::Error::other(why)));
+        }
+        self.budget -= 1;
+        let entries = match fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            // The directory of a pattern such as `services/*` may not be there: then nothing matches.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let kind = entry.file_type().map_err(failed)?;
+            let is_directory = kind.is_dir() || !only_own && kind.is_symlink() && entry.path().is_dir();
+            if !is_directory {
+                continue;
+            }
+            match entry.file_name().into_string() {
+                Ok(name) => names.push(name),
+                Err(_) if only_own => {}
+                Err(name) => return Err(WorkspaceError::Name(directory.join(name))),
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+fn join(place: &str, name: &str) -> String {
+    if place.is_empty() { name.to_owned() } else { format!("{place}/{name}") }
+}
