@@ -11,6 +11,7 @@ pub mod fingerprint;
 pub mod location;
 pub mod platform;
 pub mod reference;
+pub mod release;
 pub mod rule;
 pub(crate) mod secret;
 pub mod severity;

@@ -19,6 +19,7 @@ pub(super) fn run(invocation: &Invocation, args: &CopyArgs) -> Result<(), Comman
     let options = copy::CopyOptions {
         platforms: args.platforms.clone(),
         referrers: args.referrers,
+        except: &[],
         expected: target.expected,
         progress: invocation.progress.clone(),
         interrupt: invocation.interrupt.clone(),

@@ -15,6 +15,30 @@ use crate::runtime::workers;
 use crate::transport::Source;
 use crate::types::error::BoxedError;
 
+/// Reads the documents that `source` reaches, manifests, indexes and configurations, and lists what disagrees. Layers are
+/// not read.
+///
+/// # Errors
+/// As for [`verify`].
+pub fn verify_documents(source: &dyn Source, options: &VerifyOptions) -> Result<Verification, BoxedError> {
+    let place = WatchedSource::new(source, options.interrupt.clone());
+    let source: &dyn Source = &place;
+    let root = source.root().map_err(|error| place.failed().err().unwrap_or(error))?;
+    let mut graph = DocumentWalk::new(source);
+    graph.document(&root, root.digest(), None, MAX_DEPTH);
+    let DocumentWalk { images, findings, .. } = graph;
+    place.failed()?;
+    Ok(Verification {
+        source: source.name(),
+        root: root.digest(),
+        images,
+        blobs: 0,
+        bytes: findings.bytes,
+        problems: findings.problems,
+        warnings: findings.warnings,
+    })
+}
+
 /// Reads everything that `source` reaches and lists what disagrees.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ pub(crate) mod soci;
 mod tests;
 mod watched;
 
-pub use image::verify;
+pub use image::{verify, verify_documents};
 pub use options::VerifyOptions;
 #[cfg(test)]
 pub use report::Disagreement;

@@ -2,7 +2,7 @@
 //! strictly and hashed, and what is stored is looked up unless the registry confirms it.
 
 use reqwest::Method;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, IF_NONE_MATCH};
 
 use super::super::auth::access::Access;
 use super::super::wire::answer::ErrorAnswer;
@@ -165,12 +165,12 @@ impl Api {
     }
 
     /// Stores a document under a tag or its digest. `heal` sends again what the registry says is missing, and
-    /// says whether it did.
+    /// says whether it did. A name that is to be `new` and resolves to another document is not written a second time.
     pub(in crate::registry) async fn push_document(
         &self,
         host: &Host,
         repository: &Repository,
-        name: &str,
+        (name, new): (&str, bool),
         document: &RawDocument,
         heal: impl AsyncFn(&ErrorAnswer) -> Result<bool, RegistryError>,
     ) -> Result<Delivery, RegistryError> {
@@ -183,7 +183,7 @@ impl Api {
         let mut retry = self.retry();
         let mut healed = 0;
         loop {
-            let error = match self.put_document(host, &access, &context, name, document).await {
+            let error = match self.put_document(host, &access, &context, (name, new), document).await {
                 Ok(()) => return Ok(Delivery::Uploaded),
                 Err(error) => error,
             };
@@ -207,6 +207,9 @@ impl Api {
             if found == Some(digest) {
                 return Ok(Delivery::Present);
             }
+            if new && found.is_some() && !error.is_ours() {
+                return Err(RegistryError::Moved { context: Box::new(context), expected: None, found });
+            }
             if let (
                 Some(found),
                 RegistryError::Refused { context, answer } | RegistryError::Denied { context, answer, .. },
@@ -226,14 +229,18 @@ impl Api {
         host: &Host,
         access: &Access,
         context: &Context,
-        name: &str,
+        (name, new): (&str, bool),
         document: &RawDocument,
     ) -> Result<(), RegistryError> {
         let url = host.url(&format!("/v2/{}/manifests/{name}", access.repository.path()));
-        let request = HttpRequest::new(Method::PUT, url)
+        let mut request = HttpRequest::new(Method::PUT, url)
             .header(CONTENT_TYPE, document.media_type.as_ref())
             .payload(Payload::Bytes(document.bytes.clone().into()))
             .fresh(true);
+        if new {
+            // Most registries do not look at it (distribution specification, issue 251).
+            request = request.header(IF_NONE_MATCH, "*");
+        }
         let response = self.send(host, access, context, request).await?;
         if !response.is_success() {
             return Err(self.failure(host, access, context, response).await);

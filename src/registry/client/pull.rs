@@ -87,6 +87,26 @@ impl Client {
         Ok(document)
     }
 
+    /// As [`Client::document`], from the registry itself: a mirror may have an older state of a tag.
+    ///
+    /// # Errors
+    /// As for [`Client::document`].
+    pub fn document_for_push(
+        &self,
+        repository: &Repository,
+        name: &str,
+        expected: Option<&Descriptor>,
+    ) -> Result<RawDocument, RegistryError> {
+        let host = self.api().host(repository.registry())?;
+        let access = Access::push(repository);
+        self.wait(async {
+            let _slot = host.document_slot().await;
+            let step = RequestStep::PullManifest;
+            let fetch = async || self.api().fetch_document(&host, &access, name, expected, step).await;
+            self.api().retrying(&host, fetch).await
+        })
+    }
+
     /// From this repository and no other; a mirror is asked once only.
     fn document_at(
         &self,

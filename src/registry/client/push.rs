@@ -183,6 +183,32 @@ impl Client {
         document: &RawDocument,
         before: PushedParts<'_>,
     ) -> Result<Delivery, RegistryError> {
+        self.put(repository, (name, false), document, before)
+    }
+
+    /// As [`Client::push_document`], under a tag that did not exist when the caller looked. A registry may refuse to
+    /// write over a tag that another client has set since then; most write all the same, so the caller looks again.
+    ///
+    /// # Errors
+    /// [`RegistryError::Moved`] where the tag is seen to resolve to another document, and whatever
+    /// [`Client::push_document`] fails by.
+    pub fn push_new_tag(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        document: &RawDocument,
+        before: PushedParts<'_>,
+    ) -> Result<Delivery, RegistryError> {
+        self.put(repository, (tag.as_str(), true), document, before)
+    }
+
+    fn put(
+        &self,
+        repository: &Repository,
+        (name, new): (&str, bool),
+        document: &RawDocument,
+        before: PushedParts<'_>,
+    ) -> Result<Delivery, RegistryError> {
         let host = self.api().host(repository.registry())?;
         let sessions = OpenSessions::default();
         let PushedParts { blobs, documents } = before;
@@ -204,13 +230,13 @@ impl Client {
                 let mut any = false;
                 for child in children.filter(|child| child.digest() != document.digest()) {
                     let name = child.digest().to_string();
-                    self.api().push_document(&host, repository, &name, child, &bring_blobs).await?;
+                    self.api().push_document(&host, repository, (&name, false), child, &bring_blobs).await?;
                     any = true;
                 }
                 Ok(any)
             };
             let _slot = host.document_slot().await;
-            self.api().push_document(&host, repository, name, document, bring).await
+            self.api().push_document(&host, repository, (name, new), document, bring).await
         });
         self.cancel(&host, repository, &sessions);
         result

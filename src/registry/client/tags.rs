@@ -27,11 +27,23 @@ impl Client {
     /// When there is no such repository, the registry cannot be asked, or its answer is no list of tags.
     pub fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, RegistryError> {
         self.api().wire().routes.check_not_blocked(repository.registry(), repository.path())?;
-        let access = Access::pull(repository);
+        self.list_tags(&Access::pull(repository))
+    }
+
+    /// As [`Client::tags`], where the same repository is pushed to: one token does for both.
+    ///
+    /// # Errors
+    /// As for [`Client::tags`].
+    pub fn tags_for_push(&self, repository: &Repository) -> Result<Vec<Tag>, RegistryError> {
+        self.list_tags(&Access::push(repository))
+    }
+
+    fn list_tags(&self, access: &Access) -> Result<Vec<Tag>, RegistryError> {
+        let repository = &access.repository;
         let host = self.api().host(repository.registry())?;
         self.wait(async {
             let _slot = host.document_slot().await;
-            self.api().retrying(&host, async || self.api().tags(&host, &access).await).await
+            self.api().retrying(&host, async || self.api().tags(&host, access).await).await
         })
     }
 }

@@ -46,6 +46,8 @@ pub struct CopyOptions {
     pub platforms: Vec<Platform>,
     /// Whether signatures, SBOMs and whatever else refers to the image come along.
     pub referrers: bool,
+    /// Of those, artifacts of these types stay where they are.
+    pub except: &'static [&'static str],
     /// The digest that the copy must have.
     pub expected: Option<Digest>,
     /// Who is told.
@@ -484,6 +486,13 @@ impl<'a> CopyPlan<'a> {
                 let (name, digest) = (self.source.name(), descriptor.digest);
                 let text = format!("{name}: {digest} is listed as referring to {subject} and does not");
                 self.options.progress.warn(text);
+                continue;
+            }
+            let kind = match &parsed {
+                ManifestOrIndex::Manifest(_) => entry.artifact_type.as_deref(),
+                ManifestOrIndex::Index(index) => index.artifact_type.as_deref(),
+            };
+            if kind.is_some_and(|kind| self.options.except.contains(&kind)) {
                 continue;
             }
             if self.seen.insert(descriptor.digest) {

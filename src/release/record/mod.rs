@@ -1,0 +1,17 @@
+//! Records of releases: what an environment got, from whom, when and why, kept beside the image in its repository.
+//!
+//! A record is an artifact of type `application/vnd.pack.release.v1+json` with the image as its `subject`. It is an
+//! index of one entry, the image. So registries keep the image as long as the record has its tag, a runtime can pull
+//! the tag of a record, and a record needs no blob. The JSON of the record is an annotation, and a few facts stand in
+//! annotations of their own: a list of referrers tells them without a request for each record.
+//!
+//! A record names the digest of the record before it. Its bytes are a function of what it says, and there is one way to
+//! write it: a reader that finds other bytes calls the record tampered with.
+
+mod document;
+mod fault;
+mod release;
+
+pub use document::{ARTIFACT_TYPE, StoredRelease};
+pub use fault::RecordFault;
+pub use release::{InvalidRecord, PassedGate, PreviousRelease, ReleaseKind, ReleaseNote, ReleaseRecord};

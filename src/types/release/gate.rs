@@ -1,0 +1,98 @@
+//! Gates: what must be there before a version goes into an environment.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use super::environment::EnvironmentName;
+use crate::types::error::nearest;
+use crate::types::shown::Foreign;
+
+/// A condition for a promotion.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gate {
+    /// `release:ENV`: the same image is or was released there.
+    Release(EnvironmentName),
+    /// `referrer:TYPE`: an artifact of this type refers to the image, such as an SBOM, a provenance or a signature.
+    Referrer(String),
+}
+
+/// The words before the colon.
+const FORMS: [&str; 2] = ["release", "referrer"];
+
+impl FromStr for Gate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((form, value)) = text.split_once(':') else {
+            return Err("expected `release:ENV` or `referrer:TYPE`".to_owned());
+        };
+        match form {
+            "release" => value.parse().map(Self::Release).map_err(|error| format!("{error}")),
+            "referrer" if is_media_type(value) => Ok(Self::Referrer(value.to_owned())),
+            "referrer" => Err(format!(
+                "`{}` is not a type of artifact, such as `application/spdx+json`",
+                Foreign::new(value)
+            )),
+            other => Err(match nearest(other, FORMS) {
+                Some(near) => format!("there is no such gate; did you mean `{near}:…`?"),
+                None => "there is no such gate; the gates are `release:ENV` and `referrer:TYPE`".to_owned(),
+            }),
+        }
+    }
+}
+
+/// A media type of RFC 6838: two restricted names.
+fn is_media_type(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let other = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+        (1..=127).contains(&name.len())
+            && name.as_bytes()[0].is_ascii_alphanumeric()
+            && name.bytes().all(other)
+    };
+    text.split_once('/').is_some_and(|(kind, name)| is_name(kind) && is_name(name))
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Release(environment) => write!(f, "release:{environment}"),
+            Self::Referrer(kind) => write!(f, "referrer:{kind}"),
+        }
+    }
+}
+
+impl Serialize for Gate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gates_are_read_as_they_are_written() {
+        for text in [
+            "release:test",
+            "referrer:application/spdx+json",
+            "referrer:application/vnd.dev.sigstore.bundle.v0.3+json",
+        ] {
+            assert_eq!(text.parse::<Gate>().expect(text).to_string(), text);
+        }
+        for (wrong, says) in [
+            ("test", "expected `release:ENV`"),
+            ("relase:test", "did you mean `release:…`?"),
+            ("release:Test", "not the name of an environment"),
+            ("referrer:sbom", "not a type of artifact"),
+            ("referrer:", "not a type of artifact"),
+            ("referrer:a/b c", "not a type of artifact"),
+            ("x:y", "the gates are"),
+        ] {
+            let error = wrong.parse::<Gate>().expect_err(wrong);
+            assert!(error.contains(says), "{wrong}: {error}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Names of releases: environments, numbers, the tags that both give, what a user writes, times and gates.
+
+mod environment;
+mod gate;
+mod name;
+mod number;
+mod time;
+
+pub use environment::EnvironmentName;
+pub use gate::Gate;
+pub use name::{EnvironmentChoice, ReleaseName};
+pub use number::ReleaseNumber;
+pub use time::ReleaseTime;
