@@ -1,6 +1,7 @@
-//! The files and modules that the words of a command have an interpreter run: `node server.js`, `python -m shop`,
-//! `gunicorn shop:app`.
+//! The files, modules and classes that the words of a command have an interpreter run: `node server.js`, `python -m shop`,
+//! `gunicorn shop:app`, `java -jar shop.jar`.
 
+use super::java_words::{JavaRun, run_by_java};
 use super::node_flags::{NodeFile, file_of, flags_change_modules};
 
 /// Programs that start another one, whose words follow theirs.
@@ -21,9 +22,11 @@ pub enum Interpreted<'a> {
     Python(&'a str),
     /// A module of Python.
     Module(&'a str),
+    /// A jar or a class.
+    Java(JavaRun<'a>),
 }
 
-/// The files and modules that a command has an interpreter run, each with the name of that; none where it runs something
+/// The files, modules and classes that a command has an interpreter run, each with the name of that; none where it runs something
 /// else, or the words do not tell.
 #[must_use]
 pub fn interpreted(words: &[String]) -> Vec<(&str, Interpreted<'_>)> {
@@ -43,6 +46,8 @@ pub fn interpreted(words: &[String]) -> Vec<(&str, Interpreted<'_>)> {
             python(behind)
         } else if SERVERS.contains(&name) {
             (server(behind), &[][..])
+        } else if name == "java" {
+            (run_by_java(behind).map(Interpreted::Java), &[][..])
         } else {
             break;
         };
@@ -165,7 +170,12 @@ mod tests {
                 "python3 -m uvicorn shop:app --port 80",
                 vec![Interpreted::Module("uvicorn"), Interpreted::Module("shop")],
             ),
-            ("java -jar a.jar", Vec::new()),
+            ("/opt/java/bin/java -Xmx1g -jar a.jar", vec![Interpreted::Java(JavaRun::Jar("a.jar"))]),
+            (
+                "tini -- java -cp a:b shop.Main",
+                vec![Interpreted::Java(JavaRun::Class { name: "shop.Main", class_path: Some("a:b") })],
+            ),
+            ("javac -cp a Main", Vec::new()),
         ] {
             let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
             let found: Vec<Interpreted<'_>> = interpreted(&words).into_iter().map(|(_, run)| run).collect();

@@ -23,6 +23,7 @@ mod groups;
 mod interpreted;
 mod jar_surroundings;
 mod java;
+mod java_words;
 mod kind;
 mod kinds;
 mod loaded;
@@ -45,6 +46,7 @@ pub use detect::{Artifact, check_supported, detect, detect_as, findings, propose
 pub use find::find;
 pub use form::Form;
 pub use interpreted::{Interpreted, interpreted};
+pub use java_words::{JavaRun, java_options_change_classes};
 pub use kind::ArtifactKind;
 pub use kinds::{KINDS, kind_named};
 pub use loaded::requirements_of_program;

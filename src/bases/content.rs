@@ -117,6 +117,19 @@ pub(super) fn dynamic(entry: &Entry) -> Result<BaseAnswer<Dynamic>, BoxedError> 
 }
 
 /// The bytes of a file of at most `limit` bytes.
+/// The most that is read of a document of a package, such as `package.json`.
+const MAX_DOCUMENT: u64 = 1 << 20;
+
+/// The whole of a short file.
+pub(super) fn text(entry: &Entry) -> Result<Option<Vec<u8>>, BoxedError> {
+    match &entry.kind {
+        EntryKind::File(content) if content.size <= MAX_DOCUMENT => {
+            small_file(content, MAX_DOCUMENT).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
 fn small_file(content: &Content, limit: u64) -> Result<Vec<u8>, BoxedError> {
     Ok(match &content.source {
         ContentSource::File(path, _) => {

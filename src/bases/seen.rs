@@ -10,3 +10,14 @@ pub enum BaseAnswer<T> {
     /// Nothing at hand tells.
     Unknown,
 }
+
+impl<T> BaseAnswer<T> {
+    /// The answer without what is there.
+    pub fn without_value(self) -> BaseAnswer<()> {
+        match self {
+            Self::Here(_) => BaseAnswer::Here(()),
+            Self::Nothing => BaseAnswer::Nothing,
+            Self::Unknown => BaseAnswer::Unknown,
+        }
+    }
+}

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::classes;
 use super::content;
 use super::index::{BaseNode, FileFacts};
 use super::seen::BaseAnswer;
@@ -120,6 +121,45 @@ pub trait FileTree {
     /// The paths of planned layers whose file name is `name` with more numbers: `libshop.so.1.2` for `libshop.so.1`.
     fn own_files_like(&self, _name: &str) -> Vec<EntryPath> {
         Vec::new()
+    }
+
+    /// The whole file at `path`, where a planned layer has it and it is no longer than a document of a package.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn own_text(&self, _path: &EntryPath) -> Result<Option<Vec<u8>>, BoxedError> {
+        Ok(None)
+    }
+
+    /// The files of planned layers with this name that some user may execute.
+    fn own_programs(&self, _name: &str) -> Vec<EntryPath> {
+        Vec::new()
+    }
+
+    /// The files and links that planned layers have in a directory, without those in directories below it.
+    fn own_files_in(&self, _directory: &EntryPath) -> Vec<EntryPath> {
+        Vec::new()
+    }
+
+    /// The answer of [`FileTree::peek`] without the planned layers.
+    ///
+    /// # Errors
+    /// When a layer cannot be read.
+    fn peek_base(&mut self, path: &EntryPath) -> Result<BaseAnswer<BaseNode>, BoxedError> {
+        self.peek(path)
+    }
+
+    /// Whether the jar at `jar` has the class in `file`, as far as its bytes are at hand.
+    ///
+    /// # Errors
+    /// When the jar cannot be read.
+    fn has_class(&mut self, _jar: &EntryPath, _file: &[u8]) -> Result<BaseAnswer<()>, BoxedError> {
+        Ok(BaseAnswer::Unknown)
+    }
+
+    /// The volume of the image that `path` lies in.
+    fn volume(&self, _path: &str) -> Option<String> {
+        None
     }
 
     /// The owner of the node at `path`, for messages.
@@ -274,6 +314,47 @@ impl<B: FileTree> FileTree for Stack<'_, B> {
 
     fn head(&self, path: &EntryPath) -> Result<Option<Vec<u8>>, BoxedError> {
         self.ours(path).map_or(Ok(None), |(_, entry)| content::head(entry))
+    }
+
+    fn own_text(&self, path: &EntryPath) -> Result<Option<Vec<u8>>, BoxedError> {
+        self.ours(path).map_or(Ok(None), |(_, entry)| content::text(entry))
+    }
+
+    fn own_programs(&self, name: &str) -> Vec<EntryPath> {
+        let entries = self.layers.iter().flat_map(LayerSpec::entries);
+        let is_program = |entry: &&Entry| {
+            entry.path.file_name() == name.as_bytes()
+                && match entry.kind {
+                    EntryKind::File(_) | EntryKind::Hardlink(_) => entry.metadata.mode & 0o111 != 0,
+                    EntryKind::Symlink(_) => true,
+                    _ => false,
+                }
+        };
+        entries.filter(is_program).map(|entry| entry.path.clone()).collect()
+    }
+
+    fn own_files_in(&self, directory: &EntryPath) -> Vec<EntryPath> {
+        let entries = self.layers.iter().flat_map(|layer| layer.below(directory));
+        let is_child = |entry: &&Entry| {
+            !entry.is_directory() && entry.path.directory().len() == directory.as_bytes().len() + 1
+        };
+        entries.filter(is_child).map(|entry| entry.path.clone()).collect()
+    }
+
+    fn peek_base(&mut self, path: &EntryPath) -> Result<BaseAnswer<BaseNode>, BoxedError> {
+        self.base.peek(path)
+    }
+
+    fn has_class(&mut self, jar: &EntryPath, file: &[u8]) -> Result<BaseAnswer<()>, BoxedError> {
+        match self.ours(jar) {
+            Some((layer, entry)) => match &entry.kind {
+                EntryKind::Hardlink(of) => {
+                    layer.get(of).map_or(Ok(BaseAnswer::Unknown), |of| classes::has_class(of, file))
+                }
+                _ => classes::has_class(entry, file),
+            },
+            None => Ok(BaseAnswer::Unknown),
+        }
     }
 
     fn holder(&self, path: &EntryPath) -> String {

@@ -553,6 +553,12 @@ fn what_no_container_can_start_is_found() {
             "config.workdir=\"/srv/run\"",
             Some("`/srv/run`, the directory in which a container starts, is a file"),
         ),
+        (
+            "config.workdir=\"/srv/run/x/y\"",
+            Some(
+                "`/srv/run/x/y`, the directory in which a container starts, is below a file in the image: `/srv/run`",
+            ),
+        ),
     ] {
         let run = project.pack("build").arg("--set").arg(set).run();
         match says {
@@ -560,6 +566,75 @@ fn what_no_container_can_start_is_found() {
             Some(says) => {
                 run.has_code(1).says(&[says, "[entrypoint-missing]"]).hints();
             }
+        }
+    }
+}
+
+#[test]
+fn a_program_in_a_volume_cannot_be_known() {
+    let on = base(&["linux/amd64"], "volumes = [\"/base\"]\n", &[("x", "")]);
+    let project = Project::with(&tree_on(&layout(&on)));
+    project.write("files/script", "#!/data/bin/python\n").write("files/run", elf(AMD64, &[]));
+    for name in ["script", "run"] {
+        chmod(&project.path(&format!("files/{name}")), 0o755);
+    }
+    std::os::unix::fs::symlink("/data/bin/x", project.path("files/link")).unwrap();
+    let run = |command: &str, entrypoint: &str, more: &str| {
+        let run = project.pack(command).arg("--set").arg(format!("config.entrypoint={entrypoint}"));
+        let run = run.arg("--set").arg("config.volumes=[\"/data\", \"/var/run\"]");
+        if more.is_empty() { run } else { run.arg("--set").arg(more.to_owned()) }
+    };
+    for (entrypoint, more, volume) in [
+        ("[\"/data/run.sh\"]", "", "/data"),
+        ("[\"/base/x/run.sh\"]", "", "/base"),
+        ("[\"run.sh\"]", "config.env={ PATH = \"/bin:/data/bin\" }", "/data"),
+        ("[\"./run.sh\"]", "config.workdir=\"/data\"", "/data"),
+        ("[\"/srv/script\"]", "", "/data"),
+        ("[\"/srv/run\"]", "config.healthcheck={ cmd = [\"/data/check\"] }", "/data"),
+    ] {
+        run("build --strict", entrypoint, more).ok();
+        let said = findings(&run("check --json", entrypoint, more).ok());
+        let unknown: Vec<&Value> = said.iter().filter(|finding| finding["answer"] == "unknown").collect();
+        let [one] = unknown[..] else { panic!("{entrypoint}: {said:#?}") };
+        assert_eq!(one["level"], "note");
+        let message = one["message"].as_str().unwrap();
+        assert!(message.contains(&format!("in the volume `{volume}`")), "{message}");
+    }
+    // Of a link that leads there, no more is known.
+    run("build", "[\"/srv/link\"]", "").ok();
+    for missing in ["[\"/data2/run.sh\"]", "[\"/srv/run.sh\"]"] {
+        run("build", missing, "").fails(1).says(&["[entrypoint-missing]"]);
+    }
+}
+
+#[test]
+fn the_program_of_a_health_check_is_in_the_image() {
+    let on = base(&["linux/amd64"], "", &[("bin/sh", "a shell"), ("usr/bin/wget", "a program")]);
+    for program in ["bin/sh", "usr/bin/wget"] {
+        chmod(&on.path(&format!("files/{program}")), 0o755);
+    }
+    on.pack("build -o oci:layout").ok();
+    let project = Project::with(&tree_on(&layout(&on)));
+    project.write("files/a", "");
+    for (command, lacks) in [
+        ("[\"curl\", \"-f\", \"http://localhost\"]", Some("curl")),
+        ("[\"wget\", \"http://localhost\"]", None),
+        ("\"curl -f http://localhost || exit 1\"", Some("curl")),
+        ("\"wget -q http://localhost || exit 1\"", None),
+        ("\"test -e /srv/a\"", None),
+        ("\"X=1 curl http://localhost\"", None),
+        ("[\"/srv/check\"]", Some("/srv/check")),
+    ] {
+        let set = format!("config.healthcheck={{ cmd = {command} }}");
+        let said = project.pack("build").arg("--set").arg(&set).ok();
+        let says = lacks.map(|program| {
+            format!("warning: the image lacks `{program}`, the program of `config.healthcheck`")
+        });
+        match says {
+            Some(says) => {
+                said.says(&[&says, "[entrypoint-missing]; use a base that has it"]);
+            }
+            None => assert!(!said.stderr.contains("entrypoint-missing"), "{command}: {said:?}"),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::apps::{base_with_java, hello_jar};
 use crate::artifacts::{layout, paths_in, tomcat_of};
 use crate::reproducible::check_golden;
-use crate::support::{Built, Project, Zip, chmod, noise, settle, text};
+use crate::support::{Built, Project, Zip, chmod, noise, settle, text, tree_on};
 
 /// The files of a small application: its main class, the class of its library, and a launcher.
 pub(crate) struct Classes {
@@ -109,6 +109,88 @@ fn a_boot_jar_is_taken_apart_as_its_tools_do() {
     project.pack("init --force shop-1.2.jar").ok().says(&["is a Spring Boot archive"]);
     project.pack("plan").args(&format!("--base {base}")).ok();
 }
+
+/// The words of a command name the jar or class that Java is to run, wherever it would come from.
+#[test]
+fn what_java_is_to_run_is_there() {
+    let (_base, base) = base_with_java("17.0.9");
+    let boot = project("shop-1.2.jar", "layout = \"exploded\"\n", &base);
+    let classes = Classes::sketch();
+    let mut jar = Zip::default();
+    for (name, content) in [
+        ("META-INF/MANIFEST.MF", BOOT.replace("loader.Launcher", NEW_LAUNCHER).as_bytes()),
+        ("org/springframework/boot/loader/launch/JarLauncher.class", &classes.launcher),
+        ("BOOT-INF/classes/shop/Main.class", &classes.main),
+        ("BOOT-INF/lib/greeting-1.0.jar", &classes.library_jar()),
+    ] {
+        jar.stored(name, content);
+    }
+    boot.write("shop-1.2.jar", jar.finish());
+    boot.pack("build --strict").ok();
+    let tree = Project::with(&tree_on(&base));
+    tree.write("files/hello.jar", hello_jar(""))
+        .write("files/more.jar", hello_jar("Class-Path: other.jar\n"))
+        .write("files/lib/greeting.jar", classes.library_jar())
+        .write("files/classes/shop/Main.class", &classes.main);
+    for (project, words, says) in [
+        (&boot, "\"-cp\", \"/app\", \"org.springframework.boot.loader.launch.JarLauncher\"", None),
+        (
+            &boot,
+            "\"-cp\", \"/app\", \"org.springframework.boot.loader.JarLauncher\"",
+            Some("hint: write `org.springframework.boot.loader.launch.JarLauncher`"),
+        ),
+        (&boot, "\"-cp\", \"/app/BOOT-INF/classes:/app/BOOT-INF/lib/*\", \"shop.Main\"", None),
+        (&boot, "\"-cp\", \"/app/BOOT-INF/classes\", \"shop.Nope\"", Some("lacks the class `shop.Nope`")),
+        (
+            &boot,
+            "\"-cp\", \"/app/BOOT-INF/classes:/app/BOOT-INF/lib/*\", \"shop.Nope\"",
+            Some("lacks the class"),
+        ),
+        (&tree, "\"-jar\", \"hello.jar\"", None),
+        (
+            &tree,
+            "\"-Xmx1g\", \"-jar\", \"/srv/app.jar\"",
+            Some("a jar that is there, such as `/srv/hello.jar`"),
+        ),
+        (&tree, "\"-jar\", \"lib\"", Some("lacks `/srv/lib`, which `java` is to run")),
+        (&tree, "\"-cp\", \"hello.jar\", \"Hello\"", None),
+        (&tree, "\"-cp\", \"hello.jar:nothing\", \"Nope\"", Some("lacks the class `Nope`")),
+        // Another jar may have it.
+        (&tree, "\"-cp\", \"more.jar\", \"Nope\"", None),
+        (&tree, "\"-cp\", \"lib/*\", \"greeting.Greeting\"", None),
+        (&tree, "\"-cp\", \"lib\", \"greeting.Greeting\"", Some("lacks the class `greeting.Greeting`")),
+        (&tree, "\"-cp\", \"lib/*:classes\", \"shop/Main\"", None),
+        (&tree, "\"-cp\", \"lib/*\", \"shop.Main\"", Some("in the class path `lib/*`")),
+        (&tree, "\"shop.Main\"", Some("lacks the class `shop.Main`, which `java` is to run")),
+        (&tree, "\"-javaagent:hello.jar\", \"shop.Main\"", None),
+        (&tree, "\"@options\", \"shop.Main\"", None),
+        (&tree, "\"-p\", \"lib\", \"-m\", \"shop/shop.Main\"", None),
+    ] {
+        let entrypoint = format!("config.entrypoint=[\"java\", {words}]");
+        let run = ["--set", "config.workdir=\"/srv\"", "--set", &entrypoint];
+        let said = run.iter().fold(project.pack("build --strict"), |run, word| run.arg(*word)).run();
+        match says {
+            None => assert_eq!(said.code, Some(0), "{words}: {said:?}"),
+            Some(says) => {
+                said.has_code(1).says(&[says, "[entrypoint-missing]"]).hints();
+            }
+        }
+    }
+    let set = |env: &str| {
+        let run = tree.pack("build --strict --set").arg("config.entrypoint=[\"java\", \"shop.Main\"]");
+        run.arg("--set").arg(format!("config.env={{ {env} }}")).run()
+    };
+    set("CLASSPATH = \"/srv/classes\"").has_code(0);
+    set("CLASSPATH = \"/srv/lib\"").has_code(1).says(&["the class `shop.Main` in the class path `/srv/lib`"]);
+    set("JAVA_TOOL_OPTIONS = \"-XX:MaxRAMPercentage=75\"").has_code(1);
+    set("JAVA_TOOL_OPTIONS = \"-javaagent:/srv/hello.jar\"").has_code(0);
+    set("JDK_JAVA_OPTIONS = \"@/srv/options\"").has_code(0);
+    // The words of `cmd` are a default.
+    let base = tree.pack("build").arg("--set").arg("config.cmd=[\"java\", \"-jar\", \"/srv/app.jar\"]").ok();
+    base.says(&["warning: the image lacks `/srv/app.jar`"]);
+}
+
+const NEW_LAUNCHER: &str = "org.springframework.boot.loader.launch.JarLauncher";
 
 #[test]
 fn a_boot_jar_has_other_layouts() {

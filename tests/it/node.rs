@@ -352,6 +352,22 @@ fn what_node_is_to_run_is_there() {
     {
         project.pack("build").arg("--set").arg(format!("config.entrypoint={good}")).ok();
     }
+    project.write("app/tool/a.js", "").write("app/tool/package.json", "{}");
+    let started = |words: &str| {
+        project.pack("build").arg("--set").arg(format!("config.entrypoint=[\"node\", {words}]"))
+    };
+    for directory in ["tool", "./tool/", "/app/tool/."] {
+        let missing = started(&format!("\"{directory}\"")).fails(1);
+        missing.says(&["lacks a file to start with in the directory `/app/", "[entrypoint-missing]"]).hints();
+    }
+    project.write("app/tool/package.json", "{\"main\": \"a\"}");
+    started("\"tool\"").ok();
+    project.write("app/tool/package.json", "{\"main\": \"gone.js\"}");
+    started("\"tool\"").fails(1);
+    project.write("app/tool/index.js", "");
+    started("\"./tool\"").ok();
+    started("\"/data/run.js\"").fails(1);
+    started("\"/data/run.js\"").arg("--set").arg("config.volumes=[\"/data\"]").ok();
     project.write("app/server.js", "const x = require('greet'), y = require('nothing')\n");
     let missing = project.pack("build").fails(1);
     missing.says(&["`/app/server.js` loads `nothing`, which the image lacks"]).hints();

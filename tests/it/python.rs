@@ -251,4 +251,23 @@ fn what_python_is_to_run_is_there() {
     with("\"-m\", \"shop.web\"").ok();
     with("\"-u\", \"shop/web.py\"").ok();
     with("\"-c\", \"1\"").ok();
+    let missing = with("\"late.py\"").fails(1);
+    assert!(!missing.stderr.contains("npm"), "{missing:?}");
+    with("\"shop\"").fails(1).says(&["lacks `/app/shop/__main__.py`, which `python` is to run"]).hints();
+    project.write("app/shop/__main__.py", "");
+    with("\"shop\"").ok();
+    // A mount may bring the file.
+    let mounted = |set: &str| with("\"/data/late.py\"").arg("--set").arg(set.to_owned());
+    mounted("config.volumes=[\"/data\"]").arg("--strict").ok();
+    let said = mounted("config.volumes=[\"/data\"]").arg("--json").ok();
+    assert!(said.stdout.contains("a container has in the volume `/data` what is mounted there"), "{said:?}");
+    mounted("config.volumes=[\"/database\"]").fails(1);
+    // The program of the environment has another path than its name.
+    project.write("app/.venv/bin/gunicorn", "#!/app/.venv/bin/python\n");
+    chmod(&project.path("app/.venv/bin/gunicorn"), 0o755);
+    let named = |name: &str| {
+        project.pack("build").arg("--set").arg(format!("config.entrypoint=[\"{name}\", \"hello:app\"]"))
+    };
+    named("gunicorn").fails(1).says(&["lacks `gunicorn`", "hint: write `/app/.venv/bin/gunicorn`"]);
+    named("/app/.venv/bin/gunicorn").ok();
 }

@@ -657,7 +657,9 @@ fn a_rebase_needs_the_program_that_starts_the_image() {
         served.add("same", &launcher(program).path("layout"));
         let app = Project::with(&crate::support::tree_on(&served.name("old")));
         app.write("files/a.txt", "a\n").write("run", "#!/srv/run\n");
-        app.write("files/a.js", "console.log(1);\n").write("files/a.py", "print(1)\n");
+        app.write("files/a.js", "console.log(1);\n")
+            .write("files/a.py", "print(1)\n")
+            .write("files/a.jar", "");
         app.pack("build -o oci:image").arg("--set").arg(format!("config.entrypoint={entrypoint}")).ok();
         let rebase = |base: &str, more: &str| {
             let run = app.pack(&format!("rebase oci:image:1 -t 2{more}"));

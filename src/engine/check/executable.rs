@@ -36,7 +36,7 @@ pub(super) fn executable<T: FileTree>(
         return Ok((Finding::not_met(rule, message).hint("remove the `/` at its end"), None));
     }
     let places = places(program.name, image);
-    let (mut is_known, mut in_the_way, mut evidence) = (true, Vec::new(), Vec::new());
+    let (mut unknown, mut in_the_way, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
     for place in &places {
         match follow(image.tree, place.as_bytes())? {
             BaseAnswer::Here((found, BaseNode::File(facts))) => match facts.mode {
@@ -48,22 +48,22 @@ pub(super) fn executable<T: FileTree>(
                     in_the_way.push(format!("not executable for {}", said_user(&image.user)));
                     evidence.push(format!("`{found}` has the mode {mode:04o}"));
                 }
-                None => is_known = false,
+                None => unknown.push(place),
             },
             BaseAnswer::Here((found, BaseNode::Directory { .. })) => {
                 in_the_way.push(A_DIRECTORY.to_owned());
                 evidence.push(format!("`{found}` is a directory"));
             }
-            BaseAnswer::Unknown => is_known = false,
+            BaseAnswer::Unknown => unknown.push(place),
             BaseAnswer::Here(_) | BaseAnswer::Nothing => {}
         }
     }
-    if !is_known {
+    if !unknown.is_empty() {
         let what = format!("whether {image_name} has `{name}`, {role},");
-        return Ok((Finding::unknown(rule, image.unknown(&what)).hint(image.cure), None));
+        return Ok((image.unknown_at(rule, &what, unknown.into_iter()), None));
     }
     let (message, remedy) = match in_the_way.first() {
-        None => (format!("{image_name} lacks `{name}`, {role}"), remedy.clone()),
+        None => (format!("{image_name} lacks `{name}`, {role}"), remedy_elsewhere(program, image)),
         Some(reason) => {
             rule = Rule::EntrypointNotExecutable;
             let message = format!("`{name}`, {role}, is {reason} in {image_name}: {}", evidence.join(", "));
@@ -78,6 +78,26 @@ pub(super) fn executable<T: FileTree>(
     };
     evidence.extend(places.iter().map(|place| format!("looked at `{}`", shown(place.as_bytes()))));
     Ok((Finding::not_met(rule, message).hint(remedy).evidence(evidence), None))
+}
+
+/// The remedy for a program that the image does not have on its `PATH`, but elsewhere.
+fn remedy_elsewhere<T: FileTree>(program: &StartProgram<'_>, image: &CandidateImage<'_, T>) -> String {
+    let StartProgram { name, remedy, .. } = program;
+    if name.contains('/') || name.is_empty() {
+        return remedy.clone();
+    }
+    let mut programs = image.tree.own_programs(name);
+    // The program that is nearest to the root, and in a directory for programs.
+    let is_bin = |path: &EntryPath| path.directory().ends_with(b"bin/");
+    programs.sort_by_key(|path| (!is_bin(path), path.as_bytes().len(), path.clone()));
+    match programs.first() {
+        Some(path) => {
+            format!(
+                "write `{path}`, which is in the image, or add its directory to the `PATH` in `config.env`"
+            )
+        }
+        None => remedy.clone(),
+    }
 }
 
 /// The paths at which a container looks for a program.

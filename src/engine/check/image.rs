@@ -8,7 +8,9 @@ use crate::layer::EntryPath;
 use crate::oci::ConfigFile;
 use crate::project::lock::SystemFacts;
 use crate::types::error::BoxedError;
+use crate::types::finding::{Finding, Severity};
 use crate::types::platform::Platform;
+use crate::types::rule::Rule;
 
 /// An image to be: its files, its configuration, and how to know more of it.
 pub(crate) struct CandidateImage<'a, T> {
@@ -167,8 +169,52 @@ impl<T: FileTree> CandidateImage<'_, T> {
         Ok((found, is_sure))
     }
 
+    /// Whether a file, which is no directory, is at the end of the links of one of these paths.
+    pub(super) fn has_file(
+        &mut self,
+        paths: impl IntoIterator<Item = String>,
+    ) -> Result<BaseAnswer<EntryPath>, BoxedError> {
+        let mut answer = BaseAnswer::Nothing;
+        for path in paths {
+            let mut tree = MeteredTree { tree: &mut *self.tree, lookups: &mut self.lookups };
+            match follow(&mut tree, path.as_bytes())? {
+                BaseAnswer::Here((path, BaseNode::File(_))) => return Ok(BaseAnswer::Here(path)),
+                BaseAnswer::Unknown => answer = BaseAnswer::Unknown,
+                BaseAnswer::Here(_) | BaseAnswer::Nothing => {}
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The finding about something at one of these paths that cannot be known: a volume hides it, or the base is not known.
+    pub(super) fn unknown_at<'p>(
+        &self,
+        rule: Rule,
+        what: &str,
+        mut paths: impl Iterator<Item = &'p String>,
+    ) -> Finding {
+        match paths.find_map(|path| self.tree.volume(path)) {
+            Some(volume) => {
+                let message = format!(
+                    "{what} cannot be known here: a container has in the volume `{volume}` what is mounted there"
+                );
+                let hint = "add the file to the image, or mount it when the container starts";
+                Finding::unknown(rule, message).at(Severity::Note).hint(hint)
+            }
+            None => Finding::unknown(rule, self.unknown(what)).hint(self.cure),
+        }
+    }
+
     /// The sentence about something that cannot be known.
     pub(crate) fn unknown(&self, what: &str) -> String {
         format!("{what} cannot be known here: {}", self.why_unknown)
     }
+}
+
+/// A path of a command, from where the image starts.
+pub(super) fn absolute<T>(file: &str, image: &CandidateImage<'_, T>) -> String {
+    if file.starts_with('/') {
+        return file.to_owned();
+    }
+    format!("{}/{file}", image.directory.as_deref().unwrap_or_default().trim_end_matches('/'))
 }

@@ -10,6 +10,7 @@
 
 mod access;
 mod arguments;
+mod classes;
 mod clobbered;
 mod configured;
 mod content;

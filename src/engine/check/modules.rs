@@ -78,14 +78,17 @@ pub(super) fn node<T: FileTree>(
     let rule = Rule::ModuleMissing;
     let file = needed.file.to_string();
     let (node_path, start) = (image.node_path.clone(), image.directory.clone());
-    let (mut missing, mut unknown) = (Vec::new(), Vec::new());
+    let (mut missing, mut unknown, mut unknown_places) = (Vec::new(), Vec::new(), Vec::new());
     for (names, is_required) in [(&needed.required, true), (&needed.imported, false)] {
         for name in names {
             let places = places(&file, name, is_required, node_path.as_deref(), start.as_deref());
-            match image.has_any(places)? {
+            match image.has_any(places.clone())? {
                 BaseAnswer::Here(()) => {}
                 BaseAnswer::Nothing => missing.push(format!("`{}`", shown(name.as_bytes()))),
-                BaseAnswer::Unknown => unknown.push(format!("`{}`", shown(name.as_bytes()))),
+                BaseAnswer::Unknown => {
+                    unknown.push(format!("`{}`", shown(name.as_bytes())));
+                    unknown_places = places;
+                }
             }
         }
     }
@@ -107,7 +110,7 @@ pub(super) fn node<T: FileTree>(
             listed(unknown),
             shown(file.as_bytes())
         );
-        findings.push(Finding::unknown(rule, image.unknown(&what)).hint(hint));
+        findings.push(image.unknown_at(rule, &what, unknown_places.iter()).hint(hint));
     }
     if findings.is_empty() {
         let message = format!("{} has the modules that `{}` loads", image.name, shown(file.as_bytes()));

@@ -8,8 +8,8 @@ use super::image::CandidateImage;
 use super::lookups::PathLookups;
 use super::requirement::{check, check_all};
 use super::start;
-use crate::artifact::{Requirement, Requirements, interpreted};
-use crate::bases::{BaseAnswer, BaseLayers, BaseNode, Empty, FileTree, Stack, follow};
+use crate::artifact::{Interpreted, Requirement, Requirements, interpreted, java_options_change_classes};
+use crate::bases::{BaseAnswer, BaseLayers, BaseNode, Empty, FileTree, Mounted, Stack, Volumes, follow};
 use crate::engine::apps::Start;
 use crate::engine::request::Request;
 use crate::layer::{Account, Content, ContentSource, EntryKind, EntryPath, LayerSpec};
@@ -111,20 +111,31 @@ impl Checks<'_> {
         specs: &[LayerSpec],
         findings: &mut Vec<Finding>,
     ) -> Result<(), BoxedError> {
-        let step = self.step("files that artifacts need");
-        findings.extend(self.requirements(tree, needs_files)?);
-        drop(step);
         let step = self.step("user");
         findings.extend(self.user(tree)?);
         drop(step);
-        findings.extend(self.directory(tree)?);
         let step = self.step("rights of the user");
         findings.extend(self.rights(tree, specs)?);
         drop(step);
+        let volumes = self.all_volumes();
+        let tree = &mut Mounted { tree, volumes: &volumes };
+        let step = self.step("files that artifacts need");
+        findings.extend(self.requirements(tree, needs_files)?);
+        drop(step);
+        findings.extend(self.directory(tree)?);
         let _step = self.step("program that starts the image");
         findings.extend(self.started(tree, specs)?);
         findings.extend(self.interpreted(tree)?);
+        findings.extend(self.health_command(tree)?);
         Ok(())
+    }
+
+    /// The volumes of the settings and the base.
+    fn all_volumes(&self) -> Volumes {
+        let run = self.config.and_then(|config| config.config.as_ref());
+        let of_base = run.into_iter().flat_map(|run| run.volumes.keys().map(String::as_str));
+        let own = self.request.settings.config.volumes.iter().map(|volume| volume.value.as_str());
+        of_base.chain(own).collect()
     }
 
     fn requirements<T: FileTree>(
@@ -350,10 +361,26 @@ impl Checks<'_> {
         } else {
             (cmd.to_vec(), own.cmd.as_ref(), true)
         };
-        let Some(setting) = setting else { return Ok(Vec::new()) };
+        let derived;
+        let (words, setting) = match (setting, &self.start.entrypoint) {
+            (Some(setting), _) => (words, Some(setting)),
+            // Artifacts of other kinds know their file.
+            (None, Some(start)) if starts_java(start) => {
+                derived = [start.as_slice(), self.start.cmd.as_deref().unwrap_or_default()].concat();
+                (derived, None)
+            }
+            (None, _) => return Ok(Vec::new()),
+        };
+        let is_derived = setting.is_none();
         let cure = self.cure();
         let mut image = self.image(tree, &cure);
-        let command = InterpretedCommand { words: &words, python_path: self.variable("PYTHONPATH") };
+        let options = JAVA_OPTIONS.iter().filter_map(|name| self.variable(name));
+        let command = InterpretedCommand {
+            words: &words,
+            python_path: self.variable("PYTHONPATH"),
+            class_path: self.variable("CLASSPATH"),
+            changes_classes: options.into_iter().any(|options| java_options_change_classes(&options)),
+        };
         let mut findings = command.findings(&mut image)?;
         // Of a program that may not be there, this is no other question.
         if findings.iter().any(|finding| finding.answer == Answer::Unknown) {
@@ -363,10 +390,12 @@ impl Checks<'_> {
                 findings.retain(|finding| finding.answer != Answer::Unknown);
             }
         }
-        if is_default {
+        if is_derived {
+            findings.retain(|finding| finding.answer != Answer::Unknown);
+        } else if is_default {
             findings.iter_mut().for_each(|finding| finding.level = finding.level.min(Severity::Warning));
         }
-        let place = self.place(setting);
+        let place = setting.and_then(|setting| self.place(setting));
         Ok(findings.into_iter().map(|finding| finding.at_setting(place.clone())).collect())
     }
 
@@ -377,16 +406,59 @@ impl Checks<'_> {
         let Some(directory) = image.directory.filter(|directory| !directory.is_empty()) else {
             return Ok(None);
         };
-        let BaseAnswer::Here((file, BaseNode::File(_))) = follow(image.tree, directory.as_bytes())? else {
-            return Ok(None);
-        };
+        // A directory below a file cannot be made either.
+        let parts = directory.match_indices('/').map(|(at, _)| at).chain([directory.len()]);
+        let mut in_the_way = None;
+        for end in parts.filter(|end| *end > 0).take(MAX_PARTS) {
+            match follow(image.tree, directory[..end].as_bytes())? {
+                BaseAnswer::Here((file, BaseNode::File(_))) => {
+                    in_the_way = Some((file, end < directory.len()));
+                    break;
+                }
+                BaseAnswer::Here(_) => {}
+                BaseAnswer::Nothing | BaseAnswer::Unknown => break,
+            }
+        }
+        let Some((file, is_above)) = in_the_way else { return Ok(None) };
+        let is = if is_above { "is below a file" } else { "is a file" };
         let message = format!(
-            "`{}`, the directory in which a container starts, is a file in the image: `{file}`",
+            "`{}`, the directory in which a container starts, {is} in the image: `{file}`",
             shown(directory.as_bytes())
         );
         let place = self.request.settings.config.workdir.as_ref().and_then(|setting| self.place(setting));
         let hint = "set `config.workdir` to a directory";
         Ok(Some(Finding::not_met(Rule::EntrypointMissing, message).hint(hint).at_setting(place)))
+    }
+
+    /// Whether the image has the program of the health check in the settings. An application runs without it, but is never
+    /// healthy.
+    fn health_command<T: FileTree>(&self, tree: &mut T) -> Result<Option<Finding>, BoxedError> {
+        let Some(setting) = &self.request.settings.config.healthcheck else { return Ok(None) };
+        let test = setting.value.to_image().test;
+        let (name, is_shell) = match &test[..] {
+            [form, program, ..] if form == "CMD" => (program.as_str(), false),
+            [form, command, ..] if form == "CMD-SHELL" => match first_program(command) {
+                Some(program) => (program, true),
+                None => ("/bin/sh", false),
+            },
+            _ => return Ok(None),
+        };
+        let cure = self.cure();
+        let mut image = self.image(tree, &cure);
+        let remedy = "use a base that has it, add it in a `[[layer]]`, or have the application check itself";
+        let role = "the program of `config.healthcheck`";
+        let program = |name| StartProgram { name, role: role.to_owned(), remedy: remedy.to_owned() };
+        let (mut finding, _) = executable(&program(if is_shell { "/bin/sh" } else { name }), &mut image)?;
+        if is_shell && finding.answer == Answer::Met {
+            (finding, _) = executable(&program(name), &mut image)?;
+        }
+        // An image whose program is not known runs all the same.
+        let level = match finding.answer {
+            Answer::Met => finding.level,
+            Answer::NotMet => Severity::Warning,
+            Answer::Unknown => Severity::Note,
+        };
+        Ok(Some(finding.at(level).at_setting(self.place(setting))))
     }
 
     /// Whether the user may read and write what it must.
@@ -425,6 +497,31 @@ pub(in crate::engine) fn has_certificates(layers: &[PlannedLayer]) -> bool {
     };
     path.is_ok_and(|path| is_there(&path))
 }
+
+/// A container starts in no directory that is deeper.
+const MAX_PARTS: usize = 256;
+
+/// The variables with options of Java.
+const JAVA_OPTIONS: [&str; 3] = ["JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"];
+
+fn starts_java(words: &[String]) -> bool {
+    interpreted(words).iter().any(|(_, run)| matches!(run, Interpreted::Java(_)))
+}
+
+/// The program that a command of a shell begins with; `None` where it is no plain name.
+fn first_program(command: &str) -> Option<&str> {
+    let word = command.split([' ', '\t', '\n', ';', '&', '|', '>', '<']).find(|word| !word.is_empty())?;
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-' | b'+');
+    (word.bytes().all(is_plain) && !WORDS_OF_SHELLS.contains(&word)).then_some(word)
+}
+
+/// Words that no program is started by: those of the shell's language, and its own commands.
+const WORDS_OF_SHELLS: [&str; 28] = [
+    ".", ":", "[", "break", "case", "cd", "command", "continue", "echo", "eval", "exec", "exit", "export",
+    "false", "for", "if", "kill", "printf", "read", "set", "test", "time", "trap", "true", "type", "until",
+    "wait", "while",
+];
 
 fn arguments(setting: &Option<Spanned<Arguments>>) -> Option<&[String]> {
     setting.as_ref().map(|words| words.value.as_slice())

@@ -104,6 +104,12 @@ fn by_hand(place: &Place, jar: &[u8]) -> Image {
     Image::on(Base::Java, tree("app", "/app") + &config(&["java", "-jar", "/app/app.jar"], ""))
 }
 
+/// A sound jar with these words of the settings.
+fn jar_started(place: &Place, words: &[&str]) -> Image {
+    place.write("app/app.jar", hello_jar(""));
+    Image::on(Base::Java, tree("app", "/app") + &config(words, ""))
+}
+
 fn truncated() -> Vec<u8> {
     let jar = hello_jar("");
     jar[..jar.len() - 60].to_vec()
@@ -258,6 +264,30 @@ fn cases() -> Vec<Case> {
             },
             mended: |place| jar(place, Base::Java),
             fails: "Could not find or load main class Gone",
+            runs: "hello from a jar",
+        },
+        Case {
+            name: "jar-gone",
+            found: Found::Rules(&["entrypoint-missing"]),
+            faulty: |place| jar_started(place, &["java", "-jar", "/app/shop.jar"]),
+            mended: |place| jar_started(place, &["java", "-jar", "/app/app.jar"]),
+            fails: "Unable to access jarfile /app/shop.jar",
+            runs: "hello from a jar",
+        },
+        Case {
+            name: "class-gone",
+            found: Found::Rules(&["entrypoint-missing"]),
+            faulty: |place| jar_started(place, &["java", "-cp", "/app/*", "shop.Hello"]),
+            mended: |place| jar_started(place, &["java", "-cp", "/app/*", "Hello"]),
+            fails: "Could not find or load main class shop.Hello",
+            runs: "hello from a jar",
+        },
+        Case {
+            name: "class-path-of-jars-is-a-directory",
+            found: Found::Rules(&["entrypoint-missing"]),
+            faulty: |place| jar_started(place, &["java", "-cp", "/app", "Hello"]),
+            mended: |place| jar_started(place, &["java", "-ea", "--class-path=/x:/app/app.jar", "Hello"]),
+            fails: "Could not find or load main class Hello",
             runs: "hello from a jar",
         },
         Case {
