@@ -3,7 +3,10 @@
 //! Links are followed by their text alone, as the kernel would in the image: nothing on disk is asked, so that the answer
 //! is a function of the scan.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::error::ArtifactError;
@@ -16,12 +19,23 @@ use crate::runtime::interrupt::Interrupt;
 /// Links that lead from one to the next; the kernel follows as many.
 const MAX_LINKS: usize = 40;
 
+/// The most paths that are looked up to follow links. A link may lead through forty others, each with two thousand names
+/// in its text; a hundred thousand links of package managers take a million.
+const MAX_STEPS: u64 = 8_000_000;
+
+/// The most that is read of files that describe packages. Those of ten thousand packages have some 40 MB.
+const MAX_READ: u64 = 512 << 20;
+
 /// The files of a scan.
 pub(super) struct FoundTree {
     /// Sorted by path.
     items: Arc<Vec<TreeItem>>,
     /// Ends the reading of files.
     interrupt: Interrupt,
+    /// The paths that may still be looked up.
+    steps: Cell<u64>,
+    /// The bytes that may still be read.
+    bytes: Cell<u64>,
 }
 
 /// The end of a path, after all links.
@@ -39,7 +53,12 @@ pub(super) enum PathEnd<'a> {
 
 impl FoundTree {
     pub(super) fn new(items: Arc<Vec<TreeItem>>) -> Self {
-        Self { items, interrupt: Interrupt::default() }
+        Self {
+            items,
+            interrupt: Interrupt::default(),
+            steps: Cell::new(MAX_STEPS),
+            bytes: Cell::new(MAX_READ),
+        }
     }
 
     /// The tree for work that ends when the user interrupts: each file that is read asks.
@@ -54,19 +73,28 @@ impl FoundTree {
 
     /// The item at a path, links not followed.
     pub(super) fn get(&self, path: &[u8]) -> Option<&TreeItem> {
-        let at = self.items.binary_search_by(|item| item.relative().cmp(path)).ok()?;
-        Some(&self.items[at])
+        self.place(path).map(|place| &self.items[place])
+    }
+
+    /// The place in [`Self::items`] of the item at a path, links not followed.
+    pub(super) fn place(&self, path: &[u8]) -> Option<usize> {
+        self.items.binary_search_by(|item| item.relative().cmp(path)).ok()
     }
 
     /// All that is below a directory; nothing stands for the root.
     pub(super) fn below(&self, directory: &[u8]) -> &[TreeItem] {
+        &self.items[self.range_below(directory)]
+    }
+
+    fn range_below(&self, directory: &[u8]) -> Range<usize> {
         if directory.is_empty() {
-            return &self.items;
+            return 0..self.items.len();
         }
-        let start = self.items.partition_point(|item| item.relative() < &[directory, b"/"].concat()[..]);
         // `0` is the byte after `/`.
-        let end = self.items.partition_point(|item| item.relative() < &[directory, b"0"].concat()[..]);
-        &self.items[start..end]
+        let bounds = [b"/", b"0"].map(|end| [directory, end].concat());
+        let [start, end] =
+            bounds.map(|bound| self.items.partition_point(|item| item.relative() < &bound[..]));
+        start..end
     }
 
     /// The names right below a directory, sorted; nothing stands for the root.
@@ -79,52 +107,119 @@ impl FoundTree {
         named.filter(|(name, _)| !name.contains(&b'/'))
     }
 
+    /// The names right below a directory, sorted, each with the place of its item in [`Self::items`].
+    pub(super) fn places_in(&self, directory: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
+        let range = self.range_below(directory);
+        let start = if directory.is_empty() { 0 } else { directory.len() + 1 };
+        let named = range.map(move |place| (&self.items[place].relative()[start..], place));
+        named.filter(|(name, _)| !name.contains(&b'/'))
+    }
+
     /// Where `path` leads, a path below the root that may contain `.` and `..`.
     pub(super) fn follow(&self, path: &[u8]) -> PathEnd<'_> {
+        self.follow_from(b"", path)
+    }
+
+    /// Where `path` leads from a directory of the tree whose own path has no links; nothing stands for the root.
+    pub(super) fn follow_from(&self, directory: &[u8], path: &[u8]) -> PathEnd<'_> {
         let mut left = MAX_LINKS;
-        let mut at: Vec<u8> = Vec::new();
-        let mut rest: Vec<Vec<u8>> = path.rsplit(|byte| *byte == b'/').map(<[u8]>::to_vec).collect();
-        let mut last = None;
-        while let Some(part) = rest.pop() {
-            match &part[..] {
-                b"" | b"." => continue,
-                b".." => {
-                    if at.is_empty() {
-                        return PathEnd::Outside;
-                    }
-                    let end = at.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-                    at.truncate(end);
-                    last = self.get(&at);
+        let mut at: Vec<u8> = directory.to_vec();
+        let mut rest: Vec<&[u8]> = path.rsplit(|byte| *byte == b'/').collect();
+        // The file that the path is at, where it is no directory.
+        let mut file = None;
+        while let Some(part) = rest.last().copied() {
+            match part {
+                b"" | b"." => {
+                    rest.pop();
                     continue;
                 }
-                part => {
-                    if !at.is_empty() {
-                        at.push(b'/');
-                    }
-                    at.extend_from_slice(part);
+                _ if file.is_some() => return PathEnd::Nothing,
+                b".." if at.is_empty() => return PathEnd::Outside,
+                b".." => {
+                    rest.pop();
+                    at.truncate(parent_length(&at));
+                    continue;
                 }
+                _ => {}
             }
-            let Some(item) = self.get(&at) else { return PathEnd::Nothing };
+            let Some(item) = self.descend(&mut at, &mut rest) else { return PathEnd::Nothing };
             match &item.kind {
                 FoundKind::Symlink(target) if target.starts_with(b"/") => return PathEnd::Outside,
                 FoundKind::Symlink(target) => {
                     let Some(fewer) = left.checked_sub(1) else { return PathEnd::Nothing };
                     left = fewer;
-                    let end = at.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-                    at.truncate(end);
-                    rest.extend(target.rsplit(|byte| *byte == b'/').map(<[u8]>::to_vec));
-                    last = self.get(&at);
+                    at.truncate(parent_length(&at));
+                    rest.extend(target.rsplit(|byte| *byte == b'/'));
                 }
-                FoundKind::Directory => last = Some(item),
-                _ if rest.iter().any(|part| !matches!(&part[..], b"" | b".")) => return PathEnd::Nothing,
-                _ => last = Some(item),
+                FoundKind::Directory => {}
+                _ => file = Some(item),
             }
         }
-        match last {
-            Some(item) if !at.is_empty() => PathEnd::Here(at, item),
+        match file.or_else(|| self.look_up(&at)) {
             _ if at.is_empty() => PathEnd::Root,
-            _ => PathEnd::Nothing,
+            Some(item) => PathEnd::Here(at, item),
+            None => PathEnd::Nothing,
         }
+    }
+
+    /// Goes from the directory `at` down the names that come next, as far as there is something. `None` where the first
+    /// of them is not there.
+    ///
+    /// All directories above an item are items too, so that the last that is there is found by halving.
+    fn descend(&self, at: &mut Vec<u8>, rest: &mut Vec<&[u8]>) -> Option<&TreeItem> {
+        let names = rest.iter().rev().take_while(|part| !matches!(**part, b"" | b"." | b".."));
+        let mut ends = Vec::new();
+        for name in names {
+            if !at.is_empty() {
+                at.push(b'/');
+            }
+            at.extend_from_slice(name);
+            ends.push(at.len());
+        }
+        let mut found = self.look_up(at).map(|item| (item, ends.len()));
+        if found.is_none() {
+            let (mut there, mut gone) = (0, ends.len());
+            while gone - there > 1 {
+                let middle = usize::midpoint(there, gone);
+                match self.look_up(&at[..ends[middle - 1]]) {
+                    Some(item) => {
+                        found = Some((item, middle));
+                        there = middle;
+                    }
+                    None => gone = middle,
+                }
+            }
+        }
+        let (item, names) = found?;
+        at.truncate(ends[names - 1]);
+        rest.truncate(rest.len() - names);
+        Some(item)
+    }
+
+    /// As [`Self::get`], at the expense of the steps that are left.
+    fn look_up(&self, path: &[u8]) -> Option<&TreeItem> {
+        self.steps.set(self.steps.get().checked_sub(1)?);
+        self.get(path)
+    }
+
+    /// How many paths may still be looked up to follow links.
+    pub(super) const fn steps_left(&self) -> u64 {
+        self.steps.get()
+    }
+
+    /// Refuses a tree whose links took too many steps to follow: some of them were not followed.
+    ///
+    /// # Errors
+    /// When that is so.
+    pub(super) fn check(&self, artifact: &Path) -> Result<(), ArtifactError> {
+        if self.steps_left() > 0 {
+            return Ok(());
+        }
+        Err(ArtifactError::Unfit {
+            path: artifact.to_owned(),
+            why: format!("following its symbolic links takes more than {MAX_STEPS} steps"),
+            hint: "replace links that lead through many others with the files that they lead to".to_owned(),
+        })
     }
 
     /// Whether `path` leads to a regular file.
@@ -149,11 +244,31 @@ impl FoundTree {
         self.interrupt.check()?;
         match self.follow(path) {
             PathEnd::Here(_, item) if matches!(item.kind, FoundKind::File { .. }) => {
+                self.pay_for(item)?;
                 read_item(item, limit).map(Some)
             }
             _ => Ok(None),
         }
     }
+
+    /// Counts the bytes of a file that is read: by links, one file may be that of many packages.
+    fn pay_for(&self, item: &TreeItem) -> Result<(), ArtifactError> {
+        let Some(left) = self.bytes.get().checked_sub(item.stamp.size) else {
+            // The answers that follow are not certain.
+            self.steps.set(0);
+            let why =
+                format!("the files that describe packages have more than {} MiB in all", MAX_READ >> 20);
+            let source = std::io::Error::new(std::io::ErrorKind::QuotaExceeded, why);
+            return Err(ArtifactError::Io { path: item.path.to_path_buf(), source });
+        };
+        self.bytes.set(left);
+        Ok(())
+    }
+}
+
+/// The length of the directory that a path is in.
+fn parent_length(path: &[u8]) -> usize {
+    path.iter().rposition(|byte| *byte == b'/').unwrap_or(0)
 }
 
 /// The bytes of a regular file that was found.

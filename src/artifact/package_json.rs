@@ -69,13 +69,13 @@ impl PackageJson {
                 _ => {}
             }
         }
-        // npm writes optional dependencies into both lists.
-        let optional = &all.optional;
-        all.dependencies.retain(|name| !optional.contains(name));
-        all.optional.extend(peers);
-        all.dependencies.sort_unstable();
         all.optional.sort_unstable();
-        all.development.sort_unstable();
+        // npm writes optional dependencies into both lists.
+        all.dependencies.retain(|name| all.optional.binary_search(name).is_err());
+        all.optional.extend(peers);
+        for names in [&mut all.dependencies, &mut all.optional, &mut all.development] {
+            names.sort_unstable();
+        }
         Ok(all)
     }
 }

@@ -3,6 +3,7 @@
 mod archives;
 mod jars;
 mod programs;
+mod projects;
 mod runtimes;
 
 use std::fs;

@@ -5,6 +5,7 @@ mod bundle;
 mod installed;
 mod layout;
 mod modules;
+mod package_search;
 mod script;
 mod start;
 mod surroundings;

@@ -35,11 +35,11 @@ pub(super) fn run(invocation: &Invocation, args: &CheckArgs) -> Result<ExitStatu
     let _lease = session.store.lease();
     let prepared = engine::prepare(&session, &asked.request, &scanner)?;
     let report = CheckReport::of(&prepared.plan);
-    let log = SarifLog::of(&report, &invocation.environment.cwd);
+    let log = || SarifLog::of(&report, &invocation.environment.cwd);
     if let Some(file) = sarif {
         let mut bytes = Vec::new();
         // Memory takes it.
-        let _ = write_json(&log, &mut bytes);
+        let _ = write_json(&log(), &mut bytes);
         file.write(invocation, &bytes)?;
     }
     let printer = &invocation.printer;
@@ -51,7 +51,7 @@ pub(super) fn run(invocation: &Invocation, args: &CheckArgs) -> Result<ExitStatu
     }
     match args.format() {
         CheckFormat::Json => printer.json(&report),
-        CheckFormat::Sarif => printer.json(&log),
+        CheckFormat::Sarif => printer.json(&log()),
         CheckFormat::Text => {
             printer.result(
                 report.text(printer.options().verbose > 0, |style, text| printer.paint_result(style, text)),

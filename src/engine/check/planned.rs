@@ -3,6 +3,7 @@
 use super::access::{self, WritableDirectory};
 use super::arguments::InterpretedCommand;
 use super::configured::ConfiguredImage;
+use super::counted::CountedFindings;
 use super::executable::{StartProgram, executable};
 use super::image::CandidateImage;
 use super::lookups::PathLookups;
@@ -225,27 +226,30 @@ impl Checks<'_> {
         let run = self.config.and_then(|config| config.config.as_ref());
         let volumes = run.into_iter().flat_map(|run| run.volumes.keys());
         let volumes = volumes.filter_map(|volume| EntryPath::new(volume.as_bytes()).ok());
-        let hidden = volumes.filter_map(|volume| {
+        let mut hidden = CountedFindings::new(Rule::BelowVolume, self.request.most_findings);
+        for volume in volumes {
             let entries = layers.iter().flat_map(|layer| {
                 let itself = layer.spec.get(&volume).into_iter();
                 itself.chain(layer.spec.below(&volume))
             });
             let mut files = entries.filter(|entry| !entry.is_directory());
-            let first = files.next()?;
-            let more = match files.count() {
-                0 => String::new(),
-                1 => " and 1 more file".to_owned(),
-                count => format!(" and {count} more files"),
-            };
-            let message = format!(
-                "`{}`{more} would be below `{volume}`, a volume of the base: a container shows what its volume holds, and one \
-                 that is kept hides every newer image",
-                first.path
-            );
-            let finding = Finding::not_met(Rule::BelowVolume, message).at(Severity::Warning);
-            Some(finding.hint("`app.root`, or `to` of a layer, names another place"))
-        });
-        hidden.collect()
+            let Some(first) = files.next() else { continue };
+            hidden.add(Severity::Warning, || {
+                let more = match files.count() {
+                    0 => String::new(),
+                    1 => " and 1 more file".to_owned(),
+                    count => format!(" and {count} more files"),
+                };
+                let message = format!(
+                    "`{}`{more} would be below `{volume}`, a volume of the base: a container shows what its volume holds, \
+                     and one that is kept hides every newer image",
+                    first.path
+                );
+                Finding::not_met(Rule::BelowVolume, message)
+                    .hint("`app.root`, or `to` of a layer, names another place")
+            });
+        }
+        hidden.finish()
     }
 
     /// The program that starts the image; `None` where the base decides it alone.

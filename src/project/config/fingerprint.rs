@@ -11,7 +11,7 @@ use crate::project::git::GitFacts;
 use crate::types::digest::KeyBuilder;
 use crate::types::fingerprint::{Fingerprint, fingerprint_as_text, fingerprint_fields};
 
-fingerprint_as_text!(ImagePattern, Layout, MirrorAddress, Mode, Owner, SiblingSetting, StartSetting);
+fingerprint_as_text!(ImagePattern, Layout, MirrorAddress, Mode, Owner, Ports, SiblingSetting, StartSetting);
 
 /// Values whose text is all that there is to them.
 macro_rules! written_as {
@@ -41,7 +41,6 @@ written_as! {
     Pattern: |value| value.as_str(),
     Percent: |value| value.get(),
     Period: |value| value.nanoseconds(),
-    Ports: |value| value.exposed().collect::<Vec<String>>(),
     Signal: |value| value.as_str(),
     User: |value| value.as_str(),
 }

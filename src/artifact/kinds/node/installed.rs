@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::super::error::ArtifactError;
 use super::super::super::found_tree::{FoundTree, Omissions, PathEnd, read_item};
 use super::super::super::package_json::{PackageJson, member, package, text_of};
+use super::package_search::PackageSearch;
 use crate::formats::json::JsonValue;
 use crate::layer::scan::{FoundKind, TreeItem};
 use crate::runtime::input::MAX_TEXT;
@@ -23,6 +24,9 @@ const MAX_LOCKED: usize = 64 << 20;
 
 /// The cost of a path in a lock besides its bytes.
 const LOCKED: usize = 128;
+
+/// The most packages that other packages name. Ten thousand packages name a hundred thousand.
+const MAX_NEEDS: usize = 10_000_000;
 
 /// Locks of npm, the first that is there counts.
 const NPM_LOCKS: [&str; 3] = ["npm-shrinkwrap.json", "package-lock.json", HIDDEN_LOCK];
@@ -145,12 +149,10 @@ impl Installed {
         tree: &FoundTree,
         manager: Manager,
     ) -> Result<Self, InstallFault> {
-        let missing: Vec<&str> = package
-            .dependencies
-            .iter()
-            .filter(|name| package_at(tree, b"", name).is_none())
-            .map(String::as_str)
-            .collect();
+        let mut search = PackageSearch::new(tree);
+        let names = || package.dependencies.iter().map(String::as_str);
+        let found = search.find(b"", names()).zip(names());
+        let missing: Vec<&str> = found.filter(|(place, _)| place.is_none()).map(|(_, name)| name).collect();
         if !missing.is_empty() {
             let are = if missing.len() == 1 { "is" } else { "are" };
             let why = format!("{} of its `dependencies` {are} not in `node_modules`", named(&missing));
@@ -172,18 +174,16 @@ impl Installed {
 
     /// The packages that only `devDependencies` lead to.
     fn walk(package: &PackageJson, tree: &FoundTree) -> Result<Self, InstallFault> {
-        let mut walk = Walk { tree, needed: BTreeMap::new() };
+        let mut walk = Walk::new(tree);
         let needed = package.dependencies.iter().chain(&package.optional);
-        let (kept, lacking) = walk.reach(needed.map(String::as_str))?;
-        let (development, _) = walk.reach(package.development.iter().map(String::as_str))?;
-        let mut paths: Vec<Vec<u8>> = development.difference(&kept).map(|path| unit_of(path)).collect();
+        let kept = walk.reach(needed.map(String::as_str))?;
+        // It matters only of packages that go into the image.
+        let warnings = walk.lacking.warning().into_iter().collect();
+        let development = walk.reach(package.development.iter().map(String::as_str))?;
+        let only = development.difference(&kept).map(|place| unit_of(tree.items()[*place].relative()));
+        let mut paths: Vec<Vec<u8>> = only.collect();
         paths.sort_unstable();
         paths.dedup();
-        let mut warnings = Vec::new();
-        if !lacking.is_empty() {
-            let lacking: Vec<&str> = lacking.iter().map(String::as_str).collect();
-            warnings.push(format!("packages are missing in `node_modules`: {}", lacking.join(", ")));
-        }
         Ok(Self { development: paths, warnings })
     }
 }
@@ -208,65 +208,104 @@ pub(super) fn named(names: &[&str]) -> String {
     }
 }
 
-/// The directory of the package `name` that Node finds for a module in `from`.
-fn package_at(tree: &FoundTree, from: &[u8], name: &str) -> Option<Vec<u8>> {
-    let mut directory = from;
-    loop {
-        if !directory.ends_with(b"/node_modules") && directory != b"node_modules" {
-            let above: &[u8] = if directory.is_empty() { b"" } else { b"/" };
-            let path = [directory, above, b"node_modules/", name.as_bytes()].concat();
-            if let PathEnd::Here(real, item) = tree.follow(&path)
-                && item.kind == FoundKind::Directory
-            {
-                return Some(real);
-            }
-        }
-        if directory.is_empty() {
-            return None;
-        }
-        directory = &directory[..directory.iter().rposition(|byte| *byte == b'/').unwrap_or(0)];
-    }
-}
+/// The packages that a package needs: those that are there, by their places in the tree.
+type NeededPackages = Vec<usize>;
 
 /// A walk from package to package.
 struct Walk<'a> {
     tree: &'a FoundTree,
-    /// The `package.json` of each directory that was seen.
-    needed: BTreeMap<Vec<u8>, PackageJson>,
+    search: PackageSearch<'a>,
+    /// The needs of each package that was seen, by its place.
+    needed: BTreeMap<usize, NeededPackages>,
+    lacking: LackingPackages,
+    /// The names of packages that may still be looked up.
+    left: usize,
 }
 
-impl Walk<'_> {
-    /// All packages that these lead to, and sentences about those that are not there.
-    fn reach<'n>(
-        &mut self,
-        names: impl Iterator<Item = &'n str>,
-    ) -> Result<(BTreeSet<Vec<u8>>, BTreeSet<String>), ArtifactError> {
+impl<'a> Walk<'a> {
+    fn new(tree: &'a FoundTree) -> Self {
+        let (search, lacking) = (PackageSearch::new(tree), LackingPackages::default());
+        Self { tree, search, needed: BTreeMap::new(), lacking, left: MAX_NEEDS }
+    }
+
+    /// All packages that the names lead to from the application.
+    fn reach<'n>(&mut self, names: impl Iterator<Item = &'n str>) -> Result<BTreeSet<usize>, InstallFault> {
+        let mut open: Vec<usize> = self.search.find(b"", names).flatten().collect();
         let mut seen = BTreeSet::new();
-        let mut lacking = BTreeSet::new();
-        let mut open: Vec<Vec<u8>> = names.filter_map(|name| package_at(self.tree, b"", name)).collect();
-        while let Some(directory) = open.pop() {
-            if !seen.insert(directory.clone()) {
+        while let Some(place) = open.pop() {
+            if !seen.insert(place) {
                 continue;
             }
-            if !self.needed.contains_key(&directory) {
-                let path = [&directory[..], b"/package.json"].concat();
-                let bytes = self.tree.read(&path, MAX_TEXT)?;
-                let package = bytes.and_then(|bytes| PackageJson::parse(&bytes).ok()).unwrap_or_default();
-                self.needed.insert(directory.clone(), package);
+            if !self.needed.contains_key(&place) {
+                let needs = self.needs(place)?;
+                self.needed.insert(place, needs);
             }
-            let Some(package) = self.needed.get(&directory) else { continue };
-            for name in &package.dependencies {
-                match package_at(self.tree, &directory, name) {
-                    Some(found) => open.push(found),
-                    None => {
-                        let user = shown(&directory);
-                        lacking.insert(format!("`{}` of `{user}`", shown(name.as_bytes())));
-                    }
-                }
-            }
-            open.extend(package.optional.iter().filter_map(|name| package_at(self.tree, &directory, name)));
+            let needs = self.needed.get(&place).into_iter().flatten();
+            open.extend(needs.filter(|place| !seen.contains(place)));
         }
-        Ok((seen, lacking))
+        Ok(seen)
+    }
+
+    /// The packages that a package needs, as its `package.json` says.
+    fn needs(&mut self, place: usize) -> Result<NeededPackages, InstallFault> {
+        let directory = self.tree.items()[place].relative();
+        let path = [directory, b"/package.json"].concat();
+        let Some(bytes) = self.tree.read(&path, MAX_TEXT)? else { return Ok(Vec::new()) };
+        let package = PackageJson::parse(&bytes).unwrap_or_default();
+        let names = package.dependencies.len() + package.optional.len();
+        self.left = self.left.checked_sub(names).ok_or_else(|| InstallFault::Unfit {
+            why: format!("its packages name more than {MAX_NEEDS} others"),
+            hint: "install the packages again".to_owned(),
+        })?;
+        let mut found = Vec::new();
+        let names = package.dependencies.iter().map(String::as_str);
+        for (place, name) in self.search.find(directory, names).zip(&package.dependencies) {
+            match place {
+                Some(place) => found.push(place),
+                None => self.lacking.add(name, directory),
+            }
+        }
+        found.extend(self.search.find(directory, package.optional.iter().map(String::as_str)).flatten());
+        Ok(found)
+    }
+}
+
+/// Packages that others need and that are not there: how many, and the first by their names.
+#[derive(Debug, Default)]
+struct LackingPackages {
+    count: usize,
+    /// The names, each with the directory of a package that needs it.
+    first: BTreeSet<(String, Vec<u8>)>,
+}
+
+impl LackingPackages {
+    const NAMED: usize = 10;
+
+    fn add(&mut self, name: &str, user: &[u8]) {
+        self.count += 1;
+        let is_one_of_first = self.first.len() < Self::NAMED
+            || self.first.last().is_some_and(|(last, of)| (name, user) < (last, of));
+        if is_one_of_first {
+            self.first.insert((name.to_owned(), user.to_vec()));
+            if self.first.len() > Self::NAMED {
+                self.first.pop_last();
+            }
+        }
+    }
+
+    /// A sentence about them, where there are any.
+    fn warning(&self) -> Option<String> {
+        let named: Vec<String> = self
+            .first
+            .iter()
+            .map(|(name, user)| format!("`{}` of `{}`", shown(name.as_bytes()), shown(user)))
+            .collect();
+        let more = match self.count - named.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (self.count > 0)
+            .then(|| format!("packages are missing in `node_modules`: {}{more}", named.join(", ")))
     }
 }
 

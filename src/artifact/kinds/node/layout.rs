@@ -113,6 +113,7 @@ impl NodeFiles {
             files.leave_development(installed);
         }
         omit_links(&files.tree, &mut files.omissions);
+        files.tree.check(material.path())?;
         Ok(files)
     }
 

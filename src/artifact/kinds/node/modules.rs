@@ -105,7 +105,10 @@ impl StartedScript<'_> {
         // Of a package that is there, its main file is to be there, too.
         let whole =
             required.iter().chain(&found.imported).filter(|name| loaded(name).as_ref() == Some(*name));
-        let mains: Vec<String> = whole.filter_map(|name| surroundings.as_ref()?.missing_main(name)).collect();
+        let mains: Vec<String> = whole.filter_map(|name| surroundings.as_mut()?.missing_main(name)).collect();
+        if surroundings.as_ref().is_some_and(|around| !around.is_certain()) {
+            return Ok(Vec::new());
+        }
         let needed = |names: Vec<String>| -> Vec<String> {
             let is_own = |name: &str| {
                 surroundings.as_ref().is_some_and(|around| around.is_own_package(package_of(name)))

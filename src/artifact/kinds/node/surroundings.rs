@@ -1,7 +1,7 @@
 //! The files and packages around the file that starts a Node.js application. Those that it loads first may change how later
 //! ones are found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::super::found_tree::{FoundTree, PathEnd, read_item};
 use super::super::super::package_json::{PackageJson, member, package};
@@ -14,6 +14,11 @@ use crate::runtime::input::MAX_TEXT;
 /// So many files are read, and so much of each; behind that, nothing is certain.
 const MOST_FILES: usize = 200;
 const MAX_FILE: u64 = 1 << 20;
+
+/// The most that is spent on looking for modules: the bytes of their paths, and so much for each place that was not looked at
+/// before. Two hundred files that name a hundred others each take a fourth.
+const MAX_LOOKS: usize = 128 << 20;
+const LOOK: usize = 4 << 10;
 
 /// Parts of the names of packages that change how modules are found.
 const RESOLVERS: [&str; 16] = [
@@ -49,9 +54,13 @@ pub(super) struct ScriptSurroundings<'a> {
     file: String,
     root: Option<&'a EntryPath>,
     /// The names of the packages that it is in, which may load themselves.
-    own: Vec<String>,
+    own: BTreeSet<String>,
     /// The files that were read.
     seen: BTreeSet<String>,
+    /// The places that were looked at for modules, each with the file that is there.
+    modules: BTreeMap<String, Option<String>>,
+    /// What may still be spent on looking for modules.
+    left: usize,
 }
 
 /// The directory of a file; nothing for the root.
@@ -73,17 +82,23 @@ impl<'a> ScriptSurroundings<'a> {
         let file = String::from_utf8_lossy(file).into_owned();
         let manifests = above(&file).map(|directory| below(directory, "package.json"));
         let own = manifests.filter_map(|path| manifest(tree, &path)?.name).collect();
-        Self { tree, file, root, own, seen: BTreeSet::new() }
+        Self { tree, file, root, own, seen: BTreeSet::new(), modules: BTreeMap::new(), left: MAX_LOOKS }
     }
 
     /// Whether it is in a package of this name.
     pub(super) fn is_own_package(&self, name: &str) -> bool {
-        self.own.iter().any(|own| own == name)
+        self.own.contains(name)
+    }
+
+    /// Whether all modules could be looked for: behind the limits, nothing is certain.
+    pub(super) fn is_certain(&self) -> bool {
+        self.left > 0 && self.tree.steps_left() > 0
     }
 
     /// Whether a module that the file loads, or a file that this loads in turn, may change how modules are found.
     pub(super) fn may_change_modules(&mut self, name: &str) -> bool {
-        let mut open: Vec<String> = self.found(&self.file, name).into_iter().collect();
+        let file = self.file.clone();
+        let mut open: Vec<String> = self.found(&file, name).into_iter().collect();
         while let Some(path) = open.pop() {
             let PathEnd::Here(real, item) = self.tree.follow(path.as_bytes()) else { continue };
             let Ok(real) = String::from_utf8(real) else { return true };
@@ -107,25 +122,46 @@ impl<'a> ScriptSurroundings<'a> {
                 }
             }
         }
-        false
+        !self.is_certain()
     }
 
     /// The file of a module that another file names.
-    fn found(&self, by: &str, name: &str) -> Option<String> {
+    fn found(&mut self, by: &str, name: &str) -> Option<String> {
         if name.starts_with('.') {
-            return module_file(self.tree, &normal(&below(parent(by), name))?);
+            self.pay(by.len() + name.len())?;
+            return self.module(&normal(&below(parent(by), name))?);
         }
-        let packages = above(by).map(|directory| below(directory, &format!("node_modules/{name}")));
-        packages.into_iter().find_map(|path| module_file(self.tree, &path))
+        above(by).find_map(|directory| self.module(&below(directory, &format!("node_modules/{name}"))))
+    }
+
+    /// The file of the module at a path. Each is looked for once.
+    fn module(&mut self, path: &str) -> Option<String> {
+        self.pay(path.len())?;
+        if let Some(known) = self.modules.get(path) {
+            return known.clone();
+        }
+        self.pay(LOOK)?;
+        let file = module_file(self.tree, path);
+        self.modules.insert(path.to_owned(), file.clone());
+        file
+    }
+
+    /// Takes what a look at a path costs, where so much is left.
+    fn pay(&mut self, cost: usize) -> Option<()> {
+        let left = self.left.checked_sub(cost);
+        self.left = left.unwrap_or_default();
+        left.map(drop)
     }
 
     /// The main file of a package that is there, in the image, where that is missing.
-    pub(super) fn missing_main(&self, name: &str) -> Option<String> {
-        if name.starts_with(['.', '/']) || self.found(&self.file, name).is_some() {
+    pub(super) fn missing_main(&mut self, name: &str) -> Option<String> {
+        let file = self.file.clone();
+        if name.starts_with(['.', '/']) || self.found(&file, name).is_some() {
             return None;
         }
-        let packages = above(&self.file).map(|directory| below(directory, &format!("node_modules/{name}")));
-        let directory = packages.into_iter().find(|path| self.tree.is_directory(path.as_bytes()))?;
+        let mut packages = above(&file).map(|directory| below(directory, &format!("node_modules/{name}")));
+        let directory = packages
+            .find(|path| self.pay(path.len()).is_some() && self.tree.is_directory(path.as_bytes()))?;
         let path = below(&directory, "package.json");
         let bytes = self.tree.read(path.as_bytes(), MAX_TEXT).ok()??;
         if member(package(&bytes).ok()?, "exports").is_some() {

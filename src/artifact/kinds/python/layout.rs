@@ -73,6 +73,7 @@ impl PythonFiles {
         };
         files.leave_behind();
         files.leave_compiled()?;
+        files.tree.check(material.path())?;
         Ok(files)
     }
 

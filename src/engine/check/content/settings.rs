@@ -1,5 +1,6 @@
 //! Secrets in the texts of the configuration: variables, labels, commands, and names.
 
+use super::super::counted::CountedFindings;
 use super::scan::FileScanner;
 use crate::engine::apps::Start;
 use crate::engine::request::Request;
@@ -23,29 +24,31 @@ struct SettingText {
     remedy: &'static str,
 }
 
-/// All findings about them.
+/// The findings about them.
 pub(super) fn findings(scanner: &FileScanner, request: &Request, start: &Start) -> Vec<Finding> {
     let place = |finding: Finding, span: Option<Span>| {
         let span = span.filter(|_| request.has_build_file);
         finding.at_setting(span.map(|span| request.settings.sources.place(span)))
     };
-    let mut findings = Vec::new();
+    let mut findings = CountedFindings::new(Rule::Secret, request.most_findings);
     for ImageVariable { name, value, span } in variables(request, start) {
         let noun = format!("the variable `{name}`");
         // Some forms are those of a value under its name.
         if let Some(finding) = secret_in(scanner, &noun, &format!("{name}={value}"), OF_VALUE) {
-            findings.push(place(finding, span));
+            findings.add(finding.level, || place(finding, span));
         } else if is_secret_variable(name.as_bytes(), value.as_bytes()) {
             let message =
                 format!("{noun} of the image has a value that looks like a secret ({} bytes)", value.len());
-            let finding = Finding::not_met(Rule::Secret, message).at(Severity::Warning).hint(OF_VALUE);
-            findings.push(place(finding, span));
+            let finding = || Finding::not_met(Rule::Secret, message).hint(OF_VALUE);
+            findings.add(Severity::Warning, || place(finding(), span));
         }
     }
     for SettingText { place: noun, text, span, remedy } in texts(request, start) {
-        findings.extend(secret_in(scanner, &noun, &text, remedy).map(|finding| place(finding, span)));
+        if let Some(finding) = secret_in(scanner, &noun, &text, remedy) {
+            findings.add(finding.level, || place(finding, span));
+        }
     }
-    findings
+    findings.finish()
 }
 
 /// A variable of the image.

@@ -1,5 +1,7 @@
 //! Ports that an application listens on.
 
+use std::fmt;
+
 use super::super::decode::{Decode, Decoder, FromText, Wrong};
 use super::super::node::{TomlNode, TomlValue};
 use super::numbers::decimal;
@@ -32,12 +34,25 @@ impl Ports {
 
     /// Each port as image configurations write it: `8080/tcp`.
     pub fn exposed(self) -> impl Iterator<Item = String> {
-        let protocol = match self.protocol {
-            Protocol::Tcp => "tcp",
-            Protocol::Udp => "udp",
-            Protocol::Sctp => "sctp",
-        };
+        let protocol = self.protocol;
         (self.first..=self.last).map(move |port| format!("{port}/{protocol}"))
+    }
+}
+
+impl fmt::Display for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, last, protocol } = self;
+        write!(f, "{first}-{last}/{protocol}")
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        })
     }
 }
 
@@ -103,6 +118,13 @@ mod tests {
         assert_eq!(found.len(), expected.len());
         assert_eq!(found.into_iter().collect::<std::collections::BTreeSet<_>>(), expected);
         assert_eq!(exposed_ports((0..20_000).map(|_| ok::<Ports>("1-65535"))).len(), 65_535);
+    }
+
+    /// A key of a cache has the two ends of a range, and not a text for each port.
+    #[test]
+    fn a_range_is_written_by_its_ends() {
+        let all = ["1-65535", "8080", "8080/udp"].map(|text| ok::<Ports>(text).to_string());
+        assert_eq!(all, ["1-65535/tcp", "8080-8080/tcp", "8080-8080/udp"]);
     }
 
     #[test]
