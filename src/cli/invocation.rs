@@ -12,6 +12,7 @@ use super::error::{CommandError, ExitStatus};
 use super::printer::Printer;
 use super::timings::Recorder;
 use crate::engine;
+use crate::notify::Outbox;
 use crate::project::config::{self, Document, Overrides, RegistryOptions, Settings, UserFile, url_as_source};
 use crate::registry::{self, Client, Credentials, Mirror, ProxySettings, RegistrySettings, Secret};
 use crate::runtime::events::Progress;
@@ -54,6 +55,8 @@ pub struct Invocation {
     pub temporary: OnceLock<Option<PathBuf>>,
     /// Where blobs go in this run that the store does not take.
     pub scratch: Scratch,
+    /// The events that wait; see [`Invocation::outbox`].
+    pub outbox: OnceLock<Outbox>,
 }
 
 impl Invocation {
@@ -81,6 +84,14 @@ impl Invocation {
     pub fn store(&self) -> Result<Store, CommandError> {
         let dir = self.environment.cache_dir(self.global.cache_dir.as_deref())?;
         Ok(Store::open(&self.absolute(&dir), &self.progress))
+    }
+
+    /// The outbox of events, in the local store. Without a store events wait in memory.
+    pub fn outbox(&self) -> &Outbox {
+        self.outbox.get_or_init(|| {
+            let directory = self.environment.cache_dir(self.global.cache_dir.as_deref()).ok();
+            Outbox::new(directory.map(|directory| self.absolute(&directory)).as_deref())
+        })
     }
 
     /// Opens the local store to work with: where nothing says where it is, one that lasts as long as the program.

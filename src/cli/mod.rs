@@ -106,6 +106,7 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
         global: cli.global.clone(),
         registries: cli.command.registries().cloned().unwrap_or_default(),
         scratch: scratch.clone(),
+        outbox: OnceLock::new(),
     };
     // In every case, even if something in it is still in use.
     let _removed_at_the_end = RemoveScratch(scratch);

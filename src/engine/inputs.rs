@@ -224,6 +224,8 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         strict,
         cache,
         registries,
+        // Receivers of events decide nothing in an image.
+        webhooks: _,
         workspace,
         offline,
         locked,

@@ -53,6 +53,7 @@ pub fn check(settings: &Settings, project: &Path, pushes: bool) -> Result<(), Co
         checker.outputs();
     }
     checker.checks();
+    checker.webhooks();
     match checker.refused.is_empty() {
         true => Ok(()),
         false => Err(settings.sources.forbidden(checker.refused)),
@@ -194,6 +195,15 @@ impl Checker<'_> {
         for (span, what) in self.settings.weaker_checks() {
             let what = format!("{what} lets through what the checks find");
             self.refuse(span, &what, "remove it, or allow the rule by `--allow RULE=WHY`");
+        }
+    }
+
+    /// The receivers of events, who may be anyone, and the secrets that sign them.
+    fn webhooks(&mut self) {
+        let settings = self.settings;
+        for webhook in &settings.webhooks {
+            let what = format!("sending events to `{}`", webhook.url.value);
+            self.refuse(webhook.url.span, &what, "remove the `[[webhook]]`, or build without `--untrusted`");
         }
     }
 

@@ -9,6 +9,18 @@
 //! - No secret is in an event, in the outbox or in a message. The outbox has the name of a variable or a file.
 //! - Nothing here fails a push whose tag has moved.
 
+mod announced;
+mod announcer;
+mod courier;
 mod event;
+mod form;
+mod outbox;
+mod receiver;
+mod signature;
 
-pub use event::{ChainId, DeliveryEvent, EventId, EventTime};
+pub use announced::{AnnouncedDestination, ImageOrigin};
+pub use announcer::{Announcer, Now};
+pub use courier::{Courier, CourierReport};
+pub use event::{ChainId, DeliveryEvent, EventTime};
+pub use outbox::{Outbox, OutboxEntry, OutboxTries};
+pub use receiver::{DEFAULT_TIMEOUT, Receiver, SecretPlace, Variables};

@@ -18,3 +18,4 @@ pub mod severity;
 pub(crate) mod shown;
 pub mod stamp;
 pub mod time;
+pub mod webhook_url;

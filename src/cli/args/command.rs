@@ -8,6 +8,7 @@ use super::check::CheckArgs;
 use super::copy::CopyArgs;
 use super::diff::DiffArgs;
 use super::doctor::DoctorArgs;
+use super::events::{EventsArgs, EventsCommand};
 use super::history::HistoryArgs;
 use super::init::InitArgs;
 use super::inspect::InspectArgs;
@@ -39,6 +40,7 @@ pub enum Command {
     Tag(TagArgs),
     Diff(DiffArgs),
     Rebase(RebaseArgs),
+    Events(EventsArgs),
     Login(LoginArgs),
     Logout(LogoutArgs),
     Doctor(DoctorArgs),
@@ -63,9 +65,11 @@ impl Command {
             Self::Diff(args) => &args.registries,
             Self::Rebase(args) => &args.registries,
             Self::Tag(args) => &args.registries,
+            Self::Events(EventsArgs { command: EventsCommand::Flush(args) }) => &args.registries,
             Self::Login(args) => &args.registries,
             Self::Doctor(args) => &args.registries,
-            Self::Images(_)
+            Self::Events(EventsArgs { command: EventsCommand::List(_) })
+            | Self::Images(_)
             | Self::Rm(_)
             | Self::Logout(_)
             | Self::Cache(_)

@@ -57,6 +57,9 @@ fn every_command_explains_itself() {
     pack tag
     pack diff
     pack rebase
+    pack events
+    pack events list
+    pack events flush
     pack login
     pack logout
     pack doctor

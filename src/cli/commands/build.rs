@@ -13,6 +13,7 @@ use super::super::summary::Summary;
 use super::super::timings::{self, BuildRecord, HostMachine};
 use super::super::view::explain::{self, Explanation};
 use super::super::view::findings::{ToldNotes, findings};
+use super::events;
 use super::request::{self, CommandRequest};
 use crate::engine::{self, Report, Request};
 use crate::project::config;
@@ -65,6 +66,9 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
         invocation.printer.json(&BuildView { summary: &summary, explanation });
     } else {
         invocation.printer.result(summary.reference());
+    }
+    if args.image.all_outputs().contains(&"registry") {
+        events::deliver(invocation, &session.client);
     }
     written
 }

@@ -6,6 +6,7 @@ mod check;
 mod copy;
 mod diff;
 mod doctor;
+mod events;
 mod images;
 mod init;
 mod login;
@@ -41,6 +42,7 @@ pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandErro
         Command::Copy(args) => copy::run(invocation, args),
         Command::Tag(args) => copy::tag(invocation, args),
         Command::Rebase(args) => rebase::run(invocation, args),
+        Command::Events(args) => events::run(invocation, &args.command),
         Command::Login(args) => login::run(invocation, args),
         Command::Logout(args) => login::out(invocation, args),
         Command::Doctor(args) => doctor::run(invocation, args),

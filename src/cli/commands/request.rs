@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::super::args::ImageArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::Invocation;
+use super::events;
 use crate::artifact;
 use crate::engine::own::{Apart, OutputShape, OwnFiles};
 use crate::engine::{CachePolicy, Request, Target, apps, project_of, untrusted};
@@ -394,7 +395,8 @@ pub(super) fn targets(
                     return Err(CommandError::usage("`--offline` and pushing exclude each other"));
                 }
                 let registry = crate::transport::registry::destination(session.client.clone(), name.clone());
-                std::sync::Arc::new(registry.with_store(&session.store))
+                let registry = std::sync::Arc::new(registry.with_store(&session.store));
+                events::announced(invocation, &asked.request, &session.client, registry)?
             }
             Location::Docker => {
                 let archive = ArchiveOutput::into_engine(invocation.engine()?, name, progress);

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod copy;
 pub mod diff;
+pub mod events;
 pub mod explain;
 pub mod findings;
 pub mod history;

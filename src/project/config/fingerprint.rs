@@ -8,10 +8,23 @@ use super::value::{
     SiblingSetting, Signal, StartSetting, User,
 };
 use crate::project::git::GitFacts;
+use crate::types::delivery::{DeliveryKind, EventForm};
 use crate::types::digest::KeyBuilder;
 use crate::types::fingerprint::{Fingerprint, fingerprint_as_text, fingerprint_fields};
+use crate::types::webhook_url::WebhookUrl;
 
-fingerprint_as_text!(ImagePattern, Layout, MirrorAddress, Mode, Owner, Ports, SiblingSetting, StartSetting);
+fingerprint_as_text!(
+    DeliveryKind,
+    EventForm,
+    ImagePattern,
+    Layout,
+    MirrorAddress,
+    Mode,
+    Owner,
+    Ports,
+    SiblingSetting,
+    StartSetting
+);
 
 /// Values whose text is all that there is to them.
 macro_rules! written_as {
@@ -43,6 +56,7 @@ written_as! {
     Period: |value| value.nanoseconds(),
     Signal: |value| value.as_str(),
     User: |value| value.as_str(),
+    WebhookUrl: |value| value.expose(),
 }
 
 /// As it was written, and what it means.

@@ -20,7 +20,7 @@ pub use document::{BUILD_FILE, Document};
 pub use registries::{UserFile, merge};
 pub use schema::{
     AddedUserSettings, AppSettings, DirectorySettings, FilesSettings, LayerSettings, LinkSettings,
-    NonEmptyName, PermissionSettings, RegistryOptions, TagTemplate, WorkspaceSettings,
+    NonEmptyName, PermissionSettings, RegistryOptions, TagTemplate, WebhookSettings, WorkspaceSettings,
 };
 pub use settings::{AllowFlag, KeyFlag, Overrides, Settings};
 pub use source::{ConfigError, Diagnostic, Diagnostics, Sources, Span, Spanned};

@@ -17,12 +17,14 @@ use super::value::{
 };
 use crate::oci;
 use crate::types::check_policy::RuleLevel;
+use crate::types::delivery::{DeliveryKind, EventForm};
 use crate::types::digest::KeyBuilder;
 use crate::types::fingerprint::Fingerprint;
 use crate::types::fingerprint::fingerprint_as_text;
 use crate::types::platform::Platform;
 use crate::types::reference::{Registry, Repository};
 use crate::types::rule::Rule;
+use crate::types::webhook_url::WebhookUrl;
 
 settings_table! {
     /// A whole build file.
@@ -45,6 +47,8 @@ settings_table! {
         "cache" => cache: Cache,
         /// How registries are reached.
         "registry" => registries: BTreeMap<Registry, RegistryOptions>,
+        /// The receivers of events.
+        "webhook" => webhooks: Vec<WebhookSettings>,
         /// The images that are built together with this file as their common base.
         "workspace" => workspace: Option<WorkspaceSettings>,
     }
@@ -275,6 +279,26 @@ settings_table! {
         "chunk-size" => chunk_size: Option<Spanned<ByteSize>>,
         /// Registries that are asked first when pulling.
         "mirrors" => mirrors: Vec<Spanned<MirrorAddress>>,
+    }
+}
+
+settings_table! {
+    /// `[[webhook]]`
+    pub struct WebhookSettings {
+        /// The address.
+        "url" => url: Spanned<WebhookUrl>,
+        /// The form of the events.
+        "form" => form: Option<Spanned<EventForm>>,
+        /// The kinds of events; all of them where not given.
+        "on" => on: Vec<Spanned<DeliveryKind>>,
+        /// The variable with the secret that signs the events.
+        "secret-env" => secret_env: Option<Spanned<EnvName>>,
+        /// The file with that secret.
+        "secret-file" => secret_file: Option<Spanned<DiskPath>>,
+        /// Whether nothing is pushed if the receiver cannot be reached.
+        "required" => required: bool,
+        /// The longest time that an event may take.
+        "timeout" => timeout: Option<Spanned<Period>>,
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::ConfigError;
 use super::decode::{FromText as _, Wrong};
@@ -14,7 +15,8 @@ use super::document::Document;
 use super::registries::{self, Addition};
 use super::schema::{
     AddedUserSettings, AppSettings, BuildFile, Cache, CheckSettings, ConfigSettings, FilesSettings,
-    LayerSettings, NonEmptyName, Paths, PermissionSettings, RegistryOptions, TagTemplate, WorkspaceSettings,
+    LayerSettings, NonEmptyName, Paths, PermissionSettings, RegistryOptions, TagTemplate, WebhookSettings,
+    WorkspaceSettings,
 };
 use super::source::{Diagnostic, Sources, Span, Spanned};
 use super::template::Template;
@@ -254,6 +256,8 @@ pub struct Settings {
     pub cache: Cache,
     /// How registries are reached.
     pub registries: BTreeMap<Registry, RegistryOptions>,
+    /// The receivers of events.
+    pub webhooks: Vec<WebhookSettings>,
     /// The workspace that this file is the root of.
     pub workspace: Option<WorkspaceSettings>,
     /// Whether the network must not be used.
@@ -302,8 +306,19 @@ impl Settings {
         if !diagnostics.is_empty() {
             return Err(sources.error(diagnostics));
         }
-        let BuildFile { format, image, apps, layers, users, config, check, cache, registries, workspace } =
-            file;
+        let BuildFile {
+            format,
+            image,
+            apps,
+            layers,
+            users,
+            config,
+            check,
+            cache,
+            registries,
+            webhooks,
+            workspace,
+        } = file;
         let mut platforms = image.platforms.unwrap_or_default();
         let mut seen = BTreeSet::new();
         platforms.retain(|platform| seen.insert(platform.value.clone()));
@@ -324,6 +339,7 @@ impl Settings {
             strict: flags.strict.or(environment.strict).unwrap_or(false),
             cache,
             registries,
+            webhooks,
             workspace,
             offline: flags.offline.or(environment.offline).unwrap_or(false),
             locked: flags.locked.or(environment.locked).unwrap_or(false),
@@ -388,6 +404,25 @@ impl Settings {
     }
 }
 
+/// The longest time that a receiver of events may take.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Rules for receivers of events.
+fn check_webhooks(file: &BuildFile, wrong: &mut impl FnMut(Span, Wrong)) {
+    for webhook in &file.webhooks {
+        if let (Some(_), Some(path)) = (&webhook.secret_env, &webhook.secret_file) {
+            let message = "`secret-env` and `secret-file` contradict each other";
+            wrong(path.span, Wrong::new(message).hint("remove one"));
+        }
+        if let Some(timeout) =
+            webhook.timeout.as_ref().filter(|timeout| timeout.value.duration() > LONGEST_TIMEOUT)
+        {
+            let hint = "write `\"5m\"` or less: a push waits for its receivers";
+            wrong(timeout.span, Wrong::new("a receiver may take at most 5 minutes").hint(hint));
+        }
+    }
+}
+
 /// Rules that concern several values.
 fn check(file: &BuildFile) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
@@ -395,6 +430,7 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
         diagnostics.push(Diagnostic { message: wrong.message, hint: wrong.hint, span });
     };
     check_patterns(file, &mut wrong);
+    check_webhooks(file, &mut wrong);
     let mut names = BTreeSet::new();
     for layer in &file.layers {
         let name = layer.name.as_str();

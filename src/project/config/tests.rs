@@ -692,6 +692,7 @@ fn set_reaches_every_key() {
         ("registry.localhost.client-key", "client.key"),
         ("registry.localhost.chunk-size", "16MiB"),
         ("registry.localhost.mirrors", "['https://mirror.example/hub']"),
+        ("webhook", "[{ url = 'https://hooks.example/x', form = 'cdevents' }]"),
         ("workspace.members", "['a/*']"),
     ];
     let before = include_str!("../../../build.toml.example");

@@ -16,6 +16,7 @@ mod permissions;
 mod ports;
 mod process;
 mod times;
+mod webhook;
 mod words;
 
 pub use base::BaseSetting;

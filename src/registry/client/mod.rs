@@ -16,3 +16,4 @@ pub(in crate::registry) mod referrers;
 pub(in crate::registry) mod settings;
 mod tags;
 mod upload;
+pub(in crate::registry) mod webhook;

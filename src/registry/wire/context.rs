@@ -39,6 +39,10 @@ pub enum RequestStep {
     Delete,
     /// Getting a token.
     Token,
+    /// Telling a receiver of an event.
+    Notify,
+    /// Asking whether a receiver is there.
+    Reach,
 }
 
 impl RequestStep {
@@ -70,6 +74,8 @@ impl fmt::Display for RequestStep {
             Self::ListTags => "listing the tags of",
             Self::Delete => "deleting",
             Self::Token => "getting a token for",
+            Self::Notify => "sending the event",
+            Self::Reach => "reaching",
         })
     }
 }

@@ -81,13 +81,14 @@ impl Wire {
         let way = self.routes.way(&request.url)?;
         let client = self.pools.client(&self.routes, &request.url, PoolPurpose::of(&request.payload))?;
         let mut trace = RequestTrace::new(&request, shown.as_ref().map(|shown| shown.source), &way);
-        let HttpRequest { method, url, own, mut headers, payload, .. } = request;
+        let HttpRequest { method, url, own, mut headers, payload, is_hidden, .. } = request;
         if let Some(shown) = &shown {
             headers.insert(AUTHORIZATION, shown.header.clone());
         }
         tell_headers(&self.scrubber, '>', &headers);
         // Host and path alone: queries and users have secrets.
-        let shown = || format!("{method} {}", &url[Position::BeforeHost..Position::AfterPath]);
+        let end = if is_hidden { Position::BeforePath } else { Position::AfterPath };
+        let shown = || format!("{method} {}", &url[Position::BeforeHost..end]);
         let step = self.progress.step_with(Stage::Request, shown);
         let builder = client.request(method, url.clone()).headers(headers);
         let (timeouts, clock) = (&self.settings().timeouts, &self.settings().clock);

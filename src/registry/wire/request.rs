@@ -25,11 +25,14 @@ pub(in crate::registry) struct HttpRequest {
     pub(in crate::registry) payload: Payload,
     /// Whether the token must not be near its end.
     pub(in crate::registry) fresh: bool,
+    /// Whether path and query are secrets, which are not shown.
+    pub(in crate::registry) is_hidden: bool,
 }
 
 impl HttpRequest {
     pub(in crate::registry) fn new(method: Method, url: Url) -> Self {
-        Self { method, url, own: true, headers: HeaderMap::new(), payload: Payload::Nothing, fresh: false }
+        let (headers, payload) = (HeaderMap::new(), Payload::Nothing);
+        Self { method, url, own: true, headers, payload, fresh: false, is_hidden: false }
     }
 
     pub(in crate::registry) fn to(method: Method, target: &location::RedirectTarget) -> Self {
@@ -48,6 +51,11 @@ impl HttpRequest {
         self
     }
 
+    pub(in crate::registry) const fn hidden(mut self) -> Self {
+        self.is_hidden = true;
+        self
+    }
+
     pub(in crate::registry) const fn fresh(mut self, fresh: bool) -> Self {
         self.fresh = fresh;
         self
@@ -61,6 +69,6 @@ impl HttpRequest {
             Payload::Upload(_) => return None,
         };
         let (method, url, headers) = (self.method.clone(), self.url.clone(), self.headers.clone());
-        Some(Self { method, url, own: self.own, headers, payload, fresh: self.fresh })
+        Some(Self { method, url, headers, payload, ..*self })
     }
 }

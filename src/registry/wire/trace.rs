@@ -50,7 +50,11 @@ pub(in crate::registry) struct RequestTrace {
 
 impl RequestTrace {
     pub(in crate::registry) fn new(request: &HttpRequest, source: Option<&str>, way: &Way) -> Self {
-        let mut text = format!("{} {}", request.method, redacted(&request.url));
+        let place = match request.is_hidden {
+            true => format!("{}://{}/…", request.url.scheme(), location::host(&request.url)),
+            false => redacted(&request.url),
+        };
+        let mut text = format!("{} {place}", request.method);
         if let Way::Through(proxy) = way {
             text.push_str(&format!(" through {proxy}"));
         }

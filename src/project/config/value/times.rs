@@ -12,6 +12,12 @@ use crate::types::time::Civil;
 pub struct Period(Duration);
 
 impl Period {
+    /// The span.
+    #[must_use]
+    pub const fn duration(self) -> Duration {
+        self.0
+    }
+
     /// Whole nanoseconds, as image configurations count.
     #[must_use]
     pub fn nanoseconds(self) -> u64 {

@@ -1,0 +1,178 @@
+//! `pack events`, and the events of other commands.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+
+use super::super::args::EventsCommand;
+use super::super::error::{CommandError, ExitStatus};
+use super::super::format;
+use super::super::invocation::Invocation;
+use super::super::view;
+use crate::engine::{Request, Target};
+use crate::notify::{
+    AnnouncedDestination, Announcer, Courier, CourierReport, DEFAULT_TIMEOUT, EventTime, ImageOrigin, Now,
+    Receiver, SecretPlace, Variables,
+};
+use crate::project::config::{Settings, WebhookSettings};
+use crate::registry::Client;
+
+/// Lists or delivers what waits.
+///
+/// # Errors
+/// When the outbox cannot be read, or an event still waits after a flush.
+pub(super) fn run(invocation: &Invocation, command: &EventsCommand) -> Result<(), CommandError> {
+    match command {
+        EventsCommand::List(format) => list(invocation, format.json),
+        EventsCommand::Flush(args) => flush(invocation, args.format.json),
+    }
+}
+
+fn list(invocation: &Invocation, is_json: bool) -> Result<(), CommandError> {
+    let outbox = invocation.outbox();
+    let names = outbox.names().map_err(unreadable)?;
+    let entries: Vec<_> = names.iter().filter_map(|name| outbox.look(name)).collect();
+    if is_json {
+        invocation.printer.json(&view::events::waiting_json(&entries));
+    } else if entries.is_empty() {
+        invocation.printer.message("no event waits\n");
+    } else {
+        let table = view::events::waiting(&entries);
+        invocation.printer.result(table.render(invocation.printer.screen()).trim_end());
+    }
+    Ok(())
+}
+
+fn flush(invocation: &Invocation, is_json: bool) -> Result<(), CommandError> {
+    let client = invocation.client()?;
+    let report = courier(invocation, &client).deliver(true).map_err(unreadable)?;
+    invocation.interrupt.check()?;
+    tell(invocation, &report, "");
+    if is_json {
+        let (delivered, waiting) = (report.delivered, report.waiting.len());
+        let value: Value = json!({ "delivered": delivered, "waiting": waiting, "dropped": report.dropped });
+        invocation.printer.json(&value);
+    } else {
+        let delivered = format::count(report.delivered as u64, "event");
+        invocation.printer.message(format!("{delivered} delivered\n"));
+    }
+    match report.waiting.len() as u64 {
+        0 => Ok(()),
+        one_or_more => {
+            let waiting = format::count(one_or_more, "event");
+            Err(CommandError::new(ExitStatus::Registry, format!("{waiting} not delivered"))
+                .hint("`pack events list` shows what waits"))
+        }
+    }
+}
+
+fn unreadable(error: std::io::Error) -> CommandError {
+    CommandError::from_error(ExitStatus::Input, &error)
+        .context("the outbox in the local store cannot be read")
+}
+
+/// The receivers of a build file.
+fn receivers(settings: &Settings) -> Vec<Receiver> {
+    let receiver = |webhook: &WebhookSettings| Receiver {
+        url: webhook.url.value.clone(),
+        form: webhook.form.as_ref().map_or(crate::types::delivery::EventForm::Webhook, |form| form.value),
+        on: webhook.on.iter().map(|kind| kind.value).collect(),
+        secret: match (&webhook.secret_env, &webhook.secret_file) {
+            (Some(name), _) => Some(SecretPlace::Env(name.as_str().to_owned())),
+            (None, Some(path)) => Some(SecretPlace::File(path.path().to_owned())),
+            (None, None) => None,
+        },
+        required: webhook.required,
+        timeout: webhook.timeout.as_ref().map_or(DEFAULT_TIMEOUT, |timeout| timeout.value.duration()),
+    };
+    settings.webhooks.iter().map(receiver).collect()
+}
+
+/// The clock of events.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "an event tells when it happened, and decides nothing in an image"
+)]
+fn clock() -> Arc<Now> {
+    Arc::new(|| EventTime::from(SystemTime::now()))
+}
+
+/// The courier of the events in the store.
+fn courier<'a>(invocation: &'a Invocation, client: &'a Client) -> Courier<'a> {
+    let environment = invocation.environment.clone();
+    let variables: Arc<Variables> = Arc::new(move |name| environment.text(name).map(str::to_owned));
+    Courier {
+        outbox: invocation.outbox().clone(),
+        client,
+        variables,
+        now: clock(),
+        interrupt: &invocation.interrupt,
+    }
+}
+
+/// The announcer to the receivers of `settings`, after a check that they can be told. Call it before anything
+/// is sent. `None` without receivers.
+///
+/// # Errors
+/// When a secret is not there, or a required receiver does not answer.
+pub(super) fn announcer(
+    invocation: &Invocation,
+    settings: &Settings,
+    client: &Client,
+) -> Result<Option<Announcer>, CommandError> {
+    let receivers = receivers(settings);
+    if receivers.is_empty() {
+        return Ok(None);
+    }
+    courier(invocation, client).check(&receivers)?;
+    let (outbox, progress) = (invocation.outbox().clone(), invocation.progress.clone());
+    Ok(Some(Announcer::new(outbox, receivers, clock(), progress)))
+}
+
+/// `target`, whose pushes are announced if the build file has receivers.
+///
+/// # Errors
+/// As for [`announcer`].
+pub(super) fn announced(
+    invocation: &Invocation,
+    request: &Request,
+    client: &Client,
+    target: Target,
+) -> Result<Target, CommandError> {
+    let Some(announcer) = announcer(invocation, &request.settings, client)? else { return Ok(target) };
+    let git = request.facts.git.as_ref();
+    let origin = ImageOrigin {
+        image: request.name.clone(),
+        source: git.and_then(|git| git.origin.clone()),
+        revision: git.map(|git| match git.dirty {
+            true => format!("{}-dirty", git.commit),
+            false => git.commit.clone(),
+        }),
+    };
+    Ok(Arc::new(AnnouncedDestination::new(target, announcer, origin)))
+}
+
+/// Delivers what waits, at the end of a command that published something. It never fails the command: the tags have
+/// moved.
+pub(super) fn deliver(invocation: &Invocation, client: &Client) {
+    match courier(invocation, client).deliver(false) {
+        Ok(report) => tell(invocation, &report, "; `pack events flush` tries again"),
+        Err(error) => invocation.printer.late(&unreadable(error)),
+    }
+}
+
+fn tell(invocation: &Invocation, report: &CourierReport, advice: &str) {
+    let printer = &invocation.printer;
+    if report.delivered > 0 {
+        printer.detail(format!("{} delivered", format::count(report.delivered as u64, "event")));
+    }
+    let said = report.waiting.iter().map(|waiting| {
+        let required = if waiting.required { "required receiver" } else { "receiver" };
+        format!("the {required} `{}` was not told: {}{advice}", waiting.receiver, waiting.why)
+    });
+    for warning in said.chain(report.dropped.iter().cloned()).collect::<BTreeSet<_>>() {
+        printer.warning(warning);
+    }
+}
