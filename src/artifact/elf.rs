@@ -207,8 +207,8 @@ fn facts_of(data: &ReadCache<File>, role: ElfRole) -> Result<ElfFacts, String> {
     let platform = platform(file.machine)
         .ok_or_else(|| format!("machine {} has no platform name", file.machine.number()))?;
     let dynamic = file.dynamic;
-    if role == ElfRole::Program && dynamic.flaw == Some(LibraryFlaw::NoSegments) {
-        return Err("it has no program headers, and the kernel starts no such file".to_owned());
+    if let Some(flaw) = dynamic.flaw.and_then(LibraryFlaw::of_program).filter(|_| role == ElfRole::Program) {
+        return Err(format!("it {flaw}"));
     }
     let starts =
         dynamic.interpreter.is_some() || file.is_pie || (file.entry != 0 && dynamic.soname.is_none());

@@ -351,7 +351,12 @@ impl Invocation {
                 Look::Registry => in_registry(client()?, name.reference()),
             },
             Location::Registry(reference) => in_registry(client()?, &reference),
-            Location::Scratch | Location::Docker | Location::OwnRegistry => {
+            Location::Scratch => {
+                let why = "`scratch` is nothing that an image could be moved to or read from".to_owned();
+                let hint = "name an image, such as `oci:DIR`; an image on no base is built with `base = \"scratch\"`";
+                return Err(CommandError::usage(why).hint(hint));
+            }
+            Location::Docker | Location::OwnRegistry => {
                 return Err(CommandError::usage(format!("`{text}` is not an image")));
             }
         };

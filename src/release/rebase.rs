@@ -461,15 +461,24 @@ impl RebaseScene<'_> {
         let (old_config, new_config) = (self.old.image.config(), self.new.image.config());
         let settings =
             CheckedSettings::new(self.image.config(), old_config, new_config, why_unknown(request));
+        let mut started =
+            requirements::started(self.image.config(), old_config, new_config, request.image.name());
+        let are_own_known = own.iter().all(Option::is_some);
+        if !are_own_known {
+            started = requirements::of_base(started, &mut old)?;
+        }
+        // Without the image's own layers, the new base alone may lack the program.
+        let mut lacks_alone = false;
+        if let Some(started) = started.as_ref().filter(|_| !are_own_known) {
+            let mut alone = settings.image(&mut new, &self.new.platform, new_config, &request.interrupt);
+            let found = check_all(started, |_| true, &mut alone)?;
+            lacks_alone = found.iter().any(|finding| finding.answer == Answer::NotMet);
+        }
         let mut before = Overlay { base: &mut old, layers: &own };
         let kept = requirements::kept(old_config, before.system()?.as_ref());
         let mut stated = requirements::stated(self.image.config(), &before, &self.new.platform);
-        stated.extend(requirements::started(
-            self.image.config(),
-            old_config,
-            new_config,
-            request.image.name(),
-        ));
+        let of_settings = stated.len();
+        stated.extend(started);
         let mut after = Overlay { base: &mut new, layers: &own };
         let mut new_image = settings.image(&mut after, &self.new.platform, new_config, &request.interrupt);
         let mut findings = Vec::new();
@@ -483,8 +492,11 @@ impl RebaseScene<'_> {
             findings.push(finding.at(Severity::Note).hint(READ_BASES));
         }
         let mut old_image = settings.image(&mut before, &self.old.platform, old_config, &request.interrupt);
-        for requirements in stated {
-            let found = check_all(&requirements, |_| true, &mut new_image)?;
+        for (number, requirements) in stated.into_iter().enumerate() {
+            let mut found = check_all(&requirements, |_| true, &mut new_image)?;
+            if lacks_alone && number == of_settings {
+                found.iter_mut().for_each(only_own_layers_unknown);
+            }
             let is_wrong = |finding: &Finding| finding.answer == Answer::NotMet;
             let was_wrong = found.iter().any(is_wrong)
                 && check_all(&requirements, |_| true, &mut old_image)?.iter().any(is_wrong);
@@ -513,6 +525,18 @@ impl RebaseScene<'_> {
         let mut layers =
             BaseLayers::new(&base, &of_image, request.store, &request.progress).with_reach(reach);
         (self.own..self.image.layers().len()).map(|number| layers.layer(number)).collect()
+    }
+}
+
+/// The new base lacks a program: only layers of the image, which are not read, may have it.
+fn only_own_layers_unknown(finding: &mut Finding) {
+    if finding.answer == Answer::Unknown {
+        finding.message = finding.message.replacen("whether the new base has", "the new base lacks", 1);
+        if let Some((lacks, _)) = finding.message.split_once(", cannot be known here") {
+            finding.message = format!(
+                "{lacks}; whether the image's own layers have it cannot be known here: they are in a registry"
+            );
+        }
     }
 }
 

@@ -537,7 +537,22 @@ fn what_no_container_can_start_is_found() {
     let mut empty = elf(AMD64, &[]);
     empty[56..58].copy_from_slice(&[0, 0]);
     project.write("files/empty", &empty);
-    for name in ["run", "empty"] {
+    let at = |number: usize| 64 + number * 56;
+    let mut nothing = elf(AMD64, &[]);
+    for number in 0..3 {
+        if nothing[at(number)..at(number) + 4] == [1, 0, 0, 0] {
+            nothing[at(number)] = 4;
+        }
+    }
+    let mut askew = elf(AMD64, &[]);
+    for number in 0..3 {
+        if askew[at(number)..at(number) + 4] == [1, 0, 0, 0] {
+            askew[at(number) + 16] ^= 8;
+        }
+    }
+    assert!(nothing != askew && nothing != elf(AMD64, &[]) && askew != elf(AMD64, &[]));
+    project.write("files/nothing", &nothing).write("files/askew", &askew);
+    for name in ["run", "empty", "nothing", "askew"] {
         chmod(&project.path(&format!("files/{name}")), 0o755);
     }
     let root = project.pack("plan --json").ok().json();
@@ -547,6 +562,8 @@ fn what_no_container_can_start_is_found() {
         ("config.entrypoint=[\"/srv/run/\"]", Some("`/srv/run/`, the program that starts it, ends as only")),
         ("config.entrypoint=[\"/srv/run/.\"]", Some("ends as only the path of a directory may")),
         ("config.entrypoint=[\"/srv/empty\"]", Some("has no program headers")),
+        ("config.entrypoint=[\"/srv/nothing\"]", Some("has no segments that the kernel can load")),
+        ("config.entrypoint=[\"/srv/askew\"]", Some("has no segments that the kernel can load")),
         ("config.workdir=\"/srv\"", None),
         ("config.workdir=\"/nowhere\"", None),
         (

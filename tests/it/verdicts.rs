@@ -675,6 +675,28 @@ fn a_rebase_needs_the_program_that_starts_the_image() {
         ]);
         let sound = rebase("same", " --read-bases").ok();
         assert!(!sound.stderr.contains(&lacks), "{sound:?}");
+        // A base on this machine is read, and only the image's own layers are not.
+        served.add("app", &app.path("image"));
+        let far = |base: &str| {
+            let run = app.pack(&format!("rebase {} -t 2 --strict", served.name("app")));
+            run.arg("--base").arg(base).arg("--old-base").arg(served.name("old"))
+        };
+        let said = far(&crate::artifacts::layout(&bare)).fails(4);
+        said.says(&[
+            "the new base lacks `",
+            &lacks,
+            "whether the image's own layers have it cannot be known here",
+        ]);
+        far("scratch").fails(2).says(&["`scratch` is nothing that an image could be moved to"]).hints();
+        // A file of the image itself is not asked of a base.
+        app.write("files/run", "#!/usr/bin/env x\n");
+        let build = app.pack("build -o oci:own").arg("--set").arg("config.entrypoint=[\"/srv/run\"]");
+        let allowed = ["entrypoint-not-executable", "entrypoint-no-shell"];
+        allowed.iter().fold(build, |run, rule| run.arg("--allow").arg(format!("{rule}=a test"))).ok();
+        served.add("own", &app.path("own"));
+        let own = app.pack(&format!("rebase {} -t 2 --strict", served.name("own")));
+        let said = own.arg("--base").arg(served.name("bare")).arg("--old-base").arg(served.name("old")).run();
+        assert!(!said.stderr.contains("/srv/run"), "{said:?}");
     }
 }
 

@@ -138,6 +138,7 @@ impl<T: FileTree> CandidateImage<'_, T> {
             BaseAnswer::Here(dynamic) => dynamic.flaw.map(|flaw| match flaw {
                 LibraryFlaw::Truncated => "is truncated",
                 LibraryFlaw::NoSegments => "has no program headers",
+                LibraryFlaw::Unloadable => "has no segments that a loader can map",
                 LibraryFlaw::Program => "is a program, not a library",
             }),
             BaseAnswer::Unknown => None,

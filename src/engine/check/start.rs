@@ -96,14 +96,17 @@ fn elf<T: FileTree>(
 ) -> Result<Vec<Finding>, BoxedError> {
     let dynamic = match image.tree.dynamic(path)? {
         BaseAnswer::Here(dynamic) => dynamic,
-        BaseAnswer::Nothing | BaseAnswer::Unknown => return Ok(Vec::new()),
+        BaseAnswer::Nothing => return Ok(Vec::new()),
+        BaseAnswer::Unknown => {
+            let message = format!(
+                "whether `{path}`, which starts {}, can run cannot be known here: its ELF headers are not understood",
+                image.name
+            );
+            let hint = "start the program once: if it runs, `--allow entrypoint-not-executable=WHY` says so; else copy or build it again";
+            return Ok(vec![Finding::unknown(Rule::EntrypointNotExecutable, message).hint(hint)]);
+        }
     };
-    let flaw = match dynamic.flaw {
-        Some(LibraryFlaw::Truncated) => Some("is truncated"),
-        Some(LibraryFlaw::NoSegments) => Some("has no program headers, and the kernel starts no such file"),
-        Some(LibraryFlaw::Program) | None => None,
-    };
-    if let Some(flaw) = flaw {
+    if let Some(flaw) = dynamic.flaw.and_then(LibraryFlaw::of_program) {
         let message = format!("`{path}`, which starts {}, {flaw}", image.name);
         let hint = "copy or build the program again";
         return Ok(vec![Finding::not_met(Rule::EntrypointMissing, message).hint(hint)]);

@@ -46,13 +46,31 @@ pub enum LibraryFlaw {
     Truncated,
     /// It has no program headers, so that nothing of it would be loaded: the kernel does not start it either.
     NoSegments,
+    /// No segment of it is one that the kernel or a loader can map: none is to be loaded, or one lies at an offset that does
+    /// not fit its address.
+    Unloadable,
     /// It is a program: one at a fixed address, or one that says that it is one (`DF_1_PIE`).
     Program,
 }
 
 impl LibraryFlaw {
-    const NAMES: [(Self, &str); 3] =
-        [(Self::Truncated, "truncated"), (Self::NoSegments, "no-segments"), (Self::Program, "program")];
+    const NAMES: [(Self, &str); 4] = [
+        (Self::Truncated, "truncated"),
+        (Self::NoSegments, "no-segments"),
+        (Self::Unloadable, "unloadable"),
+        (Self::Program, "program"),
+    ];
+
+    /// The words of a message about a file that the kernel does not start.
+    #[must_use]
+    pub const fn of_program(self) -> Option<&'static str> {
+        match self {
+            Self::Truncated => Some("is truncated"),
+            Self::NoSegments => Some("has no program headers, and the kernel starts no such file"),
+            Self::Unloadable => Some("has no segments that the kernel can load"),
+            Self::Program => None,
+        }
+    }
 
     /// The word that `build.lock` has for it.
     #[must_use]
@@ -89,7 +107,8 @@ impl Dynamic {
     #[must_use]
     pub fn is_static_program(&self) -> bool {
         let Self { interpreter, soname, needed, run_path, is_inherited: _, flaw, versions: _ } = self;
-        let is_broken = matches!(flaw, Some(LibraryFlaw::Truncated | LibraryFlaw::NoSegments));
+        let is_broken =
+            matches!(flaw, Some(LibraryFlaw::Truncated | LibraryFlaw::NoSegments | LibraryFlaw::Unloadable));
         let says_nothing = needed.is_empty() && run_path.is_empty() && !is_broken;
         says_nothing && interpreter.is_none() && soname.is_none()
     }
@@ -323,9 +342,17 @@ fn read<'d, H: FileHeader<Endian = Endianness>>(
         versions = versions.and_then(|all| Some(SymbolVersions { defined: defined?, ..all }));
     }
     found.versions = versions;
+    // A page of every processor has at least this size.
+    let is_mapped = |segment: &&H::ProgramHeader| {
+        let (address, offset): (u64, u64) = (segment.p_vaddr(endian).into(), segment.p_offset(endian).into());
+        segment.p_filesz(endian).into() == 0 || address % PAGE == offset % PAGE
+    };
+    let mut loaded = segments.iter().filter(|segment| segment.p_type(endian) == elf::PT_LOAD).peekable();
+    let is_loadable = loaded.peek().is_some() && loaded.all(|segment| is_mapped(&segment));
     let is_pie = value(elf::DT_FLAGS_1).is_some_and(|flags| flags & elf::DF_1_PIE.0 != 0);
     found.flaw = match kind {
         ElfKind::Program | ElfKind::Shared if segments.is_empty() => Some(LibraryFlaw::NoSegments),
+        ElfKind::Program | ElfKind::Shared if !is_loadable => Some(LibraryFlaw::Unloadable),
         ElfKind::Program => Some(LibraryFlaw::Program),
         _ => is_pie.then_some(LibraryFlaw::Program),
     };
@@ -340,6 +367,9 @@ fn read<'d, H: FileHeader<Endian = Endianness>>(
         level,
     })
 }
+
+/// The size of the smallest page of memory.
+const PAGE: u64 = 4096;
 
 /// The level of x86-64 in a note of properties (System V ABI, AMD64 supplement: `GNU_PROPERTY_X86_ISA_1_NEEDED`).
 fn level_in(note: &[u8]) -> u32 {

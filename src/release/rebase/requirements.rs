@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use crate::artifact::{KeptFact, Requirement, Requirements, requirements_of_program};
-use crate::bases::{Overlay, container, java_major};
+use crate::bases::{BaseAnswer, FileTree, Overlay, container, follow, java_major};
 use crate::layer::Account;
 use crate::oci::ConfigFile;
 use crate::project::lock::SystemFacts;
+use crate::types::error::BoxedError;
 use crate::types::platform::Platform;
 
 /// So many programs of an image's own layers are checked.
@@ -37,6 +38,30 @@ pub(super) fn started(
     let words = own_entrypoint.filter(|words| !words.is_empty()).or(own_cmd)?;
     let program = Requirement::Executable { name: words.first()?.clone(), home: None };
     Some(Requirements { artifact: PathBuf::from(name), all: vec![program] })
+}
+
+/// Directories in which images have their applications, and no base has its programs.
+const OF_APPLICATIONS: [&str; 5] = ["/app/", "/srv/", "/home/", "/workspace/", "/deployments/"];
+
+/// That program, unless it is one of the image's own files, whose layers are not read.
+///
+/// # Errors
+/// When a layer cannot be read.
+pub(super) fn of_base<T: FileTree>(
+    started: Option<Requirements>,
+    old: &mut T,
+) -> Result<Option<Requirements>, BoxedError> {
+    let path = started.iter().flat_map(|started| &started.all).find_map(|requirement| match requirement {
+        Requirement::Executable { name, .. } if name.starts_with('/') => Some(name.clone()),
+        _ => None,
+    });
+    let Some(path) = path else { return Ok(started) };
+    let is_own = match follow(old, path.as_bytes())? {
+        BaseAnswer::Here(_) => false,
+        BaseAnswer::Nothing => true,
+        BaseAnswer::Unknown => OF_APPLICATIONS.iter().any(|start| path.starts_with(start)),
+    };
+    Ok(started.filter(|_| !is_own))
 }
 
 /// The requirements that the image states itself: its user, and the programs in its own layers.

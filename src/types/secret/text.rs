@@ -94,12 +94,18 @@ const PLACEHOLDERS: [&[u8]; 16] = [
     b"not-a-",
 ];
 
-/// Whether a value stands in the place of one: a word of documentation, a variable, or hardly more than one character.
+/// Whether a value stands in the place of one: a word of documentation, a variable, an ellipsis, or hardly more than
+/// one character.
 pub(crate) fn is_placeholder(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
     let has = |word: &[u8]| memchr::memmem::find(&lower, word).is_some();
     let is_variable = value.first().is_some_and(|first| b"$<%{@".contains(first)) || has(b"${") || has(b"{{");
-    is_variable || distinct(value) < 4 || PLACEHOLDERS.iter().any(|word| has(word)) || has_sequence(&lower)
+    let is_left_out = ["...".as_bytes(), "…".as_bytes()].iter().any(|dots| value.ends_with(dots));
+    is_variable
+        || is_left_out
+        || distinct(value) < 4
+        || PLACEHOLDERS.iter().any(|word| has(word))
+        || has_sequence(&lower)
 }
 
 /// Whether eight characters follow each other as in the alphabet or in counting.
@@ -164,12 +170,14 @@ mod tests {
             "xxxxxxxxxxxx",
             "aaaa",
             "<password>",
+            "sk-...",
+            "sk-proj-…",
             "{{ password }}",
         ] {
             assert!(is_placeholder(value.as_bytes()), "{value}");
         }
         assert!(is_placeholder(b"0123456789"));
-        for value in ["hunter2!", "kd83jsU2"] {
+        for value in ["hunter2!", "kd83jsU2", "a1b...2c3", "kd83jsU2.."] {
             assert!(!is_placeholder(value.as_bytes()), "{value}");
         }
     }
