@@ -171,6 +171,8 @@ impl<'a, 'o> DeclaredLayer<'a, 'o> {
             return Ok(vec![self.one_file(files, &rules)?]);
         }
         let found = self.scanner.scan(from, &scan_options_of(files))?;
+        let target = files.to.value.entry().map_or(0, |to| to.as_bytes().len());
+        self.scanner.keep_copies(from, target, &found)?;
         let mut copied = entries(found.iter(), files.to.value.entry(), &rules)?;
         if let Some(to) = files.to.value.entry() {
             // The directory that is copied is like those in it.

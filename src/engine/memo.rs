@@ -396,7 +396,7 @@ impl<'a> Memos<'a> {
     pub fn learn(&mut self, content: &Content, id: ContentId) {
         let ContentSource::File(path, stamp) = &content.source else { return };
         let trusted = stamp.is_settled(self.now).then_some(id);
-        self.files().learn(path.as_os_str().as_bytes(), (*stamp, trusted));
+        self.files().learn(path, (*stamp, trusted));
     }
 
     /// The identities of a zip archive's entries: hashes of their compressed bytes, so that nothing is

@@ -4,9 +4,14 @@
 //! Paths lie in one piece of memory and not in one each, and what is found again is marked and not copied: of ten
 //! thousand files that is most of what a rebuild would have to ask memory for.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::Arc;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap as _, Serializer};
@@ -28,10 +33,40 @@ pub(super) struct FileContents {
     /// Which of them this build saw as they were.
     seen: Vec<bool>,
     /// The facts that this build learned.
-    learned: BTreeMap<Vec<u8>, StampedContent>,
+    learned: BTreeMap<LearnedPath, StampedContent>,
     /// Behind the record that was asked for last.
     next: usize,
 }
+
+/// A path that the entry of a layer has too, in the order of its bytes.
+#[derive(Clone)]
+struct LearnedPath(Arc<Path>);
+
+impl Borrow<[u8]> for LearnedPath {
+    fn borrow(&self) -> &[u8] {
+        self.0.as_os_str().as_bytes()
+    }
+}
+
+impl Ord for LearnedPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        Borrow::<[u8]>::borrow(self).cmp(other.borrow())
+    }
+}
+
+impl PartialOrd for LearnedPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for LearnedPath {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for LearnedPath {}
 
 #[derive(Clone)]
 struct FileRecord {
@@ -99,8 +134,8 @@ impl FileContents {
     }
 
     /// This build found out what a file holds.
-    pub(super) fn learn(&mut self, path: &[u8], seen: StampedContent) {
-        self.learned.insert(path.to_vec(), seen);
+    pub(super) fn learn(&mut self, path: &Arc<Path>, seen: StampedContent) {
+        self.learned.insert(LearnedPath(Arc::clone(path)), seen);
     }
 
     /// Whether what the next build is to know is another record than this build began with.
@@ -114,7 +149,7 @@ impl FileContents {
             |(record, seen): &(&FileRecord, &bool)| **seen && !self.learned.contains_key(self.path(record));
         let kept = self.before.iter().zip(&self.seen).filter(is_kept);
         let mut kept = kept.map(|(record, _)| (self.path(record), &record.seen)).peekable();
-        let mut learned = self.learned.iter().map(|(path, seen)| (&path[..], seen)).peekable();
+        let mut learned = self.learned.iter().map(|(path, seen)| (path.borrow(), seen)).peekable();
         std::iter::from_fn(move || match (kept.peek(), learned.peek()) {
             (Some((old, _)), Some((new, _))) if old < new => kept.next(),
             (Some(_), None) => kept.next(),
@@ -233,7 +268,7 @@ mod tests {
                 }
             }
             for (path, number) in learned {
-                files.learn(&path, seen(number));
+                files.learn(&Path::new(std::ffi::OsStr::from_bytes(&path)).into(), seen(number));
                 let is_trusted = seen(number).1.is_some();
                 let known = if is_trusted { Some(seen(number)) } else { before.get(&path).copied() };
                 prop_assert_eq!(files.get(&path), known);

@@ -121,6 +121,16 @@ pub enum ScanError {
     /// More globs, or longer ones, than are compiled and matched.
     #[error(transparent)]
     TooMuch(#[from] OverBudget),
+    /// More paths, or longer ones, than an image may have.
+    #[error(
+        "the paths in `{}` take more than {} MiB, the most that an image may have, with 200 bytes for each file",
+        shown_path(path),
+        super::room::MAX_PATHS >> 20
+    )]
+    Paths {
+        /// The root.
+        path: PathBuf,
+    },
     /// Nothing matches.
     #[error("nothing in `{}` matches {}", shown_path(path), listed(&quoted(patterns)))]
     NothingIncluded {
@@ -186,6 +196,9 @@ impl Explain for ScanError {
             Self::NotPatterns { .. } => "save it as UTF-8, one pattern a line".to_owned(),
             Self::TooMuch(_) => {
                 "name directories instead of the files in them, or use fewer patterns with wildcards".to_owned()
+            }
+            Self::Paths { .. } => {
+                format!("leave out what the image does not need, with `exclude` or a line in `{IGNORE_FILE}`")
             }
             Self::NothingIncluded { literally, .. } if !literally.is_empty() => {
                 format!("`[…]` is one of several characters, `{{…}}` one of several texts: write {} for the name itself", listed(&quoted(literally)))

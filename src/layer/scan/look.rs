@@ -11,6 +11,7 @@ use super::filter::Filter;
 use super::found::{FoundKind, TreeItem};
 use super::options::{LeftOut, ScanOptions};
 use super::remarks::{self, Remarks};
+use super::room::PathRoom;
 use super::walk::{self, TreeWalk, included};
 use crate::runtime::workers::Workers;
 
@@ -21,7 +22,7 @@ use crate::runtime::workers::Workers;
 /// `root`, or when a glob is wrong or includes nothing.
 #[cfg(test)]
 pub fn scan(root: &Path, options: &ScanOptions, workers: &Workers) -> Result<Vec<TreeItem>, ScanError> {
-    look(root, options, &LeftOut::default(), workers).map(|(found, _)| found)
+    look(root, options, &LeftOut::default(), &PathRoom::default(), workers).map(|(found, _)| found)
 }
 
 /// As `scan`, without what is left out, and with what is worth telling.
@@ -29,6 +30,7 @@ pub(super) fn look(
     root: &Path,
     options: &ScanOptions,
     left_out: &LeftOut,
+    room: &PathRoom,
     workers: &Workers,
 ) -> Result<(Vec<TreeItem>, Remarks), ScanError> {
     let metadata = fs::metadata(root).map_err(io_error("read", root))?;
@@ -37,7 +39,7 @@ pub(super) fn look(
     }
     let ScanOptions { xattrs, directories, .. } = *options;
     let (filter, left_out) = (Filter::new(root, options)?, left_out.below(root));
-    let walk = TreeWalk { filter, left_out, xattrs, directories, workers };
+    let walk = TreeWalk { filter, left_out, xattrs, directories, room: room.clone(), workers };
     let mut found = included(walk.tree(root)?);
     if found.is_empty() && !options.include.is_empty() {
         return Err(ScanError::NothingIncluded {

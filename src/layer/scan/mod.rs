@@ -24,6 +24,7 @@ mod look;
 mod options;
 mod readings;
 mod remarks;
+mod room;
 mod rules;
 mod scanner;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::error::{ScanError, listed, quoted};
 use super::filter::{Filter, few_globs, literally};
 use super::found::{FoundKind, TreeItem};
 use super::options::{IGNORE_FILE, ScanOptions};
+use super::room::PathRoom;
 use super::walk::{TreeWalk, included};
 use crate::runtime::workers::Workers;
 use crate::types::shown::{shown, shown_path};
@@ -131,7 +132,14 @@ pub(super) fn literal_includes(
     };
     // A fault of the tree was found before, or does not matter to a hint.
     let Ok(filter) = Filter::new(root, &options) else { return Vec::new() };
-    let walk = TreeWalk { filter, left_out: BTreeSet::new(), xattrs: false, directories: false, workers };
+    let walk = TreeWalk {
+        filter,
+        left_out: BTreeSet::new(),
+        xattrs: false,
+        directories: false,
+        room: PathRoom::default(),
+        workers,
+    };
     let found = walk.tree(root).map(included).unwrap_or_default();
     let unmatched = walk.filter.unmatched(literal.len(), found.iter().map(TreeItem::relative));
     let is_matched = |(at, _): &(usize, String)| !unmatched.contains(at);

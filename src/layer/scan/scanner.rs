@@ -9,6 +9,7 @@ use super::look::{look, look_at_file};
 use super::options::{LeftOut, ScanOptions};
 use super::readings::Readings;
 use super::remarks::Remarks;
+use super::room::PathRoom;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::workers::Workers;
 
@@ -19,6 +20,8 @@ pub struct Scanner {
     left_out: LeftOut,
     seen: Mutex<Memory>,
     readings: Readings,
+    /// For what is found, and for the entries that are made of it for layers of the build file.
+    room: [PathRoom; 2],
     interrupt: Interrupt,
 }
 
@@ -64,12 +67,20 @@ impl Scanner {
         if let Some((_, _, found)) = self.seen().scanned.iter().find(same) {
             return Ok(Arc::clone(found));
         }
-        let (found, remarks) = look(root, options, &self.left_out, &self.workers)?;
+        let (found, remarks) = look(root, options, &self.left_out, &self.room[0], &self.workers)?;
         let found = Arc::new(found);
         let mut seen = self.seen();
         seen.scanned.push((root.to_owned(), options.clone(), Arc::clone(&found)));
         seen.remarks.extend(remarks);
         Ok(found)
+    }
+
+    /// Takes room for entries of what was found below `root`, whose paths begin with `target` bytes.
+    ///
+    /// # Errors
+    /// When the paths of all of them are too many or too long.
+    pub fn keep_copies(&self, root: &Path, target: usize, found: &[TreeItem]) -> Result<(), ScanError> {
+        self.room[1].copy(root, target, found)
     }
 
     /// As [`look_at_file`]. Of the options, those count that are about a single file.

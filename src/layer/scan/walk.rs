@@ -16,6 +16,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat};
 use super::error::{ScanError, io_error};
 use super::filter::Filter;
 use super::found::{FoundKind, TreeItem, is_whiteout};
+use super::room::PathRoom;
 use crate::runtime::workers::Workers;
 use crate::types::stamp::Stamp;
 
@@ -66,6 +67,8 @@ pub(super) struct TreeWalk<'a> {
     pub(super) xattrs: bool,
     /// Whether directories are looked at, too.
     pub(super) directories: bool,
+    /// The room for the paths that are found.
+    pub(super) room: PathRoom,
     pub(super) workers: &'a Workers,
 }
 
@@ -80,10 +83,10 @@ impl TreeWalk<'_> {
         while !level.is_empty() {
             let many = if count < MANY_ENTRIES { MANY_DIRECTORIES } else { FEW_DIRECTORIES };
             let read: Vec<Vec<WalkItem>> = if level.len() < many {
-                level.iter().map(|directory| self.read(directory)).collect::<Result<_, _>>()?
+                level.iter().map(|directory| self.read(root, directory)).collect::<Result<_, _>>()?
             } else {
                 let read =
-                    || level.par_iter().map(|directory| self.read(directory)).collect::<Result<_, _>>();
+                    || level.par_iter().map(|directory| self.read(root, directory)).collect::<Result<_, _>>();
                 self.workers.pool()?.install(read)?
             };
             level = read.iter().flatten().filter_map(OpenDirectory::of).collect();
@@ -94,13 +97,19 @@ impl TreeWalk<'_> {
     }
 
     /// The entries of a directory, sorted by name.
-    fn read(&self, directory: &OpenDirectory) -> Result<Vec<WalkItem>, ScanError> {
+    fn read(&self, root: &Path, directory: &OpenDirectory) -> Result<Vec<WalkItem>, ScanError> {
         let unreadable =
             |error: rustix::io::Errno| io_error("read the directory", &directory.path)(error.into());
         let open = open(directory).map_err(unreadable)?;
         let names = DirectoryNames::read(&open).map_err(unreadable)?;
         let look = |name: &DirectoryName| {
-            self.look(directory, open.as_fd(), names.get(name), name.file_type).transpose()
+            let found = self.look(directory, open.as_fd(), names.get(name), name.file_type);
+            found
+                .and_then(|found| {
+                    found.iter().try_for_each(|item| self.room.keep(root, &item.found))?;
+                    Ok(found)
+                })
+                .transpose()
         };
         if names.entries.len() < MANY_NAMES {
             names.entries.iter().filter_map(look).collect()

@@ -64,3 +64,40 @@ fn a_hidden_file_is_told_of_many_volumes_in_part() {
     assert_eq!(told.len(), 1_001);
     assert_eq!(told[1_000], "there are 2000 more findings of the rule `below-volume`");
 }
+
+/// A checkout of few bytes may have them: all files are one.
+#[test]
+fn long_paths_of_many_files_are_refused() {
+    let project = with("");
+    let files = project.path("files");
+    let mut deep = std::fs::File::open(&files).unwrap();
+    let name = "d".repeat(250);
+    for _ in 0..14 {
+        rustix::fs::mkdirat(&deep, &name, rustix::fs::Mode::RWXU).unwrap();
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY;
+        deep = rustix::fs::openat(&deep, &name, flags, rustix::fs::Mode::empty()).unwrap().into();
+    }
+    let flags = rustix::fs::OFlags::CREATE | rustix::fs::OFlags::WRONLY;
+    let make = |range: std::ops::Range<usize>| {
+        for number in range {
+            rustix::fs::openat(&deep, number.to_string(), flags, rustix::fs::Mode::RUSR).unwrap();
+        }
+    };
+    make(0..20_000);
+    project.pack("plan").ok();
+    make(20_000..30_000);
+    let said = project.pack("plan").fails(1);
+    said.says(&["the paths in `", "files` take more than 100 MiB"]).hints();
+}
+
+#[test]
+fn one_tree_is_not_copied_without_end() {
+    let project = Project::new();
+    let copies = lines(3_000, |number| format!("{{ from = \"files/\", to = \"/q{number}/\" }},"));
+    let head = "[image]\nname = \"localhost/a\"\nbase = \"scratch\"\n[[layer]]\nname = \"l\"\n";
+    project.write("build.toml", format!("{head}files = [\n{copies}]\n"));
+    for number in 0..1_000 {
+        project.write(&format!("files/{number}"), "a");
+    }
+    project.pack("plan").fails(1).says(&["files/` take more than 100 MiB"]).hints();
+}
