@@ -57,7 +57,8 @@ pub(super) fn finish(
     let soci = indexes.into_iter().flatten();
     let attachments =
         soci.map(|document| Attachment { document, blobs: vec![soci_config()], referrer: None }).collect();
-    Ok(Finished { root, images, attachments, tags, notes })
+    let fixed = fixed(request, &facts, &tags);
+    Ok(Finished { root, images, attachments, tags, fixed, notes })
 }
 
 fn index_of(
@@ -152,6 +153,22 @@ pub(super) fn tags(request: &Request, facts: &Facts) -> Result<Vec<Tag>, BoxedEr
         }
     }
     Ok(tags)
+}
+
+/// Those of `tags` that may not move, by what the build file or the tag itself says of them.
+pub(super) fn fixed(request: &Request, facts: &Facts, tags: &[Tag]) -> Vec<Tag> {
+    if request.allow_retag {
+        return Vec::new();
+    }
+    let moving = request.settings.tags.iter().filter(|template| template.value.moves(facts));
+    // One that has no value is reported where it is used.
+    let mut moving: Vec<Tag> =
+        moving.filter_map(|template| template.value.template().resolve_tag(facts).ok()).collect();
+    if request.settings.tags.is_empty() {
+        let default = Template::default_tag(facts);
+        moving.extend(default.moves(facts).then(|| default.resolve_tag(facts).ok()).flatten());
+    }
+    tags.iter().filter(|tag| !moving.contains(tag)).cloned().collect()
 }
 
 fn resolve<T, V>(

@@ -27,6 +27,9 @@ pub enum BuildError {
     /// `--locked`, and the base is not in the lock.
     #[error("`build.lock` does not pin the base `{0}`, and `--locked` forbids to change it")]
     NotLocked(String),
+    /// A tree with changes that no commit has, where these are refused.
+    #[error("the working tree has uncommitted changes, and a strict build refuses them")]
+    UncommittedChanges,
     /// A level that the encoder does not have.
     #[error("`{0}` is not a compression that can be written")]
     Level(String),
@@ -100,7 +103,7 @@ pub enum BuildError {
 impl Explain for BuildError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotLocked(_) => Kind::Policy,
+            Self::NotLocked(_) | Self::UncommittedChanges => Kind::Policy,
             Self::Interrupted(_) | Self::Stopped | Self::Content(ContentError::Interrupted(_)) => {
                 Kind::Interrupted
             }
@@ -120,6 +123,11 @@ impl Explain for BuildError {
             }
             Self::NotLocked(_) => {
                 "run `pack build` without `--locked`, or `pack update`, and commit build.lock".into()
+            }
+            Self::UncommittedChanges => {
+                "commit them, or add them to .gitignore; `--allow-dirty` builds all the same, and so does `strict = \
+                 false` in `[image]`, which is `true` by default where a CI system sets CI"
+                    .into()
             }
             Self::Level(_) => "gzip has levels 1 to 9, zstd 1 to 19".into(),
             Self::Missing { source, path }

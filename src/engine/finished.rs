@@ -14,6 +14,8 @@ pub struct Finished {
     pub attachments: Vec<Attachment>,
     /// The tags.
     pub tags: Vec<Tag>,
+    /// Those of them that may not move.
+    pub fixed: Vec<Tag>,
     /// Notes about the derivation for the user.
     pub notes: Vec<String>,
 }

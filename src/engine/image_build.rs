@@ -28,6 +28,7 @@ use super::prepared::PreparedBuild;
 use super::preview::scanner;
 use super::publish::{Presence, presence, publish, put_back};
 use super::question::TagQuestion;
+use super::refusal::refused;
 use super::report::Report;
 use super::request::Request;
 use super::session::Session;
@@ -36,11 +37,14 @@ use crate::bases::LayerIndex;
 use crate::layer::{Buffers, Scanner};
 use crate::oci::{Image, NewLayer};
 use crate::plan::{Plan, PlannedLayer};
+use crate::project::config::Facts;
 use crate::runtime::events::{ImageId, Stage, enter};
 use crate::runtime::interrupt::Interrupt;
 use crate::transport::Blob;
+use crate::transport::taken_tag::TakenTag;
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
+use crate::types::reference::Tag;
 
 /// The bytes that are held of a planned image for each entry of its layers: about those of an entry, its path, its
 /// stamp and its key.
@@ -56,6 +60,8 @@ pub(super) struct ImageBuild<'r> {
     targets: &'r [Target],
     log: ImageLog,
     question: TagQuestion,
+    /// Whether tags that are known already may not move.
+    fixes_early: bool,
     lookups: Option<Lookups>,
     scanner: Option<Scanner>,
     inputs: Option<Inputs>,
@@ -129,6 +135,7 @@ impl<'r> ImageBuild<'r> {
             targets,
             log,
             question: TagQuestion::default(),
+            fixes_early: false,
             lookups: None,
             scanner: None,
             inputs: None,
@@ -140,9 +147,13 @@ impl<'r> ImageBuild<'r> {
     /// Asks the targets, and looks at the inputs from outside meanwhile. Whether the outcome of a build of them is known.
     pub(super) fn scan(&mut self) -> Result<bool, BoxedError> {
         let (session, request) = (self.session, self.request);
+        if request.settings.refuse_changes && request.facts.git.as_ref().is_some_and(|git| git.dirty) {
+            return Err(BuildError::UncommittedChanges.into());
+        }
         derive::check(request, &derive::early(&request.facts))?;
         // A tag that is wrong is reported where it is used.
         let tags = tags(request, &request.facts).unwrap_or_default();
+        self.fixes_early = self.fix(&request.facts, &tags);
         self.question = TagQuestion::ask(self.id, self.targets, tags);
         let mut lookups = lookups(session, request)?;
         if inputs::is_new(&session.store, request) {
@@ -159,6 +170,18 @@ impl<'r> ImageBuild<'r> {
         Ok(self.earlier.is_some())
     }
 
+    /// Tells the targets which of `tags` may not move; whether there are any.
+    fn fix(&self, facts: &Facts, tags: &[Tag]) -> bool {
+        let fixed = derive::fixed(self.request, facts, tags);
+        self.targets.iter().for_each(|target| target.fix(&fixed));
+        !fixed.is_empty()
+    }
+
+    /// Whether a target that is asked for tags may answer that nothing is to be sent to it.
+    pub(super) const fn fixes_early(&self) -> bool {
+        self.fixes_early
+    }
+
     /// The question to the targets, to wait for the answer without this image.
     pub(super) fn take_question(&mut self) -> TagQuestion {
         std::mem::take(&mut self.question)
@@ -169,9 +192,12 @@ impl<'r> ImageBuild<'r> {
         let Some(report) = self.earlier.take() else { return Ok(None) };
         for target in self.targets {
             let is_current = match &report.digest {
-                Some(digest) => {
-                    presence(&**target, digest, &report.tags, &report.attachments)? == Presence::Current
-                }
+                Some(digest) => match presence(&**target, digest, &report.tags, &report.attachments) {
+                    Ok(presence) => presence == Presence::Current,
+                    // The refusal can say more when the image is at hand.
+                    Err(error) if TakenTag::behind(&error).is_some() => false,
+                    Err(error) => return Err(error),
+                },
                 None => false,
             };
             if !is_current {
@@ -304,17 +330,21 @@ impl<'r> ImageBuild<'r> {
 
     /// Derives the image. If every layer was known, a target that is current is left alone, and nothing was sent before.
     pub(super) fn document(&mut self) -> Result<Documents, BoxedError> {
-        let (request, targets, log) = (self.request, self.targets, self.log.clone());
+        let (session, request, targets, log) = (self.session, self.request, self.targets, self.log.clone());
         let planned = self.planned()?;
         let is_known = derive::all_known(&planned.prepared.plan).is_some();
         let finished = finish(request, &planned.prepared, &planned.all_layers())?;
         log.tell(BuildEvent::Derived(DerivedImage::of(request, &finished)));
         planned.stale.clear();
         planned.lacking.clear();
+
         let (digest, attachments) = (finished.root.digest(), finished.attached());
         for (number, target) in targets.iter().enumerate() {
-            let found = match is_known {
-                true => presence(&**target, &digest, &finished.tags, &attachments)?,
+            target.fix(&finished.fixed);
+            let is_asked = is_known || !finished.fixed.is_empty() && target.capabilities().is_remote();
+            let found = match is_asked {
+                true => presence(&**target, &digest, &finished.tags, &attachments)
+                    .map_err(|error| refused(error, &finished, &session.store))?,
                 false => Presence::Stale,
             };
             let has = match found {
@@ -472,7 +502,8 @@ fn conclude(
     for (number, target) in whole.into_iter().chain(rest).chain(remote) {
         session.interrupt.check().map_err(BuildError::from)?;
         let _step = session.progress.step(Stage::Conclude, &target.name());
-        let delivery = publish(&**target, finished)?;
+        let delivery =
+            publish(&**target, finished).map_err(|error| refused(error, finished, &session.store))?;
         log.tell(BuildEvent::Tagged { target: number, delivery });
     }
     Ok(())

@@ -81,6 +81,7 @@ impl Inputs {
             lock: _,
             project,
             name,
+            allow_retag: _,
             cache: _,
             own: _,
             reads_base: _,
@@ -221,6 +222,8 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         users,
         config,
         check,
+        // It refuses a build before this, and changes none.
+        refuse_changes: _,
         strict,
         cache,
         registries,

@@ -121,6 +121,7 @@ mod tests {
             attachments: attachments.to_vec(),
             images: vec![image],
             tags: vec!["1.0".parse().expect("a tag")],
+            fixed: Vec::new(),
             notes: Vec::new(),
         }
     }

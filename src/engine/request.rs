@@ -34,6 +34,8 @@ pub struct Request {
     pub project: PathBuf,
     /// The repository that the image is named after.
     pub name: Repository,
+    /// Whether every tag may be moved to the new image.
+    pub allow_retag: bool,
     /// The use of the cache in a registry.
     pub cache: CachePolicy,
     /// The files that are read and written besides the input.

@@ -10,6 +10,8 @@
 //! A build of one image is a run of one. An image that fails takes its own work along, and nothing that another image
 //! wants; no tag of it moves after that. Tags of an image move only when all of it is where it goes.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -106,6 +108,10 @@ struct Slot<'r> {
     /// Its base, where that was opened ahead of the plan.
     base: Mutex<Option<OpenedAhead>>,
     build: Mutex<ImageBuild<'r>>,
+    /// The targets that have a tag which may not move, by number: the image is there or is refused, so nothing is sent.
+    held: Mutex<BTreeSet<usize>>,
+    /// Whether targets may turn out to be held when they have answered.
+    may_be_held: AtomicBool,
     /// The makers' sides of its configurations, which are sent while they are made.
     configs: Mutex<Vec<Option<BlobGrower>>>,
     log: ImageLog,
@@ -129,6 +135,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Slot<'_> {
+    /// Notes the targets that need not be sent anything, now that all have answered.
+    fn hold(&self) {
+        let targets = self.targets.iter().enumerate();
+        let held = targets.filter(|(_, target)| target.has_fixed()).map(|(number, _)| number);
+        lock(&self.held).extend(held);
+    }
+
+    fn is_held(&self, number: usize) -> bool {
+        lock(&self.held).contains(&number)
+    }
+
     fn is_open(&self) -> bool {
         matches!(*lock(&self.end), End::Open)
     }
@@ -153,6 +170,8 @@ impl<'r> Run<'r> {
                 targets: job.targets,
                 base: Mutex::default(),
                 build: Mutex::new(ImageBuild::new(image, session, job.request, job.targets, log.clone())),
+                held: Mutex::default(),
+                may_be_held: AtomicBool::new(false),
                 configs: Mutex::default(),
                 log,
                 interrupt: Mutex::new(session.interrupt.part()),
@@ -208,7 +227,11 @@ impl<'r> Run<'r> {
     }
 
     fn scan(&self, image: ImageId) -> Result<(), BoxedError> {
-        let is_known = lock(&self.slot(image).build).scan()?;
+        let slot = self.slot(image);
+        let mut build = lock(&slot.build);
+        let is_known = build.scan()?;
+        slot.may_be_held.store(build.fixes_early(), Ordering::Relaxed);
+        drop(build);
         self.scheduler.with(|graph| {
             if is_known {
                 graph.add(Node::Look(image), image);
@@ -226,6 +249,7 @@ impl<'r> Run<'r> {
         // Layers are built while the answer is waited for.
         let question = lock(&slot.build).take_question();
         question.wait()?;
+        slot.hold();
         let report = lock(&slot.build).look()?;
         drop(step);
         match report {
@@ -249,6 +273,7 @@ impl<'r> Run<'r> {
         if build.is_answered() {
             let _step = self.session.progress.step(Stage::Ask, "targets");
             build.take_question().wait()?;
+            slot.hold();
         } else {
             self.scheduler.with(|graph| graph.add(Node::Look(image), image));
         }
@@ -352,10 +377,11 @@ impl<'r> Run<'r> {
     }
 
     /// Adds a blob that a target takes while it is made. The session for it is opened while the target is asked for its
-    /// tags, unless several targets are asked: what one of them refuses must be known before another receives anything.
+    /// tags, unless a refusal must be known before: of one of several targets, or of a tag that may not move.
     fn add_follow(&self, graph: &mut Graph, image: ImageId, send: SendId) {
-        let asked = self.slot(image).targets.iter().filter(|target| !target.capabilities().is_local());
-        let waits = asked.count() > 1;
+        let slot = self.slot(image);
+        let asked = slot.targets.iter().filter(|target| !target.capabilities().is_local());
+        let waits = asked.count() > 1 || slot.may_be_held.load(Ordering::Relaxed);
         add_send(graph, image, send, waits.then_some(Node::Look(image)));
     }
 
@@ -512,7 +538,11 @@ impl<'r> Run<'r> {
         let slot = self.slot(image);
         let _entered = enter(image);
         let Some(target) = slot.targets.get(number).filter(|_| slot.is_open()) else { return };
+        let is_held = slot.is_held(number);
         let (blob, followed) = match content {
+            SendContent::Blob(blob) if is_held => (*blob, Some(Delivery::Present)),
+            // What becomes of it is known with the digest of the image.
+            SendContent::Growing(..) if is_held => return,
             SendContent::Blob(blob) => (*blob, None),
             SendContent::Growing(growing, _) => {
                 let followed = target.follow(&growing);
@@ -523,7 +553,7 @@ impl<'r> Run<'r> {
         };
         let interrupted = self.session.interrupt.check().map_err(|error| BuildError::from(error).into());
         let brought = match followed {
-            Some(delivery) => Ok((delivery, true)),
+            Some(delivery) => Ok((delivery, !is_held)),
             None => bring_to(target, &blob).map(|delivery| (delivery, false)),
         };
         match interrupted.and(brought) {

@@ -4,3 +4,4 @@ pub mod copy;
 pub mod ledger;
 pub mod rebase;
 pub mod record;
+mod retag;

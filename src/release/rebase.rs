@@ -19,11 +19,13 @@ use crate::oci::{
     RawDocument, soci, to_json,
 };
 use crate::release::copy::{CopyError, DeliveryCount, blob_of, deliver};
+use crate::release::retag::fix;
 use crate::runtime::budget::{Budget, OverBudget};
 use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
 use crate::store::Store;
 use crate::transport::load::{load_image, load_manifest, offers, platform_of, soci_index};
+use crate::transport::taken_tag::{revision_of, with_revision};
 use crate::transport::{Blob, Destination, Source};
 use crate::types::check_policy::CheckPolicy;
 use crate::types::digest::Digest;
@@ -69,6 +71,8 @@ pub struct RebaseRequest<'a> {
     pub destination: &'a dyn Destination,
     /// The tags.
     pub tags: &'a [Tag],
+    /// Whether a tag of a registry may be moved from another image.
+    pub allow_retag: bool,
     /// The local store: what is known of bases.
     pub store: &'a Store,
     /// Who is told.
@@ -250,12 +254,14 @@ pub fn rebase(request: &RebaseRequest<'_>) -> Result<RebaseReport, BoxedError> {
     };
     request.policy.notes(&findings).into_iter().for_each(|note| request.progress.note(note));
     let digest = result.digest();
+    fix(request.destination, request.tags, request.allow_retag);
+    let refused = |error| with_revision(error, || rebased.first().and_then(revision_of));
     let mut report = RebaseReport {
         destination: request.destination.name(),
         digest,
         previous: root.digest(),
         tags: request.tags.to_vec(),
-        current: request.destination.is_current(&digest, request.tags)?,
+        current: request.destination.is_current(&digest, request.tags).map_err(refused)?,
         images: parts,
         blobs: DeliveryCount::default(),
         findings,
@@ -272,7 +278,7 @@ pub fn rebase(request: &RebaseRequest<'_>) -> Result<RebaseReport, BoxedError> {
             request.destination.document(document)?;
         }
     }
-    request.destination.finish(&result, request.tags)?;
+    request.destination.finish(&result, request.tags).map_err(refused)?;
     Ok(report)
 }
 

@@ -8,6 +8,7 @@ pub mod docker;
 pub mod layout;
 pub mod load;
 pub mod registry;
+pub mod taken_tag;
 #[cfg(test)]
 mod tests;
 
@@ -162,6 +163,17 @@ pub trait Destination: Send + Sync {
         Ok(())
     }
 
+    /// Says which tags may be made and may not be moved from now on. Of those, [`Destination::begin`] looks at all; a
+    /// question or a last step that finds one of them elsewhere fails with [`taken_tag::TakenTag`]. Where names are the
+    /// user's own, on this machine, they move freely.
+    fn fix(&self, _tags: &[Tag]) {}
+
+    /// Whether a tag that may not move was seen to exist. The image is there then, or is going to be refused: no blob need
+    /// be sent before its digest is known.
+    fn has_fixed(&self) -> bool {
+        false
+    }
+
     /// Makes sure that the blob is there. Called from several threads.
     ///
     /// # Errors
@@ -208,7 +220,7 @@ pub trait Destination: Send + Sync {
     /// Whether every tag resolves to `digest` already, so that nothing need be done.
     ///
     /// # Errors
-    /// When the question cannot be asked.
+    /// When the question cannot be asked, or a tag that may not move resolves to another image.
     fn is_current(&self, digest: &Digest, tags: &[Tag]) -> Result<bool, BoxedError>;
 
     /// Takes a tag or an image away, and answers whether there was any. Blobs stay until the place collects them. No

@@ -3,9 +3,10 @@
 //! A destination asks as little as it can. Whether there is anything to do is one HEAD per tag; if there
 //! is, the manifest that the first tag resolves to now says which blobs are there without asking for each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::taken_tag::{TakenTag, revision_in};
 use super::{
     Blob, BlobStream, Capabilities, Delivery, Destination, GrowingBlob, ImageName, Locality, Source,
 };
@@ -93,6 +94,8 @@ struct RegistryState {
     previous: Option<Descriptor>,
     /// The digests that tags were seen to resolve to, before anything was pushed.
     seen: BTreeMap<Tag, Option<Descriptor>>,
+    /// Tags that may not move.
+    fixed: BTreeSet<Tag>,
     /// Tags that were seen to resolve to this digest.
     current: BTreeMap<Tag, Digest>,
     /// The pushed blobs, to push them again if the registry lost them.
@@ -213,6 +216,32 @@ impl RegistryDestination {
         })
     }
 
+    fn is_fixed(&self, tag: &Tag) -> bool {
+        self.state().fixed.contains(tag)
+    }
+
+    /// Makes a tag that may not exist yet, unless it resolves to the document already.
+    fn put_new(&self, tag: &Tag, document: &RawDocument) -> Result<Delivery, BoxedError> {
+        self.put_over(tag, document, None).map_err(|error| match error {
+            RegistryError::Moved { found: Some(found), .. } => {
+                self.taken(tag, found, document.digest()).into()
+            }
+            error => error.into(),
+        })
+    }
+
+    /// The refusal of `digest` under a tag that resolves to `found`.
+    fn taken(&self, tag: &Tag, found: Digest, digest: Digest) -> TakenTag {
+        let there = source(self.client.clone(), self.repository.at_digest(found));
+        TakenTag {
+            name: format!("{}:{tag}", self.repository),
+            found,
+            found_revision: revision_in(&there),
+            digest,
+            revision: None,
+        }
+    }
+
     /// Pushes with what was pushed before, should the registry have lost it.
     fn with_pushed<T>(&self, push: impl FnOnce(PushedParts<'_>) -> T) -> T {
         let state = self.state();
@@ -225,12 +254,26 @@ impl RegistryDestination {
 
 impl Destination for RegistryDestination {
     fn begin(&self, tags: &[Tag]) -> Result<(), BoxedError> {
-        if let Some(tag) = tags.first() {
-            let found = self.resolve(tag)?;
-            self.state().previous.clone_from(&found);
-            self.state().seen.insert(tag.clone(), found);
+        for (number, tag) in tags.iter().enumerate() {
+            if number == 0 || self.is_fixed(tag) {
+                let found = self.resolve(tag)?;
+                let mut state = self.state();
+                if state.previous.is_none() {
+                    state.previous.clone_from(&found);
+                }
+                state.seen.insert(tag.clone(), found);
+            }
         }
         Ok(())
+    }
+
+    fn fix(&self, tags: &[Tag]) {
+        self.state().fixed = tags.iter().cloned().collect();
+    }
+
+    fn has_fixed(&self) -> bool {
+        let state = self.state();
+        state.fixed.iter().any(|tag| matches!(state.seen.get(tag), Some(Some(_))))
     }
 
     fn blob(&self, blob: &Blob) -> Result<Delivery, BoxedError> {
@@ -305,7 +348,11 @@ impl Destination for RegistryDestination {
             if self.state().current.get(tag) == Some(&digest) {
                 continue;
             }
-            self.put(tag.as_str(), root)?;
+            if self.is_fixed(tag) {
+                self.put_new(tag, root)?;
+            } else {
+                self.put(tag.as_str(), root)?;
+            }
             self.state().current.insert(tag.clone(), digest);
         }
         self.remember(root);
@@ -318,7 +365,13 @@ impl Destination for RegistryDestination {
             return Ok(self.client.resolve_for_push(&reference)?.is_some());
         }
         let mut all = true;
+        let mut is_other = false;
         for tag in tags {
+            let is_fixed = self.is_fixed(tag);
+            // There is work to do, and an image to compare with: tags that move need not be asked for.
+            if is_other && !is_fixed {
+                continue;
+            }
             let seen = self.state().seen.remove(tag);
             let found = match seen {
                 Some(found) => found,
@@ -328,10 +381,12 @@ impl Destination for RegistryDestination {
                 Some(descriptor) if descriptor.digest == *digest => {
                     self.state().current.insert(tag.clone(), *digest);
                 }
-                // There is work to do, and an image to compare with: the other tags need not be asked for.
+                Some(descriptor) if is_fixed => {
+                    return Err(self.taken(tag, descriptor.digest, *digest).into());
+                }
                 Some(descriptor) => {
                     self.state().previous.get_or_insert(descriptor);
-                    return Ok(false);
+                    (all, is_other) = (false, true);
                 }
                 None => all = false,
             }

@@ -207,7 +207,7 @@ fn what_publishes_reads_the_registry_unless_the_store_is_named() {
     for (source, digest) in
         [(app.clone(), &released), (format!("docker://{app}"), &released), (format!("store:{app}"), &local)]
     {
-        let copied = project.pack(&format!("copy {source} {host}/shop/prod:1.0")).ok();
+        let copied = project.pack(&format!("copy {source} {host}/shop/prod:1.0 --allow-retag")).ok();
         assert_eq!(copied.stdout.trim_end(), format!("{host}/shop/prod@{digest}"));
         assert_eq!(&in_registry(&project, &format!("{host}/shop/prod:1.0")), digest, "{source}");
     }
@@ -239,7 +239,8 @@ fn what_publishes_reads_the_registry_unless_the_store_is_named() {
         text(&project.pack(&format!("inspect --json {name}")).ok().json()["layers"][0]["digest"])
     };
     for new in [format!("{base}:2"), format!("docker://{base}:2"), format!("store:{base}:2")] {
-        let line = format!("rebase {host}/shop/on:1 --base {new} --old-base docker://{base}:1 -t 2");
+        let line =
+            format!("rebase {host}/shop/on:1 --base {new} --old-base docker://{base}:1 -t 2 --allow-retag");
         project.pack(&line).ok();
         let expected = if new.starts_with("store:") { new.clone() } else { format!("docker://{base}:2") };
         assert_eq!(on(&format!("docker://{host}/shop/on:2")), on(&expected), "{new}");

@@ -263,7 +263,7 @@ fn another_registry(
     change();
     first.requests();
     second.requests();
-    streamer.ok(&["build", app, "--push", "--tag", "2", "--name", &name]);
+    streamer.ok(&["build", app, "--push", "--tag", "2", "--name", &name, "--allow-retag"]);
     let (from, to) = (first.requests(), second.requests());
     assert!(fetched(&from).iter().all(|digest| !base_layers.contains(digest)), "{from:#?}");
     assert_eq!(uploaded(&to).len(), 1 + 1, "the new layer and the configuration: {to:#?}");
@@ -430,7 +430,8 @@ fn a_registry_that_dies_in_the_middle() {
     let before = pack.ok(&["build", &app, "--push"]);
 
     let app = small_project(&directory.join("app"), &host, 200_000_000);
-    let push = pack.command(&["build", app.as_str(), "--push"]).spawn().expect("pack starts");
+    let push =
+        pack.command(&["build", app.as_str(), "--push", "--allow-retag"]).spawn().expect("pack starts");
     server.wait_for_upload("shop/files");
     server.kill();
     let failed: Said = push.wait_with_output().expect("ends").into();
@@ -440,7 +441,7 @@ fn a_registry_that_dies_in_the_middle() {
     let digest = |pack: &Pack| pack.json(&["inspect", &image])["digest"].as_str().map(str::to_owned);
     let visitor = Pack::new(&directory.join("visitor"));
     assert_eq!(digest(&visitor).as_deref(), before.trim().rsplit('@').next(), "the tag is where it was");
-    let after = pack.ok(&["build", &app, "--push"]);
+    let after = pack.ok(&["build", &app, "--push", "--allow-retag"]);
     assert_eq!(digest(&visitor).as_deref(), after.trim().rsplit('@').next());
     assert_ne!(after, before);
 }

@@ -6,6 +6,7 @@ use clap::{Args, ValueHint};
 
 use super::format::OutputFormat;
 use super::image::ImageArgs;
+use super::retag::RetagArgs;
 use super::values::output_file;
 
 const BUILD_HELP: &str = "\
@@ -47,7 +48,7 @@ Exit codes:
   1    Something is wrong with the input: a file, a setting, an artifact
   2    The command line cannot be understood
   3    A registry or the network failed
-  4    A policy refused, such as `--locked`
+  4    A policy refused, such as `--locked`, or a tag that is taken
   70   A bug in `pack`
   130  Interrupted; nothing that a tag resolves to was changed";
 
@@ -62,6 +63,17 @@ pub struct BuildArgs {
     /// The image to build.
     #[command(flatten)]
     pub image: ImageArgs,
+
+    /// The rule about tags that are taken.
+    #[command(flatten)]
+    pub retag: RetagArgs,
+
+    /// Build from a working tree with uncommitted changes where `strict` refuses that
+    ///
+    /// `strict = true` in `[image]` refuses it, and is the default where a CI system sets CI. The image says that its
+    /// commit was changed.
+    #[arg(long, help_heading = "Image")]
+    pub allow_dirty: bool,
 
     /// Add the layers of this build to the cache in the registry, when pushing
     ///

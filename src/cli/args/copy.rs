@@ -7,6 +7,7 @@ use clap::Args;
 use super::format::OutputFormat;
 use super::places::COPY_HELP;
 use super::registries::RegistryArgs;
+use super::retag::RetagArgs;
 use crate::types::platform::Platform;
 
 /// Copy an image or an index byte for byte, and send only missing blobs
@@ -41,6 +42,10 @@ pub struct CopyArgs {
     /// Also copy signatures, SBOMs and other documents that refer to the image
     #[arg(long)]
     pub referrers: bool,
+
+    /// The rule about tags that are taken.
+    #[command(flatten)]
+    pub retag: RetagArgs,
 
     /// How registries are reached.
     #[command(flatten)]

@@ -29,6 +29,7 @@ mod plan;
 mod policy;
 mod rebase;
 mod registries;
+mod retag;
 mod stored;
 mod tag;
 mod update;

@@ -7,6 +7,7 @@ use clap::Args;
 use super::format::OutputFormat;
 use super::policy::PolicyArgs;
 use super::registries::RegistryArgs;
+use super::retag::RetagArgs;
 use super::values::new_tag;
 use crate::types::platform::Platform;
 use crate::types::reference::Tag;
@@ -55,6 +56,10 @@ pub struct RebaseArgs {
     /// The policy about findings.
     #[command(flatten)]
     pub checks: PolicyArgs,
+
+    /// The rule about tags that are taken.
+    #[command(flatten)]
+    pub retag: RetagArgs,
 
     /// How registries are reached.
     #[command(flatten)]

@@ -4,12 +4,14 @@ use clap::Args;
 
 use super::format::OutputFormat;
 use super::registries::RegistryArgs;
+use super::retag::RetagArgs;
 use super::values::new_tag;
 use crate::types::reference::Tag;
 
 const HELP: &str = "\
 Examples:
-  pack tag localhost:5000/shop/app:1.0 stable production
+  pack tag localhost:5000/shop/app:1.0 1
+  pack tag localhost:5000/shop/app:1.0 stable production --allow-retag
   pack tag store:shop/app:1.0 stable
   pack tag oci:images:1.0 1";
 
@@ -28,6 +30,10 @@ pub struct TagArgs {
     /// The tags to add
     #[arg(value_name = "NEWTAG", required = true, value_parser = new_tag)]
     pub tags: Vec<Tag>,
+
+    /// The rule about tags that are taken.
+    #[command(flatten)]
+    pub retag: RetagArgs,
 
     /// How registries are reached.
     #[command(flatten)]

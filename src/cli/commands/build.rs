@@ -14,6 +14,7 @@ use super::super::timings::{self, BuildRecord, HostMachine};
 use super::super::view::explain::{self, Explanation};
 use super::super::view::findings::{ToldNotes, findings};
 use super::events;
+use super::refusal;
 use super::request::{self, CommandRequest};
 use crate::engine::{self, Report, Request};
 use crate::project::config;
@@ -26,6 +27,8 @@ use crate::types::shown::shown_path;
 /// Whatever stopped it; no tag then resolves to anything new.
 pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), CommandError> {
     let mut asked = request::ask(invocation, &args.image, &files(args))?;
+    asked.request.allow_retag = args.retag.allow_retag;
+    asked.request.settings.refuse_changes &= !args.allow_dirty;
     if args.cache_to {
         asked.write_cache(&args.image)?;
     }
@@ -33,7 +36,8 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
     let files = OutputFiles::open(invocation, args)?;
     let session = invocation.session(&asked.request.settings)?;
     let targets = request::targets(invocation, &asked, &session, &args.image.all_outputs())?;
-    let report = engine::build(&session, &asked.request, &targets)?;
+    let report = engine::build(&session, &asked.request, &targets)
+        .map_err(|error| refusal::explained(invocation, &session, &asked.request.name, error))?;
     // The plan's memory is not needed again: to give it back piece by piece takes longer than to end.
     std::mem::forget(targets);
     let unfinished = || CommandError::new(ExitStatus::Bug, "the build ended without an image");

@@ -21,6 +21,7 @@ pub(super) fn run(invocation: &Invocation, args: &CopyArgs) -> Result<(), Comman
         referrers: args.referrers,
         except: &[],
         expected: target.expected,
+        allow_retag: args.retag.allow_retag,
         progress: invocation.progress.clone(),
         interrupt: invocation.interrupt.clone(),
     };
@@ -43,8 +44,9 @@ pub(super) fn tag(invocation: &Invocation, args: &TagArgs) -> Result<(), Command
     let client = invocation.client()?;
     let _lease = invocation.store().ok().map(|store| store.lease());
     let WritableImage { source, target } = place::place(invocation, &client, &args.image)?;
-    let report = copy::tag(&*source, &*target.destination, target.tags.first(), &args.tags)
-        .map_err(|error| invocation.or_in_store(error.into(), &args.image))?;
+    let report =
+        copy::tag(&*source, &*target.destination, target.tags.first(), &args.tags, args.retag.allow_retag)
+            .map_err(|error| invocation.or_in_store(error.into(), &args.image))?;
     show(invocation, args.format.json, &target.prefix, &report, view::copy::tagged(&report));
     Ok(())
 }

@@ -14,6 +14,7 @@ mod names;
 mod place;
 mod plan;
 mod rebase;
+mod refusal;
 mod request;
 mod update;
 

@@ -49,6 +49,7 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
         shared: shared(&client, &args.image),
         destination: &*target.destination,
         tags: &args.tags,
+        allow_retag: args.retag.allow_retag,
         store: &store,
         progress: invocation.progress.clone(),
         interrupt: invocation.interrupt.clone(),

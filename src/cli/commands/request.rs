@@ -45,7 +45,10 @@ pub(super) fn ask(
     let _step = invocation.progress.step(Stage::Look, "settings and git");
     let found = find(invocation, args)?;
     let lookup = |name: &str| invocation.environment.text(name).map(str::to_owned);
-    let environment = Overrides::from_environment(lookup)?;
+    let environment = Overrides {
+        refuse_changes: invocation.environment.is_ci().then_some(true),
+        ..Overrides::from_environment(lookup)?
+    };
     let flags = overrides(invocation, args, found.artifact.clone())?;
     let lock_path = found.build_file.as_ref().map(|file| file.with_file_name(lock::FILE_NAME));
     if flags.untrusted.or(environment.untrusted) == Some(true) {
@@ -91,6 +94,7 @@ pub(super) fn ask(
         facts: Facts { git, version, version_sought: Vec::new(), env, content: None },
         lock,
         project: project_of(found.build_file.as_deref(), found.artifact.as_deref().or(first_app(&settings))),
+        allow_retag: false,
         cache: reading(&settings, &name, args),
         reads_base: false,
         plans_refused: false,
@@ -315,6 +319,7 @@ fn overrides(
         untrusted: args.untrusted.then_some(true),
         allow: args.checks.allow.clone(),
         strict: args.checks.strict.then_some(true),
+        refuse_changes: None,
         jobs: invocation.global.jobs,
         source_date_epoch: invocation.environment.source_date_epoch()?,
     })

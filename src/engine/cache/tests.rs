@@ -138,6 +138,8 @@ impl Town {
             lock: None,
             project: self.project.path().to_owned(),
             name: name.clone(),
+            // The same tags get one image after the other.
+            allow_retag: true,
             cache,
             own: OwnFiles::default(),
         };

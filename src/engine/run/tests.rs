@@ -12,6 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
+use crate::engine::RefusedImage;
 use crate::engine::build_event::BuildEvent;
 use crate::engine::cache::CachePolicy;
 use crate::engine::own::OwnFiles;
@@ -102,6 +103,8 @@ impl Town {
             lock: None,
             project: self.dir(number),
             name: format!("{}/shop/{number}", self.fake.address()).parse().expect("valid"),
+            // The same tags get one image after the other.
+            allow_retag: true,
             cache: CachePolicy::default(),
             own: OwnFiles::default(),
         }
@@ -761,4 +764,88 @@ fn what_was_pushed_from_here_is_not_fetched_to_see_which_blobs_are_there() {
     }
     assert_eq!(push(b"third"), (1, 0), "a damaged memo is a miss");
     assert_eq!(push(b"fourth"), (0, 0));
+}
+
+/// A push of project 0 whose tag may not move.
+fn push_fixed(town: &mut Town, store: &Path) -> (Result<Report, BoxedError>, Vec<String>) {
+    town.requests[0].allow_retag = false;
+    let _ = town.fake.take_log();
+    let result = push_to(town, store, &["shop/0"]);
+    (result, town.fake.take_log().iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn a_tag_with_another_image_is_refused_before_anything_is_sent() {
+    let (mut town, store) = (Town::new(1), temporary());
+    let (first, log) = push_fixed(&mut town, store.path());
+    let first = first.expect("a new tag").digest.expect("a digest");
+    let tag =
+        |method: &str| log.iter().filter(|it| **it == format!("{method} /v2/shop/0/manifests/1")).count();
+    assert_eq!((tag("HEAD"), tag("PUT")), (3, 1), "asked ahead, before and after: {log:?}");
+    write(&town.dir(0).join("own/text"), b"changed");
+    // With what the store knows of layers, and without.
+    for store in [store.path(), temporary().path()] {
+        let (result, log) = push_fixed(&mut town, store);
+        let error = result.expect_err("taken");
+        assert_eq!(error.kind(), Kind::Policy, "{error}");
+        let refused = RefusedImage::behind(&error).expect("with its image");
+        assert_eq!(
+            (refused.taken.found, refused.taken.digest),
+            (first, refused.image.root().expect("one").digest())
+        );
+        assert!(log.iter().all(|it| it.starts_with("HEAD ") || it.starts_with("GET ")), "{log:?}");
+        assert_eq!(town.tag(0), Some(first));
+    }
+    town.requests[0].allow_retag = true;
+    let moved = push_to(&town, store.path(), &["shop/0"]).expect("allowed");
+    assert_eq!(town.tag(0), moved.digest);
+    assert_ne!(moved.digest, Some(first));
+}
+
+#[test]
+fn the_same_image_under_a_fixed_tag_is_one_question_from_any_machine() {
+    let (mut town, store) = (Town::new(1), temporary());
+    let digest = push_fixed(&mut town, store.path()).0.expect("pushed").digest;
+    for store in [store.path(), temporary().path()] {
+        let (again, log) = push_fixed(&mut town, store);
+        assert_eq!(again.expect("the same").digest, digest);
+        assert_eq!(log, ["HEAD /v2/shop/0/manifests/1"]);
+    }
+}
+
+#[test]
+fn a_missing_tag_beside_a_fixed_one_is_made_without_sending_a_layer() {
+    let (mut town, store) = (Town::new(1), temporary());
+    let digest = push_fixed(&mut town, store.path()).0.expect("pushed").digest;
+    let build_file = "[image]\nbase = \"scratch\"\ntags = [\"1\", \"2\", { name = \"dev\", moves = true }]\n\
+                      [[layer]]\nname = \"shared\"\nmtime = 1\nfiles = [{ from = \"shared/\", to = \"/srv/shared\" }]\n\
+                      [[layer]]\nname = \"own\"\nmtime = 1\nfiles = [{ from = \"own/\", to = \"/srv/own\" }]\n";
+    town.requests[0] = town.request_of(0, build_file);
+    for store in [temporary().path(), store.path()] {
+        let (again, log) = push_fixed(&mut town, store);
+        assert_eq!(again.expect("the same").digest, digest);
+        assert!(!log.iter().any(|it| it.contains("/blobs/")), "{log:?}");
+        for tag in ["1", "2", "dev"] {
+            assert_eq!(town.fake.tag("shop/0", tag), digest);
+        }
+    }
+}
+
+#[test]
+fn a_strict_build_refuses_uncommitted_changes() {
+    let (mut town, store) = (Town::new(1), temporary());
+    let facts = crate::project::git::GitFacts {
+        commit: "0".repeat(40),
+        branch: None,
+        time: 1,
+        dirty: true,
+        origin: None,
+    };
+    town.requests[0].facts.git = Some(facts);
+    town.requests[0].settings.refuse_changes = true;
+    let error = push_to(&town, store.path(), &["shop/0"]).expect_err("refused");
+    assert!(error.kind() == Kind::Policy && error.to_string().contains("uncommitted"), "{error}");
+    assert_eq!(town.fake.take_log().len(), 0);
+    town.requests[0].settings.refuse_changes = false;
+    push_to(&town, store.path(), &["shop/0"]).expect("built");
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::decode::{Decode, Decoder, FromText, Wrong, one_or_many, settings_table};
 use super::node::{TomlNode, TomlValue};
 use super::source::Spanned;
-use super::template::Template;
+use super::template::{Facts, Template};
 use super::value::{
     AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, CapabilityText,
     CompressionSetting, Count, DiskPath, EnvName, EnvTable, Format, ImagePath, ImagePattern, Justification,
@@ -67,6 +67,8 @@ settings_table! {
         "platforms" => platforms: Option<Vec<Spanned<Platform>>>,
         /// Annotations of the manifest and index.
         "annotations" => annotations: BTreeMap<NonEmptyName, Spanned<Template>>,
+        /// Whether a tree with uncommitted changes is refused; it is where a CI system builds and this is not given.
+        "strict" => strict: Option<bool>,
         /// How layers are compressed.
         "compression" => compression: Option<Spanned<CompressionSetting>>,
     }
@@ -351,19 +353,21 @@ impl FromText for NonEmptyName {
 
 super::decode::text_values!(NonEmptyName);
 
-/// A template that gives a tag.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TagTemplate(Template);
-
-impl TagTemplate {
-    /// The template.
-    #[must_use]
-    pub const fn template(&self) -> &Template {
-        &self.0
+settings_table! {
+    /// A tag with what may become of it.
+    pub struct TagSettings {
+        /// The template.
+        "name" => name: TagText,
+        /// Whether a push may move it from one image to another.
+        "moves" => moves: Option<bool>,
     }
 }
 
-impl FromText for TagTemplate {
+/// The text of a template that gives a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagText(Template);
+
+impl FromText for TagText {
     fn from_text(text: &str) -> Result<Self, Wrong> {
         let template = Template::from_text(text)?;
         template.check_tag()?;
@@ -371,7 +375,38 @@ impl FromText for TagTemplate {
     }
 }
 
-super::decode::text_values!(TagTemplate);
+super::decode::text_values!(TagText);
+
+/// A template that gives a tag, and whether that may move: a text, or a table that says so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TagTemplate(TagSettings);
+
+impl TagTemplate {
+    /// The template.
+    #[must_use]
+    pub const fn template(&self) -> &Template {
+        &self.0.name.0
+    }
+
+    /// Whether a push may move the tag: as it is written, else as [`Template::moves`] says.
+    #[must_use]
+    pub fn moves(&self, facts: &Facts) -> bool {
+        self.0.moves.unwrap_or_else(|| self.template().moves(facts))
+    }
+}
+
+impl Decode for TagTemplate {
+    fn decode(node: &TomlNode, decoder: &mut Decoder<'_>) -> Option<Self> {
+        match node.value {
+            TomlValue::Table(_) => TagSettings::decode(node, decoder).map(Self),
+            _ => TagText::decode(node, decoder).map(|name| Self(TagSettings { name, moves: None })),
+        }
+    }
+
+    fn keys(prefix: &str, keys: &mut Vec<String>) {
+        TagSettings::keys(prefix, keys);
+    }
+}
 
 /// The artifacts of an image, in the order in which they were written: `[app]`, or each `[[app]]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -526,9 +561,15 @@ impl Fingerprint for NonEmptyName {
     }
 }
 
+impl Fingerprint for TagText {
+    fn add_to(&self, key: &mut KeyBuilder) {
+        self.0.add_to(key);
+    }
+}
+
 impl Fingerprint for TagTemplate {
     fn add_to(&self, key: &mut KeyBuilder) {
-        self.template().add_to(key);
+        self.0.add_to(key);
     }
 }
 

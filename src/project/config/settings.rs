@@ -59,6 +59,8 @@ pub struct Overrides {
     pub allow: Vec<AllowFlag>,
     /// `--strict`.
     pub strict: Option<bool>,
+    /// Whether uncommitted changes are refused: of flags, `--allow-dirty` says no; of the environment, a CI system says yes.
+    pub refuse_changes: Option<bool>,
     /// `--jobs`.
     pub jobs: Option<NonZeroUsize>,
     /// `SOURCE_DATE_EPOCH`.
@@ -188,6 +190,7 @@ impl Overrides {
             untrusted: switch("PACK_UNTRUSTED")?,
             allow: Vec::new(),
             strict: None,
+            refuse_changes: None,
             jobs,
             source_date_epoch,
         })
@@ -250,6 +253,8 @@ pub struct Settings {
     pub config: ConfigSettings,
     /// The policy about what the checks of an image find.
     pub check: CheckSettings,
+    /// Whether a tree with uncommitted changes is refused.
+    pub refuse_changes: bool,
     /// Whether the warnings of checks are errors.
     pub strict: bool,
     /// Where other machines' layers are found.
@@ -336,6 +341,11 @@ impl Settings {
             users,
             config,
             check,
+            refuse_changes: flags
+                .refuse_changes
+                .or(image.strict)
+                .or(environment.refuse_changes)
+                .unwrap_or(false),
             strict: flags.strict.or(environment.strict).unwrap_or(false),
             cache,
             registries,

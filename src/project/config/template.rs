@@ -236,6 +236,26 @@ impl Template {
         value.parse().map_err(|_| TemplateError::NotATag { template: self.written.clone(), value })
     }
 
+    /// Whether the tag is one that moves by its nature: `latest`, the name of a branch alone, or the commit of a tree
+    /// with changes, which promises no revision. Every other tag is a promise.
+    #[must_use]
+    pub fn moves(&self, facts: &Facts) -> bool {
+        let is_dirty = facts.git.as_ref().is_some_and(|git| git.dirty);
+        let mut variables = self.variables().peekable();
+        if variables.peek().is_none() {
+            return self.written == "latest";
+        }
+        let mut is_branch = true;
+        for variable in variables {
+            match variable {
+                Variable::Commit | Variable::Short if is_dirty => return true,
+                Variable::Branch => {}
+                _ => is_branch = false,
+            }
+        }
+        is_branch
+    }
+
     /// Whether the text between the variables can be part of a tag.
     pub(super) fn check_tag(&self) -> Result<(), Wrong> {
         let text = self.parts.iter().filter_map(|part| match part {
@@ -490,6 +510,25 @@ mod tests {
         assert!(
             template("a {content} b").check(&facts).is_ok() && template("{env.NOPE}").check(&facts).is_err()
         );
+    }
+
+    #[test]
+    fn only_some_tags_move_by_themselves() {
+        for (text, clean, dirty) in [
+            ("latest", true, true),
+            ("{git.branch}", true, true),
+            ("x-{git.branch}", true, true),
+            ("{git.short}", false, true),
+            ("{git.branch}-{git.commit}", false, true),
+            ("{git.branch}-{git.time}", false, false),
+            ("1.0", false, false),
+            ("{version}", false, false),
+            ("{content}", false, false),
+            ("{env.CI}", false, false),
+        ] {
+            let tag = template(text);
+            assert_eq!((tag.moves(&facts(false)), tag.moves(&facts(true))), (clean, dirty), "{text}");
+        }
     }
 
     #[test]

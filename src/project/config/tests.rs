@@ -72,7 +72,7 @@ plainHttp = true
     5 | colour = "red"
       | ^^^^^^
       |
-      = hint: the keys are `name`, `base`, `tags`, `platforms`, `annotations` and `compression`
+      = hint: the keys are `name`, `base`, `tags`, `platforms`, `annotations`, `strict` and `compression`
 
     error: unknown key `inlcude` in `layer.files`
      --> build.toml:9:42
@@ -641,6 +641,33 @@ fn switches_and_numbers_of_a_flag_win_over_the_environment() {
     assert_eq!(Overrides::from_environment(|_| Some(String::new())).expect("empty is unset"), none);
 }
 
+#[test]
+fn a_tag_may_say_whether_it_moves() {
+    let text = "[image]\ntags = ['1', 'latest', { name = 'dev', moves = true }, { name = 'latest', moves = false }]\n";
+    let settings = settings(text);
+    let moves: Vec<bool> = settings.tags.iter().map(|tag| tag.value.moves(&Facts::default())).collect();
+    assert_eq!(moves, [false, true, true, false]);
+    assert!(report("[image]\ntags = [{ name = 'a b', moves = true }]\n").contains("is not a tag"));
+    assert!(report("[image]\ntags = [{ moves = true }]\n").contains("`image.tags.name` is missing"));
+}
+
+#[test]
+fn a_ci_system_makes_builds_strict_unless_the_file_or_a_flag_says_otherwise() {
+    let ci = Overrides { refuse_changes: Some(true), ..Overrides::default() };
+    let no = Overrides { refuse_changes: Some(false), ..Overrides::default() };
+    let none = Overrides::default();
+    for (text, flags, environment, expected) in [
+        ("", &none, &none, false),
+        ("", &none, &ci, true),
+        ("[image]\nstrict = false", &none, &ci, false),
+        ("[image]\nstrict = true", &none, &none, true),
+        ("[image]\nstrict = true", &no, &ci, false),
+    ] {
+        let settings = Settings::resolve(document(text), flags, environment).expect(text);
+        assert_eq!(settings.refuse_changes, expected, "{text}");
+    }
+}
+
 /// Every key, through `--set`: whatever the file says, the assignment holds.
 #[test]
 fn set_reaches_every_key() {
@@ -649,6 +676,7 @@ fn set_reaches_every_key() {
         ("image.name", "shop/x"),
         ("image.base", "scratch"),
         ("image.tags", "['a']"),
+        ("image.strict", "true"),
         ("image.platforms", "['linux/amd64']"),
         ("image.annotations", "{ a = 'b' }"),
         ("image.compression", "none"),

@@ -269,9 +269,20 @@ impl Api {
     }
 }
 
+/// Words of registries about a tag that must not move: ECR, Harbor, Artifact Registry, Docker Hub, GitLab, ACR.
+const WORDS: [&str; 8] = [
+    "immutab",
+    "already exist",
+    "alreadyexist",
+    "overwrite",
+    "tag_invalid",
+    "protected",
+    "locked",
+    "operation is disallowed",
+];
+
 /// Every registry has its own words for a tag that must not move.
 fn is_immutable(status: u16, code: &Option<String>, message: &str) -> bool {
     let text = format!("{} {message}", code.as_deref().unwrap_or_default()).to_ascii_lowercase();
-    matches!(status, 400 | 403 | 405 | 409 | 412)
-        && ["immutable", "already exist", "alreadyexist", "overwrite"].iter().any(|word| text.contains(word))
+    matches!(status, 400 | 403 | 405 | 409 | 412) && WORDS.iter().any(|word| text.contains(word))
 }

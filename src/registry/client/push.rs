@@ -243,7 +243,7 @@ impl Client {
     }
 
     /// Moves a tag, unless somebody else has moved it: it must resolve to `expected` now, or to nothing where that is
-    /// none, and to the document afterwards. Of two that do this at once and see the same, the registry takes both, and
+    /// none, and to the document afterwards; a registry that knows conditions is told that the tag must be new. Of two that do this at once and see the same, the registry takes both, and
     /// the one that is overwritten is told so.
     ///
     /// # Errors
@@ -274,7 +274,8 @@ impl Client {
             found if found == expected => {}
             found => return Err(moved(found)),
         }
-        let delivery = self.push_document(repository, tag.as_str(), document, before)?;
+        let name = (tag.as_str(), expected.is_none());
+        let delivery = self.put(repository, name, document, before)?;
         match resolve()? {
             Some(found) if found == digest => Ok(delivery),
             found => Err(moved(found)),

@@ -4,6 +4,7 @@ use super::super::fake::{Action, Fault, Kind, Reply};
 use super::*;
 use crate::oci::artifact::{OciArtifact, empty_blob};
 use crate::oci::{ManifestOrIndex, RawDocument};
+use crate::transport::taken_tag::TakenTag;
 
 fn asked(bench: &Bench, method: &str) -> Vec<String> {
     let log = bench.fake.take_log();
@@ -103,6 +104,64 @@ fn who_loses_the_race_for_a_tag_is_told() {
         .push_document_over(&bench.repository, &tag, raw, Some(bench.old), PushedParts::default())
         .expect_err("lost");
     assert!(matches!(error, RegistryError::Moved { .. }), "{error}");
+}
+
+#[test]
+fn of_two_who_make_a_fixed_tag_at_once_the_one_whose_image_it_is_succeeds() {
+    let bench = Bench::new();
+    let raw = bench.fake.manifest("shop/app", &bench.old).expect("there");
+    let old = RawDocument::new(None, raw).expect("a document");
+    for blob in &bench.blobs {
+        client(quick()).push_blob(&bench.repository, blob).expect("pushed");
+    }
+    for round in 0..20 {
+        let tag: Tag = format!("round-{round}").parse().expect("a tag");
+        let make = |document: &RawDocument| {
+            let destination = destination(client(quick()), bench.repository.clone());
+            destination.fix(std::slice::from_ref(&tag));
+            destination.finish(document, std::slice::from_ref(&tag))
+        };
+        let documents = [bench.image.raw(), &old];
+        let results = std::thread::scope(|scope| {
+            documents.map(|document| scope.spawn(|| make(document))).map(|it| it.join().expect("no panic"))
+        });
+        let found = bench.fake.tag("shop/app", tag.as_str()).expect("one of both");
+        for (document, result) in documents.into_iter().zip(results) {
+            match result {
+                Ok(_) => {}
+                Err(error) => {
+                    assert_ne!(document.digest(), found, "{error}");
+                    let taken = TakenTag::behind(&error).expect("told why");
+                    assert_eq!((taken.found, taken.digest), (found, document.digest()));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fixed_tag_is_asked_to_be_new_and_looked_at_again() {
+    let bench = Bench::new();
+    for blob in &bench.blobs {
+        client(quick()).push_blob(&bench.repository, blob).expect("pushed");
+    }
+    let tags: Vec<Tag> = ["2.0", "latest"].map(|tag| tag.parse().expect("a tag")).to_vec();
+    let _ = bench.fake.take_log();
+    let push = || {
+        let destination = destination(client(quick()), bench.repository.clone());
+        destination.fix(&tags[..1]);
+        destination.finish(bench.image.raw(), &tags).map_err(|error| error.to_string()).expect("made");
+        bench.fake.take_log()
+    };
+    let log = push();
+    let manifests = log.iter().filter(|logged| logged.kind == Kind::Manifest);
+    let asked: Vec<(&str, bool)> = manifests
+        .map(|logged| (logged.method.as_str(), logged.head.to_ascii_lowercase().contains("if-none-match: *")))
+        .collect();
+    assert_eq!(asked, [("HEAD", false), ("PUT", true), ("HEAD", false), ("PUT", false)]);
+    let again = push();
+    let puts = again.iter().filter(|logged| logged.method == "PUT" && logged.target.ends_with("/2.0"));
+    assert_eq!(puts.count(), 0, "the same digest writes nothing");
 }
 
 /// Two referrers of the old image, of different types.

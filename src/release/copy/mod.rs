@@ -26,10 +26,12 @@ use crate::oci::{
     Descriptor, Index, MAX_CHILDREN, Manifest, ManifestOrIndex, MediaType, RawDocument, media_type, soci,
     to_json,
 };
+use crate::release::retag::fix;
 use crate::runtime::budget::Budget;
 use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
 use crate::transport::load::{load_image, offers};
+use crate::transport::taken_tag::{revision_in, with_revision};
 use crate::transport::{Blob, BlobStream, Destination, Source, referrer};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, carried, carry, carry_as};
@@ -48,6 +50,8 @@ pub struct CopyOptions {
     pub referrers: bool,
     /// Of those, artifacts of these types stay where they are.
     pub except: &'static [&'static str],
+    /// Whether a tag of a registry may be moved from another image.
+    pub allow_retag: bool,
     /// The digest that the copy must have.
     pub expected: Option<Digest>,
     /// Who is told.
@@ -119,20 +123,22 @@ pub fn copy(
         Some(expected) if expected != found => Err(CopyError::OtherDigest { expected, found }),
         _ => Ok(()),
     };
+    fix(destination, tags, options.allow_retag);
+    let refused = |error| with_revision(error, || revision_in(&**source));
     // A digest says what to ask the destination for, before the source is asked for anything.
     if let Some(digest) = source.pinned()
         && options.platforms.is_empty()
         && !options.referrers
     {
         check_name(digest)?;
-        if destination.is_current(&digest, tags)? {
+        if destination.is_current(&digest, tags).map_err(refused)? {
             return Ok(CopyReport { current: true, ..report(digest, None) });
         }
     }
     let (root, new_index) = select(&**source, &options.platforms)?;
     let digest = root.digest();
     check_name(digest)?;
-    let current = destination.is_current(&digest, tags)?;
+    let current = destination.is_current(&digest, tags).map_err(refused)?;
     let mut report = CopyReport { current, new_index, ..report(digest, Some(&root.media_type)) };
     if current && !options.referrers {
         return Ok(report);
@@ -156,7 +162,7 @@ pub fn copy(
     report.documents = gathered.counts;
     options.interrupt.check().map_err(CopyError::from)?;
     if !held {
-        destination.finish(&root, tags)?;
+        destination.finish(&root, tags).map_err(refused)?;
     }
     Ok(report)
 }
@@ -165,16 +171,19 @@ pub fn copy(
 /// named by, if it was named by one.
 ///
 /// # Errors
-/// When the image is not there, or its own tag is moved by somebody else at this very moment.
+/// When the image is not there, its own tag is moved by somebody else at this very moment, or a new tag is taken.
 pub fn tag(
     source: &dyn Source,
     destination: &dyn Destination,
     name: Option<&Tag>,
     tags: &[Tag],
+    allow_retag: bool,
 ) -> Result<CopyReport, BoxedError> {
     let root = source.root()?;
     let digest = root.digest();
-    let current = destination.is_current(&digest, tags)?;
+    fix(destination, tags, allow_retag);
+    let refused = |error| with_revision(error, || revision_in(source));
+    let current = destination.is_current(&digest, tags).map_err(refused)?;
     if !current {
         if let Some(name) = name
             && !destination.is_current(&digest, std::slice::from_ref(name))?
@@ -182,7 +191,7 @@ pub fn tag(
             let name = format!("{}:{name}", destination.name());
             return Err(CopyError::Moved { name, expected: digest }.into());
         }
-        destination.finish(&root, tags)?;
+        destination.finish(&root, tags).map_err(refused)?;
     }
     Ok(CopyReport {
         source: source.name(),

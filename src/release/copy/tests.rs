@@ -487,7 +487,7 @@ fn what_fails_leaves_the_tag_alone() {
             &source(&client, &from, "shop/app:1.0"),
             &destination(&client, &to, "mirror/app"),
             &tags(),
-            &options(),
+            &CopyOptions { allow_retag: true, ..options() },
         )
     };
     let error = run().expect_err("damaged");
@@ -499,7 +499,7 @@ fn what_fails_leaves_the_tag_alone() {
     assert_eq!(error.kind(), Kind::Registry, "{error}");
     assert_eq!(to.tag("mirror/app", "1.0"), Some(old.image.digest()));
     to.heal();
-    let interrupted = CopyOptions { interrupt: Interrupt::default(), ..options() };
+    let interrupted = CopyOptions { interrupt: Interrupt::default(), allow_retag: true, ..options() };
     interrupted.interrupt.trigger();
     let client = client();
     let target = destination(&client, &to, "mirror/app");
@@ -558,7 +558,7 @@ fn tags_are_added_and_nothing_is_sent() {
     let new: Vec<Tag> = ["stable", "1"].map(|text| text.parse().expect("a tag")).into();
     let from = source(&client, &fake, "shop/app:1.0");
     let target = destination(&client, &fake, "shop/app");
-    let report = tag(&*from, &target, tags().first(), &new).expect("tagged");
+    let report = tag(&*from, &target, tags().first(), &new, false).expect("tagged");
     assert_eq!((report.digest, report.current), (root.digest(), false));
     for name in &new {
         assert_eq!(fake.tag("shop/app", name.as_str()), Some(root.digest()));
@@ -573,8 +573,8 @@ fn tags_are_added_and_nothing_is_sent() {
     other.put(&fake, "shop/app");
     put(&fake, "shop/app", "1.0", other.image.raw());
     let late: Vec<Tag> = vec!["late".parse().expect("a tag")];
-    let error =
-        tag(&*from, &destination(&client, &fake, "shop/app"), tags().first(), &late).expect_err("moved");
+    let error = tag(&*from, &destination(&client, &fake, "shop/app"), tags().first(), &late, false)
+        .expect_err("moved");
     assert_eq!(error.kind(), Kind::Registry, "{error}");
     assert_eq!(fake.tag("shop/app", "late"), None);
 }

@@ -228,6 +228,7 @@ fn in_a_registry_no_layer_is_read_and_the_bases_are_mounted() {
         shared: None,
         destination: &destination,
         tags: &tags,
+        allow_retag: false,
         store: &store,
         progress: Progress::default(),
         interrupt: Interrupt::default(),

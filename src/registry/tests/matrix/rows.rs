@@ -1,7 +1,7 @@
 //! Cells that are not an operation with a fault: what only one place can do, whole registries, two machines,
 //! two pushers.
 
-use super::Play::{Both, Chunked, Index, Pull, Push, Race, Twice};
+use super::Play::{Both, Chunked, Fixed, Index, Pull, Push, Race, Twice};
 use super::*;
 use crate::registry::fake::Action::{Answer, Instead, Lose};
 use crate::registry::fake::Kind::{Blob as BlobKind, Cdn, Manifest, Session, Start, Token};
@@ -13,7 +13,7 @@ pub(super) fn all() -> Vec<Cell> {
     for add in [lookups, places, uploads, shapes, manifests, documents, downloads, logins] {
         add(&mut cells);
     }
-    for add in [profiles, replicas, pushers] {
+    for add in [profiles, replicas, pushers, fixed_tags] {
         add(&mut cells);
     }
     cells
@@ -689,6 +689,51 @@ fn replicas(cells: &mut Vec<Cell>) {
             }
         }
     }
+}
+
+/// Tags that may be made and not moved.
+fn fixed_tags(cells: &mut Vec<Cell>) {
+    prepared(cells, Fixed, "no fault", Succeeds, |_| ());
+    for (name, fault) in common() {
+        cell(cells, Fixed, name, Succeeds, move |_| vec![fault.clone()]);
+        loses(cells);
+    }
+    for profile in &PROFILES {
+        prepared(cells, Fixed, profile.name, Succeeds, |scene| scene.fake.become_like(profile));
+    }
+    // Another client makes the tag after the first look; the fourth is after the push.
+    for look in [2, 3] {
+        cell(cells, Fixed, &format!("HEAD {look} finds another image"), fails("is taken"), move |scene| {
+            let refused = Fault::always("PUT", Manifest, status(412));
+            vec![Fault::nth("HEAD", Manifest, look, usize::MAX, found(scene)), refused]
+        });
+    }
+    let refusals: [(u16, &str); 5] =
+        [(412, ""), (409, "CONFLICT"), (400, "TAG_INVALID"), (403, "DENIED"), (405, "UNSUPPORTED")];
+    for (status, code) in refusals {
+        let reply = move || Reply::error(status, code, "no");
+        cell(cells, Fixed, &format!("PUT {status}, other"), fails("is taken"), move |scene| {
+            let refused = Fault::always("PUT", Manifest, Answer(reply()));
+            vec![Fault::nth("HEAD", Manifest, 3, usize::MAX, found(scene)), refused]
+        });
+        cell(cells, Fixed, &format!("PUT {status}, same"), Succeeds, move |_| {
+            vec![Fault::once("PUT", Manifest, Instead(reply()))]
+        });
+    }
+    cell(cells, Fixed, "PUT 201, never stored", fails("does not have it"), |_| {
+        vec![Fault::always("PUT", Manifest, status(201))]
+    });
+}
+
+/// The old image in the place of what a tag resolves to.
+fn found(scene: &Scene) -> Action {
+    let old = scene.old().to_string();
+    Action::edit(move |reply| {
+        reply.status = 200;
+        reply.set("Docker-Content-Digest", Some(&old));
+        reply.set("Content-Type", Some("application/vnd.oci.image.manifest.v1+json"));
+        reply.set("Content-Length", Some("400"));
+    })
 }
 
 fn pushers(cells: &mut Vec<Cell>) {

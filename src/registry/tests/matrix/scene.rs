@@ -30,6 +30,8 @@ pub(super) enum Play {
     Twice,
     /// Pushes two images to one tag at once.
     Race,
+    /// Pushes an image under a tag that may be made and not moved.
+    Fixed,
 }
 
 /// The protocol.
@@ -45,6 +47,8 @@ pub(super) enum Protocol {
 const CERTIFICATE: &str = "certificate.pem";
 const APP: &str = "shop/app";
 const BASE: &str = "shop/base";
+/// The tag that may be made and not moved.
+pub(super) const NEW_TAG: &str = "2.0";
 /// As a registry would see them: the password, the Basic login, and any token.
 const SECRETS: [&str; 3] = ["hunter2", "YWxpY2U6aHVudGVyMg==", "secret-token"];
 /// No play needs more, whatever happens to it.
@@ -265,18 +269,31 @@ impl Scene {
             }
             Play::Twice => self.together([&images.new, &images.new], client),
             Play::Race => self.together([&images.new, &images.other], client),
+            Play::Fixed => self.push(&client(), &images.new),
         }
     }
 
     fn push(&self, client: &Client, whole: &Whole) -> Result<(), BoxedError> {
         let destination = destination(client.clone(), self.app.clone());
-        if destination.is_current(&whole.image.digest(), &Bench::tags())? {
+        let tags = match self.play {
+            Play::Fixed => vec![NEW_TAG.parse().expect("a tag")],
+            _ => Bench::tags(),
+        };
+        if self.play == Play::Fixed {
+            destination.fix(&tags);
+        }
+        if destination.is_current(&whole.image.digest(), &tags)? {
             return Ok(());
         }
         for blob in &whole.blobs {
             destination.blob(blob)?;
         }
-        destination.finish(whole.image.raw(), &Bench::tags()).map(drop)
+        destination.finish(whole.image.raw(), &tags).map(drop)
+    }
+
+    /// The digest of the image that was there before.
+    pub(super) fn old(&self) -> Digest {
+        images().old.image.digest()
     }
 
     fn together(&self, wholes: [&Whole; 2], client: impl Fn() -> Client + Sync) -> Result<(), BoxedError> {
@@ -359,9 +376,12 @@ impl Scene {
         let (fake, images) = (&self.fake, images());
         let tagged =
             |whole: &Whole| fake.tag(APP, TAG) == Some(whole.image.digest()) && whole.is_in(fake, APP);
+        let made =
+            |whole: &Whole| fake.tag(APP, NEW_TAG) == Some(whole.image.digest()) && whole.is_in(fake, APP);
         match self.play {
             Play::Push | Play::Chunked | Play::Twice => tagged(&images.new),
             Play::Race => tagged(&images.new) || tagged(&images.other),
+            Play::Fixed => made(&images.new),
             Play::Both => tagged(&images.built),
             Play::Delete => {
                 let old = images.old.image.digest();
