@@ -417,7 +417,7 @@ class Pack(Tool):
 [image]
 name = "{self.registry.host}/{repository}"
 base = "{self.registry.host}/base/{w.base}:base"
-tags = ["app"]
+tags = [{ name = "app", moves = true }]
 [app]
 path = "{self.artifact(w)}"
 root = "{w.to}"

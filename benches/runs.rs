@@ -56,6 +56,7 @@ fn request(directory: &Path, number: usize) -> Request {
     let document = Document::parse("build.toml", &project, build_file).unwrap();
     let none = Overrides::default();
     Request {
+        allow_retag: false,
         reads_base: false,
         plans_refused: false,
         most_findings: 20,

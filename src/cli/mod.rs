@@ -13,6 +13,7 @@ pub mod file;
 pub mod format;
 pub mod invocation;
 pub mod man;
+pub mod outputs;
 pub mod printer;
 pub mod progress;
 pub mod prompt;

@@ -99,6 +99,8 @@ pub(super) struct DerivedImage {
     pub(super) tags: Vec<Tag>,
     pub(super) digest: Digest,
     pub(super) media_type: MediaType,
+    /// The bytes of the manifest or index.
+    pub(super) size: u64,
     pub(super) attachments: Vec<Descriptor>,
     /// The digests of manifest and configuration, by platform.
     pub(super) images: Vec<(Digest, Digest)>,
@@ -175,6 +177,7 @@ impl DerivedImage {
             tags: finished.tags.clone(),
             digest: finished.root.digest(),
             media_type: finished.root.media_type.clone(),
+            size: finished.root.bytes.len() as u64,
             attachments: finished.attached(),
             images: finished
                 .images

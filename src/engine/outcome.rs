@@ -127,7 +127,7 @@ impl Parts {
 
     /// The key of all of them.
     pub(super) fn key(&self) -> Key {
-        let mut all = KeyBuilder::new("pack build 2").part(self.program.as_bytes()).part(&self.text.0);
+        let mut all = KeyBuilder::new("pack build 3").part(self.program.as_bytes()).part(&self.text.0);
         for map in [&self.settings, &self.facts, &self.paths] {
             all.add(&(map.len() as u64).to_le_bytes());
             for (name, value) in map {

@@ -32,6 +32,9 @@ pub struct Report {
     pub digest: Option<Digest>,
     /// Whether that is a manifest or an index.
     pub media_type: Option<MediaType>,
+    /// The bytes of the manifest or index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_size: Option<u64>,
     /// The manifests that are published with the images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Descriptor>,
@@ -144,6 +147,7 @@ impl Report {
             name: self.name.clone(),
             tags: self.tags.clone(),
             digest: self.digest,
+            root_size: self.root_size,
             media_type: self.media_type.clone(),
             attachments: self.attachments.clone(),
         }

@@ -105,6 +105,7 @@ impl ReportFold {
             images.iter_mut().zip(&derived.images).for_each(|(image, digests)| identify(image, *digests));
             notes.extend(derived.notes.iter().cloned());
         }
+        let root_size = derived.as_ref().map(|image| image.size);
         let (name, tags, digest, media_type, attachments) = match derived {
             Some(image) => {
                 (Some(image.name), image.tags, Some(image.digest), Some(image.media_type), image.attachments)
@@ -117,6 +118,7 @@ impl ReportFold {
             compression,
             tags,
             digest,
+            root_size,
             media_type,
             attachments,
             images,
@@ -256,6 +258,7 @@ mod tests {
             tags: vec!["1".parse().expect("a tag")],
             digest: Digest::of(b"image"),
             media_type: MediaType::ImageManifest,
+            size: 300,
             attachments: Vec::new(),
             images: vec![(Digest::of(b"manifest"), Digest::of(b"config"))],
             notes: vec!["of the image".to_owned()],

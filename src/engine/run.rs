@@ -541,7 +541,7 @@ impl<'r> Run<'r> {
         let is_held = slot.is_held(number);
         let (blob, followed) = match content {
             SendContent::Blob(blob) if is_held => (*blob, Some(Delivery::Present)),
-            // What becomes of it is known with the digest of the image.
+            // The digest of the image decides about it.
             SendContent::Growing(..) if is_held => return,
             SendContent::Blob(blob) => (*blob, None),
             SendContent::Growing(growing, _) => {

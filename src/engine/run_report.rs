@@ -104,6 +104,7 @@ mod tests {
             compression: String::new(),
             tags: Vec::new(),
             digest: None,
+            root_size: None,
             media_type: None,
             attachments: Vec::new(),
             images: Vec::new(),

@@ -83,7 +83,7 @@ pub fn revision_of(image: &Image) -> Option<String> {
     image.manifest().annotations.get(REVISION).or_else(|| labels?.get(REVISION)).cloned()
 }
 
-/// The revision of what `source` names: its own, else that of its first image. What cannot be read says nothing.
+/// The revision of what `source` names: its own, else that of its first image. Documents that cannot be read say nothing.
 #[must_use]
 pub fn revision_in(source: &dyn Source) -> Option<String> {
     let annotations = match source.root().ok()?.parse().ok()? {

@@ -17,6 +17,7 @@ mod buckets;
 mod check;
 mod check_content;
 mod checkout;
+mod ci;
 mod commands;
 mod content;
 mod documents;

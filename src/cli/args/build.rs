@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::files::FileArgs;
 use super::format::OutputFormat;
 use super::image::ImageArgs;
 use super::retag::RetagArgs;
@@ -23,6 +24,8 @@ Examples:
       Load into the running Docker or Podman
   pack build --push --cache-to
       In CI that you trust: let other machines take its layers
+  pack build --push --ci github
+      In a step of GitHub Actions: leave outputs and a summary
   pack build --locked --set config.user=1000
       In CI: on exactly the base of build.lock, with one setting changed
   pack build --push --explain --timings
@@ -81,13 +84,9 @@ pub struct BuildArgs {
     #[arg(long, help_heading = "Cache")]
     pub cache_to: bool,
 
-    /// Write digest, tags and layers to this file as JSON
-    #[arg(long, value_name = "FILE", value_parser = output_file(), value_hint = ValueHint::FilePath, help_heading = "Output")]
-    pub metadata_file: Option<PathBuf>,
-
-    /// Write the image's `NAME@DIGEST`, one a line, to this file
-    #[arg(long, value_name = "FILE", value_parser = output_file(), value_hint = ValueHint::FilePath, help_heading = "Output")]
-    pub image_refs: Option<PathBuf>,
+    /// The files about the result.
+    #[command(flatten)]
+    pub files: FileArgs,
 
     /// Say at each stage what was reused, and why the rest was not
     ///

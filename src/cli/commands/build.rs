@@ -9,6 +9,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::file::{OutputFile, check_replaceable};
 use super::super::format;
 use super::super::invocation::Invocation;
+use super::super::outputs::{OutputFiles, OutputImage, OutputPaths};
 use super::super::summary::Summary;
 use super::super::timings::{self, BuildRecord, HostMachine};
 use super::super::view::explain::{self, Explanation};
@@ -26,14 +27,15 @@ use crate::types::shown::shown_path;
 /// # Errors
 /// Whatever stopped it; no tag then resolves to anything new.
 pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), CommandError> {
-    let mut asked = request::ask(invocation, &args.image, &files(args))?;
+    let paths = ResultPaths::of(invocation, args)?;
+    let mut asked = request::ask(invocation, &args.image, &paths.all())?;
     asked.request.allow_retag = args.retag.allow_retag;
     asked.request.settings.refuse_changes &= !args.allow_dirty;
     if args.cache_to {
         asked.write_cache(&args.image)?;
     }
     check_lock(&asked)?;
-    let files = OutputFiles::open(invocation, args)?;
+    let files = paths.open(invocation)?;
     let session = invocation.session(&asked.request.settings)?;
     let targets = request::targets(invocation, &asked, &session, &args.image.all_outputs())?;
     let report = engine::build(&session, &asked.request, &targets)
@@ -77,34 +79,35 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
     written
 }
 
-/// The files that are written besides the image, by flag.
-fn files(args: &BuildArgs) -> Vec<(&'static str, &Path)> {
-    let files = [
-        ("--metadata-file", &args.metadata_file),
-        ("--image-refs", &args.image_refs),
-        ("--timings", &args.timings),
-    ];
-    files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_deref()?))).collect()
+/// The files about the result, and the one with the timings.
+struct ResultPaths {
+    outputs: OutputPaths,
+    timings: Option<PathBuf>,
+}
+
+impl ResultPaths {
+    fn of(invocation: &Invocation, args: &BuildArgs) -> Result<Self, CommandError> {
+        Ok(Self { outputs: OutputPaths::of(invocation, &args.files)?, timings: args.timings.clone() })
+    }
+
+    fn all(&self) -> Vec<(&'static str, &Path)> {
+        let timings = self.timings.as_deref().map(|file| ("--timings", file));
+        self.outputs.all().into_iter().chain(timings).collect()
+    }
+
+    fn open(&self, invocation: &Invocation) -> Result<ResultFiles, CommandError> {
+        let timings = self.timings.as_ref().map(|file| OutputFile::open(invocation, file)).transpose()?;
+        Ok(ResultFiles { outputs: self.outputs.open(invocation)?, timings })
+    }
 }
 
 /// The same files, which can be written.
-struct OutputFiles {
-    metadata: Option<OutputFile>,
-    image_refs: Option<OutputFile>,
+struct ResultFiles {
+    outputs: OutputFiles,
     timings: Option<OutputFile>,
 }
 
-impl OutputFiles {
-    fn open(invocation: &Invocation, args: &BuildArgs) -> Result<Self, CommandError> {
-        let open =
-            |file: &Option<PathBuf>| file.as_ref().map(|file| OutputFile::open(invocation, file)).transpose();
-        Ok(Self {
-            metadata: open(&args.metadata_file)?,
-            image_refs: open(&args.image_refs)?,
-            timings: open(&args.timings)?,
-        })
-    }
-
+impl ResultFiles {
     /// Writes all of them.
     ///
     /// # Errors
@@ -116,22 +119,8 @@ impl OutputFiles {
         report: &Report,
         summary: &Summary,
     ) -> Result<(), CommandError> {
-        let mut first = Ok(());
-        let mut keep = |result: Result<(), CommandError>| {
-            let is_written = result.is_ok();
-            match (&first, result) {
-                (Ok(()), result) => first = result,
-                (Err(_), Err(more)) => invocation.printer.late(&more),
-                (Err(_), Ok(())) => {}
-            }
-            is_written
-        };
-        if let Some(file) = self.metadata {
-            keep(file.write(invocation, &metadata(report)));
-        }
-        if let Some(file) = self.image_refs {
-            keep(file.write(invocation, format!("{}\n", summary.reference()).as_bytes()));
-        }
+        let images: Vec<OutputImage> = OutputImage::of(report).into_iter().collect();
+        let mut errors = self.outputs.write(invocation, &images);
         if let (Some(file), Some(recorder)) = (self.timings, &invocation.recorder) {
             let jobs = invocation.jobs(Some(&asked.request.settings)).get();
             let (machine, elapsed) = (HostMachine::this(jobs), invocation.started.elapsed());
@@ -140,11 +129,15 @@ impl OutputFiles {
             let written = timings::file(&record, &path).map_err(|error| {
                 CommandError::from_error(ExitStatus::Bug, &error).context("the timings cannot be shown")
             });
-            if keep(written.and_then(|bytes| file.write(invocation, &bytes))) {
-                invocation.printer.note(format!("where the time went: {}", shown_path(&path)));
+            match written.and_then(|bytes| file.write(invocation, &bytes)) {
+                Ok(()) => invocation.printer.note(format!("where the time went: {}", shown_path(&path))),
+                Err(error) => errors.push(error),
             }
         }
-        first.map_err(|error| error.hint(format!("the image itself is done: `{}`", summary.reference())))
+        let mut errors = errors.into_iter();
+        let Some(first) = errors.next() else { return Ok(()) };
+        errors.for_each(|more| invocation.printer.late(&more));
+        Err(first.hint(format!("the image itself is done: `{}`", summary.reference())))
     }
 }
 
@@ -188,24 +181,4 @@ fn write_lock(invocation: &Invocation, asked: &CommandRequest, report: &Report) 
         }
     }
     Ok(())
-}
-
-/// The report for machines, with a few names that other builders' metadata files have.
-fn metadata(report: &Report) -> Vec<u8> {
-    let mut value = serde_json::to_value(report).unwrap_or_default();
-    if let (Some(object), Some(digest)) = (value.as_object_mut(), report.digest) {
-        object.insert("containerimage.digest".to_owned(), digest.to_string().into());
-        if let Some(name) = &report.name {
-            let names: Vec<String> = report.tags.iter().map(|tag| format!("{name}:{tag}")).collect();
-            object.insert("image.name".to_owned(), names.join(",").into());
-        }
-        let config = report.images.first().and_then(|image| image.config);
-        if let Some(config) = config {
-            object.insert("containerimage.config.digest".to_owned(), config.to_string().into());
-        }
-    }
-    let mut bytes = Vec::new();
-    // Memory takes it.
-    let _ = format::write_json(&value, &mut bytes);
-    bytes
 }

@@ -310,7 +310,7 @@ fn behind_nginx() {
     let file = format!("{app}/build.toml");
     let login = ["login", &host, "-u", user, "--password-stdin", "-f", &file];
     assert_eq!(with_input(&pack, &login, password).code, Some(0));
-    pack.ok(&["build", &app, "--push"]);
+    pack.ok(&["build", &app, "--push", "--allow-retag"]);
     verify(&pack, &app, &format!("{host}/shop/files:1"));
     let doctor = pack.run(&["doctor", &format!("{host}/shop/files"), "--push", "-f", &file]);
     assert!(doctor.code == Some(0) && doctor.stdout.contains("it is at https://"), "{doctor:?}");
@@ -326,11 +326,11 @@ fn behind_nginx() {
     let host = nginx.host();
     assert_eq!(with_input(&pack, &["login", &host, "-u", user, "--password-stdin"], password).code, Some(0));
     let app = project(&directory.join("large"), &host, 4_000_000, "");
-    let refused = pack.run(&["build", &app, "--push"]);
+    let refused = pack.run(&["build", &app, "--push", "--allow-retag"]);
     assert!(refused.code == Some(3) && refused.stderr.contains("413"), "{refused:?}");
     server.requests();
     let app = project(&directory.join("pieces"), &host, 4_000_000, "chunk-size = \"900KiB\"");
-    pack.ok(&["build", &app, "--push"]);
+    pack.ok(&["build", &app, "--push", "--allow-retag"]);
     let patches = server.requests().iter().filter(|request| request.method == "PATCH").count();
     assert!(patches >= 5, "{patches}");
     verify(&pack, &app, &format!("{host}/shop/files:1"));

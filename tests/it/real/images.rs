@@ -6,7 +6,7 @@ use super::server::{Server, fetched, mounted, uploaded};
 use super::tools::{Pack, line, run};
 use super::{inputs, project, scratch};
 
-/// Builds and pushes a tree with this content on `base`.
+/// Builds and pushes a tree with this content on `base`, whatever its tag was before.
 fn push(pack: &Pack, directory: &Path, name: &str, base: &str, content: &str) {
     let (_, last) = name.rsplit_once('/').expect("a path");
     let directory = directory.join(format!("{last}-{content}"));
@@ -17,7 +17,7 @@ fn push(pack: &Pack, directory: &Path, name: &str, base: &str, content: &str) {
         "[image]\nname = \"{name}\"\nbase = \"{base}\"\ntags = [\"{content}\"]\n{platforms}\n\
          [app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/srv\"\n"
     );
-    pack.ok(&["build", &project(&directory, &text), "--push"]);
+    pack.ok(&["build", &project(&directory, &text), "--push", "--allow-retag"]);
 }
 
 /// The bytes that skopeo reads for a name.

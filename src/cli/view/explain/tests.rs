@@ -45,6 +45,7 @@ fn report(outcome: Outcome, layers: Vec<LayerReport>, destinations: Vec<Destinat
         name: None,
         tags: Vec::new(),
         digest: None,
+        root_size: None,
         media_type: None,
         attachments: Vec::new(),
         images: vec![ImageReport {

@@ -1,0 +1,28 @@
+//! `--ci FORM`: the files of CI systems.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// A form that `--ci` asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CiForm {
+    /// `github`: the files `$GITHUB_OUTPUT` and `$GITHUB_STEP_SUMMARY`.
+    GitHub,
+    /// `gitlab=FILE`: a dotenv report.
+    GitLab(PathBuf),
+    /// `jib=DIR`: the files of Jib.
+    Jib(PathBuf),
+}
+
+impl FromStr for CiForm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            None if text == "github" => Ok(Self::GitHub),
+            Some(("gitlab", file)) if !file.is_empty() => Ok(Self::GitLab(file.into())),
+            Some(("jib", directory)) if !directory.is_empty() => Ok(Self::Jib(directory.into())),
+            _ => Err("a form is `github`, `gitlab=FILE` or `jib=DIR`".to_owned()),
+        }
+    }
+}
