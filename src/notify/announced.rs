@@ -61,6 +61,14 @@ impl Destination for AnnouncedDestination {
         self.inner.begin(tags)
     }
 
+    fn fix(&self, tags: &[Tag]) {
+        self.inner.fix(tags);
+    }
+
+    fn has_fixed(&self) -> bool {
+        self.inner.has_fixed()
+    }
+
     fn blob(&self, blob: &Blob) -> Result<Delivery, BoxedError> {
         self.inner.blob(blob)
     }
